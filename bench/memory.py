@@ -1,0 +1,117 @@
+"""Resident memory of a process, split into anonymous (its own) and file-backed (mapped, can be dropped) bytes.
+
+The split matters on a phone: mapped weights are clean pages that the system takes back under pressure, anonymous ones
+get the app killed.
+
+Errors of these figures. The peak of the whole is exact: the kernel keeps it (``VmHWM``). The peaks of the two parts do
+not exist in the kernel and are *sampled* every 5 ms, so a shorter peak is missed, and the two peaks need not have been
+at the same time: their sum can exceed the whole's. The kernel's counters may lag by up to 64 pages (256 kB) per thread,
+and on kernels from 6.2 by a batch of pages per core. On other systems than Linux only the peak of the whole is known,
+from ``getrusage``.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+__all__ = ["Memory", "Sampler", "current", "peak"]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes; None where the system does not tell. `anonymous` includes shared memory, which has no file behind it."""
+
+    rss: int | None = None
+    anonymous: int | None = None
+    file: int | None = None
+
+
+def current(pid: int | None = None) -> Memory:
+    """What a process holds now; this one if `pid` is None. All None if it is gone or this is not Linux."""
+    fields = _status(pid)
+    if "VmRSS" not in fields:
+        return Memory()
+    own, mapped = fields.get("RssAnon"), fields.get("RssFile")
+    return Memory(fields["VmRSS"], None if own is None else own + fields.get("RssShmem", 0), mapped)
+
+
+def peak() -> int | None:
+    """The most bytes that this process ever held, as the kernel kept it; None where nothing tells."""
+    known = _status(None).get("VmHWM")
+    if known is not None:
+        return known
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size if sys.platform == "darwin" else size * 1024
+
+
+class Sampler:
+    """Watches a process from a thread and keeps the largest of each figure in `most`. Use it as a context manager.
+
+    Watching a child from its parent leaves the child's interpreter lock alone; one sample costs about 30 us.
+
+    Args:
+        pid: whom to watch, None for this process.
+        seconds: between two samples.
+    """
+
+    def __init__(self, pid: int | None = None, seconds: float = 0.005) -> None:
+        self.most = Memory()
+        self.samples = 0
+        self._pid = pid
+        self._seconds = seconds
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="edgekit-memory", daemon=True)
+
+    def __enter__(self) -> Sampler:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while True:
+            now = current(self._pid)
+            if now.rss is not None:
+                self.samples += 1
+                self.most = _larger(self.most, now)
+            elif self.samples:
+                return  # it has ended
+            if self._stop.wait(self._seconds) or not sys.platform.startswith("linux"):
+                return
+
+
+def _larger(one: Memory, other: Memory) -> Memory:
+    return Memory(_most(one.rss, other.rss), _most(one.anonymous, other.anonymous), _most(one.file, other.file))
+
+
+def _most(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return max(one, other)
+
+
+def _status(pid: int | None) -> dict[str, int]:
+    """The memory lines of /proc/PID/status in bytes (``VmHWM:     1234 kB``); empty where there are none."""
+    try:
+        text = Path(f"/proc/{'self' if pid is None else pid}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    fields: dict[str, int] = {}
+    for line in text.splitlines():
+        name, _, rest = line.partition(":")
+        number, _, unit = rest.strip().partition(" ")
+        if unit == "kB" and number.isdigit():
+            fields[name] = int(number) * 1024
+    return fields

@@ -1,0 +1,123 @@
+"""Accuracy metrics by name. A metric is one function from outputs and truths to one (error, weight) pair per sample.
+
+Pairs per sample, rather than one number, are what lets a gate put an interval around the number and compare two models
+on the same samples (`edgekit.bench.paired`). To add a metric: write its function, and one entry in `METRICS`. Where a
+value is not a plain ratio of sums, `aggregate` says what it is instead (perplexity: ``exp`` of the ratio; equal error
+rate: pairs of (score, is_target) and the crossing point).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from edgekit.bench.paired import Pair, ratio
+from edgekit.errors import BadInput, UnknownName, need
+
+__all__ = ["METRICS", "Metric", "Score", "aggregate", "find", "wer"]
+
+
+class Score(Protocol):
+    """outputs and truths of the same samples, in the same order -> one pair per sample."""
+
+    def __call__(self, outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") -> list[Pair]: ...
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How well outputs match truths.
+
+    Attributes:
+        name: such as ``"wer"``. unit: ``"1"`` for a fraction.
+        better: which direction is an improvement.
+        score: the function. `language` (an ISO 639-1 code) is a property of the data; metrics without text ignore it.
+        aggregate: pairs -> value in `unit`; raises ZeroDivisionError where it is not defined.
+    """
+
+    name: str
+    unit: str
+    better: Literal["lower", "higher"]
+    score: Score
+    aggregate: Callable[[Sequence[Pair]], float] = ratio
+
+
+def wer(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") -> list[Pair]:
+    """Word error rate: per sample, (substitutions + deletions + insertions, words in the truth).
+
+    Both texts pass through Whisper's normaliser first (Radford et al. 2022, appendix C): the English one for English,
+    the basic one otherwise. Without it, "twenty-one" against "21" would count as an error. The basic one splits
+    Chinese, Japanese, Thai, Lao and Burmese into letters, as Whisper's own evaluation does, which makes the rate a
+    character rate.
+
+    Args:
+        outputs, truths: texts. A truth may be empty, its words then weigh nothing and any output is all insertions.
+
+    Raises:
+        BadInput: lengths differ, or a sample has no truth.
+        MissingExtra: jiwer or whisper-normalizer are not installed.
+    """
+    with need("run", "word error rate"):
+        import jiwer
+    normalise = _normaliser(language)
+    _check(outputs, truths)
+    pairs: list[Pair] = []
+    for output, truth in zip(outputs, truths, strict=True):
+        aligned = jiwer.process_words(normalise(truth), normalise(output))
+        errors = aligned.substitutions + aligned.deletions + aligned.insertions
+        pairs.append((float(errors), float(aligned.hits + aligned.substitutions + aligned.deletions)))
+    return pairs
+
+
+#: The registry. Everything that `Evaluation.metric` may name.
+METRICS = {
+    metric.name: metric
+    for metric in (Metric(name="wer", unit="1", better="lower", score=wer),)
+}  # fmt: skip
+
+
+def find(name: str) -> Metric:
+    """The metric `name`.
+
+    Raises:
+        UnknownName: there is none (the message lists near ones).
+    """
+    if name not in METRICS:
+        raise UnknownName.of("metric", name, METRICS)
+    return METRICS[name]
+
+
+def aggregate(metric: Metric, pairs: Sequence[Pair]) -> float:
+    """The metric's value over all pairs, in its unit.
+
+    Raises:
+        BadInput: the pairs have no weight at all.
+    """
+    try:
+        return metric.aggregate(pairs)
+    except ZeroDivisionError as exc:
+        raise BadInput(f"{metric.name} is not defined: the samples have no weight.", hint="Check the truths.") from exc
+
+
+def _check(outputs: Sequence[Any], truths: Sequence[Any]) -> None:
+    if len(outputs) != len(truths):
+        raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
+    for kind, texts in (("output", outputs), ("truth", truths)):
+        for at, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise BadInput(f"the {kind} of sample {at} is {type(text).__name__}, not a text.")
+
+
+@functools.cache
+def _normaliser(language: str) -> Callable[[str], str]:
+    """Whisper's text normaliser for a language. Built once: the English one reads a spelling table of 56 kB."""
+    with need("run", "word error rate"):
+        from whisper_normalizer.basic import BasicTextNormalizer
+        from whisper_normalizer.english import EnglishTextNormalizer
+    normaliser: Callable[[str], str]
+    if language.lower() in ("en", "english"):
+        normaliser = EnglishTextNormalizer()
+    else:
+        normaliser = BasicTextNormalizer(split_letters=language.lower() in ("zh", "ja", "th", "lo", "my"))
+    return normaliser

@@ -1,0 +1,153 @@
+"""Audio in: any file that libsndfile reads, or an array, as 16 kHz mono float32 blocks of bounded memory.
+
+Used by every speech family. Decoding is libsndfile's (soundfile), resampling is the SoX resampler (soxr, its HQ
+recipe), streamed, so that two hours of audio need no more memory than thirty seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.errors import BadInput, need
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Samples = NDArray[np.float32]
+
+#: Seconds of audio read at once.
+_BLOCK_SECONDS = 10
+
+
+@dataclass
+class Audio:
+    """A sound that is read as it is asked for.
+
+    Attributes:
+        rate: sample rate that `read` gives, in Hz. seconds: length (of a file: as its header says).
+        notes: what had to be done to it, for the user ("resampled from 44100 Hz", "downmixed from 2 channels").
+    """
+
+    rate: int
+    seconds: float
+    notes: list[str] = field(default_factory=list)
+    _blocks: Iterator[Samples] = field(default_factory=lambda: iter(()), repr=False)
+    _buffer: Samples | None = field(default=None, repr=False)
+    _start: int = field(default=0, repr=False)
+    _ended: bool = field(default=False, repr=False)
+
+    def window(self, start: int, samples: int) -> Samples:
+        """Samples [start, start + samples) as float32 in [-1, 1], fewer at the end of the sound.
+
+        Windows may overlap but never go back before the start of an earlier one: what lies before is forgotten.
+
+        Raises:
+            BadInput: the file breaks off, or holds values that are not numbers.
+        """
+        import numpy as np
+
+        held = self._buffer if self._buffer is not None else np.zeros(0, np.float32)
+        held, self._start = held[start - self._start :], start
+        parts, have = [held], len(held)
+        while have < samples and not self._ended:
+            block = next(self._blocks, None)
+            if block is None:
+                self._ended = True
+                break
+            if not np.isfinite(block).all():
+                raise BadInput("the audio holds values that are not numbers (NaN or infinite).")
+            parts.append(block)
+            have += len(block)
+        self._buffer = np.concatenate(parts) if len(parts) > 1 else held
+        return self._buffer[:samples]
+
+
+def open_audio(sample: Any, rate: int) -> Audio:
+    """Audio at `rate`, from a path (any libsndfile format), a float array [samples] at `rate`, or (array, its rate).
+
+    Integer files of any width become float32 in [-1, 1]; several channels are averaged.
+
+    Raises:
+        BadInput: no such file, not audio, empty, or an array of another shape or dtype.
+        MissingExtra: soundfile or soxr is absent.
+    """
+    import numpy as np
+
+    if isinstance(sample, (str, Path)):
+        return _open_file(Path(sample), rate)
+    array, own = sample if isinstance(sample, tuple) else (sample, rate)
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.ndim not in (1, 2):
+        kind = getattr(array, "dtype", type(array).__name__)
+        raise BadInput(
+            f"expected audio as a path or a float array [samples] or [samples, channels] in [-1, 1], got {kind}."
+        )
+    if not array.size:
+        raise BadInput("the audio is empty: it has no samples.")
+    channels = array.shape[1] if array.ndim == 2 else 1
+    blocks = (array[i : i + own * _BLOCK_SECONDS] for i in range(0, len(array), own * _BLOCK_SECONDS))
+    return _converted(blocks, int(own), rate, channels, len(array) / own, [])
+
+
+def _open_file(path: Path, rate: int) -> Audio:
+    with need("run", "Reading audio"):
+        import soundfile
+    if not path.is_file():
+        raise BadInput(f"there is no file {str(path)!r}.")
+    try:
+        file = soundfile.SoundFile(path)
+    except (soundfile.SoundFileError, RuntimeError) as exc:
+        known = "WAV, FLAC, OGG, MP3, AIFF and others"
+        raise BadInput(f"{path.name} is not audio that can be read ({known} can): {exc}.") from exc
+    if not file.frames:
+        raise BadInput(f"{path.name} is empty: it has no samples.")
+    notes = ["8-bit samples: expect noise at about -48 dB"] if file.subtype in ("PCM_U8", "PCM_S8") else []
+
+    def blocks() -> Iterator[Samples]:
+        with file:
+            while True:
+                try:
+                    block = file.read(file.samplerate * _BLOCK_SECONDS, dtype="float32", always_2d=True)
+                except (soundfile.SoundFileError, RuntimeError) as exc:
+                    raise BadInput(f"{path.name} breaks off or is damaged: {exc}.") from exc
+                if not len(block):
+                    return
+                yield block
+
+    return _converted(blocks(), file.samplerate, rate, file.channels, file.frames / file.samplerate, notes)
+
+
+def _converted(
+    blocks: Iterator[Samples], own: int, rate: int, channels: int, seconds: float, notes: list[str]
+) -> Audio:
+    if channels > 1:
+        notes.append(f"downmixed from {channels} channels")
+        blocks = (block.mean(axis=1) if block.ndim == 2 else block for block in blocks)
+    if own != rate:
+        notes.append(f"resampled from {own} Hz to {rate} Hz")
+        blocks = _resampled(blocks, own, rate)
+    return Audio(rate, seconds, notes, _flat(blocks))
+
+
+def _flat(blocks: Iterator[Samples]) -> Iterator[Samples]:
+    import numpy as np
+
+    for block in blocks:
+        yield np.ascontiguousarray(block.reshape(-1), dtype=np.float32)
+
+
+def _resampled(blocks: Iterator[Samples], own: int, rate: int) -> Iterator[Samples]:
+    import numpy as np
+
+    with need("run", "Resampling audio"):
+        import soxr
+    try:
+        stream = soxr.ResampleStream(own, rate, 1, dtype="float32", quality="HQ")
+    except (ValueError, RuntimeError) as exc:
+        raise BadInput(f"audio at {own} Hz cannot be resampled to {rate} Hz: {exc}.") from exc
+    for block in blocks:
+        yield stream.resample_chunk(np.ascontiguousarray(block.reshape(-1), dtype=np.float32))
+    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)

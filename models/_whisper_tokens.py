@@ -1,0 +1,107 @@
+"""Whisper's vocabulary: special tokens, suppression lists, text from tokens (A. Radford et al., whisper/tokenizer.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import BadInput, need
+
+#: Symbols that annotate rather than transcribe; the original suppresses them by default.
+_SYMBOLS = [*'"#()*+/:;<=>@[\\]^_`{|}~「」『』', *"<< >> <<< >>> -- --- -( -[ (' (\" (( )) ((( ))) [[ ]] {{ }} ♪♪ ♪♪♪".split()]
+_MUSIC = set("♩♪♫♬♭♮♯")
+
+
+class Tokens:
+    """The tokenizer of one Whisper, and the ids that decoding needs.
+
+    Args:
+        file: a ``tokenizer.json`` of the Hugging Face tokenizers library.
+
+    Raises:
+        BadInput: the file is damaged or is not Whisper's.
+        MissingExtra: the tokenizers package is absent.
+    """
+
+    def __init__(self, file: Path) -> None:
+        with need("run", "Reading the tokenizer"):
+            import tokenizers
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_str(file.read_text(encoding="utf-8"))
+        except FileNotFoundError as exc:
+            raise BadInput(f"the tokenizer {file.name} is missing.") from exc
+        except Exception as exc:  # the library raises bare Exception for a file that it cannot parse
+            raise BadInput(f"{file.name} is not a tokenizer that can be read: {exc}.") from exc
+        self.eot = self._id("<|endoftext|>")
+        self.sot = self._id("<|startoftranscript|>")
+        self.translate = self._id("<|translate|>")
+        self.transcribe = self._id("<|transcribe|>")
+        self.previous = self._id("<|startofprev|>")
+        self.no_timestamps = self._id("<|notimestamps|>")
+        self.no_speech = self._id("<|nospeech|>", "<|nocaptions|>")
+        self.timestamps = self.no_timestamps + 1
+        # Languages lie between the start of the transcript and the tasks; English-only models name none that they know.
+        ids = range(self.sot + 1, min(self.translate, self.transcribe))
+        self.languages = {str(self._tokenizer.id_to_token(i))[2:-2]: i for i in ids if self._is_language(i)}
+
+    def _id(self, *names: str) -> int:
+        for name in names:
+            found = self._tokenizer.token_to_id(name)
+            if found is not None:
+                return int(found)
+        raise BadInput(f"the tokenizer has no {names[0]} token: it is not Whisper's.")
+
+    def _is_language(self, token: int) -> bool:
+        name = self._tokenizer.id_to_token(token) or ""
+        return name.startswith("<|") and name[2:-2].isalpha() and len(name) <= 7
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """The text of `tokens`; special tokens and timestamps are left out."""
+        decoded: str = self._tokenizer.decode([t for t in tokens if t < self.eot], skip_special_tokens=False)
+        return decoded
+
+    def encode(self, text: str) -> list[int]:
+        """Tokens of `text`, without special ones."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def facts(self) -> dict[str, Any]:
+        """Everything about tokens that a decoding loop in any language needs (JSON-able)."""
+        return {
+            "end_of_text": self.eot,
+            "start_of_transcript": self.sot,
+            "translate": self.translate,
+            "transcribe": self.transcribe,
+            "start_of_previous": self.previous,
+            "no_speech": self.no_speech,
+            "no_timestamps": self.no_timestamps,
+            "first_timestamp": self.timestamps,
+            "seconds_per_timestamp": 0.02,
+            "languages": dict(self.languages),
+            "suppress": self.suppressed(),
+            "suppress_at_begin": [*self.encode(" "), self.eot],
+        }
+
+    def suppressed(self) -> list[int]:
+        """Ids that are never sampled: annotation symbols, and the control tokens after the prompt."""
+        out = {self.encode(" -")[0], self.encode(" '")[0]}
+        for symbol in [*_SYMBOLS, *_MUSIC]:
+            for text in (symbol, " " + symbol):
+                tokens = self.encode(text)
+                if len(tokens) == 1 or symbol in _MUSIC:
+                    out.add(tokens[0])
+        control = {self.sot, self.translate, self.transcribe, self.previous, self.no_speech, self.previous - 1}
+        return sorted(out | control)
+
+
+def language_code(name: str, known: Mapping[str, int]) -> str:
+    """`name` as a code of `known` ("en"); raises BadInput with what is known otherwise."""
+    code = name.strip().lower()
+    if code not in known:
+        raise BadInput(
+            f"the language {name!r} is not one of this model's {len(known)}.",
+            hint=f"Codes: {' '.join(sorted(known)) or 'none'}.",
+        )
+    return code
+

@@ -1,0 +1,1 @@
+"""Destinations, one per file; each defines ``TARGET`` (see `edgekit.core.Target`)."""

@@ -1,0 +1,79 @@
+"""Word error rate against counts made by hand, and the contract of a metric."""
+
+from __future__ import annotations
+
+import builtins
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from edgekit.bench import metrics
+from edgekit.errors import BadInput, MissingExtra, UnknownName
+
+
+def test_wer_counts_errors_and_words_per_sample() -> None:
+    truths = ["the cat sat on the mat", "hello world", "one more"]
+    outputs = ["the cat sat on mat", "hello big world", "won more"]
+    assert metrics.wer(outputs, truths) == [(1.0, 6.0), (1.0, 2.0), (1.0, 2.0)]
+    metric = metrics.find("wer")
+    assert metrics.aggregate(metric, metric.score(outputs, truths)) == pytest.approx(3 / 10)
+
+
+def test_wer_forgives_spelling_and_case_in_english() -> None:
+    assert metrics.wer(["Mister Brown's color: 21!"], ["mr. brown's colour twenty-one"]) == [(0.0, 5.0)]
+
+
+def test_wer_elsewhere_uses_the_basic_normaliser() -> None:
+    assert metrics.wer(["Größe, zwei!"], ["größe zwei"], language="de") == [(0.0, 2.0)]
+    assert metrics.wer(["colour"], ["color"], language="de") == [(1.0, 1.0)]
+    assert metrics.wer(["猫が"], ["猫は"], language="ja") == [(1.0, 2.0)]
+
+
+@pytest.mark.parametrize(("output", "truth", "pair"), [("", "two words", (2.0, 2.0)), ("two words", "", (2.0, 0.0))])
+def test_wer_of_empty_texts(output: str, truth: str, pair: tuple[float, float]) -> None:
+    assert metrics.wer([output], [truth]) == [pair]
+
+
+def test_wer_refuses_samples_without_truth() -> None:
+    with pytest.raises(BadInput, match="truth of sample 1"):
+        metrics.wer(["a", "b"], ["a", None])
+    with pytest.raises(BadInput, match="same samples"):
+        metrics.wer(["a"], [])
+    with pytest.raises(BadInput, match="not defined"):
+        metrics.aggregate(metrics.find("wer"), metrics.wer(["a"], [""]))
+
+
+def test_unknown_metric_suggests_a_near_one() -> None:
+    with pytest.raises(UnknownName, match="wer"):
+        metrics.find("wre")
+
+
+def test_a_metric_may_aggregate_in_its_own_way() -> None:
+    def half(pairs: Any) -> float:
+        return float(len(pairs)) / 2
+
+    metric = metrics.Metric("half", "1", "lower", metrics.wer, half)
+    assert metrics.aggregate(metric, [(0.0, 0.0)] * 3) == 1.5
+
+
+def test_missing_jiwer_gives_the_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name == "jiwer":
+            raise ImportError("no jiwer", name="jiwer")
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(MissingExtra, match=r"edgekit\[run\]"):
+        metrics.wer(["a"], ["a"])
+
+
+def test_the_room_and_its_readers_load_nothing_heavy() -> None:
+    code = (
+        "import sys, edgekit.bench.run, edgekit.bench.metrics, edgekit.report, edgekit.compare, edgekit.html\n"
+        "print(sorted({'numpy', 'torch', 'onnxruntime', 'jiwer', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

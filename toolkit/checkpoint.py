@@ -1,0 +1,247 @@
+"""Weights on disk -> `Checkpoint`: which format it is, and its tensors, with nothing in the file believed unchecked.
+
+Not here: what the tensors mean (the models' business), and formats that an exporter reads by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit import _ctranslate2
+from edgekit.core import Checkpoint
+from edgekit.errors import BadInput, need
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["read_checkpoint"]
+
+_ACCEPTED = (
+    "Accepted: a Hugging Face folder (config.json with model.safetensors, its shards, or pytorch_model.bin), "
+    "a CTranslate2 model.bin or its folder, an OpenAI .pt file."
+)
+_INDEX = "model.safetensors.index.json"
+_MOST_HEADER = 100_000_000  # bytes; the safetensors library's own limit
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Open the weights in `path`.
+
+    Args:
+        path: a folder or a file in one of the formats that the error message lists.
+
+    Returns:
+        A checkpoint of format ``"safetensors"``, ``"pytorch"`` (a Hugging Face folder with ``pytorch_model.bin``),
+        ``"ctranslate2"`` (its config also tells ``spec`` and ``spec_revision``) or ``"openai"`` (its config is the
+        file's ``dims``). Tensors have their stored dtype and shape; bfloat16 comes as float32. They may be read-only,
+        unaligned views of the mapped file: copy (``numpy.array(x, dtype)``) before handing them to another library.
+
+    Raises:
+        BadInput: nothing acceptable, or a damaged or hostile file.
+        MissingExtra: numpy, safetensors or torch is not installed.
+    """
+    path = path.expanduser()
+    if not path.exists():
+        raise BadInput(f"there is no file or folder {str(path)!r}.", hint=_ACCEPTED)
+    with need("export", "reading weights"):
+        import numpy  # noqa: F401 - only to say early what is missing
+    if path.is_dir():
+        return _folder(path)
+    if path.name in ("model.safetensors", _INDEX, "pytorch_model.bin") or _is_shard(path):
+        return _folder(path.parent)
+    return _file(path)
+
+
+def _folder(folder: Path) -> Checkpoint:
+    have = {path.name for path in folder.iterdir() if path.is_file()}
+    if "model.safetensors" in have:
+        return _hugging_face(folder, "safetensors", ["model.safetensors"], _safetensors)
+    if _INDEX in have:
+        return _sharded(folder)
+    if "model.bin" in have:
+        return _file(folder / "model.bin")
+    if "pytorch_model.bin" in have:
+        return _hugging_face(folder, "pytorch", ["pytorch_model.bin"], _pytorch)
+    scripts = sorted(name for name in have if name.endswith(".pt"))
+    if len(scripts) == 1:
+        return _file(folder / scripts[0])
+    what = f"{len(scripts)} .pt files, not one" if scripts else "no weights that can be read"
+    raise BadInput(f"{str(folder)!r} holds {what}.", hint=_ACCEPTED)
+
+
+def _file(path: Path) -> Checkpoint:
+    if path.suffix == ".safetensors":
+        return _hugging_face(path.parent, "safetensors", [path.name], _safetensors)
+    if path.suffix == ".pt":
+        return _openai(path)
+    if path.suffix == ".bin":
+        files = {path.name: _sha256(path)}
+        specification, revision, tensors = _ctranslate2.read(path)
+        config = _config(path.parent, files) if (path.parent / "config.json").is_file() else {}
+        config = {**config, "spec": specification, "spec_revision": revision}
+        return Checkpoint(path=path, format="ctranslate2", tensors=tensors, config=config, files=files)
+    raise BadInput(f"{path.name} is not a kind of weights that can be read.", hint=_ACCEPTED)
+
+
+def _hugging_face(
+    folder: Path, form: str, names: list[str], read: Callable[[Path], dict[str, NDArray[Any]]]
+) -> Checkpoint:
+    files: dict[str, str] = {}
+    config = _config(folder, files)
+    tensors: dict[str, NDArray[Any]] = {}
+    for name in names:
+        files[name] = _sha256(folder / name)
+        fresh = read(folder / name)
+        if twice := tensors.keys() & fresh.keys():
+            raise BadInput(f"the tensor {min(twice)} is in two files, one of them {name}.")
+        tensors.update(fresh)
+    return Checkpoint(path=folder, format=form, tensors=tensors, config=config, files=files)
+
+
+def _sharded(folder: Path) -> Checkpoint:
+    where = _json(folder / _INDEX).get("weight_map")
+    if not isinstance(where, dict) or not where or not all(isinstance(name, str) for name in where.values()):
+        raise BadInput(f"{_INDEX} has no weight_map.")
+    names = sorted(set(where.values()))
+    for name in names:
+        if not name.endswith(".safetensors") or set(name) & set("/\\:\0") or not (folder / name).is_file():
+            raise BadInput(f"{_INDEX} names the file {name!r}, which is not in its folder.")
+    checkpoint = _hugging_face(folder, "safetensors", names, _safetensors)
+    if different := checkpoint.tensors.keys() ^ where.keys():
+        raise BadInput(f"{_INDEX} and its shards do not agree about the tensor {min(different)}.")
+    return Checkpoint(
+        path=folder,
+        format="safetensors",
+        tensors=checkpoint.tensors,
+        config=checkpoint.config,
+        files={**checkpoint.files, _INDEX: _sha256(folder / _INDEX)},
+    )
+
+
+def _is_shard(path: Path) -> bool:
+    return path.suffix == ".safetensors" and (path.parent / _INDEX).is_file()
+
+
+def _safetensors(path: Path) -> dict[str, NDArray[Any]]:
+    """Name -> view of the mapped file, or float32 for bfloat16."""
+    with need("export", "reading safetensors"):
+        import safetensors
+    import numpy as np
+
+    try:
+        # The library checks the whole header: sizes, dtypes, overlaps, gaps. What follows may then rely on it.
+        with safetensors.safe_open(path, framework="numpy"):
+            pass
+    except safetensors.SafetensorError as exc:
+        raise BadInput(f"{path.name} is not a sound safetensors file: {exc}.", hint="Fetch the file again.") from exc
+    data = np.memmap(path, dtype=np.uint8, mode="r")
+    length = int.from_bytes(data[:8].tobytes(), "little")
+    header = json.loads(data[8 : 8 + length].tobytes())
+    header.pop("__metadata__", None)
+    return {name: _tensor(path, data, 8 + length, name, entry) for name, entry in header.items()}
+
+
+def _tensor(path: Path, data: NDArray[Any], base: int, name: str, entry: Mapping[str, Any]) -> NDArray[Any]:
+    import numpy as np
+
+    kinds = {"F": "f", "I": "i", "U": "u"}
+    kind = str(entry["dtype"])
+    if kind == "BF16":
+        dtype: np.dtype[Any] = np.dtype("<u2")
+    elif kind == "BOOL":
+        dtype = np.dtype(bool)
+    elif kind[:1] in kinds and kind[1:] in ("8", "16", "32", "64") and kind != "F8":
+        dtype = np.dtype(f"<{kinds[kind[0]]}{int(kind[1:]) // 8}")
+    else:
+        raise BadInput(f"the tensor {name} in {path.name} has the dtype {kind}, which is not supported.")
+    begin, end = entry["data_offsets"]
+    array = np.frombuffer(data, dtype, count=(end - begin) // dtype.itemsize, offset=base + begin)
+    array = array.reshape(entry["shape"])
+    return _ctranslate2.decode_bfloat16(array) if kind == "BF16" else array
+
+
+def _openai(path: Path) -> Checkpoint:
+    files = {path.name: _sha256(path)}
+    content = _load_torch(path)
+    dims, state = content.get("dims"), content.get("model_state_dict")
+    if not isinstance(dims, dict) or not isinstance(state, dict):
+        raise BadInput(f"{path.name} has no dims and model_state_dict: it is not an OpenAI model.", hint=_ACCEPTED)
+    if not all(isinstance(name, str) and isinstance(value, int) for name, value in dims.items()):
+        raise BadInput(f"{path.name} has dims that are not whole numbers.")
+    return Checkpoint(path=path, format="openai", tensors=_to_numpy(path, state), config=dims, files=files)
+
+
+def _pytorch(path: Path) -> dict[str, NDArray[Any]]:
+    return _to_numpy(path, _load_torch(path))
+
+
+def _load_torch(path: Path) -> dict[Any, Any]:
+    """The dict in a PyTorch file, its storages mapped. Runs no code from the file: unpickling is restricted."""
+    import zipfile
+
+    with need("export", f"reading {path.name}"):
+        import torch
+    # Written by PyTorch 1.6 or later: a zip whose entries are stored as they are, so that no length in it can make us
+    # allocate more than the file has. The older form is a bare pickle, which promises nothing of the kind.
+    try:
+        with zipfile.ZipFile(path) as archive:
+            stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as exc:
+        raise BadInput(f"{path.name} is not a PyTorch file of version 1.6 or later.", hint=_ACCEPTED) from exc
+    if not stored:
+        raise BadInput(f"{path.name} is compressed, which PyTorch's own files never are.")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as exc:  # a hostile file can make the unpickler raise anything at all
+        reason = (str(exc).splitlines() or [""])[0]
+        raise BadInput(
+            f"{path.name} was refused: it is damaged, or holds more than tensors ({type(exc).__name__}: {reason})."
+        ) from exc
+    if not isinstance(content, dict):
+        raise BadInput(f"{path.name} holds a {type(content).__name__}, not a dictionary of tensors.", hint=_ACCEPTED)
+    return content
+
+
+def _to_numpy(path: Path, state: Mapping[Any, Any]) -> dict[str, NDArray[Any]]:
+    import torch
+
+    size = path.stat().st_size
+    tensors: dict[str, NDArray[Any]] = {}
+    for name, tensor in state.items():
+        plain = isinstance(name, str) and isinstance(tensor, torch.Tensor) and tensor.layout is torch.strided
+        # A stride of zero gives a tensor of any size out of a few bytes.
+        if not plain or tensor.is_quantized or tensor.is_meta or tensor.numel() * tensor.element_size() > size:
+            raise BadInput(f"{path.name}: {name!r} is not a plain tensor.")
+        tensor = tensor.detach()
+        try:
+            tensors[name] = (tensor.float() if tensor.dtype is torch.bfloat16 else tensor).numpy()
+        except (TypeError, RuntimeError) as exc:
+            raise BadInput(f"{path.name}: {name!r} has the dtype {tensor.dtype}, which is not supported.") from exc
+    return tensors
+
+
+def _config(folder: Path, files: dict[str, str]) -> dict[str, Any]:
+    path = folder / "config.json"
+    if not path.is_file():
+        raise BadInput(f"there is no config.json beside the weights in {str(folder)!r}.", hint=_ACCEPTED)
+    files[path.name] = _sha256(path)
+    return _json(path)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as exc:
+        raise BadInput(f"{path.name} is not JSON: {exc}.") from exc
+    if not isinstance(content, dict):
+        raise BadInput(f"{path.name} holds no JSON object.")
+    return content
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,168 @@
+"""Compare two reports: per measurement faster, slower, or cannot tell.
+
+The verdict comes from a 95 % interval of the ratio of medians (`edgekit.bench.stats.ratio_interval`): only an interval
+that leaves out 1 entirely tells anything. A regression is a verdict to the worse by more than was allowed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from edgekit.bench import host, stats
+from edgekit.core import Measurement, Report
+from edgekit.errors import BadInput
+from edgekit.report import figure, printable, strata, title
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+__all__ = ["Row", "Verdict", "compare", "incomparable", "ratio_cells", "regressed", "rows_json", "table"]
+
+#: Sizes get smaller and larger, everything else faster and slower.
+Verdict = Literal["faster", "slower", "smaller", "larger", "cannot tell", "not measured"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """The comparison of one measurement.
+
+    Attributes:
+        base, new: medians in `unit`, None where that report has none.
+        ratio: new / base, with its 95 % interval `low` to `high`; None where it is not defined.
+        regressed: worse for certain, and by more than was allowed.
+    """
+
+    name: str
+    unit: str
+    base: float | None
+    new: float | None
+    ratio: float | None
+    low: float | None
+    high: float | None
+    verdict: Verdict
+    regressed: bool
+
+
+def compare(base: Report, new: Report, *, max_regression: float = 0.05, force: bool = False) -> list[Row]:
+    """Compare `new` with `base`, a row per measurement of either, those of `base` first.
+
+    Args:
+        max_regression: the loss that is accepted, as a fraction (0.05: 5 % slower or larger).
+        force: compare even what `incomparable` objects to.
+
+    Raises:
+        BadInput: the reports are not comparable, or `max_regression` is no fraction >= 0.
+    """
+    if not math.isfinite(max_regression) or max_regression < 0.0:
+        raise BadInput(f"the accepted regression must be a fraction of at least 0, not {max_regression}.")
+    reasons = incomparable(base, new)
+    if reasons and not force:
+        raise BadInput(
+            f"these reports cannot be compared: {'; '.join(reasons)}.",
+            hint="Measure both the same way on one machine, or compare all the same with --force.",
+        )
+    olds, news = ({item.name: item for item in report.measurements} for report in (base, new))
+    names = [*olds, *(name for name in news if name not in olds)]
+    return [_row(name, olds.get(name), news.get(name), (base, new), max_regression) for name in names]
+
+
+def incomparable(base: Report, new: Report) -> list[str]:
+    """Why two reports cannot be compared, in words; empty if they can."""
+    reasons = []
+    if base.schema != new.schema:
+        reasons.append(f"their schemas differ ({base.schema} and {new.schema})")
+    if base.fidelity != new.fidelity:
+        reasons.append(f"one is {base.fidelity}, the other {new.fidelity}")
+    for key in host.differences(base.host, new.host):
+        one, other = printable(base.host.get(key)), printable(new.host.get(key))
+        reasons.append(f"the machines differ in {key} ({one}; {other})")
+    if base.threads != new.threads:
+        reasons.append(f"one used {base.threads} threads, the other {new.threads}")
+    if [_identity(item) for item in base.inputs] != [_identity(item) for item in new.inputs]:
+        reasons.append("their inputs differ")
+    return reasons
+
+
+def regressed(rows: Sequence[Row]) -> list[Row]:
+    """The rows that got worse by more than was allowed."""
+    return [row for row in rows if row.regressed]
+
+
+def rows_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The rows as plain data for ``--json``."""
+    return [asdict(row) for row in rows]
+
+
+def table(base: Report, new: Report, rows: Sequence[Row]) -> Group:
+    """The comparison for a terminal, with both reports' warnings first."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    lines = [
+        Text(f"WARNING ({side}): {printable(warning)}", style="bold red")
+        for side, report in (("base", base), ("new", new))
+        for warning in report.warnings
+    ]
+    lines += [Text(f"WARNING: compared although {reason}.", style="bold red") for reason in incomparable(base, new)]
+    heading = Text(f"{title(base)} -> {title(new)}  [{base.fidelity}]", style="bold")
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    grid.add_column("measurement", overflow="fold")
+    for column in ("base", "new", "ratio", "95 % interval"):
+        grid.add_column(column, justify="right")
+    grid.add_column("verdict")
+    for row in rows:
+        verdict = row.verdict.upper() + " (regression)" if row.regressed else row.verdict
+        cells = (printable(row.name), figure(row.base, row.unit), figure(row.new, row.unit), *ratio_cells(row))
+        grid.add_row(*(Text(cell) for cell in cells), Text(verdict, style=_style(row)))
+    return Group(*lines, heading, grid)
+
+
+def ratio_cells(row: Row) -> tuple[str, str]:
+    """The ratio and its interval as texts."""
+    ratio = "-" if row.ratio is None else f"{row.ratio:.3f}"
+    return ratio, "-" if row.low is None or row.high is None else f"{row.low:.3f} .. {row.high:.3f}"
+
+
+def _row(
+    name: str, old: Measurement | None, new: Measurement | None, reports: tuple[Report, Report], allowed: float
+) -> Row:
+    one = old or new
+    assert one is not None, "a name comes from one of the two"
+    before, after = (stats.median(stats.pool(item.values)) if item else None for item in (old, new))
+    if old is None or new is None:
+        return Row(name, one.unit, before, after, None, None, None, "not measured", False)
+    if (old.unit, old.better) != (new.unit, new.better):
+        raise BadInput(f"{name!r} is in {old.unit} ({old.better} is better) in one report and {new.unit} in the other.")
+    groups = strata(reports[0], old)
+    bounds = stats.ratio_interval(old.values, new.values, strata=groups if groups == strata(reports[1], new) else 1)
+    ratio = after / before if before and after is not None else None
+    low, high = bounds or (None, None)
+    verdict, worse = _verdict(old, low, high)
+    # For rates, 5 % worse is a ratio of 1 / 1.05: the same work then takes 5 % longer.
+    loss = math.inf if not ratio else ratio if old.better == "lower" else 1.0 / ratio
+    return Row(name, old.unit, before, after, ratio, low, high, verdict, worse and loss > 1.0 + allowed)
+
+
+def _verdict(item: Measurement, low: float | None, high: float | None) -> tuple[Verdict, bool]:
+    """The verdict, and whether it is to the worse."""
+    if low is None or high is None or low <= 1.0 <= high:
+        return "cannot tell", False
+    worse = (low > 1.0) == (item.better == "lower")
+    if item.unit == "B":
+        return ("larger" if worse else "smaller"), worse
+    return ("slower" if worse else "faster"), worse
+
+
+def _identity(item: Mapping[str, Any]) -> Any:
+    """What an input is, wherever its file lies: its hash where it has one."""
+    return item.get("sha256") or dict(item)
+
+
+def _style(row: Row) -> str:
+    if row.regressed:
+        return "bold red"
+    return {"faster": "green", "smaller": "green", "slower": "yellow", "larger": "yellow"}.get(row.verdict, "")

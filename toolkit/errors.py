@@ -1,0 +1,174 @@
+"""The error tree: what a person sees when something goes wrong, and the exit code that a script sees.
+
+::
+
+    EdgekitError                    1
+    ├── UnknownName                 2   no such model, target, exporter, precision ("did you mean")
+    ├── Unsupported                 2   known, but not possible here (lists what is)
+    ├── BadInput                    2   a file, folder or value from outside that cannot be used
+    ├── MissingExtra                3   an optional dependency is absent (gives the install line)
+    ├── FetchFailed                 3   weights could not be had, or are not the pinned ones
+    ├── ExportFailed                4   the exporter could not write the artefact
+    ├── ParityFailed                5   the artefact does not compute what the reference computes
+    ├── GateFailed                  5   the artefact is less accurate than allowed
+    ├── OverBudget                  6   too large for the target (both numbers)
+    ├── Regression                  7   `compare` found one
+    └── DeviceFailed                8   a phone, emulator or board did not do its part
+
+Every message says what happened and why, and ``hint`` holds the next command to type. Foreign exceptions are mapped
+at the place that knows what they mean, with ``raise ... from exc``; `boundary` maps the few that can happen anywhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import errno
+from collections.abc import Iterable, Iterator
+
+__all__ = [
+    "BadInput",
+    "DeviceFailed",
+    "EdgekitError",
+    "ExportFailed",
+    "FetchFailed",
+    "GateFailed",
+    "MissingExtra",
+    "OverBudget",
+    "ParityFailed",
+    "Regression",
+    "UnknownName",
+    "Unsupported",
+    "boundary",
+    "need",
+]
+
+
+class EdgekitError(Exception):
+    """Base of all errors that edgekit raises on purpose.
+
+    Args:
+        message: what happened and why, one sentence or two.
+        hint: what to do next, if possible a command to type.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+class UnknownName(EdgekitError):
+    """A name that no registry entry has."""
+
+    exit_code = 2
+
+    @classmethod
+    def of(cls, kind: str, name: str, known: Iterable[str]) -> UnknownName:
+        """The error for `name`, with the nearest known names, or all of them where none is near."""
+        known = sorted(known)
+        near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.6)
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known) or 'none'}."
+        return cls(f"there is no {kind} named {name!r}.", hint=hint)
+
+
+class Unsupported(EdgekitError):
+    """Something that exists elsewhere but not in this combination."""
+
+    exit_code = 2
+
+
+class BadInput(EdgekitError):
+    """A file, folder or value from outside that cannot be used."""
+
+    exit_code = 2
+
+
+class MissingExtra(EdgekitError):
+    """A feature whose optional dependency is not installed."""
+
+    exit_code = 3
+
+
+class FetchFailed(EdgekitError):
+    """Weights that could not be had, or that are not what was pinned."""
+
+    exit_code = 3
+
+
+class ExportFailed(EdgekitError):
+    """An exporter that could not write its artefact."""
+
+    exit_code = 4
+
+
+class ParityFailed(EdgekitError):
+    """An artefact whose outputs differ from the reference by more than its precision allows."""
+
+    exit_code = 5
+
+
+class GateFailed(EdgekitError):
+    """An artefact that is less accurate than its evaluation allows."""
+
+    exit_code = 5
+
+
+class OverBudget(EdgekitError):
+    """An artefact that does not fit its target."""
+
+    exit_code = 6
+
+
+class Regression(EdgekitError):
+    """A measurement that got worse than `compare` was told to accept."""
+
+    exit_code = 7
+
+
+class DeviceFailed(EdgekitError):
+    """A phone, emulator or board that did not do its part."""
+
+    exit_code = 8
+
+
+@contextlib.contextmanager
+def need(extra: str, what: str) -> Iterator[None]:
+    """Map an ImportError inside the block to `MissingExtra` with the install line.
+
+    Args:
+        extra: the extra of this package that brings the dependency, such as ``"run"``.
+        what: what the user was about to do, for the message.
+    """
+    try:
+        yield
+    except ImportError as exc:
+        missing = exc.name or str(exc)
+        raise MissingExtra(
+            f"{what} needs the Python package {missing!r}, which is not installed.",
+            hint=f'Install it with: pip install "edgekit[{extra}]"',
+        ) from exc
+
+
+@contextlib.contextmanager
+def boundary() -> Iterator[None]:
+    """Map operating-system failures that can happen at any write or read to typed errors."""
+    try:
+        yield
+    except OSError as exc:
+        where = f" at {exc.filename}" if exc.filename else ""
+        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ExportFailed(
+                f"the disk is full{where}; nothing that was there before has been changed.",
+                hint="Free some space, or choose another place with --out or EDGEKIT_CACHE.",
+            ) from exc
+        if exc.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise BadInput(f"no permission to read or write{where}: {exc.strerror}.") from exc
+        if exc.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR):
+            raise BadInput(f"{exc.strerror}{where}.", hint="Check the path.") from exc
+        raise

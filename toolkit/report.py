@@ -1,0 +1,249 @@
+"""Reports: write one, read one back strictly, and show one to a person.
+
+A report file is JSON with ``"schema": 1`` and holds raw values only; every statistic is derived when it is read. It
+comes from outside when it is read (copied between machines, edited by hand), so nothing in it is trusted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from edgekit.bench import stats
+from edgekit.core import Measurement, Report
+from edgekit.errors import BadInput, boundary
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+__all__ = [
+    "EXPECTED",
+    "NOT_MEASURED",
+    "PER_INPUT",
+    "SCHEMA",
+    "Summary",
+    "figure",
+    "load",
+    "printable",
+    "rows",
+    "save",
+    "strata",
+    "summary",
+    "table",
+    "title",
+]
+
+SCHEMA = 1
+NOT_MEASURED = "not measured"
+
+#: Rows that every report shows, measured or not.
+EXPECTED = ("load.cold", "end_to_end.latency", "rss.peak", "rss.anonymous", "rss.file")
+
+#: Measurements whose values cycle through the inputs (`edgekit.bench.run.measure`).
+PER_INPUT = ("end_to_end.latency", "rtf")
+
+#: A report is a few hundred kilobytes at most; whatever is larger than this is something else.
+_LARGEST = 64 * 1024 * 1024
+
+_SCALES = {
+    "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
+    "B": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
+}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Statistics of one measurement, in its unit. None: too few values to say.
+
+    Attributes:
+        n, processes: numbers of values and of processes.
+        low, high: 95 % interval of the median.
+        p90, p99: the bad tail (for ``better="higher"``, the 10th and 1st percentile); from 10 and 100 values on.
+    """
+
+    n: int
+    processes: int
+    median: float
+    low: float | None
+    high: float | None
+    p90: float | None
+    p99: float | None
+
+
+def save(report: Report, path: Path) -> None:
+    """Write a report as JSON, whole or not at all.
+
+    Raises:
+        BadInput: the report holds what `load` would refuse, or the folder cannot be written.
+    """
+    _check(report, "the report")
+    text = msgspec.json.format(msgspec.json.encode(report), indent=1)
+    path = Path(path)
+    with boundary():
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as out:
+                out.write(text + b"\n")
+                out.flush()
+                os.fsync(out.fileno())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+            raise
+
+
+def load(path: Path) -> Report:
+    """Read a report that `save` wrote.
+
+    Raises:
+        BadInput: no such file, no report, a report of a newer edgekit, or values that no measurement can give.
+    """
+    path = Path(path)
+    with boundary():
+        size = path.stat().st_size
+        if size > _LARGEST:
+            raise BadInput(f"{path} is {size / 1e6:.0f} MB large: that is no report.")
+        data = path.read_bytes()
+    report = _decode(data, str(path))
+    _check(report, str(path))
+    return report
+
+
+def summary(measurement: Measurement, groups: int = 1) -> Summary:
+    """Statistics of a measurement.
+
+    Args:
+        groups: the number of inputs through which its values cycle, as `strata` tells.
+    """
+    values = stats.pool(measurement.values)
+    low, high = stats.interval(measurement.values, strata=groups) or (None, None)
+
+    def tail(q: float, least: int) -> float | None:
+        if len(values) < least:
+            return None
+        return stats.percentile(values, q if measurement.better == "lower" else 100.0 - q)
+
+    processes = sum(1 for group in measurement.values if group)
+    return Summary(len(values), processes, stats.median(values), low, high, tail(90.0, 10), tail(99.0, 100))
+
+
+def strata(report: Report, measurement: Measurement) -> int:
+    """The number of inputs through which a measurement's values cycle; 1 where they do not."""
+    count = len(report.inputs)
+    whole = count > 0 and all(len(group) % count == 0 for group in measurement.values)
+    return count if measurement.name in PER_INPUT and whole else 1
+
+
+def figure(value: float | None, unit: str) -> str:
+    """A value with three significant digits and a unit that suits it (12.3 ms, 52.1 MB); None is "not measured"."""
+    if value is None:
+        return NOT_MEASURED
+    scales = _SCALES.get(unit)
+    if scales is None:
+        return f"{value:.3g}" if unit == "1" else f"{_digits(value)} {printable(unit)}"
+    factor, name = next((scale for scale in scales if value >= scale[0]), scales[-1])
+    return f"{_digits(value / factor)} {name}"
+
+
+def printable(value: Any) -> str:
+    """A value from a report as one line that is safe on a terminal: control characters (ANSI escapes) are replaced."""
+    text = NOT_MEASURED if value is None else value if isinstance(value, str) else _json(value)
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def title(report: Report) -> str:
+    """The bundle's name for people."""
+    return printable(report.bundle.get("name") or report.bundle.get("model") or "bundle")
+
+
+def table(report: Report) -> Group:
+    """A report for a terminal: warnings first, then what was measured how and where, then a row per measurement."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    lines = [Text(f"WARNING: {printable(warning)}", style="bold red") for warning in report.warnings]
+    heading = Text(f"{title(report)}  [{report.fidelity}]  {report.threads} thread(s)", style="bold")
+    machine = Text(f"{printable(report.host.get('cpu'))}, {printable(report.host.get('release'))}")
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    grid.add_column("measurement", overflow="fold")
+    for column in ("n", "median", "95 % interval", "p90", "p99"):
+        grid.add_column(column, justify="right")
+    for name, cells in rows(report):
+        grid.add_row(Text(name), *(Text(cell) for cell in cells))
+    notes = Text("- : too few values to say. Tails are the bad side: p10 and p1 where higher is better.", style="dim")
+    return Group(*lines, heading, machine, grid, notes)
+
+
+def rows(report: Report) -> list[tuple[str, list[str]]]:
+    """Per measurement, its name and the cells n, median, interval, p90, p99 as texts; expected but absent ones too."""
+    known = {measurement.name: measurement for measurement in report.measurements}
+    absent = ["-", NOT_MEASURED, "-", "-", "-"]
+    names = (*EXPECTED, *(name for name in known if name not in EXPECTED))
+    return [(printable(name), _cells(report, known[name]) if name in known else absent) for name in names]
+
+
+def _cells(report: Report, measurement: Measurement) -> list[str]:
+    facts, unit = summary(measurement, strata(report, measurement)), measurement.unit
+    bounds = "-" if facts.low is None else f"{figure(facts.low, unit)} .. {figure(facts.high, unit)}"
+    tails = ["-" if value is None else figure(value, unit) for value in (facts.p90, facts.p99)]
+    return [str(facts.n), figure(facts.median, unit), bounds, *tails]
+
+
+def _digits(value: float) -> str:
+    return f"{value:.0f}" if 99.95 <= value < 1e6 else f"{value:.3g}"
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _decode(data: bytes, where: str) -> Report:
+    try:
+        head = msgspec.json.decode(data)
+        if not isinstance(head, Mapping) or not isinstance(head.get("schema"), int):
+            raise BadInput(f"{where} is not an edgekit report: it names no schema.")
+        if head["schema"] > SCHEMA:
+            raise BadInput(
+                f"{where} was made by a newer edgekit (schema {head['schema']}, this one reads {SCHEMA}).",
+                hint="Upgrade with: pip install -U edgekit",
+            )
+        if head["schema"] != SCHEMA:
+            raise BadInput(f"{where} has schema {head['schema']}, which no edgekit ever wrote.")
+        return msgspec.json.decode(data, type=Report, strict=True)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
+        raise BadInput(
+            f"{where} is not a readable report: {exc}.", hint="Make it again with: edgekit bench BUNDLE --out FILE"
+        ) from exc
+
+
+def _check(report: Report, where: str) -> None:
+    """What types cannot say: versions, and values that some measurement can have given."""
+    if report.schema != SCHEMA:
+        raise BadInput(f"{where} has schema {report.schema}, not {SCHEMA}.")
+    if report.threads < 1:
+        raise BadInput(f"{where} says that {report.threads} threads were used.")
+    seen: set[str] = set()
+    for item in report.measurements:
+        if item.name in seen:
+            raise BadInput(f"{where} has {item.name!r} twice.")
+        seen.add(item.name)
+        if not any(item.values):
+            raise BadInput(f"{where} has no values for {item.name!r}; what was not measured must be absent.")
+        _check_values(item.name, (*item.values, *item.warmups), where)
+
+
+def _check_values(name: str, groups: Sequence[Sequence[float]], where: str) -> None:
+    for group in groups:
+        for value in group:
+            if not math.isfinite(value) or value < 0.0:
+                raise BadInput(f"{where} has the value {value} for {name!r}, which no measurement gives.")
