@@ -41,7 +41,7 @@ class Result(NamedTuple):
     measurements: tuple[Measurement, ...]
     context: dict[str, Any]
     warnings: tuple[str, ...]
-    outputs: tuple[str, ...]
+    outputs: list[str]
 
 
 def measure(
@@ -96,7 +96,7 @@ def measure(
         *_nondeterministic(answers),
         *_unstable(measurements, len(inputs)),
     )
-    return Result(measurements, context, warnings, tuple(answers[0]["outputs"]))
+    return Result(measurements, context, warnings, list(answers[0]["outputs"]))
 
 
 def _worker(job: Job, limit: float) -> dict[str, Any]:

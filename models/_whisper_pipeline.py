@@ -179,7 +179,7 @@ class Transcriber:
         result = result or sample(begun, rules, limit, options.temperatures[0], options.best_of, seed=0)
         run.first_token = run.first_token or elapsed + result.first_token
         why = self._suspicious(result, options)
-        if why and wanted < 30 and options.window is None:
+        if wanted < 30 and options.window is None and (why := why or _echoes(result.tokens)):
             run.fallbacks.append(f"{why}: encoded again at 30 s")
             begun, rules, limit = self._begin(samples, 30.0, run, timestamps, seconds)
             result = sample(begun, rules, limit, options.temperatures[0], options.best_of, seed=0)
@@ -271,6 +271,15 @@ class Transcriber:
             segment = {"start": round(offset + start, 2), "end": round(offset + end, 2), "text": text.strip()}
             run.segments.append(segment)
             run.text += [t for t in tokens if t < self._facts["end_of_text"]]
+
+
+def _echoes(tokens: list[int]) -> str:
+    """Whether a result ends by saying the same twice, the typical failure of a window that is too short.
+
+    People do repeat themselves, so this sends a window back to the encoder but never to sampling.
+    """
+    twice = any(tokens[-n:] == tokens[-2 * n : -n] for n in range(3, len(tokens) // 2 + 1))
+    return "ends with an echo" if twice else ""
 
 
 def window_seconds(seconds: float, facts: Mapping[str, float]) -> float:

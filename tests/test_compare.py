@@ -81,6 +81,13 @@ def test_noise_that_hides_the_difference_cannot_tell() -> None:
     assert (row.verdict, row.regressed) == ("cannot tell", False)
 
 
+def test_constants_that_are_equal_or_nearly_so_cannot_tell() -> None:
+    constant = Measurement("rss.peak", "B", ((100.0,), (100.0,), (100.0,)))
+    assert only(constant, constant).verdict == "cannot tell"
+    page_more = replace(constant, values=((100.5,), (100.5,), (100.5,)))
+    assert only(constant, page_more, max_regression=0.0).verdict == "cannot tell"
+
+
 def test_two_single_values_cannot_tell() -> None:
     row = only(Measurement("load.cold", "s", ((1.0,),)), Measurement("load.cold", "s", ((9.0,),)))
     assert (row.verdict, row.ratio, row.low) == ("cannot tell", 9.0, None)

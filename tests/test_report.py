@@ -7,6 +7,7 @@ import json
 import math
 import re
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +217,30 @@ def test_a_hostile_report_can_neither_script_a_browser_nor_a_terminal() -> None:
     assert "<img" not in page
     assert "\x1b" not in page
     assert "&lt;script&gt;" in page
+    found = Tags()
+    found.feed(page)
+    assert found.names <= ELEMENTS
+    assert found.attributes <= ATTRIBUTES
+
+
+ELEMENTS = {"html", "head", "meta", "title", "style", "body", "h1", "h2", "h3", "section", "p", "span", "strong", "div"}
+ELEMENTS |= {"table", "thead", "tbody", "tr", "th", "td", "figure", "figcaption", "svg", "circle", "line"}
+ELEMENTS |= {"dl", "dt", "dd"}
+ATTRIBUTES = {"lang", "charset", "name", "content", "http-equiv", "class", "title", "scope", "viewbox", "role"}
+ATTRIBUTES |= {"aria-label", "cx", "cy", "r", "x1", "x2", "y1", "y2"}
+
+
+class Tags(HTMLParser):
+    """Which elements and attributes a browser would see."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.attributes: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        self.attributes |= {name for name, _ in attrs}
 
 
 def test_the_page_is_self_contained_and_compares_with_the_first() -> None:

@@ -1,3 +1,37 @@
-"""edgekit: export, quantize, verify and benchmark small pretrained models on the devices they are for."""
+"""edgekit: export, quantize, verify and benchmark small pretrained models on the devices they are for.
+
+The Python names match the command line: `fit`, `export`, `verify`, `load`, `package`, `benchmark`. Importing this package
+imports nothing heavy; each name brings what it needs when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgekit.benchmarking import benchmark
+    from edgekit.bundle import load
+    from edgekit.fitting import fit
+    from edgekit.packaging import package
+    from edgekit.pipeline import export, verify
 
 __version__ = "0.1.0"
+
+__all__ = ["__version__", "benchmark", "export", "fit", "load", "package", "verify"]
+
+_HOMES = {
+    "benchmark": "edgekit.benchmarking",
+    "export": "edgekit.pipeline",
+    "fit": "edgekit.fitting",
+    "load": "edgekit.bundle",
+    "package": "edgekit.packaging",
+    "verify": "edgekit.pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'edgekit' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -45,8 +45,13 @@ class _Again(Exception):
 
 
 def check_url(url: str) -> None:
-    """Raise FetchFailed unless `url` is https, or plain http to this very machine."""
-    parts = urllib.parse.urlsplit(url)
+    """Raise FetchFailed unless `url` is a well-formed address with https, or with http on this very machine."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError as exc:
+        raise FetchFailed("the address is malformed") from exc
+    if re.search(r"[^\x21-\x7e]", url):
+        raise FetchFailed("the address holds spaces or letters that must be percent-encoded")
     if parts.scheme == "https" and parts.hostname:
         return
     if parts.scheme == "http" and _is_loopback(parts.hostname or ""):

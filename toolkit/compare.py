@@ -1,7 +1,8 @@
 """Compare two reports: per measurement faster, slower, or cannot tell.
 
 The verdict comes from a 95 % interval of the ratio of medians (`edgekit.bench.stats.ratio_interval`): only an interval
-that leaves out 1 entirely tells anything. A regression is a verdict to the worse by more than was allowed.
+that leaves out 1 entirely tells anything, and only of a ratio that is at least 1 % away from it. A regression is a
+verdict to the worse by more than was allowed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,12 @@ from edgekit.report import figure, printable, strata, title
 if TYPE_CHECKING:
     from rich.console import Group
 
-__all__ = ["Row", "Verdict", "compare", "incomparable", "ratio_cells", "regressed", "rows_json", "table"]
+__all__ = ["LEAST", "Row", "Verdict", "compare", "incomparable", "ratio_cells", "regressed", "rows_json", "table"]
+
+#: Smaller changes are not told. Where a process happens to lie in memory, or a page more or less, moves values by as
+#: much (Mytkowicz et al., "Producing Wrong Data Without Doing Anything Obviously Wrong!", ASPLOS 2009), and two
+#: measurements of the same bundle must not come out as different.
+LEAST = 0.01
 
 #: Sizes get smaller and larger, everything else faster and slower.
 Verdict = Literal["faster", "slower", "smaller", "larger", "cannot tell", "not measured"]
@@ -141,15 +147,15 @@ def _row(
     bounds = stats.ratio_interval(old.values, new.values, strata=groups if groups == strata(reports[1], new) else 1)
     ratio = after / before if before and after is not None else None
     low, high = bounds or (None, None)
-    verdict, worse = _verdict(old, low, high)
+    verdict, worse = _verdict(old, ratio, low, high)
     # For rates, 5 % worse is a ratio of 1 / 1.05: the same work then takes 5 % longer.
     loss = math.inf if not ratio else ratio if old.better == "lower" else 1.0 / ratio
     return Row(name, old.unit, before, after, ratio, low, high, verdict, worse and loss > 1.0 + allowed)
 
 
-def _verdict(item: Measurement, low: float | None, high: float | None) -> tuple[Verdict, bool]:
+def _verdict(item: Measurement, ratio: float | None, low: float | None, high: float | None) -> tuple[Verdict, bool]:
     """The verdict, and whether it is to the worse."""
-    if low is None or high is None or low <= 1.0 <= high:
+    if ratio is None or low is None or high is None or low <= 1.0 <= high or abs(ratio - 1.0) < LEAST:
         return "cannot tell", False
     worse = (low > 1.0) == (item.better == "lower")
     if item.unit == "B":

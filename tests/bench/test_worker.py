@@ -8,7 +8,9 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
+import edgekit.bench.run
 import pytest
 from edgekit.bench import memory
 from edgekit.bench.run import Result, measure
@@ -48,8 +50,8 @@ class Fake:
             time.sleep(600)
         for _ in range(2):
             self.runner({"x": turn})
-        text = f"{sample} {turn}" if self.behaviour == "random" else sample
-        tokens = 0 if self.behaviour == "silent" else 3
+        text = {"random": f"{sample} {turn}", "pid": f"{sample} {os.getpid()}"}.get(self.behaviour, sample)
+        tokens = {"silent": 0, "word": 1}.get(self.behaviour, 3)
         return Prediction(text, units={"audio_seconds": 2.0, "tokens": tokens}, marks={"first_token": 0.0})
 
 def load(bundle, threads, wrap):
@@ -105,6 +107,7 @@ def test_every_quantity_is_measured_per_process() -> None:
     assert counts["rtf"] == counts["tokens_per_second"] == counts["first_token"] == [6, 6]
     assert counts["load.cold"] == counts["rss.peak"] == [1, 1]
     assert [len(group) for group in by_name["end_to_end.latency"].warmups] == [2, 2]
+    assert [len(group) for group in by_name["part.encoder.latency"].warmups] == [4, 4]
     assert {name: by_name[name].unit for name in ("load.cold", "rtf", "tokens_per_second", "rss.peak")} == {
         "load.cold": "s",
         "rtf": "1",
@@ -112,7 +115,7 @@ def test_every_quantity_is_measured_per_process() -> None:
         "rss.peak": "B",
     }
     assert by_name["tokens_per_second"].better == "higher"
-    assert found.outputs == ("a", "b")
+    assert found.outputs == ["a", "b"]
     assert steps == [(0, 2), (1, 2), (2, 2)]
     assert not any("deterministic" in warning for warning in found.warnings)
 
@@ -126,16 +129,62 @@ def test_derived_values_agree_with_the_latency() -> None:
     assert all(part <= whole for part, whole in zip(by_name["part.encoder.latency"][::2], latency, strict=True))
 
 
-def test_no_tokens_means_no_rate() -> None:
-    assert "tokens_per_second" not in {item.name for item in run("silent").measurements}
+@pytest.mark.parametrize("behaviour", ["silent", "word"])
+def test_less_than_two_tokens_means_no_rate(behaviour: str) -> None:
+    assert "tokens_per_second" not in {item.name for item in run(behaviour).measurements}
 
 
 def test_noise_on_stdout_does_not_break_the_result() -> None:
-    assert run("noise").outputs == ("a", "b")
+    assert run("noise").outputs == ["a", "b"]
 
 
-def test_an_output_that_changes_is_reported() -> None:
-    assert any("not deterministic" in warning for warning in run("random").warnings)
+@pytest.mark.parametrize(("behaviour", "processes"), [("random", 1), ("pid", 2)])
+def test_an_output_that_changes_within_or_between_processes_is_reported(behaviour: str, processes: int) -> None:
+    assert any("not deterministic" in warning for warning in run(behaviour, processes=processes).warnings)
+
+
+def answer(latencies: list[float], **section: float) -> dict[str, Any]:
+    """What a worker on a quiet machine says, `section` apart."""
+    quiet = {"wall": 1.0, "cpu": 0.99, "busy": 1.0, "steal": 0.0}
+    values = {"end_to_end.latency": latencies, "rss.peak": [1.0]}
+    return {
+        "values": values,
+        "warmups": {},
+        "outputs": ["a", "b"],
+        "differing": [],
+        "section": quiet | section,
+        "exit": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ([answer([1.0, 9.0] * 6)] * 3, []),
+        (
+            [answer([1.0, 9.0] * 6), answer([1.0, 9.0, 1.5, 9.0, 0.5, 9.0] * 2)],
+            ["latency of input 1, process 2", "spread"],
+        ),
+        (
+            [answer([1.0, 9.0] * 6), answer([1.0, 11.0] * 6)],
+            ["latency of input 2: the processes' medians differ by 22%"],
+        ),
+        ([answer([1.0, 9.0] * 6, cpu=0.3, busy=0.3)], ["MACHINE WAS BUSY", "30%"]),
+        ([answer([1.0, 9.0] * 6, steal=0.4)], ["MACHINE WAS BUSY", "40% of a core"]),
+        ([answer([1.0, 9.0] * 6) | {"exit": -11}], ["crashed while it ended", "-11"]),
+    ],
+)
+def test_doubts_about_the_measurement_become_warnings(
+    answers: list[dict[str, Any]], words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = iter(answers)
+    monkeypatch.setattr(edgekit.bench.run, "_worker", lambda _job, _limit: next(turns))
+    monkeypatch.setattr(edgekit.bench.run.host, "load_average", lambda: 0.0)
+    monkeypatch.setattr(edgekit.bench.run.os, "cpu_count", lambda: 1)
+    text = " ".join(run(processes=len(answers)).warnings)
+    assert bool(text) == bool(words)
+    for word in words:
+        assert word in text
 
 
 @pytest.mark.parametrize(

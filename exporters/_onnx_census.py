@@ -1,0 +1,51 @@
+"""What an ONNX file really holds: operators, bytes by dtype, and whether that is what its precision says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import onnx
+from onnx import TensorProto
+
+from edgekit.errors import ExportFailed
+from edgekit.exporters._onnx_graph import constants
+
+#: Operators that multiply in int8.
+_INT8 = {"MatMulNBits", "MatMulIntegerToFloat", "MatMulInteger", "QLinearMatMul", "QLinearConv", "ConvInteger"}
+_FLOAT = {"MatMul", "Gemm", "Conv"}
+
+
+def census(model: onnx.ModelProto) -> dict[str, Any]:
+    """Operators by type, bytes of weights by dtype, products by arithmetic, parameters (JSON-able)."""
+    bytes_by_type: Counter[str] = Counter()
+    for tensor in model.graph.initializer:
+        bytes_by_type[TensorProto.DataType.Name(tensor.data_type).lower()] += len(tensor.raw_data) or 8
+    operators = Counter(node.op_type for node in model.graph.node)
+    arrays = constants(model)
+    cast = {node.output[0] for node in model.graph.node if node.op_type in ("Cast", "Transpose")}
+    weighted = [n for n in model.graph.node if n.op_type in _FLOAT and (n.input[1] in arrays or n.input[1] in cast)]
+    return {
+        "operators": dict(sorted(operators.items())),
+        "bytes": dict(sorted(bytes_by_type.items())),
+        "weighted_int8": sum(operators[name] for name in _INT8),
+        "weighted_float": len(weighted),
+        "float_layers": sorted(node.name for node in weighted),
+    }
+
+
+def check(facts: dict[str, Any], part: str, precision: str, quantized: bool) -> None:
+    """Refuse a file that is not what its precision says.
+
+    Raises:
+        ExportFailed: an int8 part whose weights are mostly float, an fp16 one that is mostly fp32, ...
+    """
+    held = facts["bytes"]
+    total = sum(held.values()) or 1
+    wanted = {"int8": ("int8", "uint8"), "fp16": ("float16",), "fp32": ("float",)}[precision if quantized else "fp32"]
+    share = sum(held.get(name, 0) for name in wanted) / total
+    if share < 0.5:
+        raise ExportFailed(
+            f"the part {part!r} was to be {precision}, but only {share:.0%} of its weights are: {held}.",
+            hint="Choose another precision with --precision, and report this: the exporter met a graph it does not know.",
+        )

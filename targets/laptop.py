@@ -1,0 +1,15 @@
+"""This machine: Linux, macOS or Windows on a laptop processor. Numbers measured here are of the target itself."""
+
+from __future__ import annotations
+
+from edgekit.core import Recipe, Target
+
+TARGET = Target(
+    name="laptop",
+    system="any",
+    processor="x86-64 or arm64, 2 cores or more",
+    recipes={"*": Recipe("onnx", "int8")},
+    device="host",
+    ram=8_000_000_000,
+    runtime={"onnx": "pip:onnxruntime=={version}"},
+)

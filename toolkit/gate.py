@@ -1,0 +1,79 @@
+"""The gate: is this artefact accurate enough? Three verdicts, and no pass without evidence.
+
+A pass needs all of: the absolute bar (a faithful copy of a useless model is a defect), a loss against fp32 on the same
+samples that is small, and an interval that says so. The interval is a paired bootstrap over samples (Bisani and Ney 2004,
+"Bootstrap estimates for confidence intervals in ASR performance evaluation").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from edgekit.bench import metrics
+from edgekit.bench.paired import Estimate, paired_bootstrap
+from edgekit.core import Evaluation, Predictor, Sample
+from edgekit.manifest import Verdict
+
+def judge(
+    evaluation: Evaluation, outputs: Sequence[Any], reference: Sequence[Any], truths: Sequence[Any], data: str
+) -> Verdict:
+    """The verdict on a candidate's `outputs`, given the fp32 `reference`'s outputs for the same samples.
+
+    Args:
+        truths: the right answers. Where any is None, both are scored against the reference's outputs instead: the loss
+            is then an upper bound, and the absolute bar cannot be judged.
+        data: what the samples were, for the record.
+    """
+    metric = metrics.find(evaluation.metric)
+    known = all(truth is not None for truth in truths)
+    against = truths if known else reference
+    candidate, base = metric.score(outputs, against), metric.score(reference, against)
+    drop = paired_bootstrap(candidate, base, aggregate=metric.aggregate)
+    absolute = metrics.aggregate(metric, candidate) if known else None
+    verdict, reason = _decide(evaluation, len(candidate), absolute, drop)
+    return Verdict(
+        verdict=verdict,
+        reason=reason if known else f"{reason}; scored against fp32's own answers",
+        metric=evaluation.metric,
+        samples=len(candidate),
+        value=absolute,
+        reference=metrics.aggregate(metric, base) if known else None,
+        drop=drop.value,
+        low=drop.low,
+        high=drop.high,
+        data=data,
+    )
+
+
+def _decide(
+    evaluation: Evaluation, samples: int, absolute: float | None, drop: Estimate
+) -> tuple[Literal["pass", "fail", "undecided"], str]:
+    loss = f"loses {drop.value:+.2%} against fp32 (95 % interval {drop.low:+.2%} to {drop.high:+.2%})"
+    allowed = f"{evaluation.drop:.2%}"
+    if absolute is not None and absolute > evaluation.worst:
+        return "fail", f"{evaluation.metric} {absolute:.1%} is worse than the bar of {evaluation.worst:.1%}"
+    if drop.low > evaluation.drop or (drop.value > evaluation.drop and drop.low > 0):
+        return "fail", f"{loss}: more than the {allowed} allowed"
+    if samples < evaluation.minimum:
+        return "undecided", f"{loss}, but {samples} samples are too few: at least {evaluation.minimum}"
+    if drop.high > evaluation.drop:
+        return "undecided", f"{loss}: the interval reaches beyond the {allowed} allowed; more data would tell"
+    return "pass", f"{loss}: within the {allowed} allowed"
+
+
+def answers(
+    predictor: Predictor, samples: Sequence[Sample], progress: Callable[[int, int], None]
+) -> list[Any]:
+    """The predictor's output for every sample."""
+    out = []
+    for i, sample in enumerate(samples):
+        progress(i, len(samples))
+        out.append(predictor.predict(sample.input).output)
+    progress(len(samples), len(samples))
+    return out
+
+
+def not_measured(reason: str) -> Verdict:
+    """The verdict where nothing was measured."""
+    return Verdict(verdict="not measured", reason=reason)

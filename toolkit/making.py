@@ -1,0 +1,273 @@
+"""Making a bundle: trace the reference, climb the ladder of recipes, write everything that the bundle says about itself."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import edgekit
+from edgekit import golden, sbom
+from edgekit.bench import host
+from edgekit.bundle import inventory, usable_processors
+from edgekit.core import Artifact, Checkpoint, Model, Progress, Recipe, Sample, Source, Target, TensorSpec
+from edgekit.errors import EdgekitError, ExportFailed, GateFailed, ParityFailed
+from edgekit.gate import answers, judge, not_measured
+from edgekit.manifest import (
+    NAME,
+    SCHEMA,
+    Attempt,
+    Golden,
+    Manifest,
+    ModelFacts,
+    PartFacts,
+    RecipeFacts,
+    SourceFacts,
+    TargetFacts,
+    Tensor,
+    Verdict,
+    encode,
+)
+from edgekit.parity import LIMITS, Recorder, TorchRunner, part_error
+from edgekit.readme import render as readme
+from edgekit.registry import find
+from edgekit.sources import fetch
+
+#: Distributions whose versions decide what an export does.
+TOOLS = ("torch", "onnx", "onnxscript", "onnxruntime", "tokenizers", "numpy")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What was asked for, every name resolved and every folder opened."""
+
+    model: Model
+    target: Target
+    recipe: Recipe
+    calibration: Sequence[Sample]
+    samples: Sequence[Sample]
+    data: str
+    offline: bool
+    fallback: bool
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """The fp32 reference, traced: recorded calls of every part, its answer to the golden input, its answers to the data."""
+
+    recorders: Mapping[str, Recorder]
+    output: str
+    answers: Sequence[Any]
+
+
+@dataclass(frozen=True)
+class _Accepted:
+    """The recipe that was taken, what it wrote, and what was found out about it."""
+
+    recipe: Recipe
+    artifacts: Sequence[Artifact]
+    parity: Mapping[str, float]
+    specs: Mapping[str, tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]]
+    output: str
+    verdict: Verdict
+
+
+def make(
+    job: Job, checkpoint: Checkpoint, source: Source | None, key: str, stage: Path, work: Path, tell: Progress
+) -> None:
+    """Fill the folder `stage` with a whole bundle.
+
+    Raises:
+        ParityFailed, GateFailed: every recipe of the ladder was refused; the last refusal. ExportFailed, BadInput, ...
+    """
+    beside = checkpoint.path if checkpoint.path.is_dir() else checkpoint.path.parent
+    _assets(job.model, beside, stage, job.offline, tell)
+    facts = job.model.prepare(checkpoint, stage)
+    golden_input = golden.write_input(job.model, stage)
+    reference = _trace(job, checkpoint, facts, golden_input, stage, tell)
+    attempts: list[Attempt] = []
+    accepted = _climb(job, checkpoint, facts, reference, golden_input, stage, work, attempts, tell)
+    tell("writing the bundle", 0, 0)
+    golden_reference = golden.write_reference(reference.recorders, stage)
+    (stage / "licences").mkdir()
+    (stage / "licences" / "weights.txt").write_bytes(golden.package_data(job.model.licence_text))
+    manifest = Manifest(
+        schema=SCHEMA,
+        edgekit=edgekit.__version__,
+        key=key,
+        model=ModelFacts(
+            name=job.model.name, family=job.model.family, task=job.model.task, parameters=job.model.parameters
+        ),
+        source=_source_facts(checkpoint, source),
+        target=_target_facts(job.target),
+        recipe=_recipe_facts(accepted.recipe),
+        parts=[_part_facts(artifact, accepted) for artifact in accepted.artifacts],
+        facts=dict(facts),
+        golden=Golden(
+            input=golden_input,
+            reference=golden_reference,
+            output=accepted.output,
+            reference_output=reference.output,
+        ),
+        gate=accepted.verdict,
+        attempts=attempts,
+        licences={"weights": job.model.licence, "edgekit": "Apache-2.0"},
+        versions={"edgekit": edgekit.__version__, **host.versions(TOOLS)},
+        files={},
+    )
+    (stage / "README.md").write_text(readme(manifest), encoding="utf-8")
+    (stage / sbom.NAME).write_bytes(sbom.render(manifest, inventory(stage)))
+    if job.target.pack:
+        job.target.pack(stage)
+    (stage / NAME).write_bytes(encode(msgspec.structs.replace(manifest, files=inventory(stage))))
+
+
+def _assets(model: Model, folder: Path, stage: Path, offline: bool, tell: Progress) -> None:
+    """Copy the files that a bundle carries as they are; where the user's weights lack one, take the model's own."""
+    for name in model.assets:
+        held = folder / name
+        if not held.is_file():
+            pinned = [file for source in model.sources for file in source.files if file.name == name][0]
+            only = Source(model.sources[0].uri, model.sources[0].revision, model.licence, (pinned,))
+            held = fetch([only], offline=offline, progress=tell)[0] / name
+        shutil.copyfile(held, stage / name)
+
+
+def _trace(
+    job: Job, checkpoint: Checkpoint, facts: Mapping[str, Any], golden_input: str, stage: Path, tell: Progress
+) -> _Reference:
+    """Run the fp32 reference on the golden input, the calibration samples and the data."""
+    tell("running the fp32 reference", 0, 0)
+    recorders: dict[str, Recorder] = {}
+    for part in job.model.parts:
+        if part.build is None:
+            raise ExportFailed(f"{job.model.name}: the part {part.name!r} has no reference to compare with.")
+        recorders[part.name] = Recorder(TorchRunner(part, part.build(checkpoint)))
+    predictor = job.model.pipeline(recorders, stage, facts)
+    output = str(predictor.predict(str(stage / golden_input)).output)
+    for sample in job.calibration[:8]:
+        predictor.predict(sample.input)
+    for recorder in recorders.values():
+        recorder.close()
+    reference = answers(predictor, job.samples, lambda i, n: tell("measuring the fp32 reference", i, n))
+    return _Reference(recorders, output, reference)
+
+
+def _climb(
+    job: Job,
+    checkpoint: Checkpoint,
+    facts: Mapping[str, Any],
+    reference: _Reference,
+    golden_input: str,
+    stage: Path,
+    work: Path,
+    attempts: list[Attempt],
+    tell: Progress,
+) -> _Accepted:
+    """Try recipes in order until one is refused by neither parity nor gate; note every try in `attempts`."""
+    recipes = _recipes(job)
+    for i, recipe in enumerate(recipes):
+        try:
+            accepted = _attempt(job, checkpoint, facts, reference, recipe, golden_input, stage, work, tell)
+        except (ParityFailed, GateFailed) as exc:
+            attempts.append(Attempt(recipe=_recipe_facts(recipe), outcome=f"refused: {exc.message}"))
+            if i == len(recipes) - 1:
+                raise
+            tell(f"{_spoken(recipe)} was refused ({exc.message}); trying {_spoken(recipes[i + 1])}", 0, 0)
+        else:
+            attempts.append(Attempt(recipe=_recipe_facts(recipe), outcome=f"taken: {accepted.verdict.verdict}"))
+            return accepted
+    raise AssertionError("a job has at least one recipe")
+
+
+def _recipes(job: Job) -> list[Recipe]:
+    """The recipe that was asked for, then those of the model's ladder that come after it."""
+    if not job.fallback:
+        return [job.recipe]
+    ladder = [recipe for recipe in job.model.ladder if recipe.exporter == job.recipe.exporter]
+    same = [i for i, recipe in enumerate(ladder) if recipe.precision == job.recipe.precision]
+    return [job.recipe, *(recipe for recipe in ladder[same[0] :] if recipe != job.recipe)] if same else [job.recipe]
+
+
+def _attempt(
+    job: Job,
+    checkpoint: Checkpoint,
+    facts: Mapping[str, Any],
+    reference: _Reference,
+    recipe: Recipe,
+    golden_input: str,
+    stage: Path,
+    work: Path,
+    tell: Progress,
+) -> _Accepted:
+    """Export with one recipe, and prove it.
+
+    Raises:
+        ParityFailed: a part is further from the reference than the precision explains. GateFailed: it is less accurate.
+    """
+    exporter = find("exporters", recipe.exporter)
+    calibration = {name: [feeds for feeds, _ in recorder.calls] for name, recorder in reference.recorders.items()}
+    artifacts = exporter.export(job.model, checkpoint, recipe, calibration, stage, work, tell)
+    runners = {artifact.part: exporter.load(stage / artifact.file, usable_processors()) for artifact in artifacts}
+    parity = {}
+    for part, runner in runners.items():
+        tell(f"parity of {part}", 0, 0)
+        parity[part] = error = part_error(runner, reference.recorders[part].calls)
+        if not error <= LIMITS[recipe.precision]:
+            raise ParityFailed(
+                f"the part {part!r} in {recipe.precision} is {error:.1%} away from the fp32 reference on real input; "
+                f"the precision explains {LIMITS[recipe.precision]:.1%}.",
+                hint="Try another --precision.",
+            )
+    specs = {part: (runner.inputs, runner.outputs) for part, runner in runners.items()}
+    predictor = job.model.pipeline(runners, stage, facts)
+    output = str(predictor.predict(str(stage / golden_input)).output)
+    verdict = not_measured("no --data was given")
+    if job.samples and job.model.evaluation:
+        outputs = answers(predictor, job.samples, lambda i, n: tell(f"measuring {recipe.precision}", i, n))
+        truths = [sample.truth for sample in job.samples]
+        verdict = judge(job.model.evaluation, outputs, reference.answers, truths, job.data)
+        if verdict.verdict == "fail":
+            raise GateFailed(f"{job.model.name} in {_spoken(recipe)}: {verdict.reason}.", hint="Try another --precision.")
+    return _Accepted(recipe, artifacts, parity, specs, output, verdict)
+
+
+def _spoken(recipe: Recipe) -> str:
+    options = ", ".join(f"{name} {value}" for name, value in recipe.options.items())
+    return f"{recipe.exporter} {recipe.precision}" + (f" ({options})" if options else "")
+
+
+def _recipe_facts(recipe: Recipe) -> RecipeFacts:
+    return RecipeFacts(exporter=recipe.exporter, precision=recipe.precision, options=dict(recipe.options))
+
+
+def _source_facts(checkpoint: Checkpoint, source: Source | None) -> SourceFacts:
+    return SourceFacts(
+        uri=source.uri if source else f"path:{checkpoint.path.name}",
+        revision=source.revision if source else "",
+        format=checkpoint.format,
+        pinned=source is not None and all(file.sha256 for file in source.files),
+        files=dict(checkpoint.files),
+    )
+
+
+def _target_facts(target: Target) -> TargetFacts:
+    version = host.versions(["onnxruntime"]).get("onnxruntime", "")
+    runtime = {exporter: text.format(version=version) for exporter, text in target.runtime.items()}
+    return TargetFacts(name=target.name, system=target.system, processor=target.processor, runtime=runtime)
+
+
+def _part_facts(artifact: Artifact, accepted: _Accepted) -> PartFacts:
+    inputs, outputs = accepted.specs[artifact.part]
+    return PartFacts(
+        name=artifact.part,
+        file=artifact.file,
+        inputs=[Tensor(name=spec.name, dtype=spec.dtype, shape=list(spec.shape)) for spec in inputs],
+        outputs=[Tensor(name=spec.name, dtype=spec.dtype, shape=list(spec.shape)) for spec in outputs],
+        census=dict(artifact.census),
+        parity=accepted.parity[artifact.part],
+    )

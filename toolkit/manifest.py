@@ -1,0 +1,193 @@
+"""The manifest: everything that a bundle says about itself, as typed JSON.
+
+A manifest comes from outside, so reading is strict: unknown fields, wrong types, a newer schema and names that leave the
+bundle's folder are refused. ``digest`` is the sha256 of the canonical JSON without itself, and ``files`` holds the hash of
+everything else, so one changed byte anywhere shows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+import msgspec
+
+from edgekit.errors import BadInput
+
+#: Raised with every change that an older reader would misunderstand.
+SCHEMA = 1
+NAME = "manifest.json"
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class ModelFacts(_Strict):
+    name: str
+    family: str
+    task: str
+    parameters: int
+
+
+class SourceFacts(_Strict):
+    """Where the weights came from; `pinned` is False for weights that the user gave."""
+
+    uri: str
+    revision: str
+    format: str
+    pinned: bool
+    files: dict[str, str]
+
+
+class TargetFacts(_Strict):
+    name: str
+    system: str
+    processor: str
+    runtime: dict[str, str]
+
+
+class RecipeFacts(_Strict):
+    exporter: str
+    precision: str
+    options: dict[str, Any] = {}
+
+
+class Tensor(_Strict):
+    name: str
+    dtype: str
+    shape: list[int | str]
+
+
+class PartFacts(_Strict):
+    """One graph: its file, its contract, what is really in it, and how far it is from the fp32 reference."""
+
+    name: str
+    file: str
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+    census: dict[str, Any]
+    parity: float
+
+
+class File(_Strict):
+    sha256: str
+    size: int
+
+
+class Golden(_Strict):
+    """A real input, and what the fp32 reference answered: sampled outputs of every part, and the final output."""
+
+    input: str
+    reference: str
+    output: str
+    reference_output: str
+
+
+class Verdict(_Strict):
+    """What the gate found. `value`, `reference` and `drop` are in the metric's unit; `low`/`high` bound the drop (95 %)."""
+
+    verdict: Literal["pass", "fail", "undecided", "not measured"]
+    reason: str
+    metric: str = ""
+    samples: int = 0
+    value: float | None = None
+    reference: float | None = None
+    drop: float | None = None
+    low: float | None = None
+    high: float | None = None
+    data: str = ""
+
+
+class Attempt(_Strict):
+    """A recipe that was tried, and why it was taken or not."""
+
+    recipe: RecipeFacts
+    outcome: str
+
+
+class Manifest(_Strict):
+    schema: int
+    edgekit: str
+    key: str
+    model: ModelFacts
+    source: SourceFacts
+    target: TargetFacts
+    recipe: RecipeFacts
+    parts: list[PartFacts]
+    facts: dict[str, Any]
+    golden: Golden
+    gate: Verdict
+    attempts: list[Attempt]
+    licences: dict[str, str]
+    versions: dict[str, str]
+    files: dict[str, File]
+    digest: str = ""
+
+
+def encode(manifest: Manifest) -> bytes:
+    """Canonical, indented JSON with the digest filled in."""
+    signed = msgspec.structs.replace(manifest, digest=_digest(manifest))
+    return json.dumps(msgspec.to_builtins(signed), indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def decode(data: bytes) -> Manifest:
+    """The manifest in `data`.
+
+    Raises:
+        BadInput: not JSON, of a newer schema, of other fields or types, with a name that leaves the bundle, or edited.
+    """
+    try:
+        raw = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise BadInput(f"the manifest is not JSON: {exc}.", hint=_AGAIN) from exc
+    schema = raw.get("schema") if isinstance(raw, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise BadInput(
+            f"the bundle has manifest schema {schema}; this edgekit reads up to {SCHEMA}.",
+            hint="Upgrade with: pip install --upgrade edgekit",
+        )
+    try:
+        manifest = msgspec.convert(raw, Manifest)
+    except (msgspec.ValidationError, RecursionError) as exc:
+        raise BadInput(f"the manifest does not have the form of schema {SCHEMA}: {exc}.", hint=_AGAIN) from exc
+    for name in named_files(manifest):
+        safe_name(name)
+    if manifest.digest != _digest(manifest):
+        raise BadInput("the manifest was changed after it was written: its digest does not match.", hint=_AGAIN)
+    return manifest
+
+
+_AGAIN = "Export the bundle again, or fetch it again from where it came."
+
+
+def named_files(manifest: Manifest) -> list[str]:
+    """Every file name that the manifest mentions."""
+    named = [*manifest.files, *(part.file for part in manifest.parts)]
+    return [*named, manifest.golden.input, manifest.golden.reference]
+
+
+def safe_name(name: str) -> PurePosixPath:
+    """`name` as a relative path inside a bundle.
+
+    Raises:
+        BadInput: it is absolute, climbs out, has a drive or a backslash, or is empty.
+    """
+    path = PurePosixPath(name)
+    bad = not name or path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or "\0" in name
+    if bad or str(path) != name:
+        raise BadInput(f"the bundle names a file that is not inside it: {name!r}. It may be hostile: do not use it.")
+    return path
+
+
+def _digest(manifest: Manifest) -> str:
+    plain = msgspec.to_builtins(msgspec.structs.replace(manifest, digest=""))
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """sha256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,99 @@
+"""Parity: does an artefact compute what the fp32 reference computes, on real inputs?
+
+A leaf that exporters may import too: the error that decides a layer's form is the error that the bundle is judged by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from edgekit.core import Feeds, Part, Runner, TensorSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Outputs = Mapping[str, "NDArray[Any]"]
+
+#: Largest relative error of a part's outputs that a precision explains. Above it something is broken, not rounded.
+LIMITS = {"fp32": 1e-3, "fp16": 2e-2, "int8": 0.25}
+
+#: Values kept of an output in a golden file: enough to tell a wrong graph, small enough to ship.
+_KEPT = 2048
+
+
+class Recorder:
+    """A runner that remembers the calls made through it.
+
+    Args:
+        runner: what does the work. keep: how many calls to remember in full, the first ones.
+    """
+
+    def __init__(self, runner: Runner, keep: int = 1_000_000) -> None:
+        self._runner, self._keep = runner, keep
+        self.inputs: tuple[TensorSpec, ...] = runner.inputs
+        self.outputs: tuple[TensorSpec, ...] = runner.outputs
+        self.calls: list[tuple[Feeds, Outputs]] = []
+
+    def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+        outputs = self._runner(feeds)
+        if len(self.calls) < self._keep:
+            self.calls.append((dict(feeds), outputs))
+        return outputs
+
+    def close(self) -> None:
+        """Remember no more calls."""
+        self._keep = 0
+
+
+class TorchRunner:
+    """A reference module as a runner: numpy in, numpy out, fp32, no gradients."""
+
+    def __init__(self, part: Part, module: Any) -> None:
+        self.inputs, self.outputs = part.inputs, part.outputs
+        self._module = module.eval()
+
+    def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+        import numpy as np
+        import torch
+
+        with torch.inference_mode():
+            out = self._module(*(torch.from_numpy(np.ascontiguousarray(feeds[spec.name])) for spec in self.inputs))
+        values = out if isinstance(out, tuple) else (out,)
+        return {spec.name: value.numpy() for spec, value in zip(self.outputs, values, strict=True)}
+
+
+def relative_error(outputs: Sequence[Outputs], reference: Sequence[Outputs]) -> float:
+    """Largest root mean square difference of an output, relative to that output's own root mean square.
+
+    Infinite where the shapes differ or a value is not a number: a NaN must never compare as small.
+    """
+    import numpy as np
+
+    worst = 0.0
+    for out, ref in zip(outputs, reference, strict=True):
+        for name, expected in ref.items():
+            actual = out[name]
+            if actual.shape != expected.shape or not np.isfinite(actual).all():
+                return float("inf")
+            norm = float(np.linalg.norm(expected)) or 1.0
+            worst = max(worst, float(np.linalg.norm(actual.astype(np.float32) - expected)) / norm)
+    return worst
+
+
+def part_error(runner: Runner, calls: Sequence[tuple[Feeds, Outputs]], most: int = 8) -> float:
+    """`relative_error` of `runner` over at most `most` recorded calls, spread evenly, each with the reference's inputs."""
+    chosen = calls[:: max(1, len(calls) // most)][:most]
+    return relative_error([runner(feeds) for feeds, _ in chosen], [outputs for _, outputs in chosen])
+
+
+def sampled(calls: Sequence[tuple[Feeds, Outputs]], count: int = 2) -> dict[str, NDArray[Any]]:
+    """Evenly spaced values of the outputs of the first `count` calls: ``"CALL/OUTPUT" -> float32 [<= 2048]``."""
+    import numpy as np
+
+    out = {}
+    for i, (_, outputs) in enumerate(calls[:count]):
+        for name, value in outputs.items():
+            flat = value.reshape(-1)
+            out[f"{i}/{name}"] = flat[:: max(1, -(-flat.size // _KEPT))].astype(np.float32)
+    return out

@@ -1,0 +1,152 @@
+"""The main job, read top to bottom: `export` makes a bundle, `verify` proves one again.
+
+fit → fetch → read → trace the fp32 reference on a real input → for each recipe on the ladder: export, parity, gate →
+golden files, licences, SBOM → manifest → swap into place.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgekit import fitting, golden
+from edgekit.bundle import load, open_bundle, staged, usable_processors
+from edgekit.checkpoint import read_checkpoint
+from edgekit.core import Bundle, Model, Progress, Source, Target
+from edgekit.errors import BadInput, GateFailed, boundary, need
+from edgekit.gate import answers, judge, not_measured
+from edgekit.making import Job, make
+from edgekit.manifest import Verdict
+from edgekit.registry import find
+from edgekit.reuse import already, key_of
+from edgekit.sources import fetch, user_source
+
+
+def export(
+    model: str,
+    target: str = "laptop",
+    *,
+    precision: str | None = None,
+    exporter: str | None = None,
+    weights: str | None = None,
+    calibration: str | Path | None = None,
+    data: str | Path | None = None,
+    out: str | Path | None = None,
+    offline: bool = False,
+    fallback: bool = True,
+    progress: Progress | None = None,
+) -> Bundle:
+    """Make a bundle of `model` for `target`, refuse it if it is bad, and put it at `out`.
+
+    Args:
+        precision, exporter: instead of the target's default recipe for the model's task.
+        weights: the user's own checkpoint: a path, or hf://, https:// or pypi://.
+        calibration: a data folder whose samples join the golden input when layers are measured.
+        data: a data folder for the gate. Without it, accuracy is "not measured".
+        out: folder of the bundle; MODEL-TARGET-PRECISION in the current folder if None. An earlier bundle is replaced
+            only by a finished one.
+        fallback: when a recipe fails parity or gate, try the next on the model's ladder.
+
+    Returns:
+        The bundle; ``reused`` is True if the one at `out` was already made of exactly this.
+
+    Raises:
+        UnknownName, Unsupported, BadInput, MissingExtra, FetchFailed, ExportFailed, ParityFailed, GateFailed, OverBudget.
+    """
+    tell: Progress = progress or (lambda what, done, total: None)
+    job = _plan(model, target, precision, exporter, calibration, data, offline, fallback)
+    place = Path(out) if out else Path(f"{job.model.name}-{job.target.name}-{job.recipe.precision}")
+    with boundary():
+        folder, source = _weights(job.model, weights, offline, tell)
+        key = key_of(job, folder)
+        if (found := already(place, key)) is not None:
+            return found
+        with need("export", f"Exporting {job.model.name}"):
+            import torch  # noqa: F401  the first import of an export that a base installation lacks
+        checkpoint = read_checkpoint(folder)
+        with staged(place) as stage, tempfile.TemporaryDirectory(prefix="edgekit-") as work:
+            make(job, checkpoint, source, key, stage, Path(work), tell)
+            fitting.check_size(job.target, sum(p.stat().st_size for p in stage.rglob("*") if p.is_file()))
+    return open_bundle(place)
+
+
+def verify(path: str | Path, *, data: str | Path | None = None, progress: Progress | None = None) -> dict[str, Any]:
+    """Prove a bundle again, from the bundle alone: hashes, structure, parity on the golden input, and the metric on `data`.
+
+    Returns:
+        ``{"parity": {part: error}, "gate": Verdict}``; the gate's verdict is "not measured" without `data`. Only the
+        absolute bar can be judged here: the fp32 reference is not in the bundle.
+
+    Raises:
+        BadInput: damaged or edited. ParityFailed: it computes something else. GateFailed: it is worse than its bar.
+    """
+    tell: Progress = progress or (lambda what, done, total: None)
+    tell("checking hashes", 0, 0)
+    bundle = open_bundle(Path(path))
+    tell("checking structure", 0, 0)
+    golden.check_structure(bundle)
+    tell("running the golden input", 0, 0)
+    errors = golden.prove(bundle, usable_processors())
+    verdict = not_measured("no --data was given")
+    if data is not None:
+        verdict = _absolute(bundle, Path(data), tell)
+        if verdict.verdict == "fail":
+            raise GateFailed(f"{bundle.path.name}: {verdict.reason}.")
+    return {"parity": errors, "gate": verdict}
+
+
+def _absolute(bundle: Bundle, data: Path, tell: Progress) -> Verdict:
+    model: Model = find("models", bundle.manifest.model.name)
+    samples = model.samples(data)
+    if model.evaluation is None or any(sample.truth is None for sample in samples):
+        return not_measured(f"{data.name} has no right answers to compare with")
+    outputs = answers(load(bundle.path, hashes=False), samples, lambda i, n: tell("measuring accuracy", i, n))
+    truths = [sample.truth for sample in samples]
+    verdict = judge(model.evaluation, outputs, outputs, truths, data.name)
+    if verdict.verdict == "fail":
+        return verdict
+    reason = f"{verdict.metric} {verdict.value:.2%}, bar {model.evaluation.worst:.0%}; loss against fp32 not measured here"
+    few = verdict.samples < model.evaluation.minimum
+    return msgspec.structs.replace(
+        verdict, verdict="undecided" if few else "pass", reason=reason, reference=None, drop=None, low=None, high=None
+    )
+
+
+def _plan(
+    model: str,
+    target: str,
+    precision: str | None,
+    exporter: str | None,
+    calibration: str | Path | None,
+    data: str | Path | None,
+    offline: bool,
+    fallback: bool,
+) -> Job:
+    """Resolve every name and open every folder before anything long begins."""
+    declared: Model = find("models", model)
+    goal: Target = find("targets", target)
+    recipe = fitting.recipe_for(declared, goal, precision, exporter)
+    fitting.check(declared, goal, recipe)
+    samples = declared.samples(_folder(data, "data")) if data else []
+    calibrated = declared.samples(_folder(calibration, "calibration")) if calibration else []
+    return Job(declared, goal, recipe, calibrated, samples, Path(data).name if data else "", offline, fallback)
+
+
+def _folder(path: str | Path, option: str) -> Path:
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        raise BadInput(f"there is no folder {str(path)!r}.", hint=f"--{option} takes a folder; see docs/data.md.")
+    return folder
+
+
+def _weights(model: Model, weights: str | None, offline: bool, tell: Progress) -> tuple[Path, Source | None]:
+    """The folder or file of the weights, and the source it came from (None for a local path of the user's)."""
+    if weights is None:
+        return fetch(model.sources, offline=offline, progress=tell)
+    chosen = user_source(weights, offline=offline)
+    return (chosen, None) if isinstance(chosen, Path) else fetch([chosen], offline=offline, progress=tell)
+
+
