@@ -161,9 +161,7 @@ def blockwise_values(weight: Floats) -> tuple[NDArray[np.uint8], Floats]:
     return values.astype(np.uint8), scales.astype(np.float32)
 
 
-def _lookup(
-    node: onnx.NodeProto, owner: str, added: dict[str, NDArray[Any]], weight: Floats
-) -> list[onnx.NodeProto]:
+def _lookup(node: onnx.NodeProto, owner: str, added: dict[str, NDArray[Any]], weight: Floats) -> list[onnx.NodeProto]:
     """An embedding look-up in the projection's own blockwise matrix, so that it is stored once."""
     name, ids, out = node.name, node.input[1], node.output[0]
     width = weight.shape[0]
@@ -213,6 +211,4 @@ def _rows(
         watched.graph.output.append(helper.make_empty_tensor_value_info(output))
     few = feeds[:: max(1, len(feeds) // 9)]
     outs = evaluate(watched, few)
-    return {
-        p.node: int(np.median([out[names[p.node]].size // p.weight.shape[1] for out in outs])) for p in found
-    }
+    return {p.node: int(np.median([out[names[p.node]].size // p.weight.shape[1] for out in outs])) for p in found}

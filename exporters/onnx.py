@@ -50,7 +50,9 @@ class OnnxExporter:
             )
         unknown = set(recipe.options) - {"forms", "float_parts"}
         if unknown:
-            raise Unsupported(f"the onnx exporter has no option {sorted(unknown)[0]!r}.", hint="It has: forms, float_parts.")
+            raise Unsupported(
+                f"the onnx exporter has no option {sorted(unknown)[0]!r}.", hint="It has: forms, float_parts."
+            )
         with need("export", "Exporting to ONNX"):
             import onnx
             import onnxscript  # noqa: F401  torch imports it late; its absence must show now

@@ -58,7 +58,12 @@ class Hypotheses:
 
     def step(self, tokens: Sequence[Sequence[int]], select: Sequence[int]) -> Logits:
         """Append tokens [B, L]; logits float32 [B, len(select), vocabulary] at the positions `select` of the new ones."""
-        feeds = {"tokens": np.array(tokens, np.int64), "select": np.array(select, np.int64), **self._past, **self._cross}
+        feeds = {
+            "tokens": np.array(tokens, np.int64),
+            "select": np.array(select, np.int64),
+            **self._past,
+            **self._cross,
+        }
         out = self._decoder(feeds)
         self._past = {name.replace("present_", "past_"): out[name] for name in out if name != "logits"}
         return out["logits"]

@@ -175,9 +175,7 @@ class Encoder(nn.Module):
         x = self.hidden(mel)
         heads = self.cross(x).reshape(-1, 2 * self.shape.decoder_layers, self.shape.heads, self.shape.head)
         pieces = heads.unbind(1)
-        return tuple(
-            piece.permute(1, 2, 0) if i % 2 == 0 else piece.transpose(0, 1) for i, piece in enumerate(pieces)
-        )
+        return tuple(piece.permute(1, 2, 0) if i % 2 == 0 else piece.transpose(0, 1) for i, piece in enumerate(pieces))
 
 
 class DecoderLayer(nn.Module):

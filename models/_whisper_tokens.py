@@ -9,7 +9,10 @@ from typing import Any
 from edgekit.errors import BadInput, need
 
 #: Symbols that annotate rather than transcribe; the original suppresses them by default.
-_SYMBOLS = [*'"#()*+/:;<=>@[\\]^_`{|}~「」『』', *"<< >> <<< >>> -- --- -( -[ (' (\" (( )) ((( ))) [[ ]] {{ }} ♪♪ ♪♪♪".split()]
+_SYMBOLS = [
+    *'"#()*+/:;<=>@[\\]^_`{|}~「」『』',
+    *["<<", ">>", "<<<", ">>>", "--", "---", "-(", "-[", "('", '("', "((", "))", "(((", ")))", "[[", "]]", "{{", "}}", "♪♪", "♪♪♪"],
+]
 _MUSIC = set("♩♪♫♬♭♮♯")
 
 
@@ -104,4 +107,3 @@ def language_code(name: str, known: Mapping[str, int]) -> str:
             hint=f"Codes: {' '.join(sorted(known)) or 'none'}.",
         )
     return code
-

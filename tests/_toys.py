@@ -7,10 +7,11 @@ import random
 import tracemalloc
 from pathlib import Path
 
+from hypothesis import strategies as st
+
 from edgekit.checkpoint import read_checkpoint
 from edgekit.core import Checkpoint, Source, SourceFile
 from edgekit.errors import BadInput
-from hypothesis import strategies as st
 
 BODY = random.Random(1).randbytes(300_000)
 

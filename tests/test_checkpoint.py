@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 import torch
 from _toys import bad_input_or_checkpoint, damage, sha256
-from edgekit.checkpoint import read_checkpoint
-from edgekit.errors import BadInput
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from safetensors.torch import save_file
+
+from edgekit.checkpoint import read_checkpoint
+from edgekit.errors import BadInput
 
 CONFIG = {"model_type": "toy", "d_model": 4}
 STATE = {

@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from rich.console import Console
+
 from edgekit import compare
 from edgekit.core import Measurement, Report
 from edgekit.errors import BadInput
-from rich.console import Console
 
 QUIET = ((1.0, 1.01, 0.99, 1.0, 1.02), (1.01, 1.0, 1.0, 0.99, 1.01), (1.0, 0.98, 1.0, 1.01, 1.0))
 

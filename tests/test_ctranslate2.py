@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 from _toys import bad_input_or_checkpoint, damage, sha256
-from edgekit.checkpoint import read_checkpoint
-from edgekit.core import Source, SourceFile
-from edgekit.errors import BadInput
-from edgekit.sources import fetch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
+
+from edgekit.checkpoint import read_checkpoint
+from edgekit.core import Source, SourceFile
+from edgekit.errors import BadInput
+from edgekit.sources import fetch
 
 CONFIG = {"model_type": "toy", "d_model": 4}
 

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from edgekit import html, report
-from edgekit.core import Measurement, Report
-from edgekit.errors import BadInput
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
+
+from edgekit import html, report
+from edgekit.core import Measurement, Report
+from edgekit.errors import BadInput
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=//x>\x1b[31mred [bold]"
 

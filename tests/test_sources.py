@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from _server import Site, serving
 from _toys import BODY, leftovers, pinned, source
+
 from edgekit import _http
 from edgekit.core import Source, SourceFile
 from edgekit.errors import BadInput, FetchFailed

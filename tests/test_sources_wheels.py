@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from _toys import BODY, leftovers, pinned, source
+
 from edgekit import _wheels
 from edgekit.core import Progress
 from edgekit.errors import BadInput, FetchFailed

@@ -1,7 +1,7 @@
 """edgekit: export, quantize, verify and benchmark small pretrained models on the devices they are for.
 
-The Python names match the command line: `fit`, `export`, `verify`, `load`, `package`, `benchmark`. Importing this package
-imports nothing heavy; each name brings what it needs when it is first used.
+The Python names match the command line: `fit`, `export`, `verify`, `load`, `package`, `benchmark`. Importing this
+package imports nothing heavy; each name brings what it needs when it is first used.
 """
 
 from __future__ import annotations

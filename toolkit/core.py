@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 __all__ = [
@@ -95,8 +94,8 @@ class Checkpoint:
 
     Attributes:
         path: the folder or file that was read.
-        format: ``"safetensors"``, ``"ctranslate2"`` or ``"openai"`` (later ``"gguf"``, ``"tflite"``).
-        tensors: name -> array, in the format's own names and dtypes. Empty for formats that an exporter reads by itself.
+        format: ``"safetensors"``, ``"pytorch"``, ``"ctranslate2"`` or ``"openai"`` (later ``"gguf"``, ``"tflite"``).
+        tensors: name -> array, in the format's own names and dtypes. Empty where the exporter reads by itself.
         config: the JSON configuration beside the weights (or inside them), empty where there is none.
         files: file name -> sha256 of each file that was read.
     """
@@ -150,7 +149,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Sample:
-    """One labelled input of a data folder: what `Predictor.predict` takes, and the truth ("" or None if there is none)."""
+    """One labelled input of a data folder: what `Predictor.predict` takes, and the truth (None if there is none)."""
 
     input: Any
     truth: Any = None

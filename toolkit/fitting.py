@@ -19,7 +19,9 @@ def recipe_for(model: Model, target: Target, precision: str | None = None, expor
         raise Unsupported(f"{model.name} on {target.name}: {target.refuses[model.task]}")
     default = target.recipes.get(model.task) or target.recipes.get("*")
     if default is None:
-        raise Unsupported(f"{target.name} has no recipe for {model.task}.", hint=f"It has: {', '.join(target.recipes)}.")
+        raise Unsupported(
+            f"{target.name} has no recipe for {model.task}.", hint=f"It has: {', '.join(target.recipes)}."
+        )
     if exporter is None and precision is None:
         return default
     chosen = find("exporters", exporter or default.exporter)

@@ -1,8 +1,8 @@
 """The gate: is this artefact accurate enough? Three verdicts, and no pass without evidence.
 
 A pass needs all of: the absolute bar (a faithful copy of a useless model is a defect), a loss against fp32 on the same
-samples that is small, and an interval that says so. The interval is a paired bootstrap over samples (Bisani and Ney 2004,
-"Bootstrap estimates for confidence intervals in ASR performance evaluation").
+samples that is small, and an interval that says so. The interval is a paired bootstrap over samples (Bisani and Ney
+2004, "Bootstrap estimates for confidence intervals in ASR performance evaluation").
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from edgekit.bench import metrics
 from edgekit.bench.paired import Estimate, paired_bootstrap
 from edgekit.core import Evaluation, Predictor, Sample
 from edgekit.manifest import Verdict
+
 
 def judge(
     evaluation: Evaluation, outputs: Sequence[Any], reference: Sequence[Any], truths: Sequence[Any], data: str
@@ -62,9 +63,7 @@ def _decide(
     return "pass", f"{loss}: within the {allowed} allowed"
 
 
-def answers(
-    predictor: Predictor, samples: Sequence[Sample], progress: Callable[[int, int], None]
-) -> list[Any]:
+def answers(predictor: Predictor, samples: Sequence[Sample], progress: Callable[[int, int], None]) -> list[Any]:
     """The predictor's output for every sample."""
     out = []
     for i, sample in enumerate(samples):

@@ -1,4 +1,4 @@
-"""The golden input of a bundle: a real sample, what the fp32 reference made of it, and the proof that a bundle agrees."""
+"""The golden input of a bundle: a real sample, what fp32 made of it, and the proof that the bundle agrees."""
 
 from __future__ import annotations
 

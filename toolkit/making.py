@@ -1,4 +1,4 @@
-"""Making a bundle: trace the reference, climb the ladder of recipes, write everything that the bundle says about itself."""
+"""Making a bundle: trace the reference, climb the ladder of recipes, write all that the bundle says about itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgekit import golden, sbom
 from edgekit.bench import host
 from edgekit.bundle import inventory, usable_processors
 from edgekit.core import Artifact, Checkpoint, Model, Progress, Recipe, Sample, Source, Target, TensorSpec
-from edgekit.errors import EdgekitError, ExportFailed, GateFailed, ParityFailed
+from edgekit.errors import ExportFailed, GateFailed, ParityFailed
 from edgekit.gate import answers, judge, not_measured
 from edgekit.manifest import (
     NAME,
@@ -57,7 +57,7 @@ class Job:
 
 @dataclass(frozen=True)
 class _Reference:
-    """The fp32 reference, traced: recorded calls of every part, its answer to the golden input, its answers to the data."""
+    """The fp32 reference, traced: calls of every part, the answer to the golden input, the answers to the data."""
 
     recorders: Mapping[str, Recorder]
     output: str
@@ -131,7 +131,7 @@ def _assets(model: Model, folder: Path, stage: Path, offline: bool, tell: Progre
     for name in model.assets:
         held = folder / name
         if not held.is_file():
-            pinned = [file for source in model.sources for file in source.files if file.name == name][0]
+            pinned = next(file for source in model.sources for file in source.files if file.name == name)
             only = Source(model.sources[0].uri, model.sources[0].revision, model.licence, (pinned,))
             held = fetch([only], offline=offline, progress=tell)[0] / name
         shutil.copyfile(held, stage / name)
@@ -232,7 +232,9 @@ def _attempt(
         truths = [sample.truth for sample in job.samples]
         verdict = judge(job.model.evaluation, outputs, reference.answers, truths, job.data)
         if verdict.verdict == "fail":
-            raise GateFailed(f"{job.model.name} in {_spoken(recipe)}: {verdict.reason}.", hint="Try another --precision.")
+            raise GateFailed(
+                f"{job.model.name} in {_spoken(recipe)}: {verdict.reason}.", hint="Try another --precision."
+            )
     return _Accepted(recipe, artifacts, parity, specs, output, verdict)
 
 

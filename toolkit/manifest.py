@@ -1,8 +1,8 @@
 """The manifest: everything that a bundle says about itself, as typed JSON.
 
-A manifest comes from outside, so reading is strict: unknown fields, wrong types, a newer schema and names that leave the
-bundle's folder are refused. ``digest`` is the sha256 of the canonical JSON without itself, and ``files`` holds the hash of
-everything else, so one changed byte anywhere shows.
+A manifest comes from outside, so reading is strict: unknown fields, wrong types, a newer schema and names that leave
+the bundle's folder are refused. ``digest`` is the sha256 of the canonical JSON without itself, and ``files`` holds the
+hash of everything else, so one changed byte anywhere shows.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     pass
 
 
-class ModelFacts(_Strict):
+class ModelFacts(_Strict, frozen=True):
     name: str
     family: str
     task: str
     parameters: int
 
 
-class SourceFacts(_Strict):
+class SourceFacts(_Strict, frozen=True):
     """Where the weights came from; `pinned` is False for weights that the user gave."""
 
     uri: str
@@ -42,26 +42,26 @@ class SourceFacts(_Strict):
     files: dict[str, str]
 
 
-class TargetFacts(_Strict):
+class TargetFacts(_Strict, frozen=True):
     name: str
     system: str
     processor: str
     runtime: dict[str, str]
 
 
-class RecipeFacts(_Strict):
+class RecipeFacts(_Strict, frozen=True):
     exporter: str
     precision: str
     options: dict[str, Any] = {}
 
 
-class Tensor(_Strict):
+class Tensor(_Strict, frozen=True):
     name: str
     dtype: str
     shape: list[int | str]
 
 
-class PartFacts(_Strict):
+class PartFacts(_Strict, frozen=True):
     """One graph: its file, its contract, what is really in it, and how far it is from the fp32 reference."""
 
     name: str
@@ -72,12 +72,12 @@ class PartFacts(_Strict):
     parity: float
 
 
-class File(_Strict):
+class File(_Strict, frozen=True):
     sha256: str
     size: int
 
 
-class Golden(_Strict):
+class Golden(_Strict, frozen=True):
     """A real input, and what the fp32 reference answered: sampled outputs of every part, and the final output."""
 
     input: str
@@ -86,8 +86,8 @@ class Golden(_Strict):
     reference_output: str
 
 
-class Verdict(_Strict):
-    """What the gate found. `value`, `reference` and `drop` are in the metric's unit; `low`/`high` bound the drop (95 %)."""
+class Verdict(_Strict, frozen=True):
+    """What the gate found. Values are in the metric's unit; `low` and `high` bound the drop (95 %)."""
 
     verdict: Literal["pass", "fail", "undecided", "not measured"]
     reason: str
@@ -101,14 +101,14 @@ class Verdict(_Strict):
     data: str = ""
 
 
-class Attempt(_Strict):
+class Attempt(_Strict, frozen=True):
     """A recipe that was tried, and why it was taken or not."""
 
     recipe: RecipeFacts
     outcome: str
 
 
-class Manifest(_Strict):
+class Manifest(_Strict, frozen=True):
     schema: int
     edgekit: str
     key: str

@@ -82,7 +82,7 @@ def relative_error(outputs: Sequence[Outputs], reference: Sequence[Outputs]) -> 
 
 
 def part_error(runner: Runner, calls: Sequence[tuple[Feeds, Outputs]], most: int = 8) -> float:
-    """`relative_error` of `runner` over at most `most` recorded calls, spread evenly, each with the reference's inputs."""
+    """`relative_error` of `runner` over at most `most` recorded calls, spread evenly, with the reference's inputs."""
     chosen = calls[:: max(1, len(calls) // most)][:most]
     return relative_error([runner(feeds) for feeds, _ in chosen], [outputs for _, outputs in chosen])
 

@@ -54,7 +54,8 @@ def export(
         The bundle; ``reused`` is True if the one at `out` was already made of exactly this.
 
     Raises:
-        UnknownName, Unsupported, BadInput, MissingExtra, FetchFailed, ExportFailed, ParityFailed, GateFailed, OverBudget.
+        UnknownName, Unsupported, BadInput, MissingExtra, FetchFailed, ExportFailed, ParityFailed, GateFailed,
+        OverBudget: see `edgekit.errors`.
     """
     tell: Progress = progress or (lambda what, done, total: None)
     job = _plan(model, target, precision, exporter, calibration, data, offline, fallback)
@@ -74,7 +75,7 @@ def export(
 
 
 def verify(path: str | Path, *, data: str | Path | None = None, progress: Progress | None = None) -> dict[str, Any]:
-    """Prove a bundle again, from the bundle alone: hashes, structure, parity on the golden input, and the metric on `data`.
+    """Prove a bundle again, from itself alone: hashes, structure, parity on the golden input, the metric on `data`.
 
     Returns:
         ``{"parity": {part: error}, "gate": Verdict}``; the gate's verdict is "not measured" without `data`. Only the
@@ -108,7 +109,9 @@ def _absolute(bundle: Bundle, data: Path, tell: Progress) -> Verdict:
     verdict = judge(model.evaluation, outputs, outputs, truths, data.name)
     if verdict.verdict == "fail":
         return verdict
-    reason = f"{verdict.metric} {verdict.value:.2%}, bar {model.evaluation.worst:.0%}; loss against fp32 not measured here"
+    reason = (
+        f"{verdict.metric} {verdict.value:.2%}, bar {model.evaluation.worst:.0%}; loss against fp32 not measured here"
+    )
     few = verdict.samples < model.evaluation.minimum
     return msgspec.structs.replace(
         verdict, verdict="undecided" if few else "pass", reason=reason, reference=None, drop=None, low=None, high=None
@@ -148,5 +151,3 @@ def _weights(model: Model, weights: str | None, offline: bool, tell: Progress) -
         return fetch(model.sources, offline=offline, progress=tell)
     chosen = user_source(weights, offline=offline)
     return (chosen, None) if isinstance(chosen, Path) else fetch([chosen], offline=offline, progress=tell)
-
-

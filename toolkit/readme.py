@@ -26,7 +26,7 @@ def render(manifest: Manifest) -> str:
     lines += [
         "",
         f"Runtime: `{runtime}`." if runtime else "Runtime: see manifest.json.",
-        "Everything that a caller must know (sample rate, special tokens, window sizes) is under `facts` in manifest.json.",
+        "What a caller must know (sample rate, special tokens, window sizes) is under `facts` in manifest.json.",
         f"Golden check: feed {manifest.golden.input}, expect: {manifest.golden.output!r}.",
         "",
         "```python",

@@ -2,7 +2,7 @@
 
 ``models/whisper_base.py`` defines ``MODEL`` and is known as ``whisper-base``; likewise ``TARGET`` and ``EXPORTER``.
 Files that begin with an underscore are a room's private helpers. Other packages join through the entry points
-``edgekit.models``, ``edgekit.targets`` and ``edgekit.exporters`` (entry point name = registry name, value = the object).
+``edgekit.models``, ``edgekit.targets`` and ``edgekit.exporters`` (its name is the registry name, its value the object).
 
 Listing imports nothing; finding imports one file. No state is kept here: Python's own module cache is enough.
 """

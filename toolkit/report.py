@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+
 from edgekit.bench import stats
 from edgekit.core import Measurement, Report
 from edgekit.errors import BadInput, boundary

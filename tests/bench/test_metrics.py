@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import pytest
+
 from edgekit.bench import metrics
 from edgekit.errors import BadInput, MissingExtra, UnknownName
 

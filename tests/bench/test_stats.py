@@ -7,10 +7,11 @@ import random
 import statistics
 
 import pytest
-from edgekit.bench import host, paired, stats
-from edgekit.errors import BadInput
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from edgekit.bench import host, paired, stats
+from edgekit.errors import BadInput
 
 finite = st.floats(min_value=0.0, max_value=1e12, allow_nan=False)
 values_of = st.lists(finite, min_size=1, max_size=30)

@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import edgekit.bench.run
 import pytest
+
+import edgekit.bench.run
 from edgekit.bench import memory
 from edgekit.bench.run import Result, measure
 from edgekit.errors import BadInput, DeviceFailed

@@ -1,0 +1,55 @@
+# The two commands of the README are `make demo` and `make test`. Both build .venv when it is missing and reuse it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := $(wildcard toolkit/* exporters/* targets/* models/* models/data/* bench/*)
+DEMO := build/demo/whisper-base-android
+CLIP := models/data/jfk.flac
+
+.PHONY: help demo test fast lint types clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo    export whisper-base for android, transcribe a real clip, bench on this machine"
+	@echo "make test    every test but the ones marked peers or slow"
+	@echo "make fast    the tests that need neither weights nor minutes"
+	@echo "make lint    ruff; make types: mypy --strict on the installed wheel"
+	@echo "make clean   remove what these targets made (weights stay in the cache)"
+
+# All extras in one command, so that pip resolves them together.
+$(VENV)/.dependencies: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "edgekit needs Python 3.11 or later; set PYTHON=")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	rm -rf build/lib *.egg-info
+	$(BIN)/pip install --quiet ".[dev]"
+	touch $@
+
+# Tests and types look at the installed wheel, never at the source tree; a stale build folder would leak into it.
+$(VENV)/.wheel: $(VENV)/.dependencies $(SOURCES)
+	rm -rf build/lib build/wheel *.egg-info
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
+	$(BIN)/pip install --quiet --no-deps --force-reinstall build/wheel/edgekit-*.whl
+	touch $@
+
+demo: $(VENV)/.wheel
+	$(BIN)/edgekit export whisper-base --target android --out $(DEMO)
+	$(BIN)/edgekit run $(DEMO) $(CLIP)
+	$(BIN)/edgekit bench $(DEMO) --out build/demo/report.json
+	$(BIN)/edgekit report build/demo/report.json --html build/demo/report.html
+
+test: $(VENV)/.wheel
+	$(BIN)/python -m pytest -m "not real and not peers and not slow"
+	$(BIN)/python -m pytest -m "real and not peers and not slow"
+
+fast: $(VENV)/.wheel
+	$(BIN)/python -m pytest -m "not real and not peers and not slow"
+
+lint: $(VENV)/.dependencies
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.wheel
+	$(BIN)/mypy -p edgekit
+
+clean:
+	rm -rf $(VENV) .venv-* build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

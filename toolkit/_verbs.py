@@ -1,0 +1,258 @@
+"""What each verb of the command line prints. Work is done elsewhere; this is where results become text or JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from edgekit._terminal import console, show_table, working
+from edgekit.core import Bundle, Model, Report, Target
+from edgekit.errors import Regression
+from edgekit.registry import ROOMS, find, names
+
+
+def _json(value: Any) -> None:
+    print(json.dumps(value, indent=1, ensure_ascii=False, default=str))
+
+
+def list_(arguments: argparse.Namespace) -> None:
+    rooms = [arguments.room] if arguments.room else list(ROOMS)
+    if arguments.json:
+        _json({room: [_entry(room, name) for name in names(room)] for room in rooms})
+        return
+    for room in rooms:
+        entries = [_entry(room, name) for name in names(room)]
+        show_table(room, list(entries[0]), [[str(value) for value in entry.values()] for entry in entries])
+
+
+def _entry(room: str, name: str) -> dict[str, Any]:
+    entry: Any = find(room, name)
+    if room == "models":
+        model: Model = entry
+        millions = f"{model.parameters / 1e6:.1f} M"
+        return {"model": name, "task": model.task, "parameters": millions, "licence": model.licence}
+    if room == "targets":
+        target: Target = entry
+        recipe = target.recipes.get("*")
+        default = f"{recipe.exporter} {recipe.precision}" if recipe else "by task"
+        return {"target": name, "system": target.system, "processor": target.processor, "default": default}
+    return {"exporter": name, "precisions": ", ".join(entry.precisions), "extra": entry.extra}
+
+
+def fit_(arguments: argparse.Namespace) -> int:
+    from edgekit.fitting import fit
+
+    targets = [arguments.target] if arguments.target else names("targets")
+    answers = [fit(arguments.model, target, arguments.precision, arguments.exporter) for target in targets]
+    if arguments.json:
+        _json([asdict(answer) for answer in answers])
+    else:
+        rows = []
+        for answer in answers:
+            recipe = f"{answer.recipe.exporter} {answer.recipe.precision}" if answer.recipe else "-"
+            reason = answer.reason + (f"; what fits: {answer.nearest}" if answer.nearest else "")
+            rows.append([answer.target, recipe, _mb(answer.size), _mb(answer.ram), answer.verdict, reason])
+        show_table(
+            f"{arguments.model} (estimated)", ["target", "recipe", "size", "peak RAM", "verdict", "reason"], rows
+        )
+    return 0 if all(answer.verdict == "fits" for answer in answers) else 6
+
+
+def _mb(size: int | None) -> str:
+    return "not measured" if size is None else f"{size / 1e6:.0f} MB"
+
+
+def export_(arguments: argparse.Namespace) -> None:
+    from edgekit.pipeline import export
+
+    with working() as progress:
+        bundle = export(
+            arguments.model,
+            arguments.target,
+            precision=arguments.precision,
+            exporter=arguments.exporter,
+            weights=arguments.weights,
+            calibration=arguments.calibration,
+            data=arguments.data,
+            out=arguments.out,
+            offline=arguments.offline,
+            fallback=not arguments.no_fallback,
+            progress=progress,
+        )
+    if arguments.json:
+        _json({"bundle": str(bundle.path), "reused": bundle.reused, **_summary(bundle)})
+        return
+    _show_bundle(bundle)
+
+
+def _summary(bundle: Bundle) -> dict[str, Any]:
+    import msgspec
+
+    manifest = bundle.manifest
+    return {
+        "model": manifest.model.name,
+        "target": manifest.target.name,
+        "recipe": msgspec.to_builtins(manifest.recipe),
+        "size": sum(file.size for file in manifest.files.values()),
+        "parity": {part.name: part.parity for part in manifest.parts},
+        "gate": msgspec.to_builtins(manifest.gate),
+        "attempts": msgspec.to_builtins(manifest.attempts),
+        "golden": manifest.golden.output,
+    }
+
+
+def _show_bundle(bundle: Bundle) -> None:
+    manifest, out = bundle.manifest, console()
+    size = sum(file.size for file in manifest.files.values())
+    done = "reused, already made of exactly this" if bundle.reused else "written"
+    out.print(f"[bold]{bundle.path}[/bold] {done}: {size / 1e6:.1f} MB, {manifest.recipe.precision}", highlight=False)
+    rows = [[part.name, _weights(part.census), _forms(part.census), f"{part.parity:.2%}"] for part in manifest.parts]
+    show_table("", ["part", "weights", "products", "away from fp32"], rows)
+    for attempt in manifest.attempts[:-1]:
+        out.print(f"[yellow]{attempt.recipe.exporter} {attempt.recipe.precision} {attempt.outcome}[/yellow]")
+    out.print(f"accuracy: {manifest.gate.verdict} ({manifest.gate.reason})", highlight=False)
+    out.print(f"golden input says: {manifest.golden.output}", highlight=False, markup=False)
+    out.print(f"next: edgekit run {bundle.path} FILE, or edgekit bench {bundle.path}", highlight=False)
+
+
+def _weights(census: dict[str, Any]) -> str:
+    held = {name: size for name, size in census["bytes"].items() if size >= 1e5}
+    return ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in held.items()) or "none"
+
+
+def _forms(census: dict[str, Any]) -> str:
+    forms = [layer["form"] for layer in census.get("layers", {}).values()]
+    counted = [f"{forms.count(form)} {form}" for form in sorted(set(forms))]
+    if census["weighted_float"]:
+        counted.append(f"{census['weighted_float']} float")
+    return ", ".join(counted)
+
+
+def verify_(arguments: argparse.Namespace) -> None:
+    import msgspec
+
+    from edgekit.pipeline import verify
+
+    with working() as progress:
+        proof = verify(arguments.bundle, data=arguments.data, progress=progress)
+    gate = proof["gate"]
+    if arguments.json:
+        _json({"bundle": arguments.bundle, "parity": proof["parity"], "gate": msgspec.to_builtins(gate)})
+        return
+    out = console()
+    out.print(f"[green]{arguments.bundle}: hashes, structure and golden output are as the manifest says[/green]")
+    show_table("", ["part", "away from fp32, chained"], [[name, f"{e:.2%}"] for name, e in proof["parity"].items()])
+    out.print(f"accuracy: {gate.verdict} ({gate.reason})", highlight=False)
+
+
+def run_(arguments: argparse.Namespace) -> None:
+    from edgekit.bundle import load
+    from edgekit.cli import option
+
+    options = dict(option(text) for text in arguments.option)
+    predictor = load(arguments.bundle, arguments.threads)
+    answers = []
+    for sample in arguments.inputs:
+        prediction = predictor.predict(sample, **options)
+        answers.append({"input": sample, **asdict(prediction)})
+        if not arguments.json:
+            _show_prediction(sample, answers[-1], len(arguments.inputs) > 1)
+    if arguments.json:
+        _json(answers)
+
+
+def _show_prediction(sample: str, answer: dict[str, Any], named: bool) -> None:
+    for note in (*answer["details"].get("notes", ()), *answer["details"].get("fallbacks", ())):
+        print(f"{Path(sample).name}: {note}", file=sys.stderr)
+    segments = answer["details"].get("segments")
+    lines = [f"[{s['start']:8.2f} - {s['end']:8.2f}] {s['text']}" for s in segments or ()] or [str(answer["output"])]
+    for line in lines:
+        print(f"{sample}: {line}" if named else line, flush=True)
+
+
+def bench_(arguments: argparse.Namespace) -> None:
+    import msgspec
+
+    from edgekit.benchmarking import benchmark
+    from edgekit.report import save, table
+
+    with working() as progress:
+        report: Report = benchmark(
+            arguments.bundle,
+            inputs=[name for group in arguments.input for name in group],
+            threads=arguments.threads,
+            device=arguments.device,
+            processes=arguments.processes,
+            loops=arguments.loops,
+            seconds=arguments.seconds,
+            progress=progress,
+        )
+    if arguments.out:
+        save(report, Path(arguments.out))
+    if arguments.json:
+        _json(msgspec.to_builtins(report))
+    else:
+        console().print(table(report))
+
+
+def package_(arguments: argparse.Namespace) -> None:
+    from edgekit.packaging import package
+
+    place = package(arguments.bundle, arguments.form, out=arguments.out)
+    size = place.stat().st_size
+    if arguments.json:
+        _json({"file": str(place), "size": size})
+    else:
+        print(f"{place} written: {size / 1e6:.1f} MB")
+
+
+def compare_(arguments: argparse.Namespace) -> None:
+    from edgekit import compare
+    from edgekit.report import load
+
+    base, new = load(Path(arguments.base)), load(Path(arguments.new))
+    rows = compare.compare(base, new, max_regression=arguments.max_regression, force=arguments.force)
+    if arguments.json:
+        _json(compare.rows_json(rows))
+    else:
+        console().print(compare.table(base, new, rows))
+    worse = compare.regressed(rows)
+    if worse:
+        found = ", ".join(f"{row.name} ({row.ratio:.2f} times)" for row in worse)
+        raise Regression(f"worse by more than {arguments.max_regression:.0%}: {found}.")
+
+
+def report_(arguments: argparse.Namespace) -> None:
+    import msgspec
+
+    from edgekit import html
+    from edgekit.report import load, table
+
+    reports = [load(Path(name)) for name in arguments.reports]
+    if arguments.html:
+        from edgekit._store import write_whole
+
+        write_whole(Path(arguments.html), html.render(reports).encode())
+    if arguments.json:
+        _json([msgspec.to_builtins(report) for report in reports])
+    elif arguments.html:
+        print(f"{arguments.html} written: {len(reports)} report(s)")
+    else:
+        for report in reports:
+            console().print(table(report))
+
+
+def doctor_(arguments: argparse.Namespace) -> None:
+    from edgekit.doctor import examine, machine
+
+    findings, facts = examine(), machine()
+    if arguments.json:
+        _json({"machine": facts, "abilities": [asdict(finding) for finding in findings]})
+        return
+    show_table("this machine", ["", ""], [[name, value] for name, value in facts.items()])
+    rows = [[f.what, "yes" if f.ok else "no", f.found if f.ok else f.remedy] for f in findings]
+    show_table("abilities", ["can", "", "with, or how to add it"], rows)

@@ -1,0 +1,154 @@
+"""The command line: arguments in, text or JSON out, an exit code. No logic of its own.
+
+Every verb takes ``--json``: one JSON document on standard output, and nothing else there. Progress and warnings go to
+standard error. Exit codes are those of `edgekit.errors`, 130 for Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from edgekit import __version__
+from edgekit.errors import BadInput, EdgekitError, boundary
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Entry point of the ``edgekit`` command; ends the process."""
+    sys.exit(run(sys.argv[1:] if argv is None else argv))
+
+
+def run(argv: Sequence[str]) -> int:
+    """Carry out one command line and return its exit code."""
+    arguments = parser().parse_args(argv)
+    try:
+        from edgekit import _verbs
+
+        with boundary():
+            return int(getattr(_verbs, arguments.verb)(arguments) or 0)
+    except EdgekitError as exc:
+        if os.environ.get("EDGEKIT_DEBUG"):
+            raise
+        _report(exc, arguments.json)
+        return exc.exit_code
+    except KeyboardInterrupt:
+        print("edgekit: interrupted; nothing that was there before has been changed.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `edgekit ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _report(exc: EdgekitError, as_json: bool) -> None:
+    if as_json:
+        import json
+
+        kind = type(exc).__name__
+        print(json.dumps({"error": kind, "message": exc.message, "hint": exc.hint, "exit_code": exc.exit_code}))
+    print(f"edgekit: {exc}", file=sys.stderr)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole grammar."""
+    top = argparse.ArgumentParser(
+        prog="edgekit", description="Export, quantize, verify and benchmark small pretrained models on their devices."
+    )
+    top.add_argument("--version", action="version", version=f"edgekit {__version__}")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, text: str) -> argparse.ArgumentParser:
+        one = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        one.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+        one.set_defaults(verb=f"{name}_")
+        return one
+
+    one = verb("list", "what there is: models, targets, exporters")
+    one.add_argument("room", nargs="?", choices=("models", "targets", "exporters"))
+
+    one = verb("fit", "will a model fit a target, before any download")
+    one.add_argument("model")
+    one.add_argument("--target", help="one target; all of them if not given")
+    one.add_argument("--precision")
+    one.add_argument("--exporter")
+
+    one = verb("export", "make a bundle of a model for a target")
+    one.add_argument("model")
+    one.add_argument("--target", default="laptop")
+    one.add_argument("--precision", help="instead of the target's default (onnx: fp32, fp16, int8)")
+    one.add_argument("--exporter")
+    one.add_argument("--weights", metavar="PATH", help="your own checkpoint: a path, hf://OWNER/REPO or https://...")
+    one.add_argument(
+        "--calibration", metavar="DIR", help="real samples that join the golden one when layers are chosen"
+    )
+    one.add_argument("--data", metavar="DIR", help="labelled samples for the accuracy gate")
+    one.add_argument("--out", metavar="DIR", help="the bundle's folder (default: MODEL-TARGET-PRECISION)")
+    one.add_argument("--offline", action="store_true", help="use only what is cached")
+    one.add_argument("--no-fallback", action="store_true", help="fail where the gate refuses the recipe")
+
+    one = verb("verify", "prove a bundle again: hashes, structure, parity, and accuracy on --data")
+    one.add_argument("bundle")
+    one.add_argument("--data", metavar="DIR")
+
+    one = verb("run", "feed inputs to a bundle and print its answers")
+    one.add_argument("bundle")
+    one.add_argument("inputs", nargs="+", metavar="INPUT")
+    one.add_argument("--threads", type=_count)
+    one.add_argument(
+        "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="such as language=en, timestamps=true"
+    )
+
+    one = verb("bench", "measure a bundle: load, latency, rates, memory")
+    one.add_argument("bundle")
+    one.add_argument(
+        "--input", action="append", default=[], metavar="FILE", nargs="+", help="default: the golden input"
+    )
+    one.add_argument("--threads", type=_count)
+    one.add_argument("--device", help="where to measure (host)")
+    one.add_argument("--processes", type=_count, default=3, help="fresh processes, one after another (3)")
+    one.add_argument("--loops", type=_count, default=10, help="rounds over the inputs in each, at most (10)")
+    one.add_argument("--seconds", type=float, default=20.0, help="time in each, at most (20)")
+    one.add_argument("--out", metavar="FILE", help="write the report here, for `compare` and `report`")
+
+    one = verb("package", "a bundle as one file")
+    one.add_argument("bundle")
+    one.add_argument("--as", dest="form", required=True, metavar="FORM", help="zip")
+    one.add_argument("--out", metavar="FILE")
+
+    one = verb("compare", "faster, slower or cannot tell; exits with 7 on a regression")
+    one.add_argument("base", metavar="BASE.json")
+    one.add_argument("new", metavar="NEW.json")
+    one.add_argument("--max-regression", type=float, default=0.05, metavar="FRACTION", help="accepted loss (0.05)")
+    one.add_argument("--force", action="store_true", help="compare even different hosts, inputs or threads")
+
+    one = verb("report", "reports as a table, or as one HTML file")
+    one.add_argument("reports", nargs="+", metavar="REPORT.json")
+    one.add_argument("--html", metavar="FILE")
+
+    verb("doctor", "what this machine can do, and the command that adds the rest")
+    return top
+
+
+def _count(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return value
+
+
+def option(text: str) -> tuple[str, Any]:
+    """``name=value`` with the value read as JSON where it is JSON ("true", "5", "[0]"), else as text."""
+    import json
+
+    name, found, value = text.partition("=")
+    if not found or not name:
+        raise BadInput(f"an option has the form NAME=VALUE, not {text!r}.")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value

