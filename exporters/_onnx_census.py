@@ -23,8 +23,11 @@ def census(model: onnx.ModelProto) -> dict[str, Any]:
         bytes_by_type[TensorProto.DataType.Name(tensor.data_type).lower()] += len(tensor.raw_data) or 8
     operators = Counter(node.op_type for node in model.graph.node)
     arrays = constants(model)
-    cast = {node.output[0] for node in model.graph.node if node.op_type in ("Cast", "Transpose")}
-    weighted = [n for n in model.graph.node if n.op_type in _FLOAT and (n.input[1] in arrays or n.input[1] in cast)]
+    held = set(arrays)  # weights, and what is only another view of them
+    for node in model.graph.node:
+        if node.op_type in ("Cast", "Transpose") and node.input[0] in held:
+            held.add(node.output[0])
+    weighted = [node for node in model.graph.node if node.op_type in _FLOAT and node.input[1] in held]
     return {
         "operators": dict(sorted(operators.items())),
         "bytes": dict(sorted(bytes_by_type.items())),
@@ -47,5 +50,5 @@ def check(facts: dict[str, Any], part: str, precision: str, quantized: bool) -> 
     if share < 0.5:
         raise ExportFailed(
             f"the part {part!r} was to be {precision}, but only {share:.0%} of its weights are: {held}.",
-            hint="Choose another precision with --precision, and report this: the exporter met a graph it does not know.",
+            hint="Choose another precision with --precision, and report this: the exporter does not know this graph.",
         )

@@ -1,7 +1,7 @@
 """fp16 for ONNX: weights are stored in half precision and computed with in single.
 
-Processors without half-precision kernels (x86, older Arm) would otherwise convert around every operator. The file is half
-as large, the arithmetic is fp32's, and the only error is the rounding of the weights. The manifest says so.
+Processors without half-precision kernels (x86, older Arm) would otherwise convert around every operator. The file is
+half as large, the arithmetic is fp32's, and the only error is the rounding of the weights. The manifest says so.
 """
 
 from __future__ import annotations

@@ -102,13 +102,23 @@ def _clean(model: onnx.ModelProto, part: Part) -> onnx.ModelProto:
     """Names for axes; no traces of the machine (torch notes source paths on every node); stable bytes."""
     graph = model.graph
     for values, specs in ((graph.input, part.inputs), (graph.output, part.outputs)):
+        if len(values) != len(specs):
+            raise ExportFailed(
+                f"the part {part.name!r} came out with {len(values)} tensors, declared are {len(specs)}."
+            )
         for value, spec in zip(values, specs, strict=True):
-            shape = value.type.tensor_type.shape
-            for dim, axis in zip(shape.dim, spec.shape, strict=True):
+            tensor = value.type.tensor_type
+            sizes = [dim.dim_param or dim.dim_value for dim in tensor.shape.dim]
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
+            fits = len(sizes) == len(spec.shape) and all(
+                isinstance(axis, str) or size == axis for size, axis in zip(sizes, spec.shape, strict=True)
+            )
+            if not fits or dtype != spec.dtype:
+                declared = f"{spec.dtype} {list(spec.shape)}"
+                raise ExportFailed(f"{part.name}.{spec.name} came out as {dtype} {sizes}, declared is {declared}.")
+            for dim, axis in zip(tensor.shape.dim, spec.shape, strict=True):
                 if isinstance(axis, str):
                     dim.dim_param = axis
-                elif dim.dim_value != axis:
-                    raise ExportFailed(f"{part.name}.{spec.name} came out with {dim}, declared is {axis}.")
     _rename(graph)
     for holder in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
         del holder.metadata_props[:]

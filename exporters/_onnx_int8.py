@@ -7,8 +7,8 @@ Two forms, both with int8 weights and activations quantized while running, so th
     exact, and the fastest where few rows meet a large matrix (a decoder step reads each weight once: it is bound by
     memory). The token embedding and the output projection share one such matrix.
 ``dynamic``
-    `DynamicQuantizeLinear` + `MatMulIntegerToFloat`: a scale for every output, one for all activations. The fastest where many
-    rows meet a matrix (an encoder), but one outlier in the activations costs every other value its digits
+    `DynamicQuantizeLinear` + `MatMulIntegerToFloat`: a scale for every output, one for all activations. The fastest
+    where many rows meet a matrix (an encoder), but one outlier in the activations costs every other value its digits
     (Dettmers et al. 2022, arXiv:2208.07339).
 
 So: products with few rows are blockwise. The others are measured: each is made dynamic alone, and how far the part's
@@ -36,6 +36,8 @@ BLOCK = 128
 FEW_ROWS = 16
 #: A product that alone moves the part's outputs by more than this (relative root mean square) is not made dynamic.
 SENSITIVE = 0.02
+#: Why a product is blockwise whatever else is true of it.
+TIED = "shares its weights with the embedding"
 
 Floats = NDArray[np.float32]
 Evaluate = Callable[[onnx.ModelProto, Sequence[Feeds]], list[dict[str, NDArray[Any]]]]
@@ -88,7 +90,7 @@ def choose(
     many = []
     for product in found:
         if product.table:
-            choice[product.node] = ("blockwise", "shares its weights with the embedding")
+            choice[product.node] = ("blockwise", TIED)
         elif rows[product.node] <= FEW_ROWS:
             choice[product.node] = ("blockwise", f"{rows[product.node]} row(s) a call: bound by memory")
         else:
@@ -108,7 +110,7 @@ def choose(
 def quantize(model: onnx.ModelProto, forms: Mapping[str, str]) -> onnx.ModelProto:
     """A copy of `model` in which the products named in `forms` (node -> form) are int8."""
     chosen = {p.node: p for p in products(model) if p.node in forms}
-    shared = {p.table: p.node for p in chosen.values() if p.table}
+    shared = {p.table: p.node for p in chosen.values() if p.table and forms[p.node] == "blockwise"}
     nodes: list[onnx.NodeProto] = []
     added: dict[str, NDArray[Any]] = {}
     quantized_inputs: set[str] = set()
@@ -209,6 +211,6 @@ def _rows(
     names = {p.node: by_name[p.node].output[0] for p in found}
     for output in set(names.values()) - set(seen):
         watched.graph.output.append(helper.make_empty_tensor_value_info(output))
-    few = feeds[:: max(1, len(feeds) // 9)]
+    few = feeds[:: max(1, -(-len(feeds) // 9))]
     outs = evaluate(watched, few)
     return {p.node: int(np.median([out[names[p.node]].size // p.weight.shape[1] for out in outs])) for p in found}

@@ -31,6 +31,9 @@ class OnnxRunner:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # The arena keeps the largest size it ever saw, rounded up; our graphs have no tensor so large that giving its
+        # memory back to the system after use would cost time (measured: the same latency, a fifth less memory).
+        options.enable_cpu_mem_arena = False
         # Inputs change their length at every call: remembered allocation patterns would only grow.
         options.enable_mem_pattern = False
         what = model.name if isinstance(model, Path) else "the model"

@@ -18,7 +18,8 @@ class OnnxExporter:
     """See `edgekit.core.Exporter`. Options of a recipe:
 
     ``forms``
-        {part: "dynamic" | "blockwise"}: the int8 form of every product of a part, instead of the measured choice.
+        {part: "dynamic" | "blockwise"}: the int8 form of the products of a part, instead of the measured choice. What
+        shares its weights with an embedding stays blockwise.
     ``float_parts``
         [part, ...]: parts that stay fp32 although the precision is int8.
     """
@@ -48,11 +49,7 @@ class OnnxExporter:
                 f"the onnx exporter has no precision {recipe.precision!r}.",
                 hint=f"It has: {', '.join(self.precisions)}.",
             )
-        unknown = set(recipe.options) - {"forms", "float_parts"}
-        if unknown:
-            raise Unsupported(
-                f"the onnx exporter has no option {sorted(unknown)[0]!r}.", hint="It has: forms, float_parts."
-            )
+        _check_options(model, recipe)
         with need("export", "Exporting to ONNX"):
             import onnx
             import onnxscript  # noqa: F401  torch imports it late; its absence must show now
@@ -62,7 +59,7 @@ class OnnxExporter:
             graph = self._reference(part, checkpoint, work, progress)
             float_part = not part.quantize or part.name in recipe.options.get("float_parts", ())
             precision = "fp32" if float_part else recipe.precision
-            artifacts.append(self._write(part, graph, precision, recipe, calibration[part.name], out, progress))
+            artifacts.append(self._write(part, graph, precision, recipe, calibration.get(part.name, ()), out, progress))
             del graph
         _ = onnx
         return artifacts
@@ -120,12 +117,31 @@ class OnnxExporter:
 
         forced = recipe.options.get("forms", {}).get(part.name)
         if forced:
-            choice = {p.node: (forced, "the recipe says so") for p in _onnx_int8.products(graph)}
+            tied = ("blockwise", _onnx_int8.TIED)
+            choice = {p.node: tied if p.table else (forced, "the recipe says so") for p in _onnx_int8.products(graph)}
+        elif not feeds:
+            raise ExportFailed(f"the part {part.name!r} has no recorded input to choose its int8 layers by.")
         else:
             choice = _onnx_int8.choose(
                 graph, feeds, _evaluate, lambda done, total: progress(f"measuring layers of {part.name}", done, total)
             )
         return _onnx_int8.quantize(graph, {name: form for name, (form, _) in choice.items()}), choice
+
+
+def _check_options(model: Model, recipe: Recipe) -> None:
+    """Raises Unsupported for an option, a part or a form that does not exist."""
+    for name in recipe.options:
+        if name not in ("forms", "float_parts"):
+            raise Unsupported(f"the onnx exporter has no option {name!r}.", hint="It has: forms, float_parts.")
+    forms, parts = recipe.options.get("forms", {}), [part.name for part in model.parts]
+    for name in (*forms, *recipe.options.get("float_parts", ())):
+        if name not in parts:
+            raise Unsupported(
+                f"{model.name} has no part {name!r} to set an option for.", hint=f"It has: {', '.join(parts)}."
+            )
+    for form in forms.values():
+        if form not in ("blockwise", "dynamic"):
+            raise Unsupported(f"the onnx exporter has no int8 form {form!r}.", hint="It has: blockwise, dynamic.")
 
 
 def _evaluate(model: onnx.ModelProto, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:

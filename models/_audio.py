@@ -50,16 +50,19 @@ class Audio:
         """
         import numpy as np
 
+        assert start >= self._start, "what lies before an earlier window is forgotten"
         held = self._buffer if self._buffer is not None else np.zeros(0, np.float32)
+        skip = max(0, start - self._start - len(held))  # a gap: samples not yet read that nobody asks for
         held, self._start = held[start - self._start :], start
         parts, have = [held], len(held)
-        while have < samples and not self._ended:
+        while (skip or have < samples) and not self._ended:
             block = next(self._blocks, None)
             if block is None:
                 self._ended = True
                 break
             if not np.isfinite(block).all():
                 raise BadInput("the audio holds values that are not numbers (NaN or infinite).")
+            skip, block = max(0, skip - len(block)), block[skip:]
             parts.append(block)
             have += len(block)
         self._buffer = np.concatenate(parts) if len(parts) > 1 else held
@@ -79,7 +82,7 @@ def open_audio(sample: Any, rate: int) -> Audio:
 
     if isinstance(sample, (str, Path)):
         return _open_file(Path(sample), rate)
-    array, own = sample if isinstance(sample, tuple) else (sample, rate)
+    array, own = sample if isinstance(sample, tuple) and len(sample) == 2 else (sample, rate)
     if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.ndim not in (1, 2):
         kind = getattr(array, "dtype", type(array).__name__)
         raise BadInput(
@@ -87,9 +90,21 @@ def open_audio(sample: Any, rate: int) -> Audio:
         )
     if not array.size:
         raise BadInput("the audio is empty: it has no samples.")
+    own = _rate(own)
     channels = array.shape[1] if array.ndim == 2 else 1
     blocks = (array[i : i + own * _BLOCK_SECONDS] for i in range(0, len(array), own * _BLOCK_SECONDS))
-    return _converted(blocks, int(own), rate, channels, len(array) / own, [])
+    return _converted(blocks, own, rate, channels, len(array) / own, [])
+
+
+def _rate(value: Any) -> int:
+    """A sample rate from outside, in Hz. Beyond a megahertz it is another unit or a mistake."""
+    try:
+        rate = int(value)
+    except (TypeError, ValueError, OverflowError):
+        rate = 0
+    if not 1 <= rate <= 1_000_000 or rate != value:
+        raise BadInput(f"the sample rate must be a whole number of hertz, not {value!r}.")
+    return rate
 
 
 def _open_file(path: Path, rate: int) -> Audio:
@@ -99,9 +114,10 @@ def _open_file(path: Path, rate: int) -> Audio:
         raise BadInput(f"there is no file {str(path)!r}.")
     try:
         file = soundfile.SoundFile(path)
-    except (soundfile.SoundFileError, RuntimeError) as exc:
+    except (soundfile.SoundFileError, RuntimeError, TypeError) as exc:  # TypeError: a headerless .raw has no rate
         known = "WAV, FLAC, OGG, MP3, AIFF and others"
-        raise BadInput(f"{path.name} is not audio that can be read ({known} can): {exc}.") from exc
+        reason = str(exc).rsplit(": ", 1)[-1].rstrip(".")  # before it comes the path
+        raise BadInput(f"{path.name} is not audio that can be read ({known} can): {reason}.") from exc
     if not file.frames:
         raise BadInput(f"{path.name} is empty: it has no samples.")
     notes = ["8-bit samples: expect noise at about -48 dB"] if file.subtype in ("PCM_U8", "PCM_S8") else []

@@ -1,4 +1,4 @@
-"""Whisper's decoding of one window: logit rules, greedy, sampling and beam search (whisper/decoding.py, arXiv:2212.04356).
+"""Whisper's decoding of one window: logit rules, greedy, sampling, beam search (whisper/decoding.py, arXiv:2212.04356).
 
 Everything here is numpy over logits; the network is the ``decoder`` part, called through `Hypotheses`.
 """
@@ -51,13 +51,13 @@ class Hypotheses:
         self._decoder = decoder
         self._cross = window.cross
         self._past: dict[str, NDArray[Any]] = {
-            spec.name: np.zeros([1, spec.shape[1], 0, spec.shape[3]], np.float32)
+            spec.name: np.zeros([1, int(spec.shape[1]), 0, int(spec.shape[3])], np.float32)
             for spec in decoder.inputs
             if spec.name.startswith("past_")
         }
 
     def step(self, tokens: Sequence[Sequence[int]], select: Sequence[int]) -> Logits:
-        """Append tokens [B, L]; logits float32 [B, len(select), vocabulary] at the positions `select` of the new ones."""
+        """Append tokens [B, L]; logits float32 [B, len(select), vocabulary] at positions `select` of the new ones."""
         feeds = {
             "tokens": np.array(tokens, np.int64),
             "select": np.array(select, np.int64),
@@ -195,9 +195,10 @@ def sample(begun: Begun, rules: Rules, limit: int, temperature: float, count: in
         if all(done):
             break
         logits = hypotheses.step([[int(t)] for t in chosen], [0])[:, 0]
-    averages = [score / (len(t) + 1) for score, t in zip(scores, tokens, strict=True)]
-    best = int(np.argmax(averages))
-    return Result(tokens[best], averages[best], begun.no_speech, temperature, done[best], first)
+    # As in the original, the choice is by length without the end of text, the report by length with it.
+    best = int(np.argmax([score / max(len(t), 1) for score, t in zip(scores, tokens, strict=True)]))
+    average = scores[best] / (len(tokens[best]) + 1)
+    return Result(tokens[best], average, begun.no_speech, temperature, done[best], first)
 
 
 def beam_search(begun: Begun, rules: Rules, limit: int, beams: int) -> Result:
@@ -229,6 +230,7 @@ def beam_search(begun: Begun, rules: Rules, limit: int, beams: int) -> Result:
             break
         hypotheses.keep(rows)
         logits = hypotheses.step([[tokens[-1]] for _, tokens in alive], [0])[:, 0]
-    pool = ended[:beams] or alive
-    score, tokens = max(pool, key=lambda item: item[0] / max(len(item[1]), 1))
-    return Result(tokens, score / (len(tokens) + 1), begun.no_speech, 0.0, bool(ended), first)
+    # As in the original, the best unended ones fill up the pool, so that a bad early end does not win at the limit.
+    pool = [*((*item, True) for item in ended), *((*item, False) for item in alive)][:beams]
+    score, tokens, complete = max(pool, key=lambda item: item[0] / max(len(item[1]), 1))
+    return Result(tokens, score / (len(tokens) + 1), begun.no_speech, 0.0, complete, first)

@@ -50,6 +50,9 @@ class Frontend(nn.Module):
     forward: audio float32 [1, samples] at 16 kHz (at least N_FFT // 2 + 1 of them) → float32 [1, mels, samples // HOP].
     """
 
+    basis: Tensor
+    filters: Tensor
+
     def __init__(self, mels: int) -> None:
         super().__init__()
         n = np.arange(N_FFT)
@@ -133,11 +136,14 @@ class EncoderLayer(nn.Module):
         self.mlp = Mlp(state, name)
 
     def forward(self, x: Tensor) -> Tensor:
-        batch, time, width = x.shape
-        q, k, v = self.qkv(self.norm(x)).split(width, dim=-1)
-        q, k, v = (t.reshape(batch, time, self.heads, self.head).transpose(1, 2) for t in (q, k, v))
-        mixed = torch.softmax(q @ k.transpose(-1, -2), dim=-1) @ v
-        x = x + self.out(mixed.transpose(1, 2).reshape(batch, time, width))
+        # Head by head: the scores of one head (9 MB at 30 s) stay in the cache, those of all heads together would not,
+        # and are what makes the memory of a transcription peak.
+        pieces = self.qkv(self.norm(x)).split(self.head, dim=-1)
+        queries, keys, values = (pieces[i * self.heads : (i + 1) * self.heads] for i in range(3))
+        mixed = [
+            torch.softmax(q @ k.transpose(-1, -2), dim=-1) @ v for q, k, v in zip(queries, keys, values, strict=True)
+        ]
+        x = x + self.out(torch.cat(mixed, dim=-1))
         out: Tensor = x + self.mlp(x)
         return out
 
@@ -148,6 +154,8 @@ class Encoder(nn.Module):
     forward: mel float32 [1, mels, F], F even and at most 3000 → for each decoder layer, keys float32 [H, D, T]
     (transposed, as the product with the query wants them) and values float32 [H, T, D].
     """
+
+    positions: Tensor
 
     def __init__(self, state: State, shape: Shape) -> None:
         super().__init__()
@@ -213,6 +221,8 @@ class Decoder(nn.Module):
     each layer, float32 [B, H, P, D], then cross key [H, D, T] and value [H, T, D] of each layer → logits
     float32 [B, S, vocabulary], then present key and value of each layer, float32 [B, H, P + L, D].
     """
+
+    positions: Tensor
 
     def __init__(self, state: State, shape: Shape) -> None:
         super().__init__()

@@ -31,6 +31,8 @@ from edgekit.models._whisper_tokens import Tokens, language_code
 _SHORTEST = 0.1
 #: A sound that never exceeds this amplitude (-70 dB of full scale) is silence.
 _SILENCE = 10 ** (-70 / 20)
+#: As many hypotheses about a window as the decoder part declares.
+_MOST_HYPOTHESES = 64
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ class Transcriber:
         self._facts = facts["tokens"]
         self._window = facts["window"]
         self._vocabulary = int(facts["vocabulary"])
-        self._limit = int(facts["text_context"]) // 2
+        self._context = int(facts["text_context"])
+        self._limit = self._context // 2
         self.tokens = Tokens(folder / "tokenizer.json")
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
@@ -126,12 +129,9 @@ class Transcriber:
             if name not in known:
                 raise BadInput(f"there is no option {name!r} for transcription.", hint=f"Known: {', '.join(known)}.")
         chosen = Options(**options)
+        _check(chosen)
         if chosen.language is not None:
             chosen = replace(chosen, language=language_code(chosen.language, self._facts["languages"]))
-        if chosen.task not in ("transcribe", "translate"):
-            raise BadInput(f"the task must be transcribe or translate, not {chosen.task!r}.")
-        if chosen.beams < 1 or not chosen.temperatures:
-            raise BadInput("beams must be at least 1, and there must be at least one temperature.")
         return chosen
 
     def _windows(self, audio: Audio, run: _Run, started: float) -> float:
@@ -165,24 +165,24 @@ class Transcriber:
         advance = self._segments(result.tokens, samples, at, run) if timestamps else len(samples)
         if not timestamps:
             run.text += result.tokens
-        forget = result.temperature > 0.5 or not options.condition
-        run.history = [] if forget else run.history + result.tokens
+            run.history += result.tokens
+        if result.temperature > 0.5 or not options.condition:
+            run.history = []
         return advance
 
     def _decode(self, samples: NDArray[np.float32], run: _Run, timestamps: bool, started: float) -> Result:
         """One window with fallbacks: a longer encoder window first, then rising temperatures."""
         options, seconds = run.options, len(samples) / SAMPLE_RATE
-        wanted = options.window or window_seconds(seconds, self._window)
+        wanted = max(options.window, seconds) if options.window else window_seconds(seconds, self._window)
         begun, rules, limit = self._begin(samples, wanted, run, timestamps, seconds)
         elapsed = begun.started - started
-        result = beam_search(begun, rules, limit, options.beams) if options.beams > 1 else None
-        result = result or sample(begun, rules, limit, options.temperatures[0], options.best_of, seed=0)
+        result = _first_try(begun, rules, limit, options)
         run.first_token = run.first_token or elapsed + result.first_token
         why = self._suspicious(result, options)
         if wanted < 30 and options.window is None and (why := why or _echoes(result.tokens)):
             run.fallbacks.append(f"{why}: encoded again at 30 s")
             begun, rules, limit = self._begin(samples, 30.0, run, timestamps, seconds)
-            result = sample(begun, rules, limit, options.temperatures[0], options.best_of, seed=0)
+            result = _first_try(begun, rules, limit, options)
             why = self._suspicious(result, options)
         for i, temperature in enumerate(options.temperatures[1:], 1):
             if not why:
@@ -196,7 +196,7 @@ class Transcriber:
         """Why a result looks wrong ("" if it does not), by the original's two signs and a third: it never ends."""
         if result.no_speech > options.no_speech and result.average_logprob <= options.logprob:
             return ""
-        text = self.tokens.text(result.tokens).encode()
+        text = self.tokens.text(result.tokens).strip().encode()
         if text and len(text) / len(zlib.compress(text)) > options.compression_ratio:
             return "repetitive"
         if not result.complete:
@@ -212,7 +212,7 @@ class Transcriber:
         begun = begin(self._decoder, encoded, prompt, self._facts)
         rules = Rules(self._facts, self._vocabulary, timestamps, encoded.seconds)
         # Nobody speaks fifteen tokens a second: a decoder that does is looping, and is stopped early.
-        limit = min(self._limit, 40 + int(15 * seconds))
+        limit = min(self._limit, 40 + int(15 * seconds), self._context - len(prompt))
         return begun, rules, limit
 
     def _encode(self, samples: NDArray[np.float32], window: float) -> Window:
@@ -252,25 +252,56 @@ class Transcriber:
         if not cuts:
             last = [t for t in tokens if t >= first]
             end = (last[-1] - first) * step if last and last[-1] > first else seconds
-            self._add(tokens, at, 0.0, min(end, seconds), run)
+            self._add(tokens, at, (0.0, end, seconds), run)
             return len(samples)
         begin_at = 0
         for cut in [*cuts, len(tokens)] if closed else cuts:
             piece = tokens[begin_at:cut]
-            self._add(piece, at, (piece[0] - first) * step, (piece[-1] - first) * step, run)
+            self._add(piece, at, ((piece[0] - first) * step, (piece[-1] - first) * step, seconds), run)
             begin_at = cut
         if closed:
             return len(samples)
-        advance = int((tokens[begin_at - 1] - first) * step * SAMPLE_RATE)
+        advance = round((tokens[begin_at - 1] - first) * step * SAMPLE_RATE)
         return min(advance, len(samples)) or len(samples)
 
-    def _add(self, tokens: list[int], at: int, start: float, end: float, run: _Run) -> None:
-        text = self.tokens.text(tokens)
-        if text.strip() and end > start:
-            offset = at / SAMPLE_RATE
-            segment = {"start": round(offset + start, 2), "end": round(offset + end, 2), "text": text.strip()}
-            run.segments.append(segment)
+    def _add(self, tokens: list[int], at: int, times: tuple[float, float, float], run: _Run) -> None:
+        """Append a segment of one window. Times: its start and end, and the end of the sound, which it may not pass."""
+        start, end, last = times
+        text = self.tokens.text(tokens).strip()
+        if text and end > start:
+            begin_at, end_at = (round(at / SAMPLE_RATE + min(time, last), 2) for time in (start, end))
+            run.segments.append({"start": begin_at, "end": end_at, "text": text})
             run.text += [t for t in tokens if t < self._facts["end_of_text"]]
+            run.history += tokens
+
+
+def _check(options: Options) -> None:
+    """Raises BadInput for a value that no transcription can have."""
+    for name, most in (("beams", _MOST_HYPOTHESES), ("best_of", _MOST_HYPOTHESES)):
+        value = getattr(options, name)
+        if not isinstance(value, int) or not 1 <= value <= most:
+            raise BadInput(f"{name} must be a whole number from 1 to {most}, not {value!r}.")
+    rising = options.temperatures
+    if not isinstance(rising, (tuple, list)) or not rising or not all(_within(value, 0.0, 100.0) for value in rising):
+        raise BadInput(f"temperatures must be a tuple of numbers from 0 up, at least one, not {rising!r}.")
+    if options.window is not None and not (_within(options.window, 0.0, 30.0) and options.window > 0):
+        raise BadInput(f"the window must be more than 0 and at most 30 seconds, not {options.window!r}.")
+    for name in ("language", "prompt"):
+        if not isinstance(getattr(options, name), (str, type(None))):
+            raise BadInput(f"the {name} must be text, not {getattr(options, name)!r}.")
+    if options.task not in ("transcribe", "translate"):
+        raise BadInput(f"the task must be transcribe or translate, not {options.task!r}.")
+
+
+def _within(value: Any, least: float, most: float) -> bool:
+    return isinstance(value, (int, float)) and least <= value <= most
+
+
+def _first_try(begun: Begun, rules: Rules, limit: int, options: Options) -> Result:
+    """At the first temperature; beams are for temperature 0 only, as in the original."""
+    if options.beams > 1 and options.temperatures[0] == 0:
+        return beam_search(begun, rules, limit, options.beams)
+    return sample(begun, rules, limit, options.temperatures[0], options.best_of, seed=0)
 
 
 def _echoes(tokens: list[int]) -> str:

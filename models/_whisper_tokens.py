@@ -1,7 +1,8 @@
-"""Whisper's vocabulary: special tokens, suppression lists, text from tokens (A. Radford et al., whisper/tokenizer.py)."""
+"""Whisper's vocabulary: special tokens, suppression lists, text from tokens (after whisper/tokenizer.py)."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,28 @@ from edgekit.errors import BadInput, need
 #: Symbols that annotate rather than transcribe; the original suppresses them by default.
 _SYMBOLS = [
     *'"#()*+/:;<=>@[\\]^_`{|}~「」『』',
-    *["<<", ">>", "<<<", ">>>", "--", "---", "-(", "-[", "('", '("', "((", "))", "(((", ")))", "[[", "]]", "{{", "}}", "♪♪", "♪♪♪"],
+    *[
+        "<<",
+        ">>",
+        "<<<",
+        ">>>",
+        "--",
+        "---",
+        "-(",
+        "-[",
+        "('",
+        '("',
+        "((",
+        "))",
+        "(((",
+        ")))",
+        "[[",
+        "]]",
+        "{{",
+        "}}",
+        "♪♪",
+        "♪♪♪",
+    ],
 ]
 _MUSIC = set("♩♪♫♬♭♮♯")
 
@@ -65,9 +87,9 @@ class Tokens:
         return decoded
 
     def encode(self, text: str) -> list[int]:
-        """Tokens of `text`, without special ones."""
+        """Tokens of `text`; what reads like a special token in it is left out, never obeyed."""
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return ids
+        return [token for token in ids if token < self.eot]
 
     def facts(self) -> dict[str, Any]:
         """Everything about tokens that a decoding loop in any language needs (JSON-able)."""
@@ -102,8 +124,10 @@ def language_code(name: str, known: Mapping[str, int]) -> str:
     """`name` as a code of `known` ("en"); raises BadInput with what is known otherwise."""
     code = name.strip().lower()
     if code not in known:
+        near = difflib.get_close_matches(code, known, n=3, cutoff=0.5)
         raise BadInput(
             f"the language {name!r} is not one of this model's {len(known)}.",
-            hint=f"Codes: {' '.join(sorted(known)) or 'none'}.",
+            hint=(f"Did you mean {' or '.join(near)}? " if near else "")
+            + f"Codes: {' '.join(sorted(known)) or 'none'}.",
         )
     return code

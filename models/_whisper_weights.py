@@ -144,7 +144,9 @@ def _split_fused(tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]
             out[name] = tensor
             continue
         stem = f"{name[: found.start()]}.{found[1]}."
-        projections = ("q_proj", "k_proj", "v_proj") if found[1] == "self_attention" else ("k_proj", "v_proj")
+        projections: tuple[str, ...] = (
+            ("q_proj", "k_proj", "v_proj") if found[1] == "self_attention" else ("k_proj", "v_proj")
+        )
         if found[1] == "attention" and found[2] == "0":
             projections = ("q_proj",)
         if tensor.ndim and tensor.shape[0] % len(projections) == 0:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edgekit import _http, _hub
+from edgekit._files import is_inside
 from edgekit._wheels import Wheels
 from edgekit.errors import BadInput, FetchFailed
 
@@ -30,8 +31,7 @@ def safe_name(name: str) -> str:
     Raises:
         BadInput: an absolute path, a drive, ``..``, a backslash or a control character.
     """
-    steps = name.split("/")
-    if any(step in ("", ".", "..") for step in steps) or re.search(r"[\\:\x00-\x1f\x7f]", name):
+    if not is_inside(name):
         raise BadInput(f"the file name {name!r} is not accepted: it must be a plain relative path.")
     return name
 

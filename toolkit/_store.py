@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edgekit import _pieces
+from edgekit._files import write_whole
 from edgekit._wheels import Wheels
 from edgekit.core import Progress, Source, SourceFile
 from edgekit.errors import FetchFailed
 
-__all__ = ["Store", "write_whole"]
+__all__ = ["Store"]
 
 CHUNK = 1 << 20
 
@@ -169,11 +170,3 @@ def _publish(whole: Path, path: Path) -> None:
     with whole.open("rb+") as file:
         os.fsync(file.fileno())
     whole.replace(path)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a small file so that readers see the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    fresh.write_bytes(data)
-    _publish(fresh, path)

@@ -17,8 +17,19 @@ def console() -> Console:
     """Standard output; plain text without colours or cropping where it is not a terminal."""
     from rich.console import Console
 
+    class Ours(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # `edgekit.cli` knows what to do; rich would end the process with 1
+
     # A pipe has no width: rich would fold every table at 80 columns.
-    return Console(soft_wrap=False) if sys.stdout.isatty() else Console(width=160, color_system=None)
+    return Ours() if sys.stdout.isatty() else Ours(width=160, color_system=None)
+
+
+def say(text: str, style: str = "") -> None:
+    """Print one line: never folded, never read as markup (file names hold brackets)."""
+    from rich.text import Text
+
+    console().print(Text(text, style=style), soft_wrap=True)
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -27,7 +38,8 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE, show_header=any(columns))
+    heading = Text(title, style="italic") if title else None
+    table = Table(title=heading, title_justify="left", box=box.SIMPLE, show_header=any(columns))
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
@@ -44,7 +56,7 @@ def working() -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task("starting", total=None)
 

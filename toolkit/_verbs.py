@@ -9,31 +9,54 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edgekit._terminal import console, show_table, working
+from edgekit._terminal import console, say, show_table, working
 from edgekit.core import Bundle, Model, Report, Target
-from edgekit.errors import Regression
+from edgekit.errors import BadInput, EdgekitError, Regression, Unsupported
 from edgekit.registry import ROOMS, find, names
 
 
-def _json(value: Any) -> None:
-    print(json.dumps(value, indent=1, ensure_ascii=False, default=str))
+def show_json(value: Any) -> None:
+    """Print the one JSON document of a command."""
+    # Letters as they are where the stream holds them all, else as JSON's own escapes.
+    escaped = (sys.stdout.encoding or "").lower() not in ("utf-8", "utf8")
+    print(json.dumps(value, indent=1, ensure_ascii=escaped, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def error_facts(exc: EdgekitError) -> dict[str, Any]:
+    """An error for ``--json``."""
+    return {"error": type(exc).__name__, "message": exc.message, "hint": exc.hint, "exit_code": exc.exit_code}
 
 
 def list_(arguments: argparse.Namespace) -> None:
     rooms = [arguments.room] if arguments.room else list(ROOMS)
+    found = {room: _entries(room) for room in rooms}
     if arguments.json:
-        _json({room: [_entry(room, name) for name in names(room)] for room in rooms})
+        show_json(found)
         return
-    for room in rooms:
-        entries = [_entry(room, name) for name in names(room)]
+    for room, entries in found.items():
         show_table(room, list(entries[0]), [[str(value) for value in entry.values()] for entry in entries])
+
+
+def _entries(room: str) -> list[dict[str, Any]]:
+    """Facts of every entry; one of another package that does not load is told of and left out."""
+    entries = []
+    for name in names(room):
+        try:
+            entries.append(_entry(room, name))
+        except Unsupported as exc:
+            print(f"edgekit: {exc}", file=sys.stderr)
+    return entries
 
 
 def _entry(room: str, name: str) -> dict[str, Any]:
     entry: Any = find(room, name)
     if room == "models":
         model: Model = entry
-        millions = f"{model.parameters / 1e6:.1f} M"
+        millions = f"{model.parameters / 1e6:.3g} M"
         return {"model": name, "task": model.task, "parameters": millions, "licence": model.licence}
     if room == "targets":
         target: Target = entry
@@ -45,25 +68,24 @@ def _entry(room: str, name: str) -> dict[str, Any]:
 
 def fit_(arguments: argparse.Namespace) -> int:
     from edgekit.fitting import fit
+    from edgekit.report import figure
 
     targets = [arguments.target] if arguments.target else names("targets")
     answers = [fit(arguments.model, target, arguments.precision, arguments.exporter) for target in targets]
     if arguments.json:
-        _json([asdict(answer) for answer in answers])
+        show_json([asdict(answer) for answer in answers])
     else:
         rows = []
         for answer in answers:
             recipe = f"{answer.recipe.exporter} {answer.recipe.precision}" if answer.recipe else "-"
             reason = answer.reason + (f"; what fits: {answer.nearest}" if answer.nearest else "")
-            rows.append([answer.target, recipe, _mb(answer.size), _mb(answer.ram), answer.verdict, reason])
+            rows.append(
+                [answer.target, recipe, figure(answer.size, "B"), figure(answer.ram, "B"), answer.verdict, reason]
+            )
         show_table(
             f"{arguments.model} (estimated)", ["target", "recipe", "size", "peak RAM", "verdict", "reason"], rows
         )
     return 0 if all(answer.verdict == "fits" for answer in answers) else 6
-
-
-def _mb(size: int | None) -> str:
-    return "not measured" if size is None else f"{size / 1e6:.0f} MB"
 
 
 def export_(arguments: argparse.Namespace) -> None:
@@ -84,7 +106,7 @@ def export_(arguments: argparse.Namespace) -> None:
             progress=progress,
         )
     if arguments.json:
-        _json({"bundle": str(bundle.path), "reused": bundle.reused, **_summary(bundle)})
+        show_json({"bundle": str(bundle.path), "reused": bundle.reused, **_summary(bundle)})
         return
     _show_bundle(bundle)
 
@@ -106,28 +128,35 @@ def _summary(bundle: Bundle) -> dict[str, Any]:
 
 
 def _show_bundle(bundle: Bundle) -> None:
-    manifest, out = bundle.manifest, console()
+    from edgekit.report import figure
+
+    manifest = bundle.manifest
     size = sum(file.size for file in manifest.files.values())
     done = "reused, already made of exactly this" if bundle.reused else "written"
-    out.print(f"[bold]{bundle.path}[/bold] {done}: {size / 1e6:.1f} MB, {manifest.recipe.precision}", highlight=False)
-    rows = [[part.name, _weights(part.census), _forms(part.census), f"{part.parity:.2%}"] for part in manifest.parts]
+    say(f"{bundle.path} {done}: {figure(size, 'B')}, {manifest.recipe.precision}", "bold")
+    rows = [[part.name, _weights(part.census), _forms(part.census), away(part.parity)] for part in manifest.parts]
     show_table("", ["part", "weights", "products", "away from fp32"], rows)
     for attempt in manifest.attempts[:-1]:
-        out.print(f"[yellow]{attempt.recipe.exporter} {attempt.recipe.precision} {attempt.outcome}[/yellow]")
-    out.print(f"accuracy: {manifest.gate.verdict} ({manifest.gate.reason})", highlight=False)
-    out.print(f"golden input says: {manifest.golden.output}", highlight=False, markup=False)
-    out.print(f"next: edgekit run {bundle.path} FILE, or edgekit bench {bundle.path}", highlight=False)
+        say(f"{attempt.recipe.exporter} {attempt.recipe.precision} {attempt.outcome}", "yellow")
+    say(f"accuracy: {manifest.gate.verdict} ({manifest.gate.reason})")
+    say(f"golden input says: {manifest.golden.output}")
+    say(f"next: edgekit run {bundle.path} FILE, or edgekit bench {bundle.path}")
+
+
+def away(error: float) -> str:
+    """A relative error: in percent, or as it is where that would read as nothing."""
+    return f"{error:.2%}" if error >= 1e-4 else f"{error:.0e}" if error else "0"
 
 
 def _weights(census: dict[str, Any]) -> str:
-    held = {name: size for name, size in census["bytes"].items() if size >= 1e5}
+    held = {name: size for name, size in census.get("bytes", {}).items() if size >= 1e5}
     return ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in held.items()) or "none"
 
 
 def _forms(census: dict[str, Any]) -> str:
     forms = [layer["form"] for layer in census.get("layers", {}).values()]
     counted = [f"{forms.count(form)} {form}" for form in sorted(set(forms))]
-    if census["weighted_float"]:
+    if census.get("weighted_float"):
         counted.append(f"{census['weighted_float']} float")
     return ", ".join(counted)
 
@@ -141,28 +170,36 @@ def verify_(arguments: argparse.Namespace) -> None:
         proof = verify(arguments.bundle, data=arguments.data, progress=progress)
     gate = proof["gate"]
     if arguments.json:
-        _json({"bundle": arguments.bundle, "parity": proof["parity"], "gate": msgspec.to_builtins(gate)})
+        show_json({"bundle": arguments.bundle, "parity": proof["parity"], "gate": msgspec.to_builtins(gate)})
         return
-    out = console()
-    out.print(f"[green]{arguments.bundle}: hashes, structure and golden output are as the manifest says[/green]")
-    show_table("", ["part", "away from fp32, chained"], [[name, f"{e:.2%}"] for name, e in proof["parity"].items()])
-    out.print(f"accuracy: {gate.verdict} ({gate.reason})", highlight=False)
+    say(f"{arguments.bundle}: hashes, structure and golden output are as the manifest says", "green")
+    show_table("", ["part", "away from fp32, chained"], [[name, away(e)] for name, e in proof["parity"].items()])
+    say(f"accuracy: {gate.verdict} ({gate.reason})")
 
 
-def run_(arguments: argparse.Namespace) -> None:
+def run_(arguments: argparse.Namespace) -> int:
+    """One input that cannot be used does not cost the answers to the others; the exit code tells of it."""
     from edgekit.bundle import load
     from edgekit.cli import option
 
     options = dict(option(text) for text in arguments.option)
     predictor = load(arguments.bundle, arguments.threads)
-    answers = []
+    answers: list[dict[str, Any]] = []
+    code = 0
     for sample in arguments.inputs:
-        prediction = predictor.predict(sample, **options)
+        try:
+            prediction = predictor.predict(sample, **options)
+        except BadInput as exc:
+            code = exc.exit_code
+            answers.append({"input": sample, **error_facts(exc)})
+            print(f"edgekit: {sample}: {exc}", file=sys.stderr)
+            continue
         answers.append({"input": sample, **asdict(prediction)})
         if not arguments.json:
             _show_prediction(sample, answers[-1], len(arguments.inputs) > 1)
     if arguments.json:
-        _json(answers)
+        show_json(answers)
+    return code
 
 
 def _show_prediction(sample: str, answer: dict[str, Any], named: bool) -> None:
@@ -194,36 +231,41 @@ def bench_(arguments: argparse.Namespace) -> None:
     if arguments.out:
         save(report, Path(arguments.out))
     if arguments.json:
-        _json(msgspec.to_builtins(report))
+        show_json(msgspec.to_builtins(report))
     else:
         console().print(table(report))
 
 
 def package_(arguments: argparse.Namespace) -> None:
     from edgekit.packaging import package
+    from edgekit.report import figure
 
     place = package(arguments.bundle, arguments.form, out=arguments.out)
     size = place.stat().st_size
     if arguments.json:
-        _json({"file": str(place), "size": size})
+        show_json({"file": str(place), "size": size})
     else:
-        print(f"{place} written: {size / 1e6:.1f} MB")
+        print(f"{place} written: {figure(size, 'B')}")
 
 
-def compare_(arguments: argparse.Namespace) -> None:
+def compare_(arguments: argparse.Namespace) -> int:
     from edgekit import compare
     from edgekit.report import load
 
     base, new = load(Path(arguments.base)), load(Path(arguments.new))
     rows = compare.compare(base, new, max_regression=arguments.max_regression, force=arguments.force)
     if arguments.json:
-        _json(compare.rows_json(rows))
+        show_json(compare.rows_json(rows))
     else:
         console().print(compare.table(base, new, rows))
     worse = compare.regressed(rows)
     if worse:
         found = ", ".join(f"{row.name} ({row.ratio:.2f} times)" for row in worse)
-        raise Regression(f"worse by more than {arguments.max_regression:.0%}: {found}.")
+        exc = Regression(f"worse by more than {arguments.max_regression:.0%}: {found}.")
+        if not arguments.json:
+            raise exc
+        print(f"edgekit: {exc}", file=sys.stderr)  # the document on standard output is the rows
+    return Regression.exit_code if worse else 0
 
 
 def report_(arguments: argparse.Namespace) -> None:
@@ -234,11 +276,11 @@ def report_(arguments: argparse.Namespace) -> None:
 
     reports = [load(Path(name)) for name in arguments.reports]
     if arguments.html:
-        from edgekit._store import write_whole
+        from edgekit._files import write_whole
 
         write_whole(Path(arguments.html), html.render(reports).encode())
     if arguments.json:
-        _json([msgspec.to_builtins(report) for report in reports])
+        show_json([msgspec.to_builtins(report) for report in reports])
     elif arguments.html:
         print(f"{arguments.html} written: {len(reports)} report(s)")
     else:
@@ -251,7 +293,7 @@ def doctor_(arguments: argparse.Namespace) -> None:
 
     findings, facts = examine(), machine()
     if arguments.json:
-        _json({"machine": facts, "abilities": [asdict(finding) for finding in findings]})
+        show_json({"machine": facts, "abilities": [asdict(finding) for finding in findings]})
         return
     show_table("this machine", ["", ""], [[name, value] for name, value in facts.items()])
     rows = [[f.what, "yes" if f.ok else "no", f.found if f.ok else f.remedy] for f in findings]

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgekit._files import hash_file
 from edgekit.bench import host, run
 from edgekit.bundle import open_bundle, usable_processors
 from edgekit.core import Bundle, Progress, Report, Target
-from edgekit.errors import BadInput, Unsupported
-from edgekit.manifest import hash_file
+from edgekit.errors import BadInput, UnknownName, Unsupported
 from edgekit.registry import find
 from edgekit.report import SCHEMA
 
@@ -95,7 +95,12 @@ def _bundle_facts(bundle: Bundle) -> Mapping[str, Any]:
 
 def _elsewhere(bundle: Bundle) -> list[str]:
     """A warning where the bundle is for something other than this machine."""
-    target: Target = find("targets", bundle.manifest.target.name)
-    if target.device == HOST:
-        return []
-    return [f"measured on this machine; on {target.name} ({target.processor}): not measured"]
+    facts = bundle.manifest.target
+    try:
+        target: Target = find("targets", facts.name)
+    except UnknownName:  # another package's, not installed here; the numbers are this machine's all the same
+        pass
+    else:
+        if target.device == HOST:
+            return []
+    return [f"measured on this machine; on {facts.name} ({facts.processor}): not measured"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import shutil
 import signal
@@ -10,11 +11,17 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
-from edgekit.core import Bundle, Predictor, Runner
-from edgekit.errors import BadInput, boundary
-from edgekit.manifest import NAME, File, Manifest, decode, hash_file, safe_name
+from edgekit._files import hash_file
+from edgekit.core import Bundle, Exporter, Model, Predictor, Runner
+from edgekit.errors import BadInput, UnknownName, boundary
+from edgekit.manifest import NAME, File, Manifest, decode
 from edgekit.registry import find
+
+#: Added to the name of an earlier bundle while the new one takes its place.
+_OLD = ".old"
 
 #: A manifest larger than this is not one of ours.
 _MOST = 16 * 2**20
@@ -32,7 +39,7 @@ def open_bundle(path: Path, *, hashes: bool = True) -> Bundle:
     path = Path(path)
     with boundary():
         file = path / NAME
-        if not file.is_file():
+        if not file.is_file() or file.is_symlink():
             raise BadInput(f"{path} is not a bundle: it has no {NAME}.", hint="Make one with: edgekit export MODEL")
         if file.stat().st_size > _MOST:
             raise BadInput(f"{file} is too large to be a manifest.")
@@ -45,11 +52,13 @@ def _check_files(path: Path, manifest: Manifest, hashes: bool) -> None:
     here = {p.relative_to(path).as_posix() for p in path.rglob("*") if not p.is_dir() or p.is_symlink()} - {NAME}
     again = "Export it again, or fetch it again from where it came."
     for name, facts in manifest.files.items():
-        file = path / safe_name(name)
+        file = path / name  # `decode` saw that it stays inside
         if name not in here:
             raise BadInput(f"the bundle {path.name} lacks {name}.", hint=again)
         if file.is_symlink():
             raise BadInput(f"the bundle {path.name} has a link in place of {name}; it may point anywhere.", hint=again)
+        if not file.is_file():
+            raise BadInput(f"{name} in {path.name} is not a plain file.", hint=again)
         size = file.stat().st_size
         if size != facts.size:
             raise BadInput(f"{name} in {path.name} has {size} bytes, the manifest says {facts.size}.", hint=again)
@@ -78,19 +87,46 @@ def load(
         hashes: check contents first; without, only names and sizes.
 
     Raises:
-        BadInput: not a bundle, changed, or made by a model or exporter that is not installed here.
-        MissingExtra: the runtime is absent.
+        BadInput: not a bundle, changed, or one that its model's pipeline cannot use.
+        UnknownName: made by a model or exporter that is not installed here. MissingExtra: the runtime is absent.
     """
     bundle = open_bundle(Path(path), hashes=hashes)
     manifest: Manifest = bundle.manifest
-    model = find("models", manifest.model.name)
-    exporter = find("exporters", manifest.recipe.exporter)
+    model, exporter = makers(bundle)
     threads = threads or usable_processors()
     runners = {part.name: exporter.load(bundle.path / part.file, threads) for part in manifest.parts}
     if wrap:
         runners = {name: wrap(name, runner) for name, runner in runners.items()}
-    predictor: Predictor = model.pipeline(runners, bundle.path, manifest.facts)
-    return predictor
+    try:
+        return model.pipeline(runners, bundle.path, manifest.facts)
+    except (LookupError, TypeError, ValueError, AttributeError) as exc:
+        raise BadInput(
+            f"the bundle {bundle.path.name} cannot be used by the model {model.name}: "
+            f"its parts or facts are not what the pipeline expects ({type(exc).__name__}: {exc}).",
+            hint="Export it again with this edgekit.",
+        ) from exc
+
+
+def makers(bundle: Bundle) -> tuple[Model, Exporter]:
+    """The model and the exporter that `bundle` was made by.
+
+    Raises:
+        UnknownName: one of them is not installed here.
+    """
+    return (
+        _maker(bundle, "models", bundle.manifest.model.name),
+        _maker(bundle, "exporters", bundle.manifest.recipe.exporter),
+    )
+
+
+def _maker(bundle: Bundle, room: str, name: str) -> Any:
+    try:
+        return find(room, name)
+    except UnknownName as exc:
+        raise UnknownName(
+            f"the bundle {bundle.path.name} was made by the {room.rstrip('s')} {name!r}, which is not installed here.",
+            hint=f"Install the package that brings it (entry point edgekit.{room}), or upgrade edgekit.",
+        ) from exc
 
 
 def load_unchecked(path: str, threads: int, wrap: Callable[[str, Runner], Runner] | None) -> Predictor:
@@ -107,8 +143,31 @@ def usable_processors() -> int:
 
 def inventory(folder: Path) -> dict[str, File]:
     """Hash and size of every file below `folder` except the manifest, sorted by name."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != NAME)
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / NAME)
     return {p.relative_to(folder).as_posix(): File(sha256=hash_file(p), size=p.stat().st_size) for p in files}
+
+
+def replaceable(out: Path) -> Path:
+    """Where `out` really is (a link stays, what it points to is replaced), if a bundle may be put there.
+
+    Raises:
+        BadInput: something is there that is not a bundle: it is not ours to replace.
+    """
+    with boundary():
+        out = Path(os.path.realpath(out))
+        if out.exists() and not _is_ours(out):
+            raise BadInput(f"{out} exists and is not a bundle; it will not be replaced.", hint="Choose another --out.")
+    return out
+
+
+def _is_ours(place: Path) -> bool:
+    """An empty folder, or a bundle, even a damaged one. Other programs have a manifest.json too."""
+    if not place.is_dir() or not any(place.iterdir()):
+        return place.is_dir()
+    if not (place / NAME).is_file():
+        return False
+    with (place / NAME).open("rb") as file:
+        return b'"edgekit"' in file.read(200)
 
 
 @contextlib.contextmanager
@@ -118,9 +177,7 @@ def staged(out: Path) -> Iterator[Path]:
     Raises:
         BadInput: `out` exists and is not a bundle: it is not ours to replace.
     """
-    out = out.absolute()
-    if out.exists() and not (out / NAME).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise BadInput(f"{out} exists and is not a bundle; it will not be replaced.", hint="Choose another --out.")
+    out = replaceable(out)
     with boundary():
         out.parent.mkdir(parents=True, exist_ok=True)
         _sweep(out)
@@ -134,10 +191,17 @@ def staged(out: Path) -> Iterator[Path]:
 
 
 def _sweep(out: Path) -> None:
-    """Remove what a killed export of the same bundle left behind, unless its process still runs."""
-    for left in out.parent.glob(f".{out.name}.partial-*"):
+    """Remove what a killed export of the same bundle left behind, unless its process still runs.
+
+    One that was killed between the two renames of `_swap` left the earlier bundle under another name: it goes back.
+    """
+    for left in out.parent.glob(f".{glob.escape(out.name)}.partial-*"):
         owner = left.name.removeprefix(f".{out.name}.partial-").split("-")[0]
-        if owner.isdigit() and not _alive(int(owner)):
+        if not owner.isdigit() or _alive(int(owner)):
+            continue
+        if left.name.endswith(_OLD) and not out.exists():
+            left.rename(out)
+        else:
             shutil.rmtree(left, ignore_errors=True)
 
 
@@ -153,26 +217,43 @@ def _alive(process: int) -> bool:
 
 def _swap(new: Path, out: Path) -> None:
     """Put `new` where `out` is. Signals wait: a Ctrl-C between the two renames would leave no bundle at all."""
-    old = new.with_name(new.name + ".old")
-    with _signals_wait():
+    old = new.with_name(new.name + _OLD)
+    try:
+        with _signals_wait():
+            try:
+                if out.exists():
+                    out.rename(old)
+                new.rename(out)
+            except BaseException:
+                if old.exists():
+                    old.rename(out)
+                raise
+    finally:
         if out.exists():
-            out.rename(old)
-        try:
-            new.rename(out)
-        except BaseException:
-            if old.exists():
-                old.rename(out)
-            raise
-    shutil.rmtree(old, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def _signals_wait() -> Iterator[None]:
-    if not hasattr(signal, "pthread_sigmask") or threading.current_thread() is not threading.main_thread():
+    """Hold signals back until the block ends.
+
+    A mask would not do: runtimes have threads that do not share it, and Python raises in the main one all the same.
+    """
+    if threading.current_thread() is not threading.main_thread():  # signals are only ever handled in the main thread
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    came: list[int] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+
+    before: dict[signal.Signals, Any] = {}
     try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before[number] = signal.signal(number, hold)
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for held in came:
+            signal.raise_signal(held)

@@ -7,7 +7,9 @@ standard error. Exit codes are those of `edgekit.errors`, 130 for Ctrl-C.
 from __future__ import annotations
 
 import argparse
+import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -18,21 +20,29 @@ from edgekit.errors import BadInput, EdgekitError, boundary
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Entry point of the ``edgekit`` command; ends the process."""
+    # What would end us without cleaning up (`timeout`, a container that stops) ends us as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file name need not be UTF-8, nor a terminal
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:] if argv is None else argv))
 
 
 def run(argv: Sequence[str]) -> int:
     """Carry out one command line and return its exit code."""
     arguments = parser().parse_args(argv)
-    try:
-        from edgekit import _verbs
+    from edgekit import _verbs
 
+    try:
         with boundary():
-            return int(getattr(_verbs, arguments.verb)(arguments) or 0)
+            code = int(getattr(_verbs, arguments.verb)(arguments) or 0)
+            sys.stdout.flush()  # here, where a closed pipe is still ours to catch
+            return code
     except EdgekitError as exc:
         if os.environ.get("EDGEKIT_DEBUG"):
             raise
-        _report(exc, arguments.json)
+        if arguments.json:
+            _verbs.show_json(_verbs.error_facts(exc))
+        print(f"edgekit: {exc}", file=sys.stderr)
         return exc.exit_code
     except KeyboardInterrupt:
         print("edgekit: interrupted; nothing that was there before has been changed.", file=sys.stderr)
@@ -40,15 +50,6 @@ def run(argv: Sequence[str]) -> int:
     except BrokenPipeError:  # `edgekit ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-
-
-def _report(exc: EdgekitError, as_json: bool) -> None:
-    if as_json:
-        import json
-
-        kind = type(exc).__name__
-        print(json.dumps({"error": kind, "message": exc.message, "hint": exc.hint, "exit_code": exc.exit_code}))
-    print(f"edgekit: {exc}", file=sys.stderr)
 
 
 def parser() -> argparse.ArgumentParser:

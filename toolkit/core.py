@@ -188,8 +188,9 @@ class Model:
             weights lack one, it comes from `sources`.
         prepare: (checkpoint, folder with the assets) -> facts: what a caller in any language must know (sample rate,
             special tokens, window sizes), JSON-able; raises BadInput for a checkpoint of another shape.
-        licence_text: package-data file with the weights' licence, relative to the models room.
-        golden: package-data file of the golden input, relative to the models room.
+        licence_text: package-data file with the weights' licence, relative to the models room; another package's model
+            gives an absolute path.
+        golden: package-data file of the golden input, likewise.
         samples: (data folder) -> labelled samples, in the layout that the task has (see docs/data.md).
         evaluation: None where no accuracy is defined.
         ladder: recipes to fall back to, in order, when a gate refuses the one that was asked for.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from dataclasses import dataclass
 
 from edgekit.bench import host
@@ -49,4 +48,4 @@ def machine() -> dict[str, str]:
     """Facts about this machine and this installation, for a bug report."""
     facts = host.describe()
     shown = {name: str(value) for name, value in facts.items() if value is not None}
-    return {"python": sys.version.split()[0], **shown, "cache": str(cache_folder())}
+    return {**shown, "cache": str(cache_folder())}

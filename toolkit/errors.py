@@ -155,6 +155,13 @@ def need(extra: str, what: str) -> Iterator[None]:
         ) from exc
 
 
+#: What the system says about a path that cannot be used as it was meant.
+_OF_PATHS = (
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY),
+    *(errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL, errno.EBUSY, errno.EIO, errno.ENXIO),
+)
+
+
 @contextlib.contextmanager
 def boundary() -> Iterator[None]:
     """Map operating-system failures that can happen at any write or read to typed errors."""
@@ -167,8 +174,14 @@ def boundary() -> Iterator[None]:
                 f"the disk is full{where}; nothing that was there before has been changed.",
                 hint="Free some space, or choose another place with --out or EDGEKIT_CACHE.",
             ) from exc
+        if exc.errno == errno.EFBIG:
+            raise ExportFailed(
+                f"a file grew larger than this disk or this user's limit allows{where}; "
+                "nothing that was there before has been changed.",
+                hint="See ulimit -f, or choose another place with --out or EDGEKIT_CACHE.",
+            ) from exc
         if exc.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise BadInput(f"no permission to read or write{where}: {exc.strerror}.") from exc
-        if exc.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR):
+        if exc.errno in _OF_PATHS:
             raise BadInput(f"{exc.strerror}{where}.", hint="Check the path.") from exc
         raise

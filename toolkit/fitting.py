@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from edgekit.core import Fit, Model, Recipe, Target
 from edgekit.errors import OverBudget, Unsupported
 from edgekit.registry import find, names
+from edgekit.report import figure
 
-__all__ = ["check", "fit", "recipe_for"]
+__all__ = ["check", "check_size", "excess", "fit", "recipe_for"]
 
 
 def recipe_for(model: Model, target: Target, precision: str | None = None, exporter: str | None = None) -> Recipe:
@@ -46,7 +49,7 @@ def fit(model: str, target: str, precision: str | None = None, exporter: str | N
         return Fit(declared.name, goal.name, None, "refused", goal.refuses[declared.task])
     recipe = recipe_for(declared, goal, precision, exporter)
     size, ram = declared.size(recipe), declared.memory(recipe)
-    reasons = _excess(goal, size, ram)
+    reasons = excess(declared, goal, recipe)
     if not reasons:
         return Fit(declared.name, goal.name, recipe, "fits", "within every budget of the target", size, ram)
     return Fit(declared.name, goal.name, recipe, "too large", "; ".join(reasons), size, ram, _nearest(declared, goal))
@@ -54,7 +57,7 @@ def fit(model: str, target: str, precision: str | None = None, exporter: str | N
 
 def check(model: Model, target: Target, recipe: Recipe) -> None:
     """Raise OverBudget where the estimate says that the model will not fit, before anything is fetched."""
-    reasons = _excess(target, model.size(recipe), model.memory(recipe))
+    reasons = excess(model, target, recipe)
     if reasons:
         near = _nearest(model, target)
         raise OverBudget(
@@ -65,18 +68,20 @@ def check(model: Model, target: Target, recipe: Recipe) -> None:
 
 def check_size(target: Target, size: int) -> None:
     """Raise OverBudget where a finished bundle of `size` bytes is larger than the target can take."""
-    if target.download is not None and size > target.download:
-        raise OverBudget(
-            f"the bundle has {size / 1e6:.1f} MB, {target.name} takes {target.download / 1e6:.0f} MB.",
-            hint="Choose a smaller --precision or model.",
-        )
+    for budget in (target.download, target.flash):
+        if budget is not None and size > budget:
+            raise OverBudget(
+                f"the bundle has {figure(size, 'B')}, {target.name} takes {figure(budget, 'B')}.",
+                hint="Choose a smaller --precision or model.",
+            )
 
 
-def _excess(target: Target, size: int, ram: int) -> list[str]:
-    """What is over budget, with both numbers, as phrases."""
+def excess(model: Model, target: Target, recipe: Recipe) -> list[str]:
+    """What is over the target's budgets by estimate, with both numbers, as phrases; empty if it fits."""
+    size, ram = model.size(recipe), model.memory(recipe)
     budgets = (("download", size, target.download), ("flash", size, target.flash), ("RAM", ram, target.ram))
     return [
-        f"{name} {need / 1e6:.0f} MB of {budget / 1e6:.0f} MB"
+        f"{name} {figure(need, 'B')} of {figure(budget, 'B')}"
         for name, need, budget in budgets
         if budget is not None and need > budget
     ]
@@ -85,12 +90,15 @@ def _excess(target: Target, size: int, ram: int) -> list[str]:
 def _nearest(model: Model, target: Target) -> str:
     """The largest recipe of this model that fits, else the largest relative that does ("" if none)."""
     exporter = find("exporters", recipe_for(model, target).exporter)
-    relatives = [find("models", name) for name in names("models")]
+    relatives = []
+    for name in names("models"):
+        with contextlib.suppress(Unsupported):  # another package's that does not load is no help here
+            relatives.append(find("models", name))
     relatives = [other for other in relatives if other.family == model.family and other.parameters <= model.parameters]
     options = [
         (other.name == model.name, other.size(recipe), f"{other.name} --precision {recipe.precision}")
         for other in relatives
         for recipe in (Recipe(exporter.name, precision) for precision in exporter.precisions)
-        if not _excess(target, other.size(recipe), other.memory(recipe))
+        if not excess(other, target, recipe)
     ]
     return max(options)[2] if options else ""

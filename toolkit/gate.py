@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from edgekit.bench import metrics
+from edgekit.bench.metrics import Metric
 from edgekit.bench.paired import Estimate, paired_bootstrap
 from edgekit.core import Evaluation, Predictor, Sample
+from edgekit.errors import BadInput
 from edgekit.manifest import Verdict
 
 
@@ -23,7 +25,7 @@ def judge(
 
     Args:
         truths: the right answers. Where any is None, both are scored against the reference's outputs instead: the loss
-            is then an upper bound, and the absolute bar cannot be judged.
+            is then an upper bound, and as the absolute bar cannot be judged, the verdict is never a pass.
         data: what the samples were, for the record.
     """
     metric = metrics.find(evaluation.metric)
@@ -31,8 +33,10 @@ def judge(
     against = truths if known else reference
     candidate, base = metric.score(outputs, against), metric.score(reference, against)
     drop = paired_bootstrap(candidate, base, aggregate=metric.aggregate)
+    if metric.better == "higher":  # a loss is a loss whichever way the metric counts
+        drop = Estimate(-drop.value, -drop.high, -drop.low)
     absolute = metrics.aggregate(metric, candidate) if known else None
-    verdict, reason = _decide(evaluation, len(candidate), absolute, drop)
+    verdict, reason = _decide(evaluation, metric, len(candidate), absolute, drop)
     return Verdict(
         verdict=verdict,
         reason=reason if known else f"{reason}; scored against fp32's own answers",
@@ -48,27 +52,42 @@ def judge(
 
 
 def _decide(
-    evaluation: Evaluation, samples: int, absolute: float | None, drop: Estimate
+    evaluation: Evaluation, metric: Metric, samples: int, absolute: float | None, drop: Estimate
 ) -> tuple[Literal["pass", "fail", "undecided"], str]:
     loss = f"loses {drop.value:+.2%} against fp32 (95 % interval {drop.low:+.2%} to {drop.high:+.2%})"
     allowed = f"{evaluation.drop:.2%}"
-    if absolute is not None and absolute > evaluation.worst:
-        return "fail", f"{evaluation.metric} {absolute:.1%} is worse than the bar of {evaluation.worst:.1%}"
+    bar = f"the bar of {evaluation.worst:.1%}"
+    if absolute is not None and not _reaches(evaluation, metric, absolute):
+        return "fail", f"{evaluation.metric} {absolute:.1%} is worse than {bar}"
     if drop.low > evaluation.drop or (drop.value > evaluation.drop and drop.low > 0):
         return "fail", f"{loss}: more than the {allowed} allowed"
     if samples < evaluation.minimum:
         return "undecided", f"{loss}, but {samples} samples are too few: at least {evaluation.minimum}"
-    if drop.high > evaluation.drop:
+    if absolute is None:
+        return "undecided", f"{loss}, but without right answers nobody can tell whether it reaches {bar}"
+    if not drop.high <= evaluation.drop:
         return "undecided", f"{loss}: the interval reaches beyond the {allowed} allowed; more data would tell"
     return "pass", f"{loss}: within the {allowed} allowed"
 
 
+def _reaches(evaluation: Evaluation, metric: Metric, value: float) -> bool:
+    """Written so that a value that is not a number reaches nothing."""
+    return value <= evaluation.worst if metric.better == "lower" else value >= evaluation.worst
+
+
 def answers(predictor: Predictor, samples: Sequence[Sample], progress: Callable[[int, int], None]) -> list[Any]:
-    """The predictor's output for every sample."""
+    """The predictor's output for every sample.
+
+    Raises:
+        BadInput: a sample cannot be used; the message names it.
+    """
     out = []
     for i, sample in enumerate(samples):
         progress(i, len(samples))
-        out.append(predictor.predict(sample.input).output)
+        try:
+            out.append(predictor.predict(sample.input).output)
+        except BadInput as exc:
+            raise BadInput(f"sample {sample.name or i}: {exc.message}", hint=exc.hint) from exc
     progress(len(samples), len(samples))
     return out
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import importlib.resources
 import io
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.bundle import load, makers
 from edgekit.core import Bundle, Model
 from edgekit.errors import BadInput, ParityFailed
 from edgekit.manifest import Manifest
-from edgekit.parity import LIMITS, Recorder, relative_error, sampled
-from edgekit.registry import find
+from edgekit.parity import Recorder, limit_of, relative_error, sampled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +25,9 @@ _MOST = 64 * 2**20
 
 
 def package_data(name: str) -> bytes:
-    """A package-data file of the models room."""
+    """A package-data file: of the models room, or at an absolute path, as another package's model gives it."""
+    if Path(name).is_absolute():
+        return Path(name).read_bytes()
     return importlib.resources.files("edgekit.models").joinpath(name).read_bytes()
 
 
@@ -36,17 +39,48 @@ def write_input(model: Model, out: Path) -> str:
     return name
 
 
-def write_reference(recorders: Mapping[str, Recorder], out: Path) -> str:
-    """Put sampled outputs of the fp32 reference's first calls into the bundle folder `out`; returns the file's name."""
+def reference_of(recorders: Mapping[str, Recorder]) -> dict[str, NDArray[Any]]:
+    """Sampled outputs of every part's first calls: ``"PART/CALL/OUTPUT" -> float32``."""
+    return {f"{part}/{key}": value for part, one in recorders.items() for key, value in sampled(one.calls).items()}
+
+
+def write_reference(arrays: Mapping[str, NDArray[Any]], out: Path) -> str:
+    """Put what the fp32 reference computed into the bundle folder `out`; returns the file's name."""
     import numpy as np
 
     name = "golden/reference.npz"
-    arrays = {
-        f"{part}/{key}": value for part, recorder in recorders.items() for key, value in sampled(recorder.calls).items()
-    }
-    np.savez_compressed(out / name, allow_pickle=False, **arrays)
+    np.savez_compressed(out / name, allow_pickle=False, **dict(arrays))
     _without_times(out / name)
     return name
+
+
+def compare(
+    recorders: Mapping[str, Recorder], reference: Mapping[str, NDArray[Any]], precision: str
+) -> dict[str, float]:
+    """Compare what every part gave on the golden input, fed by the parts before it, with `reference_of` fp32.
+
+    Returns:
+        part -> error along the chain (see `edgekit.parity.relative_error`).
+
+    Raises:
+        ParityFailed: a part is further from the fp32 reference than `precision` explains, or was called otherwise.
+    """
+    limit = limit_of(precision) * _CHAIN
+    errors = {}
+    for part, recorder in recorders.items():
+        prefix = f"{part}/"
+        expected = {k.removeprefix(prefix): v for k, v in reference.items() if k.startswith(prefix)}
+        actual = sampled(recorder.calls)
+        if not expected or set(actual) != set(expected):
+            raise ParityFailed(f"the part {part!r} gives other outputs on the golden input than the fp32 reference.")
+        errors[part] = relative_error([actual], [expected])
+        if not errors[part] <= limit:
+            raise ParityFailed(
+                f"the part {part!r} is {errors[part]:.1%} away from the fp32 reference on the golden input; "
+                f"{precision} explains {limit:.0%}.",
+                hint="Export again; if that does not help, this runtime computes something else: report its version.",
+            )
+    return errors
 
 
 def prove(bundle: Bundle, threads: int) -> dict[str, float]:
@@ -58,8 +92,6 @@ def prove(bundle: Bundle, threads: int) -> dict[str, float]:
     Raises:
         ParityFailed: a part is further from the fp32 reference than its precision explains, or the answer differs.
     """
-    from edgekit.bundle import load
-
     manifest: Manifest = bundle.manifest
     recorders: dict[str, Recorder] = {}
 
@@ -69,24 +101,8 @@ def prove(bundle: Bundle, threads: int) -> dict[str, float]:
 
     predictor = load(bundle.path, threads, record, hashes=False)
     answer = predictor.predict(str(bundle.path / manifest.golden.input)).output
-    expected = _read(bundle.path / manifest.golden.reference)
-    limit = LIMITS[manifest.recipe.precision] * _CHAIN
-    errors = {}
-    for part in manifest.parts:
-        prefix = f"{part.name}/"
-        reference = {k.removeprefix(prefix): v for k, v in expected.items() if k.startswith(prefix)}
-        if not reference or part.name not in recorders:
-            raise ParityFailed(f"the golden reference has nothing about the part {part.name!r}.")
-        actual = sampled(recorders[part.name].calls)
-        if set(actual) != set(reference):
-            raise ParityFailed(f"the part {part.name!r} has other outputs than its golden reference.")
-        errors[part.name] = relative_error([actual], [reference])
-        if not errors[part.name] <= limit:
-            raise ParityFailed(
-                f"the part {part.name!r} is {errors[part.name]:.1%} away from the fp32 reference on the golden input; "
-                f"{manifest.recipe.precision} explains {limit:.0%}.",
-                hint="Export again; if that does not help, this runtime computes something else: report its version.",
-            )
+    reference = _read(bundle.path / manifest.golden.reference)
+    errors = compare(recorders, reference, manifest.recipe.precision)
     if str(answer) != manifest.golden.output:
         raise ParityFailed(
             f"the golden input gives {str(answer)!r}, the manifest says {manifest.golden.output!r}.",
@@ -102,7 +118,7 @@ def check_structure(bundle: Bundle) -> None:
         ParityFailed: a part has other tensors. BadInput: the runtime refuses a part.
     """
     manifest: Manifest = bundle.manifest
-    exporter = find("exporters", manifest.recipe.exporter)
+    _, exporter = makers(bundle)
     for part in manifest.parts:
         runner = exporter.load(bundle.path / part.file, 1)
         for side in ("inputs", "outputs"):
@@ -118,10 +134,13 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > _MOST:
-                raise BadInput(f"{path.name} unpacks to more than {_MOST} bytes.")
+                raise BadInput(f"the golden reference {path.name} unpacks to more than {_MOST} bytes.")
         with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as exc:
+            found = {name: arrays[name] for name in arrays.files}
+        if not all(isinstance(array, np.ndarray) and array.dtype == np.float32 for array in found.values()):
+            raise BadInput(f"the golden reference {path.name} holds something other than float32 arrays.")
+        return found
+    except (OSError, ValueError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error) as exc:
         raise BadInput(f"the golden reference {path.name} cannot be read: {exc}.") from exc
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 import edgekit
-from edgekit import golden, sbom
+from edgekit import fitting, golden, sbom
 from edgekit.bench import host
 from edgekit.bundle import inventory, usable_processors
 from edgekit.core import Artifact, Checkpoint, Model, Progress, Recipe, Sample, Source, Target, TensorSpec
-from edgekit.errors import ExportFailed, GateFailed, ParityFailed
+from edgekit.errors import BadInput, ExportFailed, GateFailed, ParityFailed
 from edgekit.gate import answers, judge, not_measured
 from edgekit.manifest import (
     NAME,
@@ -32,10 +33,13 @@ from edgekit.manifest import (
     Verdict,
     encode,
 )
-from edgekit.parity import LIMITS, Recorder, TorchRunner, part_error
+from edgekit.parity import Recorder, TorchRunner, limit_of, part_error
 from edgekit.readme import render as readme
 from edgekit.registry import find
 from edgekit.sources import fetch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: Distributions whose versions decide what an export does.
 TOOLS = ("torch", "onnx", "onnxscript", "onnxruntime", "tokenizers", "numpy")
@@ -57,9 +61,10 @@ class Job:
 
 @dataclass(frozen=True)
 class _Reference:
-    """The fp32 reference, traced: calls of every part, the answer to the golden input, the answers to the data."""
+    """The fp32 reference, traced: every part's calls, samples of the golden input's, the answers to it and the data."""
 
     recorders: Mapping[str, Recorder]
+    golden: Mapping[str, NDArray[Any]]
     output: str
     answers: Sequence[Any]
 
@@ -92,9 +97,8 @@ def make(
     attempts: list[Attempt] = []
     accepted = _climb(job, checkpoint, facts, reference, golden_input, stage, work, attempts, tell)
     tell("writing the bundle", 0, 0)
-    golden_reference = golden.write_reference(reference.recorders, stage)
-    (stage / "licences").mkdir()
-    (stage / "licences" / "weights.txt").write_bytes(golden.package_data(job.model.licence_text))
+    golden_reference = golden.write_reference(reference.golden, stage)
+    licence = _licence(job.model, source, stage)
     manifest = Manifest(
         schema=SCHEMA,
         edgekit=edgekit.__version__,
@@ -115,7 +119,7 @@ def make(
         ),
         gate=accepted.verdict,
         attempts=attempts,
-        licences={"weights": job.model.licence, "edgekit": "Apache-2.0"},
+        licences={"weights": licence, "edgekit": "Apache-2.0"},
         versions={"edgekit": edgekit.__version__, **host.versions(TOOLS)},
         files={},
     )
@@ -126,12 +130,31 @@ def make(
     (stage / NAME).write_bytes(encode(msgspec.structs.replace(manifest, files=inventory(stage))))
 
 
+def _licence(model: Model, source: Source | None, stage: Path) -> str:
+    """Put the licence of the weights into the bundle folder `stage`; returns its name.
+
+    The declared licence holds for the declared sources. Whoever brings other weights brings their licence too.
+    """
+    text = golden.package_data(model.licence_text)
+    name = source.licence if source else "unknown"
+    if source not in model.sources:
+        text = (
+            f"These weights were given by whoever made this bundle; their licence: {name}.\n"
+            f"The published weights of {model.name} are under this one ({model.licence}):\n\n"
+        ).encode() + text
+    (stage / "licences").mkdir()
+    (stage / "licences" / "weights.txt").write_bytes(text)
+    return name
+
+
 def _assets(model: Model, folder: Path, stage: Path, offline: bool, tell: Progress) -> None:
     """Copy the files that a bundle carries as they are; where the user's weights lack one, take the model's own."""
     for name in model.assets:
         held = folder / name
         if not held.is_file():
-            pinned = next(file for source in model.sources for file in source.files if file.name == name)
+            pinned = next((file for source in model.sources for file in source.files if file.name == name), None)
+            if pinned is None:
+                raise BadInput(f"the weights in {folder} lack {name}, which {model.name} needs beside them.")
             only = Source(model.sources[0].uri, model.sources[0].revision, model.licence, (pinned,))
             held = fetch([only], offline=offline, progress=tell)[0] / name
         shutil.copyfile(held, stage / name)
@@ -149,12 +172,18 @@ def _trace(
         recorders[part.name] = Recorder(TorchRunner(part, part.build(checkpoint)))
     predictor = job.model.pipeline(recorders, stage, facts)
     output = str(predictor.predict(str(stage / golden_input)).output)
+    for name, recorder in recorders.items():
+        if not recorder.calls:
+            raise ExportFailed(
+                f"{job.model.name}: the golden input never reaches the part {name!r}; it proves nothing."
+            )
+    of_golden = golden.reference_of(recorders)
     for sample in job.calibration[:8]:
         predictor.predict(sample.input)
     for recorder in recorders.values():
         recorder.close()
     reference = answers(predictor, job.samples, lambda i, n: tell("measuring the fp32 reference", i, n))
-    return _Reference(recorders, output, reference)
+    return _Reference(recorders, of_golden, output, reference)
 
 
 def _climb(
@@ -170,6 +199,7 @@ def _climb(
 ) -> _Accepted:
     """Try recipes in order until one is refused by neither parity nor gate; note every try in `attempts`."""
     recipes = _recipes(job)
+    before = set(stage.rglob("*"))
     for i, recipe in enumerate(recipes):
         try:
             accepted = _attempt(job, checkpoint, facts, reference, recipe, golden_input, stage, work, tell)
@@ -177,6 +207,8 @@ def _climb(
             attempts.append(Attempt(recipe=_recipe_facts(recipe), outcome=f"refused: {exc.message}"))
             if i == len(recipes) - 1:
                 raise
+            for left in sorted(set(stage.rglob("*")) - before, reverse=True):  # what is in a folder before the folder
+                left.rmdir() if left.is_dir() else left.unlink()
             tell(f"{_spoken(recipe)} was refused ({exc.message}); trying {_spoken(recipes[i + 1])}", 0, 0)
         else:
             attempts.append(Attempt(recipe=_recipe_facts(recipe), outcome=f"taken: {accepted.verdict.verdict}"))
@@ -185,10 +217,11 @@ def _climb(
 
 
 def _recipes(job: Job) -> list[Recipe]:
-    """The recipe that was asked for, then those of the model's ladder that come after it."""
+    """The recipe that was asked for, then those of the model's ladder that come after it and fit the target."""
     if not job.fallback:
         return [job.recipe]
     ladder = [recipe for recipe in job.model.ladder if recipe.exporter == job.recipe.exporter]
+    ladder = [recipe for recipe in ladder if not fitting.excess(job.model, job.target, recipe)]
     same = [i for i, recipe in enumerate(ladder) if recipe.precision == job.recipe.precision]
     return [job.recipe, *(recipe for recipe in ladder[same[0] :] if recipe != job.recipe)] if same else [job.recipe]
 
@@ -217,16 +250,20 @@ def _attempt(
     for part, runner in runners.items():
         tell(f"parity of {part}", 0, 0)
         parity[part] = error = part_error(runner, reference.recorders[part].calls)
-        if not error <= LIMITS[recipe.precision]:
+        if not error <= (limit := limit_of(recipe.precision)):
             raise ParityFailed(
                 f"the part {part!r} in {recipe.precision} is {error:.1%} away from the fp32 reference on real input; "
-                f"the precision explains {LIMITS[recipe.precision]:.1%}.",
+                f"the precision explains {limit:.1%}.",
                 hint="Try another --precision.",
             )
     specs = {part: (runner.inputs, runner.outputs) for part, runner in runners.items()}
-    predictor = job.model.pipeline(runners, stage, facts)
+    recorders = {part: Recorder(runner, keep=2) for part, runner in runners.items()}
+    predictor = job.model.pipeline(recorders, stage, facts)
     output = str(predictor.predict(str(stage / golden_input)).output)
-    verdict = not_measured("no --data was given")
+    golden.compare(recorders, reference.golden, recipe.precision)  # as `verify` will
+    for recorder in recorders.values():
+        recorder.close()
+    verdict = not_measured("no --data was given" if job.model.evaluation else f"{job.model.name} declares no metric")
     if job.samples and job.model.evaluation:
         outputs = answers(predictor, job.samples, lambda i, n: tell(f"measuring {recipe.precision}", i, n))
         truths = [sample.truth for sample in job.samples]
@@ -249,12 +286,21 @@ def _recipe_facts(recipe: Recipe) -> RecipeFacts:
 
 def _source_facts(checkpoint: Checkpoint, source: Source | None) -> SourceFacts:
     return SourceFacts(
-        uri=source.uri if source else f"path:{checkpoint.path.name}",
+        uri=_public(source.uri) if source else f"path:{urllib.parse.quote(checkpoint.path.name)}",
         revision=source.revision if source else "",
         format=checkpoint.format,
         pinned=source is not None and all(file.sha256 for file in source.files),
         files=dict(checkpoint.files),
     )
+
+
+def _public(uri: str) -> str:
+    """An address without what is nobody else's business: user, password, and a query that may hold a token."""
+    parts = urllib.parse.urlsplit(uri)
+    if parts.scheme not in ("http", "https"):
+        return uri
+    path = urllib.parse.quote(parts.path, safe="/%")
+    return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, "", ""))
 
 
 def _target_facts(target: Target) -> TargetFacts:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import msgspec
 
+from edgekit._files import is_inside
 from edgekit.errors import BadInput
 
 #: Raised with every change that an older reader would misunderstand.
@@ -128,9 +128,9 @@ class Manifest(_Strict, frozen=True):
 
 
 def encode(manifest: Manifest) -> bytes:
-    """Canonical, indented JSON with the digest filled in."""
+    """Canonical, indented JSON with the digest filled in. Raises ValueError for what JSON does not have (NaN)."""
     signed = msgspec.structs.replace(manifest, digest=_digest(manifest))
-    return json.dumps(msgspec.to_builtins(signed), indent=1, ensure_ascii=False).encode() + b"\n"
+    return json.dumps(msgspec.to_builtins(signed), indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def decode(data: bytes) -> Manifest:
@@ -151,11 +151,18 @@ def decode(data: bytes) -> Manifest:
         )
     try:
         manifest = msgspec.convert(raw, Manifest)
-    except (msgspec.ValidationError, RecursionError) as exc:
+        written = encode(manifest)
+    except (msgspec.ValidationError, ValueError, RecursionError) as exc:
         raise BadInput(f"the manifest does not have the form of schema {SCHEMA}: {exc}.", hint=_AGAIN) from exc
-    for name in named_files(manifest):
-        safe_name(name)
-    if manifest.digest != _digest(manifest):
+    if manifest.schema != SCHEMA:
+        raise BadInput(f"the bundle has manifest schema {manifest.schema}, which no edgekit ever wrote.", hint=_AGAIN)
+    for name in _named_files(manifest):
+        if not is_inside(name):
+            raise BadInput(
+                f"the bundle names a file that is not inside it: {name!r}. It may be hostile: do not use it."
+            )
+    # The whole file, not the digest alone: changed spaces or repeated keys would mean the same to this reader only.
+    if data != written:
         raise BadInput("the manifest was changed after it was written: its digest does not match.", hint=_AGAIN)
     return manifest
 
@@ -163,31 +170,12 @@ def decode(data: bytes) -> Manifest:
 _AGAIN = "Export the bundle again, or fetch it again from where it came."
 
 
-def named_files(manifest: Manifest) -> list[str]:
+def _named_files(manifest: Manifest) -> list[str]:
     """Every file name that the manifest mentions."""
     named = [*manifest.files, *(part.file for part in manifest.parts)]
     return [*named, manifest.golden.input, manifest.golden.reference]
 
 
-def safe_name(name: str) -> PurePosixPath:
-    """`name` as a relative path inside a bundle.
-
-    Raises:
-        BadInput: it is absolute, climbs out, has a drive or a backslash, or is empty.
-    """
-    path = PurePosixPath(name)
-    bad = not name or path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or "\0" in name
-    if bad or str(path) != name:
-        raise BadInput(f"the bundle names a file that is not inside it: {name!r}. It may be hostile: do not use it.")
-    return path
-
-
 def _digest(manifest: Manifest) -> str:
     plain = msgspec.to_builtins(msgspec.structs.replace(manifest, digest=""))
     return hashlib.sha256(json.dumps(plain, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-
-def hash_file(path: Path) -> str:
-    """sha256 of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

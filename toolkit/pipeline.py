@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from edgekit import fitting, golden
-from edgekit.bundle import load, open_bundle, staged, usable_processors
+from edgekit.bundle import load, makers, open_bundle, replaceable, staged, usable_processors
 from edgekit.checkpoint import read_checkpoint
 from edgekit.core import Bundle, Model, Progress, Source, Target
 from edgekit.errors import BadInput, GateFailed, boundary, need
@@ -59,7 +59,8 @@ def export(
     """
     tell: Progress = progress or (lambda what, done, total: None)
     job = _plan(model, target, precision, exporter, calibration, data, offline, fallback)
-    place = Path(out) if out else Path(f"{job.model.name}-{job.target.name}-{job.recipe.precision}")
+    place = Path(out).expanduser() if out else Path(f"{job.model.name}-{job.target.name}-{job.recipe.precision}")
+    replaceable(place)
     with boundary():
         folder, source = _weights(job.model, weights, offline, tell)
         key = key_of(job, folder)
@@ -68,7 +69,8 @@ def export(
         with need("export", f"Exporting {job.model.name}"):
             import torch  # noqa: F401  the first import of an export that a base installation lacks
         checkpoint = read_checkpoint(folder)
-        with staged(place) as stage, tempfile.TemporaryDirectory(prefix="edgekit-") as work:
+        # Intermediates lie beside the bundle: the system's folder for temporary files is often memory.
+        with staged(place) as stage, tempfile.TemporaryDirectory(prefix=f"{stage.name}-", dir=stage.parent) as work:
             make(job, checkpoint, source, key, stage, Path(work), tell)
             fitting.check_size(job.target, sum(p.stat().st_size for p in stage.rglob("*") if p.is_file()))
     return open_bundle(place)
@@ -93,16 +95,18 @@ def verify(path: str | Path, *, data: str | Path | None = None, progress: Progre
     errors = golden.prove(bundle, usable_processors())
     verdict = not_measured("no --data was given")
     if data is not None:
-        verdict = _absolute(bundle, Path(data), tell)
+        verdict = _absolute(bundle, _folder(data, "data"), tell)
         if verdict.verdict == "fail":
             raise GateFailed(f"{bundle.path.name}: {verdict.reason}.")
     return {"parity": errors, "gate": verdict}
 
 
 def _absolute(bundle: Bundle, data: Path, tell: Progress) -> Verdict:
-    model: Model = find("models", bundle.manifest.model.name)
+    model, _ = makers(bundle)
+    if model.evaluation is None:
+        return not_measured(f"{model.name} declares no metric")
     samples = model.samples(data)
-    if model.evaluation is None or any(sample.truth is None for sample in samples):
+    if any(sample.truth is None for sample in samples):
         return not_measured(f"{data.name} has no right answers to compare with")
     outputs = answers(load(bundle.path, hashes=False), samples, lambda i, n: tell("measuring accuracy", i, n))
     truths = [sample.truth for sample in samples]
@@ -110,7 +114,7 @@ def _absolute(bundle: Bundle, data: Path, tell: Progress) -> Verdict:
     if verdict.verdict == "fail":
         return verdict
     reason = (
-        f"{verdict.metric} {verdict.value:.2%}, bar {model.evaluation.worst:.0%}; loss against fp32 not measured here"
+        f"{verdict.metric} {verdict.value:.2%}, bar {model.evaluation.worst:.1%}; loss against fp32 not measured here"
     )
     few = verdict.samples < model.evaluation.minimum
     return msgspec.structs.replace(

@@ -15,7 +15,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import UnknownName
+from edgekit.errors import UnknownName, Unsupported
 
 __all__ = ["ROOMS", "find", "names"]
 
@@ -36,16 +36,16 @@ def find(room: str, name: str) -> Any:
         name: as `names` gives it; underscores are read as hyphens.
 
     Raises:
-        UnknownName: no such entry (the message lists near ones).
+        UnknownName: no such entry (the message lists near ones). Unsupported: another package's, and it does not load.
     """
-    wanted = name.replace("_", "-").lower()
+    wanted = _key(name)
     files = _files(room)
     if wanted in files:
         module = importlib.import_module(f"edgekit.{room}.{files[wanted]}")
         return getattr(module, ROOMS[room])
     points = _entry_points(room)
     if wanted in points:
-        return points[wanted].load()
+        return _load(room, points[wanted])
     raise UnknownName.of(room.rstrip("s"), name, [*files, *points])
 
 
@@ -60,4 +60,19 @@ def _files(room: str) -> dict[str, str]:
 
 
 def _entry_points(room: str) -> dict[str, importlib.metadata.EntryPoint]:
-    return {point.name: point for point in importlib.metadata.entry_points(group=f"edgekit.{room}")}
+    return {_key(point.name): point for point in importlib.metadata.entry_points(group=f"edgekit.{room}")}
+
+
+def _key(name: str) -> str:
+    return name.replace("_", "-").lower()
+
+
+def _load(room: str, point: importlib.metadata.EntryPoint) -> Any:
+    try:
+        return point.load()
+    except Exception as exc:  # another package's code: anything can happen while it is imported
+        owner = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+        raise Unsupported(
+            f"the {room.rstrip('s')} {point.name!r} of {owner} cannot be loaded: {type(exc).__name__}: {exc}.",
+            hint="Upgrade that package, or uninstall it.",
+        ) from exc

@@ -6,10 +6,7 @@ comes from outside when it is read (copied between machines, edited by hand), so
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from edgekit._files import write_whole
 from edgekit.bench import stats
 from edgekit.core import Measurement, Report
 from edgekit.errors import BadInput, boundary
@@ -86,20 +84,8 @@ def save(report: Report, path: Path) -> None:
     """
     _check(report, "the report")
     text = msgspec.json.format(msgspec.json.encode(report), indent=1)
-    path = Path(path)
     with boundary():
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as out:
-                out.write(text + b"\n")
-                out.flush()
-                os.fsync(out.fileno())
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
-            raise
+        write_whole(Path(path), text + b"\n")
 
 
 def load(path: Path) -> Report:

@@ -3,37 +3,81 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import edgekit.bench
 import edgekit.exporters
 import edgekit.models
 import edgekit.targets
+from edgekit import golden
+from edgekit._files import hash_file
 from edgekit.bench import host
 from edgekit.bundle import open_bundle
 from edgekit.core import Bundle
 from edgekit.errors import EdgekitError
 from edgekit.making import TOOLS, Job
-from edgekit.manifest import NAME, hash_file
+from edgekit.manifest import NAME
+from edgekit.registry import find
 
 
-def key_of(job: Job, folder: Path) -> str:
+def key_of(job: Job, weights: Path) -> str:
     """Hash of all that decides what an export makes: weights, recipe, target, data, our code, tools."""
-    seen = hashlib.sha256()
-    files = sorted(p for p in folder.rglob("*") if p.is_file()) if folder.is_dir() else [folder]
-    inputs = [sample.input for sample in (*job.calibration, *job.samples)]
-    for file in [*files, *(Path(i) for i in inputs if isinstance(i, str)), *_code()]:
-        seen.update(f"{file.name}:{hash_file(file)}\n".encode())
-    truths = [sample.truth for sample in job.samples]
-    versions = host.versions(TOOLS)
-    seen.update(repr((job.model.name, job.target, job.recipe, len(job.calibration), truths, versions)).encode())
-    return seen.hexdigest()
+    model = job.model
+    parts = [
+        *(f"weights {file.name} {hash_file(file)}" for file in _read_with(weights, model.assets)),
+        *(f"calibration {_content(sample.input)}" for sample in job.calibration),
+        *(f"data {_content(sample.input)} {_content(sample.truth)}" for sample in job.samples),
+        *(f"code {file.name} {hash_file(file)}" for file in _code(job)),
+        *(hashlib.sha256(golden.package_data(name)).hexdigest() for name in (model.golden, model.licence_text)),
+        # Functions print as addresses, which differ from run to run; their files are among the code.
+        repr((model.name, model.evaluation, model.ladder, replace(job.target, pack=None), job.recipe, job.fallback)),
+        repr(host.versions(TOOLS)),
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _code() -> list[Path]:
-    """Our own files: a changed exporter must not find the bundle of the old one."""
+def _read_with(weights: Path, assets: tuple[str, ...]) -> list[Path]:
+    """The files that may be read for `weights`: a folder's; for a file, itself and what belongs beside it."""
+    if weights.is_dir():
+        return sorted(path for path in weights.rglob("*") if path.is_file())
+    beside = [path for pattern in ("*.json", "model*.safetensors") for path in weights.parent.glob(pattern)]
+    named = [weights.parent / name for name in ("pytorch_model.bin", *assets)]
+    return sorted({weights, *(path for path in (*beside, *named) if path.is_file())})
+
+
+def _content(value: Any) -> str:
+    """What a sample holds, as text: a file's or an array's hash, else how it prints."""
+    if isinstance(value, (str, Path)) and os.path.isfile(value):  # noqa: PTH113  Path raises for a text of 300 letters
+        return hash_file(Path(value))
+    if hasattr(value, "tobytes"):
+        return f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_content, value))}]"
+    return repr(value)
+
+
+def _code(job: Job) -> list[Path]:
+    """Our own files, and those that hold another package's model, exporter or target.
+
+    A changed exporter must not find the bundle of the old one.
+    """
     rooms = (edgekit, edgekit.bench, edgekit.exporters, edgekit.models, edgekit.targets)
-    return sorted(path for room in rooms for path in Path(str(room.__file__)).parent.glob("*.py"))
+    ours = [path for room in rooms for path in Path(str(room.__file__)).parent.glob("*.py")]
+    return sorted({*ours, *_theirs(job)})
+
+
+def _theirs(job: Job) -> Iterator[Path]:
+    model = job.model
+    exporter = type(find("exporters", job.recipe.exporter))
+    for item in (model.pipeline, model.prepare, model.samples, *(part.build for part in model.parts), exporter):
+        file = getattr(sys.modules.get(getattr(item, "__module__", None) or ""), "__file__", None)
+        if file and Path(file).is_file():
+            yield Path(file)
 
 
 def already(place: Path, key: str) -> Bundle | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.parse
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -15,12 +16,14 @@ NAME = "sbom.cdx.json"
 def render(manifest: Manifest, files: Mapping[str, File]) -> bytes:
     """CycloneDX JSON for `manifest`, listing `files` and the tools. The same bundle gives the same bytes."""
     model, source = manifest.model, manifest.source
-    weights = {"license": {"id": manifest.licences["weights"]}}
+    # What we declared is an SPDX identifier; what came with other weights may be any word.
+    weights = {"license": {"id" if source.pinned else "name": manifest.licences["weights"]}}
+    version = (source.revision, manifest.recipe.exporter, manifest.recipe.precision)
     component = {
         "type": "machine-learning-model",
         "bom-ref": "model",
         "name": model.name,
-        "version": f"{source.revision}-{manifest.recipe.exporter}-{manifest.recipe.precision}",
+        "version": "-".join(filter(None, version)),
         "licenses": [weights],
         "modelCard": {"modelParameters": {"task": model.task, "architectureFamily": model.family}},
         "externalReferences": [{"type": "distribution", "url": source.uri}],
@@ -43,7 +46,8 @@ def render(manifest: Manifest, files: Mapping[str, File]) -> bytes:
 
 
 def _tool(name: str, version: str) -> dict[str, Any]:
-    return {"type": "library", "name": name, "version": version, "purl": f"pkg:pypi/{name}@{version}"}
+    purl = f"pkg:pypi/{name}@{urllib.parse.quote(version, safe='')}"  # a local version has a plus: 2.9.0+cpu
+    return {"type": "library", "name": name, "version": version, "purl": purl}
 
 
 def _file(name: str, sha256: str) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgekit import _http, _hub, _pieces
-from edgekit._store import Store, write_whole
+from edgekit._files import write_whole
+from edgekit._store import Store
 from edgekit.core import Progress, Source, SourceFile
 from edgekit.errors import BadInput, FetchFailed, MissingExtra
 

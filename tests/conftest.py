@@ -1,0 +1,111 @@
+"""Fixtures that several rooms share: where the data is, a toy Whisper, and real bundles made once a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+# Under import-mode=importlib no folder of tests is on the path; the helpers (tests/_*.py) are modules all the same.
+if str(Path(__file__).parent) not in sys.path:
+    sys.path.insert(0, str(Path(__file__).parent))
+
+from _toy_whisper import ToyWhisper
+
+import edgekit
+from edgekit.core import Bundle
+
+SHARED = Path(__file__).parent.parent.parent / "shared"
+
+
+def absent(reason: str) -> None:
+    """Skip; in CI (environment variable CI) fail, so that nothing is left out there in silence."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{reason}, and CI is set")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with the data sets."""
+    if not (SHARED / "data").is_dir():
+        absent(f"there is no {SHARED / 'data'}: the data sets are not on this machine")
+    return SHARED / "data"
+
+
+@pytest.fixture(scope="session")
+def speech(shared_data: Path) -> list[tuple[Path, str]]:
+    """(file, what is said) of data/speech."""
+    lines = (shared_data / "speech" / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
+    entries = [json.loads(line) for line in lines if line.strip()]
+    return [(shared_data / "speech" / entry["audio"], entry["text"]) for entry in entries]
+
+
+@pytest.fixture(scope="session")
+def other_speech(shared_data: Path) -> list[Path]:
+    """Twelve clips of librispeech-test-other, of several speakers."""
+    files = sorted((shared_data / "librispeech-test-other").rglob("*.flac"))
+    return files[:: max(1, len(files) // 12)][:12]
+
+
+@pytest.fixture(scope="session")
+def toy_whisper(tmp_path_factory: pytest.TempPathFactory) -> ToyWhisper:
+    """A Whisper of 64 channels and 2 + 2 layers with random weights, and a tokenizer of single bytes."""
+    return ToyWhisper(tmp_path_factory.mktemp("toy-whisper"))
+
+
+@pytest.fixture(scope="session")
+def _made(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    made: dict[str, Bundle] = {}
+
+    def make(precision: str) -> Bundle:
+        if precision not in made:
+            out = tmp_path_factory.mktemp("bundles") / f"whisper-base-{precision}"
+            made[precision] = edgekit.export("whisper-base", "laptop", precision=precision, out=out, fallback=False)
+        return made[precision]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def int8_bundle(_made: Any) -> Bundle:
+    """whisper-base, real weights, int8, exported by this run."""
+    bundle: Bundle = _made("int8")
+    return bundle
+
+
+@pytest.fixture(scope="session")
+def fp32_bundle(_made: Any) -> Bundle:
+    """whisper-base, real weights, fp32, exported by this run."""
+    bundle: Bundle = _made("fp32")
+    return bundle
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+@pytest.fixture(scope="session")
+def real_checkpoint() -> Any:
+    """The published weights of whisper-base, fetched into the cache."""
+    from edgekit.checkpoint import read_checkpoint
+    from edgekit.registry import find
+    from edgekit.sources import fetch
+
+    folder, _ = fetch(find("models", "whisper-base").sources)
+    return read_checkpoint(folder)
+
+
+@pytest.fixture(scope="session")
+def real_state(real_checkpoint: Any) -> Mapping[str, Any]:
+    from edgekit.models._whisper_shape import Shape
+    from edgekit.models._whisper_weights import state_dict
+
+    return state_dict(real_checkpoint, Shape(width=512, heads=8, encoder_layers=6, decoder_layers=6))

@@ -1,0 +1,73 @@
+"""The issue's bars against other tools, on all clips and five minutes. An hour or more on two quiet cores.
+
+Small checks of the harness itself are here too; they need no other tool and no weights.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+HERE = Path(__file__).parent
+if str(HERE) not in sys.path:
+    sys.path.insert(0, str(HERE))
+
+import compare_whisper  # noqa: E402
+from _figures import Bar, accuracies, ratio_of_totals  # noqa: E402
+from _models import INSTALL  # noqa: E402
+from make_ggml import q8_0  # noqa: E402
+
+SHARED = Path(__file__).parents[2].parent / "shared"
+
+
+@pytest.fixture(scope="module")
+def outcome() -> compare_whisper.Outcome:
+    plan = compare_whisper.Plan(shared=SHARED)
+    if not plan.peers.is_file():
+        pytest.skip(f"the peers are not installed; run: {INSTALL}")
+    if not (SHARED / "data").is_dir():
+        pytest.skip("the data sets are not on this machine")
+    return compare_whisper.compare(plan)
+
+
+def bar(outcome: compare_whisper.Outcome, what: str) -> Bar:
+    return next(bar for bar in outcome.bars if bar.what == what)
+
+
+@pytest.mark.peers
+@pytest.mark.timeout(4 * 3600)
+@pytest.mark.parametrize(
+    "what",
+    ["time, clips", "time, long", "WER, int8 minus fp32", "peak memory, clips", "peak memory, long"],
+)
+def test_a_bar_is_met(outcome: compare_whisper.Outcome, what: str) -> None:
+    found = bar(outcome, what)
+    assert found.verdict == "met", f"{found}\n{outcome.markdown}"
+
+
+def test_the_ratio_of_totals_is_within_its_interval_and_weighs_long_sounds_more() -> None:
+    ours, theirs = [[1.0, 1.1, 0.9], [4.0, 4.0, 4.0]], [[2.0, 2.0, 2.0], [4.0, 4.0, 4.0]]
+    found = ratio_of_totals(ours, theirs)
+    assert found.value == pytest.approx(5 / 6)
+    assert 0.45 <= found.low <= found.value <= found.high <= 1.0
+
+
+def test_without_transcripts_the_fp32_text_is_the_truth() -> None:
+    said = {"spoken": ["red house"], "clips": ["green tree"]}
+    reference = {"spoken": ["red horse"], "clips": ["green free"]}
+    rows = accuracies(said, reference, {"spoken": ["red house"], "clips": None})
+    assert [row.drop.value for row in rows] == [-0.5, 0.5, 0.0]
+
+
+def test_q8_0_restores_weights_to_half_a_step() -> None:
+    weights = np.random.default_rng(3).normal(size=(8, 64)).astype(np.float32)
+    weights[0, :32] = 0.0
+    block = np.frombuffer(q8_0(weights), np.dtype([("scale", "<f2"), ("weights", "i1", 32)]))
+    restored = (block["scale"][:, None].astype(np.float32) * block["weights"]).reshape(weights.shape)
+    step = np.abs(weights.reshape(-1, 32)).max(axis=1).repeat(32).reshape(weights.shape) / 127
+    # Half a step from rounding, and 127 times the half-precision rounding of the scale.
+    assert (np.abs(restored - weights) <= 0.57 * step + 1e-7).all()
+    assert len(q8_0(weights)) == 34 * weights.size // 32

@@ -1,0 +1,216 @@
+"""Every model, target and exporter that the registry knows is complete, consistent, and has its tests."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import edgekit
+from edgekit.core import Exporter, Model, Recipe, Target
+from edgekit.errors import UnknownName
+from edgekit.golden import package_data
+from edgekit.registry import ROOMS, find, names
+
+MODELS, TARGETS, EXPORTERS = names("models"), names("targets"), names("exporters")
+TESTS = Path(__file__).parent
+ORDER = ("int4", "int8", "fp16", "fp32")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_names_are_files(room: str) -> None:
+    folder = TESTS.parent / room
+    files = sorted(p.stem.replace("_", "-") for p in folder.glob("*.py") if not p.stem.startswith("_"))
+    assert names(room) == files
+    assert files
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_an_unknown_name_is_told_its_neighbours(room: str) -> None:
+    known = names(room)[0]
+    with pytest.raises(UnknownName, match=known):
+        find(room, known + "x")
+    with pytest.raises(UnknownName, match="Known: "):
+        find(room, "qqqqqqqq")
+    for bad in ("", "_helper", "__init__", "../core", "core.py"):
+        with pytest.raises(UnknownName):
+            find(room, bad)
+
+
+def test_names_are_read_kindly() -> None:
+    assert find("models", "Whisper_Base") is find("models", "whisper-base")
+
+
+def test_listing_imports_nothing() -> None:
+    """And finding a declaration brings no library that computes."""
+    code = (
+        "import sys; from edgekit.registry import names, find; "
+        "[names(room) for room in ('models', 'targets', 'exporters')]; "
+        "assert not [m for m in sys.modules if m.startswith(('edgekit.models.', 'edgekit.targets.'))]; "
+        "[find(room, name) for room in ('models', 'targets', 'exporters') for name in names(room)]; "
+        "heavy = {'torch', 'onnx', 'numpy', 'onnxruntime', 'tokenizers', 'soundfile'} & set(sys.modules); "
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+# --- models ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_is_whole(name: str) -> None:
+    model: Model = find("models", name)
+    assert isinstance(model, Model)
+    assert model.name == name
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)+", model.task)
+    assert model.licence
+    assert model.parameters > 0
+    parts = [part.name for part in model.parts]
+    assert parts
+    assert len(parts) == len(set(parts))
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]*", part) for part in parts)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_parts_of_a_model_declare_their_axes(name: str) -> None:
+    for part in find("models", name).parts:
+        for specs in (part.inputs, part.outputs):
+            assert specs
+            tensors = [spec.name for spec in specs]
+            assert len(tensors) == len(set(tensors))
+        assert not {spec.name for spec in part.inputs} & {spec.name for spec in part.outputs}
+        used = {axis for spec in part.inputs for axis in spec.shape if isinstance(axis, str)}
+        assert used == set(part.axes), part.name
+        sizes = [axis for spec in part.inputs for axis in spec.shape if isinstance(axis, int)]
+        assert all(size > 0 for size in sizes)
+        for axis in part.axes.values():
+            assert axis.least <= axis.example <= axis.most
+            assert axis.example > 1  # torch takes 0 and 1 for constants
+            for size in (axis.least, axis.example, axis.most):
+                assert size % axis.multiple == 0
+        examples = [axis.example for axis in part.axes.values()]
+        assert len(examples) == len(set(examples)), "two axes of one size cannot be told apart in a trace"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_flows_from_part_to_part_agrees(name: str) -> None:
+    """A tensor that one part makes and a later one takes, under the same name, is the same tensor."""
+    made: dict[str, tuple[str, int]] = {}
+    for part in find("models", name).parts:
+        for spec in part.inputs:
+            if spec.name in made:
+                assert made[spec.name] == (spec.dtype, len(spec.shape)), spec.name
+        made.update({spec.name: (spec.dtype, len(spec.shape)) for spec in part.outputs})
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_sources_of_a_model_are_pinned(name: str) -> None:
+    model: Model = find("models", name)
+    assert model.sources
+    for source in model.sources:
+        assert source.licence
+        assert source.revision
+        assert source.files
+        held = [file.name for file in source.files]
+        assert len(held) == len(set(held))
+        assert set(model.assets) <= set(held)
+        for file in source.files:
+            assert re.fullmatch(r"[0-9a-f]{64}", file.sha256 or ""), file.name
+            assert file.size is None or file.size > 0
+            assert file.pieces
+            for piece in file.pieces:
+                assert re.match(r"pypi://[^/@]+@[^/]+/|hf://[^/]+/[^/@]+@[0-9a-f]{40}/|https://", piece), piece
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_data_of_a_model_is_in_the_package(name: str) -> None:
+    model: Model = find("models", name)
+    assert len(package_data(model.licence_text)) > 500
+    assert len(package_data(model.golden)) > 1000
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_size_and_memory_grow_with_precision(name: str) -> None:
+    model: Model = find("models", name)
+    exporters = {recipe.exporter for recipe in model.ladder} | {"onnx"}
+    for exporter in exporters:
+        precisions = [precision for precision in ORDER if precision in find("exporters", exporter).precisions]
+        recipes = [Recipe(exporter, precision) for precision in precisions]
+        sizes, memories = [model.size(recipe) for recipe in recipes], [model.memory(recipe) for recipe in recipes]
+        assert sizes == sorted(set(sizes))
+        assert memories == sorted(memories)
+        for precision, size, memory in zip(precisions, sizes, memories, strict=True):
+            byte = {"int4": 0.5, "int8": 1, "fp16": 2, "fp32": 4}[precision]
+            assert model.parameters * byte < size < model.parameters * byte * 1.5
+            assert memory > size
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_ladder_of_a_model_can_be_climbed(name: str) -> None:
+    model: Model = find("models", name)
+    for recipe in model.ladder:
+        assert recipe.precision in find("exporters", recipe.exporter).precisions
+        for option in recipe.options.values():
+            assert set(option) <= {part.name for part in model.parts}
+    if model.evaluation:
+        assert model.evaluation.minimum > 0
+        assert model.evaluation.drop > 0
+
+
+# --- targets and exporters -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_target_can_be_served(name: str) -> None:
+    target: Target = find("targets", name)
+    assert isinstance(target, Target)
+    assert target.name == name
+    assert target.system
+    assert target.processor
+    for task, recipe in target.recipes.items():
+        exporter = find("exporters", recipe.exporter)
+        assert recipe.precision in exporter.precisions, task
+        assert recipe.exporter in target.runtime, "an app must know what to ship"
+    for budget in (target.download, target.ram, target.flash):
+        assert budget is None or budget > 0
+    for task in {find("models", model).task for model in MODELS}:
+        assert task in target.refuses or task in target.recipes or "*" in target.recipes
+
+
+@pytest.mark.parametrize("name", EXPORTERS)
+def test_an_exporter_is_whole(name: str) -> None:
+    exporter = find("exporters", name)
+    assert isinstance(exporter, Exporter)
+    assert exporter.name == name
+    assert exporter.precisions
+    assert len(exporter.precisions) == len(set(exporter.precisions))
+    assert exporter.extra
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_pair_gets_an_answer(model: str, target: str) -> None:
+    fit = edgekit.fit(model, target)
+    assert fit.verdict in ("fits", "too large", "refused")
+    assert fit.reason
+
+
+# --- coverage --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("room", "name"), [(room, name) for room, known in (("exporters", EXPORTERS),) for name in known]
+)
+def test_every_exporter_has_its_own_tests(room: str, name: str) -> None:
+    file = TESTS / room / f"test_{name.replace('-', '_')}.py"
+    assert file.is_file(), f"write {file.relative_to(TESTS.parent)}"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_family_has_its_own_tests(name: str) -> None:
+    """A size of a family is declaration only; what its family computes is tested in tests/models/test_FAMILY_*.py."""
+    family = find("models", name).family
+    assert list((TESTS / "models").glob(f"test_{family}_*.py")), f"write tests/models/test_{family}_....py"

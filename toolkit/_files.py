@@ -1,0 +1,58 @@
+"""Files: names from outside that must stay inside a folder, hashes, and writing so that no reader ever sees a part."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgekit.errors import BadInput
+
+__all__ = ["hash_file", "is_inside", "replacing", "write_whole"]
+
+
+def is_inside(name: str) -> bool:
+    """True for a plain relative path that stays below where it starts, on every system, and is safe to print."""
+    steps = name.split("/")
+    return not any(step in ("", ".", "..") for step in steps) and not re.search(r"[\\:\x00-\x1f\x7f]", name)
+
+
+def hash_file(path: Path) -> str:
+    """sha256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place when the block ends well, and vanishes when it does not.
+
+    The data reaches the disk before the name does. Missing folders are made.
+
+    Raises:
+        BadInput: a folder or a device is there.
+    """
+    if path.exists() and not path.is_file():
+        raise BadInput(f"{path} is not a plain file; it will not be replaced.", hint="Choose another place.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    fresh = Path(name)
+    try:
+        yield fresh
+        with fresh.open("rb+") as file:
+            os.fsync(file.fileno())
+        fresh.chmod(0o644)  # what mkstemp made is for its owner alone
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write `data` so that readers see the old content or the new, never a part."""
+    with replacing(path) as fresh:
+        fresh.write_bytes(data)
