@@ -6,6 +6,8 @@ half as large, the arithmetic is fp32's, and the only error is the rounding of t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
@@ -14,13 +16,17 @@ from onnx import helper, numpy_helper
 _SMALL = 1024
 
 
-def store_in_half(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy of `model` whose large fp32 initializers are fp16, each behind a Cast; those out of fp16's range stay."""
+def store_in_half(model: onnx.ModelProto, keep: Callable[[str], bool] = lambda name: False) -> onnx.ModelProto:
+    """A copy of `model` whose large fp32 initializers are fp16, each behind a Cast; those out of fp16's range stay.
+
+    Args:
+        keep: initializer name -> whether it stays as it is.
+    """
     out = onnx.ModelProto()
     out.CopyFrom(model)
     casts = []
     for tensor in out.graph.initializer:
-        if tensor.data_type != onnx.TensorProto.FLOAT:
+        if tensor.data_type != onnx.TensorProto.FLOAT or keep(tensor.name):
             continue
         array = numpy_helper.to_array(tensor)
         if array.size < _SMALL or np.abs(array).max() > np.finfo(np.float16).max:

@@ -11,8 +11,10 @@ Two forms, both with int8 weights and activations quantized while running, so th
     where many rows meet a matrix (an encoder), but one outlier in the activations costs every other value its digits
     (Dettmers et al. 2022, arXiv:2208.07339).
 
-So: products with few rows are blockwise. The others are measured: each is made dynamic alone, and how far the part's
-outputs move on real inputs decides (`SENSITIVE`). What moves them too far becomes blockwise.
+So: products with few rows are blockwise. The others are measured: each is quantized alone, and how far the part's outputs
+move on real inputs decides. Dynamic if that moves them by at most `DYNAMIC`, else blockwise if that moves them by at
+most `BLOCKWISE`, else the product stays float (stored in half precision): a few layers, mostly the first and the last,
+would make more of the error than all others together.
 """
 
 from __future__ import annotations
@@ -34,8 +36,9 @@ from edgekit.parity import relative_error
 BLOCK = 128
 #: At most so many rows count as few.
 FEW_ROWS = 16
-#: A product that alone moves the part's outputs by more than this (relative root mean square) is not made dynamic.
-SENSITIVE = 0.02
+#: A product that alone moves the part's outputs by more than this (relative root mean square) does not get the form.
+DYNAMIC = 0.005
+BLOCKWISE = 0.02
 #: Why a product is blockwise whatever else is true of it.
 TIED = "shares its weights with the embedding"
 
@@ -99,17 +102,27 @@ def choose(
         reference = evaluate(model, feeds[:1])
     for i, product in enumerate(many):
         progress(i, len(many))
-        alone = quantize(model, {product.node: "dynamic"})
-        error = relative_error(evaluate(alone, feeds[:1]), reference)
-        form = "dynamic" if error <= SENSITIVE else "blockwise"
-        why = f"dynamic alone moves the outputs by {error:.1%}" + ("" if form == "dynamic" else ": too far")
-        choice[product.node] = (form, why)
+
+        def moved(form: str, node: str = product.node) -> float:
+            return relative_error(evaluate(quantize(model, {node: form}), feeds[:1]), reference)
+
+        choice[product.node] = _form(moved)
     return choice
 
 
+def _form(moved: Callable[[str], float]) -> tuple[str, str]:
+    """The cheapest form that does not move the outputs too far, and why; `moved` measures one."""
+    dynamic = moved("dynamic")
+    if dynamic <= DYNAMIC:
+        return "dynamic", f"dynamic alone moves the outputs by {dynamic:.1%}"
+    blockwise = moved("blockwise")
+    why = f"dynamic alone moves the outputs by {dynamic:.1%}, blockwise by {blockwise:.1%}"
+    return ("blockwise", why) if blockwise <= BLOCKWISE else ("float", f"{why}: both too far")
+
+
 def quantize(model: onnx.ModelProto, forms: Mapping[str, str]) -> onnx.ModelProto:
-    """A copy of `model` in which the products named in `forms` (node -> form) are int8."""
-    chosen = {p.node: p for p in products(model) if p.node in forms}
+    """A copy of `model` in which the products named in `forms` (node -> form) are int8, but for those of form "float"."""
+    chosen = {p.node: p for p in products(model) if forms.get(p.node, "float") != "float"}
     shared = {p.table: p.node for p in chosen.values() if p.table and forms[p.node] == "blockwise"}
     nodes: list[onnx.NodeProto] = []
     added: dict[str, NDArray[Any]] = {}

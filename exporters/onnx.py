@@ -113,7 +113,7 @@ class OnnxExporter:
     def _int8(
         self, part: Part, graph: onnx.ModelProto, recipe: Recipe, feeds: Sequence[Feeds], progress: Progress
     ) -> tuple[onnx.ModelProto, dict[str, tuple[str, str]]]:
-        from edgekit.exporters import _onnx_int8
+        from edgekit.exporters import _onnx_fp16, _onnx_int8
 
         forced = recipe.options.get("forms", {}).get(part.name)
         if forced:
@@ -125,7 +125,9 @@ class OnnxExporter:
             choice = _onnx_int8.choose(
                 graph, feeds, _evaluate, lambda done, total: progress(f"measuring layers of {part.name}", done, total)
             )
-        return _onnx_int8.quantize(graph, {name: form for name, (form, _) in choice.items()}), choice
+        graph = _onnx_int8.quantize(graph, {name: form for name, (form, _) in choice.items()})
+        # What stays float (convolutions, positions, sensitive layers) is stored in half; scales keep all their digits.
+        return _onnx_fp16.store_in_half(graph, keep=lambda name: name.endswith(".scales")), choice
 
 
 def _check_options(model: Model, recipe: Recipe) -> None:

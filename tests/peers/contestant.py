@@ -93,14 +93,8 @@ def optimum(model: str, threads: int) -> Transcribe:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     processor = WhisperProcessor.from_pretrained(model)
-    names = {
-        "encoder_file_name": "encoder_model_quantized.onnx",
-        "decoder_file_name": "decoder_model_merged_quantized.onnx",
-    }
-    if not (Path(model) / names["decoder_file_name"]).is_file():
-        names["decoder_file_name"] = "decoder_model_quantized.onnx"
-        names["decoder_with_past_file_name"] = "decoder_with_past_model_quantized.onnx"
-    whisper = ORTModelForSpeechSeq2Seq.from_pretrained(model, session_options=options, **names)
+    # It finds the files by itself; given their names, it would ask for a decoder_with_past beside the merged one.
+    whisper = ORTModelForSpeechSeq2Seq.from_pretrained(model, session_options=options)
 
     def transcribe(path: str, long: bool) -> tuple[str, float]:
         audio, rate = soundfile.read(path, dtype="float32")
