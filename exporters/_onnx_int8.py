@@ -11,8 +11,8 @@ Two forms, both with int8 weights and activations quantized while running, so th
     where many rows meet a matrix (an encoder), but one outlier in the activations costs every other value its digits
     (Dettmers et al. 2022, arXiv:2208.07339).
 
-So: products with few rows are blockwise. The others are measured: each is quantized alone, and how far the part's outputs
-move on real inputs decides. Dynamic if that moves them by at most `DYNAMIC`, else blockwise if that moves them by at
+So: products with few rows are blockwise. The others are measured: each is quantized alone, and how far the part's
+outputs move on real inputs decides. Dynamic if that moves them by at most `DYNAMIC`, else blockwise if that moves them by at
 most `BLOCKWISE`, else the product stays float (stored in half precision): a few layers, mostly the first and the last,
 would make more of the error than all others together.
 """
@@ -121,7 +121,7 @@ def _form(moved: Callable[[str], float]) -> tuple[str, str]:
 
 
 def quantize(model: onnx.ModelProto, forms: Mapping[str, str]) -> onnx.ModelProto:
-    """A copy of `model` in which the products named in `forms` (node -> form) are int8, but for those of form "float"."""
+    """A copy of `model` in which the products in `forms` (node -> form) are int8, but for those of form "float"."""
     chosen = {p.node: p for p in products(model) if forms.get(p.node, "float") != "float"}
     shared = {p.table: p.node for p in chosen.values() if p.table and forms[p.node] == "blockwise"}
     nodes: list[onnx.NodeProto] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -66,8 +67,11 @@ def ratio_of_totals(ours: Times, theirs: Times, *, resamples: int = 2000, seed: 
     """total(ours) / total(theirs), with a 95 % interval over the sounds and the rounds.
 
     The bootstrap is hierarchical and paired: sounds are drawn with replacement, the same for both, then rounds within
-    each drawn sound (Davison and Hinkley 1997, section 3.8). With one sound only, the rounds remain.
+    each drawn sound (Davison and Hinkley 1997, section 3.8). With one sound only, the rounds remain; one value alone
+    has no interval, and gets the widest.
     """
+    if sum(map(len, ours)) < 2:
+        return Estimate(total(ours) / total(theirs), 0.0, math.inf)
     rng = random.Random(seed)
     sounds = range(len(ours))
     drawn = []

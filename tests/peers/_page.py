@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -74,6 +75,12 @@ def _bar(bar: Bar) -> str:
     return f"| {bar.what} | {bar.against} | {_number(bar.most, percent)} | {value} | {interval} | {bar.verdict} |"
 
 
+def _range(low: float, high: float, percent: bool = False) -> str:
+    if high == math.inf:
+        return "one value: no interval"
+    return f"{_number(low, percent)} to {_number(high, percent)}"
+
+
 def _number(value: float, percent: bool) -> str:
     return f"{100 * value:.2f} points" if percent else f"{value:.2f}"
 
@@ -93,8 +100,8 @@ def _section(section: Section, facts: Mapping[str, Any]) -> list[str]:
         wall, memory = section.wall[name], section.memory[name]
         ratio, each = "", ""
         if name != OURS:
-            whole = ratio_of_totals(section.wall[OURS], wall)
-            ratio = f"{whole.value:.2f} ({whole.low:.2f} to {whole.high:.2f})"
+            whole = ratio_of_totals(section.wall[OURS], wall, seed=facts["seed"])
+            ratio = f"{whole.value:.2f} ({_range(whole.low, whole.high)})"
             ratios = sound_ratios(section.wall[OURS], wall)
             if len(ratios) > 1:
                 each = f"{median(ratios):.2f} ({percentile(ratios, 5):.2f} to {percentile(ratios, 95):.2f})"

@@ -18,7 +18,7 @@ from edgekit.bench import host
 from edgekit.bench.memory import Sampler
 
 #: Seconds between two turns: thread pools (OpenMP, onnxruntime) spin for some milliseconds after their last work.
-SETTLE = 0.05
+SETTLE = 0.1
 #: No turn of a working contestant takes this long, not even five minutes of audio on a busy machine.
 PATIENCE = 1800.0
 
@@ -64,6 +64,14 @@ class Contestant:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    def cpu(self) -> float:
+        """Core-seconds that the process has used so far; 0 where the system does not tell of another process."""
+        try:
+            # Linux's number of the clock that counts a process's time (clock_getcpuclockid of the C library).
+            return time.clock_gettime((~self.pid << 3) | 2)
+        except (OSError, AttributeError):
+            return 0.0
 
     def ask(self, **request: Any) -> dict[str, Any]:
         """Raises Failed if it dies or does not answer in `PATIENCE` seconds."""
@@ -147,7 +155,7 @@ def take_turns(
         for at, sound in enumerate(sounds):
             for contestant in rng.sample(left, len(left)):
                 try:
-                    _turn(section, contestant, at, sound, long, warmup=turn == 0)
+                    _turn(section, contestant, left, at, sound, long, warmup=turn == 0)
                 except Failed as exc:
                     section.failed[contestant.name] = str(exc)
                     left.remove(contestant)
@@ -162,8 +170,17 @@ def take_turns(
     return left
 
 
-def _turn(section: Section, contestant: Contestant, at: int, sound: Path, long: bool, warmup: bool) -> None:
+def _turn(
+    section: Section,
+    contestant: Contestant,
+    everyone: Sequence[Contestant],
+    at: int,
+    sound: Path,
+    long: bool,
+    warmup: bool,
+) -> None:
     time.sleep(SETTLE)
+    idle = {other.name: other.cpu() for other in everyone if other is not contestant}
     # Sampling costs a little, so the split of memory is watched only where time is not.
     with Sampler(contestant.pid) if warmup else nullcontext() as watch:
         answer = contestant.ask(do="transcribe", path=str(sound), long=long)
@@ -176,7 +193,9 @@ def _turn(section: Section, contestant: Contestant, at: int, sound: Path, long: 
         held["file"] = max(held["file"], watch.most.file or 0)
         section.texts[name].append(answer["text"])
         return
-    section.idle[name] += answer["idle_cpu"]
+    for other in everyone:
+        if other is not contestant:
+            section.idle[other.name] += other.cpu() - idle[other.name]
     section.wall[name][at].append(answer["seconds"])
     section.cpu[name][at].append(answer["cpu"])
 

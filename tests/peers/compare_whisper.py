@@ -102,6 +102,7 @@ def compare(plan: Plan) -> Outcome:
     facts = {
         "command": plan.command,
         "threads": plan.threads,
+        "seed": plan.seed,
         "host": described,
         "versions": versions,
         "absent": absent,

@@ -6,7 +6,7 @@ Runs under any of the three environments, so it imports the standard library and
 are JSON lines on stdin and stdout (what a tool prints goes to stderr). On start it loads MODEL and answers with
 ``{"loaded": seconds, "version": ..., "python": ...}``; then each request gets one answer:
 
-- ``{"do": "transcribe", "path": ..., "long": bool}`` → text, seconds, audio_seconds, cpu, idle_cpu. `seconds` is wall
+- ``{"do": "transcribe", "path": ..., "long": bool}`` → text, seconds, audio_seconds, cpu. `seconds` is wall
   time from the path to the text, the decoding of the file included, for every tool alike.
 - ``{"do": "memory"}`` → peak, the most bytes that were resident since the last such request (or since the load), and
   exact, whether the kernel lets the peak of the load be forgotten.
@@ -128,17 +128,14 @@ def serve(name: str, model: str, threads: int) -> None:
     exact = _forget_peak()
     versions = ", ".join(f"{d} {importlib.metadata.version(d)}" for d in distributions)
     _answer(answers, {"loaded": loaded, "version": versions, "python": platform.python_version()})
-    idle_since = time.process_time()
     for line in sys.stdin:
-        idle = time.process_time() - idle_since
         request = json.loads(line)
         if request["do"] == "memory":
             answer = {"peak": _peak(), "exact": exact}
             _forget_peak()
         else:
-            answer = _timed(transcribe, request["path"], request["long"]) | {"idle_cpu": idle}
+            answer = _timed(transcribe, request["path"], request["long"])
         _answer(answers, answer)
-        idle_since = time.process_time()
 
 
 def _timed(transcribe: Transcribe, path: str, long: bool) -> dict[str, Any]:

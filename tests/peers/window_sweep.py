@@ -1,11 +1,11 @@
 """How far can Whisper's 30 s window be cut before accuracy moves? Makes the table of docs/whisper-window.md.
 
-    python tests/peers/window_sweep.py FP32_BUNDLE --markdown docs/whisper-window.table.md
+    python tests/peers/window_sweep.py FP32_BUNDLE --markdown table.md
 
 Most LibriSpeech clips of the shared data have no transcript here, so the yardstick is the model's own best effort: fp32,
 the full window, timestamps, five beams. Every setting is then greedy without timestamps, as clips are transcribed by
-default. An *early stop* is an answer with less than half of the yardstick's words: Whisper without timestamps sometimes ends after a
-heading ("Chapter 31") although the speaker goes on. It is counted apart, because it happens at the full window too.
+default. An *early stop* is an answer with less than half of the yardstick's words: without timestamps, Whisper sometimes
+ends after a heading ("Chapter 31") although the speaker goes on. It is counted apart, because the full window has it too.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def line(row: Row, full: Row, rows: Sequence[Row]) -> str:
     return f"| {name} | {row.window:.1f} s | {ratio(mine):.2%} | {moved} | {sum(row.short)} | {row.again} |"
 
 
-HEADER = """| setting | mean window | words unlike the yardstick | against the full window (95 %) | early stops | encoded again |
+HEADER = """| setting | mean window | unlike the yardstick | against the full window (95 %) | early stops | encoded again |
 |---|---|---|---|---|---|"""
 
 
