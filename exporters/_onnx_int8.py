@@ -12,9 +12,9 @@ Two forms, both with int8 weights and activations quantized while running, so th
     (Dettmers et al. 2022, arXiv:2208.07339).
 
 So: products with few rows are blockwise. The others are measured: each is quantized alone, and how far the part's
-outputs move on real inputs decides. Dynamic if that moves them by at most `DYNAMIC`, else blockwise if that moves them by at
-most `BLOCKWISE`, else the product stays float (stored in half precision): a few layers, mostly the first and the last,
-would make more of the error than all others together.
+outputs move on real inputs decides. Dynamic if that moves them by at most `DYNAMIC`, else blockwise if that moves them
+by at most `BLOCKWISE`, else the product stays float (stored in half precision): a few layers, mostly the first and the
+last, would make more of the error than all others together.
 """
 
 from __future__ import annotations
