@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit._terminal import console, say, show_table, working
-from edgekit.core import Bundle, Model, Report, Target
+from edgekit.core import Bundle, Model, Prediction, Predictor, Report, Target
 from edgekit.errors import BadInput, EdgekitError, Regression, Unsupported
 from edgekit.registry import ROOMS, find, names
 
@@ -188,7 +188,7 @@ def run_(arguments: argparse.Namespace) -> int:
     code = 0
     for sample in arguments.inputs:
         try:
-            prediction = predictor.predict(sample, **options)
+            prediction = _predicted(predictor, sample, options)
         except BadInput as exc:
             code = exc.exit_code
             answers.append({"input": sample, **error_facts(exc)})
@@ -200,6 +200,15 @@ def run_(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show_json(answers)
     return code
+
+
+def _predicted(predictor: Predictor, sample: str, options: dict[str, Any]) -> Prediction:
+    """The prediction, with a bar while it works; a pipe or a log gets the answer only."""
+    if not sys.stderr.isatty():
+        return predictor.predict(sample, **options)
+    with working() as tell:
+        name = Path(sample).name
+        return predictor.predict(sample, progress=lambda done, total: tell(name, int(done), int(total)), **options)
 
 
 def _show_prediction(sample: str, answer: dict[str, Any], named: bool) -> None:

@@ -269,7 +269,11 @@ class Prediction:
 
 
 class Predictor(Protocol):
-    """A whole model, from a raw sample to an answer."""
+    """A whole model, from a raw sample to an answer.
+
+    `predict` takes the option ``progress``, called with (done, total) in any unit while a long sample is worked on; the
+    other options are the pipeline's own.
+    """
 
     def predict(self, sample: Any, **options: Any) -> Prediction: ...
 
