@@ -6,7 +6,7 @@ SOURCES := $(wildcard toolkit/* exporters/* targets/* models/* models/data/* ben
 DEMO := build/demo/whisper-base-android
 CLIP := models/data/jfk.flac
 
-.PHONY: help demo test fast lint types clean
+.PHONY: help demo test fast lint types peers clean
 .DELETE_ON_ERROR:
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make test    every test but the ones marked peers or slow"
 	@echo "make fast    the tests that need neither weights nor minutes"
 	@echo "make lint    ruff; make types: mypy --strict on the installed wheel"
+	@echo "make peers   side by side with faster-whisper, whisper.cpp and optimum-onnx (an hour; wants the machine to itself)"
 	@echo "make clean   remove what these targets made (weights stay in the cache)"
 
 # All extras in one command, so that pip resolves them together.
@@ -50,6 +51,21 @@ lint: $(VENV)/.dependencies
 
 types: $(VENV)/.wheel
 	$(BIN)/mypy -p edgekit
+
+# The peers live in environments of their own: their pins must not meet ours.
+.venv-peers/.installed: tests/peers/requirements.txt
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet -r $<
+	touch $@
+
+.venv-optimum/.installed: tests/peers/optimum-requirements.txt
+	test -x .venv-optimum/bin/python || $(PYTHON) -m venv .venv-optimum
+	.venv-optimum/bin/pip install --quiet -r $<
+	touch $@
+
+PEERS_OPTIONS ?=
+peers: $(VENV)/.wheel .venv-peers/.installed .venv-optimum/.installed
+	$(BIN)/python tests/peers/compare_whisper.py --markdown docs/peers.md --json build/peers.json $(PEERS_OPTIONS)
 
 clean:
 	rm -rf $(VENV) .venv-* build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
