@@ -38,7 +38,7 @@ BLOCK = 128
 FEW_ROWS = 16
 #: A product that alone moves the part's outputs by more than this (relative root mean square) does not get the form.
 DYNAMIC = 0.005
-BLOCKWISE = 0.02
+BLOCKWISE = 0.025
 #: Why a product is blockwise whatever else is true of it.
 TIED = "shares its weights with the embedding"
 

@@ -154,7 +154,7 @@ def _weights(census: dict[str, Any]) -> str:
 
 
 def _forms(census: dict[str, Any]) -> str:
-    forms = [layer["form"] for layer in census.get("layers", {}).values()]
+    forms = [layer["form"] for layer in census.get("layers", {}).values() if layer["form"] != "float"]
     counted = [f"{forms.count(form)} {form}" for form in sorted(set(forms))]
     if census.get("weighted_float"):
         counted.append(f"{census['weighted_float']} float")

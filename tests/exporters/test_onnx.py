@@ -383,7 +383,7 @@ class Outlier(nn.Module):
 
 @pytest.mark.parametrize(
     ("dynamic", "blockwise", "form"),
-    [(0.004, 0.9, "dynamic"), (0.006, 0.019, "blockwise"), (0.2, 0.021, "float"), (math.inf, math.inf, "float")],
+    [(0.004, 0.9, "dynamic"), (0.006, 0.024, "blockwise"), (0.2, 0.026, "float"), (math.inf, math.inf, "float")],
 )
 def test_a_form_is_the_cheapest_that_moves_little(dynamic: float, blockwise: float, form: str) -> None:
     moved = {"dynamic": dynamic, "blockwise": blockwise}
