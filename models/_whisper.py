@@ -28,7 +28,7 @@ from edgekit.errors import BadInput
 from edgekit.models._whisper_shape import FRAMES, HOP, N_FFT, SAMPLE_RATE, WINDOW, Shape
 
 #: How long a window the encoder gets for a short sound; the evidence is in docs/whisper-window.md.
-WINDOW_FACTS = {"least": 20.0, "margin": 5.0, "step": 1.0}
+WINDOW_FACTS = {"least": 15.0, "margin": 4.0, "step": 1.0}
 
 #: Multilingual Whispers share one tokenizer; this package carries it beside whisper-base's weights.
 TOKENIZER = SourceFile(

@@ -132,7 +132,9 @@ def bars(sections: Sequence[Section], accuracy: Sequence[Accuracy], seed: int) -
             found.append(Bar(what, RATIO_BARS[section.name], None))
         else:
             there = ratio_of_totals(section.wall[OURS], section.wall[rival], seed=seed)
-            found.append(Bar(what, RATIO_BARS[section.name], *there, against=rival, unit="of the rival's time"))
+            value, *ends = there
+            low, high = ends if math.isfinite(there.high) else (None, None)
+            found.append(Bar(what, RATIO_BARS[section.name], value, low, high, rival, "of the rival's time"))
     if accuracy:
         drop = accuracy[-1].drop
         found.append(Bar("WER, int8 minus fp32", WER_BAR, *drop, against="our fp32", unit="of words"))

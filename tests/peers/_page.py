@@ -43,7 +43,7 @@ def render(
         facts: command, threads, rounds, host, versions (by contestant), absent (contestant → why), warnings.
     """
     host = facts["host"]
-    lines = ["Made by", "", f"    {facts['command']}", ""]
+    lines = ["# Side by side with other tools", "", "Made by", "", f"    {facts['command']}", ""]
     lines.append(
         f"on {host['cpu']} ({host['cores']} cores{', virtualised' if host['virtualised'] else ''}), "
         f"{round(host['memory'] / 2**30) if host['memory'] else '?'} GiB, {host['release']}, kernel {host['kernel']}; "
@@ -68,9 +68,7 @@ def render(
 
 def _bar(bar: Bar) -> str:
     percent = bar.unit == "of words"
-    interval = (
-        "" if bar.low is None or bar.high is None else f"{_number(bar.low, percent)} to {_number(bar.high, percent)}"
-    )
+    interval = "" if bar.low is None or bar.high is None else _range(bar.low, bar.high, percent)
     value = "not measured" if bar.value is None else _number(bar.value, percent)
     return f"| {bar.what} | {bar.against} | {_number(bar.most, percent)} | {value} | {interval} | {bar.verdict} |"
 
@@ -82,7 +80,8 @@ def _range(low: float, high: float, percent: bool = False) -> str:
 
 
 def _number(value: float, percent: bool) -> str:
-    return f"{100 * value:.2f} points" if percent else f"{value:.2f}"
+    # Three digits: 1.002 misses a bar of 1, and would read as 1.00.
+    return f"{100 * value:.2f} points" if percent else f"{value:.3f}"
 
 
 def _section(section: Section, facts: Mapping[str, Any]) -> list[str]:

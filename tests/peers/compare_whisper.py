@@ -70,6 +70,8 @@ def compare(plan: Plan) -> Outcome:
     models = Models(plan.peers, plan.optimum, Path(sys.executable), plan.bundle)
     entries = [entry for entry in models.entries() if not plan.only or entry.name in {OURS, *plan.only}]
     clips = _clips(plan)
+    # Before the hour of measuring, so that a failing export does not cost it.
+    fp32 = models.bundle("fp32") if plan.accuracy else None
     described, absent = host.describe(), {}
     texts: dict[str, dict[str, list[str]]] = {}
     sections = []
@@ -96,7 +98,7 @@ def compare(plan: Plan) -> Outcome:
         finally:
             for contestant in contestants:
                 contestant.close()
-        accuracy = _accuracy(plan, models, spoken, truths, clips, sections, texts, Path(temporary))
+        accuracy = _accuracy(plan, fp32, spoken, truths, clips, sections, texts, Path(temporary))
     demands = bars(sections, accuracy, plan.seed)
     rates = {name: (len(truths), ratio(wer(said["speech"], truths))) for name, said in texts.items()}
     facts = {
@@ -178,7 +180,7 @@ def _joined(clips: Sequence[Path], out: Path) -> Path:
 
 def _accuracy(
     plan: Plan,
-    models: Models,
+    bundle: Path | None,
     spoken: Sequence[Path],
     truths: Sequence[str],
     clips: Sequence[Path],
@@ -187,9 +189,9 @@ def _accuracy(
     logs: Path,
 ) -> list[Accuracy]:
     """Our int8 texts (from the warm-up round) against those of our fp32 bundle, which is loaded for it."""
-    if not plan.accuracy:
+    if bundle is None:
         return []
-    entry = Entry("edgekit-fp32", Path(sys.executable), models.bundle("fp32"))
+    entry = Entry("edgekit-fp32", Path(sys.executable), bundle)
     reference = Contestant(entry, plan.threads, logs / "edgekit-fp32.log", kind=OURS)
     try:
         int8: dict[str, Sequence[str]] = {"speech": texts[OURS]["speech"]}
@@ -236,6 +238,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="write every raw value here")
     given = vars(parser.parse_args(words))
     markdown, raw = given.pop("markdown"), given.pop("json")
+    for place in (markdown, raw):
+        if place:
+            place.parent.mkdir(parents=True, exist_ok=True)
     spoken = shlex.join(["python", "tests/peers/compare_whisper.py", *(words if words is not None else sys.argv[1:])])
     outcome = compare(Plan(**{**given, "only": tuple(given["only"])}, command=spoken))
     if markdown:

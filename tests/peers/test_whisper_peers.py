@@ -16,8 +16,9 @@ if str(HERE) not in sys.path:
     sys.path.insert(0, str(HERE))
 
 import compare_whisper  # noqa: E402
-from _figures import Bar, accuracies, ratio_of_totals  # noqa: E402
+from _figures import Bar, accuracies, bars, ratio_of_totals  # noqa: E402
 from _models import INSTALL  # noqa: E402
+from _turns import Section  # noqa: E402
 from make_ggml import q8_0  # noqa: E402
 
 SHARED = Path(__file__).parents[2].parent / "shared"
@@ -53,6 +54,17 @@ def test_the_ratio_of_totals_is_within_its_interval_and_weighs_long_sounds_more(
     found = ratio_of_totals(ours, theirs)
     assert found.value == pytest.approx(5 / 6)
     assert 0.45 <= found.low <= found.value <= found.high <= 1.0
+
+
+def test_one_value_has_no_interval() -> None:
+    section = Section("long", [300.0], 1, wall={"edgekit": [[3.0]], "faster-whisper-int8": [[4.0]]})
+    found = bars([section], [], seed=1)[0]
+    assert (found.value, found.low, found.high, found.verdict) == (0.75, None, None, "met")
+
+
+def test_an_absent_rival_is_not_measured() -> None:
+    section = Section("clips", [3.0], 1, wall={"edgekit": [[3.0]]})
+    assert {found.verdict for found in bars([section], [], seed=1)} == {"not measured"}
 
 
 def test_without_transcripts_the_fp32_text_is_the_truth() -> None:
