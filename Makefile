@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := $(wildcard toolkit/* exporters/* targets/* models/* models/data/* bench/*)
+SOURCES := $(wildcard toolkit/* exporters/* exporters/*/* targets/* targets/*/* targets/*/*/* models/* models/data/* bench/*)
 DEMO := build/demo/whisper-base-android
 CLIP := models/data/jfk.flac
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 from edgekit.bench.paired import Pair, ratio
 from edgekit.errors import BadInput, UnknownName, need
 
-__all__ = ["METRICS", "Metric", "Score", "aggregate", "find", "wer"]
+__all__ = ["METRICS", "Metric", "Score", "accuracy", "aggregate", "find", "wer"]
 
 
 class Score(Protocol):
@@ -70,11 +70,30 @@ def wer(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") 
     return pairs
 
 
+def accuracy(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") -> list[Pair]:
+    """Accuracy (top-1): per sample, (1 if the output is the truth, else 0; 1).
+
+    Args:
+        outputs, truths: labels, compared as they are.
+
+    Raises:
+        BadInput: lengths differ, or a sample has no truth.
+    """
+    if len(outputs) != len(truths):
+        raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
+    if any(truth is None for truth in truths):
+        raise BadInput("a sample has no truth; accuracy needs one for each.")
+    return [(float(output == truth), 1.0) for output, truth in zip(outputs, truths, strict=True)]
+
+
 #: The registry. Everything that `Evaluation.metric` may name.
 METRICS = {
     metric.name: metric
-    for metric in (Metric(name="wer", unit="1", better="lower", score=wer),)
-}  # fmt: skip
+    for metric in (
+        Metric(name="accuracy", unit="1", better="higher", score=accuracy),
+        Metric(name="wer", unit="1", better="lower", score=wer),
+    )
+}
 
 
 def find(name: str) -> Metric:

@@ -67,11 +67,15 @@ def _entry(room: str, name: str) -> dict[str, Any]:
 
 
 def fit_(arguments: argparse.Namespace) -> int:
-    from edgekit.fitting import fit
+    from edgekit.fitting import fit, target_of_board
     from edgekit.report import figure
 
-    targets = [arguments.target] if arguments.target else names("targets")
-    answers = [fit(arguments.model, target, arguments.precision, arguments.exporter) for target in targets]
+    chosen = arguments.target or (target_of_board(arguments.board) if arguments.board else None)
+    budgets = {"board": arguments.board, "flash": arguments.flash, "ram": arguments.ram}
+    answers = [
+        fit(arguments.model, target, arguments.precision, arguments.exporter, **budgets)
+        for target in ([chosen] if chosen else names("targets"))
+    ]
     if arguments.json:
         show_json([asdict(answer) for answer in answers])
     else:
@@ -89,12 +93,13 @@ def fit_(arguments: argparse.Namespace) -> int:
 
 
 def export_(arguments: argparse.Namespace) -> None:
+    from edgekit.fitting import target_of_board
     from edgekit.pipeline import export
 
     with working() as progress:
         bundle = export(
             arguments.model,
-            arguments.target,
+            arguments.target or (target_of_board(arguments.board) if arguments.board else "laptop"),
             precision=arguments.precision,
             exporter=arguments.exporter,
             weights=arguments.weights,
@@ -103,6 +108,9 @@ def export_(arguments: argparse.Namespace) -> None:
             out=arguments.out,
             offline=arguments.offline,
             fallback=not arguments.no_fallback,
+            board=arguments.board,
+            flash=arguments.flash,
+            ram=arguments.ram,
             progress=progress,
         )
     if arguments.json:
@@ -170,11 +178,14 @@ def verify_(arguments: argparse.Namespace) -> None:
         proof = verify(arguments.bundle, data=arguments.data, progress=progress)
     gate = proof["gate"]
     if arguments.json:
-        show_json({"bundle": arguments.bundle, "parity": proof["parity"], "gate": msgspec.to_builtins(gate)})
+        facts = {"parity": proof["parity"], "gate": msgspec.to_builtins(gate), "device": dict(proof["device"])}
+        show_json({"bundle": arguments.bundle, **facts})
         return
     say(f"{arguments.bundle}: hashes, structure and golden output are as the manifest says", "green")
     show_table("", ["part", "away from fp32, chained"], [[name, away(e)] for name, e in proof["parity"].items()])
     say(f"accuracy: {gate.verdict} ({gate.reason})")
+    if proof["device"]:
+        say("on the device: " + ", ".join(f"{name} {value}" for name, value in proof["device"].items()))
 
 
 def run_(arguments: argparse.Namespace) -> int:

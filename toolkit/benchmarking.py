@@ -37,7 +37,7 @@ def benchmark(
     Args:
         inputs: files that the pipeline takes; the bundle's golden input if none are given.
         threads: within an operator; None takes all usable processors.
-        device: where to measure; None takes this machine.
+        device: where to measure; None takes the target's own device where `edgekit` can drive it, else this machine.
         processes: fresh processes, one after another. loops, seconds: rounds over all inputs in each, at most.
 
     Returns:
@@ -46,9 +46,12 @@ def benchmark(
     Raises:
         BadInput: not a bundle, no such input. Unsupported: an unknown device. DeviceFailed: a worker hung or crashed.
     """
-    if device not in (None, HOST):
-        raise Unsupported(f"there is no device {device!r} yet.", hint=f"Measure on this machine with --device {HOST}.")
     bundle = open_bundle(Path(path))
+    target = _target(bundle)
+    if target is not None and target.measure is not None and device in (None, target.device):
+        return _on_device(bundle, target, inputs, progress)
+    if device not in (None, HOST):
+        raise Unsupported(f"there is no device {device!r} for this bundle.", hint=f"Measure here with --device {HOST}.")
     chosen = [Path(item).expanduser() for item in inputs] or [bundle.path / bundle.manifest.golden.input]
     for item in chosen:
         if not item.is_file():
@@ -79,6 +82,44 @@ def benchmark(
     )
 
 
+def _on_device(bundle: Bundle, target: Target, inputs: Sequence[str | Path], progress: Progress | None) -> Report:
+    """What the target's own device (an emulator) counts. Its inputs are the golden ones that the firmware carries."""
+    if inputs:
+        raise Unsupported(
+            f"the firmware for {target.name} carries its golden inputs and takes no files.",
+            hint=f"Without --input, or on this machine: --device {HOST}",
+        )
+    assert target.measure is not None
+    if progress:
+        progress(f"building the firmware and counting in {target.device}", 0, 0)
+    found = target.measure(bundle.path)
+    golden = bundle.path / bundle.manifest.golden.input
+    facts = {
+        key: value for key, value in found.items() if key not in ("measurements", "layers", "fidelity", "estimates")
+    }
+    return Report(
+        schema=SCHEMA,
+        bundle=_bundle_facts(bundle),
+        fidelity=found["fidelity"],
+        host={"cpu": f"{facts.get('board', target.name)} in {target.device}", "release": target.processor, **facts},
+        versions=host.versions(_VERSIONS),
+        inputs=[{"name": golden.name, "sha256": hash_file(golden)}],
+        threads=1,
+        measurements=tuple(found["measurements"]),
+        layers=tuple(found.get("layers", ())),
+        estimates=tuple(found.get("estimates", ())),
+    )
+
+
+def _target(bundle: Bundle) -> Target | None:
+    """The bundle's target; None where it is another package's that is not installed here."""
+    try:
+        target: Target = find("targets", bundle.manifest.target.name)
+    except UnknownName:
+        return None
+    return target
+
+
 def _bundle_facts(bundle: Bundle) -> Mapping[str, Any]:
     manifest = bundle.manifest
     return {
@@ -95,12 +136,7 @@ def _bundle_facts(bundle: Bundle) -> Mapping[str, Any]:
 
 def _elsewhere(bundle: Bundle) -> list[str]:
     """A warning where the bundle is for something other than this machine."""
-    facts = bundle.manifest.target
-    try:
-        target: Target = find("targets", facts.name)
-    except UnknownName:  # another package's, not installed here; the numbers are this machine's all the same
-        pass
-    else:
-        if target.device == HOST:
-            return []
+    facts, target = bundle.manifest.target, _target(bundle)
+    if target is not None and target.device == HOST:
+        return []
     return [f"measured on this machine; on {facts.name} ({facts.processor}): not measured"]

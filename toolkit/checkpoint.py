@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit import _ctranslate2
+from edgekit import _ctranslate2, tflite
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput, need
 
@@ -22,8 +22,10 @@ __all__ = ["read_checkpoint"]
 
 _ACCEPTED = (
     "Accepted: a Hugging Face folder (config.json with model.safetensors, its shards, or pytorch_model.bin), "
-    "a CTranslate2 model.bin or its folder, an OpenAI .pt file."
+    "a CTranslate2 model.bin or its folder, an OpenAI .pt file, a .tflite."
 )
+#: FlatBuffers' offsets have 31 bits.
+_LARGEST_TFLITE = 2**31
 _INDEX = "model.safetensors.index.json"
 
 
@@ -35,8 +37,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
     Returns:
         A checkpoint of format ``"safetensors"``, ``"pytorch"`` (a Hugging Face folder with ``pytorch_model.bin``),
-        ``"ctranslate2"`` (its config also tells ``spec`` and ``spec_revision``) or ``"openai"`` (its config is the
-        file's ``dims``). Tensors have their stored dtype and shape; bfloat16 comes as float32. They may be read-only,
+        ``"ctranslate2"`` (its config also tells ``spec`` and ``spec_revision``), ``"openai"`` (its config is the
+        file's ``dims``) or ``"tflite"`` (no tensors: whoever exports it reads the file).
+        Tensors have their stored dtype and shape; bfloat16 comes as float32. They may be read-only,
         unaligned views of the mapped file: copy (``numpy.array(x, dtype)``) before handing them to another library.
 
     Raises:
@@ -65,6 +68,9 @@ def _folder(folder: Path) -> Checkpoint:
         return _file(folder / "model.bin")
     if "pytorch_model.bin" in have:
         return _hugging_face(folder, "pytorch", ["pytorch_model.bin"], _pytorch)
+    ready = sorted(name for name in have if name.endswith(".tflite"))
+    if len(ready) == 1:
+        return _file(folder / ready[0])
     scripts = sorted(name for name in have if name.endswith(".pt"))
     if len(scripts) == 1:
         return _file(folder / scripts[0])
@@ -77,6 +83,9 @@ def _file(path: Path) -> Checkpoint:
         return _hugging_face(path.parent, "safetensors", [path.name], _safetensors)
     if path.suffix == ".pt":
         return _openai(path)
+    if path.suffix == ".tflite":  # an exporter reads it by itself; here it is only known to be sound
+        _check_tflite(path)
+        return Checkpoint(path=path, format="tflite", tensors={}, config={}, files={path.name: _sha256(path)})
     if path.suffix == ".bin":
         files = {path.name: _sha256(path)}
         specification, revision, tensors = _ctranslate2.read(path)
@@ -84,6 +93,13 @@ def _file(path: Path) -> Checkpoint:
         config = {**config, "spec": specification, "spec_revision": revision}
         return Checkpoint(path=path, format="ctranslate2", tensors=tensors, config=config, files=files)
     raise BadInput(f"{path.name} is not a kind of weights that can be read.", hint=_ACCEPTED)
+
+
+def _check_tflite(path: Path) -> None:
+    """Runtimes follow a .tflite's offsets unchecked, so none may see one that was not read here first."""
+    if path.stat().st_size > _LARGEST_TFLITE:
+        raise BadInput(f"{path.name} has {path.stat().st_size} bytes; a .tflite has at most 2 GiB.")
+    tflite.read(path.read_bytes())
 
 
 def _hugging_face(

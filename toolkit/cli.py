@@ -66,6 +66,13 @@ def parser() -> argparse.ArgumentParser:
         one.set_defaults(verb=f"{name}_")
         return one
 
+    def budgets(one: argparse.ArgumentParser) -> None:
+        one.add_argument("--board", metavar="NAME", help="a microcontroller board, for its flash and RAM")
+        one.add_argument(
+            "--flash", type=_bytes, metavar="SIZE", help="instead of the target's, such as 1MB (of 1024 KB)"
+        )
+        one.add_argument("--ram", type=_bytes, metavar="SIZE", help="instead of the target's, such as 256KB")
+
     one = verb("list", "what there is: models, targets, exporters")
     one.add_argument("room", nargs="?", choices=("models", "targets", "exporters"))
 
@@ -74,10 +81,11 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--target", help="one target; all of them if not given")
     one.add_argument("--precision")
     one.add_argument("--exporter")
+    budgets(one)
 
     one = verb("export", "make a bundle of a model for a target")
     one.add_argument("model")
-    one.add_argument("--target", default="laptop")
+    one.add_argument("--target", help="default: the board's processor, else laptop")
     one.add_argument("--precision", help="instead of the target's default (onnx: fp32, fp16, int8)")
     one.add_argument("--exporter")
     one.add_argument("--weights", metavar="PATH", help="your own checkpoint: a path, hf://OWNER/REPO or https://...")
@@ -88,6 +96,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--out", metavar="DIR", help="the bundle's folder (default: MODEL-TARGET-PRECISION)")
     one.add_argument("--offline", action="store_true", help="use only what is cached")
     one.add_argument("--no-fallback", action="store_true", help="fail where the gate refuses the recipe")
+    budgets(one)
 
     one = verb("verify", "prove a bundle again: hashes, structure, parity, and accuracy on --data")
     one.add_argument("bundle")
@@ -107,15 +116,15 @@ def parser() -> argparse.ArgumentParser:
         "--input", action="append", default=[], metavar="FILE", nargs="+", help="default: the golden input"
     )
     one.add_argument("--threads", type=_count)
-    one.add_argument("--device", help="where to measure (host)")
+    one.add_argument("--device", help="where to measure: host, or the target's own (default)")
     one.add_argument("--processes", type=_count, default=3, help="fresh processes, one after another (3)")
     one.add_argument("--loops", type=_count, default=10, help="rounds over the inputs in each, at most (10)")
     one.add_argument("--seconds", type=float, default=20.0, help="time in each, at most (20)")
     one.add_argument("--out", metavar="FILE", help="write the report here, for `compare` and `report`")
 
-    one = verb("package", "a bundle as one file")
+    one = verb("package", "a bundle in another form")
     one.add_argument("bundle")
-    one.add_argument("--as", dest="form", required=True, metavar="FORM", help="zip")
+    one.add_argument("--as", dest="form", required=True, metavar="FORM", help="zip; firmware also: cmake, arduino")
     one.add_argument("--out", metavar="FILE")
 
     one = verb("compare", "faster, slower or cannot tell; exits with 7 on a regression")
@@ -139,6 +148,21 @@ def _count(text: str) -> int:
         value = 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return value
+
+
+_UNITS = {"": 1, "b": 1, "k": 1024, "kb": 1024, "kib": 1024, "m": 1024**2, "mb": 1024**2, "mib": 1024**2}
+
+
+def _bytes(text: str) -> int:
+    """A memory size as makers of chips write it: 256KB is 256 * 1024 bytes."""
+    number = text.rstrip("BbIiKkMm")
+    try:
+        value = round(float(number) * _UNITS[text[len(number) :].lower()])
+    except (ValueError, KeyError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 1MB, 256KB or 65536") from None
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} holds nothing; give a size such as 1MB or 256KB")
     return value
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Artifact",
     "Axis",
+    "Board",
     "Bundle",
     "Checkpoint",
     "Evaluation",
@@ -94,7 +95,7 @@ class Checkpoint:
 
     Attributes:
         path: the folder or file that was read.
-        format: ``"safetensors"``, ``"pytorch"``, ``"ctranslate2"`` or ``"openai"`` (later ``"gguf"``, ``"tflite"``).
+        format: ``"safetensors"``, ``"pytorch"``, ``"ctranslate2"``, ``"openai"`` or ``"tflite"`` (later ``"gguf"``).
         tensors: name -> array, in the format's own names and dtypes. Empty where the exporter reads by itself.
         config: the JSON configuration beside the weights (or inside them), empty where there is none.
         files: file name -> sha256 of each file that was read.
@@ -125,9 +126,11 @@ class Part:
         name: such as ``"encoder"``; also the stem of its file in a bundle.
         inputs, outputs: the graph's contract; an exporter must keep the names, dtypes and dynamic axes.
         axes: the dynamic axes of the inputs by name. Names that occur in outputs only need no entry.
-        build: checkpoint -> reference module in fp32 (a ``torch.nn.Module`` for network exporters), or None for a part
-            that exists only as a ready file (a GGUF, a .tflite), which the exporter then takes from the checkpoint.
+        build: checkpoint -> the reference: a ``torch.nn.Module`` in fp32 for network exporters, or a `Runner` where
+            there is no such module (a ready .tflite, a frontend in integers); None for a part that has no reference.
         quantize: False for parts that must stay in float whatever the precision (a log-mel frontend).
+        kind: what computes it: ``"network"``, or a frontend that exporters may have code of their own for
+            (``"mfcc"``, ``"micro-frontend"``), with its `settings`.
     """
 
     name: str
@@ -136,6 +139,8 @@ class Part:
     axes: Mapping[str, Axis]
     build: Callable[[Checkpoint], Any] | None
     quantize: bool = True
+    kind: str = "network"
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -194,7 +199,9 @@ class Model:
         samples: (data folder) -> labelled samples, in the layout that the task has (see docs/data.md).
         evaluation: None where no accuracy is defined.
         ladder: recipes to fall back to, in order, when a gate refuses the one that was asked for.
-        size, memory: (recipe) -> bytes of the bundle, and of peak RAM while running: estimates for `fit`.
+        size, memory: (recipe) -> bytes of the bundle, and of peak RAM while running: estimates for `fit`. For firmware
+            (exporter ``c``) they mean flash and RAM.
+        exporters: the only exporters that can hold its parts, where not every one can (a ready .tflite); else empty.
     """
 
     name: str
@@ -214,6 +221,27 @@ class Model:
     memory: Callable[[Recipe], int]
     evaluation: Evaluation | None = None
     ladder: tuple[Recipe, ...] = ()
+    exporters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Board:
+    """A part that one can buy, as budgets for its processor class.
+
+    Attributes:
+        name: what the user types. processor: name of the target that serves it.
+        flash, ram: bytes. clock: Hz.
+        cycles: least and most processor cycles per instruction that the emulator counts, for estimates.
+        note: where the facts are from, and what is special.
+    """
+
+    name: str
+    processor: str
+    flash: int
+    ram: int
+    clock: float
+    cycles: tuple[float, float]
+    note: str
 
 
 @dataclass(frozen=True)
@@ -227,6 +255,11 @@ class Target:
         device: name of the device that runs it (``"host"``, later ``"adb"``, ``"qemu"``), or None: nothing is measured.
         runtime: what the app must ship to run the bundle, by exporter (a Maven coordinate, a pip requirement).
         pack: bundle folder -> None; lays out the target's own form inside the bundle, or None.
+        boards: name -> a part of this class, whose budgets ``--board`` takes.
+        prove: bundle folder -> facts; runs the bundle's golden vectors on the device. Raises ParityFailed or
+            DeviceFailed, MissingExtra where the device is absent. None where only this machine can run it.
+        measure: bundle folder -> what the device counted, as measurements and facts. None: `bench` measures this
+            machine.
     """
 
     name: str
@@ -240,10 +273,16 @@ class Target:
     refuses: Mapping[str, str] = field(default_factory=dict)
     runtime: Mapping[str, str] = field(default_factory=dict)
     pack: Callable[[Path], None] | None = None
+    boards: Mapping[str, Board] = field(default_factory=dict)
+    prove: Callable[[Path], Mapping[str, Any]] | None = None
+    measure: Callable[[Path], Mapping[str, Any]] | None = None
 
 
 class Runner(Protocol):
-    """A loaded part. Calls take and give arrays by name; inputs are checked by the runtime."""
+    """A loaded part. Calls take and give arrays by name; inputs are checked by the runtime.
+
+    One that keeps state between calls (a streaming network) also has ``reset()``, which forgets it.
+    """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
@@ -357,7 +396,12 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that a benchmark saw: enough to be compared with another one later."""
+    """Everything that a benchmark saw: enough to be compared with another one later.
+
+    Attributes:
+        layers: what each layer took, where a device tells: ``{"name": ..., "instructions": [...]}``.
+        estimates: what was not measured but computed from what was, as ranges with their basis; never a measurement.
+    """
 
     schema: int
     bundle: Mapping[str, Any]
@@ -369,6 +413,8 @@ class Report:
     measurements: tuple[Measurement, ...]
     warnings: tuple[str, ...] = ()
     outputs: Sequence[str] = ()
+    layers: Sequence[Mapping[str, Any]] = ()
+    estimates: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)

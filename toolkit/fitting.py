@@ -3,13 +3,48 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 from edgekit.core import Fit, Model, Recipe, Target
-from edgekit.errors import OverBudget, Unsupported
+from edgekit.errors import BadInput, OverBudget, UnknownName, Unsupported
 from edgekit.registry import find, names
 from edgekit.report import figure
 
-__all__ = ["check", "check_size", "excess", "fit", "recipe_for"]
+__all__ = ["budgeted", "check", "check_size", "excess", "fit", "recipe_for", "target_of_board"]
+
+
+def target_of_board(board: str) -> str:
+    """Name of the target that serves a board. Raises UnknownName for a board that no target knows."""
+    known: dict[str, str] = {}
+    for name in names("targets"):
+        known |= dict.fromkeys(find("targets", name).boards, name)
+    if board.lower() not in known:
+        raise UnknownName.of("board", board, known)
+    return known[board.lower()]
+
+
+def budgeted(target: Target, board: str | None = None, flash: int | None = None, ram: int | None = None) -> Target:
+    """`target` with the budgets of a board, or with single budgets in their place, in bytes.
+
+    Raises:
+        UnknownName: the target has no such board. BadInput: a budget that is not above 0, or the target has no flash.
+    """
+    if board is None and flash is None and ram is None:
+        return target
+    if target.flash is None:
+        raise BadInput(
+            f"{target.name} is not a microcontroller: it has no board and no flash.",
+            hint="--board, --flash and --ram go with a target such as cortex-m4.",
+        )
+    if board is not None:
+        if board.lower() not in target.boards:
+            raise UnknownName.of(f"board of {target.name}", board, target.boards)
+        part = target.boards[board.lower()]
+        target = replace(target, flash=part.flash, ram=part.ram, boards={part.name: part})
+    for name, budget in (("flash", flash), ("RAM", ram)):
+        if budget is not None and budget <= 0:
+            raise BadInput(f"a {name} budget of {budget} bytes holds nothing.", hint="Give sizes such as 1MB or 256KB.")
+    return replace(target, flash=flash or target.flash, ram=ram or target.ram)
 
 
 def recipe_for(model: Model, target: Target, precision: str | None = None, exporter: str | None = None) -> Recipe:
@@ -25,26 +60,48 @@ def recipe_for(model: Model, target: Target, precision: str | None = None, expor
         raise Unsupported(
             f"{target.name} has no recipe for {model.task}.", hint=f"It has: {', '.join(target.recipes)}."
         )
-    if exporter is None and precision is None:
-        return default
+    if default.exporter not in (model.exporters or (default.exporter,)) and exporter is None:
+        default = Recipe(model.exporters[0], find("exporters", model.exporters[0]).precisions[0])
     chosen = find("exporters", exporter or default.exporter)
-    recipe = Recipe(chosen.name, precision or (default.precision if exporter is None else chosen.precisions[0]))
+    if model.exporters and chosen.name not in model.exporters:
+        raise Unsupported(
+            f"{model.name} comes as a ready network that the {chosen.name} exporter cannot take.",
+            hint=f"It can be exported by: {', '.join(model.exporters)}.",
+        )
+    same = chosen.name == default.exporter
+    recipe = Recipe(chosen.name, precision or (default.precision if same else chosen.precisions[0]))
+    if same and recipe.precision == default.precision:
+        recipe = default
     if recipe.precision not in chosen.precisions:
         raise Unsupported(
             f"the {chosen.name} exporter has no precision {recipe.precision!r}.",
             hint=f"It has: {', '.join(chosen.precisions)}.",
         )
-    return recipe
+    # Firmware is planned by its exporter, which must know what there is to plan with.
+    budgets = {} if target.flash is None else {"flash": target.flash, "ram": target.ram}
+    return replace(recipe, options={**recipe.options, **budgets})
 
 
-def fit(model: str, target: str, precision: str | None = None, exporter: str | None = None) -> Fit:
+def fit(
+    model: str,
+    target: str,
+    precision: str | None = None,
+    exporter: str | None = None,
+    *,
+    board: str | None = None,
+    flash: int | None = None,
+    ram: int | None = None,
+) -> Fit:
     """Whether a model fits a target, with the predicted size and peak RAM in bytes, both estimates.
+
+    Args:
+        board, flash, ram: budgets in place of the target's own, as for `budgeted`.
 
     Raises:
         UnknownName: no such model, target or exporter. Unsupported: the exporter lacks the precision.
     """
     declared: Model = find("models", model)
-    goal: Target = find("targets", target)
+    goal = budgeted(find("targets", target), board, flash, ram)
     if declared.task in goal.refuses:
         return Fit(declared.name, goal.name, None, "refused", goal.refuses[declared.task])
     recipe = recipe_for(declared, goal, precision, exporter)
@@ -68,12 +125,12 @@ def check(model: Model, target: Target, recipe: Recipe) -> None:
 
 def check_size(target: Target, size: int) -> None:
     """Raise OverBudget where a finished bundle of `size` bytes is larger than the target can take."""
-    for budget in (target.download, target.flash):
-        if budget is not None and size > budget:
-            raise OverBudget(
-                f"the bundle has {figure(size, 'B')}, {target.name} takes {figure(budget, 'B')}.",
-                hint="Choose a smaller --precision or model.",
-            )
+    budget = target.download  # flash is another matter: what is in it is the exporter's business
+    if budget is not None and size > budget:
+        raise OverBudget(
+            f"the bundle has {figure(size, 'B')}, {target.name} takes {figure(budget, 'B')}.",
+            hint="Choose a smaller --precision or model.",
+        )
 
 
 def excess(model: Model, target: Target, recipe: Recipe) -> list[str]:

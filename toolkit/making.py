@@ -33,7 +33,7 @@ from edgekit.manifest import (
     Verdict,
     encode,
 )
-from edgekit.parity import Recorder, TorchRunner, limit_of, part_error
+from edgekit.parity import Recorder, limit_of, part_error, reference_of
 from edgekit.readme import render as readme
 from edgekit.registry import find
 from edgekit.sources import fetch
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Distributions whose versions decide what an export does.
-TOOLS = ("torch", "onnx", "onnxscript", "onnxruntime", "tokenizers", "numpy")
+TOOLS = ("torch", "onnx", "onnxscript", "onnxruntime", "tokenizers", "numpy", "tflite-micro")
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _trace(
     for part in job.model.parts:
         if part.build is None:
             raise ExportFailed(f"{job.model.name}: the part {part.name!r} has no reference to compare with.")
-        recorders[part.name] = Recorder(TorchRunner(part, part.build(checkpoint)))
+        recorders[part.name] = Recorder(reference_of(part, part.build(checkpoint)))
     predictor = job.model.pipeline(recorders, stage, facts)
     output = str(predictor.predict(str(stage / golden_input)).output)
     for name, recorder in recorders.items():

@@ -50,6 +50,26 @@ class Recorder:
         """Remember no more calls."""
         self._keep = 0
 
+    def reset(self) -> None:
+        """Forget the runner's state. Only the first stream is remembered: its calls make sense from the start only."""
+        reset(self._runner)
+        if self.calls:
+            self._keep = 0
+
+
+def reset(runner: Runner) -> bool:
+    """Forget the state of a runner that has one; returns whether it has."""
+    forget = getattr(runner, "reset", None)
+    if forget is not None:
+        forget()
+    return forget is not None and not isinstance(runner, Recorder)
+
+
+def reference_of(part: Part, built: Any) -> Runner:
+    """What `Part.build` gave, as a runner: a torch module is wrapped, a runner is one already."""
+    runner: Runner = built if hasattr(built, "inputs") and hasattr(built, "outputs") else TorchRunner(part, built)
+    return runner
+
 
 class TorchRunner:
     """A reference module as a runner: numpy in, numpy out, fp32, no gradients."""
@@ -91,7 +111,13 @@ def relative_error(outputs: Sequence[Outputs], reference: Sequence[Outputs]) -> 
 
 
 def part_error(runner: Runner, calls: Sequence[tuple[Feeds, Outputs]], most: int = 8) -> float:
-    """`relative_error` of `runner` over at most `most` of the recorded calls, first to last, on their inputs."""
+    """`relative_error` of `runner` over at most `most` of the recorded calls, first to last, on their inputs.
+
+    One with state is given the calls as they came, from the start.
+    """
+    if reset(runner):
+        calls = calls[: 64 * most]
+        return relative_error([runner(feeds) for feeds, _ in calls], [outputs for _, outputs in calls])
     last = len(calls) - 1
     chosen = [calls[i * last // (most - 1)] for i in range(most)] if last >= most else calls
     return relative_error([runner(feeds) for feeds, _ in chosen], [outputs for _, outputs in chosen])

@@ -7,6 +7,7 @@ golden files, licences, SBOM → manifest → swap into place.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from edgekit import fitting, golden
 from edgekit.bundle import load, makers, open_bundle, replaceable, staged, usable_processors
 from edgekit.checkpoint import read_checkpoint
 from edgekit.core import Bundle, Model, Progress, Source, Target
-from edgekit.errors import BadInput, GateFailed, boundary, need
+from edgekit.errors import BadInput, GateFailed, MissingExtra, UnknownName, boundary, need
 from edgekit.gate import answers, judge, not_measured
 from edgekit.making import Job, make
 from edgekit.manifest import Verdict
@@ -37,6 +38,9 @@ def export(
     out: str | Path | None = None,
     offline: bool = False,
     fallback: bool = True,
+    board: str | None = None,
+    flash: int | None = None,
+    ram: int | None = None,
     progress: Progress | None = None,
 ) -> Bundle:
     """Make a bundle of `model` for `target`, refuse it if it is bad, and put it at `out`.
@@ -49,6 +53,7 @@ def export(
         out: folder of the bundle; MODEL-TARGET-PRECISION in the current folder if None. An earlier bundle is replaced
             only by a finished one.
         fallback: when a recipe fails parity or gate, try the next on the model's ladder.
+        board, flash, ram: a microcontroller's budgets (bytes) in place of the target's own.
 
     Returns:
         The bundle; ``reused`` is True if the one at `out` was already made of exactly this.
@@ -58,7 +63,8 @@ def export(
         OverBudget: see `edgekit.errors`.
     """
     tell: Progress = progress or (lambda what, done, total: None)
-    job = _plan(model, target, precision, exporter, calibration, data, offline, fallback)
+    goal = fitting.budgeted(find("targets", target), board, flash, ram)
+    job = _plan(model, goal, precision, exporter, calibration, data, offline, fallback)
     place = Path(out).expanduser() if out else Path(f"{job.model.name}-{job.target.name}-{job.recipe.precision}")
     replaceable(place)
     with boundary():
@@ -66,8 +72,7 @@ def export(
         key = key_of(job, folder)
         if (found := already(place, key)) is not None:
             return found
-        with need("export", f"Exporting {job.model.name}"):
-            import torch  # noqa: F401  the first import of an export that a base installation lacks
+        _need_tools(job)
         checkpoint = read_checkpoint(folder)
         # Intermediates lie beside the bundle: the system's folder for temporary files is often memory.
         with staged(place) as stage, tempfile.TemporaryDirectory(prefix=f"{stage.name}-", dir=stage.parent) as work:
@@ -80,8 +85,8 @@ def verify(path: str | Path, *, data: str | Path | None = None, progress: Progre
     """Prove a bundle again, from itself alone: hashes, structure, parity on the golden input, the metric on `data`.
 
     Returns:
-        ``{"parity": {part: error}, "gate": Verdict}``; the gate's verdict is "not measured" without `data`. Only the
-        absolute bar can be judged here: the fp32 reference is not in the bundle.
+        ``{"parity": {part: error}, "gate": Verdict, "device": facts}``; the gate's verdict is "not measured" without
+        `data`. Only the absolute bar can be judged here: the fp32 reference is not in the bundle.
 
     Raises:
         BadInput: damaged or edited. ParityFailed: it computes something else. GateFailed: it is worse than its bar.
@@ -98,7 +103,26 @@ def verify(path: str | Path, *, data: str | Path | None = None, progress: Progre
         verdict = _absolute(bundle, _folder(data, "data"), tell)
         if verdict.verdict == "fail":
             raise GateFailed(f"{bundle.path.name}: {verdict.reason}.")
-    return {"parity": errors, "gate": verdict}
+    return {"parity": errors, "gate": verdict, "device": _on_device(bundle, tell)}
+
+
+def _on_device(bundle: Bundle, tell: Progress) -> Mapping[str, Any]:
+    """What the target's device said of the golden vectors; where it is not here, why it was not asked.
+
+    Raises:
+        ParityFailed: the device computes something else. DeviceFailed: it did not do its part.
+    """
+    try:
+        target: Target = find("targets", bundle.manifest.target.name)
+    except UnknownName:
+        return {}
+    if target.prove is None:
+        return {}
+    tell(f"golden vectors on {target.device}", 0, 0)
+    try:
+        return target.prove(bundle.path)
+    except MissingExtra as exc:
+        return {"not measured": f"{exc.message} {exc.hint}".strip()}
 
 
 def _absolute(bundle: Bundle, data: Path, tell: Progress) -> Verdict:
@@ -124,7 +148,7 @@ def _absolute(bundle: Bundle, data: Path, tell: Progress) -> Verdict:
 
 def _plan(
     model: str,
-    target: str,
+    goal: Target,
     precision: str | None,
     exporter: str | None,
     calibration: str | Path | None,
@@ -134,12 +158,21 @@ def _plan(
 ) -> Job:
     """Resolve every name and open every folder before anything long begins."""
     declared: Model = find("models", model)
-    goal: Target = find("targets", target)
     recipe = fitting.recipe_for(declared, goal, precision, exporter)
     fitting.check(declared, goal, recipe)
     samples = declared.samples(_folder(data, "data")) if data else []
     calibrated = declared.samples(_folder(calibration, "calibration")) if calibration else []
     return Job(declared, goal, recipe, calibrated, samples, Path(data).name if data else "", offline, fallback)
+
+
+def _need_tools(job: Job) -> None:
+    """Raise MissingExtra early for what a base installation lacks of this export's tools."""
+    extra = find("exporters", job.recipe.exporter).extra
+    with need(extra, f"Exporting {job.model.name}"):
+        if extra == "export":
+            import torch  # noqa: F401
+        elif extra == "micro":
+            import tflite_micro  # noqa: F401
 
 
 def _folder(path: str | Path, option: str) -> Path:

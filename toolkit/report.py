@@ -168,14 +168,51 @@ def table(report: Report) -> Group:
     for name, cells in rows(report):
         grid.add_row(Text(name), *(Text(cell) for cell in cells))
     notes = Text("- : too few values to say. Tails are the bad side: p10 and p1 where higher is better.", style="dim")
-    return Group(*lines, heading, machine, grid, notes)
+    return Group(*lines, heading, machine, grid, notes, *_layers(report), *_estimates(report))
+
+
+def _layers(report: Report) -> list[Any]:
+    """A table of what each layer took, and its share."""
+    from rich.table import Table
+    from rich.text import Text
+
+    counts = [(str(layer.get("name", "")), layer.get("instructions") or [0]) for layer in report.layers]
+    total = sum(stats.median(values) for _, values in counts)
+    if not total:
+        return []
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    grid.add_column("layer", overflow="fold")
+    grid.add_column("instructions", justify="right")
+    grid.add_column("share", justify="right")
+    for name, values in counts:
+        count = stats.median(values)
+        grid.add_row(Text(printable(name)), f"{count:,.0f}", f"{count / total:.1%}")
+    return [Text(""), grid]
+
+
+def _estimates(report: Report) -> list[Any]:
+    """What was computed, in a table of its own: it must not be read as measured."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if not report.estimates:
+        return []
+    grid = Table(box=None, pad_edge=False, header_style="bold", title="estimated, not measured", title_justify="left")
+    for column in ("quantity", "at least", "at most", "basis"):
+        grid.add_column(column, overflow="fold")
+    for item in report.estimates:
+        unit = str(item.get("unit", "1"))
+        low, high = (figure(float(item.get(end, 0)), unit) for end in ("low", "high"))
+        grid.add_row(Text(printable(item.get("name"))), low, high, Text(printable(item.get("basis"))))
+    return [Text(""), grid]
 
 
 def rows(report: Report) -> list[tuple[str, list[str]]]:
     """Per measurement, its name and the cells n, median, interval, p90, p99 as texts; expected but absent ones too."""
     known = {measurement.name: measurement for measurement in report.measurements}
     absent = ["-", NOT_MEASURED, "-", "-", "-"]
-    names = (*EXPECTED, *(name for name in known if name not in EXPECTED))
+    expected = EXPECTED if report.fidelity in ("host", "device") else ()  # an emulator has no milliseconds
+    names = (*expected, *(name for name in known if name not in expected))
     return [(printable(name), _cells(report, known[name]) if name in known else absent) for name in names]
 
 

@@ -67,7 +67,9 @@ def _code(job: Job) -> list[Path]:
     A changed exporter must not find the bundle of the old one.
     """
     rooms = (edgekit, edgekit.bench, edgekit.exporters, edgekit.models, edgekit.targets)
-    ours = [path for room in rooms for path in Path(str(room.__file__)).parent.glob("*.py")]
+    folders = [Path(str(room.__file__)).parent for room in rooms]
+    # Rooms hold more than Python: C kernels and firmware are code that decides what a bundle is.
+    ours = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     return sorted({*ours, *_theirs(job)})
 
 

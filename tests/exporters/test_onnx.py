@@ -131,7 +131,9 @@ def export(
 
 # --- what every exporter owes ----------------------------------------------------------------------------------------
 
-EVERY = [(name, precision) for name in names("exporters") for precision in find("exporters", name).precisions]
+#: Those that take torch modules; one that takes ready files has the same tests on such a file (test_c.py).
+TRACING = [name for name in names("exporters") if find("exporters", name).extra == "export"]
+EVERY = [(name, precision) for name in TRACING for precision in find("exporters", name).precisions]
 
 
 @pytest.mark.parametrize(("name", "precision"), EVERY)
@@ -153,7 +155,7 @@ def test_every_exporter_at_every_precision(tmp_path: Path, name: str, precision:
     assert part_error(runner, calls) > 0 or precision == "fp32"
 
 
-@pytest.mark.parametrize("name", names("exporters"))
+@pytest.mark.parametrize("name", TRACING)
 def test_what_an_exporter_does_not_know(tmp_path: Path, name: str) -> None:
     exporter = find("exporters", name)
     with pytest.raises(Unsupported, match="int3") as caught:

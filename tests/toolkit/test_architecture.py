@@ -20,9 +20,9 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("models", "targets", "exporters", "bench", "toolkit")
 #: Room -> what it may import of edgekit, besides itself.
 ALLOWED = {
-    "models": {"core", "errors", "parity"},
+    "models": {"core", "errors", "parity", "reference", "tflite"},
     "targets": {"core", "errors", "parity"},
-    "exporters": {"core", "errors", "parity"},
+    "exporters": {"core", "errors", "parity", "reference", "tflite"},
     "bench": {"core", "errors"},
 }
 

@@ -73,7 +73,7 @@ def test_export_refuses_before_any_download(board: Any, tmp_path: Path, monkeypa
 
 def test_a_finished_bundle_that_is_too_large_is_refused(board: Any, toy: Any, tmp_path: Path) -> None:
     before = toy.export(tmp_path / "b", precision="fp32")
-    board(flash=40_000)
+    board(download=40_000)
     with pytest.raises(OverBudget, match=r"the bundle has .* kB, toy-board takes 40 kB"):
         toy.export(tmp_path / "b", precision="int8")
     assert edgekit.verify(before.path)

@@ -1,0 +1,78 @@
+"""Working memory of the Helium kernels (`kernels/*_mve.c`). Their weights are in the plain layout.
+
+Every number here is what the kernel of the same name takes; it counts in the same steps.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+# conv_2d_mve.c
+_CHANNELS, _WIDE, _FEW_PIXELS, _MANY_PIXELS, _MANY_TAPS, _COPY_BYTES, _COLUMN_BYTES = 3, 32, 40, 80, 64, 4096, 2048
+# depthwise_conv_2d_mve.c
+_SCALES, _COLUMN, _KERNEL_COLUMNS, _TILE_COLUMNS, _TILE = 256, 64, 5, 16, 4
+
+
+class Axis(NamedTuple):
+    """A convolution along its height or its width."""
+
+    input: int
+    output: int
+    kernel: int
+    stride: int = 1
+    dilation: int = 1
+
+    @property
+    def padded(self) -> bool:
+        """Whether some tap falls outside of the input."""
+        return (self.output - 1) * self.stride + (self.kernel - 1) * self.dilation >= self.input
+
+
+def scratch_conv_2d(height: Axis, width: Axis, input_channels: int) -> int:
+    """Bytes: the sums of a block of pixels, and a copy of its input rows or columns where the kernel needs one."""
+    taps = height.kernel * width.kernel * input_channels
+    most = _MANY_PIXELS if taps >= _MANY_TAPS else _FEW_PIXELS
+    sums = 4 * _CHANNELS * most
+    one_tap = height.kernel == width.kernel == 1
+    if not one_tap and (width.dilation != 1 or width.kernel * input_channels < _WIDE):
+        column = _up(taps, 16)
+        most = min(max(_COLUMN_BYTES // column // 2 * 2, 2), most)
+        pixels = width.output if width.output <= most else _share(width.output, most)
+        row = (pixels - 1) * width.stride + (width.kernel - 1) * width.dilation + 1
+        return _up(sums + most * column + _WIDE + row * input_channels, 16)
+    if not height.padded and not width.padded:
+        return sums
+    def copied(lines: int, pixels: int) -> int:
+        columns = (pixels - 1) * width.stride + width.kernel
+        return ((lines - 1) * height.stride + (height.kernel - 1) * height.dilation + 1) * columns * input_channels
+
+    pixels = min(width.output, most)
+    while pixels > 2 and copied(1, pixels) > _COPY_BYTES:
+        pixels -= 1
+    if pixels < width.output:
+        pixels = _share(width.output, pixels)
+    lines = most // width.output if pixels == width.output and width.output % 2 == 0 else 1
+    while lines > 1 and copied(lines, pixels) > _COPY_BYTES:
+        lines -= 1
+    return _up(sums + copied(min(lines, height.output), pixels) + _WIDE, 16)
+
+
+def scratch_depthwise_conv_2d(height: Axis, width: Axis, depth_multiplier: int) -> int:
+    """Bytes: the kernel and a strip of the input, of 16 channels, interleaved."""
+    if depth_multiplier != 1 or height.kernel > _TILE or width.kernel > _TILE:
+        return 0
+    outputs = min(width.output, _TILE_COLUMNS)
+    dense = height.stride == height.dilation == width.stride == width.dilation == 1
+    if dense and height.kernel <= 3 and width.kernel <= 3:
+        columns = _up(outputs, 2) + 2
+    else:
+        columns = (_up(outputs, _TILE) - 1) * width.stride + (_TILE - 1) * width.dilation + 1
+    return _SCALES + (_KERNEL_COLUMNS + columns) * _COLUMN
+
+
+def _share(width: int, most: int) -> int:
+    return min(_up(-(-width // -(-width // most)), 8), most)
+
+
+def _up(value: int, step: int) -> int:
+    return -(-value // step) * step

@@ -1,0 +1,54 @@
+"""C for microcontrollers: an int8 .tflite becomes C99 without an interpreter, a heap or a library.
+
+read → lower to layers → plan the arena → write C → compile on this machine → equal to TensorFlow Lite Micro bit for
+bit, on real inputs and random ones. Frontends come as hand-written C with generated tables (`_c_frontend`).
+
+Not here: float networks (quantize first), and what a chip needs around it (`edgekit.targets` packs that).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from edgekit.core import Artifact, Checkpoint, Feeds, Model, Progress, Recipe, Runner
+
+__all__ = ["EXPORTER", "CExporter"]
+
+
+class CExporter:
+    """See the module. Options of a recipe: ``layout`` ("plain", "dsp"), ``flash`` and ``ram`` (budgets in bytes)."""
+
+    name = "c"
+    precisions = ("int8",)
+    extra = "micro"
+
+    def export(
+        self,
+        model: Model,
+        checkpoint: Checkpoint,
+        recipe: Recipe,
+        calibration: Mapping[str, Sequence[Feeds]],
+        out: Path,
+        work: Path,
+        progress: Progress,
+    ) -> list[Artifact]:
+        """Write ``src/PART.c`` and what it needs for every part, and ``golden/*.npy`` for the firmware's self-test.
+
+        Raises:
+            OverBudget: the network does not fit, found before anything is generated. Unsupported: an operator, a part
+            or an option that is not built. ParityFailed: the C differs from the specification. ExportFailed: it does
+            not compile.
+        """
+        from edgekit.exporters import _c_export
+
+        return _c_export.export(model, checkpoint, recipe, calibration, out, progress)
+
+    def load(self, file: Path, threads: int) -> Runner:
+        """Compile a part for this machine and open it; one thread, as on the chip."""
+        from edgekit.exporters import _c_build
+
+        return _c_build.load(file)
+
+
+EXPORTER = CExporter()

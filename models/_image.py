@@ -1,0 +1,97 @@
+"""Image files -> uint8 RGB pixels, for every vision family. Files come from outside: nothing in one is believed.
+
+What can be used with a loss is used, and the loss is told as a note (an animation's first frame, 16 bits cut to 8, CMYK
+converted without a profile, transparency dropped); what cannot is one BadInput.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.errors import BadInput, need
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Decoded pixels at most: 20,000 x 20,000 would need 1.2 GB of RAM.
+MOST_PIXELS = 200_000_000
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm", ".tif", ".tiff")
+_DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+
+
+def open_image(path: str | Path) -> tuple[Any, list[str]]:
+    """The image at `path` as a PIL image in mode RGB, upright, and notes about what was lost on the way.
+
+    Raises:
+        BadInput: not an image, damaged, too large, or without pixels. MissingExtra: Pillow is absent.
+    """
+    with need("run", "Reading images"):
+        from PIL import Image, ImageOps, UnidentifiedImageError
+    path = Path(path)
+    if not path.is_file():
+        raise BadInput(f"there is no image file {str(path)!r}.")
+    notes: list[str] = []
+    try:
+        # Pillow warns of what it calls bombs; the limit here is an error instead.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                _check_size(path, image)
+                if getattr(image, "n_frames", 1) > 1:
+                    notes.append(f"has {image.n_frames} frames; only the first is used")
+                image.load()
+                return _rgb(ImageOps.exif_transpose(image), notes), notes
+    except UnidentifiedImageError as exc:
+        raise BadInput(f"{path.name} is not an image of a kind that can be read.", hint=f"Kinds: {_kinds()}.") from exc
+    except Image.DecompressionBombError as exc:
+        raise BadInput(f"{path.name} has too many pixels: {exc}.") from exc
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError) as exc:
+        raise BadInput(f"{path.name} is damaged: {exc}.", hint="Open it in an image viewer and save it again.") from exc
+
+
+def _check_size(path: Path, image: Any) -> None:
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        raise BadInput(
+            f"{path.name} has {width} x {height} pixels; at most {MOST_PIXELS // 10**6} million are read.",
+            hint="Make it smaller first.",
+        )
+
+
+def _rgb(image: Any, notes: list[str]) -> Any:
+    from PIL import Image
+
+    if image.mode == "RGB":
+        return image
+    if image.mode in _DEEP:
+        notes.append(f"has more than 8 bits a pixel ({image.mode}); it is cut to 8")
+        import numpy as np
+
+        values = np.asarray(image).astype(np.float64)
+        top = 65535.0 if values.max(initial=0.0) > 255 else 255.0
+        return Image.fromarray(np.clip(values * (255.0 / top), 0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode == "CMYK":
+        notes.append("is in CMYK; it is converted without a colour profile")
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        notes.append("is transparent in places; what lies behind is taken from the file")
+    return image.convert("RGBA").convert("RGB") if image.mode in ("P", "PA", "LA") else image.convert("RGB")
+
+
+def resized(image: Any, height: int, width: int) -> NDArray[Any]:
+    """The whole image at another size, bilinear with antialiasing: uint8 [height, width, 3]."""
+    import numpy as np
+    from PIL import Image
+
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), np.uint8)
+
+
+def images_below(folder: Path) -> list[Path]:
+    """Every image file in `folder` and its subfolders, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
+
+
+def _kinds() -> str:
+    return ", ".join(suffix[1:] for suffix in _SUFFIXES)

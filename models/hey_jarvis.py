@@ -1,0 +1,16 @@
+"""microWakeWord's "Hey Jarvis" (Ahrendt 2024)."""
+
+from __future__ import annotations
+
+from edgekit.models._keyword import wakeword_model
+
+MODEL = wakeword_model(
+    "hey-jarvis",
+    "hey_jarvis.tflite",
+    "21a7976add39ee24ec96c63d96b7aaa18e24d1d9824b963e451da8feb4b78b77",
+    52_272,
+    cutoff=0.97,
+    parameters=22_111,
+    flash=48_000,
+    ram=20_000,
+)

@@ -1,0 +1,16 @@
+"""microWakeWord's "Hey Mycroft" (Ahrendt 2024)."""
+
+from __future__ import annotations
+
+from edgekit.models._keyword import wakeword_model
+
+MODEL = wakeword_model(
+    "hey-mycroft",
+    "hey_mycroft.tflite",
+    "c2a9b6ed51182db72e014781d5a4ece1929dc232a40b5b4be384f0295f0e1571",
+    57_248,
+    cutoff=0.95,
+    parameters=25_121,
+    flash=50_000,
+    ram=20_000,
+)

@@ -1,0 +1,16 @@
+"""microWakeWord's "Okay Nabu" (Ahrendt 2024)."""
+
+from __future__ import annotations
+
+from edgekit.models._keyword import wakeword_model
+
+MODEL = wakeword_model(
+    "okay-nabu",
+    "okay_nabu.tflite",
+    "d89128c4d16a72de429119fb2254ce46649553c2a24f5dd840175c80d7b9d094",
+    80_824,
+    cutoff=0.85,
+    parameters=37_185,
+    flash=64_000,
+    ram=24_000,
+)

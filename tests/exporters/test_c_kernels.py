@@ -1,0 +1,130 @@
+"""Every kernel on its own, over random shapes, bit for bit equal to TensorFlow Lite Micro; with sanitizers on."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from _tflite_models import MAKERS, Case
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from edgekit import tflite
+from edgekit.core import TensorSpec
+from edgekit.exporters import _c_build, _c_graph, _c_layout, _c_plan, _c_write
+from edgekit.reference import MicroRunner
+
+KERNELS = Path(_c_build.__file__).parent / "kernels"
+#: Without the runtime check of leaks and the like; any report of these two ends the process.
+SANITIZED = ("-std=gnu99", "-O1", "-g", "-fPIC", "-shared", "-fsanitize=undefined", "-fno-sanitize-recover=all")
+
+sizes = st.integers(1, 9)
+pairs = st.tuples(st.integers(1, 4), st.integers(1, 4))
+cases = st.builds(
+    Case,
+    seed=st.integers(0, 10_000),
+    height=st.integers(2, 11),
+    width=st.integers(3, 9),
+    channels=st.sampled_from([1, 2, 3, 4, 5, 7, 8, 12, 16, 17, 24, 33]),
+    outputs=st.sampled_from([1, 2, 3, 4, 6, 8, 9, 16, 19]),
+    kernel=pairs,
+    stride=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    dilation=st.sampled_from([(1, 1), (1, 1), (1, 1), (2, 1), (2, 2)]),
+    same=st.booleans(),
+    activation=st.sampled_from([0, 0, 1, 3]),
+    multiplier=st.sampled_from([1, 1, 1, 2, 3]),
+    zero=st.integers(-128, 127),
+    per_channel=st.booleans(),
+).filter(lambda case: case.same or (case.size(0) > 0 and case.size(1) > 0))
+
+
+def fitting(case: Case, name: str) -> Case:
+    """`case`, with what an operator does not take changed to what it takes."""
+    if "POOL" in name and case.dilation != (1, 1):
+        return Case(**{**vars(case), "dilation": (1, 1)})
+    if name == "CONV_2D" and case.dilation != (1, 1) and case.stride != (1, 1):
+        return Case(**{**vars(case), "stride": (1, 1), "same": True})
+    return case
+
+
+class Batch:
+    """Many networks in one library, so that the compiler starts once."""
+
+    def __init__(self, folder: Path, contents: Sequence[bytes], layout: str, flags: Sequence[str] = SANITIZED) -> None:
+        folder.mkdir(parents=True)
+        self.programs = []
+        for path in KERNELS.iterdir():
+            shutil.copyfile(path, folder / path.name)
+        (folder / "layout.h").write_text("#define EK_LAYOUT_DSP 1\n" if layout == "dsp" else "")
+        for i, content in enumerate(contents):
+            program = _c_graph.lower(tflite.read(content), layout)
+            self.programs.append(program)
+            for name, text in _c_write.write(program, _c_plan.plan(program), f"n{i}", "a test").files.items():
+                (folder / name).write_text(text)
+        library = _c_build.shared_library(sorted(folder.glob("*.c")), folder, folder / "all.so", flags)
+        self.library = ctypes.CDLL(str(library))
+
+    def runner(self, number: int) -> _c_build.NetworkRunner:
+        return _c_build.NetworkRunner(self.library, f"n{number}", *specs(self.programs[number]))
+
+
+def specs(program: _c_graph.Program) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    def of(side: str, indices: tuple[int, ...]) -> tuple[TensorSpec, ...]:
+        tensors = [program.tensors[i] for i in indices]
+        return tuple(TensorSpec(f"{side}{i}", t.dtype, t.shape) for i, t in enumerate(tensors))
+
+    return of("in", program.inputs), of("out", program.outputs)
+
+
+def random_feeds(inputs: Sequence[TensorSpec], rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+    feeds: dict[str, NDArray[Any]] = {}
+    for spec in inputs:
+        shape = tuple(int(size) for size in spec.shape)
+        if spec.dtype == "float32":
+            feeds[spec.name] = (rng.standard_normal(shape) * 3).astype(np.float32)
+        else:
+            feeds[spec.name] = rng.integers(-128, 128, shape).astype(spec.dtype)
+    return feeds
+
+
+def differences(folder: Path, contents: Sequence[bytes], layout: str) -> list[str]:
+    """What differs from the specification, as text; three inputs a network."""
+    batch = Batch(folder, contents, layout)
+    found = []
+    for i, content in enumerate(contents):
+        runner = batch.runner(i)
+        specification = MicroRunner(content, runner.inputs, runner.outputs)
+        rng = np.random.default_rng(i)
+        for _ in range(3):
+            feeds = random_feeds(runner.inputs, rng)
+            expected, actual = specification(feeds), runner(feeds)
+            for name, value in expected.items():
+                if not np.array_equal(value, actual[name]):
+                    off = np.abs(value.astype(float) - actual[name]).max()
+                    found.append(f"network {i}, {name}: {(value != actual[name]).sum()} values, by {off} at most")
+    return found
+
+
+@pytest.mark.parametrize("layout", _c_layout.LAYOUTS)
+@pytest.mark.parametrize("name", sorted(MAKERS))
+def test_a_kernel_equals_the_specification(tmp_path_factory: pytest.TempPathFactory, name: str, layout: str) -> None:
+    if layout != "plain" and name not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
+        pytest.skip("one code for every layout")
+
+    @settings(
+        max_examples=3, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), database=None
+    )
+    @given(st.lists(cases, min_size=12, max_size=12))
+    def check(drawn: list[Case]) -> None:
+        folder = tmp_path_factory.mktemp("kernels") / "c"
+        contents = [MAKERS[name](fitting(case, name), name) for case in drawn]
+        found = differences(folder, contents, layout)
+        assert not found, [drawn, found]
+
+    check()
