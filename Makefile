@@ -6,7 +6,7 @@ SOURCES := $(wildcard toolkit/* exporters/* exporters/*/* targets/* targets/*/* 
 DEMO := build/demo/whisper-base-android
 CLIP := models/data/jfk.flac
 
-.PHONY: help demo test fast lint types peers clean
+.PHONY: help demo test fast lint types peers clean firmware-tools
 .DELETE_ON_ERROR:
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make fast    the tests that need neither weights nor minutes"
 	@echo "make lint    ruff; make types: mypy --strict on the installed wheel"
 	@echo "make peers   side by side with faster-whisper, whisper.cpp and optimum-onnx (an hour; wants the machine to itself)"
+	@echo "make firmware-tools  compilers and emulators for microcontrollers, by apt; instant when they are there"
 	@echo "make clean   remove what these targets made (weights stay in the cache)"
 
 # All extras in one command, so that pip resolves them together.
@@ -66,6 +67,20 @@ types: $(VENV)/.wheel
 PEERS_OPTIONS ?=
 peers: $(VENV)/.wheel .venv-peers/.installed .venv-optimum/.installed
 	$(BIN)/python tests/peers/compare_whisper.py --markdown docs/peers.md --json build/peers.json $(PEERS_OPTIONS)
+
+# Compilers and emulators for the microcontroller targets (Debian, Ubuntu). Instant when all of them are there.
+FIRMWARE_TOOLS := cmake gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib qemu-system-arm \
+	qemu-system-misc gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf espeak-ng
+
+firmware-tools:
+	@command -v dpkg-query >/dev/null || { echo "firmware-tools needs apt; install by hand: $(FIRMWARE_TOOLS)"; exit 1; }
+	@missing=""; for name in $(FIRMWARE_TOOLS); do \
+	    dpkg-query -W -f '$${Status}' $$name 2>/dev/null | grep -q "install ok installed" || missing="$$missing $$name"; \
+	done; \
+	test -z "$$missing" && exit 0; \
+	root=""; test "$$(id -u)" = 0 || root=sudo; \
+	$$root apt-get update -qq && \
+	$$root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing
 
 clean:
 	rm -rf $(VENV) .venv-* build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

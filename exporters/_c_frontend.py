@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["KINDS", "write_frontend"]
+__all__ = ["KINDS", "tables_text", "write_frontend"]
 
 #: Kinds of parts that there is C code for: what it is called, and its file.
 KINDS = {
@@ -95,7 +95,7 @@ extern const char *const detector_labels[DETECTOR_CLASSES];
 
 
 def write_frontend(kind: str, settings: Mapping[str, Any], folder: Path) -> list[str]:
-    """Writes frontend.h, frontend.c and frontend_tables.h; and detector.h, .c, _tables.h where the settings have one.
+    """Writes frontend.c and its headers; and detector.c and its headers where the settings have one.
 
     Args:
         kind: of the part, a key of `KINDS`.
@@ -113,6 +113,9 @@ def write_frontend(kind: str, settings: Mapping[str, Any], folder: Path) -> list
         raise Unsupported(f"there is no C code for a frontend of kind {kind!r}.", hint=f"There is: {', '.join(KINDS)}.")
     title, file = KINDS[kind]
     _write(folder / "frontend.c", _source(file))
+    for header in resources.files("edgekit.exporters").joinpath("frontends").iterdir():
+        if header.name.startswith(file.removesuffix(".c")) and header.name.endswith(".h"):
+            _write(folder / header.name, header.read_text(encoding="utf-8"))
     _write(folder / "frontend.h", _FRONTEND.format(**{**settings, "title": title}))
     _write(folder / "frontend_tables.h", tables_text(settings["tables"]()))
     if "detector" in settings:

@@ -94,7 +94,7 @@ def depthwise_conv_2d(layout: str, weights: NDArray[Any], requantization: Requan
         same = shape.output == (shape.height.input, shape.width.input)
         return Packed(packed, scratch, place and same, False)
     helium = mve.scratch_depthwise_conv_2d(shape.height, shape.width, shape.outputs)
-    return Packed(weights.reshape(-1), helium, False, True)
+    return Packed(weights.reshape(-1), max(shape.channels, helium), False, True)
 
 
 def fully_connected(layout: str, weights: NDArray[Any], requantization: Requantization) -> Packed:

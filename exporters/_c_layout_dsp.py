@@ -1,46 +1,38 @@
 """Weights for the DSP extension of Cortex-M4, M7 and M33 (`kernels/*_dsp.c`), with their requantization beside them.
 
-One array of int32 words a layer, in the order in which the kernel reads it. Its first word says what follows (`_KIND_*`).
+One array of int32 words a layer, in the order in which the kernel reads it. Its first word says what follows
+(`_KIND_*`). The requantization is in it (`_c_requantize_dsp`).
 
-Two things are worked out here so that the chip need not:
-
-* **Pairs of channels.** A 16-bit half holds ``256 * w1 + w0``. Multiplied as it is, it adds up ``256 * sum1 + sum0``; its
-  low byte, sign-extended, adds up ``sum0``; so ``sum1`` needs no unpacking of weights. It wants ``|sum1| < 2^23``.
-* **Two multiplies for a requantization** (`_constants`), exact for every accumulator that the layer can reach. A channel
-  whose output is the same for every input becomes a constant; what does not fit is marked for the general arithmetic.
+Pairs of channels share words: a 16-bit half holds ``256 * w1 + w0``. Multiplied as it is, it adds up
+``256 * sum1 + sum0``; its low byte, sign-extended, adds up ``sum0``; so ``sum1`` needs no unpacking of weights. It
+wants ``|sum1| < 2^23``, which is checked here for every input there can be.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from edgekit.exporters._c_requantize_dsp import NOTHING, SHIFT_MARK, Channel, Requantization, constants
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+__all__ = [
+    "Requantization", "has_planes", "in_place_conv_2d", "in_place_depthwise_conv_2d", "pack_conv_2d",
+    "pack_depthwise_conv_2d", "pack_fully_connected", "scratch_conv_2d", "scratch_depthwise_conv_2d",
+    "scratch_fully_connected", "strip_columns", "ways_conv_2d", "ways_depthwise_conv_2d", "ways_fully_connected",
+]  # fmt: skip
+
 _KIND_FAST, _KIND_GENERAL = 1, 0  # conv_2d, fully_connected
 _KIND_TAPS, _KIND_PLAIN, _KIND_PLANES = 0, 1, 2  # depthwise_conv_2d
 _PIXELS = 3  # that conv_2d computes at a time
-_SHIFT_MARK = 64  # a negative factor is a shift minus this
-_BYTE = (-128, 127)
-
-
-class Requantization(NamedTuple):
-    """Folded bias, multiplier (0 or in [2^30, 2^31)) and shift of every output channel, as in edgekit.h."""
-
-    bias: NDArray[Any]
-    multiplier: NDArray[Any]
-    shift: NDArray[Any]
-
-
-class _Channel(NamedTuple):
-    bias: int
-    multiplier: int
-    factor: int  # > 0: 2^(32 - r), one more where ties may be negative; < 0: shift - _SHIFT_MARK, general arithmetic
-    constant: bool = False  # the weights do not matter
+#: Ways through the kernels, as in dsp.h.
+_WAY_CONV_GATHER, _WAY_CONV_PLAIN, _WAY_FULLY_CONNECTED_PLAIN = 0x1, 0x2, 0x4
+_WAY_TAPS, _WAY_PLAIN, _WAY_PLANES, _WAY_STRIP_PLAIN, _WAY_STRIP = 0x8, 0x10, 0x20, 0x40, 0x80
 
 
 def pack_conv_2d(weights: NDArray[Any], requantization: Requantization) -> NDArray[Any]:
@@ -85,7 +77,7 @@ def pack_depthwise_conv_2d(
 ) -> NDArray[Any]:
     """int8 [height, width, channels] -> int32 words, one of three layouts."""
     taps = weights.reshape(-1, weights.shape[2])
-    channels = [_constants(taps[:, c], requantization, c) for c in range(taps.shape[1])]
+    channels = [constants(taps[:, c], requantization, c) for c in range(taps.shape[1])]
     taps = np.where([channel.constant for channel in channels], np.int8(0), taps)
     if has_planes(weights.shape[0], weights.shape[1], depth_multiplier, strides, dilations):
         return _planes(taps.reshape(weights.shape), channels)
@@ -150,62 +142,58 @@ def in_place_depthwise_conv_2d(
     return planes or (depth_multiplier == 1 and tuple(output_size) == (1, 1))
 
 
-def _constants(weights: NDArray[Any], requantization: Requantization, index: int) -> _Channel:
-    """What the kernel multiplies by, for one channel with these weights.
-
-    The kernel computes, with SMMLAR(a, b, c) = c + floor((a * b + 2^31) / 2^32),
-
-        h = SMMLAR(x, 2m - 2^32, x)        = the rounding doubling high multiply of x and m, exactly
-        y = SMMLAR(h, 2^(32-r) + 1, zero)  = zero + h / 2^r, ties away from zero,        while |h| < 2^(32-r)
-
-    In the second line h * 2^(32-r) + 2^31 is a multiple of 2^(32-r), so that adding h (the "+ 1") changes its floor only
-    where it is a multiple of 2^32, which is a tie, and h is negative, which is where half up is not away from zero.
-    For r <= 12 larger |h| do no harm: y is off by at most |h| / 2^32 + 1 and outside of int8 anyway. For larger r the
-    "+ 1" is left out if no negative tie can occur.
-    """
-    bias, multiplier, shift = (int(array[index]) for array in requantization)
-    products = weights.astype(np.int64)[:, None] * np.array(_BYTE)
-    least, most = bias + int(products.min(1).sum()), bias + int(products.max(1).sum())
-    general = _Channel(bias, multiplier, shift - _SHIFT_MARK)
-    if shift > 0 or least < -(2**31) or most >= 2**31:
-        return general
-    low, high = (_high_multiply(x, multiplier) for x in (least, most))
-    first, last = (max(-512, min(512, _rounding_divide(h, -shift))) for h in (low, high))
-    if first == last or min(first, last) >= 256 or max(first, last) <= -256:
-        return _Channel(8 * first, -(2**31), 2**30 + 1, constant=True)
-    if -shift < 2 or -shift > 31:
-        return general
-    unit = 2 ** (32 + shift)
-    if -shift <= 12 or max(-low, high) < unit:
-        return _Channel(bias, 2 * multiplier - 2**32, unit + 1)
-    half = 2 ** (-shift - 1)
-    first_tie = low + (half - low) % (2 * half)
-    return general if first_tie <= min(high, -1) else _Channel(bias, 2 * multiplier - 2**32, unit)
+def ways_conv_2d(
+    packed: NDArray[Any],
+    kernel_height: int,
+    kernel_width: int,
+    input_channels: int,
+    output_channels: int,
+    strides: tuple[int, int],
+) -> int:
+    """Which ways through the kernel a layer takes; all layers' together are ``EK_DSP_WAYS`` of layout.h."""
+    in_a_row = (kernel_height, kernel_width, *strides) == (1, 1, 1, 1) and input_channels % 4 == 0
+    plain = packed[0] != _KIND_FAST or output_channels % 2
+    return (0 if in_a_row else _WAY_CONV_GATHER) | (_WAY_CONV_PLAIN if plain else 0)
 
 
-def _high_multiply(x: int, multiplier: int) -> int:
-    return (x * multiplier + 2**30) >> 31
+def ways_fully_connected(packed: NDArray[Any], outputs: int) -> int:
+    return _WAY_FULLY_CONNECTED_PLAIN if packed[0] != _KIND_FAST or outputs % 4 else 0
 
 
-def _rounding_divide(x: int, exponent: int) -> int:
-    half = (1 << exponent) >> 1
-    return (x + half) >> exponent if x >= 0 else -((-x + half) >> exponent)
+def ways_depthwise_conv_2d(packed: NDArray[Any], output_width: int, stride: int) -> int:
+    kind = int(packed[0])
+    if kind != _KIND_PLANES:
+        return _WAY_TAPS if kind == _KIND_TAPS else _WAY_PLAIN
+    general = ((packed[1:].reshape(-1, 5)[:, 2] >> 16) & 0xFF) == 0
+    ways, left = _WAY_PLANES | (_WAY_STRIP_PLAIN if general.any() else 0), output_width
+    while left:
+        columns = strip_columns(stride, left)
+        ways |= _WAY_STRIP << (8 * stride + columns - 8)
+        left -= columns
+    return ways
+
+
+def strip_columns(stride: int, left: int) -> int:
+    """As `ek_strip_columns`: how wide the next strip of a plane is when `left` columns are left."""
+    if stride == 1:
+        return 6 if left >= 6 else 2 if left == 4 else left
+    return 3 if left in (3, 6) else 4 if left >= 4 else 1
 
 
 def _rows(
     weights: NDArray[Any], requantization: Requantization, multiple: tuple[int, int]
-) -> tuple[NDArray[Any], list[_Channel]]:
+) -> tuple[NDArray[Any], list[Channel]]:
     """Weights [channels, values] with zeros up to multiples of (values, channels), and every channel's constants."""
     outputs, values = weights.shape
     rows = np.zeros((_up(outputs, multiple[1]), _up(values, multiple[0])), np.int64)
     rows[:outputs, :values] = weights
-    channels = [_constants(weights[c], requantization, c) for c in range(outputs)]
-    channels += [_Channel(0, -(2**31), 2**30 + 1)] * (len(rows) - outputs)
+    channels = [constants(weights[c], requantization, c) for c in range(outputs)]
+    channels += [NOTHING] * (len(rows) - outputs)
     rows[[channel.constant for channel in channels]] = 0
     return rows, channels
 
 
-def _are_fast(rows: NDArray[Any], channels: Sequence[_Channel]) -> bool:
+def _are_fast(rows: NDArray[Any], channels: Sequence[Channel]) -> bool:
     """Whether the fast kernel is exact: no general arithmetic, no half and no second sum out of range."""
     fits = (256 * rows[1::2] + rows[::2]).min(initial=0) >= -(2**15)
     sums = 128 * np.abs(rows[1::2]).sum(1) + np.abs([channel.bias for channel in channels[1::2]])
@@ -213,30 +201,32 @@ def _are_fast(rows: NDArray[Any], channels: Sequence[_Channel]) -> bool:
 
 
 def _halves(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
-    return (256 * second + first).astype(np.uint16)
+    halves: NDArray[Any] = (256 * second + first).astype(np.uint16)
+    return halves
 
 
 def _join(halves: NDArray[Any]) -> NDArray[Any]:
     """Neighbours of 16 bits -> int32 words, the first one low."""
     pairs = halves.reshape(-1, 2).astype(np.uint32)
-    return (pairs[:, 0] | pairs[:, 1] << np.uint32(16)).view(np.int32)
+    words: NDArray[Any] = (pairs[:, 0] | pairs[:, 1] << np.uint32(16)).view(np.int32)
+    return words
 
 
-def _biases(pair: Sequence[_Channel], fast: bool) -> NDArray[Any]:
+def _biases(pair: Sequence[Channel], fast: bool) -> NDArray[Any]:
     """The starts of both accumulators: the pair's sum first, for the fast kernel; else the second channel's own."""
     first, second = (channel.bias for channel in pair)
     return _i32([256 * second + first if fast else second, first])
 
 
-def _multipliers(channels: Sequence[_Channel]) -> NDArray[Any]:
+def _multipliers(channels: Sequence[Channel]) -> NDArray[Any]:
     return _i32([channel.multiplier for channel in channels])
 
 
-def _factors(channels: Sequence[_Channel]) -> NDArray[Any]:
+def _factors(channels: Sequence[Channel]) -> NDArray[Any]:
     return _i32([channel.factor for channel in channels])
 
 
-def _planes(weights: NDArray[Any], channels: Sequence[_Channel]) -> NDArray[Any]:
+def _planes(weights: NDArray[Any], channels: Sequence[Channel]) -> NDArray[Any]:
     """3x3: for each channel bias, multiplier, and a word for each row: taps 0 and 1, a byte, tap 2.
 
     The first row's byte is 32 - r and the second one's 0 or 1: the factor. Or they are 0 and a shift.
@@ -245,19 +235,19 @@ def _planes(weights: NDArray[Any], channels: Sequence[_Channel]) -> NDArray[Any]
     for c, channel in enumerate(channels):
         rows = np.ascontiguousarray(weights[:, [0, 1, 1, 2], c])
         unit = channel.factor.bit_length() - 1
-        more = channel.factor - (1 << unit) if channel.factor > 0 else channel.factor + _SHIFT_MARK
+        more = channel.factor - (1 << unit) if channel.factor > 0 else channel.factor + SHIFT_MARK
         rows[:2, 2] = [unit, more] if channel.factor > 0 else [0, more]
         words += [_i32([channel.bias, channel.multiplier]), rows.view(np.int32).reshape(-1)]
     return np.concatenate(words)
 
 
-def _taps(taps: NDArray[Any], channels: Sequence[_Channel]) -> NDArray[Any]:
+def _taps(taps: NDArray[Any], channels: Sequence[Channel]) -> NDArray[Any]:
     """Any kernel: for every 4 channels 4 biases; for every 2 taps a word of channels 0 and 1 and one of 2 and 3, which
     two SXTB16 make pairs of taps; 4 multipliers; 4 factors."""
     count, width = taps.shape
     padded = np.zeros((_up(count, 2), _up(width, 4)), np.int8)
     padded[:count, :width] = taps
-    every = [*channels, *[_Channel(0, -(2**31), 2**30 + 1)] * (padded.shape[1] - width)]
+    every = [*channels, *[NOTHING] * (padded.shape[1] - width)]
     words = [_i32([_KIND_TAPS])]
     for c in range(0, len(every), 4):
         group = every[c : c + 4]
@@ -267,7 +257,7 @@ def _taps(taps: NDArray[Any], channels: Sequence[_Channel]) -> NDArray[Any]:
     return np.concatenate(words)
 
 
-def _plain(taps: NDArray[Any], channels: Sequence[_Channel]) -> NDArray[Any]:
+def _plain(taps: NDArray[Any], channels: Sequence[Channel]) -> NDArray[Any]:
     """Several outputs of a channel: biases, multipliers, factors, then the weights as they were."""
     data = np.zeros(_up(taps.size, 4), np.int8)
     data[: taps.size] = taps.reshape(-1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 # conv_2d_mve.c
-_CHANNELS, _WIDE, _FEW_PIXELS, _MANY_PIXELS, _MANY_TAPS, _COPY_BYTES, _COLUMN_BYTES = 3, 32, 40, 80, 64, 4096, 2048
+_CHANNELS, _WIDE, _FEW_PIXELS, _MANY_PIXELS, _MANY_TAPS, _COPY_BYTES = 3, 32, 48, 80, 64, 4096
 # depthwise_conv_2d_mve.c
 _SCALES, _COLUMN, _KERNEL_COLUMNS, _TILE_COLUMNS, _TILE = 256, 64, 5, 16, 4
 
@@ -31,17 +31,18 @@ class Axis(NamedTuple):
 def scratch_conv_2d(height: Axis, width: Axis, input_channels: int) -> int:
     """Bytes: the sums of a block of pixels, and a copy of its input rows or columns where the kernel needs one."""
     taps = height.kernel * width.kernel * input_channels
-    most = _MANY_PIXELS if taps >= _MANY_TAPS else _FEW_PIXELS
-    sums = 4 * _CHANNELS * most
     one_tap = height.kernel == width.kernel == 1
     if not one_tap and (width.dilation != 1 or width.kernel * input_channels < _WIDE):
         column = _up(taps, 16)
-        most = min(max(_COLUMN_BYTES // column // 2 * 2, 2), most)
+        most = min(max(_COPY_BYTES // column // 2 * 2, 2), _MANY_PIXELS)
         pixels = width.output if width.output <= most else _share(width.output, most)
         row = (pixels - 1) * width.stride + (width.kernel - 1) * width.dilation + 1
-        return _up(sums + most * column + _WIDE + row * input_channels, 16)
+        return _up(4 * _CHANNELS * most + most * column + _WIDE + row * input_channels, 16)
+    most = _MANY_PIXELS if taps >= _MANY_TAPS else _FEW_PIXELS
+    sums = 4 * _CHANNELS * most
     if not height.padded and not width.padded:
         return sums
+
     def copied(lines: int, pixels: int) -> int:
         columns = (pixels - 1) * width.stride + width.kernel
         return ((lines - 1) * height.stride + (height.kernel - 1) * height.dilation + 1) * columns * input_channels

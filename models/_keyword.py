@@ -51,7 +51,7 @@ def keyword_model(
     detector = {"kind": "keyword", "labels": labels, "tables": lambda: {"levels": _mfcc().levels(settings)}}
     audio = TensorSpec("audio", "int16", ("samples",))
     frames = TensorSpec("features", "int8", ("frames", settings.features))
-    features = TensorSpec("features", "int8", (1, rules.frames, settings.features, 1))
+    features = TensorSpec("window", "int8", (1, rules.frames, settings.features, 1))
     return Model(
         name=name,
         family="keyword",
@@ -79,7 +79,7 @@ def keyword_model(
         pipeline=_keyword_pipeline,
         assets=(),
         prepare=lambda checkpoint, folder: _facts(checkpoint, labels, settings, rules),
-        licence_text="data/ds-cnn-kws-licence.txt",
+        licence_text="data/mlperf-tiny-licence.txt",
         golden="data/golden-yes.wav",
         samples=lambda folder: _samples(folder, labels),
         size=lambda recipe: flash,
@@ -106,7 +106,7 @@ def wakeword_model(
     detector = {"kind": "wakeword", "labels": (name,), "limit": rules.limit}
     audio = TensorSpec("audio", "int16", ("samples",))
     frames = TensorSpec("features", "int8", ("frames", settings.features))
-    features = TensorSpec("features", "int8", (1, rules.stride, settings.features))
+    features = TensorSpec("window", "int8", (1, rules.stride, settings.features))
     return Model(
         name=name,
         family="keyword",

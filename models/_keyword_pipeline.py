@@ -106,7 +106,7 @@ class KeywordSpotter:
 
     def _scores(self, features: NDArray[np.int8]) -> NDArray[np.uint8]:
         """Features of one look, [frames, features] -> scores 0..255 by class."""
-        output = self._network({"features": features[None, :, :, None]})["scores"][0]
+        output = self._network({"window": features[None, :, :, None]})["scores"][0]
         scores: NDArray[np.uint8] = (output.astype(np.int16) + 128).astype(np.uint8)
         return scores
 
@@ -185,7 +185,7 @@ class WakewordSpotter:
         reset(self._network)
         out = np.zeros(len(features) // stride, np.uint8)
         for i in range(len(out)):
-            feeds = {"features": features[None, i * stride : (i + 1) * stride]}
+            feeds = {"window": features[None, i * stride : (i + 1) * stride]}
             out[i] = self._network(feeds)["probability"].reshape(-1)[0]
             progress(i + 1, len(out))
         return out

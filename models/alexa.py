@@ -11,6 +11,6 @@ MODEL = wakeword_model(
     55_856,
     cutoff=0.9,
     parameters=24_481,
-    flash=50_000,
-    ram=20_000,
+    flash=53_000,
+    ram=10_600,
 )

@@ -22,6 +22,6 @@ MODEL = keyword_model(
         _source(f"https://raw.githubusercontent.com/mlcommons/tiny/{_REVISION}/{_FOLDER}/kws_ref_model.tflite"),
     ),
     parameters=22_604,
-    flash=48_000,
-    ram=24_000,
+    flash=50_000,
+    ram=14_500,
 )

@@ -11,6 +11,6 @@ MODEL = wakeword_model(
     52_272,
     cutoff=0.97,
     parameters=22_111,
-    flash=48_000,
-    ram=20_000,
+    flash=50_000,
+    ram=10_300,
 )

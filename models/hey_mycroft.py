@@ -11,6 +11,6 @@ MODEL = wakeword_model(
     57_248,
     cutoff=0.95,
     parameters=25_121,
-    flash=50_000,
-    ram=20_000,
+    flash=55_500,
+    ram=11_500,
 )

@@ -11,6 +11,6 @@ MODEL = wakeword_model(
     80_824,
     cutoff=0.85,
     parameters=37_185,
-    flash=64_000,
-    ram=24_000,
+    flash=69_000,
+    ram=10_500,
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import tempfile
-import zipfile
 from pathlib import Path
 
 from edgekit.errors import BadInput, boundary
+from edgekit.targets._archive import write_zip
 from edgekit.targets._firmware import firmware_of
 from edgekit.targets._golden_c import AUDIO, VECTORS, vectors_of, write_golden
 
@@ -38,11 +38,7 @@ def arduino(bundle: Path, out: Path, name: str = "", version: str = "0.0.0") -> 
         raise BadInput(f"an Arduino library of this model cannot be named {name!r}.", hint="Choose another --out.")
     files[f"src/{name}.h"] = _umbrella(["network.h", "detector.h"] if sound else ["network.h"]).encode()
     files["library.properties"] = _properties(name, version).encode()
-    with boundary(), zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file, content in sorted(files.items()):
-            entry = zipfile.ZipInfo(f"{name}/{file}")  # of 1980, so that the same bundle gives the same bytes
-            entry.create_system, entry.external_attr = 3, 0o644 << 16
-            archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
+    write_zip({f"{name}/{file}": content for file, content in files.items()}, out)
 
 
 def _example(bundle: Path, firmware: Path, name: str, sound: bool) -> dict[str, bytes]:

@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 
 from edgekit.errors import BadInput, UnknownName, boundary
+from edgekit.targets._archive import write_zip
 from edgekit.targets._golden_c import (
     VECTORS,
-    features_of,
-    read_wav,
+    sound_of,
     vectors_of,
     write_golden,
     write_golden_audio,
@@ -20,9 +20,6 @@ SOURCES = Path(__file__).parent / "firmware"
 
 #: Golden data that a bundle carries as C text, of which a byte takes four.
 _GOLDEN_BYTES = 2_000_000
-
-#: Features are made in floating point, which rounds otherwise where a processor multiplies and adds at once.
-_FEATURE_STEPS = 1
 
 #: What the programs take from the model's C.
 _NETWORK = "network.h"
@@ -45,14 +42,32 @@ def pack(bundle: Path, processor: str) -> None:
         _golden(bundle, folder)
 
 
+def project(bundle: Path, out: Path) -> None:
+    """Write the CMake project and the model's C, with the licences, as a .zip.
+
+    Raises:
+        BadInput: not a firmware bundle.
+    """
+    firmware = firmware_of(bundle)
+    folders = (firmware, bundle / "src", bundle / "licences")
+    with boundary():
+        files = {
+            f"{bundle.resolve().name}/{file.relative_to(bundle).as_posix()}": file.read_bytes()
+            for folder in folders
+            for file in folder.rglob("*")
+            if file.is_file()
+        }
+    write_zip(files, out)
+
+
 def _golden(bundle: Path, folder: Path) -> None:
     """Golden data of the bundle as C in `folder`: what there is of vectors, sound and features."""
     vectors = vectors_of(bundle)
     if vectors:
         write_golden(folder, vectors, _GOLDEN_BYTES)
-    sound = bundle / "golden" / "input.wav"
-    if (bundle / "src" / "frontend.h").is_file() and sound.is_file():
-        write_golden_audio(folder, read_wav(sound), features_of(bundle), _FEATURE_STEPS)
+    sound = sound_of(bundle) if (bundle / "src" / "frontend.h").is_file() else None
+    if sound:
+        write_golden_audio(folder, *sound)
 
 
 def processors() -> list[str]:

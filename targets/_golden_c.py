@@ -20,6 +20,7 @@ Vectors: TypeAlias = "Sequence[tuple[Tensors, Tensors]]"
 
 VECTORS = "golden_vectors.h"
 AUDIO = "golden_audio.h"
+_WAV = "input.wav"
 
 #: What the emulated boards hold besides the firmware (firmware/boards/*.ld) is 16 MB; as C text a byte takes four.
 MOST_BYTES = 8_000_000
@@ -70,15 +71,20 @@ def vectors_of(bundle: Path) -> Vectors:
     return [([array[i] for array in sides[0]], [array[i] for array in sides[1]]) for i in range(len(sides[0][0]))]
 
 
-def features_of(bundle: Path) -> NDArray[Any] | None:
-    """The golden features that the exporter left in `bundle`: golden/frontend.output.0.npy, int8 [frames, ...]."""
+def sound_of(bundle: Path) -> tuple[NDArray[Any], NDArray[Any] | None] | None:
+    """The golden sound in `bundle`, int16 [n], and the features of it, int8 [frames, features].
+
+    The exporter leaves both where it called the frontend once, golden/frontend.{input,output}.0.npy, int16 [1, n] and
+    int8 [1, frames, features]. Else there is only golden/input.wav, or nothing.
+    """
     import numpy as np
 
-    file = bundle / "golden" / "frontend.output.0.npy"
-    if not file.is_file():
-        return None
-    features: NDArray[Any] = np.load(file, allow_pickle=False)
-    return features.reshape(len(features), -1)
+    given, made, sound = (bundle / "golden" / name for name in ("frontend.input.0.npy", "frontend.output.0.npy", _WAV))
+    if given.is_file() and made.is_file():
+        samples, features = (np.load(file, allow_pickle=False) for file in (given, made))
+        if len(samples) == len(features) == 1:
+            return samples.reshape(-1), features.reshape(-1, features.shape[-1])
+    return (read_wav(sound), None) if sound.is_file() else None
 
 
 def write_golden_audio(

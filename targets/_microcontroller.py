@@ -9,9 +9,11 @@ from typing import Any
 
 from edgekit.core import Measurement, Recipe, Target
 from edgekit.errors import BadInput
+from edgekit.targets._arduino import arduino
 from edgekit.targets._boards import boards_of
 from edgekit.targets._counts import Counts, bench
-from edgekit.targets._firmware import pack
+from edgekit.targets._estimates import estimates
+from edgekit.targets._firmware import pack, project
 from edgekit.targets._self_test import self_test
 from edgekit.targets._toolchain import MACHINES
 
@@ -61,7 +63,7 @@ def target(name: str, *, processor: str, layout: str, flash: int, ram: int) -> T
         return {"device": "qemu", "board": MACHINES[name].board, **asdict(self_test(bundle, MACHINES[name]))}
 
     def measure(bundle: Path) -> Mapping[str, Any]:
-        return _report(bench(bundle, MACHINES[name]), MACHINES[name].board)
+        return _report(bench(bundle, MACHINES[name]), name)
 
     return Target(
         name=name,
@@ -76,12 +78,17 @@ def target(name: str, *, processor: str, layout: str, flash: int, ram: int) -> T
         pack=lay_out,
         boards=boards_of(name),
         prove=prove,
+        forms={"cmake": ("-cmake.zip", project), "arduino": ("-arduino.zip", arduino)},
         measure=measure,
     )
 
 
-def _report(counts: Counts, board: str) -> dict[str, Any]:
-    """Counts as measurements (each of one process, one value per repeat) and facts."""
+def _report(counts: Counts, name: str) -> dict[str, Any]:
+    """Counts as measurements (each of one process, one value per repeat), by layer, and what they let one estimate."""
+    boards = boards_of(name).values()
+    times = estimates("network", counts.inference, boards)
+    if counts.frontend:
+        times += estimates("frontend, one frame", counts.frontend, boards)
     series = {"network.instructions": counts.inference, "network.init.instructions": (counts.init,)}
     if counts.frontend:
         series["frontend.instructions"] = counts.frontend
@@ -93,11 +100,12 @@ def _report(counts: Counts, board: str) -> dict[str, Any]:
         sizes |= {f"footprint_sound.{kind}": size for kind, size in counts.footprint_sound.items()}
     return {
         "device": "qemu",
-        "board": board,
+        "board": MACHINES[name].board,
         "fidelity": "emulated",
         "measurements": (
             *(Measurement(name, _INSTRUCTIONS, (values,)) for name, values in series.items()),
             *(Measurement(name, "B", ((float(size),),)) for name, size in sizes.items()),
         ),
         "layers": [{"name": layer.name, "instructions": list(layer.instructions)} for layer in counts.layers],
+        "estimates": times,
     }

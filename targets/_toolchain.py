@@ -151,7 +151,7 @@ def _call(command: list[str], folder: Path) -> None:
         raise DeviceFailed(f"{Path(command[0]).name} did not come to an end within {_SECONDS} s.") from exc
     except OSError as exc:
         raise DeviceFailed(f"{command[0]} could not be started: {exc.strerror}.", hint=INSTALL) from exc
-    if any(f"{part}: No such file" in done.stderr for part in ("picolibc.specs", "string.h")):
+    if done.returncode and any(part in done.stderr for part in ("'picolibc.specs'", "string.h: No such file")):
         raise MissingExtra(f"{Path(command[0]).name} has no C library beside it.", hint=INSTALL)
     if done.returncode:
         raise DeviceFailed(

@@ -12,14 +12,16 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-TYPES = {"float32": 0, "int32": 2, "uint8": 3, "int16": 7, "int8": 9}
+TYPES = {"float32": 0, "int32": 2, "uint8": 3, "int64": 4, "int16": 7, "int8": 9}
 Shape = tuple[int, ...]
 
 
 class Builder:
-    """A .tflite in the making; tensors and operators are added in order."""
+    """A .tflite in the making; tensors and operators are added in order. `dtype` is that of its activations: int8, or
+    int16, which is symmetric (every zero point becomes 0)."""
 
-    def __init__(self) -> None:
+    def __init__(self, dtype: str = "int8") -> None:
+        self.dtype = dtype
         self.model = schema.ModelT()
         self.model.version, self.model.buffers, self.model.operatorCodes = 3, [schema.BufferT()], []
         self.graph = schema.SubGraphT()
@@ -29,13 +31,15 @@ class Builder:
     def tensor(
         self,
         shape: Shape,
-        dtype: str = "int8",
+        dtype: str | None = None,
         scale: float | Sequence[float] | None = 0.05,
         zero: int = 0,
         data: NDArray[Any] | None = None,
         axis: int = 0,
     ) -> int:
         one = schema.TensorT()
+        dtype = dtype or (self.dtype if data is None else data.dtype.name)
+        zero = 0 if dtype == "int16" else zero
         one.shape, one.type, one.name = np.array(shape, np.int32), TYPES[dtype], f"t{len(self.graph.tensors)}"
         if scale is not None:
             one.quantization = schema.QuantizationParametersT()
@@ -92,6 +96,7 @@ class Case:
     multiplier: int = 1
     zero: int = -3
     per_channel: bool = True
+    dtype: str = "int8"
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -103,13 +108,22 @@ class Case:
         return math.ceil(size / self.stride[axis]) if self.same else math.ceil((size - kernel + 1) / self.stride[axis])
 
     @property
+    def finer(self) -> int:
+        """How many steps of this dtype make one of int8."""
+        return 256 if self.dtype == "int16" else 1
+
+    def values(self, shape: Shape) -> NDArray[Any]:
+        info = np.iinfo(self.dtype)
+        return self.rng.integers(info.min, info.max + 1, shape).astype(self.dtype)
+
+    @property
     def image(self) -> Shape:
         return (1, self.height, self.width, self.channels)
 
 
 def product(case: Case, name: str) -> bytes:
     """CONV_2D, DEPTHWISE_CONV_2D or FULLY_CONNECTED with random weights, scales and biases."""
-    rng, b = case.rng, Builder()
+    rng, b = case.rng, Builder(case.dtype)
     outputs = case.channels * case.multiplier if name == "DEPTHWISE_CONV_2D" else case.outputs
     shapes: dict[str, tuple[Shape, Shape, int]] = {
         "CONV_2D": (case.image, (outputs, *case.kernel, case.channels), 0),
@@ -123,14 +137,23 @@ def product(case: Case, name: str) -> bytes:
     scales = rng.uniform(0.001, 0.02, outputs if case.per_channel else 1)
     terms = values.size // outputs
     scale = float(case.extra.get("scale", 0.05 * 0.01 * math.sqrt(terms) * 50 / 30 * rng.uniform(0.3, 2)))
-    x = b.tensor(source, scale=0.05, zero=case.zero)
+    x = b.tensor(source, scale=0.05 / case.finer, zero=case.zero)
     w = b.tensor(weights, scale=scales, data=values, axis=axis)
-    bias = rng.integers(-20000, 20000, outputs).astype(np.int32)
-    inputs = [x, w, b.tensor((outputs,), "int32", [0.05 * s for s in scales], data=bias)]
+    bias = rng.integers(-20000, 20000, outputs) * case.finer
+    inputs = [x, w]
+    if kind := _bias(case, name):
+        inputs.append(b.tensor((outputs,), kind, [0.05 / case.finer * s for s in scales], data=bias.astype(kind)))
     out = (1, case.size(0), case.size(1), outputs) if name != "FULLY_CONNECTED" else (case.height, outputs)
-    y = b.tensor(out, scale=scale, zero=int(rng.integers(-128, 100)))
+    y = b.tensor(out, scale=scale / case.finer, zero=int(rng.integers(-128, 100)))
     b.add(name, inputs, [y], _options(case, name))
     return b.finish([x], [y])
+
+
+def _bias(case: Case, name: str) -> str:
+    """The dtype of a product's bias, "" where it has none."""
+    if case.dtype == "int8":
+        return "int32"
+    return ("int64", "", "int64" if name == "DEPTHWISE_CONV_2D" else "int32")[case.seed % 3]
 
 
 def _options(case: Case, name: str) -> Any:
@@ -148,7 +171,7 @@ def _options(case: Case, name: str) -> Any:
 
 
 def pool(case: Case, name: str) -> bytes:
-    b = Builder()
+    b = Builder(case.dtype)
     x = b.tensor(case.image, scale=0.1, zero=case.zero)
     y = b.tensor((1, case.size(0), case.size(1), case.channels), scale=0.1, zero=case.zero)
     options = schema.Pool2DOptionsT()
@@ -160,7 +183,7 @@ def pool(case: Case, name: str) -> bytes:
 
 
 def mean(case: Case, name: str = "MEAN") -> bytes:
-    b = Builder()
+    b = Builder(case.dtype)
     x = b.tensor(case.image, scale=0.1, zero=case.zero)
     y = b.tensor((1, 1, 1, case.channels), scale=float(case.rng.uniform(0.03, 0.2)), zero=5)
     options = schema.ReducerOptionsT()
@@ -171,13 +194,13 @@ def mean(case: Case, name: str = "MEAN") -> bytes:
 
 def binary(case: Case, name: str) -> bytes:
     """ADD, SUB or MUL of two computed operands, a constant one, or one that is broadcast."""
-    rng, b = case.rng, Builder()
+    rng, b = case.rng, Builder(case.dtype)
     form = case.seed % 3
     other = case.image if form < 2 else (1, 1, 1, case.channels)
-    data = rng.integers(-128, 128, other).astype(np.int8) if form else None
-    x = b.tensor(case.image, scale=float(rng.uniform(0.01, 0.1)), zero=case.zero)
-    z = b.tensor(other, scale=float(rng.uniform(0.01, 0.1)), zero=7, data=data)
-    scale = float(rng.uniform(0.02, 0.2)) * (3 if name == "MUL" else 1)
+    data = case.values(other) if form else None
+    x = b.tensor(case.image, scale=float(rng.uniform(0.01, 0.1)) / case.finer, zero=case.zero)
+    z = b.tensor(other, scale=float(rng.uniform(0.01, 0.1)) / case.finer, zero=7, data=data)
+    scale = float(rng.uniform(0.02, 0.2)) / case.finer * (3 if name == "MUL" else 1)
     y = b.tensor(case.image, scale=scale, zero=int(rng.integers(-100, 100)))
     options = {"ADD": schema.AddOptionsT, "SUB": schema.SubOptionsT, "MUL": schema.MulOptionsT}[name]()
     options.fusedActivationFunction = case.activation
@@ -186,10 +209,10 @@ def binary(case: Case, name: str) -> bytes:
 
 
 def softmax(case: Case, name: str = "SOFTMAX") -> bytes:
-    b = Builder()
+    b = Builder(case.dtype)
     shape = (case.height, case.channels)
-    x = b.tensor(shape, scale=float(case.rng.uniform(0.02, 0.5)), zero=case.zero)
-    y = b.tensor(shape, scale=1 / 256, zero=-128)
+    x = b.tensor(shape, scale=float(case.rng.uniform(0.02, 0.5)) / case.finer, zero=case.zero)
+    y = b.tensor(shape, scale=1 / 256 if case.dtype == "int8" else 1 / 32768, zero=-128)
     options = schema.SoftmaxOptionsT()
     options.beta = 1.0
     b.add(name, [x], [y], options)
@@ -212,8 +235,8 @@ def unary(case: Case, name: str) -> bytes:
 
 def edges(case: Case, name: str = "") -> bytes:
     """float32 -> int8 -> float32."""
-    b = Builder()
-    x, y = b.tensor(case.image, "float32", None), b.tensor(case.image, scale=0.03, zero=case.zero)
+    b = Builder(case.dtype)
+    x, y = b.tensor(case.image, "float32", None), b.tensor(case.image, scale=0.03 / case.finer, zero=case.zero)
     z = b.tensor(case.image, "float32", None)
     b.add("QUANTIZE", [x], [y], schema.QuantizeOptionsT())
     b.add("DEQUANTIZE", [y], [z], schema.DequantizeOptionsT())
@@ -222,7 +245,7 @@ def edges(case: Case, name: str = "") -> bytes:
 
 def moves(case: Case, name: str) -> bytes:
     """The operators that compute nothing."""
-    b = Builder()
+    b = Builder(case.dtype)
     x = b.tensor(case.image, scale=0.1, zero=case.zero)
 
     def same(shape: Shape) -> int:

@@ -258,6 +258,7 @@ class Target:
         boards: name -> a part of this class, whose budgets ``--board`` takes.
         prove: bundle folder -> facts; runs the bundle's golden vectors on the device. Raises ParityFailed or
             DeviceFailed, MissingExtra where the device is absent. None where only this machine can run it.
+        forms: name -> (suffix, writer of (bundle folder, file)): forms of its own for `package`.
         measure: bundle folder -> what the device counted, as measurements and facts. None: `bench` measures this
             machine.
     """
@@ -276,6 +277,7 @@ class Target:
     boards: Mapping[str, Board] = field(default_factory=dict)
     prove: Callable[[Path], Mapping[str, Any]] | None = None
     measure: Callable[[Path], Mapping[str, Any]] | None = None
+    forms: Mapping[str, tuple[str, Callable[[Path, Path], None]]] = field(default_factory=dict)
 
 
 class Runner(Protocol):
@@ -413,8 +415,8 @@ class Report:
     measurements: tuple[Measurement, ...]
     warnings: tuple[str, ...] = ()
     outputs: Sequence[str] = ()
-    layers: Sequence[Mapping[str, Any]] = ()
-    estimates: Sequence[Mapping[str, Any]] = ()
+    layers: tuple[Mapping[str, Any], ...] = ()
+    estimates: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

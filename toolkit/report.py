@@ -54,6 +54,8 @@ _LARGEST = 64 * 1024 * 1024
 _SCALES = {
     "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
     "B": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
+    "instructions": ((1e6, "M instructions"), (1e3, "k instructions"), (1.0, "instructions")),
+    "cycles": ((1e6, "M cycles"), (1e3, "k cycles"), (1.0, "cycles")),
 }
 
 

@@ -9,6 +9,12 @@
 
 #include "frontend_tables.h"
 
+#ifdef __ARM_FEATURE_DSP
+#include "micro_frontend_dsp.h"
+#else
+#include "micro_frontend_plain.h"
+#endif
+
 #define HALF 256 /* complex points: the transform of 512 real samples is one of half as many pairs */
 #define NOISE_BITS 14
 #define SMOOTHING_BITS 10 /* the noise estimate has so many bits more than the signal */
@@ -16,11 +22,6 @@
 #define RATIO_BITS 12 /* of the signal-to-noise ratio */
 #define OUTPUT_BITS 6
 #define LN2 45426u /* 16 bits */
-
-/* Between roundings: a sum of two products of quarters never leaves 16 bits, so only what is stored wraps around. */
-typedef struct {
-    int32_t re, im;
-} wide;
 
 static int16_t samples[FRONTEND_WINDOW];
 static size_t held; /* samples in the window so far */
@@ -36,119 +37,70 @@ static int bit_length(uint32_t value)
     return value ? 32 - __builtin_clz(value) : 0;
 }
 
-static int16_t wrapped(int32_t value)
+/* Windows the samples; returns by how many bits they can be scaled up. */
+static int apply_window(void)
 {
-    return (int16_t)value;
-}
-
-static complex16 stored(int32_t re, int32_t im)
-{
-    return (complex16){wrapped(re), wrapped(im)};
-}
-
-/* x / 4 and x / 2 as KISS FFT rounds them. */
-static wide quarter(complex16 a)
-{
-    return (wide){(a.re * 8191 + (1 << 14)) >> 15, (a.im * 8191 + (1 << 14)) >> 15};
-}
-
-static wide halved(complex16 a)
-{
-    return (wide){(a.re * 16383 + (1 << 14)) >> 15, (a.im * 16383 + (1 << 14)) >> 15};
-}
-
-/* a * b in 15 fractional bits. */
-static wide product(wide a, complex16 b)
-{
-    return (wide){(a.re * b.re - a.im * b.im + (1 << 14)) >> 15, (a.re * b.im + a.im * b.re + (1 << 14)) >> 15};
-}
-
-static void butterfly(complex16 *at, size_t span, wide zero, wide one, wide two, wide three)
-{
-    wide total = {zero.re + two.re, zero.im + two.im}, rest = {zero.re - two.re, zero.im - two.im};
-    wide plus = {one.re + three.re, one.im + three.im}, minus = {one.re - three.re, one.im - three.im};
-    at[0] = stored(total.re + plus.re, total.im + plus.im);
-    at[span] = stored(rest.re + minus.im, rest.im - minus.re);
-    at[2 * span] = stored(total.re - plus.re, total.im - plus.im);
-    at[3 * span] = stored(rest.re - minus.im, rest.im + minus.re);
-}
-
-static wide scaled_quarter(complex16 a, int shift)
-{
-    return quarter(stored((int32_t)((uint32_t)a.re << shift), (int32_t)((uint32_t)a.im << shift)));
+    uint32_t seen = 0; /* bits that any sample's size has; -32768 has no size in 16 bits, and does not count */
+    int16_t *out = (int16_t *)scratch.windowed;
+    for (size_t i = 0; i < FRONTEND_WINDOW; i++) {
+        int32_t value = samples[i] * window[i] >> 12;
+        seen |= (uint32_t)(value < 0 ? -value : value);
+        out[i] = (int16_t)value;
+    }
+    memset(scratch.windowed + FRONTEND_WINDOW / 2, 0, sizeof scratch.windowed - sizeof samples);
+    return 15 - bit_length(seen & 0x7FFF);
 }
 
 /* The transform of the windowed samples, scaled up by `shift` bits, divided by 256, in `points`. */
 static void transform(int shift)
 {
-    for (size_t i = 0; i < HALF / 4; i++) { /* the first stage turns by nothing, and puts points into order */
-        const complex16 *from = scratch.windowed + ((i & 3) << 4 | (i & 12) | i >> 4); /* the base-4 digits, reversed */
-        butterfly(points + 4 * i, 1, scaled_quarter(from[0], shift), scaled_quarter(from[64], shift),
-                  scaled_quarter(from[128], shift), scaled_quarter(from[192], shift));
+    for (size_t i = 0; i < HALF / 4; i++) { /* puts points into order: the base-4 digits of the index, reversed */
+        first_butterfly(points + 4 * i, scratch.windowed + ((i & 3) << 4 | (i & 12) | i >> 4), shift);
     }
     for (size_t span = 4; span < HALF; span *= 4) {
         size_t stride = HALF / (4 * span);
         for (size_t k = 0; k < span; k++) {
             complex16 w1 = twiddles[k * stride], w2 = twiddles[2 * k * stride], w3 = twiddles[3 * k * stride];
             for (complex16 *at = points + k; at < points + HALF; at += 4 * span) {
-                butterfly(at, span, quarter(at[0]), product(quarter(at[span]), w1), product(quarter(at[2 * span]), w2),
-                          product(quarter(at[3 * span]), w3));
+                turned_butterfly(at, span, w1, w2, w3);
             }
         }
     }
-}
-
-static uint32_t squared(int32_t re, int32_t im)
-{
-    return (uint32_t)(re * re) + (uint32_t)(im * im);
 }
 
 /* The energies of the real signal's bins 1..255 from the transform of its pairs. */
 static void measure_energy(void)
 {
     for (size_t k = 1; k <= HALF / 2; k++) {
-        wide low = halved(points[k]), high = halved(stored(points[HALF - k].re, -points[HALF - k].im));
-        wide both = {low.re + high.re, low.im + high.im};
-        wide turned = product((wide){low.re - high.re, low.im - high.im}, split_twiddles[k - 1]);
-        turned = (wide){wrapped(turned.re), wrapped(turned.im)};
-        scratch.energy[k] = squared((both.re + turned.re) >> 1, (both.im + turned.im) >> 1);
-        scratch.energy[HALF - k] = squared((both.re - turned.re) >> 1, (turned.im - both.im) >> 1);
+        uint32_t *energies[2] = {&scratch.energy[k], &scratch.energy[HALF - k]};
+        split(points + k, points + HALF - k, split_twiddles + k - 1, energies);
     }
 }
 
-/* Windows the samples; returns by how many bits they can be scaled up. */
-static int apply_window(void)
+/* The square root, rounded down: a straight line that is off by 4 % at most, and two steps of Newton's. */
+static uint32_t floor_root(uint32_t value)
 {
-    int16_t loudest = 0; /* -32768 has no absolute value in 16 bits, and does not count */
-    for (size_t i = 0; i < FRONTEND_WINDOW; i += 2) {
-        int16_t re = wrapped(samples[i] * window[i] >> 12), im = wrapped(samples[i + 1] * window[i + 1] >> 12);
-        int16_t size_re = wrapped(re < 0 ? -re : re), size_im = wrapped(im < 0 ? -im : im);
-        loudest = size_re > loudest ? size_re : loudest;
-        loudest = size_im > loudest ? size_im : loudest;
-        scratch.windowed[i / 2] = (complex16){re, im};
+    if (!value) {
+        return 0;
     }
-    memset(scratch.windowed + FRONTEND_WINDOW / 2, 0, sizeof scratch.windowed - sizeof samples);
-    return 15 - bit_length((uint32_t)loudest);
+    int shift = __builtin_clz(value) & ~1;
+    uint32_t scaled = value << shift; /* at least 2^30 */
+    uint32_t found = ((scaled >> 15) * 21845u >> 16) + 23210u;
+    found = (found + scaled / found) >> 1;
+    found = (found + scaled / found) >> 1; /* at most one too high: the mean is never below the root */
+    found -= (uint64_t)found * found > scaled;
+    return found >> shift / 2;
 }
 
 /* The nearest integer to the square root, but at most 65535 where the value has 32 bits. */
 static uint32_t root(uint64_t value)
 {
     int excess = value >> 32 ? (bit_length((uint32_t)(value >> 32)) + 1) / 2 : 0;
-    uint32_t rest = (uint32_t)(value >> 2 * excess);
-    uint32_t found = 0;
-    for (uint32_t bit = 1u << 30; bit; bit >>= 2) { /* of the highest 32 bits, digit by digit */
-        if (rest >= found + bit) {
-            rest -= found + bit;
-            found = (found >> 1) + bit;
-        } else {
-            found >>= 1;
-        }
-    }
+    uint32_t found = floor_root((uint32_t)(value >> 2 * excess));
     if (!excess) {
-        return found + (rest > found && found != 0xFFFF);
+        return found + ((uint32_t)value - found * found > found && found != 0xFFFF);
     }
-    /* One step of Newton's gives the others; it ends at most one too high. */
+    /* One step of Newton's gives the lower bits; it ends at most one too high. */
     uint32_t start = found << excess;
     uint64_t missing = value - (uint64_t)start * start;
     start += (uint32_t)(missing >> excess) / (2 * found);

@@ -1,8 +1,8 @@
 /* CONV_2D in portable C: gather the patch under the kernel, then one dot product per output channel. */
 #include "arithmetic.h"
-#include "edgekit.h"
 
 #if defined(EK_PATH_PORTABLE)
+#include "portable.h"
 
 /* The input under the kernel at output (y, x) as one row; taps outside read as the zero point. */
 static void gather(const ek_conv_2d_layer *l, const int8_t *input, int y, int x, int8_t *patch) {
@@ -20,24 +20,17 @@ static void gather(const ek_conv_2d_layer *l, const int8_t *input, int y, int x,
 }
 
 void ek_conv_2d(const ek_conv_2d_layer *layer, const int8_t *input, void *scratch, int8_t *output) {
-    const ek_requantization *const q = &layer->requantization;
     const int taps = layer->kernel_height * layer->kernel_width;
     const int size = taps * layer->input_channels;
     const int direct = taps == 1 && layer->stride_height == 1 && layer->stride_width == 1;
     for (int y = 0; y < layer->output_height; y++) {
-        for (int x = 0; x < layer->output_width; x++) {
+        for (int x = 0; x < layer->output_width; x++, output += layer->output_channels) {
             const int8_t *patch = input + (size_t)(y * layer->output_width + x) * (size_t)size;
             if (!direct) {
                 gather(layer, input, y, x, scratch);
                 patch = scratch;
             }
-            const int8_t *w = layer->weights;
-            for (int o = 0; o < layer->output_channels; o++) {
-                int32_t sum = q->bias[o];
-                for (int k = 0; k < size; k++) sum += patch[k] * *w++;
-                const int32_t scaled = ek_scale(sum, q->multiplier[o], q->shift[o]) + q->zero_point;
-                *output++ = (int8_t)ek_clamp(scaled, q->low, q->high);
-            }
+            ek_dot_rows(&layer->requantization, patch, layer->weights, size, layer->output_channels, output);
         }
     }
 }

@@ -37,7 +37,7 @@ typedef struct {
     "sxtb16.w r3, r3\n" \
     "smlad r12, r3, r6, r11\n smlad lr, r3, r7, r11\n smlad r11, r3, r5, r11\n" HALF_UNIT("r4")
 
-__attribute__((naked, noinline)) static void run_block(const block *b __attribute__((unused))) {
+EK_ASSEMBLY void run_block(const block *b EK_UNUSED) {
     __asm__(
         "push {r4-r11, lr}\n"
         "sub sp, #32\n"
@@ -106,22 +106,22 @@ static __attribute__((cold)) void run_plainly(const block *b, int units, int pix
 }
 
 /* `units` times 4 bytes of each of 3 pixels, unpacked: 12 instructions for 12 values. Returns the end of `to`. */
-EK_INLINE uint32_t *unpack(uint32_t *to, const int8_t *const from[PIXELS], int units) {
 #if defined(EK_DSP_INSTRUCTIONS)
-    const int8_t *a = from[0], *b = from[1], *c = from[2];
-    __asm__ volatile(
+EK_ASSEMBLY uint32_t *unpack(uint32_t *to EK_UNUSED, const int8_t *const from[PIXELS] EK_UNUSED, int units EK_UNUSED) {
+    __asm__(
+        "push {r4-r10, lr}\n"
+        "ldm r1, {r1, r3, r12}\n"
         "1:\n"
-        "ldr r4, [%1], #4\n ldr r5, [%2], #4\n ldr r6, [%3], #4\n"
-        "sxtb16 r8, r4, ror #8\n sxtb16 r9, r5, ror #8\n sxtb16 r10, r6, ror #8\n"
+        "ldr r4, [r1], #4\n ldr r5, [r3], #4\n ldr r6, [r12], #4\n"
+        "sxtb16 r7, r4, ror #8\n sxtb16 r8, r5, ror #8\n sxtb16 r9, r6, ror #8\n"
         "sxtb16 r4, r4\n sxtb16 r5, r5\n sxtb16 r6, r6\n"
-        "stm %0!, {r4, r5, r6, r8, r9, r10}\n"
-        "subs %4, #1\n"
+        "stm r0!, {r4-r9}\n"
+        "subs r2, #1\n"
         "bne 1b\n"
-        : "+r"(to), "+r"(a), "+r"(b), "+r"(c), "+r"(units)
-        :
-        : "r4", "r5", "r6", "r8", "r9", "r10", "cc", "memory");
-    return to;
+        "pop {r4-r10, pc}\n");
+}
 #else
+static uint32_t *unpack(uint32_t *to, const int8_t *const from[PIXELS], int units) {
     for (int i = 0; i < units; ++i, to += 2 * PIXELS)
         for (int p = 0; p < PIXELS; ++p) {
             const uint32_t bytes = ek_load_u32(from[p] + 4 * i);
@@ -129,8 +129,8 @@ EK_INLINE uint32_t *unpack(uint32_t *to, const int8_t *const from[PIXELS], int u
             to[PIXELS + p] = ek_sxtb16_odd(bytes);
         }
     return to;
-#endif
 }
+#endif
 
 /* memcpy for a few bytes, without a call. */
 EK_INLINE void copy_bytes(int8_t *to, const int8_t *from, int count) {
@@ -144,72 +144,85 @@ EK_INLINE void fill_bytes(int8_t *to, int32_t value, int count) {
 
 /* Where the next output pixel's patch begins in the input, and what is known of all patches. */
 typedef struct {
-    int x, y;
-    int past_x;         /* x of the patch after an output row's last */
-    int last_x, last_y; /* of a patch that is inside of the input and dense; -1 if there is none */
-    int last_place;     /* offset of the last patch of which 3 bytes more than there are may be read */
-    int rows, bytes;    /* of a patch; bytes in a row */
-    int pitch;          /* bytes of a row of the input */
+    int x, y, place;             /* column, row, and offset in bytes */
+    int past_x;                  /* x of the patch after an output row's last */
+    unsigned columns, places;    /* where a dense patch is inside of the input: x and y are below these */
+    int step, last_place;        /* from a place to the next; of the last patch of which 3 more bytes may be read */
+    int rows, bytes, pitch;      /* of a patch; bytes in a row of it, and of the input */
 } walk;
 
 static walk start_walk(const ek_conv_2d_layer *l) {
     const int rows = l->kernel_height, bytes = l->kernel_width * l->input_channels;
     const int pitch = l->input_width * l->input_channels;
     const int dense = (l->dilation_height == 1 || rows == 1) && (l->dilation_width == 1 || l->kernel_width == 1);
-    const walk w = {-l->pad_left, -l->pad_top, l->output_width * l->stride_width - l->pad_left,
-                    dense ? l->input_width - l->kernel_width : -1, dense ? l->input_height - rows : -1,
-                    (l->input_height - rows + 1) * pitch - bytes - 3, rows, bytes, pitch};
+    const int columns = l->input_width - l->kernel_width + 1, places = l->input_height - rows + 1;
+    const walk w = {-l->pad_left, -l->pad_top, -l->pad_top * pitch - l->pad_left * l->input_channels,
+                    l->output_width * l->stride_width - l->pad_left,
+                    dense && columns > 0 && places > 0 ? (unsigned)columns : 0, (unsigned)(places > 0 ? places : 0),
+                    l->stride_width * l->input_channels, places * pitch - bytes - 3, rows, bytes, pitch};
     return w;
 }
 
 /* Copies the patch at (x, y), which is partly outside of the input, with the zero point for what is outside. */
-static __attribute__((noinline)) void gather_patch(const ek_conv_2d_layer *l, const int8_t *input, int x0, int y,
+static __attribute__((noinline)) void gather_patch(const ek_conv_2d_layer *l, const int8_t *input, int x, int y0,
                                                    int8_t *to) {
-    const int channels = l->input_channels;
+    const int channels = l->input_channels, row = l->kernel_width * channels, pitch = l->input_width * channels;
     const int run = l->dilation_width == 1 ? l->kernel_width : 1; /* taps side by side */
-    for (int i = 0; i < l->kernel_height; ++i, y += l->dilation_height)
-        for (int j = 0, x = x0; j < l->kernel_width; j += run, x += l->dilation_width, to += run * channels) {
-            const int outside = y < 0 || y >= l->input_height;
-            const int begin = outside ? run : ek_clamp(-x, 0, run);
-            const int end = ek_clamp(l->input_width - x, begin, run);
-            const int8_t *from = input + ((ptrdiff_t)y * l->input_width + x + begin) * channels;
-            fill_bytes(to, l->input_zero_point, begin * channels);
-            copy_bytes(to + begin * channels, from, (end - begin) * channels);
-            fill_bytes(to + end * channels, l->input_zero_point, (run - end) * channels);
+    const int32_t outside = l->input_zero_point;
+    for (int j = 0; j < l->kernel_width; j += run, x += l->dilation_width, to += run * channels) {
+        const int bytes = run * channels, begin = ek_clamp(-x, 0, run) * channels;
+        const int end = ek_clamp(l->input_width - x, begin / channels, run) * channels;
+        int8_t *target = to;
+        int place = y0 * pitch + x * channels;
+        for (int i = 0, y = y0; i < l->kernel_height; ++i, y += l->dilation_height, target += row) {
+            const int inside = y >= 0 && y < l->input_height;
+            fill_bytes(target, outside, inside ? begin : bytes);
+            if (inside) {
+                copy_bytes(target + begin, input + place + begin, end - begin);
+                fill_bytes(target + end, outside, bytes - end);
+            }
+            place += l->dilation_height * pitch;
         }
+    }
 }
 
 /* Copies a patch that is inside of the input. Up to 3 bytes more are read and written. */
-static __attribute__((noinline)) void gather_rows(const int8_t *from, int rows, int bytes, int pitch, int8_t *to) {
-    for (; rows > 0; --rows, from += pitch, to += bytes) {
-        const int8_t *source = from;
-        int8_t *target = to;
-        do {
-            ek_store_u32(target, ek_load_u32(source));
-            source += 4;
-            target += 4;
-        } while (target < to + bytes);
+static __attribute__((noinline)) void gather_rows(const int8_t *from, int8_t *to, int rows, int bytes, int pitch) {
+    if (bytes > 8 && bytes <= 12) { /* 3x3 of three channels, the usual first layer */
+        for (; rows > 0; --rows, from += pitch, to += bytes) {
+            const uint32_t a = ek_load_u32(from), b = ek_load_u32(from + 4), c = ek_load_u32(from + 8);
+            ek_store_u32(to, a);
+            ek_store_u32(to + 4, b);
+            ek_store_u32(to + 8, c);
+        }
+        return;
     }
+    for (; rows > 0; --rows, from += pitch, to += bytes)
+        for (int k = 0; k < bytes; k += 4) ek_store_u32(to + k, ek_load_u32(from + k));
 }
 
 /* The next pixel's patch: in the input itself, or copied to `spare`. Its rows' distance goes to `pitch`. */
 EK_INLINE const int8_t *next_patch(const ek_conv_2d_layer *l, const int8_t *input, walk *w, int8_t *spare, int *pitch) {
-    const int x = w->x, y = w->y, place = y * w->pitch + x * l->input_channels;
+    const int x = w->x, y = w->y, place = w->place;
     w->x += l->stride_width;
+    w->place += w->step;
     if (w->x == w->past_x) {
         w->x = -l->pad_left;
         w->y += l->stride_height;
+        w->place = w->y * w->pitch + w->x * l->input_channels;
     }
-    *pitch = w->pitch;
-    if (x < 0 || x > w->last_x || y < 0 || y > w->last_y)
-        gather_patch(l, input, x, y, spare);
-    else if (w->bytes % 4 == 0)
-        return input + place;
-    else if (place <= w->last_place)
-        gather_rows(input + place, w->rows, w->bytes, w->pitch, spare);
-    else
-        gather_patch(l, input, x, y, spare);
     *pitch = w->bytes;
+    if ((unsigned)x < w->columns && (unsigned)y < w->places) {
+        if (w->bytes % 4 == 0) {
+            *pitch = w->pitch;
+            return input + place;
+        }
+        if (place <= w->last_place) {
+            gather_rows(input + place, spare, w->rows, w->bytes, w->pitch);
+            return spare;
+        }
+    }
+    gather_patch(l, input, x, y, spare);
     return spare;
 }
 
@@ -245,7 +258,7 @@ static void run(block *b, int units, int pixels, int channels, int fast) {
     b->end = b->output + begin;
     if (begin) run_block(b);
 #endif
-    if (begin < channels) run_plainly(b, units, pixels, begin, channels, fast);
+    if (EK_TAKES(EK_WAY_CONV_PLAIN) && begin < channels) run_plainly(b, units, pixels, begin, channels, fast);
 }
 
 void ek_conv_2d(const ek_conv_2d_layer *l, const int8_t *input, void *scratch, int8_t *output) {
@@ -269,7 +282,7 @@ void ek_conv_2d(const ek_conv_2d_layer *l, const int8_t *input, void *scratch, i
             from[1] = from[0] + (pixels > 1 ? l->input_channels : 0);
             from[2] = from[1] + (pixels > 2 ? l->input_channels : 0);
             unpack(scratch, from, units);
-        } else {
+        } else if (EK_TAKES(EK_WAY_CONV_GATHER)) {
             unpack_patches(l, input, &w, pixels, scratch, (int8_t *)scratch + units * 8 * PIXELS);
         }
         run(&b, units, pixels, channels, fast);

@@ -8,98 +8,92 @@
 #include "depthwise_strips.h"
 #include "dsp.h"
 
-enum { TAPS = 0, PLAIN = 1 }; /* else: planes */
+enum { TAPS = 0, PLAIN = 1, PLANES = 2 };
 
-/* Copies `count` neighbours of two channels to the same offset, even, of their planes. */
-EK_INLINE void copy_neighbours(const int8_t *from, int channels, int count, int16_t *to0, int16_t *to1) {
-#if defined(EK_DSP_INSTRUCTIONS)
-    __asm__ volatile(
-        "subs %[count], #4\n"
-        "blt 2f\n"
-        "1:\n" /* 16 instructions for 8 values */
-        "ldrh r4, [%[from]]\n ldrh r5, [%[from], %[step]]\n add %[from], %[from], %[step], lsl #1\n"
-        "ldrh r6, [%[from]]\n ldrh r8, [%[from], %[step]]\n add %[from], %[from], %[step], lsl #1\n"
-        "orr r4, r4, r5, lsl #16\n orr r6, r6, r8, lsl #16\n"
-        "sxtb16 r5, r4, ror #8\n sxtb16 r8, r6, ror #8\n sxtb16 r4, r4\n sxtb16 r6, r6\n"
-        "strd r4, r6, [%[to0]], #8\n strd r5, r8, [%[to1]], #8\n"
-        "subs %[count], #4\n"
-        "bge 1b\n"
-        "2:\n"
-        "adds %[count], #2\n"
-        "blt 3f\n"
-        "ldrh r4, [%[from]]\n ldrh r5, [%[from], %[step]]\n add %[from], %[from], %[step], lsl #1\n"
-        "orr r4, r4, r5, lsl #16\n sxtb16 r5, r4, ror #8\n sxtb16 r4, r4\n"
-        "str r4, [%[to0]], #4\n str r5, [%[to1]], #4\n"
-        "3:\n"
-        "lsls %[count], %[count], #31\n"
-        "beq 4f\n"
-        "ldrsb r4, [%[from]]\n ldrsb r5, [%[from], #1]\n strh r4, [%[to0]]\n strh r5, [%[to1]]\n"
-        "4:\n"
-        : [from] "+r"(from), [count] "+r"(count), [to0] "+r"(to0), [to1] "+r"(to1)
-        : [step] "r"(channels)
-        : "r4", "r5", "r6", "r8", "cc", "memory");
-#else
-    for (; count > 0; --count, from += channels) {
-        *to0++ = from[0];
-        *to1++ = from[1];
-    }
-#endif
-}
-
-/* The planes of two channels, and what part of the input goes there: all sizes in values. */
+/* Planes of two channels, and what part of the input goes there: the input's values are padded where they are missing.
+ * The assembly knows the order of members. */
 typedef struct {
-    int height, width;   /* padded; the width is even */
-    int rows, columns;   /* of the input, as far as they are read */
+    const int8_t *input; /* of the first channel */
     int16_t *first;      /* where its first value goes */
-    int gap;             /* from a plane to the next */
-    int input_row;
+    int32_t channels;    /* bytes from a value to its right neighbour */
+    int32_t gap;         /* from here on, bytes: from a plane to the other */
+    int32_t rows;        /* of the input, as far as they are read */
+    int32_t odd, even;   /* columns: 1 if the first one has an odd place, else 0; the others */
+    int32_t input_row, plane_row;
 } planes;
 
-static planes make_planes(const ek_depthwise_conv_2d_layer *l, int16_t *scratch) {
-    planes p;
-    p.height = (l->output_height - 1) * l->stride_height + 3;
-    p.width = ((l->output_width - 1) * l->stride_width + 4) & ~1;
-    p.rows = p.height - l->pad_top < l->input_height ? p.height - l->pad_top : l->input_height;
-    p.columns = p.width - l->pad_left < l->input_width ? p.width - l->pad_left : l->input_width;
-    p.first = scratch + l->pad_top * p.width + l->pad_left;
-    p.gap = p.height * p.width;
-    p.input_row = l->input_width * l->input_channels;
-    for (int i = 0; i < 2 * p.gap; ++i) scratch[i] = (int16_t)l->input_zero_point;
-    return p;
+/* Copies two neighbouring channels to their planes: 16 instructions for 8 values in the inner loop. */
+#if defined(EK_DSP_INSTRUCTIONS)
+/* Registers: r0 input, r1 bytes to the neighbour, r2 r3 planes, r4-r7 values, r8 columns left, r9 r10 start of the row in
+ * the input and the plane, r11 rows left, r12 gap, lr the members. */
+EK_ASSEMBLY void copy_two(const planes *p EK_UNUSED) {
+    __asm__(
+        "push {r4-r11, lr}\n"
+        "mov lr, r0\n"
+        "ldrd r9, r10, [lr]\n ldrd r1, r12, [lr, #8]\n ldr r11, [lr, #16]\n"
+        "1:\n"
+        "ldrd r4, r8, [lr, #20]\n mov r0, r9\n mov r2, r10\n add r3, r2, r12\n"
+        "cbz r4, 2f\n"
+        "ldrsb r4, [r0]\n ldrsb r5, [r0, #1]\n add r0, r1\n strh r4, [r2], #2\n strh r5, [r3], #2\n"
+        "2:\n"
+        "subs r8, #4\n"
+        "blt 4f\n"
+        "3:\n"
+        "ldrh r4, [r0]\n ldrh r5, [r0, r1]\n add r0, r0, r1, lsl #1\n"
+        "ldrh r6, [r0]\n ldrh r7, [r0, r1]\n add r0, r0, r1, lsl #1\n"
+        "orr r4, r4, r5, lsl #16\n orr r6, r6, r7, lsl #16\n"
+        "sxtb16 r5, r4, ror #8\n sxtb16 r7, r6, ror #8\n sxtb16 r4, r4\n sxtb16 r6, r6\n"
+        "strd r4, r6, [r2], #8\n strd r5, r7, [r3], #8\n"
+        "subs r8, #4\n"
+        "bge 3b\n"
+        "4:\n"
+        "adds r8, #2\n"
+        "blt 5f\n"
+        "ldrh r4, [r0]\n ldrh r5, [r0, r1]\n add r0, r0, r1, lsl #1\n"
+        "orr r4, r4, r5, lsl #16\n sxtb16 r5, r4, ror #8\n sxtb16 r4, r4\n"
+        "str r4, [r2], #4\n str r5, [r3], #4\n"
+        "5:\n"
+        "lsls r8, r8, #31\n"
+        "beq 6f\n"
+        "ldrsb r4, [r0]\n ldrsb r5, [r0, #1]\n strh r4, [r2]\n strh r5, [r3]\n"
+        "6:\n"
+        "ldrd r4, r5, [lr, #28]\n add r9, r4\n add r10, r5\n"
+        "subs r11, #1\n"
+        "bne 1b\n"
+        "pop {r4-r11, pc}\n");
 }
-
-/* Copies two neighbouring channels; what is padding in the planes already is. */
-static void copy_two(const planes *p, const int8_t *input, int channels, int odd) {
-    int16_t *to = p->first;
-    const int gap = p->gap, width = p->width, row = p->input_row, columns = p->columns;
-    for (int y = p->rows; y > 0; --y, input += row, to += width) {
-        if (odd) {
-            to[0] = input[0];
-            to[gap] = input[1];
-        }
-        copy_neighbours(input + (odd ? channels : 0), channels, columns - odd, to + odd, to + odd + gap);
-    }
-}
-
-static void copy_one(const planes *p, const int8_t *input, int channels) {
+#else
+static void copy_two(const planes *p) {
     for (int y = 0; y < p->rows; ++y)
-        for (int x = 0; x < p->columns; ++x) p->first[y * p->width + x] = input[y * p->input_row + x * channels];
+        for (int x = 0; x < p->odd + p->even; ++x)
+            for (int i = 0; i < 2; ++i)
+                p->first[(y * p->plane_row + i * p->gap) / 2 + x] = p->input[y * p->input_row + x * p->channels + i];
+}
+#endif
+
+static void copy_one(const planes *p) {
+    for (int y = 0; y < p->rows; ++y)
+        for (int x = 0; x < p->odd + p->even; ++x)
+            p->first[y * p->plane_row / 2 + x] = p->input[y * p->input_row + x * p->channels];
 }
 
-static void run_planes(const ek_depthwise_conv_2d_layer *l, const int8_t *input, void *scratch, int8_t *output) {
-    const planes p = make_planes(l, scratch);
-    const int channels = l->input_channels, stride = l->stride_width, odd = l->pad_left & 1 && p.columns > 0;
+static void run_planes(const ek_depthwise_conv_2d_layer *l, const int8_t *input, int16_t *scratch, int8_t *output) {
+    const int channels = l->input_channels, stride = l->stride_width;
+    const int height = (l->output_height - 1) * stride + 3, width = ((l->output_width - 1) * stride + 4) & ~1;
     const int row = l->output_width * channels, size = l->output_height * row;
     const ek_strip_channel *channel = (const ek_strip_channel *)((const int32_t *)l->weights + 1);
-    ek_strip s = {scratch, 2 * p.width, l->requantization.zero_point, output, channels, row, output};
-    for (int c = 0; c < channels; ++c, ++channel) {
-        if (c & 1)
-            s.plane = (int16_t *)scratch + p.gap;
-        else if (c + 1 < channels)
-            copy_two(&p, input + c, channels, odd);
-        else
-            copy_one(&p, input + c, channels);
+    ek_strip s = {scratch, 2 * width, l->requantization.zero_point, output, channels, row, output};
+    planes p = {input, scratch + l->pad_top * width + l->pad_left, channels, 2 * height * width,
+                ek_clamp(height - l->pad_top, 0, l->input_height), 0, ek_clamp(width - l->pad_left, 0, l->input_width),
+                l->input_width * channels, 2 * width};
+    p.odd = l->pad_left & 1 && p.even > 0;
+    p.even -= p.odd;
+    for (int i = 0; i < p.gap; ++i) scratch[i] = (int16_t)l->input_zero_point;
+    for (int c = 0; c < channels; ++c, ++channel, ++p.input) {
+        s.plane = scratch + (c & 1 ? p.gap / 2 : 0);
         s.output = output + c;
+        if (!(c & 1) && c + 1 == channels) copy_one(&p);
+        if (!(c & 1) && c + 1 < channels && p.rows > 0) copy_two(&p);
         for (int left = l->output_width; left > 0;) {
             const int columns = ek_strip_columns(stride, left);
             s.end = s.output + size;
@@ -108,7 +102,6 @@ static void run_planes(const ek_depthwise_conv_2d_layer *l, const int8_t *input,
             s.plane += columns * stride;
             s.output += columns * channels;
         }
-        s.plane = scratch;
     }
 }
 
@@ -164,7 +157,7 @@ static void run_taps(const ek_depthwise_conv_2d_layer *l, const int8_t *input, v
         }
 }
 
-static void run_plain(const ek_depthwise_conv_2d_layer *l, const int8_t *input, int8_t *output) {
+static __attribute__((cold)) void run_plain(const ek_depthwise_conv_2d_layer *l, const int8_t *input, int8_t *output) {
     const int outputs = l->input_channels * l->depth_multiplier;
     const int32_t *bias = (const int32_t *)l->weights + 1, *multiplier = bias + outputs, *factor = multiplier + outputs;
     for (int y = 0; y < l->output_height; ++y)
@@ -186,12 +179,9 @@ static void run_plain(const ek_depthwise_conv_2d_layer *l, const int8_t *input, 
 
 void ek_depthwise_conv_2d(const ek_depthwise_conv_2d_layer *l, const int8_t *input, void *scratch, int8_t *output) {
     const int32_t kind = *(const int32_t *)l->weights;
-    if (kind == PLAIN)
-        run_plain(l, input, output);
-    else if (kind == TAPS)
-        run_taps(l, input, scratch, output);
-    else
-        run_planes(l, input, scratch, output);
+    if (EK_TAKES(EK_WAY_DEPTHWISE_PLAIN) && kind == PLAIN) run_plain(l, input, output);
+    if (EK_TAKES(EK_WAY_DEPTHWISE_TAPS) && kind == TAPS) run_taps(l, input, scratch, output);
+    if (EK_TAKES(EK_WAY_DEPTHWISE_PLANES) && kind == PLANES) run_planes(l, input, scratch, output);
     ek_clamp_outputs(&l->requantization, output,
                      l->output_height * l->output_width * l->input_channels * l->depth_multiplier);
 }

@@ -5,7 +5,7 @@
  * [channel][4 rows], column after column (`strip`); a gather of four of those words is a tile of 4 x 4 inputs. So
  *
  *   3 x 3, stride 1: the tile holds the taps of 2 x 2 outputs. One gather, four VMLADAV by the kernel and by the kernel
- *                    moved one column, then by both one row down: 18 instructions for 4 outputs, requantization and all;
+ *                    moved one column, then by both one row down: 18 instructions for 4 outputs, requantized;
  *   other strides:   one tile an output: four gathers, four VMLADAV for 4 outputs side by side;
  *   other kernels, depth multipliers: four channels in the lanes, tap after tap.
  */
@@ -69,7 +69,7 @@ typedef struct {
 } source;
 
 /* `columns` columns of four rows, 14 instructions each. */
-__attribute__((noinline)) static int8_t *interleave_columns(const source rows[4], int32_t columns, mve_pred16_t lanes, int8_t *strip) {
+EK_OUTLINE int8_t *interleave_columns(const source rows[4], int32_t columns, mve_pred16_t lanes, int8_t *strip) {
     const int8_t *row0 = rows[0].pixel, *row1 = rows[1].pixel, *row2 = rows[2].pixel, *row3 = rows[3].pixel;
     if (columns > 0) {
         __asm__ volatile("dls lr, %[columns]\n"
@@ -135,8 +135,20 @@ EK_INLINE int32x4_t requantize(const finish *how, int32x4_t sums, int32_t bias, 
     return ek_mve_clamp(sums, how->zero_point, how->low, how->high);
 }
 
-/* One channel of a strip, 2 x 2 outputs a tile. The second row's taps are those of the first, one byte on in every
- * word: `down` is -8, or 0 where there is no second row (its lanes repeat the first then, in the same places). */
+/* The sums of a tile's 2 x 2 outputs: the first row's in the lanes 0 and 2, the second's in 1 and 3. The second row's
+ * taps are those of the first, one byte on in every word: `down` is -8, or 0 where there is no second row (its lanes
+ * repeat the first then, in the same places). Packed row by row, so that two registers serve all four sums. */
+EK_INLINE int32x4_t square_sums(uint32x4_t tile, int8x16_t kernel, int8x16_t right, int32_t down) {
+    int32_t left_sum = vmladavq_s8(kernel, vreinterpretq_s8_u32(tile));
+    int32_t right_sum = vmladavq_s8(right, vreinterpretq_s8_u32(tile));
+    const int32x4_t sums = ek_mve_pack_0_2(left_sum, right_sum);
+    tile = vshlq_r_u32(tile, down);
+    left_sum = vmladavq_s8(kernel, vreinterpretq_s8_u32(tile));
+    right_sum = vmladavq_s8(right, vreinterpretq_s8_u32(tile));
+    return ek_mve_pack_1_3(sums, left_sum, right_sum);
+}
+
+/* One channel of a strip, 2 x 2 outputs a tile. */
 EK_INLINE void square_tiles(const finish *how, const int8_t *words, int8x16_t kernel, int8x16_t right, int32_t down,
                             int32_t bias, int32_t multiplier, int32_t shift, int divides, int32_t columns,
                             int32_t step, int8_t *output) {
@@ -145,21 +157,16 @@ EK_INLINE void square_tiles(const finish *how, const int8_t *words, int8x16_t ke
 #pragma GCC unroll 1
     for (int32_t pairs = columns >> 1; pairs > 0; pairs--, output += step) {
         EK_MVE_GATHER_NEXT(tile, addresses, 2 * COLUMN);
-        const int32_t left0 = vmladavq_s8(kernel, vreinterpretq_s8_u32(tile));
-        const int32_t right0 = vmladavq_s8(right, vreinterpretq_s8_u32(tile));
-        tile = vshlq_r_u32(tile, down);
-        const int32_t left1 = vmladavq_s8(kernel, vreinterpretq_s8_u32(tile));
-        const int32_t right1 = vmladavq_s8(right, vreinterpretq_s8_u32(tile));
-        const int32x4_t sums = ek_mve_pack(left0, right0, left1, right1);
+        const int32x4_t sums = square_sums(tile, kernel, right, down);
         vstrbq_scatter_offset_s32(output, how->places, requantize(how, sums, bias, multiplier, shift, divides));
     }
     if (columns & 1) {
+        const mve_pred16_t left_lanes = 0x00FF;
         EK_MVE_GATHER_NEXT(tile, addresses, 2 * COLUMN);
         const int32_t upper = vmladavq_s8(kernel, vreinterpretq_s8_u32(tile));
         tile = vshlq_r_u32(tile, down);
         const int32_t lower = vmladavq_s8(kernel, vreinterpretq_s8_u32(tile));
-        const int32x4_t sums = ek_mve_pack(upper, upper, lower, lower);
-        const mve_pred16_t left_lanes = 0x0F0F;
+        const int32x4_t sums = ek_mve_pack_1_3(ek_mve_pack_0_2(upper, upper), lower, lower);
         vstrbq_scatter_offset_p_s32(output, how->places, requantize(how, sums, bias, multiplier, shift, divides),
                                     left_lanes);
     }
@@ -184,14 +191,13 @@ EK_INLINE void line_tiles(const finish *how, const int8_t *words, uint32x4_t til
 }
 
 /* All channels of a group, two output rows (or one: the last). */
-__attribute__((noinline)) static void square_strip(const workspace *at, int32_t channels, int32_t rows,
-                                                   int32_t columns, int8_t *output) {
+EK_OUTLINE void square_strip(const workspace *at, int32_t channels, int32_t rows, int32_t columns, int8_t *output) {
     const ek_depthwise_conv_2d_layer *layer = at->layer;
     const ek_requantization *to = &layer->requantization;
     const uint32_t column = (uint32_t)at->depth, row = rows > 1 ? (uint32_t)layer->output_width * column : 0;
     const int32_t down = rows > 1 ? -8 : 0, step = 2 * at->depth;
     finish how = {vdupq_n_s32(to->low), vdupq_n_s32(to->high), vdupq_n_u32(0), to->zero_point};
-    how.places = vsetq_lane_u32(column, vsetq_lane_u32(row, vsetq_lane_u32(row + column, how.places, 3), 2), 1);
+    how.places = vsetq_lane_u32(row, vsetq_lane_u32(column, vsetq_lane_u32(row + column, how.places, 3), 2), 1);
     const channel_scale *scale = at->scales;
     const int8_t *taps = at->kernel, *words = at->strip;
     for (; channels > 0; channels--, scale++, taps += 4, words += 4, output++) {
@@ -208,7 +214,7 @@ __attribute__((noinline)) static void square_strip(const workspace *at, int32_t 
 }
 
 /* All channels of a group, one output row. */
-__attribute__((noinline)) static void line_strip(const workspace *at, int32_t channels, int32_t columns, int8_t *output) {
+EK_OUTLINE void line_strip(const workspace *at, int32_t channels, int32_t columns, int8_t *output) {
     const ek_depthwise_conv_2d_layer *layer = at->layer;
     const ek_requantization *to = &layer->requantization;
     const finish how = {vdupq_n_s32(to->low), vdupq_n_s32(to->high), ek_mve_ramp(0, (uint32_t)at->depth),

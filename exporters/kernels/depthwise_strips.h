@@ -64,8 +64,7 @@ EK_INLINE int ek_strip_columns(int stride, int left) {
     "add sp, #56\n pop {r4-r11, pc}\n"
 
 #define EK_STRIP(name, values, first, other, outputs, back) \
-    __attribute__((naked, noinline)) static void name(const ek_strip *s __attribute__((unused)), \
-                                                      const ek_strip_channel *c __attribute__((unused))) { \
+    EK_ASSEMBLY void name(const ek_strip *s EK_UNUSED, const ek_strip_channel *c EK_UNUSED) { \
         __asm__(EK_STRIP_BEGIN EK_STRIP_BIAS EK_STRIP_ROW(32, values) first EK_STRIP_DOWN EK_STRIP_ROW(40, values) other \
                     EK_STRIP_DOWN EK_STRIP_ROW(48, values) other back EK_STRIP_CONSTANTS outputs EK_STRIP_END); \
     }
@@ -132,15 +131,18 @@ static __attribute__((cold)) void ek_strip_plainly(const ek_strip *s, const ek_s
 
 static inline void ek_run_strip(const ek_strip *s, const ek_strip_channel *c, int stride, int columns) {
 #if defined(EK_DSP_INSTRUCTIONS)
-    static const ek_strip_function functions[2][7] = {
-        {NULL, ek_strip_1, ek_strip_2, ek_strip_3, NULL, ek_strip_5, ek_strip_6},
-        {NULL, ek_strip_1_by_2, NULL, ek_strip_3_by_2, ek_strip_4_by_2, NULL, NULL}};
+#define EK_STRIP_IF(stride, columns, name) (EK_TAKES(EK_WAY_STRIP(stride, columns)) ? (name) : NULL)
+    static const ek_strip_function functions[2][6] = {
+        {EK_STRIP_IF(1, 1, ek_strip_1), EK_STRIP_IF(1, 2, ek_strip_2), EK_STRIP_IF(1, 3, ek_strip_3), NULL,
+         EK_STRIP_IF(1, 5, ek_strip_5), EK_STRIP_IF(1, 6, ek_strip_6)},
+        {EK_STRIP_IF(2, 1, ek_strip_1_by_2), NULL, EK_STRIP_IF(2, 3, ek_strip_3_by_2),
+         EK_STRIP_IF(2, 4, ek_strip_4_by_2), NULL, NULL}};
     if (c->rows[0] & 0xFF0000u) {
-        functions[stride - 1][columns](s, c);
+        functions[stride - 1][columns - 1](s, c);
         return;
     }
 #endif
-    ek_strip_plainly(s, c, stride, columns);
+    if (EK_TAKES(EK_WAY_STRIP_PLAIN)) ek_strip_plainly(s, c, stride, columns);
 }
 
 #endif

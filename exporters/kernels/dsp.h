@@ -10,6 +10,30 @@
 #define EK_DSP_INSTRUCTIONS 1
 #endif
 
+/* A function that is one piece of assembly and keeps to the calling convention. GCC must not look into it: it would take
+ * the registers that assembly does not declare for unused. */
+#if defined(__clang__)
+#define EK_ASSEMBLY __attribute__((naked, noinline)) static
+#else
+#define EK_ASSEMBLY __attribute__((naked, noipa)) static
+#endif
+#define EK_UNUSED __attribute__((unused))
+
+/* Which of the ways through these kernels the layers take: layout.h may say so, and the others cost no flash. */
+#if defined(EK_DSP_WAYS) && defined(EK_DSP_INSTRUCTIONS)
+#define EK_TAKES(way) (((EK_DSP_WAYS) & (way)) != 0)
+#else
+#define EK_TAKES(way) 1
+#endif
+#define EK_WAY_CONV_GATHER 0x1u           /* patches that are not in a row in the input */
+#define EK_WAY_CONV_PLAIN 0x2u            /* an odd channel, or the general arithmetic */
+#define EK_WAY_FULLY_CONNECTED_PLAIN 0x4u /* outputs beyond a multiple of 4, or the general arithmetic */
+#define EK_WAY_DEPTHWISE_TAPS 0x8u
+#define EK_WAY_DEPTHWISE_PLAIN 0x10u
+#define EK_WAY_DEPTHWISE_PLANES 0x20u
+#define EK_WAY_STRIP_PLAIN 0x40u /* the general arithmetic in planes */
+#define EK_WAY_STRIP(stride, columns) (0x80u << (8 * (stride) + (columns) - 8)) /* stride 1 or 2, up to 6 columns */
+
 EK_INLINE uint32_t ek_load_u32(const void *from) {
     uint32_t word;
     __builtin_memcpy(&word, from, sizeof word);

@@ -1,4 +1,4 @@
-/* edgekit kernels: int8 neural network layers in C99. No malloc, no interpreter, no libc but memcpy and memset.
+/* edgekit kernels: int8 and int16 network layers in C99. No malloc, no interpreter, no libc but memcpy and memset.
  *
  * One integer semantics for every processor: that of TensorFlow Lite Micro's reference kernels (double rounding). An
  * accumulator is scaled by a saturating rounding doubling high multiply, then by a rounding divide by a power of two,
@@ -121,6 +121,12 @@ typedef struct {
     float scale;
 } ek_quantization_layer;
 
+/* (value - input_zero_point) * multiplier * 2^(shift - 31) + zero_point, within [low, high]. */
+typedef struct {
+    int32_t count, input_zero_point, zero_point;
+    int32_t multiplier, shift, low, high;
+} ek_rescale_layer;
+
 /* `scratch` is 16-byte aligned, of as many bytes as the generator reserved for this layer (NULL if 0). */
 void ek_conv_2d(const ek_conv_2d_layer *layer, const int8_t *input, void *scratch, int8_t *output);
 void ek_depthwise_conv_2d(const ek_depthwise_conv_2d_layer *layer, const int8_t *input, void *scratch, int8_t *output);
@@ -136,6 +142,47 @@ void ek_softmax(const ek_softmax_layer *layer, const int8_t *input, int8_t *outp
 void ek_move(const ek_move_layer *layer, const void *input, void *output);
 void ek_quantize(const ek_quantization_layer *layer, const float *input, int8_t *output);
 void ek_dequantize(const ek_quantization_layer *layer, const int8_t *input, float *output);
+
+/* int16 activations with int8 weights, in portable C for every processor. The descriptions are those of int8; every
+ * zero point is 0, weights are in the plain layout. A product's sums are int64 where `bias` is given, with the 16-bit
+ * multipliers (in [2^14, 2^15)) that the specification reduces them to; where it is NULL, the bias is that of the
+ * requantization and sums are int32, as for int8. */
+void ek_conv_2d_s16(
+    const ek_conv_2d_layer *layer, const int64_t *bias, const int16_t *input, void *scratch, int16_t *output
+);
+void ek_depthwise_conv_2d_s16(
+    const ek_depthwise_conv_2d_layer *layer, const int64_t *bias, const int16_t *input, int16_t *output
+);
+void ek_fully_connected_s16(
+    const ek_fully_connected_layer *layer, const int64_t *bias, const int16_t *input, int16_t *output
+);
+
+void ek_average_pool_2d_s16(const ek_pool_layer *layer, const int16_t *input, int16_t *output);
+void ek_max_pool_2d_s16(const ek_pool_layer *layer, const int16_t *input, int16_t *output);
+void ek_mean_s16(const ek_mean_layer *layer, const int16_t *input, int16_t *output);
+void ek_add_s16(const ek_binary_layer *layer, const int16_t *a, const int16_t *b, int16_t *output);
+void ek_sub_s16(const ek_binary_layer *layer, const int16_t *a, const int16_t *b, int16_t *output);
+void ek_mul_s16(const ek_binary_layer *layer, const int16_t *a, const int16_t *b, int16_t *output);
+void ek_quantize_s16(const ek_quantization_layer *layer, const float *input, int16_t *output);
+void ek_dequantize_s16(const ek_quantization_layer *layer, const int16_t *input, float *output);
+
+/* SOFTMAX through two tables of 513 values: exp(x) over [-10, 0], and 1 / (1 + x) over [0, 1]. */
+void ek_softmax_s16(
+    const ek_softmax_layer *layer, const int16_t *exponential, const int16_t *reciprocal, const int16_t *input,
+    int16_t *output
+);
+
+/* LOGISTIC and TANH: value * multiplier / 2^shift is the argument in steps of 1 / 12288. */
+void ek_logistic_s16(int32_t multiplier, int32_t shift, int32_t count, const int16_t *input, int16_t *output);
+void ek_tanh_s16(int32_t multiplier, int32_t shift, int32_t count, const int16_t *input, int16_t *output);
+
+/* To another scale, and between int8 and int16: QUANTIZE, RELU, RELU6. */
+void ek_rescale_s16(const ek_rescale_layer *layer, const int16_t *input, int16_t *output);
+void ek_rescale_s8_to_s16(const ek_rescale_layer *layer, const int8_t *input, int16_t *output);
+void ek_rescale_s16_to_s8(const ek_rescale_layer *layer, const int16_t *input, int8_t *output);
+
+/* `count` times `value`. */
+void ek_fill_s16(int16_t value, int32_t count, int16_t *output);
 
 /* Any function of one byte: LOGISTIC, TANH, RELU, RELU6, requantization. `table` has an entry for each pattern of bits. */
 void ek_lookup(const uint8_t *table, int32_t count, const void *input, void *output);

@@ -30,7 +30,7 @@ typedef struct {
     "smlad " one ", r8, r4, " one "\n smlad " one ", r9, r5, " one "\n"
 #define UNIT "ldm.w r0!, {r2-r5}\n" PAIR("r10", "r11") PAIR("r12", "lr")
 
-__attribute__((naked, noinline)) static void run_groups(const groups *g __attribute__((unused))) {
+EK_ASSEMBLY void run_groups(const groups *g EK_UNUSED) {
     __asm__(
         "push {r4-r11, lr}\n"
         "sub sp, #28\n"
@@ -84,7 +84,7 @@ static int32_t sum_of(const int32_t *group, const uint32_t *row, int units, int 
 }
 
 /* Outputs from `begin` to `end` of a row, any requantization. */
-static void run_plainly(const groups *g, int units, int begin, int end, int fast) {
+static __attribute__((cold)) void run_plainly(const groups *g, int units, int begin, int end, int fast) {
     const size_t words = (size_t)units * 8 + 3 * OUTPUTS;
     for (int o = begin; o < end; ++o) {
         const int32_t *group = g->weights + (size_t)(o / OUTPUTS) * words;
@@ -122,7 +122,8 @@ void ek_fully_connected(const ek_fully_connected_layer *l, const int8_t *input, 
         g.end = g.output + begin;
         if (begin) run_groups(&g);
 #endif
-        if (begin < l->outputs) run_plainly(&g, units, begin, l->outputs, fast);
+        if (EK_TAKES(EK_WAY_FULLY_CONNECTED_PLAIN) && begin < l->outputs)
+            run_plainly(&g, units, begin, l->outputs, fast);
     }
     ek_clamp_outputs(&l->requantization, output, l->rows * l->outputs);
 }

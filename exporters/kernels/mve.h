@@ -12,7 +12,7 @@
 #define EDGEKIT_MVE_H
 
 #if !defined(__OPTIMIZE__)
-#error "The Helium kernels keep their sums in registers and need an optimizing build: -O2, or -DEK_NO_MVE without Helium."
+#error "The Helium kernels need an optimizing build, such as -O2; without one define EK_NO_MVE."
 #endif
 
 #include <arm_mve.h>
@@ -21,14 +21,23 @@
 #include "arithmetic.h"
 #include "edgekit.h"
 
-/* Four 32-bit lanes from four registers, in two instructions. (The first register goes to the second lane named.) */
-EK_INLINE int32x4_t ek_mve_pack(int32_t lane0, int32_t lane1, int32_t lane2, int32_t lane3) {
+/* A function that stays one: assembly with many operands leaves few registers to what is around it. */
+#define EK_OUTLINE static __attribute__((noinline))
+
+/* Two lanes from two registers, in one instruction. (The first register goes to the second lane named, in LLVM too.) */
+EK_INLINE int32x4_t ek_mve_pack_0_2(int32_t lane0, int32_t lane2) {
     int32x4_t lanes;
-    __asm__("vmov %q0[2], %q0[0], %1, %3\n\t"
-            "vmov %q0[3], %q0[1], %2, %4"
-            : "=&w"(lanes)
-            : "r"(lane0), "r"(lane1), "r"(lane2), "r"(lane3));
+    __asm__("vmov %q0[2], %q0[0], %1, %2" : "=w"(lanes) : "r"(lane0), "r"(lane2));
     return lanes;
+}
+
+EK_INLINE int32x4_t ek_mve_pack_1_3(int32x4_t lanes, int32_t lane1, int32_t lane3) {
+    __asm__("vmov %q0[3], %q0[1], %1, %2" : "+w"(lanes) : "r"(lane1), "r"(lane3));
+    return lanes;
+}
+
+EK_INLINE int32x4_t ek_mve_pack(int32_t lane0, int32_t lane1, int32_t lane2, int32_t lane3) {
+    return ek_mve_pack_1_3(ek_mve_pack_0_2(lane0, lane2), lane1, lane3);
 }
 
 /* Adds `STEP` bytes to four addresses, then loads a word from each. (GCC 14 emits the load of its intrinsic twice.) */
@@ -85,28 +94,27 @@ EK_INLINE int32x4_t ek_mve_clamp(int32x4_t x, int32_t zero_point, int32x4_t low,
     return vminq_s32(vmaxq_s32(vaddq_n_s32(x, zero_point), low), high);
 }
 
-/* --- ADD ------------------------------------------------------------------------------------------------------- */
+/* --- ADD --------------------------------------------------------------------------------------------------------- */
 
 EK_INLINE int32x4_t ek_mve_operand(int32x4_t values, const ek_operand *of, int divides) {
     const int32x4_t wide = vshlq_n_s32(vaddq_n_s32(values, of->offset), 20); /* HEADROOM in binary.c */
     return ek_mve_scale(wide, of->multiplier, of->shift, divides);
 }
 
-/* Four sums. The shift of the sum is negative. */
-EK_INLINE int32x4_t ek_mve_add_4(const ek_binary_layer *l, int32x4_t a, int32x4_t b, int a_divides, int b_divides) {
-    const int32x4_t sum = vaddq_s32(ek_mve_operand(a, &l->a, a_divides), ek_mve_operand(b, &l->b, b_divides));
-    return ek_mve_clamp(ek_mve_scale(sum, l->multiplier, l->shift, 1), l->zero_point, vdupq_n_s32(l->low),
-                        vdupq_n_s32(l->high));
-}
-
+/* A run of sums; the shift of the sum is negative. Without aliases the layer's values would be loaded every time. */
 EK_INLINE void ek_mve_add_run(const ek_binary_layer *layer, const int8_t *a, const int8_t *b, int8_t *output,
                               int32_t count, int a_divides, int b_divides) {
-    const ek_binary_layer l = *layer; /* so that the stores of output cannot change it */
-    for (int32_t whole = count >> 2; whole > 0; whole--, a += 4, b += 4, output += 4) {
-        vstrbq_s32(output, ek_mve_add_4(&l, vldrbq_s32(a), vldrbq_s32(b), a_divides, b_divides));
+    const ek_operand of_a = layer->a, of_b = layer->b;
+    const int32_t multiplier = layer->multiplier, shift = layer->shift, zero_point = layer->zero_point;
+    const int32x4_t low = vdupq_n_s32(layer->low), high = vdupq_n_s32(layer->high);
+#pragma GCC unroll 1
+    for (int32_t left = count; left > 0; left -= 4, a += 4, b += 4, output += 4) {
+        const mve_pred16_t lanes = vctp32q((uint32_t)left);
+        const int32x4_t scaled_a = ek_mve_operand(vldrbq_z_s32(a, lanes), &of_a, a_divides);
+        const int32x4_t scaled_b = ek_mve_operand(vldrbq_z_s32(b, lanes), &of_b, b_divides);
+        const int32x4_t sum = ek_mve_scale(vaddq_s32(scaled_a, scaled_b), multiplier, shift, 1);
+        vstrbq_p_s32(output, ek_mve_clamp(sum, zero_point, low, high), lanes);
     }
-    const mve_pred16_t rest = vctp32q((uint32_t)count & 3u);
-    vstrbq_p_s32(output, ek_mve_add_4(&l, vldrbq_z_s32(a, rest), vldrbq_z_s32(b, rest), a_divides, b_divides), rest);
 }
 
 /* Whether each operand is as large as the output and lies as densely. */
@@ -120,8 +128,8 @@ EK_INLINE int ek_mve_is_dense(const ek_binary_layer *l, const int32_t step[4]) {
     return 1;
 }
 
-/* ADD without broadcasting, 20 instructions for 4 values. Returns 0 where it is none of its cases and did nothing.
- * The operand with the larger scale has a shift of 0 (its multiplier is 1/2), the other one a negative shift, or 0 too. */
+/* ADD without broadcasting, 26 instructions for 4 values. Returns 0, and has done nothing, where this is not the case
+ * or the sum is not scaled down. (One operand's shift is 0: the larger scale's, which is halved.) */
 EK_INLINE int ek_mve_add(const ek_binary_layer *l, const int8_t *a, const int8_t *b, int8_t *output) {
     if (l->shift >= 0 || !ek_mve_is_dense(l, l->a.step) || !ek_mve_is_dense(l, l->b.step)) {
         return 0;
@@ -139,9 +147,9 @@ EK_INLINE int ek_mve_add(const ek_binary_layer *l, const int8_t *a, const int8_t
     return 1;
 }
 
-/* --- Sums over positions, for average pools and means -------------------------------------------------------------- */
+/* --- Sums over positions, for average pools and means ------------------------------------------------------------ */
 
-/* Adds up to 16 channels of a rectangle of pixels: `sums` holds 16 values, of which `channels` come to mean something. */
+/* Adds up 16 channels, or the first `channels` of them, of a rectangle of pixels. The other sums are 0. */
 EK_INLINE void ek_mve_sum_channels(const int8_t *first, int32_t channels, int32_t rows, int32_t columns,
                                    int32_t row_step, int32_t column_step, int32_t sums[16]) {
     const mve_pred16_t lanes[4] = {vctp32q((uint32_t)channels), vctp32q((uint32_t)(channels > 4 ? channels - 4 : 0)),

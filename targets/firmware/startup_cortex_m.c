@@ -38,13 +38,13 @@ __attribute__((section(".vectors"), used)) static void *const vectors[16] = {
 static void protect_flash(void) {
     MPU_REGION = 0;
 #if __ARM_ARCH >= 8
-    MPU_BASE = 0x00000000u | (3u << 1);          /* read-only */
-    MPU_LIMIT = (0x1FFFFFFFu & ~31u) | 1u;       /* enabled */
+    MPU_BASE = 0x00000000u | (3u << 1); /* read-only */
+    MPU_LIMIT = 0x1FFFFFE0u | 1u;       /* enabled */
 #else
     MPU_BASE = 0x00000000u;
-    MPU_LIMIT = (6u << 24) | (28u << 1) | 1u;    /* read-only, 2^29 bytes, enabled */
+    MPU_LIMIT = (6u << 24) | (28u << 1) | 1u; /* read-only, 2^29 bytes, enabled */
 #endif
-    MPU_CONTROL = (1u << 2) | 1u;                /* enabled; elsewhere the default map holds */
+    MPU_CONTROL = (1u << 2) | 1u; /* enabled; elsewhere the default map holds */
     __asm__ volatile("dsb\n isb" ::: "memory");
 }
 

@@ -16,7 +16,7 @@ import pytest
 from edgekit.errors import BadInput, DeviceFailed, MissingExtra, UnknownName
 from edgekit.targets._arduino import arduino
 from edgekit.targets._elf import memory, sections
-from edgekit.targets._firmware import SOURCES, firmware_of, pack
+from edgekit.targets._firmware import SOURCES, firmware_of, pack, project
 from edgekit.targets._golden_c import read_wav, write_golden, write_golden_audio
 from edgekit.targets._toolchain import HOST, MACHINES, PROGRAMS, build
 
@@ -104,6 +104,14 @@ def test_an_arduino_library_is_the_same_bytes_again(bundle: Path, tmp_path: Path
         arduino(bundle, tmp_path / "c.zip", name="network")
 
 
+@pytest.mark.usefixtures("tools")
+def test_the_project_as_an_archive_builds_where_it_is_unpacked(bundle: Path, tmp_path: Path) -> None:
+    project(bundle, tmp_path / "tiny.zip")
+    with zipfile.ZipFile(tmp_path / "tiny.zip") as archive:
+        archive.extractall(tmp_path / "elsewhere")
+    assert "100% tests passed" in cmake(tmp_path / "elsewhere" / "tiny", "cortex-m4", tmp_path / "build")
+
+
 def test_pack_takes_the_golden_data_that_the_exporter_left(tmp_path: Path) -> None:
     bundle = tmp_path / "tiny"
     tiny.write_sources(bundle)
@@ -114,14 +122,23 @@ def test_pack_takes_the_golden_data_that_the_exporter_left(tmp_path: Path) -> No
     np.save(golden / "network.input.0.npy", np.stack([given for given, _ in vectors]))
     np.save(golden / "network.output.0.npy", np.stack([expected for _, expected in vectors]))
     samples = tiny.sound()
-    np.save(golden / "frontend.output.0.npy", tiny.features(samples))
+    np.save(golden / "frontend.input.0.npy", samples[None])
+    np.save(golden / "frontend.output.0.npy", tiny.features(samples)[None])
     with wave.open(str(golden / "input.wav"), "wb") as sound:
         sound.setparams((1, 2, 16000, 0, "NONE", ""))
         sound.writeframes(samples.tobytes())
     pack(bundle, "riscv32")
     assert "GOLDEN_VECTORS 5u" in (bundle / "firmware" / "golden_vectors.h").read_text()
     audio = (bundle / "firmware" / "golden_audio.h").read_text()
-    assert "GOLDEN_SAMPLES 3200u" in audio and "GOLDEN_FRAMES 10u" in audio
+    assert (
+        "GOLDEN_SAMPLES 3200u" in audio
+        and "GOLDEN_FRAMES 10u" in audio
+        and "golden_features[GOLDEN_FRAMES][4]" in audio
+    )
+    (golden / "frontend.input.0.npy").unlink()
+    pack(bundle, "riscv32")
+    audio = (bundle / "firmware" / "golden_audio.h").read_text()
+    assert "GOLDEN_SAMPLES 3200u" in audio and "GOLDEN_FRAMES" not in audio
     assert firmware_of(bundle) == bundle / "firmware"
 
 

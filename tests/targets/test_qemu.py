@@ -51,6 +51,8 @@ def test_the_target_proves_and_measures(bundle: Path) -> None:
     assert measured["fidelity"] == "emulated"
     assert {m.name for m in measured["measurements"]} >= {"network.instructions", "network.stack", "footprint.flash"}
     assert [layer["name"] for layer in measured["layers"]] == ["dense 4x4", "add one"]
+    assert {item["name"] for item in measured["estimates"]} == {f"network on {board}" for board in target.boards}
+    assert all(0 < item["low"] < item["high"] < 1e-4 and "cycles" in item["basis"] for item in measured["estimates"])
 
 
 @pytest.mark.usefixtures("tools")
@@ -161,7 +163,7 @@ def test_firmware_that_crashes_says_where(processor: str, bundle: Path) -> None:
 @pytest.mark.usefixtures("tools")
 @pytest.mark.parametrize("processor", ["cortex-m3", "cortex-m7", "cortex-m55"])
 def test_a_write_to_flash_is_a_fault_as_on_silicon(processor: str, bundle: Path) -> None:
-    change(bundle, "    add_one();", "    add_one();\n    int8_t *volatile nowhere = 0;\n    nowhere[8] = 1;")
+    change(bundle, "    add_one();", "    add_one();\n    volatile int8_t *volatile nowhere = 0;\n    nowhere[8] = 1;")
     with pytest.raises(DeviceFailed, match="FAULT cfsr 000000"):
         self_test(bundle, MACHINES[processor])
 

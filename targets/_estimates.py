@@ -1,0 +1,28 @@
+"""From exact instruction counts to a range of time on a board. Estimated: no board was here.
+
+Energy is not estimated: it would take the current that a board draws while it computes, which was not measured either.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from typing import Any
+
+from edgekit.core import Board
+
+
+def estimates(name: str, instructions: Iterable[int], boards: Iterable[Board]) -> list[dict[str, Any]]:
+    """Seconds that `name` takes on each board: name, unit, low, high, and what they rest on."""
+    count = statistics.median(instructions)
+    return [
+        {
+            "name": f"{name} on {board.name}",
+            "unit": "s",
+            "low": count * board.cycles[0] / board.clock,
+            "high": count * board.cycles[1] / board.clock,
+            "basis": f"{board.cycles[0]:g} to {board.cycles[1]:g} cycles an instruction at {board.clock / 1e6:g} MHz. "
+            f"{board.note}",
+        }
+        for board in boards
+    ]

@@ -1,0 +1,46 @@
+"""Generated networks as the tests compile them: many in one library, so that the compiler starts once."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgekit import tflite
+from edgekit.core import TensorSpec
+from edgekit.exporters import _c_build, _c_graph, _c_plan, _c_write
+
+KERNELS = Path(_c_build.__file__).parent / "kernels"
+#: Without the runtime check of leaks and the like; any report of undefined behaviour ends the process.
+SANITIZED = ("-std=gnu99", "-O1", "-g", "-fPIC", "-shared", "-fsanitize=undefined", "-fno-sanitize-recover=all")
+FAST = ("-std=gnu99", "-O2", "-fPIC", "-shared")
+
+
+class Batch:
+    """Many networks in one library, so that the compiler starts once."""
+
+    def __init__(self, folder: Path, contents: Sequence[bytes], layout: str, flags: Sequence[str] = FAST) -> None:
+        folder.mkdir(parents=True)
+        self.programs = []
+        for path in KERNELS.iterdir():
+            shutil.copyfile(path, folder / path.name)
+        (folder / "layout.h").write_text("#define EK_LAYOUT_DSP 1\n" if layout == "dsp" else "")
+        for i, content in enumerate(contents):
+            program = _c_graph.lower(tflite.read(content), layout)
+            self.programs.append(program)
+            for name, text in _c_write.write(program, _c_plan.plan(program), f"n{i}", "a test").files.items():
+                (folder / name).write_text(text)
+        library = _c_build.shared_library(sorted(folder.glob("*.c")), folder, folder / "all.so", flags)
+        self.library = ctypes.CDLL(str(library))
+
+    def runner(self, number: int) -> _c_build.NetworkRunner:
+        return _c_build.NetworkRunner(self.library, f"n{number}", *specs(self.programs[number]))
+
+
+def specs(program: _c_graph.Program) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    def of(side: str, indices: tuple[int, ...]) -> tuple[TensorSpec, ...]:
+        tensors = [program.tensors[i] for i in indices]
+        return tuple(TensorSpec(f"{side}{i}", t.dtype, t.shape) for i, t in enumerate(tensors))
+
+    return of("in", program.inputs), of("out", program.outputs)
