@@ -17,6 +17,7 @@ from edgekit.exporters._c_layers import (
     multiplier_of,
     refuse,
     scale_of,
+    suffix_of,
     title_of,
     zero_of,
 )
@@ -26,15 +27,14 @@ from edgekit.tflite import Operator, Tensor
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_KERNELS = {"AVERAGE_POOL_2D": "ek_average_pool_2d", "MAX_POOL_2D": "ek_max_pool_2d"}
 _SAME = 0
 
 
 def pool(lowering: Lowering, operator: Operator) -> None:
     index, source = lowering.activation(operator, 0)
     output = lowering.tensors[operator.outputs[0]]
-    int8(lowering, operator, index, operator.outputs[0])
-    _same_scale(lowering, operator, source, output)
+    suffix = suffix_of(lowering, operator, index, operator.outputs[0])
+    same_scale(lowering, operator, source, output)
     if len(source.shape) != 4:
         raise refuse(operator, lowering.tensors, f"an input of shape {list(source.shape)}")
     options, same = operator.options, operator.options["padding"] == _SAME
@@ -53,7 +53,7 @@ def pool(lowering: Lowering, operator: Operator) -> None:
         }
     low, high = clamp_of(lowering, operator, output)
     members |= {"low": str(low), "high": str(high)}
-    call = _KERNELS[operator.name] + "(&{layer}, {in0}, {out0});"
+    call = f"ek_{operator.name.lower()}{suffix}(&{{layer}}, {{in0}}, {{out0}});"
     title = title_of(operator, lowering.tensors, [index])
     lowering.add(Layer(operator, title, (index,), operator.outputs, call, "ek_pool_layer", members))
 
@@ -61,7 +61,7 @@ def pool(lowering: Lowering, operator: Operator) -> None:
 def mean(lowering: Lowering, operator: Operator) -> None:
     index, source = lowering.activation(operator, 0)
     output = lowering.tensors[operator.outputs[0]]
-    int8(lowering, operator, index, operator.outputs[0])
+    suffix = suffix_of(lowering, operator, index, operator.outputs[0])
     axes = sorted(int(axis) % len(source.shape) for axis in lowering.value(operator, 1, "axes").reshape(-1))
     first, last = axes[0], axes[-1]
     if axes != list(range(first, last + 1)) or math.prod(source.shape[:first]) != 1:
@@ -80,11 +80,8 @@ def mean(lowering: Lowering, operator: Operator) -> None:
         "shift": str(shift),
     }
     title = title_of(operator, lowering.tensors, [index])
-    lowering.add(
-        Layer(
-            operator, title, (index,), operator.outputs, "ek_mean(&{layer}, {in0}, {out0});", "ek_mean_layer", members
-        )
-    )
+    call = f"ek_mean{suffix}(&{{layer}}, {{in0}}, {{out0}});"
+    lowering.add(Layer(operator, title, (index,), operator.outputs, call, "ek_mean_layer", members))
 
 
 def binary(lowering: Lowering, operator: Operator) -> None:
@@ -92,13 +89,13 @@ def binary(lowering: Lowering, operator: Operator) -> None:
     indices = [lowering.activation(operator, i)[0] for i in (0, 1)]
     a, b = (lowering.tensors[index] for index in indices)
     output = lowering.tensors[operator.outputs[0]]
-    int8(lowering, operator, *indices, operator.outputs[0])
+    suffix = suffix_of(lowering, operator, *indices, operator.outputs[0])
     count, steps = _grid(lowering, operator, a, b, output)
     if operator.name == "MUL":
         scales = [(0, 0), (0, 0), multiplier_of(scale_of(a) * scale_of(b) / scale_of(output))]
     else:
         twice = 2 * max(scale_of(a), scale_of(b))
-        result = twice / ((1 << 20) * scale_of(output))
+        result = twice / ((1 << (15 if suffix else 20)) * scale_of(output))
         scales = [multiplier_of(scale_of(a) / twice), multiplier_of(scale_of(b) / twice), multiplier_of(result)]
     low, high = clamp_of(lowering, operator, output)
     members = {
@@ -114,7 +111,7 @@ def binary(lowering: Lowering, operator: Operator) -> None:
     arrays, names = [], []
     for name, tensor in zip("ab", (a, b), strict=True):
         if tensor.data is not None:
-            arrays.append(Array(name, "int8_t", tensor.data))
+            arrays.append(Array(name, f"{tensor.dtype}_t", tensor.data))
             names.append(f"{{{name}}}")
         else:
             names.append(f"{{in{sum(text.startswith('{in') for text in names)}}}")
@@ -125,7 +122,7 @@ def binary(lowering: Lowering, operator: Operator) -> None:
             title_of(operator, lowering.tensors, indices),
             computed,
             operator.outputs,
-            f"ek_{operator.name.lower()}(&{{layer}}, {', '.join(names)}, {{out0}});",
+            f"ek_{operator.name.lower()}{suffix}(&{{layer}}, {', '.join(names)}, {{out0}});",
             "ek_binary_layer",
             members,
             tuple(arrays),
@@ -170,7 +167,7 @@ def unary(lowering: Lowering, operator: Operator) -> None:
     if operator.name != "QUANTIZE":
         int8(lowering, operator, index, operator.outputs[0])
     if operator.name.startswith("RELU6"):
-        _same_scale(lowering, operator, source, output)
+        same_scale(lowering, operator, source, output)
     table = _TABLES[operator.name](source, output)
     lowering.add(
         Layer(
@@ -236,7 +233,7 @@ _TABLES: dict[str, Callable[[Tensor, Tensor], NDArray[Any]]] = {
 }
 
 
-def _same_scale(lowering: Lowering, operator: Operator, a: Tensor, b: Tensor) -> None:
+def same_scale(lowering: Lowering, operator: Operator, a: Tensor, b: Tensor) -> None:
     if (scale_of(a), zero_of(a)) != (scale_of(b), zero_of(b)):
         raise refuse(operator, lowering.tensors, "its input and output have different scales")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import BadInput, Unsupported
-from edgekit.exporters import _c_elementwise, _c_layout, _c_moves, _c_products
+from edgekit.exporters import _c_elementwise, _c_int16, _c_layout, _c_moves, _c_products
 from edgekit.exporters._c_layers import QUANTIZE_HINT, SIZES, Layer, Lowering, refuse
 from edgekit.tflite import Graph, Operator, Subgraph, Tensor
 
@@ -94,7 +94,7 @@ def lower(graph: Graph, layout: str) -> Program:
         if not operator.outputs and operator.name not in ("CALL_ONCE", "ASSIGN_VARIABLE"):
             raise BadInput(f"the .tflite is damaged: operator {operator.index} ({operator.name}) has no output.")
         try:
-            OPERATORS[operator.name](lowering, operator)
+            _translation(lowering, operator)(lowering, operator)
         except (IndexError, ZeroDivisionError) as exc:
             raise BadInput(
                 f"the .tflite is damaged: operator {operator.index} ({operator.name}) lacks inputs or axes."
@@ -107,6 +107,13 @@ def lower(graph: Graph, layout: str) -> Program:
     if not main.inputs or not main.outputs or not lowering.layers:
         raise BadInput("the .tflite computes nothing: it has no inputs, outputs or operators.")
     return Program(lowering.tensors, main.inputs, main.outputs, lowering.layers, states, lowering.root)
+
+
+def _translation(lowering: Lowering, operator: Operator) -> Callable[[Lowering, Operator], None]:
+    """What translates the operator: int16 activations have translations of their own where the arithmetic differs."""
+    held = (lowering.tensors[index].dtype for index in (*operator.inputs[:1], *operator.outputs[:1]) if index >= 0)
+    ours = OPERATORS[operator.name]
+    return _c_int16.OPERATORS.get(operator.name, ours) if "int16" in held else ours
 
 
 def _hint(operator: Operator) -> str:

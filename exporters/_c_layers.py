@@ -106,8 +106,8 @@ def refuse(operator: Operator, tensors: Sequence[Tensor], why: str, hint: str = 
 
 
 QUANTIZE_HINT = (
-    "The C exporter takes int8 networks of fixed shape: quantize weights and activations to int8, with float input and "
-    "output at most at the edges; docs/microcontrollers.md lists the operators."
+    "The C exporter takes networks of fixed shape with int8 weights and int8 or int16 activations: quantize it, with "
+    "float input and output at most at the edges; docs/microcontrollers.md lists the operators."
 )
 
 
@@ -124,6 +124,30 @@ def int8(lowering: Lowering, operator: Operator, *indices: int) -> None:
             raise refuse(operator, lowering.tensors, f"{tensor.name!r} has no scale")
         if len(tensor.quantization.scale) != 1:
             raise refuse(operator, lowering.tensors, f"the activation {tensor.name!r} has a scale per channel")
+
+
+def suffix_of(lowering: Lowering, operator: Operator, *indices: int) -> str:
+    """What ends the names of the kernels for these tensors: "" for int8, "_s16" for symmetric int16; refuse others."""
+    found = [lowering.tensors[index] for index in indices]
+    if not any(tensor.dtype == "int16" for tensor in found):
+        int8(lowering, operator, *indices)
+        return ""
+    for tensor in found:
+        if tensor.dtype != "int16":
+            raise refuse(operator, lowering.tensors, f"it mixes int16 with {tensor.dtype} ({tensor.name!r})")
+        symmetric(lowering, operator, tensor)
+    return "_s16"
+
+
+def symmetric(lowering: Lowering, operator: Operator, tensor: Tensor) -> None:
+    """Refuse an int16 tensor that does not have one scale and the zero point 0."""
+    if tensor.quantization is None:
+        raise refuse(operator, lowering.tensors, f"{tensor.name!r} has no scale")
+    if len(tensor.quantization.scale) != 1:
+        raise refuse(operator, lowering.tensors, f"the activation {tensor.name!r} has a scale per channel")
+    if zero_of(tensor):
+        why = f"{tensor.name!r} has the zero point {zero_of(tensor)}, and int16 activations are symmetric"
+        raise refuse(operator, lowering.tensors, why, "Quantize it as TensorFlow Lite does for 16x8: zero point 0.")
 
 
 def scale_of(tensor: Tensor) -> float:
@@ -169,18 +193,19 @@ def clamp_of(lowering: Lowering, operator: Operator, output: Tensor) -> tuple[in
     """The fused activation as a range of output values (CalculateActivationRangeQuantized)."""
     kind = operator.options.get("activation", 0)
     scale, zero = float32(scale_of(output)), zero_of(output)
+    least, most = (-32768, 32767) if output.dtype == "int16" else (-128, 127)
 
     def value(real: float) -> int:
         return zero + _rounded(float32(float32(real) / scale))
 
     if kind == 0:
-        return -128, 127
+        return least, most
     if kind == 1:
-        return max(-128, value(0.0)), 127
+        return max(least, value(0.0)), most
     if kind == 2:
-        return max(-128, value(-1.0)), min(127, value(1.0))
+        return max(least, value(-1.0)), min(most, value(1.0))
     if kind == 3:
-        return max(-128, value(0.0)), min(127, value(6.0))
+        return max(least, value(0.0)), min(most, value(6.0))
     raise refuse(operator, lowering.tensors, f"fused activation {ACTIVATIONS.get(kind, kind)} is not built")
 
 

@@ -46,7 +46,7 @@ def pack_conv_2d(weights: NDArray[Any], requantization: Requantization) -> NDArr
     words = [_i32([_KIND_FAST if fast else _KIND_GENERAL])]
     for i in range(0, len(rows), 2):
         pair = channels[i : i + 2]
-        halves = _halves(rows[i], rows[i + 1]).reshape(-1, 4)[:, [0, 2, 1, 3]]
+        halves = _halves(rows[i], rows[i + 1], fast).reshape(-1, 4)[:, [0, 2, 1, 3]]
         words += [_biases(pair, fast), _join(halves), _multipliers(pair), _factors(pair)]
     return np.concatenate(words)
 
@@ -62,7 +62,7 @@ def pack_fully_connected(weights: NDArray[Any], requantization: Requantization) 
     words = [_i32([_KIND_FAST if fast else _KIND_GENERAL])]
     for i in range(0, len(rows), 4):
         group = channels[i : i + 4]
-        pairs = [_halves(rows[j], rows[j + 1]).reshape(-1, 4)[:, [0, 2, 1, 3]] for j in (i, i + 2)]
+        pairs = [_halves(rows[j], rows[j + 1], fast).reshape(-1, 4)[:, [0, 2, 1, 3]] for j in (i, i + 2)]
         both = np.stack([pair.reshape(-1, 8) for pair in pairs], axis=1)
         words += [_biases(group[:2], fast), _biases(group[2:], fast), _join(both), _multipliers(group), _factors(group)]
     return np.concatenate(words)
@@ -200,8 +200,9 @@ def _are_fast(rows: NDArray[Any], channels: Sequence[Channel]) -> bool:
     return bool(fits and sums.max(initial=0) < 2**23 and all(channel.factor > 0 for channel in channels))
 
 
-def _halves(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
-    halves: NDArray[Any] = (256 * second + first).astype(np.uint16)
+def _halves(first: NDArray[Any], second: NDArray[Any], fast: bool) -> NDArray[Any]:
+    """Both weights in 16 bits: as one number for the fast kernel, else as two bytes."""
+    halves: NDArray[Any] = (256 * second + (first if fast else first & 0xFF)).astype(np.uint16)
     return halves
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 # conv_2d_mve.c
 _CHANNELS, _WIDE, _FEW_PIXELS, _MANY_PIXELS, _MANY_TAPS, _COPY_BYTES = 3, 32, 48, 80, 64, 4096
 # depthwise_conv_2d_mve.c
-_SCALES, _COLUMN, _KERNEL_COLUMNS, _TILE_COLUMNS, _TILE = 256, 64, 5, 16, 4
+_COLUMN, _KERNEL_COLUMNS, _TILE_COLUMNS, _TILE = 64, 5, 16, 4
 
 
 class Axis(NamedTuple):
@@ -68,7 +68,7 @@ def scratch_depthwise_conv_2d(height: Axis, width: Axis, depth_multiplier: int) 
         columns = _up(outputs, 2) + 2
     else:
         columns = (_up(outputs, _TILE) - 1) * width.stride + (_TILE - 1) * width.dilation + 1
-    return _SCALES + (_KERNEL_COLUMNS + columns) * _COLUMN
+    return (_KERNEL_COLUMNS + columns) * _COLUMN
 
 
 def _share(width: int, most: int) -> int:

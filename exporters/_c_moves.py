@@ -14,9 +14,9 @@ from edgekit.exporters._c_layers import (
     SIZES,
     Layer,
     Lowering,
-    int8,
     refuse,
     scale_of,
+    suffix_of,
     title_of,
     zero_of,
 )
@@ -48,7 +48,7 @@ def concatenation(lowering: Lowering, operator: Operator) -> None:
             raise refuse(operator, lowering.tensors, f"the constant {tensor.name!r} among its inputs is not built")
         _alike(lowering, operator, tensor, output)
         members.append(_move(lowering, operator, tensor.shape, _steps(tensor), steps, SIZES[output.dtype]))
-        calls.append(f"ek_move(&{{layer}}[{position}], {{in{position}}}, {{out0}} + {offset});")
+        calls.append(f"ek_move(&{{layer}}[{position}], {{in{position}}}, {{out0}} + {offset // SIZES[output.dtype]});")
         offset += tensor.shape[axis] * steps[axis]
     _add_moves(lowering, operator, list(operator.inputs), calls, members)
 
@@ -64,7 +64,7 @@ def split(lowering: Lowering, operator: Operator) -> None:
         tensor = lowering.tensors[out]
         _alike(lowering, operator, tensor, source)
         members.append(_move(lowering, operator, tensor.shape, steps, _steps(tensor), SIZES[source.dtype]))
-        calls.append(f"ek_move(&{{layer}}[{position}], {{in0}} + {offset}, {{out{position}}});")
+        calls.append(f"ek_move(&{{layer}}[{position}], {{in0}} + {offset // SIZES[source.dtype]}, {{out{position}}});")
         offset += tensor.shape[axis] * steps[axis]
     if offset != source.shape[axis] * steps[axis]:
         raise refuse(operator, lowering.tensors, f"its parts do not add up to {source.shape[axis]}")
@@ -95,7 +95,8 @@ def strided_slice(lowering: Lowering, operator: Operator) -> None:
         raise refuse(operator, lowering.tensors, f"it takes {counts}, its output is {list(output.shape)}")
     to_steps = [math.prod(counts[i + 1 :]) * SIZES[source.dtype] for i in range(len(counts))]
     member = _move(lowering, operator, counts, steps, to_steps, SIZES[source.dtype])
-    _add_moves(lowering, operator, [index], [f"ek_move(&{{layer}}[0], {{in0}} + {offset}, {{out0}});"], [member])
+    call = f"ek_move(&{{layer}}[0], {{in0}} + {offset // SIZES[source.dtype]}, {{out0}});"
+    _add_moves(lowering, operator, [index], [call], [member])
 
 
 def _range(
@@ -117,7 +118,7 @@ def pad(lowering: Lowering, operator: Operator) -> None:
     """PAD and PADV2: fill with the pad value, then copy."""
     index, source = lowering.activation(operator, 0)
     output = lowering.tensors[operator.outputs[0]]
-    int8(lowering, operator, index, operator.outputs[0])
+    suffix = suffix_of(lowering, operator, index, operator.outputs[0])
     _alike(lowering, operator, source, output)
     padding = lowering.value(operator, 1, "padding").reshape(-1, 2)
     fill = zero_of(output)
@@ -128,11 +129,13 @@ def pad(lowering: Lowering, operator: Operator) -> None:
         raise refuse(operator, lowering.tensors, f"padding {source.shape} does not give {list(output.shape)}")
     steps = _steps(output)
     offset = sum(int(before) * step for (before, _), step in zip(padding, steps, strict=True))
+    size = SIZES[source.dtype]
     calls = [
-        f"memset({{out0}}, {fill}, {output.count});",
-        f"ek_move(&{{layer}}[0], {{in0}}, {{out0}} + {offset});",
+        f"ek_fill_s16({fill}, {output.count}, {{out0}});" if suffix else f"memset({{out0}}, {fill}, {output.count});",
+        f"ek_move(&{{layer}}[0], {{in0}}, {{out0}} + {offset // size});",
     ]
-    _add_moves(lowering, operator, [index], calls, [_move(lowering, operator, source.shape, _steps(source), steps, 1)])
+    member = _move(lowering, operator, source.shape, _steps(source), steps, size)
+    _add_moves(lowering, operator, [index], calls, [member])
 
 
 def transpose(lowering: Lowering, operator: Operator) -> None:
@@ -154,11 +157,11 @@ def quantize(lowering: Lowering, operator: Operator) -> None:
     output = lowering.tensors[operator.outputs[0]]
     into = operator.name == "QUANTIZE"
     whole, real = (output, source) if into else (source, output)
-    int8(lowering, operator, operator.outputs[0] if into else index)
+    suffix = suffix_of(lowering, operator, operator.outputs[0] if into else index)
     if real.dtype != "float32":
         raise refuse(operator, lowering.tensors, f"from {source.dtype} to {output.dtype} is not built")
     members = {"count": str(source.count), "zero_point": str(zero_of(whole)), "scale": c_float(scale_of(whole))}
-    call = f"ek_{operator.name.lower()}(&{{layer}}, {{in0}}, {{out0}});"
+    call = f"ek_{operator.name.lower()}{suffix}(&{{layer}}, {{in0}}, {{out0}});"
     title = title_of(operator, lowering.tensors, [index])
     lowering.add(Layer(operator, title, (index,), operator.outputs, call, "ek_quantization_layer", members))
 

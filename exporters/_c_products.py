@@ -34,37 +34,37 @@ _SAME = 0
 
 def conv_2d(lowering: Lowering, operator: Operator) -> None:
     index, source = lowering.activation(operator, 0)
-    weights = _weights(lowering, operator, axis=0, rank=4)
+    weights = weights_of(lowering, operator, axis=0, rank=4)
     output = lowering.tensors[operator.outputs[0]]
     int8(lowering, operator, index, operator.outputs[0])
     if len(source.shape) != 4 or weights.shape[3] != source.shape[3]:
         raise refuse(operator, lowering.tensors, "grouped convolutions are not built", "Export it without groups.")
-    shape = _convolution(lowering, operator, source, output, weights.shape[1:3], output.shape[3])
+    shape = convolution_of(lowering, operator, source, output, weights.shape[1:3], output.shape[3])
     constants = _requantization(lowering, operator, source, output, weights.astype("int64").sum((1, 2, 3)))
     sizes = {"input_channels": str(source.shape[3]), "output_channels": str(output.shape[3])}
     packed = _c_layout.conv_2d(lowering.layout, weights, constants, shape)
-    _add(lowering, operator, index, packed, constants, {**_geometry(operator, shape), **sizes}, weights[0].size)
+    _add(lowering, operator, index, packed, constants, {**geometry_of(operator, shape), **sizes}, weights[0].size)
 
 
 def depthwise_conv_2d(lowering: Lowering, operator: Operator) -> None:
     index, source = lowering.activation(operator, 0)
-    weights = _weights(lowering, operator, axis=3, rank=4)
+    weights = weights_of(lowering, operator, axis=3, rank=4)
     output = lowering.tensors[operator.outputs[0]]
     int8(lowering, operator, index, operator.outputs[0])
     channels = source.shape[3] if len(source.shape) == 4 else 0
     if not channels or weights.shape[0] != 1 or weights.shape[3] % channels or weights.shape[3] != output.shape[3]:
         raise refuse(operator, lowering.tensors, f"weights {list(weights.shape)} for an input {list(source.shape)}")
     depth = weights.shape[3] // channels
-    shape = _convolution(lowering, operator, source, output, weights.shape[1:3], depth)
+    shape = convolution_of(lowering, operator, source, output, weights.shape[1:3], depth)
     constants = _requantization(lowering, operator, source, output, weights.astype("int64").sum((0, 1, 2)))
     sizes = {"input_channels": str(channels), "depth_multiplier": str(depth)}
     packed = _c_layout.depthwise_conv_2d(lowering.layout, weights[0], constants, shape)
-    _add(lowering, operator, index, packed, constants, {**_geometry(operator, shape), **sizes}, shape.taps)
+    _add(lowering, operator, index, packed, constants, {**geometry_of(operator, shape), **sizes}, shape.taps)
 
 
 def fully_connected(lowering: Lowering, operator: Operator) -> None:
     index, source = lowering.activation(operator, 0)
-    weights = _weights(lowering, operator, axis=0, rank=2)
+    weights = weights_of(lowering, operator, axis=0, rank=2)
     output = lowering.tensors[operator.outputs[0]]
     int8(lowering, operator, index, operator.outputs[0])
     if operator.options["weights_format"]:
@@ -120,7 +120,7 @@ def _add(
     )
 
 
-def _weights(lowering: Lowering, operator: Operator, axis: int, rank: int) -> NDArray[Any]:
+def weights_of(lowering: Lowering, operator: Operator, axis: int, rank: int) -> NDArray[Any]:
     """The int8 weights, symmetric: what the kernels assume of them."""
     weights = lowering.value(operator, 1, "weights")
     tensor = lowering.tensors[operator.inputs[1]]
@@ -156,7 +156,7 @@ def _requantization(
     return Requantization(folded, np.array(multipliers, np.int32), np.array(shifts, np.int8))
 
 
-def _convolution(
+def convolution_of(
     lowering: Lowering, operator: Operator, source: Tensor, output: Tensor, kernel: tuple[int, ...], outputs: int
 ) -> Convolution:
     """The shape, checked: the output must have the size that padding, strides and dilation give."""
@@ -176,7 +176,7 @@ def _convolution(
     return Convolution(height, width, source.shape[3], outputs)
 
 
-def _geometry(operator: Operator, shape: Convolution) -> dict[str, str]:
+def geometry_of(operator: Operator, shape: Convolution) -> dict[str, str]:
     """Sizes, strides, dilation and padding, as members in C."""
     same = operator.options["padding"] == _SAME
     axes = {"height": shape.height, "width": shape.width}

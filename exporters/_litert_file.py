@@ -149,10 +149,11 @@ def _ends(model: Any, side: str, count: int, part: str) -> list[int]:
     """Tensor indices of the inputs or outputs in the order of the arguments; the converter's order is its own."""
     graph, signatures = model.subgraphs[0], model.signatureDefs or []
     entries = [(entry.name, int(entry.tensorIndex)) for entry in getattr(signatures[0], side)] if signatures else []
-    # "args_0", "args_1", ... and "output_0", ...: by number.
-    numbered = [(re.search(rb"_(\d+)$", name), index) for name, index in entries]
-    indices = [index for match, index in sorted(((int(m[1]), i) for m, i in numbered if m)) for _ in (match,)]
-    if len(indices) != len(entries) or not indices:
+    # "args_0", "args_1", ... and "output_0", ...: by number, where every name has one.
+    numbers = [re.search(rb"_(\d+)$", name) for name, _ in entries]
+    if entries and all(numbers):
+        indices = [i for _, i in sorted((int(n[1]), i) for n, (_, i) in zip(numbers, entries, strict=True) if n)]
+    else:
         indices = [int(index) for index in getattr(graph, side)]
     if len(indices) != count:
         raise ExportFailed(f"the part {part!r} came out with {len(indices)} {side}, declared are {count}.")

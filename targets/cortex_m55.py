@@ -7,5 +7,5 @@ from edgekit.targets._microcontroller import target
 
 # What the smaller parts have, such as the Ensemble E1.
 TARGET = target(
-    "cortex-m55", processor="Arm Cortex-M55 (Armv8.1-M with Helium)", layout="plain", flash=2 * MB, ram=1 * MB
+    "cortex-m55", processor="Arm Cortex-M55 (Armv8.1-M with Helium)", layout="helium", flash=2 * MB, ram=1 * MB
 )

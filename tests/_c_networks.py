@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgekit import tflite
 from edgekit.core import TensorSpec
-from edgekit.exporters import _c_build, _c_graph, _c_plan, _c_write
+from edgekit.exporters import _c_build, _c_graph, _c_layout, _c_plan, _c_write
 
 KERNELS = Path(_c_build.__file__).parent / "kernels"
 #: Without the runtime check of leaks and the like; any report of undefined behaviour ends the process.
@@ -25,7 +25,7 @@ class Batch:
         self.programs = []
         for path in KERNELS.iterdir():
             shutil.copyfile(path, folder / path.name)
-        (folder / "layout.h").write_text("#define EK_LAYOUT_DSP 1\n" if layout == "dsp" else "")
+        (folder / "layout.h").write_text(_c_layout.header(layout))
         for i, content in enumerate(contents):
             program = _c_graph.lower(tflite.read(content), layout)
             self.programs.append(program)

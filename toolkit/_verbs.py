@@ -9,8 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from edgekit._shown import away, show_bundle, summary
 from edgekit._terminal import console, say, show_table, working
-from edgekit.core import Bundle, Model, Prediction, Predictor, Report, Target
+from edgekit.core import Model, Prediction, Predictor, Report, Target
 from edgekit.errors import BadInput, EdgekitError, Regression, Unsupported
 from edgekit.registry import ROOMS, find, names
 
@@ -114,59 +115,9 @@ def export_(arguments: argparse.Namespace) -> None:
             progress=progress,
         )
     if arguments.json:
-        show_json({"bundle": str(bundle.path), "reused": bundle.reused, **_summary(bundle)})
+        show_json({"bundle": str(bundle.path), "reused": bundle.reused, **summary(bundle)})
         return
-    _show_bundle(bundle)
-
-
-def _summary(bundle: Bundle) -> dict[str, Any]:
-    import msgspec
-
-    manifest = bundle.manifest
-    return {
-        "model": manifest.model.name,
-        "target": manifest.target.name,
-        "recipe": msgspec.to_builtins(manifest.recipe),
-        "size": sum(file.size for file in manifest.files.values()),
-        "parity": {part.name: part.parity for part in manifest.parts},
-        "gate": msgspec.to_builtins(manifest.gate),
-        "attempts": msgspec.to_builtins(manifest.attempts),
-        "golden": manifest.golden.output,
-    }
-
-
-def _show_bundle(bundle: Bundle) -> None:
-    from edgekit.report import figure
-
-    manifest = bundle.manifest
-    size = sum(file.size for file in manifest.files.values())
-    done = "reused, already made of exactly this" if bundle.reused else "written"
-    say(f"{bundle.path} {done}: {figure(size, 'B')}, {manifest.recipe.precision}", "bold")
-    rows = [[part.name, _weights(part.census), _forms(part.census), away(part.parity)] for part in manifest.parts]
-    show_table("", ["part", "weights", "products", "away from fp32"], rows)
-    for attempt in manifest.attempts[:-1]:
-        say(f"{attempt.recipe.exporter} {attempt.recipe.precision} {attempt.outcome}", "yellow")
-    say(f"accuracy: {manifest.gate.verdict} ({manifest.gate.reason})")
-    say(f"golden input says: {manifest.golden.output}")
-    say(f"next: edgekit run {bundle.path} FILE, or edgekit bench {bundle.path}")
-
-
-def away(error: float) -> str:
-    """A relative error: in percent, or as it is where that would read as nothing."""
-    return f"{error:.2%}" if error >= 1e-4 else f"{error:.0e}" if error else "0"
-
-
-def _weights(census: dict[str, Any]) -> str:
-    held = {name: size for name, size in census.get("bytes", {}).items() if size >= 1e5}
-    return ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in held.items()) or "none"
-
-
-def _forms(census: dict[str, Any]) -> str:
-    forms = [layer["form"] for layer in census.get("layers", {}).values() if layer["form"] != "float"]
-    counted = [f"{forms.count(form)} {form}" for form in sorted(set(forms))]
-    if census.get("weighted_float"):
-        counted.append(f"{census['weighted_float']} float")
-    return ", ".join(counted)
+    show_bundle(bundle)
 
 
 def verify_(arguments: argparse.Namespace) -> None:

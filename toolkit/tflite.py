@@ -78,14 +78,17 @@ class Graph:
     subgraphs: tuple[Subgraph, ...]
 
 
-def read(content: bytes) -> Graph:
+def read(content: bytes, *, dynamic: bool = False) -> Graph:
     """Parse the content of a .tflite file.
+
+    Args:
+        dynamic: whether tensors may have axes without a fixed size; their shapes are then those of an example.
 
     Raises:
         BadInput: not a .tflite, damaged, of an unknown dtype or operator code, or with buffers outside.
     """
     try:
-        return _read(content)
+        return _read(content, dynamic)
     except (struct.error, OverflowError, UnicodeDecodeError, RecursionError) as exc:
         raise BadInput(f"the .tflite is damaged: {exc}.", hint="Fetch or convert it again.") from exc
 
@@ -153,7 +156,7 @@ def _follow(content: bytes, place: int) -> int:
     return place + int(_number(content, "<I", place))
 
 
-def _read(content: bytes) -> Graph:
+def _read(content: bytes, dynamic: bool) -> Graph:
     if content[4:8] != _IDENTIFIER:
         raise BadInput("this is not a .tflite file: it lacks the identifier TFL3.")
     model = _Table(content, _follow(content, 0))
@@ -162,7 +165,7 @@ def _read(content: bytes) -> Graph:
         raise BadInput(f"the .tflite has schema version {version}; 3 is the one that exists.")
     codes = [_operator_name(code) for code in model.tables(1)]
     buffers = [_buffer(table) for table in model.tables(4)]
-    subgraphs = tuple(_subgraph(table, codes, buffers) for table in model.tables(2))
+    subgraphs = tuple(_subgraph(table, codes, buffers, dynamic) for table in model.tables(2))
     if not subgraphs:
         raise BadInput("the .tflite holds no graph.")
     return Graph(subgraphs)
@@ -185,8 +188,8 @@ def _buffer(table: _Table) -> bytes:
     return table.raw(0) or b""
 
 
-def _subgraph(table: _Table, codes: list[str], buffers: list[bytes]) -> Subgraph:
-    tensors = tuple(_tensor(one, buffers) for one in table.tables(0))
+def _subgraph(table: _Table, codes: list[str], buffers: list[bytes], dynamic: bool) -> Subgraph:
+    tensors = tuple(_tensor(one, buffers, dynamic) for one in table.tables(0))
     if len(tensors) > _MOST_TENSORS:
         raise BadInput(f"the .tflite has {len(tensors)} tensors; that is more than any real one.")
     count = len(tensors)
@@ -225,7 +228,7 @@ def _option(table: _Table | None, field: Field) -> Any:
     return table.number(field.number, field.form, field.default) if table else field.default
 
 
-def _tensor(table: _Table, buffers: list[bytes]) -> Tensor:
+def _tensor(table: _Table, buffers: list[bytes], dynamic: bool) -> Tensor:
     import numpy as np
 
     name = table.text(3)
@@ -235,7 +238,7 @@ def _tensor(table: _Table, buffers: list[bytes]) -> Tensor:
     signature = table.vector(7, "<i")
     # A free batch is common and harmless: what is made here has batch 1.
     fixed = signature[1:] if shape[:1] == (1,) else signature
-    if any(size < 1 for size in (*shape, *fixed)):
+    if any(size < (-1 if dynamic else 1) for size in (*shape, *fixed)):
         raise BadInput(
             f"the tensor {name!r} has a dynamic or empty shape {list(signature or shape)}.",
             hint="Convert the model with fixed shapes and batch 1.",

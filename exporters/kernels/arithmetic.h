@@ -5,12 +5,13 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The code path. A model's weights are laid out for one of them (EK_LAYOUT_DSP comes from the generated layout.h);
- * the DSP layout also runs without the extension, through C that does what its instructions do. */
+/* The code path. The generated layout.h says for which one weights are laid out and working memory is reserved. The DSP
+ * layout also runs without the extension, through C that does what its instructions do; the Helium one, whose weights
+ * are in the plain order, runs the portable code elsewhere. */
 #include "layout.h"
 #if defined(EK_LAYOUT_DSP)
 #define EK_PATH_DSP 1
-#elif defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1) && !defined(EK_NO_MVE)
+#elif defined(EK_LAYOUT_HELIUM) && defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1) && !defined(EK_NO_MVE)
 #define EK_PATH_MVE 1
 #else
 #define EK_PATH_PORTABLE 1

@@ -1,6 +1,9 @@
 /* ADD, SUB and MUL, with broadcasting. */
 #include "arithmetic.h"
 #include "edgekit.h"
+#if defined(EK_PATH_MVE)
+#include "mve.h"
+#endif
 
 /* Fraction bits that ADD and SUB give both operands before they are brought to one scale. */
 enum { HEADROOM = 20 };
@@ -41,6 +44,9 @@ EK_INLINE void over_grid(const ek_binary_layer *l, const int8_t *a, const int8_t
 }
 
 void ek_add(const ek_binary_layer *layer, const int8_t *a, const int8_t *b, int8_t *output) {
+#if defined(EK_PATH_MVE)
+    if (ek_mve_add(layer, a, b, output)) return;
+#endif
     over_grid(layer, a, b, output, add);
 }
 

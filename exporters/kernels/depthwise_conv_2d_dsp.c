@@ -1,7 +1,8 @@
 /* DEPTHWISE_CONV_2D with the DSP extension. The weights' first word says which of three ways a layer takes.
  *
- * Planes (3x3, stride 1 or 2): two channels at a time are copied to scratch as padded planes of 16-bit values; then each
- * plane is computed in strips of a few columns (depthwise_strips.h).
+ * Planes (3x3, stride 1 or 2): two channels at a time are copied to scratch as padded planes of 16-bit values; then
+ * each plane is computed in strips of a few columns (depthwise_strips.h). The output may take the input's place: what a
+ * channel writes is where that same channel was read.
  * Taps (any kernel): 4 channels at a time, two taps a SMLAD. Plain: several outputs of one channel, tap by tap. */
 #include "arithmetic.h"
 #if defined(EK_PATH_DSP)
@@ -16,16 +17,16 @@ typedef struct {
     const int8_t *input; /* of the first channel */
     int16_t *first;      /* where its first value goes */
     int32_t channels;    /* bytes from a value to its right neighbour */
-    int32_t gap;         /* from here on, bytes: from a plane to the other */
+    int32_t gap;         /* bytes from a plane to the other */
     int32_t rows;        /* of the input, as far as they are read */
     int32_t odd, even;   /* columns: 1 if the first one has an odd place, else 0; the others */
-    int32_t input_row, plane_row;
+    int32_t input_row, plane_row; /* bytes */
 } planes;
 
 /* Copies two neighbouring channels to their planes: 16 instructions for 8 values in the inner loop. */
 #if defined(EK_DSP_INSTRUCTIONS)
-/* Registers: r0 input, r1 bytes to the neighbour, r2 r3 planes, r4-r7 values, r8 columns left, r9 r10 start of the row in
- * the input and the plane, r11 rows left, r12 gap, lr the members. */
+/* Registers: r0 input, r1 bytes to the neighbour, r2 r3 planes, r4-r7 values, r8 columns left, r9 r10 start of the row
+ * in the input and the plane, r11 rows left, r12 gap, lr the members. */
 EK_ASSEMBLY void copy_two(const planes *p EK_UNUSED) {
     __asm__(
         "push {r4-r11, lr}\n"

@@ -238,8 +238,8 @@ EK_OUTLINE void line_strip(const workspace *at, int32_t channels, int32_t column
 static void convolve_tiles(const ek_depthwise_conv_2d_layer *layer, const int8_t *input, int8_t *scratch,
                            int square, int8_t *output) {
     const int32_t depth = layer->input_channels, height = layer->output_height, width = layer->output_width;
-    int8_t *kernel = scratch + GROUP * sizeof(channel_scale);
-    const workspace at = {layer, (channel_scale *)(void *)scratch, kernel, kernel + KERNEL_COLUMNS * COLUMN, depth};
+    channel_scale scales[GROUP]; /* 256 bytes, here rather than in the arena, whose peak this is in small networks */
+    const workspace at = {layer, scales, scratch, scratch + KERNEL_COLUMNS * COLUMN, depth};
     for (int32_t first = 0; first < depth; first += GROUP) {
         const int32_t group = depth - first < GROUP ? depth - first : GROUP;
         const mve_pred16_t lanes = vctp8q((uint32_t)group);

@@ -19,13 +19,20 @@ static int64_t channel_sum(
     const ek_depthwise_conv_2d_layer *l, const int16_t *input, int row, int column, taps height, taps width, int c
 ) {
     const int channels = l->input_channels, outputs = channels * l->depth_multiplier;
-    const int8_t *const weights = (const int8_t *)l->weights + c;
-    const int16_t *const values = input + c / l->depth_multiplier;
     int64_t sum = 0;
     for (int i = height.first; i < height.end; i++) {
-        const int place = (row + i * l->dilation_height) * l->input_width + column;
-        for (int j = width.first; j < width.end; j++)
-            sum += values[(place + j * l->dilation_width) * channels] * weights[(i * l->kernel_width + j) * outputs];
+        const int start = (row + i * l->dilation_height) * l->input_width + column + width.first * l->dilation_width;
+        const int16_t *value = input + start * channels + c / l->depth_multiplier;
+        const int8_t *weight = (const int8_t *)l->weights + (i * l->kernel_width + width.first) * outputs + c;
+        for (int left = width.end - width.first; left > 0; left -= EK_PRODUCTS_IN_32_BITS) {
+            int32_t part = 0;
+            for (int j = left < EK_PRODUCTS_IN_32_BITS ? left : EK_PRODUCTS_IN_32_BITS; j > 0; j--) {
+                part += *value * *weight;
+                value += l->dilation_width * channels;
+                weight += outputs;
+            }
+            sum += part;
+        }
     }
     return sum;
 }

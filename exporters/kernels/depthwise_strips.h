@@ -20,8 +20,8 @@ typedef struct {
     int8_t *end;        /* output + rows * output_row */
 } ek_strip;
 
-/* What a channel is multiplied by. Bytes 0, 1 and 3 of a row are its taps. Byte 2 of the first row and that of the second
- * make the factor: 2^first + second; or the first is 0, and the second a shift for the general arithmetic. */
+/* What a channel is multiplied by. Bytes 0, 1 and 3 of a row are its taps. Byte 2 of the first row and that of the
+ * second make the factor: 2^first + second; or the first is 0, and the second a shift for the general arithmetic. */
 typedef struct {
     int32_t bias, multiplier;
     uint32_t rows[3];
@@ -34,8 +34,8 @@ EK_INLINE int ek_strip_columns(int stride, int left) {
 }
 
 #if defined(EK_DSP_INSTRUCTIONS)
-/* Registers: r0 plane, r1 bytes of a row; r2 r3 weights of a row, later multiplier and factor; r4 up to r8 values, two to
- * a register, later zero point, output, channels; r8 to r12 and lr sums. lr is the last sum and holds the bias until
+/* Registers: r0 plane, r1 bytes of a row; r2 r3 weights of a row, later multiplier and factor; r4 up to r8 values, two
+ * to a register, later zero point, output, channels; r8 to r12 and lr sums. lr is the last sum and holds the bias until
  * its turn. Stack: zero_point to end, bias, multiplier, factor, for each row its taps 0, 1 and its taps 1, 2. */
 #define EK_STRIP_TAPS(low, high) \
     "sxtb16 " high ", " low ", ror #8\n sxtb16 " low ", " low "\n pkhbt " low ", " low ", " high ", lsl #16\n"
@@ -65,8 +65,11 @@ EK_INLINE int ek_strip_columns(int stride, int left) {
 
 #define EK_STRIP(name, values, first, other, outputs, back) \
     EK_ASSEMBLY void name(const ek_strip *s EK_UNUSED, const ek_strip_channel *c EK_UNUSED) { \
-        __asm__(EK_STRIP_BEGIN EK_STRIP_BIAS EK_STRIP_ROW(32, values) first EK_STRIP_DOWN EK_STRIP_ROW(40, values) other \
-                    EK_STRIP_DOWN EK_STRIP_ROW(48, values) other back EK_STRIP_CONSTANTS outputs EK_STRIP_END); \
+        __asm__(EK_STRIP_BEGIN EK_STRIP_BIAS \
+                EK_STRIP_ROW(32, values) first EK_STRIP_DOWN \
+                EK_STRIP_ROW(40, values) other EK_STRIP_DOWN \
+                EK_STRIP_ROW(48, values) other back \
+                EK_STRIP_CONSTANTS outputs EK_STRIP_END); \
     }
 
 #define EK_1(s0) EK_EVEN("lr", "r4", "r5", "lr")

@@ -1,5 +1,8 @@
 /* What the kernels of the DSP extension share: its instructions, in C where there are none, and the requantization.
- * How the weights are laid out, and why two multiplies requantize exactly: exporters/_c_layout_dsp.py. Little endian. */
+ *
+ * The generator packs the weights and the requantization's constants (biases, multipliers, factors) into one array of
+ * words a layer; its _c_layout_dsp.py says how, its _c_requantize_dsp.py why two multiplies requantize exactly. The
+ * pointers of ek_requantization are not read. Memory is little endian and takes unaligned words. */
 #ifndef EDGEKIT_DSP_H
 #define EDGEKIT_DSP_H
 
@@ -10,8 +13,8 @@
 #define EK_DSP_INSTRUCTIONS 1
 #endif
 
-/* A function that is one piece of assembly and keeps to the calling convention. GCC must not look into it: it would take
- * the registers that assembly does not declare for unused. */
+/* A function that is one piece of assembly and keeps to the calling convention. GCC must not look into it: it would
+ * take the registers that assembly does not declare for unused. */
 #if defined(__clang__)
 #define EK_ASSEMBLY __attribute__((naked, noinline)) static
 #else
@@ -95,14 +98,16 @@ EK_INLINE uint32_t ek_pack_high(uint32_t a, uint32_t b) {
     return a >> 16 | (b & 0xFFFF0000u);
 }
 
-/* Pairs of weights from words that hold two channels: of the first channel, and of the second, as bytes 1 and 3. */
+/* Pairs of weights from words that hold two channels: of the first channel, and of the second. In the fast layout a
+ * half is 256 * second + first, so that a negative first one has borrowed from the second; in the general one they are
+ * two bytes. */
 EK_INLINE uint32_t ek_first_channel(uint32_t halves) {
     return ek_sxtb16(halves);
 }
 
-EK_INLINE uint32_t ek_second_channel(uint32_t halves) {
+EK_INLINE uint32_t ek_second_channel(uint32_t halves, int fast) {
     const uint32_t first = ek_sxtb16(halves);
-    return ek_sxtb16_odd(ek_pack_low(halves - first, (halves >> 16) - (first >> 16)));
+    return ek_sxtb16_odd(fast ? ek_pack_low(halves - first, (halves >> 16) - (first >> 16)) : halves);
 }
 
 /* sum + a.low * b.low + a.high * b.high */

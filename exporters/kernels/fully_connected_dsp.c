@@ -19,8 +19,8 @@ typedef struct {
 } groups;
 
 #if defined(EK_DSP_INSTRUCTIONS)
-/* Registers: r0 row, r1 weights, r2-r5 inputs, r6-r9 weights; r10 sums of outputs 0 and 1 (256 * second + first), r11 of
- * output 0, r12 of 2 and 3, lr of 2. Stack: the members. */
+/* Registers: r0 row, r1 weights, r2-r5 inputs, r6-r9 weights; r10 sums of outputs 0 and 1 (256 * second + first), r11
+ * of output 0, r12 of 2 and 3, lr of 2. Stack: the members. */
 #define PAIR(both, one) \
     "ldm.w r1!, {r6-r9}\n" \
     "smlad " both ", r6, r2, " both "\n smlad " both ", r7, r3, " both "\n" \
@@ -71,26 +71,33 @@ EK_ASSEMBLY void run_groups(const groups *g EK_UNUSED) {
 }
 #endif
 
-/* The sum of output `o` of a group. */
-static int32_t sum_of(const int32_t *group, const uint32_t *row, int units, int o, int fast) {
-    const int32_t *biases = group + (o & 2);
-    const int32_t *words = group + OUTPUTS + 2 * (o & 2);
-    int32_t sum = !(o & 1) ? biases[1] : fast ? ek_wrapping_add(biases[0], -biases[1]) / 256 : biases[0];
-    for (int i = 0; i < 4 * units; ++i) {
-        const uint32_t halves = (uint32_t)words[i / 4 * 8 + i % 4];
-        sum = ek_smlad(o & 1 ? ek_second_channel(halves) : ek_first_channel(halves), row[i], sum);
-    }
-    return sum;
+/* A group of 4 outputs, or the first `count` of them, in plain C: 14 instructions for 8 multiply-adds in the general
+ * layout. */
+EK_INLINE void run_group(const groups *g, const int32_t *group, int units, int8_t *output, int count, int fast) {
+    const int32_t *words = group + OUTPUTS, *constants = words + 8 * units;
+    int32_t a = group[1], b = fast ? ek_wrapping_add(group[0], -a) / 256 : group[0];
+    int32_t c = group[3], d = fast ? ek_wrapping_add(group[2], -c) / 256 : group[2];
+    for (const uint32_t *values = g->row; words < constants; words += 4)
+        for (const int32_t *end = words + 4; words < end; ++words, ++values) {
+            const uint32_t x = *values, ab = (uint32_t)words[0], cd = (uint32_t)words[4];
+            a = ek_smlad(ek_first_channel(ab), x, a), b = ek_smlad(ek_second_channel(ab, fast), x, b);
+            c = ek_smlad(ek_first_channel(cd), x, c), d = ek_smlad(ek_second_channel(cd, fast), x, d);
+        }
+    const int32_t sums[OUTPUTS] = {a, b, c, d};
+    for (int o = 0; o < count; ++o)
+        output[o] = ek_requantize(sums[o], constants[o], constants[OUTPUTS + o], g->zero_point);
 }
 
-/* Outputs from `begin` to `end` of a row, any requantization. */
-static __attribute__((cold)) void run_plainly(const groups *g, int units, int begin, int end, int fast) {
-    const size_t words = (size_t)units * 8 + 3 * OUTPUTS;
-    for (int o = begin; o < end; ++o) {
-        const int32_t *group = g->weights + (size_t)(o / OUTPUTS) * words;
-        const int32_t *constants = group + words - 2 * OUTPUTS + o % OUTPUTS;
-        const int32_t sum = sum_of(group, g->row, units, o % OUTPUTS, fast);
-        g->output[o] = ek_requantize(sum, constants[0], constants[OUTPUTS], g->zero_point);
+/* Outputs from `begin`, a multiple of 4, to `end`, any requantization. */
+static __attribute__((noinline)) void run_plainly(const groups *g, int units, int begin, int end, int fast) {
+    const int words = units * 8 + 3 * OUTPUTS;
+    const int32_t *group = g->weights + (ptrdiff_t)(begin / OUTPUTS) * words;
+    for (int o = begin; o < end; o += OUTPUTS, group += words) {
+        const int count = end - o < OUTPUTS ? end - o : OUTPUTS;
+        if (fast)
+            run_group(g, group, units, g->output + o, count, 1);
+        else
+            run_group(g, group, units, g->output + o, count, 0);
     }
 }
 

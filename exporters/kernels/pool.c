@@ -1,6 +1,9 @@
 /* AVERAGE_POOL_2D, MAX_POOL_2D and MEAN over height and width. */
 #include "arithmetic.h"
 #include "edgekit.h"
+#if defined(EK_PATH_MVE)
+#include "mve.h"
+#endif
 
 /* A window's part that lies inside of the input, in rows and columns. */
 typedef struct {
@@ -22,19 +25,38 @@ static int32_t rounded_mean(int32_t sum, int32_t count) {
     return sum > 0 ? (sum + count / 2) / count : (sum - count / 2) / count;
 }
 
+/* Channels that are summed at a time. */
+enum { GROUP = 16 };
+
+/* The sums over a window of `channels` (at most GROUP) channels from `corner` on. */
+static void sum_window(const ek_pool_layer *l, const window *w, const int8_t *corner, int channels, int32_t *sums) {
+    const int step = l->channels, row = l->input_width * step;
+#if defined(EK_PATH_MVE)
+    ek_mve_sum_channels(corner, channels, w->bottom - w->top, w->right - w->left, row, step, sums);
+#else
+    for (int c = 0; c < channels; c++) {
+        sums[c] = 0;
+        for (int i = w->top; i < w->bottom; i++) {
+            const int8_t *tap = corner + (i - w->top) * row + c;
+            for (int j = w->left; j < w->right; j++, tap += step) sums[c] += *tap;
+        }
+    }
+#endif
+}
+
 void ek_average_pool_2d(const ek_pool_layer *layer, const int8_t *input, int8_t *output) {
-    const int channels = layer->channels, width = layer->input_width;
+    const int channels = layer->channels;
     for (int y = 0; y < layer->output_height; y++) {
         for (int x = 0; x < layer->output_width; x++) {
             const window w = inside(layer, y, x);
             const int32_t count = (w.bottom - w.top) * (w.right - w.left);
-            for (int c = 0; c < channels; c++) {
-                int32_t sum = 0;
-                for (int i = w.top; i < w.bottom; i++) {
-                    const int8_t *tap = input + (i * width + w.left) * channels + c;
-                    for (int j = w.left; j < w.right; j++, tap += channels) sum += *tap;
-                }
-                *output++ = (int8_t)ek_clamp(rounded_mean(sum, count), layer->low, layer->high);
+            const int8_t *corner = input + (w.top * layer->input_width + w.left) * channels;
+            for (int first = 0; first < channels; first += GROUP, corner += GROUP) {
+                const int some = channels - first < GROUP ? channels - first : GROUP;
+                int32_t sums[GROUP];
+                sum_window(layer, &w, corner, some, sums);
+                for (int c = 0; c < some; c++)
+                    *output++ = (int8_t)ek_clamp(rounded_mean(sums[c], count), layer->low, layer->high);
             }
         }
     }

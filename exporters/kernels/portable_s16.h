@@ -29,7 +29,7 @@ EK_INLINE int16_t ek_output_s16(const ek_requantization *q, const int64_t *bias,
 }
 
 /* `count` outputs of one row of `size` values; weights are [count][size]. */
-static void ek_dot_rows_s16(
+static inline void ek_dot_rows_s16(
     const ek_requantization *q, const int64_t *bias, const int16_t *values, const int8_t *weights, int size, int count,
     int16_t *output
 ) {

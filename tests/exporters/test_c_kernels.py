@@ -85,7 +85,7 @@ def test_every_operator_has_a_test() -> None:
     """But those without values: state, which test_c_real.py runs in real networks, and aliases of RESHAPE."""
     state = {"ASSIGN_VARIABLE", "CALL_ONCE", "READ_VARIABLE", "VAR_HANDLE"}
     assert set(_c_graph.OPERATORS) - set(MAKERS) - state == {"EXPAND_DIMS", "PADV2", "SQUEEZE"}
-    assert _c_layout.LAYOUTS == ("plain", "dsp")
+    assert _c_layout.LAYOUTS == ("plain", "dsp", "helium"), "Helium's kernels are tested in test_c_mve.py"
 
 
 @pytest.mark.parametrize(("name", "layout"), EVERY)

@@ -120,7 +120,7 @@ def numbers(name: str, values: list[int]) -> str:
 @pytest.mark.usefixtures("tools")
 @pytest.mark.parametrize(("level", "seed"), [("-O2", 1), ("-O3", 2), ("-Os", 3)])
 def test_helium_kernels_equal_plain_loops(tmp_path: Path, level: str, seed: int) -> None:
-    (tmp_path / "layout.h").write_text("")
+    (tmp_path / "layout.h").write_text("#define EK_LAYOUT_HELIUM 1\n")
     (tmp_path / "cases.h").write_text(header(random.Random(seed)))
     program = tmp_path / "helium_kernels.elf"
     sources = [Path(__file__).with_name("helium_kernels.c"), *sorted(KERNELS.glob("*_mve.c"))]

@@ -139,7 +139,8 @@ def bars(subjects: Sequence[Subject], keywords: Keywords | None, processors: Seq
 
 def _exactness(subject: Subject, processors: Sequence[str]) -> list[Bar]:
     enough = subject.host and subject.random >= RANDOM and subject.every_real
-    host = float(sum(subject.host.values())) if enough else None
+    wrong = float(sum(subject.host.values()))
+    host = wrong if wrong or enough else None
     there = [subject.ours.get(processor) for processor in processors]
     complete = [one for one in there if one and (one.fault or one.checked >= EMULATED)]
     emulated = float(sum(bool(one.fault) for one in complete)) if len(complete) == len(there) else None

@@ -1,0 +1,122 @@
+"""From a reference module to a clean fp32 .tflite, through litert-torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from edgekit.core import Part, TensorSpec
+from edgekit.errors import ExportFailed, Unsupported, need
+from edgekit.exporters._litert_quiet import quiet
+
+with need("litert", "Exporting to LiteRT"), quiet():
+    import litert_torch
+    import torch
+
+    from edgekit.exporters import _litert_file
+
+
+def pinned(part: Part, sizes: Mapping[str, int]) -> Part:
+    """`part` with the axes in `sizes` fixed at that size; names that outputs alone have stay."""
+
+    def fixed(specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+        return tuple(replace(spec, shape=tuple(sizes.get(str(axis), axis) for axis in spec.shape)) for spec in specs)
+
+    axes = {name: axis for name, axis in part.axes.items() if name not in sizes}
+    return replace(part, inputs=fixed(part.inputs), outputs=fixed(part.outputs), axes=axes)
+
+
+def from_torch(part: Part, module: torch.nn.Module) -> bytes:
+    """The graph of `module`, fp32, with the inputs and outputs that `part` declares, in their order and by name.
+
+    Raises:
+        Unsupported: an axis that the part declares as dynamic would become fixed.
+        ExportFailed: litert-torch cannot trace or translate the module (part, operator and reason are named), or it
+            gives other tensors than declared.
+    """
+    module = module.eval()
+    # Every input gets its own tensor: torch.export takes two uses of one tensor for one input, in silence.
+    example = tuple(_example(part, spec) for spec in part.inputs)
+    dynamic = tuple(_dynamic(part, spec) for spec in part.inputs) if part.axes else None
+    try:
+        with quiet(), torch.no_grad():
+            if part.axes:
+                torch.export.export(module, example)  # what cannot be traced at all is no matter of axes
+            content = _converted(module, example, None if part.axes else dynamic)
+    except Exception as exc:  # torch and MLIR raise many unrelated types here; the reason is in the message
+        raise ExportFailed(
+            f"litert-torch could not convert the part {part.name!r}: {_reason(exc)}",
+            hint="The operator needs another formulation in the part's module, or another exporter.",
+        ) from exc
+    if part.axes:
+        content = _with_axes(part, module, example, dynamic)
+    model = _litert_file.parse(content)
+    _litert_file.tidy(model, part.inputs, part.outputs, part.name)
+    _compare(model, part)
+    return _litert_file.pack(model)
+
+
+def _converted(module: torch.nn.Module, example: tuple[torch.Tensor, ...], dynamic: Any) -> bytes:
+    return bytes(litert_torch.convert(module, example, dynamic_shapes=dynamic).model_content())
+
+
+def _with_axes(part: Part, module: torch.nn.Module, example: tuple[torch.Tensor, ...], dynamic: Any) -> bytes:
+    try:
+        with quiet(), torch.no_grad():
+            return _converted(module, example, dynamic)
+    except Exception as exc:
+        axes = ", ".join(repr(name) for name in part.axes)
+        sizes = ", ".join(f'"{name}": {axis.example}' for name, axis in part.axes.items())
+        raise Unsupported(
+            f"litert-torch cannot keep the axis {axes} of the part {part.name!r} dynamic: {_reason(exc)}",
+            hint=f'Fix it with the recipe\'s option {{"sizes": {{{sizes}}}}}, or choose the exporter onnx.',
+        ) from exc
+
+
+def _example(part: Part, spec: TensorSpec) -> torch.Tensor:
+    sizes = [axis if isinstance(axis, int) else part.axes[axis].example for axis in spec.shape]
+    return torch.zeros(sizes, dtype=getattr(torch, spec.dtype))
+
+
+def _dynamic(part: Part, spec: TensorSpec) -> dict[int, Any]:
+    out: dict[int, Any] = {}
+    for i, name in enumerate(spec.shape):
+        if isinstance(name, str):
+            axis, unit = part.axes[name], part.axes[name].multiple
+            whole = torch.export.Dim(name, min=-(-axis.least // unit), max=axis.most // unit)
+            out[i] = whole if unit == 1 else unit * whole
+    return out
+
+
+def _reason(exc: Exception) -> str:
+    """The first line that says something, and the operator that was being translated."""
+    text = str(exc)
+    line = next((line.strip() for line in text.splitlines() if line.strip()), type(exc).__name__)
+    operator = re.search(r"torch\.ops\.([\w.]+)", text)
+    named = operator and operator[1] not in line
+    return f"{line[:300]} (operator {operator[1]})" if operator and named else line[:300]
+
+
+#: What litert-torch makes of 64-bit tensors, which hardly any runtime on a device has.
+_NARROWED = {"int64": "int32", "float64": "float32"}
+
+
+def _compare(model: Any, part: Part) -> None:
+    """Raise ExportFailed where the graph's tensors are not those that the part declares."""
+    from edgekit import tflite
+
+    graph = model.subgraphs[0]
+    for specs, indices in ((part.inputs, graph.inputs), (part.outputs, graph.outputs)):
+        for spec, index in zip(specs, indices, strict=True):
+            tensor = graph.tensors[int(index)]
+            signature = tensor.shapeSignature if tensor.shapeSignature is not None else tensor.shape
+            sizes, dtype = [int(size) for size in signature], tflite.DTYPES.get(tensor.type, str(tensor.type))
+            fits = len(sizes) == len(spec.shape) and all(
+                size < 0 if isinstance(axis, str) else size == axis
+                for size, axis in zip(sizes, spec.shape, strict=True)
+            )
+            if not fits or dtype != _NARROWED.get(spec.dtype, spec.dtype):
+                declared = f"{spec.dtype} {list(spec.shape)}"
+                raise ExportFailed(f"{part.name}.{spec.name} came out as {dtype} {sizes}, declared is {declared}.")

@@ -1,0 +1,72 @@
+"""A bundle for people: what `export` prints about it, and the same as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgekit._terminal import say, show_table
+from edgekit.core import Bundle
+
+
+def summary(bundle: Bundle) -> dict[str, Any]:
+    import msgspec
+
+    manifest = bundle.manifest
+    return {
+        "model": manifest.model.name,
+        "target": manifest.target.name,
+        "recipe": msgspec.to_builtins(manifest.recipe),
+        "size": sum(file.size for file in manifest.files.values()),
+        "parity": {part.name: part.parity for part in manifest.parts},
+        "gate": msgspec.to_builtins(manifest.gate),
+        "attempts": msgspec.to_builtins(manifest.attempts),
+        "golden": manifest.golden.output,
+    }
+
+
+def show_bundle(bundle: Bundle) -> None:
+    from edgekit.report import figure
+
+    manifest = bundle.manifest
+    size = sum(file.size for file in manifest.files.values())
+    done = "reused, already made of exactly this" if bundle.reused else "written"
+    say(f"{bundle.path} {done}: {figure(size, 'B')}, {manifest.recipe.precision}", "bold")
+    rows = [[part.name, _weights(part.census), _forms(part.census), away(part.parity)] for part in manifest.parts]
+    show_table("", ["part", "weights", "products", "away from fp32"], rows)
+    for part in manifest.parts:
+        if "arena" in part.census:
+            say(_memory(part.name, part.census))
+    for attempt in manifest.attempts[:-1]:
+        say(f"{attempt.recipe.exporter} {attempt.recipe.precision} {attempt.outcome}", "yellow")
+    say(f"accuracy: {manifest.gate.verdict} ({manifest.gate.reason})")
+    say(f"golden input says: {manifest.golden.output}")
+    say(f"next: edgekit run {bundle.path} FILE, or edgekit bench {bundle.path}")
+
+
+def _memory(name: str, census: dict[str, Any]) -> str:
+    """What generated C takes, as its exporter planned it."""
+    from edgekit.report import figure
+
+    ram, weights = figure(census["arena"], "B"), figure(census["weights"], "B")
+    return f"{name}: {ram} of RAM, {weights} of weights, {census['macs'] / 1e6:.3g} M multiply-adds; {census['exact']}"
+
+
+def away(error: float) -> str:
+    """A relative error: in percent, or as it is where that would read as nothing."""
+    return f"{error:.2%}" if error >= 1e-4 else f"{error:.0e}" if error else "0"
+
+
+def _weights(census: dict[str, Any]) -> str:
+    from edgekit.report import figure
+
+    held = census.get("bytes", {})
+    shown = {name: size for name, size in held.items() if size >= min(1e5, max(held.values()) / 10)}
+    return ", ".join(f"{name} {figure(size, 'B')}" for name, size in shown.items()) or "none"
+
+
+def _forms(census: dict[str, Any]) -> str:
+    forms = [layer["form"] for layer in census.get("layers", {}).values() if layer["form"] != "float"]
+    counted = [f"{forms.count(form)} {form}" for form in sorted(set(forms))]
+    if census.get("weighted_float"):
+        counted.append(f"{census['weighted_float']} float")
+    return ", ".join(counted)
