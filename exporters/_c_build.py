@@ -78,25 +78,44 @@ def load(source: Path) -> NetworkRunner | FrontendRunner:
     """The part whose main file is `source` (``src/network.c`` of a bundle), compiled and opened.
 
     Raises:
-        BadInput: its description is not there or not readable. ExportFailed, MissingExtra: it does not compile here.
+        BadInput: it is not what this edgekit generates, or not described. ExportFailed, MissingExtra: it does not
+            compile here.
+    """
+    from edgekit.exporters import _c_trust
+
+    files, name = _c_trust.checked(source.parent), source.stem
+    facts = description_of(files, name)
+    inputs, outputs = (_specs(facts[side]) for side in ("inputs", "outputs"))
+    # What is compiled is what was checked: the bundle is not read again.
+    with tempfile.TemporaryDirectory(prefix="edgekit-c-") as scratch:
+        folder = Path(scratch)
+        for one, content in files.items():
+            (folder / one).write_bytes(content)
+        sources = [folder / one for one in (f"{name}.c", *facts["sources"])]
+        library = shared_library(sources, folder, folder / f"{name}.so")
+        try:
+            opened = ctypes.CDLL(str(library))  # once it is mapped, it needs its name no more
+        except OSError as exc:
+            raise BadInput(f"what was compiled of {source.name} cannot be loaded: {exc}.") from exc
+    runner = NetworkRunner if facts["kind"] == "network" else FrontendRunner
+    return runner(opened, name, inputs, outputs)
+
+
+def description_of(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
+    """What `describe` wrote of the part `name`, from the files of ``src/``.
+
+    Raises:
+        BadInput: it is not there or not readable.
     """
     try:
-        facts = json.loads(source.with_suffix(".json").read_bytes())
-        inputs, outputs = (_specs(facts[side]) for side in ("inputs", "outputs"))
-        kind, name = str(facts["kind"]), source.stem
-        beside = [source.parent / Path(str(one)).name for one in facts["sources"]]
-    except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise BadInput(f"{source.name} has no readable description beside it.", hint="Export it again.") from exc
-    folder = tempfile.mkdtemp(prefix="edgekit-c-")
-    try:
-        library = shared_library([source, *beside], source.parent, Path(folder) / f"{name}.so")
-        opened = ctypes.CDLL(str(library))
-    except OSError as exc:
-        raise BadInput(f"what was compiled of {source.name} cannot be loaded: {exc}.") from exc
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)  # a mapped library needs its name no more
-    runner = NetworkRunner if kind == "network" else FrontendRunner
-    return runner(opened, name, inputs, outputs)
+        facts: dict[str, Any] = json.loads(files[f"{name}.json"])
+        for side in ("inputs", "outputs"):
+            _specs(facts[side])
+        if isinstance(facts["kind"], str) and isinstance(facts["sources"], list):
+            return facts
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise BadInput(f"{name}.c has no readable description beside it.", hint="Export it again.")
 
 
 def describe(

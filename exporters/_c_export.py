@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit import tflite
 from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress, Recipe
 from edgekit.errors import BadInput, ExportFailed, OverBudget, ParityFailed, Unsupported
-from edgekit.exporters import _c_build, _c_frontend, _c_graph, _c_layout, _c_plan, _c_write
+from edgekit.exporters import _c_build, _c_frontend, _c_graph, _c_layout, _c_plan, _c_trust, _c_write
 from edgekit.exporters._c_layers import Layer
 from edgekit.reference import MicroRunner
 
@@ -85,25 +84,55 @@ def _network(
     progress: Progress,
 ) -> Artifact:
     content = checkpoint.path.read_bytes()
-    graph = tflite.read(content)
     layout = str(recipe.options.get("layout", "plain"))
-    program = _c_graph.lower(graph, layout)
-    _check_tensors(part, program)
-    plan = _c_plan.plan(program)
+    program, plan = lowered(part, content, layout)
     _check_budgets(model, recipe, program, plan)
-    written = _c_write.write(program, plan, part.name, checkpoint.path.name)
-    for name, text in written.files.items():
-        (out / "src" / name).write_text(text, encoding="utf-8")
-    kernels = _copy_kernels(program.layers, out / "src")
-    (out / "src" / "layout.h").write_text(_c_layout.header(layout), encoding="utf-8")
-    description = _c_build.describe(
-        part.kind, part.inputs, part.outputs, kernels, stateful=bool(program.states), arena=written.arena,
-        weights=written.weights,
-    )  # fmt: skip
-    (out / "src" / f"{part.name}.json").write_text(description, encoding="utf-8")
+    files, written = network_files(part, content, program, plan)
+    _write(files, out / "src")
     progress(f"comparing {part.name} with TensorFlow Lite Micro", 0, 0)
     compared = _prove(part, content, out, calls, bool(program.states))
     return Artifact(part.name, f"src/{part.name}.c", _census(program, written, layout, compared))
+
+
+def lowered(part: Part, content: bytes, layout: str) -> tuple[_c_graph.Program, _c_plan.Plan]:
+    """The network `part` in the .tflite `content`, translated and placed.
+
+    Raises:
+        Unsupported, BadInput: it cannot be, or its tensors are not the part's.
+    """
+    program = _c_graph.lower(tflite.read(content), layout)
+    _check_tensors(part, program)
+    return program, _c_plan.plan(program)
+
+
+def network_files(
+    part: Part, content: bytes, program: _c_graph.Program, plan: _c_plan.Plan
+) -> tuple[dict[str, bytes], _c_write.Sources]:
+    """All that a network brings into ``src/``, by name: also the .tflite, which its C is checked against later."""
+    written = _c_write.write(program, plan, part.name, f"{part.name}.tflite")
+    kernels = _kernels(program.layers)
+    description = _c_build.describe(
+        part.kind, part.inputs, part.outputs, [name for name in kernels if name.endswith(".c")],
+        layout=program.layout, stateful=bool(program.states), arena=written.arena, weights=written.weights,
+    )  # fmt: skip
+    texts = {**written.files, "layout.h": _c_write.layout_header(program), f"{part.name}.json": description}
+    return {**kernels, **_encoded(texts), f"{part.name}.tflite": content}, written
+
+
+def frontend_files(part: Part) -> dict[str, bytes]:
+    """All that a frontend, and the detector behind it, bring into ``src/``, by name."""
+    description = _c_build.describe(part.kind, part.inputs, part.outputs, [])
+    return _encoded({**_c_frontend.frontend_files(part.kind, part.settings), f"{part.name}.json": description})
+
+
+def _encoded(texts: Mapping[str, str]) -> dict[str, bytes]:
+    return {name: text.encode() for name, text in texts.items()}
+
+
+def _write(files: Mapping[str, bytes], folder: Path) -> None:
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    _c_trust.ours(folder)
 
 
 def _check_tensors(part: Part, program: _c_graph.Program) -> None:
@@ -136,15 +165,13 @@ def _largest_weights(program: _c_graph.Program, count: int = 3) -> list[tuple[st
     return sorted(sizes, key=lambda item: -item[1])[:count]
 
 
-def _copy_kernels(layers: Sequence[Layer], folder: Path) -> list[str]:
-    """Put the kernels that `layers` call into `folder`, with every code path; returns the C files' names."""
+def _kernels(layers: Sequence[Layer]) -> dict[str, bytes]:
+    """The kernels that `layers` call, with every code path, and all headers: name -> content."""
     called = {line.partition("(")[0][3:] for layer in layers for line in layer.call.split("\n") if line[:3] == "ek_"}
     stems = {_HOMES.get(name, name) for name in called}
     every = sorted((_HERE / "kernels").iterdir())
-    chosen = [path for path in every if path.suffix == ".c" and _stem(path) in stems]
-    for path in (*chosen, *(path for path in every if path.suffix == ".h")):
-        shutil.copyfile(path, folder / path.name)
-    return [path.name for path in chosen]
+    chosen = [path for path in every if path.suffix == ".h" or (path.suffix == ".c" and _stem(path) in stems)]
+    return {path.name: path.read_bytes() for path in chosen}
 
 
 def _stem(path: Path) -> str:
@@ -153,9 +180,7 @@ def _stem(path: Path) -> str:
 
 def _frontend(part: Part, out: Path, calls: Sequence[Feeds]) -> Artifact:
     """Write a frontend, and what it makes of the golden sound: the chip must give the same, value by value."""
-    sources = _c_frontend.write_frontend(part.kind, part.settings, out / "src")
-    description = _c_build.describe(part.kind, part.inputs, part.outputs, sources)
-    (out / "src" / f"{part.name}.json").write_text(description, encoding="utf-8")
+    _write(frontend_files(part), out / "src")
     if calls:
         _write_vectors(part, [(calls[0], _c_build.load(out / "src" / f"{part.name}.c")(calls[0]))], out / "golden")
     return Artifact(part.name, f"src/{part.name}.c", {"operators": {part.kind: 1}, "layers": {}})

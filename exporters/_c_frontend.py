@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["KINDS", "tables_text", "write_frontend"]
+__all__ = ["KINDS", "frontend_files", "tables_text", "write_frontend"]
 
 #: Kinds of parts that there is C code for: what it is called, and its file.
 KINDS = {
@@ -95,16 +95,23 @@ extern const char *const detector_labels[DETECTOR_CLASSES];
 
 
 def write_frontend(kind: str, settings: Mapping[str, Any], folder: Path) -> list[str]:
-    """Writes frontend.c and its headers; and detector.c and its headers where the settings have one.
+    """Writes `frontend_files` into `folder`, which exists.
+
+    Returns:
+        The C files that the frontend needs beside its own. (The detector also needs the network.)
+    """
+    for name, text in frontend_files(kind, settings).items():
+        (folder / name).write_bytes(text.encode())
+    return []
+
+
+def frontend_files(kind: str, settings: Mapping[str, Any]) -> dict[str, str]:
+    """frontend.c and its headers; and detector.c and its headers where the settings have one: name -> text.
 
     Args:
         kind: of the part, a key of `KINDS`.
         settings: of the part: ``rate``, ``window``, ``step``, ``features``, ``scale``, ``zero_point``, ``tables``, and
             maybe ``detector``: its ``kind``, ``labels``, whole numbers that become constants, and maybe ``tables``.
-        folder: exists.
-
-    Returns:
-        The C files that the frontend needs beside its own. (The detector also needs the network.)
 
     Raises:
         Unsupported: there is no C code for this kind.
@@ -112,38 +119,34 @@ def write_frontend(kind: str, settings: Mapping[str, Any], folder: Path) -> list
     if kind not in KINDS:
         raise Unsupported(f"there is no C code for a frontend of kind {kind!r}.", hint=f"There is: {', '.join(KINDS)}.")
     title, file = KINDS[kind]
-    _write(folder / "frontend.c", _source(file))
+    files = {"frontend.c": _source(file)}
     for header in resources.files("edgekit.exporters").joinpath("frontends").iterdir():
         if header.name.startswith(file.removesuffix(".c")) and header.name.endswith(".h"):
-            _write(folder / header.name, header.read_text(encoding="utf-8"))
-    _write(folder / "frontend.h", _FRONTEND.format(**{**settings, "title": title}))
-    _write(folder / "frontend_tables.h", tables_text(settings["tables"]()))
-    if "detector" in settings:
-        _write_detector(settings["detector"], settings["rate"], folder)
-    return []
+            files[header.name] = header.read_text(encoding="utf-8")
+    files["frontend.h"] = _FRONTEND.format(**{**settings, "title": title})
+    files["frontend_tables.h"] = tables_text(settings["tables"]())
+    return {**files, **(_detector_files(settings["detector"], settings["rate"]) if "detector" in settings else {})}
 
 
-def _write_detector(settings: Mapping[str, Any], rate: int, folder: Path) -> None:
+def _detector_files(settings: Mapping[str, Any], rate: int) -> dict[str, str]:
     kind, labels = settings["kind"], settings["labels"]
     if kind not in _DETECTORS:
         raise Unsupported(
             f"there is no C code for a detector of kind {kind!r}.", hint=f"There is: {', '.join(_DETECTORS)}."
         )
-    _write(folder / "detector.c", _source(_DETECTORS[kind]))
     numbers = {name: value for name, value in settings.items() if isinstance(value, int)}
     defines = "\n".join(f"#define DETECTOR_{name.upper()} {value}" for name, value in numbers.items())
-    _write(folder / "detector.h", _DETECTOR.format(classes=len(labels), defines=defines, rate=rate))
     names = ", ".join(_quoted(label) for label in labels)
     text = f"const char *const detector_labels[DETECTOR_CLASSES] = {{{names}}};\n"
-    _write(folder / "detector_tables.h", tables_text(settings["tables"]() if "tables" in settings else {}) + text)
+    return {
+        "detector.c": _source(_DETECTORS[kind]),
+        "detector.h": _DETECTOR.format(classes=len(labels), defines=defines, rate=rate),
+        "detector_tables.h": tables_text(settings["tables"]() if "tables" in settings else {}) + text,
+    }
 
 
 def _source(file: str) -> str:
     return (resources.files("edgekit.exporters") / "frontends" / file).read_text(encoding="utf-8")
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
 
 
 def _quoted(text: str) -> str:

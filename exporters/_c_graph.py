@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.errors import BadInput, Unsupported
 from edgekit.exporters import _c_elementwise, _c_int16, _c_layout, _c_moves, _c_products
 from edgekit.exporters._c_layers import QUANTIZE_HINT, SIZES, Layer, Lowering, refuse
+from edgekit.exporters._c_prune import prune
 from edgekit.tflite import Graph, Operator, Subgraph, Tensor
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Program:
         inputs, outputs: the network's, as tensors with memory of their own.
         states: tensors that live between calls -> their initial values.
         root: tensor -> the tensor whose memory it uses.
+        layout: of the weights.
     """
 
     tensors: Sequence[Tensor]
@@ -74,17 +76,24 @@ class Program:
     layers: Sequence[Layer]
     states: Mapping[int, NDArray[Any]]
     root: Callable[[int], int]
+    layout: str
 
 
 def lower(graph: Graph, layout: str) -> Program:
     """Translate the whole graph.
 
     Args:
-        layout: ``"plain"`` or ``"dsp"``: how weights are laid out.
+        layout: a name of `_c_layout.LAYOUTS`: how weights are laid out.
 
     Raises:
         Unsupported: an operator, dtype or shape that cannot be translated, by name. BadInput: the graph is malformed.
     """
+    whole = _lower(graph, layout)  # which also finds the graph sound, as the next step takes it to be
+    pruned = prune(graph)
+    return whole if pruned is graph else _lower(pruned, layout)
+
+
+def _lower(graph: Graph, layout: str) -> Program:
     main = graph.subgraphs[0]
     lowering = Lowering(main, _c_layout.check(layout))
     states = _declare_states(lowering, graph)
@@ -106,7 +115,7 @@ def lower(graph: Graph, layout: str) -> Program:
             raise Unsupported(f"the input or output {tensor.name!r} is {tensor.dtype}.", hint=QUANTIZE_HINT)
     if not main.inputs or not main.outputs or not lowering.layers:
         raise BadInput("the .tflite computes nothing: it has no inputs, outputs or operators.")
-    return Program(lowering.tensors, main.inputs, main.outputs, lowering.layers, states, lowering.root)
+    return Program(lowering.tensors, main.inputs, main.outputs, lowering.layers, states, lowering.root, lowering.layout)
 
 
 def _translation(lowering: Lowering, operator: Operator) -> Callable[[Lowering, Operator], None]:

@@ -153,8 +153,6 @@ def _multipliers(lowering: Lowering, operator: Operator, channels: int, wide: bo
     quantization = lowering.tensors[operator.inputs[1]].quantization
     assert quantization is not None
     product = [scale_of(source) * scale for scale in scales_of(quantization, channels)]
-    if operator.name == "FULLY_CONNECTED" and len(quantization.scale) == 1:
-        product = [float32(value) for value in product]  # as the specification multiplies there
     pairs = [multiplier_of(value / scale_of(output)) for value in product]
     if wide:
         if max(shift for _, shift in pairs) > _MOST_SHIFT:

@@ -50,11 +50,13 @@ def _table(function: Callable[[NDArray[Any]], NDArray[Any]], length: float, zero
     line = _rounded((beyond + _rounded(here)) / single(2))
     entries = _rounded(here) - _rounded((line - _rounded(middle)) / single(2))
     end = _rounded(at(np.array([last], single)))
-    return np.clip(np.concatenate([entries, end]), _LEAST, _MOST).astype(np.int16)
+    table: NDArray[Any] = np.clip(np.concatenate([entries, end]), _LEAST, _MOST).astype(np.int16)
+    return table
 
 
 def _rounded(values: NDArray[Any]) -> NDArray[Any]:
     """To nearest, ties away from zero."""
     import numpy as np
 
-    return np.sign(values) * np.floor(np.abs(values) + np.float32(0.5))
+    away: NDArray[Any] = np.sign(values) * np.floor(np.abs(values) + np.float32(0.5))
+    return away

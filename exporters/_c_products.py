@@ -116,6 +116,7 @@ def _add(
             packed.scratch,
             0 if packed.in_place else None,
             output.count * products,
+            packed.ways,
         )
     )
 

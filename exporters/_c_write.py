@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import re
 import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from edgekit.exporters import _c_layout
 from edgekit.exporters._c_graph import Program
 from edgekit.exporters._c_layers import SIZES, Array, Layer
 from edgekit.exporters._c_moves import c_float
@@ -40,6 +43,11 @@ def write(program: Program, plan: Plan, name: str, source: str) -> Sources:
         f"{name}_weights.h": weights.text(),
     }
     return Sources(files, plan.bytes, weights.bytes)
+
+
+def layout_header(program: Program) -> str:
+    """Text of layout.h, which a bundle has once."""
+    return _c_layout.header(program.layout, functools.reduce(operator.or_, (one.ways for one in program.layers), 0))
 
 
 class _Weights:
@@ -97,7 +105,8 @@ def _call(program: Program, plan: Plan, name: str, number: int, layer: Layer, we
 
 def _comment(text: str) -> str:
     """Names come from a file: nothing in them may end the comment or leave ASCII."""
-    return re.sub(r"[^ -~]", "?", text).replace("*/", "* /").replace("/*", "/ *").replace("\\", "/")
+    # First what could become something else: a backslash, a trigraph, the end of a string. Then nothing makes a pair.
+    return re.sub(r'[^ -~]|[\\?"]', "_", text).replace("*/", "* /").replace("/*", "/ *")
 
 
 def _place(program: Program, plan: Plan, index: int) -> str:

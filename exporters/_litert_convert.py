@@ -105,14 +105,12 @@ _NARROWED = {"int64": "int32", "float64": "float32"}
 
 def _compare(model: Any, part: Part) -> None:
     """Raise ExportFailed where the graph's tensors are not those that the part declares."""
-    from edgekit import tflite
-
     graph = model.subgraphs[0]
     for specs, indices in ((part.inputs, graph.inputs), (part.outputs, graph.outputs)):
         for spec, index in zip(specs, indices, strict=True):
             tensor = graph.tensors[int(index)]
             signature = tensor.shapeSignature if tensor.shapeSignature is not None else tensor.shape
-            sizes, dtype = [int(size) for size in signature], tflite.DTYPES.get(tensor.type, str(tensor.type))
+            sizes, dtype = [int(size) for size in signature], _litert_file.dtype_of(tensor)
             fits = len(sizes) == len(spec.shape) and all(
                 size < 0 if isinstance(axis, str) else size == axis
                 for size, axis in zip(sizes, spec.shape, strict=True)

@@ -15,7 +15,6 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgekit import tflite
 from edgekit.core import TensorSpec
 from edgekit.errors import ExportFailed
 
@@ -27,12 +26,13 @@ SIGNATURE = "serving_default"
 _SMALL = 1024
 _ALIGNMENT = 16
 _FLOAT, _HALF, _INT8 = (getattr(schema.TensorType, name) for name in ("FLOAT32", "FLOAT16", "INT8"))
+_DTYPES = {code: name.lower() for name, code in vars(schema.TensorType).items() if isinstance(code, int)}
 _OPERATORS = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
 
 #: Operators with weights: the input that holds them, the one of the bias, and the axis of the output channels.
 WEIGHTED = {
     "CONV_2D": (1, 2, 0), "DEPTHWISE_CONV_2D": (1, 2, 3), "FULLY_CONNECTED": (1, 2, 0), "TRANSPOSE_CONV": (1, 3, 0),
-    "CONV_3D": (1, 2, 4), "BATCH_MATMUL": (1, -1, 0), "EMBEDDING_LOOKUP": (1, -1, 0), "GATHER": (0, -1, 0),
+    "CONV_3D": (1, 2, 4), "BATCH_MATMUL": (1, -1, 0), "EMBEDDING_LOOKUP": (1, -1, 0),
 }  # fmt: skip
 
 
@@ -46,7 +46,7 @@ def parse(content: bytes) -> Any:
     return model
 
 
-class _Builder(flatbuffers.Builder):
+class _Builder(flatbuffers.Builder):  # type: ignore[misc]  # it has no types
     """Writes a vector once however often it occurs, and bytes (which only buffers have) aligned."""
 
     def __init__(self, size: int) -> None:
@@ -116,53 +116,69 @@ def name_of(model: Any, operator: Any) -> str:
     number = max(code.builtinCode, code.deprecatedBuiltinCode)
     if _OPERATORS.get(number) == "CUSTOM":
         return f"CUSTOM:{(code.customCode or b'').decode('utf-8', 'replace')}"
-    return _OPERATORS.get(number, f"operator {number}")
+    return str(_OPERATORS.get(number, f"operator {number}"))
+
+
+def dtype_of(tensor: Any) -> str:
+    return _DTYPES.get(tensor.type, f"type {tensor.type}")
 
 
 def tidy(model: Any, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], part: str) -> None:
-    """Names that people can read, one signature with the part's own names, inputs and outputs in its order.
+    """Names that people can read, and one signature with the part's own names, inputs and outputs in its order.
 
     Tensors are named after the module that made them and the operator ("blocks/0/conv/CONV_2D"), constants after the
-    operator that takes them.
+    operator that takes them. `name_ends` gives inputs and outputs their own names in the end.
+
+    Raises:
+        ExportFailed: the graph has another number of inputs or outputs.
     """
     graph = model.subgraphs[0]
-    ends = (_ends(model, "inputs", len(inputs), part), _ends(model, "outputs", len(outputs), part))
     signature = schema.SignatureDefT()
     signature.signatureKey, signature.subgraphIndex = SIGNATURE, 0
-    taken: dict[int, str] = {}
-    for field, specs, indices in (("inputs", inputs, ends[0]), ("outputs", outputs, ends[1])):
-        setattr(graph, field, np.array(indices, np.int32))
+    for side, specs in (("inputs", inputs), ("outputs", outputs)):
+        indices = _ends(model, side)
+        if len(indices) != len(specs):
+            raise ExportFailed(
+                f"the part {part!r} came out with {len(indices)} {side}, declared are {len(specs)}.",
+                hint="An input that the module ignores, or one tensor given twice?" if indices else "",
+            )
+        setattr(graph, side, np.array(indices, np.int32))
         named = []
         for spec, index in zip(specs, indices, strict=True):
             entry = schema.TensorMapT()
             entry.name, entry.tensorIndex = spec.name, index
-            taken.setdefault(index, spec.name)
             named.append(entry)
-        setattr(signature, field, named)
+        setattr(signature, side, named)
     model.signatureDefs = [signature]
     for number, one in enumerate(model.subgraphs):
-        _rename(model, one, taken if number == 0 else {}, f"{number}:" if number else "")
+        _rename(model, one, f"{number}:" if number else "")
         one.name = part if number == 0 else f"{part}.{number}"
 
 
-def _ends(model: Any, side: str, count: int, part: str) -> list[int]:
+def name_ends(model: Any) -> None:
+    """Give the tensors of the signature its names; what had such a name before gets another."""
+    signature, graph = model.signatureDefs[0], model.subgraphs[0]
+    ends = {int(entry.tensorIndex): text(entry.name) for entry in (*signature.outputs, *signature.inputs)}
+    for index, tensor in enumerate(graph.tensors):
+        if index not in ends and text(tensor.name) in ends.values():
+            tensor.name = f"{text(tensor.name)}/inner"
+        tensor.name = ends.get(index, tensor.name)
+
+
+def _ends(model: Any, side: str) -> list[int]:
     """Tensor indices of the inputs or outputs in the order of the arguments; the converter's order is its own."""
-    graph, signatures = model.subgraphs[0], model.signatureDefs or []
-    entries = [(entry.name, int(entry.tensorIndex)) for entry in getattr(signatures[0], side)] if signatures else []
-    # "args_0", "args_1", ... and "output_0", ...: by number, where every name has one.
-    numbers = [re.search(rb"_(\d+)$", name) for name, _ in entries]
+    signatures = model.signatureDefs or []
+    maps = getattr(signatures[0], side) if signatures else []
+    entries = [(text(entry.name), int(entry.tensorIndex)) for entry in maps]
+    numbers = [re.fullmatch(r"(?:args|output)_(\d+)", name) for name, _ in entries]
     if entries and all(numbers):
-        indices = [i for _, i in sorted((int(n[1]), i) for n, (_, i) in zip(numbers, entries, strict=True) if n)]
-    else:
-        indices = [int(index) for index in getattr(graph, side)]
-    if len(indices) != count:
-        raise ExportFailed(f"the part {part!r} came out with {len(indices)} {side}, declared are {count}.")
-    return indices
+        return [i for _, i in sorted((int(n[1]), i) for n, (_, i) in zip(numbers, entries, strict=True) if n)]
+    return [int(index) for index in getattr(model.subgraphs[0], side)]
 
 
-def _rename(model: Any, graph: Any, taken: dict[int, str], prefix: str) -> None:
-    names = dict(taken)
-    used = set(names.values())
+def _rename(model: Any, graph: Any, prefix: str) -> None:
+    names: dict[int, str] = {}
+    used: set[str] = set()
 
     def give(index: int, name: str) -> None:
         if index < 0 or index in names:
@@ -175,24 +191,25 @@ def _rename(model: Any, graph: Any, taken: dict[int, str], prefix: str) -> None:
 
     for operator in graph.operators:
         kind, outputs = name_of(model, operator), [int(i) for i in operator.outputs]
-        module = _module(graph.tensors[outputs[0]].name) if outputs else ""
-        title = f"{module}/{kind}" if module else kind
-        for index in outputs:
-            give(index, title)
         weights, bias, _ = WEIGHTED.get(kind, (-1, -1, 0))
+        # An output of the graph has lost its module's name; the weights still have it.
+        holders = [*outputs[:1], *(int(operator.inputs[i]) for i in (weights,) if 0 <= i < len(operator.inputs))]
+        module = next(filter(None, (_module(graph.tensors[i].name) for i in holders if i >= 0)), "")
+        for index in outputs:
+            give(index, f"{module}/{kind}" if module else kind)
         for position, index in enumerate(operator.inputs):
-            role = {weights: "weights", bias: "bias"}.get(position, "constant")
-            give(int(index), f"{module or kind}/{role}")
+            if model.buffers[graph.tensors[int(index)].buffer].data is not None:
+                role = {weights: "weights", bias: "bias"}.get(position, "constant")
+                give(int(index), f"{module or kind}/{role}")
     for index, tensor in enumerate(graph.tensors):
-        give(index, "unused")
+        give(index, "input" if index in graph.inputs else "unused")
         tensor.name = names[index]
 
 
 def _module(name: bytes | str | None) -> str:
-    """The module that made a tensor, from the converter's name for it: "pkg.Net/pkg.Sequential_blocks/pkg.Conv2d_0;"."""
-    text = name.decode("utf-8", "replace") if isinstance(name, bytes) else name or ""
+    """The module that made a tensor, from the converter's name for it: "pkg.Net/pkg.Sequential_layers/pkg.Conv2d_0;"."""
     # Of fused operators the last is the one with weights: activation;;normalisation;;convolution.
-    parts = [part for part in text.split(";") if "/" in part]
+    parts = [part for part in text(name or "").split(";") if "/" in part]
     steps = parts[-1].split("/")[1:] if parts else []
     return "/".join(re.sub(r"^_*[A-Za-z0-9]+_(?=.)", "", step.rpartition(".")[2]) for step in steps)
 
@@ -204,7 +221,11 @@ def constant(model: Any, graph: Any, index: int) -> NDArray[Any] | None:
     if data is None or not len(data) or tensor.type not in (_FLOAT, _INT8):
         return None
     dtype = "<f4" if tensor.type == _FLOAT else "<i1"
-    return np.asarray(data, np.uint8).view(dtype).reshape(tuple(int(size) for size in tensor.shape))
+    return np.asarray(data, np.uint8).view(dtype).reshape(shape_of(tensor))
+
+
+def shape_of(tensor: Any) -> tuple[int, ...]:
+    return () if tensor.shape is None else tuple(int(size) for size in tensor.shape)
 
 
 def weighted(model: Any) -> Iterator[tuple[str, str, Any, int, int, int]]:
@@ -216,7 +237,7 @@ def weighted(model: Any) -> Iterator[tuple[str, str, Any, int, int, int]]:
             continue
         weights, bias, axis = WEIGHTED[kind]
         index = int(operator.inputs[weights])
-        if constant(model, graph, index) is None or graph.tensors[index].shape.size < 2:
+        if constant(model, graph, index) is None or len(shape_of(graph.tensors[index])) < 2:
             continue
         given = int(operator.inputs[bias]) if 0 <= bias < len(operator.inputs) else -1
         yield text(graph.tensors[int(operator.outputs[0])].name), kind, operator, index, given, axis
@@ -226,7 +247,7 @@ def text(name: bytes | str) -> str:
     return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
 
 
-def store_in_half(model: Any) -> None:
+def store_in_half(model: Any, least_rank: int = 0) -> None:
     """Turn large fp32 constants into fp16 ones, each behind a DEQUANTIZE; those out of fp16's range stay.
 
     Runtimes widen such a constant once, when they open the file: the arithmetic is fp32's.
@@ -239,14 +260,15 @@ def store_in_half(model: Any) -> None:
         widened = []
         for index in sorted(used - {-1}):
             tensor, values = graph.tensors[index], constant(model, graph, index)
-            if tensor.type != _FLOAT or values is None or values.size < _SMALL:
+            if tensor.type != _FLOAT or values is None or values.size < _SMALL or values.ndim < least_rank:
                 continue
             if np.abs(values).max() > np.finfo(np.float16).max:
                 continue
             half, buffer = schema.TensorT(), schema.BufferT()
             buffer.data = values.astype("<f2").reshape(-1).view(np.uint8)
             model.buffers.append(buffer)
-            half.name, half.type, half.shape = f"{text(tensor.name)}.fp16", _HALF, tensor.shape
+            half.name, half.type = f"{text(tensor.name)}.fp16", _HALF
+            half.shape = np.array(shape_of(tensor), np.int32)
             half.buffer, tensor.buffer = len(model.buffers) - 1, 0
             graph.tensors.append(half)
             if code not in model.operatorCodes:
@@ -257,12 +279,3 @@ def store_in_half(model: Any) -> None:
             operator.outputs = np.array([index], np.int32)
             widened.append(operator)
         graph.operators = [*widened, *graph.operators]
-
-
-def checked(content: bytes, part: str) -> bytes:
-    """`content`, after our own reader has found it whole with every buffer inside."""
-    try:
-        tflite.read(content)
-    except Exception as exc:  # whatever it is, the file must not leave
-        raise ExportFailed(f"the file of the part {part!r} is not one that runtimes can read: {exc}") from exc
-    return content

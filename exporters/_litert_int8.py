@@ -18,16 +18,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgekit.core import Feeds, TensorSpec
+from edgekit.core import Feeds
 from edgekit.errors import BadInput, ExportFailed, need
 from edgekit.exporters import _litert_file
 from edgekit.exporters._litert_quiet import quiet
-from edgekit.exporters._litert_runner import LitertRunner
+from edgekit.exporters._litert_runner import LitertRunner, Specs
 
 with need("litert", "Quantizing for LiteRT"), quiet():
     from ai_edge_quantizer import quantizer as aeq
@@ -38,28 +37,17 @@ if TYPE_CHECKING:
     #: Tensor name -> (least, largest) value.
     Ranges = Mapping[str, tuple[float, float]]
 
-FORMS = ("static", "dynamic", "weight-only")
 CALIBRATIONS = ("min-max", "percentile")
 #: Fewer different samples than this say nothing about ranges.
 FEWEST = 8
 #: Of the values of a tensor in one sample, this share at each end is left out by "percentile".
-_TAIL = 1e-4
+TAIL = 1e-4
 #: Values of a tensor that are looked at for a percentile: an even stride through it.
 _LOOKED_AT = 1 << 16
 #: A bias is stored as int32 in steps of input scale x weight scale; above this it could overflow.
 _LARGEST_BIAS = 1 << 30
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "CONV_3D")
 _PRODUCTS = ("FULLY_CONNECTED", "BATCH_MATMUL", "EMBEDDING_LOOKUP")
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What a recipe asks for. `form` and `calibration` are None where measurement decides."""
-
-    form: str | None
-    calibration: str | None
-    io: str
-    float_layers: tuple[str, ...]
 
 
 def convolutional(model: Any) -> bool:
@@ -75,20 +63,26 @@ def convolutional(model: Any) -> bool:
     return work[True] >= max(work[False], 1)
 
 
+def different(feeds: Sequence[Feeds]) -> int:
+    """How many of `feeds` are not repetitions."""
+    return len({b"".join(np.ascontiguousarray(feed[name]).tobytes() for name in sorted(feed)) for feed in feeds})
+
+
 def enough(feeds: Sequence[Feeds], part: str) -> None:
-    """Raise BadInput where `feeds` are too few, or all the same, to take ranges from."""
-    different = len({b"".join(np.ascontiguousarray(feed[name]).tobytes() for name in sorted(feed)) for feed in feeds})
-    if different >= FEWEST:
+    """Raise BadInput where `feeds` are too few, or too much the same, to take ranges from."""
+    unlike = different(feeds)
+    if unlike >= FEWEST:
         return
-    told = f"{len(feeds)}, all the same" if different == 1 < len(feeds) else f"{len(feeds)}"
-    told = f"{len(feeds)}, {different} of them different" if 1 < different < len(feeds) else told
+    told = f"{len(feeds)}"
+    if unlike < len(feeds):
+        told += ", all the same" if unlike == 1 else f", only {unlike} of them different"
     raise BadInput(
         f"static int8 needs at least {FEWEST} different calibration samples for the part {part!r}; there were {told}.",
         hint="Give a folder of real inputs with --calibration DIR (100 are plenty).",
     )
 
 
-def ranges(content: bytes, specs: Any, feeds: Iterable[Feeds], tail: float, threads: int) -> Ranges:
+def ranges(content: bytes, specs: Specs, feeds: Iterable[Feeds], tail: float, threads: int) -> Ranges:
     """Least and largest value of every float tensor over `feeds`, without the share `tail` at both ends."""
     watch = _Watcher(content, specs, threads)
     found: dict[str, tuple[float, float]] = {}
@@ -108,7 +102,7 @@ def ranges(content: bytes, specs: Any, feeds: Iterable[Feeds], tail: float, thre
 class _Watcher(LitertRunner):
     """A runner that shows every float tensor that it computes."""
 
-    def __init__(self, content: bytes, specs: Any, threads: int) -> None:
+    def __init__(self, content: bytes, specs: Specs, threads: int) -> None:
         super().__init__(content, threads, specs, watched=True)
 
     def __call__(self, feeds: Feeds) -> Iterable[tuple[str, NDArray[Any]]]:  # type: ignore[override]
@@ -124,22 +118,22 @@ class _Watcher(LitertRunner):
                 yield facts["name"], values
 
 
-def static(content: bytes, found: Ranges, wish: Wish, part: str) -> bytes:
+def static(content: bytes, found: Ranges, io: str, kept: Sequence[str], part: str) -> bytes:
     """The full-integer form of a float model, with the ranges that calibration found."""
     config = _config(activations=True)
-    recipe = [_rule("*", config), *(_rule(end, None) for end in ("INPUT", "OUTPUT") if wish.io == "float")]
-    return _quantized(content, [*recipe, *_kept(wish)], _with_floors(content, found), part)
+    recipe = [_rule("*", config), *(_rule(end, None) for end in ("INPUT", "OUTPUT") if io == "float")]
+    return _quantized(content, [*recipe, *_kept(kept)], _with_floors(content, found), part)
 
 
-def dynamic(content: bytes, wish: Wish, part: str) -> bytes:
+def dynamic(content: bytes, kept: Sequence[str], part: str) -> bytes:
     """int8 products of matrices with activations quantized while running; other weights are stored in int8."""
     recipe = [_rule(kind, _config()) for kind in _PRODUCTS]
-    return _quantized(content, [*recipe, *_stored(_CONVOLUTIONS), *_kept(wish)], None, part)
+    return _quantized(content, [*recipe, *_stored(_CONVOLUTIONS), *_kept(kept)], None, part)
 
 
-def weight_only(content: bytes, wish: Wish, part: str) -> bytes:
+def weight_only(content: bytes, kept: Sequence[str], part: str) -> bytes:
     """int8 weights, arithmetic in float."""
-    return _quantized(content, [*_stored((*_CONVOLUTIONS, *_PRODUCTS)), *_kept(wish)], None, part)
+    return _quantized(content, [*_stored((*_CONVOLUTIONS, *_PRODUCTS)), *_kept(kept)], None, part)
 
 
 def _config(*, activations: bool = False, integer: bool = True) -> dict[str, Any]:
@@ -166,9 +160,9 @@ def _stored(kinds: Iterable[str]) -> list[dict[str, Any]]:
     return [_rule(named.get(kind, kind), _config(integer=False)) for kind in kinds if kind != "CONV_3D"]
 
 
-def _kept(wish: Wish) -> list[dict[str, Any]]:
+def _kept(layers: Sequence[str]) -> list[dict[str, Any]]:
     """Layers that stay float: the quantizer knows an operator by the names of its outputs, each with a semicolon."""
-    return [_rule("*", None, f"^{re.escape(name)};?$") for name in wish.float_layers]
+    return [_rule("*", None, f"^{re.escape(name)};?$") for name in layers]
 
 
 def _quantized(content: bytes, recipe: list[dict[str, Any]], found: Any, part: str) -> bytes:
@@ -218,6 +212,3 @@ def _activation(graph: Any, operator: Any, weights: int) -> str:
     others = [int(index) for index in operator.inputs if int(index) not in (weights, -1)]
     place = 0 if int(operator.inputs[0]) != weights else len(others) - 1
     return _litert_file.text(graph.tensors[others[place]].name) if others else ""
-
-
-Specs = tuple[Sequence[TensorSpec], Sequence[TensorSpec]]

@@ -15,6 +15,8 @@ from edgekit.exporters._litert_quiet import quiet
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+#: Names, dtypes and shapes of inputs and outputs.
+Specs = tuple[Sequence[TensorSpec], Sequence[TensorSpec]]
 #: Operators that remember something between calls.
 _STATEFUL = {
     "VAR_HANDLE", "SVDF", "RNN", "LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN",
@@ -54,7 +56,7 @@ def load(file: Path, threads: int) -> LitertRunner:
     return kind(content, threads, specs, file.name)
 
 
-def _described(file: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]] | None:
+def _described(file: Path) -> Specs | None:
     if not file.exists():
         return None
     try:
@@ -78,14 +80,14 @@ class LitertRunner:
         watched: keep every tensor's values after a call.
 
     Raises:
-        BadInput: LiteRT refuses the model, or it has other tensors than `specs`. MissingExtra: ai-edge-litert is absent.
+        BadInput: LiteRT refuses the model, or it has other tensors than `specs`. MissingExtra: no ai-edge-litert.
     """
 
     def __init__(
         self,
         content: bytes,
         threads: int = 1,
-        specs: tuple[Sequence[TensorSpec], Sequence[TensorSpec]] | None = None,
+        specs: Specs | None = None,
         what: str = "the model",
         reference: bool = False,
         watched: bool = False,
@@ -118,6 +120,8 @@ class LitertRunner:
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         """Raises BadInput for a missing input or one of another dtype or shape."""
+        import numpy as np
+
         unknown = set(feeds) - {spec.name for spec in self.inputs}
         if unknown:
             raise BadInput(f"LiteRT could not run the part: there is no input {min(unknown)!r}.")
@@ -125,7 +129,8 @@ class LitertRunner:
         try:
             self._resize(values)
             for facts, value in zip(self._ins, values, strict=True):
-                self._interpreter.set_tensor(facts["index"], _stored(value, facts))
+                dtype = np.dtype(facts["dtype"])
+                self._interpreter.set_tensor(facts["index"], stored(value, dtype, facts["quantization"], facts["name"]))
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as exc:
             self._open()  # what failed half-way may not be used again
@@ -182,19 +187,18 @@ def _checked(spec: TensorSpec, value: Any) -> NDArray[Any]:
     return np.ascontiguousarray(value)
 
 
-def _stored(value: NDArray[Any], facts: Any) -> NDArray[Any]:
-    """`value` in the dtype that the file has for it."""
+def stored(value: NDArray[Any], dtype: Any, steps: tuple[float, int], name: str) -> NDArray[Any]:
+    """`value` in the dtype that a file has for it; `steps` are the scale and the zero point of an integer one."""
     import numpy as np
 
-    dtype = np.dtype(facts["dtype"])
     if value.dtype == dtype:
         return value
     limits = np.iinfo(dtype) if dtype.kind in "iu" else None
     if value.dtype.kind == "f" and limits:
-        scale, zero = facts["quantization"]
+        scale, zero = steps
         return np.clip(np.rint(value / np.float32(scale)) + zero, limits.min, limits.max).astype(dtype)
     if limits and value.size and not (limits.min <= value.min() and value.max() <= limits.max):
-        raise BadInput(f"LiteRT could not run the part: {facts['name']!r} has a value that {dtype.name} cannot hold.")
+        raise BadInput(f"LiteRT could not run the part: {name!r} has a value that {dtype.name} cannot hold.")
     return value.astype(dtype)
 
 

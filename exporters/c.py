@@ -44,8 +44,18 @@ class CExporter:
 
         return _c_export.export(model, checkpoint, recipe, calibration, out, progress)
 
+    def check(self, model: Model, bundle: Path) -> None:
+        """See that the C in a bundle of `model` is what this edgekit generates; raises BadInput, naming the file."""
+        from edgekit.exporters import _c_trust
+
+        _c_trust.check(model, bundle / "src")
+
     def load(self, file: Path, threads: int) -> Runner:
-        """Compile a part for this machine and open it; one thread, as on the chip."""
+        """Compile a part for this machine and open it; one thread, as on the chip.
+
+        Raises:
+            BadInput: the folder was not exported by this process and has not passed `check`.
+        """
         from edgekit.exporters import _c_build
 
         return _c_build.load(file)

@@ -58,16 +58,20 @@ def write_golden(folder: Path, vectors: Vectors, max_bytes: int = MOST_BYTES) ->
 
 
 def vectors_of(bundle: Path) -> Vectors:
-    """The golden vectors that the exporter left in `bundle`: golden/network.{input,output}.INDEX.npy, stacked."""
-    import numpy as np
+    """The golden vectors that the exporter left in `bundle`: golden/network.{input,output}.INDEX.npy, stacked.
 
-    folder = bundle / "golden"
+    Raises:
+        BadInput: they are not arrays of numbers, one for each vector.
+    """
     sides = []
     for side in ("input", "output"):
-        files = sorted(folder.glob(f"network.{side}.*.npy"), key=lambda file: int(file.suffixes[-2][1:]))
-        sides.append([np.load(file, allow_pickle=False) for file in files])
+        found = {file.name: file for file in (bundle / "golden").glob(f"network.{side}.*.npy")}
+        names = (f"network.{side}.{i}.npy" for i in range(len(found)))
+        sides.append([_array(found[name]) for name in names if name in found])
     if not all(sides):
         return []
+    if len({array.shape[:1] for side in sides for array in side}) != 1 or not sides[0][0].ndim:
+        raise BadInput(f"the golden vectors of {bundle.name} are not equally many inputs and outputs.")
     return [([array[i] for array in sides[0]], [array[i] for array in sides[1]]) for i in range(len(sides[0][0]))]
 
 
@@ -77,14 +81,32 @@ def sound_of(bundle: Path) -> tuple[NDArray[Any], NDArray[Any] | None] | None:
     The exporter leaves both where it called the frontend once, golden/frontend.{input,output}.0.npy, int16 [1, n] and
     int8 [1, frames, features]. Else there is only golden/input.wav, or nothing.
     """
-    import numpy as np
-
     given, made, sound = (bundle / "golden" / name for name in ("frontend.input.0.npy", "frontend.output.0.npy", _WAV))
     if given.is_file() and made.is_file():
-        samples, features = (np.load(file, allow_pickle=False) for file in (given, made))
-        if len(samples) == len(features) == 1:
+        samples, features = _array(given), _array(made)
+        if samples.ndim == 2 and features.ndim == 3 and len(samples) == len(features) == 1 and features.size:
             return samples.reshape(-1), features.reshape(-1, features.shape[-1])
     return (read_wav(sound), None) if sound.is_file() else None
+
+
+def _array(file: Path) -> NDArray[Any]:
+    """The numbers in a .npy, which may be anything.
+
+    Raises:
+        BadInput: it holds something else, or more than golden data can be.
+    """
+    import numpy as np
+
+    try:
+        if file.stat().st_size > MOST_BYTES:
+            raise BadInput(f"{file.name} has more than {MOST_BYTES:,} bytes; golden data is smaller.")
+        with file.open("rb") as content:
+            array: NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
+    except (OSError, ValueError, TypeError, EOFError, MemoryError, SyntaxError) as exc:
+        raise BadInput(f"{file.name} is not an array that can be read: {exc}.") from exc
+    if array.dtype.kind not in "iuf":
+        raise BadInput(f"{file.name} holds {array.dtype}, not numbers.")
+    return array
 
 
 def write_golden_audio(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import DeviceFailed, MissingExtra
-from edgekit.targets._firmware import SOURCES, firmware_of
+from edgekit.targets._firmware import SOURCES, own_firmware
 
 #: How lines of compilers and linkers look that say what is wrong.
 _ERRORS = ("error:", "undefined reference", "overflowed", "will not fit", "cannot find", "are left for the stack")
@@ -110,6 +110,9 @@ def build(
 ) -> Path:
     """Compile a program of the bundle's firmware; returns the executable, in the folder `work`.
 
+    The firmware's own code comes from this package, golden data from the bundle's arrays, and the model's C from the
+    bundle as it is: whoever calls this has seen that it is the exporter's.
+
     Objects stay in `work`, one set for each set of `defines`, and are taken again for the next program: `work` must
     belong to one state of one bundle and to one machine.
 
@@ -118,15 +121,17 @@ def build(
         golden: a folder whose golden headers are taken instead of the bundle's.
 
     Raises:
-        MissingExtra: no compiler. BadInput: not a firmware bundle. DeviceFailed: the compiler failed, with its first
-        error line.
+        MissingExtra: no compiler. BadInput: not a firmware bundle, or its firmware is not this package's. DeviceFailed:
+        the compiler failed, with its first error line.
     """
     compiler = compiler_of(machine)
-    firmware = firmware_of(bundle).resolve()
+    bundle, firmware = bundle.resolve(), work.resolve() / "firmware"
+    if not firmware.is_dir():
+        own_firmware(bundle, firmware)
     flags = [*machine.flags, *(f"-D{define}" for define in defines)]
-    includes = [f"-I{folder}" for folder in (golden and golden.resolve(), firmware, firmware.parent / "src") if folder]
+    includes = [f"-I{folder}" for folder in (golden and golden.resolve(), firmware, bundle / "src") if folder]
     kept = work.resolve() / "-".join(["objects", *defines]).replace("=", "_")
-    model = sorted((firmware.parent / "src").glob("*.c"))
+    model = sorted((bundle / "src").glob("*.c"))
     library = _objects(compiler, flags, includes, [*model, *(firmware / name for name in machine.support)], kept)
     own = _objects(compiler, flags, includes, [firmware / name for name in PROGRAMS[program]], kept / program)
     executable = kept / program / f"{program}.elf"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import functools
+import operator
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,14 +25,16 @@ class Batch:
     def __init__(self, folder: Path, contents: Sequence[bytes], layout: str, flags: Sequence[str] = FAST) -> None:
         folder.mkdir(parents=True)
         self.programs = []
+        ways = 0
         for path in KERNELS.iterdir():
             shutil.copyfile(path, folder / path.name)
-        (folder / "layout.h").write_text(_c_layout.header(layout))
         for i, content in enumerate(contents):
             program = _c_graph.lower(tflite.read(content), layout)
             self.programs.append(program)
+            ways |= functools.reduce(operator.or_, (layer.ways for layer in program.layers), 0)
             for name, text in _c_write.write(program, _c_plan.plan(program), f"n{i}", "a test").files.items():
                 (folder / name).write_text(text)
+        (folder / "layout.h").write_text(_c_layout.header(layout, ways))
         library = _c_build.shared_library(sorted(folder.glob("*.c")), folder, folder / "all.so", flags)
         self.library = ctypes.CDLL(str(library))
 

@@ -1,4 +1,4 @@
-"""Small .tflite files with int16 activations and int8 weights: what of them is not `_tflite_models` with another dtype."""
+"""Small .tflite files with int16 activations and int8 weights: those that `_tflite_models` does not make."""
 
 from __future__ import annotations
 
@@ -56,6 +56,43 @@ def wide_dot(case: Case, name: str = "FULLY_CONNECTED") -> bytes:
     y = b.tensor((2, 3), scale=1.0 if case.seed % 2 else 0.001)
     b.add(name, ones, [y], schema.FullyConnectedOptionsT())
     return b.finish([x], [y])
+
+
+def stream() -> bytes:
+    """int16 [1, 1, 4] -> the last three inputs, of which two are kept from call to call: int16 [1, 3, 4]."""
+    b = Builder("int16")
+    x, kept = b.tensor((1, 1, 4)), b.tensor((1, 2, 4))
+    b.add("CALL_ONCE", [], [], _called(1))
+    handle = _handle(b)
+    b.add("READ_VARIABLE", [handle], [kept], schema.ReadVariableOptionsT())
+    window, options = b.tensor((1, 3, 4)), schema.ConcatenationOptionsT()
+    options.axis = 1
+    b.add("CONCATENATION", [kept, x], [window], options)
+    later = b.tensor((1, 2, 4))
+    bounds = (np.array([0, 1, 0], np.int32), np.array([1, 3, 4], np.int32), np.array([1, 1, 1], np.int32))
+    b.add("STRIDED_SLICE", [window, *map(b.constant, bounds)], [later], schema.StridedSliceOptionsT())
+    b.add("ASSIGN_VARIABLE", [handle, later], [], schema.AssignVariableOptionsT())
+    main, b.graph = b.graph, schema.SubGraphT()
+    b.graph.tensors, b.graph.operators = [], []
+    b.graph.inputs = b.graph.outputs = np.array([], np.int32)
+    first = b.tensor((1, 2, 4), data=np.arange(-4, 4, dtype=np.int16).reshape(1, 2, 4) * 5000)
+    b.add("ASSIGN_VARIABLE", [_handle(b), first], [], schema.AssignVariableOptionsT())
+    b.model.subgraphs.append(b.graph)
+    b.graph = main
+    return b.finish([x], [window])
+
+
+def _called(subgraph: int) -> schema.CallOnceOptionsT:
+    options = schema.CallOnceOptionsT()
+    options.initSubgraphIndex = subgraph
+    return options
+
+
+def _handle(b: Builder) -> int:
+    tensor, options = b.tensor((), "resource", None), schema.VarHandleOptionsT()
+    options.container, options.sharedName = "", "kept"
+    b.add("VAR_HANDLE", [], [tensor], options)
+    return tensor
 
 
 def network(seed: int = 0, last: str = "SOFTMAX") -> bytes:

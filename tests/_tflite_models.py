@@ -12,7 +12,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-TYPES = {"float32": 0, "int32": 2, "uint8": 3, "int64": 4, "int16": 7, "int8": 9}
+TYPES = {"float32": 0, "int32": 2, "uint8": 3, "int64": 4, "int16": 7, "int8": 9, "resource": 13}
 Shape = tuple[int, ...]
 
 
@@ -32,7 +32,7 @@ class Builder:
         self,
         shape: Shape,
         dtype: str | None = None,
-        scale: float | Sequence[float] | None = 0.05,
+        scale: float | Sequence[float] | NDArray[Any] | None = 0.05,
         zero: int = 0,
         data: NDArray[Any] | None = None,
         axis: int = 0,

@@ -11,6 +11,7 @@ from edgekit.bench import host, run
 from edgekit.bundle import open_bundle, usable_processors
 from edgekit.core import Bundle, Progress, Report, Target
 from edgekit.errors import BadInput, UnknownName, Unsupported
+from edgekit.golden import vouched
 from edgekit.registry import find
 from edgekit.report import SCHEMA
 
@@ -44,7 +45,8 @@ def benchmark(
         The report. Where the bundle is for another target, its first warning says that the numbers are this machine's.
 
     Raises:
-        BadInput: not a bundle, no such input. Unsupported: an unknown device. DeviceFailed: a worker hung or crashed.
+        BadInput: not a bundle, code in it that is not ours, no such input. Unsupported: an unknown device.
+        DeviceFailed: a worker hung or crashed.
     """
     bundle = open_bundle(Path(path))
     target = _target(bundle)
@@ -92,7 +94,8 @@ def _on_device(bundle: Bundle, target: Target, inputs: Sequence[str | Path], pro
     assert target.measure is not None
     if progress:
         progress(f"building the firmware and counting in {target.device}", 0, 0)
-    found = target.measure(bundle.path)
+    with vouched(bundle, target) as folder:
+        found = target.measure(folder)
     golden = bundle.path / bundle.manifest.golden.input
     facts = {
         key: value for key, value in found.items() if key not in ("measurements", "layers", "fidelity", "estimates")

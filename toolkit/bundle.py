@@ -94,6 +94,7 @@ def load(
     manifest: Manifest = bundle.manifest
     model, exporter = makers(bundle)
     threads = threads or usable_processors()
+    check_code(bundle.path, model, exporter)
     runners = {part.name: exporter.load(bundle.path / part.file, threads) for part in manifest.parts}
     if wrap:
         runners = {name: wrap(name, runner) for name, runner in runners.items()}
@@ -105,6 +106,19 @@ def load(
             f"its parts or facts are not what the pipeline expects ({type(exc).__name__}: {exc}).",
             hint="Export it again with this edgekit.",
         ) from exc
+
+
+def check_code(path: Path, model: Model, exporter: Exporter) -> None:
+    """See that source code in the bundle at `path` is what the exporter generates, before anything compiles it.
+
+    Hashes do not say so: whoever made the bundle also made the manifest.
+
+    Raises:
+        BadInput: some of it is not.
+    """
+    check: Callable[[Model, Path], None] | None = getattr(exporter, "check", None)
+    if check is not None:
+        check(model, path)
 
 
 def makers(bundle: Bundle) -> tuple[Model, Exporter]:

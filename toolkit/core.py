@@ -335,7 +335,11 @@ class Artifact:
 
 @runtime_checkable
 class Exporter(Protocol):
-    """One output format. One file in `exporters/` declares one of these as ``EXPORTER``."""
+    """One output format. One file in `exporters/` declares one of these as ``EXPORTER``.
+
+    One whose files are source code, which `load` or a target's device compiles and runs, also has ``check(model,
+    bundle)``: it raises BadInput unless all code in the bundle folder is what it would generate itself.
+    """
 
     name: str
     precisions: tuple[str, ...]

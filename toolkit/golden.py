@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.resources
 import io
+import shutil
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.bundle import load, makers
-from edgekit.core import Bundle, Model
-from edgekit.errors import BadInput, ParityFailed
-from edgekit.manifest import Manifest
+from edgekit.bundle import check_code, load, makers
+from edgekit.core import Bundle, Model, Target
+from edgekit.errors import BadInput, ParityFailed, boundary
+from edgekit.manifest import NAME, Manifest
 from edgekit.parity import Recorder, limit_of, relative_error, sampled
 
 if TYPE_CHECKING:
@@ -115,10 +118,11 @@ def check_structure(bundle: Bundle) -> None:
     """Every part opens, and has the inputs and outputs that the manifest declares.
 
     Raises:
-        ParityFailed: a part has other tensors. BadInput: the runtime refuses a part.
+        ParityFailed: a part has other tensors. BadInput: the runtime refuses a part, or source code is not ours.
     """
     manifest: Manifest = bundle.manifest
-    _, exporter = makers(bundle)
+    model, exporter = makers(bundle)
+    check_code(bundle.path, model, exporter)
     for part in manifest.parts:
         runner = exporter.load(bundle.path / part.file, 1)
         for side in ("inputs", "outputs"):
@@ -126,6 +130,35 @@ def check_structure(bundle: Bundle) -> None:
             declared = [(spec.name, spec.dtype, spec.shape) for spec in getattr(part, side)]
             if actual != declared:
                 raise ParityFailed(f"the {side} of {part.file} are {actual}, the manifest declares {declared}.")
+
+
+@contextlib.contextmanager
+def vouched(bundle: Bundle, target: Target) -> Iterator[Path]:
+    """A folder with what is in `bundle`, whose code `target` may build and run on its device.
+
+    Where there is source code, it is a copy that nobody else can write to, so what was checked is what is compiled.
+
+    Raises:
+        BadInput: the target does not take bundles of this exporter, or code in it is not what the exporter generates.
+    """
+    model, exporter = makers(bundle)
+    if exporter.name not in {recipe.exporter for recipe in target.recipes.values()}:
+        raise BadInput(
+            f"the bundle {bundle.path.name} says that it was made by the exporter {exporter.name!r}, whose files are "
+            f"not for {target.name}.",
+            hint="Export it again with this edgekit.",
+        )
+    if not hasattr(exporter, "check"):
+        yield bundle.path
+        return
+    with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:
+        copy = Path(scratch) / bundle.path.resolve().name
+        with boundary():
+            for name in (*bundle.manifest.files, NAME):
+                (copy / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(bundle.path / name, copy / name, follow_symlinks=False)
+        check_code(copy, model, exporter)
+        yield copy
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:

@@ -110,7 +110,8 @@ def _on_device(bundle: Bundle, tell: Progress) -> Mapping[str, Any]:
     """What the target's device said of the golden vectors; where it is not here, why it was not asked.
 
     Raises:
-        ParityFailed: the device computes something else. DeviceFailed: it did not do its part.
+        BadInput: code in the bundle is not ours. ParityFailed: the device computes something else.
+        DeviceFailed: it did not do its part.
     """
     try:
         target: Target = find("targets", bundle.manifest.target.name)
@@ -120,7 +121,8 @@ def _on_device(bundle: Bundle, tell: Progress) -> Mapping[str, Any]:
         return {}
     tell(f"golden vectors on {target.device}", 0, 0)
     try:
-        return target.prove(bundle.path)
+        with golden.vouched(bundle, target) as folder:
+            return target.prove(folder)
     except MissingExtra as exc:
         return {"not measured": f"{exc.message} {exc.hint}".strip()}
 

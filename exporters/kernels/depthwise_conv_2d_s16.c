@@ -1,56 +1,98 @@
-/* DEPTHWISE_CONV_2D on int16 values: every output channel over the taps that lie inside of the input. */
+/* DEPTHWISE_CONV_2D on int16 values, over the taps that lie inside of the input: four channels at a time where a channel
+ * has one output. */
 #include "portable_s16.h"
 
-/* The taps of one axis that lie inside of the input, for the output that starts at `origin`: first, and one past the
- * last. */
+/* The taps of one axis that lie inside of the input: the first, and one past the last. */
 typedef struct {
     int first, end;
 } taps;
 
-static taps inside(int origin, int dilation, int kernel, int size) {
+/* One place of the kernel: where it starts in the input, and what of it is inside. */
+typedef struct {
+    const ek_depthwise_conv_2d_layer *layer;
+    const int64_t *bias;
+    const int16_t *input;
+    int row, column;
+    taps height, width;
+} window;
+
+static taps inside(int start, int dilation, int kernel, int size) {
     taps t = {0, kernel};
-    while (t.first < kernel && origin + t.first * dilation < 0) t.first++;
-    while (t.end > t.first && origin + (t.end - 1) * dilation >= size) t.end--;
+    while (t.first < kernel && start + t.first * dilation < 0) t.first++;
+    while (t.end > t.first && start + (t.end - 1) * dilation >= size) t.end--;
     return t;
 }
 
-/* Sum of products of output channel `c` at (row, column) of the input. */
-static int64_t channel_sum(
-    const ek_depthwise_conv_2d_layer *l, const int16_t *input, int row, int column, taps height, taps width, int c
-) {
-    const int channels = l->input_channels, outputs = channels * l->depth_multiplier;
-    int64_t sum = 0;
-    for (int i = height.first; i < height.end; i++) {
-        const int start = (row + i * l->dilation_height) * l->input_width + column + width.first * l->dilation_width;
-        const int16_t *value = input + start * channels + c / l->depth_multiplier;
-        const int8_t *weight = (const int8_t *)l->weights + (i * l->kernel_width + width.first) * outputs + c;
-        for (int left = width.end - width.first; left > 0; left -= EK_PRODUCTS_IN_32_BITS) {
-            int32_t part = 0;
-            for (int j = left < EK_PRODUCTS_IN_32_BITS ? left : EK_PRODUCTS_IN_32_BITS; j > 0; j--) {
-                part += *value * *weight;
-                value += l->dilation_width * channels;
-                weight += outputs;
-            }
-            sum += part;
+/* The first input value and weight of channel 0 in row `i` of the kernel, and the steps to those of the next tap. */
+typedef struct {
+    const int16_t *value;
+    const int8_t *weight;
+    int value_step, weight_step;
+} line;
+
+EK_INLINE line line_of(const window *w, int i) {
+    const ek_depthwise_conv_2d_layer *const l = w->layer;
+    const int outputs = l->input_channels * l->depth_multiplier;
+    const int row = w->row + i * l->dilation_height, column = w->column + w->width.first * l->dilation_width;
+    const line found = {
+        w->input + (row * l->input_width + column) * l->input_channels,
+        (const int8_t *)l->weights + (i * l->kernel_width + w->width.first) * outputs,
+        l->dilation_width * l->input_channels,
+        outputs,
+    };
+    return found;
+}
+
+/* Channels `c` to `c + 3`, where each has one output, of a kernel whose sums fit into int32. */
+static void four_channels(const window *w, int c, int16_t *output) {
+    const ek_requantization *const q = &w->layer->requantization;
+    int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+    for (int i = w->height.first; i < w->height.end; i++) {
+        line at = line_of(w, i);
+        at.value += c;
+        at.weight += c;
+        for (int j = w->width.end - w->width.first; j > 0; j--, at.value += at.value_step, at.weight += at.weight_step) {
+            s0 += at.value[0] * at.weight[0];
+            s1 += at.value[1] * at.weight[1];
+            s2 += at.value[2] * at.weight[2];
+            s3 += at.value[3] * at.weight[3];
         }
     }
-    return sum;
+    output[c] = ek_output_s16(q, w->bias, c, s0);
+    output[c + 1] = ek_output_s16(q, w->bias, c + 1, s1);
+    output[c + 2] = ek_output_s16(q, w->bias, c + 2, s2);
+    output[c + 3] = ek_output_s16(q, w->bias, c + 3, s3);
+}
+
+static void one_channel(const window *w, int c, int16_t *output) {
+    int64_t sum = 0;
+    for (int i = w->height.first; i < w->height.end; i++) {
+        line at = line_of(w, i);
+        at.value += c / w->layer->depth_multiplier;
+        at.weight += c;
+        for (int j = w->width.end - w->width.first; j > 0; j--, at.value += at.value_step, at.weight += at.weight_step)
+            sum += *at.value * *at.weight;
+    }
+    output[c] = ek_output_s16(&w->layer->requantization, w->bias, c, sum);
 }
 
 void ek_depthwise_conv_2d_s16(
     const ek_depthwise_conv_2d_layer *layer, const int64_t *bias, const int16_t *input, int16_t *output
 ) {
-    const int channels = layer->input_channels * layer->depth_multiplier;
-    for (int y = 0; y < layer->output_height; y++) {
-        const int row = y * layer->stride_height - layer->pad_top;
-        const taps height = inside(row, layer->dilation_height, layer->kernel_height, layer->input_height);
-        for (int x = 0; x < layer->output_width; x++) {
-            const int column = x * layer->stride_width - layer->pad_left;
-            const taps width = inside(column, layer->dilation_width, layer->kernel_width, layer->input_width);
-            for (int c = 0; c < channels; c++) {
-                const int64_t sum = channel_sum(layer, input, row, column, height, width, c);
-                *output++ = ek_output_s16(&layer->requantization, bias, c, sum);
-            }
+    const ek_depthwise_conv_2d_layer *const l = layer;
+    const int channels = l->input_channels * l->depth_multiplier;
+    const int fours = l->depth_multiplier == 1 && l->kernel_height * l->kernel_width <= EK_PRODUCTS_IN_32_BITS;
+    window w = {layer, bias, input, 0, 0, {0, 0}, {0, 0}};
+    for (int y = 0; y < l->output_height; y++) {
+        w.row = y * l->stride_height - l->pad_top;
+        w.height = inside(w.row, l->dilation_height, l->kernel_height, l->input_height);
+        for (int x = 0; x < l->output_width; x++, output += channels) {
+            w.column = x * l->stride_width - l->pad_left;
+            w.width = inside(w.column, l->dilation_width, l->kernel_width, l->input_width);
+            int c = 0;
+            if (fours)
+                for (; c + 4 <= channels; c += 4) four_channels(&w, c, output);
+            for (; c < channels; c++) one_channel(&w, c, output);
         }
     }
 }

@@ -28,31 +28,37 @@ EK_INLINE int16_t ek_output_s16(const ek_requantization *q, const int64_t *bias,
     return (int16_t)ek_clamp(scaled, q->low, q->high);
 }
 
-/* `count` outputs of one row of `size` values; weights are [count][size]. */
+/* `count` outputs of one row of `size` values; weights are [count][size]. Four rows at a time read each value once. */
 static inline void ek_dot_rows_s16(
     const ek_requantization *q, const int64_t *bias, const int16_t *values, const int8_t *weights, int size, int count,
     int16_t *output
 ) {
     int o = 0;
-    for (; o + 2 <= count; o += 2, weights += 2 * size) {
-        const int8_t *w0 = weights, *w1 = weights + size;
+    for (; o + 4 <= count; o += 4, weights += 4 * size) {
         const int16_t *x = values, *const end = values + size;
-        int64_t sum0 = 0, sum1 = 0;
+        const int8_t *w0 = weights, *w1 = w0 + size, *w2 = w1 + size, *w3 = w2 + size;
+        int64_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
         while (x != end) {
             const int16_t *const stop = end - x > EK_PRODUCTS_IN_32_BITS ? x + EK_PRODUCTS_IN_32_BITS : end;
-            int32_t part0 = 0, part1 = 0;
+            int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
             while (x != stop) {
                 const int32_t v = *x++;
-                part0 += v * *w0++;
-                part1 += v * *w1++;
+                s0 += v * *w0++;
+                s1 += v * *w1++;
+                s2 += v * *w2++;
+                s3 += v * *w3++;
             }
-            sum0 += part0;
-            sum1 += part1;
+            sum0 += s0;
+            sum1 += s1;
+            sum2 += s2;
+            sum3 += s3;
         }
         output[o] = ek_output_s16(q, bias, o, sum0);
         output[o + 1] = ek_output_s16(q, bias, o + 1, sum1);
+        output[o + 2] = ek_output_s16(q, bias, o + 2, sum2);
+        output[o + 3] = ek_output_s16(q, bias, o + 3, sum3);
     }
-    if (o < count) {
+    for (; o < count; o++, weights += size) {
         int64_t sum = 0;
         for (int k = 0; k < size; k++) sum += values[k] * weights[k];
         output[o] = ek_output_s16(q, bias, o, sum);

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-from _c_networks import FAST, SANITIZED, Batch
-from _tflite_int16 import MAKERS, network
-from _tflite_models import Builder, Case, product
+from _c_networks import FAST, SANITIZED, Batch, specs
+from _tflite_int16 import MAKERS, network, stream
+from _tflite_models import Builder, Case
 from ai_edge_litert import schema_py_generated as schema
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgekit import tflite
-from edgekit.core import TensorSpec
+from edgekit.core import Part, TensorSpec
 from edgekit.errors import Unsupported
-from edgekit.exporters import _c_graph
+from edgekit.exporters import _c_export, _c_graph, _c_plan
 from edgekit.reference import MicroRunner
 
 pairs = st.tuples(st.integers(1, 4), st.integers(1, 4))
@@ -140,14 +141,116 @@ def test_a_whole_network(tmp_path: Path, layout: str, last: str) -> None:
     assert len(np.unique(varied["out0"])) > 2
 
 
-def changed(content: Case, name: str, tensor: int, **quantization: object) -> bytes:
-    raise NotImplementedError
+def test_a_stream_keeps_its_state(tmp_path: Path) -> None:
+    content = stream()
+    runner = Batch(tmp_path / "c", [content], "plain", SANITIZED).runner(0)
+    rng = np.random.default_rng(0)
+    for _ in range(2):
+        # A new one each time: its reset sets variables to zero, not to their first values.
+        specification = MicroRunner(content, runner.inputs, runner.outputs)
+        for _ in range(5):
+            given_ = feeds(runner.inputs, rng)
+            assert np.array_equal(runner(given_)["out0"], specification(given_)["out0"])
+        runner.reset()
 
 
-def test_an_asymmetric_activation_is_refused() -> None:
+@pytest.mark.parametrize("name", sorted(MAKERS))
+def test_what_is_called_is_shipped(name: str) -> None:
+    content = MAKERS[name](Case(dtype="int16", seed=4), name)
+    program = _c_graph.lower(tflite.read(content), "plain")
+    part = Part("network", *specs(program), {}, None)
+    files, _ = _c_export.network_files(part, content, program, _c_plan.plan(program))
+    text = "".join(held.decode() for file, held in files.items() if file.endswith(".c") and file != "network.c")
+    called = {word for layer in program.layers for word in re.findall(r"ek_\w+(?=\()", layer.call)}
+    assert called
+    assert all(re.search(rf"^void {function}\(", text, re.MULTILINE) for function in called)
+
+
+def test_generated_code_has_no_warnings(tmp_path: Path) -> None:
+    flags = (
+        "-std=gnu99",
+        "-O2",
+        "-fPIC",
+        "-shared",
+        "-Wall",
+        "-Wextra",
+        "-Wconversion",
+        "-Wdouble-promotion",
+        "-Werror",
+    )
+    case = Case(dtype="int16", seed=1)
+    contents = [network(), stream(), *(MAKERS[name](case, name) for name in ("ADD", "TANH", "PADV2", "RELU6"))]
+    Batch(tmp_path / "c", contents, "plain", flags)
+
+
+# --- what is refused ------------------------------------------------------------------------------------------------
+
+
+def refused(b: Builder, inputs: list[int], outputs: list[int]) -> str:
+    with pytest.raises(Unsupported) as caught:
+        _c_graph.lower(tflite.read(b.finish(inputs, outputs)), "plain")
+    return caught.value.message
+
+
+@pytest.mark.parametrize("name", ["RELU", "LOGISTIC", "AVERAGE_POOL_2D", "QUANTIZE"])
+def test_an_asymmetric_activation(name: str) -> None:
     b = Builder("int16")
-    x, y = b.tensor((1, 4), scale=0.1), b.tensor((1, 4), scale=0.1)
+    x, y = b.tensor((1, 4, 4, 1), scale=0.1), b.tensor((1, 4, 4, 1), scale=0.1)
     b.graph.tensors[x].quantization.zeroPoint = np.array([3])
-    b.add("RELU", [x], [y])
-    with pytest.raises(Unsupported, match="zero point 3, and int16 activations are symmetric"):
-        _c_graph.lower(tflite.read(b.finish([x], [y])), "plain")
+    b.add(name, [x], [y])
+    assert "zero point 3, and int16 activations are symmetric" in refused(b, [x], [y])
+
+
+def test_two_types_in_one_operator() -> None:
+    b = Builder("int16")
+    x, y = b.tensor((1, 4), scale=0.1), b.tensor((1, 4), "int8", scale=0.1)
+    b.add("ADD", [x, x], [y], schema.AddOptionsT())
+    assert "mixes int16 with int8" in refused(b, [x], [y])
+    b = Builder("int16")
+    x, y = b.tensor((1, 4), scale=0.1), b.tensor((1, 4), "uint8", scale=0.1)
+    b.add("QUANTIZE", [x], [y], schema.QuantizeOptionsT())
+    assert "from int16 to uint8" in refused(b, [x], [y])
+
+
+def test_a_bias_that_the_specification_reads_as_another_type() -> None:
+    b = Builder("int16")
+    x, y = b.tensor((1, 4, 4, 2), scale=0.01), b.tensor((1, 4, 4, 2), scale=0.01)
+    weights = b.tensor((1, 1, 1, 2), scale=0.1, data=np.ones((1, 1, 1, 2), np.int8), axis=3)
+    bias = b.tensor((2,), scale=0.001, data=np.ones(2, np.int32))
+    options = schema.DepthwiseConv2DOptionsT()
+    options.strideH = options.strideW = options.depthMultiplier = 1
+    b.add("DEPTHWISE_CONV_2D", [x, weights, bias], [y], options)
+    assert "its bias is int32; beside int16 activations it must be int64" in refused(b, [x], [y])
+
+
+@pytest.mark.parametrize("name", ["SOFTMAX", "LOGISTIC", "TANH"])
+def test_an_output_that_is_not_a_fraction_of_32768(name: str) -> None:
+    b = Builder("int16")
+    x, y = b.tensor((1, 4), scale=0.1), b.tensor((1, 4), scale=1 / 30000)
+    b.add(name, [x], [y], schema.SoftmaxOptionsT() if name == "SOFTMAX" else None)
+    assert "1/32768" in refused(b, [x], [y])
+
+
+@pytest.mark.parametrize("name", ["LOGISTIC", "TANH"])
+def test_an_input_beyond_the_table(name: str) -> None:
+    b = Builder("int16")
+    x, y = b.tensor((1, 4), scale=3.0), b.tensor((1, 4), scale=1 / 32768)
+    b.add(name, [x], [y])
+    assert "an input scale of 3.0 is too large" in refused(b, [x], [y])
+
+
+@pytest.mark.parametrize(("scale", "bias", "what"), [(1e-7, 0, "finer"), (0.01, 1 << 47, "48 bits")])
+def test_numbers_that_the_specification_does_not_promise(scale: float, bias: int, what: str) -> None:
+    b = Builder("int16")
+    x, y = b.tensor((1, 4), scale=0.01), b.tensor((1, 2), scale=scale)
+    weights = b.tensor((2, 4), scale=0.01, data=np.ones((2, 4), np.int8))
+    options = schema.FullyConnectedOptionsT()
+    b.add("FULLY_CONNECTED", [x, weights, b.tensor((2,), scale=0.0001, data=np.array([bias, 0]))], [y], options)
+    assert what in refused(b, [x], [y])
+
+
+def test_an_addition_that_overflows() -> None:
+    b = Builder("int16")
+    x, y = b.tensor((1, 4), scale=1.0), b.tensor((1, 4), scale=2.0**-14)
+    b.add("ADD", [x, x], [y], schema.AddOptionsT())
+    assert "too fine" in refused(b, [x], [y])

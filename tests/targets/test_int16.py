@@ -1,0 +1,50 @@
+"""A whole network with int16 activations on the emulated processors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from _c_networks import specs
+from _tflite_int16 import network
+
+from edgekit import tflite
+from edgekit.core import Part
+from edgekit.exporters import _c_export, _c_graph, _c_plan
+from edgekit.reference import MicroRunner
+from edgekit.targets._counts import bench
+from edgekit.targets._firmware import pack
+from edgekit.targets._golden_c import write_golden
+from edgekit.targets._self_test import self_test
+from edgekit.targets._toolchain import MACHINES
+
+
+@pytest.mark.usefixtures("tools")
+@pytest.mark.parametrize("processor", ["cortex-m4", "cortex-m55", "riscv32"])
+@pytest.mark.parametrize("last", ["SOFTMAX", "LOGISTIC"])
+def test_a_network_is_exact_on_the_chip(tmp_path: Path, processor: str, last: str) -> None:
+    content = network(3, last)
+    layout = {"cortex-m4": "dsp", "cortex-m55": "helium"}.get(processor, "plain")
+    program = _c_graph.lower(tflite.read(content), layout)
+    part = Part("network", *specs(program), {}, None)
+    files, _ = _c_export.network_files(part, content, program, _c_plan.plan(program))
+    (tmp_path / "src").mkdir()
+    for name, held in files.items():
+        (tmp_path / "src" / name).write_bytes(held)
+    specification = MicroRunner(content, part.inputs, part.outputs)
+    rng = np.random.default_rng(0)
+    inputs = [(rng.standard_normal((1, 12, 10, 2)) * 2).astype(np.float32) for _ in range(50)]
+    vectors = [(value, specification({"in0": value})["out0"]) for value in inputs]
+    pack(tmp_path, processor)
+    write_golden(tmp_path / "firmware", vectors[:2])
+    assert self_test(tmp_path, MACHINES[processor], vectors=vectors).vectors == 50
+    counts = bench(tmp_path, MACHINES[processor], repeats=1, runs=1)
+    print(
+        processor,
+        last,
+        counts.inference,
+        [(layer.name, layer.instructions) for layer in counts.layers],
+        counts.footprint,
+        counts.stack,
+    )
