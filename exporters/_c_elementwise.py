@@ -97,7 +97,8 @@ def binary(lowering: Lowering, operator: Operator) -> None:
         twice = 2 * max(scale_of(a), scale_of(b))
         result = twice / ((1 << (15 if suffix else 20)) * scale_of(output))
         if result >= 1:
-            raise refuse(operator, lowering.tensors, f"its output's scale {scale_of(output)} is too fine for its inputs")
+            why = f"its output's scale {scale_of(output)} is too fine for its inputs"
+            raise refuse(operator, lowering.tensors, why)
         scales = [multiplier_of(scale_of(a) / twice), multiplier_of(scale_of(b) / twice), multiplier_of(result)]
     low, high = clamp_of(lowering, operator, output)
     members = {

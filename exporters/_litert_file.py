@@ -207,7 +207,7 @@ def _rename(model: Any, graph: Any, prefix: str) -> None:
 
 
 def _module(name: bytes | str | None) -> str:
-    """The module that made a tensor, from the converter's name for it: "pkg.Net/pkg.Sequential_layers/pkg.Conv2d_0;"."""
+    """The module that made a tensor, from the converter's name for it: "p.Net/p.Sequential_layers/p.Conv2d_0;"."""
     # Of fused operators the last is the one with weights: activation;;normalisation;;convolution.
     parts = [part for part in text(name or "").split(";") if "/" in part]
     steps = parts[-1].split("/")[1:] if parts else []

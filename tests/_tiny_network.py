@@ -114,6 +114,20 @@ def vectors(count: int = 5) -> list[tuple[NDArray[np.int8], NDArray[np.int8]]]:
     return [(values, reference(values)) for values in inputs]
 
 
+def save_vectors(bundle: Path, pairs: list[tuple[NDArray[np.int8], NDArray[np.int8]]]) -> None:
+    """Golden vectors as the exporter leaves them."""
+    (bundle / "golden").mkdir(exist_ok=True)
+    for side, arrays in zip(("input", "output"), zip(*pairs, strict=True), strict=True):
+        np.save(bundle / "golden" / f"network.{side}.0.npy", np.stack(arrays))
+
+
+def save_sound(bundle: Path, samples: NDArray[np.int16], made: NDArray[np.int8]) -> None:
+    """Golden sound and its features as the exporter leaves them."""
+    (bundle / "golden").mkdir(exist_ok=True)
+    np.save(bundle / "golden" / "frontend.input.0.npy", samples[None])
+    np.save(bundle / "golden" / "frontend.output.0.npy", made[None])
+
+
 def write_sources(bundle: Path) -> None:
     """The folder `src` of a bundle."""
     (bundle / "src").mkdir(parents=True)

@@ -45,7 +45,6 @@ EK_INLINE line line_of(const window *w, int i) {
 
 /* Channels `c` to `c + 3`, where each has one output, of a kernel whose sums fit into int32. */
 static void four_channels(const window *w, int c, int16_t *output) {
-    const ek_requantization *const q = &w->layer->requantization;
     int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
     for (int i = w->height.first; i < w->height.end; i++) {
         line at = line_of(w, i);
@@ -58,10 +57,8 @@ static void four_channels(const window *w, int c, int16_t *output) {
             s3 += at.value[3] * at.weight[3];
         }
     }
-    output[c] = ek_output_s16(q, w->bias, c, s0);
-    output[c + 1] = ek_output_s16(q, w->bias, c + 1, s1);
-    output[c + 2] = ek_output_s16(q, w->bias, c + 2, s2);
-    output[c + 3] = ek_output_s16(q, w->bias, c + 3, s3);
+    const int64_t sums[] = {s0, s1, s2, s3};
+    ek_four_outputs_s16(&w->layer->requantization, w->bias, c, sums, output);
 }
 
 static void one_channel(const window *w, int c, int16_t *output) {

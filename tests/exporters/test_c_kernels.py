@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgekit.core import TensorSpec
-from edgekit.exporters import _c_layout
+from edgekit.exporters import _c_graph, _c_layout
 from edgekit.reference import MicroRunner
 
 sizes = st.integers(1, 9)
@@ -91,9 +91,9 @@ def test_every_operator_has_a_test() -> None:
 @pytest.mark.parametrize(("name", "layout"), EVERY)
 def test_a_kernel_equals_the_specification(tmp_path_factory: pytest.TempPathFactory, name: str, layout: str) -> None:
     @settings(
-        max_examples=3, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), database=None
+        max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), database=None
     )
-    @given(st.lists(cases, min_size=12, max_size=12))
+    @given(st.lists(cases, min_size=10, max_size=10))
     def check(drawn: list[Case]) -> None:
         folder = tmp_path_factory.mktemp("kernels") / "c"
         contents = [MAKERS[name](fitting(case, name), name) for case in drawn]

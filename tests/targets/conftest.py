@@ -10,7 +10,6 @@ import _tiny_network as tiny
 import pytest
 
 from edgekit.targets._firmware import pack
-from edgekit.targets._golden_c import write_golden, write_golden_audio
 
 _PROGRAMS = (
     *("cmake", "arm-none-eabi-gcc", "arm-none-eabi-g++", "qemu-system-arm"),
@@ -33,8 +32,8 @@ def bundle(tmp_path: Path) -> Path:
     """A firmware bundle for the Cortex-M4 with five golden vectors."""
     folder = tmp_path / "tiny"
     tiny.write_sources(folder)
+    tiny.save_vectors(folder, tiny.vectors())
     pack(folder, "cortex-m4")
-    write_golden(folder / "firmware", tiny.vectors())
     return folder
 
 
@@ -43,5 +42,6 @@ def sound_bundle(bundle: Path) -> Path:
     """The same with a frontend, a detector and golden sound."""
     tiny.write_sound_sources(bundle)
     samples = tiny.sound()
-    write_golden_audio(bundle / "firmware", samples, tiny.features(samples))
+    tiny.save_sound(bundle, samples, tiny.features(samples))
+    pack(bundle, "cortex-m4")
     return bundle

@@ -7,13 +7,16 @@ import shutil
 import subprocess
 import wave
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import _tiny_network as tiny
 import numpy as np
 import pytest
 
 from edgekit.errors import BadInput, DeviceFailed, MissingExtra, UnknownName
+from edgekit.targets import _toolchain
 from edgekit.targets._arduino import arduino
 from edgekit.targets._elf import memory, sections
 from edgekit.targets._firmware import SOURCES, firmware_of, pack, project
@@ -118,12 +121,9 @@ def test_pack_takes_the_golden_data_that_the_exporter_left(tmp_path: Path) -> No
     tiny.write_sound_sources(bundle)
     golden = bundle / "golden"
     golden.mkdir()
-    vectors = tiny.vectors()
-    np.save(golden / "network.input.0.npy", np.stack([given for given, _ in vectors]))
-    np.save(golden / "network.output.0.npy", np.stack([expected for _, expected in vectors]))
     samples = tiny.sound()
-    np.save(golden / "frontend.input.0.npy", samples[None])
-    np.save(golden / "frontend.output.0.npy", tiny.features(samples)[None])
+    tiny.save_vectors(bundle, tiny.vectors())
+    tiny.save_sound(bundle, samples, tiny.features(samples))
     with wave.open(str(golden / "input.wav"), "wb") as sound:
         sound.setparams((1, 2, 16000, 0, "NONE", ""))
         sound.writeframes(samples.tobytes())
@@ -140,6 +140,44 @@ def test_pack_takes_the_golden_data_that_the_exporter_left(tmp_path: Path) -> No
     audio = (bundle / "firmware" / "golden_audio.h").read_text()
     assert "GOLDEN_SAMPLES 3200u" in audio and "GOLDEN_FRAMES" not in audio
     assert firmware_of(bundle) == bundle / "firmware"
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (
+            lambda folder: (folder / "self_test.c").write_text("int more;\n"),
+            "firmware/self_test.c of tiny is not",
+        ),
+        (
+            lambda folder: (folder / "golden_vectors.h").write_text("#warning"),
+            "firmware/golden_vectors.h of tiny is",
+        ),
+        (lambda folder: (folder / "string.h").write_text(""), "firmware/string.h of tiny is not"),
+        (
+            lambda folder: (folder / "processor.cmake").write_text("execute_process(cortex-m4 )"),
+            "processor.cmake of tiny",
+        ),
+        (lambda folder: (folder / "processor.cmake").write_bytes(b""), "processor.cmake of tiny"),
+        (lambda folder: (folder / "boards" / "mps2.ld").unlink(), "lacks firmware/boards/mps2.ld"),
+        (lambda folder: (folder / "more").symlink_to("/"), "firmware of tiny holds a link"),
+        (lambda folder: (folder.parent / "golden" / "network.input.0.npy").write_bytes(b"\x93NUMPY\x01\x00"), "array"),
+        (
+            lambda folder: np.save(folder.parent / "golden" / "network.input.0.npy", np.zeros((3, 4), np.int8)),
+            "equally",
+        ),
+        (lambda folder: np.save(folder.parent / "golden" / "network.output.0.npy", np.int8(0)), "equally"),
+        (lambda folder: np.save(folder.parent / "golden" / "network.input.0.npy", np.array(["a"])), "numbers"),
+    ],
+)
+def test_firmware_that_is_not_ours_is_not_compiled(
+    change: Callable[[Path], Any], what: str, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(bundle / "firmware")
+    monkeypatch.setattr(subprocess, "run", None)
+    monkeypatch.setattr(_toolchain, "compiler_of", lambda machine: "cc")
+    with pytest.raises(BadInput, match=what):
+        build(bundle, HOST, "self_test", tmp_path / "work")
 
 
 def test_pack_wants_a_network_and_a_known_processor(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from edgekit.errors import BadInput, DeviceFailed, MissingExtra, ParityFailed
 from edgekit.registry import find
 from edgekit.targets._counts import bench
+from edgekit.targets._firmware import pack
 from edgekit.targets._golden_c import write_golden_audio
 from edgekit.targets._qemu import emulator_of, run
 from edgekit.targets._self_test import self_test
@@ -109,14 +110,17 @@ def test_sound_is_tested_and_counted(processor: str, sound_bundle: Path) -> None
 
 
 @pytest.mark.usefixtures("tools")
-def test_a_frontend_that_is_off_is_a_parity_failure(sound_bundle: Path) -> None:
+def test_a_frontend_that_is_off_is_a_parity_failure(sound_bundle: Path, tmp_path: Path) -> None:
     samples = tiny.sound()
     wrong = tiny.features(samples) + np.int8(2)
-    write_golden_audio(sound_bundle / "firmware", samples, wrong, tolerance=1)
+    tiny.save_sound(sound_bundle, samples, wrong)
+    pack(sound_bundle, "cortex-m4")
     with pytest.raises(ParityFailed, match="2 steps at most, 40 values"):
         self_test(sound_bundle, M4)
-    write_golden_audio(sound_bundle / "firmware", samples, wrong, tolerance=2)
-    assert self_test(sound_bundle, M4).furthest == 2
+    write_golden_audio(tmp_path / "golden", samples, wrong, tolerance=2)
+    result = run(build(sound_bundle, M4, "self_test", tmp_path / "work", golden=tmp_path / "golden"), M4)
+    assert "frontend_furthest 2" in result.lines
+    assert result.lines[-1] == "PASS"
 
 
 @pytest.mark.usefixtures("tools")
