@@ -236,7 +236,7 @@ def relu(lowering: Lowering, operator: Operator) -> None:
     high = 32767
     if operator.name == "RELU6":
         same_scale(lowering, operator, source, output)
-        high = min(high, math.floor(float32(6.0 / float32(scale_of(source))) + 0.5))
+        high = math.floor(float32(min(6.0 / scale_of(source), high)) + 0.5)
     _rescale(lowering, operator, "rescale_s16", 0, high)
 
 

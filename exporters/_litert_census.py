@@ -93,14 +93,14 @@ def _islands(main: tflite.Subgraph) -> list[str]:
 
 
 def precision_of(facts: Mapping[str, Any]) -> str:
-    """What a file is, by most of its weights."""
+    """What a file is, by most of its weights; "" for one without any."""
     held = facts["bytes"]
     counts = {
         "int8": sum(held.get(name, 0) for name in _INT8),
         "fp16": held.get("float16", 0) // 2,
         "fp32": held.get("float32", 0) // 4,
     }
-    return max(counts, key=lambda name: counts[name])
+    return max(counts, key=lambda name: counts[name]) if any(counts.values()) else ""
 
 
 def check(facts: Mapping[str, Any], part: str, precision: str, form: str, kept: Sequence[str]) -> None:
@@ -112,8 +112,7 @@ def check(facts: Mapping[str, Any], part: str, precision: str, form: str, kept: 
     Raises:
         ExportFailed: the precision is not that of most weights, or layers of a static file stayed float.
     """
-    weights = sum(facts["bytes"].get(name, 0) for name in ("float32", "float16", *_INT8))
-    if weights and precision_of(facts) != precision:
+    if precision_of(facts) not in (precision, ""):
         raise ExportFailed(
             f"the part {part!r} was to be {precision}, but most of its weights are not: {facts['bytes']}.",
             hint="Choose another precision with --precision, or keep the part in float with float_parts.",

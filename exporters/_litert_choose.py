@@ -10,7 +10,7 @@ import numpy as np
 
 from edgekit.core import Feeds, Progress
 from edgekit.errors import BadInput
-from edgekit.exporters import _litert_file, _litert_int8
+from edgekit.exporters import _litert_bias, _litert_file, _litert_int8
 from edgekit.exporters._litert_runner import LitertRunner, Specs
 from edgekit.exporters._litert_wish import Wish
 from edgekit.parity import relative_error
@@ -76,12 +76,29 @@ class _Chooser:
         why = f"{_spoken(*best)}: {reason}"
         if len(told) > 1:
             why += "; away from float: " + ", ".join(f"{name} {error:.1%}" for name, error in told.items())
-        if not count:
-            return Choice(best[0], made[best], why, kept, facts)
-        kept = self._sensitive(best, wish.io, count)
-        content = self._made(*best, wish.io, tuple(kept))
-        told[f"{_spoken(*best)}, {len(kept)} in float"] = round(self._error(content), 5)
+        content = made[best]
+        if count:
+            kept = self._sensitive(best, wish.io, count)
+            content = self._made(*best, wish.io, tuple(kept))
+            told[f"{_spoken(*best)}, {len(kept)} in float"] = round(self._error(content), 5)
+        if best[0] == "static":
+            content = self._corrected(content, best[1], wish.io, tuple(kept), told)
         return Choice(best[0], content, why, kept, facts)
+
+    def _corrected(self, content: bytes, kind: str, io: str, kept: tuple[str, ...], told: dict[str, float]) -> bytes:
+        """The static file with corrected biases, where that brings it closer to float."""
+
+        def make(given: bytes, ends: str = "float") -> bytes:
+            return _litert_int8.static(given, self._range(kind), ends, kept, self._part)
+
+        def tell(done: int, total: int) -> None:
+            self._tell(f"correcting biases of {self._part}", done, total)
+
+        shifted = _litert_bias.corrected(self._content, make, self._specs, self._feeds, self._threads, tell)
+        better = make(shifted, io)
+        error = self._error(better)
+        told[f"{list(told)[-1]}, biases corrected"] = round(error, 5)
+        return better if error < self._error(content) else content
 
     def _sensitive(self, best: tuple[str, str], io: str, count: int) -> dict[str, str]:
         """The layers that bring the outputs closest to float where each alone stays float: layer -> why."""

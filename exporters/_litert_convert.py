@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Part, TensorSpec
 from edgekit.errors import ExportFailed, Unsupported, need
+from edgekit.exporters import _litert_file
 from edgekit.exporters._litert_quiet import quiet
 
-with need("litert", "Exporting to LiteRT"), quiet():
-    import litert_torch
+if TYPE_CHECKING:
     import torch
-
-    from edgekit.exporters import _litert_file
 
 
 def pinned(part: Part, sizes: Mapping[str, int]) -> Part:
@@ -32,62 +30,34 @@ def from_torch(part: Part, module: torch.nn.Module) -> bytes:
     """The graph of `module`, fp32, with the inputs and outputs that `part` declares, in their order and by name.
 
     Raises:
-        Unsupported: an axis that the part declares as dynamic would become fixed.
+        Unsupported: the part has dynamic axes. litert-torch 0.10 fails on them, or fixes them in silence.
         ExportFailed: litert-torch cannot trace or translate the module (part, operator and reason are named), or it
-            gives other tensors than declared.
+            gives other tensors than declared. MissingExtra: litert-torch is absent.
     """
-    module = module.eval()
+    if part.axes:
+        axes = ", ".join(repr(name) for name in part.axes)
+        sizes = ", ".join(f'"{name}": {axis.example}' for name, axis in part.axes.items())
+        raise Unsupported(
+            f"litert-torch cannot keep the axis {axes} of the part {part.name!r} dynamic.",
+            hint=f'Fix it with the recipe\'s option {{"sizes": {{{sizes}}}}}, or choose the exporter onnx.',
+        )
     # Every input gets its own tensor: torch.export takes two uses of one tensor for one input, in silence.
-    example = tuple(_example(part, spec) for spec in part.inputs)
-    dynamic = tuple(_dynamic(part, spec) for spec in part.inputs) if part.axes else None
+    with need("litert", "Exporting to LiteRT"), quiet():
+        import litert_torch
+        import torch
+    example = tuple(torch.zeros([int(size) for size in s.shape], dtype=getattr(torch, s.dtype)) for s in part.inputs)
     try:
         with quiet(), torch.no_grad():
-            if part.axes:
-                torch.export.export(module, example)  # what cannot be traced at all is no matter of axes
-            content = _converted(module, example, None if part.axes else dynamic)
+            content = bytes(litert_torch.convert(module.eval(), example).model_content())
     except Exception as exc:  # torch and MLIR raise many unrelated types here; the reason is in the message
         raise ExportFailed(
             f"litert-torch could not convert the part {part.name!r}: {_reason(exc)}",
             hint="The operator needs another formulation in the part's module, or another exporter.",
         ) from exc
-    if part.axes:
-        content = _with_axes(part, module, example, dynamic)
     model = _litert_file.parse(content)
     _litert_file.tidy(model, part.inputs, part.outputs, part.name)
     _compare(model, part)
     return _litert_file.pack(model)
-
-
-def _converted(module: torch.nn.Module, example: tuple[torch.Tensor, ...], dynamic: Any) -> bytes:
-    return bytes(litert_torch.convert(module, example, dynamic_shapes=dynamic).model_content())
-
-
-def _with_axes(part: Part, module: torch.nn.Module, example: tuple[torch.Tensor, ...], dynamic: Any) -> bytes:
-    try:
-        with quiet(), torch.no_grad():
-            return _converted(module, example, dynamic)
-    except Exception as exc:
-        axes = ", ".join(repr(name) for name in part.axes)
-        sizes = ", ".join(f'"{name}": {axis.example}' for name, axis in part.axes.items())
-        raise Unsupported(
-            f"litert-torch cannot keep the axis {axes} of the part {part.name!r} dynamic: {_reason(exc)}",
-            hint=f'Fix it with the recipe\'s option {{"sizes": {{{sizes}}}}}, or choose the exporter onnx.',
-        ) from exc
-
-
-def _example(part: Part, spec: TensorSpec) -> torch.Tensor:
-    sizes = [axis if isinstance(axis, int) else part.axes[axis].example for axis in spec.shape]
-    return torch.zeros(sizes, dtype=getattr(torch, spec.dtype))
-
-
-def _dynamic(part: Part, spec: TensorSpec) -> dict[int, Any]:
-    out: dict[int, Any] = {}
-    for i, name in enumerate(spec.shape):
-        if isinstance(name, str):
-            axis, unit = part.axes[name], part.axes[name].multiple
-            whole = torch.export.Dim(name, min=-(-axis.least // unit), max=axis.most // unit)
-            out[i] = whole if unit == 1 else unit * whole
-    return out
 
 
 def _reason(exc: Exception) -> str:
@@ -109,11 +79,9 @@ def _compare(model: Any, part: Part) -> None:
     for specs, indices in ((part.inputs, graph.inputs), (part.outputs, graph.outputs)):
         for spec, index in zip(specs, indices, strict=True):
             tensor = graph.tensors[int(index)]
-            signature = tensor.shapeSignature if tensor.shapeSignature is not None else tensor.shape
-            sizes, dtype = [int(size) for size in signature], _litert_file.dtype_of(tensor)
+            sizes, dtype = list(_litert_file.shape_of(tensor)), _litert_file.dtype_of(tensor)
             fits = len(sizes) == len(spec.shape) and all(
-                size < 0 if isinstance(axis, str) else size == axis
-                for size, axis in zip(sizes, spec.shape, strict=True)
+                isinstance(axis, str) or size == axis for size, axis in zip(sizes, spec.shape, strict=True)
             )
             if not fits or dtype != _NARROWED.get(spec.dtype, spec.dtype):
                 declared = f"{spec.dtype} {list(spec.shape)}"

@@ -55,8 +55,8 @@ class _Job:
     def part(self, part: Part, precision: str, feeds: Sequence[Feeds]) -> Artifact:
         ready = self._ready(part)
         if ready is not None:
-            held = _litert_census.precision_of(_litert_census.census(tflite.read(ready)))
-            if held == precision:
+            held = _litert_census.precision_of(_litert_census.census(_read(ready, part)))
+            if held in (precision, ""):
                 return self._copy(part, ready, precision)
             if held != "fp32":
                 raise Unsupported(
@@ -76,17 +76,16 @@ class _Job:
             return None
         path = self._checkpoint.path
         content = (path / f"{part.name}.tflite" if path.is_dir() else path).read_bytes()
-        graph = tflite.read(content)
-        main = graph.subgraphs[0]
+        main = tflite.read(content, dynamic=bool(part.axes)).subgraphs[0]
         for side, specs, ends in (("input", part.inputs, main.inputs), ("output", part.outputs, main.outputs)):
-            found = [(main.tensors[i].dtype, main.tensors[i].shape) for i in ends]
-            wanted = [(spec.dtype, spec.shape) for spec in specs]
-            if found != wanted:
+            found = [(main.tensors[i].dtype, list(main.tensors[i].shape)) for i in ends]
+            wanted = [(spec.dtype, list(spec.shape)) for spec in specs]
+            if len(found) != len(wanted) or not all(map(_same, found, wanted)):
                 raise BadInput(f"the .tflite has the {side}s {found}; the part {part.name!r} needs {wanted}.")
         return content
 
     def _copy(self, part: Part, content: bytes, precision: str) -> Artifact:
-        facts = _litert_census.census(tflite.read(content))
+        facts = _litert_census.census(_read(content, part))
         why = "as it is in the ready file"
         layers = {name: {"form": form, "why": why} for name, form in facts.pop("forms").items()}
         facts = {**facts, "compute": precision, "layers": layers, "source": "a ready .tflite, copied as it is"}
@@ -168,6 +167,12 @@ def _read(content: bytes, part: Part) -> tflite.Graph:
         raise ExportFailed(
             f"the file of the part {part.name!r} is not one that every runtime can read: {exc.message}"
         ) from exc
+
+
+def _same(found: tuple[str, list[int]], wanted: tuple[str, list[int | str]]) -> bool:
+    (dtype, sizes), (other, axes) = found, wanted
+    fits = all(isinstance(axis, str) or size == axis for size, axis in zip(sizes, axes, strict=False))
+    return dtype == other and len(sizes) == len(axes) and fits
 
 
 def _fits(feed: Feeds, part: Part) -> bool:

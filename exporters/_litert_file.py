@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIGNATURE = "serving_default"
-#: Tensors with fewer elements stay fp32: they cost nothing and may hold tiny constants (epsilons).
-_SMALL = 1024
+#: Vectors with fewer elements, and other tensors with very few, stay fp32: they cost nothing, and epsilons are tiny.
+_SMALL, _VERY_SMALL = 1024, 64
 _ALIGNMENT = 16
 _FLOAT, _HALF, _INT8 = (getattr(schema.TensorType, name) for name in ("FLOAT32", "FLOAT16", "INT8"))
 _DTYPES = {code: name.lower() for name, code in vars(schema.TensorType).items() if isinstance(code, int)}
@@ -83,7 +83,9 @@ def pack(model: Any) -> bytes:
 
 
 def _drop_unused(model: Any) -> None:
-    """Buffers of used tensors only, each content once; of the metadata only what runtimes ask for."""
+    """Used tensors and their buffers only, each content once; of the metadata only what runtimes ask for."""
+    for number, graph in enumerate(model.subgraphs):
+        _drop_tensors(model, graph, number)
     empty = schema.BufferT()
     kept: list[Any] = [empty]
     places: dict[bytes, int] = {}
@@ -110,6 +112,21 @@ def _drop_unused(model: Any) -> None:
     model.description = b"edgekit"
 
 
+def _drop_tensors(model: Any, graph: Any, number: int) -> None:
+    fields = [(graph, "inputs"), (graph, "outputs")]
+    fields += [(one, side) for one in graph.operators for side in ("inputs", "outputs", "intermediates")]
+    fields = [(holder, side) for holder, side in fields if getattr(holder, side) is not None]
+    kept = sorted({int(index) for holder, side in fields for index in getattr(holder, side)} - {-1})
+    places = {old: new for new, old in enumerate(kept)} | {-1: -1}
+    for holder, side in fields:
+        setattr(holder, side, np.array([places[int(index)] for index in getattr(holder, side)], np.int32))
+    for signature in model.signatureDefs or []:
+        if signature.subgraphIndex == number:
+            for entry in (*(signature.inputs or []), *(signature.outputs or [])):
+                entry.tensorIndex = places[int(entry.tensorIndex)]
+    graph.tensors = [graph.tensors[old] for old in kept]
+
+
 def name_of(model: Any, operator: Any) -> str:
     """The operator's kind, such as ``"CONV_2D"``; ``"CUSTOM:NAME"`` for one of nobody's schema."""
     code = model.operatorCodes[operator.opcodeIndex]
@@ -120,7 +137,7 @@ def name_of(model: Any, operator: Any) -> str:
 
 
 def dtype_of(tensor: Any) -> str:
-    return _DTYPES.get(tensor.type, f"type {tensor.type}")
+    return str(_DTYPES.get(tensor.type, f"type {tensor.type}"))
 
 
 def tidy(model: Any, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], part: str) -> None:
@@ -132,7 +149,10 @@ def tidy(model: Any, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
     Raises:
         ExportFailed: the graph has another number of inputs or outputs.
     """
+    from edgekit.exporters import _litert_fold
+
     graph = model.subgraphs[0]
+    _litert_fold.fold_transposes(model)
     signature = schema.SignatureDefT()
     signature.signatureKey, signature.subgraphIndex = SIGNATURE, 0
     for side, specs in (("inputs", inputs), ("outputs", outputs)):
@@ -260,7 +280,9 @@ def store_in_half(model: Any, least_rank: int = 0) -> None:
         widened = []
         for index in sorted(used - {-1}):
             tensor, values = graph.tensors[index], constant(model, graph, index)
-            if tensor.type != _FLOAT or values is None or values.size < _SMALL or values.ndim < least_rank:
+            if tensor.type != _FLOAT or values is None or values.ndim < least_rank:
+                continue
+            if values.size < (_VERY_SMALL if values.ndim > 1 else _SMALL):
                 continue
             if np.abs(values).max() > np.finfo(np.float16).max:
                 continue

@@ -26,10 +26,8 @@ from edgekit.core import Feeds
 from edgekit.errors import BadInput, ExportFailed, need
 from edgekit.exporters import _litert_file
 from edgekit.exporters._litert_quiet import quiet
-from edgekit.exporters._litert_runner import LitertRunner, Specs
-
-with need("litert", "Quantizing for LiteRT"), quiet():
-    from ai_edge_quantizer import quantizer as aeq
+from edgekit.exporters._litert_runner import Specs
+from edgekit.exporters._litert_watch import Watcher
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,10 +82,10 @@ def enough(feeds: Sequence[Feeds], part: str) -> None:
 
 def ranges(content: bytes, specs: Specs, feeds: Iterable[Feeds], tail: float, threads: int) -> Ranges:
     """Least and largest value of every float tensor over `feeds`, without the share `tail` at both ends."""
-    watch = _Watcher(content, specs, threads)
+    watch = Watcher(content, specs, threads)
     found: dict[str, tuple[float, float]] = {}
     for feed in feeds:
-        for name, values in watch(feed):
+        for name, values in watch.tensors(feed):
             flat = values.reshape(-1)
             if tail and flat.size * tail >= 1:
                 flat = flat[:: max(1, flat.size // _LOOKED_AT)]
@@ -97,25 +95,6 @@ def ranges(content: bytes, specs: Specs, feeds: Iterable[Feeds], tail: float, th
             before = found.get(name, (least, largest))
             found[name] = (min(before[0], least), max(before[1], largest))
     return found
-
-
-class _Watcher(LitertRunner):
-    """A runner that shows every float tensor that it computes."""
-
-    def __init__(self, content: bytes, specs: Specs, threads: int) -> None:
-        super().__init__(content, threads, specs, watched=True)
-
-    def __call__(self, feeds: Feeds) -> Iterable[tuple[str, NDArray[Any]]]:  # type: ignore[override]
-        super().__call__(feeds)
-        for facts in self._interpreter.get_tensor_details():
-            if facts["dtype"] is not np.float32 or not facts["name"]:
-                continue
-            try:
-                values = self._interpreter.get_tensor(facts["index"])
-            except ValueError:  # a temporary of the runtime
-                continue
-            if values.size and np.isfinite(values).all():
-                yield facts["name"], values
 
 
 def static(content: bytes, found: Ranges, io: str, kept: Sequence[str], part: str) -> bytes:
@@ -166,6 +145,8 @@ def _kept(layers: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _quantized(content: bytes, recipe: list[dict[str, Any]], found: Any, part: str) -> bytes:
+    with need("litert", "Quantizing for LiteRT"), quiet():
+        from ai_edge_quantizer import quantizer as aeq
     try:
         with quiet():
             worker = aeq.Quantizer(bytearray(content), recipe)

@@ -19,9 +19,13 @@ def quiet() -> Iterator[Callable[[], str]]:
     short time, for the whole process. Yields a function that tells what was written so far.
     """
     os.environ.setdefault("LITERT_TORCH_SHOW_PROGRESS", "n")
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    held = [os.dup(descriptor) for descriptor in (1, 2)]
+    _flush()
+    held: list[int | None] = []
+    for descriptor in (1, 2):
+        try:
+            held.append(os.dup(descriptor))
+        except OSError:  # closed, as a service has it
+            held.append(None)
     disabled = logging.root.manager.disable
     with tempfile.TemporaryFile() as sink, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -36,9 +40,18 @@ def quiet() -> Iterator[Callable[[], str]]:
         try:
             yield written
         finally:
-            for stream in (sys.stdout, sys.stderr):
-                stream.flush()
+            _flush()
             for descriptor, original in zip((1, 2), held, strict=True):
-                os.dup2(original, descriptor)
-                os.close(original)
+                if original is None:
+                    os.close(descriptor)
+                else:
+                    os.dup2(original, descriptor)
+                    os.close(original)
             logging.disable(disabled)
+
+
+def _flush() -> None:
+    """What was written before must come out before, and on its own side."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError, OSError):  # absent, closed, or a broken pipe
+            stream.flush()

@@ -195,8 +195,11 @@ def stored(value: NDArray[Any], dtype: Any, steps: tuple[float, int], name: str)
         return value
     limits = np.iinfo(dtype) if dtype.kind in "iu" else None
     if value.dtype.kind == "f" and limits:
+        if not np.isfinite(value).all():
+            raise BadInput(f"LiteRT could not run the part: {name!r} has a value that is not a number.")
         scale, zero = steps
-        return np.clip(np.rint(value / np.float32(scale)) + zero, limits.min, limits.max).astype(dtype)
+        whole: NDArray[Any] = np.clip(np.rint(value / np.float32(scale)) + zero, limits.min, limits.max).astype(dtype)
+        return whole
     if limits and value.size and not (limits.min <= value.min() and value.max() <= limits.max):
         raise BadInput(f"LiteRT could not run the part: {name!r} has a value that {dtype.name} cannot hold.")
     return value.astype(dtype)
@@ -210,7 +213,8 @@ def _given(value: NDArray[Any], facts: Any, spec: TensorSpec) -> NDArray[Any]:
         return value
     if value.dtype.kind in "iu" and np.dtype(spec.dtype).kind == "f":
         scale, zero = facts["quantization"]
-        return ((value.astype(np.float32) - zero) * np.float32(scale)).astype(spec.dtype)
+        real: NDArray[Any] = ((value.astype(np.float32) - zero) * np.float32(scale)).astype(spec.dtype)
+        return real
     return value.astype(spec.dtype)
 
 

@@ -9,6 +9,8 @@ from _tflite_models import MAKERS as INT8
 from _tflite_models import Builder, Case, Shape
 from ai_edge_litert import schema_py_generated as schema
 
+WIDE = "FULLY_CONNECTED, sums above 32 bits"
+
 
 def unary(case: Case, name: str) -> bytes:
     """LOGISTIC, TANH, RELU and RELU6; every fourth input has the scale 2^-12 or 2^-11, which is prepared otherwise."""
@@ -43,7 +45,7 @@ def padv2(case: Case, name: str = "PADV2") -> bytes:
     return b.finish([x], [y])
 
 
-def wide_dot(case: Case, name: str = "FULLY_CONNECTED") -> bytes:
+def wide_dot(case: Case, name: str = "") -> bytes:
     """So many products of the largest values that their sum needs more than 32 bits."""
     b = Builder("int16")
     inputs = 1500 + case.seed % 100
@@ -54,7 +56,7 @@ def wide_dot(case: Case, name: str = "FULLY_CONNECTED") -> bytes:
     ones = [x, b.tensor(weights.shape, scale=0.01, data=weights)]
     ones.append(b.tensor((3,), scale=1e-6, data=np.array([1 << 40, -5, 1 << 35])))
     y = b.tensor((2, 3), scale=1.0 if case.seed % 2 else 0.001)
-    b.add(name, ones, [y], schema.FullyConnectedOptionsT())
+    b.add("FULLY_CONNECTED", ones, [y], schema.FullyConnectedOptionsT())
     return b.finish([x], [y])
 
 
@@ -151,5 +153,5 @@ MAKERS: dict[str, Callable[[Case, str], bytes]] = {
     **dict.fromkeys(("LOGISTIC", "TANH", "RELU", "RELU6"), unary),
     "QUANTIZE": quantize,
     "PADV2": padv2,
-    "FULLY_CONNECTED (sums above 32 bits)": lambda case, name: wide_dot(case),
+    WIDE: wide_dot,
 }

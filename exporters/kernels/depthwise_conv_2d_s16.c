@@ -1,5 +1,5 @@
-/* DEPTHWISE_CONV_2D on int16 values, over the taps that lie inside of the input: four channels at a time where a channel
- * has one output. */
+/* DEPTHWISE_CONV_2D on int16 values, over the taps that lie inside of the input: four channels at a time where a
+ * channel has one output. */
 #include "portable_s16.h"
 
 /* The taps of one axis that lie inside of the input: the first, and one past the last. */
@@ -23,8 +23,10 @@ static taps inside(int start, int dilation, int kernel, int size) {
     return t;
 }
 
-/* The first input value and weight of channel 0 in row `i` of the kernel, and the steps to those of the next tap. */
+/* A row of the kernel: how many taps are inside, the first one's input value and weight of channel 0, and the steps to
+ * the next one's. */
 typedef struct {
+    int taps;
     const int16_t *value;
     const int8_t *weight;
     int value_step, weight_step;
@@ -35,6 +37,7 @@ EK_INLINE line line_of(const window *w, int i) {
     const int outputs = l->input_channels * l->depth_multiplier;
     const int row = w->row + i * l->dilation_height, column = w->column + w->width.first * l->dilation_width;
     const line found = {
+        w->width.end - w->width.first,
         w->input + (row * l->input_width + column) * l->input_channels,
         (const int8_t *)l->weights + (i * l->kernel_width + w->width.first) * outputs,
         l->dilation_width * l->input_channels,
@@ -50,7 +53,7 @@ static void four_channels(const window *w, int c, int16_t *output) {
         line at = line_of(w, i);
         at.value += c;
         at.weight += c;
-        for (int j = w->width.end - w->width.first; j > 0; j--, at.value += at.value_step, at.weight += at.weight_step) {
+        for (int j = at.taps; j > 0; j--, at.value += at.value_step, at.weight += at.weight_step) {
             s0 += at.value[0] * at.weight[0];
             s1 += at.value[1] * at.weight[1];
             s2 += at.value[2] * at.weight[2];
@@ -67,7 +70,7 @@ static void one_channel(const window *w, int c, int16_t *output) {
         line at = line_of(w, i);
         at.value += c / w->layer->depth_multiplier;
         at.weight += c;
-        for (int j = w->width.end - w->width.first; j > 0; j--, at.value += at.value_step, at.weight += at.weight_step)
+        for (int j = at.taps; j > 0; j--, at.value += at.value_step, at.weight += at.weight_step)
             sum += *at.value * *at.weight;
     }
     output[c] = ek_output_s16(&w->layer->requantization, w->bias, c, sum);

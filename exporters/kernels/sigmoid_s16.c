@@ -1,8 +1,8 @@
 /* LOGISTIC and TANH on int16 values: a table of the logistic function, and straight lines between its entries. */
 #include "edgekit.h"
 
-/* 65536 logistic(i / 24), raised by half of what the straight line to the next entry falls short in its middle; the last
- * entry stands for 1. The numbers are TensorFlow Lite's. */
+/* 65536 logistic(i / 24), raised by half of what the straight line to the next entry falls short in its middle; the
+ * last entry stands for 1. The numbers are TensorFlow Lite's. */
 static const uint16_t sigmoid[256] = {
     32768, 33451, 34133, 34813, 35493, 36169, 36843, 37513, 38180, 38841, 39498, 40149, 40794, 41432, 42064, 42688,
     43304, 43912, 44511, 45102, 45683, 46255, 46817, 47369, 47911, 48443, 48964, 49475, 49975, 50464, 50942, 51409,
