@@ -5,12 +5,20 @@ Every number here is what the kernel of the same name takes; it counts in the sa
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # conv_2d_mve.c
 _CHANNELS, _WIDE, _FEW_PIXELS, _MANY_PIXELS, _MANY_TAPS, _COPY_BYTES = 3, 32, 48, 80, 64, 4096
 # depthwise_conv_2d_mve.c
 _COLUMN, _KERNEL_COLUMNS, _TILE_COLUMNS, _TILE = 64, 5, 16, 4
+
+
+# Ways through the kernels, as mve.h names them.
+_WAY_LEFT, _WAY_NARROW, _WAY_FAR, _WAY_SQUARE, _WAY_LINE, _WAY_TAPS = (1 << i for i in range(6))
+_FAR = 65535 // 7
 
 
 class Axis(NamedTuple):
@@ -63,12 +71,34 @@ def scratch_depthwise_conv_2d(height: Axis, width: Axis, depth_multiplier: int) 
     if depth_multiplier != 1 or height.kernel > _TILE or width.kernel > _TILE:
         return 0
     outputs = min(width.output, _TILE_COLUMNS)
-    dense = height.stride == height.dilation == width.stride == width.dilation == 1
-    if dense and height.kernel <= 3 and width.kernel <= 3:
+    if _is_dense(height, width):
         columns = _up(outputs, 2) + 2
     else:
         columns = (_up(outputs, _TILE) - 1) * width.stride + (_TILE - 1) * width.dilation + 1
     return (_KERNEL_COLUMNS + columns) * _COLUMN
+
+
+def ways_conv_2d(shifts: NDArray[Any], saturates: bool, outputs: int) -> int:
+    """Which ways through the kernel a layer takes; all layers' together are ``EK_HELIUM_WAYS`` of layout.h.
+
+    Args:
+        shifts: int8 [channels]. saturates: whether outputs are held to all of int8, which costs nothing.
+    """
+    left = _WAY_LEFT if shifts.max() >= 0 else 0
+    return left | (0 if saturates else _WAY_NARROW) | (_WAY_FAR if outputs > _FAR else 0)
+
+
+def ways_depthwise_conv_2d(shifts: NDArray[Any], height: Axis, width: Axis, depth_multiplier: int) -> int:
+    """Likewise."""
+    if depth_multiplier != 1 or height.kernel > _TILE or width.kernel > _TILE:
+        return _WAY_TAPS
+    left = _WAY_LEFT if shifts.max() >= 0 else 0
+    return left | (_WAY_SQUARE if _is_dense(height, width) else _WAY_LINE)
+
+
+def _is_dense(height: Axis, width: Axis) -> bool:
+    dense = height.stride == height.dilation == width.stride == width.dilation == 1
+    return dense and height.kernel <= 3 and width.kernel <= 3
 
 
 def _share(width: int, most: int) -> int:

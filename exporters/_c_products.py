@@ -42,7 +42,8 @@ def conv_2d(lowering: Lowering, operator: Operator) -> None:
     shape = convolution_of(lowering, operator, source, output, weights.shape[1:3], output.shape[3])
     constants = _requantization(lowering, operator, source, output, weights.astype("int64").sum((1, 2, 3)))
     sizes = {"input_channels": str(source.shape[3]), "output_channels": str(output.shape[3])}
-    packed = _c_layout.conv_2d(lowering.layout, weights, constants, shape)
+    saturates = clamp_of(lowering, operator, output) == (-128, 127)
+    packed = _c_layout.conv_2d(lowering.layout, weights, constants, shape, saturates)
     _add(lowering, operator, index, packed, constants, {**geometry_of(operator, shape), **sizes}, weights[0].size)
 
 

@@ -98,7 +98,8 @@ def _real(tensor: tflite.Tensor) -> NDArray[np.float64]:
         return values
     shape = [1] * values.ndim
     shape[tensor.quantization.axis] = len(tensor.quantization.scale)
-    return values * np.array(tensor.quantization.scale).reshape(shape)
+    real: NDArray[np.float64] = values * np.array(tensor.quantization.scale).reshape(shape)
+    return real
 
 
 def _response(weights: NDArray[np.float64], kind: str, mean: NDArray[np.float64]) -> NDArray[np.float64] | None:

@@ -205,7 +205,7 @@ EK_OUTLINE void square_strip(const workspace *at, int32_t channels, int32_t rows
         const uint32x4_t by_column = ek_mve_ramp((uint32_t)taps, COLUMN);
         const int8x16_t kernel = vreinterpretq_s8_s32(vldrwq_gather_base_s32(by_column, COLUMN));
         const int8x16_t right = vreinterpretq_s8_s32(vldrwq_gather_base_s32(by_column, 0));
-        if (shift < 0) {
+        if (!EK_TAKES(EK_WAY_LEFT) || shift < 0) {
             square_tiles(&how, words, kernel, right, down, bias, multiplier, shift, 1, columns, step, output);
         } else {
             square_tiles(&how, words, kernel, right, down, bias, multiplier, shift, 0, columns, step, output);
@@ -227,7 +227,7 @@ EK_OUTLINE void line_strip(const workspace *at, int32_t channels, int32_t column
         const int32_t bias = scale->bias, multiplier = scale->multiplier, shift = scale->shift;
         const int32x4_t gathered = vldrwq_gather_base_s32(ek_mve_ramp((uint32_t)taps, COLUMN), 0);
         const int8x16_t kernel = vreinterpretq_s8_s32(gathered);
-        if (shift < 0) {
+        if (!EK_TAKES(EK_WAY_LEFT) || shift < 0) {
             line_tiles(&how, words, tile_words, stride, kernel, bias, multiplier, shift, 1, columns, step, output);
         } else {
             line_tiles(&how, words, tile_words, stride, kernel, bias, multiplier, shift, 0, columns, step, output);
@@ -254,9 +254,9 @@ static void convolve_tiles(const ek_depthwise_conv_2d_layer *layer, const int8_t
                                       (layer->kernel_width - 1) * layer->dilation_width + 1;
                 int8_t *place = output + (y * width + x) * depth + first;
                 interleave_input(&at, input + first, top, left, taken, lanes);
-                if (square) {
+                if (EK_TAKES(EK_WAY_SQUARE) && square) {
                     square_strip(&at, group, height - y, columns, place);
-                } else {
+                } else if (EK_TAKES(EK_WAY_LINE)) {
                     line_strip(&at, group, columns, place);
                 }
             }
@@ -307,11 +307,11 @@ void ek_depthwise_conv_2d(const ek_depthwise_conv_2d_layer *layer, const int8_t 
     const int is_small = layer->depth_multiplier == 1 && layer->kernel_height <= 4 && layer->kernel_width <= 4;
     const int is_dense = layer->stride_height == 1 && layer->stride_width == 1 && layer->dilation_height == 1 &&
                          layer->dilation_width == 1 && layer->kernel_height <= 3 && layer->kernel_width <= 3;
-    if (is_small && is_dense) {
+    if (EK_TAKES(EK_WAY_SQUARE) && is_small && is_dense) {
         convolve_tiles(layer, input, (int8_t *)scratch, 1, output);
-    } else if (is_small) {
+    } else if (EK_TAKES(EK_WAY_LINE) && is_small) {
         convolve_tiles(layer, input, (int8_t *)scratch, 0, output);
-    } else {
+    } else if (EK_TAKES(EK_WAY_TAPS)) {
         convolve_taps(layer, input, output);
     }
 }

@@ -21,6 +21,19 @@
 #include "arithmetic.h"
 #include "edgekit.h"
 
+/* Which of the ways through these kernels the layers take: layout.h may say so, and the others cost no flash. */
+#if defined(EK_HELIUM_WAYS)
+#define EK_TAKES(way) (((EK_HELIUM_WAYS) & (way)) != 0)
+#else
+#define EK_TAKES(way) 1
+#endif
+#define EK_WAY_LEFT 0x1u   /* a channel that is not scaled down by a shift */
+#define EK_WAY_NARROW 0x2u /* a convolution whose outputs are held to less than all of int8 */
+#define EK_WAY_FAR 0x4u    /* more output channels than 16-bit addresses of 8 pixels reach */
+#define EK_WAY_SQUARE 0x8u /* depthwise, up to 3 x 3 taps side by side */
+#define EK_WAY_LINE 0x10u  /* depthwise, other kernels of up to 4 x 4 taps */
+#define EK_WAY_TAPS 0x20u  /* depthwise, all the rest */
+
 /* A function that stays one: assembly with many operands leaves few registers to what is around it. */
 #define EK_OUTLINE static __attribute__((noinline))
 

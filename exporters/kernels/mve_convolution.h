@@ -229,16 +229,17 @@ EK_OUTLINE void requantize_channels(const block *at, int32_t channel, int32_t co
                         .zero_point = to->zero_point,
                         .step = 8 * depth,
                         .pixels = at->pixels};
-    const int saturates = to->low == INT8_MIN && to->high == INT8_MAX;
+    const int saturates = !EK_TAKES(EK_WAY_NARROW) || (to->low == INT8_MIN && to->high == INT8_MAX);
     const int32_t *sums = at->sums;
     for (const int32_t end = channel + count; channel < end; channel++, sums++) {
         const int32_t bias = to->bias[channel], multiplier = to->multiplier[channel], shift = to->shift[channel];
+        const int divides = !EK_TAKES(EK_WAY_LEFT) || shift < 0;
         int8_t *place = output + channel;
-        if (depth > UINT16_MAX / 7) {
+        if (EK_TAKES(EK_WAY_FAR) && depth > UINT16_MAX / 7) {
             requantize_far(at, channel, sums, place);
-        } else if (shift < 0 && saturates) {
+        } else if (divides && saturates) {
             requantize(&how, sums, bias, multiplier, shift, 1, 1, place);
-        } else if (shift < 0) {
+        } else if (divides) {
             requantize(&how, sums, bias, multiplier, shift, 1, 0, place);
         } else {
             requantize(&how, sums, bias, multiplier, shift, 0, 0, place);
