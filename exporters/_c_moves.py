@@ -10,7 +10,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from edgekit.errors import BadInput, Unsupported
 from edgekit.exporters._c_layers import (
+    QUANTIZE_HINT,
     SIZES,
     Layer,
     Lowering,
@@ -32,6 +34,8 @@ def reshape(lowering: Lowering, operator: Operator) -> None:
     output = lowering.tensors[operator.outputs[0]]
     if source.count != output.count or source.dtype != output.dtype:
         raise refuse(operator, lowering.tensors, f"{list(source.shape)} cannot become {list(output.shape)}")
+    if lowering.root(index) == lowering.root(operator.outputs[0]):
+        raise BadInput(f"the .tflite is damaged: operator {operator.index} ({operator.name}) has its input as output.")
     lowering.alias[operator.outputs[0]] = index
 
 
@@ -233,6 +237,8 @@ def _alike(lowering: Lowering, operator: Operator, a: Tensor, b: Tensor) -> None
 
 def _steps(tensor: Tensor) -> list[int]:
     """Bytes from one index to the next, along each axis."""
+    if tensor.dtype not in SIZES:
+        raise Unsupported(f"the tensor {tensor.name!r} is {tensor.dtype}.", hint=QUANTIZE_HINT)
     return [math.prod(tensor.shape[i + 1 :]) * SIZES[tensor.dtype] for i in range(len(tensor.shape))]
 
 
@@ -240,6 +246,8 @@ def _move(
     lowering: Lowering, operator: Operator, counts: Sequence[int], source: Sequence[int], to: Sequence[int], size: int
 ) -> str:
     """A C initialiser of `ek_move_layer`: loops from the outermost in, contiguous ones merged into one block."""
+    if not len(counts) == len(source) == len(to):
+        raise refuse(operator, lowering.tensors, "its tensors have different numbers of axes")
     loops = [list(loop) for loop in zip(counts, source, to, strict=True) if loop[0] > 1]
     block = size
     while loops and loops[-1][1] == loops[-1][2] == block:

@@ -181,13 +181,16 @@ def _needed(
     def need(index: int, channels: NDArray[Any]) -> None:
         needed[index] = needed.get(index, np.zeros(len(channels), bool)) | channels
 
+    def every(index: int) -> NDArray[Any]:
+        return np.ones(_anything(main.tensors[index]).shape[1], bool)
+
     for index in main.outputs:
-        need(index, np.ones(main.tensors[index].shape[-1], bool))
+        need(index, every(index))
     for operator in reversed(main.operators):
         if not _is_followed(main, operator):
             for index in operator.inputs:
-                if index >= 0 and main.tensors[index].shape:
-                    need(index, np.ones(main.tensors[index].shape[-1], bool))
+                if index >= 0:
+                    need(index, every(index))
             continue
         target = operator.outputs[0]
         wanted = _rounded_up(needed.get(target, np.zeros(main.tensors[target].shape[-1], bool)))

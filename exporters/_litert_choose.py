@@ -76,17 +76,20 @@ class _Chooser:
         why = f"{_spoken(*best)}: {reason}"
         if len(told) > 1:
             why += "; away from float: " + ", ".join(f"{name} {error:.1%}" for name, error in told.items())
-        content = made[best]
+        content, name = made[best], _spoken(*best)
         if count:
             kept = self._sensitive(best, wish.io, count)
-            content = self._made(*best, wish.io, tuple(kept))
-            told[f"{_spoken(*best)}, {len(kept)} in float"] = round(self._error(content), 5)
+            content, name = self._made(*best, wish.io, tuple(kept)), f"{name}, {len(kept)} in float"
+            told[name] = round(self._error(content), 5)
         if best[0] == "static":
-            content = self._corrected(content, best[1], wish.io, tuple(kept), told)
+            better = self._corrected(best[1], wish.io, tuple(kept))
+            error = self._error(better)
+            told[f"{name}, biases corrected"] = round(error, 5)
+            content = better if error < self._error(content) else content
         return Choice(best[0], content, why, kept, facts)
 
-    def _corrected(self, content: bytes, kind: str, io: str, kept: tuple[str, ...], told: dict[str, float]) -> bytes:
-        """The static file with corrected biases, where that brings it closer to float."""
+    def _corrected(self, kind: str, io: str, kept: tuple[str, ...]) -> bytes:
+        """The static file with corrected biases."""
 
         def make(given: bytes, ends: str = "float") -> bytes:
             return _litert_int8.static(given, self._range(kind), ends, kept, self._part)
@@ -95,10 +98,7 @@ class _Chooser:
             self._tell(f"correcting biases of {self._part}", done, total)
 
         shifted = _litert_bias.corrected(self._content, make, self._specs, self._feeds, self._threads, tell)
-        better = make(shifted, io)
-        error = self._error(better)
-        told[f"{list(told)[-1]}, biases corrected"] = round(error, 5)
-        return better if error < self._error(content) else content
+        return make(shifted, io)
 
     def _sensitive(self, best: tuple[str, str], io: str, count: int) -> dict[str, str]:
         """The layers that bring the outputs closest to float where each alone stays float: layer -> why."""

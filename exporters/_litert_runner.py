@@ -95,10 +95,14 @@ class LitertRunner:
         with need("run", "Running a .tflite model"):
             from ai_edge_litert import interpreter as litert
         kinds = litert.OpResolverType
+        kernels = kinds.BUILTIN_REF if reference else kinds.AUTO
+        if watched:
+            # XNNPACK fuses a PAD into the convolution behind it; what it then leaves in between is garbage.
+            kernels = kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         self._made = {
             "model_content": content,
             "num_threads": threads,
-            "experimental_op_resolver_type": kinds.BUILTIN_REF if reference else kinds.AUTO,
+            "experimental_op_resolver_type": kernels,
             "experimental_preserve_all_tensors": watched,
         }
         self._litert, self._what = litert, what

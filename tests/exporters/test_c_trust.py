@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -123,7 +124,12 @@ def elsewhere(bundle: Path) -> None:
     """Parts in a good copy, and evil code where the target looks for it."""
     shutil.copytree(bundle / "src", bundle / "good" / "src")
     append("src/network.c", EVIL)(bundle)
-    forge(bundle, lambda raw: [part.update(file=f"good/{part['file']}") for part in raw["parts"]])
+
+    def change(raw: dict[str, Any]) -> None:
+        for part in raw["parts"]:
+            part["file"] = f"good/{part['file']}"
+
+    forge(bundle, change)
 
 
 #: (what is done, what the message names), in src/.
@@ -198,7 +204,11 @@ def test_firmware_of_others_is_refused_before_a_compiler_starts(
 @pytest.mark.usefixtures("untouched")
 def test_a_manifest_cannot_have_code_checked_by_nobody(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     append("src/network.c", EVIL)(bundle)
-    forge(bundle, lambda raw: (raw["recipe"].update(exporter="onnx"), raw["parts"].clear()))
+
+    def change(raw: dict[str, Any]) -> None:
+        raw["recipe"]["exporter"], raw["parts"] = "onnx", []
+
+    forge(bundle, change)
     monkeypatch.setattr("edgekit.golden.prove", lambda *_: {})  # a model whose parts are .onnx would pass it
     for use in (verify, benchmark):
         with pytest.raises(BadInput, match="not for cortex-m4"):

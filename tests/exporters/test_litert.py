@@ -472,11 +472,17 @@ def test_the_recipe_may_say_how_to_calibrate(tmp_path: Path, calibration: str) -
 
 
 def test_ranges_do_not_depend_on_the_order_of_samples(tmp_path: Path) -> None:
-    files = []
-    for name, samples in (("a", pictures()), ("b", pictures()[::-1])):
-        export(tmp_path / name, "int8", {"calibration": "min-max"}, calibration=samples)
-        files.append((tmp_path / name / "image.tflite").read_bytes())
-    assert files[0] == files[1]
+    export(tmp_path)
+    content = (tmp_path / "work" / "image.fp32.tflite").read_bytes()
+    for tail in (0.0, _litert_int8.TAIL):
+        there, back = (
+            _litert_int8.ranges(content, (PIXELS, SCORES), p, tail, 1) for p in (pictures(), pictures()[::-1])
+        )
+        assert there == back
+        assert {"input", "stem/CONV_2D", "classifier/FULLY_CONNECTED"} <= set(there)
+    least, largest = there["input"]
+    assert -1 <= least < -0.99
+    assert 0.99 < largest <= 1
 
 
 class Deep(nn.Module):

@@ -9,7 +9,6 @@ import json
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit import exporters, tflite
 from edgekit.core import Checkpoint, Model, Part, Recipe, TensorSpec
 from edgekit.exporters.c import EXPORTER
-from edgekit.targets._firmware import pack
+from edgekit.targets._firmware import SOURCES, pack
 from edgekit.targets._toolchain import Machine
 
 if TYPE_CHECKING:
@@ -42,6 +41,16 @@ class Failed(Exception):
     """A peer that could not be built; the message says why."""
 
 
+def optimization_of(machine: Machine) -> str:
+    """The flag that the firmware itself is optimized with on `machine`."""
+    return next(word for word in reversed(flags_of(machine).split()) if word.startswith("-O"))
+
+
+def flags_of(machine: Machine) -> str:
+    """What the firmware gives the compiler for `machine`'s processor."""
+    return (SOURCES / "processors" / f"{machine.processor}.flags").read_text(encoding="utf-8").strip()
+
+
 @dataclass(frozen=True)
 class Optimized(Machine):
     """A processor whose programs the compiler optimizes with another flag than the firmware's own."""
@@ -58,14 +67,12 @@ class Ours:
     """edgekit's bundle.
 
     Attributes:
-        part: the network, with its tensors. seconds: what exporting took, C compiler and comparison included.
-        macs: multiply-accumulates of an inference.
+        part: the network, with its tensors.
+        macs: multiply-accumulates that an inference computes; channels that no input can change are left out.
     """
 
     folder: Path
     part: Part
-    layout: str
-    seconds: float
     macs: int
 
 
@@ -90,17 +97,25 @@ def part_of(model: Path) -> Part:
     return Part("network", specs("input", graph.inputs), specs("output", graph.outputs), {}, None)
 
 
+def macs_of(model: Path) -> int:
+    """Multiply-accumulates of an inference, as the .tflite has it: an output takes one for every weight of its own."""
+    graph, total = tflite.read(model.read_bytes()).subgraphs[0], 0
+    for operator in graph.operators:
+        if operator.name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
+            weights, output = graph.tensors[operator.inputs[1]], graph.tensors[operator.outputs[0]]
+            total += output.count * weights.count // output.shape[-1]
+    return total
+
+
 def ours(model: Path, recipe: Recipe, inputs: Sequence[NDArray[Any]], folder: Path) -> Ours:
     """Export `model` as edgekit does, with `inputs` as golden inputs. `recipe` is a target's."""
     part = part_of(model)
     folder.mkdir(parents=True)
     checkpoint = Checkpoint(model, "tflite", {}, {}, {})
     calls = {part.name: [{part.inputs[0].name: value} for value in inputs]}
-    start = time.monotonic()
     (artifact,) = EXPORTER.export(_model(model.stem, part), checkpoint, recipe, calls, folder, folder, lambda *_: None)
     pack(folder, "cortex-m4")  # only the CMake project's default; the programs are built for any processor
-    seconds = time.monotonic() - start
-    return Ours(folder, part, str(recipe.options["layout"]), seconds, int(artifact.census["macs"]))
+    return Ours(folder, part, int(artifact.census["macs"]))
 
 
 def _model(name: str, part: Part) -> Model:

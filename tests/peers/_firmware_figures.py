@@ -16,7 +16,7 @@ QUOTED = {
     "cortex-m4": {"KWS": 7.70, "VWW": 24.20, "ResNet8": 29.59, "anomaly": 0.582},
     "cortex-m55": {"KWS": 1.75, "VWW": 6.42, "ResNet8": 4.65, "anomaly": 0.215},
 }
-#: The most bytes of flash (code and constants) and of RAM (arena with input and output, variables and stack).
+#: The most bytes of flash (code and constants) and of RAM (variables, the arena with input and output among them).
 FLASH, QUOTED_FLASH = {"KWS": 36_000, "VWW": 285_000}, {"KWS": 153_000, "VWW": 460_000}
 RAM, QUOTED_RAM = {"KWS": 17_000, "VWW": 56_000}, {"KWS": 22_700, "VWW": 100_600}
 #: Processors that the demands on memory are checked for: those that have figures of the rival.
@@ -60,6 +60,7 @@ class Subject:
     """Everything about one model.
 
     Attributes:
+        macs: multiply-accumulates of the .tflite. computed: those of edgekit's C, which leaves some out.
         host: layout -> mismatching inputs on this computer, of `random` random and `real` real ones.
         ours: processor -> edgekit. peers: processor -> path -> bakenn, every way in which it was built.
         absent: what was not measured -> why.
@@ -69,6 +70,7 @@ class Subject:
 
     name: str
     macs: int = 0
+    computed: int = 0
     softmax: bool = False
     random: int = 0
     real: int = 0
@@ -82,9 +84,15 @@ class Subject:
 
     def best_peer(self, processor: str, path: str = "") -> Program | None:
         """The peer's fewest instructions there, of what computed the right thing; on `path`, or on any."""
+        return min(self._right(processor, path), key=lambda one: one.instructions, default=None)
+
+    def smallest_peer(self, processor: str) -> Program | None:
+        """The peer's least flash there, of what computed the right thing."""
+        return min(self._right(processor, ""), key=lambda one: one.flash, default=None)
+
+    def _right(self, processor: str, path: str) -> list[Program]:
         paths = self.peers.get(processor, {})
-        found = [one for name, built in paths.items() for one in built if not one.fault and path in ("", name)]
-        return min(found, key=lambda one: one.instructions, default=None)
+        return [one for name, built in paths.items() for one in built if not one.fault and path in ("", name)]
 
 
 @dataclass(frozen=True)
@@ -125,16 +133,24 @@ def bars(subjects: Sequence[Subject], keywords: Keywords | None, processors: Seq
             found.append(Bar(f"instructions, {subject.name}, {processor}", most, value, "M"))
     for processor in (one for one in SIZED if one in processors):
         for subject in (one for one in subjects if one.name in FLASH):
-            ours = subject.ours.get(processor)
-            flash, ram = (ours.flash / 1e3, (ours.ram + ours.stack) / 1e3) if ours else (None, None)
-            found.append(Bar(f"flash, {subject.name}, {processor}", FLASH[subject.name] / 1e3, flash, "KB"))
-            found.append(Bar(f"RAM and stack, {subject.name}, {processor}", RAM[subject.name] / 1e3, ram, "KB"))
+            found += _memory(f"{subject.name}, {processor}", subject.name, subject.ours.get(processor))
     found += [bar for subject in subjects for bar in _exactness(subject, processors)]
     if any(subject.name == "KWS" for subject in subjects) and "cortex-m4" in processors:
         wrong = None if keywords is None else float(bool(keywords.fault))
         found.append(Bar("KWS, other answers than the reference's on the emulated M4", 0, wrong))
     found += [Bar("generating C, VWW", GENERATION, one.generation, "s") for one in subjects if one.name == "VWW"]
     return found
+
+
+def _memory(where: str, name: str, ours: Program | None) -> list[Bar]:
+    """The rival's RAM is its arena, without a stack: so is the demand. With our stack it is shown beside it."""
+    values = (ours.flash, ours.ram, ours.ram + ours.stack) if ours else (None, None, None)
+    flash, ram, both = (None if value is None else value / 1e3 for value in values)
+    return [
+        Bar(f"flash, {where}", FLASH[name] / 1e3, flash, "KB"),
+        Bar(f"RAM, {where}", RAM[name] / 1e3, ram, "KB"),
+        Bar(f"RAM and stack, {where}", RAM[name] / 1e3, both, "KB"),
+    ]
 
 
 def _exactness(subject: Subject, processors: Sequence[str]) -> list[Bar]:

@@ -15,8 +15,9 @@ PATHS = {"portable": "bakenn portable", "optimized": "bakenn optimized", "cmsis-
 _METHOD = """\
 Instructions are exact counts of one whole inference in QEMU: every run gives the same, so there are no intervals. They
 are no cycles, and say nothing about milliseconds. Every program has the same startup, clock and flags around it
-(`targets/firmware`: GCC, -O2); bakenn is built with -O3 too, and whichever takes fewer instructions is given. A
-softmax's count depends on its input, so the most of {repeats} inputs is given.
+(`targets/firmware`, GCC). edgekit is built with the firmware's own flags; bakenn with -Os, -O2 and -O3, and whichever
+takes fewest instructions is given, named where it is not -O2. A softmax's count depends on its input, so the most of
+{repeats} inputs is given.
 edgekit runs the .tflite as it is. bakenn reads neither its softmax nor its batch of -1 nor a RESHAPE without options,
 so it gets a copy without them, and does less: edgekit's softmax is counted, bakenn has none.
 *bakenn portable* is its default, *optimized* the kernels that its documentation lets one opt into (with the DSP
@@ -25,7 +26,8 @@ its code for the M4 is compiled for the M55, where CMSIS-NN takes its Helium pat
 instructions of these.
 **Quoted** figures of TensorFlow Lite Micro with CMSIS-NN 7 are from a one-off measurement elsewhere, not from this run.
 Flash is code and constants of the smallest program that runs the network. RAM is its variables, the arena with input
-and output included; stack is the deepest below main. KB are 1,000 bytes."""
+and output included; stack is the deepest below main. Best bakenn is the build with the fewest instructions, whose flash
+is given beside that of its smallest build. KB are 1,000 bytes."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def tables(subjects: Sequence[Subject], demands: Sequence[Bar], processors: Sequ
         Table(
             "Memory, KB",
             ("processor", "model", "edgekit flash", "code + constants", "RAM + stack", "best bakenn flash",
-             "RAM + stack", "TFLM + CMSIS-NN flash / RAM (quoted)"),
+             "RAM + stack", "smallest bakenn flash", "TFLM + CMSIS-NN flash / RAM (quoted)"),
             [_memory(*pair) for pair in pairs],
         ),
         Table(
@@ -90,8 +92,9 @@ def _millions(program: Program | None) -> str:
 def _peer(subject: Subject, processor: str, path: str) -> str:
     found = subject.best_peer(processor, path)
     if found is None:
+        absent = any(what.startswith(key(processor, path)) for what in subject.absent)
         wrong = "wrong results" if subject.peers.get(processor, {}).get(path) else ""
-        return "not measured" if key(processor, path) in subject.absent else wrong
+        return wrong or ("not measured" if absent else "")
     return f"{_millions(found)}{'' if found.flag == '-O2' else f' ({found.flag})'}{' *' if found.note else ''}"
 
 
@@ -102,8 +105,9 @@ def _memory(processor: str, subject: Subject) -> list[str]:
         row += ["not measured", "", ""]
     else:
         row += [f"{ours.flash / 1e3:.1f}", f"{ours.code / 1e3:.1f} + {ours.constants / 1e3:.1f}", _ram(ours)]
+    smallest, name = subject.smallest_peer(processor), subject.name
     row += [f"{best.flash / 1e3:.1f}", _ram(best)] if best else ["", ""]
-    name = subject.name
+    row.append(f"{smallest.flash / 1e3:.1f}" if smallest else "")
     known = processor in QUOTED and name in QUOTED_FLASH
     return [*row, f"{QUOTED_FLASH[name] / 1e3:.0f} / {QUOTED_RAM[name] / 1e3:.1f}" if known else ""]
 
@@ -143,7 +147,9 @@ def markdown(
         lines += [_line(row) for row in one.rows]
         if one.title.startswith("Equal"):
             lines += ["", *_keywords(keywords)]
-    lines += [*_notes(subjects), "", "## Versions", ""]
+    if remarks := notes(subjects):
+        lines += ["", "## Notes", "", *(f"- {remark}" for remark in remarks)]
+    lines += ["", "## Versions", ""]
     return "\n".join([*lines, *(f"- {what}: {version}" for what, version in facts["versions"].items())]) + "\n"
 
 
@@ -161,19 +167,24 @@ def _keywords(keywords: Keywords | None) -> list[str]:
     ]
 
 
-def _notes(subjects: Sequence[Subject]) -> list[str]:
+def notes(subjects: Sequence[Subject]) -> list[str]:
     """What is remarkable about single figures: each once."""
-    notes: dict[str, None] = {}
+    found: dict[str, None] = {}
     for subject in subjects:
+        if subject.computed < subject.macs:
+            found[
+                f"{subject.name}: edgekit computes {subject.computed / 1e6:.3f} of {subject.macs / 1e6:.3f} million "
+                f"multiply-accumulates; the others are of channels that no input can change, and fold into biases."
+            ] = None
         for what, why in subject.absent.items():
-            notes[f"{subject.name}, {what}: not measured: {why}"] = None
+            found[f"{subject.name}, {what}: not measured: {why}"] = None
         for processor, paths in subject.peers.items():
             for path, program in ((path, one) for path, built in paths.items() for one in built):
                 if program.note:
-                    notes[f"* {PATHS[path]} on {processor}: {program.note}"] = None
+                    found[f"* {PATHS[path]} on {processor}: {program.note}"] = None
                 if program.fault:
-                    notes[f"{subject.name}, {PATHS[path]} on {processor}, {program.flag}: {program.fault}"] = None
+                    found[f"{subject.name}, {PATHS[path]} on {processor}, {program.flag}: {program.fault}"] = None
         for processor, program in subject.ours.items():
             if program.fault:
-                notes[f"{subject.name} on {processor}: {program.fault}"] = None
-    return ["", "## Notes", "", *(f"- {note}" for note in notes)] if notes else []
+                found[f"{subject.name} on {processor}: {program.fault}"] = None
+    return list(found)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -51,6 +52,8 @@ _SECONDS = 900.0
 _BATCH = 8_000_000
 #: Vectors that tell whether a peer computes the right thing at all.
 _PEER_VECTORS = 6
+#: A peer is built with each of these, and shown at its best.
+_FLAGS = ("-O2", "-O3", "-Os")
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def _subject(plan: Plan, given: Given, work: Path, versions: dict[str, str]) -> 
     work.mkdir()
     bare = work / model.name
     found = Subject(given.name, softmax=without_softmax(model, bare), source=given.source)
-    found.generation = _generation(model)
+    found.macs, found.generation = bundles.macs_of(model), _generation(model)
     _say(f"{given.name}: what tflite-micro answers")
     inputs = inputs_of(given, model, bundles.part_of(model), plan.shared, plan.random, plan.real)
     found.random, found.real, found.every_real = len(inputs.random), len(inputs.real), plan.real is None
@@ -124,7 +127,7 @@ def _subject(plan: Plan, given: Given, work: Path, versions: dict[str, str]) -> 
         if layout not in made:
             _say(f"{given.name}: the {layout} layout, exported and compared on this computer")
             made[layout] = bundles.ours(model, recipe, golden, work / layout)
-            found.macs, found.host[layout] = made[layout].macs, _mismatches(made[layout], inputs)
+            found.computed, found.host[layout] = made[layout].macs, _mismatches(made[layout], inputs)
         _say(f"{given.name}: edgekit on {processor}")
         try:
             found.ours[processor] = _ours(plan, made[layout].folder, processor, inputs)
@@ -154,7 +157,7 @@ def _mismatches(made: bundles.Ours, inputs: Inputs) -> int:
 
 
 def _ours(plan: Plan, folder: Path, processor: str, inputs: Inputs) -> Program:
-    found = _counted(plan, folder, MACHINES[processor])
+    found = replace(_counted(plan, folder, MACHINES[processor]), flag=bundles.optimization_of(MACHINES[processor]))
     checked, fault = _equal(folder, MACHINES[processor], inputs.mixed(plan.emulated))
     return replace(found, checked=checked, fault=fault)
 
@@ -209,27 +212,33 @@ def _peers(
         try:
             peer = bundles.peers(plan.python, bare, path, processor, golden, work / f"{processor}-{path}")
             versions["bakenn"] = peer.version
-            built = [_counted(plan, peer.folder, machine, peer.slack) for machine in _builds(processor)]
-        except (bundles.Failed, DeviceFailed) as exc:
+        except bundles.Failed as exc:
             found.absent[page.key(processor, path)] = str(exc)
             continue
-        note = bundles.SLACK_NOTE if peer.slack else ""
-        found.peers.setdefault(processor, {})[path] = [
-            replace(program, checked=checked, fault=fault, flag=machine.optimization, note=note)
-            for program, machine in zip(built, _builds(processor), strict=True)
-            for checked, fault in [_equal(peer.folder, machine, pairs)]
-        ]
+        for flag in _FLAGS:
+            try:
+                program = _peer(plan, peer, processor, flag, pairs)
+            except DeviceFailed as exc:
+                what = f"{page.key(processor, path)} with {flag}"
+                found.absent[what] = re.sub(r"/\S+/", "", exc.message)  # the folder is gone by the time this is read
+            else:
+                found.peers.setdefault(processor, {}).setdefault(path, []).append(program)
 
 
-def _builds(processor: str) -> list[bundles.Optimized]:
-    """The ways in which a peer is built."""
-    machine = MACHINES[processor]
-    return [bundles.Optimized(machine.processor, machine.board, flag) for flag in ("-O2", "-O3")]
+def _peer(
+    plan: Plan, peer: bundles.Peer, processor: str, flag: str, pairs: Sequence[tuple[NDArray[Any], NDArray[Any]]]
+) -> Program:
+    """bakenn's C, built with the optimization `flag`. Raises DeviceFailed where it does not build or run."""
+    machine = bundles.Optimized(processor, MACHINES[processor].board, flag)
+    counted = _counted(plan, peer.folder, machine, peer.slack)
+    checked, fault = _equal(peer.folder, machine, pairs)
+    return replace(counted, checked=checked, fault=fault, flag=flag, note=bundles.SLACK_NOTE if peer.slack else "")
 
 
 def _versions(plan: Plan) -> dict[str, str]:
     """Of every tool. Raises MissingExtra where a compiler or emulator is absent."""
     found = {name: importlib.metadata.version(name) for name in ("edgekit", "tflite_micro")}
+    found |= {f"flags of {one}": bundles.flags_of(MACHINES[one]) for one in plan.processors}
     for machine in (MACHINES[processor] for processor in plan.processors):
         for command in ([compiler_of(machine)], emulator_of(machine)[:1]):
             text = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True).stdout

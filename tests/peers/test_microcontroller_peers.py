@@ -105,6 +105,9 @@ def test_the_best_peer_computes_the_right_thing() -> None:
     assert subject.best_peer(M4) == program(7)
     assert subject.best_peer(M4, "portable") == program(9)
     assert subject.best_peer(M55) is None
+    small = Program(20, code=10, constants=0, ram=0, stack=0)
+    subject = keywords(peers={M4: {"portable": [program(9), small]}})
+    assert (subject.best_peer(M4), subject.smallest_peer(M4)) == (program(9), small)
 
 
 def test_the_page_says_what_is_quoted_and_what_was_not_measured() -> None:
@@ -116,6 +119,12 @@ def test_the_page_says_what_is_quoted_and_what_was_not_measured() -> None:
     assert "| cortex-m4 | KWS | 5.000 | 10.000 |  | not measured | 0.500 | 7.700 | 0.649 |" in text
     assert "KWS, bakenn + CMSIS-NN 4.0 on cortex-m4: not measured: no such" in text
     assert "(quoted)" in text
+    assert "multiply-accumulates" not in text
+
+
+def test_the_page_says_how_much_is_not_computed_at_all() -> None:
+    (note,) = page.notes([keywords(macs=2_000_000, computed=1_500_000)])
+    assert "KWS: edgekit computes 1.500 of 2.000 million multiply-accumulates" in note
 
 
 def test_half_of_the_vectors_are_real_where_there_are_real_ones() -> None:

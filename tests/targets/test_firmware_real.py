@@ -1,4 +1,4 @@
-"""Real networks as firmware: exported, proven in the emulator on every core, counted, and refused where they do not fit."""
+"""Real networks as firmware: exported, proven in the emulator on every core, counted, refused where they do not fit."""
 
 from __future__ import annotations
 
