@@ -47,6 +47,9 @@ def export(
 ) -> list[Artifact]:
     """See `edgekit.exporters.c`."""
     _check(model, checkpoint, recipe)
+    for part in model.parts:
+        if part.kind == "network":
+            _check_budgets(model, recipe, part, checkpoint.path.read_bytes())
     (out / "src").mkdir()
     artifacts = []
     for part in model.parts:
@@ -86,7 +89,6 @@ def _network(
     content = checkpoint.path.read_bytes()
     layout = str(recipe.options.get("layout", "plain"))
     program, plan = lowered(part, content, layout)
-    _check_budgets(model, recipe, program, plan)
     files, written = network_files(part, content, program, plan)
     _write(files, out / "src")
     progress(f"comparing {part.name} with TensorFlow Lite Micro", 0, 0)
@@ -143,12 +145,15 @@ def _check_tensors(part: Part, program: _c_graph.Program) -> None:
             raise BadInput(f"the .tflite has the {side}s {found}; the part {part.name!r} needs {wanted}.")
 
 
-def _check_budgets(model: Model, recipe: Recipe, program: _c_graph.Program, plan: _c_plan.Plan) -> None:
+def _check_budgets(model: Model, recipe: Recipe, part: Part, content: bytes) -> None:
     """Raise OverBudget with both numbers and the largest tensors, before anything is generated."""
+    program, plan = lowered(part, content, str(recipe.options.get("layout", "plain")))
     weights = sum(array.values.nbytes for layer in program.layers for array in layer.arrays)
+    others = [_c_frontend.COSTS[other.kind] for other in model.parts if other.kind in _c_frontend.COSTS]
+    flash, ram = (sum(cost[i] for cost in others) for i in (0, 1))
     for name, need, budget in (
-        ("RAM", plan.bytes, recipe.options.get("ram")),
-        ("flash", weights + _CODE, recipe.options.get("flash")),
+        ("RAM", plan.bytes + ram, recipe.options.get("ram")),
+        ("flash", weights + _CODE + flash, recipe.options.get("flash")),
     ):
         if budget is not None and need > budget:
             tensors = _c_plan.largest(program) if name == "RAM" else _largest_weights(program)

@@ -58,8 +58,11 @@ def plan(program: Program) -> Plan:
 
 
 def largest(program: Program, count: int = 3) -> list[tuple[str, int]]:
-    """The largest tensors, for the message of a model that does not fit: name and bytes."""
-    sizes = {program.tensors[i].name: _size(program, i) for layer in program.layers for i in layer.outputs}
+    """The largest tensors, for the message of a model that does not fit: what makes them, and bytes.
+
+    Converters make names of a hundred letters; an operator with its shapes says more.
+    """
+    sizes = {f"output of {layer.title}": _size(program, i) for layer in program.layers for i in layer.outputs}
     return sorted(sizes.items(), key=lambda item: -item[1])[:count]
 
 

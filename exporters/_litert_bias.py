@@ -19,7 +19,6 @@ from ai_edge_litert import schema_py_generated as schema
 from edgekit import tflite
 from edgekit.core import Feeds
 from edgekit.exporters import _litert_file
-from edgekit.exporters._litert_runner import Specs
 from edgekit.exporters._litert_watch import Watcher
 
 if TYPE_CHECKING:
@@ -44,26 +43,25 @@ class _Layer:
 def corrected(
     content: bytes,
     make: Callable[[bytes], bytes],
-    specs: Specs,
+    watcher: Callable[[bytes], Watcher],
     feeds: Sequence[Feeds],
-    threads: int,
     tell: Callable[[int, int], None],
 ) -> bytes:
     """The fp32 file `content` with other biases, so that `make` of it is closer to `content` than `make(content)`.
 
     Args:
-        make: quantizes an fp32 file with the same ranges each time.
+        make: quantizes an fp32 file with the same ranges each time. watcher: opens a file.
     """
     chosen = feeds[:: max(1, -(-len(feeds) // _CALLS))]
     layers = _layers(content)
     weights = {tensor.name: tensor for tensor in tflite.read(content).subgraphs[0].tensors}
-    wanted = _means(content, specs, chosen, {layer.source for layer in layers}, threads)
+    wanted = _means(watcher(content), chosen, {layer.source for layer in layers})
     for i, layer in enumerate(layers):
         tell(i, len(layers))
         made = make(content)
         # An input of the graph is float outside and has an int8 twin.
         names = {layer.source, f"{layer.source}_quantized"}
-        found = _means(made, specs, chosen, names, threads)
+        found = _means(watcher(made), chosen, names)
         rounded = next(t for t in tflite.read(made).subgraphs[0].tensors if t.name == layer.weights)
         before = _response(_real(weights[layer.weights]), layer.kind, wanted[layer.source])
         after = _response(_real(rounded), layer.kind, next(iter(found.values())) if found else wanted[layer.source])
@@ -82,9 +80,9 @@ def _layers(content: bytes) -> list[_Layer]:
     ]
 
 
-def _means(content: bytes, specs: Specs, feeds: Sequence[Feeds], names: set[str], threads: int) -> dict[str, Any]:
+def _means(watch: Watcher, feeds: Sequence[Feeds], names: set[str]) -> dict[str, Any]:
     """Tensor -> mean of every channel (the last axis) over `feeds`."""
-    watch, sums = Watcher(content, specs, threads), dict[str, Any]()
+    sums: dict[str, Any] = {}
     for feed in feeds:
         for name, values in watch.tensors(feed, names):
             sums[name] = sums.get(name, 0.0) + values.reshape(-1, values.shape[-1]).mean(0, dtype=np.float64)

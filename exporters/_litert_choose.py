@@ -12,6 +12,7 @@ from edgekit.core import Feeds, Progress
 from edgekit.errors import BadInput
 from edgekit.exporters import _litert_bias, _litert_file, _litert_int8
 from edgekit.exporters._litert_runner import LitertRunner, Specs
+from edgekit.exporters._litert_watch import Watcher, trusted
 from edgekit.exporters._litert_wish import Wish
 from edgekit.parity import relative_error
 
@@ -60,6 +61,7 @@ class _Chooser:
         self._convolutional = _litert_int8.convolutional(model)
         self._expected: dict[int, Mapping[str, NDArray[Any]]] = {}
         self._ranges: dict[str, Any] = {}
+        self._plain: bool | None = None
 
     def choose(self, wish: Wish) -> Choice:
         forms, reason = self._forms(wish)
@@ -97,7 +99,7 @@ class _Chooser:
         def tell(done: int, total: int) -> None:
             self._tell(f"correcting biases of {self._part}", done, total)
 
-        shifted = _litert_bias.corrected(self._content, make, self._specs, self._feeds, self._threads, tell)
+        shifted = _litert_bias.corrected(self._content, make, self._watcher, self._feeds, tell)
         return make(shifted, io)
 
     def _sensitive(self, best: tuple[str, str], io: str, count: int) -> dict[str, str]:
@@ -142,8 +144,13 @@ class _Chooser:
         if kind not in self._ranges:
             self._tell(f"calibrating {self._part} ({kind})", 0, 0)
             tail = _litert_int8.TAIL if kind == "percentile" else 0.0
-            self._ranges[kind] = _litert_int8.ranges(self._content, self._specs, self._feeds, tail, self._threads)
+            self._ranges[kind] = _litert_int8.ranges(self._watcher(self._content), self._feeds, tail)
         return self._ranges[kind]
+
+    def _watcher(self, content: bytes) -> Watcher:
+        if self._plain is None:
+            self._plain = not trusted(self._content, self._specs, self._threads, self._feeds[0])
+        return Watcher(content, self._specs, self._threads, self._plain)
 
     def _error(self, content: bytes, most: int = _MEASURED) -> float:
         """How far `content` is away from float over several calls: all of them count, not the worst one."""

@@ -26,7 +26,6 @@ from edgekit.core import Feeds
 from edgekit.errors import BadInput, ExportFailed, need
 from edgekit.exporters import _litert_file
 from edgekit.exporters._litert_quiet import quiet
-from edgekit.exporters._litert_runner import Specs
 from edgekit.exporters._litert_watch import Watcher
 
 if TYPE_CHECKING:
@@ -80,9 +79,8 @@ def enough(feeds: Sequence[Feeds], part: str) -> None:
     )
 
 
-def ranges(content: bytes, specs: Specs, feeds: Iterable[Feeds], tail: float, threads: int) -> Ranges:
+def ranges(watch: Watcher, feeds: Iterable[Feeds], tail: float) -> Ranges:
     """Least and largest value of every float tensor over `feeds`, without the share `tail` at both ends."""
-    watch = Watcher(content, specs, threads)
     found: dict[str, tuple[float, float]] = {}
     for feed in feeds:
         for name, values in watch.tensors(feed):

@@ -193,6 +193,12 @@ def _check_quantization(checkpoint: Checkpoint, settings: MfccSettings | MicroSe
             hint="Give one: --weights FILE.tflite",
         )
     graph = tflite.read(checkpoint.path.read_bytes()).subgraphs[0]
+    if graph.inputs and graph.tensors[graph.inputs[0]].dtype != "int8":
+        dtype = graph.tensors[graph.inputs[0]].dtype
+        raise BadInput(
+            f"{checkpoint.path.name} takes {dtype}; the frontend gives int8 features.",
+            hint="Quantize the network to int8, its inputs and outputs too, and give that: --weights FILE.tflite",
+        )
     found = graph.tensors[graph.inputs[0]].quantization if graph.inputs else None
     wanted = (settings.scale, settings.zero_point)
     if found is None or (found.scale[0], found.zero_point[0]) != wanted:

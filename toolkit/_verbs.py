@@ -57,8 +57,8 @@ def _entry(room: str, name: str) -> dict[str, Any]:
     entry: Any = find(room, name)
     if room == "models":
         model: Model = entry
-        millions = f"{model.parameters / 1e6:.3g} M"
-        return {"model": name, "task": model.task, "parameters": millions, "licence": model.licence}
+        count = f"{model.parameters / 1e6:.3g} M" if model.parameters >= 1e6 else f"{model.parameters / 1e3:.3g} k"
+        return {"model": name, "task": model.task, "parameters": count, "licence": model.licence}
     if room == "targets":
         target: Target = entry
         recipe = target.recipes.get("*")

@@ -113,8 +113,11 @@ def fit(
 
 
 def check(model: Model, target: Target, recipe: Recipe) -> None:
-    """Raise OverBudget where the estimate says that the model will not fit, before anything is fetched."""
-    reasons = excess(model, target, recipe)
+    """Raise OverBudget where the estimate says that the model will not fit, before anything is fetched.
+
+    Firmware is another matter: its exporter knows to the byte, before it generates anything.
+    """
+    reasons = [] if target.flash is not None else excess(model, target, recipe)
     if reasons:
         near = _nearest(model, target)
         raise OverBudget(
