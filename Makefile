@@ -40,11 +40,12 @@ demo: $(VENV)/.wheel
 	$(BIN)/edgekit report build/demo/report.json --html build/demo/report.html
 
 test: $(VENV)/.wheel
-	$(BIN)/python -m pytest -m "not real and not peers and not slow"
+	$(BIN)/python -m pytest -m "not thorough and not real and not peers and not slow"
+	$(BIN)/python -m pytest -m "thorough and not real and not peers and not slow"
 	$(BIN)/python -m pytest -m "real and not peers and not slow"
 
 fast: $(VENV)/.wheel
-	$(BIN)/python -m pytest -m "not real and not peers and not slow"
+	$(BIN)/python -m pytest -m "not thorough and not real and not peers and not slow"
 
 lint: $(VENV)/.dependencies
 	$(BIN)/ruff check .

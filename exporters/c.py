@@ -22,6 +22,8 @@ class CExporter:
     name = "c"
     precisions = ("int8",)
     extra = "micro"
+    #: Budgets are checked here, to the byte, and need no estimate before.
+    plans_memory = True
 
     def export(
         self,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit import _ctranslate2, tflite
+from edgekit import _ctranslate2, _torch_pickles, tflite
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput, need
 
@@ -22,10 +22,11 @@ __all__ = ["read_checkpoint"]
 
 _ACCEPTED = (
     "Accepted: a Hugging Face folder (config.json with model.safetensors, its shards, or pytorch_model.bin), "
-    "a CTranslate2 model.bin or its folder, an OpenAI .pt file, a .tflite."
+    "a CTranslate2 model.bin or its folder, an OpenAI .pt file, a state dict (.pt, .pth), a .tflite."
 )
 #: FlatBuffers' offsets have 31 bits.
 _LARGEST_TFLITE = 2**31
+_SCRIPTS = (".pt", ".pth")
 _INDEX = "model.safetensors.index.json"
 
 
@@ -36,7 +37,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         path: a folder or a file in one of the formats that the error message lists.
 
     Returns:
-        A checkpoint of format ``"safetensors"``, ``"pytorch"`` (a Hugging Face folder with ``pytorch_model.bin``),
+        A checkpoint of format ``"safetensors"``, ``"pytorch"`` (a Hugging Face folder with ``pytorch_model.bin``, or a
+        bare state dict, without a config),
         ``"ctranslate2"`` (its config also tells ``spec`` and ``spec_revision``), ``"openai"`` (its config is the
         file's ``dims``) or ``"tflite"`` (no tensors: whoever exports it reads the file).
         Tensors have their stored dtype and shape; bfloat16 comes as float32. They may be read-only,
@@ -71,18 +73,18 @@ def _folder(folder: Path) -> Checkpoint:
     ready = sorted(name for name in have if name.endswith(".tflite"))
     if len(ready) == 1:
         return _file(folder / ready[0])
-    scripts = sorted(name for name in have if name.endswith(".pt"))
+    scripts = sorted(name for name in have if name.endswith(_SCRIPTS))
     if len(scripts) == 1:
         return _file(folder / scripts[0])
-    what = f"{len(scripts)} .pt files, not one" if scripts else "no weights that can be read"
+    what = f"{len(scripts)} PyTorch files, not one" if scripts else "no weights that can be read"
     raise BadInput(f"{str(folder)!r} holds {what}.", hint=_ACCEPTED)
 
 
 def _file(path: Path) -> Checkpoint:
     if path.suffix == ".safetensors":
         return _hugging_face(path.parent, "safetensors", [path.name], _safetensors)
-    if path.suffix == ".pt":
-        return _openai(path)
+    if path.suffix in _SCRIPTS:
+        return _script(path)
     if path.suffix == ".tflite":  # an exporter reads it by itself; here it is only known to be sound
         _check_tflite(path)
         return Checkpoint(path=path, format="tflite", tensors={}, config={}, files={path.name: _sha256(path)})
@@ -179,9 +181,12 @@ def _tensor(path: Path, data: NDArray[Any], base: int, name: str, entry: Mapping
     return _ctranslate2.decode_bfloat16(array) if kind == "BF16" else array
 
 
-def _openai(path: Path) -> Checkpoint:
+def _script(path: Path) -> Checkpoint:
+    """An OpenAI model, or a bare state dict."""
     files = {path.name: _sha256(path)}
     content = _load_torch(path)
+    if content and not any(isinstance(value, dict) for value in content.values()):
+        return Checkpoint(path=path, format="pytorch", tensors=_to_numpy(path, content), config={}, files=files)
     dims, state = content.get("dims"), content.get("model_state_dict")
     if not isinstance(dims, dict) or not isinstance(state, dict):
         raise BadInput(f"{path.name} has no dims and model_state_dict: it is not an OpenAI model.", hint=_ACCEPTED)
@@ -201,16 +206,19 @@ def _load_torch(path: Path) -> dict[Any, Any]:
     with need("export", f"reading {path.name}"):
         import torch
     # Written by PyTorch 1.6 or later: a zip whose entries are stored as they are, so that no length in it can make us
-    # allocate more than the file has. The older form is a bare pickle, which promises nothing of the kind.
+    # allocate more than the file has. The older form is a row of pickles, which promise nothing of the kind unread.
+    older = _torch_pickles.is_older_form(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
+        if older:
+            _torch_pickles.check(path)
+        else:
+            with zipfile.ZipFile(path) as archive:
+                if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                    raise BadInput(f"{path.name} is compressed, which PyTorch's own files never are.")
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as exc:
-        raise BadInput(f"{path.name} is not a PyTorch file of version 1.6 or later.", hint=_ACCEPTED) from exc
-    if not stored:
-        raise BadInput(f"{path.name} is compressed, which PyTorch's own files never are.")
+        raise BadInput(f"{path.name} is not a PyTorch file.", hint=_ACCEPTED) from exc
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=not older)
     except Exception as exc:  # a hostile file can make the unpickler raise anything at all
         reason = (str(exc).splitlines() or [""])[0]
         raise BadInput(

@@ -202,6 +202,7 @@ class Model:
         size, memory: (recipe) -> bytes of the bundle, and of peak RAM while running: estimates for `fit`. For firmware
             (exporter ``c``) they mean flash and RAM.
         exporters: the only exporters that can hold its parts, where not every one can (a ready .tflite); else empty.
+        calibration: how many samples of a calibration folder are used, evenly spaced through it; 0: its first 8.
     """
 
     name: str
@@ -222,6 +223,7 @@ class Model:
     evaluation: Evaluation | None = None
     ladder: tuple[Recipe, ...] = ()
     exporters: tuple[str, ...] = ()
+    calibration: int = 0
 
 
 @dataclass(frozen=True)

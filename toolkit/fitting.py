@@ -115,9 +115,10 @@ def fit(
 def check(model: Model, target: Target, recipe: Recipe) -> None:
     """Raise OverBudget where the estimate says that the model will not fit, before anything is fetched.
 
-    Firmware is another matter: its exporter knows to the byte, before it generates anything.
+    An exporter that plans memory itself (`plans_memory`) knows to the byte, before it generates anything.
     """
-    reasons = [] if target.flash is not None else excess(model, target, recipe)
+    plans = getattr(find("exporters", recipe.exporter), "plans_memory", False)
+    reasons = [] if plans else excess(model, target, recipe)
     if reasons:
         near = _nearest(model, target)
         raise OverBudget(

@@ -178,12 +178,20 @@ def _trace(
                 f"{job.model.name}: the golden input never reaches the part {name!r}; it proves nothing."
             )
     of_golden = golden.reference_of(recorders)
-    for sample in job.calibration[:8]:
+    for sample in _calibrating(job):
         predictor.predict(sample.input)
     for recorder in recorders.values():
         recorder.close()
     reference = answers(predictor, job.samples, lambda i, n: tell("measuring the fp32 reference", i, n))
     return _Reference(recorders, of_golden, output, reference)
+
+
+def _calibrating(job: Job) -> Sequence[Sample]:
+    """The calibration samples that are used (see `Model.calibration`)."""
+    most, have = job.model.calibration, job.calibration
+    if not most:
+        return have[:8]
+    return [have[i * len(have) // most] for i in range(most)] if len(have) > most else have
 
 
 def _climb(

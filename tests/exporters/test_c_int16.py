@@ -22,6 +22,8 @@ from edgekit.errors import Unsupported
 from edgekit.exporters import _c_export, _c_graph, _c_plan
 from edgekit.reference import MicroRunner
 
+pytestmark = pytest.mark.thorough
+
 pairs = st.tuples(st.integers(1, 4), st.integers(1, 4))
 cases = st.builds(
     Case,

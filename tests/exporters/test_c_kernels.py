@@ -18,6 +18,8 @@ from edgekit.core import TensorSpec
 from edgekit.exporters import _c_graph, _c_layout
 from edgekit.reference import MicroRunner
 
+pytestmark = pytest.mark.thorough
+
 sizes = st.integers(1, 9)
 pairs = st.tuples(st.integers(1, 4), st.integers(1, 4))
 cases = st.builds(

@@ -16,6 +16,8 @@ from edgekit.targets._firmware import SOURCES
 from edgekit.targets._qemu import run
 from edgekit.targets._toolchain import MACHINES, compiler_of
 
+pytestmark = pytest.mark.thorough
+
 KERNELS = Path(_c_build.__file__).parent / "kernels"
 M55 = MACHINES["cortex-m55"]
 CASES = 30

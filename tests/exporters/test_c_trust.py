@@ -29,6 +29,8 @@ from edgekit.exporters.c import EXPORTER
 from edgekit.models import okay_nabu
 from edgekit.pipeline import verify
 
+pytestmark = pytest.mark.thorough
+
 #: Runs as soon as a library that holds it is opened.
 EVIL = "\n__attribute__((constructor)) static void evil(void) { __builtin_trap(); }\n"
 

@@ -31,8 +31,9 @@ from edgekit.reference import MicroRunner
 if importlib.util.find_spec("litert_torch") is None and not os.environ.get("CI"):
     pytest.skip("litert-torch is not installed", allow_module_level=True)
 
-from edgekit.exporters import _litert_bias, _litert_census, _litert_choose, _litert_file, _litert_int8
+from edgekit.exporters import _litert_bias, _litert_census, _litert_choose, _litert_file, _litert_int8, _litert_watch
 from edgekit.exporters._litert_runner import LitertRunner
+from edgekit.exporters._litert_watch import Watcher, trusted
 
 CHECKPOINT = Checkpoint(Path("toy"), "toy", {}, {}, {})
 REPO = Path(__file__).parent.parent.parent
@@ -475,14 +476,46 @@ def test_ranges_do_not_depend_on_the_order_of_samples(tmp_path: Path) -> None:
     export(tmp_path)
     content = (tmp_path / "work" / "image.fp32.tflite").read_bytes()
     for tail in (0.0, _litert_int8.TAIL):
-        there, back = (
-            _litert_int8.ranges(content, (PIXELS, SCORES), p, tail, 1) for p in (pictures(), pictures()[::-1])
-        )
+        watch = Watcher(content, (PIXELS, SCORES), 1)
+        there, back = (_litert_int8.ranges(watch, feeds, tail) for feeds in (pictures(), pictures()[::-1]))
         assert there == back
         assert {"input", "stem/CONV_2D", "classifier/FULLY_CONNECTED"} <= set(there)
     least, largest = there["input"]
     assert -1 <= least < -0.99
     assert 0.99 < largest <= 1
+
+
+def test_what_is_seen_inside_is_what_is_computed(tmp_path: Path) -> None:
+    """XNNPACK fuses the PAD of the stem into its convolution and leaves garbage in between."""
+    export(tmp_path, "int8")
+    content = (tmp_path / "work" / "image.fp32.tflite").read_bytes()
+    feed = pictures(1)[0]
+    assert trusted(content, (PIXELS, SCORES), 1, feed)
+    for file in (content, (tmp_path / "image.tflite").read_bytes()):
+        names = {tensor.name for tensor in tflite.read(file).subgraphs[0].tensors if tensor.data is None}
+        fast, plain = (dict(Watcher(file, (PIXELS, SCORES), 1, p).tensors(feed, names)) for p in (False, True))
+        assert set(fast) == set(plain) == names
+        assert "stem/PAD" in names
+        for name, values in fast.items():
+            np.testing.assert_allclose(values, plain[name], atol=0.03 * float(np.abs(plain[name]).max()), err_msg=name)
+
+
+def test_tensors_that_are_not_to_be_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the repair of a PAD; calibration is then done without XNNPACK."""
+    plainly = []
+
+    class Naive(Watcher):
+        def __init__(self, content: bytes, specs: Any, threads: int, plain: bool = False) -> None:
+            super().__init__(content, specs, threads, plain)
+            plainly.append(plain)
+            self._padded = {}
+
+    monkeypatch.setattr(_litert_watch, "Watcher", Naive)
+    monkeypatch.setattr(_litert_choose, "Watcher", Naive)
+    export(tmp_path, "int8")
+    assert plainly[:2] == [False, True]
+    assert len(plainly) > 6
+    assert all(plainly[2:])
 
 
 class Deep(nn.Module):

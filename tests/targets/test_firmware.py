@@ -23,6 +23,8 @@ from edgekit.targets._firmware import SOURCES, firmware_of, pack, project
 from edgekit.targets._golden_c import read_wav, write_golden, write_golden_audio
 from edgekit.targets._toolchain import HOST, MACHINES, PROGRAMS, build
 
+pytestmark = pytest.mark.thorough
+
 #: What a file of C may be wide.
 _COLUMNS = 120
 

@@ -17,6 +17,8 @@ from edgekit.targets._firmware import pack
 from edgekit.targets._self_test import self_test
 from edgekit.targets._toolchain import MACHINES
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.mark.usefixtures("tools")
 @pytest.mark.parametrize("processor", ["cortex-m4", "cortex-m55", "riscv32"])

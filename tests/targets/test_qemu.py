@@ -17,6 +17,8 @@ from edgekit.targets._qemu import emulator_of, run
 from edgekit.targets._self_test import self_test
 from edgekit.targets._toolchain import HOST, MACHINES, Machine, build
 
+pytestmark = pytest.mark.thorough
+
 M4 = MACHINES["cortex-m4"]
 
 machines = pytest.mark.parametrize("machine", MACHINES.values(), ids=list(MACHINES))
