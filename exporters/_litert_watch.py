@@ -27,6 +27,7 @@ class Watcher(LitertRunner):
     def __init__(self, content: bytes, specs: Specs, threads: int, plain: bool = False) -> None:
         super().__init__(content, threads, specs, watched=True, plain=plain)
         main = tflite.read(content).subgraphs[0]
+        self._count = len(main.tensors)
         self._padded = {
             op.outputs[0]: (op.inputs[0], main.tensors[op.inputs[1]].data) for op in main.operators if op.name == "PAD"
         }
@@ -38,6 +39,7 @@ class Watcher(LitertRunner):
         """
         self(feeds)
         details = {facts["index"]: facts for facts in self._interpreter.get_tensor_details()}
+        details = {index: facts for index, facts in details.items() if index < self._count}  # no kernel's temporaries
         for index, facts in details.items():
             if not facts["name"] or (facts["name"] not in names if names else facts["dtype"] is not np.float32):
                 continue
@@ -51,7 +53,7 @@ class Watcher(LitertRunner):
     def _real(self, facts: Any) -> NDArray[Any] | None:
         try:
             values: NDArray[Any] = self._interpreter.get_tensor(facts["index"])
-        except ValueError:  # a temporary of the runtime
+        except ValueError:  # the runtime has no memory for it
             return None
         if values.dtype == np.int8:
             scale, zero = facts["quantization"]
