@@ -6,7 +6,7 @@ SOURCES := $(wildcard toolkit/* exporters/* exporters/*/* targets/* targets/*/* 
 DEMO := build/demo/whisper-base-android
 CLIP := models/data/jfk.flac
 
-.PHONY: help demo test fast lint types peers clean firmware-tools
+.PHONY: help demo test fast lint types peers clean firmware-tools firmware-figures
 .DELETE_ON_ERROR:
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make lint    ruff; make types: mypy --strict on the installed wheel"
 	@echo "make peers   side by side with faster-whisper, whisper.cpp and optimum-onnx (an hour; wants the machine to itself)"
 	@echo "make firmware-tools  compilers and emulators for microcontrollers, by apt; instant when they are there"
+	@echo "make firmware-figures  generated C beside bakenn in the emulator (half an hour; need not be quiet)"
 	@echo "make clean   remove what these targets made (weights stay in the cache)"
 
 # All extras in one command, so that pip resolves them together.
@@ -68,6 +69,18 @@ types: $(VENV)/.wheel
 PEERS_OPTIONS ?=
 peers: $(VENV)/.wheel .venv-peers/.installed .venv-optimum/.installed
 	$(BIN)/python tests/peers/compare_whisper.py --markdown docs/peers.md --json build/peers.json $(PEERS_OPTIONS)
+
+# The firmware side by side with bakenn, on emulated processors: half an hour, and the machine need not be quiet.
+# Without the emulators (make firmware-tools) it says so and stops. Exit status 1: a bar of the page is missed.
+.venv-bakenn/.installed: tests/peers/microcontroller-requirements.txt
+	test -x .venv-bakenn/bin/python || $(PYTHON) -m venv .venv-bakenn
+	.venv-bakenn/bin/pip install --quiet -r $<
+	touch $@
+
+FIGURES_OPTIONS ?=
+firmware-figures: $(VENV)/.wheel .venv-bakenn/.installed
+	$(BIN)/python tests/peers/compare_microcontroller.py --markdown docs/microcontroller-figures.md \
+		--json build/microcontroller-figures.json $(FIGURES_OPTIONS)
 
 # Compilers and emulators for the microcontroller targets (Debian, Ubuntu). Instant when all of them are there.
 FIRMWARE_TOOLS := cmake gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib qemu-system-arm \

@@ -143,13 +143,11 @@ def bars(subjects: Sequence[Subject], keywords: Keywords | None, processors: Seq
 
 
 def _memory(where: str, name: str, ours: Program | None) -> list[Bar]:
-    """The rival's RAM is its arena, without a stack: so is the demand. With our stack it is shown beside it."""
-    values = (ours.flash, ours.ram, ours.ram + ours.stack) if ours else (None, None, None)
-    flash, ram, both = (None if value is None else value / 1e3 for value in values)
+    """The rival's RAM is its arena, without a stack: so is the demand. Ours is in the table of memory."""
+    flash, ram = (ours.flash / 1e3, ours.ram / 1e3) if ours else (None, None)
     return [
         Bar(f"flash, {where}", FLASH[name] / 1e3, flash, "KB"),
         Bar(f"RAM, {where}", RAM[name] / 1e3, ram, "KB"),
-        Bar(f"RAM and stack, {where}", RAM[name] / 1e3, both, "KB"),
     ]
 
 

@@ -18,7 +18,9 @@ are no cycles, and say nothing about milliseconds. Every program has the same st
 (`targets/firmware`, GCC). edgekit is built with the firmware's own flags; bakenn with -Os, -O2 and -O3, and whichever
 takes fewest instructions is given, named where it is not -O2. A softmax's count depends on its input, so the most of
 {repeats} inputs is given.
-edgekit runs the .tflite as it is. bakenn reads neither its softmax nor its batch of -1 nor a RESHAPE without options,
+edgekit runs the .tflite as it is, softmax included, without the channels that no input can change (in VWW that is half
+of the multiply-adds; the others have none). bakenn reads neither its softmax nor its batch of -1 nor a RESHAPE without
+options,
 so it gets a copy without them, and does less: edgekit's softmax is counted, bakenn has none.
 *bakenn portable* is its default, *optimized* the kernels that its documentation lets one opt into (with the DSP
 extension on M4, M7 and M55), *+ CMSIS-NN* the version 4.0 that its wheel ships; it has no Helium target, so on the M55
