@@ -144,11 +144,12 @@ for i in range(40):
     for precision in ("--precision=fp32", "--precision=int8"):
         signal.setitimer(signal.ITIMER_REAL, 0.0005 + i * longest / 40)
         try:
-            codes.append(run([*arguments, precision]))
+            try:
+                codes.append(run([*arguments, precision]))
+            finally:  # which the alarm may strike as well
+                signal.setitimer(signal.ITIMER_REAL, 0)
         except KeyboardInterrupt:
             codes.append(130)
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
         missing += not (out / "manifest.json").is_file()
 print(json.dumps({"codes": codes, "missing": missing}))
 """
