@@ -9,6 +9,7 @@ the outputs from float and costs nothing at run time.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,12 +33,12 @@ _POSITIONS = {"CONV_2D": (1, 2), "DEPTHWISE_CONV_2D": (0, 1, 2), "FULLY_CONNECTE
 
 @dataclass(frozen=True)
 class _Layer:
-    """Names of its weights and of what they meet, its kind, and the index of its bias."""
+    """Its own name, those of its weights and of what they meet, and its kind."""
 
+    name: str
     weights: str
     source: str
     kind: str
-    bias: int
 
 
 def corrected(
@@ -66,7 +67,7 @@ def corrected(
         before = _response(_real(weights[layer.weights]), layer.kind, wanted[layer.source])
         after = _response(_real(rounded), layer.kind, next(iter(found.values())) if found else wanted[layer.source])
         if before is not None and after is not None:
-            content = _shifted(content, layer.bias, before - after)
+            content = _shifted(content, layer.name, before - after)
     return content
 
 
@@ -74,8 +75,8 @@ def _layers(content: bytes) -> list[_Layer]:
     model = _litert_file.parse(content)
     names = [_litert_file.text(tensor.name) for tensor in model.subgraphs[0].tensors]
     return [
-        _Layer(names[weights], names[int(operator.inputs[0])], kind, bias)
-        for _, kind, operator, weights, bias, _ in _litert_file.weighted(model)
+        _Layer(name, names[weights], names[int(operator.inputs[0])], kind)
+        for name, kind, operator, weights, bias, _ in _litert_file.weighted(model)
         if bias >= 0 and kind in _POSITIONS
     ]
 
@@ -110,13 +111,19 @@ def _response(weights: NDArray[np.float64], kind: str, mean: NDArray[np.float64]
     return out
 
 
-def _shifted(content: bytes, bias: int, by: NDArray[np.float64]) -> bytes:
+def _shifted(content: bytes, layer: str, by: NDArray[np.float64]) -> bytes:
+    """`content` with another bias for `layer`: a tensor of its own, as layers without a bias share one of zeros."""
     model = _litert_file.parse(content)
     graph = model.subgraphs[0]
+    operator, bias = next((op, bias) for name, _, op, _, bias, _ in _litert_file.weighted(model) if name == layer)
     values = _litert_file.constant(model, graph, bias)
     assert values is not None
-    buffer = schema.BufferT()  # of its own: equal biases share one
+    tensor, buffer = copy.copy(graph.tensors[bias]), schema.BufferT()
     buffer.data = (values + by).astype("<f4").reshape(-1).view(np.uint8)
     model.buffers.append(buffer)
-    graph.tensors[bias].buffer = len(model.buffers) - 1
+    tensor.buffer = len(model.buffers) - 1
+    if sum(bias in other.inputs for other in graph.operators) > 1:
+        tensor.name = f"{layer}/bias"
+    graph.tensors.append(tensor)
+    operator.inputs = np.array([len(graph.tensors) - 1 if i == bias else i for i in operator.inputs], np.int32)
     return _litert_file.pack(model)

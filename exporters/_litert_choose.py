@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgekit.core import Feeds, Progress
-from edgekit.errors import BadInput
+from edgekit.errors import BadInput, ExportFailed
 from edgekit.exporters import _litert_bias, _litert_file, _litert_int8
 from edgekit.exporters._litert_runner import LitertRunner, Specs
-from edgekit.exporters._litert_watch import Watcher, trusted
+from edgekit.exporters._litert_watch import Watcher
 from edgekit.exporters._litert_wish import Wish
 from edgekit.parity import relative_error
 
@@ -61,7 +61,6 @@ class _Chooser:
         self._convolutional = _litert_int8.convolutional(model)
         self._expected: dict[int, Mapping[str, NDArray[Any]]] = {}
         self._ranges: dict[str, Any] = {}
-        self._plain: bool | None = None
 
     def choose(self, wish: Wish) -> Choice:
         forms, reason = self._forms(wish)
@@ -148,9 +147,7 @@ class _Chooser:
         return self._ranges[kind]
 
     def _watcher(self, content: bytes) -> Watcher:
-        if self._plain is None:
-            self._plain = not trusted(self._content, self._specs, self._threads, self._feeds[0])
-        return Watcher(content, self._specs, self._threads, self._plain)
+        return Watcher(content, self._specs, self._threads)
 
     def _error(self, content: bytes, most: int = _MEASURED) -> float:
         """How far `content` is away from float over several calls: all of them count, not the worst one."""
@@ -160,8 +157,11 @@ class _Chooser:
         return relative_error([self._pooled(content, chosen)], [self._expected[most]])
 
     def _pooled(self, content: bytes, feeds: Sequence[Feeds]) -> dict[str, NDArray[Any]]:
-        runner = LitertRunner(content, self._threads, self._specs)
-        answers = [runner(feed) for feed in feeds]
+        try:
+            runner = LitertRunner(content, self._threads, self._specs)
+            answers = [runner(feed) for feed in feeds]
+        except BadInput as exc:
+            raise ExportFailed(f"what was made of the part {self._part!r} does not run: {exc.message}") from exc
         return {name: np.concatenate([answer[name].reshape(-1) for answer in answers]) for name in answers[0]}
 
 

@@ -43,6 +43,8 @@ def parse(content: bytes) -> Any:
         if buffer.offset > 1:
             buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
         buffer.offset = buffer.size = 0
+    for code in model.operatorCodes:  # files from before 2020 have only the old one-byte field
+        code.builtinCode = max(code.builtinCode, code.deprecatedBuiltinCode)
     return model
 
 
@@ -130,10 +132,9 @@ def _drop_tensors(model: Any, graph: Any, number: int) -> None:
 def name_of(model: Any, operator: Any) -> str:
     """The operator's kind, such as ``"CONV_2D"``; ``"CUSTOM:NAME"`` for one of nobody's schema."""
     code = model.operatorCodes[operator.opcodeIndex]
-    number = max(code.builtinCode, code.deprecatedBuiltinCode)
-    if _OPERATORS.get(number) == "CUSTOM":
+    if _OPERATORS.get(code.builtinCode) == "CUSTOM":
         return f"CUSTOM:{(code.customCode or b'').decode('utf-8', 'replace')}"
-    return str(_OPERATORS.get(number, f"operator {number}"))
+    return str(_OPERATORS.get(code.builtinCode, f"operator {code.builtinCode}"))
 
 
 def dtype_of(tensor: Any) -> str:
@@ -231,7 +232,8 @@ def _module(name: bytes | str | None) -> str:
     # Of fused operators the last is the one with weights: activation;;normalisation;;convolution.
     parts = [part for part in text(name or "").split(";") if "/" in part]
     steps = parts[-1].split("/")[1:] if parts else []
-    return "/".join(re.sub(r"^_*[A-Za-z0-9]+_(?=.)", "", step.rpartition(".")[2]) for step in steps)
+    named = (re.sub(r"^.*\._*[A-Za-z0-9]+_(?=.)", "", step) for step in steps)  # other converters write no classes
+    return "/".join(named)
 
 
 def constant(model: Any, graph: Any, index: int) -> NDArray[Any] | None:

@@ -77,7 +77,7 @@ class LitertRunner:
         content: the file's bytes, known to be sound. threads: within an operator.
         specs: names, dtypes and shapes that inputs and outputs have for the caller, in the file's order; None: its own.
         reference: compute with the reference kernels, which are slow and the same everywhere.
-        watched: keep every tensor's values after a call. plain: without XNNPACK.
+        watched: keep every tensor's values after a call.
 
     Raises:
         BadInput: LiteRT refuses the model, or it has other tensors than `specs`. MissingExtra: no ai-edge-litert.
@@ -91,16 +91,14 @@ class LitertRunner:
         what: str = "the model",
         reference: bool = False,
         watched: bool = False,
-        plain: bool = False,
     ) -> None:
         with need("run", "Running a .tflite model"):
             from ai_edge_litert import interpreter as litert
         kinds = litert.OpResolverType
-        kernels = kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES if plain else kinds.AUTO
         self._made = {
             "model_content": content,
             "num_threads": threads,
-            "experimental_op_resolver_type": kinds.BUILTIN_REF if reference else kernels,
+            "experimental_op_resolver_type": kinds.BUILTIN_REF if reference else kinds.AUTO,
             "experimental_preserve_all_tensors": watched,
         }
         self._litert, self._what = litert, what

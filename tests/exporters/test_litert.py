@@ -18,6 +18,7 @@ import torch
 from _tflite_int16 import stream
 from _tflite_models import Builder, Case, product
 from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import OpResolverType
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -31,9 +32,9 @@ from edgekit.reference import MicroRunner
 if importlib.util.find_spec("litert_torch") is None and not os.environ.get("CI"):
     pytest.skip("litert-torch is not installed", allow_module_level=True)
 
-from edgekit.exporters import _litert_bias, _litert_census, _litert_choose, _litert_file, _litert_int8, _litert_watch
+from edgekit.exporters import _litert_bias, _litert_census, _litert_choose, _litert_file, _litert_int8
 from edgekit.exporters._litert_runner import LitertRunner
-from edgekit.exporters._litert_watch import Watcher, trusted
+from edgekit.exporters._litert_watch import Watcher
 
 CHECKPOINT = Checkpoint(Path("toy"), "toy", {}, {}, {})
 REPO = Path(__file__).parent.parent.parent
@@ -490,36 +491,23 @@ def test_ranges_do_not_depend_on_the_order_of_samples(tmp_path: Path) -> None:
 
 
 def test_what_is_seen_inside_is_what_is_computed(tmp_path: Path) -> None:
-    """XNNPACK fuses the PAD of the stem into its convolution and leaves garbage in between."""
+    """XNNPACK may fuse operators; the tensors that calibration looks at must be there all the same."""
+
+    class Plain(Watcher):
+        def _open(self) -> None:
+            self._made["experimental_op_resolver_type"] = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            super()._open()
+
     export(tmp_path, "int8")
-    content = (tmp_path / "work" / "image.fp32.tflite").read_bytes()
-    feed = pictures(1)[0]
-    assert trusted(content, (PIXELS, SCORES), 1, feed)
-    for file in (content, (tmp_path / "image.tflite").read_bytes()):
-        names = {tensor.name for tensor in tflite.read(file).subgraphs[0].tensors if tensor.data is None}
-        fast, plain = (dict(Watcher(file, (PIXELS, SCORES), 1, p).tensors(feed, names)) for p in (False, True))
+    for file in (tmp_path / "work" / "image.fp32.tflite", tmp_path / "image.tflite"):
+        content = file.read_bytes()
+        names = {tensor.name for tensor in tflite.read(content).subgraphs[0].tensors if tensor.data is None}
+        fast, plain = (
+            dict(kind(content, (PIXELS, SCORES), 1).tensors(pictures(1)[0], names)) for kind in (Watcher, Plain)
+        )
         assert set(fast) == set(plain) == names
-        assert "stem/PAD" in names
         for name, values in fast.items():
             np.testing.assert_allclose(values, plain[name], atol=0.03 * float(np.abs(plain[name]).max()), err_msg=name)
-
-
-def test_tensors_that_are_not_to_be_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the repair of a PAD; calibration is then done without XNNPACK."""
-    plainly = []
-
-    class Naive(Watcher):
-        def __init__(self, content: bytes, specs: Any, threads: int, plain: bool = False) -> None:
-            super().__init__(content, specs, threads, plain)
-            plainly.append(plain)
-            self._padded = {}
-
-    monkeypatch.setattr(_litert_watch, "Watcher", Naive)
-    monkeypatch.setattr(_litert_choose, "Watcher", Naive)
-    export(tmp_path, "int8")
-    assert plainly[:2] == [False, True]
-    assert len(plainly) > 6
-    assert all(plainly[2:])
 
 
 class Deep(nn.Module):
@@ -552,6 +540,30 @@ def test_corrected_biases_bring_the_outputs_closer_to_float(tmp_path: Path, opti
     # Also on pictures that were not calibrated on.
     runner = EXPORTER.load(tmp_path / artifact.file, 1)
     assert part_error(runner, calls(part, feeds[32:])) < before
+
+
+def test_layers_without_a_bias_are_corrected_each_for_itself(tmp_path: Path) -> None:
+    """They share one tensor of zeros in the float file."""
+
+    def build(checkpoint: Checkpoint) -> nn.Module:
+        network = Deep()
+        for layer in (network.first, network.second, network.third):
+            layer.register_parameter("bias", None)
+        return network
+
+    part = Part("deep", PIXELS, SCORES, {}, build)
+    feeds = [{"pixels": np.abs(feed["pixels"])} for feed in pictures(32)]
+    before, after = (
+        export(tmp_path, "int8", {"calibration": "min-max"}, part=part, calibration=feeds)
+        .census["choice"]["errors"]
+        .values()
+    )
+    assert after < 0.7 * before
+    float_file = tflite.read((tmp_path / "work" / "deep.fp32.tflite").read_bytes()).subgraphs[0]
+    biases = [op.inputs[2] for op in float_file.operators if "CONV_2D" in op.name]
+    assert len(set(biases)) < len(biases)
+    names = [tensor.name for tensor in graph(tmp_path, "deep").subgraphs[0].tensors]
+    assert len(names) == len(set(names))
 
 
 def test_the_mean_of_a_layer_is_the_mean_through_its_weights() -> None:
@@ -731,6 +743,27 @@ def test_a_ready_float_file_is_quantized(tmp_path: Path) -> None:
     assert part_error(runner, calls(IMAGE, pictures(4))) < LIMITS["int8"]
 
 
+def test_a_ready_file_of_old(tmp_path: Path) -> None:
+    """Before 2020 the kind of an operator was in another field, which the quantizer does not look at."""
+    export(tmp_path / "float")
+    old = _litert_file.parse((tmp_path / "float" / "image.tflite").read_bytes())
+    for code in old.operatorCodes:
+        code.deprecatedBuiltinCode, code.builtinCode = code.builtinCode, 0
+    given = ready(tmp_path, _litert_file.pack(old))
+    part = Part("image", PIXELS, SCORES, {}, None)
+    census = export(tmp_path / "int8", "int8", part=part, checkpoint=given, calibration=pictures()).census
+    assert (census["weighted_int8"], census["float_operators"]) == (4, [])
+
+
+def test_what_does_not_run_is_not_given_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise BadInput("LiteRT refuses it.")
+
+    monkeypatch.setattr(_litert_choose, "LitertRunner", refused)
+    with pytest.raises(ExportFailed, match="made of the part 'image' does not run: LiteRT refuses it"):
+        export(tmp_path, "int8")
+
+
 def test_a_ready_file_with_other_tensors(tmp_path: Path) -> None:
     content = product(CASE, "CONV_2D")
     part = Part("network", PIXELS, SCORES, {}, None)
@@ -890,6 +923,7 @@ def test_what_a_choice_is_made_of() -> None:
         == "conv_dw"
     )
     assert _litert_file._module("serving_default_output_0_output") == ""
+    assert _litert_file._module("functional_1/dense_1/MatMul") == "dense_1/MatMul"
 
 
 # --- real weights ----------------------------------------------------------------------------------------------------
