@@ -66,6 +66,8 @@ def mean(lowering: Lowering, operator: Operator) -> None:
     first, last = axes[0], axes[-1]
     if axes != list(range(first, last + 1)) or math.prod(source.shape[:first]) != 1:
         raise refuse(operator, lowering.tensors, f"a mean over axes {axes}; over height and width is what is built")
+    if math.prod(source.shape[last + 1 :]) != output.count:
+        raise refuse(operator, lowering.tensors, f"its output is {list(output.shape)}")
     positions = math.prod(source.shape[first : last + 1])
     multiplier, shift = multiplier_of(scale_of(source) / scale_of(output))
     # The division by the number of positions goes into the multiplier (QuantizedMeanOrSum of TensorFlow Lite).

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import BadInput, Unsupported
-from edgekit.exporters import _c_elementwise, _c_int16, _c_layout, _c_moves, _c_products
+from edgekit.exporters import _c_elementwise, _c_int16, _c_layout, _c_moves, _c_products, _c_shapes
 from edgekit.exporters._c_layers import QUANTIZE_HINT, SIZES, Layer, Lowering, refuse
 from edgekit.exporters._c_prune import prune
 from edgekit.tflite import Graph, Operator, Subgraph, Tensor
@@ -103,6 +103,7 @@ def _lower(graph: Graph, layout: str) -> Program:
         if not operator.outputs and operator.name not in ("CALL_ONCE", "ASSIGN_VARIABLE"):
             raise BadInput(f"the .tflite is damaged: operator {operator.index} ({operator.name}) has no output.")
         try:
+            _c_shapes.check(lowering, operator)
             _translation(lowering, operator)(lowering, operator)
         except (IndexError, ZeroDivisionError) as exc:
             raise BadInput(

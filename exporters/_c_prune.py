@@ -79,7 +79,8 @@ def _is_followed(main: Subgraph, operator: Operator) -> bool:
     if operator.options.get("activation", 0) not in (0, 1, 3):
         return False
     if operator.name == "FULLY_CONNECTED":
-        return main.tensors[operator.inputs[1]].shape[1] == source.shape[-1]
+        shape = main.tensors[operator.inputs[1]].shape
+        return shape == (target.shape[-1], source.shape[-1])
     if operator.name == "RESHAPE":
         return source.shape[-1] == target.shape[-1] and source.quantization == target.quantization
     if operator.name in _ALONG:

@@ -255,7 +255,7 @@ def _tensor(table: _Table, buffers: list[bytes], dynamic: bool) -> Tensor:
         data = np.frombuffer(buffers[buffer], _NUMPY[dtype]).reshape(shape)
     elif buffers[buffer]:
         raise BadInput(f"the constant {name!r} has the dtype {dtype}, which cannot be read.")
-    return Tensor(name, dtype, shape, _quantization(name, table.table(4), shape), data)
+    return Tensor(name, dtype, shape, _quantization(name, dtype, table.table(4), shape), data)
 
 
 _NUMPY = {
@@ -264,15 +264,20 @@ _NUMPY = {
 }  # fmt: skip
 
 
-def _quantization(name: str, table: _Table | None, shape: tuple[int, ...]) -> Quantization | None:
+#: Least and greatest zero point of a dtype; others are held in int32.
+_ZERO_POINTS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
+
+
+def _quantization(name: str, dtype: str, table: _Table | None, shape: tuple[int, ...]) -> Quantization | None:
     if table is None or not (scale := table.vector(2, "<f")):
         return None
     zero_point = table.vector(3, "<q") or (0,) * len(scale)
     axis = int(table.number(6, "<i"))
     if any(not math.isfinite(value) or value <= 0 for value in scale):
         raise BadInput(f"the tensor {name!r} has a scale that is zero, negative or not a number.")
-    if any(not -(2**31) <= value < 2**31 for value in zero_point):
-        raise BadInput(f"the tensor {name!r} has a zero point that no dtype holds.")
+    least, most = _ZERO_POINTS.get(dtype, (-(2**31), 2**31 - 1))
+    if any(not least <= value <= most for value in zero_point):
+        raise BadInput(f"the tensor {name!r} has a zero point that {dtype} does not hold.")
     if len(zero_point) not in (1, len(scale)):
         raise BadInput(f"the tensor {name!r} has {len(scale)} scales and {len(zero_point)} zero points.")
     if len(scale) > 1 and not (0 <= axis < len(shape) and shape[axis] == len(scale)):
