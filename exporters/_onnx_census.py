@@ -27,11 +27,20 @@ def census(model: onnx.ModelProto) -> dict[str, Any]:
     for node in model.graph.node:
         if node.op_type in ("Cast", "Transpose") and node.input[0] in held:
             held.add(node.output[0])
-    weighted = [node for node in model.graph.node if node.op_type in _FLOAT and node.input[1] in held]
+    made = {output: node for node in model.graph.node for output in node.output}
+    # A pair of quantize and dequantize on both sides is a product in int8 (see `_onnx_qdq`).
+    integer, weighted = 0, []
+    for node in model.graph.node:
+        if node.op_type in _FLOAT:
+            left, right = (made.get(name) for name in node.input[:2])
+            if right is not None and right.op_type == "DequantizeLinear" and right.input[0] in arrays:
+                integer += left is not None and left.op_type == "DequantizeLinear"
+            elif node.input[1] in held:
+                weighted.append(node)
     return {
         "operators": dict(sorted(operators.items())),
         "bytes": dict(sorted(bytes_by_type.items())),
-        "weighted_int8": sum(operators[name] for name in _INT8),
+        "weighted_int8": sum(operators[name] for name in _INT8) + integer,
         "weighted_float": len(weighted),
         "float_layers": sorted(node.name for node in weighted),
     }

@@ -1,4 +1,7 @@
-"""ONNX for onnxruntime: fp32, fp16 storage, and int8 chosen layer by layer from real inputs."""
+"""ONNX for onnxruntime: fp32, fp16 storage, and int8 chosen by measuring on real inputs.
+
+Parts made of convolutions get static int8 (`_onnx_static`), the others a form for every product (`_onnx_int8`).
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,13 @@ class OnnxExporter:
     """See `edgekit.core.Exporter`. Options of a recipe:
 
     ``forms``
-        {part: "dynamic" | "blockwise"}: the int8 form of the products of a part, instead of the measured choice. What
+        {part: "dynamic" | "blockwise" | "static"}: the int8 form of the products of a part, instead of the choice. What
         shares its weights with an embedding stays blockwise.
+    ``ranges``
+        {part: "min-max" | "percentile" | "entropy"}: for static int8, instead of the measured choice.
+    ``float_layers``
+        {part: names or a number}: for static int8: layers that stay float, by the census's names; or how many of the
+        most sensitive.
     ``float_parts``
         [part, ...]: parts that stay fp32 although the precision is int8.
     """
@@ -99,23 +107,29 @@ class OnnxExporter:
         from edgekit.exporters import _onnx_census, _onnx_fp16
 
         choice: dict[str, tuple[str, str]] = {}
+        calibrated: dict[str, Any] = {}
         if precision == "fp16":
             graph = _onnx_fp16.store_in_half(graph)
         elif precision == "int8":
-            graph, choice = self._int8(part, graph, recipe, feeds, progress)
+            graph, choice, calibrated = self._int8(part, graph, recipe, feeds, progress)
         facts = _onnx_census.census(graph)
         _onnx_census.check(facts, part.name, precision, part.quantize)
         facts["compute"] = "fp32" if precision == "fp16" else precision
+        if calibrated:
+            facts["calibration"] = calibrated
         facts["layers"] = {name: {"form": form, "why": why} for name, (form, why) in choice.items()}
         onnx.save(graph, out / f"{part.name}.onnx")
         return Artifact(part.name, f"{part.name}.onnx", facts)
 
     def _int8(
         self, part: Part, graph: onnx.ModelProto, recipe: Recipe, feeds: Sequence[Feeds], progress: Progress
-    ) -> tuple[onnx.ModelProto, dict[str, tuple[str, str]]]:
-        from edgekit.exporters import _onnx_fp16, _onnx_int8
+    ) -> tuple[onnx.ModelProto, dict[str, tuple[str, str]], dict[str, Any]]:
+        from edgekit.exporters import _onnx_fp16, _onnx_int8, _onnx_static
 
         forced = recipe.options.get("forms", {}).get(part.name)
+        if forced == "static" or (forced is None and _onnx_static.applies(graph)):
+            ranges, keep = (recipe.options.get(name, {}).get(part.name) for name in ("ranges", "float_layers"))
+            return _onnx_static.make(graph, feeds, part.name, ranges, keep, progress)
         if forced:
             tied = ("blockwise", _onnx_int8.TIED)
             choice = {p.node: tied if p.table else (forced, "the recipe says so") for p in _onnx_int8.products(graph)}
@@ -127,23 +141,35 @@ class OnnxExporter:
             )
         graph = _onnx_int8.quantize(graph, {name: form for name, (form, _) in choice.items()})
         # What stays float (convolutions, positions, sensitive layers) is stored in half; scales keep all their digits.
-        return _onnx_fp16.store_in_half(graph, keep=lambda name: name.endswith(".scales")), choice
+        return _onnx_fp16.store_in_half(graph, keep=lambda name: name.endswith(".scales")), choice, {}
+
+
+#: Option of the recipe -> the values it may have for a part, where they are few.
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    "forms": ("blockwise", "dynamic", "static"),
+    "ranges": ("min-max", "percentile", "entropy"),
+    "float_layers": (),
+    "float_parts": (),
+}
 
 
 def _check_options(model: Model, recipe: Recipe) -> None:
-    """Raises Unsupported for an option, a part or a form that does not exist."""
-    for name in recipe.options:
-        if name not in ("forms", "float_parts"):
-            raise Unsupported(f"the onnx exporter has no option {name!r}.", hint="It has: forms, float_parts.")
-    forms, parts = recipe.options.get("forms", {}), [part.name for part in model.parts]
-    for name in (*forms, *recipe.options.get("float_parts", ())):
-        if name not in parts:
-            raise Unsupported(
-                f"{model.name} has no part {name!r} to set an option for.", hint=f"It has: {', '.join(parts)}."
-            )
-    for form in forms.values():
-        if form not in ("blockwise", "dynamic"):
-            raise Unsupported(f"the onnx exporter has no int8 form {form!r}.", hint="It has: blockwise, dynamic.")
+    """Raises Unsupported for an option, a part or a value that does not exist."""
+    parts = [part.name for part in model.parts]
+    for name, given in recipe.options.items():
+        if name not in _OPTIONS:
+            raise Unsupported(f"the onnx exporter has no option {name!r}.", hint=f"It has: {', '.join(_OPTIONS)}.")
+        for part in given:
+            if part not in parts:
+                raise Unsupported(
+                    f"{model.name} has no part {part!r} to set an option for.", hint=f"It has: {', '.join(parts)}."
+                )
+        for value in given.values() if _OPTIONS[name] else ():
+            if value not in _OPTIONS[name]:
+                what = "int8 form" if name == "forms" else f"value of {name}"
+                raise Unsupported(
+                    f"the onnx exporter has no {what} {value!r}.", hint=f"It has: {', '.join(_OPTIONS[name])}."
+                )
 
 
 def _evaluate(model: onnx.ModelProto, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:

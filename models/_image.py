@@ -88,6 +88,27 @@ def resized(image: Any, height: int, width: int) -> NDArray[Any]:
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), np.uint8)
 
 
+def cropped(image: Any, short_side: int, height: int, width: int) -> NDArray[Any]:
+    """The middle of the image once its shorter side is `short_side`: uint8 [height, width, 3].
+
+    Bicubic with antialiasing, sizes rounded as torchvision and timm do. Of an image that is longer than 8 times its
+    width, only the middle is made larger: the rest would be cut away, but might not fit into memory before that.
+    """
+    import numpy as np
+    from PIL import Image
+
+    wide, high = image.size
+    if max(wide, high) > 8 * min(wide, high):
+        half_w, half_h = min(wide, 4 * high), min(high, 4 * wide)
+        left, top = (wide - half_w) // 2, (high - half_h) // 2
+        image = image.crop((left, top, left + half_w, top + half_h))
+        wide, high = image.size
+    size = (short_side, short_side * high // wide) if wide <= high else (short_side * wide // high, short_side)
+    image = image.resize(size, Image.Resampling.BICUBIC)
+    left, top = round((size[0] - width) / 2), round((size[1] - height) / 2)
+    return np.array(image.crop((left, top, left + width, top + height)), np.uint8)
+
+
 def images_below(folder: Path) -> list[Path]:
     """Every image file in `folder` and its subfolders, sorted."""
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())

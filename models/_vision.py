@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 class Classifier:
     """A picture, or uint8 RGB pixels, to a label.
 
-    `facts`: ``height``, ``width`` (pixels), ``labels``, and ``scale`` and ``zero_point`` of the output's scores. The
-    network takes the pixels as int8, 128 less than their values, which is what a camera's bytes become by flipping a
-    bit.
+    `facts`: ``height``, ``width`` (pixels), ``labels``; ``scale`` and ``zero_point`` where the network's scores are
+    int8; ``activation`` "softmax" where they are logits; ``resize`` where a picture is scaled by its shorter side and
+    cut, instead of being scaled whole.
+
+    A network whose pixels are int8 gets them as 128 less than their values, which is what a camera's bytes become by
+    flipping a bit.
 
     `predict` takes the option ``top``: how many labels `details` lists.
     """
@@ -29,7 +32,9 @@ class Classifier:
         self._network = parts["network"]
         self._size = (int(facts["height"]), int(facts["width"]))
         self._labels = [str(label) for label in facts["labels"]]
-        self._scale, self._zero = float(facts["scale"]), int(facts["zero_point"])
+        self._scale, self._zero = float(facts.get("scale", 1)), int(facts.get("zero_point", 0))
+        self._softmax = facts.get("activation") == "softmax"
+        self._short_side = int(facts["resize"]["short_side"]) if "resize" in facts else 0
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
         """Classify one picture.
@@ -57,17 +62,22 @@ class Classifier:
         """Probabilities float32 [classes] of uint8 pixels [height, width, 3] of the network's own size."""
         import numpy as np
 
-        spec = self._network.outputs[0]
-        shifted = (pixels ^ np.uint8(128)).view(np.int8)[None]
-        values = self._network({self._network.inputs[0].name: shifted})[spec.name].reshape(-1)
-        return (values.astype(np.float32) - self._zero) * np.float32(self._scale)
+        given, spec = self._network.inputs[0], self._network.outputs[0]
+        if given.dtype == "int8":
+            pixels = (pixels ^ np.uint8(128)).view(np.int8)
+        values = self._network({given.name: np.ascontiguousarray(pixels)[None]})[spec.name].reshape(-1)
+        scores = (values.astype(np.float32) - self._zero) * np.float32(self._scale)
+        if self._softmax:
+            scores = np.exp(scores - scores.max())
+            scores /= scores.sum()
+        return scores
 
     def _pixels(self, sample: Any) -> tuple[NDArray[Any], list[str]]:
         import numpy as np
 
         if isinstance(sample, (str, Path)):
             image, notes = _image.open_image(sample)
-            return _image.resized(image, *self._size), notes
+            return self._fitted(image), notes
         array = np.asarray(sample)
         if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
             raise BadInput(f"pixels are uint8 [height, width, 3], not {array.dtype} {list(array.shape)}.")
@@ -75,7 +85,12 @@ class Classifier:
             return array, []
         from PIL import Image
 
-        return _image.resized(Image.fromarray(array), *self._size), []
+        return self._fitted(Image.fromarray(array)), []
+
+    def _fitted(self, image: Any) -> NDArray[Any]:
+        if self._short_side:
+            return _image.cropped(image, self._short_side, *self._size)
+        return _image.resized(image, *self._size)
 
 
 def samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:

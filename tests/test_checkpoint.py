@@ -190,6 +190,33 @@ def test_pt_files_that_hold_something_else(tmp_path: Path, content: object) -> N
         read_checkpoint(tmp_path / "x.pt")
 
 
+@pytest.mark.parametrize("new_format", [True, False])
+@pytest.mark.parametrize("name", ["x.pt", "x.pth"])
+def test_a_bare_state_dict(tmp_path: Path, name: str, new_format: bool) -> None:
+    torch.save(STATE, tmp_path / name, _use_new_zipfile_serialization=new_format)
+    for place in (tmp_path / name, tmp_path):
+        checkpoint = read_checkpoint(place)
+        assert (checkpoint.format, checkpoint.config) == ("pytorch", {})
+        assert list(checkpoint.tensors) == list(STATE)
+        for key, value in STATE.items():
+            assert np.array_equal(checkpoint.tensors[key], value.float().numpy())
+
+
+def test_an_older_file_with_sizes_that_it_does_not_have(tmp_path: Path) -> None:
+    """PyTorch would allocate them before it reads."""
+    torch.save({"a": torch.zeros(70_000)}, tmp_path / "x.pt", _use_new_zipfile_serialization=False)
+    data = (tmp_path / "x.pt").read_bytes()
+    size = (70_000).to_bytes(4, "little")
+    assert data.count(size) >= 2
+    (tmp_path / "x.pt").write_bytes(data.replace(size, (1 << 30).to_bytes(4, "little")))
+    with pytest.raises(BadInput):
+        read_checkpoint(tmp_path / "x.pt")
+    with (tmp_path / "x.pt").open("wb") as file:
+        file.write(data[:400])
+    with pytest.raises(BadInput):
+        read_checkpoint(tmp_path / "x.pt")
+
+
 def test_a_compressed_pt_file(tmp_path: Path) -> None:
     torch.save({"dims": {}, "model_state_dict": {"a": torch.zeros(1 << 20)}}, tmp_path / "good.pt")
     with zipfile.ZipFile(tmp_path / "good.pt") as good, zipfile.ZipFile(tmp_path / "x.pt", "w", 8) as bomb:

@@ -42,7 +42,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Distributions whose versions decide what an export does.
-TOOLS = ("torch", "onnx", "onnxscript", "onnxruntime", "tokenizers", "numpy", "tflite-micro")
+TOOLS = (
+    *("torch", "onnx", "onnxscript", "onnxruntime", "tokenizers", "numpy"),
+    *("tflite-micro", "litert-torch", "ai-edge-quantizer"),
+)
 
 
 @dataclass(frozen=True)

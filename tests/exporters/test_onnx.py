@@ -237,7 +237,7 @@ def test_products_of_activations_are_no_layers(tmp_path: Path, precision: str) -
 
 
 def test_a_file_that_is_not_what_it_says_is_refused(tmp_path: Path) -> None:
-    """A part whose weights the exporter cannot quantize must not pass as int8."""
+    """A part whose weights a form cannot quantize must not pass as int8."""
 
     class Convolutions(nn.Module):
         def __init__(self) -> None:
@@ -255,7 +255,8 @@ def test_a_file_that_is_not_what_it_says_is_refused(tmp_path: Path) -> None:
         outputs=(TensorSpec("y", "float32", (1, "time", 8)),),
     )
     with pytest.raises(ExportFailed, match="'toy' was to be int8, but only"):
-        export(tmp_path / "a", "int8", given=given, calibration=[{"sound": feeds()["sound"]}])
+        sound = [{"sound": feeds()["sound"]}]
+        export(tmp_path / "a", "int8", given=given, options={"forms": {"toy": "blockwise"}}, calibration=sound)
     assert export(tmp_path / "b", "int8", given=given, options={"float_parts": ["toy"]}).census["compute"] == "fp32"
 
 
