@@ -85,7 +85,7 @@ class Lite0(nn.Module):
         self.classifier = nn.Linear(HEAD, CLASSES)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        x = (pixels.permute(0, 3, 1, 2).float() - MEAN) / DEVIATION
+        x = ((pixels.float() - MEAN) / DEVIATION).permute(0, 3, 1, 2)
         out: torch.Tensor = self.classifier(self.head(self.blocks(self.stem(x))).mean((2, 3)))
         return out
 
