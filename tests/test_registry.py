@@ -14,6 +14,7 @@ from edgekit.core import Exporter, Model, Recipe, Target
 from edgekit.errors import UnknownName
 from edgekit.golden import package_data
 from edgekit.registry import ROOMS, find, names
+from edgekit.reuse import declared
 
 MODELS, TARGETS, EXPORTERS = names("models"), names("targets"), names("exporters")
 TESTS = Path(__file__).parent
@@ -186,6 +187,12 @@ def test_a_target_can_be_served(name: str) -> None:
         assert budget is None or budget > 0
     for task in {find("models", model).task for model in MODELS}:
         assert task in target.refuses or task in target.recipes or "*" in target.recipes
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_target_prints_the_same_in_every_run(name: str) -> None:
+    """Or a second export would never be recognised as done."""
+    assert " at 0x" not in repr(declared(find("targets", name)))
 
 
 @pytest.mark.parametrize("name", EXPORTERS)

@@ -18,7 +18,7 @@ from edgekit import golden
 from edgekit._files import hash_file
 from edgekit.bench import host
 from edgekit.bundle import open_bundle
-from edgekit.core import Bundle
+from edgekit.core import Bundle, Target
 from edgekit.errors import EdgekitError
 from edgekit.making import TOOLS, Job
 from edgekit.manifest import NAME
@@ -34,11 +34,16 @@ def key_of(job: Job, weights: Path) -> str:
         *(f"data {_content(sample.input)} {_content(sample.truth)}" for sample in job.samples),
         *(f"code {file.name} {hash_file(file)}" for file in _code(job)),
         *(hashlib.sha256(golden.package_data(name)).hexdigest() for name in (model.golden, model.licence_text)),
-        # Functions print as addresses, which differ from run to run; their files are among the code.
-        repr((model.name, model.evaluation, model.ladder, replace(job.target, pack=None), job.recipe, job.fallback)),
+        repr((model.name, model.evaluation, model.ladder, declared(job.target), job.recipe, job.fallback)),
         repr(host.versions(TOOLS)),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def declared(target: Target) -> Target:
+    """`target` without its functions: they print as addresses, which differ from run to run; their files are among
+    the code."""
+    return replace(target, pack=None, prove=None, measure=None, forms={})
 
 
 def _read_with(weights: Path, assets: tuple[str, ...]) -> list[Path]:
