@@ -102,6 +102,31 @@ def test_values_that_no_measurement_gives_are_not_saved(tmp_path: Path, value: f
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"layers": [{"name": "a", "instructions": ["x"]}]},
+        {"layers": [{"name": "a", "instructions": "12"}]},
+        {"layers": [{"name": "a"}]},
+        {"layers": [{"name": "a", "instructions": [-1]}]},
+        {"estimates": [{"name": "a", "low": 1}]},
+        {"estimates": [{"name": "a", "low": 1, "high": True}]},
+    ],
+)
+def test_layers_and_estimates_hold_numbers(tmp_path: Path, change: dict[str, Any]) -> None:
+    with pytest.raises(BadInput):
+        report.load(edited(tmp_path, **change))
+
+
+def test_layers_and_estimates_are_shown(tmp_path: Path) -> None:
+    layers = [{"name": "<conv>", "instructions": [10, 30]}, {"name": "pool", "instructions": [20]}]
+    estimates = [{"name": "on a board", "unit": "s", "low": 0.01, "high": 0.02, "basis": "1 to 2 cycles"}]
+    made = report.load(edited(tmp_path, layers=layers, estimates=estimates))
+    for page in (shown(report.table(made)), html.render([made])):
+        assert "50.0%" in page and "not measured" in page and "10 ms" in page.replace("10.0", "10")
+    assert "<conv>" not in html.render([made])
+
+
 def edited(tmp_path: Path, **changes: Any) -> Path:
     path = tmp_path / "r.json"
     report.save(make(), path)

@@ -14,7 +14,7 @@ from edgekit.bench import stats
 from edgekit.compare import Row, compare, incomparable, ratio_cells
 from edgekit.core import Measurement, Report
 from edgekit.errors import BadInput
-from edgekit.report import figure, printable, rows, title
+from edgekit.report import ESTIMATED, estimate_rows, figure, layer_rows, printable, rows, title
 
 __all__ = ["render"]
 
@@ -99,6 +99,8 @@ def _section(report: Report, base: Report | None) -> str:
         _verdict(report),
         _figures(report),
         *([_comparison(base, report)] if base else []),
+        _titled("Layers", ("layer", "instructions", "share"), layer_rows(report)),
+        _titled("Estimated, not measured", ESTIMATED, estimate_rows(report)),
         *(_distribution(item) for item in report.measurements if item.name.endswith("latency")),
         "<h3>Bundle</h3>" + _facts(report.bundle),
         "<h3>Machine</h3>" + _facts(report.host),
@@ -120,6 +122,11 @@ def _verdict(report: Report) -> str:
 def _figures(report: Report) -> str:
     header = ("measurement", "n", "median", "95 % interval", "p90", "p99")
     return _table(header, (_cells((name, *cells)) for name, cells in rows(report)))
+
+
+def _titled(heading: str, header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    """A heading and its table; nothing where there are no rows."""
+    return f"<h3>{heading}</h3>" + _table(header, (_cells(row) for row in cells)) if cells else ""
 
 
 def _comparison(base: Report, report: Report) -> str:

@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     from rich.console import Group
 
 __all__ = [
+    "ESTIMATED",
     "EXPECTED",
     "NOT_MEASURED",
     "PER_INPUT",
     "SCHEMA",
     "Summary",
+    "estimate_rows",
     "figure",
+    "layer_rows",
     "load",
     "printable",
     "rows",
@@ -44,6 +47,9 @@ NOT_MEASURED = "not measured"
 
 #: Rows that every report shows, measured or not.
 EXPECTED = ("load.cold", "end_to_end.latency", "rss.peak", "rss.anonymous", "rss.file")
+
+#: Columns of what was not measured.
+ESTIMATED = ("quantity", "at least", "at most", "basis")
 
 #: Measurements whose values cycle through the inputs (`edgekit.bench.run.measure`).
 PER_INPUT = ("end_to_end.latency", "rtf")
@@ -173,39 +179,46 @@ def table(report: Report) -> Group:
     return Group(*lines, heading, machine, grid, notes, *_layers(report), *_estimates(report))
 
 
-def _layers(report: Report) -> list[Any]:
-    """A table of what each layer took, and its share."""
-    from rich.table import Table
-    from rich.text import Text
-
+def layer_rows(report: Report) -> list[tuple[str, str, str]]:
+    """What each layer took: name, instructions, share; empty where no device told."""
     counts = [(str(layer.get("name", "")), layer.get("instructions") or [0]) for layer in report.layers]
-    total = sum(stats.median(values) for _, values in counts)
-    if not total:
-        return []
-    grid = Table(box=None, pad_edge=False, header_style="bold")
-    grid.add_column("layer", overflow="fold")
-    grid.add_column("instructions", justify="right")
-    grid.add_column("share", justify="right")
-    for name, values in counts:
-        count = stats.median(values)
-        grid.add_row(Text(printable(name)), f"{count:,.0f}", f"{count / total:.1%}")
-    return [Text(""), grid]
+    medians = [(name, stats.median([float(value) for value in values])) for name, values in counts]
+    total = sum(count for _, count in medians)
+    return [(printable(name), f"{count:,.0f}", f"{count / total:.1%}") for name, count in medians] if total else []
+
+
+def estimate_rows(report: Report) -> list[tuple[str, str, str, str]]:
+    """What was computed and not measured: quantity, at least, at most, basis."""
+    found = []
+    for item in report.estimates:
+        low, high = (figure(float(item.get(end, 0)), str(item.get("unit", "1"))) for end in ("low", "high"))
+        found.append((printable(item.get("name")), low, high, printable(item.get("basis"))))
+    return found
+
+
+def _layers(report: Report) -> list[Any]:
+    return _more(("layer", "instructions", "share"), layer_rows(report), right=(1, 2))
 
 
 def _estimates(report: Report) -> list[Any]:
-    """What was computed, in a table of its own: it must not be read as measured."""
+    """In a table of its own: it must not be read as measured."""
+    return _more(ESTIMATED, estimate_rows(report), title="estimated, not measured")
+
+
+def _more(
+    header: Sequence[str], cells: Sequence[Sequence[str]], title: str | None = None, right: Sequence[int] = ()
+) -> list[Any]:
+    """A further table, after an empty line; nothing where it has no rows."""
     from rich.table import Table
     from rich.text import Text
 
-    if not report.estimates:
+    if not cells:
         return []
-    grid = Table(box=None, pad_edge=False, header_style="bold", title="estimated, not measured", title_justify="left")
-    for column in ("quantity", "at least", "at most", "basis"):
-        grid.add_column(column, overflow="fold")
-    for item in report.estimates:
-        unit = str(item.get("unit", "1"))
-        low, high = (figure(float(item.get(end, 0)), unit) for end in ("low", "high"))
-        grid.add_row(Text(printable(item.get("name"))), low, high, Text(printable(item.get("basis"))))
+    grid = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
+    for i, column in enumerate(header):
+        grid.add_column(column, overflow="fold", justify="right" if i in right else "left")
+    for row in cells:
+        grid.add_row(*(Text(cell) for cell in row))
     return [Text(""), grid]
 
 
@@ -266,6 +279,19 @@ def _check(report: Report, where: str) -> None:
         if not any(item.values):
             raise BadInput(f"{where} has no values for {item.name!r}; what was not measured must be absent.")
         _check_values(item.name, (*item.values, *item.warmups), where)
+    for layer in report.layers:
+        _check_numbers("a layer", layer.get("instructions"), where)
+    for estimate in report.estimates:
+        _check_numbers("an estimate", [estimate.get("low"), estimate.get("high")], where)
+
+
+def _check_numbers(what: str, values: Any, where: str) -> None:
+    """What the types leave open: JSON may hold anything there."""
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        raise BadInput(f"{where} has {what} without numbers.")
+    if any(isinstance(value, bool) or not isinstance(value, (int, float)) for value in values):
+        raise BadInput(f"{where} has {what} whose numbers are no numbers.")
+    _check_values(what, [[float(value) for value in values]], where)
 
 
 def _check_values(name: str, groups: Sequence[Sequence[float]], where: str) -> None:
