@@ -30,7 +30,14 @@ from edgekit.exporters._c_layers import (
     title_of,
     zero_of,
 )
-from edgekit.exporters._c_products import convolution_of, geometry_of, weights_of
+from edgekit.exporters._c_products import (
+    check_groups,
+    convolution_of,
+    depth_of,
+    geometry_of,
+    row_sizes_of,
+    weights_of,
+)
 from edgekit.tflite import Operator, Tensor
 
 if TYPE_CHECKING:
@@ -52,8 +59,7 @@ def conv_2d(lowering: Lowering, operator: Operator) -> None:
     weights = weights_of(lowering, operator, axis=0, rank=4)
     output = lowering.tensors[operator.outputs[0]]
     suffix_of(lowering, operator, index, operator.outputs[0])
-    if len(source.shape) != 4 or weights.shape[3] != source.shape[3]:
-        raise refuse(operator, lowering.tensors, "grouped convolutions are not built", "Export it without groups.")
+    check_groups(lowering, operator, source, weights)
     shape = convolution_of(lowering, operator, source, output, weights.shape[1:3], output.shape[3])
     sizes = {"input_channels": str(source.shape[3]), "output_channels": str(output.shape[3])}
     direct = shape.taps == 1 and shape.strides == (1, 1)
@@ -66,12 +72,9 @@ def depthwise_conv_2d(lowering: Lowering, operator: Operator) -> None:
     weights = weights_of(lowering, operator, axis=3, rank=4)
     output = lowering.tensors[operator.outputs[0]]
     suffix_of(lowering, operator, index, operator.outputs[0])
-    channels = source.shape[3] if len(source.shape) == 4 else 0
-    if not channels or weights.shape[0] != 1 or weights.shape[3] % channels or weights.shape[3] != output.shape[3]:
-        raise refuse(operator, lowering.tensors, f"weights {list(weights.shape)} for an input {list(source.shape)}")
-    depth = weights.shape[3] // channels
+    depth = depth_of(lowering, operator, source, output, weights)
     shape = convolution_of(lowering, operator, source, output, weights.shape[1:3], depth)
-    sizes = {"input_channels": str(channels), "depth_multiplier": str(depth)}
+    sizes = {"input_channels": str(source.shape[3]), "depth_multiplier": str(depth)}
     _product(lowering, operator, index, weights, {**geometry_of(operator, shape), **sizes}, shape.taps, None)
 
 
@@ -80,14 +83,8 @@ def fully_connected(lowering: Lowering, operator: Operator) -> None:
     weights = weights_of(lowering, operator, axis=0, rank=2)
     output = lowering.tensors[operator.outputs[0]]
     suffix_of(lowering, operator, index, operator.outputs[0])
-    if operator.options["weights_format"]:
-        raise refuse(operator, lowering.tensors, "shuffled weights are not built")
-    outputs, inputs = weights.shape
-    rows = source.count // inputs
-    if rows * inputs != source.count or rows * outputs != output.count:
-        raise refuse(operator, lowering.tensors, f"{source.count} values do not make rows of {inputs}")
-    sizes = {"rows": str(rows), "inputs": str(inputs), "outputs": str(outputs)}
-    _product(lowering, operator, index, weights, sizes, inputs, None)
+    sizes = row_sizes_of(lowering, operator, source, output, weights)
+    _product(lowering, operator, index, weights, sizes, weights.shape[1], None)
 
 
 def _product(

@@ -37,8 +37,7 @@ def conv_2d(lowering: Lowering, operator: Operator) -> None:
     weights = weights_of(lowering, operator, axis=0, rank=4)
     output = lowering.tensors[operator.outputs[0]]
     int8(lowering, operator, index, operator.outputs[0])
-    if len(source.shape) != 4 or weights.shape[3] != source.shape[3]:
-        raise refuse(operator, lowering.tensors, "grouped convolutions are not built", "Export it without groups.")
+    check_groups(lowering, operator, source, weights)
     shape = convolution_of(lowering, operator, source, output, weights.shape[1:3], output.shape[3])
     constants = _requantization(lowering, operator, source, output, weights.astype("int64").sum((1, 2, 3)))
     sizes = {"input_channels": str(source.shape[3]), "output_channels": str(output.shape[3])}
@@ -52,13 +51,10 @@ def depthwise_conv_2d(lowering: Lowering, operator: Operator) -> None:
     weights = weights_of(lowering, operator, axis=3, rank=4)
     output = lowering.tensors[operator.outputs[0]]
     int8(lowering, operator, index, operator.outputs[0])
-    channels = source.shape[3] if len(source.shape) == 4 else 0
-    if not channels or weights.shape[0] != 1 or weights.shape[3] % channels or weights.shape[3] != output.shape[3]:
-        raise refuse(operator, lowering.tensors, f"weights {list(weights.shape)} for an input {list(source.shape)}")
-    depth = weights.shape[3] // channels
+    depth = depth_of(lowering, operator, source, output, weights)
     shape = convolution_of(lowering, operator, source, output, weights.shape[1:3], depth)
     constants = _requantization(lowering, operator, source, output, weights.astype("int64").sum((0, 1, 2)))
-    sizes = {"input_channels": str(channels), "depth_multiplier": str(depth)}
+    sizes = {"input_channels": str(source.shape[3]), "depth_multiplier": str(depth)}
     packed = _c_layout.depthwise_conv_2d(lowering.layout, weights[0], constants, shape)
     _add(lowering, operator, index, packed, constants, {**geometry_of(operator, shape), **sizes}, shape.taps)
 
@@ -68,16 +64,37 @@ def fully_connected(lowering: Lowering, operator: Operator) -> None:
     weights = weights_of(lowering, operator, axis=0, rank=2)
     output = lowering.tensors[operator.outputs[0]]
     int8(lowering, operator, index, operator.outputs[0])
+    sizes = row_sizes_of(lowering, operator, source, output, weights)
+    constants = _requantization(lowering, operator, source, output, weights.astype("int64").sum(1))
+    packed = _c_layout.fully_connected(lowering.layout, weights, constants)
+    _add(lowering, operator, index, packed, constants, sizes, weights.shape[1])
+
+
+def check_groups(lowering: Lowering, operator: Operator, source: Tensor, weights: NDArray[Any]) -> None:
+    """Raise Unsupported for a convolution whose kernels see only some channels."""
+    if len(source.shape) != 4 or weights.shape[3] != source.shape[3]:
+        raise refuse(operator, lowering.tensors, "grouped convolutions are not built", "Export it without groups.")
+
+
+def depth_of(lowering: Lowering, operator: Operator, source: Tensor, output: Tensor, weights: NDArray[Any]) -> int:
+    """The depth multiplier of a depthwise convolution, whose shapes must give one."""
+    channels = source.shape[3] if len(source.shape) == 4 else 0
+    if not channels or weights.shape[0] != 1 or weights.shape[3] % channels or weights.shape[3] != output.shape[3]:
+        raise refuse(operator, lowering.tensors, f"weights {list(weights.shape)} for an input {list(source.shape)}")
+    return int(weights.shape[3]) // channels
+
+
+def row_sizes_of(
+    lowering: Lowering, operator: Operator, source: Tensor, output: Tensor, weights: NDArray[Any]
+) -> dict[str, str]:
+    """Sizes of a fully connected layer, as members in C."""
     if operator.options["weights_format"]:
         raise refuse(operator, lowering.tensors, "shuffled weights are not built")
     outputs, inputs = weights.shape
     rows = source.count // inputs
     if rows * inputs != source.count or rows * outputs != output.count:
         raise refuse(operator, lowering.tensors, f"{source.count} values do not make rows of {inputs}")
-    constants = _requantization(lowering, operator, source, output, weights.astype("int64").sum(1))
-    packed = _c_layout.fully_connected(lowering.layout, weights, constants)
-    sizes = {"rows": str(rows), "inputs": str(inputs), "outputs": str(outputs)}
-    _add(lowering, operator, index, packed, constants, sizes, inputs)
+    return {"rows": str(rows), "inputs": str(inputs), "outputs": str(outputs)}
 
 
 def _add(
