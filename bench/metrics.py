@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from edgekit.bench.paired import Pair, ratio
+from edgekit.bench import verification
+from edgekit.bench.paired import Estimate, Pair, paired_bootstrap, ratio
 from edgekit.errors import BadInput, UnknownName, need
 
-__all__ = ["METRICS", "Metric", "Score", "accuracy", "aggregate", "find", "wer"]
+__all__ = ["METRICS", "Metric", "Score", "accuracy", "aggregate", "difference", "find", "shown", "top5", "wer"]
 
 
 class Score(Protocol):
@@ -34,6 +35,9 @@ class Metric:
         better: which direction is an improvement.
         score: the function. `language` (an ISO 639-1 code) is a property of the data; metrics without text ignore it.
         aggregate: pairs -> value in `unit`; raises ZeroDivisionError where it is not defined.
+        difference: the candidate's pairs, the reference's, and the samples' names -> candidate minus reference with its
+            95 % interval, where a bootstrap over samples is not what tells it best (`paired_bootstrap` otherwise).
+        labelled: whether it means nothing against another model's answers in place of the truth.
     """
 
     name: str
@@ -41,6 +45,8 @@ class Metric:
     better: Literal["lower", "higher"]
     score: Score
     aggregate: Callable[[Sequence[Pair]], float] = ratio
+    difference: Callable[[Sequence[Pair], Sequence[Pair], Sequence[str]], Estimate] | None = None
+    labelled: bool = False
 
 
 def wer(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") -> list[Pair]:
@@ -74,16 +80,34 @@ def accuracy(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "
     """Accuracy (top-1): per sample, (1 if the output is the truth, else 0; 1).
 
     Args:
-        outputs, truths: labels, compared as they are.
+        outputs, truths: labels, compared as they are; of a ranking (a tuple or list, best first) the first.
 
     Raises:
-        BadInput: lengths differ, or a sample has no truth.
+        BadInput: lengths differ, a sample has no truth, or a ranking is empty.
     """
+    return _among_first(1, outputs, truths)
+
+
+def top5(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") -> list[Pair]:
+    """Top-5 accuracy: per sample, (1 if the truth is one of the first five labels, else 0; 1). See `accuracy`."""
+    return _among_first(5, outputs, truths)
+
+
+def _among_first(count: int, outputs: Sequence[Any], truths: Sequence[Any]) -> list[Pair]:
     if len(outputs) != len(truths):
         raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
-    if any(truth is None for truth in truths):
+    rankings, right = ([_ranking(value) for value in values] for values in (outputs, truths))
+    if any(truth[0] is None for truth in right):
         raise BadInput("a sample has no truth; accuracy needs one for each.")
-    return [(float(output == truth), 1.0) for output, truth in zip(outputs, truths, strict=True)]
+    return [(float(truth[0] in ranking[:count]), 1.0) for ranking, truth in zip(rankings, right, strict=True)]
+
+
+def _ranking(value: Any) -> Sequence[Any]:
+    if not isinstance(value, (tuple, list)):
+        return (value,)
+    if not value:
+        raise BadInput("a sample has no label at all: its ranking is empty.")
+    return value
 
 
 #: The registry. Everything that `Evaluation.metric` may name.
@@ -91,6 +115,9 @@ METRICS = {
     metric.name: metric
     for metric in (
         Metric(name="accuracy", unit="1", better="higher", score=accuracy),
+        Metric("eer", "1", "lower", verification.trials, verification.eer, verification.eer_by_speaker, labelled=True),
+        Metric("mindcf", "1", "lower", verification.trials, verification.min_dcf, labelled=True),
+        Metric(name="top-5", unit="1", better="higher", score=top5),
         Metric(name="wer", unit="1", better="lower", score=wer),
     )
 }
@@ -117,6 +144,24 @@ def aggregate(metric: Metric, pairs: Sequence[Pair]) -> float:
         return metric.aggregate(pairs)
     except ZeroDivisionError as exc:
         raise BadInput(f"{metric.name} is not defined: the samples have no weight.", hint="Check the truths.") from exc
+
+
+def difference(metric: Metric, candidate: Sequence[Pair], reference: Sequence[Pair], names: Sequence[str]) -> Estimate:
+    """Candidate minus reference on the same samples, in the metric's unit, with its 95 % interval.
+
+    Raises:
+        BadInput: lengths differ, or the samples have no weight.
+    """
+    if metric.difference is None:
+        return paired_bootstrap(candidate, reference, aggregate=metric.aggregate)
+    return metric.difference(candidate, reference, names)
+
+
+def shown(metric: Metric, value: float | None, form: str = "") -> str:
+    """A value of the metric for people: fractions in percent. `form`: ``"+"`` to show the sign of a difference."""
+    if value is None:
+        return "not measured"
+    return f"{value:{form}.2%}" if metric.unit == "1" else f"{value:{form}.4g} {metric.unit}"
 
 
 def _check(outputs: Sequence[Any], truths: Sequence[Any]) -> None:

@@ -14,6 +14,9 @@ from edgekit.models import _image
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+#: Labels of an answer's ranking that metrics see.
+_RANKED = 10
+
 
 class Classifier:
     """A picture, or uint8 RGB pixels, to a label.
@@ -50,12 +53,16 @@ class Classifier:
             raise BadInput(f"there is no option {min(unknown)!r}.", hint="There is: top.")
         pixels, notes = self._pixels(sample)
         scores = self.scores(pixels)
-        order = scores.argsort(kind="stable")[::-1][: max(1, int(options.get("top", 5)))]
-        listed = [{"label": self._labels[i], "class_index": int(i), "score": float(scores[i])} for i in order]
+        order = scores.argsort(kind="stable")[::-1]
+        listed = [
+            {"label": self._labels[i], "class_index": int(i), "score": float(scores[i])}
+            for i in order[: max(1, int(options.get("top", 5)))]
+        ]
         return Prediction(
             self._labels[int(order[0])],
             {"scores": listed, "ranking": [entry["class_index"] for entry in listed], "notes": notes},
             {"images": 1.0},
+            score=tuple(self._labels[i] for i in order[:_RANKED]),
         )
 
     def scores(self, pixels: NDArray[Any]) -> NDArray[Any]:

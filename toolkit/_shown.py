@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from edgekit._terminal import say, show_table
+from edgekit.bench import metrics
 from edgekit.core import Bundle
+from edgekit.manifest import Verdict
+from edgekit.speed import slower
 
 
 def summary(bundle: Bundle) -> dict[str, Any]:
@@ -38,9 +41,36 @@ def show_bundle(bundle: Bundle) -> None:
             say(_memory(part.name, part.census))
     for attempt in manifest.attempts[:-1]:
         say(f"{attempt.recipe.exporter} {attempt.recipe.precision} {attempt.outcome}", "yellow")
+    for part in manifest.parts:
+        if part.census.get("speed"):
+            _show_speed(part.name, manifest.recipe.precision, part.census["speed"])
     say(f"accuracy: {manifest.gate.verdict} ({manifest.gate.reason})")
+    for line in others(manifest.gate):
+        say(line)
+    if "operating_point" in manifest.facts:
+        point = manifest.facts["operating_point"]
+        say("operating point: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in point.items()))
     say(f"golden input says: {manifest.golden.output}")
     say(f"next: edgekit run {bundle.path} FILE, or edgekit bench {bundle.path}")
+
+
+def _show_speed(part: str, precision: str, found: dict[str, Any]) -> None:
+    """What a call takes beside its fp32 form on this machine; loud where quantization made it slower."""
+    times = f"{found['ratio']:.2f} times fp32 ({found['low']:.2f} to {found['high']:.2f})"
+    took = f"{found['this'] * 1e3:.3g} ms a call, {times}"
+    if slower(found):
+        say(f"{part}: {precision} IS SLOWER than fp32 on this machine: {took}, 1 thread", "bold red")
+    else:
+        say(f"{part}: {took}, 1 thread, this machine")
+
+
+def others(gate: Verdict) -> list[str]:
+    """Metrics that decided nothing."""
+    lines = []
+    for name, score in gate.others.items():
+        value, reference = (metrics.shown(metrics.find(name), number) for number in (score.value, score.reference))
+        lines.append(f"  {name}: {value} (fp32: {reference})")
+    return lines
 
 
 def _memory(name: str, census: dict[str, Any]) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edgekit._shown import away, show_bundle, summary
+from edgekit._shown import away, others, show_bundle, summary
 from edgekit._terminal import console, say, show_table, working
 from edgekit.core import Model, Prediction, Predictor, Report, Target
 from edgekit.errors import BadInput, EdgekitError, Regression, Unsupported
@@ -94,9 +95,11 @@ def fit_(arguments: argparse.Namespace) -> int:
 
 
 def export_(arguments: argparse.Namespace) -> None:
+    from edgekit.cli import option
     from edgekit.fitting import target_of_board
     from edgekit.pipeline import export
 
+    alarms = arguments.false_alarms_per_hour
     with working() as progress:
         bundle = export(
             arguments.model,
@@ -109,6 +112,8 @@ def export_(arguments: argparse.Namespace) -> None:
             out=arguments.out,
             offline=arguments.offline,
             fallback=not arguments.no_fallback,
+            options=dict(option(text) for text in arguments.option),
+            operating={} if alarms is None else {"false_alarms_per_hour": alarms},
             board=arguments.board,
             flash=arguments.flash,
             ram=arguments.ram,
@@ -135,6 +140,8 @@ def verify_(arguments: argparse.Namespace) -> None:
     say(f"{arguments.bundle}: hashes, structure and golden output are as the manifest says", "green")
     show_table("", ["part", "away from fp32, chained"], [[name, away(e)] for name, e in proof["parity"].items()])
     say(f"accuracy: {gate.verdict} ({gate.reason})")
+    for line in others(gate):
+        say(line)
     if proof["device"]:
         say("on the device: " + ", ".join(f"{name} {value}" for name, value in proof["device"].items()))
 
@@ -146,6 +153,9 @@ def run_(arguments: argparse.Namespace) -> int:
 
     options = dict(option(text) for text in arguments.option)
     predictor = load(arguments.bundle, arguments.threads)
+    together = getattr(predictor, "together", None)
+    if together is not None and len(arguments.inputs) > 1:
+        return _run_together(together, arguments, options)
     answers: list[dict[str, Any]] = []
     code = 0
     for sample in arguments.inputs:
@@ -162,6 +172,16 @@ def run_(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show_json(answers)
     return code
+
+
+def _run_together(together: Callable[..., Prediction], arguments: argparse.Namespace, options: dict[str, Any]) -> int:
+    """Inputs that are compared with one another have one answer."""
+    prediction = together(arguments.inputs, **options)
+    if arguments.json:
+        show_json({"inputs": arguments.inputs, **asdict(prediction)})
+    else:
+        _show_prediction(", ".join(arguments.inputs), asdict(prediction), False)
+    return 0
 
 
 def _predicted(predictor: Predictor, sample: str, options: dict[str, Any]) -> Prediction:

@@ -17,6 +17,7 @@ from typing import Any
 from edgekit._files import hash_file
 from edgekit.core import Bundle, Exporter, Model, Predictor, Runner
 from edgekit.errors import BadInput, UnknownName, boundary
+from edgekit.fitting import serving
 from edgekit.manifest import NAME, File, Manifest, decode
 from edgekit.registry import find
 
@@ -127,10 +128,8 @@ def makers(bundle: Bundle) -> tuple[Model, Exporter]:
     Raises:
         UnknownName: one of them is not installed here.
     """
-    return (
-        _maker(bundle, "models", bundle.manifest.model.name),
-        _maker(bundle, "exporters", bundle.manifest.recipe.exporter),
-    )
+    exporter: Exporter = _maker(bundle, "exporters", bundle.manifest.recipe.exporter)
+    return serving(_maker(bundle, "models", bundle.manifest.model.name), exporter.name), exporter
 
 
 def _maker(bundle: Bundle, room: str, name: str) -> Any:

@@ -96,6 +96,12 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--out", metavar="DIR", help="the bundle's folder (default: MODEL-TARGET-PRECISION)")
     one.add_argument("--offline", action="store_true", help="use only what is cached")
     one.add_argument("--no-fallback", action="store_true", help="fail where the gate refuses the recipe")
+    one.add_argument(
+        "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="of the recipe: weights=per-tensor"
+    )
+    one.add_argument(
+        "--false-alarms-per-hour", type=float, metavar="N", help="choose a detector's threshold for this, on --data"
+    )
     budgets(one)
 
     one = verb("verify", "prove a bundle again: hashes, structure, parity, and accuracy on --data")

@@ -127,10 +127,11 @@ class Part:
         inputs, outputs: the graph's contract; an exporter must keep the names, dtypes and dynamic axes.
         axes: the dynamic axes of the inputs by name. Names that occur in outputs only need no entry.
         build: checkpoint -> the reference: a ``torch.nn.Module`` in fp32 for network exporters, or a `Runner` where
-            there is no such module (a ready .tflite, a frontend in integers); None for a part that has no reference.
+            there is no such module (a ready .tflite, a frontend in integers); None where the exporter's own runtime
+            computes it (a language model in half precision).
         quantize: False for parts that must stay in float whatever the precision (a log-mel frontend).
         kind: what computes it: ``"network"``, or a frontend that exporters may have code of their own for
-            (``"mfcc"``, ``"micro-frontend"``), with its `settings`.
+            (``"mfcc"``, ``"micro-frontend"``), with its `settings`; or a ``"language-model"``.
     """
 
     name: str
@@ -170,12 +171,14 @@ class Evaluation:
         worst: the absolute bar: the metric must not be worse than this (for WER: at most).
         drop: the largest allowed loss against fp32 on the same samples, in the metric's own unit.
         minimum: fewer samples than this make the verdict "undecided".
+        also: metrics that are told beside it and decide nothing.
     """
 
     metric: str
     worst: float
     drop: float
     minimum: int
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -203,6 +206,16 @@ class Model:
             (exporter ``c``) they mean flash and RAM.
         exporters: the only exporters that can hold its parts, where not every one can (a ready .tflite); else empty.
         calibration: how many samples of a calibration folder are used, evenly spaced through it; 0: its first 8.
+        variants: exporter -> the declaration that is used instead of this one for it, of the same name and task: where
+            one format takes a ready network and another makes its own of float weights.
+        operate: (`Prediction.score` of the accepted bundle for every sample of ``--data``, the truths, what the user
+            asked for) -> facts of the operating point (a threshold, and what it was found to cost), which the bundle
+            keeps under ``operating_point`` for its pipeline; raises BadInput for data that cannot tell. None: the model
+            has no threshold.
+        terms: name of the terms of use that the user must accept before the weights are fetched ("" where there are none);
+            the licence text tells them.
+        hub: address of the weights on a hub (``hf://OWNER/REPO``), used where no source is pinned; what it gives is
+            noted as not pinned.
     """
 
     name: str
@@ -224,6 +237,10 @@ class Model:
     ladder: tuple[Recipe, ...] = ()
     exporters: tuple[str, ...] = ()
     calibration: int = 0
+    variants: Mapping[str, Model] = field(default_factory=dict)
+    operate: Callable[[Sequence[Any], Sequence[Any], Mapping[str, Any]], Mapping[str, Any]] | None = None
+    hub: str = ""
+    terms: str = ""
 
 
 @dataclass(frozen=True)
@@ -303,12 +320,20 @@ class Prediction:
         details: JSON-able facts about it (language, segments, fallbacks taken, warnings).
         units: amounts of work done, for rates: ``{"audio_seconds": 5.1, "tokens": 23}``.
         marks: seconds from the call to events inside it: ``{"first_token": 0.08}``.
+        score: what metrics and `Model.operate` see in place of `output`, where the answer itself tells too little (a
+            ranking, a similarity).
     """
 
     output: Any
     details: Mapping[str, Any] = field(default_factory=dict)
     units: Mapping[str, float] = field(default_factory=dict)
     marks: Mapping[str, float] = field(default_factory=dict)
+    score: Any = None
+
+    @property
+    def scored(self) -> Any:
+        """What a metric compares with the truth."""
+        return self.output if self.score is None else self.score
 
 
 class Predictor(Protocol):
@@ -316,6 +341,9 @@ class Predictor(Protocol):
 
     `predict` takes the option ``progress``, called with (done, total) in any unit while a long sample is worked on; the
     other options are the pipeline's own.
+
+    One whose inputs say something only side by side (two voices) also has ``together(samples, **options)``, which gives
+    one Prediction for all of them.
     """
 
     def predict(self, sample: Any, **options: Any) -> Prediction: ...
@@ -341,6 +369,9 @@ class Exporter(Protocol):
 
     One whose files are source code, which `load` or a target's device compiles and runs, also has ``check(model,
     bundle)``: it raises BadInput unless all code in the bundle folder is what it would generate itself.
+
+    One that takes parts without a `Part.build` has ``reference(model, checkpoint, work, progress)``, which gives a `Runner`
+    of the reference for each of them, by name.
     """
 
     name: str

@@ -10,7 +10,7 @@ from edgekit.errors import BadInput, OverBudget, UnknownName, Unsupported
 from edgekit.registry import find, names
 from edgekit.report import figure
 
-__all__ = ["budgeted", "check", "check_size", "excess", "fit", "recipe_for", "target_of_board"]
+__all__ = ["budgeted", "check", "check_size", "excess", "fit", "recipe_for", "serving", "target_of_board"]
 
 
 def target_of_board(board: str) -> str:
@@ -60,13 +60,15 @@ def recipe_for(model: Model, target: Target, precision: str | None = None, expor
         raise Unsupported(
             f"{target.name} has no recipe for {model.task}.", hint=f"It has: {', '.join(target.recipes)}."
         )
-    if default.exporter not in (model.exporters or (default.exporter,)) and exporter is None:
-        default = Recipe(model.exporters[0], find("exporters", model.exporters[0]).precisions[0])
+    possible = (*model.exporters, *model.variants) if model.exporters else ()
+    if default.exporter not in (possible or (default.exporter,)) and exporter is None:
+        precisions = find("exporters", possible[0]).precisions
+        default = Recipe(possible[0], default.precision if default.precision in precisions else precisions[0])
     chosen = find("exporters", exporter or default.exporter)
-    if model.exporters and chosen.name not in model.exporters:
+    if possible and chosen.name not in possible:
         raise Unsupported(
-            f"{model.name} comes as a ready network that the {chosen.name} exporter cannot take.",
-            hint=f"It can be exported by: {', '.join(model.exporters)}.",
+            f"the {chosen.name} exporter cannot take the network of {model.name}.",
+            hint=f"It can be exported by: {', '.join(possible)}.",
         )
     same = chosen.name == default.exporter
     recipe = Recipe(chosen.name, precision or (default.precision if same else chosen.precisions[0]))
@@ -80,6 +82,11 @@ def recipe_for(model: Model, target: Target, precision: str | None = None, expor
     # Firmware is planned by its exporter, which must know what there is to plan with.
     budgets = {} if target.flash is None else {"flash": target.flash, "ram": target.ram}
     return replace(recipe, options={**recipe.options, **budgets})
+
+
+def serving(model: Model, exporter: str) -> Model:
+    """The declaration of `model` that `exporter` works from (see `Model.variants`)."""
+    return model.variants.get(exporter, model)
 
 
 def fit(
@@ -105,6 +112,7 @@ def fit(
     if declared.task in goal.refuses:
         return Fit(declared.name, goal.name, None, "refused", goal.refuses[declared.task])
     recipe = recipe_for(declared, goal, precision, exporter)
+    declared = serving(declared, recipe.exporter)
     size, ram = declared.size(recipe), declared.memory(recipe)
     reasons = excess(declared, goal, recipe)
     if not reasons:
@@ -158,7 +166,7 @@ def _nearest(model: Model, target: Target) -> str:
     relatives = [other for other in relatives if other.family == model.family and other.parameters <= model.parameters]
     options = [
         (other.name == model.name, other.size(recipe), f"{other.name} --precision {recipe.precision}")
-        for other in relatives
+        for other in (serving(relative, exporter.name) for relative in relatives)
         for recipe in (Recipe(exporter.name, precision) for precision in exporter.precisions)
         if not excess(other, target, recipe)
     ]

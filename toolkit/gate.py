@@ -12,27 +12,40 @@ from typing import Any, Literal
 
 from edgekit.bench import metrics
 from edgekit.bench.metrics import Metric
-from edgekit.bench.paired import Estimate, paired_bootstrap
+from edgekit.bench.paired import Estimate
 from edgekit.core import Evaluation, Predictor, Sample
 from edgekit.errors import BadInput
-from edgekit.manifest import Verdict
+from edgekit.manifest import Score, Verdict
 
 
 def judge(
-    evaluation: Evaluation, outputs: Sequence[Any], reference: Sequence[Any], truths: Sequence[Any], data: str
+    evaluation: Evaluation,
+    outputs: Sequence[Any],
+    reference: Sequence[Any],
+    truths: Sequence[Any],
+    data: str,
+    names: Sequence[str] = (),
 ) -> Verdict:
     """The verdict on a candidate's `outputs`, given the fp32 `reference`'s outputs for the same samples.
 
     Args:
         truths: the right answers. Where any is None, both are scored against the reference's outputs instead: the loss
             is then an upper bound, and as the absolute bar cannot be judged, the verdict is never a pass.
-        data: what the samples were, for the record.
+        data: what the samples were, for the record. names: of the samples, for metrics that draw them by speaker.
+
+    Raises:
+        BadInput: samples or right answers that the metric cannot do without are absent.
     """
     metric = metrics.find(evaluation.metric)
     known = all(truth is not None for truth in truths)
+    if metric.labelled and not known:
+        raise BadInput(
+            f"{data or 'the data'} has samples without a right answer; {metric.name} needs one for each.",
+            hint="See docs/data.md for the layout.",
+        )
     against = truths if known else reference
     candidate, base = metric.score(outputs, against), metric.score(reference, against)
-    drop = paired_bootstrap(candidate, base, aggregate=metric.aggregate)
+    drop = metrics.difference(metric, candidate, base, names or [str(i) for i in range(len(truths))])
     if metric.better == "higher":  # a loss is a loss whichever way the metric counts
         drop = Estimate(-drop.value, -drop.high, -drop.low)
     absolute = metrics.aggregate(metric, candidate) if known else None
@@ -48,17 +61,23 @@ def judge(
         low=drop.low,
         high=drop.high,
         data=data,
+        others={name: _score(metrics.find(name), outputs, reference, truths) for name in evaluation.also if known},
     )
+
+
+def _score(metric: Metric, outputs: Sequence[Any], reference: Sequence[Any], truths: Sequence[Any]) -> Score:
+    value, base = (metrics.aggregate(metric, metric.score(given, truths)) for given in (outputs, reference))
+    return Score(value=value, reference=base)
 
 
 def _decide(
     evaluation: Evaluation, metric: Metric, samples: int, absolute: float | None, drop: Estimate
 ) -> tuple[Literal["pass", "fail", "undecided"], str]:
-    loss = f"loses {drop.value:+.2%} against fp32 (95 % interval {drop.low:+.2%} to {drop.high:+.2%})"
-    allowed = f"{evaluation.drop:.2%}"
-    bar = f"the bar of {evaluation.worst:.1%}"
+    lost, low, high = (metrics.shown(metric, value, "+") for value in drop)
+    loss = f"loses {lost} against fp32 (95 % interval {low} to {high})"
+    allowed, bar = metrics.shown(metric, evaluation.drop), f"the bar of {metrics.shown(metric, evaluation.worst)}"
     if absolute is not None and not _reaches(evaluation, metric, absolute):
-        return "fail", f"{evaluation.metric} {absolute:.1%} is worse than {bar}"
+        return "fail", f"{evaluation.metric} {metrics.shown(metric, absolute)} is worse than {bar}"
     if drop.low > evaluation.drop or (drop.value > evaluation.drop and drop.low > 0):
         return "fail", f"{loss}: more than the {allowed} allowed"
     if samples < evaluation.minimum:
@@ -76,7 +95,7 @@ def _reaches(evaluation: Evaluation, metric: Metric, value: float) -> bool:
 
 
 def answers(predictor: Predictor, samples: Sequence[Sample], progress: Callable[[int, int], None]) -> list[Any]:
-    """The predictor's output for every sample.
+    """What the predictor says of every sample (`Prediction.scored`).
 
     Raises:
         BadInput: a sample cannot be used; the message names it.
@@ -85,7 +104,7 @@ def answers(predictor: Predictor, samples: Sequence[Sample], progress: Callable[
     for i, sample in enumerate(samples):
         progress(i, len(samples))
         try:
-            out.append(predictor.predict(sample.input).output)
+            out.append(predictor.predict(sample.input).scored)
         except BadInput as exc:
             raise BadInput(f"sample {sample.name or i}: {exc.message}", hint=exc.hint) from exc
     progress(len(samples), len(samples))

@@ -5,17 +5,31 @@ from __future__ import annotations
 import shutil
 import urllib.parse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 import edgekit
-from edgekit import fitting, golden, sbom
+from edgekit import fitting, golden, sbom, speed, texts
 from edgekit.bench import host
 from edgekit.bundle import inventory, usable_processors
-from edgekit.core import Artifact, Checkpoint, Model, Progress, Recipe, Sample, Source, Target, TensorSpec
+from edgekit.core import (
+    Artifact,
+    Checkpoint,
+    Exporter,
+    Feeds,
+    Model,
+    Predictor,
+    Progress,
+    Recipe,
+    Runner,
+    Sample,
+    Source,
+    Target,
+    TensorSpec,
+)
 from edgekit.errors import BadInput, ExportFailed, GateFailed, ParityFailed
 from edgekit.gate import answers, judge, not_measured
 from edgekit.manifest import (
@@ -60,6 +74,7 @@ class Job:
     data: str
     offline: bool
     fallback: bool
+    operating: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,11 +85,12 @@ class _Reference:
     golden: Mapping[str, NDArray[Any]]
     output: str
     answers: Sequence[Any]
+    calibration: Mapping[str, Sequence[Feeds]]
 
 
 @dataclass(frozen=True)
 class _Accepted:
-    """The recipe that was taken, what it wrote, and what was found out about it."""
+    """The recipe that was taken, what it wrote, and what was found out about it. `facts` hold its operating point."""
 
     recipe: Recipe
     artifacts: Sequence[Artifact]
@@ -82,6 +98,7 @@ class _Accepted:
     specs: Mapping[str, tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]]
     output: str
     verdict: Verdict
+    facts: Mapping[str, Any]
 
 
 def make(
@@ -96,7 +113,7 @@ def make(
     _assets(job.model, beside, stage, job.offline, tell)
     facts = job.model.prepare(checkpoint, stage)
     golden_input = golden.write_input(job.model, stage)
-    reference = _trace(job, checkpoint, facts, golden_input, stage, tell)
+    reference = _trace(job, checkpoint, facts, golden_input, stage, work, tell)
     attempts: list[Attempt] = []
     accepted = _climb(job, checkpoint, facts, reference, golden_input, stage, work, attempts, tell)
     tell("writing the bundle", 0, 0)
@@ -113,7 +130,7 @@ def make(
         target=_target_facts(job.target),
         recipe=_recipe_facts(accepted.recipe),
         parts=[_part_facts(artifact, accepted) for artifact in accepted.artifacts],
-        facts=dict(facts),
+        facts=dict(accepted.facts),
         golden=Golden(
             input=golden_input,
             reference=golden_reference,
@@ -164,29 +181,61 @@ def _assets(model: Model, folder: Path, stage: Path, offline: bool, tell: Progre
 
 
 def _trace(
-    job: Job, checkpoint: Checkpoint, facts: Mapping[str, Any], golden_input: str, stage: Path, tell: Progress
+    job: Job,
+    checkpoint: Checkpoint,
+    facts: Mapping[str, Any],
+    golden_input: str,
+    stage: Path,
+    work: Path,
+    tell: Progress,
 ) -> _Reference:
-    """Run the fp32 reference on the golden input, the calibration samples and the data."""
+    """Run the reference on the golden input, the calibration samples and the data."""
     tell("running the fp32 reference", 0, 0)
-    recorders: dict[str, Recorder] = {}
-    for part in job.model.parts:
-        if part.build is None:
-            raise ExportFailed(f"{job.model.name}: the part {part.name!r} has no reference to compare with.")
-        recorders[part.name] = Recorder(reference_of(part, part.build(checkpoint)))
+    recorders = {name: Recorder(runner) for name, runner in _references(job, checkpoint, work, tell).items()}
     predictor = job.model.pipeline(recorders, stage, facts)
-    output = str(predictor.predict(str(stage / golden_input)).output)
+    output = golden.answer(predictor, stage / golden_input)
     for name, recorder in recorders.items():
         if not recorder.calls:
             raise ExportFailed(
                 f"{job.model.name}: the golden input never reaches the part {name!r}; it proves nothing."
             )
     of_golden = golden.reference_of(recorders)
-    for sample in _calibrating(job):
-        predictor.predict(sample.input)
+    calibration = _calibration(job, predictor, recorders)
     for recorder in recorders.values():
         recorder.close()
-    reference = answers(predictor, job.samples, lambda i, n: tell("measuring the fp32 reference", i, n))
-    return _Reference(recorders, of_golden, output, reference)
+    reference = _scores(job, predictor, work, "measuring the reference", tell, reference=True)
+    return _Reference(recorders, of_golden, output, reference, calibration)
+
+
+def _references(job: Job, checkpoint: Checkpoint, work: Path, tell: Progress) -> dict[str, Runner]:
+    """What every part is compared with. Raises ExportFailed where nothing can compute it."""
+    exporter: Any = find("exporters", job.recipe.exporter)
+    own: Mapping[str, Runner] = {}
+    if any(part.build is None for part in job.model.parts) and hasattr(exporter, "reference"):
+        own = exporter.reference(job.model, checkpoint, work, tell)
+    found = {}
+    for part in job.model.parts:
+        if part.build is None and part.name not in own:
+            raise ExportFailed(f"{job.model.name}: the part {part.name!r} has no reference to compare with.")
+        found[part.name] = own[part.name] if part.build is None else reference_of(part, part.build(checkpoint))
+    return found
+
+
+def _calibration(
+    job: Job, predictor: Predictor, recorders: Mapping[str, Recorder]
+) -> Mapping[str, Sequence[Feeds]]:
+    """What every part was called with: on the golden input, and on the calibration samples.
+
+    Texts need not be run, and their logits could not be held: tokens are all that an importance matrix is made of.
+    """
+    if texts.applies(job.model):
+        return {
+            name: [*(feeds for feeds, _ in recorder.calls), *texts.feeds(predictor, _calibrating(job))]
+            for name, recorder in recorders.items()
+        }
+    for sample in _calibrating(job):
+        predictor.predict(sample.input)
+    return {name: [feeds for feeds, _ in recorder.calls] for name, recorder in recorders.items()}
 
 
 def _calibrating(job: Job) -> Sequence[Sample]:
@@ -254,8 +303,7 @@ def _attempt(
         ParityFailed: a part is further from the reference than the precision explains. GateFailed: it is less accurate.
     """
     exporter = find("exporters", recipe.exporter)
-    calibration = {name: [feeds for feeds, _ in recorder.calls] for name, recorder in reference.recorders.items()}
-    artifacts = exporter.export(job.model, checkpoint, recipe, calibration, stage, work, tell)
+    artifacts = exporter.export(job.model, checkpoint, recipe, reference.calibration, stage, work, tell)
     runners = {artifact.part: exporter.load(stage / artifact.file, usable_processors()) for artifact in artifacts}
     parity = {}
     for part, runner in runners.items():
@@ -270,20 +318,70 @@ def _attempt(
     specs = {part: (runner.inputs, runner.outputs) for part, runner in runners.items()}
     recorders = {part: Recorder(runner, keep=2) for part, runner in runners.items()}
     predictor = job.model.pipeline(recorders, stage, facts)
-    output = str(predictor.predict(str(stage / golden_input)).output)
+    output = golden.answer(predictor, stage / golden_input)
     golden.compare(recorders, reference.golden, recipe.precision)  # as `verify` will
     for recorder in recorders.values():
         recorder.close()
-    verdict = not_measured("no --data was given" if job.model.evaluation else f"{job.model.name} declares no metric")
-    if job.samples and job.model.evaluation:
-        outputs = answers(predictor, job.samples, lambda i, n: tell(f"measuring {recipe.precision}", i, n))
-        truths = [sample.truth for sample in job.samples]
-        verdict = judge(job.model.evaluation, outputs, reference.answers, truths, job.data)
-        if verdict.verdict == "fail":
-            raise GateFailed(
-                f"{job.model.name} in {_spoken(recipe)}: {verdict.reason}.", hint="Try another --precision."
-            )
-    return _Accepted(recipe, artifacts, parity, specs, output, verdict)
+    scores = _scores(job, predictor, work, f"measuring {recipe.precision}", tell)
+    verdict = _judged(job, scores, reference, recipe)
+    facts = _operated(job, scores, facts)
+    if "operating_point" in facts:  # another threshold, perhaps another answer
+        output = golden.answer(job.model.pipeline(runners, stage, facts), stage / golden_input)
+    artifacts = [_timed(exporter, artifact, stage, work, recipe, reference.calibration, tell) for artifact in artifacts]
+    return _Accepted(recipe, artifacts, parity, specs, output, verdict, facts)
+
+
+def _scores(
+    job: Job, predictor: Predictor, work: Path, what: str, tell: Progress, *, reference: bool = False
+) -> Sequence[Any]:
+    """What the candidate (or the reference) says of every sample of the data; empty where nobody asks."""
+    if job.model.evaluation is None and job.model.operate is None:
+        return []
+    if texts.applies(job.model):
+        return texts.scores(predictor, job.samples, work, tell, what, reference=reference)
+    return answers(predictor, job.samples, lambda i, n: tell(what, i, n))
+
+
+def _judged(job: Job, scores: Sequence[Any], reference: _Reference, recipe: Recipe) -> Verdict:
+    """The gate's verdict. Raises GateFailed where it is a refusal."""
+    if job.model.evaluation is None:
+        return not_measured(f"{job.model.name} declares no metric")
+    if not job.samples:
+        return not_measured("no --data was given")
+    truths, names = [sample.truth for sample in job.samples], [sample.name for sample in job.samples]
+    if texts.applies(job.model):
+        verdict = texts.judge(job.model.evaluation, scores, reference.answers, job.data)
+    else:
+        verdict = judge(job.model.evaluation, scores, reference.answers, truths, job.data, names)
+    if verdict.verdict == "fail":
+        raise GateFailed(f"{job.model.name} in {_spoken(recipe)}: {verdict.reason}.", hint="Try another --precision.")
+    return verdict
+
+
+def _operated(job: Job, scores: Sequence[Any], facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`facts` with the operating point that the candidate's own scores give, where there is data to tell it by."""
+    truths = [sample.truth for sample in job.samples]
+    if job.model.operate is None or not truths or any(truth is None for truth in truths):
+        return facts
+    found = dict(job.model.operate(scores, truths, job.operating))
+    return {**facts, "operating_point": {**found, "data": job.data, "samples": len(truths)}}
+
+
+def _timed(
+    exporter: Exporter,
+    artifact: Artifact,
+    stage: Path,
+    work: Path,
+    recipe: Recipe,
+    calibration: Mapping[str, Sequence[Feeds]],
+    tell: Progress,
+) -> Artifact:
+    """The artefact, with what a call of it takes beside its fp32 form on this machine."""
+    if recipe.precision in ("fp32", "fp16"):
+        return artifact
+    tell(f"comparing {artifact.part} with its fp32 form", 0, 0)
+    found = speed.against_fp32(exporter, artifact, stage, work, calibration[artifact.part])
+    return replace(artifact, census={**artifact.census, "speed": found}) if found else artifact
 
 
 def _spoken(recipe: Recipe) -> str:

@@ -17,7 +17,7 @@ from edgekit._files import is_inside
 from edgekit.errors import BadInput
 
 #: Raised with every change that an older reader would misunderstand.
-SCHEMA = 1
+SCHEMA = 2
 NAME = "manifest.json"
 
 
@@ -86,8 +86,18 @@ class Golden(_Strict, frozen=True):
     reference_output: str
 
 
+class Score(_Strict, frozen=True):
+    """A metric's value, and that of the fp32 reference on the same samples (None: not measured)."""
+
+    value: float
+    reference: float | None = None
+
+
 class Verdict(_Strict, frozen=True):
-    """What the gate found. Values are in the metric's unit; `low` and `high` bound the drop (95 %)."""
+    """What the gate found. Values are in the metric's unit; `low` and `high` bound the drop (95 %).
+
+    `others` are metrics that were measured beside it and decided nothing.
+    """
 
     verdict: Literal["pass", "fail", "undecided", "not measured"]
     reason: str
@@ -99,6 +109,7 @@ class Verdict(_Strict, frozen=True):
     low: float | None = None
     high: float | None = None
     data: str = ""
+    others: dict[str, Score] = {}
 
 
 class Attempt(_Strict, frozen=True):
@@ -155,7 +166,9 @@ def decode(data: bytes) -> Manifest:
     except (msgspec.ValidationError, ValueError, RecursionError) as exc:
         raise BadInput(f"the manifest does not have the form of schema {SCHEMA}: {exc}.", hint=_AGAIN) from exc
     if manifest.schema != SCHEMA:
-        raise BadInput(f"the bundle has manifest schema {manifest.schema}, which no edgekit ever wrote.", hint=_AGAIN)
+        raise BadInput(
+            f"the bundle has manifest schema {manifest.schema}; this edgekit reads only {SCHEMA}.", hint=_AGAIN
+        )
     for name in _named_files(manifest):
         if not is_inside(name):
             raise BadInput(

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from edgekit import fitting, golden
+from edgekit.bench import metrics
 from edgekit.bundle import load, makers, open_bundle, replaceable, staged, usable_processors
 from edgekit.checkpoint import read_checkpoint
 from edgekit.core import Bundle, Model, Progress, Source, Target
-from edgekit.errors import BadInput, GateFailed, MissingExtra, UnknownName, boundary, need
+from edgekit.errors import BadInput, FetchFailed, GateFailed, MissingExtra, UnknownName, Unsupported, boundary, need
 from edgekit.gate import answers, judge, not_measured
 from edgekit.making import Job, make
 from edgekit.manifest import Verdict
@@ -38,6 +40,8 @@ def export(
     out: str | Path | None = None,
     offline: bool = False,
     fallback: bool = True,
+    options: Mapping[str, Any] | None = None,
+    operating: Mapping[str, Any] | None = None,
     board: str | None = None,
     flash: int | None = None,
     ram: int | None = None,
@@ -53,6 +57,8 @@ def export(
         out: folder of the bundle; MODEL-TARGET-PRECISION in the current folder if None. An earlier bundle is replaced
             only by a finished one.
         fallback: when a recipe fails parity or gate, try the next on the model's ladder.
+        options: of the recipe, as its exporter has them (``{"weights": "per-tensor"}``), over the default's.
+        operating: what the threshold is chosen for on `data` (``{"false_alarms_per_hour": 0.5}``).
         board, flash, ram: a microcontroller's budgets (bytes) in place of the target's own.
 
     Returns:
@@ -64,7 +70,7 @@ def export(
     """
     tell: Progress = progress or (lambda what, done, total: None)
     goal = fitting.budgeted(find("targets", target), board, flash, ram)
-    job = _plan(model, goal, precision, exporter, calibration, data, offline, fallback)
+    job = _plan(model, goal, precision, exporter, calibration, data, offline, fallback, options or {}, operating or {})
     place = Path(out).expanduser() if out else Path(f"{job.model.name}-{job.target.name}-{job.recipe.precision}")
     replaceable(place)
     with boundary():
@@ -135,16 +141,23 @@ def _absolute(bundle: Bundle, data: Path, tell: Progress) -> Verdict:
     if any(sample.truth is None for sample in samples):
         return not_measured(f"{data.name} has no right answers to compare with")
     outputs = answers(load(bundle.path, hashes=False), samples, lambda i, n: tell("measuring accuracy", i, n))
-    truths = [sample.truth for sample in samples]
-    verdict = judge(model.evaluation, outputs, outputs, truths, data.name)
+    truths, names = [sample.truth for sample in samples], [sample.name for sample in samples]
+    verdict = judge(model.evaluation, outputs, outputs, truths, data.name, names)
     if verdict.verdict == "fail":
         return verdict
-    reason = (
-        f"{verdict.metric} {verdict.value:.2%}, bar {model.evaluation.worst:.1%}; loss against fp32 not measured here"
-    )
+    metric = metrics.find(verdict.metric)
+    value, worst = (metrics.shown(metric, number) for number in (verdict.value, model.evaluation.worst))
+    reason = f"{verdict.metric} {value}, bar {worst}; loss against fp32 not measured here"
     few = verdict.samples < model.evaluation.minimum
     return msgspec.structs.replace(
-        verdict, verdict="undecided" if few else "pass", reason=reason, reference=None, drop=None, low=None, high=None
+        verdict,
+        verdict="undecided" if few else "pass",
+        reason=reason,
+        reference=None,
+        drop=None,
+        low=None,
+        high=None,
+        others={name: msgspec.structs.replace(score, reference=None) for name, score in verdict.others.items()},
     )
 
 
@@ -157,14 +170,28 @@ def _plan(
     data: str | Path | None,
     offline: bool,
     fallback: bool,
+    options: Mapping[str, Any],
+    operating: Mapping[str, Any],
 ) -> Job:
     """Resolve every name and open every folder before anything long begins."""
     declared: Model = find("models", model)
     recipe = fitting.recipe_for(declared, goal, precision, exporter)
+    recipe = replace(recipe, options={**recipe.options, **options})
+    declared = fitting.serving(declared, recipe.exporter)
     fitting.check(declared, goal, recipe)
+    _check_operating(declared, operating, data)
     samples = declared.samples(_folder(data, "data")) if data else []
     calibrated = declared.samples(_folder(calibration, "calibration")) if calibration else []
-    return Job(declared, goal, recipe, calibrated, samples, Path(data).name if data else "", offline, fallback)
+    name = Path(data).name if data else ""
+    return Job(declared, goal, recipe, calibrated, samples, name, offline, fallback, operating)
+
+
+def _check_operating(model: Model, operating: Mapping[str, Any], data: str | Path | None) -> None:
+    """Raises Unsupported for a model without a threshold, BadInput where there is nothing to choose one by."""
+    if operating and model.operate is None:
+        raise Unsupported(f"{model.name} has no threshold that could be chosen.")
+    if operating and data is None:
+        raise BadInput("a threshold is chosen on real samples, and none were given.", hint="Add --data DIR.")
 
 
 def _need_tools(job: Job) -> None:
@@ -186,7 +213,9 @@ def _folder(path: str | Path, option: str) -> Path:
 
 def _weights(model: Model, weights: str | None, offline: bool, tell: Progress) -> tuple[Path, Source | None]:
     """The folder or file of the weights, and the source it came from (None for a local path of the user's)."""
-    if weights is None:
+    if weights is None and model.sources:
         return fetch(model.sources, offline=offline, progress=tell)
-    chosen = user_source(weights, offline=offline)
+    if weights is None and not model.hub:
+        raise FetchFailed(f"no source of weights is known for {model.name}.", hint="Give yours: --weights PATH")
+    chosen = user_source(weights or model.hub, offline=offline)
     return (chosen, None) if isinstance(chosen, Path) else fetch([chosen], offline=offline, progress=tell)

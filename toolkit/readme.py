@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgekit.manifest import Manifest, Tensor
+from edgekit.speed import slower
 
 
 def render(manifest: Manifest) -> str:
@@ -15,6 +16,12 @@ def render(manifest: Manifest) -> str:
         f"Weights: {manifest.licences['weights']} (licences/weights.txt).",
         f"Accuracy: {gate.verdict}, {gate.reason}.",
         f"Speed on {manifest.target.name}: not measured here. Measure with `edgekit bench`.",
+        *(
+            f"On the machine that made this bundle, {part.name} in {recipe.precision} is SLOWER than in fp32: "
+            f"{part.census['speed']['ratio']:.2f} times."
+            for part in manifest.parts
+            if slower(part.census.get("speed"))
+        ),
         "",
         "| part | file | away from fp32 | inputs | outputs |",
         "|---|---|---|---|---|",

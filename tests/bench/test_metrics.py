@@ -78,3 +78,34 @@ def test_the_room_and_its_readers_load_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+RANKINGS = [("cat", "dog", "cow", "hen", "pig", "fox"), ("dog", "cat"), ("fox", "pig", "hen", "cow", "dog", "cat")]
+
+
+def test_accuracy_takes_labels_and_rankings() -> None:
+    truths = ["cat", "cat", "cat"]
+    assert metrics.accuracy(["cat", "dog", "fox"], truths) == [(1.0, 1.0), (0.0, 1.0), (0.0, 1.0)]
+    assert metrics.accuracy(RANKINGS, truths) == [(1.0, 1.0), (0.0, 1.0), (0.0, 1.0)]
+    assert metrics.accuracy([["cat"]], truths[:1]) == [(1.0, 1.0)]
+
+
+def test_top5_counts_a_truth_among_the_first_five() -> None:
+    metric = metrics.find("top-5")
+    assert metric.score(RANKINGS, ["cat"] * 3) == [(1.0, 1.0), (1.0, 1.0), (0.0, 1.0)]  # in the last one it is sixth
+    assert metric.score(["cat"], ["cat"]) == [(1.0, 1.0)]
+
+
+def test_a_reference_is_the_truth_by_its_first_label() -> None:
+    """As the gate scores where nobody knows the right answers."""
+    assert metrics.accuracy(RANKINGS, RANKINGS) == [(1.0, 1.0)] * 3
+    assert metrics.top5(RANKINGS[:1], [("pig", "cat")]) == [(1.0, 1.0)]
+
+
+def test_labels_that_are_not_there() -> None:
+    with pytest.raises(BadInput, match="no truth"):
+        metrics.accuracy(["cat"], [None])
+    with pytest.raises(BadInput, match="ranking is empty"):
+        metrics.top5([()], ["cat"])
+    with pytest.raises(BadInput, match="same samples"):
+        metrics.top5(["cat"], [])

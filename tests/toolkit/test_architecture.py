@@ -22,7 +22,7 @@ ROOMS = ("models", "targets", "exporters", "bench", "toolkit")
 ALLOWED = {
     "models": {"core", "errors", "parity", "reference", "tflite"},
     "targets": {"core", "errors", "parity"},
-    "exporters": {"core", "errors", "parity", "reference", "tflite"},
+    "exporters": {"core", "errors", "gguf", "llama", "parity", "reference", "tflite"},
     "bench": {"core", "errors"},
 }
 

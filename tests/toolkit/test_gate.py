@@ -191,7 +191,7 @@ def test_a_recipe_that_does_not_fit_the_target_is_no_way_out(
 
 def test_useless_weights_are_refused_in_every_precision(toy: Any, tmp_path: Path) -> None:
     data = _toy_model.write_data(tmp_path / "data", truths="wrong")
-    with pytest.raises(GateFailed, match=r"wer 100\.0% is worse than the bar of 30\.0%"):
+    with pytest.raises(GateFailed, match=r"wer 100\.00% is worse than the bar of 30\.00%"):
         toy.export(tmp_path / "b", data=data)
     bundle = toy.export(tmp_path / "b").path
     with pytest.raises(GateFailed, match="wer 100"):

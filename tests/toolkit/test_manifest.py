@@ -123,8 +123,8 @@ def written(raw: Any) -> bytes:
 
 
 def test_a_newer_schema_says_to_upgrade(whole: dict[str, Any]) -> None:
-    with pytest.raises(BadInput, match=r"schema 2") as caught:
-        decode(written({"schema": 2, "whatever": []}))
+    with pytest.raises(BadInput, match=r"schema 3") as caught:
+        decode(written({"schema": 3, "whatever": []}))
     assert "pip install --upgrade edgekit" in caught.value.hint
 
 
