@@ -2,11 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := $(wildcard toolkit/* exporters/* exporters/*/* targets/* targets/*/* targets/*/*/* models/* models/data/* bench/*)
+SOURCES := $(wildcard toolkit/* toolkit/page/* exporters/* exporters/*/* targets/* targets/*/* targets/*/*/* models/* models/data/* bench/*)
 DEMO := build/demo/whisper-base-android
 CLIP := models/data/jfk.flac
 
-.PHONY: help demo test fast lint types peers clean firmware-tools firmware-figures
+.PHONY: help demo test fast lint types peers clean firmware-tools firmware-figures llama browser-tools
 .DELETE_ON_ERROR:
 
 help:
@@ -17,14 +17,16 @@ help:
 	@echo "make peers   side by side with faster-whisper, whisper.cpp and optimum-onnx (an hour; wants the machine to itself)"
 	@echo "make firmware-tools  compilers and emulators for microcontrollers, by apt; instant when they are there"
 	@echo "make firmware-figures  generated C beside bakenn in the emulator (half an hour; need not be quiet)"
+	@echo "make llama   llama.cpp for language models, compiled once (some minutes)"
+	@echo "make browser-tools  the browser that tests of the report page use, by apt"
 	@echo "make clean   remove what these targets made (weights stay in the cache)"
 
-# All extras in one command, so that pip resolves them together.
+# All extras in one command, so that pip resolves them together. Of llama.cpp only the Python bindings: `make llama`.
 $(VENV)/.dependencies: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "edgekit needs Python 3.11 or later; set PYTHON=")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	rm -rf build/lib *.egg-info
-	$(BIN)/pip install --quiet ".[dev]"
+	SKBUILD_WHEEL_CMAKE=false $(BIN)/pip install --quiet ".[dev]"
 	touch $@
 
 # Tests and types look at the installed wheel, never at the source tree; a stale build folder would leak into it.
@@ -82,19 +84,32 @@ firmware-figures: $(VENV)/.wheel .venv-bakenn/.installed
 	$(BIN)/python tests/peers/compare_microcontroller.py --markdown docs/microcontroller-figures.md \
 		--json build/microcontroller-figures.json $(FIGURES_OPTIONS)
 
+# llama.cpp's libraries and tools, from the source that the bindings came with: minutes the first time, then nothing.
+llama: $(VENV)/.wheel
+	$(BIN)/python -m edgekit.llama
+
+# A browser that looks at the report page (Debian, Ubuntu).
+browser-tools:
+	@$(call apt,chromium)
+
+# $(call apt,NAMES): installs the packages that are not there.
+define apt
+command -v dpkg-query >/dev/null || { echo "this needs apt; install by hand: $(1)"; exit 1; }; \
+missing=""; for name in $(1); do \
+    dpkg-query -W -f '$${Status}' $$name 2>/dev/null | grep -q "install ok installed" || missing="$$missing $$name"; \
+done; \
+test -z "$$missing" && exit 0; \
+root=""; test "$$(id -u)" = 0 || root=sudo; \
+$$root apt-get update -qq && \
+$$root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing
+endef
+
 # Compilers and emulators for the microcontroller targets (Debian, Ubuntu). Instant when all of them are there.
-FIRMWARE_TOOLS := cmake gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib qemu-system-arm \
+FIRMWARE_TOOLS := cmake ninja-build ccache g++ gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib qemu-system-arm \
 	qemu-system-misc gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf espeak-ng
 
 firmware-tools:
-	@command -v dpkg-query >/dev/null || { echo "firmware-tools needs apt; install by hand: $(FIRMWARE_TOOLS)"; exit 1; }
-	@missing=""; for name in $(FIRMWARE_TOOLS); do \
-	    dpkg-query -W -f '$${Status}' $$name 2>/dev/null | grep -q "install ok installed" || missing="$$missing $$name"; \
-	done; \
-	test -z "$$missing" && exit 0; \
-	root=""; test "$$(id -u)" = 0 || root=sudo; \
-	$$root apt-get update -qq && \
-	$$root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing
+	@$(call apt,$(FIRMWARE_TOOLS))
 
 clean:
 	rm -rf $(VENV) .venv-* build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

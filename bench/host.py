@@ -10,11 +10,23 @@ import contextlib
 import os
 import platform
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["IDENTITY", "Times", "busy_warning", "cpu_times", "describe", "differences", "load_average", "versions"]
+__all__ = [
+    "IDENTITY",
+    "Times",
+    "busy_warning",
+    "cpu_times",
+    "describe",
+    "differences",
+    "load_average",
+    "pinned",
+    "state",
+    "versions",
+]
 
 #: What must be equal for two reports to come from machines of one kind.
 IDENTITY = ("cpu", "architecture", "cores", "affinity", "quota", "memory", "system")
@@ -36,7 +48,8 @@ def describe() -> dict[str, Any]:
     Returns:
         cpu (model name), architecture, cores (logical), affinity (cores that this process may use), quota (cores that
         its control group may use, None if unlimited), memory (bytes), system, release, kernel, governor, frequency
-        (MHz), temperature (degrees Celsius, the hottest sensor), load_average (1 minute), virtualised, python.
+        (MHz), temperature (degrees Celsius, the hottest sensor), load_average (1 minute), virtualised, pinned (numbers
+        of the cores that this process may use), time (UTC), python.
     """
     return {
         "cpu": _cpu(),
@@ -53,8 +66,29 @@ def describe() -> dict[str, Any]:
         "temperature": _temperature(),
         "load_average": load_average(),
         "virtualised": _virtualised(),
+        "pinned": pinned(),
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "python": platform.python_version(),
     }
+
+
+def state() -> dict[str, Any]:
+    """What of the machine changes while it works, JSON-able: frequency (MHz, mean of all cores), temperature (degrees
+    Celsius), throttled (how often the processor slowed itself down for heat since boot), load_average, governor, pinned
+    (number of cores that this process may use). None or "not readable" as in `describe`."""
+    return {
+        "frequency": _frequency(),
+        "temperature": _temperature(),
+        "throttled": _throttled(),
+        "load_average": load_average(),
+        "governor": _sysfs("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "pinned": len(pinned() or ()) or None,
+    }
+
+
+def pinned() -> list[int] | None:
+    """The numbers of the cores that this process may use; None where the system does not tell."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
@@ -158,14 +192,21 @@ def _release() -> str | None:
 
 
 def _frequency() -> float | str | None:
-    kilohertz = _sysfs("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")
-    if kilohertz and kilohertz.isdigit():
-        return int(kilohertz) / 1000
-    for line in _read("/proc/cpuinfo").splitlines():
-        if line.startswith("cpu MHz"):
-            with contextlib.suppress(ValueError):
-                return float(line.partition(":")[2])
-    return kilohertz
+    """Mean of all cores, as the scaling driver or else /proc/cpuinfo tells."""
+    files = sorted(Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq"))
+    found = [int(text) / 1000 for file in files if (text := _read(str(file)).strip()).isdigit()]
+    if not found:
+        for line in _read("/proc/cpuinfo").splitlines():
+            if line.startswith("cpu MHz"):
+                with contextlib.suppress(ValueError):
+                    found.append(float(line.partition(":")[2]))
+    return round(sum(found) / len(found), 1) if found else (_UNREADABLE if _LINUX else None)
+
+
+def _throttled() -> int | None:
+    counts = Path("/sys/devices/system/cpu").glob("cpu[0-9]*/thermal_throttle/core_throttle_count")
+    found = [int(text) for file in counts if (text := _read(str(file)).strip()).isdigit()]
+    return sum(found) if found else None
 
 
 def _temperature() -> float | str | None:

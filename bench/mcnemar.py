@@ -53,7 +53,7 @@ def p_value(gained: int, lost: int) -> float:
     """
     total, fewer = gained + lost, min(gained, lost)
     tail = sum(math.comb(total, i) for i in range(fewer + 1))
-    return min(1.0, 2 * tail / 2**total)
+    return min(1.0, 2 * tail / (1 << total))
 
 
 def difference(

@@ -12,6 +12,9 @@ from ``getrusage``.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import sys
 import threading
 from dataclasses import dataclass
@@ -60,11 +63,14 @@ class Sampler:
     Args:
         pid: whom to watch, None for this process.
         seconds: between two samples.
+        most: bytes; a process that holds more is killed, with its group, and `stopped` says what it held.
     """
 
-    def __init__(self, pid: int | None = None, seconds: float = 0.005) -> None:
+    def __init__(self, pid: int | None = None, seconds: float = 0.005, most: int | None = None) -> None:
         self.most = Memory()
         self.samples = 0
+        self.stopped: int | None = None
+        self._limit = most
         self._pid = pid
         self._seconds = seconds
         self._stop = threading.Event()
@@ -86,10 +92,19 @@ class Sampler:
             if now.rss is not None:
                 self.samples += 1
                 self.most = _larger(self.most, now)
+                if self._limit is not None and now.rss > self._limit:
+                    self._end(now.rss)
+                    return
             elif self.samples:
                 return  # it has ended
             if self._stop.wait(self._seconds) or not sys.platform.startswith("linux"):
                 return
+
+    def _end(self, held: int) -> None:
+        if self._pid is not None:
+            self.stopped = held
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._pid, signal.SIGKILL)
 
 
 def _larger(one: Memory, other: Memory) -> Memory:

@@ -161,7 +161,8 @@ def shown(metric: Metric, value: float | None, form: str = "") -> str:
     """A value of the metric for people: fractions in percent. `form`: ``"+"`` to show the sign of a difference."""
     if value is None:
         return "not measured"
-    return f"{value:{form}.2%}" if metric.unit == "1" else f"{value:{form}.4g} {metric.unit}"
+    text = f"{value:{form}.2%}" if metric.unit == "1" else f"{value:{form}.4g} {metric.unit}"
+    return text.replace("-", "+" if form else "", 1) if text.startswith("-0.00%") else text
 
 
 def _check(outputs: Sequence[Any], truths: Sequence[Any]) -> None:

@@ -14,7 +14,9 @@ import importlib
 import json
 import math
 import os
+import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +29,13 @@ from edgekit.core import Prediction, Predictor, Runner
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Job", "Loader", "Recorder", "main", "perform"]
+__all__ = ["FEWEST", "MOST", "Job", "Loader", "Recorder", "main", "perform"]
+
+#: Measured rounds where nobody says how many: at least three tell a spread, and 500 tell a 99th percentile.
+FEWEST, MOST = 3, 500
+
+#: A value must span so many steps (or costs) of the clock, so that reading it is less than 1 % of the value.
+_STEPS = 100
 
 #: bundle path, threads, wrap -> predictor. The loader must pass every part's runner through `wrap`, if there is one.
 Loader = Callable[[str, int, Callable[[str, Runner], Runner] | None], Predictor]
@@ -41,9 +49,12 @@ class Job:
         load: ``"module:function"`` of the `Loader`.
         bundle: path of the bundle. inputs: what `Predictor.predict` takes, at least one.
         threads: for the runtime.
-        warmups: rounds over all inputs that are thrown out, at most; they end early once two rounds agree within 5 %.
-        loops: rounds that are measured, at most. seconds: no new round of either kind starts after so long.
+        warmups: rounds over all inputs that are thrown out, at most; see `_warm`.
+        loops: rounds that are measured, at most; None: as many as fit into `seconds`, from `FEWEST` to `MOST`.
+        seconds: no new round of either kind starts after so long.
         started: the parent's `time.monotonic` just before it started this process (one clock for the whole system).
+        parent: a pipe that ends when the parent does, so that no worker outlives it; None: nobody watches.
+        memory: bytes of private memory that the system may give out at most (a backstop), None: no limit.
     """
 
     load: str
@@ -51,9 +62,11 @@ class Job:
     inputs: Sequence[str]
     threads: int
     warmups: int
-    loops: int
+    loops: int | None
     seconds: float
     started: float
+    parent: int | None = None
+    memory: int | None = None
 
 
 class Recorder:
@@ -61,11 +74,14 @@ class Recorder:
 
     def __init__(self) -> None:
         self._values: dict[str, list[float]] = {}
+        self.dropped = 0
 
     def add(self, name: str, value: float) -> None:
-        """Keep a value; what is no finite number >= 0 is no measurement and is dropped."""
+        """Keep a value; what is no finite number >= 0 is no measurement: it is dropped and counted."""
         if math.isfinite(value) and value >= 0.0:
             self._values.setdefault(name, []).append(value)
+        else:
+            self.dropped += 1
 
     def take(self) -> dict[str, list[float]]:
         """Everything since the last `take`."""
@@ -95,6 +111,8 @@ def perform(job: Job) -> dict[str, Any]:
     Returns:
         values, warmups: by measurement name. outputs: of the first measured round, as texts. differing: indices of
         inputs whose output changed between rounds. section: what the machine did meanwhile. peak: bytes, or None.
+        steady: whether the warm-up settled. calls: how many calls one value is the mean of. rounds: measured ones.
+        dropped: readings that were none (a clock that went backwards).
     """
     recorder = Recorder()
     loader = _resolve(job.load)
@@ -102,9 +120,11 @@ def perform(job: Job) -> dict[str, Any]:
     predictor = loader(job.bundle, job.threads, recorder.wrap)
     loaded = time.monotonic()
     recorder.take()  # calls that a loader makes while it loads are part of the load
-    warmups = _warm(predictor, job, recorder)
+    steady = _warm(predictor, job, recorder)
+    warmups = recorder.take()
+    calls = _calls(warmups.get("end_to_end.latency", []))
     before = _reading()
-    rounds = _measure(predictor, job, recorder)
+    rounds = _measure(predictor, job, recorder, calls)
     section = {name: value - before[name] for name, value in _reading().items() if name in before}
     values = recorder.take()
     values["load.import"] = [imported - job.started]
@@ -118,6 +138,10 @@ def perform(job: Job) -> dict[str, Any]:
         "differing": differing,
         "section": section,
         "peak": memory.peak(),
+        "steady": steady,
+        "calls": calls,
+        "rounds": len(rounds),
+        "dropped": recorder.dropped,
     }
 
 
@@ -126,7 +150,9 @@ def main() -> int:
     channel = _private_stdout()
     status = 0
     try:
-        answer = perform(Job(**json.load(sys.stdin)))
+        job = Job(**json.load(sys.stdin))
+        _obey(job)
+        answer = perform(job)
     except (Exception, SystemExit) as exc:
         traceback.print_exc()
         status = 1
@@ -135,6 +161,23 @@ def main() -> int:
     with os.fdopen(channel, "w", encoding="utf-8") as out:
         out.write(json.dumps(answer) + "\n")
     return status
+
+
+def _obey(job: Job) -> None:
+    """Die with the parent, whatever becomes of it, and take no more memory than was allowed."""
+    if job.parent is not None:
+        # A blocked read costs the measurement nothing, unlike a look at the parent now and then.
+        threading.Thread(target=_follow, args=(job.parent,), daemon=True).start()
+    if job.memory is not None and sys.platform.startswith("linux"):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (job.memory, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+
+
+def _follow(parent: int) -> None:
+    """Wait for the pipe's end, then kill this process and all that it started (it leads a group of its own)."""
+    os.read(parent, 1)
+    os.killpg(0, signal.SIGKILL)
 
 
 def _private_stdout() -> int:
@@ -151,36 +194,65 @@ def _resolve(name: str) -> Loader:
     return loader
 
 
-def _warm(predictor: Predictor, job: Job, recorder: Recorder) -> dict[str, list[float]]:
-    began, last = time.perf_counter(), math.inf
+def _warm(predictor: Predictor, job: Job, recorder: Recorder) -> bool:
+    """Rounds until none of two in a row is more than 2 % faster than the fastest before; whether it came to that.
+
+    Waiting for equal rounds would never end on a noisy machine, and end by chance on a slowly warming one.
+    """
+    began, best, flat = time.perf_counter(), math.inf, 0
     for _ in range(job.warmups):
         before = time.perf_counter()
         _round(predictor, job.inputs, recorder)
         now = time.perf_counter()
-        steady = abs(now - before - last) <= 0.05 * last < math.inf
-        last = now - before
-        if steady or now - began > job.seconds:
+        flat = flat + 1 if now - before >= 0.98 * best else 0
+        best = min(best, now - before)
+        if flat == 2 or now - began > job.seconds:
             break
-    return recorder.take()
+    return flat == 2 or job.warmups == 0
 
 
-def _measure(predictor: Predictor, job: Job, recorder: Recorder) -> list[list[str]]:
+def _calls(latencies: Sequence[float]) -> int:
+    """Calls per value, a power of two: 1, except where the clock is too coarse or slow for one call."""
+    shortest = max(min(latencies, default=1.0), 1e-9)
+    calls = 1
+    while calls * shortest < _STEPS * _clock_step() and calls < 2**16:
+        calls *= 2
+    return calls
+
+
+def _clock_step() -> float:
+    """The least time that the clock tells apart, or one reading takes: the smallest step of many, in seconds."""
+    steps: list[float] = []
+    last = time.perf_counter()
+    for _ in range(100_000):  # of a clock that stands still, too
+        now = time.perf_counter()
+        if now > last:
+            steps.append(now - last)
+        last = now
+        if len(steps) == 20:
+            break
+    return min(steps, default=1e-9)
+
+
+def _measure(predictor: Predictor, job: Job, recorder: Recorder, calls: int) -> list[list[str]]:
     """Whole rounds only, so that every input weighs the same and value i belongs to input ``i % len(inputs)``."""
     began = time.perf_counter()
-    rounds = []
-    for _ in range(max(1, job.loops)):
-        rounds.append(_round(predictor, job.inputs, recorder))
-        if time.perf_counter() - began > job.seconds:
+    least, most = (FEWEST, MOST) if job.loops is None else (1, job.loops)
+    rounds: list[list[str]] = []
+    while len(rounds) < most:
+        rounds.append(_round(predictor, job.inputs, recorder, calls))
+        if len(rounds) >= least and time.perf_counter() - began > job.seconds:
             break
     return rounds
 
 
-def _round(predictor: Predictor, inputs: Sequence[str], recorder: Recorder) -> list[str]:
+def _round(predictor: Predictor, inputs: Sequence[str], recorder: Recorder, calls: int = 1) -> list[str]:
     predictions = []
     for sample in inputs:
         before = time.perf_counter()
-        prediction = predictor.predict(sample)
-        latency = time.perf_counter() - before
+        for _ in range(calls):
+            prediction = predictor.predict(sample)
+        latency = (time.perf_counter() - before) / calls
         _derive(prediction, latency, recorder)
         predictions.append(prediction)
     return [_text(prediction.output) for prediction in predictions]
@@ -215,7 +287,7 @@ def _plain(value: Any) -> Any:
 
 def _reading() -> dict[str, float]:
     """Counters whose difference over the measured section tells what happened in it (seconds, and numbers)."""
-    found = {"wall": time.perf_counter(), "cpu": time.process_time()}
+    found = {"wall": time.perf_counter(), "calendar": time.time(), "cpu": time.process_time()}
     system = host.cpu_times()
     if system is not None:
         found |= {"busy": system.busy, "steal": system.steal}

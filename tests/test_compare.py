@@ -91,7 +91,7 @@ def test_constants_that_are_equal_or_nearly_so_cannot_tell() -> None:
 
 def test_two_single_values_cannot_tell() -> None:
     row = only(Measurement("load.cold", "s", ((1.0,),)), Measurement("load.cold", "s", ((9.0,),)))
-    assert (row.verdict, row.ratio, row.low) == ("cannot tell", 9.0, None)
+    assert (row.verdict, row.ratio, row.low) == ("cannot tell", pytest.approx(9.0), None)
 
 
 def test_a_zero_base_has_no_ratio() -> None:
@@ -147,6 +147,26 @@ def test_a_moved_input_and_a_new_kernel_do_not_matter() -> None:
 def test_units_never_mix_even_by_force() -> None:
     with pytest.raises(BadInput, match="is in s"):
         compare.compare(make(latency()), make(latency(unit="B")), force=True)
+
+
+def test_allowances_by_metric() -> None:
+    base = [latency(), latency(name="part.a.latency"), latency(name="load.cold")]
+    new = [latency(1.08), latency(1.08, name="part.a.latency"), latency(1.5, name="load.cold")]
+
+    def worse(*texts: str) -> list[str]:
+        limits = compare.allowed(texts)
+        return [row.name for row in compare.compare(make(*base), make(*new), max_regression=limits) if row.regressed]
+
+    assert worse() == ["end_to_end.latency", "part.a.latency", "load.cold"]
+    assert worse("0.1") == ["load.cold"]
+    assert worse("latency=0.1") == ["load.cold"]
+    assert worse("load.*=off", "end_to_end.latency=0.1") == ["part.a.latency"]
+
+
+@pytest.mark.parametrize("text", ["", "x", "=0.1", "latency=", "latency=fast"])
+def test_an_allowance_of_another_form_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match="max-regression"):
+        compare.allowed([text])
 
 
 @pytest.mark.parametrize("allowed", [-0.1, float("nan"), float("inf")])

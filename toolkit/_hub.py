@@ -49,7 +49,7 @@ def source_of(repo: str, revision: str | None) -> Source:
     """The files of a repository that a checkpoint needs, at the commit that `revision` names now.
 
     Large files come with the hub's own sha256 and size; small ones stay unpinned. Which weights: safetensors (whole or
-    sharded), else CTranslate2's ``model.bin``, else ``pytorch_model.bin``.
+    sharded), else CTranslate2's ``model.bin``, else ``pytorch_model.bin``, else SpeechBrain's ``embedding_model.ckpt``.
 
     Raises:
         BadInput: the repository holds no weights in these formats.
@@ -87,12 +87,13 @@ def _weights(repo: str, names: Sequence[str]) -> list[str]:
         return ["model.safetensors"]
     if _INDEX in names:
         return [_INDEX, *sorted(name for name in names if _SHARD.fullmatch(name))]
-    for name in ("model.bin", "pytorch_model.bin"):
+    for name in ("model.bin", "pytorch_model.bin", "embedding_model.ckpt"):
         if name in names:
             return [name]
     raise BadInput(
         f"hf://{repo} has no weights that can be read.",
-        hint=f"Accepted: model.safetensors, {_INDEX} with its shards, model.bin (CTranslate2), pytorch_model.bin.",
+        hint=f"Accepted: model.safetensors, {_INDEX} with its shards, model.bin (CTranslate2), pytorch_model.bin, "
+        "embedding_model.ckpt (SpeechBrain).",
     )
 
 

@@ -14,6 +14,8 @@ from edgekit.speed import slower
 def summary(bundle: Bundle) -> dict[str, Any]:
     import msgspec
 
+    from edgekit import frontier
+
     manifest = bundle.manifest
     return {
         "model": manifest.model.name,
@@ -24,10 +26,12 @@ def summary(bundle: Bundle) -> dict[str, Any]:
         "gate": msgspec.to_builtins(manifest.gate),
         "attempts": msgspec.to_builtins(manifest.attempts),
         "golden": manifest.golden.output,
+        **({} if (found := frontier.load(bundle.path)) is None else {"frontier": msgspec.to_builtins(found[1])}),
     }
 
 
 def show_bundle(bundle: Bundle) -> None:
+    from edgekit import frontier
     from edgekit.report import figure
 
     manifest = bundle.manifest
@@ -44,6 +48,9 @@ def show_bundle(bundle: Bundle) -> None:
     for part in manifest.parts:
         if part.census.get("speed"):
             _show_speed(part.name, manifest.recipe.precision, part.census["speed"])
+    if (found := frontier.load(bundle.path)) is not None:
+        columns = ["precision", "size", "tokens/s", "KL divergence (95 %)", "perplexity", "same token", "verdict"]
+        show_table("frontier (also in frontier.svg)", columns, frontier.rows(found[1], found[0]))
     say(f"accuracy: {manifest.gate.verdict} ({manifest.gate.reason})")
     for line in others(manifest.gate):
         say(line)

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from edgekit._bench_verbs import bench_ as bench_
+from edgekit._bench_verbs import compare_ as compare_
+from edgekit._bench_verbs import report_ as report_
 from edgekit._shown import away, others, show_bundle, summary
-from edgekit._terminal import console, say, show_table, working
-from edgekit.core import Model, Prediction, Predictor, Report, Target
-from edgekit.errors import BadInput, EdgekitError, Regression, Unsupported
+from edgekit._terminal import say, show_json, show_table, working
+from edgekit.core import Model, Prediction, Predictor, Target
+from edgekit.errors import BadInput, EdgekitError, Unsupported
 from edgekit.registry import ROOMS, find, names
-
-
-def show_json(value: Any) -> None:
-    """Print the one JSON document of a command."""
-    # Letters as they are where the stream holds them all, else as JSON's own escapes.
-    escaped = (sys.stdout.encoding or "").lower() not in ("utf-8", "utf8")
-    print(json.dumps(value, indent=1, ensure_ascii=escaped, default=_plain))
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def error_facts(exc: EdgekitError) -> dict[str, Any]:
@@ -58,7 +49,8 @@ def _entry(room: str, name: str) -> dict[str, Any]:
     entry: Any = find(room, name)
     if room == "models":
         model: Model = entry
-        count = f"{model.parameters / 1e6:.3g} M" if model.parameters >= 1e6 else f"{model.parameters / 1e3:.3g} k"
+        scale, letter = next(item for item in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if model.parameters >= item[0])
+        count = f"{model.parameters / scale:.3g} {letter}"
         return {"model": name, "task": model.task, "parameters": count, "licence": model.licence}
     if room == "targets":
         target: Target = entry
@@ -114,6 +106,8 @@ def export_(arguments: argparse.Namespace) -> None:
             fallback=not arguments.no_fallback,
             options=dict(option(text) for text in arguments.option),
             operating={} if alarms is None else {"false_alarms_per_hour": alarms},
+            max_kld=arguments.max_kld,
+            accept_terms=arguments.accept_terms,
             board=arguments.board,
             flash=arguments.flash,
             ram=arguments.ram,
@@ -160,18 +154,40 @@ def run_(arguments: argparse.Namespace) -> int:
     code = 0
     for sample in arguments.inputs:
         try:
-            prediction = _predicted(predictor, sample, options)
+            if not arguments.json and getattr(predictor, "streams", False):
+                prediction = _streamed(predictor, sample, options, len(arguments.inputs) > 1)
+            else:
+                prediction = _predicted(predictor, sample, options)
         except BadInput as exc:
             code = exc.exit_code
             answers.append({"input": sample, **error_facts(exc)})
             print(f"edgekit: {sample}: {exc}", file=sys.stderr)
             continue
         answers.append({"input": sample, **asdict(prediction)})
-        if not arguments.json:
+        if not arguments.json and not getattr(predictor, "streams", False):
             _show_prediction(sample, answers[-1], len(arguments.inputs) > 1)
     if arguments.json:
         show_json(answers)
     return code
+
+
+def _streamed(predictor: Predictor, sample: str, options: dict[str, Any], named: bool) -> Prediction:
+    """The prediction, its text printed as it comes. However it ends, the line does."""
+    begun = False
+
+    def show(piece: str) -> None:
+        nonlocal begun
+        print(piece if begun or not named else f"{sample}: {piece}", end="", flush=True)
+        begun = True
+
+    try:
+        prediction = predictor.predict(sample, stream=show, **options)
+    finally:
+        if begun:
+            print(flush=True)
+    for note in prediction.details.get("notes", ()):
+        print(f"{Path(sample).name}: {note}", file=sys.stderr)
+    return prediction
 
 
 def _run_together(together: Callable[..., Prediction], arguments: argparse.Namespace, options: dict[str, Any]) -> int:
@@ -202,31 +218,6 @@ def _show_prediction(sample: str, answer: dict[str, Any], named: bool) -> None:
         print(f"{sample}: {line}" if named else line, flush=True)
 
 
-def bench_(arguments: argparse.Namespace) -> None:
-    import msgspec
-
-    from edgekit.benchmarking import benchmark
-    from edgekit.report import save, table
-
-    with working() as progress:
-        report: Report = benchmark(
-            arguments.bundle,
-            inputs=[name for group in arguments.input for name in group],
-            threads=arguments.threads,
-            device=arguments.device,
-            processes=arguments.processes,
-            loops=arguments.loops,
-            seconds=arguments.seconds,
-            progress=progress,
-        )
-    if arguments.out:
-        save(report, Path(arguments.out))
-    if arguments.json:
-        show_json(msgspec.to_builtins(report))
-    else:
-        console().print(table(report))
-
-
 def package_(arguments: argparse.Namespace) -> None:
     from edgekit.packaging import package
     from edgekit.report import figure
@@ -237,46 +228,6 @@ def package_(arguments: argparse.Namespace) -> None:
         show_json({"file": str(place), "size": size})
     else:
         print(f"{place} written: {figure(size, 'B')}")
-
-
-def compare_(arguments: argparse.Namespace) -> int:
-    from edgekit import compare
-    from edgekit.report import load
-
-    base, new = load(Path(arguments.base)), load(Path(arguments.new))
-    rows = compare.compare(base, new, max_regression=arguments.max_regression, force=arguments.force)
-    if arguments.json:
-        show_json(compare.rows_json(rows))
-    else:
-        console().print(compare.table(base, new, rows))
-    worse = compare.regressed(rows)
-    if worse:
-        found = ", ".join(f"{row.name} ({row.ratio:.2f} times)" for row in worse)
-        exc = Regression(f"worse by more than {arguments.max_regression:.0%}: {found}.")
-        if not arguments.json:
-            raise exc
-        print(f"edgekit: {exc}", file=sys.stderr)  # the document on standard output is the rows
-    return Regression.exit_code if worse else 0
-
-
-def report_(arguments: argparse.Namespace) -> None:
-    import msgspec
-
-    from edgekit import html
-    from edgekit.report import load, table
-
-    reports = [load(Path(name)) for name in arguments.reports]
-    if arguments.html:
-        from edgekit._files import write_whole
-
-        write_whole(Path(arguments.html), html.render(reports).encode())
-    if arguments.json:
-        show_json([msgspec.to_builtins(report) for report in reports])
-    elif arguments.html:
-        print(f"{arguments.html} written: {len(reports)} report(s)")
-    else:
-        for report in reports:
-            console().print(table(report))
 
 
 def doctor_(arguments: argparse.Namespace) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from edgekit._files import hash_file
 from edgekit.bench import host, run
@@ -18,7 +21,25 @@ from edgekit.report import SCHEMA
 #: The only device so far: this machine.
 HOST = "host"
 
-_VERSIONS = ("edgekit", "onnxruntime", "numpy", "tokenizers", "soundfile", "soxr")
+VERSIONS = ("edgekit", "onnxruntime", "numpy", "tokenizers", "soundfile", "soxr")
+
+
+class Limits(NamedTuple):
+    """How long and how large one process may be; see `edgekit.bench.run.Setup`."""
+
+    warmups: int = 10
+    loops: int | None = None
+    seconds: float = 3.0
+    limit: float = 600.0
+    memory: int | None = None
+
+
+class Subject(NamedTuple):
+    """A bundle and how it is measured here; `inputs` are its input files for the report (name, sha256)."""
+
+    bundle: Bundle
+    setup: run.Setup
+    inputs: tuple[Mapping[str, str], ...]
 
 
 def benchmark(
@@ -27,10 +48,12 @@ def benchmark(
     inputs: Sequence[str | Path] = (),
     threads: int | None = None,
     device: str | None = None,
-    processes: int = 3,
-    warmups: int = 3,
-    loops: int = 10,
-    seconds: float = 20.0,
+    processes: int = 5,
+    warmups: int = 10,
+    loops: int | None = None,
+    seconds: float = 3.0,
+    limit: float = 600.0,
+    memory: int | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Measure a bundle with real inputs: cold load, latency of the whole and of every part, rates, memory.
@@ -39,52 +62,129 @@ def benchmark(
         inputs: files that the pipeline takes; the bundle's golden input if none are given.
         threads: within an operator; None takes all usable processors.
         device: where to measure; None takes the target's own device where `edgekit` can drive it, else this machine.
-        processes: fresh processes, one after another. loops, seconds: rounds over all inputs in each, at most.
+        processes: fresh processes, one after another. loops: measured rounds over all inputs in each, at most; None: as
+            many as fit into `seconds`, 3 to 500. warmups: rounds before them, at most.
+        limit: seconds after which a process counts as hung. memory: bytes that it may hold at most, None: no limit.
 
     Returns:
         The report. Where the bundle is for another target, its first warning says that the numbers are this machine's.
 
     Raises:
         BadInput: not a bundle, code in it that is not ours, no such input. Unsupported: an unknown device.
-        DeviceFailed: a worker hung or crashed.
+        DeviceFailed: a worker hung, crashed or took too much memory.
     """
     bundle = open_bundle(Path(path))
-    target = _target(bundle)
+    target = own_target(bundle)
     if target is not None and target.measure is not None and device in (None, target.device):
-        return _on_device(bundle, target, inputs, progress)
+        return on_device(bundle, target, inputs, progress)
     if device not in (None, HOST):
         raise Unsupported(f"there is no device {device!r} for this bundle.", hint=f"Measure here with --device {HOST}.")
-    chosen = [Path(item).expanduser() for item in inputs] or [bundle.path / bundle.manifest.golden.input]
+    if bundle.manifest.model.task == "text-generation":
+        from edgekit.generating import measured
+
+        quiet: Progress = progress or (lambda what, done, total: None)
+        return measured(bundle, _bundle_facts(bundle), _elsewhere(bundle), threads, processes, quiet)
+    subject = prepare(bundle, inputs, threads, Limits(warmups, loops, seconds, limit, memory))
+    run.check(subject.setup, processes)
+    load = host.load_average()
+    tell: Progress = progress or (lambda what, done, total: None)
+    (answers,) = run.in_turns(
+        [subject.setup], processes, progress=lambda _bundle, _process, done, total: tell("measuring", done, total)
+    )
+    tell("measuring", processes, processes)
+    return reported(subject, answers, load)
+
+
+def versus(
+    paths: Sequence[str | Path],
+    *,
+    inputs: Sequence[str | Path] = (),
+    threads: int | None = None,
+    processes: int = 10,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+) -> list[Report]:
+    """Measure bundles on this machine in turns (A B, B A, ...), for `edgekit.compare.compare`, which then pairs the
+    processes that ran one after the other. Without `inputs`, every bundle gets the golden input of the first.
+
+    Raises:
+        BadInput, DeviceFailed: as `benchmark`.
+    """
+    bundles = [open_bundle(Path(path)) for path in paths]
+    chosen = inputs or [bundles[0].path / bundles[0].manifest.golden.input]
+    subjects = [prepare(bundle, chosen, threads, limits or Limits()) for bundle in bundles]
+    for subject in subjects:
+        run.check(subject.setup, processes)
+    load, session = host.load_average(), uuid.uuid4().hex
+    answers = run.in_turns([subject.setup for subject in subjects], processes, progress=_turn(bundles, progress))
+    return [reported(subject, found, load, session) for subject, found in zip(subjects, answers, strict=True)]
+
+
+def _turn(bundles: Sequence[Bundle], progress: Progress | None) -> Callable[[int, int, int, int], None]:
+    def tell(bundle: int, process: int, done: int, total: int) -> None:
+        if progress:
+            progress(f"measuring in turns: {bundles[bundle].path.name}, process {process + 1}", done, total)
+
+    return tell
+
+
+def prepare(bundle: Bundle, inputs: Sequence[str | Path], threads: int | None, limits: Limits) -> Subject:
+    """A bundle with what it is to be measured with on this machine.
+
+    Raises:
+        BadInput: there is no such input.
+    """
+    golden = bundle.path / bundle.manifest.golden.input
+    chosen = [Path(item).expanduser() for item in inputs] or [golden]
     for item in chosen:
         if not item.is_file():
             raise BadInput(f"there is no input file {str(item)!r}.")
-    workers = threads or usable_processors()
-    result = run.measure(
+    setup = run.Setup(
         "edgekit.bundle:load_unchecked",
         bundle.path.absolute(),
-        [str(item.absolute()) for item in chosen],
-        threads=workers,
-        processes=processes,
-        warmups=warmups,
-        loops=loops,
-        seconds=seconds,
-        progress=progress,
+        tuple(str(item.absolute()) for item in chosen),
+        threads or usable_processors(),
+        *limits,
     )
+    return Subject(bundle, setup, tuple({"name": item.name, "sha256": hash_file(item)} for item in chosen))
+
+
+def reported(
+    subject: Subject,
+    answers: Sequence[Mapping[str, Any]],
+    load: float | None,
+    session: str = "",
+    machine: Mapping[str, Any] | None = None,
+    versions: Mapping[str, str] | None = None,
+) -> Report:
+    """The report of a bundle's processes.
+
+    Args:
+        load: average before the first process. session: the same for bundles that were measured in turns.
+        machine, versions: where it was measured, if not here.
+
+    Raises:
+        DeviceFailed: a process failed; EdgekitError: it raised that.
+    """
+    if "failure" in answers[-1]:
+        raise run.error(answers[-1]["failure"])
+    result = run.collect(subject.setup, answers, load)
+    context = result.context | ({"session": session} if session else {})
     return Report(
         schema=SCHEMA,
-        bundle=_bundle_facts(bundle),
+        bundle=_bundle_facts(subject.bundle),
         fidelity="host",
-        host={**host.describe(), "run": result.context},
-        versions=host.versions(_VERSIONS),
-        inputs=[{"name": item.name, "sha256": hash_file(item)} for item in chosen],
-        threads=workers,
+        host={**(machine or host.describe()), "run": context},
+        versions=versions or host.versions(VERSIONS),
+        inputs=list(subject.inputs),
+        threads=subject.setup.threads,
         measurements=result.measurements,
-        warnings=(*_elsewhere(bundle), *result.warnings),
+        warnings=(*_elsewhere(subject.bundle), *result.warnings),
         outputs=result.outputs,
     )
 
 
-def _on_device(bundle: Bundle, target: Target, inputs: Sequence[str | Path], progress: Progress | None) -> Report:
+def on_device(bundle: Bundle, target: Target, inputs: Sequence[str | Path], progress: Progress | None) -> Report:
     """What the target's own device (an emulator) counts. Its inputs are the golden ones that the firmware carries."""
     if inputs:
         raise Unsupported(
@@ -105,7 +205,7 @@ def _on_device(bundle: Bundle, target: Target, inputs: Sequence[str | Path], pro
         bundle=_bundle_facts(bundle),
         fidelity=found["fidelity"],
         host={"cpu": f"{facts.get('board', target.name)} in {target.device}", "release": target.processor, **facts},
-        versions=host.versions(_VERSIONS),
+        versions=host.versions(VERSIONS),
         inputs=[{"name": golden.name, "sha256": hash_file(golden)}],
         threads=1,
         measurements=tuple(found["measurements"]),
@@ -114,7 +214,7 @@ def _on_device(bundle: Bundle, target: Target, inputs: Sequence[str | Path], pro
     )
 
 
-def _target(bundle: Bundle) -> Target | None:
+def own_target(bundle: Bundle) -> Target | None:
     """The bundle's target; None where it is another package's that is not installed here."""
     try:
         target: Target = find("targets", bundle.manifest.target.name)
@@ -132,6 +232,8 @@ def _bundle_facts(bundle: Bundle) -> Mapping[str, Any]:
         "exporter": manifest.recipe.exporter,
         "precision": manifest.recipe.precision,
         "verdict": manifest.gate.verdict,
+        "gate": msgspec.to_builtins(manifest.gate),
+        "parity": {part.name: part.parity for part in manifest.parts},
         "key": manifest.key,
         "size": sum(file.size for file in manifest.files.values()),
     }
@@ -139,7 +241,7 @@ def _bundle_facts(bundle: Bundle) -> Mapping[str, Any]:
 
 def _elsewhere(bundle: Bundle) -> list[str]:
     """A warning where the bundle is for something other than this machine."""
-    facts, target = bundle.manifest.target, _target(bundle)
+    facts, target = bundle.manifest.target, own_target(bundle)
     if target is not None and target.device == HOST:
         return []
     return [f"measured on this machine; on {facts.name} ({facts.processor}): not measured"]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit import _ctranslate2, _torch_pickles, tflite
+from edgekit import _ctranslate2, _torch_pickles, gguf, tflite
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput, need
 
@@ -22,11 +22,14 @@ __all__ = ["read_checkpoint"]
 
 _ACCEPTED = (
     "Accepted: a Hugging Face folder (config.json with model.safetensors, its shards, or pytorch_model.bin), "
-    "a CTranslate2 model.bin or its folder, an OpenAI .pt file, a state dict (.pt, .pth), a .tflite."
+    "a CTranslate2 model.bin or its folder, an OpenAI .pt file, a state dict (.pt, .pth, .ckpt), a .tflite, a .npz."
 )
 #: FlatBuffers' offsets have 31 bits.
 _LARGEST_TFLITE = 2**31
-_SCRIPTS = (".pt", ".pth")
+_LARGEST_ARCHIVE = 2**30
+_SCRIPTS = (".pt", ".pth", ".ckpt")
+#: The file with the weights among those of a SpeechBrain speaker model.
+_SPEECHBRAIN = "embedding_model.ckpt"
 _INDEX = "model.safetensors.index.json"
 
 
@@ -38,9 +41,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
     Returns:
         A checkpoint of format ``"safetensors"``, ``"pytorch"`` (a Hugging Face folder with ``pytorch_model.bin``, or a
-        bare state dict, without a config),
+        bare state dict, without a config;
+        state dicts inside a dict get their key before their names, ``"KEY.NAME"``),
         ``"ctranslate2"`` (its config also tells ``spec`` and ``spec_revision``), ``"openai"`` (its config is the
-        file's ``dims``) or ``"tflite"`` (no tensors: whoever exports it reads the file).
+        file's ``dims``), ``"numpy"`` (a .npz) or ``"tflite"`` (no tensors: whoever exports it reads the file).
         Tensors have their stored dtype and shape; bfloat16 comes as float32. They may be read-only,
         unaligned views of the mapped file: copy (``numpy.array(x, dtype)``) before handing them to another library.
 
@@ -73,7 +77,14 @@ def _folder(folder: Path) -> Checkpoint:
     ready = sorted(name for name in have if name.endswith(".tflite"))
     if len(ready) == 1:
         return _file(folder / ready[0])
+    archives = sorted(name for name in have if name.endswith(".npz"))
+    if len(archives) == 1:
+        return _file(folder / archives[0])
+    if held := sorted(name for name in have if name.endswith(".gguf")):
+        return _gguf(folder, held)
     scripts = sorted(name for name in have if name.endswith(_SCRIPTS))
+    if _SPEECHBRAIN in scripts:
+        return _file(folder / _SPEECHBRAIN)
     if len(scripts) == 1:
         return _file(folder / scripts[0])
     what = f"{len(scripts)} PyTorch files, not one" if scripts else "no weights that can be read"
@@ -88,6 +99,12 @@ def _file(path: Path) -> Checkpoint:
     if path.suffix == ".tflite":  # an exporter reads it by itself; here it is only known to be sound
         _check_tflite(path)
         return Checkpoint(path=path, format="tflite", tensors={}, config={}, files={path.name: _sha256(path)})
+    if path.suffix == ".npz":
+        return Checkpoint(path, "numpy", _archive(path), {}, {path.name: _sha256(path)})
+    if path.suffix == ".gguf":
+        number, count = gguf.shard_of(path) or (1, 1)
+        ends = [(f"-{number:05}-of-{count:05}.gguf", f"-{i + 1:05}-of-{count:05}.gguf") for i in range(count)]
+        return _gguf(path.parent, [path.name.replace(*end) if count > 1 else path.name for end in ends])
     if path.suffix == ".bin":
         files = {path.name: _sha256(path)}
         specification, revision, tensors = _ctranslate2.read(path)
@@ -97,11 +114,44 @@ def _file(path: Path) -> Checkpoint:
     raise BadInput(f"{path.name} is not a kind of weights that can be read.", hint=_ACCEPTED)
 
 
+def _gguf(folder: Path, names: list[str]) -> Checkpoint:
+    """One .gguf, or all shards of one; the weights themselves stay unread."""
+    first = folder / names[0]
+    count = (gguf.shard_of(first) or (1, 1))[1]
+    absent = [name for name in names if not (folder / name).is_file()]
+    if absent or len(names) != count:
+        what = f"lacks {absent[0]}" if absent else f"holds {len(names)} .gguf files where {count} belong together"
+        raise BadInput(f"{str(folder)!r} {what}.", hint="Give one .gguf by its name, or all shards of one.")
+    headers = [gguf.read(folder / name) for name in names]
+    if count > 1 and {header.metadata.get("split.count") for header in headers} != {count}:
+        raise BadInput(f"{first.name} and its neighbours are not the shards that their names promise.")
+    files = {name: _sha256(folder / name) for name in names}
+    return Checkpoint(path=first, format="gguf", tensors={}, config=headers[0].plain, files=files)
+
+
 def _check_tflite(path: Path) -> None:
     """Runtimes follow a .tflite's offsets unchecked, so none may see one that was not read here first."""
     if path.stat().st_size > _LARGEST_TFLITE:
         raise BadInput(f"{path.name} has {path.stat().st_size} bytes; a .tflite has at most 2 GiB.")
     tflite.read(path.read_bytes())
+
+
+def _archive(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a .npz. What it unpacks to is bounded before it is, and nothing is unpickled."""
+    import zipfile
+    import zlib
+
+    import numpy as np
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > _LARGEST_ARCHIVE:
+            raise BadInput(f"{path.name} unpacks to {size} bytes; a .npz of weights has at most 1 GiB.")
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error) as exc:
+        raise BadInput(f"{path.name} is not a sound .npz: {exc}.", hint="Fetch the file again.") from exc
 
 
 def _hugging_face(
@@ -187,12 +237,26 @@ def _script(path: Path) -> Checkpoint:
     content = _load_torch(path)
     if content and not any(isinstance(value, dict) for value in content.values()):
         return Checkpoint(path=path, format="pytorch", tensors=_to_numpy(path, content), config={}, files=files)
+    if "dims" not in content and (nested := _nested(content)):
+        return Checkpoint(path=path, format="pytorch", tensors=_to_numpy(path, nested), config={}, files=files)
     dims, state = content.get("dims"), content.get("model_state_dict")
     if not isinstance(dims, dict) or not isinstance(state, dict):
         raise BadInput(f"{path.name} has no dims and model_state_dict: it is not an OpenAI model.", hint=_ACCEPTED)
     if not all(isinstance(name, str) and isinstance(value, int) for name, value in dims.items()):
         raise BadInput(f"{path.name} has dims that are not whole numbers.")
     return Checkpoint(path=path, format="openai", tensors=_to_numpy(path, state), config=dims, files=files)
+
+
+def _nested(content: Mapping[Any, Any]) -> dict[str, Any]:
+    """The tensors of state dicts inside a dict, as "KEY.NAME"; what training left beside them is not looked at."""
+    import torch
+
+    return {
+        f"{key}.{name}": tensor
+        for key, state in content.items()
+        if isinstance(state, dict) and all(isinstance(tensor, torch.Tensor) for tensor in state.values())
+        for name, tensor in state.items()
+    }
 
 
 def _pytorch(path: Path) -> dict[str, NDArray[Any]]:

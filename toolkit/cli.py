@@ -31,6 +31,7 @@ def run(argv: Sequence[str]) -> int:
     """Carry out one command line and return its exit code."""
     arguments = parser().parse_args(argv)
     from edgekit import _verbs
+    from edgekit._terminal import show_json
 
     try:
         with boundary():
@@ -41,7 +42,7 @@ def run(argv: Sequence[str]) -> int:
         if os.environ.get("EDGEKIT_DEBUG"):
             raise
         if arguments.json:
-            _verbs.show_json(_verbs.error_facts(exc))
+            show_json(_verbs.error_facts(exc))
         print(f"edgekit: {exc}", file=sys.stderr)
         return exc.exit_code
     except KeyboardInterrupt:
@@ -73,6 +74,18 @@ def parser() -> argparse.ArgumentParser:
         )
         one.add_argument("--ram", type=_bytes, metavar="SIZE", help="instead of the target's, such as 256KB")
 
+    def comparison(one: argparse.ArgumentParser) -> None:
+        one.add_argument(
+            "--max-regression",
+            action="append",
+            default=[],
+            metavar="[METRIC=]FRACTION",
+            help="accepted loss (0.03), such as 0.05, latency=0.02, load.*=off; bench --vs judges only if it is given",
+        )
+        one.add_argument("--markdown", metavar="FILE", help="the comparison for a pull request")
+        one.add_argument("--junit", metavar="FILE", help="the comparison as JUnit XML")
+        one.add_argument("--pytest-benchmark", metavar="FILE", help="what was measured, as pytest-benchmark's JSON")
+
     one = verb("list", "what there is: models, targets, exporters")
     one.add_argument("room", nargs="?", choices=("models", "targets", "exporters"))
 
@@ -86,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
     one = verb("export", "make a bundle of a model for a target")
     one.add_argument("model")
     one.add_argument("--target", help="default: the board's processor, else laptop")
-    one.add_argument("--precision", help="instead of the target's default (onnx: fp32, fp16, int8)")
+    one.add_argument("--precision", help="instead of the target's default; auto: a language model's smallest good one")
     one.add_argument("--exporter")
     one.add_argument("--weights", metavar="PATH", help="your own checkpoint: a path, hf://OWNER/REPO or https://...")
     one.add_argument(
@@ -99,6 +112,8 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument(
         "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="of the recipe: weights=per-tensor"
     )
+    one.add_argument("--max-kld", type=float, metavar="NATS", help="what a language model may lose a token (0.05)")
+    one.add_argument("--accept-terms", action="append", default=[], metavar="NAME", help="terms of use that you accept")
     one.add_argument(
         "--false-alarms-per-hour", type=float, metavar="N", help="choose a detector's threshold for this, on --data"
     )
@@ -116,17 +131,31 @@ def parser() -> argparse.ArgumentParser:
         "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="such as language=en, timestamps=true"
     )
 
-    one = verb("bench", "measure a bundle: load, latency, rates, memory")
-    one.add_argument("bundle")
+    one = verb("bench", "measure a bundle, two in turns (--vs), or a matrix (--models, --targets)")
+    one.add_argument("bundle", nargs="?")
+    one.add_argument("--vs", metavar="BASE", help="another bundle: both are measured in turns, and compared")
     one.add_argument(
         "--input", action="append", default=[], metavar="FILE", nargs="+", help="default: the golden input"
     )
-    one.add_argument("--threads", type=_count)
+    one.add_argument("--threads", type=_counts, default=[], metavar="N[,N]", help="default: all usable processors")
     one.add_argument("--device", help="where to measure: host, or the target's own (default)")
-    one.add_argument("--processes", type=_count, default=3, help="fresh processes, one after another (3)")
-    one.add_argument("--loops", type=_count, default=10, help="rounds over the inputs in each, at most (10)")
-    one.add_argument("--seconds", type=float, default=20.0, help="time in each, at most (20)")
+    one.add_argument("--processes", type=_count, help="fresh processes, one after another (5; with --vs 10 of each)")
+    one.add_argument("--loops", type=_count, help="rounds over the inputs in each, at most (as many as --seconds hold)")
+    one.add_argument("--warmups", type=_count, default=10, help="rounds before them, at most, until steady (10)")
+    one.add_argument("--seconds", type=float, default=3.0, help="of measured time in each (3)")
+    one.add_argument("--limit", type=float, default=600.0, metavar="SECONDS", help="one process may take (600)")
+    one.add_argument("--memory", type=_bytes, metavar="SIZE", help="one process may hold, such as 1500MB")
+    one.add_argument("--models", type=_names, default=[], metavar="A,B", help="a matrix: export and measure these")
+    one.add_argument("--targets", type=_names, default=[], metavar="X,Y", help="... for these targets")
+    one.add_argument("--precisions", type=_names, default=[], metavar="P,Q", help="... in these, not the default")
+    for name, what in (("calibration", "DIR"), ("weights", "PATH")):
+        one.add_argument(
+            f"--{name}", action="append", default=[], metavar=f"[MODEL=]{what}", help="... as for `edgekit export`"
+        )
+    one.add_argument("--work", default="edgekit-matrix", metavar="DIR", help="... bundles and what is done so far")
+    one.add_argument("--workers", metavar="dask://HOST:PORT", help="... on a pool of machines")
     one.add_argument("--out", metavar="FILE", help="write the report here, for `compare` and `report`")
+    comparison(one)
 
     one = verb("package", "a bundle in another form")
     one.add_argument("bundle")
@@ -136,8 +165,8 @@ def parser() -> argparse.ArgumentParser:
     one = verb("compare", "faster, slower or cannot tell; exits with 7 on a regression")
     one.add_argument("base", metavar="BASE.json")
     one.add_argument("new", metavar="NEW.json")
-    one.add_argument("--max-regression", type=float, default=0.05, metavar="FRACTION", help="accepted loss (0.05)")
     one.add_argument("--force", action="store_true", help="compare even different hosts, inputs or threads")
+    comparison(one)
 
     one = verb("report", "reports as a table, or as one HTML file")
     one.add_argument("reports", nargs="+", metavar="REPORT.json")
@@ -145,6 +174,17 @@ def parser() -> argparse.ArgumentParser:
 
     verb("doctor", "what this machine can do, and the command that adds the rest")
     return top
+
+
+def _names(text: str) -> list[str]:
+    found = [name.strip() for name in text.split(",")]
+    if not all(found):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of names such as a,b")
+    return found
+
+
+def _counts(text: str) -> list[int]:
+    return [_count(name) for name in text.split(",")]
 
 
 def _count(text: str) -> int:

@@ -2,11 +2,12 @@
 
 The verdict comes from a 95 % interval of the ratio of medians (`edgekit.bench.stats.ratio_interval`): only an interval
 that leaves out 1 entirely tells anything, and only of a ratio that is at least 1 % away from it. A regression is a
-verdict to the worse by more than was allowed.
+verdict to the worse by more than was allowed. How often that errs is simulated in tests/bench/test_alarms.py.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +21,22 @@ from edgekit.report import figure, printable, strata, title
 if TYPE_CHECKING:
     from rich.console import Group
 
-__all__ = ["LEAST", "Row", "Verdict", "compare", "incomparable", "ratio_cells", "regressed", "rows_json", "table"]
+__all__ = [
+    "ALLOWED",
+    "LEAST",
+    "Row",
+    "Verdict",
+    "allowed",
+    "compare",
+    "incomparable",
+    "ratio_cells",
+    "regressed",
+    "rows_json",
+    "table",
+]
+
+#: The accepted loss where nobody says otherwise: with ten processes a side, a true 5 % are found nine times in ten.
+ALLOWED = 0.03
 
 #: Smaller changes are not told. Where a process happens to lie in memory, or a page more or less, moves values by as
 #: much (Mytkowicz et al., "Producing Wrong Data Without Doing Anything Obviously Wrong!", ASPLOS 2009), and two
@@ -52,18 +68,48 @@ class Row:
     regressed: bool
 
 
-def compare(base: Report, new: Report, *, max_regression: float = 0.05, force: bool = False) -> list[Row]:
+def allowed(texts: Sequence[str]) -> dict[str, float]:
+    """What ``--max-regression`` was given as pattern -> fraction: ``0.05``, ``rss.peak=0.1``, ``latency=0.02``,
+    ``load.*=off``. A name without a wildcard also means what ends in it after a dot; of several, the last counts.
+
+    Raises:
+        BadInput: not of that form.
+    """
+    found: dict[str, float] = {}
+    for text in texts:
+        name, named, value = text.rpartition("=")
+        try:
+            if named and not name:
+                raise ValueError("no metric before the sign")
+            found.pop(name or "*", None)  # the last one counts, also in order
+            found[name or "*"] = math.inf if value == "off" else float(value)
+        except ValueError as exc:
+            raise BadInput(
+                f"--max-regression takes a fraction, or METRIC=FRACTION, not {text!r}.",
+                hint="Such as --max-regression 0.05, latency=0.02, rss.peak=0.1 or load.*=off",
+            ) from exc
+    return found
+
+
+def compare(
+    base: Report, new: Report, *, max_regression: float | Mapping[str, float] = ALLOWED, force: bool = False
+) -> list[Row]:
     """Compare `new` with `base`, a row per measurement of either, those of `base` first.
 
+    Two reports of one session (`edgekit.benchmarking.versus`) are compared pair by pair of processes.
+
     Args:
-        max_regression: the loss that is accepted, as a fraction (0.05: 5 % slower or larger).
+        max_regression: the loss that is accepted, as a fraction (0.05: 5 % slower or larger), or pattern -> fraction as
+            `allowed` gives it; `ALLOWED` for what no pattern means.
         force: compare even what `incomparable` objects to.
 
     Raises:
         BadInput: the reports are not comparable, or `max_regression` is no fraction >= 0.
     """
-    if not math.isfinite(max_regression) or max_regression < 0.0:
-        raise BadInput(f"the accepted regression must be a fraction of at least 0, not {max_regression}.")
+    limits = max_regression if isinstance(max_regression, Mapping) else {"*": max_regression}
+    for limit in limits.values():
+        if math.isnan(limit) or limit < 0.0 or (limit == math.inf and not isinstance(max_regression, Mapping)):
+            raise BadInput(f"the accepted regression must be a fraction of at least 0, not {limit}.")
     reasons = incomparable(base, new)
     if reasons and not force:
         raise BadInput(
@@ -72,7 +118,21 @@ def compare(base: Report, new: Report, *, max_regression: float = 0.05, force: b
         )
     olds, news = ({item.name: item for item in report.measurements} for report in (base, new))
     names = [*olds, *(name for name in news if name not in olds)]
-    return [_row(name, olds.get(name), news.get(name), (base, new), max_regression) for name in names]
+    return [_row(name, olds.get(name), news.get(name), (base, new), _limit(limits, name)) for name in names]
+
+
+def _limit(limits: Mapping[str, float], name: str) -> float:
+    means = [
+        limit for pattern, limit in limits.items() if fnmatch.fnmatchcase(name, pattern) or name.endswith(f".{pattern}")
+    ]
+    return means[-1] if means else ALLOWED
+
+
+def _in_turns(base: Report, new: Report) -> bool:
+    """Whether their processes took turns in one session."""
+    runs = [report.host.get("run") for report in (base, new)]
+    sessions = [facts.get("session") if isinstance(facts, Mapping) else None for facts in runs]
+    return isinstance(sessions[0], str) and bool(sessions[0]) and sessions[0] == sessions[1]
 
 
 def incomparable(base: Report, new: Report) -> list[str]:
@@ -134,23 +194,28 @@ def ratio_cells(row: Row) -> tuple[str, str]:
 
 
 def _row(
-    name: str, old: Measurement | None, new: Measurement | None, reports: tuple[Report, Report], allowed: float
+    name: str, old: Measurement | None, new: Measurement | None, reports: tuple[Report, Report], limit: float
 ) -> Row:
     one = old or new
     assert one is not None, "a name comes from one of the two"
-    before, after = (stats.median(stats.pool(item.values)) if item else None for item in (old, new))
+    before, after = (
+        stats.middle(item.values, strata(report, item)) if item else None
+        for item, report in zip((old, new), reports, strict=True)
+    )
     if old is None or new is None:
         return Row(name, one.unit, before, after, None, None, None, "not measured", False)
     if (old.unit, old.better) != (new.unit, new.better):
         raise BadInput(f"{name!r} is in {old.unit} ({old.better} is better) in one report and {new.unit} in the other.")
     groups = strata(reports[0], old)
-    bounds = stats.ratio_interval(old.values, new.values, strata=groups if groups == strata(reports[1], new) else 1)
-    ratio = after / before if before and after is not None else None
+    groups = groups if groups == strata(reports[1], new) else 1
+    paired = _in_turns(*reports) and len(old.values) == len(new.values)
+    ratio = stats.ratio(old.values, new.values, strata=groups, paired=paired)
+    bounds = stats.ratio_interval(old.values, new.values, strata=groups, paired=paired)
     low, high = bounds or (None, None)
     verdict, worse = _verdict(old, ratio, low, high)
     # For rates, 5 % worse is a ratio of 1 / 1.05: the same work then takes 5 % longer.
     loss = math.inf if not ratio else ratio if old.better == "lower" else 1.0 / ratio
-    return Row(name, old.unit, before, after, ratio, low, high, verdict, worse and loss > 1.0 + allowed)
+    return Row(name, old.unit, before, after, ratio, low, high, verdict, worse and loss > 1.0 + limit)
 
 
 def _verdict(item: Measurement, ratio: float | None, low: float | None, high: float | None) -> tuple[Verdict, bool]:

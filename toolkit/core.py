@@ -212,8 +212,8 @@ class Model:
             asked for) -> facts of the operating point (a threshold, and what it was found to cost), which the bundle
             keeps under ``operating_point`` for its pipeline; raises BadInput for data that cannot tell. None: the model
             has no threshold.
-        terms: name of the terms of use that the user must accept before the weights are fetched ("" where there are none);
-            the licence text tells them.
+        terms: name of the terms of use that the user must accept before the weights are fetched ("" where there are
+            none); the licence text tells them.
         hub: address of the weights on a hub (``hf://OWNER/REPO``), used where no source is pinned; what it gives is
             noted as not pinned.
     """
@@ -370,8 +370,8 @@ class Exporter(Protocol):
     One whose files are source code, which `load` or a target's device compiles and runs, also has ``check(model,
     bundle)``: it raises BadInput unless all code in the bundle folder is what it would generate itself.
 
-    One that takes parts without a `Part.build` has ``reference(model, checkpoint, work, progress)``, which gives a `Runner`
-    of the reference for each of them, by name.
+    One that takes parts without a `Part.build` has ``reference(model, checkpoint, work, progress)``, which gives a
+    `Runner` of the reference for each of them, by name.
     """
 
     name: str

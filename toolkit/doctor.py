@@ -6,6 +6,7 @@ import importlib.util
 import shutil
 from dataclasses import dataclass
 
+from edgekit import llama
 from edgekit.bench import host
 from edgekit.sources import cache_folder
 
@@ -48,6 +49,7 @@ def examine() -> list[Finding]:
         found = ", ".join(f"{name} {version}" for name, version in versions.items())
         remedy = f'pip install "edgekit[{extra}]"' if extra else "python -m ensurepip"
         findings.append(Finding(what, not missing, found, "" if not missing else remedy))
+    findings.append(Finding("export and run language models (gguf)", *llama.state()))
     findings += [_programs(what, names, remedy) for what, names, remedy in _TOOLS]
     findings.append(Finding("measure on a phone", False, "", "not built yet; bench measures this machine"))
     return findings

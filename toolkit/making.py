@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 import edgekit
-from edgekit import fitting, golden, sbom, speed, texts
+from edgekit import fitting, frontier, golden, sbom, speed, texts
 from edgekit.bench import host
 from edgekit.bundle import inventory, usable_processors
 from edgekit.core import (
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 #: Distributions whose versions decide what an export does.
 TOOLS = (
     *("torch", "onnx", "onnxscript", "onnxruntime", "tokenizers", "numpy"),
-    *("tflite-micro", "litert-torch", "ai-edge-quantizer"),
+    *("tflite-micro", "litert-torch", "ai-edge-quantizer", "llama-cpp-python"),
 )
 
 
@@ -75,6 +75,7 @@ class Job:
     offline: bool
     fallback: bool
     operating: Mapping[str, Any] = field(default_factory=dict)
+    auto: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,8 @@ def make(
     golden_input = golden.write_input(job.model, stage)
     reference = _trace(job, checkpoint, facts, golden_input, stage, work, tell)
     attempts: list[Attempt] = []
+    if job.auto:
+        job = _smallest(job, checkpoint, facts, reference, golden_input, stage, work, tell)
     accepted = _climb(job, checkpoint, facts, reference, golden_input, stage, work, attempts, tell)
     tell("writing the bundle", 0, 0)
     golden_reference = golden.write_reference(reference.golden, stage)
@@ -221,9 +224,7 @@ def _references(job: Job, checkpoint: Checkpoint, work: Path, tell: Progress) ->
     return found
 
 
-def _calibration(
-    job: Job, predictor: Predictor, recorders: Mapping[str, Recorder]
-) -> Mapping[str, Sequence[Feeds]]:
+def _calibration(job: Job, predictor: Predictor, recorders: Mapping[str, Recorder]) -> Mapping[str, Sequence[Feeds]]:
     """What every part was called with: on the golden input, and on the calibration samples.
 
     Texts need not be run, and their logits could not be held: tokens are all that an importance matrix is made of.
@@ -274,6 +275,43 @@ def _climb(
             attempts.append(Attempt(recipe=_recipe_facts(recipe), outcome=f"taken: {accepted.verdict.verdict}"))
             return accepted
     raise AssertionError("a job has at least one recipe")
+
+
+def _smallest(
+    job: Job,
+    checkpoint: Checkpoint,
+    facts: Mapping[str, Any],
+    reference: _Reference,
+    golden_input: str,
+    stage: Path,
+    work: Path,
+    tell: Progress,
+) -> Job:
+    """`job`, with the smallest recipe of the ladder that passes the gate. What was found of each stays in the bundle.
+
+    Raises:
+        GateFailed: none passes.
+    """
+    assert job.model.evaluation is not None
+    # Every one is measured, so none may be refused for what it loses.
+    open_ = replace(job, model=replace(job.model, evaluation=replace(job.model.evaluation, drop=float("inf"))))
+
+    def attempt(recipe: Recipe) -> tuple[Path, Verdict]:
+        place = work / f"frontier-{recipe.precision}"
+        (place / golden_input).parent.mkdir(parents=True)
+        shutil.copyfile(stage / golden_input, place / golden_input)
+        tried = _attempt(open_, checkpoint, facts, reference, recipe, golden_input, place, work, tell)
+        return place / tried.artifacts[0].file, tried.verdict
+
+    recipes = [
+        replace(recipe, options={**job.recipe.options, **recipe.options})
+        for recipe in job.model.ladder
+        if not fitting.excess(job.model, job.target, recipe)
+    ]
+    points = [frontier.measure(recipe, attempt, job.model.evaluation, tell) for recipe in recipes]
+    chosen = frontier.smallest(points, job.model.evaluation)
+    frontier.write(points, chosen, stage)
+    return replace(job, recipe=next(recipe for recipe in recipes if recipe.precision == chosen))
 
 
 def _recipes(job: Job) -> list[Recipe]:
@@ -413,8 +451,11 @@ def _public(uri: str) -> str:
 
 
 def _target_facts(target: Target) -> TargetFacts:
-    version = host.versions(["onnxruntime"]).get("onnxruntime", "")
-    runtime = {exporter: text.format(version=version) for exporter, text in target.runtime.items()}
+    versions = host.versions(["onnxruntime", "llama-cpp-python"])
+    runtime = {
+        exporter: text.format(version=versions.get("onnxruntime", ""), llama=versions.get("llama-cpp-python", ""))
+        for exporter, text in target.runtime.items()
+    }
     return TargetFacts(name=target.name, system=target.system, processor=target.processor, runtime=runtime)
 
 

@@ -7,14 +7,14 @@ golden files, licences, SBOM → manifest → swap into place.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from edgekit import fitting, golden
+from edgekit import fitting, golden, texts
 from edgekit.bench import metrics
 from edgekit.bundle import load, makers, open_bundle, replaceable, staged, usable_processors
 from edgekit.checkpoint import read_checkpoint
@@ -26,6 +26,7 @@ from edgekit.manifest import Verdict
 from edgekit.registry import find
 from edgekit.reuse import already, key_of
 from edgekit.sources import fetch, user_source
+from edgekit.terms import check_terms
 
 
 def export(
@@ -42,6 +43,8 @@ def export(
     fallback: bool = True,
     options: Mapping[str, Any] | None = None,
     operating: Mapping[str, Any] | None = None,
+    max_kld: float | None = None,
+    accept_terms: Sequence[str] = (),
     board: str | None = None,
     flash: int | None = None,
     ram: int | None = None,
@@ -50,7 +53,8 @@ def export(
     """Make a bundle of `model` for `target`, refuse it if it is bad, and put it at `out`.
 
     Args:
-        precision, exporter: instead of the target's default recipe for the model's task.
+        precision, exporter: instead of the target's default recipe for the model's task. The precision "auto" tries
+            those of a language model's ladder on `data` and takes the smallest that passes.
         weights: the user's own checkpoint: a path, or hf://, https:// or pypi://.
         calibration: a data folder whose samples join the golden input when layers are measured.
         data: a data folder for the gate. Without it, accuracy is "not measured".
@@ -58,6 +62,8 @@ def export(
             only by a finished one.
         fallback: when a recipe fails parity or gate, try the next on the model's ladder.
         options: of the recipe, as its exporter has them (``{"weights": "per-tensor"}``), over the default's.
+        max_kld: what a language model may lose (KL divergence from its reference, nats a token), in place of its bar.
+        accept_terms: names of terms of use that are accepted; EDGEKIT_ACCEPT_TERMS names more of them.
         operating: what the threshold is chosen for on `data` (``{"false_alarms_per_hour": 0.5}``).
         board, flash, ram: a microcontroller's budgets (bytes) in place of the target's own.
 
@@ -71,7 +77,10 @@ def export(
     tell: Progress = progress or (lambda what, done, total: None)
     goal = fitting.budgeted(find("targets", target), board, flash, ram)
     job = _plan(model, goal, precision, exporter, calibration, data, offline, fallback, options or {}, operating or {})
-    place = Path(out).expanduser() if out else Path(f"{job.model.name}-{job.target.name}-{job.recipe.precision}")
+    job = replace(job, model=_allowing(job.model, max_kld))
+    check_terms(job.model, accept_terms)
+    called = "auto" if job.auto else job.recipe.precision
+    place = Path(out).expanduser() if out else Path(f"{job.model.name}-{job.target.name}-{called}")
     replaceable(place)
     with boundary():
         folder, source = _weights(job.model, weights, offline, tell)
@@ -106,7 +115,7 @@ def verify(path: str | Path, *, data: str | Path | None = None, progress: Progre
     errors = golden.prove(bundle, usable_processors())
     verdict = not_measured("no --data was given")
     if data is not None:
-        verdict = _absolute(bundle, _folder(data, "data"), tell)
+        verdict = _absolute(bundle, _folder(makers(bundle)[0], data, "data"), tell)
         if verdict.verdict == "fail":
             raise GateFailed(f"{bundle.path.name}: {verdict.reason}.")
     return {"parity": errors, "gate": verdict, "device": _on_device(bundle, tell)}
@@ -138,6 +147,9 @@ def _absolute(bundle: Bundle, data: Path, tell: Progress) -> Verdict:
     if model.evaluation is None:
         return not_measured(f"{model.name} declares no metric")
     samples = model.samples(data)
+    if texts.applies(model):
+        found = texts.scores(load(bundle.path, hashes=False), samples, None, tell, "reading the text", reference=False)
+        return texts.absolute(model.evaluation, found, data.name)
     if any(sample.truth is None for sample in samples):
         return not_measured(f"{data.name} has no right answers to compare with")
     outputs = answers(load(bundle.path, hashes=False), samples, lambda i, n: tell("measuring accuracy", i, n))
@@ -175,15 +187,29 @@ def _plan(
 ) -> Job:
     """Resolve every name and open every folder before anything long begins."""
     declared: Model = find("models", model)
-    recipe = fitting.recipe_for(declared, goal, precision, exporter)
+    auto = precision == "auto" and texts.applies(declared)
+    recipe = fitting.recipe_for(declared, goal, None if auto else precision, exporter)
     recipe = replace(recipe, options={**recipe.options, **options})
     declared = fitting.serving(declared, recipe.exporter)
     fitting.check(declared, goal, recipe)
     _check_operating(declared, operating, data)
-    samples = declared.samples(_folder(data, "data")) if data else []
-    calibrated = declared.samples(_folder(calibration, "calibration")) if calibration else []
+    samples = declared.samples(_folder(declared, data, "data")) if data else []
+    calibrated = declared.samples(_folder(declared, calibration, "calibration")) if calibration else []
+    if auto and not samples:
+        raise BadInput("the smallest precision that is good enough is found on real text.", hint="Add --data TEXT.txt")
     name = Path(data).name if data else ""
-    return Job(declared, goal, recipe, calibrated, samples, name, offline, fallback, operating)
+    return Job(declared, goal, recipe, calibrated, samples, name, offline, fallback, operating, auto)
+
+
+def _allowing(model: Model, max_kld: float | None) -> Model:
+    """`model`, judged by what the user allows it to lose. Raises BadInput for a model that has no such bar."""
+    if max_kld is None:
+        return model
+    if model.evaluation is None or not texts.applies(model):
+        raise BadInput(f"{model.name} is not judged by a KL divergence.", hint="--max-kld goes with language models.")
+    if not 0 < max_kld < float("inf"):
+        raise BadInput(f"a KL divergence of at most {max_kld:g} nats makes no sense.", hint="Such as --max-kld 0.05")
+    return replace(model, evaluation=replace(model.evaluation, drop=max_kld))
 
 
 def _check_operating(model: Model, operating: Mapping[str, Any], data: str | Path | None) -> None:
@@ -204,8 +230,10 @@ def _need_tools(job: Job) -> None:
             import tflite_micro  # noqa: F401
 
 
-def _folder(path: str | Path, option: str) -> Path:
+def _folder(model: Model, path: str | Path, option: str) -> Path:
     folder = Path(path).expanduser()
+    if texts.applies(model) and folder.is_file():
+        return folder
     if not folder.is_dir():
         raise BadInput(f"there is no folder {str(path)!r}.", hint=f"--{option} takes a folder; see docs/data.md.")
     return folder

@@ -33,7 +33,7 @@ def find(room: str, name: str) -> Any:
 
     Args:
         room: ``"models"``, ``"targets"`` or ``"exporters"``.
-        name: as `names` gives it; underscores are read as hyphens.
+        name: as `names` gives it; underscores and dots ("qwen2.5") are read as hyphens.
 
     Raises:
         UnknownName: no such entry (the message lists near ones). Unsupported: another package's, and it does not load.
@@ -64,7 +64,7 @@ def _entry_points(room: str) -> dict[str, importlib.metadata.EntryPoint]:
 
 
 def _key(name: str) -> str:
-    return name.replace("_", "-").lower()
+    return name.replace("_", "-").replace(".", "-").lower()
 
 
 def _load(room: str, point: importlib.metadata.EntryPoint) -> Any:

@@ -29,17 +29,22 @@ __all__ = [
     "PER_INPUT",
     "SCHEMA",
     "Summary",
+    "check",
+    "decode",
     "estimate_rows",
     "figure",
     "layer_rows",
     "load",
     "printable",
+    "read",
     "rows",
     "save",
+    "schema_of",
     "strata",
     "summary",
     "table",
     "title",
+    "typed",
 ]
 
 SCHEMA = 1
@@ -71,6 +76,7 @@ class Summary:
 
     Attributes:
         n, processes: numbers of values and of processes.
+        median: of the processes' medians (`edgekit.bench.stats.middle`).
         low, high: 95 % interval of the median.
         p90, p99: the bad tail (for ``better="higher"``, the 10th and 1st percentile); from 10 and 100 values on.
     """
@@ -90,7 +96,7 @@ def save(report: Report, path: Path) -> None:
     Raises:
         BadInput: the report holds what `load` would refuse, or the folder cannot be written.
     """
-    _check(report, "the report")
+    check(report, "the report")
     text = msgspec.json.format(msgspec.json.encode(report), indent=1)
     with boundary():
         write_whole(Path(path), text + b"\n")
@@ -102,15 +108,20 @@ def load(path: Path) -> Report:
     Raises:
         BadInput: no such file, no report, a report of a newer edgekit, or values that no measurement can give.
     """
-    path = Path(path)
+    return decode(read(Path(path)), str(path))
+
+
+def read(path: Path) -> bytes:
+    """The bytes of a file that may be a report.
+
+    Raises:
+        BadInput: no such file, or too large to be one.
+    """
     with boundary():
         size = path.stat().st_size
         if size > _LARGEST:
             raise BadInput(f"{path} is {size / 1e6:.0f} MB large: that is no report.")
-        data = path.read_bytes()
-    report = _decode(data, str(path))
-    _check(report, str(path))
-    return report
+        return path.read_bytes()
 
 
 def summary(measurement: Measurement, groups: int = 1) -> Summary:
@@ -128,7 +139,9 @@ def summary(measurement: Measurement, groups: int = 1) -> Summary:
         return stats.percentile(values, q if measurement.better == "lower" else 100.0 - q)
 
     processes = sum(1 for group in measurement.values if group)
-    return Summary(len(values), processes, stats.median(values), low, high, tail(90.0, 10), tail(99.0, 100))
+    return Summary(
+        len(values), processes, stats.middle(measurement.values, groups), low, high, tail(90.0, 10), tail(99.0, 100)
+    )
 
 
 def strata(report: Report, measurement: Measurement) -> int:
@@ -246,27 +259,57 @@ def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _decode(data: bytes, where: str) -> Report:
+def schema_of(data: bytes, where: str, newest: int = SCHEMA) -> int:
+    """The schema that a file names.
+
+    Raises:
+        BadInput: it names none, or one that no edgekit up to this one wrote.
+    """
+    head = typed(data, Any, where)
+    number = head.get("schema") if isinstance(head, Mapping) else None
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise BadInput(f"{where} is not an edgekit report: it names no schema.")
+    if number > newest:
+        raise BadInput(
+            f"{where} was made by a newer edgekit (schema {number}, this one reads {newest}).",
+            hint="Upgrade with: pip install -U edgekit",
+        )
+    if number < 1:
+        raise BadInput(f"{where} has schema {number}, which no edgekit ever wrote.")
+    return number
+
+
+def decode(data: bytes, where: str) -> Report:
+    """A report from its bytes.
+
+    Raises:
+        BadInput: as `load`.
+    """
+    if schema_of(data, where, newest=2) == 2:
+        raise BadInput(
+            f"{where} is a matrix of many cells, not a single report.", hint=f"Look at it with: edgekit report {where}"
+        )
+    report: Report = typed(data, Report, where)
+    check(report, where)
+    return report
+
+
+def typed(data: bytes, kind: Any, where: str) -> Any:
+    """JSON as `kind`, strictly.
+
+    Raises:
+        BadInput: it is not.
+    """
     try:
-        head = msgspec.json.decode(data)
-        if not isinstance(head, Mapping) or not isinstance(head.get("schema"), int):
-            raise BadInput(f"{where} is not an edgekit report: it names no schema.")
-        if head["schema"] > SCHEMA:
-            raise BadInput(
-                f"{where} was made by a newer edgekit (schema {head['schema']}, this one reads {SCHEMA}).",
-                hint="Upgrade with: pip install -U edgekit",
-            )
-        if head["schema"] != SCHEMA:
-            raise BadInput(f"{where} has schema {head['schema']}, which no edgekit ever wrote.")
-        return msgspec.json.decode(data, type=Report, strict=True)
+        return msgspec.json.decode(data, type=kind, strict=True)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
         raise BadInput(
             f"{where} is not a readable report: {exc}.", hint="Make it again with: edgekit bench BUNDLE --out FILE"
         ) from exc
 
 
-def _check(report: Report, where: str) -> None:
-    """What types cannot say: versions, and values that some measurement can have given."""
+def check(report: Report, where: str) -> None:
+    """Raise BadInput for what types cannot say: versions, and values that no measurement can have given."""
     if report.schema != SCHEMA:
         raise BadInput(f"{where} has schema {report.schema}, not {SCHEMA}.")
     if report.threads < 1:

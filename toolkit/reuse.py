@@ -35,7 +35,7 @@ def key_of(job: Job, weights: Path) -> str:
         *(f"code {file.name} {hash_file(file)}" for file in _code(job)),
         *(hashlib.sha256(golden.package_data(name)).hexdigest() for name in (model.golden, model.licence_text)),
         repr((model.name, model.evaluation, model.ladder, declared(job.target), job.recipe, job.fallback)),
-        repr(sorted(job.operating.items())),
+        repr((sorted(job.operating.items()), job.auto)),
         repr(host.versions(TOOLS)),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -13,8 +14,9 @@ from typing import Any
 import pytest
 
 import edgekit.bench.run
-from edgekit.bench import memory
-from edgekit.bench.run import Result, measure
+from edgekit.bench import memory, worker
+from edgekit.bench.child import once
+from edgekit.bench.run import Result, Setup, in_turns, measure
 from edgekit.errors import BadInput, DeviceFailed
 
 LOADER = """
@@ -49,6 +51,7 @@ class Fake:
         elif self.behaviour.startswith("hang"):
             pathlib.Path(self.behaviour.partition("=")[2]).write_text(str(os.getpid()))
             time.sleep(600)
+        time.sleep(0.001)  # long enough for one call to be one value
         for _ in range(2):
             self.runner({"x": turn})
         text = {"random": f"{sample} {turn}", "pid": f"{sample} {os.getpid()}"}.get(self.behaviour, sample)
@@ -71,7 +74,7 @@ def load(bundle, threads, wrap):
 @pytest.fixture(autouse=True)
 def _fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "fake_edgekit_loader.py").write_text(LOADER)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]))
 
 
 def run(
@@ -173,13 +176,19 @@ def answer(latencies: list[float], **section: float) -> dict[str, Any]:
         ([answer([1.0, 9.0] * 6, cpu=0.3, busy=0.3)], ["MACHINE WAS BUSY", "30%"]),
         ([answer([1.0, 9.0] * 6, steal=0.4)], ["MACHINE WAS BUSY", "40% of a core"]),
         ([answer([1.0, 9.0] * 6) | {"exit": -11}], ["crashed while it ended", "-11"]),
+        ([answer([1.0, 9.0] * 6) | {"dropped": 2}], ["clock jumped", "2 readings"]),
+        ([answer([1.0, 9.0] * 6, calendar=9.0)], ["clocks disagree", "9.0 s by the calendar"]),
+        ([answer([1.0, 9.0] * 5 + [0.0, 9.0])], ["1 values of end_to_end.latency are zero"]),
+        ([answer([1.0, 9.0] * 6) | {"steady": False}], ["did not settle in 1 of 1", "--processes 10"]),
+        ([answer([1.0, 9.0] * 6) | {"state": [{"throttled": 1}, {"throttled": 3}]}], ["throttled itself"]),
+        ([answer([1.0 + 0.01 * i, 9.0] * 6) for i in range(8)], ["slower one after another, by 7%"]),
     ],
 )
 def test_doubts_about_the_measurement_become_warnings(
     answers: list[dict[str, Any]], words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turns = iter(answers)
-    monkeypatch.setattr(edgekit.bench.run, "_worker", lambda _job, _limit: next(turns))
+    monkeypatch.setattr(edgekit.bench.run.child, "once", lambda _setup: next(turns))
     monkeypatch.setattr(edgekit.bench.run.host, "load_average", lambda: 0.0)
     monkeypatch.setattr(edgekit.bench.run.os, "cpu_count", lambda: 1)
     text = " ".join(run(processes=len(answers)).warnings)
@@ -259,6 +268,94 @@ def test_current_memory_adds_up() -> None:
     assert abs(now.rss - now.anonymous - now.file) < 4 * 1024 * 1024
     assert (memory.peak() or 0) >= now.rss // 2
     assert memory.current(2**22 + 1) == memory.Memory()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells of another process's memory")
+def test_a_worker_that_takes_too_much_memory_is_stopped_and_says_so() -> None:
+    answer = once(Setup("fake_edgekit_loader:load", Path("large"), ("a",), 1, loops=1, memory=48 * 2**20))
+    assert answer["failure"]["outcome"] == "out of memory"
+    assert "more than the 50 MB" in answer["failure"]["message"]
+
+
+def test_a_worker_dies_with_its_parent(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from edgekit.bench.child import Setup, once;"
+        f"once(Setup('fake_edgekit_loader:load', Path('hang={tmp_path / 'pid'}'), ('a',), 1))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code]) as parent:
+        _until(lambda: (tmp_path / "pid").exists() and bool((tmp_path / "pid").read_text()))
+        parent.kill()
+    _until(lambda: _gone(tmp_path / "pid"))
+
+
+def test_bundles_take_turns_forth_and_back_and_a_failed_one_drops_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def fake(setup: Setup) -> dict[str, Any]:
+        seen.append(setup.load)
+        return {"failure": {}} if setup.load == "b" else {"values": len(seen)}
+
+    monkeypatch.setattr(edgekit.bench.run.child, "once", fake)
+    setups = [Setup(name, Path(), ("x",), 1) for name in "abc"]
+    known = {(0, 1): {"from": "before"}}
+    answers = in_turns(setups, 3, known=lambda bundle, process: known.get((bundle, process)))
+    assert "".join(seen) == "abccac"
+    assert [len(found) for found in answers] == [3, 1, 3] and answers[0][1] == {"from": "before"}
+
+
+class Clock:
+    """A clock that moves only when it is read or told to, in whole steps."""
+
+    def __init__(self, step: float, cost: float) -> None:
+        self.now, self.step, self.cost = 0.0, step, cost
+
+    def perf_counter(self) -> float:
+        self.now += self.cost
+        return self.now // self.step * self.step
+
+    monotonic = time = process_time = perf_counter
+
+
+@pytest.mark.parametrize(("step", "calls"), [(1e-9, 1), (1e-3, 128)])
+def test_a_coarse_clock_gets_more_calls_per_value(step: float, calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(step, 1e-7)
+    monkeypatch.setattr(worker, "time", clock)
+    assert worker._calls([1e-3]) == calls
+    assert worker._calls([]) == 1
+
+
+@pytest.mark.parametrize(
+    ("rounds", "taken", "steady"), [([5, 3, 2, 1, 1, 1, 1], 6, True), ([9, 8, 7, 6], 4, False), ([1] * 5, 3, True)]
+)
+def test_warm_up_goes_on_until_it_gets_no_faster(
+    rounds: list[float], taken: int, steady: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(1e-9, 0.0)
+    left = iter(rounds)
+
+    def work(*_: Any) -> list[str]:
+        clock.now += next(left)
+        return []
+
+    monkeypatch.setattr(worker, "time", clock)
+    monkeypatch.setattr(worker, "_round", work)
+    job = worker.Job("", "", ["x"], 1, len(rounds), None, 1e9, 0.0)
+    assert worker._warm(None, job, worker.Recorder()) is steady  # type: ignore[arg-type]
+    assert len(rounds) - len(list(left)) == taken
+
+
+def test_readings_that_go_backwards_are_counted() -> None:
+    recorder = worker.Recorder()
+    for value in (1.0, -0.5, float("nan"), 0.0):
+        recorder.add("x", value)
+    assert (recorder.take(), recorder.dropped) == ({"x": [1.0, 0.0]}, 2)
+
+
+def _until(true: Any) -> None:
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
 
 
 def _gone(pid_file: Path) -> bool:

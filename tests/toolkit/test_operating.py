@@ -183,6 +183,7 @@ def test_values_are_shown_in_the_unit_of_their_metric() -> None:
     nats = Metric("kld", "nats", "lower", right)
     assert metrics.shown(nats, 0.04567, "+") == "+0.04567 nats"
     assert metrics.shown(metrics.find("wer"), 0.12345) == "12.35%"
+    assert metrics.shown(metrics.find("wer"), -1e-9, "+") == "+0.00%"
     assert metrics.shown(nats, None) == "not measured"
 
 

@@ -1,0 +1,130 @@
+"""A tiny language model from a GGUF to a bundle: gate, frontier, streaming, verify, bench. llama.cpp computes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import _toy_model
+import pytest
+from _gguf_files import llama_file
+from _tiny_language import ENTRY_POINTS, MODEL
+from conftest import absent
+
+import edgekit
+from edgekit import cli, frontier, llama, terms
+from edgekit.core import Bundle
+from edgekit.errors import BadInput, GateFailed, ParityFailed
+from edgekit.manifest import Verdict
+from edgekit.registry import find
+
+TEXT = "the quick brown fox jumps over the lazy dog. " * 60  # a byte a token: five chunks of 512
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    ok, _, remedy = llama.state()
+    if not ok:
+        absent(f"llama.cpp is not here: {remedy}")
+    place = tmp_path_factory.mktemp("tiny-language")
+    llama_file(place / "tiny.gguf")
+    (place / "text").mkdir()
+    (place / "text" / "a.txt").write_text(TEXT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(_toy_model.install(place / "site", ENTRY_POINTS)))
+        yield place
+
+
+def export(folder: Path, name: str, precision: str, **options: object) -> Bundle:
+    weights = str(folder / "tiny.gguf")
+    return edgekit.export("tiny-writer", precision=precision, weights=weights, out=folder / name, **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def bundle(folder: Path) -> Bundle:
+    return export(folder, "q8", "q8_0", data=folder / "text", max_kld=10.0)
+
+
+def test_the_gate_tells_perplexity_and_distance(bundle: Bundle) -> None:
+    verdict: Verdict = bundle.manifest.gate
+    assert verdict.verdict == "pass"
+    assert verdict.metric == "perplexity"
+    assert verdict.samples == 5
+    assert verdict.value is not None
+    assert verdict.reference is not None
+    assert verdict.drop is not None
+    assert 0 < verdict.drop < 0.5
+    assert set(verdict.others) == {"perplexity error", "KL divergence, 99th percentile", "same likeliest token"}
+    assert bundle.manifest.facts["architecture"] == "llama"
+
+
+def test_a_bundle_verifies_and_reads_a_text_by_itself(bundle: Bundle, folder: Path) -> None:
+    proof = edgekit.verify(bundle.path, data=folder / "text" / "a.txt")
+    assert proof["gate"].verdict == "pass"
+    assert proof["gate"].value == pytest.approx(bundle.manifest.gate.value, rel=1e-6)
+    assert 0 < proof["parity"]["network"] < 0.1
+
+
+def test_what_loses_too_much_is_refused(folder: Path) -> None:
+    with pytest.raises((GateFailed, ParityFailed)):
+        export(folder, "bad", "q4_0", data=folder / "text", max_kld=1e-9, fallback=False)
+    assert not (folder / "bad").exists()
+
+
+@pytest.mark.thorough
+def test_auto_takes_the_smallest_that_passes(folder: Path) -> None:
+    made = export(folder, "auto", "auto", data=folder / "text" / "a.txt", max_kld=10.0)
+    found = frontier.load(made.path)
+    assert found is not None
+    chosen, points = found
+    passed = [point for point in points if point.verdict == "pass"]
+    assert chosen == min(passed, key=lambda point: point.size or 0).precision == made.manifest.recipe.precision
+    assert all(point.speed and point.kld is not None for point in passed)
+    assert {point.precision for point in points} == {recipe.precision for recipe in MODEL.ladder}
+    assert next(point for point in points if point.precision == "iq3_xxs").verdict == "fail"  # no calibration
+    assert "<svg" in (made.path / "frontier.svg").read_text()
+
+
+def test_auto_needs_a_text_and_says_when_nothing_passes(folder: Path) -> None:
+    with pytest.raises(BadInput, match="real text"):
+        export(folder, "none", "auto")
+    with pytest.raises(BadInput, match="makes no sense"):
+        export(folder, "none", "q8_0", max_kld=float("nan"))
+
+
+def test_run_streams(bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["run", str(bundle.path), "hello", "-o", "most=5"]) == 0
+    said = capsys.readouterr()
+    assert said.out.endswith("\n")
+    assert "no chat template" in said.err
+    assert cli.run(["run", str(bundle.path), "hello", "-o", "most=5", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer[0]["output"] == said.out.removesuffix("\n")
+    assert cli.run(["run", str(bundle.path), ""]) == 2
+
+
+def test_a_text_that_is_too_short_names_itself(folder: Path) -> None:
+    (folder / "short").mkdir()
+    (folder / "short" / "tiny.txt").write_text("a few words")
+    with pytest.raises(BadInput, match=r"tiny\.txt"):
+        export(folder, "short-bundle", "q8_0", data=folder / "short")
+
+
+def test_terms_are_shown_and_must_be_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EDGEKIT_ACCEPT_TERMS", raising=False)
+    gemma = find("models", "gemma3-270m")
+    with pytest.raises(BadInput, match="Gemma Terms of Use") as caught:
+        terms.check_terms(gemma, ["llama3.2"])
+    assert "--accept-terms gemma" in caught.value.hint
+    terms.check_terms(gemma, ["Gemma"])
+    monkeypatch.setenv("EDGEKIT_ACCEPT_TERMS", "other, gemma")
+    terms.check_terms(gemma, [])
+    terms.check_terms(find("models", "smollm2-135m"), [])
+
+
+def test_a_frontier_that_is_none_is_bad_input(tmp_path: Path) -> None:
+    assert frontier.load(tmp_path) is None
+    (tmp_path / frontier.NAME).write_text('{"chosen": 1, "points": [{"precision": 3}]}')
+    with pytest.raises(BadInput, match="no frontier"):
+        frontier.load(tmp_path)

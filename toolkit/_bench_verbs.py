@@ -1,0 +1,214 @@
+"""What `bench`, `compare` and `report` print."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit._terminal import console, say, show_json, working
+from edgekit.errors import BadInput, Regression
+
+if TYPE_CHECKING:
+    from edgekit.benchmarking import Limits
+    from edgekit.cells import Matrix
+    from edgekit.comparing import Comparison
+
+
+def bench_(arguments: argparse.Namespace) -> int:
+    if arguments.models or arguments.targets:
+        return _bench_matrix(arguments)
+    if not arguments.bundle:
+        raise BadInput("there is nothing to measure.", hint="Give a BUNDLE, or --models A,B --targets X,Y")
+    for name in ("precisions", "calibration", "weights", "workers"):
+        if getattr(arguments, name):
+            raise BadInput(f"--{name} is for a matrix.", hint="Give --models and --targets in place of a BUNDLE.")
+    if len(arguments.threads) > 1:
+        raise BadInput("several --threads are for a matrix.", hint="Give --models and --targets, or one number.")
+    return _bench_in_turns(arguments) if arguments.vs else _bench_one(arguments)
+
+
+def _bench_one(arguments: argparse.Namespace) -> int:
+    import msgspec
+
+    from edgekit import cells
+    from edgekit.benchmarking import benchmark
+    from edgekit.report import save, table
+
+    with working() as progress:
+        report = benchmark(
+            arguments.bundle,
+            inputs=_inputs(arguments),
+            threads=next(iter(arguments.threads), None),
+            device=arguments.device,
+            processes=arguments.processes or 5,
+            **_limits(arguments)._asdict(),
+            progress=progress,
+        )
+    if arguments.out:
+        save(report, Path(arguments.out))
+    _write_pytest_benchmark(arguments, cells.of(report))
+    if arguments.json:
+        show_json(msgspec.to_builtins(report))
+    else:
+        console().print(table(report))
+    return 0
+
+
+def _bench_in_turns(arguments: argparse.Namespace) -> int:
+    """`bench NEW --vs BASE`: both in one go, and the comparison."""
+    import msgspec
+
+    from edgekit import cells
+    from edgekit.benchmarking import versus
+    from edgekit.compare import allowed
+    from edgekit.comparing import compare_matrices, json_of
+    from edgekit.report import save
+
+    gates = allowed(arguments.max_regression)
+    if arguments.device not in (None, "host"):
+        raise BadInput("--vs measures on this machine.", hint="Bench each on its device, then: edgekit compare")
+    with working() as progress:
+        base, new = versus(
+            [arguments.vs, arguments.bundle],
+            inputs=_inputs(arguments),
+            threads=next(iter(arguments.threads), None),
+            processes=arguments.processes or 10,
+            limits=_limits(arguments),
+            progress=progress,
+        )
+    if arguments.out:
+        out = Path(arguments.out)
+        save(new, out)
+        save(base, out.with_name(f"{out.stem}-base{out.suffix}"))
+    found = compare_matrices(cells.of(base), cells.of(new), max_regression=gates)
+    document = {"base": msgspec.to_builtins(base), "new": msgspec.to_builtins(new), "rows": json_of(found)}
+    return _told(arguments, found, cells.of(new), document, gate=bool(arguments.max_regression))
+
+
+def _bench_matrix(arguments: argparse.Namespace) -> int:
+    """Exit code 8 where a cell that could be measured was not; refused ones are an answer."""
+    import msgspec
+
+    from edgekit import cells
+    from edgekit.matrix import Plan, matrix
+
+    if arguments.bundle or arguments.vs or arguments.device:
+        raise BadInput("a matrix exports its own bundles.", hint="Give either a BUNDLE, or --models and --targets.")
+    plan = Plan(
+        models=tuple(arguments.models),
+        targets=tuple(arguments.targets),
+        precisions=tuple(arguments.precisions),
+        threads=tuple(arguments.threads),
+        inputs=tuple(_inputs(arguments)),
+        calibration=_per_model(arguments.calibration),
+        weights=_per_model(arguments.weights),
+        processes=arguments.processes or 5,
+        limits=_limits(arguments),
+    )
+    with working() as progress:
+        found = matrix(plan, Path(arguments.work), workers=arguments.workers, progress=progress)
+    if arguments.out:
+        cells.save(found, Path(arguments.out))
+    _write_pytest_benchmark(arguments, found)
+    if arguments.json:
+        show_json(msgspec.to_builtins(found))
+    else:
+        console().print(cells.table(found))
+    return 0 if all(cell.outcome in ("measured", "refused") for cell in found.cells) else 8
+
+
+def _inputs(arguments: argparse.Namespace) -> list[str]:
+    return [name for group in arguments.input for name in group]
+
+
+def _limits(arguments: argparse.Namespace) -> Limits:
+    from edgekit.benchmarking import Limits
+
+    return Limits(arguments.warmups, arguments.loops, arguments.seconds, arguments.limit, arguments.memory)
+
+
+def _per_model(texts: Sequence[str]) -> dict[str, str]:
+    """``MODEL=PATH``, or ``PATH`` for all others; several of them."""
+    found = {}
+    for text in texts:
+        model, given, path = text.partition("=")
+        found[model if given else ""] = path if given else text
+    return found
+
+
+def compare_(arguments: argparse.Namespace) -> int:
+    from edgekit import cells
+    from edgekit.compare import allowed
+    from edgekit.comparing import compare_matrices, json_of
+
+    gates = allowed(arguments.max_regression)
+    base, new = cells.load(Path(arguments.base)), cells.load(Path(arguments.new))
+    found = compare_matrices(base, new, max_regression=gates, force=arguments.force)
+    return _told(arguments, found, new, json_of(found), gate=True)
+
+
+def _told(arguments: argparse.Namespace, found: Sequence[Comparison], new: Matrix, document: Any, *, gate: bool) -> int:
+    """Print and write a comparison; `Regression` where something got worse and somebody asked."""
+    from edgekit._files import write_whole
+    from edgekit._junit import junit
+    from edgekit._markdown import markdown
+    from edgekit.comparing import losses, shown
+
+    if arguments.markdown:
+        write_whole(Path(arguments.markdown), markdown(found).encode())
+    if arguments.junit:
+        write_whole(Path(arguments.junit), junit(found))
+    _write_pytest_benchmark(arguments, new)
+    if arguments.json:
+        show_json(document)
+    else:
+        for part in shown(found):
+            console().print(part)
+    worse = losses(found)
+    if not worse or not gate:
+        return 0
+    exc = Regression(f"worse by more than was allowed: {', '.join(worse)}.")
+    if not arguments.json:
+        raise exc
+    print(f"edgekit: {exc}", file=sys.stderr)  # the document on standard output is the rows
+    return Regression.exit_code
+
+
+def _write_pytest_benchmark(arguments: argparse.Namespace, matrix: Matrix) -> None:
+    if arguments.pytest_benchmark:
+        from edgekit._files import write_whole
+        from edgekit._pytest_benchmark_json import pytest_benchmark
+
+        text = json.dumps(pytest_benchmark(matrix), indent=1)
+        write_whole(Path(arguments.pytest_benchmark), text.encode() + b"\n")
+
+
+def report_(arguments: argparse.Namespace) -> None:
+    import msgspec
+
+    from edgekit import cells, html
+    from edgekit._files import write_whole
+    from edgekit.report import table
+
+    matrices = [cells.load(Path(name)) for name in arguments.reports]
+    every = [cell for matrix in matrices for cell in matrix.cells]
+    reports = [cell.report for cell in every if cell.report is not None]
+    if arguments.html:
+        page = html.render(reports, [cell for cell in every if cell.report is None])
+        write_whole(Path(arguments.html), page.encode())
+    if arguments.json:
+        # A single report as its file has it, a matrix as a matrix.
+        show_json([msgspec.to_builtins(item if item.plan else item.cells[0].report) for item in matrices])
+    elif arguments.html:
+        say(f"{arguments.html} written: {len(reports)} report(s)")
+    else:
+        for matrix in matrices:
+            if matrix.plan:
+                console().print(cells.table(matrix))
+            for cell in matrix.cells:
+                if cell.report is not None:
+                    console().print(table(cell.report))
