@@ -8,11 +8,14 @@ TARGET = Target(
     name="android",
     system="Android 8 or later",
     processor="arm64-v8a",
-    recipes={"*": Recipe("onnx", "int8")},
+    recipes={"*": Recipe("onnx", "int8"), "text-generation": Recipe("gguf", "q4_k_m")},
     device=None,
     # Google Play delivers at most 200 MB with a base module; what is larger needs an asset pack.
     download=200_000_000,
     # A phone of 4 GB leaves an app in the foreground about a gigabyte before the system starts to kill.
     ram=1_000_000_000,
-    runtime={"onnx": "maven:com.microsoft.onnxruntime:onnxruntime-android:{version}"},
+    runtime={
+        "onnx": "maven:com.microsoft.onnxruntime:onnxruntime-android:{version}",
+        "gguf": "llama.cpp as of llama-cpp-python {llama}, built with the NDK",
+    },
 )

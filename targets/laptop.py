@@ -8,8 +8,8 @@ TARGET = Target(
     name="laptop",
     system="any",
     processor="x86-64 or arm64, 2 cores or more",
-    recipes={"*": Recipe("onnx", "int8")},
+    recipes={"*": Recipe("onnx", "int8"), "text-generation": Recipe("gguf", "q4_k_m")},
     device="host",
     ram=8_000_000_000,
-    runtime={"onnx": "pip:onnxruntime=={version}"},
+    runtime={"onnx": "pip:onnxruntime=={version}", "gguf": "pip:llama-cpp-python=={llama}"},
 )
