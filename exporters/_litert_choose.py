@@ -55,7 +55,7 @@ class _Chooser:
         self, content: bytes, specs: Specs, feeds: Sequence[Feeds], part: str, threads: int, tell: Progress
     ) -> None:
         self._content, self._specs, self._feeds, self._part = content, specs, feeds, part
-        self._threads, self._tell = threads, tell
+        self._threads, self._tell, self._weights = threads, tell, "per-channel"
         model = _litert_file.parse(content)
         self._layers = [name for name, *_ in _litert_file.weighted(model)]
         self._convolutional = _litert_int8.convolutional(model)
@@ -63,6 +63,7 @@ class _Chooser:
         self._ranges: dict[str, Any] = {}
 
     def choose(self, wish: Wish) -> Choice:
+        self._weights = wish.weights
         forms, reason = self._forms(wish)
         count = wish.float_layers if isinstance(wish.float_layers, int) else 0
         named = () if isinstance(wish.float_layers, int) else wish.float_layers
@@ -93,7 +94,7 @@ class _Chooser:
         """The static file with corrected biases."""
 
         def make(given: bytes, ends: str = "float") -> bytes:
-            return _litert_int8.static(given, self._range(kind), ends, kept, self._part)
+            return _litert_int8.static(given, self._range(kind), ends, kept, self._part, self._weights)
 
         def tell(done: int, total: int) -> None:
             self._tell(f"correcting biases of {self._part}", done, total)
@@ -135,7 +136,7 @@ class _Chooser:
 
     def _made(self, form: str, kind: str, io: str, kept: tuple[str, ...]) -> bytes:
         if form == "static":
-            return _litert_int8.static(self._content, self._range(kind), io, kept, self._part)
+            return _litert_int8.static(self._content, self._range(kind), io, kept, self._part, self._weights)
         make = _litert_int8.dynamic if form == "dynamic" else _litert_int8.weight_only
         return make(self._content, kept, self._part)
 

@@ -71,8 +71,10 @@ class _Job:
         return self._write(part, content, precision, [feed for feed in feeds if _fits(feed, part)])
 
     def _ready(self, part: Part) -> bytes | None:
-        """The content of the ready .tflite that `part` is, None for one that is a torch module."""
+        """The content of the ready .tflite that `part` is; None for a torch module, whose weights may be in one."""
         if self._checkpoint.format != "tflite" or part.kind != "network":
+            return None
+        if part.build and hasattr(part.build(self._checkpoint), "state_dict"):
             return None
         path = self._checkpoint.path
         content = (path / f"{part.name}.tflite" if path.is_dir() else path).read_bytes()

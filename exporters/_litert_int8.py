@@ -95,11 +95,14 @@ def ranges(watch: Watcher, feeds: Iterable[Feeds], tail: float) -> Ranges:
     return found
 
 
-def static(content: bytes, found: Ranges, io: str, kept: Sequence[str], part: str) -> bytes:
+def static(
+    content: bytes, found: Ranges, io: str, kept: Sequence[str], part: str, weights: str = "per-channel"
+) -> bytes:
     """The full-integer form of a float model, with the ranges that calibration found."""
-    config = _config(activations=True)
+    config = _config(activations=True, weights=weights)
     recipe = [_rule("*", config), *(_rule(end, None) for end in ("INPUT", "OUTPUT") if io == "float")]
-    return _quantized(content, [*recipe, *_kept(kept)], _with_floors(content, found), part)
+    ranges = _with_floors(content, found, per_channel=weights == "per-channel")
+    return _quantized(content, [*recipe, *_kept(kept)], ranges, part)
 
 
 def dynamic(content: bytes, kept: Sequence[str], part: str) -> bytes:
@@ -113,17 +116,18 @@ def weight_only(content: bytes, kept: Sequence[str], part: str) -> bytes:
     return _quantized(content, [*_stored((*_CONVOLUTIONS, *_PRODUCTS)), *_kept(kept)], None, part)
 
 
-def _config(*, activations: bool = False, integer: bool = True) -> dict[str, Any]:
-    weights = {"num_bits": 8, "symmetric": True, "granularity": "CHANNELWISE", "dtype": "INT"}
+def _config(*, activations: bool = False, integer: bool = True, weights: str = "per-channel") -> dict[str, Any]:
+    granularity = "CHANNELWISE" if weights == "per-channel" else "TENSORWISE"
+    tensor = {"num_bits": 8, "symmetric": True, "granularity": granularity, "dtype": "INT"}
     config: dict[str, Any] = {
-        "weight_tensor_config": weights,
+        "weight_tensor_config": tensor,
         "compute_precision": "INTEGER" if integer else "FLOAT",
         "explicit_dequantize": not integer,
         "skip_checks": False,
         "min_weight_elements": 0,
     }
     if activations:
-        config["activation_tensor_config"] = {**weights, "symmetric": False, "granularity": "TENSORWISE"}
+        config["activation_tensor_config"] = {**tensor, "symmetric": False, "granularity": "TENSORWISE"}
     return config
 
 
@@ -155,8 +159,10 @@ def _quantized(content: bytes, recipe: list[dict[str, Any]], found: Any, part: s
     return _litert_file.pack(_litert_file.parse(bytes(made.quantized_model)))
 
 
-def _with_floors(content: bytes, found: Ranges) -> dict[str, dict[str, NDArray[Any]]]:
-    """The ranges as the quantizer wants them, and those of weights whose bias would overflow.
+def _with_floors(content: bytes, found: Ranges, *, per_channel: bool) -> dict[str, dict[str, NDArray[Any]]]:
+    """The ranges of activations as the quantizer wants them, and those of weights whose bias would overflow.
+
+    Other constants get none: weights with one range for all of them would get one scale for all of them.
 
     A dead channel (weights of about zero, which batch normalization leaves behind) has so small a scale that its bias,
     stored in steps of input scale x weight scale, is beyond int32; it would wrap to anything. Such a channel gets the
@@ -167,8 +173,9 @@ def _with_floors(content: bytes, found: Ranges) -> dict[str, dict[str, NDArray[A
     graph = model.subgraphs[0]
     tensors = {_litert_file.text(tensor.name): tensor for tensor in graph.tensors}
     for name, (least, largest) in found.items():
-        rank = len(tensors[name].shape) if name in tensors else 0
-        shape = (1,) * rank
+        if name in tensors and model.buffers[tensors[name].buffer].data is not None:
+            continue
+        shape = (1,) * (len(tensors[name].shape) if name in tensors else 0)
         out[name] = {"min": np.full(shape, least, np.float32), "max": np.full(shape, largest, np.float32)}
     for _, _, operator, weights, bias, axis in _litert_file.weighted(model):
         values, source = _litert_file.constant(model, graph, weights), _activation(graph, operator, weights)
@@ -182,6 +189,7 @@ def _with_floors(content: bytes, found: Ranges) -> dict[str, dict[str, NDArray[A
         needed = np.abs(biases).reshape(bound.shape) / max(step, 1e-30) / _LARGEST_BIAS * 127
         if (needed > bound).any():
             bound = np.maximum(bound, needed).astype(np.float32)
+            bound = bound if per_channel else bound.max(keepdims=True)
             out[_litert_file.text(graph.tensors[weights].name)] = {"min": -bound, "max": bound}
     return out
 

@@ -16,3 +16,4 @@ class Wish:
     float_layers: tuple[str, ...] | int
     float_parts: tuple[str, ...]
     sizes: Mapping[str, int]
+    weights: str = "per-channel"

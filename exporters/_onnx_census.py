@@ -12,7 +12,10 @@ from edgekit.errors import ExportFailed
 from edgekit.exporters._onnx_graph import constants
 
 #: Operators that multiply in int8.
-_INT8 = {"MatMulNBits", "MatMulIntegerToFloat", "MatMulInteger", "QLinearMatMul", "QLinearConv", "ConvInteger"}
+_INT8 = {
+    *("MatMulNBits", "MatMulIntegerToFloat", "MatMulInteger", "QLinearMatMul"),
+    *("QLinearConv", "ConvInteger", "DynamicQuantizeLSTM"),
+}
 _FLOAT = {"MatMul", "Gemm", "Conv"}
 
 

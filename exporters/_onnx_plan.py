@@ -64,12 +64,12 @@ def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def convolutional(model: onnx.ModelProto) -> bool:
-    """Whether most of the weights that multiply are in convolutions."""
+    """Whether convolutions hold more weights than products of sequences do; a classifier behind them does not count."""
     arrays, held = constants(model), dict.fromkeys(PRODUCTS, 0)
     for node in model.graph.node:
         if node.op_type in PRODUCTS and node.input[1] in arrays:
             held[node.op_type] += arrays[node.input[1]].size
-    return held["Conv"] > sum(held.values()) / 2
+    return held["Conv"] > held["MatMul"]
 
 
 def plan(model: onnx.ModelProto) -> Plan:
@@ -81,6 +81,7 @@ def plan(model: onnx.ModelProto) -> Plan:
             users.setdefault(name, []).append(node)
     outputs = {value.name for value in model.graph.output}
     found.given.update(_pixels(model, arrays))
+    found.roots.update({name: name for name in found.given})  # what they are only moved to has their steps too
     for node in model.graph.node:
         if node.op_type in PRODUCTS and _is_product(node, arrays):
             found.products[node.name] = node
@@ -117,23 +118,23 @@ def _is_product(node: onnx.NodeProto, arrays: Mapping[str, NDArray[Any]]) -> boo
 
 
 def _pixels(model: onnx.ModelProto, arrays: Mapping[str, NDArray[Any]]) -> dict[str, tuple[float, int]]:
-    """Float tensors that are (uint8 - zero point) x scale -> (scale, zero point): Cast, Sub, then Div or Mul."""
+    """Float tensors that are (uint8 - zero point) x scale -> (scale, zero point): Cast, Sub or not, then Div or Mul."""
     made = {output: node for node in model.graph.node for output in node.output}
     bytes_in = {v.name for v in model.graph.input if v.type.tensor_type.elem_type == onnx.TensorProto.UINT8}
     found: dict[str, tuple[float, int]] = {}
     for last in model.graph.node:
-        chain = [last]
-        while len(chain) < 3 and chain[-1].input and chain[-1].input[0] in made:
-            chain.append(made[chain[-1].input[0]])
-        if [node.op_type for node in chain[1:]] != ["Sub", "Cast"] or last.op_type not in ("Div", "Mul"):
+        factor = arrays.get(last.input[1]) if last.op_type in ("Div", "Mul") else None
+        before = made.get(last.input[0]) if factor is not None and factor.size == 1 else None
+        zero: NDArray[Any] | None = np.zeros(())
+        if before is not None and before.op_type == "Sub":
+            zero, before = arrays.get(before.input[1]), made.get(before.input[0])
+        if before is None or before.op_type != "Cast" or zero is None or zero.size != 1:
             continue
-        factor, zero = arrays.get(last.input[1]), arrays.get(chain[1].input[1])
-        source = made.get(chain[2].input[0])
-        start = source.input[0] if source is not None and source.op_type == "Transpose" else chain[2].input[0]
-        if factor is None or zero is None or factor.size != 1 or zero.size != 1 or start not in bytes_in:
-            continue
+        source = made.get(before.input[0])
+        start = source.input[0] if source is not None and source.op_type == "Transpose" else before.input[0]
+        assert factor is not None
         scale = float(1 / factor.item() if last.op_type == "Div" else factor.item())
-        if scale > 0 and zero.item() in range(256):
+        if start in bytes_in and scale > 0 and zero.item() in range(256):
             found[last.output[0]] = (scale, int(zero.item()))
     return found
 

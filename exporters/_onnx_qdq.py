@@ -1,10 +1,10 @@
 """Static int8 for ONNX: where quantization goes, and the graph with it (QuantizeLinear / DequantizeLinear pairs).
 
-Weights int8 with a scale for every output channel, activations uint8 with one scale a tensor, biases int32. The pairs
-lie so that onnxruntime fuses every chain of dequantize, operator, quantize into one integer operator (QLinearConv and
-the like): a ReLU or ReLU6 behind a product is part of it, because values that are saturated to the range of its output
-need no other limit. Pixels that come as uint8 and are normalised by a scale and a whole zero point are quantized
-already.
+Weights int8 with a scale for every output channel (or one a tensor), activations uint8 with one scale a tensor, biases
+int32. The pairs lie so that onnxruntime fuses every chain of dequantize, operator, quantize into one integer operator
+(QLinearConv and the like): a ReLU or ReLU6 behind a product is part of it, because values that are saturated to the
+range of its output need no other limit. Pixels that come as uint8 and are normalised by a scale and a whole zero point
+are quantized already.
 
 Scales of weights are stored as float16 (rounded up before the weights are cut into steps of them, so nothing is lost),
 and those of biases are not stored but multiplied; the runtime computes both once, when it loads the file.
@@ -31,20 +31,28 @@ _LARGEST_BIAS = 1 << 30
 
 
 def quantize(
-    wanted: Plan, ranges: Ranges, kept: Collection[str] = (), only: Collection[str] | None = None
+    wanted: Plan,
+    ranges: Ranges,
+    kept: Collection[str] = (),
+    only: Collection[str] | None = None,
+    *,
+    per_channel: bool = True,
 ) -> onnx.ModelProto:
     """A copy of the plan's graph with int8 in it.
 
     Args:
         ranges: of every tensor in `Plan.watched`. kept: products whose weights stay float.
         only: if given, nothing but these products is quantized, and their inputs.
+        per_channel: a scale for every output channel of the weights, or one for all of them.
     """
-    return _Writer(wanted, ranges, set(kept), only).write()
+    return _Writer(wanted, ranges, set(kept), only, per_channel).write()
 
 
 class _Writer:
-    def __init__(self, wanted: Plan, ranges: Ranges, kept: set[str], only: Collection[str] | None) -> None:
-        self._plan, self._ranges = wanted, ranges
+    def __init__(
+        self, wanted: Plan, ranges: Ranges, kept: set[str], only: Collection[str] | None, per_channel: bool
+    ) -> None:
+        self._plan, self._ranges, self._per_channel = wanted, ranges, per_channel
         self._arrays = constants(wanted.model)
         self._products = set(wanted.products) - kept if only is None else set(only)
         self._roots = wanted.roots
@@ -138,7 +146,8 @@ class _Writer:
     def _from_pixels(self, last: onnx.NodeProto, made: Mapping[str, onnx.NodeProto]) -> None:
         """The uint8 pixels themselves are the quantized tensor."""
         name = last.output[0]
-        cast = made[made[last.input[0]].input[0]]
+        cast = made[last.input[0]]
+        cast = made[cast.input[0]] if cast.op_type == "Sub" else cast
         self._add("DequantizeLinear", [cast.input[0], *self._constants(name)], f"{name}.dq")
 
     def _weights(self, copy: onnx.NodeProto, node: onnx.NodeProto) -> None:
@@ -153,15 +162,17 @@ class _Writer:
             # were zero and stay zero with a larger one.
             bias = self._arrays[node.input[2]].astype(np.float64).reshape(-1)
             scales = np.maximum(scales, np.abs(bias) / step / _LARGEST_BIAS)
-        scales = _half(scales)
-        shape = tuple(-1 if i == axis else 1 for i in range(weight.ndim))
+        scales = _half(scales if self._per_channel else np.asarray(scales.max()))
+        shape = tuple(-1 if i == axis else 1 for i in range(weight.ndim)) if self._per_channel else ()
         values = np.rint(weight / scales.reshape(shape)).clip(-127, 127).astype(np.int8)
         self._added[f"{name}.w"], self._added[f"{name}.wh"] = values, scales.astype(np.float16)
         self._add("Cast", [f"{name}.wh"], f"{name}.ws", to=onnx.TensorProto.FLOAT)
         inputs = [f"{name}.w", f"{name}.ws"]
         if node.op_type != "Conv":  # onnxruntime fuses these only where the zero points are written out
-            self._added[f"{name}.wz"] = np.zeros(len(scales), np.int8)
+            self._added[f"{name}.wz"] = np.zeros(scales.shape, np.int8)
             inputs.append(f"{name}.wz")
+        if not self._per_channel:
+            self._scalars += [f"{name}.wh", f"{name}.wz"]
         self._add("DequantizeLinear", inputs, f"{name}.wf", axis=axis)
         copy.input[1] = f"{name}.wf"
         if biased:

@@ -32,6 +32,8 @@ class LitertExporter:
     ``io``
         "float" (the part's own dtypes) or "int8": inputs and outputs without float, as microcontrollers want them. The
         runner takes and gives the part's dtypes in either case.
+    ``weights``
+        "per-channel" or "per-tensor" scales of weights in the static form. Without it: per channel.
     ``float_layers``
         [layer, ...]: layers that stay float, by the names in the census; or a number: so many of the most sensitive.
     ``float_parts``
@@ -74,7 +76,8 @@ class LitertExporter:
 
 #: Option -> the values it may have, where they are few.
 _CHOICES = {
-    "form": ("static", "dynamic", "weight-only"), "calibration": ("min-max", "percentile"), "io": ("float", "int8")
+    "form": ("static", "dynamic", "weight-only"), "calibration": ("min-max", "percentile"), "io": ("float", "int8"),
+    "weights": ("per-channel", "per-tensor"),
 }  # fmt: skip
 _OPTIONS = (*_CHOICES, "float_layers", "float_parts", "sizes")
 
@@ -122,6 +125,7 @@ def _wish(model: Model, recipe: Recipe) -> Wish:
         float_layers=layers if isinstance(layers, int) else tuple(layers),
         float_parts=tuple(given.get("float_parts", ())),
         sizes=dict(sizes),
+        weights=given.get("weights", "per-channel"),
     )
 
 

@@ -5,7 +5,7 @@ Parts made of convolutions get static int8 (`_onnx_static`), the others a form f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,8 @@ class OnnxExporter:
         most sensitive.
     ``float_parts``
         [part, ...]: parts that stay fp32 although the precision is int8.
+    ``weights``
+        "per-channel" or "per-tensor" scales of weights, for static int8. Without it: per channel.
     """
 
     name = "onnx"
@@ -124,12 +126,14 @@ class OnnxExporter:
     def _int8(
         self, part: Part, graph: onnx.ModelProto, recipe: Recipe, feeds: Sequence[Feeds], progress: Progress
     ) -> tuple[onnx.ModelProto, dict[str, tuple[str, str]], dict[str, Any]]:
-        from edgekit.exporters import _onnx_fp16, _onnx_int8, _onnx_static
+        from edgekit.exporters import _onnx_fp16, _onnx_int8, _onnx_lstm, _onnx_static
 
         forced = recipe.options.get("forms", {}).get(part.name)
         if forced == "static" or (forced is None and _onnx_static.applies(graph)):
             ranges, keep = (recipe.options.get(name, {}).get(part.name) for name in ("ranges", "float_layers"))
-            return _onnx_static.make(graph, feeds, part.name, ranges, keep, progress)
+            weights = recipe.options.get("weights", "per-channel")
+            return _onnx_static.make(graph, feeds, part.name, ranges, keep, progress, weights)
+        graph, recurrent = _onnx_lstm.quantize(graph)
         if forced:
             tied = ("blockwise", _onnx_int8.TIED)
             choice = {p.node: tied if p.table else (forced, "the recipe says so") for p in _onnx_int8.products(graph)}
@@ -141,35 +145,43 @@ class OnnxExporter:
             )
         graph = _onnx_int8.quantize(graph, {name: form for name, (form, _) in choice.items()})
         # What stays float (convolutions, positions, sensitive layers) is stored in half; scales keep all their digits.
-        return _onnx_fp16.store_in_half(graph, keep=lambda name: name.endswith(".scales")), choice, {}
+        return _onnx_fp16.store_in_half(graph, keep=lambda name: name.endswith(".scales")), {**choice, **recurrent}, {}
 
 
-#: Option of the recipe -> the values it may have for a part, where they are few.
-_OPTIONS: dict[str, tuple[str, ...]] = {
+#: Option of the recipe -> the values it may have for a part, where they are few; and those for the whole model.
+_OF_PARTS: dict[str, tuple[str, ...]] = {
     "forms": ("blockwise", "dynamic", "static"),
     "ranges": ("min-max", "percentile", "entropy"),
     "float_layers": (),
     "float_parts": (),
 }
+_OF_MODEL = {"weights": ("per-channel", "per-tensor")}
 
 
 def _check_options(model: Model, recipe: Recipe) -> None:
     """Raises Unsupported for an option, a part or a value that does not exist."""
     parts = [part.name for part in model.parts]
     for name, given in recipe.options.items():
-        if name not in _OPTIONS:
-            raise Unsupported(f"the onnx exporter has no option {name!r}.", hint=f"It has: {', '.join(_OPTIONS)}.")
+        if name in _OF_MODEL:
+            _check_values(name, [given], _OF_MODEL[name])
+            continue
+        if name not in _OF_PARTS:
+            known = ", ".join((*_OF_PARTS, *_OF_MODEL))
+            raise Unsupported(f"the onnx exporter has no option {name!r}.", hint=f"It has: {known}.")
         for part in given:
             if part not in parts:
                 raise Unsupported(
                     f"{model.name} has no part {part!r} to set an option for.", hint=f"It has: {', '.join(parts)}."
                 )
-        for value in given.values() if _OPTIONS[name] else ():
-            if value not in _OPTIONS[name]:
-                what = "int8 form" if name == "forms" else f"value of {name}"
-                raise Unsupported(
-                    f"the onnx exporter has no {what} {value!r}.", hint=f"It has: {', '.join(_OPTIONS[name])}."
-                )
+        if _OF_PARTS[name]:
+            _check_values(name, given.values(), _OF_PARTS[name])
+
+
+def _check_values(name: str, given: Iterable[Any], known: Sequence[str]) -> None:
+    for value in given:
+        if value not in known:
+            what = "int8 form" if name == "forms" else f"value of {name}"
+            raise Unsupported(f"the onnx exporter has no {what} {value!r}.", hint=f"It has: {', '.join(known)}.")
 
 
 def _evaluate(model: onnx.ModelProto, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:

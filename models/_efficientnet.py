@@ -1,7 +1,6 @@
 """EfficientNet-Lite0 as a torch module: the graph that is exported, from a camera's bytes to logits.
 
 Tan and Le 2019 (arXiv:1905.11946); the Lite variant is without squeeze-and-excite and with ReLU6, which quantizes well.
-TensorFlow's "same" padding: with stride 2, one more row and column at the end than at the start.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from edgekit.errors import BadInput
+from edgekit.models._padding import padded
 
 #: Of each stage: blocks, kernel, stride, expansion, channels.
 STAGES = (
@@ -38,15 +38,8 @@ class ConvNorm(nn.Module):
         self._kernel, self._stride, self._linear = kernel, stride, linear
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        around = [self._padding(int(size)) for size in (x.shape[3], x.shape[2])]  # F.pad counts from the last axis
-        if any(any(pair) for pair in around):
-            x = F.pad(x, [*around[0], *around[1]])
-        x = self.norm(self.conv(x))
+        x = self.norm(self.conv(padded(x, self._kernel, self._stride)))
         return x if self._linear else F.relu6(x)
-
-    def _padding(self, size: int) -> tuple[int, int]:
-        total = max((-(-size // self._stride) - 1) * self._stride + self._kernel - size, 0)
-        return total // 2, total - total // 2
 
 
 class Block(nn.Module):

@@ -85,7 +85,7 @@ def resized(image: Any, height: int, width: int) -> NDArray[Any]:
     import numpy as np
     from PIL import Image
 
-    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), np.uint8)
+    return np.array(image.resize((width, height), Image.Resampling.BILINEAR), np.uint8)
 
 
 def cropped(image: Any, short_side: int, height: int, width: int) -> NDArray[Any]:

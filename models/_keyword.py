@@ -29,7 +29,7 @@ from edgekit.core import (
 from edgekit.errors import BadInput
 from edgekit.models._keyword_shape import KeywordRules, MfccSettings, MicroSettings, WakewordRules
 
-__all__ = ["keyword_model", "wakeword_model"]
+__all__ = ["keyword_model", "sounds_below", "wakeword_model", "word_samples"]
 
 _EXPORTERS = ("c",)
 _HOUR = 3600 * 16_000
@@ -81,7 +81,7 @@ def keyword_model(
         prepare=lambda checkpoint, folder: _facts(checkpoint, labels, settings, rules),
         licence_text="data/mlperf-tiny-licence.txt",
         golden="data/golden-yes.wav",
-        samples=lambda folder: _samples(folder, labels),
+        samples=lambda folder: word_samples(folder, labels),
         size=lambda recipe: flash,
         memory=lambda recipe: ram,
         evaluation=Evaluation("accuracy", worst=0.90, drop=0.005, minimum=100),
@@ -221,21 +221,29 @@ def _wakeword_pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping
     return WakewordSpotter(parts, facts)
 
 
-def _samples(folder: Path, labels: tuple[str, ...]) -> Sequence[Sample]:
+def word_samples(folder: Path, labels: tuple[str, ...], loose: bool = False) -> Sequence[Sample]:
     """``labels.csv`` (file, class_index) with ``features/``, or one folder of sounds a word.
 
     A folder of a word that is no label of the model counts as "unknown"; ``_background_noise_`` counts as "silence".
+
+    Args:
+        loose: whether sounds in no folder of their own count too, as "unknown".
     """
     listing = folder / "labels.csv"
     if listing.is_file():
         return _listed(listing, labels)
-    sounds = _sounds_below(folder)
-    if not sounds or any(path.parent == folder for path in sounds):
+    sounds = sounds_below(folder)
+    if not sounds or (not loose and any(path.parent == folder for path in sounds)):
         raise BadInput(
             f"{folder} holds neither a labels.csv nor one folder of sounds for each word.", hint="See docs/data.md."
         )
     return [
-        Sample(str(path), _label_of(path.parent.name, labels), f"{path.parent.name}/{path.name}") for path in sounds
+        Sample(
+            str(path),
+            "unknown" if path.parent == folder else _label_of(path.parent.name, labels),
+            f"{path.parent.name}/{path.name}",
+        )
+        for path in sounds
     ]
 
 
@@ -264,11 +272,12 @@ def _label_of(folder: str, labels: tuple[str, ...]) -> str:
 
 def _sounds(folder: Path) -> Sequence[Sample]:
     """Every sound below `folder`, without a truth."""
-    sounds = _sounds_below(folder)
+    sounds = sounds_below(folder)
     if not sounds:
         raise BadInput(f"{folder} holds no sound.", hint="See docs/data.md.")
     return [Sample(str(path), None, path.name) for path in sounds]
 
 
-def _sounds_below(folder: Path) -> list[Path]:
+def sounds_below(folder: Path) -> list[Path]:
+    """Every sound file in `folder` and its subfolders, sorted."""
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SOUNDS)

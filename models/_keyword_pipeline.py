@@ -1,12 +1,11 @@
-"""Keyword spotters from sound to events: frames from the frontend, looks of the network, means of scores, a threshold.
+"""Keyword spotters from sound to events: an ear that gives scores, and a judge that hears words in them.
 
-The arithmetic from scores to events is in whole numbers and is the C detector's (exporters/frontends/), so that host
-and chip decide alike. Sounds are held whole: this is for tests and evaluation; the stream is the chip's business.
+A sound at once (`predict`) and one in pieces (`stream`) go through the same two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,91 @@ from numpy.typing import NDArray
 
 from edgekit.core import Prediction, Runner
 from edgekit.errors import BadInput
+from edgekit.models import _keyword_rules as rules
 from edgekit.models._audio import open_audio
-from edgekit.models._keyword_shape import KeywordRules, MfccSettings, MicroSettings, WakewordRules
-from edgekit.models._mfcc import levelled
-from edgekit.parity import reset
+from edgekit.models._keyword_ears import Ear, ear, shares
+from edgekit.models._keyword_shape import KeywordRules, MfccSettings
 
-__all__ = ["KeywordSpotter", "WakewordSpotter", "samples_of"]
+__all__ = ["Detector", "Heard", "KeywordSpotter", "WakewordSpotter", "samples_of"]
 
-Progress = Callable[[float, float], None]
+#: What a wake word's `predict` says of a sound without it, and the truth of such a sound.
+NOTHING = "nothing"
 #: Longer than any file that this is meant for, and 200 MB of samples.
 _MOST_SECONDS = 3600
+
+
+class Heard(str):
+    """An answer, with the track that it came from: `Prediction.score` of keyword spotters.
+
+    Attributes:
+        scores: uint8 [looks, words]. seconds: of sound. mean: the rules that it was judged by.
+    """
+
+    scores: NDArray[np.uint8]
+    seconds: float
+    mean: rules.Mean
+
+    def __new__(cls, text: str, scores: NDArray[np.uint8], seconds: float, mean: rules.Mean) -> Heard:
+        one = super().__new__(cls, text)
+        one.scores, one.seconds, one.mean = scores, seconds, mean
+        return one
+
+    def __deepcopy__(self, memo: Any) -> Heard:
+        return self  # a text does not change, and neither does its track
+
+    def totals(self) -> NDArray[np.int64]:
+        """Sums that are compared with the limit, [looks or fewer, words]."""
+        return rules.sums(self.scores, self.mean)
+
+    def places(self, limit: int) -> list[int]:
+        """Rows of `totals` that would be events with another limit."""
+        return rules.hits(self.totals(), limit, self.mean.refractory)
+
+    def hits(self, limit: int) -> int:
+        """Events that there would be with another limit."""
+        return len(self.places(limit))
+
+
+class Detector:
+    """Events in a sound that comes in pieces.
+
+    One at a time for what `load` returned: streaming networks hold their state inside, and `predict` begins anew too.
+    """
+
+    def __init__(self, hearing: Ear, judge: rules.Judge, words: int) -> None:
+        self._ear, self._judge, self._words = hearing, judge, words
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all sound so far; times count from here."""
+        self._ear.reset()
+        self._judge.reset()
+
+    def feed(self, chunk: NDArray[Any]) -> list[dict[str, Any]]:
+        """Take the next samples of 16 kHz sound.
+
+        Args:
+            chunk: int16 [n], or float [n] in [-1, 1]; any n, such as 160 (10 ms).
+
+        Returns:
+            The events that they complete, mostly none: ``{"word", "time" (s since the start), "score" (0..1)}``.
+
+        Raises:
+            BadInput: another shape or dtype, or values that are not numbers.
+        """
+        looks = self._ear.push(_whole(chunk), _silent)
+        return [event for look in looks if (event := self._judge.push(look[: self._words])) is not None]
+
+
+def _whole(chunk: NDArray[Any]) -> NDArray[np.int16]:
+    if not isinstance(chunk, np.ndarray) or chunk.ndim != 1 or not (chunk.dtype == np.int16 or chunk.dtype.kind == "f"):
+        kind = f"{chunk.dtype} {list(chunk.shape)}" if isinstance(chunk, np.ndarray) else type(chunk).__name__
+        raise BadInput(f"a chunk of sound is int16 [n] or float [n] in [-1, 1] at 16 kHz, not {kind}.")
+    if chunk.dtype == np.int16:
+        return chunk
+    if not np.isfinite(chunk).all():
+        raise BadInput("the chunk holds values that are not numbers (NaN or infinite).")
+    return np.clip(np.round(chunk * 32768.0), -32768, 32767).astype(np.int16)
 
 
 def samples_of(sample: Any, rate: int) -> tuple[NDArray[np.int16], list[str]]:
@@ -36,25 +110,48 @@ def samples_of(sample: Any, rate: int) -> tuple[NDArray[np.int16], list[str]]:
     audio = open_audio(sample, rate)
     if audio.seconds > _MOST_SECONDS:
         raise BadInput(f"the sound lasts {audio.seconds:.0f} s; at most {_MOST_SECONDS} s can be looked at in one go.")
-    samples = audio.window(0, _MOST_SECONDS * rate)
-    return np.clip(np.round(samples * 32768.0), -32768, 32767).astype(np.int16), list(audio.notes)
+    return _whole(audio.window(0, _MOST_SECONDS * rate)), list(audio.notes)
 
 
-def _progress(options: Mapping[str, Any]) -> Progress:
+def _silent(done: float, total: float) -> None:
+    pass
+
+
+def _progress(options: Mapping[str, Any]) -> Callable[[float, float], None]:
     """The only option that there is, and nothing for None."""
     for name in sorted(set(options) - {"progress"}):
         raise BadInput(f"there is no option {name!r}.", hint="There is: progress.")
-    return options.get("progress") or (lambda done, total: None)
+    return options.get("progress") or _silent
 
 
-class KeywordSpotter:
+class _Spotter:
+    def __init__(self, parts: Mapping[str, Runner], facts: Mapping[str, Any]) -> None:
+        self._network = parts["network"]
+        self._mean, self._ear = rules.judge(facts), ear(parts, facts)
+        self._rate, self._words = self._mean.rate, len(self._mean.labels)
+
+    def stream(self) -> Detector:
+        """A detector for sound that comes in pieces. See docs/wakewords.md."""
+        return Detector(self._ear, rules.Judge(self._mean), self._words)
+
+    def _judged(self, looks: NDArray[np.uint8]) -> list[dict[str, Any]]:
+        judge = rules.Judge(self._mean)
+        return [event for look in looks if (event := judge.push(look[: self._words])) is not None]
+
+    def _looks(self, audio: NDArray[np.int16], progress: Callable[[float, float], None]) -> NDArray[np.uint8]:
+        self._ear.reset()
+        looks = self._ear.whole(audio, progress)
+        return np.stack(looks) if looks else np.zeros((0, self._words), np.uint8)
+
+
+class KeywordSpotter(_Spotter):
     """Words in the last second, looked at every few frames."""
 
     def __init__(self, parts: Mapping[str, Runner], facts: Mapping[str, Any]) -> None:
-        self._frontend, self._network = parts["frontend"], parts["network"]
-        self._labels: Sequence[str] = facts["labels"]
-        self._rules = KeywordRules(**facts["rules"])
-        self._settings = MfccSettings(**facts["frontend"])
+        super().__init__(parts, facts)
+        self._labels: list[str] = list(facts["labels"])
+        self._rules, self._settings = KeywordRules(**facts["rules"]), MfccSettings(**facts["frontend"])
+        self._float = parts["frontend"].inputs[0].dtype == "float32"
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
         """Spot words in `sample`: a sound (see `open_audio`; less than a second is padded with silence), or a ``.bin``
@@ -62,32 +159,31 @@ class KeywordSpotter:
 
         Returns:
             A Prediction: the label of the look with the highest score of a word; details score (0..1) and scores of
-            that look, events (word, time in seconds, score), looks, notes; units audio_seconds.
+            that look, events (word, time in seconds, score), looks, notes; units audio_seconds; score a `Heard`.
 
         Raises:
             BadInput: neither a sound nor features; an option other than ``progress``.
         """
         progress, notes = _progress(options), list[str]()
         if isinstance(sample, (str, Path)) and Path(sample).suffix == ".bin":
-            features = self._read(Path(sample))
-            looks = [self._scores(features)]
-            seconds = self._time(len(features) - 1)
+            looks = self._shares(self._read(Path(sample)))[None]
+            seconds = self._mean.first / self._rate
         else:
-            audio, notes = samples_of(sample, self._settings.rate)
-            seconds = len(audio) / self._settings.rate
-            audio = np.pad(audio, (0, max(0, self._settings.rate - len(audio))))
-            looks = self._looks(audio, progress)
-        best = max(looks, key=lambda scores: int(scores[: self._rules.words].max()))
+            audio, notes = samples_of(sample, self._rate)
+            seconds = len(audio) / self._rate
+            looks = self._looks(np.pad(audio, (0, max(0, self._rate - len(audio)))), progress)
+        best = max(looks, key=lambda scores: int(scores[: self._words].max()))
         label = int(best.argmax())
         details = {
             "label": self._labels[label],
-            "score": int(best[label]) / 256,
-            "scores": [int(score) / 256 for score in best],
-            "events": self.events(looks),
+            "score": int(best[label]) / rules.STEPS,
+            "scores": [int(score) / rules.STEPS for score in best],
+            "events": self._judged(looks),
             "looks": len(looks),
             "notes": notes,
         }
-        return Prediction(self._labels[label], details, {"audio_seconds": seconds})
+        heard = Heard(self._labels[label], looks[:, : self._words], seconds, self._mean)
+        return Prediction(self._labels[label], details, {"audio_seconds": seconds}, score=heard)
 
     def _read(self, path: Path) -> NDArray[np.int8]:
         shape = (self._rules.frames, self._settings.features)
@@ -100,59 +196,16 @@ class KeywordSpotter:
             raise BadInput(f"{path.name} has {size} bytes; features of this model have {shape[0]} x {shape[1]}.")
         return np.frombuffer(content, np.int8).reshape(shape)
 
-    def _time(self, frame: int) -> float:
-        """When a frame is complete, in seconds."""
-        return (self._settings.window + frame * self._settings.step) / self._settings.rate
-
-    def _scores(self, features: NDArray[np.int8]) -> NDArray[np.uint8]:
-        """Features of one look, [frames, features] -> scores 0..255 by class."""
-        output = self._network({"window": features[None, :, :, None]})["scores"][0]
-        scores: NDArray[np.uint8] = (output.astype(np.int16) + 128).astype(np.uint8)
-        return scores
-
-    def _looks(self, audio: NDArray[np.int16], progress: Progress) -> list[NDArray[np.uint8]]:
-        features = self._frontend({"audio": audio})["features"]
-        peaks = self._peaks(audio, len(features))
-        frames, hop = self._rules.frames, self._rules.hop
-        looks = []
-        for start in range(0, len(features) - frames + 1, hop):
-            peak = int(peaks[start : start + frames].max())
-            looks.append(self._scores(levelled(features[start : start + frames], peak, self._settings)))
-            progress(start + frames, len(features))
-        return looks
-
-    def _peaks(self, audio: NDArray[np.int16], frames: int) -> NDArray[np.int16]:
-        """The largest of the samples that each frame adds to those before it."""
-        window, step = self._settings.window, self._settings.step
-        ends = [0, *(window + i * step for i in range(frames))]
-        return np.maximum.reduceat(audio[: ends[-1]], ends[:-1])
-
-    def events(self, looks: Sequence[NDArray[np.uint8]]) -> list[dict[str, Any]]:
-        """From the scores of successive looks to words: smoothed, above the threshold, and not right after another."""
-        rules, held, quiet = self._rules, np.zeros((self._rules.smoothed, len(self._labels)), np.int64), 0
-        events = []
-        for i, scores in enumerate(looks):
-            held[i % rules.smoothed] = scores
-            sums = held[:, : rules.words].sum(axis=0)
-            best = int(sums.argmax())
-            if quiet > 0:
-                quiet -= 1
-            elif sums[best] > rules.threshold * rules.smoothed:
-                quiet = rules.refractory
-                time = self._time(rules.frames - 1 + i * rules.hop)
-                score = int(sums[best]) / rules.smoothed / 256
-                events.append({"word": self._labels[best], "time": round(time, 3), "score": round(score, 3)})
-        return events
+    def _shares(self, features: NDArray[np.int8]) -> NDArray[np.uint8]:
+        """Scores of int8 features, [frames, features]."""
+        window: NDArray[Any] = features[None, :, :, None]
+        if self._float:
+            window = (window.astype(np.float32) - self._settings.zero_point) * np.float32(self._settings.scale)
+        return shares(self._network, window)
 
 
-class WakewordSpotter:
+class WakewordSpotter(_Spotter):
     """One phrase, as microWakeWord's streaming networks find it."""
-
-    def __init__(self, parts: Mapping[str, Runner], facts: Mapping[str, Any]) -> None:
-        self._frontend, self._network = parts["frontend"], parts["network"]
-        self._label: str = facts["labels"][0]
-        self._rules = WakewordRules(**facts["rules"])
-        self._settings = MicroSettings(**facts["frontend"])
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
         """Find the phrase in `sample`, a sound (see `open_audio`).
@@ -160,50 +213,23 @@ class WakewordSpotter:
         Returns:
             A Prediction: such as ``"okay-nabu at 1.23 s"``, several with commas, or ``"nothing"``; details events
             (word, time in seconds, score), highest (the highest mean, 0..1), calls (of the network), notes; units
-            audio_seconds.
+            audio_seconds; score a `Heard`.
 
         Raises:
             BadInput: not a sound; an option other than ``progress``.
         """
         progress = _progress(options)
-        audio, notes = samples_of(sample, self._settings.rate)
-        features = self._frontend({"audio": audio})["features"]
-        probabilities = self.probabilities(features, progress)
-        events = self.events(probabilities)
-        text = ", ".join(f"{event['word']} at {event['time']:.2f} s" for event in events) or "nothing"
+        audio, notes = samples_of(sample, self._rate)
+        looks = self._looks(audio, progress)
+        events = self._judged(looks)
+        text = ", ".join(f"{event['word']} at {event['time']:.2f} s" for event in events) or NOTHING
+        totals = rules.sums(looks, self._mean)
         details = {
             "events": events,
-            "highest": float(max(self._sums(probabilities), default=0)) / self._rules.smoothed / 256,
-            "calls": len(probabilities),
+            "highest": int(totals.max(initial=0)) / self._mean.smoothed / rules.STEPS,
+            "calls": len(looks),
             "notes": notes,
         }
-        return Prediction(text, details, {"audio_seconds": len(audio) / self._settings.rate})
-
-    def probabilities(self, features: NDArray[np.int8], progress: Progress) -> NDArray[np.uint8]:
-        """Features of a whole sound, [frames, features] -> one probability a call of the network, 0..255."""
-        stride = self._rules.stride
-        reset(self._network)
-        out = np.zeros(len(features) // stride, np.uint8)
-        for i in range(len(out)):
-            feeds = {"window": features[None, i * stride : (i + 1) * stride]}
-            out[i] = self._network(feeds)["probability"].reshape(-1)[0]
-            progress(i + 1, len(out))
-        return out
-
-    def _sums(self, probabilities: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Sums over each full window of probabilities."""
-        totals = np.cumsum(np.concatenate([[0], probabilities.astype(np.int64)]))
-        width = self._rules.smoothed
-        return totals[width:] - totals[:-width] if len(probabilities) >= width else np.zeros(0, np.int64)
-
-    def events(self, probabilities: NDArray[np.uint8]) -> list[dict[str, Any]]:
-        """Where the mean exceeds the cutoff, and not right after another."""
-        rules, events, free = self._rules, [], 0
-        for i, total in enumerate(self._sums(probabilities), rules.smoothed - 1):
-            if i >= free and total > rules.limit:
-                free = i + 1 + rules.refractory
-                frames = (i + 1) * rules.stride
-                time = (self._settings.window + (frames - 1) * self._settings.step) / self._settings.rate
-                score = int(total) / rules.smoothed / 256
-                events.append({"word": self._label, "time": round(time, 3), "score": round(score, 3)})
-        return events
+        seconds = len(audio) / self._rate
+        heard = Heard(self._mean.labels[0] if events else NOTHING, looks, seconds, self._mean)
+        return Prediction(text, details, {"audio_seconds": seconds}, score=heard)

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from edgekit.core import Feeds, TensorSpec
 from edgekit.models._keyword_shape import MfccSettings
 
-__all__ = ["Mfcc", "level_shift", "levelled", "levels", "mel_filters", "tables"]
+__all__ = ["Mfcc", "dct", "hann", "level_shift", "levelled", "levels", "mel_filters", "tables"]
 
 _WEIGHT_BITS = 15  # of window and filters in the tables
 
@@ -40,9 +40,9 @@ class Mfcc:
     def __init__(self, settings: MfccSettings | None = None) -> None:
         self.settings = settings or MfccSettings()
         self.outputs = (TensorSpec("features", "int8", ("frames", self.settings.features)),)
-        self._window = _hann(self.settings)
+        self._window = hann(self.settings)
         self._filters = mel_filters(self.settings)
-        self._dct = _dct(self.settings)
+        self._dct = dct(self.settings)
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         return {"features": self.quantized(self.coefficients(feeds["audio"].astype(np.float64) / 32768))}
@@ -78,7 +78,7 @@ def levelled(features: NDArray[np.int8], peak: int, settings: MfccSettings) -> N
     return out
 
 
-def _hann(settings: MfccSettings) -> NDArray[np.float64]:
+def hann(settings: MfccSettings) -> NDArray[np.float64]:
     window: NDArray[np.float64] = 0.5 - 0.5 * np.cos(2 * math.pi / settings.window * np.arange(settings.window))
     return window
 
@@ -100,7 +100,7 @@ def mel_filters(settings: MfccSettings) -> NDArray[np.float64]:
     return filters
 
 
-def _dct(settings: MfccSettings) -> NDArray[np.float64]:
+def dct(settings: MfccSettings) -> NDArray[np.float64]:
     """[mels, coefficients]: DCT-II times sqrt(2 / mels), the first coefficient included."""
     angle = math.pi / settings.mels * np.outer(np.arange(settings.mels) + 0.5, np.arange(settings.features))
     table: NDArray[np.float64] = np.cos(angle) * math.sqrt(2 / settings.mels)
@@ -123,9 +123,9 @@ def tables(settings: MfccSettings) -> dict[str, Any]:
     angle = -2 * math.pi / settings.fft * np.arange(3 * settings.fft // 4)
     circle = np.minimum(np.round(2.0**31 * np.stack([np.cos(angle), np.sin(angle)], axis=1)), 2**31 - 1)
     unit = np.linspace(0, 1, 65)
-    steps = _dct(settings).T * math.log(2) / settings.scale
+    steps = dct(settings).T * math.log(2) / settings.scale
     return {
-        "window": np.round(_hann(settings)[: settings.window // 2 + 1] * 2**_WEIGHT_BITS).astype(np.uint16),
+        "window": np.round(hann(settings)[: settings.window // 2 + 1] * 2**_WEIGHT_BITS).astype(np.uint16),
         "twiddles": circle.astype(np.int32),
         **_slopes(settings),
         "roots": np.round(np.sqrt(np.arange(32, 129) / 128) * 2**15).astype(np.uint16),

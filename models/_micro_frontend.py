@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from edgekit.core import Feeds, TensorSpec
 from edgekit.models._keyword_shape import MicroSettings
 
-__all__ = ["MicroFrontend", "tables"]
+__all__ = ["MicroFrontend", "MicroStream", "tables"]
 
 Ints = NDArray[np.int64]
 
@@ -168,9 +168,13 @@ class MicroFrontend:
         if len(audio) < window:
             return np.zeros((0, self.settings.features), np.int64)
         frames = np.lib.stride_tricks.sliding_window_view(np.ascontiguousarray(audio, np.int16), window)[::step]
+        return self.after(frames, np.zeros(self.settings.features, np.int64))[0]
+
+    def after(self, frames: NDArray[np.int16], noise: Ints) -> tuple[Ints, Ints]:
+        """Features of `frames` [frames, samples] that follow a noise estimate [channels], and the one after them."""
         signal = np.concatenate([self._channels(frames[i : i + 256]) for i in range(0, len(frames), 256)])
-        noise = self._subtract_noise(signal)
-        return self._logarithm(self._normalise(signal, noise) << _CORRECTION_BITS)
+        estimates = self._subtract_noise(signal, noise)
+        return self._logarithm(self._normalise(signal, estimates) << _CORRECTION_BITS), estimates[-1]
 
     def quantized(self, raw: Ints) -> NDArray[np.int8]:
         multiplier, shift, zero_point = (self._tables[name] for name in ("multiplier", "shift", "zero_point"))
@@ -193,15 +197,14 @@ class MicroFrontend:
         starting = np.add.reduceat(energy * self._tables["rest"], at, axis=1)
         return _root(ending[:, 1:] + starting[:, :-1]) >> shift
 
-    def _subtract_noise(self, signal: Ints) -> Ints:
-        """Takes the noise estimate from `signal` in place; returns the estimates, [frames, channels]."""
+    def _subtract_noise(self, signal: Ints, estimate: Ints) -> Ints:
+        """Takes the noise, estimated on from `estimate`, from `signal` in place; returns the estimates."""
         odd = np.arange(signal.shape[1]) % 2
         new = np.where(odd, self._tables["odd_smoothing"], self._tables["even_smoothing"])
         old = (1 << _NOISE_BITS) - new
         floor = signal * self._tables["least_signal"] >> _NOISE_BITS
         scaled = (signal << _SMOOTHING_BITS) & _WORD
         estimates = np.zeros_like(signal)
-        estimate = estimates[0]
         for t, value in enumerate(scaled):
             estimate = (value * new + estimate * old >> _NOISE_BITS) & _WORD
             estimates[t] = estimate
@@ -234,6 +237,30 @@ class MicroFrontend:
         natural = ((whole << 16) + part + correction) * _LN2 + 0x8000 >> 16
         scaled: Ints = np.minimum((natural << shift) + 0x8000 >> 16, 0xFFFF)
         return scaled
+
+
+class MicroStream:
+    """The same of a sound that comes in pieces."""
+
+    def __init__(self, frontend: MicroFrontend) -> None:
+        self._frontend = frontend
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all sound so far."""
+        self._held = np.zeros(0, np.int16)
+        self._noise = np.zeros(self._frontend.settings.features, np.int64)
+
+    def push(self, samples: NDArray[np.int16]) -> NDArray[np.int8]:
+        """The next samples -> features int8 [frames, channels] of the frames that are complete with them."""
+        window, step = self._frontend.settings.window, self._frontend.settings.step
+        self._held = np.concatenate([self._held, samples])
+        if len(self._held) < window:
+            return np.zeros((0, self._frontend.settings.features), np.int8)
+        frames = np.lib.stride_tricks.sliding_window_view(self._held, window)[::step]
+        raw, self._noise = self._frontend.after(frames, self._noise)
+        self._held = self._held[len(frames) * step :]
+        return self._frontend.quantized(raw)
 
 
 def _int16(values: Ints) -> Ints:

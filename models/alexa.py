@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from edgekit.models._keyword import wakeword_model
+from edgekit.models._keyword_phone import ready_wakeword_model
 
-MODEL = wakeword_model(
-    "alexa",
-    "alexa.tflite",
-    "9011a8155b04de858c48038529235cbc0e42e9fca05a55bf588cb80a653a723b",
-    55_856,
-    cutoff=0.9,
-    parameters=24_481,
-    flash=53_000,
-    ram=10_600,
+MODEL = ready_wakeword_model(
+    wakeword_model(
+        "alexa",
+        "alexa.tflite",
+        "9011a8155b04de858c48038529235cbc0e42e9fca05a55bf588cb80a653a723b",
+        55_856,
+        cutoff=0.9,
+        parameters=24_481,
+        flash=53_000,
+        ram=10_600,
+    )
 )

@@ -121,9 +121,11 @@ MODEL = Model(
     memory=_memory,
     evaluation=Evaluation("accuracy", worst=0.70, drop=0.007, minimum=200),
     ladder=(
+        Recipe("onnx", "int8"),
         Recipe("onnx", "int8", {"float_layers": {"network": 4}}),
         Recipe("onnx", "fp16"),
         Recipe("litert", "int8"),
+        Recipe("litert", "int8", {"float_layers": 4}),
         Recipe("litert", "fp16"),
     ),
     calibration=100,

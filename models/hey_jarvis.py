@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from edgekit.models._keyword import wakeword_model
+from edgekit.models._keyword_phone import ready_wakeword_model
 
-MODEL = wakeword_model(
-    "hey-jarvis",
-    "hey_jarvis.tflite",
-    "21a7976add39ee24ec96c63d96b7aaa18e24d1d9824b963e451da8feb4b78b77",
-    52_272,
-    cutoff=0.97,
-    parameters=22_111,
-    flash=50_000,
-    ram=10_300,
+MODEL = ready_wakeword_model(
+    wakeword_model(
+        "hey-jarvis",
+        "hey_jarvis.tflite",
+        "21a7976add39ee24ec96c63d96b7aaa18e24d1d9824b963e451da8feb4b78b77",
+        52_272,
+        cutoff=0.97,
+        parameters=22_111,
+        flash=50_000,
+        ram=10_300,
+    )
 )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from edgekit.models._keyword import wakeword_model
+from edgekit.models._keyword_phone import ready_wakeword_model
 
-MODEL = wakeword_model(
-    "hey-mycroft",
-    "hey_mycroft.tflite",
-    "c2a9b6ed51182db72e014781d5a4ece1929dc232a40b5b4be384f0295f0e1571",
-    57_248,
-    cutoff=0.95,
-    parameters=25_121,
-    flash=55_500,
-    ram=11_500,
+MODEL = ready_wakeword_model(
+    wakeword_model(
+        "hey-mycroft",
+        "hey_mycroft.tflite",
+        "c2a9b6ed51182db72e014781d5a4ece1929dc232a40b5b4be384f0295f0e1571",
+        57_248,
+        cutoff=0.95,
+        parameters=25_121,
+        flash=55_500,
+        ram=11_500,
+    )
 )

@@ -1,12 +1,14 @@
-"""MobileNet v1 at a quarter of its width, 96 x 96: is there a person in the picture? (MLPerf Tiny's reference, int8.)
+"""MobileNet v1 at a quarter of its width, 96 x 96: is there a person in the picture? (MLPerf Tiny's reference.)
 
-Weights: mlcommons/tiny, benchmark/training/visual_wake_words, quantized there; trained on COCO's Visual Wake Words
-(Chowdhery et al. 2019). Accuracy on its own test set, published: 84.6 %; here: not measured (no person labels).
+Weights: mlcommons/tiny, benchmark/training/visual_wake_words; trained on COCO's Visual Wake Words (Chowdhery et al.
+2019). Laptops and phones get the float network, quantized here; microcontrollers the int8 one that was quantized
+there. Accuracy on its own test set, published for int8: 84.6 %; here: not measured (no person labels).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,36 +27,65 @@ from edgekit.core import (
 )
 
 _LABELS = ("no person", "person")
-_SHA256, _SIZE = "597a384c8c2c8a1276f04702f25013b7838f2f814f1ca7c174d295b73e3d6b7b", 333_288
+_SIDE = 96
 _REVISION = "5b2315b3583ea7832617a9e64c4b52cca4699ee4"
 _URL = (
-    f"https://raw.githubusercontent.com/mlcommons/tiny/{_REVISION}/benchmark/training/visual_wake_words/trained_models/"
-    "vww_96_int8.tflite"
+    f"https://raw.githubusercontent.com/mlcommons/tiny/{_REVISION}/benchmark/training/visual_wake_words/trained_models"
 )
-#: The published file, and a checkout of it beside this project's own.
-_SOURCES = tuple(
-    Source(piece, _REVISION, "Apache-2.0", (SourceFile("network.tflite", _SHA256, _SIZE, (piece,)),))
-    for piece in ("../shared/models/mlperf-tiny/vww_96_int8.tflite", _URL)
-)
+_PARAMETERS = 210_850
 
 
-def _reference(checkpoint: Checkpoint) -> Runner:
+def _sources(local: str, published: str, sha256: str, size: int) -> tuple[Source, ...]:
+    """The published file, and before it a copy beside this project's own checkout."""
+    pieces = (f"../shared/models/mlperf-tiny/{local}", f"{_URL}/{published}")
+    return tuple(
+        Source(piece, _REVISION, "Apache-2.0", (SourceFile("network.tflite", sha256, size, (piece,)),))
+        for piece in pieces
+    )
+
+
+def _network(checkpoint: Checkpoint) -> Any:
+    from edgekit.models._mobilenet_v1 import network
+
+    return network(checkpoint)
+
+
+def _ready(checkpoint: Checkpoint) -> Runner:
     from edgekit.reference import tflite
 
-    return tflite(checkpoint, _NETWORK)
+    return tflite(checkpoint, _CHIP)
 
 
-_NETWORK = Part(
+_FLOAT = Part(
     "network",
-    (TensorSpec("pixels", "int8", (1, 96, 96, 3)),),
+    (TensorSpec("pixels", "uint8", (1, _SIDE, _SIDE, 3)),),
+    (TensorSpec("scores", "float32", (1, 2)),),
+    {},
+    _network,
+)
+_CHIP = Part(
+    "network",
+    (TensorSpec("pixels", "int8", (1, _SIDE, _SIDE, 3)),),
     (TensorSpec("scores", "int8", (1, 2)),),
     {},
-    _reference,
+    _ready,
 )
 
 
 def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
-    return {"height": 96, "width": 96, "channels": "RGB", "labels": list(_LABELS), "scale": 1 / 256, "zero_point": -128}
+    _network(checkpoint)  # refuses other weights
+    return {"height": _SIDE, "width": _SIDE, "channels": "RGB", "labels": list(_LABELS)}
+
+
+def _prepare_chip(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+    return {
+        "height": _SIDE,
+        "width": _SIDE,
+        "channels": "RGB",
+        "labels": list(_LABELS),
+        "scale": 1 / 256,
+        "zero_point": -128,
+    }
 
 
 def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
@@ -70,23 +101,38 @@ def _samples(folder: Path) -> Sequence[Sample]:
 
 
 def _size(recipe: Recipe) -> int:
-    """Flash: what is left of the weights once channels that no input changes are gone, and about 10 KB of code."""
-    return 57_000
+    """The weights, and about 100 KB of graph, scales and golden files."""
+    return {"fp32": 4, "fp16": 2}.get(recipe.precision, 1) * _PARAMETERS + 100_000
 
 
 def _memory(recipe: Recipe) -> int:
-    """RAM: the second layer's input and output, and a stack."""
+    """The peak of `edgekit bench` here: nearly all of it is the runtime and Python."""
+    return 80_000_000
+
+
+def _flash(recipe: Recipe) -> int:
+    """What is left of the weights once channels that no input changes are gone, and about 10 KB of code."""
+    return 57_000
+
+
+def _ram(recipe: Recipe) -> int:
+    """The second layer's input and output, and a stack."""
     return 58_000
 
 
-MODEL = Model(
+_MODEL = Model(
     name="mobilenet-v1-025-vww",
     family="vision",
     task="image-classification",
     licence="Apache-2.0",
-    sources=_SOURCES,
-    parts=(_NETWORK,),
-    parameters=219_730,
+    sources=_sources(
+        "vww_96_float32.tflite",
+        "vww_96_float.tflite",
+        "115bbc094d2119561320a21f01b6500a18bea8cc8589282ab007097bec8af38c",
+        866_284,
+    ),
+    parts=(_FLOAT,),
+    parameters=_PARAMETERS,
     pipeline=_pipeline,
     assets=(),
     prepare=_prepare,
@@ -97,5 +143,30 @@ MODEL = Model(
     memory=_memory,
     # MLPerf Tiny's quality target for this task is 80 % (Banbury et al. 2021, "MLPerf Tiny Benchmark").
     evaluation=Evaluation("accuracy", worst=0.80, drop=0.01, minimum=200),
-    exporters=("c",),
+    ladder=(Recipe("onnx", "int8"), Recipe("onnx", "fp16"), Recipe("litert", "int8"), Recipe("litert", "fp16")),
+    exporters=("onnx", "litert"),
+    calibration=100,
+)
+
+MODEL = replace(
+    _MODEL,
+    variants={
+        "c": replace(
+            _MODEL,
+            sources=_sources(
+                "vww_96_int8.tflite",
+                "vww_96_int8.tflite",
+                "597a384c8c2c8a1276f04702f25013b7838f2f814f1ca7c174d295b73e3d6b7b",
+                333_288,
+            ),
+            parts=(_CHIP,),
+            parameters=219_730,
+            prepare=_prepare_chip,
+            size=_flash,
+            memory=_ram,
+            ladder=(),
+            exporters=("c",),
+            calibration=0,
+        )
+    },
 )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from edgekit.models._keyword import wakeword_model
+from edgekit.models._keyword_phone import ready_wakeword_model
 
-MODEL = wakeword_model(
-    "okay-nabu",
-    "okay_nabu.tflite",
-    "d89128c4d16a72de429119fb2254ce46649553c2a24f5dd840175c80d7b9d094",
-    80_824,
-    cutoff=0.85,
-    parameters=37_185,
-    flash=69_000,
-    ram=10_500,
+MODEL = ready_wakeword_model(
+    wakeword_model(
+        "okay-nabu",
+        "okay_nabu.tflite",
+        "d89128c4d16a72de429119fb2254ce46649553c2a24f5dd840175c80d7b9d094",
+        80_824,
+        cutoff=0.85,
+        parameters=37_185,
+        flash=69_000,
+        ram=10_500,
+    )
 )

@@ -178,6 +178,7 @@ def test_every_precision(tmp_path: Path, precision: str, part: Part) -> None:
         ("int8", {"colour": 1}, "colour"),
         ("int8", {"form": "statik"}, "statik"),
         ("int8", {"io": "int16"}, "int16"),
+        ("int8", {"weights": "per-row"}, "per-row"),
         ("int8", {"calibration": "entropy"}, "entropy"),
         ("int8", {"form": "dynamic", "io": "int8"}, "static form"),
         ("int8", {"float_parts": ["imag"]}, "imag"),
@@ -581,6 +582,20 @@ def test_the_mean_of_a_layer_is_the_mean_through_its_weights() -> None:
         np.testing.assert_allclose(mean, out.numpy().mean((0, 2, 3)), atol=0.03)
     assert _litert_bias._response(rng.standard_normal((6, 3, 3, 2)), "CONV_2D", np.ones(4)) is None
     assert _litert_bias._response(rng.standard_normal((1, 3, 3, 6)), "DEPTHWISE_CONV_2D", np.ones(4)) is None
+
+
+@pytest.mark.parametrize("weights", ["per-channel", "per-tensor"])
+def test_weights_have_a_scale_for_every_output_channel(tmp_path: Path, weights: str) -> None:
+    """Small layers too, whose weights the quantizer once took for activations with a range of their own."""
+    part = Part("small", PIXELS, SCORES, {}, lambda checkpoint: Image(width=8))
+    export(tmp_path, "int8", {"weights": weights}, part=part, calibration=pictures())
+    found = _litert_file.parse((tmp_path / "small.tflite").read_bytes())
+    tensors, scales = found.subgraphs[0].tensors, {}
+    for name, _, _, index, _, axis in _litert_file.weighted(found):
+        channels = _litert_file.shape_of(tensors[index])[axis]
+        scales[name] = len(np.unique(tensors[index].quantization.scale)), channels
+    assert set(scales) == LAYERS
+    assert all(count == (channels if weights == "per-channel" else 1) for count, channels in scales.values()), scales
 
 
 class Dead(nn.Module):

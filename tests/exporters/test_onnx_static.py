@@ -128,6 +128,21 @@ def test_weights_are_signed_by_channel_and_activations_unsigned(made: _onnx_stat
     assert "Sub" not in inputs  # the pixels are the quantized tensor
 
 
+def test_one_scale_for_all_the_weights_of_a_layer(graph: onnx.ModelProto, made: _onnx_static.Made) -> None:
+    """It is integers all the same, and worse here, where the channels are so unlike; but nothing becomes float."""
+    model, choice, facts = _onnx_static.make(
+        graph, pictures(40), "network", made[2]["ranges"], None, quiet, "per-tensor"
+    )
+    onnx.checker.check_model(model, full_check=True)
+    arrays = constants(model)
+    casts = {node.output[0]: arrays[node.input[0]] for node in model.graph.node if node.op_type == "Cast"}
+    assert [scale.shape for scale in casts.values()] == [()] * LAYERS
+    assert {form for form, _ in choice.values()} == {"static"}
+    assert (facts["weights"], made[2]["weights"]) == ("per-tensor", "per-channel")
+    assert facts["fused"] == made[2]["fused"]
+    assert moved(made[0]) < moved(model) < 0.05
+
+
 def test_the_limit_of_a_relu6_is_that_of_its_range(graph: onnx.ModelProto) -> None:
     """A range beyond 6 (another network's) keeps its Clip; one within it does not."""
     plan = _onnx_plan.plan(_onnx_plan.prepared(graph))
@@ -238,7 +253,13 @@ def test_convolutions_choose_the_static_form(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"ranges": {"network": "widest"}}, {"float_layers": {"encoder": 2}}, {"forms": {"network": "int7"}}]
+    "options",
+    [
+        {"ranges": {"network": "widest"}},
+        {"float_layers": {"encoder": 2}},
+        {"forms": {"network": "int7"}},
+        {"weights": "per-row"},
+    ],
 )
 def test_options_that_do_not_exist(tmp_path: Path, options: dict[str, Any]) -> None:
     with pytest.raises(Unsupported):

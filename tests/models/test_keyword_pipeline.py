@@ -44,6 +44,12 @@ class Script:
         return {self._name: self._answers[(len(self.given) - 1) % len(self._answers)][None]}
 
 
+def chip(name: str) -> Model:
+    """The declaration for microcontrollers."""
+    model: Model = find("models", name)
+    return model.variants["c"]
+
+
 def facts_of(model: Model) -> dict[str, Any]:
     settings = dict(model.parts[0].settings)
     rules, _ = settings.pop("detector"), settings.pop("tables")
@@ -53,7 +59,7 @@ def facts_of(model: Model) -> dict[str, Any]:
 
 
 def keyword(answers: Sequence[NDArray[np.int8]], **rules: int) -> tuple[KeywordSpotter, Script]:
-    model: Model = find("models", KWS)
+    model: Model = chip(KWS)
     network, facts = Script("scores", answers), facts_of(model)
     facts["rules"] |= rules
     assert model.parts[0].build is not None
@@ -61,7 +67,7 @@ def keyword(answers: Sequence[NDArray[np.int8]], **rules: int) -> tuple[KeywordS
 
 
 def wakeword(answers: Sequence[int], cutoff: float = 0.85) -> tuple[WakewordSpotter, Script]:
-    model: Model = find("models", "okay-nabu")
+    model: Model = chip("okay-nabu")
     network, facts = Script("probability", [np.array([value], np.uint8) for value in answers]), facts_of(model)
     facts["rules"] |= {"cutoff": cutoff}
     assert model.parts[0].build is not None
@@ -70,7 +76,7 @@ def wakeword(answers: Sequence[int], cutoff: float = 0.85) -> tuple[WakewordSpot
 
 def scores(**words: int) -> NDArray[np.int8]:
     """Scores 0..255 by label, as the network gives them."""
-    labels = facts_of(find("models", KWS))["labels"]
+    labels = facts_of(chip(KWS))["labels"]
     return np.array([words.get(label, 0) - 128 for label in labels], np.int8)
 
 
@@ -83,7 +89,7 @@ def noise(seconds: float) -> NDArray[np.float32]:
 
 @pytest.mark.parametrize("name", [KWS, *WAKEWORDS])
 def test_a_declaration_is_light_data(name: str) -> None:
-    model: Model = find("models", name)
+    model = chip(name)
     frontend, network = model.parts
     assert (model.name, model.exporters, frontend.name, network.name) == (name, ("c",), "frontend", "network")
     plain = {key: value for key, value in frontend.settings.items() if key not in ("tables", "detector")}
@@ -220,7 +226,8 @@ def test_a_folder_without_sounds_is_refused(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "one.wav", noise(0.1), 16_000)
     assert len(find("models", "alexa").samples(tmp_path)) == 1
     with pytest.raises(BadInput, match="one folder of sounds"):
-        find("models", KWS).samples(tmp_path)
+        chip(KWS).samples(tmp_path)
+    assert [sample.truth for sample in find("models", KWS).samples(tmp_path)] == ["unknown"]
 
 
 @pytest.mark.parametrize("content", [b"", bytes(489), bytes(4900)])
@@ -246,7 +253,7 @@ def real(name: str) -> Any:
     from edgekit.checkpoint import read_checkpoint
     from edgekit.sources import fetch
 
-    model: Model = find("models", name)
+    model = chip(name)
     folder, _ = fetch(model.sources)
     checkpoint = read_checkpoint(folder)
     parts = {part.name: part.build(checkpoint) for part in model.parts if part.build is not None}
@@ -280,4 +287,4 @@ def test_a_network_with_another_quantization_is_refused() -> None:
     folder, _ = fetch(find("models", "alexa").sources)
     checkpoint = replace(read_checkpoint(folder), format="tflite")
     with pytest.raises(BadInput, match="another quantization"):
-        find("models", KWS).prepare(checkpoint, folder)
+        chip(KWS).prepare(checkpoint, folder)

@@ -16,7 +16,8 @@ import edgekit
 from edgekit.core import Bundle, Checkpoint
 from edgekit.errors import BadInput
 from edgekit.models import _image, _vision
-from edgekit.models._efficientnet import Lite0, network
+from edgekit.models._efficientnet import ConvNorm, Lite0, network
+from edgekit.models._padding import amounts
 from edgekit.registry import find
 
 MODEL = find("models", "efficientnet-lite0")
@@ -55,12 +56,10 @@ def test_other_weights_are_refused(tensors: dict[str, Any]) -> None:
 @pytest.mark.parametrize(("height", "width"), [(224, 224), (112, 112), (7, 7)])
 @pytest.mark.parametrize(("kernel", "stride"), [(3, 2), (5, 2), (5, 1)])
 def test_padding_is_tensorflows(height: int, width: int, kernel: int, stride: int) -> None:
-    from edgekit.models._efficientnet import ConvNorm
-
     layer = ConvNorm(1, 1, kernel, stride).eval()
     out = layer(torch.zeros(1, 1, height, width))
     assert out.shape[2:] == (-(-height // stride), -(-width // stride))
-    before, after = layer._padding(height)
+    before, after = amounts(height, kernel, stride)
     assert after - before in (0, 1)
 
 

@@ -1,0 +1,94 @@
+"""A classifier of ImageNet's 1000 classes whose weights the user's hub or folder holds: all but its network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import Checkpoint, Evaluation, Model, Part, Predictor, Recipe, Runner, Sample, TensorSpec
+
+SIZE, RESIZE, CLASSES = 224, 256, 1000
+
+
+@cache
+def labels() -> tuple[str, ...]:
+    """The names of the classes, in order."""
+    return tuple((Path(__file__).parent / "data" / "imagenet-labels.txt").read_text(encoding="utf-8").splitlines())
+
+
+def declared(
+    name: str, hub: str, parameters: int, worst: float, memory: Mapping[str, int], network: Callable[[Checkpoint], Any]
+) -> Model:
+    """The declaration of a network from uint8 pixels to logits.
+
+    Args:
+        hub: where its weights are, which no file here can pin. worst: the least accuracy that is useful.
+        memory: precision -> peak RAM in bytes, ``"int8"`` for every one that is not there.
+        network: checkpoint -> the torch module; raises BadInput for other weights.
+    """
+
+    def prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+        network(checkpoint)  # refuses other weights
+        return {
+            "height": SIZE,
+            "width": SIZE,
+            "channels": "RGB",
+            "resize": {"short_side": RESIZE, "filter": "bicubic", "antialias": True, "crop": "center"},
+            "activation": "softmax",
+            "labels": list(labels()),
+        }
+
+    def size(recipe: Recipe) -> int:
+        """The weights, and about 400 KB of graph, scales, golden files and class names."""
+        return {"fp32": 4, "fp16": 2}.get(recipe.precision, 1) * parameters + 400_000
+
+    return Model(
+        name=name,
+        family="vision",
+        task="image-classification",
+        licence="Apache-2.0",
+        sources=(),
+        hub=hub,
+        parts=(
+            Part(
+                "network",
+                (TensorSpec("pixels", "uint8", (1, SIZE, SIZE, 3)),),
+                (TensorSpec("logits", "float32", (1, CLASSES)),),
+                {},
+                network,
+            ),
+        ),
+        parameters=parameters,
+        pipeline=_pipeline,
+        assets=(),
+        prepare=prepare,
+        licence_text="data/mobilenet-licence.txt",
+        golden="data/espresso.png",
+        samples=_samples,
+        size=size,
+        memory=lambda recipe: memory.get(recipe.precision, memory["int8"]),
+        evaluation=Evaluation("accuracy", worst=worst, drop=0.02, minimum=200, also=("top-5",)),
+        ladder=(
+            Recipe("onnx", "int8"),
+            Recipe("onnx", "int8", {"float_layers": {"network": 4}}),
+            Recipe("onnx", "fp16"),
+            Recipe("litert", "int8"),
+            Recipe("litert", "int8", {"float_layers": 4}),
+            Recipe("litert", "fp16"),
+        ),
+        calibration=100,
+    )
+
+
+def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
+    from edgekit.models._vision import Classifier
+
+    return Classifier(parts, folder, facts)
+
+
+def _samples(folder: Path) -> Sequence[Sample]:
+    from edgekit.models._vision import samples
+
+    return samples(folder, labels())

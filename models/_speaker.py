@@ -1,0 +1,99 @@
+"""Speaker verification: what the models of this family share. A model is one file (see ecapa_tdnn.py).
+
+Non-goals: telling who of several people speaks when (diarization), and training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import Recipe, Sample
+from edgekit.errors import BadInput
+
+__all__ = ["operate", "samples", "scaled"]
+
+_SOUNDS = (".flac", ".wav", ".ogg", ".mp3")
+#: Trials that a folder gives at most; of more, an even choice.
+_MOST_TRIALS = 4000
+
+
+def samples(folder: Path) -> Sequence[Sample]:
+    """One folder of sounds a speaker: trials, which are all pairs of clips; or sounds side by side, without a truth.
+
+    Of more than `_MOST_TRIALS` pairs, an even choice of those of one speaker and of those of two, half of each where
+    there are enough.
+
+    Raises:
+        BadInput: no sound, one speaker only, or nobody with two clips.
+    """
+    sounds = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SOUNDS and path.is_file())
+    if not sounds:
+        raise BadInput(f"{folder} holds no sound.", hint="See docs/data.md.")
+    if all(path.parent == folder for path in sounds):
+        return [Sample(str(path), None, path.name) for path in sounds]
+    stray = next((path.name for path in sounds if path.parent == folder), None)
+    if stray is not None:
+        raise BadInput(f"{folder} holds {stray} beside folders of speakers: whose voice is it?", hint=_LAYOUT)
+    speakers = [path.relative_to(folder).parts[0] for path in sounds]
+    if len(set(speakers)) < 2:
+        raise BadInput(f"{folder} holds one speaker only; to tell people apart takes two.", hint=_LAYOUT)
+    if len(set(speakers)) == len(speakers):
+        raise BadInput(f"{folder} holds no two clips of anyone, so there is nobody to recognise.", hint=_LAYOUT)
+    named = [(speaker, path) for speaker, path in zip(speakers, sounds, strict=True)]
+    pairs = list(combinations(named, 2))
+    targets = [pair for pair in pairs if pair[0][0] == pair[1][0]]
+    others = [pair for pair in pairs if pair[0][0] != pair[1][0]]
+    if len(pairs) > _MOST_TRIALS:
+        few = min(len(targets), len(others), _MOST_TRIALS // 2)
+        targets = _even(targets, max(few, _MOST_TRIALS - len(others)))
+        others = _even(others, _MOST_TRIALS - len(targets))
+    return [
+        Sample((str(a), str(b)), truth, f"{_trial_name(folder, a)}|{_trial_name(folder, b)}")
+        for truth, chosen in ((True, targets), (False, others))
+        for (_, a), (_, b) in chosen
+    ]
+
+
+_LAYOUT = "Give one folder of sounds for each speaker; see docs/data.md."
+
+
+def _even(items: list[Any], most: int) -> list[Any]:
+    return [items[i * len(items) // most] for i in range(most)] if len(items) > most else items
+
+
+def _trial_name(folder: Path, path: Path) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+def operate(scores: Sequence[Any], truths: Sequence[Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The threshold at which as large a share of strangers is accepted as of speakers is refused, and what it costs.
+
+    Args:
+        scores, truths: of the trials: cosines, and whether one person speaks in both clips.
+
+    Raises:
+        BadInput: an option (there is none), or no trials of one kind.
+    """
+    if options:
+        raise BadInput(f"a speaker model has no option {min(options)!r} for its threshold.")
+    ordered = sorted((float(score), bool(truth)) for score, truth in zip(scores, truths, strict=True))
+    targets = sum(truth for _, truth in ordered)
+    others = len(ordered) - targets
+    if not targets or not others:
+        raise BadInput("a threshold needs trials of one speaker and trials of two.", hint=_LAYOUT)
+    missed, refused, best = 0, 0, (2.0, 0.0, 0.0, 0.0)
+    for i, (score, truth) in enumerate(ordered):
+        if i and score > ordered[i - 1][0]:  # in the middle between two scores, neither is on the edge
+            misses, alarms = missed / targets, 1.0 - refused / others
+            best = min(best, (abs(misses - alarms), (score + ordered[i - 1][0]) / 2, misses, alarms))
+        missed, refused = missed + truth, refused + (not truth)
+    _, threshold, misses, alarms = best
+    return {"threshold": threshold, "misses": misses, "false_alarms": alarms, "trials": len(ordered)}
+
+
+def scaled(count: int, recipe: Recipe, beside: int) -> int:
+    """Bytes of `count` weights at a recipe's precision, and of what lies beside them."""
+    return int(count * {"fp32": 4.0, "fp16": 2.0}.get(recipe.precision, 1.03)) + beside

