@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ def from_torch(part: Part, module: torch.nn.Module) -> bytes:
         import torch
     example = tuple(torch.zeros([int(size) for size in s.shape], dtype=getattr(torch, s.dtype)) for s in part.inputs)
     try:
-        with quiet(), torch.no_grad():
+        with quiet(), torch.no_grad(), _constants_alive():
             content = bytes(litert_torch.convert(module.eval(), example).model_content())
     except Exception as exc:  # torch and MLIR raise many unrelated types here; the reason is in the message
         raise ExportFailed(
@@ -58,6 +59,30 @@ def from_torch(part: Part, module: torch.nn.Module) -> bytes:
     _litert_file.tidy(model, part.inputs, part.outputs, part.name)
     _compare(model, part)
     return _litert_file.pack(model)
+
+
+@contextlib.contextmanager
+def _constants_alive() -> Iterator[None]:
+    """Inside, no constant that litert-torch writes is freed before the last one is written.
+
+    It recognizes a constant by its address, and copies one that is not contiguous into memory that it frees at once.
+    The next may lie there too, and silently gets the first one's values: google-ai-edge/litert-torch#1061, in 0.10 at
+    least.
+    """
+    from litert_torch.backend import inline_consts
+
+    fingerprint = inline_consts._ConstantFingerprint
+    before, original, held = vars(fingerprint)["from_tensor"], fingerprint.from_tensor, list[Any]()
+
+    def kept(tensor: Any) -> Any:
+        held.append(tensor)
+        return original(tensor)
+
+    fingerprint.from_tensor = kept
+    try:
+        yield
+    finally:
+        fingerprint.from_tensor = before
 
 
 def _reason(exc: Exception) -> str:

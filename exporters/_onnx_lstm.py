@@ -50,7 +50,8 @@ def quantize(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, tuple[s
 
 def _folded(node: onnx.NodeProto, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
     feeds = {name: arrays[name] for name in node.input if name}
-    out: NDArray[Any] = ReferenceEvaluator(node).run(None, feeds)[0]
+    found: Any = ReferenceEvaluator(node).run(None, feeds)
+    out: NDArray[Any] = found[0]
     return out
 
 

@@ -20,6 +20,8 @@ _OTHERS = ("Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool")
 #: Operators that move values and do not change them.
 _MOVES = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "MaxPool", "Identity")
 _LIMITS = ("Relu", "Clip")
+#: Operators whose results may span many decades: what follows stays float, because one step for all loses the small.
+_WIDE = ("Exp", "Pow", "ReduceSum", "Softmax", "Sqrt")
 
 
 @dataclass
@@ -80,6 +82,7 @@ def plan(model: onnx.ModelProto) -> Plan:
         for name in node.input:
             users.setdefault(name, []).append(node)
     outputs = {value.name for value in model.graph.output}
+    wide = {output for node in model.graph.node if node.op_type in _WIDE for output in node.output}
     found.given.update(_pixels(model, arrays))
     found.roots.update({name: name for name in found.given})  # what they are only moved to has their steps too
     for node in model.graph.node:
@@ -93,7 +96,7 @@ def plan(model: onnx.ModelProto) -> Plan:
             inputs = [node.input[0]]
             wanted = node.op_type == "Conv" or any(user.op_type in (*PRODUCTS, *_OTHERS) for user in users.get(out, []))
             results = [out] if wanted else []
-        elif node.op_type in _OTHERS and not any(name in arrays for name in node.input):
+        elif node.op_type in _OTHERS and not any(name in arrays or name in wide for name in node.input):
             inputs, results = list(node.input), list(node.output)
         elif node.op_type in _MOVES and node.input[0] in found.roots:
             inputs, results = [], []

@@ -143,8 +143,9 @@ class Ecapa(nn.Module):
             x = block(x)
             found.append(x)
         pooled = self.asp_bn(self.asp(self.mfa(torch.cat(found[1:], dim=1))))
-        embedding = self.fc(pooled)[:, :, 0]
-        return embedding / embedding.norm(dim=1, keepdim=True)
+        embedding: Tensor = self.fc(pooled)[:, :, 0]
+        unit: Tensor = embedding / embedding.norm(dim=1, keepdim=True)
+        return unit
 
 
 def shape_of(tensors: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,7 +170,7 @@ def shape_of(tensors: Mapping[str, Any]) -> dict[str, Any]:
         raise BadInput(f"the weights have {count} blocks of {wide} channels: no ECAPA-TDNN has.")
     inside = [sizes(f"blocks.{i}.res2net_block.blocks.0.conv.weight", 3)[2] for i in range(1, count)]
     aggregated, _, last = sizes("mfa.conv.weight", 3)
-    shape = {
+    shape: dict[str, Any] = {
         "mels": mels,
         "channels": wide,
         "kernels": (first, *inside, last),

@@ -162,7 +162,7 @@ class SpeakerVerifier(ABC):
         clip = _look(sample)
         notes = list(clip.notes)
         found = list(self._embeddings(sample, clip, notes, tell))
-        mean = np.mean(np.concatenate(found), axis=0, dtype=np.float64)
+        mean: NDArray[np.float64] = np.mean(np.concatenate(found), axis=0, dtype=np.float64)
         length = float(np.linalg.norm(mean))
         if not length > 0:
             raise BadInput("the network finds no voice in this clip.")
@@ -177,15 +177,12 @@ class EcapaVerifier(SpeakerVerifier):
     """Windows of a clip, each of length 1 after the network; their mean, made that long again.
 
     `facts`: ``window`` {"least", "most"}: samples that a window has. A shorter clip is repeated; a longer one is cut
-    into as few windows of the largest size as cover it, evenly spaced. Where the graph has one size, that is both.
+    into as few windows of the largest size as cover it, evenly spaced.
     """
 
     def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
         super().__init__(parts, folder, facts)
-        size = self._frontend.inputs[0].shape[1]
-        self._least, self._most = (
-            int(size if isinstance(size, int) else facts["window"][name]) for name in ("least", "most")
-        )
+        self._least, self._most = (int(facts["window"][name]) for name in ("least", "most"))
 
     def _embeddings(self, sample: Any, clip: _Clip, notes: list[str], tell: Tell) -> Iterator[Floats]:
         import numpy as np
@@ -208,23 +205,16 @@ class EcapaVerifier(SpeakerVerifier):
 class Ge2eVerifier(SpeakerVerifier):
     """Stretches of 1.6 s that overlap by about half, as Resemblyzer takes them; the mean of their embeddings.
 
-    `facts`: ``stretch`` {"frames", "step", "hop", "coverage", "batch"}. What the last stretch lacks is zeros. A network
-    whose input has fewer frames than a stretch is called several times and hands its state on; one whose number of
-    stretches is fixed gets the last of them more than once.
+    `facts`: ``stretch`` {"frames", "step", "hop", "coverage", "batch"}. What the last stretch lacks is zeros.
     """
 
     def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
         super().__init__(parts, folder, facts)
         rules = facts["stretch"]
         self._frames, self._step, self._hop = (int(rules[name]) for name in ("frames", "step", "hop"))
-        self._coverage = float(rules["coverage"])
-        batch, frames, _ = self._network.inputs[0].shape
-        self._batch = batch if isinstance(batch, int) else int(rules["batch"])
-        self._fixed = isinstance(batch, int)
-        self._at_once = frames if isinstance(frames, int) else self._frames
-        self._states = self._network.inputs[1:]
-        if min(self._step, self._hop, self._batch, self._at_once) < 1 or self._frames % self._at_once:
-            raise ValueError("the stretches have no length, or the network's frames do not divide them")
+        self._coverage, self._batch = float(rules["coverage"]), int(rules["batch"])
+        if min(self._frames, self._step, self._hop, self._batch) < 1:
+            raise ValueError("the stretches have no length")
 
     def _embeddings(self, sample: Any, clip: _Clip, notes: list[str], tell: Tell) -> Iterator[Floats]:
         import numpy as np
@@ -237,10 +227,8 @@ class Ge2eVerifier(SpeakerVerifier):
         for i in range(0, len(starts), self._batch):
             chosen = starts[i : i + self._batch]
             given = [self._stretch(audio, start * self._hop) for start in chosen]
-            if self._fixed:
-                given += given[-1:] * (self._batch - len(given))
             features = self._frontend({"audio": np.stack(given), "loudness": loudness})["features"]
-            yield self._embedded(features)[: len(chosen)]
+            yield self._network({"features": features})["embedding"]
             tell(i + len(chosen), len(starts))
 
     def _stretch(self, audio: Audio, start: int) -> Floats:
@@ -252,17 +240,6 @@ class Ge2eVerifier(SpeakerVerifier):
         size = (self._frames - 1) * self._hop + N_FFT
         samples = audio.window(max(0, start - around), size - before)
         return np.pad(samples, (before, size - before - len(samples)))
-
-    def _embedded(self, features: Floats) -> Floats:
-        import numpy as np
-
-        state = {spec.name: np.zeros([int(size) for size in spec.shape], np.float32) for spec in self._states}
-        out: dict[str, Floats] = {}
-        for i in range(0, self._frames, self._at_once):
-            piece = np.ascontiguousarray(features[:, i : i + self._at_once])
-            out = self._network({"features": piece, **state})
-            state = {name: out[f"{name}_next"] for name in state}
-        return out["embedding"]
 
 
 def window_starts(samples: int, most: int) -> list[int]:

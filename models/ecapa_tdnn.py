@@ -8,7 +8,7 @@ telling people apart (docs/speakers.md). Better ones are SpeechBrain's own, whic
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ from edgekit.core import (
     SourceFile,
     TensorSpec,
 )
-from edgekit.errors import Unsupported
 from edgekit.models._speaker import operate, samples, scaled
 from edgekit.models._speaker_shape import AURALIS, SAMPLE_RATE, SPEECHBRAIN, Filterbank
 
@@ -95,38 +94,36 @@ def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
 _THRESHOLD, _THRESHOLD_SPEECHBRAIN = 0.832, 0.25
 
 
-def _prepare_fixed(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
-    if not _is_auralis(checkpoint):
-        raise Unsupported(
-            "the litert form of ecapa-tdnn has one size, that of the filterbank of its own weights.",
-            hint="Choose the exporter onnx for other weights: --exporter onnx",
-        )
-    return _prepare(checkpoint, folder)
-
-
 def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
     from edgekit.models._speaker_pipeline import EcapaVerifier
 
     return EcapaVerifier(parts, folder, facts)
 
 
-def _parts(samples: int | str, frames: int | str, axes: tuple[Mapping[str, Axis], Mapping[str, Axis]]) -> Any:
-    features = TensorSpec("features", "float32", (1, AURALIS.mels, frames))
-    audio, embedding = TensorSpec("audio", "float32", (1, samples)), TensorSpec("embedding", "float32", (1, 192))
-    return (
-        Part("frontend", (audio,), (features,), axes[0], _frontend, quantize=False),
-        Part("network", (features,), (embedding,), axes[1], _network),
-    )
-
-
-_AXES = {"samples": Axis(SAMPLE_RATE // 4, _LONGEST, 2 * SAMPLE_RATE)}, {"frames": Axis(8, 3001, 150)}
-_DYNAMIC = Model(
+_FEATURES = TensorSpec("features", "float32", (1, AURALIS.mels, "frames"))
+MODEL = Model(
     name="ecapa-tdnn",
     family="speaker",
     task="audio-speaker-verification",
     licence="MIT",
     sources=(_SOURCE,),
-    parts=_parts("samples", "frames", _AXES),
+    parts=(
+        Part(
+            "frontend",
+            (TensorSpec("audio", "float32", (1, "samples")),),
+            (_FEATURES,),
+            {"samples": Axis(SAMPLE_RATE // 4, _LONGEST, 2 * SAMPLE_RATE)},
+            _frontend,
+            quantize=False,
+        ),
+        Part(
+            "network",
+            (_FEATURES,),
+            (TensorSpec("embedding", "float32", (1, 192)),),
+            {"frames": Axis(8, 3001, 150)},
+            _network,
+        ),
+    ),
     parameters=_PARAMETERS,
     pipeline=_pipeline,
     assets=(),
@@ -137,12 +134,12 @@ _DYNAMIC = Model(
     size=lambda recipe: scaled(_PARAMETERS, recipe, 900_000),
     memory=lambda recipe: scaled(_PARAMETERS, recipe, 100_000_000),
     evaluation=Evaluation("eer", worst=0.12, drop=0.003, minimum=500, also=("mindcf",)),
-    ladder=(Recipe("onnx", "int8", {"float_layers": {"network": 4}}), Recipe("onnx", "fp16"), Recipe("litert", "fp16")),
+    ladder=(
+        Recipe("onnx", "int8"),
+        Recipe("onnx", "int8", {"ranges": {"network": "entropy"}}),
+        Recipe("onnx", "fp16"),
+    ),
+    exporters=("onnx",),
     calibration=16,
     operate=operate,
 )
-#: litert-torch keeps no axis dynamic: every window has one size.
-_FIXED = replace(
-    _DYNAMIC, parts=_parts(_WINDOW, _WINDOW // AURALIS.hop + 1, ({}, {})), prepare=_prepare_fixed, exporters=("litert",)
-)
-MODEL = replace(_DYNAMIC, variants={"litert": _FIXED})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from edgekit.core import (
 from edgekit.models._speaker import operate, samples, scaled
 from edgekit.models._speaker_shape import GE2E, N_FFT, SAMPLE_RATE
 
-_HIDDEN, _LAYERS, _PARAMETERS = 256, 3, 1_423_616
+_HIDDEN, _PARAMETERS = 256, 1_423_616
 _INSIDE = "model_state."
 #: A stretch: 1.6 s; a step: 1 / 1.3 s; the least share of the last stretch that must be sound. All Resemblyzer's.
 _FRAMES, _STEP, _COVERAGE = 160, 77, 0.75
@@ -33,8 +33,6 @@ _LEVEL = -30.0
 #: Stretches that are embedded at once, and at most.
 _BATCH, _MOST = 16, 64
 _THRESHOLD = 0.758
-#: In LiteRT: stretches at once, and frames a call (the recurrence is written out frame by frame).
-_FIXED_BATCH, _FIXED_FRAMES = 4, 16
 _SOURCE = Source(
     uri="pypi://Resemblyzer",
     revision="0.1.4",
@@ -66,12 +64,6 @@ def _network(checkpoint: Checkpoint) -> Any:
     return network(_tensors(checkpoint))
 
 
-def _steps(checkpoint: Checkpoint) -> Any:
-    from edgekit.models._ge2e import Steps, network
-
-    return Steps(network(_tensors(checkpoint)))
-
-
 def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
     _network(checkpoint)  # refuses other weights
     rules = {"frames": _FRAMES, "step": _STEP, "hop": GE2E.hop, "coverage": _COVERAGE, "batch": _BATCH}
@@ -93,45 +85,26 @@ def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any
     return Ge2eVerifier(parts, folder, facts)
 
 
-def _part_frontend(stretches: int | str, axes: Mapping[str, Axis]) -> Part:
-    audio = TensorSpec("audio", "float32", (stretches, _SAMPLES))
-    features = TensorSpec("features", "float32", (stretches, _FRAMES, GE2E.mels))
-    loudness = TensorSpec("loudness", "float32", (1,))
-    return Part("frontend", (audio, loudness), (features,), axes, _frontend, quantize=False)
-
-
-def _part_steps() -> Part:
-    """The network in pieces that hand their state on: 160 frames at once would take minutes to convert."""
-    state = (_LAYERS, _FIXED_BATCH, _HIDDEN)
-    return Part(
-        "network",
-        (
-            TensorSpec("features", "float32", (_FIXED_BATCH, _FIXED_FRAMES, GE2E.mels)),
-            TensorSpec("hidden", "float32", state),
-            TensorSpec("cell", "float32", state),
-        ),
-        (
-            TensorSpec("embedding", "float32", (_FIXED_BATCH, _HIDDEN)),
-            TensorSpec("hidden_next", "float32", state),
-            TensorSpec("cell_next", "float32", state),
-        ),
-        {},
-        _steps,
-    )
-
-
 _AXES = {"stretches": Axis(1, _MOST, 3)}
-_DYNAMIC = Model(
+_FEATURES = TensorSpec("features", "float32", ("stretches", _FRAMES, GE2E.mels))
+MODEL = Model(
     name="ge2e-speaker",
     family="speaker",
     task="audio-speaker-verification",
     licence="Apache-2.0",
     sources=(_SOURCE,),
     parts=(
-        _part_frontend("stretches", _AXES),
+        Part(
+            "frontend",
+            (TensorSpec("audio", "float32", ("stretches", _SAMPLES)), TensorSpec("loudness", "float32", (1,))),
+            (_FEATURES,),
+            _AXES,
+            _frontend,
+            quantize=False,
+        ),
         Part(
             "network",
-            (TensorSpec("features", "float32", ("stretches", _FRAMES, GE2E.mels)),),
+            (_FEATURES,),
             (TensorSpec("embedding", "float32", ("stretches", _HIDDEN)),),
             _AXES,
             _network,
@@ -147,10 +120,8 @@ _DYNAMIC = Model(
     size=lambda recipe: scaled(_PARAMETERS, recipe, 800_000 if recipe.precision != "int8" else 690_000),
     memory=lambda recipe: scaled(_PARAMETERS, recipe, 100_000_000),
     evaluation=Evaluation("eer", worst=0.05, drop=0.003, minimum=500, also=("mindcf",)),
-    ladder=(Recipe("onnx", "int8"), Recipe("onnx", "fp16"), Recipe("litert", "int8"), Recipe("litert", "fp16")),
+    ladder=(Recipe("onnx", "int8"), Recipe("onnx", "fp16")),
+    exporters=("onnx",),
     calibration=16,
     operate=operate,
 )
-#: litert-torch keeps no axis dynamic.
-_FIXED = replace(_DYNAMIC, parts=(_part_frontend(_FIXED_BATCH, {}), _part_steps()), exporters=("litert",))
-MODEL = replace(_DYNAMIC, variants={"litert": _FIXED})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import pickle
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
+from edgekit import _torch_pickles
 from edgekit.checkpoint import read_checkpoint
 from edgekit.errors import BadInput
 
@@ -214,6 +217,81 @@ def test_an_older_file_with_sizes_that_it_does_not_have(tmp_path: Path) -> None:
     with (tmp_path / "x.pt").open("wb") as file:
         file.write(data[:400])
     with pytest.raises(BadInput):
+        read_checkpoint(tmp_path / "x.pt")
+
+
+def older(body: bytes) -> bytes:
+    """A file of PyTorch's older form whose object is what the pickle `body` makes."""
+    whole = io.BytesIO()
+    torch.save({}, whole, _use_new_zipfile_serialization=False)
+    first = [pickle.dumps(value, 2) for value in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})]
+    assert whole.getvalue().startswith(b"".join(first[:2]))
+    return b"".join(first) + b"\x80\x02" + body + b"." + pickle.dumps([], 2) + bytes(4096)
+
+
+def text(value: str) -> bytes:
+    return b"X" + len(value).to_bytes(4, "little") + value.encode()
+
+
+def storage(key: str, elements: int = 1000) -> bytes:
+    """The tuple that a storage is named by, without the request for it."""
+    start = b"(" + text("storage") + b"ctorch\nFloatStorage\n"
+    return start + text(key) + text("cpu") + b"J" + elements.to_bytes(4, "little") + b"Nt"
+
+
+#: A list of storages that are asked for behind what stands first; each alone is smaller than the file.
+HOSTILE = {
+    "many storages": b"](" + b"".join(storage(str(i)) + b"Q" for i in range(1000)) + b"e",
+    "one storage of two sizes": b"](" + storage("a", 10) + b"Q" + storage("a", 1000) + b"Qe",
+    "less than nothing": storage("a", 0xFFFFFFFF) + b"Q",
+    "a size as a place in memory": storage("a").replace(b"J\xe8\x03\0\0", b"\x8a\x07" + bytes(6) + b"\x01") + b"Q",
+    "remembered and asked for later": b"".join(storage(str(i)) + b"q%c" % i for i in range(256))
+    + b"](" + b"".join(storage("a") + b"h%cQ" % i for i in range(256)) + b"e",
+    "dropped": storage("a") + b"Q0N",
+    "doubled": storage("a") + b"2Q",
+    "memoized": storage("a") + b"\x94Q",
+    "a storage as text": b"Pstorage\n",
+    "a command": b"cos\nsystem\n" + text("touch mark") + b"\x85R",
+    "memory for a number": b"c__builtin__\nbytearray\nJ" + (4000).to_bytes(4, "little") + b"\x85R",
+    "a huge number": b"]\x8a\x09" + bytes(8) + b"\x01a",
+    "a long number as text": b"L" + b"9" * 50 + b"L\n",
+    "an argument as a place in memory": b"ctorch\nSize\n(\x8a\x07" + bytes(6) + b"\x01ttR",
+    "a call without arguments": b"ctorch\nSize\n](Ke" + b"eR",
+    "a mark that is not there": b"t",
+    "what was never remembered": b"h\x05",
+    "an empty stack": b"Q",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
+def test_an_older_file_that_means_harm(tmp_path: Path, body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused before PyTorch sees it: unread, what it would allocate does not matter."""
+    (tmp_path / "good.pt").write_bytes(older(b"](" + storage("a") + b"Qe"))
+    _torch_pickles.check(tmp_path / "good.pt")  # or these files would be refused for what they all are
+    monkeypatch.setattr(torch, "load", lambda *args, **kwargs: pytest.fail("PyTorch was asked to load it"))
+    (tmp_path / "x.pt").write_bytes(older(body))
+    with pytest.raises(BadInput, match=r"x\.pt"):
+        read_checkpoint(tmp_path / "x.pt")
+
+
+def test_an_older_file_of_an_optimizer_and_of_one_storage_for_two(tmp_path: Path) -> None:
+    """Places in memory as keys and in lists are no sizes, and a storage counts once however many tensors lie in it."""
+    both = torch.arange(3000.0)
+    place = 140_000_000_000_000
+    content = {"model_state": {"a": both, "b": both}, "optimizer": {"state": {place: 1}, "params": [place, place + 8]}}
+    torch.save(content, tmp_path / "x.pt", _use_new_zipfile_serialization=False)
+    tensors = read_checkpoint(tmp_path / "x.pt").tensors
+    assert sorted(tensors) == ["model_state.a", "model_state.b"]
+    assert np.array_equal(tensors["model_state.b"], both.numpy())
+
+
+def test_an_older_file_whose_tensor_is_larger_than_its_storage(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(300, 200)[:3]}, tmp_path / "x.pt", _use_new_zipfile_serialization=False)
+    data = (tmp_path / "x.pt").read_bytes()
+    shape = b"K\x03K\xc8\x86"
+    assert data.count(shape) == 1
+    (tmp_path / "x.pt").write_bytes(data.replace(shape, b"M\xff\xffK\xc8\x86"))
+    with pytest.raises(BadInput, match=r"x\.pt"):
         read_checkpoint(tmp_path / "x.pt")
 
 

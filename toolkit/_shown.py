@@ -44,7 +44,9 @@ def show_bundle(bundle: Bundle) -> None:
         if "arena" in part.census:
             say(_memory(part.name, part.census))
     for attempt in manifest.attempts[:-1]:
-        say(f"{attempt.recipe.exporter} {attempt.recipe.precision} {attempt.outcome}", "yellow")
+        options = ", ".join(f"{name} {value}" for name, value in attempt.recipe.options.items())
+        tried = f"{attempt.recipe.exporter} {attempt.recipe.precision}" + (f" ({options})" if options else "")
+        say(f"{tried} {attempt.outcome}", "yellow")
     for part in manifest.parts:
         if part.census.get("speed"):
             _show_speed(part.name, manifest.recipe.precision, part.census["speed"])

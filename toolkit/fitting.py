@@ -61,7 +61,7 @@ def recipe_for(model: Model, target: Target, precision: str | None = None, expor
             f"{target.name} has no recipe for {model.task}.", hint=f"It has: {', '.join(target.recipes)}."
         )
     possible = (*model.exporters, *model.variants) if model.exporters else ()
-    if default.exporter not in (possible or (default.exporter,)) and exporter is None:
+    if default.exporter not in (possible or (default.exporter,)) and exporter in (None, possible[0]):
         precisions = find("exporters", possible[0]).precisions
         default = Recipe(possible[0], default.precision if default.precision in precisions else precisions[0])
     chosen = find("exporters", exporter or default.exporter)

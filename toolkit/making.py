@@ -372,8 +372,11 @@ def _attempt(
 def _scores(
     job: Job, predictor: Predictor, work: Path, what: str, tell: Progress, *, reference: bool = False
 ) -> Sequence[Any]:
-    """What the candidate (or the reference) says of every sample of the data; empty where nobody asks."""
-    if job.model.evaluation is None and job.model.operate is None:
+    """What the candidate (or the reference) says of every sample of the data; empty where nobody asks.
+
+    Without a metric nobody asks the reference: an operating point is the candidate's, and may take hours of sound.
+    """
+    if job.model.evaluation is None and (reference or job.model.operate is None):
         return []
     if texts.applies(job.model):
         return texts.scores(predictor, job.samples, work, tell, what, reference=reference)

@@ -24,7 +24,7 @@ def pairs(targets: list[float], others: list[float]) -> list[tuple[float, float]
         ([1, 2], [3, 4], 1.0),
         ([1, 1], [1, 1], 0.5),  # one threshold only: the line from (0, 1) to (1, 0)
         ([1, 3, 4, 5], [0, 0.5, 0.7, 2], 0.25),
-        ([1, 3], [0, 0.5, 2], 0.5),  # at half of the misses, a third of the false alarms: the step decides
+        ([1, 3], [0, 0.5, 2], 1 / 3),  # from no miss to half of them, false alarms stay a third
     ],
 )
 def test_equal_error_rate(targets: list[float], others: list[float], expected: float) -> None:

@@ -532,14 +532,20 @@ class Deep(nn.Module):
         return out
 
 
-@pytest.mark.parametrize("options", [{}, {"io": "int8"}, {"float_layers": ["third/CONV_2D"]}])
-def test_corrected_biases_bring_the_outputs_closer_to_float(tmp_path: Path, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    # With a layer in float there is less left to correct.
+    ("options", "most"),
+    [({}, 0.7), ({"io": "int8"}, 0.7), ({"float_layers": ["third/CONV_2D"]}, 0.9)],
+)
+def test_corrected_biases_bring_the_outputs_closer_to_float(
+    tmp_path: Path, options: dict[str, Any], most: float
+) -> None:
     part = Part("deep", PIXELS, SCORES, {}, lambda checkpoint: Deep())
     feeds = [{"pixels": np.abs(feed["pixels"])} for feed in pictures(64)]
     options = {"calibration": "min-max", **options}
     artifact = export(tmp_path, "int8", options, part=part, calibration=feeds[:32])
     before, after = artifact.census["choice"]["errors"].values()
-    assert after < 0.7 * before
+    assert after < most * before
     # Also on pictures that were not calibrated on.
     runner = EXPORTER.load(tmp_path / artifact.file, 1)
     assert part_error(runner, calls(part, feeds[32:])) < before
@@ -596,6 +602,27 @@ def test_weights_have_a_scale_for_every_output_channel(tmp_path: Path, weights: 
         scales[name] = len(np.unique(tensors[index].quantization.scale)), channels
     assert set(scales) == LAYERS
     assert all(count == (channels if weights == "per-channel" else 1) for count, channels in scales.values()), scales
+
+
+class Strided(nn.Module):
+    """Layers of one shape, whose weights lie in memory as another framework had them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.Sequential(*(nn.Conv2d(16, 16, 3, padding=1) for _ in range(6)))
+        for layer in self.layers:
+            layer.weight = nn.Parameter(torch.randn(3, 3, 16, 16).permute(3, 2, 0, 1) / 12)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        out: Tensor = self.layers(torch.cat([pixels] * 6, 3)[..., :16].permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return out
+
+
+def test_every_layer_keeps_its_own_weights_however_they_lie_in_memory(tmp_path: Path) -> None:
+    part = Part("strided", PIXELS, (TensorSpec("y", "float32", (1, 16, 16, 16)),), {}, lambda checkpoint: Strided())
+    export(tmp_path, part=part)
+    assert part_error(EXPORTER.load(tmp_path / "strided.tflite", 1), calls(part, pictures(1))) < LIMITS["fp32"]
 
 
 class Dead(nn.Module):
@@ -979,7 +1006,7 @@ def test_efficientnet(tmp_path: Path, shared_data: Path) -> None:
     assert found["fp32"][0] > 0.87
     top1, size, census = found["int8"]
     assert top1 >= found["fp32"][0] - 0.007
-    assert size < 1.05 * PARAMETERS
+    assert size < 1.07 * PARAMETERS  # a scale and an int64 zero point for every channel, of weights and of biases
     assert census["transposes"] == 0
     # The one cast is of the pixels, which come as uint8.
     assert (census["weighted_int8"], census["float_layers"], census["float_operators"]) == (50, [], ["CAST"])

@@ -264,3 +264,28 @@ def test_convolutions_choose_the_static_form(tmp_path: Path) -> None:
 def test_options_that_do_not_exist(tmp_path: Path, options: dict[str, Any]) -> None:
     with pytest.raises(Unsupported):
         export(tmp_path, {"network": pictures(40)}, **options)
+
+
+def test_what_spans_many_decades_stays_float() -> None:
+    """Weights of an attention times squares: a step of the largest product is more than most products are."""
+
+    class Attention(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.first, self.second = nn.Conv1d(4, 8, 1), nn.Conv1d(8, 8, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.first(x)
+            weights = torch.softmax(self.second(x), dim=2)
+            out: Tensor = (weights * x.square()).sum(2) + (x + self.second(x)).mean(2)
+            return out
+
+    answer = TensorSpec("out", "float32", (1, 8))
+    part = Part("network", (TensorSpec("x", "float32", (1, 4, 16)),), (answer,), {}, lambda checkpoint: Attention())
+    plan = _onnx_plan.plan(from_torch(part, Attention().eval()))
+    nodes = list(plan.model.graph.node)
+    (weighted,) = (node for node in nodes if node.op_type == "Mul" and "softmax" in node.input[0] + node.input[1])
+    assert weighted.output[0] not in plan.roots
+    residual = next(node for node in nodes if node.op_type == "Add")
+    assert {*residual.input, *residual.output} <= plan.roots.keys()

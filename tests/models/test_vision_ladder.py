@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,13 @@ import pytest
 
 import edgekit
 from edgekit.core import Recipe
-from edgekit.errors import GateFailed
+from edgekit.errors import ParityFailed
 from edgekit.registry import find
 
 NAMES = ("efficientnet-lite0", "mobilenet-v2", "mobilenet-v3-small")
 #: One scale for all the weights of a layer: what breaks networks of depthwise layers, whose channels are so unlike.
 BROKEN = {"weights": "per-tensor"}
-TESTED = 150
+TESTED = 100
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -31,14 +32,14 @@ def test_the_rungs(name: str, exporter: str) -> None:
 
 @pytest.fixture(scope="module")
 def photos(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Every fifth photo calibrates; of the others, `TESTED` test, evenly spaced."""
+    """Every tenth photo calibrates; of the others, `TESTED` test, evenly spaced."""
     source = shared_data / "imagenet-sample"
     with (source / "labels.csv").open(newline="") as file:
         rows = [(row["file"], row["class_index"]) for row in csv.DictReader(file)]
-    others = [row for i, row in enumerate(rows) if i % 5]
+    others = [row for i, row in enumerate(rows) if i % 10]
     tested = [others[i * len(others) // TESTED] for i in range(TESTED)]
     folders = {}
-    for name, chosen in (("calibration", rows[::5]), ("data", tested)):
+    for name, chosen in (("calibration", rows[::10]), ("data", tested)):
         folders[name] = folder = tmp_path_factory.mktemp(name)
         (folder / "images").symlink_to(source / "images")
         with (folder / "labels.csv").open("w", newline="") as file:
@@ -51,19 +52,20 @@ def test_the_ladder_rescues_a_broken_recipe(tmp_path: Path, photos: dict[str, An
     made = edgekit.export("efficientnet-lite0", "laptop", options=BROKEN, out=tmp_path / "bundle", **photos)
     refused, taken = made.manifest.attempts
     assert refused.recipe.options == BROKEN
-    assert refused.outcome.startswith("refused: ")
-    assert "weights per-tensor" in refused.outcome and "accuracy" in refused.outcome
+    away = re.match(r"refused: the part 'network' in int8 is ([\d.]+)% away from the fp32 reference", refused.outcome)
+    assert away and float(away[1]) > 35, refused.outcome
     assert taken.recipe.options == made.manifest.recipe.options == {}
     gate = made.manifest.gate
     assert gate.samples == TESTED
-    assert gate.reference - gate.value < 0.02
+    assert gate.reference - gate.value <= 0.02
     assert made.manifest.parts[0].census["calibration"]["weights"] == "per-channel"
 
 
 @pytest.mark.real
 def test_no_fallback_refuses_it(tmp_path: Path, photos: dict[str, Any]) -> None:
-    with pytest.raises(GateFailed, match="weights per-tensor"):
+    with pytest.raises(ParityFailed, match="away from the fp32 reference"):
         edgekit.export(
-            "efficientnet-lite0", "laptop", options=BROKEN, out=tmp_path / "bundle", fallback=False, **photos
-        )
-    assert not (tmp_path / "bundle").exists()
+            "efficientnet-lite0", "laptop", options=BROKEN, calibration=photos["calibration"], out=tmp_path / "bundle",
+            fallback=False,
+        )  # fmt: skip
+    assert list(tmp_path.iterdir()) == []

@@ -109,6 +109,11 @@ def test_a_recipe_of_the_task_goes_before_the_general_one(board: Any) -> None:
     assert edgekit.fit("toy-speller", "toy-board", precision="fp32").recipe == Recipe("toy", "fp32")
 
 
+def test_naming_the_exporter_that_would_be_taken_anyway_keeps_the_precision() -> None:
+    assert edgekit.fit("okay-nabu", "laptop").recipe == Recipe("litert", "int8")  # its network is a ready int8 one
+    assert edgekit.fit("okay-nabu", "laptop", exporter="litert").recipe == Recipe("litert", "int8")
+
+
 def test_an_unknown_precision_lists_what_there_is(toy: Any) -> None:
     with pytest.raises(Unsupported, match="no precision 'int3'") as caught:
         edgekit.fit("toy-speller", "toy-board", precision="int3")

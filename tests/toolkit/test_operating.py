@@ -77,6 +77,17 @@ def test_without_right_answers_there_is_no_operating_point(
         assert "operating_point" not in toy.export(tmp_path / name, data=folder).manifest.facts
 
 
+@pytest.mark.parametrize("evaluation", [None, _toy_model.MODEL.evaluation])
+def test_the_reference_hears_the_data_only_where_a_metric_asks_it(
+    toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, evaluation: Evaluation | None
+) -> None:
+    use(monkeypatch, operate=operate, pipeline=Loud, evaluation=evaluation)
+    seen: list[str] = []
+    made = toy.export(tmp_path / "b", data=toy.data, progress=lambda what, done, total: seen.append(what))
+    assert made.manifest.facts["operating_point"]["samples"] == 24
+    assert ("measuring the reference" in seen) == (evaluation is not None)
+
+
 def test_a_threshold_needs_a_model_that_has_one_and_data(
     toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
