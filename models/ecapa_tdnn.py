@@ -134,11 +134,9 @@ MODEL = Model(
     size=lambda recipe: scaled(_PARAMETERS, recipe, 900_000),
     memory=lambda recipe: scaled(_PARAMETERS, recipe, 100_000_000),
     evaluation=Evaluation("eer", worst=0.12, drop=0.003, minimum=500, also=("mindcf",)),
-    ladder=(
-        Recipe("onnx", "int8"),
-        Recipe("onnx", "int8", {"ranges": {"network": "entropy"}}),
-        Recipe("onnx", "fp16"),
-    ),
+    ladder=(Recipe("onnx", "int8"), Recipe("onnx", "fp16")),
+    # Chosen by embeddings, not by the error of single windows: with percentiles the least cosine to fp32 is 0.977.
+    options={("onnx", "int8"): {"ranges": {"network": "entropy"}}},
     exporters=("onnx",),
     calibration=16,
     operate=operate,

@@ -214,6 +214,7 @@ class Model:
             has no threshold.
         terms: name of the terms of use that the user must accept before the weights are fetched ("" where there are
             none); the licence text tells them.
+        options: (exporter, precision) -> options that a recipe has for this model unless the user says otherwise.
         hub: address of the weights on a hub (``hf://OWNER/REPO``), used where no source is pinned; what it gives is
             noted as not pinned.
     """
@@ -239,6 +240,7 @@ class Model:
     calibration: int = 0
     variants: Mapping[str, Model] = field(default_factory=dict)
     operate: Callable[[Sequence[Any], Sequence[Any], Mapping[str, Any]], Mapping[str, Any]] | None = None
+    options: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     hub: str = ""
     terms: str = ""
 

@@ -81,7 +81,8 @@ def recipe_for(model: Model, target: Target, precision: str | None = None, expor
         )
     # Firmware is planned by its exporter, which must know what there is to plan with.
     budgets = {} if target.flash is None else {"flash": target.flash, "ram": target.ram}
-    return replace(recipe, options={**recipe.options, **budgets})
+    own = serving(model, chosen.name).options.get((recipe.exporter, recipe.precision), {})
+    return replace(recipe, options={**recipe.options, **own, **budgets})
 
 
 def serving(model: Model, exporter: str) -> Model:

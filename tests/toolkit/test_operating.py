@@ -155,6 +155,13 @@ def test_options_of_the_recipe_come_from_the_user(toy: Any, tmp_path: Path) -> N
     assert not toy.export(tmp_path / "b").reused
 
 
+def test_a_model_may_have_options_of_its_own(toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, options={("toy", "int8"): {"ranges": "entropy"}})
+    assert toy.export(tmp_path / "a").manifest.recipe.options == {"ranges": "entropy"}
+    assert toy.export(tmp_path / "b", options={"ranges": "min-max"}).manifest.recipe.options == {"ranges": "min-max"}
+    assert toy.export(tmp_path / "c", precision="fp32").manifest.recipe.options == {}
+
+
 # ---------------------------------------------------------------------------------------------------------- the gate
 
 
