@@ -165,7 +165,7 @@ def build(
 class Compiled:
     """A frontend in C as a runner."""
 
-    inputs: tuple[TensorSpec, ...] = ()
+    inputs: tuple[TensorSpec, ...] = (TensorSpec("audio", "int16", ("samples",)),)
     outputs: tuple[TensorSpec, ...] = ()
 
     def __init__(self, run: Run, features: int) -> None:

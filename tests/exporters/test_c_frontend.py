@@ -17,6 +17,7 @@ from edgekit import models
 from edgekit.core import Model
 from edgekit.errors import Unsupported
 from edgekit.exporters._c_frontend import tables_text, write_frontend
+from edgekit.fitting import serving
 from edgekit.models._keyword_pipeline import KeywordSpotter, WakewordSpotter
 from edgekit.models._keyword_shape import KeywordRules, WakewordRules
 from edgekit.registry import find
@@ -46,7 +47,7 @@ def hard_sounds() -> list[NDArray[np.int16]]:
 
 def model_of(name: str) -> tuple[Model, Any, Any]:
     """A model, its frontend's part, and the frontend's Python."""
-    model: Model = find("models", name)
+    model: Model = serving(find("models", name), "c")
     part = model.parts[0]
     assert part.build is not None
     return model, part, part.build(None)  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgekit import tflite
 from edgekit.exporters import _c_build, _c_graph, _c_layout, _c_plan, _c_write
+from edgekit.fitting import serving
 from edgekit.models import _image
 from edgekit.reference import MicroRunner
 from edgekit.registry import find
@@ -58,7 +59,7 @@ def test_a_network_is_exact(tmp_path: Path, shared_data: Path, name: str) -> Non
 @pytest.mark.parametrize("name", WAKEWORDS)
 def test_a_streaming_network_is_exact(tmp_path: Path, jfk_features: NDArray[Any], name: str, layout: str) -> None:
     """Over a stream of real features, with a reset in between, and over noise."""
-    folder, _ = fetch(find("models", name).sources)
+    folder, _ = fetch(serving(find("models", name), "c").sources)
     content = (folder / "network.tflite").read_bytes()
     runner = Batch(tmp_path / "c", [content], layout).runner(0)
     specification = MicroRunner(content, runner.inputs, runner.outputs)
@@ -81,7 +82,7 @@ def jfk_features() -> NDArray[Any]:
     """Micro frontend features int8 [frames, 40] of the 11 s clip in the package."""
     from edgekit.core import Checkpoint
 
-    model = find("models", "okay-nabu")
+    model = serving(find("models", "okay-nabu"), "c")
     sound = Path(str(_c_build.__file__)).parent.parent / "models" / "data" / "jfk.flac"
     frontend = model.parts[0]
     samples, rate = soundfile.read(sound, dtype="int16")

@@ -13,6 +13,7 @@ import edgekit
 from edgekit.cli import run
 from edgekit.core import Bundle
 from edgekit.errors import OverBudget, Unsupported
+from edgekit.fitting import serving
 from edgekit.registry import find, names
 from edgekit.report import summary
 from edgekit.targets._self_test import self_test
@@ -20,7 +21,7 @@ from edgekit.targets._toolchain import MACHINES
 
 pytestmark = [pytest.mark.real, pytest.mark.usefixtures("tools")]
 
-FIRMWARE = [name for name in names("models") if find("models", name).exporters == ("c",)]
+FIRMWARE = [name for name in names("models") if serving(find("models", name), "c").exporters == ("c",)]
 CORES = list(MACHINES)
 
 
@@ -49,7 +50,7 @@ def test_every_model_runs_on_an_m4_and_is_as_large_as_declared(made: Any, model:
     report = edgekit.benchmark(bundle.path)
     assert report.fidelity == "emulated"
     found = {item.name: summary(item).median for item in report.measurements}
-    declared, recipe = find("models", model), find("targets", "cortex-m4").recipes["*"]
+    declared, recipe = serving(find("models", model), "c"), find("targets", "cortex-m4").recipes["*"]
     whole = "footprint_sound" if "footprint_sound.flash" in found else "footprint"
     assert found[f"{whole}.flash"] <= declared.size(recipe) <= 1.3 * found[f"{whole}.flash"] + 4000
     assert found[f"{whole}.ram"] <= declared.memory(recipe) <= 1.3 * found[f"{whole}.ram"] + 4000
@@ -65,13 +66,13 @@ def test_fifty_vectors_on_every_core(made: Any, model: str, core: str) -> None:
     from edgekit.reference import MicroRunner
 
     bundle = made(model, core)
-    part = next(part for part in find("models", model).parts if part.name == "network")
+    part = next(part for part in serving(find("models", model), "c").parts if part.name == "network")
     if model == "okay-nabu":
         assert self_test(bundle.path, MACHINES[core]).vectors == 50
         return
     from edgekit.sources import fetch
 
-    content = (fetch(find("models", model).sources)[0] / "network.tflite").read_bytes()
+    content = (fetch(serving(find("models", model), "c").sources)[0] / "network.tflite").read_bytes()
     specification = MicroRunner(content, part.inputs, part.outputs)
     rng = np.random.default_rng(7)
     name, shape = part.inputs[0].name, tuple(int(size) for size in part.inputs[0].shape)
@@ -85,7 +86,7 @@ def test_keyword_accuracy_on_the_emulated_chip(made: Any, shared_data: Path) -> 
     from edgekit.reference import MicroRunner
 
     bundle = made("ds-cnn-kws", "cortex-m4")
-    model = find("models", "ds-cnn-kws")
+    model = serving(find("models", "ds-cnn-kws"), "c")
     part = model.parts[1]
     content = (shared_data.parent / "models" / "mlperf-tiny" / "kws_ref_int8.tflite").read_bytes()
     specification = MicroRunner(content, part.inputs, part.outputs)
