@@ -29,6 +29,9 @@ from edgekit.exporters.c import EXPORTER
 from edgekit.models import okay_nabu
 from edgekit.pipeline import verify
 
+#: The declaration that the exporter works from.
+CHIP = okay_nabu.MODEL.variants["c"]
+
 pytestmark = pytest.mark.thorough
 
 #: Runs as soon as a library that holds it is opened.
@@ -221,7 +224,7 @@ def test_a_manifest_cannot_have_code_checked_by_nobody(bundle: Path, monkeypatch
 def test_files_of_two_networks_do_not_mix(bundle: Path, other: Path) -> None:
     """Each file is one that this edgekit generates, and this process has seen them all."""
     for folder in (bundle, other):
-        EXPORTER.check(okay_nabu.MODEL, folder)
+        EXPORTER.check(CHIP, folder)
     shutil.copyfile(other / "src" / "network_weights.h", bundle / "src" / "network_weights.h")
     forge(bundle)
     with pytest.raises(BadInput, match=r"network_weights\.h is not"):
@@ -235,7 +238,7 @@ def test_links_are_refused(bundle: Path, tmp_path: Path) -> None:
     for use in (load, verify, benchmark):
         with pytest.raises(BadInput, match=r"link in place of src/network\.c"):
             use(bundle)
-    for use_ in (lambda: EXPORTER.check(okay_nabu.MODEL, bundle), lambda: EXPORTER.load(bundle / "src/network.c", 1)):
+    for use_ in (lambda: EXPORTER.check(CHIP, bundle), lambda: EXPORTER.load(bundle / "src/network.c", 1)):
         with pytest.raises(BadInput, match="not a plain file"):
             use_()
 
@@ -256,7 +259,7 @@ def test_the_exporter_alone_does_not_open_what_nobody_checked(bundle: Path) -> N
 
 
 def test_what_changes_after_the_check_is_not_compiled(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    EXPORTER.check(okay_nabu.MODEL, bundle)
+    EXPORTER.check(CHIP, bundle)
     files = _c_trust.checked(bundle / "src")
     append("src/network.c", EVIL)(bundle)
     monkeypatch.setattr(_c_trust, "checked", lambda folder: files)
@@ -267,7 +270,7 @@ def test_what_changes_after_the_check_is_not_compiled(bundle: Path, monkeypatch:
 def test_an_untouched_bundle_works_and_soon(bundle: Path) -> None:
     checked: list[float] = []
     start = time.process_time()
-    EXPORTER.check(okay_nabu.MODEL, bundle)
+    EXPORTER.check(CHIP, bundle)
     checked.append(time.process_time() - start)
     assert checked[0] < 1.5, "of the processor's time, without the compiler"
     answer = load(bundle).predict(str(bundle / "golden" / "input.wav")).output
