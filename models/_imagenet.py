@@ -1,4 +1,4 @@
-"""A classifier of ImageNet's 1000 classes whose weights the user's hub or folder holds: all but its network."""
+"""A classifier of ImageNet's 1000 classes: all of its declaration but the network and where the weights are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Checkpoint, Evaluation, Model, Part, Predictor, Recipe, Runner, Sample, TensorSpec
+from edgekit.core import Checkpoint, Evaluation, Model, Part, Predictor, Recipe, Runner, Sample, Source, TensorSpec
 
 SIZE, RESIZE, CLASSES = 224, 256, 1000
 
@@ -19,12 +19,23 @@ def labels() -> tuple[str, ...]:
 
 
 def declared(
-    name: str, hub: str, parameters: int, worst: float, memory: Mapping[str, int], network: Callable[[Checkpoint], Any]
+    name: str,
+    parameters: int,
+    worst: float,
+    memory: Mapping[str, int],
+    network: Callable[[Checkpoint], Any],
+    *,
+    sources: tuple[Source, ...] = (),
+    hub: str = "",
+    licence_text: str = "data/mobilenet-licence.txt",
+    drop: float = 0.02,
+    overhead: int = 400_000,
 ) -> Model:
     """The declaration of a network from uint8 pixels to logits.
 
     Args:
-        hub: where its weights are, which no file here can pin. worst: the least accuracy that is useful.
+        worst: the least accuracy that is useful. drop: the largest loss of it.
+        sources, hub: where its weights are, pinned or not. overhead: bytes of a bundle beside the weights.
         memory: precision -> peak RAM in bytes, ``"int8"`` for every one that is not there.
         network: checkpoint -> the torch module; raises BadInput for other weights.
     """
@@ -41,15 +52,15 @@ def declared(
         }
 
     def size(recipe: Recipe) -> int:
-        """The weights, and about 400 KB of graph, scales, golden files and class names."""
-        return {"fp32": 4, "fp16": 2}.get(recipe.precision, 1) * parameters + 400_000
+        """The weights, and graph, scales, golden files and class names."""
+        return {"fp32": 4, "fp16": 2}.get(recipe.precision, 1) * parameters + overhead
 
     return Model(
         name=name,
         family="vision",
         task="image-classification",
         licence="Apache-2.0",
-        sources=(),
+        sources=sources,
         hub=hub,
         parts=(
             Part(
@@ -64,12 +75,12 @@ def declared(
         pipeline=_pipeline,
         assets=(),
         prepare=prepare,
-        licence_text="data/mobilenet-licence.txt",
+        licence_text=licence_text,
         golden="data/espresso.png",
         samples=_samples,
         size=size,
         memory=lambda recipe: memory.get(recipe.precision, memory["int8"]),
-        evaluation=Evaluation("accuracy", worst=worst, drop=0.02, minimum=200, also=("top-5",)),
+        evaluation=Evaluation("accuracy", worst=worst, drop=drop, minimum=200, also=("top-5",)),
         ladder=(
             Recipe("onnx", "int8"),
             Recipe("onnx", "int8", {"float_layers": {"network": 4}}),

@@ -6,11 +6,11 @@ import io
 import json
 import math
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _html_reports import make
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -20,25 +20,6 @@ from edgekit.core import Measurement, Report
 from edgekit.errors import BadInput
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=//x>\x1b[31mred [bold]"
-
-
-def make(**changes: Any) -> Report:
-    base = Report(
-        schema=1,
-        bundle={"name": "fake-model", "precision": "int8"},
-        fidelity="host",
-        host={"cpu": "a cpu", "cores": 2, "release": "an os", "governor": "not readable", "temperature": None},
-        versions={"runtime": "1.0"},
-        inputs=[{"name": "a.wav", "sha256": "00"}],
-        threads=1,
-        measurements=(
-            Measurement("end_to_end.latency", "s", ((0.0123, 0.0124), (0.0125, 0.0123)), ((0.02,), (0.03,))),
-            Measurement("rss.peak", "B", ((52.1e6,), (52.3e6,))),
-        ),
-        warnings=("THE MACHINE WAS BUSY: very.",),
-        outputs=["hello"],
-    )
-    return replace(base, **changes)
 
 
 def shown(renderable: Any) -> str:
