@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from edgekit.core import (
     TensorSpec,
 )
 from edgekit.errors import BadInput, ExportFailed, GateFailed, ParityFailed
+from edgekit.facts import part_facts, recipe_facts, source_facts, target_facts
 from edgekit.gate import answers, judge, not_measured
 from edgekit.manifest import (
     NAME,
@@ -39,11 +39,6 @@ from edgekit.manifest import (
     Golden,
     Manifest,
     ModelFacts,
-    PartFacts,
-    RecipeFacts,
-    SourceFacts,
-    TargetFacts,
-    Tensor,
     Verdict,
     encode,
 )
@@ -129,10 +124,13 @@ def make(
         model=ModelFacts(
             name=job.model.name, family=job.model.family, task=job.model.task, parameters=job.model.parameters
         ),
-        source=_source_facts(checkpoint, source),
-        target=_target_facts(job.target),
-        recipe=_recipe_facts(accepted.recipe),
-        parts=[_part_facts(artifact, accepted) for artifact in accepted.artifacts],
+        source=source_facts(checkpoint, source),
+        target=target_facts(job.target),
+        recipe=recipe_facts(accepted.recipe),
+        parts=[
+            part_facts(artifact, accepted.specs[artifact.part], accepted.parity[artifact.part])
+            for artifact in accepted.artifacts
+        ],
         facts=dict(accepted.facts),
         golden=Golden(
             input=golden_input,
@@ -265,14 +263,14 @@ def _climb(
         try:
             accepted = _attempt(job, checkpoint, facts, reference, recipe, golden_input, stage, work, tell)
         except (ParityFailed, GateFailed) as exc:
-            attempts.append(Attempt(recipe=_recipe_facts(recipe), outcome=f"refused: {exc.message}"))
+            attempts.append(Attempt(recipe=recipe_facts(recipe), outcome=f"refused: {exc.message}"))
             if i == len(recipes) - 1:
                 raise
             for left in sorted(set(stage.rglob("*")) - before, reverse=True):  # what is in a folder before the folder
                 left.rmdir() if left.is_dir() else left.unlink()
             tell(f"{_spoken(recipe)} was refused ({exc.message}); trying {_spoken(recipes[i + 1])}", 0, 0)
         else:
-            attempts.append(Attempt(recipe=_recipe_facts(recipe), outcome=f"taken: {accepted.verdict.verdict}"))
+            attempts.append(Attempt(recipe=recipe_facts(recipe), outcome=f"taken: {accepted.verdict.verdict}"))
             return accepted
     raise AssertionError("a job has at least one recipe")
 
@@ -428,47 +426,3 @@ def _timed(
 def _spoken(recipe: Recipe) -> str:
     options = ", ".join(f"{name} {value}" for name, value in recipe.options.items())
     return f"{recipe.exporter} {recipe.precision}" + (f" ({options})" if options else "")
-
-
-def _recipe_facts(recipe: Recipe) -> RecipeFacts:
-    return RecipeFacts(exporter=recipe.exporter, precision=recipe.precision, options=dict(recipe.options))
-
-
-def _source_facts(checkpoint: Checkpoint, source: Source | None) -> SourceFacts:
-    return SourceFacts(
-        uri=_public(source.uri) if source else f"path:{urllib.parse.quote(checkpoint.path.name)}",
-        revision=source.revision if source else "",
-        format=checkpoint.format,
-        pinned=source is not None and all(file.sha256 for file in source.files),
-        files=dict(checkpoint.files),
-    )
-
-
-def _public(uri: str) -> str:
-    """An address without what is nobody else's business: user, password, and a query that may hold a token."""
-    parts = urllib.parse.urlsplit(uri)
-    if parts.scheme not in ("http", "https"):
-        return uri
-    path = urllib.parse.quote(parts.path, safe="/%")
-    return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, "", ""))
-
-
-def _target_facts(target: Target) -> TargetFacts:
-    versions = host.versions(["onnxruntime", "llama-cpp-python"])
-    runtime = {
-        exporter: text.format(version=versions.get("onnxruntime", ""), llama=versions.get("llama-cpp-python", ""))
-        for exporter, text in target.runtime.items()
-    }
-    return TargetFacts(name=target.name, system=target.system, processor=target.processor, runtime=runtime)
-
-
-def _part_facts(artifact: Artifact, accepted: _Accepted) -> PartFacts:
-    inputs, outputs = accepted.specs[artifact.part]
-    return PartFacts(
-        name=artifact.part,
-        file=artifact.file,
-        inputs=[Tensor(name=spec.name, dtype=spec.dtype, shape=list(spec.shape)) for spec in inputs],
-        outputs=[Tensor(name=spec.name, dtype=spec.dtype, shape=list(spec.shape)) for spec in outputs],
-        census=dict(artifact.census),
-        parity=accepted.parity[artifact.part],
-    )

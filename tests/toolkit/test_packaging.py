@@ -20,7 +20,7 @@ import edgekit
 from edgekit import _files, readme, sbom
 from edgekit.core import Source, SourceFile
 from edgekit.errors import BadInput, Unsupported
-from edgekit.making import _public, _source_facts
+from edgekit.facts import public, source_facts
 from edgekit.manifest import Manifest, decode
 
 
@@ -74,7 +74,7 @@ def test_it_is_valid_for_every_source(bundle: Path, source: dict[str, Any], lice
     manifest = manifest_of(bundle)
     if source.get("pinned"):
         licence = "MIT"
-    uri = _public(source["uri"])
+    uri = public(source["uri"])
     changed = msgspec.structs.replace(
         manifest,
         source=msgspec.structs.replace(manifest.source, **{**source, "uri": uri}),
@@ -90,15 +90,15 @@ def test_it_is_valid_for_every_source(bundle: Path, source: dict[str, Any], lice
 
 
 def test_addresses_lose_what_is_private(toy: Any, tmp_path: Path) -> None:
-    assert _public("https://me:secret@host:8/a/b.pt?token=secret#x") == "https://host:8/a/b.pt"
-    assert _public("hf://owner/repo") == "hf://owner/repo"
+    assert public("https://me:secret@host:8/a/b.pt?token=secret#x") == "https://host:8/a/b.pt"
+    assert public("hf://owner/repo") == "hf://owner/repo"
     from edgekit.checkpoint import read_checkpoint
 
     checkpoint = read_checkpoint(toy.weights)
     source = Source("https://me:secret@host/w?token=secret", "1", "MIT", (SourceFile("w", None, None, ()),))
-    facts = _source_facts(checkpoint, source)
+    facts = source_facts(checkpoint, source)
     assert "secret" not in str(facts) and not facts.pinned
-    assert str(toy.weights.parent) not in str(_source_facts(checkpoint, None))
+    assert str(toy.weights.parent) not in str(source_facts(checkpoint, None))
 
 
 def test_the_readme_tells_what_the_manifest_says(bundle: Path) -> None:
