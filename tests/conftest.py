@@ -17,6 +17,7 @@ if str(Path(__file__).parent) not in sys.path:
     sys.path.insert(0, str(Path(__file__).parent))
 
 from _toy_whisper import ToyWhisper
+from _whisper_cases import Phrase
 
 import edgekit
 from edgekit.core import Bundle
@@ -58,6 +59,12 @@ def other_speech(shared_data: Path) -> list[Path]:
 def toy_whisper(tmp_path_factory: pytest.TempPathFactory) -> ToyWhisper:
     """A Whisper of 64 channels and 2 + 2 layers with random weights, and a tokenizer of single bytes."""
     return ToyWhisper(tmp_path_factory.mktemp("toy-whisper"))
+
+
+@pytest.fixture
+def say(toy_whisper: ToyWhisper) -> Phrase:
+    """Writes answers of its decoder as times and words."""
+    return Phrase(toy_whisper)
 
 
 @pytest.fixture(scope="session")

@@ -21,12 +21,13 @@ from edgekit.checkpoint import read_checkpoint
 from edgekit.core import Bundle, Model, Progress, Source, Target
 from edgekit.errors import BadInput, FetchFailed, GateFailed, MissingExtra, UnknownName, Unsupported, boundary, need
 from edgekit.gate import answers, judge, not_measured
-from edgekit.making import Job, make
+from edgekit.making import make
 from edgekit.manifest import Verdict
 from edgekit.registry import find
 from edgekit.reuse import already, key_of
 from edgekit.sources import fetch, user_source
 from edgekit.terms import check_terms
+from edgekit.tracing import Job
 
 
 def export(

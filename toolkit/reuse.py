@@ -10,19 +10,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import edgekit.bench
+import edgekit
 import edgekit.exporters
 import edgekit.models
 import edgekit.targets
 from edgekit import golden
 from edgekit._files import hash_file
+from edgekit._imports import closure
 from edgekit.bench import host
 from edgekit.bundle import open_bundle
 from edgekit.core import Bundle, Target
 from edgekit.errors import EdgekitError
-from edgekit.making import TOOLS, Job
+from edgekit.making import TOOLS
 from edgekit.manifest import NAME
 from edgekit.registry import find
+from edgekit.tracing import Job
 
 
 def key_of(job: Job, weights: Path) -> str:
@@ -68,15 +70,17 @@ def _content(value: Any) -> str:
 
 
 def _code(job: Job) -> list[Path]:
-    """Our own files, and those that hold another package's model, exporter or target.
+    """The code that decides an export: all files of the three rooms (C kernels and firmware too), what they and the
+    pipeline import, and the files that hold another package's model, exporter or target.
 
-    A changed exporter must not find the bundle of the old one.
+    A changed exporter must not find the bundle of the old one; a changed page of reports has nothing to do with it.
     """
-    rooms = (edgekit, edgekit.bench, edgekit.exporters, edgekit.models, edgekit.targets)
+    rooms = (edgekit.exporters, edgekit.models, edgekit.targets)
     folders = [Path(str(room.__file__)).parent for room in rooms]
-    # Rooms hold more than Python: C kernels and firmware are code that decides what a bundle is.
     ours = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
-    return sorted({*ours, *_theirs(job)})
+    package = Path(str(edgekit.__file__)).parent
+    roots = [package / "pipeline.py", *(path for path in ours if path.suffix == ".py")]
+    return sorted({*ours, *closure(roots, package), *_theirs(job)})
 
 
 def _theirs(job: Job) -> Iterator[Path]:

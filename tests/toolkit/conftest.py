@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,7 +15,9 @@ import _toy_model
 import pytest
 
 import edgekit
-from edgekit.core import Bundle
+from edgekit.cli import run
+from edgekit.core import Bundle, Measurement, Report
+from edgekit.report import save
 
 #: What was on the path before any test changed it.
 PATH = os.environ.get("PYTHONPATH")
@@ -100,3 +103,49 @@ def bundle(toy: Toy, _toy_bundle: Path, tmp_path: Path) -> Path:
 def signal(toy: Toy) -> str:
     """A file that the toy takes."""
     return str(toy.data / "0.npy")
+
+
+@pytest.fixture
+def do(toy: Any, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run a command line: (exit code, standard output, standard error)."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = run([str(argument) for argument in arguments])
+        return (code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def do_json(do: Any) -> Any:
+    """The same with ``--json``: (exit code, the one document)."""
+
+    def call(*arguments: object) -> tuple[int, Any]:
+        code, out, _ = do(*arguments, "--json")
+        return code, json.loads(out)
+
+    return call
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Any:
+    """Writes a report whose end-to-end latency is as given; returns the file."""
+
+    def write(name: str, latency: float) -> Path:
+        values = tuple(tuple(latency * (1 + 0.001 * i) for i in range(10)) for _ in range(3))
+        host = {"cpu": "a", "architecture": "b", "cores": 1, "affinity": 1, "quota": None, "memory": 1, "system": "c"}
+        bundle = {"name": f"[bold]{name}[/bold]"}
+        made = Report(
+            1,
+            bundle,
+            "host",
+            host,
+            {},
+            [{"name": "x", "sha256": "0"}],
+            1,
+            (Measurement("end_to_end.latency", "s", values),),
+        )
+        save(made, tmp_path / name)
+        return tmp_path / name
+
+    return write

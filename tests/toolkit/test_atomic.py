@@ -21,7 +21,7 @@ from edgekit.errors import BadInput, EdgekitError, ExportFailed
 from edgekit.manifest import decode
 
 STEPS = [
-    *("making._assets", "making._trace", "making._attempt", "making.part_error", "making._licence", "making.readme"),
+    *("making._assets", "making.trace", "making.prove", "proving.part_error", "making._licence", "making.readme"),
     *("making.inventory", "making.encode", "golden.write_input", "golden.write_reference", "sbom.render"),
     *("fitting.check_size", "bundle._sweep", "bundle._swap", "pipeline.read_checkpoint", "pipeline.key_of"),
 ]

@@ -1,11 +1,9 @@
-"""The command line's contract: one JSON document, an exit code, no traceback, and text that is shown as it is."""
+"""The command line: every verb as text and as JSON."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,59 +12,7 @@ import _toy_model
 import numpy as np
 import pytest
 
-import edgekit
 from edgekit import _verbs
-from edgekit.cli import option, parser, run
-from edgekit.core import Measurement, Report
-from edgekit.errors import BadInput, EdgekitError
-from edgekit.report import save
-
-
-@pytest.fixture
-def do(toy: Any, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run a command line: (exit code, standard output, standard error)."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = run([str(argument) for argument in arguments])
-        return (code, *capsys.readouterr())
-
-    return call
-
-
-@pytest.fixture
-def do_json(do: Any) -> Any:
-    """The same with ``--json``: (exit code, the one document)."""
-
-    def call(*arguments: object) -> tuple[int, Any]:
-        code, out, _ = do(*arguments, "--json")
-        return code, json.loads(out)
-
-    return call
-
-
-@pytest.fixture
-def report(tmp_path: Path) -> Any:
-    """Writes a report whose end-to-end latency is as given; returns the file."""
-
-    def write(name: str, latency: float) -> Path:
-        values = tuple(tuple(latency * (1 + 0.001 * i) for i in range(10)) for _ in range(3))
-        host = {"cpu": "a", "architecture": "b", "cores": 1, "affinity": 1, "quota": None, "memory": 1, "system": "c"}
-        bundle = {"name": f"[bold]{name}[/bold]"}
-        made = Report(
-            1,
-            bundle,
-            "host",
-            host,
-            {},
-            [{"name": "x", "sha256": "0"}],
-            1,
-            (Measurement("end_to_end.latency", "s", values),),
-        )
-        save(made, tmp_path / name)
-        return tmp_path / name
-
-    return write
-
 
 # --------------------------------------------------------------------------------------------------- every verb as JSON
 
@@ -214,121 +160,6 @@ def test_a_regression_exits_with_7_and_one_document(do_json: Any, do: Any, repor
     assert do_json("compare", slow, fast)[0] == 0
 
 
-# --------------------------------------------------------------------------------------------------------------- errors
-
-
-@pytest.mark.parametrize(
-    "arguments, error, code",
-    [
-        (["fit", "wisper-base"], "UnknownName", 2),
-        (["fit", "whisper-base", "--target=androd"], "UnknownName", 2),
-        (["fit", "whisper-base", "--precision=int3"], "Unsupported", 2),
-        (["export", "toy-speller", "--weights=/nowhere"], "BadInput", 2),
-        (["export", "toy-speller", "--weights=hf://nonsense"], "BadInput", 2),
-        (["export", "toy-speller", "--offline"], "FetchFailed", 3),
-        (["export", "toy-speller", "--data=/nowhere"], "BadInput", 2),
-        (["verify", "/nowhere"], "BadInput", 2),
-        (["run", "/nowhere", "x"], "BadInput", 2),
-        (["run", "BUNDLE", "x", "-o", "loud"], "BadInput", 2),
-        (["run", "BUNDLE", "x", "-o", "=1"], "BadInput", 2),
-        (["bench", "/nowhere"], "BadInput", 2),
-        (["bench", "BUNDLE", "--input", "/nowhere"], "BadInput", 2),
-        (["bench", "BUNDLE", "--device=pixel"], "Unsupported", 2),
-        (["bench", "BUNDLE", "--seconds=-1"], "BadInput", 2),
-        (["bench", "BUNDLE", "--input", "BUNDLE/labels.txt", "--processes=1"], "BadInput", 2),
-        (["package", "BUNDLE", "--as=msi"], "Unsupported", 2),
-        (["package", "BUNDLE", "--as=zip", "--out=BUNDLE/x"], "BadInput", 2),
-        (["compare", "/nowhere", "/nowhere"], "BadInput", 2),
-        (["report", "BUNDLE/manifest.json"], "BadInput", 2),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
-)
-def test_errors_are_one_document_and_an_exit_code(
-    do: Any, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], error: str, code: int
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    arguments = [argument.replace("BUNDLE", str(bundle)) for argument in arguments]
-    found, out, err = do(*arguments, "--json")
-    assert found == code, err
-    told = json.loads(out)
-    assert told["error"] == error and told["exit_code"] == code and told["message"]
-    assert told["message"] in err and "Traceback" not in err
-    found, out, err = do(*arguments)
-    assert (found, out) == (code, "") and f"edgekit: {told['message']}" in err
-
-
-@pytest.mark.parametrize("kind", EdgekitError.__subclasses__(), ids=lambda kind: kind.__name__)
-def test_every_error_ends_with_its_code(
-    do_json: Any, monkeypatch: pytest.MonkeyPatch, kind: type[EdgekitError]
-) -> None:
-    def fail(arguments: object) -> None:
-        raise kind("what", hint="how")
-
-    monkeypatch.setattr(_verbs, "doctor_", fail)
-    facts = {"error": kind.__name__, "message": "what", "hint": "how", "exit_code": kind.exit_code}
-    assert do_json("doctor") == (kind.exit_code, facts)
-    monkeypatch.setenv("EDGEKIT_DEBUG", "1")
-    with pytest.raises(kind):
-        run(["doctor"])
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        *(
-            [],
-            ["nonsense"],
-            ["list", "--nonsense"],
-            ["list", "bundles"],
-            ["run", "x"],
-            ["package", "x"],
-            ["--json", "list"],
-        ),
-        *(["bench", "x", "--threads=0"], ["bench", "x", "--loops=many"], ["compare", "x"], ["fit"], ["export"]),
-    ],
-    ids=" ".join,
-)
-def test_a_line_that_is_not_understood_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        run(arguments)
-    assert caught.value.code == 2
-    out, err = capsys.readouterr()
-    assert out == "" and "usage: edgekit" in err
-
-
-def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in (["--version"], ["--help"], ["export", "--help"]):
-        with pytest.raises(SystemExit) as caught:
-            run(arguments)
-        assert caught.value.code == 0
-    assert edgekit.__version__ in capsys.readouterr().out
-
-
-def test_every_verb_is_carried_out_and_takes_json() -> None:
-    verbs = next(action for action in parser()._actions if action.dest == "verb")
-    assert isinstance(verbs.choices, dict)
-    for name, one in verbs.choices.items():
-        assert callable(getattr(_verbs, f"{name}_"))
-        assert "--json" in one.format_help(), name
-
-
-@pytest.mark.parametrize(
-    "text, value",
-    [
-        *(("a=true", True), ("a=5", 5), ("a=[0, 0.5]", [0, 0.5]), ("a=en", "en"), ("a=", ""), ("a=b=c", "b=c")),
-        *(('a="5"', "5"), ("a=null", None), ("a=ü", "ü")),
-    ],
-)
-def test_options_are_json_where_they_can_be(text: str, value: object) -> None:
-    assert option(text) == ("a", value)
-
-
-@pytest.mark.parametrize("text", ["", "a", "=", "=1"])
-def test_options_without_a_name_are_bad_input(text: str) -> None:
-    with pytest.raises(BadInput, match="NAME=VALUE"):
-        option(text)
-
-
 # -------------------------------------------------------------------------------------------------------- text as it is
 
 MARKUP = "[bold]a[/bold] [red] [/] :smile: [link=x]"
@@ -365,38 +196,3 @@ def test_small_errors_do_not_read_as_none(error: float, shown: str) -> None:
 
 def test_a_census_of_another_kind_is_shown_too(do: Any, toy: Any, tmp_path: Path) -> None:
     assert "none" in do(*toy.arguments(tmp_path / "b"))[1]  # the toy's census holds operators only
-
-
-# ---------------------------------------------------------------------------------------------- in a process of its own
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="pipes end otherwise there")
-@pytest.mark.parametrize(
-    "arguments", [["list"], ["list", "--json"], ["doctor"], ["run", "BUNDLE", "SIGNAL"]], ids=" ".join
-)
-def test_a_closed_pipe_ends_quietly(toy: Any, bundle: Path, signal: str, arguments: list[str]) -> None:
-    arguments = [argument.replace("BUNDLE", str(bundle)).replace("SIGNAL", signal) for argument in arguments]
-    reading, writing = os.pipe()
-    os.close(reading)
-    buffered = {"PYTHONUNBUFFERED": ""}  # as users have it: small outputs leave at the very end
-    child = toy.popen("from edgekit.cli import main; main()", *arguments, stdout=writing, env=buffered)
-    os.close(writing)
-    _, err = child.communicate(timeout=60)
-    assert (child.returncode, err) == (0, "")
-
-
-def test_names_that_no_encoding_holds(toy: Any, bundle: Path, tmp_path: Path) -> None:
-    odd = os.fsdecode(bytes(tmp_path / "odd") + b"\xff\xc3\xa9.npy")
-    shutil.copy(toy.data / "0.npy", odd)
-    for encoding in ("ascii", "utf-8"):
-        for more in ([], ["--json"]):
-            done = toy.command("run", str(bundle), odd, odd, *more, env={"PYTHONIOENCODING": encoding})
-            assert (done.returncode, done.stderr) == (0, "")
-            assert not more or json.loads(done.stdout)[0]["output"] in _toy_model.LABELS
-
-
-def test_json_is_alone_on_standard_output_whatever_libraries_print(toy: Any, tmp_path: Path) -> None:
-    done = toy.command(*toy.arguments(tmp_path / "b", "--exporter=onnx", "--precision=fp16", "--json"))
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["recipe"]["precision"] == "fp16"
-    assert [line for line in done.stderr.splitlines() if not line.startswith("edgekit: ")] == []

@@ -15,7 +15,7 @@ import pytest
 import edgekit
 from edgekit import making, reuse
 from edgekit.core import Evaluation, Model, Recipe, Sample
-from edgekit.making import Job
+from edgekit.tracing import Job
 
 
 @pytest.fixture(autouse=True)
@@ -120,6 +120,24 @@ def test_other_code_of_ours_or_theirs_is_another_bundle(
     assert not again()
     (tmp_path / "new.py").write_text("x = 2")
     assert not again()
+
+
+def test_what_an_export_loads_is_among_its_code_and_what_only_reports_is_not(toy: Any, tmp_path: Path) -> None:
+    code = """
+import sys
+from edgekit.pipeline import export
+export(*sys.argv[1:3], weights=sys.argv[3], out=sys.argv[4], data=sys.argv[5])
+print("\\n".join(str(m.__file__) for name, m in sys.modules.items() if name.startswith("edgekit.")))
+"""
+    done = toy.python(code, "toy-speller", "toy-board", str(toy.weights), str(tmp_path / "b"), str(toy.data))
+    loaded = {Path(line) for line in done.stdout.splitlines()}
+    empty = {path for path in loaded if path.name == "__init__.py"}
+    counted = {path.resolve() for path in reuse._code(job())}
+    assert len(loaded) > 20, done.stderr
+    assert {path.resolve() for path in loaded - empty} <= counted
+    bench = {path.name for path in counted if path.parent.name == "bench"}
+    assert "metrics.py" in bench and not bench & {"worker.py", "run.py", "child.py", "doubts.py", "memory.py"}
+    assert not {path.name for path in counted} & {"html.py", "matrix.py", "compare.py", "report.py", "report.css"}
 
 
 def test_another_version_of_a_tool_is_another_bundle(again: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,47 @@
+"""Which of our own files does a file stand on? Read from its import statements, those inside functions too."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+__all__ = ["closure"]
+
+
+def closure(files: Iterable[Path], package: Path) -> set[Path]:
+    """`files` and all Python files of `package` that they import, and those that these import, and so on.
+
+    Args:
+        package: the folder of the top package. Its own ``__init__.py`` is counted but not followed: what a package
+            offers to others is not what decides its parts.
+    """
+    found: set[Path] = set()
+    waiting = list(files)
+    while waiting:
+        file = waiting.pop()
+        if file in found:
+            continue
+        found.add(file)
+        if file != package / "__init__.py":
+            waiting += [path for name in _imported(file, package.name) if (path := _file(name, package)) is not None]
+    return found
+
+
+def _imported(file: Path, top: str) -> Iterator[str]:
+    """Dotted names; of ``from a import b`` both a and a.b, since b may be a module."""
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        yield from (name for name in names if name.partition(".")[0] == top)
+
+
+def _file(name: str, package: Path) -> Path | None:
+    """The file of a module, None for what is none (a function)."""
+    place = package.joinpath(*name.split(".")[1:])
+    candidates = (place.with_suffix(".py"), place / "__init__.py") if place != package else (place / "__init__.py",)
+    return next((path for path in candidates if path.is_file()), None)
