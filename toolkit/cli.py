@@ -17,6 +17,8 @@ from typing import Any, NoReturn
 from edgekit import __version__
 from edgekit.errors import BadInput, EdgekitError, boundary
 
+_INTERRUPTED = "edgekit: interrupted; nothing that was there before has been changed."
+
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Entry point of the ``edgekit`` command; ends the process."""
@@ -46,11 +48,29 @@ def run(argv: Sequence[str]) -> int:
         print(f"edgekit: {exc}", file=sys.stderr)
         return exc.exit_code
     except KeyboardInterrupt:
-        print("edgekit: interrupted; nothing that was there before has been changed.", file=sys.stderr)
+        print(_INTERRUPTED, file=sys.stderr)
         return 130
     except BrokenPipeError:  # `edgekit ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as exc:
+        return _masked(exc)
+
+
+def _masked(exc: BaseException) -> int:
+    """The exit code of a Ctrl-C or SIGTERM behind which a library's own cleaning up has failed with `exc`.
+
+    numpy, for one, closes its zip file while a member is still being written, and that ValueError hides the interrupt.
+    """
+    cause: BaseException | None = exc
+    while cause is not None and not isinstance(cause, KeyboardInterrupt | SystemExit):
+        cause = cause.__context__
+    if cause is None:
+        raise exc
+    if isinstance(cause, SystemExit):
+        return int(cause.code or 0)
+    print(_INTERRUPTED, file=sys.stderr)
+    return 130
 
 
 def parser() -> argparse.ArgumentParser:

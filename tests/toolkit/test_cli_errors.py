@@ -165,3 +165,28 @@ def test_json_is_alone_on_standard_output_whatever_libraries_print(toy: Any, tmp
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["recipe"]["precision"] == "fp16"
     assert [line for line in done.stderr.splitlines() if not line.startswith("edgekit: ")] == []
+
+
+@pytest.mark.parametrize(("first", "code"), [(KeyboardInterrupt(), 130), (SystemExit(143), 143)])
+def test_an_interrupt_that_a_library_hides_is_still_one(
+    do: Any, toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: BaseException, code: int
+) -> None:
+    def save(*arrays: object, **more: object) -> None:
+        """What numpy does when it is interrupted while it writes."""
+        try:
+            raise first
+        finally:
+            raise ValueError("Can't close the ZIP file")
+
+    monkeypatch.setattr("numpy.savez_compressed", save)
+    found, _, err = do(*toy.arguments(tmp_path / "bundle"))
+    assert found == code
+    assert "Traceback" not in err
+    assert ("interrupted" in err) == (code == 130)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_defect_of_ours_is_not_hidden(do: Any, toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgekit.golden.write_reference", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        do(*toy.arguments(tmp_path / "bundle"))
