@@ -6,7 +6,7 @@ SOURCES := $(wildcard toolkit/* toolkit/page/* exporters/* exporters/*/* targets
 DEMO := build/demo/whisper-base-android
 CLIP := models/data/jfk.flac
 
-.PHONY: help demo test fast lint types peers clean firmware-tools firmware-figures llama browser-tools
+.PHONY: help demo test fast lint types peers clean firmware-tools firmware-figures llama browser-tools phone-tools
 .DELETE_ON_ERROR:
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make firmware-figures  generated C beside bakenn in the emulator (half an hour; need not be quiet)"
 	@echo "make llama   llama.cpp for language models, compiled once (some minutes)"
 	@echo "make browser-tools  the browser that tests of the report page use, by apt"
+	@echo "make phone-tools  a compiler and an emulator for the processors of phones, by apt, and the runtime for them"
 	@echo "make clean   remove what these targets made (weights stay in the cache)"
 
 # All extras in one command, so that pip resolves them together. Of llama.cpp only the Python bindings: `make llama`.
@@ -110,6 +111,13 @@ FIRMWARE_TOOLS := cmake ninja-build ccache g++ gcc-arm-none-eabi libnewlib-arm-n
 
 firmware-tools:
 	@$(call apt,$(FIRMWARE_TOOLS))
+
+# Emulating the processors of phones: a compiler, an emulator, the runtime's headers; then the runtime for Arm.
+PHONE_TOOLS := g++-aarch64-linux-gnu qemu-user libonnxruntime-dev
+
+phone-tools: $(VENV)/.wheel
+	@$(call apt,$(PHONE_TOOLS))
+	$(BIN)/python -m edgekit.targets._arm64_build
 
 clean:
 	rm -rf $(VENV) .venv-* build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

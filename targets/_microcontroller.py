@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Measurement, Recipe, Target
+from edgekit.core import Calls, Measurement, Recipe, Target
 from edgekit.errors import BadInput
 from edgekit.targets._arduino import arduino
 from edgekit.targets._boards import boards_of
@@ -59,7 +59,7 @@ def target(name: str, *, processor: str, layout: str, flash: int, ram: int) -> T
     def lay_out(bundle: Path) -> None:
         pack(bundle, name)
 
-    def prove(bundle: Path) -> Mapping[str, Any]:
+    def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
         return {"device": "qemu", "board": MACHINES[name].board, **asdict(self_test(bundle, MACHINES[name]))}
 
     def measure(bundle: Path) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgekit.core import Recipe, Target
+from edgekit.targets import _arm64
 
 TARGET = Target(
     name="android",
@@ -10,12 +11,14 @@ TARGET = Target(
     processor="arm64-v8a",
     recipes={"*": Recipe("onnx", "int8"), "text-generation": Recipe("gguf", "q4_k_m")},
     device=None,
+    prove=_arm64.prove,
     # Google Play delivers at most 200 MB with a base module; what is larger needs an asset pack.
     download=200_000_000,
     # A phone of 4 GB leaves an app in the foreground about a gigabyte before the system starts to kill.
     ram=1_000_000_000,
     runtime={
         "onnx": "maven:com.microsoft.onnxruntime:onnxruntime-android:{version}",
+        "litert": "maven:com.google.ai.edge.litert:litert:{litert}",
         "gguf": "llama.cpp as of llama-cpp-python {llama}, built with the NDK",
     },
 )

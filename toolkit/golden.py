@@ -11,19 +11,17 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgekit.bundle import check_code, load, makers
-from edgekit.core import Bundle, Model, Prediction, Predictor, Target
+from edgekit.core import Bundle, Calls, Model, Prediction, Predictor, Target
 from edgekit.errors import BadInput, ParityFailed, boundary
 from edgekit.manifest import NAME, Manifest
-from edgekit.parity import Recorder, limit_of, relative_error, sampled
+from edgekit.parity import CHAIN, Recorder, limit_of, relative_error, sampled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Errors add up along a chain of parts, where `LIMITS` bounds each part alone.
-_CHAIN = 2.0
 _MOST = 64 * 2**20
 
 
@@ -77,7 +75,7 @@ def compare(
     Raises:
         ParityFailed: a part is further from the fp32 reference than `precision` explains, or was called otherwise.
     """
-    limit = limit_of(precision) * _CHAIN
+    limit = limit_of(precision) * CHAIN
     errors = {}
     for part, recorder in recorders.items():
         prefix = f"{part}/"
@@ -95,11 +93,15 @@ def compare(
     return errors
 
 
-def prove(bundle: Bundle, threads: int) -> dict[str, float]:
-    """Run the bundle on its golden input and compare every part, and the answer, with what the manifest says.
+class Proof(NamedTuple):
+    """Part -> error along the chain (see `edgekit.parity.relative_error`); and the first calls of every part."""
 
-    Returns:
-        part -> error along the chain (see `edgekit.parity.relative_error`).
+    errors: dict[str, float]
+    calls: Calls
+
+
+def prove(bundle: Bundle, threads: int) -> Proof:
+    """Run the bundle on its golden input and compare every part, and the answer, with what the manifest says.
 
     Raises:
         ParityFailed: a part is further from the fp32 reference than its precision explains, or the answer differs.
@@ -120,7 +122,7 @@ def prove(bundle: Bundle, threads: int) -> dict[str, float]:
             f"the golden input gives {said!r}, the manifest says {manifest.golden.output!r}.",
             hint="Another runtime version or processor may round differently: export on a machine like the target.",
         )
-    return errors
+    return Proof(errors, {name: recorder.calls for name, recorder in recorders.items()})
 
 
 def check_structure(bundle: Bundle) -> None:
@@ -151,7 +153,7 @@ def vouched(bundle: Bundle, target: Target) -> Iterator[Path]:
         BadInput: the target does not take bundles of this exporter, or code in it is not what the exporter generates.
     """
     model, exporter = makers(bundle)
-    if exporter.name not in {recipe.exporter for recipe in target.recipes.values()}:
+    if exporter.name not in {*(recipe.exporter for recipe in target.recipes.values()), *target.runtime}:
         raise BadInput(
             f"the bundle {bundle.path.name} says that it was made by the exporter {exporter.name!r}, whose files are "
             f"not for {target.name}.",

@@ -22,6 +22,9 @@ LIMITS |= dict.fromkeys(("q4_0", "iq4_xs", "iq4_nl", "q4_k_s"), 0.7)
 LIMITS |= dict.fromkeys(("q3_k_l", "q3_k_m", "q3_k_s", "iq3_m", "iq3_s", "iq3_xs", "iq3_xxs"), 1.0)
 LIMITS |= dict.fromkeys(("q2_k", "q2_k_s", "iq2_m", "iq2_s", "iq2_xs", "iq2_xxs", "iq1_m", "iq1_s"), 1.0)
 
+#: Errors add up along a chain of parts, where `LIMITS` bounds each part alone.
+CHAIN = 2.0
+
 #: Values kept of an output in a golden file: enough to tell a wrong graph, small enough to ship.
 _KEPT = 2048
 

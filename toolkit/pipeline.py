@@ -18,7 +18,7 @@ from edgekit import fitting, golden, texts
 from edgekit.bench import metrics
 from edgekit.bundle import load, makers, open_bundle, replaceable, staged, usable_processors
 from edgekit.checkpoint import read_checkpoint
-from edgekit.core import Bundle, Model, Progress, Source, Target
+from edgekit.core import Bundle, Calls, Model, Progress, Source, Target
 from edgekit.errors import BadInput, FetchFailed, GateFailed, MissingExtra, UnknownName, Unsupported, boundary, need
 from edgekit.gate import answers, judge, not_measured
 from edgekit.making import make
@@ -113,16 +113,16 @@ def verify(path: str | Path, *, data: str | Path | None = None, progress: Progre
     tell("checking structure", 0, 0)
     golden.check_structure(bundle)
     tell("running the golden input", 0, 0)
-    errors = golden.prove(bundle, usable_processors())
+    errors, calls = golden.prove(bundle, usable_processors())
     verdict = not_measured("no --data was given")
     if data is not None:
         verdict = _absolute(bundle, _folder(makers(bundle)[0], data, "data"), tell)
         if verdict.verdict == "fail":
             raise GateFailed(f"{bundle.path.name}: {verdict.reason}.")
-    return {"parity": errors, "gate": verdict, "device": _on_device(bundle, tell)}
+    return {"parity": errors, "gate": verdict, "device": _on_device(bundle, calls, tell)}
 
 
-def _on_device(bundle: Bundle, tell: Progress) -> Mapping[str, Any]:
+def _on_device(bundle: Bundle, calls: Calls, tell: Progress) -> Mapping[str, Any]:
     """What the target's device said of the golden vectors; where it is not here, why it was not asked.
 
     Raises:
@@ -138,7 +138,7 @@ def _on_device(bundle: Bundle, tell: Progress) -> Mapping[str, Any]:
     tell(f"golden vectors on {target.device}", 0, 0)
     try:
         with golden.vouched(bundle, target) as folder:
-            return target.prove(folder)
+            return target.prove(folder, calls)
     except MissingExtra as exc:
         return {"not measured": f"{exc.message} {exc.hint}".strip()}
 

@@ -42,7 +42,7 @@ def test_golden_vectors_pass_on_every_processor(machine: Machine, bundle: Path) 
 @pytest.mark.usefixtures("tools")
 def test_the_target_proves_and_measures(bundle: Path) -> None:
     target = find("targets", "cortex-m4")
-    assert target.prove(bundle) == {
+    assert target.prove(bundle, {}) == {
         "device": "qemu",
         "board": "mps2-an386",
         "vectors": 5,

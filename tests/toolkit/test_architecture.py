@@ -21,7 +21,7 @@ ROOMS = ("models", "targets", "exporters", "bench", "toolkit")
 #: Room -> what it may import of edgekit, besides itself.
 ALLOWED = {
     "models": {"core", "errors", "parity", "reference", "tflite"},
-    "targets": {"core", "errors", "parity"},
+    "targets": {"core", "errors", "parity", "sources"},
     "exporters": {"core", "errors", "gguf", "llama", "parity", "reference", "tflite"},
     "bench": {"core", "errors"},
 }

@@ -1,0 +1,139 @@
+"""Phones' processors without a phone: 64-bit Arm under user-mode emulation.
+
+The program of `phone/replay.cpp` runs the calls that the golden input made on this machine through every part, with the
+same runtime for Arm, on two processors: without and with instructions for products of bytes, which take different
+kernels. It tells right from wrong, and an upper bound of memory. It never tells milliseconds.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import Calls, Feeds
+from edgekit.errors import DeviceFailed, ParityFailed
+from edgekit.parity import CHAIN, limit_of, relative_error, sampled
+from edgekit.targets import _calls
+from edgekit.targets._arm64_build import Tools, tools
+
+__all__ = ["LIMITS", "PROCESSORS", "emulate", "prove", "steps"]
+
+#: Emulated processor -> what is special about it.
+PROCESSORS = {"cortex-a53": "no dot product", "cortex-a76": "dot product"}
+#: Largest difference from what this machine computes with the same version of the runtime: what remains in float is the
+#: order of sums. int8 has no such limit: where activations are quantized while running, Arm's kernels cut them into
+#: other blocks, and are as near to fp32 or nearer. There the distance from fp32 alone decides.
+LIMITS = {"fp32": 1e-4, "fp16": 1e-3}
+
+#: Seconds that one part may take on one processor: some hundred times as long as on this machine.
+_SECONDS = 1800
+
+
+def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
+    """Run the calls of every part of an onnx bundle on emulated processors, and compare the answers with `calls`.
+
+    Returns:
+        ``{"device": "emulated-arm64", "runtime": ..., "processors": [...], "furthest": {part: {"fp32": error against
+        the reference, "here": error against this machine, "steps": see `steps`}}, "peak": bytes}``;
+        ``{"not measured": reason}`` for formats whose runtime is not had for Arm here.
+
+    Raises:
+        ParityFailed: a part gives another answer there. DeviceFailed: it crashed, hung or said nothing.
+        MissingExtra: compiler, emulator or runtime are absent.
+    """
+    manifest = json.loads((bundle / "manifest.json").read_bytes())
+    exporter, precision = manifest["recipe"]["exporter"], manifest["recipe"]["precision"]
+    if exporter != "onnx":
+        return {"not measured": f"the runtime of {exporter} for 64-bit Arm is not among the tools of this target"}
+    found = tools()
+    golden = _reference(bundle / manifest["golden"]["reference"])
+    furthest: dict[str, Mapping[str, float]] = {}
+    peak, runtime = 0, ""
+    for part in manifest["parts"]:
+        name, file = part["name"], bundle / part["file"]
+        feeds, here = zip(*calls[name], strict=True)
+        for processor in PROCESSORS:
+            there, told = emulate(found, file, feeds, processor)
+            peak, runtime = max(peak, int(told["peak"])), str(told["runtime"])
+            mine = {key.removeprefix(f"{name}/"): value for key, value in golden.items() if key.startswith(f"{name}/")}
+            off = {
+                "fp32": relative_error([sampled(list(zip(feeds, there, strict=True)))], [mine]),
+                "here": relative_error(there, here),
+                "steps": steps(there, here),
+            }
+            _check(name, processor, precision, off)
+            furthest[name] = max(off, furthest.get(name, off), key=lambda one: one["here"])
+    return {
+        "device": "emulated-arm64",
+        "runtime": f"onnxruntime {runtime}",
+        "processors": list(PROCESSORS),
+        "furthest": furthest,
+        "peak": peak,
+    }
+
+
+def _reference(file: Path) -> Mapping[str, Any]:
+    """What fp32 computed; the caller has checked the file's hash."""
+    import numpy as np
+
+    with np.load(file, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def _check(part: str, processor: str, precision: str, off: Mapping[str, float]) -> None:
+    """Raises ParityFailed where a part is further away than its precision explains."""
+    bounds = {"fp32": ("the fp32 reference", limit_of(precision) * CHAIN)}
+    if precision in LIMITS:
+        bounds["here"] = ("this machine's answer", LIMITS[precision])
+    for key, (what, limit) in bounds.items():
+        if not off[key] <= limit:
+            raise ParityFailed(
+                f"the part {part!r} is {off[key]:.2%} away from {what} on {processor}; "
+                f"{precision} explains {limit:.2%}.",
+                hint="Export with another --precision, and report the model: a kernel of the runtime is wrong there.",
+            )
+
+
+def steps(there: Sequence[Mapping[str, Any]], here: Sequence[Mapping[str, Any]]) -> float:
+    """The largest difference of a value, in steps of an output: 1 for integers, else a 256th of what it spans.
+
+    Infinite for a value that differs from an output that is constant, and for shapes that differ.
+    """
+    import numpy as np
+
+    most = 0.0
+    for given, expected in ((a[name], b[name]) for a, b in zip(there, here, strict=True) for name in b):
+        if given.shape != expected.shape:
+            return float("inf")
+        truth = expected.astype(np.float64)
+        step = 1.0 if expected.dtype.kind in "iub" else float(np.ptp(truth)) / 256 if truth.size else 1.0
+        furthest = float(np.abs(given.astype(np.float64) - truth).max(initial=0.0))
+        most = max(most, furthest / step if step else float("inf") if furthest else 0.0)
+    return most
+
+
+def emulate(found: Tools, model: Path, feeds: Sequence[Feeds], processor: str) -> tuple[list[Any], Mapping[str, Any]]:
+    """The answers of `model` to each of `feeds` on an emulated `processor`, and what the program told.
+
+    Raises:
+        DeviceFailed: the program crashed, hung or gave no whole answer.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgekit-arm64-") as work:
+        asked, said = Path(work) / "calls", Path(work) / "answers"
+        _calls.write(asked, feeds)
+        command = [*found.command(processor), str(model), "1", str(asked), str(said)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_SECONDS)
+        except subprocess.TimeoutExpired as exc:
+            raise DeviceFailed(f"{model.name} did not come to an end within {_SECONDS} s on {processor}.") from exc
+        if done.returncode:
+            reason = next(iter(done.stderr.strip().splitlines()), f"exit code {done.returncode}")
+            raise DeviceFailed(f"{model.name} failed on the emulated {processor}: {reason}")
+        try:
+            return _calls.read(said), json.loads(done.stdout)
+        except ValueError as exc:
+            raise DeviceFailed(f"the program on the emulated {processor} did not tell how it went.") from exc

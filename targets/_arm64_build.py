@@ -1,0 +1,108 @@
+"""What an emulated 64-bit Arm takes to run a part: the runtime's library from its own wheel, a program, an emulator.
+
+``python -m edgekit.targets._arm64_build`` gets and builds them once; afterwards it looks whether they are there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from edgekit.core import Progress, Source, SourceFile
+from edgekit.errors import DeviceFailed, EdgekitError, FetchFailed, MissingExtra
+from edgekit.sources import cache_folder, fetch
+
+__all__ = ["INSTALL", "LIBRARY", "Tools", "tools"]
+
+INSTALL = "In a checkout of edgekit: make phone-tools (Debian, Ubuntu)."
+
+#: The runtime for Arm, pinned; bundles say in `versions` which one they were proven with here.
+LIBRARY = Source(
+    uri="pypi://onnxruntime",
+    revision="1.32.0",
+    licence="MIT",
+    files=(
+        SourceFile(
+            "libonnxruntime.so",
+            "49852228a93995158b2a813d4df487d47a1b76b0eaa894507ef49e91b6d7954a",
+            27_165_936,
+            ("pypi://onnxruntime@1.32.0/onnxruntime/capi/libonnxruntime.so.1.32.0?platform=manylinux_2_28_aarch64",),
+        ),
+    ),
+)
+
+_SYSROOT = Path("/usr/aarch64-linux-gnu")
+_COMPILER, _EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64"
+_HEADERS = Path("/usr/include/onnxruntime")
+_PROGRAM = Path(__file__).parent / "phone" / "replay.cpp"
+_FLAGS = ("-std=c++17", "-O2", "-Wall", "-Wextra", f"-isystem{_HEADERS}")
+_SECONDS = 600
+
+
+class Tools(NamedTuple):
+    """Paths of the emulator, the program for Arm, and the runtime's library for Arm."""
+
+    emulator: Path
+    program: Path
+    library: Path
+
+    def command(self, processor: str) -> list[str]:
+        """What runs the program; the model, threads, calls and answers are to be appended."""
+        return [str(self.emulator), "-L", str(_SYSROOT), "-cpu", processor, str(self.program), str(self.library)]
+
+
+def tools(progress: Progress | None = None) -> Tools:
+    """The tools, fetched and built where they are not there yet.
+
+    Raises:
+        MissingExtra: the compiler, the emulator or the runtime's headers are absent, or the library cannot be fetched.
+        DeviceFailed: the compiler failed.
+    """
+    compiler, emulator = shutil.which(_COMPILER), shutil.which(_EMULATOR)
+    if compiler is None or emulator is None or not _HEADERS.is_dir():
+        named = ((compiler, _COMPILER), (emulator, _EMULATOR), (_HEADERS.is_dir() or None, "onnxruntime's headers"))
+        absent = ", ".join(name for there, name in named if there is None)
+        raise MissingExtra(f"emulating a phone's processor needs {absent}.", hint=INSTALL)
+    try:
+        folder, _ = fetch([LIBRARY], progress=progress)
+    except FetchFailed as exc:
+        raise MissingExtra(f"onnxruntime for 64-bit Arm is not here: {exc.message}", hint=INSTALL) from exc
+    return Tools(Path(emulator), _built(compiler), folder / LIBRARY.files[0].name)
+
+
+def _built(compiler: str) -> Path:
+    """The program for Arm, in the cache under the hash of its source and flags."""
+    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
+    key = hashlib.sha256(b"\0".join([_PROGRAM.read_bytes(), repr(_FLAGS).encode(), version.encode()])).hexdigest()[:16]
+    place = cache_folder() / "phone" / f"replay-{key}"
+    if place.is_file():
+        return place
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent) as work:
+        made = Path(work) / "replay"
+        command = [compiler, *_FLAGS, str(_PROGRAM), "-o", str(made), "-ldl"]
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False)
+        if done.returncode:
+            reason = next((line for line in done.stderr.splitlines() if "error" in line), f"exit {done.returncode}")
+            raise DeviceFailed(f"the program for phones could not be compiled: {reason}", hint=INSTALL)
+        made.replace(place)  # whole or not at all
+    return place
+
+
+def _main() -> int:
+    try:
+        found = tools(lambda what, done, total: None)
+    except EdgekitError as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        return exc.exit_code
+    print(found.program)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

@@ -1,0 +1,77 @@
+"""Calls of a part as a file, which a program on a phone can read without any library.
+
+Little-endian: the magic number, uint32 calls; for each call uint32 tensors; for each tensor uint32 length of its name,
+the name, uint32 type (ONNX's number), uint32 axes, int64 sizes, uint64 bytes, the values. Answers have the same form.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from edgekit.errors import DeviceFailed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["read", "write"]
+
+_MAGIC = 0x31434B45
+#: ONNX's numbers of element types (onnx.TensorProto.DataType).
+_TYPES = {
+    "float32": 1, "uint8": 2, "int8": 3, "int32": 6, "int64": 7, "bool": 9, "float16": 10, "float64": 11,
+}  # fmt: skip
+_NAMES = {number: name for name, number in _TYPES.items()}
+
+Tensors = Mapping[str, "NDArray[Any]"]
+
+
+def write(file: Path, calls: Sequence[Tensors]) -> None:
+    """Write the inputs of `calls`. Raises KeyError for a dtype that ONNX parts do not have."""
+    import numpy as np
+
+    with file.open("wb") as out:
+        out.write(struct.pack("<II", _MAGIC, len(calls)))
+        for feeds in calls:
+            out.write(struct.pack("<I", len(feeds)))
+            for name, given in feeds.items():
+                array, encoded = np.ascontiguousarray(given), name.encode()
+                shape = array.shape if np.ndim(given) else ()  # a scalar stays one
+                out.write(struct.pack("<I", len(encoded)) + encoded)
+                out.write(struct.pack("<II", _TYPES[array.dtype.name], len(shape)))
+                out.write(struct.pack(f"<{len(shape)}qQ", *shape, array.nbytes))
+                out.write(array.tobytes())
+
+
+def read(file: Path) -> list[dict[str, NDArray[Any]]]:
+    """The tensors of each call. Raises DeviceFailed for what the program cannot have written to its end."""
+    import numpy as np
+
+    def tensor(source: IO[bytes]) -> tuple[str, NDArray[Any]]:
+        name = _exactly(source, _number(source)).decode()
+        dtype, axes = _NAMES[_number(source)], _number(source)
+        *shape, size = struct.unpack(f"<{axes}qQ", _exactly(source, 8 * axes + 8))
+        return name, np.frombuffer(_exactly(source, size), dtype).reshape(shape)
+
+    try:
+        with file.open("rb") as source:
+            if _number(source) != _MAGIC:
+                raise ValueError("another magic number")
+            return [dict(tensor(source) for _ in range(_number(source))) for _ in range(_number(source))]
+    except (OSError, ValueError, KeyError, struct.error) as exc:
+        raise DeviceFailed(f"the answers of the device cannot be read: {exc}") from exc
+
+
+def _number(source: IO[bytes]) -> int:
+    return int(struct.unpack("<I", _exactly(source, 4))[0])
+
+
+def _exactly(source: IO[bytes], size: int) -> bytes:
+    if size > (1 << 32):
+        raise ValueError("a size that no tensor has")
+    found = source.read(size)
+    if len(found) != size:
+        raise ValueError("they are cut off")
+    return found

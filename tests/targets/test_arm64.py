@@ -1,0 +1,258 @@
+"""Parts on emulated processors of phones: the same answers, and everything that can go wrong on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+import edgekit
+from edgekit.errors import DeviceFailed, MissingExtra, ParityFailed
+from edgekit.parity import sampled
+from edgekit.registry import find
+from edgekit.targets import _arm64, _arm64_build, _calls
+
+PROVE = find("targets", "android").prove
+X = np.random.default_rng(0).standard_normal((2, 8)).astype(np.float32)
+EVERY = {
+    "float": X,
+    "half": X.astype(np.float16),
+    "double": X.astype(np.float64),
+    "byte": np.arange(6, dtype=np.uint8).reshape(1, 2, 3),
+    "signed": np.array([-128, 127], np.int8),
+    "int": np.array([[-5]], np.int32),
+    "long": np.array([1 << 40], np.int64),
+    "flag": np.array([True, False]),
+    "none": np.zeros((0, 3), np.float32),
+    "scalar": np.array(3, np.int64),
+}
+
+
+@pytest.fixture(scope="session")
+def tools() -> _arm64_build.Tools:
+    try:
+        return _arm64_build.tools()
+    except MissingExtra as exc:
+        if os.environ.get("CI"):
+            pytest.fail(f"{exc}, and CI is set")
+        pytest.skip(str(exc))
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A product and a sum of bytes as a part of an onnx bundle; only what `prove` looks at."""
+    weight = numpy_helper.from_array(np.random.default_rng(1).standard_normal((8, 4)).astype(np.float32), "w")
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["y"]),
+        helper.make_node("Add", ["n", "n"], ["m"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "toy",
+        [
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 8]),
+            helper.make_tensor_value_info("n", TensorProto.INT64, ["k"]),
+        ],
+        [
+            helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", 4]),
+            helper.make_tensor_value_info("m", TensorProto.INT64, ["k"]),
+        ],
+        [weight],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, tmp_path / "toy.onnx")
+    facts = {
+        "recipe": {"exporter": "onnx", "precision": "fp32"},
+        "parts": [{"name": "toy", "file": "toy.onnx"}],
+        "golden": {"reference": "reference.npz"},
+    }
+    (tmp_path / "manifest.json").write_text(json.dumps(facts))
+    keep(tmp_path, 1)
+    return tmp_path
+
+
+def keep(bundle: Path, factor: float) -> None:
+    """Write the golden reference: what this machine computes, times `factor`."""
+    arrays = sampled(calls(bundle)["toy"])
+    np.savez(bundle / "reference.npz", **{f"toy/{key}": value * factor for key, value in arrays.items()})
+
+
+def calls(bundle: Path) -> dict[str, list[tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]]]:
+    runner = find("exporters", "onnx").load(bundle / "toy.onnx", 1)
+    feeds = [{"x": X * i, "n": np.arange(i, dtype=np.int64)} for i in (1, 3)]
+    return {"toy": [(one, runner(one)) for one in feeds]}
+
+
+# ---------------------------------------------------------------------------------------------------- the file of calls
+
+
+def test_calls_come_back_as_they_were(tmp_path: Path) -> None:
+    _calls.write(tmp_path / "calls", [EVERY, {}, {"x": X}])
+    first, second, third = _calls.read(tmp_path / "calls")
+    assert list(first) == list(EVERY) and not second and list(third) == ["x"]
+    for name, array in EVERY.items():
+        assert first[name].dtype == array.dtype
+        assert first[name].shape == array.shape
+        assert np.array_equal(first[name], array)
+
+
+def test_answers_that_were_cut_off_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "calls"
+    _calls.write(file, [EVERY])
+    whole = file.read_bytes()
+    for length in [*range(0, 200, 7), len(whole) - 1]:
+        file.write_bytes(whole[:length])
+        with pytest.raises(DeviceFailed, match="cannot be read"):
+            _calls.read(file)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"nonsense",
+        struct.pack("<IIII", 0x31434B45, 1, 1, 0xFFFFFFFF),
+        struct.pack("<I", 0x31434B45) + b"\xff" * 64,
+    ],
+)
+def test_damaged_answers(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "calls").write_bytes(content)
+    with pytest.raises(DeviceFailed):
+        _calls.read(tmp_path / "calls")
+
+
+# ---------------------------------------------------------------------------------------------------------- how far off
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "found"),
+    [
+        ([0.0, 256.0], [0.0, 256.0], 0),
+        ([0.0, 254.0], [0.0, 256.0], 2),
+        ([1, 2], [1, 4], 2),
+        ([5.0, 5.0], [5.0, 5.0], 0),
+        ([5.0, 6.0], [5.0, 5.0], float("inf")),
+        ([1.0], [1.0, 2.0], float("inf")),
+        ([], [], 0),
+    ],
+)
+def test_steps(there: list[float], here: list[float], found: float) -> None:
+    assert _arm64.steps([{"y": np.array(there)}], [{"y": np.array(here)}]) == found
+
+
+# --------------------------------------------------------------------------------------------------------------- absent
+
+
+def test_without_tools_it_says_what_to_install(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(MissingExtra, match=r"aarch64-linux-gnu-g\+\+, qemu-aarch64") as caught:
+        PROVE(bundle, {})
+    assert "make phone-tools" in caught.value.hint
+
+
+def test_offline_it_says_that_the_runtime_is_absent(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("EDGEKIT_OFFLINE", "1")
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("edgekit.targets._arm64_build.shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr("edgekit.targets._arm64_build._HEADERS", tmp_path)
+    with pytest.raises(MissingExtra, match="onnxruntime for 64-bit Arm is not here"):
+        PROVE(bundle, {})
+
+
+def test_formats_without_a_runtime_are_not_measured(bundle: Path) -> None:
+    text = (bundle / "manifest.json").read_text()
+    (bundle / "manifest.json").write_text(text.replace('"onnx"', '"gguf"'))
+    assert "gguf" in PROVE(bundle, {})["not measured"]
+
+
+# ------------------------------------------------------------------------------------------------------------- emulated
+
+
+@pytest.mark.thorough
+def test_a_part_gives_the_same_answers_on_every_processor(tools: _arm64_build.Tools, bundle: Path) -> None:
+    found = PROVE(bundle, calls(bundle))
+    assert found["device"] == "emulated-arm64"
+    assert found["processors"] == ["cortex-a53", "cortex-a76"]
+    assert found["runtime"] == f"onnxruntime {_arm64_build.LIBRARY.revision}"
+    assert found["furthest"]["toy"]["here"] < 1e-5
+    assert 1e6 < found["peak"] < 1e9
+
+
+@pytest.mark.thorough
+def test_another_answer_is_refused(tools: _arm64_build.Tools, bundle: Path) -> None:
+    wrong = calls(bundle)
+    wrong["toy"][1][1]["y"][0, 0] += 0.1
+    with pytest.raises(ParityFailed, match="away from this machine's answer on cortex-a53"):
+        PROVE(bundle, wrong)
+
+
+@pytest.mark.thorough
+def test_what_is_far_from_fp32_is_refused(tools: _arm64_build.Tools, bundle: Path) -> None:
+    text = (bundle / "manifest.json").read_text()
+    (bundle / "manifest.json").write_text(text.replace("fp32", "int8"))
+    keep(bundle, 3)
+    with pytest.raises(ParityFailed, match="away from the fp32 reference on cortex-a53"):
+        PROVE(bundle, calls(bundle))
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda bundle: (bundle / "toy.onnx").write_bytes(b"nonsense"), "toy.onnx failed on the emulated"),
+        (lambda bundle: (bundle / "toy.onnx").unlink(), "toy.onnx failed on the emulated"),
+    ],
+)
+def test_a_part_that_does_not_load(tools: _arm64_build.Tools, bundle: Path, spoil: Any, message: str) -> None:
+    made = calls(bundle)
+    spoil(bundle)
+    with pytest.raises(DeviceFailed, match=message):
+        PROVE(bundle, made)
+
+
+@pytest.mark.thorough
+def test_inputs_that_the_part_does_not_take(tools: _arm64_build.Tools, bundle: Path) -> None:
+    with pytest.raises(DeviceFailed, match="failed on the emulated cortex-a76"):
+        _arm64.emulate(tools, bundle / "toy.onnx", [{"z": X}], "cortex-a76")
+
+
+@pytest.mark.thorough
+def test_a_program_that_hangs_is_stopped(
+    tools: _arm64_build.Tools, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgekit.targets._arm64._SECONDS", 0.01)
+    with pytest.raises(DeviceFailed, match="did not come to an end within"):
+        PROVE(bundle, calls(bundle))
+
+
+@pytest.mark.thorough
+def test_a_library_that_is_none(tools: _arm64_build.Tools, bundle: Path) -> None:
+    broken = tools._replace(library=bundle / "toy.onnx")
+    with pytest.raises(DeviceFailed, match=r"invalid ELF header|file too short"):
+        _arm64.emulate(broken, bundle / "toy.onnx", [], "cortex-a53")
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("model", "precision"), [("ds-cnn-kws", "fp32"), ("efficientnet-lite0", "fp16")])
+def test_real_bundles_verify_there(tools: _arm64_build.Tools, tmp_path: Path, model: str, precision: str) -> None:
+    edgekit.export(model, "android", precision=precision, out=tmp_path / "bundle")
+    device = edgekit.verify(tmp_path / "bundle")["device"]
+    assert device["device"] == "emulated-arm64"
+    assert all(off["here"] <= _arm64.LIMITS[precision] for off in device["furthest"].values())
+
+
+@pytest.mark.real
+def test_static_int8_gives_the_same_integers(tools: _arm64_build.Tools, tmp_path: Path) -> None:
+    edgekit.export("ds-cnn-kws", "android", precision="int8", out=tmp_path / "bundle")
+    device = edgekit.verify(tmp_path / "bundle")["device"]
+    assert device["furthest"]["network"]["steps"] <= 1
