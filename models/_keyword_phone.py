@@ -11,12 +11,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from edgekit.alarms import NOTHING
 from edgekit.core import Checkpoint, Evaluation, Model, Part, Recipe, Sample, Source, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.models._keyword import sounds_below, word_samples
 from edgekit.models._keyword_shape import KeywordRules, MfccSettings, MicroSettings, WakewordRules
 
-__all__ = ["float_keyword_model", "ready_wakeword_model"]
+__all__ = ["float_keyword_model", "operate", "phrases", "ready_wakeword_model"]
 
 #: Bytes of everything but the networks: the frontend's tables, a golden sound, licences, the manifest.
 _KEYWORD_SIZE, _WAKEWORD_SIZE = 1_000_000, 500_000
@@ -72,10 +73,10 @@ def float_keyword_model(chip: Model, sources: tuple[Source, ...], golden: str) -
         memory=lambda recipe: _MEMORY,
         evaluation=Evaluation("accuracy", worst=0.90, drop=0.01, minimum=100),
         ladder=(Recipe("onnx", "int8"), Recipe("onnx", "fp16"), Recipe("litert", "int8"), Recipe("litert", "fp16")),
-        exporters=("onnx", "litert"),
+        exporters=("onnx", "litert", "coreml"),
         calibration=100,
         variants={"c": chip},
-        operate=_operate,
+        operate=operate,
     )
 
 
@@ -107,12 +108,12 @@ def ready_wakeword_model(chip: Model) -> Model:
             replace(chip.parts[1], build=network),
         ),
         prepare=prepare,
-        samples=lambda folder: _phrases(folder, chip.name),
+        samples=lambda folder: phrases(folder, chip.name),
         size=lambda recipe: _WAKEWORD_SIZE + 2 * chip.parameters,
         memory=lambda recipe: _MEMORY,
         exporters=("litert",),
         variants={"c": chip},
-        operate=_operate,
+        operate=operate,
     )
 
 
@@ -120,19 +121,20 @@ def _known(settings: Mapping[str, Any], rules: type) -> dict[str, Any]:
     return {name: settings[name] for name in rules.__dataclass_fields__}  # type: ignore[attr-defined]
 
 
-def _operate(scores: Sequence[Any], truths: Sequence[Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
-    from edgekit.models._keyword_point import operate
+def operate(scores: Sequence[Any], truths: Sequence[Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """See `edgekit.models._keyword_point`."""
+    from edgekit.models import _keyword_point
 
-    return operate(scores, truths, options)
+    return _keyword_point.operate(scores, truths, options)
 
 
-def _phrases(folder: Path, phrase: str) -> Sequence[Sample]:
+def phrases(folder: Path, phrase: str) -> Sequence[Sample]:
     """Every sound below `folder`: with the phrase where its own folder is named after it, else without."""
     sounds = sounds_below(folder)
     if not sounds:
         raise BadInput(f"{folder} holds no sound.", hint="See docs/data.md.")
     return [
-        Sample(str(path), phrase if _spelt(path.parent.name) == phrase else "nothing", str(path.relative_to(folder)))
+        Sample(str(path), phrase if _spelt(path.parent.name) == phrase else NOTHING, str(path.relative_to(folder)))
         for path in sounds
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,37 +79,34 @@ def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
     }  # fmt: skip
 
 
+def _prepare_singly(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+    facts = _prepare(checkpoint, folder)
+    return {**facts, "stretch": {**facts["stretch"], "batch": 1}}
+
+
 def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
     from edgekit.models._speaker_pipeline import Ge2eVerifier
 
     return Ge2eVerifier(parts, folder, facts)
 
 
-_AXES = {"stretches": Axis(1, _MOST, 3)}
-_FEATURES = TensorSpec("features", "float32", ("stretches", _FRAMES, GE2E.mels))
-MODEL = Model(
+def _parts(stretches: int | str, axes: Mapping[str, Axis]) -> tuple[Part, ...]:
+    audio, loudness = TensorSpec("audio", "float32", (stretches, _SAMPLES)), TensorSpec("loudness", "float32", (1,))
+    features = TensorSpec("features", "float32", (stretches, _FRAMES, GE2E.mels))
+    embedding = TensorSpec("embedding", "float32", (stretches, _HIDDEN))
+    return (
+        Part("frontend", (audio, loudness), (features,), axes, _frontend, quantize=False),
+        Part("network", (features,), (embedding,), axes, _network),
+    )
+
+
+_MODEL = Model(
     name="ge2e-speaker",
     family="speaker",
     task="audio-speaker-verification",
     licence="Apache-2.0",
     sources=(_SOURCE,),
-    parts=(
-        Part(
-            "frontend",
-            (TensorSpec("audio", "float32", ("stretches", _SAMPLES)), TensorSpec("loudness", "float32", (1,))),
-            (_FEATURES,),
-            _AXES,
-            _frontend,
-            quantize=False,
-        ),
-        Part(
-            "network",
-            (_FEATURES,),
-            (TensorSpec("embedding", "float32", ("stretches", _HIDDEN)),),
-            _AXES,
-            _network,
-        ),
-    ),
+    parts=_parts("stretches", {"stretches": Axis(1, _MOST, 3)}),
     parameters=_PARAMETERS,
     pipeline=_pipeline,
     assets=(),
@@ -125,3 +122,14 @@ MODEL = Model(
     calibration=16,
     operate=operate,
 )
+#: LiteRT has fixed shapes: one stretch at a time. Its recurrent layers are written out frame by frame.
+_SINGLY = replace(
+    _MODEL,
+    parts=_parts(1, {}),
+    prepare=_prepare_singly,
+    size=lambda recipe: scaled(_PARAMETERS, recipe, 1_600_000),
+    ladder=(Recipe("litert", "int8", {"form": "dynamic"}), Recipe("litert", "fp16")),
+    options={("litert", "int8"): {"form": "dynamic"}},
+    exporters=("litert",),
+)
+MODEL = replace(_MODEL, variants={"litert": _SINGLY})

@@ -144,7 +144,7 @@ _MODEL = Model(
     # MLPerf Tiny's quality target for this task is 80 % (Banbury et al. 2021, "MLPerf Tiny Benchmark").
     evaluation=Evaluation("accuracy", worst=0.80, drop=0.01, minimum=200),
     ladder=(Recipe("onnx", "int8"), Recipe("onnx", "fp16"), Recipe("litert", "int8"), Recipe("litert", "fp16")),
-    exporters=("onnx", "litert"),
+    exporters=("onnx", "litert", "coreml"),
     calibration=100,
 )
 

@@ -69,7 +69,7 @@ def _check_files(path: Path, manifest: Manifest, hashes: bool) -> None:
     if extra:
         raise BadInput(f"the bundle {path.name} holds {extra[0]}, which its manifest does not name.", hint=again)
     for part in manifest.parts:
-        if part.file not in manifest.files:
+        if part.file not in manifest.files and not any(name.startswith(f"{part.file}/") for name in manifest.files):
             raise BadInput(f"the manifest of {path.name} has no hash for the part {part.name!r} ({part.file}).")
 
 

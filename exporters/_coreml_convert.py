@@ -1,0 +1,151 @@
+"""A part as an ML Program: traced, converted, compressed, described, and saved as the same bytes every time."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import Artifact, Checkpoint, Model, Part, Progress, TensorSpec
+from edgekit.errors import ExportFailed
+from edgekit.exporters._coreml_census import census
+from edgekit.exporters._coreml_quiet import quiet
+
+__all__ = ["DESCRIPTION", "write"]
+
+#: Key of the user-defined metadata that holds the part's contract, as Core ML's own types are fewer than ours.
+DESCRIPTION = "org.edgekit.part"
+#: Fewer weights than this stay in fp16: compressing them saves nothing and costs accuracy.
+_FEW = 2048
+_BLOCK = 32
+#: Our dtype -> the one that Core ML has for inputs.
+_HELD = {"float32": "float32", "float16": "float16"}
+
+
+def write(
+    part: Part,
+    checkpoint: Checkpoint,
+    precision: str,
+    form: str,
+    system: int,
+    model: Model,
+    out: Path,
+    progress: Progress,
+) -> Artifact:
+    """Write ``PART.mlpackage`` (see `edgekit.exporters.coreml`)."""
+    module: Any = part.build(checkpoint) if part.build else None
+    if not hasattr(module, "state_dict"):
+        raise ExportFailed(
+            f"the part {part.name!r} ({part.kind}) is not a torch module; the coreml exporter cannot write it."
+        )
+    progress(f"converting {part.name}", 0, 0)
+    with quiet():
+        program = _converted(part, module, precision, system)
+        program = _compressed(program, precision, form)
+        _describe(program, part, model)
+        file = out / f"{part.name}.mlpackage"
+        program.save(str(file))
+    _same_every_time(file)
+    return Artifact(part.name, file.name, census(file, precision, _FEW))
+
+
+def _converted(part: Part, module: Any, precision: str, system: int) -> Any:
+    import coremltools as ct
+    import torch
+
+    trace: Any = torch.jit.trace
+    module.eval()
+    examples = tuple(torch.ones(_example(part, spec), dtype=getattr(torch, spec.dtype)) for spec in part.inputs)
+    try:
+        with torch.inference_mode():
+            traced = trace(module, examples, check_trace=False)
+        return ct.convert(
+            traced,
+            inputs=[_input(part, spec) for spec in part.inputs],
+            outputs=[ct.TensorType(name=spec.name) for spec in part.outputs],
+            minimum_deployment_target=getattr(ct.target, f"iOS{system}"),
+            compute_precision=ct.precision.FLOAT32 if precision == "fp32" else ct.precision.FLOAT16,
+            convert_to="mlprogram",
+            skip_model_load=True,
+        )
+    except Exception as exc:  # torch and coremltools raise whatever went wrong, of any kind
+        raise ExportFailed(f"the part {part.name!r} cannot become a Core ML program: {_reason(exc)}") from exc
+
+
+def _example(part: Part, spec: TensorSpec) -> list[int]:
+    return [part.axes[axis].example if isinstance(axis, str) else axis for axis in spec.shape]
+
+
+def _input(part: Part, spec: TensorSpec) -> Any:
+    import coremltools as ct
+    import numpy as np
+
+    axes = []
+    for axis in spec.shape:
+        if isinstance(axis, str):
+            bounds = part.axes[axis]
+            axes.append(ct.RangeDim(bounds.least, bounds.most, bounds.example))
+        else:
+            axes.append(axis)
+    return ct.TensorType(name=spec.name, shape=axes, dtype=np.dtype(_HELD.get(spec.dtype, "int32")).type)
+
+
+def _compressed(program: Any, precision: str, form: str) -> Any:
+    """The program with smaller weights; activations stay as they are (coremltools.optimize, version 9)."""
+    import coremltools.optimize.coreml as cto
+
+    if precision in ("fp32", "fp16"):
+        return program
+    config: Any
+    if precision == "int8":
+        config = cto.OpLinearQuantizerConfig(
+            mode="linear_symmetric", dtype="int8", granularity="per_channel", weight_threshold=_FEW
+        )
+    elif form == "block":
+        config = cto.OpLinearQuantizerConfig(
+            mode="linear_symmetric", dtype="int4", granularity="per_block", block_size=_BLOCK, weight_threshold=_FEW
+        )
+    else:
+        config = cto.OpPalettizerConfig(mode="kmeans", nbits=int(precision[3:]), weight_threshold=_FEW)
+        return cto.palettize_weights(program, cto.OptimizationConfig(global_config=config))
+    return cto.linear_quantize_weights(program, cto.OptimizationConfig(global_config=config))
+
+
+def _describe(program: Any, part: Part, model: Model) -> None:
+    """What Xcode shows, and our own contract, which has dtypes that Core ML lacks."""
+    program.short_description = f"{model.name}: {part.name} ({model.task})"
+    program.author = "made with edgekit"
+    program.license = model.licence
+    for side, described in ((part.inputs, program.input_description), (part.outputs, program.output_description)):
+        for spec in side:
+            described[spec.name] = f"{spec.dtype} [{', '.join(map(str, spec.shape))}]"
+    sides = {"inputs": part.inputs, "outputs": part.outputs}
+    contract = {side: [[spec.name, spec.dtype, list(spec.shape)] for spec in specs] for side, specs in sides.items()}
+    program.user_defined_metadata[DESCRIPTION] = json.dumps(contract)
+
+
+def _same_every_time(file: Path) -> None:
+    """Names of a package's items are random; ours follow from what they name. An empty item is left out."""
+    manifest = json.loads((file / "Manifest.json").read_bytes())
+    named, items = {}, {}
+    for old, item in manifest["itemInfoEntries"].items():
+        place = file / "Data" / item["path"]
+        if place.is_dir() and not any(place.iterdir()):
+            place.rmdir()
+            continue
+        named[old] = str(uuid.uuid5(uuid.NAMESPACE_URL, f"edgekit/{item['path']}"))
+        items[named[old]] = item
+    manifest["itemInfoEntries"] = dict(sorted(items.items()))
+    manifest["rootModelIdentifier"] = named[manifest["rootModelIdentifier"]]
+    (file / "Manifest.json").write_text(json.dumps(manifest, indent=4) + "\n", encoding="utf-8")
+
+
+def _reason(exc: Exception) -> str:
+    """What coremltools says of an operator that it lacks names it; the rest is its first line."""
+    text = str(exc)
+    lacking = re.search(r"PyTorch convert function for op '([^']+)' not implemented", text)
+    if lacking:
+        return f"Core ML has no operator for {lacking[1]}"
+    return next((line.strip() for line in text.splitlines() if line.strip()), type(exc).__name__)

@@ -1,0 +1,162 @@
+"""Operators of ML Programs that move values without computing any: inputs by name -> value, in torch.
+
+Names and meanings are those of coremltools' `mil.ops.defs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+__all__ = ["SHAPES", "Operator", "Values", "ints", "rounded", "wide"]
+
+Values = Mapping[str, Any]
+Operator = Callable[[Values], Any]
+
+_DTYPES = {
+    "fp16": "float16", "fp32": "float32", "int32": "int32", "int16": "int16", "int8": "int8", "uint8": "uint8",
+    "uint16": "uint16", "bool": "bool",
+}  # fmt: skip
+
+
+def rounded(value: Any, held: Any) -> Any:
+    """`value` in the type that the program's variable `held` has."""
+    import torch
+    from coremltools.converters.mil.mil import types
+
+    name = types.builtin_to_string(held.dtype)
+    if not isinstance(value, torch.Tensor):
+        value = torch.as_tensor(value)
+    return value.to(getattr(torch, _DTYPES[name]))
+
+
+def wide(value: Any) -> Any:
+    """fp16 as fp32: what is summed is not rounded in between."""
+    import torch
+
+    return value.float() if isinstance(value, torch.Tensor) and value.dtype == torch.float16 else value
+
+
+def ints(value: Any) -> list[int]:
+    return [int(one) for one in value] if hasattr(value, "__iter__") else [int(value)]
+
+
+def _slice(v: Values) -> Any:
+    x, begin, end = v["x"], ints(v["begin"]), ints(v["end"])
+    stride = ints(v["stride"]) if v.get("stride") is not None else [1] * x.ndim
+    masks = [[bool(b) for b in v[key]] if v.get(key) is not None else [False] * x.ndim for key in
+             ("begin_mask", "end_mask", "squeeze_mask")]  # fmt: skip
+    taken: list[Any] = []
+    for axis in range(x.ndim):
+        if masks[2][axis]:
+            taken.append(begin[axis])
+        else:
+            first = None if masks[0][axis] else begin[axis]
+            last = None if masks[1][axis] else end[axis]
+            taken.append(slice(first, last, stride[axis]))
+    return x[tuple(taken)]
+
+
+def _gather(v: Values) -> Any:
+    import torch
+
+    x, indices, axis = torch.as_tensor(v["x"]), torch.as_tensor(v["indices"]).long(), int(v.get("axis", 0))
+    indices = torch.where(indices < 0, indices + x.shape[axis], indices)
+    taken = x.index_select(axis, indices.reshape(-1))
+    return taken.reshape([*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]])
+
+
+def _reshape(v: Values) -> Any:
+    shape = ints(v["shape"])
+    return v["x"].reshape([v["x"].shape[i] if size == 0 else size for i, size in enumerate(shape)])
+
+
+def _split(v: Values) -> Any:
+    x, axis = v["x"], int(v["axis"])
+    if v.get("split_sizes") is not None:
+        return x.split(ints(v["split_sizes"]), axis)
+    return x.chunk(int(v["num_splits"]), axis)
+
+
+def _padded(v: Values) -> Any:
+    import torch.nn.functional as F
+
+    flat = ints(v["pad"])
+    sides = [(flat[i], flat[i + 1]) for i in range(0, len(flat), 2)]
+    mode = {"constant": "constant", "reflect": "reflect", "replicate": "replicate"}[v.get("mode", "constant")]
+    x = v["x"]
+    while mode != "constant" and len(sides) > 1 and sides[0] == (0, 0):
+        sides = sides[1:]  # torch pads by reflection the last axes only
+    given = [size for side in reversed(sides) for size in side]
+    if mode == "constant":
+        return F.pad(x, given, value=float(v.get("constant_val", 0.0)))
+    missing = max(0, len(sides) + 2 - x.ndim)
+    return F.pad(wide(x).reshape(*[1] * missing, *x.shape), given, mode=mode).squeeze(tuple(range(missing)))
+
+
+def _range(v: Values) -> Any:
+    import torch
+
+    return torch.arange(*(float(v[k]) if isinstance(v[k], float) else int(v[k]) for k in ("start", "end", "step")))
+
+
+def _fill(v: Values) -> Any:
+    import torch
+
+    return torch.full(ints(v["shape"]), v.get("value", 0.0))
+
+
+def _select(v: Values) -> Any:
+    import torch
+
+    return torch.where(torch.as_tensor(v["cond"]).bool(), torch.as_tensor(v["a"]), torch.as_tensor(v["b"]))
+
+
+def _shape(v: Values) -> Any:
+    import torch
+
+    return torch.tensor(v["x"].shape, dtype=torch.int32)
+
+
+def _squeeze(v: Values) -> Any:
+    return v["x"].squeeze(tuple(ints(v["axes"]))) if v.get("axes") is not None else v["x"].squeeze()
+
+
+def _expand(v: Values) -> Any:
+    import torch
+
+    x = torch.as_tensor(v["x"])
+    for axis in ints(v["axes"]):  # in order, each counted in the result
+        x = x.unsqueeze(axis)
+    return x
+
+
+def _concat(v: Values) -> Any:
+    import torch
+
+    return torch.cat([torch.as_tensor(one).reshape(-1) if not getattr(one, "ndim", 0) else one for one in v["values"]],
+                     int(v["axis"]))  # fmt: skip
+
+
+def _reverse(v: Values) -> Any:
+    return v["x"].flip(ints(v["axes"]) if v.get("axes") is not None else list(range(v["x"].ndim)))
+
+
+def _stack(v: Values) -> Any:
+    import torch
+
+    return torch.stack([torch.as_tensor(one) for one in v["values"]], int(v["axis"]))
+
+
+def _cast(v: Values) -> Any:
+    import torch
+
+    return torch.as_tensor(v["x"]).to(getattr(torch, _DTYPES[v["dtype"]]))
+
+
+SHAPES: Mapping[str, Operator] = {
+    "transpose": lambda v: v["x"].permute(ints(v["perm"])), "reshape": _reshape, "squeeze": _squeeze,
+    "expand_dims": _expand, "concat": _concat, "stack": _stack, "split": _split, "slice_by_index": _slice,
+    "gather": _gather, "pad": _padded, "shape": _shape, "fill": _fill, "tile": lambda v: v["x"].repeat(ints(v["reps"])),
+    "range_1d": _range, "select": _select, "reverse": _reverse, "cast": _cast, "identity": lambda v: v["x"],
+}  # fmt: skip

@@ -1,0 +1,22 @@
+"""iPhones and iPads, through Core ML. Nothing is claimed about a device that was not measured on one."""
+
+from __future__ import annotations
+
+from edgekit.core import Recipe, Target
+
+TARGET = Target(
+    name="ios",
+    system="iOS 16 or later",
+    processor="arm64, neural engine",
+    recipes={"*": Recipe("coreml", "fp16"), "text-generation": Recipe("gguf", "q4_k_m")},
+    device=None,
+    # The App Store warns of downloads over mobile networks above this; an app may have 4 GB.
+    download=200_000_000,
+    # Where an app in the foreground is safe on an iPhone of 4 GB.
+    ram=1_500_000_000,
+    runtime={
+        "coreml": "system: Core ML",
+        "onnx": "swiftpm:github.com/microsoft/onnxruntime-swift-package-manager {version}",
+        "gguf": "llama.cpp as of llama-cpp-python {llama}, built with Xcode",
+    },
+)

@@ -1,0 +1,352 @@
+"""The Core ML exporter: every precision, the package, the interpreter against torch operator by operator."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from _litert_cases import ATTENTION, CHECKPOINT, CLASSES, IMAGE, calls, model, pictures, sentences
+from torch import Tensor, nn
+from torch.nn import functional
+
+import edgekit
+from edgekit.core import Artifact, Axis, Part, Recipe, TensorSpec
+from edgekit.errors import BadInput, ExportFailed, MissingExtra, Unsupported
+from edgekit.exporters.coreml import EXPORTER
+from edgekit.parity import limit_of, part_error
+
+pytestmark = pytest.mark.thorough
+
+#: How far a small network may be from fp32: fp16 has 11 bits; the others are what so few weights come to.
+EXPECTED = {"fp32": 1e-5, "fp16": 5e-3, "int8": 3e-2, "int6": 0.1, "int4": 0.25}
+
+
+def export(
+    out: Path, precision: str = "fp32", options: Mapping[str, Any] | None = None, *, part: Part = IMAGE
+) -> Artifact:
+    (out / "work").mkdir(parents=True, exist_ok=True)
+    recipe = Recipe("coreml", precision, options or {})
+    [made] = EXPORTER.export(model(part), CHECKPOINT, recipe, {}, out, out / "work", lambda *_: None)
+    return made
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("good")
+    export(folder)
+    return folder / "image.mlpackage"
+
+
+# --- precisions ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", [IMAGE, ATTENTION], ids=lambda part: part.name)
+@pytest.mark.parametrize("precision", EXPORTER.precisions)
+def test_every_precision(tmp_path: Path, precision: str, part: Part) -> None:
+    made = export(tmp_path, precision, part=part)
+    runner = EXPORTER.load(tmp_path / made.file, 1)
+    assert runner.inputs == part.inputs
+    assert runner.outputs == part.outputs
+    proven = calls(part, (pictures if part is IMAGE else sentences)(4))
+    error = part_error(runner, proven)
+    assert error <= EXPECTED[precision] <= limit_of(precision)
+    assert error > 0 or precision == "fp32"
+    for feeds, expected in proven:
+        for name, value in runner(feeds).items():
+            assert value.dtype == expected[name].dtype
+
+
+@pytest.mark.parametrize(
+    ("precision", "options", "said"),
+    [
+        ("int3", {}, "no precision 'int3'"),
+        ("fp16", {"speed": 1}, "no option 'speed'"),
+        ("fp16", {"ios": 15}, "iOS 15"),
+        ("int4", {"form": "block", "ios": 16}, "need iOS 18"),
+        ("int8", {"form": "block"}, "no value 'block' for int8"),
+        ("int4", {"form": "nice"}, "no value 'nice'"),
+    ],
+)
+def test_what_it_does_not_know(tmp_path: Path, precision: str, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(Unsupported, match=said):
+        export(tmp_path, precision, options)
+
+
+@pytest.mark.parametrize("ios", [16, 17, 18])
+def test_every_system(tmp_path: Path, ios: int) -> None:
+    export(tmp_path, "int8", {"ios": ios})
+    runner = EXPORTER.load(tmp_path / "image.mlpackage", 1)
+    assert part_error(runner, calls(IMAGE, pictures(2))) < EXPECTED["int8"]
+
+
+class Uneven(nn.Module):
+    """A layer whose inputs make whole blocks of 32, and one whose do not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.whole, self.broken = nn.Linear(64, 48), nn.Linear(48, 64)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.broken(self.whole(x))
+        return out
+
+
+def test_layers_that_cannot_be_cut_into_blocks_are_named(tmp_path: Path) -> None:
+    part = Part("toy", (TensorSpec("x", "float32", (1, 64)),), (TensorSpec("y", "float32", (1, 64)),), {},
+                lambda checkpoint: Uneven())  # fmt: skip
+    whole, broken = export(tmp_path, "int4", {"form": "block"}, part=part).census["layers"].values()
+    assert whole["form"] == "linear"
+    assert broken["form"] == "float" and "cannot be divided" in broken["why"]
+    with pytest.raises(ExportFailed, match="no layer became int4"):  # it has 48 channels everywhere
+        export(tmp_path / "image", "int4", {"form": "block"})
+
+
+def test_nothing_is_compressed_where_nothing_is_large(tmp_path: Path) -> None:
+    part = Part("small", (TensorSpec("x", "float32", (1, 4)),), (TensorSpec("y", "float32", (1, 4)),), {},
+                lambda checkpoint: nn.Linear(4, 4))  # fmt: skip
+    with pytest.raises(ExportFailed, match="no layer became int8"):
+        export(tmp_path, "int8", part=part)
+
+
+# --- the package -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_two_exports_are_the_same_bytes(tmp_path: Path, precision: str) -> None:
+    for name in ("a", "b"):
+        export(tmp_path / name, precision)
+    files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
+    assert len(files) == 3
+    for file in files:
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
+
+
+def test_nothing_of_this_machine_is_in_a_package(tmp_path: Path) -> None:
+    export(tmp_path, "fp16")
+    for file in (path for path in (tmp_path / "image.mlpackage").rglob("*") if path.is_file()):
+        content = file.read_bytes()
+        assert str(tmp_path).encode() not in content
+        assert str(Path(edgekit.__file__).parent).encode() not in content
+
+
+def test_the_census_tells_what_is_in_the_file(tmp_path: Path) -> None:
+    half, bytes_ = export(tmp_path, "fp16").census, export(tmp_path / "int8", "int8").census["bytes"]
+    assert half["operators"]["conv"] == 3
+    assert half["bytes"]["float16"] >= 2 * (48 * 27 + 48 * 48)
+    assert half["compute"] == "fp16"
+    weights = 48 * 48  # the others are too few to be compressed
+    assert weights <= bytes_["int8"] < 1.5 * weights
+
+
+def test_what_the_neural_engine_leaves_to_others_is_named(tmp_path: Path) -> None:
+    part = _part(nn.LSTM(8, 8, batch_first=True), (1, 5, 8), (1, 5, 8), first=True)
+    assert export(tmp_path, part=part).census["not_on_neural_engine"] == ["lstm"]
+
+
+def test_it_is_quiet(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    export(tmp_path, "int8")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_nothing_heavy_is_imported() -> None:
+    code = "import sys, edgekit.exporters.coreml; assert not {'torch', 'coremltools', 'numpy'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_missing_package_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "coremltools", None)
+    with pytest.raises(MissingExtra, match="coreml"):
+        export(tmp_path)
+    with pytest.raises(MissingExtra, match="coreml"):
+        EXPORTER.load(tmp_path, 1)
+
+
+# --- the interpreter -------------------------------------------------------------------------------------------------
+
+
+class Lambda(nn.Module):
+    def __init__(self, function: Any, first: bool = False) -> None:
+        super().__init__()
+        self.function, self.first = function, first
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Any = self.function(x)
+        return out[0] if self.first else out  # type: ignore[no-any-return]
+
+
+def _part(function: Any, shape: Sequence[int], out: Sequence[int], *, first: bool = False) -> Part:
+    torch.manual_seed(0)
+    module = Lambda(function, first)
+    return Part(
+        "toy", (TensorSpec("x", "float32", tuple(shape)),), (TensorSpec("y", "float32", tuple(out)),), {},
+        lambda checkpoint: module,
+    )  # fmt: skip
+
+
+torch.manual_seed(1)
+OPERATORS: dict[str, tuple[Any, Sequence[int]]] = {
+    "conv1d": (nn.Conv1d(4, 6, 3, stride=2, padding=1, dilation=2), (1, 4, 20)),
+    "conv2d": (nn.Conv2d(4, 8, (3, 5), stride=(2, 1), padding=(1, 0), groups=4), (1, 4, 9, 11)),
+    "same": (nn.Conv2d(3, 4, 5, padding="same"), (1, 3, 7, 8)),
+    "batch norm": (nn.BatchNorm2d(5).eval(), (1, 5, 3, 4)),
+    "layer norm": (nn.LayerNorm(7), (2, 3, 7)),
+    "linear": (nn.Linear(6, 3), (2, 6)),
+    "lstm": (Lambda(nn.LSTM(8, 5, batch_first=True), first=True), (1, 6, 8)),
+    "gelu": (nn.GELU(), (3, 5)),
+    "gelu tanh": (nn.GELU(approximate="tanh"), (3, 5)),
+    "softmax": (lambda x: x.softmax(1), (2, 5, 3)),
+    "relu6": (nn.ReLU6(), (4, 9)),
+    "silu": (nn.SiLU(), (4, 9)),
+    "hard sigmoid": (nn.Hardsigmoid(), (4, 9)),
+    "hard swish": (nn.Hardswish(), (4, 9)),
+    "log mel": (lambda x: (x.square() + 1e-6).log(), (2, 9)),
+    "norm": (lambda x: functional.normalize(x, dim=-1), (2, 9)),
+    "mean and deviation": (lambda x: torch.cat([x.mean(2), (x.square().mean(2) + 1).sqrt()], 1), (1, 3, 8)),
+    "max and min": (lambda x: x.amax(1) - x.amin(1), (2, 7)),
+    "matmul": (lambda x: x @ x.transpose(-1, -2), (2, 3, 4)),
+    "split": (lambda x: x.split([2, 3], 1)[1] * 2, (1, 5, 2)),
+    "chunks": (lambda x: torch.stack(x.chunk(3, 1), 0).sum(0), (1, 6, 2)),
+    "slices": (lambda x: x[:, 1:-1:2, 3], (2, 9, 5)),
+    "reflect": (lambda x: functional.pad(x, (3, 2), mode="reflect"), (1, 2, 8)),
+    "pad": (lambda x: functional.pad(x, (1, 0, 2, 3), value=0.5), (1, 2, 4, 4)),
+    "average pool": (nn.AvgPool2d(2), (1, 3, 6, 8)),
+    "max pool": (nn.MaxPool2d(3, 2, 1), (1, 3, 7, 9)),
+    "reshape": (lambda x: x.reshape(2, 3, 4).permute(2, 0, 1).flatten(1), (6, 4)),
+    "maximum": (lambda x: torch.maximum(x, x.flip(0) * 0.5) / 3, (4, 4)),
+    "power": (lambda x: (x.abs() + 0.1) ** 1.5, (4, 4)),
+    "where": (lambda x: torch.where(x > 0, x, x * 0.1), (4, 4)),
+    "clamp": (lambda x: x.clamp(-0.5, 0.25), (4, 4)),
+    "expand": (lambda x: x[:, None].expand(2, 3, 4) + x[:, :1, None], (2, 4)),
+    "tanh": (lambda x: x.tanh() + x.exp() + x.sigmoid(), (3, 3)),
+}
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_the_interpreter_computes_what_torch_does(tmp_path: Path, name: str) -> None:
+    function, shape = OPERATORS[name]
+    x = torch.randn(*shape, generator=torch.Generator().manual_seed(2))
+    with torch.inference_mode():
+        expected = function(x)
+    part = _part(function, shape, expected.shape)
+    export(tmp_path, part=part)
+    out = EXPORTER.load(tmp_path / "toy.mlpackage", 1)({"x": x.numpy()})["y"]
+    assert out.shape == tuple(expected.shape)
+    np.testing.assert_allclose(out, expected.numpy(), rtol=1e-5, atol=1e-5)
+
+
+def test_a_dynamic_axis(tmp_path: Path) -> None:
+    shape: tuple[int | str, ...] = (1, "time", 6)
+    part = Part("toy", (TensorSpec("x", "float32", shape),), (TensorSpec("y", "float32", (1, "time", 3)),),
+                {"time": Axis(1, 50, 7)}, lambda checkpoint: nn.Linear(6, 3))  # fmt: skip
+    torch.manual_seed(0)
+    linear = nn.Linear(6, 3)
+    export(tmp_path, part=Part(part.name, part.inputs, part.outputs, part.axes, lambda checkpoint: linear))
+    runner = EXPORTER.load(tmp_path / "toy.mlpackage", 1)
+    for time in (1, 7, 50):
+        x = np.random.default_rng(time).standard_normal((1, time, 6)).astype(np.float32)
+        with torch.inference_mode():
+            np.testing.assert_allclose(runner({"x": x})["y"], linear(torch.from_numpy(x)).numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_half_precision_overflows_as_it_would_on_a_phone(tmp_path: Path) -> None:
+    part = _part(lambda x: (x * 300.0) * 300.0, (1, 4), (1, 4))
+    export(tmp_path, "fp16", part=part)
+    out = EXPORTER.load(tmp_path / "toy.mlpackage", 1)({"x": np.ones((1, 4), np.float32)})["y"]
+    assert np.isinf(out).all()
+
+
+# --- failures --------------------------------------------------------------------------------------------------------
+
+
+class Untraceable(nn.Module):
+    def forward(self, pixels: Tensor) -> Tensor:
+        raise ValueError("not today")
+
+
+class Lacking(nn.Module):
+    def forward(self, pixels: Tensor) -> Tensor:
+        return torch.special.bessel_j0(pixels.mean((1, 2))) @ torch.ones(3, CLASSES)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # coremltools drops a temporary folder
+@pytest.mark.parametrize(
+    ("module", "said"), [(Untraceable, "not today"), (Lacking, "Core ML has no operator for special_bessel_j0")]
+)
+def test_a_module_that_cannot_be_exported(tmp_path: Path, module: type[nn.Module], said: str) -> None:
+    part = Part("image", IMAGE.inputs, IMAGE.outputs, {}, lambda checkpoint: module())
+    with pytest.raises(ExportFailed, match=f"'image' cannot become a Core ML program: .*{said}"):
+        export(tmp_path, part=part)
+
+
+@pytest.mark.parametrize("build", [None, lambda checkpoint: object()])
+def test_a_part_without_a_module(tmp_path: Path, build: Any) -> None:
+    with pytest.raises(ExportFailed, match="not a torch module"):
+        export(tmp_path, part=Part("image", IMAGE.inputs, IMAGE.outputs, {}, build))
+
+
+@pytest.mark.parametrize("damage", ["absent", "empty", "garbage", "truncated", "no weights", "no contract", "manifest"])
+def test_a_package_that_is_none(tmp_path: Path, good: Path, damage: str) -> None:
+    file = tmp_path / "image.mlpackage"
+    shutil.copytree(good, file)
+    inside = file / "Data" / "com.apple.CoreML"
+    program, weights = inside / "model.mlmodel", inside / "weights" / "weight.bin"
+    if damage == "absent":
+        shutil.rmtree(file)
+    elif damage == "empty":
+        program.write_bytes(b"")
+    elif damage == "garbage":
+        program.write_bytes(b"\xff" * 999)
+    elif damage == "truncated":
+        program.write_bytes(program.read_bytes()[:2000])
+    elif damage == "no weights":
+        weights.write_bytes(weights.read_bytes()[:100])
+    elif damage == "no contract":
+        program.write_bytes(program.read_bytes().replace(b"org.edgekit.part", b"org.another.part"))
+    else:
+        (file / "Manifest.json").write_text("{")
+    with pytest.raises(BadInput) as caught:
+        EXPORTER.load(file, 1)
+    assert "image.mlpackage" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pixels": None},
+        {"other": np.zeros(1, np.float32)},
+        {"pixels": np.zeros((1, 16, 16, 3), np.float64)},
+        {"pixels": np.zeros((16, 16, 3), np.float32)},
+        {"pixels": np.zeros((2, 16, 16, 3), np.float32)},
+        {"pixels": "text"},
+    ],
+)
+def test_wrong_feeds(good: Path, change: dict[str, Any]) -> None:
+    wrong = {name: value for name, value in {**pictures(1)[0], **change}.items() if value is not None}
+    runner = EXPORTER.load(good, 1)
+    with pytest.raises(BadInput):
+        runner(wrong)
+    assert runner(pictures(1)[0])["scores"].shape == (1, CLASSES)
+
+
+# --- real weights ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("precision", "limit"), [("fp16", 0.9999), ("int8", 0.999)])
+def test_efficientnet(tmp_path: Path, precision: str, limit: float) -> None:
+    """Cosine of the logits of the golden picture to fp32's."""
+    bundle = edgekit.export("efficientnet-lite0", "ios", precision=precision, out=tmp_path / "bundle", fallback=False)
+    facts = json.loads((bundle.path / "manifest.json").read_bytes())
+    # cosine >= 1 - e^2 / 2 for a relative root mean square error e
+    error = facts["parts"][0]["parity"]
+    assert 1 - error**2 / 2 >= limit
+    assert edgekit.verify(bundle.path)["parity"]["network"] < 0.05
