@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from edgekit.bench import verification
+from edgekit.bench import detection, verification
 from edgekit.bench.paired import Estimate, Pair, paired_bootstrap, ratio
 from edgekit.errors import BadInput, UnknownName, need
 
@@ -38,6 +38,8 @@ class Metric:
         difference: the candidate's pairs, the reference's, and the samples' names -> candidate minus reference with its
             95 % interval, where a bootstrap over samples is not what tells it best (`paired_bootstrap` otherwise).
         labelled: whether it means nothing against another model's answers in place of the truth.
+        absent: truths -> what they lack for it to be defined ("" if nothing); a gate then measures nothing.
+        doubt: pairs -> why a good value of them proves nothing ("" if it does); a gate is then undecided.
     """
 
     name: str
@@ -47,6 +49,8 @@ class Metric:
     aggregate: Callable[[Sequence[Pair]], float] = ratio
     difference: Callable[[Sequence[Pair], Sequence[Pair], Sequence[str]], Estimate] | None = None
     labelled: bool = False
+    absent: Callable[[Sequence[Any]], str] = lambda truths: ""
+    doubt: Callable[[Sequence[Pair]], str] = lambda pairs: ""
 
 
 def wer(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") -> list[Pair]:
@@ -116,6 +120,12 @@ METRICS = {
     for metric in (
         Metric(name="accuracy", unit="1", better="higher", score=accuracy),
         Metric("eer", "1", "lower", verification.trials, verification.eer, verification.eer_by_speaker, labelled=True),
+        Metric(
+            *("frr@fa", "1", "lower", detection.clips, detection.frr, detection.difference),
+            labelled=True,
+            absent=detection.absent,
+            doubt=detection.doubt,
+        ),
         Metric("mindcf", "1", "lower", verification.trials, verification.min_dcf, labelled=True),
         Metric(name="top-5", unit="1", better="higher", score=top5),
         Metric(name="wer", unit="1", better="lower", score=wer),

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from edgekit.exporters._onnx_graph import constants, rebuild
-from edgekit.exporters._onnx_plan import Plan, attribute
+from edgekit.exporters._onnx_plan import MOVES, Plan, attribute
 
 #: Tensor -> (least, largest) value.
 Ranges = Mapping[str, tuple[float, float]]
@@ -90,6 +90,10 @@ class _Writer:
             if given:
                 self._from_pixels(node, made)
                 continue
+            if self._moves_pixels(node) and node.output[0] not in outputs:
+                copy.output[:] = [f"{node.output[0]}.dq"]
+                self._nodes.append(copy)
+                continue
             for i, name in enumerate(node.output):
                 if name in self._roots and name in outputs:
                     copy.output[i] = f"{name}.float"
@@ -111,14 +115,18 @@ class _Writer:
         return scale, int(np.clip(np.rint(-least / scale), 0, 255))
 
     def _within(self, limit: onnx.NodeProto) -> bool:
-        """Whether the quantized range of `limit`'s output lies within what it limits to, so that it does nothing."""
+        """Whether the quantized range of `limit`'s output lies within what it limits to, so that it does nothing.
+
+        A limit other than 0 need not be a whole number of steps: then the last step is the nearest one to it.
+        """
         scale, zero = self._parameters(limit.output[0])
         low, high = 0.0, np.inf
         if limit.op_type == "Clip":
             bounds = [self._arrays.get(name) if name else None for name in [*limit.input[1:], "", ""][:2]]
             low = -np.inf if bounds[0] is None else float(bounds[0].item())
             high = np.inf if bounds[1] is None else float(bounds[1].item())
-        return bool(-zero * scale >= low and (255 - zero) * scale <= high * (1 + 1e-6))
+        near = scale * (0.5 + 1e-6) if low else 0.0
+        return bool(-zero * scale >= low - near and (255 - zero) * scale <= max(high * (1 + 1e-6), high + near))
 
     def _constants(self, name: str) -> list[str]:
         """Names of the scale and the zero point of a tensor: one pair a root."""
@@ -144,11 +152,30 @@ class _Writer:
         self._add("DequantizeLinear", [f"{name}.q", *pair], f"{name}.dq")
 
     def _from_pixels(self, last: onnx.NodeProto, made: Mapping[str, onnx.NodeProto]) -> None:
-        """The uint8 pixels themselves are the quantized tensor."""
+        """The uint8 pixels themselves are the quantized tensor; where they are transposed first, that comes behind.
+
+        OpenVINO has integers for a convolution of dequantized pixels in this order alone.
+        """
         name = last.output[0]
         cast = made[last.input[0]]
         cast = made[cast.input[0]] if cast.op_type == "Sub" else cast
-        self._add("DequantizeLinear", [cast.input[0], *self._constants(name)], f"{name}.dq")
+        pixels, moved = cast.input[0], made.get(cast.input[0])
+        if moved is None or moved.op_type != "Transpose":
+            self._add("DequantizeLinear", [pixels, *self._constants(name)], f"{name}.dq")
+            return
+        self._add("DequantizeLinear", [moved.input[0], *self._constants(name)], f"{name}.whole")
+        order = attribute(moved, "perm", None)
+        self._add("Transpose", [f"{name}.whole"], f"{name}.dq", **({"perm": order} if order else {}))
+
+    def _moves_pixels(self, node: onnx.NodeProto) -> bool:
+        """Whether `node` moves dequantized pixels and does nothing else.
+
+        Such a node needs no pair of its own: onnxruntime carries the pixels' through it, and OpenVINO then reads an
+        image in the layout that it came in, where a pair behind the node would have it moved in memory.
+        """
+        ends = [*node.input[:1], *node.output]
+        moves = node.op_type in MOVES and node.input[0] in self._plan.given
+        return moves and all(name in self._roots for name in ends)
 
     def _weights(self, copy: onnx.NodeProto, node: onnx.NodeProto) -> None:
         weight, name = self._arrays[node.input[1]], node.name

@@ -20,7 +20,7 @@ from edgekit.models._mfcc import levelled
 from edgekit.models._micro_frontend import MicroFrontend, MicroStream
 from edgekit.parity import reset
 
-__all__ = ["Ear", "ear", "shares"]
+__all__ = ["Cut", "Ear", "ear", "shares"]
 
 Samples = NDArray[np.int16]
 Scores = NDArray[np.uint8]
@@ -60,15 +60,16 @@ def shares(network: Runner, window: NDArray[Any]) -> Scores:
     return parts
 
 
-class _Cut:
+class Cut:
     """Windows of `size` samples, every `hop`, out of a sound that comes in pieces."""
 
     def __init__(self, size: int, hop: int) -> None:
         self.size, self._hop = size, hop
         self.reset()
 
-    def reset(self) -> None:
-        self._held = np.zeros(0, np.int16)
+    def reset(self, before: Samples | None = None) -> None:
+        """Begin anew, as if `before` had been heard."""
+        self._held = np.zeros(0, np.int16) if before is None else before
 
     def push(self, samples: Samples) -> Iterator[tuple[Samples, float]]:
         """Every window, and the share of `samples` that is done after it."""
@@ -84,7 +85,7 @@ class _Window:
 
     def __init__(self, parts: Mapping[str, Runner], settings: MfccSettings, rules: KeywordRules) -> None:
         self._frontend, self._network = parts["frontend"], parts["network"]
-        self._cut = _Cut(settings.window + (rules.frames - 1) * settings.step, rules.hop * settings.step)
+        self._cut = Cut(settings.window + (rules.frames - 1) * settings.step, rules.hop * settings.step)
 
     def reset(self) -> None:
         self._cut.reset()
@@ -105,7 +106,7 @@ class _Strides:
 
     def __init__(self, parts: Mapping[str, Runner], settings: MicroSettings, rules: WakewordRules) -> None:
         self._frontend, self._network = parts["frontend"], parts["network"]
-        self._cut = _Cut(settings.window + (rules.stride - 1) * settings.step, rules.stride * settings.step)
+        self._cut = Cut(settings.window + (rules.stride - 1) * settings.step, rules.stride * settings.step)
         self._channels = settings.features
         self._noise = np.zeros((1, self._channels), np.float32)
 

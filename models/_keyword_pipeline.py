@@ -5,6 +5,7 @@ A sound at once (`predict`) and one in pieces (`stream`) go through the same two
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.alarms import NOTHING
 from edgekit.core import Prediction, Runner
 from edgekit.errors import BadInput
 from edgekit.models import _keyword_rules as rules
@@ -19,10 +21,8 @@ from edgekit.models._audio import open_audio
 from edgekit.models._keyword_ears import Ear, ear, shares
 from edgekit.models._keyword_shape import KeywordRules, MfccSettings
 
-__all__ = ["Detector", "Heard", "KeywordSpotter", "WakewordSpotter", "samples_of"]
+__all__ = ["Detector", "Heard", "KeywordSpotter", "PhraseSpotter", "WakewordSpotter", "samples_of"]
 
-#: What a wake word's `predict` says of a sound without it, and the truth of such a sound.
-NOTHING = "nothing"
 #: Longer than any file that this is meant for, and 200 MB of samples.
 _MOST_SECONDS = 3600
 
@@ -57,6 +57,22 @@ class Heard(str):
     def hits(self, limit: int) -> int:
         """Events that there would be with another limit."""
         return len(self.places(limit))
+
+    def strongest(self, count: int) -> list[int]:
+        """Sums of the `count` strongest events, falling; fewer where there are fewer.
+
+        As many of them are above a limit as `hits` counts with it: `places` takes the first that it can, so no other
+        choice of places that far apart has more, and with a higher limit there are never more of them.
+        """
+        found: list[int] = []
+        top = rules.STEPS * self.mean.smoothed
+        while len(found) < count:
+            # The lowest limit at which there are no more than have been found.
+            top = bisect_left(range(top + 1), True, key=lambda limit: self.hits(limit) <= len(found))
+            if not top:
+                break
+            found.append(top)
+        return found
 
 
 class Detector:
@@ -125,9 +141,8 @@ def _progress(options: Mapping[str, Any]) -> Callable[[float, float], None]:
 
 
 class _Spotter:
-    def __init__(self, parts: Mapping[str, Runner], facts: Mapping[str, Any]) -> None:
-        self._network = parts["network"]
-        self._mean, self._ear = rules.judge(facts), ear(parts, facts)
+    def __init__(self, hearing: Ear, mean: rules.Mean) -> None:
+        self._mean, self._ear = mean, hearing
         self._rate, self._words = self._mean.rate, len(self._mean.labels)
 
     def stream(self) -> Detector:
@@ -148,7 +163,8 @@ class KeywordSpotter(_Spotter):
     """Words in the last second, looked at every few frames."""
 
     def __init__(self, parts: Mapping[str, Runner], facts: Mapping[str, Any]) -> None:
-        super().__init__(parts, facts)
+        super().__init__(ear(parts, facts), rules.judge(facts))
+        self._network = parts["network"]
         self._labels: list[str] = list(facts["labels"])
         self._rules, self._settings = KeywordRules(**facts["rules"]), MfccSettings(**facts["frontend"])
         self._float = parts["frontend"].inputs[0].dtype == "float32"
@@ -204,8 +220,8 @@ class KeywordSpotter(_Spotter):
         return shares(self._network, window)
 
 
-class WakewordSpotter(_Spotter):
-    """One phrase, as microWakeWord's streaming networks find it."""
+class PhraseSpotter(_Spotter):
+    """One phrase."""
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
         """Find the phrase in `sample`, a sound (see `open_audio`).
@@ -233,3 +249,10 @@ class WakewordSpotter(_Spotter):
         seconds = len(audio) / self._rate
         heard = Heard(self._mean.labels[0] if events else NOTHING, looks, seconds, self._mean)
         return Prediction(text, details, {"audio_seconds": seconds}, score=heard)
+
+
+class WakewordSpotter(PhraseSpotter):
+    """One phrase, as microWakeWord's streaming networks find it."""
+
+    def __init__(self, parts: Mapping[str, Runner], facts: Mapping[str, Any]) -> None:
+        super().__init__(ear(parts, facts), rules.judge(facts))

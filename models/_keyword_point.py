@@ -1,8 +1,7 @@
 """The operating point of a keyword spotter: the threshold that keeps false alarms on given sound as rare as asked.
 
-Events on sound without a word are false alarms, and they arrive like a Poisson process; so a count says, with the exact
-interval of Garwood (1936, "Fiducial limits for the Poisson distribution"), how often they come at most. Where the sound
-is too short to show what was asked, the point says so.
+Events on sound without a word are false alarms (see `edgekit.alarms`). Where the sound is too short to show what was
+asked, the point says so.
 """
 
 from __future__ import annotations
@@ -11,11 +10,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgekit.alarms import lowest, poisson_upper
 from edgekit.errors import BadInput
 from edgekit.models._keyword_pipeline import Heard
 from edgekit.models._keyword_rules import STEPS
 
-__all__ = ["operate", "poisson_upper"]
+__all__ = ["operate"]
 
 _ASKED = "false_alarms_per_hour"
 #: Where no false alarm was heard at all, the limit lies this share of the scale above the highest sum that was seen.
@@ -89,10 +89,8 @@ def _asked(options: Mapping[str, Any]) -> float | None:
 def _limit(without: Sequence[Heard], allowed: float) -> int:
     """The lowest limit with at most `allowed` false alarms, and a margin where there is none at all."""
     top = STEPS * without[0].mean.smoothed
-    # Fewer events with a higher limit is the rule, but not without exception: a quiet time moves. So from the top down.
-    limit = top
-    while limit > 0 and sum(heard.hits(limit - 1) for heard in without) <= allowed:
-        limit -= 1
+    events = [(score, 1) for heard in without for score in heard.strongest(math.floor(allowed) + 1)]
+    limit = int(max(0, lowest(events, allowed)))
     if allowed < 1:
         limit = min(top - 1, limit + math.ceil(_MARGIN * top))
     return limit
@@ -102,16 +100,3 @@ def _found(heard: Heard, word: int, limit: int) -> bool:
     """Whether the word, and not another one, is heard in it at all."""
     totals = heard.totals()
     return any(int(totals[place].argmax()) == word for place in heard.places(limit))
-
-
-def poisson_upper(count: int, confidence: float = 0.95) -> float:
-    """The largest mean of a Poisson count under which `count` or fewer are not less likely than 1 - confidence."""
-
-    def at_most(mean: float) -> float:
-        return sum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(count + 1))
-
-    low, high = 1e-9, 2.0 * count + 20.0
-    for _ in range(100):
-        middle = (low + high) / 2
-        low, high = (middle, high) if at_most(middle) > 1 - confidence else (low, middle)
-    return high

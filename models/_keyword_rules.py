@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgekit.errors import BadInput
 from edgekit.models._keyword_shape import KeywordRules, MfccSettings, MicroSettings, WakewordRules
 
-__all__ = ["Judge", "Mean", "hits", "judge", "sums"]
+__all__ = ["STEPS", "Judge", "Mean", "hits", "judge", "operated", "sums"]
 
 #: Scores are 0..255 in steps of 1 / 256.
 STEPS = 256
@@ -62,10 +62,11 @@ def judge(facts: Mapping[str, Any]) -> Mean:
             tuple(facts["labels"]), wake.smoothed, wake.limit, wake.refractory, False, first,
             wake.stride * micro.step, micro.rate,
         )  # fmt: skip
-    return _operated(mean, facts.get("operating_point", {}))
+    return operated(mean, facts.get("operating_point", {}))
 
 
-def _operated(mean: Mean, point: Mapping[str, Any]) -> Mean:
+def operated(mean: Mean, point: Mapping[str, Any]) -> Mean:
+    """`mean` with the limit of an operating point, where there is one. Raises BadInput for one that cannot be."""
     limit = point.get("limit", mean.limit)
     if not isinstance(limit, int) or not 0 <= limit <= STEPS * mean.smoothed:
         raise BadInput(f"the bundle's operating point has the limit {limit!r}.", hint="Export it again.")

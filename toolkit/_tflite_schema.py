@@ -87,6 +87,8 @@ OPTIONS: dict[str, tuple[Field, ...]] = {
         Field("dilation_width", 5, "<i", 1), Field("dilation_height", 6, "<i", 1),
     ),
     "FULLY_CONNECTED": (Field(_ACTIVATION, 0), Field("weights_format", 1), Field("keep_dims", 2)),
+    "IF": (Field("then", 0, "<i"), Field("else", 1, "<i")),
+    "LEAKY_RELU": (Field("slope", 0, "<f"),),
     "MAX_POOL_2D": _POOL,
     "MEAN": (Field("keep_dims", 0),),
     "MUL": (Field(_ACTIVATION, 0),),

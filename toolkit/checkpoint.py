@@ -22,7 +22,8 @@ __all__ = ["read_checkpoint"]
 
 _ACCEPTED = (
     "Accepted: a Hugging Face folder (config.json with model.safetensors, its shards, or pytorch_model.bin), "
-    "a CTranslate2 model.bin or its folder, an OpenAI .pt file, a state dict (.pt, .pth, .ckpt), a .tflite, a .npz."
+    "a CTranslate2 model.bin or its folder, an OpenAI .pt file, a state dict (.pt, .pth, .ckpt), a .tflite or a folder "
+    "of them, a .npz."
 )
 #: FlatBuffers' offsets have 31 bits.
 _LARGEST_TFLITE = 2**31
@@ -44,7 +45,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         bare state dict, without a config;
         state dicts inside a dict get their key before their names, ``"KEY.NAME"``),
         ``"ctranslate2"`` (its config also tells ``spec`` and ``spec_revision``), ``"openai"`` (its config is the
-        file's ``dims``), ``"numpy"`` (a .npz) or ``"tflite"`` (no tensors: whoever exports it reads the file).
+        file's ``dims``), ``"numpy"`` (a .npz), ``"tflite"`` (no tensors: whoever exports it reads the file) or
+        ``"tflites"`` (a folder of several, likewise).
         Tensors have their stored dtype and shape; bfloat16 comes as float32. They may be read-only,
         unaligned views of the mapped file: copy (``numpy.array(x, dtype)``) before handing them to another library.
 
@@ -87,6 +89,8 @@ def _folder(folder: Path) -> Checkpoint:
         return _file(folder / _SPEECHBRAIN)
     if len(scripts) == 1:
         return _file(folder / scripts[0])
+    if len(ready) > 1 and not scripts:
+        return _chain(folder, ready)
     what = f"{len(scripts)} PyTorch files, not one" if scripts else "no weights that can be read"
     raise BadInput(f"{str(folder)!r} holds {what}.", hint=_ACCEPTED)
 
@@ -129,11 +133,18 @@ def _gguf(folder: Path, names: list[str]) -> Checkpoint:
     return Checkpoint(path=first, format="gguf", tensors={}, config=headers[0].plain, files=files)
 
 
-def _check_tflite(path: Path) -> None:
+def _chain(folder: Path, names: list[str]) -> Checkpoint:
+    """Several .tflite files, of which a model takes those that it knows; their shapes may be open."""
+    for name in names:
+        _check_tflite(folder / name, dynamic=True)
+    return Checkpoint(folder, "tflites", {}, {}, {name: _sha256(folder / name) for name in names})
+
+
+def _check_tflite(path: Path, dynamic: bool = False) -> None:
     """Runtimes follow a .tflite's offsets unchecked, so none may see one that was not read here first."""
     if path.stat().st_size > _LARGEST_TFLITE:
         raise BadInput(f"{path.name} has {path.stat().st_size} bytes; a .tflite has at most 2 GiB.")
-    tflite.read(path.read_bytes())
+    tflite.read(path.read_bytes(), dynamic=dynamic)
 
 
 def _archive(path: Path) -> dict[str, NDArray[Any]]:

@@ -43,13 +43,15 @@ def judge(
             f"{data or 'the data'} has samples without a right answer; {metric.name} needs one for each.",
             hint="See docs/data.md for the layout.",
         )
+    if lacking := metric.absent(truths):
+        return not_measured(lacking)
     against = truths if known else reference
     candidate, base = metric.score(outputs, against), metric.score(reference, against)
     drop = metrics.difference(metric, candidate, base, names or [str(i) for i in range(len(truths))])
     if metric.better == "higher":  # a loss is a loss whichever way the metric counts
         drop = Estimate(-drop.value, -drop.high, -drop.low)
     absolute = metrics.aggregate(metric, candidate) if known else None
-    verdict, reason = _decide(evaluation, metric, len(candidate), absolute, drop)
+    verdict, reason = _decide(evaluation, metric, len(candidate), absolute, drop, metric.doubt(candidate))
     return Verdict(
         verdict=verdict,
         reason=reason if known else f"{reason}; scored against fp32's own answers",
@@ -71,7 +73,7 @@ def _score(metric: Metric, outputs: Sequence[Any], reference: Sequence[Any], tru
 
 
 def _decide(
-    evaluation: Evaluation, metric: Metric, samples: int, absolute: float | None, drop: Estimate
+    evaluation: Evaluation, metric: Metric, samples: int, absolute: float | None, drop: Estimate, doubt: str = ""
 ) -> tuple[Literal["pass", "fail", "undecided"], str]:
     lost, low, high = (metrics.shown(metric, value, "+") for value in drop)
     loss = f"loses {lost} against fp32 (95 % interval {low} to {high})"
@@ -82,6 +84,8 @@ def _decide(
         return "fail", f"{loss}: more than the {allowed} allowed"
     if samples < evaluation.minimum:
         return "undecided", f"{loss}, but {samples} samples are too few: at least {evaluation.minimum}"
+    if doubt:
+        return "undecided", f"{loss}, but {doubt}"
     if absolute is None:
         return "undecided", f"{loss}, but without right answers nobody can tell whether it reaches {bar}"
     if not drop.high <= evaluation.drop:

@@ -156,15 +156,17 @@ def _absolute(bundle: Bundle, data: Path, tell: Progress) -> Verdict:
     outputs = answers(load(bundle.path, hashes=False), samples, lambda i, n: tell("measuring accuracy", i, n))
     truths, names = [sample.truth for sample in samples], [sample.name for sample in samples]
     verdict = judge(model.evaluation, outputs, outputs, truths, data.name, names)
-    if verdict.verdict == "fail":
+    if verdict.verdict in ("fail", "not measured"):
         return verdict
     metric = metrics.find(verdict.metric)
     value, worst = (metrics.shown(metric, number) for number in (verdict.value, model.evaluation.worst))
     reason = f"{verdict.metric} {value}, bar {worst}; loss against fp32 not measured here"
+    doubt = metric.doubt(metric.score(outputs, truths))
+    reason += f"; {doubt}" if doubt else ""
     few = verdict.samples < model.evaluation.minimum
     return msgspec.structs.replace(
         verdict,
-        verdict="undecided" if few else "pass",
+        verdict="undecided" if few or doubt else "pass",
         reason=reason,
         reference=None,
         drop=None,

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 import edgekit
 from edgekit import models
+from edgekit.alarms import poisson_upper
 from edgekit.core import Bundle, Checkpoint, Feeds, Model, Part, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.models._keyword_pipeline import Heard, KeywordSpotter, WakewordSpotter
-from edgekit.models._keyword_point import operate, poisson_upper
+from edgekit.models._keyword_point import operate
 from edgekit.models._keyword_rules import Mean
 from edgekit.models._keyword_shape import MfccSettings, MicroSettings
 from edgekit.models._mfcc import Mfcc, levelled
@@ -172,6 +173,18 @@ def test_the_lowest_threshold_that_keeps_the_false_alarms() -> None:
     assert point["limit"] == 2 * 80  # 90 and 120 are above it, 80 is not
     assert (point["missed"], point["miss_rate"]) == (1, 0.5)
     assert point["verdict"] == "undecided" and point["at_most"] == pytest.approx(6.296, abs=0.001)
+
+
+@given(levels=st.lists(st.integers(0, 255), max_size=30), refractory=st.integers(0, 6), smoothed=st.integers(1, 3))
+@settings(deadline=None, max_examples=40)
+def test_the_strongest_events_are_what_any_limit_would_count(levels: list[int], refractory: int, smoothed: int) -> None:
+    mean = Mean(("hey",), smoothed, 0, refractory, False, 800, 480, 16_000)
+    track = Heard("", np.array(levels, np.uint8)[:, None], 1, mean)
+    events = track.strongest(40)
+    assert events == sorted(events, reverse=True) and len(events) == track.hits(0)
+    for limit in range(0, 256 * smoothed, 17):
+        assert sum(event > limit for event in events) == track.hits(limit)
+    assert track.strongest(2) == events[:2]
 
 
 def test_too_little_sound_is_undecided_and_gets_a_margin() -> None:

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from _speakers import floats
 
 import edgekit
 from edgekit.cli import run
 from edgekit.core import Bundle
-from edgekit.registry import find
-from edgekit.sources import fetch
 
-MODELS = ("ecapa-tdnn", "ge2e-speaker")
+#: Model and exporter.
+CASES = [(model, exporter) for model in ("ecapa-tdnn", "ge2e-speaker") for exporter in ("onnx", "litert")]
 CLIPS = 60
 
 pytestmark = pytest.mark.real
 
 
-@pytest.fixture(scope="module", params=MODELS)
+@pytest.fixture(scope="module", params=CASES, ids=" ".join)
 def made(request: pytest.FixtureRequest, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    model, exporter = request.param
     return edgekit.export(
-        request.param,
+        model,
         precision="int8",
-        exporter="onnx",
+        exporter=exporter,
         calibration=shared_data / "librispeech-train-clean",
         data=shared_data / "librispeech-test-other",
         out=tmp_path_factory.mktemp("bundles") / "int8",
@@ -37,18 +37,6 @@ def made(request: pytest.FixtureRequest, shared_data: Path, tmp_path_factory: py
 def voices(shared_data: Path) -> list[Path]:
     """Sixty clips of six speakers, in their order."""
     return sorted((shared_data / "librispeech-test-other").rglob("*.flac"))
-
-
-def floats(name: str) -> Any:
-    """The same pipeline over the torch modules that an export starts from."""
-    from edgekit.checkpoint import read_checkpoint
-    from edgekit.parity import reference_of
-
-    model = find("models", name)
-    folder, _ = fetch(model.sources)
-    checkpoint = read_checkpoint(folder)
-    parts = {part.name: reference_of(part, part.build(checkpoint)) for part in model.parts}
-    return model.pipeline(parts, folder, model.prepare(checkpoint, folder))
 
 
 def test_int8_hears_the_same_voices(made: Bundle, voices: list[Path]) -> None:
@@ -89,6 +77,5 @@ def test_the_command_line_tells_two_people_apart(
 def test_most_weights_are_int8(made: Bundle) -> None:
     network = next(part for part in made.manifest.parts if part.name == "network")
     forms = {layer["form"] for layer in network.census["layers"].values()}
-    assert forms & {"static", "dynamic"}
-    size = sum(file.stat().st_size for file in made.path.rglob("network.onnx"))
-    assert size < 0.5 * 4 * made.manifest.model.parameters
+    assert forms & {"static", "dynamic", "weight-only"}
+    assert (made.path / network.file).stat().st_size < 0.5 * 4 * made.manifest.model.parameters

@@ -5,15 +5,13 @@ pip install pymicro-wakeword (its wheel holds a TensorFlow Lite of its own). Pos
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-import soxr
+from _voices import SPEEDS, VOICES, spoken
 from numpy.typing import NDArray
 
 import edgekit
@@ -22,21 +20,6 @@ pytestmark = pytest.mark.peers
 
 NAMES = ("okay-nabu", "hey-jarvis", "alexa", "hey-mycroft")
 SAID = {"okay-nabu": "okay nah boo", "hey-jarvis": "hey jarvis", "alexa": "alexa", "hey-mycroft": "hey my croft"}
-VOICES = ("en-us", "en-gb", "en-us+f3", "en-us+m3", "en-gb+f2", "en-gb+m7")
-SPEEDS = (130, 160, 190)
-
-
-def spoken(text: str, voice: str, speed: int, folder: Path) -> NDArray[np.int16]:
-    """`text` by espeak-ng, 16 kHz, with a second of silence before and after."""
-    tool = shutil.which("espeak-ng")
-    if tool is None:
-        pytest.skip("espeak-ng is not installed: apt-get install espeak-ng")
-    file = folder / "said.wav"
-    subprocess.run([tool, "-v", voice, "-s", str(speed), "-w", str(file), text], check=True, timeout=60)
-    samples, rate = soundfile.read(file, dtype="float32")
-    samples = soxr.resample(samples, rate, 16_000)
-    padded = np.concatenate([np.zeros(16_000), samples / np.abs(samples).max() * 0.5, np.zeros(16_000)])
-    return np.round(padded * 32767).astype(np.int16)
 
 
 def packaged(name: str) -> tuple[Any, Any]:

@@ -197,6 +197,21 @@ def test_some_metrics_mean_nothing_without_right_answers(monkeypatch: pytest.Mon
         judge(Evaluation("own", 0.5, 0.3, 2), ["a"], ["a"], [None], "folder")
 
 
+@pytest.mark.parametrize(
+    ("absent", "doubt", "verdict"),
+    [("no phrase", "", "not measured"), ("", "too short", "undecided"), ("", "", "pass")],
+)
+def test_a_metric_may_doubt_its_data(
+    toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, absent: str, doubt: str, verdict: str
+) -> None:
+    own = Metric("own", "1", "higher", right, absent=lambda truths: absent, doubt=lambda pairs: doubt)
+    monkeypatch.setitem(metrics.METRICS, "own", own)
+    use(monkeypatch, evaluation=Evaluation("own", 0.5, 0.3, 2))
+    made = toy.export(tmp_path / "b", data=toy.data)
+    for found in (made.manifest.gate, edgekit.verify(made.path, data=toy.data)["gate"]):
+        assert found.verdict == verdict and (absent or doubt) in found.reason
+
+
 def test_values_are_shown_in_the_unit_of_their_metric() -> None:
     nats = Metric("kld", "nats", "lower", right)
     assert metrics.shown(nats, 0.04567, "+") == "+0.04567 nats"
