@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -21,7 +21,7 @@ from typing import IO, Any
 from edgekit.bench import host, memory
 from edgekit.bench.worker import Job
 
-__all__ = ["Setup", "once"]
+__all__ = ["Setup", "hung", "kill", "once", "outcome", "started"]
 
 _RUNS = "See whether the bundle runs at all: edgekit run BUNDLE INPUT"
 
@@ -68,24 +68,55 @@ def once(setup: Setup) -> dict[str, Any]:
 
 
 def _watched(setup: Setup, noise: IO[bytes]) -> dict[str, Any]:
-    with _started(setup, noise) as (child, message), memory.Sampler(child.pid, most=setup.memory) as sampler:
+    def job(parent: int) -> Mapping[str, Any]:
+        backstop = None if setup.memory is None else 2 * setup.memory + 2**30
+        return asdict(
+            Job(
+                setup.load,
+                str(setup.bundle),
+                list(setup.inputs),
+                setup.threads,
+                setup.warmups,
+                setup.loops,
+                setup.seconds,
+                started=time.monotonic(),
+                parent=parent,
+                # RLIMIT_DATA counts what was asked for, not what was touched: a backstop; the sampler is the limit.
+                memory=backstop,
+            )
+        )
+
+    with (
+        started("edgekit.bench.worker", job, setup.threads, noise) as (child, message),
+        memory.Sampler(child.pid, most=setup.memory) as sampler,
+    ):
         try:
             out, _ = child.communicate(message, timeout=setup.limit)
         except subprocess.TimeoutExpired:
-            _kill(child)
-            return _failure(
-                "hung",
-                f"the measured process did not finish within {setup.limit:g} s and was killed.{_last_line(noise)}",
-                "Give fewer or shorter inputs, fewer loops, or check that the bundle runs: edgekit run BUNDLE",
-            )
+            kill(child)
+            return hung(setup.limit, noise)
+    return outcome(out, child.returncode, noise, sampler, setup.memory)
+
+
+def hung(limit: float, noise: IO[bytes]) -> dict[str, Any]:
+    """The failure of a process that took longer than `limit` seconds."""
+    return _failure(
+        "hung",
+        f"the measured process did not finish within {limit:g} s and was killed.{_last_line(noise)}",
+        "Give fewer or shorter inputs, fewer loops, or check that the bundle runs: edgekit run BUNDLE",
+    )
+
+
+def outcome(out: bytes, status: int, noise: IO[bytes], sampler: memory.Sampler, most: int | None) -> dict[str, Any]:
+    """What a process that has ended left on its standard output, with its memory among the values; or its failure."""
     if sampler.stopped is not None:
         return _failure(
             "out of memory",
-            f"the measured process took {sampler.stopped / 1e6:.0f} MB, more than the {(setup.memory or 0) / 1e6:.0f} "
+            f"the measured process took {sampler.stopped / 1e6:.0f} MB, more than the {(most or 0) / 1e6:.0f} "
             "MB that it was allowed, and was killed.",
             "Raise --memory, or measure a smaller precision.",
         )
-    answer = _answer(out, child.returncode, noise)
+    answer = _answer(out, status, noise)
     if "failure" not in answer:
         memories = {"rss.peak": answer["peak"], "rss.anonymous": sampler.most.anonymous, "rss.file": sampler.most.file}
         answer["values"] |= {name: [float(size)] for name, size in memories.items() if size is not None}
@@ -93,27 +124,21 @@ def _watched(setup: Setup, noise: IO[bytes]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _started(setup: Setup, noise: IO[bytes]) -> Iterator[tuple[subprocess.Popen[bytes], bytes]]:
-    """The child and the job to send it. No process is left behind, whatever happens inside (an interrupt included)."""
-    environment = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(setup.threads))
+def started(
+    module: str, job: Callable[[int], Mapping[str, Any]], threads: int, noise: IO[bytes]
+) -> Iterator[tuple[subprocess.Popen[bytes], bytes]]:
+    """A child that runs `module`, and the job to send it. No process is left behind, whatever happens inside (an
+    interrupt included).
+
+    Args:
+        job: given the pipe that ends with this process, the job (JSON-able).
+    """
+    environment = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
     reading, writing = os.pipe()
     try:
-        # RLIMIT_DATA counts what was asked for, not what was touched: it is the backstop, the sampler is the limit.
-        backstop = None if setup.memory is None else 2 * setup.memory + 2**30
-        job = Job(
-            setup.load,
-            str(setup.bundle),
-            list(setup.inputs),
-            setup.threads,
-            setup.warmups,
-            setup.loops,
-            setup.seconds,
-            started=time.monotonic(),
-            parent=reading,
-            memory=backstop,
-        )
+        message = json.dumps(job(reading)).encode()
         child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "edgekit.bench.worker"],  # -P: no module of the current folder may slip in
+            [sys.executable, "-P", "-m", module],  # -P: no module of the current folder may slip in
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=noise,
@@ -122,9 +147,9 @@ def _started(setup: Setup, noise: IO[bytes]) -> Iterator[tuple[subprocess.Popen[
             start_new_session=True,
         )
         try:
-            yield child, json.dumps(asdict(job)).encode()
+            yield child, message
         except BaseException:
-            _kill(child)
+            kill(child)
             raise
         finally:
             for pipe in (child.stdin, child.stdout):
@@ -136,7 +161,7 @@ def _started(setup: Setup, noise: IO[bytes]) -> Iterator[tuple[subprocess.Popen[
         os.close(writing)
 
 
-def _kill(child: subprocess.Popen[bytes]) -> None:
+def kill(child: subprocess.Popen[bytes]) -> None:
     """The child and what it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)

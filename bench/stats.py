@@ -14,6 +14,8 @@ import random
 from collections.abc import Sequence
 from statistics import NormalDist, fmean
 
+from edgekit.bench.student import quantile
+
 __all__ = [
     "MAD_TO_SD",
     "interval",
@@ -120,12 +122,8 @@ def interval(
         return None
     banks = [_bank(group, strata) for group in filled]
     rows = [row for bank in banks for row in bank]
-    rng = random.Random(seed)
-    drawn = (
-        [median(_centres(rng.choices(rows, k=len(banks)))) for _ in range(resamples)]
-        if len(banks) > 1
-        else [median(row) for row in rows]
-    )
+    centres = _draws(rows, len(banks), resamples, random.Random(seed)) if len(banks) > 1 else rows
+    drawn = [row[0] if len(row) == 1 else median(row) for row in centres]
     return _expanded(drawn, middle(filled, strata), confidence, _units(filled))
 
 
@@ -141,7 +139,7 @@ def ratio(base: Groups, new: Groups, *, strata: int = 1, paired: bool = False) -
             pairs = [_logs(_medians(a, strata), _medians(b, strata)) for a, b in _pairs(base, new)]
             return math.exp(fmean(_centres(pairs))) if pairs else None
         one, other = (_centres([_medians(group, strata) for group in side if group]) for side in (base, new))
-        return math.exp(fmean(_logs(one, other)))
+        return _times(one, other)
     except (ValueError, ZeroDivisionError, OverflowError):
         return None
 
@@ -227,13 +225,33 @@ def _pairs(base: Groups, new: Groups) -> list[tuple[Sequence[float], Sequence[fl
     return [(a, b) for a, b in zip(base, new, strict=False) if a and b]
 
 
+def _times(base: Sequence[float], new: Sequence[float]) -> float:
+    """How many times `new` is `base`, the geometric mean over the inputs. Raises ValueError where one is 0."""
+    if len(base) == len(new) == 1 and base[0] > 0.0 and new[0] > 0.0:
+        return new[0] / base[0]  # the same without logarithms, which thousands of draws would feel
+    return math.exp(fmean(_logs(base, new)))
+
+
+def _draws(rows: Sequence[tuple[float, ...]], count: int, resamples: int, rng: random.Random) -> list[Sequence[float]]:
+    """For each of `resamples` draws of `count` rows with replacement, the median of each input.
+
+    All draws are taken at once, and one input needs no columns: this is most of what a report's figures cost.
+    """
+    if max(map(len, rows)) > 1:
+        picked = iter(rng.choices(rows, k=count * resamples))
+        return [_centres(draw) for draw in zip(*[picked] * count, strict=True)]
+    single = iter(rng.choices([row[0] for row in rows], k=count * resamples))
+    ordered = map(sorted, zip(*[single] * count, strict=True))
+    half = count // 2
+    if count % 2:
+        return [(draw[half],) for draw in ordered]
+    return [((draw[half - 1] + draw[half]) / 2,) for draw in ordered]
+
+
 def _free_draws(sides: Sequence[Groups], strata: int, resamples: int, rng: random.Random) -> list[float]:
     banks = [[row for group in side for row in _bank(group, strata)] for side in sides]
-
-    def draw(at: int) -> list[float]:
-        return _centres(rng.choices(banks[at], k=len(sides[at])))
-
-    return [math.exp(fmean(_logs(draw(0), draw(1)))) for _ in range(resamples)]
+    bases, news = (_draws(bank, len(side), resamples, rng) for bank, side in zip(banks, sides, strict=True))
+    return [_times(base, new) for base, new in zip(bases, news, strict=True)]
 
 
 def _paired_draws(
@@ -244,7 +262,7 @@ def _paired_draws(
         one, other = _bank(base, strata), _bank(new, strata)
         rng.shuffle(other)  # within a pair, the two sides' noise is independent
         rows += [_logs(a, b) for a, b in zip(one, other, strict=True)]
-    return [math.exp(fmean(_centres(rng.choices(rows, k=len(pairs))))) for _ in range(resamples)]
+    return [math.exp(fmean(centres)) for centres in _draws(rows, len(pairs), resamples, rng)]
 
 
 def _units(side: Groups) -> int:
@@ -265,28 +283,4 @@ def _expanded_tail(confidence: float, units: int) -> float:
     wanted = (1.0 - confidence) / 2.0
     if units > 200:
         return wanted
-    return NormalDist().cdf(-math.sqrt(units / (units - 1)) * _student(confidence, units - 1))
-
-
-def _student(confidence: float, freedom: int) -> float:
-    """The t for which a share `confidence` of Student's distribution lies within -t to t; `freedom` is a whole number.
-
-    Bisection over Abramowitz and Stegun 26.7.3 and 26.7.4.
-    """
-    low, high = 0.0, math.pi / 2
-    for _ in range(60):
-        angle = (low + high) / 2
-        low, high = (angle, high) if _student_inside(angle, freedom) < confidence else (low, angle)
-    return math.sqrt(freedom) * math.tan(low)
-
-
-def _student_inside(angle: float, freedom: int) -> float:
-    sine, cosine, odd = math.sin(angle), math.cos(angle), freedom % 2
-    if freedom == 1:
-        return 2 * angle / math.pi
-    term = cosine if odd else 1.0
-    total = term
-    for step in range(3 if odd else 2, freedom - 1, 2):
-        term *= cosine * cosine * (step - 1) / step
-        total += term
-    return 2 / math.pi * (angle + sine * total) if odd else sine * total
+    return NormalDist().cdf(-math.sqrt(units / (units - 1)) * quantile(confidence, units - 1))

@@ -29,7 +29,7 @@ from edgekit.core import Prediction, Predictor, Runner
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FEWEST", "MOST", "Job", "Loader", "Recorder", "main", "perform"]
+__all__ = ["FEWEST", "MOST", "Job", "Loader", "Recorder", "answering", "main", "obey", "perform"]
 
 #: Measured rounds where nobody says how many: at least three tell a spread, and 500 tell a 99th percentile.
 FEWEST, MOST = 3, 500
@@ -147,12 +147,25 @@ def perform(job: Job) -> dict[str, Any]:
 
 def main() -> int:
     """Read a job, answer it. Exit code 0 with a result, 1 with ``{"error": message, "type": class, "hint": text}``."""
+
+    def performed(message: dict[str, Any], channel: int) -> dict[str, Any]:
+        job = Job(**message)
+        obey(job.parent, job.memory)
+        return perform(job)
+
+    return answering(performed)
+
+
+def answering(performed: Callable[[dict[str, Any], int], dict[str, Any]]) -> int:
+    """Read a job, write what `performed` (the job, and the descriptor that the answer goes to) makes of it, as a line.
+
+    Returns:
+        The exit code: see `main`.
+    """
     channel = _private_stdout()
     status = 0
     try:
-        job = Job(**json.load(sys.stdin))
-        _obey(job)
-        answer = perform(job)
+        answer = performed(json.load(sys.stdin), channel)
     except (Exception, SystemExit) as exc:
         traceback.print_exc()
         status = 1
@@ -163,15 +176,15 @@ def main() -> int:
     return status
 
 
-def _obey(job: Job) -> None:
-    """Die with the parent, whatever becomes of it, and take no more memory than was allowed."""
-    if job.parent is not None:
+def obey(parent: int | None, memory: int | None) -> None:
+    """Die with the parent, whatever becomes of it, and take no more memory than was allowed (see `Job`)."""
+    if parent is not None:
         # A blocked read costs the measurement nothing, unlike a look at the parent now and then.
-        threading.Thread(target=_follow, args=(job.parent,), daemon=True).start()
-    if job.memory is not None and sys.platform.startswith("linux"):
+        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+    if memory is not None and sys.platform.startswith("linux"):
         import resource
 
-        resource.setrlimit(resource.RLIMIT_DATA, (job.memory, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, resource.getrlimit(resource.RLIMIT_DATA)[1]))
 
 
 def _follow(parent: int) -> None:

@@ -82,6 +82,33 @@ def cell(model: str, precision: str, threads: int, rng: random.Random, **gate: A
     )
 
 
+def crowded(report: Report, processes: int = 10) -> Report:
+    """The report as a long run of a model of several parts gives it: more processes, measurements, warnings, facts."""
+    rng = random.Random(8)
+    base = report.measurements[0].values[0][0]
+
+    def times(count: int, share: float = 1.0) -> tuple[tuple[float, ...], ...]:
+        return tuple(
+            tuple(base * share * rng.lognormvariate(0.0, 0.03) for _ in range(count)) for _ in range(processes)
+        )
+
+    parts = (("end_to_end.latency", 60), ("first_token", 60), ("part.a.latency", 60), ("part.b.latency", 60))
+    section = {"wall": 3.012345, "calendar": 3.0125, "cpu": 2.98, "busy": 3.4, "steal": 0.01, "involuntary_switches": 9}
+    state = {"frequency": 2595.124, "temperature": "not readable", "throttled": None, "load_average": 1.25, "pinned": 2}
+    run = {"processes": processes, "loops": [60] * processes, "sections": [section] * processes}
+    run["states"] = [[state, state]] * processes
+    return replace(
+        report,
+        measurements=(
+            *(Measurement(name, "s", times(count), times(5, 1.5)) for name, count in (*parts, ("part.c.latency", 500))),
+            *(Measurement(name, "s", times(1, 20.0)) for name in ("load.bundle", "load.cold", "load.import")),
+            *(item for item in report.measurements if item.unit == "B"),
+        ),
+        host={**report.host, "run": run},
+        warnings=tuple(f"unstable: end_to_end.latency of input 1, process {at}: values drift." for at in range(5)),
+    )
+
+
 def matrix(models: int = 5) -> list[Report]:
     """Ten cells a model: 5 precisions, 2 numbers of threads. The accuracy of fp32 is not known."""
     rng = random.Random(7)

@@ -191,3 +191,12 @@ def shown(base: Report, new: Report, rows: list[compare.Row]) -> str:
     console.print(compare.table(base, new, rows))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
+
+
+def test_runs_that_took_no_turns_are_told_so() -> None:
+    base, new = make(latency()), make(latency())
+    assert "edgekit bench NEW --vs BASE" in shown(base, new, compare.compare(base, new)).replace("\n", " ")
+    turns = [make(latency(), host={"cpu": "a cpu", "run": {"session": "s"}}) for _ in range(2)]
+    assert compare.apart(*turns) == ""
+    counts = [make(latency(unit="instructions"), fidelity="emulated") for _ in range(2)]
+    assert compare.apart(*counts) == ""

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 from itertools import combinations
 
 import pytest
-from _html_reports import HOSTILE, cell, firmware, make, matrix
+from _html_reports import HOSTILE, cell, crowded, firmware, make, matrix
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -226,3 +226,31 @@ def test_a_cell_alone_has_its_figures() -> None:
     titles = re.findall(r"<figcaption>(.*?)<small>", page)
     assert titles == ["end_to_end.latency", "part.a.latency", "part.b.latency", "Memory"]
     assert page.count("3 up to ") == 9  # the warm-ups, nearly twice as slow, in a lane of their own
+
+
+def test_fifty_cells_of_long_runs_stay_light_and_name_what_they_leave_out() -> None:
+    page = html.render([crowded(report) for report in matrix()])
+    assert len(page.encode()) < 1_000_000
+    assert page.count("Not drawn on a page of so many cells: part.b.latency, part.c.latency.") == 50
+    assert "600 values in 10 processes" in page and "the first 3 processes are drawn" in page
+    alone = html.render([crowded(matrix(1)[0])])
+    assert "Not drawn" not in alone and "processes are drawn" not in alone
+
+
+def test_what_the_machine_did_is_a_table_of_processes() -> None:
+    page = html.render([crowded(make(), processes=3)])
+    (table,) = re.findall(r"<table><caption>Processes: .*?</table>", page)
+    assert "cores of others" in table and "<td>0.139</td>" in table and table.count("<tr>") == 4
+    assert "temperature" not in table, "a column without a number is left out"
+
+
+def test_rates_are_better_to_the_right() -> None:
+    def speaks(precision: str, rate: float, size: int) -> Report:
+        rates = Measurement("tg128", "tokens/s", ((rate, rate), (rate, rate)), better="higher")
+        return make(bundle={"model": "writer", "precision": precision, "size": size}, measurements=(rates,))
+
+    page = html.render([speaks("q4", 40.0, 400), speaks("q8", 20.0, 800), speaks("q2", 30.0, 200)])
+    (plot,) = re.findall(r"<figure[^>]*><figcaption>size of the bundle against tg128.*?</figure>", page)
+    assert "further right is better" in plot
+    leads = [row for row in re.findall(r"<tr>(.*?)</tr>", plot) if "<td>yes</td>" in row]
+    assert len(leads) == 2 and not any("q8" in row for row in leads)

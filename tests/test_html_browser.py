@@ -56,6 +56,18 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+OPENED = """new Promise((done) => {
+  const look = () => document.documentElement.classList.contains("opening") ? setTimeout(look, 5) : done(1);
+  look();
+})"""
+
+
+def opened(browser: Browser, url: str, width: int = 1280, *, dark: bool = False) -> None:
+    """Open a page and wait until its last cell is laid out."""
+    browser.open(url, width, dark=dark)
+    browser.evaluate(OPENED)
+
+
 def quiet(browser: Browser, url: str) -> None:
     """Nothing was complained about, and nothing but the page itself was asked for."""
     assert browser.told("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded") == []
@@ -65,7 +77,7 @@ def quiet(browser: Browser, url: str) -> None:
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_page_is_quiet_and_everything_lies_inside_it(browser: Browser, small: str, width: int, dark: bool) -> None:
-    browser.open(small, width, dark=dark)
+    opened(browser, small, width, dark=dark)
     quiet(browser, small)
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
     figures = browser.evaluate(BOXES % "figure svg")
@@ -80,7 +92,7 @@ def test_the_page_is_quiet_and_everything_lies_inside_it(browser: Browser, small
 
 @pytest.mark.parametrize("width", [360, 1280])
 def test_labels_lie_inside_their_figure_and_on_no_other(browser: Browser, small: str, width: int) -> None:
-    browser.open(small, width)
+    opened(browser, small, width)
     for labels in browser.evaluate(LABELS):
         for left, top, right, bottom, wide, high, words in labels:
             assert left >= -1 and top >= -1 and right <= wide + 1 and bottom <= high + 1, words
@@ -92,7 +104,7 @@ def test_labels_lie_inside_their_figure_and_on_no_other(browser: Browser, small:
 
 
 def test_the_theme_is_switched_by_keyboard(browser: Browser, small: str) -> None:
-    browser.open(small)
+    opened(browser, small)
     focused = "document.activeElement.id || document.activeElement.className"
     browser.press("Tab", 9)
     assert browser.evaluate(focused) == "skip"
@@ -107,7 +119,7 @@ def test_the_theme_is_switched_by_keyboard(browser: Browser, small: str) -> None
 
 
 def test_a_button_copies_the_table_behind_a_figure(browser: Browser, small: str) -> None:
-    browser.open(small)
+    opened(browser, small)
     browser.send("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
     browser.send("Page.bringToFront")
     browser.evaluate("(document.querySelector('figure button.copy').focus(), 1)")
@@ -121,7 +133,7 @@ def test_a_button_copies_the_table_behind_a_figure(browser: Browser, small: str)
 
 
 def test_screen_readers_find_names_landmarks_and_headings_in_order(browser: Browser, small: str) -> None:
-    browser.open(small)
+    opened(browser, small)
     browser.send("Accessibility.enable")
     nodes = [node for node in browser.send("Accessibility.getFullAXTree")["nodes"] if not node["ignored"]]
 
@@ -143,7 +155,7 @@ def _level(node: dict[str, Any]) -> int:
 
 
 def test_paper_is_white_and_without_controls(browser: Browser, small: str) -> None:
-    browser.open(small, dark=True)
+    opened(browser, small, dark=True)
     browser.send("Emulation.setEmulatedMedia", media="print")
     assert browser.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert browser.evaluate("Array.from(document.querySelectorAll('button')).every((b) => !b.offsetParent)")
@@ -160,7 +172,19 @@ def test_without_the_script_nothing_is_missing(browser: Browser, small: str) -> 
 
 def test_fifty_cells_stay_light(browser: Browser, large: Path) -> None:
     assert large.stat().st_size < 1_000_000
-    browser.open(large.as_uri())
+    opened(browser, large.as_uri())
     quiet(browser, large.as_uri())
     assert browser.evaluate("document.querySelectorAll('article').length") == 50
     assert browser.evaluate("document.querySelectorAll('*').length") < 40_000
+
+
+def test_cells_are_laid_out_after_the_page_has_opened(browser: Browser, large: Path) -> None:
+    opened(browser, large.as_uri())
+    hidden = "Array.from(document.querySelectorAll('article')).filter((a) => getComputedStyle(a).contentVisibility %s)"
+    assert browser.evaluate(hidden % "!== 'visible'") == []
+    browser.open("about:blank")
+    opened(browser, large.as_uri() + "#cell-50")
+    top = "document.getElementById('cell-50').getBoundingClientRect().top"
+    look = f"const look = () => Math.abs({top}) < 900 ? done(1) : setTimeout(look, 20); look();"
+    arrived = f"new Promise((done) => {{ {look} }})"
+    assert browser.evaluate(arrived) == 1

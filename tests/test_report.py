@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from edgekit import html, report
+from edgekit import figures, html, report
 from edgekit.core import Measurement, Report
 from edgekit.errors import BadInput
 
@@ -189,7 +189,7 @@ def test_a_damaged_report_is_read_or_refused_but_never_crashes(tmp_path: Path, d
     ],
 )
 def test_figures_have_a_unit_that_suits_them(value: float | None, unit: str, expected: str) -> None:
-    assert report.figure(value, unit) == expected
+    assert figures.figure(value, unit) == expected
 
 
 def test_the_table_puts_warnings_first_and_says_what_is_missing() -> None:

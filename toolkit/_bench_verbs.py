@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit._terminal import console, say, show_json, working
-from edgekit.errors import BadInput, Regression
+from edgekit.errors import BadInput, Regression, boundary
 
 if TYPE_CHECKING:
     from edgekit.benchmarking import Limits
@@ -19,16 +20,31 @@ if TYPE_CHECKING:
 
 
 def bench_(arguments: argparse.Namespace) -> int:
+    for name in (arguments.out, arguments.markdown, arguments.junit, arguments.pytest_benchmark):
+        _check_writable(name)
     if arguments.models or arguments.targets:
         return _bench_matrix(arguments)
     if not arguments.bundle:
         raise BadInput("there is nothing to measure.", hint="Give a BUNDLE, or --models A,B --targets X,Y")
-    for name in ("precisions", "calibration", "weights", "workers"):
+    for name in ("precisions", "calibration", "data", "weights", "workers"):
         if getattr(arguments, name):
             raise BadInput(f"--{name} is for a matrix.", hint="Give --models and --targets in place of a BUNDLE.")
     if len(arguments.threads) > 1:
         raise BadInput("several --threads are for a matrix.", hint="Give --models and --targets, or one number.")
     return _bench_in_turns(arguments) if arguments.vs else _bench_one(arguments)
+
+
+def _check_writable(name: str | None) -> None:
+    """Raise BadInput before anything is measured, not after: what was measured for an hour must find its place."""
+    if not name:
+        return
+    place = Path(name).absolute()
+    if place.is_dir():
+        raise BadInput(f"{name} is a folder.", hint="Name a file for what was measured.")
+    with boundary():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place.parent):
+            pass
 
 
 def _bench_one(arguments: argparse.Namespace) -> int:
@@ -46,6 +62,8 @@ def _bench_one(arguments: argparse.Namespace) -> int:
             device=arguments.device,
             processes=arguments.processes or 5,
             **_limits(arguments)._asdict(),
+            synthetic=arguments.synthetic,
+            contexts=arguments.contexts,
             progress=progress,
         )
     if arguments.out:
@@ -78,6 +96,7 @@ def _bench_in_turns(arguments: argparse.Namespace) -> int:
             threads=next(iter(arguments.threads), None),
             processes=arguments.processes or 10,
             limits=_limits(arguments),
+            synthetic=arguments.synthetic,
             progress=progress,
         )
     if arguments.out:
@@ -104,7 +123,10 @@ def _bench_matrix(arguments: argparse.Namespace) -> int:
         precisions=tuple(arguments.precisions),
         threads=tuple(arguments.threads),
         inputs=tuple(_inputs(arguments)),
+        synthetic=arguments.synthetic,
+        contexts=tuple(arguments.contexts or ()),
         calibration=_per_model(arguments.calibration),
+        data=_per_model(arguments.data),
         weights=_per_model(arguments.weights),
         processes=arguments.processes or 5,
         limits=_limits(arguments),
@@ -118,7 +140,9 @@ def _bench_matrix(arguments: argparse.Namespace) -> int:
         show_json(msgspec.to_builtins(found))
     else:
         console().print(cells.table(found))
-    return 0 if all(cell.outcome in ("measured", "refused") for cell in found.cells) else 8
+    # Weights that nobody can reach are an answer, too, where all models were asked for; a pool without a device is not.
+    answers = ("measured", "refused", *(("not measured",) if not arguments.workers else ()))
+    return 0 if all(cell.outcome in answers for cell in found.cells) else 8
 
 
 def _inputs(arguments: argparse.Namespace) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgekit._html_page import text
-from edgekit.report import figure
+from edgekit.figures import figure
 
 #: Width of every figure, in the units of its box. A figure is about as wide on a phone, and a little wider elsewhere.
 WIDTH = 360.0

@@ -9,7 +9,8 @@ from edgekit._html_axis import LINE, WIDTH, Axis, across, breadth, cut, fitted
 from edgekit._html_entries import Entry, labels, with_interval
 from edgekit._html_page import Page, short, text
 from edgekit.bench import stats
-from edgekit.report import NOT_MEASURED, figure, layer_rows
+from edgekit.figures import NOT_MEASURED, figure
+from edgekit.report import layer_rows
 
 _ROW, _LABEL, _BAR = 30.0, 11.0, 10.0
 _LEFT, _RIGHT = 12.0, WIDTH - 84.0
@@ -81,43 +82,45 @@ def memory(page: Page, entries: Sequence[Entry]) -> str:
     )
 
 
-def sizes(page: Page, entry: Entry) -> str:
-    """All other sizes that were counted (flash, RAM, stack of firmware), a bar each."""
+def sizes(page: Page, entry: Entry, most: int = _ROWS) -> str:
+    """All other sizes that were counted (flash, RAM, stack of firmware), a bar each; the `most` largest."""
     found = [item for item in entry.report.measurements if item.unit == "B" and item.name not in _MEMORY]
     if not found:
         return ""
     values = [entry.summary(item).median for item in found]
     axis = fitted(values, _LEFT, _RIGHT, zero=True)
     rows = [_Row(item.name, _bar(axis, value), figure(value, "B")) for item, value in zip(found, values, strict=True)]
-    drawn, height = _rows(rows, axis, "B")
+    shown = _largest(rows, values, most)
+    drawn, height = _rows(shown, axis, "B")
     return page.figure(
         "Memory by kind",
         drawn,
         height,
         width=WIDTH,
-        told=_listed(rows),
-        note="bytes, medians" + _left_out(rows),
+        told=_listed(shown),
+        note="bytes, medians" + _unshown(rows, shown),
         header=("kind", "bytes"),
         rows=[(row.name, row.value) for row in rows],
     )
 
 
-def layers(page: Page, entry: Entry) -> str:
-    """What each layer took, in the order in which they run."""
+def layers(page: Page, entry: Entry, most: int = _ROWS) -> str:
+    """What each layer took, in the order in which they run; of more than `most` those that took most."""
     table = layer_rows(entry.report)
     if not table:
         return ""
     counts = [stats.median([float(value) for value in layer["instructions"]] or [0.0]) for layer in entry.report.layers]
     axis = fitted(counts, _LEFT, _RIGHT, zero=True)
     rows = [_Row(name, _bar(axis, value), share) for (name, _, share), value in zip(table, counts, strict=True)]
-    drawn, height = _rows(rows, axis, "instructions")
+    shown = _largest(rows, counts, most)
+    drawn, height = _rows(shown, axis, "instructions")
     return page.figure(
         "Layers",
         drawn,
         height,
         width=WIDTH,
-        told=_listed(rows),
-        note="instructions of each, in the order in which they run, and the share of all" + _left_out(rows),
+        told=_listed(shown),
+        note="instructions of each, in the order in which they run, and the share of all" + _unshown(rows, shown),
         header=("layer", "instructions", "share"),
         rows=table,
     )
@@ -178,3 +181,14 @@ def _listed(rows: Sequence[_Row]) -> str:
 
 def _left_out(rows: Sequence[_Row]) -> str:
     return f"; {len(rows) - _ROWS} more are in the table" if len(rows) > _ROWS else ""
+
+
+def _largest(rows: Sequence[_Row], values: Sequence[float], most: int) -> list[_Row]:
+    """The rows of the largest values, in the order in which they came."""
+    chosen = sorted(range(len(rows)), key=lambda at: values[at], reverse=True)[:most]
+    return [rows[at] for at in sorted(chosen)]
+
+
+def _unshown(rows: Sequence[_Row], shown: Sequence[_Row]) -> str:
+    left = len(rows) - len(shown)
+    return f"; the largest {len(shown)}, {left} more are in the table" if left else ""

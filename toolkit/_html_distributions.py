@@ -1,27 +1,29 @@
 """Distributions of times: every value of every process, warm-ups apart.
 
 One lane per process. In it a dot is a value: its place across is the time, its place down is its turn, so a drift leans
-and a burst of noise is a stripe. Behind the dots lie the middle half as a box and the median as a line; warm-ups are
-hollow and have a lane of their own.
+and a burst of noise is a stripe. Behind the dots lie the middle half as a box and the median as a line; warm-ups
+are strokes in a lane of their own. Marks of one kind are one element, whatever the number of lanes: a page has many.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from edgekit._html_axis import LINE, WIDTH, Axis, across, fitted
 from edgekit._html_entries import Entry
 from edgekit._html_page import Page, short, text
 from edgekit.bench import stats
 from edgekit.core import Measurement
-from edgekit.report import figure
+from edgekit.figures import figure
 
-#: The most values that one page draws, so that a page of many cells stays light, and the bounds for one figure.
-_POINTS, _LEAST, _MOST = 10_000, 50, 400
+#: What one page draws of everything, so that a page of many cells stays light; what each part of it draws at least and
+#: at most: figures of a cell, lanes of a figure, values of a figure.
+_FIGURES, _LANES, _VALUES = (150, 1, 12), (450, 3, 12), (5_000, 30, 400)
 
-#: Lanes that one figure draws.
-_LANES = 12
+#: Bars of layers or sizes, likewise. Of more cells than `_CELLS` each gets so much less of everything.
+_BARS, _CELLS = (600, 8, 30), 50
 
 _LEFT, _RIGHT, _TOP = 62.0, WIDTH - 18.0, LINE + 6.0
 _LANE, _WARM, _GAP = 26.0, 13.0, 6.0
@@ -30,7 +32,8 @@ _HEADER = ("process", "n", "least", "p25", "median", "p75", "largest", "warm-ups
 
 READING = (
     "In a distribution each dot is one value: across is the time, down is its turn, one lane per process. "
-    "The box is the middle half, the line the median of the process, the long line that of all. Hollow: warm-ups."
+    "The box is the middle half, the line the median of the process, the long line that of all. "
+    "Warm-ups are strokes in a lane of their own."
 )
 
 
@@ -41,37 +44,71 @@ def timed(entry: Entry) -> list[Measurement]:
     ]
 
 
-def density(entries: Sequence[Entry]) -> int:
-    """How many values each figure of this page may draw."""
-    count = sum(len(timed(entry)) for entry in entries) or 1
-    return max(_LEAST, min(_MOST, _POINTS // count))
+class Density(NamedTuple):
+    """How many distributions a cell has at most; how many lanes and values, about, one of them; how many bars a figure
+    of layers or sizes."""
+
+    figures: int
+    lanes: int
+    values: int
+    bars: int
 
 
-def distribution(page: Page, entry: Entry, item: Measurement, most: int) -> str:
-    """One measurement as a figure. `most`: about so many values are drawn."""
+def density(entries: Sequence[Entry]) -> Density:
+    """The densest that keeps a page of these cells light."""
+    wanted = [len(timed(entry)) for entry in entries]
+    crowd = max(1.0, len(entries) / _CELLS)
+    figures = _share(_FIGURES, len(entries), crowd)
+    count = sum(min(figures, number) for number in wanted)
+    barred = sum(bool(entry.report.layers) for entry in entries)
+    return Density(figures, _share(_LANES, count, crowd), _share(_VALUES, count, crowd), _share(_BARS, barred, crowd))
+
+
+def _share(bounds: tuple[int, int, int], count: int, crowd: float) -> int:
+    total, least, most = bounds
+    return max(least, min(most, int(total / crowd) // max(1, count)))
+
+
+def distributions(page: Page, entry: Entry, most: Density) -> list[str]:
+    """A figure for each measurement that has a distribution, the cell's cost first. Those for which a page of many
+    cells has no room are named."""
+    found = sorted(timed(entry), key=lambda item: item is not entry.cost)
+    drawn = [_distribution(page, entry, item, most) for item in found[: most.figures]]
+    left = ", ".join(item.name for item in found[most.figures :])
+    return [*drawn, f'<p class="dim">Not drawn on a page of so many cells: {text(left)}.</p>'] if left else drawn
+
+
+def _distribution(page: Page, entry: Entry, item: Measurement, most: Density) -> str:
+    """What the figure does not draw, its table does not list either; the statistics are of all values."""
     values = stats.pool(item.values)
-    lanes = _lanes(item, 1 + (len(values) - 1) // most)
-    shown = lanes[:_LANES]
+    every = _lanes(item)
+    shown = every[: most.lanes]
+    step = 1 + (sum(len(lane.values) for lane in shown) - 1) // most.values
+    shown = [replace(lane, step=step) for lane in shown]
     axis = _axis(values, shown)
     middle = entry.summary(item).median
-    drawn, bottom = [], _TOP
+    tops, bottom = [], _TOP
     for lane in shown:
-        drawn.append(_lane(lane, axis, bottom, item.unit))
+        tops.append(bottom)
         bottom += _LANE + (_WARM if lane.warmups else 0.0) + _GAP
     x = axis.at(middle)
-    drawn.append(f'<path class="k" d="M{x:.1f} {_TOP - 4:g}V{bottom:g}"/>')
     anchor = "m" if _LEFT + 40 < x < _RIGHT - 40 else "e" if x > WIDTH / 2 else ""
     middle_name = text(f"median {figure(middle, item.unit)}")
-    drawn.append(f'<text class="b {anchor}" x="{x:.1f}" y="{LINE - 2:g}">{middle_name}</text>')
+    drawn = (
+        across(axis, item.unit, _TOP, bottom),
+        _marks(shown, tops, axis, f"M{x:.1f} {_TOP - 4:g}V{bottom:g}"),
+        *(_names(lane, axis, top, item.unit) for lane, top in zip(shown, tops, strict=True)),
+        f'<text class="b {anchor}" x="{x:.1f}" y="{LINE - 2:g}">{middle_name}</text>',
+    )
     return page.figure(
         short(item.name),
-        across(axis, item.unit, _TOP, bottom) + "".join(drawn),
+        "".join(drawn),
         bottom + LINE + 3,
         width=WIDTH,
-        told=_told(item, values, middle, len(lanes)),
-        note=_note(len(values), lanes, axis),
+        told=_told(item, values, middle, len(every)),
+        note=_note(len(values), len(every), shown, axis),
         header=_HEADER,
-        rows=(_row(lane, item.unit) for lane in lanes),
+        rows=(_row(lane, item.unit) for lane in shown),
         words=(8,),
     )
 
@@ -82,8 +119,8 @@ class _Lane:
 
     number: int
     values: Sequence[float]
-    step: int
     warmups: Sequence[float]
+    step: int = 1
 
     @property
     def drawn(self) -> list[tuple[int, float]]:
@@ -96,10 +133,10 @@ class _Lane:
         return self.warmups[:: 1 + (len(self.warmups) - 1) // 40] if self.warmups else ()
 
 
-def _lanes(item: Measurement, step: int) -> list[_Lane]:
+def _lanes(item: Measurement) -> list[_Lane]:
     warm = [*item.warmups, *([()] * len(item.values))]
     found = enumerate(zip(item.values, warm, strict=False), 1)
-    return [_Lane(number, values, step, early) for number, (values, early) in found if values]
+    return [_Lane(number, values, early) for number, (values, early) in found if values]
 
 
 def _axis(values: Sequence[float], lanes: Sequence[_Lane]) -> Axis:
@@ -109,41 +146,40 @@ def _axis(values: Sequence[float], lanes: Sequence[_Lane]) -> Axis:
     return fitted([*values, *near], _LEFT, _RIGHT)
 
 
-def _lane(lane: _Lane, axis: Axis, top: float, unit: str) -> str:
-    low, middle, high = (axis.at(stats.percentile(lane.values, q)) for q in (25.0, 50.0, 75.0))
-    turns = max(1, len(lane.values) - 1)
-    dots = "".join(f"M{axis.at(value):.1f} {top + 3 + at / turns * (_LANE - 6):.0f}h0" for at, value in lane.drawn)
-    parts = [
-        f'<text class="q" x="0" y="{top + _LANE / 2 + 4:g}">process {lane.number}</text>',
-        f'<rect class="x" x="{low:.1f}" y="{top:g}" width="{max(0.5, high - low):.1f}" height="{_LANE:g}"/>',
-        f'<path class="d" d="{dots}"/>',
-        f'<path class="k" d="M{middle:.1f} {top:g}v{_LANE:g}"/>',
-    ]
+def _marks(lanes: Sequence[_Lane], tops: Sequence[float], axis: Axis, overall: str) -> str:
+    """Boxes, dots, medians and warm-ups of all lanes, an element for each kind. `overall`: the long line's path."""
+    boxes, dots, medians, early = [], [], [overall], []
+    for lane, top in zip(lanes, tops, strict=True):
+        low, middle, high = (axis.at(stats.percentile(lane.values, q)) for q in (25.0, 50.0, 75.0))
+        wide, turns = max(0.5, high - low), max(1, len(lane.values) - 1)
+        boxes.append(f"M{low:.1f} {top:g}h{wide:.1f}v{_LANE:g}h-{wide:.1f}z")
+        dots += [f"M{axis.at(value):.0f} {top + 3 + at / turns * (_LANE - 6):.0f}h0" for at, value in lane.drawn]
+        medians.append(f"M{middle:.1f} {top:g}v{_LANE:g}")
+        near = [value for value in lane.early if axis.low <= value <= axis.high]
+        early += [f"M{axis.at(value):.1f} {top + _LANE + 4:g}v{_WARM - 6:g}" for value in near]
+    kinds = (("x", boxes), ("d", dots), ("k", medians), ("w", early))
+    return "".join(f'<path class="{kind}" d="{"".join(paths)}"/>' for kind, paths in kinds if paths)
+
+
+def _names(lane: _Lane, axis: Axis, top: float, unit: str) -> str:
+    """The words of a lane; of the warm-ups beyond the axis, how many and how far."""
+    words = [f'<text class="q" x="0" y="{top + _LANE / 2 + 4:g}">process {lane.number}</text>']
     if lane.warmups:
-        parts.append(_early(lane, axis, top + _LANE, unit))
-    return "".join(parts)
+        y = top + _LANE + _WARM / 2 + 5
+        words.append(f'<text class="q" x="0" y="{y:g}">warm-ups</text>')
+        if beyond := [value for value in lane.warmups if value > axis.high]:
+            far = text(f"{len(beyond)} up to {figure(max(beyond), unit)} →")
+            words.append(f'<text class="q e" x="{_RIGHT:g}" y="{y:g}">{far}</text>')
+    return "".join(words)
 
 
-def _early(lane: _Lane, axis: Axis, top: float, unit: str) -> str:
-    """The warm-ups; of those beyond the axis, how many and how far."""
-    y = top + _WARM / 2 + 1
-    inside = [value for value in lane.early if axis.low <= value <= axis.high]
-    parts = [f'<text class="q" x="0" y="{y + 4:g}">warm-ups</text>']
-    parts += [f'<circle class="w" cx="{axis.at(value):.1f}" cy="{y:g}" r="2.8"/>' for value in inside]
-    beyond = [value for value in lane.warmups if value > axis.high]
-    if beyond:
-        words = f"{len(beyond)} up to {figure(max(beyond), unit)} →"
-        parts.append(f'<text class="q e" x="{_RIGHT:g}" y="{y + 4:g}">{text(words)}</text>')
-    return "".join(parts)
-
-
-def _note(count: int, lanes: Sequence[_Lane], axis: Axis) -> str:
-    words = [f"{count} values in {_processes(len(lanes))}"]
-    step = lanes[0].step
+def _note(count: int, processes: int, shown: Sequence[_Lane], axis: Axis) -> str:
+    words = [f"{count} values in {_processes(processes)}"]
+    step = shown[0].step
     if step > 1:
         words.append(f"one of every {step} values and the largest are drawn")
-    if len(lanes) > _LANES:
-        words.append(f"the first {_LANES} processes are drawn")
+    if processes > len(shown):
+        words.append(f"the first {len(shown)} processes are drawn")
     if axis.log:
         words.append("logarithmic")
     return ", ".join(words)
@@ -160,6 +196,16 @@ def _processes(count: int) -> str:
 
 def _row(lane: _Lane, unit: str) -> list[str]:
     ends = [figure(stats.percentile(lane.values, q), unit) for q in (0.0, 25.0, 50.0, 75.0, 100.0)]
-    early = ", ".join(figure(value, unit) for value in lane.early) or "-"
-    values = ", ".join(figure(value, unit) for _, value in lane.drawn)
-    return [str(lane.number), str(len(lane.values)), *ends, early, values]
+    drawn = [value for _, value in lane.drawn]
+    return [str(lane.number), str(len(lane.values)), *ends, _listed(lane.early, unit), _listed(drawn, unit)]
+
+
+def _listed(values: Sequence[float], unit: str) -> str:
+    """Values with their unit, which is said once while it stays the same: "9.8, 10.1, 10.2 ms"."""
+    words: list[str] = []
+    for word in (figure(value, unit) for value in values):
+        digits, _, name = word.rpartition(" ")
+        if words and words[-1].endswith(f" {name}"):
+            words[-1] = words[-1].removesuffix(f" {name}")
+        words.append(f"{digits} {name}")
+    return ", ".join(words) or "-"

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from edgekit._html_page import number, text
+from edgekit._html_page import badge, number, text
 from edgekit.bench import host, metrics
 from edgekit.core import Measurement, Report
-from edgekit.report import NOT_MEASURED, Summary, figure, printable, strata, summary, title
+from edgekit.figures import NOT_MEASURED, figure, printable
+from edgekit.report import Summary, strata, summary, title
+from edgekit.synthetic import is_synthetic
 
 #: What stands for a cell's cost in figures that show one, in this order of preference.
-_COSTS = ("end_to_end.latency", "network.instructions")
+_COSTS = ("end_to_end.latency", "network.instructions", "tg128")
 
 #: Parts of a cell's name, in the order in which they are said.
 _NAMES = ("model", "target", "exporter", "precision")
@@ -44,13 +46,23 @@ class Entry:
         threads = self.report.threads
         return " ".join([*words, f"{threads} thread{'s' if threads > 1 else ''}"])
 
+    @cached_property
+    def synthetic(self) -> bool:
+        return is_synthetic(self.report.inputs)
+
+    @property
+    def badge(self) -> str:
+        """Its fidelity and its kind of inputs as labels, as HTML."""
+        return badge(self.report.fidelity, self.synthetic)
+
     @property
     def name(self) -> str:
         return f"{self.model} {self.recipe}"
 
     @cached_property
     def cost(self) -> Measurement | None:
-        """The measurement that stands for its speed: the latency of the whole, or what else was counted or timed."""
+        """The measurement that stands for its speed: the latency of the whole, instructions, tokens per second, or
+        what else was counted or timed."""
         for name in _COSTS:
             if name in self.measured:
                 return self.measured[name]
@@ -83,8 +95,9 @@ class Entry:
 
     @cached_property
     def machine(self) -> tuple[str, ...]:
-        """What must be equal for figures to stand in one column: the fidelity, and the machine."""
-        return (self.report.fidelity, *(printable(self.report.host.get(key)) for key in host.IDENTITY))
+        """What must be equal for figures to stand in one column: the fidelity, the kind of inputs, the machine."""
+        inputs = "synthetic" if self.synthetic else "real"
+        return (self.report.fidelity, inputs, *(printable(self.report.host.get(key)) for key in host.IDENTITY))
 
     def summary(self, item: Measurement) -> Summary:
         """Statistics of one of its measurements; they take a bootstrap, so each is computed once."""

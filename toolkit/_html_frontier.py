@@ -14,9 +14,9 @@ from typing import Any
 from edgekit._html_axis import LINE, WIDTH, Axis, across, cut, fitted
 from edgekit._html_entries import Entry, grouped, labels, machine_name, metric_text
 from edgekit._html_labels import Box, Label, placed
-from edgekit._html_page import Page, badge, text
+from edgekit._html_page import Page, text
 from edgekit.bench import metrics
-from edgekit.report import NOT_MEASURED, figure, printable
+from edgekit.figures import NOT_MEASURED, figure, printable
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, WIDTH - 16.0, 12.0, 212.0
 
@@ -78,7 +78,7 @@ def _group(page: Page, group: Sequence[Entry]) -> str:
     first = group[0]
     cost = first.cost
     assert cost is not None, "frontiers() leaves out cells that cost nothing"
-    speed, size = _Quantity(cost.name, cost.unit), _Quantity("size of the bundle", "B")
+    speed, size = _Quantity(cost.name, cost.unit, cost.better == "higher"), _Quantity("size of the bundle", "B")
     judge = next((entry for entry in group if entry.accuracy is not None), None)
     rows = [
         _Cells(entry, name, entry.median(cost.name), entry.size, entry.accuracy)
@@ -93,7 +93,7 @@ def _group(page: Page, group: Sequence[Entry]) -> str:
     title = f"{', '.join(dict.fromkeys(entry.model for entry in group))}"
     basis = _judged(judge) if judge is not None else f"accuracy: {NOT_MEASURED}"
     return (
-        f"<h3>{text(title)} {badge(first.report.fidelity)}</h3>"
+        f"<h3>{text(title)} {first.badge}</h3>"
         f'<p class="dim">{text(basis)}; on {text(machine_name(first))}.</p><div class="plots">{"".join(plots)}</div>'
     )
 
@@ -117,7 +117,7 @@ class _Cells:
 def _plot(page: Page, cells: Sequence[_Cells], x: _Quantity, y: _Quantity) -> str:
     """One pair of quantities; a cell without a place across is in the table only."""
     found = [(cell, cell.value(x), cell.value(y)) for cell in cells]
-    points = _leading([_Point(c.name, across, up) for c, across, up in found if across is not None], y.higher)
+    points = _leading([_Point(c.name, across, up) for c, across, up in found if across is not None], x.higher, y.higher)
     known = [point for point in points if point.y is not None]
     if not known:
         return ""
@@ -125,13 +125,14 @@ def _plot(page: Page, cells: Sequence[_Cells], x: _Quantity, y: _Quantity) -> st
     up = fitted([point.y for point in known if point.y is not None], _BOTTOM - 8, _TOP + 6)
     unknown = any(point.y is None for point in points)
     bottom = _BOTTOM + (_BAND if unknown else 0.0)
-    drawing = [across(axis, x.unit, _TOP, bottom), _upwards(up, y), _line(known, axis, up)]
+    drawing = [across(axis, x.unit, _TOP, bottom), _upwards(up, y), _line(known, axis, up, x.higher)]
     if unknown:
         words = f"{y.name}: {NOT_MEASURED}"
         drawing.append(f'<path class="g" d="M{_LEFT:g} {_BOTTOM:g}H{_RIGHT:g}"/>')
         drawing.append(f'<text class="q" x="{_LEFT + 4:g}" y="{_BOTTOM + LINE:g}">{text(cut(words, 200))}</text>')
     names, left_out = _marks(points, axis, up)
-    note = f"{'higher' if y.higher else 'lower'} and further left is better; the line joins the frontier"
+    ways = ("higher" if y.higher else "lower", "right" if x.higher else "left")
+    note = f"{ways[0]} and further {ways[1]} is better; the line joins the frontier"
     logs = [quantity.name for quantity, scale in ((x, axis), (y, up)) if scale.log]
     note += f"; logarithmic: {', '.join(logs)}" if logs else ""
     note += f"; {left_out} points have no label, the table names them" if left_out else ""
@@ -147,10 +148,10 @@ def _plot(page: Page, cells: Sequence[_Cells], x: _Quantity, y: _Quantity) -> st
     )
 
 
-def _leading(points: Sequence[_Point], higher: bool) -> list[_Point]:
+def _leading(points: Sequence[_Point], right: bool, higher: bool) -> list[_Point]:
     """The points with `leads` set where no other is at least as good in both quantities and better in one."""
-    sign = -1.0 if higher else 1.0
-    places = {point: (point.x, sign * point.y) for point in points if point.y is not None}
+    across, up = (-1.0 if more else 1.0 for more in (right, higher))
+    places = {point: (across * point.x, up * point.y) for point in points if point.y is not None}
 
     def beaten(x: float, y: float) -> bool:
         return any(a <= x and b <= y and (a, b) != (x, y) for a, b in places.values())
@@ -158,9 +159,10 @@ def _leading(points: Sequence[_Point], higher: bool) -> list[_Point]:
     return [replace(point, leads=point in places and not beaten(*places[point])) for point in points]
 
 
-def _line(points: Sequence[_Point], axis: Axis, up: Axis) -> str:
-    """The frontier as steps: between two points nothing better than the left one is known."""
-    front = sorted((axis.at(point.x), up.at(point.y)) for point in points if point.leads and point.y is not None)
+def _line(points: Sequence[_Point], axis: Axis, up: Axis, right: bool) -> str:
+    """The frontier as steps: between two points nothing better than the one that costs less is known."""
+    places = [(axis.at(point.x), up.at(point.y)) for point in points if point.leads and point.y is not None]
+    front = sorted(places, reverse=right)
     if len(front) < 2:
         return ""
     steps = "".join(f"H{x:.1f}V{y:.1f}" for x, y in front[1:])

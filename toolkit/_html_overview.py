@@ -9,21 +9,25 @@ from typing import Any
 from edgekit import _html_bars as bars
 from edgekit._html_entries import Entry, accuracy, grouped, machine_name, verdict, with_interval
 from edgekit._html_page import MEANING, Page, badge, facts, text
+from edgekit.bench.doubts import STEADIER
 from edgekit.cells import Cell
-from edgekit.report import NOT_MEASURED, figure, printable
+from edgekit.figures import NOT_MEASURED, figure, printable
 
-#: Warnings of one cell that are told at the top.
-_WARNINGS = 3
+#: Cells that a warning names before the others are only counted.
+_NAMED = 8
 
 
 def warnings(entries: Sequence[Entry], unmeasured: Sequence[Cell]) -> str:
-    """The warnings of every cell, cells with the same ones together; empty where there are none."""
-    warned = [entry for entry in entries if entry.report.warnings]
-    groups = grouped(warned, lambda entry: tuple(dict.fromkeys(entry.report.warnings)))
-    lines = [
-        f"<li>{', '.join(entry.link() for entry in group)}: <strong>{_first(group[0].report.warnings)}</strong></li>"
-        for group in groups
-    ]
+    """The warnings of every cell, those of one kind together with the first as the example; empty where there are none.
+
+    What would be steadier is no warning: it stands with its cell.
+    """
+    kinds: dict[str, list[tuple[Entry, str]]] = {}
+    for entry in entries:
+        for warning in dict.fromkeys(entry.report.warnings):
+            if not warning.startswith(STEADIER):
+                kinds.setdefault(warning.partition(":")[0], []).append((entry, warning))
+    lines = [_warning(found) for found in kinds.values()]
     if unmeasured:
         one = len(unmeasured) == 1
         words = f"{len(unmeasured)} cell{' was' if one else 's were'} not measured"
@@ -36,10 +40,14 @@ def warnings(entries: Sequence[Entry], unmeasured: Sequence[Cell]) -> str:
     )
 
 
-def _first(warnings: Sequence[str]) -> str:
-    """As many as one reads here; the cell has them all."""
-    words = " ".join(text(warning) for warning in warnings[:_WARNINGS])
-    return f"{words} And {len(warnings) - _WARNINGS} more." if len(warnings) > _WARNINGS else words
+def _warning(found: Sequence[tuple[Entry, str]]) -> str:
+    """One kind of warning and its cells."""
+    cells = list({entry.at: entry for entry, _ in found}.values())
+    names = ", ".join(entry.link() for entry in cells[:_NAMED])
+    names += f" and {len(cells) - _NAMED} more" if len(cells) > _NAMED else ""
+    told = f"{len(cells)} cells" + ("" if len({warning for _, warning in found}) == 1 else ", the first of them")
+    count = f' <span class="dim">({told})</span>' if len(cells) > 1 else ""
+    return f"<li><strong>{text(found[0][1])}</strong>{count}<br>{names}</li>"
 
 
 def overview(page: Page, entries: Sequence[Entry]) -> str:
@@ -54,7 +62,7 @@ def _machine(page: Page, group: Sequence[Entry]) -> str:
     plots = [bars.medians(page, group, name) for name in costs] + [bars.memory(page, group) if len(group) > 1 else ""]
     drawn = f'<div class="plots">{"".join(plots)}</div>' if any(plots) else ""
     return (
-        f"<h3>{text(machine_name(first))} {badge(first.report.fidelity)}</h3>"
+        f"<h3>{text(machine_name(first))} {first.badge}</h3>"
         f'<p class="dim">{text(MEANING[first.report.fidelity])}</p>{"".join(tables)}{drawn}'
     )
 
@@ -101,10 +109,6 @@ def not_measured(page: Page, cells: Sequence[Cell]) -> str:
     )
     table = page.table("Cells that were not measured", header, rows, words=(7, 8))
     return f'<section aria-labelledby="not-measured"><h2 id="not-measured">Not measured</h2>{table}</section>'
-
-
-def _what(cell: Cell) -> Sequence[str]:
-    return (cell.model, cell.target, cell.exporter, cell.precision, str(cell.threads), cell.device)
 
 
 def machines(entries: Sequence[Entry]) -> str:

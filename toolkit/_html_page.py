@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any
 
 from edgekit.core import Fidelity
-from edgekit.report import NOT_MEASURED, figure, printable
+from edgekit.figures import NOT_MEASURED, figure, printable
 
 #: What each fidelity means, for people.
 MEANING: Mapping[Fidelity, str] = {
@@ -62,9 +62,14 @@ def shown(value: Any, depth: int = 0) -> str:
     return printable(value)
 
 
-def badge(fidelity: Fidelity) -> str:
-    """A fidelity as a label; its border says it too, for eyes that do not see colours."""
-    return f'<span class="badge {fidelity}" title="{text(MEANING[fidelity])}">{fidelity}</span>'
+#: What synthetic inputs mean, for people.
+NOISE = "measured on noise in the form of a real input; on real inputs times may differ"
+
+
+def badge(fidelity: Fidelity, synthetic: bool = False) -> str:
+    """A fidelity as a label, and whether inputs were noise; borders say it too, for eyes that do not see colours."""
+    noise = f' <span class="badge synthetic" title="{NOISE}">synthetic inputs</span>' if synthetic else ""
+    return f'<span class="badge {fidelity}" title="{text(MEANING[fidelity])}">{fidelity}</span>{noise}'
 
 
 def facts(items: Mapping[str, Any]) -> str:

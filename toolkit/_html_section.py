@@ -2,41 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from edgekit import _html_bars as bars
-from edgekit._html_distributions import distribution, timed
+from edgekit._html_distributions import Density, distributions
 from edgekit._html_entries import Entry, gate_rows, machine_name, verdict
-from edgekit._html_page import MEANING, Page, badge, facts, text
-from edgekit.compare import Row, compare, incomparable, ratio_cells
+from edgekit._html_page import MEANING, Page, text
+from edgekit._html_run import details
+from edgekit.compare import Row, apart, compare, incomparable, ratio_cells
 from edgekit.errors import BadInput
-from edgekit.report import ESTIMATED, estimate_rows, figure, printable, rows, title
+from edgekit.figures import figure
+from edgekit.report import ESTIMATED, estimate_rows, rows, title
 
 _FIGURES = ("measurement", "n", "median", "95 % interval", "p90", "p99")
 
 
-def section(page: Page, entry: Entry, base: Entry | None, most: int) -> str:
+def section(page: Page, entry: Entry, base: Entry | None, most: Density) -> str:
     """One cell as an article with a heading of level 3.
 
     Args:
-        base: the cell that this one is compared with, None where there is none. most: values that a distribution draws.
+        base: the cell that this one is compared with, None where there is none. most: what a distribution draws.
     """
     report = entry.report
     how = f"{title(report)} on {machine_name(entry)}: {MEANING[report.fidelity]}."
+    measured = ((name, *cells) for name, cells in rows(report, entry.summary))
     plots = [
-        *(distribution(page, entry, item, most) for item in timed(entry)),
+        *distributions(page, entry, most),
         bars.memory(page, [entry]),
-        bars.sizes(page, entry),
-        bars.layers(page, entry),
+        bars.sizes(page, entry, most.bars),
+        bars.layers(page, entry, most.bars),
     ]
     return "\n".join(
         (
             f'<article id="cell-{entry.at}" aria-labelledby="name-{entry.at}">',
-            f'<h3 id="name-{entry.at}">{text(entry.recipe)} {badge(report.fidelity)}</h3>',
+            f'<h3 id="name-{entry.at}">{text(entry.recipe)} {entry.badge}</h3>',
             f'<p class="dim">{text(how)}</p>',
             _warnings(report.warnings),
             _verdict(page, entry),
-            page.table(f"Measured: {entry.name}", _FIGURES, ((name, *cells) for name, cells in rows(report))),
+            page.table(f"Measured: {entry.name}", _FIGURES, measured),
             f'<div class="plots">{"".join(plots)}</div>' if any(plots) else "",
             page.table(
                 "Estimated, not measured",
@@ -46,7 +49,7 @@ def section(page: Page, entry: Entry, base: Entry | None, most: int) -> str:
                 note="ranges that were computed from what was counted",
             ),
             _comparison(page, entry, base) if base else "",
-            _details(entry),
+            details(page, entry, most.lanes),
             "</article>",
         )
     )
@@ -75,7 +78,9 @@ def _comparison(page: Page, entry: Entry, base: Entry) -> str:
         return f'<p class="dim">{against}: not comparable: {text("; ".join(reasons))}.</p>'
     header = ("measurement", "base", "new", "ratio", "95 % interval", "verdict")
     table = page.table(f"Against {base.name}", header, (_compared(row) for row in found), raw=(5,))
-    return f"<p>{against}:</p>{table}"
+    note = apart(base.report, entry.report)
+    told = f'<p class="dim">Note: {text(note)}.</p>' if note else ""
+    return f"<p>{against}:</p>{told}{table}"
 
 
 def _compared(row: Row) -> Sequence[str]:
@@ -83,19 +88,3 @@ def _compared(row: Row) -> Sequence[str]:
     words = f"{row.verdict} (regression)" if row.regressed else row.verdict
     cells = (row.name, figure(row.base, row.unit), figure(row.new, row.unit), *ratio_cells(row))
     return (*cells, f'<span class="{kind}">{words}</span>')
-
-
-def _details(entry: Entry) -> str:
-    """How it was measured, for those who ask."""
-    report = entry.report
-    run = report.host.get("run")
-    known: Mapping[str, object] = {key: item for key, item in report.bundle.items() if key != "gate"}
-    blocks = [("Bundle", facts(known)), *((f"Input {at}", facts(item)) for at, item in enumerate(report.inputs, 1))]
-    if isinstance(run, Mapping):
-        blocks.append(("Run", facts(run)))
-    blocks += [(f"Output {at}", f"<p>{text(output)}</p>") for at, output in enumerate(report.outputs, 1)]
-    inner = "".join(f"<p><strong>{name}</strong></p>{block}" for name, block in blocks)
-    name = printable(entry.name)
-    return (
-        f'<details><summary>Bundle, inputs and run<span class="hush">: {text(name)}</span></summary>{inner}</details>'
-    )

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from edgekit.compare import Row, ratio_cells
 from edgekit.comparing import Comparison
-from edgekit.report import figure, printable
+from edgekit.figures import figure, printable
 
 __all__ = ["junit"]
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 
 from edgekit.bench.doubts import STEADIER
-from edgekit.compare import Row, ratio_cells
+from edgekit.compare import Row, apart, ratio_cells
 from edgekit.comparing import Comparison, losses
-from edgekit.report import figure, printable
+from edgekit.figures import figure, printable
 
 __all__ = ["markdown"]
 
@@ -26,6 +26,8 @@ def markdown(found: Sequence[Comparison]) -> str:
     for item in found:
         lines += ["", f"#### {_text(item.label)}" + (f" ({_text(item.new.fidelity)})" if item.new else ""), ""]
         lines += _table(item.rows) if item.rows else [_text(item.note)]
+        note = apart(item.base, item.new) if item.base and item.new else ""
+        lines += ["", _text(f"Note: {note}.")] if note else []
         warnings = _warnings(item)
         if warnings:
             lines += ["", "<details><summary>reasons to distrust it</summary>", "", *warnings, "", "</details>"]

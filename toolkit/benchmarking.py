@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from edgekit import synthetic as noise
 from edgekit._files import hash_file
 from edgekit.bench import host, run
 from edgekit.bundle import open_bundle, usable_processors
@@ -54,6 +55,8 @@ def benchmark(
     seconds: float = 3.0,
     limit: float = 600.0,
     memory: int | None = None,
+    synthetic: bool = False,
+    contexts: Sequence[int] | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Measure a bundle with real inputs: cold load, latency of the whole and of every part, rates, memory.
@@ -65,6 +68,9 @@ def benchmark(
         processes: fresh processes, one after another. loops: measured rounds over all inputs in each, at most; None: as
             many as fit into `seconds`, 3 to 500. warmups: rounds before them, at most.
         limit: seconds after which a process counts as hung. memory: bytes that it may hold at most, None: no limit.
+        synthetic: noise in the form of the golden input in its place; the report says so.
+        contexts: a language model's: tokens in its cache before generation is timed; (): not timed (see
+            `edgekit.generating`, which takes `loops` for the values of each test).
 
     Returns:
         The report. Where the bundle is for another target, its first warning says that the numbers are this machine's.
@@ -74,16 +80,20 @@ def benchmark(
         DeviceFailed: a worker hung, crashed or took too much memory.
     """
     bundle = open_bundle(Path(path))
+    inputs = given(bundle, inputs, synthetic)
     target = own_target(bundle)
     if target is not None and target.measure is not None and device in (None, target.device):
         return on_device(bundle, target, inputs, progress)
     if device not in (None, HOST):
         raise Unsupported(f"there is no device {device!r} for this bundle.", hint=f"Measure here with --device {HOST}.")
-    if bundle.manifest.model.task == "text-generation":
-        from edgekit.generating import measured
+    if whole(bundle):
+        from edgekit.generating import CONTEXTS, Plan, measured
 
         quiet: Progress = progress or (lambda what, done, total: None)
-        return measured(bundle, _bundle_facts(bundle), _elsewhere(bundle), threads, processes, quiet)
+        plan = Plan(threads, processes, loops, limit, memory, CONTEXTS if contexts is None else contexts)
+        return measured(bundle, _bundle_facts(bundle), _elsewhere(bundle), inputs, plan, quiet)
+    if contexts:
+        raise BadInput("lengths of context are for language models.", hint="Leave --contexts out.")
     subject = prepare(bundle, inputs, threads, Limits(warmups, loops, seconds, limit, memory))
     run.check(subject.setup, processes)
     load = host.load_average()
@@ -102,16 +112,18 @@ def versus(
     threads: int | None = None,
     processes: int = 10,
     limits: Limits | None = None,
+    synthetic: bool = False,
     progress: Progress | None = None,
 ) -> list[Report]:
     """Measure bundles on this machine in turns (A B, B A, ...), for `edgekit.compare.compare`, which then pairs the
-    processes that ran one after the other. Without `inputs`, every bundle gets the golden input of the first.
+    processes that ran one after the other. Without `inputs`, every bundle gets the golden input of the first, or with
+    `synthetic` noise in its form.
 
     Raises:
         BadInput, DeviceFailed: as `benchmark`.
     """
     bundles = [open_bundle(Path(path)) for path in paths]
-    chosen = inputs or [bundles[0].path / bundles[0].manifest.golden.input]
+    chosen = given(bundles[0], inputs, synthetic) or [_golden(bundles[0])]
     subjects = [prepare(bundle, chosen, threads, limits or Limits()) for bundle in bundles]
     for subject in subjects:
         run.check(subject.setup, processes)
@@ -134,8 +146,7 @@ def prepare(bundle: Bundle, inputs: Sequence[str | Path], threads: int | None, l
     Raises:
         BadInput: there is no such input.
     """
-    golden = bundle.path / bundle.manifest.golden.input
-    chosen = [Path(item).expanduser() for item in inputs] or [golden]
+    chosen = [Path(item).expanduser() for item in inputs] or [_golden(bundle)]
     for item in chosen:
         if not item.is_file():
             raise BadInput(f"there is no input file {str(item)!r}.")
@@ -146,7 +157,22 @@ def prepare(bundle: Bundle, inputs: Sequence[str | Path], threads: int | None, l
         threads or usable_processors(),
         *limits,
     )
-    return Subject(bundle, setup, tuple({"name": item.name, "sha256": hash_file(item)} for item in chosen))
+    return Subject(bundle, setup, tuple(map(noise.described, chosen)))
+
+
+def given(bundle: Bundle, inputs: Sequence[str | Path], synthetic: bool) -> Sequence[str | Path]:
+    """The inputs that were asked for; empty for the golden one.
+
+    Raises:
+        BadInput: noise and files at once. Unsupported: there is no noise in the form of the golden input.
+    """
+    if synthetic and inputs:
+        raise BadInput("inputs are either synthetic or files of yours.", hint="Leave out --synthetic or --input.")
+    return [noise.like(_golden(bundle))] if synthetic else inputs
+
+
+def _golden(bundle: Bundle) -> Path:
+    return bundle.path / str(bundle.manifest.golden.input)
 
 
 def reported(
@@ -179,7 +205,7 @@ def reported(
         inputs=list(subject.inputs),
         threads=subject.setup.threads,
         measurements=result.measurements,
-        warnings=(*_elsewhere(subject.bundle), *result.warnings),
+        warnings=(*noise.warnings(subject.inputs), *_elsewhere(subject.bundle), *result.warnings),
         outputs=result.outputs,
     )
 
@@ -196,7 +222,7 @@ def on_device(bundle: Bundle, target: Target, inputs: Sequence[str | Path], prog
         progress(f"building the firmware and counting in {target.device}", 0, 0)
     with vouched(bundle, target) as folder:
         found = target.measure(folder)
-    golden = bundle.path / bundle.manifest.golden.input
+    golden = _golden(bundle)
     facts = {
         key: value for key, value in found.items() if key not in ("measurements", "layers", "fidelity", "estimates")
     }
@@ -212,6 +238,11 @@ def on_device(bundle: Bundle, target: Target, inputs: Sequence[str | Path], prog
         layers=tuple(found.get("layers", ())),
         estimates=tuple(found.get("estimates", ())),
     )
+
+
+def whole(bundle: Bundle) -> bool:
+    """Whether `benchmark` has a method of its own for it, and its processes take no turns with other bundles'."""
+    return bool(bundle.manifest.model.task == "text-generation")
 
 
 def own_target(bundle: Bundle) -> Target | None:

@@ -18,7 +18,9 @@ from edgekit._files import write_whole
 from edgekit.bench import stats
 from edgekit.core import Report
 from edgekit.errors import BadInput, boundary
-from edgekit.report import NOT_MEASURED, figure, printable, strata
+from edgekit.figures import NOT_MEASURED, figure, printable
+from edgekit.report import strata
+from edgekit.synthetic import is_synthetic
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -156,14 +158,16 @@ def table(matrix: Matrix) -> Group:
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("model", "target", "precision"):
         grid.add_column(column, overflow="fold")
-    for column in ("threads", "size", "latency", "95 % interval", "peak RSS"):
+    for column in ("threads", "size", "speed", "95 % interval", "peak RSS"):
         grid.add_column(column, justify="right")
     grid.add_column("how")
     notes = []
     for cell in matrix.cells:
         shown = (printable(cell.model), printable(cell.target), printable(cell.precision), str(cell.threads))
         doubtful = cell.report is not None and bool(cell.report.warnings)
-        how = cell.outcome if cell.report is None else cell.report.fidelity + (" (!)" if doubtful else "")
+        noise = cell.report is not None and is_synthetic(cell.report.inputs)
+        how = cell.outcome if cell.report is None else cell.report.fidelity + (", synthetic inputs" if noise else "")
+        how += " (!)" if doubtful else ""
         style = "bold red" if cell.report is None else "yellow" if doubtful else ""
         grid.add_row(*(Text(text) for text in (*shown, *_cells(cell.report))), Text(how, style=style))
         if cell.report is None:
@@ -173,12 +177,12 @@ def table(matrix: Matrix) -> Group:
 
 
 def _cells(report: Report | None) -> tuple[str, str, str, str]:
-    """Size, latency, its interval and peak memory as texts."""
+    """Size, what a run takes (a language model: its tokens per second), its interval and peak memory as texts."""
     if report is None:
         return "-", NOT_MEASURED, "-", "-"
     known = {item.name: item for item in report.measurements}
     size = report.bundle.get("size")
-    latency = known.get("end_to_end.latency") or next(
+    latency = next((known[name] for name in ("end_to_end.latency", "tg128") if name in known), None) or next(
         (item for item in report.measurements if item.name.endswith(("instructions", "latency"))), None
     )
     memory = known.get("rss.peak")

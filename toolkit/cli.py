@@ -157,6 +157,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--input", action="append", default=[], metavar="FILE", nargs="+", help="default: the golden input"
     )
+    one.add_argument("--synthetic", action="store_true", help="noise in the golden input's form; reports are labelled")
     one.add_argument("--threads", type=_counts, default=[], metavar="N[,N]", help="default: all usable processors")
     one.add_argument("--device", help="where to measure: host, or the target's own (default)")
     one.add_argument("--processes", type=_count, help="fresh processes, one after another (5; with --vs 10 of each)")
@@ -165,10 +166,15 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--seconds", type=float, default=3.0, help="of measured time in each (3)")
     one.add_argument("--limit", type=float, default=600.0, metavar="SECONDS", help="one process may take (600)")
     one.add_argument("--memory", type=_bytes, metavar="SIZE", help="one process may hold, such as 1500MB")
-    one.add_argument("--models", type=_names, default=[], metavar="A,B", help="a matrix: export and measure these")
-    one.add_argument("--targets", type=_names, default=[], metavar="X,Y", help="... for these targets")
+    one.add_argument(
+        "--contexts", type=_lengths, metavar="N,N", help="a language model's: generate after so many tokens; 0: not"
+    )
+    one.add_argument(
+        "--models", type=_names, default=[], metavar="A,B", help="a matrix: these, exported and measured, or all"
+    )
+    one.add_argument("--targets", type=_names, default=[], metavar="X,Y", help="... for these targets, or all")
     one.add_argument("--precisions", type=_names, default=[], metavar="P,Q", help="... in these, not the default")
-    for name, what in (("calibration", "DIR"), ("weights", "PATH")):
+    for name, what in (("calibration", "DIR"), ("data", "DIR"), ("weights", "PATH")):
         one.add_argument(
             f"--{name}", action="append", default=[], metavar=f"[MODEL=]{what}", help="... as for `edgekit export`"
         )
@@ -205,6 +211,10 @@ def _names(text: str) -> list[str]:
 
 def _counts(text: str) -> list[int]:
     return [_count(name) for name in text.split(",")]
+
+
+def _lengths(text: str) -> list[int]:
+    return [] if text.strip() == "0" else _counts(text)
 
 
 def _count(text: str) -> int:

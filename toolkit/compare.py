@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from edgekit.bench import host, stats
 from edgekit.core import Measurement, Report
 from edgekit.errors import BadInput
-from edgekit.report import figure, printable, strata, title
+from edgekit.figures import figure, printable
+from edgekit.report import strata, title
+from edgekit.synthetic import is_synthetic
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -27,6 +29,7 @@ __all__ = [
     "Row",
     "Verdict",
     "allowed",
+    "apart",
     "compare",
     "incomparable",
     "ratio_cells",
@@ -147,9 +150,27 @@ def incomparable(base: Report, new: Report) -> list[str]:
         reasons.append(f"the machines differ in {key} ({one}; {other})")
     if base.threads != new.threads:
         reasons.append(f"one used {base.threads} threads, the other {new.threads}")
-    if [_identity(item) for item in base.inputs] != [_identity(item) for item in new.inputs]:
+    noise = [is_synthetic(report.inputs) for report in (base, new)]
+    if noise[0] != noise[1]:
+        reasons.append("one was measured on synthetic inputs, the other on real ones")
+    elif [_identity(item) for item in base.inputs] != [_identity(item) for item in new.inputs]:
         reasons.append("their inputs differ")
     return reasons
+
+
+def apart(base: Report, new: Report) -> str:
+    """What to say of times that were not taken in turns; empty where they were, or are no times.
+
+    On a recorded virtual machine, two runs of ten processes of the same bundle came out as different in one case of
+    three, and in turns in one of thirty (docs/bench.md): what changes slowly is in no interval of a single run.
+    """
+    timed = base.fidelity in ("host", "device") and any(item.unit == "s" for item in new.measurements)
+    if not timed or _in_turns(base, new):
+        return ""
+    return (
+        "these were measured one after the other: what changed on the machine between them counts as a difference. "
+        "In turns it does not: edgekit bench NEW --vs BASE"
+    )
 
 
 def regressed(rows: Sequence[Row]) -> list[Row]:
@@ -174,6 +195,8 @@ def table(base: Report, new: Report, rows: Sequence[Row]) -> Group:
         for warning in report.warnings
     ]
     lines += [Text(f"WARNING: compared although {reason}.", style="bold red") for reason in incomparable(base, new)]
+    if note := apart(base, new):
+        lines.append(Text(f"note: {note}", style="yellow"))
     heading = Text(f"{title(base)} -> {title(new)}  [{base.fidelity}]", style="bold")
     grid = Table(box=None, pad_edge=False, header_style="bold")
     grid.add_column("measurement", overflow="fold")

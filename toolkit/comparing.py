@@ -11,7 +11,7 @@ from edgekit.cells import Cell, Matrix
 from edgekit.compare import Row, compare, regressed, rows_json, table
 from edgekit.core import Report
 from edgekit.errors import BadInput
-from edgekit.report import printable
+from edgekit.figures import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from edgekit.core import Fit, Model, Recipe, Target
 from edgekit.errors import BadInput, OverBudget, UnknownName, Unsupported
+from edgekit.figures import figure
 from edgekit.registry import find, names
-from edgekit.report import figure
 
 __all__ = ["budgeted", "check", "check_size", "excess", "fit", "recipe_for", "serving", "target_of_board"]
 

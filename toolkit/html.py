@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgekit._html_distributions import READING, density
+from edgekit._html_distributions import READING, Density, density
 from edgekit._html_entries import Entry, grouped
 from edgekit._html_frontier import frontiers
 from edgekit._html_overview import machines, not_measured, overview, warnings
@@ -54,7 +54,7 @@ def render(reports: Sequence[Report], cells: Sequence[Cell] = ()) -> str:
     return _document(models, len(cells), _contents(models, bool(frontier), bool(cells)), [b for b in blocks if b])
 
 
-def _model(page: Page, at: int, group: Sequence[Entry], most: int) -> str:
+def _model(page: Page, at: int, group: Sequence[Entry], most: Density) -> str:
     parts = [f'<p class="dim">{READING}</p>'] if at == 1 else []
     first: dict[tuple[str, str], Entry] = {}
     for entry in group:
@@ -91,6 +91,7 @@ def _document(models: Sequence[Sequence[Entry]], failed: int, contents: str, blo
 <meta http-equiv="Content-Security-Policy" content="{policy()}">
 <title>edgekit report: {text(", ".join([*names[:_TITLES], *more]) or "nothing measured")}</title>
 <style>{style()}</style>
+<script>{script()}</script>
 </head>
 <body>
 <a class="skip" href="#main">Skip to the report</a>
@@ -104,7 +105,6 @@ def _document(models: Sequence[Sequence[Entry]], failed: int, contents: str, blo
 {lines}
 </main>
 <p id="status" class="hush" role="status"></p>
-<script>{script()}</script>
 </body>
 </html>
 """

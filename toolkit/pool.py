@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from edgekit._files import hash_file, is_inside
 from edgekit.bench import host, run
-from edgekit.benchmarking import HOST, VERSIONS, Limits, on_device, own_target, prepare
+from edgekit.benchmarking import HOST, VERSIONS, Limits, benchmark, on_device, own_target, prepare, whole
 from edgekit.bundle import open_bundle
 from edgekit.core import Bundle
 from edgekit.errors import BadInput, DeviceFailed, EdgekitError, need
@@ -221,7 +221,11 @@ def _measured(place: Path, spec: Mapping[str, Any]) -> dict[str, Any]:
             raise DeviceFailed(f"this edgekit cannot drive {spec['device']}.", hint="Upgrade edgekit there.")
         return {"report": msgspec.to_builtins(on_device(bundle, target, (), None))}
     inputs = [name if Path(name).is_file() else _input(place, sha256, name) for name, sha256 in spec["inputs"]]
-    subject = prepare(bundle, inputs, spec["threads"], Limits(*spec["limits"]))
+    limits = Limits(*spec["limits"])
+    if whole(bundle):
+        how = {"threads": spec["threads"], "processes": spec["processes"], **limits._asdict()}
+        return {"report": msgspec.to_builtins(benchmark(place, inputs=inputs, device=HOST, contexts=(), **how))}
+    subject = prepare(bundle, inputs, spec["threads"], limits)
     load = host.load_average()
     (answers,) = run.in_turns([subject.setup], spec["processes"])
     if "failure" in answers[-1]:

@@ -7,7 +7,7 @@ comes from outside when it is read (copied between machines, edited by hand), so
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,8 @@ from edgekit._files import write_whole
 from edgekit.bench import stats
 from edgekit.core import Measurement, Report
 from edgekit.errors import BadInput, boundary
+from edgekit.figures import NOT_MEASURED, figure, printable
+from edgekit.synthetic import is_synthetic
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -25,17 +27,14 @@ if TYPE_CHECKING:
 __all__ = [
     "ESTIMATED",
     "EXPECTED",
-    "NOT_MEASURED",
     "PER_INPUT",
     "SCHEMA",
     "Summary",
     "check",
     "decode",
     "estimate_rows",
-    "figure",
     "layer_rows",
     "load",
-    "printable",
     "read",
     "rows",
     "save",
@@ -48,8 +47,6 @@ __all__ = [
 ]
 
 SCHEMA = 1
-NOT_MEASURED = "not measured"
-
 #: Rows that every report shows, measured or not.
 EXPECTED = ("load.cold", "end_to_end.latency", "rss.peak", "rss.anonymous", "rss.file")
 
@@ -61,13 +58,6 @@ PER_INPUT = ("end_to_end.latency", "rtf")
 
 #: A report is a few hundred kilobytes at most; whatever is larger than this is something else.
 _LARGEST = 64 * 1024 * 1024
-
-_SCALES = {
-    "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
-    "B": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
-    "instructions": ((1e6, "M instructions"), (1e3, "k instructions"), (1.0, "instructions")),
-    "cycles": ((1e6, "M cycles"), (1e3, "k cycles"), (1.0, "cycles")),
-}
 
 
 @dataclass(frozen=True)
@@ -151,23 +141,6 @@ def strata(report: Report, measurement: Measurement) -> int:
     return count if measurement.name in PER_INPUT and whole else 1
 
 
-def figure(value: float | None, unit: str) -> str:
-    """A value with three significant digits and a unit that suits it (12.3 ms, 52.1 MB); None is "not measured"."""
-    if value is None:
-        return NOT_MEASURED
-    scales = _SCALES.get(unit)
-    if scales is None:
-        return f"{value:.3g}" if unit == "1" else f"{_digits(value)} {printable(unit)}"
-    factor, name = next((scale for scale in scales if value >= scale[0]), scales[-1])
-    return f"{_digits(value / factor)} {name}"
-
-
-def printable(value: Any) -> str:
-    """A value from a report as one line that is safe on a terminal: control characters (ANSI escapes) are replaced."""
-    text = NOT_MEASURED if value is None else value if isinstance(value, str) else _json(value)
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-
-
 def title(report: Report) -> str:
     """The bundle's name for people."""
     return printable(report.bundle.get("name") or report.bundle.get("model") or "bundle")
@@ -180,7 +153,8 @@ def table(report: Report) -> Group:
     from rich.text import Text
 
     lines = [Text(f"WARNING: {printable(warning)}", style="bold red") for warning in report.warnings]
-    heading = Text(f"{title(report)}  [{report.fidelity}]  {report.threads} thread(s)", style="bold")
+    noise = "  [synthetic inputs]" if is_synthetic(report.inputs) else ""
+    heading = Text(f"{title(report)}  [{report.fidelity}]{noise}  {report.threads} thread(s)", style="bold")
     machine = Text(f"{printable(report.host.get('cpu'))}, {printable(report.host.get('release'))}")
     grid = Table(box=None, pad_edge=False, header_style="bold")
     grid.add_column("measurement", overflow="fold")
@@ -235,28 +209,30 @@ def _more(
     return [Text(""), grid]
 
 
-def rows(report: Report) -> list[tuple[str, list[str]]]:
-    """Per measurement, its name and the cells n, median, interval, p90, p99 as texts; expected but absent ones too."""
+def rows(report: Report, facts: Callable[[Measurement], Summary] | None = None) -> list[tuple[str, list[str]]]:
+    """Per measurement, its name and the cells n, median, interval, p90, p99 as texts; expected but absent ones too.
+
+    Args:
+        facts: gives the statistics of a measurement, for those who have them already; None: `summary`.
+    """
+    find = facts or (lambda item: summary(item, strata(report, item)))
     known = {measurement.name: measurement for measurement in report.measurements}
     absent = ["-", NOT_MEASURED, "-", "-", "-"]
-    expected = EXPECTED if report.fidelity in ("host", "device") else ()  # an emulator has no milliseconds
+    expected: tuple[str, ...] = (
+        EXPECTED if report.fidelity in ("host", "device") else ()
+    )  # an emulator has no milliseconds
+    if "tg128" in known:  # of a language model, an answer of no certain length has no latency
+        expected = (*(name for name in known if name not in EXPECTED[1:]), *EXPECTED[2:])
     names = (*expected, *(name for name in known if name not in expected))
-    return [(printable(name), _cells(report, known[name]) if name in known else absent) for name in names]
+    return [
+        (printable(name), _cells(find(known[name]), known[name].unit) if name in known else absent) for name in names
+    ]
 
 
-def _cells(report: Report, measurement: Measurement) -> list[str]:
-    facts, unit = summary(measurement, strata(report, measurement)), measurement.unit
+def _cells(facts: Summary, unit: str) -> list[str]:
     bounds = "-" if facts.low is None else f"{figure(facts.low, unit)} .. {figure(facts.high, unit)}"
     tails = ["-" if value is None else figure(value, unit) for value in (facts.p90, facts.p99)]
     return [str(facts.n), figure(facts.median, unit), bounds, *tails]
-
-
-def _digits(value: float) -> str:
-    return f"{value:.0f}" if 99.95 <= value < 1e6 else f"{value:.3g}"
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
 
 
 def schema_of(data: bytes, where: str, newest: int = SCHEMA) -> int:

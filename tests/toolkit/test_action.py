@@ -18,6 +18,7 @@ import _toy_model
 import pytest
 
 ACTION = Path(__file__).parents[2] / "action.yml"
+WORKFLOW = ACTION.parent / "docs" / "ci-workflow.yml"
 
 pytestmark = [
     pytest.mark.thorough,
@@ -35,6 +36,13 @@ def steps() -> dict[str, tuple[str, list[str]]]:
         names = re.findall(r"^        ([A-Z_]+): \$\{\{", rest, re.MULTILINE)
         found[name] = (re.sub(r"^        ", "", script[1], flags=re.MULTILINE), names)
     return found
+
+
+def example() -> dict[str, str]:
+    """What the workflow that people copy gives to the action."""
+    step = re.search(r"- uses: edgekit/edgekit@.*\n        with:\n((?:          .*\n)+)", WORKFLOW.read_text())
+    assert step is not None
+    return {name: value.strip('"') for name, value in re.findall(r"^ +([a-z-]+): (.*)$", step[1], re.MULTILINE)}
 
 
 class Runner:
@@ -116,7 +124,7 @@ def test_a_slowed_kernel_turns_the_check_red_and_is_told(runner: Runner) -> None
     labels = runner.repo / "weights" / "labels.txt"
     labels.write_text(labels.read_text() + "\nslow")
     runner.commit()
-    code, told = runner.run(GITHUB_BASE_REF="main")
+    code, told = runner.run(GITHUB_BASE_REF="main", MAX_REGRESSION=example()["max-regression"])
     assert code == 7, told
     page = (runner.repo / "edgekit.md").read_text()
     assert re.search(r"🔴 part\.network\.latency \(1\.(19|20|21) times\)", page)
@@ -140,6 +148,16 @@ def test_without_a_base_branch_there_is_a_report_and_no_comparison(runner: Runne
     assert code == 0, told
     assert (runner.repo / "edgekit.json").is_file() and not (runner.repo / "edgekit.md").exists()
     assert "gh " not in (runner.folder / "asked").read_text()
+
+
+def test_the_workflow_to_copy_gives_what_the_action_takes_and_keeps_what_it_writes() -> None:
+    inputs, text = set(re.findall(r"^  ([a-z-]+):$", ACTION.read_text(), re.MULTILINE)), WORKFLOW.read_text()
+    assert set(example()) <= inputs and {"model", "max-regression"} <= set(example())
+    kept = re.findall(r"^            (edgekit\S+)$", text, re.MULTILINE)
+    assert len(kept) >= 4
+    script = "".join(script for script, _ in steps().values())
+    assert all(name in script or name == "edgekit-base.json" for name in kept)
+    assert "pull-requests: write" in text and "on: pull_request" in text
 
 
 def test_every_input_reaches_the_shell_as_an_environment_variable() -> None:

@@ -38,6 +38,8 @@ from edgekit.errors import BadInput, EdgekitError
         (["bench", "BUNDLE", "--input", "/nowhere"], "BadInput", 2),
         (["bench", "BUNDLE", "--device=pixel"], "Unsupported", 2),
         (["bench", "BUNDLE", "--seconds=-1"], "BadInput", 2),
+        (["bench", "BUNDLE", "--out", "BUNDLE"], "BadInput", 2),
+        (["bench", "BUNDLE", "--out", "BUNDLE/labels.txt/r.json"], "BadInput", 2),
         (["bench", "BUNDLE", "--input", "BUNDLE/labels.txt", "--processes=1"], "BadInput", 2),
         (["package", "BUNDLE", "--as=msi"], "Unsupported", 2),
         (["package", "BUNDLE", "--as=zip", "--out=BUNDLE/x"], "BadInput", 2),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import _toy_model
 import pytest
@@ -128,3 +129,28 @@ def test_a_frontier_that_is_none_is_bad_input(tmp_path: Path) -> None:
     (tmp_path / frontier.NAME).write_text('{"chosen": 1, "points": [{"precision": 3}]}')
     with pytest.raises(BadInput, match="no frontier"):
         frontier.load(tmp_path)
+
+
+def test_a_frontier_tells_what_decided_and_draws_it() -> None:
+    bar = {"allowed": 0.05}
+    points = [
+        frontier.Point("iq3_xxs", "fail", "it needs calibration text."),
+        frontier.Point("q4_k_m", "fail", "?", 105_000_000, 9.0, 0.0506, 0.047, 0.054, 30.4, 0.84, **bar),
+        frontier.Point("q5_k_m", "undecided", "?", 112_000_000, 9.0, 0.0480, 0.043, 0.0516, 30.2, 0.88, **bar),
+        frontier.Point("q6_k", "undecided", "few chunks", 138_000_000, 9.0, 0.008, 0.007, 0.009, 29.9, 0.93, **bar),
+        frontier.Point("q8_0", "pass", "?", 145_000_000, 9.0, 0.0037, 0.0035, 0.0038, 30.0, 0.96, **bar),
+        frontier.Point("f16", "pass", "?", 271_000_000, 9.0, 0.0, 0.0, 0.0, 29.9, 1.0, **bar),
+    ]
+    assert [row[-1] for row in frontier.rows(points, "q8_0")] == [
+        "fail: it needs calibration text.",
+        "fail: 0.0506 is above 0.05",
+        "undecided: the interval reaches above 0.05",
+        "undecided: few chunks",
+        "pass",
+        "pass",
+    ]
+    drawn = frontier.plot(points, "q8_0")
+    assert ElementTree.fromstring(drawn).tag.endswith("svg")
+    assert all(f">{word}</text>" in drawn for word in ("q4_k_m", "q8_0", "f16", "allowed: 0.05", "150"))
+    assert "iq3_xxs" not in drawn
+    assert "<circle" not in frontier.plot(points[:1], "")

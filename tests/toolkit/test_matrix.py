@@ -11,11 +11,13 @@ import pytest
 from _matrices import QUICK, plan
 
 from edgekit import cells, matrix
+from edgekit._matrix_plan import wanted
 from edgekit.bundle import open_bundle
 from edgekit.cells import Cell, Matrix
 from edgekit.cli import run
 from edgekit.core import Progress
 from edgekit.errors import BadInput, UnknownName
+from edgekit.registry import names
 
 
 def answer(latency: float = 0.01) -> dict[str, Any]:
@@ -51,7 +53,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture
 def exported(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every export gives the same bundle, at once."""
-    monkeypatch.setattr(matrix, "_export", lambda cell, plan, out: open_bundle(bundle))
+    monkeypatch.setattr("edgekit._matrix_exports._export", lambda cell, plan, out: open_bundle(bundle))
 
 
 @pytest.mark.thorough
@@ -120,10 +122,43 @@ def test_an_export_that_fails_is_a_cell(toy: Any, tmp_path: Path, processes: lis
     assert all(cell.reason for cell in found.cells)
 
 
-@pytest.mark.parametrize("change", [{"models": ()}, {"targets": ()}, {"processes": 0}, {"inputs": ("absent.npy",)}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"models": ()},
+        {"targets": ()},
+        {"processes": 0},
+        {"inputs": ("absent.npy",)},
+        {"synthetic": True, "inputs": (__file__,)},
+    ],
+)
 def test_a_plan_that_makes_no_sense_is_refused(change: dict[str, Any], toy: Any, tmp_path: Path) -> None:
     with pytest.raises(BadInput):
         matrix.matrix(plan(toy, **change), tmp_path / "work")
+
+
+def test_all_means_every_model_with_pinned_weights_and_every_target(toy: Any) -> None:
+    asked = wanted(plan(toy, models=("all",), targets=("all",), precisions=(), weights={}))
+    assert {cell.model for cell in asked} == set(names("models"))
+    assert {cell.target for cell in asked} == set(names("targets"))
+    unreachable = {cell.model: cell for cell in asked if cell.outcome == "not measured" and cell.reason}
+    assert {"mobilenet-v2", "toy-speller"} <= set(unreachable) and "whisper-base" not in unreachable
+    assert "hf://timm/mobilenetv2" in unreachable["mobilenet-v2"].reason
+    assert unreachable["mobilenet-v2"].hint == "Give them: --weights mobilenet-v2=PATH"
+    given = wanted(plan(toy, models=("all",), targets=("laptop",), precisions=(), weights={"mobilenet-v2": "x"}))
+    assert not [cell for cell in given if cell.model == "mobilenet-v2" and cell.reason]
+    less = wanted(plan(toy, models=("all", "-whisper-base"), targets=("all", "-laptop"), precisions=(), weights={}))
+    assert {cell.model for cell in asked} - {cell.model for cell in less} == {"whisper-base"}
+    assert {cell.target for cell in asked} - {cell.target for cell in less} == {"laptop"}
+    named = wanted(plan(toy, models=("mobilenet-v2",), targets=("laptop",), precisions=(), weights={}))
+    assert not named[0].reason, "who names a model means its hub, too"
+
+
+def test_a_matrix_on_noise_says_so(exported: None, toy: Any, tmp_path: Path, processes: list[str]) -> None:
+    found = matrix.matrix(plan(toy, precisions=("int8",), threads=(1,), synthetic=True), tmp_path / "work")
+    (cell,) = found.cells
+    assert cell.report is not None and cell.report.inputs[0]["synthetic"]
+    assert cell.report.warnings[0].startswith("SYNTHETIC INPUTS")
 
 
 def test_a_name_that_is_not_there_is_told_before_any_work(toy: Any, tmp_path: Path) -> None:

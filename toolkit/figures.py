@@ -1,0 +1,40 @@
+"""Figures for people: a value with its unit, and texts from outside that are safe on a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+__all__ = ["NOT_MEASURED", "figure", "printable"]
+
+NOT_MEASURED = "not measured"
+
+_SCALES = {
+    "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
+    "B": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
+    "B/s": ((1e9, "GB/s"), (1e6, "MB/s"), (1e3, "kB/s"), (1.0, "B/s")),
+    "instructions": ((1e6, "M instructions"), (1e3, "k instructions"), (1.0, "instructions")),
+    "cycles": ((1e6, "M cycles"), (1e3, "k cycles"), (1.0, "cycles")),
+}
+
+
+def figure(value: float | None, unit: str) -> str:
+    """A value with three significant digits and a unit that suits it (12.3 ms, 52.1 MB); None is "not measured"."""
+    if value is None:
+        return NOT_MEASURED
+    scales = _SCALES.get(unit)
+    if scales is None:
+        return f"{value:.3g}" if unit == "1" else f"{_digits(value)} {printable(unit)}"
+    factor, name = next((scale for scale in scales if value >= scale[0]), scales[-1])
+    return f"{_digits(value / factor)} {name}"
+
+
+def printable(value: Any) -> str:
+    """A value from a report as one line that is safe on a terminal: control characters (ANSI escapes) are replaced."""
+    text = NOT_MEASURED if value is None else value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def _digits(value: float) -> str:
+    return f"{value:.0f}" if 99.95 <= value < 1e6 else f"{value:.3g}"
