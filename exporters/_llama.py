@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from edgekit import gguf, llama
 from edgekit.errors import BadInput, DeviceFailed, EdgekitError
+from edgekit.exporters import _llama_room
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,12 +53,13 @@ class Model:
 
     Raises:
         BadInput: damaged, of an unknown architecture, without a tokenizer, or refused otherwise; with the reason.
-        MissingExtra: llama.cpp is not installed.
+        OverBudget: more than the memory that is free. MissingExtra: llama.cpp is not installed.
     """
 
     def __init__(self, file: Path) -> None:
-        self.header = gguf.read(file)
+        self.header, self.name = gguf.read(file), file.name
         self.api = llama.bindings()
+        _llama_room.check(self.name, "the weights", sum(tensor.size for tensor in self.header.tensors))
         params = self.api.llama_model_default_params()
         params.n_gpu_layers = 0
         with telling(f"llama.cpp cannot load {file.name}", BadInput, "Fetch or convert it again.") as lines:
@@ -98,11 +100,17 @@ class Context:
     """A model with a key-value cache. Positions continue where the last `decode` ended, until `clear`.
 
     Raises:
-        BadInput: more context than the model was trained for. DeviceFailed: no memory for it.
+        BadInput: more context than the model was trained for. OverBudget: more than the memory that is free.
+        DeviceFailed: llama.cpp could not make it.
     """
 
     def __init__(self, model: Model, settings: Settings, watch: Watcher | None) -> None:
         check_length(settings.context, model.trained)
+        what, need = (
+            f"keys and values of {settings.context} tokens",
+            _llama_room.cache_size(model.header.plain, settings.context),
+        )
+        _llama_room.check(model.name, what, need, "Ask for a shorter context, such as -o context=1024, or free memory.")
         self.model, self.api, self.settings = model, model.api, settings
         params = self.api.llama_context_default_params()
         params.n_ctx, params.n_batch, params.n_ubatch = settings.context, settings.batch, settings.ubatch
@@ -140,10 +148,15 @@ class Context:
         a part.
         """
         if count < self.used:
-            if not self.api.llama_memory_seq_rm(self.memory, 0, count, -1):
+            if not self.api.llama_memory_seq_rm(self.memory, 0, count, -1) or self._outran(count):
                 self.clear()
             self.used = min(self.used, count)
         return self.used
+
+    def _outran(self, count: int) -> bool:
+        """Whether a window of attention has moved on: position `count` would look back at what is overwritten."""
+        window = int(self.api.llama_model_n_swa(self.model.handle))
+        return 0 < window < self.used and self.api.llama_memory_seq_pos_min(self.memory, 0) > max(0, count - window)
 
     def decode(self, tokens: Sequence[int] | NDArray[np.int32], outputs: int = 0) -> bool:
         """Compute the next positions, at most one batch. `outputs`: of so many of the last, logits are kept.

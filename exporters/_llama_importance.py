@@ -102,7 +102,7 @@ class _Watch:
         self._product, self._expert_product = operations[b"MUL_MAT"], operations[b"MUL_MAT_ID"]
         self._sums: dict[str, NDArray[np.float64]] = {}
         self._counts: dict[str, int] = {}
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
 
     def __call__(self, address: int, ask: bool) -> bool:
         tensor = _Tensor.from_address(address)
@@ -110,7 +110,7 @@ class _Watch:
             if ask:
                 return self._wanted(tensor)
             self._collect(tensor)
-        except Exception as exc:  # none may pass through the library's C frames; `check` raises it
+        except BaseException as exc:  # none may pass through the library's C frames (nor Ctrl-C); `check` raises it
             self._failure = self._failure or exc
             return False
         return True

@@ -197,6 +197,12 @@ class LlamaRunner:
         self._held = self._held + tokens if done else []
         return done
 
+    def forget(self) -> None:
+        """Forget what is in the cache; the room for it stays."""
+        self._held = []
+        if self._context is not None:
+            self._context.clear()
+
     def clear(self) -> None:
         """Forget the cache, and give its memory back."""
         if self._context is not None:

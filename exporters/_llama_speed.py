@@ -2,7 +2,8 @@
 
 The context is as long as the test; batch 2048, ubatch 512; tokens are random, as their values do not matter; one
 warm-up when the context is made, of the whole prompt, or of one generated token; the cache is cleared before each
-value; generation waits for every token. Source: tools/llama-bench in llama.cpp.
+value, but for the tokens that a test starts after, which are read once; generation waits for every token. Source:
+tools/llama-bench in llama.cpp.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ def speed(runner: LlamaRunner, prompt: int, generate: int, depth: int) -> float:
     if (prompt > 0) == (generate > 0) or min(prompt, generate, depth) < 0:
         raise BadInput(f"speed is that of a prompt or of generation: prompt {prompt}, generate {generate}.")
     context = _context(runner, (prompt, generate, depth))
-    context.clear()
-    if depth:
+    if not depth or context.keep(depth) < depth:  # the first value of this test, or what cannot forget a part
+        context.clear()
+    if context.used < depth:
         _prompt(runner, context, depth)
     begin = time.perf_counter()
     if prompt:
@@ -57,6 +59,7 @@ def _context(runner: LlamaRunner, test: tuple[int, int, int]) -> Context:
         _prompt(runner, context, prompt)
     if generate:
         _generate(runner, context, 1)
+    context.clear()
     _WARM[runner] = (test, context)
     return context
 

@@ -124,10 +124,13 @@ def fit(
 def check(model: Model, target: Target, recipe: Recipe) -> None:
     """Raise OverBudget where the estimate says that the model will not fit, before anything is fetched.
 
-    An exporter that plans memory itself (`plans_memory`) knows to the byte, before it generates anything.
+    An exporter that plans memory itself (`plans_memory`) knows to the byte, before it generates anything. Only a model
+    whose weights alone, a byte each, are more than the flash need not come so far.
     """
+    reasons = excess(model, target, recipe)
     plans = getattr(find("exporters", recipe.exporter), "plans_memory", False)
-    reasons = [] if plans else excess(model, target, recipe)
+    if plans and (target.flash is None or model.parameters <= target.flash):
+        reasons = []
     if reasons:
         near = _nearest(model, target)
         raise OverBudget(

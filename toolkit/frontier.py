@@ -5,9 +5,7 @@ Speeds are single short values, to tell types apart on the machine that made the
 
 from __future__ import annotations
 
-import html
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 import msgspec
 
 from edgekit import texts
+from edgekit._frontier_plot import plot
 from edgekit.bundle import usable_processors
 from edgekit.core import Evaluation, Progress, Recipe
 from edgekit.errors import BadInput, ExportFailed, GateFailed, ParityFailed
@@ -37,7 +36,7 @@ class Point:
     Attributes:
         size: bytes of the file. speed: generated tokens/s here. kld, low, high: mean KL divergence (nats a token) and
             its 95 % interval. perplexity: of the text. same_top: fraction of tokens with the same likeliest one.
-        verdict: of the gate.
+        verdict: of the gate. allowed: the mean KL divergence that it was judged by.
     """
 
     precision: str
@@ -50,6 +49,19 @@ class Point:
     high: float | None = None
     perplexity: float | None = None
     same_top: float | None = None
+    allowed: float | None = None
+
+    @property
+    def told(self) -> str:
+        """The verdict with the numbers that decide it, short enough for a table."""
+        if None in (self.kld, self.high, self.allowed) or self.verdict == "pass":
+            return self.verdict if self.kld is not None else f"{self.verdict}: {self.reason}"
+        assert self.kld is not None and self.high is not None and self.allowed is not None
+        if self.kld > self.allowed:
+            return f"{self.verdict}: {self.kld:.4f} is above {self.allowed:g}"
+        if self.high > self.allowed:
+            return f"{self.verdict}: the interval reaches above {self.allowed:g}"
+        return f"{self.verdict}: {self.reason}"
 
 
 def measure(
@@ -79,6 +91,7 @@ def measure(
         verdict.high,
         verdict.value,
         verdict.others["same likeliest token"].value,
+        evaluation.drop,
     )
 
 
@@ -131,48 +144,7 @@ def rows(points: Sequence[Point], chosen: str) -> list[list[str]]:
             "-" if point.kld is None else f"{point.kld:.4f} ({point.low:.4f} to {point.high:.4f})",
             "-" if point.perplexity is None else f"{point.perplexity:.2f}",
             "-" if point.same_top is None else f"{point.same_top:.1%}",
-            point.verdict if point.kld is not None else f"{point.verdict}: {point.reason}",
+            point.told,
         ]
         for point in points
     ]
-
-
-def plot(points: Sequence[Point], chosen: str) -> str:
-    """An SVG: megabytes across, divergence up on a logarithmic axis, intervals as bars."""
-    known = [p for p in points if p.size is not None and p.kld is not None and p.kld > 0]
-    wide, high, left, bottom = 640, 400, 70, 50
-    body = [f'<rect width="{wide}" height="{high}" fill="white"/>']
-    if known:
-        sizes = [p.size / 1e6 for p in known if p.size is not None]
-        least, most = min(sizes) * 0.9, max(sizes) * 1.1
-        floor = math.floor(math.log10(min(p.kld for p in known if p.kld)))
-        top = math.ceil(math.log10(max(p.high or 1e-9 for p in known)) + 1e-9)
-
-        def across(size: float) -> float:
-            return left + (size - least) / (most - least) * (wide - left - 90)
-
-        def up(value: float) -> float:
-            exponent = max(floor, math.log10(max(value, 1e-12)))
-            return high - bottom - (exponent - floor) / max(1, top - floor) * (high - bottom - 40)
-
-        for power in range(floor, top + 1):
-            y = up(10.0**power)
-            body.append(f'<path d="M{left} {y:.1f}H{wide - 20}" stroke="#ddd"/>')
-            body.append(f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{10.0**power:g}</text>')
-        for point in known:
-            x, y = across((point.size or 0) / 1e6), up(point.kld or 0)
-            colour = {"pass": "#1a7f37", "undecided": "#9a6700"}.get(point.verdict, "#cf222e")
-            ends = f"M{x:.1f} {up(point.low or 0):.1f}V{up(point.high or 0):.1f}"
-            body.append(f'<path d="{ends}" stroke="{colour}"/>')
-            body.append(
-                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{6 if point.precision == chosen else 4}" fill="{colour}"/>'
-            )
-            name = html.escape(f"{point.precision}, {(point.size or 0) / 1e6:.0f} MB")
-            weight = ' font-weight="bold"' if point.precision == chosen else ""
-            body.append(f'<text x="{x + 8:.1f}" y="{y - 5:.1f}"{weight}>{name}</text>')
-    body.append(f'<text x="{(wide + left) / 2}" y="{high - 14}" text-anchor="middle">size of the file, MB</text>')
-    body.append('<text x="12" y="22">KL divergence from the reference, nats a token (bars: 95 %)</text>')
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" width="{wide}" height="{high}" '
-        f'font-family="sans-serif" font-size="12">{"".join(body)}</svg>\n'
-    )

@@ -61,6 +61,11 @@ class Recorder:
         """Remember no more calls."""
         self._keep = 0
 
+    def release(self) -> None:
+        """Let go of the runner and its memory: from now on only the calls are wanted."""
+        gone: Any = None
+        self._keep, self._runner = 0, gone
+
     def reset(self) -> None:
         """Forget the runner's state. Only the first stream is remembered: its calls make sense from the start only."""
         reset(self._runner)

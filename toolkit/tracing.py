@@ -79,6 +79,8 @@ def trace(
     for recorder in recorders.values():
         recorder.close()
     reference = measured(job, predictor, work, "measuring the reference", tell, reference=True)
+    for recorder in recorders.values():  # the reference of a large model must not lie beside every candidate
+        recorder.release()
     return Reference(recorders, of_golden, output, reference, calibration)
 
 

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from _hf_from_gguf import hugging_face
 from conftest import absent
 
-from edgekit import llama
-from edgekit.core import Recipe
+from edgekit import cli, llama
+from edgekit.bundle import open_bundle
+from edgekit.exporters._gguf_convert import convert
 from edgekit.exporters._llama_importance import importance
+from edgekit.exporters._llama_quantize import quantize
 from edgekit.exporters.gguf import EXPORTER
 
 
@@ -99,35 +101,50 @@ def test_the_importance_matrix_is_that_of_llama_imatrix(
         assert values == pytest.approx(held[f"{name}.in_sum2"] / held[f"{name}.counts"][0], rel=1e-4)
 
 
-DEQUANTIZE = """
-import sys, torch, transformers
-place, name, out = sys.argv[1:]
-model = transformers.AutoModelForCausalLM.from_pretrained(place, gguf_file=name, dtype=torch.float32)
-model.hf_quantizer = None
-if hasattr(model.config, "quantization_config"):
-    del model.config.quantization_config
-model.to(torch.float16).save_pretrained(out)
-transformers.AutoTokenizer.from_pretrained(place, gguf_file=name).save_pretrained(out)
-"""
+@pytest.fixture(scope="module")
+def hugging_face_folder(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packaged model, dequantized, as the folder that it could have been converted from."""
+    return hugging_face(smollm2, tmp_path_factory.mktemp("hf") / "smollm2")
+
+
+@pytest.mark.real
+def test_a_hugging_face_folder_becomes_the_same_model(
+    hugging_face_folder: Path, smollm2: Path, wikitext: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a user types; the same tokens as the folder's own tokenizer's, the template, and nearly the same logits."""
+    from transformers import AutoTokenizer
+
+    out = tmp_path / "bundle"
+    command = ["export", "smollm2-135m", "--weights", str(hugging_face_folder), "--precision", "q8_0"]
+    assert cli.run([*command, "--out", str(out)]) == 0, capsys.readouterr().err
+    part = open_bundle(out).manifest.parts[0]
+    assert part.census["source"] == "f16"
+    assert 0 < part.parity < 0.05
+    found, known = EXPORTER.load(out / part.file, 2), EXPORTER.load(smollm2, 2)
+    text = wikitext.read_text(encoding="utf-8")[:300_000]
+    tokens = found.tokenize(text, bos=False)
+    assert tokens == AutoTokenizer.from_pretrained(hugging_face_folder)(text)["input_ids"]
+    assert tokens == known.tokenize(text, bos=False)
+    template = "tokenizer.chat_template"
+    assert found.metadata[template] == known.metadata[template]
+    feeds = {"tokens": np.array(tokens[:64], np.int32)}
+    ours, theirs = found(feeds)["logits"], known(feeds)["logits"]
+    assert np.linalg.norm(ours - theirs) < 0.05 * np.linalg.norm(theirs)
 
 
 @pytest.mark.slow
-def test_from_hugging_face_to_q8_0(smollm2: Path, wikitext: Path, tmp_path: Path) -> None:
-    """The same tokens as the Hugging Face tokenizer's, and next to no loss of perplexity."""
-    from _gguf_files import Toy
-    from transformers import AutoTokenizer
-
-    from edgekit.checkpoint import read_checkpoint
-
-    toy: Any = Toy()
-    folder, text = tmp_path / "hf", wikitext.read_text(encoding="utf-8")
-    run(sys.executable, "-c", DEQUANTIZE, smollm2.parent, smollm2.name, folder)
-    (tmp_path / "out").mkdir()
-    checkpoint, work = read_checkpoint(folder), tmp_path / "work"
-    reference = EXPORTER.reference(toy, checkpoint, work, silent)["network"]
-    assert reference.tokenize(text, bos=False) == AutoTokenizer.from_pretrained(folder)(text)["input_ids"]
-    artifact = EXPORTER.export(toy, checkpoint, Recipe("gguf", "q8_0"), {}, tmp_path / "out", work, silent)[0]
-    assert artifact.census["source"] == "f16"
-    exact = reference.score(text, chunks=20).perplexity
-    found = EXPORTER.load(tmp_path / "out" / artifact.file, 2).score(text, chunks=20).perplexity
-    assert found == pytest.approx(exact, rel=2e-3)
+def test_from_hugging_face_to_q8_0_next_to_nothing_is_lost(
+    hugging_face_folder: Path, wikitext: Path, tmp_path: Path
+) -> None:
+    """What the weights lose is within 0.2 % of the perplexity. That llama.cpp also rounds what it multiplies weights of
+    8 bits with is no loss of the file; it is held to 1 % here (docs/language-models.md has both)."""
+    text, f16, q8_0, back = (
+        wikitext.read_text(encoding="utf-8"),
+        *(tmp_path / f"{n}.gguf" for n in ("f16", "q8_0", "back")),
+    )
+    convert(hugging_face_folder, f16, silent)
+    quantize(f16, q8_0, "q8_0")
+    quantize(q8_0, back, "f16")
+    exact, rounded, weights = (EXPORTER.load(file, 2).score(text, chunks=16).perplexity for file in (f16, q8_0, back))
+    assert weights == pytest.approx(exact, rel=2e-3)
+    assert rounded == pytest.approx(exact, rel=1e-2)
