@@ -6,7 +6,7 @@ SOURCES := $(wildcard toolkit/* toolkit/page/* exporters/* exporters/*/* targets
 DEMO := build/demo/whisper-base-android
 CLIP := models/data/jfk.flac
 
-.PHONY: help demo test fast lint types peers clean firmware-tools firmware-figures llama browser-tools phone-tools
+.PHONY: help demo test fast lint types peers vision-peers clean firmware-tools firmware-figures llama browser-tools phone-tools
 .DELETE_ON_ERROR:
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make fast    the tests that need neither weights nor minutes"
 	@echo "make lint    ruff; make types: mypy --strict on the installed wheel"
 	@echo "make peers   side by side with faster-whisper, whisper.cpp and optimum-onnx (an hour; wants the machine to itself)"
+	@echo "make vision-peers  int8 of a vision model beside onnxruntime, OpenVINO + NNCF and ExecuTorch (ten minutes)"
 	@echo "make firmware-tools  compilers and emulators for microcontrollers, by apt; instant when they are there"
 	@echo "make firmware-figures  generated C beside bakenn in the emulator (half an hour; need not be quiet)"
 	@echo "make llama   llama.cpp for language models, compiled once (some minutes)"
@@ -72,6 +73,18 @@ types: $(VENV)/.wheel
 PEERS_OPTIONS ?=
 peers: $(VENV)/.wheel .venv-peers/.installed .venv-optimum/.installed
 	$(BIN)/python tests/peers/compare_whisper.py --markdown docs/peers.md --json build/peers.json $(PEERS_OPTIONS)
+
+# int8 of EfficientNet-Lite0 beside onnxruntime's own, OpenVINO + NNCF and ExecuTorch: ten minutes, on a quiet machine.
+# Exit status 1: a peer is faster. docs/vision.md has the figures.
+.venv-vision/.installed: tests/peers/vision-requirements.txt
+	test -x .venv-vision/bin/python || $(PYTHON) -m venv .venv-vision
+	.venv-vision/bin/pip install --quiet -r $<
+	touch $@
+
+VISION_OPTIONS ?=
+vision-peers: $(VENV)/.wheel .venv-vision/.installed
+	$(BIN)/python tests/peers/compare_vision.py ../shared/data/imagenet-sample --markdown build/vision-peers.md \
+		--json build/vision-peers.json $(VISION_OPTIONS)
 
 # The firmware side by side with bakenn, on emulated processors: half an hour, and the machine need not be quiet.
 # Without the emulators (make firmware-tools) it says so and stops. Exit status 1: a bar of the page is missed.

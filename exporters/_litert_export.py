@@ -130,7 +130,8 @@ class _Job:
         facts = _litert_census.census(_read(content, part))
         forms = facts.pop("forms")
         _litert_census.check(facts, part.name, precision, choice.form, list(choice.kept))
-        facts["compute"] = "int8" if choice.form in ("static", "dynamic") else "fp32"
+        # The dynamic form stores convolutions in int8 and computes them in float.
+        facts["compute"] = "int8" if {"static", "dynamic"} & set(forms.values()) else "fp32"
         facts["layers"] = {
             name: {"form": form, "why": choice.kept.get(name, choice.why)}
             for name, form in forms.items()

@@ -31,6 +31,9 @@ def census(model: onnx.ModelProto) -> dict[str, Any]:
         if node.op_type in ("Cast", "Transpose") and node.input[0] in held:
             held.add(node.output[0])
     made = {output: node for node in model.graph.node for output in node.output}
+    for node in model.graph.node:  # pixels are dequantized, then transposed: still integers
+        if node.op_type == "Transpose" and node.input[0] in made:
+            made[node.output[0]] = made[node.input[0]]
     # A pair of quantize and dequantize on both sides is a product in int8 (see `_onnx_qdq`).
     integer, weighted = 0, []
     for node in model.graph.node:

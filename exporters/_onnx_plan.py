@@ -18,7 +18,7 @@ PRODUCTS = ("Conv", "Gemm", "MatMul")
 #: Operators that onnxruntime has in integers, without weights.
 _OTHERS = ("Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool")
 #: Operators that move values and do not change them.
-_MOVES = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "MaxPool", "Identity")
+MOVES = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "MaxPool", "Identity")
 _LIMITS = ("Relu", "Clip")
 #: Operators whose results may span many decades: what follows stays float, because one step for all loses the small.
 _WIDE = ("Exp", "Pow", "ReduceSum", "Softmax", "Sqrt")
@@ -98,7 +98,7 @@ def plan(model: onnx.ModelProto) -> Plan:
             results = [out] if wanted else []
         elif node.op_type in _OTHERS and not any(name in arrays or name in wide for name in node.input):
             inputs, results = list(node.input), list(node.output)
-        elif node.op_type in _MOVES and node.input[0] in found.roots:
+        elif node.op_type in MOVES and node.input[0] in found.roots:
             inputs, results = [], []
             found.roots[node.output[0]] = found.roots[node.input[0]]
         else:

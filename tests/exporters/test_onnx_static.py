@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,57 +10,17 @@ import numpy as np
 import onnx
 import pytest
 import torch
-import torch.nn.functional as F
+from _tiny_vision import LAYERS, PART, SIZE, Tiny, export, pictures, quiet
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Recipe, TensorSpec
+from edgekit.core import Feeds, Part, TensorSpec
 from edgekit.errors import BadInput, Unsupported
 from edgekit.exporters import _onnx_plan, _onnx_qdq, _onnx_ranges, _onnx_static
 from edgekit.exporters._onnx_graph import constants, from_torch
 from edgekit.exporters._onnx_runner import OnnxRunner
 from edgekit.exporters.onnx import EXPORTER
 from edgekit.parity import TorchRunner, relative_error
-
-CHECKPOINT = Checkpoint(Path("toy"), "toy", {}, {}, {})
-SIZE, CLASSES, LAYERS = 16, 10, 5
-
-
-class Tiny(nn.Module):
-    """Pixels, a ReLU6, a depthwise layer, a residual, a mean and a classifier; weights of very unlike channels."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(1)
-        self.first = nn.Conv2d(3, 32, 3, stride=2, padding=1)
-        self.depthwise = nn.Conv2d(32, 32, 3, padding=1, groups=32)
-        self.linear = nn.Conv2d(32, 32, 1)
-        self.wide = nn.Conv2d(32, 64, 3)
-        self.head = nn.Linear(64, CLASSES)
-        with torch.no_grad():
-            self.linear.weight *= torch.logspace(-3, 1, 32)[:, None, None, None]
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        x = (pixels.permute(0, 3, 1, 2).float() - 127) / 128
-        x = F.relu6(self.first(x))
-        x = x + self.linear(F.relu6(self.depthwise(x)))
-        out: Tensor = self.head(F.relu(self.wide(x)).mean((2, 3)))
-        return out
-
-
-PART = Part(
-    "network",
-    (TensorSpec("pixels", "uint8", (1, SIZE, SIZE, 3)),),
-    (TensorSpec("logits", "float32", (1, CLASSES)),),
-    {},
-    lambda checkpoint: Tiny(),
-)
-
-
-def pictures(count: int, seed: int = 0) -> list[Feeds]:
-    random = np.random.default_rng(seed)
-    smooth = random.integers(0, 256, (count, 1, 4, 4, 3)).repeat(4, 2).repeat(4, 3)
-    return [{"pixels": picture.astype(np.uint8)} for picture in smooth]
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +31,6 @@ def graph() -> onnx.ModelProto:
 @pytest.fixture(scope="module")
 def made(graph: onnx.ModelProto) -> _onnx_static.Made:
     return _onnx_static.make(graph, pictures(40), "network", None, None, quiet)
-
-
-def quiet(what: str, done: int, total: int) -> None:
-    pass
 
 
 def answers(runner: Any, feeds: Sequence[Feeds]) -> dict[str, NDArray[Any]]:
@@ -226,29 +182,17 @@ def test_a_constant_tensor_has_a_range() -> None:
 # --- through the exporter --------------------------------------------------------------------------------------------
 
 
-def export(folder: Path, calibration: Mapping[str, Sequence[Feeds]], **options: Any) -> Artifact:
-    model = Model(
-        name="toy", family="toy", task="toy", licence="MIT", sources=(), parts=(PART,), parameters=1,
-        pipeline=lambda runners, folder, facts: None,  # type: ignore[arg-type, return-value]
-        assets=(), prepare=lambda checkpoint, folder: {}, licence_text="", golden="", samples=lambda folder: [],
-        size=lambda recipe: 1, memory=lambda recipe: 1,
-    )  # fmt: skip
-    (folder / "out").mkdir(exist_ok=True)
-    recipe = Recipe("onnx", "int8", options)
-    return EXPORTER.export(model, CHECKPOINT, recipe, calibration, folder / "out", folder, quiet)[0]
-
-
 def test_convolutions_choose_the_static_form(tmp_path: Path) -> None:
-    artifact = export(tmp_path, {"network": pictures(40)})
+    artifact = export(EXPORTER, tmp_path, {"network": pictures(40)})
     census = artifact.census
     assert (census["weighted_int8"], census["weighted_float"]) == (LAYERS, 0)
     assert census["calibration"]["samples"] == 40
     assert len(census["calibration"]["sha256"]) == 64
     assert {layer["form"] for layer in census["layers"].values()} == {"static"}
     first = (tmp_path / "out" / artifact.file).read_bytes()
-    export(tmp_path, {"network": pictures(40)})
+    export(EXPORTER, tmp_path, {"network": pictures(40)})
     assert (tmp_path / "out" / artifact.file).read_bytes() == first
-    other = export(tmp_path, {"network": pictures(40, seed=1)})
+    other = export(EXPORTER, tmp_path, {"network": pictures(40, seed=1)})
     assert other.census["calibration"]["sha256"] != census["calibration"]["sha256"]
 
 
@@ -263,7 +207,7 @@ def test_convolutions_choose_the_static_form(tmp_path: Path) -> None:
 )
 def test_options_that_do_not_exist(tmp_path: Path, options: dict[str, Any]) -> None:
     with pytest.raises(Unsupported):
-        export(tmp_path, {"network": pictures(40)}, **options)
+        export(EXPORTER, tmp_path, {"network": pictures(40)}, **options)
 
 
 def test_what_spans_many_decades_stays_float() -> None:

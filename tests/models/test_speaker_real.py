@@ -12,8 +12,8 @@ import edgekit
 from edgekit.cli import run
 from edgekit.core import Bundle
 
-#: Model and exporter.
-CASES = [(model, exporter) for model in ("ecapa-tdnn", "ge2e-speaker") for exporter in ("onnx", "litert")]
+#: Model and exporter. Converting ge2e-speaker to LiteRT takes a minute, too long to be here.
+CASES = (("ecapa-tdnn", "onnx"), ("ecapa-tdnn", "litert"), ("ge2e-speaker", "onnx"))
 CLIPS = 60
 
 pytestmark = pytest.mark.real

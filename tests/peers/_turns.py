@@ -38,19 +38,27 @@ class Entry:
 
 
 class Contestant:
-    """One running `contestant.py`. Close it.
+    """One running `contestant.py`, or another script that speaks like it and takes `more` arguments. Close it.
 
     Raises:
         Failed: it did not load.
     """
 
-    def __init__(self, entry: Entry, threads: int, log: Path, kind: str = "") -> None:
+    def __init__(
+        self,
+        entry: Entry,
+        threads: int,
+        log: Path,
+        kind: str = "",
+        script: str = "contestant.py",
+        more: Sequence[str] = (),
+    ) -> None:
         if entry.missing:
             raise Failed(entry.missing)
         self.name = entry.name
         self._log = log
-        script = Path(__file__).with_name("contestant.py")
-        command = [entry.python, script, kind or entry.name, entry.model, "--threads", str(threads)]
+        path = Path(__file__).with_name(script)
+        command = [entry.python, path, kind or entry.name, entry.model, "--threads", str(threads), *more]
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
                 [str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True

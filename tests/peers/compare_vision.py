@@ -1,120 +1,255 @@
-"""EfficientNet-Lite0: fp32, our int8, and what onnxruntime's own static quantization makes of the same fp32 file.
+"""EfficientNet-Lite0 in int8: ours beside onnxruntime's own quantization, OpenVINO + NNCF, and ExecuTorch's XNNPACK.
 
-python tests/peers/compare_vision.py ../shared/data/imagenet-sample
+    make vision-peers          or: python tests/peers/compare_vision.py ../shared/data/imagenet-sample
 
-Every fifth photo calibrates, the others test. Latencies are interleaved in one process, in random order; ratios are
-taken turn by turn, so that a noisy neighbour meets both sides.
+All are made of the same weights and the same photos: every fifth calibrates, the others test. Each lives in a process
+of its own, in the environment that has its runtime, and only one works at a time: in every turn all of them classify
+the same photo, in an order that is drawn anew; ratios are taken turn by turn, so that a noisy neighbour meets all.
+Exit status 1: a peer is faster than our best int8 file.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import os
+import json
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnxruntime
-from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
-from onnxruntime.quantization.shape_inference import quant_pre_process
+HERE = Path(__file__).parent
+if str(HERE) not in sys.path:
+    sys.path.insert(0, str(HERE))
 
-import edgekit
-from edgekit.models import _image
-from edgekit.models._vision import samples
-from edgekit.registry import find
+import numpy as np  # noqa: E402
+from _turns import Contestant, Entry, Failed  # noqa: E402
+from _vision_makers import TOOLS  # noqa: E402
+from _vision_page import Accuracy, Latencies, faster, page  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
 
-MODEL = find("models", "efficientnet-lite0")
-TURNS, TIMES = 120, 3
+import edgekit  # noqa: E402
+from edgekit.models import _image  # noqa: E402
+from edgekit.models._vision import samples  # noqa: E402
+from edgekit.registry import find  # noqa: E402
 
-Photos = NDArray[np.uint8]
+MODEL = "efficientnet-lite0"
+THREADS = (1, 2)
+#: Calls in a row that a turn takes the least of; turns that only warm up.
+TIMES, WARMUPS = 3, 5
+#: Seconds between two contestants: thread pools spin for some milliseconds after their last work.
+SETTLE = 0.03
+#: Ours: name -> (exporter, precision, how the file ends).
+OURS = {
+    "edgekit fp32, onnx": ("onnx", "fp32", ".onnx"),
+    "edgekit int8, onnx": ("onnx", "int8", ".onnx"),
+    "edgekit int8, openvino": ("openvino", "int8", ".onnx"),
+    "edgekit int8, litert": ("litert", "int8", ".tflite"),
+}
+#: Theirs: name -> (tool, runtime).
+THEIRS = {
+    "onnxruntime static, default": ("onnxruntime-default", "onnxruntime"),
+    "onnxruntime static, per channel, uint8": ("onnxruntime-uint8", "onnxruntime"),
+    "OpenVINO + NNCF": ("openvino-nncf", "openvino"),
+    "ExecuTorch XNNPACK, PT2E": ("executorch-xnnpack", "executorch"),
+}
 
 
-class Reader(CalibrationDataReader):  # type: ignore[misc]
-    def __init__(self, photos: Photos) -> None:
-        self._left: Iterator[Mapping[str, Any]] = iter([{"pixels": photo[None]} for photo in photos])
+@dataclass(frozen=True)
+class Network:
+    """Who takes part: its interpreter, how its worker is to run it, its file; or why not (`missing`)."""
 
-    def get_next(self) -> Mapping[str, Any] | None:
-        return next(self._left, None)
+    name: str
+    python: Path
+    runtime: str
+    file: Path
+    missing: str = ""
 
 
-def main() -> None:
+@dataclass(frozen=True)
+class Photos:
+    """Files of numpy: uint8 [N, 224, 224, 3] to calibrate with and to test on; and the classes of the latter."""
+
+    calibration: Path
+    test: Path
+    truths: NDArray[np.int64]
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", type=Path)
-    folder = parser.parse_args().photos
+    parser.add_argument("--peers", type=Path, default=Path(".venv-vision/bin/python"), help="the peers' interpreter")
+    parser.add_argument("--work", type=Path, help="keep what is made here, and take what is there")
+    parser.add_argument("--turns", type=int, default=120)
+    parser.add_argument("--markdown", type=Path)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        work = given.work or Path(temporary)
+        work.mkdir(parents=True, exist_ok=True)
+        photos = opened(given.photos, work)
+        networks = [*ours(given.photos, work), *theirs(given.peers, photos, work)]
+        accuracies, versions = classified(networks, photos, work)
+        spent = {threads: latencies(networks, photos, threads, given.turns, work) for threads in THREADS}
+    text = page(accuracies, spent, versions, len(photos.truths), given.turns)
+    print(text)
+    if given.markdown:
+        given.markdown.write_text(text, encoding="utf-8")
+    if given.json:
+        raw = {str(n): {name: list(values) for name, values in one.items()} for n, one in spent.items()}
+        given.json.parent.mkdir(parents=True, exist_ok=True)
+        given.json.write_text(json.dumps({"milliseconds": raw, "versions": versions}), encoding="utf-8")
+    return int(any(faster(one) for one in spent.values()))
+
+
+def opened(folder: Path, work: Path) -> Photos:
+    """The photos as the networks are given them, in files that every environment can read."""
     labels = (Path(_image.__file__).parent / "data" / "imagenet-labels.txt").read_text().splitlines()
     listed = samples(folder, labels)
     photos = np.stack([_image.cropped(_image.open_image(one.input)[0], 256, 224, 224) for one in listed])
-    truths = np.array([labels.index(one.truth) for one in listed])
     test = np.arange(len(listed)) % 5 != 0
-    with tempfile.TemporaryDirectory() as work:
-        files = made(Path(work), folder, photos[~test])
-        print("| network | bytes | top-1 |\n|---|---|---|")
-        for name, file in files.items():
-            run = session(file, os.cpu_count() or 1)
-            right = [run.run(None, {"pixels": p[None]})[0].argmax() for p in photos[test]] == truths[test]
-            print(f"| {name} | {file.stat().st_size:,} | {np.mean(right):.2%} |", flush=True)
-        for threads in (1, 2):
-            print(f"\n| {threads} thread(s) | median, ms | least, ms | times ours (p10 .. p90) |\n|---|---|---|---|")
-            spent = latencies({name: session(file, threads) for name, file in files.items()}, photos[test])
-            for name, values in spent.items():
-                ratio = values / spent["edgekit int8"]
-                low, middle, high = np.quantile(ratio, (0.1, 0.5, 0.9))
-                spread = f"{middle:.2f} ({low:.2f} .. {high:.2f})"
-                print(f"| {name} | {np.median(values):.2f} | {values.min():.2f} | {spread} |", flush=True)
+    np.save(work / "calibration.npy", photos[~test])
+    np.save(work / "test.npy", photos[test])
+    truths = np.array([labels.index(one.truth) for one in listed])[test]
+    return Photos(work / "calibration.npy", work / "test.npy", truths)
 
 
-def made(work: Path, folder: Path, calibration: Photos) -> dict[str, Path]:
-    """Name -> ONNX file, all of the same weights and the same calibration photos."""
+def ours(folder: Path, work: Path) -> list[Network]:
     chosen = work / "calibration"
-    chosen.mkdir()
-    (chosen / "images").symlink_to((folder / "images").resolve())
-    with (folder / "labels.csv").open(newline="") as file, (chosen / "labels.csv").open("w", newline="") as out:
-        rows = list(csv.reader(file))
-        csv.writer(out).writerows([rows[0], *rows[1::5]])
-    files = {}
-    for precision in ("fp32", "int8"):
-        bundle = edgekit.export(
-            MODEL.name, "laptop", precision=precision, calibration=chosen, out=work / precision, fallback=False
-        )
-        files[f"edgekit {precision}"] = bundle.path / "network.onnx"
-    ready = work / "ready.onnx"
-    quant_pre_process(str(files["edgekit fp32"]), str(ready))
-    options: dict[str, dict[str, Any]] = {
-        "onnxruntime default": {},
-        "onnxruntime, per channel, uint8 activations": {"per_channel": True, "activation_type": QuantType.QUInt8},
-    }
-    for number, (name, given) in enumerate(options.items()):
-        files[name] = work / f"peer{number}.onnx"
-        quantize_static(str(ready), str(files[name]), Reader(calibration), **given)
-    return files
+    if not chosen.exists():
+        chosen.mkdir()
+        (chosen / "images").symlink_to((folder / "images").resolve())
+        with (folder / "labels.csv").open(newline="") as file, (chosen / "labels.csv").open("w", newline="") as out:
+            rows = list(csv.reader(file))
+            csv.writer(out).writerows([rows[0], *rows[1::5]])
+    found = []
+    for name, (exporter, precision, ending) in OURS.items():
+        file = work / f"{exporter}-{precision}" / f"network{ending}"
+        if not file.exists():
+            tell(f"making {name}")
+            edgekit.export(
+                MODEL,
+                "laptop",
+                exporter=exporter,
+                precision=precision,
+                calibration=chosen,
+                out=file.parent,
+                fallback=False,
+            )
+        found.append(Network(name, Path(sys.executable), f"edgekit-{exporter}", file))
+    return found
 
 
-def session(file: Path, threads: int) -> Any:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads, options.log_severity_level = threads, 1, 3
-    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+def theirs(python: Path, photos: Photos, work: Path) -> list[Network]:
+    """What the other tools make; the two that start from torch get the network without its pixels' arithmetic."""
+    program = work / "float.pt2"
+    if not program.exists():
+        exported(program)
+    found = []
+    for name, (tool, runtime) in THEIRS.items():
+        file = work / f"{tool}{TOOLS[tool][1]}"
+        source = work / "onnx-fp32" / "network.onnx" if runtime == "onnxruntime" else program
+        why = "" if python.exists() else f"{python} is not there; make vision-peers builds it"
+        if not why and not file.exists():
+            tell(f"making {name}")
+            command = [str(python), str(HERE / "_vision_makers.py"), tool, source, photos.calibration, file]
+            done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+            if done.returncode:
+                why = (done.stderr.strip().splitlines() or ["it failed"])[-1][:200]
+        found.append(Network(name, python, runtime, file, why))
+    return found
 
 
-def latencies(sessions: Mapping[str, Any], photos: Photos) -> dict[str, NDArray[np.float64]]:
-    """Name -> milliseconds a turn (the least of `TIMES` in a row)."""
-    random, spent = np.random.default_rng(0), {name: np.zeros(TURNS) for name in sessions}
-    for turn in range(-10, TURNS):  # the first ones warm up
-        feeds = {"pixels": photos[turn % len(photos)][None]}
-        for name in random.permutation(list(sessions)):
-            least = float("inf")
-            for _ in range(TIMES):
-                began = time.perf_counter()
-                sessions[name].run(None, feeds)
-                least = min(least, time.perf_counter() - began)
-            if turn >= 0:
-                spent[name][turn] = least * 1e3
-    return spent
+def exported(out: Path) -> None:
+    """The float network as a program of torch.export: normalised pixels float32 [1, 3, 224, 224] -> logits."""
+    import torch
+
+    from edgekit.checkpoint import read_checkpoint
+    from edgekit.sources import fetch
+
+    model = find("models", MODEL)
+    net = model.parts[0].build(read_checkpoint(fetch(model.sources)[0]))
+
+    class Network(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net
+
+        def forward(self, x: torch.Tensor) -> Any:
+            features = self.net.head(self.net.blocks(self.net.stem(x)))
+            return self.net.classifier(features.mean((2, 3)))
+
+    torch.export.save(torch.export.export(Network().eval(), (torch.zeros(1, 3, 224, 224),)), out)
+
+
+def started(networks: Sequence[Network], photos: Photos, threads: int, work: Path) -> list[Contestant]:
+    """The workers of those that can take part. The others are named on stderr."""
+    found = []
+    for network in networks:
+        entry = Entry(network.name, network.python, network.file, network.missing)
+        log = work / f"{network.runtime}-{network.file.stem}.log"
+        try:
+            found.append(
+                Contestant(entry, threads, log, network.runtime, "_vision_worker.py", ["--photos", str(photos.test)])
+            )
+        except Failed as exc:
+            print(f"{network.name}: {exc}", file=sys.stderr)
+    return found
+
+
+def closing(contestants: Sequence[Contestant], work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    finally:
+        for contestant in contestants:
+            contestant.close()
+
+
+def classified(networks: Sequence[Network], photos: Photos, work: Path) -> tuple[list[Accuracy], dict[str, str]]:
+    contestants = started(networks, photos, 2, work)
+    files = {network.name: network.file for network in networks}
+
+    def all_of_them() -> tuple[list[Accuracy], dict[str, str]]:
+        found = []
+        for one in contestants:
+            tell(f"classifying with {one.name}")
+            right = np.array(one.ask(classify=True)["classes"]) == photos.truths
+            # OpenVINO's weights lie beside its graph.
+            size = sum(f.stat().st_size for f in {files[one.name], files[one.name].with_suffix(".bin")} if f.exists())
+            found.append(Accuracy(one.name, size, float(np.mean(right))))
+        return found, {one.name: one.loaded["version"] for one in contestants}
+
+    result: tuple[list[Accuracy], dict[str, str]] = closing(contestants, all_of_them)
+    return result
+
+
+def latencies(networks: Sequence[Network], photos: Photos, threads: int, turns: int, work: Path) -> Latencies:
+    """Name -> milliseconds of every turn (the least of `TIMES` in a row)."""
+    contestants = started(networks, photos, threads, work)
+    random, spent = np.random.default_rng(threads), {one.name: np.zeros(turns) for one in contestants}
+
+    def take_turns() -> Mapping[str, NDArray[np.float64]]:
+        for turn in range(-WARMUPS, turns):
+            tell(f"{threads} thread(s), turn {turn} of {turns}")
+            for at in random.permutation(len(contestants)):
+                time.sleep(SETTLE)
+                seconds = contestants[at].ask(photo=turn % len(photos.truths), times=TIMES)["seconds"]
+                if turn >= 0:
+                    spent[contestants[at].name][turn] = min(seconds) * 1e3
+        return spent
+
+    result: Latencies = closing(contestants, take_turns)
+    return result
+
+
+def tell(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
