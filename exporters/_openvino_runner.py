@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgekit.core import Feeds, TensorSpec
 from edgekit.errors import BadInput, need
+from edgekit.exporters import _signal_stack
 
 _DTYPES = {"f32": "float32", "f64": "float64", "f16": "float16", "boolean": "bool", "u8": "uint8", "i8": "int8"}
 #: What OpenVINO calls the operators with weights in the graph that it runs.
@@ -37,11 +38,12 @@ class OpenvinoRunner:
             "INFERENCE_PRECISION_HINT": "f32",
         }
         try:
-            self._compiled = openvino.Core().compile_model(str(model), "CPU", wish)
+            with _signal_stack.kept():
+                self._compiled = openvino.Core().compile_model(str(model), "CPU", wish)
+                self._request = self._compiled.create_infer_request()
         except Exception as exc:  # OpenVINO's exceptions share no base but Exception
             raise BadInput(f"OpenVINO {openvino.__version__} refuses {model.name}: {_reason(exc)}") from exc
         self._tensor = openvino.Tensor
-        self._request = self._compiled.create_infer_request()
         self.inputs = tuple(_spec(port) for port in self._compiled.inputs)
         self.outputs = tuple(_spec(port) for port in self._compiled.outputs)
 

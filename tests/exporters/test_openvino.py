@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -122,3 +123,28 @@ def test_without_openvino(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(MissingExtra, match="'openvino'") as caught:
         export(EXPORTER, tmp_path, {"network": pictures(40)})
     assert "edgekit[openvino]" in str(caught.value.hint)
+
+
+INTERRUPTED = """
+import gc, signal, sys
+from pathlib import Path
+import numpy as np
+from edgekit.exporters.openvino import EXPORTER
+
+for _ in range(2):
+    runner = EXPORTER.load(Path(sys.argv[1]), 1)
+    runner({spec.name: np.zeros(spec.shape, spec.dtype) for spec in runner.inputs})
+del runner
+gc.collect()
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_an_interrupt_after_openvino_was_there_is_only_an_interrupt(made: Artifact, folder: Path) -> None:
+    """It leaves a signal stack behind that it has freed: see `edgekit.exporters._signal_stack`."""
+    command = [sys.executable, "-X", "faulthandler", "-c", INTERRUPTED, str(folder / "out" / made.file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
