@@ -36,6 +36,12 @@ class CoremlExporter:
     name = "coreml"
     precisions = ("fp32", "fp16", "int8", "int6", "int4")
     extra = "coreml"
+    #: See `edgekit.core.Exporter`.
+    untimed = (
+        ""
+        if sys.platform == "darwin"
+        else "Core ML runs on Apple's systems only; here it is interpreted, which proves answers and tells no times"
+    )
 
     def export(
         self,

@@ -95,4 +95,6 @@ def _declared(model: Model, target: Target, precision: str, threads: int) -> Cel
         recipe = fitting.recipe_for(model, target, precision or None)
     except Unsupported as exc:
         return Cell(model.name, target.name, "", precision, count, device, "refused", exc.message, exc.hint)
-    return Cell(model.name, target.name, recipe.exporter, recipe.precision, count, device, "not measured")
+    cell = Cell(model.name, target.name, recipe.exporter, recipe.precision, count, device, "not measured")
+    why = getattr(find("exporters", recipe.exporter), "untimed", "")
+    return replace(cell, reason=f"{why}.", hint="edgekit verify proves such a bundle.") if why else cell

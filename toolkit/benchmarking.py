@@ -12,7 +12,7 @@ import msgspec
 from edgekit import synthetic as noise
 from edgekit._files import hash_file
 from edgekit.bench import host, run
-from edgekit.bundle import open_bundle, usable_processors
+from edgekit.bundle import makers, open_bundle, usable_processors
 from edgekit.core import Bundle, Progress, Report, Target
 from edgekit.errors import BadInput, UnknownName, Unsupported
 from edgekit.golden import vouched
@@ -144,8 +144,10 @@ def prepare(bundle: Bundle, inputs: Sequence[str | Path], threads: int | None, l
     """A bundle with what it is to be measured with on this machine.
 
     Raises:
-        BadInput: there is no such input.
+        BadInput: there is no such input. Unsupported: what runs it here is not what runs it on its target.
     """
+    if why := getattr(makers(bundle)[1], "untimed", ""):
+        raise Unsupported(f"{bundle.path.name} cannot be measured here: {why}.", hint="edgekit verify proves it.")
     chosen = [Path(item).expanduser() for item in inputs] or [_golden(bundle)]
     for item in chosen:
         if not item.is_file():

@@ -378,6 +378,9 @@ class Exporter(Protocol):
     One whose files are source code, which `load` or a target's device compiles and runs, also has ``check(model,
     bundle)``: it raises BadInput unless all code in the bundle folder is what it would generate itself.
 
+    One whose `load` gives the right answers on this machine, but by other means than the target's, says so in
+    ``untimed``, a sentence: nothing of it is measured here.
+
     One that takes parts without a `Part.build` has ``reference(model, checkpoint, work, progress)``, which gives a
     `Runner` of the reference for each of them, by name.
     """

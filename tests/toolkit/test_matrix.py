@@ -7,16 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import _toy_model
 import pytest
 from _matrices import QUICK, plan
 
 from edgekit import cells, matrix
 from edgekit._matrix_plan import wanted
+from edgekit.benchmarking import benchmark
 from edgekit.bundle import open_bundle
 from edgekit.cells import Cell, Matrix
 from edgekit.cli import run
 from edgekit.core import Progress
-from edgekit.errors import BadInput, UnknownName
+from edgekit.errors import BadInput, UnknownName, Unsupported
 from edgekit.registry import names
 
 
@@ -141,7 +143,8 @@ def test_all_means_every_model_with_pinned_weights_and_every_target(toy: Any) ->
     asked = wanted(plan(toy, models=("all",), targets=("all",), precisions=(), weights={}))
     assert {cell.model for cell in asked} == set(names("models"))
     assert {cell.target for cell in asked} == set(names("targets"))
-    unreachable = {cell.model: cell for cell in asked if cell.outcome == "not measured" and cell.reason}
+    here = [cell for cell in asked if cell.exporter != "coreml"]
+    unreachable = {cell.model: cell for cell in here if cell.outcome == "not measured" and cell.reason}
     assert {"mobilenet-v2", "toy-speller"} <= set(unreachable) and "whisper-base" not in unreachable
     assert "hf://timm/mobilenetv2" in unreachable["mobilenet-v2"].reason
     assert unreachable["mobilenet-v2"].hint == "Give them: --weights mobilenet-v2=PATH"
@@ -152,6 +155,17 @@ def test_all_means_every_model_with_pinned_weights_and_every_target(toy: Any) ->
     assert {cell.target for cell in asked} - {cell.target for cell in less} == {"laptop"}
     named = wanted(plan(toy, models=("mobilenet-v2",), targets=("laptop",), precisions=(), weights={}))
     assert not named[0].reason, "who names a model means its hub, too"
+
+
+def test_what_is_only_interpreted_here_is_not_measured(
+    toy: Any, bundle: Path, tmp_path: Path, processes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_toy_model.ToyExporter, "untimed", "toys have no clock", raising=False)
+    found = matrix.matrix(plan(toy, precisions=("int8",), threads=(1,)), tmp_path / "work")
+    assert [(cell.outcome, cell.reason) for cell in found.cells] == [("not measured", "toys have no clock.")]
+    assert processes == [] and not list((tmp_path / "work").rglob("manifest.json"))
+    with pytest.raises(Unsupported, match="cannot be measured here: toys have no clock"):
+        benchmark(bundle)
 
 
 def test_a_matrix_on_noise_says_so(exported: None, toy: Any, tmp_path: Path, processes: list[str]) -> None:
