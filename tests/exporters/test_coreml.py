@@ -341,7 +341,7 @@ def test_wrong_feeds(good: Path, change: dict[str, Any]) -> None:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize(("precision", "limit"), [("fp16", 0.9999), ("int8", 0.999)])
+@pytest.mark.parametrize(("precision", "limit"), [("fp16", 0.9999), ("int8", 0.998)])
 def test_efficientnet(tmp_path: Path, precision: str, limit: float) -> None:
     """Cosine of the logits of the golden picture to fp32's."""
     bundle = edgekit.export("efficientnet-lite0", "ios", precision=precision, out=tmp_path / "bundle", fallback=False)
@@ -349,4 +349,4 @@ def test_efficientnet(tmp_path: Path, precision: str, limit: float) -> None:
     # cosine >= 1 - e^2 / 2 for a relative root mean square error e
     error = facts["parts"][0]["parity"]
     assert 1 - error**2 / 2 >= limit
-    assert edgekit.verify(bundle.path)["parity"]["network"] < 0.05
+    assert edgekit.verify(bundle.path)["parity"]["network"] < 0.07
