@@ -54,7 +54,8 @@ def _busy(answers: Sequence[Mapping[str, Any]], load_average: float | None, thre
         cpu=min((section["cpu"] / section["wall"] for section in sections), default=1.0),
         threads=threads,
         cores=cores,
-        load=load_average,
+        # What others used meanwhile is measured; before, it may have been our own export.
+        load=None if long else load_average,
         steal=max((section["steal"] / section["wall"] for section in long), default=None),
         others=max(((section["busy"] - section["cpu"]) / section["wall"] for section in long), default=None),
     )
