@@ -13,6 +13,7 @@ TARGET = Target(
     ram=8_000_000_000,
     runtime={
         "onnx": "pip:onnxruntime=={version}",
+        "openvino": "pip:openvino=={openvino}",
         "litert": "pip:ai-edge-litert=={litert}",
         "gguf": "pip:llama-cpp-python=={llama}",
     },

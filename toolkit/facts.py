@@ -39,9 +39,10 @@ def public(uri: str) -> str:
 
 def target_facts(target: Target) -> TargetFacts:
     """What the bundle is for, and what an app must ship to run it, by exporter."""
-    versions = host.versions(["onnxruntime", "ai-edge-litert", "llama-cpp-python"])
+    versions = host.versions(["onnxruntime", "openvino", "ai-edge-litert", "llama-cpp-python"])
     given = {
         "version": versions.get("onnxruntime", ""),
+        "openvino": versions.get("openvino", ""),
         "litert": versions.get("ai-edge-litert", ""),
         "llama": versions.get("llama-cpp-python", ""),
     }

@@ -51,8 +51,23 @@ def recipe_for(model: Model, target: Target, precision: str | None = None, expor
     """The recipe for `model` on `target`: the target's default for the task, with what the user chose in its place.
 
     Raises:
-        Unsupported: the target refuses the task or has no recipe for it, or the exporter lacks the precision.
+        Unsupported: the target refuses the task, has no recipe for it or nothing to run the exporter's files, or the
+        exporter lacks the precision.
     """
+    recipe = _recipe(model, target, precision, exporter)
+    if why := _unrunnable(target, recipe):
+        raise Unsupported(f"{model.name} on {target.name}: {why}.", hint=f"It takes: {', '.join(target.runtime)}.")
+    return recipe
+
+
+def _unrunnable(target: Target, recipe: Recipe) -> str:
+    """Why `target` cannot run what the recipe makes ("" if it can)."""
+    known = not target.runtime or recipe.exporter in target.runtime
+    return "" if known else f"nothing there runs the files of the {recipe.exporter} exporter"
+
+
+def _recipe(model: Model, target: Target, precision: str | None, exporter: str | None) -> Recipe:
+    """`recipe_for`, whether the target can run it or not."""
     if model.task in target.refuses:
         raise Unsupported(f"{model.name} on {target.name}: {target.refuses[model.task]}")
     default = target.recipes.get(model.task) or target.recipes.get("*")
@@ -112,7 +127,9 @@ def fit(
     goal = budgeted(find("targets", target), board, flash, ram)
     if declared.task in goal.refuses:
         return Fit(declared.name, goal.name, None, "refused", goal.refuses[declared.task])
-    recipe = recipe_for(declared, goal, precision, exporter)
+    recipe = _recipe(declared, goal, precision, exporter)
+    if why := _unrunnable(goal, recipe):
+        return Fit(declared.name, goal.name, None, "refused", why)
     declared = serving(declared, recipe.exporter)
     size, ram = declared.size(recipe), declared.memory(recipe)
     reasons = excess(declared, goal, recipe)
@@ -162,7 +179,7 @@ def excess(model: Model, target: Target, recipe: Recipe) -> list[str]:
 
 def _nearest(model: Model, target: Target) -> str:
     """The largest recipe of this model that fits, else the largest relative that does ("" if none)."""
-    exporter = find("exporters", recipe_for(model, target).exporter)
+    exporter = find("exporters", _recipe(model, target, None, None).exporter)
     relatives = []
     for name in names("models"):
         with contextlib.suppress(Unsupported):  # another package's that does not load is no help here

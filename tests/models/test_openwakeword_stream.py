@@ -119,9 +119,9 @@ def test_half_is_an_event_and_just_less_is_none(spotter: OpenWakewordSpotter) ->
     assert np.diff([*score.places(127), 10_000]).min() > OpenRules().refractory
 
 
-def test_chips_are_refused_with_both_numbers() -> None:
+def test_chips_are_refused() -> None:
     fit = edgekit.fit(MODEL.name, "cortex-m4")
-    assert fit.verdict == "too large" and "flash" in fit.reason and "RAM" in fit.reason
+    assert (fit.verdict, fit.reason) == ("refused", "nothing there runs the files of the onnx exporter")
     with pytest.raises(Unsupported, match="cannot take"):
         edgekit.fit(MODEL.name, "laptop", exporter="c")
 

@@ -159,3 +159,13 @@ def test_another_package_that_does_not_load_costs_only_itself(
         with pytest.raises(Unsupported, match=rf"the model '{name}' of toy 1\.0 cannot be loaded"):
             find("models", name)
     assert edgekit.fit("whisper-base", "laptop").verdict == "fits"
+
+
+def test_a_target_that_cannot_run_what_an_exporter_makes(board: Any, toy: Any, tmp_path: Path) -> None:
+    board(runtime={"onnx": "a runtime"})
+    found = edgekit.fit("toy-speller", "toy-board")
+    assert (found.verdict, found.recipe) == ("refused", None)
+    assert found.reason == "nothing there runs the files of the toy exporter"
+    with pytest.raises(Unsupported, match="nothing there runs the files of the toy exporter") as caught:
+        toy.export(tmp_path / "b")
+    assert caught.value.hint == "It takes: onnx."
