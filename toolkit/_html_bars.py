@@ -17,6 +17,8 @@ _LEFT, _RIGHT = 12.0, WIDTH - 84.0
 
 #: Rows that one figure draws; its table has all of them.
 _ROWS = 30
+#: Rows that its description tells.
+_TOLD = 4
 
 _MEMORY = ("rss.anonymous", "rss.file", "rss.peak")
 
@@ -176,7 +178,9 @@ def _whisker(axis: Axis, low: float | None, middle: float, high: float | None) -
 
 
 def _listed(rows: Sequence[_Row]) -> str:
-    return "; ".join(f"{row.name}: {row.value}" for row in rows[:_ROWS]) + "."
+    """The first rows in words; whoever listens to a page finds all of them in the table."""
+    more = f"; and {len(rows) - _TOLD} more, in the table" if len(rows) > _TOLD else ""
+    return "; ".join(f"{row.name}: {row.value}" for row in rows[:_TOLD]) + f"{more}."
 
 
 def _left_out(rows: Sequence[_Row]) -> str:
