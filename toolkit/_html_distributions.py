@@ -23,7 +23,7 @@ from edgekit.figures import figure
 _FIGURES, _LANES, _VALUES = (150, 1, 12), (450, 3, 12), (5_000, 30, 400)
 
 #: Bars of layers or sizes, likewise. Of more cells than `_CELLS` each gets so much less of everything.
-_BARS, _CELLS = (300, 8, 30), 45
+_BARS, _CELLS = (300, 8, 30), 50
 
 _LEFT, _RIGHT, _TOP = 62.0, WIDTH - 18.0, LINE + 6.0
 _LANE, _WARM, _GAP = 26.0, 13.0, 6.0
