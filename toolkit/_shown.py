@@ -76,11 +76,12 @@ def _show_speed(part: str, precision: str, found: dict[str, Any]) -> None:
 
 
 def others(gate: Verdict) -> list[str]:
-    """Metrics that decided nothing."""
+    """Metrics that decided nothing. What is no metric (a language model's) is told in the gate's reason."""
     lines = []
     for name, score in gate.others.items():
-        value, reference = (metrics.shown(metrics.find(name), number) for number in (score.value, score.reference))
-        lines.append(f"  {name}: {value} (fp32: {reference})")
+        if name in metrics.METRICS:
+            value, base = (metrics.shown(metrics.METRICS[name], number) for number in (score.value, score.reference))
+            lines.append(f"  {name}: {value} (fp32: {base})")
     return lines
 
 

@@ -67,6 +67,14 @@ def test_a_bundle_verifies_and_reads_a_text_by_itself(bundle: Bundle, folder: Pa
     assert 0 < proof["parity"]["network"] < 0.1
 
 
+def test_the_command_line_tells_what_the_gate_found(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = [str(folder / "told"), "--weights", str(folder / "tiny.gguf"), "--precision", "q8_0", "--max-kld", "10"]
+    assert cli.run(["export", "tiny-writer", "--data", str(folder / "text"), "--out", *made]) == 0
+    assert "KL divergence" in capsys.readouterr().out
+    assert cli.run(["verify", made[0], "--data", str(folder / "text" / "a.txt")]) == 0
+    assert "accuracy: pass (perplexity" in capsys.readouterr().out
+
+
 def test_what_loses_too_much_is_refused(folder: Path) -> None:
     with pytest.raises((GateFailed, ParityFailed)):
         export(folder, "bad", "q4_0", data=folder / "text", max_kld=1e-9, fallback=False)
