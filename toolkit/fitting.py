@@ -61,9 +61,11 @@ def recipe_for(model: Model, target: Target, precision: str | None = None, expor
 
 
 def _unrunnable(target: Target, recipe: Recipe) -> str:
-    """Why `target` cannot run what the recipe makes ("" if it can)."""
-    known = not target.runtime or recipe.exporter in target.runtime
-    return "" if known else f"nothing there runs the files of the {recipe.exporter} exporter"
+    """Why `target` cannot run what the recipe makes ("" if it can). Of another package's exporter it need not know."""
+    ours = type(find("exporters", recipe.exporter)).__module__.startswith("edgekit.exporters.")
+    if not ours or not target.runtime or recipe.exporter in target.runtime:
+        return ""
+    return f"nothing there runs the files of the {recipe.exporter} exporter"
 
 
 def _recipe(model: Model, target: Target, precision: str | None, exporter: str | None) -> Recipe:

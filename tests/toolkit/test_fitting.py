@@ -162,10 +162,11 @@ def test_another_package_that_does_not_load_costs_only_itself(
 
 
 def test_a_target_that_cannot_run_what_an_exporter_makes(board: Any, toy: Any, tmp_path: Path) -> None:
-    board(runtime={"onnx": "a runtime"})
+    board(runtime={"litert": "a runtime"}, recipes={"*": Recipe("onnx", "int8")})
     found = edgekit.fit("toy-speller", "toy-board")
     assert (found.verdict, found.recipe) == ("refused", None)
-    assert found.reason == "nothing there runs the files of the toy exporter"
-    with pytest.raises(Unsupported, match="nothing there runs the files of the toy exporter") as caught:
+    assert found.reason == "nothing there runs the files of the onnx exporter"
+    with pytest.raises(Unsupported, match="nothing there runs the files of the onnx exporter") as caught:
         toy.export(tmp_path / "b")
-    assert caught.value.hint == "It takes: onnx."
+    assert caught.value.hint == "It takes: litert."
+    assert edgekit.fit("toy-speller", "toy-board", exporter="toy").verdict == "fits"  # another package's, who knows
