@@ -14,6 +14,7 @@ from typing import Any
 
 from edgekit.core import Artifact, Checkpoint, Feeds, Model, Progress, Recipe, Runner
 from edgekit.errors import Unsupported, need
+from edgekit.exporters import _precision
 from edgekit.exporters._coreml_quiet import quiet
 
 __all__ = ["EXPORTER", "CoremlExporter"]
@@ -85,11 +86,7 @@ class CoremlExporter:
 def _options(recipe: Recipe) -> tuple[int, str]:
     """The oldest system and the form of int4."""
     given: dict[str, Any] = dict(recipe.options)
-    if recipe.precision not in CoremlExporter.precisions:
-        raise Unsupported(
-            f"the coreml exporter has no precision {recipe.precision!r}.",
-            hint=f"It has: {', '.join(CoremlExporter.precisions)}.",
-        )
+    _precision.check(CoremlExporter.name, CoremlExporter.precisions, recipe)
     for name in given:
         if name not in ("ios", "form"):
             raise Unsupported(f"the coreml exporter has no option {name!r}.", hint="It has: ios, form.")

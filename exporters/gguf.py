@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.core import Artifact, Checkpoint, Feeds, Model, Progress, Recipe
 from edgekit.errors import Unsupported
+from edgekit.exporters import _precision
 from edgekit.gguf import FILE_TYPES
 
 if TYPE_CHECKING:
@@ -75,10 +76,7 @@ class GgufExporter:
 
 def _chunks(recipe: Recipe) -> int:
     """The recipe's option, checked."""
-    if recipe.precision not in FILE_TYPES:
-        raise Unsupported(
-            f"the gguf exporter has no precision {recipe.precision!r}.", hint=f"It has: {', '.join(FILE_TYPES)}."
-        )
+    _precision.check("gguf", FILE_TYPES, recipe)
     unknown = [name for name in recipe.options if name not in ("chunks", "context")]
     if unknown:
         raise Unsupported(f"the gguf exporter has no option {unknown[0]!r}.", hint="It has: chunks, context.")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Artifact, Checkpoint, Feeds, Model, Progress, Recipe, Runner
 from edgekit.errors import Unsupported
+from edgekit.exporters import _precision
 
 if TYPE_CHECKING:
     from edgekit.exporters._litert_wish import Wish
@@ -90,11 +91,7 @@ def _wish(model: Model, recipe: Recipe) -> Wish:
     """
     from edgekit.exporters._litert_wish import Wish
 
-    if recipe.precision not in LitertExporter.precisions:
-        raise Unsupported(
-            f"the litert exporter has no precision {recipe.precision!r}.",
-            hint=f"It has: {', '.join(LitertExporter.precisions)}.",
-        )
+    _precision.check(LitertExporter.name, LitertExporter.precisions, recipe)
     given: dict[str, Any] = dict(recipe.options)
     for name, value in given.items():
         if name not in _OPTIONS:

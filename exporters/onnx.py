@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress, Recipe, Runner
 from edgekit.errors import ExportFailed, Unsupported, need
+from edgekit.exporters import _precision
 
 if TYPE_CHECKING:
     import onnx
@@ -54,11 +55,7 @@ class OnnxExporter:
             Unsupported: the precision is not one of `precisions`, or an option is not known.
             ExportFailed: a part cannot be traced, or the file is not what its precision says.
         """
-        if recipe.precision not in self.precisions:
-            raise Unsupported(
-                f"the onnx exporter has no precision {recipe.precision!r}.",
-                hint=f"It has: {', '.join(self.precisions)}.",
-            )
+        _precision.check(self.name, self.precisions, recipe)
         _check_options(model, recipe)
         with need("export", "Exporting to ONNX"):
             import onnx

@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgekit.core import Artifact, Checkpoint, Feeds, Model, Progress, Recipe, Runner
-from edgekit.errors import BadInput, ExportFailed, Unsupported, need
-from edgekit.exporters import onnx
+from edgekit.errors import BadInput, ExportFailed, need
+from edgekit.exporters import _precision, onnx
 
 #: Dtypes of integers, as OpenVINO names them.
 _INTEGERS = ("i8", "u8")
@@ -42,11 +42,7 @@ class OpenvinoExporter:
             Unsupported: a precision or an option that is not known. ExportFailed: a part cannot be traced, OpenVINO
             refuses it, or computes layers in float that are int8 in the file. MissingExtra: OpenVINO is absent.
         """
-        if recipe.precision not in self.precisions:
-            raise Unsupported(
-                f"the openvino exporter has no precision {recipe.precision!r}.",
-                hint=f"It has: {', '.join(self.precisions)}.",
-            )
+        _precision.check(self.name, self.precisions, recipe)
         with need("openvino", "Exporting for OpenVINO"):
             import openvino  # noqa: F401  its absence must show before minutes of work
         same = replace(recipe, exporter=onnx.EXPORTER.name)
