@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Calls, Measurement, Recipe, Target
+from edgekit.core import Bundle, Calls, Form, Measurement, Recipe, Target
 from edgekit.errors import BadInput
 from edgekit.targets._arduino import arduino
 from edgekit.targets._boards import boards_of
@@ -78,9 +78,27 @@ def target(name: str, *, processor: str, layout: str, flash: int, ram: int) -> T
         pack=lay_out,
         boards=boards_of(name),
         prove=prove,
-        forms={"cmake": ("-cmake.zip", project), "arduino": ("-arduino.zip", arduino)},
+        forms=_FORMS,
         measure=measure,
     )
+
+
+def _cmake(bundle: Bundle, place: Path, options: Mapping[str, str]) -> None:
+    project(bundle.path, place)
+
+
+def _arduino(bundle: Bundle, place: Path, options: Mapping[str, str]) -> None:
+    arduino(bundle.path, place, **options)
+
+
+_FORMS = {
+    "cmake": Form("-cmake.zip", _cmake),
+    "arduino": Form(
+        "-arduino.zip",
+        _arduino,
+        options={"name": "of the library, such as Keywords", "version": "of the library, such as 1.0.2"},
+    ),
+}
 
 
 def _report(counts: Counts, name: str) -> dict[str, Any]:

@@ -219,11 +219,13 @@ def _show_prediction(sample: str, answer: dict[str, Any], named: bool) -> None:
 
 
 def package_(arguments: argparse.Namespace) -> None:
+    from edgekit.cli import pair
     from edgekit.figures import figure
-    from edgekit.packaging import package
+    from edgekit.packaging import package, size_of
 
-    place = package(arguments.bundle, arguments.form, out=arguments.out)
-    size = place.stat().st_size
+    options = dict(pair(text) for text in arguments.option)
+    place = package(arguments.bundle, arguments.form, out=arguments.out, options=options)
+    size = size_of(place)
     if arguments.json:
         show_json({"file": str(place), "size": size})
     else:

@@ -184,13 +184,16 @@ def _is_ours(place: Path) -> bool:
 
 
 @contextlib.contextmanager
-def staged(out: Path) -> Iterator[Path]:
+def staged(out: Path, where: Callable[[Path], Path] = replaceable) -> Iterator[Path]:
     """A temporary folder beside `out` that takes its place when the block ends well, and vanishes when it does not.
 
+    Args:
+        where: gives the place that `out` really is, or raises BadInput: what is there is not ours to replace.
+
     Raises:
-        BadInput: `out` exists and is not a bundle: it is not ours to replace.
+        BadInput: `where` says so; by default, `out` exists and is not a bundle.
     """
-    out = replaceable(out)
+    out = where(out)
     with boundary():
         out.parent.mkdir(parents=True, exist_ok=True)
         _sweep(out)

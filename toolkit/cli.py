@@ -186,7 +186,10 @@ def parser() -> argparse.ArgumentParser:
     one = verb("package", "a bundle in another form")
     one.add_argument("bundle")
     one.add_argument("--as", dest="form", required=True, metavar="FORM", help="zip; firmware also: cmake, arduino")
-    one.add_argument("--out", metavar="FILE")
+    one.add_argument("--out", metavar="PATH", help="default: beside the bundle")
+    one.add_argument(
+        "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="of the form, such as name=speech"
+    )
 
     one = verb("compare", "faster, slower or cannot tell; exits with 7 on a regression")
     one.add_argument("base", metavar="BASE.json")
@@ -246,10 +249,16 @@ def option(text: str) -> tuple[str, Any]:
     """``name=value`` with the value read as JSON where it is JSON ("true", "5", "[0]"), else as text."""
     import json
 
-    name, found, value = text.partition("=")
-    if not found or not name:
-        raise BadInput(f"an option has the form NAME=VALUE, not {text!r}.")
+    name, value = pair(text)
     try:
         return name, json.loads(value)
     except ValueError:
         return name, value
+
+
+def pair(text: str) -> tuple[str, str]:
+    """``name=value`` as two texts."""
+    name, found, value = text.partition("=")
+    if not found or not name:
+        raise BadInput(f"an option has the form NAME=VALUE, not {text!r}.")
+    return name, value

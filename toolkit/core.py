@@ -26,6 +26,7 @@ __all__ = [
     "Feeds",
     "Fidelity",
     "Fit",
+    "Form",
     "Measurement",
     "Model",
     "Part",
@@ -271,6 +272,29 @@ class Board:
 
 
 @dataclass(frozen=True)
+class Form:
+    """One thing that `package` can make of a bundle: a file, or a folder of files.
+
+    Attributes:
+        suffix: what is added to the bundle's name where the user gives no place.
+        write: (bundle, place, options) -> None. `place` is a fresh file, or a fresh folder where `folder` is set,
+            beside the final one: it gets its name when this returns, and vanishes when it raises. The same bundle and
+            options must give the same bytes. Raises BadInput for an option's value, Unsupported for a bundle that has
+            no such form (saying why).
+        folder: a folder is written.
+        options: name -> what it means, with an example; values come as text.
+        leftovers: names of folders at the top of a folder form that build tools make there. They are not held to be
+            the user's work when the form is written again, and go then.
+    """
+
+    suffix: str
+    write: Callable[[Bundle, Path, Mapping[str, str]], None]
+    folder: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
+    leftovers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Target:
     """Where a model must run. One file in `targets/` declares one of these as ``TARGET``.
 
@@ -285,7 +309,7 @@ class Target:
         prove: (bundle folder, the calls that its golden input made here) -> facts; runs the bundle's golden vectors on
             the device. Raises ParityFailed or DeviceFailed, MissingExtra where the device is absent. None where only
             this machine can run it.
-        forms: name -> (suffix, writer of (bundle folder, file)): forms of its own for `package`.
+        forms: name -> a form of its own for `package`.
         measure: bundle folder -> what the device counted, as measurements and facts. None: `bench` measures this
             machine.
     """
@@ -304,7 +328,7 @@ class Target:
     boards: Mapping[str, Board] = field(default_factory=dict)
     prove: Callable[[Path, Calls], Mapping[str, Any]] | None = None
     measure: Callable[[Path], Mapping[str, Any]] | None = None
-    forms: Mapping[str, tuple[str, Callable[[Path, Path], None]]] = field(default_factory=dict)
+    forms: Mapping[str, Form] = field(default_factory=dict)
 
 
 class Runner(Protocol):
