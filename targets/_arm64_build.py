@@ -39,7 +39,7 @@ LIBRARY = Source(
 _SYSROOT = Path("/usr/aarch64-linux-gnu")
 _COMPILER, _EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64"
 _HEADERS = Path("/usr/include/onnxruntime")
-_PROGRAM = Path(__file__).parent / "phone" / "replay.cpp"
+_SOURCES = Path(__file__).parent / "phone"
 _FLAGS = ("-std=c++17", "-O2", "-Wall", "-Wextra", f"-isystem{_HEADERS}")
 _SECONDS = 600
 
@@ -72,20 +72,22 @@ def tools(progress: Progress | None = None) -> Tools:
         folder, _ = fetch([LIBRARY], progress=progress)
     except FetchFailed as exc:
         raise MissingExtra(f"onnxruntime for 64-bit Arm is not here: {exc.message}", hint=INSTALL) from exc
-    return Tools(Path(emulator), _built(compiler), folder / LIBRARY.files[0].name)
+    return Tools(Path(emulator), _built(compiler, "replay"), folder / LIBRARY.files[0].name)
 
 
-def _built(compiler: str) -> Path:
-    """The program for Arm, in the cache under the hash of its source and flags."""
+def _built(compiler: str, name: str) -> Path:
+    """The program `name` for Arm, in the cache under the hash of its source and flags."""
     version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
-    key = hashlib.sha256(b"\0".join([_PROGRAM.read_bytes(), repr(_FLAGS).encode(), version.encode()])).hexdigest()[:16]
-    place = cache_folder() / "phone" / f"replay-{key}"
+    source = _SOURCES / f"{name}.cpp"
+    read = [file.read_bytes() for file in (source, *sorted(_SOURCES.glob("*.h")))]
+    key = hashlib.sha256(b"\0".join([*read, repr(_FLAGS).encode(), version.encode()])).hexdigest()[:16]
+    place = cache_folder() / "phone" / f"{name}-{key}"
     if place.is_file():
         return place
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent) as work:
-        made = Path(work) / "replay"
-        command = [compiler, *_FLAGS, str(_PROGRAM), "-o", str(made), "-ldl"]
+        made = Path(work) / name
+        command = [compiler, *_FLAGS, str(source), "-o", str(made), "-ldl"]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False)
         if done.returncode:
             reason = next((line for line in done.stderr.splitlines() if "error" in line), f"exit {done.returncode}")
