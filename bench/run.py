@@ -17,7 +17,7 @@ from edgekit.bench.child import Setup
 from edgekit.core import Measurement, Progress
 from edgekit.errors import BadInput, DeviceFailed, EdgekitError
 
-__all__ = ["Result", "Setup", "check", "collect", "error", "in_turns", "measure", "turns"]
+__all__ = ["Result", "Setup", "check", "check_numbers", "collect", "error", "in_turns", "measure", "turns"]
 
 
 class Result(NamedTuple):
@@ -76,7 +76,12 @@ def check(setup: Setup, processes: int) -> None:
     if not setup.inputs:
         raise BadInput("there is nothing to measure with: no inputs.", hint="Give at least one --input FILE.")
     positive = (setup.threads, processes, 1 if setup.loops is None else setup.loops)
-    if min(positive) < 1 or setup.warmups < 0 or not setup.seconds > 0 or not setup.limit > 0:
+    check_numbers(positive, setup.warmups, setup.seconds, setup.limit)
+
+
+def check_numbers(positive: Sequence[int], warmups: int, seconds: float, limit: float) -> None:
+    """Raise BadInput where a number makes no sense."""
+    if min(positive) < 1 or warmups < 0 or not seconds > 0 or not limit > 0:
         raise BadInput("threads, processes, loops, seconds and the limit must be positive, warm-ups not negative.")
 
 

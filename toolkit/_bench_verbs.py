@@ -29,8 +29,11 @@ def bench_(arguments: argparse.Namespace) -> int:
     for name in ("precisions", "calibration", "data", "weights", "workers"):
         if getattr(arguments, name):
             raise BadInput(f"--{name} is for a matrix.", hint="Give --models and --targets in place of a BUNDLE.")
-    if len(arguments.threads) > 1:
-        raise BadInput("several --threads are for a matrix.", hint="Give --models and --targets, or one number.")
+    if len(arguments.threads) > 1 and (arguments.vs or arguments.device in (None, "host")):
+        raise BadInput(
+            "several --threads are for a matrix and for connected devices.",
+            hint="Give --models and --targets, --device adb, or one number.",
+        )
     return _bench_in_turns(arguments) if arguments.vs else _bench_one(arguments)
 
 
@@ -58,7 +61,7 @@ def _bench_one(arguments: argparse.Namespace) -> int:
         report = benchmark(
             arguments.bundle,
             inputs=_inputs(arguments),
-            threads=next(iter(arguments.threads), None),
+            threads=arguments.threads,
             device=arguments.device,
             processes=arguments.processes or 5,
             **_limits(arguments)._asdict(),

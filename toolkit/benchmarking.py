@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from edgekit import connected
 from edgekit import synthetic as noise
 from edgekit._files import hash_file
 from edgekit.bench import host, run
@@ -19,7 +20,7 @@ from edgekit.golden import vouched
 from edgekit.registry import find
 from edgekit.report import SCHEMA
 
-#: The only device so far: this machine.
+#: The device that is this machine.
 HOST = "host"
 
 VERSIONS = ("edgekit", "onnxruntime", "numpy", "tokenizers", "soundfile", "soxr")
@@ -47,7 +48,7 @@ def benchmark(
     path: str | Path,
     *,
     inputs: Sequence[str | Path] = (),
-    threads: int | None = None,
+    threads: int | Sequence[int] | None = None,
     device: str | None = None,
     processes: int = 5,
     warmups: int = 10,
@@ -63,8 +64,10 @@ def benchmark(
 
     Args:
         inputs: files that the pipeline takes; the bundle's golden input if none are given.
-        threads: within an operator; None takes all usable processors.
-        device: where to measure; None takes the target's own device where `edgekit` can drive it, else this machine.
+        threads: within an operator; None takes all usable processors. Several numbers are for connected devices.
+        device: where to measure: ``"host"``, the target's own, or a connected one as ``"adb"`` or ``"adb:SERIAL"``
+            (see `edgekit.connected`); None takes the target's own device where `edgekit` can drive it, else this
+            machine.
         processes: fresh processes, one after another. loops: measured rounds over all inputs in each, at most; None: as
             many as fit into `seconds`, 3 to 500. warmups: rounds before them, at most.
         limit: seconds after which a process counts as hung. memory: bytes that it may hold at most, None: no limit.
@@ -77,11 +80,23 @@ def benchmark(
 
     Raises:
         BadInput: not a bundle, code in it that is not ours, no such input. Unsupported: an unknown device.
-        DeviceFailed: a worker hung, crashed or took too much memory.
+        DeviceFailed: a worker hung, crashed or took too much memory; the device did not do its part.
+        MissingExtra: a tool that the device needs is absent. ParityFailed: a connected device computes something else.
     """
     bundle = open_bundle(Path(path))
-    inputs = given(bundle, inputs, synthetic)
+    tell: Progress = progress or (lambda what, done, total: None)
+    counts = (threads,) if isinstance(threads, int) else tuple(threads or ())
     target = own_target(bundle)
+    if (there := connected.device_of(target, device)) is not None and target is not None:
+        connected.check(inputs, synthetic, contexts)
+        run.check_numbers((*counts, processes, loops or 1), warmups, seconds, limit)
+        asked = {"address": there[1], "threads": counts, "processes": processes, "warmups": warmups}
+        asked |= {"loops": loops, "seconds": seconds, "limit": limit}
+        return connected.measured(bundle, _bundle_facts(bundle), target, there[0], asked, tell)
+    if len(counts) > 1:
+        raise BadInput("several numbers of threads are for connected devices and for a matrix.", hint="Give one.")
+    threads = next(iter(counts), None)
+    inputs = given(bundle, inputs, synthetic)
     if target is not None and target.measure is not None and device in (None, target.device):
         return on_device(bundle, target, inputs, progress)
     if device not in (None, HOST):
@@ -89,15 +104,13 @@ def benchmark(
     if whole(bundle):
         from edgekit.generating import CONTEXTS, Plan, measured
 
-        quiet: Progress = progress or (lambda what, done, total: None)
         plan = Plan(threads, processes, loops, limit, memory, CONTEXTS if contexts is None else contexts)
-        return measured(bundle, _bundle_facts(bundle), _elsewhere(bundle), inputs, plan, quiet)
+        return measured(bundle, _bundle_facts(bundle), _elsewhere(bundle), inputs, plan, tell)
     if contexts:
         raise BadInput("lengths of context are for language models.", hint="Leave --contexts out.")
     subject = prepare(bundle, inputs, threads, Limits(warmups, loops, seconds, limit, memory))
     run.check(subject.setup, processes)
     load = host.load_average()
-    tell: Progress = progress or (lambda what, done, total: None)
     (answers,) = run.in_turns(
         [subject.setup], processes, progress=lambda _bundle, _process, done, total: tell("measuring", done, total)
     )
@@ -256,7 +269,7 @@ def own_target(bundle: Bundle) -> Target | None:
     return target
 
 
-def _bundle_facts(bundle: Bundle) -> Mapping[str, Any]:
+def _bundle_facts(bundle: Bundle) -> dict[str, Any]:
     manifest = bundle.manifest
     return {
         "name": f"{manifest.model.name} {manifest.target.name} {manifest.recipe.exporter} {manifest.recipe.precision}",

@@ -159,7 +159,7 @@ def parser() -> argparse.ArgumentParser:
     )
     one.add_argument("--synthetic", action="store_true", help="noise in the golden input's form; reports are labelled")
     one.add_argument("--threads", type=_counts, default=[], metavar="N[,N]", help="default: all usable processors")
-    one.add_argument("--device", help="where to measure: host, or the target's own (default)")
+    one.add_argument("--device", help="where to measure: host, the target's own (default), adb, adb:SERIAL")
     one.add_argument("--processes", type=_count, help="fresh processes, one after another (5; with --vs 10 of each)")
     one.add_argument("--loops", type=_count, help="rounds over the inputs in each, at most (as many as --seconds hold)")
     one.add_argument("--warmups", type=_count, default=10, help="rounds before them, at most, until steady (10)")

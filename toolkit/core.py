@@ -21,6 +21,7 @@ __all__ = [
     "Bundle",
     "Calls",
     "Checkpoint",
+    "Device",
     "Evaluation",
     "Exporter",
     "Feeds",
@@ -41,6 +42,7 @@ __all__ = [
     "SourceFile",
     "Target",
     "TensorSpec",
+    "Trial",
 ]
 
 #: How a number came to be: on the real thing, on this machine which is the target, in an emulator (right answers and
@@ -295,6 +297,50 @@ class Form:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """What a connected device is asked to measure of a bundle.
+
+    Attributes:
+        bundle: its folder; hashes and code were checked.
+        address: which device, where several are connected (a serial number); "" for the only one.
+        calls: of every part, every call that the golden input made on this machine, in order.
+        units: amounts of work in that input: ``{"audio_seconds": 11.0}``.
+        threads: thread counts to measure with, the first of them for the report; () leaves the choice to the device.
+        processes, warmups, loops, seconds: as for `edgekit.benchmark`.
+        limit: seconds after which a process on the device counts as hung.
+        progress: told what is being done.
+    """
+
+    bundle: Path
+    address: str
+    calls: Calls
+    units: Mapping[str, float]
+    threads: tuple[int, ...]
+    processes: int
+    warmups: int
+    loops: int | None
+    seconds: float
+    limit: float
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Device:
+    """Something that people connect to their machine, and that runs bundles of a target.
+
+    Attributes:
+        measure: (trial) -> ``fidelity``, ``host`` (facts, nothing that identifies a person), ``versions``, ``threads``,
+            ``measurements``, ``warnings``. Raises DeviceFailed, ParityFailed, Unsupported, BadInput; MissingExtra where
+            a tool of this machine is absent.
+        state: () -> (is one ready, what was found, what to do otherwise), for `doctor`: within seconds, starts nothing,
+            raises nothing.
+    """
+
+    measure: Callable[[Trial], Mapping[str, Any]]
+    state: Callable[[], tuple[bool, str, str]]
+
+
+@dataclass(frozen=True)
 class Target:
     """Where a model must run. One file in `targets/` declares one of these as ``TARGET``.
 
@@ -302,7 +348,9 @@ class Target:
         download, ram, flash: budgets in bytes, None where there is none. Checked before and after an export.
         recipes: task -> default recipe; the key ``"*"`` serves every task that has none of its own.
         refuses: task -> a sentence a person understands, for tasks that make no sense there.
-        device: name of the device that runs it (``"host"``, later ``"adb"``, ``"qemu"``), or None: nothing is measured.
+        device: name of the device that runs it (``"host"``, ``"qemu"``), or None: nothing is measured unless the user
+            names one of `devices`.
+        devices: name -> what people connect: ``bench --device NAME[:ADDRESS]`` measures there.
         runtime: what the app must ship to run the bundle, by exporter (a Maven coordinate, a pip requirement).
         pack: bundle folder -> None; lays out the target's own form inside the bundle, or None.
         boards: name -> a part of this class, whose budgets ``--board`` takes.
@@ -329,6 +377,7 @@ class Target:
     prove: Callable[[Path, Calls], Mapping[str, Any]] | None = None
     measure: Callable[[Path], Mapping[str, Any]] | None = None
     forms: Mapping[str, Form] = field(default_factory=dict)
+    devices: Mapping[str, Device] = field(default_factory=dict)
 
 
 class Runner(Protocol):

@@ -41,12 +41,17 @@ def write_input(model: Model, out: Path) -> str:
 
 
 def answer(predictor: Predictor, sample: Path) -> str:
-    """The answer to the golden input, every part called.
+    """The answer to the golden input, every part called."""
+    return str(predicted(predictor, sample).output)
+
+
+def predicted(predictor: Predictor, sample: Path) -> Prediction:
+    """What the predictor makes of the golden input.
 
     A predictor whose own answers are made otherwise (a token at a time) has ``probe``, which does both, and is short.
     """
     probe: Callable[..., Prediction] = getattr(predictor, "probe", predictor.predict)
-    return str(probe(str(sample)).output)
+    return probe(str(sample))
 
 
 def reference_of(recorders: Mapping[str, Recorder]) -> dict[str, NDArray[Any]]:
@@ -94,14 +99,19 @@ def compare(
 
 
 class Proof(NamedTuple):
-    """Part -> error along the chain (see `edgekit.parity.relative_error`); and the first calls of every part."""
+    """Part -> error along the chain (see `edgekit.parity.relative_error`); the first calls of every part; and the
+    amounts of work in the golden input (`Prediction.units`)."""
 
     errors: dict[str, float]
     calls: Calls
+    units: Mapping[str, float]
 
 
-def prove(bundle: Bundle, threads: int) -> Proof:
+def prove(bundle: Bundle, threads: int, keep: int = 2) -> Proof:
     """Run the bundle on its golden input and compare every part, and the answer, with what the manifest says.
+
+    Args:
+        keep: how many calls of each part are given back, the first ones.
 
     Raises:
         ParityFailed: a part is further from the fp32 reference than its precision explains, or the answer differs.
@@ -110,11 +120,12 @@ def prove(bundle: Bundle, threads: int) -> Proof:
     recorders: dict[str, Recorder] = {}
 
     def record(name: str, runner: Any) -> Recorder:
-        recorders[name] = Recorder(runner, keep=2)
+        recorders[name] = Recorder(runner, keep=keep)
         return recorders[name]
 
     predictor = load(bundle.path, threads, record, hashes=False)
-    said = answer(predictor, bundle.path / manifest.golden.input)
+    prediction = predicted(predictor, bundle.path / manifest.golden.input)
+    said = str(prediction.output)
     reference = _read(bundle.path / manifest.golden.reference)
     errors = compare(recorders, reference, manifest.recipe.precision)
     if said != manifest.golden.output:
@@ -122,7 +133,7 @@ def prove(bundle: Bundle, threads: int) -> Proof:
             f"the golden input gives {said!r}, the manifest says {manifest.golden.output!r}.",
             hint="Another runtime version or processor may round differently: export on a machine like the target.",
         )
-    return Proof(errors, {name: recorder.calls for name, recorder in recorders.items()})
+    return Proof(errors, {name: recorder.calls for name, recorder in recorders.items()}, prediction.units)
 
 
 def check_structure(bundle: Bundle) -> None:

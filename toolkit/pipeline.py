@@ -113,7 +113,7 @@ def verify(path: str | Path, *, data: str | Path | None = None, progress: Progre
     tell("checking structure", 0, 0)
     golden.check_structure(bundle)
     tell("running the golden input", 0, 0)
-    errors, calls = golden.prove(bundle, usable_processors())
+    errors, calls, _ = golden.prove(bundle, usable_processors())
     verdict = not_measured("no --data was given")
     if data is not None:
         verdict = _absolute(bundle, _folder(makers(bundle)[0], data, "data"), tell)

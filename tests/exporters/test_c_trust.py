@@ -201,7 +201,7 @@ def test_firmware_of_others_is_refused_before_a_compiler_starts(
     with pytest.raises(BadInput, match=message):
         benchmark(bundle)
     for done_here in ("check_structure", "prove"):  # which compile what is in src/, and that is good
-        monkeypatch.setattr(f"edgekit.golden.{done_here}", lambda *_: ({}, {}))
+        monkeypatch.setattr(f"edgekit.golden.{done_here}", lambda *_: ({}, {}, {}))
     with pytest.raises(BadInput, match=message):
         verify(bundle)
 
@@ -214,7 +214,7 @@ def test_a_manifest_cannot_have_code_checked_by_nobody(bundle: Path, monkeypatch
         raw["recipe"]["exporter"], raw["parts"] = "onnx", []
 
     forge(bundle, change)
-    monkeypatch.setattr("edgekit.golden.prove", lambda *_: ({}, {}))  # a model whose parts are .onnx would pass it
+    monkeypatch.setattr("edgekit.golden.prove", lambda *_: ({}, {}, {}))  # a model whose parts are .onnx would pass it
     for use in (verify, benchmark):
         with pytest.raises(BadInput, match="not for cortex-m4"):
             use(bundle)
