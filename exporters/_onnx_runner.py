@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,11 @@ from edgekit.core import Feeds, TensorSpec
 from edgekit.errors import BadInput, need
 
 _DTYPES = {"float": "float32", "double": "float64", "float16": "float16"}
+
+
+def without_telemetry() -> None:
+    """To be called before onnxruntime is imported: from 1.29 on its official builds report to their makers otherwise."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 class OnnxRunner:
@@ -25,6 +31,7 @@ class OnnxRunner:
     """
 
     def __init__(self, model: Path | bytes, threads: int) -> None:
+        without_telemetry()
         with need("run", "Running an ONNX model"):
             import onnxruntime
         options = onnxruntime.SessionOptions()

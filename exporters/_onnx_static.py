@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from edgekit.core import Feeds, Progress
 from edgekit.errors import BadInput, ExportFailed
 from edgekit.exporters import _onnx_fp16, _onnx_plan, _onnx_qdq, _onnx_ranges
-from edgekit.exporters._onnx_runner import OnnxRunner
+from edgekit.exporters._onnx_runner import OnnxRunner, without_telemetry
 from edgekit.parity import relative_error
 
 #: Fewer different samples than this say nothing about ranges.
@@ -193,6 +193,7 @@ class _Maker:
 
 def operators(model: onnx.ModelProto) -> Counter[str]:
     """Operators of the graph that onnxruntime makes of `model` on this machine, before it lays out memory."""
+    without_telemetry()
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

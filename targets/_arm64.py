@@ -8,6 +8,7 @@ kernels. It tells right from wrong, and an upper bound of memory. It never tells
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -127,7 +128,10 @@ def emulate(found: Tools, model: Path, feeds: Sequence[Feeds], processor: str) -
         _calls.write(asked, feeds)
         command = [*found.command(processor), str(model), "1", str(asked), str(said)]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_SECONDS)
+            quiet = {**os.environ, "ORT_DISABLE_TELEMETRY": "1"}  # from 1.29 on the runtime reports to its makers
+            done = subprocess.run(
+                command, capture_output=True, text=True, errors="replace", timeout=_SECONDS, env=quiet
+            )
         except subprocess.TimeoutExpired as exc:
             raise DeviceFailed(f"{model.name} did not come to an end within {_SECONDS} s on {processor}.") from exc
         if done.returncode:
