@@ -15,7 +15,7 @@ _DTYPES = {"float": "float32", "double": "float64", "float16": "float16"}
 
 
 def without_telemetry() -> None:
-    """To be called before onnxruntime is imported: from 1.29 on its official builds report to their makers otherwise."""
+    """To be called before onnxruntime is imported: from 1.29 on its official builds report to their makers."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
