@@ -16,20 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.core import Calls, Feeds
-from edgekit.errors import DeviceFailed, ParityFailed
-from edgekit.parity import CHAIN, limit_of, relative_error, sampled
+from edgekit.errors import DeviceFailed
 from edgekit.targets import _calls
+from edgekit.targets._agreement import LIMITS, check, distances, reference, steps
 from edgekit.targets._arm64_build import Tools, tools
 
 __all__ = ["LIMITS", "PROCESSORS", "emulate", "prove", "steps"]
 
 #: Emulated processor -> what is special about it.
 PROCESSORS = {"cortex-a53": "no dot product", "cortex-a76": "dot product"}
-#: Largest difference from what this machine computes with the same version of the runtime: what remains in float is the
-#: order of sums. int8 has no such limit: where activations are quantized while running, Arm's kernels cut them into
-#: other blocks, and are as near to fp32 or nearer. There the distance from fp32 alone decides.
-LIMITS = {"fp32": 1e-4, "fp16": 1e-3}
-
 #: Seconds that one part may take on one processor: some hundred times as long as on this machine.
 _SECONDS = 1800
 
@@ -51,7 +46,7 @@ def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
     if exporter != "onnx":
         return {"not measured": f"the runtime of {exporter} for 64-bit Arm is not among the tools of this target"}
     found = tools()
-    golden = _reference(bundle / manifest["golden"]["reference"])
+    golden = reference(bundle / manifest["golden"]["reference"])
     furthest: dict[str, Mapping[str, float]] = {}
     peak, runtime = 0, ""
     for part in manifest["parts"]:
@@ -60,13 +55,8 @@ def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
         for processor in PROCESSORS:
             there, told = emulate(found, file, feeds, processor)
             peak, runtime = max(peak, int(told["peak"])), str(told["runtime"])
-            mine = {key.removeprefix(f"{name}/"): value for key, value in golden.items() if key.startswith(f"{name}/")}
-            off = {
-                "fp32": relative_error([sampled(list(zip(feeds, there, strict=True)))], [mine]),
-                "here": relative_error(there, here),
-                "steps": steps(there, here),
-            }
-            _check(name, processor, precision, off)
+            off = distances(name, there, here, golden)
+            check(name, processor, precision, off)
             furthest[name] = max(off, furthest.get(name, off), key=lambda one: one["here"])
     return {
         "device": "emulated-arm64",
@@ -75,46 +65,6 @@ def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
         "furthest": furthest,
         "peak": peak,
     }
-
-
-def _reference(file: Path) -> Mapping[str, Any]:
-    """What fp32 computed; the caller has checked the file's hash."""
-    import numpy as np
-
-    with np.load(file, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
-
-
-def _check(part: str, processor: str, precision: str, off: Mapping[str, float]) -> None:
-    """Raises ParityFailed where a part is further away than its precision explains."""
-    bounds = {"fp32": ("the fp32 reference", limit_of(precision) * CHAIN)}
-    if precision in LIMITS:
-        bounds["here"] = ("this machine's answer", LIMITS[precision])
-    for key, (what, limit) in bounds.items():
-        if not off[key] <= limit:
-            raise ParityFailed(
-                f"the part {part!r} is {off[key]:.2%} away from {what} on {processor}; "
-                f"{precision} explains {limit:.2%}.",
-                hint="Export with another --precision, and report the model: a kernel of the runtime is wrong there.",
-            )
-
-
-def steps(there: Sequence[Mapping[str, Any]], here: Sequence[Mapping[str, Any]]) -> float:
-    """The largest difference of a value, in steps of an output: 1 for integers, else a 256th of what it spans.
-
-    Infinite for a value that differs from an output that is constant, and for shapes that differ.
-    """
-    import numpy as np
-
-    most = 0.0
-    for given, expected in ((a[name], b[name]) for a, b in zip(there, here, strict=True) for name in b):
-        if given.shape != expected.shape:
-            return float("inf")
-        truth = expected.astype(np.float64)
-        step = 1.0 if expected.dtype.kind in "iub" else float(np.ptp(truth)) / 256 if truth.size else 1.0
-        furthest = float(np.abs(given.astype(np.float64) - truth).max(initial=0.0))
-        most = max(most, furthest / step if step else float("inf") if furthest else 0.0)
-    return most
 
 
 def emulate(found: Tools, model: Path, feeds: Sequence[Feeds], processor: str) -> tuple[list[Any], Mapping[str, Any]]:

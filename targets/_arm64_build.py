@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from edgekit.core import Progress, Source, SourceFile
 from edgekit.errors import DeviceFailed, EdgekitError, FetchFailed, MissingExtra
 from edgekit.sources import cache_folder, fetch
 
-__all__ = ["INSTALL", "LIBRARY", "Tools", "tools"]
+__all__ = ["INSTALL", "LIBRARY", "LOADER", "Tools", "kit", "tools"]
 
 INSTALL = "In a checkout of edgekit: make phone-tools (Debian, Ubuntu)."
 
@@ -37,6 +38,17 @@ LIBRARY = Source(
 )
 
 _SYSROOT = Path("/usr/aarch64-linux-gnu")
+#: What loads programs of Debian's C library, and what ours and the runtime are linked with.
+LOADER = "ld-linux-aarch64.so.1"
+_LIBRARIES = (
+    "libc.so.6",
+    "libm.so.6",
+    "libdl.so.2",
+    "librt.so.1",
+    "libpthread.so.0",
+    "libstdc++.so.6",
+    "libgcc_s.so.1",
+)
 _COMPILER, _EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64"
 _HEADERS = Path("/usr/include/onnxruntime")
 _SOURCES = Path(__file__).parent / "phone"
@@ -63,16 +75,37 @@ def tools(progress: Progress | None = None) -> Tools:
         MissingExtra: the compiler, the emulator or the runtime's headers are absent, or the library cannot be fetched.
         DeviceFailed: the compiler failed.
     """
-    compiler, emulator = shutil.which(_COMPILER), shutil.which(_EMULATOR)
-    if compiler is None or emulator is None or not _HEADERS.is_dir():
-        named = ((compiler, _COMPILER), (emulator, _EMULATOR), (_HEADERS.is_dir() or None, "onnxruntime's headers"))
-        absent = ", ".join(name for there, name in named if there is None)
-        raise MissingExtra(f"emulating a phone's processor needs {absent}.", hint=INSTALL)
+    emulator = shutil.which(_EMULATOR)
+    program, library = _program("emulating a phone's processor", {_EMULATOR: emulator}, progress)
+    return Tools(Path(str(emulator)), program, library)
+
+
+def kit(progress: Progress | None = None) -> dict[str, Path]:
+    """What a Linux program takes on a device that has no C library of its own kind, by the names that it looks for:
+    the loader, libraries, the runtime, and the program ``replay``.
+
+    Raises:
+        MissingExtra, DeviceFailed: as `tools`, but no emulator is needed.
+    """
+    program, library = _program("measuring on a phone", {}, progress)
+    folder = _SYSROOT / "lib"
+    libraries = {name: (folder / name).resolve() for name in (LOADER, *_LIBRARIES)}
+    if absent := [name for name, file in libraries.items() if not file.is_file()]:
+        raise MissingExtra(f"measuring on a phone needs {', '.join(absent)} for 64-bit Arm.", hint=INSTALL)
+    return {**libraries, "replay": program, library.name: library}
+
+
+def _program(what: str, others: Mapping[str, str | None], progress: Progress | None) -> tuple[Path, Path]:
+    """The program ``replay`` and the runtime's library; `others` are tools that must be there, too."""
+    compiler = shutil.which(_COMPILER)
+    named = {_COMPILER: compiler, **others, "onnxruntime's headers": _HEADERS.is_dir() or None}
+    if absent := ", ".join(name for name, there in named.items() if there is None):
+        raise MissingExtra(f"{what} needs {absent}.", hint=INSTALL)
     try:
         folder, _ = fetch([LIBRARY], progress=progress)
     except FetchFailed as exc:
         raise MissingExtra(f"onnxruntime for 64-bit Arm is not here: {exc.message}", hint=INSTALL) from exc
-    return Tools(Path(emulator), _built(compiler, "replay"), folder / LIBRARY.files[0].name)
+    return _built(str(compiler), "replay"), folder / LIBRARY.files[0].name
 
 
 def _built(compiler: str, name: str) -> Path:

@@ -1,23 +1,18 @@
-// Runs the calls of a file through one ONNX model, on a phone or in an emulator of its processor.
-//
-//   replay LIBRARY MODEL THREADS CALLS ANSWERS
+// Runs calls through ONNX models, on a phone or in an emulator of its processor. replay.h tells how it is started.
 //
 // LIBRARY is libonnxruntime.so, opened at run time: the program is built without it. CALLS and ANSWERS are of the form
-// that targets/_calls.py describes. At the end one line of JSON tells the runtime's version and the peak of memory.
-// Exit status: 0, or 2 with the reason on standard error.
+// that targets/_calls.py describes.
 
 #define ORT_API_MANUAL_INIT
+#include "replay.h"
+
 #include <dlfcn.h>
 #include <onnxruntime_cxx_api.h>
 
-#include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
-
-#include "calls.h"
 
 namespace {
 
@@ -30,6 +25,7 @@ calls::Tensor tensor_of(const std::string& name, const Ort::Value& value) {
 }
 
 const OrtApiBase* open_library(const char* path) {
+  setenv("ORT_DISABLE_TELEMETRY", "1", 0);  // official builds report to their makers otherwise
   void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!library) throw std::runtime_error(dlerror());
   const auto base = reinterpret_cast<const OrtApiBase* (*)()>(dlsym(library, "OrtGetApiBase"));
@@ -50,50 +46,53 @@ Ort::Session open_model(const Ort::Env& env, const char* path, int threads) {
   return Ort::Session(env, path, options);
 }
 
-void replay(Ort::Session& session, std::istream& in, std::ostream& out) {
-  Ort::AllocatorWithDefaultOptions allocator;
-  std::vector<std::string> names;
-  for (size_t i = 0; i < session.GetOutputCount(); ++i)
-    names.emplace_back(session.GetOutputNameAllocated(i, allocator).get());
-  std::vector<const char*> wanted;
-  for (const auto& name : names) wanted.push_back(name.c_str());
-  const auto memory = Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault);
-  const auto asked = calls::begin(in, out);
-  for (uint32_t call = 0; call < asked; ++call) {
-    auto feeds = calls::read(in);
-    std::vector<const char*> given;
+class Part {
+ public:
+  Part(const Ort::Env& env, const char* path, int threads) : session_(open_model(env, path, threads)) {
+    Ort::AllocatorWithDefaultOptions allocator;
+    for (size_t i = 0; i < session_.GetOutputCount(); ++i)
+      names_.emplace_back(session_.GetOutputNameAllocated(i, allocator).get());
+  }
+
+  void run(replay::Call& feeds) {
+    const auto memory = Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault);
+    std::vector<const char*> given, wanted;
     std::vector<Ort::Value> values;
+    for (const auto& name : names_) wanted.push_back(name.c_str());
     for (auto& feed : feeds) {
       given.push_back(feed.name.c_str());
       values.push_back(Ort::Value::CreateTensor(memory, feed.data.data(), feed.data.size(), feed.shape.data(),
                                                 feed.shape.size(), static_cast<ONNXTensorElementDataType>(feed.type)));
     }
-    const auto answers = session.Run({}, given.data(), values.data(), values.size(), wanted.data(), wanted.size());
-    std::vector<calls::Tensor> told;
-    for (size_t i = 0; i < answers.size(); ++i) told.push_back(tensor_of(names[i], answers[i]));
-    calls::write(out, told);
+    last_.clear();  // no more memory at once than an app needs that lets go of old answers
+    last_ = session_.Run({}, given.data(), values.data(), values.size(), wanted.data(), wanted.size());
   }
-}
+
+  std::vector<calls::Tensor> answers() const {
+    std::vector<calls::Tensor> told;
+    for (size_t i = 0; i < last_.size(); ++i) told.push_back(tensor_of(names_[i], last_[i]));
+    return told;
+  }
+
+ private:
+  Ort::Session session_;
+  std::vector<std::string> names_;
+  std::vector<Ort::Value> last_;
+};
+
+class Runtime {
+ public:
+  Runtime(const char* library, int threads)
+      : base_(open_library(library)), env_(ORT_LOGGING_LEVEL_ERROR, "edgekit"), threads_(threads) {}
+  Part open(const char* model) const { return Part(env_, model, threads_); }
+  std::string version() const { return base_->GetVersionString(); }
+
+ private:
+  const OrtApiBase* base_;
+  Ort::Env env_;
+  int threads_;
+};
 
 }  // namespace
 
-int main(int count_of_arguments, char** arguments) {
-  if (count_of_arguments != 6) {
-    std::fprintf(stderr, "usage: replay LIBRARY MODEL THREADS CALLS ANSWERS\n");
-    return 2;
-  }
-  try {
-    const OrtApiBase* base = open_library(arguments[1]);
-    Ort::Env env(ORT_LOGGING_LEVEL_ERROR, "edgekit");
-    auto session = open_model(env, arguments[2], std::atoi(arguments[3]));
-    std::ifstream in(arguments[4], std::ios::binary);
-    std::ofstream out(arguments[5], std::ios::binary);
-    replay(session, in, out);
-    calls::end(in, out);
-    calls::tell(base->GetVersionString());
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 2;
-  }
-  return 0;
-}
+int main(int count, char** arguments) { return replay::main<Runtime>(count, arguments); }
