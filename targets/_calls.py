@@ -2,10 +2,15 @@
 
 Little-endian: the magic number, uint32 calls; for each call uint32 tensors; for each tensor uint32 length of its name,
 the name, uint32 type (ONNX's number), uint32 axes, int64 sizes, uint64 bytes, the values. Answers have the same form.
+
+All calls of all parts in one file have their values once each, since what one call gives others take: another magic
+number, uint32 values; for each uint32 type, uint32 axes, int64 sizes, uint64 bytes, the values; uint32 parts; for each
+uint32 calls; for each uint32 tensors; for each uint32 length of its name, the name, uint32 number of its values.
 """
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,9 +21,10 @@ from edgekit.errors import DeviceFailed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["read", "write"]
+__all__ = ["read", "write", "write_all"]
 
 _MAGIC = 0x31434B45
+_MAGIC_ALL = 0x41434B45
 #: ONNX's numbers of element types (onnx.TensorProto.DataType).
 _TYPES = {
     "float32": 1, "uint8": 2, "int8": 3, "int32": 6, "int64": 7, "bool": 9, "float16": 10, "float64": 11,
@@ -30,19 +36,46 @@ Tensors = Mapping[str, "NDArray[Any]"]
 
 def write(file: Path, calls: Sequence[Tensors]) -> None:
     """Write the inputs of `calls`. Raises KeyError for a dtype that ONNX parts do not have."""
-    import numpy as np
-
     with file.open("wb") as out:
         out.write(struct.pack("<II", _MAGIC, len(calls)))
         for feeds in calls:
             out.write(struct.pack("<I", len(feeds)))
             for name, given in feeds.items():
-                array, encoded = np.ascontiguousarray(given), name.encode()
-                shape = array.shape if np.ndim(given) else ()  # a scalar stays one
+                encoded = name.encode()
                 out.write(struct.pack("<I", len(encoded)) + encoded)
-                out.write(struct.pack("<II", _TYPES[array.dtype.name], len(shape)))
-                out.write(struct.pack(f"<{len(shape)}qQ", *shape, array.nbytes))
-                out.write(array.tobytes())
+                _write_values(out, given)
+
+
+def write_all(file: Path, parts: Sequence[Sequence[Tensors]]) -> None:
+    """Write the inputs of all calls of all `parts`, equal ones once. Raises KeyError as `write`."""
+    pool: dict[bytes, int] = {}
+    known: dict[int, int] = {}  # by identity: most are the very same array, which is then hashed once
+    index = [struct.pack("<I", len(parts))]
+    with file.open("wb") as out:
+        out.write(struct.pack("<II", _MAGIC_ALL, 0))
+        for calls in parts:
+            index.append(struct.pack("<I", len(calls)))
+            for feeds in calls:
+                index.append(struct.pack("<I", len(feeds)))
+                for name, given in feeds.items():
+                    if id(given) not in known:
+                        key = hashlib.sha256(repr((given.dtype, given.shape)).encode() + given.tobytes()).digest()
+                        if key not in pool:
+                            pool[key] = len(pool)
+                            _write_values(out, given)
+                        known[id(given)] = pool[key]
+                    encoded = name.encode()
+                    index.append(struct.pack("<I", len(encoded)) + encoded + struct.pack("<I", known[id(given)]))
+        out.write(b"".join(index))
+        out.seek(4)
+        out.write(struct.pack("<I", len(pool)))
+
+
+def _write_values(out: IO[bytes], given: NDArray[Any]) -> None:
+    shape = given.shape
+    out.write(struct.pack("<II", _TYPES[given.dtype.name], len(shape)))
+    out.write(struct.pack(f"<{len(shape)}qQ", *shape, given.nbytes))
+    out.write(given.tobytes())
 
 
 def read(file: Path) -> list[dict[str, NDArray[Any]]]:

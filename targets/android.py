@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from edgekit.core import Recipe, Target
-from edgekit.targets import _arm64
+from collections.abc import Mapping
+from typing import Any
+
+from edgekit.core import Device, Recipe, Target, Trial
+from edgekit.targets import _adb, _arm64
+
+
+def _measure(trial: Trial) -> Mapping[str, Any]:
+    """What a phone is for is loaded when one is asked for."""
+    from edgekit.targets import _adb_bench
+
+    return _adb_bench.measure(trial)
+
 
 TARGET = Target(
     name="android",
@@ -11,6 +22,7 @@ TARGET = Target(
     processor="arm64-v8a",
     recipes={"*": Recipe("onnx", "int8"), "text-generation": Recipe("gguf", "q4_k_m")},
     device=None,
+    devices={"adb": Device(_measure, _adb.state)},
     prove=_arm64.prove,
     # Google Play delivers at most 200 MB with a base module; what is larger needs an asset pack.
     download=200_000_000,

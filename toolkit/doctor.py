@@ -6,8 +6,10 @@ import importlib.util
 import shutil
 from dataclasses import dataclass
 
-from edgekit import llama
+from edgekit import llama, registry
 from edgekit.bench import host
+from edgekit.core import Device
+from edgekit.errors import EdgekitError
 from edgekit.sources import cache_folder
 
 
@@ -53,8 +55,18 @@ def examine() -> list[Finding]:
         findings.append(Finding(what, not missing, found, "" if not missing else remedy))
     findings.append(Finding("export and run language models (gguf)", *llama.state()))
     findings += [_programs(what, names, remedy) for what, names, remedy in _TOOLS]
-    findings.append(Finding("measure on a phone", False, "", "not built yet; bench measures this machine"))
-    return findings
+    return findings + _connected()
+
+
+def _connected() -> list[Finding]:
+    """What is connected to this machine, by the targets' own look."""
+    found: dict[str, Device] = {}
+    for name in registry.names("targets"):
+        try:
+            found |= registry.find("targets", name).devices
+        except EdgekitError:  # another package's that is broken is no reason to say nothing of the rest
+            continue
+    return [Finding(f"measure on a connected device ({name})", *device.state()) for name, device in found.items()]
 
 
 def _programs(what: str, names: tuple[str, ...], remedy: str) -> Finding:

@@ -46,7 +46,7 @@ def key_of(job: Job, weights: Path) -> str:
 def declared(target: Target) -> Target:
     """`target` without its functions: they print as addresses, which differ from run to run; their files are among
     the code."""
-    return replace(target, pack=None, prove=None, measure=None, forms={})
+    return replace(target, pack=None, prove=None, measure=None, forms={}, devices={})
 
 
 def _read_with(weights: Path, assets: tuple[str, ...]) -> list[Path]:

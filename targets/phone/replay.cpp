@@ -54,15 +54,17 @@ class Part {
       names_.emplace_back(session_.GetOutputNameAllocated(i, allocator).get());
   }
 
-  void run(replay::Call& feeds) {
+  void run(const replay::Call& feeds) {
     const auto memory = Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault);
     std::vector<const char*> given, wanted;
     std::vector<Ort::Value> values;
     for (const auto& name : names_) wanted.push_back(name.c_str());
-    for (auto& feed : feeds) {
+    for (const auto& feed : feeds) {
+      auto& tensor = *feed.tensor;
       given.push_back(feed.name.c_str());
-      values.push_back(Ort::Value::CreateTensor(memory, feed.data.data(), feed.data.size(), feed.shape.data(),
-                                                feed.shape.size(), static_cast<ONNXTensorElementDataType>(feed.type)));
+      values.push_back(Ort::Value::CreateTensor(memory, tensor.data.data(), tensor.data.size(), tensor.shape.data(),
+                                                tensor.shape.size(),
+                                                static_cast<ONNXTensorElementDataType>(tensor.type)));
     }
     last_.clear();  // no more memory at once than an app needs that lets go of old answers
     last_ = session_.Run({}, given.data(), values.data(), values.size(), wanted.data(), wanted.size());

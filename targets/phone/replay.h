@@ -1,14 +1,17 @@
-// What every program that replays calls has in common, whatever the runtime: two ways of being started.
+// What every program that replays calls has in common, whatever the runtime: three ways of being started.
 //
 //   PROGRAM LIBRARY MODEL THREADS CALLS ANSWERS            the answers to the calls of one part, and a line of JSON
-//   PROGRAM timed RESULT LIBRARY THREADS CORES WARMUPS ROUNDS SECONDS LIMIT (MODEL CALLS)...
+//   PROGRAM some LIBRARY MODEL THREADS ALL PART WHICH ANSWERS
+//                                                          the same for the calls WHICH (0,1,7) of part number PART
+//   PROGRAM timed RESULT LIBRARY THREADS CORES WARMUPS ROUNDS SECONDS LIMIT ALL MODEL...
 //                                                          times of all calls of all parts, as JSON in the file RESULT
 //
 // A runtime is a class with a constructor (library, threads), `version()`, and `open(model)`, which gives a part with
 // `run(feeds)` (the answers stay in the runtime) and `answers()` (of the last run).
 //
-// CORES is "-" or a list such as 4,5,6,7. ROUNDS is the largest number of rounds over all calls, SECONDS what they may
-// take together (three are made in any case), LIMIT seconds after which the system kills the program.
+// CALLS, ANSWERS and ALL are of the forms that targets/_calls.py describes. CORES is "-" or a list such as 4,5,6,7.
+// ROUNDS is the largest number of rounds over all calls, SECONDS what they may take together (three are made in any
+// case), LIMIT seconds after which the system kills the program.
 // Exit status: 0, or 2 with the reason on standard error.
 
 #ifndef EDGEKIT_PHONE_REPLAY_H
@@ -21,7 +24,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -32,9 +34,17 @@
 
 namespace replay {
 
-using Call = std::vector<calls::Tensor>;
+// An input; its values belong to somebody else.
+struct Feed {
+  std::string name;
+  calls::Tensor* tensor;
+};
+
+using Call = std::vector<Feed>;
 using Clock = std::chrono::steady_clock;
 
+constexpr uint32_t kMagicAll = 0x41434b45;  // "EKCA"
+constexpr uint32_t kMostPooled = 1000000;
 constexpr int kLeastRounds = 3;
 constexpr size_t kMostValues = 200000;  // of all parts; a report with more would be of no more use
 
@@ -69,12 +79,39 @@ inline long status(const std::string& name) {
   return 0;
 }
 
-inline std::vector<Call> read_calls(const char* path) {
+// All calls of all parts, and the values that they share: what one part gives is mostly what another one takes.
+struct All {
+  std::vector<calls::Tensor> pool;
+  std::vector<std::vector<Call>> parts;
+  uint64_t bytes{};
+};
+
+inline All read_all(const char* path) {
   std::ifstream in(path, std::ios::binary);
-  if (calls::number<uint32_t>(in) != calls::kMagic) throw std::runtime_error("this is no file of calls");
-  std::vector<Call> found(calls::count(in, calls::kMostTensors));
-  for (auto& call : found) call = calls::read(in);
-  return found;
+  if (calls::number<uint32_t>(in) != kMagicAll) throw std::runtime_error("this is no file of all calls");
+  All all;
+  all.pool.resize(calls::count(in, kMostPooled));
+  for (auto& tensor : all.pool) {
+    tensor.type = calls::number<uint32_t>(in);
+    tensor.shape.resize(calls::count(in, calls::kMostAxes));
+    for (auto& axis : tensor.shape) axis = calls::number<int64_t>(in);
+    calls::bytes(in, tensor.data, calls::number<uint64_t>(in));
+    all.bytes += tensor.data.size();
+  }
+  all.parts.resize(calls::count(in, calls::kMostTensors));
+  for (auto& part : all.parts) {
+    part.resize(calls::count(in, kMostPooled));
+    for (auto& call : part) {
+      call.resize(calls::count(in, calls::kMostTensors));
+      for (auto& feed : call) {
+        std::vector<char> name;
+        calls::bytes(in, name, calls::count(in, calls::kLongestName));
+        feed.name.assign(name.begin(), name.end());
+        feed.tensor = &all.pool.at(calls::number<uint32_t>(in));
+      }
+    }
+  }
+  return all;
 }
 
 // Seconds, by round for the whole and by call for each part.
@@ -101,10 +138,10 @@ inline void put(std::ostream& out, const char* name, const Times& times) {
 }
 
 template <class Part>
-void round(std::vector<Part>& parts, std::vector<std::vector<Call>>& asked, Times& times) {
+void round(std::vector<Part>& parts, const std::vector<std::vector<Call>>& asked, Times& times) {
   const auto start = Clock::now();
   for (size_t i = 0; i < parts.size(); ++i)
-    for (auto& call : asked[i]) {
+    for (const auto& call : asked[i]) {
       const auto before = Clock::now();
       parts[i].run(call);
       times.parts[i].push_back(since(before));
@@ -113,7 +150,7 @@ void round(std::vector<Part>& parts, std::vector<std::vector<Call>>& asked, Time
 }
 
 template <class Runtime>
-void timed(char** arguments, int pairs) {
+void timed(char** arguments, int models) {
   const auto start = Clock::now();
   const int threads = std::atoi(arguments[2]);
   const int warmups = std::atoi(arguments[4]), rounds = std::atoi(arguments[5]);
@@ -125,36 +162,31 @@ void timed(char** arguments, int pairs) {
   using Part = decltype(runtime.open(""));
   std::vector<Part> parts;
   std::vector<double> loads;
-  for (int i = 0; i < pairs; ++i) {
+  for (int i = 0; i < models; ++i) {
     const auto before = Clock::now();
-    parts.push_back(runtime.open(arguments[8 + 2 * i]));
+    parts.push_back(runtime.open(arguments[9 + i]));
     loads.push_back(since(before));
   }
   const double loaded = since(start);
-  std::vector<std::vector<Call>> asked;
-  uint64_t inputs = 0;
+  const All all = read_all(arguments[8]);
+  if (all.parts.size() != parts.size()) throw std::runtime_error("the calls are those of another number of parts");
   size_t calls_in_round = 0;
-  for (int i = 0; i < pairs; ++i) {
-    asked.push_back(read_calls(arguments[9 + 2 * i]));
-    calls_in_round += asked.back().size();
-    for (const auto& call : asked.back())
-      for (const auto& tensor : call) inputs += tensor.data.size();
-  }
+  for (const auto& part : all.parts) calls_in_round += part.size();
   Times first, rest;
   first.parts.resize(parts.size());
   rest.parts.resize(parts.size());
-  for (int i = 0; i < warmups; ++i) round(parts, asked, first);
+  for (int i = 0; i < warmups; ++i) round(parts, all.parts, first);
   const auto begin = Clock::now();
   for (int i = 0; i < rounds; ++i) {
     if (i >= kLeastRounds && (since(begin) > seconds || (i + 1) * calls_in_round > kMostValues)) break;
-    round(parts, asked, rest);
+    round(parts, all.parts, rest);
   }
   std::ofstream out(arguments[0]);
   out.precision(9);
   out << "{\"runtime\": \"" << runtime.version() << "\", \"threads\": " << threads << ", \"cores\": " << pinned()
       << ", \"load\": {\"library\": " << library << ", \"whole\": " << loaded << ", \"parts\": ";
   put(out, loads);
-  out << "}, \"inputs\": " << inputs << ", \"peak\": " << status("VmHWM") << ", \"anonymous\": " << status("RssAnon")
+  out << "}, \"inputs\": " << all.bytes << ", \"peak\": " << status("VmHWM") << ", \"anonymous\": " << status("RssAnon")
       << ", \"file\": " << status("RssFile") << ", ";
   put(out, "warmups", first);
   out << ", ";
@@ -172,7 +204,9 @@ void answers(char** arguments) {
   std::ofstream out(arguments[4], std::ios::binary);
   const auto asked = calls::begin(in, out);
   for (uint32_t call = 0; call < asked; ++call) {
-    auto feeds = calls::read(in);
+    auto tensors = calls::read(in);
+    Call feeds;
+    for (auto& tensor : tensors) feeds.push_back({tensor.name, &tensor});
     part.run(feeds);
     calls::write(out, part.answers());
   }
@@ -181,15 +215,37 @@ void answers(char** arguments) {
 }
 
 template <class Runtime>
+void some(char** arguments) {
+  Runtime runtime(arguments[0], std::atoi(arguments[2]));
+  auto part = runtime.open(arguments[1]);
+  const All all = read_all(arguments[3]);
+  const auto& asked = all.parts.at(static_cast<size_t>(std::atoi(arguments[4])));
+  std::ofstream out(arguments[6], std::ios::binary);
+  const std::string which = arguments[5];
+  calls::put(out, calls::kMagic);
+  calls::put(out, static_cast<uint32_t>(1 + std::count(which.begin(), which.end(), ',')));
+  std::istringstream list(which);
+  for (std::string call; std::getline(list, call, ',');) {
+    part.run(asked.at(static_cast<size_t>(std::stoi(call))));
+    calls::write(out, part.answers());
+  }
+  out.close();
+  if (!out) throw std::runtime_error("the answers could not be written");
+  calls::tell(runtime.version());
+}
+
+template <class Runtime>
 int main(int count, char** arguments) {
-  const bool times = count > 1 && !std::strcmp(arguments[1], "timed");
-  if (times ? count < 12 || count % 2 : count != 6) {
+  const std::string way = count > 1 ? arguments[1] : "";
+  if (way == "timed" ? count < 12 : count != (way == "some" ? 9 : 6)) {
     std::fprintf(stderr, "usage: see targets/phone/replay.h\n");
     return 2;
   }
   try {
-    if (times)
-      timed<Runtime>(arguments + 2, (count - 10) / 2);
+    if (way == "timed")
+      timed<Runtime>(arguments + 2, count - 11);
+    else if (way == "some")
+      some<Runtime>(arguments + 2);
     else
       answers<Runtime>(arguments + 1);
   } catch (const std::exception& error) {

@@ -1,0 +1,189 @@
+"""`bench --device adb`: a bundle on a phone. First its answers, then its times.
+
+What is measured are *replayed calls*: every call that the golden input makes of every part, with the inputs that it had
+on this machine. What an app computes between the parts is not in it. The runtime is the official Linux build for 64-bit
+Arm, run through its own loader; an app has the same version's Android build.
+
+On an emulated phone the same happens, but no time is told: only the answers, and memory as an upper bound.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from edgekit.core import Trial
+from edgekit.errors import DeviceFailed, Unsupported
+from edgekit.sources import cache_folder
+from edgekit.targets import _adb_values, _calls
+from edgekit.targets._adb import Phone, choose, clean
+from edgekit.targets._adb_facts import Facts, facts
+from edgekit.targets._adb_guard import Guard, doubts
+from edgekit.targets._adb_runner import Replay, Result, Rounds, Setting
+from edgekit.targets._adb_store import Run, Store
+from edgekit.targets._agreement import check, distances, reference
+from edgekit.targets._arm64_build import LIBRARY, kit
+
+__all__ = ["measure", "settings"]
+
+_ABI = "arm64-v8a"
+#: Calls of a part whose answers are compared: the first two, which fp32 answers are kept of, and others.
+_COMPARED = 8
+_MOST_ROUNDS = 500
+_LINUX = "the runtime is onnxruntime's Linux build for 64-bit Arm; an app has the Android build of it"
+
+
+def measure(trial: Trial) -> Mapping[str, Any]:
+    """Have the phone replay the calls of `trial`, as `edgekit.core.Device.measure` says.
+
+    Raises:
+        MissingExtra: adb, the compiler for Arm or the runtime for it are absent. BadInput: several phones are there.
+        Unsupported: nothing here runs this bundle's format, or runs on this phone.
+        DeviceFailed: no phone, or it did not do its part. ParityFailed: it computes something else.
+    """
+    manifest = json.loads((trial.bundle / "manifest.json").read_bytes())
+    exporter = manifest["recipe"]["exporter"]
+    if exporter != "onnx":
+        raise Unsupported(
+            f"there is no runner of {exporter} bundles for phones yet.",
+            hint="Export with --exporter onnx, or measure on this machine: --device host",
+        )
+    phone = choose(trial.address)
+    with _alone(phone):
+        known = facts(phone)
+        if _ABI not in known.abis:
+            raise Unsupported(
+                f"this phone runs {', '.join(known.abis) or 'no ABI that it names'}; the runner is for {_ABI}."
+            )
+        tools = kit(trial.progress)
+        models = {f"part{at}.onnx": trial.bundle / part["file"] for at, part in enumerate(manifest["parts"])}
+        with tempfile.TemporaryDirectory(prefix="edgekit-adb-") as scratch:
+            work = Path(scratch)
+            _calls.write_all(
+                work / "calls", [[feeds for feeds, _ in trial.calls[part["name"]]] for part in manifest["parts"]]
+            )
+            trial.progress("copying to the phone what it does not have", 0, 0)
+            with Store(phone).run({**tools, **models}, {"calls": work / "calls"}) as run:
+                replay = Replay(phone, run.folder, LIBRARY.files[0].name, tuple(models), "calls", work, trial.limit)
+                return _measured(trial, manifest, known, replay, run)
+
+
+@contextmanager
+def _alone(phone: Phone) -> Iterator[None]:
+    """Two measurements at once would disturb each other, and each would clear away the other's files."""
+    place = cache_folder() / "phone" / f"{hashlib.sha256(phone.serial.encode()).hexdigest()[:16]}.lock"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(place, timeout=0):
+            yield
+    except filelock.Timeout as exc:
+        raise DeviceFailed(
+            f"another edgekit is measuring on the phone {clean(phone.serial)}.", hint="Wait until it is done."
+        ) from exc
+
+
+def _measured(trial: Trial, manifest: Mapping[str, Any], known: Facts, replay: Replay, run: Run) -> dict[str, Any]:
+    names = [part["name"] for part in manifest["parts"]]
+    parity = {name: _agrees(at, name, trial, manifest, replay) for at, name in enumerate(names)}
+    chosen = settings(known, trial.threads)
+    guard = Guard(replay.phone, trial.progress)
+    if known.emulated:
+        rounds = Rounds(0, 1, 0)
+        results = {setting: [replay.timed(setting, rounds)] for setting in chosen[: len(trial.threads) or 1]}
+    else:
+        rounds = Rounds(trial.warmups, trial.loops or _MOST_ROUNDS, trial.seconds)
+        results = _in_turns(trial, chosen, replay, guard, rounds)
+    first = next(iter(results.values()))
+    found = _adb_values.measurements(results, names, trial.units, times=not known.emulated)
+    warnings = [_LINUX, *_held(first)]
+    if known.emulated:
+        warnings.append("this phone is emulated: no times are told, and its memory is an upper bound")
+    else:
+        medians = _adb_values.medians(first)
+        warnings += doubts(guard.seen, medians[0], medians[-1])
+    runtime = f"onnxruntime {first[0].runtime}"
+    return {
+        "fidelity": "emulated" if known.emulated else "device",
+        "host": {
+            **known.host,
+            "runtime": f"{runtime}, Linux build for 64-bit Arm",
+            "measured": "replayed calls of the golden input; what an app computes between the parts is not in it",
+            "parity": parity,
+            "run": {
+                "processes": len(first),
+                "warmups": rounds.warmups,
+                "seconds": rounds.seconds,
+                "loops": [len(one.whole) for one in first],
+                "settings": [setting.name for setting in results],
+                "calls_in_round": {name: len(trial.calls[name]) for name in names},
+                "pushed": sum(run.pushed.values()),
+                "pushed_files": sorted(run.pushed),
+                "waited": guard.waited,
+                "heat": guard.facts(),
+            },
+        },
+        "versions": {"onnxruntime": first[0].runtime},
+        "threads": chosen[0].threads,
+        "measurements": (*found, *_adb_values.agreement(parity)),
+        "warnings": warnings,
+    }
+
+
+def settings(known: Facts, threads: Sequence[int]) -> list[Setting]:
+    """What to measure with, the report's own setting first: so many threads wherever the system puts them, as in an
+    app; then, on each cluster of cores, as many of them as it has cores."""
+    most = min(4, known.cores)
+    counts = list(dict.fromkeys(threads or (most, *(count for count in (1, 2) if count < most))))
+    found = [Setting(count) for count in counts]
+    if len(known.clusters) > 1:
+        found += [Setting(min(counts[0], len(one.cores)), one) for one in known.clusters]
+    return found
+
+
+def _agrees(at: int, name: str, trial: Trial, manifest: Mapping[str, Any], replay: Replay) -> dict[str, float]:
+    """How far the part's answers on the phone are from fp32 and from here. Raises ParityFailed where it is too far."""
+    trial.progress(f"comparing the answers of {name}", 0, 0)
+    calls = trial.calls[name]
+    spaced = (2 + i * (len(calls) - 3) // max(1, _COMPARED - 3) for i in range(_COMPARED - 2))
+    which = sorted({0, 1, *spaced} & set(range(len(calls))))
+    there = replay.answers(at, which)
+    if len(there) != len(which):
+        raise DeviceFailed(f"the phone gave {len(there)} answers to {len(which)} calls of {name}.")
+    here = [calls[i][1] for i in which]
+    off = distances(name, there, here, reference(trial.bundle / manifest["golden"]["reference"]))
+    check(name, "the phone", manifest["recipe"]["precision"], off)
+    return off
+
+
+def _in_turns(
+    trial: Trial, chosen: Sequence[Setting], replay: Replay, guard: Guard, rounds: Rounds
+) -> dict[Setting, list[Result]]:
+    """Fresh processes of every setting, forth and back, so that heat meets all of them alike."""
+    results: dict[Setting, list[Result]] = {setting: [] for setting in chosen}
+    total, done = trial.processes * len(chosen), 0
+    for process in range(trial.processes):
+        for setting in chosen if process % 2 == 0 else reversed(chosen):
+            trial.progress(f"measuring on the phone: {setting.name}", done, total)
+            guard.ready()
+            start = time.monotonic()
+            results[setting].append(replay.timed(setting, rounds))
+            guard.took(time.monotonic() - start)
+            done += 1
+    guard.look()
+    return results
+
+
+def _held(results: Sequence[Result]) -> list[str]:
+    """A warning where the recorded inputs are a good part of the memory that was measured."""
+    inputs, peak = results[0].inputs, max(result.peak for result in results)
+    if inputs < peak / 20:
+        return []
+    return [f"{inputs / 1e6:.0f} MB of the peak of memory are recorded inputs, which an app does not hold"]

@@ -1,0 +1,71 @@
+"""What processes on a phone measured, as measurements of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
+
+from edgekit.core import Measurement
+from edgekit.targets._adb_runner import Result, Setting
+
+__all__ = ["agreement", "measurements", "medians"]
+
+Groups = list[tuple[float, ...]]
+
+
+def measurements(
+    results: Mapping[Setting, Sequence[Result]],
+    parts: Sequence[str],
+    units: Mapping[str, float],
+    *,
+    times: bool,
+) -> tuple[Measurement, ...]:
+    """One setting after another. The first one's names are plain, those of others end in ``[2 threads, cores 4-7]``.
+
+    Measurements: ``load.cold`` = ``load.import`` (the runtime is opened) + ``load.bundle`` (the parts are), from the
+    program's start (s); ``replayed_calls.latency`` (s, per round over all calls), ``part.NAME.latency`` (s, per call),
+    ``replayed_calls.rtf`` where there is audio; ``rss.peak``, ``rss.anonymous``, ``rss.file`` (B, one per process).
+
+    Args:
+        times: whether times are told at all.
+    """
+    found = []
+    for at, (setting, runs) in enumerate(results.items()):
+        mark = f" [{setting.name}]" if at else ""
+        for name, unit, values, warmups in _values(runs, parts, units):
+            if times or unit == "B":
+                found.append(Measurement(f"{name}{mark}", unit, tuple(values), tuple(warmups)))
+    return tuple(found)
+
+
+def agreement(parity: Mapping[str, Mapping[str, float]]) -> tuple[Measurement, ...]:
+    """How far the answers of every part were from fp32 and from this machine: the largest relative error each."""
+    return tuple(
+        Measurement(f"part.{name}.away_from_{what}", "1", ((off[key],),))
+        for name, off in parity.items()
+        for key, what in (("fp32", "fp32"), ("here", "this_machine"))
+    )
+
+
+def medians(runs: Sequence[Result]) -> list[float]:
+    """Of each process, the median of a round over all calls, in seconds."""
+    return [median(run.whole) for run in runs]
+
+
+def _values(
+    runs: Sequence[Result], parts: Sequence[str], units: Mapping[str, float]
+) -> Iterator[tuple[str, str, Groups, Groups]]:
+    yield "load.cold", "s", [(run.loaded,) for run in runs], []
+    yield "load.import", "s", [(run.library,) for run in runs], []
+    yield "load.bundle", "s", [(max(0.0, run.loaded - run.library),) for run in runs], []
+    whole, thrown = [run.whole for run in runs], [run.warmups[0] for run in runs]
+    yield "replayed_calls.latency", "s", whole, thrown
+    if seconds := units.get("audio_seconds"):
+        rates = [[tuple(value / seconds for value in group) for group in side] for side in (whole, thrown)]
+        yield "replayed_calls.rtf", "1", rates[0], rates[1]
+    for at, name in enumerate(parts):
+        yield f"part.{name}.latency", "s", [run.parts[at] for run in runs], [run.warmups[1][at] for run in runs]
+    for name in ("peak", "anonymous", "file"):
+        values: Groups = [(float(getattr(run, name)),) for run in runs if getattr(run, name)]
+        if values:
+            yield f"rss.{name}", "B", values, []
