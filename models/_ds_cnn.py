@@ -20,9 +20,10 @@ from torch import nn
 from edgekit import tflite
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
+from edgekit.models._keyword_shape import DS_CNN
 from edgekit.models._padding import amounts
 
-CHANNELS, PAIRS = 64, 4
+CHANNELS, PAIRS = DS_CNN
 #: Keras's default, which the reference was trained with.
 _EPSILON = 1e-3
 #: Axes of a kernel as torch has them: of a .tflite's operators, and of Keras's two kinds of convolution.

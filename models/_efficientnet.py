@@ -14,13 +14,8 @@ from torch import nn
 
 from edgekit.errors import BadInput
 from edgekit.models._padding import padded
+from edgekit.models._vision_shape import EFFICIENTNET, BlockShape
 
-#: Of each stage: blocks, kernel, stride, expansion, channels.
-STAGES = (
-    (1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-)  # fmt: skip
-STEM, HEAD, CLASSES, SIZE = 32, 1280, 1000, 224
 #: Pixels are (value - MEAN) / DEVIATION.
 MEAN, DEVIATION = 127, 128
 _EPSILON = 1e-3
@@ -45,13 +40,13 @@ class ConvNorm(nn.Module):
 class Block(nn.Module):
     """An inverted residual: expand, filter each channel, project; the input is added where the shape stays."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
+    def __init__(self, shape: BlockShape) -> None:
         super().__init__()
-        wide = inputs * expansion
-        self.expand = ConvNorm(inputs, wide) if expansion > 1 else nn.Identity()
-        self.depthwise = ConvNorm(wide, wide, kernel, stride, groups=wide)
-        self.project = ConvNorm(wide, outputs, linear=True)
-        self._adds = stride == 1 and inputs == outputs
+        wide = shape.wide
+        self.expand = ConvNorm(shape.inputs, wide) if wide != shape.inputs else nn.Identity()
+        self.depthwise = ConvNorm(wide, wide, shape.kernel, shape.stride, groups=wide)
+        self.project = ConvNorm(wide, shape.outputs, linear=True)
+        self._adds = shape.stride == 1 and shape.inputs == shape.outputs
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out: torch.Tensor = self.project(self.depthwise(self.expand(x)))
@@ -67,15 +62,11 @@ class Lite0(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = ConvNorm(3, STEM, 3, 2)
-        blocks, width = [], STEM
-        for count, kernel, stride, expansion, outputs in STAGES:
-            for i in range(count):
-                blocks.append(Block(width, outputs, kernel, stride if i == 0 else 1, expansion))
-                width = outputs
-        self.blocks = nn.Sequential(*blocks)
-        self.head = ConvNorm(width, HEAD)
-        self.classifier = nn.Linear(HEAD, CLASSES)
+        shape = EFFICIENTNET
+        self.stem = ConvNorm(3, shape.stem, 3, 2)
+        self.blocks = nn.Sequential(*(Block(block) for stage in shape.stages for block in stage))
+        self.head = ConvNorm(shape.stages[-1][-1].outputs, shape.head)
+        self.classifier = nn.Linear(shape.head, shape.classes)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         x = ((pixels.float() - MEAN) / DEVIATION).permute(0, 3, 1, 2)

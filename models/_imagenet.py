@@ -7,9 +7,28 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Checkpoint, Evaluation, Model, Part, Predictor, Recipe, Runner, Sample, Source, TensorSpec
+from edgekit import weighing
+from edgekit.core import (
+    Checkpoint,
+    Evaluation,
+    Model,
+    Part,
+    Predictor,
+    Recipe,
+    Runner,
+    Sample,
+    Source,
+    TensorSpec,
+    Work,
+)
+from edgekit.layers import work
+from edgekit.models._vision_shape import Shape
+from edgekit.weighing import beside
 
 SIZE, RESIZE, CLASSES = 224, 256, 1000
+_GOLDEN = "data/espresso.png"
+#: Bytes of the names of the classes in a manifest, and of the golden logits.
+_LABELS, _REFERENCE = 17_000, 4_000
 
 
 @cache
@@ -22,21 +41,19 @@ def declared(
     name: str,
     parameters: int,
     worst: float,
-    memory: Mapping[str, int],
+    shape: Shape,
     network: Callable[[Checkpoint], Any],
     *,
     sources: tuple[Source, ...] = (),
     hub: str = "",
     licence_text: str = "data/mobilenet-licence.txt",
     drop: float = 0.02,
-    overhead: int = 400_000,
 ) -> Model:
     """The declaration of a network from uint8 pixels to logits.
 
     Args:
         worst: the least accuracy that is useful. drop: the largest loss of it.
-        sources, hub: where its weights are, pinned or not. overhead: bytes of a bundle beside the weights.
-        memory: precision -> peak RAM in bytes, ``"int8"`` for every one that is not there.
+        shape: of its layers. sources, hub: where its weights are, pinned or not.
         network: checkpoint -> the torch module; raises BadInput for other weights.
     """
 
@@ -51,9 +68,12 @@ def declared(
             "labels": list(labels()),
         }
 
+    def works(recipe: Recipe) -> tuple[Work, ...]:
+        return (work("network", "convolution", shape.layers()),)
+
     def size(recipe: Recipe) -> int:
-        """The weights, and graph, scales, golden files and class names."""
-        return {"fp32": 4, "fp16": 2}.get(recipe.precision, 1) * parameters + overhead
+        more = beside(__file__, _GOLDEN, licence_text) + _LABELS + _REFERENCE
+        return weighing.size(works(recipe), recipe, more)
 
     return Model(
         name=name,
@@ -76,10 +96,11 @@ def declared(
         assets=(),
         prepare=prepare,
         licence_text=licence_text,
-        golden="data/espresso.png",
+        golden=_GOLDEN,
         samples=_samples,
         size=size,
-        memory=lambda recipe: memory.get(recipe.precision, memory["int8"]),
+        memory=lambda recipe: weighing.memory(works(recipe), recipe),
+        work=works,
         evaluation=Evaluation("accuracy", worst=worst, drop=drop, minimum=200, also=("top-5",)),
         ladder=(
             Recipe("onnx", "int8"),

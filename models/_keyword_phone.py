@@ -11,20 +11,25 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from edgekit import weighing
 from edgekit.alarms import NOTHING
-from edgekit.core import Checkpoint, Evaluation, Model, Part, Recipe, Sample, Source, TensorSpec
+from edgekit.core import Checkpoint, Evaluation, Model, Part, Recipe, Sample, Source, TensorSpec, Work
 from edgekit.errors import BadInput
 from edgekit.models._keyword import sounds_below, word_samples
-from edgekit.models._keyword_shape import KeywordRules, MfccSettings, MicroSettings, WakewordRules
+from edgekit.models._keyword_shape import (
+    KeywordRules,
+    MfccSettings,
+    MicroSettings,
+    WakewordRules,
+    ds_cnn_work,
+    micro_work,
+)
+from edgekit.weighing import beside
 
 __all__ = ["float_keyword_model", "operate", "phrases", "ready_wakeword_model"]
 
-#: Bytes of everything but the networks: the frontend's tables, a golden sound, licences, the manifest.
-_KEYWORD_SIZE, _WAKEWORD_SIZE = 1_000_000, 500_000
-#: Bytes of a parameter with what describes it; int8 ones carry scales and the graph.
-_BYTES = {"fp32": 4.2, "fp16": 2.2}
-#: Peak RAM of a process with numpy and a runtime (`edgekit bench` of both bundles).
-_MEMORY = 120_000_000
+#: Looks at the golden words; bytes of what fp32 made of them, and of a streaming network's first calls.
+_LOOKS, _REFERENCE, _CALLS = 41, 4_600, 1_200
 
 
 def float_keyword_model(chip: Model, sources: tuple[Source, ...], golden: str) -> Model:
@@ -48,6 +53,10 @@ def float_keyword_model(chip: Model, sources: tuple[Source, ...], golden: str) -
 
         return network(checkpoint, len(labels))
 
+    def works(recipe: Recipe) -> tuple[Work, ...]:
+        return ds_cnn_work(settings, rules.frames, len(labels), _LOOKS)
+
+    more = beside(__file__, golden, chip.licence_text) + _REFERENCE
     facts = {"sample_rate": settings.rate, "channels": 1, "labels": list(labels), "activation": "softmax"}
     facts |= {
         "frontend": asdict(settings),
@@ -69,8 +78,9 @@ def float_keyword_model(chip: Model, sources: tuple[Source, ...], golden: str) -
         prepare=lambda checkpoint, folder: facts,
         samples=lambda folder: word_samples(folder, labels, loose=True),
         golden=golden,
-        size=lambda recipe: _KEYWORD_SIZE + round(chip.parameters * _BYTES.get(recipe.precision, 1.4)),
-        memory=lambda recipe: _MEMORY,
+        size=lambda recipe: weighing.size(works(recipe), recipe, more),
+        memory=lambda recipe: weighing.memory(works(recipe), recipe),
+        work=works,
         evaluation=Evaluation("accuracy", worst=0.90, drop=0.01, minimum=100),
         ladder=(Recipe("onnx", "int8"), Recipe("onnx", "fp16"), Recipe("litert", "int8"), Recipe("litert", "fp16")),
         exporters=("onnx", "litert", "coreml"),
@@ -100,6 +110,13 @@ def ready_wakeword_model(chip: Model) -> Model:
     def prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
         return {**chip.prepare(checkpoint, folder), "samples": samples, "hop": rules.stride * settings.step}
 
+    held = beside(__file__, chip.golden)
+    more = held + beside(__file__, chip.licence_text) + _CALLS
+
+    def works(recipe: Recipe) -> tuple[Work, ...]:
+        # The golden sound is a WAV of 16 bits behind a header of 44 bytes.
+        return micro_work(chip.sources[0].files[0].size or 0, chip.parameters, (held - 44) // 2, rules)
+
     after = TensorSpec("noise_after", "float32", noise.shape)
     return replace(
         chip,
@@ -109,8 +126,9 @@ def ready_wakeword_model(chip: Model) -> Model:
         ),
         prepare=prepare,
         samples=lambda folder: phrases(folder, chip.name),
-        size=lambda recipe: _WAKEWORD_SIZE + 2 * chip.parameters,
-        memory=lambda recipe: _MEMORY,
+        size=lambda recipe: weighing.size(works(recipe), recipe, more),
+        memory=lambda recipe: weighing.memory(works(recipe), recipe),
+        work=works,
         exporters=("litert",),
         variants={"c": chip},
         operate=operate,

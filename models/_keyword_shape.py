@@ -5,7 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-__all__ = ["KeywordRules", "MfccSettings", "MicroSettings", "WakewordRules"]
+from edgekit.core import Work
+from edgekit.layers import Layer, convolution, linear, work
+
+__all__ = ["DS_CNN", "KeywordRules", "MfccSettings", "MicroSettings", "WakewordRules", "ds_cnn_work", "micro_work"]
+
+#: Channels of DS-CNN, and its pairs of layers.
+DS_CNN = (64, 4)
+#: Numbers in the tables of the micro frontend's graph.
+_MICRO_TABLES = 13_800
+#: Operators between them take the rest of its file: a 16-bit transform, written out.
+_MICRO_GRAPH = 84_000
 
 
 @dataclass(frozen=True)
@@ -109,3 +119,34 @@ class WakewordRules:
     def limit(self) -> int:
         """The largest sum of `smoothed` probabilities of 8 bits that does not fire."""
         return max(total for total in range(256 * self.smoothed) if total / (256 * self.smoothed) <= self.cutoff)
+
+
+def ds_cnn_work(settings: MfccSettings, frames: int, classes: int, looks: int) -> tuple[Work, ...]:
+    """Of a sound that the network looks at so many times."""
+    bins = sum(settings.lower_hz < k * settings.rate / settings.fft < settings.upper_hz for k in range(settings.fft))
+    bands = (
+        Layer(2 * bins * settings.window, 0, frames, 2 * bins * frames),
+        Layer(bins * settings.mels, 0, frames, (bins + settings.mels) * frames),
+        Layer(settings.mels * settings.features, 0, frames, (settings.mels + settings.features) * frames),
+    )
+    channels, pairs = DS_CNN
+    area = -(-frames // 2) * -(-settings.features // 2)
+    layers = [convolution(1, channels, 40, area, before=frames * settings.features)]
+    for _ in range(pairs):
+        layers += [convolution(channels, channels, 9, area, groups=channels), convolution(channels, channels, 1, area)]
+    layers.append(linear(channels, classes))
+    return work("frontend", "spectrum", bands, looks, quantized=False), work("network", "convolution", layers, looks)
+
+
+def micro_work(file: int, parameters: int, samples: int, rules: WakewordRules) -> tuple[Work, ...]:
+    """Of a sound of so many samples, heard by a streaming network that comes as a file of so many bytes.
+
+    It keeps what it computed, so that each weight is used about once a call.
+    """
+    settings = MicroSettings()
+    step = settings.step * rules.stride
+    calls = (samples - settings.window - (rules.stride - 1) * settings.step) // step + 1
+    tables = _MICRO_TABLES + _MICRO_GRAPH // 4
+    frontend = Work("frontend", "transform", rules.stride * _MICRO_TABLES, calls, tables=tables, quantized=False)
+    # The file as it is: weights, scales and graph.
+    return frontend, Work("network", "stream", parameters, calls, weights=file)

@@ -16,13 +16,9 @@ from edgekit import tflite
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
 from edgekit.models._padding import padded
+from edgekit.models._vision_shape import V1_PAIRS, V1_STEM
 
-#: Channels and stride of each pair of layers; a quarter of the published width.
-PAIRS = (
-    (16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2), (128, 1), (128, 1), (128, 1), (128, 1), (128, 1), (256, 2),
-    (256, 1),
-)  # fmt: skip
-STEM, CLASSES = 8, 2
+CLASSES = 2
 #: Pixels are value / WHITE.
 WHITE = 255
 
@@ -46,8 +42,8 @@ class Network(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        layers, width = [Convolution(3, STEM, 3, 2)], STEM
-        for outputs, stride in PAIRS:
+        layers, width = [Convolution(3, V1_STEM, 3, 2)], V1_STEM
+        for outputs, stride in V1_PAIRS:
             layers += [Convolution(width, width, 3, stride, groups=width), Convolution(width, outputs, 1, 1)]
             width = outputs
         self.layers = nn.Sequential(*layers)

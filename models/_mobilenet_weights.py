@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from edgekit.errors import BadInput
-from edgekit.models._mobilenet import V2, V3_SMALL, BlockShape, MobileNet, Shape
+from edgekit.models._mobilenet import MobileNet
+from edgekit.models._vision_shape import V2, V3_SMALL, BlockShape, Shape
 
 #: Of batch normalization: torchvision's v3 follows the paper's code; the others have torch's own.
 _EPSILON = {("torchvision", "mobilenet-v3-small"): 1e-3}

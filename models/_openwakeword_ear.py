@@ -16,7 +16,8 @@ from edgekit.core import Runner
 from edgekit.models import _keyword_rules as rules
 from edgekit.models._keyword_ears import Cut, Progress, Samples, Scores
 from edgekit.models._keyword_pipeline import PhraseSpotter
-from edgekit.models._openwakeword import OpenRules, OpenSettings
+from edgekit.models._openwakeword import OpenRules
+from edgekit.models._openwakeword_shape import OpenSettings
 
 __all__ = ["OpenEar", "OpenWakewordSpotter", "probability"]
 

@@ -19,7 +19,8 @@ from torch import nn
 from edgekit import tflite
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
-from edgekit.models._openwakeword import EMBEDDING, MELS, OpenSettings
+from edgekit.models._openwakeword import EMBEDDING, MELS
+from edgekit.models._openwakeword_shape import BINS, HOP, STAGES, TRANSFORM, OpenSettings
 
 __all__ = ["Convolution", "Embedding", "Head", "Mels", "embedding", "frontend", "head", "silence"]
 
@@ -27,18 +28,11 @@ Array = NDArray[Any]
 
 #: Samples that an int16 of full scale is; the networks were made for the numbers of 16 bits.
 _FULL = 32768.0
-_HOP, _BINS, _TRANSFORM = 160, 257, 512
 _SPECTRUM = ("CONV_2D", "SQUEEZE", "TRANSPOSE", "EXPAND_DIMS", "TRANSPOSE", "MUL")
 _MEL_OPERATORS = (
     *("EXPAND_DIMS", "TRANSPOSE", "EXPAND_DIMS", *_SPECTRUM, *_SPECTRUM, "ADD", "BATCH_MATMUL", "MINIMUM", "MAXIMUM"),
     *("LOG", "MUL", "MUL", "MINIMUM", "REDUCE_MAX", "SUB", "MAXIMUM"),
 )
-#: Of the embedding: channels of a stage, kernels (time, channel) of its convolutions, and what is pooled after it.
-_PAIR = ((1, 3), (3, 1))
-_STAGES = (
-    (24, ((3, 3), *_PAIR), (2, 2)), (48, _PAIR * 2, (1, 2)), (72, _PAIR * 2, (2, 2)), (96, _PAIR * 2, (1, 2)),
-    (96, _PAIR * 2, (2, 2)), (96, ((3, 1),), None),
-)  # fmt: skip
 _NORM = ("MEAN", "SUB", "MUL", "MEAN", "ADD", "RSQRT", "MUL", "MUL", "ADD")
 _FIRST = (
     *("RESHAPE", "FULLY_CONNECTED", *_NORM, "FULLY_CONNECTED", *_NORM, "FULLY_CONNECTED", "LOGISTIC"),
@@ -74,7 +68,7 @@ class Mels(nn.Module):
 
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
         heard = audio[:, None, self._first : audio.shape[1] - self._after] * _FULL
-        parts = F.conv1d(heard, self.waves, stride=_HOP).transpose(1, 2)
+        parts = F.conv1d(heard, self.waves, stride=HOP).transpose(1, 2)
         real, imaginary = parts.chunk(2, dim=2)
         power = (real * real + imaginary * imaginary) @ self.filters
         decibels = torch.log(power.clamp(min=self._floor)) * self._scale
@@ -123,7 +117,7 @@ class Embedding(nn.Module):
     def __init__(self, floor: float, slope: float) -> None:
         super().__init__()
         layers, width = [], 1
-        for channels, kernels, pool in _STAGES:
+        for channels, kernels, pool in STAGES:
             for i, kernel in enumerate(kernels):
                 after = pool if i == len(kernels) - 1 else None
                 limits = (floor / slope, slope) if pool else None
@@ -174,9 +168,9 @@ def frontend(checkpoint: Checkpoint) -> Mels:
     """
     main = _file(checkpoint, MELS)[0]
     _check(MELS, main, _MEL_OPERATORS)
-    table = (_BINS, 1, _TRANSFORM, 1)
+    table = (BINS, 1, TRANSFORM, 1)
     found = _constants(main)
-    wanted = [table, (_BINS,), table, (_BINS,), (_BINS, OpenSettings().mels), *[()] * 6]
+    wanted = [table, (BINS,), table, (BINS,), (BINS, OpenSettings().mels), *[()] * 6]
     _check_shapes(MELS, found, wanted)
     waves, filters = np.concatenate([found[0], found[2]])[:, 0, :, 0], found[4]
     limit, floor, scale, ten, again, depth = (float(value) for value in found[5:])
@@ -194,7 +188,7 @@ def embedding(checkpoint: Checkpoint) -> Embedding:
     """
     main = _file(checkpoint, EMBEDDING)[0]
     wanted = ["PAD"]
-    for _, kernels, pool in _STAGES:
+    for _, kernels, pool in STAGES:
         for _ in kernels:
             wanted += ["CONV_2D", "LEAKY_RELU", "MAXIMUM"] if pool else ["CONV_2D"]
         wanted += ["MAX_POOL_2D"] if pool else []

@@ -10,10 +10,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Recipe, Sample
+from edgekit.core import Sample
 from edgekit.errors import BadInput
 
-__all__ = ["operate", "samples", "scaled"]
+__all__ = ["operate", "samples"]
 
 _SOUNDS = (".flac", ".wav", ".ogg", ".mp3")
 #: Trials that a folder gives at most; of more, an even choice.
@@ -92,8 +92,3 @@ def operate(scores: Sequence[Any], truths: Sequence[Any], options: Mapping[str, 
         missed, refused = missed + truth, refused + (not truth)
     _, threshold, misses, alarms = best
     return {"threshold": threshold, "misses": misses, "false_alarms": alarms, "trials": len(ordered)}
-
-
-def scaled(count: int, recipe: Recipe, beside: int) -> int:
-    """Bytes of `count` weights at a recipe's precision, and of what lies beside them."""
-    return int(count * {"fp32": 4.0, "fp16": 2.0}.get(recipe.precision, 1.03)) + beside

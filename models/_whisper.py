@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgekit import weighing
 from edgekit.core import (
     Axis,
     Checkpoint,
@@ -23,12 +24,20 @@ from edgekit.core import (
     Source,
     SourceFile,
     TensorSpec,
+    Work,
 )
 from edgekit.errors import BadInput
 from edgekit.models._whisper_shape import FRAMES, HOP, N_FFT, SAMPLE_RATE, WINDOW, Shape
+from edgekit.weighing import beside
 
 #: How long a window the encoder gets for a short sound; the evidence is in docs/whisper-window.md.
 WINDOW_FACTS = {"least": 15.0, "margin": 4.0, "step": 1.0}
+
+_GOLDEN, _LICENCE = "data/jfk.flac", "data/whisper-licence.txt"
+#: The golden clip's window in seconds, and calls of the decoder for its text.
+_SECONDS, _CALLS = 15.0, 26
+#: Bytes of what fp32 made of it, with the manifest's lists of caches; of memory that the tokenizer takes.
+_REFERENCE, _TOKENIZER = 250_000, 12_000_000
 
 #: Multilingual Whispers share one tokenizer; this package carries it beside whisper-base's weights.
 TOKENIZER = SourceFile(
@@ -52,11 +61,12 @@ def whisper(name: str, shape: Shape, sources: tuple[Source, ...]) -> Model:
         pipeline=_pipeline,
         assets=("tokenizer.json",),
         prepare=lambda checkpoint, folder: _facts(checkpoint, folder, shape),
-        licence_text="data/whisper-licence.txt",
-        golden="data/jfk.flac",
+        licence_text=_LICENCE,
+        golden=_GOLDEN,
         samples=_samples,
         size=lambda recipe: _size(shape, recipe),
-        memory=lambda recipe: _memory(shape, recipe),
+        memory=lambda recipe: weighing.memory(_works(shape, recipe), recipe, _TOKENIZER),
+        work=lambda recipe: _works(shape, recipe),
         evaluation=Evaluation("wer", worst=0.30, drop=0.005, minimum=20),
         ladder=(Recipe("onnx", "int8", {"forms": {"encoder": "blockwise"}}), Recipe("onnx", "fp16")),
     )
@@ -181,22 +191,10 @@ def _samples(folder: Path) -> Sequence[Sample]:
     return samples
 
 
-def _weights(shape: Shape, recipe: Recipe) -> int:
-    """Bytes of the parts' weights: one, two or four a parameter; positions and convolutions stay fp32 in int8."""
-    fixed = shape.width * (shape.audio_context + shape.text_context + 3 * shape.mels + 3 * shape.width)
-    if recipe.precision == "int8":
-        return round((shape.parameters - fixed) * (1 + 4 / 128) + 4 * fixed)
-    return shape.parameters * (2 if recipe.precision == "fp16" else 4)
-
-
 def _size(shape: Shape, recipe: Recipe) -> int:
-    tokenizer, frontend, golden = 2_300_000, 720_000, 500_000
-    return _weights(shape, recipe) + tokenizer + frontend + golden
+    more = beside(__file__, _GOLDEN, _LICENCE) + (TOKENIZER.size or 0) + _REFERENCE
+    return weighing.size(_works(shape, recipe), recipe, more)
 
 
-def _memory(shape: Shape, recipe: Recipe) -> int:
-    """Peak RAM of a transcription: weights as the runtime unpacks them, the largest activations, the process itself."""
-    unpacked = _weights(shape, Recipe(recipe.exporter, "fp32" if recipe.precision == "fp16" else recipe.precision))
-    attention = shape.heads * shape.audio_context**2 * 4 * 2
-    caches = 2 * shape.decoder_layers * (shape.audio_context + shape.text_context) * shape.width * 4
-    return round(unpacked * 1.35) + attention + caches + 90_000_000
+def _works(shape: Shape, recipe: Recipe) -> tuple[Work, ...]:
+    return shape.works(_SECONDS, _CALLS)

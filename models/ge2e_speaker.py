@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from edgekit import weighing
 from edgekit.core import (
     Axis,
     Checkpoint,
@@ -19,9 +20,11 @@ from edgekit.core import (
     Source,
     SourceFile,
     TensorSpec,
+    Work,
 )
-from edgekit.models._speaker import operate, samples, scaled
-from edgekit.models._speaker_shape import GE2E, N_FFT, SAMPLE_RATE
+from edgekit.models._speaker import operate, samples
+from edgekit.models._speaker_shape import GE2E, N_FFT, SAMPLE_RATE, ge2e_work
+from edgekit.weighing import beside
 
 _HIDDEN, _PARAMETERS = 256, 1_423_616
 _INSIDE = "model_state."
@@ -33,6 +36,9 @@ _LEVEL = -30.0
 #: Stretches that are embedded at once, and at most.
 _BATCH, _MOST = 16, 64
 _THRESHOLD = 0.758
+_GOLDEN, _LICENCE = "data/jfk.flac", "data/ge2e-licence.txt"
+#: Stretches of the golden clip of 11 s; bytes of what fp32 made of it.
+_GOLDEN_STRETCHES, _REFERENCE = 13, 12_000
 _SOURCE = Source(
     uri="pypi://Resemblyzer",
     revision="0.1.4",
@@ -100,6 +106,10 @@ def _parts(stretches: int | str, axes: Mapping[str, Axis]) -> tuple[Part, ...]:
     )
 
 
+def _work(recipe: Recipe) -> tuple[Work, ...]:
+    return ge2e_work(recipe, _HIDDEN, _FRAMES, _GOLDEN_STRETCHES)
+
+
 _MODEL = Model(
     name="ge2e-speaker",
     family="speaker",
@@ -111,11 +121,12 @@ _MODEL = Model(
     pipeline=_pipeline,
     assets=(),
     prepare=_prepare,
-    licence_text="data/ge2e-licence.txt",
-    golden="data/jfk.flac",
+    licence_text=_LICENCE,
+    golden=_GOLDEN,
     samples=samples,
-    size=lambda recipe: scaled(_PARAMETERS, recipe, 800_000 if recipe.precision != "int8" else 690_000),
-    memory=lambda recipe: scaled(_PARAMETERS, recipe, 100_000_000),
+    size=lambda recipe: weighing.size(_work(recipe), recipe, beside(__file__, _GOLDEN, _LICENCE) + _REFERENCE),
+    memory=lambda recipe: weighing.memory(_work(recipe), recipe),
+    work=_work,
     evaluation=Evaluation("eer", worst=0.05, drop=0.003, minimum=500, also=("mindcf",)),
     ladder=(Recipe("onnx", "int8"), Recipe("onnx", "fp16")),
     exporters=("onnx",),
@@ -130,7 +141,6 @@ _SINGLY = replace(
     _MODEL,
     parts=_parts(1, {}),
     prepare=_prepare_singly,
-    size=lambda recipe: scaled(_PARAMETERS, recipe, 1_600_000),
     ladder=(Recipe("litert", "int8", _DYNAMIC), Recipe("litert", "fp16")),
     options={("litert", "int8"): _DYNAMIC},
     exporters=("litert",),

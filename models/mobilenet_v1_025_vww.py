@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgekit import weighing
 from edgekit.core import (
     Checkpoint,
     Evaluation,
@@ -24,10 +25,15 @@ from edgekit.core import (
     Source,
     SourceFile,
     TensorSpec,
+    Work,
 )
+from edgekit.layers import work
+from edgekit.models._vision_shape import v1_layers
+from edgekit.weighing import beside
 
 _LABELS = ("no person", "person")
 _SIDE = 96
+_GOLDEN, _LICENCE = "data/astronaut.png", "data/mlperf-tiny-licence.txt"
 _REVISION = "5b2315b3583ea7832617a9e64c4b52cca4699ee4"
 _URL = (
     f"https://raw.githubusercontent.com/mlcommons/tiny/{_REVISION}/benchmark/training/visual_wake_words/trained_models"
@@ -100,14 +106,16 @@ def _samples(folder: Path) -> Sequence[Sample]:
     return samples(folder, _LABELS)
 
 
+def _work(recipe: Recipe) -> tuple[Work, ...]:
+    return (work("network", "convolution", v1_layers(len(_LABELS))),)
+
+
 def _size(recipe: Recipe) -> int:
-    """The weights, and about 100 KB of graph, scales and golden files."""
-    return {"fp32": 4, "fp16": 2}.get(recipe.precision, 1) * _PARAMETERS + 100_000
+    return weighing.size(_work(recipe), recipe, beside(__file__, _GOLDEN, _LICENCE))
 
 
 def _memory(recipe: Recipe) -> int:
-    """The peak of `edgekit bench` here: nearly all of it is the runtime and Python."""
-    return 80_000_000
+    return weighing.memory(_work(recipe), recipe)
 
 
 def _flash(recipe: Recipe) -> int:
@@ -136,11 +144,12 @@ _MODEL = Model(
     pipeline=_pipeline,
     assets=(),
     prepare=_prepare,
-    licence_text="data/mlperf-tiny-licence.txt",
-    golden="data/astronaut.png",
+    licence_text=_LICENCE,
+    golden=_GOLDEN,
     samples=_samples,
     size=_size,
     memory=_memory,
+    work=_work,
     # MLPerf Tiny's quality target for this task is 80 % (Banbury et al. 2021, "MLPerf Tiny Benchmark").
     evaluation=Evaluation("accuracy", worst=0.80, drop=0.01, minimum=200),
     ladder=(Recipe("onnx", "int8"), Recipe("onnx", "fp16"), Recipe("litert", "int8"), Recipe("litert", "fp16")),

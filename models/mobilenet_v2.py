@@ -9,6 +9,7 @@ from typing import Any
 
 from edgekit.core import Checkpoint
 from edgekit.models._imagenet import declared
+from edgekit.models._vision_shape import V2
 
 
 def _network(checkpoint: Checkpoint) -> Any:
@@ -22,7 +23,6 @@ MODEL = declared(
     hub="hf://timm/mobilenetv2_100.ra_in1k",
     parameters=3_504_872,
     worst=0.65,
-    # Like EfficientNet-Lite0's, whose weights are a third more.
-    memory={"int8": 86_000_000, "fp16": 125_000_000, "fp32": 125_000_000},
+    shape=V2,
     network=_network,
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 from edgekit.core import Checkpoint
 from edgekit.models._imagenet import declared
+from edgekit.models._vision_shape import V3_SMALL
 
 
 def _network(checkpoint: Checkpoint) -> Any:
@@ -22,7 +23,6 @@ MODEL = declared(
     hub="hf://timm/mobilenetv3_small_100.lamb_in1k",
     parameters=2_542_856,
     worst=0.60,
-    # Like EfficientNet-Lite0's, whose weights are twice as many.
-    memory={"int8": 86_000_000, "fp16": 125_000_000, "fp32": 125_000_000},
+    shape=V3_SMALL,
     network=_network,
 )

@@ -92,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument(
             "--flash", type=_bytes, metavar="SIZE", help="instead of the target's, such as 1MB (of 1024 KB)"
         )
-        one.add_argument("--ram", type=_bytes, metavar="SIZE", help="instead of the target's, such as 256KB")
+        one.add_argument("--ram", type=_bytes, metavar="SIZE", help="of the program, not the device: 256KB, 2GB")
 
     def comparison(one: argparse.ArgumentParser) -> None:
         one.add_argument(
@@ -230,16 +230,18 @@ def _count(text: str) -> int:
     return value
 
 
-_UNITS = {"": 1, "b": 1, "k": 1024, "kb": 1024, "kib": 1024, "m": 1024**2, "mb": 1024**2, "mib": 1024**2}
+_UNITS: dict[str, int] = {"": 1, "b": 1} | {
+    letter + rest: 1024**power for power, letter in enumerate("kmg", 1) for rest in ("", "b", "ib")
+}
 
 
 def _bytes(text: str) -> int:
     """A memory size as makers of chips write it: 256KB is 256 * 1024 bytes."""
-    number = text.rstrip("BbIiKkMm")
+    number = text.rstrip("BbIiKkMmGg")
     try:
         value = round(float(number) * _UNITS[text[len(number) :].lower()])
     except (ValueError, KeyError, OverflowError):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 1MB, 256KB or 65536") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 2GB, 1MB, 256KB or 65536") from None
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} holds nothing; give a size such as 1MB or 256KB")
     return value

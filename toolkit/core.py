@@ -43,6 +43,7 @@ __all__ = [
     "Target",
     "TensorSpec",
     "Trial",
+    "Work",
 ]
 
 #: How a number came to be: on the real thing, on this machine which is the target, in an emulator (right answers and
@@ -191,6 +192,40 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Work:
+    """What one part weighs, and what it costs while the golden input is worked on: by declared shapes, for `fit`.
+
+    Attributes:
+        part: its name.
+        kind: what it mostly does; parts of one kind share a rate: ``"convolution"``, ``"attention"``, ``"recurrent"``,
+            ``"spectrum"``; of a language model ``"prompt"`` and ``"generation"``, whose call is a token.
+        macs: multiply-accumulates of one call. calls: of the part, for the golden input.
+        weights: numbers in products, which a precision makes smaller. channels: outputs of those products, each with a
+            bias and, in int8, a scale. tables: numbers that stay float32. layers: products.
+        activations: bytes in float32 of what it holds at once at most, weights aside.
+        quantized: whether int8 makes its weights smaller.
+        left: weights that int8 leaves in half precision, because its error would be too large there.
+        unrolled, steps: weights that a format without loops uses anew for each of so many steps of a recurrence.
+        reads: bytes that a call reads of the weights, where that decides its time.
+    """
+
+    part: str
+    kind: str
+    macs: int
+    calls: float = 1
+    weights: int = 0
+    channels: int = 0
+    tables: int = 0
+    layers: int = 0
+    activations: int = 0
+    quantized: bool = True
+    left: int = 0
+    unrolled: int = 0
+    steps: int = 0
+    reads: int = 0
+
+
+@dataclass(frozen=True)
 class Model:
     """What is computed. One file in `models/` declares one of these as ``MODEL``.
 
@@ -213,6 +248,7 @@ class Model:
         ladder: recipes to fall back to, in order, when a gate refuses the one that was asked for.
         size, memory: (recipe) -> bytes of the bundle, and of peak RAM while running: estimates for `fit`. For firmware
             (exporter ``c``) they mean flash and RAM.
+        work: (recipe) -> what each part costs, for the expected latency; None: it is not known.
         exporters: the only exporters that can hold its parts, where not every one can (a ready .tflite); else empty.
         calibration: how many samples of a calibration folder are used, evenly spaced through it; 0: its first 8.
         variants: exporter -> the declaration that is used instead of this one for it, of the same name and task: where
@@ -252,6 +288,7 @@ class Model:
     options: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     hub: str = ""
     terms: str = ""
+    work: Callable[[Recipe], Sequence[Work]] | None = None
 
 
 @dataclass(frozen=True)

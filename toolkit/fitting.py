@@ -26,15 +26,17 @@ def target_of_board(board: str) -> str:
 def budgeted(target: Target, board: str | None = None, flash: int | None = None, ram: int | None = None) -> Target:
     """`target` with the budgets of a board, or with single budgets in their place, in bytes.
 
+    Args:
+        ram: what the program may hold; on a phone or laptop that is the app's share, not what the device has.
+
     Raises:
-        UnknownName: the target has no such board. BadInput: a budget that is not above 0, or the target has no flash.
+        UnknownName: the target has no such board. BadInput: a budget that is not above 0, or a board or flash for a
+            target that has none.
     """
-    if board is None and flash is None and ram is None:
-        return target
-    if target.flash is None:
+    if target.flash is None and not (board is None and flash is None):
         raise BadInput(
             f"{target.name} is not a microcontroller: it has no board and no flash.",
-            hint="--board, --flash and --ram go with a target such as cortex-m4.",
+            hint="--board and --flash go with a target such as cortex-m4; --ram goes with all.",
         )
     if board is not None:
         if board.lower() not in target.boards:

@@ -23,8 +23,9 @@ from edgekit.errors import BadInput
 from edgekit.exporters import _onnx_static
 from edgekit.exporters._onnx_graph import from_torch
 from edgekit.models import _openwakeword_nets as nets
-from edgekit.models._openwakeword import EMBEDDING, MELS, OpenSettings
+from edgekit.models._openwakeword import EMBEDDING, MELS
 from edgekit.models._openwakeword_ear import probability
+from edgekit.models._openwakeword_shape import OpenSettings
 from edgekit.registry import find
 
 DATA = Path(models.__file__).parent / "data"

@@ -18,8 +18,9 @@ import edgekit
 from edgekit import models
 from edgekit.core import Bundle, Feeds, Part
 from edgekit.errors import BadInput, Unsupported
-from edgekit.models._openwakeword import OpenRules, OpenSettings
+from edgekit.models._openwakeword import OpenRules
 from edgekit.models._openwakeword_ear import OpenWakewordSpotter, probability
+from edgekit.models._openwakeword_shape import OpenSettings
 from edgekit.registry import find
 
 DATA = Path(models.__file__).parent / "data"

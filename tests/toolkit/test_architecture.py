@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("models", "targets", "exporters", "bench", "toolkit")
 #: Room -> what it may import of edgekit, besides itself.
 ALLOWED = {
-    "models": {"alarms", "core", "errors", "parity", "reference", "tflite"},
+    "models": {"alarms", "core", "errors", "layers", "parity", "reference", "tflite", "weighing"},
     "targets": {"core", "errors", "parity", "sources"},
     "exporters": {"core", "errors", "gguf", "llama", "parity", "reference", "tflite"},
     "bench": {"alarms", "core", "errors"},
