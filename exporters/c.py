@@ -46,6 +46,12 @@ class CExporter:
 
         return _c_export.export(model, checkpoint, recipe, calibration, out, progress)
 
+    def refuses(self, model: Model, recipe: Recipe) -> str:
+        """See `edgekit.core.Exporter`: networks that do not come as integers."""
+        specs = [spec for part in model.parts for spec in (*part.inputs, *part.outputs)]
+        floats = any(spec.dtype.startswith("float") for spec in specs)
+        return "C is made of a ready int8 network, and this one is float" if floats else ""
+
     def check(self, model: Model, bundle: Path) -> None:
         """See that the C in a bundle of `model` is what this edgekit generates; raises BadInput, naming the file."""
         from edgekit.exporters import _c_trust

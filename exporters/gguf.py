@@ -57,6 +57,11 @@ class GgufExporter:
 
         return _gguf_export.export(model, checkpoint, recipe.precision, chunks, calibration, out, work, progress)
 
+    def refuses(self, model: Model, recipe: Recipe) -> str:
+        """See `edgekit.core.Exporter`: what is no language model."""
+        one = [part.kind for part in model.parts] == ["language-model"]
+        return "" if one else "a .gguf holds a whole language model, and this is none"
+
     def reference(self, model: Model, checkpoint: Checkpoint, work: Path, progress: Progress) -> dict[str, LlamaRunner]:
         """The model that an export is compared with, loaded, by the part's name.
 

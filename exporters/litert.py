@@ -47,6 +47,11 @@ class LitertExporter:
     precisions = ("fp32", "fp16", "int8")
     extra = "litert"
 
+    def refuses(self, model: Model, recipe: Recipe) -> str:
+        """See `edgekit.core.Exporter`: axes that nobody fixes."""
+        free = {axis for part in model.parts for axis in part.axes} - set(recipe.options.get("sizes", {}))
+        return f"LiteRT takes fixed shapes only, and {', '.join(sorted(free))} vary" if free else ""
+
     def export(
         self,
         model: Model,

@@ -82,6 +82,7 @@ def language_model(
         samples=_samples,
         size=lambda recipe: shape.file(recipe.precision) + 30_000,
         memory=lambda recipe: _memory(shape, recipe),
+        work=lambda recipe: shape.works(recipe.precision),
         evaluation=Evaluation("perplexity", worst=100.0, drop=0.05, minimum=8),
         ladder=tuple(Recipe("gguf", precision) for precision in _LADDER),
         exporters=("gguf",),

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from edgekit.core import Work
+
 #: Bits of a weight, scales included, by ggml's type.
 _BITS = {
     "f32": 32,
@@ -85,6 +87,19 @@ class Shape:
             for name, layer, rows, columns in self._matrices()
         )
         return round(bits / 8) + 4 * self._norms()
+
+    def works(self, precision: str) -> tuple[Work, ...]:
+        """Of a token that is written, and of one that is read. Of the embedding only a row is looked up, except where
+        it is the output's matrix as well."""
+        looked = self.vocabulary * self.width
+        skipped = 0
+        if self.output:
+            skipped = round(looked * _BITS[_type("embedding", 0, self.width, precision, self)] / 8)
+        macs = self.parameters - looked * (2 if self.output else 1)  # of a prompt, only the last token is answered
+        return (
+            Work("network", "generation", macs + looked, reads=self.weights(precision) - skipped),
+            Work("network", "prompt", macs),
+        )
 
     def file(self, precision: str) -> int:
         """Bytes of the whole GGUF."""

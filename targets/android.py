@@ -24,8 +24,8 @@ TARGET = Target(
     device=None,
     devices={"adb": Device(_measure, _adb.state)},
     prove=_arm64.prove,
-    # Google Play delivers at most 200 MB with a base module; what is larger needs an asset pack.
     download=200_000_000,
+    store="Google Play delivers at most 200 MB with a base module; what is larger needs an asset pack",
     # A phone of 4 GB leaves an app in the foreground about a gigabyte before the system starts to kill.
     ram=1_000_000_000,
     runtime={

@@ -61,28 +61,21 @@ def _entry(room: str, name: str) -> dict[str, Any]:
 
 
 def fit_(arguments: argparse.Namespace) -> int:
-    from edgekit.figures import figure
+    from edgekit import cells
+    from edgekit._fit_shown import show
     from edgekit.fitting import fit, target_of_board
 
     chosen = arguments.target or (target_of_board(arguments.board) if arguments.board else None)
     budgets = {"board": arguments.board, "flash": arguments.flash, "ram": arguments.ram}
+    measured = cells.load(Path(arguments.measured)) if arguments.measured else None
     answers = [
-        fit(arguments.model, target, arguments.precision, arguments.exporter, **budgets)
+        fit(arguments.model, target, arguments.precision, arguments.exporter, **budgets, measured=measured)
         for target in ([chosen] if chosen else names("targets"))
     ]
     if arguments.json:
         show_json([asdict(answer) for answer in answers])
     else:
-        rows = []
-        for answer in answers:
-            recipe = f"{answer.recipe.exporter} {answer.recipe.precision}" if answer.recipe else "-"
-            reason = answer.reason + (f"; what fits: {answer.nearest}" if answer.nearest else "")
-            rows.append(
-                [answer.target, recipe, figure(answer.size, "B"), figure(answer.ram, "B"), answer.verdict, reason]
-            )
-        show_table(
-            f"{arguments.model} (estimated)", ["target", "recipe", "size", "peak RAM", "verdict", "reason"], rows
-        )
+        show(answers)
     return 0 if all(answer.verdict == "fits" for answer in answers) else 6
 
 

@@ -114,6 +114,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--target", help="one target; all of them if not given")
     one.add_argument("--precision")
     one.add_argument("--exporter")
+    one.add_argument("--measured", metavar="FILE", help="a report of `edgekit bench` on such a device, for the speed")
     budgets(one)
 
     one = verb("export", "make a bundle of a model for a target")

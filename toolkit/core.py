@@ -40,6 +40,7 @@ __all__ = [
     "Sample",
     "Source",
     "SourceFile",
+    "Speed",
     "Target",
     "TensorSpec",
     "Trial",
@@ -385,6 +386,7 @@ class Target:
     Attributes:
         download, ram, flash: budgets in bytes, None where there is none. Checked before and after an export.
         recipes: task -> default recipe; the key ``"*"`` serves every task that has none of its own.
+        store: what the store that delivers to it says about downloads, a sentence.
         refuses: task -> a sentence a person understands, for tasks that make no sense there.
         device: name of the device that runs it (``"host"``, ``"qemu"``), or None: nothing is measured unless the user
             names one of `devices`.
@@ -408,6 +410,7 @@ class Target:
     download: int | None = None
     ram: int | None = None
     flash: int | None = None
+    store: str = ""
     refuses: Mapping[str, str] = field(default_factory=dict)
     runtime: Mapping[str, str] = field(default_factory=dict)
     pack: Callable[[Path], None] | None = None
@@ -488,6 +491,9 @@ class Exporter(Protocol):
 
     One whose files are source code, which `load` or a target's device compiles and runs, also has ``check(model,
     bundle)``: it raises BadInput unless all code in the bundle folder is what it would generate itself.
+
+    One that cannot hold every model's parts has ``refuses(model, recipe)``: why not, a clause for people, from the
+    declaration alone and before anything is fetched; "" if it can.
 
     One whose `load` gives the right answers on this machine, but by other means than the target's, says so in
     ``untimed``, a sentence: nothing of it is measured here.
@@ -579,8 +585,36 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Speed:
+    """How fast a model is expected to be, with an error band.
+
+    Attributes:
+        name: ``"latency"`` of the golden input in all parts, ``"real-time factor"``, ``"generation"`` or ``"prompt"``.
+        unit: ``"s"``, ``"1"``, ``"tokens/s"``. value: None where only a range is known. low, high: the band.
+        basis: what it rests on, in words.
+    """
+
+    name: str
+    unit: str
+    value: float | None
+    low: float
+    high: float
+    basis: str
+    fidelity: Fidelity = "estimated"
+
+
+@dataclass(frozen=True)
 class Fit:
-    """The answer of `edgekit fit`: will this model fit that target, before any download."""
+    """The answer of `edgekit fit`: will this model fit that target, before any download.
+
+    Attributes:
+        verdict, reason: with the numbers that decide. nearest: the recipe or model nearest to this one that fits.
+        size, ram: bytes of the bundle (firmware: flash) and of peak RAM, estimates from declared shapes.
+        speed: what is expected of it; empty where nothing was ever measured. unknown: then why.
+        budgets: ``"download"``, ``"flash"``, ``"RAM"`` in bytes, where there is one. store: what the store says.
+        fidelity: of each figure by its name: ``"estimated"``, or ``"structural"`` where nothing of its family was
+            compared with a measurement.
+    """
 
     model: str
     target: str
@@ -590,3 +624,8 @@ class Fit:
     size: int | None = None
     ram: int | None = None
     nearest: str = ""
+    speed: tuple[Speed, ...] = ()
+    unknown: str = ""
+    budgets: Mapping[str, int] = field(default_factory=dict)
+    store: str = ""
+    fidelity: Mapping[str, Fidelity] = field(default_factory=dict)

@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from edgekit.core import Fit, Model, Recipe, Target
 from edgekit.errors import BadInput, OverBudget, UnknownName, Unsupported
+from edgekit.expecting import expected, fidelities
 from edgekit.figures import figure
 from edgekit.registry import find, names
 
-__all__ = ["budgeted", "check", "check_size", "excess", "fit", "recipe_for", "serving", "target_of_board"]
+if TYPE_CHECKING:
+    from edgekit.cells import Matrix
+
+__all__ = [
+    "budgeted",
+    "check",
+    "check_size",
+    "excess",
+    "fit",
+    "hopeless",
+    "nearest",
+    "recipe_for",
+    "refusal",
+    "serving",
+    "target_of_board",
+]
 
 
 def target_of_board(board: str) -> str:
@@ -118,11 +136,13 @@ def fit(
     board: str | None = None,
     flash: int | None = None,
     ram: int | None = None,
+    measured: Matrix | None = None,
 ) -> Fit:
-    """Whether a model fits a target, with the predicted size and peak RAM in bytes, both estimates.
+    """Whether a model fits a target, with its predicted size, peak RAM and speed.
 
     Args:
         board, flash, ram: budgets in place of the target's own, as for `budgeted`.
+        measured: what was measured on a device of the target, for the speed (see `edgekit.expecting`).
 
     Raises:
         UnknownName: no such model, target or exporter. Unsupported: the exporter lacks the precision.
@@ -133,31 +153,63 @@ def fit(
         return Fit(declared.name, goal.name, None, "refused", goal.refuses[declared.task])
     recipe = _recipe(declared, goal, precision, exporter)
     if why := _unrunnable(goal, recipe):
-        return Fit(declared.name, goal.name, None, "refused", why)
-    declared = serving(declared, recipe.exporter)
-    size, ram = declared.size(recipe), declared.memory(recipe)
-    reasons = excess(declared, goal, recipe)
-    if not reasons:
-        return Fit(declared.name, goal.name, recipe, "fits", "within every budget of the target", size, ram)
-    return Fit(declared.name, goal.name, recipe, "too large", "; ".join(reasons), size, ram, _nearest(declared, goal))
+        return Fit(declared.name, goal.name, None, "refused", why, nearest=nearest(declared, goal))
+    serves = serving(declared, recipe.exporter)
+    reasons = excess(serves, goal, recipe)
+    why = refusal(serves, recipe)
+    if why and not (reasons and hopeless(serves, goal)):
+        return Fit(declared.name, goal.name, None, "refused", why, nearest=nearest(declared, goal))
+    near = nearest(declared, goal) if reasons else ""
+    speed, unknown = expected(serves, goal, recipe, measured)
+    budgets = {"download": goal.download, "flash": goal.flash, "RAM": goal.ram}
+    return Fit(
+        declared.name,
+        goal.name,
+        recipe,
+        "too large" if reasons else "fits",
+        "; ".join(reasons) or "within every budget of the target",
+        serves.size(recipe),
+        serves.memory(recipe),
+        near,
+        speed,
+        unknown,
+        {name: budget for name, budget in budgets.items() if budget is not None},
+        goal.store,
+        fidelities(serves, recipe),
+    )
+
+
+def refusal(model: Model, recipe: Recipe) -> str:
+    """Why the recipe's exporter cannot take the model, by its declaration alone ("" if it can)."""
+    refuses: Callable[[Model, Recipe], str] | None = getattr(find("exporters", recipe.exporter), "refuses", None)
+    return refuses(model, recipe) if refuses else ""
+
+
+def hopeless(model: Model, target: Target) -> bool:
+    """Whether a byte for each weight is already more than the flash."""
+    return target.flash is not None and model.parameters > target.flash
 
 
 def check(model: Model, target: Target, recipe: Recipe) -> None:
-    """Raise OverBudget where the estimate says that the model will not fit, before anything is fetched.
+    """Raise OverBudget where the estimate says that the model will not fit, before anything is fetched; and Unsupported
+    where the exporter cannot take it.
 
     An exporter that plans memory itself (`plans_memory`) knows to the byte, before it generates anything. Only a model
     whose weights alone, a byte each, are more than the flash need not come so far.
     """
     reasons = excess(model, target, recipe)
     plans = getattr(find("exporters", recipe.exporter), "plans_memory", False)
-    if plans and (target.flash is None or model.parameters <= target.flash):
+    if plans and not hopeless(model, target):
         reasons = []
     if reasons:
-        near = _nearest(model, target)
+        near = nearest(model, target)
         raise OverBudget(
             f"{model.name} in {recipe.precision} will not fit {target.name}: {'; '.join(reasons)}.",
             hint=f"What fits: {near}." if near else "No recipe or relative of this model fits.",
         )
+    if why := refusal(model, recipe):
+        near = nearest(model, target)
+        raise Unsupported(f"{model.name} on {target.name}: {why}.", hint=f"What fits: {near}." if near else "")
 
 
 def check_size(target: Target, size: int) -> None:
@@ -181,18 +233,35 @@ def excess(model: Model, target: Target, recipe: Recipe) -> list[str]:
     ]
 
 
-def _nearest(model: Model, target: Target) -> str:
-    """The largest recipe of this model that fits, else the largest relative that does ("" if none)."""
-    exporter = find("exporters", _recipe(model, target, None, None).exporter)
+def nearest(model: Model, target: Target) -> str:
+    """The recipe or model nearest to `model` that fits: its own largest recipe, that of the exporter which the target
+    takes by default first; else the largest of a smaller relative ("" if there is none)."""
     relatives = []
     for name in names("models"):
         with contextlib.suppress(Unsupported):  # another package's that does not load is no help here
             relatives.append(find("models", name))
-    relatives = [other for other in relatives if other.family == model.family and other.parameters <= model.parameters]
-    options = [
-        (other.name == model.name, other.size(recipe), f"{other.name} --precision {recipe.precision}")
-        for other in (serving(relative, exporter.name) for relative in relatives)
-        for recipe in (Recipe(exporter.name, precision) for precision in exporter.precisions)
-        if not excess(other, target, recipe)
-    ]
-    return max(options)[2] if options else ""
+    own = [other for other in relatives if other.family == model.family and other.parameters <= model.parameters]
+    options = []
+    for other in own:
+        for exporter in names("exporters"):
+            with contextlib.suppress(Unsupported):
+                options += _fitting(other, target, exporter, other.name == model.name)
+    return max(options)[-1] if options else ""
+
+
+def _fitting(model: Model, target: Target, exporter: str, same: bool) -> list[tuple[bool, bool, int, bool, int, str]]:
+    """The recipes of one exporter by which `model` fits, with what ranks them. Raises Unsupported if there is none."""
+    default = _recipe(model, target, None, None)
+    found = []
+    for precision in find("exporters", exporter).precisions:
+        recipe = _recipe(model, target, precision, exporter)
+        serves = serving(model, exporter)
+        if _unrunnable(target, recipe) or refusal(serves, recipe) or excess(serves, target, recipe):
+            continue
+        first = exporter == default.exporter
+        text = f"{model.name} --precision {precision}" + ("" if first else f" --exporter {exporter}")
+        # Of this model as much of it as fits; of another the largest, as the target takes it by default.
+        usual = not same and precision == default.precision
+        size = serves.size(recipe)
+        found.append((same, first, 0 if same else model.parameters, usual, size, text))
+    return found

@@ -1,0 +1,82 @@
+"""Makes bench/calibration.json, what `edgekit fit` expects speeds by, of reports that `edgekit bench` wrote.
+
+    python tests/peers/make_calibration.py REPORT.json... [--out bench/calibration.json]
+
+Raw values are kept, thinned evenly to a few of each process; nothing is averaged. Of two reports of one cell the faster
+counts: on a machine with neighbours the slower one measured them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from edgekit import cells
+from edgekit.bench import stats
+from edgekit.cells import SCHEMA, Cell, Matrix
+from edgekit.core import Measurement, Report
+
+#: Values of a process that are kept of one quantity.
+_KEPT = 12
+#: What is known of the machine and said of it; its names and hours are nobody's business.
+_HOST = ("cpu", "architecture", "cores", "memory", "system", "virtualised", "python")
+_NAMES = ("end_to_end.latency", "rss.peak", "tg128", "pp512", "network.instructions", "frontend.instructions")
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("reports", nargs="+", type=Path)
+    arguments.add_argument("--out", type=Path, default=Path("bench/calibration.json"))
+    given = arguments.parse_args()
+    found: dict[cells.Key, Cell] = {}
+    for path in given.reports:
+        for cell in cells.load(path).cells:
+            if cell.report is None:
+                continue
+            thin = replace(cell, report=_thin(cell.report), worker="", reason="", hint="")
+            before = found.get(cells.key(thin))
+            if before is None or _speed(thin) < _speed(before):
+                found[cells.key(thin)] = thin
+    ordered = [found[key] for key in sorted(found)]
+    cells.save(Matrix(SCHEMA, {}, tuple(ordered)), given.out)
+    print(f"{given.out}: {len(ordered)} cells, {given.out.stat().st_size / 1000:.0f} kB")
+
+
+def _speed(cell: Cell) -> float:
+    """Seconds, to choose the faster of two; of language models the inverse of their tokens a second."""
+    assert cell.report is not None
+    for name, faster in (("end_to_end.latency", 1), ("tg128", -1)):
+        for one in cell.report.measurements:
+            if one.name == name:
+                return faster * stats.median(stats.pool(one.values))
+    return 0.0
+
+
+def _thin(report: Report) -> Report:
+    wanted = [
+        replace(one, values=tuple(map(_few, one.values)), warmups=())
+        for one in report.measurements
+        if one.name in _NAMES or one.name.startswith(("part.", "footprint"))
+    ]
+    bundle = {name: report.bundle[name] for name in ("model", "target", "exporter", "precision", "size")}
+    host = {name: report.host[name] for name in _HOST if name in report.host}
+    return replace(
+        report, bundle=bundle, host=host, measurements=tuple(_rounded(one) for one in wanted), warnings=(),
+        outputs=(), layers=(), estimates=(),
+    )  # fmt: skip
+
+
+def _few(values: Sequence[float]) -> tuple[float, ...]:
+    step = max(1, len(values) / _KEPT)
+    return tuple(values[int(i * step)] for i in range(min(_KEPT, len(values))))
+
+
+def _rounded(one: Measurement) -> Measurement:
+    """Four significant digits: more than a clock and its neighbours tell."""
+    return replace(one, values=tuple(tuple(float(f"{value:.4g}") for value in group) for group in one.values))
+
+
+if __name__ == "__main__":
+    main()
