@@ -3,7 +3,9 @@ engine is documented to leave to others."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +22,14 @@ WEIGHTED = {
 NOT_ON_NEURAL_ENGINE = (
     *("lstm", "gru", "rnn", "non_zero", "cumsum", "topk", "gather_nd", "range_1d", "while_loop", "cond"),
 )
+#: Operator that unpacks weights -> what they are in; "" where the type of the data tells.
 _FORMS = {
-    "constexpr_affine_dequantize": "int8",
-    "constexpr_blockwise_shift_scale": "linear",
+    "constexpr_affine_dequantize": "",
+    "constexpr_blockwise_shift_scale": "",
     "constexpr_lut_to_dense": "palette",
     "constexpr_sparse_to_dense": "sparse",
 }
-_EXPECTED = {"int8": ("int8", "linear"), "int6": ("palette",), "int4": ("palette", "linear")}
+_EXPECTED = {"int8": ("int8",), "int6": ("palette",), "int4": ("palette", "int4")}
 
 
 def program_of(file: Path) -> Any:
@@ -39,8 +42,11 @@ def program_of(file: Path) -> Any:
     return load(spec, spec.specificationVersion, model.weights_dir).functions["main"]
 
 
-def census(file: Path, precision: str, few: int) -> dict[str, Any]:
+def census(file: Path, precision: str, few: int, kept: Mapping[str, str]) -> dict[str, Any]:
     """The facts, read back from the saved file.
+
+    Args:
+        few: layers with fewer weights are not compressed. kept: layers that keep more bits than `precision`, and why.
 
     Raises:
         ExportFailed: no layer is what `precision` says.
@@ -60,7 +66,7 @@ def census(file: Path, precision: str, few: int) -> dict[str, Any]:
         if op.outputs[0].name in packed:
             continue  # counted with what unpacks it
         if op.op_type in _FORMS:
-            sizes[_FORMS[op.op_type]] += _stored(op)
+            sizes[_form(op)] += _stored(op)
         elif op.op_type == "const":
             value = op.outputs[0].val
             sizes[str(value.dtype) if hasattr(value, "dtype") else "other"] += getattr(value, "nbytes", 0)
@@ -68,9 +74,8 @@ def census(file: Path, precision: str, few: int) -> dict[str, Any]:
             operators[op.op_type] += 1
             held = op.inputs.get(WEIGHTED.get(op.op_type, ""))
             if held is not None and held.op is not None and held.op.op_type in {*_FORMS, "const"}:
-                form = _FORMS.get(held.op.op_type, "float")
-                why = "as asked" if form != "float" else f"fewer than {few} weights, or its channels cannot be divided"
-                layers[op.name] = {"form": form, "why": why if precision in _EXPECTED else "as asked"}
+                form = "float" if held.op.op_type == "const" else _form(held.op)
+                layers[op.name] = {"form": form, "why": kept.get(op.name) or _why(op, form, precision, few)}
     forms = Counter(layer["form"] for layer in layers.values())
     if precision in _EXPECTED and layers and not any(forms[form] for form in _EXPECTED[precision]):
         raise ExportFailed(f"{file.name}: no layer became {precision}.", hint="Choose --precision fp16.")
@@ -83,6 +88,32 @@ def census(file: Path, precision: str, few: int) -> dict[str, Any]:
     }
 
 
+def _why(op: Any, form: str, precision: str, few: int) -> str:
+    """Why a layer that nobody chose to keep has its form."""
+    if precision not in _EXPECTED or form in _EXPECTED[precision]:
+        return "as asked"
+    if math.prod(op.inputs[WEIGHTED[op.op_type]].shape) < few:
+        return f"fewer than {few} weights"
+    return "its channels cannot be divided"
+
+
+def _form(op: Any) -> str:
+    """What the weights are in that `op` unpacks."""
+    return _FORMS[op.op_type] or _type(op.inputs.get("data") or op.inputs["quantized_data"])
+
+
+def _type(value: Any) -> str:
+    from coremltools.converters.mil.mil import types
+
+    return str(types.builtin_to_string(value.dtype))
+
+
 def _stored(op: Any) -> int:
-    """Bytes of a compressed constant: its values and what scales them."""
-    return sum(int(getattr(value.val, "nbytes", 0)) for value in op.inputs.values() if value is not None)
+    """Bytes of a compressed constant: its values, in as many bits as their type has, and what scales them."""
+    total = 0
+    for value in op.inputs.values():
+        if value is not None and hasattr(value.val, "nbytes"):
+            digits = _type(value).removeprefix("uint").removeprefix("int")
+            few = digits.isdigit() and int(digits) < 8
+            total += -(-value.val.size * int(digits) // 8) if few else int(value.val.nbytes)
+    return total

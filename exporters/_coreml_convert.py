@@ -4,34 +4,53 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Artifact, Checkpoint, Model, Part, Progress, TensorSpec
+from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress, TensorSpec
 from edgekit.errors import ExportFailed
+from edgekit.exporters import _coreml_choose
 from edgekit.exporters._coreml_census import census
+from edgekit.exporters._coreml_compress import FEW, compressed
 from edgekit.exporters._coreml_quiet import quiet
 
-__all__ = ["DESCRIPTION", "write"]
+__all__ = ["DESCRIPTION", "Wish", "write"]
 
 #: Key of the user-defined metadata that holds the part's contract, as Core ML's own types are fewer than ours.
 DESCRIPTION = "org.edgekit.part"
-#: Fewer weights than this stay in fp16: compressing them saves nothing and costs accuracy.
-_FEW = 2048
-_BLOCK = 32
 #: Our dtype -> the one that Core ML has for inputs.
 _HELD = {"float32": "float32", "float16": "float16"}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a part is to become.
+
+    Attributes:
+        form: of `edgekit.exporters._coreml_compress.FORMS`; "" where nothing is compressed.
+        system: the oldest iOS that must load it. keep: whether layers may keep more bits (see `_coreml_choose`).
+        shapes: "range", or "enumerated" where the axes of a part name their sizes.
+    """
+
+    precision: str
+    form: str
+    system: int
+    keep: bool = True
+    shapes: str = "range"
 
 
 def write(
     part: Part,
     checkpoint: Checkpoint,
-    precision: str,
-    form: str,
-    system: int,
+    wish: Wish,
     model: Model,
+    feeds: Sequence[Feeds],
     out: Path,
+    work: Path,
     progress: Progress,
 ) -> Artifact:
     """Write ``PART.mlpackage`` (see `edgekit.exporters.coreml`)."""
@@ -42,16 +61,39 @@ def write(
         )
     progress(f"converting {part.name}", 0, 0)
     with quiet():
-        program = _converted(part, module, precision, system)
-        program = _compressed(program, precision, form)
-        _describe(program, part, model)
+        program = _converted(part, module, wish)
+        kept = _kept(program, part, wish, feeds, work, progress)
+        program = compressed(program, wish.precision, wish.form, tuple(kept))
+        _describe(program, part, model, wish)
         file = out / f"{part.name}.mlpackage"
         program.save(str(file))
     _same_every_time(file)
-    return Artifact(part.name, file.name, census(file, precision, _FEW))
+    return Artifact(part.name, file.name, census(file, wish.precision, FEW, kept))
 
 
-def _converted(part: Part, module: Any, precision: str, system: int) -> Any:
+def _kept(
+    program: Any, part: Part, wish: Wish, feeds: Sequence[Feeds], work: Path, progress: Progress
+) -> Mapping[str, str]:
+    """See `_coreml_choose.kept`."""
+    if not wish.keep or not wish.form or not feeds:
+        return {}
+    place = work / f"coreml-{part.name}-{wish.precision}"
+
+    def save(made: Any, name: str) -> Path:
+        made.save(str(place / f"{name}.mlpackage"))
+        return place / f"{name}.mlpackage"
+
+    def make(layers: Sequence[str], name: str) -> Path:
+        return save(compressed(program, wish.precision, wish.form, layers), name)
+
+    place.mkdir(parents=True, exist_ok=True)
+    try:
+        return _coreml_choose.kept(make, save(program, "plain"), wish.precision, feeds, part.name, progress)
+    finally:
+        shutil.rmtree(place)
+
+
+def _converted(part: Part, module: Any, wish: Wish) -> Any:
     import coremltools as ct
     import torch
 
@@ -65,8 +107,8 @@ def _converted(part: Part, module: Any, precision: str, system: int) -> Any:
             traced,
             inputs=[_input(part, spec) for spec in part.inputs],
             outputs=[ct.TensorType(name=spec.name) for spec in part.outputs],
-            minimum_deployment_target=getattr(ct.target, f"iOS{system}"),
-            compute_precision=ct.precision.FLOAT32 if precision == "fp32" else ct.precision.FLOAT16,
+            minimum_deployment_target=getattr(ct.target, f"iOS{wish.system}"),
+            compute_precision=ct.precision.FLOAT32 if wish.precision == "fp32" else ct.precision.FLOAT16,
             convert_to="mlprogram",
             skip_model_load=True,
         )
@@ -92,28 +134,7 @@ def _input(part: Part, spec: TensorSpec) -> Any:
     return ct.TensorType(name=spec.name, shape=axes, dtype=np.dtype(_HELD.get(spec.dtype, "int32")).type)
 
 
-def _compressed(program: Any, precision: str, form: str) -> Any:
-    """The program with smaller weights; activations stay as they are (coremltools.optimize, version 9)."""
-    import coremltools.optimize.coreml as cto
-
-    if precision in ("fp32", "fp16"):
-        return program
-    config: Any
-    if precision == "int8":
-        config = cto.OpLinearQuantizerConfig(
-            mode="linear_symmetric", dtype="int8", granularity="per_channel", weight_threshold=_FEW
-        )
-    elif form == "block":
-        config = cto.OpLinearQuantizerConfig(
-            mode="linear_symmetric", dtype="int4", granularity="per_block", block_size=_BLOCK, weight_threshold=_FEW
-        )
-    else:
-        config = cto.OpPalettizerConfig(mode="kmeans", nbits=int(precision[3:]), weight_threshold=_FEW)
-        return cto.palettize_weights(program, cto.OptimizationConfig(global_config=config))
-    return cto.linear_quantize_weights(program, cto.OptimizationConfig(global_config=config))
-
-
-def _describe(program: Any, part: Part, model: Model) -> None:
+def _describe(program: Any, part: Part, model: Model, wish: Wish) -> None:
     """What Xcode shows, and our own contract, which has dtypes that Core ML lacks."""
     program.short_description = f"{model.name}: {part.name} ({model.task})"
     program.author = "made with edgekit"

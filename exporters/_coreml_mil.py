@@ -6,12 +6,12 @@ between. Operators: coremltools' `mil.ops.defs` (version 9), which is also their
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import BadInput
-from edgekit.exporters._coreml_census import program_of
+from edgekit.exporters._coreml_census import WEIGHTED, program_of
 from edgekit.exporters._coreml_ops import OPERATORS
 from edgekit.exporters._coreml_shapes import rounded
 
@@ -47,33 +47,73 @@ class Program:
                 self._steps.append(op)
             else:
                 raise BadInput(f"{file.name}: the operator {op.op_type} of {op.outputs[0].name} is not known here.")
-        self._last = {
-            value.name: i
-            for i, op in enumerate(self._steps)
-            for given in op.inputs.values()
-            for value in (given if isinstance(given, (list, tuple)) else [given])
-            if value is not None
-        }
+        self._last = {value.name: i for i, op in enumerate(self._steps) for value in _inputs(op)}
         self._kept = {value.name for value in self._function.outputs}
+        held = {op.name: op.inputs.get(WEIGHTED.get(op.op_type, "")) for op in self._steps}
+        self._held = {name: value.name for name, value in held.items() if value and value.name in self._constants}
+
+    @property
+    def layers(self) -> dict[str, Any]:
+        """Layer -> its weights, a tensor in the program's own layout. Of layers that share them, the first."""
+        first = {held: name for name, held in reversed(self._held.items())}
+        return {name: self._constants[held] for held, name in first.items()}
+
+    def sharing(self, layer: str) -> list[str]:
+        """The layers that have the weights of this one, itself among them."""
+        return [name for name, held in self._held.items() if held == self._held[layer]]
 
     def __call__(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Name -> array of every output."""
+        values = self._given(feeds)
+        self._run(values, self._steps, self._last)
+        return self._outputs(values)
+
+    def remembered(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+        """Every value that a call computes, for `again`."""
+        values = self._given(feeds)
+        self._run(values, self._steps, {})
+        return values
+
+    def again(self, values: Mapping[str, Any], layer: str, weights: Any) -> dict[str, NDArray[Any]]:
+        """The outputs of a remembered call if one layer, and those that share its weights, had other ones."""
+        held = self._held[layer]
+        before, self._constants[held] = self._constants[held], weights
+        changed, steps = {held}, []
+        for op in self._steps:
+            if any(value.name in changed for value in _inputs(op)):
+                steps.append(op)
+                changed |= {value.name for value in op.outputs}
+        try:
+            new = dict(values)
+            self._run(new, steps, {})
+            return self._outputs(new)
+        finally:
+            self._constants[held] = before
+
+    def _given(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         import torch
 
-        values: dict[str, Any] = {}
-        for name, held in self._function.inputs.items():
-            values[name] = rounded(torch.from_numpy(feeds[name].copy()), held)
+        return {
+            name: rounded(torch.from_numpy(feeds[name].copy()), held) for name, held in self._function.inputs.items()
+        }
+
+    def _outputs(self, values: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        return {value.name: values[value.name].numpy() for value in self._function.outputs}
+
+    def _run(self, values: dict[str, Any], steps: Sequence[Any], last: Mapping[str, int]) -> None:
+        """Compute `steps` into `values`; what `last` says is not needed any more is forgotten."""
+        import torch
+
         with torch.inference_mode():
-            for i, op in enumerate(self._steps):
+            for i, op in enumerate(steps):
                 given = {name: self._value(value, values) for name, value in op.inputs.items() if value is not None}
                 made = OPERATORS[op.op_type](given)
                 made = made if isinstance(made, (list, tuple)) else (made,)
                 for value, result in zip(op.outputs, made, strict=True):
                     values[value.name] = rounded(result, value)
-                for value in [v for v in op.inputs.values() if v is not None and not isinstance(v, (list, tuple))]:
-                    if self._last[value.name] == i and value.name not in self._kept:
+                for value in _inputs(op):
+                    if last.get(value.name) == i and value.name not in self._kept:
                         values.pop(value.name, None)
-        return {value.name: values[value.name].numpy() for value in self._function.outputs}
 
     def _value(self, given: Any, values: Mapping[str, Any]) -> Any:
         if isinstance(given, (list, tuple)):
@@ -81,11 +121,19 @@ class Program:
         return values[given.name] if given.name in values else self._constants[given.name]
 
 
+def _inputs(op: Any) -> Iterator[Any]:
+    """The values that an operator takes."""
+    for given in op.inputs.values():
+        for value in given if isinstance(given, (list, tuple)) else [given]:
+            if value is not None:
+                yield value
+
+
 def _constant(value: Any) -> Any:
-    """Arrays as tensors; numbers, flags and words as they are."""
+    """Arrays as tensors, halves as the same numbers in fp32, once for all calls; the rest as it is."""
     import numpy as np
     import torch
 
     if isinstance(value, np.ndarray):
-        return torch.from_numpy(np.ascontiguousarray(value))
+        return torch.from_numpy(np.ascontiguousarray(value.astype(np.float32) if value.dtype == np.float16 else value))
     return value.item() if isinstance(value, np.generic) else value

@@ -15,12 +15,19 @@ from typing import Any
 from edgekit.core import Artifact, Checkpoint, Feeds, Model, Progress, Recipe, Runner
 from edgekit.errors import Unsupported, need
 from edgekit.exporters import _precision
+from edgekit.exporters._coreml_compress import FORMS
 from edgekit.exporters._coreml_quiet import quiet
 
 __all__ = ["EXPORTER", "CoremlExporter"]
 
-#: iOS version -> the first that can hold what an option asks for.
 SYSTEMS = (16, 17, 18)
+#: Option of a recipe -> its values; the first one is what it is without.
+OPTIONS: Mapping[str, tuple[Any, ...]] = {
+    "ios": SYSTEMS,
+    "form": tuple(FORMS),
+    "keep": ("measured", "none"),
+    "shapes": ("range", "enumerated"),
+}
 
 
 class CoremlExporter:
@@ -29,9 +36,15 @@ class CoremlExporter:
     (frontends) fp32. Options of a recipe:
 
     ``ios``
-        16, 17 or 18: the oldest system that must load it. Without it: 16, or what the precision needs.
+        16, 17 or 18: the oldest system that must load it. Without it: the first that reads the form of the weights.
     ``form``
-        "palette" (the default) or "block" for int4: linear with a scale for every 32 weights of an output, iOS 18.
+        of int6 and int4: "grouped" (the default: a palette for every 16 output channels, iOS 18) or "palette" (one a
+        layer, iOS 16); of int4 also "block": linear with a scale for every 32 weights of an output, iOS 18.
+    ``keep``
+        "measured" (the default): layers that alone move the answers most keep more bits (`_coreml_choose`), or "none".
+    ``shapes``
+        "range" (the default), or "enumerated": axes that name their sizes have no others, which the neural engine
+        plans for; other axes stay ranges.
     """
 
     name = "coreml"
@@ -60,14 +73,21 @@ class CoremlExporter:
             Unsupported: a precision or an option that is not possible. ExportFailed: a part cannot be converted, or
             Core ML has no operator for it, named with the layer.
         """
-        system, form = _options(recipe)
+        wish = _wish(recipe)
         with need("coreml", "Exporting to Core ML"), quiet():
             import coremltools  # noqa: F401
         from edgekit.exporters import _coreml_convert
 
         return [
             _coreml_convert.write(
-                part, checkpoint, recipe.precision if part.quantize else "fp32", form, system, model, out, progress
+                part,
+                checkpoint,
+                _coreml_convert.Wish(**(wish if part.quantize else {**wish, "precision": "fp32", "form": ""})),
+                model,
+                calibration.get(part.name, ()),
+                out,
+                work,
+                progress,
             )
             for part in model.parts
         ]
@@ -83,28 +103,53 @@ class CoremlExporter:
         return _coreml_runner.InterpretedRunner(file, threads)
 
 
-def _options(recipe: Recipe) -> tuple[int, str]:
-    """The oldest system and the form of int4."""
+def _wish(recipe: Recipe) -> dict[str, Any]:
+    """The fields of `edgekit.exporters._coreml_convert.Wish`, checked before anything heavy is loaded."""
     given: dict[str, Any] = dict(recipe.options)
     _precision.check(CoremlExporter.name, CoremlExporter.precisions, recipe)
     for name in given:
-        if name not in ("ios", "form"):
-            raise Unsupported(f"the coreml exporter has no option {name!r}.", hint="It has: ios, form.")
-    form = given.get("form", "palette")
-    if form not in ("palette", "block") or (form == "block" and recipe.precision != "int4"):
+        if name not in OPTIONS:
+            raise Unsupported(
+                f"the coreml exporter has no option {name!r}.", hint=f"It has: {', '.join(sorted(OPTIONS))}."
+            )
+    for name, values in OPTIONS.items():
+        if name in given and given[name] not in values:
+            raise Unsupported(
+                f"the coreml exporter's option {name} has no value {given[name]!r}.",
+                hint=f"It has: {', '.join(map(str, values))}.",
+            )
+    form, least = _form(recipe.precision, given.get("form"), int(given.get("ios", SYSTEMS[-1])))
+    return {
+        "precision": recipe.precision,
+        "form": form,
+        "system": int(given.get("ios", least)),
+        "keep": given.get("keep", "measured") == "measured",
+        "shapes": given.get("shapes", "range"),
+    }
+
+
+def _form(precision: str, wanted: str | None, system: int) -> tuple[str, int]:
+    """The form of the weights, and the first iOS that reads it.
+
+    Raises:
+        Unsupported: the precision has no such form, or `system` is too old for it.
+    """
+    having = {name: form for name, form in FORMS.items() if precision in form.precisions}
+    if wanted is not None and wanted not in having:
         raise Unsupported(
-            f"the coreml exporter's option form has no value {form!r} for {recipe.precision}.",
-            hint="It has: palette, and block for int4.",
+            f"the coreml exporter's option form has no value {wanted!r} for {precision}.",
+            hint=f"It has: {', '.join(having) or 'none'}.",
         )
-    least = 18 if form == "block" else 16
-    system = given.get("ios", least)
-    if system not in SYSTEMS:
-        raise Unsupported(f"the coreml exporter does not write for iOS {system}.", hint="ios is 16, 17 or 18.")
-    if system < least:
+    if not having:
+        return "", SYSTEMS[0]
+    name = wanted or next(name for name, form in having.items() if form.system <= system)
+    if having[name].system > system:
         raise Unsupported(
-            f"{form} weights need iOS {least}; iOS {system} was asked for.", hint="Use -o ios=18, or -o form=palette."
+            f"{precision} weights of the form {name} ({having[name].what}), for every layer, need iOS "
+            f"{having[name].system}; iOS {system} was asked for.",
+            hint=f"Use -o ios={having[name].system}, or leave the form to the exporter.",
         )
-    return int(system), form
+    return name, having[name].system
 
 
 EXPORTER = CoremlExporter()
