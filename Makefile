@@ -6,7 +6,7 @@ SOURCES := $(wildcard toolkit/* toolkit/page/* exporters/* exporters/*/* targets
 DEMO := build/demo/whisper-base-android
 CLIP := models/data/jfk.flac
 
-.PHONY: help demo test fast lint types peers vision-peers clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools
+.PHONY: help demo test fast lint types peers vision-peers clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make browser-tools  the browser that tests of the report page use, by apt"
 	@echo "make phone-tools  a compiler and an emulator for the processors of phones, by apt, and the runtime for them"
 	@echo "make adb-tools  adb, and an emulated phone for it that lives as long as a command does"
+	@echo "make phone-llama  llama.cpp for them, compiled once (some minutes)"
 	@echo "make clean   remove what these targets made (weights stay in the cache)"
 
 # All extras in one command, so that pip resolves them together. Of llama.cpp only the Python bindings: `make llama`.
@@ -132,6 +133,11 @@ PHONE_TOOLS := g++-aarch64-linux-gnu qemu-user libonnxruntime-dev
 phone-tools: $(VENV)/.wheel
 	@$(call apt,$(PHONE_TOOLS))
 	$(BIN)/python -m edgekit.targets._arm64_build
+
+# llama.cpp for the processors of phones, compiled once: minutes the first time, then nothing.
+phone-llama: $(VENV)/.wheel phone-tools
+	@$(call apt,cmake ninja-build ccache)
+	$(BIN)/python -m edgekit.targets._arm64_gguf
 
 # adb from its package; an emulated phone from packages that are unpacked and not installed, so no service is left.
 # Run something beside it with: sh tests/phone/loopback.sh build/phone COMMAND

@@ -12,8 +12,9 @@ from edgekit import tflite
 from edgekit.core import Feeds, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, MissingExtra
 from edgekit.exporters._litert_quiet import quiet
-from edgekit.exporters._litert_runner import LitertRunner, Specs, stored
+from edgekit.exporters._litert_runner import LitertRunner
 from edgekit.reference import MicroRunner
+from edgekit.tflite_tensors import Specs, stored
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

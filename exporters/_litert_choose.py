@@ -11,10 +11,11 @@ import numpy as np
 from edgekit.core import Feeds, Progress
 from edgekit.errors import BadInput, ExportFailed
 from edgekit.exporters import _litert_bias, _litert_file, _litert_int8
-from edgekit.exporters._litert_runner import LitertRunner, Specs
+from edgekit.exporters._litert_runner import LitertRunner
 from edgekit.exporters._litert_watch import Watcher
 from edgekit.exporters._litert_wish import Wish
 from edgekit.parity import relative_error
+from edgekit.tflite_tensors import Specs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

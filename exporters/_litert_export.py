@@ -11,8 +11,8 @@ from edgekit import tflite
 from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress
 from edgekit.errors import BadInput, ExportFailed, Unsupported
 from edgekit.exporters import _litert_census
-from edgekit.exporters._litert_runner import Specs, describe
 from edgekit.exporters._litert_wish import Wish
+from edgekit.tflite_tensors import Specs, describe
 
 
 def export(

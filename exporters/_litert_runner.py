@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,30 +10,16 @@ from edgekit import tflite
 from edgekit.core import Feeds, TensorSpec
 from edgekit.errors import BadInput, need
 from edgekit.exporters._litert_quiet import quiet
+from edgekit.tflite_tensors import Specs, described, given, stored
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Names, dtypes and shapes of inputs and outputs.
-Specs = tuple[Sequence[TensorSpec], Sequence[TensorSpec]]
 #: Operators that remember something between calls.
 _STATEFUL = {
     "VAR_HANDLE", "SVDF", "RNN", "LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN",
     "BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN",
 }  # fmt: skip
-
-
-def describe(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> str:
-    """The text of a part's description, which `load` reads: what the file itself has no place for.
-
-    Those are the names of a ready file's tensors and of dynamic axes, and the part's own dtypes where the file holds
-    others: int32 for int64, int8 for float32.
-    """
-
-    def listed(specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:
-        return [{"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)} for spec in specs]
-
-    return json.dumps({"inputs": listed(inputs), "outputs": listed(outputs)}, indent=1) + "\n"
 
 
 def load(file: Path, threads: int) -> LitertRunner:
@@ -51,23 +36,9 @@ def load(file: Path, threads: int) -> LitertRunner:
         graph = tflite.read(content, dynamic=True)  # LiteRT follows a file's offsets unchecked
     except BadInput as exc:
         raise BadInput(f"LiteRT refuses {file.name}: {exc.message}", hint=exc.hint) from exc
-    specs = _described(file.with_suffix(".json"))
+    specs = described(file)
     kind = StatefulRunner if _STATEFUL & {op.name for one in graph.subgraphs for op in one.operators} else LitertRunner
     return kind(content, threads, specs, file.name)
-
-
-def _described(file: Path) -> Specs | None:
-    if not file.exists():
-        return None
-    try:
-        facts = json.loads(file.read_bytes())
-        inputs, outputs = (
-            tuple(TensorSpec(str(one["name"]), str(one["dtype"]), tuple(one["shape"])) for one in facts[side])
-            for side in ("inputs", "outputs")
-        )
-    except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise BadInput(f"{file.name}, the description of a part, cannot be read.", hint="Export it again.") from exc
-    return inputs, outputs
 
 
 class LitertRunner:
@@ -105,9 +76,9 @@ class LitertRunner:
         self._open()
         self._ins, self._outs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         own = tuple(tuple(_spec(facts) for facts in side) for side in (self._ins, self._outs))
-        for side, given, found in zip(("inputs", "outputs"), specs or own, own, strict=True):
-            if len(given) != len(found):
-                raise BadInput(f"{what} has {len(found)} {side}; its description has {len(given)}.")
+        for side, wanted, found in zip(("inputs", "outputs"), specs or own, own, strict=True):
+            if len(wanted) != len(found):
+                raise BadInput(f"{what} has {len(found)} {side}; its description has {len(wanted)}.")
         self.inputs, self.outputs = (tuple(side) for side in specs or own)
 
     def _open(self) -> None:
@@ -136,7 +107,7 @@ class LitertRunner:
             self._open()  # what failed half-way may not be used again
             raise BadInput(f"LiteRT could not run the part: {_first_line(exc)}") from exc
         return {
-            spec.name: _given(self._interpreter.get_tensor(facts["index"]), facts, spec)
+            spec.name: given(self._interpreter.get_tensor(facts["index"]), spec.dtype, facts["quantization"])
             for facts, spec in zip(self._outs, self.outputs, strict=True)
         }
 
@@ -185,37 +156,6 @@ def _checked(spec: TensorSpec, value: Any) -> NDArray[Any]:
             f"LiteRT could not run the part: {spec.name!r} must be {spec.dtype} {list(spec.shape)}, not {got}."
         )
     return np.ascontiguousarray(value)
-
-
-def stored(value: NDArray[Any], dtype: Any, steps: tuple[float, int], name: str) -> NDArray[Any]:
-    """`value` in the dtype that a file has for it; `steps` are the scale and the zero point of an integer one."""
-    import numpy as np
-
-    if value.dtype == dtype:
-        return value
-    limits = np.iinfo(dtype) if dtype.kind in "iu" else None
-    if value.dtype.kind == "f" and limits:
-        if not np.isfinite(value).all():
-            raise BadInput(f"LiteRT could not run the part: {name!r} has a value that is not a number.")
-        scale, zero = steps
-        whole: NDArray[Any] = np.clip(np.rint(value / np.float32(scale)) + zero, limits.min, limits.max).astype(dtype)
-        return whole
-    if limits and value.size and not (limits.min <= value.min() and value.max() <= limits.max):
-        raise BadInput(f"LiteRT could not run the part: {name!r} has a value that {dtype.name} cannot hold.")
-    return value.astype(dtype)
-
-
-def _given(value: NDArray[Any], facts: Any, spec: TensorSpec) -> NDArray[Any]:
-    """`value` of the file in the dtype that the caller was promised."""
-    import numpy as np
-
-    if value.dtype == spec.dtype:
-        return value
-    if value.dtype.kind in "iu" and np.dtype(spec.dtype).kind == "f":
-        scale, zero = facts["quantization"]
-        real: NDArray[Any] = ((value.astype(np.float32) - zero) * np.float32(scale)).astype(spec.dtype)
-        return real
-    return value.astype(spec.dtype)
 
 
 def _first_line(exc: Exception) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgekit.core import Feeds
-from edgekit.exporters._litert_runner import LitertRunner, Specs
+from edgekit.exporters._litert_runner import LitertRunner
+from edgekit.tflite_tensors import Specs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

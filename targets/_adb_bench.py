@@ -29,7 +29,7 @@ from edgekit.targets._adb_facts import Facts, facts
 from edgekit.targets._adb_guard import Guard, doubts
 from edgekit.targets._adb_runner import Replay, Result, Rounds, Setting
 from edgekit.targets._adb_store import Run, Store
-from edgekit.targets._agreement import check, distances, reference
+from edgekit.targets._agreement import arithmetic, check, distances, reference
 from edgekit.targets._arm64_build import LIBRARY, kit
 
 __all__ = ["measure", "settings"]
@@ -159,7 +159,9 @@ def _agrees(at: int, name: str, trial: Trial, manifest: Mapping[str, Any], repla
         raise DeviceFailed(f"the phone gave {len(there)} answers to {len(which)} calls of {name}.")
     here = [calls[i][1] for i in which]
     off = distances(name, there, here, reference(trial.bundle / manifest["golden"]["reference"]))
-    check(name, "the phone", manifest["recipe"]["precision"], off)
+    precision = manifest["recipe"]["precision"]
+    census: Mapping[str, Any] = next((part.get("census", {}) for part in manifest["parts"] if part["name"] == name), {})
+    check(name, "the phone", precision, off, arithmetic(census, precision))
     return off
 
 

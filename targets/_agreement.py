@@ -9,12 +9,28 @@ from typing import Any
 from edgekit.errors import ParityFailed
 from edgekit.parity import CHAIN, limit_of, relative_error, sampled
 
-__all__ = ["LIMITS", "check", "distances", "reference", "steps"]
+__all__ = ["LIMITS", "arithmetic", "check", "distances", "reference", "steps"]
 
-#: Largest difference from what this machine computes with the same version of the runtime: what remains in float is the
-#: order of sums. int8 has no such limit: where activations are quantized while running, Arm's kernels cut them into
-#: other blocks, and are as near to fp32 or nearer. There the distance from fp32 alone decides.
-LIMITS = {"fp32": 1e-4, "fp16": 1e-3}
+#: By how a part computes (`arithmetic`), the largest difference from what this machine computes with the same version
+#: of the runtime: relative root mean square, or steps (see `steps`). In float what remains is the order of sums.
+#: Integers with fixed ranges are the same everywhere but for a rounding. Where activations are quantized while running
+#: ("running") there is no such limit: there the distance from fp32 alone decides.
+LIMITS = {"fp32": 1e-4, "fp16": 1e-3, "static": 1.0}
+
+#: Forms of a layer whose activations are quantized with ranges that are found while it runs.
+_RUNNING = {"blockwise", "dynamic"}
+
+
+def arithmetic(census: Mapping[str, Any], precision: str) -> str:
+    """How a part computes, by what its census says: "fp32" or "fp16" (all in float), "static" (products of bytes with
+    ranges that are fixed), "running" (with ranges that are found while it runs), or else its precision.
+    """
+    forms = {layer.get("form") for layer in census.get("layers", {}).values() if isinstance(layer, Mapping)}
+    if precision != "int8":
+        return precision
+    if forms & _RUNNING or "DynamicQuantizeLSTM" in census.get("operators", {}):
+        return "running"
+    return "static" if "static" in forms else "fp32"
 
 
 def reference(file: Path) -> Mapping[str, Any]:
@@ -44,16 +60,17 @@ def distances(
     }
 
 
-def check(part: str, processor: str, precision: str, off: Mapping[str, float]) -> None:
-    """Raises ParityFailed where a part is further away than its precision explains."""
-    bounds = {"fp32": ("the fp32 reference", limit_of(precision) * CHAIN)}
-    if precision in LIMITS:
-        bounds["here"] = ("this machine's answer", LIMITS[precision])
-    for key, (what, limit) in bounds.items():
+def check(part: str, processor: str, precision: str, off: Mapping[str, float], how: str = "") -> None:
+    """Raises ParityFailed where a part is further away than its precision, and its `arithmetic` `how`, explain."""
+    how = how or precision
+    bounds = [("fp32", "the fp32 reference", limit_of(precision) * CHAIN, precision)]
+    if how in LIMITS:
+        bounds.append(("steps" if how == "static" else "here", "this machine's answer", LIMITS[how], how))
+    for key, what, limit, why in bounds:
         if not off[key] <= limit:
+            far, most = (f"{one:.3g} steps" if key == "steps" else f"{one:.2%}" for one in (off[key], limit))
             raise ParityFailed(
-                f"the part {part!r} is {off[key]:.2%} away from {what} on {processor}; "
-                f"{precision} explains {limit:.2%}.",
+                f"the part {part!r} is {far} away from {what} on {processor}; {why} explains {most}.",
                 hint="Export with another --precision, and report the model: a kernel of the runtime is wrong there.",
             )
 

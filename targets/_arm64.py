@@ -1,12 +1,15 @@
 """Phones' processors without a phone: 64-bit Arm under user-mode emulation.
 
-The program of `phone/replay.cpp` runs the calls that the golden input made on this machine through every part, with the
-same runtime for Arm, on two processors: without and with instructions for products of bytes, which take different
-kernels. It tells right from wrong, and an upper bound of memory. It never tells milliseconds.
+A program of `phone/` runs the calls that the golden input made on this machine through every part, with the same
+runtime for Arm, on two processors: without and with instructions for products of bytes, which take different kernels.
+It tells right from wrong, and an upper bound of memory. It never tells milliseconds.
+
+What a runtime needs is in a file of its own: `_arm64_onnx`, `_arm64_litert`, `_arm64_gguf`.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -18,24 +21,28 @@ from typing import Any
 from edgekit.core import Calls, Feeds
 from edgekit.errors import DeviceFailed
 from edgekit.targets import _calls
-from edgekit.targets._agreement import LIMITS, check, distances, reference, steps
-from edgekit.targets._arm64_build import Tools, tools
+from edgekit.targets._agreement import LIMITS, arithmetic, check, distances, reference, steps
+from edgekit.targets._arm64_build import Tools
 
 __all__ = ["LIMITS", "PROCESSORS", "emulate", "prove", "steps"]
 
 #: Emulated processor -> what is special about it.
 PROCESSORS = {"cortex-a53": "no dot product", "cortex-a76": "dot product"}
+#: Exporters whose runtime is had for Arm.
+_EXPORTERS = ("onnx", "litert", "gguf")
 #: Seconds that one part may take on one processor: some hundred times as long as on this machine.
 _SECONDS = 1800
 
 
 def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
-    """Run the calls of every part of an onnx bundle on emulated processors, and compare the answers with `calls`.
+    """Run the calls of every part of a bundle on emulated processors, and compare the answers with `calls`.
 
     Returns:
-        ``{"device": "emulated-arm64", "runtime": ..., "processors": [...], "furthest": {part: {"fp32": error against
-        the reference, "here": error against this machine, "steps": see `steps`}}, "peak": bytes}``;
-        ``{"not measured": reason}`` for formats whose runtime is not had for Arm here.
+        ``{"device": "emulated-arm64", "fidelity": "emulated", "runtime": ..., "parts": {part: {"arithmetic": see
+        `edgekit.targets._agreement.arithmetic`, processor: {"fp32": error against the reference, "here": error against
+        this machine, "steps": see `steps`}}}, "memory_at_most": bytes}``; for language models each processor also has
+        ``"generated"`` (see `edgekit.targets._arm64_gguf.also`). ``{"not measured": reason}`` for formats whose runtime
+        is not had for Arm.
 
     Raises:
         ParityFailed: a part gives another answer there. DeviceFailed: it crashed, hung or said nothing.
@@ -43,28 +50,29 @@ def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
     """
     manifest = json.loads((bundle / "manifest.json").read_bytes())
     exporter, precision = manifest["recipe"]["exporter"], manifest["recipe"]["precision"]
-    if exporter != "onnx":
+    if exporter not in _EXPORTERS:
         return {"not measured": f"the runtime of {exporter} for 64-bit Arm is not among the tools of this target"}
-    found = tools()
+    runtime = importlib.import_module(f"edgekit.targets._arm64_{exporter}")
+    found: Tools = runtime.tools()
     golden = reference(bundle / manifest["golden"]["reference"])
-    furthest: dict[str, Mapping[str, float]] = {}
-    peak, runtime = 0, ""
+    parts: dict[str, dict[str, Any]] = {}
+    peak, versions = 0, set()
     for part in manifest["parts"]:
-        name, file = part["name"], bundle / part["file"]
+        name, file, how = part["name"], bundle / part["file"], arithmetic(part.get("census", {}), precision)
         feeds, here = zip(*calls[name], strict=True)
+        parts[name] = {"arithmetic": how}
         for processor in PROCESSORS:
-            there, told = emulate(found, file, feeds, processor)
-            peak, runtime = max(peak, int(told["peak"])), str(told["runtime"])
-            off = distances(name, there, here, golden)
-            check(name, processor, precision, off)
-            furthest[name] = max(off, furthest.get(name, off), key=lambda one: one["here"])
-    return {
-        "device": "emulated-arm64",
-        "runtime": f"onnxruntime {runtime}",
-        "processors": list(PROCESSORS),
-        "furthest": furthest,
-        "peak": peak,
-    }
+            answers, told = emulate(found, file, runtime.feeds_of(file, feeds), processor)
+            there = runtime.outputs_of(file, answers)
+            off: dict[str, Any] = distances(name, there, here, golden)
+            check(name, processor, precision, off, how)
+            if hasattr(runtime, "also"):
+                off["generated"] = runtime.also(answers, here, manifest["golden"]["output"], processor)
+            parts[name][processor] = off
+            peak = max(peak, int(told["peak"]))
+            versions.add(f"{runtime.NAME} {told['runtime']}".strip())
+    facts = {"device": "emulated-arm64", "fidelity": "emulated", "runtime": ", ".join(sorted(versions))}
+    return {**facts, "parts": parts, "memory_at_most": peak}
 
 
 def emulate(found: Tools, model: Path, feeds: Sequence[Feeds], processor: str) -> tuple[list[Any], Mapping[str, Any]]:

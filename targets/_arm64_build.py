@@ -1,6 +1,7 @@
 """What an emulated 64-bit Arm takes to run a part: the runtime's library from its own wheel, a program, an emulator.
 
-``python -m edgekit.targets._arm64_build`` gets and builds them once; afterwards it looks whether they are there.
+``python -m edgekit.targets._arm64_build`` gets and builds onnxruntime's and LiteRT's once; afterwards it looks whether
+they are there. llama.cpp is built by `edgekit.targets._arm64_gguf`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from edgekit.core import Progress, Source, SourceFile
 from edgekit.errors import DeviceFailed, EdgekitError, FetchFailed, MissingExtra
 from edgekit.sources import cache_folder, fetch
 
-__all__ = ["INSTALL", "LIBRARY", "LOADER", "Tools", "kit", "tools"]
+__all__ = ["INSTALL", "LIBRARY", "LOADER", "SOURCES", "Tools", "compiled", "emulator", "fetched", "kit", "tools"]
 
 INSTALL = "In a checkout of edgekit: make phone-tools (Debian, Ubuntu)."
 
@@ -51,7 +52,8 @@ _LIBRARIES = (
 )
 _COMPILER, _EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64"
 _HEADERS = Path("/usr/include/onnxruntime")
-_SOURCES = Path(__file__).parent / "phone"
+#: The programs for phones, as source.
+SOURCES = Path(__file__).parent / "phone"
 _FLAGS = ("-std=c++17", "-O2", "-Wall", "-Wextra", f"-isystem{_HEADERS}")
 _SECONDS = 600
 
@@ -75,9 +77,19 @@ def tools(progress: Progress | None = None) -> Tools:
         MissingExtra: the compiler, the emulator or the runtime's headers are absent, or the library cannot be fetched.
         DeviceFailed: the compiler failed.
     """
-    emulator = shutil.which(_EMULATOR)
-    program, library = _program("emulating a phone's processor", {_EMULATOR: emulator}, progress)
-    return Tools(Path(str(emulator)), program, library)
+    found = emulator({"onnxruntime's headers": _HEADERS.is_dir()})
+    library = fetched(LIBRARY, "onnxruntime", progress)
+    return Tools(found, compiled("replay"), library)
+
+
+def emulator(also: Mapping[str, bool] | None = None) -> Path:
+    """The emulator. `also`: what else is needed -> whether it is there.
+
+    Raises:
+        MissingExtra: it, the compiler or something of `also` is absent.
+    """
+    _need("emulating a phone's processor", _COMPILER, _EMULATOR, also=also or {})
+    return Path(str(shutil.which(_EMULATOR)))
 
 
 def kit(progress: Progress | None = None) -> dict[str, Path]:
@@ -87,7 +99,9 @@ def kit(progress: Progress | None = None) -> dict[str, Path]:
     Raises:
         MissingExtra, DeviceFailed: as `tools`, but no emulator is needed.
     """
-    program, library = _program("measuring on a phone", {}, progress)
+    _need("measuring on a phone", _COMPILER, also={"onnxruntime's headers": _HEADERS.is_dir()})
+    library = fetched(LIBRARY, "onnxruntime", progress)
+    program = compiled("replay")
     folder = _SYSROOT / "lib"
     libraries = {name: (folder / name).resolve() for name in (LOADER, *_LIBRARIES)}
     if absent := [name for name, file in libraries.items() if not file.is_file()]:
@@ -95,24 +109,30 @@ def kit(progress: Progress | None = None) -> dict[str, Path]:
     return {**libraries, "replay": program, library.name: library}
 
 
-def _program(what: str, others: Mapping[str, str | None], progress: Progress | None) -> tuple[Path, Path]:
-    """The program ``replay`` and the runtime's library; `others` are tools that must be there, too."""
-    compiler = shutil.which(_COMPILER)
-    named = {_COMPILER: compiler, **others, "onnxruntime's headers": _HEADERS.is_dir() or None}
-    if absent := ", ".join(name for name, there in named.items() if there is None):
+def _need(what: str, *programs: str, also: Mapping[str, bool]) -> None:
+    named = {name: shutil.which(name) is not None for name in programs} | dict(also)
+    if absent := ", ".join(name for name, there in named.items() if not there):
         raise MissingExtra(f"{what} needs {absent}.", hint=INSTALL)
+
+
+def fetched(library: Source, name: str, progress: Progress | None = None) -> Path:
+    """The runtime's library for Arm. Raises MissingExtra where it is neither here nor can be fetched."""
     try:
-        folder, _ = fetch([LIBRARY], progress=progress)
+        folder, _ = fetch([library], progress=progress)
     except FetchFailed as exc:
-        raise MissingExtra(f"onnxruntime for 64-bit Arm is not here: {exc.message}", hint=INSTALL) from exc
-    return _built(str(compiler), "replay"), folder / LIBRARY.files[0].name
+        raise MissingExtra(f"{name} for 64-bit Arm is not here: {exc.message}", hint=INSTALL) from exc
+    return folder / library.files[0].name
 
 
-def _built(compiler: str, name: str) -> Path:
-    """The program `name` for Arm, in the cache under the hash of its source and flags."""
-    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
-    source = _SOURCES / f"{name}.cpp"
-    read = [file.read_bytes() for file in (source, *sorted(_SOURCES.glob("*.h")))]
+def compiled(name: str) -> Path:
+    """The program `name` of `SOURCES` for Arm, in the cache under the hash of its source and flags.
+
+    Raises:
+        DeviceFailed: the compiler failed.
+    """
+    version = subprocess.run([_COMPILER, "--version"], capture_output=True, text=True, check=False).stdout
+    source = SOURCES / f"{name}.cpp"
+    read = [file.read_bytes() for file in (source, *sorted(SOURCES.glob("*.h")))]
     key = hashlib.sha256(b"\0".join([*read, repr(_FLAGS).encode(), version.encode()])).hexdigest()[:16]
     place = cache_folder() / "phone" / f"{name}-{key}"
     if place.is_file():
@@ -120,7 +140,7 @@ def _built(compiler: str, name: str) -> Path:
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent) as work:
         made = Path(work) / name
-        command = [compiler, *_FLAGS, str(source), "-o", str(made), "-ldl"]
+        command = [_COMPILER, *_FLAGS, str(source), "-o", str(made), "-ldl"]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False)
         if done.returncode:
             reason = next((line for line in done.stderr.splitlines() if "error" in line), f"exit {done.returncode}")
@@ -130,12 +150,14 @@ def _built(compiler: str, name: str) -> Path:
 
 
 def _main() -> int:
+    from edgekit.targets import _arm64_litert
+
     try:
-        found = tools(lambda what, done, total: None)
+        for found in (tools(), _arm64_litert.tools()):
+            print(found.program)
     except EdgekitError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return exc.exit_code
-    print(found.program)
     return 0
 
 

@@ -31,17 +31,7 @@ _OPTIONS = (
     *("LLAMA_BUILD_TESTS=OFF", "LLAMA_BUILD_EXAMPLES=OFF", "LLAMA_BUILD_TOOLS=ON"),
 )
 _APT = "apt-get install cmake ninja-build g++ ccache"
-#: A program that goes on with a prompt, for a phone's processor: it runs under an emulator, so it holds all it needs.
-_ARM64_PROGRAM = "llama-simple"
-_ARM64_COMPILERS = ("aarch64-linux-gnu-gcc", "aarch64-linux-gnu-g++")
-_ARM64_OPTIONS = (
-    *("CMAKE_BUILD_TYPE=Release", "BUILD_SHARED_LIBS=OFF", "CMAKE_EXE_LINKER_FLAGS=-static"),
-    *("CMAKE_SYSTEM_NAME=Linux", "CMAKE_SYSTEM_PROCESSOR=aarch64"),
-    *(f"CMAKE_{kind}_COMPILER={path}" for kind, path in zip(("C", "CXX"), _ARM64_COMPILERS, strict=True)),
-    *("GGML_NATIVE=OFF", "GGML_CPU_ARM_ARCH=armv8.2-a+dotprod+fp16", "GGML_OPENMP=OFF"),
-    *("LLAMA_CURL=OFF", "LLAMA_OPENSSL=OFF", "LLAMA_BUILD_APP=OFF", "LLAMA_BUILD_SERVER=OFF"),
-    *("LLAMA_BUILD_TESTS=OFF", "LLAMA_BUILD_TOOLS=OFF", "LLAMA_BUILD_EXAMPLES=ON"),
-)
+_CROSS_COMPILERS = ("aarch64-linux-gnu-gcc", "aarch64-linux-gnu-g++")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,13 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--source-only", action="store_true", help="fetch the source, which converting needs; no compiler"
     )
-    parser.add_argument("--arm64", action="store_true", help="a program for phones' processors, to be emulated")
     options = parser.parse_args(arguments)
     try:
-        if options.source_only:
-            print(source())
-        else:
-            print(build_arm64() if options.arm64 else build())
+        print(source() if options.source_only else build())
     except EdgekitError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return exc.exit_code
@@ -104,45 +90,60 @@ def build() -> Path:
     with _alone(place):
         if not llama.built():  # another process may have built while this one waited
             (place / "built.json").unlink(missing_ok=True)
-            _make(unpacked, place / "build", _OPTIONS, _TARGETS)
+            _make(unpacked / "vendor" / "llama.cpp", place / "build", _OPTIONS, _TARGETS)
             write_whole(place / "built.json", json.dumps(llama.stamp()).encode())
     return place / "build" / "bin"
 
 
-def build_arm64() -> Path:
-    """A program for 64-bit Arm (with products of bytes and half precision, as phones since 2018) that goes on with a
-    prompt, greedily: ``-m FILE -n TOKENS PROMPT``. Of the same source as the libraries, cross-compiled where it is not
-    there yet.
+def crossed(project: Path, options: Sequence[str], target: str) -> Path | None:
+    """The folder with what `cross` built of just this, or None."""
+    place = llama.folder() / project.name
+    try:
+        whole = json.loads((place / "built.json").read_bytes()) == _cross_stamp(project, options, target)
+    except (OSError, ValueError):
+        return None
+    return place / "bin" if whole else None
+
+
+def cross(project: Path, options: Sequence[str], target: str) -> Path:
+    """The folder with the libraries and programs of a CMake project that takes llama.cpp's source as ``LLAMA_CPP``,
+    compiled for 64-bit Arm where that was not done yet.
+
+    Args:
+        project: the folder with its CMakeLists.txt. target: its program, whose source of that name lies beside it.
 
     Raises:
         As `build`.
     """
-    place = llama.folder()
-    built, stamp = place / "arm64.json", {"sdist": llama.SDIST, "options": list(_ARM64_OPTIONS)}
-    program = place / "arm64" / "bin" / _ARM64_PROGRAM
-    if built.is_file() and json.loads(built.read_bytes()) == stamp and program.is_file():
-        return program
-    _need(*_ARM64_COMPILERS)
+    place = llama.folder() / project.name
+    _need(*_CROSS_COMPILERS)
     unpacked = source()
-    with _alone(place):
-        built.unlink(missing_ok=True)
-        _make(unpacked, place / "arm64", _ARM64_OPTIONS, (_ARM64_PROGRAM,))
-        write_whole(built, json.dumps(stamp).encode())
-    return program
+    with _alone(llama.folder()):
+        if crossed(project, options, target) is None:
+            place.mkdir(exist_ok=True)
+            (place / "built.json").unlink(missing_ok=True)
+            _make(project, place, [f"LLAMA_CPP={unpacked / 'vendor' / 'llama.cpp'}", *options], (target,))
+            write_whole(place / "built.json", json.dumps(_cross_stamp(project, options, target)).encode())
+    return place / "bin"
+
+
+def _cross_stamp(project: Path, options: Sequence[str], target: str) -> dict[str, object]:
+    files = [project / "CMakeLists.txt", project.parent / f"{target}.cpp", *sorted(project.parent.glob("*.h"))]
+    digest = hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+    return {"sdist": llama.SDIST, "options": list(options), "project": digest}
 
 
 def _need(*compilers: str) -> None:
     lacking = [name for name in ("cmake", "ninja", *compilers) if shutil.which(name) is None]
     if lacking:
-        apt = "apt-get install g++-aarch64-linux-gnu qemu-user" if _ARM64_COMPILERS[1] in lacking else _APT
+        apt = "apt-get install g++-aarch64-linux-gnu qemu-user" if _CROSS_COMPILERS[1] in lacking else _APT
         raise MissingExtra(f"building llama.cpp needs {', '.join(lacking)}.", hint=f"On Debian or Ubuntu: {apt}")
 
 
-def _make(unpacked: Path, out: Path, options: Sequence[str], targets: Sequence[str]) -> None:
+def _make(project: Path, out: Path, options: Sequence[str], targets: Sequence[str]) -> None:
     print("building llama.cpp (minutes the first time)", file=sys.stderr)
     given = [f"-D{option}" for option in options]
-    llama_cpp = unpacked / "vendor" / "llama.cpp"
-    _run(["cmake", "-S", str(llama_cpp), "-B", str(out), "-G", "Ninja", *given], out.parent)
+    _run(["cmake", "-S", str(project), "-B", str(out), "-G", "Ninja", *given], out.parent)
     _run(["cmake", "--build", str(out), "--target", *targets], out.parent)
 
 

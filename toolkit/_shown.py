@@ -114,6 +114,37 @@ def _forms(census: dict[str, Any]) -> str:
     return ", ".join(counted)
 
 
+def show_device(facts: Mapping[str, Any]) -> None:
+    """What a device said of the golden vectors: a table where it told of each part, else one line."""
+    from edgekit.figures import figure
+
+    if "parts" not in facts:
+        say("on the device: " + plainly(facts))
+        return
+    memory = f"; memory at most {figure(facts['memory_at_most'], 'B')}, an upper estimate"
+    say(f"on {facts['device']} (fidelity: {facts['fidelity']}), {facts['runtime']}{memory}")
+    rows = [
+        [name, part["arithmetic"], processor, away(off["fp32"]), away(off["here"]), f"{off['steps']:.3g}"]
+        for name, part in facts["parts"].items()
+        for processor, off in part.items()
+        if processor != "arithmetic"
+    ]
+    columns = ["part", "arithmetic", "processor", "away from fp32", "away from here", "in steps"]
+    show_table("", columns, rows)
+    for part in facts["parts"].values():
+        for processor, off in part.items():
+            if processor != "arithmetic" and "generated" in off:
+                say(f"{processor}: {_generated(off['generated'])}")
+
+
+def _generated(facts: Mapping[str, Any]) -> str:
+    """How far a language model went on there as it did here."""
+    if facts["same"] == facts["tokens"]:
+        return f"the same {facts['tokens']} tokens as here"
+    tie = f"{facts['margin']:.2g} logits likelier there than the next; noise explains up to {2 * facts['noise']:.2g}"
+    return f"NOT the same tokens as here: {facts['same']} of {facts['tokens']} are, then a near tie ({tie})"
+
+
 def plainly(value: Any) -> str:
     """Nested facts in one line for people: names and values, numbers short."""
     if isinstance(value, Mapping):

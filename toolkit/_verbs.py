@@ -12,7 +12,7 @@ from typing import Any
 from edgekit._bench_verbs import bench_ as bench_
 from edgekit._bench_verbs import compare_ as compare_
 from edgekit._bench_verbs import report_ as report_
-from edgekit._shown import away, others, plainly, show_bundle, summary
+from edgekit._shown import away, others, show_bundle, show_device, summary
 from edgekit._terminal import say, show_json, show_table, working
 from edgekit.core import Model, Prediction, Predictor, Target
 from edgekit.errors import BadInput, EdgekitError, Unsupported
@@ -130,7 +130,7 @@ def verify_(arguments: argparse.Namespace) -> None:
     for line in others(gate):
         say(line)
     if proof["device"]:
-        say("on the device: " + plainly(proof["device"]))
+        show_device(proof["device"])
 
 
 def run_(arguments: argparse.Namespace) -> int:

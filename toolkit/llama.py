@@ -22,7 +22,7 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ __all__ = [
     "VERSION",
     "bindings",
     "built",
+    "cross",
+    "crossed",
     "folder",
     "forget",
     "libraries",
@@ -99,6 +101,20 @@ def libraries() -> Path | None:
     found = importlib.util.find_spec("llama_cpp")
     inside = Path(found.origin).parent / "lib" if found and found.origin else None
     return inside if inside and any(inside.glob("*llama*")) else None
+
+
+def cross(project: Path, options: Sequence[str], target: str) -> Path:
+    """See `edgekit._llama_build.cross`."""
+    from edgekit import _llama_build
+
+    return _llama_build.cross(project, options, target)
+
+
+def crossed(project: Path, options: Sequence[str], target: str) -> Path | None:
+    """See `edgekit._llama_build.crossed`."""
+    from edgekit import _llama_build
+
+    return _llama_build.crossed(project, options, target)
 
 
 def state() -> tuple[bool, str, str]:

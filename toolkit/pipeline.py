@@ -135,7 +135,7 @@ def _on_device(bundle: Bundle, calls: Calls, tell: Progress) -> Mapping[str, Any
         return {}
     if target.prove is None:
         return {}
-    tell(f"golden vectors on {target.device}", 0, 0)
+    tell(f"golden vectors on {target.device or 'emulated processors'}", 0, 0)
     try:
         with golden.vouched(bundle, target) as folder:
             return target.prove(folder, calls)

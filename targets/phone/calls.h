@@ -4,10 +4,7 @@
 #ifndef EDGEKIT_PHONE_CALLS_H
 #define EDGEKIT_PHONE_CALLS_H
 
-#include <sys/resource.h>
-
 #include <cstdint>
-#include <cstdio>
 #include <fstream>
 #include <stdexcept>
 #include <string>
@@ -114,13 +111,6 @@ inline void write(std::ostream& out, const std::vector<Tensor>& tensors) {
 inline void end(std::istream& in, std::ofstream& out) {
   out.close();
   if (!in || !out) throw std::runtime_error("a file of calls could not be read or written");
-}
-
-// One line of JSON for who started the program: the runtime's version, and the peak of memory in bytes.
-inline void tell(const std::string& runtime) {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  std::printf("{\"runtime\": \"%s\", \"peak\": %ld}\n", runtime.c_str(), usage.ru_maxrss * 1024L);
 }
 
 }  // namespace calls

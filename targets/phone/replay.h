@@ -79,6 +79,12 @@ inline long status(const std::string& name) {
   return 0;
 }
 
+// One line of JSON for who started the program: the runtime's version, and the peak of memory in bytes. Not getrusage,
+// whose peak begins with that of the process which started this one.
+inline void tell(const std::string& runtime) {
+  std::printf("{\"runtime\": \"%s\", \"peak\": %ld}\n", runtime.c_str(), status("VmHWM"));
+}
+
 // All calls of all parts, and the values that they share: what one part gives is mostly what another one takes.
 struct All {
   std::vector<calls::Tensor> pool;
@@ -211,7 +217,7 @@ void answers(char** arguments) {
     calls::write(out, part.answers());
   }
   calls::end(in, out);
-  calls::tell(runtime.version());
+  tell(runtime.version());
 }
 
 template <class Runtime>
@@ -231,7 +237,7 @@ void some(char** arguments) {
   }
   out.close();
   if (!out) throw std::runtime_error("the answers could not be written");
-  calls::tell(runtime.version());
+  tell(runtime.version());
 }
 
 template <class Runtime>

@@ -21,8 +21,8 @@ ROOMS = ("models", "targets", "exporters", "bench", "toolkit")
 #: Room -> what it may import of edgekit, besides itself.
 ALLOWED = {
     "models": {"alarms", "core", "errors", "layers", "parity", "reference", "tflite", "weighing"},
-    "targets": {"core", "errors", "parity", "sources"},
-    "exporters": {"core", "errors", "gguf", "llama", "parity", "reference", "tflite"},
+    "targets": {"core", "errors", "llama", "parity", "sources", "tflite", "tflite_tensors"},
+    "exporters": {"core", "errors", "gguf", "llama", "parity", "reference", "tflite", "tflite_tensors"},
     "bench": {"alarms", "core", "errors"},
 }
 

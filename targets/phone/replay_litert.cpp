@@ -1,0 +1,226 @@
+// Runs calls through .tflite files with LiteRT, on a phone or in an emulator of its processor. replay.h tells how it is
+// started.
+//
+// LIBRARY is libLiteRt.so, opened at run time: the program is built without it. Tensors come and go in the file's own
+// order and types, whatever they are called. Calls are made in order through one model, which keeps its state.
+
+#include "replay.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace {
+
+// What is used of LiteRT's C interface (2.3), which no package brings headers of.
+using Status = int;  // 0: it worked
+using Handle = void*;
+constexpr int kProcessor = 1, kRead = 0, kWrite = 1, kMostAxes = 8;
+
+struct Layout {
+  unsigned int rank : 7;
+  unsigned int strided : 1;
+  int32_t sizes[kMostAxes];
+  uint32_t strides[kMostAxes];
+};
+
+struct TensorType {
+  int32_t element;
+  Layout layout;
+};
+static_assert(sizeof(TensorType) == 72, "the size that LiteRT promises");
+
+struct Library {
+  Status (*create_environment)(int, const void*, Handle*);
+  Status (*create_model)(Handle environment, const char*, Handle*);
+  Status (*create_options)(Handle*);
+  Status (*set_accelerators)(Handle options, int);
+  Status (*create_opaque)(const char* name, void* payload, void (*destroy)(void*), Handle*);
+  Status (*add_opaque)(Handle options, Handle);
+  Status (*compile)(Handle environment, Handle model, Handle options, Handle*);
+  Status (*signature)(Handle model, size_t, Handle*);
+  Status (*subgraph)(Handle signature, Handle*);
+  Status (*count_of[2])(Handle subgraph, size_t*);
+  Status (*tensor_of[2])(Handle subgraph, size_t, Handle*);
+  Status (*signed_tensor[2])(Handle signature, size_t, Handle*);
+  Status (*type_of)(Handle tensor, TensorType*);
+  Status (*needs_of[2])(Handle compiled, size_t signature, size_t, Handle*);
+  Status (*create_buffer)(Handle environment, const TensorType*, Handle needs, Handle*);
+  Status (*lock)(Handle buffer, void**, int);
+  Status (*unlock)(Handle buffer);
+  Status (*run)(Handle compiled, size_t signature, size_t, Handle*, size_t, Handle*);
+};
+
+void check(Status status, const char* what) {
+  if (status) throw std::runtime_error(std::string("LiteRT ") + what + " (status " + std::to_string(status) + ")");
+}
+
+Library open_library(const char* path) {
+  void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (!library) throw std::runtime_error(dlerror());
+  const auto find = [library](auto& function, const char* name) {
+    function = reinterpret_cast<std::decay_t<decltype(function)>>(dlsym(library, name));
+    if (!function) throw std::runtime_error(std::string("the library has no ") + name);
+  };
+  Library found{};
+  find(found.create_environment, "LiteRtCreateEnvironment");
+  find(found.create_model, "LiteRtCreateModelFromFile");
+  find(found.create_options, "LiteRtCreateOptions");
+  find(found.set_accelerators, "LiteRtSetOptionsHardwareAccelerators");
+  find(found.create_opaque, "LiteRtCreateOpaqueOptions");
+  find(found.add_opaque, "LiteRtAddOpaqueOptions");
+  find(found.compile, "LiteRtCreateCompiledModel");
+  find(found.signature, "LiteRtGetModelSignature");
+  find(found.subgraph, "LiteRtGetSignatureSubgraph");
+  find(found.count_of[0], "LiteRtGetNumSubgraphInputs");
+  find(found.count_of[1], "LiteRtGetNumSubgraphOutputs");
+  find(found.tensor_of[0], "LiteRtGetSubgraphInput");
+  find(found.tensor_of[1], "LiteRtGetSubgraphOutput");
+  find(found.signed_tensor[0], "LiteRtGetSignatureInputTensorByIndex");
+  find(found.signed_tensor[1], "LiteRtGetSignatureOutputTensorByIndex");
+  find(found.type_of, "LiteRtGetRankedTensorType");
+  find(found.needs_of[0], "LiteRtGetCompiledModelInputBufferRequirements");
+  find(found.needs_of[1], "LiteRtGetCompiledModelOutputBufferRequirements");
+  find(found.create_buffer, "LiteRtCreateManagedTensorBufferFromRequirements");
+  find(found.lock, "LiteRtLockTensorBuffer");
+  find(found.unlock, "LiteRtUnlockTensorBuffer");
+  find(found.run, "LiteRtRunCompiledModel");
+  return found;
+}
+
+// LiteRT's number of an element type as ONNX's.
+uint32_t onnx_type(int32_t element) {
+  switch (element) {
+    case 1:
+      return calls::kFloat;
+    case 2:
+      return calls::kInt32;
+    case 3:
+      return calls::kUint8;
+    case 4:
+      return calls::kInt64;
+    case 6:
+      return calls::kBool;
+    case 9:
+      return calls::kInt8;
+    case 10:
+      return calls::kHalf;
+    case 11:
+      return calls::kDouble;
+    default:
+      throw std::runtime_error("a tensor has a type that this program does not know");
+  }
+}
+
+// An input or output of the file: its shape and type, where a signature has it, and the memory for it.
+struct Place {
+  uint32_t type{};
+  std::vector<int64_t> shape;
+  size_t bytes{}, index{};
+  Handle buffer{};
+};
+
+class Part {
+ public:
+  Part(const Library& library, Handle environment, const char* path, int threads)
+      : library_(library), environment_(environment) {
+    check(library.create_model(environment_, path, &model_), "refuses the model");
+    Handle options{}, processor{};
+    check(library.create_options(&options), "could not make options");
+    check(library.set_accelerators(options, kProcessor), "could not set options");
+    const auto payload = "num_threads = " + std::to_string(threads) + "\n";
+    check(library.create_opaque("xnnpack", strdup(payload.c_str()), std::free, &processor), "could not make options");
+    check(library.add_opaque(options, processor), "could not set options");
+    check(library.compile(environment_, model_, options, &compiled_), "refuses the model");
+    check(library.signature(model_, 0, &signature_), "finds no signature");
+    check(library.subgraph(signature_, &subgraph_), "finds no graph");
+    for (int side : {0, 1}) places_[side] = places(side);
+  }
+
+  void run(replay::Call& feeds) {
+    const auto& inputs = places_[0];
+    if (feeds.size() != inputs.size()) throw std::runtime_error("the model has another number of inputs");
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (feeds[i].type != inputs[i].type || feeds[i].shape != inputs[i].shape ||
+          feeds[i].data.size() != inputs[i].bytes)
+        throw std::runtime_error("\"" + feeds[i].name + "\" is not what the model's input " + std::to_string(i) + " is");
+      void* memory{};
+      check(library_.lock(inputs[i].buffer, &memory, kWrite), "lends no memory");
+      std::memcpy(memory, feeds[i].data.data(), inputs[i].bytes);
+      check(library_.unlock(inputs[i].buffer), "does not take memory back");
+    }
+    auto given = by_index(inputs), taken = by_index(places_[1]);
+    check(library_.run(compiled_, 0, given.size(), given.data(), taken.size(), taken.data()), "could not run the model");
+  }
+
+  std::vector<calls::Tensor> answers() const {
+    std::vector<calls::Tensor> told;
+    for (const auto& place : places_[1]) {
+      void* memory{};
+      check(library_.lock(place.buffer, &memory, kRead), "lends no memory");
+      const auto* data = static_cast<const char*>(memory);
+      told.push_back({std::to_string(told.size()), place.type, place.shape, std::vector<char>(data, data + place.bytes)});
+      check(library_.unlock(place.buffer), "does not take memory back");
+    }
+    return told;
+  }
+
+ private:
+  // A signature may have the tensors in another order than the file.
+  std::vector<Place> places(int side) {
+    size_t count{};
+    check(library_.count_of[side](subgraph_, &count), "cannot count tensors");
+    std::vector<Place> found(count);
+    for (size_t i = 0; i < count; ++i) {
+      Handle tensor{}, other{}, needs{};
+      check(library_.tensor_of[side](subgraph_, i, &tensor), "finds no tensor");
+      while (check(library_.signed_tensor[side](signature_, found[i].index, &other), "finds no tensor"), other != tensor)
+        ++found[i].index;
+      TensorType type{};
+      check(library_.type_of(tensor, &type), "knows no shape");
+      found[i].type = onnx_type(type.element);
+      found[i].bytes = calls::size_of(found[i].type);
+      for (unsigned axis = 0; axis < type.layout.rank; ++axis) {
+        const int32_t size = type.layout.sizes[axis];
+        if (size < 0) throw std::runtime_error("a tensor has a dynamic axis, which this program does not know");
+        found[i].shape.push_back(size);
+        found[i].bytes *= static_cast<size_t>(size);
+      }
+      check(library_.needs_of[side](compiled_, 0, found[i].index, &needs), "tells no size");
+      check(library_.create_buffer(environment_, &type, needs, &found[i].buffer), "has no memory");
+    }
+    return found;
+  }
+
+  static std::vector<Handle> by_index(const std::vector<Place>& places) {
+    std::vector<Handle> buffers(places.size());
+    for (const auto& place : places) buffers.at(place.index) = place.buffer;
+    return buffers;
+  }
+
+  Library library_;
+  Handle environment_{}, model_{}, compiled_{}, signature_{}, subgraph_{};
+  std::vector<Place> places_[2];
+};
+
+class Runtime {
+ public:
+  Runtime(const char* library, int threads) : library_(open_library(library)), threads_(threads) {
+    check(library_.create_environment(0, nullptr, &environment_), "could not start");
+  }
+  Part open(const char* model) const { return Part(library_, environment_, model, threads_); }
+  std::string version() const { return ""; }  // the library does not tell
+
+ private:
+  Library library_;
+  Handle environment_{};
+  int threads_;
+};
+
+}  // namespace
+
+int main(int count, char** arguments) { return replay::main<Runtime>(count, arguments); }

@@ -1,0 +1,83 @@
+"""What a caller gives to a .tflite and gets from it, beside what the file itself holds: names, dtypes, dynamic axes.
+
+A leaf. ``PART.json`` beside ``PART.tflite`` says what the file has no place for: the names of a ready file's tensors
+and of dynamic axes, and the part's own dtypes where the file holds others (int32 for int64, int8 for float32).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.core import TensorSpec
+from edgekit.errors import BadInput
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Specs", "describe", "described", "given", "stored"]
+
+#: Names, dtypes and shapes of inputs and outputs, in the file's order.
+Specs = tuple[Sequence[TensorSpec], Sequence[TensorSpec]]
+
+
+def describe(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> str:
+    """The text of a part's description, which `described` reads."""
+
+    def listed(specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:
+        return [{"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)} for spec in specs]
+
+    return json.dumps({"inputs": listed(inputs), "outputs": listed(outputs)}, indent=1) + "\n"
+
+
+def described(file: Path) -> Specs | None:
+    """What ``PART.json`` beside the .tflite `file` says; None where there is none. Raises BadInput if it is damaged."""
+    file = file.with_suffix(".json")
+    if not file.exists():
+        return None
+    try:
+        facts = json.loads(file.read_bytes())
+        inputs, outputs = (
+            tuple(TensorSpec(str(one["name"]), str(one["dtype"]), tuple(one["shape"])) for one in facts[side])
+            for side in ("inputs", "outputs")
+        )
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise BadInput(f"{file.name}, the description of a part, cannot be read.", hint="Export it again.") from exc
+    return inputs, outputs
+
+
+def stored(value: NDArray[Any], dtype: Any, steps: tuple[float, int], name: str) -> NDArray[Any]:
+    """`value` in the numpy dtype that a file has for it; `steps` are the scale and the zero point of an integer one.
+
+    Raises:
+        BadInput: the file's dtype cannot hold it.
+    """
+    import numpy as np
+
+    if value.dtype == dtype:
+        return value
+    limits = np.iinfo(dtype) if dtype.kind in "iu" else None
+    if value.dtype.kind == "f" and limits:
+        if not np.isfinite(value).all():
+            raise BadInput(f"LiteRT could not run the part: {name!r} has a value that is not a number.")
+        scale, zero = steps
+        whole: NDArray[Any] = np.clip(np.rint(value / np.float32(scale)) + zero, limits.min, limits.max).astype(dtype)
+        return whole
+    if limits and value.size and not (limits.min <= value.min() and value.max() <= limits.max):
+        raise BadInput(f"LiteRT could not run the part: {name!r} has a value that {dtype.name} cannot hold.")
+    return value.astype(dtype)
+
+
+def given(value: NDArray[Any], dtype: str, steps: tuple[float, int]) -> NDArray[Any]:
+    """`value` of the file in the dtype that the caller was promised; `steps` as for `stored`."""
+    import numpy as np
+
+    if value.dtype == dtype:
+        return value
+    if value.dtype.kind in "iu" and np.dtype(dtype).kind == "f":
+        scale, zero = steps
+        real: NDArray[Any] = ((value.astype(np.float32) - zero) * np.float32(scale)).astype(dtype)
+        return real
+    return value.astype(dtype)
