@@ -41,7 +41,7 @@ def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
         ``{"device": "emulated-arm64", "fidelity": "emulated", "runtime": ..., "parts": {part: {"arithmetic": see
         `edgekit.targets._agreement.arithmetic`, processor: {"fp32": error against the reference, "here": error against
         this machine, "steps": see `steps`}}}, "memory_at_most": bytes}``; for language models each processor also has
-        ``"generated"`` (see `edgekit.targets._arm64_gguf.also`). ``{"not measured": reason}`` for formats whose runtime
+        ``"greedy"`` (see `edgekit.targets._arm64_gguf.also`). ``{"not measured": reason}`` for formats whose runtime
         is not had for Arm.
 
     Raises:
@@ -67,7 +67,7 @@ def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
             off: dict[str, Any] = distances(name, there, here, golden)
             check(name, processor, precision, off, how)
             if hasattr(runtime, "also"):
-                off["generated"] = runtime.also(answers, here, manifest["golden"]["output"], processor)
+                off["greedy"] = runtime.also(there, here)
             parts[name][processor] = off
             peak = max(peak, int(told["peak"]))
             versions.add(f"{runtime.NAME} {told['runtime']}".strip())
@@ -82,9 +82,9 @@ def emulate(found: Tools, model: Path, feeds: Sequence[Feeds], processor: str) -
         DeviceFailed: the program crashed, hung or gave no whole answer.
     """
     with tempfile.TemporaryDirectory(prefix="edgekit-arm64-") as work:
-        asked, said = Path(work) / "calls", Path(work) / "answers"
+        asked, answers = Path(work) / "calls", Path(work) / "answers"
         _calls.write(asked, feeds)
-        command = [*found.command(processor), str(model), "1", str(asked), str(said)]
+        command = [*found.command(processor), str(model), "1", str(asked), str(answers)]
         try:
             quiet = {**os.environ, "ORT_DISABLE_TELEMETRY": "1"}  # from 1.29 on the runtime reports to its makers
             done = subprocess.run(
@@ -93,9 +93,10 @@ def emulate(found: Tools, model: Path, feeds: Sequence[Feeds], processor: str) -
         except subprocess.TimeoutExpired as exc:
             raise DeviceFailed(f"{model.name} did not come to an end within {_SECONDS} s on {processor}.") from exc
         if done.returncode:
-            reason = next(iter(done.stderr.strip().splitlines()), f"exit code {done.returncode}")
+            said = done.stderr.strip().splitlines()  # the runtime's own log comes first
+            reason = said[-1] if said else f"exit code {done.returncode}"
             raise DeviceFailed(f"{model.name} failed on the emulated {processor}: {reason}")
         try:
-            return _calls.read(said), json.loads(done.stdout)
+            return _calls.read(answers), json.loads(done.stdout)
         except ValueError as exc:
             raise DeviceFailed(f"the program on the emulated {processor} did not tell how it went.") from exc

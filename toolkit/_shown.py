@@ -133,16 +133,17 @@ def show_device(facts: Mapping[str, Any]) -> None:
     show_table("", columns, rows)
     for part in facts["parts"].values():
         for processor, off in part.items():
-            if processor != "arithmetic" and "generated" in off:
-                say(f"{processor}: {_generated(off['generated'])}")
+            if processor != "arithmetic" and "greedy" in off:
+                say(f"{processor}: {_greedy(off['greedy'])}")
 
 
-def _generated(facts: Mapping[str, Any]) -> str:
-    """How far a language model went on there as it did here."""
-    if facts["same"] == facts["tokens"]:
-        return f"the same {facts['tokens']} tokens as here"
-    tie = f"{facts['margin']:.2g} logits likelier there than the next; noise explains up to {2 * facts['noise']:.2g}"
-    return f"NOT the same tokens as here: {facts['same']} of {facts['tokens']} are, then a near tie ({tie})"
+def _greedy(facts: Mapping[str, Any]) -> str:
+    """Whether a language model would go on there as it does here."""
+    count, same = facts["positions"], facts["same"]
+    if same == count:
+        return f"the same next token as here at all {count} positions of the golden input"
+    tie = f"the first at position {facts['first']}, none by more than {facts['margin']:.2g} logits"
+    return f"the same next token as here at {same} of {count} positions; {count - same} others: {tie}"
 
 
 def plainly(value: Any) -> str:

@@ -141,16 +141,16 @@ class Part {
     for (int side : {0, 1}) places_[side] = places(side);
   }
 
-  void run(replay::Call& feeds) {
+  void run(const replay::Call& feeds) {
     const auto& inputs = places_[0];
     if (feeds.size() != inputs.size()) throw std::runtime_error("the model has another number of inputs");
     for (size_t i = 0; i < inputs.size(); ++i) {
-      if (feeds[i].type != inputs[i].type || feeds[i].shape != inputs[i].shape ||
-          feeds[i].data.size() != inputs[i].bytes)
+      const auto& value = *feeds[i].tensor;
+      if (value.type != inputs[i].type || value.shape != inputs[i].shape || value.data.size() != inputs[i].bytes)
         throw std::runtime_error("\"" + feeds[i].name + "\" is not what the model's input " + std::to_string(i) + " is");
       void* memory{};
       check(library_.lock(inputs[i].buffer, &memory, kWrite), "lends no memory");
-      std::memcpy(memory, feeds[i].data.data(), inputs[i].bytes);
+      std::memcpy(memory, value.data.data(), inputs[i].bytes);
       check(library_.unlock(inputs[i].buffer), "does not take memory back");
     }
     auto given = by_index(inputs), taken = by_index(places_[1]);
