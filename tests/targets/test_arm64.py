@@ -14,13 +14,11 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-import edgekit
 from edgekit.errors import DeviceFailed, MissingExtra, ParityFailed
 from edgekit.parity import sampled
 from edgekit.registry import find
 from edgekit.targets import _arm64, _arm64_build, _calls
 
-PROCESSORS = tuple(_arm64.PROCESSORS)
 PROVE = find("targets", "android").prove
 X = np.random.default_rng(0).standard_normal((2, 8)).astype(np.float32)
 EVERY = {
@@ -241,19 +239,3 @@ def test_a_library_that_is_none(tools: _arm64_build.Tools, bundle: Path) -> None
     broken = tools._replace(library=bundle / "toy.onnx")
     with pytest.raises(DeviceFailed, match=r"invalid ELF header|file too short"):
         _arm64.emulate(broken, bundle / "toy.onnx", [], "cortex-a53")
-
-
-@pytest.mark.real
-@pytest.mark.parametrize(("model", "precision"), [("ds-cnn-kws", "fp32"), ("efficientnet-lite0", "fp16")])
-def test_real_bundles_verify_there(tools: _arm64_build.Tools, tmp_path: Path, model: str, precision: str) -> None:
-    edgekit.export(model, "android", precision=precision, out=tmp_path / "bundle")
-    device = edgekit.verify(tmp_path / "bundle")["device"]
-    assert device["device"] == "emulated-arm64"
-    assert all(part[one]["here"] <= _arm64.LIMITS[precision] for part in device["parts"].values() for one in PROCESSORS)
-
-
-@pytest.mark.real
-def test_static_int8_gives_the_same_integers(tools: _arm64_build.Tools, tmp_path: Path) -> None:
-    edgekit.export("ds-cnn-kws", "android", precision="int8", out=tmp_path / "bundle")
-    device = edgekit.verify(tmp_path / "bundle")["device"]
-    assert all(device["parts"]["network"][one]["steps"] <= 1 for one in PROCESSORS)
