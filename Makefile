@@ -6,7 +6,7 @@ SOURCES := $(wildcard toolkit/* toolkit/page/* exporters/* exporters/*/* targets
 DEMO := build/demo/whisper-base-android
 CLIP := models/data/jfk.flac
 
-.PHONY: help demo test fast lint types peers vision-peers clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama
+.PHONY: help demo test fast lint types peers vision-peers clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools
 .DELETE_ON_ERROR:
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make llama   llama.cpp for language models, compiled once (some minutes)"
 	@echo "make browser-tools  the browser that tests of the report page use, by apt"
 	@echo "make phone-tools  a compiler and an emulator for the processors of phones, by apt, and the runtime for them"
+	@echo "make android-tools  Java, by apt, and a Kotlin compiler, by pip, for the modules that apps take"
 	@echo "make adb-tools  adb, and an emulated phone for it that lives as long as a command does"
 	@echo "make phone-llama  llama.cpp for them, compiled once (some minutes)"
 	@echo "make clean   remove what these targets made (weights stay in the cache)"
@@ -146,6 +147,19 @@ ADB_TOOLS := adb iproute2 qemu-user util-linux
 adb-tools: phone-tools
 	@$(call apt,$(ADB_TOOLS))
 	sh tests/phone/make_root.sh $(CURDIR)/build/phone
+
+# What app modules are compiled with here: Java and JUnit (Debian, Ubuntu), and the Kotlin compiler that a kernel for
+# notebooks brings, in a folder of its own. Neither Gradle nor Android's SDK.
+ANDROID_TOOLS := default-jdk-headless junit4
+KOTLIN := kotlin-jupyter-kernel==0.19.0.944
+
+build/kotlin/.$(KOTLIN): $(VENV)/.dependencies
+	rm -rf build/kotlin
+	$(BIN)/pip install --quiet --no-deps --target build/kotlin $(KOTLIN)
+	touch $@
+
+android-tools: build/kotlin/.$(KOTLIN)
+	@$(call apt,$(ANDROID_TOOLS))
 
 clean:
 	rm -rf $(VENV) .venv-* build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -21,7 +21,7 @@ from edgekit.errors import DeviceFailed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["read", "write", "write_all"]
+__all__ = ["put", "read", "take", "write", "write_all"]
 
 _MAGIC = 0x31434B45
 _MAGIC_ALL = 0x41434B45
@@ -37,13 +37,18 @@ Tensors = Mapping[str, "NDArray[Any]"]
 def write(file: Path, calls: Sequence[Tensors]) -> None:
     """Write the inputs of `calls`. Raises KeyError for a dtype that ONNX parts do not have."""
     with file.open("wb") as out:
-        out.write(struct.pack("<II", _MAGIC, len(calls)))
-        for feeds in calls:
-            out.write(struct.pack("<I", len(feeds)))
-            for name, given in feeds.items():
-                encoded = name.encode()
-                out.write(struct.pack("<I", len(encoded)) + encoded)
-                _write_values(out, given)
+        put(out, calls)
+
+
+def put(out: IO[bytes], calls: Sequence[Tensors]) -> None:
+    """`write` to an open file or pipe."""
+    out.write(struct.pack("<II", _MAGIC, len(calls)))
+    for feeds in calls:
+        out.write(struct.pack("<I", len(feeds)))
+        for name, given in feeds.items():
+            encoded = name.encode()
+            out.write(struct.pack("<I", len(encoded)) + encoded)
+            _write_values(out, given)
 
 
 def write_all(file: Path, parts: Sequence[Sequence[Tensors]]) -> None:
@@ -80,20 +85,28 @@ def _write_values(out: IO[bytes], given: NDArray[Any]) -> None:
 
 def read(file: Path) -> list[dict[str, NDArray[Any]]]:
     """The tensors of each call. Raises DeviceFailed for what the program cannot have written to its end."""
+    try:
+        with file.open("rb") as source:
+            return take(source)
+    except OSError as exc:
+        raise DeviceFailed(f"the answers of the device cannot be read: {exc}") from exc
+
+
+def take(source: IO[bytes]) -> list[dict[str, NDArray[Any]]]:
+    """`read` from an open file or pipe, up to the end of the last call."""
     import numpy as np
 
-    def tensor(source: IO[bytes]) -> tuple[str, NDArray[Any]]:
+    def tensor() -> tuple[str, NDArray[Any]]:
         name = _exactly(source, _number(source)).decode()
         dtype, axes = _NAMES[_number(source)], _number(source)
         *shape, size = struct.unpack(f"<{axes}qQ", _exactly(source, 8 * axes + 8))
         return name, np.frombuffer(_exactly(source, size), dtype).reshape(shape)
 
     try:
-        with file.open("rb") as source:
-            if _number(source) != _MAGIC:
-                raise ValueError("another magic number")
-            return [dict(tensor(source) for _ in range(_number(source))) for _ in range(_number(source))]
-    except (OSError, ValueError, KeyError, struct.error) as exc:
+        if _number(source) != _MAGIC:
+            raise ValueError("another magic number")
+        return [dict(tensor() for _ in range(_number(source))) for _ in range(_number(source))]
+    except (ValueError, KeyError, struct.error) as exc:
         raise DeviceFailed(f"the answers of the device cannot be read: {exc}") from exc
 
 

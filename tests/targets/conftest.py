@@ -1,4 +1,4 @@
-"""Bundles of a tiny network, and the tools that build and run them."""
+"""Bundles of a tiny network, the tools that build and run them, and apps of real bundles."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+import _jvm
 import _tiny_network as tiny
 import pytest
 
@@ -45,3 +46,15 @@ def sound_bundle(bundle: Path) -> Path:
     tiny.save_sound(bundle, samples, tiny.features(samples))
     pack(bundle, "cortex-m4")
     return bundle
+
+
+@pytest.fixture(scope="session")
+def onnx_app(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The Kotlin of Gradle modules over ONNX Runtime, compiled; a class path."""
+    return _jvm.app(tmp_path_factory.mktemp("onnx-app"), "OnnxGraph")
+
+
+@pytest.fixture(scope="session")
+def litert_app(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The same over LiteRT."""
+    return _jvm.app(tmp_path_factory.mktemp("litert-app"), "LiteRtGraph")

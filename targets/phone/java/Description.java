@@ -1,0 +1,83 @@
+package edgekit.phone.loops;
+
+import java.util.List;
+import java.util.Map;
+
+/** What a bundle says about itself: its parts, and the facts that the loops need. Read from model.json. */
+public final class Description {
+    /** One input or output of a part. Dynamic axes have size -1. */
+    public static final class Spec {
+        public final String name;
+        public final String dtype;
+        public final int[] shape;
+
+        Spec(Map<String, Object> given) {
+            name = (String) given.get("name");
+            dtype = (String) given.get("dtype");
+            List<Object> sizes = Json.list(given.get("shape"));
+            shape = new int[sizes.size()];
+            for (int i = 0; i < shape.length; i++) {
+                shape[i] = sizes.get(i) instanceof Long ? Json.integer(sizes.get(i)) : -1;
+            }
+        }
+
+        private static Spec[] all(Object given) {
+            List<Object> list = Json.list(given);
+            Spec[] found = new Spec[list.size()];
+            for (int i = 0; i < found.length; i++) {
+                found[i] = new Spec(Json.object(list.get(i)));
+            }
+            return found;
+        }
+    }
+
+    /** One graph: its name, its file beside model.json, its inputs and outputs. */
+    public static final class Part {
+        public final String name;
+        public final String file;
+        public final Spec[] inputs;
+        public final Spec[] outputs;
+
+        Part(Map<String, Object> given) {
+            name = (String) given.get("name");
+            file = (String) given.get("file");
+            inputs = Spec.all(given.get("inputs"));
+            outputs = Spec.all(given.get("outputs"));
+        }
+    }
+
+    public final String model;
+    public final String family;
+    public final String precision;
+    /** How far a part may be from the fp32 reference, relative, root mean square. */
+    public final double limit;
+    /** What the model answers to its golden input. */
+    public final String answer;
+    public final Part[] parts;
+    public final Map<String, Object> facts;
+
+    /** Throws IllegalArgumentException, ClassCastException or NullPointerException for another text. */
+    public Description(String json) {
+        Map<String, Object> given = Json.object(Json.parse(json));
+        model = (String) given.get("model");
+        family = (String) given.get("family");
+        precision = (String) given.get("precision");
+        limit = Json.number(given.get("limit"));
+        answer = (String) given.get("answer");
+        List<Object> list = Json.list(given.get("parts"));
+        parts = new Part[list.size()];
+        for (int i = 0; i < parts.length; i++) {
+            parts[i] = new Part(Json.object(list.get(i)));
+        }
+        facts = Json.object(given.get("facts"));
+    }
+
+    public Part part(String name) {
+        for (Part part : parts) {
+            if (part.name.equals(name)) {
+                return part;
+            }
+        }
+        throw new IllegalArgumentException("the bundle has no part " + name);
+    }
+}

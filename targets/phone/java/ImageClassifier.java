@@ -1,0 +1,138 @@
+package edgekit.phone.loops;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/** A picture to labels, from RGB pixels of any size to a ranking. */
+public final class ImageClassifier {
+    /** A label, its class and its score. */
+    public static final class Ranked {
+        public final String label;
+        public final int classIndex;
+        public final float score;
+
+        Ranked(String label, int classIndex, float score) {
+            this.label = label;
+            this.classIndex = classIndex;
+            this.score = score;
+        }
+    }
+
+    private final Graph network;
+    private final String input;
+    private final String output;
+    private final boolean signed;
+    private final boolean signedScores;
+    private final int height;
+    private final int width;
+    private final int shortSide;
+    private final String[] labels;
+    private final float scale;
+    private final int zeroPoint;
+    private final boolean softmax;
+
+    /** The network, and the bundle's description of it. */
+    public ImageClassifier(Graph network, Description description) {
+        Map<String, Object> facts = description.facts;
+        this.network = network;
+        input = description.part("network").inputs[0].name;
+        output = description.part("network").outputs[0].name;
+        signed = description.part("network").inputs[0].dtype.equals("int8");
+        signedScores = description.part("network").outputs[0].dtype.equals("int8");
+        height = Json.integer(facts.get("height"));
+        width = Json.integer(facts.get("width"));
+        labels = Json.texts(facts.get("labels"));
+        Object resize = facts.get("resize");
+        shortSide = resize == null ? 0 : Json.integer(Json.object(resize).get("short_side"));
+        scale = facts.containsKey("scale") ? (float) Json.number(facts.get("scale")) : 1;
+        zeroPoint = facts.containsKey("zero_point") ? Json.integer(facts.get("zero_point")) : 0;
+        softmax = "softmax".equals(facts.get("activation"));
+    }
+
+    /**
+     * The most probable labels first.
+     *
+     * @param rgb pixels [height, width, 3], upright, without transparency.
+     * @param top how many to tell; all where there are fewer.
+     */
+    public List<Ranked> classify(byte[] rgb, int height, int width, int top) {
+        if (height < 1 || width < 1 || rgb.length != (long) height * width * 3) {
+            throw new IllegalArgumentException(rgb.length + " bytes are not " + height + " x " + width + " RGB pixels");
+        }
+        float[] scores = scores(fitted(rgb, height, width));
+        List<Ranked> ranking = new ArrayList<>();
+        for (int i = 0; i < scores.length; i++) {
+            ranking.add(new Ranked(labels[i], i, scores[i]));
+        }
+        Collections.sort(ranking, new Comparator<Ranked>() {
+            @Override
+            public int compare(Ranked one, Ranked other) {
+                int order = Float.compare(other.score, one.score);
+                return order != 0 ? order : Integer.compare(other.classIndex, one.classIndex);
+            }
+        });
+        return new ArrayList<>(ranking.subList(0, Math.min(Math.max(1, top), ranking.size())));
+    }
+
+    /** Pixels of the network's own size. */
+    public byte[] fitted(byte[] rgb, int high, int wide) {
+        if (high == height && wide == width) {
+            return rgb;
+        }
+        if (shortSide == 0) {
+            return Resample.resize(rgb, high, wide, height, width, Resample.Filter.BILINEAR);
+        }
+        // Of a picture that is longer than 8 times its width, only the middle is made larger.
+        if (Math.max(wide, high) > 8 * Math.min(wide, high)) {
+            int newWide = Math.min(wide, 4 * high), newHigh = Math.min(high, 4 * wide);
+            byte[] middle = crop(rgb, high, wide, (high - newHigh) / 2, (wide - newWide) / 2, newHigh, newWide);
+            return fitted(middle, newHigh, newWide);
+        }
+        int newWide = wide <= high ? shortSide : (int) ((long) shortSide * wide / high);
+        int newHigh = wide <= high ? (int) ((long) shortSide * high / wide) : shortSide;
+        byte[] resized = Resample.resize(rgb, high, wide, newHigh, newWide, Resample.Filter.BICUBIC);
+        int left = (int) Math.rint((newWide - width) / 2.0), top = (int) Math.rint((newHigh - height) / 2.0);
+        return crop(resized, newHigh, newWide, top, left, height, width);
+    }
+
+    private static byte[] crop(byte[] rgb, int high, int wide, int top, int left, int newHigh, int newWide) {
+        byte[] out = new byte[newHigh * newWide * 3];
+        for (int y = 0; y < newHigh; y++) {
+            System.arraycopy(rgb, ((top + y) * wide + left) * 3, out, y * newWide * 3, newWide * 3);
+        }
+        return out;
+    }
+
+    private float[] scores(byte[] pixels) {
+        byte[] given = pixels;
+        if (signed) {
+            given = new byte[pixels.length];
+            for (int i = 0; i < given.length; i++) {
+                given[i] = (byte) (pixels[i] ^ 0x80);
+            }
+        }
+        Map<String, Tensor> feeds = new HashMap<>();
+        int[] shape = {1, height, width, 3};
+        feeds.put(input, signed ? Tensor.signed(given, shape) : Tensor.unsigned(given, shape));
+        float[] scores;
+        try (Tensor made = network.run(feeds).get(output)) {
+            scores = signedScores ? widened(made.bytes()) : made.floats().clone();
+        }
+        for (int i = 0; i < scores.length; i++) {
+            scores[i] = (scores[i] - zeroPoint) * scale;
+        }
+        return softmax ? Numbers.softmax(scores) : scores;
+    }
+
+    private static float[] widened(byte[] values) {
+        float[] wide = new float[values.length];
+        for (int i = 0; i < wide.length; i++) {
+            wide[i] = values[i];
+        }
+        return wide;
+    }
+}

@@ -1,0 +1,33 @@
+package edgekit.phone.loops;
+
+import java.util.Map;
+
+/** From a window of samples to scores 0..255 of every class. Each frontend and network has its own. */
+interface KeywordEar {
+    /** Samples that a look takes. */
+    int size();
+
+    /** Samples from one look to the next. */
+    int hop();
+
+    /** Samples of silence that are taken to have been before the sound. */
+    default int before() {
+        return 0;
+    }
+
+    /** Scores of the window, whose samples are in [-1, 1). */
+    int[] look(float[] window);
+
+    void reset();
+
+    static KeywordEar of(Map<String, Graph> parts, Description description) {
+        Map<String, Object> facts = description.facts;
+        if (facts.containsKey("silence")) {
+            return new OpenWakewordEar(parts, facts);
+        }
+        if (Json.object(facts.get("rules")).containsKey("words")) {
+            return new KeywordWindowEar(parts, description);
+        }
+        return new WakewordStrideEar(parts, facts);
+    }
+}

@@ -1,0 +1,74 @@
+package edgekit.phone.loops;
+
+import java.util.Collections;
+import java.util.Map;
+
+/** A frontend graph over the whole window of the network. */
+final class KeywordWindowEar implements KeywordEar {
+    private final Graph frontend;
+    private final Graph network;
+    private final String output;
+    private final boolean signed;
+    private final int size;
+    private final int hop;
+
+    KeywordWindowEar(Map<String, Graph> parts, Description description) {
+        Map<String, Object> facts = description.facts;
+        frontend = parts.get("frontend");
+        network = parts.get("network");
+        Description.Spec given = description.part("network").outputs[0];
+        output = given.name;
+        signed = given.dtype.equals("int8");
+        KeywordRules rules = KeywordRules.of(facts);
+        size = rules.first;
+        hop = rules.hop;
+    }
+
+    @Override
+    public int size() {
+        return size;
+    }
+
+    @Override
+    public int hop() {
+        return hop;
+    }
+
+    @Override
+    public int[] look(float[] window) {
+        Map<String, Tensor> features = frontend.run(Collections.singletonMap("audio", Tensor.of(window, 1, window.length)));
+        Map<String, Tensor> made = network.run(Collections.singletonMap("window", features.get("window")));
+        try {
+            Tensor scores = made.get(output);
+            return signed ? whole(scores.bytes()) : shares(scores.floats());
+        } finally {
+            Tensor.closeAll(features);
+            Tensor.closeAll(made);
+        }
+    }
+
+    private static int[] whole(byte[] scores) {
+        int[] found = new int[scores.length];
+        for (int i = 0; i < found.length; i++) {
+            found[i] = scores[i] + 128;
+        }
+        return found;
+    }
+
+    private static int[] shares(float[] logits) {
+        double top = logits[Numbers.argmax(logits)], sum = 0;
+        double[] odds = new double[logits.length];
+        for (int i = 0; i < odds.length; i++) {
+            odds[i] = Math.exp(logits[i] - top);
+            sum += odds[i];
+        }
+        int[] found = new int[odds.length];
+        for (int i = 0; i < found.length; i++) {
+            found[i] = (int) Math.max(0, Math.min(255, Math.rint(256 * odds[i] / sum)));
+        }
+        return found;
+    }
+
+    @Override
+    public void reset() {}
+}

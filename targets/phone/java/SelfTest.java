@@ -1,0 +1,160 @@
+package edgekit.phone.loops;
+
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * Does this phone compute what the fp32 reference computed? The golden input goes through the whole model; the outputs of
+ * the first calls of every part are sampled and compared with what was recorded when the bundle was made.
+ */
+public final class SelfTest {
+    /** Calls that are compared, and the most values of an output that were kept. */
+    private static final int CALLS = 2;
+
+    private static final int KEPT = 2048;
+
+    /** What was found. */
+    public static final class Result {
+        /** Part to its distance from the reference: relative, root mean square. Infinite where outputs are missing. */
+        public final Map<String, Double> errors;
+        /** The largest distance that the precision explains. */
+        public final double limit;
+        /** The answer to the golden input, and what it should be. */
+        public final String answer;
+
+        public final String expected;
+
+        Result(Map<String, Double> errors, double limit, String answer, String expected) {
+            this.errors = errors;
+            this.limit = limit;
+            this.answer = answer;
+            this.expected = expected;
+        }
+
+        /** Whether every part is near enough. The answer may differ: phones' kernels round otherwise than a server's. */
+        public boolean passed() {
+            for (double error : errors.values()) {
+                if (!(error <= limit)) {
+                    return false;
+                }
+            }
+            return !errors.isEmpty();
+        }
+    }
+
+    /** Something that answers the golden input through the graphs that it is given. */
+    public interface Answering {
+        String answer(Map<String, Graph> parts);
+    }
+
+    private SelfTest() {}
+
+    /**
+     * @param parts the graphs, which are not closed.
+     * @param reference "PART/CALL/OUTPUT" to the sampled values of the fp32 reference.
+     */
+    public static Result run(
+            Map<String, Graph> parts, Map<String, Tensor> reference, Description description, Answering model) {
+        Map<String, float[]> seen = new HashMap<>();
+        Map<String, Graph> watched = new LinkedHashMap<>();
+        for (Map.Entry<String, Graph> part : parts.entrySet()) {
+            watched.put(part.getKey(), new Recorder(part.getKey(), part.getValue(), seen));
+        }
+        String answer = model.answer(watched);
+        Map<String, Double> errors = new LinkedHashMap<>();
+        for (String part : parts.keySet()) {
+            errors.put(part, distance(part + "/", seen, reference));
+        }
+        return new Result(errors, description.limit, answer, description.answer);
+    }
+
+    /** The largest distance of an output of a part; infinite where the reference has none of it. */
+    private static double distance(String prefix, Map<String, float[]> seen, Map<String, Tensor> reference) {
+        double most = -1;
+        for (Map.Entry<String, Tensor> one : reference.entrySet()) {
+            if (one.getKey().startsWith(prefix)) {
+                most = Math.max(most, distance(seen.get(one.getKey()), one.getValue().floats()));
+            }
+        }
+        return most < 0 ? Double.POSITIVE_INFINITY : most;
+    }
+
+    /** Root mean square of the difference, relative to that of the reference. A NaN must never compare as small. */
+    private static double distance(float[] found, float[] expected) {
+        if (found == null || found.length != expected.length) {
+            return Double.POSITIVE_INFINITY;
+        }
+        double off = 0, size = 0;
+        for (int i = 0; i < found.length; i++) {
+            double difference = found[i] - (double) expected[i];
+            off += difference * difference;
+            size += expected[i] * (double) expected[i];
+        }
+        double error = Math.sqrt(off) / (size > 0 ? Math.sqrt(size) : 1.0);
+        return Double.isNaN(error) ? Double.POSITIVE_INFINITY : error;
+    }
+
+    /** A graph that remembers sampled outputs of its first calls. */
+    private static final class Recorder implements Graph {
+        private final String name;
+        private final Graph graph;
+        private final Map<String, float[]> seen;
+        private int calls;
+
+        Recorder(String name, Graph graph, Map<String, float[]> seen) {
+            this.name = name;
+            this.graph = graph;
+            this.seen = seen;
+        }
+
+        @Override
+        public Map<String, Tensor> run(Map<String, Tensor> inputs) {
+            Map<String, Tensor> outputs = graph.run(inputs);
+            if (calls < CALLS) {
+                for (Map.Entry<String, Tensor> one : outputs.entrySet()) {
+                    seen.put(name + "/" + calls + "/" + one.getKey(), sampled(one.getValue()));
+                }
+            }
+            calls++;
+            return outputs;
+        }
+
+        @Override
+        public void reset() {
+            graph.reset();
+        }
+    }
+
+    private static float[] sampled(Tensor tensor) {
+        int size = tensor.size(), step = Math.max(1, (size + KEPT - 1) / KEPT);
+        float[] kept = new float[(size + step - 1) / step];
+        Values values = Values.of(tensor);
+        for (int i = 0; i < kept.length; i++) {
+            kept[i] = values.at(i * step);
+        }
+        return kept;
+    }
+
+    /** Values of any type, as floats. */
+    private interface Values {
+        float at(int i);
+
+        static Values of(Tensor tensor) {
+            switch (tensor.type()) {
+                case FLOAT32:
+                    float[] floats = tensor.floats();
+                    return i -> floats[i];
+                case INT64:
+                    long[] longs = tensor.longs();
+                    return i -> longs[i];
+                case UINT8:
+                    byte[] unsigned = tensor.bytes();
+                    return i -> unsigned[i] & 255;
+                default:
+                    byte[] signed = tensor.bytes();
+                    return i -> signed[i];
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+package edgekit.phone.loops;
+
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.EOFException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * Tensors in a file. Little-endian: the magic number, uint32 calls (1 here); uint32 tensors; for each tensor uint32 length
+ * of its name, the name, uint32 type (ONNX's number), uint32 axes, int64 sizes, uint64 bytes, the values.
+ */
+public final class Vectors {
+    private static final int MAGIC = 0x31434b45;
+    private static final int FLOAT = 1;
+    private static final int UINT8 = 2;
+    private static final int INT8 = 3;
+    private static final int INT64 = 7;
+
+    private Vectors() {}
+
+    /** Reads one call's tensors. Throws IOException for what cannot be one. */
+    public static Map<String, Tensor> read(DataInputStream in) throws IOException {
+        if (integer(in) != MAGIC || integer(in) != 1) {
+            throw new IOException("not a file of vectors");
+        }
+        int count = integer(in);
+        Map<String, Tensor> found = new LinkedHashMap<>();
+        for (int i = 0; i < count; i++) {
+            String name = new String(bytes(in, integer(in)), StandardCharsets.UTF_8);
+            int type = integer(in);
+            int[] shape = new int[bounded(integer(in), 16)];
+            for (int k = 0; k < shape.length; k++) {
+                shape[k] = bounded(long64(in), Integer.MAX_VALUE);
+            }
+            byte[] values = bytes(in, bounded(long64(in), Integer.MAX_VALUE - 16));
+            found.put(name, tensor(type, values, shape));
+        }
+        return found;
+    }
+
+    /** Writes one call's tensors. */
+    public static void write(Map<String, Tensor> tensors, DataOutputStream out) throws IOException {
+        out.write(number(4, MAGIC));
+        out.write(number(4, 1));
+        out.write(number(4, tensors.size()));
+        for (Map.Entry<String, Tensor> one : tensors.entrySet()) {
+            byte[] name = one.getKey().getBytes(StandardCharsets.UTF_8);
+            int[] shape = one.getValue().shape();
+            out.write(number(4, name.length));
+            out.write(name);
+            byte[] values = values(one.getValue());
+            out.write(number(4, number(one.getValue().type())));
+            out.write(number(4, shape.length));
+            for (int size : shape) {
+                out.write(number(8, size));
+            }
+            out.write(number(8, values.length));
+            out.write(values);
+        }
+        out.flush();
+    }
+
+    private static byte[] values(Tensor tensor) {
+        ByteBuffer room;
+        switch (tensor.type()) {
+            case INT64:
+                room = ByteBuffer.allocate(8 * tensor.size()).order(ByteOrder.LITTLE_ENDIAN);
+                room.asLongBuffer().put(tensor.longs());
+                return room.array();
+            case FLOAT32:
+                room = ByteBuffer.allocate(4 * tensor.size()).order(ByteOrder.LITTLE_ENDIAN);
+                room.asFloatBuffer().put(tensor.floats());
+                return room.array();
+            default:
+                return tensor.bytes();
+        }
+    }
+
+    private static int number(Tensor.Type type) {
+        switch (type) {
+            case FLOAT32:
+                return FLOAT;
+            case INT64:
+                return INT64;
+            case UINT8:
+                return UINT8;
+            default:
+                return INT8;
+        }
+    }
+
+    private static Tensor tensor(int type, byte[] values, int[] shape) throws IOException {
+        ByteBuffer from = ByteBuffer.wrap(values).order(ByteOrder.LITTLE_ENDIAN);
+        if (type == FLOAT) {
+            float[] floats = new float[values.length / 4];
+            from.asFloatBuffer().get(floats);
+            return Tensor.of(floats, shape);
+        }
+        if (type == INT64) {
+            long[] longs = new long[values.length / 8];
+            from.asLongBuffer().get(longs);
+            return Tensor.of(longs, shape);
+        }
+        if (type == UINT8) {
+            return Tensor.unsigned(values, shape);
+        }
+        if (type == INT8) {
+            return Tensor.signed(values, shape);
+        }
+        throw new IOException("a type of tensor that is not known: " + type);
+    }
+
+    private static int bounded(long value, int most) throws IOException {
+        if (value < 0 || value > most) {
+            throw new IOException("a size that no tensor has: " + value);
+        }
+        return (int) value;
+    }
+
+    private static byte[] number(int size, long value) {
+        ByteBuffer room = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(0, value);
+        byte[] found = new byte[size];
+        room.get(found);
+        return found;
+    }
+
+    private static int integer(DataInputStream in) throws IOException {
+        return Integer.reverseBytes(in.readInt());
+    }
+
+    private static long long64(DataInputStream in) throws IOException {
+        return Long.reverseBytes(in.readLong());
+    }
+
+    /** Reads in pieces, so that a wrong length in a damaged file takes no memory that the file does not fill. */
+    private static byte[] bytes(DataInputStream in, int size) throws IOException {
+        byte[] found = new byte[Math.min(bounded(size, Integer.MAX_VALUE - 16), 1 << 20)];
+        int have = 0;
+        while (have < size) {
+            if (have == found.length) {
+                found = Arrays.copyOf(found, (int) Math.min(size, 2L * found.length));
+            }
+            int got = in.read(found, have, found.length - have);
+            if (got < 0) {
+                throw new EOFException("the vectors are cut off");
+            }
+            have += got;
+        }
+        return found;
+    }
+}

@@ -1,0 +1,122 @@
+package edgekit.phone.loops;
+
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/** A growing set of token sequences about one window, with their self-attention caches, which stay in the runtime. */
+final class WhisperHypotheses implements AutoCloseable {
+    private final Graph decoder;
+    private final Map<String, Tensor> cross;
+    private Map<String, Tensor> past;
+    private boolean borrowed;
+
+    /** @param cross what the encoder said; not closed here. */
+    WhisperHypotheses(Graph decoder, Description.Part part, Map<String, Tensor> cross) {
+        this.decoder = decoder;
+        this.cross = cross;
+        past = new HashMap<>();
+        for (Description.Spec spec : part.inputs) {
+            if (spec.name.startsWith("past_")) {
+                past.put(spec.name, Tensor.of(new float[0], 1, spec.shape[1], 0, spec.shape[3]));
+            }
+        }
+    }
+
+    private WhisperHypotheses(WhisperHypotheses other) {
+        decoder = other.decoder;
+        cross = other.cross;
+        past = other.past;
+        borrowed = true;
+    }
+
+    /** The same state, to continue differently; the original must stay open meanwhile. */
+    WhisperHypotheses copy() {
+        return new WhisperHypotheses(this);
+    }
+
+    /**
+     * Appends tokens.
+     *
+     * @param tokens of every hypothesis, equally many.
+     * @param select positions among them whose logits are wanted.
+     * @return logits [hypothesis][selected][vocabulary].
+     */
+    float[][][] step(int[][] tokens, int[] select) {
+        Map<String, Tensor> feeds = new HashMap<>(past);
+        feeds.putAll(cross);
+        feeds.put("tokens", Tensor.of(flat(tokens), tokens.length, tokens[0].length));
+        feeds.put("select", Tensor.of(flat(new int[][] {select}), select.length));
+        Map<String, Tensor> out = new HashMap<>(decoder.run(feeds));
+        Tensor logits = out.remove("logits");
+        Map<String, Tensor> present = new HashMap<>();
+        for (Map.Entry<String, Tensor> one : out.entrySet()) {
+            present.put(one.getKey().replace("present_", "past_"), one.getValue());
+        }
+        replace(present);
+        try {
+            return rows(logits.floats(), tokens.length, select.length);
+        } finally {
+            logits.close();
+        }
+    }
+
+    /** Continues so many times from the only hypothesis. */
+    void repeat(int count) {
+        if (count == 1) {
+            return;
+        }
+        Map<String, Tensor> repeated = new HashMap<>();
+        for (Map.Entry<String, Tensor> one : past.entrySet()) {
+            float[] values = one.getValue().floats(), many = new float[values.length * count];
+            for (int i = 0; i < count; i++) {
+                System.arraycopy(values, 0, many, i * values.length, values.length);
+            }
+            int[] shape = one.getValue().shape();
+            shape[0] = count;
+            repeated.put(one.getKey(), Tensor.of(many, shape));
+        }
+        replace(repeated);
+    }
+
+    private void replace(Map<String, Tensor> next) {
+        close();
+        past = next;
+        borrowed = false;
+    }
+
+    @Override
+    public void close() {
+        if (!borrowed) {
+            Tensor.closeAll(past);
+        }
+        past = Collections.emptyMap();
+    }
+
+    private static long[] flat(int[][] rows) {
+        long[] all = new long[rows.length * rows[0].length];
+        for (int i = 0; i < all.length; i++) {
+            all[i] = rows[i / rows[0].length][i % rows[0].length];
+        }
+        return all;
+    }
+
+    private static float[][][] rows(float[] logits, int hypotheses, int selected) {
+        int vocabulary = logits.length / (hypotheses * selected);
+        float[][][] rows = new float[hypotheses][selected][vocabulary];
+        for (int i = 0; i < hypotheses * selected; i++) {
+            System.arraycopy(logits, i * vocabulary, rows[i / selected][i % selected], 0, vocabulary);
+        }
+        return rows;
+    }
+
+    /** A token for each hypothesis, as `step` takes them. */
+    static int[][] column(List<Integer> tokens) {
+        int[][] column = new int[tokens.size()][1];
+        for (int i = 0; i < column.length; i++) {
+            column[i][0] = tokens.get(i);
+        }
+        return column;
+    }
+}

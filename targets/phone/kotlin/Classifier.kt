@@ -1,0 +1,80 @@
+package edgekit.phone
+
+import android.content.Context
+import android.graphics.Bitmap
+import edgekit.phone.loops.ImageClassifier
+
+/** A label with its class and score, 0..1. */
+public data class Classification(val label: String, val classIndex: Int, val score: Float)
+
+/** Pictures to labels. One call runs at a time; others wait. */
+public class Classifier private constructor(private val model: Model) : AutoCloseable {
+    private val loop = ImageClassifier(model.parts.getValue("network"), model.description)
+
+    /**
+     * The most probable labels first.
+     *
+     * @param picture upright (cameras note a turn in EXIF, which Android's decoders do not apply); transparency is dropped.
+     * @param top how many to tell.
+     * @throws ModelException the runtime failed.
+     */
+    public suspend fun classify(picture: Bitmap, top: Int = 5): List<Classification> =
+        model.use { ranked(rgb(picture), picture.height, picture.width, top) }
+
+    /**
+     * The same of pixels [height, width, 3], red first, a byte each.
+     *
+     * @throws IllegalArgumentException there are more or fewer pixels.
+     */
+    public suspend fun classify(rgb: ByteArray, height: Int, width: Int, top: Int = 5): List<Classification> =
+        model.use { ranked(rgb, height, width, top) }
+
+    private fun ranked(rgb: ByteArray, height: Int, width: Int, top: Int): List<Classification> =
+        loop.classify(rgb, height, width, top).map { Classification(it.label, it.classIndex, it.score) }
+
+    /** Compares this phone with the fp32 reference on the golden input. */
+    public suspend fun selfTest(): SelfTestReport = model.selfTest(answer(model))
+
+    override fun close(): Unit = model.close()
+
+    public companion object {
+        /**
+         * Copies the model's files on the first launch, opens it and tests it; see [ModelOptions].
+         *
+         * @throws ModelException it cannot be used here.
+         */
+        public suspend fun open(context: Context, options: ModelOptions = ModelOptions()): Classifier =
+            Classifier(Model.open(context, options, ::answer))
+
+        private fun answer(model: Model): Answer = { parts, input, _ ->
+            val (height, width) = input.shape()
+            ImageClassifier(parts.getValue("network"), model.description)
+                .classify(input.bytes(), height, width, 1)
+                .first()
+                .label
+        }
+
+        /** Row by row, so that a large picture is not in the heap twice. */
+        private fun rgb(picture: Bitmap): ByteArray {
+            // The pixels of a hardware bitmap can only be read from a copy.
+            val readable = if (picture.config == Bitmap.Config.HARDWARE) {
+                requireNotNull(picture.copy(Bitmap.Config.ARGB_8888, false)) { "the bitmap cannot be read" }
+            } else {
+                picture
+            }
+            val width = readable.width
+            val row = IntArray(width)
+            val rgb = ByteArray(readable.height * width * 3)
+            for (y in 0 until readable.height) {
+                readable.getPixels(row, 0, width, 0, y, width, 1)
+                for (x in 0 until width) {
+                    val to = (y * width + x) * 3
+                    rgb[to] = (row[x] shr 16).toByte()
+                    rgb[to + 1] = (row[x] shr 8).toByte()
+                    rgb[to + 2] = row[x].toByte()
+                }
+            }
+            return rgb
+        }
+    }
+}

@@ -1,0 +1,125 @@
+package edgekit.phone
+
+import android.content.Context
+import android.os.Build
+import edgekit.phone.loops.Description
+import edgekit.phone.loops.Graph
+import edgekit.phone.loops.SelfTest
+import edgekit.phone.loops.Tensor
+import edgekit.phone.loops.Vectors
+import edgekit.phone.loops.Watch
+import java.io.DataInputStream
+import java.io.File
+import java.util.concurrent.atomic.AtomicBoolean
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.ensureActive
+import kotlinx.coroutines.sync.Mutex
+import kotlinx.coroutines.withContext
+
+/** Takes the golden input through the whole model, whose parts are given, and tells what it answers. */
+internal typealias Answer = (parts: Map<String, Graph>, input: Tensor, watch: Watch) -> String
+
+/** The graphs of the model, opened, and used by one coroutine at a time. */
+internal class Model private constructor(
+    val description: Description,
+    val parts: Map<String, Graph>,
+    val files: ModelFiles,
+) : AutoCloseable {
+    private val mutex = Mutex()
+    private val closed = AtomicBoolean()
+
+    /**
+     * Runs [work] off the main thread, one at a time. Between calls of the network it ends when the coroutine is cancelled.
+     *
+     * @throws ModelException the runtime failed, or the model is closed.
+     */
+    suspend fun <T> use(onProgress: (Double, Double) -> Unit = { _, _ -> }, work: (Watch) -> T): T {
+        mutex.lock()
+        try {
+            if (closed.get()) throw ModelException("the model is closed")
+            return withContext(Dispatchers.Default) {
+                val context = currentCoroutineContext()
+                work { done, total ->
+                    context.ensureActive()
+                    onProgress(done, total)
+                }
+            }
+        } finally {
+            if (closed.get()) parts.values.forEach { it.close() }
+            mutex.unlock()
+        }
+    }
+
+    /** Gives the memory back, at once or when the call that is running ends. */
+    override fun close() {
+        if (closed.compareAndSet(false, true) && mutex.tryLock()) {
+            parts.values.forEach { it.close() }
+            mutex.unlock()
+        }
+    }
+
+    /** What this phone makes of the golden input. */
+    suspend fun selfTest(answer: Answer): SelfTestReport = use { watch ->
+        val input = vectors("golden/input.bin").values.first()
+        val reference = vectors("golden/reference.bin")
+        SelfTestReport.of(SelfTest.run(parts, reference, description) { watched -> answer(watched, input, watch) })
+    }
+
+    private fun vectors(name: String): Map<String, Tensor> =
+        DataInputStream(files.bytes(name).inputStream()).use(Vectors::read)
+
+    internal companion object {
+        /** The assets' folder, which is this module's alone. */
+        private const val ASSETS = "edgekit-model"
+
+        /** The runtime that the self-test has seen, for a new one computes with other kernels. */
+        private const val RUNTIME = "edgekit-runtime"
+
+        /**
+         * Copies the files, opens the graphs, and tests them as [options] say.
+         *
+         * @throws ModelException the assets are damaged, there is no room, or the runtime refuses a graph.
+         * @throws SelfTestFailed the phone computes something else.
+         */
+        suspend fun open(
+            context: Context,
+            options: ModelOptions,
+            answer: (Model) -> Answer,
+        ): Model {
+            val model = withContext(Dispatchers.IO) { opened(context.applicationContext, options) }
+            try {
+                val seen = "${Build.FINGERPRINT}\n$RUNTIME"
+                val wanted = options.selfTest == SelfTestPolicy.ALWAYS ||
+                    (options.selfTest == SelfTestPolicy.FIRST_LAUNCH && !model.files.isNoted(seen))
+                if (wanted) {
+                    val report = model.selfTest(answer(model))
+                    if (!report.passed) throw SelfTestFailed(report)
+                    withContext(Dispatchers.IO) { model.files.note(seen) }
+                }
+                return model
+            } catch (exception: Throwable) {
+                model.close()
+                throw exception
+            }
+        }
+
+        private fun opened(context: Context, options: ModelOptions): Model {
+            val assets = context.assets
+            // Not backed up, for it can be copied again.
+            val files = ModelFiles({ assets.open("$ASSETS/$it") }, File(context.noBackupFilesDir, ASSETS))
+            val description = Description(files.bytes("model.json").decodeToString())
+            files.install(description.parts.map { it.file })
+            val parts = LinkedHashMap<String, Graph>()
+            try {
+                for (part in description.parts) {
+                    parts[part.name] = openGraph(files.path(part.file), part, options.threads)
+                }
+            } catch (exception: Throwable) {
+                parts.values.forEach { it.close() }
+                throw exception
+            }
+            return Model(description, parts, files)
+        }
+    }
+}

@@ -1,0 +1,26 @@
+package edgekit.phone
+
+import edgekit.phone.loops.SelfTest
+
+/**
+ * How far this phone is from the fp32 reference on the golden input.
+ *
+ * @property errors part of the model to its distance: relative, root mean square.
+ * @property limit the largest distance that the model's precision explains.
+ * @property answer what the model answers to the golden input here.
+ * @property expected what it answered when it was packaged. It may differ in a word: kernels of phones round otherwise.
+ */
+public data class SelfTestReport(
+    val errors: Map<String, Double>,
+    val limit: Double,
+    val answer: String,
+    val expected: String,
+) {
+    /** Whether every part is near enough. */
+    public val passed: Boolean get() = errors.isNotEmpty() && errors.values.all { it <= limit }
+
+    internal companion object {
+        fun of(result: SelfTest.Result): SelfTestReport =
+            SelfTestReport(result.errors, result.limit, result.answer, result.expected)
+    }
+}

@@ -1,0 +1,81 @@
+package edgekit.phone
+
+import android.content.Context
+import edgekit.phone.loops.Samples
+import edgekit.phone.loops.WhisperTranscriber
+
+/** A piece of a transcript, in seconds from the start of the sound. */
+public data class Segment(val start: Double, val end: Double, val text: String)
+
+/**
+ * What was said.
+ *
+ * @property language code of the language, given or detected; null where the model knows one only.
+ * @property segments empty unless they were asked for or the sound is longer than 30 s.
+ */
+public data class Transcript(val text: String, val language: String?, val segments: List<Segment>)
+
+/**
+ * Speech to text. One call runs at a time; others wait. Cancelling the coroutine ends a call within one run of the network.
+ *
+ * Sound is mono at 16 kHz, floats in [-1, 1].
+ */
+public class Transcriber private constructor(private val model: Model) : AutoCloseable {
+    private val loop = WhisperTranscriber(model.parts, model.description, model.files.bytes(VOCABULARY))
+
+    /** Codes of the languages that it knows; empty where it knows one only. */
+    public val languages: List<String> get() = loop.languages()
+
+    /**
+     * Transcribes a sound that is in memory.
+     *
+     * @param language a code of [languages], or null: it is detected.
+     * @param translate to English instead of transcribing.
+     * @param timestamps give segments with times.
+     * @param onProgress called with (seconds done, seconds in all), on a background thread.
+     * @throws IllegalArgumentException shorter than 0.1 s, values that are not numbers, an unknown language.
+     * @throws ModelException the runtime failed.
+     */
+    public suspend fun transcribe(
+        samples: FloatArray,
+        language: String? = null,
+        translate: Boolean = false,
+        timestamps: Boolean = false,
+        onProgress: (Double, Double) -> Unit = { _, _ -> },
+    ): Transcript = transcribe(Samples.of(samples), language, translate, timestamps, onProgress)
+
+    /** Transcribes a sound that is read as it is needed, 30 s at a time. */
+    public suspend fun transcribe(
+        sound: Samples,
+        language: String? = null,
+        translate: Boolean = false,
+        timestamps: Boolean = false,
+        onProgress: (Double, Double) -> Unit = { _, _ -> },
+    ): Transcript = model.use(onProgress) { watch ->
+        val made = loop.transcribe(sound, language, translate, timestamps, watch)
+        Transcript(made.text, made.language, made.segments.map { Segment(it.start, it.end, it.text) })
+    }
+
+    /** Compares this phone with the fp32 reference on the golden input. */
+    public suspend fun selfTest(): SelfTestReport = model.selfTest(answer(model))
+
+    override fun close(): Unit = model.close()
+
+    public companion object {
+        private const val VOCABULARY = "vocabulary.bin"
+
+        /**
+         * Copies the model's files on the first launch, opens it and tests it; see [ModelOptions].
+         *
+         * @throws ModelException it cannot be used here.
+         */
+        public suspend fun open(context: Context, options: ModelOptions = ModelOptions()): Transcriber =
+            Transcriber(Model.open(context, options, ::answer))
+
+        private fun answer(model: Model): Answer = { parts, input, watch ->
+            WhisperTranscriber(parts, model.description, model.files.bytes(VOCABULARY))
+                .transcribe(Samples.of(input.floats()), null, false, false, watch)
+                .text
+        }
+    }
+}

@@ -1,0 +1,170 @@
+package edgekit.phone.loops;
+
+import java.io.EOFException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CancellationException;
+
+/** Answers samples that Python sends, by the loops alone. Argument: a folder with model.json and what belongs to it. */
+public final class Loops {
+    private static final Peer PEER = Peer.ONE;
+
+    public static void main(String[] arguments) throws Exception {
+        Path folder = Paths.get(arguments[0]);
+        Description description = new Description(
+                new String(Files.readAllBytes(folder.resolve("model.json")), StandardCharsets.UTF_8));
+        Map<String, Graph> parts = new LinkedHashMap<>();
+        for (Description.Part part : description.parts) {
+            parts.put(part.name, PEER.graph(part.name));
+        }
+        while (true) {
+            Map<String, Tensor> given;
+            try {
+                given = PEER.receive();
+            } catch (EOFException end) {
+                return;
+            }
+            Map<String, Tensor> answer = new LinkedHashMap<>();
+            try {
+                answer(folder, description, parts, given, answer);
+            } catch (RuntimeException exception) {
+                answer.clear();
+                answer.put("error", text(exception.toString()));
+            }
+            answer.put("open", Tensor.of(new long[] {PEER.open}, 1));
+            PEER.send("answer", answer);
+        }
+    }
+
+    private static void answer(
+            Path folder, Description description, Map<String, Graph> parts, Map<String, Tensor> given,
+            Map<String, Tensor> answer) throws Exception {
+        final long[] left = {given.containsKey("cancel after") ? given.get("cancel after").longs()[0] : Long.MAX_VALUE};
+        Watch watch = (done, total) -> {
+            if (left[0]-- <= 0) {
+                throw new CancellationException("enough");
+            }
+        };
+        if (given.containsKey("resize")) {
+            long[] size = given.get("resize").longs();
+            int[] shape = given.get("pixels").shape();
+            byte[] made = Resample.resize(given.get("pixels").bytes(), shape[0], shape[1], (int) size[0], (int) size[1],
+                    Resample.Filter.values()[(int) size[2]]);
+            answer.put("pixels", Tensor.unsigned(made, made.length));
+            return;
+        }
+        if (given.containsKey("seed")) {
+            Pcg64 random = new Pcg64((int) given.get("seed").longs()[0]);
+            double[] drawn = new double[1000];
+            for (int i = 0; i < drawn.length; i++) {
+                drawn[i] = random.gumbel();
+            }
+            answer.put("gumbel", floats(drawn));
+            return;
+        }
+        switch (description.family) {
+            case "whisper":
+                whisper(folder, description, parts, given, answer, watch);
+                break;
+            case "vision":
+                vision(description, parts, given, answer);
+                break;
+            case "speaker":
+                float[] embedding =
+                        new SpeakerEmbedder(parts, description).embed(Samples.of(given.get("audio").floats()), watch);
+                answer.put("embedding", Tensor.of(embedding, embedding.length));
+                break;
+            default:
+                keywords(description, parts, given, answer, watch);
+        }
+    }
+
+    private static void whisper(
+            Path folder, Description description, Map<String, Graph> parts, Map<String, Tensor> given,
+            Map<String, Tensor> answer, Watch watch) throws Exception {
+        byte[] vocabulary = Files.readAllBytes(folder.resolve("vocabulary.bin"));
+        if (given.containsKey("decode")) {
+            List<Integer> tokens = new ArrayList<>();
+            for (long token : given.get("decode").longs()) {
+                tokens.add((int) token);
+            }
+            WhisperTokens all = new WhisperTokens(Json.object(description.facts.get("tokens")), vocabulary);
+            answer.put("text", text(all.text(tokens)));
+            answer.put("stripped", text(WhisperTokens.stripped(all.text(tokens))));
+            return;
+        }
+        Tensor language = given.get("language");
+        String code = language == null ? null : new String(language.bytes(), StandardCharsets.UTF_8);
+        Transcript made = new WhisperTranscriber(parts, description, vocabulary)
+                .transcribe(Samples.of(given.get("audio").floats()), code, given.containsKey("translate"),
+                        given.containsKey("timestamps"), watch);
+        answer.put("text", text(made.text));
+        answer.put("language", text(made.language));
+        answer.put("fallbacks", text(String.join("\n", made.fallbacks)));
+        double[] windows = new double[made.windows.size()];
+        for (int i = 0; i < windows.length; i++) {
+            windows[i] = made.windows.get(i);
+        }
+        answer.put("windows", floats(windows));
+        StringBuilder segments = new StringBuilder();
+        for (Transcript.Segment segment : made.segments) {
+            segments.append(segment.start + "\t" + segment.end + "\t" + segment.text + "\n");
+        }
+        answer.put("segments", text(segments.toString()));
+    }
+
+    private static void vision(
+            Description description, Map<String, Graph> parts, Map<String, Tensor> given, Map<String, Tensor> answer) {
+        ImageClassifier classifier = new ImageClassifier(parts.get("network"), description);
+        int[] shape = given.get("pixels").shape();
+        byte[] pixels = given.get("pixels").bytes();
+        byte[] fitted = classifier.fitted(pixels, shape[0], shape[1]);
+        answer.put("fitted", Tensor.unsigned(fitted, fitted.length));
+        List<ImageClassifier.Ranked> ranking = classifier.classify(pixels, shape[0], shape[1], 5);
+        double[] scores = new double[ranking.size()];
+        StringBuilder labels = new StringBuilder();
+        for (int i = 0; i < scores.length; i++) {
+            scores[i] = ranking.get(i).score;
+            labels.append(ranking.get(i).classIndex + "\t" + ranking.get(i).label + "\n");
+        }
+        answer.put("scores", floats(scores));
+        answer.put("labels", text(labels.toString()));
+    }
+
+    private static void keywords(
+            Description description, Map<String, Graph> parts, Map<String, Tensor> given, Map<String, Tensor> answer,
+            Watch watch) {
+        KeywordDetector detector = new KeywordDetector(parts, description);
+        short[] samples = KeywordDetector.pcm(given.get("audio").floats());
+        int piece = (int) given.get("piece").longs()[0];
+        StringBuilder events = new StringBuilder();
+        for (int at = 0; at < samples.length; at += piece) {
+            int count = Math.min(piece, samples.length - at);
+            short[] chunk = new short[count];
+            System.arraycopy(samples, at, chunk, 0, count);
+            for (KeywordEvent event : detector.feed(chunk, count, watch)) {
+                events.append(event.word + "\t" + event.time + "\t" + event.score + "\n");
+            }
+        }
+        answer.put("events", text(events.toString()));
+    }
+
+    private static Tensor text(String text) {
+        byte[] bytes = String.valueOf(text).getBytes(StandardCharsets.UTF_8);
+        return Tensor.unsigned(bytes, bytes.length);
+    }
+
+    private static Tensor floats(double[] values) {
+        float[] found = new float[values.length];
+        for (int i = 0; i < found.length; i++) {
+            found[i] = (float) values[i];
+        }
+        return Tensor.of(found, found.length);
+    }
+}

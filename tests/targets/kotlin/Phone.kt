@@ -1,0 +1,104 @@
+package edgekit.phone
+
+import ai.onnxruntime.OnnxTensor
+import android.content.Context
+import android.graphics.Bitmap
+import edgekit.phone.loops.KeywordDetector
+import edgekit.phone.loops.Peer
+import edgekit.phone.loops.Tensor
+import java.io.EOFException
+import java.io.File
+import kotlinx.coroutines.Job
+import kotlinx.coroutines.async
+import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.flow.asFlow
+import kotlinx.coroutines.flow.toList
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.runBlocking
+
+/** An app without a phone: Python sends samples, the API of the modules answers. Arguments: assets, files. */
+public fun main(arguments: Array<String>) {
+    val context = Context(File(arguments[0]), File(arguments[1]))
+    while (true) {
+        val given = try {
+            Peer.ONE.receive()
+        } catch (end: EOFException) {
+            return
+        }
+        val answer = LinkedHashMap<String, Tensor>()
+        try {
+            runBlocking { answer(context, given, answer) }
+        } catch (exception: Exception) {
+            answer.clear()
+            answer["error"] = text(exception.toString())
+        }
+        answer["open"] = Tensor.of(longArrayOf(Peer.ONE.open.toLong()), 1)
+        answer["native"] = Tensor.of(longArrayOf(OnnxTensor.open.toLong()), 1)
+        Peer.ONE.send("answer", answer)
+    }
+}
+
+private suspend fun answer(context: Context, given: Map<String, Tensor>, answer: MutableMap<String, Tensor>) {
+    val policy = SelfTestPolicy.valueOf(given["policy"]?.let { String(it.bytes()) } ?: "NEVER")
+    val options = ModelOptions(threads = 2, selfTest = policy)
+    when (String(given.getValue("api").bytes())) {
+        "Transcriber" -> Transcriber.open(context, options).use { transcriber ->
+            answer["languages"] = text(transcriber.languages.joinToString(" "))
+            val samples = given["audio"]?.floats() ?: return answer.report(transcriber.selfTest())
+            if ("cancel" in given) return transcriber.cancelled(samples, answer)
+            val made = transcriber.transcribe(samples, timestamps = "timestamps" in given)
+            answer["text"] = text(made.text)
+            answer["segments"] = text(made.segments.joinToString("\n") { "${it.start}\t${it.end}\t${it.text}" })
+        }
+        "Classifier" -> Classifier.open(context, options).use { classifier ->
+            val pixels = given["pixels"] ?: return answer.report(classifier.selfTest())
+            val (height, width) = pixels.shape()
+            val rgb = pixels.bytes()
+            val bits = IntArray(height * width) {
+                (255 shl 24) or (rgb[3 * it].toInt() and 255 shl 16) or (rgb[3 * it + 1].toInt() and 255 shl 8) or
+                    (rgb[3 * it + 2].toInt() and 255)
+            }
+            val one = classifier.classify(rgb, height, width)
+            val other = classifier.classify(Bitmap(bits, width, height, Bitmap.Config.ARGB_8888))
+            check(one == other) { "a bitmap and its pixels give other labels" }
+            answer["labels"] = text(one.joinToString("\n") { "${it.classIndex}\t${it.label}" })
+        }
+        "WakeWordDetector" -> WakeWordDetector.open(context, options).use { detector ->
+            val samples = given["audio"] ?: return answer.report(detector.selfTest())
+            val chunks = KeywordDetector.pcm(samples.floats()).asList().chunked(1000) { it.toShortArray() }
+            val events = detector.detect(chunks.asFlow()).toList()
+            check(events == detector.detect(chunks.asFlow()).toList()) { "a second collector hears something else" }
+            answer["events"] = text(events.joinToString("\n") { "${it.word}\t${it.time}\t${it.score}" })
+        }
+        "SpeakerVerifier" -> SpeakerVerifier.open(context, options).use { verifier ->
+            val samples = given["audio"]?.floats() ?: return answer.report(verifier.selfTest())
+            val embedding = verifier.embed(samples)
+            check(verifier.compare(embedding, embedding).same)
+            answer["embedding"] = Tensor.of(embedding, embedding.size)
+        }
+    }
+}
+
+/** Calls one at a time, cancelled while they run and while they wait; a call afterwards works. */
+private suspend fun Transcriber.cancelled(samples: FloatArray, answer: MutableMap<String, Tensor>) = runBlocking {
+    var steps = 0
+    val first = launch { transcribe(samples) { _, _ -> if (++steps == 3) coroutineContext[Job]!!.cancel() } }
+    val waiting = async { transcribe(samples) }
+    waiting.cancelAndJoin()
+    first.join()
+    check(first.isCancelled && waiting.isCancelled)
+    answer["text"] = text(transcribe(samples).text)
+    close()
+    val error = runCatching { transcribe(samples) }.exceptionOrNull()
+    check(error is ModelException) { "closed, and $error" }
+}
+
+private fun MutableMap<String, Tensor>.report(report: SelfTestReport) {
+    this["parts"] = text(report.errors.keys.joinToString(" "))
+    this["errors"] = report.errors.values.map { it.toFloat() }.toFloatArray().let { Tensor.of(it, it.size) }
+    this["passed"] = Tensor.of(longArrayOf(if (report.passed) 1 else 0), 1)
+    this["answer"] = text(report.answer)
+    this["expected"] = text(report.expected)
+}
+
+private fun text(text: String): Tensor = text.encodeToByteArray().let { Tensor.unsigned(it, it.size) }

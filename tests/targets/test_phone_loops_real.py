@@ -1,0 +1,160 @@
+"""The loops for phones on real weights and real inputs: 20 of each task, beside the pipelines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from _jvm import App, Jvm, loops
+from _voices import SPEEDS, VOICES, spoken
+
+import edgekit
+from edgekit.bundle import makers, open_bundle
+from edgekit.models._audio import open_audio
+from edgekit.targets._phone_assets import write_assets
+
+pytestmark = pytest.mark.real
+
+COUNT = 20
+Opened = tuple[Any, Jvm, Path]
+
+
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return loops(tmp_path_factory.mktemp("classes"))
+
+
+@pytest.fixture(scope="module")
+def opened(classes: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], Opened]]:
+    """A bundle's Python pipeline, and a JVM whose loops call the same parts."""
+    running: list[Jvm] = []
+
+    def give(path: Path) -> Opened:
+        bundle, assets = open_bundle(path), tmp_path_factory.mktemp("assets")
+        write_assets(bundle, assets)
+        exporter = makers(bundle)[1]
+        parts = {part.name: exporter.load(path / part.file, 2) for part in bundle.manifest.parts}
+        running.append(Jvm(classes, ["edgekit.phone.loops.Loops", str(assets)], parts))
+        return edgekit.load(path, threads=2), running[-1], assets
+
+    yield give
+    for one in running:
+        one.__exit__()
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    made: dict[str, Path] = {}
+
+    def export(model: str, **options: Any) -> Path:
+        if model not in made:
+            out = tmp_path_factory.mktemp("bundles") / model
+            made[model] = edgekit.export(model, "android", out=out, **options).path
+        return made[model]
+
+    return export
+
+
+def samples(file: Path) -> Any:
+    return open_audio(file, 16_000).window(0, 16_000 * 3600)
+
+
+def test_whisper(
+    opened: Callable[[Path], Opened], int8_bundle: Any, speech: list[tuple[Path, str]], shared_data: Path
+) -> None:
+    files = [file for file, _ in speech]
+    files += sorted((shared_data / "librispeech-test-other").rglob("*.flac"), key=lambda file: file.stat().st_size)
+    predictor, jvm, _ = opened(int8_bundle.path)
+    for i, file in enumerate(files[:COUNT]):
+        timestamps = i % 2 == 1
+        expected = predictor.predict(file, timestamps=timestamps)
+        answer = jvm.ask(audio=samples(file), **({"timestamps": np.zeros(0, np.int64)} if timestamps else {}))
+        assert answer["text"] == expected.output and answer["language"] == expected.details["language"]
+        segments = [f"{s['start']}\t{s['end']}\t{s['text']}" for s in expected.details["segments"]]
+        assert answer["segments"].splitlines() == segments
+        assert answer["fallbacks"].splitlines() == expected.details["fallbacks"]
+
+
+def test_pictures(opened: Callable[[Path], Opened], exported: Callable[..., Path], shared_data: Path) -> None:
+    from edgekit.models import _image
+
+    predictor, jvm, _ = opened(exported("efficientnet-lite0", precision="fp16"))
+    files = _image.images_below(shared_data / "imagenet-sample")
+    for file in files[:: len(files) // COUNT][:COUNT]:
+        expected = predictor.predict(file)
+        answer = jvm.ask(pixels=np.asarray(_image.open_image(file)[0], np.uint8))
+        fitted = answer["fitted"]
+        assert np.array_equal(fitted, predictor._pixels(file)[0].reshape(-1)), "the pixels are the same, bit for bit"
+        listed = [f"{one['class_index']}\t{one['label']}" for one in expected.details["scores"]]
+        assert answer["labels"].splitlines() == listed
+        np.testing.assert_allclose(answer["scores"], [one["score"] for one in expected.details["scores"]], atol=1e-6)
+
+
+def test_voices(opened: Callable[[Path], Opened], exported: Callable[..., Path], shared_data: Path) -> None:
+    predictor, jvm, _ = opened(exported("ge2e-speaker"))
+    files = sorted((shared_data / "librispeech-test-other").rglob("*.flac"))
+    made = []
+    for file in files[:: len(files) // COUNT][:COUNT]:
+        expected = predictor.predict(file).details["embedding"]
+        made.append(jvm.ask(audio=samples(file))["embedding"])
+        np.testing.assert_allclose(made[-1], expected, atol=1e-5)
+    wanted = predictor.predict((files[0], files[len(files) // COUNT])).details["score"]
+    assert abs(float(made[0] @ made[1]) - wanted) < 1e-5
+
+
+@pytest.mark.parametrize("model", ["okay-nabu", "openwakeword-hey-jarvis", "ds-cnn-kws"])
+def test_words(opened: Callable[[Path], Opened], exported: Callable[..., Path], tmp_path: Path, model: str) -> None:
+    predictor, jvm, _ = opened(exported(model))
+    say = {"okay-nabu": "okay nabu", "openwakeword-hey-jarvis": "hey jarvis"}.get(model, "left, stop, yes")
+    cases = [(voice, speed) for voice in VOICES for speed in SPEEDS] + [("en-us", 110), ("en-gb", 220)]
+    heard = 0
+    for i, (voice, speed) in enumerate(cases[:COUNT]):
+        sound = spoken(say, voice, speed, tmp_path).astype(np.float32) / np.float32(32768)
+        events = predictor.predict(sound).details["events"]
+        answer = jvm.ask(audio=sound, piece=np.array([(160, 1000, 7777, 10**9)[i % 4]]))
+        assert answer["events"].splitlines() == [f"{e['word']}\t{e['time']}\t{e['score']}" for e in events]
+        heard += len(events)
+    assert heard > 2, "a test of silence would prove nothing"
+
+
+@pytest.mark.parametrize(
+    ("api", "model"),
+    [
+        ("Classifier", "efficientnet-lite0"),
+        ("SpeakerVerifier", "ge2e-speaker"),
+        ("WakeWordDetector", "ds-cnn-kws"),
+        ("WakeWordDetector", "okay-nabu"),
+    ],
+)
+def test_the_api_on_real_weights(
+    exported: Callable[..., Path], tmp_path: Path, request: pytest.FixtureRequest, api: str, model: str
+) -> None:
+    """The golden input through the Kotlin API: its own self-test passes, and it answers as the pipeline does."""
+    path = exported(model, **({"precision": "fp16"} if api == "Classifier" else {}))
+    bundle = open_bundle(path)
+    exporter = makers(bundle)[1]
+    parts = {part.name: exporter.load(path / part.file, 2) for part in bundle.manifest.parts}
+    app = request.getfixturevalue("litert_app" if exporter.name == "litert" else "onnx_app")
+    golden = path / bundle.manifest.golden.input
+    expected = edgekit.load(path, threads=2).predict(golden)
+    with App(app, tmp_path / "app", path, parts) as one:
+        report = one.jvm.ask(api=api, policy="FIRST_LAUNCH")
+        assert "error" not in report and report["passed"][0] == 1, report
+        assert report["parts"].split() == [part.name for part in bundle.manifest.parts]
+        if api == "Classifier":
+            from edgekit.models import _image
+
+            answer = one.jvm.ask(api=api, pixels=np.asarray(_image.open_image(golden)[0], np.uint8))
+            listed = [f"{one['class_index']}\t{one['label']}" for one in expected.details["scores"]]
+            assert answer["labels"].splitlines() == listed and report["answer"] == report["expected"]
+            return
+        answer = one.jvm.ask(api=api, audio=samples(golden))
+        if api == "SpeakerVerifier":
+            np.testing.assert_allclose(answer["embedding"], expected.details["embedding"], atol=1e-5)
+            return
+        events = expected.details["events"]
+        assert answer["events"].splitlines() == [f"{e['word']}\t{e['time']}\t{e['score']}" for e in events]
+        assert report["answer"] == ", ".join(f"{e['word']} at {e['time']:.2f} s" for e in events) and events
