@@ -186,7 +186,13 @@ def parser() -> argparse.ArgumentParser:
 
     one = verb("package", "a bundle in another form")
     one.add_argument("bundle")
-    one.add_argument("--as", dest="form", required=True, metavar="FORM", help="zip; firmware also: cmake, arduino")
+    one.add_argument(
+        "--as",
+        dest="form",
+        required=True,
+        metavar="FORM",
+        help="zip; firmware also: cmake, arduino; android also: gradle",
+    )
     one.add_argument("--out", metavar="PATH", help="default: beside the bundle")
     one.add_argument(
         "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="of the form, such as name=speech"
