@@ -39,13 +39,19 @@ _WAKEWORDS = "pypi://pymicro-wakeword@2.5.0"
 
 
 def keyword_model(
-    name: str, labels: tuple[str, ...], sources: tuple[Source, ...], *, parameters: int, flash: int, ram: int
+    name: str,
+    labels: tuple[str, ...],
+    sources: tuple[Source, ...],
+    *,
+    parameters: int,
+    flash: Mapping[str, int],
+    ram: Mapping[str, int],
 ) -> Model:
     """The declaration of a network that tells words apart in one second of MFCC.
 
     Args:
         labels: of its classes, the words first, then silence and unknown.
-        parameters: of the network. flash, ram: bytes that its firmware takes, measured.
+        parameters: of the network. flash, ram: layout of the C -> bytes that its firmware takes, measured.
     """
     settings, rules = MfccSettings(), KeywordRules(words=len(labels) - 2)
     detector = {"kind": "keyword", "labels": labels, "tables": lambda: {"levels": _mfcc().levels(settings)}}
@@ -82,15 +88,23 @@ def keyword_model(
         licence_text="data/mlperf-tiny-licence.txt",
         golden="data/golden-yes.wav",
         samples=lambda folder: word_samples(folder, labels),
-        size=lambda recipe: flash,
-        memory=lambda recipe: ram,
+        size=lambda recipe: flash[recipe.options.get("layout", "plain")],
+        memory=lambda recipe: ram[recipe.options.get("layout", "plain")],
         evaluation=Evaluation("accuracy", worst=0.90, drop=0.005, minimum=100),
         exporters=_EXPORTERS,
     )
 
 
 def wakeword_model(
-    name: str, file: str, sha256: str, size: int, *, cutoff: float, parameters: int, flash: int, ram: int
+    name: str,
+    file: str,
+    sha256: str,
+    size: int,
+    *,
+    cutoff: float,
+    parameters: int,
+    flash: Mapping[str, int],
+    ram: Mapping[str, int],
 ) -> Model:
     """The declaration of one of microWakeWord's phrases.
 
@@ -98,7 +112,7 @@ def wakeword_model(
         name: with a hyphen between the words; also the label of its events.
         file: name of its .tflite in the package. sha256, size: of that file.
         cutoff: the mean probability that must be exceeded, from the JSON beside it.
-        parameters: of the network. flash, ram: bytes that its firmware takes, measured.
+        parameters: of the network. flash, ram: layout of the C -> bytes that its firmware takes, measured.
     """
     settings, rules = MicroSettings(), WakewordRules(cutoff)
     piece = f"{_WAKEWORDS}/pymicro_wakeword/models/{file}"
@@ -137,8 +151,8 @@ def wakeword_model(
         licence_text="data/microwakeword-licence.txt",
         golden=f"data/golden-{name}.wav",
         samples=_sounds,
-        size=lambda recipe: flash,
-        memory=lambda recipe: ram,
+        size=lambda recipe: flash[recipe.options.get("layout", "plain")],
+        memory=lambda recipe: ram[recipe.options.get("layout", "plain")],
         exporters=_EXPORTERS,
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from edgekit.core import Work
 
@@ -82,11 +83,7 @@ class Shape:
 
     def weights(self, precision: str) -> int:
         """Bytes of its tensors in a file of `precision`."""
-        bits = sum(
-            rows * columns * _BITS[_type(name, layer, columns, precision, self)]
-            for name, layer, rows, columns in self._matrices()
-        )
-        return round(bits / 8) + 4 * self._norms()
+        return round(sum(_bits(self, precision).values()) / 8) + 4 * self._norms()
 
     def works(self, precision: str) -> tuple[Work, ...]:
         """Of a token that is written, and of one that is read. Of the embedding only a row is looked up, except where
@@ -114,11 +111,7 @@ class Shape:
 
     def laid_out(self, precision: str) -> int:
         """Bytes of the layers' weights that llama.cpp holds twice: as the file has them, and as a processor likes."""
-        bits = 0.0
-        for name, layer, rows, columns in self._matrices():
-            kind = _type(name, layer, columns, precision, self)
-            bits += rows * columns * _BITS[kind] if kind in _LAID_OUT and name != "embedding" else 0
-        return round(bits / 8)
+        return round(_bits(self, precision)[True] / 8)
 
     def buffers(self, context: int) -> int:
         """Bytes for one pass: a token takes three times the feed and four times the width in floats, and a mask."""
@@ -142,6 +135,16 @@ class Shape:
 
     def _norms(self) -> int:
         return (2 * self.layers + 1) * self.width
+
+
+@cache
+def _bits(shape: Shape, precision: str) -> dict[bool, float]:
+    """Bits of the weights that llama.cpp holds once (False) and twice (True)."""
+    found = {False: 0.0, True: 0.0}
+    for name, layer, rows, columns in shape._matrices():
+        kind = _type(name, layer, columns, precision, shape)
+        found[kind in _LAID_OUT and name != "embedding"] += rows * columns * _BITS[kind]
+    return found
 
 
 def _type(name: str, layer: int, columns: int, precision: str, shape: Shape) -> str:

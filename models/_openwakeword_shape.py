@@ -63,5 +63,5 @@ def openwakeword_work(shape: OpenSettings, calls: int) -> tuple[Work, ...]:
         work("frontend", "spectrum", table, calls, quantized=False),
         # Its first layer has one channel in and stays float in int8.
         work("embedding", "convolution", layers, calls, left=layers[0].weights),
-        work("head", "attention", head, calls, tables=norms),
+        work("head", "vector", head, calls, tables=norms),
     )

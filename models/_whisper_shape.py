@@ -53,22 +53,23 @@ class Shape:
         block = [linear(c, c, positions)] * 4 + [linear(c, 4 * c, positions), linear(4 * c, c, positions)]
         crossed = [linear(c, c, positions)] * (2 * self.decoder_layers)
         scores = self.heads * positions * positions
+        # Rows of positions are added, not multiplied; like weights they are halved.
+        heard, told = (Layer(rows * c, 0, 0, 0) for rows in (self.audio_context, self.text_context))
         encoder = work(
             "encoder",
             "attention",
-            [*stem, *block * self.encoder_layers, *crossed],
-            tables=self.audio_context * c,
+            [*stem, heard, *block * self.encoder_layers, *crossed],
             macs=2 * self.encoder_layers * positions * positions * c,
             held=2 * scores,
-            left=sum(layer.weights for layer in stem) + round(_LEFT * self.encoder_layers * 12 * c * c),
+            left=sum(layer.weights for layer in (*stem, heard)) + round(_LEFT * self.encoder_layers * 12 * c * c),
         )
         step = [linear(c, c)] * 6 + [linear(c, 4 * c), linear(4 * c, c)]
         decoder = work(
             "decoder",
-            "decoding",
-            [*step * self.decoder_layers, Layer(self.vocabulary * c, 0, 1, self.vocabulary)],
+            "vector",
+            [*step * self.decoder_layers, told, Layer(self.vocabulary * c, 0, 1, self.vocabulary)],
             tokens,
-            tables=self.text_context * c,
+            left=told.weights,
             macs=2 * self.decoder_layers * positions * c,
             held=4 * self.decoder_layers * (positions + self.text_context) * c,
         )

@@ -13,7 +13,7 @@ MODEL = ready_wakeword_model(
         52_272,
         cutoff=0.97,
         parameters=22_111,
-        flash=50_000,
-        ram=10_300,
+        flash={"plain": 40_184, "dsp": 43_824, "helium": 40_792},
+        ram={"plain": 9_584, "dsp": 9_600, "helium": 9_676},
     )
 )

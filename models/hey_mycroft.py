@@ -13,7 +13,7 @@ MODEL = ready_wakeword_model(
         57_248,
         cutoff=0.95,
         parameters=25_121,
-        flash=55_500,
-        ram=11_500,
+        flash={"plain": 43_456, "dsp": 49_000, "helium": 44_056},
+        ram={"plain": 10_560, "dsp": 10_992, "helium": 10_644},
     )
 )

@@ -13,7 +13,7 @@ MODEL = ready_wakeword_model(
         80_824,
         cutoff=0.85,
         parameters=37_185,
-        flash=69_000,
-        ram=10_500,
+        flash={"plain": 58_728, "dsp": 62_312, "helium": 60_736},
+        ram={"plain": 9_792, "dsp": 9_808, "helium": 10_352},
     )
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from edgekit._terminal import say, show_table
@@ -11,6 +12,8 @@ from edgekit.figures import NOT_MEASURED, figure
 __all__ = ["show"]
 
 _NONE = "-"
+#: Columns of a terminal that everybody has room for.
+_WIDTH = 100
 
 
 def show(answers: Sequence[Fit]) -> None:
@@ -26,8 +29,7 @@ def _row(answer: Fit) -> list[str]:
     if answer.recipe is None:
         return [answer.target, _NONE, answer.verdict, _NONE, _NONE, _NONE]
     recipe = f"{answer.recipe.exporter} {answer.recipe.precision}"
-    speeds = answer.speed[:2] if answer.speed and answer.speed[0].unit == "tokens/s" else answer.speed[:1]
-    speed = ", ".join(_speed(one) for one in speeds) or NOT_MEASURED
+    speed = _speed(answer.speed[0]) if answer.speed else NOT_MEASURED
     return [answer.target, recipe, answer.verdict, figure(answer.size, "B"), figure(answer.ram, "B"), speed]
 
 
@@ -36,9 +38,9 @@ def _speed(speed: Speed) -> str:
     if speed.value is None:
         return between
     if speed.unit == "tokens/s":
-        return f"{speed.name} {speed.value:.3g} tokens/s ({speed.low:.3g} to {speed.high:.3g})"
-    kind = "of real time " if speed.unit == "1" else ""
-    return f"{figure(speed.value, speed.unit)} {kind}({between})"
+        return f"{speed.value:.3g} tokens/s ({speed.low:.3g} to {speed.high:.3g})"
+    kind = "RTF " if speed.unit == "1" else ""
+    return f"{kind}{figure(speed.value, speed.unit)} ({between})"
 
 
 def _notes(answers: Sequence[Fit], alone: bool) -> list[str]:
@@ -47,7 +49,8 @@ def _notes(answers: Sequence[Fit], alone: bool) -> list[str]:
     for answer in answers:
         for line in _reasons(answer, alone):
             told.setdefault(line, []).append(answer.target)
-    return [f"{', '.join(targets)}: {line}" for line, targets in told.items()]
+    whole = [f"{', '.join(targets)}: {line}" for line, targets in told.items()]
+    return [line for text in whole for line in textwrap.wrap(text, _WIDTH, subsequent_indent="    ")]
 
 
 def _reasons(answer: Fit, alone: bool) -> list[str]:
@@ -62,7 +65,8 @@ def _reasons(answer: Fit, alone: bool) -> list[str]:
     lines += [answer.store] if answer.store and (over or alone) else []
     if answer.verdict != "fits":
         return lines
-    lines += [f"speed: {answer.unknown}"] if answer.unknown else [f"speed: {answer.speed[0].basis}"]
+    more = "".join(f"; {one.name} {_speed(one)}" for one in answer.speed[1:])
+    lines += [f"speed: {answer.unknown or answer.speed[0].basis}{more}"]
     structural = [name for name, fidelity in answer.fidelity.items() if fidelity == "structural"]
     lines += [f"{' and '.join(structural)}: structural, no bundle of this kind was measured"] if structural else []
     return lines

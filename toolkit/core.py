@@ -198,8 +198,10 @@ class Work:
 
     Attributes:
         part: its name.
-        kind: what it mostly does; parts of one kind share a rate: ``"convolution"``, ``"attention"``, ``"recurrent"``,
-            ``"spectrum"``; of a language model ``"prompt"`` and ``"generation"``, whose call is a token.
+        kind: what it mostly does; parts of one kind share a rate: ``"convolution"``, ``"attention"`` (products of
+            sequences), ``"vector"`` (products of one row, which wait for memory), ``"recurrent"``, ``"spectrum"`` (a
+            transform as a table), ``"transform"`` (one step by step), ``"stream"`` (a network that keeps what it
+            computed); of a language model ``"prompt"`` and ``"generation"``, whose call is a token.
         macs: multiply-accumulates of one call. calls: of the part, for the golden input.
         weights: numbers in products, which a precision makes smaller. channels: outputs of those products, each with a
             bias and, in int8, a scale. tables: numbers that stay float32. layers: products.

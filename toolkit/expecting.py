@@ -24,7 +24,7 @@ from edgekit.lengths import seconds_of
 if TYPE_CHECKING:
     from edgekit.cells import Matrix
 
-__all__ = ["REFERENCE", "Seen", "calibration", "expected", "fidelities", "rate", "seen"]
+__all__ = ["REFERENCE", "Seen", "calibration", "expected", "fidelities", "past", "rate", "seen"]
 
 #: What the machine of the calibration file is.
 REFERENCE = "2-core x86-64 virtual machine with AVX-512 VNNI, 1 thread"
@@ -117,7 +117,7 @@ def _seen(report: Report, model: str, recipe: Recipe, work: Work) -> Seen | None
 
 
 @cache
-def _past() -> tuple[Seen, ...]:
+def past() -> tuple[Seen, ...]:
     """Every part that the calibration file holds, of models that say what their work is."""
     from edgekit.fitting import serving
     from edgekit.registry import find, names
@@ -141,7 +141,7 @@ def rate(work: Work, exporter: str, precision: str, without: str) -> tuple[float
     """
     group = [
         one
-        for one in _past()
+        for one in past()
         if (one.work.kind, one.exporter) == (work.kind, exporter)
         and one.model != without
         # Generation reads weights, whose bytes know their precision; other work has kernels of its own for each.
@@ -223,13 +223,13 @@ def _scaled(speed: Speed, ratio: float, spread: float, basis: str) -> Speed:
 
 def _ratios(measured: Matrix, target: Target) -> list[float]:
     """How much longer a part takes there than on the reference machine, of every part that both have."""
-    past = {(one.model, one.exporter, one.precision, one.work.part): one for one in _past()}
+    known = {(one.model, one.exporter, one.precision, one.work.part): one for one in past()}
     found = []
     for cell in measured.cells:
         if cell.report is None or cell.target != target.name:
             continue
         recipe = Recipe(cell.exporter, cell.precision)
-        for (model, exporter, precision, _), one in past.items():
+        for (model, exporter, precision, _), one in known.items():
             if (model, exporter, precision) == (cell.model, cell.exporter, cell.precision):
                 there = _seen(cell.report, model, recipe, one.work)
                 found += [there.seconds / one.seconds] if there else []

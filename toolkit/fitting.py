@@ -240,10 +240,12 @@ def nearest(model: Model, target: Target) -> str:
     for name in names("models"):
         with contextlib.suppress(Unsupported):  # another package's that does not load is no help here
             relatives.append(find("models", name))
+    # Of a target that does not say what it runs, only what it takes by default is known.
+    exporters = tuple(target.runtime) or (_recipe(model, target, None, None).exporter,)
     own = [other for other in relatives if other.family == model.family and other.parameters <= model.parameters]
     options = []
     for other in own:
-        for exporter in names("exporters"):
+        for exporter in exporters:
             with contextlib.suppress(Unsupported):
                 options += _fitting(other, target, exporter, other.name == model.name)
     return max(options)[-1] if options else ""

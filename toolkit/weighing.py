@@ -21,7 +21,7 @@ _TEXTS = 10_000
 _GRAPH = {"fp32": 450, "fp16": 550, "int8": 750}
 #: LiteRT's int8 describes every channel of every tensor; a step of an unrolled recurrence is some fifty operators.
 _LITERT_INT8, _STEP, _STEP_INT8 = 1400, 4500, 4950
-#: Weights of one scale and zero point (5 bytes) in the int8 of a product of sequences.
+#: Weights of one scale (4 bytes) in the int8 of a product of sequences.
 _BLOCK = 128
 
 
@@ -64,8 +64,8 @@ def _weights(work: Work, recipe: Recipe, precision: str) -> int:
     if recipe.exporter == "coreml":
         bits = {"int8": 8, "int6": 6, "int4": 4}[precision]
         return left + whole * bits // 8 + 4 * work.channels
-    if work.kind == "attention" and recipe.exporter != "litert":
-        return left + whole + 5 * whole // _BLOCK + 4 * work.channels
+    if work.kind in ("attention", "vector") and recipe.exporter != "litert":
+        return left + whole + 4 * whole // _BLOCK + 4 * work.channels
     return left + whole + 6 * work.channels  # a scale and a bias a channel
 
 
@@ -92,7 +92,7 @@ def memory(works: Sequence[Work], recipe: Recipe, libraries: int = 0) -> int:
         # All parts, and the largest one twice while its weights are laid out anew.
         return process + held + files + largest
     # Integers lie beside the form that their kernels like; what is left in float is unpacked.
-    packed = sum(work.weights + 6 * work.left for work in works if work.quantized)
+    packed = sum(work.weights + 4 * work.left for work in works if work.quantized)
     return process + held + files + packed
 
 

@@ -1,9 +1,12 @@
 """Makes bench/calibration.json, what `edgekit fit` expects speeds by, of reports that `edgekit bench` wrote.
 
-    python tests/peers/make_calibration.py REPORT.json... [--out bench/calibration.json]
+    python tests/peers/make_calibration.py REPORT.json... [--bundles DIR] [--busy]
 
 Raw values are kept, thinned evenly to a few of each process; nothing is averaged. Of two reports of one cell the faster
-counts: on a machine with neighbours the slower one measured them.
+counts: on a machine with neighbours the slower one measured them. ``--busy``: reports of one thread that had to share
+its processor; times that are longer than a turn become processor time (by the share that each process had), and the
+fastest third is kept. ``--bundles``: the folder with the bundles, named as the reports, for their whole size: that in a
+report is without the manifest.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from edgekit.core import Measurement, Report
 
 #: Values of a process that are kept of one quantity.
 _KEPT = 12
+#: Seconds that a process keeps its processor for: a shorter call is mostly not interrupted.
+_TURN = 0.003
 #: What is known of the machine and said of it; its names and hours are nobody's business.
 _HOST = ("cpu", "architecture", "cores", "memory", "system", "virtualised", "python")
 _NAMES = ("end_to_end.latency", "rss.peak", "tg128", "pp512", "network.instructions", "frontend.instructions")
@@ -29,19 +34,28 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("reports", nargs="+", type=Path)
     arguments.add_argument("--out", type=Path, default=Path("bench/calibration.json"))
+    arguments.add_argument("--busy", action="store_true")
+    arguments.add_argument("--bundles", type=Path)
     given = arguments.parse_args()
     found: dict[cells.Key, Cell] = {}
     for path in given.reports:
         for cell in cells.load(path).cells:
             if cell.report is None:
                 continue
-            thin = replace(cell, report=_thin(cell.report), worker="", reason="", hint="")
+            report = _alone(cell.report) if given.busy else cell.report
+            if given.bundles:
+                report = replace(report, bundle={**report.bundle, "size": _whole(given.bundles / path.stem)})
+            thin = replace(cell, report=_thin(report), worker="", reason="", hint="")
             before = found.get(cells.key(thin))
             if before is None or _speed(thin) < _speed(before):
                 found[cells.key(thin)] = thin
     ordered = [found[key] for key in sorted(found)]
     cells.save(Matrix(SCHEMA, {}, tuple(ordered)), given.out)
     print(f"{given.out}: {len(ordered)} cells, {given.out.stat().st_size / 1000:.0f} kB")
+
+
+def _whole(bundle: Path) -> int:
+    return sum(path.stat().st_size for path in bundle.rglob("*") if path.is_file())
 
 
 def _speed(cell: Cell) -> float:
@@ -66,6 +80,32 @@ def _thin(report: Report) -> Report:
         report, bundle=bundle, host=host, measurements=tuple(_rounded(one) for one in wanted), warnings=(),
         outputs=(), layers=(), estimates=(),
     )  # fmt: skip
+
+
+def _alone(report: Report) -> Report:
+    """The report as if its one thread had had a processor to itself, as far as its share of one tells."""
+    sections = report.host.get("run", {}).get("sections", [])
+    shares = [min(1.0, one["cpu"] / one["wall"]) for one in sections]
+    if report.fidelity != "host" or report.threads != 1 or not shares:
+        return report
+    return replace(report, measurements=tuple(_shared(one, shares) for one in report.measurements))
+
+
+def _shared(one: Measurement, shares: Sequence[float]) -> Measurement:
+    if one.unit not in ("s", "tokens/s"):
+        return one
+    groups = []
+    for values, share in zip(one.values, shares, strict=False):
+        fixed = sorted(_shared_value(value, share, one.unit) for value in values)
+        third = max(1, len(fixed) // 3)
+        groups.append(tuple(fixed[:third] if one.unit == "s" else fixed[-third:]))
+    return replace(one, values=tuple(groups))
+
+
+def _shared_value(value: float, share: float, unit: str) -> float:
+    if unit == "s":
+        return value * share if value > _TURN else value
+    return value / share
 
 
 def _few(values: Sequence[float]) -> tuple[float, ...]:
