@@ -49,7 +49,7 @@ def transcriber(toy_whisper: ToyWhisper, say: Phrase, tmp_path: Path, onnx_app: 
 def asked(one: App, **given: Any) -> dict[str, Any]:
     answer = one.jvm.ask(api="Transcriber", **given)
     if "error" not in answer:
-        assert int(answer["native"][0]) == 0, "every tensor of the runtime is closed"
+        assert answer["native"].tolist() == [0, 0], "every tensor and every session of the runtime is closed"
     return answer
 
 
@@ -97,6 +97,11 @@ def test_a_phone_that_computes_something_else_is_found(transcriber: App, part: s
 def test_calls_are_cancelled_and_the_memory_given_back(transcriber: App) -> None:
     answer = asked(transcriber, audio=sound(3.0), cancel=np.zeros(0, np.int64))
     assert answer["text"] == "hello.", answer.get("error")
+
+
+def test_two_at_once_and_one_that_is_closed_while_it_works(transcriber: App) -> None:
+    answer = asked(transcriber, audio=sound(3.0), twice=np.zeros(0, np.int64))
+    assert "error" not in answer, answer["error"]
 
 
 def test_damaged_assets_are_refused(transcriber: App) -> None:

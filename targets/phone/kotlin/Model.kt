@@ -28,6 +28,7 @@ internal class Model private constructor(
 ) : AutoCloseable {
     private val mutex = Mutex()
     private val closed = AtomicBoolean()
+    private var released = false
 
     /**
      * Runs [work] off the main thread, one at a time. Between calls of the network it ends when the coroutine is cancelled.
@@ -46,15 +47,24 @@ internal class Model private constructor(
                 }
             }
         } finally {
-            if (closed.get()) parts.values.forEach { it.close() }
             mutex.unlock()
+            if (closed.get()) release()
         }
     }
 
     /** Gives the memory back, at once or when the call that is running ends. */
     override fun close() {
-        if (closed.compareAndSet(false, true) && mutex.tryLock()) {
-            parts.values.forEach { it.close() }
+        closed.set(true)
+        release()
+    }
+
+    /** Closes the parts, once, unless a call is running: then its end comes here again. */
+    private fun release() {
+        if (!mutex.tryLock()) return
+        try {
+            if (!released) parts.values.forEach { it.close() }
+            released = true
+        } finally {
             mutex.unlock()
         }
     }

@@ -47,19 +47,24 @@ internal class ModelFiles(private val open: (String) -> InputStream, private val
         val wanted = names.map(::entry)
         try {
             if (!folder.isDirectory && !folder.mkdirs()) throw ModelException("$folder cannot be made")
-            RandomAccessFile(File(folder, LOCK), "rw").use { lock ->
-                lock.channel.lock().use {
-                    val missing = wanted.filter { File(folder, it.file).length() != it.size }
-                    checkRoom(missing.sumOf { it.size })
-                    missing.forEach(::copy)
-                    val kept = wanted.map { it.file } + LOCK
-                    val left = folder.listFiles().orEmpty().filter { it.name !in kept && !it.name.startsWith(STAMP) }
-                    left.forEach { it.delete() }
-                }
-            }
+            alone { copyMissing(wanted) }
         } catch (exception: IOException) {
             throw ModelException("the model's files cannot be copied: ${exception.message}", exception)
         }
+    }
+
+    /** One at a time: a file's lock keeps other processes of the app out, and only those. */
+    private fun alone(work: () -> Unit) = synchronized(ModelFiles::class.java) {
+        RandomAccessFile(File(folder, LOCK), "rw").use { lock -> lock.channel.lock().use { work() } }
+    }
+
+    private fun copyMissing(wanted: List<Entry>) {
+        val missing = wanted.filter { File(folder, it.file).length() != it.size }
+        checkRoom(missing.sumOf { it.size })
+        missing.forEach(::copy)
+        val kept = wanted.map { it.file } + LOCK
+        val left = folder.listFiles().orEmpty().filter { it.name !in kept && !it.name.startsWith(STAMP) }
+        left.forEach { it.delete() }
     }
 
     /** Whether [what] was noted by [note] for these very assets. */

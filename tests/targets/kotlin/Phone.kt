@@ -1,6 +1,7 @@
 package edgekit.phone
 
 import ai.onnxruntime.OnnxTensor
+import ai.onnxruntime.OrtSession
 import android.content.Context
 import android.graphics.Bitmap
 import edgekit.phone.loops.KeywordDetector
@@ -9,8 +10,11 @@ import edgekit.phone.loops.Tensor
 import java.io.EOFException
 import java.io.File
 import kotlinx.coroutines.Job
+import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
+import kotlinx.coroutines.awaitAll
 import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.flow.asFlow
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.launch
@@ -33,7 +37,7 @@ public fun main(arguments: Array<String>) {
             answer["error"] = text(exception.toString())
         }
         answer["open"] = Tensor.of(longArrayOf(Peer.ONE.open.toLong()), 1)
-        answer["native"] = Tensor.of(longArrayOf(OnnxTensor.open.toLong()), 1)
+        answer["native"] = Tensor.of(longArrayOf(OnnxTensor.open.toLong(), OrtSession.open.toLong()), 2)
         Peer.ONE.send("answer", answer)
     }
 }
@@ -46,6 +50,7 @@ private suspend fun answer(context: Context, given: Map<String, Tensor>, answer:
             answer["languages"] = text(transcriber.languages.joinToString(" "))
             val samples = given["audio"]?.floats() ?: return answer.report(transcriber.selfTest())
             if ("cancel" in given) return transcriber.cancelled(samples, answer)
+            if ("twice" in given) return twice(context, options)
             val made = transcriber.transcribe(samples, timestamps = "timestamps" in given)
             answer["text"] = text(made.text)
             answer["segments"] = text(made.segments.joinToString("\n") { "${it.start}\t${it.end}\t${it.text}" })
@@ -91,6 +96,16 @@ private suspend fun Transcriber.cancelled(samples: FloatArray, answer: MutableMa
     close()
     val error = runCatching { transcribe(samples) }.exceptionOrNull()
     check(error is ModelException) { "closed, and $error" }
+}
+
+/** Two at once, as when a screen is turned; and a model that is closed while it works. */
+private suspend fun twice(context: Context, options: ModelOptions) = coroutineScope {
+    val models = List(2) { async(Dispatchers.Default) { Transcriber.open(context, options) } }.awaitAll()
+    models.forEach { it.close() }
+    models.forEach { it.close() }
+    val busy = Transcriber.open(context, options)
+    val made = busy.transcribe(FloatArray(48_000) { 0.1f }) { _, _ -> busy.close() }
+    check(made.text.isNotEmpty()) { "a call that runs ends well" }
 }
 
 private fun MutableMap<String, Tensor>.report(report: SelfTestReport) {

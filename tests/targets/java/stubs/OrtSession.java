@@ -15,12 +15,15 @@ import java.util.Map;
 public class OrtSession implements AutoCloseable {
     private final Graph graph;
     private boolean closed;
+    /** Sessions that are not closed. */
+    public static int open;
 
     OrtSession(String file) throws OrtException {
         if (!new File(file).isFile()) {
             throw new OrtException("no file " + file);
         }
         graph = Peer.ONE.graph(new File(file).getName());
+        open++;
     }
 
     public Result run(Map<String, ? extends OnnxTensorLike> inputs) throws OrtException {
@@ -40,7 +43,11 @@ public class OrtSession implements AutoCloseable {
 
     @Override
     public void close() throws OrtException {
+        if (closed) {
+            throw new IllegalStateException("Trying to close an already closed OrtSession.");
+        }
         closed = true;
+        open--;
     }
 
     /** As onnxruntime-android has it. */
