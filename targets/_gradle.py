@@ -134,6 +134,8 @@ def _fill(template: str, out: Path, words: Mapping[str, str]) -> None:
     for word in sorted(words, key=lambda word: (-len(word), word)):
         text = text.replace(word, words[word])
     out.parent.mkdir(parents=True, exist_ok=True)
+    # Imports stay in order, whatever the package is called.
+    text = re.sub(r"(?:^import .*\n)+", lambda run: "".join(sorted(run[0].splitlines(keepends=True))), text, flags=re.M)
     out.write_text(text, encoding="utf-8")
 
 
@@ -152,10 +154,6 @@ def _words(bundle: Bundle, names: Names, task: Task, sizes: Mapping[str, int], p
     manifest = bundle.manifest
     runtime = _coordinates(manifest)
     _, extension = _RUNTIMES[manifest.recipe.exporter]
-    include = [f'include(":{names.name}")', f'project(":{names.name}").projectDir = file("../{names.name}")']
-    if packed:
-        include += [f'include(":{names.name}-pack")']
-        include += [f'project(":{names.name}-pack").projectDir = file("../{names.name}/pack")']
     words = {
         "edgekit.phone": names.package,
         "edgekit-model": names.name,
@@ -165,8 +163,9 @@ def _words(bundle: Bundle, names: Names, task: Task, sizes: Mapping[str, int], p
         "edgekit-extensions": extension,
         "edgekit-description": _description(manifest),
         "edgekit-licence": _plain(manifest.licences.get("weights", "unknown")),
-        "edgekit-include": "\n".join(include),
+        "edgekit-include": _include(names.name, packed),
         "edgekit-application": _QUIET[manifest.recipe.exporter],
+        "edgekit-quiet": _TOLD[manifest.recipe.exporter],
         "edgekit-app": f'    assetPacks += ":{names.name}-pack" // delivered beside the base module\n' * packed,
         "edgekit-plugin": _PLUGIN[names.agp],
         "edgekit-usage": (_PHONE / "gradle" / f"usage-{task.api}.kt").read_text(encoding="utf-8").rstrip(),
@@ -187,6 +186,10 @@ _QUIET = {
     "    </application>\n",
     "litert": "",
 }
+_TOLD = {
+    "onnx": "What the runtime would report to its maker is not: the manifest removes the provider that starts it.\n",
+    "litert": "",
+}
 _KOTLIN_PLUGIN = '    id("com.android.library")\n    id("org.jetbrains.kotlin.android")\n'
 _PLUGIN = {
     9: "The build file is for version 9 of the Android Gradle plugin, which compiles Kotlin by itself; for version 8 "
@@ -194,6 +197,13 @@ _PLUGIN = {
     8: "The build file is for version 8 of the Android Gradle plugin, beside version 2 of the Kotlin plugin; for "
     "version 9 package with `-o agp=9`.",
 }
+
+
+def _include(name: str, packed: bool) -> str:
+    """Lines for the app's settings."""
+    modules = {name: name, f"{name}-pack": f"{name}/pack"} if packed else {name: name}
+    lines = [f'include(":{one}")\nproject(":{one}").projectDir = file("../{at}")' for one, at in modules.items()]
+    return "\n".join(["// where this folder lies, seen from the app's", *lines])
 
 
 def _description(manifest: Any) -> str:

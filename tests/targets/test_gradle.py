@@ -114,6 +114,14 @@ def test_the_pom_names_both_licences(module: Path) -> None:
     assert 'group = "com.example.speech"' in text and 'version = "1.2.0"' in text and 'artifactId = "speech"' in text
 
 
+def test_imports_are_in_order(bundles: Mapping[str, Path], tmp_path: Path) -> None:
+    place = edgekit.package(bundles["whisper"], "gradle", out=tmp_path / "x", options={"package": "zz.acme"})
+    for name, text in texts(place).items():
+        imports = [line.rstrip(";") for line in text.splitlines() if line.startswith("import ")]
+        assert imports == sorted(imports), name
+    assert "import zz.acme.loops.Samples\n" in texts(place)["src/main/kotlin/zz/acme/Transcriber.kt"]
+
+
 def test_for_version_8_of_the_plugin(bundles: Mapping[str, Path], tmp_path: Path) -> None:
     place = edgekit.package(bundles["vision"], "gradle", out=tmp_path / "x", options={**NAMED, "agp": "8"})
     text = (place / "build.gradle.kts").read_text()
