@@ -10,7 +10,7 @@ import numpy as np
 
 from edgekit.core import Feeds, Progress
 from edgekit.errors import BadInput, ExportFailed
-from edgekit.exporters import _litert_bias, _litert_file, _litert_int8
+from edgekit.exporters import _litert_bias, _litert_file, _litert_int8, _samples
 from edgekit.exporters._litert_runner import LitertRunner
 from edgekit.exporters._litert_watch import Watcher
 from edgekit.exporters._litert_wish import Wish
@@ -127,12 +127,12 @@ class _Chooser:
             forms, why = [wish.form], "the recipe says so"
         elif self._convolutional:
             forms, why = ["static"], "convolutions do most of the work"
-        elif _litert_int8.different(self._feeds) >= _litert_int8.FEWEST:
+        elif _samples.different(self._feeds) >= _samples.FEWEST:
             forms, why = ["static", "dynamic"], "products of matrices do most of the work, so the closest to float"
         else:
             forms, why = ["dynamic"], f"too few samples to calibrate by ({len(self._feeds)})"
         if "static" in forms:
-            _litert_int8.enough(self._feeds, self._part)
+            _samples.enough(self._feeds, self._part)
         return forms, why
 
     def _made(self, form: str, kind: str, io: str, kept: tuple[str, ...]) -> bytes:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgekit.core import Feeds
-from edgekit.errors import BadInput, ExportFailed, need
+from edgekit.errors import ExportFailed, need
 from edgekit.exporters import _litert_file
 from edgekit.exporters._litert_quiet import quiet
 from edgekit.exporters._litert_watch import Watcher
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     Ranges = Mapping[str, tuple[float, float]]
 
 CALIBRATIONS = ("min-max", "percentile")
-#: Fewer different samples than this say nothing about ranges.
-FEWEST = 8
 #: Of the values of a tensor in one sample, this share at each end is left out by "percentile".
 TAIL = 1e-4
 #: Values of a tensor that are looked at for a percentile: an even stride through it.
@@ -58,25 +56,6 @@ def convolutional(model: Any) -> bool:
         positions = int(np.prod(np.abs(graph.tensors[int(operator.outputs[0])].shape))) // values.shape[axis]
         work[kind in _CONVOLUTIONS] += positions * values.size
     return work[True] >= max(work[False], 1)
-
-
-def different(feeds: Sequence[Feeds]) -> int:
-    """How many of `feeds` are not repetitions."""
-    return len({b"".join(np.ascontiguousarray(feed[name]).tobytes() for name in sorted(feed)) for feed in feeds})
-
-
-def enough(feeds: Sequence[Feeds], part: str) -> None:
-    """Raise BadInput where `feeds` are too few, or too much the same, to take ranges from."""
-    unlike = different(feeds)
-    if unlike >= FEWEST:
-        return
-    told = f"{len(feeds)}"
-    if unlike < len(feeds):
-        told += ", all the same" if unlike == 1 else f", only {unlike} of them different"
-    raise BadInput(
-        f"static int8 needs at least {FEWEST} different calibration samples for the part {part!r}; there were {told}.",
-        hint="Give a folder of real inputs with --calibration DIR (100 are plenty).",
-    )
 
 
 def ranges(watch: Watcher, feeds: Iterable[Feeds], tail: float) -> Ranges:

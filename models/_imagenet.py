@@ -112,6 +112,8 @@ def declared(
             Recipe("litert", "int8"),
             Recipe("litert", "int8", {"float_layers": 4}),
             Recipe("litert", "fp16"),
+            Recipe("executorch", "int8"),
+            Recipe("executorch", "fp32"),
         ),
         calibration=100,
     )

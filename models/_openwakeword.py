@@ -34,6 +34,7 @@ _CALLS, _REFERENCE = 120, 6_000
 _OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
     ("onnx", "int8"): {"float_layers": {"embedding": ["layers.0.conv/Conv"]}},
     ("litert", "int8"): {"float_layers": ["layers/0/conv/DEPTHWISE_CONV_2D"]},
+    ("executorch", "int8"): {"float_layers": ["layers.0.conv"]},
 }
 
 
@@ -110,7 +111,7 @@ def openwakeword_model(phrase: str, file: str, sha256: str, size: int, *, parame
             for exporter in ("onnx", "litert")
             for precision in ("int8", "fp16")
         ),
-        exporters=("onnx", "litert", "coreml"),
+        exporters=("onnx", "litert", "coreml", "executorch"),
         options=_OPTIONS,
         calibration=6,
         operate=operate,

@@ -152,10 +152,10 @@ _MODEL = Model(
     memory=lambda recipe: weighing.memory(_work(recipe), recipe),
     work=_work,
     evaluation=Evaluation("eer", worst=0.12, drop=0.003, minimum=500, also=("mindcf",)),
-    ladder=(Recipe("onnx", "int8"), Recipe("onnx", "fp16")),
+    ladder=(Recipe("onnx", "int8"), Recipe("onnx", "fp16"), Recipe("executorch", "int8"), Recipe("executorch", "fp32")),
     # Chosen by embeddings, not by the error of single windows: with percentiles the least cosine to fp32 is 0.977.
     options={("onnx", "int8"): {"ranges": {"network": "entropy"}}},
-    exporters=("onnx", "coreml"),
+    exporters=("onnx", "coreml", "executorch"),
     calibration=16,
     operate=operate,
 )

@@ -156,8 +156,15 @@ _MODEL = Model(
     work=_work,
     # MLPerf Tiny's quality target for this task is 80 % (Banbury et al. 2021, "MLPerf Tiny Benchmark").
     evaluation=Evaluation("accuracy", worst=0.80, drop=0.01, minimum=200),
-    ladder=(Recipe("onnx", "int8"), Recipe("onnx", "fp16"), Recipe("litert", "int8"), Recipe("litert", "fp16")),
-    exporters=("onnx", "litert", "coreml"),
+    ladder=(
+        Recipe("onnx", "int8"),
+        Recipe("onnx", "fp16"),
+        Recipe("litert", "int8"),
+        Recipe("litert", "fp16"),
+        Recipe("executorch", "int8"),
+        Recipe("executorch", "fp32"),
+    ),
+    exporters=("onnx", "litert", "coreml", "executorch"),
     calibration=100,
 )
 

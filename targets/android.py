@@ -32,6 +32,7 @@ TARGET = Target(
     runtime={
         "onnx": "maven:com.microsoft.onnxruntime:onnxruntime-android:{version}",
         "litert": "maven:com.google.ai.edge.litert:litert:{litert}",
+        "executorch": "maven:org.pytorch:executorch-android:{executorch}",
         "gguf": "llama.cpp as of llama-cpp-python {llama}, built with the NDK",
     },
 )

@@ -15,6 +15,7 @@ TARGET = Target(
         "onnx": "pip:onnxruntime=={version}",
         "openvino": "pip:openvino=={openvino}",
         "litert": "pip:ai-edge-litert=={litert}",
+        "executorch": "pip:executorch=={executorch}",
         "gguf": "pip:llama-cpp-python=={llama}",
     },
 )

@@ -29,6 +29,7 @@ _ABILITIES = (
     ("measure word error rate", ("jiwer", "whisper_normalizer"), "run"),
     ("export to onnx", ("torch", "onnx", "onnxscript", "safetensors"), "export"),
     ("export to Core ML", ("coremltools", "sklearn", "torch"), "coreml"),
+    ("export to ExecuTorch, and run it", ("executorch", "torchao", "torch"), "executorch"),
     ("export to c (firmware)", ("tflite_micro",), "micro"),
     ("run on OpenVINO", ("openvino",), "openvino"),
     ("fetch weights from a model hub (hf://)", ("huggingface_hub",), "hub"),

@@ -39,11 +39,12 @@ def public(uri: str) -> str:
 
 def target_facts(target: Target) -> TargetFacts:
     """What the bundle is for, and what an app must ship to run it, by exporter."""
-    versions = host.versions(["onnxruntime", "openvino", "ai-edge-litert", "llama-cpp-python"])
+    versions = host.versions(["onnxruntime", "openvino", "ai-edge-litert", "executorch", "llama-cpp-python"])
     given = {
         "version": versions.get("onnxruntime", ""),
         "openvino": versions.get("openvino", ""),
         "litert": versions.get("ai-edge-litert", ""),
+        "executorch": versions.get("executorch", ""),
         "llama": versions.get("llama-cpp-python", ""),
     }
     runtime = {exporter: text.format(**given) for exporter, text in target.runtime.items()}

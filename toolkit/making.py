@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 #: Distributions whose versions decide what an export does.
 TOOLS = (
     *("torch", "onnx", "onnxscript", "onnxruntime", "tokenizers", "numpy"),
-    *("tflite-micro", "litert-torch", "ai-edge-quantizer", "llama-cpp-python"),
+    *("tflite-micro", "litert-torch", "ai-edge-quantizer", "executorch", "torchao", "llama-cpp-python"),
 )
 
 

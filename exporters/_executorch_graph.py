@@ -1,0 +1,124 @@
+"""From a reference module to a tidy graph of torch operators, and from that to a program for XNNPACK."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from edgekit.core import Part, TensorSpec
+from edgekit.errors import ExportFailed
+from edgekit.exporters import _executorch_tidy
+from edgekit.exporters._executorch_api import XnnpackPartitioner, to_edge_transform_and_lower
+from edgekit.exporters._executorch_tidy import Graph
+from edgekit.exporters._litert_quiet import quiet
+
+
+def captured(part: Part, module: torch.nn.Module) -> Graph:
+    """The graph of `module`, with the dynamic axes of `part`, written so that XNNPACK takes as much as it can.
+
+    Raises:
+        ExportFailed: torch cannot trace it, or not with the axes that `part` declares dynamic, or it gives other
+        tensors than declared.
+    """
+    for tensor in (*module.parameters(), *module.buffers()):
+        tensor.data = tensor.data.contiguous()  # XNNPACK's passes take strides of their own for another order of axes
+    graph = _exported(part, module.eval()).module()
+    _executorch_tidy.tidy(graph)
+    return graph
+
+
+def lowered(part: Part, graph: Graph) -> tuple[bytes, Graph]:
+    """The program of `graph`, and the graph that it was written of, with what XNNPACK took inside of submodules.
+
+    Raises:
+        ExportFailed: ExecuTorch cannot translate it.
+    """
+    exported = _exported(part, graph)
+    try:
+        with quiet(), torch.no_grad():
+            edge = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()])
+            seen = edge.exported_program().graph_module
+            content = bytes(edge.to_executorch().buffer)
+    except Exception as exc:  # torch and ExecuTorch raise many unrelated types here; the reason is in the message
+        raise ExportFailed(
+            f"ExecuTorch could not translate the part {part.name!r}: {_reason(exc)}",
+            hint="The operator needs another formulation in the part's module, or another exporter.",
+        ) from exc
+    return content, seen
+
+
+def _exported(part: Part, module: torch.nn.Module) -> Any:
+    """Every input gets its own tensor: torch.export takes two uses of one tensor for one input, in silence."""
+    example = tuple(_example(part, spec) for spec in part.inputs)
+    shapes = tuple(_dynamic(part, spec) for spec in part.inputs)
+    try:
+        # What a node is told by `_executorch_tidy` is to outlive a second tracing.
+        with quiet(), torch.no_grad(), torch.fx.traceback.preserve_node_meta():
+            exported = torch.export.export(_Flat(module), example, dynamic_shapes=(shapes,), strict=False)
+    except Exception as exc:
+        axes = f" with the dynamic axes {', '.join(map(repr, part.axes))}" if part.axes else ""
+        raise ExportFailed(f"torch could not export the part {part.name!r}{axes}: {_reason(exc)}") from exc
+    _compare(part, exported)
+    return exported
+
+
+class _Flat(torch.nn.Module):
+    """torch.export names dynamic axes per argument; one flat argument list fits every module."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *tensors: torch.Tensor) -> Any:
+        return self.module(*tensors)
+
+
+def _example(part: Part, spec: TensorSpec) -> torch.Tensor:
+    sizes = [axis if isinstance(axis, int) else part.axes[axis].example for axis in spec.shape]
+    return torch.zeros(sizes, dtype=getattr(torch, spec.dtype))
+
+
+def _dynamic(part: Part, spec: TensorSpec) -> dict[int, Any]:
+    """The upper bounds are what ExecuTorch reserves memory for."""
+    out: dict[int, Any] = {}
+    for i, name in enumerate(spec.shape):
+        if isinstance(name, str):
+            axis = part.axes[name]
+            if axis.multiple > 1:
+                unit = torch.export.Dim(name, min=-(-axis.least // axis.multiple), max=axis.most // axis.multiple)
+                out[i] = axis.multiple * unit
+            else:
+                out[i] = torch.export.Dim.DYNAMIC(min=axis.least, max=axis.most)
+    return out
+
+
+def _compare(part: Part, exported: Any) -> None:
+    """Raise ExportFailed where an axis that is declared dynamic was fixed, or an output is not as declared."""
+    nodes = {node.name: node for node in exported.graph.nodes}
+    signature = exported.graph_signature
+    for specs, names in ((part.inputs, signature.user_inputs), (part.outputs, signature.user_outputs)):
+        if len(specs) != len(names):
+            raise ExportFailed(f"the part {part.name!r} came out with {len(names)} tensors, declared are {len(specs)}.")
+        for spec, name in zip(specs, names, strict=True):
+            value = nodes[name].meta["val"]
+            sizes, dtype = list(value.shape), str(value.dtype).removeprefix("torch.")
+            fits = len(sizes) == len(spec.shape) and all(
+                isinstance(axis, str) or size == axis for size, axis in zip(sizes, spec.shape, strict=True)
+            )
+            if not fits or dtype != spec.dtype:
+                declared = f"{spec.dtype} {list(spec.shape)}"
+                raise ExportFailed(f"{part.name}.{spec.name} came out as {dtype} {sizes}, declared is {declared}.")
+            for size, axis in zip(sizes, spec.shape, strict=True):
+                if axis in part.axes and isinstance(size, int):
+                    raise ExportFailed(
+                        f"torch.export cannot keep the axis {axis!r} of {part.name}.{spec.name} dynamic.",
+                        hint="Choose the exporter onnx.",
+                    )
+
+
+def _reason(exc: BaseException) -> str:
+    """The first line that says something, of the first thing that went wrong."""
+    while exc.__cause__ is not None:
+        exc = exc.__cause__
+    return next((line.strip()[:300] for line in str(exc).splitlines() if line.strip()), type(exc).__name__)

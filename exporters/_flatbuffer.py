@@ -1,0 +1,111 @@
+"""Any FlatBuffers file by its schema -> dictionaries, with every offset and length bounded by the file.
+
+https://flatbuffers.dev/internals/: a hostile file may point anywhere, and readers that are generated from schemas
+follow. A schema here is: table -> its fields in order, each a name and a type. Types are those of `struct` for numbers
+("<I"), "text", the name of a table, ["..."] for a vector of one of them, or a tuple of tables for a union, None being
+nothing.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edgekit.errors import BadInput
+
+__all__ = ["Schema", "parse"]
+
+Type = str | list[str] | tuple[str | None, ...]
+Schema = Mapping[str, Sequence[tuple[str, Type]]]
+
+#: Tables nest at most so deep, and a file has at most so many: more is no program but an attack on our memory.
+_DEEPEST, _MOST = 32, 2_000_000
+
+
+def parse(content: bytes, schema: Schema, root: str, what: str) -> dict[str, Any]:
+    """The table `root`, which the first offset of `content` points at. Absent fields are 0, "", [] or None.
+
+    A union's value is ``(table, {...})``, or None.
+
+    Raises:
+        BadInput: an offset or a length leads out of the file, text is not UTF-8, or there are too many tables.
+    """
+    try:
+        return _Reader(content, schema, what).table(_at(content, "<I", 0), root, 0)
+    except (struct.error, UnicodeDecodeError, OverflowError) as exc:
+        raise BadInput(f"{what} is damaged: {exc}.") from exc
+
+
+class _Reader:
+    def __init__(self, content: bytes, schema: Schema, what: str) -> None:
+        self._content, self._schema, self._what, self._count = content, schema, what, 0
+
+    def table(self, place: int, name: str, depth: int) -> dict[str, Any]:
+        self._count += 1
+        if depth > _DEEPEST or self._count > _MOST:
+            raise BadInput(f"{self._what} is damaged: tables without end.")
+        fields = place - _at(self._content, "<i", place)
+        size = _at(self._content, "<H", fields)
+        out, slot = dict[str, Any](), 0
+        for field, kind in self._schema[name]:
+            where = self._where(place, fields, size, slot)
+            if isinstance(kind, tuple):
+                number = 0 if where is None else _at(self._content, "<B", where)
+                out[field] = self._union(kind, number, self._where(place, fields, size, slot + 1), field, depth)
+                slot += 2
+            else:
+                out[field] = self._value(kind, where, depth)
+                slot += 1
+        return out
+
+    def _where(self, place: int, fields: int, size: int, slot: int) -> int | None:
+        if 4 + 2 * slot + 2 > size:
+            return None
+        offset = _at(self._content, "<H", fields + 4 + 2 * slot)
+        return place + offset if offset else None
+
+    def _union(self, kinds: tuple[str | None, ...], number: int, where: int | None, field: str, depth: int) -> Any:
+        if number >= len(kinds):
+            raise BadInput(f"{self._what} is damaged: {field} is of a kind that there is not.")
+        kind = kinds[number]
+        if kind is None:
+            return None
+        if where is None:
+            raise BadInput(f"{self._what} is damaged: {field} has no value.")
+        return kind, self.table(self._follow(where), kind, depth + 1)
+
+    def _value(self, kind: str | list[str], where: int | None, depth: int) -> Any:
+        if isinstance(kind, list):
+            return [] if where is None else self._vector(kind[0], self._follow(where), depth)
+        if kind[0] == "<":
+            return 0 if where is None else _at(self._content, kind, where)
+        if kind == "text":
+            return "" if where is None else self._span(self._follow(where), 1)[0].decode()
+        return None if where is None else self.table(self._follow(where), kind, depth + 1)
+
+    def _vector(self, kind: str, place: int, depth: int) -> Any:
+        if kind[0] == "<":
+            data, length = self._span(place, struct.calcsize(kind))
+            return data if kind == "<B" else list(struct.unpack(f"<{length}{kind[1]}", data))
+        _, length = self._span(place, 4)
+        ends = [place + 4 + 4 * i for i in range(length)]
+        if kind == "text":
+            return [self._span(self._follow(end), 1)[0].decode() for end in ends]
+        return [self.table(self._follow(end), kind, depth + 1) for end in ends]
+
+    def _span(self, place: int, width: int) -> tuple[bytes, int]:
+        length = _at(self._content, "<I", place)
+        data = self._content[place + 4 : place + 4 + length * width]
+        if len(data) != length * width:
+            raise BadInput(f"{self._what} is damaged: a list ends behind the file.")
+        return data, length
+
+    def _follow(self, place: int) -> int:
+        return place + int(_at(self._content, "<I", place))
+
+
+def _at(content: bytes, form: str, place: int) -> Any:
+    if place < 0:
+        raise struct.error("an offset leads out of the file")
+    return struct.unpack_from(form, content, place)[0]
