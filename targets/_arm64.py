@@ -41,7 +41,7 @@ def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
         ``{"device": "emulated-arm64", "fidelity": "emulated", "runtime": ..., "parts": {part: {"arithmetic": see
         `edgekit.targets._agreement.arithmetic`, processor: {"fp32": error against the reference, "here": error against
         this machine, "steps": see `steps`}}}, "memory_at_most": bytes}``; for language models each processor also has
-        ``"greedy"`` (see `edgekit.targets._arm64_gguf.also`). ``{"not measured": reason}`` for formats whose runtime
+        ``"greedy"`` (see `edgekit.targets._arm64_gguf.greedy`). ``{"not measured": reason}`` for formats whose runtime
         is not had for Arm.
 
     Raises:
@@ -66,8 +66,9 @@ def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
             there = runtime.outputs_of(file, answers)
             off: dict[str, Any] = distances(name, there, here, golden)
             check(name, processor, precision, off, how)
-            if hasattr(runtime, "also"):
-                off["greedy"] = runtime.also(there, here)
+            if exporter == "gguf":
+                runtime.check(name, processor, off)
+                off["greedy"] = runtime.greedy(there, here)
             parts[name][processor] = off
             peak = max(peak, int(told["peak"]))
             versions.add(f"{runtime.NAME} {told['runtime']}".strip())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 import edgekit
 from edgekit import llama
 from edgekit._shown import show_device
-from edgekit.errors import DeviceFailed, MissingExtra
+from edgekit.errors import DeviceFailed, MissingExtra, ParityFailed
 from edgekit.exporters.gguf import EXPORTER
 from edgekit.parity import sampled
 from edgekit.registry import find
@@ -78,7 +79,22 @@ def logits(*rows: list[float]) -> list[dict[str, NDArray[Any]]]:
     ],
 )
 def test_next_tokens_are_compared(there: list[dict[str, Any]], found: dict[str, Any]) -> None:
-    assert _arm64_gguf.also(there, logits([0, 1, 2], [3, 0, 0])) == found
+    assert _arm64_gguf.greedy(there, logits([0, 1, 2], [3, 0, 0])) == found
+
+
+@pytest.mark.parametrize(
+    ("off", "wrong"),
+    [
+        ({"fp32": 0.18, "here": 0.05}, False),
+        ({"fp32": 0.18, "here": 0.1}, True),
+        ({"fp32": 0.0, "here": 0.005}, False),
+        ({"fp32": 0.0, "here": 0.02}, True),
+        ({"fp32": 0.1, "here": float("nan")}, True),
+    ],
+)
+def test_kernels_may_cost_half_of_what_the_type_costs(off: dict[str, float], wrong: bool) -> None:
+    with pytest.raises(ParityFailed, match="rounding of activations explains") if wrong else nullcontext():
+        _arm64_gguf.check("network", "cortex-a53", off)
 
 
 @pytest.mark.thorough
