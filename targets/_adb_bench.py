@@ -158,10 +158,11 @@ def _agrees(at: int, name: str, trial: Trial, manifest: Mapping[str, Any], repla
     if len(there) != len(which):
         raise DeviceFailed(f"the phone gave {len(there)} answers to {len(which)} calls of {name}.")
     here = [calls[i][1] for i in which]
-    off = distances(name, there, here, reference(trial.bundle / manifest["golden"]["reference"]))
+    golden = reference(trial.bundle / manifest["golden"]["reference"])
+    off, mine = distances(name, there, here, golden), distances(name, here, here, golden)["fp32"]
     precision = manifest["recipe"]["precision"]
     census: Mapping[str, Any] = next((part.get("census", {}) for part in manifest["parts"] if part["name"] == name), {})
-    check(name, "the phone", precision, off, arithmetic(census, precision))
+    check(name, "the phone", precision, off, arithmetic(census, precision), mine)
     return off
 
 

@@ -9,13 +9,17 @@ from typing import Any
 from edgekit.errors import ParityFailed
 from edgekit.parity import CHAIN, limit_of, relative_error, sampled
 
-__all__ = ["LIMITS", "arithmetic", "check", "distances", "reference", "steps"]
+__all__ = ["LIMITS", "NEAR", "arithmetic", "check", "distances", "reference", "steps"]
 
 #: By how a part computes (`arithmetic`), the largest difference from what this machine computes with the same version
 #: of the runtime: relative root mean square, or steps (see `steps`). In float what remains is the order of sums.
 #: Integers with fixed ranges are the same everywhere but for a rounding. Where activations are quantized while running
-#: ("running") there is no such limit: there the distance from fp32 alone decides.
+#: ("running") there is no such limit: a processor's kernels cut them into blocks of their own, or not at all. There the
+#: distance from fp32 decides, which may be `NEAR` times what it is here.
 LIMITS = {"fp32": 1e-4, "fp16": 1e-3, "static": 1.0}
+NEAR = 1.5
+#: A distance from fp32 that is allowed in any case.
+_LEAST = 5e-3
 
 #: Forms of a layer whose activations are quantized with ranges that are found while it runs.
 _RUNNING = {"blockwise", "dynamic"}
@@ -60,12 +64,20 @@ def distances(
     }
 
 
-def check(part: str, processor: str, precision: str, off: Mapping[str, float], how: str = "") -> None:
-    """Raises ParityFailed where a part is further away than its precision, and its `arithmetic` `how`, explain."""
+def check(
+    part: str, processor: str, precision: str, off: Mapping[str, float], how: str = "", mine: float | None = None
+) -> None:
+    """Raises ParityFailed where a part is further away than its precision, and its `arithmetic` `how`, explain.
+
+    `mine`: how far this machine's answer is from fp32, where it is known.
+    """
     how = how or precision
     bounds = [("fp32", "the fp32 reference", limit_of(precision) * CHAIN, precision)]
     if how in LIMITS:
         bounds.append(("steps" if how == "static" else "here", "this machine's answer", LIMITS[how], how))
+    elif how == "running" and mine is not None:
+        nearer = f"the {mine:.2%} that this machine is"
+        bounds.append(("fp32", "the fp32 reference", max(_LEAST, NEAR * mine), nearer))
     for key, what, limit, why in bounds:
         if not off[key] <= limit:
             far, most = (f"{one:.3g} steps" if key == "steps" else f"{one:.2%}" for one in (off[key], limit))

@@ -60,12 +60,12 @@ def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
     for part in manifest["parts"]:
         name, file, how = part["name"], bundle / part["file"], arithmetic(part.get("census", {}), precision)
         feeds, here = zip(*calls[name], strict=True)
-        parts[name] = {"arithmetic": how}
+        parts[name], mine = {"arithmetic": how}, distances(name, here, here, golden)["fp32"]
         for processor in PROCESSORS:
             answers, told = emulate(found, file, runtime.feeds_of(file, feeds), processor)
             there = runtime.outputs_of(file, answers)
             off: dict[str, Any] = distances(name, there, here, golden)
-            check(name, processor, precision, off, how)
+            check(name, processor, precision, off, how, mine)
             if exporter == "gguf":
                 runtime.check(name, processor, off)
                 off["greedy"] = runtime.greedy(there, here)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edgekit.errors import DeviceFailed, MissingExtra, ParityFailed
 from edgekit.parity import sampled
 from edgekit.registry import find
-from edgekit.targets import _arm64, _arm64_build, _calls
+from edgekit.targets import _agreement, _arm64, _arm64_build, _calls
 
 PROVE = find("targets", "android").prove
 X = np.random.default_rng(0).standard_normal((2, 8)).astype(np.float32)
@@ -145,6 +146,43 @@ def test_damaged_answers(tmp_path: Path, content: bytes) -> None:
 )
 def test_steps(there: list[float], here: list[float], found: float) -> None:
     assert _arm64.steps([{"y": np.array(there)}], [{"y": np.array(here)}]) == found
+
+
+# ------------------------------------------------------------------------------------------------------ what is allowed
+
+
+@pytest.mark.parametrize(
+    ("census", "precision", "how"),
+    [
+        ({}, "fp32", "fp32"),
+        ({"layers": {"a": {"form": "static"}}}, "fp16", "fp16"),
+        ({"layers": {}}, "int8", "fp32"),
+        ({"layers": {"a": {"form": "float"}, "b": {"form": "static"}}}, "int8", "static"),
+        ({"layers": {"a": {"form": "static"}, "b": {"form": "blockwise"}}}, "int8", "running"),
+        ({"layers": {"a": {"form": "dynamic"}}}, "int8", "running"),
+        ({"operators": {"DynamicQuantizeLSTM": 3}}, "int8", "running"),
+        ({"layers": {"a": {"form": "weight-only"}}}, "int8", "fp32"),
+    ],
+)
+def test_how_a_part_computes(census: dict[str, Any], precision: str, how: str) -> None:
+    assert _agreement.arithmetic(census, precision) == how
+
+
+@pytest.mark.parametrize(
+    ("how", "off", "wrong"),
+    [
+        ("fp32", {"fp32": 0.04, "here": 1e-5, "steps": 3.0}, ""),
+        ("fp32", {"fp32": 0.04, "here": 2e-4, "steps": 0.1}, "fp32 explains 0.01%"),
+        ("static", {"fp32": 0.04, "here": 0.01, "steps": 1.0}, ""),
+        ("static", {"fp32": 0.04, "here": 0.01, "steps": 1.5}, "static explains 1 steps"),
+        ("running", {"fp32": 0.06, "here": 0.09, "steps": 30.0}, ""),
+        ("running", {"fp32": 0.07, "here": 0.0, "steps": 0.0}, "the 4.00% that this machine is explains 6.00%"),
+        ("running", {"fp32": float("nan"), "here": 0.0, "steps": 0.0}, "int8 explains"),
+    ],
+)
+def test_what_each_arithmetic_explains(how: str, off: dict[str, float], wrong: str) -> None:
+    with pytest.raises(ParityFailed, match=wrong) if wrong else nullcontext():
+        _agreement.check("part", "cortex-a53", "int8", off, how, 0.04)
 
 
 # --------------------------------------------------------------------------------------------------------------- absent
