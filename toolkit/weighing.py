@@ -19,8 +19,13 @@ _PROCESS = 60_000_000
 _TEXTS = 10_000
 #: Bytes of graph a layer: names, shapes, operators between the products. int8 has quantizers around each.
 _GRAPH = {"fp32": 450, "fp16": 550, "int8": 750}
-#: LiteRT's int8 describes every channel of every tensor; a step of an unrolled recurrence is some fifty operators.
-_LITERT_INT8, _STEP, _STEP_INT8 = 1400, 4500, 4950
+#: Of Core ML, whose graph is spelled out, and the least.
+_COREML, _COREML_LEAST = 1600, 4000
+#: LiteRT, a step of an unrolled recurrence: some fifty operators.
+_STEP, _STEP_INT8 = 4500, 4950
+#: Bytes that a channel has in int8: a bias and a scale; of a convolution in LiteRT also a zero point and the bias's own
+#: scale.
+_CHANNEL, _LITERT_CHANNEL = 6, 14
 #: Weights of one scale (4 bytes) in the int8 of a product of sequences.
 _BLOCK = 128
 
@@ -43,12 +48,10 @@ def file_bytes(work: Work, recipe: Recipe) -> int:
 
 def _graph(work: Work, recipe: Recipe, precision: str) -> int:
     """Bytes of everything in a file that is no weight."""
-    layer = _GRAPH.get(precision, _GRAPH["int8"])
-    if recipe.exporter != "litert":
-        return 1500 + layer * work.layers
-    integer = precision == "int8"
-    steps = (_STEP_INT8 if integer else _STEP) * work.steps
-    return 1500 + (_LITERT_INT8 if integer else layer) * work.layers + steps
+    if recipe.exporter == "coreml":
+        return _COREML_LEAST + _COREML * work.layers
+    steps = (_STEP_INT8 if precision == "int8" else _STEP) * work.steps
+    return 1500 + _GRAPH.get(precision, _GRAPH["int8"]) * work.layers + steps
 
 
 def _weights(work: Work, recipe: Recipe, precision: str) -> int:
@@ -66,7 +69,8 @@ def _weights(work: Work, recipe: Recipe, precision: str) -> int:
         return left + whole * bits // 8 + 4 * work.channels
     if work.kind in ("attention", "vector") and recipe.exporter != "litert":
         return left + whole + 4 * whole // _BLOCK + 4 * work.channels
-    return left + whole + 6 * work.channels  # a scale and a bias a channel
+    described = recipe.exporter == "litert" and work.kind == "convolution"
+    return left + whole + (_LITERT_CHANNEL if described else _CHANNEL) * work.channels
 
 
 def memory(works: Sequence[Work], recipe: Recipe, libraries: int = 0) -> int:

@@ -6,7 +6,7 @@ Raw values are kept, thinned evenly to a few of each process; nothing is average
 counts: on a machine with neighbours the slower one measured them. ``--busy``: reports of one thread that had to share
 its processor; times that are longer than a turn become processor time (by the share that each process had), and the
 fastest third is kept. ``--bundles``: the folder with the bundles, named as the reports, for their whole size: that in a
-report is without the manifest.
+report is without the manifest; and for the sizes of bundles without a report.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgekit import cells
+from edgekit import report as reports
 from edgekit.bench import stats
+from edgekit.bundle import open_bundle
 from edgekit.cells import SCHEMA, Cell, Matrix
 from edgekit.core import Measurement, Report
 
@@ -49,9 +51,26 @@ def main() -> None:
             before = found.get(cells.key(thin))
             if before is None or _speed(thin) < _speed(before):
                 found[cells.key(thin)] = thin
+    for manifest in sorted(given.bundles.glob("*/manifest.json")) if given.bundles else ():
+        cell = _unmeasured(manifest.parent)
+        if not any(key[:4] == cells.key(cell)[:4] for key in found):
+            found[cells.key(cell)] = cell
     ordered = [found[key] for key in sorted(found)]
     cells.save(Matrix(SCHEMA, {}, tuple(ordered)), given.out)
     print(f"{given.out}: {len(ordered)} cells, {given.out.stat().st_size / 1000:.0f} kB")
+
+
+def _unmeasured(bundle: Path) -> Cell:
+    """A bundle that nothing here can measure, or nobody did: its size is known all the same."""
+    manifest = open_bundle(bundle, hashes=False).manifest
+    model, target = manifest.model.name, manifest.target.name
+    facts = {"model": model, "target": target, "exporter": manifest.recipe.exporter}
+    facts |= {"precision": manifest.recipe.precision}
+    report = Report(
+        schema=reports.SCHEMA, bundle={**facts, "size": _whole(bundle)}, fidelity="structural", host={},
+        versions=dict(manifest.versions), inputs=(), threads=1, measurements=(),
+    )  # fmt: skip
+    return Cell(**facts, threads=1, device="none", outcome="measured", report=report)
 
 
 def _whole(bundle: Path) -> int:
