@@ -187,7 +187,7 @@ _QUIET = {
     "litert": "",
 }
 _TOLD = {
-    "onnx": "What the runtime would report to its maker is not: the manifest removes the provider that starts it.\n",
+    "onnx": "ONNX Runtime would report to its maker; the module tells it not to before it is loaded.\n",
     "litert": "",
 }
 _KOTLIN_PLUGIN = '    id("com.android.library")\n    id("org.jetbrains.kotlin.android")\n'

@@ -148,6 +148,7 @@ def test_no_permission_and_nobody_is_told(module: Path, family: str) -> None:
         ):
             assert word not in text, (name, word)
     if family != "keyword":
+        assert "ORT_DISABLE_TELEMETRY" in texts(module)["src/main/kotlin/com/example/speech/OnnxGraph.kt"]
         assert "setTelemetry(false)" in texts(module)["src/main/kotlin/com/example/speech/OnnxGraph.kt"]
 
 

@@ -7,6 +7,7 @@ import java.io.IOException
 import java.io.InputStream
 import java.io.RandomAccessFile
 import java.security.MessageDigest
+import java.util.Locale
 
 /**
  * The model's assets as files that a runtime opens by path: never through the Java heap.
@@ -119,6 +120,6 @@ internal class ModelFiles(private val open: (String) -> InputStream, private val
                 Entry(one["name"] as String, one["size"] as Long, one["sha256"] as String)
             }
 
-        private fun hex(bytes: ByteArray): String = bytes.joinToString("") { "%02x".format(it) }
+        private fun hex(bytes: ByteArray): String = bytes.joinToString("") { "%02x".format(Locale.ROOT, it) }
     }
 }
