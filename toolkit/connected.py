@@ -12,7 +12,7 @@ from typing import Any
 from edgekit import golden
 from edgekit._files import hash_file
 from edgekit.bench import host
-from edgekit.bundle import makers, usable_processors
+from edgekit.bundle import usable_processors
 from edgekit.core import Bundle, Device, Progress, Report, Target, Trial
 from edgekit.errors import BadInput, EdgekitError, Unsupported
 from edgekit.registry import find, names
@@ -58,15 +58,13 @@ def measured(
         facts: of the bundle, for the report. trial: what else a `Trial` has, by name.
 
     Raises:
-        ParityFailed: a part gives other answers here or there. Others: as `Device.measure`.
+        ParityFailed: a part gives other answers here or there. BadInput: files that are not for this target.
+        Others: as `Device.measure`.
     """
     manifest = bundle.manifest
-    exporter = makers(bundle)[1]
-    if exporter.name not in target.runtime:
-        raise Unsupported(f"files of the exporter {exporter.name!r} do not run on {target.name}.")
-    progress("running the golden input here", 0, 0)
-    proof = golden.prove(bundle, usable_processors(), keep=_MOST)
     with golden.vouched(bundle, target) as folder:
+        progress("running the golden input here", 0, 0)
+        proof = golden.prove(bundle, usable_processors(), keep=_MOST)
         found = device.measure(Trial(bundle=folder, calls=proof.calls, units=proof.units, progress=progress, **trial))
     given = bundle.path / manifest.golden.input
     return Report(

@@ -1,4 +1,4 @@
-"""Bundles of a tiny network, the tools that build and run them, and apps of real bundles."""
+"""Bundles of a tiny network, the tools that build and run them, apps of real bundles, a phone that a fake adb plays."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from pathlib import Path
 import _jvm
 import _tiny_network as tiny
 import pytest
+from _fake_adb import LOADER, FakePhone
+from _toy_onnx import calls, toy_bundle
 
+from edgekit.core import Trial
+from edgekit.targets import _adb_bench, _adb_guard, _calls
 from edgekit.targets._firmware import pack
 
 _PROGRAMS = (
@@ -58,3 +62,33 @@ def onnx_app(tmp_path_factory: pytest.TempPathFactory) -> str:
 def litert_app(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The same over LiteRT."""
     return _jvm.app(tmp_path_factory.mktemp("litert-app"), "LiteRtGraph")
+
+
+@pytest.fixture
+def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakePhone:
+    """A phone that works, and nobody who sleeps."""
+    made = FakePhone(tmp_path / "phone")
+    made.clusters({"0 1 2 3 4 5 6 7": 2400000})
+    library = made.folder / "libonnxruntime.so"
+    library.write_bytes(b"a library")
+    tools = {LOADER: made.folder / "loader", "replay": Path(__file__), library.name: library}
+    monkeypatch.setattr(_adb_bench, "kit", lambda progress: tools)
+    monkeypatch.setattr(_adb_guard, "sleep", lambda seconds: None)
+    monkeypatch.setattr(_adb_guard, "_PATIENCE", 45.0)
+    monkeypatch.setenv("PATH", f"{made.path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("ANDROID_SERIAL", raising=False)
+    return made
+
+
+@pytest.fixture
+def trial(tmp_path: Path, phone: FakePhone) -> Trial:
+    """What a bench of the toy asks for; the phone knows the answers."""
+    (tmp_path / "bundle").mkdir()
+    bundle = toy_bundle(tmp_path / "bundle")
+    made = calls(bundle, (1, 3, 4))
+    answers = [outputs for _, outputs in made["toy"]]
+    _calls.write(phone.folder / "answers", answers)
+    _calls.write(phone.folder / "wrong", [{name: 3 * value for name, value in one.items()} for one in answers])
+    quiet = lambda what, done, total: None  # noqa: E731
+    return Trial(bundle, "", made, {"audio_seconds": 2.0}, (4,), 1, 1, None, 1.0, 20.0, quiet)

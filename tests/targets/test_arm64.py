@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import struct
 from contextlib import nullcontext
@@ -10,18 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from _fake_replay import read_all
+from _toy_onnx import X, calls, keep, toy_bundle
 
 from edgekit.errors import DeviceFailed, MissingExtra, ParityFailed
-from edgekit.parity import sampled
 from edgekit.registry import find
 from edgekit.targets import _agreement, _arm64, _arm64_build, _calls
 
 PROVE = find("targets", "android").prove
-X = np.random.default_rng(0).standard_normal((2, 8)).astype(np.float32)
 EVERY = {
     "float": X,
     "half": X.astype(np.float16),
@@ -48,47 +44,7 @@ def tools() -> _arm64_build.Tools:
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    """A product and a sum of bytes as a part of an onnx bundle; only what `prove` looks at."""
-    weight = numpy_helper.from_array(np.random.default_rng(1).standard_normal((8, 4)).astype(np.float32), "w")
-    nodes = [
-        helper.make_node("MatMul", ["x", "w"], ["y"]),
-        helper.make_node("Add", ["n", "n"], ["m"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "toy",
-        [
-            helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 8]),
-            helper.make_tensor_value_info("n", TensorProto.INT64, ["k"]),
-        ],
-        [
-            helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", 4]),
-            helper.make_tensor_value_info("m", TensorProto.INT64, ["k"]),
-        ],
-        [weight],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    onnx.save(model, tmp_path / "toy.onnx")
-    facts = {
-        "recipe": {"exporter": "onnx", "precision": "fp32"},
-        "parts": [{"name": "toy", "file": "toy.onnx"}],
-        "golden": {"reference": "reference.npz"},
-    }
-    (tmp_path / "manifest.json").write_text(json.dumps(facts))
-    keep(tmp_path, 1)
-    return tmp_path
-
-
-def keep(bundle: Path, factor: float) -> None:
-    """Write the golden reference: what this machine computes, times `factor`."""
-    arrays = sampled(calls(bundle)["toy"])
-    np.savez(bundle / "reference.npz", **{f"toy/{key}": value * factor for key, value in arrays.items()})
-
-
-def calls(bundle: Path) -> dict[str, list[tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]]]:
-    runner = find("exporters", "onnx").load(bundle / "toy.onnx", 1)
-    feeds = [{"x": X * i, "n": np.arange(i, dtype=np.int64)} for i in (1, 3)]
-    return {"toy": [(one, runner(one)) for one in feeds]}
+    return toy_bundle(tmp_path)
 
 
 # ---------------------------------------------------------------------------------------------------- the file of calls
@@ -102,6 +58,22 @@ def test_calls_come_back_as_they_were(tmp_path: Path) -> None:
         assert first[name].dtype == array.dtype
         assert first[name].shape == array.shape
         assert np.array_equal(first[name], array)
+
+
+def test_all_calls_have_equal_values_once(tmp_path: Path) -> None:
+    same, other = {"a": X, "scalar": EVERY["scalar"]}, {"b": X.copy(), "c": X.reshape(4, 4)}
+    _calls.write_all(tmp_path / "all", [[same, other], [], [EVERY, same, {}]])
+    parts = read_all(tmp_path / "all")
+    assert [[list(call) for call in part] for part in parts] == [
+        [["a", "scalar"], ["b", "c"]],
+        [],
+        [list(EVERY), ["a", "scalar"], []],
+    ]
+    assert parts[0][0]["a"] == parts[0][1]["b"] == (1, (2, 8), X.tobytes())
+    assert parts[0][1]["c"] == (1, (4, 4), X.tobytes())
+    assert [parts[2][0][name][1:] for name in EVERY] == [(array.shape, array.tobytes()) for array in EVERY.values()]
+    # Ten different values, the other shape of X, and little else.
+    assert (tmp_path / "all").stat().st_size < sum(array.nbytes for array in EVERY.values()) + X.nbytes + 800
 
 
 def test_answers_that_were_cut_off_are_told(tmp_path: Path) -> None:

@@ -1,0 +1,112 @@
+"""What a fake phone runs in place of the native program: the same ways of being started, answers that a test has put
+there, and times that are made up, so that it knows them. Imports nothing slow: a test starts it dozens of times."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import struct
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+#: Seconds that a call of part number N takes with one thread: (N + 1) * this; more threads share it.
+CALL = 0.01
+
+#: An input: ONNX's number of its type, its shape, its values.
+Value = tuple[int, tuple[int, ...], bytes]
+
+
+def main(folder: str) -> int:
+    """As targets/phone/replay.h says."""
+    runner = json.loads((Path(folder) / "state.json").read_text())["runner"]
+    way, *rest = sys.argv[4:]  # after the loader's own arguments and the program's name
+    if runner == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if runner == "hang":
+        time.sleep(600)
+    if runner == "complain":
+        print("Load model from part0.onnx failed:\x1b[31m bad magic", file=sys.stderr)
+        return 2
+    if way == "some":
+        _some(rest[-1], Path(folder) / ("wrong" if runner == "wrong" else "answers"))
+    else:
+        _timed(runner, *rest)
+    return 0
+
+
+def _some(out: str, answers: Path) -> None:
+    shutil.copyfile(answers, out)
+
+
+def _timed(
+    runner: str, out: str, library: str, threads: str, cores: str, warmups: str, rounds: str, *rest: str
+) -> None:
+    _, _, everything, *models = rest
+    calls = [len(part) for part in read_all(Path(everything))]
+
+    def times(count: int) -> dict[str, Any]:
+        one = [CALL * (at + 1) / int(threads) for at in range(len(models))]
+        whole = sum(seconds * number for seconds, number in zip(one, calls, strict=True))
+        parts = [[seconds] * (number * count) for seconds, number in zip(one, calls, strict=True)]
+        return {"whole": [whole] * count, "parts": parts}
+
+    made = {
+        "runtime": "1.2.3",
+        "threads": int(threads),
+        "cores": [0] if cores == "-" else [int(core) for core in cores.split(",")],
+        "load": {"library": 0.5, "whole": 2.0, "parts": [1.5 / len(models)] * len(models)},
+        "inputs": Path(everything).stat().st_size,
+        "peak": 50_000_000,
+        "anonymous": 30_000_000,
+        "file": 20_000_000,
+        "warmups": times(int(warmups)),
+        "values": times(min(5, int(rounds))),
+        "end": True,
+    }
+    if runner == "not a number":
+        made["values"]["whole"][0] = float("nan")
+    if runner == "another number of parts":
+        made["values"]["parts"].append([1.0])
+    text = json.dumps(made)
+    if runner != "no result":
+        Path(out).write_text(text[: len(text) // 2] if runner == "cut" else text)
+
+
+def read_all(file: Path) -> list[list[dict[str, Value]]]:
+    """What `edgekit.targets._calls.write_all` wrote: per part the inputs of its calls."""
+    data, at = file.read_bytes(), 0
+
+    def take(form: str) -> tuple[int, ...]:
+        nonlocal at
+        found = struct.unpack_from(f"<{form}", data, at)
+        at += struct.calcsize(f"<{form}")
+        return found
+
+    def raw(size: int) -> bytes:
+        nonlocal at
+        at += size
+        return data[at - size : at]
+
+    magic, count = take("II")
+    assert magic == 0x41434B45
+    pool = []
+    for _ in range(count):
+        kind, axes = take("II")
+        *shape, size = take(f"{axes}qQ")
+        pool.append((kind, tuple(shape), raw(size)))
+    parts = []
+    for _ in range(take("I")[0]):
+        calls: list[dict[str, Value]] = []
+        for _ in range(take("I")[0]):
+            feeds = {}
+            for _ in range(take("I")[0]):
+                name = raw(take("I")[0]).decode()
+                feeds[name] = pool[take("I")[0]]
+            calls.append(feeds)
+        parts.append(calls)
+    assert at == len(data)
+    return parts
