@@ -15,7 +15,8 @@ __all__ = ["LIMITS", "NEAR", "arithmetic", "check", "distances", "reference", "s
 #: of the runtime: relative root mean square, or steps (see `steps`). In float what remains is the order of sums.
 #: Integers with fixed ranges are the same everywhere but for a rounding. Where activations are quantized while running
 #: ("running") there is no such limit: a processor's kernels cut them into blocks of their own, or not at all. There the
-#: distance from fp32 decides, which may be `NEAR` times what it is here.
+#: distance from fp32 decides, which may be `NEAR` times what it is here. "mixed" parts may be half as far from this
+#: machine as they are from fp32: a byte that tips over goes on through the float arithmetic.
 LIMITS = {"fp32": 1e-4, "fp16": 1e-3, "static": 1.0}
 NEAR = 1.5
 #: A distance from fp32 that is allowed in any case.
@@ -23,18 +24,24 @@ _LEAST = 5e-3
 
 #: Forms of a layer whose activations are quantized with ranges that are found while it runs.
 _RUNNING = {"blockwise", "dynamic"}
+#: Operators in float between quantized layers, whose last digit decides now and then to which byte a value is rounded.
+_BETWEEN = {"BatchNormalization", "Erf", "Exp", "LayerNormalization", "Sigmoid", "Sqrt", "Tanh"}
 
 
 def arithmetic(census: Mapping[str, Any], precision: str) -> str:
     """How a part computes, by what its census says: "fp32" or "fp16" (all in float), "static" (products of bytes with
-    ranges that are fixed), "running" (with ranges that are found while it runs), or else its precision.
+    ranges that are fixed), "mixed" (the same, with other arithmetic in float between them), "running" (with ranges that
+    are found while it runs), or else its precision.
     """
     forms = {layer.get("form") for layer in census.get("layers", {}).values() if isinstance(layer, Mapping)}
     if precision != "int8":
         return precision
-    if forms & _RUNNING or "DynamicQuantizeLSTM" in census.get("operators", {}):
+    operators = set(census.get("operators", {}))
+    if forms & _RUNNING or "DynamicQuantizeLSTM" in operators:
         return "running"
-    return "static" if "static" in forms else "fp32"
+    if "static" not in forms:
+        return "fp32"
+    return "mixed" if operators & _BETWEEN else "static"
 
 
 def reference(file: Path) -> Mapping[str, Any]:
@@ -75,6 +82,8 @@ def check(
     bounds = [("fp32", "the fp32 reference", limit_of(precision) * CHAIN, precision)]
     if how in LIMITS:
         bounds.append(("steps" if how == "static" else "here", "this machine's answer", LIMITS[how], how))
+    elif how == "mixed":
+        bounds.append(("here", "this machine's answer", max(_LEAST, off["fp32"] / 2), "half of what int8 costs"))
     elif how == "running" and mine is not None:
         nearer = f"the {mine:.2%} that this machine is"
         bounds.append(("fp32", "the fp32 reference", max(_LEAST, NEAR * mine), nearer))

@@ -51,12 +51,13 @@ def outputs_of(file: Path, answers: Sequence[dict[str, Any]]) -> Sequence[dict[s
 
 
 def check(part: str, processor: str, off: Mapping[str, float]) -> None:
-    """Raises ParityFailed where kernels cost more than half of what the type costs, or 1 % where that costs nothing.
+    """Raises ParityFailed where kernels cost more than the type does, or 1 % where that costs nothing.
 
     They round activations to bytes, which a sum in another order tips over; so this machine is not equal to itself
-    either: SmolLM2 135M in q4_k_m, 64 tokens one by one and at once, 5.8 %, where the type costs 18 %.
+    either: SmolLM2 135M in q4_k_m, 64 tokens one by one and at once, 5.8 %, where the type costs 18 %. In q8_0 that
+    rounding is most of what the type costs: 3.9 % from here to there, 6 % from either to float.
     """
-    limit = max(_LEAST, off["fp32"] / 2)
+    limit = max(_LEAST, off["fp32"])
     if not off["here"] <= limit:
         raise ParityFailed(
             f"the part {part!r} is {off['here']:.2%} away from this machine's answer on {processor}; the rounding of "

@@ -12,7 +12,7 @@ from edgekit.registry import find, names
 PRECISIONS = {
     "onnx": ("fp32", "fp16", "int8"),
     "litert": ("fp32", "fp16", "int8"),
-    "gguf": ("q4_0", "q4_k_m", "q8_0", "f16"),
+    "gguf": ("q4_0", "q4_k_m", "q8_0"),
 }
 
 #: Model, exporter, precision.

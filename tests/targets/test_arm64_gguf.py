@@ -85,14 +85,14 @@ def test_next_tokens_are_compared(there: list[dict[str, Any]], found: dict[str, 
 @pytest.mark.parametrize(
     ("off", "wrong"),
     [
-        ({"fp32": 0.18, "here": 0.05}, False),
-        ({"fp32": 0.18, "here": 0.1}, True),
+        ({"fp32": 0.057, "here": 0.039}, False),
+        ({"fp32": 0.18, "here": 0.19}, True),
         ({"fp32": 0.0, "here": 0.005}, False),
         ({"fp32": 0.0, "here": 0.02}, True),
         ({"fp32": 0.1, "here": float("nan")}, True),
     ],
 )
-def test_kernels_may_cost_half_of_what_the_type_costs(off: dict[str, float], wrong: bool) -> None:
+def test_kernels_may_cost_what_the_type_costs(off: dict[str, float], wrong: bool) -> None:
     with pytest.raises(ParityFailed, match="rounding of activations explains") if wrong else nullcontext():
         _arm64_gguf.check("network", "cortex-a53", off)
 
