@@ -149,8 +149,9 @@ adb-tools: phone-tools
 	sh tests/phone/make_root.sh $(CURDIR)/build/phone
 
 # What app modules are compiled with here: Java and JUnit (Debian, Ubuntu), and the Kotlin compiler that a kernel for
-# notebooks brings, in a folder of its own. Neither Gradle nor Android's SDK.
-ANDROID_TOOLS := default-jdk-headless junit4
+# notebooks brings, in a folder of its own. What compiles an app's manifest and native library and signs it; by npm, a dexer
+# and the runtime's library for Android. Neither Gradle nor Android's SDK.
+ANDROID_TOOLS := default-jdk-headless junit4 aapt apksigner android-framework-res gcc-aarch64-linux-gnu
 KOTLIN := kotlin-jupyter-kernel==0.19.0.944
 
 build/kotlin/.$(KOTLIN): $(VENV)/.dependencies
@@ -158,8 +159,9 @@ build/kotlin/.$(KOTLIN): $(VENV)/.dependencies
 	$(BIN)/pip install --quiet --no-deps --target build/kotlin $(KOTLIN)
 	touch $@
 
-android-tools: build/kotlin/.$(KOTLIN)
+android-tools: $(VENV)/.wheel build/kotlin/.$(KOTLIN)
 	@$(call apt,$(ANDROID_TOOLS))
+	$(BIN)/python -m edgekit.targets._android_tools
 
 clean:
 	rm -rf $(VENV) .venv-* build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgekit.core import Device, Recipe, Target, Trial
-from edgekit.targets import _adb, _arm64, _gradle
+from edgekit.targets import _aar, _adb, _apk, _arm64, _gradle
 
 
 def _measure(trial: Trial) -> Mapping[str, Any]:
@@ -28,7 +28,7 @@ TARGET = Target(
     store="Google Play delivers at most 200 MB with a base module; what is larger needs an asset pack",
     # A phone of 4 GB leaves an app in the foreground about a gigabyte before the system starts to kill.
     ram=1_000_000_000,
-    forms={"gradle": _gradle.FORM},
+    forms={"gradle": _gradle.FORM, "aar": _aar.FORM, "apk": _apk.FORM},
     runtime={
         "onnx": "maven:com.microsoft.onnxruntime:onnxruntime-android:{version}",
         "litert": "maven:com.google.ai.edge.litert:litert:{litert}",

@@ -3,22 +3,22 @@ package edgekit.phone.loops;
 import java.util.Map;
 
 /** From a window of samples to scores 0..255 of every class. Each frontend and network has its own. */
-interface KeywordEar {
+abstract class KeywordEar {
     /** Samples that a look takes. */
-    int size();
+    abstract int size();
 
     /** Samples from one look to the next. */
-    int hop();
+    abstract int hop();
 
     /** Samples of silence that are taken to have been before the sound. */
-    default int before() {
+    int before() {
         return 0;
     }
 
     /** Scores of the window, whose samples are in [-1, 1). */
-    int[] look(float[] window);
+    abstract int[] look(float[] window);
 
-    void reset();
+    abstract void reset();
 
     static KeywordEar of(Map<String, Graph> parts, Description description) {
         Map<String, Object> facts = description.facts;

@@ -4,7 +4,7 @@ import java.util.Collections;
 import java.util.Map;
 
 /** A frontend graph over the whole window of the network. */
-final class KeywordWindowEar implements KeywordEar {
+final class KeywordWindowEar extends KeywordEar {
     private final Graph frontend;
     private final Graph network;
     private final String output;

@@ -8,7 +8,7 @@ import java.util.Map;
  * openWakeWord's three networks, 80 ms at a time. Silence is taken to have been before the sound, so the networks need no
  * run-up.
  */
-final class OpenWakewordEar implements KeywordEar {
+final class OpenWakewordEar extends KeywordEar {
     private final Map<String, Graph> parts;
     private final int samples;
     private final int hop;

@@ -1,15 +1,15 @@
 package edgekit.phone.loops;
 
 /** A mono sound at the model's sample rate, as floats in [-1, 1], that need not be in memory as a whole. */
-public interface Samples {
+public abstract class Samples {
     /** How many samples there are. */
-    long length();
+    public abstract long length();
 
     /** Copies samples from {@code start} on into {@code into}; returns how many, fewer than it holds only at the end. */
-    int read(long start, float[] into);
+    public abstract int read(long start, float[] into);
 
     /** Samples [start, start + most), fewer at the end. */
-    default float[] window(long start, int most) {
+    public final float[] window(long start, int most) {
         float[] found = new float[(int) Math.max(0, Math.min(most, length() - start))];
         int got = read(start, found);
         if (got != found.length) {
@@ -24,7 +24,7 @@ public interface Samples {
     }
 
     /** Of an array, which must not change while it is used. */
-    static Samples of(final float[] values) {
+    public static Samples of(final float[] values) {
         return new Samples() {
             @Override
             public long length() {

@@ -96,7 +96,7 @@ public final class SelfTest {
     }
 
     /** A graph that remembers sampled outputs of its first calls. */
-    private static final class Recorder implements Graph {
+    private static final class Recorder extends Graph {
         private final String name;
         private final Graph graph;
         private final Map<String, float[]> seen;
@@ -128,33 +128,31 @@ public final class SelfTest {
 
     private static float[] sampled(Tensor tensor) {
         int size = tensor.size(), step = Math.max(1, (size + KEPT - 1) / KEPT);
-        float[] kept = new float[(size + step - 1) / step];
-        Values values = Values.of(tensor);
-        for (int i = 0; i < kept.length; i++) {
-            kept[i] = values.at(i * step);
-        }
-        return kept;
+        return every(tensor, step, new float[(size + step - 1) / step]);
     }
 
-    /** Values of any type, as floats. */
-    private interface Values {
-        float at(int i);
-
-        static Values of(Tensor tensor) {
-            switch (tensor.type()) {
-                case FLOAT32:
-                    float[] floats = tensor.floats();
-                    return i -> floats[i];
-                case INT64:
-                    long[] longs = tensor.longs();
-                    return i -> longs[i];
-                case UINT8:
-                    byte[] unsigned = tensor.bytes();
-                    return i -> unsigned[i] & 255;
-                default:
-                    byte[] signed = tensor.bytes();
-                    return i -> signed[i];
-            }
+    /** Values [0], [step], ... of any type, as floats. */
+    private static float[] every(Tensor tensor, int step, float[] into) {
+        switch (tensor.type()) {
+            case FLOAT32:
+                float[] floats = tensor.floats();
+                for (int i = 0; i < into.length; i++) {
+                    into[i] = floats[i * step];
+                }
+                return into;
+            case INT64:
+                long[] longs = tensor.longs();
+                for (int i = 0; i < into.length; i++) {
+                    into[i] = longs[i * step];
+                }
+                return into;
+            default:
+                byte[] bytes = tensor.bytes();
+                int mask = tensor.type() == Tensor.Type.UINT8 ? 255 : -1;
+                for (int i = 0; i < into.length; i++) {
+                    into[i] = bytes[i * step] & mask;
+                }
+                return into;
         }
     }
 }

@@ -5,7 +5,7 @@ import java.util.HashMap;
 import java.util.Map;
 
 /** microWakeWord: a frontend graph makes the frames of one call of a streaming network, and knows the noise so far. */
-final class WakewordStrideEar implements KeywordEar {
+final class WakewordStrideEar extends KeywordEar {
     private final Graph frontend;
     private final Graph network;
     private final int channels;

@@ -87,7 +87,7 @@ public final class WhisperTranscriber {
     }
 
     /** What accumulates over the windows of one sound. */
-    private final class Run {
+    private final class Run implements Runnable {
         private final Samples sound;
         private final boolean translate;
         private final Watch watch;
@@ -156,14 +156,14 @@ public final class WhisperTranscriber {
 
             Attempt(float[] samples, double wanted, boolean timestamps) {
                 windows.add(Numbers.round(wanted, 2));
-                check();
+                run();
                 int length = Math.min(Math.max((int) Math.rint(wanted * RATE / (2 * HOP)) * 2 * HOP, 4 * HOP), WINDOW);
                 cross = encoded(Arrays.copyOf(samples, length));
                 int[] prompt;
                 try {
-                    check();
+                    run();
                     prompt = prompt(cross, timestamps);
-                    check();
+                    run();
                     begun = begun(prompt);
                 } catch (RuntimeException exception) {
                     Tensor.closeAll(cross);
@@ -182,7 +182,7 @@ public final class WhisperTranscriber {
 
             WhisperDecoding.Result at(int temperature) {
                 return WhisperDecoding.sample(begun, rules, tokens.endOfText, limit, TEMPERATURES[temperature], BEST_OF,
-                        temperature, Run.this::check);
+                        temperature, Run.this);
             }
 
             @Override
@@ -192,7 +192,9 @@ public final class WhisperTranscriber {
             }
         }
 
-        private void check() {
+        /** Between two runs of the network. */
+        @Override
+        public void run() {
             watch.at(at / (double) RATE, sound.length() / (double) RATE);
         }
 

@@ -13,7 +13,8 @@ import org.tensorflow.lite.Interpreter
 internal fun openGraph(file: File, part: Description.Part, threads: Int): Graph = LiteRtGraph(file, part, threads)
 
 /** One part in LiteRT. Its inputs and outputs are known by their places, which the bundle's description has in order. */
-internal class LiteRtGraph(private val file: File, private val part: Description.Part, private val threads: Int) : Graph {
+internal class LiteRtGraph(private val file: File, private val part: Description.Part, private val threads: Int) :
+    Graph() {
     private var interpreter = opened()
 
     private fun opened(): Interpreter = mapped("open") {

@@ -20,7 +20,7 @@ internal fun openGraph(file: File, part: Description.Part, threads: Int): Graph 
     mapped("open the part ${part.name}") { OnnxGraph(file, part.name, threads) }
 
 /** One part in ONNX Runtime. What it gives stays in the runtime's memory until somebody looks at it. */
-internal class OnnxGraph(file: File, private val name: String, threads: Int) : Graph {
+internal class OnnxGraph(file: File, private val name: String, threads: Int) : Graph() {
     private val environment = quietEnvironment()
     private val session = OrtSession.SessionOptions().use { options ->
         options.setIntraOpNumThreads(threads)

@@ -1,0 +1,7 @@
+package android.system;
+
+public final class ErrnoException extends Exception {
+    private static final long serialVersionUID = 1;
+
+    ErrnoException() {}
+}
