@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from edgekit.exporters._coreml_census import WEIGHTED
+
 __all__ = ["FEW", "FORMS", "Form", "compressed"]
 
 #: Fewer weights than this stay in fp16: compressing them saves nothing and costs accuracy.
@@ -61,10 +63,13 @@ def compressed(program: Any, precision: str, form: str, kept: Collection[str] = 
         grouped = {"granularity": "per_grouped_channel", "group_size": _GROUP} if form == "grouped" else {}
         palette = cto.OpPalettizerConfig(mode="kmeans", nbits=int(precision[3:]), weight_threshold=FEW, **grouped)
         program = cto.palettize_weights(program, _all_but(palette, kept))
-    return cto.linear_quantize_weights(program, cto.OptimizationConfig(global_config=linear))
+    return cto.linear_quantize_weights(program, _all_but(linear, ()))
 
 
 def _all_but(config: Any, kept: Collection[str]) -> Any:
+    """For weights of layers only: tables that are added (positions, masks) are small, and no sum evens them out."""
     import coremltools.optimize.coreml as cto
 
-    return cto.OptimizationConfig(global_config=config, op_name_configs=dict.fromkeys(kept, None))
+    return cto.OptimizationConfig(
+        op_type_configs=dict.fromkeys(WEIGHTED, config), op_name_configs=dict.fromkeys(kept, None)
+    )
