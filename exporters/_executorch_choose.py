@@ -12,6 +12,7 @@ import torch
 from edgekit.core import Feeds, Part, Progress
 from edgekit.errors import ExportFailed
 from edgekit.exporters import _executorch_bias, _executorch_int8, _samples
+from edgekit.exporters._executorch_int8 import CALIBRATIONS
 from edgekit.exporters._executorch_tidy import WEIGHTED, Graph
 from edgekit.exporters._executorch_wish import Wish
 from edgekit.parity import relative_error
@@ -49,19 +50,7 @@ def choose(part: Part, graph: Graph, feeds: Sequence[Feeds], wish: Wish, tell: P
     kept = {name: "the recipe says so" for name in _executorch_int8.layers(graph) if name in wish.float_layers}
     forms, reason = _forms(part, graph, feeds, wish)
     measure = _Measure(part, graph, feeds)
-    made: dict[str, tuple[str, str, Graph]] = {}
-    for form in forms:
-        tell(f"calibrating {part.name} ({form})", 0, 0)
-        try:
-            ready = _executorch_int8.prepared(part, graph, form, kept, feeds)
-            for kind in (
-                ((wish.calibration,) if wish.calibration else _executorch_int8.CALIBRATIONS)
-                if form == "static"
-                else ("",)
-            ):
-                made[f"{form} ({kind})" if kind else form] = (form, kind, _executorch_int8.converted(ready, kind))
-        except (RuntimeError, ValueError, AssertionError, NotImplementedError) as exc:
-            raise ExportFailed(f"PT2E cannot quantize the part {part.name!r}: {_first_line(exc)}") from exc
+    made, failed = _made(part, graph, feeds, wish, forms, kept, tell)
     errors = {name: measure.error(graph) for name, (_, _, graph) in made.items()} if feeds else {}
     best = min(made, key=lambda name: errors.get(name, 0.0))
     form, kind, chosen = made[best]
@@ -75,8 +64,37 @@ def choose(part: Part, graph: Graph, feeds: Sequence[Feeds], wish: Wish, tell: P
         told[f"{best}, biases corrected"] = round(after := measure.error(chosen), 5)
         if after >= errors[best]:
             chosen = _executorch_int8.converted(_executorch_int8.prepared(part, graph, form, kept, feeds), kind)
-    facts = {"form": form, "ranges": kind, "samples": len(feeds), "errors": told}
+    facts = {"form": form, "ranges": kind, "samples": len(feeds), "errors": told, "impossible": failed}
     return Choice(form, chosen, _told(graph, chosen, form, why, kept), facts)
+
+
+def _made(
+    part: Part,
+    graph: Graph,
+    feeds: Sequence[Feeds],
+    wish: Wish,
+    forms: Sequence[str],
+    kept: Mapping[str, str],
+    tell: Progress,
+) -> tuple[dict[str, tuple[str, str, Graph]], dict[str, str]]:
+    """Every form that can be made, by the name that it is told by; and why others cannot."""
+    made: dict[str, tuple[str, str, Graph]] = {}
+    failed: dict[str, str] = {}
+    for form in forms:
+        tell(f"calibrating {part.name} ({form})", 0, 0)
+        kinds = ("",) if form == "dynamic" else (wish.calibration,) if wish.calibration else CALIBRATIONS
+        try:
+            ready = _executorch_int8.prepared(part, graph, form, kept, feeds)
+            made |= {_spoken(form, kind): (form, kind, _executorch_int8.converted(ready, kind)) for kind in kinds}
+        except Exception as exc:  # torchao raises whatever went wrong, of any kind
+            failed[form] = _first_line(exc)
+    if not made:
+        reasons = "; ".join(f"{form}: {why}" for form, why in failed.items())
+        raise ExportFailed(
+            f"PT2E cannot quantize the part {part.name!r} ({reasons}).",
+            hint="Choose --precision fp32, or keep the part in float with float_parts.",
+        )
+    return made, failed
 
 
 def _forms(part: Part, graph: Graph, feeds: Sequence[Feeds], wish: Wish) -> tuple[list[str], str]:
@@ -130,5 +148,11 @@ class _Measure:
         }
 
 
-def _first_line(exc: Exception) -> str:
+def _spoken(form: str, kind: str) -> str:
+    return f"{form} ({kind})" if kind else form
+
+
+def _first_line(exc: BaseException) -> str:
+    while exc.__cause__ is not None:
+        exc = exc.__cause__
     return next((line.strip()[:300] for line in str(exc).splitlines() if line.strip()), type(exc).__name__)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -36,15 +38,17 @@ def lowered(part: Part, graph: Graph) -> tuple[bytes, Graph]:
     """
     exported = _exported(part, graph)
     try:
-        with quiet(), torch.no_grad():
+        with quiet(), torch.no_grad(), _any_size():
             edge = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()])
             seen = edge.exported_program().graph_module
             content = bytes(edge.to_executorch().buffer)
+            exported = edge.exported_program()
     except Exception as exc:  # torch and ExecuTorch raise many unrelated types here; the reason is in the message
         raise ExportFailed(
             f"ExecuTorch could not translate the part {part.name!r}: {_reason(exc)}",
             hint="The operator needs another formulation in the part's module, or another exporter.",
         ) from exc
+    _compare_bounds(part, exported)
     return content, seen
 
 
@@ -54,13 +58,20 @@ def _exported(part: Part, module: torch.nn.Module) -> Any:
     shapes = tuple(_dynamic(part, spec) for spec in part.inputs)
     try:
         # What a node is told by `_executorch_tidy` is to outlive a second tracing.
-        with quiet(), torch.no_grad(), torch.fx.traceback.preserve_node_meta():
+        with quiet(), torch.no_grad(), _any_size(), torch.fx.traceback.preserve_node_meta():
             exported = torch.export.export(_Flat(module), example, dynamic_shapes=(shapes,), strict=False)
     except Exception as exc:
         axes = f" with the dynamic axes {', '.join(map(repr, part.axes))}" if part.axes else ""
         raise ExportFailed(f"torch could not export the part {part.name!r}{axes}: {_reason(exc)}") from exc
     _compare(part, exported)
     return exported
+
+
+@contextlib.contextmanager
+def _any_size() -> Iterator[None]:
+    """torch asks how large a convolution is, to choose its own kernel, and takes the answer for a limit of the axis."""
+    with torch.backends.mkldnn.flags(enabled=False):
+        yield
 
 
 class _Flat(torch.nn.Module):
@@ -115,6 +126,24 @@ def _compare(part: Part, exported: Any) -> None:
                         f"torch.export cannot keep the axis {axis!r} of {part.name}.{spec.name} dynamic.",
                         hint="Choose the exporter onnx.",
                     )
+
+
+def _compare_bounds(part: Part, exported: Any) -> None:
+    """Raise ExportFailed where an axis came out with other limits than `part` declares."""
+    nodes = {node.name: node for node in exported.graph.nodes}
+    ranges = {str(symbol): limits for symbol, limits in exported.range_constraints.items()}
+    for spec, name in zip(part.inputs, exported.graph_signature.user_inputs, strict=True):
+        for size, axis in zip(nodes[name].meta["val"].shape, spec.shape, strict=True):
+            limits = ranges.get(str(size))
+            if not isinstance(axis, str) or limits is None:
+                continue
+            least, most = part.axes[axis].least, part.axes[axis].most
+            if limits.lower > max(least, 2) or limits.upper < most:  # torch has no least size below 2
+                raise ExportFailed(
+                    f"the axis {axis!r} of {part.name}.{spec.name} came out with {limits.lower} to {limits.upper}, "
+                    f"declared are {least} to {most}.",
+                    hint="Choose the exporter onnx.",
+                )
 
 
 def _reason(exc: BaseException) -> str:

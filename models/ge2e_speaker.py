@@ -128,8 +128,8 @@ _MODEL = Model(
     memory=lambda recipe: weighing.memory(_work(recipe), recipe),
     work=_work,
     evaluation=Evaluation("eer", worst=0.05, drop=0.003, minimum=500, also=("mindcf",)),
-    ladder=(Recipe("onnx", "int8"), Recipe("onnx", "fp16"), Recipe("executorch", "int8"), Recipe("executorch", "fp32")),
-    exporters=("onnx", "executorch"),
+    ladder=(Recipe("onnx", "int8"), Recipe("onnx", "fp16")),
+    exporters=("onnx",),
     calibration=16,
     operate=operate,
 )

@@ -281,6 +281,43 @@ def test_a_damaged_file(made: dict[str, Artifact], folder: Path, tmp_path: Path,
         EXPORTER.load(file, 1)
 
 
+HOSTILE = """
+import random, sys
+from pathlib import Path
+import numpy as np
+from edgekit.core import TensorSpec
+from edgekit.errors import BadInput
+from edgekit.exporters._executorch_runner import ExecutorchRunner
+
+content, side = Path(sys.argv[1]).read_bytes(), int(sys.argv[2])
+specs = (TensorSpec("pixels", "uint8", (1, side, side, 3)),), (TensorSpec("logits", "float32", (1, 10)),)
+chance, told = random.Random(5), {"refused": 0, "ran": 0}
+for _ in range(200):
+    wrong = bytearray(content)
+    place = chance.randrange(4000 if chance.random() < 0.7 else len(wrong))
+    how = chance.randrange(3)
+    if how == 0:
+        wrong[place] ^= 1 << chance.randrange(8)
+    elif how == 1:
+        wrong[place : place + 4] = chance.choice([bytes(4), bytes([255] * 4), bytes([255, 255, 255, 127])])
+    else:
+        del wrong[place:]
+    try:
+        ExecutorchRunner(bytes(wrong), 1, specs, {})({"pixels": np.zeros(specs[0][0].shape, np.uint8)})
+        told["ran"] += 1
+    except BadInput:
+        told["refused"] += 1
+print(told["refused"] > 100, told["ran"] > 10)
+"""
+
+
+def test_a_hostile_file_does_not_end_the_process(made: dict[str, Artifact], folder: Path) -> None:
+    """One whose description tells its hash. The runtime by itself ends the process over the first of them."""
+    command = [sys.executable, "-c", HOSTILE, str(folder / "int8" / "out" / "network.pte"), str(SIZE)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode, done.stdout) == (0, "True True\n"), done.stderr[-2000:]
+
+
 def test_two_exports_are_the_same_bytes_and_tell_nothing_of_this_machine(
     made: dict[str, Artifact], folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
