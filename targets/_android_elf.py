@@ -62,7 +62,7 @@ def read_library(data: bytes, what: str) -> Library:
     """The library in `data`. Raises BadInput, naming `what`, for anything else and for a damaged one."""
     try:
         return _library(data)
-    except (struct.error, ValueError, UnicodeDecodeError) as exc:
+    except (struct.error, ValueError, OverflowError, UnicodeDecodeError) as exc:
         raise BadInput(f"{what} is not a native library for Android, or is damaged: {exc}.") from exc
 
 

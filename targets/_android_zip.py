@@ -46,7 +46,7 @@ def entries(file: Path) -> list[Entry]:
     try:
         with zipfile.ZipFile(file) as archive, file.open("rb") as source:
             found = [_entry(source, info) for info in _plain(archive, file.name)]
-    except (zipfile.BadZipFile, struct.error, NotImplementedError, UnicodeDecodeError, ValueError) as exc:
+    except (zipfile.BadZipFile, struct.error, NotImplementedError, OSError, OverflowError, ValueError) as exc:
         raise BadInput(f"{file.name} is not a zip file, or is damaged: {exc}.") from exc
     found.sort(key=lambda entry: entry.start)
     end = 0

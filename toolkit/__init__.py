@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edgekit.benchmarking import benchmark
     from edgekit.bundle import load
-    from edgekit.fitting import fit
     from edgekit.packaging import package
     from edgekit.pipeline import export, verify
+    from edgekit.predicting import fit
 
 __version__ = "0.1.0"
 
@@ -22,7 +22,7 @@ __all__ = ["__version__", "benchmark", "export", "fit", "load", "package", "veri
 _HOMES = {
     "benchmark": "edgekit.benchmarking",
     "export": "edgekit.pipeline",
-    "fit": "edgekit.fitting",
+    "fit": "edgekit.predicting",
     "load": "edgekit.bundle",
     "package": "edgekit.packaging",
     "verify": "edgekit.pipeline",

@@ -63,7 +63,8 @@ def _entry(room: str, name: str) -> dict[str, Any]:
 def fit_(arguments: argparse.Namespace) -> int:
     from edgekit import cells
     from edgekit._fit_shown import show
-    from edgekit.fitting import fit, target_of_board
+    from edgekit.fitting import target_of_board
+    from edgekit.predicting import fit
 
     chosen = arguments.target or (target_of_board(arguments.board) if arguments.board else None)
     budgets = {"board": arguments.board, "flash": arguments.flash, "ram": arguments.ram}

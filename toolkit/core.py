@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from edgekit._core_results import Fidelity, Fit, Measurement, Report, Speed
+from edgekit._core_targets import Board, Device, Form, Target, Trial
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,10 +49,6 @@ __all__ = [
     "Trial",
     "Work",
 ]
-
-#: How a number came to be: on the real thing, on this machine which is the target, in an emulator (right answers and
-#: exact counts, never milliseconds), from a model with an error band, or from looking at the file only.
-Fidelity = Literal["device", "host", "emulated", "estimated", "structural"]
 
 #: One call of a part: input name -> array.
 Feeds = Mapping[str, "NDArray[Any]"]
@@ -294,135 +293,6 @@ class Model:
     work: Callable[[Recipe], Sequence[Work]] | None = None
 
 
-@dataclass(frozen=True)
-class Board:
-    """A part that one can buy, as budgets for its processor class.
-
-    Attributes:
-        name: what the user types. processor: name of the target that serves it.
-        flash, ram: bytes. clock: Hz.
-        cycles: least and most processor cycles per instruction that the emulator counts, for estimates.
-        note: where the facts are from, and what is special.
-    """
-
-    name: str
-    processor: str
-    flash: int
-    ram: int
-    clock: float
-    cycles: tuple[float, float]
-    note: str
-
-
-@dataclass(frozen=True)
-class Form:
-    """One thing that `package` can make of a bundle: a file, or a folder of files.
-
-    Attributes:
-        suffix: what is added to the bundle's name where the user gives no place.
-        write: (bundle, place, options) -> None. `place` is a fresh file, or a fresh folder where `folder` is set,
-            beside the final one: it gets its name when this returns, and vanishes when it raises. The same bundle and
-            options must give the same bytes. Raises BadInput for an option's value, Unsupported for a bundle that has
-            no such form (saying why).
-        folder: a folder is written.
-        options: name -> what it means, with an example; values come as text.
-        leftovers: names of folders at the top of a folder form that build tools make there. They are not held to be
-            the user's work when the form is written again, and go then.
-    """
-
-    suffix: str
-    write: Callable[[Bundle, Path, Mapping[str, str]], None]
-    folder: bool = False
-    options: Mapping[str, str] = field(default_factory=dict)
-    leftovers: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What a connected device is asked to measure of a bundle.
-
-    Attributes:
-        bundle: its folder; hashes and code were checked.
-        address: which device, where several are connected (a serial number); "" for the only one.
-        calls: of every part, every call that the golden input made on this machine, in order.
-        units: amounts of work in that input: ``{"audio_seconds": 11.0}``.
-        threads: thread counts to measure with, the first of them for the report; () leaves the choice to the device.
-        processes, warmups, loops, seconds: as for `edgekit.benchmark`.
-        limit: seconds after which a process on the device counts as hung.
-        progress: told what is being done.
-    """
-
-    bundle: Path
-    address: str
-    calls: Calls
-    units: Mapping[str, float]
-    threads: tuple[int, ...]
-    processes: int
-    warmups: int
-    loops: int | None
-    seconds: float
-    limit: float
-    progress: Progress
-
-
-@dataclass(frozen=True)
-class Device:
-    """Something that people connect to their machine, and that runs bundles of a target.
-
-    Attributes:
-        measure: (trial) -> ``fidelity``, ``host`` (facts, nothing that identifies a person), ``versions``, ``threads``,
-            ``measurements``, ``warnings``. Raises DeviceFailed, ParityFailed, Unsupported, BadInput; MissingExtra where
-            a tool of this machine is absent.
-        state: () -> (is one ready, what was found, what to do otherwise), for `doctor`: within seconds, starts nothing,
-            raises nothing.
-    """
-
-    measure: Callable[[Trial], Mapping[str, Any]]
-    state: Callable[[], tuple[bool, str, str]]
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where a model must run. One file in `targets/` declares one of these as ``TARGET``.
-
-    Attributes:
-        download, ram, flash: budgets in bytes, None where there is none. Checked before and after an export.
-        recipes: task -> default recipe; the key ``"*"`` serves every task that has none of its own.
-        store: what the store that delivers to it says about downloads, a sentence.
-        refuses: task -> a sentence a person understands, for tasks that make no sense there.
-        device: name of the device that runs it (``"host"``, ``"qemu"``), or None: nothing is measured unless the user
-            names one of `devices`.
-        devices: name -> what people connect: ``bench --device NAME[:ADDRESS]`` measures there.
-        runtime: what the app must ship to run the bundle, by exporter (a Maven coordinate, a pip requirement).
-        pack: bundle folder -> None; lays out the target's own form inside the bundle, or None.
-        boards: name -> a part of this class, whose budgets ``--board`` takes.
-        prove: (bundle folder, the calls that its golden input made here) -> facts; runs the bundle's golden vectors on
-            the device. Raises ParityFailed or DeviceFailed, MissingExtra where the device is absent. None where only
-            this machine can run it.
-        forms: name -> a form of its own for `package`.
-        measure: bundle folder -> what the device counted, as measurements and facts. None: `bench` measures this
-            machine.
-    """
-
-    name: str
-    system: str
-    processor: str
-    recipes: Mapping[str, Recipe]
-    device: str | None
-    download: int | None = None
-    ram: int | None = None
-    flash: int | None = None
-    store: str = ""
-    refuses: Mapping[str, str] = field(default_factory=dict)
-    runtime: Mapping[str, str] = field(default_factory=dict)
-    pack: Callable[[Path], None] | None = None
-    boards: Mapping[str, Board] = field(default_factory=dict)
-    prove: Callable[[Path, Calls], Mapping[str, Any]] | None = None
-    measure: Callable[[Path], Mapping[str, Any]] | None = None
-    forms: Mapping[str, Form] = field(default_factory=dict)
-    devices: Mapping[str, Device] = field(default_factory=dict)
-
-
 class Runner(Protocol):
     """A loaded part. Calls take and give arrays by name; inputs are checked by the runtime.
 
@@ -543,91 +413,3 @@ class Bundle:
     path: Path
     manifest: Any
     reused: bool = False
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """Raw values of one quantity. Statistics are derived, never stored.
-
-    Attributes:
-        name: such as ``"encoder.latency"``. unit: ``"s"``, ``"B"``, ``"tokens/s"``, ``"1"``.
-        values: per process, the values in the order in which they were taken, warm-ups removed.
-        warmups: per process, the values that were taken first and thrown out.
-        better: which direction is an improvement.
-    """
-
-    name: str
-    unit: str
-    values: tuple[tuple[float, ...], ...]
-    warmups: tuple[tuple[float, ...], ...] = ()
-    better: Literal["lower", "higher"] = "lower"
-
-
-@dataclass(frozen=True)
-class Report:
-    """Everything that a benchmark saw: enough to be compared with another one later.
-
-    Attributes:
-        layers: what each layer took, where a device tells: ``{"name": ..., "instructions": [...]}``.
-        estimates: what was not measured but computed from what was, as ranges with their basis; never a measurement.
-    """
-
-    schema: int
-    bundle: Mapping[str, Any]
-    fidelity: Fidelity
-    host: Mapping[str, Any]
-    versions: Mapping[str, str]
-    inputs: Sequence[Mapping[str, Any]]
-    threads: int
-    measurements: tuple[Measurement, ...]
-    warnings: tuple[str, ...] = ()
-    outputs: Sequence[str] = ()
-    layers: tuple[Mapping[str, Any], ...] = ()
-    estimates: tuple[Mapping[str, Any], ...] = ()
-
-
-@dataclass(frozen=True)
-class Speed:
-    """How fast a model is expected to be, with an error band.
-
-    Attributes:
-        name: ``"latency"`` of the golden input in all parts, ``"real-time factor"``, ``"generation"`` or ``"prompt"``.
-        unit: ``"s"``, ``"1"``, ``"tokens/s"``. value: None where only a range is known. low, high: the band.
-        basis: what it rests on, in words.
-    """
-
-    name: str
-    unit: str
-    value: float | None
-    low: float
-    high: float
-    basis: str
-    fidelity: Fidelity = "estimated"
-
-
-@dataclass(frozen=True)
-class Fit:
-    """The answer of `edgekit fit`: will this model fit that target, before any download.
-
-    Attributes:
-        verdict, reason: with the numbers that decide. nearest: the recipe or model nearest to this one that fits.
-        size, ram: bytes of the bundle (firmware: flash) and of peak RAM, estimates from declared shapes.
-        speed: what is expected of it; empty where nothing was ever measured. unknown: then why.
-        budgets: ``"download"``, ``"flash"``, ``"RAM"`` in bytes, where there is one. store: what the store says.
-        fidelity: of each figure by its name: ``"estimated"``, or ``"structural"`` where nothing of its family was
-            compared with a measurement.
-    """
-
-    model: str
-    target: str
-    recipe: Recipe | None
-    verdict: Literal["fits", "too large", "refused"]
-    reason: str
-    size: int | None = None
-    ram: int | None = None
-    nearest: str = ""
-    speed: tuple[Speed, ...] = ()
-    unknown: str = ""
-    budgets: Mapping[str, int] = field(default_factory=dict)
-    store: str = ""
-    fidelity: Mapping[str, Fidelity] = field(default_factory=dict)

@@ -1,33 +1,29 @@
-"""Will it fit? Answered from declarations only: no download, no torch, no weights."""
+"""Recipes and budgets: what a target runs of a model, and whether it fits, from declarations only."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from edgekit.core import Fit, Model, Recipe, Target
+from edgekit.core import Model, Recipe, Target
 from edgekit.errors import BadInput, OverBudget, UnknownName, Unsupported
-from edgekit.expecting import expected, fidelities
 from edgekit.figures import figure
 from edgekit.registry import find, names
-
-if TYPE_CHECKING:
-    from edgekit.cells import Matrix
 
 __all__ = [
     "budgeted",
     "check",
     "check_size",
     "excess",
-    "fit",
     "hopeless",
     "nearest",
     "recipe_for",
     "refusal",
     "serving",
     "target_of_board",
+    "unrunnable",
+    "wished",
 ]
 
 
@@ -74,13 +70,13 @@ def recipe_for(model: Model, target: Target, precision: str | None = None, expor
         Unsupported: the target refuses the task, has no recipe for it or nothing to run the exporter's files, or the
         exporter lacks the precision.
     """
-    recipe = _recipe(model, target, precision, exporter)
-    if why := _unrunnable(target, recipe):
+    recipe = wished(model, target, precision, exporter)
+    if why := unrunnable(target, recipe):
         raise Unsupported(f"{model.name} on {target.name}: {why}.", hint=f"It takes: {', '.join(target.runtime)}.")
     return recipe
 
 
-def _unrunnable(target: Target, recipe: Recipe) -> str:
+def unrunnable(target: Target, recipe: Recipe) -> str:
     """Why `target` cannot run what the recipe makes ("" if it can). Of another package's exporter it need not know."""
     ours = type(find("exporters", recipe.exporter)).__module__.startswith("edgekit.exporters.")
     if not ours or not target.runtime or recipe.exporter in target.runtime:
@@ -88,7 +84,7 @@ def _unrunnable(target: Target, recipe: Recipe) -> str:
     return f"nothing there runs the files of the {recipe.exporter} exporter"
 
 
-def _recipe(model: Model, target: Target, precision: str | None, exporter: str | None) -> Recipe:
+def wished(model: Model, target: Target, precision: str | None, exporter: str | None) -> Recipe:
     """`recipe_for`, whether the target can run it or not."""
     if model.task in target.refuses:
         raise Unsupported(f"{model.name} on {target.name}: {target.refuses[model.task]}")
@@ -125,58 +121,6 @@ def _recipe(model: Model, target: Target, precision: str | None, exporter: str |
 def serving(model: Model, exporter: str) -> Model:
     """The declaration of `model` that `exporter` works from (see `Model.variants`)."""
     return model.variants.get(exporter, model)
-
-
-def fit(
-    model: str,
-    target: str,
-    precision: str | None = None,
-    exporter: str | None = None,
-    *,
-    board: str | None = None,
-    flash: int | None = None,
-    ram: int | None = None,
-    measured: Matrix | None = None,
-) -> Fit:
-    """Whether a model fits a target, with its predicted size, peak RAM and speed.
-
-    Args:
-        board, flash, ram: budgets in place of the target's own, as for `budgeted`.
-        measured: what was measured on a device of the target, for the speed (see `edgekit.expecting`).
-
-    Raises:
-        UnknownName: no such model, target or exporter. Unsupported: the exporter lacks the precision.
-    """
-    declared: Model = find("models", model)
-    goal = budgeted(find("targets", target), board, flash, ram)
-    if declared.task in goal.refuses:
-        return Fit(declared.name, goal.name, None, "refused", goal.refuses[declared.task])
-    recipe = _recipe(declared, goal, precision, exporter)
-    if why := _unrunnable(goal, recipe):
-        return Fit(declared.name, goal.name, None, "refused", why, nearest=nearest(declared, goal))
-    serves = serving(declared, recipe.exporter)
-    reasons = excess(serves, goal, recipe)
-    why = refusal(serves, recipe)
-    if why and not (reasons and hopeless(serves, goal)):
-        return Fit(declared.name, goal.name, None, "refused", why, nearest=nearest(declared, goal))
-    near = nearest(declared, goal) if reasons else ""
-    speed, unknown = expected(serves, goal, recipe, measured)
-    budgets = {"download": goal.download, "flash": goal.flash, "RAM": goal.ram}
-    return Fit(
-        declared.name,
-        goal.name,
-        recipe,
-        "too large" if reasons else "fits",
-        "; ".join(reasons) or "within every budget of the target",
-        serves.size(recipe),
-        serves.memory(recipe),
-        near,
-        speed,
-        unknown,
-        {name: budget for name, budget in budgets.items() if budget is not None},
-        goal.store,
-        fidelities(serves, recipe),
-    )
 
 
 def refusal(model: Model, recipe: Recipe) -> str:
@@ -241,7 +185,7 @@ def nearest(model: Model, target: Target) -> str:
         with contextlib.suppress(Unsupported):  # another package's that does not load is no help here
             relatives.append(find("models", name))
     # Of a target that does not say what it runs, only what it takes by default is known.
-    exporters = tuple(target.runtime) or (_recipe(model, target, None, None).exporter,)
+    exporters = tuple(target.runtime) or (wished(model, target, None, None).exporter,)
     own = [other for other in relatives if other.family == model.family and other.parameters <= model.parameters]
     options = []
     for other in own:
@@ -253,12 +197,12 @@ def nearest(model: Model, target: Target) -> str:
 
 def _fitting(model: Model, target: Target, exporter: str, same: bool) -> list[tuple[bool, bool, int, bool, int, str]]:
     """The recipes of one exporter by which `model` fits, with what ranks them. Raises Unsupported if there is none."""
-    default = _recipe(model, target, None, None)
+    default = wished(model, target, None, None)
     found = []
     for precision in find("exporters", exporter).precisions:
-        recipe = _recipe(model, target, precision, exporter)
+        recipe = wished(model, target, precision, exporter)
         serves = serving(model, exporter)
-        if _unrunnable(target, recipe) or refusal(serves, recipe) or excess(serves, target, recipe):
+        if unrunnable(target, recipe) or refusal(serves, recipe) or excess(serves, target, recipe):
             continue
         first = exporter == default.exporter
         text = f"{model.name} --precision {precision}" + ("" if first else f" --exporter {exporter}")

@@ -26,7 +26,7 @@ def test_chips_get_the_ready_network_and_others_the_float_one() -> None:
     assert (chip.name, chip.task) == (MODEL.name, MODEL.task)
     assert chip.parts[0].inputs[0].dtype == "int8"
     assert MODEL.parts[0].inputs[0].dtype == "uint8"
-    assert MODEL.exporters == ("onnx", "litert", "coreml")
+    assert MODEL.exporters == ("onnx", "litert", "coreml", "executorch")
 
 
 def test_weights_of_another_kind() -> None:
