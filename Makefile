@@ -6,7 +6,7 @@ SOURCES := $(wildcard toolkit/* toolkit/page/* exporters/* exporters/*/* targets
 DEMO := build/demo/whisper-base-android
 CLIP := models/data/jfk.flac
 
-.PHONY: help demo test fast lint types peers vision-peers clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools
+.PHONY: help demo test fast lint types peers vision-peers clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools swift-tools
 .DELETE_ON_ERROR:
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make android-tools  Java, by apt, and a Kotlin compiler, by pip, for the modules that apps take"
 	@echo "make adb-tools  adb, and an emulated phone for it that lives as long as a command does"
 	@echo "make phone-llama  llama.cpp for them, compiled once (some minutes)"
+	@echo "make swift-tools  a Swift compiler, by apt (450 MB to fetch, 2.1 GB on disk), for the packages that apps take"
 	@echo "make clean   remove what these targets made (weights stay in the cache)"
 
 # All extras in one command, so that pip resolves them together. Of llama.cpp only the Python bindings: `make llama`.
@@ -162,6 +163,10 @@ build/kotlin/.$(KOTLIN): $(VENV)/.dependencies
 android-tools: $(VENV)/.wheel build/kotlin/.$(KOTLIN)
 	@$(call apt,$(ANDROID_TOOLS))
 	$(BIN)/python -m edgekit.targets._android_tools
+
+# What Swift packages are compiled and tested with here: Debian's compiler, without any of Apple's frameworks.
+swift-tools:
+	@$(call apt,swiftlang zlib1g-dev)
 
 clean:
 	rm -rf $(VENV) .venv-* build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

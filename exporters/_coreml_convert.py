@@ -68,7 +68,7 @@ def write(
         file = out / f"{part.name}.mlpackage"
         program.save(str(file))
     _same_every_time(file)
-    return Artifact(part.name, file.name, census(file, wish.precision, FEW, kept))
+    return Artifact(part.name, file.name, {"ios": wish.system, **census(file, wish.precision, FEW, kept)})
 
 
 def _kept(

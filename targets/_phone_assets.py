@@ -47,8 +47,9 @@ def write_assets(bundle: Bundle, out: Path) -> dict[str, int]:
     parts = {part.name: _flat(part.file) for part in manifest.parts}
     if len(set(parts.values()) | {DESCRIPTION, FILES}) != len(parts) + 2:
         raise BadInput("the bundle's parts have names that collide in an app.")
-    for part in manifest.parts:
-        shutil.copyfile(bundle.path / part.file, out / parts[part.name])
+    for part in manifest.parts:  # Core ML's are folders
+        held = bundle.path / part.file
+        (shutil.copytree if held.is_dir() else shutil.copyfile)(held, out / parts[part.name])
     (out / DESCRIPTION).write_bytes(_json(_description(manifest, parts)))
     if manifest.model.family == "whisper":
         (out / "vocabulary.bin").write_bytes(vocabulary(bundle.path / "tokenizer.json", _words(manifest.facts)))

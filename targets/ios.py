@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgekit.core import Recipe, Target
+from edgekit.targets import _swift
 
 TARGET = Target(
     name="ios",
@@ -14,6 +15,7 @@ TARGET = Target(
     store="the App Store asks before it loads more than 200 MB over a mobile network; an app may have 4 GB",
     # Where an app in the foreground is safe on an iPhone of 4 GB.
     ram=1_500_000_000,
+    forms={"swift": _swift.FORM},
     runtime={
         "coreml": "system: Core ML",
         "onnx": "swiftpm:github.com/microsoft/onnxruntime-swift-package-manager {version}",

@@ -1,4 +1,5 @@
 """Java and Kotlin of the phone packages on this machine's JVM, while Python runs the parts of a real bundle for them.
+Swift does the same (_swift.py).
 
 The two talk through pipes in the form of `edgekit.targets._calls`. Outputs of a part stay here, as they stay in the
 runtime's memory on a phone; the other side gets numbers for them, and asks for the values that it looks at.
@@ -11,7 +12,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from conftest import absent
@@ -41,15 +42,14 @@ def javac(sources: Sequence[Path], out: Path, *, classpath: str = "", release: s
     return out
 
 
-class Jvm:
-    """A Java program that answers samples, and asks for runs of the parts."""
+class Peer:
+    """A program that answers samples, and asks for runs of the parts."""
 
-    def __init__(self, classpath: str, arguments: Sequence[str], runners: Mapping[str, Runner]) -> None:
-        command = ["java", "-Xss4m", "-Xmx1g", "-XX:TieredStopAtLevel=1", "-cp", classpath, *arguments]
-        self._runners, self._kept, self._next = runners, dict[int, NDArray[Any]](), 1
+    def __init__(self, command: Sequence[str], runners: dict[str, Runner]) -> None:
+        self.runners, self._kept, self._next = runners, dict[int, NDArray[Any]](), 1
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def __enter__(self) -> Jvm:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *failed: Any) -> None:
@@ -75,15 +75,15 @@ class Jvm:
     def _serve(self, name: str, values: dict[str, NDArray[Any]]) -> None:
         if name.startswith("places "):
             _, file, side = name.split()
-            specs = getattr(self._runners[file], side)
+            specs = getattr(self.runners[file], side)
             self._put({f"{i}": np.array([_TYPES[one.dtype], *one.shape], np.int64) for i, one in enumerate(specs)})
         elif name.startswith("run "):
-            runner = self._runners[name[4:]]
+            runner = self.runners[name[4:]]
             values = {runner.inputs[int(k[1:])].name if k[0] == "#" else k: v for k, v in values.items()}
             feeds = {k.removeprefix("@"): self._kept[int(v[0])] if k[0] == "@" else v for k, v in values.items()}
-            self._put({key: self._keep(value) for key, value in self._runners[name[4:]](feeds).items()})
+            self._put({key: self._keep(value) for key, value in self.runners[name[4:]](feeds).items()})
         elif name.startswith("reset "):
-            getattr(self._runners[name[6:]], "reset", lambda: None)()
+            getattr(self.runners[name[6:]], "reset", lambda: None)()
         elif name == "get":
             self._put({"values": self._kept[int(values["@values"][0])]})
         elif name == "free":
@@ -106,6 +106,13 @@ class Jvm:
         return self._process.stdout
 
 
+class Jvm(Peer):
+    """One in Java."""
+
+    def __init__(self, classpath: str, arguments: Sequence[str], runners: dict[str, Runner]) -> None:
+        super().__init__(["java", "-Xss4m", "-Xmx1g", "-XX:TieredStopAtLevel=1", "-cp", classpath, *arguments], runners)
+
+
 def _array(value: Any) -> NDArray[Any]:
     if isinstance(value, str):
         return np.frombuffer(value.encode(), np.uint8)
@@ -115,6 +122,13 @@ def _array(value: Any) -> NDArray[Any]:
 def loops(out: Path) -> str:
     """The loops and the test's own main, compiled; a class path."""
     return str(javac([*sorted(JAVA.glob("*.java")), *sorted(HARNESS.glob("*.java"))], out))
+
+
+def started(language: str, program: str, folder: Path, runners: dict[str, Runner]) -> Peer:
+    """The loops of a language (`loops` here or in _swift.py made the program) over the assets in a folder."""
+    if language == "swift":
+        return Peer([program, str(folder)], runners)
+    return Jvm(program, ["edgekit.phone.loops.Loops", str(folder)], runners)
 
 
 def kotlin_jars() -> list[str]:
@@ -152,7 +166,7 @@ def app(out: Path, runtime: str) -> str:
 class App:
     """An app with one model: its assets, its files, and the parts that answer in its runtime's place."""
 
-    def __init__(self, classpath: str, folder: Path, bundle: Path, runners: Mapping[str, Runner]) -> None:
+    def __init__(self, classpath: str, folder: Path, bundle: Path, runners: dict[str, Runner]) -> None:
         self.assets, self.files = folder / "assets" / "edgekit-model", folder / "files"
         self.assets.mkdir(parents=True)
         self.files.mkdir()

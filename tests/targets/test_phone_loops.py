@@ -1,16 +1,19 @@
-"""The loops for phones, in Java, beside the pipelines: the same texts, pixels and random numbers. Toys, no weights."""
+"""The loops for phones, in Java and in Swift, beside the pipelines: the same texts, pixels and random numbers. Toys."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import _jvm
+import _swift
 import numpy as np
 import PIL
 import pytest
-from _jvm import JAVA, Jvm, loops
+from _jvm import JAVA, Peer, started
 from _toy_whisper import EOT, VOCABULARY, Fake, ScriptedDecoder, ToyWhisper, says
 from _whisper_cases import Phrase, sound
 from PIL import Image
@@ -18,19 +21,23 @@ from PIL import Image
 from edgekit.core import Runner
 from edgekit.models._speaker_pipeline import EcapaVerifier, Ge2eVerifier
 from edgekit.targets._phone_assets import vocabulary
+from edgekit.targets._swift import TEMPLATES
 
+Start = Callable[[Path, dict[str, Runner]], Peer]
 PIL_BEFORE_13 = int(PIL.__version__.split(".")[0]) < 13
 
 
-@pytest.fixture(scope="module")
-def classes(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return loops(tmp_path_factory.mktemp("classes"))
+@pytest.fixture(scope="module", params=["java", "swift"])
+def start(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Start:
+    """The loops in both languages."""
+    make = {"java": _jvm.loops, "swift": _swift.loops}[request.param]
+    return partial(started, request.param, make(tmp_path_factory.mktemp(request.param)))
 
 
 class Whisper:
-    """One JVM for all tests of the toy: each gives its own decoder."""
+    """One program for all tests of the toy: each gives its own decoder."""
 
-    def __init__(self, toy: ToyWhisper, folder: Path, classes: str) -> None:
+    def __init__(self, toy: ToyWhisper, folder: Path, start: Start) -> None:
         self.toy, self.runners = toy, dict[str, Runner]()
         facts = dict(toy.facts)
         spec = {"name": "past_key_0", "dtype": "float32", "shape": ["hypotheses", 1, "past", 1]}
@@ -41,10 +48,10 @@ class Whisper:
         told = {"model": "toy", "family": "whisper", "precision": "fp32", "limit": 0.1, "answer": "", "parts": parts}
         (folder / "model.json").write_text(json.dumps({**told, "facts": facts}))
         (folder / "vocabulary.bin").write_bytes(vocabulary(toy.folder / "tokenizer.json", EOT))
-        self.jvm = Jvm(classes, ["edgekit.phone.loops.Loops", str(folder)], self.runners)
+        self.peer = start(folder, self.runners)
 
     def both(self, make: Any, audio: Any, **options: Any) -> tuple[Any, dict[str, Any]]:
-        """The Python pipeline's prediction, and Java's answer, each with a decoder of its own."""
+        """The Python pipeline's prediction, and the loops' answer, each with a decoder of its own."""
         transcriber, _ = self.toy.transcriber(make())
         expected = transcriber.predict(audio, **options)
         _, sounds = self.toy.transcriber(make())
@@ -52,13 +59,13 @@ class Whisper:
         given = {"language": options["language"]} if "language" in options else {}
         given |= {"timestamps": np.zeros(0, np.int64)} if options.get("timestamps") else {}
         given |= {"translate": np.zeros(0, np.int64)} if options.get("task") == "translate" else {}
-        return expected, self.jvm.ask(audio=audio, **given)
+        return expected, self.peer.ask(audio=audio, **given)
 
 
 @pytest.fixture(scope="module")
-def whisper(toy_whisper: ToyWhisper, tmp_path_factory: pytest.TempPathFactory, classes: str) -> Iterator[Whisper]:
-    one = Whisper(toy_whisper, tmp_path_factory.mktemp("toy"), classes)
-    with one.jvm:
+def whisper(toy_whisper: ToyWhisper, tmp_path_factory: pytest.TempPathFactory, start: Start) -> Iterator[Whisper]:
+    one = Whisper(toy_whisper, tmp_path_factory.mktemp("toy"), start)
+    with one.peer:
         yield one
 
 
@@ -123,17 +130,17 @@ def test_silence_and_what_is_no_sound(whisper: Whisper, say: Phrase) -> None:
     quiet = np.zeros(40 * 16_000, np.float32)
     expected, answer = whisper.both(lambda: says([say("x")]), quiet, language="en")
     assert answer["text"] == expected.output == "" and len(answer["windows"]) == 0
-    assert "too short" in whisper.jvm.ask(audio=quiet[:1000])["error"]
-    assert "not one of" in whisper.jvm.ask(audio=sound(1.0), language="xx")["error"]
-    assert "not numbers" in whisper.jvm.ask(audio=np.full(16_000, np.nan, np.float32))["error"]
+    assert "too short" in whisper.peer.ask(audio=quiet[:1000])["error"]
+    assert "not one of" in whisper.peer.ask(audio=sound(1.0), language="xx")["error"]
+    assert "not numbers" in whisper.peer.ask(audio=np.full(16_000, np.nan, np.float32))["error"]
 
 
 @pytest.mark.parametrize("after", [0, 1, 3, 5])
 def test_a_loop_that_is_cancelled_keeps_no_memory(whisper: Whisper, say: Phrase, after: int) -> None:
     _, sounds = whisper.toy.transcriber(says([]))
     whisper.runners |= {"frontend": sounds.frontend, "encoder": sounds.encoder, "decoder": says([say("hello.")])}
-    answer = whisper.jvm.ask(audio=sound(3.0), cancel_after=np.array([after]))
-    assert "CancellationException" in answer["error"] and int(answer["open"][0]) == 0
+    answer = whisper.peer.ask(audio=sound(3.0), cancel_after=np.array([after]))
+    assert "Cancellation" in answer["error"] and int(answer["open"][0]) == 0
 
 
 def test_tokens_become_the_same_text(whisper: Whisper, toy_whisper: ToyWhisper) -> None:
@@ -142,14 +149,14 @@ def test_tokens_become_the_same_text(whisper: Whisper, toy_whisper: ToyWhisper) 
     tokens, rng = Tokens(toy_whisper.folder / "tokenizer.json"), np.random.default_rng(5)
     for _ in range(200):
         ids = rng.integers(0, VOCABULARY, 12)
-        answer = whisper.jvm.ask(decode=ids)
+        answer = whisper.peer.ask(decode=ids)
         text = tokens.text(ids.tolist())
         assert answer["text"] == text and answer["stripped"] == text.strip()
 
 
 def test_random_numbers_are_numpys(whisper: Whisper) -> None:
     for seed in (0, 1, 5, 2**31 - 1):
-        drawn = whisper.jvm.ask(seed=np.array([seed]))["gumbel"]
+        drawn = whisper.peer.ask(seed=np.array([seed]))["gumbel"]
         np.testing.assert_array_equal(drawn, np.random.default_rng(seed).gumbel(size=1000).astype(np.float32))
 
 
@@ -163,13 +170,13 @@ def test_pictures_are_resized_as_pillow_does(whisper: Whisper, filters: Image.Re
             if PIL_BEFORE_13 and height - high > max(0, 2 * (width - wide)):
                 continue  # the other pass came first then
             which = np.array([high, wide, 0 if filters is Image.Resampling.BILINEAR else 1])
-            made = whisper.jvm.ask(pixels=pixels, resize=which)["pixels"]
+            made = whisper.peer.ask(pixels=pixels, resize=which)["pixels"]
             wanted = np.asarray(Image.fromarray(pixels).resize((wide, high), filters))
             np.testing.assert_array_equal(made, wanted.reshape(-1), err_msg=f"{height}x{width} to {high}x{wide}")
 
 
 @pytest.mark.parametrize("kind", ["windows", "stretches"])
-def test_voices_of_any_length(tmp_path: Path, classes: str, kind: str) -> None:
+def test_voices_of_any_length(tmp_path: Path, start: Start, kind: str) -> None:
     """Both ways to cut a clip, at lengths around their edges; the parts answer with sums of what they are given."""
     facts: dict[str, Any] = {"threshold": {"value": 0.6}}
     facts |= {"window": {"least": 8_000, "most": 40_000}} if kind == "windows" else {}
@@ -192,16 +199,20 @@ def test_voices_of_any_length(tmp_path: Path, classes: str, kind: str) -> None:
     (tmp_path / "model.json").write_text(json.dumps({**told, "facts": facts}))
     python = (EcapaVerifier if kind == "windows" else Ge2eVerifier)(parts, tmp_path, facts)
     rng = np.random.default_rng(2)
-    with Jvm(classes, ["edgekit.phone.loops.Loops", str(tmp_path)], parts) as jvm:
+    with start(tmp_path, parts) as peer:
         for length in (4_000, 7_999, 8_001, 25_600, 25_601, 38_000, 40_000, 40_001, 61_440, 80_001, 333_333):
             clip = rng.normal(0.02, 0.1, length).astype(np.float32)
-            answer = jvm.ask(audio=clip)
+            answer = peer.ask(audio=clip)
             np.testing.assert_allclose(answer["embedding"], python.predict(clip).details["embedding"], atol=1e-5)
-        assert "at least" in jvm.ask(audio=np.ones(3_999, np.float32))["error"]
-        assert "silent" in jvm.ask(audio=np.zeros(16_000, np.float32))["error"]
+        assert "at least" in peer.ask(audio=np.ones(3_999, np.float32))["error"]
+        assert "silent" in peer.ask(audio=np.zeros(16_000, np.float32))["error"]
 
 
-def test_the_loops_know_neither_android_nor_a_runtime() -> None:
+def test_the_loops_know_neither_a_system_nor_a_runtime() -> None:
+    for file in (TEMPLATES / "loops").glob("*.swift"):
+        text = file.read_text(encoding="utf-8")
+        assert "import CoreML" not in text and "#if" not in text, file.name
+        assert len(text.splitlines()) <= 330, file.name
     for file in JAVA.glob("*.java"):
         text = file.read_text(encoding="utf-8")
         assert "import android" not in text and "onnxruntime" not in text and "tensorflow" not in text, file.name

@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import _jvm
+import _swift
 import numpy as np
 import pytest
-from _jvm import App, Jvm, loops
+from _jvm import App, Peer, started
 from _voices import SPEEDS, VOICES, spoken
 
 import edgekit
 from edgekit.bundle import makers, open_bundle
+from edgekit.core import Feeds
 from edgekit.models._audio import open_audio
 from edgekit.targets._phone_assets import write_assets
 
 pytestmark = pytest.mark.real
 
 COUNT = 20
-Opened = tuple[Any, Jvm, Path]
+Opened = tuple[Any, list[Peer], Path]
 
 
 @pytest.fixture(scope="module")
-def classes(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return loops(tmp_path_factory.mktemp("classes"))
+def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The loops of every language."""
+    return {name: made(tmp_path_factory.mktemp(name)) for name, made in (("java", _jvm.loops), ("swift", _swift.loops))}
 
 
 @pytest.fixture(scope="module")
-def opened(classes: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], Opened]]:
-    """A bundle's Python pipeline, and a JVM whose loops call the same parts."""
-    running: list[Jvm] = []
+def opened(programs: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Opened]]:
+    """A bundle's Python pipeline, and loops that call the same parts, in all languages or some."""
+    running: list[Peer] = []
 
-    def give(path: Path) -> Opened:
+    def give(path: Path, languages: Sequence[str] = ("java", "swift")) -> Opened:
         bundle, assets = open_bundle(path), tmp_path_factory.mktemp("assets")
         write_assets(bundle, assets)
         exporter = makers(bundle)[1]
-        parts = {part.name: exporter.load(path / part.file, 2) for part in bundle.manifest.parts}
-        running.append(Jvm(classes, ["edgekit.phone.loops.Loops", str(assets)], parts))
-        return edgekit.load(path, threads=2), running[-1], assets
+        peers = []
+        for language in languages:
+            parts = {part.name: exporter.load(path / part.file, 2) for part in bundle.manifest.parts}
+            peers.append(started(language, programs[language], assets, parts))
+        running.extend(peers)
+        return edgekit.load(path, threads=2), peers, assets
 
     yield give
     for one in running:
@@ -63,61 +70,89 @@ def samples(file: Path) -> Any:
 
 
 def test_whisper(
-    opened: Callable[[Path], Opened], int8_bundle: Any, speech: list[tuple[Path, str]], shared_data: Path
+    opened: Callable[..., Opened], int8_bundle: Any, speech: list[tuple[Path, str]], shared_data: Path
 ) -> None:
     files = [file for file, _ in speech]
     files += sorted((shared_data / "librispeech-test-other").rglob("*.flac"), key=lambda file: file.stat().st_size)
-    predictor, jvm, _ = opened(int8_bundle.path)
+    predictor, peers, _ = opened(int8_bundle.path)
     for i, file in enumerate(files[:COUNT]):
         timestamps = i % 2 == 1
         expected = predictor.predict(file, timestamps=timestamps)
-        answer = jvm.ask(audio=samples(file), **({"timestamps": np.zeros(0, np.int64)} if timestamps else {}))
-        assert answer["text"] == expected.output and answer["language"] == expected.details["language"]
         segments = [f"{s['start']}\t{s['end']}\t{s['text']}" for s in expected.details["segments"]]
-        assert answer["segments"].splitlines() == segments
-        assert answer["fallbacks"].splitlines() == expected.details["fallbacks"]
+        for peer in peers:
+            answer = peer.ask(audio=samples(file), **({"timestamps": np.zeros(0, np.int64)} if timestamps else {}))
+            assert answer["text"] == expected.output and answer["language"] == expected.details["language"]
+            assert answer["segments"].splitlines() == segments
+            assert answer["fallbacks"].splitlines() == expected.details["fallbacks"]
 
 
-def test_pictures(opened: Callable[[Path], Opened], exported: Callable[..., Path], shared_data: Path) -> None:
+def test_pictures(opened: Callable[..., Opened], exported: Callable[..., Path], shared_data: Path) -> None:
     from edgekit.models import _image
 
-    predictor, jvm, _ = opened(exported("efficientnet-lite0", precision="fp16"))
+    predictor, peers, _ = opened(exported("efficientnet-lite0", precision="fp16"))
     files = _image.images_below(shared_data / "imagenet-sample")
     for file in files[:: len(files) // COUNT][:COUNT]:
         expected = predictor.predict(file)
-        answer = jvm.ask(pixels=np.asarray(_image.open_image(file)[0], np.uint8))
-        fitted = answer["fitted"]
-        assert np.array_equal(fitted, predictor._pixels(file)[0].reshape(-1)), "the pixels are the same, bit for bit"
         listed = [f"{one['class_index']}\t{one['label']}" for one in expected.details["scores"]]
-        assert answer["labels"].splitlines() == listed
-        np.testing.assert_allclose(answer["scores"], [one["score"] for one in expected.details["scores"]], atol=1e-6)
+        scores = [one["score"] for one in expected.details["scores"]]
+        for peer in peers:
+            answer = peer.ask(pixels=np.asarray(_image.open_image(file)[0], np.uint8))
+            assert np.array_equal(answer["fitted"], predictor._pixels(file)[0].reshape(-1)), "the same, bit for bit"
+            assert answer["labels"].splitlines() == listed
+            np.testing.assert_allclose(answer["scores"], scores, atol=1e-6)
 
 
-def test_voices(opened: Callable[[Path], Opened], exported: Callable[..., Path], shared_data: Path) -> None:
-    predictor, jvm, _ = opened(exported("ge2e-speaker"))
+def test_voices(opened: Callable[..., Opened], exported: Callable[..., Path], shared_data: Path) -> None:
+    predictor, peers, _ = opened(exported("ge2e-speaker"))
     files = sorted((shared_data / "librispeech-test-other").rglob("*.flac"))
     made = []
     for file in files[:: len(files) // COUNT][:COUNT]:
         expected = predictor.predict(file).details["embedding"]
-        made.append(jvm.ask(audio=samples(file))["embedding"])
-        np.testing.assert_allclose(made[-1], expected, atol=1e-5)
+        for peer in peers:
+            made.append(peer.ask(audio=samples(file))["embedding"])
+            np.testing.assert_allclose(made[-1], expected, atol=1e-5)
     wanted = predictor.predict((files[0], files[len(files) // COUNT])).details["score"]
-    assert abs(float(made[0] @ made[1]) - wanted) < 1e-5
+    assert abs(float(made[0] @ made[2]) - wanted) < 1e-5
 
 
 @pytest.mark.parametrize("model", ["okay-nabu", "openwakeword-hey-jarvis", "ds-cnn-kws"])
-def test_words(opened: Callable[[Path], Opened], exported: Callable[..., Path], tmp_path: Path, model: str) -> None:
-    predictor, jvm, _ = opened(exported(model))
+def test_words(opened: Callable[..., Opened], exported: Callable[..., Path], tmp_path: Path, model: str) -> None:
+    languages = ("java",) if model == "okay-nabu" else ("java", "swift")  # Core ML cannot take its network
+    predictor, peers, _ = opened(exported(model), languages)
     say = {"okay-nabu": "okay nabu", "openwakeword-hey-jarvis": "hey jarvis"}.get(model, "left, stop, yes")
     cases = [(voice, speed) for voice in VOICES for speed in SPEEDS] + [("en-us", 110), ("en-gb", 220)]
     heard = 0
     for i, (voice, speed) in enumerate(cases[:COUNT]):
         sound = spoken(say, voice, speed, tmp_path).astype(np.float32) / np.float32(32768)
         events = predictor.predict(sound).details["events"]
-        answer = jvm.ask(audio=sound, piece=np.array([(160, 1000, 7777, 10**9)[i % 4]]))
-        assert answer["events"].splitlines() == [f"{e['word']}\t{e['time']}\t{e['score']}" for e in events]
+        for peer in peers:
+            answer = peer.ask(audio=sound, piece=np.array([(160, 1000, 7777, 10**9)[i % 4]]))
+            assert answer["events"].splitlines() == [f"{e['word']}\t{e['time']}\t{e['score']}" for e in events]
         heard += len(events)
     assert heard > 2, "a test of silence would prove nothing"
+
+
+@pytest.mark.parametrize("model", ["efficientnet-lite0", "ge2e-speaker", "ds-cnn-kws", "openwakeword-hey-jarvis"])
+def test_the_self_test_in_swift(opened: Callable[..., Opened], exported: Callable[..., Path], model: str) -> None:
+    """The golden input through the class that an app sees; with a part that does something else, it fails."""
+    path = exported(model, **({"precision": "fp16"} if model.startswith("efficientnet") else {}))
+    _, [peer], _ = opened(path, ["swift"])
+    report = peer.ask(self_test=np.zeros(0, np.int64))
+    assert report["passed"][0] == 1 and 0 <= report["worst"][0] < 0.6, report
+    assert report["parts"].split() == sorted(part.name for part in open_bundle(path).manifest.parts)
+    last = next(reversed(peer.runners))
+    peer.runners[last] = Negated(peer.runners[last])
+    assert peer.ask(self_test=np.zeros(0, np.int64))["passed"][0] == 0
+
+
+class Negated:
+    """A part whose answers have the wrong sign."""
+
+    def __init__(self, runner: Any) -> None:
+        self._runner, self.inputs, self.outputs = runner, runner.inputs, runner.outputs
+
+    def __call__(self, feeds: Feeds) -> dict[str, Any]:
+        return {name: -value for name, value in self._runner(feeds).items()}
 
 
 @pytest.mark.parametrize(

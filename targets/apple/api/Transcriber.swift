@@ -1,0 +1,51 @@
+import Foundation
+
+/// Speech to text. Calls may come from any task: they are answered one at a time; cancelling a task stops its call within
+/// a step of the decoder.
+public final class Transcriber: @unchecked Sendable {
+    private let files: ModelFiles
+    private let parts: [String: any Graph]
+    private let loop: WhisperTranscriber
+    private let turns = Turns()
+
+    init(_ files: ModelFiles, parts: [String: any Graph]) throws {
+        self.files = files
+        self.parts = parts
+        loop = try WhisperTranscriber(parts, files.description, vocabulary: files.data("vocabulary.bin"))
+    }
+
+    /// Codes of the languages that it knows, such as "en".
+    public var languages: [String] { loop.tokens.languages.keys.sorted() }
+
+    /// The text of a sound.
+    ///
+    /// - Parameters:
+    ///   - sound: mono at 16 kHz, in [-1, 1]; an array, or your own `Samples` for what does not fit into memory.
+    ///   - language: a code of `languages`, or nil: it is detected.
+    ///   - translate: to English instead of transcribing.
+    ///   - timestamps: give segments with times; always so beyond 30 s.
+    ///   - progress: called with seconds done and seconds in all.
+    /// - Throws: `ModelError`, `CancellationError`.
+    public func transcribe(
+        _ sound: any Samples & Sendable, language: String? = nil, translate: Bool = false, timestamps: Bool = false,
+        progress: @escaping @Sendable (Double, Double) -> Void = { _, _ in }
+    ) async throws -> Transcript {
+        try await turns.take { [self] in
+            try await loop.transcribe(
+                sound, language: language, translate: translate, timestamps: timestamps, progress: progress)
+        }
+    }
+
+    /// Does this device compute what the fp32 reference computed? Once after an installation is enough.
+    public func selfTest() async throws -> SelfTestReport {
+        try await turns.take { [self] in
+            let sound = try files.goldenInput().floats()
+            return try await SelfTest.run(parts, files.goldenReference(), files.description) { watched in
+                let loop = try WhisperTranscriber(
+                    watched, files.description, vocabulary: files.data("vocabulary.bin"))
+                return try await loop.transcribe(sound, language: nil, translate: false, timestamps: false) { _, _ in }
+                    .text
+            }
+        }
+    }
+}

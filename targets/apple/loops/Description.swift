@@ -1,0 +1,59 @@
+import Foundation
+
+/// What a bundle says about itself: its parts, and the facts that the loops need. Read from model.json.
+struct Description {
+    /// One input or output of a part. Dynamic axes have size -1.
+    struct Spec {
+        let name: String
+        let type: String
+        let shape: [Int]
+
+        fileprivate init(_ facts: Facts) throws {
+            name = try facts.text("name")
+            type = try facts.text("dtype")
+            let sizes: [Any] = try facts.value("shape")
+            shape = sizes.map { ($0 as? NSNumber)?.intValue ?? -1 }
+        }
+    }
+
+    /// One graph: its name, its file beside model.json, its inputs and outputs.
+    struct Part {
+        let name: String
+        let file: String
+        let inputs: [Spec]
+        let outputs: [Spec]
+    }
+
+    let model: String
+    let family: String
+    /// Changes whenever a file of the bundle does.
+    let digest: String
+    /// How far a part may be from the fp32 reference: relative, root mean square.
+    let limit: Double
+    /// What the model answers to its golden input.
+    let answer: String
+    let parts: [Part]
+    let facts: Facts
+
+    init(json: Data) throws {
+        let told = try Facts(json: json)
+        model = try told.text("model")
+        family = try told.text("family")
+        digest = (try? told.text("bundle")) ?? ""
+        limit = try told.double("limit")
+        answer = try told.text("answer")
+        facts = try told.object("facts")
+        parts = try told.objects("parts").map {
+            Part(
+                name: try $0.text("name"), file: try $0.text("file"), inputs: try $0.objects("inputs").map(Spec.init),
+                outputs: try $0.objects("outputs").map(Spec.init))
+        }
+    }
+
+    func part(_ name: String) throws -> Part {
+        guard let found = parts.first(where: { $0.name == name }) else {
+            throw ModelError.damaged("the bundle has no part \(name)")
+        }
+        return found
+    }
+}

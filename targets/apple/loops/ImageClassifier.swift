@@ -1,0 +1,70 @@
+import Foundation
+
+/// A label, its class and its score.
+public struct Ranked: Sendable, Equatable {
+    public let label: String
+    public let classIndex: Int
+    public let score: Float
+}
+
+/// A picture to labels, from RGB pixels of any size to a ranking.
+struct ImageClassifier {
+    private let network: any Graph
+    private let input, output: Description.Spec
+    private let height, width, shortSide: Int
+    private let labels: [String]
+    private let softmax: Bool
+
+    init(_ parts: [String: any Graph], _ description: Description) throws {
+        guard let network = parts["network"] else { throw ModelError.damaged("the network is missing") }
+        self.network = network
+        let part = try description.part("network"), facts = description.facts
+        guard let input = part.inputs.first, let output = part.outputs.first, input.type == "uint8", output.type == "float32"
+        else { throw ModelError.damaged("the network does not take pixels and give scores") }
+        (self.input, self.output) = (input, output)
+        height = try facts.int("height")
+        width = try facts.int("width")
+        shortSide = facts.has("resize") ? try facts.object("resize").int("short_side") : 0
+        labels = try facts.texts("labels")
+        softmax = (try? facts.text("activation")) == "softmax"
+    }
+
+    /// The most probable labels first.
+    ///
+    /// - Parameter top: how many to tell; all where there are fewer.
+    func classify(_ pixels: Pixels, top: Int) async throws -> [Ranked] {
+        let scores = try await scores(fitted(pixels))
+        guard scores.count == labels.count else { throw ModelError.damaged("the network has other classes than labels") }
+        let order = scores.indices.sorted { scores[$0] != scores[$1] ? scores[$0] > scores[$1] : $0 > $1 }
+        return order.prefix(max(1, top)).map { Ranked(label: labels[$0], classIndex: $0, score: scores[$0]) }
+    }
+
+    /// Pixels of the network's own size.
+    func fitted(_ pixels: Pixels) -> Pixels {
+        let high = pixels.height, wide = pixels.width
+        if high == height && wide == width {
+            return pixels
+        }
+        if shortSide == 0 {
+            return Resample.resize(pixels, height: height, width: width, .bilinear)
+        }
+        // Of a picture that is longer than 8 times its width, only the middle is made larger.
+        if max(wide, high) > 8 * min(wide, high) {
+            let newWide = min(wide, 4 * high), newHigh = min(high, 4 * wide)
+            return fitted(
+                pixels.cropped(
+                    top: (high - newHigh) / 2, left: (wide - newWide) / 2, height: newHigh, width: newWide))
+        }
+        let newWide = wide <= high ? shortSide : shortSide * wide / high
+        let newHigh = wide <= high ? shortSide * high / wide : shortSide
+        let resized = Resample.resize(pixels, height: newHigh, width: newWide, .bicubic)
+        let left = Int((Double(newWide - width) / 2).rounded(.toNearestOrEven))
+        let top = Int((Double(newHigh - height) / 2).rounded(.toNearestOrEven))
+        return resized.cropped(top: top, left: left, height: height, width: width)
+    }
+
+    private func scores(_ pixels: Pixels) async throws -> [Float] {
+        let made = try await network.run([input.name: Values(pixels.rgb, [1, height, width, 3])], giving: output.name)
+        return softmax ? Numbers.softmax(try made.floats()) : try made.floats()
+    }
+}

@@ -1,0 +1,71 @@
+#if canImport(CoreML)
+    import CoreML
+    import Foundation
+
+    /// A part of the model, run by Core ML.
+    final class CoreMLGraph: Graph {
+        private let model: MLModel
+        private let part: Description.Part
+
+        init(_ part: Description.Part, compiled: URL, configuration: MLModelConfiguration) throws {
+            self.part = part
+            do {
+                model = try MLModel(contentsOf: compiled, configuration: configuration)
+            } catch {
+                throw ModelError.refused("Core ML refuses \(part.file): \(error.localizedDescription)")
+            }
+        }
+
+        func run(_ inputs: [String: any Tensor]) async throws -> [String: any Tensor] {
+            let features = try MLDictionaryFeatureProvider(
+                dictionary: inputs.mapValues { MLFeatureValue(multiArray: try array($0)) })
+            let made: MLFeatureProvider
+            if #available(iOS 17, macOS 14, *) {
+                made = try await model.prediction(from: features)
+            } else {
+                made = try model.prediction(from: features)
+            }
+            var outputs: [String: any Tensor] = [:]
+            for spec in part.outputs {
+                guard let array = made.featureValue(for: spec.name)?.multiArrayValue else {
+                    throw ModelError.damaged("\(part.file) gives no \(spec.name)")
+                }
+                outputs[spec.name] = Kept(array)
+            }
+            return outputs
+        }
+
+        /// Core ML knows float32 and int32 where our parts have bytes and int64.
+        private func array(_ tensor: any Tensor) throws -> MLMultiArray {
+            if let kept = tensor as? Kept {
+                return kept.array
+            }
+            switch tensor.type {
+            case .float32:
+                return MLMultiArray(MLShapedArray(scalars: try tensor.floats(), shape: tensor.shape))
+            case .int64:
+                return MLMultiArray(MLShapedArray(scalars: try tensor.longs().map(Int32.init), shape: tensor.shape))
+            case .uint8:
+                return MLMultiArray(MLShapedArray(scalars: try tensor.bytes().map(Int32.init), shape: tensor.shape))
+            case .int8:
+                let values = try tensor.bytes().map { Int32(Int8(bitPattern: $0)) }
+                return MLMultiArray(MLShapedArray(scalars: values, shape: tensor.shape))
+            }
+        }
+
+        /// An output, as Core ML keeps it: it can go into the next call as it is.
+        private final class Kept: Tensor {
+            let array: MLMultiArray
+
+            init(_ array: MLMultiArray) {
+                self.array = array
+            }
+
+            var type: TensorType { .float32 }
+            var shape: [Int] { array.shape.map(\.intValue) }
+            func floats() throws -> [Float] { MLShapedArray<Float>(converting: array).scalars }
+            func longs() throws -> [Int64] { throw ModelError.damaged("Core ML gives float32 here") }
+            func bytes() throws -> [UInt8] { throw ModelError.damaged("Core ML gives float32 here") }
+        }
+    }
+#endif
