@@ -25,6 +25,11 @@ COUNT = 20
 Opened = tuple[Any, list[Peer], Path]
 
 
+@pytest.fixture(scope="module", params=["java", pytest.param("swift", marks=pytest.mark.slow)])
+def language(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The loops of every language."""
@@ -32,18 +37,20 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def opened(programs: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Opened]]:
+def opened(
+    programs: dict[str, str], language: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Opened]]:
     """A bundle's Python pipeline, and loops that call the same parts, in all languages or some."""
     running: list[Peer] = []
 
-    def give(path: Path, languages: Sequence[str] = ("java", "swift")) -> Opened:
+    def give(path: Path, languages: Sequence[str] = (language,)) -> Opened:
         bundle, assets = open_bundle(path), tmp_path_factory.mktemp("assets")
         write_assets(bundle, assets)
         exporter = makers(bundle)[1]
         peers = []
-        for language in languages:
+        for one in languages:
             parts = {part.name: exporter.load(path / part.file, 2) for part in bundle.manifest.parts}
-            peers.append(started(language, programs[language], assets, parts))
+            peers.append(started(one, programs[one], assets, parts))
         running.extend(peers)
         return edgekit.load(path, threads=2), peers, assets
 
@@ -116,8 +123,12 @@ def test_voices(opened: Callable[..., Opened], exported: Callable[..., Path], sh
 
 
 @pytest.mark.parametrize("model", ["okay-nabu", "openwakeword-hey-jarvis", "ds-cnn-kws"])
-def test_words(opened: Callable[..., Opened], exported: Callable[..., Path], tmp_path: Path, model: str) -> None:
-    languages = ("java",) if model == "okay-nabu" else ("java", "swift")  # Core ML cannot take its network
+def test_words(
+    opened: Callable[..., Opened], exported: Callable[..., Path], tmp_path: Path, model: str, language: str
+) -> None:
+    if model == "okay-nabu" and language == "swift":
+        return  # Core ML cannot take its network
+    languages = (language,)
     predictor, peers, _ = opened(exported(model), languages)
     say = {"okay-nabu": "okay nabu", "openwakeword-hey-jarvis": "hey jarvis"}.get(model, "left, stop, yes")
     cases = [(voice, speed) for voice in VOICES for speed in SPEEDS] + [("en-us", 110), ("en-gb", 220)]
@@ -132,6 +143,7 @@ def test_words(opened: Callable[..., Opened], exported: Callable[..., Path], tmp
     assert heard > 2, "a test of silence would prove nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["efficientnet-lite0", "ge2e-speaker", "ds-cnn-kws", "openwakeword-hey-jarvis"])
 def test_the_self_test_in_swift(opened: Callable[..., Opened], exported: Callable[..., Path], model: str) -> None:
     """The golden input through the class that an app sees; with a part that does something else, it fails."""
