@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 
-from edgekit.core import Part, TensorSpec
+from edgekit.core import Part
 from edgekit.errors import ExportFailed
 from edgekit.exporters import _executorch_tidy
 from edgekit.exporters._executorch_api import XnnpackPartitioner, to_edge_transform_and_lower
 from edgekit.exporters._executorch_tidy import Graph
 from edgekit.exporters._litert_quiet import quiet
+from edgekit.exporters._torch_export import Flat, dynamic, example
 
 
 def captured(part: Part, module: torch.nn.Module) -> Graph:
@@ -54,12 +55,12 @@ def lowered(part: Part, graph: Graph) -> tuple[bytes, Graph]:
 
 def _exported(part: Part, module: torch.nn.Module) -> Any:
     """Every input gets its own tensor: torch.export takes two uses of one tensor for one input, in silence."""
-    example = tuple(_example(part, spec) for spec in part.inputs)
-    shapes = tuple(_dynamic(part, spec) for spec in part.inputs)
+    examples = tuple(example(part, spec) for spec in part.inputs)
+    shapes = tuple(dynamic(part, spec, bounded=True) for spec in part.inputs)
     try:
         # What a node is told by `_executorch_tidy` is to outlive a second tracing.
         with quiet(), torch.no_grad(), _any_size(), torch.fx.traceback.preserve_node_meta():
-            exported = torch.export.export(_Flat(module), example, dynamic_shapes=(shapes,), strict=False)
+            exported = torch.export.export(Flat(module), examples, dynamic_shapes=(shapes,), strict=False)
     except Exception as exc:
         axes = f" with the dynamic axes {', '.join(map(repr, part.axes))}" if part.axes else ""
         raise ExportFailed(f"torch could not export the part {part.name!r}{axes}: {_reason(exc)}") from exc
@@ -72,36 +73,6 @@ def _any_size() -> Iterator[None]:
     """torch asks how large a convolution is, to choose its own kernel, and takes the answer for a limit of the axis."""
     with torch.backends.mkldnn.flags(enabled=False):
         yield
-
-
-class _Flat(torch.nn.Module):
-    """torch.export names dynamic axes per argument; one flat argument list fits every module."""
-
-    def __init__(self, module: torch.nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, *tensors: torch.Tensor) -> Any:
-        return self.module(*tensors)
-
-
-def _example(part: Part, spec: TensorSpec) -> torch.Tensor:
-    sizes = [axis if isinstance(axis, int) else part.axes[axis].example for axis in spec.shape]
-    return torch.zeros(sizes, dtype=getattr(torch, spec.dtype))
-
-
-def _dynamic(part: Part, spec: TensorSpec) -> dict[int, Any]:
-    """The upper bounds are what ExecuTorch reserves memory for."""
-    out: dict[int, Any] = {}
-    for i, name in enumerate(spec.shape):
-        if isinstance(name, str):
-            axis = part.axes[name]
-            if axis.multiple > 1:
-                unit = torch.export.Dim(name, min=-(-axis.least // axis.multiple), max=axis.most // axis.multiple)
-                out[i] = axis.multiple * unit
-            else:
-                out[i] = torch.export.Dim.DYNAMIC(min=axis.least, max=axis.most)
-    return out
 
 
 def _compare(part: Part, exported: Any) -> None:

@@ -16,24 +16,14 @@ import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from edgekit.core import Part, TensorSpec
+from edgekit.core import Part
 from edgekit.errors import ExportFailed
+from edgekit.exporters._torch_export import Flat, dynamic, example
 
 #: Gelu is an operator since 20; runtimes of 2024 and later read it.
 OPSET = 20
 #: The file format version that onnxruntime 1.18 (2024) and later read.
 IR_VERSION = 10
-
-
-class _Flat(torch.nn.Module):
-    """torch.export names dynamic axes per argument; one flat argument list fits every module."""
-
-    def __init__(self, module: torch.nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, *tensors: torch.Tensor) -> Any:
-        return self.module(*tensors)
 
 
 def from_torch(part: Part, module: torch.nn.Module) -> onnx.ModelProto:
@@ -43,13 +33,13 @@ def from_torch(part: Part, module: torch.nn.Module) -> onnx.ModelProto:
         ExportFailed: torch cannot trace or translate the module (the first line of its reason is shown).
     """
     # Every input gets its own tensor: torch.export takes two uses of one tensor for one input, in silence.
-    example = tuple(_example(part, spec) for spec in part.inputs)
-    shapes = (tuple(_dynamic(part, spec) for spec in part.inputs),)
+    examples = tuple(example(part, spec) for spec in part.inputs)
+    shapes = (tuple(dynamic(part, spec, bounded=False) for spec in part.inputs),)
     try:
         with _quiet(), torch.no_grad():
             program = torch.onnx.export(
-                _Flat(module).eval(),
-                example,
+                Flat(module).eval(),
+                examples,
                 dynamo=True,
                 opset_version=OPSET,
                 input_names=[spec.name for spec in part.inputs],
@@ -64,24 +54,6 @@ def from_torch(part: Part, module: torch.nn.Module) -> onnx.ModelProto:
     if program is None:
         raise ExportFailed(f"torch returned no ONNX graph for the part {part.name!r}.")
     return _clean(program.model_proto, part)
-
-
-def _example(part: Part, spec: TensorSpec) -> torch.Tensor:
-    sizes = [axis if isinstance(axis, int) else part.axes[axis].example for axis in spec.shape]
-    return torch.zeros(sizes, dtype=getattr(torch, spec.dtype))
-
-
-def _dynamic(part: Part, spec: TensorSpec) -> dict[int, Any]:
-    out: dict[int, Any] = {}
-    for i, name in enumerate(spec.shape):
-        if isinstance(name, str):
-            axis = part.axes[name]
-            if axis.multiple > 1:
-                unit = torch.export.Dim(name, min=-(-axis.least // axis.multiple), max=axis.most // axis.multiple)
-                out[i] = axis.multiple * unit
-            else:
-                out[i] = torch.export.Dim.DYNAMIC
-    return out
 
 
 @contextlib.contextmanager

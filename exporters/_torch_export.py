@@ -1,0 +1,45 @@
+"""What `torch.export` is told of a part, for every exporter that traces with it: arguments, examples, dynamic axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from edgekit.core import Part, TensorSpec
+
+__all__ = ["Flat", "dynamic", "example"]
+
+
+class Flat(torch.nn.Module):
+    """torch.export names dynamic axes per argument; one flat argument list fits every module."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *tensors: torch.Tensor) -> Any:
+        return self.module(*tensors)
+
+
+def example(part: Part, spec: TensorSpec) -> torch.Tensor:
+    """Zeros of the shape that `part` is traced with."""
+    sizes = [axis if isinstance(axis, int) else part.axes[axis].example for axis in spec.shape]
+    return torch.zeros(sizes, dtype=getattr(torch, spec.dtype))
+
+
+def dynamic(part: Part, spec: TensorSpec, *, bounded: bool) -> dict[int, Any]:
+    """The dynamic axes of an input by position. `bounded`: with their least and most size, for a format that plans
+    memory by them; axes of several units always have them."""
+    out: dict[int, Any] = {}
+    for i, name in enumerate(spec.shape):
+        if isinstance(name, str):
+            axis = part.axes[name]
+            if axis.multiple > 1:
+                unit = torch.export.Dim(name, min=-(-axis.least // axis.multiple), max=axis.most // axis.multiple)
+                out[i] = axis.multiple * unit
+            elif bounded:
+                out[i] = torch.export.Dim.DYNAMIC(min=axis.least, max=axis.most)
+            else:
+                out[i] = torch.export.Dim.DYNAMIC
+    return out
