@@ -206,7 +206,7 @@ def test_noise_and_silence_say_nothing(int8: Any) -> None:
 @pytest.mark.real
 @pytest.mark.parametrize("precision", ["int8", "fp32"])
 def test_the_estimates_of_size_and_memory(request: pytest.FixtureRequest, shared_data: Path, precision: str) -> None:
-    """`fit` promises these before a download: the size within 3 %, and never less memory than a clip of 25 s takes."""
+    """`fit` promises these before a download: the size within 3 %, the memory of a clip of 25 s within 15 %."""
     import subprocess
     import sys
 
@@ -235,4 +235,4 @@ def test_the_estimates_of_size_and_memory(request: pytest.FixtureRequest, shared
     )
     peak = int(done.stdout)
     estimate = model.memory(recipe)
-    assert peak <= estimate <= 2 * peak, f"peak {peak / 1e6:.0f} MB, estimate {estimate / 1e6:.0f} MB"
+    assert estimate == pytest.approx(peak, rel=0.15), f"peak {peak / 1e6:.0f} MB, estimate {estimate / 1e6:.0f} MB"
