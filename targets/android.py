@@ -25,7 +25,8 @@ TARGET = Target(
     devices={"adb": Device(_measure, _adb.state)},
     prove=_arm64.prove,
     download=200_000_000,
-    store="Google Play delivers at most 200 MB with a base module; what is larger needs an asset pack",
+    store="Google Play delivers at most 200 MB with a base module; what is larger needs an asset pack: "
+    "--download 1GB, then package --as gradle",
     # A phone of 4 GB leaves an app in the foreground about a gigabyte before the system starts to kill.
     ram=1_000_000_000,
     forms={"gradle": _gradle.FORM, "aar": _aar.FORM, "apk": _apk.FORM},

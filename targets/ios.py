@@ -12,7 +12,8 @@ TARGET = Target(
     recipes={"*": Recipe("coreml", "fp16"), "text-generation": Recipe("gguf", "q4_k_m")},
     device=None,
     download=200_000_000,
-    store="the App Store asks before it loads more than 200 MB over a mobile network; an app may have 4 GB",
+    store="the App Store asks before it loads more than 200 MB over a mobile network; an app may have 4 GB "
+    "(--download 1GB)",
     # Where an app in the foreground is safe on an iPhone of 4 GB.
     ram=1_500_000_000,
     forms={"swift": _swift.FORM},

@@ -63,11 +63,11 @@ def _entry(room: str, name: str) -> dict[str, Any]:
 def fit_(arguments: argparse.Namespace) -> int:
     from edgekit import cells
     from edgekit._fit_shown import show
-    from edgekit.fitting import target_of_board
+    from edgekit.fitting import BUDGETS, target_of_board
     from edgekit.predicting import fit
 
     chosen = arguments.target or (target_of_board(arguments.board) if arguments.board else None)
-    budgets = {"board": arguments.board, "flash": arguments.flash, "ram": arguments.ram}
+    budgets = {name: getattr(arguments, name) for name in BUDGETS}
     measured = cells.load(Path(arguments.measured)) if arguments.measured else None
     answers = [
         fit(arguments.model, target, arguments.precision, arguments.exporter, **budgets, measured=measured)
@@ -82,7 +82,7 @@ def fit_(arguments: argparse.Namespace) -> int:
 
 def export_(arguments: argparse.Namespace) -> None:
     from edgekit.cli import option
-    from edgekit.fitting import target_of_board
+    from edgekit.fitting import BUDGETS, target_of_board
     from edgekit.pipeline import export
 
     alarms = arguments.false_alarms_per_hour
@@ -102,9 +102,7 @@ def export_(arguments: argparse.Namespace) -> None:
             operating={} if alarms is None else {"false_alarms_per_hour": alarms},
             max_kld=arguments.max_kld,
             accept_terms=arguments.accept_terms,
-            board=arguments.board,
-            flash=arguments.flash,
-            ram=arguments.ram,
+            **{name: getattr(arguments, name) for name in BUDGETS},
             progress=progress,
         )
     if arguments.json:

@@ -93,6 +93,9 @@ def parser() -> argparse.ArgumentParser:
             "--flash", type=_bytes, metavar="SIZE", help="instead of the target's, such as 1MB (of 1024 KB)"
         )
         one.add_argument("--ram", type=_bytes, metavar="SIZE", help="of the program, not the device: 256KB, 2GB")
+        one.add_argument(
+            "--download", type=_bytes, metavar="SIZE", help="of a phone, instead of what its store delivers"
+        )
 
     def comparison(one: argparse.ArgumentParser) -> None:
         one.add_argument(

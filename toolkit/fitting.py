@@ -12,6 +12,7 @@ from edgekit.figures import figure
 from edgekit.registry import find, names
 
 __all__ = [
+    "BUDGETS",
     "budgeted",
     "check",
     "check_size",
@@ -26,6 +27,9 @@ __all__ = [
     "wished",
 ]
 
+#: What a user may set in place of the target's own: arguments of `budgeted`, options of `fit` and `export`.
+BUDGETS = ("board", "flash", "ram", "download")
+
 
 def target_of_board(board: str) -> str:
     """Name of the target that serves a board. Raises UnknownName for a board that no target knows."""
@@ -37,15 +41,22 @@ def target_of_board(board: str) -> str:
     return known[board.lower()]
 
 
-def budgeted(target: Target, board: str | None = None, flash: int | None = None, ram: int | None = None) -> Target:
+def budgeted(
+    target: Target,
+    board: str | None = None,
+    flash: int | None = None,
+    ram: int | None = None,
+    download: int | None = None,
+) -> Target:
     """`target` with the budgets of a board, or with single budgets in their place, in bytes.
 
     Args:
         ram: what the program may hold; on a phone or laptop that is the app's share, not what the device has.
+        download: of a phone, where the model comes another way than with the app (an asset pack, an own server).
 
     Raises:
-        UnknownName: the target has no such board. BadInput: a budget that is not above 0, or a board or flash for a
-            target that has none.
+        UnknownName: the target has no such board. BadInput: a budget that is not above 0, or a board, flash or
+            download for a target that has none.
     """
     if target.flash is None and not (board is None and flash is None):
         raise BadInput(
@@ -57,10 +68,13 @@ def budgeted(target: Target, board: str | None = None, flash: int | None = None,
             raise UnknownName.of(f"board of {target.name}", board, target.boards)
         part = target.boards[board.lower()]
         target = replace(target, flash=part.flash, ram=part.ram, boards={part.name: part})
-    for name, budget in (("flash", flash), ("RAM", ram)):
+    if target.download is None and download is not None:
+        raise BadInput(f"{target.name} has no budget for downloads.", hint="--download goes with android and ios.")
+    for name, budget in (("flash", flash), ("RAM", ram), ("download", download)):
         if budget is not None and budget <= 0:
             raise BadInput(f"a {name} budget of {budget} bytes holds nothing.", hint="Give sizes such as 1MB or 256KB.")
-    return replace(target, flash=flash or target.flash, ram=ram or target.ram)
+    own = replace(target, flash=flash or target.flash, ram=ram or target.ram)
+    return replace(own, download=download or target.download)
 
 
 def recipe_for(model: Model, target: Target, precision: str | None = None, exporter: str | None = None) -> Recipe:
@@ -149,11 +163,19 @@ def check(model: Model, target: Target, recipe: Recipe) -> None:
         near = nearest(model, target)
         raise OverBudget(
             f"{model.name} in {recipe.precision} will not fit {target.name}: {'; '.join(reasons)}.",
-            hint=f"What fits: {near}." if near else "No recipe or relative of this model fits.",
+            hint=_beside_what_fits(
+                f"What fits: {near}." if near else "No recipe or relative of this model fits.",
+                target if target.download is not None and model.size(recipe) > target.download else None,
+            ),
         )
     if why := refusal(model, recipe):
         near = nearest(model, target)
         raise Unsupported(f"{model.name} on {target.name}: {why}.", hint=f"What fits: {near}." if near else "")
+
+
+def _beside_what_fits(hint: str, target: Target | None) -> str:
+    """`hint`, and what the store says where a download is too large."""
+    return f"{hint} {target.store}." if target and target.store else hint
 
 
 def check_size(target: Target, size: int) -> None:
@@ -162,7 +184,7 @@ def check_size(target: Target, size: int) -> None:
     if budget is not None and size > budget:
         raise OverBudget(
             f"the bundle has {figure(size, 'B')}, {target.name} takes {figure(budget, 'B')}.",
-            hint="Choose a smaller --precision or model.",
+            hint=_beside_what_fits("Choose a smaller --precision or model.", target),
         )
 
 

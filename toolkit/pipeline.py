@@ -49,6 +49,7 @@ def export(
     board: str | None = None,
     flash: int | None = None,
     ram: int | None = None,
+    download: int | None = None,
     progress: Progress | None = None,
 ) -> Bundle:
     """Make a bundle of `model` for `target`, refuse it if it is bad, and put it at `out`.
@@ -66,7 +67,7 @@ def export(
         max_kld: what a language model may lose (KL divergence from its reference, nats a token), in place of its bar.
         accept_terms: names of terms of use that are accepted; EDGEKIT_ACCEPT_TERMS names more of them.
         operating: what the threshold is chosen for on `data` (``{"false_alarms_per_hour": 0.5}``).
-        board, flash, ram: a microcontroller's budgets (bytes) in place of the target's own.
+        board, flash, ram, download: budgets (bytes) in place of the target's own, see `fitting.budgeted`.
 
     Returns:
         The bundle; ``reused`` is True if the one at `out` was already made of exactly this.
@@ -76,7 +77,7 @@ def export(
         OverBudget: see `edgekit.errors`.
     """
     tell: Progress = progress or (lambda what, done, total: None)
-    goal = fitting.budgeted(find("targets", target), board, flash, ram)
+    goal = fitting.budgeted(find("targets", target), board, flash, ram, download)
     job = _plan(model, goal, precision, exporter, calibration, data, offline, fallback, options or {}, operating or {})
     job = replace(job, model=_allowing(job.model, max_kld))
     check_terms(job.model, accept_terms)

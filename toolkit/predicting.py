@@ -24,19 +24,20 @@ def fit(
     board: str | None = None,
     flash: int | None = None,
     ram: int | None = None,
+    download: int | None = None,
     measured: Matrix | None = None,
 ) -> Fit:
     """Whether a model fits a target, with its predicted size, peak RAM and speed.
 
     Args:
-        board, flash, ram: budgets in place of the target's own, as for `budgeted`.
+        board, flash, ram, download: budgets in place of the target's own, as for `budgeted`.
         measured: what was measured on a device of the target, for the speed (see `edgekit.expecting`).
 
     Raises:
         UnknownName: no such model, target or exporter. Unsupported: the exporter lacks the precision.
     """
     declared: Model = find("models", model)
-    goal = budgeted(find("targets", target), board, flash, ram)
+    goal = budgeted(find("targets", target), board, flash, ram, download)
     if declared.task in goal.refuses:
         return Fit(declared.name, goal.name, None, "refused", goal.refuses[declared.task])
     recipe = wished(declared, goal, precision, exporter)

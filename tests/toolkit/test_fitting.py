@@ -12,7 +12,7 @@ import pytest
 import edgekit
 from edgekit import fitting
 from edgekit.core import Recipe, Target
-from edgekit.errors import OverBudget, UnknownName, Unsupported
+from edgekit.errors import BadInput, OverBudget, UnknownName, Unsupported
 from edgekit.registry import find
 
 
@@ -85,6 +85,19 @@ def test_check_size(board: Any) -> None:
     fitting.check_size(board(download=100), 100)
     with pytest.raises(OverBudget):
         fitting.check_size(board(download=100), 101)
+
+
+def test_a_download_that_comes_another_way_has_the_users_budget(board: Any, toy: Any, tmp_path: Path) -> None:
+    board(download=10_000, store="A store delivers 10 kB; --download lifts that")
+    with pytest.raises(OverBudget) as refused:
+        toy.export(tmp_path / "b")
+    assert "--download lifts that." in refused.value.hint
+    assert toy.export(tmp_path / "b", download=1_000_000).manifest.model
+    assert edgekit.fit("toy-speller", "toy-board", download=1_000_000).budgets["download"] == 1_000_000
+    with pytest.raises(BadInput, match="download budget of 0 bytes"):
+        edgekit.fit("toy-speller", "toy-board", download=0)
+    with pytest.raises(BadInput, match="no budget for downloads"):
+        edgekit.fit("toy-speller", "cortex-m4", download=1)
 
 
 def test_a_target_that_refuses_the_task(board: Any, toy: Any, tmp_path: Path) -> None:
