@@ -68,7 +68,11 @@ def write(
         file = out / f"{part.name}.mlpackage"
         program.save(str(file))
     _same_every_time(file)
-    return Artifact(part.name, file.name, {"ios": wish.system, **census(file, wish.precision, FEW, kept)})
+    return Artifact(
+        part.name,
+        file.name,
+        {"ios": wish.system, "sizes": _sizes(part, wish), **census(file, wish.precision, FEW, kept)},
+    )
 
 
 def _kept(
@@ -105,7 +109,7 @@ def _converted(part: Part, module: Any, wish: Wish) -> Any:
             traced = trace(module, examples, check_trace=False)
         return ct.convert(
             traced,
-            inputs=[_input(part, spec) for spec in part.inputs],
+            inputs=[_input(part, spec, _sizes(part, wish)) for spec in part.inputs],
             outputs=[ct.TensorType(name=spec.name) for spec in part.outputs],
             minimum_deployment_target=getattr(ct.target, f"iOS{wish.system}"),
             compute_precision=ct.precision.FLOAT32 if wish.precision == "fp32" else ct.precision.FLOAT16,
@@ -120,10 +124,17 @@ def _example(part: Part, spec: TensorSpec) -> list[int]:
     return [part.axes[axis].example if isinstance(axis, str) else axis for axis in spec.shape]
 
 
-def _input(part: Part, spec: TensorSpec) -> Any:
+def _input(part: Part, spec: TensorSpec, sizes: Mapping[str, tuple[int, ...]]) -> Any:
+    """With ranges for dynamic axes, or with every shape that one of `sizes` makes."""
     import coremltools as ct
     import numpy as np
 
+    dtype = np.dtype(_HELD.get(spec.dtype, "int32")).type
+    named = [axis for axis in spec.shape if isinstance(axis, str)]
+    if named and sizes:
+        [only] = named
+        shapes = [[size if isinstance(axis, str) else axis for axis in spec.shape] for size in sizes[only]]
+        return ct.TensorType(name=spec.name, shape=ct.EnumeratedShapes(shapes, default=shapes[0]), dtype=dtype)
     axes = []
     for axis in spec.shape:
         if isinstance(axis, str):
@@ -131,7 +142,14 @@ def _input(part: Part, spec: TensorSpec) -> Any:
             axes.append(ct.RangeDim(bounds.least, bounds.most, bounds.example))
         else:
             axes.append(axis)
-    return ct.TensorType(name=spec.name, shape=axes, dtype=np.dtype(_HELD.get(spec.dtype, "int32")).type)
+    return ct.TensorType(name=spec.name, shape=axes, dtype=dtype)
+
+
+def _sizes(part: Part, wish: Wish) -> dict[str, tuple[int, ...]]:
+    """The only sizes of the part's dynamic axis, where shapes are to be enumerated and the axis names them."""
+    if wish.shapes != "enumerated" or len(part.axes) != 1:
+        return {}
+    return {name: axis.sizes for name, axis in part.axes.items() if axis.sizes}
 
 
 def _describe(program: Any, part: Part, model: Model, wish: Wish) -> None:
@@ -143,7 +161,10 @@ def _describe(program: Any, part: Part, model: Model, wish: Wish) -> None:
         for spec in side:
             described[spec.name] = f"{spec.dtype} [{', '.join(map(str, spec.shape))}]"
     sides = {"inputs": part.inputs, "outputs": part.outputs}
-    contract = {side: [[spec.name, spec.dtype, list(spec.shape)] for spec in specs] for side, specs in sides.items()}
+    contract: dict[str, Any] = {
+        side: [[spec.name, spec.dtype, list(spec.shape)] for spec in specs] for side, specs in sides.items()
+    }
+    contract["sizes"] = _sizes(part, wish)
     program.user_defined_metadata[DESCRIPTION] = json.dumps(contract)
 
 

@@ -25,6 +25,7 @@ class _Runner:
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    _sizes: dict[str, tuple[int, ...]]
 
     def _take(self, file: Path, model: Any) -> None:
         try:
@@ -33,7 +34,9 @@ class _Runner:
                 tuple(TensorSpec(str(name), str(dtype), tuple(shape)) for name, dtype, shape in told[side])
                 for side in ("inputs", "outputs")
             )
-        except (KeyError, ValueError, TypeError) as exc:
+            sizes = told.get("sizes", {})
+            self._sizes = {str(axis): tuple(int(size) for size in given) for axis, given in sizes.items()}
+        except (KeyError, ValueError, TypeError, AttributeError) as exc:
             raise BadInput(f"{file.name} does not say what its inputs are: edgekit did not make it.") from exc
 
     def _checked(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
@@ -52,6 +55,13 @@ class _Runner:
                     f"the input {spec.name!r} is {array.dtype.name} {list(array.shape)}; "
                     f"{spec.dtype} {list(spec.shape)} is needed."
                 )
+            for have, axis in zip(array.shape, spec.shape, strict=True):
+                if isinstance(axis, str) and have not in self._sizes.get(axis, (have,)):
+                    raise BadInput(
+                        f"the input {spec.name!r} has {have} {axis}; this package was made for "
+                        f"{', '.join(map(str, self._sizes[axis]))}.",
+                        hint="Export without -o shapes=enumerated for any other size.",
+                    )
             given[spec.name] = array
         if unknown := set(feeds) - set(given):
             raise BadInput(f"there is no input {', '.join(sorted(unknown))}.")

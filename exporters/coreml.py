@@ -38,7 +38,7 @@ class CoremlExporter:
     ``ios``
         16, 17 or 18: the oldest system that must load it. Without it: the first that reads the form of the weights.
     ``form``
-        of int6 and int4: "grouped" (the default: a palette for every 16 output channels, iOS 18) or "palette" (one a
+        of int6 and int4: "grouped" (the default: a palette for every 8 output channels, iOS 18) or "palette" (one a
         layer, iOS 16); of int4 also "block": linear with a scale for every 32 weights of an output, iOS 18.
     ``keep``
         "measured" (the default): layers that alone move the answers most keep more bits (`_coreml_choose`), or "none".

@@ -32,6 +32,8 @@ from edgekit.weighing import beside
 
 #: How long a window the encoder gets for a short sound; the evidence is in docs/whisper-window.md.
 WINDOW_FACTS = {"least": 15.0, "margin": 4.0, "step": 1.0}
+#: The windows that follow from them, in whole seconds, up to the 30 that the encoder was trained with.
+_WINDOWS = range(int(WINDOW_FACTS["least"]), 31, int(WINDOW_FACTS["step"]))
 
 _GOLDEN, _LICENCE = "data/jfk.flac", "data/whisper-licence.txt"
 #: The golden clip's window in seconds, and calls of the decoder for its text.
@@ -98,7 +100,7 @@ def _parts(shape: Shape) -> tuple[Part, ...]:
             "frontend",
             (TensorSpec("audio", "float32", (1, "samples")),),
             (TensorSpec("mel", "float32", (1, shape.mels, "frames")),),
-            {"samples": Axis(N_FFT, WINDOW, 8 * SAMPLE_RATE)},
+            {"samples": Axis(N_FFT, WINDOW, 8 * SAMPLE_RATE, sizes=tuple(n * SAMPLE_RATE for n in _WINDOWS))},
             lambda checkpoint: _modules().Frontend(shape.mels),
             quantize=False,
         ),
@@ -106,7 +108,7 @@ def _parts(shape: Shape) -> tuple[Part, ...]:
             "encoder",
             (TensorSpec("mel", "float32", (1, shape.mels, "frames")),),
             cross("positions"),
-            {"frames": Axis(4, FRAMES, 800, multiple=2)},
+            {"frames": Axis(4, FRAMES, 800, 2, sizes=tuple(n * SAMPLE_RATE // HOP for n in _WINDOWS))},
             lambda checkpoint: _modules().Encoder(_state(checkpoint, shape), shape),
         ),
         Part(

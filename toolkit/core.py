@@ -120,12 +120,16 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Axis:
-    """A dynamic axis: the sizes it may have, and one to trace a graph with (no other axis should have the same)."""
+    """A dynamic axis: the sizes it may have, and one to trace a graph with (no other axis should have the same).
+
+    Where the pipeline only ever uses a few of them, `sizes` names these, the most usual one first.
+    """
 
     least: int
     most: int
     example: int
     multiple: int = 1
+    sizes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -304,6 +304,33 @@ def test_a_dynamic_axis(tmp_path: Path) -> None:
             np.testing.assert_allclose(runner({"x": x})["y"], linear(torch.from_numpy(x)).numpy(), rtol=1e-5, atol=1e-6)
 
 
+def test_shapes_that_are_enumerated(tmp_path: Path) -> None:
+    shape: tuple[int | str, ...] = (1, "time", 6)
+    linear = nn.Linear(6, 3)
+    part = Part("toy", (TensorSpec("x", "float32", shape),), (TensorSpec("y", "float32", (1, "time", 3)),),
+                {"time": Axis(1, 50, 7, sizes=(10, 20))}, lambda checkpoint: linear)  # fmt: skip
+    made = export(tmp_path, "fp32", {"shapes": "enumerated"}, part=part)
+    assert made.census["sizes"] == {"time": (10, 20)}
+    runner = EXPORTER.load(tmp_path / made.file, 1)
+    for time in (10, 20):
+        x = np.random.default_rng(time).standard_normal((1, time, 6)).astype(np.float32)
+        with torch.inference_mode():
+            np.testing.assert_allclose(runner({"x": x})["y"], linear(torch.from_numpy(x)).numpy(), rtol=1e-5, atol=1e-6)
+    with pytest.raises(BadInput, match="made for 10, 20"):
+        runner({"x": np.zeros((1, 15, 6), np.float32)})
+    described = program_shapes(tmp_path / made.file)
+    assert described == [[1, 10, 6], [1, 20, 6]]
+    assert export(tmp_path / "range", part=part).census["sizes"] == {}
+
+
+def program_shapes(file: Path) -> list[list[int]]:
+    """The shapes that the saved program lists for its input."""
+    import coremltools as ct
+
+    kind = ct.models.MLModel(str(file), skip_model_load=True).get_spec().description.input[0].type.multiArrayType
+    return sorted([list(shape.shape) for shape in kind.enumeratedShapes.shapes])
+
+
 def test_half_precision_overflows_as_it_would_on_a_phone(tmp_path: Path) -> None:
     part = _part(lambda x: (x * 300.0) * 300.0, (1, 4), (1, 4))
     export(tmp_path, "fp16", part=part)

@@ -11,7 +11,9 @@ from _whisper_cases import RATE, Phrase, sound, starts
 from numpy.typing import NDArray
 
 from edgekit.errors import BadInput
-from edgekit.models._whisper_pipeline import _echoes
+from edgekit.models._whisper import WINDOW_FACTS
+from edgekit.models._whisper_pipeline import _echoes, window_seconds
+from edgekit.registry import find
 
 # --- windows and segments --------------------------------------------------------------------------------------------
 
@@ -174,6 +176,14 @@ def test_the_window_grows_before_the_temperature_rises(toy_whisper: ToyWhisper) 
         "repetitive: sampled again at temperature 0.3",
         "repetitive: sampled again at temperature 0.7",
     ]
+
+
+def test_axes_name_every_window_that_is_chosen() -> None:
+    """What is exported for these sizes only must never be given another one."""
+    frontend, encoder, _ = find("models", "whisper-base").parts
+    windows = sorted({window_seconds(seconds, WINDOW_FACTS) for seconds in np.arange(0.0, 30.0, 0.1)})
+    assert [size / RATE for size in frontend.axes["samples"].sizes] == windows
+    assert [size / 100 for size in encoder.axes["frames"].sizes] == windows
 
 
 def test_a_window_that_was_asked_for_does_not_grow(toy_whisper: ToyWhisper) -> None:
