@@ -180,6 +180,12 @@ def _thresholded(v: Values) -> Any:
     return torch.where(x >= float(v.get("alpha", 1.0)), x, torch.zeros_like(x))
 
 
+def _leaky(v: Values) -> Any:
+    import torch.nn.functional as F
+
+    return F.leaky_relu(wide(v["x"]), float(v.get("alpha", 0.01)))
+
+
 OPERATORS: Mapping[str, Operator] = {
     **SHAPES,
     "add": _pair("add"), "sub": _pair("sub"), "mul": _pair("mul"), "real_div": _divided, "pow": _pair("pow"),
@@ -196,7 +202,7 @@ OPERATORS: Mapping[str, Operator] = {
     "softmax": lambda v: wide(v["x"]).softmax(int(v.get("axis", -1))),
     "inverse": lambda v: 1 / (wide(v["x"]) + float(v.get("epsilon", 1e-4))),
     "rsqrt": lambda v: (wide(v["x"]) + float(v.get("epsilon", 1e-12))).rsqrt(),
-    "gelu": _gelu, "clip": _clip, "log": _log, "thresholded_relu": _thresholded,
+    "gelu": _gelu, "clip": _clip, "log": _log, "thresholded_relu": _thresholded, "leaky_relu": _leaky,
     "reduce_mean": _reduced("mean"), "reduce_sum": _reduced("sum"), "reduce_max": _reduced("amax"),
     "reduce_min": _reduced("amin"), "reduce_l2_norm": _reduced("l2"),
     "conv": _conv, "linear": _linear, "matmul": _matmul, "avg_pool": _pool("avg"), "max_pool": _pool("max"),

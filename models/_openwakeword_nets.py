@@ -67,7 +67,8 @@ class Mels(nn.Module):
         self._floor, self._scale, self._depth = floor, scale, depth
 
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
-        heard = audio[:, None, self._first : audio.shape[1] - self._after] * _FULL
+        # Counted from the end: coremltools does not take a size that is computed.
+        heard = audio[:, None, self._first : -self._after if self._after else None] * _FULL
         parts = F.conv1d(heard, self.waves, stride=HOP).transpose(1, 2)
         real, imaginary = parts.chunk(2, dim=2)
         power = (real * real + imaginary * imaginary) @ self.filters

@@ -252,6 +252,7 @@ OPERATORS: dict[str, tuple[Any, Sequence[int]]] = {
     "gelu tanh": (nn.GELU(approximate="tanh"), (3, 5)),
     "softmax": (lambda x: x.softmax(1), (2, 5, 3)),
     "relu6": (nn.ReLU6(), (4, 9)),
+    "leaky relu": (nn.LeakyReLU(0.2), (4, 9)),
     "silu": (nn.SiLU(), (4, 9)),
     "hard sigmoid": (nn.Hardsigmoid(), (4, 9)),
     "hard swish": (nn.Hardswish(), (4, 9)),
