@@ -92,6 +92,8 @@ def _why(op: Any, form: str, precision: str, few: int) -> str:
     """Why a layer that nobody chose to keep has its form."""
     if precision not in _EXPECTED or form in _EXPECTED[precision]:
         return "as asked"
+    if op.op_type == "lstm":
+        return "recurrent layers stay float"
     if math.prod(op.inputs[WEIGHTED[op.op_type]].shape) < few:
         return f"fewer than {few} weights"
     return "its channels cannot be divided"

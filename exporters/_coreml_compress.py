@@ -67,9 +67,13 @@ def compressed(program: Any, precision: str, form: str, kept: Collection[str] = 
 
 
 def _all_but(config: Any, kept: Collection[str]) -> Any:
-    """For weights of layers only: tables that are added (positions, masks) are small, and no sum evens them out."""
+    """For weights of layers only: tables that are added (positions, masks) are small, and no sum evens them out.
+
+    The weights of recurrent layers are computed from several constants, which coremltools does not compress.
+    """
     import coremltools.optimize.coreml as cto
 
+    types = [name for name in WEIGHTED if name != "lstm"]
     return cto.OptimizationConfig(
-        op_type_configs=dict.fromkeys(WEIGHTED, config), op_name_configs=dict.fromkeys(kept, None)
+        op_type_configs=dict.fromkeys(types, config), op_name_configs=dict.fromkeys(kept, None)
     )

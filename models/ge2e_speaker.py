@@ -145,4 +145,6 @@ _SINGLY = replace(
     options={("litert", "int8"): _DYNAMIC},
     exporters=("litert",),
 )
-MODEL = replace(_MODEL, variants={"litert": _SINGLY})
+#: Core ML's converter keeps recurrent layers in fp32 whatever the precision; their weights are nearly all there are.
+_APPLE = replace(_SINGLY, ladder=(Recipe("coreml", "fp16"),), options={}, exporters=("coreml",))
+MODEL = replace(_MODEL, variants={"litert": _SINGLY, "coreml": _APPLE})

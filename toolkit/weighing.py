@@ -43,7 +43,8 @@ def size(works: Iterable[Work], recipe: Recipe, more: int = 0) -> int:
 
 def file_bytes(work: Work, recipe: Recipe) -> int:
     """Bytes of one part's file."""
-    precision = recipe.precision if work.quantized else "fp32"
+    wide = recipe.exporter == "coreml" and work.kind == "recurrent" and recipe.precision == "fp16"
+    precision = recipe.precision if work.quantized and not wide else "fp32"
     return _graph(work, recipe, precision) + _weights(work, recipe, precision) + 4 * work.tables
 
 
