@@ -6,7 +6,7 @@ SOURCES := $(wildcard toolkit/* toolkit/page/* exporters/* exporters/*/* targets
 DEMO := build/demo/whisper-base-android
 CLIP := models/data/jfk.flac
 
-.PHONY: help demo test fast lint types peers vision-peers clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools swift-tools
+.PHONY: help demo test fast lint types peers vision-peers phone-roads clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools swift-tools
 .DELETE_ON_ERROR:
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make lint    ruff; make types: mypy --strict on the installed wheel"
 	@echo "make peers   side by side with faster-whisper, whisper.cpp and optimum-onnx (an hour; wants the machine to itself)"
 	@echo "make vision-peers  int8 of a vision model beside onnxruntime, OpenVINO + NNCF and ExecuTorch (ten minutes)"
+	@echo "make phone-roads   onnx, LiteRT and ExecuTorch side by side (exports once, half an hour; then ten quiet minutes)"
 	@echo "make firmware-tools  compilers and emulators for microcontrollers, by apt; instant when they are there"
 	@echo "make firmware-figures  generated C beside bakenn in the emulator (half an hour; need not be quiet)"
 	@echo "make llama   llama.cpp for language models, compiled once (some minutes)"
@@ -89,6 +90,13 @@ VISION_OPTIONS ?=
 vision-peers: $(VENV)/.wheel .venv-vision/.installed
 	$(BIN)/python tests/peers/compare_vision.py ../shared/data/imagenet-sample --markdown build/vision-peers.md \
 		--json build/vision-peers.json $(VISION_OPTIONS)
+
+# onnx, LiteRT and ExecuTorch side by side, into docs/phones.md. Exports once, with ROADS_OPTIONS="--minutes 0" only that;
+# then ten minutes on a quiet machine.
+ROADS_OPTIONS ?=
+phone-roads: $(VENV)/.wheel
+	$(BIN)/python tests/peers/compare_phone_roads.py ../shared/data --bundles build/phone-roads \
+		--markdown docs/phones.md --json build/phone-roads.json $(ROADS_OPTIONS)
 
 # The firmware side by side with bakenn, on emulated processors: half an hour, and the machine need not be quiet.
 # Without the emulators (make firmware-tools) it says so and stops. Exit status 1: a bar of the page is missed.
