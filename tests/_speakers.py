@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgekit.checkpoint import read_checkpoint
-from edgekit.parity import reference_of
+from _references import references
+
 from edgekit.registry import find
-from edgekit.sources import fetch
 
 
 def floats(name: str) -> Any:
     model = find("models", name)
-    folder, _ = fetch(model.sources)
-    checkpoint = read_checkpoint(folder)
-    parts = {part.name: reference_of(part, part.build(checkpoint)) for part in model.parts}
+    parts, checkpoint, folder = references(model)
     return model.pipeline(parts, folder, model.prepare(checkpoint, folder))

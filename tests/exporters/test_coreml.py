@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -410,18 +409,3 @@ def test_wrong_feeds(good: Path, change: dict[str, Any]) -> None:
     with pytest.raises(BadInput):
         runner(wrong)
     assert runner(pictures(1)[0])["scores"].shape == (1, CLASSES)
-
-
-# --- real weights ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.real
-@pytest.mark.parametrize(("precision", "limit"), [("fp16", 0.9999), ("int8", 0.999)])
-def test_efficientnet(tmp_path: Path, precision: str, limit: float) -> None:
-    """Cosine of the logits of the golden picture to fp32's."""
-    bundle = edgekit.export("efficientnet-lite0", "ios", precision=precision, out=tmp_path / "bundle", fallback=False)
-    facts = json.loads((bundle.path / "manifest.json").read_bytes())
-    # cosine >= 1 - e^2 / 2 for a relative root mean square error e
-    error = facts["parts"][0]["parity"]
-    assert 1 - error**2 / 2 >= limit
-    assert edgekit.verify(bundle.path)["parity"]["network"] < 0.07
