@@ -1,8 +1,10 @@
 """`bench --device adb`: a bundle on a phone. First its answers, then its times.
 
 What is measured are *replayed calls*: every call that the golden input makes of every part, with the inputs that it had
-on this machine. What an app computes between the parts is not in it. The runtime is the official Linux build for 64-bit
-Arm, run through its own loader; an app has the same version's Android build.
+on this machine. What an app computes between the parts is not in it. Of a language model it is tokens per second by
+llama-bench's method, and the first token. The runtime is a Linux build for 64-bit Arm, run
+through its own loader; an app has the same version's Android build. What each format takes is in `_arm64_onnx` and its
+neighbours, which emulated processors are served by, too.
 
 On an emulated phone the same happens, but no time is told: only the answers, and memory as an upper bound.
 """
@@ -23,14 +25,13 @@ import filelock
 from edgekit.core import Trial
 from edgekit.errors import DeviceFailed, Unsupported
 from edgekit.sources import cache_folder
-from edgekit.targets import _adb_values, _calls
+from edgekit.targets import _adb_values, _arm64, _calls
 from edgekit.targets._adb import Phone, choose, clean
 from edgekit.targets._adb_facts import Facts, facts
 from edgekit.targets._adb_guard import Guard, doubts
-from edgekit.targets._adb_runner import Replay, Result, Rounds, Setting
+from edgekit.targets._adb_runner import Replay, Result, Rounds, Setting, Speeds
 from edgekit.targets._adb_store import Run, Store
-from edgekit.targets._agreement import arithmetic, check, distances, reference
-from edgekit.targets._arm64_build import LIBRARY, kit
+from edgekit.targets._agreement import reference
 
 __all__ = ["measure", "settings"]
 
@@ -38,7 +39,12 @@ _ABI = "arm64-v8a"
 #: Calls of a part whose answers are compared: the first two, which fp32 answers are kept of, and others.
 _COMPARED = 8
 _MOST_ROUNDS = 500
-_LINUX = "the runtime is onnxruntime's Linux build for 64-bit Arm; an app has the Android build of it"
+#: llama-bench's own two tests, in tokens; values of each, as on this machine.
+_PROMPT, _GENERATE, _REPEATS = 512, 128, 3
+#: Tokens of a prompt on an emulated phone, where they take seconds each.
+_EMULATED_PROMPT = 16
+_REPLAYED = "replayed calls of the golden input; what an app computes between the parts is not in it"
+_SPOKEN = "random tokens by llama-bench's method; the first token after as many as the golden prompt has"
 
 
 def measure(trial: Trial) -> Mapping[str, Any]:
@@ -51,7 +57,8 @@ def measure(trial: Trial) -> Mapping[str, Any]:
     """
     manifest = json.loads((trial.bundle / "manifest.json").read_bytes())
     exporter = manifest["recipe"]["exporter"]
-    if exporter != "onnx":
+    runtime = _arm64.runtime_of(exporter)
+    if not hasattr(runtime, "kit"):
         raise Unsupported(
             f"there is no runner of {exporter} bundles for phones yet.",
             hint="Export with --exporter onnx, or measure on this machine: --device host",
@@ -63,17 +70,24 @@ def measure(trial: Trial) -> Mapping[str, Any]:
             raise Unsupported(
                 f"this phone runs {', '.join(known.abis) or 'no ABI that it names'}; the runner is for {_ABI}."
             )
-        tools = kit(trial.progress)
-        models = {f"part{at}.onnx": trial.bundle / part["file"] for at, part in enumerate(manifest["parts"])}
+        kit = runtime.kit(trial.progress)
+        files = [trial.bundle / part["file"] for part in manifest["parts"]]
+        models = {f"part{at}{file.suffix}": file for at, file in enumerate(files)}
         with tempfile.TemporaryDirectory(prefix="edgekit-adb-") as scratch:
             work = Path(scratch)
-            _calls.write_all(
-                work / "calls", [[feeds for feeds, _ in trial.calls[part["name"]]] for part in manifest["parts"]]
-            )
+            _calls.write_all(work / "calls", list(_stored(runtime, manifest, files, trial)))
             trial.progress("copying to the phone what it does not have", 0, 0)
-            with Store(phone).run({**tools, **models}, {"calls": work / "calls"}) as run:
-                replay = Replay(phone, run.folder, LIBRARY.files[0].name, tuple(models), "calls", work, trial.limit)
-                return _measured(trial, manifest, known, replay, run)
+            with Store(phone).run({**kit.files, **models}, {"calls": work / "calls"}) as run:
+                replay = Replay(phone, run.folder, kit.library, tuple(models), "calls", work, trial.limit)
+                return _measured(trial, runtime, manifest, known, replay, run)
+
+
+def _stored(
+    runtime: Any, manifest: Mapping[str, Any], files: Sequence[Path], trial: Trial
+) -> Iterator[Sequence[Mapping[str, Any]]]:
+    """The inputs of all calls of every part, as its file takes them."""
+    for part, file in zip(manifest["parts"], files, strict=True):
+        yield runtime.feeds_of(file, [feeds for feeds, _ in trial.calls[part["name"]]])
 
 
 @contextmanager
@@ -90,38 +104,40 @@ def _alone(phone: Phone) -> Iterator[None]:
         ) from exc
 
 
-def _measured(trial: Trial, manifest: Mapping[str, Any], known: Facts, replay: Replay, run: Run) -> dict[str, Any]:
+def _measured(
+    trial: Trial, runtime: Any, manifest: Mapping[str, Any], known: Facts, replay: Replay, run: Run
+) -> dict[str, Any]:
     names = [part["name"] for part in manifest["parts"]]
-    parity = {name: _agrees(at, name, trial, manifest, replay) for at, name in enumerate(names)}
+    parity = {name: _agrees(at, trial, runtime, manifest, replay) for at, name in enumerate(names)}
     chosen = settings(known, trial.threads)
     guard = Guard(replay.phone, trial.progress)
+    plan = _speeds(trial, manifest, known) if runtime.LANGUAGE else _rounds(trial, known)
     if known.emulated:
-        rounds = Rounds(0, 1, 0)
-        results = {setting: [replay.timed(setting, rounds)] for setting in chosen[: len(trial.threads) or 1]}
+        results = {setting: [replay.measured(setting, plan)] for setting in chosen[: len(trial.threads) or 1]}
     else:
-        rounds = Rounds(trial.warmups, trial.loops or _MOST_ROUNDS, trial.seconds)
-        results = _in_turns(trial, chosen, replay, guard, rounds)
+        results = _in_turns(trial, chosen, replay, guard, plan)
     first = next(iter(results.values()))
     found = _adb_values.measurements(results, names, trial.units, times=not known.emulated)
-    warnings = [_LINUX, *_held(first)]
+    warnings = [runtime.ORIGIN, *_held(first)]
     if known.emulated:
         warnings.append("this phone is emulated: no times are told, and its memory is an upper bound")
+        if isinstance(plan, Speeds):
+            warnings[-1] += f" of what a prompt of {plan.first} tokens takes"
     else:
         medians = _adb_values.medians(first)
         warnings += doubts(guard.seen, medians[0], medians[-1])
-    runtime = f"onnxruntime {first[0].runtime}"
+    version = f"{runtime.NAME} {first[0].runtime}".strip()
     return {
         "fidelity": "emulated" if known.emulated else "device",
         "host": {
             **known.host,
-            "runtime": f"{runtime}, Linux build for 64-bit Arm",
-            "measured": "replayed calls of the golden input; what an app computes between the parts is not in it",
+            "runtime": f"{version}, Linux build for 64-bit Arm",
+            "measured": _SPOKEN if isinstance(plan, Speeds) else _REPLAYED,
             "parity": parity,
             "run": {
                 "processes": len(first),
-                "warmups": rounds.warmups,
-                "seconds": rounds.seconds,
-                "loops": [len(one.whole) for one in first],
+                **plan._asdict(),
+                "loops": [len(one.whole) or max(map(len, one.speeds.values())) for one in first],
                 "settings": [setting.name for setting in results],
                 "calls_in_round": {name: len(trial.calls[name]) for name in names},
                 "pushed": sum(run.pushed.values()),
@@ -130,11 +146,24 @@ def _measured(trial: Trial, manifest: Mapping[str, Any], known: Facts, replay: R
                 "heat": guard.facts(),
             },
         },
-        "versions": {"onnxruntime": first[0].runtime},
+        "versions": runtime.versions(first[0].runtime),
         "threads": chosen[0].threads,
         "measurements": (*found, *_adb_values.agreement(parity)),
         "warnings": warnings,
     }
+
+
+def _rounds(trial: Trial, known: Facts) -> Rounds:
+    return Rounds(0, 1, 0) if known.emulated else Rounds(trial.warmups, trial.loops or _MOST_ROUNDS, trial.seconds)
+
+
+def _speeds(trial: Trial, manifest: Mapping[str, Any], known: Facts) -> Speeds:
+    """What to ask of a language model: the first token in the context that an app has, after the golden prompt."""
+    context = int(manifest["facts"]["context"])
+    if known.emulated:
+        return Speeds(context, _EMULATED_PROMPT, 0, 0, 0)
+    prompt = min(int(trial.units["prompt_tokens"]), context - 1)
+    return Speeds(context, prompt, _PROMPT, _GENERATE, trial.loops or _REPEATS)
 
 
 def settings(known: Facts, threads: Sequence[int]) -> list[Setting]:
@@ -148,26 +177,23 @@ def settings(known: Facts, threads: Sequence[int]) -> list[Setting]:
     return found
 
 
-def _agrees(at: int, name: str, trial: Trial, manifest: Mapping[str, Any], replay: Replay) -> dict[str, float]:
-    """How far the part's answers on the phone are from fp32 and from here. Raises ParityFailed where it is too far."""
+def _agrees(at: int, trial: Trial, runtime: Any, manifest: Mapping[str, Any], replay: Replay) -> dict[str, Any]:
+    """How far the part's answers on the phone are from fp32 and from here. Raises ParityFailed where too far."""
+    part = manifest["parts"][at]
+    name, calls = part["name"], trial.calls[part["name"]]
     trial.progress(f"comparing the answers of {name}", 0, 0)
-    calls = trial.calls[name]
     spaced = (2 + i * (len(calls) - 3) // max(1, _COMPARED - 3) for i in range(_COMPARED - 2))
     which = sorted({0, 1, *spaced} & set(range(len(calls))))
-    there = replay.answers(at, which)
+    there = runtime.outputs_of(trial.bundle / part["file"], replay.answers(at, which))
     if len(there) != len(which):
         raise DeviceFailed(f"the phone gave {len(there)} answers to {len(which)} calls of {name}.")
     here = [calls[i][1] for i in which]
     golden = reference(trial.bundle / manifest["golden"]["reference"])
-    off, mine = distances(name, there, here, golden), distances(name, here, here, golden)["fp32"]
-    precision = manifest["recipe"]["precision"]
-    census: Mapping[str, Any] = next((part.get("census", {}) for part in manifest["parts"] if part["name"] == name), {})
-    check(name, "the phone", precision, off, arithmetic(census, precision), mine)
-    return off
+    return _arm64.compared(runtime, part, manifest["recipe"]["precision"], "the phone", there, here, golden)
 
 
 def _in_turns(
-    trial: Trial, chosen: Sequence[Setting], replay: Replay, guard: Guard, rounds: Rounds
+    trial: Trial, chosen: Sequence[Setting], replay: Replay, guard: Guard, plan: Rounds | Speeds
 ) -> dict[Setting, list[Result]]:
     """Fresh processes of every setting, forth and back, so that heat meets all of them alike."""
     results: dict[Setting, list[Result]] = {setting: [] for setting in chosen}
@@ -177,7 +203,7 @@ def _in_turns(
             trial.progress(f"measuring on the phone: {setting.name}", done, total)
             guard.ready()
             start = time.monotonic()
-            results[setting].append(replay.timed(setting, rounds))
+            results[setting].append(replay.measured(setting, plan))
             guard.took(time.monotonic() - start)
             done += 1
     guard.look()

@@ -14,7 +14,7 @@ from edgekit.targets._adb import Phone, clean
 from edgekit.targets._adb_facts import Cluster
 from edgekit.targets._arm64_build import LOADER
 
-__all__ = ["Replay", "Result", "Rounds", "Setting", "read"]
+__all__ = ["Replay", "Result", "Rounds", "Setting", "Speeds", "read"]
 
 #: Bytes that results may have.
 _MOST = 64_000_000
@@ -49,6 +49,30 @@ class Rounds(NamedTuple):
     most: int
     seconds: float
 
+    def arguments(self, calls: str) -> str:
+        """Of the program's way ``timed``. `calls`: the file with all of them, there."""
+        return f"{calls} {self.warmups} {self.most} {self.seconds:g}"
+
+
+class Speeds(NamedTuple):
+    """What a language model does: the first token after `first` tokens in a context of `context`, a prompt of `prompt`
+    tokens, `generate` tokens one by one; `repeats` values of each. 0 leaves a test out."""
+
+    context: int
+    first: int
+    prompt: int
+    generate: int
+    repeats: int
+
+    def arguments(self, calls: str) -> str:
+        """Of the program's way ``speeds``."""
+        return " ".join(map(str, self))
+
+    @property
+    def names(self) -> dict[str, str]:
+        """As the program names a test -> as a report does."""
+        return {"first": "first_token", "prompt": f"pp{self.prompt}", "generate": f"tg{self.generate}"}
+
 
 class Result(NamedTuple):
     """What one process on the phone measured.
@@ -57,6 +81,7 @@ class Result(NamedTuple):
         runtime: version. cores: that it was allowed to use. library: seconds to open the runtime.
         loads, loaded: seconds to open each part; from the start to the last of them.
         whole, parts: seconds per round over all calls; per call, by part. warmups: the same two, thrown away.
+        speeds: of a language model in place of these, by test: see `Speeds`.
         inputs: bytes of the recorded inputs, which the process holds. peak, anonymous, file: bytes of memory, the
             latter two at the end.
     """
@@ -69,6 +94,7 @@ class Result(NamedTuple):
     whole: tuple[float, ...]
     parts: tuple[tuple[float, ...], ...]
     warmups: tuple[tuple[float, ...], tuple[tuple[float, ...], ...]]
+    speeds: dict[str, tuple[float, ...]]
     inputs: int
     peak: int
     anonymous: int
@@ -79,7 +105,8 @@ class Replay(NamedTuple):
     """What is to be run: on which phone, in which folder there, and the names of files in it.
 
     Attributes:
-        library: the runtime. models: of every part, in order. calls: all calls of all parts. work: a folder here.
+        library: the runtime's file, or "." where it is all files of the folder. models: of every part, in order.
+        calls: all calls of all parts. work: a folder here.
         limit: seconds that a process may take.
     """
 
@@ -103,19 +130,20 @@ class Replay(NamedTuple):
         self.phone.pull(f"{self.folder}/answers", self.work / "answers", 16 * _MOST)
         return _calls.read(self.work / "answers")
 
-    def timed(self, setting: Setting, rounds: Rounds) -> Result:
-        """Measure all calls of all parts in a fresh process.
+    def measured(self, setting: Setting, plan: Rounds | Speeds) -> Result:
+        """Measure all calls of all parts, or the speeds of a language model, in a fresh process.
 
         Raises:
             DeviceFailed: as `answers`.
         """
         cores = ",".join(map(str, setting.cluster.cores)) if setting.cluster else "-"
         models = " ".join(f"{self.folder}/{model}" for model in self.models)
-        numbers = f"{rounds.warmups} {rounds.most} {rounds.seconds:g} {math.ceil(self.limit)}"
-        start = f"timed {self.folder}/result {self.folder}/{self.library} {setting.threads} {cores} {numbers}"
-        self._start(f"{start} {self.folder}/{self.calls} {models}", f"the replay with {setting.name}")
+        way = "speeds" if isinstance(plan, Speeds) else "timed"
+        start = f"{way} {self.folder}/result {self.folder}/{self.library} {setting.threads} {cores}"
+        numbers = f"{math.ceil(self.limit)} {plan.arguments(f'{self.folder}/{self.calls}')}"
+        self._start(f"{start} {numbers} {models}", f"the replay with {setting.name}")
         self.phone.pull(f"{self.folder}/result", self.work / "result", _MOST)
-        return read((self.work / "result").read_bytes(), len(self.models))
+        return read((self.work / "result").read_bytes(), len(self.models), plan)
 
     def _start(self, arguments: str, what: str) -> None:
         """Run the program; its process number lies in the folder meanwhile, so that whoever comes later can end it."""
@@ -139,27 +167,39 @@ class Replay(NamedTuple):
             raise DeviceFailed(f"{what} failed on the phone: {reason or f'exit code {said.code}'}.")
 
 
-def read(content: bytes, parts: int) -> Result:
+def read(content: bytes, parts: int, plan: Rounds | Speeds) -> Result:
     """A result as the program wrote it. Raises DeviceFailed for what it cannot have written to its end."""
+    nothing: tuple[Any, Any] = ((), ((),) * parts)
     try:
         told = json.loads(content)
         if told["end"] is not True:
             raise ValueError("its end is missing")
         load = told["load"]
-        values, warmups = (_times(told[key], parts) for key in ("values", "warmups"))
+        values = warmups = nothing
+        speeds: dict[str, tuple[float, ...]] = {}
+        if isinstance(plan, Speeds):
+            speeds = {name: _seconds(told["speeds"][test]) for test, name in plan.names.items()}
+        else:
+            values, warmups = (_times(told[key], parts) for key in ("values", "warmups"))
         result = Result(
-            clean(str(told["runtime"]), 40),
+            clean(str(told["runtime"])),
             tuple(int(core) for core in told["cores"]),
             _seconds([load["library"]])[0],
             _seconds(load["parts"]),
             _seconds([load["whole"]])[0],
             *values,
             warmups,
+            speeds,
             *(_whole(told[key]) for key in ("inputs", "peak", "anonymous", "file")),
         )
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as exc:
         raise DeviceFailed(f"the results of the phone cannot be read: {clean(str(exc))}.") from exc
-    if len(result.loads) != parts or not result.whole or not all(result.parts):
+    if isinstance(plan, Speeds):
+        counts = {name: plan.repeats if getattr(plan, test) else 0 for test, name in plan.names.items()}
+        whole = {name: len(values) for name, values in speeds.items()} == counts and all(map(all, speeds.values()))
+    else:
+        whole = bool(result.whole) and all(result.parts)
+    if len(result.loads) != parts or not whole:
         raise DeviceFailed("the results of the phone are not those of all parts.")
     return result
 

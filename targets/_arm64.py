@@ -24,7 +24,7 @@ from edgekit.targets import _calls
 from edgekit.targets._agreement import LIMITS, arithmetic, check, distances, reference, steps
 from edgekit.targets._arm64_build import Tools
 
-__all__ = ["LIMITS", "PROCESSORS", "emulate", "prove", "steps"]
+__all__ = ["LIMITS", "PROCESSORS", "compared", "emulate", "prove", "runtime_of", "steps"]
 
 #: Emulated processor -> what is special about it.
 PROCESSORS = {"cortex-a53": "no dot product", "cortex-a76": "dot product"}
@@ -32,6 +32,11 @@ PROCESSORS = {"cortex-a53": "no dot product", "cortex-a76": "dot product"}
 _EXPORTERS = ("onnx", "litert", "gguf")
 #: Seconds that one part may take on one processor: some hundred times as long as on this machine.
 _SECONDS = 1800
+
+
+def runtime_of(exporter: str) -> Any:
+    """The module with what the runtime of an exporter's bundles takes on Arm; None where it is not had for Arm."""
+    return importlib.import_module(f"edgekit.targets._arm64_{exporter}") if exporter in _EXPORTERS else None
 
 
 def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
@@ -50,30 +55,54 @@ def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
     """
     manifest = json.loads((bundle / "manifest.json").read_bytes())
     exporter, precision = manifest["recipe"]["exporter"], manifest["recipe"]["precision"]
-    if exporter not in _EXPORTERS:
+    if (runtime := runtime_of(exporter)) is None:
         return {"not measured": f"the runtime of {exporter} for 64-bit Arm is not among the tools of this target"}
-    runtime = importlib.import_module(f"edgekit.targets._arm64_{exporter}")
     found: Tools = runtime.tools()
     golden = reference(bundle / manifest["golden"]["reference"])
     parts: dict[str, dict[str, Any]] = {}
     peak, versions = 0, set()
     for part in manifest["parts"]:
-        name, file, how = part["name"], bundle / part["file"], arithmetic(part.get("census", {}), precision)
+        name, file = part["name"], bundle / part["file"]
         feeds, here = zip(*calls[name], strict=True)
-        parts[name], mine = {"arithmetic": how}, distances(name, here, here, golden)["fp32"]
+        parts[name] = {"arithmetic": arithmetic(part.get("census", {}), precision)}
         for processor in PROCESSORS:
             answers, told = emulate(found, file, runtime.feeds_of(file, feeds), processor)
             there = runtime.outputs_of(file, answers)
-            off: dict[str, Any] = distances(name, there, here, golden)
-            check(name, processor, precision, off, how, mine)
-            if exporter == "gguf":
-                runtime.check(name, processor, off)
-                off["greedy"] = runtime.greedy(there, here)
-            parts[name][processor] = off
+            parts[name][processor] = compared(runtime, part, precision, processor, there, here, golden)
             peak = max(peak, int(told["peak"]))
             versions.add(f"{runtime.NAME} {told['runtime']}".strip())
     facts = {"device": "emulated-arm64", "fidelity": "emulated", "runtime": ", ".join(sorted(versions))}
     return {**facts, "parts": parts, "memory_at_most": peak}
+
+
+def compared(
+    runtime: Any,
+    part: Mapping[str, Any],
+    precision: str,
+    processor: str,
+    there: Sequence[Mapping[str, Any]],
+    here: Sequence[Mapping[str, Any]],
+    golden: Mapping[str, Any],
+) -> dict[str, Any]:
+    """How far the answers `there` of a part, as its manifest has it, are from fp32 and from those `here`.
+
+    Args:
+        runtime: as `runtime_of` gives it. processor: where that is, for messages. golden: see `reference`.
+
+    Returns:
+        As `edgekit.targets._agreement.distances`; for language models also ``"greedy"``.
+
+    Raises:
+        ParityFailed: further than the precision, and the part's arithmetic, explain.
+    """
+    name = part["name"]
+    off: dict[str, Any] = distances(name, there, here, golden)
+    mine = distances(name, here, here, golden)["fp32"]
+    check(name, processor, precision, off, arithmetic(part.get("census", {}), precision), mine)
+    if runtime.LANGUAGE:
+        runtime.check(name, processor, off)
+        off["greedy"] = runtime.greedy(there, here)
+    return off
 
 
 def emulate(found: Tools, model: Path, feeds: Sequence[Feeds], processor: str) -> tuple[list[Any], Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""What an emulated 64-bit Arm takes to run a part: the runtime's library from its own wheel, a program, an emulator.
+"""What a 64-bit Arm takes to run a part: the runtime's library from its own wheel, a program; an emulator, or a phone.
 
 ``python -m edgekit.targets._arm64_build`` gets and builds onnxruntime's and LiteRT's once; afterwards it looks whether
 they are there. llama.cpp is built by `edgekit.targets._arm64_gguf`.
@@ -15,28 +15,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from edgekit.core import Progress, Source, SourceFile
+from edgekit.core import Progress, Source
 from edgekit.errors import DeviceFailed, EdgekitError, FetchFailed, MissingExtra
 from edgekit.sources import cache_folder, fetch
 
-__all__ = ["INSTALL", "LIBRARY", "LOADER", "SOURCES", "Tools", "compiled", "emulator", "fetched", "kit", "tools"]
+__all__ = [
+    "HEADERS",
+    "INSTALL",
+    "LOADER",
+    "SOURCES",
+    "Kit",
+    "Tools",
+    "compiled",
+    "compiler",
+    "emulator",
+    "fetched",
+    "packed",
+]
 
 INSTALL = "In a checkout of edgekit: make phone-tools (Debian, Ubuntu)."
-
-#: The runtime for Arm, pinned; bundles say in `versions` which one they were proven with here.
-LIBRARY = Source(
-    uri="pypi://onnxruntime",
-    revision="1.32.0",
-    licence="MIT",
-    files=(
-        SourceFile(
-            "libonnxruntime.so",
-            "49852228a93995158b2a813d4df487d47a1b76b0eaa894507ef49e91b6d7954a",
-            27_165_936,
-            ("pypi://onnxruntime@1.32.0/onnxruntime/capi/libonnxruntime.so.1.32.0?platform=manylinux_2_28_aarch64",),
-        ),
-    ),
-)
 
 _SYSROOT = Path("/usr/aarch64-linux-gnu")
 #: What loads programs of Debian's C library, and what ours and the runtime are linked with.
@@ -51,10 +48,11 @@ _LIBRARIES = (
     "libgcc_s.so.1",
 )
 _COMPILER, _EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64"
-_HEADERS = Path("/usr/include/onnxruntime")
+#: onnxruntime's.
+HEADERS = Path("/usr/include/onnxruntime")
 #: The programs for phones, as source.
 SOURCES = Path(__file__).parent / "phone"
-_FLAGS = ("-std=c++17", "-O2", "-Wall", "-Wextra", f"-isystem{_HEADERS}")
+_FLAGS = ("-std=c++17", "-O2", "-Wall", "-Wextra", f"-isystem{HEADERS}")
 _SECONDS = 600
 
 
@@ -70,47 +68,44 @@ class Tools(NamedTuple):
         return [str(self.emulator), "-L", str(_SYSROOT), "-cpu", processor, str(self.program), str(self.library)]
 
 
-def tools(progress: Progress | None = None) -> Tools:
-    """The tools, fetched and built where they are not there yet.
-
-    Raises:
-        MissingExtra: the compiler, the emulator or the runtime's headers are absent, or the library cannot be fetched.
-        DeviceFailed: the compiler failed.
-    """
-    found = emulator({"onnxruntime's headers": _HEADERS.is_dir()})
-    library = fetched(LIBRARY, "onnxruntime", progress)
-    return Tools(found, compiled("replay"), library)
-
-
 def emulator(also: Mapping[str, bool] | None = None) -> Path:
     """The emulator. `also`: what else is needed -> whether it is there.
 
     Raises:
         MissingExtra: it, the compiler or something of `also` is absent.
     """
-    _need("emulating a phone's processor", _COMPILER, _EMULATOR, also=also or {})
+    _need("emulating a phone's processor", _COMPILER, _EMULATOR, also=also)
     return Path(str(shutil.which(_EMULATOR)))
 
 
-def kit(progress: Progress | None = None) -> dict[str, Path]:
-    """What a Linux program takes on a device that has no C library of its own kind, by the names that it looks for:
-    the loader, libraries, the runtime, and the program ``replay``.
+def compiler(also: Mapping[str, bool] | None = None) -> None:
+    """Raises MissingExtra where the compiler, or something of `also` (see `emulator`), is absent."""
+    _need("measuring on a phone", _COMPILER, also=also)
 
-    Raises:
-        MissingExtra, DeviceFailed: as `tools`, but no emulator is needed.
+
+class Kit(NamedTuple):
+    """What a Linux program takes on a device that has no C library of its own kind.
+
+    Attributes:
+        files: by the names that they have there: the loader, libraries, the runtime, and the program ``replay``.
+        library: what the program is told to open, from the folder with these files on: one of them, or "." for all.
     """
-    _need("measuring on a phone", _COMPILER, also={"onnxruntime's headers": _HEADERS.is_dir()})
-    library = fetched(LIBRARY, "onnxruntime", progress)
-    program = compiled("replay")
+
+    files: Mapping[str, Path]
+    library: str
+
+
+def packed(program: Path, runtime: Mapping[str, Path], library: str) -> Kit:
+    """The kit of a program and the libraries of its runtime. Raises MissingExtra where there is no C library for it."""
     folder = _SYSROOT / "lib"
     libraries = {name: (folder / name).resolve() for name in (LOADER, *_LIBRARIES)}
     if absent := [name for name, file in libraries.items() if not file.is_file()]:
         raise MissingExtra(f"measuring on a phone needs {', '.join(absent)} for 64-bit Arm.", hint=INSTALL)
-    return {**libraries, "replay": program, library.name: library}
+    return Kit({**libraries, **runtime, "replay": program}, library)
 
 
-def _need(what: str, *programs: str, also: Mapping[str, bool]) -> None:
-    named = {name: shutil.which(name) is not None for name in programs} | dict(also)
+def _need(what: str, *programs: str, also: Mapping[str, bool] | None = None) -> None:
+    named = {name: shutil.which(name) is not None for name in programs} | dict(also or {})
     if absent := ", ".join(name for name, there in named.items() if not there):
         raise MissingExtra(f"{what} needs {absent}.", hint=INSTALL)
 
@@ -150,10 +145,10 @@ def compiled(name: str) -> Path:
 
 
 def _main() -> int:
-    from edgekit.targets import _arm64_litert
+    from edgekit.targets import _arm64_litert, _arm64_onnx
 
     try:
-        for found in (tools(), _arm64_litert.tools()):
+        for found in (_arm64_onnx.tools(), _arm64_litert.tools()):
             print(found.program)
     except EdgekitError as exc:
         print(f"error: {exc}", file=sys.stderr)

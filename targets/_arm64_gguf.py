@@ -1,4 +1,4 @@
-"""gguf bundles on emulated 64-bit Arm: llama.cpp with the kernels for it, and whether it goes on with the same tokens.
+"""gguf bundles on 64-bit Arm: llama.cpp with the kernels for it, and whether it goes on with the same tokens.
 
 ``python -m edgekit.targets._arm64_gguf`` (``make phone-llama``) builds it once, from the source that the Python
 bindings come with: some minutes.
@@ -14,11 +14,16 @@ from typing import Any
 from edgekit import llama
 from edgekit.core import Feeds, Progress
 from edgekit.errors import EdgekitError, MissingExtra, ParityFailed
-from edgekit.targets._arm64_build import SOURCES, Tools, emulator
+from edgekit.targets._arm64_build import SOURCES, Kit, Tools, emulator, packed
 
-__all__ = ["NAME", "check", "feeds_of", "greedy", "outputs_of", "tools"]
+__all__ = ["LANGUAGE", "NAME", "ORIGIN", "check", "feeds_of", "greedy", "kit", "outputs_of", "tools", "versions"]
 
 NAME = "llama.cpp"
+ORIGIN = (
+    "llama.cpp was built for Linux on 64-bit Arm, with kernels for products of bytes and for none of the newer "
+    "extensions; an app has it built for Android"
+)
+LANGUAGE = True
 
 #: The relative difference that is allowed whatever the type costs.
 _LEAST = 1e-2
@@ -35,11 +40,27 @@ _HINT = "In a checkout of edgekit: make phone-llama (Debian, Ubuntu; minutes)."
 
 def tools(progress: Progress | None = None) -> Tools:
     """The program and the kernels, where they were built. Raises MissingExtra where they were not."""
-    found = emulator()
+    found, place = emulator(), _built()
+    return Tools(found, place / _PROGRAM, place)
+
+
+def kit(progress: Progress | None = None) -> Kit:
+    """What a phone takes. Raises as `tools` does, but no emulator is needed."""
+    place = _built()
+    libraries = {file.name: file.resolve() for file in sorted(place.glob("lib*.so*"))}
+    return packed(place / _PROGRAM, libraries, ".")
+
+
+def _built() -> Path:
     place = llama.crossed(SOURCES / "llama-arm64", _OPTIONS, _PROGRAM)
     if place is None:
         raise MissingExtra("llama.cpp for 64-bit Arm was not built.", hint=_HINT)
-    return Tools(found, place / _PROGRAM, place)
+    return place
+
+
+def versions(told: str) -> Mapping[str, str]:
+    """For a report. `told`: what the program told of its runtime, which are kernels."""
+    return {"llama-cpp-python": llama.VERSION}
 
 
 def feeds_of(file: Path, feeds: Sequence[Feeds]) -> Sequence[Feeds]:

@@ -1,18 +1,18 @@
-"""litert bundles on emulated 64-bit Arm: LiteRT's own library for it, and a part's tensors as a file holds them."""
+"""litert bundles on 64-bit Arm: LiteRT's own library for it, and a part's tensors as a file holds them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgekit import tflite
 from edgekit.core import Feeds, Progress, Source, SourceFile, TensorSpec
 from edgekit.errors import DeviceFailed
-from edgekit.targets._arm64_build import Tools, compiled, emulator, fetched
+from edgekit.targets._arm64_build import Kit, Tools, compiled, compiler, emulator, fetched, packed
 from edgekit.tflite_tensors import Specs, described, given, stored
 
-__all__ = ["LIBRARY", "NAME", "feeds_of", "outputs_of", "tools"]
+__all__ = ["LANGUAGE", "LIBRARY", "NAME", "ORIGIN", "feeds_of", "kit", "outputs_of", "tools", "versions"]
 
 #: The runtime for Arm, pinned; bundles say in `versions` which one they were proven with here.
 LIBRARY = Source(
@@ -29,16 +29,35 @@ LIBRARY = Source(
     ),
 )
 
-
 #: The library itself does not tell its version.
 NAME = f"LiteRT {LIBRARY.revision}"
+ORIGIN = "the runtime is LiteRT's Linux build for 64-bit Arm; an app has the Android build of it"
+#: Whether parts are language models, whose next tokens are compared and whose speed is told in tokens.
+LANGUAGE = False
 
 
 def tools(progress: Progress | None = None) -> Tools:
-    """The tools for LiteRT, fetched and built where they are not there yet. Raises as `_arm64_build.tools` does."""
+    """The tools for LiteRT, fetched and built where they are not there yet.
+
+    Raises:
+        MissingExtra: the compiler or the emulator is absent, or the library cannot be fetched.
+        DeviceFailed: the compiler failed.
+    """
     found = emulator()
     library = fetched(LIBRARY, "LiteRT", progress)
     return Tools(found, compiled("replay_litert"), library)
+
+
+def kit(progress: Progress | None = None) -> Kit:
+    """What a phone takes. Raises as `tools` does, but no emulator is needed."""
+    compiler()
+    library = fetched(LIBRARY, "LiteRT", progress)
+    return packed(compiled("replay_litert"), {library.name: library}, library.name)
+
+
+def versions(told: str) -> Mapping[str, str]:
+    """For a report. `told`: what the program told of its runtime, which is nothing."""
+    return {"ai-edge-litert": LIBRARY.revision}
 
 
 def feeds_of(file: Path, feeds: Sequence[Feeds]) -> Sequence[Feeds]:

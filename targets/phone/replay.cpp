@@ -48,6 +48,8 @@ Ort::Session open_model(const Ort::Env& env, const char* path, int threads) {
 
 class Part {
  public:
+  static constexpr bool kRemembers = false;
+
   Part(const Ort::Env& env, const char* path, int threads) : session_(open_model(env, path, threads)) {
     Ort::AllocatorWithDefaultOptions allocator;
     for (size_t i = 0; i < session_.GetOutputCount(); ++i)

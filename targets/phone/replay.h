@@ -3,11 +3,12 @@
 //   PROGRAM LIBRARY MODEL THREADS CALLS ANSWERS            the answers to the calls of one part, and a line of JSON
 //   PROGRAM some LIBRARY MODEL THREADS ALL PART WHICH ANSWERS
 //                                                          the same for the calls WHICH (0,1,7) of part number PART
-//   PROGRAM timed RESULT LIBRARY THREADS CORES WARMUPS ROUNDS SECONDS LIMIT ALL MODEL...
+//   PROGRAM timed RESULT LIBRARY THREADS CORES LIMIT ALL WARMUPS ROUNDS SECONDS MODEL...
 //                                                          times of all calls of all parts, as JSON in the file RESULT
 //
-// A runtime is a class with a constructor (library, threads), `version()`, and `open(model)`, which gives a part with
-// `run(feeds)` (the answers stay in the runtime) and `answers()` (of the last run).
+// A program may have ways of its own beside these. A runtime is a class with a constructor (library, threads), `version()`, and `open(model)`, which gives a part with
+// `run(feeds)` (the answers stay in the runtime) and `answers()` (of the last run). A part that `kRemembers` keeps its
+// state from run to run: what comes before the calls WHICH is run as well. They are in order.
 //
 // CALLS, ANSWERS and ALL are of the forms that targets/_calls.py describes. CORES is "-" or a list such as 4,5,6,7.
 // ROUNDS is the largest number of rounds over all calls, SECONDS what they may take together (three are made in any
@@ -28,6 +29,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "calls.h"
@@ -155,26 +157,61 @@ void round(std::vector<Part>& parts, const std::vector<std::vector<Call>>& asked
   times.whole.push_back(since(start));
 }
 
+// What every process that measures does first, by the arguments LIBRARY THREADS CORES LIMIT: its own limits, then the
+// runtime and the parts, in seconds from the start.
 template <class Runtime>
-void timed(char** arguments, int models) {
-  const auto start = Clock::now();
-  const int threads = std::atoi(arguments[2]);
-  const int warmups = std::atoi(arguments[4]), rounds = std::atoi(arguments[5]);
-  const double seconds = std::atof(arguments[6]);
-  alarm(static_cast<unsigned>(std::atoi(arguments[7])));
-  pin(arguments[3]);
-  Runtime runtime(arguments[1], threads);
-  const double library = since(start);
-  using Part = decltype(runtime.open(""));
+struct Opened {
+  using Part = decltype(std::declval<Runtime>().open(""));
+
+  Opened(char** arguments, char** models, int count)
+      : start(begin(arguments)), threads(std::atoi(arguments[1])), runtime(arguments[0], threads), library(since(start)) {
+    for (int i = 0; i < count; ++i) {
+      const auto before = Clock::now();
+      parts.push_back(runtime.open(models[i]));
+      loads.push_back(since(before));
+    }
+    loaded = since(start);
+  }
+
+  static Clock::time_point begin(char** arguments) {
+    const auto start = Clock::now();
+    alarm(static_cast<unsigned>(std::atoi(arguments[3])));
+    pin(arguments[2]);
+    return start;
+  }
+
+  Clock::time_point start;
+  int threads;
+  Runtime runtime;
+  double library, loaded{};
   std::vector<Part> parts;
   std::vector<double> loads;
-  for (int i = 0; i < models; ++i) {
-    const auto before = Clock::now();
-    parts.push_back(runtime.open(arguments[9 + i]));
-    loads.push_back(since(before));
-  }
-  const double loaded = since(start);
-  const All all = read_all(arguments[8]);
+};
+
+// Writes the result: what every such process tells, and what `measured` writes of what it measured.
+template <class Runtime, class Write>
+void tell(const char* path, const Opened<Runtime>& opened, uint64_t inputs, Write measured) {
+  std::ofstream out(path);
+  out.precision(9);
+  out << "{\"runtime\": \"" << opened.runtime.version() << "\", \"threads\": " << opened.threads
+      << ", \"cores\": " << pinned() << ", \"load\": {\"library\": " << opened.library
+      << ", \"whole\": " << opened.loaded << ", \"parts\": ";
+  put(out, opened.loads);
+  out << "}, \"inputs\": " << inputs << ", \"peak\": " << status("VmHWM") << ", \"anonymous\": " << status("RssAnon")
+      << ", \"file\": " << status("RssFile") << ", ";
+  measured(out);
+  out << ", \"end\": true}\n";
+  out.close();
+  if (!out) throw std::runtime_error("the result could not be written");
+}
+
+template <class Runtime>
+void timed(char** arguments, int models) {
+  const int warmups = std::atoi(arguments[6]), rounds = std::atoi(arguments[7]);
+  const double seconds = std::atof(arguments[8]);
+  Opened<Runtime> opened(arguments + 1, arguments + 9, models);
+  auto& parts = opened.parts;
+  const All all = read_all(arguments[5]);
   if (all.parts.size() != parts.size()) throw std::runtime_error("the calls are those of another number of parts");
   size_t calls_in_round = 0;
   for (const auto& part : all.parts) calls_in_round += part.size();
@@ -187,19 +224,11 @@ void timed(char** arguments, int models) {
     if (i >= kLeastRounds && (since(begin) > seconds || (i + 1) * calls_in_round > kMostValues)) break;
     round(parts, all.parts, rest);
   }
-  std::ofstream out(arguments[0]);
-  out.precision(9);
-  out << "{\"runtime\": \"" << runtime.version() << "\", \"threads\": " << threads << ", \"cores\": " << pinned()
-      << ", \"load\": {\"library\": " << library << ", \"whole\": " << loaded << ", \"parts\": ";
-  put(out, loads);
-  out << "}, \"inputs\": " << all.bytes << ", \"peak\": " << status("VmHWM") << ", \"anonymous\": " << status("RssAnon")
-      << ", \"file\": " << status("RssFile") << ", ";
-  put(out, "warmups", first);
-  out << ", ";
-  put(out, "values", rest);
-  out << ", \"end\": true}\n";
-  out.close();
-  if (!out) throw std::runtime_error("the result could not be written");
+  tell(arguments[0], opened, all.bytes, [&](std::ostream& out) {
+    put(out, "warmups", first);
+    out << ", ";
+    put(out, "values", rest);
+  });
 }
 
 template <class Runtime>
@@ -231,8 +260,12 @@ void some(char** arguments) {
   calls::put(out, calls::kMagic);
   calls::put(out, static_cast<uint32_t>(1 + std::count(which.begin(), which.end(), ',')));
   std::istringstream list(which);
+  size_t next = 0;
   for (std::string call; std::getline(list, call, ',');) {
-    part.run(asked.at(static_cast<size_t>(std::stoi(call))));
+    const auto wanted = static_cast<size_t>(std::stoi(call));
+    for (; decltype(part)::kRemembers && next < wanted; ++next) part.run(asked.at(next));
+    part.run(asked.at(wanted));
+    next = wanted + 1;
     calls::write(out, part.answers());
   }
   out.close();
@@ -240,25 +273,31 @@ void some(char** arguments) {
   tell(runtime.version());
 }
 
+// A way of being started that only one program has: its name, how many arguments it takes, and what it does with them.
+struct Way {
+  const char* name;
+  int count;
+  void (*run)(char** arguments);
+};
+
 template <class Runtime>
-int main(int count, char** arguments) {
+int main(int count, char** arguments, const std::vector<Way>& more = {}) {
   const std::string way = count > 1 ? arguments[1] : "";
-  if (way == "timed" ? count < 12 : count != (way == "some" ? 9 : 6)) {
-    std::fprintf(stderr, "usage: see targets/phone/replay.h\n");
-    return 2;
-  }
   try {
-    if (way == "timed")
-      timed<Runtime>(arguments + 2, count - 11);
-    else if (way == "some")
-      some<Runtime>(arguments + 2);
-    else
-      answers<Runtime>(arguments + 1);
+    for (const auto& one : more)
+      if (way == one.name && count == 2 + one.count) return one.run(arguments + 2), 0;
+    if (way == "timed" && count >= 12)
+      return timed<Runtime>(arguments + 2, count - 11), 0;
+    if (way == "some" && count == 9)
+      return some<Runtime>(arguments + 2), 0;
+    if (count == 6)
+      return answers<Runtime>(arguments + 1), 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 2;
   }
-  return 0;
+  std::fprintf(stderr, "usage: see targets/phone/replay.h\n");
+  return 2;
 }
 
 }  // namespace replay

@@ -126,6 +126,8 @@ struct Place {
 
 class Part {
  public:
+  static constexpr bool kRemembers = true;
+
   Part(const Library& library, Handle environment, const char* path, int threads)
       : library_(library), environment_(environment) {
     check(library.create_model(environment_, path, &model_), "refuses the model");

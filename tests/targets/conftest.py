@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import _jvm
 import _tiny_network as tiny
+import _toy_litert
+import numpy as np
 import pytest
 from _fake_adb import LOADER, FakePhone
 from _toy_onnx import calls, toy_bundle
 
-from edgekit.core import Trial
-from edgekit.targets import _adb_bench, _adb_guard, _calls
+from edgekit.core import Calls, Trial
+from edgekit.parity import sampled
+from edgekit.targets import _adb_guard, _arm64_gguf, _arm64_litert, _arm64_onnx, _calls
+from edgekit.targets._arm64_build import Kit
 from edgekit.targets._firmware import pack
 
 _PROGRAMS = (
     *("cmake", "arm-none-eabi-gcc", "arm-none-eabi-g++", "qemu-system-arm"),
     *("riscv64-unknown-elf-gcc", "qemu-system-riscv32"),
 )
+#: What of each runtime is copied to a phone.
+_LIBRARIES = {_arm64_onnx: "libonnxruntime.so", _arm64_litert: "libLiteRt.so", _arm64_gguf: "libllama.so"}
 
 
 @pytest.fixture(scope="session")
@@ -69,10 +78,12 @@ def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakePhone:
     """A phone that works, and nobody who sleeps."""
     made = FakePhone(tmp_path / "phone")
     made.clusters({"0 1 2 3 4 5 6 7": 2400000})
-    library = made.folder / "libonnxruntime.so"
-    library.write_bytes(b"a library")
-    tools = {LOADER: made.folder / "loader", "replay": Path(__file__), library.name: library}
-    monkeypatch.setattr(_adb_bench, "kit", lambda progress: tools)
+    for runtime, name in _LIBRARIES.items():
+        library = made.folder / name
+        library.write_bytes(f"the library {name}".encode())
+        files = {LOADER: made.folder / "loader", "replay": Path(__file__), name: library}
+        kit = Kit(files, "." if runtime is _arm64_gguf else name)
+        monkeypatch.setattr(runtime, "kit", lambda progress, kit=kit: kit)
     monkeypatch.setattr(_adb_guard, "sleep", lambda seconds: None)
     monkeypatch.setattr(_adb_guard, "_PATIENCE", 45.0)
     monkeypatch.setenv("PATH", f"{made.path}{os.pathsep}{os.environ['PATH']}")
@@ -83,12 +94,51 @@ def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakePhone:
 
 @pytest.fixture
 def trial(tmp_path: Path, phone: FakePhone) -> Trial:
-    """What a bench of the toy asks for; the phone knows the answers."""
+    """What a bench of an onnx toy asks for; the phone knows the answers."""
     (tmp_path / "bundle").mkdir()
     bundle = toy_bundle(tmp_path / "bundle")
     made = calls(bundle, (1, 3, 4))
-    answers = [outputs for _, outputs in made["toy"]]
+    _answer(phone, [outputs for _, outputs in made["toy"]])
+    return _trial(bundle, made)
+
+
+@pytest.fixture
+def litert_trial(tmp_path: Path, phone: FakePhone) -> Trial:
+    """The same of a litert toy, whose file has bytes where its callers have floats."""
+    (tmp_path / "litert").mkdir()
+    bundle = _toy_litert.toy_bundle(tmp_path / "litert")
+    made = _toy_litert.calls(bundle)
+    _answer(phone, [{"0": _toy_litert.held(bundle, outputs["said"])} for _, outputs in made["toy"]])
+    return _trial(bundle, made)
+
+
+@pytest.fixture
+def gguf_trial(tmp_path: Path, phone: FakePhone) -> Trial:
+    """The same of a language model, which nobody loads: its logits are made up, and the reference near them."""
+    (tmp_path / "gguf").mkdir()
+    bundle = tmp_path / "gguf"
+    facts = {
+        "recipe": {"exporter": "gguf", "precision": "q4_0"},
+        "parts": [{"name": "network", "file": "network.gguf"}],
+        "golden": {"reference": "reference.npz"},
+        "facts": {"context": 1024, "trained": 2048},
+    }
+    (bundle / "manifest.json").write_text(json.dumps(facts))
+    (bundle / "network.gguf").write_bytes(b"GGUF")
+    feeds = {"tokens": np.arange(6, dtype=np.int32)}
+    logits = np.random.default_rng(0).standard_normal((6, 20)).astype(np.float32)
+    reference = sampled([(feeds, {"logits": logits * np.float32(1.05)})])
+    np.savez(bundle / "reference.npz", **{f"network/{key}": one for key, one in reference.items()})
+    _answer(phone, [{"logits": logits + np.float32(0.001)}])
+    made = {"network": [(feeds, {"logits": logits})]}
+    return replace(_trial(bundle, made), units={"tokens": 8.0, "prompt_tokens": 30.0})
+
+
+def _answer(phone: FakePhone, answers: list[dict[str, Any]]) -> None:
     _calls.write(phone.folder / "answers", answers)
     _calls.write(phone.folder / "wrong", [{name: 3 * value for name, value in one.items()} for one in answers])
+
+
+def _trial(bundle: Path, made: Calls) -> Trial:
     quiet = lambda what, done, total: None  # noqa: E731
     return Trial(bundle, "", made, {"audio_seconds": 2.0}, (4,), 1, 1, None, 1.0, 20.0, quiet)

@@ -71,8 +71,8 @@ def test_another_abi(phone: FakePhone, trial: Trial) -> None:
 
 def test_a_format_without_a_runner(phone: FakePhone, trial: Trial) -> None:
     place = trial.bundle / "manifest.json"
-    place.write_text(place.read_text().replace('"onnx"', '"gguf"'))
-    with pytest.raises(Unsupported, match="no runner of gguf"):
+    place.write_text(place.read_text().replace('"onnx"', '"executorch"'))
+    with pytest.raises(Unsupported, match="no runner of executorch"):
         MEASURE(trial)
 
 

@@ -34,7 +34,7 @@ from edgekit.targets import (
     _android_native,
     _android_tools,
     _apk,
-    _arm64_build,
+    _arm64_onnx,
     _calls,
 )
 from edgekit.targets._android_bundle import packaged, versions_of
@@ -140,7 +140,7 @@ def tools() -> None:
 def test_the_apps_native_library_computes_on_emulated_arm(tmp_path: Path) -> None:
     """The very file that goes into an app. It needs so little of Android's C library that this system's will do."""
     tools()
-    emulated = _arm64_build.tools()
+    emulated = _arm64_onnx.tools()
     library = tmp_path / "libedgekit.so"
     library.write_bytes(_android_native.library())
     assert check_library(library.read_bytes(), library.name, "arm64-v8a").needed == ("libdl.so", "libc.so")

@@ -15,7 +15,7 @@ from _toy_onnx import X, calls, keep, toy_bundle
 
 from edgekit.errors import DeviceFailed, MissingExtra, ParityFailed
 from edgekit.registry import find
-from edgekit.targets import _agreement, _arm64, _arm64_build, _calls
+from edgekit.targets import _agreement, _arm64, _arm64_build, _arm64_onnx, _calls
 
 PROVE = find("targets", "android").prove
 EVERY = {
@@ -35,7 +35,7 @@ EVERY = {
 @pytest.fixture(scope="session")
 def tools() -> _arm64_build.Tools:
     try:
-        return _arm64_build.tools()
+        return _arm64_onnx.tools()
     except MissingExtra as exc:
         if os.environ.get("CI"):
             pytest.fail(f"{exc}, and CI is set")
@@ -176,7 +176,7 @@ def test_offline_it_says_that_the_runtime_is_absent(
     monkeypatch.setenv("EDGEKIT_OFFLINE", "1")
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("edgekit.targets._arm64_build.shutil.which", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr("edgekit.targets._arm64_build._HEADERS", tmp_path)
+    monkeypatch.setattr("edgekit.targets._arm64_onnx.HEADERS", tmp_path)
     with pytest.raises(MissingExtra, match="onnxruntime for 64-bit Arm is not here"):
         PROVE(bundle, {})
 
@@ -194,7 +194,7 @@ def test_formats_without_a_runtime_are_not_measured(bundle: Path) -> None:
 def test_a_part_gives_the_same_answers_on_every_processor(tools: _arm64_build.Tools, bundle: Path) -> None:
     found = PROVE(bundle, calls(bundle))
     assert found["device"] == "emulated-arm64"
-    assert found["runtime"] == f"onnxruntime {_arm64_build.LIBRARY.revision}"
+    assert found["runtime"] == f"onnxruntime {_arm64_onnx.LIBRARY.revision}"
     assert found["parts"]["toy"]["arithmetic"] == "fp32"
     assert all(found["parts"]["toy"][one]["here"] < 1e-5 for one in _arm64.PROCESSORS)
     assert 1e7 < found["memory_at_most"] < 2e8

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from _tflite_models import Case, product
+from _toy_litert import SHAPE, calls, toy_bundle
 from conftest import absent
 
 import edgekit
 from edgekit import golden
-from edgekit.core import TensorSpec
 from edgekit.errors import DeviceFailed, MissingExtra, ParityFailed
 from edgekit.exporters import _litert_runner
-from edgekit.parity import sampled
 from edgekit.registry import find
 from edgekit.targets import _arm64, _arm64_litert
 from edgekit.targets._arm64_build import Tools
-from edgekit.tflite_tensors import describe
 
 PROVE = find("targets", "android").prove
-SHAPE = (1, 6, 5, 4)
 
 
 @pytest.fixture(scope="session")
@@ -38,30 +32,12 @@ def tools() -> Tools:
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    """A convolution of bytes, whose callers see float32, as a litert bundle; only what `prove` looks at."""
-    (tmp_path / "toy.tflite").write_bytes(product(Case(seed=3, height=6, width=5, channels=4), "CONV_2D"))
-    specs = [TensorSpec("picture", "float32", SHAPE)], [TensorSpec("said", "float32", (1, 6, 5, 3))]
-    (tmp_path / "toy.json").write_text(describe(*specs))
-    facts = {
-        "recipe": {"exporter": "litert", "precision": "int8"},
-        "parts": [{"name": "toy", "file": "toy.tflite", "census": {"layers": {"a": {"form": "static"}}}}],
-        "golden": {"reference": "reference.npz"},
-    }
-    (tmp_path / "manifest.json").write_text(json.dumps(facts))
-    np.savez(tmp_path / "reference.npz", **{f"toy/{key}": one for key, one in sampled(calls(tmp_path)).items()})
-    return tmp_path
-
-
-def calls(bundle: Path) -> Sequence[tuple[dict[str, Any], dict[str, Any]]]:
-    runner = _litert_runner.load(bundle / "toy.tflite", 1)
-    rng = np.random.default_rng(0)
-    feeds = [{"picture": rng.uniform(-6, 6, SHAPE).astype(np.float32)} for _ in range(2)]
-    return [(one, runner(one)) for one in feeds]
+    return toy_bundle(tmp_path)
 
 
 @pytest.mark.thorough
 def test_a_part_gives_the_same_integers_on_every_processor(tools: Tools, bundle: Path) -> None:
-    found = PROVE(bundle, {"toy": calls(bundle)})
+    found = PROVE(bundle, calls(bundle))
     assert found["runtime"] == f"LiteRT {_arm64_litert.LIBRARY.revision}" and found["fidelity"] == "emulated"
     assert found["parts"]["toy"]["arithmetic"] == "static"
     assert all(found["parts"]["toy"][one]["steps"] <= 1 for one in _arm64.PROCESSORS)
@@ -71,15 +47,16 @@ def test_a_part_gives_the_same_integers_on_every_processor(tools: Tools, bundle:
 @pytest.mark.thorough
 def test_bytes_that_are_further_away_than_a_step_are_refused(tools: Tools, bundle: Path) -> None:
     made = calls(bundle)
-    made[1][1]["said"][0, 0, 0, 0] += 0.02 * np.ptp(made[1][1]["said"])
+    said = made["toy"][1][1]["said"]
+    said[0, 0, 0, 0] += 0.02 * np.ptp(said)
     with pytest.raises(ParityFailed, match=r"steps away from this machine's answer on cortex-a53; static explains 1 "):
-        PROVE(bundle, {"toy": made})
+        PROVE(bundle, made)
 
 
 @pytest.mark.thorough
 def test_what_is_no_model_is_refused_by_the_runtime(tools: Tools, bundle: Path) -> None:
     made = calls(bundle)
-    feeds = _arm64_litert.feeds_of(bundle / "toy.tflite", [one for one, _ in made])
+    feeds = _arm64_litert.feeds_of(bundle / "toy.tflite", [one for one, _ in made["toy"]])
     (bundle / "toy.tflite").write_bytes(b"\x1c\0\0\0TFL3" + b"\xff" * 64)
     with pytest.raises(DeviceFailed, match=r"toy\.tflite failed on the emulated cortex-a76"):
         _arm64.emulate(tools, bundle / "toy.tflite", feeds, "cortex-a76")
