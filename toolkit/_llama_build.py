@@ -142,6 +142,10 @@ def _need(*compilers: str) -> None:
 
 def _make(project: Path, out: Path, options: Sequence[str], targets: Sequence[str]) -> None:
     print("building llama.cpp (minutes the first time)", file=sys.stderr)
+    # CMake remembers one source folder; another installation of edgekit has its own. What is compiled stays.
+    known = out / "CMakeCache.txt"
+    if known.is_file() and f"CMAKE_HOME_DIRECTORY:INTERNAL={project}\n" not in known.read_text("utf-8", "replace"):
+        known.unlink()
     given = [f"-D{option}" for option in options]
     _run(["cmake", "-S", str(project), "-B", str(out), "-G", "Ninja", *given], out.parent)
     _run(["cmake", "--build", str(out), "--target", *targets], out.parent)
