@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgekit.core import Progress, Source, SourceFile
-from edgekit.errors import EdgekitError, ExportFailed, FetchFailed, MissingExtra
+from edgekit.errors import ExportFailed, FetchFailed, MissingExtra, printed
 from edgekit.sources import fetch
 
 __all__ = ["DEXER", "FRAMEWORK", "INSTALL", "RUNTIME", "dexer", "include", "run", "runtime", "tool"]
@@ -111,14 +111,5 @@ def run(command: Sequence[str | Path], what: str) -> str:
     return done.stdout
 
 
-def _main() -> int:
-    try:
-        print(runtime(), dexer(), sep="\n")
-    except EdgekitError as exc:
-        print(f"error: {exc}", file=sys.stderr)
-        return exc.exit_code
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(_main())
+    sys.exit(printed(lambda: (runtime(), dexer())))

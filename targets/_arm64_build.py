@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edgekit.core import Progress, Source
-from edgekit.errors import DeviceFailed, EdgekitError, FetchFailed, MissingExtra
+from edgekit.errors import DeviceFailed, FetchFailed, MissingExtra, printed
 from edgekit.sources import cache_folder, fetch
 
 __all__ = [
@@ -144,17 +144,11 @@ def compiled(name: str) -> Path:
     return place
 
 
-def _main() -> int:
+def _programs() -> list[Path]:
     from edgekit.targets import _arm64_litert, _arm64_onnx
 
-    try:
-        for found in (_arm64_onnx.tools(), _arm64_litert.tools()):
-            print(found.program)
-    except EdgekitError as exc:
-        print(f"error: {exc}", file=sys.stderr)
-        return exc.exit_code
-    return 0
+    return [found.program for found in (_arm64_onnx.tools(), _arm64_litert.tools())]
 
 
 if __name__ == "__main__":
-    sys.exit(_main())
+    sys.exit(printed(_programs))

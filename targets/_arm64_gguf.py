@@ -13,7 +13,7 @@ from typing import Any
 
 from edgekit import llama
 from edgekit.core import Feeds, Progress
-from edgekit.errors import EdgekitError, MissingExtra, ParityFailed
+from edgekit.errors import MissingExtra, ParityFailed, printed
 from edgekit.targets._arm64_build import SOURCES, Kit, Tools, emulator, packed
 
 __all__ = ["LANGUAGE", "NAME", "ORIGIN", "check", "feeds_of", "greedy", "kit", "outputs_of", "tools", "versions"]
@@ -107,14 +107,5 @@ def greedy(there: Sequence[Mapping[str, Any]], here: Sequence[Mapping[str, Any]]
     return facts
 
 
-def _main() -> int:
-    try:
-        print(llama.cross(SOURCES / "llama-arm64", _OPTIONS, _PROGRAM))
-    except EdgekitError as exc:
-        print(f"error: {exc}", file=sys.stderr)
-        return exc.exit_code
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(_main())
+    sys.exit(printed(lambda: [llama.cross(SOURCES / "llama-arm64", _OPTIONS, _PROGRAM)]))

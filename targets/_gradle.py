@@ -17,7 +17,7 @@ from edgekit.core import Bundle, Form
 from edgekit.errors import BadInput, Unsupported, boundary
 from edgekit.targets._android_checks import BASE_MODULE
 from edgekit.targets._gradle_names import OPTIONS, Names, names_of
-from edgekit.targets._phone_assets import write_assets
+from edgekit.targets._phone_assets import task_for, write_assets
 
 __all__ = ["FORM", "Task", "task_of", "write"]
 
@@ -77,13 +77,7 @@ def task_of(bundle: Bundle) -> Task:
             f"{manifest.recipe.precision}, {dict(manifest.recipe.options)}) have no loop for phones.",
             hint=f"Export it with --exporter {' or '.join(_RUNTIMES)}, without -o io=int8.",
         )
-    if manifest.model.family not in _TASKS:
-        raise Unsupported(
-            f"{bundle.path.name} cannot become a Gradle module: the family {manifest.model.family!r} has no loop for "
-            "phones.",
-            hint=f"Families that have: {', '.join(sorted(_TASKS))}.",
-        )
-    return _TASKS[manifest.model.family]
+    return task_for(bundle, _TASKS, "a Gradle module", "phones")
 
 
 def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:

@@ -12,7 +12,7 @@ import shutil
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgekit.core import Bundle
 from edgekit.errors import BadInput, Unsupported, need
@@ -22,7 +22,7 @@ from edgekit.targets import _calls
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["DESCRIPTION", "FILES", "vocabulary", "write_assets"]
+__all__ = ["DESCRIPTION", "FILES", "task_for", "vocabulary", "write_assets"]
 
 #: What the loops read first, and the list of all files with their hashes.
 DESCRIPTION, FILES = "model.json", "files.json"
@@ -31,6 +31,24 @@ DESCRIPTION, FILES = "model.json", "files.json"
 _MOST = 64 * 2**20
 #: Longer than the description of any vocabulary.
 _MOST_TEXT = 64 * 2**20
+
+
+_Task = TypeVar("_Task")
+
+
+def task_for(bundle: Bundle, tasks: Mapping[str, _Task], what: str, where: str) -> _Task:
+    """What the bundle's family becomes, as `tasks` says.
+
+    Raises:
+        Unsupported: nothing.
+    """
+    family = bundle.manifest.model.family
+    if family not in tasks:
+        raise Unsupported(
+            f"{bundle.path.name} cannot become {what}: the family {family!r} has no loop for {where}.",
+            hint=f"Families that have: {', '.join(sorted(tasks))}.",
+        )
+    return tasks[family]
 
 
 def write_assets(bundle: Bundle, out: Path) -> dict[str, int]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from edgekit.core import Bundle, Form
 from edgekit.errors import BadInput, Unsupported, boundary
-from edgekit.targets._phone_assets import write_assets
+from edgekit.targets._phone_assets import task_for, write_assets
 
 __all__ = ["FORM", "TEMPLATES", "Task", "task_of", "write"]
 
@@ -73,13 +73,7 @@ def task_of(bundle: Bundle) -> Task:
             "exporter, and the package runs Core ML.",
             hint=f"edgekit export {manifest.model.name} --target ios --exporter coreml",
         )
-    if manifest.model.family not in _TASKS:
-        raise Unsupported(
-            f"{bundle.path.name} cannot become a Swift package: the family {manifest.model.family!r} has no loop for "
-            "iPhones.",
-            hint=f"Families that have: {', '.join(sorted(_TASKS))}.",
-        )
-    return _TASKS[manifest.model.family]
+    return task_for(bundle, _TASKS, "a Swift package", "iPhones")
 
 
 def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from edgekit import llama
 from edgekit._files import write_whole
-from edgekit.errors import EdgekitError, FetchFailed, MissingExtra
+from edgekit.errors import EdgekitError, FetchFailed, MissingExtra, printed
 
 _TARGETS = ("llama", "llama-bench", "llama-quantize", "llama-imatrix", "llama-perplexity")
 _OPTIONS = (
@@ -41,12 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--source-only", action="store_true", help="fetch the source, which converting needs; no compiler"
     )
     options = parser.parse_args(arguments)
-    try:
-        print(source() if options.source_only else build())
-    except EdgekitError as exc:
-        print(f"error: {exc}", file=sys.stderr)
-        return exc.exit_code
-    return 0
+    return printed(lambda: [source() if options.source_only else build()])
 
 
 def source() -> Path:

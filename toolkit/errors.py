@@ -24,7 +24,8 @@ from __future__ import annotations
 import contextlib
 import difflib
 import errno
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 
 __all__ = [
     "BadInput",
@@ -41,6 +42,7 @@ __all__ = [
     "Unsupported",
     "boundary",
     "need",
+    "printed",
 ]
 
 
@@ -185,3 +187,17 @@ def boundary() -> Iterator[None]:
         if exc.errno in _OF_PATHS:
             raise BadInput(f"{exc.strerror}{where}.", hint="Check the path.") from exc
         raise
+
+
+def printed(act: Callable[[], Iterable[object]]) -> int:
+    """What a ``python -m edgekit.…`` command does: print a line for each thing that `act` made, or its error.
+
+    Returns:
+        the exit status.
+    """
+    try:
+        print(*act(), sep="\n")
+    except EdgekitError as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        return exc.exit_code
+    return 0

@@ -38,7 +38,7 @@ public final class KeywordDetector {
     public void reset() {
         ear.reset();
         judge.reset();
-        held = new short[ear.size() + ear.before()];
+        held = new short[ear.size + ear.before()];
         first = 0;
         end = ear.before();
     }
@@ -47,12 +47,12 @@ public final class KeywordDetector {
     public List<KeywordEvent> feed(short[] chunk, int count, Watch watch) {
         append(chunk, count);
         List<KeywordEvent> events = new ArrayList<>();
-        float[] window = new float[ear.size()];
-        while (end - first >= ear.size()) {
+        float[] window = new float[ear.size];
+        while (end - first >= ear.size) {
             for (int i = 0; i < window.length; i++) {
                 window[i] = held[first + i] / 32768f;
             }
-            first += ear.hop();
+            first += ear.hop;
             KeywordEvent event = judge.push(ear.look(window.clone()));
             if (event != null) {
                 events.add(event);

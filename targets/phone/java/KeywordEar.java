@@ -4,11 +4,14 @@ import java.util.Map;
 
 /** From a window of samples to scores 0..255 of every class. Each frontend and network has its own. */
 abstract class KeywordEar {
-    /** Samples that a look takes. */
-    abstract int size();
+    /** Samples that a look takes, and from one look to the next. */
+    final int size;
+    final int hop;
 
-    /** Samples from one look to the next. */
-    abstract int hop();
+    KeywordEar(int size, int hop) {
+        this.size = size;
+        this.hop = hop;
+    }
 
     /** Samples of silence that are taken to have been before the sound. */
     int before() {
@@ -26,8 +29,8 @@ abstract class KeywordEar {
             return new OpenWakewordEar(parts, facts);
         }
         if (Json.object(facts.get("rules")).containsKey("words")) {
-            return new KeywordWindowEar(parts, description);
+            return new KeywordWindowEar(parts, description, KeywordRules.of(facts));
         }
-        return new WakewordStrideEar(parts, facts);
+        return new WakewordStrideEar(parts, facts, KeywordRules.of(facts));
     }
 }

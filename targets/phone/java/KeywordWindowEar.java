@@ -9,29 +9,14 @@ final class KeywordWindowEar extends KeywordEar {
     private final Graph network;
     private final String output;
     private final boolean signed;
-    private final int size;
-    private final int hop;
 
-    KeywordWindowEar(Map<String, Graph> parts, Description description) {
-        Map<String, Object> facts = description.facts;
+    KeywordWindowEar(Map<String, Graph> parts, Description description, KeywordRules rules) {
+        super(rules.first, rules.hop);
         frontend = parts.get("frontend");
         network = parts.get("network");
         Description.Spec given = description.part("network").outputs[0];
         output = given.name;
         signed = given.dtype.equals("int8");
-        KeywordRules rules = KeywordRules.of(facts);
-        size = rules.first;
-        hop = rules.hop;
-    }
-
-    @Override
-    public int size() {
-        return size;
-    }
-
-    @Override
-    public int hop() {
-        return hop;
     }
 
     @Override

@@ -10,8 +10,6 @@ import java.util.Map;
  */
 final class OpenWakewordEar extends KeywordEar {
     private final Map<String, Graph> parts;
-    private final int samples;
-    private final int hop;
     private final int step;
     private final int mels;
     private final int seen;
@@ -22,10 +20,12 @@ final class OpenWakewordEar extends KeywordEar {
     private float[] embeddings;
 
     OpenWakewordEar(Map<String, Graph> parts, Map<String, Object> facts) {
-        Map<String, Object> shape = Json.object(facts.get("frontend")), silence = Json.object(facts.get("silence"));
+        this(parts, Json.object(facts.get("frontend")), Json.object(facts.get("silence")));
+    }
+
+    private OpenWakewordEar(Map<String, Graph> parts, Map<String, Object> shape, Map<String, Object> silence) {
+        super(Json.integer(shape.get("samples")), Json.integer(shape.get("hop")));
         this.parts = parts;
-        samples = Json.integer(shape.get("samples"));
-        hop = Json.integer(shape.get("hop"));
         step = Json.integer(shape.get("step"));
         mels = Json.integer(shape.get("mels"));
         seen = Json.integer(shape.get("frames"));
@@ -33,16 +33,6 @@ final class OpenWakewordEar extends KeywordEar {
         silentFrame = (float) Json.number(silence.get("frame"));
         silentEmbedding = Json.floats(silence.get("embedding"));
         reset();
-    }
-
-    @Override
-    public int size() {
-        return samples;
-    }
-
-    @Override
-    public int hop() {
-        return hop;
     }
 
     @Override

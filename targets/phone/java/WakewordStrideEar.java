@@ -9,28 +9,14 @@ final class WakewordStrideEar extends KeywordEar {
     private final Graph frontend;
     private final Graph network;
     private final int channels;
-    private final int size;
-    private final int hop;
     private float[] noise;
 
-    WakewordStrideEar(Map<String, Graph> parts, Map<String, Object> facts) {
+    WakewordStrideEar(Map<String, Graph> parts, Map<String, Object> facts, KeywordRules rules) {
+        super(rules.first, rules.hop);
         frontend = parts.get("frontend");
         network = parts.get("network");
         channels = Json.integer(Json.object(facts.get("frontend")).get("features"));
-        KeywordRules rules = KeywordRules.of(facts);
-        size = rules.first;
-        hop = rules.hop;
         noise = new float[channels];
-    }
-
-    @Override
-    public int size() {
-        return size;
-    }
-
-    @Override
-    public int hop() {
-        return hop;
     }
 
     @Override
