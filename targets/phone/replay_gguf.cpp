@@ -139,7 +139,7 @@ class Speeds {
   Speeds(llama_model* model, int threads) : model_(model), vocabulary_(llama_model_get_vocab(model)), threads_(threads) {}
 
   // Seconds from an empty cache, whose room is there, to the likeliest first token.
-  std::vector<double> first(int length, int prompt, int repeats) const {
+  std::vector<double> first(int length, int prompt, int repeats) {
     return values(std::min(length, llama_model_n_ctx_train(model_)), repeats, prompt, [&](llama_context* context) {
       const auto start = replay::Clock::now();
       read(context, prompt);
@@ -151,7 +151,7 @@ class Speeds {
   }
 
   // Tokens a second that a prompt goes in.
-  std::vector<double> prompt(int count, int repeats) const {
+  std::vector<double> prompt(int count, int repeats) {
     return values(count, repeats, count, [&](llama_context* context) {
       const auto start = replay::Clock::now();
       read(context, count);
@@ -160,7 +160,7 @@ class Speeds {
   }
 
   // Tokens a second that come out, one by one.
-  std::vector<double> generate(int count, int repeats) const {
+  std::vector<double> generate(int count, int repeats) {
     return values(count, repeats, 1, [&](llama_context* context) {
       const auto start = replay::Clock::now();
       int32_t token = begin();
@@ -176,13 +176,14 @@ class Speeds {
  private:
   // What `take` gives for a cleared cache, again and again, in a context that has read `warmup` tokens before.
   template <class Take>
-  std::vector<double> values(int length, int repeats, int warmup, Take take) const {
-    const Context context = context_of(model_, threads_, length, kBatch, kPass, 1);
-    read(context.get(), warmup);
+  std::vector<double> values(int length, int repeats, int warmup, Take take) {
+    context_.reset();
+    context_ = context_of(model_, threads_, length, kBatch, kPass, 1);
+    read(context_.get(), warmup);
     std::vector<double> found;
     for (int i = 0; i < repeats; ++i) {
-      llama_memory_clear(llama_get_memory(context.get()), false);
-      found.push_back(take(context.get()));
+      llama_memory_clear(llama_get_memory(context_.get()), false);
+      found.push_back(take(context_.get()));
     }
     return found;
   }
@@ -201,13 +202,14 @@ class Speeds {
   llama_model* model_;
   const llama_vocab* vocabulary_;
   int threads_;
+  Context context_{nullptr, llama_free};  // the last one stays: memory is told with it
 };
 
 void speeds(char** arguments) {
   const int context = std::atoi(arguments[5]), first = std::atoi(arguments[6]), prompt = std::atoi(arguments[7]);
   const int generate = std::atoi(arguments[8]), repeats = std::atoi(arguments[9]);
   const replay::Opened<Runtime> opened(arguments + 1, arguments + 10, 1);
-  const Speeds speeds(opened.parts[0].model(), opened.threads);
+  Speeds speeds(opened.parts[0].model(), opened.threads);
   const auto start = first ? speeds.first(context, first, repeats) : std::vector<double>();
   const auto in = prompt ? speeds.prompt(prompt, repeats) : std::vector<double>();
   const auto out = generate ? speeds.generate(generate, repeats) : std::vector<double>();

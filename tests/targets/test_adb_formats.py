@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ import pytest
 from _fake_adb import LOADER, FakePhone
 from _fake_replay import CALL, read_all
 
-from edgekit import llama
-from edgekit.core import Trial
+from edgekit import compare, llama, report
+from edgekit.core import Report, Trial
 from edgekit.errors import DeviceFailed, EdgekitError, ParityFailed
 from edgekit.registry import find
 from edgekit.targets import _arm64_litert, _calls
@@ -87,6 +88,19 @@ def test_a_language_model_is_measured_in_tokens(phone: FakePhone, gguf_trial: Tr
     started = {call[3].partition(" speeds ")[2] for call in phone.calls() if " speeds " in call[-1]}
     assert {one.split()[1][-2:] for one in started} == {"/."}, "the runtime is all files of the folder"
     assert {" ".join(one.split()[4:10]) for one in started} == {"20 1024 30 512 128 3"}
+
+
+def test_a_report_in_tokens_is_read_and_compared(phone: FakePhone, gguf_trial: Trial, tmp_path: Path) -> None:
+    found = MEASURE(replace(gguf_trial, processes=5))
+    made = {"schema": report.SCHEMA, "bundle": {"name": "a writer"}, "inputs": [{"name": "x.txt", "sha256": "00"}]}
+    report.save(Report(**made, **found), tmp_path / "phone.json")
+    base = report.load(tmp_path / "phone.json")
+    shown = dict(report.rows(base))
+    assert shown["tg128"][:2] == ["15", "100 tokens/s"] and "end_to_end.latency" not in shown
+    slower = [replace(item, values=tuple(tuple(v / 2 for v in g) for g in item.values)) for item in base.measurements]
+    rows = {row.name: row for row in compare.compare(base, replace(base, measurements=tuple(slower)))}
+    assert rows["tg128"].verdict == "slower" and rows["tg128"].regressed
+    assert rows["first_token"].verdict == "faster" and not rows["first_token"].regressed
 
 
 def test_a_second_bench_of_a_language_model_copies_its_tokens_only(phone: FakePhone, gguf_trial: Trial) -> None:
