@@ -42,14 +42,21 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Program:
-    """What runs: the portable `operators` in order, XNNPACK's `delegates`, and bytes of constants by dtype."""
+    """What runs: the portable `calls` in order, XNNPACK's `delegates`, and bytes of constants by dtype.
+
+    A call is an operator and the kinds of the values that it is given ("Tensor", "Int", ...), what it returns last.
+    """
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
-    operators: tuple[str, ...]
+    calls: tuple[tuple[str, tuple[str, ...]], ...]
     delegates: tuple[Delegate, ...]
     constants: dict[str, int]
     memory: int
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.calls)
 
 
 def read(content: bytes) -> Program:
@@ -66,7 +73,7 @@ def read(content: bytes) -> Program:
         raise _damaged(str(exc)) from exc
     if length < 24 or size > len(content) or base > len(content):
         raise _damaged("its header tells of more than the file has")
-    facts = parse(content[:size], PROGRAM, "Program", "the .pte")
+    facts = parse(content[:size], PROGRAM, "Program", "the .pte", whole=True)
     if len(facts["execution_plan"]) != 1 or facts["execution_plan"][0]["name"] != "forward":
         raise _damaged("it has not one method, forward")
     return _Checker(content, base, facts).program()
@@ -89,11 +96,11 @@ class _Checker:
             self._value(value)
         inputs, outputs = (tuple(self._end(i) for i in self._plan[side]) for side in ("inputs", "outputs"))
         delegates = tuple(self._delegate(one) for one in self._plan["delegates"])
-        operators = tuple(self._instructions(delegates))
+        calls = tuple(self._instructions(delegates))
         for delegate in delegates:
             for dtype, count in delegate.constants.items():
                 self._constants[dtype] = self._constants.get(dtype, 0) + count
-        return Program(inputs, outputs, operators, delegates, self._constants, sum(self._sizes))
+        return Program(inputs, outputs, calls, delegates, self._constants, sum(self._sizes))
 
     def _segment(self, base: int, facts: dict[str, int]) -> bytes:
         start = base + facts["offset"]
@@ -128,6 +135,8 @@ class _Checker:
             memory = place["memory_id"]
             if not 0 < memory < len(self._sizes) or offset + bytes_ > self._sizes[memory]:
                 raise _damaged("a tensor ends behind its memory")
+        elif not index:
+            raise _damaged("a tensor has no place")
         if index:
             self._constant(index, bytes_, dtype[0])
 
@@ -167,7 +176,7 @@ class _Checker:
             named[one["key"]] = self._segments[one["segment_index"]]
         return _executorch_xnnpack.read(bytes(held[place["index"]]), named)
 
-    def _instructions(self, delegates: Sequence[Delegate]) -> Iterable[str]:
+    def _instructions(self, delegates: Sequence[Delegate]) -> Iterable[tuple[str, tuple[str, ...]]]:
         if len(self._plan["chains"]) != 1:
             raise _damaged("it has not one list of instructions")
         names = [f"{one['name']}.{one['overload']}".removesuffix(".") for one in self._plan["operators"]]
@@ -181,12 +190,18 @@ class _Checker:
             for argument in facts["args"]:
                 self._kind(argument)
             if kind == "KernelCall":
-                yield names[index]
-            elif len(facts["args"]) != delegates[index].ends:
-                raise _damaged("XNNPACK is given another number of tensors than it takes")
+                yield names[index], tuple((self._values[one] or _NOTHING)[0] for one in facts["args"])
             else:
-                for argument in facts["args"]:
-                    self._kind(argument, "Tensor")
+                self._given(facts["args"], delegates[index])
+
+    def _given(self, arguments: Sequence[int], delegate: Delegate) -> None:
+        """XNNPACK reads and writes as many values of its own dtype as there are, whatever the tensor holds."""
+        if len(arguments) != len(delegate.ends):
+            raise _damaged("XNNPACK is given another number of tensors than it takes")
+        for argument, (dtype, rank) in zip(arguments, delegate.ends, strict=True):
+            facts = self._kind(argument, "Tensor")
+            if DTYPES[facts["scalar_type"]][0] != dtype or max(1, len(facts["sizes"])) != rank:
+                raise _damaged("XNNPACK is given a tensor of another dtype or rank than it takes")
 
 
 def _damaged(why: str) -> BadInput:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Feeds, TensorSpec
 from edgekit.errors import BadInput, need
-from edgekit.exporters import _executorch_file
+from edgekit.exporters import _executorch_arguments, _executorch_file
 from edgekit.exporters._litert_quiet import quiet
 
 if TYPE_CHECKING:
@@ -111,7 +111,9 @@ class ExecutorchRunner:
         self.inputs, self.outputs = specs
         # The runtime reads the bytes where they are, for as long as the program lives.
         self._content, self._threads, self._most, self._what = content, max(1, threads), most, what
-        self._compare(_executorch_file.read(content))
+        program = _executorch_file.read(content)
+        _executorch_arguments.check(program.calls)
+        self._compare(program)
         self._open()
 
     def _open(self) -> None:

@@ -121,7 +121,8 @@ XNNPACK: Schema = {
         ("input_ids", ["<I"]), ("output_ids", ["<I"]), ("constant_buffer", ["<I"]), ("mem_buffer_sizes", ["<I"]),
         ("constant_data", ["Constant"]),
     ),
-    "XNode": (("xnode_union", (None, *(name for name, _ in OPERATORS))), ("debug_handle", "<I")),
+    "XNode": (("xnode_union", (None, *(name for name, _ in OPERATORS))), ("debug_handle", "<I"), ("limits", "Limits")),
+    "Limits": (("least", "<f"), ("most", "<f")),
     **{name: _SHARED[table] for name, table in OPERATORS},
     "XValue": (("xvalue_union", (None, "Tensor", "Quantized")),),
     "Tensor": (

@@ -23,7 +23,7 @@ _ARITHMETIC = (_aten.add.Tensor, _aten.sub.Tensor, _aten.mul.Tensor, _aten.div.T
 
 
 def tidy(graph: Graph) -> None:
-    """Fold batch normalization and padding into convolutions; write ReLU6 and means as XNNPACK knows them."""
+    """Fold batch normalization and padding into convolutions; write the rest, ReLU6 and means as XNNPACK knows them."""
     fuse_batch_normalization(graph)
     for node in list(graph.graph.nodes):
         if node.target is _aten._assert_tensor_metadata.default:
@@ -36,6 +36,8 @@ def tidy(graph: Graph) -> None:
             node.target, node.args = _aten.hardtanh.default, (node.args[0], *limits)
         elif node.target in (_aten.conv1d.default, _aten.conv2d.default):
             _padded(node)
+        elif node.target is _aten.batch_norm.default:
+            _depthwise(graph, node)
         elif node.target is _aten.to.dtype:
             _float_first(graph, node)
         elif node.target in _ARITHMETIC and isinstance(node.args[1], int) and node.meta["val"].is_floating_point():
@@ -103,6 +105,47 @@ def _pool(graph: Graph, node: Node) -> None:
         flat = _call(graph, node, _aten.flatten.using_ints, (pooled, 1))
     node.replace_all_uses_with(flat)
     graph.graph.erase_node(node)
+
+
+def _depthwise(graph: Graph, node: Node) -> None:
+    """A batch normalization that no convolution is before becomes one of a single tap for every channel.
+
+    XNNPACK's passes write it so as well, but in float, and then refuse it between int8 layers. A scale for every
+    channel is exact for the one weight that each has.
+    """
+    source, *statistics, training, _, epsilon = node.args[:8]
+    rank = source.meta["val"].ndim - 2
+    if training or rank not in (1, 2) or any(one is not None and one.op != "get_attr" for one in statistics):
+        return
+    gain, shift, mean, variance = (None if one is None else _held(graph, one.target).detach() for one in statistics)
+    if mean is None or variance is None:
+        return
+    scale = torch.rsqrt(variance + epsilon)
+    scale = scale if gain is None else scale * gain
+    constants = []
+    for what, value in (
+        ("weight", scale.reshape(-1, 1, *[1] * rank)),
+        ("bias", -mean * scale if shift is None else shift - mean * scale),
+    ):
+        name = f"{node.name}_{what}"
+        graph.register_parameter(name, torch.nn.Parameter(value.contiguous(), requires_grad=False))
+        with graph.graph.inserting_before(node):
+            constants.append(graph.graph.get_attr(name))
+        with source.meta["val"].fake_mode as mode:
+            constants[-1].meta["val"] = mode.from_tensor(value, static_shapes=True)
+    convolution = (_aten.conv1d.default, _aten.conv2d.default)[rank - 1]
+    with graph.graph.inserting_before(node):
+        scaled = _call(
+            graph, node, convolution, (source, *constants, [1] * rank, [0] * rank, [1] * rank, int(scale.numel()))
+        )
+    node.replace_all_uses_with(scaled)
+    graph.graph.erase_node(node)
+
+
+def _held(graph: Graph, path: str) -> torch.Tensor:
+    owner, _, name = path.rpartition(".")
+    found: torch.Tensor = getattr(graph.get_submodule(owner), name)
+    return found
 
 
 def _float_first(graph: Graph, node: Node) -> None:

@@ -23,8 +23,12 @@ _DTYPES = {
 _BY_CHANNEL, _RUNNING = (6, 7, 8), 9
 _NOTHING: tuple[str, dict[str, Any]] = ("none", {})
 _MOST_AXES = 6
+#: Values of one tensor, at most: XNNPACK asks the system for room for all that a file tells of.
+_LARGEST = 1 << 28
 #: An index that means: none.
 _NONE = 0xFFFFFFFF
+#: The flag of a product whose weights are [inputs, outputs].
+_TRANSPOSED = 1
 #: Operators with weights.
 _WEIGHTED = ("FullyConnected", "Conv2d", "DepthwiseConv2d", "ConvTranspose2d")
 #: Lists of numbers that must be as long as an operator's number of axes.
@@ -36,12 +40,13 @@ class Delegate:
     """One graph.
 
     Attributes:
-        ends: how many inputs and outputs it has. operators: by name, in order.
+        ends: dtype and rank (of a number: 1) of its inputs and outputs, in the order that it is given them.
+        operators: by name, in order.
         weighted: of every operator with weights, in order: (operator, dtype of the weights, dtype of the input).
         constants: bytes by dtype.
     """
 
-    ends: int
+    ends: tuple[tuple[str, int], ...]
     operators: tuple[str, ...]
     weighted: tuple[tuple[str, str, str], ...]
     constants: Mapping[str, int]
@@ -61,7 +66,9 @@ def read(content: bytes, named: Mapping[str, bytes]) -> Delegate:
         raise _damaged(str(exc)) from exc
     if start + size > len(content) or base + room > len(content):
         raise _damaged("XNNPACK's part tells of more than there is")
-    graph = parse(content[start : start + size], XNNPACK, "XNNGraph", "the .pte")
+    if content[start + 4 : start + 8] not in (b"XN00", b"XN01"):
+        raise _damaged("XNNPACK's graph does not begin as one does")
+    graph = parse(content[start : start + size], XNNPACK, "XNNGraph", "the .pte", whole=True)
     return _Checker(graph, content[base : base + room], named).delegate()
 
 
@@ -84,15 +91,23 @@ class _Checker:
         if given != list(range(externals)):
             raise _damaged("XNNPACK's part has other inputs and outputs than it says")
         operators, weighted = [], []
+        there = set(graph["input_ids"]) | {
+            i for i, (tensor, _) in enumerate(self._values) if tensor["constant_buffer_idx"]
+        }
         for node in graph["xnodes"]:
             if node["xnode_union"] is None:
                 raise _damaged("XNNPACK's part has an operator that is none")
             kind, facts = node["xnode_union"]
             self._operator(kind, facts)
+            self._flow(facts, there)
             operators.append(kind)
             if kind in _WEIGHTED and self._values[facts["filter_id"]][0]["constant_buffer_idx"]:
                 weighted.append((kind, self._dtype(facts["filter_id"]), self._dtype(facts["input1_id"])))
-        return Delegate(externals, tuple(operators), tuple(weighted), dict(self._held))
+        if not there.issuperset(graph["output_ids"]):
+            raise _damaged("XNNPACK's part has an output that nothing computes")
+        outside = sorted(ends, key=lambda index: int(self._values[index][0]["external_id"]))
+        taken = tuple((self._dtype(index), len(self._values[index][0]["dims"])) for index in outside)
+        return Delegate(taken, tuple(operators), tuple(weighted), dict(self._held))
 
     def _constant(self, facts: dict[str, Any]) -> int:
         """Its bytes."""
@@ -117,6 +132,8 @@ class _Checker:
             raise _damaged("a tensor of XNNPACK has no dtype or shape that there is")
         if tensor["external_id"] != _NONE and tensor["external_id"] >= externals:
             raise _damaged("XNNPACK's part has other inputs and outputs than it says")
+        if math.prod(max(1, size) for size in dims) > _LARGEST:
+            raise _damaged("a tensor of XNNPACK is one that no phone has memory for")
         buffer = tensor["constant_buffer_idx"]
         if buffer:
             bytes_ = (math.prod(dims) * dtype[1] + 7) // 8
@@ -148,15 +165,78 @@ class _Checker:
             spare = name == "bias_id" or name in _spare(kind)
             if name.endswith("_id") and value >= len(self._values) and not (spare and value == _NONE):
                 raise _damaged("an operator of XNNPACK takes a tensor that is not there")
+        if kind in _WEIGHTED:
+            self._layer(kind, facts)
+        if self._grown(kind, facts) > _LARGEST:
+            raise _damaged(f"a {kind} of XNNPACK would make a tensor that no phone has memory for")
         for name in _LISTS.get(kind, ()):
             if len(facts[name]) != facts["num_dims"] or facts["num_dims"] > _MOST_AXES:
                 raise _damaged(f"a {kind} of XNNPACK has lists of another length than its axes")
+        if kind == "StaticReshape" and facts["new_shape"].count(0) > 1:
+            raise _damaged("a StaticReshape of XNNPACK leaves two axes to be found")
         if kind == "StaticTranspose" and sorted(facts["perm"]) != list(range(facts["num_dims"])):
             raise _damaged("a StaticTranspose of XNNPACK has its axes in no order")
         if kind == "StaticConstantPad":
             rank = self._values[facts["input_id"]][0]["num_dims"]
             if any(len(facts[name]) != rank for name in ("pre_paddings", "post_paddings")):
                 raise _damaged("a StaticConstantPad of XNNPACK has lists of another length than its axes")
+
+    @staticmethod
+    def _flow(facts: dict[str, Any], there: set[int]) -> None:
+        """Every tensor is computed once, before it is taken. `there` are those that were; what this computes joins."""
+        for name, index in facts.items():
+            if name.endswith("_id") and not name.startswith("output") and index != _NONE and index not in there:
+                raise _damaged("an operator of XNNPACK takes a tensor that nothing has computed")
+        for name, index in facts.items():
+            if name.startswith("output") and name.endswith("_id"):
+                if index in there:
+                    raise _damaged("an operator of XNNPACK computes a tensor that is there already")
+                there.add(index)
+
+    def _layer(self, kind: str, facts: dict[str, Any]) -> None:
+        """XNNPACK packs as many weights, biases and scales as the operator tells of, however many there are."""
+        tensor, quantization = self._values[facts["filter_id"]]
+        dims = tensor["dims"]
+        if kind == "FullyConnected":
+            outputs = dims[-1 if facts["flags"] & _TRANSPOSED else 0] if len(dims) == 2 else 0
+            fits = outputs > 0
+        else:
+            outputs = facts["groups"] * facts["group_output_channels"]
+            kernel = facts["kernel_height"] * facts["kernel_width"] * facts["group_input_channels"]
+            fits = outputs > 0 and len(dims) == 4 and math.prod(dims) == kernel * outputs
+        if facts["bias_id"] != _NONE:
+            fits = fits and math.prod(self._values[facts["bias_id"]][0]["dims"]) == outputs
+        if quantization is not None and quantization[0] == "Channel":
+            fits = fits and quantization[1]["num_scales"] == outputs
+        if not fits:
+            raise _damaged(f"a {kind} of XNNPACK has other weights than it tells of")
+
+    def _grown(self, kind: str, facts: dict[str, Any]) -> int:
+        """The most values of an output that may be larger than its input, by what the operator tells of."""
+        if kind == "StaticReshape":
+            return math.prod(max(1, size) for size in facts["new_shape"])
+        if kind == "FullyConnected" or not ("padding_top" in facts or "new_height" in facts or "pre_paddings" in facts):
+            return 0
+        dims = self._values[facts["input1_id" if "input1_id" in facts else "input_id"]][0]["dims"]
+        if kind == "StaticConstantPad":
+            around = zip(facts["pre_paddings"], facts["post_paddings"], strict=False)
+            return math.prod(size + before + after for size, (before, after) in zip(dims, around, strict=False))
+        if len(dims) != 4:
+            raise _damaged(f"a {kind} of XNNPACK is given no picture")
+        images, height, width, channels = dims
+        if "new_height" in facts:
+            return int(images * facts["new_height"] * facts["new_width"] * channels)
+        if kind == "ConvTranspose2d":
+            height, width = (
+                size * facts[f"subsampling_{axis}"]
+                + facts[f"kernel_{axis}"] * facts[f"dilation_{axis}"]
+                + facts[f"adjustment_{axis}"]
+                for size, axis in ((height, "height"), (width, "width"))
+            )
+        height += facts["padding_top"] + facts["padding_bottom"]
+        width += facts["padding_left"] + facts["padding_right"]
+        outputs = facts.get("groups", 1) * facts.get("group_output_channels", 1)
+        return int(images * height * width * max(channels, outputs))
 
     def _dtype(self, index: int) -> str:
         number = self._values[index][0]["datatype"]

@@ -23,23 +23,26 @@ Schema = Mapping[str, Sequence[tuple[str, Type]]]
 _DEEPEST, _MOST = 32, 2_000_000
 
 
-def parse(content: bytes, schema: Schema, root: str, what: str) -> dict[str, Any]:
+def parse(content: bytes, schema: Schema, root: str, what: str, *, whole: bool = False) -> dict[str, Any]:
     """The table `root`, which the first offset of `content` points at. Absent fields are 0, "", [] or None.
 
     A union's value is ``(table, {...})``, or None.
+
+    Args:
+        whole: tables have no more fields than `schema` knows, for others that read the file would follow them.
 
     Raises:
         BadInput: an offset or a length leads out of the file, text is not UTF-8, or there are too many tables.
     """
     try:
-        return _Reader(content, schema, what).table(_at(content, "<I", 0), root, 0)
+        return _Reader(content, schema, what, whole).table(_at(content, "<I", 0), root, 0)
     except (struct.error, UnicodeDecodeError, OverflowError) as exc:
         raise BadInput(f"{what} is damaged: {exc}.") from exc
 
 
 class _Reader:
-    def __init__(self, content: bytes, schema: Schema, what: str) -> None:
-        self._content, self._schema, self._what, self._count = content, schema, what, 0
+    def __init__(self, content: bytes, schema: Schema, what: str, whole: bool) -> None:
+        self._content, self._schema, self._what, self._whole, self._count = content, schema, what, whole, 0
 
     def table(self, place: int, name: str, depth: int) -> dict[str, Any]:
         self._count += 1
@@ -48,6 +51,8 @@ class _Reader:
         fields = place - _at(self._content, "<i", place)
         size = _at(self._content, "<H", fields)
         out, slot = dict[str, Any](), 0
+        if self._whole and size > 4 + 2 * sum(1 + isinstance(kind, tuple) for _, kind in self._schema[name]):
+            raise BadInput(f"{self._what} is damaged: a {name} has fields that nothing here knows.")
         for field, kind in self._schema[name]:
             where = self._where(place, fields, size, slot)
             if isinstance(kind, tuple):

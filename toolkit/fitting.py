@@ -113,9 +113,10 @@ def wished(model: Model, target: Target, precision: str | None, exporter: str | 
         default = Recipe(possible[0], default.precision if default.precision in precisions else precisions[0])
     chosen = find("exporters", exporter or default.exporter)
     if possible and chosen.name not in possible:
+        there = [name for name in possible if not unrunnable(target, Recipe(name, ""))] or possible
         raise Unsupported(
             f"the {chosen.name} exporter cannot take the network of {model.name}.",
-            hint=f"It can be exported by: {', '.join(possible)}.",
+            hint=f"For {target.name} choose --exporter {' or '.join(there)}.",
         )
     same = chosen.name == default.exporter
     recipe = Recipe(chosen.name, precision or (default.precision if same else chosen.precisions[0]))

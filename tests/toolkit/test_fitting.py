@@ -115,6 +115,13 @@ def test_a_target_without_a_recipe_for_the_task(board: Any) -> None:
     assert "text-generation" in caught.value.hint
 
 
+def test_an_exporter_that_cannot_take_the_model() -> None:
+    """Those that the target runs are named: ge2e-speaker also has a Core ML form, which is nothing for a phone here."""
+    with pytest.raises(Unsupported, match="executorch exporter cannot take the network of ge2e-speaker") as caught:
+        edgekit.fit("ge2e-speaker", "android", exporter="executorch")
+    assert caught.value.hint == "For android choose --exporter onnx or litert."
+
+
 def test_a_recipe_of_the_task_goes_before_the_general_one(board: Any) -> None:
     board(recipes={"*": Recipe("onnx", "int8"), "audio-classification": Recipe("toy", "int4")})
     assert edgekit.fit("toy-speller", "toy-board").recipe == Recipe("toy", "int4")
