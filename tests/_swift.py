@@ -11,6 +11,8 @@ from conftest import absent
 from edgekit.targets._swift import TEMPLATES
 
 HARNESS = Path(__file__).parent / "targets" / "swift"
+#: Modules with the names and signatures of Apple's: what uses them is read by the compiler here too.
+STUBS = Path(__file__).parent / "targets" / "swift_stubs"
 _PACKAGE = """// swift-tools-version:5.9
 import PackageDescription
 
@@ -20,6 +22,22 @@ let package = Package(
         .systemLibrary(name: "EdgekitModelZip"),
         .target(name: "EdgekitModel", dependencies: ["EdgekitModelZip"], resources: [.copy("Model")]),
         .executableTarget(name: "Loops", dependencies: ["EdgekitModel"]),
+    ]
+)
+"""
+
+_STUBBED = """// swift-tools-version:5.9
+import PackageDescription
+
+let package = Package(
+    name: "Stubbed",
+    targets: [
+        .systemLibrary(name: "EdgekitModelZip"),
+        .target(name: "CoreML"),
+        .target(name: "CoreGraphics"),
+        .target(
+            name: "EdgekitModel", dependencies: ["EdgekitModelZip", "CoreML", "CoreGraphics"],
+            resources: [.copy("Model")]),
     ]
 )
 """
@@ -37,6 +55,28 @@ def swift(verb: str, package: Path, *options: str) -> str:
 
 def loops(out: Path) -> str:
     """All of the templates and the test's own main, compiled; the program."""
+    _templates(out)
+    shutil.copytree(HARNESS, out / "Sources" / "Loops")
+    (out / "Package.swift").write_text(_PACKAGE)
+    swift("build", out, "-c", "release", "-Xswiftc", "-enable-testing")
+    return str(out / ".build" / "release" / "Loops")
+
+
+def against_stubs(out: Path) -> None:
+    """All of the templates, those that need Apple's frameworks too, compiled against stubs of these."""
+    _templates(out)
+    opened = (TEMPLATES / "platform" / "Open.swift").read_text(encoding="utf-8")
+    for api in (TEMPLATES / "api").glob("*.swift"):
+        if api.stem != "Model":
+            place = out / "Sources" / "EdgekitModel" / "platform" / f"Open{api.stem}.swift"
+            place.write_text(opened.replace("EdgekitAPI", api.stem), encoding="utf-8")
+    for stub in STUBS.iterdir():
+        shutil.copytree(stub, out / "Sources" / stub.name)
+    (out / "Package.swift").write_text(_STUBBED)
+    swift("build", out)
+
+
+def _templates(out: Path) -> None:
     model = out / "Sources" / "EdgekitModel"
     for name in ("loops", "api", "platform"):
         shutil.copytree(TEMPLATES / name, model / name)
@@ -44,7 +84,3 @@ def loops(out: Path) -> str:
     (model / "Model").mkdir()
     (model / "Model" / "model.json").write_text("{}")
     shutil.copytree(TEMPLATES / "zip", out / "Sources" / "EdgekitModelZip")
-    shutil.copytree(HARNESS, out / "Sources" / "Loops")
-    (out / "Package.swift").write_text(_PACKAGE)
-    swift("build", out, "-c", "release", "-Xswiftc", "-enable-testing")
-    return str(out / ".build" / "release" / "Loops")

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from _swift import swift
+from _swift import against_stubs, swift
 
 import edgekit
 from edgekit.bundle import open_bundle
@@ -35,9 +35,14 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def test_a_package_builds_and_passes_its_tests(bundle: Path, tmp_path: Path) -> None:
     made = edgekit.package(bundle, "swift", out=tmp_path / "made")
     said = swift("test", made)
-    assert "Executed 2 tests, with 0 failures" in said
+    assert "Executed 3 tests, with 0 failures" in said
     again = edgekit.package(bundle, "swift", out=made)  # what the build left there is no work of the user's
     assert not (again / ".build").exists()
+
+
+def test_what_needs_apples_frameworks_compiles(tmp_path: Path) -> None:
+    """Against stubs of our own, with Apple's signatures as they are documented: no more than that is known here."""
+    against_stubs(tmp_path)
 
 
 def test_what_is_in_a_package(bundle: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import Foundation
 
 /// A picture to labels. Calls may come from any task: they are answered one at a time.
 public final class Classifier: @unchecked Sendable {
+    // Unchecked, for graphs and loops are not Sendable: they are touched by one turn at a time only.
     private let files: ModelFiles
     private let parts: [String: any Graph]
     private let loop: ImageClassifier

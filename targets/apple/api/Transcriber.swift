@@ -3,6 +3,7 @@ import Foundation
 /// Speech to text. Calls may come from any task: they are answered one at a time; cancelling a task stops its call within
 /// a step of the decoder.
 public final class Transcriber: @unchecked Sendable {
+    // Unchecked, for graphs and loops are not Sendable: they are touched by one turn at a time only.
     private let files: ModelFiles
     private let parts: [String: any Graph]
     private let loop: WhisperTranscriber

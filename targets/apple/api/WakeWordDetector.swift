@@ -2,6 +2,7 @@ import Foundation
 
 /// Words or a wake phrase in sound that comes in pieces. Pieces are taken in the order of the calls.
 public final class WakeWordDetector: @unchecked Sendable {
+    // Unchecked, for graphs and loops are not Sendable: they are touched by one turn at a time only.
     private let files: ModelFiles
     private let parts: [String: any Graph]
     private let loop: KeywordDetector

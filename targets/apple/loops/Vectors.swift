@@ -35,11 +35,11 @@ enum Vectors {
         }
     }
 
-    static func read(file: URL) throws -> [String: any Tensor] {
-        let content = try Data(contentsOf: file)
-        var at = 0
+    /// The tensors in the content of the file `name`.
+    static func read(_ content: Data, of name: String) throws -> [String: any Tensor] {
+        var at = content.startIndex
         let found = try read { count in
-            guard count <= content.count - at else { throw ModelError.damaged("\(file.lastPathComponent) is cut off") }
+            guard count <= content.endIndex - at else { throw ModelError.damaged("\(name) is cut off") }
             at += count
             return content.subdata(in: at - count..<at)
         }

@@ -35,6 +35,39 @@ final class ModelTests: XCTestCase {
         XCTAssertFalse(try files.goldenReference().isEmpty)
     }
 
+    /// Calls come one at a time and in order; one that is cancelled while it waits leaves at once.
+    func testTurns() async throws {
+        let turns = Turns(), heard = Heard()
+        let (started, start) = AsyncStream<Void>.makeStream(), (gate, open) = AsyncStream<Void>.makeStream()
+        let first = Task {
+            try await turns.take {
+                start.finish()
+                for await _ in gate {}
+                await heard.add("first")
+            }
+        }
+        for await _ in started {}
+        let second = Task { try await turns.take { await heard.add("second") } }
+        let third = Task { try await turns.take { await heard.add("third") } }
+        try await Task.sleep(nanoseconds: 50_000_000)
+        second.cancel()
+        do {
+            try await second.value
+            XCTFail("a call that was cancelled was answered")
+        } catch is CancellationError {}
+        open.finish()
+        try await first.value
+        try await third.value
+        let words = await heard.words
+        XCTAssertEqual(words, ["first", "third"])
+    }
+
+    private actor Heard {
+        var words: [String] = []
+
+        func add(_ word: String) { words.append(word) }
+    }
+
     #if canImport(CoreML)
         /// Core ML computes what the fp32 reference computed.
         func testSelfTest() async throws {

@@ -7,10 +7,11 @@
         private let model: MLModel
         private let part: Description.Part
 
-        init(_ part: Description.Part, compiled: URL, configuration: MLModelConfiguration) throws {
+        /// - Throws: `ModelError.refused`: Core ML does not take the part.
+        init(_ part: Description.Part, compiled: URL, configuration: MLModelConfiguration) async throws {
             self.part = part
             do {
-                model = try MLModel(contentsOf: compiled, configuration: configuration)
+                model = try await MLModel.load(contentsOf: compiled, configuration: configuration)
             } catch {
                 throw ModelError.refused("Core ML refuses \(part.file): \(error.localizedDescription)")
             }
@@ -19,12 +20,7 @@
         func run(_ inputs: [String: any Tensor]) async throws -> [String: any Tensor] {
             let features = try MLDictionaryFeatureProvider(
                 dictionary: inputs.mapValues { MLFeatureValue(multiArray: try array($0)) })
-            let made: MLFeatureProvider
-            if #available(iOS 17, macOS 14, *) {
-                made = try await model.prediction(from: features)
-            } else {
-                made = try model.prediction(from: features)
-            }
+            let made = try await predicted(features)
             var outputs: [String: any Tensor] = [:]
             for spec in part.outputs {
                 guard let array = made.featureValue(for: spec.name)?.multiArrayValue else {
@@ -33,6 +29,24 @@
                 outputs[spec.name] = Kept(array)
             }
             return outputs
+        }
+
+        /// Before iOS 17 Core ML has no call that waits without holding its thread.
+        private func predicted(_ features: MLDictionaryFeatureProvider) async throws -> any MLFeatureProvider {
+            do {
+                if #available(iOS 17, macOS 14, *) {
+                    return try await model.prediction(from: features)
+                }
+                return try predictedHere(features)
+            } catch is CancellationError {
+                throw CancellationError()
+            } catch {
+                throw ModelError.refused("Core ML cannot run \(part.file): \(error.localizedDescription)")
+            }
+        }
+
+        private func predictedHere(_ features: MLDictionaryFeatureProvider) throws -> any MLFeatureProvider {
+            try model.prediction(from: features)
         }
 
         /// Core ML knows float32 and int32 where our parts have bytes and int64.
@@ -53,7 +67,8 @@
             }
         }
 
-        /// An output, as Core ML keeps it: it can go into the next call as it is.
+        /// An output, as Core ML keeps it: it can go into the next call as it is, since all that our packages take and
+        /// give in fractions is float32.
         private final class Kept: Tensor {
             let array: MLMultiArray
 

@@ -5,7 +5,7 @@
         /// Opens the model. The first launch compiles it for this device, which takes seconds.
         ///
         /// - Parameter computeUnits: where it may run.
-        /// - Throws: `ModelError`, or what Core ML says of a package that it cannot compile.
+        /// - Throws: `ModelError`, `CancellationError`.
         public convenience init(computeUnits: MLComputeUnits = .all) async throws {
             let configuration = MLModelConfiguration()
             configuration.computeUnits = computeUnits
