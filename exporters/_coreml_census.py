@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,7 @@ def census(file: Path, precision: str, few: int, kept: Mapping[str, str]) -> dic
     operators: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     layers: dict[str, dict[str, str]] = {}
+    weights: dict[str, tuple[str, int]] = {}
     packed = {
         value.name
         for op in function.operations
@@ -75,10 +76,10 @@ def census(file: Path, precision: str, few: int, kept: Mapping[str, str]) -> dic
             held = op.inputs.get(WEIGHTED.get(op.op_type, ""))
             if held is not None and held.op is not None and held.op.op_type in {*_FORMS, "const"}:
                 form = "float" if held.op.op_type == "const" else _form(held.op)
+                weights[held.name] = form, math.prod(held.shape)  # once, where layers share them
                 layers[op.name] = {"form": form, "why": kept.get(op.name) or _why(op, form, precision, few)}
-    forms = Counter(layer["form"] for layer in layers.values())
-    if precision in _EXPECTED and layers and not any(forms[form] for form in _EXPECTED[precision]):
-        raise ExportFailed(f"{file.name}: no layer became {precision}.", hint="Choose --precision fp16.")
+    if precision in _EXPECTED and layers:
+        _check(file, precision, layers, weights.values())
     return {
         "operators": dict(operators),
         "bytes": {name: size for name, size in sizes.items() if size},
@@ -86,6 +87,19 @@ def census(file: Path, precision: str, few: int, kept: Mapping[str, str]) -> dic
         "layers": layers,
         "not_on_neural_engine": sorted(set(operators) & set(NOT_ON_NEURAL_ENGINE)),
     }
+
+
+def _check(
+    file: Path, precision: str, layers: Mapping[str, Mapping[str, str]], weights: Collection[tuple[str, int]]
+) -> None:
+    """Raises ExportFailed where what `precision` says is true of less than half of the weights (form, how many)."""
+    made, whole = sum(count for form, count in weights if form in _EXPECTED[precision]), sum(n for _, n in weights)
+    if 2 * made >= whole:
+        return
+    found = "no layer" if not made else f"only {made / whole:.0%} of the weights"
+    whys = Counter(layer["why"] for layer in layers.values() if layer["form"] not in _EXPECTED[precision])
+    told = "; ".join(f"{count} of {len(layers)} layers: {why}" for why, count in whys.most_common(3))
+    raise ExportFailed(f"{file.name}: {found} became {precision} ({told}).", hint="Choose --precision fp16.")
 
 
 def _why(op: Any, form: str, precision: str, few: int) -> str:

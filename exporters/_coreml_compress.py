@@ -10,7 +10,7 @@ from edgekit.exporters._coreml_census import WEIGHTED
 
 __all__ = ["FEW", "FORMS", "Form", "compressed"]
 
-#: Fewer weights than this stay in fp16: compressing them saves nothing and costs accuracy.
+#: Fewer weights than this stay in fp16: compressing them saves nothing and costs accuracy (`edgekit.layers.SMALL`).
 FEW = 2048
 #: Weights of an output that share a scale, and outputs that share a palette.
 _BLOCK, _GROUP = 32, 8

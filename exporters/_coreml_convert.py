@@ -104,20 +104,23 @@ def _converted(part: Part, module: Any, wish: Wish) -> Any:
     trace: Any = torch.jit.trace
     module.eval()
     examples = tuple(torch.ones(_example(part, spec), dtype=getattr(torch, spec.dtype)) for spec in part.inputs)
+    said: list[str] = []
     try:
         with torch.inference_mode():
             traced = trace(module, examples, check_trace=False)
-        return ct.convert(
-            traced,
-            inputs=[_input(part, spec, _sizes(part, wish)) for spec in part.inputs],
-            outputs=[ct.TensorType(name=spec.name) for spec in part.outputs],
-            minimum_deployment_target=getattr(ct.target, f"iOS{wish.system}"),
-            compute_precision=ct.precision.FLOAT32 if wish.precision == "fp32" else ct.precision.FLOAT16,
-            convert_to="mlprogram",
-            skip_model_load=True,
-        )
+        with quiet() as said:
+            return ct.convert(
+                traced,
+                inputs=[_input(part, spec, _sizes(part, wish)) for spec in part.inputs],
+                outputs=[_output(spec) for spec in part.outputs],
+                minimum_deployment_target=getattr(ct.target, f"iOS{wish.system}"),
+                compute_precision=ct.precision.FLOAT32 if wish.precision == "fp32" else ct.precision.FLOAT16,
+                convert_to="mlprogram",
+                skip_model_load=True,
+            )
     except Exception as exc:  # torch and coremltools raise whatever went wrong, of any kind
-        raise ExportFailed(f"the part {part.name!r} cannot become a Core ML program: {_reason(exc)}") from exc
+        reason, hint = _reason(exc, said)
+        raise ExportFailed(f"the part {part.name!r} cannot become a Core ML program: {reason}", hint=hint) from exc
 
 
 def _example(part: Part, spec: TensorSpec) -> list[int]:
@@ -143,6 +146,14 @@ def _input(part: Part, spec: TensorSpec, sizes: Mapping[str, tuple[int, ...]]) -
         else:
             axes.append(axis)
     return ct.TensorType(name=spec.name, shape=axes, dtype=dtype)
+
+
+def _output(spec: TensorSpec) -> Any:
+    """Of the type that the part's contract names where Core ML has it: what one call gives, the next one can take."""
+    import coremltools as ct
+    import numpy as np
+
+    return ct.TensorType(name=spec.name, dtype=np.dtype(_HELD[spec.dtype]).type if spec.dtype in _HELD else None)
 
 
 def _sizes(part: Part, wish: Wish) -> dict[str, tuple[int, ...]]:
@@ -184,10 +195,32 @@ def _same_every_time(file: Path) -> None:
     (file / "Manifest.json").write_text(json.dumps(manifest, indent=4) + "\n", encoding="utf-8")
 
 
-def _reason(exc: Exception) -> str:
-    """What coremltools says of an operator that it lacks names it; the rest is its first line."""
+def _reason(exc: Exception, said: Sequence[str]) -> tuple[str, str]:
+    """What went wrong, with the layer where coremltools tells it, and what to type next ("" if nobody knows).
+
+    Args:
+        said: what it logged of errors (see `_coreml_quiet.quiet`).
+    """
     text = str(exc)
     lacking = re.search(r"PyTorch convert function for op '([^']+)' not implemented", text)
+    reason = next((line.strip() for line in text.splitlines() if line.strip()), type(exc).__name__)
     if lacking:
-        return f"Core ML has no operator for {lacking[1]}"
-    return next((line.strip() for line in text.splitlines() if line.strip()), type(exc).__name__)
+        reason = f"Core ML has no operator for {lacking[1]}"
+    places = [
+        found for line in said for found in re.findall(r"converting '([^']+)' op \(located at: '([^']*)'\)", line)
+    ]
+    if places:
+        operator, path = places[0]
+        # The last piece names the value, the others the modules around it.
+        layer = ".".join(piece for piece in path.split("/")[:-1] if piece) or "of the part itself"
+        reason += f" (layer {layer}{'' if lacking else f', operator {operator}'})"
+    return reason, f"Use -o ios={newer}." if (newer := _newer(text)) else ""
+
+
+def _newer(text: str) -> int | None:
+    """The system that coremltools asks for, by its name or by the version of its specification (7 is iOS 16)."""
+    if not re.search(r"deployment.target", text):
+        return None
+    named = re.search(r"iOS ?(\d\d)", text)
+    version = re.search(r"(?:available from|has) version (\d+)", text)
+    return int(named[1]) if named else int(version[1]) + 9 if version else None

@@ -12,15 +12,31 @@ from contextlib import contextmanager
 __all__ = ["quiet"]
 
 
+class _Errors(logging.Handler):
+    """Takes down what a logger says of errors."""
+
+    def __init__(self, said: list[str]) -> None:
+        super().__init__(logging.ERROR)
+        self._said = said
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._said.append(record.getMessage())
+
+
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Nothing of it is shown; errors are raised all the same."""
+def quiet() -> Iterator[list[str]]:
+    """Nothing of it is shown; errors are raised all the same.
+
+    Yields:
+        what it logs of errors, as it goes: where they happened is not in what it raises.
+    """
     logger = logging.getLogger("coremltools")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    before = logger.handlers[:], logger.level, logger.propagate
+    said: list[str] = []
+    logger.handlers[:], logger.level, logger.propagate = [_Errors(said)], logging.ERROR, False
     try:
         with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
-            yield
+            yield said
     finally:
-        logger.setLevel(level)
+        logger.handlers[:], logger.level, logger.propagate = before

@@ -21,6 +21,8 @@ from edgekit.exporters._coreml_quiet import quiet
 __all__ = ["EXPORTER", "CoremlExporter"]
 
 SYSTEMS = (16, 17, 18)
+#: Precisions that make weights smaller than fp16 does.
+SMALL = ("int8", "int6", "int4")
 #: Option of a recipe -> its values; the first one is what it is without.
 OPTIONS: Mapping[str, tuple[Any, ...]] = {
     "ios": SYSTEMS,
@@ -48,7 +50,7 @@ class CoremlExporter:
     """
 
     name = "coreml"
-    precisions = ("fp32", "fp16", "int8", "int6", "int4")
+    precisions = ("fp32", "fp16", *SMALL)
     extra = "coreml"
     #: See `edgekit.core.Exporter`.
     untimed = (
@@ -56,6 +58,21 @@ class CoremlExporter:
         if sys.platform == "darwin"
         else "Core ML runs on Apple's systems only; here it is interpreted, which proves answers and tells no times"
     )
+
+    def refuses(self, model: Model, recipe: Recipe) -> str:
+        """See `edgekit.core.Exporter`: options that do not go together, and weights that would not become smaller."""
+        try:
+            _wish(recipe)
+        except Unsupported as exc:
+            return f"{exc.message.rstrip('.')} ({exc.hint.rstrip('.')})"
+        works = model.work(recipe) if model.work and recipe.precision in SMALL else ()
+        recurrent = sum(work.weights for work in works if work.kind == "recurrent")
+        if 2 * recurrent > sum(work.weights for work in works):
+            return (
+                "Core ML's converter keeps the weights of recurrent layers in fp32, and most of these are: in "
+                f"{recipe.precision} the bundle would be no smaller"
+            )
+        return ""
 
     def export(
         self,

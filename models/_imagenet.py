@@ -48,12 +48,14 @@ def declared(
     hub: str = "",
     licence_text: str = "data/mobilenet-licence.txt",
     drop: float = 0.02,
+    left: Mapping[tuple[str, str], int] | None = None,
 ) -> Model:
     """The declaration of a network from uint8 pixels to logits.
 
     Args:
         worst: the least accuracy that is useful. drop: the largest loss of it.
         shape: of its layers. sources, hub: where its weights are, pinned or not.
+        left: (exporter, precision) -> weights that were found to stay in half precision (see `edgekit.core.Work`).
         network: checkpoint -> the torch module; raises BadInput for other weights.
     """
 
@@ -69,7 +71,11 @@ def declared(
         }
 
     def works(recipe: Recipe) -> tuple[Work, ...]:
-        return (work("network", "convolution", shape.layers()),)
+        return (
+            work(
+                "network", "convolution", shape.layers(), left=(left or {}).get((recipe.exporter, recipe.precision), 0)
+            ),
+        )
 
     def size(recipe: Recipe) -> int:
         more = beside(__file__, _GOLDEN, licence_text) + _LABELS + _REFERENCE

@@ -211,6 +211,7 @@ class Work:
         activations: bytes in float32 of what it holds at once at most, weights aside.
         quantized: whether int8 makes its weights smaller.
         left: weights that int8 leaves in half precision, because its error would be too large there.
+        small: weights of layers that have fewer than 2,048, which Core ML's int8 leaves in half precision, too.
         unrolled, steps: weights that a format without loops uses anew for each of so many steps of a recurrence.
         reads: bytes that a call reads of the weights, where that decides its time.
     """
@@ -226,6 +227,7 @@ class Work:
     activations: int = 0
     quantized: bool = True
     left: int = 0
+    small: int = 0
     unrolled: int = 0
     steps: int = 0
     reads: int = 0

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from edgekit.core import Work
 
-__all__ = ["Layer", "convolution", "linear", "work"]
+__all__ = ["SMALL", "Layer", "convolution", "linear", "work"]
+
+#: See `Work.small`.
+SMALL = 2048
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def work(
         activations=4 * (held + max((one.moved for one in found), default=0)),
         quantized=quantized,
         left=left,
+        small=sum(one.weights for one in found if one.weights < SMALL),
         unrolled=unrolled,
         steps=steps,
     )

@@ -64,8 +64,9 @@ def _weights(work: Work, recipe: Recipe, precision: str) -> int:
         # Biases stay float32 but for those of recurrent layers, which lie among the weights. Core ML halves all.
         halved = work.kind == "recurrent" or recipe.exporter == "coreml"
         return 2 * work.weights + (2 if halved else 4) * work.channels
-    left = 2 * work.left  # what int8 leaves in float is stored in half precision
-    whole = work.weights - work.left
+    spared = work.left + (work.small if recipe.exporter == "coreml" else 0)
+    left = 2 * spared  # what int8 leaves in float is stored in half precision
+    whole = work.weights - spared
     if recipe.exporter == "coreml":
         bits = {"int8": 8, "int6": 6, "int4": 4}[precision]
         return left + whole * bits // 8 + 4 * work.channels

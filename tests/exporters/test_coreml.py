@@ -19,8 +19,10 @@ from torch.nn import functional
 import edgekit
 from edgekit.core import Artifact, Axis, Feeds, Part, Recipe, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, MissingExtra, Unsupported
-from edgekit.exporters import _coreml_choose
+from edgekit.exporters import _coreml_choose, _coreml_convert
+from edgekit.exporters._coreml_compress import FEW
 from edgekit.exporters.coreml import EXPORTER
+from edgekit.layers import SMALL
 from edgekit.parity import limit_of, part_error
 
 pytestmark = pytest.mark.thorough
@@ -116,6 +118,65 @@ def test_layers_that_cannot_be_cut_into_blocks_are_named(tmp_path: Path) -> None
     assert broken["form"] == "int8" and "cannot be divided" in broken["why"]
     with pytest.raises(ExportFailed, match="no layer became int4"):  # it has 48 channels everywhere
         export(tmp_path / "image", "int4", {"form": "block"})
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.lstm, self.head = nn.LSTM(64, 64, batch_first=True), nn.Linear(64, 64)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.lstm(x)[0])
+        return out
+
+
+def test_what_is_mostly_not_int8_is_not_called_so(tmp_path: Path) -> None:
+    part = Part("toy", (TensorSpec("x", "float32", (1, 6, 64)),), (TensorSpec("y", "float32", (1, 6, 64)),), {},
+                lambda checkpoint: Recurrent())  # fmt: skip
+    with pytest.raises(ExportFailed, match=r"only \d+% of the weights became int8 \(.*recurrent layers stay float"):
+        export(tmp_path, "int8", part=part)
+    with pytest.raises(Unsupported, match=r"keeps the weights of recurrent layers in fp32.* no smaller"):
+        edgekit.export("ge2e-speaker", "ios", precision="int8", out=tmp_path / "bundle")
+
+
+def test_what_is_refused_before_anything_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("edgekit.pipeline.fetch")
+    for options, said in (
+        ({"speed": 1}, "no option 'speed'"),
+        ({"ios": 15}, r"no value 15 \(It has: 16, 17, 18\)"),
+        ({"ios": 17, "form": "grouped"}, r"need iOS 18; iOS 17 was asked for \(Use -o ios=18"),
+    ):
+        with pytest.raises(Unsupported, match=said):
+            edgekit.export("ds-cnn-kws", "ios", precision="int6", options=options, out=tmp_path / "bundle")
+
+
+def test_a_newer_system_is_said(tmp_path: Path) -> None:
+    """What coremltools says of a program of iOS 18 that is to run on iOS 16."""
+    export(tmp_path, "int6")
+    from coremltools import target
+    from coremltools.converters.mil._deployment_compatibility import check_deployment_compatibility
+    from coremltools.models import MLModel
+
+    spec = MLModel(str(tmp_path / "image.mlpackage"), skip_model_load=True).get_spec()
+    with pytest.raises(ValueError) as caught:
+        check_deployment_compatibility(spec, "mlprogram", target.iOS16)
+    assert _coreml_convert._reason(caught.value, [])[1] == "Use -o ios=18."
+
+
+def test_what_one_call_gives_the_next_one_takes(tmp_path: Path) -> None:
+    """Core ML's own types, which a Swift app meets: the caches of a decoder go in as they came out."""
+    export(tmp_path, "fp16", part=_part(lambda x: x * 2, (1, 4), (1, 4)))
+    from coremltools.models import MLModel
+
+    described = MLModel(str(tmp_path / "toy.mlpackage"), skip_model_load=True).get_spec().description
+    [given], [made] = described.input, described.output
+    assert given.type.multiArrayType.dataType == made.type.multiArrayType.dataType
+    assert given.shortDescription == made.shortDescription == "float32 [1, 4]"
+
+
+def test_fit_knows_what_is_not_compressed() -> None:
+    assert FEW == SMALL
 
 
 def test_nothing_is_compressed_where_nothing_is_large(tmp_path: Path) -> None:
@@ -346,14 +407,28 @@ class Untraceable(nn.Module):
         raise ValueError("not today")
 
 
+class Bessel(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.special.bessel_j0(x)
+
+
 class Lacking(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(3, CLASSES), nn.Sequential(nn.ReLU(), Bessel()))
+
     def forward(self, pixels: Tensor) -> Tensor:
-        return torch.special.bessel_j0(pixels.mean((1, 2))) @ torch.ones(3, CLASSES)
+        out: Tensor = self.layers(pixels.mean((1, 2)))
+        return out
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # coremltools drops a temporary folder
 @pytest.mark.parametrize(
-    ("module", "said"), [(Untraceable, "not today"), (Lacking, "Core ML has no operator for special_bessel_j0")]
+    ("module", "said"),
+    [
+        (Untraceable, "not today"),
+        (Lacking, r"Core ML has no operator for special_bessel_j0 \(layer layers.1.1\)"),
+    ],
 )
 def test_a_module_that_cannot_be_exported(tmp_path: Path, module: type[nn.Module], said: str) -> None:
     part = Part("image", IMAGE.inputs, IMAGE.outputs, {}, lambda checkpoint: module())
