@@ -72,7 +72,7 @@ def measure(trial: Trial) -> Mapping[str, Any]:
             )
         kit = runtime.kit(trial.progress)
         files = [trial.bundle / part["file"] for part in manifest["parts"]]
-        models = {f"part{at}{file.suffix}": file for at, file in enumerate(files)}
+        models = {f"part{at}.{runtime.SUFFIX}": file for at, file in enumerate(files)}
         with tempfile.TemporaryDirectory(prefix="edgekit-adb-") as scratch:
             work = Path(scratch)
             _calls.write_all(work / "calls", list(_stored(runtime, manifest, files, trial)))

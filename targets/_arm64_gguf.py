@@ -16,7 +16,19 @@ from edgekit.core import Feeds, Progress
 from edgekit.errors import MissingExtra, ParityFailed, printed
 from edgekit.targets._arm64_build import SOURCES, Kit, Tools, emulator, packed
 
-__all__ = ["LANGUAGE", "NAME", "ORIGIN", "check", "feeds_of", "greedy", "kit", "outputs_of", "tools", "versions"]
+__all__ = [
+    "LANGUAGE",
+    "NAME",
+    "ORIGIN",
+    "SUFFIX",
+    "check",
+    "feeds_of",
+    "greedy",
+    "kit",
+    "outputs_of",
+    "tools",
+    "versions",
+]
 
 NAME = "llama.cpp"
 ORIGIN = (
@@ -24,6 +36,8 @@ ORIGIN = (
     "extensions; an app has it built for Android"
 )
 LANGUAGE = True
+#: What a part is called on a device: bundles may name it as they like.
+SUFFIX = "gguf"
 
 #: The relative difference that is allowed whatever the type costs.
 _LEAST = 1e-2

@@ -12,7 +12,7 @@ from edgekit.errors import DeviceFailed
 from edgekit.targets._arm64_build import Kit, Tools, compiled, compiler, emulator, fetched, packed
 from edgekit.tflite_tensors import Specs, described, given, stored
 
-__all__ = ["LANGUAGE", "LIBRARY", "NAME", "ORIGIN", "feeds_of", "kit", "outputs_of", "tools", "versions"]
+__all__ = ["LANGUAGE", "LIBRARY", "NAME", "ORIGIN", "SUFFIX", "feeds_of", "kit", "outputs_of", "tools", "versions"]
 
 #: The runtime for Arm, pinned; bundles say in `versions` which one they were proven with here.
 LIBRARY = Source(
@@ -34,6 +34,8 @@ NAME = f"LiteRT {LIBRARY.revision}"
 ORIGIN = "the runtime is LiteRT's Linux build for 64-bit Arm; an app has the Android build of it"
 #: Whether parts are language models, whose next tokens are compared and whose speed is told in tokens.
 LANGUAGE = False
+#: What a part is called on a device: bundles may name it as they like.
+SUFFIX = "tflite"
 
 
 def tools(progress: Progress | None = None) -> Tools:

@@ -9,12 +9,14 @@ from typing import Any
 from edgekit.core import Feeds, Progress, Source, SourceFile
 from edgekit.targets._arm64_build import HEADERS, Kit, Tools, compiled, compiler, emulator, fetched, packed
 
-__all__ = ["LANGUAGE", "LIBRARY", "NAME", "ORIGIN", "feeds_of", "kit", "outputs_of", "tools", "versions"]
+__all__ = ["LANGUAGE", "LIBRARY", "NAME", "ORIGIN", "SUFFIX", "feeds_of", "kit", "outputs_of", "tools", "versions"]
 
 NAME = "onnxruntime"
 ORIGIN = "the runtime is onnxruntime's Linux build for 64-bit Arm; an app has the Android build of it"
 #: Whether parts are language models, whose next tokens are compared and whose speed is told in tokens.
 LANGUAGE = False
+#: What a part is called on a device: bundles may name it as they like.
+SUFFIX = "onnx"
 
 #: The runtime for Arm, pinned; bundles say in `versions` which one they were proven with here.
 LIBRARY = Source(

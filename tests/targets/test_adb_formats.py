@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +53,16 @@ def test_a_litert_part_is_fed_what_its_file_holds(phone: FakePhone, litert_trial
     (came,) = read_all(phone.folder / "asked")
     assert [one["picture"][2] for one in came] == [one["picture"].tobytes() for one in feeds]
     assert {one["picture"].dtype for one in feeds} == {np.dtype(np.int8)}
+
+
+def test_no_name_of_a_bundle_reaches_the_phones_shell(phone: FakePhone, litert_trial: Trial) -> None:
+    name = "toy.tflite; touch pwned; x"
+    (litert_trial.bundle / name).write_bytes((litert_trial.bundle / "toy.tflite").read_bytes())
+    (litert_trial.bundle / name).with_suffix(".json").write_bytes((litert_trial.bundle / "toy.json").read_bytes())
+    manifest = litert_trial.bundle / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"toy.tflite"', json.dumps(name)))
+    MEASURE(litert_trial)
+    assert not any("pwned" in call[-1] for call in phone.calls() if "shell" in call)
 
 
 def test_a_litert_part_with_other_answers_is_not_measured(phone: FakePhone, litert_trial: Trial) -> None:
