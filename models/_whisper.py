@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ TOKENIZER = SourceFile(
 
 def whisper(name: str, shape: Shape, sources: tuple[Source, ...]) -> Model:
     """The declaration of one size."""
-    return Model(
+    model = Model(
         name=name,
         family="whisper",
         task="automatic-speech-recognition",
@@ -72,6 +73,8 @@ def whisper(name: str, shape: Shape, sources: tuple[Source, ...]) -> Model:
         evaluation=Evaluation("wer", worst=0.30, drop=0.005, minimum=20),
         ladder=(Recipe("onnx", "int8", {"forms": {"encoder": "blockwise"}}), Recipe("onnx", "fp16")),
     )
+    # Core ML's int8 has a scale a row; what has one for every block of a row needs no balance.
+    return replace(model, variants={"coreml": replace(model, parts=_parts(shape, balanced=True))})
 
 
 def openai(name: str, sha256: str) -> Source:
@@ -81,7 +84,7 @@ def openai(name: str, sha256: str) -> Source:
     return Source(url, sha256[:12], "MIT", (weights, TOKENIZER))
 
 
-def _parts(shape: Shape) -> tuple[Part, ...]:
+def _parts(shape: Shape, *, balanced: bool = False) -> tuple[Part, ...]:
     heads, head, layers = shape.heads, shape.head, range(shape.decoder_layers)
 
     def caches(prefix: str, time: str) -> tuple[TensorSpec, ...]:
@@ -122,7 +125,7 @@ def _parts(shape: Shape) -> tuple[Part, ...]:
                 "past": Axis(0, shape.text_context, 7),
                 "positions": Axis(2, shape.audio_context, 400),
             },
-            lambda checkpoint: _modules().Decoder(_state(checkpoint, shape), shape),
+            lambda checkpoint: _modules().Decoder(_state(checkpoint, shape), shape, balanced=balanced),
         ),
     )
 

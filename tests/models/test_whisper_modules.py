@@ -169,6 +169,27 @@ def test_decoder_is_that_of_transformers(toy_whisper: ToyWhisper, cross: tuple[t
     assert (actual.argmax(-1) == expected.argmax(-1)).all()
 
 
+def test_a_balanced_decoder_says_the_same(toy_whisper: ToyWhisper, cross: tuple[torch.Tensor, ...]) -> None:
+    """Its embedding has columns that are alike, and its rows lose less to one scale each."""
+    name = "decoder.embed_tokens.weight"
+    uneven = np.asarray(toy_whisper.state[name], np.float32) * np.geomspace(0.02, 1, 64, dtype=np.float32)
+    step, other = Stepper(toy_whisper, cross), Stepper(toy_whisper, cross)
+    state = {**toy_whisper.state, name: uneven}
+    step.module = Decoder(state, toy_whisper.shape).eval()
+    other.module = Decoder(state, toy_whisper.shape, balanced=True).eval()
+    for given in (tokens(1, 9), tokens(3, 1)):
+        expected = step(given, [0])
+        torch.testing.assert_close(other(given, [0]), expected, atol=1e-5 * float(expected.abs().max()), rtol=1e-4)
+
+    def lost(decoder: Decoder) -> float:
+        rows = decoder.embedding
+        scale = rows.abs().amax(1, keepdim=True) / 127
+        back = (rows / scale).round() * scale * (decoder.balance if decoder.balanced else 1)
+        return float((back - torch.from_numpy(uneven)).norm())
+
+    assert lost(other.module) < 0.7 * lost(step.module)
+
+
 def test_the_whole_text_context_fits(toy_whisper: ToyWhisper, cross: tuple[torch.Tensor, ...]) -> None:
     step = Stepper(toy_whisper, cross)
     step(tokens(1, 447), [446])
