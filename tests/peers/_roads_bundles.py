@@ -81,10 +81,11 @@ def _road(subject: Subject, shared: Path, folder: Path, exporter: str, precision
 
 
 def _why(out: str, err: str) -> str:
+    """The typed error of an export. One that was killed, or failed in another way, is no refusal, and ends this."""
     try:
         return str(json.loads(out)["message"])
     except (ValueError, KeyError, TypeError):
-        return (err.strip().splitlines() or ["it failed and said nothing"])[-1][:300]
+        sys.exit(f"the export failed: {(err.strip().splitlines() or ['it said nothing'])[-1][:300]}")
 
 
 def _data(subject: Subject, shared: Path, folder: Path) -> tuple[Path | None, Path | None]:

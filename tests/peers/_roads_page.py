@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from _roads_bundles import EXPORTERS, Road
+from _roads_bundles import EXPORTERS, SUBJECTS, Road
 from _roads_turns import Section
 
-from edgekit.bench import metrics, stats
+from edgekit.bench import host, metrics, stats
 
 #: The road that the others' times are told as multiples of, each in its own precision.
 BASE = "onnx"
@@ -88,12 +88,10 @@ def _ratio(base: Sequence[float] | None, spent: Sequence[float]) -> str:
 
 
 def _notes(models: Sequence[Sequence[Road]], sections: Sections) -> Iterator[str]:
-    versions: dict[str, str] = {}
-    for road in (one for roads in models for one in roads if one.bundle):
-        assert road.bundle is not None
-        versions |= road.bundle.manifest.versions
-    shown = ("onnxruntime", "ai-edge-litert", "executorch")
-    yield "Versions: " + ", ".join(f"{name} {versions[name]}" for name in shown if name in versions) + "."
+    versions = host.versions(["onnxruntime", "ai-edge-litert", "executorch"])
+    yield "Versions: " + ", ".join(f"{name} {version}" for name, version in versions.items()) + "."
+    if absent := {one.model for one in SUBJECTS} - {road.model for roads in models for road in roads}:
+        yield f"Not measured: {', '.join(sorted(absent))}."
     if not sections:
         return
     turns = [section.turns for section in sections.values()]
