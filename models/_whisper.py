@@ -202,4 +202,4 @@ def _size(shape: Shape, recipe: Recipe) -> int:
 
 
 def _works(shape: Shape, recipe: Recipe) -> tuple[Work, ...]:
-    return shape.works(_SECONDS, _CALLS)
+    return shape.works(_SECONDS, _CALLS, recipe.exporter)

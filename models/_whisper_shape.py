@@ -44,8 +44,11 @@ class Shape:
         decoder = self.decoder_layers * (2 * attention + mlp + 3 * norm) + norm
         return encoder + decoder + (self.vocabulary + self.text_context) * c
 
-    def works(self, seconds: float, tokens: int) -> tuple[Work, ...]:
-        """Of a clip in one window of so many seconds, whose text takes so many calls of the decoder, a token each."""
+    def works(self, seconds: float, tokens: int, exporter: str = "onnx") -> tuple[Work, ...]:
+        """Of a clip in one window of so many seconds, whose text takes so many calls of the decoder, a token each.
+
+        `exporter`: whose int8 leaves what in half precision was found; Core ML's a convolution and two products.
+        """
         frames, c = round(seconds * SAMPLE_RATE) // HOP, self.width
         positions, bins = frames // 2, N_FFT // 2 + 1
         bank = (Layer(2 * bins * N_FFT, 0, frames, 2 * bins * frames), Layer(bins * self.mels, 0, frames, 0))
@@ -55,13 +58,16 @@ class Shape:
         scores = self.heads * positions * positions
         # Rows of positions are added, not multiplied; like weights they are halved.
         heard, told = (Layer(rows * c, 0, 0, 0) for rows in (self.audio_context, self.text_context))
+        spared = sum(layer.weights for layer in stem) + round(_LEFT * self.encoder_layers * 12 * c * c)
+        if exporter == "coreml":
+            spared = stem[0].weights + 2 * c * c
         encoder = work(
             "encoder",
             "attention",
             [*stem, heard, *block * self.encoder_layers, *crossed],
             macs=2 * self.encoder_layers * positions * positions * c,
             held=2 * scores,
-            left=sum(layer.weights for layer in (*stem, heard)) + round(_LEFT * self.encoder_layers * 12 * c * c),
+            left=heard.weights + spared,
         )
         step = [linear(c, c)] * 6 + [linear(c, 4 * c), linear(4 * c, c)]
         decoder = work(
