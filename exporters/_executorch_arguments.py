@@ -60,8 +60,9 @@ def _declared(name: str) -> Sequence[tuple[str, ...]] | None:
         if schema.overload_name == overload.removesuffix("default"):
             taken = [_kinds(str(one.type)) for one in schema.arguments]
             outs = [kinds for one, kinds in zip(schema.arguments, taken, strict=True) if one.is_out]
-            # What is written to is told once more, as what is returned.
-            return [*taken, *(outs or [_kinds(str(one.type)) for one in schema.returns])]
+            # What is written to is told once more, as what is returned; several of them as one list.
+            returned = outs or [_kinds(str(one.type)) for one in schema.returns]
+            return [*taken, *(returned if len(returned) < 2 else [("TensorList",)])]
     return None
 
 

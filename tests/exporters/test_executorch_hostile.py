@@ -110,6 +110,8 @@ def refusal(content: bytes) -> str:
     return ""
 
 
+#: Three outputs, told once more as one list.
+NORM = ("Tensor", "IntList", "Tensor", "Tensor", "Double", "Tensor", "Tensor", "Tensor", "TensorList")
 MEAN = ("Tensor", "IntList", "Bool", "Null", "Tensor", "Tensor")
 
 
@@ -122,6 +124,8 @@ MEAN = ("Tensor", "IntList", "Bool", "Null", "Tensor", "Tensor")
         ("aten::cat.out", ("TensorList", "Int", "Tensor", "Tensor"), ""),
         ("aten::cat.out", ("Tensor", "Int", "Tensor", "Tensor"), "is given"),
         ("aten::sym_size.int", ("Tensor", "Int", "Int"), ""),
+        ("aten::native_layer_norm.out", NORM, ""),
+        ("aten::native_layer_norm.out", (*NORM[:-1], "Tensor"), "is given"),
         ("executorch_prim::add.Scalar", ("Int", "Int", "Int"), ""),
         ("executorch_prim::add.Scalar", ("Int", "Bool", "Int"), "is given"),
         ("dim_order_ops::_to_dim_order_copy.out", ("Tensor", "Bool", "IntList", "Tensor", "Tensor"), ""),
