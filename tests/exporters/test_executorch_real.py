@@ -34,6 +34,7 @@ def agreement(one: list[str], other: list[str]) -> int:
     return sum(a == b for a, b in zip(one, other, strict=True))
 
 
+@pytest.mark.slow  # most of four minutes of processor time are the export's
 def test_photos_are_named_as_by_float(tmp_path: Path, shared_data: Path) -> None:
     listed = list(find("models", "efficientnet-lite0").samples(shared_data / "imagenet-sample"))
     chosen = tmp_path / "photos"
