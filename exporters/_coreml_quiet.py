@@ -1,4 +1,7 @@
-"""coremltools warns of every newer torch, of what only a Mac has, draws progress bars, and logs each pass."""
+"""coremltools warns of every newer torch, of what only a Mac has, draws progress bars, and logs each pass.
+
+torchao, which it imports where it is there, registers types in a way that torch logs a warning of.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +33,16 @@ def quiet() -> Iterator[list[str]]:
     Yields:
         what it logs of errors, as it goes: where they happened is not in what it raises.
     """
-    logger = logging.getLogger("coremltools")
+    logger, types = logging.getLogger("coremltools"), logging.getLogger("torch.utils._pytree")
+    level = types.level
     before = logger.handlers[:], logger.level, logger.propagate
     said: list[str] = []
     logger.handlers[:], logger.level, logger.propagate = [_Errors(said)], logging.ERROR, False
+    types.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield said
     finally:
         logger.handlers[:], logger.level, logger.propagate = before
+        types.setLevel(level)
