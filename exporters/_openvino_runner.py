@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, cast
 
 from numpy.typing import NDArray
 
@@ -15,6 +17,14 @@ from edgekit.exporters import _signal_stack
 _DTYPES = {"f32": "float32", "f64": "float64", "f16": "float16", "boolean": "bool", "u8": "uint8", "i8": "int8"}
 #: What OpenVINO calls the operators with weights in the graph that it runs.
 _PRODUCTS = ("Convolution", "GroupConvolution", "FullyConnected", "MatMul")
+
+
+def opened() -> Any:
+    """The package ``openvino``, without the part that tells its makers of every start, from a forked process."""
+    sys.modules.setdefault("openvino_telemetry", cast(ModuleType, None))
+    import openvino
+
+    return openvino
 
 
 class OpenvinoRunner:
@@ -29,7 +39,7 @@ class OpenvinoRunner:
 
     def __init__(self, model: Path, threads: int) -> None:
         with need("openvino", "Running a model with OpenVINO"):
-            import openvino
+            openvino = opened()
         # One call at a time; and float means float32, also where a processor has bfloat16.
         wish = {
             "PERFORMANCE_HINT": "LATENCY",

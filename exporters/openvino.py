@@ -44,7 +44,9 @@ class OpenvinoExporter:
         """
         _precision.check(self.name, self.precisions, recipe)
         with need("openvino", "Exporting for OpenVINO"):
-            import openvino  # noqa: F401  its absence must show before minutes of work
+            from edgekit.exporters import _openvino_runner
+
+            _openvino_runner.opened()  # its absence must show before minutes of work
         same = replace(recipe, exporter=onnx.EXPORTER.name)
         made = onnx.EXPORTER.export(model, checkpoint, same, calibration, out, work, progress)
         return [_checked(artifact, out) for artifact in made]
