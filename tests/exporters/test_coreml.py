@@ -1,23 +1,23 @@
-"""The Core ML exporter: every precision, the package, the interpreter against torch operator by operator."""
+"""The Core ML exporter: every precision, the package, failures."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from _litert_cases import ATTENTION, CHECKPOINT, CLASSES, IMAGE, calls, model, pictures, sentences
+from _coreml_cases import export, small_part
+from _litert_cases import ATTENTION, CLASSES, IMAGE, calls, pictures, sentences
 from torch import Tensor, nn
-from torch.nn import functional
 
 import edgekit
-from edgekit.core import Artifact, Axis, Feeds, Part, Recipe, TensorSpec
+from edgekit.core import Part, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, MissingExtra, Unsupported
 from edgekit.exporters import _coreml_choose, _coreml_convert
 from edgekit.exporters._coreml_compress import FEW
@@ -29,20 +29,6 @@ pytestmark = pytest.mark.thorough
 
 #: How far a small network may be from fp32: fp16 has 11 bits; the others are what so few weights come to.
 EXPECTED = {"fp32": 1e-5, "fp16": 5e-3, "int8": 3e-2, "int6": 0.1, "int4": 0.25}
-
-
-def export(
-    out: Path,
-    precision: str = "fp32",
-    options: Mapping[str, Any] | None = None,
-    *,
-    part: Part = IMAGE,
-    feeds: Sequence[Feeds] = (),
-) -> Artifact:
-    (out / "work").mkdir(parents=True, exist_ok=True)
-    recipe = Recipe("coreml", precision, options or {})
-    [made] = EXPORTER.export(model(part), CHECKPOINT, recipe, {part.name: feeds}, out, out / "work", lambda *_: None)
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +152,7 @@ def test_a_newer_system_is_said(tmp_path: Path) -> None:
 
 def test_what_one_call_gives_the_next_one_takes(tmp_path: Path) -> None:
     """Core ML's own types, which a Swift app meets: the caches of a decoder go in as they came out."""
-    export(tmp_path, "fp16", part=_part(lambda x: x * 2, (1, 4), (1, 4)))
+    export(tmp_path, "fp16", part=small_part(lambda x: x * 2, (1, 4), (1, 4)))
     from coremltools.models import MLModel
 
     described = MLModel(str(tmp_path / "toy.mlpackage"), skip_model_load=True).get_spec().description
@@ -255,7 +241,7 @@ def test_the_census_tells_what_is_in_the_file(tmp_path: Path) -> None:
 
 
 def test_what_the_neural_engine_leaves_to_others_is_named(tmp_path: Path) -> None:
-    part = _part(nn.LSTM(8, 8, batch_first=True), (1, 5, 8), (1, 5, 8), first=True)
+    part = small_part(nn.LSTM(8, 8, batch_first=True), (1, 5, 8), (1, 5, 8), first=True)
     assert export(tmp_path, part=part).census["not_on_neural_engine"] == ["lstm"]
 
 
@@ -275,128 +261,6 @@ def test_a_missing_package_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         export(tmp_path)
     with pytest.raises(MissingExtra, match="coreml"):
         EXPORTER.load(tmp_path, 1)
-
-
-# --- the interpreter -------------------------------------------------------------------------------------------------
-
-
-class Lambda(nn.Module):
-    def __init__(self, function: Any, first: bool = False) -> None:
-        super().__init__()
-        self.function, self.first = function, first
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Any = self.function(x)
-        return out[0] if self.first else out  # type: ignore[no-any-return]
-
-
-def _part(function: Any, shape: Sequence[int], out: Sequence[int], *, first: bool = False) -> Part:
-    torch.manual_seed(0)
-    module = Lambda(function, first)
-    return Part(
-        "toy", (TensorSpec("x", "float32", tuple(shape)),), (TensorSpec("y", "float32", tuple(out)),), {},
-        lambda checkpoint: module,
-    )  # fmt: skip
-
-
-torch.manual_seed(1)
-OPERATORS: dict[str, tuple[Any, Sequence[int]]] = {
-    "conv1d": (nn.Conv1d(4, 6, 3, stride=2, padding=1, dilation=2), (1, 4, 20)),
-    "conv2d": (nn.Conv2d(4, 8, (3, 5), stride=(2, 1), padding=(1, 0), groups=4), (1, 4, 9, 11)),
-    "same": (nn.Conv2d(3, 4, 5, padding="same"), (1, 3, 7, 8)),
-    "batch norm": (nn.BatchNorm2d(5).eval(), (1, 5, 3, 4)),
-    "layer norm": (nn.LayerNorm(7), (2, 3, 7)),
-    "linear": (nn.Linear(6, 3), (2, 6)),
-    "lstm": (Lambda(nn.LSTM(8, 5, batch_first=True), first=True), (1, 6, 8)),
-    "gelu": (nn.GELU(), (3, 5)),
-    "gelu tanh": (nn.GELU(approximate="tanh"), (3, 5)),
-    "softmax": (lambda x: x.softmax(1), (2, 5, 3)),
-    "relu6": (nn.ReLU6(), (4, 9)),
-    "leaky relu": (nn.LeakyReLU(0.2), (4, 9)),
-    "silu": (nn.SiLU(), (4, 9)),
-    "hard sigmoid": (nn.Hardsigmoid(), (4, 9)),
-    "hard swish": (nn.Hardswish(), (4, 9)),
-    "log mel": (lambda x: (x.square() + 1e-6).log(), (2, 9)),
-    "norm": (lambda x: functional.normalize(x, dim=-1), (2, 9)),
-    "mean and deviation": (lambda x: torch.cat([x.mean(2), (x.square().mean(2) + 1).sqrt()], 1), (1, 3, 8)),
-    "max and min": (lambda x: x.amax(1) - x.amin(1), (2, 7)),
-    "matmul": (lambda x: x @ x.transpose(-1, -2), (2, 3, 4)),
-    "split": (lambda x: x.split([2, 3], 1)[1] * 2, (1, 5, 2)),
-    "chunks": (lambda x: torch.stack(x.chunk(3, 1), 0).sum(0), (1, 6, 2)),
-    "slices": (lambda x: x[:, 1:-1:2, 3], (2, 9, 5)),
-    "reflect": (lambda x: functional.pad(x, (3, 2), mode="reflect"), (1, 2, 8)),
-    "pad": (lambda x: functional.pad(x, (1, 0, 2, 3), value=0.5), (1, 2, 4, 4)),
-    "average pool": (nn.AvgPool2d(2), (1, 3, 6, 8)),
-    "max pool": (nn.MaxPool2d(3, 2, 1), (1, 3, 7, 9)),
-    "reshape": (lambda x: x.reshape(2, 3, 4).permute(2, 0, 1).flatten(1), (6, 4)),
-    "maximum": (lambda x: torch.maximum(x, x.flip(0) * 0.5) / 3, (4, 4)),
-    "power": (lambda x: (x.abs() + 0.1) ** 1.5, (4, 4)),
-    "where": (lambda x: torch.where(x > 0, x, x * 0.1), (4, 4)),
-    "clamp": (lambda x: x.clamp(-0.5, 0.25), (4, 4)),
-    "expand": (lambda x: x[:, None].expand(2, 3, 4) + x[:, :1, None], (2, 4)),
-    "tanh": (lambda x: x.tanh() + x.exp() + x.sigmoid(), (3, 3)),
-}
-
-
-@pytest.mark.parametrize("name", OPERATORS)
-def test_the_interpreter_computes_what_torch_does(tmp_path: Path, name: str) -> None:
-    function, shape = OPERATORS[name]
-    x = torch.randn(*shape, generator=torch.Generator().manual_seed(2))
-    with torch.inference_mode():
-        expected = function(x)
-    part = _part(function, shape, expected.shape)
-    export(tmp_path, part=part)
-    out = EXPORTER.load(tmp_path / "toy.mlpackage", 1)({"x": x.numpy()})["y"]
-    assert out.shape == tuple(expected.shape)
-    np.testing.assert_allclose(out, expected.numpy(), rtol=1e-5, atol=1e-5)
-
-
-def test_a_dynamic_axis(tmp_path: Path) -> None:
-    shape: tuple[int | str, ...] = (1, "time", 6)
-    part = Part("toy", (TensorSpec("x", "float32", shape),), (TensorSpec("y", "float32", (1, "time", 3)),),
-                {"time": Axis(1, 50, 7)}, lambda checkpoint: nn.Linear(6, 3))  # fmt: skip
-    torch.manual_seed(0)
-    linear = nn.Linear(6, 3)
-    export(tmp_path, part=Part(part.name, part.inputs, part.outputs, part.axes, lambda checkpoint: linear))
-    runner = EXPORTER.load(tmp_path / "toy.mlpackage", 1)
-    for time in (1, 7, 50):
-        x = np.random.default_rng(time).standard_normal((1, time, 6)).astype(np.float32)
-        with torch.inference_mode():
-            np.testing.assert_allclose(runner({"x": x})["y"], linear(torch.from_numpy(x)).numpy(), rtol=1e-5, atol=1e-6)
-
-
-def test_shapes_that_are_enumerated(tmp_path: Path) -> None:
-    shape: tuple[int | str, ...] = (1, "time", 6)
-    linear = nn.Linear(6, 3)
-    part = Part("toy", (TensorSpec("x", "float32", shape),), (TensorSpec("y", "float32", (1, "time", 3)),),
-                {"time": Axis(1, 50, 7, sizes=(10, 20))}, lambda checkpoint: linear)  # fmt: skip
-    made = export(tmp_path, "fp32", {"shapes": "enumerated"}, part=part)
-    assert made.census["sizes"] == {"time": (10, 20)}
-    runner = EXPORTER.load(tmp_path / made.file, 1)
-    for time in (10, 20):
-        x = np.random.default_rng(time).standard_normal((1, time, 6)).astype(np.float32)
-        with torch.inference_mode():
-            np.testing.assert_allclose(runner({"x": x})["y"], linear(torch.from_numpy(x)).numpy(), rtol=1e-5, atol=1e-6)
-    with pytest.raises(BadInput, match="made for 10, 20"):
-        runner({"x": np.zeros((1, 15, 6), np.float32)})
-    described = program_shapes(tmp_path / made.file)
-    assert described == [[1, 10, 6], [1, 20, 6]]
-    assert export(tmp_path / "range", part=part).census["sizes"] == {}
-
-
-def program_shapes(file: Path) -> list[list[int]]:
-    """The shapes that the saved program lists for its input."""
-    import coremltools as ct
-
-    kind = ct.models.MLModel(str(file), skip_model_load=True).get_spec().description.input[0].type.multiArrayType
-    return sorted([list(shape.shape) for shape in kind.enumeratedShapes.shapes])
-
-
-def test_half_precision_overflows_as_it_would_on_a_phone(tmp_path: Path) -> None:
-    part = _part(lambda x: (x * 300.0) * 300.0, (1, 4), (1, 4))
-    export(tmp_path, "fp16", part=part)
-    out = EXPORTER.load(tmp_path / "toy.mlpackage", 1)({"x": np.ones((1, 4), np.float32)})["y"]
-    assert np.isinf(out).all()
 
 
 # --- failures --------------------------------------------------------------------------------------------------------
