@@ -106,7 +106,7 @@ def smallest(points: Sequence[Point], evaluation: Evaluation) -> str:
         return min(passed)[1]
     found = "".join(
         f"\n  {point.precision}: {point.verdict}"
-        + (f", KL divergence {point.kld:.4f}" if point.kld is not None else "")
+        + (f", KL divergence {point.kld:z.4f}" if point.kld is not None else "")
         for point in points
     )
     raise GateFailed(
@@ -141,7 +141,7 @@ def rows(points: Sequence[Point], chosen: str) -> list[list[str]]:
             point.precision + (" (chosen)" if point.precision == chosen else ""),
             "-" if point.size is None else f"{point.size / 1e6:.1f} MB",
             "-" if point.speed is None else f"{point.speed:.0f}",
-            "-" if point.kld is None else f"{point.kld:.4f} ({point.low:.4f} to {point.high:.4f})",
+            "-" if point.kld is None else f"{point.kld:z.4f} ({point.low:z.4f} to {point.high:z.4f})",
             "-" if point.perplexity is None else f"{point.perplexity:.2f}",
             "-" if point.same_top is None else f"{point.same_top:.1%}",
             point.told,

@@ -139,8 +139,8 @@ def _decide(evaluation: Evaluation, found: Verdict) -> tuple[Literal["pass", "fa
     error = found.others["perplexity error"]
     same = found.others["same likeliest token"].value
     told = (
-        f"perplexity {value:.4g} +- {error.value:.2g} (reference {base:.4g}), KL divergence {drop:.4f} "
-        f"(95 % interval {low:.4f} to {high:.4f}), same likeliest token {same:.1%}"
+        f"perplexity {value:.4g} +- {error.value:.2g} (reference {base:.4g}), KL divergence {drop:z.4f} "
+        f"(95 % interval {low:z.4f} to {high:z.4f}), same likeliest token {same:.1%}"
     )
     allowed = f"the {evaluation.drop:g} allowed"
     if not value <= evaluation.worst:
