@@ -49,13 +49,16 @@ demo: $(VENV)/.wheel
 	$(BIN)/edgekit bench $(DEMO) --out build/demo/report.json
 	$(BIN)/edgekit report build/demo/report.json --html build/demo/report.html
 
-test: $(VENV)/.wheel
-	$(BIN)/python -m pytest -m "not thorough and not real and not peers and not slow"
-	$(BIN)/python -m pytest -m "thorough and not real and not peers and not slow"
-	$(BIN)/python -m pytest -m "real and not peers and not slow"
+# As many processes as there are cores; files stay whole, so that what their tests share is made once.
+WORKERS ?= auto
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+test: fast
+	$(PYTEST) -m "thorough and not real and not peers and not slow"
+	$(PYTEST) -m "real and not peers and not slow"
 
 fast: $(VENV)/.wheel
-	$(BIN)/python -m pytest -m "not thorough and not real and not peers and not slow"
+	$(PYTEST) -m "not thorough and not real and not peers and not slow"
 
 lint: $(VENV)/.dependencies
 	$(BIN)/ruff check .

@@ -56,7 +56,7 @@ class Toy:
     def python(self, code: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """`popen`, waited for."""
         with self.popen(code, *arguments, **options) as child:
-            out, err = child.communicate(timeout=120)
+            out, err = child.communicate(timeout=300)
         return subprocess.CompletedProcess(child.args, child.returncode, out, err)
 
     def command(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:

@@ -33,7 +33,8 @@ def pytest_in(toy: Any, folder: Path, suite: str, *options: str) -> Any:
     plugins = ["-p", "edgekit.pytest_plugin", "-p", "no:cacheprovider"]
     plugins += [] if "without" in options else ["-p", "pytest_benchmark.plugin"]
     options = tuple(option for option in options if option != "without")
-    code = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    # This pytest may be one of several workers; that one is none, and pytest-benchmark writes no file in a worker.
+    code = "import os, sys, pytest; os.environ.pop('PYTEST_XDIST_WORKER', None); sys.exit(pytest.main(sys.argv[1:]))"
     return toy.python(code, str(folder), f"--rootdir={folder}", *plugins, *options, env=LIGHT)
 
 
