@@ -22,6 +22,8 @@ __all__ = ["DESCRIPTION", "Wish", "write"]
 
 #: Key of the user-defined metadata that holds the part's contract, as Core ML's own types are fewer than ours.
 DESCRIPTION = "org.edgekit.part"
+#: Key under which coremltools notes the day of a conversion.
+_DAY = "com.github.apple.coremltools.conversion_date"
 #: Our dtype -> the one that Core ML has for inputs.
 _HELD = {"float32": "float32", "float16": "float16"}
 
@@ -59,6 +61,12 @@ def write(
         raise ExportFailed(
             f"the part {part.name!r} ({part.kind}) is not a torch module; the coreml exporter cannot write it."
         )
+    for name, axis in part.axes.items():
+        if axis.least < 1:
+            raise ExportFailed(
+                f"the axis {name!r} of the part {part.name!r} may have length 0, and Core ML takes no empty array.",
+                hint="Begin it with an entry that nobody looks at, as Whisper's decoder does (models/_whisper.py).",
+            )
     progress(f"converting {part.name}", 0, 0)
     with quiet():
         program = _converted(part, module, wish)
@@ -180,7 +188,17 @@ def _describe(program: Any, part: Part, model: Model, wish: Wish) -> None:
 
 
 def _same_every_time(file: Path) -> None:
-    """Names of a package's items are random; ours follow from what they name. An empty item is left out."""
+    """Names of a package's items are random; ours follow from what they name. An empty item is left out. The program
+    has maps, which protobuf writes in an order of the process's own, and the day, which is nobody's business.
+    """
+    from coremltools.proto import Model_pb2
+
+    for model in file.rglob("*.mlmodel"):
+        spec = Model_pb2.Model.FromString(model.read_bytes())
+        told = spec.description.metadata.userDefined
+        if _DAY in told:
+            del told[_DAY]
+        model.write_bytes(spec.SerializeToString(deterministic=True))
     manifest = json.loads((file / "Manifest.json").read_bytes())
     named, items = {}, {}
     for old, item in manifest["itemInfoEntries"].items():

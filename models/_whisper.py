@@ -73,8 +73,14 @@ def whisper(name: str, shape: Shape, sources: tuple[Source, ...]) -> Model:
         evaluation=Evaluation("wer", worst=0.30, drop=0.005, minimum=20),
         ladder=(Recipe("onnx", "int8", {"forms": {"encoder": "blockwise"}}), Recipe("onnx", "fp16")),
     )
-    # Core ML's int8 has a scale a row; what has one for every block of a row needs no balance.
-    return replace(model, variants={"coreml": replace(model, parts=_parts(shape, balanced=True))})
+    # Core ML's int8 has a scale a row; what has one for every block of a row needs no balance. And it takes no array
+    # that is empty (coremltools issue 2516), as caches are at first: there they begin with an entry that is blank.
+    apple = replace(
+        model,
+        parts=_parts(shape, balanced=True, blanks=1),
+        prepare=lambda checkpoint, folder: {**_facts(checkpoint, folder, shape), "blanks": 1},
+    )
+    return replace(model, variants={"coreml": apple})
 
 
 def openai(name: str, sha256: str) -> Source:
@@ -84,7 +90,7 @@ def openai(name: str, sha256: str) -> Source:
     return Source(url, sha256[:12], "MIT", (weights, TOKENIZER))
 
 
-def _parts(shape: Shape, *, balanced: bool = False) -> tuple[Part, ...]:
+def _parts(shape: Shape, *, balanced: bool = False, blanks: int = 0) -> tuple[Part, ...]:
     heads, head, layers = shape.heads, shape.head, range(shape.decoder_layers)
 
     def caches(prefix: str, time: str) -> tuple[TensorSpec, ...]:
@@ -122,10 +128,10 @@ def _parts(shape: Shape, *, balanced: bool = False) -> tuple[Part, ...]:
                 "hypotheses": Axis(1, 64, 3),
                 "new": Axis(1, shape.text_context, 5),
                 "selected": Axis(1, shape.text_context, 2),
-                "past": Axis(0, shape.text_context, 7),
+                "past": Axis(blanks, shape.text_context, 7),
                 "positions": Axis(2, shape.audio_context, 400),
             },
-            lambda checkpoint: _modules().Decoder(_state(checkpoint, shape), shape, balanced=balanced),
+            lambda checkpoint: _modules().Decoder(_state(checkpoint, shape), shape, balanced=balanced, blanks=blanks),
         ),
     )
 

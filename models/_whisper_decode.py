@@ -38,10 +38,15 @@ class Result:
 
 @dataclass(frozen=True)
 class Window:
-    """What the encoder said about one window, and how long it is."""
+    """What the encoder said about one window, and how long it is.
+
+    Attributes:
+        blanks: entries of the decoder's caches before the first token, which it does not look at.
+    """
 
     cross: Mapping[str, NDArray[Any]]
     seconds: float
+    blanks: int = 0
 
 
 class Hypotheses:
@@ -51,7 +56,7 @@ class Hypotheses:
         self._decoder = decoder
         self._cross = window.cross
         self._past: dict[str, NDArray[Any]] = {
-            spec.name: np.zeros([1, int(spec.shape[1]), 0, int(spec.shape[3])], np.float32)
+            spec.name: np.zeros([1, int(spec.shape[1]), window.blanks, int(spec.shape[3])], np.float32)
             for spec in decoder.inputs
             if spec.name.startswith("past_")
         }

@@ -215,22 +215,24 @@ class DecoderLayer(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Tokens to next-token logits, for prefill (P = 0) and for every step after it.
+    """Tokens to next-token logits, for prefill (P = `blanks`) and for every step after it.
 
     forward: tokens int64 [B, L], select int64 [S] (which of the L positions need logits), then past key and value of
     each layer, float32 [B, H, P, D], then cross key [H, D, T] and value [H, T, D] of each layer → logits
-    float32 [B, S, vocabulary], then present key and value of each layer, float32 [B, H, P + L, D].
+    float32 [B, S, vocabulary], then present key and value of each layer, float32 [B, H, P + L, D]. The first `blanks`
+    entries of a past hold anything finite, and nobody looks at them.
     """
 
     positions: Tensor
     balance: Tensor
 
-    def __init__(self, state: State, shape: Shape, *, balanced: bool = False) -> None:
+    def __init__(self, state: State, shape: Shape, *, balanced: bool = False, blanks: int = 0) -> None:
         """`balanced`: the columns of the embedding are made more alike (by powers of two: nothing is lost), and what
-        they were is put back beside it. Where one scale serves a row, it then loses less than half as much.
+        they were is put back beside it. Where one scale serves a row, it then loses less than half as much. `blanks`:
+        for runtimes that take no empty array.
         """
         super().__init__()
-        self.shape = shape
+        self.shape, self.blanks = shape, blanks
         # One matrix for embedding and projection, stored as the projection wants it: [vocabulary, C].
         embedding = _tensor(state, "decoder.embed_tokens.weight")
         # Wholly alike they lose more of the logits; three quarters of the way was best on real calls.
@@ -253,9 +255,14 @@ class Decoder(nn.Module):
         past, cross = caches[: 2 * layers], caches[2 * layers :]
         before, new = past[0].shape[2], tokens.shape[1]
         x = F.embedding(tokens, self.embedding)
-        x = (x * self.balance if self.balanced else x) + self.positions[before : before + new]
-        ahead = torch.arange(before + new)[None, :] > torch.arange(before, before + new)[:, None]
-        mask = ahead.to(torch.float32) * -1e9
+        at = before - self.blanks
+        x = (x * self.balance if self.balanced else x) + self.positions[at : at + new]
+        seen = torch.arange(before + new)
+        mask = (seen[None, :] > torch.arange(before, before + new)[:, None]).to(torch.float32)
+        if self.blanks:
+            mask = mask + (seen < self.blanks).to(torch.float32)
+        # Enough for a softmax to make nothing of it, and in fp16 a number, too: the neural engine may take no infinity.
+        mask = mask * -3e4
         present: list[Tensor] = []
         for i, layer in enumerate(self.layers):
             x, key, value = layer(x, mask, (past[2 * i], past[2 * i + 1]), (cross[2 * i], cross[2 * i + 1]))

@@ -89,6 +89,7 @@ class Transcriber:
         self._window = facts["window"]
         self._vocabulary = int(facts["vocabulary"])
         self._context = int(facts["text_context"])
+        self._blanks = int(facts.get("blanks", 0))
         self._limit = self._context // 2
         self.tokens = Tokens(folder / "tokenizer.json")
 
@@ -220,7 +221,7 @@ class Transcriber:
         padded = np.zeros((1, length), np.float32)
         padded[0, : len(samples)] = samples[:length]
         mel = self._frontend({"audio": padded})["mel"]
-        return Window(self._encoder({"mel": mel}), length / SAMPLE_RATE)
+        return Window(self._encoder({"mel": mel}), length / SAMPLE_RATE, self._blanks)
 
     def _prompt(self, encoded: Window, run: _Run, timestamps: bool) -> list[int]:
         facts, head = self._facts, []

@@ -89,9 +89,10 @@ class ToyWhisper:
 
     def transcriber(self, decoder: ScriptedDecoder) -> tuple[Transcriber, Sounds]:
         """The pipeline over a scripted decoder, and what reached the frontend and the encoder."""
+        facts = {**self.facts, "blanks": decoder.blanks} if decoder.blanks else self.facts
         sounds = Sounds()
         parts = {"frontend": sounds.frontend, "encoder": sounds.encoder, "decoder": decoder}
-        return Transcriber(parts, self.folder, self.facts), sounds
+        return Transcriber(parts, self.folder, facts), sounds
 
 
 class Fake:
@@ -133,10 +134,14 @@ Script = Callable[[list[int]], NDArray[np.float32]]
 
 
 class ScriptedDecoder:
-    """A decoder part whose logits are a function of everything a hypothesis was fed; its cache is what was fed."""
+    """A decoder part whose logits are a function of everything a hypothesis was fed; its cache is what was fed.
 
-    def __init__(self, script: Script) -> None:
-        self.script = script
+    Args:
+        blanks: entries that the cache must have before that.
+    """
+
+    def __init__(self, script: Script, blanks: int = 0) -> None:
+        self.script, self.blanks = script, blanks
         self.inputs = (TensorSpec("past_key_0", "float32", ("hypotheses", 1, "past", 1)),)
         self.outputs: tuple[TensorSpec, ...] = ()
         self.prompts: list[list[int]] = []
@@ -145,25 +150,28 @@ class ScriptedDecoder:
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         tokens, past = feeds["tokens"], feeds["past_key_0"]
-        if past.shape[2] == 0:
+        if past.shape[2] == self.blanks:
+            assert not past.any()
             self.prompts.append(tokens[0].tolist())
         self.steps += 1
         past = np.broadcast_to(past, (tokens.shape[0], *past.shape[1:]))
         fed = np.concatenate([past, tokens[:, None, :, None].astype(np.float32)], axis=2)
         self.longest = max(self.longest, fed.shape[2])
         rows = [
-            [self.script(row[: past.shape[2] + at + 1]) for at in feeds["select"].tolist()]
+            [self.script(row[self.blanks : past.shape[2] + at + 1]) for at in feeds["select"].tolist()]
             for row in fed[:, 0, :, 0].astype(int).tolist()
         ]
         return {"logits": np.array(rows, np.float32), "present_key_0": fed}
 
 
-def says(answers: Iterable[Sequence[int]], weight: float = 30.0, no_speech: float = 0.0) -> ScriptedDecoder:
+def says(
+    answers: Iterable[Sequence[int]], weight: float = 30.0, no_speech: float = 0.0, blanks: int = 0
+) -> ScriptedDecoder:
     """A decoder that gives one answer after another: every prompt that is fed takes the next one, then only silence.
 
     Args:
         weight: logit of each token of an answer, where all others have 0: at 30 it is certain, at 6 it has 19 %.
-        no_speech: probability of no speech after the start-of-transcript token.
+        no_speech: probability of no speech after the start-of-transcript token. blanks: see `ScriptedDecoder`.
     """
     queue, current = list(answers), [[EOT]]
     sot, silent = EOT + 1, EOT + SPECIAL.index("<|nospeech|>")
@@ -183,4 +191,4 @@ def says(answers: Iterable[Sequence[int]], weight: float = 30.0, no_speech: floa
         logits[current[0][done] if done < len(current[0]) else EOT] = weight
         return logits
 
-    return ScriptedDecoder(script)
+    return ScriptedDecoder(script, blanks)

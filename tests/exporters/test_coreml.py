@@ -17,7 +17,7 @@ from _litert_cases import ATTENTION, CLASSES, IMAGE, calls, pictures, sentences
 from torch import Tensor, nn
 
 import edgekit
-from edgekit.core import Part, TensorSpec
+from edgekit.core import Axis, Part, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, MissingExtra, Unsupported
 from edgekit.exporters import _coreml_choose, _coreml_convert
 from edgekit.exporters._coreml_compress import FEW
@@ -210,17 +210,37 @@ def test_layers_that_lose_most_keep_more_bits(
     assert all("alone" not in layer["why"] for layer in bare.census["layers"].values())
 
 
+def test_layers_are_chosen_on_the_worst_of_the_inputs_wherever_it_is(tmp_path: Path) -> None:
+    module = Spiky()
+    with torch.no_grad():
+        module.first.bias.zero_()  # an input of zeros tells nothing of the weights
+    part = Part("toy", (TensorSpec("x", "float32", (4, 64)),), (TensorSpec("y", "float32", (4, 64)),), {},
+                lambda checkpoint: module)  # fmt: skip
+    silent = {"x": np.zeros((4, 64), np.float32)}
+    loud = {"x": np.random.default_rng(0).standard_normal((4, 64)).astype(np.float32)}
+    made = export(tmp_path, "int8", part=part, feeds=[silent, silent, loud, silent, silent])
+    first, second, third = made.census["layers"].values()
+    assert (first["form"], second["form"], third["form"]) == ("int8", "float", "int8")
+
+
 # --- the package -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
 def test_two_exports_are_the_same_bytes(tmp_path: Path, precision: str) -> None:
+    from coremltools.proto import Model_pb2
+
     for name in ("a", "b"):
         export(tmp_path / name, precision)
     files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
     assert len(files) == 3
     for file in files:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
+    # Another process has another order of the maps in a program, and tomorrow has another day.
+    [model] = (tmp_path / "a").rglob("*.mlmodel")
+    spec = Model_pb2.Model.FromString(model.read_bytes())
+    assert model.read_bytes() == spec.SerializeToString(deterministic=True)
+    assert not [key for key in spec.description.metadata.userDefined if "date" in key]
 
 
 def test_nothing_of_this_machine_is_in_a_package(tmp_path: Path) -> None:
@@ -304,6 +324,14 @@ def test_a_module_that_cannot_be_exported(tmp_path: Path, module: type[nn.Module
 def test_a_part_without_a_module(tmp_path: Path, build: Any) -> None:
     with pytest.raises(ExportFailed, match="not a torch module"):
         export(tmp_path, part=Part("image", IMAGE.inputs, IMAGE.outputs, {}, build))
+
+
+def test_an_axis_that_may_be_empty_is_refused(tmp_path: Path) -> None:
+    """The converter takes it, and so does the interpreter; Core ML then fails on the device."""
+    part = Part("toy", (TensorSpec("x", "float32", (1, "past", 6)),), (TensorSpec("y", "float32", (1, "past", 3)),),
+                {"past": Axis(0, 50, 7)}, lambda checkpoint: nn.Linear(6, 3))  # fmt: skip
+    with pytest.raises(ExportFailed, match="the axis 'past' of the part 'toy' may have length 0"):
+        export(tmp_path, part=part)
 
 
 @pytest.mark.parametrize("damage", ["absent", "empty", "garbage", "truncated", "no weights", "no contract", "manifest"])

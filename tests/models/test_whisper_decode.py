@@ -330,9 +330,10 @@ def test_no_speech_is_read_at_the_start_of_the_transcript(toy_whisper: ToyWhispe
     assert start.logits.shape == (1, VOCABULARY)
 
 
-def test_hypotheses_keep_and_copy(toy_whisper: ToyWhisper) -> None:
-    decoder = ScriptedDecoder(lambda fed: np.full(VOCABULARY, float(sum(fed)), np.float32))
-    hypotheses = Hypotheses(decoder, WINDOW)
+@pytest.mark.parametrize("blanks", [0, 1])
+def test_hypotheses_keep_and_copy(toy_whisper: ToyWhisper, blanks: int) -> None:
+    decoder = ScriptedDecoder(lambda fed: np.full(VOCABULARY, float(sum(fed)), np.float32), blanks)
+    hypotheses = Hypotheses(decoder, Window({}, 30.0, blanks))
     hypotheses.step([[1, 2]], [1])
     hypotheses.keep([0, 0, 0])
     hypotheses.step([[10], [20], [30]], [0])

@@ -190,6 +190,19 @@ def test_a_balanced_decoder_says_the_same(toy_whisper: ToyWhisper, cross: tuple[
     assert lost(other.module) < 0.7 * lost(step.module)
 
 
+@pytest.mark.parametrize("blanks", [1, 2])
+def test_nobody_looks_at_blank_entries(toy_whisper: ToyWhisper, cross: tuple[torch.Tensor, ...], blanks: int) -> None:
+    step, other = Stepper(toy_whisper, cross), Stepper(toy_whisper, cross)
+    other.module = Decoder(toy_whisper.state, toy_whisper.shape, blanks=blanks).eval()
+    other.past = tuple(torch.full((1, one.shape[1], blanks, one.shape[3]), 7.0) for one in other.past)
+    for given in (tokens(1, 9), tokens(3, 1), tokens(3, 4)):
+        expected, select = step(given, [0]), [0]
+        torch.testing.assert_close(other(given, select), expected, atol=1e-5 * float(expected.abs().max()), rtol=1e-5)
+    for mine, theirs in zip(other.past, step.past, strict=True):
+        assert bool((mine[:, :, :blanks] == 7).all())
+        torch.testing.assert_close(mine[:, :, blanks:], theirs, atol=1e-4, rtol=1e-4)
+
+
 def test_the_whole_text_context_fits(toy_whisper: ToyWhisper, cross: tuple[torch.Tensor, ...]) -> None:
     step = Stepper(toy_whisper, cross)
     step(tokens(1, 447), [446])

@@ -37,9 +37,9 @@ def start(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 class Whisper:
     """One program for all tests of the toy: each gives its own decoder."""
 
-    def __init__(self, toy: ToyWhisper, folder: Path, start: Start) -> None:
+    def __init__(self, toy: ToyWhisper, folder: Path, start: Start, **facts: Any) -> None:
         self.toy, self.runners = toy, dict[str, Runner]()
-        facts = dict(toy.facts)
+        facts = {**toy.facts, **facts}
         spec = {"name": "past_key_0", "dtype": "float32", "shape": ["hypotheses", 1, "past", 1]}
         parts = [
             {"name": name, "file": name, "inputs": [spec] if name == "decoder" else [], "outputs": []}
@@ -102,6 +102,13 @@ CASES: dict[str, tuple[float, list[tuple[Any, ...]], dict[str, Any]]] = {
 def test_whisper_says_the_same(whisper: Whisper, say: Phrase, case: str) -> None:
     seconds, answers, options = CASES[case]
     same(*whisper.both(lambda: says([say(*one) for one in answers]), sound(seconds), **options))
+
+
+def test_caches_that_begin_with_a_blank(toy_whisper: ToyWhisper, say: Phrase, tmp_path: Path, start: Start) -> None:
+    one = Whisper(toy_whisper, tmp_path, start, blanks=1)
+    answers = [say(0.0, "one", 1.0, 1.5, "two", 2.5)]
+    with one.peer:
+        same(*one.both(lambda: says(answers, blanks=1), sound(3.0), timestamps=True))
 
 
 @pytest.mark.parametrize("no_speech", [0.3, 0.9])

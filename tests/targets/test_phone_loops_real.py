@@ -144,11 +144,30 @@ def test_words(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("language", ["swift"], indirect=True)
+def test_whisper_as_core_ml_has_it(
+    opened: Callable[..., Opened], speech: list[tuple[Path, str]], tmp_path: Path, language: str
+) -> None:
+    """Its decoder's caches begin with a blank entry, and the Swift loop gives it one; the programs are interpreted."""
+    path = edgekit.export("whisper-base", "ios", out=tmp_path / "ios", fallback=False).path
+    predictor, [peer], _ = opened(path)
+    assert open_bundle(path).manifest.facts["blanks"] == 1
+    report = peer.ask(self_test=np.zeros(0, np.int64))
+    assert report["passed"][0] == 1, report
+    for file, _ in speech[:3]:
+        expected, answer = predictor.predict(file), peer.ask(audio=samples(file))
+        assert answer["text"] == expected.output and len(expected.output) > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["swift"], indirect=True)
 @pytest.mark.parametrize("model", ["efficientnet-lite0", "ge2e-speaker", "ds-cnn-kws", "openwakeword-hey-jarvis"])
-def test_the_self_test_in_swift(opened: Callable[..., Opened], exported: Callable[..., Path], model: str) -> None:
+def test_the_self_test_in_swift(
+    opened: Callable[..., Opened], exported: Callable[..., Path], model: str, language: str
+) -> None:
     """The golden input through the class that an app sees; with a part that does something else, it fails."""
     path = exported(model, **({"precision": "fp16"} if model.startswith("efficientnet") else {}))
-    _, [peer], _ = opened(path, ["swift"])
+    _, [peer], _ = opened(path)
     report = peer.ask(self_test=np.zeros(0, np.int64))
     assert report["passed"][0] == 1 and 0 <= report["worst"][0] < 0.6, report
     assert report["parts"].split() == sorted(part.name for part in open_bundle(path).manifest.parts)

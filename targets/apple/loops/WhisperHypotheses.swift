@@ -7,12 +7,15 @@ struct WhisperHypotheses {
     private let cross: [String: any Tensor]
     private var past: [String: any Tensor] = [:]
 
-    /// - Parameter cross: what the encoder said.
-    init(_ decoder: any Graph, _ part: Description.Part, cross: [String: any Tensor]) {
+    /// - Parameters:
+    ///   - cross: what the encoder said.
+    ///   - blanks: entries of the caches before the first token, which the decoder does not look at.
+    init(_ decoder: any Graph, _ part: Description.Part, cross: [String: any Tensor], blanks: Int) {
         self.decoder = decoder
         self.cross = cross
         for spec in part.inputs where spec.name.hasPrefix("past_") {
-            past[spec.name] = Values([Float](), [1, spec.shape[1], 0, spec.shape[3]])
+            let shape = [1, spec.shape[1], blanks, spec.shape[3]]
+            past[spec.name] = Values([Float](repeating: 0, count: shape.reduce(1, *)), shape)
         }
     }
 

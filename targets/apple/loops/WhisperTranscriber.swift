@@ -18,7 +18,7 @@ struct WhisperTranscriber {
     private let decoderPart: Description.Part
     let tokens: WhisperTokens
     private let least, margin, step: Double
-    private let context: Int
+    private let context, blanks: Int
 
     /// - Parameters:
     ///   - parts: "frontend", "encoder" and "decoder".
@@ -35,6 +35,7 @@ struct WhisperTranscriber {
         margin = try window.double("margin")
         step = try window.double("step")
         context = try description.facts.int("text_context")
+        blanks = description.facts.has("blanks") ? try description.facts.int("blanks") : 0
     }
 
     /// The text of a sound at 16 kHz.
@@ -148,7 +149,7 @@ struct WhisperTranscriber {
         let prompt = try await prompt(cross, timestamps: timestamps, &run)
         try Task.checkCancellation()
         let begun = try await WhisperDecoding.begin(
-            WhisperHypotheses(decoder, decoderPart, cross: cross), prompt: prompt, tokens)
+            WhisperHypotheses(decoder, decoderPart, cross: cross, blanks: blanks), prompt: prompt, tokens)
         let rules = WhisperRules(tokens, timestamps: timestamps, seconds: Double(length) / Double(Self.rate))
         // Nobody speaks fifteen tokens a second: a decoder that does is looping, and is stopped early.
         let most = 40 + Int(15 * (Double(samples.count) / Double(Self.rate)))
@@ -169,7 +170,7 @@ struct WhisperTranscriber {
     }
 
     private func detected(_ cross: [String: any Tensor]) async throws -> String {
-        var one = WhisperHypotheses(decoder, decoderPart, cross: cross)
+        var one = WhisperHypotheses(decoder, decoderPart, cross: cross, blanks: blanks)
         let logits = try await one.step([[tokens.startOfTranscript]], select: [0])[0][0]
         // Of equal ones, the first token.
         let ordered = tokens.languages.sorted { $0.value < $1.value }

@@ -13,13 +13,16 @@ final class WhisperHypotheses implements AutoCloseable {
     private boolean borrowed;
 
     /** @param cross what the encoder said; not closed here. */
-    WhisperHypotheses(Graph decoder, Description.Part part, Map<String, Tensor> cross) {
+    WhisperHypotheses(Graph decoder, Description description, Map<String, Tensor> cross) {
         this.decoder = decoder;
         this.cross = cross;
         past = new HashMap<>();
-        for (Description.Spec spec : part.inputs) {
+        // Entries of the caches before the first token, which the decoder does not look at.
+        int blanks = description.facts.containsKey("blanks") ? Json.integer(description.facts.get("blanks")) : 0;
+        for (Description.Spec spec : description.part("decoder").inputs) {
             if (spec.name.startsWith("past_")) {
-                past.put(spec.name, Tensor.of(new float[0], 1, spec.shape[1], 0, spec.shape[3]));
+                float[] empty = new float[spec.shape[1] * blanks * spec.shape[3]];
+                past.put(spec.name, Tensor.of(empty, 1, spec.shape[1], blanks, spec.shape[3]));
             }
         }
     }

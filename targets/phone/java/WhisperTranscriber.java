@@ -28,7 +28,7 @@ public final class WhisperTranscriber {
     private static final double LOGPROB = -1.0;
 
     private final Map<String, Graph> parts;
-    private final Description.Part decoder;
+    private final Description description;
     private final WhisperTokens tokens;
     private final Map<String, Object> window;
     private final int context;
@@ -36,7 +36,7 @@ public final class WhisperTranscriber {
     /** @param parts "frontend", "encoder" and "decoder". vocabulary: the file vocabulary.bin. */
     public WhisperTranscriber(Map<String, Graph> parts, Description description, byte[] vocabulary) {
         this.parts = parts;
-        decoder = description.part("decoder");
+        this.description = description;
         tokens = new WhisperTokens(Json.object(description.facts.get("tokens")), vocabulary);
         window = Json.object(description.facts.get("window"));
         context = Json.integer(description.facts.get("text_context"));
@@ -176,7 +176,7 @@ public final class WhisperTranscriber {
             }
 
             private WhisperDecoding.Begun begun(int[] prompt) {
-                WhisperHypotheses hypotheses = new WhisperHypotheses(parts.get("decoder"), decoder, cross);
+                WhisperHypotheses hypotheses = new WhisperHypotheses(parts.get("decoder"), description, cross);
                 return new WhisperDecoding.Begun(hypotheses, prompt, tokens);
             }
 
@@ -228,7 +228,7 @@ public final class WhisperTranscriber {
 
         private String detected(Map<String, Tensor> cross) {
             float[] logits;
-            try (WhisperHypotheses one = new WhisperHypotheses(parts.get("decoder"), decoder, cross)) {
+            try (WhisperHypotheses one = new WhisperHypotheses(parts.get("decoder"), description, cross)) {
                 logits = one.step(new int[][] {{tokens.startOfTranscript}}, new int[] {0})[0][0];
             }
             String best = null;
