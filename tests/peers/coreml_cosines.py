@@ -61,7 +61,7 @@ CASES = {
     "ecapa-tdnn": Case(_VOICES, 60, (_VOICES,), _TRAINING),
     "ds-cnn-kws": Case("mlperf-tiny-kws", 300, ("mlperf-tiny-kws",)),
     "ge2e-speaker": Case(_VOICES, 24, (_VOICES,), precisions=("fp16",)),
-    "openwakeword-hey-jarvis": Case(_VOICES, 24, precisions=("fp16",)),
+    "openwakeword-hey-jarvis": Case(_VOICES, 24),
     "mobilenet-v1-025-vww": Case("imagenet-sample/images", 80, ("imagenet-sample/images",), "photos"),
 }
 PARTS = """\
