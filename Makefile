@@ -49,9 +49,10 @@ demo: $(VENV)/.wheel
 	$(BIN)/edgekit bench $(DEMO) --out build/demo/report.json
 	$(BIN)/edgekit report build/demo/report.json --html build/demo/report.html
 
-# As many processes as there are cores; files stay whole, so that what their tests share is made once.
+# As many processes as there are cores, four at most (each may take 2 GB); files stay whole, so that what their tests
+# share is made once.
 WORKERS ?= auto
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile
 
 test: fast
 	$(PYTEST) -m "thorough and not real and not peers and not slow"
