@@ -47,8 +47,8 @@ class Shape:
     def works(self, seconds: float, tokens: int, exporter: str = "onnx") -> tuple[Work, ...]:
         """Of a clip in one window of so many seconds, whose text takes so many calls of the decoder, a token each.
 
-        `exporter`: whose int8 leaves what in half precision was found; Core ML's of the encoder the first convolution
-        and two products, of the decoder four products, most of them of its last layer.
+        `exporter`: whose int8 leaves what in half precision was found; Core ML's leaves of the encoder the first
+        convolution and two products, and nothing of the decoder but its positions.
         """
         frames, c = round(seconds * SAMPLE_RATE) // HOP, self.width
         positions, bins = frames // 2, N_FFT // 2 + 1
@@ -60,8 +60,7 @@ class Shape:
         # Rows of positions are added, not multiplied; like weights they are halved.
         heard, told = (Layer(rows * c, 0, 0, 0) for rows in (self.audio_context, self.text_context))
         spared = sum(layer.weights for layer in stem) + round(_LEFT * self.encoder_layers * 12 * c * c)
-        apple = exporter == "coreml"
-        if apple:
+        if exporter == "coreml":
             spared = stem[0].weights + 4 * c * c
         encoder = work(
             "encoder",
@@ -77,7 +76,7 @@ class Shape:
             "vector",
             [*step * self.decoder_layers, told, Layer(self.vocabulary * c, 0, 1, self.vocabulary)],
             tokens,
-            left=told.weights + (13 * c * c if apple else 0),
+            left=told.weights,
             macs=2 * self.decoder_layers * positions * c,
             held=4 * self.decoder_layers * (positions + self.text_context) * c,
         )

@@ -158,11 +158,16 @@ def tokens(*size: int) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(1).integers(0, 1700, size))
 
 
+def centred(logits: torch.Tensor) -> torch.Tensor:
+    """Without what they have in common, which no softmax sees."""
+    return logits - logits.double().mean(-1, keepdim=True).float()
+
+
 def test_decoder_is_that_of_transformers(toy_whisper: ToyWhisper, cross: tuple[torch.Tensor, ...]) -> None:
     hf = reference(toy_whisper, 200)
     given = tokens(1, 30)
     with torch.inference_mode():
-        expected = hf(input_features=mels(400), decoder_input_ids=given).logits
+        expected = centred(hf(input_features=mels(400), decoder_input_ids=given).logits)
     actual = Stepper(toy_whisper, cross)(given, list(range(30)))
     # Of the order of 10: random embeddings make large logits.
     torch.testing.assert_close(actual, expected, atol=1e-4 * float(expected.abs().max()), rtol=0)
@@ -184,10 +189,28 @@ def test_a_balanced_decoder_says_the_same(toy_whisper: ToyWhisper, cross: tuple[
     def lost(decoder: Decoder) -> float:
         rows = decoder.embedding
         scale = rows.abs().amax(1, keepdim=True) / 127
-        back = (rows / scale).round() * scale * (decoder.balance if decoder.balanced else 1)
-        return float((back - torch.from_numpy(uneven)).norm())
+        loss = ((rows / scale).round() * scale - rows) * (decoder.balance if decoder.balanced else 1)
+        return float(loss.norm())
 
     assert lost(other.module) < 0.7 * lost(step.module)
+
+
+def test_a_mean_of_the_embedding_costs_nothing(toy_whisper: ToyWhisper, cross: tuple[torch.Tensor, ...]) -> None:
+    """It is not in what int8 has scales for, and not in the logits; the caches and what is likely are the same."""
+    name = "decoder.embed_tokens.weight"
+    shifted = np.asarray(toy_whisper.state[name], np.float32) + np.linspace(-3, 3, 64, dtype=np.float32)
+    step = Stepper(toy_whisper, cross)
+    step.module = Decoder({**toy_whisper.state, name: shifted}, toy_whisper.shape).eval()
+    assert float(step.module.embedding.mean(0).abs().max()) < 1e-6
+    hf = reference(toy_whisper, 200)
+    with torch.no_grad():
+        hf.model.decoder.embed_tokens.weight.copy_(torch.from_numpy(shifted))
+    given = tokens(1, 9)
+    with torch.inference_mode():
+        expected = hf(input_features=mels(400), decoder_input_ids=given).logits
+    common = expected.mean(-1, keepdim=True)
+    assert float(common.abs().max()) > 1
+    torch.testing.assert_close(step(given, list(range(9))), expected - common, atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("blanks", [1, 2])
