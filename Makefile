@@ -50,13 +50,13 @@ demo: $(VENV)/.wheel
 	$(BIN)/edgekit report build/demo/report.json --html build/demo/report.html
 
 # As many processes as there are cores, four at most (each may take 2 GB); files stay whole, so that what their tests
-# share is made once. Those on real weights run one at a time: their networks take all cores by themselves.
+# share is made once. Those on real weights have a core each: networks that take all cores wait for one another.
 WORKERS ?= auto
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile
 
 test: fast
 	$(PYTEST) -m "thorough and not real and not peers and not slow"
-	$(BIN)/python -m pytest -m "real and not peers and not slow"
+	PIN=1 $(PYTEST) -m "real and not peers and not slow"
 
 fast: $(VENV)/.wheel
 	$(PYTEST) -m "not thorough and not real and not peers and not slow"

@@ -22,6 +22,7 @@ from typing import IO, Any
 
 from edgekit.bench import child, host, memory, worker
 from edgekit.bench.run import error
+from edgekit.processors import usable_processors
 
 __all__ = ["PLAIN", "Job", "main", "measure", "perform", "sweep"]
 
@@ -190,7 +191,7 @@ def _busy(before: Mapping[str, float], after: Mapping[str, float], threads: int)
     """Whether this process lacked its cores meanwhile, or others used more than what it leaves free."""
     wall = after["wall"] - before["wall"]
     cpu = (after["cpu"] - before["cpu"]) / wall
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_processors()
     if cpu < 0.9 * min(threads, cores):
         return True
     if "busy" not in before or wall < 0.2:  # the system counts in steps of 10 ms

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from edgekit.exporters._gguf_census import census, nominal
 from edgekit.exporters._gguf_convert import convert
 from edgekit.exporters._llama_quantize import quantize
 from edgekit.exporters._llama_runner import LlamaRunner
+from edgekit.processors import usable_processors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,7 +66,7 @@ def reference(model: Model, checkpoint: Checkpoint, work: Path, progress: Progre
     header = gguf.read(file)
     if wanted == "f16" and any(tensor.type in _QUANTIZED for tensor in header.tensors):
         file = _made(file, work / "f16.gguf", "f16", None, progress)
-    return {part: LlamaRunner(file, _processors())}
+    return {part: LlamaRunner(file, usable_processors())}
 
 
 def _part(model: Model) -> str:
@@ -143,7 +143,7 @@ def _matrix(
         return None, None
     file = work / f"importance-{chunks}.npz"
     if not file.is_file():
-        matrix, read = _llama_importance.importance(base, texts, _processors(), chunks, progress)
+        matrix, read = _llama_importance.importance(base, texts, usable_processors(), chunks, progress)
         _llama_importance.write(file, matrix, read)
     matrix, read = _llama_importance.read(file)
     return matrix, {"chunks": read, "tokens": read * _llama_importance.CHUNK}
@@ -181,10 +181,3 @@ def _link(made: Path, fresh: Path) -> bool:
     except OSError:  # another file system, or one without links
         return False
     return True
-
-
-def _processors() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS
-        return os.cpu_count() or 1

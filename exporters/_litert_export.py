@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress
 from edgekit.errors import BadInput, ExportFailed, Unsupported
 from edgekit.exporters import _litert_census
 from edgekit.exporters._litert_wish import Wish
+from edgekit.processors import usable_processors
 from edgekit.tflite_tensors import Specs, describe
 
 
@@ -122,7 +122,9 @@ class _Job:
             _litert_file.store_in_half(half)
             content = _litert_file.pack(half)
         elif precision == "int8":
-            choice = _litert_choose.choose(content, specs, feeds, self._wish, part.name, _threads(), self._tell)
+            choice = _litert_choose.choose(
+                content, specs, feeds, self._wish, part.name, usable_processors(), self._tell
+            )
             # What stays float (sensitive layers, positions) is stored in half; biases keep all their digits.
             half = _litert_file.parse(choice.content)
             _litert_file.store_in_half(half, least_rank=2)
@@ -185,7 +187,3 @@ def _fits(feed: Feeds, part: Part) -> bool:
         for spec in part.inputs
         for size, axis in zip(feed[spec.name].shape, spec.shape, strict=True)
     )
-
-
-def _threads() -> int:
-    return os.cpu_count() or 1

@@ -13,7 +13,6 @@ means them to use weights of 7 bits. These files have 8: such hosts have not bee
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +28,7 @@ from edgekit.errors import BadInput, ExportFailed
 from edgekit.exporters import _onnx_fp16, _onnx_plan, _onnx_qdq, _onnx_ranges
 from edgekit.exporters._onnx_runner import OnnxRunner, without_telemetry
 from edgekit.parity import relative_error
+from edgekit.processors import usable_processors
 
 #: Fewer different samples than this say nothing about ranges.
 FEWEST = 8
@@ -207,7 +207,7 @@ def operators(model: onnx.ModelProto) -> Counter[str]:
 
 
 def _runner(model: onnx.ModelProto) -> Callable[[Feeds], dict[str, NDArray[Any]]]:
-    return OnnxRunner(model.SerializeToString(), threads=os.cpu_count() or 1)
+    return OnnxRunner(model.SerializeToString(), threads=usable_processors())
 
 
 def _hash(feeds: Sequence[Feeds]) -> str:

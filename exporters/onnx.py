@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress, Recipe, Runner
 from edgekit.errors import ExportFailed, Unsupported, need
 from edgekit.exporters import _precision
+from edgekit.processors import usable_processors
 
 if TYPE_CHECKING:
     import onnx
@@ -182,11 +183,9 @@ def _check_values(name: str, given: Iterable[Any], known: Sequence[str]) -> None
 
 
 def _evaluate(model: onnx.ModelProto, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:
-    import os
-
     from edgekit.exporters._onnx_runner import OnnxRunner
 
-    runner = OnnxRunner(model.SerializeToString(), threads=os.cpu_count() or 1)
+    runner = OnnxRunner(model.SerializeToString(), threads=usable_processors())
     return [runner(feed) for feed in feeds]
 
 

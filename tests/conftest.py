@@ -27,6 +27,11 @@ from edgekit.core import Bundle
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Networks that each take all cores wait for one another: with PIN set, every process of tests has a core of its own.
+if os.environ.get("PIN") and "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
+    _cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {_cores[int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw")) % len(_cores)]})
+
 SHARED = Path(__file__).parent.parent.parent / "shared"
 
 

@@ -13,10 +13,11 @@ from edgekit import connected
 from edgekit import synthetic as noise
 from edgekit._files import hash_file
 from edgekit.bench import host, run
-from edgekit.bundle import makers, open_bundle, usable_processors
+from edgekit.bundle import makers, open_bundle
 from edgekit.core import Bundle, Progress, Report, Target
 from edgekit.errors import BadInput, UnknownName, Unsupported
 from edgekit.golden import vouched
+from edgekit.processors import usable_processors
 from edgekit.registry import find
 from edgekit.report import SCHEMA
 

@@ -19,6 +19,7 @@ from edgekit.core import Bundle, Exporter, Model, Predictor, Runner
 from edgekit.errors import BadInput, UnknownName, boundary
 from edgekit.fitting import serving
 from edgekit.manifest import NAME, File, Manifest, decode
+from edgekit.processors import usable_processors
 from edgekit.registry import find
 
 #: Added to the name of an earlier bundle while the new one takes its place.
@@ -145,13 +146,6 @@ def _maker(bundle: Bundle, room: str, name: str) -> Any:
 def load_unchecked(path: str, threads: int, wrap: Callable[[str, Runner], Runner] | None) -> Predictor:
     """`load` without hashing, for `bench`, whose parent has checked the bundle once."""
     return load(path, threads, wrap, hashes=False)
-
-
-def usable_processors() -> int:
-    """Processors that this process may use (its affinity, not the machine's count)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0)) or 1
-    return os.cpu_count() or 1
 
 
 def inventory(folder: Path) -> dict[str, File]:

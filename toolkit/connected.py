@@ -12,9 +12,9 @@ from typing import Any
 from edgekit import golden
 from edgekit._files import hash_file
 from edgekit.bench import host
-from edgekit.bundle import usable_processors
 from edgekit.core import Bundle, Device, Progress, Report, Target, Trial
 from edgekit.errors import BadInput, EdgekitError, Unsupported
+from edgekit.processors import usable_processors
 from edgekit.registry import find, names
 from edgekit.report import SCHEMA
 

@@ -16,10 +16,10 @@ import msgspec
 
 from edgekit import texts
 from edgekit._frontier_plot import plot
-from edgekit.bundle import usable_processors
 from edgekit.core import Evaluation, Progress, Recipe
 from edgekit.errors import BadInput, ExportFailed, GateFailed, ParityFailed
 from edgekit.manifest import Verdict
+from edgekit.processors import usable_processors
 from edgekit.registry import find
 
 __all__ = ["NAME", "Point", "load", "measure", "plot", "rows", "smallest", "write"]

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from edgekit import gguf, synthetic
 from edgekit.bench import generation, host, roofline
-from edgekit.bundle import usable_processors
 from edgekit.core import Bundle, Measurement, Progress, Report
 from edgekit.errors import BadInput
+from edgekit.processors import usable_processors
 from edgekit.report import SCHEMA
 
 __all__ = ["CONTEXTS", "Plan", "measured"]

@@ -34,11 +34,11 @@ from edgekit.benchmarking import (
     reported,
     whole,
 )
-from edgekit.bundle import usable_processors
 from edgekit.cells import Cell, Matrix
 from edgekit.core import Bundle, Progress, Report
 from edgekit.errors import EdgekitError, boundary
 from edgekit.manifest import NAME
+from edgekit.processors import usable_processors
 
 __all__ = ["ALL", "Plan", "matrix"]
 

@@ -16,13 +16,14 @@ import msgspec
 
 from edgekit import fitting, golden, texts
 from edgekit.bench import metrics
-from edgekit.bundle import load, makers, open_bundle, replaceable, staged, usable_processors
+from edgekit.bundle import load, makers, open_bundle, replaceable, staged
 from edgekit.checkpoint import read_checkpoint
 from edgekit.core import Bundle, Calls, Model, Progress, Source, Target
 from edgekit.errors import BadInput, FetchFailed, GateFailed, MissingExtra, UnknownName, Unsupported, boundary, need
 from edgekit.gate import answers, judge, not_measured
 from edgekit.making import make
 from edgekit.manifest import Verdict
+from edgekit.processors import usable_processors
 from edgekit.registry import find
 from edgekit.reuse import already, key_of
 from edgekit.sources import fetch, user_source

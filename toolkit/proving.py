@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit import golden, speed, texts
-from edgekit.bundle import usable_processors
 from edgekit.core import (
     Artifact,
     Checkpoint,
@@ -25,6 +24,7 @@ from edgekit.manifest import (
     Verdict,
 )
 from edgekit.parity import Recorder, limit_of, part_error
+from edgekit.processors import usable_processors
 from edgekit.registry import find
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ ROOMS = ("models", "targets", "exporters", "bench", "toolkit")
 ALLOWED = {
     "models": {"alarms", "core", "errors", "layers", "parity", "reference", "tflite", "weighing"},
     "targets": {"core", "errors", "llama", "parity", "sources", "tflite", "tflite_tensors"},
-    "exporters": {"core", "errors", "gguf", "llama", "parity", "reference", "tflite", "tflite_tensors"},
-    "bench": {"alarms", "core", "errors"},
+    "exporters": {"core", "errors", "gguf", "llama", "parity", "processors", "reference", "tflite", "tflite_tensors"},
+    "bench": {"alarms", "core", "errors", "processors"},
 }
 
 
