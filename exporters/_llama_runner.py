@@ -22,6 +22,8 @@ _STEP = 1024
 #: Positions whose logits are fetched at once: the library keeps them beside the copy that the caller gets.
 _SLICE = 64
 _MEBI = 1 << 20
+#: What llama.cpp calls the memory of weights that it laid out anew.
+_ANEW = ("AMX", "CPU_REPACK")
 
 
 class LlamaRunner:
@@ -233,8 +235,8 @@ class LlamaRunner:
         return _llama_speed.speed(self, prompt, generate, depth)
 
     def memory_breakdown(self, context: int = 4096, batch: int = 2048, ubatch: int = 512) -> dict[str, int]:
-        """Bytes as the library reports them: ``weights`` (mapped, unless laid out anew), ``kv``, ``compute``,
-        ``output``.
+        """Bytes as the library reports them: ``weights`` as the file has them, ``anew`` (the copies that it lays out as
+        this processor likes them: with AMX of nearly all), ``kv``, ``compute``, ``output``.
         """
         context = min(context, self.context_length or context)
         made = self.context(context, batch=batch, ubatch=ubatch)
@@ -242,12 +244,13 @@ class LlamaRunner:
             lines = [*self._model.loaded, *made.created]
         finally:
             made.close()
-        found = {"weights": 0, "kv": 0, "compute": 0, "output": 0}
+        found = {"weights": 0, "anew": 0, "kv": 0, "compute": 0, "output": 0}
         names = {"model": "weights", "KV": "kv", "RS": "kv", "compute": "compute", "output": "output"}
         for line in lines:
-            match = re.search(r"\b(model|KV|RS|compute|output) buffer size = +([\d.]+) MiB", line)
+            match = re.search(r"(\w+) +(model|KV|RS|compute|output) buffer size = +([\d.]+) MiB", line)
             if match:
-                found[names[match[1]]] += round(float(match[2]) * _MEBI)
+                name = "anew" if match[1] in _ANEW and match[2] == "model" else names[match[2]]
+                found[name] += round(float(match[3]) * _MEBI)
         return found
 
     def _checked(self, tokens: Sequence[int] | NDArray[np.int32]) -> NDArray[np.int32]:
