@@ -25,11 +25,6 @@ from edgekit._files import write_whole
 from edgekit.errors import EdgekitError, FetchFailed, MissingExtra, printed
 
 _TARGETS = ("llama", "llama-bench", "llama-quantize", "llama-imatrix", "llama-perplexity")
-_OPTIONS = (
-    *("CMAKE_BUILD_TYPE=Release", "BUILD_SHARED_LIBS=ON", "GGML_NATIVE=ON"),
-    *("LLAMA_CURL=OFF", "LLAMA_OPENSSL=OFF", "LLAMA_BUILD_APP=OFF", "LLAMA_BUILD_SERVER=OFF"),
-    *("LLAMA_BUILD_TESTS=OFF", "LLAMA_BUILD_EXAMPLES=OFF", "LLAMA_BUILD_TOOLS=ON"),
-)
 _APT = "apt-get install cmake ninja-build g++ ccache"
 _CROSS_COMPILERS = ("aarch64-linux-gnu-gcc", "aarch64-linux-gnu-g++")
 
@@ -85,7 +80,7 @@ def build() -> Path:
     with _alone(place):
         if not llama.built():  # another process may have built while this one waited
             (place / "built.json").unlink(missing_ok=True)
-            _make(unpacked / "vendor" / "llama.cpp", place / "build", _OPTIONS, _TARGETS)
+            _make(unpacked / "vendor" / "llama.cpp", place / "build", llama.OPTIONS, _TARGETS)
             write_whole(place / "built.json", json.dumps(llama.stamp()).encode())
     return place / "build" / "bin"
 

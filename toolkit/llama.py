@@ -31,6 +31,7 @@ from edgekit.errors import MissingExtra
 __all__ = [
     "BUILD",
     "COMMIT",
+    "OPTIONS",
     "SDIST",
     "VERSION",
     "bindings",
@@ -49,6 +50,15 @@ __all__ = [
 VERSION = "0.3.36"
 SDIST = "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"
 COMMIT = "0c1e57098bba43ac29e6e3b677cdceebdd22334f"
+#: How CMake builds them: for this processor, but without AMX. llama.cpp sets a thread's tiles up once, and whoever uses
+#: them there too (PyTorch, XNNPACK) leaves them otherwise: its next product was an illegal instruction. It also holds
+#: nearly all weights twice, which no laptop does.
+OPTIONS = (
+    *("CMAKE_BUILD_TYPE=Release", "BUILD_SHARED_LIBS=ON", "GGML_NATIVE=ON"),
+    *("CMAKE_C_FLAGS=-U__AMX_INT8__", "CMAKE_CXX_FLAGS=-U__AMX_INT8__"),
+    *("LLAMA_CURL=OFF", "LLAMA_OPENSSL=OFF", "LLAMA_BUILD_APP=OFF", "LLAMA_BUILD_SERVER=OFF"),
+    *("LLAMA_BUILD_TESTS=OFF", "LLAMA_BUILD_EXAMPLES=OFF", "LLAMA_BUILD_TOOLS=ON"),
+)
 #: The command that makes the libraries.
 BUILD = "python -m edgekit.llama"
 
@@ -78,9 +88,9 @@ def _processor() -> str:
     return hashlib.sha256("\n".join([platform.machine(), platform.system(), *lines]).encode()).hexdigest()[:16]
 
 
-def stamp() -> dict[str, str]:
+def stamp() -> dict[str, object]:
     """What a finished build says about itself; written last, so that a broken one is never taken for whole."""
-    return {"bindings": VERSION, "sdist": SDIST, "processor": _processor()}
+    return {"bindings": VERSION, "sdist": SDIST, "processor": _processor(), "options": list(OPTIONS)}
 
 
 def built() -> bool:
