@@ -24,10 +24,12 @@ __all__ = ["AIMS", "kept"]
 #: Relative error of a part's outputs that a precision may make where that can be had. For int8 a cosine of 0.9994.
 AIMS = {"int8": 0.035, "int6": 0.08, "int4": 0.2}
 #: Inputs that the whole is measured on, evenly spaced; layers alone, which takes longer, on the worst of these.
-_SEEN, _ALONE = 12, 2
-#: By how much the worst of them may be above the aim (0.042 is a cosine of 0.9991), as it may be an oddity that a fifth
-#: of the weights would have to be kept for; and how often a choice that was too small is made again, then for the aim.
-_SLACK, _TRIES = 1.2, 4
+_SEEN, _ALONE = 48, 2
+#: By how much the worst of them may be above the aim (0.0385 is a cosine of 0.9993), as it may be an oddity that many
+#: weights would have to be kept for; and how often a choice that was too small is made again, then for less.
+_SLACK, _TRIES = 1.1, 4
+#: With a larger share of the weights in more bits it would be another precision, whatever the aim.
+_SHARE = 0.4
 
 Outputs = Mapping[str, "NDArray[Any]"]
 Make = Callable[[Sequence[str], str], Path]
@@ -90,7 +92,7 @@ def _alone(
         values = plain.remembered(one)
         for j, name in enumerate(differing):
             tell(i * len(differing) + j, len(feeds) * len(differing))
-            found[name].append(_squares(plain.again(values, name, new[name]), truth))
+            found[name].append(_squares(plain.again(values, name, small), truth))
     return {name: np.concatenate(squares) for name, squares in found.items()}
 
 
@@ -109,15 +111,20 @@ def _worst(made: Outputs, truth: Outputs) -> float:
 
 
 def _cheapest(alone: Mapping[str, NDArray[np.float64]], weights: Mapping[str, int], goal: float) -> list[str]:
-    """Few weights, as a greedy choice finds them, without which the sums of the others' squares are below `goal`.
+    """Few weights, as a greedy choice finds them, without which the sums of the others' squares are below `goal`, or as
+    near as a share of the weights brings them.
 
     Errors of layers are nearly independent of one another, so their squares add up.
     """
     left, total = dict(alone), sum(alone.values(), np.zeros(1))
     chosen: list[str] = []
+    room = _SHARE * sum(weights.values())
     while left and (total > goal).any():
         over = np.maximum(total - goal, 0)
         best = max(left, key=lambda name: float(np.minimum(left[name], over).sum()) / weights[name])
+        room -= weights[best]
+        if room < 0:
+            break
         total = total - left.pop(best)
         chosen.append(best)
     return chosen

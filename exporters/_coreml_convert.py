@@ -6,16 +6,17 @@ import json
 import re
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress, TensorSpec
 from edgekit.errors import ExportFailed
-from edgekit.exporters import _coreml_choose
+from edgekit.exporters import _coreml_bias, _coreml_choose
 from edgekit.exporters._coreml_census import census
 from edgekit.exporters._coreml_compress import FEW, compressed
+from edgekit.exporters._coreml_mil import Program
 from edgekit.exporters._coreml_quiet import quiet
 
 __all__ = ["DESCRIPTION", "Wish", "write"]
@@ -70,8 +71,7 @@ def write(
     progress(f"converting {part.name}", 0, 0)
     with quiet():
         program = _converted(part, module, wish)
-        kept = _kept(program, part, wish, feeds, work, progress)
-        program = compressed(program, wish.precision, wish.form, tuple(kept))
+        program, kept = _smaller(program, part, wish, feeds, work, progress)
         _describe(program, part, model, wish)
         file = out / f"{part.name}.mlpackage"
         program.save(str(file))
@@ -83,24 +83,38 @@ def write(
     )
 
 
-def _kept(
+def _smaller(
     program: Any, part: Part, wish: Wish, feeds: Sequence[Feeds], work: Path, progress: Progress
-) -> Mapping[str, str]:
-    """See `_coreml_choose.kept`."""
-    if not wish.keep or not wish.form or not feeds:
-        return {}
+) -> tuple[Any, Mapping[str, str]]:
+    """The program with smaller weights, biases that make up for them (`_coreml_bias`), and layers that keep more bits
+    (`_coreml_choose.kept`).
+    """
+    if not wish.form:
+        return program, {}
+    progress(f"compressing {part.name}", 0, 0)
+    small = compressed(program, wish.precision, wish.form)
+    if not feeds:
+        return small, {}
     place = work / f"coreml-{part.name}-{wish.precision}"
 
     def save(made: Any, name: str) -> Path:
         made.save(str(place / f"{name}.mlpackage"))
         return place / f"{name}.mlpackage"
 
-    def make(layers: Sequence[str], name: str) -> Path:
-        return save(compressed(program, wish.precision, wish.form, layers), name)
-
     place.mkdir(parents=True, exist_ok=True)
     try:
-        return _coreml_choose.kept(make, save(program, "plain"), wish.precision, feeds, part.name, progress)
+        plain = save(program, "plain")
+        shifts = _coreml_bias.shifts(Program(plain), Program(save(small, "small")), feeds)
+
+        def smaller(kept: Collection[str]) -> Any:
+            made = compressed(program, wish.precision, wish.form, kept) if kept else small
+            return _coreml_bias.corrected(made, {name: moved for name, moved in shifts.items() if name not in kept})
+
+        def make(layers: Sequence[str], name: str) -> Path:
+            return save(smaller(layers), name)
+
+        kept = _coreml_choose.kept(make, plain, wish.precision, feeds, part.name, progress) if wish.keep else {}
+        return smaller(tuple(kept)), kept
     finally:
         shutil.rmtree(place)
 

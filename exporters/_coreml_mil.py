@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import BadInput
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Program"]
+
+#: Operators whose mean output is the mean input through their weights, and the axis of their channels.
+_CHANNELS = {"conv": 1, "linear": -1}
 
 
 class Program:
@@ -74,21 +78,39 @@ class Program:
         self._run(values, self._steps, {})
         return values
 
-    def again(self, values: Mapping[str, Any], layer: str, weights: Any) -> dict[str, NDArray[Any]]:
-        """The outputs of a remembered call if one layer, and those that share its weights, had other ones."""
-        held = self._held[layer]
-        before, self._constants[held] = self._constants[held], weights
-        changed, steps = {held}, []
+    def again(self, values: Mapping[str, Any], layer: str, other: Program) -> dict[str, NDArray[Any]]:
+        """The outputs of a remembered call if one layer, and those that share its weights, were as in `other`."""
+        names, changed, steps = set(self.sharing(layer)), set[str](), []
         for op in self._steps:
-            if any(value.name in changed for value in _inputs(op)):
+            if op.name in names or any(value.name in changed for value in _inputs(op)):
                 steps.append(op)
                 changed |= {value.name for value in op.outputs}
-        try:
-            new = dict(values)
-            self._run(new, steps, {})
-            return self._outputs(new)
-        finally:
-            self._constants[held] = before
+        new = dict(values)
+        self._run(new, steps, {}, {name: other.constants(name) for name in names})
+        return self._outputs(new)
+
+    def moved(self, feeds: Mapping[str, NDArray[Any]], other: Program) -> dict[str, Any]:
+        """Layer with a bias -> what the weights that it has in `other` add to each channel, on the mean of a call."""
+        import torch
+
+        values, found = self.remembered(feeds), {}
+        for op in self._steps:
+            if op.op_type not in _CHANNELS or "bias" not in self.constants(op.name):
+                continue
+            change = other.constants(op.name)["weight"] - self.constants(op.name)["weight"]
+            if change.any():
+                given = {name: self._value(value, values) for name, value in op.inputs.items() if value is not None}
+                with torch.inference_mode():
+                    made = OPERATORS[op.op_type]({**given, "weight": change, "bias": None})
+                    channels = _CHANNELS[op.op_type] % made.ndim
+                    found[op.name] = made.mean([axis for axis in range(made.ndim) if axis != channels])
+        return found
+
+    def constants(self, layer: str) -> dict[str, Any]:
+        """Its weights and its bias, by the names that its operator has for them."""
+        [op] = [one for one in self._steps if one.name == layer]
+        held = {name: op.inputs.get(name) for name in (WEIGHTED.get(op.op_type, ""), "bias")}
+        return {name: self._constants[one.name] for name, one in held.items() if one and one.name in self._constants}
 
     def _given(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         import torch
@@ -100,14 +122,24 @@ class Program:
     def _outputs(self, values: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         return {value.name: values[value.name].numpy() for value in self._function.outputs}
 
-    def _run(self, values: dict[str, Any], steps: Sequence[Any], last: Mapping[str, int]) -> None:
-        """Compute `steps` into `values`; what `last` says is not needed any more is forgotten."""
+    def _run(
+        self,
+        values: dict[str, Any],
+        steps: Sequence[Any],
+        last: Mapping[str, int],
+        instead: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    ) -> None:
+        """Compute `steps` into `values`; what `last` says is not needed any more is forgotten.
+
+        Args:
+            instead: operator -> inputs that it gets in place of its own.
+        """
         import torch
 
         with torch.inference_mode():
             for i, op in enumerate(steps):
                 given = {name: self._value(value, values) for name, value in op.inputs.items() if value is not None}
-                made = OPERATORS[op.op_type](given)
+                made = OPERATORS[op.op_type]({**given, **instead.get(op.name, {})})
                 made = made if isinstance(made, (list, tuple)) else (made,)
                 for value, result in zip(op.outputs, made, strict=True):
                     values[value.name] = rounded(result, value)

@@ -48,7 +48,7 @@ class Shape:
         """Of a clip in one window of so many seconds, whose text takes so many calls of the decoder, a token each.
 
         `exporter`: whose int8 leaves what in half precision was found; Core ML's leaves of the encoder the first
-        convolution and two products, and nothing of the decoder but its positions.
+        convolution and a product, and nothing of the decoder but its positions.
         """
         frames, c = round(seconds * SAMPLE_RATE) // HOP, self.width
         positions, bins = frames // 2, N_FFT // 2 + 1
@@ -61,7 +61,7 @@ class Shape:
         heard, told = (Layer(rows * c, 0, 0, 0) for rows in (self.audio_context, self.text_context))
         spared = sum(layer.weights for layer in stem) + round(_LEFT * self.encoder_layers * 12 * c * c)
         if exporter == "coreml":
-            spared = stem[0].weights + 4 * c * c
+            spared = stem[0].weights + c * c
         encoder = work(
             "encoder",
             "attention",
