@@ -46,7 +46,7 @@ def corrected(program: Any, shifts: Mapping[str, NDArray[Any]]) -> Any:
     from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
     from coremltools.models.utils import _apply_graph_pass
 
-    class Corrects(AbstractGraphPass):
+    class Corrects(AbstractGraphPass):  # type: ignore[misc]  # coremltools has no types
         def apply(self, prog: Any) -> None:
             block = prog.functions["main"]
             for op in [one for one in block.operations if one.name in shifts]:

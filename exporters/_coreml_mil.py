@@ -95,9 +95,10 @@ class Program:
 
         values, found = self.remembered(feeds), {}
         for op in self._steps:
-            if op.op_type not in _CHANNELS or "bias" not in self.constants(op.name):
+            mine = self.constants(op.name)
+            if op.op_type not in _CHANNELS or not {"weight", "bias"} <= mine.keys():
                 continue
-            change = other.constants(op.name)["weight"] - self.constants(op.name)["weight"]
+            change = other.constants(op.name)["weight"] - mine["weight"]
             if change.any():
                 given = {name: self._value(value, values) for name, value in op.inputs.items() if value is not None}
                 with torch.inference_mode():
