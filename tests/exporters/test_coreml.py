@@ -204,7 +204,7 @@ def test_layers_that_lose_most_keep_more_bits(
     assert second["form"] == "float" and "alone in int8 it moves the outputs by" in second["why"]
     assert first["form"] == third["form"] == "int8"
     kept = part_error(EXPORTER.load(tmp_path / made.file, 1), proven)
-    assert kept < _coreml_choose.AIMS["int8"] * 1.2
+    assert kept < _coreml_choose.AIMS["int8"] * 1.1
     bare = export(tmp_path / "bare", "int8", {"keep": "none"}, part=part, feeds=feeds)
     assert part_error(EXPORTER.load(tmp_path / "bare" / bare.file, 1), proven) > 2 * kept
     assert all("alone" not in layer["why"] for layer in bare.census["layers"].values())

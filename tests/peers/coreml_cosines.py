@@ -15,7 +15,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,15 +75,19 @@ TASKS = """\
 class Bench:
     """One model: its reference, and its bundles, which are made where the folder has none."""
 
-    def __init__(self, name: str, data: Path, work: Path) -> None:
+    def __init__(self, name: str, data: Path, work: Path, count: int | None = None) -> None:
+        """`count`: inputs that are compared, in place of the case's own number; then nothing else is measured."""
         self.name, self.case, self._data, self._work = name, CASES[name], data, work
+        self._more = ""
+        if count:
+            self.case, self._more = replace(self.case, count=count, judged=()), f"-{count}"
         self.model = serving(find("models", name), "coreml")
         self._references: dict[str, Runner] = {}
         self._answers: dict[str, list[Any]] = {}
 
     def found(self, precision: str) -> Mapping[str, Any]:
         """What was measured of a precision, now or before."""
-        kept = self._work / f"{self.name}-{precision}.json"
+        kept = self._work / f"{self.name}-{precision}{self._more}.json"
         if not kept.exists():
             bundle = self.bundle(precision)
             if not self._references:
@@ -119,7 +123,8 @@ class Bench:
 
     def _parts(self, bundle: Bundle) -> dict[str, Any]:
         samples = self._samples(self.case.inputs)
-        chosen = [samples[i * len(samples) // self.case.count] for i in range(self.case.count)]
+        count = min(self.case.count, len(samples))
+        chosen = [samples[i * len(samples) // count] for i in range(count)]
         inputs = list(dict.fromkeys(one for sample in chosen for one in _each(sample.input)))[: self.case.count]
         found = cosines(bundle, self._references, inputs)
         facts = {}
@@ -200,12 +205,13 @@ def main() -> int:
     parser.add_argument("models", nargs="*", help="only these")
     parser.add_argument("--data", type=Path, required=True, help="the folder with the data sets")
     parser.add_argument("--work", type=Path, default=Path("build/coreml"))
+    parser.add_argument("--count", type=int, help="compare so many inputs, all of them if there are fewer; no metrics")
     options = parser.parse_args()
     torch.set_num_threads(1)  # two that wait for one another on a busy machine take twenty times as long
     options.work.mkdir(parents=True, exist_ok=True)
     rows, tasks, wrong = [PARTS], [TASKS], []
     for name in options.models or CASES:
-        bench = Bench(name, options.data, options.work)
+        bench = Bench(name, options.data, options.work, options.count)
         for precision in bench.case.precisions:
             found, title = bench.found(precision), f"{name} {precision}"
             rows += [part_row(title, part, facts) for part, facts in found["parts"].items()]
