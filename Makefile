@@ -2,9 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := $(wildcard toolkit/* toolkit/page/* exporters/* exporters/*/* targets/* targets/*/* targets/*/*/* models/* models/data/* bench/*)
+SOURCES := setup.py $(shell find toolkit exporters targets models bench -type f -not -name '*.pyc')
 DEMO := build/demo/whisper-base-android
-CLIP := models/data/jfk.flac
+CLIP := models/data/golden/jfk.flac
 
 .PHONY: help demo test fast lint types peers vision-peers phone-roads clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools swift-tools
 .DELETE_ON_ERROR:
@@ -146,12 +146,12 @@ PHONE_TOOLS := g++-aarch64-linux-gnu qemu-user libonnxruntime-dev
 
 phone-tools: $(VENV)/.wheel
 	@$(call apt,$(PHONE_TOOLS))
-	$(BIN)/python -m edgekit.targets._arm64_build
+	$(BIN)/python -m edgekit.targets.android.arm64
 
 # llama.cpp for the processors of phones, compiled once: minutes the first time, then nothing.
 phone-llama: $(VENV)/.wheel phone-tools
 	@$(call apt,cmake ninja-build ccache)
-	$(BIN)/python -m edgekit.targets._arm64_gguf
+	$(BIN)/python -m edgekit.targets.android.arm64.gguf
 
 # adb from its package; an emulated phone from packages that are unpacked and not installed, so no service is left.
 # Run something beside it with: sh tests/phone/loopback.sh build/phone COMMAND
@@ -174,7 +174,7 @@ build/kotlin/.$(KOTLIN): $(VENV)/.dependencies
 
 android-tools: $(VENV)/.wheel build/kotlin/.$(KOTLIN)
 	@$(call apt,$(ANDROID_TOOLS))
-	$(BIN)/python -m edgekit.targets._android_tools
+	$(BIN)/python -m edgekit.targets.android.forms.tools
 
 # What Swift packages are compiled and tested with here: Debian's compiler, without any of Apple's frameworks.
 swift-tools:

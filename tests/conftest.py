@@ -17,8 +17,8 @@ import pytest
 if str(Path(__file__).parent) not in sys.path:
     sys.path.insert(0, str(Path(__file__).parent))
 
-from _toy_whisper import ToyWhisper
-from _whisper_cases import Phrase
+from helpers.cases.whisper_cases import Phrase
+from helpers.toys.toy_whisper import ToyWhisper
 
 import edgekit
 from edgekit.core import Bundle
@@ -112,9 +112,9 @@ def rng() -> np.random.Generator:
 @pytest.fixture(scope="session")
 def real_checkpoint() -> Any:
     """The published weights of whisper-base, fetched into the cache."""
-    from edgekit.checkpoint import read_checkpoint
+    from edgekit.formats.checkpoint import read_checkpoint
     from edgekit.registry import find
-    from edgekit.sources import fetch
+    from edgekit.sources.fetching import fetch
 
     folder, _ = fetch(find("models", "whisper-base").sources)
     return read_checkpoint(folder)
@@ -122,7 +122,7 @@ def real_checkpoint() -> Any:
 
 @pytest.fixture(scope="session")
 def real_state(real_checkpoint: Any) -> Mapping[str, Any]:
-    from edgekit.models._whisper_shape import Shape
-    from edgekit.models._whisper_weights import state_dict
+    from edgekit.models.whisper.shapes import Shape
+    from edgekit.models.whisper.weights import state_dict
 
     return state_dict(real_checkpoint, Shape(width=512, heads=8, encoder_layers=6, decoder_layers=6))

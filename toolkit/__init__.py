@@ -9,23 +9,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgekit.benchmarking import benchmark
-    from edgekit.bundle import load
-    from edgekit.packaging import package
-    from edgekit.pipeline import export, verify
-    from edgekit.predicting import fit
+    from edgekit.benchmarking.benchmark import benchmark
+    from edgekit.bundles.bundle import load
+    from edgekit.bundles.packaging import package
+    from edgekit.estimation.fit import fit
+    from edgekit.pipeline.exporting import export, verify
 
 __version__ = "0.1.0"
 
 __all__ = ["__version__", "benchmark", "export", "fit", "load", "package", "verify"]
 
 _HOMES = {
-    "benchmark": "edgekit.benchmarking",
-    "export": "edgekit.pipeline",
-    "fit": "edgekit.predicting",
-    "load": "edgekit.bundle",
-    "package": "edgekit.packaging",
-    "verify": "edgekit.pipeline",
+    "benchmark": "edgekit.benchmarking.benchmark",
+    "export": "edgekit.pipeline.exporting",
+    "fit": "edgekit.estimation.fit",
+    "load": "edgekit.bundles.bundle",
+    "package": "edgekit.bundles.packaging",
+    "verify": "edgekit.pipeline.exporting",
 }
 
 

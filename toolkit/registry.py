@@ -1,10 +1,12 @@
-"""The directory is the registry: one file in a room is one entry, and its name is the file's name.
+"""The folder is the registry: one public file or package below a room is one entry, and its name is the file's name.
 
-``models/whisper_base.py`` defines ``MODEL`` and is known as ``whisper-base``; likewise ``TARGET`` and ``EXPORTER``.
-Files that begin with an underscore are a room's private helpers. Other packages join through the entry points
-``edgekit.models``, ``edgekit.targets`` and ``edgekit.exporters`` (its name is the registry name, its value the object).
+``models/whisper/whisper_base.py`` defines ``MODEL`` and is known as ``whisper-base``; likewise ``TARGET`` and
+``EXPORTER``, which a package (``exporters/onnx/__init__.py``, known as ``onnx``) may define, too. Names that begin
+with an underscore are private. Other packages join through the entry points ``edgekit.models``, ``edgekit.targets`` and
+``edgekit.exporters`` (its name is the registry name, its value the object).
 
-Listing imports nothing; finding imports one file. No state is kept here: Python's own module cache is enough.
+Listing reads text and imports nothing; `find` imports one file. No state is kept here: Python's own module cache is
+enough.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +23,13 @@ from edgekit.errors import UnknownName, Unsupported
 
 __all__ = ["ROOMS", "find", "names"]
 
-#: Room -> the name of the object that each of its files defines.
+#: Room -> the name of the object that each of its entries defines.
 ROOMS = {"models": "MODEL", "targets": "TARGET", "exporters": "EXPORTER"}
 
 
 def names(room: str) -> list[str]:
     """Names of all entries of a room, sorted, without importing any of them."""
-    return sorted({*_files(room), *_entry_points(room)})
+    return sorted({*_modules(room), *_entry_points(room)})
 
 
 def find(room: str, name: str) -> Any:
@@ -39,24 +43,38 @@ def find(room: str, name: str) -> Any:
         UnknownName: no such entry (the message lists near ones). Unsupported: another package's, and it does not load.
     """
     wanted = _key(name)
-    files = _files(room)
-    if wanted in files:
-        module = importlib.import_module(f"edgekit.{room}.{files[wanted]}")
-        return getattr(module, ROOMS[room])
+    modules = _modules(room)
+    if wanted in modules:
+        return getattr(importlib.import_module(modules[wanted]), ROOMS[room])
     points = _entry_points(room)
     if wanted in points:
         return _load(room, points[wanted])
-    raise UnknownName.of(room.rstrip("s"), name, [*files, *points])
+    raise UnknownName.of(room.rstrip("s"), name, [*modules, *points])
 
 
-def _files(room: str) -> dict[str, str]:
+def _modules(room: str) -> dict[str, str]:
+    """Entry -> dotted name of the module that defines it, by the text of the files."""
     spec = importlib.util.find_spec(f"edgekit.{room}")
-    found: dict[str, str] = {}
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        for path in Path(folder).glob("*.py"):
-            if not path.stem.startswith("_"):
-                found[path.stem.replace("_", "-")] = path.stem
-    return found
+    defines = re.compile(rb"^%s\b[^=\n]*=" % ROOMS[room].encode(), re.MULTILINE)
+    folders = spec.submodule_search_locations or () if spec else ()
+    modules = {}
+    for name, path in (entry for folder in folders for entry in _public(Path(folder), f"edgekit.{room}")):
+        if defines.search(path.read_bytes()):
+            modules[_key(name.rpartition(".")[2])] = name
+    return modules
+
+
+def _public(folder: Path, package: str) -> Iterator[tuple[str, Path]]:
+    """Dotted name and file of every public module and package below `folder`."""
+    for path in folder.iterdir():
+        name = f"{package}.{path.stem}"
+        if path.name.startswith(("_", ".")):
+            continue
+        if path.suffix == ".py":
+            yield name, path
+        elif (path / "__init__.py").is_file():
+            yield name, path / "__init__.py"
+            yield from _public(path, name)
 
 
 def _entry_points(room: str) -> dict[str, importlib.metadata.EntryPoint]:

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from _turns import Section
 
-from edgekit.bench.metrics import wer
-from edgekit.bench.paired import Estimate, paired_bootstrap, ratio
-from edgekit.bench.stats import median, percentile
+from edgekit.bench.metrics.table import wer
+from edgekit.bench.statistics.paired import Estimate, paired_bootstrap, ratio
+from edgekit.bench.statistics.repeated import median, percentile
 
 OURS = "edgekit"
 #: The bar is against the better of these two.

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit import exporters, tflite
+from edgekit import exporters
 from edgekit.core import Checkpoint, Model, Part, Recipe, TensorSpec
 from edgekit.exporters.c import EXPORTER
-from edgekit.targets._firmware import SOURCES, pack
-from edgekit.targets._toolchain import Machine
+from edgekit.formats.tflite import reader
+from edgekit.targets.microcontroller.emulator.toolchain import Machine
+from edgekit.targets.microcontroller.firmware import SOURCES, pack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,7 +89,7 @@ class Peer:
 
 def part_of(model: Path) -> Part:
     """The network in a .tflite as a part of a model."""
-    graph = tflite.read(model.read_bytes()).subgraphs[0]
+    graph = reader.read(model.read_bytes()).subgraphs[0]
 
     def specs(name: str, indices: Sequence[int]) -> tuple[TensorSpec, ...]:
         tensors = [graph.tensors[index] for index in indices]
@@ -99,7 +100,7 @@ def part_of(model: Path) -> Part:
 
 def macs_of(model: Path) -> int:
     """Multiply-accumulates of an inference, as the .tflite has it: an output takes one for every weight of its own."""
-    graph, total = tflite.read(model.read_bytes()).subgraphs[0], 0
+    graph, total = reader.read(model.read_bytes()).subgraphs[0], 0
     for operator in graph.operators:
         if operator.name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
             weights, output = graph.tensors[operator.inputs[1]], graph.tensors[operator.outputs[0]]

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Part
-from edgekit.models._image import images_below, open_image, resized
-from edgekit.reference import MicroRunner
+from edgekit.formats.tflite.micro import MicroRunner
+from edgekit.models.vision.pictures import images_below, open_image, resized
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

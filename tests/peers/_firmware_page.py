@@ -15,9 +15,9 @@ PATHS = {"portable": "bakenn portable", "optimized": "bakenn optimized", "cmsis-
 _METHOD = """\
 Instructions are exact counts of one whole inference in QEMU: every run gives the same, so there are no intervals. They
 are no cycles, and say nothing about milliseconds. Every program has the same startup, clock and flags around it
-(`targets/firmware`, GCC). edgekit is built with the firmware's own flags; bakenn with -Os, -O2 and -O3, and whichever
-takes fewest instructions is given, named where it is not -O2. A softmax's count depends on its input, so the most of
-{repeats} inputs is given.
+(`targets/microcontroller/project`, GCC). edgekit is built with the firmware's own flags; bakenn with -Os, -O2 and -O3,
+and whichever takes fewest instructions is given, named where it is not -O2. A softmax's count depends on its input, so
+the most of {repeats} inputs is given.
 edgekit runs the .tflite as it is, softmax included, without the channels that no input can change (in VWW that is half
 of the multiply-adds; the others have none). bakenn reads neither its softmax nor its batch of -1 nor a RESHAPE without
 options,

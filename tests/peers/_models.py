@@ -17,7 +17,7 @@ from _turns import Entry
 
 import edgekit
 from edgekit.registry import find
-from edgekit.sources import fetch
+from edgekit.sources.fetching import fetch
 
 ROOT = Path(__file__).parents[2]
 INSTALL = "make peers, or: python3 -m venv .venv-peers && .venv-peers/bin/pip install -r tests/peers/requirements.txt"

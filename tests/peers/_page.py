@@ -9,7 +9,7 @@ from typing import Any
 from _figures import OURS, Accuracy, Bar, better_rival, measured, ratio_of_totals, sound_ratios, total
 from _turns import Section
 
-from edgekit.bench.stats import median, percentile, spread
+from edgekit.bench.statistics.repeated import median, percentile, spread
 
 _TITLES = {
     "clips": "Clips: {n} of LibriSpeech, {least:.0f} to {most:.0f} s each, {minutes:.1f} minutes in all",

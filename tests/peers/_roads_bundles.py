@@ -9,13 +9,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.bundle import open_bundle
+from edgekit.bundles.bundle import open_bundle
 from edgekit.core import Bundle
 
 EXPORTERS = ("onnx", "litert", "executorch")
 PRECISIONS = ("fp32", "int8")
 #: The `edgekit` command of this interpreter's environment, whatever the PATH says.
-_EDGEKIT = (sys.executable, "-c", "import sys; from edgekit.cli import main; main(sys.argv[1:])")
+_EDGEKIT = (sys.executable, "-c", "import sys; from edgekit.cli.command import main; main(sys.argv[1:])")
 
 
 @dataclass(frozen=True)

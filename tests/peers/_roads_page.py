@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from _roads_bundles import EXPORTERS, SUBJECTS, Road
 from _roads_turns import Section
 
-from edgekit.bench import host, metrics, stats
+from edgekit.bench.machine import host
+from edgekit.bench.metrics import table as metrics
+from edgekit.bench.statistics import repeated
 
 #: The road that the others' times are told as multiples of, each in its own precision.
 BASE = "onnx"
@@ -76,12 +78,12 @@ def _times(section: Section | None, road: Road) -> list[str]:
         return ["not measured", ""]
     spent = section.spent[road.key]
     base = section.spent.get((BASE, road.precision))
-    return [f"{stats.median(spent) * 1e3:.3g}", "1" if road.exporter == BASE else _ratio(base, spent)]
+    return [f"{repeated.median(spent) * 1e3:.3g}", "1" if road.exporter == BASE else _ratio(base, spent)]
 
 
 def _ratio(base: Sequence[float] | None, spent: Sequence[float]) -> str:
     pairs = [[one] for one in base or ()], [[one] for one in spent]
-    value, ends = stats.ratio(*pairs, paired=True), stats.ratio_interval(*pairs, paired=True)
+    value, ends = repeated.ratio(*pairs, paired=True), repeated.ratio_interval(*pairs, paired=True)
     if value is None or ends is None:
         return "not measured"
     return f"{value:.2f} ({ends[0]:.2f} .. {ends[1]:.2f})"

@@ -11,11 +11,11 @@ from typing import Any
 
 from _roads_bundles import Road
 
-from edgekit import golden
-from edgekit.bench import host
-from edgekit.bundle import load, makers
+from edgekit.bench.machine import host
+from edgekit.bundles import golden
+from edgekit.bundles.bundle import load, makers
 from edgekit.core import Feeds, Runner
-from edgekit.parity import Recorder
+from edgekit.numerics.parity import Recorder
 
 #: Calls in a row that a turn takes the least of, after one that only warms caches; turns that only warm up.
 TIMES, WARMUPS = 3, 3

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgekit.bench import host
-from edgekit.bench.memory import Sampler
+from edgekit.bench.machine import host
+from edgekit.bench.machine.memory import Sampler
 
 #: Seconds between two turns: thread pools (OpenMP, onnxruntime) spin for some milliseconds after their last work.
 SETTLE = 0.1

@@ -13,9 +13,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from edgekit.bench import child, stats
-from edgekit.benchmarking import Limits, prepare
-from edgekit.bundle import open_bundle
+from edgekit.bench.processes import child
+from edgekit.bench.statistics import repeated
+from edgekit.benchmarking.benchmark import Limits, prepare
+from edgekit.bundles.bundle import open_bundle
 
 BARE = """
 import json, sys, time
@@ -54,10 +55,10 @@ def main() -> int:
             else:
                 command = [sys.executable, "-c", BARE, str(file), str(arguments.threads)]
                 bare.append(json.loads(subprocess.run(command, capture_output=True, check=True).stdout))
-    ratio = stats.ratio(bare, ours, paired=True)
-    bounds = stats.ratio_interval(bare, ours, paired=True)
+    ratio = repeated.ratio(bare, ours, paired=True)
+    bounds = repeated.ratio_interval(bare, ours, paired=True)
     assert ratio is not None and bounds is not None
-    print(f"bare loop {stats.middle(bare) * 1e3:.3f} ms, edgekit bench {stats.middle(ours) * 1e3:.3f} ms")
+    print(f"bare loop {repeated.middle(bare) * 1e3:.3f} ms, edgekit bench {repeated.middle(ours) * 1e3:.3f} ms")
     print(
         f"ratio {ratio:.3f}, 95 % interval {bounds[0]:.3f} .. {bounds[1]:.3f}, {arguments.processes} processes of each"
     )

@@ -19,9 +19,9 @@ from math import comb
 from pathlib import Path
 from typing import Any
 
-from edgekit import llama
-from edgekit.bench import host
-from edgekit.bench.stats import median
+from edgekit.bench.machine import host
+from edgekit.bench.statistics.repeated import median
+from edgekit.llama import library
 from edgekit.registry import find
 
 TESTS = {"pp512": {"prompt": 512}, "tg128": {"generate": 128}}
@@ -92,9 +92,9 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
-    program = (llama.libraries() or Path()) / "llama-bench"
+    program = (library.libraries() or Path()) / "llama-bench"
     if not program.is_file():
-        parser.error(f"there is no llama-bench; build it with: {llama.state()[2] or 'python -m edgekit.llama'}")
+        parser.error(f"there is no llama-bench; build it with: {library.state()[2] or 'python -m edgekit.llama'}")
     missed = False
     for name, pairs in compare(program, given.file, given.threads, given.rounds).items():
         ratios = sorted(ours / other for ours, other in pairs)

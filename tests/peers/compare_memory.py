@@ -17,8 +17,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from edgekit.bench import child
-from edgekit.bundle import open_bundle
+from edgekit.bench.processes import child
+from edgekit.bundles.bundle import open_bundle
 
 BARE = """
 import sys
@@ -79,7 +79,7 @@ def main() -> int:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
     nothing = reported("compare_memory:empty", bundle.path, sample, arguments.threads, arguments.rounds)
     ours = reported(
-        "edgekit.bundle:load_unchecked", bundle.path.absolute(), sample, arguments.threads, arguments.rounds
+        "edgekit.bundles.bundle:load_unchecked", bundle.path.absolute(), sample, arguments.threads, arguments.rounds
     )
     bare = by_the_system(bundle.path.absolute(), sample, arguments.threads, arguments.rounds)
     print(f"an empty model: {nothing / 1e6:.1f} MB")

@@ -33,13 +33,15 @@ from _firmware_inputs import Subject as Given
 from _firmware_tflite import without_softmax
 from rich.console import Console
 
-from edgekit import registry, tflite
+from edgekit import registry
 from edgekit.errors import DeviceFailed, EdgekitError
-from edgekit.exporters import _c_build, _c_graph, _c_plan, _c_write
-from edgekit.targets._counts import bench
-from edgekit.targets._qemu import emulator_of
-from edgekit.targets._self_test import self_test
-from edgekit.targets._toolchain import MACHINES, Machine, compiler_of
+from edgekit.exporters.c import arena, build, write
+from edgekit.exporters.c.lowering import graph
+from edgekit.formats.tflite import reader
+from edgekit.targets.microcontroller.emulator.counts import bench
+from edgekit.targets.microcontroller.emulator.proof import self_test
+from edgekit.targets.microcontroller.emulator.qemu import emulator_of
+from edgekit.targets.microcontroller.emulator.toolchain import MACHINES, Machine, compiler_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -143,14 +145,14 @@ def _subject(plan: Plan, given: Given, work: Path, versions: dict[str, str]) -> 
 def _generation(model: Path) -> float:
     """Seconds from the .tflite to the text of the C."""
     start = time.monotonic()
-    program = _c_graph.lower(tflite.read(model.read_bytes()), "dsp")
-    _c_write.write(program, _c_plan.plan(program), "network", model.name)
+    program = graph.lower(reader.read(model.read_bytes()), "dsp")
+    write.write(program, arena.plan(program), "network", model.name)
     return time.monotonic() - start
 
 
 def _mismatches(made: bundles.Ours, inputs: Inputs) -> int:
     """Inputs for which the C, compiled for this computer, gives another byte than tflite-micro."""
-    runner = _c_build.load(made.folder / "src" / "network.c")
+    runner = build.load(made.folder / "src" / "network.c")
     source, target = made.part.inputs[0].name, made.part.outputs[0].name
     pairs = zip((*inputs.random, *inputs.real), (*inputs.random_outputs, *inputs.real_outputs), strict=True)
     return sum(runner({source: value})[target].tobytes() != expected.tobytes() for value, expected in pairs)

@@ -13,10 +13,10 @@ import json
 import sys
 from pathlib import Path
 
-from edgekit.bench import stats
-from edgekit.bench.doubts import STEADIER
-from edgekit.benchmarking import benchmark
-from edgekit.report import strata
+from edgekit.bench.processes.doubts import STEADIER
+from edgekit.bench.statistics import repeated
+from edgekit.benchmarking.benchmark import benchmark
+from edgekit.reports.report import strata
 
 
 def main() -> int:
@@ -35,8 +35,8 @@ def main() -> int:
         )
         (item,) = (one for one in report.measurements if one.name == "end_to_end.latency")
         groups = strata(report, item)
-        medians.append(stats.middle(item.values, groups))
-        low, high = stats.interval(item.values, strata=groups) or (medians[-1], medians[-1])
+        medians.append(repeated.middle(item.values, groups))
+        low, high = repeated.interval(item.values, strata=groups) or (medians[-1], medians[-1])
         doubts = [text for text in report.warnings if not text.startswith((STEADIER, "measured on this machine"))]
         warned += bool(doubts)
         print(f"run {number}: {medians[-1] * 1e3:.3f} ms ({low * 1e3:.3f} .. {high * 1e3:.3f}); {len(doubts)} warnings")

@@ -19,10 +19,10 @@ TESTS = Path(__file__).parents[1]
 if str(TESTS) not in sys.path:
     sys.path.insert(0, str(TESTS))
 
-from _speakers import floats  # noqa: E402
+from helpers.toys.speakers import floats  # noqa: E402
 
 import edgekit  # noqa: E402
-from edgekit.bundle import open_bundle  # noqa: E402
+from edgekit.bundles.bundle import open_bundle  # noqa: E402
 
 LEAST, MOST = 0.99, 0.01
 SOUNDS = (".flac", ".wav")

@@ -33,8 +33,8 @@ from _vision_page import Accuracy, Latencies, faster, page  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
 import edgekit  # noqa: E402
-from edgekit.models import _image  # noqa: E402
-from edgekit.models._vision import samples  # noqa: E402
+from edgekit.models.vision import pictures  # noqa: E402
+from edgekit.models.vision.pipeline import samples  # noqa: E402
 from edgekit.registry import find  # noqa: E402
 
 MODEL = "efficientnet-lite0"
@@ -108,9 +108,9 @@ def main() -> int:
 
 def opened(folder: Path, work: Path) -> Photos:
     """The photos as the networks are given them, in files that every environment can read."""
-    labels = (Path(_image.__file__).parent / "data" / "imagenet-labels.txt").read_text().splitlines()
+    labels = (Path(pictures.__file__).parent / "data" / "imagenet-labels.txt").read_text().splitlines()
     listed = samples(folder, labels)
-    photos = np.stack([_image.cropped(_image.open_image(one.input)[0], 256, 224, 224) for one in listed])
+    photos = np.stack([pictures.cropped(pictures.open_image(one.input)[0], 256, 224, 224) for one in listed])
     test = np.arange(len(listed)) % 5 != 0
     np.save(work / "calibration.npy", photos[~test])
     np.save(work / "test.npy", photos[test])
@@ -168,8 +168,8 @@ def exported(out: Path) -> None:
     """The float network as a program of torch.export: normalised pixels float32 [1, 3, 224, 224] -> logits."""
     import torch
 
-    from edgekit.checkpoint import read_checkpoint
-    from edgekit.sources import fetch
+    from edgekit.formats.checkpoint import read_checkpoint
+    from edgekit.sources.fetching import fetch
 
     model = find("models", MODEL)
     net = model.parts[0].build(read_checkpoint(fetch(model.sources)[0]))

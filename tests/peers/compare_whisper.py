@@ -27,9 +27,9 @@ from _figures import OURS, RATIO_BARS, Accuracy, Bar, accuracies, bars
 from _models import ROOT, Models
 from _turns import Contestant, Entry, Failed, Section, start, take_turns, texts_of
 
-from edgekit.bench import host
-from edgekit.bench.metrics import wer
-from edgekit.bench.paired import ratio
+from edgekit.bench.machine import host
+from edgekit.bench.metrics.table import wer
+from edgekit.bench.statistics.paired import ratio
 
 SHARED = ROOT.parent / "shared"
 CLIPS = ("librispeech-test-other", "librispeech-train-clean")

@@ -23,15 +23,15 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
 import torch
-from _cosines import cosines
-from _references import references
+from helpers.cases.cosines import cosines
+from helpers.toys.references import references
 
 import edgekit
-from edgekit import gate
-from edgekit.bench import metrics
-from edgekit.bundle import open_bundle
+from edgekit.bench.metrics import table
+from edgekit.bundles.bundle import open_bundle
 from edgekit.core import Bundle, Runner, Sample
-from edgekit.fitting import serving
+from edgekit.estimation.budgets import serving
+from edgekit.gate import verdicts
 from edgekit.registry import find
 
 #: The least cosine that is good enough; what a metric may lose in fp16.
@@ -153,10 +153,10 @@ class Bench:
         assert evaluation is not None
         if data not in self._answers:
             fp32 = self.model.pipeline(self._references, bundle.path, bundle.manifest.facts)
-            self._answers[data] = gate.answers(fp32, samples, lambda i, n: None)
-        given = gate.answers(edgekit.load(bundle.path, threads=1), samples, lambda i, n: None)
+            self._answers[data] = verdicts.answers(fp32, samples, lambda i, n: None)
+        given = verdicts.answers(edgekit.load(bundle.path, threads=1), samples, lambda i, n: None)
         truths, names = [sample.truth for sample in samples], [sample.name for sample in samples]
-        verdict = gate.judge(evaluation, given, self._answers[data], truths, data, names)
+        verdict = verdicts.judge(evaluation, given, self._answers[data], truths, data, names)
         facts = {"metric": verdict.metric, "samples": verdict.samples, "fp32": verdict.reference}
         return {"data": data, **facts, "here": verdict.value, "drop": [verdict.drop, verdict.low, verdict.high]}
 
@@ -178,9 +178,9 @@ def part_row(name: str, part: str, facts: Mapping[str, Any]) -> str:
 
 
 def task_row(name: str, task: Mapping[str, Any]) -> str:
-    metric = metrics.find(task["metric"])
+    metric = table.find(task["metric"])
     fp32, here = (
-        metrics.shown(metric, task[key]) if task[key] is not None else "its own answers" for key in ("fp32", "here")
+        table.shown(metric, task[key]) if task[key] is not None else "its own answers" for key in ("fp32", "here")
     )
     here = "" if task["here"] is None else here
     drop, low, high = (f"{100 * value + 0.0:+.2f}" for value in task["drop"])

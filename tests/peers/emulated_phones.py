@@ -18,7 +18,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from _android_cells import cells
+from helpers.devices.android_cells import cells
 
 import edgekit
 from edgekit.errors import EdgekitError

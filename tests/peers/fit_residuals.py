@@ -1,4 +1,4 @@
-"""Prints the tables of docs/fit.md: what `edgekit fit` predicts beside bench/calibration.json.
+"""Prints the tables of docs/fit.md: what `edgekit fit` predicts beside toolkit/estimation/calibration.json.
 
 python tests/peers/fit_residuals.py
 """
@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from edgekit import expecting
-from edgekit.bench import stats
-from edgekit.cells import Cell
-from edgekit.expecting import Seen
-from edgekit.figures import figure
-from edgekit.fitting import recipe_for, serving
+from edgekit.bench.statistics import repeated
+from edgekit.common.figures import figure
+from edgekit.estimation import speeds
+from edgekit.estimation.budgets import recipe_for, serving
+from edgekit.estimation.speeds import Seen
 from edgekit.registry import find
+from edgekit.reports.cells import Cell
 
 
 def main() -> None:
     print("| model | target | format | bundle | predicted | off | peak RAM | predicted | off |")
     print("|---|---|---|---|---|---|---|---|---|")
-    for cell in expecting.calibration().cells:
+    for cell in speeds.calibration().cells:
         print(_size(cell))
     print("\n| format | kind | model | rate | without it, the others' rate is | factor off |")
     print("|---|---|---|---|---|---|")
@@ -31,7 +31,7 @@ def _size(cell: Cell) -> str:
     assert cell.report is not None
     recipe = recipe_for(find("models", cell.model), find("targets", cell.target), cell.precision, cell.exporter)
     model = serving(find("models", cell.model), cell.exporter)
-    known = {one.name: max(stats.pool(one.values)) for one in cell.report.measurements}
+    known = {one.name: max(repeated.pool(one.values)) for one in cell.report.measurements}
     firmware = cell.exporter == "c"
     size = (_footprint(known, "flash") if firmware else cell.report.bundle["size"]) or 0
     peak = _footprint(known, "ram") if firmware else known.get("rss.peak")
@@ -49,10 +49,10 @@ def _rates() -> Iterator[str]:
     def group(one: Seen) -> tuple[str, str, str]:
         return one.exporter, "" if one.work.kind == "generation" else one.precision, one.work.kind
 
-    for (exporter, precision, kind), members in groupby(sorted(expecting.past(), key=group), group):
+    for (exporter, precision, kind), members in groupby(sorted(speeds.past(), key=group), group):
         for one in members:
             unit = "GB/s" if kind == "generation" else "G MAC/s"
-            others = expecting.rate(one.work, exporter, one.precision, one.model)
+            others = speeds.rate(one.work, exporter, one.precision, one.model)
             alone = ["-", "-"]
             if others:
                 alone = [f"{others[0] / 1e9:.3g}", f"{max(one.rate / others[0], others[0] / one.rate):.2f}"]

@@ -1,4 +1,5 @@
-"""Makes bench/calibration.json, what `edgekit fit` expects speeds by, of reports that `edgekit bench` wrote.
+"""Makes toolkit/estimation/calibration.json, what `edgekit fit` expects speeds by, of reports that `edgekit bench`
+wrote.
 
     python tests/peers/make_calibration.py REPORT.json... [--bundles DIR] [--busy]
 
@@ -16,12 +17,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edgekit import cells
-from edgekit import report as reports
-from edgekit.bench import stats
-from edgekit.bundle import open_bundle
-from edgekit.cells import SCHEMA, Cell, Matrix
+from edgekit.bench.statistics import repeated
+from edgekit.bundles.bundle import open_bundle
 from edgekit.core import Measurement, Report
+from edgekit.reports import cells
+from edgekit.reports import report as reports
+from edgekit.reports.cells import SCHEMA, Cell, Matrix
 
 #: Values of a process that are kept of one quantity.
 _KEPT = 12
@@ -35,7 +36,7 @@ _NAMES = ("end_to_end.latency", "rss.peak", "tg128", "pp512", "network.instructi
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("reports", nargs="+", type=Path)
-    arguments.add_argument("--out", type=Path, default=Path("bench/calibration.json"))
+    arguments.add_argument("--out", type=Path, default=Path("toolkit/estimation/calibration.json"))
     arguments.add_argument("--busy", action="store_true")
     arguments.add_argument("--bundles", type=Path)
     given = arguments.parse_args()
@@ -83,7 +84,7 @@ def _speed(cell: Cell) -> float:
     for name, faster in (("end_to_end.latency", 1), ("tg128", -1)):
         for one in cell.report.measurements:
             if one.name == name:
-                return faster * stats.median(stats.pool(one.values))
+                return faster * repeated.median(repeated.pool(one.values))
     return 0.0
 
 

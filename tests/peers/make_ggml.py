@@ -19,10 +19,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.checkpoint import read_checkpoint
-from edgekit.models._whisper_modules import mel_filters
-from edgekit.models._whisper_shape import Shape
-from edgekit.models._whisper_weights import state_dict
+from edgekit.formats.checkpoint import read_checkpoint
+from edgekit.models.whisper.networks import mel_filters
+from edgekit.models.whisper.shapes import Shape
+from edgekit.models.whisper.weights import state_dict
 
 BASE = Shape(width=512, heads=8, encoder_layers=6, decoder_layers=6)
 

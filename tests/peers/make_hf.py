@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.checkpoint import read_checkpoint
-from edgekit.models._whisper_shape import FRAMES, HOP, N_FFT, SAMPLE_RATE, WINDOW, Shape
-from edgekit.models._whisper_tokens import Tokens
-from edgekit.models._whisper_weights import state_dict
+from edgekit.formats.checkpoint import read_checkpoint
+from edgekit.models.whisper.shapes import FRAMES, HOP, N_FFT, SAMPLE_RATE, WINDOW, Shape
+from edgekit.models.whisper.tokens import Tokens
+from edgekit.models.whisper.weights import state_dict
 
 BASE = Shape(width=512, heads=8, encoder_layers=6, decoder_layers=6)
 

@@ -16,12 +16,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from edgekit import html
+from edgekit.reports.page import document
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from _browser import Browser
-from _html_reports import crowded, matrix
+from helpers.pages.browser import Browser
+from helpers.pages.html_reports import crowded, matrix
 
 TIMES = """new Promise((done) => {
   const look = () => {
@@ -63,7 +63,7 @@ def main() -> None:
         return
     for name, reports in (("50 cells", matrix()), ("50 cells of long runs", [crowded(one) for one in matrix()])):
         before = time.process_time()
-        page = html.render(reports)
+        page = document.render(reports)
         print(f"{name}: made in {time.process_time() - before:.2f} s of processor time")
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "page.html"

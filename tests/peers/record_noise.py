@@ -13,8 +13,8 @@ import json
 import sys
 from pathlib import Path
 
-from edgekit.bench import stats
-from edgekit.report import load
+from edgekit.bench.statistics import repeated
+from edgekit.reports.report import load
 
 QUANTILES = 25
 
@@ -23,7 +23,7 @@ def main() -> None:
     report = load(Path(sys.argv[1]))
     (item,) = (one for one in report.measurements if one.name == "end_to_end.latency")
     places = [100.0 * (at + 0.5) / QUANTILES for at in range(QUANTILES)]
-    rows = [[round(1e6 * stats.percentile(group, q)) for q in places] for group in item.values]
+    rows = [[round(1e6 * repeated.percentile(group, q)) for q in places] for group in item.values]
     lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)
     print(f'{{"what": {json.dumps(sys.argv[2])},\n"microseconds": [\n{lines}]}}')
 

@@ -21,10 +21,10 @@ import compare_microcontroller as compare  # noqa: E402
 from _firmware_figures import Bar, Keywords, Program, Subject, bars  # noqa: E402
 from _firmware_inputs import Inputs, evenly  # noqa: E402
 from _firmware_tflite import without_softmax  # noqa: E402
-from _tflite_models import Builder, schema  # noqa: E402
+from helpers.cases.tflite_models import Builder, schema  # noqa: E402
 
-from edgekit import tflite  # noqa: E402
 from edgekit.errors import MissingExtra  # noqa: E402
+from edgekit.formats.tflite import reader  # noqa: E402
 
 M4, M55 = "cortex-m4", "cortex-m55"
 
@@ -144,7 +144,7 @@ def test_a_copy_without_softmax_has_options_and_ends_before_it(tmp_path: Path) -
     source, out = tmp_path / "source.tflite", tmp_path / "out.tflite"
     source.write_bytes(builder.finish([x], [z]))
     assert without_softmax(source, out)
-    graph = tflite.read(out.read_bytes()).subgraphs[0]
+    graph = reader.read(out.read_bytes()).subgraphs[0]
     assert [operator.name for operator in graph.operators] == ["RESHAPE"]
     assert graph.outputs == (y,)
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(out.read_bytes(), 0))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from _voices import SPEEDS, VOICES, spoken
+from helpers.toys.voices import SPEEDS, VOICES, spoken
 from numpy.typing import NDArray
 
 import edgekit

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import edgekit
-from edgekit.bench import metrics
-from edgekit.bench.paired import Pair, paired_bootstrap, ratio
+from edgekit.bench.metrics import table
+from edgekit.bench.statistics.paired import Pair, paired_bootstrap, ratio
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
@@ -56,7 +56,7 @@ def sweep(bundle: str, files: Sequence[str], threads: int) -> list[Row]:
         windows = [prediction.details["windows"] for prediction in found]
         short = [2 * len(o.split()) < len(b.split()) for o, b in zip(outputs, best, strict=True)]
         mean = sum(w[0] for w in windows) / len(windows)
-        rows.append(Row(setting, mean, metrics.wer(outputs, best), short, sum(len(w) > 1 for w in windows)))
+        rows.append(Row(setting, mean, table.wer(outputs, best), short, sum(len(w) > 1 for w in windows)))
         print(line(rows[-1], rows[0]), flush=True)
     return rows
 

@@ -9,26 +9,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import _jvm
-import _tiny_network as tiny
-import _toy_litert
 import numpy as np
 import pytest
-from _fake_adb import LOADER, FakePhone
-from _toy_onnx import calls, toy_bundle
+from helpers.devices import jvm
+from helpers.devices.fake_adb import LOADER, FakePhone
+from helpers.toys import tiny_network as tiny
+from helpers.toys import toy_litert
+from helpers.toys.toy_onnx import calls, toy_bundle
 
 from edgekit.core import Calls, Trial
-from edgekit.parity import sampled
-from edgekit.targets import _adb_guard, _arm64_gguf, _arm64_litert, _arm64_onnx, _calls
-from edgekit.targets._arm64_build import Kit
-from edgekit.targets._firmware import pack
+from edgekit.numerics.parity import sampled
+from edgekit.targets.android.adb import heat
+from edgekit.targets.android.arm64 import gguf, litert, onnx
+from edgekit.targets.android.arm64.kit import Kit
+from edgekit.targets.common import calls as calls_module
+from edgekit.targets.microcontroller.firmware import pack
 
 _PROGRAMS = (
     *("cmake", "arm-none-eabi-gcc", "arm-none-eabi-g++", "qemu-system-arm"),
     *("riscv64-unknown-elf-gcc", "qemu-system-riscv32"),
 )
 #: What of each runtime is copied to a phone.
-_LIBRARIES = {_arm64_onnx: "libonnxruntime.so", _arm64_litert: "libLiteRt.so", _arm64_gguf: "libllama.so"}
+_LIBRARIES = {onnx: "libonnxruntime.so", litert: "libLiteRt.so", gguf: "libllama.so"}
 
 
 @pytest.fixture(scope="session")
@@ -64,13 +66,13 @@ def sound_bundle(bundle: Path) -> Path:
 @pytest.fixture(scope="session")
 def onnx_app(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The Kotlin of Gradle modules over ONNX Runtime, compiled; a class path."""
-    return _jvm.app(tmp_path_factory.mktemp("onnx-app"), "OnnxGraph")
+    return jvm.app(tmp_path_factory.mktemp("onnx-app"), "OnnxGraph")
 
 
 @pytest.fixture(scope="session")
 def litert_app(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The same over LiteRT."""
-    return _jvm.app(tmp_path_factory.mktemp("litert-app"), "LiteRtGraph")
+    return jvm.app(tmp_path_factory.mktemp("litert-app"), "LiteRtGraph")
 
 
 @pytest.fixture
@@ -82,10 +84,10 @@ def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakePhone:
         library = made.folder / name
         library.write_bytes(f"the library {name}".encode())
         files = {LOADER: made.folder / "loader", "replay": Path(__file__), name: library}
-        kit = Kit(files, "." if runtime is _arm64_gguf else name)
+        kit = Kit(files, "." if runtime is gguf else name)
         monkeypatch.setattr(runtime, "kit", lambda progress, kit=kit: kit)
-    monkeypatch.setattr(_adb_guard, "sleep", lambda seconds: None)
-    monkeypatch.setattr(_adb_guard, "_PATIENCE", 45.0)
+    monkeypatch.setattr(heat, "sleep", lambda seconds: None)
+    monkeypatch.setattr(heat, "_PATIENCE", 45.0)
     monkeypatch.setenv("PATH", f"{made.path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("ANDROID_SERIAL", raising=False)
@@ -106,9 +108,9 @@ def trial(tmp_path: Path, phone: FakePhone) -> Trial:
 def litert_trial(tmp_path: Path, phone: FakePhone) -> Trial:
     """The same of a litert toy, whose file has bytes where its callers have floats."""
     (tmp_path / "litert").mkdir()
-    bundle = _toy_litert.toy_bundle(tmp_path / "litert")
-    made = _toy_litert.calls(bundle)
-    _answer(phone, [{"0": _toy_litert.held(bundle, outputs["said"])} for _, outputs in made["toy"]])
+    bundle = toy_litert.toy_bundle(tmp_path / "litert")
+    made = toy_litert.calls(bundle)
+    _answer(phone, [{"0": toy_litert.held(bundle, outputs["said"])} for _, outputs in made["toy"]])
     return _trial(bundle, made)
 
 
@@ -135,8 +137,8 @@ def gguf_trial(tmp_path: Path, phone: FakePhone) -> Trial:
 
 
 def _answer(phone: FakePhone, answers: list[dict[str, Any]]) -> None:
-    _calls.write(phone.folder / "answers", answers)
-    _calls.write(phone.folder / "wrong", [{name: 3 * value for name, value in one.items()} for one in answers])
+    calls_module.write(phone.folder / "answers", answers)
+    calls_module.write(phone.folder / "wrong", [{name: 3 * value for name, value in one.items()} for one in answers])
 
 
 def _trial(bundle: Path, made: Calls) -> Trial:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import _toy_model
 import pytest
+from helpers.toys import toy_model
 
 import edgekit
-from edgekit.cli import run
+from edgekit.cli.command import run
 from edgekit.core import Bundle, Measurement, Report
-from edgekit.report import save
+from edgekit.reports.report import save
 
 #: What was on the path before any test changed it.
 PATH = os.environ.get("PYTHONPATH")
@@ -35,7 +35,7 @@ class Toy:
     @property
     def path(self) -> str:
         """What another process needs on its path."""
-        folders = [str(self.site), str(Path(_toy_model.__file__).parent), *filter(None, [PATH])]
+        folders = [str(self.site), str(Path(toy_model.__file__).parents[2]), *filter(None, [PATH])]
         return os.pathsep.join(folders)
 
     def export(self, out: Path, **options: Any) -> Bundle:
@@ -61,17 +61,17 @@ class Toy:
 
     def command(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """The `edgekit` command in a process of its own."""
-        return self.python("from edgekit.cli import main; main()", *arguments, **options)
+        return self.python("from edgekit.cli.command import main; main()", *arguments, **options)
 
 
 @pytest.fixture(scope="session")
 def _toy_files(tmp_path_factory: pytest.TempPathFactory) -> Toy:
     folder = tmp_path_factory.mktemp("toy")
     return Toy(
-        _toy_model.install(folder / "site"),
-        _toy_model.write_weights(folder / "weights"),
-        _toy_model.write_data(folder / "data"),
-        _toy_model.write_data(folder / "close", close=True),
+        toy_model.install(folder / "site"),
+        toy_model.write_weights(folder / "weights"),
+        toy_model.write_data(folder / "data"),
+        toy_model.write_data(folder / "close", close=True),
     )
 
 

@@ -97,7 +97,7 @@ before = set(sys.modules)
 {code}
 print("\\n" + " ".join({{name.partition(".")[0] for name in set(sys.modules) - before}}))
 """
-RUN = "from edgekit.cli import run\ntry:\n    run({arguments})\nexcept SystemExit:\n    pass"
+RUN = "from edgekit.cli.command import run\ntry:\n    run({arguments})\nexcept SystemExit:\n    pass"
 
 
 def loaded(toy: Any, code: str) -> set[str]:

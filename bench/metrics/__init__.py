@@ -1,0 +1,16 @@
+"""Accuracy metrics by name."""
+
+from edgekit.bench.metrics.table import (
+    METRICS,
+    Metric,
+    Score,
+    accuracy,
+    aggregate,
+    difference,
+    find,
+    shown,
+    top5,
+    wer,
+)
+
+__all__ = ["METRICS", "Metric", "Score", "accuracy", "aggregate", "difference", "find", "shown", "top5", "wer"]

@@ -1,0 +1,198 @@
+"""Accuracy metrics by name. A metric is one function from outputs and truths to one (error, weight) pair per sample.
+
+Pairs per sample, rather than one number, are what lets a gate put an interval around the number and compare two models
+on the same samples (`edgekit.bench.statistics.paired`). To add a metric: write its function, and one entry in
+`METRICS`. Where a value is not a plain ratio of sums, `aggregate` says what it is instead (perplexity: ``exp`` of the
+ratio; equal error rate: pairs of (score, is_target) and the crossing point).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from edgekit.bench.metrics import detection, verification
+from edgekit.bench.statistics.paired import Estimate, Pair, paired_bootstrap, ratio
+from edgekit.errors import BadInput, UnknownName, need
+
+__all__ = ["METRICS", "Metric", "Score", "accuracy", "aggregate", "difference", "find", "shown", "top5", "wer"]
+
+
+class Score(Protocol):
+    """outputs and truths of the same samples, in the same order -> one pair per sample."""
+
+    def __call__(self, outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") -> list[Pair]: ...
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How well outputs match truths.
+
+    Attributes:
+        name: such as ``"wer"``. unit: ``"1"`` for a fraction.
+        better: which direction is an improvement.
+        score: the function. `language` (an ISO 639-1 code) is a property of the data; metrics without text ignore it.
+        aggregate: pairs -> value in `unit`; raises ZeroDivisionError where it is not defined.
+        difference: the candidate's pairs, the reference's, and the samples' names -> candidate minus reference with its
+            95 % interval, where a bootstrap over samples is not what tells it best (`paired_bootstrap` otherwise).
+        labelled: whether it means nothing against another model's answers in place of the truth.
+        absent: truths -> what they lack for it to be defined ("" if nothing); a gate then measures nothing.
+        doubt: pairs -> why a good value of them proves nothing ("" if it does); a gate is then undecided.
+    """
+
+    name: str
+    unit: str
+    better: Literal["lower", "higher"]
+    score: Score
+    aggregate: Callable[[Sequence[Pair]], float] = ratio
+    difference: Callable[[Sequence[Pair], Sequence[Pair], Sequence[str]], Estimate] | None = None
+    labelled: bool = False
+    absent: Callable[[Sequence[Any]], str] = lambda truths: ""
+    doubt: Callable[[Sequence[Pair]], str] = lambda pairs: ""
+
+
+def wer(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") -> list[Pair]:
+    """Word error rate: per sample, (substitutions + deletions + insertions, words in the truth).
+
+    Both texts pass through Whisper's normaliser first (Radford et al. 2022, appendix C): the English one for English,
+    the basic one otherwise. Without it, "twenty-one" against "21" would count as an error. The basic one splits
+    Chinese, Japanese, Thai, Lao and Burmese into letters, as Whisper's own evaluation does, which makes the rate a
+    character rate.
+
+    Args:
+        outputs, truths: texts. A truth may be empty, its words then weigh nothing and any output is all insertions.
+
+    Raises:
+        BadInput: lengths differ, or a sample has no truth.
+        MissingExtra: jiwer or whisper-normalizer are not installed.
+    """
+    with need("run", "word error rate"):
+        import jiwer
+    normalise = _normaliser(language)
+    _check(outputs, truths)
+    pairs: list[Pair] = []
+    for output, truth in zip(outputs, truths, strict=True):
+        aligned = jiwer.process_words(normalise(truth), normalise(output))
+        errors = aligned.substitutions + aligned.deletions + aligned.insertions
+        pairs.append((float(errors), float(aligned.hits + aligned.substitutions + aligned.deletions)))
+    return pairs
+
+
+def accuracy(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") -> list[Pair]:
+    """Accuracy (top-1): per sample, (1 if the output is the truth, else 0; 1).
+
+    Args:
+        outputs, truths: labels, compared as they are; of a ranking (a tuple or list, best first) the first.
+
+    Raises:
+        BadInput: lengths differ, a sample has no truth, or a ranking is empty.
+    """
+    return _among_first(1, outputs, truths)
+
+
+def top5(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") -> list[Pair]:
+    """Top-5 accuracy: per sample, (1 if the truth is one of the first five labels, else 0; 1). See `accuracy`."""
+    return _among_first(5, outputs, truths)
+
+
+def _among_first(count: int, outputs: Sequence[Any], truths: Sequence[Any]) -> list[Pair]:
+    if len(outputs) != len(truths):
+        raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
+    rankings, right = ([_ranking(value) for value in values] for values in (outputs, truths))
+    if any(truth[0] is None for truth in right):
+        raise BadInput("a sample has no truth; accuracy needs one for each.")
+    return [(float(truth[0] in ranking[:count]), 1.0) for ranking, truth in zip(rankings, right, strict=True)]
+
+
+def _ranking(value: Any) -> Sequence[Any]:
+    if not isinstance(value, (tuple, list)):
+        return (value,)
+    if not value:
+        raise BadInput("a sample has no label at all: its ranking is empty.")
+    return value
+
+
+#: The registry. Everything that `Evaluation.metric` may name.
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric(name="accuracy", unit="1", better="higher", score=accuracy),
+        Metric("eer", "1", "lower", verification.trials, verification.eer, verification.eer_by_speaker, labelled=True),
+        Metric(
+            *("frr@fa", "1", "lower", detection.clips, detection.frr, detection.difference),
+            labelled=True,
+            absent=detection.absent,
+            doubt=detection.doubt,
+        ),
+        Metric("mindcf", "1", "lower", verification.trials, verification.min_dcf, labelled=True),
+        Metric(name="top-5", unit="1", better="higher", score=top5),
+        Metric(name="wer", unit="1", better="lower", score=wer),
+    )
+}
+
+
+def find(name: str) -> Metric:
+    """The metric `name`.
+
+    Raises:
+        UnknownName: there is none (the message lists near ones).
+    """
+    if name not in METRICS:
+        raise UnknownName.of("metric", name, METRICS)
+    return METRICS[name]
+
+
+def aggregate(metric: Metric, pairs: Sequence[Pair]) -> float:
+    """The metric's value over all pairs, in its unit.
+
+    Raises:
+        BadInput: the pairs have no weight at all.
+    """
+    try:
+        return metric.aggregate(pairs)
+    except ZeroDivisionError as exc:
+        raise BadInput(f"{metric.name} is not defined: the samples have no weight.", hint="Check the truths.") from exc
+
+
+def difference(metric: Metric, candidate: Sequence[Pair], reference: Sequence[Pair], names: Sequence[str]) -> Estimate:
+    """Candidate minus reference on the same samples, in the metric's unit, with its 95 % interval.
+
+    Raises:
+        BadInput: lengths differ, or the samples have no weight.
+    """
+    if metric.difference is None:
+        return paired_bootstrap(candidate, reference, aggregate=metric.aggregate)
+    return metric.difference(candidate, reference, names)
+
+
+def shown(metric: Metric, value: float | None, form: str = "") -> str:
+    """A value of the metric for people: fractions in percent. `form`: ``"+"`` to show the sign of a difference."""
+    if value is None:
+        return "not measured"
+    text = f"{value:{form}.2%}" if metric.unit == "1" else f"{value:{form}.4g} {metric.unit}"
+    return text.replace("-", "+" if form else "", 1) if text.startswith("-0.00%") else text
+
+
+def _check(outputs: Sequence[Any], truths: Sequence[Any]) -> None:
+    if len(outputs) != len(truths):
+        raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
+    for kind, texts in (("output", outputs), ("truth", truths)):
+        for at, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise BadInput(f"the {kind} of sample {at} is {type(text).__name__}, not a text.")
+
+
+@functools.cache
+def _normaliser(language: str) -> Callable[[str], str]:
+    """Whisper's text normaliser for a language. Built once: the English one reads a spelling table of 56 kB."""
+    with need("run", "word error rate"):
+        from whisper_normalizer.basic import BasicTextNormalizer
+        from whisper_normalizer.english import EnglishTextNormalizer
+    normaliser: Callable[[str], str]
+    if language.lower() in ("en", "english"):
+        normaliser = EnglishTextNormalizer()
+    else:
+        normaliser = BasicTextNormalizer(split_letters=language.lower() in ("zh", "ja", "th", "lo", "my"))
+    return normaliser

@@ -1,0 +1,1 @@
+"""Fresh processes that measure, and the doubts about what they saw."""

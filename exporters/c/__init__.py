@@ -1,0 +1,72 @@
+"""C for microcontrollers: an int8 .tflite becomes C99 without an interpreter, a heap or a library.
+
+read → lower to layers → plan the arena → write C → compile on this machine → equal to TensorFlow Lite Micro bit for
+bit, on real inputs and random ones. Frontends come as hand-written C with generated tables (`_c_frontend`).
+
+Not here: float networks (quantize first), and what a chip needs around it (`edgekit.targets` packs that).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from edgekit.core import Artifact, Checkpoint, Feeds, Model, Progress, Recipe, Runner
+
+__all__ = ["EXPORTER", "CExporter"]
+
+
+class CExporter:
+    """See the module. Options of a recipe: ``layout`` ("plain", "dsp"), ``flash`` and ``ram`` (budgets in bytes)."""
+
+    name = "c"
+    precisions = ("int8",)
+    extra = "micro"
+    #: Budgets are checked here, to the byte, and need no estimate before.
+    plans_memory = True
+
+    def export(
+        self,
+        model: Model,
+        checkpoint: Checkpoint,
+        recipe: Recipe,
+        calibration: Mapping[str, Sequence[Feeds]],
+        out: Path,
+        work: Path,
+        progress: Progress,
+    ) -> list[Artifact]:
+        """Write ``src/PART.c`` and what it needs for every part, and ``golden/*.npy`` for the firmware's self-test.
+
+        Raises:
+            OverBudget: the network does not fit, found before anything is generated. Unsupported: an operator, a part
+            or an option that is not built. ParityFailed: the C differs from the specification. ExportFailed: it does
+            not compile.
+        """
+        from edgekit.exporters.c import export as c_export
+
+        return c_export.export(model, checkpoint, recipe, calibration, out, progress)
+
+    def refuses(self, model: Model, recipe: Recipe) -> str:
+        """See `edgekit.core.Exporter`: networks that do not come as integers."""
+        specs = [spec for part in model.parts for spec in (*part.inputs, *part.outputs)]
+        floats = any(spec.dtype.startswith("float") for spec in specs)
+        return "C is made of a ready int8 network, and this one is float" if floats else ""
+
+    def check(self, model: Model, bundle: Path) -> None:
+        """See that the C in a bundle of `model` is what this edgekit generates; raises BadInput, naming the file."""
+        from edgekit.exporters.c import trust
+
+        trust.check(model, bundle / "src")
+
+    def load(self, file: Path, threads: int) -> Runner:
+        """Compile a part for this machine and open it; one thread, as on the chip.
+
+        Raises:
+            BadInput: the folder was not exported by this process and has not passed `check`.
+        """
+        from edgekit.exporters.c import build
+
+        return build.load(file)
+
+
+EXPORTER = CExporter()

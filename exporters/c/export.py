@@ -1,0 +1,272 @@
+"""What the C exporter does for each part of a model: checks, generates, compiles here, proves, keeps golden vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress, Recipe
+from edgekit.errors import BadInput, ExportFailed, OverBudget, ParityFailed, Unsupported
+from edgekit.exporters.c import arena, build, frontend, trust, write
+from edgekit.exporters.c.layouts import layout as c_layout
+from edgekit.exporters.c.lowering import graph
+from edgekit.exporters.c.lowering.layers import Layer
+from edgekit.formats import tflite
+from edgekit.formats.tflite.micro import MicroRunner
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+_HERE = Path(__file__).parent
+_OPTIONS = {"layout", "flash", "ram"}
+#: Random inputs that are compared beside the real ones, and the most real calls of one stream.
+_RANDOM, _REAL = 100, 400
+#: Golden vectors that a bundle carries for its self-test.
+_VECTORS = 50
+_GOLDEN_BYTES = 128_000
+#: The least that kernels, start-up and tables take in flash beside the weights: 6 KB of code in the smallest network.
+_CODE = 6_000
+#: Which file holds a kernel, where it is not the function's own name.
+_HOMES = {
+    "add": "binary", "sub": "binary", "mul": "binary", "average_pool_2d": "pool", "max_pool_2d": "pool", "mean": "pool",
+    "lookup": "move", "quantize": "move", "dequantize": "move",
+    "add_s16": "binary_s16", "sub_s16": "binary_s16", "mul_s16": "binary_s16", "average_pool_2d_s16": "pool_s16",
+    "max_pool_2d_s16": "pool_s16", "mean_s16": "pool_s16", "logistic_s16": "sigmoid_s16", "tanh_s16": "sigmoid_s16",
+    "quantize_s16": "rescale_s16", "dequantize_s16": "rescale_s16", "rescale_s8_to_s16": "rescale_s16",
+    "rescale_s16_to_s8": "rescale_s16", "fill_s16": "rescale_s16",
+}  # fmt: skip
+
+
+def export(
+    model: Model,
+    checkpoint: Checkpoint,
+    recipe: Recipe,
+    calibration: Mapping[str, Sequence[Feeds]],
+    out: Path,
+    progress: Progress,
+) -> list[Artifact]:
+    """See `edgekit.exporters.c`."""
+    _check(model, checkpoint, recipe)
+    for part in model.parts:
+        if part.kind == "network":
+            _check_budgets(model, recipe, part, checkpoint.path.read_bytes())
+    (out / "src").mkdir()
+    artifacts = []
+    for part in model.parts:
+        progress(f"generating C of {part.name}", 0, 0)
+        if part.kind == "network":
+            artifacts.append(_network(model, part, checkpoint, recipe, calibration[part.name], out, progress))
+        else:
+            artifacts.append(_frontend(part, out, calibration[part.name]))
+    return artifacts
+
+
+def _check(model: Model, checkpoint: Checkpoint, recipe: Recipe) -> None:
+    if recipe.precision != "int8":
+        raise Unsupported(f"the c exporter has no precision {recipe.precision!r}.", hint="It has: int8.")
+    for option in sorted(set(recipe.options) - _OPTIONS):
+        raise Unsupported(f"the c exporter has no option {option!r}.", hint=f"It has: {', '.join(sorted(_OPTIONS))}.")
+    c_layout.check(str(recipe.options.get("layout", "plain")))
+    for part in model.parts:
+        if part.kind != "network" and part.kind not in frontend.KINDS:
+            raise Unsupported(f"{model.name}: there is no C for the part {part.name!r} of kind {part.kind!r}.")
+    if checkpoint.format != "tflite":
+        raise Unsupported(
+            f"{model.name}: C is made of a ready int8 .tflite, and these weights are {checkpoint.format}.",
+            hint="Quantize the network to int8 first, then: edgekit export MODEL --weights FILE.tflite",
+        )
+
+
+def _network(
+    model: Model,
+    part: Part,
+    checkpoint: Checkpoint,
+    recipe: Recipe,
+    calls: Sequence[Feeds],
+    out: Path,
+    progress: Progress,
+) -> Artifact:
+    content = checkpoint.path.read_bytes()
+    layout = str(recipe.options.get("layout", "plain"))
+    program, plan = lowered(part, content, layout)
+    files, written = network_files(part, content, program, plan)
+    _write(files, out / "src")
+    progress(f"comparing {part.name} with TensorFlow Lite Micro", 0, 0)
+    compared = _prove(part, content, out, calls, bool(program.states))
+    return Artifact(part.name, f"src/{part.name}.c", _census(program, written, layout, compared))
+
+
+def lowered(part: Part, content: bytes, layout: str) -> tuple[graph.Program, arena.Plan]:
+    """The network `part` in the .tflite `content`, translated and placed.
+
+    Raises:
+        Unsupported, BadInput: it cannot be, or its tensors are not the part's.
+    """
+    program = graph.lower(tflite.read(content), layout)
+    _check_tensors(part, program)
+    return program, arena.plan(program)
+
+
+def network_files(
+    part: Part, content: bytes, program: graph.Program, plan: arena.Plan
+) -> tuple[dict[str, bytes], write.Sources]:
+    """All that a network brings into ``src/``, by name: also the .tflite, which its C is checked against later."""
+    written = write.write(program, plan, part.name, f"{part.name}.tflite")
+    kernels = _kernels(program.layers)
+    description = build.describe(
+        part.kind, part.inputs, part.outputs, [name for name in kernels if name.endswith(".c")],
+        layout=program.layout, stateful=bool(program.states), arena=written.arena, weights=written.weights,
+    )  # fmt: skip
+    texts = {**written.files, "layout.h": write.layout_header(program), f"{part.name}.json": description}
+    return {**kernels, **_encoded(texts), f"{part.name}.tflite": content}, written
+
+
+def frontend_files(part: Part) -> dict[str, bytes]:
+    """All that a frontend, and the detector behind it, bring into ``src/``, by name."""
+    description = build.describe(part.kind, part.inputs, part.outputs, [])
+    return _encoded({**frontend.frontend_files(part.kind, part.settings), f"{part.name}.json": description})
+
+
+def _encoded(texts: Mapping[str, str]) -> dict[str, bytes]:
+    return {name: text.encode() for name, text in texts.items()}
+
+
+def _write(files: Mapping[str, bytes], folder: Path) -> None:
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    trust.ours(folder)
+
+
+def _check_tensors(part: Part, program: graph.Program) -> None:
+    for side, specs, indices in (("input", part.inputs, program.inputs), ("output", part.outputs, program.outputs)):
+        found = [(program.tensors[i].dtype, program.tensors[i].shape) for i in indices]
+        wanted = [(spec.dtype, spec.shape) for spec in specs]
+        if found != wanted:
+            raise BadInput(f"the .tflite has the {side}s {found}; the part {part.name!r} needs {wanted}.")
+
+
+def _check_budgets(model: Model, recipe: Recipe, part: Part, content: bytes) -> None:
+    """Raise OverBudget with both numbers and the largest tensors, before anything is generated."""
+    program, plan = lowered(part, content, str(recipe.options.get("layout", "plain")))
+    weights = sum(array.values.nbytes for layer in program.layers for array in layer.arrays)
+    others = [frontend.COSTS[other.kind] for other in model.parts if other.kind in frontend.COSTS]
+    flash, ram = (sum(cost[i] for cost in others) for i in (0, 1))
+    for name, need, budget in (
+        ("RAM", plan.bytes + ram, recipe.options.get("ram")),
+        ("flash", weights + _CODE + flash, recipe.options.get("flash")),
+    ):
+        if budget is not None and need > budget:
+            tensors = arena.largest(program) if name == "RAM" else _largest_weights(program)
+            listed = ", ".join(f"{title} {size:,} B" for title, size in tensors)
+            raise OverBudget(
+                f"{model.name} needs at least {need:,} B of {name}, the target has {int(budget):,} B. "
+                f"The largest: {listed}.",
+                hint="Choose a smaller model or a larger part: --board NAME, or --flash and --ram.",
+            )
+
+
+def _largest_weights(program: graph.Program, count: int = 3) -> list[tuple[str, int]]:
+    sizes = [(layer.title, sum(array.values.nbytes for array in layer.arrays)) for layer in program.layers]
+    return sorted(sizes, key=lambda item: -item[1])[:count]
+
+
+def _kernels(layers: Sequence[Layer]) -> dict[str, bytes]:
+    """The kernels that `layers` call, with every code path, and all headers: name -> content."""
+    called = {line.partition("(")[0][3:] for layer in layers for line in layer.call.split("\n") if line[:3] == "ek_"}
+    stems = {_HOMES.get(name, name) for name in called}
+    every = sorted((_HERE / "kernels").iterdir())
+    chosen = [path for path in every if path.suffix == ".h" or (path.suffix == ".c" and _stem(path) in stems)]
+    return {path.name: path.read_bytes() for path in chosen}
+
+
+def _stem(path: Path) -> str:
+    return path.stem.removesuffix("_dsp").removesuffix("_mve")
+
+
+def _frontend(part: Part, out: Path, calls: Sequence[Feeds]) -> Artifact:
+    """Write a frontend, and what it makes of the golden sound: the chip must give the same, value by value."""
+    _write(frontend_files(part), out / "src")
+    if calls:
+        _write_vectors(part, [(calls[0], build.load(out / "src" / f"{part.name}.c")(calls[0]))], out / "golden")
+    return Artifact(part.name, f"src/{part.name}.c", {"operators": {part.kind: 1}, "layers": {}})
+
+
+def _prove(part: Part, content: bytes, out: Path, calls: Sequence[Feeds], stateful: bool) -> int:
+    """Compare the generated C with the specification, call by call, and keep the real calls as golden vectors.
+
+    Returns the number of calls compared. Raises ParityFailed at the first difference.
+    """
+    import numpy as np
+
+    runner = build.load(out / "src" / f"{part.name}.c")
+    assert isinstance(runner, build.NetworkRunner)
+    specification = MicroRunner(content, part.inputs, part.outputs)
+    rng = np.random.default_rng(0)
+    real, random = list(calls[:_REAL]), [_noise(part, rng) for _ in range(_RANDOM)]
+    vectors: list[tuple[Feeds, Mapping[str, NDArray[Any]]]] = []
+    for i, feeds in enumerate([*real, *random]):
+        expected, actual = specification(feeds), runner(feeds)
+        for name, value in expected.items():
+            if not np.array_equal(value, actual[name]):
+                raise ParityFailed(
+                    f"the C of {part.name!r} gives other values for {name!r} than TensorFlow Lite Micro at call {i} of "
+                    f"{len(real)} real and {len(random)} random ones.",
+                    hint="This is a defect of edgekit: please report it with the .tflite.",
+                )
+        vectors.append((feeds, expected))
+    # A stream's vectors are its real calls in order; without state, random ones join them up to a modest size.
+    size = sum(value.nbytes for feeds in vectors[:1] for value in feeds[0].values())
+    kept = len(real) if stateful else max(len(real), min(len(vectors), _GOLDEN_BYTES // max(size, 1)))
+    _write_vectors(part, vectors[:kept], out / "golden")
+    return len(vectors)
+
+
+def _noise(part: Part, rng: Any) -> dict[str, NDArray[Any]]:
+    import numpy as np
+
+    feeds = {}
+    for spec in part.inputs:
+        shape = tuple(int(size) for size in spec.shape)
+        if spec.dtype == "float32":
+            feeds[spec.name] = rng.standard_normal(shape).astype(np.float32)
+        else:
+            info = np.iinfo(spec.dtype)
+            feeds[spec.name] = rng.integers(info.min, info.max + 1, shape).astype(spec.dtype)
+    return feeds
+
+
+def _write_vectors(part: Part, vectors: Sequence[tuple[Feeds, Mapping[str, NDArray[Any]]]], folder: Path) -> None:
+    """``golden/PART.input.N.npy`` and ``golden/PART.output.N.npy``, stacked over the first calls of one stream."""
+    import numpy as np
+
+    if not vectors:
+        raise ExportFailed(f"the golden input never reaches the part {part.name!r}; it proves nothing.")
+    folder.mkdir(exist_ok=True)
+    chosen = vectors[:_VECTORS]
+    for side, specs, position in (("input", part.inputs, 0), ("output", part.outputs, 1)):
+        for i, spec in enumerate(specs):
+            stacked = np.stack([vector[position][spec.name] for vector in chosen])
+            np.save(folder / f"{part.name}.{side}.{i}.npy", stacked, allow_pickle=False)
+
+
+def _census(program: graph.Program, written: write.Sources, layout: str, compared: int) -> dict[str, Any]:
+    operators: dict[str, int] = {}
+    for layer in program.layers:
+        operators[layer.operator.name] = operators.get(layer.operator.name, 0) + 1
+    held: dict[str, int] = {}
+    for layer in program.layers:
+        for array in layer.arrays:
+            name = array.ctype.removesuffix("_t")
+            held[name] = held.get(name, 0) + array.values.nbytes
+    return {
+        "operators": operators,
+        "bytes": held,
+        "layers": {},
+        "macs": sum(layer.macs for layer in program.layers),
+        "arena": written.arena,
+        "weights": written.weights,
+        "layout": layout,
+        "exact": f"{compared} calls equal to TensorFlow Lite Micro, bit for bit",
+    }

@@ -1,0 +1,1 @@
+"""How weights lie in memory for each kind of processor."""

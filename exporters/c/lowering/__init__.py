@@ -1,0 +1,1 @@
+"""From a .tflite graph to calls of kernels."""

@@ -1,0 +1,172 @@
+"""Core ML for iPhones: ML Programs (.mlpackage) in fp32, fp16, int8, and palettes of 64 and 16 values.
+
+torch -> coremltools -> weights compressed -> a package that is the same bytes every time. On a Mac `load` runs Core ML.
+Elsewhere it interprets the saved program (`_coreml_mil`), which proves the graph and the weights; what the neural
+engine makes of them, only an iPhone or a Mac tells.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import Artifact, Checkpoint, Feeds, Model, Progress, Recipe, Runner
+from edgekit.errors import Unsupported, need
+from edgekit.exporters.common import precision as precision_module
+from edgekit.exporters.coreml.compress import FORMS
+from edgekit.exporters.coreml.quiet import quiet
+
+__all__ = ["EXPORTER", "CoremlExporter"]
+
+SYSTEMS = (16, 17, 18)
+#: Precisions that make weights smaller than fp16 does.
+SMALL = ("int8", "int6", "int4")
+#: Option of a recipe -> its values; the first one is what it is without.
+OPTIONS: Mapping[str, tuple[Any, ...]] = {
+    "ios": SYSTEMS,
+    "form": tuple(FORMS),
+    "keep": ("measured", "none"),
+    "shapes": ("range", "enumerated"),
+}
+
+
+class CoremlExporter:
+    """See `edgekit.core.Exporter`. Precisions: ``int8`` is linear with a scale for every output channel; ``int6`` and
+    ``int4`` are palettes of 64 and 16 values. Activations are fp16 in all of these, and in parts that must stay float
+    (frontends) fp32. Options of a recipe:
+
+    ``ios``
+        16, 17 or 18: the oldest system that must load it. Without it: the first that reads the form of the weights.
+    ``form``
+        of int6 and int4: "grouped" (the default: a palette for every 8 output channels, iOS 18) or "palette" (one a
+        layer, iOS 16); of int4 also "block": linear with a scale for every 32 weights of an output, iOS 18.
+    ``keep``
+        "measured" (the default): layers that alone move the answers most keep more bits (`_coreml_choose`), or "none".
+    ``shapes``
+        "range" (the default), or "enumerated": axes that name their sizes have no others, which the neural engine
+        plans for; other axes stay ranges.
+    """
+
+    name = "coreml"
+    precisions = ("fp32", "fp16", *SMALL)
+    extra = "coreml"
+    #: See `edgekit.core.Exporter`.
+    untimed = (
+        ""
+        if sys.platform == "darwin"
+        else "Core ML runs on Apple's systems only; here it is interpreted, which proves answers and tells no times"
+    )
+
+    def refuses(self, model: Model, recipe: Recipe) -> str:
+        """See `edgekit.core.Exporter`: options that do not go together, and weights that would not become smaller."""
+        try:
+            _wish(recipe)
+        except Unsupported as exc:
+            return f"{exc.message.rstrip('.')} ({exc.hint.rstrip('.')})"
+        works = model.work(recipe) if model.work and recipe.precision in SMALL else ()
+        recurrent = sum(work.weights for work in works if work.kind == "recurrent")
+        if 2 * recurrent > sum(work.weights for work in works):
+            return (
+                "Core ML's converter keeps the weights of recurrent layers in fp32, and most of these are: in "
+                f"{recipe.precision} the bundle would be no smaller"
+            )
+        return ""
+
+    def export(
+        self,
+        model: Model,
+        checkpoint: Checkpoint,
+        recipe: Recipe,
+        calibration: Mapping[str, Sequence[Feeds]],
+        out: Path,
+        work: Path,
+        progress: Progress,
+    ) -> list[Artifact]:
+        """Write ``PART.mlpackage`` for every part of `model` into `out` (see `edgekit.core.Exporter.export`).
+
+        Raises:
+            Unsupported: a precision or an option that is not possible. ExportFailed: a part cannot be converted, or
+            Core ML has no operator for it, named with the layer.
+        """
+        wish = _wish(recipe)
+        with need("coreml", "Exporting to Core ML"), quiet():
+            import coremltools  # noqa: F401
+        from edgekit.exporters.coreml import convert
+
+        return [
+            convert.write(
+                part,
+                checkpoint,
+                convert.Wish(**(wish if part.quantize else {**wish, "precision": "fp32", "form": ""})),
+                model,
+                calibration.get(part.name, ()),
+                out,
+                work,
+                progress,
+            )
+            for part in model.parts
+        ]
+
+    def load(self, file: Path, threads: int) -> Runner:
+        """Open ``PART.mlpackage``. Raises BadInput if it is damaged or no program of ours."""
+        with need("coreml", "Running a Core ML program"), quiet():
+            import coremltools  # noqa: F401
+        from edgekit.exporters.coreml import runner
+
+        if sys.platform == "darwin":
+            return runner.NativeRunner(file)
+        return runner.InterpretedRunner(file, threads)
+
+
+def _wish(recipe: Recipe) -> dict[str, Any]:
+    """The fields of `edgekit.exporters.coreml.convert.Wish`, checked before anything heavy is loaded."""
+    given: dict[str, Any] = dict(recipe.options)
+    precision_module.check(CoremlExporter.name, CoremlExporter.precisions, recipe)
+    for name in given:
+        if name not in OPTIONS:
+            raise Unsupported(
+                f"the coreml exporter has no option {name!r}.", hint=f"It has: {', '.join(sorted(OPTIONS))}."
+            )
+    for name, values in OPTIONS.items():
+        if name in given and given[name] not in values:
+            raise Unsupported(
+                f"the coreml exporter's option {name} has no value {given[name]!r}.",
+                hint=f"It has: {', '.join(map(str, values))}.",
+            )
+    form, least = _form(recipe.precision, given.get("form"), int(given.get("ios", SYSTEMS[-1])))
+    return {
+        "precision": recipe.precision,
+        "form": form,
+        "system": int(given.get("ios", least)),
+        "keep": given.get("keep", "measured") == "measured",
+        "shapes": given.get("shapes", "range"),
+    }
+
+
+def _form(precision: str, wanted: str | None, system: int) -> tuple[str, int]:
+    """The form of the weights, and the first iOS that reads it.
+
+    Raises:
+        Unsupported: the precision has no such form, or `system` is too old for it.
+    """
+    having = {name: form for name, form in FORMS.items() if precision in form.precisions}
+    if wanted is not None and wanted not in having:
+        raise Unsupported(
+            f"the coreml exporter's option form has no value {wanted!r} for {precision}.",
+            hint=f"It has: {', '.join(having) or 'none'}.",
+        )
+    if not having:
+        return "", SYSTEMS[0]
+    name = wanted or next(name for name, form in having.items() if form.system <= system)
+    if having[name].system > system:
+        raise Unsupported(
+            f"{precision} weights of the form {name} ({having[name].what}), for every layer, need iOS "
+            f"{having[name].system}; iOS {system} was asked for.",
+            hint=f"Use -o ios={having[name].system}, or leave the form to the exporter.",
+        )
+    return name, having[name].system
+
+
+EXPORTER = CoremlExporter()

@@ -1,0 +1,80 @@
+"""Smaller weights for a converted program: linear int8, palettes, int4 in blocks (coremltools.optimize, version 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from edgekit.exporters.coreml.census import WEIGHTED
+
+__all__ = ["FEW", "FORMS", "Form", "compressed"]
+
+#: Fewer weights than this stay in fp16: compressing them saves nothing and costs accuracy
+#: (`edgekit.numerics.layers.SMALL`).
+FEW = 2048
+#: Weights of an output that share a scale, and outputs that share a palette.
+_BLOCK, _GROUP = 32, 8
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to store weights.
+
+    Attributes:
+        precisions: that have it. system: the first iOS that reads it. what: in words.
+    """
+
+    precisions: tuple[str, ...]
+    system: int
+    what: str
+
+
+#: The first one of a precision that its system reads is the default.
+FORMS = {
+    "linear": Form(("int8",), 16, "linear with a scale for every output channel"),
+    "grouped": Form(("int6", "int4"), 18, f"a palette for every {_GROUP} output channels"),
+    "palette": Form(("int6", "int4"), 16, "one palette a layer"),
+    "block": Form(("int4",), 18, f"linear with a scale for every {_BLOCK} weights of an output"),
+}
+
+
+def compressed(program: Any, precision: str, form: str, kept: Collection[str] = ()) -> Any:
+    """The program with smaller weights; activations stay as they are.
+
+    Args:
+        form: of `FORMS`. kept: layers that lose too much: they stay float in int8. In the others they, and what cannot
+            be divided into groups or blocks, become linear int8.
+    """
+    import coremltools.optimize.coreml as cto
+
+    if precision in ("fp32", "fp16"):
+        return program
+    linear = cto.OpLinearQuantizerConfig(
+        mode="linear_symmetric", dtype="int8", granularity="per_channel", weight_threshold=FEW
+    )
+    if form == "linear":
+        return cto.linear_quantize_weights(program, _all_but(linear, kept))
+    if form == "block":
+        block = cto.OpLinearQuantizerConfig(
+            mode="linear_symmetric", dtype="int4", granularity="per_block", block_size=_BLOCK, weight_threshold=FEW
+        )
+        program = cto.linear_quantize_weights(program, _all_but(block, kept))
+    else:
+        grouped = {"granularity": "per_grouped_channel", "group_size": _GROUP} if form == "grouped" else {}
+        palette = cto.OpPalettizerConfig(mode="kmeans", nbits=int(precision[3:]), weight_threshold=FEW, **grouped)
+        program = cto.palettize_weights(program, _all_but(palette, kept))
+    return cto.linear_quantize_weights(program, _all_but(linear, ()))
+
+
+def _all_but(config: Any, kept: Collection[str]) -> Any:
+    """For weights of layers only: tables that are added (positions, masks) are small, and no sum evens them out.
+
+    The weights of recurrent layers are computed from several constants, which coremltools does not compress.
+    """
+    import coremltools.optimize.coreml as cto
+
+    types = [name for name in WEIGHTED if name != "lstm"]
+    return cto.OptimizationConfig(
+        op_type_configs=dict.fromkeys(types, config), op_name_configs=dict.fromkeys(kept, None)
+    )

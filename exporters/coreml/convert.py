@@ -1,0 +1,260 @@
+"""A part as an ML Program: traced, converted, compressed, described, and saved as the same bytes every time."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress, TensorSpec
+from edgekit.errors import ExportFailed
+from edgekit.exporters.coreml import bias, choose
+from edgekit.exporters.coreml.census import census
+from edgekit.exporters.coreml.compress import FEW, compressed
+from edgekit.exporters.coreml.interpreter.program import Program
+from edgekit.exporters.coreml.quiet import quiet
+
+__all__ = ["DESCRIPTION", "Wish", "write"]
+
+#: Key of the user-defined metadata that holds the part's contract, as Core ML's own types are fewer than ours.
+DESCRIPTION = "org.edgekit.part"
+#: Key under which coremltools notes the day of a conversion.
+_DAY = "com.github.apple.coremltools.conversion_date"
+#: Our dtype -> the one that Core ML has for inputs.
+_HELD = {"float32": "float32", "float16": "float16"}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a part is to become.
+
+    Attributes:
+        form: of `edgekit.exporters.coreml.compress.FORMS`; "" where nothing is compressed.
+        system: the oldest iOS that must load it. keep: whether layers may keep more bits (see `_coreml_choose`).
+        shapes: "range", or "enumerated" where the axes of a part name their sizes.
+    """
+
+    precision: str
+    form: str
+    system: int
+    keep: bool = True
+    shapes: str = "range"
+
+
+def write(
+    part: Part,
+    checkpoint: Checkpoint,
+    wish: Wish,
+    model: Model,
+    feeds: Sequence[Feeds],
+    out: Path,
+    work: Path,
+    progress: Progress,
+) -> Artifact:
+    """Write ``PART.mlpackage`` (see `edgekit.exporters.coreml`)."""
+    module: Any = part.build(checkpoint) if part.build else None
+    if not hasattr(module, "state_dict"):
+        raise ExportFailed(
+            f"the part {part.name!r} ({part.kind}) is not a torch module; the coreml exporter cannot write it."
+        )
+    for name, axis in part.axes.items():
+        if axis.least < 1:
+            raise ExportFailed(
+                f"the axis {name!r} of the part {part.name!r} may have length 0, and Core ML takes no empty array.",
+                hint="Begin it with an entry that nobody looks at, as Whisper's decoder does (models/_whisper.py).",
+            )
+    progress(f"converting {part.name}", 0, 0)
+    with quiet():
+        program = _converted(part, module, wish)
+        program, kept = _smaller(program, part, wish, feeds, work, progress)
+        _describe(program, part, model, wish)
+        file = out / f"{part.name}.mlpackage"
+        program.save(str(file))
+    _same_every_time(file)
+    return Artifact(
+        part.name,
+        file.name,
+        {"ios": wish.system, "sizes": _sizes(part, wish), **census(file, wish.precision, FEW, kept)},
+    )
+
+
+def _smaller(
+    program: Any, part: Part, wish: Wish, feeds: Sequence[Feeds], work: Path, progress: Progress
+) -> tuple[Any, Mapping[str, str]]:
+    """The program with smaller weights, biases that make up for them (`_coreml_bias`), and layers that keep more bits
+    (`choose.kept`).
+    """
+    if not wish.form:
+        return program, {}
+    progress(f"compressing {part.name}", 0, 0)
+    small = compressed(program, wish.precision, wish.form)
+    if not feeds:
+        return small, {}
+    place = work / f"coreml-{part.name}-{wish.precision}"
+
+    def save(made: Any, name: str) -> Path:
+        made.save(str(place / f"{name}.mlpackage"))
+        return place / f"{name}.mlpackage"
+
+    place.mkdir(parents=True, exist_ok=True)
+    try:
+        plain = save(program, "plain")
+        shifts = bias.shifts(Program(plain), Program(save(small, "small")), feeds)
+
+        @functools.lru_cache(maxsize=1)  # what was measured last is mostly what is chosen
+        def smaller(kept: tuple[str, ...]) -> Any:
+            made = compressed(program, wish.precision, wish.form, kept) if kept else small
+            return bias.corrected(made, {name: moved for name, moved in shifts.items() if name not in kept})
+
+        def make(layers: Sequence[str], name: str) -> Path:
+            return save(smaller(tuple(layers)), name)
+
+        kept = choose.kept(make, plain, wish.precision, feeds, part.name, progress) if wish.keep else {}
+        return smaller(tuple(kept)), kept
+    finally:
+        shutil.rmtree(place)
+
+
+def _converted(part: Part, module: Any, wish: Wish) -> Any:
+    import coremltools as ct
+    import torch
+
+    trace: Any = torch.jit.trace
+    module.eval()
+    examples = tuple(torch.ones(_example(part, spec), dtype=getattr(torch, spec.dtype)) for spec in part.inputs)
+    said: list[str] = []
+    try:
+        with torch.inference_mode():
+            traced = trace(module, examples, check_trace=False)
+        with quiet() as said:
+            return ct.convert(
+                traced,
+                inputs=[_input(part, spec, _sizes(part, wish)) for spec in part.inputs],
+                outputs=[_output(spec) for spec in part.outputs],
+                minimum_deployment_target=getattr(ct.target, f"iOS{wish.system}"),
+                compute_precision=ct.precision.FLOAT32 if wish.precision == "fp32" else ct.precision.FLOAT16,
+                convert_to="mlprogram",
+                skip_model_load=True,
+            )
+    except Exception as exc:  # torch and coremltools raise whatever went wrong, of any kind
+        reason, hint = _reason(exc, said)
+        raise ExportFailed(f"the part {part.name!r} cannot become a Core ML program: {reason}", hint=hint) from exc
+
+
+def _example(part: Part, spec: TensorSpec) -> list[int]:
+    return [part.axes[axis].example if isinstance(axis, str) else axis for axis in spec.shape]
+
+
+def _input(part: Part, spec: TensorSpec, sizes: Mapping[str, tuple[int, ...]]) -> Any:
+    """With ranges for dynamic axes, or with every shape that one of `sizes` makes."""
+    import coremltools as ct
+    import numpy as np
+
+    dtype = np.dtype(_HELD.get(spec.dtype, "int32")).type
+    named = [axis for axis in spec.shape if isinstance(axis, str)]
+    if named and sizes:
+        [only] = named
+        shapes = [[size if isinstance(axis, str) else axis for axis in spec.shape] for size in sizes[only]]
+        return ct.TensorType(name=spec.name, shape=ct.EnumeratedShapes(shapes, default=shapes[0]), dtype=dtype)
+    axes = []
+    for axis in spec.shape:
+        if isinstance(axis, str):
+            bounds = part.axes[axis]
+            axes.append(ct.RangeDim(bounds.least, bounds.most, bounds.example))
+        else:
+            axes.append(axis)
+    return ct.TensorType(name=spec.name, shape=axes, dtype=dtype)
+
+
+def _output(spec: TensorSpec) -> Any:
+    """Of the type that the part's contract names where Core ML has it: what one call gives, the next one can take."""
+    import coremltools as ct
+    import numpy as np
+
+    return ct.TensorType(name=spec.name, dtype=np.dtype(_HELD[spec.dtype]).type if spec.dtype in _HELD else None)
+
+
+def _sizes(part: Part, wish: Wish) -> dict[str, tuple[int, ...]]:
+    """The only sizes of the part's dynamic axis, where shapes are to be enumerated and the axis names them."""
+    if wish.shapes != "enumerated" or len(part.axes) != 1:
+        return {}
+    return {name: axis.sizes for name, axis in part.axes.items() if axis.sizes}
+
+
+def _describe(program: Any, part: Part, model: Model, wish: Wish) -> None:
+    """What Xcode shows, and our own contract, which has dtypes that Core ML lacks."""
+    program.short_description = f"{model.name}: {part.name} ({model.task})"
+    program.author = "made with edgekit"
+    program.license = model.licence
+    for side, described in ((part.inputs, program.input_description), (part.outputs, program.output_description)):
+        for spec in side:
+            described[spec.name] = f"{spec.dtype} [{', '.join(map(str, spec.shape))}]"
+    sides = {"inputs": part.inputs, "outputs": part.outputs}
+    contract: dict[str, Any] = {
+        side: [[spec.name, spec.dtype, list(spec.shape)] for spec in specs] for side, specs in sides.items()
+    }
+    contract["sizes"] = _sizes(part, wish)
+    program.user_defined_metadata[DESCRIPTION] = json.dumps(contract)
+
+
+def _same_every_time(file: Path) -> None:
+    """Names of a package's items are random; ours follow from what they name. An empty item is left out. The program
+    has maps, which protobuf writes in an order of the process's own, and the day, which is nobody's business.
+    """
+    from coremltools.proto import Model_pb2
+
+    for model in file.rglob("*.mlmodel"):
+        spec = Model_pb2.Model.FromString(model.read_bytes())
+        told = spec.description.metadata.userDefined
+        if _DAY in told:
+            del told[_DAY]
+        model.write_bytes(spec.SerializeToString(deterministic=True))
+    manifest = json.loads((file / "Manifest.json").read_bytes())
+    named, items = {}, {}
+    for old, item in manifest["itemInfoEntries"].items():
+        place = file / "Data" / item["path"]
+        if place.is_dir() and not any(place.iterdir()):
+            place.rmdir()
+            continue
+        named[old] = str(uuid.uuid5(uuid.NAMESPACE_URL, f"edgekit/{item['path']}"))
+        items[named[old]] = item
+    manifest["itemInfoEntries"] = dict(sorted(items.items()))
+    manifest["rootModelIdentifier"] = named[manifest["rootModelIdentifier"]]
+    (file / "Manifest.json").write_text(json.dumps(manifest, indent=4) + "\n", encoding="utf-8")
+
+
+def _reason(exc: Exception, said: Sequence[str]) -> tuple[str, str]:
+    """What went wrong, with the layer where coremltools tells it, and what to type next ("" if nobody knows).
+
+    Args:
+        said: what it logged of errors (see `_coreml_quiet.quiet`).
+    """
+    text = str(exc)
+    lacking = re.search(r"PyTorch convert function for op '([^']+)' not implemented", text)
+    reason = next((line.strip() for line in text.splitlines() if line.strip()), type(exc).__name__)
+    if lacking:
+        reason = f"Core ML has no operator for {lacking[1]}"
+    places = [
+        found for line in said for found in re.findall(r"converting '([^']+)' op \(located at: '([^']*)'\)", line)
+    ]
+    if places:
+        operator, path = places[0]
+        # The last piece names the value, the others the modules around it.
+        layer = ".".join(piece for piece in path.split("/")[:-1] if piece) or "of the part itself"
+        reason += f" (layer {layer}{'' if lacking else f', operator {operator}'})"
+    return reason, f"Use -o ios={newer}." if (newer := _newer(text)) else ""
+
+
+def _newer(text: str) -> int | None:
+    """The system that coremltools asks for, by its name or by the version of its specification (7 is iOS 16)."""
+    if not re.search(r"deployment.target", text):
+        return None
+    named = re.search(r"iOS ?(\d\d)", text)
+    version = re.search(r"(?:available from|has) version (\d+)", text)
+    return int(named[1]) if named else int(version[1]) + 9 if version else None

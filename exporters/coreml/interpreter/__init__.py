@@ -1,0 +1,1 @@
+"""A saved Core ML program, computed with torch operator by operator."""

@@ -1,0 +1,94 @@
+"""What the ExecuTorch exporter does for each part: capture, quantize, lower, check, count, describe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress
+from edgekit.errors import BadInput, ExportFailed, Unsupported
+from edgekit.exporters.executorch import census, choose
+from edgekit.exporters.executorch import graph as executorch_graph
+from edgekit.exporters.executorch.runner import describe
+from edgekit.exporters.executorch.wish import Wish
+
+
+def export(
+    model: Model,
+    checkpoint: Checkpoint,
+    precision: str,
+    wish: Wish,
+    calibration: Mapping[str, Sequence[Feeds]],
+    out: Path,
+    work: Path,
+    progress: Progress,
+) -> list[Artifact]:
+    """See `edgekit.exporters.executorch`."""
+    artifacts = []
+    for part in model.parts:
+        kept_float = not part.quantize or part.name in wish.float_parts
+        graph = _captured(part, checkpoint, progress)
+        chosen = "fp32" if kept_float else precision
+        artifacts.append(_write(part, graph, chosen, wish, calibration.get(part.name, ()), out, work, progress))
+    if precision == "int8":
+        known = sorted({name for artifact in artifacts for name in artifact.census["layers"]})
+        for name in wish.float_layers:
+            if name not in known:
+                few = f"{', '.join(known[:20])}{', ...' if len(known) > 20 else ''}"
+                raise Unsupported(f"{model.name} has no layer {name!r} to keep in float.", hint=f"It has: {few}.")
+    return artifacts
+
+
+def _captured(part: Part, checkpoint: Checkpoint, tell: Progress) -> Any:
+    tell(f"capturing {part.name}", 0, 0)
+    module: Any = part.build(checkpoint) if part.build else None
+    if not hasattr(module, "state_dict"):
+        raise ExportFailed(
+            f"the part {part.name!r} ({part.kind}) is not a torch module; the executorch exporter cannot write it.",
+            hint="Choose another --exporter: a ready .tflite stays one.",
+        )
+    return executorch_graph.captured(part, module)
+
+
+def _write(
+    part: Part,
+    graph: Any,
+    precision: str,
+    wish: Wish,
+    feeds: Sequence[Feeds],
+    out: Path,
+    work: Path,
+    tell: Progress,
+) -> Artifact:
+    file = work / f"{part.name}.fp32.pte"
+    choice = choose.Choice("float", graph, {}, {})
+    if precision == "int8":
+        choice = choose.choose(part, graph, feeds, wish, tell)
+    if precision == "fp32" or not file.exists():  # the fp32 form is what the int8 one's time is compared with
+        tell(f"lowering {part.name}", 0, 0)
+        content, seen = executorch_graph.lowered(part, graph)
+        _save(part, content, file)
+    if precision == "int8":
+        tell(f"lowering {part.name} in int8", 0, 0)
+        content, seen = executorch_graph.lowered(part, choice.graph)
+    facts = _census(part, content, seen)
+    census.check(facts, part.name, precision, choice.layers)
+    facts |= {"compute": precision, "layers": dict(choice.layers)}
+    if choice.facts:
+        facts["choice"] = dict(choice.facts)
+    _save(part, content, out / f"{part.name}.pte")
+    return Artifact(part.name, f"{part.name}.pte", facts)
+
+
+def _census(part: Part, content: bytes, seen: Any) -> dict[str, Any]:
+    try:
+        return census.census(content, seen)
+    except BadInput as exc:
+        raise ExportFailed(f"the program of the part {part.name!r} is not one that we can read: {exc.message}") from exc
+
+
+def _save(part: Part, content: bytes, file: Path) -> None:
+    file.write_bytes(content)
+    most = {name: axis.most for name, axis in part.axes.items()}
+    file.with_suffix(".json").write_text(describe(content, part.inputs, part.outputs, most), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Readers of ExecuTorch programs (.pte) and of XNNPACK's blobs inside them."""

@@ -1,0 +1,94 @@
+"""GGUF for llama.cpp: a language model as one file, from 32 down to 2 bits per weight.
+
+From a Hugging Face folder (converted, `_gguf_convert`) or from a .gguf, quantized already or not (`_gguf_export`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekit.core import Artifact, Checkpoint, Feeds, Model, Progress, Recipe
+from edgekit.errors import Unsupported
+from edgekit.exporters.common import precision
+from edgekit.formats.gguf import FILE_TYPES
+
+if TYPE_CHECKING:
+    from edgekit.exporters.gguf.runner import LlamaRunner
+
+__all__ = ["EXPORTER", "GgufExporter"]
+
+
+class GgufExporter:
+    """See `edgekit.core.Exporter`. Precisions are llama.cpp's own, the largest first. Options of a recipe:
+
+    ``chunks``
+        how many chunks of 512 tokens of the calibration text the importance matrix is made of; else 64, evenly spaced.
+    ``context``
+        tokens that the app will have room for: counted in the model's estimate of RAM, and no business of the file's.
+    """
+
+    name = "gguf"
+    precisions = tuple(FILE_TYPES)
+    extra = "slm"
+
+    def export(
+        self,
+        model: Model,
+        checkpoint: Checkpoint,
+        recipe: Recipe,
+        calibration: Mapping[str, Sequence[Feeds]],
+        out: Path,
+        work: Path,
+        progress: Progress,
+    ) -> list[Artifact]:
+        """Write ``PART.gguf`` for the model's one part (see `edgekit.core.Exporter`).
+
+        Calibration of a part is a list of ``{"tokens": int32 [n]}``: the golden prompt, then whole texts. With texts,
+        an importance matrix is computed and used; types below 3.5 bits need one.
+
+        Raises:
+            Unsupported: a precision, an option or a kind of weights that is not possible. BadInput: too little
+                calibration text, or none where the precision needs it. ExportFailed: llama.cpp refused.
+        """
+        chunks = _chunks(recipe)
+        from edgekit.exporters.gguf import export as gguf_export
+
+        return gguf_export.export(model, checkpoint, recipe.precision, chunks, calibration, out, work, progress)
+
+    def refuses(self, model: Model, recipe: Recipe) -> str:
+        """See `edgekit.core.Exporter`: what is no language model."""
+        one = [part.kind for part in model.parts] == ["language-model"]
+        return "" if one else "a .gguf holds a whole language model, and this is none"
+
+    def reference(self, model: Model, checkpoint: Checkpoint, work: Path, progress: Progress) -> dict[str, LlamaRunner]:
+        """The model that an export is compared with, loaded, by the part's name.
+
+        The part's setting ``reference`` says which: "f16" (bf16 where the weights are), dequantized where they are
+        quantized; or "source", the given .gguf itself.
+        """
+        from edgekit.exporters.gguf import export as gguf_export
+
+        return gguf_export.reference(model, checkpoint, work, progress)
+
+    def load(self, file: Path, threads: int) -> LlamaRunner:
+        """Open a .gguf. Raises BadInput if it is damaged or llama.cpp refuses it."""
+        from edgekit.exporters.gguf.runner import LlamaRunner
+
+        return LlamaRunner(file, threads)
+
+
+def _chunks(recipe: Recipe) -> int:
+    """The recipe's option, checked."""
+    precision.check("gguf", FILE_TYPES, recipe)
+    unknown = [name for name in recipe.options if name not in ("chunks", "context")]
+    if unknown:
+        raise Unsupported(f"the gguf exporter has no option {unknown[0]!r}.", hint="It has: chunks, context.")
+    chunks = recipe.options.get("chunks", 64)
+    if not isinstance(chunks, int) or chunks < 1:
+        raise Unsupported(f"the gguf exporter's option chunks cannot be {chunks!r}.", hint="It is a number from 1 on.")
+    return chunks
+
+
+EXPORTER = GgufExporter()

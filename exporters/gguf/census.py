@@ -1,0 +1,96 @@
+"""What a .gguf really holds: bytes by type, true bits per weight, and where its name promises more than it keeps.
+
+The K and IQ types work on blocks of 256 weights. Where a row is no multiple of that, llama.cpp falls back to a larger
+or worse type of 32, in silence: of SmolLM2's "Q4_K_M", 8 MB of 105 MB are Q4_K.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from edgekit.formats import gguf
+
+#: Precision -> the type that it is named after, for those whose type has blocks of 256.
+_NOMINAL = {
+    **{name: name[:4] for name in gguf.FILE_TYPES if "_k" in name},
+    "iq4_xs": "iq4_xs",
+    "iq3_xxs": "iq3_xxs",
+    "iq3_xs": "iq3_s",
+    "iq3_s": "iq3_s",
+    "iq3_m": "iq3_s",
+    "iq2_xxs": "iq2_xxs",
+    "iq2_xs": "iq2_xs",
+    "iq2_s": "iq2_xs",
+    "iq2_m": "iq2_s",
+    "iq1_s": "iq1_s",
+    "iq1_m": "iq1_m",
+}
+_BLOCK = 256
+_FLOAT = ("f32", "f16", "bf16")
+_MEGA = 1e6
+
+
+def nominal(precision: str) -> str:
+    """The tensor type that `precision` is named after."""
+    return _NOMINAL.get(precision, precision)
+
+
+def census(file: Path, precision: str, source: str, matrix: dict[str, int] | None) -> dict[str, Any]:
+    """Facts about `file` (JSON-able).
+
+    Args:
+        precision: what was asked for. source: a sentence about what it was made of.
+        matrix: "chunks" and "tokens" of the importance matrix; None without one.
+
+    Returns:
+        ``label`` (a sentence for people), ``bytes`` by type, ``bits_per_weight``, ``parameters``, ``tensors`` (name ->
+        type), ``fallbacks`` (list of type, tensors, bytes, reason), ``source``, ``importance_matrix``.
+    """
+    header = gguf.read(file)
+    facts = gguf.census(header)
+    fallbacks = _fallbacks(header, precision)
+    return {
+        "label": _label(precision, facts, fallbacks),
+        "file_type": header.file_type,
+        "source": source,
+        "importance_matrix": matrix,
+        "bytes": dict(facts.bytes),
+        "bits_per_weight": round(facts.bits_per_weight, 3),
+        "parameters": facts.parameters,
+        "fallbacks": fallbacks,
+        "tensors": {tensor.name: tensor.type for tensor in header.tensors},
+    }
+
+
+def _fallbacks(header: gguf.Gguf, precision: str) -> list[dict[str, Any]]:
+    if precision not in _NOMINAL:
+        return []
+    tensors: Counter[tuple[str, int]] = Counter()
+    held: Counter[tuple[str, int]] = Counter()
+    for tensor in header.tensors:
+        if len(tensor.shape) > 1 and tensor.type not in _FLOAT[:1] and tensor.shape[0] % _BLOCK:
+            tensors[tensor.type, tensor.shape[0]] += 1
+            held[tensor.type, tensor.shape[0]] += tensor.size
+    return [
+        {
+            "type": kind,
+            "tensors": tensors[kind, row],
+            "bytes": size,
+            "reason": f"rows of {row} weights are no multiple of {_BLOCK}",
+        }
+        for (kind, row), size in held.most_common()
+    ]
+
+
+def _label(precision: str, facts: gguf.Census, fallbacks: list[dict[str, Any]]) -> str:
+    total = sum(facts.bytes.values())
+    wanted = facts.bytes.get(nominal(precision), 0)
+    text = f"{precision}: {wanted / _MEGA:.0f} MB of {total / _MEGA:.0f} MB are {nominal(precision)}"
+    text += f", {facts.bits_per_weight:.2f} bits per weight"
+    if fallbacks:
+        rows = sorted({one["reason"] for one in fallbacks})
+        kinds = sorted({one["type"] for one in fallbacks})
+        text += f"; llama.cpp fell back to {', '.join(kinds)}: {' and '.join(rows)}"
+    return text

@@ -1,0 +1,183 @@
+"""The steps of a GGUF export: 16 bits, importance matrix, quantization, census. Every step's file is kept in `work`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.common.processors import usable_processors
+from edgekit.core import Artifact, Checkpoint, Feeds, Model, Progress
+from edgekit.errors import BadInput, Unsupported
+from edgekit.exporters.gguf import importance
+from edgekit.exporters.gguf.census import census, nominal
+from edgekit.exporters.gguf.convert import convert
+from edgekit.exporters.gguf.quantize import quantize
+from edgekit.exporters.gguf.runner import LlamaRunner
+from edgekit.formats import gguf
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: Types that are useless without an importance matrix; llama.cpp refuses them (``tensor_requires_imatrix``), by tensor,
+#: some of them only when every tensor before has been worked on.
+_NEEDY = ("iq3_xxs", "q2_k_s", "iq2_m", "iq2_s", "iq2_xs", "iq2_xxs", "iq1_m", "iq1_s", "iq3_xs")
+_HALF = ("f16", "bf16")
+_QUANTIZED = frozenset(kind for kind, block, _ in gguf.GGML_TYPES.values() if block > 1)
+
+
+def export(
+    model: Model,
+    checkpoint: Checkpoint,
+    precision: str,
+    chunks: int,
+    calibration: Mapping[str, Sequence[Feeds]],
+    out: Path,
+    work: Path,
+    progress: Progress,
+) -> list[Artifact]:
+    """See `edgekit.exporters.gguf.GgufExporter.export`."""
+    part = _part(model)
+    work.mkdir(parents=True, exist_ok=True)
+    base, kept = _base(checkpoint, work, progress), gguf.read(_file(checkpoint)) if _is_gguf(checkpoint) else None
+    texts = [feeds["tokens"] for feeds in calibration.get(part, ())[1:]]
+    facts: dict[str, int] | None = None
+    if kept is not None and kept.file_type == precision:
+        made, source = _unchanged(base, work), f"{precision}, taken as it is"
+    elif precision in ("f32", *_HALF):
+        made, source = _made(base, work / f"{precision}.gguf", precision, None, progress), _spoken(base)
+    else:
+        matrix, facts = _matrix(base, texts, chunks, precision, work, progress)
+        name = f"{precision}-importance.gguf" if matrix else f"{precision}.gguf"
+        made, source = _made(base, work / name, precision, matrix, progress), _spoken(base)
+    file = out / f"{part}.gguf"
+    _place(made, file, linked=made.parent == work)
+    return [Artifact(part, file.name, census(file, precision, source, facts))]
+
+
+def reference(model: Model, checkpoint: Checkpoint, work: Path, progress: Progress) -> dict[str, LlamaRunner]:
+    """See `edgekit.exporters.gguf.GgufExporter.reference`."""
+    part = _part(model)
+    wanted = next(one for one in model.parts if one.name == part).settings.get("reference", "f16")
+    work.mkdir(parents=True, exist_ok=True)
+    file = _base(checkpoint, work, progress)
+    header = gguf.read(file)
+    if wanted == "f16" and any(tensor.type in _QUANTIZED for tensor in header.tensors):
+        file = _made(file, work / "f16.gguf", "f16", None, progress)
+    return {part: LlamaRunner(file, usable_processors())}
+
+
+def _part(model: Model) -> str:
+    if len(model.parts) != 1:
+        raise Unsupported(
+            f"a .gguf holds a whole language model; {model.name} has {len(model.parts)} parts.",
+            hint="Choose another exporter with --exporter.",
+        )
+    return model.parts[0].name
+
+
+def _is_gguf(checkpoint: Checkpoint) -> bool:
+    return checkpoint.format == "gguf"
+
+
+def _file(checkpoint: Checkpoint) -> Path:
+    """The .gguf of a checkpoint that has one; the first of its shards."""
+    if checkpoint.path.is_file():
+        return checkpoint.path
+    return checkpoint.path / min(name for name in checkpoint.files if name.endswith(".gguf"))
+
+
+def _base(checkpoint: Checkpoint, work: Path, progress: Progress) -> Path:
+    """The .gguf to start from: the given one, or what the Hugging Face folder is in 16 bits."""
+    if _is_gguf(checkpoint):
+        return _file(checkpoint)
+    if checkpoint.format != "safetensors":
+        raise Unsupported(
+            f"the gguf exporter cannot read weights in the format {checkpoint.format}.",
+            hint="Give a .gguf, or a Hugging Face folder with safetensors.",
+        )
+    converted = work / "converted.gguf"
+    if not converted.is_file():
+        convert(checkpoint.path, converted, progress)
+    return converted
+
+
+def _made(
+    base: Path, file: Path, precision: str, matrix: Mapping[str, NDArray[np.float32]] | None, progress: Progress
+) -> Path:
+    """`base` in `precision`: itself, what an earlier recipe of this export left in `work`, or quantized now."""
+    if gguf.read(base).file_type == precision and gguf.shard_of(base) is None:
+        return base
+    if not file.is_file():
+        progress(f"quantizing to {precision}", 0, 0)
+        quantize(base, file, precision, matrix)
+    return file
+
+
+def _unchanged(base: Path, work: Path) -> Path:
+    """The given .gguf, its shards joined."""
+    if gguf.shard_of(base) is None:
+        return base
+    joined = work / "joined.gguf"
+    if not joined.is_file():
+        quantize(base, joined, None)
+    return joined
+
+
+def _matrix(
+    base: Path, texts: Sequence[Any], chunks: int, precision: str, work: Path, progress: Progress
+) -> tuple[dict[str, NDArray[np.float32]] | None, dict[str, int] | None]:
+    """The importance matrix and what it was made of; neither where there is no calibration text.
+
+    Raises:
+        BadInput: there is none, and the precision needs one.
+    """
+    if not texts:
+        if precision in _NEEDY:
+            raise BadInput(
+                f"{precision} ({nominal(precision)} and smaller) is useless without an importance matrix.",
+                hint="Give text with --calibration: a folder of .txt files such as the model will read.",
+            )
+        return None, None
+    file = work / f"importance-{chunks}.npz"
+    if not file.is_file():
+        matrix, read = importance.importance(base, texts, usable_processors(), chunks, progress)
+        importance.write(file, matrix, read)
+    matrix, read = importance.read(file)
+    return matrix, {"chunks": read, "tokens": read * importance.CHUNK}
+
+
+def _spoken(base: Path) -> str:
+    """What the artefact was made of, said honestly."""
+    header = gguf.read(base)
+    if any(tensor.type in _QUANTIZED for tensor in header.tensors):
+        kinds = ", ".join(kind for kind in gguf.census(header).bytes if kind in _QUANTIZED)
+        return f"{header.file_type or kinds}, re-quantized: its loss is in here too"
+    return header.file_type or next(iter(gguf.census(header).bytes))
+
+
+def _place(made: Path, file: Path, linked: bool) -> None:
+    """Put a finished file at its name in the bundle, whole or not at all.
+
+    Files of ours in `work` are linked; the user's own and the cache's are copied, so that a bundle shares none with
+    them.
+    """
+    fresh = file.with_name(file.name + ".partial")
+    fresh.unlink(missing_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if not (linked and _link(made, fresh)):
+            shutil.copyfile(made, fresh)
+        fresh.replace(file)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _link(made: Path, fresh: Path) -> bool:
+    try:
+        fresh.hardlink_to(made)
+    except OSError:  # another file system, or one without links
+        return False
+    return True

@@ -1,0 +1,177 @@
+"""The importance matrix: for every weight matrix, the mean square of each of its inputs over calibration text.
+
+Quantization errors are then weighed by what they are multiplied with. As llama-imatrix computes it (tools/imatrix in
+llama.cpp; the tests compare the two): chunks of 512 tokens, each from an empty cache, with the model's begin token in
+the first place where it wants one; products with fewer than 16 rows are left out. Not here: mixtures of experts.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.core import Progress
+from edgekit.errors import BadInput, Unsupported
+from edgekit.exporters.gguf.context import Settings, opened
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+CHUNK = 512
+_LEAST_ROWS = 16
+#: Positions that are computed at once: the logits of a whole chunk over a large vocabulary would be 600 MB.
+_SLICE = 128
+_F32 = 0
+
+
+class _Tensor(ctypes.Structure):
+    """``struct ggml_tensor`` of ggml.h, as far as it is read here."""
+
+
+_Tensor._fields_ = [
+    ("type", ctypes.c_int),
+    ("buffer", ctypes.c_void_p),
+    ("ne", ctypes.c_int64 * 4),
+    ("nb", ctypes.c_size_t * 4),
+    ("op", ctypes.c_int),
+    ("op_params", ctypes.c_int32 * 16),
+    ("flags", ctypes.c_int32),
+    ("src", ctypes.POINTER(_Tensor) * 10),
+    ("view_src", ctypes.c_void_p),
+    ("view_offs", ctypes.c_size_t),
+    ("data", ctypes.c_void_p),
+    ("name", ctypes.c_char * 64),
+]
+
+
+def importance(
+    file: Path, tokens: Sequence[NDArray[np.int32]], threads: int, most: int | None, progress: Progress
+) -> tuple[dict[str, NDArray[np.float32]], int]:
+    """Run the model on calibration text.
+
+    Args:
+        tokens: the texts' tokens; they are joined before they are cut into chunks. most: at most so many chunks, evenly
+            spaced through the text; None: all.
+
+    Returns:
+        tensor name -> float32 [row length x matrices], mean squares; and how many chunks were read.
+
+    Raises:
+        BadInput: less than one chunk of text, or activations that are not finite. Unsupported: a mixture of experts.
+    """
+    import numpy as np
+
+    joined = np.concatenate([np.asarray(one, np.int32) for one in tokens]) if tokens else np.zeros(0, np.int32)
+    have = len(joined) // CHUNK
+    if have < 1:
+        raise BadInput(
+            f"the calibration text has {len(joined)} tokens; an importance matrix needs at least {CHUNK}.",
+            hint="Give more text with --calibration.",
+        )
+    count = min(have, most or have)
+    model = opened(file)
+    watch = _Watch(model.api)
+    begin = model.api.llama_vocab_bos(model.vocabulary) if model.api.llama_vocab_get_add_bos(model.vocabulary) else -1
+    context = model.context(Settings(CHUNK, threads, _SLICE, _SLICE, _SLICE), watch)
+    try:
+        for i in range(count):
+            progress("computing the importance matrix", i, count)
+            start = i * have // count * CHUNK
+            chunk = joined[start : start + CHUNK].copy()
+            if begin >= 0:
+                chunk[0] = begin
+            context.clear()
+            # With the logits of all positions, the last layer computes all of them too.
+            for part in np.split(chunk, CHUNK // _SLICE):
+                context.decode(part, outputs=_SLICE)
+                watch.check()
+    finally:
+        context.close()
+    return watch.means(), count
+
+
+class _Watch:
+    """Called by the library around every operation; sums squares of what weight matrices are multiplied with."""
+
+    def __init__(self, api: Any) -> None:
+        named = ctypes.CFUNCTYPE(ctypes.c_char_p, ctypes.c_int)(("ggml_op_name", api._lib))
+        operations = {named(number): number for number in range(64)}
+        self._product, self._expert_product = operations[b"MUL_MAT"], operations[b"MUL_MAT_ID"]
+        self._sums: dict[str, NDArray[np.float64]] = {}
+        self._counts: dict[str, int] = {}
+        self._failure: BaseException | None = None
+
+    def __call__(self, address: int, ask: bool) -> bool:
+        tensor = _Tensor.from_address(address)
+        try:
+            if ask:
+                return self._wanted(tensor)
+            self._collect(tensor)
+        except BaseException as exc:  # none may pass through the library's C frames (nor Ctrl-C); `check` raises it
+            self._failure = self._failure or exc
+            return False
+        return True
+
+    def check(self) -> None:
+        """Raise what went wrong inside of the library's call."""
+        if self._failure is not None:
+            raise self._failure
+
+    def means(self) -> dict[str, NDArray[np.float32]]:
+        import numpy as np
+
+        means = {name: (sums / self._counts[name]).astype(np.float32) for name, sums in self._sums.items()}
+        for name, values in means.items():
+            if not np.isfinite(values).all():
+                raise BadInput(f"what the weights {name} are multiplied with is not finite; the model is damaged.")
+        return means
+
+    def _wanted(self, tensor: _Tensor) -> bool:
+        if tensor.op == self._expert_product:
+            raise Unsupported("importance matrices of mixtures of experts are not built yet.")
+        if tensor.op != self._product:
+            return False
+        inputs = tensor.src[1].contents
+        return inputs.ne[1] >= _LEAST_ROWS and inputs.type == _F32 and _name(tensor).startswith("blk.")
+
+    def _collect(self, tensor: _Tensor) -> None:
+        import numpy as np
+
+        weights, inputs = tensor.src[0].contents, tensor.src[1].contents
+        name, shape, strides = _name(tensor), list(inputs.ne)[::-1], list(inputs.nb)[::-1]
+        extent = sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True)) + strides[-1]
+        raw = (ctypes.c_char * extent).from_address(inputs.data)
+        values = np.ndarray(shape, np.float32, raw, strides=strides)
+        matrices = weights.ne[2] * weights.ne[3]
+        sums = self._sums.setdefault(name, np.zeros(matrices * shape[3]))
+        for i, j in np.ndindex(shape[0], shape[1]):
+            place = ((i % weights.ne[3]) * weights.ne[2] + j % weights.ne[2]) * shape[3]
+            sums[place : place + shape[3]] += np.square(values[i, j]).sum(axis=0)
+        rows = shape[0] * shape[1] * shape[2]
+        self._counts[name] = self._counts.get(name, 0) + rows // matrices
+
+
+def _name(tensor: _Tensor) -> str:
+    """The weights' name, without the scheduler's marks (``CPU#blk.0.attn_k.weight#0``)."""
+    name = bytes(tensor.src[0].contents.name).decode("utf-8", "replace")
+    return name.split("#")[1] if "#" in name else name
+
+
+def read(file: Path) -> tuple[dict[str, NDArray[np.float32]], int]:
+    """What `write` wrote."""
+    import numpy as np
+
+    with np.load(file, allow_pickle=False) as held:
+        return {name: held[name] for name in held.files if name != "chunks"}, int(held["chunks"])
+
+
+def write(file: Path, matrix: Mapping[str, NDArray[np.float32]], chunks: int) -> None:
+    """Keep a matrix for the next precision of the same export."""
+    import numpy as np
+
+    fresh = file.with_name(file.stem + ".partial.npz")
+    np.savez(fresh, allow_pickle=False, chunks=np.array(chunks), **matrix)
+    fresh.replace(file)

@@ -1,0 +1,266 @@
+"""A .gguf that is loaded: logits, text to tokens and back, generation, speed, and what it takes of memory."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.core import Feeds, Progress, TensorSpec
+from edgekit.errors import BadInput
+from edgekit.exporters.gguf import perplexity
+from edgekit.exporters.gguf import sampler as llama_sampler
+from edgekit.exporters.gguf import speed as llama_speed
+from edgekit.exporters.gguf.context import Context, Settings, check_length, opened
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: A context for generating grows in such steps, so that a chat does not make a new one each turn.
+_STEP = 1024
+#: Positions whose logits are fetched at once: the library keeps them beside the copy that the caller gets.
+_SLICE = 64
+_MEBI = 1 << 20
+#: What llama.cpp calls the memory of weights that it laid out anew.
+_ANEW = ("AMX", "CPU_REPACK")
+
+
+class LlamaRunner:
+    """See `edgekit.core.Runner`: ``tokens`` int32 [n] -> ``logits`` float32 [n, vocabulary], from an empty cache.
+
+    Not to be used by two threads at once.
+
+    Args:
+        file: a .gguf; mapped, not read. threads: of this machine. flash_attention: "auto", "on" or "off".
+
+    Raises:
+        BadInput: see `edgekit.exporters.gguf.context.Model`. MissingExtra: llama.cpp is not installed.
+    """
+
+    inputs = (TensorSpec("tokens", "int32", ("tokens",)),)
+    outputs = (TensorSpec("logits", "float32", ("tokens", "vocabulary")),)
+
+    def __init__(self, file: Path, threads: int, *, flash_attention: str = "auto") -> None:
+        self._model, self._threads, self._flash = opened(file), max(1, threads), flash_attention
+        self._api, self._vocabulary = self._model.api, self._model.vocabulary
+        self._context: Context | None = None
+        self._held: list[int] = []
+        self.metadata: Mapping[str, Any] = self._model.header.plain
+        self.context_length, self.vocabulary = self._model.trained, self._model.size
+        tokens = range(self.vocabulary)
+        self.end_tokens = frozenset(t for t in tokens if self._api.llama_vocab_is_eog(self._vocabulary, t))
+        self.begin_token = int(self._api.llama_vocab_bos(self._vocabulary))
+        self.begins = bool(self._api.llama_vocab_get_add_bos(self._vocabulary))
+
+    def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+        import numpy as np
+
+        tokens = self._checked(np.asarray(feeds["tokens"]))
+        logits = np.empty((len(tokens), self.vocabulary), np.float32)
+        context = self.context(len(tokens), outputs=_SLICE, batch=_SLICE)
+        try:
+            for start in range(0, len(tokens), _SLICE):
+                piece = tokens[start : start + _SLICE]
+                context.decode(piece, outputs=len(piece))
+                logits[start : start + len(piece)] = context.logits(len(piece))
+        finally:
+            context.close()
+        return {"logits": logits}
+
+    def context(self, tokens: int, *, outputs: int = 1, batch: int = 2048, ubatch: int = 512) -> Context:
+        """A fresh context of this model; the caller closes it. Raises BadInput if it is longer than trained."""
+        return self._model.context(Settings(tokens, self._threads, batch, ubatch, outputs, self._flash))
+
+    # ------------------------------------------------------------------------------------------------------- text
+
+    def tokenize(self, text: str, *, special: bool = False, bos: bool | None = None) -> list[int]:
+        """Tokens of `text`.
+
+        Args:
+            special: read control tokens (``<|im_start|>``) in the text as such; leave it off for text from outside.
+            bos: start with the begin token; None: as the model wants it.
+        """
+        raw = text.encode("utf-8", "replace")
+        room = len(raw) + 8
+        while True:
+            tokens = (ctypes.c_int32 * room)()
+            count = int(self._api.llama_tokenize(self._vocabulary, raw, len(raw), tokens, room, False, special))
+            if count >= 0:
+                break
+            if room >= 8 * len(raw) + 8:  # a space may become three bytes; nothing becomes eight
+                raise BadInput(f"the text of {len(raw)} bytes cannot be tokenized.")
+            room = -count
+        begin = self.begins if bos is None else bos
+        return [self.begin_token, *tokens[:count]] if begin and self.begin_token >= 0 else list(tokens[:count])
+
+    def detokenize(self, tokens: Sequence[int], *, special: bool = False) -> bytes:
+        """The bytes of `tokens`, joined: a character may be split between two of them. `special`: show control
+        tokens.
+        """
+        return b"".join(self._piece(int(token), special) for token in tokens)
+
+    def _piece(self, token: int, special: bool) -> bytes:
+        if not 0 <= token < self.vocabulary:
+            raise BadInput(f"there is no token {token}; the vocabulary has {self.vocabulary}.")
+        room = 64
+        while True:
+            buffer = ctypes.create_string_buffer(room)
+            count = int(self._api.llama_token_to_piece(self._vocabulary, token, buffer, room, 0, special))
+            if count >= 0:
+                return buffer.raw[:count]
+            room = -count
+
+    # ------------------------------------------------------------------------------------------------- generation
+
+    def generate(
+        self,
+        tokens: Sequence[int],
+        *,
+        most: int,
+        temperature: float = 0.0,
+        top_k: int = 40,
+        top_p: float = 0.95,
+        min_p: float = 0.05,
+        seed: int = 0,
+        context: int | None = None,
+        cancel: Callable[[], bool] | None = None,
+    ) -> Iterator[int]:
+        """Continue `tokens`, one token at a time; what the last call left in the cache is reused where it is the same.
+
+        Ends before an end token, after `most` tokens, when the context is full, or when `cancel` returns True (which is
+        asked between tokens, and inside of a long prompt).
+
+        Args:
+            temperature: 0 takes the likeliest token. Otherwise top_k, top_p, min_p and temperature apply in this order,
+                as llama.cpp chains them, and `seed` decides.
+            context: tokens to have room for; None: what the call needs.
+
+        Raises:
+            BadInput: an empty prompt, one that does not fit, or a context longer than the model was trained for.
+        """
+        prompt = [int(token) for token in self._checked(tokens)]
+        room = self._room(len(prompt), most, context)
+        return self._generate(prompt, room, most, (temperature, top_k, top_p, min_p, seed), cancel)
+
+    def _generate(
+        self,
+        prompt: list[int],
+        room: int,
+        most: int,
+        sampling: tuple[float, int, float, float, int],
+        cancel: Callable[[], bool] | None,
+    ) -> Iterator[int]:
+        kept = self._resume(prompt, room)
+        assert self._context is not None
+        with llama_sampler.abortable(self._context, cancel), llama_sampler.chain(self._api, *sampling) as sampler:
+            for start in range(kept, len(prompt), self._context.settings.batch):
+                if not self._step(prompt[start : start + self._context.settings.batch]):
+                    return
+            for i in range(most):
+                token = int(self._api.llama_sampler_sample(sampler, self._context.handle, -1))
+                if token in self.end_tokens:
+                    return
+                yield token
+                last = i == most - 1 or self._context.used >= self._context.settings.context
+                if last or (cancel is not None and cancel()) or not self._step([token]):
+                    return
+
+    def _room(self, prompt: int, most: int, context: int | None) -> int:
+        """The context that a call needs, checked."""
+        if context is None:
+            wanted = -(-(prompt + most) // _STEP) * _STEP
+            context = min(wanted, self.context_length or wanted)
+        check_length(context, self.context_length)
+        if prompt >= context:
+            raise BadInput(
+                f"the prompt has {prompt} tokens, and the context {context}: there is no room for an answer.",
+                hint="Shorten the prompt, or ask for a longer context.",
+            )
+        return context
+
+    def _resume(self, prompt: list[int], room: int) -> int:
+        """Have a context of `room` tokens or more that holds the start of `prompt`; returns how much of it."""
+        if self._context is None or self._context.settings.context < room:
+            self.clear()
+            self._context = self.context(room)
+        common = 0
+        for old, new in zip(self._held, prompt[:-1], strict=False):  # the last is computed anew: its logits are wanted
+            if old != new:
+                break
+            common += 1
+        kept = self._context.keep(common)
+        del self._held[kept:]
+        return kept
+
+    def _step(self, tokens: list[int]) -> bool:
+        assert self._context is not None
+        done = self._context.decode(tokens, outputs=1)
+        self._held = self._held + tokens if done else []
+        return done
+
+    def forget(self) -> None:
+        """Forget what is in the cache; the room for it stays."""
+        self._held = []
+        if self._context is not None:
+            self._context.clear()
+
+    def clear(self) -> None:
+        """Forget the cache, and give its memory back."""
+        if self._context is not None:
+            self._context.close()
+        self._context, self._held = None, []
+
+    # ------------------------------------------------------------------------------------------------ measurement
+
+    def score(
+        self,
+        text: str,
+        *,
+        context: int = 512,
+        chunks: int | None = None,
+        base: Path | None = None,
+        save_base: Path | None = None,
+        progress: Progress | None = None,
+    ) -> perplexity.TextScore:
+        """See `edgekit.exporters.gguf.perplexity.score`."""
+        return perplexity.score(
+            self, text, context=context, chunks=chunks, base=base, save_base=save_base, progress=progress
+        )
+
+    def speed(self, prompt: int = 0, generate: int = 0, depth: int = 0) -> float:
+        """Tokens per second, one value by llama-bench's method (see `edgekit.exporters.gguf.speed`)."""
+        if self._context is not None:
+            self.clear()
+        return llama_speed.speed(self, prompt, generate, depth)
+
+    def memory_breakdown(self, context: int = 4096, batch: int = 2048, ubatch: int = 512) -> dict[str, int]:
+        """Bytes as the library reports them: ``weights`` as the file has them, ``anew`` (the copies that it lays out as
+        this processor likes them: with AMX of nearly all), ``kv``, ``compute``, ``output``.
+        """
+        context = min(context, self.context_length or context)
+        made = self.context(context, batch=batch, ubatch=ubatch)
+        try:
+            lines = [*self._model.loaded, *made.created]
+        finally:
+            made.close()
+        found = {"weights": 0, "anew": 0, "kv": 0, "compute": 0, "output": 0}
+        names = {"model": "weights", "KV": "kv", "RS": "kv", "compute": "compute", "output": "output"}
+        for line in lines:
+            match = re.search(r"(\w+) +(model|KV|RS|compute|output) buffer size = +([\d.]+) MiB", line)
+            if match:
+                name = "anew" if match[1] in _ANEW and match[2] == "model" else names[match[2]]
+                found[name] += round(float(match[3]) * _MEBI)
+        return found
+
+    def _checked(self, tokens: Sequence[int] | NDArray[np.int32]) -> NDArray[np.int32]:
+        import numpy as np
+
+        array = np.asarray(tokens)
+        if array.ndim != 1 or not array.size:
+            raise BadInput(f"a prompt is a row of tokens; this has the shape {list(array.shape)}.")
+        if array.dtype.kind not in "iu" or array.min() < 0 or array.max() >= self.vocabulary:
+            raise BadInput(f"tokens are whole numbers below {self.vocabulary}.")
+        return array.astype(np.int32)

@@ -1,0 +1,129 @@
+"""Biases that make up for what rounding shifts.
+
+Rounding weights and activations moves the mean of every channel, and the moves add up from layer to layer. So, first
+layer to last, each bias takes up the difference between what its layer computes on average in float and what it
+computes in int8 on the inputs that the int8 layers before it really give (Nagel et al. 2019, "Data-Free Quantization
+Through Weight Equalization and Bias Correction", the empirical form). On EfficientNet-Lite0 that halves the distance of
+the outputs from float and costs nothing at run time.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from edgekit.core import Feeds
+from edgekit.exporters.litert import file
+from edgekit.exporters.litert.watch import Watcher
+from edgekit.formats import tflite
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Calls that means are taken over, evenly spaced. EfficientNet-Lite0 comes as close to float with 8 as with 100.
+_CALLS = 16
+#: Operators whose mean output is the mean input through the summed weights; and the axes of a kernel's positions.
+_POSITIONS = {"CONV_2D": (1, 2), "DEPTHWISE_CONV_2D": (0, 1, 2), "FULLY_CONNECTED": ()}
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Its own name, those of its weights and of what they meet, and its kind."""
+
+    name: str
+    weights: str
+    source: str
+    kind: str
+
+
+def corrected(
+    content: bytes,
+    make: Callable[[bytes], bytes],
+    watcher: Callable[[bytes], Watcher],
+    feeds: Sequence[Feeds],
+    tell: Callable[[int, int], None],
+) -> bytes:
+    """The fp32 file `content` with other biases, so that `make` of it is closer to `content` than `make(content)`.
+
+    Args:
+        make: quantizes an fp32 file with the same ranges each time. watcher: opens a file.
+    """
+    chosen = feeds[:: max(1, -(-len(feeds) // _CALLS))]
+    layers = _layers(content)
+    weights = {tensor.name: tensor for tensor in tflite.read(content).subgraphs[0].tensors}
+    wanted = _means(watcher(content), chosen, {layer.source for layer in layers})
+    for i, layer in enumerate(layers):
+        tell(i, len(layers))
+        made = make(content)
+        # An input of the graph is float outside and has an int8 twin.
+        names = {layer.source, f"{layer.source}_quantized"}
+        found = _means(watcher(made), chosen, names)
+        rounded = next(t for t in tflite.read(made).subgraphs[0].tensors if t.name == layer.weights)
+        before = _response(_real(weights[layer.weights]), layer.kind, wanted[layer.source])
+        after = _response(_real(rounded), layer.kind, next(iter(found.values())) if found else wanted[layer.source])
+        if before is not None and after is not None:
+            content = _shifted(content, layer.name, before - after)
+    return content
+
+
+def _layers(content: bytes) -> list[_Layer]:
+    model = file.parse(content)
+    names = [file.text(tensor.name) for tensor in model.subgraphs[0].tensors]
+    return [
+        _Layer(name, names[weights], names[int(operator.inputs[0])], kind)
+        for name, kind, operator, weights, bias, _ in file.weighted(model)
+        if bias >= 0 and kind in _POSITIONS
+    ]
+
+
+def _means(watch: Watcher, feeds: Sequence[Feeds], names: set[str]) -> dict[str, Any]:
+    """Tensor -> mean of every channel (the last axis) over `feeds`."""
+    sums: dict[str, Any] = {}
+    for feed in feeds:
+        for name, values in watch.tensors(feed, names):
+            sums[name] = sums.get(name, 0.0) + values.reshape(-1, values.shape[-1]).mean(0, dtype=np.float64)
+    return {name: total / len(feeds) for name, total in sums.items()}
+
+
+def _real(tensor: tflite.Tensor) -> NDArray[np.float64]:
+    assert tensor.data is not None
+    values = tensor.data.astype(np.float64)
+    if tensor.dtype != "int8" or tensor.quantization is None:
+        return values
+    shape = [1] * values.ndim
+    shape[tensor.quantization.axis] = len(tensor.quantization.scale)
+    real: NDArray[np.float64] = values * np.array(tensor.quantization.scale).reshape(shape)
+    return real
+
+
+def _response(weights: NDArray[np.float64], kind: str, mean: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """The mean output of every channel, the borders of an image aside; None for a kernel in groups."""
+    summed = weights.sum(axis=_POSITIONS[kind])
+    if kind == "DEPTHWISE_CONV_2D":
+        several, left = divmod(summed.size, mean.size)
+        return None if left else summed * np.repeat(mean, several)
+    out: NDArray[np.float64] | None = summed @ mean if summed.shape[-1] == mean.size else None
+    return out
+
+
+def _shifted(content: bytes, layer: str, by: NDArray[np.float64]) -> bytes:
+    """`content` with another bias for `layer`: a tensor of its own, as layers without a bias share one of zeros."""
+    model = file.parse(content)
+    graph = model.subgraphs[0]
+    operator, bias = next((op, bias) for name, _, op, _, bias, _ in file.weighted(model) if name == layer)
+    values = file.constant(model, graph, bias)
+    assert values is not None
+    tensor, buffer = copy.copy(graph.tensors[bias]), schema.BufferT()
+    buffer.data = (values + by).astype("<f4").reshape(-1).view(np.uint8)
+    model.buffers.append(buffer)
+    tensor.buffer = len(model.buffers) - 1
+    if sum(bias in other.inputs for other in graph.operators) > 1:
+        tensor.name = f"{layer}/bias"
+    graph.tensors.append(tensor)
+    operator.inputs = np.array([len(graph.tensors) - 1 if i == bias else i for i in operator.inputs], np.int32)
+    return file.pack(model)

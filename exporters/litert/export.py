@@ -1,0 +1,188 @@
+"""What the LiteRT exporter does for each part: convert or take, quantize, seal, count, describe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit.common.processors import usable_processors
+from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress
+from edgekit.errors import BadInput, ExportFailed, Unsupported
+from edgekit.exporters.litert import census
+from edgekit.exporters.litert.wish import Wish
+from edgekit.formats import tflite
+from edgekit.formats.tflite.tensors import Specs, describe
+
+
+def export(
+    model: Model,
+    checkpoint: Checkpoint,
+    precision: str,
+    wish: Wish,
+    calibration: Mapping[str, Sequence[Feeds]],
+    out: Path,
+    work: Path,
+    progress: Progress,
+) -> list[Artifact]:
+    """See `edgekit.exporters.litert`."""
+    job = _Job(model, checkpoint, wish, out, work, progress)
+    artifacts = []
+    for part in model.parts:
+        kept_float = not part.quantize or part.name in wish.float_parts
+        artifacts.append(job.part(part, "fp32" if kept_float else precision, calibration.get(part.name, ())))
+    if precision == "int8" and not isinstance(wish.float_layers, int):
+        known = sorted({name for artifact in artifacts for name in artifact.census["layers"]})
+        for name in wish.float_layers:
+            if name not in known:
+                raise Unsupported(f"{model.name} has no layer {name!r} to keep in float.", hint=_few(known))
+    return artifacts
+
+
+def _few(names: Sequence[str]) -> str:
+    return f"It has: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}."
+
+
+class _Job:
+    """One call of `export`."""
+
+    def __init__(
+        self, model: Model, checkpoint: Checkpoint, wish: Wish, out: Path, work: Path, progress: Progress
+    ) -> None:
+        self._model, self._checkpoint, self._wish = model, checkpoint, wish
+        self._out, self._work, self._tell = out, work, progress
+
+    def part(self, part: Part, precision: str, feeds: Sequence[Feeds]) -> Artifact:
+        ready = self._ready(part)
+        if ready is not None:
+            held = census.precision_of(census.census(_read(ready, part)))
+            if held in (precision, ""):
+                return self._copy(part, ready, precision)
+            if held != "fp32":
+                raise Unsupported(
+                    f"the .tflite of {self._model.name}, part {part.name!r}, is {held}; it cannot become {precision}.",
+                    hint=f"Choose --precision {held}, or give float weights.",
+                )
+        from edgekit.exporters.litert import convert
+
+        given = {name: size for name, size in self._wish.sizes.items() if name in part.axes}
+        part = convert.pinned(part, given)
+        content = self._float(part, given, ready)
+        return self._write(part, content, precision, [feed for feed in feeds if _fits(feed, part)])
+
+    def _ready(self, part: Part) -> bytes | None:
+        """The content of the ready .tflite that `part` is; None for a torch module, whose weights may be in one."""
+        if self._checkpoint.format != "tflite" or part.kind != "network":
+            return None
+        if part.build and hasattr(part.build(self._checkpoint), "state_dict"):
+            return None
+        path = self._checkpoint.path
+        content = (path / f"{part.name}.tflite" if path.is_dir() else path).read_bytes()
+        main = tflite.read(content, dynamic=bool(part.axes)).subgraphs[0]
+        for side, specs, ends in (("input", part.inputs, main.inputs), ("output", part.outputs, main.outputs)):
+            found = [(main.tensors[i].dtype, list(main.tensors[i].shape)) for i in ends]
+            wanted = [(spec.dtype, list(spec.shape)) for spec in specs]
+            if len(found) != len(wanted) or not all(map(_same, found, wanted)):
+                raise BadInput(f"the .tflite has the {side}s {found}; the part {part.name!r} needs {wanted}.")
+        return content
+
+    def _copy(self, part: Part, content: bytes, precision: str) -> Artifact:
+        facts = census.census(_read(content, part))
+        why = "as it is in the ready file"
+        layers = {name: {"form": form, "why": why} for name, form in facts.pop("forms").items()}
+        facts = {**facts, "compute": precision, "layers": layers, "source": "a ready .tflite, copied as it is"}
+        return self._seal(part, content, facts)
+
+    def _float(self, part: Part, sizes: Mapping[str, int], ready: bytes | None) -> bytes:
+        """The tidy fp32 file, made once an export however many recipes are tried."""
+        fixed = "".join(f".{name}-{size}" for name, size in sorted(sizes.items()))
+        file = self._work / f"{part.name}{fixed}.fp32.tflite"
+        if not file.exists():
+            self._tell(f"converting {part.name}", 0, 0)
+            file.write_bytes(self._converted(part) if ready is None else _tidied(part, ready))
+        return file.read_bytes()
+
+    def _converted(self, part: Part) -> bytes:
+        from edgekit.exporters.litert import convert
+
+        module: Any = part.build(self._checkpoint) if part.build else None
+        if not hasattr(module, "state_dict"):
+            raise ExportFailed(
+                f"the part {part.name!r} ({part.kind}) is not a torch module; the litert exporter cannot write it."
+            )
+        return convert.from_torch(part, module)
+
+    def _write(self, part: Part, content: bytes, precision: str, feeds: Sequence[Feeds]) -> Artifact:
+        from edgekit.exporters.litert import choose
+        from edgekit.exporters.litert import file as litert_file
+
+        specs: Specs = (part.inputs, part.outputs)
+        choice = choose.Choice("float", content)
+        if precision == "fp16":
+            half = litert_file.parse(content)
+            litert_file.store_in_half(half)
+            content = litert_file.pack(half)
+        elif precision == "int8":
+            choice = choose.choose(content, specs, feeds, self._wish, part.name, usable_processors(), self._tell)
+            # What stays float (sensitive layers, positions) is stored in half; biases keep all their digits.
+            half = litert_file.parse(choice.content)
+            litert_file.store_in_half(half, least_rank=2)
+            content = litert_file.pack(half)
+        facts = census.census(_read(content, part))
+        forms = facts.pop("forms")
+        census.check(facts, part.name, precision, choice.form, list(choice.kept))
+        # The dynamic form stores convolutions in int8 and computes them in float.
+        facts["compute"] = "int8" if {"static", "dynamic"} & set(forms.values()) else "fp32"
+        facts["layers"] = {
+            name: {"form": form, "why": choice.kept.get(name, choice.why)}
+            for name, form in forms.items()
+            if precision == "int8"
+        }
+        if precision == "int8":
+            facts["choice"] = choice.facts
+        model = litert_file.parse(content)
+        litert_file.name_ends(model)
+        content = litert_file.pack(model)
+        if precision == "int8" and self._wish.io == "int8":
+            self._tell(f"comparing {part.name} with TensorFlow Lite Micro", 0, 0)
+            facts["microcontroller"] = census.microcontroller(content, _read(content, part), specs, feeds)
+        return self._seal(part, content, facts)
+
+    def _seal(self, part: Part, content: bytes, facts: dict[str, Any]) -> Artifact:
+        """Write the file and its description, after our own reader has found it whole with every buffer inside."""
+        _read(content, part)
+        (self._out / f"{part.name}.tflite").write_bytes(content)
+        (self._out / f"{part.name}.json").write_text(describe(part.inputs, part.outputs), encoding="utf-8")
+        return Artifact(part.name, f"{part.name}.tflite", facts)
+
+
+def _tidied(part: Part, ready: bytes) -> bytes:
+    from edgekit.exporters.litert import file as litert_file
+
+    model = litert_file.parse(ready)
+    litert_file.tidy(model, part.inputs, part.outputs, part.name)
+    return litert_file.pack(model)
+
+
+def _read(content: bytes, part: Part) -> tflite.Graph:
+    try:
+        return tflite.read(content, dynamic=bool(part.axes))
+    except BadInput as exc:
+        raise ExportFailed(
+            f"the file of the part {part.name!r} is not one that every runtime can read: {exc.message}"
+        ) from exc
+
+
+def _same(found: tuple[str, list[int]], wanted: tuple[str, list[int | str]]) -> bool:
+    (dtype, sizes), (other, axes) = found, wanted
+    fits = all(isinstance(axis, str) or size == axis for size, axis in zip(sizes, axes, strict=False))
+    return dtype == other and len(sizes) == len(axes) and fits
+
+
+def _fits(feed: Feeds, part: Part) -> bool:
+    """Whether a recorded call has the sizes that `part` was fixed at."""
+    return all(
+        isinstance(axis, str) or size == axis
+        for spec in part.inputs
+        for size, axis in zip(feed[spec.name].shape, spec.shape, strict=True)
+    )

@@ -1,0 +1,56 @@
+"""Transposes that the converter leaves although they change nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from edgekit.exporters.litert import file
+
+
+def fold_transposes(model: Any) -> None:
+    """A mean over the image axes of a transposed image is a mean over other axes of the image itself.
+
+    litert-torch keeps the transpose in front of ``x.mean((2, 3))``, where it costs as much as a layer, and more in
+    int8. It goes where the axes that remain keep their order.
+    """
+    for graph in model.subgraphs:
+        makers = {int(index): operator for operator in graph.operators for index in operator.outputs}
+        uses = Counter(int(index) for operator in graph.operators for index in operator.inputs)
+        gone = []
+        for operator in graph.operators:
+            if file.name_of(model, operator) != "MEAN" or operator.builtinOptions.keepDims:
+                continue
+            source = makers.get(int(operator.inputs[0]))
+            if source is None or file.name_of(model, source) != "TRANSPOSE":
+                continue
+            order = _integers(model, graph, source.inputs[1])
+            axes = _integers(model, graph, operator.inputs[1])
+            if order is None or axes is None:
+                continue
+            axes = [axis % len(order) for axis in axes]
+            left = [order[i] for i in range(len(order)) if i not in axes]
+            middle = int(operator.inputs[0])
+            if left != sorted(left) or uses[middle] > 1 or middle in graph.outputs:
+                continue
+            operator.inputs = np.array([source.inputs[0], _constant(model, graph, [order[i] for i in axes])], np.int32)
+            gone.append(source)
+        graph.operators = [operator for operator in graph.operators if operator not in gone]
+
+
+def _integers(model: Any, graph: Any, index: int) -> list[int] | None:
+    data = model.buffers[graph.tensors[int(index)].buffer].data
+    return None if data is None else [int(value) for value in np.asarray(data, np.uint8).view("<i4")]
+
+
+def _constant(model: Any, graph: Any, values: list[int]) -> int:
+    buffer, tensor = schema.BufferT(), schema.TensorT()
+    buffer.data = np.array(values, "<i4").view(np.uint8)
+    model.buffers.append(buffer)
+    tensor.type, tensor.shape, tensor.buffer = schema.TensorType.INT32, np.array([len(values)]), len(model.buffers) - 1
+    tensor.shape = tensor.shape.astype(np.int32)
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1

@@ -1,0 +1,193 @@
+"""ONNX for onnxruntime: fp32, fp16 storage, and int8 chosen by measuring on real inputs.
+
+Parts made of convolutions get static int8 (`_onnx_static`), the others a form for every product (`_onnx_int8`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.common.processors import usable_processors
+from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress, Recipe, Runner
+from edgekit.errors import ExportFailed, Unsupported, need
+from edgekit.exporters.common import precision as precision_module
+
+if TYPE_CHECKING:
+    import onnx
+    from numpy.typing import NDArray
+
+
+class OnnxExporter:
+    """See `edgekit.core.Exporter`. Options of a recipe:
+
+    ``forms``
+        {part: "dynamic" | "blockwise" | "static"}: the int8 form of the products of a part, instead of the choice. What
+        shares its weights with an embedding stays blockwise.
+    ``ranges``
+        {part: "min-max" | "percentile" | "entropy"}: for static int8, instead of the measured choice.
+    ``float_layers``
+        {part: names or a number}: for static int8: layers that stay float, by the census's names; or how many of the
+        most sensitive.
+    ``float_parts``
+        [part, ...]: parts that stay fp32 although the precision is int8.
+    ``weights``
+        "per-channel" or "per-tensor" scales of weights, for static int8. Without it: per channel.
+    """
+
+    name = "onnx"
+    precisions = ("fp32", "fp16", "int8")
+    extra = "export"
+
+    def export(
+        self,
+        model: Model,
+        checkpoint: Checkpoint,
+        recipe: Recipe,
+        calibration: Mapping[str, Sequence[Feeds]],
+        out: Path,
+        work: Path,
+        progress: Progress,
+    ) -> list[Artifact]:
+        """Write ``PART.onnx`` for every part of `model` into `out` (see `edgekit.core.Exporter.export`).
+
+        Raises:
+            Unsupported: the precision is not one of `precisions`, or an option is not known.
+            ExportFailed: a part cannot be traced, or the file is not what its precision says.
+        """
+        precision_module.check(self.name, self.precisions, recipe)
+        _check_options(model, recipe)
+        with need("export", "Exporting to ONNX"):
+            import onnx
+            import onnxscript  # noqa: F401  torch imports it late; its absence must show now
+            import torch  # noqa: F401
+        artifacts = []
+        for part in model.parts:
+            graph = self._reference(part, checkpoint, work, progress)
+            float_part = not part.quantize or part.name in recipe.options.get("float_parts", ())
+            precision = "fp32" if float_part else recipe.precision
+            artifacts.append(self._write(part, graph, precision, recipe, calibration.get(part.name, ()), out, progress))
+            del graph
+        _ = onnx
+        return artifacts
+
+    def load(self, file: Path, threads: int) -> Runner:
+        """Open ``PART.onnx``. Raises BadInput if onnxruntime refuses it."""
+        from edgekit.exporters.onnx.runner import OnnxRunner
+
+        return OnnxRunner(file, threads)
+
+    def _reference(self, part: Part, checkpoint: Checkpoint, work: Path, progress: Progress) -> onnx.ModelProto:
+        """The fp32 graph, made once an export however many recipes are tried."""
+        import onnx
+
+        from edgekit.exporters.onnx.graph import from_torch
+
+        file = work / f"{part.name}.fp32.onnx"
+        if not file.exists():
+            if part.build is None:
+                raise ExportFailed(f"the part {part.name!r} is not a torch graph; the onnx exporter cannot write it.")
+            progress(f"tracing {part.name}", 0, 0)
+            onnx.save(from_torch(part, part.build(checkpoint)), file)
+        return onnx.load(file)
+
+    def _write(
+        self,
+        part: Part,
+        graph: onnx.ModelProto,
+        precision: str,
+        recipe: Recipe,
+        feeds: Sequence[Feeds],
+        out: Path,
+        progress: Progress,
+    ) -> Artifact:
+        import onnx
+
+        from edgekit.exporters.onnx import census, half
+
+        choice: dict[str, tuple[str, str]] = {}
+        calibrated: dict[str, Any] = {}
+        if precision == "fp16":
+            graph = half.store_in_half(graph)
+        elif precision == "int8":
+            graph, choice, calibrated = self._int8(part, graph, recipe, feeds, progress)
+        facts = census.census(graph)
+        census.check(facts, part.name, precision, part.quantize)
+        facts["compute"] = "fp32" if precision == "fp16" else precision
+        if calibrated:
+            facts["calibration"] = calibrated
+        facts["layers"] = {name: {"form": form, "why": why} for name, (form, why) in choice.items()}
+        onnx.save(graph, out / f"{part.name}.onnx")
+        return Artifact(part.name, f"{part.name}.onnx", facts)
+
+    def _int8(
+        self, part: Part, graph: onnx.ModelProto, recipe: Recipe, feeds: Sequence[Feeds], progress: Progress
+    ) -> tuple[onnx.ModelProto, dict[str, tuple[str, str]], dict[str, Any]]:
+        from edgekit.exporters.onnx import half, products, static
+        from edgekit.exporters.onnx import recurrent as onnx_lstm
+
+        forced = recipe.options.get("forms", {}).get(part.name)
+        if forced == "static" or (forced is None and static.applies(graph)):
+            ranges, keep = (recipe.options.get(name, {}).get(part.name) for name in ("ranges", "float_layers"))
+            weights = recipe.options.get("weights", "per-channel")
+            return static.make(graph, feeds, part.name, ranges, keep, progress, weights)
+        graph, recurrent = onnx_lstm.quantize(graph)
+        if forced:
+            tied = ("blockwise", products.TIED)
+            choice = {p.node: tied if p.table else (forced, "the recipe says so") for p in products.products(graph)}
+        elif not feeds:
+            raise ExportFailed(f"the part {part.name!r} has no recorded input to choose its int8 layers by.")
+        else:
+            choice = products.choose(
+                graph, feeds, _evaluate, lambda done, total: progress(f"measuring layers of {part.name}", done, total)
+            )
+        graph = products.quantize(graph, {name: form for name, (form, _) in choice.items()})
+        # What stays float (convolutions, positions, sensitive layers) is stored in half; scales keep all their digits.
+        return half.store_in_half(graph, keep=lambda name: name.endswith(".scales")), {**choice, **recurrent}, {}
+
+
+#: Option of the recipe -> the values it may have for a part, where they are few; and those for the whole model.
+_OF_PARTS: dict[str, tuple[str, ...]] = {
+    "forms": ("blockwise", "dynamic", "static"),
+    "ranges": ("min-max", "percentile", "entropy"),
+    "float_layers": (),
+    "float_parts": (),
+}
+_OF_MODEL = {"weights": ("per-channel", "per-tensor")}
+
+
+def _check_options(model: Model, recipe: Recipe) -> None:
+    """Raises Unsupported for an option, a part or a value that does not exist."""
+    parts = [part.name for part in model.parts]
+    for name, given in recipe.options.items():
+        if name in _OF_MODEL:
+            _check_values(name, [given], _OF_MODEL[name])
+            continue
+        if name not in _OF_PARTS:
+            known = ", ".join((*_OF_PARTS, *_OF_MODEL))
+            raise Unsupported(f"the onnx exporter has no option {name!r}.", hint=f"It has: {known}.")
+        for part in given:
+            if part not in parts:
+                raise Unsupported(
+                    f"{model.name} has no part {part!r} to set an option for.", hint=f"It has: {', '.join(parts)}."
+                )
+        if _OF_PARTS[name]:
+            _check_values(name, given.values(), _OF_PARTS[name])
+
+
+def _check_values(name: str, given: Iterable[Any], known: Sequence[str]) -> None:
+    for value in given:
+        if value not in known:
+            what = "int8 form" if name == "forms" else f"value of {name}"
+            raise Unsupported(f"the onnx exporter has no {what} {value!r}.", hint=f"It has: {', '.join(known)}.")
+
+
+def _evaluate(model: onnx.ModelProto, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:
+    from edgekit.exporters.onnx.runner import OnnxRunner
+
+    runner = OnnxRunner(model.SerializeToString(), threads=usable_processors())
+    return [runner(feed) for feed in feeds]
+
+
+EXPORTER = OnnxExporter()

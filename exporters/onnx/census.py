@@ -1,0 +1,69 @@
+"""What an ONNX file really holds: operators, bytes by dtype, and whether that is what its precision says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import onnx
+from onnx import TensorProto
+
+from edgekit.errors import ExportFailed
+from edgekit.exporters.onnx.graph import constants
+
+#: Operators that multiply in int8.
+_INT8 = {
+    *("MatMulNBits", "MatMulIntegerToFloat", "MatMulInteger", "QLinearMatMul"),
+    *("QLinearConv", "ConvInteger", "DynamicQuantizeLSTM"),
+}
+_FLOAT = {"MatMul", "Gemm", "Conv"}
+
+
+def census(model: onnx.ModelProto) -> dict[str, Any]:
+    """Operators by type, bytes of weights by dtype, products by arithmetic, parameters (JSON-able)."""
+    bytes_by_type: Counter[str] = Counter()
+    for tensor in model.graph.initializer:
+        bytes_by_type[TensorProto.DataType.Name(tensor.data_type).lower()] += len(tensor.raw_data) or 8
+    operators = Counter(node.op_type for node in model.graph.node)
+    arrays = constants(model)
+    held = set(arrays)  # weights, and what is only another view of them
+    for node in model.graph.node:
+        if node.op_type in ("Cast", "Transpose") and node.input[0] in held:
+            held.add(node.output[0])
+    made = {output: node for node in model.graph.node for output in node.output}
+    for node in model.graph.node:  # pixels are dequantized, then transposed: still integers
+        if node.op_type == "Transpose" and node.input[0] in made:
+            made[node.output[0]] = made[node.input[0]]
+    # A pair of quantize and dequantize on both sides is a product in int8 (see `_onnx_qdq`).
+    integer, weighted = 0, []
+    for node in model.graph.node:
+        if node.op_type in _FLOAT:
+            left, right = (made.get(name) for name in node.input[:2])
+            if right is not None and right.op_type == "DequantizeLinear" and right.input[0] in arrays:
+                integer += left is not None and left.op_type == "DequantizeLinear"
+            elif node.input[1] in held:
+                weighted.append(node)
+    return {
+        "operators": dict(sorted(operators.items())),
+        "bytes": dict(sorted(bytes_by_type.items())),
+        "weighted_int8": sum(operators[name] for name in _INT8) + integer,
+        "weighted_float": len(weighted),
+        "float_layers": sorted(node.name for node in weighted),
+    }
+
+
+def check(facts: dict[str, Any], part: str, precision: str, quantized: bool) -> None:
+    """Refuse a file that is not what its precision says.
+
+    Raises:
+        ExportFailed: an int8 part whose weights are mostly float, an fp16 one that is mostly fp32, ...
+    """
+    held = facts["bytes"]
+    total = sum(held.values()) or 1
+    wanted = {"int8": ("int8", "uint8"), "fp16": ("float16",), "fp32": ("float",)}[precision if quantized else "fp32"]
+    share = sum(held.get(name, 0) for name in wanted) / total
+    if share < 0.5:
+        raise ExportFailed(
+            f"the part {part!r} was to be {precision}, but only {share:.0%} of its weights are: {held}.",
+            hint="Choose another precision with --precision, and report this: the exporter does not know this graph.",
+        )

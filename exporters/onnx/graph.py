@@ -1,0 +1,153 @@
+"""From a reference module to a clean ONNX graph with the part's own names, dynamic axes and nothing of this machine."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from edgekit.core import Part
+from edgekit.errors import ExportFailed
+from edgekit.exporters.common.torch_export import Flat, dynamic, example
+
+#: Gelu is an operator since 20; runtimes of 2024 and later read it.
+OPSET = 20
+#: The file format version that onnxruntime 1.18 (2024) and later read.
+IR_VERSION = 10
+
+
+def from_torch(part: Part, module: torch.nn.Module) -> onnx.ModelProto:
+    """The graph of `module`, fp32, with the inputs, outputs and dynamic axes that `part` declares.
+
+    Raises:
+        ExportFailed: torch cannot trace or translate the module (the first line of its reason is shown).
+    """
+    # Every input gets its own tensor: torch.export takes two uses of one tensor for one input, in silence.
+    examples = tuple(example(part, spec) for spec in part.inputs)
+    shapes = (tuple(dynamic(part, spec, bounded=False) for spec in part.inputs),)
+    try:
+        with _quiet(), torch.no_grad():
+            program = torch.onnx.export(
+                Flat(module).eval(),
+                examples,
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=[spec.name for spec in part.inputs],
+                output_names=[spec.name for spec in part.outputs],
+                dynamic_shapes=shapes,
+                external_data=False,
+                verbose=False,
+            )
+    except Exception as exc:  # torch raises many unrelated types here; the reason is in the message
+        reason = next((line for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
+        raise ExportFailed(f"torch could not export the part {part.name!r} to ONNX: {reason}") from exc
+    if program is None:
+        raise ExportFailed(f"torch returned no ONNX graph for the part {part.name!r}.")
+    return _clean(program.model_proto, part)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """torch's exporter prints and warns about its own internals; a failure is raised all the same."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _clean(model: onnx.ModelProto, part: Part) -> onnx.ModelProto:
+    """Names for axes; no traces of the machine (torch notes source paths on every node); stable bytes."""
+    graph = model.graph
+    for values, specs in ((graph.input, part.inputs), (graph.output, part.outputs)):
+        if len(values) != len(specs):
+            raise ExportFailed(
+                f"the part {part.name!r} came out with {len(values)} tensors, declared are {len(specs)}."
+            )
+        for value, spec in zip(values, specs, strict=True):
+            tensor = value.type.tensor_type
+            sizes = [dim.dim_param or dim.dim_value for dim in tensor.shape.dim]
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
+            fits = len(sizes) == len(spec.shape) and all(
+                isinstance(axis, str) or size == axis for size, axis in zip(sizes, spec.shape, strict=True)
+            )
+            if not fits or dtype != spec.dtype:
+                declared = f"{spec.dtype} {list(spec.shape)}"
+                raise ExportFailed(f"{part.name}.{spec.name} came out as {dtype} {sizes}, declared is {declared}.")
+            for dim, axis in zip(tensor.shape.dim, spec.shape, strict=True):
+                if isinstance(axis, str):
+                    dim.dim_param = axis
+    _rename(graph)
+    for holder in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        del holder.metadata_props[:]
+        holder.doc_string = ""
+    del graph.value_info[:]
+    graph.name = part.name
+    model.producer_name, model.producer_version = "edgekit", ""
+    model.ir_version = IR_VERSION
+    onnx.checker.check_model(model)
+    return model
+
+
+def _rename(graph: onnx.GraphProto) -> None:
+    """Nodes get the name of the module that made them ("layers.0.qkv/MatMul"), so that a census can be read."""
+    seen: dict[str, int] = {}
+    for node in graph.node:
+        notes = {entry.key: entry.value for entry in node.metadata_props}
+        scopes = ast.literal_eval(notes.get("pkg.torch.onnx.name_scopes", "[]"))
+        inside = [scope for scope in scopes if scope.startswith("module.")]
+        name = f"{inside[-1].removeprefix('module.')}/{node.op_type}" if inside else node.op_type
+        seen[name] = seen.get(name, -1) + 1
+        node.name = f"{name}_{seen[name]}" if seen[name] else name
+
+
+def constants(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
+    """Initializer name -> array."""
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+
+
+def rebuild(
+    model: onnx.ModelProto, nodes: list[onnx.NodeProto], added: dict[str, NDArray[Any]], *, contrib: bool = False
+) -> onnx.ModelProto:
+    """A copy of `model` with other nodes and more initializers; what nothing uses any more is dropped."""
+    outputs = {value.name for value in model.graph.output}
+    while True:
+        used = {name for node in nodes for name in node.input} | outputs
+        alive = [node for node in nodes if any(name in used for name in node.output)]
+        if len(alive) == len(nodes):
+            break
+        nodes = alive
+    out = onnx.ModelProto()
+    for field in ("ir_version", "producer_name"):
+        setattr(out, field, getattr(model, field))
+    out.opset_import.extend(model.opset_import)
+    if contrib and not any(entry.domain == CONTRIB for entry in out.opset_import):
+        out.opset_import.append(onnx.helper.make_opsetid(CONTRIB, 1))
+    graph = out.graph
+    graph.name = model.graph.name
+    graph.node.extend(nodes)
+    graph.input.extend(model.graph.input)
+    graph.output.extend(model.graph.output)
+    graph.initializer.extend(tensor for tensor in model.graph.initializer if tensor.name in used)
+    graph.initializer.extend(
+        numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in added.items() if name in used
+    )
+    return out
+
+
+#: onnxruntime's own operators, part of every full build of it (desktop, Android, iOS).
+CONTRIB = "com.microsoft"

@@ -1,0 +1,146 @@
+"""What of a float graph is to become static int8: products, tensors, and pixels that are quantized already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper
+
+from edgekit.exporters.onnx.graph import constants, rebuild
+
+#: Operators with weights that have an integer form.
+PRODUCTS = ("Conv", "Gemm", "MatMul")
+#: Operators that onnxruntime has in integers, without weights.
+_OTHERS = ("Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool")
+#: Operators that move values and do not change them.
+MOVES = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "MaxPool", "Identity")
+_LIMITS = ("Relu", "Clip")
+#: Operators whose results may span many decades: what follows stays float, because one step for all loses the small.
+_WIDE = ("Exp", "Pow", "ReduceSum", "Softmax", "Sqrt")
+
+
+@dataclass
+class Plan:
+    """What is to be quantized in `model`.
+
+    Attributes:
+        products: the nodes with weights, by name.
+        roots: quantized tensor -> the tensor whose range it has (itself, or what it is only another view of).
+        given: tensor -> (scale, zero point), where the pixels decide.
+        limits: product -> the Relu or Clip that belongs to it.
+    """
+
+    model: onnx.ModelProto
+    products: dict[str, onnx.NodeProto] = field(default_factory=dict)
+    roots: dict[str, str] = field(default_factory=dict)
+    given: dict[str, tuple[float, int]] = field(default_factory=dict)
+    limits: dict[str, onnx.NodeProto] = field(default_factory=dict)
+
+    @property
+    def watched(self) -> list[str]:
+        """The tensors whose ranges are needed."""
+        return sorted(set(self.roots.values()) - set(self.given))
+
+
+def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same graph in operators that have an integer form: the mean over an image becomes GlobalAveragePool."""
+    arrays = constants(model)
+    nodes: list[onnx.NodeProto] = []
+    added: dict[str, NDArray[Any]] = {}
+    for node in model.graph.node:
+        axes = arrays.get(node.input[1]) if node.op_type == "ReduceMean" and len(node.input) > 1 else None
+        if axes is None or sorted(axes.tolist()) not in ([2, 3], [-2, -1]):
+            nodes.append(node)
+        elif attribute(node, "keepdims", 1):
+            nodes.append(helper.make_node("GlobalAveragePool", [node.input[0]], list(node.output), name=node.name))
+        else:
+            pooled = f"{node.output[0]}.pooled"
+            nodes.append(helper.make_node("GlobalAveragePool", [node.input[0]], [pooled], name=node.name))
+            nodes.append(helper.make_node("Flatten", [pooled], list(node.output), name=f"{node.name}.flatten", axis=1))
+    return rebuild(model, nodes, added)
+
+
+def convolutional(model: onnx.ModelProto) -> bool:
+    """Whether convolutions hold more weights than products of sequences do; a classifier behind them does not count."""
+    arrays, held = constants(model), dict.fromkeys(PRODUCTS, 0)
+    for node in model.graph.node:
+        if node.op_type in PRODUCTS and node.input[1] in arrays:
+            held[node.op_type] += arrays[node.input[1]].size
+    return held["Conv"] > held["MatMul"]
+
+
+def plan(model: onnx.ModelProto) -> Plan:
+    """What can be quantized in `model` (see `prepared`)."""
+    found, arrays = Plan(model), constants(model)
+    users: dict[str, list[onnx.NodeProto]] = {}
+    for node in model.graph.node:
+        for name in node.input:
+            users.setdefault(name, []).append(node)
+    outputs = {value.name for value in model.graph.output}
+    wide = {output for node in model.graph.node if node.op_type in _WIDE for output in node.output}
+    found.given.update(_pixels(model, arrays))
+    found.roots.update({name: name for name in found.given})  # what they are only moved to has their steps too
+    for node in model.graph.node:
+        if node.op_type in PRODUCTS and _is_product(node, arrays):
+            found.products[node.name] = node
+            out, after = node.output[0], users.get(node.output[0], [])
+            if len(after) == 1 and after[0].op_type in _LIMITS and out not in outputs:
+                found.limits[node.name] = after[0]
+                out = after[0].output[0]
+            # A convolution needs integers behind it to be one; a product of matrices may give float.
+            inputs = [node.input[0]]
+            wanted = node.op_type == "Conv" or any(user.op_type in (*PRODUCTS, *_OTHERS) for user in users.get(out, []))
+            results = [out] if wanted else []
+        elif node.op_type in _OTHERS and not any(name in arrays or name in wide for name in node.input):
+            inputs, results = list(node.input), list(node.output)
+        elif node.op_type in MOVES and node.input[0] in found.roots:
+            inputs, results = [], []
+            found.roots[node.output[0]] = found.roots[node.input[0]]
+        else:
+            continue
+        for name in (*inputs, *results):
+            found.roots.setdefault(name, name)
+    return found
+
+
+def _is_product(node: onnx.NodeProto, arrays: Mapping[str, NDArray[Any]]) -> bool:
+    weight = arrays.get(node.input[1])
+    if weight is None or weight.dtype != np.float32 or node.input[0] in arrays:
+        return False
+    if len(node.input) > 2 and node.input[2] and node.input[2] not in arrays:
+        return False
+    if node.op_type == "Gemm":
+        plain = attribute(node, "alpha", 1.0) == 1.0 and attribute(node, "beta", 1.0) == 1.0
+        return plain and not attribute(node, "transA", 0)
+    return node.op_type == "Conv" or weight.ndim == 2
+
+
+def _pixels(model: onnx.ModelProto, arrays: Mapping[str, NDArray[Any]]) -> dict[str, tuple[float, int]]:
+    """Float tensors that are (uint8 - zero point) x scale -> (scale, zero point): Cast, Sub or not, then Div or Mul."""
+    made = {output: node for node in model.graph.node for output in node.output}
+    bytes_in = {v.name for v in model.graph.input if v.type.tensor_type.elem_type == onnx.TensorProto.UINT8}
+    found: dict[str, tuple[float, int]] = {}
+    for last in model.graph.node:
+        factor = arrays.get(last.input[1]) if last.op_type in ("Div", "Mul") else None
+        before = made.get(last.input[0]) if factor is not None and factor.size == 1 else None
+        zero: NDArray[Any] | None = np.zeros(())
+        if before is not None and before.op_type == "Sub":
+            zero, before = arrays.get(before.input[1]), made.get(before.input[0])
+        if before is None or before.op_type != "Cast" or zero is None or zero.size != 1:
+            continue
+        source = made.get(before.input[0])
+        start = source.input[0] if source is not None and source.op_type == "Transpose" else before.input[0]
+        assert factor is not None
+        scale = float(1 / factor.item() if last.op_type == "Div" else factor.item())
+        if start in bytes_in and scale > 0 and zero.item() in range(256):
+            found[last.output[0]] = (scale, int(zero.item()))
+    return found
+
+
+def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
+    return next((helper.get_attribute_value(entry) for entry in node.attribute if entry.name == name), default)

@@ -1,0 +1,232 @@
+"""Static int8 for ONNX: where quantization goes, and the graph with it (QuantizeLinear / DequantizeLinear pairs).
+
+Weights int8 with a scale for every output channel (or one a tensor), activations uint8 with one scale a tensor, biases
+int32. The pairs lie so that onnxruntime fuses every chain of dequantize, operator, quantize into one integer operator
+(QLinearConv and the like): a ReLU or ReLU6 behind a product is part of it, because values that are saturated to the
+range of its output need no other limit. Pixels that come as uint8 and are normalised by a scale and a whole zero point
+are quantized already.
+
+Scales of weights are stored as float16 (rounded up before the weights are cut into steps of them, so nothing is lost),
+and those of biases are not stored but multiplied; the runtime computes both once, when it loads the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper
+
+from edgekit.exporters.onnx.graph import constants, rebuild
+from edgekit.exporters.onnx.plan import MOVES, Plan, attribute
+
+#: Tensor -> (least, largest) value.
+Ranges = Mapping[str, tuple[float, float]]
+
+#: A bias is int32 in steps of input scale x weight scale; above this it could overflow.
+_LARGEST_BIAS = 1 << 30
+
+
+def quantize(
+    wanted: Plan,
+    ranges: Ranges,
+    kept: Collection[str] = (),
+    only: Collection[str] | None = None,
+    *,
+    per_channel: bool = True,
+) -> onnx.ModelProto:
+    """A copy of the plan's graph with int8 in it.
+
+    Args:
+        ranges: of every tensor in `Plan.watched`. kept: products whose weights stay float.
+        only: if given, nothing but these products is quantized, and their inputs.
+        per_channel: a scale for every output channel of the weights, or one for all of them.
+    """
+    return _Writer(wanted, ranges, set(kept), only, per_channel).write()
+
+
+class _Writer:
+    def __init__(
+        self, wanted: Plan, ranges: Ranges, kept: set[str], only: Collection[str] | None, per_channel: bool
+    ) -> None:
+        self._plan, self._ranges, self._per_channel = wanted, ranges, per_channel
+        self._arrays = constants(wanted.model)
+        self._products = set(wanted.products) - kept if only is None else set(only)
+        self._roots = wanted.roots
+        floats = [node for name, node in wanted.products.items() if name in kept]
+        self._float_results = {wanted.limits.get(node.name, node).output[0] for node in floats}
+        if only is not None:
+            inputs = [wanted.products[name].input[0] for name in only]
+            self._roots = {name: wanted.roots[name] for name in inputs}
+        self._added: dict[str, NDArray[Any]] = {}
+        self._scalars: list[str] = []
+        self._nodes: list[onnx.NodeProto] = []
+
+    def write(self) -> onnx.ModelProto:
+        model = self._plan.model
+        made = {output: node for node in model.graph.node for output in node.output}
+        outputs = {value.name for value in model.graph.output}
+        dropped = {
+            limit.name: limit.input[0]
+            for product, limit in self._plan.limits.items()
+            if product in self._products and limit.output[0] in self._roots and self._within(limit)
+        }
+        for name in self._roots:
+            if name not in made:
+                self._pair(name, name)
+        for node in model.graph.node:
+            if node.name in dropped:
+                self._pair(dropped[node.name], node.output[0])
+                continue
+            copy = onnx.NodeProto()
+            copy.CopyFrom(node)
+            copy.input[:] = [f"{name}.dq" if name in self._roots else name for name in node.input]
+            if node.name in self._products:
+                self._weights(copy, node)
+            given = self._plan.given.get(node.output[0]) if node.output[0] in self._roots else None
+            if given:
+                self._from_pixels(node, made)
+                continue
+            if self._moves_pixels(node) and node.output[0] not in outputs:
+                copy.output[:] = [f"{node.output[0]}.dq"]
+                self._nodes.append(copy)
+                continue
+            for i, name in enumerate(node.output):
+                if name in self._roots and name in outputs:
+                    copy.output[i] = f"{name}.float"
+            self._nodes.append(copy)
+            for name in node.output:
+                if name in self._roots:
+                    self._pair(f"{name}.float" if name in outputs else name, name)
+        for name in outputs & set(self._roots):
+            self._add("Identity", [f"{name}.dq"], name)
+        return _compact(rebuild(model, self._nodes, self._added), set(self._scalars))
+
+    def _parameters(self, name: str) -> tuple[float, int]:
+        root = self._roots[name]
+        if root in self._plan.given:
+            return self._plan.given[root]
+        least, largest = self._ranges[root]
+        least, largest = min(least, 0.0), max(largest, 0.0)
+        scale = (largest - least) / 255 or 1.0
+        return scale, int(np.clip(np.rint(-least / scale), 0, 255))
+
+    def _within(self, limit: onnx.NodeProto) -> bool:
+        """Whether the quantized range of `limit`'s output lies within what it limits to, so that it does nothing.
+
+        A limit other than 0 need not be a whole number of steps: then the last step is the nearest one to it.
+        """
+        scale, zero = self._parameters(limit.output[0])
+        low, high = 0.0, np.inf
+        if limit.op_type == "Clip":
+            bounds = [self._arrays.get(name) if name else None for name in [*limit.input[1:], "", ""][:2]]
+            low = -np.inf if bounds[0] is None else float(bounds[0].item())
+            high = np.inf if bounds[1] is None else float(bounds[1].item())
+        near = scale * (0.5 + 1e-6) if low else 0.0
+        return bool(-zero * scale >= low - near and (255 - zero) * scale <= max(high * (1 + 1e-6), high + near))
+
+    def _constants(self, name: str) -> list[str]:
+        """Names of the scale and the zero point of a tensor: one pair a root."""
+        root = self._roots[name]
+        scale, zero = self._parameters(name)
+        self._added[f"{root}.s"], self._added[f"{root}.z"] = np.array(scale, np.float32), np.array(zero, np.uint8)
+        pair = [f"{root}.s", f"{root}.z"]
+        self._scalars += pair
+        return pair
+
+    def _add(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> None:
+        self._nodes.append(helper.make_node(kind, inputs, [output], **attributes))
+
+    def _pair(self, source: str, name: str) -> None:
+        pair = self._constants(name)
+        if name in self._float_results:
+            # onnxruntime (since 1.20) quantizes float weights by itself where it sees dequantize, product, quantize; a
+            # maximum that changes nothing is not of that pattern, and it does not know that it changes nothing.
+            self._added["lowest"] = np.array([np.finfo(np.float32).min], np.float32)
+            self._add("Max", [source, "lowest"], f"{name}.max")
+            source = f"{name}.max"
+        self._add("QuantizeLinear", [source, *pair], f"{name}.q")
+        self._add("DequantizeLinear", [f"{name}.q", *pair], f"{name}.dq")
+
+    def _from_pixels(self, last: onnx.NodeProto, made: Mapping[str, onnx.NodeProto]) -> None:
+        """The uint8 pixels themselves are the quantized tensor; where they are transposed first, that comes behind.
+
+        OpenVINO has integers for a convolution of dequantized pixels in this order alone.
+        """
+        name = last.output[0]
+        cast = made[last.input[0]]
+        cast = made[cast.input[0]] if cast.op_type == "Sub" else cast
+        pixels, moved = cast.input[0], made.get(cast.input[0])
+        if moved is None or moved.op_type != "Transpose":
+            self._add("DequantizeLinear", [pixels, *self._constants(name)], f"{name}.dq")
+            return
+        self._add("DequantizeLinear", [moved.input[0], *self._constants(name)], f"{name}.whole")
+        order = attribute(moved, "perm", None)
+        self._add("Transpose", [f"{name}.whole"], f"{name}.dq", **({"perm": order} if order else {}))
+
+    def _moves_pixels(self, node: onnx.NodeProto) -> bool:
+        """Whether `node` moves dequantized pixels and does nothing else.
+
+        Such a node needs no pair of its own: onnxruntime carries the pixels' through it, and OpenVINO then reads an
+        image in the layout that it came in, where a pair behind the node would have it moved in memory.
+        """
+        ends = [*node.input[:1], *node.output]
+        moves = node.op_type in MOVES and node.input[0] in self._plan.given
+        return moves and all(name in self._roots for name in ends)
+
+    def _weights(self, copy: onnx.NodeProto, node: onnx.NodeProto) -> None:
+        weight, name = self._arrays[node.input[1]], node.name
+        axis = 0 if node.op_type == "Conv" or attribute(node, "transB", 0) else 1
+        across = tuple(i for i in range(weight.ndim) if i != axis)
+        biased = len(node.input) > 2 and bool(node.input[2])
+        step, _ = self._parameters(node.input[0])
+        scales = np.abs(weight).max(axis=across).astype(np.float64) / 127
+        if biased:
+            # A dead channel (weights of about zero) has so small a scale that its bias would overflow: its weights
+            # were zero and stay zero with a larger one.
+            bias = self._arrays[node.input[2]].astype(np.float64).reshape(-1)
+            scales = np.maximum(scales, np.abs(bias) / step / _LARGEST_BIAS)
+        scales = _half(scales if self._per_channel else np.asarray(scales.max()))
+        shape = tuple(-1 if i == axis else 1 for i in range(weight.ndim)) if self._per_channel else ()
+        values = np.rint(weight / scales.reshape(shape)).clip(-127, 127).astype(np.int8)
+        self._added[f"{name}.w"], self._added[f"{name}.wh"] = values, scales.astype(np.float16)
+        self._add("Cast", [f"{name}.wh"], f"{name}.ws", to=onnx.TensorProto.FLOAT)
+        inputs = [f"{name}.w", f"{name}.ws"]
+        if node.op_type != "Conv":  # onnxruntime fuses these only where the zero points are written out
+            self._added[f"{name}.wz"] = np.zeros(scales.shape, np.int8)
+            inputs.append(f"{name}.wz")
+        if not self._per_channel:
+            self._scalars += [f"{name}.wh", f"{name}.wz"]
+        self._add("DequantizeLinear", inputs, f"{name}.wf", axis=axis)
+        copy.input[1] = f"{name}.wf"
+        if biased:
+            steps = scales.astype(np.float32) * np.float32(step)
+            self._added[f"{name}.b"] = np.rint(bias / steps.astype(np.float64)).astype(np.int32)
+            self._add("Mul", [f"{name}.ws", self._constants(node.input[0])[0]], f"{name}.bs")
+            self._add("DequantizeLinear", [f"{name}.b", f"{name}.bs"], f"{name}.bf", axis=0)
+            copy.input[2] = f"{name}.bf"
+
+
+def _half(scales: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The next larger numbers that float16 has; 1 for 0."""
+    near = scales.astype(np.float16)
+    above = np.nextafter(near, np.float16(np.inf))
+    found: NDArray[np.float64] = np.where(near < scales, above, near).astype(np.float64)
+    found[found == 0] = 1
+    return found
+
+
+def _compact(model: onnx.ModelProto, scalars: set[str]) -> onnx.ModelProto:
+    """Short names for tensors that nobody asks for by name, and scalars without an axis, which QLinearAdd wants."""
+    names = {value.name: value.name for value in (*model.graph.input, *model.graph.output)} | {"": ""}
+    for tensor in model.graph.initializer:
+        if tensor.name in scalars:
+            del tensor.dims[:]
+        tensor.name = names.setdefault(tensor.name, f"c{len(names)}")
+    for node in model.graph.node:
+        node.input[:] = [names.setdefault(name, f"t{len(names)}") for name in node.input]
+        node.output[:] = [names.setdefault(name, f"t{len(names)}") for name in node.output]
+    return model

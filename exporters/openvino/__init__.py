@@ -1,0 +1,84 @@
+"""OpenVINO, for laptops and servers with x86 processors: the files of the `onnx` exporter, run by OpenVINO.
+
+OpenVINO reads ONNX, so there is no format of its own here: the same graph, quantized by the same code, on other
+kernels. Those for int8 convolutions are faster than onnxruntime's on x86 (docs/vision.md). What only onnxruntime has,
+such as its recurrent int8 layers, is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from edgekit.core import Artifact, Checkpoint, Feeds, Model, Progress, Recipe, Runner
+from edgekit.errors import BadInput, ExportFailed, need
+from edgekit.exporters import onnx
+from edgekit.exporters.common import precision
+
+#: Dtypes of integers, as OpenVINO names them.
+_INTEGERS = ("i8", "u8")
+
+
+class OpenvinoExporter:
+    """See `edgekit.core.Exporter`. Precisions and options of a recipe are those of `OnnxExporter`."""
+
+    name = "openvino"
+    precisions = onnx.OnnxExporter.precisions
+    extra = "openvino"
+
+    def export(
+        self,
+        model: Model,
+        checkpoint: Checkpoint,
+        recipe: Recipe,
+        calibration: Mapping[str, Sequence[Feeds]],
+        out: Path,
+        work: Path,
+        progress: Progress,
+    ) -> list[Artifact]:
+        """Write ``PART.onnx`` for every part of `model` into `out` (see `edgekit.core.Exporter.export`).
+
+        Raises:
+            Unsupported: a precision or an option that is not known. ExportFailed: a part cannot be traced, OpenVINO
+            refuses it, or computes layers in float that are int8 in the file. MissingExtra: OpenVINO is absent.
+        """
+        precision.check(self.name, self.precisions, recipe)
+        with need("openvino", "Exporting for OpenVINO"):
+            from edgekit.exporters.openvino import runner
+
+            runner.opened()  # its absence must show before minutes of work
+        same = replace(recipe, exporter=onnx.EXPORTER.name)
+        made = onnx.EXPORTER.export(model, checkpoint, same, calibration, out, work, progress)
+        return [_checked(artifact, out) for artifact in made]
+
+    def load(self, file: Path, threads: int) -> Runner:
+        """Open ``PART.onnx``. Raises BadInput if OpenVINO refuses it."""
+        from edgekit.exporters.openvino.runner import OpenvinoRunner
+
+        return OpenvinoRunner(file, threads)
+
+
+def _checked(artifact: Artifact, out: Path) -> Artifact:
+    """`artifact` with what OpenVINO makes of it in its census."""
+    from edgekit.exporters.openvino.runner import OpenvinoRunner
+
+    try:
+        found = OpenvinoRunner(out / artifact.file, 1).products()
+    except BadInput as exc:
+        raise ExportFailed(
+            f"OpenVINO cannot run the part {artifact.part!r}: {exc.message}",
+            hint="Choose --exporter onnx: onnxruntime has operators that OpenVINO has not.",
+        ) from exc
+    wanted = sum(layer["form"] == "static" for layer in artifact.census.get("layers", {}).values())
+    whole = sum(counts[dtype] for counts in found.values() for dtype in _INTEGERS)
+    if whole < wanted:
+        raise ExportFailed(
+            f"OpenVINO would compute {wanted - whole} of {wanted} int8 layers of the part {artifact.part!r} in float.",
+            hint="Report this with the version of OpenVINO: its rules for quantized graphs have changed.",
+        )
+    told = {kind: dict(sorted(counts.items())) for kind, counts in sorted(found.items())}
+    return replace(artifact, census={**artifact.census, "openvino": told})
+
+
+EXPORTER = OpenvinoExporter()

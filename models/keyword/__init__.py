@@ -1,0 +1,1 @@
+"""Keyword spotting and wake words."""

@@ -1,0 +1,297 @@
+"""Keyword spotting for microcontrollers: two families, each a frontend and a ready int8 network.
+
+- ds-cnn-kws, MLPerf Tiny's reference for ten words: MFCC of one second, looked at several times a second.
+- microWakeWord: the micro frontend, and a streaming network that keeps its state and hears one phrase.
+
+A model is one small file (see okay_nabu.py). Non-goals: training, and networks that are not int8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import (
+    Axis,
+    Checkpoint,
+    Evaluation,
+    Model,
+    Part,
+    Predictor,
+    Runner,
+    Sample,
+    Source,
+    SourceFile,
+    TensorSpec,
+)
+from edgekit.errors import BadInput
+from edgekit.models.keyword.shapes import KeywordRules, MfccSettings, MicroSettings, WakewordRules
+
+__all__ = ["keyword_model", "sounds_below", "wakeword_model", "word_samples"]
+
+_EXPORTERS = ("c",)
+_HOUR = 3600 * 16_000
+_SOUNDS = (".flac", ".wav", ".ogg", ".mp3")
+#: microWakeWord's networks, as this package distributes them.
+_WAKEWORDS = "pypi://pymicro-wakeword@2.5.0"
+
+
+def keyword_model(
+    name: str,
+    labels: tuple[str, ...],
+    sources: tuple[Source, ...],
+    *,
+    parameters: int,
+    flash: Mapping[str, int],
+    ram: Mapping[str, int],
+) -> Model:
+    """The declaration of a network that tells words apart in one second of MFCC.
+
+    Args:
+        labels: of its classes, the words first, then silence and unknown.
+        parameters: of the network. flash, ram: layout of the C -> bytes that its firmware takes, measured.
+    """
+    settings, rules = MfccSettings(), KeywordRules(words=len(labels) - 2)
+    detector = {"kind": "keyword", "labels": labels, "tables": lambda: {"levels": _mfcc().levels(settings)}}
+    audio = TensorSpec("audio", "int16", ("samples",))
+    frames = TensorSpec("features", "int8", ("frames", settings.features))
+    features = TensorSpec("window", "int8", (1, rules.frames, settings.features, 1))
+    return Model(
+        name=name,
+        family="keyword",
+        task="audio-classification",
+        licence="Apache-2.0",
+        sources=sources,
+        parts=(
+            Part(
+                "frontend",
+                (audio,),
+                (frames,),
+                {"samples": Axis(settings.window, _HOUR, settings.rate)},
+                lambda checkpoint: _mfcc().Mfcc(settings),
+                quantize=False,
+                kind="mfcc",
+                settings={
+                    **asdict(settings),
+                    "tables": lambda: _mfcc().tables(settings),
+                    "detector": {**asdict(rules), **detector},
+                },
+            ),
+            _network(features, TensorSpec("scores", "int8", (1, len(labels)))),
+        ),
+        parameters=parameters,
+        pipeline=_keyword_pipeline,
+        assets=(),
+        prepare=lambda checkpoint, folder: _facts(checkpoint, labels, settings, rules),
+        licence_text="data/licences/mlperf-tiny-licence.txt",
+        golden="data/golden/golden-yes.wav",
+        samples=lambda folder: word_samples(folder, labels),
+        size=lambda recipe: flash[recipe.options.get("layout", "plain")],
+        memory=lambda recipe: ram[recipe.options.get("layout", "plain")],
+        evaluation=Evaluation("accuracy", worst=0.90, drop=0.005, minimum=100),
+        exporters=_EXPORTERS,
+    )
+
+
+def wakeword_model(
+    name: str,
+    file: str,
+    sha256: str,
+    size: int,
+    *,
+    cutoff: float,
+    parameters: int,
+    flash: Mapping[str, int],
+    ram: Mapping[str, int],
+) -> Model:
+    """The declaration of one of microWakeWord's phrases.
+
+    Args:
+        name: with a hyphen between the words; also the label of its events.
+        file: name of its .tflite in the package. sha256, size: of that file.
+        cutoff: the mean probability that must be exceeded, from the JSON beside it.
+        parameters: of the network. flash, ram: layout of the C -> bytes that its firmware takes, measured.
+    """
+    settings, rules = MicroSettings(), WakewordRules(cutoff)
+    piece = f"{_WAKEWORDS}/pymicro_wakeword/models/{file}"
+    source = Source(piece, "2.5.0", "Apache-2.0", (SourceFile("network.tflite", sha256, size, (piece,)),))
+    detector = {"kind": "wakeword", "labels": (name,), "limit": rules.limit}
+    audio = TensorSpec("audio", "int16", ("samples",))
+    frames = TensorSpec("features", "int8", ("frames", settings.features))
+    features = TensorSpec("window", "int8", (1, rules.stride, settings.features))
+    return Model(
+        name=name,
+        family="keyword",
+        task="audio-classification",
+        licence="Apache-2.0",
+        sources=(source,),
+        parts=(
+            Part(
+                "frontend",
+                (audio,),
+                (frames,),
+                {"samples": Axis(settings.window, _HOUR, settings.rate)},
+                lambda checkpoint: _micro_frontend().MicroFrontend(settings),
+                quantize=False,
+                kind="micro-frontend",
+                settings={
+                    **asdict(settings),
+                    "tables": lambda: _micro_frontend().tables(settings),
+                    "detector": {**asdict(rules), **detector},
+                },
+            ),
+            _network(features, TensorSpec("probability", "uint8", (1, 1))),
+        ),
+        parameters=parameters,
+        pipeline=_wakeword_pipeline,
+        assets=(),
+        prepare=lambda checkpoint, folder: _facts(checkpoint, (name,), settings, rules),
+        licence_text="data/licences/microwakeword-licence.txt",
+        golden=f"data/golden/golden-{name}.wav",
+        samples=_sounds,
+        size=lambda recipe: flash[recipe.options.get("layout", "plain")],
+        memory=lambda recipe: ram[recipe.options.get("layout", "plain")],
+        exporters=_EXPORTERS,
+    )
+
+
+def _network(features: TensorSpec, output: TensorSpec) -> Part:
+    """The part that is a ready .tflite; its reference is the specification, TensorFlow Lite Micro."""
+    part = Part("network", (features,), (output,), {}, None)
+
+    def build(checkpoint: Checkpoint) -> Runner:
+        from edgekit.formats.tflite.micro import tflite
+
+        return tflite(checkpoint, part)
+
+    return Part("network", (features,), (output,), {}, build)
+
+
+def _mfcc() -> Any:
+    from edgekit.models.keyword.frontends import mfcc
+
+    return mfcc
+
+
+def _micro_frontend() -> Any:
+    from edgekit.models.keyword.frontends import micro
+
+    return micro
+
+
+def _facts(
+    checkpoint: Checkpoint,
+    labels: tuple[str, ...],
+    settings: MfccSettings | MicroSettings,
+    rules: KeywordRules | WakewordRules,
+) -> dict[str, Any]:
+    _check_quantization(checkpoint, settings)
+    return {
+        "sample_rate": settings.rate,
+        "channels": 1,
+        "labels": list(labels),
+        "frontend": asdict(settings),
+        "rules": asdict(rules),
+    }
+
+
+def _check_quantization(checkpoint: Checkpoint, settings: MfccSettings | MicroSettings) -> None:
+    """The frontend's features are quantized as the network expects them, or they mean something else to it."""
+    from edgekit.formats import tflite
+
+    if checkpoint.format != "tflite":
+        raise BadInput(
+            f"{checkpoint.path.name} is not a .tflite; keyword spotters are ready int8 networks.",
+            hint="Give one: --weights FILE.tflite",
+        )
+    graph = tflite.read(checkpoint.path.read_bytes()).subgraphs[0]
+    if graph.inputs and graph.tensors[graph.inputs[0]].dtype != "int8":
+        dtype = graph.tensors[graph.inputs[0]].dtype
+        raise BadInput(
+            f"{checkpoint.path.name} takes {dtype}; the frontend gives int8 features.",
+            hint="Quantize the network to int8, its inputs and outputs too, and give that: --weights FILE.tflite",
+        )
+    found = graph.tensors[graph.inputs[0]].quantization if graph.inputs else None
+    wanted = (settings.scale, settings.zero_point)
+    if found is None or (found.scale[0], found.zero_point[0]) != wanted:
+        have = "none" if found is None else f"{found.scale[0]:.9g} and {found.zero_point[0]}"
+        raise BadInput(
+            f"the features of this network have another quantization ({have}) than its frontend gives "
+            f"({wanted[0]:.9g} and {wanted[1]})."
+        )
+
+
+def _keyword_pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
+    from edgekit.models.keyword.hearing.pipeline import KeywordSpotter
+
+    return KeywordSpotter(parts, facts)
+
+
+def _wakeword_pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
+    from edgekit.models.keyword.hearing.pipeline import WakewordSpotter
+
+    return WakewordSpotter(parts, facts)
+
+
+def word_samples(folder: Path, labels: tuple[str, ...], loose: bool = False) -> Sequence[Sample]:
+    """``labels.csv`` (file, class_index) with ``features/``, or one folder of sounds a word.
+
+    A folder of a word that is no label of the model counts as "unknown"; ``_background_noise_`` counts as "silence".
+
+    Args:
+        loose: whether sounds in no folder of their own count too, as "unknown".
+    """
+    listing = folder / "labels.csv"
+    if listing.is_file():
+        return _listed(listing, labels)
+    sounds = sounds_below(folder)
+    if not sounds or (not loose and any(path.parent == folder for path in sounds)):
+        raise BadInput(
+            f"{folder} holds neither a labels.csv nor one folder of sounds for each word.", hint="See docs/data.md."
+        )
+    return [
+        Sample(
+            str(path),
+            "unknown" if path.parent == folder else _label_of(path.parent.name, labels),
+            f"{path.parent.name}/{path.name}",
+        )
+        for path in sounds
+    ]
+
+
+def _listed(listing: Path, labels: tuple[str, ...]) -> list[Sample]:
+    samples = []
+    lines = listing.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines[1:], 2):
+        if not line.strip():
+            continue
+        name, _, index = line.strip().partition(",")
+        if not index.isdecimal() or int(index) >= len(labels):
+            raise BadInput(f"{listing}, line {number}: expected a file and a class from 0 to {len(labels) - 1}.")
+        path = listing.parent / "features" / name
+        if not path.is_file():
+            raise BadInput(f"{listing}, line {number}: there is no file {f'features/{name}'!r}.")
+        samples.append(Sample(str(path), labels[int(index)], name))
+    return samples
+
+
+def _label_of(folder: str, labels: tuple[str, ...]) -> str:
+    name = folder.strip("_").lower()
+    if name == "background_noise":
+        return "silence"
+    return name if name in labels else "unknown"
+
+
+def _sounds(folder: Path) -> Sequence[Sample]:
+    """Every sound below `folder`, without a truth."""
+    sounds = sounds_below(folder)
+    if not sounds:
+        raise BadInput(f"{folder} holds no sound.", hint="See docs/data.md.")
+    return [Sample(str(path), None, path.name) for path in sounds]
+
+
+def sounds_below(folder: Path) -> list[Path]:
+    """Every sound file in `folder` and its subfolders, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SOUNDS)

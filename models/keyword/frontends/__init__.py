@@ -1,0 +1,1 @@
+"""From samples to features, as chips compute them."""

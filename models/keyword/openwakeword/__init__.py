@@ -1,0 +1,1 @@
+"""openWakeWord: a shared embedding, and small heads."""

@@ -1,0 +1,159 @@
+"""openWakeWord: a mel spectrogram, Google's speech embedding, and a small network that hears one phrase in it.
+
+Weights: https://github.com/dscripka/openWakeWord (Scripka 2023), as float .tflite files; the embedding is Lin et al.
+2020, "Training Keyword Spotters with Limited and Synthesized Speech Data" (arXiv:2002.01322). A model is one small file
+(see openwakeword_hey_jarvis.py). Non-goals: training, and chips (an embedding of 1 MB of activations).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.common import package_data
+from edgekit.core import Checkpoint, Evaluation, Model, Part, Predictor, Recipe, Runner, Source, SourceFile, TensorSpec
+from edgekit.models.keyword.openwakeword.shapes import OpenSettings, openwakeword_work
+from edgekit.models.keyword.phones import operate, phrases
+from edgekit.numerics import weighing
+
+__all__ = ["EMBEDDING", "MELS", "OpenRules", "openwakeword_model"]
+
+_PACKAGE = "pypi://pyopen-wakeword@1.1.0/pyopen_wakeword/models"
+#: The files of the package that all phrases share.
+MELS, EMBEDDING = "melspectrogram.tflite", "embedding_model.tflite"
+_SHARED = (
+    (MELS, "96fa0adccb6e8cf95cb14465409a1a2898ee4a96a85bb9ed3c7eb0e68bf163e8", 1_092_516),
+    (EMBEDDING, "c0aea21eb84a4ce90a08c870da41b7a7173b45269e6a3207c71d67c40f3a59d8", 1_330_312),
+)
+_GOLDEN, _LICENCE = "data/golden/openwakeword-golden.flac", "data/licences/openwakeword-licence.txt"
+#: Hops of the golden sound; bytes of what fp32 made of it and of silence.
+_CALLS, _REFERENCE = 120, 6_000
+#: The embedding's first layer has one channel in and 216 weights; alone in int8 it makes a third of the error of all.
+_OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
+    ("onnx", "int8"): {"float_layers": {"embedding": ["layers.0.conv/Conv"]}},
+    ("litert", "int8"): {"float_layers": ["layers/0/conv/DEPTHWISE_CONV_2D"]},
+    ("executorch", "int8"): {"float_layers": ["layers.0.conv"]},
+}
+
+
+@dataclass(frozen=True)
+class OpenRules:
+    """From probabilities to events. The package leaves both numbers to its user; 0.5 is its command line's default.
+
+    Attributes:
+        cutoff: the probability that must be reached.
+        refractory: calls after an event in which none can follow; in 25, its sound has left what the networks see.
+    """
+
+    cutoff: float = 0.5
+    refractory: int = 25
+
+
+def openwakeword_model(phrase: str, file: str, sha256: str, size: int, *, parameters: int) -> Model:
+    """The declaration of one of openWakeWord's phrases.
+
+    Args:
+        phrase: the label of its events, with a hyphen between the words.
+        file: name of the .tflite of its last network in the package. sha256, size: of that file.
+        parameters: of the embedding and the last network.
+    """
+    shape = OpenSettings()
+    works = openwakeword_work(shape, _CALLS)
+    files = tuple(SourceFile(*one, (f"{_PACKAGE}/{one[0]}",)) for one in (*_SHARED, (file, sha256, size)))
+    frames = (1, shape.step, shape.mels), (1, shape.frames, shape.mels)
+    return Model(
+        name=f"openwakeword-{phrase}",
+        family="openwakeword",
+        task="audio-classification",
+        licence="Apache-2.0",
+        sources=(Source(_PACKAGE, "1.1.0", "Apache-2.0", files),),
+        parts=(
+            Part(
+                "frontend",
+                (TensorSpec("audio", "float32", (1, shape.samples)),),
+                (TensorSpec("frames", "float32", frames[0]),),
+                {},
+                _frontend,
+                quantize=False,
+                kind="frontend",
+            ),
+            Part(
+                "embedding",
+                (TensorSpec("window", "float32", frames[1]),),
+                (TensorSpec("embedding", "float32", (1, shape.features)),),
+                {},
+                _embedding,
+            ),
+            Part(
+                "head",
+                (TensorSpec("embeddings", "float32", (1, shape.embeddings, shape.features)),),
+                (TensorSpec("logits", "float32", (1, 2)),),
+                {},
+                lambda checkpoint: _head(checkpoint, file),
+            ),
+        ),
+        parameters=parameters,
+        pipeline=_pipeline,
+        assets=(),
+        prepare=lambda checkpoint, folder: _prepare(checkpoint, phrase, file),
+        licence_text=_LICENCE,
+        golden=_GOLDEN,
+        samples=lambda folder: phrases(folder, phrase),
+        size=lambda recipe: weighing.size(works, recipe, package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),
+        memory=lambda recipe: weighing.memory(works, recipe),
+        work=lambda recipe: works,
+        # The authors' goal is fewer than 5 % at fewer than 0.5 false alarms an hour; other voices are harder.
+        evaluation=Evaluation("frr@fa", worst=0.10, drop=0.02, minimum=100),
+        ladder=tuple(
+            Recipe(exporter, precision, _OPTIONS.get((exporter, precision), {}))
+            for exporter in ("onnx", "litert")
+            for precision in ("int8", "fp16")
+        ),
+        exporters=("onnx", "litert", "coreml", "executorch"),
+        options=_OPTIONS,
+        calibration=6,
+        operate=operate,
+    )
+
+
+def _frontend(checkpoint: Checkpoint) -> Any:
+    from edgekit.models.keyword.openwakeword.networks import frontend
+
+    return frontend(checkpoint)
+
+
+def _embedding(checkpoint: Checkpoint) -> Any:
+    from edgekit.models.keyword.openwakeword.networks import embedding
+
+    return embedding(checkpoint)
+
+
+def _head(checkpoint: Checkpoint, file: str) -> Any:
+    from edgekit.models.keyword.openwakeword.networks import head
+
+    return head(checkpoint, file)
+
+
+def _prepare(checkpoint: Checkpoint, phrase: str, file: str) -> Mapping[str, Any]:
+    from edgekit.models.keyword.openwakeword.networks import silence
+
+    _head(checkpoint, file)  # refuses other weights
+    shape = OpenSettings()
+    return {
+        "sample_rate": shape.rate,
+        "channels": 1,
+        "labels": [phrase],
+        "samples": shape.samples,
+        "hop": shape.hop,
+        "frontend": asdict(shape),
+        "rules": asdict(OpenRules()),
+        "silence": silence(checkpoint, shape),
+    }
+
+
+def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
+    from edgekit.models.keyword.openwakeword.ear import OpenWakewordSpotter
+
+    return OpenWakewordSpotter(parts, facts)

@@ -1,0 +1,168 @@
+"""The declarations of keyword spotters for laptops and phones, made of those for chips.
+
+ds-cnn-kws is quantized by edgekit from its float weights, behind a frontend that is a graph. microWakeWord's networks
+come as int8 and stay what they are; what is made for them is the frontend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from edgekit.common import package_data
+from edgekit.core import Checkpoint, Evaluation, Model, Part, Recipe, Sample, Source, TensorSpec, Work
+from edgekit.errors import BadInput
+from edgekit.models.keyword.chips import sounds_below, word_samples
+from edgekit.models.keyword.shapes import (
+    KeywordRules,
+    MfccSettings,
+    MicroSettings,
+    WakewordRules,
+    ds_cnn_work,
+    micro_work,
+)
+from edgekit.numerics import weighing
+from edgekit.numerics.alarms import NOTHING
+
+__all__ = ["float_keyword_model", "operate", "phrases", "ready_wakeword_model"]
+
+#: Looks at the golden words; bytes of what fp32 made of them, and of a streaming network's first calls.
+_LOOKS, _REFERENCE, _CALLS = 41, 4_600, 1_200
+
+
+def float_keyword_model(chip: Model, sources: tuple[Source, ...], golden: str) -> Model:
+    """`chip`, a network of words that comes as int8, for runtimes that take our own int8 of its float weights.
+
+    Args:
+        sources: of the float weights. golden: a sound with enough looks to calibrate by, where nobody gives more.
+    """
+    settings, rules = MfccSettings(), KeywordRules(**_known(chip.parts[0].settings["detector"], KeywordRules))
+    labels: tuple[str, ...] = chip.parts[0].settings["detector"]["labels"]
+    samples = settings.window + (rules.frames - 1) * settings.step
+    window = TensorSpec("window", "float32", (1, rules.frames, settings.features, 1))
+
+    def frontend(checkpoint: Checkpoint) -> Any:
+        from edgekit.models.keyword.frontends.mfcc_graph import MfccGraph
+
+        return MfccGraph(settings)
+
+    def network(checkpoint: Checkpoint) -> Any:
+        from edgekit.models.keyword.network import network
+
+        return network(checkpoint, len(labels))
+
+    def works(recipe: Recipe) -> tuple[Work, ...]:
+        return ds_cnn_work(settings, rules.frames, len(labels), _LOOKS)
+
+    more = package_data.size(golden, chip.licence_text) + _REFERENCE
+    facts = {"sample_rate": settings.rate, "channels": 1, "labels": list(labels), "activation": "softmax"}
+    facts |= {
+        "frontend": asdict(settings),
+        "rules": asdict(rules),
+        "samples": samples,
+        "hop": rules.hop * settings.step,
+    }
+    return replace(
+        chip,
+        sources=sources,
+        parts=(
+            Part(
+                "frontend", (TensorSpec("audio", "float32", (1, samples)),), (window,), {}, frontend, False, "frontend"
+            ),
+            Part(
+                "network", (window,), (TensorSpec("logits", "float32", (1, len(labels))),), {}, network, True, "ds-cnn"
+            ),
+        ),
+        prepare=lambda checkpoint, folder: facts,
+        samples=lambda folder: word_samples(folder, labels, loose=True),
+        golden=golden,
+        size=lambda recipe: weighing.size(works(recipe), recipe, more),
+        memory=lambda recipe: weighing.memory(works(recipe), recipe),
+        work=works,
+        evaluation=Evaluation("accuracy", worst=0.90, drop=0.01, minimum=100),
+        ladder=(
+            Recipe("onnx", "int8"),
+            Recipe("onnx", "fp16"),
+            Recipe("litert", "int8"),
+            Recipe("litert", "fp16"),
+            Recipe("executorch", "int8"),
+            Recipe("executorch", "fp32"),
+        ),
+        exporters=("onnx", "litert", "coreml", "executorch"),
+        calibration=100,
+        variants={"c": chip},
+        operate=operate,
+    )
+
+
+def ready_wakeword_model(chip: Model) -> Model:
+    """`chip`, a phrase whose network comes as int8 .tflite, for LiteRT: the same file behind a frontend graph."""
+    settings, rules = MicroSettings(), WakewordRules(**_known(chip.parts[0].settings["detector"], WakewordRules))
+    samples = settings.window + (rules.stride - 1) * settings.step
+    audio, noise = TensorSpec("audio", "float32", (1, samples)), TensorSpec("noise", "float32", (1, settings.features))
+    window = TensorSpec("window", "int8", (1, rules.stride, settings.features))
+
+    def frontend(checkpoint: Checkpoint) -> Any:
+        from edgekit.models.keyword.frontends.micro_graph import MicroGraph
+
+        return MicroGraph(settings, rules.stride)
+
+    def network(checkpoint: Checkpoint) -> Any:
+        from edgekit.models.keyword.ready import LitertReference
+
+        return LitertReference(checkpoint, chip.parts[1])
+
+    def prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+        return {**chip.prepare(checkpoint, folder), "samples": samples, "hop": rules.stride * settings.step}
+
+    held = package_data.size(chip.golden)
+    more = held + package_data.size(chip.licence_text) + _CALLS
+
+    def works(recipe: Recipe) -> tuple[Work, ...]:
+        # The golden sound is a WAV of 16 bits behind a header of 44 bytes.
+        return micro_work(chip.sources[0].files[0].size or 0, chip.parameters, (held - 44) // 2, rules)
+
+    after = TensorSpec("noise_after", "float32", noise.shape)
+    return replace(
+        chip,
+        parts=(
+            Part("frontend", (audio, noise), (window, after), {}, frontend, False, "frontend"),
+            replace(chip.parts[1], build=network),
+        ),
+        prepare=prepare,
+        samples=lambda folder: phrases(folder, chip.name),
+        size=lambda recipe: weighing.size(works(recipe), recipe, more),
+        memory=lambda recipe: weighing.memory(works(recipe), recipe),
+        work=works,
+        exporters=("litert",),
+        variants={"c": chip},
+        operate=operate,
+    )
+
+
+def _known(settings: Mapping[str, Any], rules: type) -> dict[str, Any]:
+    return {name: settings[name] for name in rules.__dataclass_fields__}  # type: ignore[attr-defined]
+
+
+def operate(scores: Sequence[Any], truths: Sequence[Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """See `edgekit.models.keyword.hearing.operating_point`."""
+    from edgekit.models.keyword.hearing import operating_point
+
+    return operating_point.operate(scores, truths, options)
+
+
+def phrases(folder: Path, phrase: str) -> Sequence[Sample]:
+    """Every sound below `folder`: with the phrase where its own folder is named after it, else without."""
+    sounds = sounds_below(folder)
+    if not sounds:
+        raise BadInput(f"{folder} holds no sound.", hint="See docs/data.md.")
+    return [
+        Sample(str(path), phrase if _spelt(path.parent.name) == phrase else NOTHING, str(path.relative_to(folder)))
+        for path in sounds
+    ]
+
+
+def _spelt(folder: str) -> str:
+    return folder.strip("_").lower().replace("_", "-").replace(" ", "-")

@@ -1,0 +1,156 @@
+"""Language models that write text: one network each, as a GGUF for llama.cpp.
+
+A model is one small file (see smollm2_135m.py).
+
+The reference is the model in half precision. Where the published weights are quantized already, it is what they say,
+dequantized to half precision, or the published file itself where that would be too large; the bundle says which.
+
+Non-goals: mixtures of experts, pictures, tools, more than one conversation at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from edgekit.core import (
+    Axis,
+    Checkpoint,
+    Evaluation,
+    Model,
+    Part,
+    Predictor,
+    Recipe,
+    Runner,
+    Sample,
+    Source,
+    TensorSpec,
+)
+from edgekit.errors import BadInput
+from edgekit.models.language.shapes import Shape
+
+__all__ = ["GEMMA", "language_model"]
+
+#: How SPDX writes the name of a licence that it has none for.
+GEMMA = "LicenseRef-Gemma"
+
+#: Tokens of prompt and answer together where nobody asks for another number.
+CONTEXT = 4096
+#: From the smallest on; see docs/language-models.md for what each costs.
+_LADDER = ("iq3_xxs", "iq4_xs", "q4_0", "q4_k_m", "q5_k_m", "q6_k", "q8_0", "f16")
+#: Bytes of the process: the interpreter, numpy and llama.cpp, and the vocabulary's tables, a token; measured.
+_PROCESS, _WORD = 55_000_000, 270
+
+
+def language_model(
+    name: str,
+    shape: Shape,
+    licence: str,
+    licence_text: str,
+    *,
+    sources: tuple[Source, ...] = (),
+    hub: str = "",
+    reference: Literal["f16", "source"] = "f16",
+    terms: str = "",
+    assets: tuple[str, ...] = (),
+) -> Model:
+    """The declaration of one model.
+
+    Args:
+        licence_text: package-data file. sources: pinned ones. hub: address where none can be pinned.
+        reference: what an already quantized checkpoint is compared with: itself in half precision, or as it is.
+        terms: name of the terms of use that must be accepted first, if there are any. assets: files that travel along.
+    """
+    tokens = TensorSpec("tokens", "int32", ("tokens",))
+    logits = TensorSpec("logits", "float32", ("tokens", shape.vocabulary))
+    axes = {"tokens": Axis(1, shape.context, 64)}
+    return Model(
+        name=name,
+        family="language",
+        task="text-generation",
+        licence=licence,
+        sources=sources,
+        # No `build`: the exporter's own runtime computes the reference, in half precision.
+        parts=(Part("network", (tokens,), (logits,), axes, None, True, "language-model", {"reference": reference}),),
+        parameters=shape.parameters,
+        pipeline=_pipeline,
+        assets=assets,
+        prepare=lambda checkpoint, folder: _facts(checkpoint, shape),
+        licence_text=licence_text,
+        golden="data/golden/golden-prompt.txt",
+        samples=_samples,
+        size=lambda recipe: shape.file(recipe.precision) + 30_000,
+        memory=lambda recipe: _memory(shape, recipe),
+        work=lambda recipe: shape.works(recipe.precision),
+        evaluation=Evaluation("perplexity", worst=100.0, drop=0.05, minimum=8),
+        ladder=tuple(Recipe("gguf", precision) for precision in _LADDER),
+        exporters=("gguf",),
+        hub=hub,
+        terms=terms,
+    )
+
+
+def _memory(shape: Shape, recipe: Recipe) -> int:
+    """Peak RAM of an answer: weights, keys and values of the whole context, buffers, the process itself."""
+    context = min(int(recipe.options.get("context", CONTEXT)), shape.context)
+    held = shape.file(recipe.precision) + shape.laid_out(recipe.precision)
+    return held + shape.cache(context) + shape.buffers(context) + _PROCESS + _WORD * shape.vocabulary
+
+
+def _facts(checkpoint: Checkpoint, shape: Shape) -> dict[str, Any]:
+    """What a caller must know. Raises BadInput for a checkpoint of another model, or one without its tokenizer."""
+    found = _found(checkpoint)
+    wanted = {"layers": shape.layers, "width": shape.width}
+    if found["architecture"] not in (shape.architecture, *shape.names):
+        raise BadInput(
+            f"{checkpoint.path.name} holds a model of the architecture {found['architecture']!r}; "
+            f"this one is {shape.architecture!r}.",
+            hint="Export it under the name of the model that it is: edgekit list models",
+        )
+    if different := [name for name, value in wanted.items() if found[name] != value]:
+        name = different[0]
+        raise BadInput(
+            f"{checkpoint.path.name} has {name} {found[name]}; this model has {wanted[name]}.",
+            hint="Export it under the name of the model that it is: edgekit list models",
+        )
+    if not found["tokenizer"]:
+        raise BadInput(f"{checkpoint.path.name} has no tokenizer, and nothing else can tell what its tokens mean.")
+    return {"architecture": shape.architecture, "context": min(CONTEXT, shape.context), "trained": shape.context}
+
+
+def _found(checkpoint: Checkpoint) -> dict[str, Any]:
+    config = checkpoint.config
+    if checkpoint.format == "gguf":
+        kind = config.get("general.architecture")
+        return {
+            "architecture": kind,
+            "layers": config.get(f"{kind}.block_count"),
+            "width": config.get(f"{kind}.embedding_length"),
+            "tokenizer": "tokenizer.ggml.model" in config,
+        }
+    if checkpoint.format in ("safetensors", "pytorch") and checkpoint.path.is_dir():
+        files = ("tokenizer.json", "tokenizer.model")
+        return {
+            "architecture": config.get("model_type"),
+            "layers": config.get("num_hidden_layers"),
+            "width": config.get("hidden_size"),
+            "tokenizer": any((checkpoint.path / name).is_file() for name in files),
+        }
+    raise BadInput(
+        f"{checkpoint.path.name} is neither a GGUF nor a Hugging Face folder.", hint="Give one: --weights PATH"
+    )
+
+
+def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
+    from edgekit.models.language.pipeline import Writer
+
+    return Writer(parts, folder, facts)
+
+
+def _samples(folder: Path) -> Sequence[Sample]:
+    """Every .txt below a folder, or the one file. A text is its own truth: what comes next."""
+    files = [folder] if folder.is_file() else sorted(folder.rglob("*.txt"))
+    if not files:
+        raise BadInput(f"{folder} holds no .txt.", hint="A text of some thousand words will do; see docs/data.md.")
+    return [Sample(str(path), str(path), path.name) for path in files]

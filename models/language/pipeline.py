@@ -1,0 +1,207 @@
+"""From a prompt to a text: chat template, tokens, sampling, and what is said meanwhile.
+
+Nothing here knows a file format: the part is a runner that also has ``metadata`` (the file's own, with its chat
+template), ``tokenize``, ``detokenize``, ``generate``, ``context_length`` and ``vocabulary``.
+"""
+
+from __future__ import annotations
+
+import codecs
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import Prediction
+from edgekit.errors import BadInput
+from edgekit.models.language.chat import render
+
+#: Bytes of a prompt's file.
+_LARGEST = 4 << 20
+#: Tokens of the golden prompt whose logits are compared, and that are generated after it.
+_PROBED, _ANSWERED = 64, 24
+
+#: Option -> default. The samplers' are llama.cpp's; a temperature of 0 takes the likeliest token, every time the same.
+_OPTIONS: dict[str, Any] = {
+    "system": None,
+    "raw": False,
+    "most": 512,
+    "context": None,
+    "temperature": 0.0,
+    "top_k": 40,
+    "top_p": 0.95,
+    "min_p": 0.05,
+    "seed": 0,
+}
+#: Option -> least and largest value.
+_RANGES = {
+    "temperature": (0.0, 10.0),
+    "top_p": (0.0, 1.0),
+    "min_p": (0.0, 1.0),
+    "top_k": (0, 1 << 20),
+    "seed": (0, (1 << 32) - 1),
+    "most": (1, 1 << 20),
+    "context": (1, 1 << 24),
+}
+
+
+class Writer:
+    """A language model that answers prompts.
+
+    `facts`: ``context`` (tokens of prompt and answer together, where the user names no other number).
+    """
+
+    #: `predict` takes the option ``stream``.
+    streams = True
+
+    def __init__(self, parts: Mapping[str, Any], folder: Path, facts: Mapping[str, Any]) -> None:
+        self.network = parts["network"]
+        self._context = int(facts["context"])
+        self._template = self.network.metadata.get("tokenizer.chat_template")
+
+    def predict(self, sample: Any, **options: Any) -> Prediction:
+        """Answer one prompt.
+
+        Args:
+            sample: the prompt; a text file (a path that ends in .txt); or messages, ``{"role", "content"}`` each.
+            options: ``system`` (a message before the prompt), ``raw`` (go on with the text, without a chat template),
+                ``most`` (tokens to generate), ``context`` (tokens in all), ``temperature``, ``top_k``, ``top_p``,
+                ``min_p``, ``seed``; ``stream``, called with each piece of text as it comes; ``progress``.
+
+        Returns:
+            The text; details ``prompt_tokens``, ``tokens``, ``finish`` ("end", "length" or "context") and ``notes``.
+
+        Raises:
+            BadInput: an empty prompt, one that does not fit the context, an unknown option, or a template that fails.
+        """
+        stream, progress = options.pop("stream", None), options.pop("progress", None)
+        chosen = {**_OPTIONS, **_checked(options)}
+        began = time.perf_counter()
+        tokens, notes = self._prompt(sample, chosen)
+        context = self._room(len(tokens), chosen["context"])
+        most = min(int(chosen["most"]), context - len(tokens))
+        found: list[int] = []
+        first: float | None = None
+        text: list[str] = []
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        for token in self._generated(tokens, most, context, chosen):
+            first = first or time.perf_counter() - began
+            found.append(token)
+            _say(decoder.decode(self.network.detokenize([token])), text, stream)
+            if progress:
+                progress(len(found), most)
+        _say(decoder.decode(b"", final=True), text, stream)
+        full = "length" if most == chosen["most"] else "context"
+        finish = "end" if len(found) < most else full
+        details = {"prompt_tokens": len(tokens), "tokens": len(found), "finish": finish, "notes": notes}
+        units = {"tokens": float(len(found)), "prompt_tokens": float(len(tokens))}
+        return Prediction("".join(text), details, units, {} if first is None else {"first_token": first})
+
+    def probe(self, sample: Any) -> Prediction:
+        """What parity looks at: one call of the network on the prompt's first tokens, and a short answer.
+
+        A whole answer would be a hundred calls, and the logits of a whole prompt a hundred megabytes.
+        """
+        import numpy as np
+
+        tokens = self.tokens(sample)
+        self.network({"tokens": np.asarray(tokens[:_PROBED], np.int32)})
+        return self.predict(sample, raw=True, most=_ANSWERED)
+
+    def tokens(self, sample: Any) -> list[int]:
+        """A text, tokenized as it stands. Raises BadInput where there is none."""
+        return list(self.network.tokenize(_text(sample)))
+
+    def _generated(self, tokens: Sequence[int], most: int, context: int, chosen: Mapping[str, Any]) -> Iterator[int]:
+        samplers = {name: chosen[name] for name in ("temperature", "top_k", "top_p", "min_p", "seed")}
+        made: Iterator[int] = self.network.generate(tokens, most=most, context=context, **samplers)
+        return made
+
+    def _prompt(self, sample: Any, chosen: Mapping[str, Any]) -> tuple[list[int], list[str]]:
+        if chosen["raw"]:
+            return self.tokens(sample), []
+        if not self._template:
+            return self.tokens(sample), ["this model has no chat template: it goes on with the prompt as it stands"]
+        known = self._special_tokens()
+        prompt = render(str(self._template), _messages(sample, chosen["system"]), known)
+        # Templates that begin with the token that begins a text would get two of it.
+        bos = False if known["bos_token"] and prompt.startswith(known["bos_token"]) else None
+        return list(self.network.tokenize(prompt, special=True, bos=bos)), []
+
+    def _special_tokens(self) -> dict[str, str]:
+        """The texts that templates put in by name."""
+        found = {}
+        for name in ("bos", "eos"):
+            token = self.network.metadata.get(f"tokenizer.ggml.{name}_token_id")
+            known = isinstance(token, int) and 0 <= token < self.network.vocabulary
+            found[f"{name}_token"] = self._shown(token) if known else ""
+        return found
+
+    def _shown(self, token: int) -> str:
+        text: bytes = self.network.detokenize([token], special=True)
+        return text.decode("utf-8", "replace")
+
+    def _room(self, prompt: int, asked: int | None) -> int:
+        """Tokens of the context. Raises BadInput where a prompt leaves no room, or the model was not trained for it."""
+        trained = int(self.network.context_length)
+        if asked is not None and asked > trained:
+            raise BadInput(
+                f"a context of {asked} tokens is longer than the {trained} that the model was trained for.",
+                hint=f"At most: -o context={trained}",
+            )
+        context = asked or min(self._context, trained)
+        if prompt >= context:
+            longer = f"Give it more: -o context={min(trained, 2 * prompt)}" if prompt < trained else "Shorten it."
+            raise BadInput(f"the prompt has {prompt} tokens, and the context holds {context}.", hint=longer)
+        return context
+
+
+def _say(piece: str, text: list[str], stream: Callable[[str], None] | None) -> None:
+    if piece:
+        text.append(piece)
+        if stream:
+            stream(piece)
+
+
+def _checked(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    for name, value in options.items():
+        if name not in _OPTIONS:
+            raise BadInput(f"there is no option {name!r}.", hint=f"There are: {', '.join(_OPTIONS)}.")
+        if name in _RANGES and value is not None:
+            least, largest = _RANGES[name]
+            kinds = (int, float) if isinstance(least, float) else (int,)
+            if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= largest:
+                raise BadInput(f"{name} is a number from {least:g} to {largest:g}, not {value!r}.")
+    return options
+
+
+def _messages(sample: Any, system: str | None) -> list[dict[str, str]]:
+    before = [{"role": "system", "content": str(system)}] if system else []
+    if not isinstance(sample, (list, tuple)):
+        return [*before, {"role": "user", "content": _text(sample)}]
+    for message in sample:
+        if not isinstance(message, Mapping) or not all(isinstance(message.get(k), str) for k in ("role", "content")):
+            raise BadInput('messages are a list of {"role": ..., "content": ...}, both texts.')
+    if not any(message["content"].strip() for message in sample):
+        raise BadInput("the prompt is empty.", hint="Say something.")
+    return [*before, *({"role": message["role"], "content": message["content"]} for message in sample)]
+
+
+def _text(sample: Any) -> str:
+    """A prompt's text: a file's where it names one. Raises BadInput for an empty one."""
+    if isinstance(sample, Path) or (isinstance(sample, str) and sample.endswith(".txt") and Path(sample).is_file()):
+        sample = read_text(Path(sample))
+    if not isinstance(sample, str) or not sample.strip():
+        raise BadInput("the prompt is empty.", hint='Say something: edgekit run BUNDLE "Why is the sky blue?"')
+    return sample
+
+
+def read_text(path: Path) -> str:
+    """A text file. Raises BadInput for one that is too large or not UTF-8."""
+    size = path.stat().st_size
+    if size > _LARGEST:
+        raise BadInput(f"{path} has {size} bytes; a text may have {_LARGEST}.")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as exc:
+        raise BadInput(f"{path} is not a text in UTF-8: {exc.reason} at byte {exc.start}.") from exc

@@ -1,0 +1,16 @@
+"""Qwen3 4B (Qwen Team 2025). Weights by the user: no revision is pinned."""
+
+from __future__ import annotations
+
+from edgekit.models.language.family import language_model
+from edgekit.models.language.shapes import Shape
+
+MODEL = language_model(
+    "qwen3-4b",
+    Shape(
+        "qwen3", (), layers=36, width=2560, feed=9728, heads=32, groups=8, head=128, vocabulary=151936, context=40960
+    ),
+    "Apache-2.0",
+    "data/licences/language-licence.txt",
+    hub="hf://Qwen/Qwen3-4B",
+)

@@ -1,0 +1,150 @@
+"""The GE2E speaker encoder of Resemblyzer, 256 numbers (Wan et al. 2018, arXiv:1710.10467): three recurrent layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from edgekit.common import package_data
+from edgekit.core import (
+    Axis,
+    Checkpoint,
+    Evaluation,
+    Model,
+    Part,
+    Predictor,
+    Recipe,
+    Runner,
+    Source,
+    SourceFile,
+    TensorSpec,
+    Work,
+)
+from edgekit.models.speaker.shapes import GE2E, N_FFT, SAMPLE_RATE, ge2e_work
+from edgekit.models.speaker.trials import operate, samples
+from edgekit.numerics import weighing
+
+_HIDDEN, _PARAMETERS = 256, 1_423_616
+_INSIDE = "model_state."
+#: A stretch: 1.6 s; a step: 1 / 1.3 s; the least share of the last stretch that must be sound. All Resemblyzer's.
+_FRAMES, _STEP, _COVERAGE = 160, 77, 0.75
+_SAMPLES = (_FRAMES - 1) * GE2E.hop + N_FFT
+#: A clip's volume is raised to this, in dB of full scale.
+_LEVEL = -30.0
+#: Stretches that are embedded at once, and at most.
+_BATCH, _MOST = 16, 64
+_THRESHOLD = 0.758
+_GOLDEN, _LICENCE = "data/golden/jfk.flac", "data/licences/ge2e-licence.txt"
+#: Stretches of the golden clip of 11 s; bytes of what fp32 made of it.
+_GOLDEN_STRETCHES, _REFERENCE = 13, 12_000
+_SOURCE = Source(
+    uri="pypi://Resemblyzer",
+    revision="0.1.4",
+    licence="Apache-2.0",
+    files=(
+        SourceFile(
+            "pretrained.pt",
+            "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e",
+            17_090_379,
+            ("pypi://Resemblyzer@0.1.4/resemblyzer/pretrained.pt",),
+        ),
+    ),
+)
+
+
+def _frontend(checkpoint: Checkpoint) -> Any:
+    from edgekit.models.speaker.frontend import LevelledFrontend
+
+    return LevelledFrontend(GE2E, _LEVEL)
+
+
+def _tensors(checkpoint: Checkpoint) -> Mapping[str, Any]:
+    return {name.removeprefix(_INSIDE): value for name, value in checkpoint.tensors.items()}
+
+
+def _network(checkpoint: Checkpoint) -> Any:
+    from edgekit.models.speaker.networks.ge2e import network
+
+    return network(_tensors(checkpoint))
+
+
+def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+    _network(checkpoint)  # refuses other weights
+    rules = {"frames": _FRAMES, "step": _STEP, "hop": GE2E.hop, "coverage": _COVERAGE, "batch": _BATCH}
+    return {
+        "sample_rate": SAMPLE_RATE,
+        "channels": 1,
+        "embedding": _HIDDEN,
+        "frontend": {**asdict(GE2E), "level": _LEVEL},
+        "stretch": rules,
+        "threshold": {
+            "value": _THRESHOLD, "from": "default: at the equal error rate of fp32 on librispeech-test-other",
+        },
+    }  # fmt: skip
+
+
+def _prepare_singly(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+    facts = _prepare(checkpoint, folder)
+    return {**facts, "stretch": {**facts["stretch"], "batch": 1}}
+
+
+def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
+    from edgekit.models.speaker.pipeline import Ge2eVerifier
+
+    return Ge2eVerifier(parts, folder, facts)
+
+
+def _parts(stretches: int | str, axes: Mapping[str, Axis]) -> tuple[Part, ...]:
+    audio, loudness = TensorSpec("audio", "float32", (stretches, _SAMPLES)), TensorSpec("loudness", "float32", (1,))
+    features = TensorSpec("features", "float32", (stretches, _FRAMES, GE2E.mels))
+    embedding = TensorSpec("embedding", "float32", (stretches, _HIDDEN))
+    return (
+        Part("frontend", (audio, loudness), (features,), axes, _frontend, quantize=False),
+        Part("network", (features,), (embedding,), axes, _network),
+    )
+
+
+def _work(recipe: Recipe) -> tuple[Work, ...]:
+    return ge2e_work(recipe, _HIDDEN, _FRAMES, _GOLDEN_STRETCHES)
+
+
+_MODEL = Model(
+    name="ge2e-speaker",
+    family="speaker",
+    task="audio-speaker-verification",
+    licence="Apache-2.0",
+    sources=(_SOURCE,),
+    parts=_parts("stretches", {"stretches": Axis(1, _MOST, 3)}),
+    parameters=_PARAMETERS,
+    pipeline=_pipeline,
+    assets=(),
+    prepare=_prepare,
+    licence_text=_LICENCE,
+    golden=_GOLDEN,
+    samples=samples,
+    size=lambda recipe: weighing.size(_work(recipe), recipe, package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),
+    memory=lambda recipe: weighing.memory(_work(recipe), recipe),
+    work=_work,
+    evaluation=Evaluation("eer", worst=0.05, drop=0.003, minimum=500, also=("mindcf",)),
+    ladder=(Recipe("onnx", "int8"), Recipe("onnx", "fp16")),
+    exporters=("onnx",),
+    calibration=16,
+    operate=operate,
+)
+#: The first product takes the features, powers without a logarithm, most of them far below a step of the largest; in
+#: int8 it alone moves embeddings by half. The recurrence is computed in int8.
+_DYNAMIC = {"form": "dynamic", "float_layers": ["lstm/FULLY_CONNECTED"]}
+#: LiteRT has fixed shapes: one stretch at a time. Its recurrent layers are written out frame by frame.
+_SINGLY = replace(
+    _MODEL,
+    parts=_parts(1, {}),
+    prepare=_prepare_singly,
+    ladder=(Recipe("litert", "int8", _DYNAMIC), Recipe("litert", "fp16")),
+    options={("litert", "int8"): _DYNAMIC},
+    exporters=("litert",),
+)
+#: Core ML's converter keeps recurrent layers in fp32 whatever the precision; their weights are nearly all there are.
+_APPLE = replace(_SINGLY, ladder=(Recipe("coreml", "fp16"),), options={}, exporters=("coreml",))
+MODEL = replace(_MODEL, variants={"litert": _SINGLY, "coreml": _APPLE})

@@ -1,0 +1,50 @@
+"""The GE2E speaker encoder as Resemblyzer has it (Wan, Wang, Papir and Lopez Moreno 2018, arXiv:1710.10467)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edgekit.errors import BadInput
+from edgekit.models.speaker.shapes import GE2E
+
+HIDDEN, LAYERS = 256, 3
+#: A voice of which every value is cut off has no direction; the original divides by zero.
+_LEAST = 1e-6
+
+
+class Ge2e(nn.Module):
+    """features float32 [stretches, frames, 40] → embedding float32 [stretches, 256] of length 1, without negatives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(GE2E.mels, HIDDEN, LAYERS, batch_first=True)
+        self.linear = nn.Linear(HIDDEN, HIDDEN)
+
+    def forward(self, features: Tensor) -> Tensor:
+        out, _ = self.lstm(features)
+        raw = torch.relu(self.linear(out[:, -1:]))[:, 0]
+        return raw / torch.clamp(raw.norm(dim=1, keepdim=True), min=_LEAST)
+
+
+def network(tensors: Mapping[str, Any]) -> Ge2e:
+    """The network with the weights of `tensors`, in Resemblyzer's names; what training left beside them is ignored.
+
+    Raises:
+        BadInput: a tensor is missing or has another shape.
+    """
+    module = Ge2e()
+    state = {}
+    for name, value in module.state_dict().items():
+        given = tensors.get(name)
+        if given is None:
+            raise BadInput(f"the weights lack {name!r}: they are not a GE2E encoder in Resemblyzer's layout.")
+        if tuple(given.shape) != tuple(value.shape):
+            raise BadInput(f"the weights {name!r} are {list(given.shape)}, not {list(value.shape)}.")
+        state[name] = torch.from_numpy(np.array(given, np.float32))
+    module.load_state_dict(state)
+    return module.eval()

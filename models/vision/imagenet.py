@@ -1,0 +1,137 @@
+"""A classifier of ImageNet's 1000 classes: all of its declaration but the network and where the weights are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from edgekit.common import package_data
+from edgekit.core import (
+    Checkpoint,
+    Evaluation,
+    Model,
+    Part,
+    Predictor,
+    Recipe,
+    Runner,
+    Sample,
+    Source,
+    TensorSpec,
+    Work,
+)
+from edgekit.models.vision.shapes import Shape
+from edgekit.numerics import weighing
+from edgekit.numerics.layers import work
+
+SIZE, RESIZE, CLASSES = 224, 256, 1000
+_GOLDEN = "data/golden/espresso.png"
+#: Bytes of the names of the classes in a manifest, and of the golden logits.
+_LABELS, _REFERENCE = 17_000, 4_000
+
+
+@cache
+def labels() -> tuple[str, ...]:
+    """The names of the classes, in order."""
+    return tuple(package_data.read("data/imagenet-labels.txt").decode().splitlines())
+
+
+def declared(
+    name: str,
+    parameters: int,
+    worst: float,
+    shape: Shape,
+    network: Callable[[Checkpoint], Any],
+    *,
+    sources: tuple[Source, ...] = (),
+    hub: str = "",
+    licence_text: str = "data/licences/mobilenet-licence.txt",
+    drop: float = 0.02,
+    left: Mapping[tuple[str, str], int] | None = None,
+) -> Model:
+    """The declaration of a network from uint8 pixels to logits.
+
+    Args:
+        worst: the least accuracy that is useful. drop: the largest loss of it.
+        shape: of its layers. sources, hub: where its weights are, pinned or not.
+        left: (exporter, precision) -> weights that were found to stay in half precision (see `edgekit.core.Work`).
+        network: checkpoint -> the torch module; raises BadInput for other weights.
+    """
+
+    def prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+        network(checkpoint)  # refuses other weights
+        return {
+            "height": SIZE,
+            "width": SIZE,
+            "channels": "RGB",
+            "resize": {"short_side": RESIZE, "filter": "bicubic", "antialias": True, "crop": "center"},
+            "activation": "softmax",
+            "labels": list(labels()),
+        }
+
+    def works(recipe: Recipe) -> tuple[Work, ...]:
+        return (
+            work(
+                "network", "convolution", shape.layers(), left=(left or {}).get((recipe.exporter, recipe.precision), 0)
+            ),
+        )
+
+    def size(recipe: Recipe) -> int:
+        more = package_data.size(_GOLDEN, licence_text) + _LABELS + _REFERENCE
+        return weighing.size(works(recipe), recipe, more)
+
+    return Model(
+        name=name,
+        family="vision",
+        task="image-classification",
+        licence="Apache-2.0",
+        sources=sources,
+        hub=hub,
+        parts=(
+            Part(
+                "network",
+                (TensorSpec("pixels", "uint8", (1, SIZE, SIZE, 3)),),
+                (TensorSpec("logits", "float32", (1, CLASSES)),),
+                {},
+                network,
+            ),
+        ),
+        parameters=parameters,
+        pipeline=_pipeline,
+        assets=(),
+        prepare=prepare,
+        licence_text=licence_text,
+        golden=_GOLDEN,
+        samples=_samples,
+        size=size,
+        memory=lambda recipe: weighing.memory(works(recipe), recipe),
+        work=works,
+        evaluation=Evaluation("accuracy", worst=worst, drop=drop, minimum=200, also=("top-5",)),
+        ladder=(
+            Recipe("onnx", "int8"),
+            Recipe("onnx", "int8", {"float_layers": {"network": 4}}),
+            Recipe("onnx", "fp16"),
+            Recipe("openvino", "int8"),
+            Recipe("openvino", "int8", {"float_layers": {"network": 4}}),
+            Recipe("openvino", "fp16"),
+            Recipe("litert", "int8"),
+            Recipe("litert", "int8", {"float_layers": 4}),
+            Recipe("litert", "fp16"),
+            Recipe("executorch", "int8"),
+            Recipe("executorch", "fp32"),
+        ),
+        calibration=100,
+    )
+
+
+def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
+    from edgekit.models.vision.pipeline import Classifier
+
+    return Classifier(parts, folder, facts)
+
+
+def _samples(folder: Path) -> Sequence[Sample]:
+    from edgekit.models.vision.pipeline import samples
+
+    return samples(folder, labels())

@@ -1,0 +1,192 @@
+"""MobileNet v1 at a quarter of its width, 96 x 96: is there a person in the picture? (MLPerf Tiny's reference.)
+
+Weights: mlcommons/tiny, benchmark/training/visual_wake_words; trained on COCO's Visual Wake Words (Chowdhery et al.
+2019). Laptops and phones get the float network, quantized here; microcontrollers the int8 one that was quantized
+there. Accuracy on its own test set, published for int8: 84.6 %; here: not measured (no person labels).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edgekit.common import package_data
+from edgekit.core import (
+    Checkpoint,
+    Evaluation,
+    Model,
+    Part,
+    Predictor,
+    Recipe,
+    Runner,
+    Sample,
+    Source,
+    SourceFile,
+    TensorSpec,
+    Work,
+)
+from edgekit.models.vision.shapes import v1_layers
+from edgekit.numerics import weighing
+from edgekit.numerics.layers import work
+
+_LABELS = ("no person", "person")
+_SIDE = 96
+_GOLDEN, _LICENCE = "data/golden/astronaut.png", "data/licences/mlperf-tiny-licence.txt"
+_REVISION = "5b2315b3583ea7832617a9e64c4b52cca4699ee4"
+_URL = (
+    f"https://raw.githubusercontent.com/mlcommons/tiny/{_REVISION}/benchmark/training/visual_wake_words/trained_models"
+)
+_PARAMETERS = 210_850
+
+
+def _sources(local: str, published: str, sha256: str, size: int) -> tuple[Source, ...]:
+    """The published file, and before it a copy beside this project's own checkout."""
+    pieces = (f"../shared/models/mlperf-tiny/{local}", f"{_URL}/{published}")
+    return tuple(
+        Source(piece, _REVISION, "Apache-2.0", (SourceFile("network.tflite", sha256, size, (piece,)),))
+        for piece in pieces
+    )
+
+
+def _network(checkpoint: Checkpoint) -> Any:
+    from edgekit.models.vision.networks.mobilenet_v1 import network
+
+    return network(checkpoint)
+
+
+def _ready(checkpoint: Checkpoint) -> Runner:
+    from edgekit.formats.tflite.micro import tflite
+
+    return tflite(checkpoint, _CHIP)
+
+
+_FLOAT = Part(
+    "network",
+    (TensorSpec("pixels", "uint8", (1, _SIDE, _SIDE, 3)),),
+    (TensorSpec("scores", "float32", (1, 2)),),
+    {},
+    _network,
+)
+_CHIP = Part(
+    "network",
+    (TensorSpec("pixels", "int8", (1, _SIDE, _SIDE, 3)),),
+    (TensorSpec("scores", "int8", (1, 2)),),
+    {},
+    _ready,
+)
+
+
+def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+    _network(checkpoint)  # refuses other weights
+    return {"height": _SIDE, "width": _SIDE, "channels": "RGB", "labels": list(_LABELS)}
+
+
+def _prepare_chip(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+    return {
+        "height": _SIDE,
+        "width": _SIDE,
+        "channels": "RGB",
+        "labels": list(_LABELS),
+        "scale": 1 / 256,
+        "zero_point": -128,
+    }
+
+
+def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
+    from edgekit.models.vision.pipeline import Classifier
+
+    return Classifier(parts, folder, facts)
+
+
+def _samples(folder: Path) -> Sequence[Sample]:
+    from edgekit.models.vision.pipeline import samples
+
+    return samples(folder, _LABELS)
+
+
+def _work(recipe: Recipe) -> tuple[Work, ...]:
+    return (work("network", "convolution", v1_layers(len(_LABELS))),)
+
+
+def _size(recipe: Recipe) -> int:
+    return weighing.size(_work(recipe), recipe, package_data.size(_GOLDEN, _LICENCE))
+
+
+def _memory(recipe: Recipe) -> int:
+    return weighing.memory(_work(recipe), recipe)
+
+
+#: Layout of the C -> bytes of its firmware, measured: of the weights, what is left once channels that no input changes
+#: are gone, and 5 to 8 KB of code; of RAM, the second layer's input and output, and a stack.
+_FLASH = {"plain": 47_584, "dsp": 52_296, "helium": 50_552}
+_RAM = {"plain": 55_496, "dsp": 55_704, "helium": 56_788}
+
+
+def _flash(recipe: Recipe) -> int:
+    return _FLASH[recipe.options.get("layout", "plain")]
+
+
+def _ram(recipe: Recipe) -> int:
+    return _RAM[recipe.options.get("layout", "plain")]
+
+
+_MODEL = Model(
+    name="mobilenet-v1-025-vww",
+    family="vision",
+    task="image-classification",
+    licence="Apache-2.0",
+    sources=_sources(
+        "vww_96_float32.tflite",
+        "vww_96_float.tflite",
+        "115bbc094d2119561320a21f01b6500a18bea8cc8589282ab007097bec8af38c",
+        866_284,
+    ),
+    parts=(_FLOAT,),
+    parameters=_PARAMETERS,
+    pipeline=_pipeline,
+    assets=(),
+    prepare=_prepare,
+    licence_text=_LICENCE,
+    golden=_GOLDEN,
+    samples=_samples,
+    size=_size,
+    memory=_memory,
+    work=_work,
+    # MLPerf Tiny's quality target for this task is 80 % (Banbury et al. 2021, "MLPerf Tiny Benchmark").
+    evaluation=Evaluation("accuracy", worst=0.80, drop=0.01, minimum=200),
+    ladder=(
+        Recipe("onnx", "int8"),
+        Recipe("onnx", "fp16"),
+        Recipe("litert", "int8"),
+        Recipe("litert", "fp16"),
+        Recipe("executorch", "int8"),
+        Recipe("executorch", "fp32"),
+    ),
+    exporters=("onnx", "litert", "coreml", "executorch"),
+    calibration=100,
+)
+
+MODEL = replace(
+    _MODEL,
+    variants={
+        "c": replace(
+            _MODEL,
+            sources=_sources(
+                "vww_96_int8.tflite",
+                "vww_96_int8.tflite",
+                "597a384c8c2c8a1276f04702f25013b7838f2f814f1ca7c174d295b73e3d6b7b",
+                333_288,
+            ),
+            parts=(_CHIP,),
+            parameters=219_730,
+            prepare=_prepare_chip,
+            size=_flash,
+            memory=_ram,
+            ladder=(),
+            exporters=("c",),
+            calibration=0,
+        )
+    },
+)

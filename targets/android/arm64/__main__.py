@@ -1,0 +1,15 @@
+"""``python -m edgekit.targets.android.arm64``: fetches and compiles what emulated 64-bit Arm processors run."""
+
+import sys
+from pathlib import Path
+
+from edgekit.errors import printed
+from edgekit.targets.android.arm64 import litert, onnx
+
+
+def _programs() -> list[Path]:
+    return [tools.program for tools in (onnx.tools(), litert.tools())]
+
+
+if __name__ == "__main__":
+    sys.exit(printed(_programs))

@@ -1,0 +1,114 @@
+"""Whether a device's answers to calls are those of the fp32 reference and of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import ParityFailed
+from edgekit.numerics.parity import CHAIN, limit_of, relative_error, sampled
+
+__all__ = ["LIMITS", "NEAR", "arithmetic", "check", "distances", "reference", "steps"]
+
+#: By how a part computes (`arithmetic`), the largest difference from what this machine computes with the same version
+#: of the runtime: relative root mean square, or steps (see `steps`). In float what remains is the order of sums.
+#: Integers with fixed ranges are the same everywhere but for a rounding. Where activations are quantized while running
+#: ("running") there is no such limit: a processor's kernels cut them into blocks of their own, or not at all. There the
+#: distance from fp32 decides, which may be `NEAR` times what it is here. "mixed" parts may be half as far from this
+#: machine as they are from fp32: a byte that tips over goes on through the float arithmetic.
+LIMITS = {"fp32": 1e-4, "fp16": 1e-3, "static": 1.0}
+NEAR = 1.5
+#: A distance from fp32 that is allowed in any case.
+_LEAST = 5e-3
+
+#: Forms of a layer whose activations are quantized with ranges that are found while it runs.
+_RUNNING = {"blockwise", "dynamic"}
+#: Operators in float between quantized layers, whose last digit decides now and then to which byte a value is rounded.
+_BETWEEN = {"BatchNormalization", "Erf", "Exp", "LayerNormalization", "Sigmoid", "Sqrt", "Tanh"}
+
+
+def arithmetic(census: Mapping[str, Any], precision: str) -> str:
+    """How a part computes, by what its census says: "fp32" or "fp16" (all in float), "static" (products of bytes with
+    ranges that are fixed), "mixed" (the same, with other arithmetic in float between them), "running" (with ranges that
+    are found while it runs), or else its precision.
+    """
+    forms = {layer.get("form") for layer in census.get("layers", {}).values() if isinstance(layer, Mapping)}
+    if precision != "int8":
+        return precision
+    operators = set(census.get("operators", {}))
+    if forms & _RUNNING or "DynamicQuantizeLSTM" in operators:
+        return "running"
+    if "static" not in forms:
+        return "fp32"
+    return "mixed" if operators & _BETWEEN else "static"
+
+
+def reference(file: Path) -> Mapping[str, Any]:
+    """What fp32 computed; the caller has checked the file's hash."""
+    import numpy as np
+
+    with np.load(file, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def distances(
+    part: str, there: Sequence[Mapping[str, Any]], here: Sequence[Mapping[str, Any]], golden: Mapping[str, Any]
+) -> dict[str, float]:
+    """How far the answers `there` to a part's calls, from the first on, are from fp32 and from the answers `here`.
+
+    Args:
+        golden: as `reference` gives it.
+
+    Returns:
+        ``fp32`` and ``here`` (see `edgekit.numerics.parity.relative_error`), and ``steps`` (see `steps`) from here.
+    """
+    mine = {key.removeprefix(f"{part}/"): value for key, value in golden.items() if key.startswith(f"{part}/")}
+    return {
+        "fp32": relative_error([sampled([({}, answer) for answer in there])], [mine]),
+        "here": relative_error(there, here),
+        "steps": steps(there, here),
+    }
+
+
+def check(
+    part: str, processor: str, precision: str, off: Mapping[str, float], how: str = "", mine: float | None = None
+) -> None:
+    """Raises ParityFailed where a part is further away than its precision, and its `arithmetic` `how`, explain.
+
+    `mine`: how far this machine's answer is from fp32, where it is known.
+    """
+    how = how or precision
+    bounds = [("fp32", "the fp32 reference", limit_of(precision) * CHAIN, precision)]
+    if how in LIMITS:
+        bounds.append(("steps" if how == "static" else "here", "this machine's answer", LIMITS[how], how))
+    elif how == "mixed":
+        bounds.append(("here", "this machine's answer", max(_LEAST, off["fp32"] / 2), "half of what int8 costs"))
+    elif how == "running" and mine is not None:
+        nearer = f"the {mine:.2%} that this machine is"
+        bounds.append(("fp32", "the fp32 reference", max(_LEAST, NEAR * mine), nearer))
+    for key, what, limit, why in bounds:
+        if not off[key] <= limit:
+            far, most = (f"{one:.3g} steps" if key == "steps" else f"{one:.2%}" for one in (off[key], limit))
+            raise ParityFailed(
+                f"the part {part!r} is {far} away from {what} on {processor}; {why} explains {most}.",
+                hint="Export with another --precision, and report the model: a kernel of the runtime is wrong there.",
+            )
+
+
+def steps(there: Sequence[Mapping[str, Any]], here: Sequence[Mapping[str, Any]]) -> float:
+    """The largest difference of a value, in steps of an output: 1 for integers, else a 256th of what it spans.
+
+    Infinite for a value that differs from an output that is constant, and for shapes that differ.
+    """
+    import numpy as np
+
+    most = 0.0
+    for given, expected in ((a[name], b[name]) for a, b in zip(there, here, strict=True) for name in b):
+        if given.shape != expected.shape:
+            return float("inf")
+        truth = expected.astype(np.float64)
+        step = 1.0 if expected.dtype.kind in "iub" else float(np.ptp(truth)) / 256 if truth.size else 1.0
+        furthest = float(np.abs(given.astype(np.float64) - truth).max(initial=0.0))
+        most = max(most, furthest / step if step else float("inf") if furthest else 0.0)
+    return most

@@ -1,0 +1,108 @@
+"""litert bundles on 64-bit Arm: LiteRT's own library for it, and a part's tensors as a file holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import Feeds, Progress, Source, SourceFile, TensorSpec
+from edgekit.errors import DeviceFailed
+from edgekit.formats import tflite
+from edgekit.formats.tflite.tensors import Specs, described, given, stored
+from edgekit.targets.android.arm64.kit import Kit, Tools, compiled, compiler, emulator, fetched, packed
+
+__all__ = ["LANGUAGE", "LIBRARY", "NAME", "ORIGIN", "SUFFIX", "feeds_of", "kit", "outputs_of", "tools", "versions"]
+
+#: The runtime for Arm, pinned; bundles say in `versions` which one they were proven with here.
+LIBRARY = Source(
+    uri="pypi://ai-edge-litert",
+    revision="2.3.0",
+    licence="Apache-2.0",
+    files=(
+        SourceFile(
+            "libLiteRt.so",
+            "b57687dc234d2b8b0598aef5a9c961ed24263df8f8b3f56adbee1cff618e544b",
+            5_991_672,
+            ("pypi://ai-edge-litert@2.3.0/ai_edge_litert/libLiteRt.so?platform=manylinux_2_27_aarch64",),
+        ),
+    ),
+)
+
+#: The library itself does not tell its version.
+NAME = f"LiteRT {LIBRARY.revision}"
+ORIGIN = "the runtime is LiteRT's Linux build for 64-bit Arm; an app has the Android build of it"
+#: Whether parts are language models, whose next tokens are compared and whose speed is told in tokens.
+LANGUAGE = False
+#: What a part is called on a device: bundles may name it as they like.
+SUFFIX = "tflite"
+
+
+def tools(progress: Progress | None = None) -> Tools:
+    """The tools for LiteRT, fetched and built where they are not there yet.
+
+    Raises:
+        MissingExtra: the compiler or the emulator is absent, or the library cannot be fetched.
+        DeviceFailed: the compiler failed.
+    """
+    found = emulator()
+    library = fetched(LIBRARY, "LiteRT", progress)
+    return Tools(found, compiled("replay_litert"), library)
+
+
+def kit(progress: Progress | None = None) -> Kit:
+    """What a phone takes. Raises as `tools` does, but no emulator is needed."""
+    compiler()
+    library = fetched(LIBRARY, "LiteRT", progress)
+    return packed(compiled("replay_litert"), {library.name: library}, library.name)
+
+
+def versions(told: str) -> Mapping[str, str]:
+    """For a report. `told`: what the program told of its runtime, which is nothing."""
+    return {"ai-edge-litert": LIBRARY.revision}
+
+
+def feeds_of(file: Path, feeds: Sequence[Feeds]) -> Sequence[Feeds]:
+    """`feeds` as the .tflite holds them, in its order."""
+    import numpy as np
+
+    held, (specs, _) = _held(file)
+    return [
+        {
+            spec.name: stored(np.ascontiguousarray(one[spec.name]), np.dtype(tensor.dtype), _steps(tensor), spec.name)
+            for tensor, spec in zip(held[0], specs, strict=True)
+        }
+        for one in feeds
+    ]
+
+
+def outputs_of(file: Path, answers: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """What the program answered, in the dtypes that the part promises.
+
+    Raises:
+        DeviceFailed: these are other tensors than the file has.
+    """
+    held, (_, specs) = _held(file)
+    wanted = [(tensor.dtype, tensor.shape) for tensor in held[1]]
+    if any([(one.dtype, one.shape) for one in answer.values()] != wanted for answer in answers):
+        raise DeviceFailed(f"the device answered with other tensors than {file.name} has.")
+    return [
+        {
+            spec.name: given(value, spec.dtype, _steps(tensor))
+            for value, tensor, spec in zip(answer.values(), held[1], specs, strict=True)
+        }
+        for answer in answers
+    ]
+
+
+def _held(file: Path) -> tuple[tuple[Sequence[tflite.Tensor], Sequence[tflite.Tensor]], Specs]:
+    """The tensors of the file's inputs and outputs, and what callers know of them."""
+    graph = tflite.read(file.read_bytes(), dynamic=True).subgraphs[0]
+    inputs, outputs = ([graph.tensors[i] for i in side] for side in (graph.inputs, graph.outputs))
+    own = tuple([TensorSpec(one.name, one.dtype, one.shape) for one in side] for side in (inputs, outputs))
+    return (inputs, outputs), described(file) or (own[0], own[1])
+
+
+def _steps(tensor: tflite.Tensor) -> tuple[float, int]:
+    found = tensor.quantization
+    return (found.scale[0], found.zero_point[0]) if found is not None and found.scale else (0.0, 0)

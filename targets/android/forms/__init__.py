@@ -1,0 +1,1 @@
+"""What `package` makes of bundles for Android."""

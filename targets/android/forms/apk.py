@@ -1,0 +1,191 @@
+"""`edgekit package BUNDLE --as apk`: an app that runs the model's golden input on a phone and shows PASS or FAIL.
+
+Built without Gradle and without Android's SDK, signed with a key that is made for it and kept in the cache: for trying,
+not for a store. What comes out is checked (`_android_checks`), its signature verified, its manifest read back by aapt2.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+from edgekit.core import Bundle, Form
+from edgekit.errors import ExportFailed
+from edgekit.sources import cache_folder
+from edgekit.targets.android.forms import native
+from edgekit.targets.android.forms.archive import content, write_aligned
+from edgekit.targets.android.forms.checks import check_archive, check_size
+from edgekit.targets.android.forms.elf import PAGE
+from edgekit.targets.android.forms.fitness import check_bundle, packaged
+from edgekit.targets.android.forms.java import PHONE, classes_of, dex_of, stubs
+from edgekit.targets.android.forms.names import Names, names_of
+from edgekit.targets.android.forms.tools import DEXER, FRAMEWORK, RUNTIME, run, runtime, tool
+from edgekit.targets.common.assets import write_assets
+
+__all__ = ["FORM", "inspect", "write"]
+
+OPTIONS = {
+    "package": "the app's id, a Java package such as com.example.speech",
+    "name": "what stands under its icon, such as speech",
+    "version": "such as 1.2.0",
+}
+_ABI = "arm64-v8a"
+_LIBRARIES = ("libonnxruntime.so",)
+_ACTIVITY = "edgekit.phone.runtime.DemoActivity"
+#: For its key alone: it guards nothing.
+_PASSWORD, _ALIAS = "edgekit", "demo"
+
+
+def write(bundle: Bundle, place: Path, options: Mapping[str, str]) -> None:
+    """Write the app to the file `place`.
+
+    Raises:
+        BadInput: a name that is not legal. Unsupported: a bundle that has no loop for phones, or another runtime.
+        OverBudget: more than the store delivers with an app. MissingExtra: a tool is absent.
+    """
+    names = names_of(options, bundle.manifest.model.name)
+    check_bundle(bundle, "an app")
+    # Before any tool is asked for: what is too large is not worth installing one.
+    size = sum(file.size for name, file in bundle.manifest.files.items() if not name.startswith("golden/"))
+    check_size(size, bundle.path.name, "Package it with --as gradle, which lays out an asset pack for the model.")
+    with tempfile.TemporaryDirectory(prefix="edgekit-apk-") as folder:
+        work = Path(folder)
+        made = work / "app.apk"
+        unsigned = _unsigned(bundle, names, work)
+        _sign(unsigned, made, work)
+        check_size(made.stat().st_size, "the app", "Package it with --as gradle: an asset pack takes the model.")
+        check_archive(made)
+        inspect(made, names.package)
+        place.write_bytes(made.read_bytes())
+
+
+def inspect(app: Path, package: str) -> dict[str, str]:
+    """What apksigner and aapt2 say of the app.
+
+    Returns:
+        ``{"signatures": "v2, v3", "package", "minSdk", "targetSdk", "activity"}``.
+
+    Raises:
+        ExportFailed: it is not signed as it should be, or says something else of itself than was asked for.
+    """
+    verified = run([tool("apksigner"), "verify", "--verbose", app], "apksigner verify")
+    schemes = re.findall(r"Verified using (v\d) scheme.*: true", verified)
+    badging = run([tool("aapt2"), "dump", "badging", app], "aapt2 dump badging")
+    told = {
+        "signatures": ", ".join(schemes),
+        "package": _said(r"package: name='([^']*)'", badging),
+        "minSdk": _said(r"(?:minSdkVersion|sdkVersion):'([^']*)'", badging),
+        "targetSdk": _said(r"targetSdkVersion:'([^']*)'", badging),
+        "activity": _said(r"launchable-activity: name='([^']*)'", badging),
+    }
+    expected = {"signatures": "v2, v3", "package": package, "activity": _ACTIVITY}
+    for key, value in expected.items():
+        if told[key] != value:
+            raise ExportFailed(f"the app that was built has {key} {told[key]!r} where {value!r} was meant.")
+    if "uses-permission" in badging or _ABI not in badging:
+        raise ExportFailed("the app that was built asks for a permission, or has no library for 64-bit Arm.")
+    return told
+
+
+def _said(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    return found[1] if found else ""
+
+
+def _unsigned(bundle: Bundle, names: Names, work: Path) -> Path:
+    assets = work / "assets"
+    assets.mkdir()
+    write_assets(bundle, assets)
+    said = json.dumps(packaged(bundle, RUNTIME.revision), indent=1).encode()
+    files: dict[str, bytes | Path] = {
+        f"assets/edgekit/{path.relative_to(assets).as_posix()}": path for path in assets.rglob("*") if path.is_file()
+    }
+    files["assets/edgekit/packaged.json"] = said
+    files["AndroidManifest.xml"] = _manifest(names, work)
+    files["classes.dex"] = _dex(work)
+    libraries = {f"lib/{_ABI}/libedgekit.so": native.library()}
+    libraries |= {f"lib/{_ABI}/{name}": content(runtime(), f"jni/{_ABI}/{name}") for name in _LIBRARIES}
+    unsigned = work / "unsigned.apk"
+    write_aligned(unsigned, {**files, **libraries}, dict.fromkeys(libraries, PAGE))
+    return unsigned
+
+
+def _dex(work: Path) -> bytes:
+    """The code of the app, which is the same for every model: from the cache, or compiled."""
+    folders = {"java": "edgekit/phone/loops", "runtime": "edgekit/phone/runtime", "demo": "edgekit/phone/runtime"}
+    sources = {
+        f"{package}/{file.name}": file.read_text(encoding="utf-8")
+        for folder, package in folders.items()
+        for file in sorted((PHONE / folder).glob("*.java"))
+    }
+    compiler = run([tool("javac"), "-version"], "javac")
+    key = hashlib.sha256(repr((sorted(sources.items()), DEXER, compiler)).encode()).hexdigest()[:16]
+    place = cache_folder() / "phone" / f"demo-{key}.dex"
+    if not place.is_file():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        made = dex_of(classes_of(sources, [stubs(work)], work), work)
+        with tempfile.NamedTemporaryFile(dir=place.parent, delete=False) as arriving:
+            arriving.write(made)
+        Path(arriving.name).replace(place)
+    return place.read_bytes()
+
+
+def _manifest(names: Names, work: Path) -> bytes:
+    """In Android's binary form."""
+    text = (PHONE / "demo" / "AndroidManifest.xml").read_text(encoding="utf-8")
+    text = text.replace('"edgekit.phone"', quoteattr(names.package)).replace('"edgekit-label"', quoteattr(names.name))
+    (work / "AndroidManifest.xml").write_text(text.replace("0.0.0-version", names.version), encoding="utf-8")
+    linked = work / "linked.apk"
+    if not FRAMEWORK.is_file():
+        tool(FRAMEWORK.name)  # says how to get it
+    manifest = work / "AndroidManifest.xml"
+    run([tool("aapt2"), "link", "-o", linked, "--manifest", manifest, "-I", FRAMEWORK], "aapt2 link")
+    return content(linked, "AndroidManifest.xml")
+
+
+def _sign(unsigned: Path, made: Path, work: Path) -> None:
+    """By versions 2 and 3 of Android's scheme, which leave every entry where it lies."""
+    command: list[str | Path] = [
+        tool("apksigner"),
+        "sign",
+        "--ks",
+        _key(),
+        "--ks-pass",
+        f"pass:{_PASSWORD}",
+        "--ks-key-alias",
+        _ALIAS,
+    ]
+    command += ["--v1-signing-enabled", "false", "--v2-signing-enabled", "true", "--v3-signing-enabled", "true"]
+    command += ["--v4-signing-enabled", "false", "--alignment-preserved", "true", "--out", made, unsigned]
+    run(command, "apksigner sign")
+
+
+def _key() -> Path:
+    """A key of this machine's cache, made at first use. RSA, so that the same app has the same signature again."""
+    place = cache_folder() / "phone" / "demo.keystore"
+    if not place.is_file():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent) as work:
+            made = Path(work) / "demo.keystore"
+            command: list[str | Path] = [
+                tool("keytool"),
+                "-genkeypair",
+                "-keystore",
+                made,
+                "-storetype",
+                "PKCS12",
+                "-alias",
+                _ALIAS,
+            ]
+            command += ["-storepass", _PASSWORD, "-keyalg", "RSA", "-keysize", "3072", "-validity", "10950"]
+            run([*command, "-dname", "CN=edgekit demo, O=not for a store"], "keytool")
+            made.replace(place)
+    return place
+
+
+FORM = Form(".apk", write, options=OPTIONS)

@@ -1,0 +1,90 @@
+"""The demo app's one native library, cross-compiled without Android's NDK.
+
+A C compiler for 64-bit Arm and no C library: the source declares the few functions that it uses, and is linked against
+stubs of Android's libraries that hold their names only. Every function is one that Android exports.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgekit.errors import ExportFailed
+from edgekit.sources import cache_folder
+from edgekit.targets.android.forms.archive import content
+from edgekit.targets.android.forms.elf import PAGE, check_library
+from edgekit.targets.android.forms.java import PHONE
+from edgekit.targets.android.forms.tools import RUNTIME, include, run, runtime, tool
+
+__all__ = ["headers", "library", "warnings"]
+
+COMPILER = "aarch64-linux-gnu-gcc"
+#: Library of Android -> what is used of it (the compiler may call the last three by itself).
+_USED = {"libdl.so": ("dlopen", "dlsym", "dlerror"), "libc.so": ("memcpy", "memmove", "memset")}
+warnings = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror")
+_FLAGS = (
+    *(
+        "-fPIC",
+        "-shared",
+        "-nostdlib",
+        "-fno-stack-protector",
+        "-mno-outline-atomics",
+        "-fno-asynchronous-unwind-tables",
+    ),
+    *("-s", f"-Wl,-z,max-page-size={PAGE}", "-Wl,-z,relro,-z,now,-z,noexecstack", "-Wl,--no-undefined"),
+    *("-Wl,--build-id=none", "-Wl,-soname,libedgekit.so", "-Wl,--hash-style=both"),
+)
+
+
+def headers(work: Path) -> list[str]:
+    """Flags that find the headers: onnxruntime's, out of its library for Android, and Java's."""
+    place = work / "headers"
+    place.mkdir(parents=True, exist_ok=True)
+    for name in ("onnxruntime_c_api.h", "onnxruntime_ep_c_api.h"):
+        (place / name).write_bytes(content(runtime(), f"headers/{name}"))
+    folder = include()
+    return [f"-isystem{place}", f"-isystem{folder}", f"-isystem{folder / 'linux'}"]
+
+
+def library() -> bytes:
+    """libedgekit.so for arm64-v8a, from the cache or compiled.
+
+    Raises:
+        MissingExtra: no compiler, no JDK or no runtime. ExportFailed: it could not be compiled.
+    """
+    source = PHONE / "demo" / "graph_jni.c"
+    compiler = tool(COMPILER)
+    version = run([compiler, "--version"], COMPILER)
+    read = [source.read_bytes(), repr((warnings, _FLAGS, _USED, RUNTIME)).encode(), version.encode()]
+    place = cache_folder() / "phone" / f"libedgekit-{hashlib.sha256(b'|'.join(read)).hexdigest()[:16]}.so"
+    if not place.is_file():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent) as work:
+            made = _compile(compiler, source, Path(work))
+            check_library(made.read_bytes(), "libedgekit.so", "arm64-v8a")
+            made.replace(place)
+    return place.read_bytes()
+
+
+def _compile(compiler: str, source: Path, work: Path) -> Path:
+    for name, used in _USED.items():
+        stub = work / f"{name}.c"
+        stub.write_text("".join(f"void {function}(void) {{}}\n" for function in used), encoding="ascii")
+        linked: Sequence[str | Path] = (
+            *_FLAGS[:6],
+            "-w",
+            "-fno-builtin",
+            f"-Wl,-soname,{name}",
+            stub,
+            "-o",
+            work / name,
+        )
+        run([compiler, *linked], COMPILER)
+    made = work / "libedgekit.so"
+    flags = [*warnings, *_FLAGS, *headers(work)]
+    run([compiler, *flags, source, "-o", made, f"-L{work}", "-ldl", "-lc"], COMPILER)
+    if not made.is_file():
+        raise ExportFailed(f"{COMPILER} gave no library.")
+    return made

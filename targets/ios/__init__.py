@@ -1,0 +1,26 @@
+"""iPhones and iPads, through Core ML. Nothing is claimed about a device that was not measured on one."""
+
+from __future__ import annotations
+
+from edgekit.core import Recipe, Target
+from edgekit.targets.ios import swift
+
+TARGET = Target(
+    name="ios",
+    system="iOS 16 or later",
+    processor="arm64, neural engine",
+    recipes={"*": Recipe("coreml", "fp16"), "text-generation": Recipe("gguf", "q4_k_m")},
+    device=None,
+    download=200_000_000,
+    store="the App Store asks before it loads more than 200 MB over a mobile network; an app may have 4 GB "
+    "(--download 1GB)",
+    # Where an app in the foreground is safe on an iPhone of 4 GB.
+    ram=1_500_000_000,
+    forms={"swift": swift.FORM},
+    runtime={
+        "coreml": "system: Core ML",
+        "onnx": "swiftpm:github.com/microsoft/onnxruntime-swift-package-manager {version}",
+        "executorch": "swiftpm:github.com/pytorch/executorch swiftpm-{executorch}",
+        "gguf": "llama.cpp as of llama-cpp-python {llama}, built with Xcode",
+    },
+)

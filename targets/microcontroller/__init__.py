@@ -1,0 +1,1 @@
+"""Microcontrollers: one file a processor class."""

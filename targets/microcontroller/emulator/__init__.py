@@ -1,0 +1,1 @@
+"""Firmware built and run in QEMU."""

@@ -1,9 +1,0 @@
-"""32-bit RISC-V without vectors: portable C."""
-
-from __future__ import annotations
-
-from edgekit.targets._boards import KB, MB
-from edgekit.targets._microcontroller import target
-
-# An ESP32-C3 module.
-TARGET = target("riscv32", processor="RISC-V rv32imac", layout="plain", flash=4 * MB, ram=320 * KB)

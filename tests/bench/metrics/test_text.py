@@ -1,0 +1,80 @@
+"""Perplexity and KL divergence from scores, and verdicts from them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgekit.bench.metrics import text
+from edgekit.core import Evaluation
+from edgekit.errors import BadInput
+from edgekit.gate import texts
+
+
+@dataclass
+class Score:
+    nll: Any
+    squares: Any
+    counts: Any
+    kld: Any = None
+    same_top: Any = None
+
+
+def score(chunks: int = 10, nll: float = 2.0, kld: float | None = 0.01, spread: float = 0.0) -> Score:
+    each = np.full((chunks, 100), nll) + np.linspace(-1, 1, 100)
+    far = None
+    if kld is not None:
+        far = np.repeat(kld + spread * np.linspace(-1, 1, chunks), 100)
+    same = None if far is None else np.arange(100 * chunks) % 10 > 0
+    return Score(each.sum(axis=1), (each**2).sum(axis=1), np.full(chunks, 100), far, same)
+
+
+def test_perplexity_and_its_error() -> None:
+    value, error = text.perplexity([score(4), score(6)])
+    assert value == pytest.approx(math.exp(2))
+    deviation = np.tile(2 + np.linspace(-1, 1, 100), 10).std() / math.sqrt(999)
+    assert error == pytest.approx(value * deviation)
+
+
+def test_nothing_scored_is_bad_input() -> None:
+    with pytest.raises(BadInput, match="too short"):
+        text.perplexity([])
+    with pytest.raises(BadInput, match="without a reference"):
+        text.distance([score(kld=None)])
+
+
+def test_distance_is_of_tokens_and_its_interval_of_chunks() -> None:
+    found = text.distance([score(kld=0.05, spread=0.04)])
+    assert found.mean.value == pytest.approx(0.05)
+    assert found.mean.low < 0.05 < found.mean.high
+    assert found.p99 == pytest.approx(0.09)
+    assert found.same_top == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "verdict", "why"),
+    [
+        (score(kld=0.01), "pass", "within the 0.05"),
+        (score(kld=0.06), "fail", "more than the 0.05"),
+        (score(kld=0.01, chunks=3), "undecided", "3 chunks"),
+        (score(kld=0.045, spread=0.04), "undecided", "more text"),
+        (score(kld=0.01, nll=7.0), "fail", "no model of this text"),
+        (score(kld=0.01, nll=float("nan")), "fail", "no model of this text"),
+    ],
+)
+def test_verdicts(candidate: Score, verdict: str, why: str) -> None:
+    found = texts.judge(Evaluation("perplexity", 100.0, 0.05, 8), [candidate], [score(kld=None)], "text")
+    assert found.verdict == verdict
+    assert why in found.reason
+    assert found.samples == len(candidate.counts)
+
+
+def test_without_a_reference_only_the_bar_decides() -> None:
+    evaluation = Evaluation("perplexity", 100.0, 0.05, 8)
+    assert texts.absolute(evaluation, [score()], "t").verdict == "pass"
+    assert texts.absolute(evaluation, [score(chunks=2)], "t").verdict == "undecided"
+    assert texts.absolute(evaluation, [score(nll=6.0)], "t").verdict == "fail"

@@ -1,0 +1,215 @@
+"""The int8 forms of the ONNX exporter that need no calibrated ranges."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from helpers.cases.onnx_cases import ATTENTION, CHECKPOINT, VOCABULARY, WIDTH, Toy, export, feeds, model, part
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from edgekit.core import Artifact, Part, Recipe, TensorSpec
+from edgekit.errors import ExportFailed
+from edgekit.exporters import onnx as onnx_exporter
+from edgekit.exporters.onnx import EXPORTER, products
+from edgekit.exporters.onnx.graph import constants
+from edgekit.exporters.onnx.products import BLOCK, blockwise_values
+from edgekit.exporters.onnx.runner import OnnxRunner
+from edgekit.numerics.parity import LIMITS, TorchRunner, part_error, relative_error
+
+# --- int8 ------------------------------------------------------------------------------------------------------------
+
+
+def initializers(file: Path) -> dict[str, NDArray[Any]]:
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(file).graph.initializer}
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.integers(1, 300),
+    st.integers(1, 9),
+    st.floats(1e-20, 1e20),
+    st.integers(0, 1000),
+)
+def test_blockwise_values_are_within_half_a_step(inputs: int, outputs: int, scale: float, seed: int) -> None:
+    weight = (np.random.default_rng(seed).standard_normal((inputs, outputs)) * scale).astype(np.float32)
+    weight[:, 0] = 0
+    values, scales = blockwise_values(weight)
+    blocks = -(-inputs // BLOCK)
+    assert (values.shape, values.dtype) == ((outputs, blocks, BLOCK), np.uint8)
+    assert (scales.shape, scales.dtype) == ((outputs, blocks), np.float32)
+    back = ((values.astype(np.float64) - 128) * scales[..., None]).reshape(outputs, -1)
+    assert not back[:, inputs:].any()
+    error = np.abs(back[:, :inputs] - weight.T)
+    step = np.repeat(scales, BLOCK, axis=1)[:, :inputs].astype(np.float64)
+    assert (error <= 0.5001 * step).all()
+    # And no coarser than it must be: the largest weight of a block has the largest value.
+    largest = np.abs(values.astype(int) - 128).max(-1)
+    assert (largest[1:] == 127).all()
+    assert not back[0].any()
+
+
+@pytest.mark.parametrize("form", ["blockwise", "dynamic"])
+@pytest.mark.parametrize("size", [(1, 1), (7, 5), (128, 64), (130, 33), (200, 256)])
+def test_the_forms_against_numpy(form: str, size: tuple[int, int]) -> None:
+    """One product, its rounding redone with numpy; K need not be a multiple of the block."""
+    from edgekit.exporters.onnx.products import quantize
+
+    inputs, outputs = size
+    rng = np.random.default_rng(0)
+    weight = rng.standard_normal(size).astype(np.float32)
+    x = rng.standard_normal((1, 20, inputs)).astype(np.float32)
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"], name="product")],
+        "toy",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, "n", inputs])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, "n", outputs])],
+        [numpy_helper.from_array(weight, "w")],
+    )
+    plain = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    model = quantize(plain, {"product": form})
+    assert "w" not in {tensor.name for tensor in model.graph.initializer}
+    actual = OnnxRunner(model.SerializeToString(), 1)({"x": x})["y"]
+    if form == "dynamic":
+        low, high = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
+        step = np.float32((high - low) / 255)
+        zero = np.rint(np.clip(-low / step, 0, 255))
+        rounded = np.clip(np.rint(x / step) + zero, 0, 255) - zero
+        scales = np.abs(weight).max(0) / 127
+        expected = (rounded.astype(np.int64) @ np.rint(weight / scales).astype(np.int64)) * (step * scales)
+        # onnxruntime may round one activation the other way where it lies between two steps.
+        np.testing.assert_allclose(actual, expected, atol=1.5 * step * np.abs(weight).max(), rtol=1e-5)
+    else:
+        values, scales = blockwise_values(weight)
+        back = ((values.astype(np.float32) - 128) * scales[..., None]).reshape(outputs, -1)[:, :inputs]
+        exact = x @ back.T
+        # Activations are rounded to 8 bits a row and block: an error of a half step each, which add up like noise.
+        bound = 4 * np.sqrt(inputs) * np.abs(x).max() / 127 / 2 * np.abs(back).max()
+        np.testing.assert_allclose(actual, exact, atol=max(bound, 1e-6))
+    error = relative_error([{"y": actual}], [{"y": x @ weight}])
+    assert error < 0.03
+
+
+def test_a_tied_table_is_stored_once(tmp_path: Path) -> None:
+    export(tmp_path, "int8")
+    arrays = initializers(tmp_path / "toy.onnx")
+    assert [name for name, array in arrays.items() if array.size >= VOCABULARY * WIDTH] == ["MatMul.int8"]
+    runner = EXPORTER.load(tmp_path / "toy.onnx", 1)
+    # What the look-up gives is what the projection multiplies with: both sides of one rounding.
+    scores = runner(feeds(new=4))["scores"]
+    assert scores.shape == (1, 4, VOCABULARY)
+
+
+def test_a_tied_table_with_a_forced_form(tmp_path: Path) -> None:
+    for form in ("blockwise", "dynamic"):
+        artifact = export(tmp_path / form, "int8", options={"forms": {"toy": form}})
+        forms = {name: layer["form"] for name, layer in artifact.census["layers"].items()}
+        assert forms == {"up/MatMul": form, "down/MatMul": form, "MatMul": "blockwise"}
+        calls = [(feeds(time=60, new=3), TorchRunner(part(), Toy())(feeds(time=60, new=3)))]
+        assert part_error(EXPORTER.load(tmp_path / form / "toy.onnx", 1), calls) < LIMITS["int8"]
+
+
+def test_a_tied_table_whose_width_is_no_whole_number_of_blocks(tmp_path: Path) -> None:
+    """The table stays float (in half) for the look-up, and the census says so."""
+    given = part(lambda checkpoint: Toy(100, 1024), width=100)
+    census = export(tmp_path, "int8", given=given, options={"forms": {"toy": "blockwise"}}).census
+    assert census["bytes"]["float16"] >= 2 * VOCABULARY * 100
+    calls = [(feeds(time=60, new=3), TorchRunner(given, Toy(100, 1024))(feeds(time=60, new=3)))]
+    assert part_error(EXPORTER.load(tmp_path / "toy.onnx", 1), calls) < LIMITS["int8"]
+
+
+class Outlier(nn.Module):
+    """One robust layer, and one that meets an activation a thousand times larger than the others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.robust, self.sensitive = nn.Linear(128, 128), nn.Linear(128, 128)
+        self.register_buffer("gain", torch.ones(128))
+        self.gain[5] = 3000.0
+        with torch.no_grad():
+            self.sensitive.weight[:, 5] = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.sensitive(torch.tanh(self.robust(x)) * self.gain)
+        return out
+
+
+@pytest.mark.parametrize(
+    ("dynamic", "blockwise", "form"),
+    [(0.004, 0.9, "dynamic"), (0.006, 0.024, "blockwise"), (0.2, 0.026, "float"), (math.inf, math.inf, "float")],
+)
+def test_a_form_is_the_cheapest_that_moves_little(dynamic: float, blockwise: float, form: str) -> None:
+    moved = {"dynamic": dynamic, "blockwise": blockwise}
+    assert products._form(lambda name: moved[name])[0] == form
+
+
+def test_a_product_that_stays_float_is_stored_in_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "_form", lambda moved: ("float", "because"))
+    graph = EXPORTER._reference(part(), CHECKPOINT, tmp_path, lambda *_: None)
+    names = [p.node for p in products.products(graph) if not p.table]
+    choice = products.choose(graph, [feeds(time=60, new=30)], onnx_exporter._evaluate, lambda *_: None)
+    assert [choice[name][0] for name in names] == ["float"] * len(names)
+    held = constants(products.quantize(graph, {name: form for name, (form, _) in choice.items()}))
+    assert [name for name, array in held.items() if array.dtype == np.uint8] == ["MatMul.int8"]
+
+
+def test_the_measured_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # One layer alone is all of a toy's error; in a network of twenty it is a twentieth.
+    monkeypatch.setattr(products, "DYNAMIC", 0.02)
+    monkeypatch.setattr(products, "BLOCKWISE", 1.0)
+    given = Part("outlier", ATTENTION.inputs, ATTENTION.outputs, ATTENTION.axes, lambda checkpoint: Outlier())
+    x = np.random.default_rng(0).standard_normal((1, 50, 128)).astype(np.float32)
+    layers = export(tmp_path, "int8", given=given, calibration=[{"x": x}]).census["layers"]
+    assert layers["robust/MatMul"]["form"] == "dynamic", layers
+    assert re.fullmatch(r"dynamic alone moves the outputs by [01]\.\d%", layers["robust/MatMul"]["why"])
+    assert layers["sensitive/MatMul"]["form"] == "blockwise"
+    assert re.fullmatch(r"dynamic .* by \d+\.\d%, blockwise by \d+\.\d%", layers["sensitive/MatMul"]["why"])
+    few = export(tmp_path / "few", "int8", given=given, calibration=[{"x": x[:, :16]}]).census["layers"]
+    assert {layer["form"] for layer in few.values()} == {"blockwise"}
+    assert "16 row(s) a call" in few["robust/MatMul"]["why"]
+
+
+def test_two_products_of_one_input_quantize_it_once(tmp_path: Path) -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.left, self.right = nn.Linear(128, 128), nn.Linear(128, 64)
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return self.left(x), self.right(x)
+
+    outputs = (*ATTENTION.outputs, TensorSpec("z", "float32", (1, "time", 64)))
+    given = Part("two", ATTENTION.inputs, outputs, ATTENTION.axes, lambda checkpoint: Two())
+    x = np.random.default_rng(0).standard_normal((1, 50, 128)).astype(np.float32)
+    dynamic = {"forms": {"two": "dynamic"}}
+    census = export(tmp_path, "int8", given=given, calibration=[{"x": x}], options=dynamic).census
+    assert census["operators"]["DynamicQuantizeLinear"] == 1
+    assert census["operators"]["MatMulIntegerToFloat"] == 2
+
+
+@pytest.mark.parametrize("calibration", [[], None])
+def test_int8_needs_inputs_to_measure(tmp_path: Path, calibration: Any) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    given = {} if calibration is None else {"toy": calibration}
+
+    def run(precision: str, options: dict[str, Any]) -> list[Artifact]:
+        recipe = Recipe("onnx", precision, options)
+        return EXPORTER.export(model(part()), CHECKPOINT, recipe, given, tmp_path, work, lambda *_: None)
+
+    with pytest.raises(ExportFailed, match="no recorded input"):
+        run("int8", {})
+    assert run("int8", {"forms": {"toy": "blockwise"}})
+    assert run("fp16", {})

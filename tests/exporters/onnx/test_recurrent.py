@@ -1,0 +1,85 @@
+"""int8 recurrent layers for ONNX: what onnxruntime's operator answers, layer by layer and in both directions."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from edgekit.core import Part, TensorSpec
+from edgekit.exporters.onnx import recurrent
+from edgekit.exporters.onnx.graph import constants, from_torch
+from edgekit.exporters.onnx.runner import OnnxRunner
+
+FRAMES, INPUTS, HIDDEN = 12, 10, 24
+
+
+class Recurrent(nn.Module):
+    """What stands before the layers is not the part's own input; rows of the weights are of unlike sizes."""
+
+    def __init__(self, layers: int, both: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.before = nn.Linear(INPUTS, INPUTS)
+        self.lstm = nn.LSTM(INPUTS, HIDDEN, layers, batch_first=True, bidirectional=both)
+        with torch.no_grad():
+            for name, weight in self.lstm.named_parameters():
+                if name.startswith("weight"):
+                    weight *= torch.logspace(-1, 0.5, len(weight))[:, None]
+
+    def forward(self, features: Tensor) -> Tensor:
+        out: Tensor = self.lstm(torch.tanh(self.before(features)))[0]
+        return out
+
+
+def traced(module: nn.Module, width: int) -> onnx.ModelProto:
+    given, answer = TensorSpec("features", "float32", (2, FRAMES, INPUTS)), (2, FRAMES, width)
+    part = Part("network", (given,), (TensorSpec("out", "float32", answer),), {}, lambda checkpoint: module)
+    return from_torch(part, module.eval())
+
+
+def answered(model: onnx.ModelProto, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    return OnnxRunner(model.SerializeToString(), threads=1)({"features": features})["out"]
+
+
+@pytest.mark.parametrize(("layers", "both"), [(1, False), (3, False), (1, True)])
+def test_it_answers_like_float(layers: int, both: bool) -> None:
+    model = traced(Recurrent(layers, both), HIDDEN * (2 if both else 1))
+    small, choice = recurrent.quantize(model)
+    kinds = [node.op_type for node in small.graph.node]
+    assert (kinds.count("DynamicQuantizeLSTM"), kinds.count("LSTM")) == (layers, 0)
+    assert {form for form, _ in choice.values()} == {"dynamic"}
+    features = np.random.default_rng(0).normal(size=(2, FRAMES, INPUTS)).astype(np.float32)
+    expected, found = answered(model, features), answered(small, features)
+    assert np.linalg.norm(found - expected) < 0.03 * np.linalg.norm(expected)
+    assert not np.array_equal(found, expected)
+
+
+def test_weights_are_int8_with_a_scale_a_row() -> None:
+    arrays = constants(recurrent.quantize(traced(Recurrent(1, False), HIDDEN))[0])
+    weights = {name: array for name, array in arrays.items() if name.endswith(".int8")}
+    assert sorted(array.shape for array in weights.values()) == [(1, INPUTS, 4 * HIDDEN), (1, HIDDEN, 4 * HIDDEN)]
+    for name, array in weights.items():
+        assert array.dtype == np.int8
+        assert arrays[name.replace(".int8", ".scales")].shape == (1, 4 * HIDDEN)
+        assert np.all(np.abs(array.astype(int)).max(axis=1) == 127)  # every row uses all of its steps
+    assert not any(array.dtype == np.float32 and array.size >= 4 * HIDDEN * INPUTS for array in arrays.values())
+
+
+def test_the_layer_that_reads_the_input_stays_float() -> None:
+    class Bare(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm = nn.LSTM(INPUTS, HIDDEN, 2, batch_first=True)
+
+        def forward(self, features: Tensor) -> Tensor:
+            out: Tensor = self.lstm(features)[0]
+            return out
+
+    small, choice = recurrent.quantize(traced(Bare(), HIDDEN))
+    assert sorted(form for form, _ in choice.values()) == ["dynamic", "float"]
+    kinds = [node.op_type for node in small.graph.node if "LSTM" in node.op_type]
+    assert kinds == ["LSTM", "DynamicQuantizeLSTM"]

@@ -1,0 +1,234 @@
+"""Static int8 for ONNX on a small network of convolutions: what onnxruntime makes of it, and what decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from helpers.toys.tiny_vision import LAYERS, PART, SIZE, Tiny, export, pictures, quiet
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from edgekit.core import Feeds, Part, TensorSpec
+from edgekit.errors import BadInput, Unsupported
+from edgekit.exporters.onnx import EXPORTER, qdq, static
+from edgekit.exporters.onnx import plan as onnx_plan
+from edgekit.exporters.onnx import ranges as onnx_ranges
+from edgekit.exporters.onnx.graph import constants, from_torch
+from edgekit.exporters.onnx.runner import OnnxRunner
+from edgekit.numerics.parity import TorchRunner, relative_error
+
+
+@pytest.fixture(scope="module")
+def graph() -> onnx.ModelProto:
+    return from_torch(PART, Tiny())
+
+
+@pytest.fixture(scope="module")
+def made(graph: onnx.ModelProto) -> static.Made:
+    return static.make(graph, pictures(40), "network", None, None, quiet)
+
+
+def answers(runner: Any, feeds: Sequence[Feeds]) -> dict[str, NDArray[Any]]:
+    return {"logits": np.concatenate([runner(feed)["logits"] for feed in feeds])}
+
+
+def moved(model: onnx.ModelProto) -> float:
+    fresh = pictures(20, seed=5)
+    runner = OnnxRunner(model.SerializeToString(), 1)
+    return relative_error([answers(runner, fresh)], [answers(TorchRunner(PART, Tiny()), fresh)])
+
+
+def test_it_answers_like_float(made: static.Made) -> None:
+    onnx.checker.check_model(made[0], full_check=True)
+    assert moved(made[0]) < 0.05
+
+
+def test_onnxruntime_computes_all_of_it_in_integers(made: static.Made) -> None:
+    found = static.operators(made[0])
+    assert found["QLinearConv"] == 4
+    assert found["QLinearAdd"] == found["QGemm"] == found["QLinearGlobalAveragePool"] == 1
+    assert not set(found) & {
+        "Conv",
+        "FusedConv",
+        "Gemm",
+        "MatMul",
+        "Add",
+        "Clip",
+        "Relu",
+        "Cast",
+        "Sub",
+        "Div",
+        "QuantizeLinear",
+    }
+    assert made[2]["fused"] == dict(found)
+
+
+def test_weights_are_signed_by_channel_and_activations_unsigned(made: static.Made) -> None:
+    model = made[0]
+    arrays = constants(model)
+    inputs = {node.op_type: node for node in model.graph.node}
+    assert {arrays[n.input[2]].dtype for n in model.graph.node if n.op_type == "QuantizeLinear"} == {np.dtype("uint8")}
+    casts = {node.output[0]: arrays[node.input[0]] for node in model.graph.node if node.op_type == "Cast"}
+    weights = [n for n in model.graph.node if n.op_type == "DequantizeLinear" and n.input[1] in casts]
+    assert len(weights) == LAYERS
+    for node in weights:
+        values = arrays[node.input[0]]
+        assert values.dtype == np.int8
+        assert casts[node.input[1]].shape == (len(values),)
+        assert np.abs(values).reshape(len(values), -1).max(1).min() > 120  # every channel has its own scale
+    assert "Sub" not in inputs  # the pixels are the quantized tensor
+
+
+def test_one_scale_for_all_the_weights_of_a_layer(graph: onnx.ModelProto, made: static.Made) -> None:
+    """It is integers all the same, and worse here, where the channels are so unlike; but nothing becomes float."""
+    model, choice, facts = static.make(graph, pictures(40), "network", made[2]["ranges"], None, quiet, "per-tensor")
+    onnx.checker.check_model(model, full_check=True)
+    arrays = constants(model)
+    casts = {node.output[0]: arrays[node.input[0]] for node in model.graph.node if node.op_type == "Cast"}
+    assert [scale.shape for scale in casts.values()] == [()] * LAYERS
+    assert {form for form, _ in choice.values()} == {"static"}
+    assert (facts["weights"], made[2]["weights"]) == ("per-tensor", "per-channel")
+    assert facts["fused"] == made[2]["fused"]
+    assert moved(made[0]) < moved(model) < 0.05
+
+
+def test_the_limit_of_a_relu6_is_that_of_its_range(graph: onnx.ModelProto) -> None:
+    """A range beyond 6 (another network's) keeps its Clip; one within it does not."""
+    plan = onnx_plan.plan(onnx_plan.prepared(graph))
+    ranges: dict[str, tuple[float, float]] = dict.fromkeys(plan.watched, (-8.0, 8.0))
+    kinds = [node.op_type for node in qdq.quantize(plan, ranges).graph.node]
+    assert kinds.count("Clip") == 2
+    ranges = {name: (0.0, 5.0) if "relu6" in name else ends for name, ends in ranges.items()}
+    kinds = [node.op_type for node in qdq.quantize(plan, ranges).graph.node]
+    assert "Clip" not in kinds
+
+
+def test_a_dead_channel_does_not_overflow() -> None:
+    class Dead(Tiny):
+        def __init__(self) -> None:
+            super().__init__()
+            with torch.no_grad():
+                self.wide.weight[3] = 1e-12
+                self.wide.bias[3] = 4.0
+
+    found, *_ = static.make(from_torch(PART, Dead()), pictures(40), "network", None, None, quiet)
+    runner = OnnxRunner(found.SerializeToString(), 1)
+    fresh = pictures(5, seed=3)
+    assert relative_error([answers(runner, fresh)], [answers(TorchRunner(PART, Dead()), fresh)]) < 0.05
+
+
+@pytest.mark.parametrize("keep", [["first/Conv"], 2])
+def test_layers_that_stay_float(graph: onnx.ModelProto, keep: Any) -> None:
+    model, choice, facts = static.make(graph, pictures(40), "network", "min-max", keep, quiet)
+    floats = {name: why for name, (form, why) in choice.items() if form == "float"}
+    assert len(floats) == (keep if isinstance(keep, int) else 1)
+    assert all("recipe" in why if isinstance(keep, list) else "alone" in why for why in floats.values())
+    found = static.operators(model)
+    assert sum(found[name] for name in ("Conv", "FusedConv", "Gemm", "MatMul")) == len(floats)
+    assert facts["ranges"] == "min-max"
+
+
+def test_error_demands_float(graph: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(static, "MOST", 1e-4)
+    monkeypatch.setattr(static, "_MOST_KEPT", 2)
+    _, choice, facts = static.make(graph, pictures(40), "network", None, None, quiet)
+    assert sum(form == "float" for form, _ in choice.values()) == 2
+    assert any("2 in float" in name for name in facts["errors"])
+
+
+def test_an_unknown_layer(graph: onnx.ModelProto) -> None:
+    with pytest.raises(BadInput, match="no layer 'last'"):
+        static.make(graph, pictures(40), "network", None, ["last"], quiet)
+
+
+@pytest.mark.parametrize(
+    ("feeds", "told"),
+    [
+        ([], "there were 0"),
+        (pictures(7), "there were 7"),
+        (pictures(1) * 30, "30, all the same"),
+        (pictures(3) * 10, "30, only 3 of them different"),
+        ([{"pixels": np.full((1, SIZE, SIZE, 3), i, np.uint8)} for i in range(20)], "one constant value"),
+    ],
+)
+def test_samples_that_say_nothing(graph: onnx.ModelProto, feeds: list[Feeds], told: str) -> None:
+    with pytest.raises(BadInput, match=told) as caught:
+        static.make(graph, feeds, "network", None, None, quiet)
+    assert "--calibration DIR" in str(caught.value.hint)
+    assert "fp16" in str(caught.value.hint)
+
+
+def test_ranges_leave_out_what_is_rare() -> None:
+    values = np.concatenate([np.random.default_rng(0).normal(0, 1, 60_000), [500.0]]).astype(np.float32)
+    observed = onnx_ranges.Observed(lambda feeds: {"x": values}, [{}], lambda done, total: None)
+    assert observed.ranges("min-max")["x"] == (pytest.approx(values.min()), 500.0)
+    assert observed.ranges("percentile")["x"][1] < 10
+    assert observed.ranges("entropy")["x"][1] < 500
+
+
+def test_a_constant_tensor_has_a_range() -> None:
+    observed = onnx_ranges.Observed(lambda feeds: {"x": np.zeros(100, np.float32)}, [{}], lambda done, total: None)
+    for method in onnx_ranges.METHODS:
+        assert np.isfinite(observed.ranges(method)["x"]).all()
+
+
+# --- through the exporter --------------------------------------------------------------------------------------------
+
+
+def test_convolutions_choose_the_static_form(tmp_path: Path) -> None:
+    artifact = export(EXPORTER, tmp_path, {"network": pictures(40)})
+    census = artifact.census
+    assert (census["weighted_int8"], census["weighted_float"]) == (LAYERS, 0)
+    assert census["calibration"]["samples"] == 40
+    assert len(census["calibration"]["sha256"]) == 64
+    assert {layer["form"] for layer in census["layers"].values()} == {"static"}
+    first = (tmp_path / "out" / artifact.file).read_bytes()
+    export(EXPORTER, tmp_path, {"network": pictures(40)})
+    assert (tmp_path / "out" / artifact.file).read_bytes() == first
+    other = export(EXPORTER, tmp_path, {"network": pictures(40, seed=1)})
+    assert other.census["calibration"]["sha256"] != census["calibration"]["sha256"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"ranges": {"network": "widest"}},
+        {"float_layers": {"encoder": 2}},
+        {"forms": {"network": "int7"}},
+        {"weights": "per-row"},
+    ],
+)
+def test_options_that_do_not_exist(tmp_path: Path, options: dict[str, Any]) -> None:
+    with pytest.raises(Unsupported):
+        export(EXPORTER, tmp_path, {"network": pictures(40)}, **options)
+
+
+def test_what_spans_many_decades_stays_float() -> None:
+    """Weights of an attention times squares: a step of the largest product is more than most products are."""
+
+    class Attention(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.first, self.second = nn.Conv1d(4, 8, 1), nn.Conv1d(8, 8, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.first(x)
+            weights = torch.softmax(self.second(x), dim=2)
+            out: Tensor = (weights * x.square()).sum(2) + (x + self.second(x)).mean(2)
+            return out
+
+    answer = TensorSpec("out", "float32", (1, 8))
+    part = Part("network", (TensorSpec("x", "float32", (1, 4, 16)),), (answer,), {}, lambda checkpoint: Attention())
+    plan = onnx_plan.plan(from_torch(part, Attention().eval()))
+    nodes = list(plan.model.graph.node)
+    (weighted,) = (node for node in nodes if node.op_type == "Mul" and "softmax" in node.input[0] + node.input[1])
+    assert weighted.output[0] not in plan.roots
+    residual = next(node for node in nodes if node.op_type == "Add")
+    assert {*residual.input, *residual.output} <= plan.roots.keys()

@@ -1,0 +1,152 @@
+"""The onnx exporter's files on OpenVINO: same answers, integers where the file has them, clear refusals."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.toys.tiny_vision import LAYERS, PART, SIZE, Tiny, export, pictures
+
+from edgekit.core import Artifact, TensorSpec
+from edgekit.errors import BadInput, ExportFailed, MissingExtra, Unsupported
+from edgekit.exporters import onnx, openvino
+from edgekit.exporters.openvino.runner import OpenvinoRunner
+from edgekit.numerics.parity import TorchRunner, relative_error
+
+EXPORTER = openvino.EXPORTER
+
+if not os.environ.get("CI"):  # there nothing is skipped: the tests fail without it
+    pytest.importorskip("openvino", reason='openvino is not installed; run: pip install "edgekit[openvino]"')
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("openvino")
+
+
+@pytest.fixture(scope="module")
+def made(folder: Path) -> Artifact:
+    return export(EXPORTER, folder, {"network": pictures(40)})
+
+
+@pytest.fixture(scope="module")
+def runner(made: Artifact, folder: Path) -> Any:
+    return EXPORTER.load(folder / "out" / made.file, 1)
+
+
+def moved(runner: Any) -> float:
+    fresh, reference = pictures(20, seed=5), TorchRunner(PART, Tiny())
+    found, wanted = ([np.concatenate([run(feed)["logits"] for feed in fresh])] for run in (runner, reference))
+    return relative_error([{"logits": found[0]}], [{"logits": wanted[0]}])
+
+
+def test_it_answers_like_float(runner: Any) -> None:
+    assert moved(runner) < 0.05
+
+
+def test_openvino_computes_all_of_it_in_integers(made: Artifact) -> None:
+    found = made.census["openvino"]
+    assert sum(count for kinds in found.values() for count in kinds.values()) == LAYERS
+    assert {dtype for kinds in found.values() for dtype in kinds} <= {"i8", "u8"}
+
+
+def test_the_file_is_that_of_the_onnx_exporter(made: Artifact, folder: Path, tmp_path: Path) -> None:
+    other = export(onnx.EXPORTER, tmp_path, {"network": pictures(40)})
+    assert (tmp_path / "out" / other.file).read_bytes() == (folder / "out" / made.file).read_bytes()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_float_is_float(precision: str, tmp_path: Path) -> None:
+    artifact = export(EXPORTER, tmp_path, {}, precision)
+    assert {dtype for kinds in artifact.census["openvino"].values() for dtype in kinds} == {"f32"}
+    assert moved(EXPORTER.load(tmp_path / "out" / artifact.file, 1)) < (1e-5 if precision == "fp32" else 2e-3)
+
+
+def test_an_answer_outlives_the_next_call(runner: Any) -> None:
+    one, other = pictures(2, seed=9)
+    first = runner(one)["logits"]
+    kept = first.copy()
+    runner(other)
+    assert np.array_equal(first, kept)
+
+
+def test_inputs_and_outputs_are_those_of_the_part(runner: Any) -> None:
+    assert (runner.inputs, runner.outputs) == (PART.inputs, PART.outputs)
+    assert runner.inputs == (TensorSpec("pixels", "uint8", (1, SIZE, SIZE, 3)),)
+
+
+@pytest.mark.parametrize(
+    ("feeds", "told"),
+    [
+        ({}, "'pixels' is missing"),
+        ({"image": np.zeros(1)}, "no input 'image'"),
+        ({"pixels": np.zeros((1, SIZE, SIZE, 3), np.float32)}, "must be uint8"),
+        ({"pixels": np.zeros((1, SIZE, 3), np.uint8)}, "must be uint8"),
+        ({"pixels": np.zeros((1, SIZE + 1, SIZE, 3), np.uint8)}, "must be uint8"),
+    ],
+)
+def test_wrong_input(runner: Any, feeds: Any, told: str) -> None:
+    with pytest.raises(BadInput, match=told):
+        runner(feeds)
+
+
+def test_a_damaged_file(tmp_path: Path, made: Artifact, folder: Path) -> None:
+    damaged = tmp_path / "network.onnx"
+    damaged.write_bytes((folder / "out" / made.file).read_bytes()[:500])
+    with pytest.raises(BadInput, match=r"OpenVINO .* refuses network\.onnx"):
+        EXPORTER.load(damaged, 1)
+
+
+def test_a_layer_that_became_float_is_refused(made: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OpenvinoRunner, "products", lambda self: {"Convolution": {"f32": LAYERS, "i8": 0, "u8": 0}})
+    with pytest.raises(ExportFailed, match=f"{LAYERS} of {LAYERS} int8 layers"):
+        openvino._checked(made, folder / "out")
+
+
+def test_a_file_that_openvino_cannot_run(made: Artifact, tmp_path: Path) -> None:
+    (tmp_path / made.file).write_bytes(b"no network")
+    with pytest.raises(ExportFailed, match="OpenVINO cannot run the part 'network'") as caught:
+        openvino._checked(made, tmp_path)
+    assert "--exporter onnx" in str(caught.value.hint)
+
+
+def test_an_unknown_precision(tmp_path: Path) -> None:
+    with pytest.raises(Unsupported, match="no precision 'int4'"):
+        export(EXPORTER, tmp_path, {}, "int4")
+
+
+def test_without_openvino(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(MissingExtra, match="'openvino'") as caught:
+        export(EXPORTER, tmp_path, {"network": pictures(40)})
+    assert "edgekit[openvino]" in str(caught.value.hint)
+
+
+INTERRUPTED = """
+import gc, signal, sys
+from pathlib import Path
+import numpy as np
+from edgekit.exporters.openvino import EXPORTER
+
+for _ in range(2):
+    runner = EXPORTER.load(Path(sys.argv[1]), 1)
+    runner({spec.name: np.zeros(spec.shape, spec.dtype) for spec in runner.inputs})
+del runner
+gc.collect()
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_an_interrupt_after_openvino_was_there_is_only_an_interrupt(made: Artifact, folder: Path) -> None:
+    """It leaves a signal stack behind that it has freed: see `edgekit.exporters.openvino.signal_stack`."""
+    command = [sys.executable, "-X", "faulthandler", "-c", INTERRUPTED, str(folder / "out" / made.file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr

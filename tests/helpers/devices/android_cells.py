@@ -1,0 +1,35 @@
+"""Every bundle that android takes, of the models with pinned weights and without terms of use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgekit.errors import OverBudget, Unsupported
+from edgekit.estimation import budgets
+from edgekit.registry import find, names
+
+#: Exporter -> the precisions that are tried.
+PRECISIONS = {
+    "onnx": ("fp32", "fp16", "int8"),
+    "litert": ("fp32", "fp16", "int8"),
+    "gguf": ("q4_0", "q4_k_m", "q8_0"),
+}
+
+#: Model, exporter, precision.
+Cell = tuple[str, str, str]
+
+
+def cells() -> Iterator[Cell]:
+    target = find("targets", "android")
+    for model in names("models"):
+        declared = find("models", model)
+        if not declared.sources or declared.terms:
+            continue
+        for exporter, precisions in PRECISIONS.items():
+            for precision in precisions:
+                try:
+                    recipe = budgets.recipe_for(declared, target, precision, exporter)
+                    budgets.check(budgets.serving(declared, exporter), target, recipe)
+                except (Unsupported, OverBudget):
+                    continue
+                yield model, exporter, precision

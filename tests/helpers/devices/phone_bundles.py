@@ -1,0 +1,140 @@
+"""Bundles for Android without weights: parts that nobody opens, and everything around them as an export writes it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import soundfile
+from helpers.toys.toy_whisper import ToyWhisper
+from numpy.typing import NDArray
+from PIL import Image
+
+from edgekit.bundles.bundle import inventory
+from edgekit.bundles.manifest import (
+    NAME,
+    Golden,
+    Manifest,
+    ModelFacts,
+    PartFacts,
+    RecipeFacts,
+    SourceFacts,
+    TargetFacts,
+    Tensor,
+    Verdict,
+    encode,
+)
+
+RUNTIME = {
+    "onnx": "maven:com.microsoft.onnxruntime:onnxruntime-android:1.23.4",
+    "litert": "maven:com.google.ai.edge.litert:litert:2.1.0",
+    "gguf": "llama.cpp as of llama-cpp-python 0.3.36, built with the NDK",
+}
+TASKS = {
+    "whisper": "automatic-speech-recognition", "vision": "image-classification", "keyword": "audio-classification",
+    "speaker": "audio-speaker-verification", "openwakeword": "audio-classification", "language": "text-generation",
+}  # fmt: skip
+
+
+def made_up(
+    folder: Path,
+    family: str,
+    parts: Sequence[tuple[str, Sequence[Tensor], Sequence[Tensor]]],
+    facts: Mapping[str, Any],
+    *,
+    exporter: str = "onnx",
+    reference: Mapping[str, NDArray[Any]] | None = None,
+    name: str = "",
+    answer: str = "yes",
+    size: int = 1000,
+) -> Path:
+    """Write a bundle that says of itself what is given; `size` bytes a part."""
+    suffix = {"onnx": "onnx", "litert": "tflite", "gguf": "gguf"}[exporter]
+    (folder / "golden").mkdir(parents=True, exist_ok=True)
+    (folder / "licences").mkdir()
+    (folder / "licences" / "weights.txt").write_text("do as you like")
+    for i, (part, _, _) in enumerate(parts):
+        (folder / f"{part}.{suffix}").write_bytes(bytes([i]) * size)
+    golden = "golden/input.png" if family == "vision" else "golden/input.wav"
+    if family == "vision":
+        pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / golden)
+    else:
+        soundfile.write(folder / golden, np.sin(np.arange(48_000) / 7) / 2, 16_000, "PCM_16")
+    np.savez(
+        folder / "golden" / "reference.npz", allow_pickle=False, **(reference or {"p/0/x": np.ones(3, np.float32)})
+    )
+    manifest = Manifest(
+        schema=2,
+        edgekit="0.1.0",
+        key="0",
+        model=ModelFacts(name=name or f"toy-{family}", family=family, task=TASKS[family], parameters=1),
+        source=SourceFacts(uri="hf://me/it", revision="1", format="safetensors", pinned=True, files={}),
+        target=TargetFacts(name="android", system="Android 8 or later", processor="arm64-v8a", runtime=RUNTIME),
+        recipe=RecipeFacts(exporter=exporter, precision="fp32"),
+        parts=[
+            PartFacts(name=part, file=f"{part}.{suffix}", inputs=list(ins), outputs=list(outs), census={}, parity=0.0)
+            for part, ins, outs in parts
+        ],
+        facts=dict(facts),
+        golden=Golden(input=golden, reference="golden/reference.npz", output=answer, reference_output=answer),
+        gate=Verdict(verdict="not measured", reason="no --data was given"),
+        attempts=[],
+        licences={"weights": "MIT", "edgekit": "Apache-2.0"},
+        versions={},
+        files=inventory(folder),
+    )
+    (folder / NAME).write_bytes(encode(manifest))
+    return folder
+
+
+def changed(folder: Path, **fields: Any) -> Path:
+    """The bundle's manifest with other fields, signed again, as somebody hostile would."""
+    from edgekit.bundles.manifest import decode
+
+    manifest = decode((folder / NAME).read_bytes())
+    (folder / NAME).write_bytes(encode(msgspec.structs.replace(manifest, **fields)))
+    return folder
+
+
+def tensor(name: str, dtype: str, *shape: int | str) -> Tensor:
+    return Tensor(name=name, dtype=dtype, shape=list(shape))
+
+
+def toy_whisper_bundle(folder: Path, toy: ToyWhisper, **options: Any) -> Path:
+    """Of the toy, whose decoder follows a script."""
+    folder.mkdir(parents=True)
+    shutil.copyfile(toy.folder / "tokenizer.json", folder / "tokenizer.json")
+    past = tensor("past_key_0", "float32", "hypotheses", 1, "past", 1)
+    parts = [("frontend", [], []), ("encoder", [], []), ("decoder", [past], [])]
+    return made_up(folder, "whisper", parts, toy.facts, **options)
+
+
+_KEYWORDS = {
+    "labels": ["yes", "no", "silence"],
+    "rules": {"frames": 49, "hop": 12, "smoothed": 2, "threshold": 200, "refractory": 4, "words": 2},
+    "frontend": {"rate": 16_000, "window": 480, "step": 320},
+}
+
+
+def toys(folder: Path, toy: ToyWhisper) -> dict[str, Path]:
+    """One bundle of every family that phones have loops for."""
+    pixels = [tensor("pixels", "uint8", 1, 8, 8, 3)]
+    scores = [tensor("logits", "float32", 1, 2)]
+    window = [tensor("window", "float32", 1, 49, 10, 1)]
+    audio = [tensor("audio", "float32", "clips", 25_840)]
+    vision = {"height": 8, "width": 8, "labels": ["cat", "dog"], "activation": "softmax"}
+    speaker = {"threshold": {"value": 0.6}, "window": {"least": 16_000, "most": 160_000}}
+    return {
+        "whisper": toy_whisper_bundle(folder / "whisper", toy),
+        "vision": made_up(folder / "vision", "vision", [("network", pixels, scores)], vision),
+        "keyword": made_up(
+            folder / "keyword", "keyword", [("frontend", [], window), ("network", window, scores)], _KEYWORDS,
+            exporter="litert",
+        ),
+        "speaker": made_up(folder / "speaker", "speaker", [("frontend", audio, []), ("network", [], [])], speaker),
+    }  # fmt: skip

@@ -1,0 +1,86 @@
+"""Swift of the packages for iPhones on this machine: what of it needs none of Apple's frameworks."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from conftest import absent
+
+from edgekit.targets.ios.swift import TEMPLATES
+
+HARNESS = Path(__file__).parents[2] / "targets" / "swift"
+#: Modules with the names and signatures of Apple's: what uses them is read by the compiler here too.
+STUBS = Path(__file__).parents[2] / "targets" / "swift_stubs"
+_PACKAGE = """// swift-tools-version:5.9
+import PackageDescription
+
+let package = Package(
+    name: "Loops",
+    targets: [
+        .systemLibrary(name: "EdgekitModelZip"),
+        .target(name: "EdgekitModel", dependencies: ["EdgekitModelZip"], resources: [.copy("Model")]),
+        .executableTarget(name: "Loops", dependencies: ["EdgekitModel"]),
+    ]
+)
+"""
+
+_STUBBED = """// swift-tools-version:5.9
+import PackageDescription
+
+let package = Package(
+    name: "Stubbed",
+    targets: [
+        .systemLibrary(name: "EdgekitModelZip"),
+        .target(name: "CoreML"),
+        .target(name: "CoreGraphics"),
+        .target(
+            name: "EdgekitModel", dependencies: ["EdgekitModelZip", "CoreML", "CoreGraphics"],
+            resources: [.copy("Model")]),
+    ]
+)
+"""
+
+
+def swift(verb: str, package: Path, *options: str) -> str:
+    """``swift build`` or ``swift test``, with every warning an error; what it says."""
+    if shutil.which("swift") is None:
+        absent("there is no Swift compiler; get it with: make swift-tools")
+    command = ["swift", verb, "--package-path", str(package), "-Xswiftc", "-warnings-as-errors", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def loops(out: Path) -> str:
+    """All of the templates and the test's own main, compiled; the program."""
+    _templates(out)
+    shutil.copytree(HARNESS, out / "Sources" / "Loops")
+    (out / "Package.swift").write_text(_PACKAGE)
+    swift("build", out, "-c", "release", "-Xswiftc", "-enable-testing")
+    return str(out / ".build" / "release" / "Loops")
+
+
+def against_stubs(out: Path) -> None:
+    """All of the templates, those that need Apple's frameworks too, compiled against stubs of these."""
+    _templates(out)
+    opened = (TEMPLATES / "platform" / "Open.swift").read_text(encoding="utf-8")
+    for api in (TEMPLATES / "api").glob("*.swift"):
+        if api.stem != "Model":
+            place = out / "Sources" / "EdgekitModel" / "platform" / f"Open{api.stem}.swift"
+            place.write_text(opened.replace("EdgekitAPI", api.stem), encoding="utf-8")
+    for stub in STUBS.iterdir():
+        shutil.copytree(stub, out / "Sources" / stub.name)
+    (out / "Package.swift").write_text(_STUBBED)
+    swift("build", out)
+
+
+def _templates(out: Path) -> None:
+    model = out / "Sources" / "EdgekitModel"
+    for name in ("loops", "api", "platform"):
+        shutil.copytree(TEMPLATES / name, model / name)
+    (model / "platform" / "Open.swift").unlink()  # of one class at a time
+    (model / "Model").mkdir()
+    (model / "Model" / "model.json").write_text("{}")
+    shutil.copytree(TEMPLATES / "zip", out / "Sources" / "EdgekitModelZip")

@@ -1,0 +1,17 @@
+"""The torch modules that an export starts from, as runners: what fp32 would have said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgekit.core import Checkpoint, Model, Runner
+from edgekit.formats.checkpoint import read_checkpoint
+from edgekit.numerics.parity import reference_of
+from edgekit.sources.fetching import fetch
+
+
+def references(model: Model) -> tuple[dict[str, Runner], Checkpoint, Path]:
+    """Every part of `model` in fp32, the checkpoint that they are of, and the folder that it came in."""
+    folder, _ = fetch(model.sources)
+    checkpoint = read_checkpoint(folder)
+    return {part.name: reference_of(part, part.build(checkpoint)) for part in model.parts}, checkpoint, folder

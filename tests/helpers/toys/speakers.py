@@ -1,0 +1,15 @@
+"""A speaker model's pipeline over the torch modules that an export starts from: what fp32 would have said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from helpers.toys.references import references
+
+from edgekit.registry import find
+
+
+def floats(name: str) -> Any:
+    model = find("models", name)
+    parts, checkpoint, folder = references(model)
+    return model.pipeline(parts, folder, model.prepare(checkpoint, folder))

@@ -1,0 +1,225 @@
+"""The loops for phones on real weights and real inputs: 20 of each task, beside the pipelines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.devices import jvm, swift
+from helpers.devices.jvm import App, Peer, started
+from helpers.toys.voices import SPEEDS, VOICES, spoken
+
+import edgekit
+from edgekit.bundles.bundle import makers, open_bundle
+from edgekit.core import Feeds
+from edgekit.models.common.audio import open_audio
+from edgekit.targets.common.assets import write_assets
+
+pytestmark = pytest.mark.real
+
+COUNT = 20
+Opened = tuple[Any, list[Peer], Path]
+
+
+@pytest.fixture(scope="module", params=["java", pytest.param("swift", marks=pytest.mark.slow)])
+def language(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The loops of every language."""
+    return {name: made(tmp_path_factory.mktemp(name)) for name, made in (("java", jvm.loops), ("swift", swift.loops))}
+
+
+@pytest.fixture(scope="module")
+def opened(
+    programs: dict[str, str], language: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Opened]]:
+    """A bundle's Python pipeline, and loops that call the same parts, in all languages or some."""
+    running: list[Peer] = []
+
+    def give(path: Path, languages: Sequence[str] = (language,)) -> Opened:
+        bundle, assets = open_bundle(path), tmp_path_factory.mktemp("assets")
+        write_assets(bundle, assets)
+        exporter = makers(bundle)[1]
+        peers = []
+        for one in languages:
+            parts = {part.name: exporter.load(path / part.file, 2) for part in bundle.manifest.parts}
+            peers.append(started(one, programs[one], assets, parts))
+        running.extend(peers)
+        return edgekit.load(path, threads=2), peers, assets
+
+    yield give
+    for one in running:
+        one.__exit__()
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    made: dict[str, Path] = {}
+
+    def export(model: str, **options: Any) -> Path:
+        if model not in made:
+            out = tmp_path_factory.mktemp("bundles") / model
+            made[model] = edgekit.export(model, "android", out=out, **options).path
+        return made[model]
+
+    return export
+
+
+def samples(file: Path) -> Any:
+    return open_audio(file, 16_000).window(0, 16_000 * 3600)
+
+
+def test_whisper(
+    opened: Callable[..., Opened], int8_bundle: Any, speech: list[tuple[Path, str]], shared_data: Path
+) -> None:
+    files = [file for file, _ in speech]
+    files += sorted((shared_data / "librispeech-test-other").rglob("*.flac"), key=lambda file: file.stat().st_size)
+    predictor, peers, _ = opened(int8_bundle.path)
+    for i, file in enumerate(files[:COUNT]):
+        timestamps = i % 2 == 1
+        expected = predictor.predict(file, timestamps=timestamps)
+        segments = [f"{s['start']}\t{s['end']}\t{s['text']}" for s in expected.details["segments"]]
+        for peer in peers:
+            answer = peer.ask(audio=samples(file), **({"timestamps": np.zeros(0, np.int64)} if timestamps else {}))
+            assert answer["text"] == expected.output and answer["language"] == expected.details["language"]
+            assert answer["segments"].splitlines() == segments
+            assert answer["fallbacks"].splitlines() == expected.details["fallbacks"]
+
+
+def test_pictures(opened: Callable[..., Opened], exported: Callable[..., Path], shared_data: Path) -> None:
+    from edgekit.models.vision import pictures
+
+    predictor, peers, _ = opened(exported("efficientnet-lite0", precision="fp16"))
+    files = pictures.images_below(shared_data / "imagenet-sample")
+    for file in files[:: len(files) // COUNT][:COUNT]:
+        expected = predictor.predict(file)
+        listed = [f"{one['class_index']}\t{one['label']}" for one in expected.details["scores"]]
+        scores = [one["score"] for one in expected.details["scores"]]
+        for peer in peers:
+            answer = peer.ask(pixels=np.asarray(pictures.open_image(file)[0], np.uint8))
+            assert np.array_equal(answer["fitted"], predictor._pixels(file)[0].reshape(-1)), "the same, bit for bit"
+            assert answer["labels"].splitlines() == listed
+            np.testing.assert_allclose(answer["scores"], scores, atol=1e-6)
+
+
+def test_voices(opened: Callable[..., Opened], exported: Callable[..., Path], shared_data: Path) -> None:
+    predictor, peers, _ = opened(exported("ge2e-speaker"))
+    files = sorted((shared_data / "librispeech-test-other").rglob("*.flac"))
+    made = []
+    for file in files[:: len(files) // COUNT][:COUNT]:
+        expected = predictor.predict(file).details["embedding"]
+        for peer in peers:
+            made.append(peer.ask(audio=samples(file))["embedding"])
+            np.testing.assert_allclose(made[-1], expected, atol=1e-5)
+    wanted = predictor.predict((files[0], files[len(files) // COUNT])).details["score"]
+    assert abs(float(made[0] @ made[len(peers)]) - wanted) < 1e-5
+
+
+@pytest.mark.parametrize("model", ["okay-nabu", "openwakeword-hey-jarvis", "ds-cnn-kws"])
+def test_words(
+    opened: Callable[..., Opened], exported: Callable[..., Path], tmp_path: Path, model: str, language: str
+) -> None:
+    if model == "okay-nabu" and language == "swift":
+        return  # Core ML cannot take its network
+    languages = (language,)
+    predictor, peers, _ = opened(exported(model), languages)
+    say = {"okay-nabu": "okay nabu", "openwakeword-hey-jarvis": "hey jarvis"}.get(model, "left, stop, yes")
+    cases = [(voice, speed) for voice in VOICES for speed in SPEEDS] + [("en-us", 110), ("en-gb", 220)]
+    heard = 0
+    for i, (voice, speed) in enumerate(cases[:COUNT]):
+        sound = spoken(say, voice, speed, tmp_path).astype(np.float32) / np.float32(32768)
+        events = predictor.predict(sound).details["events"]
+        for peer in peers:
+            answer = peer.ask(audio=sound, piece=np.array([(160, 1000, 7777, 10**9)[i % 4]]))
+            assert answer["events"].splitlines() == [f"{e['word']}\t{e['time']}\t{e['score']}" for e in events]
+        heard += len(events)
+    assert heard > 2, "a test of silence would prove nothing"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["swift"], indirect=True)
+def test_whisper_as_core_ml_has_it(
+    opened: Callable[..., Opened], speech: list[tuple[Path, str]], tmp_path: Path, language: str
+) -> None:
+    """Its decoder's caches begin with a blank entry, and the Swift loop gives it one; the programs are interpreted."""
+    path = edgekit.export("whisper-base", "ios", out=tmp_path / "ios", fallback=False).path
+    predictor, [peer], _ = opened(path)
+    assert open_bundle(path).manifest.facts["blanks"] == 1
+    report = peer.ask(self_test=np.zeros(0, np.int64))
+    assert report["passed"][0] == 1, report
+    for file, _ in speech[:3]:
+        expected, answer = predictor.predict(file), peer.ask(audio=samples(file))
+        assert answer["text"] == expected.output and len(expected.output) > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["swift"], indirect=True)
+@pytest.mark.parametrize("model", ["efficientnet-lite0", "ge2e-speaker", "ds-cnn-kws", "openwakeword-hey-jarvis"])
+def test_the_self_test_in_swift(
+    opened: Callable[..., Opened], exported: Callable[..., Path], model: str, language: str
+) -> None:
+    """The golden input through the class that an app sees; with a part that does something else, it fails."""
+    path = exported(model, **({"precision": "fp16"} if model.startswith("efficientnet") else {}))
+    _, [peer], _ = opened(path)
+    report = peer.ask(self_test=np.zeros(0, np.int64))
+    assert report["passed"][0] == 1 and 0 <= report["worst"][0] < 0.6, report
+    assert report["parts"].split() == sorted(part.name for part in open_bundle(path).manifest.parts)
+    last = next(reversed(peer.runners))
+    peer.runners[last] = Negated(peer.runners[last])
+    assert peer.ask(self_test=np.zeros(0, np.int64))["passed"][0] == 0
+
+
+class Negated:
+    """A part whose answers have the wrong sign."""
+
+    def __init__(self, runner: Any) -> None:
+        self._runner, self.inputs, self.outputs = runner, runner.inputs, runner.outputs
+
+    def __call__(self, feeds: Feeds) -> dict[str, Any]:
+        return {name: -value for name, value in self._runner(feeds).items()}
+
+
+@pytest.mark.parametrize(
+    ("api", "model"),
+    [
+        ("Classifier", "efficientnet-lite0"),
+        ("SpeakerVerifier", "ge2e-speaker"),
+        ("WakeWordDetector", "ds-cnn-kws"),
+        ("WakeWordDetector", "okay-nabu"),
+    ],
+)
+def test_the_api_on_real_weights(
+    exported: Callable[..., Path], tmp_path: Path, request: pytest.FixtureRequest, api: str, model: str
+) -> None:
+    """The golden input through the Kotlin API: its own self-test passes, and it answers as the pipeline does."""
+    path = exported(model, **({"precision": "fp16"} if api == "Classifier" else {}))
+    bundle = open_bundle(path)
+    exporter = makers(bundle)[1]
+    parts = {part.name: exporter.load(path / part.file, 2) for part in bundle.manifest.parts}
+    app = request.getfixturevalue("litert_app" if exporter.name == "litert" else "onnx_app")
+    golden = path / bundle.manifest.golden.input
+    expected = edgekit.load(path, threads=2).predict(golden)
+    with App(app, tmp_path / "app", path, parts) as one:
+        report = one.jvm.ask(api=api, policy="FIRST_LAUNCH")
+        assert "error" not in report and report["passed"][0] == 1, report
+        assert report["parts"].split() == [part.name for part in bundle.manifest.parts]
+        if api == "Classifier":
+            from edgekit.models.vision import pictures
+
+            answer = one.jvm.ask(api=api, pixels=np.asarray(pictures.open_image(golden)[0], np.uint8))
+            listed = [f"{one['class_index']}\t{one['label']}" for one in expected.details["scores"]]
+            assert answer["labels"].splitlines() == listed and report["answer"] == report["expected"]
+            return
+        answer = one.jvm.ask(api=api, audio=samples(golden))
+        if api == "SpeakerVerifier":
+            np.testing.assert_allclose(answer["embedding"], expected.details["embedding"], atol=1e-5)
+            return
+        events = expected.details["events"]
+        assert answer["events"].splitlines() == [f"{e['word']}\t{e['time']}\t{e['score']}" for e in events]
+        assert report["answer"] == ", ".join(f"{e['word']} at {e['time']:.2f} s" for e in events) and events

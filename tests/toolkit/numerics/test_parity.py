@@ -1,0 +1,216 @@
+"""Parity and the golden input: what counts as computing the same, and references that nobody should trust."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import pickle
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.toys.toy_model import forge
+from helpers.toys.toys import damage
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import edgekit
+from edgekit.bundles import golden
+from edgekit.errors import BadInput, EdgekitError, ParityFailed
+from edgekit.numerics.parity import LIMITS, Recorder, limit_of, part_error, relative_error, sampled
+
+ONES = np.ones(4, np.float32)
+
+
+@pytest.mark.parametrize(
+    "actual, expected, error",
+    [
+        (ONES, ONES, 0.0),
+        (ONES * 1.1, ONES, 0.1),
+        (ONES * 0, ONES, 1.0),
+        (ONES, ONES * 0, 2.0),  # against nothing, the difference itself
+        (ONES * 0, ONES * 0, 0.0),
+        (ONES[:3], ONES, np.inf),
+        (ONES.reshape(2, 2), ONES, np.inf),
+        (ONES * np.nan, ONES, np.inf),
+        (ONES * np.inf, ONES, np.inf),
+        (ONES, ONES * np.nan, np.inf),
+        (ONES, ONES * np.inf, np.inf),
+        (ONES * np.nan, ONES * np.nan, np.inf),
+        (ONES * 1e30, ONES * 2e30, 0.5),  # squares that float32 does not hold
+        (ONES[:0], ONES[:0], 0.0),
+        (ONES.astype(np.float16), ONES, 0.0),
+        (np.array([3, 4]), np.array([3, 4]), 0.0),
+        (np.array([True, False]), np.array([True, True]), 2**-0.5),
+    ],
+)
+def test_relative_error(actual: Any, expected: Any, error: float) -> None:
+    assert relative_error([{"x": actual}], [{"x": expected}]) == pytest.approx(error, abs=1e-6)
+    good = {"x": ONES}
+    assert relative_error([good, {"x": actual}, good], [good, {"x": expected}, good]) == pytest.approx(error, abs=1e-6)
+
+
+def test_what_is_absent_or_was_never_called_is_infinitely_far() -> None:
+    assert relative_error([{}], [{"x": ONES}]) == np.inf
+    assert relative_error([], []) == np.inf
+    with pytest.raises(ValueError, match="zip"):
+        relative_error([{"x": ONES}], [])
+
+
+class Doubler:
+    inputs, outputs = (), ()
+
+    def __call__(self, feeds: Any) -> Any:
+        return {"y": feeds["x"] * 2}
+
+
+def test_a_recorder_remembers_the_first_calls_until_it_is_closed() -> None:
+    recorder = Recorder(Doubler(), keep=2)
+    for i in range(3):
+        assert recorder({"x": ONES * i})["y"][0] == 2 * i
+    assert [call[1]["y"][0] for call in recorder.calls] == [0, 2]
+    recorder = Recorder(Doubler())
+    recorder({"x": ONES})
+    recorder.close()
+    recorder({"x": ONES})
+    assert len(recorder.calls) == 1
+
+
+def test_part_error_looks_at_calls_spread_over_all() -> None:
+    calls = [({"x": ONES * i}, {"y": ONES * (2 * i if i < 90 else 0)}) for i in range(1, 100)]
+    assert part_error(Doubler(), calls[:80]) == 0
+    for count in (90, 91, 99):  # a decoder's errors grow towards the end
+        assert part_error(Doubler(), calls[:count]) > 1
+    assert part_error(Doubler(), calls[80:90]) > 1
+    assert part_error(Doubler(), []) == np.inf
+
+
+def test_samples_are_few_and_spread() -> None:
+    outputs = {"y": np.arange(10_000, dtype=np.float64).reshape(100, 100)}
+    found = sampled([({}, outputs), ({}, outputs), ({}, outputs)])
+    assert set(found) == {"0/y", "1/y"}
+    assert found["0/y"].dtype == np.float32 and 1024 < found["0/y"].size <= 2048 and found["0/y"][-1] > 9_000
+
+
+def test_limits() -> None:
+    assert LIMITS["fp32"] < LIMITS["fp16"] < LIMITS["int8"]
+    assert limit_of("fp16") == LIMITS["fp16"]
+    assert limit_of("q4_k_m") == LIMITS["int8"]
+
+
+# ---------------------------------------------------------------------------------------------------- golden references
+
+
+def reference(bundle: Path) -> dict[str, Any]:
+    with np.load(bundle / "golden" / "reference.npz") as arrays:
+        return dict(arrays)
+
+
+def rewrite(bundle: Path, **arrays: Any) -> None:
+    np.savez(bundle / "golden" / "reference.npz", **arrays)
+    forge(bundle)
+
+
+def test_an_altered_reference_is_a_parity_failure(bundle: Path) -> None:
+    held = reference(bundle)
+    assert set(held) == {"frontend/0/features", "network/0/scores"}
+    rewrite(bundle, **{**held, "network/0/scores": held["network/0/scores"] * -1})
+    with pytest.raises(ParityFailed, match="the part 'network' is 199"):
+        edgekit.verify(bundle)
+
+
+@pytest.mark.parametrize("how", ["a part less", "an output more", "another shape", "nan"])
+def test_a_reference_of_something_else_is_refused(bundle: Path, how: str) -> None:
+    held = reference(bundle)
+    if how == "a part less":
+        del held["network/0/scores"]
+    elif how == "an output more":
+        held["network/1/scores"] = held["network/0/scores"]
+    else:
+        held["network/0/scores"] = np.full(3 if how == "nan" else 4, np.nan if how == "nan" else 1, np.float32)
+    rewrite(bundle, **held)
+    with pytest.raises(ParityFailed, match="network"):
+        edgekit.verify(bundle)
+
+
+def test_a_reference_that_is_silent_about_an_output_proves_nothing() -> None:
+    recorder = Recorder(Doubler())
+    for _ in range(2):
+        recorder({"x": ONES})
+    whole = golden.reference_of({"a": recorder})
+    assert golden.compare({"a": recorder}, whole, "fp32") == {"a": 0}
+    for reference in ({"a/0/y": whole["a/0/y"]}, {}):
+        with pytest.raises(ParityFailed, match="other outputs"):
+            golden.compare({"a": recorder}, reference, "fp32")
+
+
+def test_another_answer_is_a_parity_failure(bundle: Path) -> None:
+    forge(bundle, lambda raw: raw["golden"].update(output="\x1b[31mperhaps"))
+    with pytest.raises(ParityFailed, match=r"says '\\x1b\[31mperhaps'"):
+        edgekit.verify(bundle)
+
+
+class Trap:
+    def __reduce__(self) -> Any:
+        return exec, ("raise SystemExit('unpickled')",)
+
+
+def test_pickles_bombs_and_other_rubbish_are_refused(bundle: Path) -> None:
+    def entry(data: bytes, name: str = "network/0/scores.npy") -> bytes:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(name, data)
+        return buffer.getvalue()
+
+    trapped = io.BytesIO()
+    np.save(trapped, np.array([Trap()], dtype=object), allow_pickle=True)
+    huge = b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '<f4', 'fortran_order': False, 'shape': (999999999999999,), }".ljust(
+        118
+    )
+    bomb, whole = io.BytesIO(), io.BytesIO()
+    np.save(bomb, np.zeros(2**25, np.float32))
+    np.save(whole, np.zeros(3, np.float64))
+    for data in (
+        *(b"", b"PK", pickle.dumps(Trap()), entry(trapped.getvalue()), entry(pickle.dumps(Trap())), entry(huge)),
+        *(entry(bomb.getvalue()), entry(whole.getvalue()), entry(b"text", "network/0/scores"), entry(b"")),
+    ):
+        (bundle / "golden" / "reference.npz").write_bytes(data)
+        forge(bundle)
+        with pytest.raises(BadInput, match="golden reference"):
+            edgekit.verify(bundle)
+
+
+@given(draw=st.data())
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_damaged_reference_never_ends_in_anything_else(bundle: Path, draw: st.DataObject) -> None:
+    whole = bundle.parent / "whole.npz"
+    if not whole.exists():
+        shutil.copy(bundle / "golden" / "reference.npz", whole)
+    broken = bundle.parent / "reference.npz"
+    broken.write_bytes(damage(whole.read_bytes(), draw))
+    with contextlib.suppress(BadInput):
+        golden._read(broken)
+
+
+def test_a_golden_input_that_was_swapped_is_noticed(bundle: Path, toy: Any) -> None:
+    (bundle / "golden" / "input.txt").write_text("1\n2\n3\n")
+    forge(bundle)
+    with pytest.raises(EdgekitError):
+        edgekit.verify(bundle)
+
+
+def test_the_same_reference_gives_the_same_bytes(tmp_path: Path) -> None:
+    (tmp_path / "golden").mkdir()
+    data = []
+    for _ in range(2):
+        golden.write_reference({"a/0/x": ONES}, tmp_path)
+        data.append((tmp_path / "golden" / "reference.npz").read_bytes())
+    assert data[0] == data[1]
+    assert (
+        json.dumps({name: value.tolist() for name, value in reference(tmp_path).items()})
+        == '{"a/0/x": [1.0, 1.0, 1.0, 1.0]}'
+    )

@@ -1,0 +1,167 @@
+"""A tiny language model from a GGUF to a bundle: gate, frontier, streaming, verify, bench. llama.cpp computes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from conftest import absent
+from helpers.cases.gguf_files import llama_file
+from helpers.toys import toy_model
+from helpers.toys.tiny_language import ENTRY_POINTS, MODEL
+
+import edgekit
+from edgekit.bundles.manifest import Verdict
+from edgekit.cli import command
+from edgekit.core import Bundle
+from edgekit.errors import BadInput, GateFailed, ParityFailed
+from edgekit.gate import frontier
+from edgekit.llama import library
+from edgekit.pipeline import terms
+from edgekit.registry import find
+
+TEXT = "the quick brown fox jumps over the lazy dog. " * 60  # a byte a token: five chunks of 512
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    ok, _, remedy = library.state()
+    if not ok:
+        absent(f"llama.cpp is not here: {remedy}")
+    place = tmp_path_factory.mktemp("tiny-language")
+    llama_file(place / "tiny.gguf")
+    (place / "text").mkdir()
+    (place / "text" / "a.txt").write_text(TEXT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(toy_model.install(place / "site", ENTRY_POINTS)))
+        yield place
+
+
+def export(folder: Path, name: str, precision: str, **options: object) -> Bundle:
+    weights = str(folder / "tiny.gguf")
+    return edgekit.export("tiny-writer", precision=precision, weights=weights, out=folder / name, **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def bundle(folder: Path) -> Bundle:
+    return export(folder, "q8", "q8_0", data=folder / "text", max_kld=10.0)
+
+
+def test_the_gate_tells_perplexity_and_distance(bundle: Bundle) -> None:
+    verdict: Verdict = bundle.manifest.gate
+    assert verdict.verdict == "pass"
+    assert verdict.metric == "perplexity"
+    assert verdict.samples == 5
+    assert verdict.value is not None
+    assert verdict.reference is not None
+    assert verdict.drop is not None
+    assert 0 < verdict.drop < 0.5
+    assert set(verdict.others) == {"perplexity error", "KL divergence, 99th percentile", "same likeliest token"}
+    assert bundle.manifest.facts["architecture"] == "llama"
+
+
+def test_a_bundle_verifies_and_reads_a_text_by_itself(bundle: Bundle, folder: Path) -> None:
+    proof = edgekit.verify(bundle.path, data=folder / "text" / "a.txt")
+    assert proof["gate"].verdict == "pass"
+    assert proof["gate"].value == pytest.approx(bundle.manifest.gate.value, rel=1e-6)
+    assert 0 < proof["parity"]["network"] < 0.1
+
+
+def test_the_command_line_tells_what_the_gate_found(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = [str(folder / "told"), "--weights", str(folder / "tiny.gguf"), "--precision", "q8_0", "--max-kld", "10"]
+    assert command.run(["export", "tiny-writer", "--data", str(folder / "text"), "--out", *made]) == 0
+    assert "KL divergence" in capsys.readouterr().out
+    assert command.run(["verify", made[0], "--data", str(folder / "text" / "a.txt")]) == 0
+    assert "accuracy: pass (perplexity" in capsys.readouterr().out
+
+
+def test_what_loses_too_much_is_refused(folder: Path) -> None:
+    with pytest.raises((GateFailed, ParityFailed)):
+        export(folder, "bad", "q4_0", data=folder / "text", max_kld=1e-9, fallback=False)
+    assert not (folder / "bad").exists()
+
+
+@pytest.mark.thorough
+def test_auto_takes_the_smallest_that_passes(folder: Path) -> None:
+    made = export(folder, "auto", "auto", data=folder / "text" / "a.txt", max_kld=10.0)
+    found = frontier.load(made.path)
+    assert found is not None
+    chosen, points = found
+    passed = [point for point in points if point.verdict == "pass"]
+    assert chosen == min(passed, key=lambda point: point.size or 0).precision == made.manifest.recipe.precision
+    assert all(point.speed and point.kld is not None for point in passed)
+    assert {point.precision for point in points} == {recipe.precision for recipe in MODEL.ladder}
+    assert next(point for point in points if point.precision == "iq3_xxs").verdict == "fail"  # no calibration
+    assert "<svg" in (made.path / "frontier.svg").read_text()
+
+
+def test_auto_needs_a_text_and_says_when_nothing_passes(folder: Path) -> None:
+    with pytest.raises(BadInput, match="real text"):
+        export(folder, "none", "auto")
+    with pytest.raises(BadInput, match="makes no sense"):
+        export(folder, "none", "q8_0", max_kld=float("nan"))
+
+
+def test_run_streams(bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.run(["run", str(bundle.path), "hello", "-o", "most=5"]) == 0
+    said = capsys.readouterr()
+    assert said.out.endswith("\n")
+    assert "no chat template" in said.err
+    assert command.run(["run", str(bundle.path), "hello", "-o", "most=5", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer[0]["output"] == said.out.removesuffix("\n")
+    assert command.run(["run", str(bundle.path), ""]) == 2
+
+
+def test_a_text_that_is_too_short_names_itself(folder: Path) -> None:
+    (folder / "short").mkdir()
+    (folder / "short" / "tiny.txt").write_text("a few words")
+    with pytest.raises(BadInput, match=r"tiny\.txt"):
+        export(folder, "short-bundle", "q8_0", data=folder / "short")
+
+
+def test_terms_are_shown_and_must_be_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EDGEKIT_ACCEPT_TERMS", raising=False)
+    gemma = find("models", "gemma3-270m")
+    with pytest.raises(BadInput, match="Gemma Terms of Use") as caught:
+        terms.check_terms(gemma, ["llama3.2"])
+    assert "--accept-terms gemma" in caught.value.hint
+    terms.check_terms(gemma, ["Gemma"])
+    monkeypatch.setenv("EDGEKIT_ACCEPT_TERMS", "other, gemma")
+    terms.check_terms(gemma, [])
+    terms.check_terms(find("models", "smollm2-135m"), [])
+
+
+def test_a_frontier_that_is_none_is_bad_input(tmp_path: Path) -> None:
+    assert frontier.load(tmp_path) is None
+    (tmp_path / frontier.NAME).write_text('{"chosen": 1, "points": [{"precision": 3}]}')
+    with pytest.raises(BadInput, match="no frontier"):
+        frontier.load(tmp_path)
+
+
+def test_a_frontier_tells_what_decided_and_draws_it() -> None:
+    bar = {"allowed": 0.05}
+    points = [
+        frontier.Point("iq3_xxs", "fail", "it needs calibration text."),
+        frontier.Point("q4_k_m", "fail", "?", 105_000_000, 9.0, 0.0506, 0.047, 0.054, 30.4, 0.84, **bar),
+        frontier.Point("q5_k_m", "undecided", "?", 112_000_000, 9.0, 0.0480, 0.043, 0.0516, 30.2, 0.88, **bar),
+        frontier.Point("q6_k", "undecided", "few chunks", 138_000_000, 9.0, 0.008, 0.007, 0.009, 29.9, 0.93, **bar),
+        frontier.Point("q8_0", "pass", "?", 145_000_000, 9.0, 0.0037, 0.0035, 0.0038, 30.0, 0.96, **bar),
+        frontier.Point("f16", "pass", "?", 271_000_000, 9.0, 0.0, 0.0, 0.0, 29.9, 1.0, **bar),
+    ]
+    assert [row[-1] for row in frontier.rows(points, "q8_0")] == [
+        "fail: it needs calibration text.",
+        "fail: 0.0506 is above 0.05",
+        "undecided: the interval reaches above 0.05",
+        "undecided: few chunks",
+        "pass",
+        "pass",
+    ]
+    drawn = frontier.plot(points, "q8_0")
+    assert ElementTree.fromstring(drawn).tag.endswith("svg")
+    assert all(f">{word}</text>" in drawn for word in ("q4_k_m", "q8_0", "f16", "allowed: 0.05", "150"))
+    assert "iq3_xxs" not in drawn
+    assert "<circle" not in frontier.plot(points[:1], "")

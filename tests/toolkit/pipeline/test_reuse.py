@@ -1,0 +1,197 @@
+"""A second identical export finds the first one; whatever decides what an export makes, changed, does not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.toys import toy_model
+
+import edgekit
+from edgekit.core import Evaluation, Model, Recipe, Sample
+from edgekit.pipeline import reuse, writing
+from edgekit.pipeline.tracing import Job
+
+
+@pytest.fixture(autouse=True)
+def _chdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_second_export_is_reused_and_does_no_work(toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = toy.export(tmp_path / "b", data=toy.data)
+    assert not first.reused
+    before = {path: path.stat().st_mtime_ns for path in first.path.rglob("*")}
+    monkeypatch.setattr("edgekit.pipeline.exporting.read_checkpoint", None)
+    monkeypatch.setattr("edgekit.pipeline.exporting.make", None)
+    second = toy.export(tmp_path / "b", data=toy.data)
+    assert second.reused
+    assert second.manifest == first.manifest
+    assert {path: path.stat().st_mtime_ns for path in second.path.rglob("*")} == before
+
+
+def test_a_reused_export_does_not_import_torch(toy: Any, bundle: Path) -> None:
+    code = """
+import sys
+from edgekit.cli import run
+assert run(sys.argv[1:]) == 0
+print(sorted({"torch", "onnx", "onnxruntime", "onnxscript"} & set(sys.modules)), file=sys.stderr)
+"""
+    done = toy.python(code, *toy.arguments(bundle, "--json"))
+    assert json.loads(done.stdout)["reused"] is True, done.stderr
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_two_exports_of_the_same_are_the_same_bytes(toy: Any, tmp_path: Path) -> None:
+    one, two = (toy.export(tmp_path / name, data=toy.data).path for name in "ab")
+    names = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
+    assert names == sorted(path.relative_to(two) for path in two.rglob("*") if path.is_file())
+    assert [name for name in names if (one / name).read_bytes() != (two / name).read_bytes()] == []
+
+
+@pytest.fixture
+def again(toy: Any, tmp_path: Path) -> Any:
+    """Exports with everything that can be changed, in copies; returns whether a bundle was reused."""
+    weights = Path(shutil.copytree(toy.weights, tmp_path / "own weights"))
+    data = Path(shutil.copytree(toy.data, tmp_path / "own data"))
+    calibration = Path(shutil.copytree(toy.data, tmp_path / "own calibration"))
+
+    def export(**options: Any) -> bool:
+        chosen: dict[str, Any] = {"weights": str(weights), "data": data, "calibration": calibration, **options}
+        return bool(toy.export(tmp_path / "b", **chosen).reused)
+
+    assert not export()
+    assert export()
+    return export
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"precision": "fp32"}, {"data": None}, {"calibration": None}, {"fallback": False}, {"target": "laptop"}),
+        {"target": "laptop", "exporter": "toy"},
+    ],
+    ids=str,
+)
+def test_another_option_is_another_bundle(again: Any, options: dict[str, Any]) -> None:
+    if options.get("target") == "laptop":
+        options = {**options, "exporter": "toy"}
+    assert not again(**options)
+    assert again(**options)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "labels.txt"])
+@pytest.mark.parametrize("as_file", [False, True], ids=["folder", "file"])
+def test_changed_weights_are_another_bundle(again: Any, tmp_path: Path, name: str, as_file: bool) -> None:
+    folder = tmp_path / "own weights"
+    given = str(folder / "model.safetensors") if as_file else str(folder)
+    again(weights=given, data=None)
+    assert again(weights=given, data=None)
+    if name == "model.safetensors":
+        shutil.copy(toy_model.write_weights(tmp_path / "w", seed=6) / name, folder / name)
+    else:
+        (folder / name).write_text((folder / name).read_text() + "\n")
+    assert not again(weights=given, data=None)
+
+
+@pytest.mark.parametrize("folder", ["own data", "own calibration"])
+def test_changed_data_is_another_bundle(again: Any, tmp_path: Path, folder: str) -> None:
+    np.save(tmp_path / folder / "0.npy", np.ones(9, np.float32))
+    assert not again()
+    truths = json.loads((tmp_path / folder / "truths.json").read_text())
+    truths["1.npy"] = next(label for label in toy_model.LABELS if label != truths["1.npy"])
+    (tmp_path / folder / "truths.json").write_text(json.dumps(truths))
+    assert again() == (folder == "own calibration"), "truths count where they are used"
+
+
+def test_other_code_of_ours_or_theirs_is_another_bundle(
+    again: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = reuse._code
+    assert Path(toy_model.__file__) in code(job())
+    assert {"golden.py", "whisper_base.py", "onnx.py", "android.py", "metrics.py"} <= {p.name for p in code(job())}
+    (tmp_path / "new.py").write_text("x = 1")
+    monkeypatch.setattr(reuse, "_code", lambda job: [*code(job), tmp_path / "new.py"])
+    assert not again()
+    (tmp_path / "new.py").write_text("x = 2")
+    assert not again()
+
+
+def test_what_an_export_loads_is_among_its_code_and_what_only_reports_is_not(toy: Any, tmp_path: Path) -> None:
+    code = """
+import sys
+from edgekit.pipeline import export
+export(*sys.argv[1:3], weights=sys.argv[3], out=sys.argv[4], data=sys.argv[5])
+print("\\n".join(str(m.__file__) for name, m in sys.modules.items() if name.startswith("edgekit.")))
+"""
+    done = toy.python(code, "toy-speller", "toy-board", str(toy.weights), str(tmp_path / "b"), str(toy.data))
+    loaded = {Path(line) for line in done.stdout.splitlines()}
+    empty = {path for path in loaded if path.name == "__init__.py"}
+    counted = {path.resolve() for path in reuse._code(job())}
+    assert len(loaded) > 20, done.stderr
+    assert {path.resolve() for path in loaded - empty} <= counted
+    bench = {path.name for path in counted if path.parent.name == "bench"}
+    assert "metrics.py" in bench and not bench & {"worker.py", "run.py", "child.py", "doubts.py", "memory.py"}
+    assert not {path.name for path in counted} & {"html.py", "matrix.py", "compare.py", "report.py", "report.css"}
+
+
+def test_another_version_of_a_tool_is_another_bundle(again: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "torch" in writing.TOOLS
+    monkeypatch.setattr("edgekit.pipeline.reuse.host.versions", lambda names: {"torch": "99"})
+    assert not again()
+
+
+def job(model: Model = toy_model.MODEL, samples: Any = (), recipe: Recipe | None = None, pack: Any = None) -> Job:
+    target = replace(toy_model.TARGET, pack=pack)
+    return Job(model, target, recipe or Recipe("toy", "int8"), (), samples, "", False, True)
+
+
+def test_a_target_that_packs_has_one_key_in_every_process(toy: Any) -> None:
+    assert reuse.key_of(job(pack=lambda folder: None), toy.weights) == reuse.key_of(job(pack=print), toy.weights)
+
+
+def test_declarations_are_in_the_key(toy: Any) -> None:
+    model = toy_model.MODEL
+    changed = [
+        replace(model, evaluation=Evaluation("wer", 0.2, 0.02, 20)),
+        replace(model, ladder=()),
+        replace(model, golden=str(Path(toy_model.__file__).parent / "golden" / "toy-licence.txt")),
+    ]
+    keys = {reuse.key_of(job(one), toy.weights) for one in (model, *changed)}
+    assert len(keys) == 4
+    assert reuse.key_of(job(recipe=Recipe("toy", "int8", {"a": 1})), toy.weights) not in keys
+
+
+def test_what_a_sample_holds_is_in_the_key(toy: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("one")
+    one, other = np.zeros(2000, np.float32), np.zeros(2000, np.float32)
+    other[1000] = 1
+    inputs = [
+        one,
+        other,
+        one.astype(np.int32),
+        (one, 16000),
+        (one, 8000),
+        str(tmp_path / "file"),
+        "x" * 5000,
+        "a\0b",
+        7,
+    ]
+    keys = [reuse.key_of(job(samples=[Sample(value, "no")]), toy.weights) for value in inputs]
+    assert len(set(keys)) == len(inputs)
+    (tmp_path / "file").write_text("two")
+    changed = reuse.key_of(job(samples=[Sample(tmp_path / "file", "no")]), toy.weights)
+    assert changed not in keys
+
+
+def test_a_damaged_bundle_is_made_again(again: Any, tmp_path: Path) -> None:
+    (tmp_path / "b" / "network.toy").write_bytes(b"")
+    assert not again()
+    edgekit.verify(tmp_path / "b")
+    (tmp_path / "b" / "notes.txt").write_text("mine")
+    assert not again()

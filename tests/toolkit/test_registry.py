@@ -1,0 +1,248 @@
+"""Every model, target and exporter that the registry knows is complete, consistent, and has its tests."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import edgekit
+from edgekit.common import package_data
+from edgekit.core import Exporter, Model, Recipe, Target
+from edgekit.errors import UnknownName
+from edgekit.pipeline.reuse import declared
+from edgekit.registry import ROOMS, find, names
+
+MODELS, TARGETS, EXPORTERS = names("models"), names("targets"), names("exporters")
+TESTS = Path(__file__).parent
+ORDER = ("int4", "int8", "fp16", "fp32")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_names_are_files(room: str) -> None:
+    folder = TESTS.parents[1] / room
+    files = [file for file in folder.rglob("*.py") if f"\n{ROOMS[room]}" in file.read_text(encoding="utf-8")]
+    stems = (file.parent.name if file.stem == "__init__" else file.stem for file in files)
+    assert names(room) == sorted(stem.replace("_", "-") for stem in stems)
+    assert files
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_an_unknown_name_is_told_its_neighbours(room: str) -> None:
+    known = names(room)[0]
+    with pytest.raises(UnknownName, match=known):
+        find(room, known + "x")
+    with pytest.raises(UnknownName, match="Known: "):
+        find(room, "qqqqqqqq")
+    for bad in ("", "_helper", "__init__", "../core", "core.py"):
+        with pytest.raises(UnknownName):
+            find(room, bad)
+
+
+def test_names_are_read_kindly() -> None:
+    assert find("models", "Whisper_Base") is find("models", "whisper-base")
+
+
+def test_listing_imports_nothing() -> None:
+    """And finding a declaration brings no library that computes."""
+    code = (
+        "import sys; from edgekit.registry import names, find; "
+        "[names(room) for room in ('models', 'targets', 'exporters')]; "
+        "assert not [m for m in sys.modules if m.startswith(('edgekit.models.', 'edgekit.targets.'))]; "
+        "[find(room, name) for room in ('models', 'targets', 'exporters') for name in names(room)]; "
+        "heavy = {'torch', 'onnx', 'numpy', 'onnxruntime', 'tokenizers', 'soundfile'} & set(sys.modules); "
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+# --- models ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_is_whole(name: str) -> None:
+    model: Model = find("models", name)
+    assert isinstance(model, Model)
+    assert model.name == name
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)+", model.task)
+    assert model.licence
+    assert model.parameters > 0
+    parts = [part.name for part in model.parts]
+    assert parts
+    assert len(parts) == len(set(parts))
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]*", part) for part in parts)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_parts_of_a_model_declare_their_axes(name: str) -> None:
+    for part in find("models", name).parts:
+        for specs in (part.inputs, part.outputs):
+            assert specs
+            tensors = [spec.name for spec in specs]
+            assert len(tensors) == len(set(tensors))
+        assert not {spec.name for spec in part.inputs} & {spec.name for spec in part.outputs}
+        used = {axis for spec in part.inputs for axis in spec.shape if isinstance(axis, str)}
+        assert used == set(part.axes), part.name
+        sizes = [axis for spec in part.inputs for axis in spec.shape if isinstance(axis, int)]
+        assert all(size > 0 for size in sizes)
+        for axis in part.axes.values():
+            assert axis.least <= axis.example <= axis.most
+            assert axis.example > 1  # torch takes 0 and 1 for constants
+            for size in (axis.least, axis.example, axis.most):
+                assert size % axis.multiple == 0
+        examples = [axis.example for axis in part.axes.values()]
+        assert len(examples) == len(set(examples)), "two axes of one size cannot be told apart in a trace"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_flows_from_part_to_part_agrees(name: str) -> None:
+    """A tensor that one part makes and a later one takes, under the same name, is the same tensor."""
+    made: dict[str, tuple[str, int]] = {}
+    for part in find("models", name).parts:
+        for spec in part.inputs:
+            if spec.name in made:
+                assert made[spec.name] == (spec.dtype, len(spec.shape)), spec.name
+        made.update({spec.name: (spec.dtype, len(spec.shape)) for spec in part.outputs})
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_sources_of_a_model_are_pinned(name: str) -> None:
+    model: Model = find("models", name)
+    assert model.sources or re.match(r"hf://[^/]+/[^/]+", model.hub), "weights come from somewhere"
+    for source in (*model.sources, *(source for variant in model.variants.values() for source in variant.sources)):
+        assert source.licence
+        assert source.revision
+        assert source.files
+        held = [file.name for file in source.files]
+        assert len(held) == len(set(held))
+        assert set(model.assets) <= set(held)
+        for file in source.files:
+            assert re.fullmatch(r"[0-9a-f]{64}", file.sha256 or ""), file.name
+            assert file.size is None or file.size > 0
+            assert file.pieces
+            for piece in file.pieces:
+                assert re.match(r"pypi://[^/@]+@[^/]+/|hf://[^/]+/[^/@]+@[0-9a-f]{40}/|https://|\.\./shared/", piece), (
+                    piece
+                )
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_data_of_a_model_is_in_the_package(name: str) -> None:
+    model: Model = find("models", name)
+    assert len(package_data.read(model.licence_text)) > 500
+    assert len(package_data.read(model.golden)) > 1000
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_size_and_memory_grow_with_precision(name: str) -> None:
+    model: Model = find("models", name)
+    if model.exporters == ("c",):
+        # Flash and RAM of firmware, which test_firmware_real.py compares with what was measured.
+        recipe = Recipe("c", "int8")
+        assert 10_000 < model.size(recipe) < model.parameters + 64_000
+        assert 4_000 < model.memory(recipe) < 1_000_000
+        return
+    for recipe in (Recipe("c", "int8"),) if "c" in model.variants else ():
+        assert model.variants["c"].size(recipe) < model.parameters + 64_000
+        assert 4_000 < model.variants["c"].memory(recipe) < 1_000_000
+    if model.exporters == ("litert",):  # a ready int8 network, and its frontend
+        recipe = Recipe("litert", "int8")
+        assert model.parameters < model.size(recipe) < model.parameters + 1_500_000
+        assert model.memory(recipe) > model.size(recipe)
+        return
+    if model.exporters == ("gguf",):
+        # Mixed types have no whole bytes; test_language_shape.py compares them with real files.
+        sizes = [model.size(recipe) for recipe in model.ladder]
+        assert sizes == sorted(sizes)
+        assert all(model.memory(recipe) > model.size(recipe) for recipe in model.ladder)
+        return
+    exporters = {recipe.exporter for recipe in model.ladder} | {"onnx"}
+    for exporter in exporters:
+        precisions = [precision for precision in ORDER if precision in find("exporters", exporter).precisions]
+        recipes = [Recipe(exporter, precision) for precision in precisions]
+        sizes, memories = [model.size(recipe) for recipe in recipes], [model.memory(recipe) for recipe in recipes]
+        assert sizes == sorted(set(sizes))
+        assert min(memories) == memories[0]  # half precision is unpacked to fp32 by some: it can take more than that
+        for precision, size, memory in zip(precisions, sizes, memories, strict=True):
+            byte = {"int4": 0.5, "int8": 1, "fp16": 2, "fp32": 4}[precision]
+            # Frontends are tables that stay float: up to a megabyte.
+            assert model.parameters * byte < size < model.parameters * byte * 1.5 + 1_100_000
+            assert memory > size
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_ladder_of_a_model_can_be_climbed(name: str) -> None:
+    model: Model = find("models", name)
+    for recipe in model.ladder:
+        assert recipe.precision in find("exporters", recipe.exporter).precisions
+        for option in recipe.options.values():
+            if isinstance(option, dict):  # others are of the whole model
+                assert set(option) <= {part.name for part in model.parts}
+    if model.evaluation:
+        assert model.evaluation.minimum > 0
+        assert model.evaluation.drop > 0
+
+
+# --- targets and exporters -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_target_can_be_served(name: str) -> None:
+    target: Target = find("targets", name)
+    assert isinstance(target, Target)
+    assert target.name == name
+    assert target.system
+    assert target.processor
+    for task, recipe in target.recipes.items():
+        exporter = find("exporters", recipe.exporter)
+        assert recipe.precision in exporter.precisions, task
+        assert recipe.exporter in target.runtime, "an app must know what to ship"
+    for budget in (target.download, target.ram, target.flash):
+        assert budget is None or budget > 0
+    for task in {find("models", model).task for model in MODELS}:
+        assert task in target.refuses or task in target.recipes or "*" in target.recipes
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_target_prints_the_same_in_every_run(name: str) -> None:
+    """Or a second export would never be recognised as done."""
+    assert " at 0x" not in repr(declared(find("targets", name)))
+
+
+@pytest.mark.parametrize("name", EXPORTERS)
+def test_an_exporter_is_whole(name: str) -> None:
+    exporter = find("exporters", name)
+    assert isinstance(exporter, Exporter)
+    assert exporter.name == name
+    assert exporter.precisions
+    assert len(exporter.precisions) == len(set(exporter.precisions))
+    assert exporter.extra
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_pair_gets_an_answer(model: str, target: str) -> None:
+    fit = edgekit.fit(model, target)
+    assert fit.verdict in ("fits", "too large", "refused")
+    assert fit.reason
+
+
+# --- coverage --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("room", "name"), [(room, name) for room, known in (("exporters", EXPORTERS),) for name in known]
+)
+def test_every_exporter_has_its_own_tests(room: str, name: str) -> None:
+    file = TESTS.parent / room / name.replace("-", "_") / "test_exporter.py"
+    assert file.is_file(), f"write {file.relative_to(TESTS.parents[1])}"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_family_has_its_own_tests(name: str) -> None:
+    """A size of a family is declaration only; what its family computes is tested in tests/models/FAMILY/."""
+    family = find("models", name).family
+    assert list((TESTS.parent / "models" / family).glob("test_*.py")), f"write tests/models/{family}/test_....py"

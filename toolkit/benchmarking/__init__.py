@@ -1,0 +1,1 @@
+"""Benchmarks of bundles: on this machine, on devices, on a pool, as a matrix."""

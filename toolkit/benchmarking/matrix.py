@@ -1,0 +1,232 @@
+"""`matrix`: models by targets by precisions by threads, each exported and measured; one bad cell costs no other.
+
+An export and every measured process run in processes of their own. Everything that is finished is on disk at once, so
+the same command goes on after an interruption where it stopped. Processes of all cells take turns (`run.turns`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgekit.bench.machine import host
+from edgekit.bench.processes import run
+from edgekit.benchmarking.benchmark import (
+    HOST,
+    Subject,
+    benchmark,
+    given,
+    on_device,
+    own_target,
+    prepare,
+    reported,
+    whole,
+)
+from edgekit.benchmarking.exports import bundle_name, export_all
+from edgekit.benchmarking.plan import ALL, Plan, wanted
+from edgekit.bundles.manifest import NAME
+from edgekit.common.files import hash_file, write_whole
+from edgekit.common.processors import usable_processors
+from edgekit.core import Bundle, Progress, Report
+from edgekit.errors import EdgekitError, boundary
+from edgekit.reports import cells
+from edgekit.reports.cells import Cell, Matrix
+
+__all__ = ["ALL", "Plan", "matrix"]
+
+
+def matrix(plan: Plan, work: Path, *, workers: str | None = None, progress: Progress | None = None) -> Matrix:
+    """Export what is missing and measure every cell.
+
+    Args:
+        work: folder for bundles and for what is finished. Bundles stay in it; measurements are removed once all of
+            them are done, so that the next run measures anew.
+        workers: ``dask://HOST:PORT`` of a pool; None measures here.
+
+    Raises:
+        BadInput, UnknownName: the plan makes no sense as a whole. DeviceFailed: the pool vanished; what was finished
+            is kept, and the same command goes on.
+    """
+    tell: Progress = progress or (lambda what, done, total: None)
+    plan = replace(plan, threads=plan.threads or (usable_processors(),))
+    asked = wanted(plan)
+    with boundary():
+        work.mkdir(parents=True, exist_ok=True)
+        exported = export_all(asked, plan, work, tell)
+        ready = {cell: found for cell, found in exported.items() if isinstance(found, Bundle)}
+        measured = (_pooled if workers else _here)(ready, plan, work / "cells", tell, workers or "")
+        shutil.rmtree(work / "cells", ignore_errors=True)
+    done = {
+        cells.key(cell): cell
+        for cell in (*measured, *(found for found in exported.values() if isinstance(found, Cell)))
+    }
+    shown = json.loads(json.dumps(asdict(plan) | {"limits": plan.limits._asdict(), "workers": workers or ""}))
+    return Matrix(cells.SCHEMA, shown, tuple(done[cells.key(cell)] for cell in exported))
+
+
+# ----------------------------------------------------------------------------------------------------- measuring here
+
+
+def _here(ready: Mapping[Cell, Bundle], plan: Plan, kept: Path, tell: Progress, _workers: str) -> list[Cell]:
+    """Cells of devices and language models one after the other, then the processes of all others in turns."""
+    done = []
+    wholes = [cell for cell in ready if cell.device != HOST or whole(ready[cell])]
+    for number, cell in enumerate(wholes):
+        tell(f"measuring {cells.label(cell)}", number, len(wholes))
+        done.append(_finish(cell, lambda cell=cell: _measured(cell, ready[cell], plan, kept)))  # type: ignore[misc]
+    hosted = [cell for cell in ready if cell not in wholes]
+    subjects = {
+        cell: prepare(bundle := ready[cell], given(bundle, plan.inputs, plan.synthetic), cell.threads, plan.limits)
+        for cell in hosted
+    }
+    for subject in subjects.values():
+        run.check(subject.setup, plan.processes)
+    folders = [kept / _folder(subject, plan) for subject in subjects.values()]
+    load, session = host.load_average(), uuid.uuid4().hex
+
+    def keep(cell: int, process: int, answer: dict[str, Any]) -> None:
+        write_whole(folders[cell] / f"{process}.json", msgspec.json.encode(answer))
+
+    answers = run.in_turns(
+        [subject.setup for subject in subjects.values()],
+        plan.processes,
+        known=lambda cell, process: _stored(folders[cell] / f"{process}.json"),
+        keep=keep,
+        progress=_with_time_left(tell, [cells.label(cell) for cell in hosted]),
+    )
+    for cell, found in zip(hosted, answers, strict=True):
+        done.append(_from_answers(cell, subjects[cell], found, load, session))
+    return done
+
+
+def _measured(cell: Cell, bundle: Bundle, plan: Plan, kept: Path) -> Report:
+    """A cell that is measured in one go, or what an interrupted run left of it."""
+    if cell.device == HOST:
+        subject = prepare(bundle, given(bundle, plan.inputs, plan.synthetic), cell.threads, plan.limits)
+        file = kept / f"{_folder(subject, plan)}.json"
+    else:
+        file = kept / f"{bundle_name(cell)}-{hash_file(bundle.path / NAME)[:16]}.json"
+    known = _stored(file)
+    if known is not None:
+        return msgspec.convert(known, Report)
+    if cell.device == HOST:
+        report = benchmark(
+            bundle.path,
+            inputs=plan.inputs,
+            threads=cell.threads,
+            device=HOST,
+            processes=plan.processes,
+            **plan.limits._asdict(),
+            synthetic=plan.synthetic,
+            contexts=plan.contexts,
+        )
+    else:
+        target = own_target(bundle)
+        assert target is not None, "the cell has a device of its target's"
+        report = on_device(bundle, target, (), None)
+    write_whole(file, msgspec.json.encode(report))
+    return report
+
+
+def _finish(cell: Cell, measure: Callable[[], Report]) -> Cell:
+    """The cell with its report; whatever goes wrong is this cell's affair alone."""
+    try:
+        return replace(cell, outcome="measured", report=measure())
+    except EdgekitError as exc:
+        return replace(cell, outcome="failed", reason=exc.message, hint=exc.hint)
+    except Exception as exc:  # code of a target, perhaps another package's
+        return replace(cell, outcome="failed", reason=f"{type(exc).__name__}: {exc}")
+
+
+def _from_answers(
+    cell: Cell, subject: Subject, answers: Sequence[Mapping[str, Any]], load: float | None, session: str, **where: Any
+) -> Cell:
+    if "failure" in answers[-1]:
+        failure = answers[-1]["failure"]
+        return replace(cell, outcome=failure["outcome"], reason=failure["message"], hint=failure["hint"])
+    return _finish(cell, lambda: reported(subject, answers, load, session, **where))
+
+
+def _folder(subject: Subject, plan: Plan) -> str:
+    """Named after all that decides the answers: what was measured on another machine or otherwise is not taken."""
+    machine = host.describe()
+    facts = [
+        hash_file(subject.bundle.path / NAME),
+        [item["sha256"] for item in subject.inputs],
+        (subject.setup.threads, plan.processes, *plan.limits, *plan.contexts),
+        [machine[name] for name in host.IDENTITY],
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+
+
+def _stored(file: Path) -> dict[str, Any] | None:
+    """What an interrupted run left; None where there is nothing, or nothing whole."""
+    try:
+        found = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and ({"failure", "schema"} & set(found) or _whole(found)) else None
+
+
+def _whole(answer: Mapping[str, Any]) -> bool:
+    needed = {"values", "warmups", "outputs", "differing", "section", "peak", "exit"}
+    return needed <= set(answer)
+
+
+def _with_time_left(tell: Progress, labels: Sequence[str]) -> Callable[[int, int, int, int], None]:
+    """Progress per process, with the time left from what the ones before took."""
+    began = time.monotonic()
+
+    def progress(cell: int, process: int, done: int, total: int) -> None:
+        spent = time.monotonic() - began
+        left = f", about {spent / done * (total - done) / 60:.0f} min left" if done and spent > 10 else ""
+        tell(f"measuring {labels[cell]}: process {process + 1}; {done} of {total} done{left}", done, total)
+
+    return progress
+
+
+# ------------------------------------------------------------------------------------------------- measuring on a pool
+
+
+def _pooled(ready: Mapping[Cell, Bundle], plan: Plan, kept: Path, tell: Progress, workers: str) -> list[Cell]:
+    """Whole cells, each on one machine of the pool that has its device."""
+    from edgekit.benchmarking import pool
+
+    tasks = {
+        cell: pool.Task(cell.device, bundle, _files(bundle, plan), cell.threads, plan.processes, plan.limits)
+        for cell, bundle in ready.items()
+    }
+    files = {cell: kept / f"pool-{pool.digest(task)}.json" for cell, task in tasks.items()}
+    found = {cell: known for cell, file in files.items() if (known := _stored(file)) is not None}
+    missing = [cell for cell in tasks if cell not in found]
+    tell(f"measuring {len(missing)} cells on {workers}", 0, len(missing))
+    for number, (at, answer) in enumerate(pool.measure(workers, [tasks[cell] for cell in missing]), 1):
+        cell = missing[at]
+        found[cell] = answer
+        write_whole(files[cell], msgspec.json.encode(answer))
+        tell(f"measured {cells.label(cell)} on {answer.get('worker', workers)}", number, len(missing))
+    return [_from_pool(cell, tasks[cell], found[cell]) for cell in tasks]
+
+
+def _files(bundle: Bundle, plan: Plan) -> tuple[str, ...]:
+    return tuple(str(Path(item).absolute()) for item in given(bundle, plan.inputs, plan.synthetic))
+
+
+def _from_pool(cell: Cell, task: Any, answer: Mapping[str, Any]) -> Cell:
+    cell = replace(cell, worker=str(answer.get("worker", "")))
+    if "failure" in answer:
+        return _from_answers(cell, Subject(task.bundle, task.setup(), ()), [answer], None, "")
+    if "report" in answer:
+        return _finish(cell, lambda: msgspec.convert(answer["report"], Report))
+    subject = prepare(task.bundle, task.inputs, task.threads, task.limits)
+    where = {"machine": answer["machine"], "versions": answer["versions"]}
+    return _from_answers(cell, subject, answer["answers"], answer["load"], "", **where)

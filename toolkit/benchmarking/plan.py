@@ -1,0 +1,101 @@
+"""What a matrix is asked for, and the cells that this means."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from edgekit.benchmarking.benchmark import HOST, Limits
+from edgekit.core import Model, Target
+from edgekit.errors import BadInput, Unsupported
+from edgekit.estimation import budgets
+from edgekit.registry import find, names
+from edgekit.reports import cells
+from edgekit.reports.cells import Cell
+
+__all__ = ["ALL", "Plan", "wanted"]
+
+#: In place of names: every model whose weights are pinned, every target.
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure: every combination.
+
+    Attributes:
+        models, targets: names, or `ALL`; with a minus before it, a name that is left out. Of all models, those whose
+            weights are pinned nowhere are "not measured", unless `weights` has some.
+        precisions: empty: each target's default. threads: empty: all usable processors.
+        inputs: files for every model; empty: each bundle's golden input, or with `synthetic` noise in its form.
+        contexts: of language models, as for `edgekit.benchmarking.benchmark.benchmark`; none here unless asked for.
+        calibration: model -> folder, as for `export`; the key ``""`` serves every other model.
+        data: model -> folder for the accuracy gate, likewise. weights: model -> the user's own checkpoint, likewise.
+        patience: seconds for one export. limits: for one measured process.
+    """
+
+    models: tuple[str, ...]
+    targets: tuple[str, ...]
+    precisions: tuple[str, ...] = ()
+    threads: tuple[int, ...] = ()
+    inputs: tuple[str, ...] = ()
+    calibration: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
+    processes: int = 5
+    synthetic: bool = False
+    contexts: tuple[int, ...] = ()
+    patience: float = 3600.0
+    limits: Limits = field(default_factory=Limits)
+
+
+def wanted(plan: Plan) -> list[Cell]:
+    """All cells, in order; those that cannot be are "refused" already."""
+    if not plan.models or not plan.targets:
+        raise BadInput("the matrix is empty: it has no models or no targets.", hint="Give --models A,B --targets X,Y")
+    if plan.synthetic and plan.inputs:
+        raise BadInput("inputs are either synthetic or files of yours.", hint="Leave out --synthetic or --input.")
+    if plan.processes < 1 or min(plan.threads) < 1:
+        raise BadInput("processes and threads must be at least 1.")
+    for name in plan.inputs:
+        if not Path(name).is_file():
+            raise BadInput(f"there is no input file {name!r}.")
+    found = {}
+    models, targets = _named("models", plan.models), _named("targets", plan.targets)
+    combinations = itertools.product(models, targets, plan.precisions or ("",), plan.threads)
+    for model, target, precision, threads in combinations:
+        cell = _declared(find("models", model), find("targets", target), precision, threads)
+        if ALL in plan.models and cell.outcome != "refused":
+            cell = _reachable(cell, plan)
+        found[cells.key(cell)] = cell
+    return list(found.values())
+
+
+def _named(room: str, wanted: Sequence[str]) -> list[str]:
+    """The names in place of `ALL`, each once, without those with a minus before them ("all,-whisper-small")."""
+    without = {find(room, name[1:]).name for name in wanted if name.startswith("-")}
+    every = [name for one in wanted for name in (names(room) if one == ALL else [one]) if not name.startswith("-")]
+    return list(dict.fromkeys(name for name in every if name not in without))
+
+
+def _reachable(cell: Cell, plan: Plan) -> Cell:
+    """The cell; with the reason why not where the weights of its model are pinned nowhere and nobody gave any."""
+    model: Model = find("models", cell.model)
+    if budgets.serving(model, cell.exporter).sources or plan.weights.get(cell.model) or plan.weights.get(""):
+        return cell
+    where = f"its weights are at {model.hub} and not pinned." if model.hub else "no source of its weights is known."
+    return replace(cell, reason=where, hint=f"Give them: --weights {cell.model}=PATH")
+
+
+def _declared(model: Model, target: Target, precision: str, threads: int) -> Cell:
+    device = target.device if target.measure is not None and target.device else HOST
+    count = threads if device == HOST else 1
+    try:
+        recipe = budgets.recipe_for(model, target, precision or None)
+    except Unsupported as exc:
+        return Cell(model.name, target.name, "", precision, count, device, "refused", exc.message, exc.hint)
+    cell = Cell(model.name, target.name, recipe.exporter, recipe.precision, count, device, "not measured")
+    why = getattr(find("exporters", recipe.exporter), "untimed", "")
+    return replace(cell, reason=f"{why}.", hint="edgekit verify proves such a bundle.") if why else cell

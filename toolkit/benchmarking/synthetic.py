@@ -1,0 +1,126 @@
+"""Synthetic inputs: noise in the form of a real input, for those who have none that they may use. Always labelled.
+
+What a model computes on noise can cost less or more than on real inputs (speech ends early, photos compress, caches
+hit), and its answers mean nothing. So a report says of each input whether it was noise, warns, and `compare` refuses
+to set it beside real ones. The same input gives the same noise, byte for byte.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit.common.files import hash_file, write_whole
+from edgekit.errors import BadInput, Unsupported, need
+from edgekit.sources import cache_folder
+
+__all__ = ["described", "is_synthetic", "like", "warnings"]
+
+_SEED = 0
+_SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+
+
+def like(real: Path) -> Path:
+    """A file of noise in the form of `real`: as many samples at the same rate, as many pixels, as many letters.
+
+    Returns:
+        Its path in the cache.
+
+    Raises:
+        Unsupported: nobody knows how noise of that kind of file looks. BadInput: `real` cannot be read as what its name
+            says. MissingExtra: a library that reads it is not installed.
+    """
+    suffix = real.suffix.lower()
+    kinds = {".npy": _array, ".txt": _text} | dict.fromkeys(_SOUNDS, _sound) | dict.fromkeys(_PICTURES, _picture)
+    if suffix not in kinds:
+        raise Unsupported(
+            f"there is no noise in the form of {real.name}.",
+            hint=f"Give inputs with --input; noise is known for: {', '.join(kinds)}",
+        )
+    ending = ".wav" if suffix in _SOUNDS else ".png" if suffix in _PICTURES else suffix
+    place = _folder() / f"noise-like-{real.stem}-{hash_file(real)[:12]}{ending}"
+    if not place.is_file():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with need("run", "Making synthetic inputs"):
+            try:
+                content = kinds[suffix](real)
+            except (OSError, ValueError, RuntimeError) as exc:
+                raise BadInput(f"{real.name} cannot be read: {exc}.") from exc
+        write_whole(place, content)
+    return place
+
+
+def described(file: Path) -> dict[str, str]:
+    """An input for a report: name, sha256, and for what `like` wrote what it is."""
+    known = {"name": file.name, "sha256": hash_file(file)}
+    if file.absolute().parent == _folder().absolute():
+        known["synthetic"] = f"noise, seed {_SEED}"
+    return known
+
+
+def is_synthetic(inputs: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether any of a report's inputs was noise."""
+    return any(item.get("synthetic") for item in inputs)
+
+
+def warnings(inputs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What a report of such inputs warns of."""
+    if not is_synthetic(inputs):
+        return []
+    return ["SYNTHETIC INPUTS: noise in the form of the golden input; on real inputs times may differ."]
+
+
+def _folder() -> Path:
+    return cache_folder() / "synthetic"
+
+
+def _sound(real: Path) -> bytes:
+    """White noise, 20 dB below full scale, as 16-bit WAV."""
+    import numpy as np
+    import soundfile
+
+    facts = soundfile.info(str(real))
+    noise = np.random.default_rng(_SEED).normal(0.0, 0.1, (facts.frames, facts.channels)).clip(-1.0, 1.0)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, noise, facts.samplerate, format="WAV", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def _picture(real: Path) -> bytes:
+    """Every channel of every pixel by itself, as PNG."""
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(real) as picture:
+        wide, high = picture.size
+    noise = np.random.default_rng(_SEED).integers(0, 256, (high, wide, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _array(real: Path) -> bytes:
+    """Normal noise with the mean and the spread of the real values, in their dtype and shape."""
+    import numpy as np
+
+    values = np.load(real, allow_pickle=False)
+    noise = np.random.default_rng(_SEED).normal(values.mean(), values.std(), values.shape)
+    if values.dtype.kind in "iub":
+        noise = noise.round().clip(values.min(), values.max())
+    buffer = io.BytesIO()
+    np.save(buffer, noise.astype(values.dtype))
+    return buffer.getvalue()
+
+
+def _text(real: Path) -> bytes:
+    """Letters and digits in place of letters and digits; the rest as it was."""
+    import random
+
+    rng = random.Random(_SEED)
+    alphabets = {letter: group for group in ("abcdefghijklmnopqrstuvwxyz", "0123456789") for letter in group}
+    found = real.read_text(encoding="utf-8")
+    drawn = (rng.choice(alphabets[letter]) if letter in alphabets else letter for letter in found.lower())
+    return "".join(drawn).encode()

@@ -1,0 +1,66 @@
+"""What a manifest says of where a bundle came from and what is in it, made from the nouns."""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Sequence
+
+from edgekit.bench.machine import host
+from edgekit.bundles.manifest import PartFacts, RecipeFacts, SourceFacts, TargetFacts, Tensor
+from edgekit.core import Artifact, Checkpoint, Recipe, Source, Target, TensorSpec
+
+__all__ = ["part_facts", "public", "recipe_facts", "source_facts", "target_facts"]
+
+
+def recipe_facts(recipe: Recipe) -> RecipeFacts:
+    """The recipe that was taken or tried."""
+    return RecipeFacts(exporter=recipe.exporter, precision=recipe.precision, options=dict(recipe.options))
+
+
+def source_facts(checkpoint: Checkpoint, source: Source | None) -> SourceFacts:
+    """Where the weights came from, without anything that is private."""
+    return SourceFacts(
+        uri=public(source.uri) if source else f"path:{urllib.parse.quote(checkpoint.path.name)}",
+        revision=source.revision if source else "",
+        format=checkpoint.format,
+        pinned=source is not None and all(file.sha256 for file in source.files),
+        files=dict(checkpoint.files),
+    )
+
+
+def public(uri: str) -> str:
+    """An address without what is nobody else's business: user, password, and a query that may hold a token."""
+    parts = urllib.parse.urlsplit(uri)
+    if parts.scheme not in ("http", "https"):
+        return uri
+    path = urllib.parse.quote(parts.path, safe="/%")
+    return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, "", ""))
+
+
+def target_facts(target: Target) -> TargetFacts:
+    """What the bundle is for, and what an app must ship to run it, by exporter."""
+    versions = host.versions(["onnxruntime", "openvino", "ai-edge-litert", "executorch", "llama-cpp-python"])
+    given = {
+        "version": versions.get("onnxruntime", ""),
+        "openvino": versions.get("openvino", ""),
+        "litert": versions.get("ai-edge-litert", ""),
+        "executorch": versions.get("executorch", ""),
+        "llama": versions.get("llama-cpp-python", ""),
+    }
+    runtime = {exporter: text.format(**given) for exporter, text in target.runtime.items()}
+    return TargetFacts(name=target.name, system=target.system, processor=target.processor, runtime=runtime)
+
+
+def part_facts(
+    artifact: Artifact, specs: tuple[Sequence[TensorSpec], Sequence[TensorSpec]], parity: float
+) -> PartFacts:
+    """What a part is, with the inputs and outputs that its runner has, and how far it is from the reference."""
+    inputs, outputs = specs
+    return PartFacts(
+        name=artifact.part,
+        file=artifact.file,
+        inputs=[Tensor(name=spec.name, dtype=spec.dtype, shape=list(spec.shape)) for spec in inputs],
+        outputs=[Tensor(name=spec.name, dtype=spec.dtype, shape=list(spec.shape)) for spec in outputs],
+        census=dict(artifact.census),
+        parity=parity,
+    )

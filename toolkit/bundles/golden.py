@@ -1,0 +1,203 @@
+"""The golden input of a bundle: a real sample, what fp32 made of it, and the proof that the bundle agrees."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from edgekit.bundles.bundle import check_code, load, makers
+from edgekit.bundles.manifest import NAME, Manifest
+from edgekit.common import package_data
+from edgekit.core import Bundle, Calls, Model, Prediction, Predictor, Target
+from edgekit.errors import BadInput, ParityFailed, boundary
+from edgekit.numerics.parity import CHAIN, Recorder, limit_of, relative_error, sampled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_MOST = 64 * 2**20
+
+
+def write_input(model: Model, out: Path) -> str:
+    """Put the golden input into the bundle folder `out`; returns its name there."""
+    name = f"golden/input{Path(model.golden).suffix}"
+    (out / "golden").mkdir()
+    (out / name).write_bytes(package_data.read(model.golden))
+    return name
+
+
+def answer(predictor: Predictor, sample: Path) -> str:
+    """The answer to the golden input, every part called."""
+    return str(predicted(predictor, sample).output)
+
+
+def predicted(predictor: Predictor, sample: Path) -> Prediction:
+    """What the predictor makes of the golden input.
+
+    A predictor whose own answers are made otherwise (a token at a time) has ``probe``, which does both, and is short.
+    """
+    probe: Callable[..., Prediction] = getattr(predictor, "probe", predictor.predict)
+    return probe(str(sample))
+
+
+def reference_of(recorders: Mapping[str, Recorder]) -> dict[str, NDArray[Any]]:
+    """Sampled outputs of every part's first calls: ``"PART/CALL/OUTPUT" -> float32``."""
+    return {f"{part}/{key}": value for part, one in recorders.items() for key, value in sampled(one.calls).items()}
+
+
+def write_reference(arrays: Mapping[str, NDArray[Any]], out: Path) -> str:
+    """Put what the fp32 reference computed into the bundle folder `out`; returns the file's name."""
+    import numpy as np
+
+    name = "golden/reference.npz"
+    np.savez_compressed(out / name, allow_pickle=False, **dict(arrays))
+    _without_times(out / name)
+    return name
+
+
+def compare(
+    recorders: Mapping[str, Recorder], reference: Mapping[str, NDArray[Any]], precision: str
+) -> dict[str, float]:
+    """Compare what every part gave on the golden input, fed by the parts before it, with `reference_of` fp32.
+
+    Returns:
+        part -> error along the chain (see `edgekit.numerics.parity.relative_error`).
+
+    Raises:
+        ParityFailed: a part is further from the fp32 reference than `precision` explains, or was called otherwise.
+    """
+    limit = limit_of(precision) * CHAIN
+    errors = {}
+    for part, recorder in recorders.items():
+        prefix = f"{part}/"
+        expected = {k.removeprefix(prefix): v for k, v in reference.items() if k.startswith(prefix)}
+        actual = sampled(recorder.calls)
+        if not expected or set(actual) != set(expected):
+            raise ParityFailed(f"the part {part!r} gives other outputs on the golden input than the fp32 reference.")
+        errors[part] = relative_error([actual], [expected])
+        if not errors[part] <= limit:
+            raise ParityFailed(
+                f"the part {part!r} is {errors[part]:.1%} away from the fp32 reference on the golden input; "
+                f"{precision} explains {limit:.0%}.",
+                hint="Export again; if that does not help, this runtime computes something else: report its version.",
+            )
+    return errors
+
+
+class Proof(NamedTuple):
+    """Part -> error along the chain (see `edgekit.numerics.parity.relative_error`); the first calls of every part; and
+    the amounts of work in the golden input (`Prediction.units`)."""
+
+    errors: dict[str, float]
+    calls: Calls
+    units: Mapping[str, float]
+
+
+def prove(bundle: Bundle, threads: int, keep: int = 2) -> Proof:
+    """Run the bundle on its golden input and compare every part, and the answer, with what the manifest says.
+
+    Args:
+        keep: how many calls of each part are given back, the first ones.
+
+    Raises:
+        ParityFailed: a part is further from the fp32 reference than its precision explains, or the answer differs.
+    """
+    manifest: Manifest = bundle.manifest
+    recorders: dict[str, Recorder] = {}
+
+    def record(name: str, runner: Any) -> Recorder:
+        recorders[name] = Recorder(runner, keep=keep)
+        return recorders[name]
+
+    predictor = load(bundle.path, threads, record, hashes=False)
+    prediction = predicted(predictor, bundle.path / manifest.golden.input)
+    said = str(prediction.output)
+    reference = _read(bundle.path / manifest.golden.reference)
+    errors = compare(recorders, reference, manifest.recipe.precision)
+    if said != manifest.golden.output:
+        raise ParityFailed(
+            f"the golden input gives {said!r}, the manifest says {manifest.golden.output!r}.",
+            hint="Another runtime version or processor may round differently: export on a machine like the target.",
+        )
+    return Proof(errors, {name: recorder.calls for name, recorder in recorders.items()}, prediction.units)
+
+
+def check_structure(bundle: Bundle) -> None:
+    """Every part opens, and has the inputs and outputs that the manifest declares.
+
+    Raises:
+        ParityFailed: a part has other tensors. BadInput: the runtime refuses a part, or source code is not ours.
+    """
+    manifest: Manifest = bundle.manifest
+    model, exporter = makers(bundle)
+    check_code(bundle.path, model, exporter)
+    for part in manifest.parts:
+        runner = exporter.load(bundle.path / part.file, 1)
+        for side in ("inputs", "outputs"):
+            actual = [(spec.name, spec.dtype, list(spec.shape)) for spec in getattr(runner, side)]
+            declared = [(spec.name, spec.dtype, spec.shape) for spec in getattr(part, side)]
+            if actual != declared:
+                raise ParityFailed(f"the {side} of {part.file} are {actual}, the manifest declares {declared}.")
+
+
+@contextlib.contextmanager
+def vouched(bundle: Bundle, target: Target) -> Iterator[Path]:
+    """A folder with what is in `bundle`, whose code `target` may build and run on its device.
+
+    Where there is source code, it is a copy that nobody else can write to, so what was checked is what is compiled.
+
+    Raises:
+        BadInput: the target does not take bundles of this exporter, or code in it is not what the exporter generates.
+    """
+    model, exporter = makers(bundle)
+    if exporter.name not in {*(recipe.exporter for recipe in target.recipes.values()), *target.runtime}:
+        raise BadInput(
+            f"the bundle {bundle.path.name} says that it was made by the exporter {exporter.name!r}, whose files are "
+            f"not for {target.name}.",
+            hint="Export it again with this edgekit.",
+        )
+    if not hasattr(exporter, "check"):
+        yield bundle.path
+        return
+    with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:
+        copy = Path(scratch) / bundle.path.resolve().name
+        with boundary():
+            for name in (*bundle.manifest.files, NAME):
+                (copy / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(bundle.path / name, copy / name, follow_symlinks=False)
+        check_code(copy, model, exporter)
+        yield copy
+
+
+def _read(path: Path) -> dict[str, NDArray[Any]]:
+    import numpy as np
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > _MOST:
+                raise BadInput(f"the golden reference {path.name} unpacks to more than {_MOST} bytes.")
+        with np.load(path, allow_pickle=False) as arrays:
+            found = {name: arrays[name] for name in arrays.files}
+        if not all(isinstance(array, np.ndarray) and array.dtype == np.float32 for array in found.values()):
+            raise BadInput(f"the golden reference {path.name} holds something other than float32 arrays.")
+        return found
+    except (OSError, ValueError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error) as exc:
+        raise BadInput(f"the golden reference {path.name} cannot be read: {exc}.") from exc
+
+
+def _without_times(path: Path) -> None:
+    """Rewrite a zip with fixed times, so that the same export gives the same bytes."""
+    with zipfile.ZipFile(path) as archive:
+        entries = [(entry.filename, archive.read(entry)) for entry in archive.infolist()]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in entries:
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+    path.write_bytes(buffer.getvalue())

@@ -1,0 +1,194 @@
+"""The manifest: everything that a bundle says about itself, as typed JSON.
+
+A manifest comes from outside, so reading is strict: unknown fields, wrong types, a newer schema and names that leave
+the bundle's folder are refused. ``digest`` is the sha256 of the canonical JSON without itself, and ``files`` holds the
+hash of everything else, so one changed byte anywhere shows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal
+
+import msgspec
+
+from edgekit.common.files import is_inside
+from edgekit.errors import BadInput
+
+#: Raised with every change that an older reader would misunderstand.
+SCHEMA = 2
+NAME = "manifest.json"
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class ModelFacts(_Strict, frozen=True):
+    name: str
+    family: str
+    task: str
+    parameters: int
+
+
+class SourceFacts(_Strict, frozen=True):
+    """Where the weights came from; `pinned` is False for weights that the user gave."""
+
+    uri: str
+    revision: str
+    format: str
+    pinned: bool
+    files: dict[str, str]
+
+
+class TargetFacts(_Strict, frozen=True):
+    name: str
+    system: str
+    processor: str
+    runtime: dict[str, str]
+
+
+class RecipeFacts(_Strict, frozen=True):
+    exporter: str
+    precision: str
+    options: dict[str, Any] = {}
+
+
+class Tensor(_Strict, frozen=True):
+    name: str
+    dtype: str
+    shape: list[int | str]
+
+
+class PartFacts(_Strict, frozen=True):
+    """One graph: its file, its contract, what is really in it, and how far it is from the fp32 reference."""
+
+    name: str
+    file: str
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+    census: dict[str, Any]
+    parity: float
+
+
+class File(_Strict, frozen=True):
+    sha256: str
+    size: int
+
+
+class Golden(_Strict, frozen=True):
+    """A real input, and what the fp32 reference answered: sampled outputs of every part, and the final output."""
+
+    input: str
+    reference: str
+    output: str
+    reference_output: str
+
+
+class Score(_Strict, frozen=True):
+    """A metric's value, and that of the fp32 reference on the same samples (None: not measured)."""
+
+    value: float
+    reference: float | None = None
+
+
+class Verdict(_Strict, frozen=True):
+    """What the gate found. Values are in the metric's unit; `low` and `high` bound the drop (95 %).
+
+    `others` are metrics that were measured beside it and decided nothing.
+    """
+
+    verdict: Literal["pass", "fail", "undecided", "not measured"]
+    reason: str
+    metric: str = ""
+    samples: int = 0
+    value: float | None = None
+    reference: float | None = None
+    drop: float | None = None
+    low: float | None = None
+    high: float | None = None
+    data: str = ""
+    others: dict[str, Score] = {}
+
+
+class Attempt(_Strict, frozen=True):
+    """A recipe that was tried, and why it was taken or not."""
+
+    recipe: RecipeFacts
+    outcome: str
+
+
+class Manifest(_Strict, frozen=True):
+    schema: int
+    edgekit: str
+    key: str
+    model: ModelFacts
+    source: SourceFacts
+    target: TargetFacts
+    recipe: RecipeFacts
+    parts: list[PartFacts]
+    facts: dict[str, Any]
+    golden: Golden
+    gate: Verdict
+    attempts: list[Attempt]
+    licences: dict[str, str]
+    versions: dict[str, str]
+    files: dict[str, File]
+    digest: str = ""
+
+
+def encode(manifest: Manifest) -> bytes:
+    """Canonical, indented JSON with the digest filled in. Raises ValueError for what JSON does not have (NaN)."""
+    signed = msgspec.structs.replace(manifest, digest=_digest(manifest))
+    return json.dumps(msgspec.to_builtins(signed), indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
+def decode(data: bytes) -> Manifest:
+    """The manifest in `data`.
+
+    Raises:
+        BadInput: not JSON, of a newer schema, of other fields or types, with a name that leaves the bundle, or edited.
+    """
+    try:
+        raw = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise BadInput(f"the manifest is not JSON: {exc}.", hint=_AGAIN) from exc
+    schema = raw.get("schema") if isinstance(raw, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise BadInput(
+            f"the bundle has manifest schema {schema}; this edgekit reads up to {SCHEMA}.",
+            hint="Upgrade with: pip install --upgrade edgekit",
+        )
+    try:
+        manifest = msgspec.convert(raw, Manifest)
+        written = encode(manifest)
+    except (msgspec.ValidationError, ValueError, RecursionError) as exc:
+        raise BadInput(f"the manifest does not have the form of schema {SCHEMA}: {exc}.", hint=_AGAIN) from exc
+    if manifest.schema != SCHEMA:
+        raise BadInput(
+            f"the bundle has manifest schema {manifest.schema}; this edgekit reads only {SCHEMA}.", hint=_AGAIN
+        )
+    for name in _named_files(manifest):
+        if not is_inside(name):
+            raise BadInput(
+                f"the bundle names a file that is not inside it: {name!r}. It may be hostile: do not use it."
+            )
+    # The whole file, not the digest alone: changed spaces or repeated keys would mean the same to this reader only.
+    if data != written:
+        raise BadInput("the manifest was changed after it was written: its digest does not match.", hint=_AGAIN)
+    return manifest
+
+
+_AGAIN = "Export the bundle again, or fetch it again from where it came."
+
+
+def _named_files(manifest: Manifest) -> list[str]:
+    """Every file name that the manifest mentions."""
+    named = [*manifest.files, *(part.file for part in manifest.parts)]
+    return [*named, manifest.golden.input, manifest.golden.reference]
+
+
+def _digest(manifest: Manifest) -> str:
+    plain = msgspec.to_builtins(msgspec.structs.replace(manifest, digest=""))
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -1,0 +1,53 @@
+"""The README of a bundle: what is in the folder and how an app uses it, for whoever finds it without us."""
+
+from __future__ import annotations
+
+from edgekit.bundles.manifest import Manifest, Tensor
+from edgekit.gate.speed import slower
+
+
+def render(manifest: Manifest) -> str:
+    """Markdown from the manifest's own facts."""
+    recipe, gate = manifest.recipe, manifest.gate
+    lines = [
+        f"# {manifest.model.name} for {manifest.target.name} ({recipe.exporter}, {recipe.precision})",
+        "",
+        f"Made by edgekit {manifest.edgekit} from {manifest.source.uri} {manifest.source.revision}.",
+        f"Weights: {manifest.licences['weights']} (licences/weights.txt).",
+        f"Accuracy: {gate.verdict}, {gate.reason}.",
+        f"Speed on {manifest.target.name}: not measured here. Measure with `edgekit bench`.",
+        *(
+            f"On the machine that made this bundle, {part.name} in {recipe.precision} is SLOWER than in fp32: "
+            f"{part.census['speed']['ratio']:.2f} times."
+            for part in manifest.parts
+            if slower(part.census.get("speed"))
+        ),
+        "",
+        "| part | file | away from fp32 | inputs | outputs |",
+        "|---|---|---|---|---|",
+    ]
+    for part in manifest.parts:
+        inputs, outputs = _tensors(part.inputs), _tensors(part.outputs)
+        lines.append(f"| {part.name} | {part.file} | {part.parity:.2e} | {inputs} | {outputs} |")
+    runtime = manifest.target.runtime.get(recipe.exporter)
+    lines += [
+        "",
+        f"Runtime: `{runtime}`." if runtime else "Runtime: see manifest.json.",
+        "What a caller must know (sample rate, special tokens, window sizes) is under `facts` in manifest.json.",
+        f"Golden check: feed {manifest.golden.input}, expect: {manifest.golden.output!r}.",
+        "",
+        "```python",
+        "import edgekit",
+        'print(edgekit.load("this-folder").predict("input.wav").output)',
+        "```",
+        "",
+        "Prove it again with `edgekit verify this-folder`.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _tensors(tensors: list[Tensor]) -> str:
+    """The first few by name and shape; a decoder has dozens of caches."""
+    shown = [f"`{t.name}` {t.dtype} {t.shape}" for t in tensors[:3]]
+    return ", ".join(shown) + (f" and {len(tensors) - 3} more" if len(tensors) > 3 else "")

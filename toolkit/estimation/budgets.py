@@ -1,0 +1,236 @@
+"""Recipes and budgets: what a target runs of a model, and whether it fits, from declarations only."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+
+from edgekit.common.figures import figure
+from edgekit.core import Model, Recipe, Target
+from edgekit.errors import BadInput, OverBudget, UnknownName, Unsupported
+from edgekit.registry import find, names
+
+__all__ = [
+    "BUDGETS",
+    "budgeted",
+    "check",
+    "check_size",
+    "excess",
+    "hopeless",
+    "nearest",
+    "recipe_for",
+    "refusal",
+    "serving",
+    "target_of_board",
+    "unrunnable",
+    "wished",
+]
+
+#: What a user may set in place of the target's own: arguments of `budgeted`, options of `fit` and `export`.
+BUDGETS = ("board", "flash", "ram", "download")
+
+
+def target_of_board(board: str) -> str:
+    """Name of the target that serves a board. Raises UnknownName for a board that no target knows."""
+    known: dict[str, str] = {}
+    for name in names("targets"):
+        known |= dict.fromkeys(find("targets", name).boards, name)
+    if board.lower() not in known:
+        raise UnknownName.of("board", board, known)
+    return known[board.lower()]
+
+
+def budgeted(
+    target: Target,
+    board: str | None = None,
+    flash: int | None = None,
+    ram: int | None = None,
+    download: int | None = None,
+) -> Target:
+    """`target` with the budgets of a board, or with single budgets in their place, in bytes.
+
+    Args:
+        ram: what the program may hold; on a phone or laptop that is the app's share, not what the device has.
+        download: of a phone, where the model comes another way than with the app (an asset pack, an own server).
+
+    Raises:
+        UnknownName: the target has no such board. BadInput: a budget that is not above 0, or a board, flash or
+            download for a target that has none.
+    """
+    if target.flash is None and not (board is None and flash is None):
+        raise BadInput(
+            f"{target.name} is not a microcontroller: it has no board and no flash.",
+            hint="--board and --flash go with a target such as cortex-m4; --ram goes with all.",
+        )
+    if board is not None:
+        if board.lower() not in target.boards:
+            raise UnknownName.of(f"board of {target.name}", board, target.boards)
+        part = target.boards[board.lower()]
+        target = replace(target, flash=part.flash, ram=part.ram, boards={part.name: part})
+    if target.download is None and download is not None:
+        raise BadInput(f"{target.name} has no budget for downloads.", hint="--download goes with android and ios.")
+    for name, budget in (("flash", flash), ("RAM", ram), ("download", download)):
+        if budget is not None and budget <= 0:
+            raise BadInput(f"a {name} budget of {budget} bytes holds nothing.", hint="Give sizes such as 1MB or 256KB.")
+    own = replace(target, flash=flash or target.flash, ram=ram or target.ram)
+    return replace(own, download=download or target.download)
+
+
+def recipe_for(model: Model, target: Target, precision: str | None = None, exporter: str | None = None) -> Recipe:
+    """The recipe for `model` on `target`: the target's default for the task, with what the user chose in its place.
+
+    Raises:
+        Unsupported: the target refuses the task, has no recipe for it or nothing to run the exporter's files, or the
+        exporter lacks the precision.
+    """
+    recipe = wished(model, target, precision, exporter)
+    if why := unrunnable(target, recipe):
+        raise Unsupported(f"{model.name} on {target.name}: {why}.", hint=f"It takes: {', '.join(target.runtime)}.")
+    return recipe
+
+
+def unrunnable(target: Target, recipe: Recipe) -> str:
+    """Why `target` cannot run what the recipe makes ("" if it can). Of another package's exporter it need not know."""
+    ours = type(find("exporters", recipe.exporter)).__module__.startswith("edgekit.exporters.")
+    if not ours or not target.runtime or recipe.exporter in target.runtime:
+        return ""
+    return f"nothing there runs the files of the {recipe.exporter} exporter"
+
+
+def wished(model: Model, target: Target, precision: str | None, exporter: str | None) -> Recipe:
+    """`recipe_for`, whether the target can run it or not."""
+    if model.task in target.refuses:
+        raise Unsupported(f"{model.name} on {target.name}: {target.refuses[model.task]}")
+    default = target.recipes.get(model.task) or target.recipes.get("*")
+    if default is None:
+        raise Unsupported(
+            f"{target.name} has no recipe for {model.task}.", hint=f"It has: {', '.join(target.recipes)}."
+        )
+    possible = (*model.exporters, *model.variants) if model.exporters else ()
+    if default.exporter not in (possible or (default.exporter,)) and exporter in (None, possible[0]):
+        precisions = find("exporters", possible[0]).precisions
+        default = Recipe(possible[0], default.precision if default.precision in precisions else precisions[0])
+    chosen = find("exporters", exporter or default.exporter)
+    if possible and chosen.name not in possible:
+        there = [name for name in possible if not unrunnable(target, Recipe(name, ""))] or possible
+        raise Unsupported(
+            f"the {chosen.name} exporter cannot take the network of {model.name}.",
+            hint=f"For {target.name} choose --exporter {' or '.join(there)}.",
+        )
+    same = chosen.name == default.exporter
+    recipe = Recipe(chosen.name, precision or (default.precision if same else chosen.precisions[0]))
+    if same and recipe.precision == default.precision:
+        recipe = default
+    if recipe.precision not in chosen.precisions:
+        raise Unsupported(
+            f"the {chosen.name} exporter has no precision {recipe.precision!r}.",
+            hint=f"It has: {', '.join(chosen.precisions)}.",
+        )
+    # Firmware is planned by its exporter, which must know what there is to plan with.
+    budgets = {} if target.flash is None else {"flash": target.flash, "ram": target.ram}
+    own = serving(model, chosen.name).options.get((recipe.exporter, recipe.precision), {})
+    return replace(recipe, options={**recipe.options, **own, **budgets})
+
+
+def serving(model: Model, exporter: str) -> Model:
+    """The declaration of `model` that `exporter` works from (see `Model.variants`)."""
+    return model.variants.get(exporter, model)
+
+
+def refusal(model: Model, recipe: Recipe) -> str:
+    """Why the recipe's exporter cannot take the model, by its declaration alone ("" if it can)."""
+    refuses: Callable[[Model, Recipe], str] | None = getattr(find("exporters", recipe.exporter), "refuses", None)
+    return refuses(model, recipe) if refuses else ""
+
+
+def hopeless(model: Model, target: Target) -> bool:
+    """Whether a byte for each weight is already more than the flash."""
+    return target.flash is not None and model.parameters > target.flash
+
+
+def check(model: Model, target: Target, recipe: Recipe) -> None:
+    """Raise OverBudget where the estimate says that the model will not fit, before anything is fetched; and Unsupported
+    where the exporter cannot take it.
+
+    An exporter that plans memory itself (`plans_memory`) knows to the byte, before it generates anything. Only a model
+    whose weights alone, a byte each, are more than the flash need not come so far.
+    """
+    reasons = excess(model, target, recipe)
+    plans = getattr(find("exporters", recipe.exporter), "plans_memory", False)
+    if plans and not hopeless(model, target):
+        reasons = []
+    if reasons:
+        near = nearest(model, target)
+        raise OverBudget(
+            f"{model.name} in {recipe.precision} will not fit {target.name}: {'; '.join(reasons)}.",
+            hint=_beside_what_fits(
+                f"What fits: {near}." if near else "No recipe or relative of this model fits.",
+                target if target.download is not None and model.size(recipe) > target.download else None,
+            ),
+        )
+    if why := refusal(model, recipe):
+        near = nearest(model, target)
+        raise Unsupported(f"{model.name} on {target.name}: {why}.", hint=f"What fits: {near}." if near else "")
+
+
+def _beside_what_fits(hint: str, target: Target | None) -> str:
+    """`hint`, and what the store says where a download is too large."""
+    return f"{hint} {target.store}." if target and target.store else hint
+
+
+def check_size(target: Target, size: int) -> None:
+    """Raise OverBudget where a finished bundle of `size` bytes is larger than the target can take."""
+    budget = target.download  # flash is another matter: what is in it is the exporter's business
+    if budget is not None and size > budget:
+        raise OverBudget(
+            f"the bundle has {figure(size, 'B')}, {target.name} takes {figure(budget, 'B')}.",
+            hint=_beside_what_fits("Choose a smaller --precision or model.", target),
+        )
+
+
+def excess(model: Model, target: Target, recipe: Recipe) -> list[str]:
+    """What is over the target's budgets by estimate, with both numbers, as phrases; empty if it fits."""
+    size, ram = model.size(recipe), model.memory(recipe)
+    budgets = (("download", size, target.download), ("flash", size, target.flash), ("RAM", ram, target.ram))
+    return [
+        f"{name} {figure(need, 'B')} of {figure(budget, 'B')}"
+        for name, need, budget in budgets
+        if budget is not None and need > budget
+    ]
+
+
+def nearest(model: Model, target: Target) -> str:
+    """The recipe or model nearest to `model` that fits: its own largest recipe, that of the exporter which the target
+    takes by default first; else the largest of a smaller relative ("" if there is none)."""
+    relatives = []
+    for name in names("models"):
+        with contextlib.suppress(Unsupported):  # another package's that does not load is no help here
+            relatives.append(find("models", name))
+    # Of a target that does not say what it runs, only what it takes by default is known.
+    exporters = tuple(target.runtime) or (wished(model, target, None, None).exporter,)
+    own = [other for other in relatives if other.family == model.family and other.parameters <= model.parameters]
+    options = []
+    for other in own:
+        for exporter in exporters:
+            with contextlib.suppress(Unsupported):
+                options += _fitting(other, target, exporter, other.name == model.name)
+    return max(options)[-1] if options else ""
+
+
+def _fitting(model: Model, target: Target, exporter: str, same: bool) -> list[tuple[bool, bool, int, bool, int, str]]:
+    """The recipes of one exporter by which `model` fits, with what ranks them. Raises Unsupported if there is none."""
+    default = wished(model, target, None, None)
+    found = []
+    for precision in find("exporters", exporter).precisions:
+        recipe = wished(model, target, precision, exporter)
+        serves = serving(model, exporter)
+        if unrunnable(target, recipe) or refusal(serves, recipe) or excess(serves, target, recipe):
+            continue
+        first = exporter == default.exporter
+        text = f"{model.name} --precision {precision}" + ("" if first else f" --exporter {exporter}")
+        # Of this model as much of it as fits; of another the largest, as the target takes it by default.
+        usual = not same and precision == default.precision
+        size = serves.size(recipe)
+        found.append((same, first, 0 if same else model.parameters, usual, size, text))
+    return found

@@ -1,0 +1,68 @@
+"""`fit`: will it fit, and how fast? From declarations and past measurements: no download, no torch, no weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgekit.core import Fit, Model
+from edgekit.estimation.budgets import budgeted, excess, hopeless, nearest, refusal, serving, unrunnable, wished
+from edgekit.estimation.speeds import expected, fidelities
+from edgekit.registry import find
+
+if TYPE_CHECKING:
+    from edgekit.reports.cells import Matrix
+
+__all__ = ["fit"]
+
+
+def fit(
+    model: str,
+    target: str,
+    precision: str | None = None,
+    exporter: str | None = None,
+    *,
+    board: str | None = None,
+    flash: int | None = None,
+    ram: int | None = None,
+    download: int | None = None,
+    measured: Matrix | None = None,
+) -> Fit:
+    """Whether a model fits a target, with its predicted size, peak RAM and speed.
+
+    Args:
+        board, flash, ram, download: budgets in place of the target's own, as for `budgeted`.
+        measured: what was measured on a device of the target, for the speed (see `edgekit.estimation.speeds`).
+
+    Raises:
+        UnknownName: no such model, target or exporter. Unsupported: the exporter lacks the precision.
+    """
+    declared: Model = find("models", model)
+    goal = budgeted(find("targets", target), board, flash, ram, download)
+    if declared.task in goal.refuses:
+        return Fit(declared.name, goal.name, None, "refused", goal.refuses[declared.task])
+    recipe = wished(declared, goal, precision, exporter)
+    if why := unrunnable(goal, recipe):
+        return Fit(declared.name, goal.name, None, "refused", why, nearest=nearest(declared, goal))
+    serves = serving(declared, recipe.exporter)
+    reasons = excess(serves, goal, recipe)
+    why = refusal(serves, recipe)
+    if why and not (reasons and hopeless(serves, goal)):
+        return Fit(declared.name, goal.name, None, "refused", why, nearest=nearest(declared, goal))
+    near = nearest(declared, goal) if reasons else ""
+    speed, unknown = expected(serves, goal, recipe, measured)
+    budgets = {"download": goal.download, "flash": goal.flash, "RAM": goal.ram}
+    return Fit(
+        declared.name,
+        goal.name,
+        recipe,
+        "too large" if reasons else "fits",
+        "; ".join(reasons) or "within every budget of the target",
+        serves.size(recipe),
+        serves.memory(recipe),
+        near,
+        speed,
+        unknown,
+        {name: budget for name, budget in budgets.items() if budget is not None},
+        goal.store,
+        fidelities(serves, recipe),
+    )

@@ -1,0 +1,15 @@
+"""A reader of GGUF files that believes nothing."""
+
+from edgekit.formats.gguf.reader import (
+    FILE_TYPES,
+    GGML_TYPES,
+    Census,
+    Gguf,
+    GgufTensor,
+    LongArray,
+    census,
+    read,
+    shard_of,
+)
+
+__all__ = ["FILE_TYPES", "GGML_TYPES", "Census", "Gguf", "GgufTensor", "LongArray", "census", "read", "shard_of"]

@@ -1,0 +1,80 @@
+"""The specification of int8 networks on microcontrollers: TensorFlow Lite Micro's own interpreter, as a `Runner`.
+
+A leaf that exporters and models may import, like `edgekit.numerics.parity`. There is no single answer to an int8
+network: the runtimes round differently in the last place. This one is pinned (extra ``micro``), and what edgekit
+generates equals it bit for bit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from edgekit.core import Checkpoint, Feeds, Part, TensorSpec
+from edgekit.errors import BadInput, need
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Bytes for its tensors; its own guess from the file's size is too small for small networks.
+_ARENA = 8 << 20
+
+__all__ = ["MicroRunner", "tflite"]
+
+
+def tflite(checkpoint: Checkpoint, part: Part) -> MicroRunner:
+    """The network in a checkpoint of format ``"tflite"``, with the names that `part` gives its tensors.
+
+    Raises:
+        BadInput: the checkpoint is of another format, the interpreter refuses it, or it has other tensors than `part`.
+        MissingExtra: `tflite_micro` is absent.
+    """
+    if checkpoint.format != "tflite":
+        raise BadInput(
+            f"{checkpoint.path.name} is not a .tflite, which the part {part.name!r} is made of.",
+            hint="Give an int8 .tflite: --weights FILE.tflite",
+        )
+    return MicroRunner(checkpoint.path.read_bytes(), part.inputs, part.outputs)
+
+
+class MicroRunner:
+    """A .tflite in TensorFlow Lite Micro's interpreter on this machine.
+
+    Args:
+        content: the file's bytes. inputs, outputs: names for its tensors in order, with the dtypes and shapes they must
+            have.
+    """
+
+    def __init__(self, content: bytes, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) -> None:
+        with need("micro", "Running a network as a microcontroller does"):
+            from tflite_micro.python.tflite_micro import runtime
+        if content[4:8] != b"TFL3":
+            raise BadInput("this is not a .tflite file: it lacks the identifier TFL3.")
+        self.inputs, self.outputs = inputs, outputs
+        try:
+            self._interpreter = runtime.Interpreter.from_bytes(bytes(content), arena_size=_ARENA + 8 * len(content))
+            for side, specs in (("input", inputs), ("output", outputs)):
+                self._check(side, specs)
+        except (RuntimeError, ValueError) as exc:
+            raise BadInput(f"TensorFlow Lite Micro refuses this .tflite: {exc}.") from exc
+
+    def _check(self, side: str, specs: tuple[TensorSpec, ...]) -> None:
+        for i, spec in enumerate(specs):
+            facts = getattr(self._interpreter, f"get_{side}_details")(i)
+            shape, dtype = tuple(int(size) for size in facts["shape"]), facts["dtype"].__name__
+            if (dtype, shape) != (spec.dtype, spec.shape):
+                raise BadInput(
+                    f"{side} {i} of this .tflite is {dtype} {list(shape)}; the model needs {spec.dtype} "
+                    f"{list(spec.shape)} for {spec.name!r}."
+                )
+
+    def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+        import numpy as np
+
+        for i, spec in enumerate(self.inputs):
+            self._interpreter.set_input(np.ascontiguousarray(feeds[spec.name], spec.dtype), i)
+        self._interpreter.invoke()
+        return {spec.name: np.array(self._interpreter.get_output(i)) for i, spec in enumerate(self.outputs)}
+
+    def reset(self) -> None:
+        """Forget all state."""
+        self._interpreter.reset()

@@ -1,0 +1,1 @@
+"""The gate: is an artefact accurate and fast enough?"""

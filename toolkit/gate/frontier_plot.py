@@ -1,0 +1,102 @@
+"""A language model's frontier as a picture: megabytes across, divergence up in powers of ten, intervals as bars."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from edgekit.common.drawing import Box, placed
+from edgekit.reports.page.axis import breadth
+
+if TYPE_CHECKING:
+    from edgekit.gate.frontier import Point
+
+__all__ = ["plot"]
+
+_WIDE, _HIGH, _LEFT, _RIGHT, _TOP, _BOTTOM = 640.0, 400.0, 70.0, 20.0, 40.0, 56.0
+#: Divergences below are noise of the arithmetic: they lie on the floor, and the axis says so.
+_FLOOR = -4
+_COLOURS = {"pass": "#1a7f37", "undecided": "#9a6700"}
+_BAD, _BAR = "#cf222e", "#0969da"
+
+
+class _Scale(NamedTuple):
+    """Where values lie: megabytes from `least` to `most`, powers of ten up to `top`."""
+
+    least: float
+    most: float
+    top: int
+
+    def across(self, size: float) -> float:
+        return _LEFT + (size - self.least) / (self.most - self.least) * (_WIDE - _LEFT - _RIGHT)
+
+    def up(self, value: float) -> float:
+        exponent = math.log10(max(value, 10.0**_FLOOR))
+        return _HIGH - _BOTTOM - (exponent - _FLOOR) / (self.top - _FLOOR) * (_HIGH - _BOTTOM - _TOP)
+
+
+def plot(points: Sequence[Point], chosen: str) -> str:
+    """An SVG of what was measured; the chosen precision is larger and bold."""
+    known = [point for point in points if point.size is not None and point.kld is not None]
+    body = [f'<rect width="{_WIDE:g}" height="{_HIGH:g}" fill="white"/>']
+    if known:
+        sizes = [(point.size or 0) / 1e6 for point in known]
+        highest = max(point.high or point.kld or 0.0 for point in known)
+        margin = 0.1 * (max(sizes) - min(sizes) or max(sizes))
+        top = max(_FLOOR + 1, math.ceil(math.log10(max(highest, 1e-9))))
+        scale = _Scale(max(0.0, min(sizes) - margin), max(sizes) + margin, top)
+        body += [*_axes(scale), *_bar(scale, known[0].allowed), *_marks(scale, known, chosen)]
+    body.append(_text((_WIDE + _LEFT) / 2, _HIGH - 14, "size of the file, MB", "middle"))
+    body.append(_text(12, 22, "KL divergence from the reference, nats a token (bars: 95 %)"))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDE:g} {_HIGH:g}" width="{_WIDE:g}" '
+        f'height="{_HIGH:g}" font-family="sans-serif" font-size="12">{"".join(body)}</svg>\n'
+    )
+
+
+def _axes(scale: _Scale) -> list[str]:
+    found = []
+    for power in range(_FLOOR, scale.top + 1):
+        y, name = scale.up(10.0**power), f"{10.0**power:g}"
+        found.append(f'<path d="M{_LEFT:g} {y:.1f}H{_WIDE - _RIGHT:g}" stroke="#ddd"/>')
+        found.append(_text(_LEFT - 8, y + 4, f"≤ {name}" if power == _FLOOR else name, "end"))
+    step = next(s * 10**n for n in range(-2, 7) for s in (1, 2, 5) if (scale.most - scale.least) / (s * 10**n) <= 8)
+    ticks = [i * step for i in range(math.ceil(scale.least / step), math.floor(scale.most / step) + 1)]
+    return found + [_text(scale.across(at), _HIGH - _BOTTOM + 18, f"{at:g}", "middle") for at in ticks]
+
+
+def _bar(scale: _Scale, allowed: float | None) -> list[str]:
+    """The line that passing points lie below."""
+    if allowed is None or not _FLOOR < math.log10(allowed) < scale.top:
+        return []
+    y = scale.up(allowed)
+    line = f'<path d="M{_LEFT:g} {y:.1f}H{_WIDE - _RIGHT:g}" stroke="{_BAR}" stroke-dasharray="6 4"/>'
+    return [line, _text(_WIDE - _RIGHT - 2, y - 5, f"allowed: {allowed:g}", "end", f'fill="{_BAR}"')]
+
+
+def _marks(scale: _Scale, known: Sequence[Point], chosen: str) -> list[str]:
+    """Points, bars and names, the chosen one first, so that its name gets the best place."""
+    ordered = sorted(known, key=lambda point: point.precision != chosen)
+    centres = [(scale.across((point.size or 0) / 1e6), scale.up(point.kld or 0.0)) for point in ordered]
+    names = [point.precision for point in ordered]
+    room = Box(_LEFT, _TOP - 12, _WIDE, _HIGH - _BOTTOM)
+    found = []
+    for point, (x, y) in zip(ordered, centres, strict=True):
+        colour, radius = _COLOURS.get(point.verdict, _BAD), 6 if point.precision == chosen else 4
+        low, high = scale.up(point.low or 0.0), scale.up(point.high or 0.0)
+        found.append(f'<path d="M{x:.1f} {low:.1f}V{high:.1f}" stroke="{colour}"/>')
+        found.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{colour}"/>')
+    for (x, y), name, label in zip(centres, names, placed(centres, names, len(names), room), strict=True):
+        if label is not None:
+            middle, base = label.box.left + breadth(name) / 2, label.box.bottom - 3
+            if label.far:
+                found.append(f'<path d="M{x:.1f} {y:.1f}L{middle:.1f} {base - 4:.1f}" stroke="#999"/>')
+            weight = 'font-weight="bold"' if name == chosen else ""
+            found.append(_text(middle, base, name, "middle", weight))
+    return found
+
+
+def _text(x: float, y: float, words: str, anchor: str = "start", more: str = "") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {more}>{html.escape(words)}</text>'

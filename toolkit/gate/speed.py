@@ -1,0 +1,83 @@
+"""Is a quantized part faster than its fp32 form, on this machine? Asked of every export, because often it is not.
+
+The two run call by call in turn, so that what else the machine does hits both alike. This is a check that warns, on one
+thread and for at most a few seconds; `edgekit bench` is what measures.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit.bench.statistics import repeated
+from edgekit.core import Artifact, Exporter, Feeds, Runner
+from edgekit.errors import EdgekitError
+
+__all__ = ["against_fp32", "slower"]
+
+#: Rounds at most, at least (fewer say nothing), and seconds after which no new one begins.
+_ROUNDS, _LEAST, _SECONDS = 21, 5, 3.0
+
+
+def against_fp32(
+    exporter: Exporter, artifact: Artifact, bundle: Path, work: Path, feeds: Sequence[Feeds]
+) -> dict[str, Any] | None:
+    """Seconds of one call, of the artefact and of the fp32 form that the exporter left in `work` (``PART*.fp32.*``).
+
+    Args:
+        bundle: folder that `artifact` names its file in. feeds: real inputs of the part; the first is used.
+
+    Returns:
+        ``{"fp32": s, "this": s, "ratio": this / fp32, "low": r, "high": r, "rounds": n, "threads": 1}``: medians, and
+        the quartiles of the ratio; None where there is no fp32 form to compare with, or it does not run.
+    """
+    forms = sorted(work.glob(f"{artifact.part}*.fp32{Path(artifact.file).suffix}"))
+    if not forms or not feeds:
+        return None
+    with contextlib.suppress(EdgekitError):
+        runners = [exporter.load(file, 1) for file in (forms[0], bundle / artifact.file)]
+        given = [_fed(runner, feeds[0]) for runner in runners]
+        return _compared(runners, given)
+    return None
+
+
+def slower(facts: dict[str, Any] | None) -> bool:
+    """Whether it is slower for certain: three rounds in four say so."""
+    return facts is not None and facts["low"] > 1.0
+
+
+def _fed(runner: Runner, feed: Feeds) -> Feeds:
+    """The inputs under the runner's own names: an intermediate file need not have the part's."""
+    return dict(zip((spec.name for spec in runner.inputs), feed.values(), strict=True))
+
+
+def _compared(runners: Sequence[Runner], given: Sequence[Feeds]) -> dict[str, Any] | None:
+    times: list[list[float]] = [[], []]
+    began = time.perf_counter()
+    for round_ in range(_ROUNDS + 1):
+        took = []
+        for runner, feed in zip(runners, given, strict=True):
+            before = time.perf_counter()
+            runner(feed)
+            took.append(time.perf_counter() - before)
+        if round_:  # the first one is a warm-up
+            for held, seconds in zip(times, took, strict=True):
+                held.append(seconds)
+        if time.perf_counter() - began > _SECONDS:
+            break
+    if len(times[0]) < _LEAST or min(map(min, times)) <= 0:
+        return None
+    ratios = sorted(this / fp32 for fp32, this in zip(*times, strict=True))
+    quarter = len(ratios) // 4
+    return {
+        "fp32": repeated.median(times[0]),
+        "this": repeated.median(times[1]),
+        "ratio": repeated.median(ratios),
+        "low": ratios[quarter],
+        "high": ratios[-1 - quarter],
+        "rounds": len(ratios),
+        "threads": 1,
+    }

@@ -1,0 +1,157 @@
+"""Judging a language model: not by answers, but by the probabilities that it gives to a text, beside the reference's.
+
+Perplexity alone hides what quantization does: some tokens become likelier, some less, and the mean cancels. The KL
+divergence from the reference's distributions does not, so that is what a quantized model may lose (nats a token), while
+the perplexity is the absolute bar. Both are measured on the same chunks of the same text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from edgekit.bench.metrics import text
+from edgekit.bench.metrics.text import Scored
+from edgekit.bundles.manifest import Score, Verdict
+from edgekit.core import Evaluation, Feeds, Model, Progress, Sample
+from edgekit.errors import BadInput
+
+__all__ = ["CONTEXT", "absolute", "applies", "decided", "feeds", "judge", "scores"]
+
+#: Tokens of a chunk, as in `llama-perplexity`.
+CONTEXT = 512
+#: Chunks at most, and bytes at most of the reference's distributions: one chunk of 150,000 words has 77 MB.
+_CHUNKS, _BYTES = 16, 2 << 30
+
+
+def applies(model: Model) -> bool:
+    """Whether `model` is judged by texts."""
+    return model.task == "text-generation"
+
+
+def scores(
+    predictor: Any, samples: Sequence[Sample], work: Path | None, tell: Progress, what: str, *, reference: bool
+) -> list[Scored]:
+    """What a model makes of every text.
+
+    Args:
+        predictor: whose ``network`` has ``score``. samples: files of text.
+        work: folder of the reference's distributions; None: nothing to compare with.
+        reference: this is the reference, whose distributions are kept there; else it is compared with them.
+
+    Raises:
+        BadInput: a text is too short, or no text.
+    """
+    found: list[Scored] = []
+    network = predictor.network
+    most = min(_CHUNKS, max(1, _BYTES // (CONTEXT // 2 * 2 * network.vocabulary)))
+    for sample in samples:
+        left = most - text.chunks(found)
+        if left < 1:
+            break
+        base = None if work is None else work / f"distributions-{_name(sample)}"
+        try:
+            found.append(
+                network.score(
+                    Path(sample.input).read_text(encoding="utf-8"),
+                    context=CONTEXT,
+                    chunks=left,
+                    base=None if reference else base,
+                    save_base=base if reference else None,
+                    progress=lambda _, done, total: tell(what, done, total),
+                )
+            )
+        except (BadInput, UnicodeDecodeError) as exc:
+            reason = exc.message if isinstance(exc, BadInput) else "it is not UTF-8."
+            raise BadInput(f"the text {sample.name}: {reason}", hint=getattr(exc, "hint", "")) from exc
+    return found
+
+
+def feeds(predictor: Any, samples: Sequence[Sample]) -> list[Feeds]:
+    """Every text's tokens, whole: ``{"tokens": int32 [n]}``."""
+    import numpy as np
+
+    return [{"tokens": np.asarray(predictor.tokens(Path(sample.input)), np.int32)} for sample in samples]
+
+
+def _name(sample: Sample) -> str:
+    return hashlib.sha256(str(sample.input).encode()).hexdigest()[:16]
+
+
+def judge(evaluation: Evaluation, candidate: Sequence[Scored], reference: Sequence[Scored], data: str) -> Verdict:
+    """The verdict on a candidate, given what it and the reference made of the same texts.
+
+    Returns:
+        ``value`` and ``reference`` are perplexities; ``drop``, ``low``, ``high`` the mean KL divergence (nats a token)
+        and its 95 % interval; ``others`` holds the errors of the perplexities (one standard deviation), the 99th
+        percentile of the divergence, and how often both find the same token likeliest.
+    """
+    (value, error), (base, base_error) = text.perplexity(candidate), text.perplexity(reference)
+    far = text.distance(candidate)
+    measured = Verdict(
+        verdict="undecided",
+        reason="",
+        metric=evaluation.metric,
+        samples=text.chunks(candidate),
+        value=value,
+        reference=base,
+        drop=far.mean.value,
+        low=far.mean.low,
+        high=far.mean.high,
+        data=data,
+        others={
+            "perplexity error": Score(value=error, reference=base_error),
+            "KL divergence, 99th percentile": Score(value=far.p99),
+            "same likeliest token": Score(value=far.same_top),
+        },
+    )
+    return decided(evaluation, measured)
+
+
+def absolute(evaluation: Evaluation, found: Sequence[Scored], data: str) -> Verdict:
+    """The verdict where there is no reference to compare with: the bar alone."""
+    value, error = text.perplexity(found)
+    held, chunks = value <= evaluation.worst, text.chunks(found)
+    verdict: Literal["pass", "fail", "undecided"] = "fail" if not held else "pass"
+    if held and chunks < evaluation.minimum:
+        verdict = "undecided"
+    reason = (
+        f"perplexity {value:.4g} +- {error:.2g}, bar {evaluation.worst:g}; distance from the reference not measured"
+    )
+    others = {"perplexity error": Score(value=error)}
+    return Verdict(verdict, reason, evaluation.metric, chunks, value, data=data, others=others)
+
+
+def decided(evaluation: Evaluation, measured: Verdict) -> Verdict:
+    """`measured`, with the verdict and the reason that its numbers give."""
+    verdict, reason = _decide(evaluation, measured)
+    return msgspec.structs.replace(measured, verdict=verdict, reason=reason)
+
+
+def _decide(evaluation: Evaluation, found: Verdict) -> tuple[Literal["pass", "fail", "undecided"], str]:
+    value, base, drop, low, high = (
+        float(x or 0.0) for x in (found.value, found.reference, found.drop, found.low, found.high)
+    )
+    error = found.others["perplexity error"]
+    same = found.others["same likeliest token"].value
+    told = (
+        f"perplexity {value:.4g} +- {error.value:.2g} (reference {base:.4g}), KL divergence {drop:z.4f} "
+        f"(95 % interval {low:z.4f} to {high:z.4f}), same likeliest token {same:.1%}"
+    )
+    allowed = f"the {evaluation.drop:g} allowed"
+    if not value <= evaluation.worst:
+        return "fail", f"{told}: a perplexity above {evaluation.worst:g} is no model of this text"
+    if drop > evaluation.drop:
+        return "fail", f"{told}: a divergence of more than {allowed}"
+    if found.samples < evaluation.minimum:
+        return (
+            "undecided",
+            f"{told}, but {found.samples} chunks of {CONTEXT} tokens are too few: {evaluation.minimum} at least",
+        )
+    if not high <= evaluation.drop:
+        return "undecided", f"{told}: the interval reaches beyond {allowed}; more text would tell"
+    return "pass", f"{told}: within {allowed}"

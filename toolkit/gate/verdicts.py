@@ -1,0 +1,120 @@
+"""The gate: is this artefact accurate enough? Three verdicts, and no pass without evidence.
+
+A pass needs all of: the absolute bar (a faithful copy of a useless model is a defect), a loss against fp32 on the same
+samples that is small, and an interval that says so. The interval is a paired bootstrap over samples (Bisani and Ney
+2004, "Bootstrap estimates for confidence intervals in ASR performance evaluation").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from edgekit.bench import metrics
+from edgekit.bench.metrics import Metric
+from edgekit.bench.statistics.paired import Estimate
+from edgekit.bundles.manifest import Score, Verdict
+from edgekit.core import Evaluation, Predictor, Sample
+from edgekit.errors import BadInput
+
+
+def judge(
+    evaluation: Evaluation,
+    outputs: Sequence[Any],
+    reference: Sequence[Any],
+    truths: Sequence[Any],
+    data: str,
+    names: Sequence[str] = (),
+) -> Verdict:
+    """The verdict on a candidate's `outputs`, given the fp32 `reference`'s outputs for the same samples.
+
+    Args:
+        truths: the right answers. Where any is None, both are scored against the reference's outputs instead: the loss
+            is then an upper bound, and as the absolute bar cannot be judged, the verdict is never a pass.
+        data: what the samples were, for the record. names: of the samples, for metrics that draw them by speaker.
+
+    Raises:
+        BadInput: samples or right answers that the metric cannot do without are absent.
+    """
+    metric = metrics.find(evaluation.metric)
+    known = all(truth is not None for truth in truths)
+    if metric.labelled and not known:
+        raise BadInput(
+            f"{data or 'the data'} has samples without a right answer; {metric.name} needs one for each.",
+            hint="See docs/data.md for the layout.",
+        )
+    if lacking := metric.absent(truths):
+        return not_measured(lacking)
+    against = truths if known else reference
+    candidate, base = metric.score(outputs, against), metric.score(reference, against)
+    drop = metrics.difference(metric, candidate, base, names or [str(i) for i in range(len(truths))])
+    if metric.better == "higher":  # a loss is a loss whichever way the metric counts
+        drop = Estimate(-drop.value, -drop.high, -drop.low)
+    absolute = metrics.aggregate(metric, candidate) if known else None
+    verdict, reason = _decide(evaluation, metric, len(candidate), absolute, drop, metric.doubt(candidate))
+    return Verdict(
+        verdict=verdict,
+        reason=reason if known else f"{reason}; scored against fp32's own answers",
+        metric=evaluation.metric,
+        samples=len(candidate),
+        value=absolute,
+        reference=metrics.aggregate(metric, base) if known else None,
+        drop=drop.value,
+        low=drop.low,
+        high=drop.high,
+        data=data,
+        others={name: _score(metrics.find(name), outputs, reference, truths) for name in evaluation.also if known},
+    )
+
+
+def _score(metric: Metric, outputs: Sequence[Any], reference: Sequence[Any], truths: Sequence[Any]) -> Score:
+    value, base = (metrics.aggregate(metric, metric.score(given, truths)) for given in (outputs, reference))
+    return Score(value=value, reference=base)
+
+
+def _decide(
+    evaluation: Evaluation, metric: Metric, samples: int, absolute: float | None, drop: Estimate, doubt: str = ""
+) -> tuple[Literal["pass", "fail", "undecided"], str]:
+    lost, low, high = (metrics.shown(metric, value, "+") for value in drop)
+    loss = f"loses {lost} against fp32 (95 % interval {low} to {high})"
+    allowed, bar = metrics.shown(metric, evaluation.drop), f"the bar of {metrics.shown(metric, evaluation.worst)}"
+    if absolute is not None and not _reaches(evaluation, metric, absolute):
+        return "fail", f"{evaluation.metric} {metrics.shown(metric, absolute)} is worse than {bar}"
+    if drop.low > evaluation.drop or (drop.value > evaluation.drop and drop.low > 0):
+        return "fail", f"{loss}: more than the {allowed} allowed"
+    if samples < evaluation.minimum:
+        return "undecided", f"{loss}, but {samples} samples are too few: at least {evaluation.minimum}"
+    if doubt:
+        return "undecided", f"{loss}, but {doubt}"
+    if absolute is None:
+        return "undecided", f"{loss}, but without right answers nobody can tell whether it reaches {bar}"
+    if not drop.high <= evaluation.drop:
+        return "undecided", f"{loss}: the interval reaches beyond the {allowed} allowed; more data would tell"
+    return "pass", f"{loss}: within the {allowed} allowed"
+
+
+def _reaches(evaluation: Evaluation, metric: Metric, value: float) -> bool:
+    """Written so that a value that is not a number reaches nothing."""
+    return value <= evaluation.worst if metric.better == "lower" else value >= evaluation.worst
+
+
+def answers(predictor: Predictor, samples: Sequence[Sample], progress: Callable[[int, int], None]) -> list[Any]:
+    """What the predictor says of every sample (`Prediction.scored`).
+
+    Raises:
+        BadInput: a sample cannot be used; the message names it.
+    """
+    out = []
+    for i, sample in enumerate(samples):
+        progress(i, len(samples))
+        try:
+            out.append(predictor.predict(sample.input).scored)
+        except BadInput as exc:
+            raise BadInput(f"sample {sample.name or i}: {exc.message}", hint=exc.hint) from exc
+    progress(len(samples), len(samples))
+    return out
+
+
+def not_measured(reason: str) -> Verdict:
+    """The verdict where nothing was measured."""
+    return Verdict(verdict="not measured", reason=reason)

@@ -1,0 +1,188 @@
+"""llama.cpp's libraries and tools, built once from the source that the Python bindings come with.
+
+``python -m edgekit.llama``, for users and CI alike: pip fetches the pinned source distribution, CMake and Ninja build
+it at a path that is always the same, so that ccache (used where it is installed) makes a second build a matter of
+seconds. A finished build is recognised and left alone. What is made: the shared libraries, and llama-bench,
+llama-quantize, llama-imatrix and llama-perplexity, which the tests compare ours with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgekit.common.files import write_whole
+from edgekit.errors import EdgekitError, FetchFailed, MissingExtra, printed
+from edgekit.llama import library
+
+_TARGETS = ("llama", "llama-bench", "llama-quantize", "llama-imatrix", "llama-perplexity")
+_APT = "apt-get install cmake ninja-build g++ ccache"
+_CROSS_COMPILERS = ("aarch64-linux-gnu-gcc", "aarch64-linux-gnu-g++")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog=library.BUILD, description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument(
+        "--source-only", action="store_true", help="fetch the source, which converting needs; no compiler"
+    )
+    options = parser.parse_args(arguments)
+    return printed(lambda: [source() if options.source_only else build()])
+
+
+def source() -> Path:
+    """The unpacked source distribution, fetched where it is not there yet.
+
+    Raises:
+        FetchFailed: pip could not download it, or it is not the pinned one.
+    """
+    place = library.folder()
+    marker, unpacked = place / "source.json", place / "source"
+    if marker.is_file() and json.loads(marker.read_bytes()) == {"sdist": library.SDIST}:
+        return unpacked
+    place.mkdir(parents=True, exist_ok=True)
+    with _alone(place):
+        print(f"fetching llama-cpp-python {library.VERSION} (77 MB)", file=sys.stderr)
+        archive = _download(place / "download")
+        shutil.rmtree(unpacked, ignore_errors=True)
+        fresh = place / "unpacking"
+        shutil.rmtree(fresh, ignore_errors=True)
+        with tarfile.open(archive) as tar:
+            tar.extractall(fresh, filter="data")
+        next(fresh.iterdir()).replace(unpacked)
+        shutil.rmtree(fresh)
+        shutil.rmtree(archive.parent)
+        write_whole(marker, json.dumps({"sdist": library.SDIST}).encode())
+    return unpacked
+
+
+def build() -> Path:
+    """The folder with the libraries and tools, built where it is not there yet.
+
+    Raises:
+        MissingExtra: there is no compiler, CMake or Ninja. FetchFailed: see `source`. EdgekitError: it does not
+        compile.
+    """
+    place = library.folder()
+    if library.built():
+        return place / "build" / "bin"
+    _need("c++")
+    unpacked = source()
+    with _alone(place):
+        if not library.built():  # another process may have built while this one waited
+            (place / "built.json").unlink(missing_ok=True)
+            _make(unpacked / "vendor" / "llama.cpp", place / "build", library.OPTIONS, _TARGETS)
+            write_whole(place / "built.json", json.dumps(library.stamp()).encode())
+    return place / "build" / "bin"
+
+
+def crossed(project: Path, options: Sequence[str], target: str) -> Path | None:
+    """The folder with what `cross` built of just this, or None."""
+    place = library.folder() / project.name
+    try:
+        whole = json.loads((place / "built.json").read_bytes()) == _cross_stamp(project, options, target)
+    except (OSError, ValueError):
+        return None
+    return place / "bin" if whole else None
+
+
+def cross(project: Path, options: Sequence[str], target: str) -> Path:
+    """The folder with the libraries and programs of a CMake project that takes llama.cpp's source as ``LLAMA_CPP``,
+    compiled for 64-bit Arm where that was not done yet.
+
+    Args:
+        project: the folder with its CMakeLists.txt. target: its program, whose source of that name lies beside it.
+
+    Raises:
+        As `build`.
+    """
+    place = library.folder() / project.name
+    _need(*_CROSS_COMPILERS)
+    unpacked = source()
+    with _alone(library.folder()):
+        if crossed(project, options, target) is None:
+            place.mkdir(exist_ok=True)
+            (place / "built.json").unlink(missing_ok=True)
+            _make(project, place, [f"LLAMA_CPP={unpacked / 'vendor' / 'llama.cpp'}", *options], (target,))
+            write_whole(place / "built.json", json.dumps(_cross_stamp(project, options, target)).encode())
+    return place / "bin"
+
+
+def _cross_stamp(project: Path, options: Sequence[str], target: str) -> dict[str, object]:
+    files = [project / "CMakeLists.txt", project.parent / f"{target}.cpp", *sorted(project.parent.glob("*.h"))]
+    digest = hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+    return {"sdist": library.SDIST, "options": list(options), "project": digest}
+
+
+def _need(*compilers: str) -> None:
+    lacking = [name for name in ("cmake", "ninja", *compilers) if shutil.which(name) is None]
+    if lacking:
+        apt = "apt-get install g++-aarch64-linux-gnu qemu-user" if _CROSS_COMPILERS[1] in lacking else _APT
+        raise MissingExtra(f"building llama.cpp needs {', '.join(lacking)}.", hint=f"On Debian or Ubuntu: {apt}")
+
+
+def _make(project: Path, out: Path, options: Sequence[str], targets: Sequence[str]) -> None:
+    print("building llama.cpp (minutes the first time)", file=sys.stderr)
+    # CMake remembers one source folder; another installation of edgekit has its own. What is compiled stays.
+    known = out / "CMakeCache.txt"
+    if known.is_file() and f"CMAKE_HOME_DIRECTORY:INTERNAL={project}\n" not in known.read_text("utf-8", "replace"):
+        known.unlink()
+    given = [f"-D{option}" for option in options]
+    _run(["cmake", "-S", str(project), "-B", str(out), "-G", "Ninja", *given], out.parent)
+    _run(["cmake", "--build", str(out), "--target", *targets], out.parent)
+
+
+def _alone(place: Path) -> contextlib.AbstractContextManager[object]:
+    import filelock
+
+    return filelock.FileLock(place / "lock")
+
+
+def _download(folder: Path) -> Path:
+    """The source distribution in `folder`, by the user's own pip, which knows the mirrors and proxies of this
+    machine.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    requirement = f"llama-cpp-python=={library.VERSION}"
+    command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--no-binary", "llama-cpp-python"]
+    command += ["--quiet", "--disable-pip-version-check", "--no-input", "--dest", str(folder), requirement]
+    # Without this pip would configure CMake only to learn the package's name.
+    done = subprocess.run(command, env={**os.environ, "SKBUILD_WHEEL_CMAKE": "false"}, capture_output=True, text=True)
+    archives = list(folder.glob("*.tar.gz"))
+    if done.returncode or len(archives) != 1:
+        reason = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+        raise FetchFailed(f"pip could not download the source of {requirement}: {reason}")
+    with archives[0].open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != library.SDIST:
+        raise FetchFailed(
+            f"{archives[0].name} is not the pinned file: sha256 {digest[:12]}..., not {library.SDIST[:12]}..."
+        )
+    return archives[0]
+
+
+def _run(command: list[str], place: Path) -> None:
+    # ccache hashes file names and does not see through -march=native: the base makes names relative, the namespace
+    # keeps the objects of other processors apart.
+    environment = {
+        **os.environ,
+        "CCACHE_BASEDIR": str(place),
+        "CCACHE_NOHASHDIR": "1",
+        "CCACHE_NAMESPACE": f"llama-{library.stamp()['processor']}",
+    }
+    log = place / "build.log"
+    with log.open("ab") as sink:
+        done = subprocess.run(command, env=environment, stdout=sink, stderr=subprocess.STDOUT)
+    if done.returncode:
+        last = log.read_text("utf-8", "replace").strip().splitlines()[-1:]
+        raise EdgekitError(f"llama.cpp could not be built: {''.join(last)}", hint=f"The whole log is in {log}.")

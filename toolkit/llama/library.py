@@ -1,0 +1,239 @@
+"""llama.cpp: where its shared libraries lie, whether they are the ones that the Python bindings were written for, and
+the bindings themselves, opened once.
+
+The bindings are the distribution ``llama-cpp-python``, pinned: its source holds the llama.cpp that it was written for.
+The libraries are looked for in this order, and the first that is there is taken:
+
+1. the folder LLAMA_CPP_LIB_PATH;
+2. what ``python -m edgekit.llama`` built from that same source, in the cache (`edgekit.llama.build`);
+3. what the distribution brings itself, where pip built all of it.
+
+A leaf: exporters import it. Not here: anything about models.
+"""
+
+from __future__ import annotations
+
+import collections
+import ctypes
+import functools
+import importlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import MissingExtra
+
+__all__ = [
+    "BUILD",
+    "COMMIT",
+    "OPTIONS",
+    "SDIST",
+    "VERSION",
+    "bindings",
+    "built",
+    "cross",
+    "crossed",
+    "folder",
+    "forget",
+    "libraries",
+    "said",
+    "stamp",
+    "state",
+]
+
+#: The bindings' version; its source distribution's sha256; the commit of llama.cpp in it.
+VERSION = "0.3.36"
+SDIST = "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"
+COMMIT = "0c1e57098bba43ac29e6e3b677cdceebdd22334f"
+#: How CMake builds them: for this processor, but without AMX. llama.cpp sets a thread's tiles up once, and whoever uses
+#: them there too (PyTorch, XNNPACK) leaves them otherwise: its next product was an illegal instruction. It also holds
+#: nearly all weights twice, which no laptop does.
+OPTIONS = (
+    *("CMAKE_BUILD_TYPE=Release", "BUILD_SHARED_LIBS=ON", "GGML_NATIVE=ON"),
+    *("CMAKE_C_FLAGS=-U__AMX_INT8__", "CMAKE_CXX_FLAGS=-U__AMX_INT8__"),
+    *("LLAMA_CURL=OFF", "LLAMA_OPENSSL=OFF", "LLAMA_BUILD_APP=OFF", "LLAMA_BUILD_SERVER=OFF"),
+    *("LLAMA_BUILD_TESTS=OFF", "LLAMA_BUILD_EXAMPLES=OFF", "LLAMA_BUILD_TOOLS=ON"),
+)
+#: The command that makes the libraries.
+BUILD = "python -m edgekit.llama"
+
+#: What llama.cpp logged last: it tells reasons nowhere else.
+_LINES: collections.deque[str] = collections.deque(maxlen=4000)
+
+
+def folder() -> Path:
+    """Where the source is unpacked and built. The same path every time, so that a compiler cache knows the files
+    again.
+    """
+    from edgekit.sources import cache_folder
+
+    return cache_folder() / "llama" / VERSION
+
+
+def _processor() -> str:
+    """What the libraries were compiled for: this machine's processor and its extensions. Another one must rebuild."""
+    import hashlib
+    import platform
+
+    lines: list[str] = []
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        found = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = [next((line for line in found if line.startswith(key)), "") for key in ("flags", "Features")]
+    return hashlib.sha256("\n".join([platform.machine(), platform.system(), *lines]).encode()).hexdigest()[:16]
+
+
+def stamp() -> dict[str, object]:
+    """What a finished build says about itself; written last, so that a broken one is never taken for whole."""
+    return {"bindings": VERSION, "sdist": SDIST, "processor": _processor(), "options": list(OPTIONS)}
+
+
+def built() -> bool:
+    """Whether the cache holds a finished build of this version for this processor."""
+    try:
+        return bool(json.loads((folder() / "built.json").read_bytes()) == stamp())
+    except (OSError, ValueError):
+        return False
+
+
+def libraries() -> Path | None:
+    """The folder that the bindings will load from; None where there is none."""
+    named = os.environ.get("LLAMA_CPP_LIB_PATH")
+    if named:
+        return Path(named)
+    if built():
+        return folder() / "build" / "bin"
+    found = importlib.util.find_spec("llama_cpp")
+    inside = Path(found.origin).parent / "lib" if found and found.origin else None
+    return inside if inside and any(inside.glob("*llama*")) else None
+
+
+def cross(project: Path, options: Sequence[str], target: str) -> Path:
+    """See `edgekit.llama.build.cross`."""
+    from edgekit.llama import build
+
+    return build.cross(project, options, target)
+
+
+def crossed(project: Path, options: Sequence[str], target: str) -> Path | None:
+    """See `edgekit.llama.build.crossed`."""
+    from edgekit.llama import build
+
+    return build.crossed(project, options, target)
+
+
+def state() -> tuple[bool, str, str]:
+    """For `doctor`: whether it is all there, what was found, and the command that adds the rest. Imports nothing
+    heavy.
+    """
+    try:
+        version = importlib.metadata.version("llama_cpp_python")
+    except importlib.metadata.PackageNotFoundError:
+        return False, "", _install()
+    where = libraries()
+    if version != VERSION:
+        return False, f"llama-cpp-python {version}", _install()
+    if where is None:
+        return False, f"llama-cpp-python {version}", BUILD
+    return True, f"llama-cpp-python {version}, libraries in {where}", ""
+
+
+def _install() -> str:
+    return f'SKBUILD_WHEEL_CMAKE=false pip install "edgekit[slm]" && {BUILD}'
+
+
+@functools.cache
+def bindings() -> Any:
+    """The module ``llama_cpp.llama_cpp`` (the C API by ctypes), with its library loaded and checked, and its log
+    silenced.
+
+    Raises:
+        MissingExtra: the bindings or the libraries are not installed, or are not of the same version.
+    """
+    ok, found, remedy = state()
+    if not ok:
+        what = f"has {found} without libraries of the same version" if found else "has no llama.cpp"
+        raise MissingExtra(
+            f"language models in GGUF need llama-cpp-python {VERSION} and its libraries; this Python {what}.",
+            hint=f"Install them with: {remedy}",
+        )
+    os.environ["LLAMA_CPP_LIB_PATH"] = str(libraries())
+    try:
+        api = _module()
+    except (ImportError, OSError, RuntimeError, AttributeError) as exc:  # absent, for another processor, or older
+        raise MissingExtra(
+            f"llama.cpp's library in {libraries()} cannot be loaded by llama-cpp-python {VERSION}: {exc}.",
+            hint=f"Build it with: {BUILD}",
+        ) from exc
+    _check(api)
+    api.llama_log_set(_listener(api.llama_log_callback), ctypes.c_void_p(0))
+    api.llama_backend_init()
+    return api
+
+
+def _module() -> Any:
+    """``llama_cpp.llama_cpp`` without its package's own ``__init__``, which imports much that is not used here.
+
+    Who imports the package later gets all of it.
+    """
+    found = importlib.util.find_spec("llama_cpp")
+    if "llama_cpp" in sys.modules or found is None:
+        return importlib.import_module("llama_cpp.llama_cpp")
+    sys.modules["llama_cpp"] = importlib.util.module_from_spec(found)
+    try:
+        return importlib.import_module("llama_cpp.llama_cpp")
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "llama_cpp"]:
+            del sys.modules[name]
+
+
+def _check(api: Any) -> None:
+    """Raise MissingExtra unless the loaded library is of the llama.cpp that the bindings were written for.
+
+    Structures go by value between the two, so a neighbouring version corrupts memory in silence. A build of ours is
+    known by its stamp, and what the distribution brings by its version; what LLAMA_CPP_LIB_PATH names must say its
+    commit.
+    """
+    where = Path(os.environ["LLAMA_CPP_LIB_PATH"]).resolve()
+    trusted = [folder() / "build" / "bin"] if built() else []
+    trusted.append(Path(api.__file__).parent / "lib")
+    if where in [path.resolve() for path in trusted]:
+        return
+    try:
+        # Without the prefix: llama.cpp builds from anywhere tell the same commit, shortened, with "-dirty" at times.
+        commit = ctypes.CFUNCTYPE(ctypes.c_char_p)(("ggml_commit", api._lib))().decode()
+    except AttributeError:
+        commit = "unknown"
+    if len(commit) < 7 or not COMMIT.startswith(commit.removesuffix("-dirty")):
+        raise MissingExtra(
+            f"the library in {where} is of llama.cpp's commit {commit}; "
+            f"llama-cpp-python {VERSION} is for {COMMIT[:9]}.",
+            hint=f"Unset LLAMA_CPP_LIB_PATH, and build the right one with: {BUILD}",
+        )
+
+
+#: Keeps the callback alive for as long as the library may call it.
+_HELD: list[Any] = []
+
+
+def _listener(kind: Callable[[Any], Any]) -> Any:
+    def listen(level: int, text: bytes, _: Any) -> None:
+        _LINES.append(text.decode("utf-8", "replace"))
+
+    _HELD.append(kind(listen))
+    return _HELD[-1]
+
+
+def said() -> list[str]:
+    """Lines that llama.cpp logged since `forget`, oldest first, the last few thousand."""
+    return "".join(_LINES).splitlines()
+
+
+def forget() -> None:
+    """Forget what llama.cpp logged so far, so that `said` is about what comes next."""
+    _LINES.clear()

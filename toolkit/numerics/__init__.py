@@ -1,0 +1,1 @@
+"""Parity, and what layers weigh and cost."""

@@ -1,0 +1,108 @@
+"""Bytes of a bundle, and of the memory that it takes, from declared `Work` alone: rules, each with its reason.
+
+The constants are measured once a runtime (docs/fit.md); nothing here knows a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from edgekit.core import Recipe, Work
+
+__all__ = ["PROCESS", "file_bytes", "memory", "size"]
+
+#: Exporter -> bytes of a process that has loaded its runtime, numpy and a reader of sounds or pictures, and no model.
+#: ExecuTorch's runtime comes with torch here, and without it on a phone: there, 170 MB less (not measured).
+PROCESS = {"onnx": 76_000_000, "openvino": 118_000_000, "litert": 56_500_000, "executorch": 244_000_000}
+_PROCESS = 60_000_000
+#: A bundle's README, bill of materials, and a manifest without its parts and labels.
+_TEXTS = 10_000
+#: Bytes of graph a layer: names, shapes, operators between the products. int8 has quantizers around each.
+_GRAPH = {"fp32": 450, "fp16": 550, "int8": 750}
+#: Of Core ML, whose graph is spelled out, and the least.
+_COREML, _COREML_LEAST = 1600, 4000
+#: LiteRT, a step of an unrolled recurrence: some fifty operators.
+_STEP, _STEP_INT8 = 4500, 4950
+#: Bytes that a channel has in int8: a bias and a scale; of a convolution in LiteRT also a zero point and the bias's own
+#: scale.
+_CHANNEL, _LITERT_CHANNEL = 6, 14
+#: Weights of one scale (4 bytes) in the int8 of a product of sequences.
+_BLOCK = 128
+
+
+def size(works: Iterable[Work], recipe: Recipe, more: int = 0) -> int:
+    """Bytes of a bundle: the parts' files, the texts, and `more` (golden input, licence, labels, a tokenizer)."""
+    return sum(file_bytes(work, recipe) for work in works) + _TEXTS + more
+
+
+def file_bytes(work: Work, recipe: Recipe) -> int:
+    """Bytes of one part's file."""
+    wide = recipe.exporter == "coreml" and work.kind == "recurrent" and recipe.precision == "fp16"
+    precision = recipe.precision if work.quantized and not wide else "fp32"
+    return _graph(work, recipe, precision) + _weights(work, recipe, precision) + 4 * work.tables
+
+
+def _graph(work: Work, recipe: Recipe, precision: str) -> int:
+    """Bytes of everything in a file that is no weight."""
+    if recipe.exporter == "coreml":
+        return _COREML_LEAST + _COREML * work.layers
+    steps = (_STEP_INT8 if precision == "int8" else _STEP) * work.steps
+    return 1500 + _GRAPH.get(precision, _GRAPH["int8"]) * work.layers + steps
+
+
+def _weights(work: Work, recipe: Recipe, precision: str) -> int:
+    """Weights, biases and scales in a file."""
+    if precision == "fp32":
+        return 4 * (work.weights + work.channels)
+    if precision == "fp16":
+        # Biases stay float32 but for those of recurrent layers, which lie among the weights. Core ML halves all.
+        halved = work.kind == "recurrent" or recipe.exporter == "coreml"
+        return 2 * work.weights + (2 if halved else 4) * work.channels
+    spared = work.left + (work.small if recipe.exporter == "coreml" else 0)
+    left = 2 * spared  # what int8 leaves in float is stored in half precision
+    whole = work.weights - spared
+    if recipe.exporter == "coreml":
+        bits = {"int8": 8, "int6": 6, "int4": 4}[precision]
+        return left + whole * bits // 8 + 4 * work.channels
+    if work.kind in ("attention", "vector") and recipe.exporter != "litert":
+        return left + whole + 4 * whole // _BLOCK + 4 * work.channels
+    described = recipe.exporter == "litert" and work.kind == "convolution"
+    return left + whole + (_LITERT_CHANNEL if described else _CHANNEL) * work.channels
+
+
+def memory(works: Sequence[Work], recipe: Recipe, libraries: int = 0) -> int:
+    """Peak bytes of a process that runs the parts one after another.
+
+    Args:
+        libraries: bytes of what the pipeline loads beside the runtime.
+    """
+    process = PROCESS.get(recipe.exporter, _PROCESS) + libraries
+    held = max((work.activations for work in works), default=0)
+    files = sum(file_bytes(work, recipe) for work in works)
+    largest = max((file_bytes(work, recipe) for work in works), default=0)
+    floats = [file_bytes(work, Recipe(recipe.exporter, "fp32")) for work in works]
+    if recipe.exporter == "litert":
+        # The file is read and copied into the interpreter; kernels of products then pack weights into a third form.
+        return process + held + 2 * files + sum(_packed(work, recipe) for work in works)
+    if recipe.exporter == "coreml":
+        return process + held + files
+    if recipe.precision == "fp16":
+        # Unpacked to fp32 when it is loaded, beside the file of the largest part that is just being read.
+        return process + held + sum(floats) + max(floats, default=0) + largest
+    if recipe.precision == "fp32":
+        # All parts, and the largest one twice while its weights are laid out anew.
+        return process + held + files + largest
+    # Integers lie beside the form that their kernels like; what is left in float is unpacked.
+    packed = sum(work.weights + 4 * work.left for work in works if work.quantized)
+    return process + held + files + packed
+
+
+def _packed(work: Work, recipe: Recipe) -> int:
+    """Bytes of the weights as LiteRT's kernels hold them: in int8 or float32, an own copy for each unrolled step."""
+    integer = recipe.precision == "int8" and work.quantized
+    dynamic = integer and recipe.options.get("form") == "dynamic" and work.kind != "recurrent"
+    if dynamic:  # unpacked to float32 by one operator, packed by the next
+        return 8 * work.weights
+    number, channel = (1, 12) if integer else (4, 4)
+    own = number * work.weights + channel * work.channels
+    return own + work.steps * (number * work.unrolled + channel * work.channels)

@@ -1,0 +1,256 @@
+"""The main job, read top to bottom: `export` makes a bundle, `verify` proves one again.
+
+fit → fetch → read → trace the fp32 reference on a real input → for each recipe on the ladder: export, parity, gate →
+golden files, licences, SBOM → manifest → swap into place.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgekit.bench import metrics
+from edgekit.bundles import golden
+from edgekit.bundles.bundle import load, makers, open_bundle, replaceable, staged
+from edgekit.bundles.manifest import Verdict
+from edgekit.common.processors import usable_processors
+from edgekit.core import Bundle, Calls, Model, Progress, Source, Target
+from edgekit.errors import BadInput, FetchFailed, GateFailed, MissingExtra, UnknownName, Unsupported, boundary, need
+from edgekit.estimation import budgets
+from edgekit.formats.checkpoint import read_checkpoint
+from edgekit.gate import texts
+from edgekit.gate.verdicts import answers, judge, not_measured
+from edgekit.pipeline.reuse import already, key_of
+from edgekit.pipeline.terms import check_terms
+from edgekit.pipeline.tracing import Job
+from edgekit.pipeline.writing import make
+from edgekit.registry import find
+from edgekit.sources import fetch, user_source
+
+
+def export(
+    model: str,
+    target: str = "laptop",
+    *,
+    precision: str | None = None,
+    exporter: str | None = None,
+    weights: str | None = None,
+    calibration: str | Path | None = None,
+    data: str | Path | None = None,
+    out: str | Path | None = None,
+    offline: bool = False,
+    fallback: bool = True,
+    options: Mapping[str, Any] | None = None,
+    operating: Mapping[str, Any] | None = None,
+    max_kld: float | None = None,
+    accept_terms: Sequence[str] = (),
+    board: str | None = None,
+    flash: int | None = None,
+    ram: int | None = None,
+    download: int | None = None,
+    progress: Progress | None = None,
+) -> Bundle:
+    """Make a bundle of `model` for `target`, refuse it if it is bad, and put it at `out`.
+
+    Args:
+        precision, exporter: instead of the target's default recipe for the model's task. The precision "auto" tries
+            those of a language model's ladder on `data` and takes the smallest that passes.
+        weights: the user's own checkpoint: a path, or hf://, https:// or pypi://.
+        calibration: a data folder whose samples join the golden input when layers are measured.
+        data: a data folder for the gate. Without it, accuracy is "not measured".
+        out: folder of the bundle; MODEL-TARGET-PRECISION in the current folder if None. An earlier bundle is replaced
+            only by a finished one.
+        fallback: when a recipe fails parity or gate, try the next on the model's ladder.
+        options: of the recipe, as its exporter has them (``{"weights": "per-tensor"}``), over the default's.
+        max_kld: what a language model may lose (KL divergence from its reference, nats a token), in place of its bar.
+        accept_terms: names of terms of use that are accepted; EDGEKIT_ACCEPT_TERMS names more of them.
+        operating: what the threshold is chosen for on `data` (``{"false_alarms_per_hour": 0.5}``).
+        board, flash, ram, download: budgets (bytes) in place of the target's own, see `budgets.budgeted`.
+
+    Returns:
+        The bundle; ``reused`` is True if the one at `out` was already made of exactly this.
+
+    Raises:
+        UnknownName, Unsupported, BadInput, MissingExtra, FetchFailed, ExportFailed, ParityFailed, GateFailed,
+        OverBudget: see `edgekit.errors`.
+    """
+    tell: Progress = progress or (lambda what, done, total: None)
+    goal = budgets.budgeted(find("targets", target), board, flash, ram, download)
+    job = _plan(model, goal, precision, exporter, calibration, data, offline, fallback, options or {}, operating or {})
+    job = replace(job, model=_allowing(job.model, max_kld))
+    check_terms(job.model, accept_terms)
+    called = "auto" if job.auto else job.recipe.precision
+    place = Path(out).expanduser() if out else Path(f"{job.model.name}-{job.target.name}-{called}")
+    replaceable(place)
+    with boundary():
+        folder, source = _weights(job.model, weights, offline, tell)
+        key = key_of(job, folder)
+        if (found := already(place, key)) is not None:
+            return found
+        _need_tools(job)
+        checkpoint = read_checkpoint(folder)
+        # Intermediates lie beside the bundle: the system's folder for temporary files is often memory.
+        with staged(place) as stage, tempfile.TemporaryDirectory(prefix=f"{stage.name}-", dir=stage.parent) as work:
+            make(job, checkpoint, source, key, stage, Path(work), tell)
+            budgets.check_size(job.target, sum(p.stat().st_size for p in stage.rglob("*") if p.is_file()))
+    return open_bundle(place)
+
+
+def verify(path: str | Path, *, data: str | Path | None = None, progress: Progress | None = None) -> dict[str, Any]:
+    """Prove a bundle again, from itself alone: hashes, structure, parity on the golden input, the metric on `data`.
+
+    Returns:
+        ``{"parity": {part: error}, "gate": Verdict, "device": facts}``; the gate's verdict is "not measured" without
+        `data`. Only the absolute bar can be judged here: the fp32 reference is not in the bundle.
+
+    Raises:
+        BadInput: damaged or edited. ParityFailed: it computes something else. GateFailed: it is worse than its bar.
+    """
+    tell: Progress = progress or (lambda what, done, total: None)
+    tell("checking hashes", 0, 0)
+    bundle = open_bundle(Path(path))
+    tell("checking structure", 0, 0)
+    golden.check_structure(bundle)
+    tell("running the golden input", 0, 0)
+    errors, calls, _ = golden.prove(bundle, usable_processors())
+    verdict = not_measured("no --data was given")
+    if data is not None:
+        verdict = _absolute(bundle, _folder(makers(bundle)[0], data, "data"), tell)
+        if verdict.verdict == "fail":
+            raise GateFailed(f"{bundle.path.name}: {verdict.reason}.")
+    return {"parity": errors, "gate": verdict, "device": _on_device(bundle, calls, tell)}
+
+
+def _on_device(bundle: Bundle, calls: Calls, tell: Progress) -> Mapping[str, Any]:
+    """What the target's device said of the golden vectors; where it is not here, why it was not asked.
+
+    Raises:
+        BadInput: code in the bundle is not ours. ParityFailed: the device computes something else.
+        DeviceFailed: it did not do its part.
+    """
+    try:
+        target: Target = find("targets", bundle.manifest.target.name)
+    except UnknownName:
+        return {}
+    if target.prove is None:
+        return {}
+    tell(f"golden vectors on {target.device or 'emulated processors'}", 0, 0)
+    try:
+        with golden.vouched(bundle, target) as folder:
+            return target.prove(folder, calls)
+    except MissingExtra as exc:
+        return {"not measured": f"{exc.message} {exc.hint}".strip()}
+
+
+def _absolute(bundle: Bundle, data: Path, tell: Progress) -> Verdict:
+    model, _ = makers(bundle)
+    if model.evaluation is None:
+        return not_measured(f"{model.name} declares no metric")
+    samples = model.samples(data)
+    if texts.applies(model):
+        found = texts.scores(load(bundle.path, hashes=False), samples, None, tell, "reading the text", reference=False)
+        return texts.absolute(model.evaluation, found, data.name)
+    if any(sample.truth is None for sample in samples):
+        return not_measured(f"{data.name} has no right answers to compare with")
+    outputs = answers(load(bundle.path, hashes=False), samples, lambda i, n: tell("measuring accuracy", i, n))
+    truths, names = [sample.truth for sample in samples], [sample.name for sample in samples]
+    verdict = judge(model.evaluation, outputs, outputs, truths, data.name, names)
+    if verdict.verdict in ("fail", "not measured"):
+        return verdict
+    metric = metrics.find(verdict.metric)
+    value, worst = (metrics.shown(metric, number) for number in (verdict.value, model.evaluation.worst))
+    reason = f"{verdict.metric} {value}, bar {worst}; loss against fp32 not measured here"
+    doubt = metric.doubt(metric.score(outputs, truths))
+    reason += f"; {doubt}" if doubt else ""
+    few = verdict.samples < model.evaluation.minimum
+    return msgspec.structs.replace(
+        verdict,
+        verdict="undecided" if few or doubt else "pass",
+        reason=reason,
+        reference=None,
+        drop=None,
+        low=None,
+        high=None,
+        others={name: msgspec.structs.replace(score, reference=None) for name, score in verdict.others.items()},
+    )
+
+
+def _plan(
+    model: str,
+    goal: Target,
+    precision: str | None,
+    exporter: str | None,
+    calibration: str | Path | None,
+    data: str | Path | None,
+    offline: bool,
+    fallback: bool,
+    options: Mapping[str, Any],
+    operating: Mapping[str, Any],
+) -> Job:
+    """Resolve every name and open every folder before anything long begins."""
+    declared: Model = find("models", model)
+    auto = precision == "auto" and texts.applies(declared)
+    recipe = budgets.recipe_for(declared, goal, None if auto else precision, exporter)
+    recipe = replace(recipe, options={**recipe.options, **options})
+    declared = budgets.serving(declared, recipe.exporter)
+    budgets.check(declared, goal, recipe)
+    _check_operating(declared, operating, data)
+    samples = declared.samples(_folder(declared, data, "data")) if data else []
+    calibrated = declared.samples(_folder(declared, calibration, "calibration")) if calibration else []
+    if auto and not samples:
+        raise BadInput("the smallest precision that is good enough is found on real text.", hint="Add --data TEXT.txt")
+    name = Path(data).name if data else ""
+    return Job(declared, goal, recipe, calibrated, samples, name, offline, fallback, operating, auto)
+
+
+def _allowing(model: Model, max_kld: float | None) -> Model:
+    """`model`, judged by what the user allows it to lose. Raises BadInput for a model that has no such bar."""
+    if max_kld is None:
+        return model
+    if model.evaluation is None or not texts.applies(model):
+        raise BadInput(f"{model.name} is not judged by a KL divergence.", hint="--max-kld goes with language models.")
+    if not 0 < max_kld < float("inf"):
+        raise BadInput(f"a KL divergence of at most {max_kld:g} nats makes no sense.", hint="Such as --max-kld 0.05")
+    return replace(model, evaluation=replace(model.evaluation, drop=max_kld))
+
+
+def _check_operating(model: Model, operating: Mapping[str, Any], data: str | Path | None) -> None:
+    """Raises Unsupported for a model without a threshold, BadInput where there is nothing to choose one by."""
+    if operating and model.operate is None:
+        raise Unsupported(f"{model.name} has no threshold that could be chosen.")
+    if operating and data is None:
+        raise BadInput("a threshold is chosen on real samples, and none were given.", hint="Add --data DIR.")
+
+
+def _need_tools(job: Job) -> None:
+    """Raise MissingExtra early for what a base installation lacks of this export's tools."""
+    extra = find("exporters", job.recipe.exporter).extra
+    with need(extra, f"Exporting {job.model.name}"):
+        if extra == "export":
+            import torch  # noqa: F401
+        elif extra == "micro":
+            import tflite_micro  # noqa: F401
+
+
+def _folder(model: Model, path: str | Path, option: str) -> Path:
+    folder = Path(path).expanduser()
+    if texts.applies(model) and folder.is_file():
+        return folder
+    if not folder.is_dir():
+        raise BadInput(f"there is no folder {str(path)!r}.", hint=f"--{option} takes a folder; see docs/data.md.")
+    return folder
+
+
+def _weights(model: Model, weights: str | None, offline: bool, tell: Progress) -> tuple[Path, Source | None]:
+    """The folder or file of the weights, and the source it came from (None for a local path of the user's)."""
+    if weights is None and model.sources:
+        return fetch(model.sources, offline=offline, progress=tell)
+    if weights is None and not model.hub:
+        raise FetchFailed(f"no source of weights is known for {model.name}.", hint="Give yours: --weights PATH")
+    chosen = user_source(weights or model.hub, offline=offline)
+    return (chosen, None) if isinstance(chosen, Path) else fetch([chosen], offline=offline, progress=tell)

@@ -1,0 +1,103 @@
+"""When is an export already done? A key over all that decides what it makes, and a look at what is there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import edgekit
+import edgekit.exporters
+import edgekit.models
+import edgekit.targets
+from edgekit.bench.machine import host
+from edgekit.bundles.bundle import open_bundle
+from edgekit.bundles.manifest import NAME
+from edgekit.common import package_data
+from edgekit.common.files import hash_file
+from edgekit.core import Bundle, Target
+from edgekit.errors import EdgekitError
+from edgekit.pipeline.closure import closure
+from edgekit.pipeline.tracing import Job
+from edgekit.pipeline.writing import TOOLS
+from edgekit.registry import find
+
+
+def key_of(job: Job, weights: Path) -> str:
+    """Hash of all that decides what an export makes: weights, recipe, target, data, our code, tools."""
+    model = job.model
+    parts = [
+        *(f"weights {file.name} {hash_file(file)}" for file in _read_with(weights, model.assets)),
+        *(f"calibration {_content(sample.input)}" for sample in job.calibration),
+        *(f"data {_content(sample.input)} {_content(sample.truth)}" for sample in job.samples),
+        *(f"code {file.name} {hash_file(file)}" for file in _code(job)),
+        *(hashlib.sha256(package_data.read(name)).hexdigest() for name in (model.golden, model.licence_text)),
+        repr((model.name, model.evaluation, model.ladder, declared(job.target), job.recipe, job.fallback)),
+        repr((sorted(job.operating.items()), job.auto)),
+        repr(host.versions(TOOLS)),
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def declared(target: Target) -> Target:
+    """`target` without its functions: they print as addresses, which differ from run to run; their files are among
+    the code."""
+    return replace(target, pack=None, prove=None, measure=None, forms={}, devices={})
+
+
+def _read_with(weights: Path, assets: tuple[str, ...]) -> list[Path]:
+    """The files that may be read for `weights`: a folder's; for a file, itself and what belongs beside it."""
+    if weights.is_dir():
+        return sorted(path for path in weights.rglob("*") if path.is_file())
+    beside = [path for pattern in ("*.json", "model*.safetensors") for path in weights.parent.glob(pattern)]
+    named = [weights.parent / name for name in ("pytorch_model.bin", *assets)]
+    return sorted({weights, *(path for path in (*beside, *named) if path.is_file())})
+
+
+def _content(value: Any) -> str:
+    """What a sample holds, as text: a file's or an array's hash, else how it prints."""
+    if isinstance(value, (str, Path)) and os.path.isfile(value):  # noqa: PTH113  Path raises for a text of 300 letters
+        return hash_file(Path(value))
+    if hasattr(value, "tobytes"):
+        return f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_content, value))}]"
+    return repr(value)
+
+
+def _code(job: Job) -> list[Path]:
+    """The code that decides an export: all files of the three rooms (C kernels and firmware too), what they and the
+    pipeline import, and the files that hold another package's model, exporter or target.
+
+    A changed exporter must not find the bundle of the old one; a changed page of reports has nothing to do with it.
+    """
+    rooms = (edgekit.exporters, edgekit.models, edgekit.targets)
+    folders = [Path(str(room.__file__)).parent for room in rooms]
+    ours = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    package = Path(str(edgekit.__file__)).parent
+    roots = [package / "pipeline" / "exporting.py", *(path for path in ours if path.suffix == ".py")]
+    return sorted({*ours, *closure(roots, package), *_theirs(job)})
+
+
+def _theirs(job: Job) -> Iterator[Path]:
+    model = job.model
+    exporter = type(find("exporters", job.recipe.exporter))
+    for item in (model.pipeline, model.prepare, model.samples, *(part.build for part in model.parts), exporter):
+        file = getattr(sys.modules.get(getattr(item, "__module__", None) or ""), "__file__", None)
+        if file and Path(file).is_file():
+            yield Path(file)
+
+
+def already(place: Path, key: str) -> Bundle | None:
+    """The bundle at `place`, if it is whole and was made of exactly the same."""
+    if not (place / NAME).is_file():
+        return None
+    try:
+        bundle = open_bundle(place)
+    except EdgekitError:
+        return None
+    return Bundle(bundle.path, bundle.manifest, reused=True) if bundle.manifest.key == key else None

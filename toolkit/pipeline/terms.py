@@ -1,0 +1,30 @@
+"""Terms of use that come with some weights: shown, and accepted by name, before anything is fetched or used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from edgekit.common import package_data
+from edgekit.core import Model
+from edgekit.errors import BadInput
+
+__all__ = ["check_terms"]
+
+_VARIABLE = "EDGEKIT_ACCEPT_TERMS"
+
+
+def check_terms(model: Model, accepted: Sequence[str]) -> None:
+    """Raise BadInput, with the terms, where `model` has some that were neither accepted here nor in the environment.
+
+    Args:
+        accepted: names of terms. EDGEKIT_ACCEPT_TERMS holds more, with commas between.
+    """
+    named = {name.strip().lower() for name in (*accepted, *os.environ.get(_VARIABLE, "").split(","))}
+    if not model.terms or model.terms in named:
+        return
+    told = package_data.read(model.licence_text).decode().strip()
+    raise BadInput(
+        f"{model.name} comes with terms of use that you must accept first ({model.terms}):\n\n{told}\n",
+        hint=f"If you do: edgekit export {model.name} --accept-terms {model.terms}, or {_VARIABLE}={model.terms}",
+    )

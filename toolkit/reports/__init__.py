@@ -1,0 +1,1 @@
+"""Reports: their tables, their comparison, their page."""

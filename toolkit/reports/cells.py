@@ -1,0 +1,204 @@
+"""Matrices: one file, a cell per model, target, precision and number of threads, measured or with the reason why not.
+
+The file is JSON with ``"schema": 2``; each measured cell holds a whole report (`edgekit.reports.report`, schema 1),
+raw values included. A file with a single report reads as a matrix of one cell, so that whoever reads cells reads both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from edgekit.bench.statistics import repeated
+from edgekit.benchmarking.synthetic import is_synthetic
+from edgekit.common.figures import NOT_MEASURED, figure, printable
+from edgekit.common.files import write_whole
+from edgekit.core import Report
+from edgekit.errors import BadInput, boundary
+from edgekit.reports import report as reports
+from edgekit.reports.report import strata
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+__all__ = [
+    "SCHEMA",
+    "Cell",
+    "Key",
+    "Matrix",
+    "Outcome",
+    "check",
+    "key",
+    "label",
+    "load",
+    "of",
+    "save",
+    "table",
+]
+
+SCHEMA = 2
+
+#: "refused": this model cannot be on that target in that precision. "failed": an error, with its reason. "crashed":
+#: the process died. "hung" and "out of memory": it was killed at the limit. "not measured": nothing here could.
+Outcome = Literal["measured", "refused", "failed", "crashed", "hung", "out of memory", "not measured"]
+
+#: What makes two cells of two matrices the same.
+Key = tuple[str, str, str, str, int, str]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination, and what came of it.
+
+    Attributes:
+        threads: 1 for a target whose device decides by itself. device: ``"host"``, or the target's own (``"qemu"``).
+        reason: why it was not measured, in words. hint: what to do about it.
+        report: of a measured cell, else None. worker: the pool's machine that measured it, empty for this one.
+    """
+
+    model: str
+    target: str
+    exporter: str
+    precision: str
+    threads: int
+    device: str
+    outcome: Outcome
+    reason: str = ""
+    hint: str = ""
+    report: Report | None = None
+    worker: str = ""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """What was asked for (`plan`: models, targets, precisions, threads, processes, ...), and a cell for all of it."""
+
+    schema: int
+    plan: Mapping[str, Any]
+    cells: tuple[Cell, ...]
+
+
+def key(cell: Cell) -> Key:
+    """What identifies the cell within its matrix."""
+    return cell.model, cell.target, cell.exporter, cell.precision, cell.threads, cell.device
+
+
+def label(cell: Cell) -> str:
+    """The cell's name for people, safe on a terminal."""
+    words = " ".join(word for word in (cell.model, cell.target, cell.exporter, cell.precision) if word)
+    return printable(f"{words}, {cell.threads} thread{'s' if cell.threads != 1 else ''}")
+
+
+def of(report: Report) -> Matrix:
+    """A single report as a matrix of one cell."""
+    model, target, exporter, precision = (
+        str(report.bundle.get(name, "")) for name in ("model", "target", "exporter", "precision")
+    )
+    device = "host" if report.fidelity == "host" else report.fidelity
+    return Matrix(
+        SCHEMA, {}, (Cell(model, target, exporter, precision, report.threads, device, "measured", report=report),)
+    )
+
+
+def save(matrix: Matrix, path: Path) -> None:
+    """Write a matrix as JSON, whole or not at all.
+
+    Raises:
+        BadInput: it holds what `load` would refuse, or the folder cannot be written.
+    """
+    check(matrix, "the matrix")
+    with boundary():
+        write_whole(Path(path), msgspec.json.format(msgspec.json.encode(matrix), indent=1) + b"\n")
+
+
+def load(path: Path) -> Matrix:
+    """Read what `save` or `edgekit.reports.report.save` wrote.
+
+    Raises:
+        BadInput: no such file, neither of the two, of a newer edgekit, or with values that no measurement can give.
+    """
+    path = Path(path)
+    data = reports.read(path)
+    if reports.schema_of(data, str(path), newest=SCHEMA) != SCHEMA:
+        return of(reports.decode(data, str(path)))
+    matrix: Matrix = reports.typed(data, Matrix, str(path))
+    check(matrix, str(path))
+    return matrix
+
+
+def check(matrix: Matrix, where: str) -> None:
+    """Raise BadInput for what types cannot say: an empty matrix, two cells for one thing, a report that is none."""
+    if not matrix.cells:
+        raise BadInput(
+            f"{where} has no cells: nothing was measured.", hint="Make it again with: edgekit bench --models A,B"
+        )
+    seen: set[Key] = set()
+    for cell in matrix.cells:
+        if key(cell) in seen:
+            raise BadInput(f"{where} has the cell {label(cell)!r} twice.")
+        seen.add(key(cell))
+        if (cell.report is not None) != (cell.outcome == "measured"):
+            raise BadInput(
+                f"{where}: {label(cell)!r} is {cell.outcome!r} and {'has' if cell.report else 'lacks'} a report."
+            )
+        if cell.report is not None:
+            reports.check(cell.report, f"{where}, {label(cell)}")
+
+
+def table(matrix: Matrix) -> Group:
+    """A matrix for a terminal, a line per cell; what was not measured says why below."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("model", "target", "precision"):
+        grid.add_column(column, overflow="fold")
+    for column in ("threads", "size", "speed", "95 % interval", "peak RSS"):
+        grid.add_column(column, justify="right")
+    grid.add_column("how")
+    notes = []
+    for cell in matrix.cells:
+        shown = (printable(cell.model), printable(cell.target), printable(cell.precision), str(cell.threads))
+        doubtful = cell.report is not None and bool(cell.report.warnings)
+        noise = cell.report is not None and is_synthetic(cell.report.inputs)
+        how = cell.outcome if cell.report is None else cell.report.fidelity + (", synthetic inputs" if noise else "")
+        how += " (!)" if doubtful else ""
+        style = "bold red" if cell.report is None else "yellow" if doubtful else ""
+        grid.add_row(*(Text(text) for text in (*shown, *_cells(cell.report))), Text(how, style=style))
+        if cell.report is None:
+            notes.append(Text(f"{label(cell)}: {cell.outcome}: {printable(cell.reason)}", style="red"))
+        notes += [Text(f"{label(cell)}: {printable(text)}", style="yellow") for text in _warnings(cell.report)]
+    return Group(grid, Text(""), *notes) if notes else Group(grid)
+
+
+def _cells(report: Report | None) -> tuple[str, str, str, str]:
+    """Size, what a run takes (a language model: its tokens per second), its interval and peak memory as texts."""
+    if report is None:
+        return "-", NOT_MEASURED, "-", "-"
+    known = {item.name: item for item in report.measurements}
+    size = report.bundle.get("size")
+    latency = next((known[name] for name in ("end_to_end.latency", "tg128") if name in known), None) or next(
+        (item for item in report.measurements if item.name.endswith(("instructions", "latency"))), None
+    )
+    memory = known.get("rss.peak")
+    peak = figure(repeated.middle(memory.values), memory.unit) if memory else NOT_MEASURED
+    shown = figure(size, "B") if isinstance(size, (int, float)) else "-"
+    if latency is None:
+        return shown, NOT_MEASURED, "-", peak
+    inputs = strata(report, latency)
+    bounds = repeated.interval(latency.values, strata=inputs)
+    between = " .. ".join(figure(bound, latency.unit) for bound in bounds) if bounds else "-"
+    return shown, figure(repeated.middle(latency.values, inputs), latency.unit), between, peak
+
+
+def _warnings(report: Report | None) -> list[str]:
+    """The loudest warning of a report and how many more there are: a matrix has no room for all."""
+    if report is None or not report.warnings:
+        return []
+    more = len(report.warnings) - 1
+    return [report.warnings[0] + (f" (and {more} more: edgekit report shows them)" if more else "")]

@@ -1,0 +1,1 @@
+"""Two reports, or two matrices: faster, slower or cannot tell."""

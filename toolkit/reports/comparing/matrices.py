@@ -1,0 +1,110 @@
+"""Compare two matrices, cell by cell; a file with a single report is a matrix of one cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edgekit.common.figures import printable
+from edgekit.core import Report
+from edgekit.errors import BadInput
+from edgekit.reports import cells
+from edgekit.reports.cells import Cell, Matrix
+from edgekit.reports.comparing.reports import Row, compare, regressed, rows_json, table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+__all__ = ["Comparison", "compare_matrices", "json_of", "losses", "shown"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One cell in both matrices.
+
+    Attributes:
+        label: the cell's name, or of two different bundles both names.
+        rows: empty where it was not measured in both. lost: measured in BASE, and failed in NEW.
+        note: why there are no rows, in words.
+    """
+
+    label: str
+    base: Report | None
+    new: Report | None
+    rows: tuple[Row, ...] = ()
+    lost: bool = False
+    note: str = ""
+
+
+def compare_matrices(
+    base: Matrix, new: Matrix, *, max_regression: float | Mapping[str, float], force: bool = False
+) -> list[Comparison]:
+    """One comparison per cell of either, those of `base` first. Two single reports are compared whatever they are of.
+
+    Raises:
+        BadInput: two cells are not comparable (see `edgekit.reports.comparing.reports.compare`), or no cell is in both.
+    """
+    if len(base.cells) == len(new.cells) == 1:
+        pairs: list[tuple[str, Cell | None, Cell | None]]
+        pairs = [(_titled(base.cells[0], new.cells[0]), base.cells[0], new.cells[0])]
+    else:
+        olds, news = ({cells.key(cell): cell for cell in matrix.cells} for matrix in (base, new))
+        if not set(olds) & set(news):
+            raise BadInput(
+                "the two have no cell in common.", hint="Measure the same --models, --targets and --threads."
+            )
+        keys = [*olds, *(key for key in news if key not in olds)]
+        pairs = [(cells.label(olds.get(key) or news[key]), olds.get(key), news.get(key)) for key in keys]
+    return [_compared(label, old, now, max_regression, force) for label, old, now in pairs]
+
+
+def losses(found: Sequence[Comparison]) -> list[str]:
+    """What got worse by more than was allowed, in words: measurements, and cells that work no more."""
+    texts = []
+    for comparison in found:
+        where = f"{comparison.label}: " if len(found) > 1 else ""
+        texts += [f"{where}{row.name} ({row.ratio:.2f} times)" for row in regressed(comparison.rows)]
+        texts += [f"{where}{comparison.note}"] if comparison.lost else []
+    return texts
+
+
+def json_of(found: Sequence[Comparison]) -> list[dict[str, Any]]:
+    """Plain data for ``--json``: of one cell its rows, else an entry per cell."""
+    if len(found) == 1 and found[0].rows:
+        return rows_json(found[0].rows)
+    return [{"cell": item.label, "lost": item.lost, "note": item.note, "rows": rows_json(item.rows)} for item in found]
+
+
+def shown(found: Sequence[Comparison]) -> list[RenderableType]:
+    """The comparisons for a terminal."""
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    for item in found:
+        if item.base is not None and item.new is not None:
+            parts += [table(item.base, item.new, item.rows), Text("")]
+        else:
+            parts.append(Text(f"{item.label}: {printable(item.note)}", style="bold red" if item.lost else "yellow"))
+    return parts
+
+
+def _titled(base: Cell, new: Cell) -> str:
+    one, other = cells.label(base), cells.label(new)
+    return one if one == other else f"{one} -> {other}"
+
+
+def _compared(
+    label: str, old: Cell | None, now: Cell | None, allowed: float | Mapping[str, float], force: bool
+) -> Comparison:
+    base, new = (cell.report if cell else None for cell in (old, now))
+    if base is not None and new is not None:
+        return Comparison(label, base, new, tuple(compare(base, new, max_regression=allowed, force=force)))
+    if base is not None and now is not None:
+        return Comparison(
+            label, base, None, lost=True, note=f"was measured in BASE, and {now.outcome} in NEW: {now.reason}"
+        )
+    sides = [
+        f"{'not in' if cell is None else cell.outcome + ' in'} {side}" for cell, side in ((old, "BASE"), (now, "NEW"))
+    ]
+    return Comparison(label, base, new, note=", ".join(sides))

@@ -1,0 +1,200 @@
+"""Figures with a row per thing: medians side by side, memory, and what each layer took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgekit.bench.statistics import repeated
+from edgekit.common.figures import NOT_MEASURED, figure
+from edgekit.reports.page.axis import LINE, WIDTH, Axis, across, breadth, cut, fitted
+from edgekit.reports.page.elements import Page, short, text
+from edgekit.reports.page.entries import Entry, labels, with_interval
+from edgekit.reports.report import layer_rows
+
+_ROW, _LABEL, _BAR = 30.0, 11.0, 10.0
+_LEFT, _RIGHT = 12.0, WIDTH - 84.0
+
+#: Rows that one figure draws; its table has all of them.
+_ROWS = 30
+#: Rows that its description tells.
+_TOLD = 4
+
+_MEMORY = ("rss.anonymous", "rss.file", "rss.peak")
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A name, what is drawn for it (SVG, at height 0), and a figure beside it."""
+
+    name: str
+    marks: str
+    value: str
+
+
+def medians(page: Page, entries: Sequence[Entry], name: str) -> str:
+    """The cost of cells of one machine side by side: median and 95 % interval; nothing for fewer than two."""
+    found = [(entry, item) for entry in entries if (item := entry.cost) is not None and item.name == name]
+    if len(found) < 2 or len({item.unit for _, item in found}) > 1:
+        return ""
+    unit, names = found[0][1].unit, labels([entry for entry, _ in found])
+    sums = [entry.summary(item) for entry, item in found]
+    ends = [value for s in sums for value in (s.median, s.low, s.high) if value is not None]
+    axis = fitted(ends, _LEFT + 4, _RIGHT)
+    rows = [
+        _Row(label, _whisker(axis, s.low, s.median, s.high), figure(s.median, unit))
+        for label, s in zip(names, sums, strict=True)
+    ]
+    drawn, height = _rows(rows, axis, unit)
+    return page.figure(
+        f"{short(name)}, side by side",
+        drawn,
+        height,
+        width=WIDTH,
+        told=_listed(rows),
+        note="median and 95 % interval" + (", logarithmic" if axis.log else "") + _left_out(rows),
+        header=("cell", "median", "95 % interval"),
+        rows=([entry.name, *with_interval(entry, item)] for entry, item in found),
+        words=(),
+    )
+
+
+def memory(page: Page, entries: Sequence[Entry]) -> str:
+    """Memory of processes: anonymous and file-backed bytes stacked, the kernel's peak as a line."""
+    found = [entry for entry in entries if any(name in entry.measured for name in _MEMORY)]
+    if not found:
+        return ""
+    sizes = [[entry.median(name) for name in _MEMORY] for entry in found]
+    axis = fitted([max((s[0] or 0.0) + (s[1] or 0.0), s[2] or 0.0) for s in sizes], _LEFT, _RIGHT, zero=True)
+    names = labels(found) if len(found) > 1 else ["peak"]
+    rows = [
+        _Row(name, _stack(axis, *size), figure(size[2], "B") if size[2] is not None else NOT_MEASURED)
+        for name, size in zip(names, sizes, strict=True)
+    ]
+    drawn, height = _rows(rows, axis, "B", key=_key())
+    return page.figure(
+        "Memory" if len(found) == 1 else "Memory, side by side",
+        drawn,
+        height,
+        width=WIDTH,
+        told=_listed(rows),
+        note="peak resident bytes, medians; the parts peak at times of their own" + _left_out(rows),
+        header=("cell", "anonymous", "file-backed", "peak (kernel)"),
+        rows=([entry.name, *(figure(value, "B") for value in size)] for entry, size in zip(found, sizes, strict=True)),
+    )
+
+
+def sizes(page: Page, entry: Entry, most: int = _ROWS) -> str:
+    """All other sizes that were counted (flash, RAM, stack of firmware), a bar each; the `most` largest."""
+    found = [item for item in entry.report.measurements if item.unit == "B" and item.name not in _MEMORY]
+    if not found:
+        return ""
+    values = [entry.summary(item).median for item in found]
+    axis = fitted(values, _LEFT, _RIGHT, zero=True)
+    rows = [_Row(item.name, _bar(axis, value), figure(value, "B")) for item, value in zip(found, values, strict=True)]
+    shown = _largest(rows, values, most)
+    drawn, height = _rows(shown, axis, "B")
+    return page.figure(
+        "Memory by kind",
+        drawn,
+        height,
+        width=WIDTH,
+        told=_listed(shown),
+        note="bytes, medians" + _unshown(rows, shown),
+        header=("kind", "bytes"),
+        rows=[(row.name, row.value) for row in rows],
+    )
+
+
+def layers(page: Page, entry: Entry, most: int = _ROWS) -> str:
+    """What each layer took, in the order in which they run; of more than `most` those that took most."""
+    table = layer_rows(entry.report)
+    if not table:
+        return ""
+    counts = [
+        repeated.median([float(value) for value in layer["instructions"]] or [0.0]) for layer in entry.report.layers
+    ]
+    axis = fitted(counts, _LEFT, _RIGHT, zero=True)
+    rows = [_Row(name, _bar(axis, value), share) for (name, _, share), value in zip(table, counts, strict=True)]
+    shown = _largest(rows, counts, most)
+    drawn, height = _rows(shown, axis, "instructions")
+    return page.figure(
+        "Layers",
+        drawn,
+        height,
+        width=WIDTH,
+        told=_listed(shown),
+        note="instructions of each, in the order in which they run, and the share of all" + _unshown(rows, shown),
+        header=("layer", "instructions", "share"),
+        rows=table,
+    )
+
+
+def _rows(rows: Sequence[_Row], axis: Axis, unit: str, key: str = "") -> tuple[str, float]:
+    """The drawing of rows, and its height. `key`: a line above it that names the colours."""
+    top = LINE + 4 if key else 2.0
+    bottom = top + _ROW * min(len(rows), _ROWS)
+    drawn = [key, across(axis, unit, top, bottom)]
+    for at, row in enumerate(rows[:_ROWS]):
+        y = top + at * _ROW
+        drawn.append(
+            f'<text x="0" y="{y + _LABEL:g}">{text(cut(row.name, WIDTH - 4))}</text>'
+            f'<g transform="translate(0 {y + _LABEL + 4:g})">{row.marks}</g>'
+            f'<text class="b e" x="{WIDTH:g}" y="{y + _LABEL + 4 + _BAR:g}">{text(row.value)}</text>'
+        )
+    return "".join(drawn), bottom + LINE + 3
+
+
+def _bar(axis: Axis, value: float) -> str:
+    return f'<rect class="a" x="{axis.start:g}" y="0" width="{axis.at(value) - axis.start:.1f}" height="{_BAR:g}"/>'
+
+
+def _stack(axis: Axis, anonymous: float | None, file: float | None, peak: float | None) -> str:
+    """What was not measured is not drawn."""
+    parts, start = [], 0.0
+    for kind, value in (("a", anonymous), ("f", file)):
+        if value is not None:
+            x, end = axis.at(start), axis.at(start + value)
+            parts.append(f'<rect class="{kind}" x="{x:.1f}" y="0" width="{end - x:.1f}" height="{_BAR:g}"/>')
+            start += value
+    if peak is not None:
+        parts.append(f'<path class="k" d="M{axis.at(peak):.1f} -2v{_BAR + 4:g}"/>')
+    return "".join(parts)
+
+
+def _key() -> str:
+    """The names of the parts, beside a mark of their colour."""
+    parts, x = [], _LEFT
+    for kind, name in (("a", "anonymous"), ("f", "file-backed"), ("k", "peak")):
+        box = f'<rect class="{kind}" x="{x:g}" y="3" width="10" height="10"/>'
+        parts.append(f'<path class="k" d="M{x + 5:g} 1v14"/>' if kind == "k" else box)
+        parts.append(f'<text class="q" x="{x + 14:g}" y="{LINE - 2:g}">{name}</text>')
+        x += 14 + breadth(name) + 12
+    return "".join(parts)
+
+
+def _whisker(axis: Axis, low: float | None, middle: float, high: float | None) -> str:
+    y, x = _BAR / 2, axis.at(middle)
+    line = "" if low is None or high is None else f'<path class="r" d="M{axis.at(low):.1f} {y:g}H{axis.at(high):.1f}"/>'
+    return f'{line}<circle class="a" cx="{x:.1f}" cy="{y:g}" r="4"/>'
+
+
+def _listed(rows: Sequence[_Row]) -> str:
+    """The first rows in words; whoever listens to a page finds all of them in the table."""
+    more = f"; and {len(rows) - _TOLD} more, in the table" if len(rows) > _TOLD else ""
+    return "; ".join(f"{row.name}: {row.value}" for row in rows[:_TOLD]) + f"{more}."
+
+
+def _left_out(rows: Sequence[_Row]) -> str:
+    return f"; {len(rows) - _ROWS} more are in the table" if len(rows) > _ROWS else ""
+
+
+def _largest(rows: Sequence[_Row], values: Sequence[float], most: int) -> list[_Row]:
+    """The rows of the largest values, in the order in which they came."""
+    chosen = sorted(range(len(rows)), key=lambda at: values[at], reverse=True)[:most]
+    return [rows[at] for at in sorted(chosen)]
+
+
+def _unshown(rows: Sequence[_Row], shown: Sequence[_Row]) -> str:
+    left = len(rows) - len(shown)
+    return f"; the largest {len(shown)}, {left} more are in the table" if left else ""

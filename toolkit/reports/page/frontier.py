@@ -1,0 +1,226 @@
+"""The frontier of accuracy, size and speed: three scatter plots, one for each pair of them.
+
+Only cells whose figures mean the same stand in one plot: one fidelity, one machine, one set of inputs, and one metric
+on one set of data. A point is on the frontier (Pareto) of a plot where no other one is at least as good in both and
+better in one. A cell whose accuracy is not known stands below the axis and says so; it is on no frontier of accuracy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from edgekit.bench import metrics
+from edgekit.common.drawing import Box, Label, placed
+from edgekit.common.figures import NOT_MEASURED, figure, printable
+from edgekit.reports.page.axis import LINE, WIDTH, Axis, across, cut, fitted
+from edgekit.reports.page.elements import Page, text
+from edgekit.reports.page.entries import Entry, grouped, labels, machine_name, metric_text
+
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, WIDTH - 16.0, 12.0, 212.0
+
+#: Height of the band below for points whose accuracy is not known.
+_BAND = 64.0
+
+#: In a plot of more points than this only those on the frontier get a label.
+_CROWD = 14
+
+
+@dataclass(frozen=True)
+class _Quantity:
+    """What an axis shows. `unit` as in `edgekit.reports.report.figure`; empty for a metric."""
+
+    name: str
+    unit: str
+    higher: bool = False
+
+    def shown(self, value: float | None) -> str:
+        return figure(value, self.unit) if self.unit else metric_text(self.name, value)
+
+
+@dataclass(frozen=True)
+class _Point:
+    """A cell in a plot; `y` is None where it was not measured, `leads` says that it is on the frontier."""
+
+    name: str
+    x: float
+    y: float | None
+    leads: bool = False
+
+
+def frontiers(page: Page, entries: Sequence[Entry]) -> str:
+    """The plots of every group of at least two comparable cells, with a heading each; empty where there is none."""
+    groups = grouped([entry for entry in entries if entry.cost], _basis(entries))
+    return "".join(_group(page, group) for group in groups if len(group) > 1)
+
+
+def _basis(entries: Sequence[Entry]) -> Any:
+    """What must be equal for two cells to stand in one plot. A cell without a metric joins the others of its model."""
+    known: dict[Any, str] = {}
+    for entry in entries:
+        if entry.accuracy is not None:
+            known.setdefault((entry.machine, entry.model), _judged(entry))
+
+    def basis(entry: Entry) -> Any:
+        inputs = tuple(printable(item.get("sha256") or item) for item in entry.report.inputs)
+        judged = _judged(entry) if entry.accuracy is not None else known.get((entry.machine, entry.model), "")
+        return entry.machine, inputs, judged, entry.cost.name if entry.cost else "", entry.cost and entry.cost.unit
+
+    return basis
+
+
+def _judged(entry: Entry) -> str:
+    return f"{entry.metric} on {printable(entry.gate.get('data') or 'unnamed data')}"
+
+
+def _group(page: Page, group: Sequence[Entry]) -> str:
+    first = group[0]
+    cost = first.cost
+    assert cost is not None, "frontiers() leaves out cells that cost nothing"
+    speed, size = _Quantity(cost.name, cost.unit, cost.better == "higher"), _Quantity("size of the bundle", "B")
+    judge = next((entry for entry in group if entry.accuracy is not None), None)
+    rows = [
+        _Cells(entry, name, entry.median(cost.name), entry.size, entry.accuracy)
+        for entry, name in zip(group, labels(group), strict=True)
+    ]
+    plots = []
+    if judge is not None:
+        known = metrics.METRICS.get(judge.metric)
+        quality = _Quantity(judge.metric, "", higher=known is None or known.better == "higher")
+        plots += [_plot(page, rows, speed, quality), _plot(page, rows, size, quality)]
+    plots.append(_plot(page, rows, speed, size))
+    title = f"{', '.join(dict.fromkeys(entry.model for entry in group))}"
+    basis = _judged(judge) if judge is not None else f"accuracy: {NOT_MEASURED}"
+    return (
+        f"<h3>{text(title)} {first.badge}</h3>"
+        f'<p class="dim">{text(basis)}; on {text(machine_name(first))}.</p><div class="plots">{"".join(plots)}</div>'
+    )
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """What the plots of one group draw of a cell."""
+
+    entry: Entry
+    name: str
+    speed: float | None
+    size: float | None
+    quality: float | None
+
+    def value(self, quantity: _Quantity) -> float | None:
+        if quantity.unit == "":
+            return self.quality
+        return self.size if quantity.name == "size of the bundle" else self.speed
+
+
+def _plot(page: Page, cells: Sequence[_Cells], x: _Quantity, y: _Quantity) -> str:
+    """One pair of quantities; a cell without a place across is in the table only."""
+    found = [(cell, cell.value(x), cell.value(y)) for cell in cells]
+    points = _leading([_Point(c.name, across, up) for c, across, up in found if across is not None], x.higher, y.higher)
+    known = [point for point in points if point.y is not None]
+    if not known:
+        return ""
+    axis = fitted([point.x for point in points], _LEFT + 8, _RIGHT - 8)
+    up = fitted([point.y for point in known if point.y is not None], _BOTTOM - 8, _TOP + 6)
+    unknown = any(point.y is None for point in points)
+    bottom = _BOTTOM + (_BAND if unknown else 0.0)
+    drawing = [across(axis, x.unit, _TOP, bottom), _upwards(up, y), _line(known, axis, up, x.higher)]
+    if unknown:
+        words = f"{y.name}: {NOT_MEASURED}"
+        drawing.append(f'<path class="g" d="M{_LEFT:g} {_BOTTOM:g}H{_RIGHT:g}"/>')
+        drawing.append(f'<text class="q" x="{_LEFT + 4:g}" y="{_BOTTOM + LINE:g}">{text(cut(words, 200))}</text>')
+    names, left_out = _marks(points, axis, up)
+    ways = ("higher" if y.higher else "lower", "right" if x.higher else "left")
+    note = f"{ways[0]} and further {ways[1]} is better; the line joins the frontier"
+    logs = [quantity.name for quantity, scale in ((x, axis), (y, up)) if scale.log]
+    note += f"; logarithmic: {', '.join(logs)}" if logs else ""
+    note += f"; {left_out} points have no label, the table names them" if left_out else ""
+    return page.figure(
+        f"{y.name} against {x.name}",
+        "".join(drawing) + names,
+        bottom + LINE + 3,
+        width=WIDTH,
+        told=_told(points, x, y),
+        note=note,
+        header=("cell", x.name, y.name, "on the frontier"),
+        rows=_rows(found, points, x, y),
+    )
+
+
+def _leading(points: Sequence[_Point], right: bool, higher: bool) -> list[_Point]:
+    """The points with `leads` set where no other is at least as good in both quantities and better in one."""
+    across, up = (-1.0 if more else 1.0 for more in (right, higher))
+    places = {point: (across * point.x, up * point.y) for point in points if point.y is not None}
+
+    def beaten(x: float, y: float) -> bool:
+        return any(a <= x and b <= y and (a, b) != (x, y) for a, b in places.values())
+
+    return [replace(point, leads=point in places and not beaten(*places[point])) for point in points]
+
+
+def _line(points: Sequence[_Point], axis: Axis, up: Axis, right: bool) -> str:
+    """The frontier as steps: between two points nothing better than the one that costs less is known."""
+    places = [(axis.at(point.x), up.at(point.y)) for point in points if point.leads and point.y is not None]
+    front = sorted(places, reverse=right)
+    if len(front) < 2:
+        return ""
+    steps = "".join(f"H{x:.1f}V{y:.1f}" for x, y in front[1:])
+    return f'<path class="r" d="M{front[0][0]:.1f} {front[0][1]:.1f}{steps}"/>'
+
+
+def _upwards(axis: Axis, y: _Quantity) -> str:
+    drawn, names = [], set()
+    for value in axis.ticks():
+        name, at = y.shown(value), axis.at(value)
+        if name not in names:
+            names.add(name)
+            drawn.append(f'<path class="g" d="M{_LEFT:g} {at:.1f}H{_RIGHT:g}"/>')
+            drawn.append(f'<text class="q e" x="{_LEFT - 5:g}" y="{at + 4:.1f}">{text(cut(name, _LEFT))}</text>')
+    return "".join(drawn)
+
+
+def _marks(points: Sequence[_Point], axis: Axis, up: Axis) -> tuple[str, int]:
+    """Points and labels as SVG, and how many points have no label."""
+    ordered = sorted(points, key=lambda point: (not point.leads, point.y is None, point.x))
+    below = _BOTTOM + LINE + 12
+    places = [(axis.at(point.x), below if point.y is None else up.at(point.y)) for point in ordered]
+    names = [cut(point.name, 150) for point in ordered]
+    measured = sum(point.y is not None for point in points)
+    room = Box(_LEFT, 0.0, WIDTH, _BOTTOM if measured == len(points) else _BOTTOM + _BAND)
+    count = sum(point.leads for point in points) if len(points) > _CROWD else len(points)
+    words = [] if measured == len(points) else [Box(_LEFT, _BOTTOM, _LEFT + 200.0, _BOTTOM + LINE + 3)]
+    kept = placed(places, names, count, room, words)
+    drawn = [
+        f'<circle class="{"n" if point.y is None else "a" if point.leads else "h"}" cx="{x:.1f}" cy="{y:.1f}" r="4.5"/>'
+        + (_label(name, (x, y), label, point.leads) if label else "")
+        for point, name, (x, y), label in zip(ordered, names, places, kept, strict=True)
+    ]
+    return "".join(drawn), kept.count(None)
+
+
+def _label(name: str, point: tuple[float, float], label: Label, leads: bool) -> str:
+    box, (x, y) = label.box, point
+    middle = (box.top + box.bottom) / 2
+    left = box.right < x
+    end = box.right if left else box.left if box.left > x else (box.left + box.right) / 2
+    edge = middle if box.left > x or left else box.bottom if box.bottom < y else box.top
+    line = f'<path class="l" d="M{x:.1f} {y:.1f}L{end:.1f} {edge:.1f}"/>' if label.far else ""
+    anchor = "e" if left else "" if box.left > x else "m"
+    kind = f"{'b' if leads else ''} {anchor}".strip()
+    return f'{line}<text class="{kind}" x="{end:.1f}" y="{box.bottom - 3:.1f}">{text(name)}</text>'
+
+
+def _told(points: Sequence[_Point], x: _Quantity, y: _Quantity) -> str:
+    front = [f"{p.name} ({x.shown(p.x)}, {y.shown(p.y)})" for p in sorted(points, key=lambda p: p.x) if p.leads]
+    return f"{len(points)} cells; on the frontier: {', '.join(front)}."
+
+
+def _rows(
+    found: Sequence[tuple[_Cells, float | None, float | None]], points: Sequence[_Point], x: _Quantity, y: _Quantity
+) -> list[Sequence[str]]:
+    leads: Mapping[str, bool] = {point.name: point.leads for point in points}
+    return [
+        (cell.entry.name, x.shown(across), y.shown(up), "yes" if leads.get(cell.name) else "no")
+        for cell, across, up in found
+    ]

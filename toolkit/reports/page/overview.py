@@ -1,0 +1,127 @@
+"""What a page says of all its cells together: warnings first, then one table and the figures side by side for each
+machine and fidelity, then what did not get measured, and the machines themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edgekit.bench.processes.doubts import STEADIER
+from edgekit.common.figures import NOT_MEASURED, figure, printable
+from edgekit.reports.cells import Cell
+from edgekit.reports.page import bars
+from edgekit.reports.page.elements import MEANING, Page, badge, facts, text
+from edgekit.reports.page.entries import Entry, accuracy, grouped, machine_name, verdict, with_interval
+
+#: Cells that a warning names before the others are only counted.
+_NAMED = 8
+
+
+def warnings(entries: Sequence[Entry], unmeasured: Sequence[Cell]) -> str:
+    """The warnings of every cell, those of one kind together with the first as the example; empty where there are none.
+
+    What would be steadier is no warning: it stands with its cell.
+    """
+    kinds: dict[str, list[tuple[Entry, str]]] = {}
+    for entry in entries:
+        for warning in dict.fromkeys(entry.report.warnings):
+            if not warning.startswith(STEADIER):
+                kinds.setdefault(warning.partition(":")[0], []).append((entry, warning))
+    lines = [_warning(found) for found in kinds.values()]
+    if unmeasured:
+        one = len(unmeasured) == 1
+        words = f"{len(unmeasured)} cell{' was' if one else 's were'} not measured"
+        lines.insert(0, f'<li><strong><a href="#not-measured">{words}</a></strong></li>')
+    if not lines:
+        return ""
+    return (
+        '<section class="alarm" aria-labelledby="warnings"><h2 id="warnings">Warnings</h2>'
+        f"<ul>{''.join(lines)}</ul></section>"
+    )
+
+
+def _warning(found: Sequence[tuple[Entry, str]]) -> str:
+    """One kind of warning and its cells."""
+    cells = list({entry.at: entry for entry, _ in found}.values())
+    names = ", ".join(entry.link() for entry in cells[:_NAMED])
+    names += f" and {len(cells) - _NAMED} more" if len(cells) > _NAMED else ""
+    told = f"{len(cells)} cells" + ("" if len({warning for _, warning in found}) == 1 else ", the first of them")
+    count = f' <span class="dim">({told})</span>' if len(cells) > 1 else ""
+    return f"<li><strong>{text(found[0][1])}</strong>{count}<br>{names}</li>"
+
+
+def overview(page: Page, entries: Sequence[Entry]) -> str:
+    """A table and the figures side by side for every machine: no column mixes machines or fidelities."""
+    return "".join(_machine(page, group) for group in grouped(entries, lambda entry: entry.machine))
+
+
+def _machine(page: Page, group: Sequence[Entry]) -> str:
+    first = group[0]
+    costs = list(dict.fromkeys(item.name for entry in group if (item := entry.cost)))
+    tables = [_table(page, entries) for entries in grouped(group, lambda entry: entry.cost and entry.cost.name)]
+    plots = [bars.medians(page, group, name) for name in costs] + [bars.memory(page, group) if len(group) > 1 else ""]
+    drawn = f'<div class="plots">{"".join(plots)}</div>' if any(plots) else ""
+    return (
+        f"<h3>{text(machine_name(first))} {first.badge}</h3>"
+        f'<p class="dim">{text(MEANING[first.report.fidelity])}</p>{"".join(tables)}{drawn}'
+    )
+
+
+def _table(page: Page, group: Sequence[Entry]) -> str:
+    """Cells whose cost is the same measurement."""
+    cost = group[0].cost
+    header = ["cell", "gate", "accuracy", cost.name if cost else "latency", "95 % interval"]
+    processes = any("rss.peak" in entry.measured for entry in group)
+    memory = "rss.peak" if processes else "footprint.ram"
+    header += ["peak memory" if processes else "RAM", "bundle", "warnings"]
+    return page.table(
+        f"Cells: {machine_name(group[0])} ({group[0].report.fidelity})",
+        header,
+        (_row(entry, memory) for entry in group),
+        raw=(0, 1),
+    )
+
+
+def _row(entry: Entry, memory: str) -> Sequence[str]:
+    cost = with_interval(entry, entry.cost) if entry.cost else (NOT_MEASURED, "-")
+    sizes = (figure(entry.median(memory), "B"), figure(entry.size, "B"))
+    return (entry.link(), verdict(entry), accuracy(entry), *cost, *sizes, str(len(entry.report.warnings) or "none"))
+
+
+def not_measured(page: Page, cells: Sequence[Cell]) -> str:
+    """The cells that failed, and what happened in them; empty where there are none."""
+    if not cells:
+        return ""
+    header = ("model", "target", "exporter", "precision", "threads", "device", "outcome", "reason", "next")
+    rows = (
+        (
+            c.model,
+            c.target,
+            c.exporter,
+            c.precision,
+            str(c.threads),
+            c.device,
+            c.outcome,
+            c.reason or "-",
+            c.hint or "-",
+        )
+        for c in cells
+    )
+    table = page.table("Cells that were not measured", header, rows, words=(7, 8))
+    return f'<section aria-labelledby="not-measured"><h2 id="not-measured">Not measured</h2>{table}</section>'
+
+
+def machines(entries: Sequence[Entry]) -> str:
+    """Every machine with its versions once, and the cells measured there."""
+
+    def here(entry: Entry) -> Mapping[str, Any]:
+        changing = ("run", "load_average", "frequency", "temperature", "time")
+        return {key: value for key, value in entry.report.host.items() if key not in changing}
+
+    groups = grouped(entries, lambda entry: (printable(here(entry)), printable(entry.report.versions)))
+    return "".join(
+        f"<h3>{text(machine_name(group[0]))} {badge(group[0].report.fidelity)}</h3>"
+        f'<p class="dim">Measured there: {", ".join(entry.link() for entry in group)}</p>'
+        f"{facts(here(group[0]))}<p><strong>Versions</strong></p>{facts(group[0].report.versions)}"
+        for group in groups
+    )

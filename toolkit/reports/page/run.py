@@ -1,0 +1,80 @@
+"""How a cell was measured, for those who ask: its bundle, inputs and outputs, and the machine during each process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edgekit.common.figures import printable
+from edgekit.reports.page.elements import Page, facts, number, text
+from edgekit.reports.page.entries import Entry
+
+#: Facts of a run that hold an item per process: they are a table.
+_PER_PROCESS = ("sections", "states", "loops", "calls", "exits")
+
+
+def details(page: Page, entry: Entry, most: int) -> str:
+    """All of it behind one line that opens. `most`: processes that are listed."""
+    report, run = entry.report, entry.report.host.get("run")
+    known = {key: item for key, item in report.bundle.items() if key != "gate"}
+    blocks = [("Bundle", facts(known)), *((f"Input {at}", facts(item)) for at, item in enumerate(report.inputs, 1))]
+    if isinstance(run, Mapping):
+        blocks.append(("Run", facts({key: item for key, item in run.items() if key not in _PER_PROCESS})))
+        blocks.append(("Processes", _table(page, entry.name, processes(run), most)))
+    blocks += [(f"Output {at}", f"<p>{text(output)}</p>") for at, output in enumerate(report.outputs, 1)]
+    inner = "".join(f"<p><strong>{name}</strong></p>{block}" for name, block in blocks if block)
+    name = text(printable(entry.name))
+    return f'<details><summary>Bundle, inputs and run<span class="hush">: {name}</span></summary>{inner}</details>'
+
+
+def processes(run: Mapping[str, Any]) -> list[dict[str, float]]:
+    """Per process what is known of: seconds measured, cores that it had and that others had, cores that a hypervisor
+    took, rounds, load average before it, frequency (MHz) and temperature (degrees Celsius) after it, throttlings."""
+    sections, states, loops = (_items(run.get(name)) for name in ("sections", "states", "loops"))
+    found = []
+    for at in range(max(len(sections), len(states))):
+        section = _facts(sections[at] if at < len(sections) else None)
+        pair = _items(states[at]) if at < len(states) else []
+        before, after = (_facts(pair[side]) if len(pair) == 2 else {} for side in (0, 1))
+        wall, own = section.get("wall", 0.0), section.get("cpu")
+        busy = section.get("busy")
+        rates = {
+            "cores it had": own,
+            "cores of others": None if busy is None or own is None else max(0.0, busy - own),
+            "cores stolen": section.get("steal"),
+        }
+        row = {"seconds": section.get("wall"), **{name: _share(value, wall) for name, value in rates.items()}}
+        row |= {"rounds": number(loops[at]) if at < len(loops) else None, "load before": before.get("load_average")}
+        row |= {"MHz": after.get("frequency"), "°C": after.get("temperature")}
+        if "throttled" in before and "throttled" in after:
+            row["throttled"] = max(0.0, after["throttled"] - before["throttled"])
+        found.append({name: value for name, value in row.items() if value is not None})
+    return found
+
+
+def _table(page: Page, name: str, rows: Sequence[Mapping[str, float]], most: int) -> str:
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    left = len(rows) - most
+    return page.table(
+        f"Processes: {name}",
+        ("process", *columns),
+        (
+            [str(at), *(f"{row[key]:.3g}" if key in row else "-" for key in columns)]
+            for at, row in enumerate(rows[:most], 1)
+        ),
+        note=f"the first {most}; {left} more are in the report" if left > 0 else "",
+    )
+
+
+def _share(seconds: float | None, wall: float) -> float | None:
+    return seconds / wall if seconds is not None and wall > 0.0 else None
+
+
+def _items(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, Sequence) and not isinstance(value, str) else []
+
+
+def _facts(value: Any) -> dict[str, float]:
+    """The numbers of a JSON object."""
+    known = value.items() if isinstance(value, Mapping) else ()
+    return {str(key): found for key, item in known if (found := number(item)) is not None}

