@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgekit.benchmarking.benchmark import benchmark
-    from edgekit.bundles.bundle import load
+    from edgekit.bundles.opened import load
     from edgekit.bundles.packaging import package
     from edgekit.estimation.fit import fit
-    from edgekit.pipeline.exporting import export, verify
+    from edgekit.gate.verifying import verify
+    from edgekit.pipeline.exporting import export
 
 __version__ = "0.1.0"
 

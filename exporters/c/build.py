@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
-import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Feeds, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, MissingExtra
+from edgekit.exporters.c.description import _specs, description_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,39 +99,6 @@ def load(source: Path) -> NetworkRunner | FrontendRunner:
             raise BadInput(f"what was compiled of {source.name} cannot be loaded: {exc}.") from exc
     runner = NetworkRunner if facts["kind"] == "network" else FrontendRunner
     return runner(opened, name, inputs, outputs)
-
-
-def description_of(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
-    """What `describe` wrote of the part `name`, from the files of ``src/``.
-
-    Raises:
-        BadInput: it is not there or not readable.
-    """
-    try:
-        facts: dict[str, Any] = json.loads(files[f"{name}.json"])
-        for side in ("inputs", "outputs"):
-            _specs(facts[side])
-        if isinstance(facts["kind"], str) and isinstance(facts["sources"], list):
-            return facts
-    except (ValueError, KeyError, TypeError, RecursionError):
-        pass
-    raise BadInput(f"{name}.c has no readable description beside it.", hint="Export it again.")
-
-
-def describe(
-    kind: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], sources: Sequence[str], **facts: Any
-) -> str:
-    """The text of a part's description, which `load` reads; `sources` are the C files that it needs beside its own."""
-
-    def listed(specs: Sequence[TensorSpec]) -> list[Mapping[str, Any]]:
-        return [{"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)} for spec in specs]
-
-    head = {"kind": kind, "inputs": listed(inputs), "outputs": listed(outputs), "sources": list(sources)}
-    return json.dumps({**head, **facts}, indent=1) + "\n"
-
-
-def _specs(listed: Any) -> tuple[TensorSpec, ...]:
-    return tuple(TensorSpec(str(one["name"]), str(one["dtype"]), tuple(one["shape"])) for one in listed)
 
 
 class NetworkRunner:

@@ -15,7 +15,7 @@ from typing import Any
 
 from edgekit.core import Model, Part, TensorSpec
 from edgekit.errors import BadInput, boundary
-from edgekit.exporters.c import build
+from edgekit.exporters.c import description
 
 __all__ = ["check", "checked", "ours"]
 
@@ -88,7 +88,7 @@ def _described(files: Mapping[str, bytes], folder: Path) -> list[Part]:
     """The parts that `files` say they are, all of them networks."""
     parts = []
     for name in (file.removesuffix(".json") for file in files if file.endswith(".json")):
-        facts = build.description_of(files, name)
+        facts = description.description_of(files, name)
         if facts["kind"] != "network" or not _NAME.fullmatch(name):
             raise BadInput(
                 f"the C of the part {name!r} in {_place(folder)} cannot be checked without the model that it belongs "
@@ -119,10 +119,10 @@ def _compare(files: Mapping[str, bytes], parts: Sequence[Part], folder: Path) ->
 
 def _generated(part: Part, files: Mapping[str, bytes], folder: Path) -> dict[str, bytes]:
     """What an export writes for `part`, by the same functions."""
-    from edgekit.exporters.c import export  # which compiles, by way of this module
+    from edgekit.exporters.c import generate  # which compiles, by way of this module
 
     if part.kind != "network":
-        return export.frontend_files(part)
+        return generate.frontend_files(part)
     content = files.get(f"{part.name}.tflite")
     if content is None:
         raise BadInput(
@@ -130,9 +130,9 @@ def _generated(part: Part, files: Mapping[str, bytes], folder: Path) -> dict[str
             "checked; compiling somebody else's code would run it.",
             hint=_HINT,
         )
-    facts: Mapping[str, Any] = build.description_of(files, part.name)
-    program, plan = export.lowered(part, content, str(facts.get("layout", "")))
-    return export.network_files(part, content, program, plan)[0]
+    facts: Mapping[str, Any] = description.description_of(files, part.name)
+    program, plan = generate.lowered(part, content, str(facts.get("layout", "")))
+    return generate.network_files(part, content, program, plan)[0]
 
 
 def _refusal(folder: Path, name: str, why: str) -> BadInput:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.core import Part, TensorSpec
 from edgekit.errors import ExportFailed, Unsupported, need
 from edgekit.exporters.common.quiet import quiet
-from edgekit.exporters.litert import file
+from edgekit.exporters.litert import file, tidy
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +56,7 @@ def from_torch(part: Part, module: torch.nn.Module) -> bytes:
             hint="The operator needs another formulation in the part's module, or another exporter.",
         ) from exc
     model = file.parse(content)
-    file.tidy(model, part.inputs, part.outputs, part.name)
+    tidy.tidy(model, part.inputs, part.outputs, part.name)
     _compare(model, part)
     return file.pack(model)
 

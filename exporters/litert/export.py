@@ -158,9 +158,10 @@ class _Job:
 
 def _tidied(part: Part, ready: bytes) -> bytes:
     from edgekit.exporters.litert import file as litert_file
+    from edgekit.exporters.litert import tidy
 
     model = litert_file.parse(ready)
-    litert_file.tidy(model, part.inputs, part.outputs, part.name)
+    tidy.tidy(model, part.inputs, part.outputs, part.name)
     return litert_file.pack(model)
 
 

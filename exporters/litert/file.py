@@ -8,14 +8,13 @@ Python writer does not), and identical vectors once: the zero points of symmetri
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgekit.core import TensorSpec
 from edgekit.errors import ExportFailed
 
 if TYPE_CHECKING:
@@ -139,41 +138,6 @@ def name_of(model: Any, operator: Any) -> str:
 
 def dtype_of(tensor: Any) -> str:
     return str(_DTYPES.get(tensor.type, f"type {tensor.type}"))
-
-
-def tidy(model: Any, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], part: str) -> None:
-    """Names that people can read, and one signature with the part's own names, inputs and outputs in its order.
-
-    Tensors are named after the module that made them and the operator ("blocks/0/conv/CONV_2D"), constants after the
-    operator that takes them. `name_ends` gives inputs and outputs their own names in the end.
-
-    Raises:
-        ExportFailed: the graph has another number of inputs or outputs.
-    """
-    from edgekit.exporters.litert import tidy as litert_fold
-
-    graph = model.subgraphs[0]
-    litert_fold.fold_transposes(model)
-    signature = schema.SignatureDefT()
-    signature.signatureKey, signature.subgraphIndex = SIGNATURE, 0
-    for side, specs in (("inputs", inputs), ("outputs", outputs)):
-        indices = _ends(model, side)
-        if len(indices) != len(specs):
-            raise ExportFailed(
-                f"the part {part!r} came out with {len(indices)} {side}, declared are {len(specs)}.",
-                hint="An input that the module ignores, or one tensor given twice?" if indices else "",
-            )
-        setattr(graph, side, np.array(indices, np.int32))
-        named = []
-        for spec, index in zip(specs, indices, strict=True):
-            entry = schema.TensorMapT()
-            entry.name, entry.tensorIndex = spec.name, index
-            named.append(entry)
-        setattr(signature, side, named)
-    model.signatureDefs = [signature]
-    for number, one in enumerate(model.subgraphs):
-        _rename(model, one, f"{number}:" if number else "")
-        one.name = part if number == 0 else f"{part}.{number}"
 
 
 def name_ends(model: Any) -> None:

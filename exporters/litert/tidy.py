@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgekit.core import TensorSpec
+from edgekit.errors import ExportFailed
 from edgekit.exporters.litert import file
+from edgekit.exporters.litert.file import SIGNATURE, _ends, _rename
 
 
 def fold_transposes(model: Any) -> None:
@@ -54,3 +58,38 @@ def _constant(model: Any, graph: Any, values: list[int]) -> int:
     tensor.shape = tensor.shape.astype(np.int32)
     graph.tensors.append(tensor)
     return len(graph.tensors) - 1
+
+
+def tidy(model: Any, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], part: str) -> None:
+    """Names that people can read, and one signature with the part's own names, inputs and outputs in its order.
+
+    Tensors are named after the module that made them and the operator ("blocks/0/conv/CONV_2D"), constants after the
+    operator that takes them. `name_ends` gives inputs and outputs their own names in the end.
+
+    Raises:
+        ExportFailed: the graph has another number of inputs or outputs.
+    """
+    from edgekit.exporters.litert import tidy as litert_fold
+
+    graph = model.subgraphs[0]
+    litert_fold.fold_transposes(model)
+    signature = schema.SignatureDefT()
+    signature.signatureKey, signature.subgraphIndex = SIGNATURE, 0
+    for side, specs in (("inputs", inputs), ("outputs", outputs)):
+        indices = _ends(model, side)
+        if len(indices) != len(specs):
+            raise ExportFailed(
+                f"the part {part!r} came out with {len(indices)} {side}, declared are {len(specs)}.",
+                hint="An input that the module ignores, or one tensor given twice?" if indices else "",
+            )
+        setattr(graph, side, np.array(indices, np.int32))
+        named = []
+        for spec, index in zip(specs, indices, strict=True):
+            entry = schema.TensorMapT()
+            entry.name, entry.tensorIndex = spec.name, index
+            named.append(entry)
+        setattr(signature, side, named)
+    model.signatureDefs = [signature]
+    for number, one in enumerate(model.subgraphs):
+        _rename(model, one, f"{number}:" if number else "")
+        one.name = part if number == 0 else f"{part}.{number}"

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from edgekit.models.common.mel import mel_filters as slaney_filters
 from edgekit.models.speaker.shapes import N_FFT, SAMPLE_RATE, Filterbank
-from edgekit.models.whisper.networks import mel_filters as slaney_filters
 
 #: Below it a power counts as this, or the logarithm of silence would be infinite. Of all the originals.
 _LEAST = 1e-10

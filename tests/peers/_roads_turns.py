@@ -13,7 +13,7 @@ from _roads_bundles import Road
 
 from edgekit.bench.machine import host
 from edgekit.bundles import golden
-from edgekit.bundles.bundle import load, makers
+from edgekit.bundles.opened import load, makers
 from edgekit.core import Feeds, Runner
 from edgekit.numerics.parity import Recorder
 

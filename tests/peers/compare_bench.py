@@ -15,7 +15,7 @@ from pathlib import Path
 
 from edgekit.bench.processes import child
 from edgekit.bench.statistics import repeated
-from edgekit.benchmarking.benchmark import Limits, prepare
+from edgekit.benchmarking.hosted import Limits, prepare
 from edgekit.bundles.bundle import open_bundle
 
 BARE = """

@@ -16,7 +16,7 @@ from pathlib import Path
 from edgekit.bench.processes.doubts import STEADIER
 from edgekit.bench.statistics import repeated
 from edgekit.benchmarking.benchmark import benchmark
-from edgekit.reports.report import strata
+from edgekit.reports.summary import strata
 
 
 def main() -> int:

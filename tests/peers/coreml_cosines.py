@@ -29,8 +29,7 @@ from helpers.toys.references import references
 import edgekit
 from edgekit.bench.metrics import table
 from edgekit.bundles.bundle import open_bundle
-from edgekit.core import Bundle, Runner, Sample
-from edgekit.estimation.budgets import serving
+from edgekit.core import Bundle, Runner, Sample, serving
 from edgekit.gate import verdicts
 from edgekit.registry import find
 

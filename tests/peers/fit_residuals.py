@@ -10,8 +10,9 @@ from itertools import groupby
 
 from edgekit.bench.statistics import repeated
 from edgekit.common.figures import figure
+from edgekit.core import serving
 from edgekit.estimation import speeds
-from edgekit.estimation.budgets import recipe_for, serving
+from edgekit.estimation.recipes import recipe_for
 from edgekit.estimation.speeds import Seen
 from edgekit.registry import find
 from edgekit.reports.cells import Cell

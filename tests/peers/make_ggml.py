@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.formats.checkpoint import read_checkpoint
-from edgekit.models.whisper.networks import mel_filters
+from edgekit.models.common.mel import mel_filters
 from edgekit.models.whisper.shapes import Shape
 from edgekit.models.whisper.weights import state_dict
 

@@ -3,47 +3,28 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import msgspec
 
 from edgekit.bench.machine import host
 from edgekit.bench.processes import run
 from edgekit.benchmarking import connected
-from edgekit.benchmarking import synthetic as noise
-from edgekit.bundles.bundle import makers, open_bundle
-from edgekit.bundles.golden import vouched
-from edgekit.common.files import hash_file
-from edgekit.common.processors import usable_processors
-from edgekit.core import Bundle, Progress, Report, Target
-from edgekit.errors import BadInput, UnknownName, Unsupported
-from edgekit.registry import find
-from edgekit.reports.report import SCHEMA
-
-#: The device that is this machine.
-HOST = "host"
-
-VERSIONS = ("edgekit", "onnxruntime", "numpy", "tokenizers", "soundfile", "soxr")
-
-
-class Limits(NamedTuple):
-    """How long and how large one process may be; see `edgekit.bench.processes.run.Setup`."""
-
-    warmups: int = 10
-    loops: int | None = None
-    seconds: float = 3.0
-    limit: float = 600.0
-    memory: int | None = None
-
-
-class Subject(NamedTuple):
-    """A bundle and how it is measured here; `inputs` are its input files for the report (name, sha256)."""
-
-    bundle: Bundle
-    setup: run.Setup
-    inputs: tuple[Mapping[str, str], ...]
+from edgekit.benchmarking.emulated import on_device
+from edgekit.benchmarking.hosted import (
+    HOST,
+    Limits,
+    _bundle_facts,
+    _elsewhere,
+    _golden,
+    given,
+    own_target,
+    prepare,
+    reported,
+    whole,
+)
+from edgekit.bundles.bundle import open_bundle
+from edgekit.core import Bundle, Progress, Report
+from edgekit.errors import BadInput, Unsupported
 
 
 def benchmark(
@@ -153,143 +134,3 @@ def _turn(bundles: Sequence[Bundle], progress: Progress | None) -> Callable[[int
             progress(f"measuring in turns: {bundles[bundle].path.name}, process {process + 1}", done, total)
 
     return tell
-
-
-def prepare(bundle: Bundle, inputs: Sequence[str | Path], threads: int | None, limits: Limits) -> Subject:
-    """A bundle with what it is to be measured with on this machine.
-
-    Raises:
-        BadInput: there is no such input. Unsupported: what runs it here is not what runs it on its target.
-    """
-    if why := getattr(makers(bundle)[1], "untimed", ""):
-        raise Unsupported(f"{bundle.path.name} cannot be measured here: {why}.", hint="edgekit verify proves it.")
-    chosen = [Path(item).expanduser() for item in inputs] or [_golden(bundle)]
-    for item in chosen:
-        if not item.is_file():
-            raise BadInput(f"there is no input file {str(item)!r}.")
-    setup = run.Setup(
-        "edgekit.bundles.bundle:load_unchecked",
-        bundle.path.absolute(),
-        tuple(str(item.absolute()) for item in chosen),
-        threads or usable_processors(),
-        *limits,
-    )
-    return Subject(bundle, setup, tuple(map(noise.described, chosen)))
-
-
-def given(bundle: Bundle, inputs: Sequence[str | Path], synthetic: bool) -> Sequence[str | Path]:
-    """The inputs that were asked for; empty for the golden one.
-
-    Raises:
-        BadInput: noise and files at once. Unsupported: there is no noise in the form of the golden input.
-    """
-    if synthetic and inputs:
-        raise BadInput("inputs are either synthetic or files of yours.", hint="Leave out --synthetic or --input.")
-    return [noise.like(_golden(bundle))] if synthetic else inputs
-
-
-def _golden(bundle: Bundle) -> Path:
-    return bundle.path / str(bundle.manifest.golden.input)
-
-
-def reported(
-    subject: Subject,
-    answers: Sequence[Mapping[str, Any]],
-    load: float | None,
-    session: str = "",
-    machine: Mapping[str, Any] | None = None,
-    versions: Mapping[str, str] | None = None,
-) -> Report:
-    """The report of a bundle's processes.
-
-    Args:
-        load: average before the first process. session: the same for bundles that were measured in turns.
-        machine, versions: where it was measured, if not here.
-
-    Raises:
-        DeviceFailed: a process failed; EdgekitError: it raised that.
-    """
-    if "failure" in answers[-1]:
-        raise run.error(answers[-1]["failure"])
-    result = run.collect(subject.setup, answers, load)
-    context = result.context | ({"session": session} if session else {})
-    return Report(
-        schema=SCHEMA,
-        bundle=_bundle_facts(subject.bundle),
-        fidelity="host",
-        host={**(machine or host.describe()), "run": context},
-        versions=versions or host.versions(VERSIONS),
-        inputs=list(subject.inputs),
-        threads=subject.setup.threads,
-        measurements=result.measurements,
-        warnings=(*noise.warnings(subject.inputs), *_elsewhere(subject.bundle), *result.warnings),
-        outputs=result.outputs,
-    )
-
-
-def on_device(bundle: Bundle, target: Target, inputs: Sequence[str | Path], progress: Progress | None) -> Report:
-    """What the target's own device (an emulator) counts. Its inputs are the golden ones that the firmware carries."""
-    if inputs:
-        raise Unsupported(
-            f"the firmware for {target.name} carries its golden inputs and takes no files.",
-            hint=f"Without --input, or on this machine: --device {HOST}",
-        )
-    assert target.measure is not None
-    if progress:
-        progress(f"building the firmware and counting in {target.device}", 0, 0)
-    with vouched(bundle, target) as folder:
-        found = target.measure(folder)
-    golden = _golden(bundle)
-    facts = {
-        key: value for key, value in found.items() if key not in ("measurements", "layers", "fidelity", "estimates")
-    }
-    return Report(
-        schema=SCHEMA,
-        bundle=_bundle_facts(bundle),
-        fidelity=found["fidelity"],
-        host={"cpu": f"{facts.get('board', target.name)} in {target.device}", "release": target.processor, **facts},
-        versions=host.versions(VERSIONS),
-        inputs=[{"name": golden.name, "sha256": hash_file(golden)}],
-        threads=1,
-        measurements=tuple(found["measurements"]),
-        layers=tuple(found.get("layers", ())),
-        estimates=tuple(found.get("estimates", ())),
-    )
-
-
-def whole(bundle: Bundle) -> bool:
-    """Whether `benchmark` has a method of its own for it, and its processes take no turns with other bundles'."""
-    return bool(bundle.manifest.model.task == "text-generation")
-
-
-def own_target(bundle: Bundle) -> Target | None:
-    """The bundle's target; None where it is another package's that is not installed here."""
-    try:
-        target: Target = find("targets", bundle.manifest.target.name)
-    except UnknownName:
-        return None
-    return target
-
-
-def _bundle_facts(bundle: Bundle) -> dict[str, Any]:
-    manifest = bundle.manifest
-    return {
-        "name": f"{manifest.model.name} {manifest.target.name} {manifest.recipe.exporter} {manifest.recipe.precision}",
-        "model": manifest.model.name,
-        "target": manifest.target.name,
-        "exporter": manifest.recipe.exporter,
-        "precision": manifest.recipe.precision,
-        "verdict": manifest.gate.verdict,
-        "gate": msgspec.to_builtins(manifest.gate),
-        "parity": {part.name: part.parity for part in manifest.parts},
-        "key": manifest.key,
-        "size": sum(file.size for file in manifest.files.values()),
-    }
-
-
-def _elsewhere(bundle: Bundle) -> list[str]:
-    """A warning where the bundle is for something other than this machine."""
-    facts, target = bundle.manifest.target, own_target(bundle)
-    if target is not None and target.device == HOST:
-        return []
-    return [f"measured on this machine; on {facts.name} ({facts.processor}): not measured"]

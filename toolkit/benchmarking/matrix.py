@@ -20,18 +20,10 @@ import msgspec
 
 from edgekit.bench.machine import host
 from edgekit.bench.processes import run
-from edgekit.benchmarking.benchmark import (
-    HOST,
-    Subject,
-    benchmark,
-    given,
-    on_device,
-    own_target,
-    prepare,
-    reported,
-    whole,
-)
+from edgekit.benchmarking.benchmark import benchmark
+from edgekit.benchmarking.emulated import on_device
 from edgekit.benchmarking.exports import bundle_name, export_all
+from edgekit.benchmarking.hosted import HOST, Subject, given, own_target, prepare, reported, whole
 from edgekit.benchmarking.plan import ALL, Plan, wanted
 from edgekit.bundles.manifest import NAME
 from edgekit.common.files import hash_file, write_whole

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from edgekit.benchmarking.benchmark import HOST, Limits
+from edgekit.benchmarking.hosted import HOST, Limits
 from edgekit.core import Model, Target
+from edgekit.core import model as model_module
 from edgekit.errors import BadInput, Unsupported
-from edgekit.estimation import budgets
+from edgekit.estimation import recipes
 from edgekit.registry import find, names
 from edgekit.reports import cells
 from edgekit.reports.cells import Cell
@@ -83,7 +84,7 @@ def _named(room: str, wanted: Sequence[str]) -> list[str]:
 def _reachable(cell: Cell, plan: Plan) -> Cell:
     """The cell; with the reason why not where the weights of its model are pinned nowhere and nobody gave any."""
     model: Model = find("models", cell.model)
-    if budgets.serving(model, cell.exporter).sources or plan.weights.get(cell.model) or plan.weights.get(""):
+    if model_module.serving(model, cell.exporter).sources or plan.weights.get(cell.model) or plan.weights.get(""):
         return cell
     where = f"its weights are at {model.hub} and not pinned." if model.hub else "no source of its weights is known."
     return replace(cell, reason=where, hint=f"Give them: --weights {cell.model}=PATH")
@@ -93,7 +94,7 @@ def _declared(model: Model, target: Target, precision: str, threads: int) -> Cel
     device = target.device if target.measure is not None and target.device else HOST
     count = threads if device == HOST else 1
     try:
-        recipe = budgets.recipe_for(model, target, precision or None)
+        recipe = recipes.recipe_for(model, target, precision or None)
     except Unsupported as exc:
         return Cell(model.name, target.name, "", precision, count, device, "refused", exc.message, exc.hint)
     cell = Cell(model.name, target.name, recipe.exporter, recipe.precision, count, device, "not measured")

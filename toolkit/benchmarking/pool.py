@@ -21,7 +21,9 @@ from typing import Any, NamedTuple
 
 from edgekit.bench.machine import host
 from edgekit.bench.processes import run
-from edgekit.benchmarking.benchmark import HOST, VERSIONS, Limits, benchmark, on_device, own_target, prepare, whole
+from edgekit.benchmarking.benchmark import benchmark
+from edgekit.benchmarking.emulated import on_device
+from edgekit.benchmarking.hosted import HOST, VERSIONS, Limits, own_target, prepare, whole
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.manifest import NAME
 from edgekit.common.files import hash_file, is_inside

@@ -50,7 +50,8 @@ class EdgekitBenchmark:
     """
 
     def __init__(self, bundle: str, threads: int, benchmark: Any) -> None:
-        from edgekit.bundles.bundle import load, open_bundle
+        from edgekit.bundles.bundle import open_bundle
+        from edgekit.bundles.opened import load
 
         self.bundle = Path(bundle)
         self.predictor = load(self.bundle, threads)

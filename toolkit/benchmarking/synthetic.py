@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common.files import hash_file, write_whole
+from edgekit.core import is_synthetic
 from edgekit.errors import BadInput, Unsupported, need
 from edgekit.sources import cache_folder
 
-__all__ = ["described", "is_synthetic", "like", "warnings"]
+__all__ = ["described", "like", "warnings"]
 
 _SEED = 0
 _SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
@@ -59,11 +60,6 @@ def described(file: Path) -> dict[str, str]:
     if file.absolute().parent == _folder().absolute():
         known["synthetic"] = f"noise, seed {_SEED}"
     return known
-
-
-def is_synthetic(inputs: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether any of a report's inputs was noise."""
-    return any(item.get("synthetic") for item in inputs)
 
 
 def warnings(inputs: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Sequence
+from typing import Any
 
 from edgekit.bench.machine import host
 from edgekit.bundles.manifest import PartFacts, RecipeFacts, SourceFacts, TargetFacts, Tensor
 from edgekit.core import Artifact, Checkpoint, Recipe, Source, Target, TensorSpec
 
-__all__ = ["part_facts", "public", "recipe_facts", "source_facts", "target_facts"]
+__all__ = ["part_facts", "public", "recipe_facts", "slower", "source_facts", "target_facts"]
 
 
 def recipe_facts(recipe: Recipe) -> RecipeFacts:
@@ -64,3 +65,8 @@ def part_facts(
         census=dict(artifact.census),
         parity=parity,
     )
+
+
+def slower(facts: dict[str, Any] | None) -> bool:
+    """Whether it is slower for certain: three rounds in four say so."""
+    return facts is not None and facts["low"] > 1.0

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from edgekit.bundles.bundle import check_code, load, makers
 from edgekit.bundles.manifest import NAME, Manifest
+from edgekit.bundles.opened import check_code, load, makers
 from edgekit.common import package_data
 from edgekit.core import Bundle, Calls, Model, Prediction, Predictor, Target
 from edgekit.errors import BadInput, ParityFailed, boundary

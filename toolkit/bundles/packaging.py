@@ -8,8 +8,9 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
-from edgekit.bundles.bundle import open_bundle, staged
+from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.record import ours, record
+from edgekit.bundles.staging import staged
 from edgekit.common.files import replacing
 from edgekit.core import Bundle, Form, Target
 from edgekit.errors import BadInput, UnknownName, Unsupported, boundary

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from edgekit.bundles.facts import slower
 from edgekit.bundles.manifest import Manifest, Tensor
-from edgekit.gate.speed import slower
 
 
 def render(manifest: Manifest) -> str:

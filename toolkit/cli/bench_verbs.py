@@ -14,7 +14,7 @@ from edgekit.cli.terminal import console, say, show_json, working
 from edgekit.errors import BadInput, Regression, boundary
 
 if TYPE_CHECKING:
-    from edgekit.benchmarking.benchmark import Limits
+    from edgekit.benchmarking.hosted import Limits
     from edgekit.reports.cells import Matrix
     from edgekit.reports.comparing.matrices import Comparison
 
@@ -55,7 +55,8 @@ def _bench_one(arguments: argparse.Namespace) -> int:
 
     from edgekit.benchmarking.benchmark import benchmark
     from edgekit.reports import cells
-    from edgekit.reports.report import save, table
+    from edgekit.reports.report import save
+    from edgekit.reports.summary import table
 
     with working() as progress:
         report = benchmark(
@@ -153,7 +154,7 @@ def _inputs(arguments: argparse.Namespace) -> list[str]:
 
 
 def _limits(arguments: argparse.Namespace) -> Limits:
-    from edgekit.benchmarking.benchmark import Limits
+    from edgekit.benchmarking.hosted import Limits
 
     return Limits(arguments.warmups, arguments.loops, arguments.seconds, arguments.limit, arguments.memory)
 
@@ -220,7 +221,7 @@ def report_(arguments: argparse.Namespace) -> None:
     from edgekit.common.files import write_whole
     from edgekit.reports import cells
     from edgekit.reports.page import document as html
-    from edgekit.reports.report import table
+    from edgekit.reports.summary import table
 
     matrices = [cells.load(Path(name)) for name in arguments.reports]
     every = [cell for matrix in matrices for cell in matrix.cells]

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgekit.bench import metrics
+from edgekit.bundles.facts import slower
 from edgekit.bundles.manifest import Verdict
 from edgekit.cli.terminal import say, show_table
 from edgekit.core import Bundle
-from edgekit.gate.speed import slower
 
 
 def summary(bundle: Bundle) -> dict[str, Any]:

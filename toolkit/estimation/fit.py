@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgekit.core import Fit, Model
-from edgekit.estimation.budgets import budgeted, excess, hopeless, nearest, refusal, serving, unrunnable, wished
+from edgekit.core import Fit, Model, serving
+from edgekit.estimation.budgets import budgeted, excess, hopeless, nearest
+from edgekit.estimation.recipes import refusal, unrunnable, wished
 from edgekit.estimation.speeds import expected, fidelities
 from edgekit.registry import find
 

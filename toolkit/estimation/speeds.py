@@ -119,7 +119,7 @@ def _seen(report: Report, model: str, recipe: Recipe, work: Work) -> Seen | None
 @cache
 def past() -> tuple[Seen, ...]:
     """Every part that the calibration file holds, of models that say what their work is."""
-    from edgekit.estimation.budgets import serving
+    from edgekit.core import serving
     from edgekit.registry import find, names
 
     known, found = set(names("models")), []

@@ -5,9 +5,8 @@ Speeds are single short values, to tell types apart on the machine that made the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,13 +18,11 @@ from edgekit.common.processors import usable_processors
 from edgekit.core import Evaluation, Progress, Recipe
 from edgekit.errors import BadInput, ExportFailed, GateFailed, ParityFailed
 from edgekit.gate import texts
-from edgekit.gate.frontier_plot import plot
 from edgekit.registry import find
 
-__all__ = ["NAME", "Point", "load", "measure", "plot", "rows", "smallest", "write"]
+__all__ = ["NAME", "Point", "load", "measure", "rows", "smallest"]
 
 NAME = "frontier.json"
-_PLOT = "frontier.svg"
 _TOKENS = 32
 
 
@@ -113,13 +110,6 @@ def smallest(points: Sequence[Point], evaluation: Evaluation) -> str:
         f"no precision passes with a KL divergence of at most {evaluation.drop:g} nats a token:{found}",
         hint="Allow more (--max-kld), give more text (--data), or choose one: --precision q8_0",
     )
-
-
-def write(points: Sequence[Point], chosen: str, folder: Path) -> None:
-    """Leave the frontier in a bundle's folder, as JSON and as a picture."""
-    facts = {"chosen": chosen, "points": [asdict(point) for point in points]}
-    (folder / NAME).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    (folder / _PLOT).write_text(plot(points, chosen), encoding="utf-8")
 
 
 def load(folder: Path) -> tuple[str, list[Point]] | None:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import html
+import json
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
 
-from edgekit.common.drawing import Box, placed
-from edgekit.reports.page.axis import breadth
+from edgekit.common.drawing import Box, breadth, placed
+from edgekit.gate.frontier import NAME, Point
 
-if TYPE_CHECKING:
-    from edgekit.gate.frontier import Point
-
-__all__ = ["plot"]
+__all__ = ["plot", "write"]
 
 _WIDE, _HIGH, _LEFT, _RIGHT, _TOP, _BOTTOM = 640.0, 400.0, 70.0, 20.0, 40.0, 56.0
 #: Divergences below are noise of the arithmetic: they lie on the floor, and the axis says so.
 _FLOOR = -4
 _COLOURS = {"pass": "#1a7f37", "undecided": "#9a6700"}
+_PLOT = "frontier.svg"
 _BAD, _BAR = "#cf222e", "#0969da"
 
 
@@ -100,3 +101,10 @@ def _marks(scale: _Scale, known: Sequence[Point], chosen: str) -> list[str]:
 
 def _text(x: float, y: float, words: str, anchor: str = "start", more: str = "") -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {more}>{html.escape(words)}</text>'
+
+
+def write(points: Sequence[Point], chosen: str, folder: Path) -> None:
+    """Leave the frontier in a bundle's folder, as JSON and as a picture."""
+    facts = {"chosen": chosen, "points": [asdict(point) for point in points]}
+    (folder / NAME).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    (folder / _PLOT).write_text(plot(points, chosen), encoding="utf-8")

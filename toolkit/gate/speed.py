@@ -16,7 +16,7 @@ from edgekit.bench.statistics import repeated
 from edgekit.core import Artifact, Exporter, Feeds, Runner
 from edgekit.errors import EdgekitError
 
-__all__ = ["against_fp32", "slower"]
+__all__ = ["against_fp32"]
 
 #: Rounds at most, at least (fewer say nothing), and seconds after which no new one begins.
 _ROUNDS, _LEAST, _SECONDS = 21, 5, 3.0
@@ -42,11 +42,6 @@ def against_fp32(
         given = [_fed(runner, feeds[0]) for runner in runners]
         return _compared(runners, given)
     return None
-
-
-def slower(facts: dict[str, Any] | None) -> bool:
-    """Whether it is slower for certain: three rounds in four say so."""
-    return facts is not None and facts["low"] > 1.0
 
 
 def _fed(runner: Runner, feed: Feeds) -> Feeds:

@@ -22,7 +22,7 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,6 @@ __all__ = [
     "VERSION",
     "bindings",
     "built",
-    "cross",
-    "crossed",
     "folder",
     "forget",
     "libraries",
@@ -111,20 +109,6 @@ def libraries() -> Path | None:
     found = importlib.util.find_spec("llama_cpp")
     inside = Path(found.origin).parent / "lib" if found and found.origin else None
     return inside if inside and any(inside.glob("*llama*")) else None
-
-
-def cross(project: Path, options: Sequence[str], target: str) -> Path:
-    """See `edgekit.llama.build.cross`."""
-    from edgekit.llama import build
-
-    return build.cross(project, options, target)
-
-
-def crossed(project: Path, options: Sequence[str], target: str) -> Path | None:
-    """See `edgekit.llama.build.crossed`."""
-    from edgekit.llama import build
-
-    return build.crossed(project, options, target)
 
 
 def state() -> tuple[bool, str, str]:

@@ -12,22 +12,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from edgekit.bench import metrics
-from edgekit.bundles import golden
-from edgekit.bundles.bundle import load, makers, open_bundle, replaceable, staged
-from edgekit.bundles.manifest import Verdict
-from edgekit.common.processors import usable_processors
-from edgekit.core import Bundle, Calls, Model, Progress, Source, Target
-from edgekit.errors import BadInput, FetchFailed, GateFailed, MissingExtra, UnknownName, Unsupported, boundary, need
-from edgekit.estimation import budgets
+from edgekit.bundles.bundle import open_bundle
+from edgekit.bundles.staging import replaceable, staged
+from edgekit.core import Bundle, Model, Progress, Source, Target
+from edgekit.core import model as model_module
+from edgekit.errors import BadInput, FetchFailed, Unsupported, boundary, need
+from edgekit.estimation import budgets, recipes
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.gate import texts
-from edgekit.gate.verdicts import answers, judge, not_measured
+from edgekit.gate.verifying import _folder
+from edgekit.pipeline.job import Job
 from edgekit.pipeline.reuse import already, key_of
 from edgekit.pipeline.terms import check_terms
-from edgekit.pipeline.tracing import Job
 from edgekit.pipeline.writing import make
 from edgekit.registry import find
 from edgekit.sources import fetch, user_source
@@ -101,85 +97,6 @@ def export(
     return open_bundle(place)
 
 
-def verify(path: str | Path, *, data: str | Path | None = None, progress: Progress | None = None) -> dict[str, Any]:
-    """Prove a bundle again, from itself alone: hashes, structure, parity on the golden input, the metric on `data`.
-
-    Returns:
-        ``{"parity": {part: error}, "gate": Verdict, "device": facts}``; the gate's verdict is "not measured" without
-        `data`. Only the absolute bar can be judged here: the fp32 reference is not in the bundle.
-
-    Raises:
-        BadInput: damaged or edited. ParityFailed: it computes something else. GateFailed: it is worse than its bar.
-    """
-    tell: Progress = progress or (lambda what, done, total: None)
-    tell("checking hashes", 0, 0)
-    bundle = open_bundle(Path(path))
-    tell("checking structure", 0, 0)
-    golden.check_structure(bundle)
-    tell("running the golden input", 0, 0)
-    errors, calls, _ = golden.prove(bundle, usable_processors())
-    verdict = not_measured("no --data was given")
-    if data is not None:
-        verdict = _absolute(bundle, _folder(makers(bundle)[0], data, "data"), tell)
-        if verdict.verdict == "fail":
-            raise GateFailed(f"{bundle.path.name}: {verdict.reason}.")
-    return {"parity": errors, "gate": verdict, "device": _on_device(bundle, calls, tell)}
-
-
-def _on_device(bundle: Bundle, calls: Calls, tell: Progress) -> Mapping[str, Any]:
-    """What the target's device said of the golden vectors; where it is not here, why it was not asked.
-
-    Raises:
-        BadInput: code in the bundle is not ours. ParityFailed: the device computes something else.
-        DeviceFailed: it did not do its part.
-    """
-    try:
-        target: Target = find("targets", bundle.manifest.target.name)
-    except UnknownName:
-        return {}
-    if target.prove is None:
-        return {}
-    tell(f"golden vectors on {target.device or 'emulated processors'}", 0, 0)
-    try:
-        with golden.vouched(bundle, target) as folder:
-            return target.prove(folder, calls)
-    except MissingExtra as exc:
-        return {"not measured": f"{exc.message} {exc.hint}".strip()}
-
-
-def _absolute(bundle: Bundle, data: Path, tell: Progress) -> Verdict:
-    model, _ = makers(bundle)
-    if model.evaluation is None:
-        return not_measured(f"{model.name} declares no metric")
-    samples = model.samples(data)
-    if texts.applies(model):
-        found = texts.scores(load(bundle.path, hashes=False), samples, None, tell, "reading the text", reference=False)
-        return texts.absolute(model.evaluation, found, data.name)
-    if any(sample.truth is None for sample in samples):
-        return not_measured(f"{data.name} has no right answers to compare with")
-    outputs = answers(load(bundle.path, hashes=False), samples, lambda i, n: tell("measuring accuracy", i, n))
-    truths, names = [sample.truth for sample in samples], [sample.name for sample in samples]
-    verdict = judge(model.evaluation, outputs, outputs, truths, data.name, names)
-    if verdict.verdict in ("fail", "not measured"):
-        return verdict
-    metric = metrics.find(verdict.metric)
-    value, worst = (metrics.shown(metric, number) for number in (verdict.value, model.evaluation.worst))
-    reason = f"{verdict.metric} {value}, bar {worst}; loss against fp32 not measured here"
-    doubt = metric.doubt(metric.score(outputs, truths))
-    reason += f"; {doubt}" if doubt else ""
-    few = verdict.samples < model.evaluation.minimum
-    return msgspec.structs.replace(
-        verdict,
-        verdict="undecided" if few or doubt else "pass",
-        reason=reason,
-        reference=None,
-        drop=None,
-        low=None,
-        high=None,
-        others={name: msgspec.structs.replace(score, reference=None) for name, score in verdict.others.items()},
-    )
-
-
 def _plan(
     model: str,
     goal: Target,
@@ -195,9 +112,9 @@ def _plan(
     """Resolve every name and open every folder before anything long begins."""
     declared: Model = find("models", model)
     auto = precision == "auto" and texts.applies(declared)
-    recipe = budgets.recipe_for(declared, goal, None if auto else precision, exporter)
+    recipe = recipes.recipe_for(declared, goal, None if auto else precision, exporter)
     recipe = replace(recipe, options={**recipe.options, **options})
-    declared = budgets.serving(declared, recipe.exporter)
+    declared = model_module.serving(declared, recipe.exporter)
     budgets.check(declared, goal, recipe)
     _check_operating(declared, operating, data)
     samples = declared.samples(_folder(declared, data, "data")) if data else []
@@ -235,15 +152,6 @@ def _need_tools(job: Job) -> None:
             import torch  # noqa: F401
         elif extra == "micro":
             import tflite_micro  # noqa: F401
-
-
-def _folder(model: Model, path: str | Path, option: str) -> Path:
-    folder = Path(path).expanduser()
-    if texts.applies(model) and folder.is_file():
-        return folder
-    if not folder.is_dir():
-        raise BadInput(f"there is no folder {str(path)!r}.", hint=f"--{option} takes a folder; see docs/data.md.")
-    return folder
 
 
 def _weights(model: Model, weights: str | None, offline: bool, tell: Progress) -> tuple[Path, Source | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.bundles import golden
 from edgekit.bundles.manifest import Verdict
@@ -24,12 +24,9 @@ from edgekit.errors import EdgekitError, GateFailed, ParityFailed
 from edgekit.gate import speed, texts
 from edgekit.gate.verdicts import judge, not_measured
 from edgekit.numerics.parity import Recorder, limit_of, part_error
+from edgekit.pipeline.job import Job
+from edgekit.pipeline.tracing import Reference, measured
 from edgekit.registry import find
-
-if TYPE_CHECKING:
-    pass
-
-from edgekit.pipeline.tracing import Job, Reference, measured
 
 
 @dataclass(frozen=True)

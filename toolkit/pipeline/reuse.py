@@ -22,7 +22,7 @@ from edgekit.common.files import hash_file
 from edgekit.core import Bundle, Target
 from edgekit.errors import EdgekitError
 from edgekit.pipeline.closure import closure
-from edgekit.pipeline.tracing import Job
+from edgekit.pipeline.job import Job
 from edgekit.pipeline.writing import TOOLS
 from edgekit.registry import find
 

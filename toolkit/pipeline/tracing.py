@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,38 +11,20 @@ from edgekit.bundles import golden
 from edgekit.core import (
     Checkpoint,
     Feeds,
-    Model,
     Predictor,
     Progress,
-    Recipe,
     Runner,
     Sample,
-    Target,
 )
 from edgekit.errors import ExportFailed
 from edgekit.gate import texts
 from edgekit.gate.verdicts import answers
 from edgekit.numerics.parity import Recorder, reference_of
+from edgekit.pipeline.job import Job
 from edgekit.registry import find
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-@dataclass(frozen=True)
-class Job:
-    """What was asked for, every name resolved and every folder opened."""
-
-    model: Model
-    target: Target
-    recipe: Recipe
-    calibration: Sequence[Sample]
-    samples: Sequence[Sample]
-    data: str
-    offline: bool
-    fallback: bool
-    operating: Mapping[str, Any] = field(default_factory=dict)
-    auto: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from edgekit.bench.statistics import repeated
-from edgekit.benchmarking.synthetic import is_synthetic
 from edgekit.common.figures import NOT_MEASURED, figure, printable
 from edgekit.common.files import write_whole
-from edgekit.core import Report
+from edgekit.core import Report, is_synthetic
 from edgekit.errors import BadInput, boundary
 from edgekit.reports import report as reports
-from edgekit.reports.report import strata
+from edgekit.reports.summary import strata
 
 if TYPE_CHECKING:
     from rich.console import Group

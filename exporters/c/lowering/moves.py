@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from edgekit.errors import BadInput, Unsupported
 from edgekit.exporters.c.lowering.layers import (
@@ -23,9 +22,6 @@ from edgekit.exporters.c.lowering.layers import (
     zero_of,
 )
 from edgekit.formats.tflite import Operator, Tensor
-
-if TYPE_CHECKING:
-    pass
 
 
 def reshape(lowering: Lowering, operator: Operator) -> None:

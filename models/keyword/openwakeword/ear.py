@@ -16,8 +16,7 @@ from edgekit.core import Runner
 from edgekit.models.keyword.hearing import rules
 from edgekit.models.keyword.hearing.ears import Cut, Progress, Samples, Scores
 from edgekit.models.keyword.hearing.pipeline import PhraseSpotter
-from edgekit.models.keyword.openwakeword.family import OpenRules
-from edgekit.models.keyword.openwakeword.shapes import OpenSettings
+from edgekit.models.keyword.openwakeword.shapes import OpenRules, OpenSettings
 
 __all__ = ["OpenEar", "OpenWakewordSpotter", "probability"]
 

@@ -8,21 +8,19 @@ Weights: https://github.com/dscripka/openWakeWord (Scripka 2023), as float .tfli
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from edgekit.common import package_data
 from edgekit.core import Checkpoint, Evaluation, Model, Part, Predictor, Recipe, Runner, Source, SourceFile, TensorSpec
-from edgekit.models.keyword.openwakeword.shapes import OpenSettings, openwakeword_work
+from edgekit.models.keyword.openwakeword.shapes import EMBEDDING, MELS, OpenRules, OpenSettings, openwakeword_work
 from edgekit.models.keyword.phones import operate, phrases
 from edgekit.numerics import weighing
 
-__all__ = ["EMBEDDING", "MELS", "OpenRules", "openwakeword_model"]
+__all__ = ["openwakeword_model"]
 
 _PACKAGE = "pypi://pyopen-wakeword@1.1.0/pyopen_wakeword/models"
-#: The files of the package that all phrases share.
-MELS, EMBEDDING = "melspectrogram.tflite", "embedding_model.tflite"
 _SHARED = (
     (MELS, "96fa0adccb6e8cf95cb14465409a1a2898ee4a96a85bb9ed3c7eb0e68bf163e8", 1_092_516),
     (EMBEDDING, "c0aea21eb84a4ce90a08c870da41b7a7173b45269e6a3207c71d67c40f3a59d8", 1_330_312),
@@ -36,19 +34,6 @@ _OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
     ("litert", "int8"): {"float_layers": ["layers/0/conv/DEPTHWISE_CONV_2D"]},
     ("executorch", "int8"): {"float_layers": ["layers.0.conv"]},
 }
-
-
-@dataclass(frozen=True)
-class OpenRules:
-    """From probabilities to events. The package leaves both numbers to its user; 0.5 is its command line's default.
-
-    Attributes:
-        cutoff: the probability that must be reached.
-        refractory: calls after an event in which none can follow; in 25, its sound has left what the networks see.
-    """
-
-    cutoff: float = 0.5
-    refractory: int = 25
 
 
 def openwakeword_model(phrase: str, file: str, sha256: str, size: int, *, parameters: int) -> Model:

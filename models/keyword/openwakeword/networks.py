@@ -19,8 +19,7 @@ from torch import nn
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
 from edgekit.formats import tflite
-from edgekit.models.keyword.openwakeword.family import EMBEDDING, MELS
-from edgekit.models.keyword.openwakeword.shapes import BINS, HOP, STAGES, TRANSFORM, OpenSettings
+from edgekit.models.keyword.openwakeword.shapes import BINS, EMBEDDING, HOP, MELS, STAGES, TRANSFORM, OpenSettings
 
 __all__ = ["Convolution", "Embedding", "Head", "Mels", "embedding", "frontend", "head", "silence"]
 

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgekit.core import Work
+from edgekit.core import (
+    Work,
+)
 from edgekit.numerics.layers import Layer, convolution, linear, work
 
-__all__ = ["BINS", "HEAD", "HOP", "STAGES", "TRANSFORM", "OpenSettings", "openwakeword_work"]
+__all__ = [
+    "BINS",
+    "EMBEDDING",
+    "HEAD",
+    "HOP",
+    "MELS",
+    "STAGES",
+    "TRANSFORM",
+    "OpenRules",
+    "OpenSettings",
+    "openwakeword_work",
+]
 
 HOP, BINS, TRANSFORM = 160, 257, 512
 #: Bins that a filter takes, and samples under the window: what the exported table holds.
@@ -65,3 +78,20 @@ def openwakeword_work(shape: OpenSettings, calls: int) -> tuple[Work, ...]:
         work("embedding", "convolution", layers, calls, left=layers[0].weights),
         work("head", "vector", head, calls, tables=norms),
     )
+
+
+#: The files of the package that all phrases share.
+MELS, EMBEDDING = "melspectrogram.tflite", "embedding_model.tflite"
+
+
+@dataclass(frozen=True)
+class OpenRules:
+    """From probabilities to events. The package leaves both numbers to its user; 0.5 is its command line's default.
+
+    Attributes:
+        cutoff: the probability that must be reached.
+        refractory: calls after an event in which none can follow; in 25, its sound has left what the networks see.
+    """
+
+    cutoff: float = 0.5
+    refractory: int = 25

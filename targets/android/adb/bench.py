@@ -2,8 +2,8 @@
 
 What is measured are *replayed calls*: every call that the golden input makes of every part, with the inputs that it had
 on this machine. What an app computes between the parts is not in it. Of a language model it is tokens per second by
-llama-bench's method, and the first token. The runtime is a Linux build for 64-bit Arm, run through its own loader; an app
-has the same version's Android build. What each format takes is in `edgekit.targets.android.arm64`, which emulated
+llama-bench's method, and the first token. The runtime is a Linux build for 64-bit Arm, run through its own loader; an
+app has the same version's Android build. What each format takes is in `edgekit.targets.android.arm64`, which emulated
 processors are served by, too.
 
 On an emulated phone the same happens, but no time is told: only the answers, and memory as an upper bound.

@@ -13,7 +13,7 @@ from typing import Any
 
 from edgekit.core import Feeds, Progress
 from edgekit.errors import MissingExtra, ParityFailed, printed
-from edgekit.llama import library
+from edgekit.llama import build, library
 from edgekit.targets.android.arm64.kit import SOURCES, Kit, Tools, emulator, packed
 
 __all__ = [
@@ -66,7 +66,7 @@ def kit(progress: Progress | None = None) -> Kit:
 
 
 def _built() -> Path:
-    place = library.crossed(SOURCES / "llama-arm64", _OPTIONS, _PROGRAM)
+    place = build.crossed(SOURCES / "llama-arm64", _OPTIONS, _PROGRAM)
     if place is None:
         raise MissingExtra("llama.cpp for 64-bit Arm was not built.", hint=_HINT)
     return place
@@ -122,4 +122,4 @@ def greedy(there: Sequence[Mapping[str, Any]], here: Sequence[Mapping[str, Any]]
 
 
 if __name__ == "__main__":
-    sys.exit(printed(lambda: [library.cross(SOURCES / "llama-arm64", _OPTIONS, _PROGRAM)]))
+    sys.exit(printed(lambda: [build.cross(SOURCES / "llama-arm64", _OPTIONS, _PROGRAM)]))

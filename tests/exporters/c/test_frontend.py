@@ -24,9 +24,8 @@ from helpers.cases.frontend_programs import (
 from numpy.typing import NDArray
 
 from edgekit import models
-from edgekit.core import Model
+from edgekit.core import Model, serving
 from edgekit.errors import Unsupported
-from edgekit.estimation.budgets import serving
 from edgekit.exporters.c.frontend import tables_text, write_frontend
 from edgekit.models.keyword.hearing.pipeline import KeywordSpotter, WakewordSpotter
 from edgekit.models.keyword.shapes import KeywordRules, WakewordRules

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from edgekit.core import Part, TensorSpec
 from edgekit.errors import Unsupported
-from edgekit.exporters.c import arena, export
+from edgekit.exporters.c import arena, generate
 from edgekit.exporters.c.lowering import graph
 from edgekit.formats.tflite import reader
 from edgekit.formats.tflite.micro import MicroRunner
@@ -177,7 +177,7 @@ def test_what_is_called_is_shipped(name: str) -> None:
     content = MAKERS[name](Case(dtype="int16", seed=4), name)
     program = graph.lower(reader.read(content), "plain")
     part = Part("network", *specs(program), {}, None)
-    files, _ = export.network_files(part, content, program, arena.plan(program))
+    files, _ = generate.network_files(part, content, program, arena.plan(program))
     text = "".join(held.decode() for file, held in files.items() if file.endswith(".c") and file != "network.c")
     called = {word for layer in program.layers for word in re.findall(r"ek_\w+(?=\()", layer.call)}
     assert called

@@ -13,7 +13,7 @@ import soundfile
 from helpers.cases.c_networks import Batch
 from numpy.typing import NDArray
 
-from edgekit.estimation.budgets import serving
+from edgekit.core import serving
 from edgekit.exporters.c import arena, build, write
 from edgekit.exporters.c.layouts import layout as c_layout
 from edgekit.exporters.c.lowering import graph

@@ -22,11 +22,11 @@ from helpers.toys.toy_model import forge
 
 import edgekit
 from edgekit.benchmarking.benchmark import benchmark
-from edgekit.bundles.bundle import load
+from edgekit.bundles.opened import load
 from edgekit.errors import BadInput, EdgekitError
 from edgekit.exporters.c import EXPORTER, trust
+from edgekit.gate.verifying import verify
 from edgekit.models.keyword import okay_nabu
-from edgekit.pipeline.exporting import verify
 
 #: The declaration that the exporter works from.
 CHIP = okay_nabu.MODEL.variants["c"]

@@ -17,7 +17,7 @@ from helpers.cases.cosines import cosines
 from helpers.toys.references import references
 
 import edgekit
-from edgekit.bundles.bundle import makers
+from edgekit.bundles.opened import makers
 
 pytestmark = pytest.mark.real
 

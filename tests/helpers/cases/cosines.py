@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.bundles.bundle import makers
+from edgekit.bundles.opened import makers
 from edgekit.core import Bundle, Runner
 from edgekit.numerics.parity import Recorder
 

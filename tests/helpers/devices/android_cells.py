@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edgekit.core import model as model_module
 from edgekit.errors import OverBudget, Unsupported
-from edgekit.estimation import budgets
+from edgekit.estimation import budgets, recipes
 from edgekit.registry import find, names
 
 #: Exporter -> the precisions that are tried.
@@ -28,8 +29,8 @@ def cells() -> Iterator[Cell]:
         for exporter, precisions in PRECISIONS.items():
             for precision in precisions:
                 try:
-                    recipe = budgets.recipe_for(declared, target, precision, exporter)
-                    budgets.check(budgets.serving(declared, exporter), target, recipe)
+                    recipe = recipes.recipe_for(declared, target, precision, exporter)
+                    budgets.check(model_module.serving(declared, exporter), target, recipe)
                 except (Unsupported, OverBudget):
                     continue
                 yield model, exporter, precision

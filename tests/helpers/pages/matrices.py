@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from edgekit.benchmarking import matrix
-from edgekit.benchmarking.benchmark import Limits
+from edgekit.benchmarking.hosted import Limits
 
 QUICK = Limits(warmups=1, loops=2, seconds=1.0, limit=60.0)
 

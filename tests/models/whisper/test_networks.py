@@ -10,7 +10,8 @@ import torch
 from helpers.toys.toy_whisper import ToyWhisper
 from numpy.typing import NDArray
 
-from edgekit.models.whisper.networks import Decoder, Encoder, Frontend, mel_filters
+from edgekit.models.common.mel import mel_filters
+from edgekit.models.whisper.networks import Decoder, Encoder, Frontend
 from edgekit.models.whisper.shapes import N_FFT, SAMPLE_RATE, WINDOW
 
 Samples = NDArray[np.float32]

@@ -17,7 +17,7 @@ from edgekit.core import Report, Trial
 from edgekit.errors import DeviceFailed, EdgekitError, ParityFailed
 from edgekit.llama import library
 from edgekit.registry import find
-from edgekit.reports import report
+from edgekit.reports import report, summary
 from edgekit.reports.comparing import reports
 from edgekit.targets.android.arm64 import litert
 from edgekit.targets.common import calls
@@ -107,7 +107,7 @@ def test_a_report_in_tokens_is_read_and_compared(phone: FakePhone, gguf_trial: T
     made = {"schema": report.SCHEMA, "bundle": {"name": "a writer"}, "inputs": [{"name": "x.txt", "sha256": "00"}]}
     report.save(Report(**made, **found), tmp_path / "phone.json")
     base = report.load(tmp_path / "phone.json")
-    shown = dict(report.rows(base))
+    shown = dict(summary.rows(base))
     assert shown["tg128"][:2] == ["15", "100 tokens/s"] and "end_to_end.latency" not in shown
     slower = [replace(item, values=tuple(tuple(v / 2 for v in g) for g in item.values)) for item in base.measurements]
     rows = {row.name: row for row in reports.compare(base, replace(base, measurements=tuple(slower)))}

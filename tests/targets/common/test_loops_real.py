@@ -13,7 +13,8 @@ from helpers.devices.jvm import App, Peer, started
 from helpers.toys.voices import SPEEDS, VOICES, spoken
 
 import edgekit
-from edgekit.bundles.bundle import makers, open_bundle
+from edgekit.bundles.bundle import open_bundle
+from edgekit.bundles.opened import makers
 from edgekit.core import Feeds
 from edgekit.models.common.audio import open_audio
 from edgekit.targets.common.assets import write_assets

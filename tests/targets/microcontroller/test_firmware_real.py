@@ -11,11 +11,10 @@ import pytest
 
 import edgekit
 from edgekit.cli.command import run
-from edgekit.core import Bundle
+from edgekit.core import Bundle, serving
 from edgekit.errors import OverBudget, Unsupported
-from edgekit.estimation.budgets import serving
 from edgekit.registry import find, names
-from edgekit.reports.report import summary
+from edgekit.reports.summary import summary
 from edgekit.targets.microcontroller.emulator.proof import self_test
 from edgekit.targets.microcontroller.emulator.toolchain import MACHINES
 

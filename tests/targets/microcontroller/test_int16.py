@@ -10,7 +10,7 @@ from helpers.cases.c_networks import specs
 from helpers.cases.tflite_int16 import network
 
 from edgekit.core import Part
-from edgekit.exporters.c import arena, export
+from edgekit.exporters.c import arena, generate
 from edgekit.exporters.c.lowering import graph
 from edgekit.formats.tflite import reader
 from edgekit.formats.tflite.micro import MicroRunner
@@ -29,7 +29,7 @@ def test_a_network_is_exact_on_the_chip(tmp_path: Path, processor: str, last: st
     layout = {"cortex-m4": "dsp", "cortex-m55": "helium"}.get(processor, "plain")
     program = graph.lower(reader.read(content), layout)
     part = Part("network", *specs(program), {}, None)
-    files, _ = export.network_files(part, content, program, arena.plan(program))
+    files, _ = generate.network_files(part, content, program, arena.plan(program))
     (tmp_path / "src").mkdir()
     for name, held in files.items():
         (tmp_path / "src" / name).write_bytes(held)

@@ -20,7 +20,7 @@ import sys
 
 def test_nothing_is_loaded():
     loaded = [name for name in sys.modules if name.startswith("edgekit.")]
-    assert loaded == ["edgekit.benchmarking.pytest_plugin"]
+    assert loaded == ["edgekit.benchmarking", "edgekit.benchmarking.pytest_plugin"]
     assert "numpy" not in sys.modules
 """
 

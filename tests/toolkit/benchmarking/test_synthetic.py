@@ -84,7 +84,7 @@ def test_every_table_and_page_labels_them() -> None:
     cell = Cell("m", "t", "e", "p", 1, "host", "measured", report=noisy())
     from helpers.pages.console import shown
 
-    from edgekit.reports.report import table
+    from edgekit.reports.summary import table
 
     assert "[synthetic inputs]" in shown(table(noisy()))
     assert "host, synthetic inputs" in shown(cells.table(Matrix(2, {}, (cell,))))
@@ -115,7 +115,8 @@ def test_the_command_measures_noise_and_says_so(do_json: Any, do: Any, bundle: P
 
 
 def test_two_bundles_in_turns_get_the_same_noise(bundle: Path) -> None:
-    from edgekit.benchmarking.benchmark import Limits, versus
+    from edgekit.benchmarking.benchmark import versus
+    from edgekit.benchmarking.hosted import Limits
 
     base, new = versus([bundle, bundle], processes=1, synthetic=True, limits=Limits(0, 1), threads=1)
     assert base.inputs == new.inputs and base.inputs[0]["synthetic"]

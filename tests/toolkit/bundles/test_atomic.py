@@ -15,15 +15,17 @@ import pytest
 from helpers.toys import toy_model
 
 import edgekit
-from edgekit.bundles.bundle import staged
 from edgekit.bundles.manifest import decode
+from edgekit.bundles.staging import staged
 from edgekit.cli.command import run
 from edgekit.errors import BadInput, EdgekitError, ExportFailed
 
 STEPS = [
-    *("making._assets", "making.trace", "making.prove", "proving.part_error", "making._licence", "making.readme"),
-    *("making.inventory", "making.encode", "golden.write_input", "golden.write_reference", "sbom.render"),
-    *("fitting.check_size", "bundle._sweep", "bundle._swap", "pipeline.read_checkpoint", "pipeline.key_of"),
+    *(f"pipeline.writing.{name}" for name in ("_assets", "trace", "_licence", "readme", "inventory", "encode")),
+    *("pipeline.climbing.prove", "pipeline.proving.part_error"),
+    *("pipeline.exporting.read_checkpoint", "pipeline.exporting.key_of"),
+    *("bundles.golden.write_input", "bundles.golden.write_reference", "bundles.sbom.render"),
+    *("bundles.staging._sweep", "bundles.staging._swap", "estimation.budgets.check_size"),
 ]
 
 

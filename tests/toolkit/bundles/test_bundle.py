@@ -13,8 +13,9 @@ from helpers.toys import toy_model
 from helpers.toys.toy_model import forge, names
 
 import edgekit
-from edgekit.bundles.bundle import open_bundle, replaceable
+from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.manifest import decode
+from edgekit.bundles.staging import replaceable
 from edgekit.errors import BadInput, ParityFailed, UnknownName, boundary
 
 NAMES = [

@@ -14,7 +14,9 @@ from helpers.toys import toy_model
 
 import edgekit
 from edgekit.cli import verbs as verbs_module
-from edgekit.cli.command import option, parser, run
+from edgekit.cli.command import run
+from edgekit.cli.grammar import parser
+from edgekit.cli.options import option
 from edgekit.errors import BadInput, EdgekitError
 
 # --------------------------------------------------------------------------------------------------------------- errors

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import edgekit
-from edgekit.core import Bundle, Model, Recipe, Report
+from edgekit.core import Bundle, Model, Recipe, Report, serving
 from edgekit.errors import OverBudget, Unsupported
 from edgekit.estimation import speeds
-from edgekit.estimation.budgets import recipe_for, serving
+from edgekit.estimation.recipes import recipe_for
 from edgekit.registry import find, names
 from edgekit.reports import cells
 from edgekit.reports.cells import Cell

@@ -15,9 +15,8 @@ import pytest
 import edgekit
 from edgekit.bench.statistics import repeated
 from edgekit.cli import command as cli
-from edgekit.core import Measurement, Model, Recipe, Work
+from edgekit.core import Measurement, Model, Recipe, Work, serving
 from edgekit.estimation import speeds
-from edgekit.estimation.budgets import serving
 from edgekit.estimation.lengths import seconds_of
 from edgekit.registry import find, names
 from edgekit.reports import cells

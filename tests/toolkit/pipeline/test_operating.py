@@ -15,11 +15,11 @@ import edgekit
 from edgekit.bench.metrics import table
 from edgekit.bench.metrics.table import Metric
 from edgekit.bench.statistics.paired import Estimate
+from edgekit.bundles import facts as facts_module
 from edgekit.bundles.manifest import Score
 from edgekit.cli.command import run
-from edgekit.core import Artifact, Evaluation, Model, Prediction, Runner
+from edgekit.core import Artifact, Evaluation, Model, Prediction, Runner, serving
 from edgekit.errors import BadInput, FetchFailed, Unsupported
-from edgekit.estimation.budgets import serving
 from edgekit.gate import speed
 from edgekit.gate.verdicts import judge
 from edgekit.pipeline import exporting
@@ -258,7 +258,7 @@ def test_int8_that_is_slower_than_fp32_is_found(
     )
     assert found is not None
     assert (found["fp32"], found["this"]) == pytest.approx((fp32, int8))
-    assert found["ratio"] == pytest.approx(int8 / fp32) and speed.slower(found) == slower
+    assert found["ratio"] == pytest.approx(int8 / fp32) and facts_module.slower(found) == slower
 
 
 @pytest.mark.parametrize("seconds", [{"fp32": 1.0, "network": 1.0}, {"fp32": -1.0, "network": 0.1}])
@@ -269,7 +269,7 @@ def test_too_few_rounds_or_no_fp32_form_say_nothing(
     exporter, artifact = Clock(monkeypatch).exporter(**seconds), Artifact("network", "network.toy", {})
     assert speed.against_fp32(exporter, artifact, tmp_path, tmp_path, [{"features": None}]) is None
     assert speed.against_fp32(exporter, artifact, tmp_path, tmp_path / "empty", [{"features": None}]) is None
-    assert not speed.slower(None)
+    assert not facts_module.slower(None)
 
 
 def test_an_export_tells_of_it(

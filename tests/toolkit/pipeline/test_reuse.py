@@ -15,7 +15,7 @@ from helpers.toys import toy_model
 import edgekit
 from edgekit.core import Evaluation, Model, Recipe, Sample
 from edgekit.pipeline import reuse, writing
-from edgekit.pipeline.tracing import Job
+from edgekit.pipeline.job import Job
 
 
 @pytest.fixture(autouse=True)

@@ -15,12 +15,12 @@ from helpers.pages.html_reports import HOSTILE, cell, crowded, firmware, make, m
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekit.common.drawing import Box, placed
+from edgekit.common.drawing import Box, breadth, placed
 from edgekit.core import Measurement, Report
 from edgekit.errors import BadInput
 from edgekit.reports.cells import Cell
 from edgekit.reports.page import document, style
-from edgekit.reports.page.axis import breadth, cut, fitted
+from edgekit.reports.page.axis import cut, fitted
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from edgekit.common import figures
 from edgekit.core import Measurement, Report
 from edgekit.errors import BadInput
-from edgekit.reports import report
+from edgekit.reports import report, summary
 from edgekit.reports.page import document
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=//x>\x1b[31mred [bold]"
@@ -50,7 +50,7 @@ def test_what_is_saved_comes_back_and_can_be_shown(tmp_path: Path, made: Report)
     report.save(made, tmp_path / "r.json")
     assert report.load(tmp_path / "r.json") == made
     assert [item.name for item in tmp_path.iterdir()] == ["r.json"]
-    shown(report.table(made))
+    shown(summary.table(made))
     document.render([made])
 
 
@@ -96,7 +96,7 @@ def test_layers_and_estimates_are_shown(tmp_path: Path) -> None:
     layers = [{"name": "<conv>", "instructions": [10, 30]}, {"name": "pool", "instructions": [20]}]
     estimates = [{"name": "on a board", "unit": "s", "low": 0.01, "high": 0.02, "basis": "1 to 2 cycles"}]
     made = report.load(edited(tmp_path, layers=layers, estimates=estimates))
-    for page in (shown(report.table(made)), document.render([made])):
+    for page in (shown(summary.table(made)), document.render([made])):
         assert "50.0%" in page and "not measured" in page and "10 ms" in page.replace("10.0", "10")
     assert "<conv>" not in document.render([made])
 
@@ -165,7 +165,7 @@ def test_a_damaged_report_is_read_or_refused_but_never_crashes(tmp_path: Path, d
         found = report.load(path)
     except BadInput:
         return
-    shown(report.table(found))
+    shown(summary.table(found))
     document.render([found])
 
 
@@ -187,7 +187,7 @@ def test_figures_have_a_unit_that_suits_them(value: float | None, unit: str, exp
 
 
 def test_the_table_puts_warnings_first_and_says_what_is_missing() -> None:
-    lines = shown(report.table(make())).splitlines()
+    lines = shown(summary.table(make())).splitlines()
     assert lines[0].startswith("WARNING: THE MACHINE WAS BUSY")
     assert "[host]" in lines[1]
     row = next(line for line in lines if line.startswith("end_to_end.latency"))
@@ -197,9 +197,9 @@ def test_the_table_puts_warnings_first_and_says_what_is_missing() -> None:
 
 def test_tails_need_enough_values_and_point_at_the_bad_side() -> None:
     ramp = tuple(float(i) for i in range(101))
-    assert report.summary(Measurement("x", "s", (ramp,))).p90 == 90.0
-    assert report.summary(Measurement("x", "tokens/s", (ramp,), better="higher")).p99 == 1.0
-    few = report.summary(Measurement("x", "s", ((1.0,),)))
+    assert summary.summary(Measurement("x", "s", (ramp,))).p90 == 90.0
+    assert summary.summary(Measurement("x", "tokens/s", (ramp,), better="higher")).p99 == 1.0
+    few = summary.summary(Measurement("x", "s", ((1.0,),)))
     assert (few.low, few.high, few.p90, few.p99) == (None, None, None, None)
 
 
@@ -212,4 +212,4 @@ def test_a_hostile_report_can_neither_script_a_browser_nor_a_terminal() -> None:
         warnings=(HOSTILE,),
         measurements=(Measurement(HOSTILE + "latency", HOSTILE, ((1.0, 2.0),)),),
     )
-    assert "\x1b" not in shown(report.table(hostile))
+    assert "\x1b" not in shown(summary.table(hostile))

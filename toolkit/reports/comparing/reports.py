@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from edgekit.bench.machine import host
 from edgekit.bench.statistics import repeated
-from edgekit.benchmarking.synthetic import is_synthetic
 from edgekit.common.figures import figure, printable
-from edgekit.core import Measurement, Report
+from edgekit.core import Measurement, Report, is_synthetic
 from edgekit.errors import BadInput
-from edgekit.reports.report import strata, title
+from edgekit.reports.summary import strata, title
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edgekit.common.drawing import breadth
 from edgekit.common.figures import figure
 from edgekit.reports.page.elements import text
 
@@ -77,11 +77,6 @@ def across(axis: Axis, unit: str, top: float, bottom: float) -> str:
         drawn.append(f'<path class="g" d="M{x:.1f} {top:g}V{bottom:g}"/>')
         drawn.append(f'<text class="q m" x="{middle:.1f}" y="{bottom + LINE - 1:g}">{text(name)}</text>')
     return "".join(drawn)
-
-
-def breadth(words: str) -> float:
-    """How wide a text of the figures' size is at most, in their units."""
-    return sum(11.5 if unicodedata.east_asian_width(letter) in "WF" else 6.6 for letter in words)
 
 
 def cut(words: str, room: float) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgekit.bench.statistics import repeated
+from edgekit.common.drawing import breadth
 from edgekit.common.figures import NOT_MEASURED, figure
-from edgekit.reports.page.axis import LINE, WIDTH, Axis, across, breadth, cut, fitted
+from edgekit.reports.page.axis import LINE, WIDTH, Axis, across, cut, fitted
 from edgekit.reports.page.elements import Page, short, text
 from edgekit.reports.page.entries import Entry, labels, with_interval
-from edgekit.reports.report import layer_rows
+from edgekit.reports.summary import layer_rows
 
 _ROW, _LABEL, _BAR = 30.0, 11.0, 10.0
 _LEFT, _RIGHT = 12.0, WIDTH - 84.0

@@ -9,11 +9,10 @@ from typing import Any
 
 from edgekit.bench import metrics
 from edgekit.bench.machine import host
-from edgekit.benchmarking.synthetic import is_synthetic
 from edgekit.common.figures import NOT_MEASURED, figure, printable
-from edgekit.core import Measurement, Report
+from edgekit.core import Measurement, Report, is_synthetic
 from edgekit.reports.page.elements import badge, number, text
-from edgekit.reports.report import Summary, strata, summary, title
+from edgekit.reports.summary import Summary, strata, summary, title
 
 #: What stands for a cell's cost in figures that show one, in this order of preference.
 _COSTS = ("end_to_end.latency", "network.instructions", "tg128")

@@ -12,7 +12,7 @@ from edgekit.reports.page.distributions import Density, distributions
 from edgekit.reports.page.elements import MEANING, Page, text
 from edgekit.reports.page.entries import Entry, gate_rows, machine_name, verdict
 from edgekit.reports.page.run import details
-from edgekit.reports.report import ESTIMATED, estimate_rows, rows, title
+from edgekit.reports.summary import ESTIMATED, estimate_rows, rows, title
 
 _FIGURES = ("measurement", "n", "median", "95 % interval", "p90", "p99")
 

@@ -24,8 +24,7 @@ from edgekit.exporters.onnx.graph import from_torch
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.models.keyword.openwakeword import networks as nets
 from edgekit.models.keyword.openwakeword.ear import probability
-from edgekit.models.keyword.openwakeword.family import EMBEDDING, MELS
-from edgekit.models.keyword.openwakeword.shapes import OpenSettings
+from edgekit.models.keyword.openwakeword.shapes import EMBEDDING, MELS, OpenSettings
 from edgekit.registry import find
 
 DATA = Path(models.__file__).parent / "data" / "golden"

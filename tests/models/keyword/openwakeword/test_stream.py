@@ -19,8 +19,7 @@ from edgekit import models
 from edgekit.core import Bundle, Feeds, Part
 from edgekit.errors import BadInput, Unsupported
 from edgekit.models.keyword.openwakeword.ear import OpenWakewordSpotter, probability
-from edgekit.models.keyword.openwakeword.family import OpenRules
-from edgekit.models.keyword.openwakeword.shapes import OpenSettings
+from edgekit.models.keyword.openwakeword.shapes import OpenRules, OpenSettings
 from edgekit.registry import find
 
 DATA = Path(models.__file__).parent / "data" / "golden"

@@ -1,0 +1,51 @@
+"""Benchmarks by a target's own device: exact counts of an emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgekit.bench.machine import host
+from edgekit.benchmarking.hosted import (
+    HOST,
+    VERSIONS,
+    _bundle_facts,
+    _golden,
+)
+from edgekit.bundles.golden import vouched
+from edgekit.common.files import hash_file
+from edgekit.core import Bundle, Progress, Report, Target
+from edgekit.errors import Unsupported
+from edgekit.reports.report import SCHEMA
+
+__all__ = ["on_device"]
+
+
+def on_device(bundle: Bundle, target: Target, inputs: Sequence[str | Path], progress: Progress | None) -> Report:
+    """What the target's own device (an emulator) counts. Its inputs are the golden ones that the firmware carries."""
+    if inputs:
+        raise Unsupported(
+            f"the firmware for {target.name} carries its golden inputs and takes no files.",
+            hint=f"Without --input, or on this machine: --device {HOST}",
+        )
+    assert target.measure is not None
+    if progress:
+        progress(f"building the firmware and counting in {target.device}", 0, 0)
+    with vouched(bundle, target) as folder:
+        found = target.measure(folder)
+    golden = _golden(bundle)
+    facts = {
+        key: value for key, value in found.items() if key not in ("measurements", "layers", "fidelity", "estimates")
+    }
+    return Report(
+        schema=SCHEMA,
+        bundle=_bundle_facts(bundle),
+        fidelity=found["fidelity"],
+        host={"cpu": f"{facts.get('board', target.name)} in {target.device}", "release": target.processor, **facts},
+        versions=host.versions(VERSIONS),
+        inputs=[{"name": golden.name, "sha256": hash_file(golden)}],
+        threads=1,
+        measurements=tuple(found["measurements"]),
+        layers=tuple(found.get("layers", ())),
+        estimates=tuple(found.get("estimates", ())),
+    )

@@ -1,0 +1,90 @@
+"""An opened bundle as a predictor: who made it, and whether its code may run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edgekit.bundles.bundle import open_bundle
+from edgekit.bundles.manifest import Manifest
+from edgekit.common.processors import usable_processors
+from edgekit.core import Bundle, Exporter, Model, Predictor, Runner, serving
+from edgekit.errors import BadInput, UnknownName
+from edgekit.registry import find
+
+__all__ = ["check_code", "load", "load_unchecked", "makers"]
+
+
+def load(
+    path: str | Path,
+    threads: int | None = None,
+    wrap: Callable[[str, Runner], Runner] | None = None,
+    *,
+    hashes: bool = True,
+) -> Predictor:
+    """A bundle, ready to predict. Needs only the ``run`` extra, and never the checkpoint.
+
+    Args:
+        threads: within an operator; None takes all processors that this process may use.
+        wrap: called with (part, runner), returns what is used instead (how `bench` times parts).
+        hashes: check contents first; without, only names and sizes.
+
+    Raises:
+        BadInput: not a bundle, changed, or one that its model's pipeline cannot use.
+        UnknownName: made by a model or exporter that is not installed here. MissingExtra: the runtime is absent.
+    """
+    bundle = open_bundle(Path(path), hashes=hashes)
+    manifest: Manifest = bundle.manifest
+    model, exporter = makers(bundle)
+    threads = threads or usable_processors()
+    check_code(bundle.path, model, exporter)
+    runners = {part.name: exporter.load(bundle.path / part.file, threads) for part in manifest.parts}
+    if wrap:
+        runners = {name: wrap(name, runner) for name, runner in runners.items()}
+    try:
+        return model.pipeline(runners, bundle.path, manifest.facts)
+    except (LookupError, TypeError, ValueError, AttributeError) as exc:
+        raise BadInput(
+            f"the bundle {bundle.path.name} cannot be used by the model {model.name}: "
+            f"its parts or facts are not what the pipeline expects ({type(exc).__name__}: {exc}).",
+            hint="Export it again with this edgekit.",
+        ) from exc
+
+
+def check_code(path: Path, model: Model, exporter: Exporter) -> None:
+    """See that source code in the bundle at `path` is what the exporter generates, before anything compiles it.
+
+    Hashes do not say so: whoever made the bundle also made the manifest.
+
+    Raises:
+        BadInput: some of it is not.
+    """
+    check: Callable[[Model, Path], None] | None = getattr(exporter, "check", None)
+    if check is not None:
+        check(model, path)
+
+
+def makers(bundle: Bundle) -> tuple[Model, Exporter]:
+    """The model and the exporter that `bundle` was made by.
+
+    Raises:
+        UnknownName: one of them is not installed here.
+    """
+    exporter: Exporter = _maker(bundle, "exporters", bundle.manifest.recipe.exporter)
+    return serving(_maker(bundle, "models", bundle.manifest.model.name), exporter.name), exporter
+
+
+def _maker(bundle: Bundle, room: str, name: str) -> Any:
+    try:
+        return find(room, name)
+    except UnknownName as exc:
+        raise UnknownName(
+            f"the bundle {bundle.path.name} was made by the {room.rstrip('s')} {name!r}, which is not installed here.",
+            hint=f"Install the package that brings it (entry point edgekit.{room}), or upgrade edgekit.",
+        ) from exc
+
+
+def load_unchecked(path: str, threads: int, wrap: Callable[[str, Runner], Runner] | None) -> Predictor:
+    """`load` without hashing, for `bench`, whose parent has checked the bundle once."""
+    return load(path, threads, wrap, hashes=False)

