@@ -26,7 +26,7 @@ _HOMES = {
     "fit": "edgekit.estimation.fit",
     "load": "edgekit.bundles.bundle",
     "package": "edgekit.bundles.packaging",
-    "verify": "edgekit.pipeline.exporting",
+    "verify": "edgekit.gate.verifying",
 }
 
 
