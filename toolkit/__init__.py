@@ -24,7 +24,7 @@ _HOMES = {
     "benchmark": "edgekit.benchmarking.benchmark",
     "export": "edgekit.pipeline.exporting",
     "fit": "edgekit.estimation.fit",
-    "load": "edgekit.bundles.bundle",
+    "load": "edgekit.bundles.opened",
     "package": "edgekit.bundles.packaging",
     "verify": "edgekit.gate.verifying",
 }
