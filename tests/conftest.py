@@ -116,7 +116,7 @@ def real_checkpoint() -> Any:
     from edgekit.registry import find
     from edgekit.sources.fetching import fetch
 
-    folder, _ = fetch(find("models", "whisper-base").sources)
+    folder, _ = fetch(find("models", "whisper-base").weights.sources)
     return read_checkpoint(folder)
 
 

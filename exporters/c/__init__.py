@@ -48,7 +48,7 @@ class CExporter:
 
     def refuses(self, model: Model, recipe: Recipe) -> str:
         """See `edgekit.core.Exporter`: networks that do not come as integers."""
-        specs = [spec for part in model.parts for spec in (*part.inputs, *part.outputs)]
+        specs = [spec for part in model.network.parts for spec in (*part.inputs, *part.outputs)]
         floats = any(spec.dtype.startswith("float") for spec in specs)
         return "C is made of a ready int8 network, and this one is float" if floats else ""
 

@@ -38,12 +38,12 @@ def export(
 ) -> list[Artifact]:
     """See `edgekit.exporters.c`."""
     _check(model, checkpoint, recipe)
-    for part in model.parts:
+    for part in model.network.parts:
         if part.kind == "network":
             _check_budgets(model, recipe, part, checkpoint.path.read_bytes())
     (out / "src").mkdir()
     artifacts = []
-    for part in model.parts:
+    for part in model.network.parts:
         progress(f"generating C of {part.name}", 0, 0)
         if part.kind == "network":
             artifacts.append(_network(model, part, checkpoint, recipe, calibration[part.name], out, progress))
@@ -58,7 +58,7 @@ def _check(model: Model, checkpoint: Checkpoint, recipe: Recipe) -> None:
     for option in sorted(set(recipe.options) - _OPTIONS):
         raise Unsupported(f"the c exporter has no option {option!r}.", hint=f"It has: {', '.join(sorted(_OPTIONS))}.")
     c_layout.check(str(recipe.options.get("layout", "plain")))
-    for part in model.parts:
+    for part in model.network.parts:
         if part.kind != "network" and part.kind not in frontend.KINDS:
             raise Unsupported(f"{model.name}: there is no C for the part {part.name!r} of kind {part.kind!r}.")
     if checkpoint.format != "tflite":
@@ -97,7 +97,7 @@ def _check_budgets(model: Model, recipe: Recipe, part: Part, content: bytes) -> 
     """Raise OverBudget with both numbers and the largest tensors, before anything is generated."""
     program, plan = lowered(part, content, str(recipe.options.get("layout", "plain")))
     weights = sum(array.values.nbytes for layer in program.layers for array in layer.arrays)
-    others = [frontend.COSTS[other.kind] for other in model.parts if other.kind in frontend.COSTS]
+    others = [frontend.COSTS[other.kind] for other in model.network.parts if other.kind in frontend.COSTS]
     flash, ram = (sum(cost[i] for cost in others) for i in (0, 1))
     for name, need, budget in (
         ("RAM", plan.bytes + ram, recipe.options.get("ram")),

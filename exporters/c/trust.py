@@ -48,7 +48,7 @@ def check(model: Model, folder: Path) -> None:
     """
     files = _read(folder)
     if _digest(files) not in _KNOWN:
-        _compare(files, model.parts, folder)
+        _compare(files, model.network.parts, folder)
 
 
 def checked(folder: Path) -> dict[str, bytes]:

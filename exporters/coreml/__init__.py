@@ -65,7 +65,7 @@ class CoremlExporter:
             _wish(recipe)
         except Unsupported as exc:
             return f"{exc.message.rstrip('.')} ({exc.hint.rstrip('.')})"
-        works = model.work(recipe) if model.work and recipe.precision in SMALL else ()
+        works = model.costs.work(recipe) if model.costs.work and recipe.precision in SMALL else ()
         recurrent = sum(work.weights for work in works if work.kind == "recurrent")
         if 2 * recurrent > sum(work.weights for work in works):
             return (
@@ -106,7 +106,7 @@ class CoremlExporter:
                 work,
                 progress,
             )
-            for part in model.parts
+            for part in model.network.parts
         ]
 
     def load(self, file: Path, threads: int) -> Runner:

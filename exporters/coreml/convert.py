@@ -189,9 +189,9 @@ def _sizes(part: Part, wish: Wish) -> dict[str, tuple[int, ...]]:
 
 def _describe(program: Any, part: Part, model: Model, wish: Wish) -> None:
     """What Xcode shows, and our own contract, which has dtypes that Core ML lacks."""
-    program.short_description = f"{model.name}: {part.name} ({model.task})"
+    program.short_description = f"{model.name}: {part.name} ({model.task.name})"
     program.author = "made with edgekit"
-    program.license = model.licence
+    program.license = model.identity.licence
     for side, described in ((part.inputs, program.input_description), (part.outputs, program.output_description)):
         for spec in side:
             described[spec.name] = f"{spec.dtype} [{', '.join(map(str, spec.shape))}]"

@@ -95,7 +95,7 @@ def _wish(model: Model, recipe: Recipe) -> Wish:
             )
         if name not in _CHOICES and (isinstance(value, str) or not isinstance(value, Sequence)):
             raise Unsupported(f"the executorch exporter's option {name} is a list of names, not {value!r}.")
-    known = [part.name for part in model.parts]
+    known = [part.name for part in model.network.parts]
     for part in given.get("float_parts", ()):
         if part not in known:
             raise Unsupported(

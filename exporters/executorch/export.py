@@ -26,7 +26,7 @@ def export(
 ) -> list[Artifact]:
     """See `edgekit.exporters.executorch`."""
     artifacts = []
-    for part in model.parts:
+    for part in model.network.parts:
         kept_float = not part.quantize or part.name in wish.float_parts
         graph = _captured(part, checkpoint, progress)
         chosen = "fp32" if kept_float else precision

@@ -59,7 +59,7 @@ class GgufExporter:
 
     def refuses(self, model: Model, recipe: Recipe) -> str:
         """See `edgekit.core.Exporter`: what is no language model."""
-        one = [part.kind for part in model.parts] == ["language-model"]
+        one = [part.kind for part in model.network.parts] == ["language-model"]
         return "" if one else "a .gguf holds a whole language model, and this is none"
 
     def reference(self, model: Model, checkpoint: Checkpoint, work: Path, progress: Progress) -> dict[str, LlamaRunner]:

@@ -60,7 +60,7 @@ def export(
 def reference(model: Model, checkpoint: Checkpoint, work: Path, progress: Progress) -> dict[str, LlamaRunner]:
     """See `edgekit.exporters.gguf.GgufExporter.reference`."""
     part = _part(model)
-    wanted = next(one for one in model.parts if one.name == part).settings.get("reference", "f16")
+    wanted = next(one for one in model.network.parts if one.name == part).settings.get("reference", "f16")
     work.mkdir(parents=True, exist_ok=True)
     file = _base(checkpoint, work, progress)
     header = gguf.read(file)
@@ -70,12 +70,12 @@ def reference(model: Model, checkpoint: Checkpoint, work: Path, progress: Progre
 
 
 def _part(model: Model) -> str:
-    if len(model.parts) != 1:
+    if len(model.network.parts) != 1:
         raise Unsupported(
-            f"a .gguf holds a whole language model; {model.name} has {len(model.parts)} parts.",
+            f"a .gguf holds a whole language model; {model.name} has {len(model.network.parts)} parts.",
             hint="Choose another exporter with --exporter.",
         )
-    return model.parts[0].name
+    return model.network.parts[0].name
 
 
 def _is_gguf(checkpoint: Checkpoint) -> bool:

@@ -49,7 +49,7 @@ class LitertExporter:
 
     def refuses(self, model: Model, recipe: Recipe) -> str:
         """See `edgekit.core.Exporter`: axes that nobody fixes."""
-        free = {axis for part in model.parts for axis in part.axes} - set(recipe.options.get("sizes", {}))
+        free = {axis for part in model.network.parts for axis in part.axes} - set(recipe.options.get("sizes", {}))
         return f"LiteRT takes fixed shapes only, and {', '.join(sorted(free))} vary" if free else ""
 
     def export(
@@ -106,8 +106,8 @@ def _wish(model: Model, recipe: Recipe) -> Wish:
                 f"the litert exporter's option {name} has no value {value!r}.",
                 hint=f"It has: {', '.join(_CHOICES[name])}.",
             )
-    _check_names(model.name, "part", given.get("float_parts", ()), [part.name for part in model.parts])
-    axes = {name: axis for part in model.parts for name, axis in part.axes.items()}
+    _check_names(model.name, "part", given.get("float_parts", ()), [part.name for part in model.network.parts])
+    axes = {name: axis for part in model.network.parts for name, axis in part.axes.items()}
     sizes = given.get("sizes", {})
     _check_names(model.name, "dynamic axis", sizes, list(axes))
     for name, size in sizes.items():

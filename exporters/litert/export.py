@@ -28,7 +28,7 @@ def export(
     """See `edgekit.exporters.litert`."""
     job = _Job(model, checkpoint, wish, out, work, progress)
     artifacts = []
-    for part in model.parts:
+    for part in model.network.parts:
         kept_float = not part.quantize or part.name in wish.float_parts
         artifacts.append(job.part(part, "fp32" if kept_float else precision, calibration.get(part.name, ())))
     if precision == "int8" and not isinstance(wish.float_layers, int):

@@ -63,7 +63,7 @@ class OnnxExporter:
             import onnxscript  # noqa: F401  torch imports it late; its absence must show now
             import torch  # noqa: F401
         artifacts = []
-        for part in model.parts:
+        for part in model.network.parts:
             graph = self._reference(part, checkpoint, work, progress)
             float_part = not part.quantize or part.name in recipe.options.get("float_parts", ())
             precision = "fp32" if float_part else recipe.precision
@@ -159,7 +159,7 @@ _OF_MODEL = {"weights": ("per-channel", "per-tensor")}
 
 def _check_options(model: Model, recipe: Recipe) -> None:
     """Raises Unsupported for an option, a part or a value that does not exist."""
-    parts = [part.name for part in model.parts]
+    parts = [part.name for part in model.network.parts]
     for name, given in recipe.options.items():
         if name in _OF_MODEL:
             _check_values(name, [given], _OF_MODEL[name])

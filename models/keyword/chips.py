@@ -16,8 +16,11 @@ from typing import Any
 from edgekit.core import (
     Axis,
     Checkpoint,
+    Costs,
     Evaluation,
+    Identity,
     Model,
+    Network,
     Part,
     Predictor,
     Runner,
@@ -25,6 +28,8 @@ from edgekit.core import (
     Source,
     SourceFile,
     TensorSpec,
+    Usage,
+    Weights,
 )
 from edgekit.errors import BadInput
 from edgekit.models.keyword.shapes import KeywordRules, MfccSettings, MicroSettings, WakewordRules
@@ -59,39 +64,49 @@ def keyword_model(
     frames = TensorSpec("features", "int8", ("frames", settings.features))
     features = TensorSpec("window", "int8", (1, rules.frames, settings.features, 1))
     return Model(
-        name=name,
-        family="keyword",
-        task="audio-classification",
-        licence="Apache-2.0",
-        sources=sources,
-        parts=(
-            Part(
-                "frontend",
-                (audio,),
-                (frames,),
-                {"samples": Axis(settings.window, _HOUR, settings.rate)},
-                lambda checkpoint: _mfcc().Mfcc(settings),
-                quantize=False,
-                kind="mfcc",
-                settings={
-                    **asdict(settings),
-                    "tables": lambda: _mfcc().tables(settings),
-                    "detector": {**asdict(rules), **detector},
-                },
-            ),
-            _network(features, TensorSpec("scores", "int8", (1, len(labels)))),
+        identity=Identity(
+            name=name,
+            family="keyword",
+            licence="Apache-2.0",
+            licence_text="data/licences/mlperf-tiny-licence.txt",
         ),
-        parameters=parameters,
-        pipeline=_keyword_pipeline,
-        assets=(),
-        prepare=lambda checkpoint, folder: _facts(checkpoint, labels, settings, rules),
-        licence_text="data/licences/mlperf-tiny-licence.txt",
-        golden="data/golden/golden-yes.wav",
-        samples=lambda folder: word_samples(folder, labels),
-        size=lambda recipe: flash[recipe.options.get("layout", "plain")],
-        memory=lambda recipe: ram[recipe.options.get("layout", "plain")],
-        evaluation=Evaluation("accuracy", worst=0.90, drop=0.005, minimum=100),
-        exporters=_EXPORTERS,
+        weights=Weights(
+            sources=sources,
+            assets=(),
+            prepare=lambda checkpoint, folder: _facts(checkpoint, labels, settings, rules),
+        ),
+        network=Network(
+            parts=(
+                Part(
+                    "frontend",
+                    (audio,),
+                    (frames,),
+                    {"samples": Axis(settings.window, _HOUR, settings.rate)},
+                    lambda checkpoint: _mfcc().Mfcc(settings),
+                    quantize=False,
+                    kind="mfcc",
+                    settings={
+                        **asdict(settings),
+                        "tables": lambda: _mfcc().tables(settings),
+                        "detector": {**asdict(rules), **detector},
+                    },
+                ),
+                _network(features, TensorSpec("scores", "int8", (1, len(labels)))),
+            ),
+            parameters=parameters,
+            exporters=_EXPORTERS,
+        ),
+        task=Usage(
+            name="audio-classification",
+            predictor=_keyword_pipeline,
+            golden="data/golden/golden-yes.wav",
+            samples=lambda folder: word_samples(folder, labels),
+            evaluation=Evaluation("accuracy", worst=0.90, drop=0.005, minimum=100),
+        ),
+        costs=Costs(
+            size=lambda recipe: flash[recipe.options.get("layout", "plain")],
+            memory=lambda recipe: ram[recipe.options.get("layout", "plain")],
+        ),
     )
 
 
@@ -122,38 +137,48 @@ def wakeword_model(
     frames = TensorSpec("features", "int8", ("frames", settings.features))
     features = TensorSpec("window", "int8", (1, rules.stride, settings.features))
     return Model(
-        name=name,
-        family="keyword",
-        task="audio-classification",
-        licence="Apache-2.0",
-        sources=(source,),
-        parts=(
-            Part(
-                "frontend",
-                (audio,),
-                (frames,),
-                {"samples": Axis(settings.window, _HOUR, settings.rate)},
-                lambda checkpoint: _micro_frontend().MicroFrontend(settings),
-                quantize=False,
-                kind="micro-frontend",
-                settings={
-                    **asdict(settings),
-                    "tables": lambda: _micro_frontend().tables(settings),
-                    "detector": {**asdict(rules), **detector},
-                },
-            ),
-            _network(features, TensorSpec("probability", "uint8", (1, 1))),
+        identity=Identity(
+            name=name,
+            family="keyword",
+            licence="Apache-2.0",
+            licence_text="data/licences/microwakeword-licence.txt",
         ),
-        parameters=parameters,
-        pipeline=_wakeword_pipeline,
-        assets=(),
-        prepare=lambda checkpoint, folder: _facts(checkpoint, (name,), settings, rules),
-        licence_text="data/licences/microwakeword-licence.txt",
-        golden=f"data/golden/golden-{name}.wav",
-        samples=_sounds,
-        size=lambda recipe: flash[recipe.options.get("layout", "plain")],
-        memory=lambda recipe: ram[recipe.options.get("layout", "plain")],
-        exporters=_EXPORTERS,
+        weights=Weights(
+            sources=(source,),
+            assets=(),
+            prepare=lambda checkpoint, folder: _facts(checkpoint, (name,), settings, rules),
+        ),
+        network=Network(
+            parts=(
+                Part(
+                    "frontend",
+                    (audio,),
+                    (frames,),
+                    {"samples": Axis(settings.window, _HOUR, settings.rate)},
+                    lambda checkpoint: _micro_frontend().MicroFrontend(settings),
+                    quantize=False,
+                    kind="micro-frontend",
+                    settings={
+                        **asdict(settings),
+                        "tables": lambda: _micro_frontend().tables(settings),
+                        "detector": {**asdict(rules), **detector},
+                    },
+                ),
+                _network(features, TensorSpec("probability", "uint8", (1, 1))),
+            ),
+            parameters=parameters,
+            exporters=_EXPORTERS,
+        ),
+        task=Usage(
+            name="audio-classification",
+            predictor=_wakeword_pipeline,
+            golden=f"data/golden/golden-{name}.wav",
+            samples=_sounds,
+        ),
+        costs=Costs(
+            size=lambda recipe: flash[recipe.options.get("layout", "plain")],
+            memory=lambda recipe: ram[recipe.options.get("layout", "plain")],
+        ),
     )
 
 

@@ -38,8 +38,8 @@ def float_keyword_model(chip: Model, sources: tuple[Source, ...], golden: str) -
     Args:
         sources: of the float weights. golden: a sound with enough looks to calibrate by, where nobody gives more.
     """
-    settings, rules = MfccSettings(), KeywordRules(**_known(chip.parts[0].settings["detector"], KeywordRules))
-    labels: tuple[str, ...] = chip.parts[0].settings["detector"]["labels"]
+    settings, rules = MfccSettings(), KeywordRules(**_known(chip.network.parts[0].settings["detector"], KeywordRules))
+    labels: tuple[str, ...] = chip.network.parts[0].settings["detector"]["labels"]
     samples = settings.window + (rules.frames - 1) * settings.step
     window = TensorSpec("window", "float32", (1, rules.frames, settings.features, 1))
 
@@ -56,7 +56,7 @@ def float_keyword_model(chip: Model, sources: tuple[Source, ...], golden: str) -
     def works(recipe: Recipe) -> tuple[Work, ...]:
         return ds_cnn_work(settings, rules.frames, len(labels), _LOOKS)
 
-    more = package_data.size(golden, chip.licence_text) + _REFERENCE
+    more = package_data.size(golden, chip.identity.licence_text) + _REFERENCE
     facts = {"sample_rate": settings.rate, "channels": 1, "labels": list(labels), "activation": "softmax"}
     facts |= {
         "frontend": asdict(settings),
@@ -66,40 +66,63 @@ def float_keyword_model(chip: Model, sources: tuple[Source, ...], golden: str) -
     }
     return replace(
         chip,
-        sources=sources,
-        parts=(
-            Part(
-                "frontend", (TensorSpec("audio", "float32", (1, samples)),), (window,), {}, frontend, False, "frontend"
+        weights=replace(chip.weights, sources=sources, prepare=lambda checkpoint, folder: facts),
+        network=replace(
+            chip.network,
+            parts=(
+                Part(
+                    "frontend",
+                    (TensorSpec("audio", "float32", (1, samples)),),
+                    (window,),
+                    {},
+                    frontend,
+                    False,
+                    "frontend",
+                ),
+                Part(
+                    "network",
+                    (window,),
+                    (TensorSpec("logits", "float32", (1, len(labels))),),
+                    {},
+                    network,
+                    True,
+                    "ds-cnn",
+                ),
             ),
-            Part(
-                "network", (window,), (TensorSpec("logits", "float32", (1, len(labels))),), {}, network, True, "ds-cnn"
+            ladder=(
+                Recipe("onnx", "int8"),
+                Recipe("onnx", "fp16"),
+                Recipe("litert", "int8"),
+                Recipe("litert", "fp16"),
+                Recipe("executorch", "int8"),
+                Recipe("executorch", "fp32"),
             ),
+            exporters=("onnx", "litert", "coreml", "executorch"),
+            variants={"c": chip},
         ),
-        prepare=lambda checkpoint, folder: facts,
-        samples=lambda folder: word_samples(folder, labels, loose=True),
-        golden=golden,
-        size=lambda recipe: weighing.size(works(recipe), recipe, more),
-        memory=lambda recipe: weighing.memory(works(recipe), recipe),
-        work=works,
-        evaluation=Evaluation("accuracy", worst=0.90, drop=0.01, minimum=100),
-        ladder=(
-            Recipe("onnx", "int8"),
-            Recipe("onnx", "fp16"),
-            Recipe("litert", "int8"),
-            Recipe("litert", "fp16"),
-            Recipe("executorch", "int8"),
-            Recipe("executorch", "fp32"),
+        task=replace(
+            chip.task,
+            samples=lambda folder: word_samples(folder, labels, loose=True),
+            golden=golden,
+            evaluation=Evaluation("accuracy", worst=0.90, drop=0.01, minimum=100),
+            calibration=100,
+            operate=operate,
         ),
-        exporters=("onnx", "litert", "coreml", "executorch"),
-        calibration=100,
-        variants={"c": chip},
-        operate=operate,
+        costs=replace(
+            chip.costs,
+            size=lambda recipe: weighing.size(works(recipe), recipe, more),
+            memory=lambda recipe: weighing.memory(works(recipe), recipe),
+            work=works,
+        ),
     )
 
 
 def ready_wakeword_model(chip: Model) -> Model:
     """`chip`, a phrase whose network comes as int8 .tflite, for LiteRT: the same file behind a frontend graph."""
-    settings, rules = MicroSettings(), WakewordRules(**_known(chip.parts[0].settings["detector"], WakewordRules))
+    settings, rules = (
+        MicroSettings(),
+        WakewordRules(**_known(chip.network.parts[0].settings["detector"], WakewordRules)),
+    )
     samples = settings.window + (rules.stride - 1) * settings.step
     audio, noise = TensorSpec("audio", "float32", (1, samples)), TensorSpec("noise", "float32", (1, settings.features))
     window = TensorSpec("window", "int8", (1, rules.stride, settings.features))
@@ -112,33 +135,38 @@ def ready_wakeword_model(chip: Model) -> Model:
     def network(checkpoint: Checkpoint) -> Any:
         from edgekit.models.keyword.ready import LitertReference
 
-        return LitertReference(checkpoint, chip.parts[1])
+        return LitertReference(checkpoint, chip.network.parts[1])
 
     def prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
-        return {**chip.prepare(checkpoint, folder), "samples": samples, "hop": rules.stride * settings.step}
+        return {**chip.weights.prepare(checkpoint, folder), "samples": samples, "hop": rules.stride * settings.step}
 
-    held = package_data.size(chip.golden)
-    more = held + package_data.size(chip.licence_text) + _CALLS
+    held = package_data.size(chip.task.golden)
+    more = held + package_data.size(chip.identity.licence_text) + _CALLS
 
     def works(recipe: Recipe) -> tuple[Work, ...]:
         # The golden sound is a WAV of 16 bits behind a header of 44 bytes.
-        return micro_work(chip.sources[0].files[0].size or 0, chip.parameters, (held - 44) // 2, rules)
+        return micro_work(chip.weights.sources[0].files[0].size or 0, chip.network.parameters, (held - 44) // 2, rules)
 
     after = TensorSpec("noise_after", "float32", noise.shape)
     return replace(
         chip,
-        parts=(
-            Part("frontend", (audio, noise), (window, after), {}, frontend, False, "frontend"),
-            replace(chip.parts[1], build=network),
+        network=replace(
+            chip.network,
+            parts=(
+                Part("frontend", (audio, noise), (window, after), {}, frontend, False, "frontend"),
+                replace(chip.network.parts[1], build=network),
+            ),
+            exporters=("litert",),
+            variants={"c": chip},
         ),
-        prepare=prepare,
-        samples=lambda folder: phrases(folder, chip.name),
-        size=lambda recipe: weighing.size(works(recipe), recipe, more),
-        memory=lambda recipe: weighing.memory(works(recipe), recipe),
-        work=works,
-        exporters=("litert",),
-        variants={"c": chip},
-        operate=operate,
+        weights=replace(chip.weights, prepare=prepare),
+        task=replace(chip.task, samples=lambda folder: phrases(folder, chip.name), operate=operate),
+        costs=replace(
+            chip.costs,
+            size=lambda recipe: weighing.size(works(recipe), recipe, more),
+            memory=lambda recipe: weighing.memory(works(recipe), recipe),
+            work=works,
+        ),
     )
 
 

@@ -17,8 +17,11 @@ from typing import Any, Literal
 from edgekit.core import (
     Axis,
     Checkpoint,
+    Costs,
     Evaluation,
+    Identity,
     Model,
+    Network,
     Part,
     Predictor,
     Recipe,
@@ -26,6 +29,8 @@ from edgekit.core import (
     Sample,
     Source,
     TensorSpec,
+    Usage,
+    Weights,
 )
 from edgekit.errors import BadInput
 from edgekit.models.language.shapes import Shape
@@ -66,28 +71,39 @@ def language_model(
     logits = TensorSpec("logits", "float32", ("tokens", shape.vocabulary))
     axes = {"tokens": Axis(1, shape.context, 64)}
     return Model(
-        name=name,
-        family="language",
-        task="text-generation",
-        licence=licence,
-        sources=sources,
-        # No `build`: the exporter's own runtime computes the reference, in half precision.
-        parts=(Part("network", (tokens,), (logits,), axes, None, True, "language-model", {"reference": reference}),),
-        parameters=shape.parameters,
-        pipeline=_pipeline,
-        assets=assets,
-        prepare=lambda checkpoint, folder: _facts(checkpoint, shape),
-        licence_text=licence_text,
-        golden="data/golden/golden-prompt.txt",
-        samples=_samples,
-        size=lambda recipe: shape.file(recipe.precision) + 30_000,
-        memory=lambda recipe: _memory(shape, recipe),
-        work=lambda recipe: shape.works(recipe.precision),
-        evaluation=Evaluation("perplexity", worst=100.0, drop=0.05, minimum=8),
-        ladder=tuple(Recipe("gguf", precision) for precision in _LADDER),
-        exporters=("gguf",),
-        hub=hub,
-        terms=terms,
+        identity=Identity(
+            name=name,
+            family="language",
+            licence=licence,
+            licence_text=licence_text,
+            terms=terms,
+        ),
+        weights=Weights(
+            sources=sources,
+            assets=assets,
+            prepare=lambda checkpoint, folder: _facts(checkpoint, shape),
+            hub=hub,
+        ),
+        network=Network(
+            parts=(
+                Part("network", (tokens,), (logits,), axes, None, True, "language-model", {"reference": reference}),
+            ),
+            parameters=shape.parameters,
+            ladder=tuple(Recipe("gguf", precision) for precision in _LADDER),
+            exporters=("gguf",),
+        ),
+        task=Usage(
+            name="text-generation",
+            predictor=_pipeline,
+            golden="data/golden/golden-prompt.txt",
+            samples=_samples,
+            evaluation=Evaluation("perplexity", worst=100.0, drop=0.05, minimum=8),
+        ),
+        costs=Costs(
+            size=lambda recipe: shape.file(recipe.precision) + 30_000,
+            memory=lambda recipe: _memory(shape, recipe),
+            work=lambda recipe: shape.works(recipe.precision),
+        ),
     )
 
 

@@ -11,8 +11,11 @@ from edgekit.common import package_data
 from edgekit.core import (
     Axis,
     Checkpoint,
+    Costs,
     Evaluation,
+    Identity,
     Model,
+    Network,
     Part,
     Predictor,
     Recipe,
@@ -20,6 +23,8 @@ from edgekit.core import (
     Source,
     SourceFile,
     TensorSpec,
+    Usage,
+    Weights,
     Work,
 )
 from edgekit.models.speaker.shapes import GE2E, N_FFT, SAMPLE_RATE, ge2e_work
@@ -111,27 +116,37 @@ def _work(recipe: Recipe) -> tuple[Work, ...]:
 
 
 _MODEL = Model(
-    name="ge2e-speaker",
-    family="speaker",
-    task="audio-speaker-verification",
-    licence="Apache-2.0",
-    sources=(_SOURCE,),
-    parts=_parts("stretches", {"stretches": Axis(1, _MOST, 3)}),
-    parameters=_PARAMETERS,
-    pipeline=_pipeline,
-    assets=(),
-    prepare=_prepare,
-    licence_text=_LICENCE,
-    golden=_GOLDEN,
-    samples=samples,
-    size=lambda recipe: weighing.size(_work(recipe), recipe, package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),
-    memory=lambda recipe: weighing.memory(_work(recipe), recipe),
-    work=_work,
-    evaluation=Evaluation("eer", worst=0.05, drop=0.003, minimum=500, also=("mindcf",)),
-    ladder=(Recipe("onnx", "int8"), Recipe("onnx", "fp16")),
-    exporters=("onnx",),
-    calibration=16,
-    operate=operate,
+    identity=Identity(
+        name="ge2e-speaker",
+        family="speaker",
+        licence="Apache-2.0",
+        licence_text=_LICENCE,
+    ),
+    weights=Weights(
+        sources=(_SOURCE,),
+        assets=(),
+        prepare=_prepare,
+    ),
+    network=Network(
+        parts=_parts("stretches", {"stretches": Axis(1, _MOST, 3)}),
+        parameters=_PARAMETERS,
+        ladder=(Recipe("onnx", "int8"), Recipe("onnx", "fp16")),
+        exporters=("onnx",),
+    ),
+    task=Usage(
+        name="audio-speaker-verification",
+        predictor=_pipeline,
+        golden=_GOLDEN,
+        samples=samples,
+        evaluation=Evaluation("eer", worst=0.05, drop=0.003, minimum=500, also=("mindcf",)),
+        calibration=16,
+        operate=operate,
+    ),
+    costs=Costs(
+        size=lambda recipe: weighing.size(_work(recipe), recipe, package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),
+        memory=lambda recipe: weighing.memory(_work(recipe), recipe),
+        work=_work,
+    ),
 )
 #: The first product takes the features, powers without a logarithm, most of them far below a step of the largest; in
 #: int8 it alone moves embeddings by half. The recurrence is computed in int8.
@@ -139,12 +154,17 @@ _DYNAMIC = {"form": "dynamic", "float_layers": ["lstm/FULLY_CONNECTED"]}
 #: LiteRT has fixed shapes: one stretch at a time. Its recurrent layers are written out frame by frame.
 _SINGLY = replace(
     _MODEL,
-    parts=_parts(1, {}),
-    prepare=_prepare_singly,
-    ladder=(Recipe("litert", "int8", _DYNAMIC), Recipe("litert", "fp16")),
-    options={("litert", "int8"): _DYNAMIC},
-    exporters=("litert",),
+    network=replace(
+        _MODEL.network,
+        parts=_parts(1, {}),
+        ladder=(Recipe("litert", "int8", _DYNAMIC), Recipe("litert", "fp16")),
+        options={("litert", "int8"): _DYNAMIC},
+        exporters=("litert",),
+    ),
+    weights=replace(_MODEL.weights, prepare=_prepare_singly),
 )
 #: Core ML's converter keeps recurrent layers in fp32 whatever the precision; their weights are nearly all there are.
-_APPLE = replace(_SINGLY, ladder=(Recipe("coreml", "fp16"),), options={}, exporters=("coreml",))
-MODEL = replace(_MODEL, variants={"litert": _SINGLY, "coreml": _APPLE})
+_APPLE = replace(
+    _SINGLY, network=replace(_SINGLY.network, ladder=(Recipe("coreml", "fp16"),), options={}, exporters=("coreml",))
+)
+MODEL = replace(_MODEL, network=replace(_MODEL.network, variants={"litert": _SINGLY, "coreml": _APPLE}))

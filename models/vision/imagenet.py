@@ -10,8 +10,11 @@ from typing import Any
 from edgekit.common import package_data
 from edgekit.core import (
     Checkpoint,
+    Costs,
     Evaluation,
+    Identity,
     Model,
+    Network,
     Part,
     Predictor,
     Recipe,
@@ -19,6 +22,8 @@ from edgekit.core import (
     Sample,
     Source,
     TensorSpec,
+    Usage,
+    Weights,
     Work,
 )
 from edgekit.models.vision.shapes import Shape
@@ -82,46 +87,56 @@ def declared(
         return weighing.size(works(recipe), recipe, more)
 
     return Model(
-        name=name,
-        family="vision",
-        task="image-classification",
-        licence="Apache-2.0",
-        sources=sources,
-        hub=hub,
-        parts=(
-            Part(
-                "network",
-                (TensorSpec("pixels", "uint8", (1, SIZE, SIZE, 3)),),
-                (TensorSpec("logits", "float32", (1, CLASSES)),),
-                {},
-                network,
+        identity=Identity(
+            name=name,
+            family="vision",
+            licence="Apache-2.0",
+            licence_text=licence_text,
+        ),
+        weights=Weights(
+            sources=sources,
+            hub=hub,
+            assets=(),
+            prepare=prepare,
+        ),
+        network=Network(
+            parts=(
+                Part(
+                    "network",
+                    (TensorSpec("pixels", "uint8", (1, SIZE, SIZE, 3)),),
+                    (TensorSpec("logits", "float32", (1, CLASSES)),),
+                    {},
+                    network,
+                ),
+            ),
+            parameters=parameters,
+            ladder=(
+                Recipe("onnx", "int8"),
+                Recipe("onnx", "int8", {"float_layers": {"network": 4}}),
+                Recipe("onnx", "fp16"),
+                Recipe("openvino", "int8"),
+                Recipe("openvino", "int8", {"float_layers": {"network": 4}}),
+                Recipe("openvino", "fp16"),
+                Recipe("litert", "int8"),
+                Recipe("litert", "int8", {"float_layers": 4}),
+                Recipe("litert", "fp16"),
+                Recipe("executorch", "int8"),
+                Recipe("executorch", "fp32"),
             ),
         ),
-        parameters=parameters,
-        pipeline=_pipeline,
-        assets=(),
-        prepare=prepare,
-        licence_text=licence_text,
-        golden=_GOLDEN,
-        samples=_samples,
-        size=size,
-        memory=lambda recipe: weighing.memory(works(recipe), recipe),
-        work=works,
-        evaluation=Evaluation("accuracy", worst=worst, drop=drop, minimum=200, also=("top-5",)),
-        ladder=(
-            Recipe("onnx", "int8"),
-            Recipe("onnx", "int8", {"float_layers": {"network": 4}}),
-            Recipe("onnx", "fp16"),
-            Recipe("openvino", "int8"),
-            Recipe("openvino", "int8", {"float_layers": {"network": 4}}),
-            Recipe("openvino", "fp16"),
-            Recipe("litert", "int8"),
-            Recipe("litert", "int8", {"float_layers": 4}),
-            Recipe("litert", "fp16"),
-            Recipe("executorch", "int8"),
-            Recipe("executorch", "fp32"),
+        task=Usage(
+            name="image-classification",
+            predictor=_pipeline,
+            golden=_GOLDEN,
+            samples=_samples,
+            evaluation=Evaluation("accuracy", worst=worst, drop=drop, minimum=200, also=("top-5",)),
+            calibration=100,
         ),
-        calibration=100,
+        costs=Costs(
+            size=size,
+            memory=lambda recipe: weighing.memory(works(recipe), recipe),
+            work=works,
+        ),
     )
 
 

@@ -15,8 +15,11 @@ from typing import Any
 from edgekit.common import package_data
 from edgekit.core import (
     Checkpoint,
+    Costs,
     Evaluation,
+    Identity,
     Model,
+    Network,
     Part,
     Predictor,
     Recipe,
@@ -25,6 +28,8 @@ from edgekit.core import (
     Source,
     SourceFile,
     TensorSpec,
+    Usage,
+    Weights,
     Work,
 )
 from edgekit.models.vision.shapes import v1_layers
@@ -133,60 +138,71 @@ def _ram(recipe: Recipe) -> int:
 
 
 _MODEL = Model(
-    name="mobilenet-v1-025-vww",
-    family="vision",
-    task="image-classification",
-    licence="Apache-2.0",
-    sources=_sources(
-        "vww_96_float32.tflite",
-        "vww_96_float.tflite",
-        "115bbc094d2119561320a21f01b6500a18bea8cc8589282ab007097bec8af38c",
-        866_284,
+    identity=Identity(
+        name="mobilenet-v1-025-vww",
+        family="vision",
+        licence="Apache-2.0",
+        licence_text=_LICENCE,
     ),
-    parts=(_FLOAT,),
-    parameters=_PARAMETERS,
-    pipeline=_pipeline,
-    assets=(),
-    prepare=_prepare,
-    licence_text=_LICENCE,
-    golden=_GOLDEN,
-    samples=_samples,
-    size=_size,
-    memory=_memory,
-    work=_work,
-    # MLPerf Tiny's quality target for this task is 80 % (Banbury et al. 2021, "MLPerf Tiny Benchmark").
-    evaluation=Evaluation("accuracy", worst=0.80, drop=0.01, minimum=200),
-    ladder=(
-        Recipe("onnx", "int8"),
-        Recipe("onnx", "fp16"),
-        Recipe("litert", "int8"),
-        Recipe("litert", "fp16"),
-        Recipe("executorch", "int8"),
-        Recipe("executorch", "fp32"),
+    weights=Weights(
+        sources=_sources(
+            "vww_96_float32.tflite",
+            "vww_96_float.tflite",
+            "115bbc094d2119561320a21f01b6500a18bea8cc8589282ab007097bec8af38c",
+            866_284,
+        ),
+        assets=(),
+        prepare=_prepare,
     ),
-    exporters=("onnx", "litert", "coreml", "executorch"),
-    calibration=100,
+    network=Network(
+        parts=(_FLOAT,),
+        parameters=_PARAMETERS,
+        ladder=(
+            Recipe("onnx", "int8"),
+            Recipe("onnx", "fp16"),
+            Recipe("litert", "int8"),
+            Recipe("litert", "fp16"),
+            Recipe("executorch", "int8"),
+            Recipe("executorch", "fp32"),
+        ),
+        exporters=("onnx", "litert", "coreml", "executorch"),
+    ),
+    task=Usage(
+        name="image-classification",
+        predictor=_pipeline,
+        golden=_GOLDEN,
+        samples=_samples,
+        evaluation=Evaluation("accuracy", worst=0.80, drop=0.01, minimum=200),
+        calibration=100,
+    ),
+    costs=Costs(
+        size=_size,
+        memory=_memory,
+        work=_work,
+    ),
 )
 
 MODEL = replace(
     _MODEL,
-    variants={
-        "c": replace(
-            _MODEL,
-            sources=_sources(
-                "vww_96_int8.tflite",
-                "vww_96_int8.tflite",
-                "597a384c8c2c8a1276f04702f25013b7838f2f814f1ca7c174d295b73e3d6b7b",
-                333_288,
-            ),
-            parts=(_CHIP,),
-            parameters=219_730,
-            prepare=_prepare_chip,
-            size=_flash,
-            memory=_ram,
-            ladder=(),
-            exporters=("c",),
-            calibration=0,
-        )
-    },
+    network=replace(
+        _MODEL.network,
+        variants={
+            "c": replace(
+                _MODEL,
+                weights=replace(
+                    _MODEL.weights,
+                    sources=_sources(
+                        "vww_96_int8.tflite",
+                        "vww_96_int8.tflite",
+                        "597a384c8c2c8a1276f04702f25013b7838f2f814f1ca7c174d295b73e3d6b7b",
+                        333_288,
+                    ),
+                    prepare=_prepare_chip,
+                ),
+                network=replace(_MODEL.network, parts=(_CHIP,), parameters=219_730, ladder=(), exporters=("c",)),
+                costs=replace(_MODEL.costs, size=_flash, memory=_ram),
+                task=replace(_MODEL.task, calibration=0),
+            )
+        },
+    ),
 )

@@ -15,8 +15,11 @@ from edgekit.common import package_data
 from edgekit.core import (
     Axis,
     Checkpoint,
+    Costs,
     Evaluation,
+    Identity,
     Model,
+    Network,
     Part,
     Predictor,
     Recipe,
@@ -25,6 +28,8 @@ from edgekit.core import (
     Source,
     SourceFile,
     TensorSpec,
+    Usage,
+    Weights,
     Work,
 )
 from edgekit.errors import BadInput
@@ -54,33 +59,45 @@ TOKENIZER = SourceFile(
 def whisper(name: str, shape: Shape, sources: tuple[Source, ...]) -> Model:
     """The declaration of one size."""
     model = Model(
-        name=name,
-        family="whisper",
-        task="automatic-speech-recognition",
-        licence="MIT",
-        sources=sources,
-        parts=_parts(shape),
-        parameters=shape.parameters,
-        pipeline=_pipeline,
-        assets=("tokenizer.json",),
-        prepare=lambda checkpoint, folder: _facts(checkpoint, folder, shape),
-        licence_text=_LICENCE,
-        golden=_GOLDEN,
-        samples=_samples,
-        size=lambda recipe: _size(shape, recipe),
-        memory=lambda recipe: weighing.memory(_works(shape, recipe), recipe, _TOKENIZER),
-        work=lambda recipe: _works(shape, recipe),
-        evaluation=Evaluation("wer", worst=0.30, drop=0.005, minimum=20),
-        ladder=(Recipe("onnx", "int8", {"forms": {"encoder": "blockwise"}}), Recipe("onnx", "fp16")),
+        identity=Identity(
+            name=name,
+            family="whisper",
+            licence="MIT",
+            licence_text=_LICENCE,
+        ),
+        weights=Weights(
+            sources=sources,
+            assets=("tokenizer.json",),
+            prepare=lambda checkpoint, folder: _facts(checkpoint, folder, shape),
+        ),
+        network=Network(
+            parts=_parts(shape),
+            parameters=shape.parameters,
+            ladder=(Recipe("onnx", "int8", {"forms": {"encoder": "blockwise"}}), Recipe("onnx", "fp16")),
+        ),
+        task=Usage(
+            name="automatic-speech-recognition",
+            predictor=_pipeline,
+            golden=_GOLDEN,
+            samples=_samples,
+            evaluation=Evaluation("wer", worst=0.30, drop=0.005, minimum=20),
+        ),
+        costs=Costs(
+            size=lambda recipe: _size(shape, recipe),
+            memory=lambda recipe: weighing.memory(_works(shape, recipe), recipe, _TOKENIZER),
+            work=lambda recipe: _works(shape, recipe),
+        ),
     )
     # Core ML's int8 has a scale a row; what has one for every block of a row needs no balance. And it takes no array
     # that is empty (coremltools issue 2516), as caches are at first: there they begin with an entry that is blank.
     apple = replace(
         model,
-        parts=_parts(shape, balanced=True, blanks=1),
-        prepare=lambda checkpoint, folder: {**_facts(checkpoint, folder, shape), "blanks": 1},
+        network=replace(model.network, parts=_parts(shape, balanced=True, blanks=1)),
+        weights=replace(
+            model.weights, prepare=lambda checkpoint, folder: {**_facts(checkpoint, folder, shape), "blanks": 1}
+        ),
     )
-    return replace(model, variants={"coreml": apple})
+    return replace(model, network=replace(model.network, variants={"coreml": apple}))
 
 
 def openai(name: str, sha256: str) -> Source:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit import exporters
-from edgekit.core import Checkpoint, Model, Part, Recipe, TensorSpec
+from edgekit.core import Checkpoint, Costs, Identity, Model, Network, Part, Recipe, TensorSpec, Usage, Weights
 from edgekit.exporters.c import EXPORTER
 from edgekit.formats.tflite import reader
 from edgekit.targets.microcontroller.emulator.toolchain import Machine
@@ -126,10 +126,32 @@ def _model(name: str, part: Part) -> Model:
         raise AssertionError(f"the exporter looked at more of the model {name} than its part")
 
     return Model(
-        name=name, family="mlperf-tiny", task="", licence="Apache-2.0", sources=(), parts=(part,), parameters=0,
-        pipeline=unused, assets=(), prepare=unused, licence_text="", golden="", samples=unused, size=unused,
-        memory=unused,
-    )  # fmt: skip
+        identity=Identity(
+            name=name,
+            family="mlperf-tiny",
+            licence="Apache-2.0",
+            licence_text="",
+        ),
+        weights=Weights(
+            sources=(),
+            assets=(),
+            prepare=unused,
+        ),
+        network=Network(
+            parts=(part,),
+            parameters=0,
+        ),
+        task=Usage(
+            name="",
+            predictor=unused,
+            golden="",
+            samples=unused,
+        ),
+        costs=Costs(
+            size=unused,
+            memory=unused,
+        ),
+    )
 
 
 def peers(python: Path, model: Path, path: str, processor: str, inputs: Sequence[NDArray[Any]], folder: Path) -> Peer:

@@ -33,7 +33,7 @@ class Models:
 
     def __init__(self, peers: Path, optimum: Path, python: Path, bundle: Path | None = None) -> None:
         self._peers, self._optimum, self._python, self._bundle = peers, optimum, python, bundle
-        self.weights, source = fetch(find("models", "whisper-base").sources)
+        self.weights, source = fetch(find("models", "whisper-base").weights.sources)
         if not (self.weights / "model.bin").is_file():
             raise SystemExit(f"the comparison needs CTranslate2 weights, which {source.uri} does not hold")
         # The name of the weights' folder is the key of its content: other weights get other models.

@@ -172,7 +172,7 @@ def exported(out: Path) -> None:
     from edgekit.sources.fetching import fetch
 
     model = find("models", MODEL)
-    net = model.parts[0].build(read_checkpoint(fetch(model.sources)[0]))
+    net = model.network.parts[0].build(read_checkpoint(fetch(model.weights.sources)[0]))
 
     class Network(torch.nn.Module):
         def __init__(self) -> None:

@@ -114,7 +114,7 @@ class Bench:
 
     def _samples(self, folder: str) -> Sequence[Sample]:
         """Those that nothing was calibrated on."""
-        samples = self.model.samples(self._data / folder)
+        samples = self.model.task.samples(self._data / folder)
         if self.case.calibration != "photos":
             return samples
         taken = {file.name for file in (self._calibration() or self._work).iterdir()}
@@ -142,16 +142,16 @@ class Bench:
                 "median": float(np.median(every)),
                 "bytes": sum(file.stat().st_size for file in (bundle.path / part.file).rglob("*") if file.is_file()),
                 "weights": _weights(self._references[part.name]),
-                "quantized": next(one.quantize for one in self.model.parts if one.name == part.name),
+                "quantized": next(one.quantize for one in self.model.network.parts if one.name == part.name),
                 "kept": kept,
             }
         return facts
 
     def _task(self, bundle: Bundle, data: str) -> dict[str, Any]:
-        samples, evaluation = self._samples(data), self.model.evaluation
+        samples, evaluation = self._samples(data), self.model.task.evaluation
         assert evaluation is not None
         if data not in self._answers:
-            fp32 = self.model.pipeline(self._references, bundle.path, bundle.manifest.facts)
+            fp32 = self.model.task.predictor(self._references, bundle.path, bundle.manifest.facts)
             self._answers[data] = verdicts.answers(fp32, samples, lambda i, n: None)
         given = verdicts.answers(edgekit.load(bundle.path, threads=1), samples, lambda i, n: None)
         truths, names = [sample.truth for sample in samples], [sample.name for sample in samples]

@@ -38,7 +38,9 @@ def verified(work: Path, cell: tuple[str, str, str], calibration: str | None) ->
         return json.loads(kept.read_bytes())  # type: ignore[no-any-return]
     model, exporter, precision = cell
     try:
-        photos = calibration if precision == "int8" and find("models", model).task == "image-classification" else None
+        photos = (
+            calibration if precision == "int8" and find("models", model).task.name == "image-classification" else None
+        )
         edgekit.export(
             model, "android", exporter=exporter, precision=precision, out=place, calibration=photos, fallback=False
         )

@@ -37,9 +37,9 @@ def _size(cell: Cell) -> str:
     size = (_footprint(known, "flash") if firmware else cell.report.bundle["size"]) or 0
     peak = _footprint(known, "ram") if firmware else known.get("rss.peak")
     shown = [cell.model, cell.target, f"{cell.exporter} {cell.precision}"]
-    shown += [figure(size, "B"), figure(model.size(recipe), "B"), f"{model.size(recipe) / size - 1:+.1%}"]
-    off = f"{model.memory(recipe) / peak - 1:+.0%}" if peak else ""
-    return f"| {' | '.join([*shown, figure(peak, 'B'), figure(model.memory(recipe), 'B'), off])} |"
+    shown += [figure(size, "B"), figure(model.costs.size(recipe), "B"), f"{model.costs.size(recipe) / size - 1:+.1%}"]
+    off = f"{model.costs.memory(recipe) / peak - 1:+.0%}" if peak else ""
+    return f"| {' | '.join([*shown, figure(peak, 'B'), figure(model.costs.memory(recipe), 'B'), off])} |"
 
 
 def _footprint(known: dict[str, float], kind: str) -> float | None:

@@ -67,10 +67,10 @@ def test_a_model_is_whole(name: str) -> None:
     model: Model = find("models", name)
     assert isinstance(model, Model)
     assert model.name == name
-    assert re.fullmatch(r"[a-z]+(-[a-z]+)+", model.task)
-    assert model.licence
-    assert model.parameters > 0
-    parts = [part.name for part in model.parts]
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)+", model.task.name)
+    assert model.identity.licence
+    assert model.network.parameters > 0
+    parts = [part.name for part in model.network.parts]
     assert parts
     assert len(parts) == len(set(parts))
     assert all(re.fullmatch(r"[a-z][a-z0-9_]*", part) for part in parts)
@@ -78,7 +78,7 @@ def test_a_model_is_whole(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_parts_of_a_model_declare_their_axes(name: str) -> None:
-    for part in find("models", name).parts:
+    for part in find("models", name).network.parts:
         for specs in (part.inputs, part.outputs):
             assert specs
             tensors = [spec.name for spec in specs]
@@ -101,7 +101,7 @@ def test_the_parts_of_a_model_declare_their_axes(name: str) -> None:
 def test_what_flows_from_part_to_part_agrees(name: str) -> None:
     """A tensor that one part makes and a later one takes, under the same name, is the same tensor."""
     made: dict[str, tuple[str, int]] = {}
-    for part in find("models", name).parts:
+    for part in find("models", name).network.parts:
         for spec in part.inputs:
             if spec.name in made:
                 assert made[spec.name] == (spec.dtype, len(spec.shape)), spec.name
@@ -111,14 +111,17 @@ def test_what_flows_from_part_to_part_agrees(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_the_sources_of_a_model_are_pinned(name: str) -> None:
     model: Model = find("models", name)
-    assert model.sources or re.match(r"hf://[^/]+/[^/]+", model.hub), "weights come from somewhere"
-    for source in (*model.sources, *(source for variant in model.variants.values() for source in variant.sources)):
+    assert model.weights.sources or re.match(r"hf://[^/]+/[^/]+", model.weights.hub), "weights come from somewhere"
+    for source in (
+        *model.weights.sources,
+        *(source for variant in model.network.variants.values() for source in variant.weights.sources),
+    ):
         assert source.licence
         assert source.revision
         assert source.files
         held = [file.name for file in source.files]
         assert len(held) == len(set(held))
-        assert set(model.assets) <= set(held)
+        assert set(model.weights.assets) <= set(held)
         for file in source.files:
             assert re.fullmatch(r"[0-9a-f]{64}", file.sha256 or ""), file.name
             assert file.size is None or file.size > 0
@@ -132,58 +135,61 @@ def test_the_sources_of_a_model_are_pinned(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_the_data_of_a_model_is_in_the_package(name: str) -> None:
     model: Model = find("models", name)
-    assert len(package_data.read(model.licence_text)) > 500
-    assert len(package_data.read(model.golden)) > 1000
+    assert len(package_data.read(model.identity.licence_text)) > 500
+    assert len(package_data.read(model.task.golden)) > 1000
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_size_and_memory_grow_with_precision(name: str) -> None:
     model: Model = find("models", name)
-    if model.exporters == ("c",):
+    if model.network.exporters == ("c",):
         # Flash and RAM of firmware, which test_firmware_real.py compares with what was measured.
         recipe = Recipe("c", "int8")
-        assert 10_000 < model.size(recipe) < model.parameters + 64_000
-        assert 4_000 < model.memory(recipe) < 1_000_000
+        assert 10_000 < model.costs.size(recipe) < model.network.parameters + 64_000
+        assert 4_000 < model.costs.memory(recipe) < 1_000_000
         return
-    for recipe in (Recipe("c", "int8"),) if "c" in model.variants else ():
-        assert model.variants["c"].size(recipe) < model.parameters + 64_000
-        assert 4_000 < model.variants["c"].memory(recipe) < 1_000_000
-    if model.exporters == ("litert",):  # a ready int8 network, and its frontend
+    for recipe in (Recipe("c", "int8"),) if "c" in model.network.variants else ():
+        assert model.network.variants["c"].costs.size(recipe) < model.network.parameters + 64_000
+        assert 4_000 < model.network.variants["c"].costs.memory(recipe) < 1_000_000
+    if model.network.exporters == ("litert",):  # a ready int8 network, and its frontend
         recipe = Recipe("litert", "int8")
-        assert model.parameters < model.size(recipe) < model.parameters + 1_500_000
-        assert model.memory(recipe) > model.size(recipe)
+        assert model.network.parameters < model.costs.size(recipe) < model.network.parameters + 1_500_000
+        assert model.costs.memory(recipe) > model.costs.size(recipe)
         return
-    if model.exporters == ("gguf",):
+    if model.network.exporters == ("gguf",):
         # Mixed types have no whole bytes; test_language_shape.py compares them with real files.
-        sizes = [model.size(recipe) for recipe in model.ladder]
+        sizes = [model.costs.size(recipe) for recipe in model.network.ladder]
         assert sizes == sorted(sizes)
-        assert all(model.memory(recipe) > model.size(recipe) for recipe in model.ladder)
+        assert all(model.costs.memory(recipe) > model.costs.size(recipe) for recipe in model.network.ladder)
         return
-    exporters = {recipe.exporter for recipe in model.ladder} | {"onnx"}
+    exporters = {recipe.exporter for recipe in model.network.ladder} | {"onnx"}
     for exporter in exporters:
         precisions = [precision for precision in ORDER if precision in find("exporters", exporter).precisions]
         recipes = [Recipe(exporter, precision) for precision in precisions]
-        sizes, memories = [model.size(recipe) for recipe in recipes], [model.memory(recipe) for recipe in recipes]
+        sizes, memories = (
+            [model.costs.size(recipe) for recipe in recipes],
+            [model.costs.memory(recipe) for recipe in recipes],
+        )
         assert sizes == sorted(set(sizes))
         assert min(memories) == memories[0]  # half precision is unpacked to fp32 by some: it can take more than that
         for precision, size, memory in zip(precisions, sizes, memories, strict=True):
             byte = {"int4": 0.5, "int8": 1, "fp16": 2, "fp32": 4}[precision]
             # Frontends are tables that stay float: up to a megabyte.
-            assert model.parameters * byte < size < model.parameters * byte * 1.5 + 1_100_000
+            assert model.network.parameters * byte < size < model.network.parameters * byte * 1.5 + 1_100_000
             assert memory > size
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_ladder_of_a_model_can_be_climbed(name: str) -> None:
     model: Model = find("models", name)
-    for recipe in model.ladder:
+    for recipe in model.network.ladder:
         assert recipe.precision in find("exporters", recipe.exporter).precisions
         for option in recipe.options.values():
             if isinstance(option, dict):  # others are of the whole model
-                assert set(option) <= {part.name for part in model.parts}
-    if model.evaluation:
-        assert model.evaluation.minimum > 0
-        assert model.evaluation.drop > 0
+                assert set(option) <= {part.name for part in model.network.parts}
+    if model.task.evaluation:
+        assert model.task.evaluation.minimum > 0
+        assert model.task.evaluation.drop > 0
 
 
 # --- targets and exporters -------------------------------------------------------------------------------------------
@@ -202,7 +208,7 @@ def test_a_target_can_be_served(name: str) -> None:
         assert recipe.exporter in target.runtime, "an app must know what to ship"
     for budget in (target.download, target.ram, target.flash):
         assert budget is None or budget > 0
-    for task in {find("models", model).task for model in MODELS}:
+    for task in {find("models", model).task.name for model in MODELS}:
         assert task in target.refuses or task in target.recipes or "*" in target.recipes
 
 
@@ -244,5 +250,5 @@ def test_every_exporter_has_its_own_tests(room: str, name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_every_family_has_its_own_tests(name: str) -> None:
     """A size of a family is declaration only; what its family computes is tested in tests/models/FAMILY/."""
-    family = find("models", name).family
+    family = find("models", name).identity.family
     assert list((TESTS.parent / "models" / family).glob("test_*.py")), f"write tests/models/{family}/test_....py"

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgekit.benchmarking.hosted import HOST, Limits
-from edgekit.core import Model, Target
-from edgekit.core import model as model_module
+from edgekit.core import Model, Target, serving
 from edgekit.errors import BadInput, Unsupported
 from edgekit.estimation import recipes
 from edgekit.registry import find, names
@@ -84,9 +83,13 @@ def _named(room: str, wanted: Sequence[str]) -> list[str]:
 def _reachable(cell: Cell, plan: Plan) -> Cell:
     """The cell; with the reason why not where the weights of its model are pinned nowhere and nobody gave any."""
     model: Model = find("models", cell.model)
-    if model_module.serving(model, cell.exporter).sources or plan.weights.get(cell.model) or plan.weights.get(""):
+    if serving(model, cell.exporter).weights.sources or plan.weights.get(cell.model) or plan.weights.get(""):
         return cell
-    where = f"its weights are at {model.hub} and not pinned." if model.hub else "no source of its weights is known."
+    where = (
+        f"its weights are at {model.weights.hub} and not pinned."
+        if model.weights.hub
+        else "no source of its weights is known."
+    )
     return replace(cell, reason=where, hint=f"Give them: --weights {cell.model}=PATH")
 
 

@@ -27,9 +27,9 @@ _MOST = 64 * 2**20
 
 def write_input(model: Model, out: Path) -> str:
     """Put the golden input into the bundle folder `out`; returns its name there."""
-    name = f"golden/input{Path(model.golden).suffix}"
+    name = f"golden/input{Path(model.task.golden).suffix}"
     (out / "golden").mkdir()
-    (out / name).write_bytes(package_data.read(model.golden))
+    (out / name).write_bytes(package_data.read(model.task.golden))
     return name
 
 

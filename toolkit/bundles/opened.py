@@ -43,7 +43,7 @@ def load(
     if wrap:
         runners = {name: wrap(name, runner) for name, runner in runners.items()}
     try:
-        return model.pipeline(runners, bundle.path, manifest.facts)
+        return model.task.predictor(runners, bundle.path, manifest.facts)
     except (LookupError, TypeError, ValueError, AttributeError) as exc:
         raise BadInput(
             f"the bundle {bundle.path.name} cannot be used by the model {model.name}: "

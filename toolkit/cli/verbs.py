@@ -49,9 +49,11 @@ def _entry(room: str, name: str) -> dict[str, Any]:
     entry: Any = find(room, name)
     if room == "models":
         model: Model = entry
-        scale, letter = next(item for item in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if model.parameters >= item[0])
-        count = f"{model.parameters / scale:.3g} {letter}"
-        return {"model": name, "task": model.task, "parameters": count, "licence": model.licence}
+        scale, letter = next(
+            item for item in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if model.network.parameters >= item[0]
+        )
+        count = f"{model.network.parameters / scale:.3g} {letter}"
+        return {"model": name, "task": model.task.name, "parameters": count, "licence": model.identity.licence}
     if room == "targets":
         target: Target = entry
         recipe = target.recipes.get("*")

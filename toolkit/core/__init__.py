@@ -1,7 +1,8 @@
 """The nouns: what models, tasks, targets, recipes and results are, as plain frozen data."""
 
+from edgekit.core.costs import Costs, Work
 from edgekit.core.exporter import Artifact, Exporter
-from edgekit.core.model import Axis, Evaluation, Model, Part, Work, serving
+from edgekit.core.model import Axis, Evaluation, Identity, Model, Network, Part, Usage, Weights, serving
 from edgekit.core.results import Fidelity, Fit, Measurement, Report, Speed, is_synthetic
 from edgekit.core.running import Prediction, Predictor, Runner
 from edgekit.core.target import Board, Device, Form, Target, Trial
@@ -25,6 +26,7 @@ __all__ = [
     "Bundle",
     "Calls",
     "Checkpoint",
+    "Costs",
     "Device",
     "Evaluation",
     "Exporter",
@@ -32,8 +34,10 @@ __all__ = [
     "Fidelity",
     "Fit",
     "Form",
+    "Identity",
     "Measurement",
     "Model",
+    "Network",
     "Part",
     "Prediction",
     "Predictor",
@@ -48,6 +52,8 @@ __all__ = [
     "Target",
     "TensorSpec",
     "Trial",
+    "Usage",
+    "Weights",
     "Work",
     "is_synthetic",
     "serving",

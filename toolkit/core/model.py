@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edgekit.core.costs import Costs
 from edgekit.core.running import Predictor, Runner
 from edgekit.core.values import Checkpoint, Recipe, Sample, Source, TensorSpec
 
-__all__ = ["Axis", "Evaluation", "Model", "Part", "Work", "serving"]
+__all__ = ["Axis", "Evaluation", "Identity", "Model", "Network", "Part", "Usage", "Weights", "serving"]
 
 
 @dataclass(frozen=True)
@@ -77,109 +78,109 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Work:
-    """What one part weighs, and what it costs while the golden input is worked on: by declared shapes, for `fit`.
+class Identity:
+    """Who a model is.
 
     Attributes:
-        part: its name.
-        kind: what it mostly does; parts of one kind share a rate: ``"convolution"``, ``"attention"`` (products of
-            sequences), ``"vector"`` (products of one row, which wait for memory), ``"recurrent"``, ``"spectrum"`` (a
-            transform as a table), ``"transform"`` (one step by step), ``"stream"`` (a network that keeps what it
-            computed); of a language model ``"prompt"`` and ``"generation"``, whose call is a token.
-        macs: multiply-accumulates of one call. calls: of the part, for the golden input.
-        weights: numbers in products, which a precision makes smaller. channels: outputs of those products, each with a
-            bias and, in int8, a scale. tables: numbers that stay float32. layers: products.
-        activations: bytes in float32 of what it holds at once at most, weights aside.
-        quantized: whether int8 makes its weights smaller.
-        left: weights that int8 leaves in half precision, because its error would be too large there.
-        small: weights of layers that have fewer than 2,048, which Core ML's int8 leaves in half precision, too.
-        unrolled, steps: weights that a format without loops uses anew for each of so many steps of a recurrence.
-        reads: bytes that a call reads of the weights, where that decides its time.
-    """
-
-    part: str
-    kind: str
-    macs: int
-    calls: float = 1
-    weights: int = 0
-    channels: int = 0
-    tables: int = 0
-    layers: int = 0
-    activations: int = 0
-    quantized: bool = True
-    left: int = 0
-    small: int = 0
-    unrolled: int = 0
-    steps: int = 0
-    reads: int = 0
-
-
-@dataclass(frozen=True)
-class Model:
-    """What is computed. One file in `models/` declares one of these as ``MODEL``.
-
-    Attributes:
-        name: registry name. family: such as ``"whisper"``. task: the Hugging Face pipeline tag.
-        licence: SPDX identifier of the weights.
-        sources: tried in order; each holds everything that `parts` and `assets` need.
-        parts: the graphs, in the order in which data flows.
-        parameters: number of weights, for `fit`; embeddings that are shared count once.
-        pipeline: (parts by name, bundle folder, facts) -> Predictor. Imports only what the ``run`` extra brings.
-        assets: names of the source's files that go into the bundle as they are (a tokenizer). Where the user's own
-            weights lack one, it comes from `sources`.
-        prepare: (checkpoint, folder with the assets) -> facts: what a caller in any language must know (sample rate,
-            special tokens, window sizes), JSON-able; raises BadInput for a checkpoint of another shape.
+        name: registry name. family: such as ``"whisper"``. licence: SPDX identifier of the weights.
         licence_text: package-data file with the weights' licence, relative to the models room; another package's model
             gives an absolute path.
-        golden: package-data file of the golden input, likewise.
-        samples: (data folder) -> labelled samples, in the layout that the task has (see docs/data.md).
-        evaluation: None where no accuracy is defined.
-        ladder: recipes to fall back to, in order, when a gate refuses the one that was asked for.
-        size, memory: (recipe) -> bytes of the bundle, and of peak RAM while running: estimates for `fit`. For firmware
-            (exporter ``c``) they mean flash and RAM.
-        work: (recipe) -> what each part costs, for the expected latency; None: it is not known.
-        exporters: the only exporters that can hold its parts, where not every one can (a ready .tflite); else empty.
-        calibration: how many samples of a calibration folder are used, evenly spaced through it; 0: its first 8.
-        variants: exporter -> the declaration that is used instead of this one for it, of the same name and task: where
-            one format takes a ready network and another makes its own of float weights.
-        operate: (`Prediction.score` of the accepted bundle for every sample of ``--data``, the truths, what the user
-            asked for) -> facts of the operating point (a threshold, and what it was found to cost), which the bundle
-            keeps under ``operating_point`` for its pipeline; raises BadInput for data that cannot tell. None: the model
-            has no threshold.
         terms: name of the terms of use that the user must accept before the weights are fetched ("" where there are
-            none); the licence text tells them.
-        options: (exporter, precision) -> options that a recipe has for this model unless the user says otherwise.
-        hub: address of the weights on a hub (``hf://OWNER/REPO``), used where no source is pinned; what it gives is
-            noted as not pinned.
+            none); the licence text holds them.
     """
 
     name: str
     family: str
-    task: str
     licence: str
+    licence_text: str
+    terms: str = ""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where a model's weights come from, and what they must look like.
+
+    Attributes:
+        sources: tried in order; each holds everything that the parts and `assets` need.
+        prepare: (checkpoint, folder with the assets) -> facts: what a caller in any language must know (sample rate,
+            special tokens, window sizes), JSON-able; raises BadInput for a checkpoint of another shape.
+        assets: names of the source's files that go into the bundle as they are (a tokenizer). Where the user's own
+            weights lack one, it comes from `sources`.
+        hub: address of the weights on a hub (``hf://OWNER/REPO``), used where no source is pinned; what it gives is
+            recorded as not pinned.
+    """
+
     sources: tuple[Source, ...]
+    prepare: Callable[[Checkpoint, Path], Mapping[str, Any]]
+    assets: tuple[str, ...] = ()
+    hub: str = ""
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a model computes, and how it is exported.
+
+    Attributes:
+        parts: the graphs, in the order in which data flows.
+        parameters: number of weights, for `fit`; embeddings that are shared count once.
+        ladder: recipes to fall back to, in order, when a gate refuses the recipe that was asked for.
+        exporters: the only exporters that can hold its parts, where not every exporter can (a ready .tflite); else
+            empty.
+        variants: exporter -> the declaration that is used instead of this one for it, of the same name and task: where
+            one format takes a ready network and another makes its own of float weights.
+        options: (exporter, precision) -> options that a recipe has for this model unless the user says otherwise.
+    """
+
     parts: tuple[Part, ...]
     parameters: int
-    pipeline: Callable[[Mapping[str, Runner], Path, Mapping[str, Any]], Predictor]
-    assets: tuple[str, ...]
-    prepare: Callable[[Checkpoint, Path], Mapping[str, Any]]
-    licence_text: str
-    golden: str
-    samples: Callable[[Path], Sequence[Sample]]
-    size: Callable[[Recipe], int]
-    memory: Callable[[Recipe], int]
-    evaluation: Evaluation | None = None
     ladder: tuple[Recipe, ...] = ()
     exporters: tuple[str, ...] = ()
-    calibration: int = 0
     variants: Mapping[str, Model] = field(default_factory=dict)
-    operate: Callable[[Sequence[Any], Sequence[Any], Mapping[str, Any]], Mapping[str, Any]] | None = None
     options: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
-    hub: str = ""
-    terms: str = ""
-    work: Callable[[Recipe], Sequence[Work]] | None = None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a model is for: its task, and what differs from the task's defaults.
+
+    Attributes:
+        name: of the task, a Hugging Face pipeline tag.
+        predictor: (parts by name, bundle folder, facts) -> Predictor. Imports only what the ``run`` extra brings.
+        golden: package-data file of the golden input, as `Identity.licence_text`.
+        samples: (data folder) -> labelled samples, in the layout that the task has (see docs/data.md).
+        evaluation: None where no accuracy is defined.
+        calibration: how many samples of a calibration folder are used, evenly spaced through it; 0: its first 8.
+        operate: (`Prediction.score` of the accepted bundle for every sample of ``--data``, the truths, what the user
+            asked for) -> facts of the operating point (a threshold, and what it costs), which the bundle keeps under
+            ``operating_point`` for its predictor; raises BadInput for data that cannot tell. None: the model has no
+            threshold.
+    """
+
+    name: str
+    predictor: Callable[[Mapping[str, Runner], Path, Mapping[str, Any]], Predictor]
+    golden: str
+    samples: Callable[[Path], Sequence[Sample]]
+    evaluation: Evaluation | None = None
+    calibration: int = 0
+    operate: Callable[[Sequence[Any], Sequence[Any], Mapping[str, Any]], Mapping[str, Any]] | None = None
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is computed. One file in `models/` declares one of these as ``MODEL``."""
+
+    identity: Identity
+    weights: Weights
+    network: Network
+    task: Usage
+    costs: Costs
+
+    @property
+    def name(self) -> str:
+        """The registry name."""
+        return self.identity.name
 
 
 def serving(model: Model, exporter: str) -> Model:
-    """The declaration of `model` that `exporter` works from (see `Model.variants`)."""
-    return model.variants.get(exporter, model)
+    """The declaration of `model` that `exporter` works from (see `Network.variants`)."""
+    return model.network.variants.get(exporter, model)

@@ -65,7 +65,7 @@ def budgeted(
 
 def hopeless(model: Model, target: Target) -> bool:
     """Whether a byte for each weight is already more than the flash."""
-    return target.flash is not None and model.parameters > target.flash
+    return target.flash is not None and model.network.parameters > target.flash
 
 
 def check(model: Model, target: Target, recipe: Recipe) -> None:
@@ -85,7 +85,7 @@ def check(model: Model, target: Target, recipe: Recipe) -> None:
             f"{model.name} in {recipe.precision} will not fit {target.name}: {'; '.join(reasons)}.",
             hint=_beside_what_fits(
                 f"What fits: {near}." if near else "No recipe or relative of this model fits.",
-                target if target.download is not None and model.size(recipe) > target.download else None,
+                target if target.download is not None and model.costs.size(recipe) > target.download else None,
             ),
         )
     if why := refusal(model, recipe):
@@ -110,7 +110,7 @@ def check_size(target: Target, size: int) -> None:
 
 def excess(model: Model, target: Target, recipe: Recipe) -> list[str]:
     """What is over the target's budgets by estimate, with both numbers, as phrases; empty if it fits."""
-    size, ram = model.size(recipe), model.memory(recipe)
+    size, ram = model.costs.size(recipe), model.costs.memory(recipe)
     budgets = (("download", size, target.download), ("flash", size, target.flash), ("RAM", ram, target.ram))
     return [
         f"{name} {figure(need, 'B')} of {figure(budget, 'B')}"
@@ -128,7 +128,11 @@ def nearest(model: Model, target: Target) -> str:
             relatives.append(find("models", name))
     # Of a target that does not say what it runs, only what it takes by default is known.
     exporters = tuple(target.runtime) or (wished(model, target, None, None).exporter,)
-    own = [other for other in relatives if other.family == model.family and other.parameters <= model.parameters]
+    own = [
+        other
+        for other in relatives
+        if other.identity.family == model.identity.family and other.network.parameters <= model.network.parameters
+    ]
     options = []
     for other in own:
         for exporter in exporters:
@@ -150,6 +154,6 @@ def _fitting(model: Model, target: Target, exporter: str, same: bool) -> list[tu
         text = f"{model.name} --precision {precision}" + ("" if first else f" --exporter {exporter}")
         # Of this model as much of it as fits; of another the largest, as the target takes it by default.
         usual = not same and precision == default.precision
-        size = serves.size(recipe)
-        found.append((same, first, 0 if same else model.parameters, usual, size, text))
+        size = serves.costs.size(recipe)
+        found.append((same, first, 0 if same else model.network.parameters, usual, size, text))
     return found

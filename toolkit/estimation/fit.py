@@ -39,8 +39,8 @@ def fit(
     """
     declared: Model = find("models", model)
     goal = budgeted(find("targets", target), board, flash, ram, download)
-    if declared.task in goal.refuses:
-        return Fit(declared.name, goal.name, None, "refused", goal.refuses[declared.task])
+    if declared.task.name in goal.refuses:
+        return Fit(declared.name, goal.name, None, "refused", goal.refuses[declared.task.name])
     recipe = wished(declared, goal, precision, exporter)
     if why := unrunnable(goal, recipe):
         return Fit(declared.name, goal.name, None, "refused", why, nearest=nearest(declared, goal))
@@ -58,8 +58,8 @@ def fit(
         recipe,
         "too large" if reasons else "fits",
         "; ".join(reasons) or "within every budget of the target",
-        serves.size(recipe),
-        serves.memory(recipe),
+        serves.costs.size(recipe),
+        serves.costs.memory(recipe),
         near,
         speed,
         unknown,

@@ -35,14 +35,14 @@ def unrunnable(target: Target, recipe: Recipe) -> str:
 
 def wished(model: Model, target: Target, precision: str | None, exporter: str | None) -> Recipe:
     """`recipe_for`, whether the target can run it or not."""
-    if model.task in target.refuses:
-        raise Unsupported(f"{model.name} on {target.name}: {target.refuses[model.task]}")
-    default = target.recipes.get(model.task) or target.recipes.get("*")
+    if model.task.name in target.refuses:
+        raise Unsupported(f"{model.name} on {target.name}: {target.refuses[model.task.name]}")
+    default = target.recipes.get(model.task.name) or target.recipes.get("*")
     if default is None:
         raise Unsupported(
-            f"{target.name} has no recipe for {model.task}.", hint=f"It has: {', '.join(target.recipes)}."
+            f"{target.name} has no recipe for {model.task.name}.", hint=f"It has: {', '.join(target.recipes)}."
         )
-    possible = (*model.exporters, *model.variants) if model.exporters else ()
+    possible = (*model.network.exporters, *model.network.variants) if model.network.exporters else ()
     if default.exporter not in (possible or (default.exporter,)) and exporter in (None, possible[0]):
         precisions = find("exporters", possible[0]).precisions
         default = Recipe(possible[0], default.precision if default.precision in precisions else precisions[0])
@@ -64,7 +64,7 @@ def wished(model: Model, target: Target, precision: str | None, exporter: str | 
         )
     # Firmware is planned by its exporter, which must know what there is to plan with.
     budgets = {} if target.flash is None else {"flash": target.flash, "ram": target.ram}
-    own = serving(model, chosen.name).options.get((recipe.exporter, recipe.precision), {})
+    own = serving(model, chosen.name).network.options.get((recipe.exporter, recipe.precision), {})
     return replace(recipe, options={**recipe.options, **own, **budgets})
 
 

@@ -73,7 +73,7 @@ def expected(
         measured: reports of a device of the target. What they hold of this model in this format and precision is taken
             as it is; else the reference machine's time by the ratio that their other models have.
     """
-    works = tuple(model.work(recipe)) if model.work else ()
+    works = tuple(model.costs.work(recipe)) if model.costs.work else ()
     if target.flash is not None:
         return _firmware(model, target)
     if not works:
@@ -128,7 +128,7 @@ def past() -> tuple[Seen, ...]:
             continue
         recipe = Recipe(cell.exporter, cell.precision)
         model = serving(find("models", cell.model), cell.exporter)
-        works = model.work(recipe) if model.work else ()
+        works = model.costs.work(recipe) if model.costs.work else ()
         found += [one for one in (_seen(cell.report, cell.model, recipe, work) for work in works) if one]
     return tuple(found)
 
@@ -189,7 +189,7 @@ def _told(model: Model, parts: Sequence[Seen], basis: str, fidelity: Fidelity = 
     )
     low, high = min(low, value / _LEAST), max(high, value * _LEAST)
     found = (Speed("latency", "s", value, low, high, basis, fidelity),)
-    length = seconds_of(model.golden)
+    length = seconds_of(model.task.golden)
     if not length:
         return found
     factor = Speed("real-time factor", "1", value / length, low / length, high / length, basis, fidelity)
@@ -262,7 +262,7 @@ def fidelities(model: Model, recipe: Recipe) -> Mapping[str, Fidelity]:
     """What the predicted size and RAM rest on: "estimated" where rules of its format were compared with measurements
     of its family, else "structural"."""
     families = _compared()
-    known = (model.family, recipe.exporter)
+    known = (model.identity.family, recipe.exporter)
     size: Fidelity = "estimated" if known in families["size"] else "structural"
     ram: Fidelity = "estimated" if known in families["rss.peak"] else "structural"
     return {"size": size, "RAM": ram}
@@ -278,7 +278,7 @@ def _compared() -> dict[str, set[tuple[str, str]]]:
     for cell in calibration().cells:
         if cell.report is None or cell.model not in known:
             continue
-        one = (find("models", cell.model).family, cell.exporter)
+        one = (find("models", cell.model).identity.family, cell.exporter)
         found["size"].add(one)
         if any(item.name == "rss.peak" or item.name.startswith("footprint") for item in cell.report.measurements):
             found["rss.peak"].add(one)

@@ -30,7 +30,7 @@ _CHUNKS, _BYTES = 16, 2 << 30
 
 def applies(model: Model) -> bool:
     """Whether `model` is judged by texts."""
-    return model.task == "text-generation"
+    return model.task.name == "text-generation"
 
 
 def scores(

@@ -71,25 +71,25 @@ def _on_device(bundle: Bundle, calls: Calls, tell: Progress) -> Mapping[str, Any
 
 def _absolute(bundle: Bundle, data: Path, tell: Progress) -> Verdict:
     model, _ = makers(bundle)
-    if model.evaluation is None:
+    if model.task.evaluation is None:
         return not_measured(f"{model.name} declares no metric")
-    samples = model.samples(data)
+    samples = model.task.samples(data)
     if texts.applies(model):
         found = texts.scores(load(bundle.path, hashes=False), samples, None, tell, "reading the text", reference=False)
-        return texts.absolute(model.evaluation, found, data.name)
+        return texts.absolute(model.task.evaluation, found, data.name)
     if any(sample.truth is None for sample in samples):
         return not_measured(f"{data.name} has no right answers to compare with")
     outputs = answers(load(bundle.path, hashes=False), samples, lambda i, n: tell("measuring accuracy", i, n))
     truths, names = [sample.truth for sample in samples], [sample.name for sample in samples]
-    verdict = judge(model.evaluation, outputs, outputs, truths, data.name, names)
+    verdict = judge(model.task.evaluation, outputs, outputs, truths, data.name, names)
     if verdict.verdict in ("fail", "not measured"):
         return verdict
     metric = metrics.find(verdict.metric)
-    value, worst = (metrics.shown(metric, number) for number in (verdict.value, model.evaluation.worst))
+    value, worst = (metrics.shown(metric, number) for number in (verdict.value, model.task.evaluation.worst))
     reason = f"{verdict.metric} {value}, bar {worst}; loss against fp32 not measured here"
     doubt = metric.doubt(metric.score(outputs, truths))
     reason += f"; {doubt}" if doubt else ""
-    few = verdict.samples < model.evaluation.minimum
+    few = verdict.samples < model.task.evaluation.minimum
     return msgspec.structs.replace(
         verdict,
         verdict="undecided" if few or doubt else "pass",

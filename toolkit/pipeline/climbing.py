@@ -70,9 +70,14 @@ def _smallest(
     Raises:
         GateFailed: none passes.
     """
-    assert job.model.evaluation is not None
+    assert job.model.task.evaluation is not None
     # Every one is measured, so none may be refused for what it loses.
-    open_ = replace(job, model=replace(job.model, evaluation=replace(job.model.evaluation, drop=float("inf"))))
+    open_ = replace(
+        job,
+        model=replace(
+            job.model, task=replace(job.model.task, evaluation=replace(job.model.task.evaluation, drop=float("inf")))
+        ),
+    )
 
     def attempt(recipe: Recipe) -> tuple[Path, Verdict]:
         place = work / f"frontier-{recipe.precision}"
@@ -83,11 +88,11 @@ def _smallest(
 
     recipes = [
         replace(recipe, options={**job.recipe.options, **recipe.options})
-        for recipe in job.model.ladder
+        for recipe in job.model.network.ladder
         if not budgets.excess(job.model, job.target, recipe)
     ]
-    points = [frontier.measure(recipe, attempt, job.model.evaluation, tell) for recipe in recipes]
-    chosen = frontier.smallest(points, job.model.evaluation)
+    points = [frontier.measure(recipe, attempt, job.model.task.evaluation, tell) for recipe in recipes]
+    chosen = frontier.smallest(points, job.model.task.evaluation)
     frontier_plot.write(points, chosen, stage)
     return replace(job, recipe=next(recipe for recipe in recipes if recipe.precision == chosen))
 
@@ -96,7 +101,7 @@ def _recipes(job: Job) -> list[Recipe]:
     """The recipe that was asked for, then those of the model's ladder that come after it and fit the target."""
     if not job.fallback:
         return [job.recipe]
-    ladder = [recipe for recipe in job.model.ladder if recipe.exporter == job.recipe.exporter]
+    ladder = [recipe for recipe in job.model.network.ladder if recipe.exporter == job.recipe.exporter]
     ladder = [recipe for recipe in ladder if not budgets.excess(job.model, job.target, recipe)]
     same = [i for i, recipe in enumerate(ladder) if recipe.precision == job.recipe.precision]
     return [job.recipe, *(recipe for recipe in ladder[same[0] :] if recipe != job.recipe)] if same else [job.recipe]

@@ -117,8 +117,8 @@ def _plan(
     declared = model_module.serving(declared, recipe.exporter)
     budgets.check(declared, goal, recipe)
     _check_operating(declared, operating, data)
-    samples = declared.samples(_folder(declared, data, "data")) if data else []
-    calibrated = declared.samples(_folder(declared, calibration, "calibration")) if calibration else []
+    samples = declared.task.samples(_folder(declared, data, "data")) if data else []
+    calibrated = declared.task.samples(_folder(declared, calibration, "calibration")) if calibration else []
     if auto and not samples:
         raise BadInput("the smallest precision that is good enough is found on real text.", hint="Add --data TEXT.txt")
     name = Path(data).name if data else ""
@@ -129,16 +129,16 @@ def _allowing(model: Model, max_kld: float | None) -> Model:
     """`model`, judged by what the user allows it to lose. Raises BadInput for a model that has no such bar."""
     if max_kld is None:
         return model
-    if model.evaluation is None or not texts.applies(model):
+    if model.task.evaluation is None or not texts.applies(model):
         raise BadInput(f"{model.name} is not judged by a KL divergence.", hint="--max-kld goes with language models.")
     if not 0 < max_kld < float("inf"):
         raise BadInput(f"a KL divergence of at most {max_kld:g} nats makes no sense.", hint="Such as --max-kld 0.05")
-    return replace(model, evaluation=replace(model.evaluation, drop=max_kld))
+    return replace(model, task=replace(model.task, evaluation=replace(model.task.evaluation, drop=max_kld)))
 
 
 def _check_operating(model: Model, operating: Mapping[str, Any], data: str | Path | None) -> None:
     """Raises Unsupported for a model without a threshold, BadInput where there is nothing to choose one by."""
-    if operating and model.operate is None:
+    if operating and model.task.operate is None:
         raise Unsupported(f"{model.name} has no threshold that could be chosen.")
     if operating and data is None:
         raise BadInput("a threshold is chosen on real samples, and none were given.", hint="Add --data DIR.")
@@ -156,9 +156,9 @@ def _need_tools(job: Job) -> None:
 
 def _weights(model: Model, weights: str | None, offline: bool, tell: Progress) -> tuple[Path, Source | None]:
     """The folder or file of the weights, and the source it came from (None for a local path of the user's)."""
-    if weights is None and model.sources:
-        return fetch(model.sources, offline=offline, progress=tell)
-    if weights is None and not model.hub:
+    if weights is None and model.weights.sources:
+        return fetch(model.weights.sources, offline=offline, progress=tell)
+    if weights is None and not model.weights.hub:
         raise FetchFailed(f"no source of weights is known for {model.name}.", hint="Give yours: --weights PATH")
-    chosen = user_source(weights or model.hub, offline=offline)
+    chosen = user_source(weights or model.weights.hub, offline=offline)
     return (chosen, None) if isinstance(chosen, Path) else fetch([chosen], offline=offline, progress=tell)

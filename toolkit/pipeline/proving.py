@@ -67,7 +67,7 @@ def prove(
         raise ParityFailed(far.message + scored, hint=far.hint)
     specs = {part: (runner.inputs, runner.outputs) for part, runner in runners.items()}
     recorders = {part: Recorder(runner, keep=2) for part, runner in runners.items()}
-    predictor = job.model.pipeline(recorders, stage, facts)
+    predictor = job.model.task.predictor(recorders, stage, facts)
     output = golden.answer(predictor, stage / golden_input)
     golden.compare(recorders, reference.golden, recipe.precision)  # as `verify` will
     for recorder in recorders.values():
@@ -78,7 +78,7 @@ def prove(
         raise GateFailed(f"{job.model.name} in {spoken(recipe)}: {verdict.reason}.", hint="Try another --precision.")
     facts = _operated(job, scores, facts)
     if "operating_point" in facts:  # another threshold, perhaps another answer
-        output = golden.answer(job.model.pipeline(runners, stage, facts), stage / golden_input)
+        output = golden.answer(job.model.task.predictor(runners, stage, facts), stage / golden_input)
     artifacts = [_timed(exporter, artifact, stage, work, recipe, reference.calibration, tell) for artifact in artifacts]
     return Accepted(recipe, artifacts, parity, specs, output, verdict, facts)
 
@@ -111,10 +111,10 @@ def _scored_too(
     tell: Progress,
 ) -> str:
     """What the gate says of parts that parity has refused: a distance alone does not tell what would be lost."""
-    if job.model.evaluation is None or not job.samples:
+    if job.model.task.evaluation is None or not job.samples:
         return ""
     try:
-        predictor = job.model.pipeline(runners, stage, facts)
+        predictor = job.model.task.predictor(runners, stage, facts)
         verdict = _judged(job, measured(job, predictor, work, f"measuring {recipe.precision}", tell), reference)
     except EdgekitError as exc:  # values that no answer can be made of
         return f" It gives no answers that can be scored: {exc.message}"
@@ -123,22 +123,22 @@ def _scored_too(
 
 def _judged(job: Job, scores: Sequence[Any], reference: Reference) -> Verdict:
     """The gate's verdict."""
-    if job.model.evaluation is None:
+    if job.model.task.evaluation is None:
         return not_measured(f"{job.model.name} declares no metric")
     if not job.samples:
         return not_measured("no --data was given")
     truths, names = [sample.truth for sample in job.samples], [sample.name for sample in job.samples]
     if texts.applies(job.model):
-        return texts.judge(job.model.evaluation, scores, reference.answers, job.data)
-    return judge(job.model.evaluation, scores, reference.answers, truths, job.data, names)
+        return texts.judge(job.model.task.evaluation, scores, reference.answers, job.data)
+    return judge(job.model.task.evaluation, scores, reference.answers, truths, job.data, names)
 
 
 def _operated(job: Job, scores: Sequence[Any], facts: Mapping[str, Any]) -> Mapping[str, Any]:
     """`facts` with the operating point that the candidate's own scores give, where there is data to tell it by."""
     truths = [sample.truth for sample in job.samples]
-    if job.model.operate is None or not truths or any(truth is None for truth in truths):
+    if job.model.task.operate is None or not truths or any(truth is None for truth in truths):
         return facts
-    found = dict(job.model.operate(scores, truths, job.operating))
+    found = dict(job.model.task.operate(scores, truths, job.operating))
     return {**facts, "operating_point": {**found, "data": job.data, "samples": len(truths)}}
 
 

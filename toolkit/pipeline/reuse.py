@@ -31,12 +31,15 @@ def key_of(job: Job, weights: Path) -> str:
     """Hash of all that decides what an export makes: weights, recipe, target, data, our code, tools."""
     model = job.model
     parts = [
-        *(f"weights {file.name} {hash_file(file)}" for file in _read_with(weights, model.assets)),
+        *(f"weights {file.name} {hash_file(file)}" for file in _read_with(weights, model.weights.assets)),
         *(f"calibration {_content(sample.input)}" for sample in job.calibration),
         *(f"data {_content(sample.input)} {_content(sample.truth)}" for sample in job.samples),
         *(f"code {file.name} {hash_file(file)}" for file in _code(job)),
-        *(hashlib.sha256(package_data.read(name)).hexdigest() for name in (model.golden, model.licence_text)),
-        repr((model.name, model.evaluation, model.ladder, declared(job.target), job.recipe, job.fallback)),
+        *(
+            hashlib.sha256(package_data.read(name)).hexdigest()
+            for name in (model.task.golden, model.identity.licence_text)
+        ),
+        repr((model.name, model.task.evaluation, model.network.ladder, declared(job.target), job.recipe, job.fallback)),
         repr((sorted(job.operating.items()), job.auto)),
         repr(host.versions(TOOLS)),
     ]
@@ -86,7 +89,13 @@ def _code(job: Job) -> list[Path]:
 def _theirs(job: Job) -> Iterator[Path]:
     model = job.model
     exporter = type(find("exporters", job.recipe.exporter))
-    for item in (model.pipeline, model.prepare, model.samples, *(part.build for part in model.parts), exporter):
+    for item in (
+        model.task.predictor,
+        model.weights.prepare,
+        model.task.samples,
+        *(part.build for part in model.network.parts),
+        exporter,
+    ):
         file = getattr(sys.modules.get(getattr(item, "__module__", None) or ""), "__file__", None)
         if file and Path(file).is_file():
             yield Path(file)

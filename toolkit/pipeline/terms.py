@@ -20,11 +20,12 @@ def check_terms(model: Model, accepted: Sequence[str]) -> None:
     Args:
         accepted: names of terms. EDGEKIT_ACCEPT_TERMS holds more, with commas between.
     """
+    terms = model.identity.terms
     named = {name.strip().lower() for name in (*accepted, *os.environ.get(_VARIABLE, "").split(","))}
-    if not model.terms or model.terms in named:
+    if not terms or terms in named:
         return
-    told = package_data.read(model.licence_text).decode().strip()
+    told = package_data.read(model.identity.licence_text).decode().strip()
     raise BadInput(
-        f"{model.name} comes with terms of use that you must accept first ({model.terms}):\n\n{told}\n",
-        hint=f"If you do: edgekit export {model.name} --accept-terms {model.terms}, or {_VARIABLE}={model.terms}",
+        f"{model.name} comes with terms of use that you must accept first ({terms}):\n\n{told}\n",
+        hint=f"If you do: edgekit export {model.name} --accept-terms {terms}, or {_VARIABLE}={terms}",
     )

@@ -50,7 +50,7 @@ def trace(
     """Run the reference on the golden input, the calibration samples and the data."""
     tell("running the fp32 reference", 0, 0)
     recorders = {name: Recorder(runner) for name, runner in _references(job, checkpoint, work, tell).items()}
-    predictor = job.model.pipeline(recorders, stage, facts)
+    predictor = job.model.task.predictor(recorders, stage, facts)
     output = golden.answer(predictor, stage / golden_input)
     for name, recorder in recorders.items():
         if not recorder.calls:
@@ -71,10 +71,10 @@ def _references(job: Job, checkpoint: Checkpoint, work: Path, tell: Progress) ->
     """What every part is compared with. Raises ExportFailed where nothing can compute it."""
     exporter: Any = find("exporters", job.recipe.exporter)
     own: Mapping[str, Runner] = {}
-    if any(part.build is None for part in job.model.parts) and hasattr(exporter, "reference"):
+    if any(part.build is None for part in job.model.network.parts) and hasattr(exporter, "reference"):
         own = exporter.reference(job.model, checkpoint, work, tell)
     found = {}
-    for part in job.model.parts:
+    for part in job.model.network.parts:
         if part.build is None and part.name not in own:
             raise ExportFailed(f"{job.model.name}: the part {part.name!r} has no reference to compare with.")
         found[part.name] = own[part.name] if part.build is None else reference_of(part, part.build(checkpoint))
@@ -98,7 +98,7 @@ def _calibration(job: Job, predictor: Predictor, recorders: Mapping[str, Recorde
 
 def _calibrating(job: Job) -> Sequence[Sample]:
     """The calibration samples that are used (see `Model.calibration`)."""
-    most, have = job.model.calibration, job.calibration
+    most, have = job.model.task.calibration, job.calibration
     if not most:
         return have[:8]
     return [have[i * len(have) // most] for i in range(most)] if len(have) > most else have
@@ -111,7 +111,7 @@ def measured(
 
     Without a metric nobody asks the reference: an operating point is the candidate's, and may take hours of sound.
     """
-    if job.model.evaluation is None and (reference or job.model.operate is None):
+    if job.model.task.evaluation is None and (reference or job.model.task.operate is None):
         return []
     if texts.applies(job.model):
         return texts.scores(predictor, job.samples, work, tell, what, reference=reference)

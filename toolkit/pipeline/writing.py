@@ -44,7 +44,7 @@ def make(
     """
     beside = checkpoint.path if checkpoint.path.is_dir() else checkpoint.path.parent
     _assets(job.model, beside, stage, job.offline, tell)
-    facts = job.model.prepare(checkpoint, stage)
+    facts = job.model.weights.prepare(checkpoint, stage)
     golden_input = golden.write_input(job.model, stage)
     reference = trace(job, checkpoint, facts, golden_input, stage, work, tell)
     attempts: list[Attempt] = []
@@ -59,7 +59,10 @@ def make(
         edgekit=edgekit.__version__,
         key=key,
         model=ModelFacts(
-            name=job.model.name, family=job.model.family, task=job.model.task, parameters=job.model.parameters
+            name=job.model.name,
+            family=job.model.identity.family,
+            task=job.model.task.name,
+            parameters=job.model.network.parameters,
         ),
         source=source_facts(checkpoint, source),
         target=target_facts(job.target),
@@ -93,12 +96,12 @@ def _licence(model: Model, source: Source | None, stage: Path) -> str:
 
     The declared licence holds for the declared sources. Whoever brings other weights brings their licence too.
     """
-    text = package_data.read(model.licence_text)
+    text = package_data.read(model.identity.licence_text)
     name = source.licence if source else "unknown"
-    if source not in model.sources:
+    if source not in model.weights.sources:
         text = (
             f"These weights were given by whoever made this bundle; their licence: {name}.\n"
-            f"The published weights of {model.name} are under this one ({model.licence}):\n\n"
+            f"The published weights of {model.name} are under this one ({model.identity.licence}):\n\n"
         ).encode() + text
     (stage / "licences").mkdir()
     (stage / "licences" / "weights.txt").write_bytes(text)
@@ -107,12 +110,16 @@ def _licence(model: Model, source: Source | None, stage: Path) -> str:
 
 def _assets(model: Model, folder: Path, stage: Path, offline: bool, tell: Progress) -> None:
     """Copy the files that a bundle carries as they are; where the user's weights lack one, take the model's own."""
-    for name in model.assets:
+    for name in model.weights.assets:
         held = folder / name
         if not held.is_file():
-            pinned = next((file for source in model.sources for file in source.files if file.name == name), None)
+            pinned = next(
+                (file for source in model.weights.sources for file in source.files if file.name == name), None
+            )
             if pinned is None:
                 raise BadInput(f"the weights in {folder} lack {name}, which {model.name} needs beside them.")
-            only = Source(model.sources[0].uri, model.sources[0].revision, model.licence, (pinned,))
+            only = Source(
+                model.weights.sources[0].uri, model.weights.sources[0].revision, model.identity.licence, (pinned,)
+            )
             held = fetch([only], offline=offline, progress=tell)[0] / name
         shutil.copyfile(held, stage / name)

@@ -13,7 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common import package_data
-from edgekit.core import Checkpoint, Evaluation, Model, Part, Predictor, Recipe, Runner, Source, SourceFile, TensorSpec
+from edgekit.core import (
+    Checkpoint,
+    Costs,
+    Evaluation,
+    Identity,
+    Model,
+    Network,
+    Part,
+    Predictor,
+    Recipe,
+    Runner,
+    Source,
+    SourceFile,
+    TensorSpec,
+    Usage,
+    Weights,
+)
 from edgekit.models.keyword.openwakeword.shapes import EMBEDDING, MELS, OpenRules, OpenSettings, openwakeword_work
 from edgekit.models.keyword.phones import operate, phrases
 from edgekit.numerics import weighing
@@ -49,57 +65,66 @@ def openwakeword_model(phrase: str, file: str, sha256: str, size: int, *, parame
     files = tuple(SourceFile(*one, (f"{_PACKAGE}/{one[0]}",)) for one in (*_SHARED, (file, sha256, size)))
     frames = (1, shape.step, shape.mels), (1, shape.frames, shape.mels)
     return Model(
-        name=f"openwakeword-{phrase}",
-        family="openwakeword",
-        task="audio-classification",
-        licence="Apache-2.0",
-        sources=(Source(_PACKAGE, "1.1.0", "Apache-2.0", files),),
-        parts=(
-            Part(
-                "frontend",
-                (TensorSpec("audio", "float32", (1, shape.samples)),),
-                (TensorSpec("frames", "float32", frames[0]),),
-                {},
-                _frontend,
-                quantize=False,
-                kind="frontend",
-            ),
-            Part(
-                "embedding",
-                (TensorSpec("window", "float32", frames[1]),),
-                (TensorSpec("embedding", "float32", (1, shape.features)),),
-                {},
-                _embedding,
-            ),
-            Part(
-                "head",
-                (TensorSpec("embeddings", "float32", (1, shape.embeddings, shape.features)),),
-                (TensorSpec("logits", "float32", (1, 2)),),
-                {},
-                lambda checkpoint: _head(checkpoint, file),
-            ),
+        identity=Identity(
+            name=f"openwakeword-{phrase}",
+            family="openwakeword",
+            licence="Apache-2.0",
+            licence_text=_LICENCE,
         ),
-        parameters=parameters,
-        pipeline=_pipeline,
-        assets=(),
-        prepare=lambda checkpoint, folder: _prepare(checkpoint, phrase, file),
-        licence_text=_LICENCE,
-        golden=_GOLDEN,
-        samples=lambda folder: phrases(folder, phrase),
-        size=lambda recipe: weighing.size(works, recipe, package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),
-        memory=lambda recipe: weighing.memory(works, recipe),
-        work=lambda recipe: works,
-        # The authors' goal is fewer than 5 % at fewer than 0.5 false alarms an hour; other voices are harder.
-        evaluation=Evaluation("frr@fa", worst=0.10, drop=0.02, minimum=100),
-        ladder=tuple(
-            Recipe(exporter, precision, _OPTIONS.get((exporter, precision), {}))
-            for exporter in ("onnx", "litert")
-            for precision in ("int8", "fp16")
+        weights=Weights(
+            sources=(Source(_PACKAGE, "1.1.0", "Apache-2.0", files),),
+            assets=(),
+            prepare=lambda checkpoint, folder: _prepare(checkpoint, phrase, file),
         ),
-        exporters=("onnx", "litert", "coreml", "executorch"),
-        options=_OPTIONS,
-        calibration=6,
-        operate=operate,
+        network=Network(
+            parts=(
+                Part(
+                    "frontend",
+                    (TensorSpec("audio", "float32", (1, shape.samples)),),
+                    (TensorSpec("frames", "float32", frames[0]),),
+                    {},
+                    _frontend,
+                    quantize=False,
+                    kind="frontend",
+                ),
+                Part(
+                    "embedding",
+                    (TensorSpec("window", "float32", frames[1]),),
+                    (TensorSpec("embedding", "float32", (1, shape.features)),),
+                    {},
+                    _embedding,
+                ),
+                Part(
+                    "head",
+                    (TensorSpec("embeddings", "float32", (1, shape.embeddings, shape.features)),),
+                    (TensorSpec("logits", "float32", (1, 2)),),
+                    {},
+                    lambda checkpoint: _head(checkpoint, file),
+                ),
+            ),
+            parameters=parameters,
+            ladder=tuple(
+                Recipe(exporter, precision, _OPTIONS.get((exporter, precision), {}))
+                for exporter in ("onnx", "litert")
+                for precision in ("int8", "fp16")
+            ),
+            exporters=("onnx", "litert", "coreml", "executorch"),
+            options=_OPTIONS,
+        ),
+        task=Usage(
+            name="audio-classification",
+            predictor=_pipeline,
+            golden=_GOLDEN,
+            samples=lambda folder: phrases(folder, phrase),
+            evaluation=Evaluation("frr@fa", worst=0.10, drop=0.02, minimum=100),
+            calibration=6,
+            operate=operate,
+        ),
+        costs=Costs(
+            size=lambda recipe: weighing.size(works, recipe, package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),
+            memory=lambda recipe: weighing.memory(works, recipe),
+            work=lambda recipe: works,
+        ),
     )
 
 

@@ -17,7 +17,20 @@ from helpers.toys.toys import damage
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgekit.core import Artifact, Checkpoint, Exporter, Model, Part, Recipe, TensorSpec
+from edgekit.core import (
+    Artifact,
+    Checkpoint,
+    Costs,
+    Exporter,
+    Identity,
+    Model,
+    Network,
+    Part,
+    Recipe,
+    TensorSpec,
+    Usage,
+    Weights,
+)
 from edgekit.errors import BadInput, EdgekitError, ExportFailed, OverBudget, ParityFailed, Unsupported
 from edgekit.exporters.c import EXPORTER, arena, build, write
 from edgekit.exporters.c.layouts import layout as c_layout
@@ -41,10 +54,32 @@ def network(content: bytes) -> Part:
 def model(part: Part) -> Model:
     nothing: Any = None
     return Model(
-        name="small", family="small", task="image-classification", licence="MIT", sources=(), parts=(part,),
-        parameters=1, pipeline=nothing, assets=(), prepare=nothing, licence_text="", golden="", samples=nothing,
-        size=lambda recipe: 1, memory=lambda recipe: 1,
-    )  # fmt: skip
+        identity=Identity(
+            name="small",
+            family="small",
+            licence="MIT",
+            licence_text="",
+        ),
+        weights=Weights(
+            sources=(),
+            assets=(),
+            prepare=nothing,
+        ),
+        network=Network(
+            parts=(part,),
+            parameters=1,
+        ),
+        task=Usage(
+            name="image-classification",
+            predictor=nothing,
+            golden="",
+            samples=nothing,
+        ),
+        costs=Costs(
+            size=lambda recipe: 1,
+            memory=lambda recipe: 1,
+        ),
+    )
 
 
 def export(folder: Path, content: bytes, options: Mapping[str, Any] | None = None, precision: str = "int8") -> Artifact:

@@ -57,7 +57,7 @@ def hard_sounds() -> list[NDArray[np.int16]]:
 def model_of(name: str) -> tuple[Model, Any, Any]:
     """A model, its frontend's part, and the frontend's Python."""
     model: Model = serving(find("models", name), "c")
-    part = model.parts[0]
+    part = model.network.parts[0]
     assert part.build is not None
     return model, part, part.build(None)  # type: ignore[arg-type]
 
@@ -119,7 +119,7 @@ def test_frontends_on_every_clip(frontends: Mapping[str, tuple[Run, Any]], share
 def detector(folder: Path, name: str, frontend: Run) -> tuple[Run, KeywordSpotter | WakewordSpotter, Hash]:
     """A model's detector around the hashing network: in C, and as the Python pipeline around the same frontend."""
     model, part, _ = model_of(name)
-    network, rules = model.parts[1], part.settings["detector"]
+    network, rules = model.network.parts[1], part.settings["detector"]
     output = network.outputs[0]
     classes, size = int(output.shape[-1]), int(np.prod([int(n) for n in network.inputs[0].shape]))
     text = NETWORK.replace("INPUT", str(size)).replace("OUTPUT", str(classes))

@@ -61,7 +61,7 @@ def test_a_network_is_exact(tmp_path: Path, shared_data: Path, name: str) -> Non
 @pytest.mark.parametrize("name", WAKEWORDS)
 def test_a_streaming_network_is_exact(tmp_path: Path, jfk_features: NDArray[Any], name: str, layout: str) -> None:
     """Over a stream of real features, with a reset in between, and over noise."""
-    folder, _ = fetch(serving(find("models", name), "c").sources)
+    folder, _ = fetch(serving(find("models", name), "c").weights.sources)
     content = (folder / "network.tflite").read_bytes()
     runner = Batch(tmp_path / "c", [content], layout).runner(0)
     specification = MicroRunner(content, runner.inputs, runner.outputs)
@@ -86,7 +86,7 @@ def jfk_features() -> NDArray[Any]:
 
     model = serving(find("models", "okay-nabu"), "c")
     sound = Path(str(build.__file__)).parent.parent / "models" / "data" / "golden" / "jfk.flac"
-    frontend = model.parts[0]
+    frontend = model.network.parts[0]
     samples, rate = soundfile.read(sound, dtype="int16")
     assert rate == 16_000
     runner = frontend.build(Checkpoint(sound, "none", {}, {}, {}))

@@ -29,7 +29,7 @@ from edgekit.gate.verifying import verify
 from edgekit.models.keyword import okay_nabu
 
 #: The declaration that the exporter works from.
-CHIP = okay_nabu.MODEL.variants["c"]
+CHIP = okay_nabu.MODEL.network.variants["c"]
 
 pytestmark = pytest.mark.thorough
 

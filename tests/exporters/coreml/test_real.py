@@ -72,11 +72,11 @@ def test_cosines(shared_data: Path, tmp_path: Path, model: str, precision: str) 
     fp32 = references(serves)[0]
     found = {part: outputs for part, outputs in cosines(bundle, fp32, inputs).items() if outputs}
     assert sum(len(values) for outputs in found.values() for values in outputs.values()) >= len(inputs)
-    for part in serves.parts:
+    for part in serves.network.parts:
         least = LEAST[precision] if part.quantize else LEAST["fp16"]
         for output, values in found.get(part.name, {}).items():
             assert min(values) >= least, (part.name, output)
     if precision == "int8" and model in MOST:
         large = [bundle.path / part.file for part in bundle.manifest.parts if part.name != "frontend"]
         size = sum(file.stat().st_size for place in large for file in place.rglob("*") if file.is_file())
-        assert size <= MOST[model] * serves.parameters
+        assert size <= MOST[model] * serves.network.parameters

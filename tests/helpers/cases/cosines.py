@@ -34,7 +34,7 @@ def cosines(
     """
     model, exporter = makers(bundle)
     recorders = {name: Recorder(runner) for name, runner in references.items()}
-    pipeline = model.pipeline(recorders, bundle.path, bundle.manifest.facts)
+    pipeline = model.task.predictor(recorders, bundle.path, bundle.manifest.facts)
     runners = {part.name: exporter.load(bundle.path / part.file, threads) for part in bundle.manifest.parts}
     found: dict[str, dict[str, list[float]]] = {name: {} for name in runners}
     for one in inputs:

@@ -11,7 +11,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Recipe, TensorSpec
+from edgekit.core import (
+    Artifact,
+    Checkpoint,
+    Costs,
+    Feeds,
+    Identity,
+    Model,
+    Network,
+    Part,
+    Recipe,
+    TensorSpec,
+    Usage,
+    Weights,
+)
 from edgekit.exporters.litert import EXPORTER
 from edgekit.formats.tflite import reader
 from edgekit.numerics.parity import TorchRunner
@@ -86,10 +99,32 @@ def sentences(count: int = 12) -> list[Feeds]:
 def model(*parts: Part) -> Model:
     nothing: Any = None
     return Model(
-        name="toy", family="toy", task="toy", licence="MIT", sources=(), parts=parts, parameters=1, pipeline=nothing,
-        assets=(), prepare=nothing, licence_text="", golden="", samples=nothing, size=lambda recipe: 1,
-        memory=lambda recipe: 1,
-    )  # fmt: skip
+        identity=Identity(
+            name="toy",
+            family="toy",
+            licence="MIT",
+            licence_text="",
+        ),
+        weights=Weights(
+            sources=(),
+            assets=(),
+            prepare=nothing,
+        ),
+        network=Network(
+            parts=parts,
+            parameters=1,
+        ),
+        task=Usage(
+            name="toy",
+            predictor=nothing,
+            golden="",
+            samples=nothing,
+        ),
+        costs=Costs(
+            size=lambda recipe: 1,
+            memory=lambda recipe: 1,
+        ),
+    )
 
 
 #: Converted parts, which many tests share: a file in `work` is not made again.

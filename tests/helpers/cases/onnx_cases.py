@@ -12,7 +12,22 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from edgekit.core import Artifact, Axis, Checkpoint, Exporter, Feeds, Model, Part, Recipe, TensorSpec
+from edgekit.core import (
+    Artifact,
+    Axis,
+    Checkpoint,
+    Costs,
+    Exporter,
+    Feeds,
+    Identity,
+    Model,
+    Network,
+    Part,
+    Recipe,
+    TensorSpec,
+    Usage,
+    Weights,
+)
 from edgekit.exporters.onnx import EXPORTER
 
 CHECKPOINT = Checkpoint(Path("toy"), "toy", {}, {}, {})
@@ -54,21 +69,31 @@ def part(build: Any = Toy, width: int = WIDTH, **changes: Any) -> Part:
 
 def model(*parts: Part) -> Model:
     return Model(
-        name="toy",
-        family="toy",
-        task="toy",
-        licence="MIT",
-        sources=(),
-        parts=parts,
-        parameters=1,
-        pipeline=lambda runners, folder, facts: None,  # type: ignore[arg-type, return-value]
-        assets=(),
-        prepare=lambda checkpoint, folder: {},
-        licence_text="",
-        golden="",
-        samples=lambda folder: [],
-        size=lambda recipe: 1,
-        memory=lambda recipe: 1,
+        identity=Identity(
+            name="toy",
+            family="toy",
+            licence="MIT",
+            licence_text="",
+        ),
+        weights=Weights(
+            sources=(),
+            assets=(),
+            prepare=lambda checkpoint, folder: {},
+        ),
+        network=Network(
+            parts=parts,
+            parameters=1,
+        ),
+        task=Usage(
+            name="toy",
+            predictor=lambda runners, folder, facts: None,
+            golden="",
+            samples=lambda folder: [],
+        ),
+        costs=Costs(
+            size=lambda recipe: 1,
+            memory=lambda recipe: 1,
+        ),
     )
 
 

@@ -24,7 +24,7 @@ def cells() -> Iterator[Cell]:
     target = find("targets", "android")
     for model in names("models"):
         declared = find("models", model)
-        if not declared.sources or declared.terms:
+        if not declared.weights.sources or declared.identity.terms:
             continue
         for exporter, precisions in PRECISIONS.items():
             for precision in precisions:

@@ -12,6 +12,6 @@ from edgekit.sources.fetching import fetch
 
 def references(model: Model) -> tuple[dict[str, Runner], Checkpoint, Path]:
     """Every part of `model` in fp32, the checkpoint that they are of, and the folder that it came in."""
-    folder, _ = fetch(model.sources)
+    folder, _ = fetch(model.weights.sources)
     checkpoint = read_checkpoint(folder)
-    return {part.name: reference_of(part, part.build(checkpoint)) for part in model.parts}, checkpoint, folder
+    return {part.name: reference_of(part, part.build(checkpoint)) for part in model.network.parts}, checkpoint, folder

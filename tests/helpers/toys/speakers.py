@@ -12,4 +12,4 @@ from edgekit.registry import find
 def floats(name: str) -> Any:
     model = find("models", name)
     parts, checkpoint, folder = references(model)
-    return model.pipeline(parts, folder, model.prepare(checkpoint, folder))
+    return model.task.predictor(parts, folder, model.weights.prepare(checkpoint, folder))

@@ -11,7 +11,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edgekit.core import Artifact, Checkpoint, Exporter, Feeds, Model, Part, Recipe, TensorSpec
+from edgekit.core import (
+    Artifact,
+    Checkpoint,
+    Costs,
+    Exporter,
+    Feeds,
+    Identity,
+    Model,
+    Network,
+    Part,
+    Recipe,
+    TensorSpec,
+    Usage,
+    Weights,
+)
 
 CHECKPOINT = Checkpoint(Path("toy"), "toy", {}, {}, {})
 SIZE, CLASSES, LAYERS = 16, 10, 5
@@ -67,11 +81,32 @@ def export(
 ) -> Artifact:
     """What `exporter` makes of `Tiny` in ``folder/out``."""
     model = Model(
-        name="toy", family="toy", task="toy", licence="MIT", sources=(), parts=(PART,), parameters=1,
-        pipeline=lambda runners, folder, facts: None,  # type: ignore[arg-type, return-value]
-        assets=(), prepare=lambda checkpoint, folder: {}, licence_text="", golden="", samples=lambda folder: [],
-        size=lambda recipe: 1, memory=lambda recipe: 1,
-    )  # fmt: skip
+        identity=Identity(
+            name="toy",
+            family="toy",
+            licence="MIT",
+            licence_text="",
+        ),
+        weights=Weights(
+            sources=(),
+            assets=(),
+            prepare=lambda checkpoint, folder: {},
+        ),
+        network=Network(
+            parts=(PART,),
+            parameters=1,
+        ),
+        task=Usage(
+            name="toy",
+            predictor=lambda runners, folder, facts: None,
+            golden="",
+            samples=lambda folder: [],
+        ),
+        costs=Costs(
+            size=lambda recipe: 1,
+            memory=lambda recipe: 1,
+        ),
+    )
     (folder / "out").mkdir(exist_ok=True)
     recipe = Recipe(exporter.name, precision, options)
     return exporter.export(model, CHECKPOINT, recipe, calibration, folder / "out", folder, quiet)[0]

@@ -23,9 +23,12 @@ from edgekit.core import (
     Artifact,
     Axis,
     Checkpoint,
+    Costs,
     Evaluation,
     Feeds,
+    Identity,
     Model,
+    Network,
     Part,
     Prediction,
     Predictor,
@@ -35,6 +38,8 @@ from edgekit.core import (
     Sample,
     Target,
     TensorSpec,
+    Usage,
+    Weights,
 )
 from edgekit.errors import BadInput
 
@@ -127,38 +132,48 @@ def _size(recipe: Recipe) -> int:
 _FEATURES = TensorSpec("features", "float32", (1, FEATURES))
 
 MODEL = Model(
-    name="toy-speller",
-    family="toy",
-    task="audio-classification",
-    licence="MIT",
-    sources=(),
-    parts=(
-        Part(
-            "frontend",
-            (TensorSpec("signal", "float32", (1, "samples")),),
-            (_FEATURES,),
-            {"samples": Axis(1, 1000, 50)},
-            _frontend,
-            quantize=False,
-        ),
-        Part("network", (_FEATURES,), (TensorSpec("scores", "float32", (1, len(LABELS))),), {}, _network),
+    identity=Identity(
+        name="toy-speller",
+        family="toy",
+        licence="MIT",
+        licence_text=str(HERE / "golden" / "toy-licence.txt"),
     ),
-    parameters=FEATURES * HIDDEN + HIDDEN * len(LABELS),
-    pipeline=_pipeline,
-    assets=("labels.txt",),
-    prepare=_prepare,
-    licence_text=str(HERE / "golden" / "toy-licence.txt"),
-    golden=str(HERE / "golden" / "toy-signal.txt"),
-    samples=_samples,
-    size=_size,
-    memory=lambda recipe: 10 * _size(recipe),
-    evaluation=Evaluation("wer", worst=0.3, drop=0.02, minimum=20),
-    ladder=(
-        Recipe("toy", "int4"),
-        Recipe("toy", "int8"),
-        Recipe("toy", "fp32"),
-        Recipe("onnx", "int8"),
-        Recipe("onnx", "fp16"),
+    weights=Weights(
+        sources=(),
+        assets=("labels.txt",),
+        prepare=_prepare,
+    ),
+    network=Network(
+        parts=(
+            Part(
+                "frontend",
+                (TensorSpec("signal", "float32", (1, "samples")),),
+                (_FEATURES,),
+                {"samples": Axis(1, 1000, 50)},
+                _frontend,
+                quantize=False,
+            ),
+            Part("network", (_FEATURES,), (TensorSpec("scores", "float32", (1, len(LABELS))),), {}, _network),
+        ),
+        parameters=FEATURES * HIDDEN + HIDDEN * len(LABELS),
+        ladder=(
+            Recipe("toy", "int4"),
+            Recipe("toy", "int8"),
+            Recipe("toy", "fp32"),
+            Recipe("onnx", "int8"),
+            Recipe("onnx", "fp16"),
+        ),
+    ),
+    task=Usage(
+        name="audio-classification",
+        predictor=_pipeline,
+        golden=str(HERE / "golden" / "toy-signal.txt"),
+        samples=_samples,
+        evaluation=Evaluation("wer", worst=0.3, drop=0.02, minimum=20),
+    ),
+    costs=Costs(
+        size=_size,
+        memory=lambda recipe: 10 * _size(recipe),
     ),
 )
 
@@ -197,7 +212,7 @@ class ToyExporter:
         (out / f"only-{recipe.precision}").mkdir()
         (out / f"only-{recipe.precision}" / "note.txt").write_text("a file that other precisions do not write\n")
         artifacts = []
-        for part in model.parts:
+        for part in model.network.parts:
             arrays = {"waves": WAVES} if part.name == "frontend" else {**weights, "skew": skew}
             with (out / f"{part.name}.toy").open("wb") as file:
                 for name, array in sorted(arrays.items()):
@@ -222,7 +237,7 @@ class ToyRunner:
     """An archive that `ToyExporter` wrote."""
 
     def __init__(self, file: Path) -> None:
-        part = next(part for part in MODEL.parts if part.name == file.stem)
+        part = next(part for part in MODEL.network.parts if part.name == file.stem)
         self.inputs, self.outputs = part.inputs, part.outputs
         self._arrays: dict[str, NDArray[np.float32]] = {}
         data = file.read_bytes()

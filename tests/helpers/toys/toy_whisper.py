@@ -73,7 +73,7 @@ class ToyWhisper:
         self.model: Model = whisper("whisper-toy", SHAPE, ())
         self.state = random_state(SHAPE)
         self.checkpoint = Checkpoint(folder / "model.safetensors", "safetensors", self.state, {}, {})
-        self.facts: Mapping[str, Any] = self.model.prepare(self.checkpoint, folder)
+        self.facts: Mapping[str, Any] = self.model.weights.prepare(self.checkpoint, folder)
         self.tokens: Mapping[str, Any] = self.facts["tokens"]
 
     def ids(self, text: str) -> list[int]:

@@ -75,12 +75,12 @@ class Graph:
 
 def spotter(model: Model) -> Any:
     """`model` with an `Energy` that fires often, behind its own frontend on chips and a `Graph` elsewhere."""
-    frontend, network = model.parts
+    frontend, network = model.network.parts
     on_chip = frontend.inputs[0].dtype == "int16" and frontend.build is not None
     made = frontend.build(Checkpoint(Path("none"), "none", {}, {}, {})) if on_chip else Graph(frontend)  # type: ignore[misc]
-    chip = model.variants.get("c", model)
-    detector = dict(chip.parts[0].settings["detector"])
-    plain = {key: value for key, value in chip.parts[0].settings.items() if key not in ("tables", "detector")}
+    chip = model.network.variants.get("c", model)
+    detector = dict(chip.network.parts[0].settings["detector"])
+    plain = {key: value for key, value in chip.network.parts[0].settings.items() if key not in ("tables", "detector")}
     keyword = detector["kind"] == "keyword"
     names = ("frames", "hop", "smoothed", "refractory", "words") if keyword else ("smoothed", "stride", "refractory")
     rules = {name: detector[name] for name in names} | ({"threshold": 30} if keyword else {"cutoff": 0.4})
@@ -94,7 +94,7 @@ def spotter(model: Model) -> Any:
 
 @pytest.mark.parametrize("seconds", [1, pytest.param(11, marks=pytest.mark.thorough)])
 def test_the_mfcc_graph_is_within_a_step_of_the_chips(seconds: float) -> None:
-    part, rules = KWS.parts[0], MfccSettings()
+    part, rules = KWS.network.parts[0], MfccSettings()
     graph = TorchRunner(part, part.build(Checkpoint(Path("none"), "none", {}, {}, {})))  # type: ignore[misc]
     count, off, most, audio = 0, 0, 0, np.concatenate([np.zeros(16_000, np.int16), jfk(seconds)])
     for start in range(0, len(audio) - 16_000, 3840):
@@ -109,7 +109,7 @@ def test_the_mfcc_graph_is_within_a_step_of_the_chips(seconds: float) -> None:
 
 @pytest.mark.parametrize("seconds", [1.5, pytest.param(11, marks=pytest.mark.thorough)])
 def test_the_micro_graph_is_the_integer_frontend_but_for_two_features_in_a_thousand(seconds: float) -> None:
-    part = NABU.parts[0]
+    part = NABU.network.parts[0]
     graph = TorchRunner(part, part.build(Checkpoint(Path("none"), "none", {}, {}, {})))  # type: ignore[misc]
     audio, noise, rows = jfk(seconds), np.zeros((1, 40), np.float32), []
     for start in range(0, len(audio) - 800, 480):
@@ -124,7 +124,11 @@ def test_the_micro_graph_is_the_integer_frontend_but_for_two_features_in_a_thous
 # -------------------------------------------------------------------------------------------------------------- streams
 
 
-@pytest.fixture(scope="module", params=[KWS, NABU, KWS.variants["c"], NABU.variants["c"]], ids=lambda m: m.exporters[0])
+@pytest.fixture(
+    scope="module",
+    params=[KWS, NABU, KWS.network.variants["c"], NABU.network.variants["c"]],
+    ids=lambda m: m.network.exporters[0],
+)
 def spotting(request: pytest.FixtureRequest) -> Any:
     return spotter(request.param)
 
@@ -152,7 +156,7 @@ def test_a_stream_starts_anew_after_reset_and_takes_floats(spotting: Any) -> Non
 )
 def test_a_chunk_of_another_kind_is_refused(chunk: Any) -> None:
     with pytest.raises(BadInput, match="chunk"):
-        spotter(KWS.variants["c"]).stream().feed(chunk)
+        spotter(KWS.network.variants["c"]).stream().feed(chunk)
 
 
 # ------------------------------------------------------------------------------------------------------ operating point
@@ -226,7 +230,7 @@ def test_poisson_bounds_are_garwoods(count: int, upper: float) -> None:
 
 @pytest.mark.parametrize("limit", [-1, 10_000, "1", 0.5])
 def test_a_bundle_with_an_impossible_limit_is_refused(limit: Any) -> None:
-    frontend, network = NABU.parts
+    frontend, network = NABU.network.parts
     facts = {"labels": ["okay-nabu"], "rules": {"cutoff": 0.5}, "frontend": {}, "operating_point": {"limit": limit}}
     with pytest.raises(BadInput, match="operating point"):
         WakewordSpotter({"frontend": frontend, "network": network}, facts)  # type: ignore[dict-item]
@@ -236,7 +240,7 @@ def test_folders_tell_the_phrase_from_other_sound(tmp_path: Path) -> None:
     for name in ("okay nabu/a.wav", "_background_/b.wav", "c.wav"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         soundfile.write(tmp_path / name, np.zeros(800), 16_000)
-    truths = {sample.name: sample.truth for sample in NABU.samples(tmp_path)}
+    truths = {sample.name: sample.truth for sample in NABU.task.samples(tmp_path)}
     assert truths == {"okay nabu/a.wav": "okay-nabu", "_background_/b.wav": "nothing", "c.wav": "nothing"}
 
 
@@ -273,7 +277,7 @@ def test_float_weights_come_from_either_file_and_are_checked(shared_data: Path, 
     keras, ready = (network(read_checkpoint(folder / f"kws_ref_float{end}"), 12) for end in (".npz", "32.tflite"))
     window = np.zeros((1, 49, 10, 1), np.float32)  # the two are of different trainings
     for module in (keras, ready):
-        made = TorchRunner(KWS.parts[1], module)({"window": window})["logits"]
+        made = TorchRunner(KWS.network.parts[1], module)({"window": window})["logits"]
         assert made.shape == (1, 12) and np.isfinite(made).all()
     with pytest.raises(BadInput, match="layer 9"):
         network(read_checkpoint(folder / "kws_ref_float.npz"), 11)
@@ -302,7 +306,7 @@ def test_a_ready_wake_word_keeps_its_network_and_hears_its_phrase(alexa: Bundle)
     from edgekit.sources.fetching import fetch
 
     assert alexa.manifest.recipe.exporter == "litert" and alexa.manifest.recipe.precision == "int8"
-    ready, _ = fetch(find("models", "alexa").sources)
+    ready, _ = fetch(find("models", "alexa").weights.sources)
     assert (alexa.path / "network.tflite").read_bytes() == (ready / "network.tflite").read_bytes()
     spotting = edgekit.load(alexa.path)
     first = spotting.predict(str(DATA / "golden-alexa.wav"))
@@ -321,7 +325,7 @@ def test_a_ready_wake_word_keeps_its_network_and_hears_its_phrase(alexa: Bundle)
 def test_an_operating_point_is_chosen_and_used(alexa: Bundle) -> None:
     point = alexa.manifest.facts["operating_point"]
     assert (point["missed"], point["positives"], point["false_alarms"], point["verdict"]) == (0, 1, 0, "undecided")
-    published = find("models", "alexa").variants["c"].parts[0].settings["detector"]["limit"]
+    published = find("models", "alexa").network.variants["c"].parts[0].settings["detector"]["limit"]
     assert point["limit"] >= published  # a minute of other sound is no ground for less
     score: Any = edgekit.load(alexa.path).predict(str(DATA / "golden-alexa.wav")).score
     assert score.mean.limit == point["limit"]

@@ -47,11 +47,11 @@ class Script:
 def chip(name: str) -> Model:
     """The declaration for microcontrollers."""
     model: Model = find("models", name)
-    return model.variants["c"]
+    return model.network.variants["c"]
 
 
 def facts_of(model: Model) -> dict[str, Any]:
-    settings = dict(model.parts[0].settings)
+    settings = dict(model.network.parts[0].settings)
     rules, _ = settings.pop("detector"), settings.pop("tables")
     kind = KeywordRules if rules["kind"] == "keyword" else WakewordRules
     known = {name: value for name, value in rules.items() if name in kind.__dataclass_fields__}
@@ -62,16 +62,16 @@ def keyword(answers: Sequence[NDArray[np.int8]], **rules: int) -> tuple[KeywordS
     model: Model = chip(KWS)
     network, facts = Script("scores", answers), facts_of(model)
     facts["rules"] |= rules
-    assert model.parts[0].build is not None
-    return KeywordSpotter({"frontend": model.parts[0].build(None), "network": network}, facts), network  # type: ignore[arg-type]
+    assert model.network.parts[0].build is not None
+    return KeywordSpotter({"frontend": model.network.parts[0].build(None), "network": network}, facts), network  # type: ignore[arg-type]
 
 
 def wakeword(answers: Sequence[int], cutoff: float = 0.85) -> tuple[WakewordSpotter, Script]:
     model: Model = chip("okay-nabu")
     network, facts = Script("probability", [np.array([value], np.uint8) for value in answers]), facts_of(model)
     facts["rules"] |= {"cutoff": cutoff}
-    assert model.parts[0].build is not None
-    return WakewordSpotter({"frontend": model.parts[0].build(None), "network": network}, facts), network  # type: ignore[arg-type]
+    assert model.network.parts[0].build is not None
+    return WakewordSpotter({"frontend": model.network.parts[0].build(None), "network": network}, facts), network  # type: ignore[arg-type]
 
 
 def scores(**words: int) -> NDArray[np.int8]:
@@ -90,13 +90,13 @@ def noise(seconds: float) -> NDArray[np.float32]:
 @pytest.mark.parametrize("name", [KWS, *WAKEWORDS])
 def test_a_declaration_is_light_data(name: str) -> None:
     model = chip(name)
-    frontend, network = model.parts
-    assert (model.name, model.exporters, frontend.name, network.name) == (name, ("c",), "frontend", "network")
+    frontend, network = model.network.parts
+    assert (model.name, model.network.exporters, frontend.name, network.name) == (name, ("c",), "frontend", "network")
     plain = {key: value for key, value in frontend.settings.items() if key not in ("tables", "detector")}
     assert json.loads(json.dumps(plain)) == plain
-    assert (DATA.parent / model.golden).stat().st_size < 64 * 1024
-    assert "Apache License" in (DATA.parent / model.licence_text).read_text()
-    assert soundfile.info(DATA.parent / model.golden).samplerate == 16_000
+    assert (DATA.parent / model.task.golden).stat().st_size < 64 * 1024
+    assert "Apache License" in (DATA.parent / model.identity.licence_text).read_text()
+    assert soundfile.info(DATA.parent / model.task.golden).samplerate == 16_000
 
 
 def test_the_limit_is_the_cutoff_in_whole_numbers() -> None:
@@ -192,7 +192,7 @@ def test_features_with_a_listing(tmp_path: Path) -> None:
     (tmp_path / "features").mkdir()
     (tmp_path / "features" / "a.bin").write_bytes(bytes(490))
     (tmp_path / "labels.csv").write_text("file,class_index\na.bin,9\n\n")
-    (sample,) = find("models", KWS).samples(tmp_path)
+    (sample,) = find("models", KWS).task.samples(tmp_path)
     assert (sample.truth, sample.name) == ("yes", "a.bin")
     assert keyword([scores(yes=99)])[0].predict(sample.input).output == "yes"
 
@@ -203,14 +203,14 @@ def test_a_listing_that_is_wrong_names_its_line(tmp_path: Path, line: str) -> No
     (tmp_path / "features" / "a.bin").write_bytes(bytes(490))
     (tmp_path / "labels.csv").write_text(f"file,class_index\n{line}\n")
     with pytest.raises(BadInput, match="line 2"):
-        find("models", KWS).samples(tmp_path)
+        find("models", KWS).task.samples(tmp_path)
 
 
 def test_a_folder_for_each_word(tmp_path: Path) -> None:
     for folder in ("yes", "_silence_", "_background_noise_", "Cat"):
         (tmp_path / folder).mkdir()
         soundfile.write(tmp_path / folder / "one.wav", noise(0.1), 16_000)
-    samples = find("models", KWS).samples(tmp_path)
+    samples = find("models", KWS).task.samples(tmp_path)
     assert {sample.name: sample.truth for sample in samples} == {
         "Cat/one.wav": "unknown",
         "_background_noise_/one.wav": "silence",
@@ -222,12 +222,12 @@ def test_a_folder_for_each_word(tmp_path: Path) -> None:
 def test_a_folder_without_sounds_is_refused(tmp_path: Path) -> None:
     for name in (KWS, "alexa"):
         with pytest.raises(BadInput, match="holds n"):
-            find("models", name).samples(tmp_path)
+            find("models", name).task.samples(tmp_path)
     soundfile.write(tmp_path / "one.wav", noise(0.1), 16_000)
-    assert len(find("models", "alexa").samples(tmp_path)) == 1
+    assert len(find("models", "alexa").task.samples(tmp_path)) == 1
     with pytest.raises(BadInput, match="one folder of sounds"):
-        chip(KWS).samples(tmp_path)
-    assert [sample.truth for sample in find("models", KWS).samples(tmp_path)] == ["unknown"]
+        chip(KWS).task.samples(tmp_path)
+    assert [sample.truth for sample in find("models", KWS).task.samples(tmp_path)] == ["unknown"]
 
 
 @pytest.mark.parametrize("content", [b"", bytes(489), bytes(4900)])
@@ -242,7 +242,7 @@ def test_features_of_another_size_are_refused(tmp_path: Path, content: bytes) ->
 def test_weights_of_another_kind_are_refused(tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path / "x.pt", "openai", {}, {}, {})
     with pytest.raises(BadInput, match=r"not a \.tflite"):
-        find("models", "alexa").prepare(checkpoint, tmp_path)
+        find("models", "alexa").weights.prepare(checkpoint, tmp_path)
 
 
 # -------------------------------------------------------------------------------------------------------- real networks
@@ -254,10 +254,10 @@ def real(name: str) -> Any:
     from edgekit.sources.fetching import fetch
 
     model = chip(name)
-    folder, _ = fetch(model.sources)
+    folder, _ = fetch(model.weights.sources)
     checkpoint = read_checkpoint(folder)
-    parts = {part.name: part.build(checkpoint) for part in model.parts if part.build is not None}
-    return model.pipeline(parts, folder, model.prepare(checkpoint, folder))
+    parts = {part.name: part.build(checkpoint) for part in model.network.parts if part.build is not None}
+    return model.task.predictor(parts, folder, model.weights.prepare(checkpoint, folder))
 
 
 @pytest.mark.real
@@ -274,7 +274,7 @@ def test_a_phrase_is_heard_in_its_golden_sound_and_in_no_other(name: str) -> Non
 def test_words_of_the_benchmark_are_told_apart(shared_data: Path) -> None:
     spotter = real(KWS)
     assert spotter.predict(str(DATA / "golden-yes.wav")).details["events"][0]["word"] == "yes"
-    samples = find("models", KWS).samples(shared_data / "mlperf-tiny-kws")
+    samples = find("models", KWS).task.samples(shared_data / "mlperf-tiny-kws")
     right = sum(spotter.predict(sample.input).output == sample.truth for sample in samples)
     assert right / len(samples) >= 0.9
 
@@ -284,7 +284,7 @@ def test_a_network_with_another_quantization_is_refused() -> None:
     from edgekit.formats.checkpoint import read_checkpoint
     from edgekit.sources.fetching import fetch
 
-    folder, _ = fetch(find("models", "alexa").sources)
+    folder, _ = fetch(find("models", "alexa").weights.sources)
     checkpoint = replace(read_checkpoint(folder), format="tflite")
     with pytest.raises(BadInput, match="another quantization"):
-        chip(KWS).prepare(checkpoint, folder)
+        chip(KWS).weights.prepare(checkpoint, folder)

@@ -139,7 +139,7 @@ def test_parity_sees_one_call_and_a_short_answer() -> None:
 def test_another_checkpoint_is_refused(config: dict[str, Any], why: str, tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path / "x.gguf", "gguf", {}, config, {})
     with pytest.raises(BadInput, match=why):
-        find("models", "smollm2-135m").prepare(checkpoint, tmp_path)
+        find("models", "smollm2-135m").weights.prepare(checkpoint, tmp_path)
 
 
 def test_texts_are_found(tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ from edgekit.registry import find
     ],
 )
 def test_parameters_are_those_of_the_model(name: str, published: int) -> None:
-    assert find("models", name).parameters == pytest.approx(published, rel=2e-4)  # biases and norms of heads aside
+    assert find("models", name).network.parameters == pytest.approx(
+        published, rel=2e-4
+    )  # biases and norms of heads aside
 
 
 @pytest.mark.parametrize(
@@ -37,22 +39,26 @@ def test_parameters_are_those_of_the_model(name: str, published: int) -> None:
     ],
 )
 def test_sizes_are_those_of_real_files(name: str, precision: str, bytes_: int) -> None:
-    assert find("models", name).size(Recipe("gguf", precision)) == pytest.approx(bytes_, rel=0.003)
+    assert find("models", name).costs.size(Recipe("gguf", precision)) == pytest.approx(bytes_, rel=0.003)
 
 
 @pytest.mark.parametrize("precision", find("exporters", "gguf").precisions)
 def test_every_precision_has_a_size(precision: str) -> None:
     for name in ("smollm2-135m", "qwen3-8b"):
         model: Model = find("models", name)
-        assert 0.15 * model.parameters < model.size(Recipe("gguf", precision)) < 4.2 * model.parameters
+        assert (
+            0.15 * model.network.parameters
+            < model.costs.size(Recipe("gguf", precision))
+            < 4.2 * model.network.parameters
+        )
 
 
 def test_memory_grows_with_the_context() -> None:
     model: Model = find("models", "smollm2-135m")
-    short, long = (model.memory(Recipe("gguf", "q8_0", {"context": context})) for context in (512, 4096))
+    short, long = (model.costs.memory(Recipe("gguf", "q8_0", {"context": context})) for context in (512, 4096))
     cache = 2 * 30 * 3 * 64 * 2
     assert long - short == (4096 - 512) * (cache + 512 * 2)
-    assert model.memory(Recipe("gguf", "q8_0", {"context": 10**9})) == model.memory(
+    assert model.costs.memory(Recipe("gguf", "q8_0", {"context": 10**9})) == model.costs.memory(
         Recipe("gguf", "q8_0", {"context": 8192})
     )
 

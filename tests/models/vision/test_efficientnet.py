@@ -31,8 +31,8 @@ def tensors() -> dict[str, Any]:
 
 def test_shapes_and_parameters(tensors: dict[str, Any]) -> None:
     module = network({name: value for name, value in tensors.items() if value.ndim})
-    assert sum(p.numel() for p in module.parameters()) == MODEL.parameters
-    part = MODEL.parts[0]
+    assert sum(p.numel() for p in module.parameters()) == MODEL.network.parameters
+    part = MODEL.network.parts[0]
     pixels = torch.zeros(part.inputs[0].shape, dtype=torch.uint8)
     with torch.inference_mode():
         assert module(pixels).shape == part.outputs[0].shape
@@ -97,7 +97,7 @@ def test_a_long_picture_is_its_middle() -> None:
 
 def test_labels_and_facts(tmp_path: Path, tensors: dict[str, Any]) -> None:
     given = {name: value for name, value in tensors.items() if value.ndim}
-    facts = MODEL.prepare(Checkpoint(tmp_path, "pytorch", given, {}, {}), tmp_path)
+    facts = MODEL.weights.prepare(Checkpoint(tmp_path, "pytorch", given, {}, {}), tmp_path)
     json.dumps(facts)
     labels = facts["labels"]
     assert len(set(labels)) == 1000
@@ -111,7 +111,7 @@ def test_labels_and_facts(tmp_path: Path, tensors: dict[str, Any]) -> None:
 
 def test_probabilities_of_logits() -> None:
     class Network:
-        inputs, outputs = MODEL.parts[0].inputs, MODEL.parts[0].outputs
+        inputs, outputs = MODEL.network.parts[0].inputs, MODEL.network.parts[0].outputs
 
         def __call__(self, feeds: Any) -> Any:
             assert feeds["pixels"].dtype == np.uint8
@@ -163,7 +163,7 @@ def test_int8_is_as_good_as_float(int8: Bundle) -> None:
     assert (census["weighted_int8"], census["weighted_float"]) == (50, 0)
     assert census["calibration"]["fused"]["QLinearConv"] == 49
     assert census["calibration"]["samples"] == 101
-    assert (int8.path / "network.onnx").stat().st_size <= 1.03 * MODEL.parameters
+    assert (int8.path / "network.onnx").stat().st_size <= 1.03 * MODEL.network.parameters
     assert edgekit.verify(int8.path)["parity"]["network"] < 0.25
 
 

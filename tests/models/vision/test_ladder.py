@@ -24,7 +24,7 @@ TESTED = 100
 @pytest.mark.parametrize("exporter", ["onnx", "litert"])
 def test_the_rungs(name: str, exporter: str) -> None:
     """All in int8, then without the most sensitive layers, then in half precision."""
-    rungs = [recipe for recipe in find("models", name).ladder if recipe.exporter == exporter]
+    rungs = [recipe for recipe in find("models", name).network.ladder if recipe.exporter == exporter]
     assert [recipe.precision for recipe in rungs] == ["int8", "int8", "fp16"]
     assert rungs[0] == Recipe(exporter, "int8")
     assert set(rungs[1].options) == {"float_layers"}

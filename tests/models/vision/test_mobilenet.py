@@ -42,7 +42,7 @@ def drawn(layout: str) -> dict[str, Any]:
 def test_it_computes_what_the_others_compute(layout: str) -> None:
     model = layout.split("-", 1)[1]
     module = network(drawn(layout), model)
-    assert sum(p.numel() for p in module.parameters()) == find("models", model).parameters
+    assert sum(p.numel() for p in module.parameters()) == find("models", model).network.parameters
     pixels = ((np.arange(224 * 224 * 3) * 2654435761) % 251).astype("u1").reshape(1, 224, 224, 3)
     with torch.inference_mode():
         logits = module(torch.from_numpy(pixels))[0]

@@ -192,6 +192,6 @@ def test_a_folder_without_labels(tmp_path: Path) -> None:
 def test_the_golden_picture_is_of_a_person(tmp_path: Path) -> None:
     """Looked at: a portrait of the astronaut Eileen Collins (NASA, public domain)."""
     path = tmp_path / "golden.png"
-    path.write_bytes(package_data.read(find("models", "mobilenet-v1-025-vww").golden))
+    path.write_bytes(package_data.read(find("models", "mobilenet-v1-025-vww").task.golden))
     image, notes = pictures.open_image(path)
     assert (image.size, notes) == ((192, 192), [])

@@ -22,11 +22,11 @@ def checkpoint(path: Path, form: str = "tflite") -> Checkpoint:
 
 
 def test_chips_get_the_ready_network_and_others_the_float_one() -> None:
-    chip = MODEL.variants["c"]
-    assert (chip.name, chip.task) == (MODEL.name, MODEL.task)
-    assert chip.parts[0].inputs[0].dtype == "int8"
-    assert MODEL.parts[0].inputs[0].dtype == "uint8"
-    assert MODEL.exporters == ("onnx", "litert", "coreml", "executorch")
+    chip = MODEL.network.variants["c"]
+    assert (chip.name, chip.task.name) == (MODEL.name, MODEL.task.name)
+    assert chip.network.parts[0].inputs[0].dtype == "int8"
+    assert MODEL.network.parts[0].inputs[0].dtype == "uint8"
+    assert MODEL.network.exporters == ("onnx", "litert", "coreml", "executorch")
 
 
 def test_weights_of_another_kind() -> None:

@@ -218,7 +218,7 @@ def test_the_estimates_of_size_and_memory(request: pytest.FixtureRequest, shared
     bundle = request.getfixturevalue(f"{precision}_bundle")
     model, recipe = find("models", "whisper-base"), Recipe("onnx", precision)
     size = sum(path.stat().st_size for path in bundle.path.rglob("*") if path.is_file())
-    assert model.size(recipe) == pytest.approx(size, rel=0.03)
+    assert model.costs.size(recipe) == pytest.approx(size, rel=0.03)
     code = (
         "import sys, pathlib, numpy as np, soundfile, edgekit; "
         "clips = [soundfile.read(p, dtype='float32')[0] for p in sys.argv[2:]]; "
@@ -234,5 +234,5 @@ def test_the_estimates_of_size_and_memory(request: pytest.FixtureRequest, shared
         [sys.executable, "-c", code, str(bundle.path), *map(str, files)], check=True, capture_output=True, timeout=300
     )
     peak = int(done.stdout)
-    estimate = model.memory(recipe)
+    estimate = model.costs.memory(recipe)
     assert estimate == pytest.approx(peak, rel=0.15), f"peak {peak / 1e6:.0f} MB, estimate {estimate / 1e6:.0f} MB"

@@ -154,7 +154,7 @@ def test_another_format_is_refused(toy_whisper: ToyWhisper) -> None:
 def test_parameters_count_what_is_read(toy_whisper: ToyWhisper) -> None:
     shapes = expected_shapes(toy_whisper.shape)
     held = sum(int(np.prod(size)) for name, size in shapes.items() if not name.endswith("k_proj.bias"))
-    assert toy_whisper.shape.parameters == held == toy_whisper.model.parameters
+    assert toy_whisper.shape.parameters == held == toy_whisper.model.network.parameters
 
 
 def test_a_tokenizer_of_other_weights(toy_whisper: ToyWhisper) -> None:
@@ -165,7 +165,7 @@ def test_a_tokenizer_of_other_weights(toy_whisper: ToyWhisper) -> None:
 
     other = Checkpoint(Path("w"), "safetensors", random_state(shape), {}, {})
     with pytest.raises(BadInput, match="do not belong together"):
-        whisper("other", shape, ()).prepare(other, toy_whisper.folder)
+        whisper("other", shape, ()).weights.prepare(other, toy_whisper.folder)
 
 
 @pytest.mark.real
@@ -173,7 +173,7 @@ def test_the_published_weights(real_checkpoint: Checkpoint, real_state: State) -
     from edgekit.registry import find
 
     held = sum(tensor.size for name, tensor in real_state.items() if not name.endswith("k_proj.bias"))
-    assert held == find("models", "whisper-base").parameters == 72_593_920
+    assert held == find("models", "whisper-base").network.parameters == 72_593_920
     assert all(np.isfinite(tensor).all() for tensor in real_state.values())
     # The positions of the encoder are sinusoids, so we know what they must be (in half precision).
     angles = np.arange(1500)[:, None] * np.exp(-np.log(10_000) / 255 * np.arange(256))[None]

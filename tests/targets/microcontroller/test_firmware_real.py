@@ -20,7 +20,7 @@ from edgekit.targets.microcontroller.emulator.toolchain import MACHINES
 
 pytestmark = [pytest.mark.real, pytest.mark.usefixtures("tools")]
 
-FIRMWARE = [name for name in names("models") if serving(find("models", name), "c").exporters == ("c",)]
+FIRMWARE = [name for name in names("models") if serving(find("models", name), "c").network.exporters == ("c",)]
 CORES = list(MACHINES)
 
 
@@ -51,8 +51,8 @@ def test_every_model_runs_on_an_m4_and_is_as_large_as_declared(made: Any, model:
     found = {item.name: summary(item).median for item in report.measurements}
     declared, recipe = serving(find("models", model), "c"), find("targets", "cortex-m4").recipes["*"]
     whole = "footprint_sound" if "footprint_sound.flash" in found else "footprint"
-    assert found[f"{whole}.flash"] <= declared.size(recipe) <= 1.3 * found[f"{whole}.flash"] + 4000
-    assert found[f"{whole}.ram"] <= declared.memory(recipe) <= 1.3 * found[f"{whole}.ram"] + 4000
+    assert found[f"{whole}.flash"] <= declared.costs.size(recipe) <= 1.3 * found[f"{whole}.flash"] + 4000
+    assert found[f"{whole}.ram"] <= declared.costs.memory(recipe) <= 1.3 * found[f"{whole}.ram"] + 4000
     assert {item["name"] for item in report.estimates} >= {
         f"network on {board}" for board in find("targets", "cortex-m4").boards
     }
@@ -65,13 +65,13 @@ def test_fifty_vectors_on_every_core(made: Any, model: str, core: str) -> None:
     from edgekit.formats.tflite.micro import MicroRunner
 
     bundle = made(model, core)
-    part = next(part for part in serving(find("models", model), "c").parts if part.name == "network")
+    part = next(part for part in serving(find("models", model), "c").network.parts if part.name == "network")
     if model == "okay-nabu":
         assert self_test(bundle.path, MACHINES[core]).vectors == 50
         return
     from edgekit.sources.fetching import fetch
 
-    content = (fetch(serving(find("models", model), "c").sources)[0] / "network.tflite").read_bytes()
+    content = (fetch(serving(find("models", model), "c").weights.sources)[0] / "network.tflite").read_bytes()
     specification = MicroRunner(content, part.inputs, part.outputs)
     rng = np.random.default_rng(7)
     name, shape = part.inputs[0].name, tuple(int(size) for size in part.inputs[0].shape)
@@ -86,10 +86,10 @@ def test_keyword_accuracy_on_the_emulated_chip(made: Any, shared_data: Path) -> 
 
     bundle = made("ds-cnn-kws", "cortex-m4")
     model = serving(find("models", "ds-cnn-kws"), "c")
-    part = model.parts[1]
+    part = model.network.parts[1]
     content = (shared_data.parent / "models" / "mlperf-tiny" / "kws_ref_int8.tflite").read_bytes()
     specification = MicroRunner(content, part.inputs, part.outputs)
-    samples = model.samples(shared_data / "mlperf-tiny-kws")
+    samples = model.task.samples(shared_data / "mlperf-tiny-kws")
     right, vectors = 0, []
     for sample in samples:
         value = np.frombuffer(Path(sample.input).read_bytes(), np.int8).reshape(1, 49, 10, 1)

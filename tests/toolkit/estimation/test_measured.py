@@ -52,30 +52,32 @@ def predicted(cell: Cell) -> tuple[int, int]:
     model, target = find("models", cell.model), find("targets", cell.target)
     recipe = recipe_for(model, target, cell.precision, cell.exporter)
     serves = serving(model, cell.exporter)
-    return serves.size(recipe), serves.memory(recipe)
+    return serves.costs.size(recipe), serves.costs.memory(recipe)
 
 
 @pytest.mark.parametrize("name", names("models"))
 def test_every_model_was_measured_or_counted(name: str) -> None:
     model: Model = find("models", name)
-    if not model.sources or name in PUBLISHED:
-        assert PUBLISHED[name] == pytest.approx(model.parameters, rel=2e-3)
+    if not model.weights.sources or name in PUBLISHED:
+        assert PUBLISHED[name] == pytest.approx(model.network.parameters, rel=2e-3)
         return
     if name in BY_HAND:
         recipe, size, ram = BY_HAND[name]
-        assert model.size(recipe) == pytest.approx(size, rel=SIZE)
-        assert model.memory(recipe) == pytest.approx(ram, rel=RAM)
+        assert model.costs.size(recipe) == pytest.approx(size, rel=SIZE)
+        assert model.costs.memory(recipe) == pytest.approx(ram, rel=RAM)
         return
     default = recipe_for(model, find("targets", "laptop"))
     known = {(cell.exporter, cell.precision) for cell in CELLS if cell.model == name}
     assert (default.exporter, default.precision) in known, f"measure it: see docs/fit.md ({name})"
 
 
-@pytest.mark.parametrize("name", sorted(name for name in PUBLISHED if find("models", name).exporters != ("gguf",)))
+@pytest.mark.parametrize(
+    "name", sorted(name for name in PUBLISHED if find("models", name).network.exporters != ("gguf",))
+)
 def test_sizes_of_what_is_not_here_follow_the_published_count(name: str) -> None:
     model: Model = find("models", name)
     recipe = Recipe("onnx", "fp32")
-    assert model.size(recipe) == pytest.approx(4 * PUBLISHED[name], rel=SIZE, abs=4_500_000)
+    assert model.costs.size(recipe) == pytest.approx(4 * PUBLISHED[name], rel=SIZE, abs=4_500_000)
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=cells.label)
@@ -124,8 +126,8 @@ def holds(bundle: Bundle, name: str, recipe: Recipe) -> None:
     model = serving(find("models", name), recipe.exporter)
     recipe = recipe_for(find("models", name), find("targets", "laptop"), recipe.precision, recipe.exporter)
     size = sum(path.stat().st_size for path in bundle.path.rglob("*") if path.is_file())
-    assert model.size(recipe) == pytest.approx(size, rel=SIZE)
-    assert model.memory(recipe) == pytest.approx(measured(report, "rss.peak"), rel=RAM)
+    assert model.costs.size(recipe) == pytest.approx(size, rel=SIZE)
+    assert model.costs.memory(recipe) == pytest.approx(measured(report, "rss.peak"), rel=RAM)
 
 
 # --------------------------------------------------------------------------------------- what fits is not refused later
@@ -147,7 +149,7 @@ def test_export_agrees_before_any_download(
         monkeypatch.setattr(f"edgekit.pipeline.exporting.{name}", fetch)
     answer = edgekit.fit(model, target)
     wanted = {"fits": FetchBegan, "refused": Unsupported, "too large": OverBudget}[answer.verdict]
-    accepted = [find("models", model).terms]
+    accepted = [find("models", model).identity.terms]
     with pytest.raises(wanted):
         edgekit.export(model, target, out=tmp_path / "b", accept_terms=accepted)
     if answer.nearest:

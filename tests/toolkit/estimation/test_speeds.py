@@ -138,13 +138,13 @@ def test_firmware_has_a_range_of_milliseconds_from_counted_instructions() -> Non
 def test_every_model_of_ours_says_what_it_works() -> None:
     for name in names("models"):
         model: Model = find("models", name)
-        for exporter in model.exporters or ("onnx",):
+        for exporter in model.network.exporters or ("onnx",):
             serves = serving(model, exporter)
             if exporter == "c":
                 continue
-            recipe = serves.ladder[0] if serves.ladder else Recipe(exporter, "int8")
-            works = serves.work(recipe) if serves.work else ()
-            assert {work.part for work in works} == {part.name for part in serves.parts}, name
+            recipe = serves.network.ladder[0] if serves.network.ladder else Recipe(exporter, "int8")
+            works = serves.costs.work(recipe) if serves.costs.work else ()
+            assert {work.part for work in works} == {part.name for part in serves.network.parts}, name
             assert all(work.macs > 0 and work.calls > 0 for work in works), name
 
 

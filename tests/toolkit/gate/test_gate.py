@@ -156,7 +156,9 @@ def test_when_all_are_refused_the_earlier_bundle_stays(
     before = toy.export(tmp_path / "b", data=toy.close, precision="fp32")
     spoil(int4=how, int8=how)
     ladder = (Recipe("toy", "int4"), Recipe("toy", "int8"))
-    monkeypatch.setattr(toy_model, "MODEL", replace(toy_model.MODEL, ladder=ladder))
+    monkeypatch.setattr(
+        toy_model, "MODEL", replace(toy_model.MODEL, network=replace(toy_model.MODEL.network, ladder=ladder))
+    )
     assert run(toy.arguments(tmp_path / "b", f"--data={toy.close}", "--precision=int4", "--json")) == 5
     out, err = capsys.readouterr()
     assert json.loads(out)["error"] == kind
@@ -218,7 +220,9 @@ def test_empty_truths_and_absent_folders_are_bad_input(toy: Any, tmp_path: Path,
 
 
 def test_a_model_without_a_metric_says_so(toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(toy_model, "MODEL", replace(toy_model.MODEL, evaluation=None))
+    monkeypatch.setattr(
+        toy_model, "MODEL", replace(toy_model.MODEL, task=replace(toy_model.MODEL.task, evaluation=None))
+    )
     made = toy.export(tmp_path / "b", data=toy.data)
     assert (made.manifest.gate.verdict, made.manifest.gate.reason) == ("not measured", "toy-speller declares no metric")
     assert edgekit.verify(made.path, data=toy.data)["gate"].reason == "toy-speller declares no metric"
@@ -241,8 +245,14 @@ def test_calibration_joins_the_golden_input(toy: Any, tmp_path: Path, monkeypatc
 def test_a_part_that_the_golden_input_never_reaches_is_refused(
     toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    extra = replace(toy_model.MODEL.parts[1], name="idle")
-    monkeypatch.setattr(toy_model, "MODEL", replace(toy_model.MODEL, parts=(*toy_model.MODEL.parts, extra)))
+    extra = replace(toy_model.MODEL.network.parts[1], name="idle")
+    monkeypatch.setattr(
+        toy_model,
+        "MODEL",
+        replace(
+            toy_model.MODEL, network=replace(toy_model.MODEL.network, parts=(*toy_model.MODEL.network.parts, extra))
+        ),
+    )
     with pytest.raises(ExportFailed, match="never reaches the part 'idle'"):
         toy.export(tmp_path / "b")
 

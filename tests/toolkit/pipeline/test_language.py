@@ -18,7 +18,7 @@ from edgekit.bundles.manifest import Verdict
 from edgekit.cli import command
 from edgekit.core import Bundle
 from edgekit.errors import BadInput, GateFailed, ParityFailed
-from edgekit.gate import frontier
+from edgekit.gate import frontier, frontier_plot
 from edgekit.llama import library
 from edgekit.pipeline import terms
 from edgekit.registry import find
@@ -93,7 +93,7 @@ def test_auto_takes_the_smallest_that_passes(folder: Path) -> None:
     passed = [point for point in points if point.verdict == "pass"]
     assert chosen == min(passed, key=lambda point: point.size or 0).precision == made.manifest.recipe.precision
     assert all(point.speed and point.kld is not None for point in passed)
-    assert {point.precision for point in points} == {recipe.precision for recipe in MODEL.ladder}
+    assert {point.precision for point in points} == {recipe.precision for recipe in MODEL.network.ladder}
     assert next(point for point in points if point.precision == "iq3_xxs").verdict == "fail"  # no calibration
     assert "<svg" in (made.path / "frontier.svg").read_text()
 
@@ -160,8 +160,8 @@ def test_a_frontier_tells_what_decided_and_draws_it() -> None:
         "pass",
         "pass",
     ]
-    drawn = frontier.plot(points, "q8_0")
+    drawn = frontier_plot.plot(points, "q8_0")
     assert ElementTree.fromstring(drawn).tag.endswith("svg")
     assert all(f">{word}</text>" in drawn for word in ("q4_k_m", "q8_0", "f16", "allowed: 0.05", "150"))
     assert "iq3_xxs" not in drawn
-    assert "<circle" not in frontier.plot(points[:1], "")
+    assert "<circle" not in frontier_plot.plot(points[:1], "")

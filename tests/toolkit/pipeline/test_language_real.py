@@ -41,9 +41,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Bundle]:
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_it_is_as_large_as_was_said_and_proves_itself(made: Callable[[str], Bundle], precision: str) -> None:
     bundle, model = made(precision), find("models", "smollm2-135m")
-    assert isinstance(model, Model) and model.size is not None
+    assert isinstance(model, Model) and model.costs.size is not None
     size = sum(file.size for file in bundle.manifest.files.values())
-    assert size == pytest.approx(model.size(recipe_of(bundle)), rel=0.01)
+    assert size == pytest.approx(model.costs.size(recipe_of(bundle)), rel=0.01)
     census: dict[str, Any] = bundle.manifest.parts[0].census
     assert census["file_type"] == precision
     assert "re-quantized" in census["source"]  # the packaged weights are Q4_1

@@ -78,7 +78,7 @@ def test_without_right_answers_there_is_no_operating_point(
         assert "operating_point" not in toy.export(tmp_path / name, data=folder).manifest.facts
 
 
-@pytest.mark.parametrize("evaluation", [None, toy_model.MODEL.evaluation])
+@pytest.mark.parametrize("evaluation", [None, toy_model.MODEL.task.evaluation])
 def test_the_reference_hears_the_data_only_where_a_metric_asks_it(
     toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, evaluation: Evaluation | None
 ) -> None:
@@ -123,7 +123,9 @@ def test_an_exporter_may_have_a_declaration_of_its_own(
     toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = toy_model.MODEL
-    other = replace(plain, evaluation=None, size=lambda recipe: 77)
+    other = replace(
+        plain, task=replace(plain.task, evaluation=None), costs=replace(plain.costs, size=lambda recipe: 77)
+    )
     model = use(monkeypatch, variants={"onnx": other}, exporters=("toy",))
     assert serving(model, "onnx") is other and serving(model, "toy") is model
     assert edgekit.fit("toy-speller", "laptop").size == 77
@@ -140,7 +142,12 @@ def test_weights_that_are_not_pinned_come_from_the_hub(monkeypatch: pytest.Monke
     asked = []
     monkeypatch.setattr(exporting, "user_source", lambda uri, offline: asked.append(uri) or Path("here"))
     for weights in (None, "hf://mine/own"):
-        found = exporting._weights(replace(toy_model.MODEL, hub="hf://toys/speller"), weights, False, lambda *a: None)
+        found = exporting._weights(
+            replace(toy_model.MODEL, weights=replace(toy_model.MODEL.weights, hub="hf://toys/speller")),
+            weights,
+            False,
+            lambda *a: None,
+        )
         assert found == (Path("here"), None)
     assert asked == ["hf://toys/speller", "hf://mine/own"]
     with pytest.raises(FetchFailed, match="no source of weights") as caught:
@@ -241,7 +248,7 @@ class Clock:
                 self.now += took
                 return {}
 
-            call.inputs, call.outputs = toy_model.MODEL.parts[1].inputs, ()  # type: ignore[attr-defined]
+            call.inputs, call.outputs = toy_model.MODEL.network.parts[1].inputs, ()  # type: ignore[attr-defined]
             return call
 
         return type("Exporter", (), {"load": staticmethod(load)})()

@@ -158,9 +158,11 @@ def test_a_target_that_packs_has_one_key_in_every_process(toy: Any) -> None:
 def test_declarations_are_in_the_key(toy: Any) -> None:
     model = toy_model.MODEL
     changed = [
-        replace(model, evaluation=Evaluation("wer", 0.2, 0.02, 20)),
-        replace(model, ladder=()),
-        replace(model, golden=str(Path(toy_model.__file__).parent / "golden" / "toy-licence.txt")),
+        replace(model, task=replace(model.task, evaluation=Evaluation("wer", 0.2, 0.02, 20))),
+        replace(model, network=replace(model.network, ladder=())),
+        replace(
+            model, task=replace(model.task, golden=str(Path(toy_model.__file__).parent / "golden" / "toy-licence.txt"))
+        ),
     ]
     keys = {reuse.key_of(job(one), toy.weights) for one in (model, *changed)}
     assert len(keys) == 4

@@ -77,7 +77,7 @@ def test_a_floor_before_the_pool_and_the_relu_is_the_same_as_after_them() -> Non
 @pytest.mark.thorough
 def test_all_of_the_embedding_is_computed_in_integers_though_its_floor_is_no_whole_step() -> None:
     torch.manual_seed(0)
-    graph = from_torch(MODEL.parts[1], nets.Embedding(-0.4, 0.2).eval())
+    graph = from_torch(MODEL.network.parts[1], nets.Embedding(-0.4, 0.2).eval())
     feeds = [{"window": np.random.default_rng(i).normal(size=(1, 76, 32)).astype(np.float32)} for i in range(10)]
     _, _, facts = static.make(graph, feeds, "embedding", "min-max", [], lambda what, done, total: None)
     assert {"QLinearConv": 20, "QLinearLeakyRelu": 19, "MaxPool": 5}.items() <= facts["fused"].items()
@@ -124,7 +124,7 @@ def test_a_damaged_file_among_several_is_refused_before_anything_runs(tmp_path: 
 def folder() -> Path:
     from edgekit.sources.fetching import fetch
 
-    return Path(fetch(MODEL.sources)[0])
+    return Path(fetch(MODEL.weights.sources)[0])
 
 
 class Lite:

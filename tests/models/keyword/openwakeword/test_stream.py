@@ -46,7 +46,7 @@ class Mixed:
 
 
 def stand_ins() -> dict[str, Mixed]:
-    return {part.name: Mixed(part) for part in MODEL.parts}
+    return {part.name: Mixed(part) for part in MODEL.network.parts}
 
 
 def one(runner: Mixed, value: NDArray[Any]) -> NDArray[Any]:
@@ -156,6 +156,6 @@ def test_int8_hears_the_phrase_twice_and_nothing_in_other_speech(made: Bundle, o
 def test_weights_that_are_not_the_three_networks(tmp_path: Path) -> None:
     from edgekit.sources.fetching import fetch
 
-    folder, _ = fetch(MODEL.sources)
+    folder, _ = fetch(MODEL.weights.sources)
     with pytest.raises(BadInput, match=r"lack hey_jarvis\.tflite|lack melspectrogram\.tflite"):
         edgekit.export(MODEL.name, "laptop", weights=str(folder / "embedding_model.tflite"), out=tmp_path / "bundle")
