@@ -16,6 +16,7 @@ from edgekit.bench import child, doubts, host
 from edgekit.bench.child import Setup
 from edgekit.core import Measurement, Progress
 from edgekit.errors import BadInput, DeviceFailed, EdgekitError
+from edgekit.processors import thread_count
 
 __all__ = ["Result", "Setup", "check", "check_numbers", "collect", "error", "in_turns", "measure", "turns"]
 
@@ -72,9 +73,10 @@ def measure(
 
 
 def check(setup: Setup, processes: int) -> None:
-    """Raise BadInput where there is nothing to measure with, or a number makes no sense."""
+    """Raise BadInput where there is nothing to measure with, or a number makes no sense on this machine."""
     if not setup.inputs:
         raise BadInput("there is nothing to measure with: no inputs.", hint="Give at least one --input FILE.")
+    thread_count(setup.threads)
     positive = (setup.threads, processes, 1 if setup.loops is None else setup.loops)
     check_numbers(positive, setup.warmups, setup.seconds, setup.limit)
 

@@ -59,7 +59,7 @@ def show_bundle(bundle: Bundle) -> None:
         say(line)
     if "operating_point" in manifest.facts:
         point = manifest.facts["operating_point"]
-        say("operating point: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in point.items()))
+        say("operating point: " + plainly({name.replace("_", " "): value for name, value in point.items()}))
     say(f"golden input says: {manifest.golden.output}")
     given = '"PROMPT"' if bundle.manifest.model.task == "text-generation" else "FILE"
     say(f"next: edgekit run {bundle.path} {given}, or edgekit bench {bundle.path}")

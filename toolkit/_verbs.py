@@ -102,6 +102,7 @@ def export_(arguments: argparse.Namespace) -> None:
             operating={} if alarms is None else {"false_alarms_per_hour": alarms},
             max_kld=arguments.max_kld,
             accept_terms=arguments.accept_terms,
+            force=arguments.force,
             **{name: getattr(arguments, name) for name in BUDGETS},
             progress=progress,
         )

@@ -19,7 +19,7 @@ from edgekit.core import Bundle, Exporter, Model, Predictor, Runner
 from edgekit.errors import BadInput, UnknownName, boundary
 from edgekit.fitting import serving
 from edgekit.manifest import NAME, File, Manifest, decode
-from edgekit.processors import usable_processors
+from edgekit.processors import thread_count
 from edgekit.registry import find
 
 #: Added to the name of an earlier bundle while the new one takes its place.
@@ -89,13 +89,13 @@ def load(
         hashes: check contents first; without, only names and sizes.
 
     Raises:
-        BadInput: not a bundle, changed, or one that its model's pipeline cannot use.
+        BadInput: not a bundle, changed, or one that its model's pipeline cannot use; more threads than make sense.
         UnknownName: made by a model or exporter that is not installed here. MissingExtra: the runtime is absent.
     """
     bundle = open_bundle(Path(path), hashes=hashes)
     manifest: Manifest = bundle.manifest
     model, exporter = makers(bundle)
-    threads = threads or usable_processors()
+    threads = thread_count(threads)
     check_code(bundle.path, model, exporter)
     runners = {part.name: exporter.load(bundle.path / part.file, threads) for part in manifest.parts}
     if wrap:
@@ -165,6 +165,14 @@ def replaceable(out: Path) -> Path:
         if out.exists() and not _is_ours(out):
             raise BadInput(f"{out} exists and is not a bundle; it will not be replaced.", hint="Choose another --out.")
     return out
+
+
+def peek(place: Path) -> Manifest | None:
+    """The manifest at `place`, whatever the files beside it are; None where there is none that can be read."""
+    with contextlib.suppress(OSError, BadInput):
+        if (place / NAME).stat().st_size <= _MOST:
+            return decode((place / NAME).read_bytes())
+    return None
 
 
 def _is_ours(place: Path) -> bool:

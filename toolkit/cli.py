@@ -131,6 +131,7 @@ def parser() -> argparse.ArgumentParser:
     )
     one.add_argument("--data", metavar="DIR", help="labelled samples for the accuracy gate")
     one.add_argument("--out", metavar="DIR", help="the bundle's folder (default: MODEL-TARGET-PRECISION)")
+    one.add_argument("--force", action="store_true", help="replace a bundle of another model or target, too")
     one.add_argument("--offline", action="store_true", help="use only what is cached")
     one.add_argument("--no-fallback", action="store_true", help="fail where the gate refuses the recipe")
     one.add_argument(

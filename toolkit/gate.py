@@ -78,8 +78,8 @@ def _decide(
     lost, low, high = (metrics.shown(metric, value, "+") for value in drop)
     loss = f"loses {lost} against fp32 (95 % interval {low} to {high})"
     allowed, bar = metrics.shown(metric, evaluation.drop), f"the bar of {metrics.shown(metric, evaluation.worst)}"
-    if absolute is not None and not _reaches(evaluation, metric, absolute):
-        return "fail", f"{evaluation.metric} {metrics.shown(metric, absolute)} is worse than {bar}"
+    if absolute is not None and (missed := _missed(evaluation, metric, absolute)):
+        return "fail", missed
     if drop.low > evaluation.drop or (drop.value > evaluation.drop and drop.low > 0):
         return "fail", f"{loss}: more than the {allowed} allowed"
     if samples < evaluation.minimum:
@@ -93,9 +93,24 @@ def _decide(
     return "pass", f"{loss}: within the {allowed} allowed"
 
 
-def _reaches(evaluation: Evaluation, metric: Metric, value: float) -> bool:
-    """Written so that a value that is not a number reaches nothing."""
-    return value <= evaluation.worst if metric.better == "lower" else value >= evaluation.worst
+def reference_misses(evaluation: Evaluation, reference: Sequence[Any], truths: Sequence[Any]) -> str:
+    """Why no recipe can pass: the fp32 `reference` itself misses the bar ("" if it does not, or if nobody can tell).
+
+    Raises:
+        BadInput: as `judge`.
+    """
+    metric = metrics.find(evaluation.metric)
+    if any(truth is None for truth in truths) or metric.absent(truths):
+        return ""
+    return _missed(evaluation, metric, metrics.aggregate(metric, metric.score(reference, truths)))
+
+
+def _missed(evaluation: Evaluation, metric: Metric, value: float) -> str:
+    """How `value` misses the bar ("" if it reaches it). A value that is not a number reaches nothing."""
+    if value <= evaluation.worst if metric.better == "lower" else value >= evaluation.worst:
+        return ""
+    value_, worst = (metrics.shown(metric, number) for number in (value, evaluation.worst))
+    return f"{evaluation.metric} {value_} is worse than the bar of {worst}"
 
 
 def answers(predictor: Predictor, samples: Sequence[Sample], progress: Callable[[int, int], None]) -> list[Any]:

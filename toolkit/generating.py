@@ -11,7 +11,7 @@ from edgekit import gguf, synthetic
 from edgekit.bench import generation, host, roofline
 from edgekit.core import Bundle, Measurement, Progress, Report
 from edgekit.errors import BadInput
-from edgekit.processors import usable_processors
+from edgekit.processors import thread_count
 from edgekit.report import SCHEMA
 
 __all__ = ["CONTEXTS", "Plan", "measured"]
@@ -61,7 +61,7 @@ def measured(
         BadInput: more than one prompt, or none in the file. DeviceFailed: a process hung, crashed or grew too large.
     """
     prompt = _prompt(bundle, inputs)
-    workers, repeats = plan.threads or usable_processors(), plan.loops or _REPEATS
+    workers, repeats = thread_count(plan.threads), plan.loops or _REPEATS
     job = generation.Job(
         "edgekit.bundle:load_unchecked",
         str(bundle.path.absolute()),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 import edgekit
-from edgekit import fitting, frontier, golden, sbom
+from edgekit import fitting, frontier, gate, golden, sbom, texts
 from edgekit.bench import host
 from edgekit.bundle import inventory
 from edgekit.core import (
@@ -61,6 +61,7 @@ def make(
     facts = job.model.prepare(checkpoint, stage)
     golden_input = golden.write_input(job.model, stage)
     reference = trace(job, checkpoint, facts, golden_input, stage, work, tell)
+    _check_reference(job, reference)
     attempts: list[Attempt] = []
     if job.auto:
         job = _smallest(job, checkpoint, facts, reference, golden_input, stage, work, tell)
@@ -100,6 +101,22 @@ def make(
     if job.target.pack:
         job.target.pack(stage)
     (stage / NAME).write_bytes(encode(msgspec.structs.replace(manifest, files=inventory(stage))))
+
+
+def _check_reference(job: Job, reference: Reference) -> None:
+    """Raise GateFailed where the reference itself misses the bar: no recipe could do better, so none is tried."""
+    if job.model.evaluation is None or not job.samples:
+        return
+    if texts.applies(job.model):
+        missed = texts.reference_misses(job.model.evaluation, reference.answers)
+    else:
+        truths = [sample.truth for sample in job.samples]
+        missed = gate.reference_misses(job.model.evaluation, reference.answers, truths)
+    if missed:
+        raise GateFailed(
+            f"{job.model.name}: the fp32 reference itself misses the bar on {job.data}: {missed}. No recipe was tried.",
+            hint="Look at the right answers in --data (see docs/data.md), or take other weights: --weights PATH",
+        )
 
 
 def _licence(model: Model, source: Source | None, stage: Path) -> str:

@@ -20,7 +20,7 @@ from edgekit.core import Evaluation, Feeds, Model, Progress, Sample
 from edgekit.errors import BadInput
 from edgekit.manifest import Score, Verdict
 
-__all__ = ["CONTEXT", "absolute", "applies", "decided", "feeds", "judge", "scores"]
+__all__ = ["CONTEXT", "absolute", "applies", "decided", "feeds", "judge", "reference_misses", "scores"]
 
 #: Tokens of a chunk, as in `llama-perplexity`.
 CONTEXT = 512
@@ -112,6 +112,16 @@ def judge(evaluation: Evaluation, candidate: Sequence[Scored], reference: Sequen
     return decided(evaluation, measured)
 
 
+def reference_misses(evaluation: Evaluation, reference: Sequence[Scored]) -> str:
+    """Why no recipe can pass: the `reference` itself misses the bar of perplexity ("" if it does not)."""
+    value, error = text.perplexity(reference)
+    return "" if value <= evaluation.worst else f"perplexity {value:.4g} +- {error:.2g}, {_no_model(evaluation)}"
+
+
+def _no_model(evaluation: Evaluation) -> str:
+    return f"a perplexity above {evaluation.worst:g} is no model of this text"
+
+
 def absolute(evaluation: Evaluation, found: Sequence[Scored], data: str) -> Verdict:
     """The verdict where there is no reference to compare with: the bar alone."""
     value, error = text.perplexity(found)
@@ -144,7 +154,7 @@ def _decide(evaluation: Evaluation, found: Verdict) -> tuple[Literal["pass", "fa
     )
     allowed = f"the {evaluation.drop:g} allowed"
     if not value <= evaluation.worst:
-        return "fail", f"{told}: a perplexity above {evaluation.worst:g} is no model of this text"
+        return "fail", f"{told}: {_no_model(evaluation)}"
     if drop > evaluation.drop:
         return "fail", f"{told}: a divergence of more than {allowed}"
     if found.samples < evaluation.minimum:

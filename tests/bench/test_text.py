@@ -73,6 +73,12 @@ def test_verdicts(candidate: Score, verdict: str, why: str) -> None:
     assert found.samples == len(candidate.counts)
 
 
+@pytest.mark.parametrize(("nll", "missed"), [(3.0, False), (7.0, True), (float("nan"), True)])
+def test_a_reference_that_is_no_model_of_the_text_is_told(nll: float, missed: bool) -> None:
+    why = texts.reference_misses(Evaluation("perplexity", 100.0, 0.05, 8), [score(kld=None, nll=nll, chunks=1)])
+    assert ("a perplexity above 100 is no model of this text" in why) == bool(why) == missed
+
+
 def test_without_a_reference_only_the_bar_decides() -> None:
     evaluation = Evaluation("perplexity", 100.0, 0.05, 8)
     assert texts.absolute(evaluation, [score()], "t").verdict == "pass"

@@ -182,6 +182,30 @@ def test_only_bundles_and_empty_folders_are_replaced(toy: Any, tmp_path: Path) -
     edgekit.verify(toy.export(tmp_path / "new" / "deep").path)
 
 
+def test_a_bundle_of_another_model_or_target_is_replaced_only_by_force(
+    toy: Any, bundle: Path, monkeypatch: pytest.MonkeyPatch, do: Any
+) -> None:
+    before = (bundle / "manifest.json").read_bytes()
+    with monkeypatch.context() as patch, pytest.raises(BadInput, match="holds a bundle of toy-speller for toy-board"):
+        patch.setattr("edgekit.pipeline.fetch", None)  # before anything is fetched
+        edgekit.export("whisper-base", "laptop", out=bundle)
+    code, _, err = do("export", "toy-speller", "--target=laptop", f"--weights={toy.weights}", f"--out={bundle}")
+    assert code == 2 and f"edgekit export toy-speller --target laptop --out {bundle} --force" in err
+    assert (bundle / "manifest.json").read_bytes() == before
+    toy.export(bundle, precision="fp32")  # of the same model and target: an earlier one of it
+    code, _, err = do(
+        "export",
+        "toy-speller",
+        "--target=laptop",
+        "--precision=fp16",
+        f"--weights={toy.weights}",
+        f"--out={bundle}",
+        "--force",
+    )
+    assert code == 0, err
+    assert decode((bundle / "manifest.json").read_bytes()).target.name == "laptop"
+
+
 def test_a_place_that_is_taken_is_refused_before_anything_is_fetched(
     toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ from edgekit.bench.paired import Estimate
 from edgekit.cli import run
 from edgekit.core import Evaluation, Recipe, Sample
 from edgekit.errors import BadInput, ExportFailed, GateFailed, ParityFailed, UnknownName
-from edgekit.gate import _decide, answers, judge
+from edgekit.gate import _decide, answers, judge, reference_misses
 from edgekit.manifest import decode
 
 EVALUATION = Evaluation("wer", worst=0.30, drop=0.02, minimum=20)
@@ -189,10 +189,26 @@ def test_a_recipe_that_does_not_fit_the_target_is_no_way_out(
         toy.export(tmp_path / "b")
 
 
-def test_useless_weights_are_refused_in_every_precision(toy: Any, tmp_path: Path) -> None:
+def test_a_reference_that_misses_the_bar_is_told_before_any_recipe_is_tried(
+    toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, tried = _toy_model.write_data(tmp_path / "data", truths="wrong"), []
+    monkeypatch.setattr(_toy_model.ToyExporter, "export", lambda *arguments: tried.append(arguments))
+    for precision in ("int4", "fp32"):
+        with pytest.raises(GateFailed, match=r"fp32 reference itself misses the bar on data: wer 100\.00% is worse "):
+            toy.export(tmp_path / "b", data=data, precision=precision)
+    assert not tried and not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("truths, missed", [(["yes"] * 4, "accuracy 25.00%"), (["no"] * 4, ""), (["no", None] * 2, "")])
+def test_a_reference_is_judged_by_the_bar_alone(truths: list[Any], missed: str) -> None:
+    evaluation = Evaluation("accuracy", worst=0.5, drop=0.0, minimum=100)
+    assert reference_misses(evaluation, ["no", "no", "no", "yes"], truths).startswith(missed)
+    assert bool(reference_misses(evaluation, ["no", "no", "no", "yes"], truths)) == bool(missed)
+
+
+def test_useless_weights_are_refused_by_verify_too(toy: Any, tmp_path: Path) -> None:
     data = _toy_model.write_data(tmp_path / "data", truths="wrong")
-    with pytest.raises(GateFailed, match=r"wer 100\.00% is worse than the bar of 30\.00%"):
-        toy.export(tmp_path / "b", data=data)
     bundle = toy.export(tmp_path / "b").path
     with pytest.raises(GateFailed, match="wer 100"):
         edgekit.verify(bundle, data=data)

@@ -64,8 +64,19 @@ def test_the_threshold_is_chosen_on_the_quantized_model_and_kept(
     arguments = (f"--data={toy.data}", "--false-alarms-per-hour=0.5")
     assert run(toy.arguments(tmp_path / "b", *arguments)) == 0
     out = capsys.readouterr().out
-    assert "reused" in out and "operating point: threshold 1.0, false alarms per hour 0.5" in out
+    assert "reused" in out and "operating point: threshold 1, false alarms per hour 0.5" in out
     assert not toy.export(tmp_path / "b", data=toy.data, operating={"false_alarms_per_hour": 2.0}).reused
+
+
+def test_an_operating_point_is_rounded_for_people_only(
+    toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = {"threshold": 0.7611887454986572, "misses": 0.016666666666666666}
+    use(monkeypatch, operate=lambda scores, truths, wish: raw, pipeline=Loud)
+    assert run(toy.arguments(tmp_path / "b", f"--data={toy.data}")) == 0
+    assert "operating point: threshold 0.761, misses 0.0167, data" in capsys.readouterr().out
+    point = edgekit.export("toy-speller", "toy-board", weights=str(toy.weights), data=toy.data, out=tmp_path / "b")
+    assert point.reused and point.manifest.facts["operating_point"]["threshold"] == raw["threshold"]
 
 
 def test_without_right_answers_there_is_no_operating_point(
