@@ -46,11 +46,12 @@ def _entries(room: str) -> list[dict[str, Any]]:
 
 
 def _entry(room: str, name: str) -> dict[str, Any]:
+    from edgekit.figures import figure
+
     entry: Any = find(room, name)
     if room == "models":
         model: Model = entry
-        scale, letter = next(item for item in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if model.parameters >= item[0])
-        count = f"{model.parameters / scale:.3g} {letter}"
+        count = figure(model.parameters, "parameters")
         return {"model": name, "task": model.task, "parameters": count, "licence": model.licence}
     if room == "targets":
         target: Target = entry
@@ -232,6 +233,11 @@ def doctor_(arguments: argparse.Namespace) -> None:
     if arguments.json:
         show_json({"machine": facts, "abilities": [asdict(finding) for finding in findings]})
         return
-    show_table("this machine", ["", ""], [[name, value] for name, value in facts.items()])
+    show_table("this machine", ["", ""], [[name, _machine_fact(name, value)] for name, value in facts.items()])
     rows = [[f.what, "yes" if f.ok else "no", f.found if f.ok else f.remedy] for f in findings]
     show_table("abilities", ["can", "", "with, or how to add it"], rows)
+
+
+def _machine_fact(name: str, value: Any) -> str:
+    """A fact about this machine for people."""
+    return f"{value / 2**30:.1f} GiB" if name == "memory" and isinstance(value, int) else str(value)

@@ -7,11 +7,12 @@ standard error. Exit codes are those of `edgekit.errors`, 130 for Ctrl-C.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from edgekit import __version__
@@ -31,7 +32,11 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def run(argv: Sequence[str]) -> int:
     """Carry out one command line and return its exit code."""
-    arguments = parser().parse_args(argv)
+    grammar = parser()
+    arguments = grammar.parse_args(argv)
+    if arguments.verb is None:
+        grammar.print_help()
+        return 0
     from edgekit import _verbs
     from edgekit._terminal import show_json
 
@@ -73,15 +78,39 @@ def _masked(exc: BaseException) -> int:
     return 130
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose help ends with what `late` gives, which is asked only then: it looks at the registry."""
+
+    late: Callable[[], str] | None = None
+
+    def format_help(self) -> str:
+        if self.late is not None:
+            self.epilog = self.late()
+        return super().format_help()
+
+
+def _forms() -> str:
+    """What `package` can make, by target."""
+    from edgekit.registry import find, names
+
+    having: dict[str, list[str]] = {}
+    for target in names("targets"):
+        with contextlib.suppress(EdgekitError):  # another package's that is broken has no form
+            forms = ", ".join(sorted(find("targets", target).forms))
+            having.setdefault(forms, []).append(target)
+    of_targets = [f"{', '.join(targets)}: {forms}" for forms, targets in having.items() if forms]
+    return f"Forms of every bundle: zip. Of those for {'; for '.join(of_targets)}."
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole grammar."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="edgekit", description="Export, quantize, verify and benchmark small pretrained models on their devices."
     )
     top.add_argument("--version", action="version", version=f"edgekit {__version__}")
-    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs = top.add_subparsers(dest="verb", metavar="VERB")
 
-    def verb(name: str, text: str) -> argparse.ArgumentParser:
+    def verb(name: str, text: str) -> _Parser:
         one = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         one.add_argument("--json", action="store_true", help="print one JSON document instead of text")
         one.set_defaults(verb=f"{name}_")
@@ -189,13 +218,14 @@ def parser() -> argparse.ArgumentParser:
     comparison(one)
 
     one = verb("package", "a bundle in another form")
+    one.late = _forms
     one.add_argument("bundle")
     one.add_argument(
         "--as",
         dest="form",
         required=True,
         metavar="FORM",
-        help="zip; firmware also: cmake, arduino; android also: gradle",
+        help="see below",
     )
     one.add_argument("--out", metavar="PATH", help="default: beside the bundle")
     one.add_argument(

@@ -38,13 +38,20 @@ def render(manifest: Manifest) -> str:
         "",
         "```python",
         "import edgekit",
-        'print(edgekit.load("this-folder").predict("input.wav").output)',
+        f'print(edgekit.load("this-folder").predict("{_sample(manifest)}").output)',
         "```",
         "",
         "Prove it again with `edgekit verify this-folder`.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _sample(manifest: Manifest) -> str:
+    """What the pipeline takes: a prompt, or a file of the golden input's kind, which is that input."""
+    if manifest.model.task == "text-generation":
+        return "Why is the sky blue?"
+    return f"this-folder/{manifest.golden.input}"
 
 
 def _tensors(tensors: list[Tensor]) -> str:

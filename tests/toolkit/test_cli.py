@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from edgekit import _verbs
+from edgekit.registry import find, names
 
 # --------------------------------------------------------------------------------------------------- every verb as JSON
 
@@ -30,6 +32,31 @@ def test_list_tells_of_a_package_that_does_not_load(do: Any, tmp_path: Path, mon
     monkeypatch.syspath_prepend(str(_toy_model.install(tmp_path / "site", "[edgekit.models]\nbroken = absent:MODEL\n")))
     code, out, err = do("list", "models", "--json")
     assert code == 0 and "whisper-base" in out and "'broken' of toy 1.0 cannot be loaded" in err
+
+
+@pytest.mark.parametrize(
+    "parameters, shown",
+    [(1_540_000_000, "1.54 B"), (999_960_000, "1 B"), (135_600_000, "136 M"), (22_604, "22.6 k"), (500, "500")],
+)
+def test_list_counts_parameters_as_people_do(
+    do_json: Any, toy: Any, monkeypatch: pytest.MonkeyPatch, parameters: int, shown: str
+) -> None:
+    monkeypatch.setattr(_toy_model, "MODEL", replace(_toy_model.MODEL, parameters=parameters))
+    (entry,) = (entry for entry in do_json("list", "models")[1]["models"] if entry["model"] == "toy-speller")
+    assert entry["parameters"] == shown
+
+
+def test_without_a_verb_the_help_is_shown(toy: Any) -> None:
+    done, asked = toy.command(), toy.command("--help")
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout == asked.stdout != ""
+
+
+def test_package_help_names_the_forms_of_every_target(toy: Any) -> None:
+    out = " ".join(toy.command("package", "--help").stdout.split())
+    for target in names("targets"):
+        for form in find("targets", target).forms:
+            assert re.search(rf"\b{target}\b[^;]*: [^;]*\b{form}\b", out), (target, form, out)
+    assert "zip" in out and "aar, apk, gradle" in out and "swift" in out and "toy-board" not in out
 
 
 def test_fit(do_json: Any, do: Any) -> None:
@@ -137,7 +164,10 @@ def test_doctor(do_json: Any, do: Any) -> None:
     abilities = {entry["what"]: entry for entry in found["abilities"]}
     assert abilities["export to onnx"]["ok"] and "torch" in abilities["export to onnx"]["found"]
     assert "measure on a connected device (adb)" in abilities  # tests/targets/test_adb.py looks at what it says
-    assert "abilities" in do("doctor")[1]
+    assert {"export to LiteRT", "run .tflite files (LiteRT)"} <= set(abilities)
+    code, out, _ = do("doctor")
+    memory = found["machine"]["memory"]
+    assert isinstance(memory, int) and f"{memory / 2**30:.1f} GiB" in out and str(memory) not in out
 
 
 def test_doctor_tells_how_to_add_what_is_missing(do_json: Any, monkeypatch: pytest.MonkeyPatch) -> None:
