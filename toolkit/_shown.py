@@ -9,7 +9,7 @@ from edgekit._terminal import say, show_table
 from edgekit.bench import metrics
 from edgekit.core import Bundle
 from edgekit.manifest import Verdict
-from edgekit.speed import slower
+from edgekit.speed import slower, unmeasured
 
 
 def summary(bundle: Bundle) -> dict[str, Any]:
@@ -67,6 +67,9 @@ def show_bundle(bundle: Bundle) -> None:
 
 def _show_speed(part: str, precision: str, found: dict[str, Any]) -> None:
     """What a call takes beside its fp32 form on this machine; loud where quantization made it slower."""
+    if why := unmeasured(found):
+        say(f"{part}: {precision} beside fp32 on this machine: not measured: {why}")
+        return
     times = f"{found['ratio']:.2f} times fp32 ({found['low']:.2f} to {found['high']:.2f})"
     took = f"{found['this'] * 1e3:.3g} ms a call, {times}"
     if slower(found):

@@ -19,6 +19,7 @@ from edgekit.core import (
     TensorSpec,
 )
 from edgekit.errors import EdgekitError, GateFailed, ParityFailed
+from edgekit.figures import NOT_MEASURED
 from edgekit.gate import judge, not_measured
 from edgekit.manifest import (
     Verdict,
@@ -155,12 +156,14 @@ def _timed(
     calibration: Mapping[str, Sequence[Feeds]],
     tell: Progress,
 ) -> Artifact:
-    """The artefact, with what a call of it takes beside its fp32 form on this machine."""
-    if recipe.precision in ("fp32", "fp16"):
+    """The artefact, with what a call of it takes beside its fp32 form on this machine, or why that was not measured."""
+    if recipe.precision == "fp32":
         return artifact
-    tell(f"comparing {artifact.part} with its fp32 form", 0, 0)
-    found = speed.against_fp32(exporter, artifact, stage, work, calibration[artifact.part])
-    return replace(artifact, census={**artifact.census, "speed": found}) if found else artifact
+    found: dict[str, Any] = {NOT_MEASURED: "fp16 is not compared with fp32"}
+    if recipe.precision != "fp16":
+        tell(f"comparing {artifact.part} with its fp32 form", 0, 0)
+        found = speed.against_fp32(exporter, artifact, stage, work, calibration[artifact.part])
+    return replace(artifact, census={**artifact.census, "speed": found})
 
 
 def spoken(recipe: Recipe) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgekit.manifest import Manifest, Tensor
-from edgekit.speed import slower
+from edgekit.speed import slower, unmeasured
 
 
 def render(manifest: Manifest) -> str:
@@ -21,6 +21,11 @@ def render(manifest: Manifest) -> str:
             f"{part.census['speed']['ratio']:.2f} times."
             for part in manifest.parts
             if slower(part.census.get("speed"))
+        ),
+        *(
+            f"Whether {part.name} in {recipe.precision} is faster than in fp32: not measured: {why}."
+            for part in manifest.parts
+            if (why := unmeasured(part.census.get("speed")))
         ),
         "",
         "| part | file | away from fp32 | inputs | outputs |",

@@ -6,17 +6,17 @@ thread and for at most a few seconds; `edgekit bench` is what measures.
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from edgekit.bench import stats
 from edgekit.core import Artifact, Exporter, Feeds, Runner
 from edgekit.errors import EdgekitError
+from edgekit.figures import NOT_MEASURED
 
-__all__ = ["against_fp32", "slower"]
+__all__ = ["against_fp32", "slower", "unmeasured"]
 
 #: Rounds at most, at least (fewer say nothing), and seconds after which no new one begins.
 _ROUNDS, _LEAST, _SECONDS = 21, 5, 3.0
@@ -24,7 +24,7 @@ _ROUNDS, _LEAST, _SECONDS = 21, 5, 3.0
 
 def against_fp32(
     exporter: Exporter, artifact: Artifact, bundle: Path, work: Path, feeds: Sequence[Feeds]
-) -> dict[str, Any] | None:
+) -> dict[str, Any]:
     """Seconds of one call, of the artefact and of the fp32 form that the exporter left in `work` (``PART*.fp32.*``).
 
     Args:
@@ -32,21 +32,29 @@ def against_fp32(
 
     Returns:
         ``{"fp32": s, "this": s, "ratio": this / fp32, "low": r, "high": r, "rounds": n, "threads": 1}``: medians, and
-        the quartiles of the ratio; None where there is no fp32 form to compare with, or it does not run.
+        the quartiles of the ratio. Where that could not be measured, why: ``{"not measured": reason}``.
     """
     forms = sorted(work.glob(f"{artifact.part}*.fp32{Path(artifact.file).suffix}"))
-    if not forms or not feeds:
-        return None
-    with contextlib.suppress(EdgekitError):
+    if not forms:
+        return {NOT_MEASURED: f"the {exporter.name} exporter leaves no fp32 form of it to compare with"}
+    if not feeds:
+        return {NOT_MEASURED: "no input reached it"}
+    try:
         runners = [exporter.load(file, 1) for file in (forms[0], bundle / artifact.file)]
         given = [_fed(runner, feeds[0]) for runner in runners]
         return _compared(runners, given)
-    return None
+    except EdgekitError as exc:
+        return {NOT_MEASURED: exc.message}
 
 
-def slower(facts: dict[str, Any] | None) -> bool:
+def unmeasured(facts: Mapping[str, Any] | None) -> str:
+    """Why nothing was measured ("" where it was, or where there is nothing to compare: fp32 itself)."""
+    return "" if facts is None else str(facts.get(NOT_MEASURED, ""))
+
+
+def slower(facts: Mapping[str, Any] | None) -> TypeGuard[Mapping[str, Any]]:
     """Whether it is slower for certain: three rounds in four say so."""
-    return facts is not None and facts["low"] > 1.0
+    return facts is not None and not unmeasured(facts) and facts["low"] > 1.0
 
 
 def _fed(runner: Runner, feed: Feeds) -> Feeds:
@@ -54,7 +62,7 @@ def _fed(runner: Runner, feed: Feeds) -> Feeds:
     return dict(zip((spec.name for spec in runner.inputs), feed.values(), strict=True))
 
 
-def _compared(runners: Sequence[Runner], given: Sequence[Feeds]) -> dict[str, Any] | None:
+def _compared(runners: Sequence[Runner], given: Sequence[Feeds]) -> dict[str, Any]:
     times: list[list[float]] = [[], []]
     began = time.perf_counter()
     for round_ in range(_ROUNDS + 1):
@@ -68,8 +76,10 @@ def _compared(runners: Sequence[Runner], given: Sequence[Feeds]) -> dict[str, An
                 held.append(seconds)
         if time.perf_counter() - began > _SECONDS:
             break
-    if len(times[0]) < _LEAST or min(map(min, times)) <= 0:
-        return None
+    if len(times[0]) < _LEAST:
+        return {NOT_MEASURED: f"{_SECONDS:g} seconds were too short for {_LEAST} rounds"}
+    if min(map(min, times)) <= 0:
+        return {NOT_MEASURED: "a call is shorter than the clock can tell"}
     ratios = sorted(this / fp32 for fp32, this in zip(*times, strict=True))
     quarter = len(ratios) // 4
     return {

@@ -254,7 +254,7 @@ class Clock:
             call.inputs, call.outputs = _toy_model.MODEL.parts[1].inputs, ()  # type: ignore[attr-defined]
             return call
 
-        return type("Exporter", (), {"load": staticmethod(load)})()
+        return type("Exporter", (), {"name": "toy", "load": staticmethod(load)})()
 
 
 @pytest.mark.parametrize("fp32, int8, slower", [(0.02, 0.01, False), (0.01, 0.02, True), (0.01, 0.01, False)])
@@ -271,15 +271,34 @@ def test_int8_that_is_slower_than_fp32_is_found(
     assert found["ratio"] == pytest.approx(int8 / fp32) and speed.slower(found) == slower
 
 
-@pytest.mark.parametrize("seconds", [{"fp32": 1.0, "network": 1.0}, {"fp32": -1.0, "network": 0.1}])
-def test_too_few_rounds_or_no_fp32_form_say_nothing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seconds: dict[str, float]
+@pytest.mark.parametrize(
+    ("seconds", "feeds", "why"),
+    [
+        ({"fp32": 1.0, "network": 1.0}, 1, "3 seconds were too short for 5 rounds"),
+        ({"fp32": 0.0, "network": 0.0}, 1, "a call is shorter than the clock can tell"),
+        ({"fp32": -1.0, "network": 0.1}, 1, "it does not run"),
+        ({"fp32": 0.1, "network": 0.1}, 0, "no input reached it"),
+        ({"network": 0.1}, 1, "the toy exporter leaves no fp32 form of it to compare with"),
+    ],
+)
+def test_what_was_not_compared_says_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seconds: dict[str, float], feeds: int, why: str
 ) -> None:
-    (tmp_path / "network.fp32.toy").touch()
+    if "fp32" in seconds:
+        (tmp_path / "network.fp32.toy").touch()
     exporter, artifact = Clock(monkeypatch).exporter(**seconds), Artifact("network", "network.toy", {})
-    assert speed.against_fp32(exporter, artifact, tmp_path, tmp_path, [{"features": None}]) is None
-    assert speed.against_fp32(exporter, artifact, tmp_path, tmp_path / "empty", [{"features": None}]) is None
-    assert not speed.slower(None)
+    found = speed.against_fp32(exporter, artifact, tmp_path, tmp_path, [{"features": None}] * feeds)
+    assert found == {"not measured": why} and speed.unmeasured(found) == why and not speed.slower(found)
+    assert not speed.slower(None) and not speed.unmeasured(None)
+
+
+def test_an_export_says_what_was_not_compared(toy: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(toy.arguments(tmp_path / "b")) == 0  # its exporter leaves no fp32 form
+    why = "not measured: the toy exporter leaves no fp32 form of it to compare with"
+    assert f"network: int8 beside fp32 on this machine: {why}" in capsys.readouterr().out
+    assert f"Whether network in int8 is faster than in fp32: {why}." in (tmp_path / "b" / "README.md").read_text()
+    manifest = json.loads((tmp_path / "b" / "manifest.json").read_bytes())
+    assert {part["census"]["speed"]["not measured"] for part in manifest["parts"]} == {why.partition(": ")[2]}
 
 
 def test_an_export_tells_of_it(
