@@ -54,7 +54,7 @@ def show_bundle(bundle: Bundle) -> None:
     if (found := frontier.load(bundle.path)) is not None:
         columns = ["precision", "size", "tokens/s", "KL divergence (95 %)", "perplexity", "same token", "verdict"]
         show_table("frontier (also in frontier.svg)", columns, frontier.rows(found[1], found[0]))
-    say(f"accuracy: {manifest.gate.verdict} ({manifest.gate.reason})")
+    say(f"accuracy: {manifest.gate.told} ({manifest.gate.reason})")
     for line in others(manifest.gate):
         say(line)
     if "operating_point" in manifest.facts:

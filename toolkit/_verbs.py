@@ -127,7 +127,7 @@ def verify_(arguments: argparse.Namespace) -> None:
         return
     say(f"{arguments.bundle}: hashes, structure and golden output are as the manifest says", "green")
     show_table("", ["part", "away from fp32, chained"], [[name, away(e)] for name, e in proof["parity"].items()])
-    say(f"accuracy: {gate.verdict} ({gate.reason})")
+    say(f"accuracy: {gate.told} ({gate.reason})")
     for line in others(gate):
         say(line)
     if proof["device"]:

@@ -1,5 +1,7 @@
 """The gate: is this artefact accurate enough? Three verdicts, and no pass without evidence.
 
+Where there is no reference to compare with (`absolute`), an artefact is above or below the bar, and no more is said.
+
 A pass needs all of: the absolute bar (a faithful copy of a useless model is a defect), a loss against fp32 on the same
 samples that is small, and an interval that says so. The interval is a paired bootstrap over samples (Bisani and Ney
 2004, "Bootstrap estimates for confidence intervals in ASR performance evaluation").
@@ -52,6 +54,7 @@ def judge(
         drop = Estimate(-drop.value, -drop.high, -drop.low)
     absolute = metrics.aggregate(metric, candidate) if known else None
     verdict, reason = _decide(evaluation, metric, len(candidate), absolute, drop, metric.doubt(candidate))
+    missed = absolute is not None and bool(_missed(evaluation, metric, absolute))
     return Verdict(
         verdict=verdict,
         reason=reason if known else f"{reason}; scored against fp32's own answers",
@@ -64,12 +67,55 @@ def judge(
         high=drop.high,
         data=data,
         others={name: _score(metrics.find(name), outputs, reference, truths) for name in evaluation.also if known},
+        basis=basis(missed=missed, known=known),
+    )
+
+
+def basis(*, missed: bool, known: bool = True) -> tuple[Literal["bar", "loss", "interval"], ...]:
+    """What a verdict rests on: a missed bar decides alone; without right answers (`known`) there is no bar."""
+    if missed:
+        return ("bar",)
+    return ("bar", "loss", "interval") if known else ("loss", "interval")
+
+
+def absolute(evaluation: Evaluation, outputs: Sequence[Any], truths: Sequence[Any], data: str) -> Verdict:
+    """The verdict on a candidate's `outputs` where there is no reference to compare with: the bar alone.
+
+    Raises:
+        BadInput: as `judge`.
+    """
+    metric = metrics.find(evaluation.metric)
+    if lacking := metric.absent(truths):
+        return not_measured(lacking)
+    scored = metric.score(outputs, truths)
+    value, doubt = metrics.aggregate(metric, scored), metric.doubt(scored)
+    shown, worst = (metrics.shown(metric, number) for number in (value, evaluation.worst))
+    reason = f"{metric.name} {shown}, bar {worst}; loss against fp32 not measured here"
+    if len(scored) < evaluation.minimum:
+        doubt = doubt or f"{len(scored)} samples are too few: at least {evaluation.minimum}"
+    verdict: Literal["above the bar", "below the bar", "undecided"] = "undecided" if doubt else "above the bar"
+    if _missed(evaluation, metric, value):
+        verdict, reason = "below the bar", _missed(evaluation, metric, value)
+    elif doubt:
+        reason += f"; {doubt}"
+    return Verdict(
+        verdict=verdict,
+        reason=reason,
+        metric=metric.name,
+        samples=len(scored),
+        value=value,
+        data=data,
+        others={name: Score(value=_value(metrics.find(name), outputs, truths)) for name in evaluation.also},
+        basis=("bar",),
     )
 
 
 def _score(metric: Metric, outputs: Sequence[Any], reference: Sequence[Any], truths: Sequence[Any]) -> Score:
-    value, base = (metrics.aggregate(metric, metric.score(given, truths)) for given in (outputs, reference))
-    return Score(value=value, reference=base)
+    return Score(value=_value(metric, outputs, truths), reference=_value(metric, reference, truths))
+
+
+def _value(metric: Metric, outputs: Sequence[Any], truths: Sequence[Any]) -> float:
+    return metrics.aggregate(metric, metric.score(outputs, truths))
 
 
 def _decide(
@@ -102,7 +148,7 @@ def reference_misses(evaluation: Evaluation, reference: Sequence[Any], truths: S
     metric = metrics.find(evaluation.metric)
     if any(truth is None for truth in truths) or metric.absent(truths):
         return ""
-    return _missed(evaluation, metric, metrics.aggregate(metric, metric.score(reference, truths)))
+    return _missed(evaluation, metric, _value(metric, reference, truths))
 
 
 def _missed(evaluation: Evaluation, metric: Metric, value: float) -> str:

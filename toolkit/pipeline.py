@@ -12,15 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from edgekit import fitting, golden, texts
-from edgekit.bench import metrics
+from edgekit import fitting, gate, golden, texts
 from edgekit.bundle import load, makers, open_bundle, peek, replaceable, staged
 from edgekit.checkpoint import read_checkpoint
 from edgekit.core import Bundle, Calls, Model, Progress, Source, Target
 from edgekit.errors import BadInput, FetchFailed, GateFailed, MissingExtra, UnknownName, Unsupported, boundary, need
-from edgekit.gate import answers, judge, not_measured
+from edgekit.gate import answers, not_measured
 from edgekit.making import make
 from edgekit.manifest import Verdict
 from edgekit.processors import usable_processors
@@ -121,7 +118,7 @@ def verify(path: str | Path, *, data: str | Path | None = None, progress: Progre
 
     Returns:
         ``{"parity": {part: error}, "gate": Verdict, "device": facts}``; the gate's verdict is "not measured" without
-        `data`. Only the absolute bar can be judged here: the fp32 reference is not in the bundle.
+        `data`, else "above the bar" or "undecided": the fp32 reference is not in the bundle, so its loss is not known.
 
     Raises:
         BadInput: damaged or edited. ParityFailed: it computes something else. GateFailed: it is worse than its bar.
@@ -136,7 +133,7 @@ def verify(path: str | Path, *, data: str | Path | None = None, progress: Progre
     verdict = not_measured("no --data was given")
     if data is not None:
         verdict = _absolute(bundle, _folder(makers(bundle)[0], data, "data"), tell)
-        if verdict.verdict == "fail":
+        if verdict.verdict == "below the bar":
             raise GateFailed(f"{bundle.path.name}: {verdict.reason}.")
     return {"parity": errors, "gate": verdict, "device": _on_device(bundle, calls, tell)}
 
@@ -173,26 +170,8 @@ def _absolute(bundle: Bundle, data: Path, tell: Progress) -> Verdict:
     if any(sample.truth is None for sample in samples):
         return not_measured(f"{data.name} has no right answers to compare with")
     outputs = answers(load(bundle.path, hashes=False), samples, lambda i, n: tell("measuring accuracy", i, n))
-    truths, names = [sample.truth for sample in samples], [sample.name for sample in samples]
-    verdict = judge(model.evaluation, outputs, outputs, truths, data.name, names)
-    if verdict.verdict in ("fail", "not measured"):
-        return verdict
-    metric = metrics.find(verdict.metric)
-    value, worst = (metrics.shown(metric, number) for number in (verdict.value, model.evaluation.worst))
-    reason = f"{verdict.metric} {value}, bar {worst}; loss against fp32 not measured here"
-    doubt = metric.doubt(metric.score(outputs, truths))
-    reason += f"; {doubt}" if doubt else ""
-    few = verdict.samples < model.evaluation.minimum
-    return msgspec.structs.replace(
-        verdict,
-        verdict="undecided" if few or doubt else "pass",
-        reason=reason,
-        reference=None,
-        drop=None,
-        low=None,
-        high=None,
-        others={name: msgspec.structs.replace(score, reference=None) for name, score in verdict.others.items()},
-    )
+    truths = [sample.truth for sample in samples]
+    return gate.absolute(model.evaluation, outputs, truths, data.name)
 
 
 def _plan(

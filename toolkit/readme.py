@@ -14,7 +14,7 @@ def render(manifest: Manifest) -> str:
         "",
         f"Made by edgekit {manifest.edgekit} from {manifest.source.uri} {manifest.source.revision}.",
         f"Weights: {manifest.licences['weights']} (licences/weights.txt).",
-        f"Accuracy: {gate.verdict}, {gate.reason}.",
+        f"Accuracy: {gate.told}, {gate.reason}.",
         f"Speed on {manifest.target.name}: not measured here. Measure with `edgekit bench`.",
         *(
             f"On the machine that made this bundle, {part.name} in {recipe.precision} is SLOWER than in fp32: "

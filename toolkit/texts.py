@@ -18,6 +18,7 @@ from edgekit.bench import text
 from edgekit.bench.text import Scored
 from edgekit.core import Evaluation, Feeds, Model, Progress, Sample
 from edgekit.errors import BadInput
+from edgekit.gate import basis
 from edgekit.manifest import Score, Verdict
 
 __all__ = ["CONTEXT", "absolute", "applies", "decided", "feeds", "judge", "reference_misses", "scores"]
@@ -126,20 +127,30 @@ def absolute(evaluation: Evaluation, found: Sequence[Scored], data: str) -> Verd
     """The verdict where there is no reference to compare with: the bar alone."""
     value, error = text.perplexity(found)
     held, chunks = value <= evaluation.worst, text.chunks(found)
-    verdict: Literal["pass", "fail", "undecided"] = "fail" if not held else "pass"
+    verdict: Literal["above the bar", "below the bar", "undecided"] = "above the bar" if held else "below the bar"
     if held and chunks < evaluation.minimum:
         verdict = "undecided"
     reason = (
         f"perplexity {value:.4g} +- {error:.2g}, bar {evaluation.worst:g}; distance from the reference not measured"
     )
     others = {"perplexity error": Score(value=error)}
-    return Verdict(verdict, reason, evaluation.metric, chunks, value, data=data, others=others)
+    return Verdict(
+        verdict=verdict,
+        reason=reason,
+        metric=evaluation.metric,
+        samples=chunks,
+        value=value,
+        data=data,
+        others=others,
+        basis=("bar",),
+    )
 
 
 def decided(evaluation: Evaluation, measured: Verdict) -> Verdict:
     """`measured`, with the verdict and the reason that its numbers give."""
     verdict, reason = _decide(evaluation, measured)
-    return msgspec.structs.replace(measured, verdict=verdict, reason=reason)
+    missed = not (measured.value or 0.0) <= evaluation.worst
+    return msgspec.structs.replace(measured, verdict=verdict, reason=reason, basis=basis(missed=missed))
 
 
 def _decide(evaluation: Evaluation, found: Verdict) -> tuple[Literal["pass", "fail", "undecided"], str]:

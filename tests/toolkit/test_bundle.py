@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -30,6 +31,18 @@ def test_a_whole_bundle_is_proven_and_predicts(bundle: Path, signal: str) -> Non
     assert 0 < proof["parity"]["network"] < 0.1
     assert proof["gate"].verdict == "not measured"
     assert edgekit.load(bundle).predict(signal).output in ("no", "yes", "maybe")
+
+
+def test_a_bundle_of_schema_2_opens_runs_verifies_and_packages(toy: Any, bundle: Path, signal: str, do: Any) -> None:
+    answer = edgekit.load(bundle).predict(signal).output
+    forge(bundle, lambda raw: raw.update(schema=2))
+    raw = json.loads((bundle / "manifest.json").read_bytes())
+    assert "evidence" not in raw and "basis" not in raw["gate"]
+    assert open_bundle(bundle).manifest.schema == 2
+    assert edgekit.load(bundle).predict(signal).output == answer
+    assert edgekit.verify(bundle, data=toy.data)["gate"].verdict == "above the bar"
+    assert edgekit.package(bundle, "zip").is_file()
+    assert do("bench", bundle, "--processes=1", "--loops=1")[0] == 0
 
 
 @pytest.mark.parametrize("name", NAMES)

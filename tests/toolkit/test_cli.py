@@ -74,8 +74,11 @@ def test_export_and_verify(do_json: Any, do: Any, toy: Any, tmp_path: Path) -> N
     assert do_json(*toy.arguments(tmp_path / "b", f"--data={toy.data}"))[1] == {**found, "reused": True}
     code, out, err = do(*toy.arguments(tmp_path / "b", f"--data={toy.data}"))
     assert code == 0 and "reused, already made of exactly this" in out
+    assert found["gate"]["basis"] == ["bar", "loss", "interval"] and "accuracy: pass by bar, loss, interval (" in out
     code, found = do_json("verify", tmp_path / "b", "--data", toy.data)
-    assert code == 0 and found["gate"]["verdict"] == "pass" and set(found["parity"]) == {"frontend", "network"}
+    assert code == 0 and set(found["parity"]) == {"frontend", "network"}
+    assert (found["gate"]["verdict"], found["gate"]["basis"]) == ("above the bar", ["bar"])
+    assert "accuracy: above the bar (wer 0.00%, bar 30.00%; " in do("verify", tmp_path / "b", "--data", toy.data)[1]
     code, out, err = do("verify", tmp_path / "b")
     assert code == 0 and "accuracy: not measured" in out and "checking hashes" in err
 

@@ -17,7 +17,7 @@ from edgekit.bench.paired import Estimate
 from edgekit.cli import run
 from edgekit.core import Evaluation, Recipe, Sample
 from edgekit.errors import BadInput, ExportFailed, GateFailed, ParityFailed, UnknownName
-from edgekit.gate import _decide, answers, judge, reference_misses
+from edgekit.gate import _decide, absolute, answers, judge, reference_misses
 from edgekit.manifest import decode
 
 EVALUATION = Evaluation("wer", worst=0.30, drop=0.02, minimum=20)
@@ -59,6 +59,20 @@ def test_verdicts(count: int, candidate: int, reference: int, words: int, verdic
     assert found.drop == pytest.approx((candidate - reference) / count)
     assert found.low is not None and found.high is not None and found.drop is not None
     assert found.low <= found.drop <= found.high
+    useless = candidate / count > 0.3
+    assert found.basis == (("bar",) if useless else ("bar", "loss", "interval"))
+
+
+@pytest.mark.parametrize(
+    "count, wrong, verdict",
+    [(100, 0, "above the bar"), (100, 30, "above the bar"), (100, 31, "below the bar"), (19, 0, "undecided")],
+)
+def test_without_a_reference_there_is_the_bar_and_no_pass(count: int, wrong: int, verdict: str) -> None:
+    found = absolute(EVALUATION, spoken(count, wrong), spoken(count, 0), "data")
+    assert (found.verdict, found.basis, found.samples, found.data) == (verdict, ("bar",), count, "data")
+    assert found.value == pytest.approx(wrong / count)
+    assert (found.reference, found.drop, found.low, found.high) == (None, None, None, None)
+    assert ("too few" in found.reason) == (verdict == "undecided")
 
 
 def test_without_truths_nothing_passes() -> None:
@@ -67,6 +81,7 @@ def test_without_truths_nothing_passes() -> None:
     assert found.verdict == "undecided"
     assert "without right answers" in found.reason and "fp32's own answers" in found.reason
     assert found.value is None and found.reference is None and found.drop == 0
+    assert found.basis == ("loss", "interval")
     assert judge(EVALUATION, ["no"] * 50, ["yes"] * 50, [None] * 50, "").verdict == "fail"
     assert judge(EVALUATION, ["yes"] * 50, ["yes"] * 50, ["yes"] * 49 + [None], "").verdict == "undecided"
 
@@ -277,4 +292,4 @@ def test_the_onnx_exporter_serves_other_packages_models_too(toy: Any, tmp_path: 
     assert made.manifest.recipe == decode((made.path / "manifest.json").read_bytes()).recipe
     assert Recipe("onnx", "int8").exporter == made.manifest.recipe.exporter
     assert made.manifest.gate.verdict == "pass"
-    assert edgekit.verify(made.path, data=toy.data)["gate"].verdict == "pass"
+    assert edgekit.verify(made.path, data=toy.data)["gate"].verdict == "above the bar"
