@@ -27,6 +27,7 @@ def judge(
     truths: Sequence[Any],
     data: str,
     names: Sequence[str] = (),
+    languages: Sequence[str] = (),
 ) -> Verdict:
     """The verdict on a candidate's `outputs`, given the fp32 `reference`'s outputs for the same samples.
 
@@ -34,6 +35,7 @@ def judge(
         truths: the right answers. Where any is None, both are scored against the reference's outputs instead: the loss
             is then an upper bound, and as the absolute bar cannot be judged, the verdict is never a pass.
         data: what the samples were, for the record. names: of the samples, for metrics that draw them by speaker.
+        languages: of the samples, for metrics of words; none: English.
 
     Raises:
         BadInput: samples or right answers that the metric cannot do without are absent.
@@ -48,7 +50,7 @@ def judge(
     if lacking := metric.absent(truths):
         return not_measured(lacking)
     against = truths if known else reference
-    candidate, base = metric.score(outputs, against), metric.score(reference, against)
+    candidate, base = (metrics.score(metric, given, against, languages) for given in (outputs, reference))
     drop = metrics.difference(metric, candidate, base, names or [str(i) for i in range(len(truths))])
     if metric.better == "higher":  # a loss is a loss whichever way the metric counts
         drop = Estimate(-drop.value, -drop.high, -drop.low)
@@ -66,7 +68,9 @@ def judge(
         low=drop.low,
         high=drop.high,
         data=data,
-        others={name: _score(metrics.find(name), outputs, reference, truths) for name in evaluation.also if known},
+        others={
+            name: _score(metrics.find(name), outputs, reference, truths, languages) for name in evaluation.also if known
+        },
         basis=basis(missed=missed, known=known),
     )
 
@@ -78,7 +82,9 @@ def basis(*, missed: bool, known: bool = True) -> tuple[Literal["bar", "loss", "
     return ("bar", "loss", "interval") if known else ("loss", "interval")
 
 
-def absolute(evaluation: Evaluation, outputs: Sequence[Any], truths: Sequence[Any], data: str) -> Verdict:
+def absolute(
+    evaluation: Evaluation, outputs: Sequence[Any], truths: Sequence[Any], data: str, languages: Sequence[str] = ()
+) -> Verdict:
     """The verdict on a candidate's `outputs` where there is no reference to compare with: the bar alone.
 
     Raises:
@@ -87,7 +93,7 @@ def absolute(evaluation: Evaluation, outputs: Sequence[Any], truths: Sequence[An
     metric = metrics.find(evaluation.metric)
     if lacking := metric.absent(truths):
         return not_measured(lacking)
-    scored = metric.score(outputs, truths)
+    scored = metrics.score(metric, outputs, truths, languages)
     value, doubt = metrics.aggregate(metric, scored), metric.doubt(scored)
     shown, worst = (metrics.shown(metric, number) for number in (value, evaluation.worst))
     reason = f"{metric.name} {shown}, bar {worst}; loss against fp32 not measured here"
@@ -105,17 +111,21 @@ def absolute(evaluation: Evaluation, outputs: Sequence[Any], truths: Sequence[An
         samples=len(scored),
         value=value,
         data=data,
-        others={name: Score(value=_value(metrics.find(name), outputs, truths)) for name in evaluation.also},
+        others={name: Score(value=_value(metrics.find(name), outputs, truths, languages)) for name in evaluation.also},
         basis=("bar",),
     )
 
 
-def _score(metric: Metric, outputs: Sequence[Any], reference: Sequence[Any], truths: Sequence[Any]) -> Score:
-    return Score(value=_value(metric, outputs, truths), reference=_value(metric, reference, truths))
+def _score(
+    metric: Metric, outputs: Sequence[Any], reference: Sequence[Any], truths: Sequence[Any], languages: Sequence[str]
+) -> Score:
+    return Score(
+        value=_value(metric, outputs, truths, languages), reference=_value(metric, reference, truths, languages)
+    )
 
 
-def _value(metric: Metric, outputs: Sequence[Any], truths: Sequence[Any]) -> float:
-    return metrics.aggregate(metric, metric.score(outputs, truths))
+def _value(metric: Metric, outputs: Sequence[Any], truths: Sequence[Any], languages: Sequence[str]) -> float:
+    return metrics.aggregate(metric, metrics.score(metric, outputs, truths, languages))
 
 
 def _decide(
@@ -139,7 +149,9 @@ def _decide(
     return "pass", f"{loss}: within the {allowed} allowed"
 
 
-def reference_misses(evaluation: Evaluation, reference: Sequence[Any], truths: Sequence[Any]) -> str:
+def reference_misses(
+    evaluation: Evaluation, reference: Sequence[Any], truths: Sequence[Any], languages: Sequence[str] = ()
+) -> str:
     """Why no recipe can pass: the fp32 `reference` itself misses the bar ("" if it does not, or if nobody can tell).
 
     Raises:
@@ -148,7 +160,7 @@ def reference_misses(evaluation: Evaluation, reference: Sequence[Any], truths: S
     metric = metrics.find(evaluation.metric)
     if any(truth is None for truth in truths) or metric.absent(truths):
         return ""
-    return _missed(evaluation, metric, _value(metric, reference, truths))
+    return _missed(evaluation, metric, _value(metric, reference, truths, languages))
 
 
 def _missed(evaluation: Evaluation, metric: Metric, value: float) -> str:
@@ -159,21 +171,27 @@ def _missed(evaluation: Evaluation, metric: Metric, value: float) -> str:
     return f"{evaluation.metric} {value_} is worse than the bar of {worst}"
 
 
-def answers(predictor: Predictor, samples: Sequence[Sample], progress: Callable[[int, int], None]) -> list[Any]:
-    """What the predictor says of every sample (`Prediction.scored`).
+def answers(
+    predictor: Predictor, samples: Sequence[Sample], progress: Callable[[int, int], None]
+) -> tuple[list[Any], list[str]]:
+    """What the predictor says of every sample (`Prediction.scored`), and the language of each.
+
+    That is the sample's own; where the data does not say, what the predictor heard (its detail ``language``), or "".
 
     Raises:
         BadInput: a sample cannot be used; the message names it.
     """
-    out = []
+    out, languages = [], []
     for i, sample in enumerate(samples):
         progress(i, len(samples))
         try:
-            out.append(predictor.predict(sample.input).scored)
+            prediction = predictor.predict(sample.input)
         except BadInput as exc:
             raise BadInput(f"sample {sample.name or i}: {exc.message}", hint=exc.hint) from exc
+        out.append(prediction.scored)
+        languages.append(sample.language or str(prediction.details.get("language") or ""))
     progress(len(samples), len(samples))
-    return out
+    return out, languages
 
 
 def not_measured(reason: str) -> Verdict:

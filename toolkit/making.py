@@ -111,7 +111,7 @@ def _check_reference(job: Job, reference: Reference) -> None:
         missed = texts.reference_misses(job.model.evaluation, reference.answers)
     else:
         truths = [sample.truth for sample in job.samples]
-        missed = gate.reference_misses(job.model.evaluation, reference.answers, truths)
+        missed = gate.reference_misses(job.model.evaluation, reference.answers, truths, reference.languages)
     if missed:
         raise GateFailed(
             f"{job.model.name}: the fp32 reference itself misses the bar on {job.data}: {missed}. No recipe was tried.",

@@ -16,8 +16,8 @@ import msgspec
 from edgekit._files import is_inside
 from edgekit.errors import BadInput
 
-#: Raised with every change that an older reader would misunderstand. Since 3, verdicts name their basis and evidence has
-#: a place.
+#: Raised with every change that an older reader would misunderstand. Since 3, verdicts name their basis, and there is a
+#: place for evidence.
 SCHEMA = 3
 _OLDEST = 2
 NAME = "manifest.json"

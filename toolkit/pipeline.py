@@ -169,9 +169,11 @@ def _absolute(bundle: Bundle, data: Path, tell: Progress) -> Verdict:
         return texts.absolute(model.evaluation, found, data.name)
     if any(sample.truth is None for sample in samples):
         return not_measured(f"{data.name} has no right answers to compare with")
-    outputs = answers(load(bundle.path, hashes=False), samples, lambda i, n: tell("measuring accuracy", i, n))
+    outputs, languages = answers(
+        load(bundle.path, hashes=False), samples, lambda i, n: tell("measuring accuracy", i, n)
+    )
     truths = [sample.truth for sample in samples]
-    return gate.absolute(model.evaluation, outputs, truths, data.name)
+    return gate.absolute(model.evaluation, outputs, truths, data.name, languages)
 
 
 def _plan(

@@ -77,7 +77,7 @@ def prove(
     golden.compare(recorders, reference.golden, recipe.precision)  # as `verify` will
     for recorder in recorders.values():
         recorder.close()
-    scores = measured(job, predictor, work, f"measuring {recipe.precision}", tell)
+    scores, _ = measured(job, predictor, work, f"measuring {recipe.precision}", tell)
     verdict = _judged(job, scores, reference)
     if verdict.verdict == "fail":
         raise GateFailed(f"{job.model.name} in {spoken(recipe)}: {verdict.reason}.", hint="Try another --precision.")
@@ -120,7 +120,8 @@ def _scored_too(
         return ""
     try:
         predictor = job.model.pipeline(runners, stage, facts)
-        verdict = _judged(job, measured(job, predictor, work, f"measuring {recipe.precision}", tell), reference)
+        scores, _ = measured(job, predictor, work, f"measuring {recipe.precision}", tell)
+        verdict = _judged(job, scores, reference)
     except EdgekitError as exc:  # values that no answer can be made of
         return f" It gives no answers that can be scored: {exc.message}"
     return f" The gate: {verdict.verdict}, {verdict.reason}."
@@ -135,7 +136,7 @@ def _judged(job: Job, scores: Sequence[Any], reference: Reference) -> Verdict:
     truths, names = [sample.truth for sample in job.samples], [sample.name for sample in job.samples]
     if texts.applies(job.model):
         return texts.judge(job.model.evaluation, scores, reference.answers, job.data)
-    return judge(job.model.evaluation, scores, reference.answers, truths, job.data, names)
+    return judge(job.model.evaluation, scores, reference.answers, truths, job.data, names, reference.languages)
 
 
 def _operated(job: Job, scores: Sequence[Any], facts: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -33,7 +33,7 @@ def key_of(job: Job, weights: Path) -> str:
     parts = [
         *(f"weights {file.name} {hash_file(file)}" for file in _read_with(weights, model.assets)),
         *(f"calibration {_content(sample.input)}" for sample in job.calibration),
-        *(f"data {_content(sample.input)} {_content(sample.truth)}" for sample in job.samples),
+        *(f"data {_content(sample.input)} {_content(sample.truth)} {sample.language}" for sample in job.samples),
         *(f"code {file.name} {hash_file(file)}" for file in _code(job)),
         *(hashlib.sha256(golden.package_data(name)).hexdigest() for name in (model.golden, model.licence_text)),
         repr((model.name, model.evaluation, model.ladder, declared(job.target), job.recipe, job.fallback)),

@@ -15,7 +15,7 @@ from edgekit.bench import metrics
 from edgekit.bench.metrics import Metric
 from edgekit.bench.paired import Estimate
 from edgekit.cli import run
-from edgekit.core import Evaluation, Recipe, Sample
+from edgekit.core import Evaluation, Prediction, Recipe, Sample
 from edgekit.errors import BadInput, ExportFailed, GateFailed, ParityFailed, UnknownName
 from edgekit.gate import _decide, absolute, answers, judge, reference_misses
 from edgekit.manifest import decode
@@ -123,6 +123,29 @@ def test_a_sample_that_cannot_be_used_is_named(bundle: Path) -> None:
     samples = [Sample([1.0], "no", "good"), Sample([], "no", "clips/7.npy")]
     with pytest.raises(BadInput, match=r"sample clips/7\.npy: a signal is"):
         answers(edgekit.load(bundle), samples, lambda done, total: None)
+
+
+SAID, TRUTH = "er geht schon die ecke", "Er geht schön um die Ecke."
+
+
+@pytest.mark.parametrize(
+    "language, heard, value", [("", "", 0.0), ("de", "", 2 / 6), ("", "de", 2 / 6), ("en", "de", 0.0)]
+)
+def test_the_language_of_a_sample_or_of_what_was_heard_reaches_the_metric(
+    toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str, heard: str, value: float
+) -> None:
+    class German(_toy_model.Speller):
+        def predict(self, sample: Any, **options: Any) -> Prediction:
+            super().predict(sample, **options)
+            return Prediction(SAID, {"language": heard} if heard else {})
+
+    samples = [replace(sample, truth=TRUTH, language=language) for sample in _toy_model.MODEL.samples(toy.data)]
+    evaluation = replace(EVALUATION, worst=0.9)
+    changes = {"samples": lambda folder: samples, "pipeline": German, "evaluation": evaluation}
+    monkeypatch.setattr(_toy_model, "MODEL", replace(_toy_model.MODEL, **changes))
+    made = toy.export(tmp_path / "b", data=toy.data)
+    assert (made.manifest.gate.value, made.manifest.gate.reference) == pytest.approx((value, value))
+    assert edgekit.verify(made.path, data=toy.data)["gate"].value == pytest.approx(value)
 
 
 # ---------------------------------------------------------------------------------------------------------- the ladder
