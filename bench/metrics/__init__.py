@@ -8,9 +8,10 @@ from edgekit.bench.metrics.table import (
     aggregate,
     difference,
     find,
+    score,
     shown,
     top5,
     wer,
 )
 
-__all__ = ["METRICS", "Metric", "Score", "accuracy", "aggregate", "difference", "find", "shown", "top5", "wer"]
+__all__ = ["METRICS", "Metric", "Score", "accuracy", "aggregate", "difference", "find", "score", "shown", "top5", "wer"]

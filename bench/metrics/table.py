@@ -17,7 +17,7 @@ from edgekit.bench.metrics import detection, verification
 from edgekit.bench.statistics.paired import Estimate, Pair, paired_bootstrap, ratio
 from edgekit.errors import BadInput, UnknownName, need
 
-__all__ = ["METRICS", "Metric", "Score", "accuracy", "aggregate", "difference", "find", "shown", "top5", "wer"]
+__all__ = ["METRICS", "Metric", "Score", "accuracy", "aggregate", "difference", "find", "score", "shown", "top5", "wer"]
 
 
 class Score(Protocol):
@@ -142,6 +142,24 @@ def find(name: str) -> Metric:
     if name not in METRICS:
         raise UnknownName.of("metric", name, METRICS)
     return METRICS[name]
+
+
+def score(metric: Metric, outputs: Sequence[Any], truths: Sequence[Any], languages: Sequence[str] = ()) -> list[Pair]:
+    """The pairs of all samples, each scored in its own language ("": English; none at all: all in English).
+
+    Raises:
+        BadInput: as `Metric.score`, or lengths differ.
+    """
+    if not any(languages):
+        return metric.score(outputs, truths)
+    if not len(outputs) == len(truths) == len(languages):
+        raise BadInput(f"{len(outputs)} outputs, {len(truths)} truths and {len(languages)} languages do not match.")
+    pairs: dict[int, Pair] = {}
+    for language in sorted(set(languages)):
+        at = [i for i, other in enumerate(languages) if other == language]
+        found = metric.score([outputs[i] for i in at], [truths[i] for i in at], language=language or "en")
+        pairs |= dict(zip(at, found, strict=True))
+    return [pairs[i] for i in range(len(pairs))]
 
 
 def aggregate(metric: Metric, pairs: Sequence[Pair]) -> float:

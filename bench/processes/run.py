@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 from edgekit.bench.machine import host
 from edgekit.bench.processes import child, doubts
 from edgekit.bench.processes.child import Setup
+from edgekit.common.processors import thread_count
 from edgekit.core import Measurement, Progress
 from edgekit.errors import BadInput, DeviceFailed, EdgekitError
 
@@ -73,9 +74,10 @@ def measure(
 
 
 def check(setup: Setup, processes: int) -> None:
-    """Raise BadInput where there is nothing to measure with, or a number makes no sense."""
+    """Raise BadInput where there is nothing to measure with, or a number makes no sense on this machine."""
     if not setup.inputs:
         raise BadInput("there is nothing to measure with: no inputs.", hint="Give at least one --input FILE.")
+    thread_count(setup.threads)
     positive = (setup.threads, processes, 1 if setup.loops is None else setup.loops)
     check_numbers(positive, setup.warmups, setup.seconds, setup.limit)
 

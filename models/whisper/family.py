@@ -196,7 +196,7 @@ def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any
 
 
 def _samples(folder: Path) -> Sequence[Sample]:
-    """``manifest.jsonl`` ({"audio", "text"}) where there is one, else every sound below `folder`, without a truth."""
+    """``manifest.jsonl`` ({"audio", "text", "language"}) where there is one, else every sound, without a truth."""
     manifest = folder / "manifest.jsonl"
     if not manifest.is_file():
         sounds = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".flac", ".wav", ".ogg", ".mp3"))
@@ -209,13 +209,15 @@ def _samples(folder: Path) -> Sequence[Sample]:
             continue
         try:
             entry = json.loads(line)
-            name, text = entry["audio"], entry["text"]
+            name, text, language = entry["audio"], entry["text"], entry.get("language", "")
         except (ValueError, KeyError, TypeError) as exc:
             raise BadInput(f'{manifest}, line {number}: expected {{"audio": ..., "text": ...}}.') from exc
+        if not isinstance(language, str):
+            raise BadInput(f'{manifest}, line {number}: a language is a code such as "de", not {language!r}.')
         path = folder / str(name)
         if not path.is_file():
             raise BadInput(f"{manifest}, line {number}: there is no file {name!r}.")
-        samples.append(Sample(str(path), str(text), str(name)))
+        samples.append(Sample(str(path), str(text), str(name), language.strip().lower()))
     return samples
 
 

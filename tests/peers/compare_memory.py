@@ -22,7 +22,7 @@ from edgekit.bundles.bundle import open_bundle
 
 BARE = """
 import sys
-from edgekit.bundle import load_unchecked
+from edgekit.bundles.opened import load_unchecked
 predictor = load_unchecked(sys.argv[1], int(sys.argv[3]), None)
 for _ in range(int(sys.argv[4])):
     predictor.predict(sys.argv[2])

@@ -152,8 +152,8 @@ class Bench:
         assert evaluation is not None
         if data not in self._answers:
             fp32 = self.model.task.predictor(self._references, bundle.path, bundle.manifest.facts)
-            self._answers[data] = verdicts.answers(fp32, samples, lambda i, n: None)
-        given = verdicts.answers(edgekit.load(bundle.path, threads=1), samples, lambda i, n: None)
+            self._answers[data], _ = verdicts.answers(fp32, samples, lambda i, n: None)
+        given, _ = verdicts.answers(edgekit.load(bundle.path, threads=1), samples, lambda i, n: None)
         truths, names = [sample.truth for sample in samples], [sample.name for sample in samples]
         verdict = verdicts.judge(evaluation, given, self._answers[data], truths, data, names)
         facts = {"metric": verdict.metric, "samples": verdict.samples, "fp32": verdict.reference}

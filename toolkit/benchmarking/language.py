@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from edgekit.bench.machine import host, roofline
 from edgekit.bench.processes import generation
 from edgekit.benchmarking import synthetic
-from edgekit.common.processors import usable_processors
+from edgekit.common.processors import thread_count
 from edgekit.core import Bundle, Measurement, Progress, Report
 from edgekit.errors import BadInput
 from edgekit.formats import gguf
@@ -63,7 +63,7 @@ def measured(
         BadInput: more than one prompt, or none in the file. DeviceFailed: a process hung, crashed or grew too large.
     """
     prompt = _prompt(bundle, inputs)
-    workers, repeats = plan.threads or usable_processors(), plan.loops or _REPEATS
+    workers, repeats = thread_count(plan.threads), plan.loops or _REPEATS
     job = generation.Job(
         "edgekit.bundles.bundle:load_unchecked",
         str(bundle.path.absolute()),

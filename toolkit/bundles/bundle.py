@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgekit.bundles.manifest import NAME, File, Manifest, decode
+from edgekit.bundles.manifest import LARGEST, NAME, File, Manifest, decode
 from edgekit.common.files import hash_file
 from edgekit.core import Bundle
 from edgekit.errors import BadInput, boundary
-
-#: A manifest larger than this is not one of ours.
-_MOST = 16 * 2**20
 
 
 def open_bundle(path: Path, *, hashes: bool = True) -> Bundle:
@@ -27,7 +24,7 @@ def open_bundle(path: Path, *, hashes: bool = True) -> Bundle:
         file = path / NAME
         if not file.is_file() or file.is_symlink():
             raise BadInput(f"{path} is not a bundle: it has no {NAME}.", hint="Make one with: edgekit export MODEL")
-        if file.stat().st_size > _MOST:
+        if file.stat().st_size > LARGEST:
             raise BadInput(f"{file} is too large to be a manifest.")
         manifest = decode(file.read_bytes())
         _check_files(path, manifest, hashes)

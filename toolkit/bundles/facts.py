@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeGuard
 
 from edgekit.bench.machine import host
 from edgekit.bundles.manifest import PartFacts, RecipeFacts, SourceFacts, TargetFacts, Tensor
+from edgekit.common.figures import NOT_MEASURED
 from edgekit.core import Artifact, Checkpoint, Recipe, Source, Target, TensorSpec
 
 __all__ = ["part_facts", "public", "recipe_facts", "slower", "source_facts", "target_facts"]
@@ -67,6 +68,11 @@ def part_facts(
     )
 
 
-def slower(facts: dict[str, Any] | None) -> bool:
+def unmeasured(facts: Mapping[str, Any] | None) -> str:
+    """Why nothing was measured ("" where it was, or where there is nothing to compare: fp32 itself)."""
+    return "" if facts is None else str(facts.get(NOT_MEASURED, ""))
+
+
+def slower(facts: Mapping[str, Any] | None) -> TypeGuard[Mapping[str, Any]]:
     """Whether it is slower for certain: three rounds in four say so."""
-    return facts is not None and facts["low"] > 1.0
+    return facts is not None and not unmeasured(facts) and facts["low"] > 1.0

@@ -16,9 +16,13 @@ import msgspec
 from edgekit.common.files import is_inside
 from edgekit.errors import BadInput
 
-#: Raised with every change that an older reader would misunderstand.
-SCHEMA = 2
+#: Raised with every change that an older reader would misunderstand. Since 3, verdicts name their basis, and there is a
+#: place for evidence.
+SCHEMA = 3
+_OLDEST = 2
 NAME = "manifest.json"
+#: Bytes: a file that is larger is no manifest.
+LARGEST = 16 * 2**20
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -96,10 +100,12 @@ class Score(_Strict, frozen=True):
 class Verdict(_Strict, frozen=True):
     """What the gate found. Values are in the metric's unit; `low` and `high` bound the drop (95 %).
 
-    `others` are metrics that were measured beside it and decided nothing.
+    `others` are metrics that were measured beside it and decided nothing. `basis` names what the verdict rests on: the
+    absolute bar, the loss against the fp32 reference on the same samples, the interval of that loss. A pass rests on
+    all three; with the bar alone it is "above the bar" or "below the bar".
     """
 
-    verdict: Literal["pass", "fail", "undecided", "not measured"]
+    verdict: Literal["pass", "fail", "undecided", "not measured", "above the bar", "below the bar"]
     reason: str
     metric: str = ""
     samples: int = 0
@@ -110,6 +116,24 @@ class Verdict(_Strict, frozen=True):
     high: float | None = None
     data: str = ""
     others: dict[str, Score] = {}
+    basis: tuple[Literal["bar", "loss", "interval"], ...] = ()
+
+    @property
+    def told(self) -> str:
+        """The verdict for people, with what a pass or a failure rests on."""
+        return f"{self.verdict} by {', '.join(self.basis)}" if self.verdict in ("pass", "fail") else self.verdict
+
+
+class Evidence(_Strict, frozen=True):
+    """Real samples of the task that the bundle was judged by, and what the fp32 reference answered to them.
+
+    Attributes:
+        name: of the set. samples: name -> sha256. answers: the file in the bundle that holds the reference's answers.
+    """
+
+    name: str
+    samples: dict[str, str]
+    answers: str
 
 
 class Attempt(_Strict, frozen=True):
@@ -135,13 +159,14 @@ class Manifest(_Strict, frozen=True):
     licences: dict[str, str]
     versions: dict[str, str]
     files: dict[str, File]
+    evidence: Evidence | None = None
     digest: str = ""
 
 
 def encode(manifest: Manifest) -> bytes:
     """Canonical, indented JSON with the digest filled in. Raises ValueError for what JSON does not have (NaN)."""
     signed = msgspec.structs.replace(manifest, digest=_digest(manifest))
-    return json.dumps(msgspec.to_builtins(signed), indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    return json.dumps(_plain(signed), indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def decode(data: bytes) -> Manifest:
@@ -165,9 +190,9 @@ def decode(data: bytes) -> Manifest:
         written = encode(manifest)
     except (msgspec.ValidationError, ValueError, RecursionError) as exc:
         raise BadInput(f"the manifest does not have the form of schema {SCHEMA}: {exc}.", hint=_AGAIN) from exc
-    if manifest.schema != SCHEMA:
+    if manifest.schema < _OLDEST:
         raise BadInput(
-            f"the bundle has manifest schema {manifest.schema}; this edgekit reads only {SCHEMA}.", hint=_AGAIN
+            f"the bundle has manifest schema {manifest.schema}; this edgekit reads {_OLDEST} to {SCHEMA}.", hint=_AGAIN
         )
     for name in _named_files(manifest):
         if not is_inside(name):
@@ -186,9 +211,18 @@ _AGAIN = "Export the bundle again, or fetch it again from where it came."
 def _named_files(manifest: Manifest) -> list[str]:
     """Every file name that the manifest mentions."""
     named = [*manifest.files, *(part.file for part in manifest.parts)]
+    named += [manifest.evidence.answers] if manifest.evidence else []
     return [*named, manifest.golden.input, manifest.golden.reference]
 
 
+def _plain(manifest: Manifest) -> dict[str, Any]:
+    """As JSON has it: a manifest of an older schema without what that did not have, so that its bytes come back."""
+    plain: dict[str, Any] = msgspec.to_builtins(manifest)
+    if manifest.schema < 3:
+        del plain["evidence"], plain["gate"]["basis"]
+    return plain
+
+
 def _digest(manifest: Manifest) -> str:
-    plain = msgspec.to_builtins(msgspec.structs.replace(manifest, digest=""))
+    plain = _plain(msgspec.structs.replace(manifest, digest=""))
     return hashlib.sha256(json.dumps(plain, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.manifest import Manifest
-from edgekit.common.processors import usable_processors
+from edgekit.common.processors import thread_count
 from edgekit.core import Bundle, Exporter, Model, Predictor, Runner, serving
 from edgekit.errors import BadInput, UnknownName
 from edgekit.registry import find
@@ -31,13 +31,13 @@ def load(
         hashes: check contents first; without, only names and sizes.
 
     Raises:
-        BadInput: not a bundle, changed, or one that its model's pipeline cannot use.
+        BadInput: not a bundle, changed, or one that its model's pipeline cannot use; more threads than make sense.
         UnknownName: made by a model or exporter that is not installed here. MissingExtra: the runtime is absent.
     """
     bundle = open_bundle(Path(path), hashes=hashes)
     manifest: Manifest = bundle.manifest
     model, exporter = makers(bundle)
-    threads = threads or usable_processors()
+    threads = thread_count(threads)
     check_code(bundle.path, model, exporter)
     runners = {part.name: exporter.load(bundle.path / part.file, threads) for part in manifest.parts}
     if wrap:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgekit.bundles.facts import slower
+from edgekit.bundles.facts import slower, unmeasured
 from edgekit.bundles.manifest import Manifest, Tensor
 
 
@@ -14,13 +14,18 @@ def render(manifest: Manifest) -> str:
         "",
         f"Made by edgekit {manifest.edgekit} from {manifest.source.uri} {manifest.source.revision}.",
         f"Weights: {manifest.licences['weights']} (licences/weights.txt).",
-        f"Accuracy: {gate.verdict}, {gate.reason}.",
+        f"Accuracy: {gate.told}, {gate.reason}.",
         f"Speed on {manifest.target.name}: not measured here. Measure with `edgekit bench`.",
         *(
             f"On the machine that made this bundle, {part.name} in {recipe.precision} is SLOWER than in fp32: "
             f"{part.census['speed']['ratio']:.2f} times."
             for part in manifest.parts
             if slower(part.census.get("speed"))
+        ),
+        *(
+            f"Whether {part.name} in {recipe.precision} is faster than in fp32: not measured: {why}."
+            for part in manifest.parts
+            if (why := unmeasured(part.census.get("speed")))
         ),
         "",
         "| part | file | away from fp32 | inputs | outputs |",
@@ -38,13 +43,20 @@ def render(manifest: Manifest) -> str:
         "",
         "```python",
         "import edgekit",
-        'print(edgekit.load("this-folder").predict("input.wav").output)',
+        f'print(edgekit.load("this-folder").predict("{_sample(manifest)}").output)',
         "```",
         "",
         "Prove it again with `edgekit verify this-folder`.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _sample(manifest: Manifest) -> str:
+    """What the pipeline takes: a prompt, or a file of the golden input's kind, which is that input."""
+    if manifest.model.task == "text-generation":
+        return "Why is the sky blue?"
+    return f"this-folder/{manifest.golden.input}"
 
 
 def _tensors(tensors: list[Tensor]) -> str:

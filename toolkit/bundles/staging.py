@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from edgekit.bundles.manifest import NAME
+from edgekit.bundles.manifest import LARGEST, NAME, Manifest, decode
 from edgekit.errors import BadInput, boundary
 
 __all__ = ["replaceable", "staged"]
@@ -35,6 +35,14 @@ def replaceable(out: Path) -> Path:
         if out.exists() and not _is_ours(out):
             raise BadInput(f"{out} exists and is not a bundle; it will not be replaced.", hint="Choose another --out.")
     return out
+
+
+def peek(place: Path) -> Manifest | None:
+    """The manifest at `place`, whatever the files beside it are; None where there is none that can be read."""
+    with contextlib.suppress(OSError, BadInput):
+        if (place / NAME).stat().st_size <= LARGEST:
+            return decode((place / NAME).read_bytes())
+    return None
 
 
 def _is_ours(place: Path) -> bool:

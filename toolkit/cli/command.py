@@ -30,7 +30,11 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def run(argv: Sequence[str]) -> int:
     """Carry out one command line and return its exit code."""
-    arguments = parser().parse_args(argv)
+    grammar = parser()
+    arguments = grammar.parse_args(argv)
+    if arguments.verb is None:
+        grammar.print_help()
+        return 0
     from edgekit.cli import verbs as verbs_module
     from edgekit.cli.terminal import show_json
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 from dataclasses import dataclass
+from typing import Any
 
 from edgekit import registry
 from edgekit.bench.machine import host
@@ -29,6 +30,8 @@ _ABILITIES = (
     ("run, verify and bench bundles", ("numpy", "onnxruntime", "tokenizers", "soundfile", "soxr"), "run"),
     ("measure word error rate", ("jiwer", "whisper_normalizer"), "run"),
     ("export to onnx", ("torch", "onnx", "onnxscript", "safetensors"), "export"),
+    ("run .tflite files (LiteRT)", ("ai_edge_litert",), "run"),
+    ("export to LiteRT", ("litert_torch", "ai_edge_quantizer", "torch"), "litert"),
     ("export to Core ML", ("coremltools", "sklearn", "torch"), "coreml"),
     ("export to ExecuTorch, and run it", ("executorch", "torchao", "torch"), "executorch"),
     ("export to c (firmware)", ("tflite_micro",), "micro"),
@@ -77,8 +80,7 @@ def _programs(what: str, names: tuple[str, ...], remedy: str) -> Finding:
     return Finding(what, not missing, found, "" if not missing else f"{remedy} (lacks {', '.join(missing)})")
 
 
-def machine() -> dict[str, str]:
-    """Facts about this machine and this installation, for a bug report."""
-    facts = host.describe()
-    shown = {name: str(value) for name, value in facts.items() if value is not None}
-    return {**shown, "cache": str(cache_folder())}
+def machine() -> dict[str, Any]:
+    """Facts about this machine (see `edgekit.bench.host.describe`) and this installation, for a bug report."""
+    facts = {name: value for name, value in host.describe().items() if value is not None}
+    return {**facts, "cache": str(cache_folder())}

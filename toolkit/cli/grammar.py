@@ -3,21 +3,48 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+from collections.abc import Callable
 
 from edgekit import __version__
+from edgekit.errors import EdgekitError
 
 __all__ = ["parser"]
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose help ends with what `late` gives, which is asked only then: it looks at the registry."""
+
+    late: Callable[[], str] | None = None
+
+    def format_help(self) -> str:
+        if self.late is not None:
+            self.epilog = self.late()
+        return super().format_help()
+
+
+def _forms() -> str:
+    """What `package` can make, by target."""
+    from edgekit.registry import find, names
+
+    having: dict[str, list[str]] = {}
+    for target in names("targets"):
+        with contextlib.suppress(EdgekitError):  # another package's that is broken has no form
+            forms = ", ".join(sorted(find("targets", target).forms))
+            having.setdefault(forms, []).append(target)
+    of_targets = [f"{', '.join(targets)}: {forms}" for forms, targets in having.items() if forms]
+    return f"Forms of every bundle: zip. Of those for {'; for '.join(of_targets)}."
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole grammar."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="edgekit", description="Export, quantize, verify and benchmark small pretrained models on their devices."
     )
     top.add_argument("--version", action="version", version=f"edgekit {__version__}")
-    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs = top.add_subparsers(dest="verb", metavar="VERB")
 
-    def verb(name: str, text: str) -> argparse.ArgumentParser:
+    def verb(name: str, text: str) -> _Parser:
         one = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         one.add_argument("--json", action="store_true", help="print one JSON document instead of text")
         one.set_defaults(verb=f"{name}_")
@@ -67,6 +94,7 @@ def parser() -> argparse.ArgumentParser:
     )
     one.add_argument("--data", metavar="DIR", help="labelled samples for the accuracy gate")
     one.add_argument("--out", metavar="DIR", help="the bundle's folder (default: MODEL-TARGET-PRECISION)")
+    one.add_argument("--force", action="store_true", help="replace a bundle of another model or target, too")
     one.add_argument("--offline", action="store_true", help="use only what is cached")
     one.add_argument("--no-fallback", action="store_true", help="fail where the gate refuses the recipe")
     one.add_argument(
@@ -124,13 +152,14 @@ def parser() -> argparse.ArgumentParser:
     comparison(one)
 
     one = verb("package", "a bundle in another form")
+    one.late = _forms
     one.add_argument("bundle")
     one.add_argument(
         "--as",
         dest="form",
         required=True,
         metavar="FORM",
-        help="zip; firmware also: cmake, arduino; android also: gradle",
+        help="see below",
     )
     one.add_argument("--out", metavar="PATH", help="default: beside the bundle")
     one.add_argument(

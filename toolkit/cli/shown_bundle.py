@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgekit.bench import metrics
-from edgekit.bundles.facts import slower
+from edgekit.bundles.facts import slower, unmeasured
 from edgekit.bundles.manifest import Verdict
 from edgekit.cli.terminal import say, show_table
 from edgekit.core import Bundle
@@ -54,12 +54,12 @@ def show_bundle(bundle: Bundle) -> None:
     if (found := frontier.load(bundle.path)) is not None:
         columns = ["precision", "size", "tokens/s", "KL divergence (95 %)", "perplexity", "same token", "verdict"]
         show_table("frontier (also in frontier.svg)", columns, frontier.rows(found[1], found[0]))
-    say(f"accuracy: {manifest.gate.verdict} ({manifest.gate.reason})")
+    say(f"accuracy: {manifest.gate.told} ({manifest.gate.reason})")
     for line in others(manifest.gate):
         say(line)
     if "operating_point" in manifest.facts:
         point = manifest.facts["operating_point"]
-        say("operating point: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in point.items()))
+        say("operating point: " + plainly({name.replace("_", " "): value for name, value in point.items()}))
     say(f"golden input says: {manifest.golden.output}")
     given = '"PROMPT"' if bundle.manifest.model.task == "text-generation" else "FILE"
     say(f"next: edgekit run {bundle.path} {given}, or edgekit bench {bundle.path}")
@@ -67,6 +67,9 @@ def show_bundle(bundle: Bundle) -> None:
 
 def _show_speed(part: str, precision: str, found: dict[str, Any]) -> None:
     """What a call takes beside its fp32 form on this machine; loud where quantization made it slower."""
+    if why := unmeasured(found):
+        say(f"{part}: {precision} beside fp32 on this machine: not measured: {why}")
+        return
     times = f"{found['ratio']:.2f} times fp32 ({found['low']:.2f} to {found['high']:.2f})"
     took = f"{found['this'] * 1e3:.3g} ms a call, {times}"
     if slower(found):

@@ -46,13 +46,12 @@ def _entries(room: str) -> list[dict[str, Any]]:
 
 
 def _entry(room: str, name: str) -> dict[str, Any]:
+    from edgekit.common.figures import figure
+
     entry: Any = find(room, name)
     if room == "models":
         model: Model = entry
-        scale, letter = next(
-            item for item in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if model.network.parameters >= item[0]
-        )
-        count = f"{model.network.parameters / scale:.3g} {letter}"
+        count = figure(model.network.parameters, "parameters")
         return {"model": name, "task": model.task.name, "parameters": count, "licence": model.identity.licence}
     if room == "targets":
         target: Target = entry
@@ -104,6 +103,7 @@ def export_(arguments: argparse.Namespace) -> None:
             operating={} if alarms is None else {"false_alarms_per_hour": alarms},
             max_kld=arguments.max_kld,
             accept_terms=arguments.accept_terms,
+            force=arguments.force,
             **{name: getattr(arguments, name) for name in BUDGETS},
             progress=progress,
         )
@@ -127,7 +127,7 @@ def verify_(arguments: argparse.Namespace) -> None:
         return
     say(f"{arguments.bundle}: hashes, structure and golden output are as the manifest says", "green")
     show_table("", ["part", "away from fp32, chained"], [[name, away(e)] for name, e in proof["parity"].items()])
-    say(f"accuracy: {gate.verdict} ({gate.reason})")
+    say(f"accuracy: {gate.told} ({gate.reason})")
     for line in others(gate):
         say(line)
     if proof["device"]:
@@ -233,6 +233,11 @@ def doctor_(arguments: argparse.Namespace) -> None:
     if arguments.json:
         show_json({"machine": facts, "abilities": [asdict(finding) for finding in findings]})
         return
-    show_table("this machine", ["", ""], [[name, value] for name, value in facts.items()])
+    show_table("this machine", ["", ""], [[name, _machine_fact(name, value)] for name, value in facts.items()])
     rows = [[f.what, "yes" if f.ok else "no", f.found if f.ok else f.remedy] for f in findings]
     show_table("abilities", ["can", "", "with, or how to add it"], rows)
+
+
+def _machine_fact(name: str, value: Any) -> str:
+    """A fact about this machine for people."""
+    return f"{value / 2**30:.1f} GiB" if name == "memory" and isinstance(value, int) else str(value)

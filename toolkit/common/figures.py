@@ -14,6 +14,7 @@ _SCALES = {
     "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
     "B": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
     "B/s": ((1e9, "GB/s"), (1e6, "MB/s"), (1e3, "kB/s"), (1.0, "B/s")),
+    "parameters": ((1e9, "B"), (1e6, "M"), (1e3, "k"), (1.0, "")),
     "instructions": ((1e6, "M instructions"), (1e3, "k instructions"), (1.0, "instructions")),
     "cycles": ((1e6, "M cycles"), (1e3, "k cycles"), (1.0, "cycles")),
 }
@@ -26,8 +27,9 @@ def figure(value: float | None, unit: str) -> str:
     scales = _SCALES.get(unit)
     if scales is None:
         return f"{value:.3g}" if unit == "1" else f"{_digits(value)} {printable(unit)}"
-    factor, name = next((scale for scale in scales if value >= scale[0]), scales[-1])
-    return f"{_digits(value / factor)} {name}"
+    # What would be rounded to 1000 of a unit is 1 of the next.
+    factor, name = next((scale for scale in scales if value >= 0.9995 * scale[0]), scales[-1])
+    return f"{_digits(value / factor)} {name}".rstrip()
 
 
 def printable(value: Any) -> str:

@@ -4,7 +4,28 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["usable_processors"]
+from edgekit.errors import BadInput
+
+__all__ = ["MOST", "thread_count", "usable_processors"]
+
+#: Threads for each usable processor, at most. Runtimes spin while they wait, so with many more nothing gets done.
+MOST = 4
+
+
+def thread_count(threads: int | None) -> int:
+    """`threads`, or as many as there are usable processors where it is None.
+
+    Raises:
+        BadInput: more than `MOST` for each usable processor.
+    """
+    usable = usable_processors()
+    if threads is not None and threads > MOST * usable:
+        raise BadInput(
+            f"{threads} threads are too many for the {usable} processor(s) that may be used: more than {MOST} for each "
+            "only wait for one another.",
+            hint=f"Give at most --threads {MOST * usable}",
+        )
+    return threads or usable
 
 
 def usable_processors() -> int:

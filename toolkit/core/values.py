@@ -105,11 +105,15 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Sample:
-    """One labelled input of a data folder: what `Predictor.predict` takes, and the truth (None if there is none)."""
+    """One labelled input of a data folder: what `Predictor.predict` takes, and the truth (None if there is none).
+
+    `language` is that of its words, as a code ("de"); "" where the data does not say.
+    """
 
     input: Any
     truth: Any = None
     name: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True)

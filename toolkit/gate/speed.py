@@ -6,13 +6,13 @@ thread and for at most a few seconds; `edgekit bench` is what measures.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from edgekit.bench.statistics import repeated
+from edgekit.common.figures import NOT_MEASURED
 from edgekit.core import Artifact, Exporter, Feeds, Runner
 from edgekit.errors import EdgekitError
 
@@ -24,7 +24,7 @@ _ROUNDS, _LEAST, _SECONDS = 21, 5, 3.0
 
 def against_fp32(
     exporter: Exporter, artifact: Artifact, bundle: Path, work: Path, feeds: Sequence[Feeds]
-) -> dict[str, Any] | None:
+) -> dict[str, Any]:
     """Seconds of one call, of the artefact and of the fp32 form that the exporter left in `work` (``PART*.fp32.*``).
 
     Args:
@@ -32,16 +32,19 @@ def against_fp32(
 
     Returns:
         ``{"fp32": s, "this": s, "ratio": this / fp32, "low": r, "high": r, "rounds": n, "threads": 1}``: medians, and
-        the quartiles of the ratio; None where there is no fp32 form to compare with, or it does not run.
+        the quartiles of the ratio. Where that could not be measured, why: ``{"not measured": reason}``.
     """
     forms = sorted(work.glob(f"{artifact.part}*.fp32{Path(artifact.file).suffix}"))
-    if not forms or not feeds:
-        return None
-    with contextlib.suppress(EdgekitError):
+    if not forms:
+        return {NOT_MEASURED: f"the {exporter.name} exporter leaves no fp32 form of it to compare with"}
+    if not feeds:
+        return {NOT_MEASURED: "no input reached it"}
+    try:
         runners = [exporter.load(file, 1) for file in (forms[0], bundle / artifact.file)]
         given = [_fed(runner, feeds[0]) for runner in runners]
         return _compared(runners, given)
-    return None
+    except EdgekitError as exc:
+        return {NOT_MEASURED: exc.message}
 
 
 def _fed(runner: Runner, feed: Feeds) -> Feeds:
@@ -49,7 +52,7 @@ def _fed(runner: Runner, feed: Feeds) -> Feeds:
     return dict(zip((spec.name for spec in runner.inputs), feed.values(), strict=True))
 
 
-def _compared(runners: Sequence[Runner], given: Sequence[Feeds]) -> dict[str, Any] | None:
+def _compared(runners: Sequence[Runner], given: Sequence[Feeds]) -> dict[str, Any]:
     times: list[list[float]] = [[], []]
     began = time.perf_counter()
     for round_ in range(_ROUNDS + 1):
@@ -63,8 +66,10 @@ def _compared(runners: Sequence[Runner], given: Sequence[Feeds]) -> dict[str, An
                 held.append(seconds)
         if time.perf_counter() - began > _SECONDS:
             break
-    if len(times[0]) < _LEAST or min(map(min, times)) <= 0:
-        return None
+    if len(times[0]) < _LEAST:
+        return {NOT_MEASURED: f"{_SECONDS:g} seconds were too short for {_LEAST} rounds"}
+    if min(map(min, times)) <= 0:
+        return {NOT_MEASURED: "a call is shorter than the clock can tell"}
     ratios = sorted(this / fp32 for fp32, this in zip(*times, strict=True))
     quarter = len(ratios) // 4
     return {

@@ -19,8 +19,9 @@ from edgekit.bench.metrics.text import Scored
 from edgekit.bundles.manifest import Score, Verdict
 from edgekit.core import Evaluation, Feeds, Model, Progress, Sample
 from edgekit.errors import BadInput
+from edgekit.gate.verdicts import basis
 
-__all__ = ["CONTEXT", "absolute", "applies", "decided", "feeds", "judge", "scores"]
+__all__ = ["CONTEXT", "absolute", "applies", "decided", "feeds", "judge", "reference_misses", "scores"]
 
 #: Tokens of a chunk, as in `llama-perplexity`.
 CONTEXT = 512
@@ -112,24 +113,44 @@ def judge(evaluation: Evaluation, candidate: Sequence[Scored], reference: Sequen
     return decided(evaluation, measured)
 
 
+def reference_misses(evaluation: Evaluation, reference: Sequence[Scored]) -> str:
+    """Why no recipe can pass: the `reference` itself misses the bar of perplexity ("" if it does not)."""
+    value, error = text.perplexity(reference)
+    return "" if value <= evaluation.worst else f"perplexity {value:.4g} +- {error:.2g}, {_no_model(evaluation)}"
+
+
+def _no_model(evaluation: Evaluation) -> str:
+    return f"a perplexity above {evaluation.worst:g} is no model of this text"
+
+
 def absolute(evaluation: Evaluation, found: Sequence[Scored], data: str) -> Verdict:
     """The verdict where there is no reference to compare with: the bar alone."""
     value, error = text.perplexity(found)
     held, chunks = value <= evaluation.worst, text.chunks(found)
-    verdict: Literal["pass", "fail", "undecided"] = "fail" if not held else "pass"
+    verdict: Literal["above the bar", "below the bar", "undecided"] = "above the bar" if held else "below the bar"
     if held and chunks < evaluation.minimum:
         verdict = "undecided"
     reason = (
         f"perplexity {value:.4g} +- {error:.2g}, bar {evaluation.worst:g}; distance from the reference not measured"
     )
     others = {"perplexity error": Score(value=error)}
-    return Verdict(verdict, reason, evaluation.metric, chunks, value, data=data, others=others)
+    return Verdict(
+        verdict=verdict,
+        reason=reason,
+        metric=evaluation.metric,
+        samples=chunks,
+        value=value,
+        data=data,
+        others=others,
+        basis=("bar",),
+    )
 
 
 def decided(evaluation: Evaluation, measured: Verdict) -> Verdict:
     """`measured`, with the verdict and the reason that its numbers give."""
     verdict, reason = _decide(evaluation, measured)
-    return msgspec.structs.replace(measured, verdict=verdict, reason=reason)
+    missed = not (measured.value or 0.0) <= evaluation.worst
+    return msgspec.structs.replace(measured, verdict=verdict, reason=reason, basis=basis(missed=missed))
 
 
 def _decide(evaluation: Evaluation, found: Verdict) -> tuple[Literal["pass", "fail", "undecided"], str]:
@@ -144,7 +165,7 @@ def _decide(evaluation: Evaluation, found: Verdict) -> tuple[Literal["pass", "fa
     )
     allowed = f"the {evaluation.drop:g} allowed"
     if not value <= evaluation.worst:
-        return "fail", f"{told}: a perplexity above {evaluation.worst:g} is no model of this text"
+        return "fail", f"{told}: {_no_model(evaluation)}"
     if drop > evaluation.drop:
         return "fail", f"{told}: a divergence of more than {allowed}"
     if found.samples < evaluation.minimum:

@@ -1,5 +1,7 @@
 """The gate: is this artefact accurate enough? Three verdicts, and no pass without evidence.
 
+Where there is no reference to compare with (`absolute`), an artefact is above or below the bar, and no more is said.
+
 A pass needs all of: the absolute bar (a faithful copy of a useless model is a defect), a loss against fp32 on the same
 samples that is small, and an interval that says so. The interval is a paired bootstrap over samples (Bisani and Ney
 2004, "Bootstrap estimates for confidence intervals in ASR performance evaluation").
@@ -25,6 +27,7 @@ def judge(
     truths: Sequence[Any],
     data: str,
     names: Sequence[str] = (),
+    languages: Sequence[str] = (),
 ) -> Verdict:
     """The verdict on a candidate's `outputs`, given the fp32 `reference`'s outputs for the same samples.
 
@@ -32,6 +35,7 @@ def judge(
         truths: the right answers. Where any is None, both are scored against the reference's outputs instead: the loss
             is then an upper bound, and as the absolute bar cannot be judged, the verdict is never a pass.
         data: what the samples were, for the record. names: of the samples, for metrics that draw them by speaker.
+        languages: of the samples, for metrics of words; none: English.
 
     Raises:
         BadInput: samples or right answers that the metric cannot do without are absent.
@@ -46,12 +50,13 @@ def judge(
     if lacking := metric.absent(truths):
         return not_measured(lacking)
     against = truths if known else reference
-    candidate, base = metric.score(outputs, against), metric.score(reference, against)
+    candidate, base = (metrics.score(metric, given, against, languages) for given in (outputs, reference))
     drop = metrics.difference(metric, candidate, base, names or [str(i) for i in range(len(truths))])
     if metric.better == "higher":  # a loss is a loss whichever way the metric counts
         drop = Estimate(-drop.value, -drop.high, -drop.low)
     absolute = metrics.aggregate(metric, candidate) if known else None
     verdict, reason = _decide(evaluation, metric, len(candidate), absolute, drop, metric.doubt(candidate))
+    missed = absolute is not None and bool(_missed(evaluation, metric, absolute))
     return Verdict(
         verdict=verdict,
         reason=reason if known else f"{reason}; scored against fp32's own answers",
@@ -63,13 +68,64 @@ def judge(
         low=drop.low,
         high=drop.high,
         data=data,
-        others={name: _score(metrics.find(name), outputs, reference, truths) for name in evaluation.also if known},
+        others={
+            name: _score(metrics.find(name), outputs, reference, truths, languages) for name in evaluation.also if known
+        },
+        basis=basis(missed=missed, known=known),
     )
 
 
-def _score(metric: Metric, outputs: Sequence[Any], reference: Sequence[Any], truths: Sequence[Any]) -> Score:
-    value, base = (metrics.aggregate(metric, metric.score(given, truths)) for given in (outputs, reference))
-    return Score(value=value, reference=base)
+def basis(*, missed: bool, known: bool = True) -> tuple[Literal["bar", "loss", "interval"], ...]:
+    """What a verdict rests on: a missed bar decides alone; without right answers (`known`) there is no bar."""
+    if missed:
+        return ("bar",)
+    return ("bar", "loss", "interval") if known else ("loss", "interval")
+
+
+def absolute(
+    evaluation: Evaluation, outputs: Sequence[Any], truths: Sequence[Any], data: str, languages: Sequence[str] = ()
+) -> Verdict:
+    """The verdict on a candidate's `outputs` where there is no reference to compare with: the bar alone.
+
+    Raises:
+        BadInput: as `judge`.
+    """
+    metric = metrics.find(evaluation.metric)
+    if lacking := metric.absent(truths):
+        return not_measured(lacking)
+    scored = metrics.score(metric, outputs, truths, languages)
+    value, doubt = metrics.aggregate(metric, scored), metric.doubt(scored)
+    shown, worst = (metrics.shown(metric, number) for number in (value, evaluation.worst))
+    reason = f"{metric.name} {shown}, bar {worst}; loss against fp32 not measured here"
+    if len(scored) < evaluation.minimum:
+        doubt = doubt or f"{len(scored)} samples are too few: at least {evaluation.minimum}"
+    verdict: Literal["above the bar", "below the bar", "undecided"] = "undecided" if doubt else "above the bar"
+    if _missed(evaluation, metric, value):
+        verdict, reason = "below the bar", _missed(evaluation, metric, value)
+    elif doubt:
+        reason += f"; {doubt}"
+    return Verdict(
+        verdict=verdict,
+        reason=reason,
+        metric=metric.name,
+        samples=len(scored),
+        value=value,
+        data=data,
+        others={name: Score(value=_value(metrics.find(name), outputs, truths, languages)) for name in evaluation.also},
+        basis=("bar",),
+    )
+
+
+def _score(
+    metric: Metric, outputs: Sequence[Any], reference: Sequence[Any], truths: Sequence[Any], languages: Sequence[str]
+) -> Score:
+    return Score(
+        value=_value(metric, outputs, truths, languages), reference=_value(metric, reference, truths, languages)
+    )
+
+
+def _value(metric: Metric, outputs: Sequence[Any], truths: Sequence[Any], languages: Sequence[str]) -> float:
+    return metrics.aggregate(metric, metrics.score(metric, outputs, truths, languages))
 
 
 def _decide(
@@ -78,8 +134,8 @@ def _decide(
     lost, low, high = (metrics.shown(metric, value, "+") for value in drop)
     loss = f"loses {lost} against fp32 (95 % interval {low} to {high})"
     allowed, bar = metrics.shown(metric, evaluation.drop), f"the bar of {metrics.shown(metric, evaluation.worst)}"
-    if absolute is not None and not _reaches(evaluation, metric, absolute):
-        return "fail", f"{evaluation.metric} {metrics.shown(metric, absolute)} is worse than {bar}"
+    if absolute is not None and (missed := _missed(evaluation, metric, absolute)):
+        return "fail", missed
     if drop.low > evaluation.drop or (drop.value > evaluation.drop and drop.low > 0):
         return "fail", f"{loss}: more than the {allowed} allowed"
     if samples < evaluation.minimum:
@@ -93,26 +149,49 @@ def _decide(
     return "pass", f"{loss}: within the {allowed} allowed"
 
 
-def _reaches(evaluation: Evaluation, metric: Metric, value: float) -> bool:
-    """Written so that a value that is not a number reaches nothing."""
-    return value <= evaluation.worst if metric.better == "lower" else value >= evaluation.worst
+def reference_misses(
+    evaluation: Evaluation, reference: Sequence[Any], truths: Sequence[Any], languages: Sequence[str] = ()
+) -> str:
+    """Why no recipe can pass: the fp32 `reference` itself misses the bar ("" if it does not, or if nobody can tell).
+
+    Raises:
+        BadInput: as `judge`.
+    """
+    metric = metrics.find(evaluation.metric)
+    if any(truth is None for truth in truths) or metric.absent(truths):
+        return ""
+    return _missed(evaluation, metric, _value(metric, reference, truths, languages))
 
 
-def answers(predictor: Predictor, samples: Sequence[Sample], progress: Callable[[int, int], None]) -> list[Any]:
-    """What the predictor says of every sample (`Prediction.scored`).
+def _missed(evaluation: Evaluation, metric: Metric, value: float) -> str:
+    """How `value` misses the bar ("" if it reaches it). A value that is not a number reaches nothing."""
+    if value <= evaluation.worst if metric.better == "lower" else value >= evaluation.worst:
+        return ""
+    value_, worst = (metrics.shown(metric, number) for number in (value, evaluation.worst))
+    return f"{evaluation.metric} {value_} is worse than the bar of {worst}"
+
+
+def answers(
+    predictor: Predictor, samples: Sequence[Sample], progress: Callable[[int, int], None]
+) -> tuple[list[Any], list[str]]:
+    """What the predictor says of every sample (`Prediction.scored`), and the language of each.
+
+    That is the sample's own; where the data does not say, what the predictor heard (its detail ``language``), or "".
 
     Raises:
         BadInput: a sample cannot be used; the message names it.
     """
-    out = []
+    out, languages = [], []
     for i, sample in enumerate(samples):
         progress(i, len(samples))
         try:
-            out.append(predictor.predict(sample.input).scored)
+            prediction = predictor.predict(sample.input)
         except BadInput as exc:
             raise BadInput(f"sample {sample.name or i}: {exc.message}", hint=exc.hint) from exc
+        out.append(prediction.scored)
+        languages.append(sample.language or str(prediction.details.get("language") or ""))
     progress(len(samples), len(samples))
-    return out
+    return out, languages
 
 
 def not_measured(reason: str) -> Verdict:

@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from edgekit.bench import metrics
 from edgekit.bundles import golden
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.manifest import Verdict
@@ -17,7 +14,7 @@ from edgekit.common.processors import usable_processors
 from edgekit.core import Bundle, Calls, Model, Progress, Target
 from edgekit.errors import BadInput, GateFailed, MissingExtra, UnknownName
 from edgekit.gate import texts
-from edgekit.gate.verdicts import answers, judge, not_measured
+from edgekit.gate.verdicts import absolute, answers, not_measured
 from edgekit.registry import find
 
 __all__ = ["verify"]
@@ -28,7 +25,7 @@ def verify(path: str | Path, *, data: str | Path | None = None, progress: Progre
 
     Returns:
         ``{"parity": {part: error}, "gate": Verdict, "device": facts}``; the gate's verdict is "not measured" without
-        `data`. Only the absolute bar can be judged here: the fp32 reference is not in the bundle.
+        `data`, else "above the bar" or "undecided": the fp32 reference is not in the bundle, so its loss is not known.
 
     Raises:
         BadInput: damaged or edited. ParityFailed: it computes something else. GateFailed: it is worse than its bar.
@@ -43,7 +40,7 @@ def verify(path: str | Path, *, data: str | Path | None = None, progress: Progre
     verdict = not_measured("no --data was given")
     if data is not None:
         verdict = _absolute(bundle, _folder(makers(bundle)[0], data, "data"), tell)
-        if verdict.verdict == "fail":
+        if verdict.verdict == "below the bar":
             raise GateFailed(f"{bundle.path.name}: {verdict.reason}.")
     return {"parity": errors, "gate": verdict, "device": _on_device(bundle, calls, tell)}
 
@@ -79,27 +76,10 @@ def _absolute(bundle: Bundle, data: Path, tell: Progress) -> Verdict:
         return texts.absolute(model.task.evaluation, found, data.name)
     if any(sample.truth is None for sample in samples):
         return not_measured(f"{data.name} has no right answers to compare with")
-    outputs = answers(load(bundle.path, hashes=False), samples, lambda i, n: tell("measuring accuracy", i, n))
-    truths, names = [sample.truth for sample in samples], [sample.name for sample in samples]
-    verdict = judge(model.task.evaluation, outputs, outputs, truths, data.name, names)
-    if verdict.verdict in ("fail", "not measured"):
-        return verdict
-    metric = metrics.find(verdict.metric)
-    value, worst = (metrics.shown(metric, number) for number in (verdict.value, model.task.evaluation.worst))
-    reason = f"{verdict.metric} {value}, bar {worst}; loss against fp32 not measured here"
-    doubt = metric.doubt(metric.score(outputs, truths))
-    reason += f"; {doubt}" if doubt else ""
-    few = verdict.samples < model.task.evaluation.minimum
-    return msgspec.structs.replace(
-        verdict,
-        verdict="undecided" if few or doubt else "pass",
-        reason=reason,
-        reference=None,
-        drop=None,
-        low=None,
-        high=None,
-        others={name: msgspec.structs.replace(score, reference=None) for name, score in verdict.others.items()},
+    outputs, languages = answers(
+        load(bundle.path, hashes=False), samples, lambda i, n: tell("measuring accuracy", i, n)
     )
+    return absolute(model.task.evaluation, outputs, [sample.truth for sample in samples], data.name, languages)
 
 
 def _folder(model: Model, path: str | Path, option: str) -> Path:

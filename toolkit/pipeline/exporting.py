@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.bundles.bundle import open_bundle
-from edgekit.bundles.staging import replaceable, staged
+from edgekit.bundles.staging import peek, replaceable, staged
 from edgekit.core import Bundle, Model, Progress, Source, Target
 from edgekit.core import model as model_module
 from edgekit.errors import BadInput, FetchFailed, Unsupported, boundary, need
@@ -45,6 +45,7 @@ def export(
     operating: Mapping[str, Any] | None = None,
     max_kld: float | None = None,
     accept_terms: Sequence[str] = (),
+    force: bool = False,
     board: str | None = None,
     flash: int | None = None,
     ram: int | None = None,
@@ -60,11 +61,12 @@ def export(
         calibration: a data folder whose samples join the golden input when layers are measured.
         data: a data folder for the gate. Without it, accuracy is "not measured".
         out: folder of the bundle; MODEL-TARGET-PRECISION in the current folder if None. An earlier bundle is replaced
-            only by a finished one.
+            only by a finished one, and one of another model or target only with `force`.
         fallback: when a recipe fails parity or gate, try the next on the model's ladder.
         options: of the recipe, as its exporter has them (``{"weights": "per-tensor"}``), over the default's.
         max_kld: what a language model may lose (KL divergence from its reference, nats a token), in place of its bar.
         accept_terms: names of terms of use that are accepted; EDGEKIT_ACCEPT_TERMS names more of them.
+        force: replace a bundle of another model or target, too.
         operating: what the threshold is chosen for on `data` (``{"false_alarms_per_hour": 0.5}``).
         board, flash, ram, download: budgets (bytes) in place of the target's own, see `budgets.budgeted`.
 
@@ -82,7 +84,9 @@ def export(
     check_terms(job.model, accept_terms)
     called = "auto" if job.auto else job.recipe.precision
     place = Path(out).expanduser() if out else Path(f"{job.model.name}-{job.target.name}-{called}")
-    replaceable(place)
+    there = replaceable(place)
+    if not force:
+        _check_same(there, place, job)
     with boundary():
         folder, source = _weights(job.model, weights, offline, tell)
         key = key_of(job, folder)
@@ -95,6 +99,19 @@ def export(
             make(job, checkpoint, source, key, stage, Path(work), tell)
             budgets.check_size(job.target, sum(p.stat().st_size for p in stage.rglob("*") if p.is_file()))
     return open_bundle(place)
+
+
+def _check_same(there: Path, place: Path, job: Job) -> None:
+    """Raise BadInput where `there` is a bundle of another model or target, which nobody asked to replace."""
+    earlier = peek(there)
+    if earlier is None or (earlier.model.name, earlier.target.name) == (job.model.name, job.target.name):
+        return
+    again = f"edgekit export {job.model.name} --target {job.target.name} --out {place} --force"
+    raise BadInput(
+        f"{place} holds a bundle of {earlier.model.name} for {earlier.target.name}; it will not be replaced by one of "
+        f"{job.model.name} for {job.target.name}.",
+        hint=f"Choose another --out, or replace it: {again}",
+    )
 
 
 def _plan(

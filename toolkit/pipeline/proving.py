@@ -9,6 +9,7 @@ from typing import Any
 
 from edgekit.bundles import golden
 from edgekit.bundles.manifest import Verdict
+from edgekit.common.figures import NOT_MEASURED
 from edgekit.common.processors import usable_processors
 from edgekit.core import (
     Artifact,
@@ -72,7 +73,7 @@ def prove(
     golden.compare(recorders, reference.golden, recipe.precision)  # as `verify` will
     for recorder in recorders.values():
         recorder.close()
-    scores = measured(job, predictor, work, f"measuring {recipe.precision}", tell)
+    scores, _ = measured(job, predictor, work, f"measuring {recipe.precision}", tell)
     verdict = _judged(job, scores, reference)
     if verdict.verdict == "fail":
         raise GateFailed(f"{job.model.name} in {spoken(recipe)}: {verdict.reason}.", hint="Try another --precision.")
@@ -115,7 +116,8 @@ def _scored_too(
         return ""
     try:
         predictor = job.model.task.predictor(runners, stage, facts)
-        verdict = _judged(job, measured(job, predictor, work, f"measuring {recipe.precision}", tell), reference)
+        scores, _ = measured(job, predictor, work, f"measuring {recipe.precision}", tell)
+        verdict = _judged(job, scores, reference)
     except EdgekitError as exc:  # values that no answer can be made of
         return f" It gives no answers that can be scored: {exc.message}"
     return f" The gate: {verdict.verdict}, {verdict.reason}."
@@ -130,7 +132,8 @@ def _judged(job: Job, scores: Sequence[Any], reference: Reference) -> Verdict:
     truths, names = [sample.truth for sample in job.samples], [sample.name for sample in job.samples]
     if texts.applies(job.model):
         return texts.judge(job.model.task.evaluation, scores, reference.answers, job.data)
-    return judge(job.model.task.evaluation, scores, reference.answers, truths, job.data, names)
+    evaluation = job.model.task.evaluation
+    return judge(evaluation, scores, reference.answers, truths, job.data, names, reference.languages)
 
 
 def _operated(job: Job, scores: Sequence[Any], facts: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -151,12 +154,14 @@ def _timed(
     calibration: Mapping[str, Sequence[Feeds]],
     tell: Progress,
 ) -> Artifact:
-    """The artefact, with what a call of it takes beside its fp32 form on this machine."""
-    if recipe.precision in ("fp32", "fp16"):
+    """The artefact, with what a call of it takes beside its fp32 form on this machine, or why that was not measured."""
+    if recipe.precision == "fp32":
         return artifact
-    tell(f"comparing {artifact.part} with its fp32 form", 0, 0)
-    found = speed.against_fp32(exporter, artifact, stage, work, calibration[artifact.part])
-    return replace(artifact, census={**artifact.census, "speed": found}) if found else artifact
+    found: dict[str, Any] = {NOT_MEASURED: "fp16 is not compared with fp32"}
+    if recipe.precision != "fp16":
+        tell(f"comparing {artifact.part} with its fp32 form", 0, 0)
+        found = speed.against_fp32(exporter, artifact, stage, work, calibration[artifact.part])
+    return replace(artifact, census={**artifact.census, "speed": found})
 
 
 def spoken(recipe: Recipe) -> str:

@@ -33,7 +33,7 @@ def key_of(job: Job, weights: Path) -> str:
     parts = [
         *(f"weights {file.name} {hash_file(file)}" for file in _read_with(weights, model.weights.assets)),
         *(f"calibration {_content(sample.input)}" for sample in job.calibration),
-        *(f"data {_content(sample.input)} {_content(sample.truth)}" for sample in job.samples),
+        *(f"data {_content(sample.input)} {_content(sample.truth)} {sample.language}" for sample in job.samples),
         *(f"code {file.name} {hash_file(file)}" for file in _code(job)),
         *(
             hashlib.sha256(package_data.read(name)).hexdigest()

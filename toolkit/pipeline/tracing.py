@@ -29,13 +29,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reference:
-    """The fp32 reference, traced: every part's calls, samples of the golden input's, the answers to it and the data."""
+    """The fp32 reference, traced: every part's calls, samples of the golden input's, the answers to it and the data.
+
+    `languages` are those of the data's samples.
+    """
 
     recorders: Mapping[str, Recorder]
     golden: Mapping[str, NDArray[Any]]
     output: str
     answers: Sequence[Any]
     calibration: Mapping[str, Sequence[Feeds]]
+    languages: Sequence[str] = ()
 
 
 def trace(
@@ -61,10 +65,10 @@ def trace(
     calibration = _calibration(job, predictor, recorders)
     for recorder in recorders.values():
         recorder.close()
-    reference = measured(job, predictor, work, "measuring the reference", tell, reference=True)
+    reference, languages = measured(job, predictor, work, "measuring the reference", tell, reference=True)
     for recorder in recorders.values():  # the reference of a large model must not lie beside every candidate
         recorder.release()
-    return Reference(recorders, of_golden, output, reference, calibration)
+    return Reference(recorders, of_golden, output, reference, calibration, languages)
 
 
 def _references(job: Job, checkpoint: Checkpoint, work: Path, tell: Progress) -> dict[str, Runner]:
@@ -106,13 +110,14 @@ def _calibrating(job: Job) -> Sequence[Sample]:
 
 def measured(
     job: Job, predictor: Predictor, work: Path, what: str, tell: Progress, *, reference: bool = False
-) -> Sequence[Any]:
-    """What the candidate (or the reference) says of every sample of the data; empty where nobody asks.
+) -> tuple[Sequence[Any], Sequence[str]]:
+    """What the candidate (or the reference) says of every sample of the data, and their languages; empty where nobody
+    asks.
 
     Without a metric nobody asks the reference: an operating point is the candidate's, and may take hours of sound.
     """
     if job.model.task.evaluation is None and (reference or job.model.task.operate is None):
-        return []
+        return [], []
     if texts.applies(job.model):
-        return texts.scores(predictor, job.samples, work, tell, what, reference=reference)
+        return texts.scores(predictor, job.samples, work, tell, what, reference=reference), []
     return answers(predictor, job.samples, lambda i, n: tell(what, i, n))

@@ -21,10 +21,11 @@ from edgekit.core import (
     Progress,
     Source,
 )
-from edgekit.errors import BadInput
+from edgekit.errors import BadInput, GateFailed
+from edgekit.gate import texts, verdicts
 from edgekit.pipeline.climbing import _climb, _smallest
 from edgekit.pipeline.job import Job
-from edgekit.pipeline.tracing import trace
+from edgekit.pipeline.tracing import Reference, trace
 from edgekit.sources import fetch
 
 #: Distributions whose versions decide what an export does.
@@ -47,6 +48,7 @@ def make(
     facts = job.model.weights.prepare(checkpoint, stage)
     golden_input = golden.write_input(job.model, stage)
     reference = trace(job, checkpoint, facts, golden_input, stage, work, tell)
+    _check_reference(job, reference)
     attempts: list[Attempt] = []
     if job.auto:
         job = _smallest(job, checkpoint, facts, reference, golden_input, stage, work, tell)
@@ -89,6 +91,23 @@ def make(
     if job.target.pack:
         job.target.pack(stage)
     (stage / NAME).write_bytes(encode(msgspec.structs.replace(manifest, files=inventory(stage))))
+
+
+def _check_reference(job: Job, reference: Reference) -> None:
+    """Raise GateFailed where the reference itself misses the bar: no recipe could do better, so none is tried."""
+    evaluation = job.model.task.evaluation
+    if evaluation is None or not job.samples:
+        return
+    if texts.applies(job.model):
+        missed = texts.reference_misses(evaluation, reference.answers)
+    else:
+        truths = [sample.truth for sample in job.samples]
+        missed = verdicts.reference_misses(evaluation, reference.answers, truths, reference.languages)
+    if missed:
+        raise GateFailed(
+            f"{job.model.name}: the fp32 reference itself misses the bar on {job.data}: {missed}. No recipe was tried.",
+            hint="Look at the right answers in --data (see docs/data.md), or take other weights: --weights PATH",
+        )
 
 
 def _licence(model: Model, source: Source | None, stage: Path) -> str:

@@ -110,3 +110,18 @@ def test_labels_that_are_not_there() -> None:
         table.top5([()], ["cat"])
     with pytest.raises(BadInput, match="same samples"):
         table.top5(["cat"], [])
+
+
+def test_every_sample_is_scored_in_its_own_language() -> None:
+    metric = table.find("wer")
+    # The English normaliser takes "um" for a filler and "schön" for "schon"; in German both are words.
+    said, truth = "er geht schon die ecke", "Er geht schön um die Ecke."
+    assert table.score(metric, [said], [truth]) == [(0.0, 5.0)]
+    assert table.score(metric, [said], [truth], ["de"]) == [(2.0, 6.0)]
+    assert table.score(metric, ["Maß", said, "um it's"], ["Maß", truth, "it is"], ["de", "", "en"]) == [
+        (0.0, 1.0),
+        (0.0, 5.0),
+        (0.0, 2.0),
+    ]
+    with pytest.raises(BadInput, match="do not match"):
+        table.score(metric, [said], [truth], ["de", "de"])

@@ -71,10 +71,18 @@ def test_verdicts(candidate: Score, verdict: str, why: str) -> None:
     assert found.verdict == verdict
     assert why in found.reason
     assert found.samples == len(candidate.counts)
+    assert found.basis == (("bar",) if "no model" in why else ("bar", "loss", "interval"))
+
+
+@pytest.mark.parametrize(("nll", "missed"), [(3.0, False), (7.0, True), (float("nan"), True)])
+def test_a_reference_that_is_no_model_of_the_text_is_told(nll: float, missed: bool) -> None:
+    why = texts.reference_misses(Evaluation("perplexity", 100.0, 0.05, 8), [score(kld=None, nll=nll, chunks=1)])
+    assert ("a perplexity above 100 is no model of this text" in why) == bool(why) == missed
 
 
 def test_without_a_reference_only_the_bar_decides() -> None:
     evaluation = Evaluation("perplexity", 100.0, 0.05, 8)
-    assert texts.absolute(evaluation, [score()], "t").verdict == "pass"
+    assert texts.absolute(evaluation, [score()], "t").verdict == "above the bar"
     assert texts.absolute(evaluation, [score(chunks=2)], "t").verdict == "undecided"
-    assert texts.absolute(evaluation, [score(nll=6.0)], "t").verdict == "fail"
+    assert texts.absolute(evaluation, [score(nll=6.0)], "t").verdict == "below the bar"
+    assert texts.absolute(evaluation, [score()], "t").basis == ("bar",)

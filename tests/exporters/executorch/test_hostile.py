@@ -60,7 +60,7 @@ from pathlib import Path
 import numpy as np
 from edgekit.core import TensorSpec
 from edgekit.errors import BadInput
-from edgekit.exporters._executorch_runner import ExecutorchRunner, _described
+from edgekit.exporters.executorch.runner import ExecutorchRunner, _described
 
 file = Path(sys.argv[1])
 content, (inputs, outputs, most, _) = file.read_bytes(), _described(file.with_suffix(".json"))

@@ -211,7 +211,7 @@ def test_a_source_that_llama_cannot_quantize_fails_without_a_file(tmp_path: Path
 KILLED = """
 import sys
 from pathlib import Path
-from edgekit.exporters._llama_quantize import quantize
+from edgekit.exporters.gguf.quantize import quantize
 print("ready", flush=True)
 quantize(Path(sys.argv[1]), Path(sys.argv[2]), "q4_k_m")
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from edgekit.errors import BadInput
 from edgekit.models.whisper.pipeline import window_seconds
 from edgekit.models.whisper.tokens import Tokens
+from edgekit.registry import find
 
 # --- prompt, history and language ------------------------------------------------------------------------------------
 
@@ -242,3 +244,15 @@ def test_an_older_name_for_no_speech(tmp_path: Path) -> None:
 
     names = [name.replace("nospeech", "nocaptions") for name in SPECIAL]
     assert Tokens(write_tokenizer(tmp_path / "tokenizer.json", names)).no_speech == EOT + names.index("<|nocaptions|>")
+
+
+def test_a_data_folder_may_name_languages(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").touch()
+    entries = [{"audio": "a.wav", "text": "um", "language": language} for language in ("de", " DE ", "")]
+    lines = [json.dumps(entry) for entry in (*entries, {"audio": "a.wav", "text": "um"})]
+    (tmp_path / "manifest.jsonl").write_text("\n".join(lines))
+    samples = find("models", "whisper-base").samples(tmp_path)
+    assert [sample.language for sample in samples] == ["de", "de", "", ""]
+    (tmp_path / "manifest.jsonl").write_text(json.dumps({"audio": "a.wav", "text": "um", "language": 3}))
+    with pytest.raises(BadInput, match="line 1: a language is a code"):
+        find("models", "whisper-base").samples(tmp_path)

@@ -99,7 +99,7 @@ def test_keyword_accuracy_on_the_emulated_chip(made: Any, shared_data: Path) -> 
     assert self_test(bundle.path, MACHINES["cortex-m4"], vectors=vectors, timeout=300).vectors == len(samples)
     assert right / len(samples) >= 0.90
     gate = edgekit.verify(bundle.path, data=shared_data / "mlperf-tiny-kws")["gate"]
-    assert gate.verdict == "pass"
+    assert gate.verdict == "above the bar"
     assert gate.value == pytest.approx(right / len(samples))
 
 

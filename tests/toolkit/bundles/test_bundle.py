@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -31,6 +32,18 @@ def test_a_whole_bundle_is_proven_and_predicts(bundle: Path, signal: str) -> Non
     assert 0 < proof["parity"]["network"] < 0.1
     assert proof["gate"].verdict == "not measured"
     assert edgekit.load(bundle).predict(signal).output in ("no", "yes", "maybe")
+
+
+def test_a_bundle_of_schema_2_opens_runs_verifies_and_packages(toy: Any, bundle: Path, signal: str, do: Any) -> None:
+    answer = edgekit.load(bundle).predict(signal).output
+    forge(bundle, lambda raw: raw.update(schema=2))
+    raw = json.loads((bundle / "manifest.json").read_bytes())
+    assert "evidence" not in raw and "basis" not in raw["gate"]
+    assert open_bundle(bundle).manifest.schema == 2
+    assert edgekit.load(bundle).predict(signal).output == answer
+    assert edgekit.verify(bundle, data=toy.data)["gate"].verdict == "above the bar"
+    assert edgekit.package(bundle, "zip").is_file()
+    assert do("bench", bundle, "--processes=1", "--loops=1")[0] == 0
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -181,6 +194,30 @@ def test_only_bundles_and_empty_folders_are_replaced(toy: Any, tmp_path: Path) -
     (tmp_path / "empty").mkdir()
     edgekit.verify(toy.export(tmp_path / "empty").path)
     edgekit.verify(toy.export(tmp_path / "new" / "deep").path)
+
+
+def test_a_bundle_of_another_model_or_target_is_replaced_only_by_force(
+    toy: Any, bundle: Path, monkeypatch: pytest.MonkeyPatch, do: Any
+) -> None:
+    before = (bundle / "manifest.json").read_bytes()
+    with monkeypatch.context() as patch, pytest.raises(BadInput, match="holds a bundle of toy-speller for toy-board"):
+        patch.setattr("edgekit.pipeline.fetch", None)  # before anything is fetched
+        edgekit.export("whisper-base", "laptop", out=bundle)
+    code, _, err = do("export", "toy-speller", "--target=laptop", f"--weights={toy.weights}", f"--out={bundle}")
+    assert code == 2 and f"edgekit export toy-speller --target laptop --out {bundle} --force" in err
+    assert (bundle / "manifest.json").read_bytes() == before
+    toy.export(bundle, precision="fp32")  # of the same model and target: an earlier one of it
+    code, _, err = do(
+        "export",
+        "toy-speller",
+        "--target=laptop",
+        "--precision=fp16",
+        f"--weights={toy.weights}",
+        f"--out={bundle}",
+        "--force",
+    )
+    assert code == 0, err
+    assert decode((bundle / "manifest.json").read_bytes()).target.name == "laptop"
 
 
 def test_a_place_that_is_taken_is_refused_before_anything_is_fetched(

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from edgekit.bundles.manifest import (
     SCHEMA,
     Attempt,
+    Evidence,
     File,
     Golden,
     Manifest,
@@ -73,7 +74,15 @@ manifests = st.builds(
     ),
     facts=facts,
     golden=st.builds(Golden, input=name, reference=name, output=text, reference_output=text),
-    gate=st.builds(Verdict, verdict=st.sampled_from(["pass", "undecided"]), reason=text, value=number, low=number),
+    gate=st.builds(
+        Verdict,
+        verdict=st.sampled_from(["pass", "undecided"]),
+        reason=text,
+        value=number,
+        low=number,
+        basis=st.sampled_from([(), ("bar",), ("bar", "loss", "interval")]),
+    ),
+    evidence=st.none() | st.builds(Evidence, name=text, samples=st.dictionaries(name, text, max_size=2), answers=name),
     attempts=st.lists(st.builds(Attempt, recipe=recipe, outcome=text), max_size=2),
     licences=st.dictionaries(text, text, max_size=2),
     versions=st.dictionaries(text, text, max_size=2),
@@ -123,12 +132,23 @@ def written(raw: Any) -> bytes:
 
 
 def test_a_newer_schema_says_to_upgrade(whole: dict[str, Any]) -> None:
-    with pytest.raises(BadInput, match=r"schema 3") as caught:
-        decode(written({"schema": 3, "whatever": []}))
+    with pytest.raises(BadInput, match=rf"schema {SCHEMA + 1}") as caught:
+        decode(written({"schema": SCHEMA + 1, "whatever": []}))
     assert "pip install --upgrade edgekit" in caught.value.hint
 
 
-@pytest.mark.parametrize("schema", [0, -1, True, "1", 1.5, None])
+def test_a_manifest_of_schema_2_is_read_as_it_was_written() -> None:
+    data = (Path(__file__).parents[1] / "golden" / "manifest-schema-2.json").read_bytes()
+    manifest = decode(data)
+    assert (manifest.schema, manifest.gate.verdict, manifest.gate.basis, manifest.evidence) == (2, "pass", (), None)
+    assert encode(manifest) == data
+    raw = json.loads(data)
+    for later in ({**raw, "evidence": None}, {**raw, "gate": {**raw["gate"], "basis": []}}):
+        with pytest.raises(BadInput, match="changed"):  # nobody wrote such a one
+            decode(written(later))
+
+
+@pytest.mark.parametrize("schema", [0, 1, -1, True, "1", 1.5, None])
 def test_a_schema_that_never_was(whole: dict[str, Any], schema: Any) -> None:
     with pytest.raises(BadInput):
         decode(signed({**whole, "schema": schema}) if type(schema) is int else written({**whole, "schema": schema}))
@@ -158,12 +178,14 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-@pytest.mark.parametrize("where", ["files", "part", "input", "reference"])
+@pytest.mark.parametrize("where", ["files", "part", "input", "reference", "answers"])
 def test_a_name_that_leaves_the_bundle_is_refused(whole: dict[str, Any], where: str, hostile: str) -> None:
     if where == "files":
         whole["files"][hostile] = {"sha256": "0" * 64, "size": 0}
     elif where == "part":
         whole["parts"][0]["file"] = hostile
+    elif where == "answers":
+        whole["evidence"] = {"name": "", "samples": {}, "answers": hostile}
     else:
         whole["golden"][where] = hostile
     with pytest.raises(BadInput, match="not inside it") as caught:

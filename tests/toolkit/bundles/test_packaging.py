@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import zipfile
@@ -100,6 +101,21 @@ def test_addresses_lose_what_is_private(toy: Any, tmp_path: Path) -> None:
     facts = source_facts(checkpoint, source)
     assert "secret" not in str(facts) and not facts.pinned
     assert str(toy.weights.parent) not in str(source_facts(checkpoint, None))
+
+
+@pytest.mark.parametrize("task", ["audio-classification", "text-generation"])
+def test_the_readme_shows_a_call_that_works(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], task: str
+) -> None:
+    manifest = manifest_of(bundle)
+    manifest = msgspec.structs.replace(manifest, model=msgspec.structs.replace(manifest.model, task=task))
+    (code,) = re.findall(r"```python\n(.*?)```", readme.render(manifest), re.DOTALL)
+    if task == "text-generation":
+        assert 'predict("Why is the sky blue?")' in code
+        return
+    monkeypatch.chdir(bundle.rename(bundle.with_name("this-folder")).parent)
+    exec(code, {})
+    assert capsys.readouterr().out.strip() == manifest.golden.output
 
 
 def test_the_readme_tells_what_the_manifest_says(bundle: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from helpers.toys import toy_model
 
 from edgekit.cli import verbs
+from edgekit.registry import find, names
 
 # --------------------------------------------------------------------------------------------------- every verb as JSON
 
@@ -32,6 +34,32 @@ def test_list_tells_of_a_package_that_does_not_load(do: Any, tmp_path: Path, mon
     assert code == 0 and "whisper-base" in out and "'broken' of toy 1.0 cannot be loaded" in err
 
 
+@pytest.mark.parametrize(
+    "parameters, shown",
+    [(1_540_000_000, "1.54 B"), (999_960_000, "1 B"), (135_600_000, "136 M"), (22_604, "22.6 k"), (500, "500")],
+)
+def test_list_counts_parameters_as_people_do(
+    do_json: Any, toy: Any, monkeypatch: pytest.MonkeyPatch, parameters: int, shown: str
+) -> None:
+    network = replace(toy_model.MODEL.network, parameters=parameters)
+    monkeypatch.setattr(toy_model, "MODEL", replace(toy_model.MODEL, network=network))
+    (entry,) = (entry for entry in do_json("list", "models")[1]["models"] if entry["model"] == "toy-speller")
+    assert entry["parameters"] == shown
+
+
+def test_without_a_verb_the_help_is_shown(toy: Any) -> None:
+    done, asked = toy.command(), toy.command("--help")
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout == asked.stdout != ""
+
+
+def test_package_help_names_the_forms_of_every_target(toy: Any) -> None:
+    out = " ".join(toy.command("package", "--help").stdout.split())
+    for target in names("targets"):
+        for form in find("targets", target).forms:
+            assert re.search(rf"\b{target}\b[^;]*: [^;]*\b{form}\b", out), (target, form, out)
+    assert "zip" in out and "aar, apk, gradle" in out and "swift" in out and "toy-board" not in out
+
+
 def test_fit(do_json: Any, do: Any) -> None:
     code, found = do_json("fit", "toy-speller", "--target", "toy-board")
     assert code == 0 and [entry["verdict"] for entry in found] == ["fits"]
@@ -47,8 +75,11 @@ def test_export_and_verify(do_json: Any, do: Any, toy: Any, tmp_path: Path) -> N
     assert do_json(*toy.arguments(tmp_path / "b", f"--data={toy.data}"))[1] == {**found, "reused": True}
     code, out, err = do(*toy.arguments(tmp_path / "b", f"--data={toy.data}"))
     assert code == 0 and "reused, already made of exactly this" in out
+    assert found["gate"]["basis"] == ["bar", "loss", "interval"] and "accuracy: pass by bar, loss, interval (" in out
     code, found = do_json("verify", tmp_path / "b", "--data", toy.data)
-    assert code == 0 and found["gate"]["verdict"] == "pass" and set(found["parity"]) == {"frontend", "network"}
+    assert code == 0 and set(found["parity"]) == {"frontend", "network"}
+    assert (found["gate"]["verdict"], found["gate"]["basis"]) == ("above the bar", ["bar"])
+    assert "accuracy: above the bar (wer 0.00%, bar 30.00%; " in do("verify", tmp_path / "b", "--data", toy.data)[1]
     code, out, err = do("verify", tmp_path / "b")
     assert code == 0 and "accuracy: not measured" in out and "checking hashes" in err
 
@@ -137,7 +168,10 @@ def test_doctor(do_json: Any, do: Any) -> None:
     abilities = {entry["what"]: entry for entry in found["abilities"]}
     assert abilities["export to onnx"]["ok"] and "torch" in abilities["export to onnx"]["found"]
     assert "measure on a connected device (adb)" in abilities  # tests/targets/test_adb.py looks at what it says
-    assert "abilities" in do("doctor")[1]
+    assert {"export to LiteRT", "run .tflite files (LiteRT)"} <= set(abilities)
+    code, out, _ = do("doctor")
+    memory = found["machine"]["memory"]
+    assert isinstance(memory, int) and f"{memory / 2**30:.1f} GiB" in out and str(memory) not in out
 
 
 def test_doctor_tells_how_to_add_what_is_missing(do_json: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,14 +11,14 @@ import pytest
 from helpers.toys import toy_model
 
 import edgekit
-from edgekit.bench.metrics import table
+from edgekit.bench import metrics
 from edgekit.bench.metrics.table import Metric
 from edgekit.bench.statistics.paired import Estimate
 from edgekit.bundles.manifest import decode
 from edgekit.cli.command import run
-from edgekit.core import Evaluation, Recipe, Sample
+from edgekit.core import Evaluation, Prediction, Recipe, Sample
 from edgekit.errors import BadInput, ExportFailed, GateFailed, ParityFailed, UnknownName
-from edgekit.gate.verdicts import _decide, answers, judge
+from edgekit.gate.verdicts import _decide, absolute, answers, judge, reference_misses
 
 EVALUATION = Evaluation("wer", worst=0.30, drop=0.02, minimum=20)
 
@@ -59,6 +59,20 @@ def test_verdicts(count: int, candidate: int, reference: int, words: int, verdic
     assert found.drop == pytest.approx((candidate - reference) / count)
     assert found.low is not None and found.high is not None and found.drop is not None
     assert found.low <= found.drop <= found.high
+    useless = candidate / count > 0.3
+    assert found.basis == (("bar",) if useless else ("bar", "loss", "interval"))
+
+
+@pytest.mark.parametrize(
+    "count, wrong, verdict",
+    [(100, 0, "above the bar"), (100, 30, "above the bar"), (100, 31, "below the bar"), (19, 0, "undecided")],
+)
+def test_without_a_reference_there_is_the_bar_and_no_pass(count: int, wrong: int, verdict: str) -> None:
+    found = absolute(EVALUATION, spoken(count, wrong), spoken(count, 0), "data")
+    assert (found.verdict, found.basis, found.samples, found.data) == (verdict, ("bar",), count, "data")
+    assert found.value == pytest.approx(wrong / count)
+    assert (found.reference, found.drop, found.low, found.high) == (None, None, None, None)
+    assert ("too few" in found.reason) == (verdict == "undecided")
 
 
 def test_without_truths_nothing_passes() -> None:
@@ -67,6 +81,7 @@ def test_without_truths_nothing_passes() -> None:
     assert found.verdict == "undecided"
     assert "without right answers" in found.reason and "fp32's own answers" in found.reason
     assert found.value is None and found.reference is None and found.drop == 0
+    assert found.basis == ("loss", "interval")
     assert judge(EVALUATION, ["no"] * 50, ["yes"] * 50, [None] * 50, "").verdict == "fail"
     assert judge(EVALUATION, ["yes"] * 50, ["yes"] * 50, ["yes"] * 49 + [None], "").verdict == "undecided"
 
@@ -87,7 +102,7 @@ def test_a_metric_where_higher_is_better(monkeypatch: pytest.MonkeyPatch) -> Non
     def right(outputs: Any, truths: Any, *, language: str = "en") -> list[tuple[float, float]]:
         return [(float(a == b), 1.0) for a, b in zip(outputs, truths, strict=True)]
 
-    monkeypatch.setitem(table.METRICS, "top1", Metric("top1", "1", "higher", right))
+    monkeypatch.setitem(metrics.METRICS, "top1", Metric("top1", "1", "higher", right))
     evaluation = Evaluation("top1", worst=0.70, drop=0.02, minimum=20)
     truths = spoken(100, 0)
     assert judge(evaluation, spoken(100, 5), spoken(100, 5), truths, "").verdict == "pass"
@@ -100,7 +115,7 @@ def test_a_metric_where_higher_is_better(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("absolute, drop", [(float("nan"), 0.0), (0.1, float("nan"))])
 def test_a_value_that_is_not_a_number_never_passes(absolute: float, drop: float) -> None:
-    verdict, _ = _decide(EVALUATION, table.find("wer"), 100, absolute, Estimate(drop, drop, drop))
+    verdict, _ = _decide(EVALUATION, metrics.find("wer"), 100, absolute, Estimate(drop, drop, drop))
     assert verdict != "pass"
 
 
@@ -108,6 +123,29 @@ def test_a_sample_that_cannot_be_used_is_named(bundle: Path) -> None:
     samples = [Sample([1.0], "no", "good"), Sample([], "no", "clips/7.npy")]
     with pytest.raises(BadInput, match=r"sample clips/7\.npy: a signal is"):
         answers(edgekit.load(bundle), samples, lambda done, total: None)
+
+
+SAID, TRUTH = "er geht schon die ecke", "Er geht schön um die Ecke."
+
+
+@pytest.mark.parametrize(
+    "language, heard, value", [("", "", 0.0), ("de", "", 2 / 6), ("", "de", 2 / 6), ("en", "de", 0.0)]
+)
+def test_the_language_of_a_sample_or_of_what_was_heard_reaches_the_metric(
+    toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str, heard: str, value: float
+) -> None:
+    class German(toy_model.Speller):
+        def predict(self, sample: Any, **options: Any) -> Prediction:
+            super().predict(sample, **options)
+            return Prediction(SAID, {"language": heard} if heard else {})
+
+    samples = [replace(sample, truth=TRUTH, language=language) for sample in toy_model.MODEL.task.samples(toy.data)]
+    evaluation = replace(EVALUATION, worst=0.9)
+    use = replace(toy_model.MODEL.task, samples=lambda folder: samples, predictor=German, evaluation=evaluation)
+    monkeypatch.setattr(toy_model, "MODEL", replace(toy_model.MODEL, task=use))
+    made = toy.export(tmp_path / "b", data=toy.data)
+    assert (made.manifest.gate.value, made.manifest.gate.reference) == pytest.approx((value, value))
+    assert edgekit.verify(made.path, data=toy.data)["gate"].value == pytest.approx(value)
 
 
 # ---------------------------------------------------------------------------------------------------------- the ladder
@@ -191,10 +229,26 @@ def test_a_recipe_that_does_not_fit_the_target_is_no_way_out(
         toy.export(tmp_path / "b")
 
 
-def test_useless_weights_are_refused_in_every_precision(toy: Any, tmp_path: Path) -> None:
+def test_a_reference_that_misses_the_bar_is_told_before_any_recipe_is_tried(
+    toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, tried = toy_model.write_data(tmp_path / "data", truths="wrong"), []
+    monkeypatch.setattr(toy_model.ToyExporter, "export", lambda *arguments: tried.append(arguments))
+    for precision in ("int4", "fp32"):
+        with pytest.raises(GateFailed, match=r"fp32 reference itself misses the bar on data: wer 100\.00% is worse "):
+            toy.export(tmp_path / "b", data=data, precision=precision)
+    assert not tried and not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("truths, missed", [(["yes"] * 4, "accuracy 25.00%"), (["no"] * 4, ""), (["no", None] * 2, "")])
+def test_a_reference_is_judged_by_the_bar_alone(truths: list[Any], missed: str) -> None:
+    evaluation = Evaluation("accuracy", worst=0.5, drop=0.0, minimum=100)
+    assert reference_misses(evaluation, ["no", "no", "no", "yes"], truths).startswith(missed)
+    assert bool(reference_misses(evaluation, ["no", "no", "no", "yes"], truths)) == bool(missed)
+
+
+def test_useless_weights_are_refused_by_verify_too(toy: Any, tmp_path: Path) -> None:
     data = toy_model.write_data(tmp_path / "data", truths="wrong")
-    with pytest.raises(GateFailed, match=r"wer 100\.00% is worse than the bar of 30\.00%"):
-        toy.export(tmp_path / "b", data=data)
     bundle = toy.export(tmp_path / "b").path
     with pytest.raises(GateFailed, match="wer 100"):
         edgekit.verify(bundle, data=data)
@@ -271,4 +325,4 @@ def test_the_onnx_exporter_serves_other_packages_models_too(toy: Any, tmp_path: 
     assert made.manifest.recipe == decode((made.path / "manifest.json").read_bytes()).recipe
     assert Recipe("onnx", "int8").exporter == made.manifest.recipe.exporter
     assert made.manifest.gate.verdict == "pass"
-    assert edgekit.verify(made.path, data=toy.data)["gate"].verdict == "pass"
+    assert edgekit.verify(made.path, data=toy.data)["gate"].verdict == "above the bar"

@@ -65,8 +65,19 @@ def test_the_threshold_is_chosen_on_the_quantized_model_and_kept(
     arguments = (f"--data={toy.data}", "--false-alarms-per-hour=0.5")
     assert run(toy.arguments(tmp_path / "b", *arguments)) == 0
     out = capsys.readouterr().out
-    assert "reused" in out and "operating point: threshold 1.0, false alarms per hour 0.5" in out
+    assert "reused" in out and "operating point: threshold 1, false alarms per hour 0.5" in out
     assert not toy.export(tmp_path / "b", data=toy.data, operating={"false_alarms_per_hour": 2.0}).reused
+
+
+def test_an_operating_point_is_rounded_for_people_only(
+    toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = {"threshold": 0.7611887454986572, "misses": 0.016666666666666666}
+    use(monkeypatch, operate=lambda scores, truths, wish: raw, pipeline=Loud)
+    assert run(toy.arguments(tmp_path / "b", f"--data={toy.data}")) == 0
+    assert "operating point: threshold 0.761, misses 0.0167, data" in capsys.readouterr().out
+    point = edgekit.export("toy-speller", "toy-board", weights=str(toy.weights), data=toy.data, out=tmp_path / "b")
+    assert point.reused and point.manifest.facts["operating_point"]["threshold"] == raw["threshold"]
 
 
 def test_without_right_answers_there_is_no_operating_point(
@@ -216,8 +227,9 @@ def test_a_metric_may_doubt_its_data(
     monkeypatch.setitem(table.METRICS, "own", own)
     use(monkeypatch, evaluation=Evaluation("own", 0.5, 0.3, 2))
     made = toy.export(tmp_path / "b", data=toy.data)
-    for found in (made.manifest.gate, edgekit.verify(made.path, data=toy.data)["gate"]):
-        assert found.verdict == verdict and (absent or doubt) in found.reason
+    again = edgekit.verify(made.path, data=toy.data)["gate"]
+    for found, expected in ((made.manifest.gate, verdict), (again, verdict.replace("pass", "above the bar"))):
+        assert found.verdict == expected and (absent or doubt) in found.reason
 
 
 def test_values_are_shown_in_the_unit_of_their_metric() -> None:
@@ -251,7 +263,7 @@ class Clock:
             call.inputs, call.outputs = toy_model.MODEL.network.parts[1].inputs, ()  # type: ignore[attr-defined]
             return call
 
-        return type("Exporter", (), {"load": staticmethod(load)})()
+        return type("Exporter", (), {"name": "toy", "load": staticmethod(load)})()
 
 
 @pytest.mark.parametrize("fp32, int8, slower", [(0.02, 0.01, False), (0.01, 0.02, True), (0.01, 0.01, False)])
@@ -268,15 +280,34 @@ def test_int8_that_is_slower_than_fp32_is_found(
     assert found["ratio"] == pytest.approx(int8 / fp32) and facts_module.slower(found) == slower
 
 
-@pytest.mark.parametrize("seconds", [{"fp32": 1.0, "network": 1.0}, {"fp32": -1.0, "network": 0.1}])
-def test_too_few_rounds_or_no_fp32_form_say_nothing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seconds: dict[str, float]
+@pytest.mark.parametrize(
+    ("seconds", "feeds", "why"),
+    [
+        ({"fp32": 1.0, "network": 1.0}, 1, "3 seconds were too short for 5 rounds"),
+        ({"fp32": 0.0, "network": 0.0}, 1, "a call is shorter than the clock can tell"),
+        ({"fp32": -1.0, "network": 0.1}, 1, "it does not run"),
+        ({"fp32": 0.1, "network": 0.1}, 0, "no input reached it"),
+        ({"network": 0.1}, 1, "the toy exporter leaves no fp32 form of it to compare with"),
+    ],
+)
+def test_what_was_not_compared_says_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seconds: dict[str, float], feeds: int, why: str
 ) -> None:
-    (tmp_path / "network.fp32.toy").touch()
+    if "fp32" in seconds:
+        (tmp_path / "network.fp32.toy").touch()
     exporter, artifact = Clock(monkeypatch).exporter(**seconds), Artifact("network", "network.toy", {})
-    assert speed.against_fp32(exporter, artifact, tmp_path, tmp_path, [{"features": None}]) is None
-    assert speed.against_fp32(exporter, artifact, tmp_path, tmp_path / "empty", [{"features": None}]) is None
-    assert not facts_module.slower(None)
+    found = speed.against_fp32(exporter, artifact, tmp_path, tmp_path, [{"features": None}] * feeds)
+    assert found == {"not measured": why} and facts_module.unmeasured(found) == why and not facts_module.slower(found)
+    assert not facts_module.slower(None) and not facts_module.unmeasured(None)
+
+
+def test_an_export_says_what_was_not_compared(toy: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(toy.arguments(tmp_path / "b")) == 0  # its exporter leaves no fp32 form
+    why = "not measured: the toy exporter leaves no fp32 form of it to compare with"
+    assert f"network: int8 beside fp32 on this machine: {why}" in capsys.readouterr().out
+    assert f"Whether network in int8 is faster than in fp32: {why}." in (tmp_path / "b" / "README.md").read_text()
+    manifest = json.loads((tmp_path / "b" / "manifest.json").read_bytes())
+    assert {part["census"]["speed"]["not measured"] for part in manifest["parts"]} == {why.partition(": ")[2]}
 
 
 def test_an_export_tells_of_it(

@@ -80,7 +80,7 @@ def again(toy: Any, tmp_path: Path) -> Any:
 )
 def test_another_option_is_another_bundle(again: Any, options: dict[str, Any]) -> None:
     if options.get("target") == "laptop":
-        options = {**options, "exporter": "toy"}
+        options = {**options, "exporter": "toy", "force": True}
     assert not again(**options)
     assert again(**options)
 
