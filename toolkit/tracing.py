@@ -42,6 +42,7 @@ class Job:
     fallback: bool
     operating: Mapping[str, Any] = field(default_factory=dict)
     auto: bool = False
+    mirror: str | Path | None = None
 
 
 @dataclass(frozen=True)
