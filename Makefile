@@ -6,6 +6,9 @@ SOURCES := setup.py $(shell find toolkit exporters targets models bench -type f 
 DEMO := build/demo/whisper-base-android
 CLIP := models/data/golden/jfk.flac
 
+# Weights that lie beside the checkout are not fetched.
+export EDGEKIT_MIRROR ?= $(wildcard $(CURDIR)/../shared/models)
+
 .PHONY: help demo test fast lint types peers vision-peers phone-roads clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools swift-tools
 .DELETE_ON_ERROR:
 

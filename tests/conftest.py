@@ -33,6 +33,9 @@ if os.environ.get("PIN") and "PYTEST_XDIST_WORKER" in os.environ and hasattr(os,
     os.sched_setaffinity(0, {_cores[int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw")) % len(_cores)]})
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
+# Weights that lie there are not fetched.
+if (SHARED / "models").is_dir():
+    os.environ.setdefault("EDGEKIT_MIRROR", str(SHARED / "models"))
 
 
 def absent(reason: str) -> None:

@@ -3,7 +3,8 @@
 Zhang et al. 2017, "Hello Edge: Keyword Spotting on Microcontrollers" (arXiv:1711.07128): one convolution, four pairs
 that filter every channel by itself and then mix them, an average. Batch normalization is folded into the convolutions.
 
-Weights come as Keras names them in a .npz, or from MLPerf's "float" .tflite, whose convolutions are stored in 8 bits.
+Weights come as Keras names them, in a .npz or in a SavedModel's variables, or from MLPerf's "float" .tflite, whose
+convolutions are stored in 8 bits.
 """
 
 from __future__ import annotations
@@ -64,14 +65,16 @@ class DsCnn(nn.Module):
 
 
 def network(checkpoint: Checkpoint, classes: int) -> DsCnn:
-    """The network with the weights of `checkpoint`: a .npz or a .tflite of the same layers.
+    """The network with the weights of `checkpoint`: Keras's variables or a .tflite of the same layers.
 
     Raises:
         BadInput: another format, or another network: other layers, shapes or dtypes.
     """
     module = DsCnn(classes)
     layers: list[Any] = [layer.conv for layer in module.layers if isinstance(layer, Convolution)] + [module.classifier]
-    given = _of_tflite(checkpoint) if checkpoint.format == "tflite" else _of_keras(checkpoint.tensors, len(layers))
+    given = (
+        _of_tflite(checkpoint) if checkpoint.format == "tflite" else _of_keras(_plain(checkpoint.tensors), len(layers))
+    )
     if len(given) != len(layers):
         raise BadInput(f"the .tflite has {len(given)} layers with weights; this network has {len(layers)}.")
     for number, (layer, (weights, bias)) in enumerate(zip(layers, given, strict=True)):
@@ -104,6 +107,11 @@ def _of_tflite(checkpoint: Checkpoint) -> list[tuple[Array, Array]]:
         axes = _AXES[operator.name]
         found.append((values.transpose(axes) if values.ndim == len(axes) else values, bias.data))
     return found
+
+
+def _plain(tensors: Mapping[str, Array]) -> Mapping[str, Array]:
+    """Under the names that a .npz has: a SavedModel says ``layer_with_weights-0`` for ``layer_0``."""
+    return {name.replace("layer_with_weights-", "layer_"): tensor for name, tensor in tensors.items()}
 
 
 def _of_keras(tensors: Mapping[str, Array], count: int) -> list[tuple[Array, Array]]:

@@ -46,13 +46,9 @@ _URL = (
 _PARAMETERS = 210_850
 
 
-def _sources(local: str, published: str, sha256: str, size: int) -> tuple[Source, ...]:
-    """The published file, and before it a copy beside this project's own checkout."""
-    pieces = (f"../shared/models/mlperf-tiny/{local}", f"{_URL}/{published}")
-    return tuple(
-        Source(piece, _REVISION, "Apache-2.0", (SourceFile("network.tflite", sha256, size, (piece,)),))
-        for piece in pieces
-    )
+def _source(name: str, sha256: str, size: int) -> tuple[Source, ...]:
+    piece = f"{_URL}/{name}"
+    return (Source(piece, _REVISION, "Apache-2.0", (SourceFile("network.tflite", sha256, size, (piece,)),)),)
 
 
 def _network(checkpoint: Checkpoint) -> Any:
@@ -145,8 +141,7 @@ _MODEL = Model(
         licence_text=_LICENCE,
     ),
     weights=Weights(
-        sources=_sources(
-            "vww_96_float32.tflite",
+        sources=_source(
             "vww_96_float.tflite",
             "115bbc094d2119561320a21f01b6500a18bea8cc8589282ab007097bec8af38c",
             866_284,
@@ -191,8 +186,7 @@ MODEL = replace(
                 _MODEL,
                 weights=replace(
                     _MODEL.weights,
-                    sources=_sources(
-                        "vww_96_int8.tflite",
+                    sources=_source(
                         "vww_96_int8.tflite",
                         "597a384c8c2c8a1276f04702f25013b7838f2f814f1ca7c174d295b73e3d6b7b",
                         333_288,

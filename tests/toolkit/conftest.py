@@ -81,7 +81,7 @@ def toy(_toy_files: Toy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Toy
     monkeypatch.syspath_prepend(str(_toy_files.site))
     monkeypatch.setenv("PYTHONPATH", _toy_files.path)  # for the processes of `bench`
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
-    for name in ("TOY_SPOIL", "EDGEKIT_OFFLINE", "EDGEKIT_DEBUG"):
+    for name in ("TOY_SPOIL", "EDGEKIT_OFFLINE", "EDGEKIT_MIRROR", "EDGEKIT_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     return _toy_files
 

@@ -96,6 +96,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--out", metavar="DIR", help="the bundle's folder (default: MODEL-TARGET-PRECISION)")
     one.add_argument("--force", action="store_true", help="replace a bundle of another model or target, too")
     one.add_argument("--offline", action="store_true", help="use only what is cached")
+    one.add_argument(
+        "--mirror", metavar="DIR", help="look up pinned files there by sha256, before any network (EDGEKIT_MIRROR)"
+    )
     one.add_argument("--no-fallback", action="store_true", help="fail where the gate refuses the recipe")
     one.add_argument(
         "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="of the recipe: weights=per-tensor"

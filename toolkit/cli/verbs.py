@@ -98,6 +98,7 @@ def export_(arguments: argparse.Namespace) -> None:
             data=arguments.data,
             out=arguments.out,
             offline=arguments.offline,
+            mirror=arguments.mirror,
             fallback=not arguments.no_fallback,
             options=dict(option(text) for text in arguments.option),
             operating={} if alarms is None else {"false_alarms_per_hour": alarms},

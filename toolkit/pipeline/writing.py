@@ -44,7 +44,7 @@ def make(
         ParityFailed, GateFailed: every recipe of the ladder was refused; the last refusal. ExportFailed, BadInput, ...
     """
     beside = checkpoint.path if checkpoint.path.is_dir() else checkpoint.path.parent
-    _assets(job.model, beside, stage, job.offline, tell)
+    _assets(job, beside, stage, tell)
     facts = job.model.weights.prepare(checkpoint, stage)
     golden_input = golden.write_input(job.model, stage)
     reference = trace(job, checkpoint, facts, golden_input, stage, work, tell)
@@ -127,8 +127,9 @@ def _licence(model: Model, source: Source | None, stage: Path) -> str:
     return name
 
 
-def _assets(model: Model, folder: Path, stage: Path, offline: bool, tell: Progress) -> None:
+def _assets(job: Job, folder: Path, stage: Path, tell: Progress) -> None:
     """Copy the files that a bundle carries as they are; where the user's weights lack one, take the model's own."""
+    model = job.model
     for name in model.weights.assets:
         held = folder / name
         if not held.is_file():
@@ -140,5 +141,5 @@ def _assets(model: Model, folder: Path, stage: Path, offline: bool, tell: Progre
             only = Source(
                 model.weights.sources[0].uri, model.weights.sources[0].revision, model.identity.licence, (pinned,)
             )
-            held = fetch([only], offline=offline, progress=tell)[0] / name
+            held = fetch([only], offline=job.offline, mirror=job.mirror, progress=tell)[0] / name
         shutil.copyfile(held, stage / name)

@@ -1,6 +1,7 @@
 """Pinned weights -> files in the cache that are known to be the right ones.
 
-Sources are tried in order; every file is verified (size and sha256) after it arrives and again at each use. One process
+Sources are tried in order; every file is verified (size and sha256) after it arrives and again at each use. A mirror (a
+folder of the user's, EDGEKIT_MIRROR) is asked for pinned files before any network. One process
 writes at a time, others wait; a file appears under its name only when it is whole. What a break or Ctrl-C leaves behind
 is a partial that the next call continues. Not here: what the files mean (`edgekit.formats.checkpoint`).
 
@@ -27,20 +28,27 @@ from edgekit.core import Progress, Source, SourceFile
 from edgekit.errors import BadInput, FetchFailed, MissingExtra
 from edgekit.sources import hub, web
 from edgekit.sources import pieces as pieces_module
+from edgekit.sources.mirror import Mirror
 from edgekit.sources.store import Store
 
 __all__ = ["cache_folder", "fetch", "user_source"]
 
 
 def fetch(
-    sources: Sequence[Source], *, cache: Path | None = None, offline: bool = False, progress: Progress | None = None
+    sources: Sequence[Source],
+    *,
+    cache: Path | None = None,
+    offline: bool = False,
+    mirror: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Path, Source]:
     """The verified files of the first source that works.
 
     Args:
-        sources: tried in order, but one that is whole in the cache goes before any download.
+        sources: tried in order, but one that is whole in the cache, or else in the mirror, goes before any download.
         cache: the cache folder; None: EDGEKIT_CACHE, else the system's place for caches.
-        offline: use the cache and local files only; EDGEKIT_OFFLINE=1 means the same.
+        offline: use the cache and the mirror only; EDGEKIT_OFFLINE=1 means the same.
+        mirror: a folder in which pinned files are looked up by their sha256; None: EDGEKIT_MIRROR, if that is set.
         progress: called with what is being done, bytes done, and bytes in all (0: not known).
 
     Returns:
@@ -48,22 +56,27 @@ def fetch(
 
     Raises:
         FetchFailed: no source worked; the message gives the reason for each.
-        BadInput: a file name that would leave the cache folder.
+        BadInput: a file name that would leave the cache folder, or no such mirror.
     """
     offline = offline or _offline()
     for file in (file for source in sources for file in source.files):
         pieces_module.safe_name(file.name)
     tell = progress or _silent
+    named = mirror or os.environ.get("EDGEKIT_MIRROR")
     stores = [Store(cache or cache_folder(), source, tell) for source in sources]
     for store in stores:
         if store.is_whole():
             return store.folder, store.source
+    near = Mirror(Path(named)) if named else None
+    stores = [Store(cache or cache_folder(), source, tell, near) for source in sources]
+    stores.sort(key=lambda store: not store.is_near())
     reasons = []
     for store in stores:
         try:
             store.fill(offline)
         except (FetchFailed, MissingExtra) as exc:
-            reasons.append(f"\n  - {_shown(store.source.uri)}: {exc.message}" + (f" {exc.hint}" if exc.hint else ""))
+            told = [exc.message, exc.hint, near.lacking(store.source.files) if near else ""]
+            reasons.append(f"\n  - {_shown(store.source.uri)}: {' '.join(filter(None, told))}")
         else:
             return store.folder, store.source
     again = "Run the same command once with a connection and without the offline setting, or" if offline else "Or"

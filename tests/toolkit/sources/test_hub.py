@@ -31,7 +31,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "127.0.0.1,localhost")
-    for name in ("EDGEKIT_OFFLINE", "HF_ENDPOINT"):
+    for name in ("EDGEKIT_OFFLINE", "EDGEKIT_MIRROR", "HF_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -25,7 +25,8 @@ from edgekit.sources.fetching import fetch, user_source
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A cache of the test's own, no setting of this machine."""
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("EDGEKIT_OFFLINE", raising=False)
+    for name in ("EDGEKIT_OFFLINE", "EDGEKIT_MIRROR"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def tarball(members: dict[str, bytes | tarfile.TarInfo]) -> bytes:

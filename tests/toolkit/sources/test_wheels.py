@@ -21,7 +21,8 @@ from edgekit.sources.fetching import fetch, user_source
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A cache of the test's own, no setting of this machine."""
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("EDGEKIT_OFFLINE", raising=False)
+    for name in ("EDGEKIT_OFFLINE", "EDGEKIT_MIRROR"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def wheel(folder: Path, members: dict[str, bytes | zipfile.ZipInfo]) -> Path:

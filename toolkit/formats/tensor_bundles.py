@@ -1,0 +1,153 @@
+"""TensorFlow's variables on disk (``variables.index`` and its data file): name -> array, nothing believed unchecked.
+
+The index is a table of LevelDB's: blocks of keys with shared prefixes, each key's value a small protocol buffer that
+says where its array lies in the data file. What training left beside the weights (an optimizer's slots, the object
+graph) is left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.errors import BadInput
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["DATA", "INDEX", "read"]
+
+INDEX, DATA = "variables.index", "variables.data-00000-of-00001"
+
+_MAGIC = 0xDB4775248B80FB57.to_bytes(8, "little")
+_FOOTER = 48
+_LARGEST_INDEX = 64 << 20
+#: How a variable's key ends; a slot's has more before that.
+_VALUE, _SLOT = "/.ATTRIBUTES/VARIABLE_VALUE", ".OPTIMIZER_SLOT"
+#: TensorFlow's number of a dtype -> numpy's name.
+_DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8"}
+
+
+def read(folder: Path) -> dict[str, NDArray[Any]]:
+    """The variables in `folder`, read-only views of the mapped data file.
+
+    Raises:
+        BadInput: the index is damaged, or points out of the data.
+    """
+    import numpy as np
+
+    index = folder / INDEX
+    if index.stat().st_size > _LARGEST_INDEX:
+        raise BadInput(f"{index.name} is too large to be an index of variables.")
+    found: dict[str, NDArray[Any]] = {}
+    try:
+        data = np.memmap(folder / DATA, dtype=np.uint8, mode="r")
+        for key, value in _table(index.read_bytes()):
+            name = key.decode()
+            if not name.endswith(_VALUE) or _SLOT in name:
+                continue
+            array = _array(data, value)
+            if array is not None:
+                found[name.removesuffix(_VALUE)] = array
+    except (IndexError, ValueError) as exc:
+        raise BadInput(f"{index.name} is not a sound index of variables.", hint="Fetch the file again.") from exc
+    return found
+
+
+def _array(data: NDArray[Any], entry: bytes) -> NDArray[Any] | None:
+    """The array of an entry; None for one that is no number (a text). Raises ValueError for one that is not there."""
+    import numpy as np
+
+    facts = dict(_fields(entry))
+    kind, shard, begin, size = (_number(facts, field) for field in (1, 3, 4, 5))
+    dtype = _DTYPES.get(kind)
+    if dtype is None:
+        return None
+    dims = [dim for number, dim in _fields(facts.get(2, b"")) if number == 2]
+    shape = [_number(dict(_fields(dim)), 1) for dim in dims]
+    count = math.prod(shape)
+    if shard or count * np.dtype(dtype).itemsize != size or begin + size > len(data):
+        raise ValueError
+    return np.frombuffer(data, dtype, count=count, offset=begin).reshape(shape)
+
+
+def _number(facts: dict[int, int | bytes], field: int) -> int:
+    value = facts.get(field, 0)
+    if isinstance(value, bytes):
+        raise ValueError
+    return value
+
+
+def _table(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Every key and value of a table."""
+    if len(data) < _FOOTER or data[-8:] != _MAGIC:
+        raise ValueError
+    footer = data[-_FOOTER:]
+    _, at = _handle(footer, 0)  # of a block about blocks, which these tables leave empty
+    (where, _) = _handle(footer, at)
+    for _, pointer in _block(data, *where):
+        yield from _block(data, *_handle(pointer, 0)[0])
+
+
+def _handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
+    """A block's offset and size; and where the next thing begins."""
+    offset, at = _varint(data, at)
+    size, at = _varint(data, at)
+    return (offset, size), at
+
+
+def _block(data: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
+    """Keys and values of one block; after it comes a byte that says how it is compressed."""
+    block = data[offset : offset + size]
+    if len(block) != size or size < 4 or data[offset + size]:
+        raise ValueError
+    end = size - 4 * (int.from_bytes(block[-4:], "little") + 1)
+    key, at = b"", 0
+    while at < end:
+        shared, at = _varint(block, at)
+        fresh, at = _varint(block, at)
+        length, at = _varint(block, at)
+        if shared > len(key) or at + fresh + length > end:
+            raise ValueError
+        key = key[:shared] + block[at : at + fresh]
+        yield key, block[at + fresh : at + fresh + length]
+        at += fresh + length
+
+
+def _fields(message: int | bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Number and value of every field of a protocol buffer: a whole number, or bytes."""
+    if not isinstance(message, bytes):
+        raise ValueError
+    at = 0
+    while at < len(message):
+        tag, at = _varint(message, at)
+        number, kind = tag >> 3, tag & 7
+        if kind == 0:
+            value, at = _varint(message, at)
+            yield number, value
+            continue
+        if kind == 2:
+            size, at = _varint(message, at)
+        elif kind in (1, 5):
+            size = 8 if kind == 1 else 4
+        else:
+            raise ValueError
+        if at + size > len(message):
+            raise ValueError
+        yield number, message[at : at + size]
+        at += size
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """A whole number of up to 64 bits, and where the next thing begins."""
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            return value, at
+        if shift > 63:
+            raise ValueError
