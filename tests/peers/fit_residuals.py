@@ -5,22 +5,29 @@ python tests/peers/fit_residuals.py
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from itertools import groupby
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import _held_out
 
 from edgekit import expecting
-from edgekit.bench import stats
-from edgekit.cells import Cell
+from edgekit.cells import Cell, label
 from edgekit.expecting import Seen
 from edgekit.figures import figure
-from edgekit.fitting import recipe_for, serving
-from edgekit.registry import find
 
 
 def main() -> None:
-    print("| model | target | format | bundle | predicted | off | peak RAM | predicted | off |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    for cell in expecting.calibration().cells:
+    print("| format | size: largest off | held out | cells | peak RAM: largest off | held out | cells |")
+    print("|---|---|---|---|---|---|---|")
+    print("\n".join(_largest()))
+    sides = " | ".join(f"{what} | predicted | off | held out" for what in ("bundle", "peak RAM"))
+    print(f"\n| model | target | format | {sides} |")
+    print(f"|{'---|' * 11}")
+    for cell in _held_out.cells():
         print(_size(cell))
     print("\n| format | kind | model | rate | without it, the others' rate is | factor off |")
     print("|---|---|---|---|---|---|")
@@ -28,21 +35,31 @@ def main() -> None:
 
 
 def _size(cell: Cell) -> str:
-    assert cell.report is not None
-    recipe = recipe_for(find("models", cell.model), find("targets", cell.target), cell.precision, cell.exporter)
-    model = serving(find("models", cell.model), cell.exporter)
-    known = {one.name: max(stats.pool(one.values)) for one in cell.report.measurements}
-    firmware = cell.exporter == "c"
-    size = (_footprint(known, "flash") if firmware else cell.report.bundle["size"]) or 0
-    peak = _footprint(known, "ram") if firmware else known.get("rss.peak")
     shown = [cell.model, cell.target, f"{cell.exporter} {cell.precision}"]
-    shown += [figure(size, "B"), figure(model.size(recipe), "B"), f"{model.size(recipe) / size - 1:+.1%}"]
-    off = f"{model.memory(recipe) / peak - 1:+.0%}" if peak else ""
-    return f"| {' | '.join([*shown, figure(peak, 'B'), figure(model.memory(recipe), 'B'), off])} |"
+    held_out = _held_out.held_out()[label(cell)]
+    for value, truth, off in zip(_held_out.predicted(cell), _held_out.measured(cell), held_out, strict=True):
+        shown += [figure(truth, "B"), figure(value, "B"), _percent(value / truth - 1 if truth else None)]
+        shown.append(_percent(off) if truth and off is not None else "-" if truth else "")
+    return f"| {' | '.join(shown)} |"
 
 
-def _footprint(known: dict[str, float], kind: str) -> float | None:
-    return known.get(f"footprint_sound.{kind}") or known.get(f"footprint.{kind}")
+def _percent(off: float | None) -> str:
+    return "" if off is None else f"{off:+.1%}"
+
+
+def _largest() -> Iterator[str]:
+    """The largest errors of each format, as shipped and held out."""
+    formats = sorted({cell.exporter for cell in _held_out.cells()})
+    for exporter in formats:
+        own = [cell for cell in _held_out.cells() if cell.exporter == exporter]
+        shown = [exporter]
+        for which in (0, 1):
+            known = [cell for cell in own if _held_out.measured(cell)[which]]
+            shipped = [_held_out.predicted(cell)[which] / (_held_out.measured(cell)[which] or 1) - 1 for cell in known]
+            others = [off for cell in known if (off := _held_out.held_out()[label(cell)][which]) is not None]
+            largest = [f"{max(map(abs, off)):.1%}" if off else "-" for off in (shipped, others)]
+            shown += [*largest, f"{len(others)} of {len(known)}"]
+        yield f"| {' | '.join(shown)} |"
 
 
 def _rates() -> Iterator[str]:
