@@ -46,6 +46,8 @@ CONTEXT = 4096
 _LADDER = ("iq3_xxs", "iq4_xs", "q4_0", "q4_k_m", "q5_k_m", "q6_k", "q8_0", "f16")
 #: Bytes of the process: the interpreter, numpy and llama.cpp, and the vocabulary's tables, a token; measured.
 _PROCESS, _WORD = 55_000_000, 270
+#: Of what lies beside the file: texts, the golden prompt and what the reference made of it; measured.
+_BESIDE = 30_000
 
 
 def language_model(
@@ -100,7 +102,7 @@ def language_model(
             evaluation=Evaluation("perplexity", worst=100.0, drop=0.05, minimum=8),
         ),
         costs=Costs(
-            size=lambda recipe: shape.file(recipe.precision) + 30_000,
+            size=lambda recipe: shape.file(recipe.precision) + _BESIDE,
             memory=lambda recipe: _memory(shape, recipe),
             work=lambda recipe: shape.works(recipe.precision),
         ),

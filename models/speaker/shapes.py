@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgekit.core import Recipe, Work
 from edgekit.numerics.layers import Layer, convolution, linear, work
@@ -109,7 +109,12 @@ def ecapa_work(recipe: Recipe, shape: EcapaShape, bank: Filterbank, samples: int
     layers += [convolution(shape.attention, shape.aggregated, 1, frames), linear(2 * shape.aggregated, shape.embedding)]
     # LiteRT mirrors the ends by a table of where each sample is.
     mirrored = samples + N_FFT if recipe.exporter == "litert" and bank.padding == "reflect" else 0
-    return _spectrum(bank, frames, 1, windows, mirrored), work("network", "convolution", layers, windows)
+    # A batch normalization behind a ReLU is folded into nothing: a mean, a variance, a factor and a sum a channel, of
+    # which LiteRT makes a factor and a sum.
+    normed = sum(2 * wide + wide // _SCALE * (_SCALE - 1) for _ in shape.kernels[1:-1])
+    normed += wide + shape.aggregated + shape.attention + 2 * shape.aggregated
+    tables = (2 if recipe.exporter == "litert" else 4) * normed
+    return _spectrum(bank, frames, 1, windows, mirrored), work("network", "convolution", layers, windows, tables=tables)
 
 
 def ge2e_work(recipe: Recipe, hidden: int, frames: int, stretches: int) -> tuple[Work, ...]:
@@ -131,4 +136,8 @@ def ge2e_work(recipe: Recipe, hidden: int, frames: int, stretches: int) -> tuple
         unrolled=own if singly else 0,
         steps=frames if singly else 0,
     )
+    if recipe.exporter == "coreml" and recipe.precision == "fp16":
+        # Core ML keeps a recurrence in float32; the product behind it is halved.
+        kept = sum(layer.weights + layer.outputs for layer in layers)
+        network = replace(network, weights=hidden * hidden, channels=hidden, tables=kept)
     return _spectrum(GE2E, frames, clips, calls), network

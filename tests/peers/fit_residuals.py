@@ -5,23 +5,29 @@ python tests/peers/fit_residuals.py
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from itertools import groupby
+from pathlib import Path
 
-from edgekit.bench.statistics import repeated
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from helpers.cases import held_out
+
 from edgekit.common.figures import figure
-from edgekit.core import serving
 from edgekit.estimation import speeds
-from edgekit.estimation.recipes import recipe_for
 from edgekit.estimation.speeds import Seen
-from edgekit.registry import find
-from edgekit.reports.cells import Cell
+from edgekit.reports.cells import Cell, label
 
 
 def main() -> None:
-    print("| model | target | format | bundle | predicted | off | peak RAM | predicted | off |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    for cell in speeds.calibration().cells:
+    print("| format | size: largest off | held out | cells | peak RAM: largest off | held out | cells |")
+    print("|---|---|---|---|---|---|---|")
+    print("\n".join(_largest()))
+    sides = " | ".join(f"{what} | predicted | off | held out" for what in ("bundle", "peak RAM"))
+    print(f"\n| model | target | format | {sides} |")
+    print(f"|{'---|' * 11}")
+    for cell in held_out.cells():
         print(_size(cell))
     print("\n| format | kind | model | rate | without it, the others' rate is | factor off |")
     print("|---|---|---|---|---|---|")
@@ -29,21 +35,31 @@ def main() -> None:
 
 
 def _size(cell: Cell) -> str:
-    assert cell.report is not None
-    recipe = recipe_for(find("models", cell.model), find("targets", cell.target), cell.precision, cell.exporter)
-    model = serving(find("models", cell.model), cell.exporter)
-    known = {one.name: max(repeated.pool(one.values)) for one in cell.report.measurements}
-    firmware = cell.exporter == "c"
-    size = (_footprint(known, "flash") if firmware else cell.report.bundle["size"]) or 0
-    peak = _footprint(known, "ram") if firmware else known.get("rss.peak")
     shown = [cell.model, cell.target, f"{cell.exporter} {cell.precision}"]
-    shown += [figure(size, "B"), figure(model.costs.size(recipe), "B"), f"{model.costs.size(recipe) / size - 1:+.1%}"]
-    off = f"{model.costs.memory(recipe) / peak - 1:+.0%}" if peak else ""
-    return f"| {' | '.join([*shown, figure(peak, 'B'), figure(model.costs.memory(recipe), 'B'), off])} |"
+    left_out = held_out.held_out()[label(cell)]
+    for value, truth, off in zip(held_out.predicted(cell), held_out.measured(cell), left_out, strict=True):
+        shown += [figure(truth, "B"), figure(value, "B"), _percent(value / truth - 1 if truth else None)]
+        shown.append(_percent(off) if truth and off is not None else "-" if truth else "")
+    return f"| {' | '.join(shown)} |"
 
 
-def _footprint(known: dict[str, float], kind: str) -> float | None:
-    return known.get(f"footprint_sound.{kind}") or known.get(f"footprint.{kind}")
+def _percent(off: float | None) -> str:
+    return "" if off is None else f"{off:+.1%}"
+
+
+def _largest() -> Iterator[str]:
+    """The largest errors of each format, as shipped and held out."""
+    formats = sorted({cell.exporter for cell in held_out.cells()})
+    for exporter in formats:
+        own = [cell for cell in held_out.cells() if cell.exporter == exporter]
+        shown = [exporter]
+        for which in (0, 1):
+            known = [cell for cell in own if held_out.measured(cell)[which]]
+            shipped = [held_out.predicted(cell)[which] / (held_out.measured(cell)[which] or 1) - 1 for cell in known]
+            others = [off for cell in known if (off := held_out.held_out()[label(cell)][which]) is not None]
+            largest = [f"{max(map(abs, off)):.1%}" if off else "-" for off in (shipped, others)]
+            shown += [*largest, f"{len(others)} of {len(known)}"]
+        yield f"| {' | '.join(shown)} |"
 
 
 def _rates() -> Iterator[str]:

@@ -17,6 +17,8 @@ PROCESS = {"onnx": 76_000_000, "openvino": 118_000_000, "litert": 56_500_000, "e
 _PROCESS = 60_000_000
 #: A bundle's README, bill of materials, and a manifest without its parts and labels.
 _TEXTS = 10_000
+#: Bytes of a graph without layers: header, inputs and outputs.
+_FILE = 1500
 #: Bytes of graph a layer: names, shapes, operators between the products. int8 has quantizers around each.
 _GRAPH = {"fp32": 450, "fp16": 550, "int8": 750}
 #: Of Core ML, whose graph is spelled out, and the least.
@@ -37,8 +39,7 @@ def size(works: Iterable[Work], recipe: Recipe, more: int = 0) -> int:
 
 def file_bytes(work: Work, recipe: Recipe) -> int:
     """Bytes of one part's file."""
-    wide = recipe.exporter == "coreml" and work.kind == "recurrent" and recipe.precision == "fp16"
-    precision = recipe.precision if work.quantized and not wide else "fp32"
+    precision = recipe.precision if work.quantized else "fp32"
     return _graph(work, recipe, precision) + _weights(work, recipe, precision) + 4 * work.tables
 
 
@@ -47,7 +48,7 @@ def _graph(work: Work, recipe: Recipe, precision: str) -> int:
     if recipe.exporter == "coreml":
         return _COREML_LEAST + _COREML * work.layers
     steps = (_STEP_INT8 if precision == "int8" else _STEP) * work.steps
-    return 1500 + _GRAPH.get(precision, _GRAPH["int8"]) * work.layers + steps
+    return _FILE + _GRAPH.get(precision, _GRAPH["int8"]) * work.layers + steps
 
 
 def _weights(work: Work, recipe: Recipe, precision: str) -> int:

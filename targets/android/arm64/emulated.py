@@ -100,7 +100,7 @@ def compared(
     mine = distances(name, here, here, golden)["fp32"]
     check(name, processor, precision, off, arithmetic(part.get("census", {}), precision), mine)
     if runtime.LANGUAGE:
-        runtime.check(name, processor, off)
+        runtime.check(name, processor, off, mine)
         off["greedy"] = runtime.greedy(there, here)
     return off
 

@@ -83,18 +83,33 @@ def test_next_tokens_are_compared(there: list[dict[str, Any]], found: dict[str, 
 
 
 @pytest.mark.parametrize(
-    ("off", "wrong"),
+    ("off", "mine", "wrong"),
     [
-        ({"fp32": 0.057, "here": 0.039}, False),
-        ({"fp32": 0.18, "here": 0.19}, True),
-        ({"fp32": 0.0, "here": 0.005}, False),
-        ({"fp32": 0.0, "here": 0.02}, True),
-        ({"fp32": 0.1, "here": float("nan")}, True),
+        ({"fp32": 0.0647, "here": 0.0386}, 0.0632, False),  # q8_0, as in docs/phones.md
+        ({"fp32": 0.4473, "here": 0.048}, 0.4492, False),  # q4_0
+        ({"fp32": 0.19, "here": 0.19}, 0.18, True),
+        ({"fp32": 0.0, "here": 0.005}, 0.0, False),
+        ({"fp32": 0.0, "here": 0.02}, 0.0, True),
+        ({"fp32": 0.06, "here": 0.05}, 0.03, True),  # nearer to here than to fp32, and further than here is
+        ({"fp32": 0.1, "here": float("nan")}, 0.1, True),
     ],
 )
-def test_kernels_may_cost_what_the_type_costs(off: dict[str, float], wrong: bool) -> None:
+def test_kernels_may_cost_what_the_type_costs(off: dict[str, float], mine: float, wrong: bool) -> None:
     with pytest.raises(ParityFailed, match="rounding of activations explains") if wrong else nullcontext():
-        gguf.check("network", "cortex-a53", off)
+        gguf.check("network", "cortex-a53", off, mine)
+
+
+@pytest.mark.parametrize("precision", ["q4_k_m", "q4_0", "q2_k"])
+@pytest.mark.parametrize("broken", ["zeros", "permuted tokens", "another position"])
+def test_a_broken_kernel_is_refused(precision: str, broken: str) -> None:
+    """Whatever the type costs: logits of zeros are exactly as far from fp32 as they are from here."""
+    truth, noise = np.random.default_rng(6).standard_normal((2, 16, 64)).astype(np.float32)
+    here = truth + {"q4_k_m": 0.18, "q4_0": 0.45, "q2_k": 0.95}[precision] * noise
+    there = {"zeros": 0 * here, "permuted tokens": np.roll(here, 1, axis=1), "another position": here[::-1]}[broken]
+    golden = {"network/0/logits": truth.reshape(-1)}
+    part = {"name": "network"}
+    with pytest.raises(ParityFailed, match="away from"):
+        emulated.compared(gguf, part, precision, "cortex-a53", [{"logits": there}], [{"logits": here}], golden)
 
 
 @pytest.mark.thorough

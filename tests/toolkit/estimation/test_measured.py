@@ -1,17 +1,23 @@
-"""What `fit` predicts, against what was measured: sizes within 3 %, memory within 15 %, for every model there is."""
+"""What `fit` predicts, against what was measured: sizes within 3 %, memory within 15 %, for every model there is; and
+what it would predict from half of that, against the other half."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.cases import held_out
 
 import edgekit
-from edgekit.core import Bundle, Model, Recipe, Report, serving
+from edgekit.bench.statistics import repeated
+from edgekit.core import Bundle, Model, Recipe, serving
 from edgekit.errors import OverBudget, Unsupported
-from edgekit.estimation import speeds
 from edgekit.estimation.recipes import recipe_for
+from edgekit.models.vision.shapes import V3_SMALL
+from edgekit.numerics import weighing
+from edgekit.numerics.layers import work
 from edgekit.registry import find, names
 from edgekit.reports import cells
 from edgekit.reports.cells import Cell
@@ -38,21 +44,15 @@ PUBLISHED = {
 #: Measured by hand and told in docs/language-models.md, since an export takes many minutes: recipe, bytes of the file,
 #: peak of memory.
 BY_HAND = {"qwen2-5-coder-1-5b": (Recipe("gguf", "q4_k_m", {"context": 512}), 1_117_320_768, 1_923_000_000)}
-CELLS = [cell for cell in speeds.calibration().cells if cell.report is not None]
-
-
-def measured(report: Report | None, name: str) -> float | None:
-    """The largest value of one quantity."""
-    assert report is not None
-    values = [value for one in report.measurements if one.name == name for group in one.values for value in group]
-    return max(values, default=None)
-
-
-def predicted(cell: Cell) -> tuple[int, int]:
-    model, target = find("models", cell.model), find("targets", cell.target)
-    recipe = recipe_for(model, target, cell.precision, cell.exporter)
-    serves = serving(model, cell.exporter)
-    return serves.costs.size(recipe), serves.costs.memory(recipe)
+CELLS = held_out.cells()
+#: Held out, Core ML's bytes of graph a layer come from three models that are all large beside their graphs: too much
+#: for MobileNet v1, whose bundles are the smallest (21 kB of 381).
+HELD_OUT = {"coreml": 0.06}
+#: Model and format of what only its own measurements tell of, so that nothing can be held out: size, peak of memory.
+ALONE = (
+    {("ge2e-speaker", "litert")},
+    {("efficientnet-lite0", "openvino"), ("gemma3-270m", "gguf"), ("smollm2-135m", "gguf"), ("whisper-base", "onnx")},
+)
 
 
 @pytest.mark.parametrize("name", names("models"))
@@ -76,29 +76,51 @@ def test_every_model_was_measured_or_counted(name: str) -> None:
 )
 def test_sizes_of_what_is_not_here_follow_the_published_count(name: str) -> None:
     model: Model = find("models", name)
-    recipe = Recipe("onnx", "fp32")
-    assert model.costs.size(recipe) == pytest.approx(4 * PUBLISHED[name], rel=SIZE, abs=4_500_000)
+    assert as_published(name, model.costs.size(Recipe("onnx", "fp32")))
+
+
+def test_a_layer_that_was_forgotten_is_noticed() -> None:
+    whole = find("models", "mobilenet-v3-small").costs.size(Recipe("onnx", "fp32"))
+    before, after = (
+        weighing.size([work("network", "convolution", shape.layers())], Recipe("onnx", "fp32"))
+        for shape in (V3_SMALL, replace(V3_SMALL, hidden=0))
+    )
+    assert as_published("mobilenet-v3-small", whole)
+    assert not as_published("mobilenet-v3-small", whole - before + after)
+
+
+def as_published(name: str, size: int) -> bool:
+    """Whether a bundle in fp32 is as large as its published number of weights says."""
+    return size == pytest.approx(4 * PUBLISHED[name], rel=SIZE)
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=cells.label)
 def test_predictions_hold_for_what_was_measured(cell: Cell) -> None:
-    size, ram = predicted(cell)
-    if cell.exporter == "c":
-        assert size == pytest.approx(footprint(cell, "flash"), rel=SIZE)
-        assert ram == pytest.approx(footprint(cell, "ram"), rel=RAM)
-        return
-    assert cell.report is not None
-    assert size == pytest.approx(cell.report.bundle["size"], rel=SIZE)
-    peak = measured(cell.report, "rss.peak")
-    if peak is not None:
-        assert ram == pytest.approx(peak, rel=RAM)
+    assert hold(cell)
 
 
-def footprint(cell: Cell, kind: str) -> float:
-    """Of the program with its frontend, where it has one."""
-    found = measured(cell.report, f"footprint_sound.{kind}") or measured(cell.report, f"footprint.{kind}")
-    assert found is not None
-    return found
+def hold(cell: Cell) -> bool:
+    limits = zip(held_out.predicted(cell), held_out.measured(cell), (SIZE, RAM), strict=True)
+    return all(truth is None or value == pytest.approx(truth, rel=most) for value, truth, most in limits)
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=cells.label)
+def test_predictions_hold_for_the_half_that_was_not_looked_at(cell: Cell) -> None:
+    """Constants fitted to the other half of what was measured; of firmware, copied from another processor."""
+    off = held_out.held_out()[cells.label(cell)]
+    for value, truth, most, alone in zip(
+        off, held_out.measured(cell), (HELD_OUT.get(cell.exporter, SIZE), RAM), ALONE, strict=True
+    ):
+        if value is not None:
+            assert abs(value) <= most
+        elif truth is not None and cell.exporter != "c":
+            assert (cell.model, cell.exporter) in alone
+
+
+@pytest.mark.parametrize("constant", [*held_out.SIZE, *held_out.RAM], ids=".".join)
+def test_a_wrong_constant_is_noticed(constant: held_out.Constant) -> None:
+    with held_out.changed({constant: 10 * held_out.value(constant)}):
+        assert not all(hold(cell) for cell in CELLS)
 
 
 # ------------------------------------------------------------------------------------------ measured again, on this run
@@ -127,7 +149,8 @@ def holds(bundle: Bundle, name: str, recipe: Recipe) -> None:
     recipe = recipe_for(find("models", name), find("targets", "laptop"), recipe.precision, recipe.exporter)
     size = sum(path.stat().st_size for path in bundle.path.rglob("*") if path.is_file())
     assert model.costs.size(recipe) == pytest.approx(size, rel=SIZE)
-    assert model.costs.memory(recipe) == pytest.approx(measured(report, "rss.peak"), rel=RAM)
+    peak = max(value for one in report.measurements if one.name == "rss.peak" for value in repeated.pool(one.values))
+    assert model.costs.memory(recipe) == pytest.approx(peak, rel=RAM)
 
 
 # --------------------------------------------------------------------------------------- what fits is not refused later
