@@ -1,9 +1,9 @@
 """The folder is the registry: one public file or package below a room is one entry, and its name is the file's name.
 
-``models/whisper/whisper_base.py`` defines ``MODEL`` and is known as ``whisper-base``; likewise ``TARGET`` and
+``models/whisper/whisper_base.py`` defines ``MODEL`` and is known as ``whisper-base``; likewise ``TASK``, ``TARGET`` and
 ``EXPORTER``, which a package (``exporters/onnx/__init__.py``, known as ``onnx``) may define, too. Names that begin
-with an underscore are private. Other packages join through the entry points ``edgekit.models``, ``edgekit.targets`` and
-``edgekit.exporters`` (its name is the registry name, its value the object).
+with an underscore are private. Other packages join through the entry points ``edgekit.models``, ``edgekit.tasks``,
+``edgekit.targets`` and ``edgekit.exporters`` (its name is the registry name, its value the object).
 
 Listing reads text and imports nothing; `find` imports one file. No state is kept here: Python's own module cache is
 enough.
@@ -24,7 +24,7 @@ from edgekit.errors import UnknownName, Unsupported
 __all__ = ["ROOMS", "find", "names"]
 
 #: Room -> the name of the object that each of its entries defines.
-ROOMS = {"models": "MODEL", "targets": "TARGET", "exporters": "EXPORTER"}
+ROOMS = {"models": "MODEL", "tasks": "TASK", "targets": "TARGET", "exporters": "EXPORTER"}
 
 
 def names(room: str) -> list[str]:
@@ -36,7 +36,7 @@ def find(room: str, name: str) -> Any:
     """The entry `name` of a room.
 
     Args:
-        room: ``"models"``, ``"targets"`` or ``"exporters"``.
+        room: one of `ROOMS`.
         name: as `names` gives it; underscores and dots ("qwen2.5") are read as hyphens.
 
     Raises:

@@ -8,7 +8,7 @@ A model is one small file (see okay_nabu.py). Non-goals: training, and networks 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from edgekit.core import (
     Part,
     Predictor,
     Runner,
-    Sample,
     Source,
     SourceFile,
     TensorSpec,
@@ -33,12 +32,12 @@ from edgekit.core import (
 )
 from edgekit.errors import BadInput
 from edgekit.models.keyword.shapes import KeywordRules, MfccSettings, MicroSettings, WakewordRules
+from edgekit.tasks.audio_classification.samples import sounds
 
-__all__ = ["keyword_model", "sounds_below", "wakeword_model", "word_samples"]
+__all__ = ["keyword_model", "wakeword_model"]
 
 _EXPORTERS = ("c",)
 _HOUR = 3600 * 16_000
-_SOUNDS = (".flac", ".wav", ".ogg", ".mp3")
 #: microWakeWord's networks, as this package distributes them.
 _WAKEWORDS = "pypi://pymicro-wakeword@2.5.0"
 
@@ -100,7 +99,7 @@ def keyword_model(
             name="audio-classification",
             predictor=_keyword_pipeline,
             golden="data/golden/golden-yes.wav",
-            samples=lambda folder: word_samples(folder, labels),
+            labels=labels,
             evaluation=Evaluation("accuracy", worst=0.90, drop=0.005, minimum=100),
         ),
         costs=Costs(
@@ -173,7 +172,7 @@ def wakeword_model(
             name="audio-classification",
             predictor=_wakeword_pipeline,
             golden=f"data/golden/golden-{name}.wav",
-            samples=_sounds,
+            samples=sounds,
         ),
         costs=Costs(
             size=lambda recipe: flash[recipe.options.get("layout", "plain")],
@@ -258,65 +257,3 @@ def _wakeword_pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping
     from edgekit.models.keyword.hearing.pipeline import WakewordSpotter
 
     return WakewordSpotter(parts, facts)
-
-
-def word_samples(folder: Path, labels: tuple[str, ...], loose: bool = False) -> Sequence[Sample]:
-    """``labels.csv`` (file, class_index) with ``features/``, or one folder of sounds a word.
-
-    A folder of a word that is no label of the model counts as "unknown"; ``_background_noise_`` counts as "silence".
-
-    Args:
-        loose: whether sounds in no folder of their own count too, as "unknown".
-    """
-    listing = folder / "labels.csv"
-    if listing.is_file():
-        return _listed(listing, labels)
-    sounds = sounds_below(folder)
-    if not sounds or (not loose and any(path.parent == folder for path in sounds)):
-        raise BadInput(
-            f"{folder} holds neither a labels.csv nor one folder of sounds for each word.", hint="See docs/data.md."
-        )
-    return [
-        Sample(
-            str(path),
-            "unknown" if path.parent == folder else _label_of(path.parent.name, labels),
-            f"{path.parent.name}/{path.name}",
-        )
-        for path in sounds
-    ]
-
-
-def _listed(listing: Path, labels: tuple[str, ...]) -> list[Sample]:
-    samples = []
-    lines = listing.read_text(encoding="utf-8").splitlines()
-    for number, line in enumerate(lines[1:], 2):
-        if not line.strip():
-            continue
-        name, _, index = line.strip().partition(",")
-        if not index.isdecimal() or int(index) >= len(labels):
-            raise BadInput(f"{listing}, line {number}: expected a file and a class from 0 to {len(labels) - 1}.")
-        path = listing.parent / "features" / name
-        if not path.is_file():
-            raise BadInput(f"{listing}, line {number}: there is no file {f'features/{name}'!r}.")
-        samples.append(Sample(str(path), labels[int(index)], name))
-    return samples
-
-
-def _label_of(folder: str, labels: tuple[str, ...]) -> str:
-    name = folder.strip("_").lower()
-    if name == "background_noise":
-        return "silence"
-    return name if name in labels else "unknown"
-
-
-def _sounds(folder: Path) -> Sequence[Sample]:
-    """Every sound below `folder`, without a truth."""
-    sounds = sounds_below(folder)
-    if not sounds:
-        raise BadInput(f"{folder} holds no sound.", hint="See docs/data.md.")
-    return [Sample(str(path), None, path.name) for path in sounds]
-
-
-def sounds_below(folder: Path) -> list[Path]:
-    """Every sound file in `folder` and its subfolders, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SOUNDS)

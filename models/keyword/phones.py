@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common import package_data
-from edgekit.core import Checkpoint, Evaluation, Model, Part, Recipe, Sample, Source, TensorSpec, Work
-from edgekit.errors import BadInput
-from edgekit.models.keyword.chips import sounds_below, word_samples
+from edgekit.core import Checkpoint, Evaluation, Model, Part, Recipe, Source, TensorSpec, Work
 from edgekit.models.keyword.shapes import (
     KeywordRules,
     MfccSettings,
@@ -24,9 +22,9 @@ from edgekit.models.keyword.shapes import (
     micro_work,
 )
 from edgekit.numerics import weighing
-from edgekit.numerics.alarms import NOTHING
+from edgekit.tasks.audio_classification.samples import phrases, word_samples
 
-__all__ = ["float_keyword_model", "operate", "phrases", "ready_wakeword_model"]
+__all__ = ["float_keyword_model", "operate", "ready_wakeword_model"]
 
 #: Looks at the golden words; bytes of what fp32 made of them, and of a streaming network's first calls.
 _LOOKS, _REFERENCE, _CALLS = 41, 4_600, 1_200
@@ -179,18 +177,3 @@ def operate(scores: Sequence[Any], truths: Sequence[Any], options: Mapping[str, 
     from edgekit.models.keyword.hearing import operating_point
 
     return operating_point.operate(scores, truths, options)
-
-
-def phrases(folder: Path, phrase: str) -> Sequence[Sample]:
-    """Every sound below `folder`: with the phrase where its own folder is named after it, else without."""
-    sounds = sounds_below(folder)
-    if not sounds:
-        raise BadInput(f"{folder} holds no sound.", hint="See docs/data.md.")
-    return [
-        Sample(str(path), phrase if _spelt(path.parent.name) == phrase else NOTHING, str(path.relative_to(folder)))
-        for path in sounds
-    ]
-
-
-def _spelt(folder: str) -> str:
-    return folder.strip("_").lower().replace("_", "-").replace(" ", "-")

@@ -10,8 +10,6 @@ Non-goals: mixtures of experts, pictures, tools, more than one conversation at a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 from edgekit.core import (
@@ -23,10 +21,7 @@ from edgekit.core import (
     Model,
     Network,
     Part,
-    Predictor,
     Recipe,
-    Runner,
-    Sample,
     Source,
     TensorSpec,
     Usage,
@@ -96,9 +91,7 @@ def language_model(
         ),
         task=Usage(
             name="text-generation",
-            predictor=_pipeline,
             golden="data/golden/golden-prompt.txt",
-            samples=_samples,
             evaluation=Evaluation("perplexity", worst=100.0, drop=0.05, minimum=8),
         ),
         costs=Costs(
@@ -158,17 +151,3 @@ def _found(checkpoint: Checkpoint) -> dict[str, Any]:
     raise BadInput(
         f"{checkpoint.path.name} is neither a GGUF nor a Hugging Face folder.", hint="Give one: --weights PATH"
     )
-
-
-def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.models.language.pipeline import Writer
-
-    return Writer(parts, folder, facts)
-
-
-def _samples(folder: Path) -> Sequence[Sample]:
-    """Every .txt below a folder, or the one file. A text is its own truth: what comes next."""
-    files = [folder] if folder.is_file() else sorted(folder.rglob("*.txt"))
-    if not files:
-        raise BadInput(f"{folder} holds no .txt.", hint="A text of some thousand words will do; see docs/data.md.")
-    return [Sample(str(path), str(path), path.name) for path in files]

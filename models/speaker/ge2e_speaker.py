@@ -28,8 +28,8 @@ from edgekit.core import (
     Work,
 )
 from edgekit.models.speaker.shapes import GE2E, N_FFT, SAMPLE_RATE, ge2e_work
-from edgekit.models.speaker.trials import operate, samples
 from edgekit.numerics import weighing
+from edgekit.tasks.audio_speaker_verification.trials import operate
 
 _HIDDEN, _PARAMETERS = 256, 1_423_616
 _INSIDE = "model_state."
@@ -137,7 +137,6 @@ _MODEL = Model(
         name="audio-speaker-verification",
         predictor=_pipeline,
         golden=_GOLDEN,
-        samples=samples,
         evaluation=Evaluation("eer", worst=0.05, drop=0.003, minimum=500, also=("mindcf",)),
         calibration=16,
         operate=operate,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Prediction, Runner
 from edgekit.errors import BadInput
-from edgekit.models.common.audio import Audio, open_audio
 from edgekit.models.speaker.shapes import N_FFT, SAMPLE_RATE
+from edgekit.tasks.common.audio import Audio, open_audio
 
 if TYPE_CHECKING:
     import numpy as np

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,7 @@ from edgekit.core import (
     Model,
     Network,
     Part,
-    Predictor,
     Recipe,
-    Runner,
-    Sample,
     Source,
     TensorSpec,
     Usage,
@@ -126,9 +123,8 @@ def declared(
         ),
         task=Usage(
             name="image-classification",
-            predictor=_pipeline,
             golden=_GOLDEN,
-            samples=_samples,
+            labels=labels(),
             evaluation=Evaluation("accuracy", worst=worst, drop=drop, minimum=200, also=("top-5",)),
             calibration=100,
         ),
@@ -138,15 +134,3 @@ def declared(
             work=works,
         ),
     )
-
-
-def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.models.vision.pipeline import Classifier
-
-    return Classifier(parts, folder, facts)
-
-
-def _samples(folder: Path) -> Sequence[Sample]:
-    from edgekit.models.vision.pipeline import samples
-
-    return samples(folder, labels())

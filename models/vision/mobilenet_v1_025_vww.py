@@ -7,7 +7,7 @@ there. Accuracy on its own test set, published for int8: 84.6 %; here: not measu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,8 @@ from edgekit.core import (
     Model,
     Network,
     Part,
-    Predictor,
     Recipe,
     Runner,
-    Sample,
     Source,
     SourceFile,
     TensorSpec,
@@ -95,18 +93,6 @@ def _prepare_chip(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
     }
 
 
-def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.models.vision.pipeline import Classifier
-
-    return Classifier(parts, folder, facts)
-
-
-def _samples(folder: Path) -> Sequence[Sample]:
-    from edgekit.models.vision.pipeline import samples
-
-    return samples(folder, _LABELS)
-
-
 def _work(recipe: Recipe) -> tuple[Work, ...]:
     return (work("network", "convolution", v1_layers(len(_LABELS))),)
 
@@ -164,9 +150,8 @@ _MODEL = Model(
     ),
     task=Usage(
         name="image-classification",
-        predictor=_pipeline,
         golden=_GOLDEN,
-        samples=_samples,
+        labels=_LABELS,
         evaluation=Evaluation("accuracy", worst=0.80, drop=0.01, minimum=200),
         calibration=100,
     ),

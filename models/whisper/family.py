@@ -5,8 +5,7 @@ Non-goals: word-level timestamps, English-only checkpoints and the 128-mel large
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from edgekit.core import (
     Predictor,
     Recipe,
     Runner,
-    Sample,
     Source,
     SourceFile,
     TensorSpec,
@@ -79,7 +77,6 @@ def whisper(name: str, shape: Shape, sources: tuple[Source, ...]) -> Model:
             name="automatic-speech-recognition",
             predictor=_pipeline,
             golden=_GOLDEN,
-            samples=_samples,
             evaluation=Evaluation("wer", worst=0.30, drop=0.005, minimum=20),
         ),
         costs=Costs(
@@ -193,32 +190,6 @@ def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any
     from edgekit.models.whisper.pipeline import Transcriber
 
     return Transcriber(parts, folder, facts)
-
-
-def _samples(folder: Path) -> Sequence[Sample]:
-    """``manifest.jsonl`` ({"audio", "text", "language"}) where there is one, else every sound, without a truth."""
-    manifest = folder / "manifest.jsonl"
-    if not manifest.is_file():
-        sounds = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".flac", ".wav", ".ogg", ".mp3"))
-        if not sounds:
-            raise BadInput(f"{folder} holds neither a manifest.jsonl nor any sound.", hint="See docs/data.md.")
-        return [Sample(str(path), None, path.name) for path in sounds]
-    samples = []
-    for number, line in enumerate(manifest.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-            name, text, language = entry["audio"], entry["text"], entry.get("language", "")
-        except (ValueError, KeyError, TypeError) as exc:
-            raise BadInput(f'{manifest}, line {number}: expected {{"audio": ..., "text": ...}}.') from exc
-        if not isinstance(language, str):
-            raise BadInput(f'{manifest}, line {number}: a language is a code such as "de", not {language!r}.')
-        path = folder / str(name)
-        if not path.is_file():
-            raise BadInput(f"{manifest}, line {number}: there is no file {name!r}.")
-        samples.append(Sample(str(path), str(text), str(name), language.strip().lower()))
-    return samples
 
 
 def _size(shape: Shape, recipe: Recipe) -> int:

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from edgekit.core import Prediction, Runner
 from edgekit.errors import BadInput
-from edgekit.models.common.audio import Audio, open_audio
 from edgekit.models.whisper.decoding import Begun, Hypotheses, Result, Rules, Window, beam_search, begin, sample
 from edgekit.models.whisper.shapes import HOP, SAMPLE_RATE, WINDOW
 from edgekit.models.whisper.tokens import Tokens, language_code
+from edgekit.tasks.common.audio import Audio, open_audio
 
 #: Shorter sounds hold no word.
 _SHORTEST = 0.1

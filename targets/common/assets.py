@@ -146,7 +146,7 @@ def _input(bundle: Bundle) -> dict[str, NDArray[Any]]:
         import soundfile
         from PIL import Image
     try:
-        if bundle.manifest.model.task == "image-classification":
+        if file.suffix == ".png":
             with Image.open(file) as image:
                 return {"pixels": np.array(image.convert("RGB"), np.uint8)}
         samples, rate = soundfile.read(file, dtype="float32", always_2d=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Part
 from edgekit.formats.tflite.micro import MicroRunner
-from edgekit.models.vision.pictures import images_below, open_image, resized
+from edgekit.tasks.common.pictures import images_below, open_image, resized
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

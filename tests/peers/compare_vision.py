@@ -33,9 +33,9 @@ from _vision_page import Accuracy, Latencies, faster, page  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
 import edgekit  # noqa: E402
-from edgekit.models.vision import pictures  # noqa: E402
-from edgekit.models.vision.pipeline import samples  # noqa: E402
 from edgekit.registry import find  # noqa: E402
+from edgekit.tasks.common import pictures  # noqa: E402
+from edgekit.tasks.image_classification.samples import samples  # noqa: E402
 
 MODEL = "efficientnet-lite0"
 THREADS = (1, 2)

@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgekit.tasks.resolved import predictor_of, samples_of
+
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
@@ -114,7 +116,7 @@ class Bench:
 
     def _samples(self, folder: str) -> Sequence[Sample]:
         """Those that nothing was calibrated on."""
-        samples = self.model.task.samples(self._data / folder)
+        samples = samples_of(self.model, self._data / folder)
         if self.case.calibration != "photos":
             return samples
         taken = {file.name for file in (self._calibration() or self._work).iterdir()}
@@ -151,7 +153,7 @@ class Bench:
         samples, evaluation = self._samples(data), self.model.task.evaluation
         assert evaluation is not None
         if data not in self._answers:
-            fp32 = self.model.task.predictor(self._references, bundle.path, bundle.manifest.facts)
+            fp32 = predictor_of(self.model, self._references, bundle.path, bundle.manifest.facts)
             self._answers[data], _ = verdicts.answers(fp32, samples, lambda i, n: None)
         given, _ = verdicts.answers(edgekit.load(bundle.path, threads=1), samples, lambda i, n: None)
         truths, names = [sample.truth for sample in samples], [sample.name for sample in samples]

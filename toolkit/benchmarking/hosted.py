@@ -15,7 +15,7 @@ from edgekit.bundles.opened import makers
 from edgekit.common.processors import usable_processors
 from edgekit.core import Bundle, Report, Target
 from edgekit.errors import BadInput, UnknownName, Unsupported
-from edgekit.registry import find
+from edgekit.registry import find, names
 from edgekit.reports.report import SCHEMA
 
 __all__ = ["HOST", "VERSIONS", "Limits", "Subject", "given", "own_target", "prepare", "reported", "whole"]
@@ -120,7 +120,8 @@ def reported(
 
 def whole(bundle: Bundle) -> bool:
     """Whether `benchmark` has a method of its own for it, and its processes take no turns with other bundles'."""
-    return bool(bundle.manifest.model.task == "text-generation")
+    task: str = bundle.manifest.model.task
+    return task in names("tasks") and find("tasks", task).rate == "tokens"
 
 
 def own_target(bundle: Bundle) -> Target | None:

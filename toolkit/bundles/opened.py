@@ -12,6 +12,7 @@ from edgekit.common.processors import thread_count
 from edgekit.core import Bundle, Exporter, Model, Predictor, Runner, serving
 from edgekit.errors import BadInput, UnknownName
 from edgekit.registry import find
+from edgekit.tasks.resolved import predictor_of
 
 __all__ = ["check_code", "load", "load_unchecked", "makers"]
 
@@ -43,7 +44,7 @@ def load(
     if wrap:
         runners = {name: wrap(name, runner) for name, runner in runners.items()}
     try:
-        return model.task.predictor(runners, bundle.path, manifest.facts)
+        return predictor_of(model, runners, bundle.path, manifest.facts)
     except (LookupError, TypeError, ValueError, AttributeError) as exc:
         raise BadInput(
             f"the bundle {bundle.path.name} cannot be used by the model {model.name}: "

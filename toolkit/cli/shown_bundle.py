@@ -61,7 +61,7 @@ def show_bundle(bundle: Bundle) -> None:
         point = manifest.facts["operating_point"]
         say("operating point: " + plainly({name.replace("_", " "): value for name, value in point.items()}))
     say(f"golden input says: {manifest.golden.output}")
-    given = '"PROMPT"' if bundle.manifest.model.task == "text-generation" else "FILE"
+    given = '"PROMPT"' if bundle.manifest.golden.input.endswith(".txt") else "FILE"
     say(f"next: edgekit run {bundle.path} {given}, or edgekit bench {bundle.path}")
 
 

@@ -6,6 +6,7 @@ from edgekit.core.model import Axis, Evaluation, Identity, Model, Network, Part,
 from edgekit.core.results import Fidelity, Fit, Measurement, Report, Speed, is_synthetic
 from edgekit.core.running import Prediction, Predictor, Runner
 from edgekit.core.target import Board, Device, Form, Target, Trial
+from edgekit.core.task import Task
 from edgekit.core.values import (
     Bundle,
     Calls,
@@ -50,6 +51,7 @@ __all__ = [
     "SourceFile",
     "Speed",
     "Target",
+    "Task",
     "TensorSpec",
     "Trial",
     "Usage",

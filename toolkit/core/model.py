@@ -145,9 +145,11 @@ class Usage:
 
     Attributes:
         name: of the task, a Hugging Face pipeline tag.
-        predictor: (parts by name, bundle folder, facts) -> Predictor. Imports only what the ``run`` extra brings.
         golden: package-data file of the golden input, as `Identity.licence_text`.
-        samples: (data folder) -> labelled samples, in the layout that the task has (see docs/data.md).
+        predictor: (parts by name, bundle folder, facts) -> Predictor, instead of the task's. Imports only what the
+            ``run`` extra brings.
+        labels: the names of the classes, where the task's samples have classes.
+        samples: (data folder) -> labelled samples, instead of the task's, in a layout of its own (see docs/data.md).
         evaluation: None where no accuracy is defined.
         calibration: how many samples of a calibration folder are used, evenly spaced through it; 0: its first 8.
         operate: (`Prediction.score` of the accepted bundle for every sample of ``--data``, the truths, what the user
@@ -157,9 +159,10 @@ class Usage:
     """
 
     name: str
-    predictor: Callable[[Mapping[str, Runner], Path, Mapping[str, Any]], Predictor]
     golden: str
-    samples: Callable[[Path], Sequence[Sample]]
+    predictor: Callable[[Mapping[str, Runner], Path, Mapping[str, Any]], Predictor] | None = None
+    labels: Sequence[str] = ()
+    samples: Callable[[Path], Sequence[Sample]] | None = None
     evaluation: Evaluation | None = None
     calibration: int = 0
     operate: Callable[[Sequence[Any], Sequence[Any], Mapping[str, Any]], Mapping[str, Any]] | None = None

@@ -17,21 +17,16 @@ import msgspec
 from edgekit.bench.metrics import text
 from edgekit.bench.metrics.text import Scored
 from edgekit.bundles.manifest import Score, Verdict
-from edgekit.core import Evaluation, Feeds, Model, Progress, Sample
+from edgekit.core import Evaluation, Feeds, Progress, Sample
 from edgekit.errors import BadInput
 from edgekit.gate.verdicts import basis
 
-__all__ = ["CONTEXT", "absolute", "applies", "decided", "feeds", "judge", "reference_misses", "scores"]
+__all__ = ["CONTEXT", "absolute", "decided", "feeds", "judge", "reference_misses", "scores"]
 
 #: Tokens of a chunk, as in `llama-perplexity`.
 CONTEXT = 512
 #: Chunks at most, and bytes at most of the reference's distributions: one chunk of 150,000 words has 77 MB.
 _CHUNKS, _BYTES = 16, 2 << 30
-
-
-def applies(model: Model) -> bool:
-    """Whether `model` is judged by texts."""
-    return model.task.name == "text-generation"
 
 
 def scores(

@@ -24,22 +24,22 @@ def judge(
     evaluation: Evaluation,
     outputs: Sequence[Any],
     reference: Sequence[Any],
-    truths: Sequence[Any],
+    samples: Sequence[Sample],
     data: str,
-    names: Sequence[str] = (),
-    languages: Sequence[str] = (),
 ) -> Verdict:
     """The verdict on a candidate's `outputs`, given the fp32 `reference`'s outputs for the same samples.
 
     Args:
-        truths: the right answers. Where any is None, both are scored against the reference's outputs instead: the loss
-            is then an upper bound, and as the absolute bar cannot be judged, the verdict is never a pass.
-        data: what the samples were, for the record. names: of the samples, for metrics that draw them by speaker.
-        languages: of the samples, for metrics of words; none: English.
+        samples: their truths are the right answers. Where any is None, both are scored against the reference's outputs
+            instead: the loss is then an upper bound, and as the absolute bar cannot be judged, the verdict is never a
+            pass. Their names are for metrics that draw them by speaker, their languages for metrics of words ("":
+            English).
+        data: what the samples were, for the record.
 
     Raises:
         BadInput: samples or right answers that the metric cannot do without are absent.
     """
+    truths, languages = [sample.truth for sample in samples], [sample.language for sample in samples]
     metric = metrics.find(evaluation.metric)
     known = all(truth is not None for truth in truths)
     if metric.labelled and not known:
@@ -51,7 +51,7 @@ def judge(
         return not_measured(lacking)
     against = truths if known else reference
     candidate, base = (metrics.score(metric, given, against, languages) for given in (outputs, reference))
-    drop = metrics.difference(metric, candidate, base, names or [str(i) for i in range(len(truths))])
+    drop = metrics.difference(metric, candidate, base, [sample.name or str(i) for i, sample in enumerate(samples)])
     if metric.better == "higher":  # a loss is a loss whichever way the metric counts
         drop = Estimate(-drop.value, -drop.high, -drop.low)
     absolute = metrics.aggregate(metric, candidate) if known else None
@@ -82,14 +82,13 @@ def basis(*, missed: bool, known: bool = True) -> tuple[Literal["bar", "loss", "
     return ("bar", "loss", "interval") if known else ("loss", "interval")
 
 
-def absolute(
-    evaluation: Evaluation, outputs: Sequence[Any], truths: Sequence[Any], data: str, languages: Sequence[str] = ()
-) -> Verdict:
+def absolute(evaluation: Evaluation, outputs: Sequence[Any], samples: Sequence[Sample], data: str) -> Verdict:
     """The verdict on a candidate's `outputs` where there is no reference to compare with: the bar alone.
 
     Raises:
         BadInput: as `judge`.
     """
+    truths, languages = [sample.truth for sample in samples], [sample.language for sample in samples]
     metric = metrics.find(evaluation.metric)
     if lacking := metric.absent(truths):
         return not_measured(lacking)
@@ -149,14 +148,13 @@ def _decide(
     return "pass", f"{loss}: within the {allowed} allowed"
 
 
-def reference_misses(
-    evaluation: Evaluation, reference: Sequence[Any], truths: Sequence[Any], languages: Sequence[str] = ()
-) -> str:
+def reference_misses(evaluation: Evaluation, reference: Sequence[Any], samples: Sequence[Sample]) -> str:
     """Why no recipe can pass: the fp32 `reference` itself misses the bar ("" if it does not, or if nobody can tell).
 
     Raises:
         BadInput: as `judge`.
     """
+    truths, languages = [sample.truth for sample in samples], [sample.language for sample in samples]
     metric = metrics.find(evaluation.metric)
     if any(truth is None for truth in truths) or metric.absent(truths):
         return ""

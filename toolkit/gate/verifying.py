@@ -11,11 +11,12 @@ from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.manifest import Verdict
 from edgekit.bundles.opened import load, makers
 from edgekit.common.processors import usable_processors
-from edgekit.core import Bundle, Calls, Model, Progress, Target
-from edgekit.errors import BadInput, GateFailed, MissingExtra, UnknownName
-from edgekit.gate import texts
-from edgekit.gate.verdicts import absolute, answers, not_measured
+from edgekit.core import Bundle, Calls, Progress, Target
+from edgekit.errors import GateFailed, MissingExtra, UnknownName
+from edgekit.gate.judges import Looks, judge_of
+from edgekit.gate.verdicts import not_measured
 from edgekit.registry import find
+from edgekit.tasks.resolved import samples_of
 
 __all__ = ["verify"]
 
@@ -39,7 +40,7 @@ def verify(path: str | Path, *, data: str | Path | None = None, progress: Progre
     errors, calls, _ = golden.prove(bundle, usable_processors())
     verdict = not_measured("no --data was given")
     if data is not None:
-        verdict = _absolute(bundle, _folder(makers(bundle)[0], data, "data"), tell)
+        verdict = _absolute(bundle, data, tell)
         if verdict.verdict == "below the bar":
             raise GateFailed(f"{bundle.path.name}: {verdict.reason}.")
     return {"parity": errors, "gate": verdict, "device": _on_device(bundle, calls, tell)}
@@ -66,26 +67,12 @@ def _on_device(bundle: Bundle, calls: Calls, tell: Progress) -> Mapping[str, Any
         return {"not measured": f"{exc.message} {exc.hint}".strip()}
 
 
-def _absolute(bundle: Bundle, data: Path, tell: Progress) -> Verdict:
+def _absolute(bundle: Bundle, data: str | Path, tell: Progress) -> Verdict:
     model, _ = makers(bundle)
+    judge = judge_of(model)
+    folder = judge.folder(data, "data")
     if model.task.evaluation is None:
         return not_measured(f"{model.name} declares no metric")
-    samples = model.task.samples(data)
-    if texts.applies(model):
-        found = texts.scores(load(bundle.path, hashes=False), samples, None, tell, "reading the text", reference=False)
-        return texts.absolute(model.task.evaluation, found, data.name)
-    if any(sample.truth is None for sample in samples):
-        return not_measured(f"{data.name} has no right answers to compare with")
-    outputs, languages = answers(
-        load(bundle.path, hashes=False), samples, lambda i, n: tell("measuring accuracy", i, n)
-    )
-    return absolute(model.task.evaluation, outputs, [sample.truth for sample in samples], data.name, languages)
-
-
-def _folder(model: Model, path: str | Path, option: str) -> Path:
-    folder = Path(path).expanduser()
-    if texts.applies(model) and folder.is_file():
-        return folder
-    if not folder.is_dir():
-        raise BadInput(f"there is no folder {str(path)!r}.", hint=f"--{option} takes a folder; see docs/data.md.")
-    return folder
+    samples = samples_of(model, folder)
+    scores = judge.scores(load(bundle.path, hashes=False), samples, Looks("measuring accuracy", tell))
+    return judge.absolute(model.task.evaluation, scores, samples, folder.name)

@@ -10,23 +10,35 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.staging import peek, replaceable, staged
-from edgekit.core import Bundle, Model, Progress, Source, Target
-from edgekit.core import model as model_module
+from edgekit.core import Bundle, Model, Progress, Source, Target, serving
 from edgekit.errors import BadInput, FetchFailed, Unsupported, boundary, need
 from edgekit.estimation import budgets, recipes
 from edgekit.formats.checkpoint import read_checkpoint
-from edgekit.gate import texts
-from edgekit.gate.verifying import _folder
-from edgekit.pipeline.job import Job
+from edgekit.gate.judges import Judge, judge_of
+from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.reuse import already, key_of
 from edgekit.pipeline.terms import check_terms
 from edgekit.pipeline.writing import make
 from edgekit.registry import find
 from edgekit.sources import fetch, user_source
+from edgekit.tasks.resolved import samples_of
+
+
+class Asked(NamedTuple):
+    """What the user asked an export for, in names and paths: see `export`."""
+
+    model: str
+    precision: str | None
+    exporter: str | None
+    options: Mapping[str, Any]
+    operating: Mapping[str, Any]
+    calibration: str | Path | None
+    data: str | Path | None
+    max_kld: float | None
 
 
 def export(
@@ -79,26 +91,32 @@ def export(
         UnknownName, Unsupported, BadInput, MissingExtra, FetchFailed, ExportFailed, ParityFailed, GateFailed,
         OverBudget: see `edgekit.errors`.
     """
-    tell: Progress = progress or (lambda what, done, total: None)
-    goal = budgets.budgeted(find("targets", target), board, flash, ram, download)
-    job = _plan(model, goal, precision, exporter, calibration, data, offline, fallback, options or {}, operating or {})
-    job = replace(job, model=_allowing(job.model, max_kld), mirror=mirror)
+    job = _resolved(
+        Asked(model, precision, exporter, options or {}, operating or {}, calibration, data, max_kld),
+        budgets.budgeted(find("targets", target), board, flash, ram, download),
+    )
+    job = replace(job, offline=offline, mirror=mirror, fallback=fallback)
     check_terms(job.model, accept_terms)
     called = "auto" if job.auto else job.recipe.precision
     place = Path(out).expanduser() if out else Path(f"{job.model.name}-{job.target.name}-{called}")
     there = replaceable(place)
     if not force:
         _check_same(there, place, job)
+    return _export(job, place, weights, progress or (lambda what, done, total: None))
+
+
+def _export(job: Job, place: Path, weights: str | None, tell: Progress) -> Bundle:
+    """The bundle at `place`, made or found already made."""
     with boundary():
         folder, source = _weights(job, weights, tell)
         key = key_of(job, folder)
-        if (found := already(place, key)) is not None:
-            return found
+        if (bundle := already(place, key)) is not None:
+            return bundle
         _need_tools(job)
         checkpoint = read_checkpoint(folder)
         # Intermediates lie beside the bundle: the system's folder for temporary files is often memory.
         with staged(place) as stage, tempfile.TemporaryDirectory(prefix=f"{stage.name}-", dir=stage.parent) as work:
-            make(job, checkpoint, source, key, stage, Path(work), tell)
+            make(Run(job, checkpoint, source, key, stage, Path(work), tell))
             budgets.check_size(job.target, sum(p.stat().st_size for p in stage.rglob("*") if p.is_file()))
     return open_bundle(place)
 
@@ -116,56 +134,58 @@ def _check_same(there: Path, place: Path, job: Job) -> None:
     )
 
 
-def _plan(
-    model: str,
-    goal: Target,
-    precision: str | None,
-    exporter: str | None,
-    calibration: str | Path | None,
-    data: str | Path | None,
-    offline: bool,
-    fallback: bool,
-    options: Mapping[str, Any],
-    operating: Mapping[str, Any],
-) -> Job:
+def _resolved(asked: Asked, target: Target) -> Job:
     """Resolve every name and open every folder before anything long begins."""
-    declared: Model = find("models", model)
-    auto = precision == "auto" and texts.applies(declared)
-    recipe = recipes.recipe_for(declared, goal, None if auto else precision, exporter)
-    recipe = replace(recipe, options={**recipe.options, **options})
-    declared = model_module.serving(declared, recipe.exporter)
-    budgets.check(declared, goal, recipe)
-    _check_operating(declared, operating, data)
-    samples = declared.task.samples(_folder(declared, data, "data")) if data else []
-    calibrated = declared.task.samples(_folder(declared, calibration, "calibration")) if calibration else []
+    declared = find("models", asked.model)
+    judge = judge_of(declared)
+    auto = asked.precision == "auto" and judge.searches
+    recipe = recipes.recipe_for(declared, target, None if auto else asked.precision, asked.exporter)
+    recipe = replace(recipe, options={**recipe.options, **asked.options})
+    declared = serving(declared, recipe.exporter)
+    budgets.check(declared, target, recipe)
+    _check_operating(declared, asked)
+    samples, calibration = (
+        samples_of(declared, judge.folder(path, option)) if path else ()
+        for path, option in ((asked.data, "data"), (asked.calibration, "calibration"))
+    )
     if auto and not samples:
         raise BadInput("the smallest precision that is good enough is found on real text.", hint="Add --data TEXT.txt")
-    name = Path(data).name if data else ""
-    return Job(declared, goal, recipe, calibrated, samples, name, offline, fallback, operating, auto)
+    return Job(
+        model=_allowing(declared, judge, asked.max_kld),
+        target=target,
+        recipe=recipe,
+        exporter=find("exporters", recipe.exporter),
+        judge=judge,
+        calibration=calibration,
+        samples=samples,
+        data=Path(asked.data).name if asked.data else "",
+        operating=asked.operating,
+        auto=auto,
+    )
 
 
-def _allowing(model: Model, max_kld: float | None) -> Model:
+def _allowing(model: Model, judge: Judge, max_kld: float | None) -> Model:
     """`model`, judged by what the user allows it to lose. Raises BadInput for a model that has no such bar."""
     if max_kld is None:
         return model
-    if model.task.evaluation is None or not texts.applies(model):
+    if model.task.evaluation is None or not judge.searches:
         raise BadInput(f"{model.name} is not judged by a KL divergence.", hint="--max-kld goes with language models.")
     if not 0 < max_kld < float("inf"):
         raise BadInput(f"a KL divergence of at most {max_kld:g} nats makes no sense.", hint="Such as --max-kld 0.05")
     return replace(model, task=replace(model.task, evaluation=replace(model.task.evaluation, drop=max_kld)))
 
 
-def _check_operating(model: Model, operating: Mapping[str, Any], data: str | Path | None) -> None:
+def _check_operating(model: Model, asked: Asked) -> None:
     """Raises Unsupported for a model without a threshold, BadInput where there is nothing to choose one by."""
-    if operating and model.task.operate is None:
+    if asked.operating and model.task.operate is None:
         raise Unsupported(f"{model.name} has no threshold that could be chosen.")
-    if operating and data is None:
+    if asked.operating and asked.data is None:
         raise BadInput("a threshold is chosen on real samples, and none were given.", hint="Add --data DIR.")
 
 
 def _need_tools(job: Job) -> None:
     """Raise MissingExtra early for what a base installation lacks of this export's tools."""
-    extra = find("exporters", job.recipe.exporter).extra
+    extra = job.exporter.extra
     with need(extra, f"Exporting {job.model.name}"):
         if extra == "export":
             import torch  # noqa: F401

@@ -1,4 +1,4 @@
-"""A job: what was asked for, every name resolved and every folder opened."""
+"""A job: what was asked for, every name resolved and every folder opened; and a job under way."""
 
 from __future__ import annotations
 
@@ -7,28 +7,70 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import (
-    Model,
-    Recipe,
-    Sample,
-    Target,
-)
+from edgekit.core import Checkpoint, Exporter, Model, Predictor, Progress, Recipe, Runner, Sample, Source, Target
+from edgekit.gate.judges import Judge, Looks, Scores
+from edgekit.tasks.resolved import predictor_of
 
-__all__ = ["Job"]
+__all__ = ["Job", "Run"]
 
 
 @dataclass(frozen=True)
 class Job:
-    """What was asked for, every name resolved and every folder opened."""
+    """What was asked for, every name resolved and every folder opened.
+
+    Attributes:
+        model: the declaration that `exporter` works from, with the bar that the user allows. judge: of its task.
+        calibration, samples: of ``--calibration`` and ``--data``; data: the name of the latter.
+        operating: what the threshold is chosen for. auto: the smallest precision that passes is searched for.
+        offline, mirror: as for `edgekit.sources.fetch`. fallback: the ladder may be climbed.
+    """
 
     model: Model
     target: Target
     recipe: Recipe
-    calibration: Sequence[Sample]
-    samples: Sequence[Sample]
-    data: str
-    offline: bool
-    fallback: bool
+    exporter: Exporter
+    judge: Judge
+    calibration: Sequence[Sample] = ()
+    samples: Sequence[Sample] = ()
+    data: str = ""
+    offline: bool = False
+    fallback: bool = True
     operating: Mapping[str, Any] = field(default_factory=dict)
     auto: bool = False
     mirror: str | Path | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A job under way.
+
+    Attributes:
+        checkpoint, source: the weights, and where they came from (None: a local path of the user's).
+        key: of the export, see `edgekit.pipeline.reuse.key_of`.
+        stage: the folder that becomes the bundle. work: a folder for intermediates, kept while recipes are tried.
+        facts: of the model (`edgekit.core.Weights.prepare`). golden_input: its name in `stage`.
+    """
+
+    job: Job
+    checkpoint: Checkpoint
+    source: Source | None
+    key: str
+    stage: Path
+    work: Path
+    tell: Progress
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    golden_input: str = ""
+
+    def predictor(self, parts: Mapping[str, Runner], facts: Mapping[str, Any] | None = None) -> Predictor:
+        """The model's predictor over `parts`, in the bundle that is being made."""
+        return predictor_of(self.job.model, parts, self.stage, self.facts if facts is None else facts)
+
+    def scores(self, predictor: Predictor, what: str, *, reference: bool = False) -> Scores:
+        """What the candidate (or the reference) makes of every sample of the data; empty where nobody asks.
+
+        Without a metric nobody asks the reference: an operating point is the candidate's, and may take hours of sound.
+        """
+        task = self.job.model.task
+        if task.evaluation is None and (reference or task.operate is None):
+            return Scores()
+        return self.job.judge.scores(predictor, self.job.samples, Looks(what, self.tell, self.work, reference))

@@ -14,6 +14,7 @@ import edgekit
 import edgekit.exporters
 import edgekit.models
 import edgekit.targets
+import edgekit.tasks
 from edgekit.bench.machine import host
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.manifest import NAME
@@ -73,12 +74,12 @@ def _content(value: Any) -> str:
 
 
 def _code(job: Job) -> list[Path]:
-    """The code that decides an export: all files of the three rooms (C kernels and firmware too), what they and the
+    """The code that decides an export: all files of the four rooms (C kernels and firmware too), what they and the
     pipeline import, and the files that hold another package's model, exporter or target.
 
     A changed exporter must not find the bundle of the old one; a changed page of reports has nothing to do with it.
     """
-    rooms = (edgekit.exporters, edgekit.models, edgekit.targets)
+    rooms = (edgekit.exporters, edgekit.models, edgekit.targets, edgekit.tasks)
     folders = [Path(str(room.__file__)).parent for room in rooms]
     ours = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     package = Path(str(edgekit.__file__)).parent

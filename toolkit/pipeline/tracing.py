@@ -4,120 +4,72 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.bundles import golden
-from edgekit.core import (
-    Checkpoint,
-    Feeds,
-    Predictor,
-    Progress,
-    Runner,
-    Sample,
-)
+from edgekit.core import Feeds, Runner, Sample
 from edgekit.errors import ExportFailed
-from edgekit.gate import texts
-from edgekit.gate.verdicts import answers
+from edgekit.gate.judges import Scores
 from edgekit.numerics.parity import Recorder, reference_of
-from edgekit.pipeline.job import Job
-from edgekit.registry import find
+from edgekit.pipeline.job import Job, Run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+__all__ = ["Reference", "trace"]
+
 
 @dataclass(frozen=True)
 class Reference:
-    """The fp32 reference, traced: every part's calls, samples of the golden input's, the answers to it and the data.
-
-    `languages` are those of the data's samples.
-    """
+    """The fp32 reference, traced: every part's calls, samples of the golden input's, the answers to it and the data."""
 
     recorders: Mapping[str, Recorder]
     golden: Mapping[str, NDArray[Any]]
     output: str
-    answers: Sequence[Any]
+    scores: Scores
     calibration: Mapping[str, Sequence[Feeds]]
-    languages: Sequence[str] = ()
 
 
-def trace(
-    job: Job,
-    checkpoint: Checkpoint,
-    facts: Mapping[str, Any],
-    golden_input: str,
-    stage: Path,
-    work: Path,
-    tell: Progress,
-) -> Reference:
+def trace(run: Run) -> Reference:
     """Run the reference on the golden input, the calibration samples and the data."""
-    tell("running the fp32 reference", 0, 0)
-    recorders = {name: Recorder(runner) for name, runner in _references(job, checkpoint, work, tell).items()}
-    predictor = job.model.task.predictor(recorders, stage, facts)
-    output = golden.answer(predictor, stage / golden_input)
+    run.tell("running the fp32 reference", 0, 0)
+    job = run.job
+    recorders = {name: Recorder(runner) for name, runner in _references(run).items()}
+    predictor = run.predictor(recorders)
+    output = golden.answer(predictor, run.stage / run.golden_input)
     for name, recorder in recorders.items():
         if not recorder.calls:
             raise ExportFailed(
                 f"{job.model.name}: the golden input never reaches the part {name!r}; it proves nothing."
             )
     of_golden = golden.reference_of(recorders)
-    calibration = _calibration(job, predictor, recorders)
+    calibration = job.judge.calibration(predictor, recorders, _calibrating(job))
     for recorder in recorders.values():
         recorder.close()
-    reference, languages = measured(job, predictor, work, "measuring the reference", tell, reference=True)
+    scores = run.scores(predictor, "measuring the reference", reference=True)
     for recorder in recorders.values():  # the reference of a large model must not lie beside every candidate
         recorder.release()
-    return Reference(recorders, of_golden, output, reference, calibration, languages)
+    return Reference(recorders, of_golden, output, scores, calibration)
 
 
-def _references(job: Job, checkpoint: Checkpoint, work: Path, tell: Progress) -> dict[str, Runner]:
+def _references(run: Run) -> dict[str, Runner]:
     """What every part is compared with. Raises ExportFailed where nothing can compute it."""
-    exporter: Any = find("exporters", job.recipe.exporter)
+    model, exporter = run.job.model, run.job.exporter
     own: Mapping[str, Runner] = {}
-    if any(part.build is None for part in job.model.network.parts) and hasattr(exporter, "reference"):
-        own = exporter.reference(job.model, checkpoint, work, tell)
-    found = {}
-    for part in job.model.network.parts:
+    if any(part.build is None for part in model.network.parts) and hasattr(exporter, "reference"):
+        own = exporter.reference(model, run.checkpoint, run.work, run.tell)
+    references = {}
+    for part in model.network.parts:
         if part.build is None and part.name not in own:
-            raise ExportFailed(f"{job.model.name}: the part {part.name!r} has no reference to compare with.")
-        found[part.name] = own[part.name] if part.build is None else reference_of(part, part.build(checkpoint))
-    return found
-
-
-def _calibration(job: Job, predictor: Predictor, recorders: Mapping[str, Recorder]) -> Mapping[str, Sequence[Feeds]]:
-    """What every part was called with: on the golden input, and on the calibration samples.
-
-    Texts need not be run, and their logits could not be held: tokens are all that an importance matrix is made of.
-    """
-    if texts.applies(job.model):
-        return {
-            name: [*(feeds for feeds, _ in recorder.calls), *texts.feeds(predictor, _calibrating(job))]
-            for name, recorder in recorders.items()
-        }
-    for sample in _calibrating(job):
-        predictor.predict(sample.input)
-    return {name: [feeds for feeds, _ in recorder.calls] for name, recorder in recorders.items()}
+            raise ExportFailed(f"{model.name}: the part {part.name!r} has no reference to compare with.")
+        built = own[part.name] if part.build is None else reference_of(part, part.build(run.checkpoint))
+        references[part.name] = built
+    return references
 
 
 def _calibrating(job: Job) -> Sequence[Sample]:
-    """The calibration samples that are used (see `Model.calibration`)."""
+    """The calibration samples that are used (see `edgekit.core.Usage`)."""
     most, have = job.model.task.calibration, job.calibration
     if not most:
         return have[:8]
     return [have[i * len(have) // most] for i in range(most)] if len(have) > most else have
-
-
-def measured(
-    job: Job, predictor: Predictor, work: Path, what: str, tell: Progress, *, reference: bool = False
-) -> tuple[Sequence[Any], Sequence[str]]:
-    """What the candidate (or the reference) says of every sample of the data, and their languages; empty where nobody
-    asks.
-
-    Without a metric nobody asks the reference: an operating point is the candidate's, and may take hours of sound.
-    """
-    if job.model.task.evaluation is None and (reference or job.model.task.operate is None):
-        return [], []
-    if texts.applies(job.model):
-        return texts.scores(predictor, job.samples, work, tell, what, reference=reference), []
-    return answers(predictor, job.samples, lambda i, n: tell(what, i, n))

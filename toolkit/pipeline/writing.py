@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -12,19 +13,16 @@ from edgekit.bench.machine import host
 from edgekit.bundles import golden, sbom
 from edgekit.bundles.bundle import inventory
 from edgekit.bundles.facts import part_facts, recipe_facts, source_facts, target_facts
-from edgekit.bundles.manifest import NAME, SCHEMA, Attempt, Golden, Manifest, ModelFacts, encode
+from edgekit.bundles.manifest import NAME, SCHEMA, Golden, Manifest, ModelFacts, encode
 from edgekit.bundles.readme import render as readme
 from edgekit.common import package_data
 from edgekit.core import (
-    Checkpoint,
     Model,
-    Progress,
     Source,
 )
 from edgekit.errors import BadInput, GateFailed
-from edgekit.gate import texts, verdicts
-from edgekit.pipeline.climbing import _climb, _smallest
-from edgekit.pipeline.job import Job
+from edgekit.pipeline.climbing import climb, smallest
+from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.tracing import Reference, trace
 from edgekit.sources import fetch
 
@@ -35,38 +33,31 @@ TOOLS = (
 )
 
 
-def make(
-    job: Job, checkpoint: Checkpoint, source: Source | None, key: str, stage: Path, work: Path, tell: Progress
-) -> None:
-    """Fill the folder `stage` with a whole bundle.
+def make(run: Run) -> None:
+    """Fill the folder `run.stage` with a whole bundle.
 
     Raises:
         ParityFailed, GateFailed: every recipe of the ladder was refused; the last refusal. ExportFailed, BadInput, ...
     """
-    beside = checkpoint.path if checkpoint.path.is_dir() else checkpoint.path.parent
-    _assets(job, beside, stage, tell)
-    facts = job.model.weights.prepare(checkpoint, stage)
-    golden_input = golden.write_input(job.model, stage)
-    reference = trace(job, checkpoint, facts, golden_input, stage, work, tell)
+    job, model, stage = run.job, run.job.model, run.stage
+    _assets(run)
+    run = replace(
+        run, facts=model.weights.prepare(run.checkpoint, stage), golden_input=golden.write_input(model, stage)
+    )
+    reference = trace(run)
     _check_reference(job, reference)
-    attempts: list[Attempt] = []
     if job.auto:
-        job = _smallest(job, checkpoint, facts, reference, golden_input, stage, work, tell)
-    accepted = _climb(job, checkpoint, facts, reference, golden_input, stage, work, attempts, tell)
-    tell("writing the bundle", 0, 0)
-    golden_reference = golden.write_reference(reference.golden, stage)
-    licence = _licence(job.model, source, stage)
+        run = smallest(run, reference)
+    accepted, attempts = climb(run, reference)
+    run.tell("writing the bundle", 0, 0)
     manifest = Manifest(
         schema=SCHEMA,
         edgekit=edgekit.__version__,
-        key=key,
+        key=run.key,
         model=ModelFacts(
-            name=job.model.name,
-            family=job.model.identity.family,
-            task=job.model.task.name,
-            parameters=job.model.network.parameters,
+            name=model.name, family=model.identity.family, task=model.task.name, parameters=model.network.parameters
         ),
-        source=source_facts(checkpoint, source),
+        source=source_facts(run.checkpoint, run.source),
         target=target_facts(job.target),
         recipe=recipe_facts(accepted.recipe),
         parts=[
@@ -75,14 +66,14 @@ def make(
         ],
         facts=dict(accepted.facts),
         golden=Golden(
-            input=golden_input,
-            reference=golden_reference,
+            input=run.golden_input,
+            reference=golden.write_reference(reference.golden, stage),
             output=accepted.output,
             reference_output=reference.output,
         ),
         gate=accepted.verdict,
         attempts=attempts,
-        licences={"weights": licence, "edgekit": "Apache-2.0"},
+        licences={"weights": _licence(model, run.source, stage), "edgekit": "Apache-2.0"},
         versions={"edgekit": edgekit.__version__, **host.versions(TOOLS)},
         files={},
     )
@@ -95,15 +86,9 @@ def make(
 
 def _check_reference(job: Job, reference: Reference) -> None:
     """Raise GateFailed where the reference itself misses the bar: no recipe could do better, so none is tried."""
-    evaluation = job.model.task.evaluation
-    if evaluation is None or not job.samples:
+    if job.model.task.evaluation is None or not job.samples:
         return
-    if texts.applies(job.model):
-        missed = texts.reference_misses(evaluation, reference.answers)
-    else:
-        truths = [sample.truth for sample in job.samples]
-        missed = verdicts.reference_misses(evaluation, reference.answers, truths, reference.languages)
-    if missed:
+    if missed := job.judge.missed(job.model.task.evaluation, reference.scores, job.samples):
         raise GateFailed(
             f"{job.model.name}: the fp32 reference itself misses the bar on {job.data}: {missed}. No recipe was tried.",
             hint="Look at the right answers in --data (see docs/data.md), or take other weights: --weights PATH",
@@ -127,19 +112,16 @@ def _licence(model: Model, source: Source | None, stage: Path) -> str:
     return name
 
 
-def _assets(job: Job, folder: Path, stage: Path, tell: Progress) -> None:
+def _assets(run: Run) -> None:
     """Copy the files that a bundle carries as they are; where the user's weights lack one, take the model's own."""
-    model = job.model
+    job, model = run.job, run.job.model
+    folder = run.checkpoint.path if run.checkpoint.path.is_dir() else run.checkpoint.path.parent
     for name in model.weights.assets:
-        held = folder / name
+        held, sources = folder / name, model.weights.sources
         if not held.is_file():
-            pinned = next(
-                (file for source in model.weights.sources for file in source.files if file.name == name), None
-            )
+            pinned = next((file for source in sources for file in source.files if file.name == name), None)
             if pinned is None:
                 raise BadInput(f"the weights in {folder} lack {name}, which {model.name} needs beside them.")
-            only = Source(
-                model.weights.sources[0].uri, model.weights.sources[0].revision, model.identity.licence, (pinned,)
-            )
-            held = fetch([only], offline=job.offline, mirror=job.mirror, progress=tell)[0] / name
-        shutil.copyfile(held, stage / name)
+            only = Source(sources[0].uri, sources[0].revision, model.identity.licence, (pinned,))
+            held = fetch([only], offline=job.offline, mirror=job.mirror, progress=run.tell)[0] / name
+        shutil.copyfile(held, run.stage / name)

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from edgekit.core import Prediction, Runner
 from edgekit.errors import BadInput
-from edgekit.models.common.audio import open_audio
 from edgekit.models.keyword.hearing import rules
 from edgekit.models.keyword.hearing.ears import Ear, ear, shares
 from edgekit.models.keyword.shapes import KeywordRules, MfccSettings
 from edgekit.numerics.alarms import NOTHING
+from edgekit.tasks.common.audio import open_audio
 
 __all__ = ["Detector", "Heard", "KeywordSpotter", "PhraseSpotter", "WakewordSpotter", "samples_of"]
 

@@ -31,8 +31,9 @@ from edgekit.core import (
     Weights,
 )
 from edgekit.models.keyword.openwakeword.shapes import EMBEDDING, MELS, OpenRules, OpenSettings, openwakeword_work
-from edgekit.models.keyword.phones import operate, phrases
+from edgekit.models.keyword.phones import operate
 from edgekit.numerics import weighing
+from edgekit.tasks.audio_classification.samples import phrases
 
 __all__ = ["openwakeword_model"]
 

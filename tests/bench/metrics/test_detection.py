@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from helpers.toys.toys import labelled
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -149,7 +150,7 @@ EVALUATION = Evaluation("frr@fa", worst=0.10, drop=0.02, minimum=20)
 def verdict(candidate: list[float], reference: list[float], hours: float) -> Any:
     other = [Track([1.0], 3600 * hours / 4)] * 4
     outputs, base = ([*(Track([score]) for score in scores), *other] for scores in (candidate, reference))
-    return judge(EVALUATION, outputs, base, ["hey"] * len(candidate) + [NOTHING] * 4, "data")
+    return judge(EVALUATION, outputs, base, labelled(["hey"] * len(candidate) + [NOTHING] * 4), "data")
 
 
 @pytest.mark.parametrize(
@@ -171,9 +172,9 @@ def test_verdicts(candidate: list[float], reference: list[float], hours: float, 
 
 
 def test_data_without_the_phrase_measures_nothing_and_stops_nothing() -> None:
-    found = judge(EVALUATION, [Track([1.0])], [Track([1.0])], [NOTHING], "data")
+    found = judge(EVALUATION, [Track([1.0])], [Track([1.0])], labelled([NOTHING]), "data")
     assert found.verdict == "not measured" and "no sound with the phrase" in found.reason
-    found = judge(EVALUATION, [Track([1.0])], [Track([1.0])], ["hey"], "data")
+    found = judge(EVALUATION, [Track([1.0])], [Track([1.0])], labelled(["hey"]), "data")
     assert found.verdict == "not measured" and "no sound without the phrase" in found.reason
     with pytest.raises(BadInput, match="right answer"):
-        judge(EVALUATION, [Track([1.0])], [Track([1.0])], [None], "data")
+        judge(EVALUATION, [Track([1.0])], [Track([1.0])], labelled([None]), "data")

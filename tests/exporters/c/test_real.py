@@ -19,9 +19,9 @@ from edgekit.exporters.c.layouts import layout as c_layout
 from edgekit.exporters.c.lowering import graph
 from edgekit.formats.tflite import reader
 from edgekit.formats.tflite.micro import MicroRunner
-from edgekit.models.vision import pictures
 from edgekit.registry import find
 from edgekit.sources.fetching import fetch
+from edgekit.tasks.common import pictures
 
 pytestmark = pytest.mark.real
 

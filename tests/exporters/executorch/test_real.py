@@ -12,6 +12,7 @@ from helpers.toys.speakers import floats
 import edgekit
 from edgekit.core import Sample
 from edgekit.registry import find
+from edgekit.tasks.resolved import samples_of
 
 pytestmark = pytest.mark.real
 
@@ -36,7 +37,7 @@ def agreement(one: list[str], other: list[str]) -> int:
 
 @pytest.mark.slow  # most of four minutes of processor time are the export's
 def test_photos_are_named_as_by_float(tmp_path: Path, shared_data: Path) -> None:
-    listed = list(find("models", "efficientnet-lite0").task.samples(shared_data / "imagenet-sample"))
+    listed = list(samples_of(find("models", "efficientnet-lite0"), shared_data / "imagenet-sample"))
     chosen = tmp_path / "photos"
     chosen.mkdir()
     for sample in listed[CALIBRATION]:
@@ -60,7 +61,7 @@ def test_words_are_heard_as_by_float(tmp_path: Path, shared_data: Path) -> None:
     )
     census = next(part for part in bundle.manifest.parts if part.name == "network").census
     assert census["weighted_float"] == 0
-    words = list(find("models", "ds-cnn-kws").task.samples(shared_data / "mlperf-tiny-kws"))
+    words = list(samples_of(find("models", "ds-cnn-kws"), shared_data / "mlperf-tiny-kws"))
     found, wanted = (labels(one, words) for one in (edgekit.load(bundle.path), floats("ds-cnn-kws")))
     assert right(wanted, words) >= 0.9 * len(words)
     assert right(found, words) >= right(wanted, words) - 5

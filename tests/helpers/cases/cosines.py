@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edgekit.bundles.opened import makers
 from edgekit.core import Bundle, Runner
 from edgekit.numerics.parity import Recorder
+from edgekit.tasks.resolved import predictor_of
 
 
 def cosine(one: NDArray[Any], other: NDArray[Any]) -> float:
@@ -34,7 +35,7 @@ def cosines(
     """
     model, exporter = makers(bundle)
     recorders = {name: Recorder(runner) for name, runner in references.items()}
-    pipeline = model.task.predictor(recorders, bundle.path, bundle.manifest.facts)
+    pipeline = predictor_of(model, recorders, bundle.path, bundle.manifest.facts)
     runners = {part.name: exporter.load(bundle.path / part.file, threads) for part in bundle.manifest.parts}
     found: dict[str, dict[str, list[float]]] = {name: {} for name in runners}
     for one in inputs:

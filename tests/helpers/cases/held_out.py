@@ -1,4 +1,4 @@
-"""What `fit` predicts of the cells in toolkit/estimation/calibration.json, and what it would from one half of them alone.
+"""What `fit` predicts of the cells in toolkit/estimation/calibration.json, and what it would from one half of them.
 
 The cells of every format are cut into two halves by model, in the order of the sha256 of their names. The constants of
 the rules, of which each was chosen by looking at measured bundles, are fitted anew to one half (least squares of

@@ -7,9 +7,10 @@ from typing import Any
 from helpers.toys.references import references
 
 from edgekit.registry import find
+from edgekit.tasks.resolved import predictor_of
 
 
 def floats(name: str) -> Any:
     model = find("models", name)
     parts, checkpoint, folder = references(model)
-    return model.task.predictor(parts, folder, model.weights.prepare(checkpoint, folder))
+    return predictor_of(model, parts, folder, model.weights.prepare(checkpoint, folder))

@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -275,6 +276,20 @@ TARGET = Target(
 
 
 # -------------------------------------------------------------------------------------------------------- what it needs
+
+#: Field of a model -> the group that holds it.
+GROUPS = {
+    field.name: group for group in ("weights", "network", "task", "costs") for field in fields(getattr(MODEL, group))
+}
+
+
+def changed(**values: Any) -> Model:
+    """The model with other values of fields, whichever group they are in."""
+    model = MODEL
+    for name, value in values.items():
+        model = replace(model, **{GROUPS[name]: replace(getattr(model, GROUPS[name]), **{name: value})})
+    return model
+
 
 ENTRY_POINTS = """
 [edgekit.models]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import random
 import tracemalloc
+from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 from hypothesis import strategies as st
 
-from edgekit.core import Checkpoint, Source, SourceFile
+from edgekit.core import Checkpoint, Sample, Source, SourceFile
 from edgekit.errors import BadInput
 from edgekit.formats.checkpoint import read_checkpoint
 
@@ -59,3 +62,8 @@ def bad_input_or_checkpoint(path: Path) -> bool:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 8_000_000
+
+
+def labelled(truths: Sequence[Any], names: Sequence[str] = ()) -> list[Sample]:
+    """Samples with these right answers."""
+    return [Sample(None, truth, name) for truth, name in zip_longest(truths, names, fillvalue="")]

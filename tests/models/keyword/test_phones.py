@@ -27,6 +27,7 @@ from edgekit.models.keyword.shapes import MfccSettings, MicroSettings
 from edgekit.numerics.alarms import poisson_upper
 from edgekit.numerics.parity import TorchRunner
 from edgekit.registry import find
+from edgekit.tasks.resolved import samples_of
 
 DATA = Path(models.__file__).parent / "data" / "golden"
 KWS: Model = find("models", "ds-cnn-kws")
@@ -240,7 +241,7 @@ def test_folders_tell_the_phrase_from_other_sound(tmp_path: Path) -> None:
     for name in ("okay nabu/a.wav", "_background_/b.wav", "c.wav"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         soundfile.write(tmp_path / name, np.zeros(800), 16_000)
-    truths = {sample.name: sample.truth for sample in NABU.task.samples(tmp_path)}
+    truths = {sample.name: sample.truth for sample in samples_of(NABU, tmp_path)}
     assert truths == {"okay nabu/a.wav": "okay-nabu", "_background_/b.wav": "nothing", "c.wav": "nothing"}
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
-from edgekit.models.language import family
-from edgekit.models.language.pipeline import Writer
 from edgekit.registry import find
+from edgekit.tasks.text_generation import samples
+from edgekit.tasks.text_generation.writer import Writer
 
 TEMPLATE = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}[assistant]"
 
@@ -144,7 +144,7 @@ def test_another_checkpoint_is_refused(config: dict[str, Any], why: str, tmp_pat
 
 def test_texts_are_found(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"no \.txt"):
-        family._samples(tmp_path)
+        samples._samples(tmp_path)
     (tmp_path / "b.txt").write_text("b")
-    assert [sample.name for sample in family._samples(tmp_path)] == ["b.txt"]
-    assert [sample.name for sample in family._samples(tmp_path / "b.txt")] == ["b.txt"]
+    assert [sample.name for sample in samples._samples(tmp_path)] == ["b.txt"]
+    assert [sample.name for sample in samples._samples(tmp_path / "b.txt")] == ["b.txt"]

@@ -16,9 +16,10 @@ import edgekit
 from edgekit.core import Bundle, Checkpoint
 from edgekit.errors import BadInput
 from edgekit.models.common.padding import amounts
-from edgekit.models.vision import pictures, pipeline
 from edgekit.models.vision.networks.efficientnet import ConvNorm, Lite0, network
 from edgekit.registry import find
+from edgekit.tasks.common import pictures
+from edgekit.tasks.image_classification import classifier as pipeline
 
 MODEL = find("models", "efficientnet-lite0")
 

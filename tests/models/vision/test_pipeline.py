@@ -14,8 +14,10 @@ from PIL import Image
 from edgekit.common import package_data
 from edgekit.core import TensorSpec
 from edgekit.errors import BadInput
-from edgekit.models.vision import pictures, pipeline
 from edgekit.registry import find
+from edgekit.tasks.common import pictures
+from edgekit.tasks.image_classification import classifier as pipeline
+from edgekit.tasks.image_classification import samples
 
 FACTS = {"height": 8, "width": 6, "labels": ["dark", "bright"], "scale": 1 / 256, "zero_point": -128}
 
@@ -156,7 +158,7 @@ def labelled(folder: Path, rows: list[tuple[str, str]], images: tuple[str, ...] 
 
 
 def test_a_labelled_folder(tmp_path: Path) -> None:
-    found = pipeline.samples(labelled(tmp_path, [("a.png", "1"), ("b.png", "0")]), ["no", "yes"])
+    found = samples.samples(labelled(tmp_path, [("a.png", "1"), ("b.png", "0")]), ["no", "yes"])
     assert [(sample.name, sample.truth) for sample in found] == [("a.png", "yes"), ("b.png", "no")]
 
 
@@ -174,16 +176,16 @@ def test_a_labelled_folder(tmp_path: Path) -> None:
 )
 def test_a_labels_file_that_cannot_be_used(tmp_path: Path, rows: list[tuple[str, str]], what: str) -> None:
     with pytest.raises(BadInput, match=what):
-        pipeline.samples(labelled(tmp_path, rows), ["no", "yes"])
+        samples.samples(labelled(tmp_path, rows), ["no", "yes"])
 
 
 def test_a_folder_without_labels(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     saved(tmp_path / "deep" / "a.PNG", "RGB", 0, format="PNG")
-    assert [(sample.name, sample.truth) for sample in pipeline.samples(tmp_path, ["x"])] == [("a.PNG", None)]
+    assert [(sample.name, sample.truth) for sample in samples.samples(tmp_path, ["x"])] == [("a.PNG", None)]
     (tmp_path / "deep" / "a.PNG").unlink()
     with pytest.raises(BadInput, match="nor any picture"):
-        pipeline.samples(tmp_path, ["x"])
+        samples.samples(tmp_path, ["x"])
 
 
 # --- the models ------------------------------------------------------------------------------------------------------

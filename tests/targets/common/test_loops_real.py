@@ -16,8 +16,8 @@ import edgekit
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.opened import makers
 from edgekit.core import Feeds
-from edgekit.models.common.audio import open_audio
 from edgekit.targets.common.assets import write_assets
+from edgekit.tasks.common.audio import open_audio
 
 pytestmark = pytest.mark.real
 
@@ -94,7 +94,7 @@ def test_whisper(
 
 
 def test_pictures(opened: Callable[..., Opened], exported: Callable[..., Path], shared_data: Path) -> None:
-    from edgekit.models.vision import pictures
+    from edgekit.tasks.common import pictures
 
     predictor, peers, _ = opened(exported("efficientnet-lite0", precision="fp16"))
     files = pictures.images_below(shared_data / "imagenet-sample")
@@ -211,7 +211,7 @@ def test_the_api_on_real_weights(
         assert "error" not in report and report["passed"][0] == 1, report
         assert report["parts"].split() == [part.name for part in bundle.manifest.parts]
         if api == "Classifier":
-            from edgekit.models.vision import pictures
+            from edgekit.tasks.common import pictures
 
             answer = one.jvm.ask(api=api, pixels=np.asarray(pictures.open_image(golden)[0], np.uint8))
             listed = [f"{one['class_index']}\t{one['label']}" for one in expected.details["scores"]]

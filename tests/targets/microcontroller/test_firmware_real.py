@@ -17,6 +17,7 @@ from edgekit.registry import find, names
 from edgekit.reports.summary import summary
 from edgekit.targets.microcontroller.emulator.proof import self_test
 from edgekit.targets.microcontroller.emulator.toolchain import MACHINES
+from edgekit.tasks.resolved import samples_of
 
 pytestmark = [pytest.mark.real, pytest.mark.usefixtures("tools")]
 
@@ -89,7 +90,7 @@ def test_keyword_accuracy_on_the_emulated_chip(made: Any, shared_data: Path) -> 
     part = model.network.parts[1]
     content = (shared_data.parent / "models" / "mlperf-tiny" / "kws_ref_int8.tflite").read_bytes()
     specification = MicroRunner(content, part.inputs, part.outputs)
-    samples = model.task.samples(shared_data / "mlperf-tiny-kws")
+    samples = samples_of(model, shared_data / "mlperf-tiny-kws")
     right, vectors = 0, []
     for sample in samples:
         value = np.frombuffer(Path(sample.input).read_bytes(), np.int8).reshape(1, 49, 10, 1)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from helpers.toys import toy_model
+from helpers.toys.toys import labelled
 
 import edgekit
 from edgekit.bench import metrics
@@ -19,6 +20,7 @@ from edgekit.cli.command import run
 from edgekit.core import Evaluation, Prediction, Recipe, Sample
 from edgekit.errors import BadInput, ExportFailed, GateFailed, ParityFailed, UnknownName
 from edgekit.gate.verdicts import _decide, absolute, answers, judge, reference_misses
+from edgekit.tasks.resolved import samples_of
 
 EVALUATION = Evaluation("wer", worst=0.30, drop=0.02, minimum=20)
 
@@ -51,7 +53,9 @@ def spoken(count: int, wrong: int, words: int = 1) -> list[str]:
 )
 def test_verdicts(count: int, candidate: int, reference: int, words: int, verdict: str) -> None:
     truths = spoken(count, 0, words)
-    found = judge(EVALUATION, spoken(count, candidate, words), spoken(count, reference, words), truths, "data")
+    found = judge(
+        EVALUATION, spoken(count, candidate, words), spoken(count, reference, words), labelled(truths), "data"
+    )
     assert found.verdict == verdict, found.reason
     assert (found.samples, found.data, found.metric) == (count, "data", "wer")
     assert found.value == pytest.approx(candidate / count)
@@ -68,7 +72,7 @@ def test_verdicts(count: int, candidate: int, reference: int, words: int, verdic
     [(100, 0, "above the bar"), (100, 30, "above the bar"), (100, 31, "below the bar"), (19, 0, "undecided")],
 )
 def test_without_a_reference_there_is_the_bar_and_no_pass(count: int, wrong: int, verdict: str) -> None:
-    found = absolute(EVALUATION, spoken(count, wrong), spoken(count, 0), "data")
+    found = absolute(EVALUATION, spoken(count, wrong), labelled(spoken(count, 0)), "data")
     assert (found.verdict, found.basis, found.samples, found.data) == (verdict, ("bar",), count, "data")
     assert found.value == pytest.approx(wrong / count)
     assert (found.reference, found.drop, found.low, found.high) == (None, None, None, None)
@@ -77,25 +81,25 @@ def test_without_a_reference_there_is_the_bar_and_no_pass(count: int, wrong: int
 
 def test_without_truths_nothing_passes() -> None:
     # It agrees with fp32 word for word, and nobody knows whether either is right.
-    found = judge(EVALUATION, ["yes"] * 50, ["yes"] * 50, [None] * 50, "data")
+    found = judge(EVALUATION, ["yes"] * 50, ["yes"] * 50, labelled([None] * 50), "data")
     assert found.verdict == "undecided"
     assert "without right answers" in found.reason and "fp32's own answers" in found.reason
     assert found.value is None and found.reference is None and found.drop == 0
     assert found.basis == ("loss", "interval")
-    assert judge(EVALUATION, ["no"] * 50, ["yes"] * 50, [None] * 50, "").verdict == "fail"
-    assert judge(EVALUATION, ["yes"] * 50, ["yes"] * 50, ["yes"] * 49 + [None], "").verdict == "undecided"
+    assert judge(EVALUATION, ["no"] * 50, ["yes"] * 50, labelled([None] * 50), "").verdict == "fail"
+    assert judge(EVALUATION, ["yes"] * 50, ["yes"] * 50, labelled(["yes"] * 49 + [None]), "").verdict == "undecided"
 
 
 def test_no_samples_and_empty_truths_are_bad_input() -> None:
     for truths in ([], [""] * 30):
         with pytest.raises(BadInput):
-            judge(EVALUATION, ["yes"] * len(truths), ["yes"] * len(truths), truths, "")
+            judge(EVALUATION, ["yes"] * len(truths), ["yes"] * len(truths), labelled(truths), "")
     with pytest.raises(UnknownName):
-        judge(replace(EVALUATION, metric="wre"), ["a"], ["a"], ["a"], "")
+        judge(replace(EVALUATION, metric="wre"), ["a"], ["a"], labelled(["a"]), "")
 
 
 def test_some_empty_truths_weigh_nothing() -> None:
-    assert judge(EVALUATION, spoken(40, 0), spoken(40, 0), ["yes"] * 39 + [""], "").verdict == "pass"
+    assert judge(EVALUATION, spoken(40, 0), spoken(40, 0), labelled(["yes"] * 39 + [""]), "").verdict == "pass"
 
 
 def test_a_metric_where_higher_is_better(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,12 +109,12 @@ def test_a_metric_where_higher_is_better(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(metrics.METRICS, "top1", Metric("top1", "1", "higher", right))
     evaluation = Evaluation("top1", worst=0.70, drop=0.02, minimum=20)
     truths = spoken(100, 0)
-    assert judge(evaluation, spoken(100, 5), spoken(100, 5), truths, "").verdict == "pass"
-    assert judge(evaluation, spoken(100, 40), spoken(100, 40), truths, "").verdict == "fail"
-    lost = judge(evaluation, spoken(100, 25), spoken(100, 0), truths, "")
+    assert judge(evaluation, spoken(100, 5), spoken(100, 5), labelled(truths), "").verdict == "pass"
+    assert judge(evaluation, spoken(100, 40), spoken(100, 40), labelled(truths), "").verdict == "fail"
+    lost = judge(evaluation, spoken(100, 25), spoken(100, 0), labelled(truths), "")
     assert (lost.verdict, lost.drop) == ("fail", pytest.approx(0.25))
     assert lost.low is not None and lost.high is not None and lost.low < 0.25 < lost.high
-    assert judge(evaluation, spoken(100, 0), spoken(100, 25), truths, "").verdict == "pass"
+    assert judge(evaluation, spoken(100, 0), spoken(100, 25), labelled(truths), "").verdict == "pass"
 
 
 @pytest.mark.parametrize("absolute, drop", [(float("nan"), 0.0), (0.1, float("nan"))])
@@ -139,7 +143,7 @@ def test_the_language_of_a_sample_or_of_what_was_heard_reaches_the_metric(
             super().predict(sample, **options)
             return Prediction(SAID, {"language": heard} if heard else {})
 
-    samples = [replace(sample, truth=TRUTH, language=language) for sample in toy_model.MODEL.task.samples(toy.data)]
+    samples = [replace(sample, truth=TRUTH, language=language) for sample in samples_of(toy_model.MODEL, toy.data)]
     evaluation = replace(EVALUATION, worst=0.9)
     use = replace(toy_model.MODEL.task, samples=lambda folder: samples, predictor=German, evaluation=evaluation)
     monkeypatch.setattr(toy_model, "MODEL", replace(toy_model.MODEL, task=use))
@@ -243,8 +247,8 @@ def test_a_reference_that_misses_the_bar_is_told_before_any_recipe_is_tried(
 @pytest.mark.parametrize("truths, missed", [(["yes"] * 4, "accuracy 25.00%"), (["no"] * 4, ""), (["no", None] * 2, "")])
 def test_a_reference_is_judged_by_the_bar_alone(truths: list[Any], missed: str) -> None:
     evaluation = Evaluation("accuracy", worst=0.5, drop=0.0, minimum=100)
-    assert reference_misses(evaluation, ["no", "no", "no", "yes"], truths).startswith(missed)
-    assert bool(reference_misses(evaluation, ["no", "no", "no", "yes"], truths)) == bool(missed)
+    assert reference_misses(evaluation, ["no", "no", "no", "yes"], labelled(truths)).startswith(missed)
+    assert bool(reference_misses(evaluation, ["no", "no", "no", "yes"], labelled(truths))) == bool(missed)
 
 
 def test_useless_weights_are_refused_by_verify_too(toy: Any, tmp_path: Path) -> None:

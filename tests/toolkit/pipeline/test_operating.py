@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from helpers.toys import toy_model
+from helpers.toys.toys import labelled
 
 import edgekit
 from edgekit.bench.metrics import table
@@ -26,7 +27,7 @@ from edgekit.pipeline import exporting
 
 
 def use(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Model:
-    monkeypatch.setattr(toy_model, "MODEL", replace(toy_model.MODEL, **changes))
+    monkeypatch.setattr(toy_model, "MODEL", toy_model.changed(**changes))
     return toy_model.MODEL
 
 
@@ -55,7 +56,7 @@ def operate(scores: Sequence[Any], truths: Sequence[Any], wish: Mapping[str, Any
 def test_the_threshold_is_chosen_on_the_quantized_model_and_kept(
     toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    use(monkeypatch, operate=operate, pipeline=Loud)
+    use(monkeypatch, operate=operate, predictor=Loud)
     made = toy.export(tmp_path / "b", data=toy.data, operating={"false_alarms_per_hour": 0.5})
     point = made.manifest.facts["operating_point"]
     assert point == {"threshold": 1.0, "false_alarms_per_hour": 0.5, "data": toy.data.name, "samples": 24}
@@ -73,7 +74,7 @@ def test_an_operating_point_is_rounded_for_people_only(
     toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     raw = {"threshold": 0.7611887454986572, "misses": 0.016666666666666666}
-    use(monkeypatch, operate=lambda scores, truths, wish: raw, pipeline=Loud)
+    use(monkeypatch, operate=lambda scores, truths, wish: raw, predictor=Loud)
     assert run(toy.arguments(tmp_path / "b", f"--data={toy.data}")) == 0
     assert "operating point: threshold 0.761, misses 0.0167, data" in capsys.readouterr().out
     point = edgekit.export("toy-speller", "toy-board", weights=str(toy.weights), data=toy.data, out=tmp_path / "b")
@@ -83,7 +84,7 @@ def test_an_operating_point_is_rounded_for_people_only(
 def test_without_right_answers_there_is_no_operating_point(
     toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use(monkeypatch, operate=operate, pipeline=Loud)
+    use(monkeypatch, operate=operate, predictor=Loud)
     data = toy_model.write_data(tmp_path / "data", truths="absent")
     for name, folder in (("a", None), ("b", data)):
         assert "operating_point" not in toy.export(tmp_path / name, data=folder).manifest.facts
@@ -93,7 +94,7 @@ def test_without_right_answers_there_is_no_operating_point(
 def test_the_reference_hears_the_data_only_where_a_metric_asks_it(
     toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, evaluation: Evaluation | None
 ) -> None:
-    use(monkeypatch, operate=operate, pipeline=Loud, evaluation=evaluation)
+    use(monkeypatch, operate=operate, predictor=Loud, evaluation=evaluation)
     seen: list[str] = []
     made = toy.export(tmp_path / "b", data=toy.data, progress=lambda what, done, total: seen.append(what))
     assert made.manifest.facts["operating_point"]["samples"] == 24
@@ -105,7 +106,7 @@ def test_a_threshold_needs_a_model_that_has_one_and_data(
 ) -> None:
     with pytest.raises(Unsupported, match="has no threshold"):
         toy.export(tmp_path / "b", data=toy.data, operating={"false_alarms_per_hour": 1.0})
-    use(monkeypatch, operate=operate, pipeline=Loud)
+    use(monkeypatch, operate=operate, predictor=Loud)
     with pytest.raises(BadInput, match="none were given") as caught:
         toy.export(tmp_path / "b", operating={"false_alarms_per_hour": 1.0})
     assert "--data" in caught.value.hint
@@ -114,7 +115,7 @@ def test_a_threshold_needs_a_model_that_has_one_and_data(
 def test_inputs_that_are_compared_have_one_answer(
     toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signal: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    use(monkeypatch, pipeline=Loud)
+    use(monkeypatch, predictor=Loud)
     toy.export(tmp_path / "b")
     capsys.readouterr()
     assert run(["run", str(tmp_path / "b"), signal, signal]) == 0
@@ -149,20 +150,18 @@ def test_an_exporter_may_have_a_declaration_of_its_own(
     assert "toy or onnx" in caught.value.hint
 
 
-def test_weights_that_are_not_pinned_come_from_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_are_not_pinned_come_from_the_hub(
+    toy: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     asked = []
-    monkeypatch.setattr(exporting, "user_source", lambda uri, offline: asked.append(uri) or Path("here"))
+    monkeypatch.setattr(exporting, "user_source", lambda uri, offline: asked.append(uri) or Path(toy.weights))
+    use(monkeypatch, hub="hf://toys/speller")
     for weights in (None, "hf://mine/own"):
-        found = exporting._weights(
-            replace(toy_model.MODEL, weights=replace(toy_model.MODEL.weights, hub="hf://toys/speller")),
-            weights,
-            False,
-            lambda *a: None,
-        )
-        assert found == (Path("here"), None)
+        assert edgekit.export("toy-speller", "toy-board", weights=weights, out=tmp_path / f"{weights is None}").path
     assert asked == ["hf://toys/speller", "hf://mine/own"]
+    use(monkeypatch, hub="")
     with pytest.raises(FetchFailed, match="no source of weights") as caught:
-        exporting._weights(toy_model.MODEL, None, False, lambda *a: None)
+        edgekit.export("toy-speller", "toy-board", out=tmp_path / "c")
     assert "--weights" in caught.value.hint
 
 
@@ -196,7 +195,7 @@ def test_a_metric_may_know_its_own_interval(monkeypatch: pytest.MonkeyPatch) -> 
         return Estimate(-0.1, -0.2, 0.05)
 
     monkeypatch.setitem(table.METRICS, "own", Metric("own", "1", "higher", right, difference=difference))
-    found = judge(Evaluation("own", 0.5, 0.3, 2), ["a", "b"], ["a", "b"], ["a", "b"], "data", ["x", "y"])
+    found = judge(Evaluation("own", 0.5, 0.3, 2), ["a", "b"], ["a", "b"], labelled(["a", "b"], ["x", "y"]), "data")
     assert seen == [(2, 2, ["x", "y"])]
     # Higher is better: what the candidate has less is the loss.
     assert (found.drop, found.low, found.high, found.verdict) == (0.1, -0.05, 0.2, "pass")
@@ -205,15 +204,15 @@ def test_a_metric_may_know_its_own_interval(monkeypatch: pytest.MonkeyPatch) -> 
 def test_other_metrics_are_told_and_decide_nothing() -> None:
     evaluation = Evaluation("accuracy", worst=0.0, drop=1.0, minimum=1, also=("top-5",))
     outputs, reference = [("b", "a")] * 4, [("a", "b")] * 4
-    found = judge(evaluation, outputs, reference, ["a"] * 4, "")
+    found = judge(evaluation, outputs, reference, labelled(["a"] * 4), "")
     assert (found.value, found.others) == (0.0, {"top-5": Score(value=1.0, reference=1.0)})
-    assert judge(evaluation, outputs, reference, [None] * 4, "").others == {}
+    assert judge(evaluation, outputs, reference, labelled([None] * 4), "").others == {}
 
 
 def test_some_metrics_mean_nothing_without_right_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(table.METRICS, "own", Metric("own", "1", "higher", right, labelled=True))
     with pytest.raises(BadInput, match="folder has samples without a right answer; own needs one"):
-        judge(Evaluation("own", 0.5, 0.3, 2), ["a"], ["a"], [None], "folder")
+        judge(Evaluation("own", 0.5, 0.3, 2), ["a"], ["a"], labelled([None]), "folder")
 
 
 @pytest.mark.parametrize(

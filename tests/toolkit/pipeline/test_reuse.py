@@ -14,6 +14,7 @@ from helpers.toys import toy_model
 
 import edgekit
 from edgekit.core import Evaluation, Model, Recipe, Sample
+from edgekit.gate.judges import AnswerJudge
 from edgekit.pipeline import reuse, writing
 from edgekit.pipeline.job import Job
 
@@ -114,7 +115,9 @@ def test_other_code_of_ours_or_theirs_is_another_bundle(
 ) -> None:
     code = reuse._code
     assert Path(toy_model.__file__) in code(job())
-    assert {"golden.py", "whisper_base.py", "onnx.py", "android.py", "metrics.py"} <= {p.name for p in code(job())}
+    assert {"golden.py", "whisper_base.py", "static.py", "apk.py", "table.py", "trials.py"} <= {
+        p.name for p in code(job())
+    }
     (tmp_path / "new.py").write_text("x = 1")
     monkeypatch.setattr(reuse, "_code", lambda job: [*code(job), tmp_path / "new.py"])
     assert not again()
@@ -125,7 +128,7 @@ def test_other_code_of_ours_or_theirs_is_another_bundle(
 def test_what_an_export_loads_is_among_its_code_and_what_only_reports_is_not(toy: Any, tmp_path: Path) -> None:
     code = """
 import sys
-from edgekit.pipeline import export
+from edgekit.pipeline.exporting import export
 export(*sys.argv[1:3], weights=sys.argv[3], out=sys.argv[4], data=sys.argv[5])
 print("\\n".join(str(m.__file__) for name, m in sys.modules.items() if name.startswith("edgekit.")))
 """
@@ -135,9 +138,9 @@ print("\\n".join(str(m.__file__) for name, m in sys.modules.items() if name.star
     counted = {path.resolve() for path in reuse._code(job())}
     assert len(loaded) > 20, done.stderr
     assert {path.resolve() for path in loaded - empty} <= counted
-    bench = {path.name for path in counted if path.parent.name == "bench"}
-    assert "metrics.py" in bench and not bench & {"worker.py", "run.py", "child.py", "doubts.py", "memory.py"}
-    assert not {path.name for path in counted} & {"html.py", "matrix.py", "compare.py", "report.py", "report.css"}
+    rooms = {path.parent.name for path in counted}
+    assert {"metrics", "statistics", "gate"} <= rooms
+    assert not rooms & {"processes", "page", "reports", "comparing", "benchmarking", "cli"}
 
 
 def test_another_version_of_a_tool_is_another_bundle(again: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +151,7 @@ def test_another_version_of_a_tool_is_another_bundle(again: Any, monkeypatch: py
 
 def job(model: Model = toy_model.MODEL, samples: Any = (), recipe: Recipe | None = None, pack: Any = None) -> Job:
     target = replace(toy_model.TARGET, pack=pack)
-    return Job(model, target, recipe or Recipe("toy", "int8"), (), samples, "", False, True)
+    return Job(model, target, recipe or Recipe("toy", "int8"), toy_model.EXPORTER, AnswerJudge(), (), samples)
 
 
 def test_a_target_that_packs_has_one_key_in_every_process(toy: Any) -> None:

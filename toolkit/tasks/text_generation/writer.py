@@ -14,7 +14,7 @@ from typing import Any
 
 from edgekit.core import Prediction
 from edgekit.errors import BadInput
-from edgekit.models.language.chat import render
+from edgekit.tasks.text_generation.chat import render
 
 #: Bytes of a prompt's file.
 _LARGEST = 4 << 20

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edgekit.errors import BadInput
-from edgekit.models.language import chat
-from edgekit.models.language.chat import render
+from edgekit.tasks.text_generation import chat
+from edgekit.tasks.text_generation.chat import render
 
 CHATML = (
     "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n'}}"

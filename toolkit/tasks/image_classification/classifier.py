@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.core import Prediction, Runner, Sample
+from edgekit.core import Prediction, Runner
 from edgekit.errors import BadInput
-from edgekit.models.vision import pictures as image_module
+from edgekit.tasks.common import pictures as image_module
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,32 +97,3 @@ class Classifier:
         if self._short_side:
             return image_module.cropped(image, self._short_side, *self._size)
         return image_module.resized(image, *self._size)
-
-
-def samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
-    """``labels.csv`` (file, class_index) and ``images/`` where they are, else every picture below, without a truth.
-
-    Raises:
-        BadInput: a file that is not there or listed twice, or a class out of range.
-    """
-    table = folder / "labels.csv"
-    if not table.is_file():
-        pictures = image_module.images_below(folder)
-        if not pictures:
-            raise BadInput(f"{folder} holds neither a labels.csv nor any picture.", hint="See docs/data.md.")
-        return [Sample(str(path), None, path.name) for path in pictures]
-    found: dict[str, Sample] = {}
-    with table.open(newline="", encoding="utf-8") as file:
-        for number, row in enumerate(csv.DictReader(file), 2):
-            name, index = (row.get("file") or "").strip(), (row.get("class_index") or "").strip()
-            if not name or not index.lstrip("-").isdigit():
-                raise BadInput(f"{table}, line {number}: expected file,class_index.")
-            if not 0 <= int(index) < len(labels):
-                raise BadInput(f"{table}, line {number}: class {index} is out of range; there are {len(labels)}.")
-            if name in found:
-                raise BadInput(f"{table}, line {number}: {name!r} is listed twice.")
-            path = folder / "images" / name
-            if Path(name).is_absolute() or ".." in Path(name).parts or not path.is_file():
-                raise BadInput(f"{table}, line {number}: there is no image {name!r} in images/.")
-            found[name] = Sample(str(path), labels[int(index)], name)
-    return list(found.values())

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgekit.errors import BadInput
-from edgekit.models.common.audio import Audio, open_audio
+from edgekit.tasks.common.audio import Audio, open_audio
 
 RATE = 16_000
 

@@ -1,0 +1,159 @@
+"""Who judges a model: by its answers, or by the probabilities that it gives to a text. A task names its judge.
+
+Everything that differs between the two is here, so that nobody else asks whether this is a language model.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.bundles.manifest import Verdict
+from edgekit.core import Evaluation, Feeds, Model, Predictor, Progress, Sample
+from edgekit.errors import BadInput
+from edgekit.gate import texts, verdicts
+from edgekit.numerics.parity import Recorder
+from edgekit.tasks.resolved import task_of
+
+__all__ = ["Judge", "Looks", "Scores", "judge_of"]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a predictor makes of the samples of a data folder: a value and a language for each."""
+
+    values: Sequence[Any] = ()
+    languages: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Looks:
+    """How samples are looked at: what progress is called, and where a reference's distributions lie between looks.
+
+    Attributes:
+        what, tell: progress. work: folder for intermediates; None: there is no reference to compare with.
+        reference: this is the reference itself.
+    """
+
+    what: str
+    tell: Progress
+    work: Path | None = None
+    reference: bool = False
+
+
+class Judge(ABC):
+    """How the models of a task are judged.
+
+    Attributes:
+        searches: whether the smallest precision that is good enough can be searched for (``--precision auto``), and a
+            KL divergence be allowed (``--max-kld``).
+        files: whether data may be one file.
+    """
+
+    searches = False
+    files = False
+
+    def folder(self, path: str | Path, option: str) -> Path:
+        """The data at `path`. Raises BadInput where nothing of that kind is there."""
+        folder = Path(path).expanduser()
+        if folder.is_dir() or (self.files and folder.is_file()):
+            return folder
+        raise BadInput(f"there is no folder {str(path)!r}.", hint=f"--{option} takes a folder; see docs/data.md.")
+
+    @abstractmethod
+    def calibration(
+        self, predictor: Predictor, recorders: Mapping[str, Recorder], samples: Sequence[Sample]
+    ) -> Mapping[str, Sequence[Feeds]]:
+        """Inputs of every part, by name: of the golden input, whose calls `recorders` hold, and of `samples`."""
+
+    @abstractmethod
+    def scores(self, predictor: Predictor, samples: Sequence[Sample], looks: Looks) -> Scores:
+        """What `predictor` makes of `samples`. Raises BadInput for a sample that cannot be used, named."""
+
+    @abstractmethod
+    def verdict(
+        self, evaluation: Evaluation, scores: Scores, reference: Scores, samples: Sequence[Sample], data: str
+    ) -> Verdict:
+        """The verdict on a candidate's `scores`, beside the reference's on the same samples. `data`: their name."""
+
+    @abstractmethod
+    def absolute(self, evaluation: Evaluation, scores: Scores, samples: Sequence[Sample], data: str) -> Verdict:
+        """The verdict where there is no reference to compare with: the bar alone."""
+
+    @abstractmethod
+    def missed(self, evaluation: Evaluation, reference: Scores, samples: Sequence[Sample]) -> str:
+        """How the reference itself misses the bar ("" if it does not, or if nobody can tell)."""
+
+
+class AnswerJudge(Judge):
+    """Every answer is compared with a truth (`edgekit.gate.verdicts`)."""
+
+    def calibration(
+        self, predictor: Predictor, recorders: Mapping[str, Recorder], samples: Sequence[Sample]
+    ) -> Mapping[str, Sequence[Feeds]]:
+        for sample in samples:
+            predictor.predict(sample.input)
+        return {name: [feeds for feeds, _ in recorder.calls] for name, recorder in recorders.items()}
+
+    def scores(self, predictor: Predictor, samples: Sequence[Sample], looks: Looks) -> Scores:
+        return Scores(*verdicts.answers(predictor, samples, lambda i, n: looks.tell(looks.what, i, n)))
+
+    def verdict(
+        self, evaluation: Evaluation, scores: Scores, reference: Scores, samples: Sequence[Sample], data: str
+    ) -> Verdict:
+        return verdicts.judge(evaluation, scores.values, reference.values, _named(samples, reference), data)
+
+    def absolute(self, evaluation: Evaluation, scores: Scores, samples: Sequence[Sample], data: str) -> Verdict:
+        if any(sample.truth is None for sample in samples):
+            return verdicts.not_measured(f"{data} has no right answers to compare with")
+        return verdicts.absolute(evaluation, scores.values, _named(samples, scores), data)
+
+    def missed(self, evaluation: Evaluation, reference: Scores, samples: Sequence[Sample]) -> str:
+        return verdicts.reference_misses(evaluation, reference.values, _named(samples, reference))
+
+
+class ProbabilityJudge(Judge):
+    """The probabilities that a language model gives to a text, beside the reference's (`edgekit.gate.texts`)."""
+
+    searches = True
+    files = True
+
+    def calibration(
+        self, predictor: Predictor, recorders: Mapping[str, Recorder], samples: Sequence[Sample]
+    ) -> Mapping[str, Sequence[Feeds]]:
+        """Texts need not be run, and their logits could not be held: tokens are all that an importance matrix takes."""
+        more = texts.feeds(predictor, samples)
+        return {name: [*(feeds for feeds, _ in recorder.calls), *more] for name, recorder in recorders.items()}
+
+    def scores(self, predictor: Predictor, samples: Sequence[Sample], looks: Looks) -> Scores:
+        return Scores(texts.scores(predictor, samples, looks.work, looks.tell, looks.what, reference=looks.reference))
+
+    def verdict(
+        self, evaluation: Evaluation, scores: Scores, reference: Scores, samples: Sequence[Sample], data: str
+    ) -> Verdict:
+        return texts.judge(evaluation, scores.values, reference.values, data)
+
+    def absolute(self, evaluation: Evaluation, scores: Scores, samples: Sequence[Sample], data: str) -> Verdict:
+        return texts.absolute(evaluation, scores.values, data)
+
+    def missed(self, evaluation: Evaluation, reference: Scores, samples: Sequence[Sample]) -> str:
+        return texts.reference_misses(evaluation, reference.values)
+
+
+_JUDGES: Mapping[str, Callable[[], Judge]] = {"answers": AnswerJudge, "probabilities": ProbabilityJudge}
+
+
+def judge_of(model: Model) -> Judge:
+    """The judge of `model`'s task. Raises UnknownName where the task is not installed."""
+    return _JUDGES[task_of(model).judge]()
+
+
+def _named(samples: Sequence[Sample], scores: Scores) -> list[Sample]:
+    """`samples`, each with the language that its words are compared in."""
+    from dataclasses import replace
+
+    languages = scores.languages or [sample.language for sample in samples]
+    return [replace(sample, language=language) for sample, language in zip(samples, languages, strict=True)]

@@ -1,0 +1,93 @@
+"""Data folders of audio classification: words, or sounds without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgekit.core import (
+    Sample,
+)
+from edgekit.errors import BadInput
+from edgekit.numerics.alarms import NOTHING
+
+__all__ = ["phrases", "sounds", "sounds_below", "word_samples"]
+
+_SOUNDS = (".flac", ".wav", ".ogg", ".mp3")
+
+
+def word_samples(folder: Path, labels: tuple[str, ...], loose: bool = False) -> Sequence[Sample]:
+    """``labels.csv`` (file, class_index) with ``features/``, or one folder of sounds a word.
+
+    A folder of a word that is no label of the model counts as "unknown"; ``_background_noise_`` counts as "silence".
+
+    Args:
+        loose: whether sounds in no folder of their own count too, as "unknown".
+    """
+    listing = folder / "labels.csv"
+    if listing.is_file():
+        return _listed(listing, labels)
+    sounds = sounds_below(folder)
+    if not sounds or (not loose and any(path.parent == folder for path in sounds)):
+        raise BadInput(
+            f"{folder} holds neither a labels.csv nor one folder of sounds for each word.", hint="See docs/data.md."
+        )
+    return [
+        Sample(
+            str(path),
+            "unknown" if path.parent == folder else _label_of(path.parent.name, labels),
+            f"{path.parent.name}/{path.name}",
+        )
+        for path in sounds
+    ]
+
+
+def _listed(listing: Path, labels: tuple[str, ...]) -> list[Sample]:
+    samples = []
+    lines = listing.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines[1:], 2):
+        if not line.strip():
+            continue
+        name, _, index = line.strip().partition(",")
+        if not index.isdecimal() or int(index) >= len(labels):
+            raise BadInput(f"{listing}, line {number}: expected a file and a class from 0 to {len(labels) - 1}.")
+        path = listing.parent / "features" / name
+        if not path.is_file():
+            raise BadInput(f"{listing}, line {number}: there is no file {f'features/{name}'!r}.")
+        samples.append(Sample(str(path), labels[int(index)], name))
+    return samples
+
+
+def _label_of(folder: str, labels: tuple[str, ...]) -> str:
+    name = folder.strip("_").lower()
+    if name == "background_noise":
+        return "silence"
+    return name if name in labels else "unknown"
+
+
+def sounds(folder: Path) -> Sequence[Sample]:
+    """Every sound below `folder`, without a truth."""
+    sounds = sounds_below(folder)
+    if not sounds:
+        raise BadInput(f"{folder} holds no sound.", hint="See docs/data.md.")
+    return [Sample(str(path), None, path.name) for path in sounds]
+
+
+def sounds_below(folder: Path) -> list[Path]:
+    """Every sound file in `folder` and its subfolders, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SOUNDS)
+
+
+def phrases(folder: Path, phrase: str) -> Sequence[Sample]:
+    """Every sound below `folder`: with the phrase where its own folder is named after it, else without."""
+    sounds = sounds_below(folder)
+    if not sounds:
+        raise BadInput(f"{folder} holds no sound.", hint="See docs/data.md.")
+    return [
+        Sample(str(path), phrase if _spelt(path.parent.name) == phrase else NOTHING, str(path.relative_to(folder)))
+        for path in sounds
+    ]
+
+
+def _spelt(folder: str) -> str:
+    return folder.strip("_").lower().replace("_", "-").replace(" ", "-")

@@ -1,0 +1,17 @@
+"""Speaker verification: whether one person speaks in two clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgekit.core import Sample, Task
+
+
+def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
+    from edgekit.tasks.audio_speaker_verification.trials import samples
+
+    return samples(folder)
+
+
+TASK = Task("audio-speaker-verification", "sound", "answers", _samples, metric="eer")

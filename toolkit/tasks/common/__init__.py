@@ -1,0 +1,1 @@
+"""What several tasks share: sounds and pictures as people give them."""

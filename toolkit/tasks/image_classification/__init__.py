@@ -1,0 +1,24 @@
+"""Image classification: a picture to a label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import Predictor, Runner, Sample, Task
+
+
+def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
+    from edgekit.tasks.image_classification.samples import samples
+
+    return samples(folder, labels)
+
+
+def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
+    from edgekit.tasks.image_classification.classifier import Classifier
+
+    return Classifier(parts, folder, facts)
+
+
+TASK = Task("image-classification", "picture", "answers", _samples, _predictor, metric="accuracy")
