@@ -1,7 +1,8 @@
 """edgekit: export, quantize, verify and benchmark small pretrained models on the devices they are for.
 
-The Python names match the command line: `fit`, `export`, `verify`, `load`, `package`, `benchmark`. Importing this
-package imports nothing heavy; each name brings what it needs when it is first used.
+The Python names match the command line: `list_`, `fit`, `export`, `verify`, `run`, `package`, `benchmark`, `compare`,
+`report`, `doctor`; and `load`, which keeps a bundle open. Importing this package imports nothing heavy; each name
+brings what it needs when it is first used.
 """
 
 from __future__ import annotations
@@ -12,22 +13,45 @@ if TYPE_CHECKING:
     from edgekit.benchmarking.benchmark import benchmark
     from edgekit.bundles.opened import load
     from edgekit.bundles.packaging import package
+    from edgekit.bundles.running import run
+    from edgekit.catalogue import list_
+    from edgekit.cli.doctor import doctor
     from edgekit.estimation.fit import fit
     from edgekit.gate.verifying import verify
     from edgekit.pipeline.exporting import export
+    from edgekit.reports.comparing.matrices import compare
+    from edgekit.reports.reading import report
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "benchmark", "export", "fit", "load", "package", "verify"]
-
 _HOMES = {
-    "benchmark": "edgekit.benchmarking.benchmark",
-    "export": "edgekit.pipeline.exporting",
-    "fit": "edgekit.estimation.fit",
-    "load": "edgekit.bundles.opened",
-    "package": "edgekit.bundles.packaging",
-    "verify": "edgekit.gate.verifying",
+    "benchmark": "benchmarking.benchmark",
+    "compare": "reports.comparing.matrices",
+    "doctor": "cli.doctor",
+    "export": "pipeline.exporting",
+    "fit": "estimation.fit",
+    "list_": "catalogue",
+    "load": "bundles.opened",
+    "package": "bundles.packaging",
+    "report": "reports.reading",
+    "run": "bundles.running",
+    "verify": "gate.verifying",
 }
+
+__all__ = [
+    "__version__",
+    "benchmark",
+    "compare",
+    "doctor",
+    "export",
+    "fit",
+    "list_",
+    "load",
+    "package",
+    "report",
+    "run",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -35,4 +59,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'edgekit' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(f"edgekit.{_HOMES[name]}"), name)

@@ -26,7 +26,7 @@ from edgekit.bench.processes import child, worker
 from edgekit.bench.processes.run import error
 from edgekit.common.processors import usable_processors
 
-__all__ = ["PLAIN", "Job", "main", "measure", "perform", "sweep"]
+__all__ = ["PLAIN", "Job", "main", "measure", "perform", "shares_processor", "sweep", "timed_values"]
 
 #: llama-bench's own two tests: name -> arguments of ``speed``.
 PLAIN: Mapping[str, Mapping[str, int]] = {"pp512": {"prompt": 512}, "tg128": {"generate": 128}}
@@ -152,7 +152,7 @@ def perform(job: Job, tell: Tell = lambda what, done, total: None) -> dict[str, 
     series |= {test: _speed(network, arguments) for test, arguments in job.tests.items()}
     before, done = _reading(), 0
     for what, take in series.items():
-        kept, thrown = _values(take, job.repeats, job.threads, _shifted(tell, what, done, job.steps))
+        kept, thrown = timed_values(take, job.repeats, job.threads, _shifted(tell, what, done, job.steps))
         values[what] = [*kept, *thrown[: job.repeats - len(kept)]]
         rejected[what] = thrown
         doubtful += [what] if len(kept) < job.repeats else []
@@ -175,7 +175,7 @@ def _speed(network: Any, arguments: Mapping[str, int]) -> Callable[[], float]:
     return lambda: float(network.speed(**arguments))
 
 
-def _values(
+def timed_values(
     take: Callable[[], float], repeats: int, threads: int, tell: Callable[[int], None] = lambda done: None
 ) -> tuple[list[float], list[float]]:
     """Values taken on a machine that did nothing else, and those that were not. Each warms up by itself."""
@@ -185,11 +185,11 @@ def _values(
         tell(len(kept))
         before = _reading()
         value = take()
-        (thrown if _busy(before, _reading(), threads) else kept).append(value)
+        (thrown if shares_processor(before, _reading(), threads) else kept).append(value)
     return kept, thrown
 
 
-def _busy(before: Mapping[str, float], after: Mapping[str, float], threads: int) -> bool:
+def shares_processor(before: Mapping[str, float], after: Mapping[str, float], threads: int) -> bool:
     """Whether this process lacked its cores meanwhile, or others used more than what it leaves free."""
     wall = after["wall"] - before["wall"]
     cpu = (after["cpu"] - before["cpu"]) / wall

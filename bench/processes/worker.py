@@ -30,7 +30,19 @@ from edgekit.core import Prediction, Predictor, Runner
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FEWEST", "MOST", "Job", "Loader", "Recorder", "answering", "main", "obey", "perform"]
+__all__ = [
+    "FEWEST",
+    "MOST",
+    "Job",
+    "Loader",
+    "Recorder",
+    "answering",
+    "main",
+    "obey",
+    "part_calls",
+    "perform",
+    "warmed",
+]
 
 #: Measured rounds where nobody says how many: at least three tell a spread, and 500 tell a 99th percentile.
 FEWEST, MOST = 3, 500
@@ -50,7 +62,7 @@ class Job:
         load: ``"module:function"`` of the `Loader`.
         bundle: path of the bundle. inputs: what `Predictor.predict` takes, at least one.
         threads: for the runtime.
-        warmups: rounds over all inputs that are thrown out, at most; see `_warm`.
+        warmups: rounds over all inputs that are thrown out, at most; see `warmed`.
         loops: rounds that are measured, at most; None: as many as fit into `seconds`, from `FEWEST` to `MOST`.
         seconds: no new round of either kind starts after so long.
         started: the parent's `time.monotonic` just before it started this process (one clock for the whole system).
@@ -121,9 +133,9 @@ def perform(job: Job) -> dict[str, Any]:
     predictor = loader(job.bundle, job.threads, recorder.wrap)
     loaded = time.monotonic()
     recorder.take()  # calls that a loader makes while it loads are part of the load
-    steady = _warm(predictor, job, recorder)
+    steady = warmed(predictor, job, recorder)
     warmups = recorder.take()
-    calls = _calls(warmups.get("end_to_end.latency", []))
+    calls = part_calls(warmups.get("end_to_end.latency", []))
     before = _reading()
     rounds = _measure(predictor, job, recorder, calls)
     section = {name: value - before[name] for name, value in _reading().items() if name in before}
@@ -208,7 +220,7 @@ def _resolve(name: str) -> Loader:
     return loader
 
 
-def _warm(predictor: Predictor, job: Job, recorder: Recorder) -> bool:
+def warmed(predictor: Predictor, job: Job, recorder: Recorder) -> bool:
     """Rounds until none of two in a row is more than 2 % faster than the fastest before; whether it came to that.
 
     Waiting for equal rounds would never end on a noisy machine, and end by chance on a slowly warming one.
@@ -225,7 +237,7 @@ def _warm(predictor: Predictor, job: Job, recorder: Recorder) -> bool:
     return flat == 2 or job.warmups == 0
 
 
-def _calls(latencies: Sequence[float]) -> int:
+def part_calls(latencies: Sequence[float]) -> int:
     """Calls per value, a power of two: 1, except where the clock is too coarse or slow for one call."""
     shortest = max(min(latencies, default=1.0), 1e-9)
     calls = 1

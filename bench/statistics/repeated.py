@@ -18,6 +18,7 @@ from edgekit.bench.statistics.student import quantile
 
 __all__ = [
     "MAD_TO_SD",
+    "expanded_tail",
     "interval",
     "mad",
     "median",
@@ -272,11 +273,11 @@ def _units(side: Groups) -> int:
 
 def _expanded(drawn: Sequence[float], value: float, confidence: float, units: int) -> tuple[float, float]:
     """The expanded percentile interval. One of few, tied or lopsided values can miss the very value it is about."""
-    ordered, tail = sorted(drawn), 100.0 * _expanded_tail(confidence, units)
+    ordered, tail = sorted(drawn), 100.0 * expanded_tail(confidence, units)
     return min(value, _percentile(ordered, tail)), max(value, _percentile(ordered, 100.0 - tail))
 
 
-def _expanded_tail(confidence: float, units: int) -> float:
+def expanded_tail(confidence: float, units: int) -> float:
     """The tail to cut so that a percentile interval over `units` draws is about as wide as Student's t makes it."""
     if units < 2:
         return 0.0

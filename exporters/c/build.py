@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Feeds, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, MissingExtra
-from edgekit.exporters.c.description import _specs, description_of
+from edgekit.exporters.c.description import description_of, tensor_specs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,7 +85,7 @@ def load(source: Path) -> NetworkRunner | FrontendRunner:
 
     files, name = trust.checked(source.parent), source.stem
     facts = description_of(files, name)
-    inputs, outputs = (_specs(facts[side]) for side in ("inputs", "outputs"))
+    inputs, outputs = (tensor_specs(facts[side]) for side in ("inputs", "outputs"))
     # What is compiled is what was checked: the bundle is not read again.
     with tempfile.TemporaryDirectory(prefix="edgekit-c-") as scratch:
         folder = Path(scratch)

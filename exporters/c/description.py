@@ -9,7 +9,7 @@ from typing import Any
 from edgekit.core import TensorSpec
 from edgekit.errors import BadInput
 
-__all__ = ["describe", "description_of"]
+__all__ = ["describe", "description_of", "tensor_specs"]
 
 
 def description_of(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def description_of(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
     try:
         facts: dict[str, Any] = json.loads(files[f"{name}.json"])
         for side in ("inputs", "outputs"):
-            _specs(facts[side])
+            tensor_specs(facts[side])
         if isinstance(facts["kind"], str) and isinstance(facts["sources"], list):
             return facts
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -41,5 +41,5 @@ def describe(
     return json.dumps({**head, **facts}, indent=1) + "\n"
 
 
-def _specs(listed: Any) -> tuple[TensorSpec, ...]:
+def tensor_specs(listed: Any) -> tuple[TensorSpec, ...]:
     return tuple(TensorSpec(str(one["name"]), str(one["dtype"]), tuple(one["shape"])) for one in listed)

@@ -20,7 +20,7 @@ from edgekit.exporters.coreml.compress import FEW, compressed
 from edgekit.exporters.coreml.interpreter.program import Program
 from edgekit.exporters.coreml.quiet import quiet
 
-__all__ = ["DESCRIPTION", "Wish", "write"]
+__all__ = ["DESCRIPTION", "Wish", "reason_of", "write"]
 
 #: Key of the user-defined metadata that holds the part's contract, as Core ML's own types are fewer than ours.
 DESCRIPTION = "org.edgekit.part"
@@ -143,7 +143,7 @@ def _converted(part: Part, module: Any, wish: Wish) -> Any:
                 skip_model_load=True,
             )
     except Exception as exc:  # torch and coremltools raise whatever went wrong, of any kind
-        reason, hint = _reason(exc, said)
+        reason, hint = reason_of(exc, said)
         raise ExportFailed(f"the part {part.name!r} cannot become a Core ML program: {reason}", hint=hint) from exc
 
 
@@ -229,7 +229,7 @@ def _same_every_time(file: Path) -> None:
     (file / "Manifest.json").write_text(json.dumps(manifest, indent=4) + "\n", encoding="utf-8")
 
 
-def _reason(exc: Exception, said: Sequence[str]) -> tuple[str, str]:
+def reason_of(exc: Exception, said: Sequence[str]) -> tuple[str, str]:
     """What went wrong, with the layer where coremltools tells it, and what to type next ("" if nobody knows).
 
     Args:

@@ -152,7 +152,7 @@ def score(
                 logits, truth = place.logits(context - context // 2), chunked[i, context // 2 + 1 :]
                 for start in range(0, scored, _ROWS):
                     rows = slice(start, min(scored, start + _ROWS))
-                    logp = _log_softmax(logits[rows])
+                    logp = log_softmax(logits[rows])
                     losses = -logp[np.arange(len(logp)), truth[rows]].astype(np.float64)
                     nll[i] += losses.sum()
                     squares[i] += (losses**2).sum()
@@ -161,7 +161,7 @@ def score(
                     if known is not None:
                         reference = _unpack(known, len(logp), runner.vocabulary)
                         base_nll[i] -= reference[np.arange(len(logp)), truth[rows]].sum(dtype=np.float64)
-                        kld[i, rows], same[i, rows] = _divergence(reference, logp)
+                        kld[i, rows], same[i, rows] = divergence(reference, logp)
     finally:
         place.close()
     counts = np.full(count, scored, np.int64)
@@ -178,7 +178,7 @@ def _begun(chunk: NDArray[np.int32], runner: Scorable) -> NDArray[np.int32]:
     return begun
 
 
-def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     import numpy as np
 
     shifted: NDArray[np.float32] = logits - logits.max(axis=1, keepdims=True)
@@ -186,7 +186,7 @@ def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return shifted
 
 
-def _divergence(
+def divergence(
     reference: NDArray[np.float32], logp: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """(KL divergence, same likeliest token) of each row of log-probabilities; rarer than e^-16 counts as nothing."""

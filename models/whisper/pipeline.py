@@ -180,7 +180,7 @@ class Transcriber:
         result = _first_try(begun, rules, limit, options)
         run.first_token = run.first_token or elapsed + result.first_token
         why = self._suspicious(result, options)
-        if wanted < 30 and options.window is None and (why := why or _echoes(result.tokens)):
+        if wanted < 30 and options.window is None and (why := why or echoes(result.tokens)):
             run.fallbacks.append(f"{why}: encoded again at 30 s")
             begun, rules, limit = self._begin(samples, 30.0, run, timestamps, seconds)
             result = _first_try(begun, rules, limit, options)
@@ -305,7 +305,7 @@ def _first_try(begun: Begun, rules: Rules, limit: int, options: Options) -> Resu
     return sample(begun, rules, limit, options.temperatures[0], options.best_of, seed=0)
 
 
-def _echoes(tokens: list[int]) -> str:
+def echoes(tokens: list[int]) -> str:
     """Whether a result ends by saying the same twice, the typical failure of a window that is too short.
 
     People do repeat themselves, so this sends a window back to the encoder but never to sampling.

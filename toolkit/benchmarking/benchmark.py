@@ -13,10 +13,10 @@ from edgekit.benchmarking.emulated import on_device
 from edgekit.benchmarking.hosted import (
     HOST,
     Limits,
-    _bundle_facts,
-    _elsewhere,
-    _golden,
+    bundle_facts,
+    elsewhere,
     given,
+    golden_input,
     own_target,
     prepare,
     reported,
@@ -75,7 +75,7 @@ def benchmark(
         run.check_numbers((*counts, processes, loops or 1), warmups, seconds, limit)
         asked = {"address": there[1], "threads": counts, "processes": processes, "warmups": warmups}
         asked |= {"loops": loops, "seconds": seconds, "limit": limit}
-        return connected.measured(bundle, _bundle_facts(bundle), target, there[0], asked, tell)
+        return connected.measured(bundle, bundle_facts(bundle), target, there[0], asked, tell)
     if len(counts) > 1:
         raise BadInput("several numbers of threads are for connected devices and for a matrix.", hint="Give one.")
     threads = next(iter(counts), None)
@@ -88,7 +88,7 @@ def benchmark(
         from edgekit.benchmarking.language import CONTEXTS, Plan, measured
 
         plan = Plan(threads, processes, loops, limit, memory, CONTEXTS if contexts is None else contexts)
-        return measured(bundle, _bundle_facts(bundle), _elsewhere(bundle), inputs, plan, tell)
+        return measured(bundle, bundle_facts(bundle), elsewhere(bundle), inputs, plan, tell)
     if contexts:
         raise BadInput("lengths of context are for language models.", hint="Leave --contexts out.")
     subject = prepare(bundle, inputs, threads, Limits(warmups, loops, seconds, limit, memory))
@@ -111,7 +111,7 @@ def versus(
     synthetic: bool = False,
     progress: Progress | None = None,
 ) -> list[Report]:
-    """Measure bundles on this machine in turns (A B, B A, ...), for `edgekit.reports.comparing.reports.compare`, which
+    """Measure bundles on this machine in turns (A B, B A, ...), for `compare_reports` of `edgekit.reports`, which
     then pairs the processes that ran one after the other. Without `inputs`, every bundle gets the golden input of the
     first, or with `synthetic` noise in its form.
 
@@ -119,7 +119,7 @@ def versus(
         BadInput, DeviceFailed: as `benchmark`.
     """
     bundles = [open_bundle(Path(path)) for path in paths]
-    chosen = given(bundles[0], inputs, synthetic) or [_golden(bundles[0])]
+    chosen = given(bundles[0], inputs, synthetic) or [golden_input(bundles[0])]
     subjects = [prepare(bundle, chosen, threads, limits or Limits()) for bundle in bundles]
     for subject in subjects:
         run.check(subject.setup, processes)

@@ -6,12 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgekit.bench.machine import host
-from edgekit.benchmarking.hosted import (
-    HOST,
-    VERSIONS,
-    _bundle_facts,
-    _golden,
-)
+from edgekit.benchmarking.hosted import HOST, VERSIONS, bundle_facts, golden_input
 from edgekit.bundles.golden import vouched
 from edgekit.common.files import hash_file
 from edgekit.core import Bundle, Progress, Report, Target
@@ -33,13 +28,13 @@ def on_device(bundle: Bundle, target: Target, inputs: Sequence[str | Path], prog
         progress(f"building the firmware and counting in {target.device}", 0, 0)
     with vouched(bundle, target) as folder:
         found = target.measure(folder)
-    golden = _golden(bundle)
+    golden = golden_input(bundle)
     facts = {
         key: value for key, value in found.items() if key not in ("measurements", "layers", "fidelity", "estimates")
     }
     return Report(
         schema=SCHEMA,
-        bundle=_bundle_facts(bundle),
+        bundle=bundle_facts(bundle),
         fidelity=found["fidelity"],
         host={"cpu": f"{facts.get('board', target.name)} in {target.device}", "release": target.processor, **facts},
         versions=host.versions(VERSIONS),

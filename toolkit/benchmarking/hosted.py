@@ -18,7 +18,20 @@ from edgekit.errors import BadInput, UnknownName, Unsupported
 from edgekit.registry import find, names
 from edgekit.reports.report import SCHEMA
 
-__all__ = ["HOST", "VERSIONS", "Limits", "Subject", "given", "own_target", "prepare", "reported", "whole"]
+__all__ = [
+    "HOST",
+    "VERSIONS",
+    "Limits",
+    "Subject",
+    "bundle_facts",
+    "elsewhere",
+    "given",
+    "golden_input",
+    "own_target",
+    "prepare",
+    "reported",
+    "whole",
+]
 
 
 #: The device that is this machine.
@@ -54,7 +67,7 @@ def prepare(bundle: Bundle, inputs: Sequence[str | Path], threads: int | None, l
     """
     if why := getattr(makers(bundle)[1], "untimed", ""):
         raise Unsupported(f"{bundle.path.name} cannot be measured here: {why}.", hint="edgekit verify proves it.")
-    chosen = [Path(item).expanduser() for item in inputs] or [_golden(bundle)]
+    chosen = [Path(item).expanduser() for item in inputs] or [golden_input(bundle)]
     for item in chosen:
         if not item.is_file():
             raise BadInput(f"there is no input file {str(item)!r}.")
@@ -76,10 +89,10 @@ def given(bundle: Bundle, inputs: Sequence[str | Path], synthetic: bool) -> Sequ
     """
     if synthetic and inputs:
         raise BadInput("inputs are either synthetic or files of yours.", hint="Leave out --synthetic or --input.")
-    return [noise.like(_golden(bundle))] if synthetic else inputs
+    return [noise.like(golden_input(bundle))] if synthetic else inputs
 
 
-def _golden(bundle: Bundle) -> Path:
+def golden_input(bundle: Bundle) -> Path:
     return bundle.path / str(bundle.manifest.golden.input)
 
 
@@ -106,14 +119,14 @@ def reported(
     context = result.context | ({"session": session} if session else {})
     return Report(
         schema=SCHEMA,
-        bundle=_bundle_facts(subject.bundle),
+        bundle=bundle_facts(subject.bundle),
         fidelity="host",
         host={**(machine or host.describe()), "run": context},
         versions=versions or host.versions(VERSIONS),
         inputs=list(subject.inputs),
         threads=subject.setup.threads,
         measurements=result.measurements,
-        warnings=(*noise.warnings(subject.inputs), *_elsewhere(subject.bundle), *result.warnings),
+        warnings=(*noise.warnings(subject.inputs), *elsewhere(subject.bundle), *result.warnings),
         outputs=result.outputs,
     )
 
@@ -133,7 +146,7 @@ def own_target(bundle: Bundle) -> Target | None:
     return target
 
 
-def _bundle_facts(bundle: Bundle) -> dict[str, Any]:
+def bundle_facts(bundle: Bundle) -> dict[str, Any]:
     manifest = bundle.manifest
     return {
         "name": f"{manifest.model.name} {manifest.target.name} {manifest.recipe.exporter} {manifest.recipe.precision}",
@@ -149,7 +162,7 @@ def _bundle_facts(bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def _elsewhere(bundle: Bundle) -> list[str]:
+def elsewhere(bundle: Bundle) -> list[str]:
     """A warning where the bundle is for something other than this machine."""
     facts, target = bundle.manifest.target, own_target(bundle)
     if target is not None and target.device == HOST:

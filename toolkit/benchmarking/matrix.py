@@ -33,7 +33,7 @@ from edgekit.errors import EdgekitError, boundary
 from edgekit.reports import cells
 from edgekit.reports.cells import Cell, Matrix
 
-__all__ = ["ALL", "Plan", "matrix"]
+__all__ = ["ALL", "Plan", "matrix", "with_time_left"]
 
 
 def matrix(plan: Plan, work: Path, *, workers: str | None = None, progress: Progress | None = None) -> Matrix:
@@ -93,7 +93,7 @@ def _here(ready: Mapping[Cell, Bundle], plan: Plan, kept: Path, tell: Progress, 
         plan.processes,
         known=lambda cell, process: _stored(folders[cell] / f"{process}.json"),
         keep=keep,
-        progress=_with_time_left(tell, [cells.label(cell) for cell in hosted]),
+        progress=with_time_left(tell, [cells.label(cell) for cell in hosted]),
     )
     for cell, found in zip(hosted, answers, strict=True):
         done.append(_from_answers(cell, subjects[cell], found, load, session))
@@ -174,7 +174,7 @@ def _whole(answer: Mapping[str, Any]) -> bool:
     return needed <= set(answer)
 
 
-def _with_time_left(tell: Progress, labels: Sequence[str]) -> Callable[[int, int, int, int], None]:
+def with_time_left(tell: Progress, labels: Sequence[str]) -> Callable[[int, int, int, int], None]:
     """Progress per process, with the time left from what the ones before took."""
     began = time.monotonic()
 

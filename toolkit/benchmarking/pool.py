@@ -31,7 +31,7 @@ from edgekit.core import Bundle
 from edgekit.errors import BadInput, DeviceFailed, EdgekitError, need
 from edgekit.sources import cache_folder
 
-__all__ = ["Task", "digest", "measure", "there"]
+__all__ = ["Task", "digest", "measure", "packed", "there"]
 
 #: Seconds after which a scheduler that does not answer counts as gone.
 _PATIENCE = 15.0
@@ -160,7 +160,7 @@ class _Run:
             at = self._running.pop(future)
             answer = self._answer(future)
             if answer is None:
-                self._submit(at, _packed(self._tasks[at]))
+                self._submit(at, packed(self._tasks[at]))
             else:
                 yield at, answer
 
@@ -266,7 +266,7 @@ def _input(bundle: Path, sha256: str, name: str) -> Path:
     return bundle.with_name(f"{bundle.name}-inputs") / sha256 / Path(name).name
 
 
-def _packed(task: Task) -> bytes:
+def packed(task: Task) -> bytes:
     """The bundle and the inputs as one archive, stored: most of it is weights, which do not shrink."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:

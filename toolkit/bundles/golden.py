@@ -119,7 +119,7 @@ def prove(bundle: Bundle, threads: int, keep: int = 2) -> Proof:
     predictor = load(bundle.path, threads, record, hashes=False)
     prediction = predicted(predictor, bundle.path / manifest.golden.input)
     said = str(prediction.output)
-    reference = _read(bundle.path / manifest.golden.reference)
+    reference = read_reference(bundle.path / manifest.golden.reference)
     errors = compare(recorders, reference, manifest.recipe.precision)
     if said != manifest.golden.output:
         raise ParityFailed(
@@ -176,7 +176,7 @@ def vouched(bundle: Bundle, target: Target) -> Iterator[Path]:
         yield copy
 
 
-def _read(path: Path) -> dict[str, NDArray[Any]]:
+def read_reference(path: Path) -> dict[str, NDArray[Any]]:
     import numpy as np
 
     try:

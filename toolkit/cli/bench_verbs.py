@@ -218,22 +218,17 @@ def _write_pytest_benchmark(arguments: argparse.Namespace, matrix: Matrix) -> No
 def report_(arguments: argparse.Namespace) -> None:
     import msgspec
 
-    from edgekit.common.files import write_whole
     from edgekit.reports import cells
-    from edgekit.reports.page import document as html
+    from edgekit.reports.reading import report
     from edgekit.reports.summary import table
 
-    matrices = [cells.load(Path(name)) for name in arguments.reports]
-    every = [cell for matrix in matrices for cell in matrix.cells]
-    reports = [cell.report for cell in every if cell.report is not None]
-    if arguments.html:
-        page = html.render(reports, [cell for cell in every if cell.report is None])
-        write_whole(Path(arguments.html), page.encode())
+    matrices = report(*arguments.reports, html=arguments.html)
     if arguments.json:
         # A single report as its file has it, a matrix as a matrix.
         show_json([msgspec.to_builtins(item if item.plan else item.cells[0].report) for item in matrices])
     elif arguments.html:
-        say(f"{arguments.html} written: {len(reports)} report(s)")
+        count = sum(cell.report is not None for matrix in matrices for cell in matrix.cells)
+        say(f"{arguments.html} written: {count} report(s)")
     else:
         for matrix in matrices:
             if matrix.plan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgekit import registry
@@ -47,6 +47,11 @@ _TOOLS = (
     ("build and emulate firmware for Arm", ("arm-none-eabi-gcc", "qemu-system-arm"), _FIRMWARE),
     ("build and emulate firmware for RISC-V", ("riscv64-unknown-elf-gcc", "qemu-system-riscv32"), _FIRMWARE),
 )
+
+
+def doctor() -> dict[str, Any]:
+    """What this machine can do: ``{"machine": facts, "abilities": [{"what", "ok", "found", "remedy"}, ...]}``."""
+    return {"machine": machine(), "abilities": [asdict(finding) for finding in examine()]}
 
 
 def examine() -> list[Finding]:

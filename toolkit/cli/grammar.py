@@ -72,8 +72,8 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--junit", metavar="FILE", help="the comparison as JUnit XML")
         one.add_argument("--pytest-benchmark", metavar="FILE", help="what was measured, as pytest-benchmark's JSON")
 
-    one = verb("list", "what there is: models, targets, exporters")
-    one.add_argument("room", nargs="?", choices=("models", "targets", "exporters"))
+    one = verb("list", "what there is: models, tasks, targets, exporters")
+    one.add_argument("room", nargs="?", choices=("models", "tasks", "targets", "exporters"))
 
     one = verb("fit", "will a model fit a target, before any download")
     one.add_argument("model")

@@ -14,9 +14,9 @@ from edgekit.cli.bench_verbs import compare_ as compare_
 from edgekit.cli.bench_verbs import report_ as report_
 from edgekit.cli.shown_bundle import away, others, show_bundle, show_device, summary
 from edgekit.cli.terminal import say, show_json, show_table, working
-from edgekit.core import Model, Prediction, Predictor, Target
-from edgekit.errors import BadInput, EdgekitError, Unsupported
-from edgekit.registry import ROOMS, find, names
+from edgekit.core import Prediction, Predictor
+from edgekit.errors import BadInput, EdgekitError
+from edgekit.registry import names
 
 
 def error_facts(exc: EdgekitError) -> dict[str, Any]:
@@ -25,40 +25,14 @@ def error_facts(exc: EdgekitError) -> dict[str, Any]:
 
 
 def list_(arguments: argparse.Namespace) -> None:
-    rooms = [arguments.room] if arguments.room else list(ROOMS)
-    found = {room: _entries(room) for room in rooms}
+    from edgekit import catalogue
+
+    rooms = catalogue.list_(arguments.room)
     if arguments.json:
-        show_json(found)
+        show_json(rooms)
         return
-    for room, entries in found.items():
-        show_table(room, list(entries[0]), [[str(value) for value in entry.values()] for entry in entries])
-
-
-def _entries(room: str) -> list[dict[str, Any]]:
-    """Facts of every entry; one of another package that does not load is told of and left out."""
-    entries = []
-    for name in names(room):
-        try:
-            entries.append(_entry(room, name))
-        except Unsupported as exc:
-            print(f"edgekit: {exc}", file=sys.stderr)
-    return entries
-
-
-def _entry(room: str, name: str) -> dict[str, Any]:
-    from edgekit.common.figures import figure
-
-    entry: Any = find(room, name)
-    if room == "models":
-        model: Model = entry
-        count = figure(model.network.parameters, "parameters")
-        return {"model": name, "task": model.task.name, "parameters": count, "licence": model.identity.licence}
-    if room == "targets":
-        target: Target = entry
-        recipe = target.recipes.get("*")
-        default = f"{recipe.exporter} {recipe.precision}" if recipe else "by task"
-        return {"target": name, "system": target.system, "processor": target.processor, "default": default}
-    return {"exporter": name, "precisions": ", ".join(entry.precisions), "extra": entry.extra}
+    for room, entries in rooms.items():
+        show_table(room, list(entries[0]), [list(entry.values()) for entry in entries])
 
 
 def fit_(arguments: argparse.Namespace) -> int:
@@ -228,14 +202,15 @@ def package_(arguments: argparse.Namespace) -> None:
 
 
 def doctor_(arguments: argparse.Namespace) -> None:
-    from edgekit.cli.doctor import examine, machine
+    from edgekit.cli.doctor import doctor
 
-    findings, facts = examine(), machine()
+    facts = doctor()
     if arguments.json:
-        show_json({"machine": facts, "abilities": [asdict(finding) for finding in findings]})
+        show_json(facts)
         return
-    show_table("this machine", ["", ""], [[name, _machine_fact(name, value)] for name, value in facts.items()])
-    rows = [[f.what, "yes" if f.ok else "no", f.found if f.ok else f.remedy] for f in findings]
+    machine = facts["machine"].items()
+    show_table("this machine", ["", ""], [[name, _machine_fact(name, value)] for name, value in machine])
+    rows = [[f["what"], "yes" if f["ok"] else "no", f["found" if f["ok"] else "remedy"]] for f in facts["abilities"]]
     show_table("abilities", ["can", "", "with, or how to add it"], rows)
 
 

@@ -24,7 +24,7 @@ from edgekit.estimation.lengths import seconds_of
 if TYPE_CHECKING:
     from edgekit.reports.cells import Matrix
 
-__all__ = ["REFERENCE", "Seen", "calibration", "expected", "fidelities", "past", "rate", "seen"]
+__all__ = ["REFERENCE", "Seen", "calibration", "expected", "fidelities", "past", "rate", "seen", "weighted_mean"]
 
 #: What the machine of the calibration file is.
 REFERENCE = "2-core x86-64 virtual machine with AVX-512 VNNI, 1 thread"
@@ -149,17 +149,17 @@ def rate(work: Work, exporter: str, precision: str, without: str) -> tuple[float
     ]
     if not group:
         return None
-    mean = _mean(one.rate for one in group)
+    mean = weighted_mean(one.rate for one in group)
     if len({one.model for one in group}) < 2:
         return mean, _ALONE
     off = []
     for one in group:
         others = [other.rate for other in group if other.model != one.model]
-        off.append(abs(math.log(one.rate / _mean(others))))
+        off.append(abs(math.log(one.rate / weighted_mean(others))))
     return mean, max(_LEAST, math.exp(max(off)))
 
 
-def _mean(values: Iterable[float]) -> float:
+def weighted_mean(values: Iterable[float]) -> float:
     logs = [math.log(value) for value in values]
     return math.exp(sum(logs) / len(logs))
 
@@ -209,7 +209,7 @@ def _elsewhere(
     ratios = _ratios(measured, target)
     if not here or not ratios:
         return (), "the report shares no model and format with the calibration file, so that no ratio is known"
-    ratio = _mean(ratios)
+    ratio = weighted_mean(ratios)
     spread = max(_ALONE if len(ratios) == 1 else _LEAST, *(math.exp(abs(math.log(one / ratio))) for one in ratios))
     basis = f"the reference machine's time by {ratio:.3g}, the ratio of {len(ratios)} parts in the report"
     return tuple(_scaled(one, ratio, spread, basis) for one in here), ""

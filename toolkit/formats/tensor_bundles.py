@@ -17,11 +17,11 @@ from edgekit.errors import BadInput
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["DATA", "INDEX", "read"]
+__all__ = ["DATA", "INDEX", "MAGIC", "fields", "read", "table"]
 
 INDEX, DATA = "variables.index", "variables.data-00000-of-00001"
 
-_MAGIC = 0xDB4775248B80FB57.to_bytes(8, "little")
+MAGIC = 0xDB4775248B80FB57.to_bytes(8, "little")
 _FOOTER = 48
 _LARGEST_INDEX = 64 << 20
 #: How a variable's key ends; a slot's has more before that.
@@ -44,7 +44,7 @@ def read(folder: Path) -> dict[str, NDArray[Any]]:
     found: dict[str, NDArray[Any]] = {}
     try:
         data = np.memmap(folder / DATA, dtype=np.uint8, mode="r")
-        for key, value in _table(index.read_bytes()):
+        for key, value in table(index.read_bytes()):
             name = key.decode()
             if not name.endswith(_VALUE) or _SLOT in name:
                 continue
@@ -60,13 +60,13 @@ def _array(data: NDArray[Any], entry: bytes) -> NDArray[Any] | None:
     """The array of an entry; None for one that is no number (a text). Raises ValueError for one that is not there."""
     import numpy as np
 
-    facts = dict(_fields(entry))
+    facts = dict(fields(entry))
     kind, shard, begin, size = (_number(facts, field) for field in (1, 3, 4, 5))
     dtype = _DTYPES.get(kind)
     if dtype is None:
         return None
-    dims = [dim for number, dim in _fields(facts.get(2, b"")) if number == 2]
-    shape = [_number(dict(_fields(dim)), 1) for dim in dims]
+    dims = [dim for number, dim in fields(facts.get(2, b"")) if number == 2]
+    shape = [_number(dict(fields(dim)), 1) for dim in dims]
     count = math.prod(shape)
     if shard or count * np.dtype(dtype).itemsize != size or begin + size > len(data):
         raise ValueError
@@ -80,9 +80,9 @@ def _number(facts: dict[int, int | bytes], field: int) -> int:
     return value
 
 
-def _table(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def table(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Every key and value of a table."""
-    if len(data) < _FOOTER or data[-8:] != _MAGIC:
+    if len(data) < _FOOTER or data[-8:] != MAGIC:
         raise ValueError
     footer = data[-_FOOTER:]
     _, at = _handle(footer, 0)  # of a block about blocks, which these tables leave empty
@@ -116,7 +116,7 @@ def _block(data: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]
         at += fresh + length
 
 
-def _fields(message: int | bytes) -> Iterator[tuple[int, int | bytes]]:
+def fields(message: int | bytes) -> Iterator[tuple[int, int | bytes]]:
     """Number and value of every field of a protocol buffer: a whole number, or bytes."""
     if not isinstance(message, bytes):
         raise ValueError

@@ -55,7 +55,7 @@ def judge(
     if metric.better == "higher":  # a loss is a loss whichever way the metric counts
         drop = Estimate(-drop.value, -drop.high, -drop.low)
     absolute = metrics.aggregate(metric, candidate) if known else None
-    verdict, reason = _decide(evaluation, metric, len(candidate), absolute, drop, metric.doubt(candidate))
+    verdict, reason = decide(evaluation, metric, len(candidate), absolute, drop, metric.doubt(candidate))
     missed = absolute is not None and bool(_missed(evaluation, metric, absolute))
     return Verdict(
         verdict=verdict,
@@ -127,7 +127,7 @@ def _value(metric: Metric, outputs: Sequence[Any], truths: Sequence[Any], langua
     return metrics.aggregate(metric, metrics.score(metric, outputs, truths, languages))
 
 
-def _decide(
+def decide(
     evaluation: Evaluation, metric: Metric, samples: int, absolute: float | None, drop: Estimate, doubt: str = ""
 ) -> tuple[Literal["pass", "fail", "undecided"], str]:
     lost, low, high = (metrics.shown(metric, value, "+") for value in drop)

@@ -80,7 +80,7 @@ def build() -> Path:
     with _alone(place):
         if not library.built():  # another process may have built while this one waited
             (place / "built.json").unlink(missing_ok=True)
-            _make(unpacked / "vendor" / "llama.cpp", place / "build", library.OPTIONS, _TARGETS)
+            compile_library(unpacked / "vendor" / "llama.cpp", place / "build", library.OPTIONS, _TARGETS)
             write_whole(place / "built.json", json.dumps(library.stamp()).encode())
     return place / "build" / "bin"
 
@@ -112,7 +112,7 @@ def cross(project: Path, options: Sequence[str], target: str) -> Path:
         if crossed(project, options, target) is None:
             place.mkdir(exist_ok=True)
             (place / "built.json").unlink(missing_ok=True)
-            _make(project, place, [f"LLAMA_CPP={unpacked / 'vendor' / 'llama.cpp'}", *options], (target,))
+            compile_library(project, place, [f"LLAMA_CPP={unpacked / 'vendor' / 'llama.cpp'}", *options], (target,))
             write_whole(place / "built.json", json.dumps(_cross_stamp(project, options, target)).encode())
     return place / "bin"
 
@@ -130,7 +130,7 @@ def _need(*compilers: str) -> None:
         raise MissingExtra(f"building llama.cpp needs {', '.join(lacking)}.", hint=f"On Debian or Ubuntu: {apt}")
 
 
-def _make(project: Path, out: Path, options: Sequence[str], targets: Sequence[str]) -> None:
+def compile_library(project: Path, out: Path, options: Sequence[str], targets: Sequence[str]) -> None:
     print("building llama.cpp (minutes the first time)", file=sys.stderr)
     # CMake remembers one source folder; another installation of edgekit has its own. What is compiled stays.
     known = out / "CMakeCache.txt"

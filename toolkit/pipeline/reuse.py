@@ -35,7 +35,7 @@ def key_of(job: Job, weights: Path) -> str:
         *(f"weights {file.name} {hash_file(file)}" for file in _read_with(weights, model.weights.assets)),
         *(f"calibration {_content(sample.input)}" for sample in job.calibration),
         *(f"data {_content(sample.input)} {_content(sample.truth)} {sample.language}" for sample in job.samples),
-        *(f"code {file.name} {hash_file(file)}" for file in _code(job)),
+        *(f"code {file.name} {hash_file(file)}" for file in code_files(job)),
         *(
             hashlib.sha256(package_data.read(name)).hexdigest()
             for name in (model.task.golden, model.identity.licence_text)
@@ -73,7 +73,7 @@ def _content(value: Any) -> str:
     return repr(value)
 
 
-def _code(job: Job) -> list[Path]:
+def code_files(job: Job) -> list[Path]:
     """The code that decides an export: all files of the four rooms (C kernels and firmware too), what they and the
     pipeline import, and the files that hold another package's model, exporter or target.
 

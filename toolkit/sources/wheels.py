@@ -19,7 +19,7 @@ from edgekit.core import Progress
 from edgekit.errors import FetchFailed
 from edgekit.sources.clients import Downloads, last_word, run_client
 
-__all__ = ["Wheels"]
+__all__ = ["Wheels", "reason_of", "run_pip"]
 
 CHUNK = 1 << 20
 
@@ -63,14 +63,14 @@ class Wheels(Downloads):
 
     def _download(self, requirement: str, platform: str) -> Path:
         folder = self._fresh()
-        _run_pip(requirement, platform, folder, self._tell)
+        run_pip(requirement, platform, folder, self._tell)
         wheels = list(folder.glob("*.whl"))
         if len(wheels) != 1:
             raise FetchFailed(f"pip downloaded {len(wheels)} wheels for {requirement} where one was expected")
         return wheels[0]
 
 
-def _run_pip(requirement: str, platform: str, folder: Path, tell: Progress) -> None:
+def run_pip(requirement: str, platform: str, folder: Path, tell: Progress) -> None:
     # -P keeps a folder named "pip" in the current directory from being run in pip's place.
     command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", str(folder)]
     if platform:
@@ -82,10 +82,10 @@ def _run_pip(requirement: str, platform: str, folder: Path, tell: Progress) -> N
     try:
         run_client(command, folder, environment, f"downloading {requirement}", tell)
     except FetchFailed as exc:
-        raise FetchFailed(_reason(requirement, exc.message)) from exc
+        raise FetchFailed(reason_of(requirement, exc.message)) from exc
 
 
-def _reason(requirement: str, log: str) -> str:
+def reason_of(requirement: str, log: str) -> str:
     lines, last = last_word(log)
     if any(line.endswith("No module named pip") for line in lines):
         return "this Python has no pip, which downloads it (python -m ensurepip installs pip)"

@@ -33,14 +33,14 @@ def test_values_of_a_busy_machine_are_taken_again(monkeypatch: pytest.MonkeyPatc
     script = readings(QUIET, STARVED, QUIET)
     monkeypatch.setattr(generation, "_reading", lambda: next(script))
     numbers = iter(range(10))
-    kept, thrown = generation._values(lambda: float(next(numbers)), 2, 2)
+    kept, thrown = generation.timed_values(lambda: float(next(numbers)), 2, 2)
     assert (kept, thrown) == ([0.0, 2.0], [1.0])
 
 
 def test_there_is_an_end_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     script = readings(*[STARVED] * 4)
     monkeypatch.setattr(generation, "_reading", lambda: next(script))
-    kept, thrown = generation._values(lambda: 1.0, 2, 2)
+    kept, thrown = generation.timed_values(lambda: 1.0, 2, 2)
     assert (kept, len(thrown)) == ([], 4)
 
 
@@ -56,7 +56,7 @@ def test_there_is_an_end_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_busy(delta: tuple[float, float, float], threads: int, busy: bool) -> None:
     before, after = readings(delta)
-    assert generation._busy(before, after, threads) is busy
+    assert generation.shares_processor(before, after, threads) is busy
 
 
 def test_the_sweep_ends_where_training_did() -> None:

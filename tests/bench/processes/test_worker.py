@@ -321,8 +321,8 @@ class Clock:
 def test_a_coarse_clock_gets_more_calls_per_value(step: float, calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(step, 1e-7)
     monkeypatch.setattr(worker, "time", clock)
-    assert worker._calls([1e-3]) == calls
-    assert worker._calls([]) == 1
+    assert worker.part_calls([1e-3]) == calls
+    assert worker.part_calls([]) == 1
 
 
 @pytest.mark.parametrize(
@@ -341,7 +341,7 @@ def test_warm_up_goes_on_until_it_gets_no_faster(
     monkeypatch.setattr(worker, "time", clock)
     monkeypatch.setattr(worker, "_round", work)
     job = worker.Job("", "", ["x"], 1, len(rounds), None, 1e9, 0.0)
-    assert worker._warm(None, job, worker.Recorder()) is steady  # type: ignore[arg-type]
+    assert worker.warmed(None, job, worker.Recorder()) is steady  # type: ignore[arg-type]
     assert len(rounds) - len(list(left)) == taken
 
 

@@ -87,9 +87,9 @@ def test_student_quantiles_match_the_tables() -> None:
 
 
 def test_few_processes_widen_the_tails_as_hesterberg_says() -> None:
-    assert repeated._expanded_tail(0.95, 5) == pytest.approx(0.0010, abs=1e-4)
-    assert repeated._expanded_tail(0.95, 10) == pytest.approx(0.0085, abs=2e-4)
-    assert repeated._expanded_tail(0.95, 500) == pytest.approx(0.025)
+    assert repeated.expanded_tail(0.95, 5) == pytest.approx(0.0010, abs=1e-4)
+    assert repeated.expanded_tail(0.95, 10) == pytest.approx(0.0085, abs=2e-4)
+    assert repeated.expanded_tail(0.95, 500) == pytest.approx(0.025)
 
 
 def test_ratio_interval_tells_a_real_difference_from_none() -> None:

@@ -146,7 +146,7 @@ def test_a_newer_system_is_said(tmp_path: Path) -> None:
     spec = MLModel(str(tmp_path / "image.mlpackage"), skip_model_load=True).get_spec()
     with pytest.raises(ValueError) as caught:
         check_deployment_compatibility(spec, "mlprogram", target.iOS16)
-    assert convert._reason(caught.value, [])[1] == "Use -o ios=18."
+    assert convert.reason_of(caught.value, [])[1] == "Use -o ios=18."
 
 
 def test_what_one_call_gives_the_next_one_takes(tmp_path: Path) -> None:

@@ -189,8 +189,8 @@ def test_divergence_from_itself_is_nothing_and_from_another_is_what_it_is(
     assert abs(same.mean_kld) < 1e-5 and same.same_top_rate == 1.0
     assert same.base_nll == pytest.approx(first.nll, rel=1e-4)
     logits = rng.standard_normal((2, 5, VOCABULARY)).astype(np.float32)
-    p, q = (perplexity._log_softmax(one) for one in logits)
-    divergence, top = perplexity._divergence(p, q)
+    p, q = (perplexity.log_softmax(one) for one in logits)
+    divergence, top = perplexity.divergence(p, q)
     exact = (np.exp(p.astype(np.float64)) * (p.astype(np.float64) - q)).sum(axis=1)
     assert divergence == pytest.approx(exact, rel=1e-4)
     assert top.tolist() == (p.argmax(1) == q.argmax(1)).tolist()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgekit.errors import BadInput
 from edgekit.models.whisper.family import WINDOW_FACTS
-from edgekit.models.whisper.pipeline import _echoes, window_seconds
+from edgekit.models.whisper.pipeline import echoes, window_seconds
 from edgekit.registry import find
 
 # --- windows and segments --------------------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ def test_an_echo_only_grows_the_window(toy_whisper: ToyWhisper, say: Phrase) -> 
     ],
 )
 def test_echoes(tokens: list[int], echo: bool) -> None:
-    assert bool(_echoes(tokens)) == echo
+    assert bool(echoes(tokens)) == echo
 
 
 def test_beams_are_used_in_every_window(toy_whisper: ToyWhisper, say: Phrase) -> None:

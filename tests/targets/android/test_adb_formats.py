@@ -110,7 +110,7 @@ def test_a_report_in_tokens_is_read_and_compared(phone: FakePhone, gguf_trial: T
     shown = dict(summary.rows(base))
     assert shown["tg128"][:2] == ["15", "100 tokens/s"] and "end_to_end.latency" not in shown
     slower = [replace(item, values=tuple(tuple(v / 2 for v in g) for g in item.values)) for item in base.measurements]
-    rows = {row.name: row for row in reports.compare(base, replace(base, measurements=tuple(slower)))}
+    rows = {row.name: row for row in reports.compare_reports(base, replace(base, measurements=tuple(slower)))}
     assert rows["tg128"].verdict == "slower" and rows["tg128"].regressed
     assert rows["first_token"].verdict == "faster" and not rows["first_token"].regressed
 

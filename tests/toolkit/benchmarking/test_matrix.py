@@ -188,7 +188,7 @@ def test_progress_tells_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matrix.time, "monotonic", lambda: next(now))
     lines: list[str] = []
     tell: Progress = lambda what, done, total: lines.append(what)  # noqa: E731
-    progress = matrix._with_time_left(tell, ["a cell"])
+    progress = matrix.with_time_left(tell, ["a cell"])
     progress(0, 0, 0, 6)
     progress(0, 1, 2, 6)
     assert lines[0] == "measuring a cell: process 1; 0 of 6 done"

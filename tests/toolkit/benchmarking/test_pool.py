@@ -98,7 +98,7 @@ def test_bundles_travel_where_disks_are_not_shared(cluster: Cluster, toy: Any, b
     spec |= {"inputs": [["/elsewhere/1.npy", pool.hash_file(toy.data / "1.npy")]], "threads": 1, "processes": 1}
     spec |= {"limits": list(task.limits)}
     assert pool.there(spec, None) is None
-    found = pool.there(spec, pool._packed(task))
+    found = pool.there(spec, pool.packed(task))
     assert found is not None and len(found["answers"]) == 1
     assert pool.there(spec, None) is not None, "it is kept"
 

@@ -96,9 +96,9 @@ def test_every_table_and_page_labels_them() -> None:
 
 def test_noise_is_not_compared_with_real_inputs() -> None:
     with pytest.raises(BadInput, match="synthetic inputs, the other on real"):
-        reports.compare(make(), noisy())
+        reports.compare_reports(make(), noisy())
     assert reports.incomparable(noisy(), noisy()) == []
-    rows = reports.compare(make(), noisy(), force=True)
+    rows = reports.compare_reports(make(), noisy(), force=True)
     assert rows[0].verdict == "cannot tell"
 
 

@@ -16,7 +16,7 @@ from edgekit.common.files import hash_file
 from edgekit.errors import BadInput
 from edgekit.formats import tensor_bundles
 from edgekit.formats.checkpoint import read_checkpoint
-from edgekit.formats.tensor_bundles import DATA, INDEX, _table
+from edgekit.formats.tensor_bundles import DATA, INDEX, table
 from edgekit.registry import find
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "kws-variables.index"  # mlcommons/tiny, Apache-2.0
@@ -62,7 +62,7 @@ def test_the_published_variables_are_those_of_the_npz(shared_data: Path) -> None
     assert hash_file(GOLDEN) == {file.name: file.sha256 for file in published.files}[INDEX]
     archive = shared_data.parent / "models" / "mlperf-tiny" / "kws_ref_float.npz"
     assert hash_file(archive) == mirrored.files[0].sha256
-    entries = {key.decode(): dict(tensor_bundles._fields(value)) for key, value in _table(GOLDEN.read_bytes())}
+    entries = {key.decode(): dict(tensor_bundles.fields(value)) for key, value in table(GOLDEN.read_bytes())}
     tensors = read_checkpoint(archive).tensors
     assert len(tensors) == 56
     for name, array in tensors.items():
@@ -135,4 +135,4 @@ def index(entries: dict[str, bytes]) -> bytes:
     first = block({key.encode(): value for key, value in entries.items()})
     top = block({b"z": bytes([0, len(first)])})
     handles = bytes([0, 0, len(first) + 5, len(top)])
-    return first + bytes(5) + top + bytes(5) + handles.ljust(40, b"\0") + tensor_bundles._MAGIC
+    return first + bytes(5) + top + bytes(5) + handles.ljust(40, b"\0") + tensor_bundles.MAGIC

@@ -19,7 +19,7 @@ from edgekit.bundles.manifest import decode
 from edgekit.cli.command import run
 from edgekit.core import Evaluation, Prediction, Recipe, Sample
 from edgekit.errors import BadInput, ExportFailed, GateFailed, ParityFailed, UnknownName
-from edgekit.gate.verdicts import _decide, absolute, answers, judge, reference_misses
+from edgekit.gate.verdicts import absolute, answers, decide, judge, reference_misses
 from edgekit.tasks.resolved import samples_of
 
 EVALUATION = Evaluation("wer", worst=0.30, drop=0.02, minimum=20)
@@ -119,7 +119,7 @@ def test_a_metric_where_higher_is_better(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("absolute, drop", [(float("nan"), 0.0), (0.1, float("nan"))])
 def test_a_value_that_is_not_a_number_never_passes(absolute: float, drop: float) -> None:
-    verdict, _ = _decide(EVALUATION, metrics.find("wer"), 100, absolute, Estimate(drop, drop, drop))
+    verdict, _ = decide(EVALUATION, metrics.find("wer"), 100, absolute, Estimate(drop, drop, drop))
     assert verdict != "pass"
 
 

@@ -20,10 +20,10 @@ def test_an_installation_goes_on_with_what_another_one_built(tmp_path: Path) -> 
         (tmp_path / name).mkdir()
         project = "cmake_minimum_required(VERSION 3.18)\nproject(nothing NONE)\nadd_custom_target(nothing)\n"
         (tmp_path / name / "CMakeLists.txt").write_text(project)
-        build._make(tmp_path / name, tmp_path / "out", (), ("nothing",))
+        build.compile_library(tmp_path / name, tmp_path / "out", (), ("nothing",))
         (tmp_path / "out" / "object").touch()
     assert (tmp_path / "out" / "object").exists()
     (tmp_path / "other" / "CMakeLists.txt").write_text("message(FATAL_ERROR no)\n")
     with pytest.raises(EdgekitError, match=r"llama\.cpp could not be built") as caught:
-        build._make(tmp_path / "other", tmp_path / "out", (), ("nothing",))
+        build.compile_library(tmp_path / "other", tmp_path / "out", (), ("nothing",))
     assert str(tmp_path / "build.log") in caught.value.hint

@@ -193,7 +193,7 @@ def test_a_damaged_reference_never_ends_in_anything_else(bundle: Path, draw: st.
     broken = bundle.parent / "reference.npz"
     broken.write_bytes(damage(whole.read_bytes(), draw))
     with contextlib.suppress(BadInput):
-        golden._read(broken)
+        golden.read_reference(broken)
 
 
 def test_a_golden_input_that_was_swapped_is_noticed(bundle: Path, toy: Any) -> None:

@@ -113,13 +113,13 @@ def test_changed_data_is_another_bundle(again: Any, tmp_path: Path, folder: str)
 def test_other_code_of_ours_or_theirs_is_another_bundle(
     again: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = reuse._code
+    code = reuse.code_files
     assert Path(toy_model.__file__) in code(job())
     assert {"golden.py", "whisper_base.py", "static.py", "apk.py", "table.py", "trials.py"} <= {
         p.name for p in code(job())
     }
     (tmp_path / "new.py").write_text("x = 1")
-    monkeypatch.setattr(reuse, "_code", lambda job: [*code(job), tmp_path / "new.py"])
+    monkeypatch.setattr(reuse, "code_files", lambda job: [*code(job), tmp_path / "new.py"])
     assert not again()
     (tmp_path / "new.py").write_text("x = 2")
     assert not again()
@@ -135,7 +135,7 @@ print("\\n".join(str(m.__file__) for name, m in sys.modules.items() if name.star
     done = toy.python(code, "toy-speller", "toy-board", str(toy.weights), str(tmp_path / "b"), str(toy.data))
     loaded = {Path(line) for line in done.stdout.splitlines()}
     empty = {path for path in loaded if path.name == "__init__.py"}
-    counted = {path.resolve() for path in reuse._code(job())}
+    counted = {path.resolve() for path in reuse.code_files(job())}
     assert len(loaded) > 20, done.stderr
     assert {path.resolve() for path in loaded - empty} <= counted
     rooms = {path.parent.name for path in counted}

@@ -38,7 +38,7 @@ def latency(
 
 
 def only(base: Measurement, new: Measurement, **options: Any) -> reports.Row:
-    (row,) = reports.compare(make(base), make(new), **options)
+    (row,) = reports.compare_reports(make(base), make(new), **options)
     return row
 
 
@@ -105,12 +105,12 @@ def test_different_inputs_do_not_drown_a_difference() -> None:
     values = tuple(tuple(size * (1 + 0.001 * (i + p)) for i in range(6) for size in (1.0, 5.0, 20.0)) for p in range(3))
     base = Measurement("end_to_end.latency", "s", values)
     new = replace(base, values=tuple(tuple(1.2 * value for value in group) for group in values))
-    (row,) = reports.compare(make(base, inputs=inputs), make(new, inputs=inputs))
+    (row,) = reports.compare_reports(make(base, inputs=inputs), make(new, inputs=inputs))
     assert row.verdict == "slower"
 
 
 def test_what_only_one_report_has_is_not_measured() -> None:
-    rows = reports.compare(make(latency()), make(latency(name="rtf", unit="1")))
+    rows = reports.compare_reports(make(latency()), make(latency(name="rtf", unit="1")))
     assert [(row.name, row.verdict) for row in rows] == [
         ("end_to_end.latency", "not measured"),
         ("rtf", "not measured"),
@@ -132,8 +132,8 @@ def test_what_only_one_report_has_is_not_measured() -> None:
 def test_apples_and_pears_need_force(changes: dict[str, Any], word: str) -> None:
     base, new = make(latency()), make(latency(2.0), **changes)
     with pytest.raises(BadInput, match=word):
-        reports.compare(base, new)
-    rows = reports.compare(base, new, force=True)
+        reports.compare_reports(base, new)
+    rows = reports.compare_reports(base, new, force=True)
     assert rows[0].verdict == "slower"
     assert word in shown(base, new, rows).replace("\n", " ")
 
@@ -146,7 +146,7 @@ def test_a_moved_input_and_a_new_kernel_do_not_matter() -> None:
 
 def test_units_never_mix_even_by_force() -> None:
     with pytest.raises(BadInput, match="is in s"):
-        reports.compare(make(latency()), make(latency(unit="B")), force=True)
+        reports.compare_reports(make(latency()), make(latency(unit="B")), force=True)
 
 
 def test_allowances_by_metric() -> None:
@@ -155,7 +155,9 @@ def test_allowances_by_metric() -> None:
 
     def worse(*texts: str) -> list[str]:
         limits = reports.allowed(texts)
-        return [row.name for row in reports.compare(make(*base), make(*new), max_regression=limits) if row.regressed]
+        return [
+            row.name for row in reports.compare_reports(make(*base), make(*new), max_regression=limits) if row.regressed
+        ]
 
     assert worse() == ["end_to_end.latency", "part.a.latency", "load.cold"]
     assert worse("0.1") == ["load.cold"]
@@ -172,12 +174,12 @@ def test_an_allowance_of_another_form_is_refused(text: str) -> None:
 @pytest.mark.parametrize("allowed", [-0.1, float("nan"), float("inf")])
 def test_the_allowance_must_be_a_fraction(allowed: float) -> None:
     with pytest.raises(BadInput, match="fraction"):
-        reports.compare(make(), make(), max_regression=allowed)
+        reports.compare_reports(make(), make(), max_regression=allowed)
 
 
 def test_table_and_json_say_the_same() -> None:
     base, new = make(latency(), warnings=("careful",)), make(latency(2.0))
-    rows = reports.compare(base, new)
+    rows = reports.compare_reports(base, new)
     text = shown(base, new, rows)
     assert text.startswith("WARNING (base): careful")
     assert "SLOWER (regression)" in text
@@ -195,7 +197,7 @@ def shown(base: Report, new: Report, rows: list[reports.Row]) -> str:
 
 def test_runs_that_took_no_turns_are_told_so() -> None:
     base, new = make(latency()), make(latency())
-    assert "edgekit bench NEW --vs BASE" in shown(base, new, reports.compare(base, new)).replace("\n", " ")
+    assert "edgekit bench NEW --vs BASE" in shown(base, new, reports.compare_reports(base, new)).replace("\n", " ")
     turns = [make(latency(), host={"cpu": "a cpu", "run": {"session": "s"}}) for _ in range(2)]
     assert reports.apart(*turns) == ""
     counts = [make(latency(unit="instructions"), fidelity="emulated") for _ in range(2)]

@@ -20,7 +20,7 @@ import pytest
 
 from edgekit.bench.statistics import repeated
 from edgekit.core import Measurement, Report
-from edgekit.reports.comparing.reports import ALLOWED, compare
+from edgekit.reports.comparing.reports import ALLOWED, compare_reports
 
 PROCESSES = 10
 GOLDEN = Path(__file__).parents[2] / "golden" / "latencies.json"
@@ -92,7 +92,7 @@ def alarms(
     told = gated = 0
     for _ in range(runs):
         base, new = (measured(kind, rng, by, "end_to_end.latency") for by in (1.0, factor))
-        (row,) = compare(report(base, session=session), report(new, session=session))
+        (row,) = compare_reports(report(base, session=session), report(new, session=session))
         told += row.verdict != "cannot tell"
         gated += row.regressed
     return told, gated
@@ -110,7 +110,7 @@ def in_turns(machine: str, factor: float, runs: int) -> tuple[int, int]:
             values = rng.choices(rows[first + turn], k=30)
             sides[side].append(tuple(value * (factor if side else 1.0) for value in values))
         base, new = (Measurement("end_to_end.latency", "s", tuple(side)) for side in sides)
-        (row,) = compare(report(base, session="x"), report(new, session="x"))
+        (row,) = compare_reports(report(base, session="x"), report(new, session="x"))
         told += row.verdict != "cannot tell"
         gated += row.regressed
     return told, gated
@@ -156,7 +156,7 @@ def test_a_report_of_ten_measurements_rarely_raises_an_alarm() -> None:
     for _ in range(40):
         kinds = [rng.choice(KINDS) for _ in range(10)]
         base, new = (report(*(measured(kind, rng, 1.0, f"m{i}") for i, kind in enumerate(kinds))) for _ in "ab")
-        raised += any(row.regressed for row in compare(base, new))
+        raised += any(row.regressed for row in compare_reports(base, new))
     assert raised <= 2
 
 

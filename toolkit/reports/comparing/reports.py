@@ -31,7 +31,7 @@ __all__ = [
     "Verdict",
     "allowed",
     "apart",
-    "compare",
+    "compare_reports",
     "incomparable",
     "ratio_cells",
     "regressed",
@@ -95,7 +95,7 @@ def allowed(texts: Sequence[str]) -> dict[str, float]:
     return found
 
 
-def compare(
+def compare_reports(
     base: Report, new: Report, *, max_regression: float | Mapping[str, float] = ALLOWED, force: bool = False
 ) -> list[Row]:
     """Compare `new` with `base`, a row per measurement of either, those of `base` first.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from edgekit.common.figures import figure
 from edgekit.errors import BadInput
-from edgekit.reports.comparing.reports import Row, apart, compare, incomparable, ratio_cells
+from edgekit.reports.comparing.reports import Row, apart, compare_reports, incomparable, ratio_cells
 from edgekit.reports.page import bars
 from edgekit.reports.page.distributions import Density, distributions
 from edgekit.reports.page.elements import MEANING, Page, text
@@ -71,7 +71,7 @@ def _comparison(page: Page, entry: Entry, base: Entry) -> str:
     against = f"Against {base.link()}"
     reasons = incomparable(base.report, entry.report)
     try:
-        found = [] if reasons else compare(base.report, entry.report)
+        found = [] if reasons else compare_reports(base.report, entry.report)
     except BadInput as exc:
         reasons = [exc.message]
     if reasons:

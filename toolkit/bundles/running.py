@@ -1,0 +1,27 @@
+"""A bundle on inputs: its answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from edgekit.bundles.opened import load
+from edgekit.core import Prediction
+
+__all__ = ["run"]
+
+
+def run(bundle: str | Path, *inputs: Any, threads: int | None = None, **options: Any) -> list[Prediction]:
+    """The answers of the bundle at `bundle` to `inputs`, in order. To ask more than once, keep what
+    `edgekit.load` gives.
+
+    Args:
+        inputs: what its predictor takes (a file, or an array). threads: None: all usable processors.
+        options: of the predictor, such as ``language="en"``.
+
+    Raises:
+        BadInput: not a bundle, or an input or option that cannot be used. UnknownName, MissingExtra: see
+            `edgekit.load`.
+    """
+    predictor = load(bundle, threads)
+    return [predictor.predict(sample, **options) for sample in inputs]

@@ -1,0 +1,61 @@
+"""The catalogue: what there is, for people: models, tasks, targets, exporters."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from edgekit.common.figures import figure
+from edgekit.core import Exporter, Model, Target, Task
+from edgekit.errors import Unsupported
+from edgekit.registry import ROOMS, find, names
+
+__all__ = ["list_"]
+
+
+def list_(room: str | None = None) -> dict[str, list[dict[str, str]]]:
+    """Facts of every entry, by room. An entry of another package that does not load is left out, with a warning on
+    standard error.
+
+    Args:
+        room: one of `edgekit.registry.ROOMS`; None: all of them.
+    """
+    return {name: _entries(name) for name in ([room] if room else ROOMS)}
+
+
+def _entries(room: str) -> list[dict[str, str]]:
+    entries = []
+    for name in names(room):
+        try:
+            entries.append({room.rstrip("s"): name, **_FACTS[room](find(room, name))})
+        except Unsupported as exc:
+            print(f"edgekit: {exc}", file=sys.stderr)
+    return entries
+
+
+def _model(model: Model) -> dict[str, str]:
+    parameters = figure(model.network.parameters, "parameters")
+    return {"task": model.task.name, "parameters": parameters, "licence": model.identity.licence}
+
+
+def _task(task: Task) -> dict[str, str]:
+    return {"sample": task.sample, "metric": task.metric}
+
+
+def _target(target: Target) -> dict[str, str]:
+    recipe = target.recipes.get("*")
+    default = f"{recipe.exporter} {recipe.precision}" if recipe else "by task"
+    return {"system": target.system, "processor": target.processor, "default": default}
+
+
+def _exporter(exporter: Exporter) -> dict[str, str]:
+    return {"precisions": ", ".join(exporter.precisions), "extra": exporter.extra}
+
+
+_FACTS: Mapping[str, Callable[[Any], dict[str, str]]] = {
+    "models": _model,
+    "tasks": _task,
+    "targets": _target,
+    "exporters": _exporter,
+}

@@ -1,0 +1,31 @@
+"""Files of `edgekit bench`, read, and written as one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgekit.common.files import write_whole
+from edgekit.reports import cells
+from edgekit.reports.cells import Matrix
+
+__all__ = ["report"]
+
+
+def report(*files: str | Path, html: str | Path | None = None) -> list[Matrix]:
+    """What `files` hold; a single report is a matrix of one cell.
+
+    Args:
+        html: write them as one page without network requests there.
+
+    Raises:
+        BadInput: a file is no report of edgekit's.
+    """
+    matrices = [cells.load(Path(file)) for file in files]
+    if html is not None:
+        from edgekit.reports.page import document
+
+        every = [cell for matrix in matrices for cell in matrix.cells]
+        reports = [cell.report for cell in every if cell.report is not None]
+        page = document.render(reports, [cell for cell in every if cell.report is None])
+        write_whole(Path(html), page.encode())
+    return matrices
