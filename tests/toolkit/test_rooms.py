@@ -136,9 +136,10 @@ def foreign(path: Path) -> Iterator[str]:
                 elif alias.name.startswith("_") and not alias.name.endswith("__"):
                     yield whole
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
-            if node.attr.startswith("_") and not node.attr.endswith("__"):
-                yield f"{modules[node.value.id]}.{node.attr}"
+        match node:
+            case ast.Attribute(value=ast.Name(id=name), attr=attr) if name in modules:
+                if attr.startswith("_") and not attr.endswith("__"):
+                    yield f"{modules[name]}.{attr}"
 
 
 TESTS = [path for path in sorted((ROOT / "tests").rglob("*.py")) if "peers" not in path.parts]
