@@ -52,7 +52,7 @@ def prepare(bundle: Bundle, inputs: Sequence[str | Path], threads: int | None, l
     Raises:
         BadInput: there is no such input. Unsupported: what runs it here is not what runs it on its target.
     """
-    if why := getattr(makers(bundle)[1], "untimed", ""):
+    if why := makers(bundle)[1].untimed:
         raise Unsupported(f"{bundle.path.name} cannot be measured here: {why}.", hint="edgekit verify proves it.")
     chosen = [Path(item).expanduser() for item in inputs] or [_golden(bundle)]
     for item in chosen:

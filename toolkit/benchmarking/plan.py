@@ -101,5 +101,5 @@ def _declared(model: Model, target: Target, precision: str, threads: int) -> Cel
     except Unsupported as exc:
         return Cell(model.name, target.name, "", precision, count, device, "refused", exc.message, exc.hint)
     cell = Cell(model.name, target.name, recipe.exporter, recipe.precision, count, device, "not measured")
-    why = getattr(find("exporters", recipe.exporter), "untimed", "")
+    why = find("exporters", recipe.exporter).untimed
     return replace(cell, reason=f"{why}.", hint="edgekit verify proves such a bundle.") if why else cell

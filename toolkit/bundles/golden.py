@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgekit.bundles.manifest import NAME, Manifest
-from edgekit.bundles.opened import check_code, load, makers
+from edgekit.bundles.opened import load, makers
 from edgekit.common import package_data
 from edgekit.core import Bundle, Calls, Model, Prediction, Predictor, Target
 from edgekit.errors import BadInput, ParityFailed, boundary
@@ -63,9 +63,15 @@ def write_reference(arrays: Mapping[str, NDArray[Any]], out: Path) -> str:
 
 
 def compare(
-    recorders: Mapping[str, Recorder], reference: Mapping[str, NDArray[Any]], precision: str
+    recorders: Mapping[str, Recorder],
+    reference: Mapping[str, NDArray[Any]],
+    precision: str,
+    limits: Mapping[str, float],
 ) -> dict[str, float]:
     """Compare what every part gave on the golden input, fed by the parts before it, with `reference_of` fp32.
+
+    Args:
+        limits: the exporter's own (see `edgekit.core.Exporter`).
 
     Returns:
         part -> error along the chain (see `edgekit.numerics.parity.relative_error`).
@@ -73,7 +79,7 @@ def compare(
     Raises:
         ParityFailed: a part is further from the fp32 reference than `precision` explains, or was called otherwise.
     """
-    limit = limit_of(precision) * CHAIN
+    limit = limit_of(precision, limits) * CHAIN
     errors = {}
     for part, recorder in recorders.items():
         prefix = f"{part}/"
@@ -120,7 +126,7 @@ def prove(bundle: Bundle, threads: int, keep: int = 2) -> Proof:
     prediction = predicted(predictor, bundle.path / manifest.golden.input)
     said = str(prediction.output)
     reference = _read(bundle.path / manifest.golden.reference)
-    errors = compare(recorders, reference, manifest.recipe.precision)
+    errors = compare(recorders, reference, manifest.recipe.precision, makers(bundle)[1].limits)
     if said != manifest.golden.output:
         raise ParityFailed(
             f"the golden input gives {said!r}, the manifest says {manifest.golden.output!r}.",
@@ -137,7 +143,7 @@ def check_structure(bundle: Bundle) -> None:
     """
     manifest: Manifest = bundle.manifest
     model, exporter = makers(bundle)
-    check_code(bundle.path, model, exporter)
+    exporter.check(model, bundle.path)
     for part in manifest.parts:
         runner = exporter.load(bundle.path / part.file, 1)
         for side in ("inputs", "outputs"):
@@ -163,7 +169,7 @@ def vouched(bundle: Bundle, target: Target) -> Iterator[Path]:
             f"not for {target.name}.",
             hint="Export it again with this edgekit.",
         )
-    if not hasattr(exporter, "check"):
+    if not exporter.generates_code:
         yield bundle.path
         return
     with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:
@@ -172,7 +178,7 @@ def vouched(bundle: Bundle, target: Target) -> Iterator[Path]:
             for name in (*bundle.manifest.files, NAME):
                 (copy / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(bundle.path / name, copy / name, follow_symlinks=False)
-        check_code(copy, model, exporter)
+        exporter.check(model, copy)
         yield copy
 
 

@@ -14,7 +14,7 @@ from edgekit.errors import BadInput, UnknownName
 from edgekit.registry import find
 from edgekit.tasks.resolved import predictor_of
 
-__all__ = ["check_code", "load", "load_unchecked", "makers"]
+__all__ = ["load", "load_unchecked", "makers"]
 
 
 def load(
@@ -39,7 +39,8 @@ def load(
     manifest: Manifest = bundle.manifest
     model, exporter = makers(bundle)
     threads = thread_count(threads)
-    check_code(bundle.path, model, exporter)
+    # Hashes do not vouch for source code: whoever made the bundle also made the manifest.
+    exporter.check(model, bundle.path)
     runners = {part.name: exporter.load(bundle.path / part.file, threads) for part in manifest.parts}
     if wrap:
         runners = {name: wrap(name, runner) for name, runner in runners.items()}
@@ -51,19 +52,6 @@ def load(
             f"its parts or facts are not what the pipeline expects ({type(exc).__name__}: {exc}).",
             hint="Export it again with this edgekit.",
         ) from exc
-
-
-def check_code(path: Path, model: Model, exporter: Exporter) -> None:
-    """See that source code in the bundle at `path` is what the exporter generates, before anything compiles it.
-
-    Hashes do not say so: whoever made the bundle also made the manifest.
-
-    Raises:
-        BadInput: some of it is not.
-    """
-    check: Callable[[Model, Path], None] | None = getattr(exporter, "check", None)
-    if check is not None:
-        check(model, path)
 
 
 def makers(bundle: Bundle) -> tuple[Model, Exporter]:

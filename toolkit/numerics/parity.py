@@ -6,6 +6,7 @@ A leaf that exporters may import too: the error that decides a layer's form is t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Feeds, Part, Runner, TensorSpec
@@ -29,9 +30,9 @@ CHAIN = 2.0
 _KEPT = 2048
 
 
-def limit_of(precision: str) -> float:
-    """The largest error that `precision` explains. One that is not listed (an outside exporter's) counts as int8."""
-    return LIMITS.get(precision, LIMITS["int8"])
+def limit_of(precision: str, own: Mapping[str, float] = MappingProxyType({})) -> float:
+    """The largest error that `precision` explains; `own` are an exporter's limits. One in neither counts as int8."""
+    return own.get(precision, LIMITS.get(precision, LIMITS["int8"]))
 
 
 class Recorder:

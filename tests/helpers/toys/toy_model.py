@@ -21,11 +21,13 @@ from numpy.typing import NDArray
 from edgekit.bundles.manifest import File, Manifest, encode
 from edgekit.common.files import hash_file
 from edgekit.core import (
+    Abilities,
     Artifact,
     Axis,
     Checkpoint,
     Costs,
     Evaluation,
+    Exporter,
     Feeds,
     Identity,
     Model,
@@ -182,7 +184,7 @@ MODEL = Model(
 # ------------------------------------------------------------------------------------------------------ the exporter
 
 
-class ToyExporter:
+class ToyExporter(Exporter):
     """A part is a numpy archive. TOY_SPOIL in the environment spoils precisions: {"int4": "noise", "int8": "skew"}.
 
     ``noise`` makes outputs that no precision explains, ``skew`` ones that are near but fall for the first label.
@@ -191,6 +193,9 @@ class ToyExporter:
     name = "toy"
     precisions = ("fp32", "int8", "int4")
     extra = "export"
+    distributions = ("numpy", "torch")
+    abilities = Abilities((8, 4), ("tensor",), activations=("float",))
+    doctor = "export toys"
 
     def export(
         self,
