@@ -8,14 +8,14 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgekit.bundles.manifest import NAME, Manifest
 from edgekit.bundles.opened import load, makers
 from edgekit.common import package_data
-from edgekit.core import Bundle, Calls, Model, Prediction, Predictor, Target
+from edgekit.core import Bundle, Calls, Model, Predictor, Target
 from edgekit.errors import BadInput, ParityFailed, boundary
 from edgekit.numerics.parity import CHAIN, Recorder, limit_of, relative_error, sampled
 
@@ -35,16 +35,7 @@ def write_input(model: Model, out: Path) -> str:
 
 def answer(predictor: Predictor, sample: Path) -> str:
     """The answer to the golden input, every part called."""
-    return str(predicted(predictor, sample).output)
-
-
-def predicted(predictor: Predictor, sample: Path) -> Prediction:
-    """What the predictor makes of the golden input.
-
-    A predictor whose own answers are made otherwise (a token at a time) has ``probe``, which does both, and is short.
-    """
-    probe: Callable[..., Prediction] = getattr(predictor, "probe", predictor.predict)
-    return probe(str(sample))
+    return str(predictor.probe(str(sample)).output)
 
 
 def reference_of(recorders: Mapping[str, Recorder]) -> dict[str, NDArray[Any]]:
@@ -123,7 +114,7 @@ def prove(bundle: Bundle, threads: int, keep: int = 2) -> Proof:
         return recorders[name]
 
     predictor = load(bundle.path, threads, record, hashes=False)
-    prediction = predicted(predictor, bundle.path / manifest.golden.input)
+    prediction = predictor.probe(str(bundle.path / manifest.golden.input))
     said = str(prediction.output)
     reference = _read(bundle.path / manifest.golden.reference)
     errors = compare(recorders, reference, manifest.recipe.precision, makers(bundle)[1].limits)

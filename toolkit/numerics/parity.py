@@ -35,7 +35,7 @@ def limit_of(precision: str, own: Mapping[str, float] = MappingProxyType({})) ->
     return own.get(precision, LIMITS.get(precision, LIMITS["int8"]))
 
 
-class Recorder:
+class Recorder(Runner):
     """A runner that remembers the calls made through it.
 
     Args:
@@ -46,6 +46,7 @@ class Recorder:
         self._runner, self._keep = runner, keep
         self.inputs: tuple[TensorSpec, ...] = runner.inputs
         self.outputs: tuple[TensorSpec, ...] = runner.outputs
+        self.stateful = runner.stateful
         self.calls: list[tuple[Feeds, Outputs]] = []
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
@@ -69,26 +70,17 @@ class Recorder:
 
     def reset(self) -> None:
         """Forget the runner's state. Only the first stream is remembered: its calls make sense from the start only."""
-        reset(self._runner)
+        self._runner.reset()
         if self.calls:
             self._keep = 0
 
 
-def reset(runner: Runner) -> bool:
-    """Forget the state of a runner that has one; returns whether it has."""
-    forget = getattr(runner, "reset", None)
-    if forget is not None:
-        forget()
-    return forget is not None and not isinstance(runner, Recorder)
-
-
 def reference_of(part: Part, built: Any) -> Runner:
     """What `Part.build` gave, as a runner: a torch module is wrapped, a runner is one already."""
-    runner: Runner = built if hasattr(built, "inputs") and hasattr(built, "outputs") else TorchRunner(part, built)
-    return runner
+    return built if isinstance(built, Runner) else TorchRunner(part, built)
 
 
-class TorchRunner:
+class TorchRunner(Runner):
     """A reference module as a runner: numpy in, numpy out, fp32, no gradients."""
 
     def __init__(self, part: Part, module: Any) -> None:
@@ -132,7 +124,8 @@ def part_error(runner: Runner, calls: Sequence[tuple[Feeds, Outputs]], most: int
 
     One with state is given the calls as they came, from the start.
     """
-    if reset(runner):
+    if runner.stateful:
+        runner.reset()
         calls = calls[: 64 * most]
         return relative_error([runner(feeds) for feeds, _ in calls], [outputs for _, outputs in calls])
     last = len(calls) - 1

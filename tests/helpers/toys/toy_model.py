@@ -87,7 +87,7 @@ def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
     return {"labels": (folder / "labels.txt").read_text().split()}
 
 
-class Speller:
+class Speller(Predictor):
     """The pipeline: a float array, or a file of numbers (.npy, .txt), to a label."""
 
     def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
@@ -239,7 +239,7 @@ class ToyExporter(Exporter):
         return ToyRunner(file)
 
 
-class ToyRunner:
+class ToyRunner(Runner):
     """An archive that `ToyExporter` wrote."""
 
     def __init__(self, file: Path) -> None:
