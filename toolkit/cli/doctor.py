@@ -49,17 +49,16 @@ def examine() -> list[Finding]:
     findings = []
     for what, modules, extra in _ABILITIES:
         missing = [name for name in modules if importlib.util.find_spec(name) is None]
-        findings.append(_finding(what, [name.replace("_", "-") for name in modules], not missing, extra))
+        remedy = f'pip install "edgekit[{extra}]"' if extra else "python -m ensurepip"
+        findings.append(_finding(what, [name.replace("_", "-") for name in modules], "" if not missing else remedy))
     findings += _exporters()
     findings += [_programs(what, names, remedy) for what, names, remedy in _TOOLS]
     return findings + _connected()
 
 
-def _finding(what: str, distributions: Sequence[str], ok: bool, extra: str) -> Finding:
-    versions = host.versions(distributions)
-    found = ", ".join(f"{name} {version}" for name, version in versions.items())
-    remedy = f'pip install "edgekit[{extra}]"' if extra else "python -m ensurepip"
-    return Finding(what, ok, found, "" if ok else remedy)
+def _finding(what: str, distributions: Sequence[str], remedy: str) -> Finding:
+    found = ", ".join(f"{name} {version}" for name, version in host.versions(distributions).items())
+    return Finding(what, not remedy, found, remedy)
 
 
 def _exporters() -> Iterator[Finding]:
@@ -67,10 +66,13 @@ def _exporters() -> Iterator[Finding]:
     for name in registry.names("exporters"):
         with contextlib.suppress(EdgekitError):  # another package's that is broken
             exporter = registry.find("exporters", name)
-            needed = exporter.distributions
-            ok = len(host.versions(needed)) == len(needed)
+            missing = sorted(set(exporter.distributions) - set(host.versions(exporter.distributions)))
+            wanted = f'"edgekit[{exporter.extra}]"' if exporter.extra else " ".join(missing)
             state = exporter.state()
-            yield Finding(exporter.doctor, *state) if state else _finding(exporter.doctor, needed, ok, exporter.extra)
+            if state is not None:
+                yield Finding(exporter.doctor, *state)
+            else:
+                yield _finding(exporter.doctor, exporter.distributions, f"pip install {wanted}" if missing else "")
 
 
 def _connected() -> list[Finding]:
