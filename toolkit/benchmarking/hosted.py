@@ -59,7 +59,7 @@ def prepare(bundle: Bundle, inputs: Sequence[str | Path], threads: int | None, l
         if not item.is_file():
             raise BadInput(f"there is no input file {str(item)!r}.")
     setup = run.Setup(
-        "edgekit.bundles.bundle:load_unchecked",
+        "edgekit.bundles.opened:load_unchecked",
         bundle.path.absolute(),
         tuple(str(item.absolute()) for item in chosen),
         threads or usable_processors(),
@@ -127,7 +127,7 @@ def whole(bundle: Bundle) -> bool:
 def own_target(bundle: Bundle) -> Target | None:
     """The bundle's target; None where it is another package's that is not installed here."""
     try:
-        target: Target = find("targets", bundle.manifest.target.name)
+        target = find("targets", bundle.manifest.target.name)
     except UnknownName:
         return None
     return target

@@ -82,7 +82,7 @@ def _named(room: str, wanted: Sequence[str]) -> list[str]:
 
 def _reachable(cell: Cell, plan: Plan) -> Cell:
     """The cell; with the reason why not where the weights of its model are pinned nowhere and nobody gave any."""
-    model: Model = find("models", cell.model)
+    model = find("models", cell.model)
     if serving(model, cell.exporter).weights.sources or plan.weights.get(cell.model) or plan.weights.get(""):
         return cell
     where = (

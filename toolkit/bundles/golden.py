@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from edgekit.bundles.manifest import NAME, Manifest
+from edgekit.bundles.manifest import NAME
 from edgekit.bundles.opened import load, makers
 from edgekit.common import package_data
 from edgekit.core import Bundle, Calls, Model, Predictor, Target
@@ -106,7 +106,7 @@ def prove(bundle: Bundle, threads: int, keep: int = 2) -> Proof:
     Raises:
         ParityFailed: a part is further from the fp32 reference than its precision explains, or the answer differs.
     """
-    manifest: Manifest = bundle.manifest
+    manifest = bundle.manifest
     recorders: dict[str, Recorder] = {}
 
     def record(name: str, runner: Any) -> Recorder:
@@ -132,7 +132,7 @@ def check_structure(bundle: Bundle) -> None:
     Raises:
         ParityFailed: a part has other tensors. BadInput: the runtime refuses a part, or source code is not ours.
     """
-    manifest: Manifest = bundle.manifest
+    manifest = bundle.manifest
     model, exporter = makers(bundle)
     exporter.check(model, bundle.path)
     for part in manifest.parts:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from edgekit.bundles.bundle import open_bundle
-from edgekit.bundles.manifest import Manifest
 from edgekit.common.processors import thread_count
 from edgekit.core import Bundle, Exporter, Model, Predictor, Runner, serving
 from edgekit.errors import BadInput, UnknownName
@@ -36,7 +34,7 @@ def load(
         UnknownName: made by a model or exporter that is not installed here. MissingExtra: the runtime is absent.
     """
     bundle = open_bundle(Path(path), hashes=hashes)
-    manifest: Manifest = bundle.manifest
+    manifest = bundle.manifest
     model, exporter = makers(bundle)
     threads = thread_count(threads)
     # Hashes do not vouch for source code: whoever made the bundle also made the manifest.
@@ -60,13 +58,11 @@ def makers(bundle: Bundle) -> tuple[Model, Exporter]:
     Raises:
         UnknownName: one of them is not installed here.
     """
-    exporter: Exporter = _maker(bundle, "exporters", bundle.manifest.recipe.exporter)
-    return serving(_maker(bundle, "models", bundle.manifest.model.name), exporter.name), exporter
-
-
-def _maker(bundle: Bundle, room: str, name: str) -> Any:
+    room, name = "exporters", bundle.manifest.recipe.exporter
     try:
-        return find(room, name)
+        exporter = find("exporters", name)
+        room, name = "models", bundle.manifest.model.name
+        return serving(find("models", name), exporter.name), exporter
     except UnknownName as exc:
         raise UnknownName(
             f"the bundle {bundle.path.name} was made by the {room.rstrip('s')} {name!r}, which is not installed here.",

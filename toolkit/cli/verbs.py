@@ -47,16 +47,14 @@ def _entries(room: str) -> list[dict[str, Any]]:
 def _entry(room: str, name: str) -> dict[str, Any]:
     from edgekit.common.figures import figure
 
-    entry: Any = find(room, name)
-    if room == "models":
-        model: Model = entry
-        count = figure(model.network.parameters, "parameters")
-        return {"model": name, "task": model.task.name, "parameters": count, "licence": model.identity.licence}
-    if room == "targets":
-        target: Target = entry
-        recipe = target.recipes.get("*")
+    entry = find(room, name)
+    if isinstance(entry, Model):
+        count = figure(entry.network.parameters, "parameters")
+        return {"model": name, "task": entry.task.name, "parameters": count, "licence": entry.identity.licence}
+    if isinstance(entry, Target):
+        recipe = entry.recipes.get("*")
         default = f"{recipe.exporter} {recipe.precision}" if recipe else "by task"
-        return {"target": name, "system": target.system, "processor": target.processor, "default": default}
+        return {"target": name, "system": entry.system, "processor": entry.processor, "default": default}
     return {"exporter": name, "precisions": ", ".join(entry.precisions), "extra": entry.extra}
 
 
