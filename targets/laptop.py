@@ -13,9 +13,9 @@ TARGET = Target(
     ram=8_000_000_000,
     runtime={
         "onnx": "pip:onnxruntime=={version}",
-        "openvino": "pip:openvino=={openvino}",
-        "litert": "pip:ai-edge-litert=={litert}",
-        "executorch": "pip:executorch=={executorch}",
-        "gguf": "pip:llama-cpp-python=={llama}",
+        "openvino": "pip:openvino=={version}",
+        "litert": "pip:ai-edge-litert=={version}",
+        "executorch": "pip:executorch=={version}",
+        "gguf": "pip:llama-cpp-python=={version}",
     },
 )

@@ -5,34 +5,60 @@
 with an underscore are private. Other packages join through the entry points ``edgekit.models``, ``edgekit.tasks``,
 ``edgekit.targets`` and ``edgekit.exporters`` (its name is the registry name, its value the object).
 
-Listing reads text and imports nothing; `find` imports one file. No state is kept here: Python's own module cache is
-enough.
+Listing reads text and imports nothing, once for each `sys.path`; `find` imports one file.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
+from edgekit.core import Exporter, Model, Target, Task
 from edgekit.errors import UnknownName, Unsupported
 
-__all__ = ["ROOMS", "find", "names"]
+__all__ = ["ROOMS", "Entry", "find", "names"]
+
+Entry = Model | Task | Target | Exporter
 
 #: Room -> the name of the object that each of its entries defines.
 ROOMS = {"models": "MODEL", "tasks": "TASK", "targets": "TARGET", "exporters": "EXPORTER"}
+_KINDS: Mapping[str, type[Entry]] = {"models": Model, "tasks": Task, "targets": Target, "exporters": Exporter}
+
+
+@dataclass(frozen=True)
+class _Definition:
+    """One definition of an entry: where it is, who says so, and what loads it."""
+
+    name: str
+    where: str
+    owner: str
+    load: Callable[[], Any]
 
 
 def names(room: str) -> list[str]:
     """Names of all entries of a room, sorted, without importing any of them."""
-    return sorted({*_modules(room), *_entry_points(room)})
+    return sorted(_listed(room, tuple(sys.path)))
 
 
-def find(room: str, name: str) -> Any:
+@overload
+def find(room: Literal["models"], name: str) -> Model: ...
+@overload
+def find(room: Literal["tasks"], name: str) -> Task: ...
+@overload
+def find(room: Literal["targets"], name: str) -> Target: ...
+@overload
+def find(room: Literal["exporters"], name: str) -> Exporter: ...
+@overload
+def find(room: str, name: str) -> Entry: ...
+def find(room: str, name: str) -> Entry:
     """The entry `name` of a room.
 
     Args:
@@ -40,33 +66,49 @@ def find(room: str, name: str) -> Any:
         name: as `names` gives it; underscores and dots ("qwen2.5") are read as hyphens.
 
     Raises:
-        UnknownName: no such entry (the message lists near ones). Unsupported: another package's, and it does not load.
+        UnknownName: no such entry (the message lists near ones). Unsupported: it is defined twice; or it is another
+            package's, and does not load, or lacks a declaration.
     """
-    wanted = _key(name)
-    modules = _modules(room)
-    if wanted in modules:
-        return getattr(importlib.import_module(modules[wanted]), ROOMS[room])
-    points = _entry_points(room)
-    if wanted in points:
-        return _load(room, points[wanted])
-    raise UnknownName.of(room.rstrip("s"), name, [*modules, *points])
+    listed = _listed(room, tuple(sys.path))
+    entries = listed.get(_key(name))
+    if entries is None:
+        raise UnknownName.of(_kind(room), name, listed)
+    if len(entries) > 1:
+        owners = " and by ".join(f"{entry.owner} ({entry.where})" for entry in entries)
+        raise Unsupported(
+            f"the {_kind(room)} {name!r} is defined more than once: by {owners}.",
+            hint="Uninstall one of them, or rename one.",
+        )
+    return _load(room, entries[0])
 
 
-def _modules(room: str) -> dict[str, str]:
-    """Entry -> dotted name of the module that defines it, by the text of the files."""
+@functools.lru_cache(maxsize=64)
+def _listed(room: str, path: tuple[str, ...]) -> Mapping[str, tuple[_Definition, ...]]:
+    """Name -> every definition of it, for a `sys.path` (its folders are not looked at again)."""
+    listed: dict[str, list[_Definition]] = {}
+    for entry in (*_own(room), *_others(room)):
+        listed.setdefault(_key(entry.name), []).append(entry)
+    return {name: tuple(entries) for name, entries in listed.items()}
+
+
+def _own(room: str) -> Iterator[_Definition]:
+    """What the files of a room define, by their text."""
     spec = importlib.util.find_spec(f"edgekit.{room}")
     defines = re.compile(rb"^%s\b[^=\n]*=" % ROOMS[room].encode(), re.MULTILINE)
     folders = spec.submodule_search_locations or () if spec else ()
-    modules = {}
     for name, path in (entry for folder in folders for entry in _public(Path(folder), f"edgekit.{room}")):
         if defines.search(path.read_bytes()):
-            modules[_key(name.rpartition(".")[2])] = name
-    return modules
+            load = functools.partial(_attribute, name, ROOMS[room])
+            yield _Definition(name.rpartition(".")[2], name, "edgekit", load)
+
+
+def _attribute(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(module), name)
 
 
 def _public(folder: Path, package: str) -> Iterator[tuple[str, Path]]:
     """Dotted name and file of every public module and package below `folder`."""
-    for path in folder.iterdir():
+    for path in sorted(folder.iterdir()):
         name = f"{package}.{path.stem}"
         if path.name.startswith(("_", ".")):
             continue
@@ -77,20 +119,32 @@ def _public(folder: Path, package: str) -> Iterator[tuple[str, Path]]:
             yield from _public(path, name)
 
 
-def _entry_points(room: str) -> dict[str, importlib.metadata.EntryPoint]:
-    return {_key(point.name): point for point in importlib.metadata.entry_points(group=f"edgekit.{room}")}
+def _others(room: str) -> Iterator[_Definition]:
+    """What other packages define, by their entry points."""
+    for point in importlib.metadata.entry_points(group=f"edgekit.{room}"):
+        owner = f"{point.dist.name} {point.dist.version}" if point.dist else "a package without a name"
+        yield _Definition(point.name, point.value, owner, point.load)
 
 
 def _key(name: str) -> str:
     return name.replace("_", "-").replace(".", "-").lower()
 
 
-def _load(room: str, point: importlib.metadata.EntryPoint) -> Any:
+def _kind(room: str) -> str:
+    return room.rstrip("s")
+
+
+def _load(room: str, entry: _Definition) -> Entry:
+    kind = _KINDS[room]
+    what, remedy = f"the {_kind(room)} {entry.name!r} of {entry.owner}", "Upgrade that package, or uninstall it."
     try:
-        return point.load()
+        found = entry.load()
     except Exception as exc:  # another package's code: anything can happen while it is imported
-        owner = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
-        raise Unsupported(
-            f"the {room.rstrip('s')} {point.name!r} of {owner} cannot be loaded: {type(exc).__name__}: {exc}.",
-            hint="Upgrade that package, or uninstall it.",
-        ) from exc
+        if entry.owner == "edgekit":
+            raise
+        raise Unsupported(f"{what} cannot be loaded: {type(exc).__name__}: {exc}.", hint=remedy) from exc
+    if not isinstance(found, kind):
+        raise Unsupported(f"{what} is no edgekit.core.{kind.__name__}.", hint=remedy)
+    if isinstance(found, Exporter) and (missing := found.undeclared()):
+        raise Unsupported(f"{what} declares no {', '.join(map(repr, missing))}.", hint=remedy)
+    return found

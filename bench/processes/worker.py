@@ -106,9 +106,9 @@ class Recorder:
         return _Timed(f"part.{name}.latency", runner, self)
 
 
-class _Timed:
+class _Timed(Runner):
     def __init__(self, name: str, runner: Runner, recorder: Recorder) -> None:
-        self.inputs, self.outputs = runner.inputs, runner.outputs
+        self.inputs, self.outputs, self.stateful = runner.inputs, runner.outputs, runner.stateful
         self._name, self._runner, self._recorder = name, runner, recorder
 
     def __call__(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -116,6 +116,9 @@ class _Timed:
         outputs = self._runner(feeds)
         self._recorder.add(self._name, time.perf_counter() - before)
         return outputs
+
+    def reset(self) -> None:
+        self._runner.reset()
 
 
 def perform(job: Job) -> dict[str, Any]:

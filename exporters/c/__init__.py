@@ -11,19 +11,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edgekit.core import Artifact, Checkpoint, Feeds, Model, Progress, Recipe, Runner
+from edgekit.core import Abilities, Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe, Runner
+from edgekit.errors import need
+from edgekit.exporters.c.layouts import LAYOUTS
+from edgekit.exporters.common import options
 
 __all__ = ["EXPORTER", "CExporter"]
 
 
-class CExporter:
+_OPTIONS = {"layout": options.values(*LAYOUTS), "flash": options.number, "ram": options.number}
+
+
+class CExporter(Exporter):
     """See the module. Options of a recipe: ``layout`` ("plain", "dsp"), ``flash`` and ``ram`` (budgets in bytes)."""
 
     name = "c"
     precisions = ("int8",)
     extra = "micro"
-    #: Budgets are checked here, to the byte, and need no estimate before.
+    distributions = ("tflite-micro", "numpy")
+    abilities = Abilities((8,), ("tensor", "channel"), activations=("static",), integer=("convolution", "product"))
+    doctor = "export to c (firmware)"
     plans_memory = True
+    generates_code = True
 
     def export(
         self,
@@ -42,12 +51,18 @@ class CExporter:
             or an option that is not built. ParityFailed: the C differs from the specification. ExportFailed: it does
             not compile.
         """
+        options.check(self, _OPTIONS, model, recipe)
         from edgekit.exporters.c import export as c_export
 
         return c_export.export(model, checkpoint, recipe, calibration, out, progress)
 
+    def require(self) -> None:
+        """See `edgekit.core.Exporter`: the specification."""
+        with need("micro", "Exporting to C"):
+            import tflite_micro  # noqa: F401
+
     def refuses(self, model: Model, recipe: Recipe) -> str:
-        """See `edgekit.core.Exporter`: networks that do not come as integers."""
+        """Networks that do not come as integers."""
         specs = [spec for part in model.network.parts for spec in (*part.inputs, *part.outputs)]
         floats = any(spec.dtype.startswith("float") for spec in specs)
         return "C is made of a ready int8 network, and this one is float" if floats else ""

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.core import Feeds, TensorSpec
+from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, MissingExtra
 from edgekit.exporters.c.description import description_of, tensor_specs
 
@@ -101,8 +101,10 @@ def load(source: Path) -> NetworkRunner | FrontendRunner:
     return runner(opened, name, inputs, outputs)
 
 
-class NetworkRunner:
+class NetworkRunner(Runner):
     """A generated network. Its memory is its library's: one runner, one stream."""
+
+    stateful = True
 
     def __init__(
         self, library: Any, name: str, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]
@@ -144,7 +146,7 @@ class NetworkRunner:
         self._init()
 
 
-class FrontendRunner:
+class FrontendRunner(Runner):
     """A frontend in C: samples int16 [samples] to features int8 [frames, features], each call a sound of its own."""
 
     def __init__(

@@ -10,7 +10,6 @@ from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress, Rec
 from edgekit.errors import ExportFailed, OverBudget, ParityFailed, Unsupported
 from edgekit.exporters.c import arena, build, frontend, trust, write
 from edgekit.exporters.c.generate import frontend_files, lowered, network_files
-from edgekit.exporters.c.layouts import layout as c_layout
 from edgekit.exporters.c.lowering import graph
 from edgekit.formats.tflite.micro import MicroRunner
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-_OPTIONS = {"layout", "flash", "ram"}
 #: Random inputs that are compared beside the real ones, and the most real calls of one stream.
 _RANDOM, _REAL = 100, 400
 #: Golden vectors that a bundle carries for its self-test.
@@ -37,7 +35,7 @@ def export(
     progress: Progress,
 ) -> list[Artifact]:
     """See `edgekit.exporters.c`."""
-    _check(model, checkpoint, recipe)
+    _check(model, checkpoint)
     for part in model.network.parts:
         if part.kind == "network":
             _check_budgets(model, recipe, part, checkpoint.path.read_bytes())
@@ -52,12 +50,7 @@ def export(
     return artifacts
 
 
-def _check(model: Model, checkpoint: Checkpoint, recipe: Recipe) -> None:
-    if recipe.precision != "int8":
-        raise Unsupported(f"the c exporter has no precision {recipe.precision!r}.", hint="It has: int8.")
-    for option in sorted(set(recipe.options) - _OPTIONS):
-        raise Unsupported(f"the c exporter has no option {option!r}.", hint=f"It has: {', '.join(sorted(_OPTIONS))}.")
-    c_layout.check(str(recipe.options.get("layout", "plain")))
+def _check(model: Model, checkpoint: Checkpoint) -> None:
     for part in model.network.parts:
         if part.kind != "network" and part.kind not in frontend.KINDS:
             raise Unsupported(f"{model.name}: there is no C for the part {part.name!r} of kind {part.kind!r}.")

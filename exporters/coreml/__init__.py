@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Artifact, Checkpoint, Feeds, Model, Progress, Recipe, Runner
+from edgekit.core import Abilities, Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe, Runner
 from edgekit.errors import Unsupported, need
-from edgekit.exporters.common import precision as precision_module
-from edgekit.exporters.coreml.compress import FORMS
+from edgekit.exporters.common import options
+from edgekit.exporters.coreml.compress import BLOCK, FORMS
 from edgekit.exporters.coreml.quiet import quiet
 
 __all__ = ["EXPORTER", "CoremlExporter"]
@@ -23,16 +23,15 @@ __all__ = ["EXPORTER", "CoremlExporter"]
 SYSTEMS = (16, 17, 18)
 #: Precisions that make weights smaller than fp16 does.
 SMALL = ("int8", "int6", "int4")
-#: Option of a recipe -> its values; the first one is what it is without.
-OPTIONS: Mapping[str, tuple[Any, ...]] = {
-    "ios": SYSTEMS,
-    "form": tuple(FORMS),
-    "keep": ("measured", "none"),
-    "shapes": ("range", "enumerated"),
+_OPTIONS = {
+    "ios": options.values(*SYSTEMS),
+    "form": options.values(*FORMS),
+    "keep": options.values("measured", "none"),
+    "shapes": options.values("range", "enumerated"),
 }
 
 
-class CoremlExporter:
+class CoremlExporter(Exporter):
     """See `edgekit.core.Exporter`. Precisions: ``int8`` is linear with a scale for every output channel; ``int6`` and
     ``int4`` are palettes of 64 and 16 values. Activations are fp16 in all of these, and in parts that must stay float
     (frontends) fp32. Options of a recipe:
@@ -52,7 +51,9 @@ class CoremlExporter:
     name = "coreml"
     precisions = ("fp32", "fp16", *SMALL)
     extra = "coreml"
-    #: See `edgekit.core.Exporter`.
+    distributions = ("torch", "coremltools", "scikit-learn", "numpy")
+    abilities = Abilities((8, 4), ("channel",), blocks=(BLOCK,), palettes=(6, 4), activations=("float",))
+    doctor = "export to Core ML"
     untimed = (
         ""
         if sys.platform == "darwin"
@@ -60,9 +61,9 @@ class CoremlExporter:
     )
 
     def refuses(self, model: Model, recipe: Recipe) -> str:
-        """See `edgekit.core.Exporter`: options that do not go together, and weights that would not become smaller."""
+        """Options that do not go together, and weights that would not become smaller."""
         try:
-            _wish(recipe)
+            self._wish(model, recipe)
         except Unsupported as exc:
             return f"{exc.message.rstrip('.')} ({exc.hint.rstrip('.')})"
         works = model.costs.work(recipe) if model.costs.work and recipe.precision in SMALL else ()
@@ -90,9 +91,8 @@ class CoremlExporter:
             Unsupported: a precision or an option that is not possible. ExportFailed: a part cannot be converted, or
             Core ML has no operator for it, named with the layer.
         """
-        wish = _wish(recipe)
-        with need("coreml", "Exporting to Core ML"), quiet():
-            import coremltools  # noqa: F401
+        wish = self._wish(model, recipe)
+        self.require()
         from edgekit.exporters.coreml import convert
 
         return [
@@ -109,6 +109,11 @@ class CoremlExporter:
             for part in model.network.parts
         ]
 
+    def require(self) -> None:
+        """See `edgekit.core.Exporter`."""
+        with need("coreml", "Exporting to Core ML"), quiet():
+            import coremltools  # noqa: F401
+
     def load(self, file: Path, threads: int) -> Runner:
         """Open ``PART.mlpackage``. Raises BadInput if it is damaged or no program of ours."""
         with need("coreml", "Running a Core ML program"), quiet():
@@ -119,30 +124,18 @@ class CoremlExporter:
             return runner.NativeRunner(file)
         return runner.InterpretedRunner(file, threads)
 
-
-def _wish(recipe: Recipe) -> dict[str, Any]:
-    """The fields of `edgekit.exporters.coreml.convert.Wish`, checked before anything heavy is loaded."""
-    given: dict[str, Any] = dict(recipe.options)
-    precision_module.check(CoremlExporter.name, CoremlExporter.precisions, recipe)
-    for name in given:
-        if name not in OPTIONS:
-            raise Unsupported(
-                f"the coreml exporter has no option {name!r}.", hint=f"It has: {', '.join(sorted(OPTIONS))}."
-            )
-    for name, values in OPTIONS.items():
-        if name in given and given[name] not in values:
-            raise Unsupported(
-                f"the coreml exporter's option {name} has no value {given[name]!r}.",
-                hint=f"It has: {', '.join(map(str, values))}.",
-            )
-    form, least = _form(recipe.precision, given.get("form"), int(given.get("ios", SYSTEMS[-1])))
-    return {
-        "precision": recipe.precision,
-        "form": form,
-        "system": int(given.get("ios", least)),
-        "keep": given.get("keep", "measured") == "measured",
-        "shapes": given.get("shapes", "range"),
-    }
+    def _wish(self, model: Model, recipe: Recipe) -> dict[str, Any]:
+        """The fields of `edgekit.exporters.coreml.convert.Wish`, checked before anything heavy is loaded."""
+        options.check(self, _OPTIONS, model, recipe)
+        given: dict[str, Any] = dict(recipe.options)
+        form, least = _form(recipe.precision, given.get("form"), int(given.get("ios", SYSTEMS[-1])))
+        return {
+            "precision": recipe.precision,
+            "form": form,
+            "system": int(given.get("ios", least)),
+            "keep": given.get("keep", "measured") == "measured",
+            "shapes": given.get("shapes", "range"),
+        }
 
 
 def _form(precision: str, wanted: str | None, system: int) -> tuple[str, int]:

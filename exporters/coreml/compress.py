@@ -8,13 +8,13 @@ from typing import Any
 
 from edgekit.exporters.coreml.census import WEIGHTED
 
-__all__ = ["FEW", "FORMS", "Form", "compressed"]
+__all__ = ["BLOCK", "FEW", "FORMS", "Form", "compressed"]
 
 #: Fewer weights than this stay in fp16: compressing them saves nothing and costs accuracy
 #: (`edgekit.numerics.layers.SMALL`).
 FEW = 2048
 #: Weights of an output that share a scale, and outputs that share a palette.
-_BLOCK, _GROUP = 32, 8
+BLOCK, _GROUP = 32, 8
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ FORMS = {
     "linear": Form(("int8",), 16, "linear with a scale for every output channel"),
     "grouped": Form(("int6", "int4"), 18, f"a palette for every {_GROUP} output channels"),
     "palette": Form(("int6", "int4"), 16, "one palette a layer"),
-    "block": Form(("int4",), 18, f"linear with a scale for every {_BLOCK} weights of an output"),
+    "block": Form(("int4",), 18, f"linear with a scale for every {BLOCK} weights of an output"),
 }
 
 
@@ -57,7 +57,7 @@ def compressed(program: Any, precision: str, form: str, kept: Collection[str] = 
         return cto.linear_quantize_weights(program, _all_but(linear, kept))
     if form == "block":
         block = cto.OpLinearQuantizerConfig(
-            mode="linear_symmetric", dtype="int4", granularity="per_block", block_size=_BLOCK, weight_threshold=FEW
+            mode="linear_symmetric", dtype="int4", granularity="per_block", block_size=BLOCK, weight_threshold=FEW
         )
         program = cto.linear_quantize_weights(program, _all_but(block, kept))
     else:

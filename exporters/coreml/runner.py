@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.core import Feeds, TensorSpec
+from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.exporters.coreml.convert import DESCRIPTION
 from edgekit.exporters.coreml.interpreter import program
@@ -20,7 +20,7 @@ __all__ = ["InterpretedRunner", "NativeRunner"]
 _MOST_SPECIFICATION = 256 << 20
 
 
-class _Runner:
+class _Runner(Runner):
     """What both have: the contract from the file, and inputs that are checked against it."""
 
     inputs: tuple[TensorSpec, ...]

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.core import Feeds, TensorSpec
+from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, need
 from edgekit.exporters.common.quiet import quiet
 from edgekit.exporters.executorch import arguments
@@ -85,7 +85,7 @@ class _Pool:
     made = 0
 
 
-class ExecutorchRunner:
+class ExecutorchRunner(Runner):
     """One loaded program.
 
     Args:

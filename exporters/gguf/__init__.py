@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.core import Artifact, Checkpoint, Feeds, Model, Progress, Recipe
-from edgekit.errors import Unsupported
-from edgekit.exporters.common import precision
+from edgekit.core import Abilities, Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe
+from edgekit.exporters.common import options
 from edgekit.formats.gguf import FILE_TYPES
+from edgekit.llama import library
 
 if TYPE_CHECKING:
     from edgekit.exporters.gguf.runner import LlamaRunner
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["EXPORTER", "GgufExporter"]
 
 
-class GgufExporter:
+_OPTIONS = {"chunks": options.number, "context": options.number}
+
+
+class GgufExporter(Exporter):
     """See `edgekit.core.Exporter`. Precisions are llama.cpp's own, the largest first. Options of a recipe:
 
     ``chunks``
@@ -32,6 +35,13 @@ class GgufExporter:
     name = "gguf"
     precisions = tuple(FILE_TYPES)
     extra = "slm"
+    #: The last two where a folder of Hugging Face is converted.
+    distributions = ("llama-cpp-python", "numpy", "torch", "transformers")
+    abilities = Abilities(
+        (8, 6, 5, 4, 3, 2, 1), blocks=(32, 256), palettes=(4,), activations=("dynamic",), integer=("product",)
+    )
+    doctor = "export and run language models (gguf)"
+    runtime = "llama-cpp-python"
 
     def export(
         self,
@@ -52,13 +62,14 @@ class GgufExporter:
             Unsupported: a precision, an option or a kind of weights that is not possible. BadInput: too little
                 calibration text, or none where the precision needs it. ExportFailed: llama.cpp refused.
         """
-        chunks = _chunks(recipe)
+        options.check(self, _OPTIONS, model, recipe)
+        chunks = recipe.options.get("chunks", 64)
         from edgekit.exporters.gguf import export as gguf_export
 
         return gguf_export.export(model, checkpoint, recipe.precision, chunks, calibration, out, work, progress)
 
     def refuses(self, model: Model, recipe: Recipe) -> str:
-        """See `edgekit.core.Exporter`: what is no language model."""
+        """What is no language model."""
         one = [part.kind for part in model.network.parts] == ["language-model"]
         return "" if one else "a .gguf holds a whole language model, and this is none"
 
@@ -78,17 +89,9 @@ class GgufExporter:
 
         return LlamaRunner(file, threads)
 
-
-def _chunks(recipe: Recipe) -> int:
-    """The recipe's option, checked."""
-    precision.check("gguf", FILE_TYPES, recipe)
-    unknown = [name for name in recipe.options if name not in ("chunks", "context")]
-    if unknown:
-        raise Unsupported(f"the gguf exporter has no option {unknown[0]!r}.", hint="It has: chunks, context.")
-    chunks = recipe.options.get("chunks", 64)
-    if not isinstance(chunks, int) or chunks < 1:
-        raise Unsupported(f"the gguf exporter's option chunks cannot be {chunks!r}.", hint="It is a number from 1 on.")
-    return chunks
+    def state(self) -> tuple[bool, str, str]:
+        """The libraries must be of the bindings' version, too."""
+        return library.state()
 
 
 EXPORTER = GgufExporter()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.core import Feeds, Progress, TensorSpec
+from edgekit.core import Feeds, Progress, Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.exporters.gguf import perplexity
 from edgekit.exporters.gguf import sampler as llama_sampler
@@ -28,7 +28,7 @@ _MEBI = 1 << 20
 _ANEW = ("AMX", "CPU_REPACK")
 
 
-class LlamaRunner:
+class LlamaRunner(Runner):
     """See `edgekit.core.Runner`: ``tokens`` int32 [n] -> ``logits`` float32 [n, vocabulary], from an empty cache.
 
     Not to be used by two threads at once.

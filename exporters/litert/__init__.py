@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.core import Artifact, Checkpoint, Feeds, Model, Progress, Recipe, Runner
+from edgekit.core import Abilities, Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe, Runner
 from edgekit.errors import Unsupported
-from edgekit.exporters.common import precision
+from edgekit.exporters.common import options
 
 if TYPE_CHECKING:
     from edgekit.exporters.litert.wish import Wish
@@ -22,7 +22,18 @@ if TYPE_CHECKING:
 __all__ = ["EXPORTER", "LitertExporter"]
 
 
-class LitertExporter:
+_OPTIONS = {
+    "form": options.values("static", "dynamic", "weight-only"),
+    "calibration": options.values("min-max", "percentile"),
+    "io": options.values("float", "int8"),
+    "weights": options.values("per-channel", "per-tensor"),
+    "float_layers": options.layers_or_count,
+    "float_parts": options.parts,
+    "sizes": options.sizes,
+}
+
+
+class LitertExporter(Exporter):
     """See `edgekit.core.Exporter`. Options of a recipe, all for int8 but the last:
 
     ``form``
@@ -46,9 +57,19 @@ class LitertExporter:
     name = "litert"
     precisions = ("fp32", "fp16", "int8")
     extra = "litert"
+    distributions = ("torch", "litert-torch", "ai-edge-quantizer", "ai-edge-litert", "numpy")
+    abilities = Abilities(
+        (8,),
+        ("tensor", "channel"),
+        activations=("static", "dynamic", "float"),
+        integer=("convolution", "product", "recurrent"),
+    )
+    doctor = "export to LiteRT"
+    runtime = "ai-edge-litert"
+    process_bytes = 56_500_000
 
     def refuses(self, model: Model, recipe: Recipe) -> str:
-        """See `edgekit.core.Exporter`: axes that nobody fixes."""
+        """Axes that nobody fixes."""
         free = {axis for part in model.network.parts for axis in part.axes} - set(recipe.options.get("sizes", {}))
         return f"LiteRT takes fixed shapes only, and {', '.join(sorted(free))} vary" if free else ""
 
@@ -68,7 +89,8 @@ class LitertExporter:
             Unsupported: a precision, an option or an axis that is not possible. BadInput: calibration samples are too
             few or all the same. ExportFailed: a part cannot be converted, or the file is not what its precision says.
         """
-        wish = _wish(model, recipe)
+        options.check(self, _OPTIONS, model, recipe)
+        wish = _wish(recipe.options)
         from edgekit.exporters.litert import export as litert_export
 
         return litert_export.export(model, checkpoint, recipe.precision, wish, calibration, out, work, progress)
@@ -80,43 +102,10 @@ class LitertExporter:
         return runner.load(file, threads)
 
 
-#: Option -> the values it may have, where they are few.
-_CHOICES = {
-    "form": ("static", "dynamic", "weight-only"), "calibration": ("min-max", "percentile"), "io": ("float", "int8"),
-    "weights": ("per-channel", "per-tensor"),
-}  # fmt: skip
-_OPTIONS = (*_CHOICES, "float_layers", "float_parts", "sizes")
-
-
-def _wish(model: Model, recipe: Recipe) -> Wish:
-    """The recipe's options, checked.
-
-    Raises:
-        Unsupported: for a precision, an option, a value, a part or an axis that does not exist.
-    """
+def _wish(given: Mapping[str, Any]) -> Wish:
+    """Checked options of a recipe. Raises Unsupported where they do not go together."""
     from edgekit.exporters.litert.wish import Wish
 
-    precision.check(LitertExporter.name, LitertExporter.precisions, recipe)
-    given: dict[str, Any] = dict(recipe.options)
-    for name, value in given.items():
-        if name not in _OPTIONS:
-            raise Unsupported(f"the litert exporter has no option {name!r}.", hint=f"It has: {', '.join(_OPTIONS)}.")
-        if name in _CHOICES and value not in _CHOICES[name]:
-            raise Unsupported(
-                f"the litert exporter's option {name} has no value {value!r}.",
-                hint=f"It has: {', '.join(_CHOICES[name])}.",
-            )
-    _check_names(model.name, "part", given.get("float_parts", ()), [part.name for part in model.network.parts])
-    axes = {name: axis for part in model.network.parts for name, axis in part.axes.items()}
-    sizes = given.get("sizes", {})
-    _check_names(model.name, "dynamic axis", sizes, list(axes))
-    for name, size in sizes.items():
-        axis = axes[name]
-        if not isinstance(size, int) or not axis.least <= size <= axis.most or size % axis.multiple:
-            raise Unsupported(
-                f"the axis {name!r} of {model.name} cannot have the size {size!r}.",
-                hint=f"It may have {axis.least} to {axis.most} in steps of {axis.multiple}.",
-            )
     if given.get("io") == "int8" and given.get("form", "static") != "static":
         raise Unsupported('"io": "int8" needs the static form: others compute with float activations.')
     layers = given.get("float_layers", ())
@@ -126,17 +115,9 @@ def _wish(model: Model, recipe: Recipe) -> Wish:
         io=given.get("io", "float"),
         float_layers=layers if isinstance(layers, int) else tuple(layers),
         float_parts=tuple(given.get("float_parts", ())),
-        sizes=dict(sizes),
+        sizes=dict(given.get("sizes", {})),
         weights=given.get("weights", "per-channel"),
     )
-
-
-def _check_names(model: str, what: str, names: Any, known: Sequence[str]) -> None:
-    for name in names:
-        if name not in known:
-            raise Unsupported(
-                f"{model} has no {what} {name!r} to set an option for.", hint=f"It has: {', '.join(known) or 'none'}."
-            )
 
 
 EXPORTER = LitertExporter()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.core import Feeds, TensorSpec
+from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, need
 from edgekit.exporters.common.quiet import quiet
 from edgekit.formats import tflite
@@ -41,7 +41,7 @@ def load(file: Path, threads: int) -> LitertRunner:
     return kind(content, threads, specs, file.name)
 
 
-class LitertRunner:
+class LitertRunner(Runner):
     """One interpreter.
 
     Args:
@@ -125,6 +125,8 @@ class LitertRunner:
 
 class StatefulRunner(LitertRunner):
     """A model that remembers: a stream is fed call by call."""
+
+    stateful = True
 
     def reset(self) -> None:
         """Forget all state. Resource variables are only forgotten with their interpreter."""

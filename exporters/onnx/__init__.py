@@ -5,21 +5,30 @@ Parts made of convolutions get static int8 (`_onnx_static`), the others a form f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.common.processors import usable_processors
-from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress, Recipe, Runner
-from edgekit.errors import ExportFailed, Unsupported, need
-from edgekit.exporters.common import precision as precision_module
+from edgekit.core import Abilities, Artifact, Checkpoint, Exporter, Feeds, Model, Part, Progress, Recipe, Runner
+from edgekit.errors import ExportFailed, need
+from edgekit.exporters.common import options
 
 if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
 
-class OnnxExporter:
+OPTIONS = {
+    "forms": options.each_part(options.values("blockwise", "dynamic", "static")),
+    "ranges": options.each_part(options.values("min-max", "percentile", "entropy")),
+    "float_layers": options.each_part(options.layers_or_count),
+    "float_parts": options.parts,
+    "weights": options.values("per-channel", "per-tensor"),
+}
+
+
+class OnnxExporter(Exporter):
     """See `edgekit.core.Exporter`. Options of a recipe:
 
     ``forms``
@@ -39,6 +48,17 @@ class OnnxExporter:
     name = "onnx"
     precisions = ("fp32", "fp16", "int8")
     extra = "export"
+    distributions = ("torch", "onnx", "onnxscript", "onnxruntime", "safetensors", "numpy")
+    abilities = Abilities(
+        (8,),
+        ("tensor", "channel"),
+        blocks=(128,),
+        activations=("static", "dynamic"),
+        integer=("convolution", "product", "recurrent"),
+    )
+    doctor = "export to onnx"
+    runtime = "onnxruntime"
+    process_bytes = 76_000_000
 
     def export(
         self,
@@ -56,12 +76,8 @@ class OnnxExporter:
             Unsupported: the precision is not one of `precisions`, or an option is not known.
             ExportFailed: a part cannot be traced, or the file is not what its precision says.
         """
-        precision_module.check(self.name, self.precisions, recipe)
-        _check_options(model, recipe)
-        with need("export", "Exporting to ONNX"):
-            import onnx
-            import onnxscript  # noqa: F401  torch imports it late; its absence must show now
-            import torch  # noqa: F401
+        options.check(self, OPTIONS, model, recipe)
+        self.require()
         artifacts = []
         for part in model.network.parts:
             graph = self._reference(part, checkpoint, work, progress)
@@ -69,8 +85,14 @@ class OnnxExporter:
             precision = "fp32" if float_part else recipe.precision
             artifacts.append(self._write(part, graph, precision, recipe, calibration.get(part.name, ()), out, progress))
             del graph
-        _ = onnx
         return artifacts
+
+    def require(self) -> None:
+        """See `edgekit.core.Exporter`."""
+        with need("export", "Exporting to ONNX"):
+            import onnx  # noqa: F401
+            import onnxscript  # noqa: F401  torch imports it late; its absence must show now
+            import torch  # noqa: F401
 
     def load(self, file: Path, threads: int) -> Runner:
         """Open ``PART.onnx``. Raises BadInput if onnxruntime refuses it."""
@@ -145,42 +167,6 @@ class OnnxExporter:
         graph = products.quantize(graph, {name: form for name, (form, _) in choice.items()})
         # What stays float (convolutions, positions, sensitive layers) is stored in half; scales keep all their digits.
         return half.store_in_half(graph, keep=lambda name: name.endswith(".scales")), {**choice, **recurrent}, {}
-
-
-#: Option of the recipe -> the values it may have for a part, where they are few; and those for the whole model.
-_OF_PARTS: dict[str, tuple[str, ...]] = {
-    "forms": ("blockwise", "dynamic", "static"),
-    "ranges": ("min-max", "percentile", "entropy"),
-    "float_layers": (),
-    "float_parts": (),
-}
-_OF_MODEL = {"weights": ("per-channel", "per-tensor")}
-
-
-def _check_options(model: Model, recipe: Recipe) -> None:
-    """Raises Unsupported for an option, a part or a value that does not exist."""
-    parts = [part.name for part in model.network.parts]
-    for name, given in recipe.options.items():
-        if name in _OF_MODEL:
-            _check_values(name, [given], _OF_MODEL[name])
-            continue
-        if name not in _OF_PARTS:
-            known = ", ".join((*_OF_PARTS, *_OF_MODEL))
-            raise Unsupported(f"the onnx exporter has no option {name!r}.", hint=f"It has: {known}.")
-        for part in given:
-            if part not in parts:
-                raise Unsupported(
-                    f"{model.name} has no part {part!r} to set an option for.", hint=f"It has: {', '.join(parts)}."
-                )
-        if _OF_PARTS[name]:
-            _check_values(name, given.values(), _OF_PARTS[name])
-
-
-def _check_values(name: str, given: Iterable[Any], known: Sequence[str]) -> None:
-    for value in given:
-        if value not in known:
-            what = "int8 form" if name == "forms" else f"value of {name}"
-            raise Unsupported(f"the onnx exporter has no {what} {value!r}.", hint=f"It has: {', '.join(known)}.")
 
 
 def _evaluate(model: onnx.ModelProto, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgekit.core import Feeds, TensorSpec
+from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, need
 
 _DTYPES = {"float": "float32", "double": "float64", "float16": "float16"}
@@ -19,7 +19,7 @@ def without_telemetry() -> None:
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
-class OnnxRunner:
+class OnnxRunner(Runner):
     """One session.
 
     Args:

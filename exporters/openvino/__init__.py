@@ -11,21 +11,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edgekit.core import Artifact, Checkpoint, Feeds, Model, Progress, Recipe, Runner
+from edgekit.core import Abilities, Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe, Runner
 from edgekit.errors import BadInput, ExportFailed, need
 from edgekit.exporters import onnx
-from edgekit.exporters.common import precision
+from edgekit.exporters.common import options
 
 #: Dtypes of integers, as OpenVINO names them.
 _INTEGERS = ("i8", "u8")
 
 
-class OpenvinoExporter:
+class OpenvinoExporter(Exporter):
     """See `edgekit.core.Exporter`. Precisions and options of a recipe are those of `OnnxExporter`."""
 
     name = "openvino"
     precisions = onnx.OnnxExporter.precisions
     extra = "openvino"
+    distributions = ("openvino", *onnx.OnnxExporter.distributions)
+    abilities = Abilities((8,), ("tensor", "channel"), activations=("static",), integer=("convolution", "product"))
+    doctor = "export for OpenVINO, and run it"
+    runtime = "openvino"
+    process_bytes = 118_000_000
 
     def export(
         self,
@@ -43,14 +48,18 @@ class OpenvinoExporter:
             Unsupported: a precision or an option that is not known. ExportFailed: a part cannot be traced, OpenVINO
             refuses it, or computes layers in float that are int8 in the file. MissingExtra: OpenVINO is absent.
         """
-        precision.check(self.name, self.precisions, recipe)
-        with need("openvino", "Exporting for OpenVINO"):
-            from edgekit.exporters.openvino import runner
-
-            runner.opened()  # its absence must show before minutes of work
+        options.check(self, onnx.OPTIONS, model, recipe)
+        self.require()
         same = replace(recipe, exporter=onnx.EXPORTER.name)
         made = onnx.EXPORTER.export(model, checkpoint, same, calibration, out, work, progress)
         return [_checked(artifact, out) for artifact in made]
+
+    def require(self) -> None:
+        """See `edgekit.core.Exporter`: its absence must show before minutes of work."""
+        with need("openvino", "Exporting for OpenVINO"):
+            from edgekit.exporters.openvino import runner
+
+            runner.opened()
 
     def load(self, file: Path, threads: int) -> Runner:
         """Open ``PART.onnx``. Raises BadInput if OpenVINO refuses it."""

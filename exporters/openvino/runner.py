@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from numpy.typing import NDArray
 
-from edgekit.core import Feeds, TensorSpec
+from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, need
 from edgekit.exporters.openvino import signal_stack
 
@@ -27,7 +27,7 @@ def opened() -> Any:
     return openvino
 
 
-class OpenvinoRunner:
+class OpenvinoRunner(Runner):
     """One compiled network and one request.
 
     Args:

@@ -11,18 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.core import Checkpoint, Feeds, Part
+from edgekit.core import Checkpoint, Feeds, Part, Runner
 from edgekit.errors import BadInput, need
 
 __all__ = ["LitertReference"]
 
 
-class LitertReference:
+class LitertReference(Runner):
     """A runner with the names that `part` gives the file's tensors, in order. It keeps state between calls.
 
     Raises:
         BadInput: the checkpoint is no .tflite, LiteRT refuses it, or it has other tensors. MissingExtra: no LiteRT.
     """
+
+    stateful = True
 
     def __init__(self, checkpoint: Checkpoint, part: Part) -> None:
         with need("run", "Running a .tflite model"):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.core import Prediction, Runner
+from edgekit.core import Prediction, Predictor, Runner
 from edgekit.errors import BadInput
 from edgekit.models.speaker.shapes import N_FFT, SAMPLE_RATE
 from edgekit.tasks.common.audio import Audio, open_audio
@@ -48,7 +48,7 @@ class _Clip:
     notes: tuple[str, ...]
 
 
-class SpeakerVerifier(ABC):
+class SpeakerVerifier(Predictor):
     """Embeds clips and compares them. See `EcapaVerifier` and `Ge2eVerifier` for what differs.
 
     `facts`: ``threshold`` {"value": cosine, ...}, in the place of which ``operating_point`` {"threshold": cosine, ...}

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.core import Prediction, Runner
+from edgekit.core import Prediction, Predictor, Runner
 from edgekit.errors import BadInput
 from edgekit.models.whisper.decoding import Begun, Hypotheses, Result, Rules, Window, beam_search, begin, sample
 from edgekit.models.whisper.shapes import HOP, SAMPLE_RATE, WINDOW
@@ -80,7 +80,7 @@ class _Run:
     fallbacks: list[str] = field(default_factory=list)
 
 
-class Transcriber:
+class Transcriber(Predictor):
     """The pipeline: `predict` takes a path, or float samples at 16 kHz, or (samples, rate)."""
 
     def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:

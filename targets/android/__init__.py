@@ -34,8 +34,8 @@ TARGET = Target(
     forms={"gradle": gradle.FORM, "aar": aar.FORM, "apk": apk.FORM},
     runtime={
         "onnx": "maven:com.microsoft.onnxruntime:onnxruntime-android:{version}",
-        "litert": "maven:com.google.ai.edge.litert:litert:{litert}",
-        "executorch": "maven:org.pytorch:executorch-android:{executorch}",
-        "gguf": "llama.cpp as of llama-cpp-python {llama}, built with the NDK",
+        "litert": "maven:com.google.ai.edge.litert:litert:{version}",
+        "executorch": "maven:org.pytorch:executorch-android:{version}",
+        "gguf": "llama.cpp as of llama-cpp-python {version}, built with the NDK",
     },
 )

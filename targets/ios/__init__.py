@@ -20,7 +20,7 @@ TARGET = Target(
     runtime={
         "coreml": "system: Core ML",
         "onnx": "swiftpm:github.com/microsoft/onnxruntime-swift-package-manager {version}",
-        "executorch": "swiftpm:github.com/pytorch/executorch swiftpm-{executorch}",
-        "gguf": "llama.cpp as of llama-cpp-python {llama}, built with Xcode",
+        "executorch": "swiftpm:github.com/pytorch/executorch swiftpm-{version}",
+        "gguf": "llama.cpp as of llama-cpp-python {version}, built with Xcode",
     },
 )

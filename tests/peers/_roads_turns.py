@@ -12,7 +12,6 @@ from typing import Any
 from _roads_bundles import Road
 
 from edgekit.bench.machine import host
-from edgekit.bundles import golden
 from edgekit.bundles.opened import load, makers
 from edgekit.core import Feeds, Runner
 from edgekit.numerics.parity import Recorder
@@ -53,7 +52,7 @@ def recorded(road: Road) -> dict[str, Feeds]:
         return seen[name]
 
     predictor = load(road.bundle.path, 1, watch, hashes=False)
-    golden.predicted(predictor, road.bundle.path / road.bundle.manifest.golden.input)
+    predictor.probe(str(road.bundle.path / road.bundle.manifest.golden.input))
     return {name: one.calls[-1][0] for name, one in seen.items() if name != "frontend"}
 
 

@@ -38,9 +38,9 @@ print("Maximum resident set size (kbytes):", os.wait4(pid, 0)[2].ru_maxrss, file
 
 def empty(bundle: str, threads: int, wrap: object) -> object:
     """A loader of nothing."""
-    from edgekit.core import Prediction
+    from edgekit.core import Prediction, Predictor
 
-    class Empty:
+    class Empty(Predictor):
         def predict(self, sample: object, **options: object) -> Prediction:
             return Prediction("nothing")
 

@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.toys import toy_model
 
 import edgekit
 from edgekit.common import package_data
 from edgekit.core import Exporter, Model, Recipe, Target
-from edgekit.errors import UnknownName
+from edgekit.errors import UnknownName, Unsupported
 from edgekit.pipeline.reuse import declared
 from edgekit.registry import ROOMS, find, names
 
@@ -240,7 +241,99 @@ def test_an_exporter_is_whole(name: str) -> None:
     assert exporter.name == name
     assert exporter.precisions
     assert len(exporter.precisions) == len(set(exporter.precisions))
-    assert exporter.extra
+    assert exporter.undeclared() == []
+    assert exporter.extra and exporter.doctor
+    assert len(set(exporter.distributions)) == len(exporter.distributions) > 0
+    assert exporter.runtime in ("", *exporter.distributions)
+    able = exporter.abilities
+    integers = {int(precision[3:]) for precision in exporter.precisions if re.fullmatch(r"int\d+", precision)}
+    assert integers <= {*able.bits, *able.palettes}, "it can write what its precisions say"
+    assert set(able.scales) <= {"tensor", "channel"} and set(able.activations) <= {"static", "dynamic", "float"}
+    assert set(able.integer) <= {"convolution", "product", "recurrent"}
+    assert bool(able.integer) == bool({"static", "dynamic"} & set(able.activations)), "integers times integers"
+
+
+LACKING = """
+from edgekit.core import Abilities, Exporter
+
+class Lacking(Exporter):
+    name, precisions, extra = "lacking", ("fp32",), "export"
+    distributions, abilities, doctor = ("numpy",), Abilities(), "export to nowhere"
+    def export(self, model, checkpoint, recipe, calibration, out, work, progress):
+        return []
+    def load(self, file, threads):
+        raise NotImplementedError
+
+LACKING_LINE
+EXPORTER = Lacking()
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        *((f"del Lacking.{name}", f"declares no '{name}'") for name in ("name", "precisions", "extra")),
+        *((f"del Lacking.{name}", f"declares no '{name}'") for name in ("distributions", "abilities", "doctor")),
+        ("Lacking.distributions = 'numpy'", "declares no 'distributions'"),
+        ("class Lacking: name = 'lacking'", r"is no edgekit\.core\.Exporter"),
+        ("class Lacking(Exporter): name = 'lacking'", "cannot be loaded: TypeError: .*export"),
+    ],
+)
+def test_an_outside_exporter_that_lacks_a_declaration_is_told_which(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, said: str
+) -> None:
+    points = "[edgekit.exporters]\nlacking = lacking_module:EXPORTER\n"
+    site = toy_model.install(tmp_path / "site", points)
+    (site / "lacking_module.py").write_text(LACKING.replace("LACKING_LINE", line))
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.delitem(sys.modules, "lacking_module", raising=False)
+    with pytest.raises(Unsupported, match=rf"the exporter 'lacking' of toy 1\.0 {said}"):
+        find("exporters", "lacking")
+    assert "lacking" in names("exporters")
+    assert edgekit.fit("whisper-base", "laptop").verdict == "fits", "it costs only itself"
+
+
+def test_an_outside_exporter_that_is_whole_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = toy_model.install(tmp_path / "site", "[edgekit.exporters]\nlacking = whole_module:EXPORTER\n")
+    (site / "whole_module.py").write_text(LACKING.replace("LACKING_LINE", ""))
+    monkeypatch.syspath_prepend(str(site))
+    assert find("exporters", "lacking").doctor == "export to nowhere"
+
+
+@pytest.mark.parametrize(
+    ("room", "name", "ours"),
+    [
+        ("exporters", "onnx", r"edgekit\.exporters\.onnx"),
+        ("targets", "Android", r"edgekit\.targets\.android"),
+        ("models", "whisper-base", r"edgekit\.models\.whisper\.whisper_base"),
+    ],
+)
+def test_an_outside_entry_with_the_name_of_ours_is_refused_by_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: str, name: str, ours: str
+) -> None:
+    points = f"[edgekit.{room}]\n{name} = absent_module:THING\n"
+    monkeypatch.syspath_prepend(str(toy_model.install(tmp_path / "site", points)))
+    said = rf"'{name}' is defined more than once: by edgekit \({ours}\) and by toy 1\.0 \(absent_module:THING\)"
+    with pytest.raises(Unsupported, match=said):
+        find(room, name)
+    assert len(names(room)) == len(set(names(room)))
+
+
+def test_two_files_of_one_name_are_refused_with_both(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "__init__.py").write_text("")
+        (tmp_path / folder / "twice.py").write_text("TARGET = None\n")
+    code = """
+import sys
+import edgekit.targets
+from edgekit.registry import find
+edgekit.targets.__path__.append(sys.argv[1])
+find("targets", "twice")
+"""
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False)
+    assert "Unsupported: the target 'twice' is defined more than once" in done.stderr
+    assert "edgekit.targets.a.twice" in done.stderr and "edgekit.targets.b.twice" in done.stderr
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -43,7 +43,7 @@ def device_of(target: Target | None, wanted: str | None) -> tuple[Device, str] |
 
 def _devices(target: str) -> Sequence[str]:
     try:
-        found: Target = find("targets", target)
+        found = find("targets", target)
     except EdgekitError:  # another package that is broken is no reason to say nothing
         return ()
     return tuple(found.devices)

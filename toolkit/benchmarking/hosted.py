@@ -65,14 +65,14 @@ def prepare(bundle: Bundle, inputs: Sequence[str | Path], threads: int | None, l
     Raises:
         BadInput: there is no such input. Unsupported: what runs it here is not what runs it on its target.
     """
-    if why := getattr(makers(bundle)[1], "untimed", ""):
+    if why := makers(bundle)[1].untimed:
         raise Unsupported(f"{bundle.path.name} cannot be measured here: {why}.", hint="edgekit verify proves it.")
     chosen = [Path(item).expanduser() for item in inputs] or [golden_input(bundle)]
     for item in chosen:
         if not item.is_file():
             raise BadInput(f"there is no input file {str(item)!r}.")
     setup = run.Setup(
-        "edgekit.bundles.bundle:load_unchecked",
+        "edgekit.bundles.opened:load_unchecked",
         bundle.path.absolute(),
         tuple(str(item.absolute()) for item in chosen),
         threads or usable_processors(),
@@ -140,7 +140,7 @@ def whole(bundle: Bundle) -> bool:
 def own_target(bundle: Bundle) -> Target | None:
     """The bundle's target; None where it is another package's that is not installed here."""
     try:
-        target: Target = find("targets", bundle.manifest.target.name)
+        target = find("targets", bundle.manifest.target.name)
     except UnknownName:
         return None
     return target

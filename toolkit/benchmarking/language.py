@@ -65,7 +65,7 @@ def measured(
     prompt = _prompt(bundle, inputs)
     workers, repeats = thread_count(plan.threads), plan.loops or _REPEATS
     job = generation.Job(
-        "edgekit.bundles.bundle:load_unchecked",
+        "edgekit.bundles.opened:load_unchecked",
         str(bundle.path.absolute()),
         str(prompt.absolute()),
         workers,

@@ -82,7 +82,7 @@ def _named(room: str, wanted: Sequence[str]) -> list[str]:
 
 def _reachable(cell: Cell, plan: Plan) -> Cell:
     """The cell; with the reason why not where the weights of its model are pinned nowhere and nobody gave any."""
-    model: Model = find("models", cell.model)
+    model = find("models", cell.model)
     if serving(model, cell.exporter).weights.sources or plan.weights.get(cell.model) or plan.weights.get(""):
         return cell
     where = (
@@ -101,5 +101,5 @@ def _declared(model: Model, target: Target, precision: str, threads: int) -> Cel
     except Unsupported as exc:
         return Cell(model.name, target.name, "", precision, count, device, "refused", exc.message, exc.hint)
     cell = Cell(model.name, target.name, recipe.exporter, recipe.precision, count, device, "not measured")
-    why = getattr(find("exporters", recipe.exporter), "untimed", "")
+    why = find("exporters", recipe.exporter).untimed
     return replace(cell, reason=f"{why}.", hint="edgekit verify proves such a bundle.") if why else cell

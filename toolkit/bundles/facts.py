@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
@@ -10,6 +11,8 @@ from edgekit.bench.machine import host
 from edgekit.bundles.manifest import PartFacts, RecipeFacts, SourceFacts, TargetFacts, Tensor
 from edgekit.common.figures import NOT_MEASURED
 from edgekit.core import Artifact, Checkpoint, Recipe, Source, Target, TensorSpec
+from edgekit.errors import UnknownName
+from edgekit.registry import find
 
 __all__ = ["part_facts", "public", "recipe_facts", "slower", "source_facts", "target_facts"]
 
@@ -41,16 +44,16 @@ def public(uri: str) -> str:
 
 def target_facts(target: Target) -> TargetFacts:
     """What the bundle is for, and what an app must ship to run it, by exporter."""
-    versions = host.versions(["onnxruntime", "openvino", "ai-edge-litert", "executorch", "llama-cpp-python"])
-    given = {
-        "version": versions.get("onnxruntime", ""),
-        "openvino": versions.get("openvino", ""),
-        "litert": versions.get("ai-edge-litert", ""),
-        "executorch": versions.get("executorch", ""),
-        "llama": versions.get("llama-cpp-python", ""),
-    }
-    runtime = {exporter: text.format(**given) for exporter, text in target.runtime.items()}
+    runtime = {exporter: text.format(version=_runtime(exporter)) for exporter, text in target.runtime.items()}
     return TargetFacts(name=target.name, system=target.system, processor=target.processor, runtime=runtime)
+
+
+def _runtime(exporter: str) -> str:
+    """The version of what runs an exporter's files here ("" if there is none, or no such exporter)."""
+    with contextlib.suppress(UnknownName):
+        name = find("exporters", exporter).runtime
+        return host.versions([name]).get(name, "")
+    return ""
 
 
 def part_facts(

@@ -8,14 +8,14 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from edgekit.bundles.manifest import NAME, Manifest
-from edgekit.bundles.opened import check_code, load, makers
+from edgekit.bundles.manifest import NAME
+from edgekit.bundles.opened import load, makers
 from edgekit.common import package_data
-from edgekit.core import Bundle, Calls, Model, Prediction, Predictor, Target
+from edgekit.core import Bundle, Calls, Model, Predictor, Target
 from edgekit.errors import BadInput, ParityFailed, boundary
 from edgekit.numerics.parity import CHAIN, Recorder, limit_of, relative_error, sampled
 
@@ -35,16 +35,7 @@ def write_input(model: Model, out: Path) -> str:
 
 def answer(predictor: Predictor, sample: Path) -> str:
     """The answer to the golden input, every part called."""
-    return str(predicted(predictor, sample).output)
-
-
-def predicted(predictor: Predictor, sample: Path) -> Prediction:
-    """What the predictor makes of the golden input.
-
-    A predictor whose own answers are made otherwise (a token at a time) has ``probe``, which does both, and is short.
-    """
-    probe: Callable[..., Prediction] = getattr(predictor, "probe", predictor.predict)
-    return probe(str(sample))
+    return str(predictor.probe(str(sample)).output)
 
 
 def reference_of(recorders: Mapping[str, Recorder]) -> dict[str, NDArray[Any]]:
@@ -63,9 +54,15 @@ def write_reference(arrays: Mapping[str, NDArray[Any]], out: Path) -> str:
 
 
 def compare(
-    recorders: Mapping[str, Recorder], reference: Mapping[str, NDArray[Any]], precision: str
+    recorders: Mapping[str, Recorder],
+    reference: Mapping[str, NDArray[Any]],
+    precision: str,
+    limits: Mapping[str, float],
 ) -> dict[str, float]:
     """Compare what every part gave on the golden input, fed by the parts before it, with `reference_of` fp32.
+
+    Args:
+        limits: the exporter's own (see `edgekit.core.Exporter`).
 
     Returns:
         part -> error along the chain (see `edgekit.numerics.parity.relative_error`).
@@ -73,7 +70,7 @@ def compare(
     Raises:
         ParityFailed: a part is further from the fp32 reference than `precision` explains, or was called otherwise.
     """
-    limit = limit_of(precision) * CHAIN
+    limit = limit_of(precision, limits) * CHAIN
     errors = {}
     for part, recorder in recorders.items():
         prefix = f"{part}/"
@@ -109,7 +106,7 @@ def prove(bundle: Bundle, threads: int, keep: int = 2) -> Proof:
     Raises:
         ParityFailed: a part is further from the fp32 reference than its precision explains, or the answer differs.
     """
-    manifest: Manifest = bundle.manifest
+    manifest = bundle.manifest
     recorders: dict[str, Recorder] = {}
 
     def record(name: str, runner: Any) -> Recorder:
@@ -117,10 +114,10 @@ def prove(bundle: Bundle, threads: int, keep: int = 2) -> Proof:
         return recorders[name]
 
     predictor = load(bundle.path, threads, record, hashes=False)
-    prediction = predicted(predictor, bundle.path / manifest.golden.input)
+    prediction = predictor.probe(str(bundle.path / manifest.golden.input))
     said = str(prediction.output)
     reference = read_reference(bundle.path / manifest.golden.reference)
-    errors = compare(recorders, reference, manifest.recipe.precision)
+    errors = compare(recorders, reference, manifest.recipe.precision, makers(bundle)[1].limits)
     if said != manifest.golden.output:
         raise ParityFailed(
             f"the golden input gives {said!r}, the manifest says {manifest.golden.output!r}.",
@@ -135,9 +132,9 @@ def check_structure(bundle: Bundle) -> None:
     Raises:
         ParityFailed: a part has other tensors. BadInput: the runtime refuses a part, or source code is not ours.
     """
-    manifest: Manifest = bundle.manifest
+    manifest = bundle.manifest
     model, exporter = makers(bundle)
-    check_code(bundle.path, model, exporter)
+    exporter.check(model, bundle.path)
     for part in manifest.parts:
         runner = exporter.load(bundle.path / part.file, 1)
         for side in ("inputs", "outputs"):
@@ -163,7 +160,7 @@ def vouched(bundle: Bundle, target: Target) -> Iterator[Path]:
             f"not for {target.name}.",
             hint="Export it again with this edgekit.",
         )
-    if not hasattr(exporter, "check"):
+    if not exporter.generates_code:
         yield bundle.path
         return
     with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:
@@ -172,7 +169,7 @@ def vouched(bundle: Bundle, target: Target) -> Iterator[Path]:
             for name in (*bundle.manifest.files, NAME):
                 (copy / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(bundle.path / name, copy / name, follow_symlinks=False)
-        check_code(copy, model, exporter)
+        exporter.check(model, copy)
         yield copy
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from edgekit.bundles.bundle import open_bundle
-from edgekit.bundles.manifest import Manifest
 from edgekit.common.processors import thread_count
 from edgekit.core import Bundle, Exporter, Model, Predictor, Runner, serving
 from edgekit.errors import BadInput, UnknownName
 from edgekit.registry import find
 from edgekit.tasks.resolved import predictor_of
 
-__all__ = ["check_code", "load", "load_unchecked", "makers"]
+__all__ = ["load", "load_unchecked", "makers"]
 
 
 def load(
@@ -36,10 +34,11 @@ def load(
         UnknownName: made by a model or exporter that is not installed here. MissingExtra: the runtime is absent.
     """
     bundle = open_bundle(Path(path), hashes=hashes)
-    manifest: Manifest = bundle.manifest
+    manifest = bundle.manifest
     model, exporter = makers(bundle)
     threads = thread_count(threads)
-    check_code(bundle.path, model, exporter)
+    # Hashes do not vouch for source code: whoever made the bundle also made the manifest.
+    exporter.check(model, bundle.path)
     runners = {part.name: exporter.load(bundle.path / part.file, threads) for part in manifest.parts}
     if wrap:
         runners = {name: wrap(name, runner) for name, runner in runners.items()}
@@ -53,32 +52,17 @@ def load(
         ) from exc
 
 
-def check_code(path: Path, model: Model, exporter: Exporter) -> None:
-    """See that source code in the bundle at `path` is what the exporter generates, before anything compiles it.
-
-    Hashes do not say so: whoever made the bundle also made the manifest.
-
-    Raises:
-        BadInput: some of it is not.
-    """
-    check: Callable[[Model, Path], None] | None = getattr(exporter, "check", None)
-    if check is not None:
-        check(model, path)
-
-
 def makers(bundle: Bundle) -> tuple[Model, Exporter]:
     """The model and the exporter that `bundle` was made by.
 
     Raises:
         UnknownName: one of them is not installed here.
     """
-    exporter: Exporter = _maker(bundle, "exporters", bundle.manifest.recipe.exporter)
-    return serving(_maker(bundle, "models", bundle.manifest.model.name), exporter.name), exporter
-
-
-def _maker(bundle: Bundle, room: str, name: str) -> Any:
+    room, name = "exporters", bundle.manifest.recipe.exporter
     try:
-        return find(room, name)
+        exporter = find("exporters", name)
+        room, name = "models", bundle.manifest.model.name
+        return serving(find("models", name), exporter.name), exporter
     except UnknownName as exc:
         raise UnknownName(
             f"the bundle {bundle.path.name} was made by the {room.rstrip('s')} {name!r}, which is not installed here.",

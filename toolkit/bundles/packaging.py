@@ -12,7 +12,7 @@ from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.record import ours, record
 from edgekit.bundles.staging import staged
 from edgekit.common.files import replacing
-from edgekit.core import Bundle, Form, Target
+from edgekit.core import Bundle, Form
 from edgekit.errors import BadInput, UnknownName, Unsupported, boundary
 from edgekit.registry import find, names
 
@@ -80,7 +80,7 @@ def _form(bundle: Bundle, name: str) -> Form:
 def _forms_of(target: str) -> Mapping[str, Form]:
     """The forms that a target brings; none where it is another package's that is not installed here."""
     try:
-        found: Target = find("targets", target)
+        found = find("targets", target)
     except UnknownName:
         return {}
     return found.forms

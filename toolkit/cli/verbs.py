@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -116,14 +115,14 @@ def run_(arguments: argparse.Namespace) -> int:
 
     options = dict(option(text) for text in arguments.option)
     predictor = load(arguments.bundle, arguments.threads)
-    together = getattr(predictor, "together", None)
-    if together is not None and len(arguments.inputs) > 1:
-        return _run_together(together, arguments, options)
+    if len(arguments.inputs) > 1 and (shared := predictor.together(arguments.inputs, **options)) is not None:
+        _show_shared(shared, arguments)
+        return 0
     answers: list[dict[str, Any]] = []
     code = 0
     for sample in arguments.inputs:
         try:
-            if not arguments.json and getattr(predictor, "streams", False):
+            if predictor.streams and not arguments.json:
                 prediction = _streamed(predictor, sample, options, len(arguments.inputs) > 1)
             else:
                 prediction = _predicted(predictor, sample, options)
@@ -133,7 +132,7 @@ def run_(arguments: argparse.Namespace) -> int:
             print(f"edgekit: {sample}: {exc}", file=sys.stderr)
             continue
         answers.append({"input": sample, **asdict(prediction)})
-        if not arguments.json and not getattr(predictor, "streams", False):
+        if not (arguments.json or predictor.streams):
             _show_prediction(sample, answers[-1], len(arguments.inputs) > 1)
     if arguments.json:
         show_json(answers)
@@ -159,14 +158,12 @@ def _streamed(predictor: Predictor, sample: str, options: dict[str, Any], named:
     return prediction
 
 
-def _run_together(together: Callable[..., Prediction], arguments: argparse.Namespace, options: dict[str, Any]) -> int:
-    """Inputs that are compared with one another have one answer."""
-    prediction = together(arguments.inputs, **options)
+def _show_shared(prediction: Prediction, arguments: argparse.Namespace) -> None:
+    """The one answer for inputs that are compared with one another."""
     if arguments.json:
         show_json({"inputs": arguments.inputs, **asdict(prediction)})
     else:
         _show_prediction(", ".join(arguments.inputs), asdict(prediction), False)
-    return 0
 
 
 def _predicted(predictor: Predictor, sample: str, options: dict[str, Any]) -> Prediction:

@@ -1,7 +1,7 @@
 """The nouns: what models, tasks, targets, recipes and results are, as plain frozen data."""
 
 from edgekit.core.costs import Costs, Work
-from edgekit.core.exporter import Artifact, Exporter
+from edgekit.core.exporter import Abilities, Artifact, Exporter
 from edgekit.core.model import Axis, Evaluation, Identity, Model, Network, Part, Usage, Weights, serving
 from edgekit.core.results import Fidelity, Fit, Measurement, Report, Speed, is_synthetic
 from edgekit.core.running import Prediction, Predictor, Runner
@@ -21,6 +21,7 @@ from edgekit.core.values import (
 )
 
 __all__ = [
+    "Abilities",
     "Artifact",
     "Axis",
     "Board",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from edgekit.core.values import Feeds, TensorSpec
 
@@ -14,16 +15,22 @@ if TYPE_CHECKING:
 __all__ = ["Prediction", "Predictor", "Runner"]
 
 
-class Runner(Protocol):
+class Runner(ABC):
     """A loaded part. Calls take and give arrays by name; inputs are checked by the runtime.
 
-    One that keeps state between calls (a streaming network) also has ``reset()``, which forgets it.
+    Attributes:
+        stateful: whether it keeps state between calls (a streaming network), which `reset` forgets.
     """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    stateful: bool = False
 
+    @abstractmethod
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]: ...
+
+    def reset(self) -> None:  # noqa: B027  most have none
+        """Forget all state."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +58,29 @@ class Prediction:
         return self.output if self.score is None else self.score
 
 
-class Predictor(Protocol):
+class Predictor(ABC):
     """A whole model, from a raw sample to an answer.
 
-    `predict` takes the option ``progress``, called with (done, total) in any unit while a long sample is worked on; the
-    other options are the pipeline's own.
-
-    One whose inputs say something only side by side (two voices) also has ``together(samples, **options)``, which gives
-    one Prediction for all of them.
+    Attributes:
+        streams: whether `predict` takes the option ``stream``, called with each piece of the answer's text.
     """
 
-    def predict(self, sample: Any, **options: Any) -> Prediction: ...
+    streams: bool = False
+
+    @abstractmethod
+    def predict(self, sample: Any, **options: Any) -> Prediction:
+        """The answer to one sample.
+
+        Args:
+            options: ``progress``, called with (done, total) in any unit while a long sample is worked on; the others
+                are the pipeline's own.
+        """
+
+    def together(self, samples: Sequence[Any], **options: Any) -> Prediction | None:
+        """One answer for samples that say something only side by side (two voices); None: each has its own."""
+        return None
+
+    def probe(self, sample: Any) -> Prediction:
+        """A short answer in which every part is called: what parity looks at, of a sample whose whole answer is long or
+        made otherwise (a token at a time)."""
+        return self.predict(sample)

@@ -111,7 +111,8 @@ class Target:
         device: name of the device that runs it (``"host"``, ``"qemu"``), or None: nothing is measured unless the user
             names one of `devices`.
         devices: name -> what people connect: ``bench --device NAME[:ADDRESS]`` measures there.
-        runtime: what the app must ship to run the bundle, by exporter (a Maven coordinate, a pip requirement).
+        runtime: what the app must ship to run the bundle, by exporter (a Maven coordinate, a pip requirement);
+            ``{version}`` is that of `Exporter.runtime` here.
         pack: bundle folder -> None; lays out the target's own form inside the bundle, or None.
         boards: name -> a part of this class, whose budgets ``--board`` takes.
         prove: (bundle folder, the calls that its golden input made here) -> facts; runs the bundle's golden vectors on

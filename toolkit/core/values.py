@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edgekit.bundles.manifest import Manifest
+
 __all__ = [
     "Bundle",
     "Calls",
@@ -123,5 +125,5 @@ class Bundle:
     an export found it already made."""
 
     path: Path
-    manifest: Any
+    manifest: Manifest
     reused: bool = False

@@ -72,12 +72,11 @@ def check(model: Model, target: Target, recipe: Recipe) -> None:
     """Raise OverBudget where the estimate says that the model will not fit, before anything is fetched; and Unsupported
     where the exporter cannot take it.
 
-    An exporter that plans memory itself (`plans_memory`) knows to the byte, before it generates anything. Only a model
-    whose weights alone, a byte each, are more than the flash need not come so far.
+    An exporter that plans memory itself (`Exporter.plans_memory`) knows to the byte, before it generates anything.
+    Only a model whose weights alone, a byte each, are more than the flash need not come so far.
     """
     reasons = excess(model, target, recipe)
-    plans = getattr(find("exporters", recipe.exporter), "plans_memory", False)
-    if plans and not hopeless(model, target):
+    if find("exporters", recipe.exporter).plans_memory and not hopeless(model, target):
         reasons = []
     if reasons:
         near = nearest(model, target)

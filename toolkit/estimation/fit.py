@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgekit.core import Fit, Model, serving
+from edgekit.core import Fit, serving
 from edgekit.estimation.budgets import budgeted, excess, hopeless, nearest
 from edgekit.estimation.recipes import refusal, unrunnable, wished
 from edgekit.estimation.speeds import expected, fidelities
@@ -37,7 +37,7 @@ def fit(
     Raises:
         UnknownName: no such model, target or exporter. Unsupported: the exporter lacks the precision.
     """
-    declared: Model = find("models", model)
+    declared = find("models", model)
     goal = budgeted(find("targets", target), board, flash, ram, download)
     if declared.task.name in goal.refuses:
         return Fit(declared.name, goal.name, None, "refused", goal.refuses[declared.task.name])

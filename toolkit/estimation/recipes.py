@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from edgekit.core import Model, Recipe, Target, serving
@@ -70,5 +69,4 @@ def wished(model: Model, target: Target, precision: str | None, exporter: str | 
 
 def refusal(model: Model, recipe: Recipe) -> str:
     """Why the recipe's exporter cannot take the model, by its declaration alone ("" if it can)."""
-    refuses: Callable[[Model, Recipe], str] | None = getattr(find("exporters", recipe.exporter), "refuses", None)
-    return refuses(model, recipe) if refuses else ""
+    return find("exporters", recipe.exporter).refuses(model, recipe)

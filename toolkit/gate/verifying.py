@@ -11,7 +11,7 @@ from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.manifest import Verdict
 from edgekit.bundles.opened import load, makers
 from edgekit.common.processors import usable_processors
-from edgekit.core import Bundle, Calls, Progress, Target
+from edgekit.core import Bundle, Calls, Progress
 from edgekit.errors import GateFailed, MissingExtra, UnknownName
 from edgekit.gate.judges import Looks, judge_of
 from edgekit.gate.verdicts import not_measured
@@ -54,7 +54,7 @@ def _on_device(bundle: Bundle, calls: Calls, tell: Progress) -> Mapping[str, Any
         DeviceFailed: it did not do its part.
     """
     try:
-        target: Target = find("targets", bundle.manifest.target.name)
+        target = find("targets", bundle.manifest.target.name)
     except UnknownName:
         return {}
     if target.prove is None:

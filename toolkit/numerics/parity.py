@@ -6,6 +6,7 @@ A leaf that exporters may import too: the error that decides a layer's form is t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Feeds, Part, Runner, TensorSpec
@@ -29,12 +30,12 @@ CHAIN = 2.0
 _KEPT = 2048
 
 
-def limit_of(precision: str) -> float:
-    """The largest error that `precision` explains. One that is not listed (an outside exporter's) counts as int8."""
-    return LIMITS.get(precision, LIMITS["int8"])
+def limit_of(precision: str, own: Mapping[str, float] = MappingProxyType({})) -> float:
+    """The largest error that `precision` explains; `own` are an exporter's limits. One in neither counts as int8."""
+    return own.get(precision, LIMITS.get(precision, LIMITS["int8"]))
 
 
-class Recorder:
+class Recorder(Runner):
     """A runner that remembers the calls made through it.
 
     Args:
@@ -45,6 +46,7 @@ class Recorder:
         self._runner, self._keep = runner, keep
         self.inputs: tuple[TensorSpec, ...] = runner.inputs
         self.outputs: tuple[TensorSpec, ...] = runner.outputs
+        self.stateful = runner.stateful
         self.calls: list[tuple[Feeds, Outputs]] = []
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
@@ -68,26 +70,17 @@ class Recorder:
 
     def reset(self) -> None:
         """Forget the runner's state. Only the first stream is remembered: its calls make sense from the start only."""
-        reset(self._runner)
+        self._runner.reset()
         if self.calls:
             self._keep = 0
 
 
-def reset(runner: Runner) -> bool:
-    """Forget the state of a runner that has one; returns whether it has."""
-    forget = getattr(runner, "reset", None)
-    if forget is not None:
-        forget()
-    return forget is not None and not isinstance(runner, Recorder)
-
-
 def reference_of(part: Part, built: Any) -> Runner:
     """What `Part.build` gave, as a runner: a torch module is wrapped, a runner is one already."""
-    runner: Runner = built if hasattr(built, "inputs") and hasattr(built, "outputs") else TorchRunner(part, built)
-    return runner
+    return built if isinstance(built, Runner) else TorchRunner(part, built)
 
 
-class TorchRunner:
+class TorchRunner(Runner):
     """A reference module as a runner: numpy in, numpy out, fp32, no gradients."""
 
     def __init__(self, part: Part, module: Any) -> None:
@@ -131,7 +124,8 @@ def part_error(runner: Runner, calls: Sequence[tuple[Feeds, Outputs]], most: int
 
     One with state is given the calls as they came, from the start.
     """
-    if reset(runner):
+    if runner.stateful:
+        runner.reset()
         calls = calls[: 64 * most]
         return relative_error([runner(feeds) for feeds, _ in calls], [outputs for _, outputs in calls])
     last = len(calls) - 1

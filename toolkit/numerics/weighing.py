@@ -8,13 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from edgekit.core import Recipe, Work
+from edgekit.registry import find
 
-__all__ = ["PROCESS", "file_bytes", "memory", "size"]
+__all__ = ["file_bytes", "memory", "size"]
 
-#: Exporter -> bytes of a process that has loaded its runtime, numpy and a reader of sounds or pictures, and no model.
-#: ExecuTorch's runtime comes with torch here, and without it on a phone: there, 170 MB less (not measured).
-PROCESS = {"onnx": 76_000_000, "openvino": 118_000_000, "litert": 56_500_000, "executorch": 244_000_000}
-_PROCESS = 60_000_000
 #: A bundle's README, bill of materials, and a manifest without its parts and labels.
 _TEXTS = 10_000
 #: Bytes of a graph without layers: header, inputs and outputs.
@@ -77,7 +74,7 @@ def memory(works: Sequence[Work], recipe: Recipe, libraries: int = 0) -> int:
     Args:
         libraries: bytes of what the pipeline loads beside the runtime.
     """
-    process = PROCESS.get(recipe.exporter, _PROCESS) + libraries
+    process = find("exporters", recipe.exporter).process_bytes + libraries
     held = max((work.activations for work in works), default=0)
     files = sum(file_bytes(work, recipe) for work in works)
     largest = max((file_bytes(work, recipe) for work in works), default=0)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.staging import peek, replaceable, staged
 from edgekit.core import Bundle, Model, Progress, Source, Target, serving
-from edgekit.errors import BadInput, FetchFailed, Unsupported, boundary, need
+from edgekit.errors import BadInput, FetchFailed, Unsupported, boundary
 from edgekit.estimation import budgets, recipes
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.gate.judges import Judge, judge_of
@@ -112,7 +112,7 @@ def _export(job: Job, place: Path, weights: str | None, tell: Progress) -> Bundl
         key = key_of(job, folder)
         if (bundle := already(place, key)) is not None:
             return bundle
-        _need_tools(job)
+        job.exporter.require()
         checkpoint = read_checkpoint(folder)
         # Intermediates lie beside the bundle: the system's folder for temporary files is often memory.
         with staged(place) as stage, tempfile.TemporaryDirectory(prefix=f"{stage.name}-", dir=stage.parent) as work:
@@ -181,16 +181,6 @@ def _check_operating(model: Model, asked: Asked) -> None:
         raise Unsupported(f"{model.name} has no threshold that could be chosen.")
     if asked.operating and asked.data is None:
         raise BadInput("a threshold is chosen on real samples, and none were given.", hint="Add --data DIR.")
-
-
-def _need_tools(job: Job) -> None:
-    """Raise MissingExtra early for what a base installation lacks of this export's tools."""
-    extra = job.exporter.extra
-    with need(extra, f"Exporting {job.model.name}"):
-        if extra == "export":
-            import torch  # noqa: F401
-        elif extra == "micro":
-            import tflite_micro  # noqa: F401
 
 
 def _weights(job: Job, weights: str | None, tell: Progress) -> tuple[Path, Source | None]:

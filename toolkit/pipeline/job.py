@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edgekit.bench.machine import host
 from edgekit.core import Checkpoint, Exporter, Model, Predictor, Progress, Recipe, Runner, Sample, Source, Target
 from edgekit.gate.judges import Judge, Looks, Scores
 from edgekit.tasks.resolved import predictor_of
 
 __all__ = ["Job", "Run"]
+
+#: Distributions that make inputs and answers of samples, whatever the format.
+_READERS = ("numpy", "pillow", "soundfile", "soxr", "tokenizers")
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,10 @@ class Job:
     operating: Mapping[str, Any] = field(default_factory=dict)
     auto: bool = False
     mirror: str | Path | None = None
+
+    def tools(self) -> dict[str, str]:
+        """The versions that decide what the export makes, by distribution, of those that are installed."""
+        return host.versions(dict.fromkeys((*_READERS, *self.exporter.distributions)))
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
     recorders = {part: Recorder(runner, keep=2) for part, runner in runners.items()}
     predictor = run.predictor(recorders)
     output = golden.answer(predictor, stage / run.golden_input)
-    golden.compare(recorders, reference.golden, recipe.precision)  # as `verify` will
+    golden.compare(recorders, reference.golden, recipe.precision, exporter.limits)  # as `verify` will
     for recorder in recorders.values():
         recorder.close()
     scores = run.scores(predictor, f"measuring {recipe.precision}")
@@ -73,7 +73,7 @@ def _parity(
     for part, runner in runners.items():
         run.tell(f"parity of {part}", 0, 0)
         parity[part] = error = part_error(runner, reference.recorders[part].calls)
-        if not error <= (limit := limit_of(recipe.precision)):
+        if not error <= (limit := limit_of(recipe.precision, run.job.exporter.limits)):
             return parity, ParityFailed(
                 f"the part {part!r} in {recipe.precision} is {error:.1%} away from the fp32 reference on real input; "
                 f"the precision explains {limit:.1%}.",

@@ -15,7 +15,6 @@ import edgekit.exporters
 import edgekit.models
 import edgekit.targets
 import edgekit.tasks
-from edgekit.bench.machine import host
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.manifest import NAME
 from edgekit.common import package_data
@@ -24,8 +23,6 @@ from edgekit.core import Bundle, Target
 from edgekit.errors import EdgekitError
 from edgekit.pipeline.closure import closure
 from edgekit.pipeline.job import Job
-from edgekit.pipeline.writing import TOOLS
-from edgekit.registry import find
 
 
 def key_of(job: Job, weights: Path) -> str:
@@ -42,7 +39,7 @@ def key_of(job: Job, weights: Path) -> str:
         ),
         repr((model.name, model.task.evaluation, model.network.ladder, declared(job.target), job.recipe, job.fallback)),
         repr((sorted(job.operating.items()), job.auto)),
-        repr(host.versions(TOOLS)),
+        repr(job.tools()),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -89,7 +86,7 @@ def code_files(job: Job) -> list[Path]:
 
 def _theirs(job: Job) -> Iterator[Path]:
     model = job.model
-    exporter = type(find("exporters", job.recipe.exporter))
+    exporter = type(job.exporter)
     for item in (
         model.task.predictor,
         model.weights.prepare,

@@ -56,7 +56,7 @@ def _references(run: Run) -> dict[str, Runner]:
     """What every part is compared with. Raises ExportFailed where nothing can compute it."""
     model, exporter = run.job.model, run.job.exporter
     own: Mapping[str, Runner] = {}
-    if any(part.build is None for part in model.network.parts) and hasattr(exporter, "reference"):
+    if any(part.build is None for part in model.network.parts):
         own = exporter.reference(model, run.checkpoint, run.work, run.tell)
     references = {}
     for part in model.network.parts:

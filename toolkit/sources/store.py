@@ -13,14 +13,14 @@ from pathlib import Path
 from edgekit.common.files import write_whole
 from edgekit.core import Progress, Source, SourceFile
 from edgekit.errors import FetchFailed
-from edgekit.sources import pieces
 from edgekit.sources.mirror import Mirror
-from edgekit.sources.tarballs import Tarballs
-from edgekit.sources.wheels import Wheels
+from edgekit.sources.transports import Bounds, Fetcher, fetcher
 
 __all__ = ["Store"]
 
 CHUNK = 1 << 20
+#: Bytes for a file whose size nobody pinned: more than any model this package can handle, less than most disks.
+_UNPINNED = 64 << 30
 
 
 class Store:
@@ -28,7 +28,7 @@ class Store:
 
     Args:
         cache: the cache folder; need not exist.
-        source: its file names are safe (`edgekit.sources.pieces.safe_name`).
+        source: its file names are safe (`edgekit.sources.transports.safe_name`).
         tell: progress. mirror: where pinned files may lie already.
     """
 
@@ -57,15 +57,11 @@ class Store:
         if offline and (remote := self._remote()):
             raise FetchFailed(f"this is offline, and the cache lacks an undamaged {', '.join(f.name for f in remote)}.")
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (
-            self._alone(),
-            Wheels(self._partial / "wheels", self._tell) as wheels,
-            Tarballs(self._partial / "tarballs", self._tell) as tarballs,
-        ):
+        with self._alone(), fetcher(self._partial / "packages", self._tell) as transports:
             for file in self._missing():  # another process may have fetched them while this one waited
                 self._path(file).unlink(missing_ok=True)
                 if not self._copied(file):
-                    self._fetch(file, wheels, tarballs)
+                    self._fetch(file, transports)
             shutil.rmtree(self._partial, ignore_errors=True)  # partials of pieces that no file needs any more
 
     @contextlib.contextmanager
@@ -106,15 +102,15 @@ class Store:
         _publish(copy, self._path(file))
         return True
 
-    def _fetch(self, file: SourceFile, wheels: Wheels, tarballs: Tarballs) -> None:
+    def _fetch(self, file: SourceFile, transports: Fetcher) -> None:
         self._partial.mkdir(parents=True, exist_ok=True)
         resumed = any(path.is_file() for path in self._partial.iterdir())
-        whole = self._join(file, wheels, tarballs)
+        whole = self._join(file, transports)
         digest = _digest(whole, lambda done: self._tell(f"checking {file.name}", done, file.size or 0))
         if not _matches(whole, digest, file) and resumed:
             # What an earlier run left may have been damaged or of an older file. Once, from nothing.
             self._drop(file, whole)
-            whole = self._join(file, wheels, tarballs)
+            whole = self._join(file, transports)
             digest = _digest(whole, lambda done: self._tell(f"checking {file.name}", done, file.size or 0))
         if not _matches(whole, digest, file):
             size = whole.stat().st_size
@@ -128,25 +124,17 @@ class Store:
         _publish(whole, self._path(file))
         self._drop(file, whole)
 
-    def _join(self, file: SourceFile, wheels: Wheels, tarballs: Tarballs) -> Path:
+    def _join(self, file: SourceFile, transports: Fetcher) -> Path:
         """All pieces of a file, one after the other, in one file; returns it."""
         if not file.pieces:
             raise FetchFailed(f"no public address of {file.name} is known: it can only come from a mirror")
-        limit, base = pieces.UNPINNED_LIMIT if file.size is None else file.size, 0
+        limit, base = _UNPINNED if file.size is None else file.size, 0
         parts = []
         for piece, done in ((piece, self._part(piece)) for piece in file.pieces):
             if not done.is_file():
                 arriving = done.with_name(done.name + ".partial")
                 tick = self._ticker(f"fetching {file.name}", base, file.size or 0)
-                pieces.get(
-                    piece,
-                    arriving,
-                    wheels=wheels,
-                    tarballs=tarballs,
-                    limit=limit - base,
-                    pinned=file.sha256 is not None,
-                    tick=tick,
-                )
+                transports.get(piece, arriving, Bounds(limit - base, file.sha256 is not None, tick))
                 arriving.replace(done)
             parts.append(done)
             base += done.stat().st_size

@@ -1,1 +1,5 @@
 """How weights lie in memory for each kind of processor."""
+
+__all__ = ["LAYOUTS"]
+
+LAYOUTS = ("plain", "dsp", "helium")

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.core import Feeds, TensorSpec
+from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.models.keyword.shapes import MfccSettings
 
 __all__ = ["Mfcc", "dct", "hann", "level_shift", "levelled", "levels", "mel_filters", "tables"]
@@ -32,7 +32,7 @@ __all__ = ["Mfcc", "dct", "hann", "level_shift", "levelled", "levels", "mel_filt
 _WEIGHT_BITS = 15  # of window and filters in the tables
 
 
-class Mfcc:
+class Mfcc(Runner):
     """A runner: ``audio`` int16 [samples] -> ``features`` int8 [frames, coefficients]. Full scale is 32768."""
 
     inputs = (TensorSpec("audio", "int16", ("samples",)),)

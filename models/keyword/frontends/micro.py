@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.core import Feeds, TensorSpec
+from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.models.keyword.shapes import MicroSettings
 
 __all__ = ["MicroFrontend", "MicroStream", "tables"]
@@ -146,7 +146,7 @@ def _quantizer(settings: MicroSettings) -> tuple[int, int]:
     raise AssertionError("no multiplier of 22 bits quantizes these features exactly")
 
 
-class MicroFrontend:
+class MicroFrontend(Runner):
     """A runner: ``audio`` int16 [samples] -> ``features`` int8 [frames, channels]. Each call is a sound of its own."""
 
     inputs = (TensorSpec("audio", "int16", ("samples",)),)

@@ -18,7 +18,6 @@ from edgekit.core import Runner
 from edgekit.models.keyword.frontends.mfcc import levelled
 from edgekit.models.keyword.frontends.micro import MicroFrontend, MicroStream
 from edgekit.models.keyword.shapes import KeywordRules, MfccSettings, MicroSettings, WakewordRules
-from edgekit.numerics.parity import reset
 
 __all__ = ["Cut", "Ear", "ear", "shares"]
 
@@ -113,7 +112,7 @@ class _Strides:
     def reset(self) -> None:
         self._cut.reset()
         self._noise = np.zeros((1, self._channels), np.float32)
-        reset(self._network)
+        self._network.reset()
 
     def push(self, samples: Samples, progress: Progress) -> list[Scores]:
         out = []
@@ -179,7 +178,7 @@ class _ChipStrides:
     def reset(self) -> None:
         self._stream.reset()
         self._features = self._features[:0]
-        reset(self._network)
+        self._network.reset()
 
     def push(self, samples: Samples, progress: Progress) -> list[Scores]:
         return self._looked(self._stream.push(samples), progress)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.core import Prediction, Runner
+from edgekit.core import Prediction, Predictor, Runner
 from edgekit.errors import BadInput
 from edgekit.models.keyword.hearing import rules
 from edgekit.models.keyword.hearing.ears import Ear, ear, shares
@@ -140,7 +140,7 @@ def _progress(options: Mapping[str, Any]) -> Callable[[float, float], None]:
     return options.get("progress") or _silent
 
 
-class _Spotter:
+class _Spotter(Predictor):
     def __init__(self, hearing: Ear, mean: rules.Mean) -> None:
         self._mean, self._ear = mean, hearing
         self._rate, self._words = self._mean.rate, len(self._mean.labels)

@@ -73,7 +73,7 @@ def test_a_failed_process_is_told() -> None:
 
 LOADER = """
 import sys, time
-from edgekit.core import Prediction
+from edgekit.core import Prediction, Predictor
 from edgekit.errors import BadInput
 
 class Network:
@@ -82,7 +82,7 @@ class Network:
         print("noise from a library")
         return float(prompt + generate)
 
-class Writer:
+class Writer(Predictor):
     network = Network()
     def predict(self, prompt, **options):
         return Prediction("", marks={"first_token": 0.25})

@@ -18,18 +18,19 @@ from edgekit.bench.machine import memory
 from edgekit.bench.processes import worker
 from edgekit.bench.processes.child import once
 from edgekit.bench.processes.run import Result, Setup, in_turns, measure
+from edgekit.core import Runner
 from edgekit.errors import BadInput, DeviceFailed
 
 LOADER = """
 import itertools, os, pathlib, signal, subprocess, sys, time
-from edgekit.core import Prediction
+from edgekit.core import Prediction, Predictor, Runner
 
-class Runner:
+class Adder(Runner):
     inputs = outputs = ()
     def __call__(self, feeds):
         return {"y": feeds["x"] + 1}
 
-class Fake:
+class Fake(Predictor):
     def __init__(self, runner, behaviour):
         self.runner, self.behaviour, self.count = runner, behaviour, itertools.count()
 
@@ -61,7 +62,7 @@ class Fake:
 
 def load(bundle, threads, wrap):
     assert threads == int(os.environ["OMP_NUM_THREADS"])
-    runner = wrap("encoder", Runner())
+    runner = wrap("encoder", Adder())
     runner({"x": 0})  # a call while loading, which must not be counted
     if bundle == "large":
         global ballast
@@ -350,6 +351,26 @@ def test_readings_that_go_backwards_are_counted() -> None:
     for value in (1.0, -0.5, float("nan"), 0.0):
         recorder.add("x", value)
     assert (recorder.take(), recorder.dropped) == ({"x": [1.0, 0.0]}, 2)
+
+
+def test_a_timed_runner_forgets_when_it_is_told_to() -> None:
+    """Or a streaming network would begin every round where the last one ended."""
+
+    class Counter(Runner):
+        inputs, outputs, stateful, held = (), (), True, 0
+
+        def __call__(self, feeds: Any) -> Any:
+            self.held += 1
+            return {"held": self.held}
+
+        def reset(self) -> None:
+            self.held = 0
+
+    timed = worker.Recorder().wrap("network", Counter())
+    assert timed.stateful
+    assert [timed({})["held"], timed({})["held"]] == [1, 2]
+    timed.reset()
+    assert timed({})["held"] == 1
 
 
 def _until(true: Any) -> None:

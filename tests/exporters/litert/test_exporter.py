@@ -52,7 +52,7 @@ def test_every_precision(tmp_path: Path, precision: str, part: Part) -> None:
         answer = runner(call[0])
         assert {name: value.dtype for name, value in answer.items()} == {s.name: s.dtype for s in part.outputs}
     assert part_error(runner, proven) > 0 or precision == "fp32"
-    assert not hasattr(runner, "reset")
+    assert not runner.stateful
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.core import Feeds, TensorSpec
+from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.exporters.c.frontend import write_frontend
 
 #: A compiler may warn where it likes elsewhere; what a bundle ships is clean. No library but libc's memory functions.
@@ -120,9 +120,10 @@ static inline int32_t __shsub16(int32_t a, int32_t b) { return both((lo(a) - lo(
 """
 
 
-class Hash:
+class Hash(Runner):
     """`NETWORK` in Python."""
 
+    stateful = True
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[TensorSpec, ...] = ()
 
@@ -162,7 +163,7 @@ def build(
     return run
 
 
-class Compiled:
+class Compiled(Runner):
     """A frontend in C as a runner."""
 
     inputs: tuple[TensorSpec, ...] = (TensorSpec("audio", "int16", ("samples",)),)

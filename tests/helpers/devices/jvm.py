@@ -84,7 +84,7 @@ class Peer:
             feeds = {k.removeprefix("@"): self._kept[int(v[0])] if k[0] == "@" else v for k, v in values.items()}
             self._put({key: self._keep(value) for key, value in self.runners[name[4:]](feeds).items()})
         elif name.startswith("reset "):
-            getattr(self.runners[name[6:]], "reset", lambda: None)()
+            self.runners[name[6:]].reset()
         elif name == "get":
             self._put({"values": self._kept[int(values["@values"][0])]})
         elif name == "free":

@@ -21,11 +21,13 @@ from numpy.typing import NDArray
 from edgekit.bundles.manifest import File, Manifest, encode
 from edgekit.common.files import hash_file
 from edgekit.core import (
+    Abilities,
     Artifact,
     Axis,
     Checkpoint,
     Costs,
     Evaluation,
+    Exporter,
     Feeds,
     Identity,
     Model,
@@ -85,7 +87,7 @@ def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
     return {"labels": (folder / "labels.txt").read_text().split()}
 
 
-class Speller:
+class Speller(Predictor):
     """The pipeline: a float array, or a file of numbers (.npy, .txt), to a label."""
 
     def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
@@ -182,7 +184,7 @@ MODEL = Model(
 # ------------------------------------------------------------------------------------------------------ the exporter
 
 
-class ToyExporter:
+class ToyExporter(Exporter):
     """A part is a numpy archive. TOY_SPOIL in the environment spoils precisions: {"int4": "noise", "int8": "skew"}.
 
     ``noise`` makes outputs that no precision explains, ``skew`` ones that are near but fall for the first label.
@@ -191,6 +193,9 @@ class ToyExporter:
     name = "toy"
     precisions = ("fp32", "int8", "int4")
     extra = "export"
+    distributions = ("numpy", "torch")
+    abilities = Abilities((8, 4), ("tensor",), activations=("float",))
+    doctor = "export toys"
 
     def export(
         self,
@@ -234,7 +239,7 @@ class ToyExporter:
         return ToyRunner(file)
 
 
-class ToyRunner:
+class ToyRunner(Runner):
     """An archive that `ToyExporter` wrote."""
 
     def __init__(self, file: Path) -> None:

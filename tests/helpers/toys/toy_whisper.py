@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.core import Checkpoint, Feeds, Model, TensorSpec
+from edgekit.core import Checkpoint, Feeds, Model, Runner, TensorSpec
 from edgekit.models.whisper.family import whisper
 from edgekit.models.whisper.pipeline import Transcriber
 from edgekit.models.whisper.shapes import Shape
@@ -95,7 +95,7 @@ class ToyWhisper:
         return Transcriber(parts, self.folder, facts), sounds
 
 
-class Fake:
+class Fake(Runner):
     """A part made of a function."""
 
     def __init__(self, work: Callable[[Feeds], dict[str, NDArray[Any]]], inputs: tuple[TensorSpec, ...] = ()) -> None:
@@ -133,7 +133,7 @@ class Sounds:
 Script = Callable[[list[int]], NDArray[np.float32]]
 
 
-class ScriptedDecoder:
+class ScriptedDecoder(Runner):
     """A decoder part whose logits are a function of everything a hypothesis was fed; its cache is what was fed.
 
     Args:

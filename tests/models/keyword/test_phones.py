@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 import edgekit
 from edgekit import models
-from edgekit.core import Bundle, Checkpoint, Feeds, Model, Part, TensorSpec
+from edgekit.core import Bundle, Checkpoint, Feeds, Model, Part, Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.models.keyword.frontends.mfcc import Mfcc, levelled
 from edgekit.models.keyword.frontends.micro import MicroFrontend
@@ -39,9 +39,10 @@ def jfk(seconds: float = 11) -> NDArray[np.int16]:
     return np.asarray(samples)
 
 
-class Energy:
+class Energy(Runner):
     """A stand-in for a network, whose answer depends on all of its window and, if it remembers, on those before."""
 
+    stateful = True
     inputs: tuple[TensorSpec, ...] = ()
 
     def __init__(self, output: TensorSpec, memory: float = 0.0) -> None:
@@ -59,7 +60,7 @@ class Energy:
         return {self.outputs[0].name: values.astype(self.outputs[0].dtype)[None]}
 
 
-class Graph:
+class Graph(Runner):
     """A stand-in for a frontend graph: all outputs depend on all inputs."""
 
     def __init__(self, part: Part) -> None:

@@ -14,7 +14,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from edgekit import models
-from edgekit.core import Checkpoint, Feeds, Model, TensorSpec
+from edgekit.core import Checkpoint, Feeds, Model, Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.models.keyword.hearing.pipeline import KeywordSpotter, WakewordSpotter, samples_of
 from edgekit.models.keyword.shapes import KeywordRules, WakewordRules
@@ -27,9 +27,10 @@ WAKEWORDS = ("okay-nabu", "hey-jarvis", "alexa", "hey-mycroft")
 KWS = "ds-cnn-kws"
 
 
-class Script:
+class Script(Runner):
     """A network that plays back scores, and keeps what it was given."""
 
+    stateful = True
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[TensorSpec, ...] = ()
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgekit.common import package_data
-from edgekit.core import TensorSpec
+from edgekit.core import Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.registry import find
 from edgekit.tasks.common import pictures
@@ -22,7 +22,7 @@ from edgekit.tasks.image_classification import samples
 FACTS = {"height": 8, "width": 6, "labels": ["dark", "bright"], "scale": 1 / 256, "zero_point": -128}
 
 
-class Brightness:
+class Brightness(Runner):
     """A network whose score is the mean of its pixels."""
 
     inputs = (TensorSpec("pixels", "int8", (1, 8, 6, 3)),)

@@ -15,7 +15,7 @@ from helpers.toys.voices import SPEEDS, VOICES, spoken
 import edgekit
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.opened import makers
-from edgekit.core import Feeds
+from edgekit.core import Feeds, Runner
 from edgekit.targets.common.assets import write_assets
 from edgekit.tasks.common.audio import open_audio
 
@@ -176,7 +176,7 @@ def test_the_self_test_in_swift(
     assert peer.ask(self_test=np.zeros(0, np.int64))["passed"][0] == 0
 
 
-class Negated:
+class Negated(Runner):
     """A part whose answers have the wrong sign."""
 
     def __init__(self, runner: Any) -> None:

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 import edgekit
 from edgekit.bundles import golden
+from edgekit.core import Runner
 from edgekit.errors import BadInput, EdgekitError, ParityFailed
 from edgekit.numerics.parity import LIMITS, Recorder, limit_of, part_error, relative_error, sampled
 
@@ -61,7 +62,7 @@ def test_what_is_absent_or_was_never_called_is_infinitely_far() -> None:
         relative_error([{"x": ONES}], [])
 
 
-class Doubler:
+class Doubler(Runner):
     inputs, outputs = (), ()
 
     def __call__(self, feeds: Any) -> Any:
@@ -142,10 +143,10 @@ def test_a_reference_that_is_silent_about_an_output_proves_nothing() -> None:
     for _ in range(2):
         recorder({"x": ONES})
     whole = golden.reference_of({"a": recorder})
-    assert golden.compare({"a": recorder}, whole, "fp32") == {"a": 0}
+    assert golden.compare({"a": recorder}, whole, "fp32", {}) == {"a": 0}
     for reference in ({"a/0/y": whole["a/0/y"]}, {}):
         with pytest.raises(ParityFailed, match="other outputs"):
-            golden.compare({"a": recorder}, reference, "fp32")
+            golden.compare({"a": recorder}, reference, "fp32", {})
 
 
 def test_another_answer_is_a_parity_failure(bundle: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import shutil
 from dataclasses import replace
@@ -13,9 +14,11 @@ import pytest
 from helpers.toys import toy_model
 
 import edgekit
+from edgekit import registry
+from edgekit.bench.machine import host
 from edgekit.core import Evaluation, Model, Recipe, Sample
 from edgekit.gate.judges import AnswerJudge
-from edgekit.pipeline import reuse, writing
+from edgekit.pipeline import reuse
 from edgekit.pipeline.job import Job
 
 
@@ -144,9 +147,53 @@ print("\\n".join(str(m.__file__) for name, m in sys.modules.items() if name.star
 
 
 def test_another_version_of_a_tool_is_another_bundle(again: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "torch" in writing.TOOLS
-    monkeypatch.setattr("edgekit.pipeline.reuse.host.versions", lambda names: {"torch": "99"})
+    upgrade(monkeypatch, "torch")
     assert not again()
+
+
+def upgrade(monkeypatch: pytest.MonkeyPatch, distribution: str) -> None:
+    installed = importlib.metadata.version
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "99" if name == distribution else installed(name))
+
+
+#: What was once missing in the key, and what decides an export of each format at least.
+DECIDING = {
+    "c": ("tflite-micro", "numpy"),
+    "coreml": ("coremltools", "scikit-learn", "torch"),
+    "executorch": ("executorch", "torchao", "torch"),
+    "gguf": ("llama-cpp-python",),
+    "litert": ("litert-torch", "ai-edge-quantizer", "ai-edge-litert", "torch"),
+    "onnx": ("torch", "onnx", "onnxscript", "onnxruntime", "numpy"),
+    "openvino": ("openvino", "torch", "onnx", "onnxscript", "onnxruntime"),
+}
+
+
+@pytest.mark.parametrize("name", registry.names("exporters"))
+def test_every_distribution_of_every_exporter_is_in_the_key_and_no_other_is(
+    toy: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(reuse, "_code", lambda job: [])  # hashed elsewhere, and slow
+    exporter = registry.find("exporters", name)
+    made = replace(job(recipe=Recipe(name, exporter.precisions[0])), exporter=exporter)
+    assert set(DECIDING[name]) <= set(exporter.distributions)
+    key = reuse.key_of(made, toy.weights)
+    installed = host.versions(exporter.distributions)
+    assert installed
+    for distribution in installed:
+        with monkeypatch.context() as patch:
+            upgrade(patch, distribution)
+            assert reuse.key_of(made, toy.weights) != key, distribution
+    with monkeypatch.context() as patch:
+        upgrade(patch, "pytest")
+        assert reuse.key_of(made, toy.weights) == key
+
+
+def test_the_manifest_and_the_bill_of_materials_have_them(bundle: Path) -> None:
+    manifest, bill = (json.loads((bundle / name).read_text()) for name in ("manifest.json", "sbom.cdx.json"))
+    listed = {tool["name"]: tool["version"] for tool in bill["metadata"]["tools"]["components"]}
+    assert listed == manifest["versions"]
+    assert {**host.versions(toy_model.EXPORTER.distributions), "edgekit": edgekit.__version__}.items() <= listed.items()
+    assert "tokenizers" in listed and not {"openvino", "coremltools", "onnx"} & set(listed)
 
 
 def job(model: Model = toy_model.MODEL, samples: Any = (), recipe: Recipe | None = None, pack: Any = None) -> Job:

@@ -21,6 +21,8 @@ from edgekit.core import Source, SourceFile
 from edgekit.errors import BadInput, FetchFailed
 from edgekit.sources import web
 from edgekit.sources.fetching import fetch, user_source
+from edgekit.sources.transports import TRANSPORTS, Bounds
+from edgekit.sources.transports.contract import Transport
 
 
 @pytest.fixture
@@ -338,3 +340,34 @@ def test_the_mtime_of_a_verified_file_is_left_alone(site: Site) -> None:
     before = file.stat().st_mtime_ns
     fetch([wanted])
     assert file.stat().st_mtime_ns == before
+
+
+def test_a_new_scheme_is_one_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Backwards(Transport):
+        """Files spelt backwards, which says so halfway the first time."""
+
+        schemes, form, tries = ("reversed",), "reversed://PATH", 0
+
+        @classmethod
+        def source(cls, address: str, cache: Path, offline: bool) -> Source:
+            return Source(address, "1", "unknown", (SourceFile("w.bin", None, None, (address,)),))
+
+        def get(self, piece: str, out: Path, bounds: Bounds) -> None:
+            out.write_bytes(Path(piece.removeprefix("reversed://")).read_bytes()[::-1])
+            assert not self._folder.exists(), "it is the transport's to make"
+            if Backwards.tries == 0:
+                Backwards.tries = 1
+                raise FetchFailed("half of it is there")
+
+    monkeypatch.setattr("edgekit.sources.transports.TRANSPORTS", {**TRANSPORTS, "reversed": Backwards})
+    (tmp_path / "file").write_bytes(BODY[::-1])
+    found = user_source(f"reversed://{tmp_path / 'file'}")
+    assert isinstance(found, Source)
+    with pytest.raises(FetchFailed, match="half of it is there"):
+        fetch([found])
+    assert leftovers(tmp_path) == [], "what does not resume leaves nothing"
+    folder, _ = fetch([found])
+    assert (folder / "w.bin").read_bytes() == BODY
+    with pytest.raises(BadInput) as caught:
+        user_source(str(tmp_path / "absent"))
+    assert "reversed://PATH" in caught.value.hint and "npm://NAME@VERSION/path" in caught.value.hint

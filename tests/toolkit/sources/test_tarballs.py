@@ -17,8 +17,8 @@ from helpers.pages.server import Site, serving
 from helpers.toys.toys import BODY, leftovers, pinned, source
 
 from edgekit.errors import BadInput, FetchFailed
-from edgekit.sources import tarballs
 from edgekit.sources.fetching import fetch, user_source
+from edgekit.sources.transports import npm
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +112,7 @@ def link() -> tarfile.TarInfo:
 )
 def test_tarballs_that_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: bytes, said: str) -> None:
     (tmp_path / "toy.tgz").write_bytes(body)
-    monkeypatch.setattr(tarballs.Tarballs, "_download", lambda self, requirement: tmp_path / "toy.tgz")
+    monkeypatch.setattr(npm.Tarballs, "_download", lambda self, requirement: tmp_path / "toy.tgz")
     with pytest.raises(FetchFailed, match=said):
         fetch([source(pinned("npm://toy@1.0.0/w"))])
     assert leftovers(tmp_path) == []

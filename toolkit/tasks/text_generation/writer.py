@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Prediction
+from edgekit.core import Prediction, Predictor
 from edgekit.errors import BadInput
 from edgekit.tasks.text_generation.chat import render
 
@@ -45,13 +45,12 @@ _RANGES = {
 }
 
 
-class Writer:
+class Writer(Predictor):
     """A language model that answers prompts.
 
     `facts`: ``context`` (tokens of prompt and answer together, where the user names no other number).
     """
 
-    #: `predict` takes the option ``stream``.
     streams = True
 
     def __init__(self, parts: Mapping[str, Any], folder: Path, facts: Mapping[str, Any]) -> None:

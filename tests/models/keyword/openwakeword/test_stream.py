@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 import edgekit
 from edgekit import models
-from edgekit.core import Bundle, Feeds, Part
+from edgekit.core import Bundle, Feeds, Part, Runner
 from edgekit.errors import BadInput, Unsupported
 from edgekit.models.keyword.openwakeword.ear import OpenWakewordSpotter, probability
 from edgekit.models.keyword.openwakeword.shapes import OpenRules, OpenSettings
@@ -29,7 +29,7 @@ SHAPE = OpenSettings()
 BEFORE = 128_000
 
 
-class Mixed:
+class Mixed(Runner):
     """A stand-in for a part: every number of the answer depends on all that goes in, and on where it stands."""
 
     def __init__(self, part: Part) -> None:

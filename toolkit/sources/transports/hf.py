@@ -6,43 +6,85 @@ which has the size limit, the resume and the progress that every other source ha
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
-from collections.abc import Callable, Sequence
+import urllib.parse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.files import write_whole
 from edgekit.core import Source, SourceFile
 from edgekit.errors import BadInput, FetchFailed, need
 from edgekit.sources import web
+from edgekit.sources.transports.contract import Bounds, Transport, safe_name
 
-__all__ = ["download", "source_of"]
+__all__ = ["Hub", "source_of"]
 
+_FILE = re.compile(r"hf://([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w.%-]+))?/(.+)")
+_REPOSITORY = re.compile(r"hf://([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w./-]+))?")
 _SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 _INDEX = "model.safetensors.index.json"
 _BESIDE = ("config.json", "tokenizer.json", "generation_config.json", "preprocessor_config.json")
 _LOGIN = "it asks for a login (accept its licence on its page, then run: hf auth login)"
 
 
-def download(
-    repo: str, revision: str, file: str, out: Path, *, limit: int, pinned: bool, tick: Callable[[int], None]
-) -> None:
-    """Download one file of a repository; arguments and errors as in `edgekit.sources.web.download`.
+class Hub(Transport):
+    """Files of repositories."""
 
-    Raises:
-        MissingExtra: `huggingface_hub` is not installed.
-    """
-    with need("hub", f"fetching hf://{repo}"):
-        from huggingface_hub import constants, get_token, hf_hub_url
-    url = hf_hub_url(repo, file, revision=revision, endpoint=_endpoint())
-    token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    try:
-        web.download(url, out, limit=limit, pinned=pinned, tick=tick, headers=headers)
-    except web.Refused as exc:
-        if exc.status in (401, 403):
-            raise FetchFailed(_LOGIN) from exc
-        raise
+    schemes = ("hf",)
+    form = "hf://OWNER/REPO[@REVISION]"
+    resumes = True
+
+    @classmethod
+    def source(cls, address: str, cache: Path, offline: bool) -> Source:
+        """All files of a repository that a checkpoint needs; offline, it is what it was when last listed."""
+        match = _REPOSITORY.fullmatch(address)
+        if not match:
+            raise BadInput(f"{address!r} is not of the form hf://OWNER/REPO or hf://OWNER/REPO@REVISION.")
+        listing = cache / "hub" / f"{hashlib.sha256(address.encode()).hexdigest()[:24]}.json"
+        if not offline:
+            source = source_of(match[1], match[2])
+            write_whole(listing, json.dumps(_as_json(source)).encode())
+            return source
+        try:
+            return _from_json(listing)
+        except (OSError, ValueError, TypeError) as exc:
+            raise FetchFailed(
+                f"{address} has never been listed on this machine, and this is offline.",
+                hint="Run the same command once with a connection, or give a downloaded folder: --weights PATH",
+            ) from exc
+
+    def get(self, piece: str, out: Path, bounds: Bounds) -> None:
+        match = _FILE.fullmatch(piece)
+        if not match:
+            raise BadInput(f"{piece!r} is not of the form hf://OWNER/REPO@REVISION/file.")
+        repo, revision, file = match[1], urllib.parse.unquote(match[2] or "main"), safe_name(match[3])
+        with need("hub", f"fetching hf://{repo}"):
+            from huggingface_hub import constants, get_token, hf_hub_url
+        url = hf_hub_url(repo, file, revision=revision, endpoint=_endpoint())
+        token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        try:
+            web.download(url, out, limit=bounds.limit, pinned=bounds.pinned, tick=bounds.tick, headers=headers)
+        except web.Refused as exc:
+            if exc.status in (401, 403):
+                raise FetchFailed(_LOGIN) from exc
+            raise
+
+
+def _as_json(source: Source) -> list[object]:
+    files = [[file.name, file.sha256, file.size, list(file.pieces)] for file in source.files]
+    return [source.uri, source.revision, source.licence, files]
+
+
+def _from_json(listing: Path) -> Source:
+    uri, revision, licence, files = json.loads(listing.read_bytes())
+    return Source(
+        uri, revision, licence, tuple(SourceFile(n, sha, size, tuple(pieces)) for n, sha, size, pieces in files)
+    )
 
 
 def source_of(repo: str, revision: str | None) -> Source:

@@ -8,46 +8,47 @@ written, under a name that we choose.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tarfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from edgekit.errors import FetchFailed, MissingExtra
-from edgekit.sources.clients import Downloads, last_word, run_client
+from edgekit.core import Source
+from edgekit.errors import BadInput, FetchFailed, MissingExtra
+from edgekit.sources.transports.clients import Packages, last_word, run_client
+from edgekit.sources.transports.contract import Bounds, safe_name, single
 
 __all__ = ["Tarballs"]
 
 CHUNK = 1 << 20
+# As npm names packages: with or without the scope of their owner, and no argument of npm's.
+_TARBALL = re.compile(r"npm://((?:@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*)@([0-9][A-Za-z0-9.+-]*)/(.+)")
 #: More members than any package that we read has.
 _MOST_MEMBERS = 100_000
 
 
-class Tarballs(Downloads):
-    """Tarballs by (package, version), each downloaded once; all are deleted at the end of the ``with`` block."""
+class Tarballs(Packages):
+    """Members of npm packages, below the one top folder of their tarballs."""
 
-    def extract(
-        self, name: str, version: str, member: str, out: Path, *, limit: int, tick: Callable[[int], None]
-    ) -> None:
-        """Write one member of a package to `out`.
+    schemes = ("npm",)
+    form = "npm://NAME@VERSION/path/inside/the/tarball"
 
-        Args:
-            name, version: as in ``name@version``; the caller has checked their characters.
-            member: path inside the package (in the tarball: below its one top folder), checked by the caller.
-            limit: bytes; a larger member is refused before it is read.
-            tick: called with the number of bytes written.
+    @classmethod
+    def source(cls, address: str, cache: Path, offline: bool) -> Source:
+        _, version, member = _parsed(address)
+        return single(address, version, Path(member).name)
 
-        Raises:
-            FetchFailed: npm failed, or the package has no such plain file. MissingExtra: there is no npm.
-        """
+    def get(self, piece: str, out: Path, bounds: Bounds) -> None:
+        name, version, member = _parsed(piece)
         wanted = (name, version)
         if wanted not in self._have:
             self._have[wanted] = self._download(f"{name}@{version}")
         what = f"the package {name}@{version}"
         try:
             with tarfile.open(self._have[wanted], "r|gz") as tarball:
-                _extract(tarball, what, member, out, limit, tick)
+                _extract(tarball, what, member, out, bounds.limit, bounds.tick)
         except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as exc:
             raise FetchFailed(f"{what} is damaged: {exc}") from exc
 
@@ -71,6 +72,14 @@ class Tarballs(Downloads):
             raise FetchFailed(f"npm downloaded {len(tarballs)} packages for {requirement} where one was expected")
         shutil.rmtree(folder / "cache", ignore_errors=True)
         return tarballs[0]
+
+
+def _parsed(uri: str) -> tuple[str, str, str]:
+    """Package, version and member. Raises BadInput if there are none."""
+    match = _TARBALL.fullmatch(uri)
+    if not match:
+        raise BadInput(f"{uri!r} is not of the form {Tarballs.form}.")
+    return match[1], match[2], safe_name(match[3])
 
 
 def _reason(requirement: str, log: str) -> str:

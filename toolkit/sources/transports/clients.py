@@ -4,36 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from edgekit.core import Progress
 from edgekit.errors import FetchFailed
+from edgekit.sources.transports.contract import Transport
 
-__all__ = ["Downloads", "last_word", "run_client"]
+__all__ = ["Packages", "last_word", "run_client"]
 
 _POLL = 0.2  # seconds between two looks at the client
 
 
-class Downloads:
-    """Packages, each downloaded once into a folder of its own; all are deleted at the end of the ``with`` block."""
+class Packages(Transport):
+    """Files out of packages, each package downloaded once into a folder of its own."""
 
     def __init__(self, folder: Path, tell: Progress) -> None:
-        self._folder = folder
-        self._tell = tell
+        super().__init__(folder, tell)
         self._have: dict[tuple[str, ...], Path] = {}
-
-    def __enter__(self) -> Self:
-        shutil.rmtree(self._folder, ignore_errors=True)  # a killed process may have left some
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _fresh(self) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,63 @@
+"""How files come here: a table of schemes. A new scheme is one file, and one entry of `_ALL`."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from edgekit.core import Progress
+from edgekit.errors import FetchFailed
+from edgekit.sources.transports.contract import Bounds, Transport, safe_name
+from edgekit.sources.transports.hf import Hub
+from edgekit.sources.transports.https import Https
+from edgekit.sources.transports.npm import Tarballs
+from edgekit.sources.transports.pypi import Wheels
+
+__all__ = ["TRANSPORTS", "Bounds", "Fetcher", "fetcher", "safe_name", "scheme_of"]
+
+_ALL: tuple[type[Transport], ...] = (Hub, Https, Wheels, Tarballs)
+#: Scheme -> the transport of its addresses.
+TRANSPORTS: Mapping[str, type[Transport]] = {scheme: kind for kind in _ALL for scheme in kind.schemes}
+
+
+def scheme_of(address: str) -> str:
+    """What stands before ``://``; "" for a path."""
+    scheme, mark, _ = address.partition("://")
+    return scheme if mark else ""
+
+
+class Fetcher:
+    """The transports of one source, each made when it is first needed. `folder` is for all that they keep."""
+
+    def __init__(self, folder: Path, tell: Progress) -> None:
+        self._folder, self._tell = folder, tell
+        self._made: dict[type[Transport], Transport] = {}
+
+    def get(self, piece: str, out: Path, bounds: Bounds) -> None:
+        """Bring one piece (see `Transport.get`)."""
+        scheme = scheme_of(piece)
+        if not scheme:
+            raise FetchFailed("a path is not a pinned address")
+        if scheme not in TRANSPORTS:
+            raise FetchFailed(f"{scheme}:// is not a kind of address that is known here")
+        kind = TRANSPORTS[scheme]
+        if kind not in self._made:
+            self._made[kind] = kind(self._folder / kind.__name__.lower(), self._tell)
+        try:
+            self._made[kind].get(piece, out, bounds)
+        except BaseException:  # Ctrl-C too
+            if not kind.resumes:  # what it left behind helps nobody
+                out.unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def fetcher(folder: Path, tell: Progress) -> Iterator[Fetcher]:
+    """A `Fetcher` whose folder is deleted at the end, and before: a killed process may have left some."""
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield Fetcher(folder, tell)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
