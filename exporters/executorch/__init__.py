@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.core import Artifact, Checkpoint, Feeds, Model, Progress, Recipe, Runner
 from edgekit.errors import Unsupported
 from edgekit.exporters.common import precision
-
-if TYPE_CHECKING:
-    from edgekit.exporters.executorch.wish import Wish
+from edgekit.quantization.plan import Wish
 
 __all__ = ["EXPORTER", "ExecutorchExporter"]
 
@@ -79,8 +77,6 @@ def _wish(model: Model, recipe: Recipe) -> Wish:
     Raises:
         Unsupported: for a precision, an option, a value or a part that does not exist.
     """
-    from edgekit.exporters.executorch.wish import Wish
-
     precision.check(ExecutorchExporter.name, ExecutorchExporter.precisions, recipe)
     given: dict[str, Any] = dict(recipe.options)
     for name, value in given.items():
@@ -103,7 +99,7 @@ def _wish(model: Model, recipe: Recipe) -> Wish:
             )
     return Wish(
         form=given.get("form"),
-        calibration=given.get("calibration"),
+        ranges=given.get("calibration"),
         float_layers=tuple(given.get("float_layers", ())),
         float_parts=tuple(given.get("float_parts", ())),
     )

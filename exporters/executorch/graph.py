@@ -46,7 +46,7 @@ def lowered(part: Part, graph: Graph) -> tuple[bytes, Graph]:
             exported = edge.exported_program()
     except Exception as exc:  # torch and ExecuTorch raise many unrelated types here; the reason is in the message
         raise ExportFailed(
-            f"ExecuTorch could not translate the part {part.name!r}: {_reason(exc)}",
+            f"ExecuTorch could not translate the part {part.name!r}: {reason(exc)}",
             hint="The operator needs another formulation in the part's module, or another exporter.",
         ) from exc
     _compare_bounds(part, exported)
@@ -63,7 +63,7 @@ def _exported(part: Part, module: torch.nn.Module) -> Any:
             exported = torch.export.export(Flat(module), examples, dynamic_shapes=(shapes,), strict=False)
     except Exception as exc:
         axes = f" with the dynamic axes {', '.join(map(repr, part.axes))}" if part.axes else ""
-        raise ExportFailed(f"torch could not export the part {part.name!r}{axes}: {_reason(exc)}") from exc
+        raise ExportFailed(f"torch could not export the part {part.name!r}{axes}: {reason(exc)}") from exc
     _compare(part, exported)
     return exported
 
@@ -117,7 +117,7 @@ def _compare_bounds(part: Part, exported: Any) -> None:
                 )
 
 
-def _reason(exc: BaseException) -> str:
+def reason(exc: BaseException) -> str:
     """The first line that says something, of the first thing that went wrong."""
     while exc.__cause__ is not None:
         exc = exc.__cause__

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.core import Artifact, Checkpoint, Feeds, Model, Progress, Recipe, Runner
 from edgekit.errors import Unsupported
 from edgekit.exporters.common import precision
-
-if TYPE_CHECKING:
-    from edgekit.exporters.litert.wish import Wish
+from edgekit.exporters.litert.wish import Wish
 
 __all__ = ["EXPORTER", "LitertExporter"]
 
@@ -94,8 +92,6 @@ def _wish(model: Model, recipe: Recipe) -> Wish:
     Raises:
         Unsupported: for a precision, an option, a value, a part or an axis that does not exist.
     """
-    from edgekit.exporters.litert.wish import Wish
-
     precision.check(LitertExporter.name, LitertExporter.precisions, recipe)
     given: dict[str, Any] = dict(recipe.options)
     for name, value in given.items():
@@ -122,7 +118,7 @@ def _wish(model: Model, recipe: Recipe) -> Wish:
     layers = given.get("float_layers", ())
     return Wish(
         form="static" if given.get("io") == "int8" else given.get("form"),
-        calibration=given.get("calibration"),
+        ranges=given.get("calibration"),
         io=given.get("io", "float"),
         float_layers=layers if isinstance(layers, int) else tuple(layers),
         float_parts=tuple(given.get("float_parts", ())),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edgekit.common.processors import usable_processors
 from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress
 from edgekit.errors import BadInput, ExportFailed, Unsupported
 from edgekit.exporters.litert import census
 from edgekit.exporters.litert.wish import Wish
 from edgekit.formats import tflite
-from edgekit.formats.tflite.tensors import Specs, describe
+from edgekit.formats.tflite.tensors import describe
+from edgekit.quantization.plan import Plan
 
 
 def export(
@@ -31,16 +32,9 @@ def export(
     for part in model.network.parts:
         kept_float = not part.quantize or part.name in wish.float_parts
         artifacts.append(job.part(part, "fp32" if kept_float else precision, calibration.get(part.name, ())))
-    if precision == "int8" and not isinstance(wish.float_layers, int):
-        known = sorted({name for artifact in artifacts for name in artifact.census["layers"]})
-        for name in wish.float_layers:
-            if name not in known:
-                raise Unsupported(f"{model.name} has no layer {name!r} to keep in float.", hint=_few(known))
+    if precision == "int8":
+        wish.check_layers(model.name, sorted({name for artifact in artifacts for name in artifact.census["layers"]}))
     return artifacts
-
-
-def _few(names: Sequence[str]) -> str:
-    return f"It has: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}."
 
 
 class _Job:
@@ -113,39 +107,38 @@ class _Job:
         return convert.from_torch(part, module)
 
     def _write(self, part: Part, content: bytes, precision: str, feeds: Sequence[Feeds]) -> Artifact:
-        from edgekit.exporters.litert import choose
         from edgekit.exporters.litert import file as litert_file
+        from edgekit.exporters.litert.candidates import LitertCandidates
+        from edgekit.quantization.choice import choose
 
-        specs: Specs = (part.inputs, part.outputs)
-        choice = choose.Choice("float", content)
+        plan = Plan()
         if precision == "fp16":
             half = litert_file.parse(content)
             litert_file.store_in_half(half)
             content = litert_file.pack(half)
         elif precision == "int8":
-            choice = choose.choose(content, specs, feeds, self._wish, part.name, usable_processors(), self._tell)
+            plan, content = choose(LitertCandidates(content, part, feeds, self._wish, self._tell), self._wish)
             # What stays float (sensitive layers, positions) is stored in half; biases keep all their digits.
-            half = litert_file.parse(choice.content)
+            half = litert_file.parse(content)
             litert_file.store_in_half(half, least_rank=2)
             content = litert_file.pack(half)
         facts = census.census(_read(content, part))
         forms = facts.pop("forms")
-        census.check(facts, part.name, precision, choice.form, list(choice.kept))
+        census.check(facts, part.name, precision, plan.form, list(plan.floats))
         # The dynamic form stores convolutions in int8 and computes them in float.
         facts["compute"] = "int8" if {"static", "dynamic"} & set(forms.values()) else "fp32"
-        facts["layers"] = {
-            name: {"form": form, "why": choice.kept.get(name, choice.why)}
-            for name, form in forms.items()
-            if precision == "int8"
-        }
+        facts["layers"] = {}
         if precision == "int8":
-            facts["choice"] = choice.facts
+            facts["layers"] = {name: asdict(layer) for name, layer in plan.layers(forms).items()}
+            facts["choice"] = plan.facts
         model = litert_file.parse(content)
         litert_file.name_ends(model)
         content = litert_file.pack(model)
         if precision == "int8" and self._wish.io == "int8":
             self._tell(f"comparing {part.name} with TensorFlow Lite Micro", 0, 0)
-            facts["microcontroller"] = census.microcontroller(content, _read(content, part), specs, feeds)
+            facts["microcontroller"] = census.microcontroller(
+                content, _read(content, part), (part.inputs, part.outputs), feeds
+            )
         return self._seal(part, content, facts)
 
     def _seal(self, part: Part, content: bytes, facts: dict[str, Any]) -> Artifact:

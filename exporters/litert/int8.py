@@ -17,30 +17,21 @@ the samples.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgekit.core import Feeds
 from edgekit.errors import ExportFailed, need
 from edgekit.exporters.common.quiet import quiet
 from edgekit.exporters.litert import file
-from edgekit.exporters.litert.watch import Watcher
+from edgekit.quantization.ranges import least_scale
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    #: Tensor name -> (least, largest) value.
-    Ranges = Mapping[str, tuple[float, float]]
+    from edgekit.quantization.ranges import Ranges
 
-CALIBRATIONS = ("min-max", "percentile")
-#: Of the values of a tensor in one sample, this share at each end is left out by "percentile".
-TAIL = 1e-4
-#: Values of a tensor that are looked at for a percentile: an even stride through it.
-_LOOKED_AT = 1 << 16
-#: A bias is stored as int32 in steps of input scale x weight scale; above this it could overflow.
-_LARGEST_BIAS = 1 << 30
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "CONV_3D")
 _PRODUCTS = ("FULLY_CONNECTED", "BATCH_MATMUL", "EMBEDDING_LOOKUP")
 
@@ -56,22 +47,6 @@ def convolutional(model: Any) -> bool:
         positions = int(np.prod(np.abs(graph.tensors[int(operator.outputs[0])].shape))) // values.shape[axis]
         work[kind in _CONVOLUTIONS] += positions * values.size
     return work[True] >= max(work[False], 1)
-
-
-def ranges(watch: Watcher, feeds: Iterable[Feeds], tail: float) -> Ranges:
-    """Least and largest value of every float tensor over `feeds`, without the share `tail` at both ends."""
-    found: dict[str, tuple[float, float]] = {}
-    for feed in feeds:
-        for name, values in watch.tensors(feed):
-            flat = values.reshape(-1)
-            if tail and flat.size * tail >= 1:
-                flat = flat[:: max(1, flat.size // _LOOKED_AT)]
-                least, largest = (float(value) for value in np.quantile(flat, (tail, 1 - tail)))
-            else:
-                least, largest = float(flat.min()), float(flat.max())
-            before = found.get(name, (least, largest))
-            found[name] = (min(before[0], least), max(before[1], largest))
-    return found
 
 
 def static(
@@ -142,10 +117,6 @@ def _with_floors(content: bytes, found: Ranges, *, per_channel: bool) -> dict[st
     """The ranges of activations as the quantizer wants them, and those of weights whose bias would overflow.
 
     Other constants get none: weights with one range for all of them would get one scale for all of them.
-
-    A dead channel (weights of about zero, which batch normalization leaves behind) has so small a scale that its bias,
-    stored in steps of input scale x weight scale, is beyond int32; it would wrap to anything. Such a channel gets the
-    smallest scale that holds its bias: its weights were zero and stay zero.
     """
     out: dict[str, dict[str, NDArray[Any]]] = {}
     model = file.parse(content)
@@ -165,7 +136,7 @@ def _with_floors(content: bytes, found: Ranges, *, per_channel: bool) -> dict[st
         step = (max(largest, 0.0) - min(least, 0.0)) / 255
         across = tuple(i for i in range(values.ndim) if i != axis)
         bound = np.abs(values).max(axis=across, keepdims=True)
-        needed = np.abs(biases).reshape(bound.shape) / max(step, 1e-30) / _LARGEST_BIAS * 127
+        needed = least_scale(biases.reshape(bound.shape), max(step, 1e-30)) * 127
         if (needed > bound).any():
             bound = np.maximum(bound, needed).astype(np.float32)
             bound = bound if per_channel else bound.max(keepdims=True)

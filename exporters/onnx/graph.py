@@ -7,7 +7,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -118,6 +118,15 @@ def _rename(graph: onnx.GraphProto) -> None:
 def constants(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
     """Initializer name -> array."""
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+
+
+def watching(model: onnx.ModelProto, names: Iterable[str]) -> onnx.ModelProto:
+    """A copy of `model` whose outputs are the tensors `names`."""
+    out = onnx.ModelProto()
+    out.CopyFrom(model)
+    del out.graph.output[:]
+    out.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)
+    return out
 
 
 def rebuild(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from edgekit.core import Part, TensorSpec
 from edgekit.errors import BadInput, ExportFailed
-from edgekit.exporters.litert import EXPORTER, choose, int8
+from edgekit.exporters.litert import EXPORTER, int8
 from edgekit.exporters.litert import file as litert_file
 
 # --- failures --------------------------------------------------------------------------------------------------------
@@ -136,8 +136,7 @@ def test_a_quantizer_that_fails_is_ours_to_say(tmp_path: Path) -> None:
         int8.static(content, {}, "float", (), "toy")
 
 
-def test_what_a_choice_is_made_of() -> None:
-    assert choose.Choice("float", b"").kept == {}
+def test_names_of_modules() -> None:
     assert (
         litert_file._module(b"pkg.Net/pkg.Sequential_blocks/a.b.Conv2d_0;;pkg.Net/torch.nn.Conv2d_conv_dw;1")
         == "conv_dw"
