@@ -11,7 +11,7 @@ import torch
 from edgekit.core import Part
 from edgekit.errors import ExportFailed
 from edgekit.exporters.common.quiet import quiet
-from edgekit.exporters.common.torch_export import Flat, dynamic, example
+from edgekit.exporters.common.torch_export import Flat, check_made, dynamic, example
 from edgekit.exporters.executorch import tidy
 from edgekit.exporters.executorch.api import XnnpackPartitioner, to_edge_transform_and_lower
 from edgekit.exporters.executorch.tidy import Graph
@@ -85,12 +85,7 @@ def _compare(part: Part, exported: Any) -> None:
         for spec, name in zip(specs, names, strict=True):
             value = nodes[name].meta["val"]
             sizes, dtype = list(value.shape), str(value.dtype).removeprefix("torch.")
-            fits = len(sizes) == len(spec.shape) and all(
-                isinstance(axis, str) or size == axis for size, axis in zip(sizes, spec.shape, strict=True)
-            )
-            if not fits or dtype != spec.dtype:
-                declared = f"{spec.dtype} {list(spec.shape)}"
-                raise ExportFailed(f"{part.name}.{spec.name} came out as {dtype} {sizes}, declared is {declared}.")
+            check_made(part, spec, dtype, sizes)
             for size, axis in zip(sizes, spec.shape, strict=True):
                 if axis in part.axes and isinstance(size, int):
                     raise ExportFailed(

@@ -74,7 +74,7 @@ class _Ranges(UniformQuantizationObserverBase):  # type: ignore[misc]
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.kind, self._seen = EXTREMES[0], Extremes()
+        self.kind, self._seen = EXTREMES[0], Extremes(interpolated=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if x.numel():

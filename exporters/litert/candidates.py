@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ class LitertCandidates(Candidates[bytes]):
         self.convolutional = int8.convolutional(model)
 
     def make(self, plan: Plan) -> bytes:
-        return self._made(plan, self._content, self._wish.io)
+        return self._made(plan, self._content, self._wish)
 
     def run(self, made: bytes | None, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:
         try:
@@ -48,19 +49,16 @@ class LitertCandidates(Candidates[bytes]):
             return None
         shifted = bias.corrected(
             self._content,
-            lambda content: self._made(plan, content, "float"),
+            lambda content: self._made(plan, content, replace(self._wish, io="float")),
             self._watcher,
             self.feeds,
             lambda i, n: self.tell(f"correcting biases of {self.part}", i, n),
         )
-        return self._made(plan, shifted, self._wish.io)
+        return self._made(plan, shifted, self._wish)
 
-    def _made(self, plan: Plan, content: bytes, io: str) -> bytes:
-        floats = tuple(plan.floats)
-        if plan.form == "static":
-            ranges = self._observed.ranges(plan.ranges)
-            return int8.static(content, ranges, io, floats, self.part, self._wish.weights)
-        return (int8.dynamic if plan.form == "dynamic" else int8.weight_only)(content, floats, self.part)
+    def _made(self, plan: Plan, content: bytes, wish: Wish) -> bytes:
+        ranges = self._observed.ranges(plan.ranges) if plan.ranges else {}
+        return int8.quantized(content, plan, wish, ranges, self.part)
 
     @cached_property
     def _observed(self) -> Extremes:

@@ -62,7 +62,9 @@ class _Job:
         given = {name: size for name, size in self._wish.sizes.items() if name in part.axes}
         part = convert.pinned(part, given)
         content = self._float(part, given, ready)
-        return self._write(part, content, precision, [feed for feed in feeds if _fits(feed, part)])
+        # Recorded calls of another size than the part was fixed at are of no use.
+        fitting = [feed for feed in feeds if all(spec.fits(feed[spec.name].shape) for spec in part.inputs)]
+        return self._write(part, content, precision, fitting)
 
     def _ready(self, part: Part) -> bytes | None:
         """The content of the ready .tflite that `part` is; None for a torch module, whose weights may be in one."""
@@ -75,8 +77,11 @@ class _Job:
         main = tflite.read(content, dynamic=bool(part.axes)).subgraphs[0]
         for side, specs, ends in (("input", part.inputs, main.inputs), ("output", part.outputs, main.outputs)):
             found = [(main.tensors[i].dtype, list(main.tensors[i].shape)) for i in ends]
-            wanted = [(spec.dtype, list(spec.shape)) for spec in specs]
-            if len(found) != len(wanted) or not all(map(_same, found, wanted)):
+            same = (
+                spec.dtype == dtype and spec.fits(sizes) for spec, (dtype, sizes) in zip(specs, found, strict=False)
+            )
+            if len(found) != len(specs) or not all(same):
+                wanted = [(spec.dtype, list(spec.shape)) for spec in specs]
                 raise BadInput(f"the .tflite has the {side}s {found}; the part {part.name!r} needs {wanted}.")
         return content
 
@@ -165,18 +170,3 @@ def _read(content: bytes, part: Part) -> tflite.Graph:
         raise ExportFailed(
             f"the file of the part {part.name!r} is not one that every runtime can read: {exc.message}"
         ) from exc
-
-
-def _same(found: tuple[str, list[int]], wanted: tuple[str, list[int | str]]) -> bool:
-    (dtype, sizes), (other, axes) = found, wanted
-    fits = all(isinstance(axis, str) or size == axis for size, axis in zip(sizes, axes, strict=False))
-    return dtype == other and len(sizes) == len(axes) and fits
-
-
-def _fits(feed: Feeds, part: Part) -> bool:
-    """Whether a recorded call has the sizes that `part` was fixed at."""
-    return all(
-        isinstance(axis, str) or size == axis
-        for spec in part.inputs
-        for size, axis in zip(feed[spec.name].shape, spec.shape, strict=True)
-    )

@@ -17,7 +17,7 @@ the samples.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +25,8 @@ import numpy as np
 from edgekit.errors import ExportFailed, need
 from edgekit.exporters.common.quiet import quiet
 from edgekit.exporters.litert import file
+from edgekit.exporters.litert.wish import Wish
+from edgekit.quantization.plan import Plan
 from edgekit.quantization.ranges import least_scale
 
 if TYPE_CHECKING:
@@ -49,29 +51,37 @@ def convolutional(model: Any) -> bool:
     return work[True] >= max(work[False], 1)
 
 
-def static(
-    content: bytes, found: Ranges, io: str, kept: Sequence[str], part: str, weights: str = "per-channel"
-) -> bytes:
-    """The full-integer form of a float model, with the ranges that calibration found."""
-    config = _config(activations=True, weights=weights)
-    recipe = [_rule("*", config), *(_rule(end, None) for end in ("INPUT", "OUTPUT") if io == "float")]
-    ranges = _with_floors(content, found, per_channel=weights == "per-channel")
-    return _quantized(content, [*recipe, *_kept(kept)], ranges, part)
+def quantized(content: bytes, plan: Plan, wish: Wish, ranges: Ranges, part: str) -> bytes:
+    """The float model `content` as `plan` says. `ranges`: tensor -> range, for the static form.
+
+    Raises:
+        ExportFailed: the quantizer cannot do it.
+    """
+    with need("litert", "Quantizing for LiteRT"), quiet():
+        from ai_edge_quantizer import quantizer as aeq
+    found, per_channel = None, wish.weights == "per-channel"
+    if plan.form == "static":
+        config = _config(activations=True, per_channel=per_channel)
+        recipe = [_rule("*", config), *(_rule(end, None) for end in ("INPUT", "OUTPUT") if wish.io == "float")]
+        found = _with_floors(content, ranges, per_channel)
+    elif plan.form == "dynamic":
+        recipe = [*(_rule(kind, _config()) for kind in _PRODUCTS), *_stored(_CONVOLUTIONS)]
+    else:
+        recipe = _stored((*_CONVOLUTIONS, *_PRODUCTS))
+    # The quantizer knows an operator by the names of its outputs, each with a semicolon.
+    recipe += [_rule("*", None, f"^{re.escape(name)};?$") for name in plan.floats]
+    try:
+        with quiet():
+            worker = aeq.Quantizer(bytearray(content), recipe)
+            made = worker.quantize(found, enable_progress_bar=False, enable_progress_report=False)
+    except Exception as exc:  # the quantizer raises many unrelated types
+        reason = next((line for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
+        raise ExportFailed(f"ai-edge-quantizer could not quantize the part {part!r}: {reason[:300]}") from exc
+    return file.pack(file.parse(bytes(made.quantized_model)))
 
 
-def dynamic(content: bytes, kept: Sequence[str], part: str) -> bytes:
-    """int8 products of matrices with activations quantized while running; other weights are stored in int8."""
-    recipe = [_rule(kind, _config()) for kind in _PRODUCTS]
-    return _quantized(content, [*recipe, *_stored(_CONVOLUTIONS), *_kept(kept)], None, part)
-
-
-def weight_only(content: bytes, kept: Sequence[str], part: str) -> bytes:
-    """int8 weights, arithmetic in float."""
-    return _quantized(content, [*_stored((*_CONVOLUTIONS, *_PRODUCTS)), *_kept(kept)], None, part)
-
-
-def _config(*, activations: bool = False, integer: bool = True, weights: str = "per-channel") -> dict[str, Any]:
-    granularity = "CHANNELWISE" if weights == "per-channel" else "TENSORWISE"
+def _config(*, activations: bool = False, integer: bool = True, per_channel: bool = True) -> dict[str, Any]:
+    granularity = "CHANNELWISE" if per_channel else "TENSORWISE"
     tensor = {"num_bits": 8, "symmetric": True, "granularity": granularity, "dtype": "INT"}
     config: dict[str, Any] = {
         "weight_tensor_config": tensor,
@@ -95,25 +105,7 @@ def _stored(kinds: Iterable[str]) -> list[dict[str, Any]]:
     return [_rule(named.get(kind, kind), _config(integer=False)) for kind in kinds if kind != "CONV_3D"]
 
 
-def _kept(layers: Sequence[str]) -> list[dict[str, Any]]:
-    """Layers that stay float: the quantizer knows an operator by the names of its outputs, each with a semicolon."""
-    return [_rule("*", None, f"^{re.escape(name)};?$") for name in layers]
-
-
-def _quantized(content: bytes, recipe: list[dict[str, Any]], found: Any, part: str) -> bytes:
-    with need("litert", "Quantizing for LiteRT"), quiet():
-        from ai_edge_quantizer import quantizer as aeq
-    try:
-        with quiet():
-            worker = aeq.Quantizer(bytearray(content), recipe)
-            made = worker.quantize(found, enable_progress_bar=False, enable_progress_report=False)
-    except Exception as exc:  # the quantizer raises many unrelated types
-        reason = next((line for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
-        raise ExportFailed(f"ai-edge-quantizer could not quantize the part {part!r}: {reason[:300]}") from exc
-    return file.pack(file.parse(bytes(made.quantized_model)))
-
-
-def _with_floors(content: bytes, found: Ranges, *, per_channel: bool) -> dict[str, dict[str, NDArray[Any]]]:
+def _with_floors(content: bytes, found: Ranges, per_channel: bool) -> dict[str, dict[str, NDArray[Any]]]:
     """The ranges of activations as the quantizer wants them, and those of weights whose bias would overflow.
 
     Other constants get none: weights with one range for all of them would get one scale for all of them.

@@ -18,7 +18,7 @@ from onnx import numpy_helper
 
 from edgekit.core import Part
 from edgekit.errors import ExportFailed
-from edgekit.exporters.common.torch_export import Flat, dynamic, example
+from edgekit.exporters.common.torch_export import Flat, check_made, dynamic, example
 
 #: Gelu is an operator since 20; runtimes of 2024 and later read it.
 OPSET = 20
@@ -82,12 +82,7 @@ def _clean(model: onnx.ModelProto, part: Part) -> onnx.ModelProto:
             tensor = value.type.tensor_type
             sizes = [dim.dim_param or dim.dim_value for dim in tensor.shape.dim]
             dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
-            fits = len(sizes) == len(spec.shape) and all(
-                isinstance(axis, str) or size == axis for size, axis in zip(sizes, spec.shape, strict=True)
-            )
-            if not fits or dtype != spec.dtype:
-                declared = f"{spec.dtype} {list(spec.shape)}"
-                raise ExportFailed(f"{part.name}.{spec.name} came out as {dtype} {sizes}, declared is {declared}.")
+            check_made(part, spec, dtype, sizes)
             for dim, axis in zip(tensor.shape.dim, spec.shape, strict=True):
                 if isinstance(axis, str):
                     dim.dim_param = axis

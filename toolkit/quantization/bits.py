@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgekit.numerics.parity import relative_error, spread
-from edgekit.quantization.candidates import Candidates
+from edgekit.quantization.candidates import Candidates, Made
 from edgekit.quantization.plan import Plan
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ _SEEN, _ALONE = 48, 2
 _SLACK, _TRIES = 1.1, 4
 #: With a larger share of the weights in more bits it would be another precision, whatever the aim.
 _SHARE = 0.4
-
-Made = TypeVar("Made")
 
 
 def keep(part: Candidates[Made], weights: Mapping[str, int], plan: Plan, aim: float) -> Plan:

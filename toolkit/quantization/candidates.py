@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     Outputs = Mapping[str, NDArray[Any]]
 
-__all__ = ["Candidates", "pooled"]
+__all__ = ["Candidates", "Made", "pooled"]
 
+#: A part as a format holds it: a file, a graph, a program.
 Made = TypeVar("Made")
 
 

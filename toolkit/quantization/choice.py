@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TypeVar
 
 from edgekit.errors import BadInput, ExportFailed
 from edgekit.numerics.parity import relative_error
 from edgekit.quantization import samples
-from edgekit.quantization.candidates import Candidates, pooled
+from edgekit.quantization.candidates import Candidates, Made, pooled
 from edgekit.quantization.plan import ASKED, LayerPlan, Plan, Wish
 
 __all__ = ["MOST_FLOATS", "choose", "first_within"]
 
 #: Layers that may stay float because of `Candidates.most`; if that is not enough, a gate decides.
 MOST_FLOATS = 8
-
-Made = TypeVar("Made")
 
 
 def choose(candidates: Candidates[Made], wish: Wish) -> tuple[Plan, Made]:

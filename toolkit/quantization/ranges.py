@@ -43,9 +43,15 @@ def least_scale(bias: Any, step: Any) -> Any:
 
 
 class Extremes:
-    """The least and the largest value of every tensor over all calls, of all values and without the tails of a call."""
+    """The least and the largest value of every tensor over all calls, of all values and without the tails of a call.
 
-    def __init__(self) -> None:
+    Args:
+        interpolated: whether a tail ends between two values, as `numpy.quantile` has it, or at a value that was seen.
+            Which of the two decides which ranges EfficientNet-Lite0 gets in ExecuTorch.
+    """
+
+    def __init__(self, interpolated: bool = True) -> None:
+        self._interpolated = interpolated
         self._ends: dict[str, dict[str, tuple[float, float]]] = {method: {} for method in EXTREMES}
 
     def see(self, name: str, values: NDArray[Any]) -> None:
@@ -53,8 +59,11 @@ class Extremes:
         flat = values.reshape(-1)
         ends = tails = float(flat.min()), float(flat.max())
         if flat.size * TAIL >= 1:
-            least, largest = np.quantile(flat[:: max(1, flat.size // _LOOKED_AT)], (TAIL, 1 - TAIL))
-            tails = float(least), float(largest)
+            some = flat[:: max(1, flat.size // _LOOKED_AT)]
+            cut = int(some.size * TAIL)
+            places = [cut, some.size - 1 - cut]
+            tail = np.quantile(some, (TAIL, 1 - TAIL)) if self._interpolated else np.partition(some, places)[places]
+            tails = float(tail[0]), float(tail[1])
         for method, (least, largest) in zip(EXTREMES, (ends, tails), strict=True):
             before = self._ends[method].get(name, (least, largest))
             self._ends[method][name] = min(before[0], least), max(before[1], largest)

@@ -22,8 +22,9 @@ def test_a_constant_tensor_has_a_range() -> None:
         assert np.isfinite(observed.ranges(method)["x"]).all()
 
 
-def test_extremes_of_all_calls_with_and_without_tails() -> None:
-    rng, seen = np.random.default_rng(0), Extremes()
+@pytest.mark.parametrize("interpolated", [True, False])
+def test_extremes_of_all_calls_with_and_without_tails(interpolated: bool) -> None:
+    rng, seen = np.random.default_rng(0), Extremes(interpolated)
     calls = [rng.normal(i, 1, (100, 200)).astype(np.float32) for i in range(3)]
     calls[1][0, 0] = 500
     for values in calls:
@@ -31,8 +32,13 @@ def test_extremes_of_all_calls_with_and_without_tails() -> None:
     seen.see("small", np.array([1.0, 2.0]))
     assert seen.ranges("min-max")["x"] == (min(map(np.min, calls)), 500.0)
     least, largest = seen.ranges("percentile")["x"]
-    assert least == min(np.quantile(values, TAIL) for values in calls)
-    assert largest == max(np.quantile(values, 1 - TAIL) for values in calls) < 10
+    if interpolated:
+        assert least == min(np.quantile(values, TAIL) for values in calls)
+        assert largest == max(np.quantile(values, 1 - TAIL) for values in calls)
+    else:  # 2 of 20,000 values at each end are left out
+        assert least == min(np.sort(values.ravel())[2] for values in calls)
+        assert largest == max(np.sort(values.ravel())[-3] for values in calls)
+    assert largest < 10
     assert {seen.ranges(method)["small"] for method in EXTREMES} == {(1.0, 2.0)}  # too few values to have tails
 
 
