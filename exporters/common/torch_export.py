@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from edgekit.core import Part, TensorSpec
+from edgekit.errors import ExportFailed
 
-__all__ = ["Flat", "dynamic", "example"]
+__all__ = ["Flat", "check_made", "dynamic", "example"]
 
 
 class Flat(torch.nn.Module):
@@ -20,6 +22,13 @@ class Flat(torch.nn.Module):
 
     def forward(self, *tensors: torch.Tensor) -> Any:
         return self.module(*tensors)
+
+
+def check_made(part: Part, spec: TensorSpec, dtype: str, sizes: Sequence[Any]) -> None:
+    """Raise ExportFailed where an input or output came out otherwise than `part` declares it."""
+    if not spec.fits(sizes) or dtype != spec.dtype:
+        declared = f"{spec.dtype} {list(spec.shape)}"
+        raise ExportFailed(f"{part.name}.{spec.name} came out as {dtype} {list(sizes)}, declared is {declared}.")
 
 
 def example(part: Part, spec: TensorSpec) -> torch.Tensor:

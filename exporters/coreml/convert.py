@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress, TensorSpec
 from edgekit.errors import ExportFailed
-from edgekit.exporters.coreml import bias, choose
+from edgekit.exporters.coreml.candidates import AIMS, Compressed
 from edgekit.exporters.coreml.census import census
 from edgekit.exporters.coreml.compress import FEW, compressed
-from edgekit.exporters.coreml.interpreter.program import Program
 from edgekit.exporters.coreml.quiet import quiet
+from edgekit.quantization.bits import keep
+from edgekit.quantization.plan import Plan
 
 __all__ = ["DESCRIPTION", "Wish", "reason_of", "write"]
 
@@ -36,7 +36,7 @@ class Wish:
 
     Attributes:
         form: of `edgekit.exporters.coreml.compress.FORMS`; "" where nothing is compressed.
-        system: the oldest iOS that must load it. keep: whether layers may keep more bits (see `_coreml_choose`).
+        system: the oldest iOS that must load it. keep: whether layers may keep more bits.
         shapes: "range", or "enumerated" where the axes of a part name their sizes.
     """
 
@@ -87,9 +87,7 @@ def write(
 def _smaller(
     program: Any, part: Part, wish: Wish, feeds: Sequence[Feeds], work: Path, progress: Progress
 ) -> tuple[Any, Mapping[str, str]]:
-    """The program with smaller weights, biases that make up for them (`_coreml_bias`), and layers that keep more bits
-    (`choose.kept`).
-    """
+    """The program with smaller weights, biases that make up for them, and layers that keep more bits."""
     if not wish.form:
         return program, {}
     progress(f"compressing {part.name}", 0, 0)
@@ -97,26 +95,17 @@ def _smaller(
     if not feeds:
         return small, {}
     place = work / f"coreml-{part.name}-{wish.precision}"
-
-    def save(made: Any, name: str) -> Path:
-        made.save(str(place / f"{name}.mlpackage"))
-        return place / f"{name}.mlpackage"
-
     place.mkdir(parents=True, exist_ok=True)
+
+    def compress(kept: Collection[str]) -> Any:
+        return compressed(program, wish.precision, wish.form, kept) if kept else small
+
     try:
-        plain = save(program, "plain")
-        shifts = bias.shifts(Program(plain), Program(save(small, "small")), feeds)
-
-        @functools.lru_cache(maxsize=1)  # what was measured last is mostly what is chosen
-        def smaller(kept: tuple[str, ...]) -> Any:
-            made = compressed(program, wish.precision, wish.form, kept) if kept else small
-            return bias.corrected(made, {name: moved for name, moved in shifts.items() if name not in kept})
-
-        def make(layers: Sequence[str], name: str) -> Path:
-            return save(smaller(tuple(layers)), name)
-
-        kept = choose.kept(make, plain, wish.precision, feeds, part.name, progress) if wish.keep else {}
-        return smaller(tuple(kept)), kept
+        candidates, plan = Compressed(part.name, program, compress, feeds, place, progress), Plan(wish.precision)
+        if wish.keep:
+            plan = keep(candidates, candidates.weights, plan, AIMS[wish.precision])
+        kept = candidates.kept(plan)
+        return candidates.program(tuple(kept)), kept
     finally:
         shutil.rmtree(place)
 

@@ -47,10 +47,7 @@ class _Runner(Runner):
             if spec.name not in feeds:
                 raise BadInput(f"the input {spec.name!r} is missing.")
             array = np.asarray(feeds[spec.name])
-            fits = len(array.shape) == len(spec.shape) and all(
-                isinstance(want, str) or have == want for have, want in zip(array.shape, spec.shape, strict=True)
-            )
-            if array.dtype.name != spec.dtype or not fits:
+            if array.dtype.name != spec.dtype or not spec.fits(array.shape):
                 raise BadInput(
                     f"the input {spec.name!r} is {array.dtype.name} {list(array.shape)}; "
                     f"{spec.dtype} {list(spec.shape)} is needed."

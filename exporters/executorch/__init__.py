@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.core import Abilities, Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe, Runner
 from edgekit.exporters.common import options
-
-if TYPE_CHECKING:
-    from edgekit.exporters.executorch.wish import Wish
+from edgekit.quantization.plan import Wish
 
 __all__ = ["EXPORTER", "ExecutorchExporter"]
 
@@ -84,11 +82,9 @@ class ExecutorchExporter(Exporter):
 
 def _wish(given: Mapping[str, Any]) -> Wish:
     """Checked options of a recipe."""
-    from edgekit.exporters.executorch.wish import Wish
-
     return Wish(
         form=given.get("form"),
-        calibration=given.get("calibration"),
+        ranges=given.get("calibration"),
         float_layers=tuple(given.get("float_layers", ())),
         float_parts=tuple(given.get("float_parts", ())),
     )

@@ -9,6 +9,7 @@ from typing import Any
 from edgekit.errors import ExportFailed
 from edgekit.exporters.executorch.program import reader
 from edgekit.exporters.executorch.tidy import Graph, name_of
+from edgekit.quantization.plan import LayerPlan
 
 #: Operators that move nothing and compute nothing worth a name.
 _FREE = ("getitem", "executorch_call_delegate", "alloc", "view", "sym_size")
@@ -49,11 +50,11 @@ def _fallback(seen: Graph) -> dict[str, list[str]]:
     return {operator: places[:20] for operator, places in sorted(found.items())}
 
 
-def check(facts: Mapping[str, Any], part: str, precision: str, layers: Mapping[str, Mapping[str, str]]) -> None:
+def check(facts: Mapping[str, Any], part: str, precision: str, layers: Mapping[str, LayerPlan]) -> None:
     """Refuse a program that is not what its precision says.
 
     Args:
-        layers: what became of every layer of an int8 part (see `edgekit.exporters.executorch.choose.Choice`).
+        layers: what became of every layer of an int8 part.
 
     Raises:
         ExportFailed: XNNPACK would compute other layers in int8 than were quantized, or none was.
@@ -62,10 +63,11 @@ def check(facts: Mapping[str, Any], part: str, precision: str, layers: Mapping[s
         if facts["weighted_int8"]:
             raise ExportFailed(f"the part {part!r} was to be {precision}, but has int8 weights: {facts['bytes']}.")
         return
-    wanted = [name for name, layer in layers.items() if layer["form"] != "float"]
+    wanted = [name for name, layer in layers.items() if layer.form != "float"]
     if not wanted:
+        why = next((layer.why for layer in layers.values()), "it has none")
         raise ExportFailed(
-            f"no layer of the part {part!r} became int8: {next((o['why'] for o in layers.values()), 'it has none')}.",
+            f"no layer of the part {part!r} became int8: {why}.",
             hint="Choose --precision fp32, or keep the part in float with float_parts.",
         )
     if facts["weighted_int8"] < len(wanted) or facts["float_activations"]:

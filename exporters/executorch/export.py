@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress
-from edgekit.errors import BadInput, ExportFailed, Unsupported
-from edgekit.exporters.executorch import census, choose
+from edgekit.errors import BadInput, ExportFailed
+from edgekit.exporters.executorch import census
 from edgekit.exporters.executorch import graph as executorch_graph
+from edgekit.exporters.executorch.candidates import ExecutorchCandidates
 from edgekit.exporters.executorch.runner import describe
-from edgekit.exporters.executorch.wish import Wish
+from edgekit.quantization.choice import choose
+from edgekit.quantization.plan import LayerPlan, Plan, Wish
 
 
 def export(
@@ -32,11 +35,7 @@ def export(
         chosen = "fp32" if kept_float else precision
         artifacts.append(_write(part, graph, chosen, wish, calibration.get(part.name, ()), out, work, progress))
     if precision == "int8":
-        known = sorted({name for artifact in artifacts for name in artifact.census["layers"]})
-        for name in wish.float_layers:
-            if name not in known:
-                few = f"{', '.join(known[:20])}{', ...' if len(known) > 20 else ''}"
-                raise Unsupported(f"{model.name} has no layer {name!r} to keep in float.", hint=f"It has: {few}.")
+        wish.check_layers(model.name, sorted({name for artifact in artifacts for name in artifact.census["layers"]}))
     return artifacts
 
 
@@ -62,21 +61,24 @@ def _write(
     tell: Progress,
 ) -> Artifact:
     file = work / f"{part.name}.fp32.pte"
-    choice = choose.Choice("float", graph, {}, {})
+    plan, layers, small = Plan(), dict[str, LayerPlan](), graph
     if precision == "int8":
-        choice = choose.choose(part, graph, feeds, wish, tell)
+        candidates = ExecutorchCandidates(graph, part, feeds, tell)
+        plan, small = choose(candidates, wish)
+        forms = candidates.forms(small, plan.form)
+        layers = plan.layers(forms, unable=f"XNNPACK has no {plan.form} int8 form for it")
     if precision == "fp32" or not file.exists():  # the fp32 form is what the int8 one's time is compared with
         tell(f"lowering {part.name}", 0, 0)
         content, seen = executorch_graph.lowered(part, graph)
         _save(part, content, file)
     if precision == "int8":
         tell(f"lowering {part.name} in int8", 0, 0)
-        content, seen = executorch_graph.lowered(part, choice.graph)
+        content, seen = executorch_graph.lowered(part, small)
     facts = _census(part, content, seen)
-    census.check(facts, part.name, precision, choice.layers)
-    facts |= {"compute": precision, "layers": dict(choice.layers)}
-    if choice.facts:
-        facts["choice"] = dict(choice.facts)
+    census.check(facts, part.name, precision, layers)
+    facts |= {"compute": precision, "layers": {name: asdict(layer) for name, layer in layers.items()}}
+    if plan.facts:
+        facts["choice"] = plan.facts
     _save(part, content, out / f"{part.name}.pte")
     return Artifact(part.name, f"{part.name}.pte", facts)
 

@@ -11,7 +11,7 @@ import torch
 from edgekit.core import Part
 from edgekit.errors import ExportFailed
 from edgekit.exporters.common.quiet import quiet
-from edgekit.exporters.common.torch_export import Flat, dynamic, example
+from edgekit.exporters.common.torch_export import Flat, check_made, dynamic, example
 from edgekit.exporters.executorch import tidy
 from edgekit.exporters.executorch.api import XnnpackPartitioner, to_edge_transform_and_lower
 from edgekit.exporters.executorch.tidy import Graph
@@ -46,7 +46,7 @@ def lowered(part: Part, graph: Graph) -> tuple[bytes, Graph]:
             exported = edge.exported_program()
     except Exception as exc:  # torch and ExecuTorch raise many unrelated types here; the reason is in the message
         raise ExportFailed(
-            f"ExecuTorch could not translate the part {part.name!r}: {_reason(exc)}",
+            f"ExecuTorch could not translate the part {part.name!r}: {reason(exc)}",
             hint="The operator needs another formulation in the part's module, or another exporter.",
         ) from exc
     _compare_bounds(part, exported)
@@ -63,7 +63,7 @@ def _exported(part: Part, module: torch.nn.Module) -> Any:
             exported = torch.export.export(Flat(module), examples, dynamic_shapes=(shapes,), strict=False)
     except Exception as exc:
         axes = f" with the dynamic axes {', '.join(map(repr, part.axes))}" if part.axes else ""
-        raise ExportFailed(f"torch could not export the part {part.name!r}{axes}: {_reason(exc)}") from exc
+        raise ExportFailed(f"torch could not export the part {part.name!r}{axes}: {reason(exc)}") from exc
     _compare(part, exported)
     return exported
 
@@ -85,12 +85,7 @@ def _compare(part: Part, exported: Any) -> None:
         for spec, name in zip(specs, names, strict=True):
             value = nodes[name].meta["val"]
             sizes, dtype = list(value.shape), str(value.dtype).removeprefix("torch.")
-            fits = len(sizes) == len(spec.shape) and all(
-                isinstance(axis, str) or size == axis for size, axis in zip(sizes, spec.shape, strict=True)
-            )
-            if not fits or dtype != spec.dtype:
-                declared = f"{spec.dtype} {list(spec.shape)}"
-                raise ExportFailed(f"{part.name}.{spec.name} came out as {dtype} {sizes}, declared is {declared}.")
+            check_made(part, spec, dtype, sizes)
             for size, axis in zip(sizes, spec.shape, strict=True):
                 if axis in part.axes and isinstance(size, int):
                     raise ExportFailed(
@@ -117,7 +112,7 @@ def _compare_bounds(part: Part, exported: Any) -> None:
                 )
 
 
-def _reason(exc: BaseException) -> str:
+def reason(exc: BaseException) -> str:
     """The first line that says something, of the first thing that went wrong."""
     while exc.__cause__ is not None:
         exc = exc.__cause__

@@ -31,18 +31,13 @@ from edgekit.exporters.executorch.api import (
     prepare_pt2e,
 )
 from edgekit.exporters.executorch.tidy import CONVOLUTIONS, WEIGHTED, Graph, Node, constant_padding, name_of
+from edgekit.quantization.ranges import EXTREMES, Extremes, least_scale
+from edgekit.quantization.samples import spaced
 
-CALIBRATIONS = ("min-max", "percentile")
-#: Of the values of a tensor in one sample, this share at each end is left out by "percentile".
-TAIL = 1e-4
-#: Values of a tensor that are looked at for a percentile: an even stride through it.
-_LOOKED_AT = 1 << 16
 #: Calls that ranges are taken over, at most, evenly spaced: a stream has thousands.
 _CALLS = 128
 #: The least scale, against division by zero. XNNPACK's recipe has 2 ** -12, which is coarser than many real layers'.
 _LEAST = 2.0**-40
-#: A bias is stored as int32 in steps of input scale x weight scale; above this it could overflow.
-_LARGEST_BIAS = 1 << 30
 _aten = torch.ops.aten
 _decomposed = torch.ops.quantized_decomposed
 _QUANTIZE, _DEQUANTIZE = _decomposed.quantize_per_tensor.default, _decomposed.dequantize_per_tensor.default
@@ -79,25 +74,15 @@ class _Ranges(UniformQuantizationObserverBase):  # type: ignore[misc]
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.kind, self.found = CALIBRATIONS[0], dict[str, tuple[float, float]]()
+        self.kind, self._seen = EXTREMES[0], Extremes(interpolated=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        flat = x.detach().reshape(-1)
-        if flat.numel():
-            self._widen(CALIBRATIONS[0], float(flat.min()), float(flat.max()))
-            few = flat.numel() * TAIL < 1
-            some = flat if few else flat[:: max(1, flat.numel() // _LOOKED_AT)].float()
-            left_out = 0 if few else int(some.numel() * TAIL)
-            ends = (some.kthvalue(place).values for place in (1 + left_out, some.numel() - left_out))
-            self._widen(CALIBRATIONS[1], *(float(end) for end in ends))
+        if x.numel():
+            self._seen.see("", x.detach().float().numpy())
         return x
 
-    def _widen(self, kind: str, least: float, largest: float) -> None:
-        before = self.found.get(kind, (least, largest))
-        self.found[kind] = (min(before[0], least), max(before[1], largest))
-
     def calculate_qparams(self) -> tuple[torch.Tensor, torch.Tensor]:
-        least, largest = self.found.get(self.kind, (0.0, 0.0))
+        least, largest = self._seen.ranges(self.kind).get("", (0.0, 0.0))
         found: tuple[torch.Tensor, torch.Tensor] = self._calculate_qparams(torch.tensor(least), torch.tensor(largest))
         return found
 
@@ -125,7 +110,7 @@ def prepared(part: Part, graph: Graph, form: str, kept: Collection[str], feeds: 
     quantizer.set_filter_function(lambda node: node.name not in floats)
     with quiet(), torch.no_grad():
         ready: Graph = prepare_pt2e(copy.deepcopy(graph), quantizer)
-        for feed in feeds[:: max(1, -(-len(feeds) // _CALLS))] if form == "static" else feeds[:1]:
+        for feed in spaced(feeds, _CALLS) if form == "static" else feeds[:1]:
             ready(*tensors(part, feed))
     return ready
 
@@ -193,7 +178,7 @@ def _make_room_for_biases(graph: Graph) -> None:
         if bias is None:
             continue
         step = source.calculate_qparams()[0]
-        needed = bias.detach().abs() / step / _LARGEST_BIAS * 127
+        needed = least_scale(bias.detach(), step) * 127
         weight.max_val = torch.maximum(weight.max_val, needed)
 
 

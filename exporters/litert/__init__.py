@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.core import Abilities, Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe, Runner
 from edgekit.errors import Unsupported
 from edgekit.exporters.common import options
-
-if TYPE_CHECKING:
-    from edgekit.exporters.litert.wish import Wish
+from edgekit.exporters.litert.wish import Wish
 
 __all__ = ["EXPORTER", "LitertExporter"]
 
@@ -104,14 +102,12 @@ class LitertExporter(Exporter):
 
 def _wish(given: Mapping[str, Any]) -> Wish:
     """Checked options of a recipe. Raises Unsupported where they do not go together."""
-    from edgekit.exporters.litert.wish import Wish
-
     if given.get("io") == "int8" and given.get("form", "static") != "static":
         raise Unsupported('"io": "int8" needs the static form: others compute with float activations.')
     layers = given.get("float_layers", ())
     return Wish(
         form="static" if given.get("io") == "int8" else given.get("form"),
-        calibration=given.get("calibration"),
+        ranges=given.get("calibration"),
         io=given.get("io", "float"),
         float_layers=layers if isinstance(layers, int) else tuple(layers),
         float_parts=tuple(given.get("float_parts", ())),

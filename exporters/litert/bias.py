@@ -1,17 +1,9 @@
-"""Biases that make up for what rounding shifts.
-
-Rounding weights and activations moves the mean of every channel, and the moves add up from layer to layer. So, first
-layer to last, each bias takes up the difference between what its layer computes on average in float and what it
-computes in int8 on the inputs that the int8 layers before it really give (Nagel et al. 2019, "Data-Free Quantization
-Through Weight Equalization and Bias Correction", the empirical form). On EfficientNet-Lite0 that halves the distance of
-the outputs from float and costs nothing at run time.
-"""
+"""Mean outputs of the layers of a .tflite, and shifted biases (see `edgekit.quantization.biases`)."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,24 +13,14 @@ from edgekit.core import Feeds
 from edgekit.exporters.litert import file
 from edgekit.exporters.litert.watch import Watcher
 from edgekit.formats import tflite
+from edgekit.quantization.biases import CALLS, correct
+from edgekit.quantization.samples import spaced
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Calls that means are taken over, evenly spaced. EfficientNet-Lite0 comes as close to float with 8 as with 100.
-_CALLS = 16
 #: Operators whose mean output is the mean input through the summed weights; and the axes of a kernel's positions.
 _POSITIONS = {"CONV_2D": (1, 2), "DEPTHWISE_CONV_2D": (0, 1, 2), "FULLY_CONNECTED": ()}
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """Its own name, those of its weights and of what they meet, and its kind."""
-
-    name: str
-    weights: str
-    source: str
-    kind: str
 
 
 def corrected(
@@ -53,32 +35,35 @@ def corrected(
     Args:
         make: quantizes an fp32 file with the same ranges each time. watcher: opens a file.
     """
-    chosen = feeds[:: max(1, -(-len(feeds) // _CALLS))]
-    layers = _layers(content)
-    weights = {tensor.name: tensor for tensor in tflite.read(content).subgraphs[0].tensors}
-    wanted = _means(watcher(content), chosen, {layer.source for layer in layers})
-    for i, layer in enumerate(layers):
-        tell(i, len(layers))
-        made = make(content)
-        # An input of the graph is float outside and has an int8 twin.
-        names = {layer.source, f"{layer.source}_quantized"}
-        found = _means(watcher(made), chosen, names)
-        rounded = next(t for t in tflite.read(made).subgraphs[0].tensors if t.name == layer.weights)
-        before = _response(_real(weights[layer.weights]), layer.kind, wanted[layer.source])
-        after = _response(_real(rounded), layer.kind, next(iter(found.values())) if found else wanted[layer.source])
-        if before is not None and after is not None:
-            content = _shifted(content, layer.name, before - after)
-    return content
-
-
-def _layers(content: bytes) -> list[_Layer]:
+    chosen = spaced(feeds, CALLS)
     model = file.parse(content)
     names = [file.text(tensor.name) for tensor in model.subgraphs[0].tensors]
-    return [
-        _Layer(name, names[weights], names[int(operator.inputs[0])], kind)
+    layers = [
+        (name, kind, names[weights], names[int(operator.inputs[0])])
         for name, kind, operator, weights, bias, _ in file.weighted(model)
         if bias >= 0 and kind in _POSITIONS
     ]
+    floats = {tensor.name: tensor for tensor in tflite.read(content).subgraphs[0].tensors}
+    means = _means(watcher(content), chosen, {source for *_, source in layers})
+    wanted = {name: response(_real(floats[weights]), kind, means[source]) for name, kind, weights, source in layers}
+
+    def rounded() -> Iterator[tuple[str, NDArray[np.float64]]]:
+        for i, (name, kind, weights, source) in enumerate(layers):
+            tell(i, len(layers))
+            made = make(content)
+            # An input of the graph is float outside and has an int8 twin.
+            found = _means(watcher(made), chosen, {source, f"{source}_quantized"})
+            held = next(t for t in tflite.read(made).subgraphs[0].tensors if t.name == weights)
+            mean = response(_real(held), kind, next(iter(found.values()), means[source]))
+            if mean is not None:
+                yield name, mean
+
+    def shift(layer: str, by: NDArray[np.float64]) -> None:
+        nonlocal content
+        content = _shifted(content, layer, by)
+
+    correct({name: mean for name, mean in wanted.items() if mean is not None}, rounded(), shift)
+    return content
 
 
 def _means(watch: Watcher, feeds: Sequence[Feeds], names: set[str]) -> dict[str, Any]:
@@ -101,7 +86,7 @@ def _real(tensor: tflite.Tensor) -> NDArray[np.float64]:
     return real
 
 
-def _response(weights: NDArray[np.float64], kind: str, mean: NDArray[np.float64]) -> NDArray[np.float64] | None:
+def response(weights: NDArray[np.float64], kind: str, mean: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """The mean output of every channel, the borders of an image aside; None for a kernel in groups."""
     summed = weights.sum(axis=_POSITIONS[kind])
     if kind == "DEPTHWISE_CONV_2D":

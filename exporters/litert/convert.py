@@ -100,14 +100,11 @@ _NARROWED = {"int64": "int32", "float64": "float32"}
 
 def _compare(model: Any, part: Part) -> None:
     """Raise ExportFailed where the graph's tensors are not those that the part declares."""
+    from edgekit.exporters.common.torch_export import check_made
+
     graph = model.subgraphs[0]
     for specs, indices in ((part.inputs, graph.inputs), (part.outputs, graph.outputs)):
         for spec, index in zip(specs, indices, strict=True):
             tensor = graph.tensors[int(index)]
             sizes, dtype = list(file.shape_of(tensor)), file.dtype_of(tensor)
-            fits = len(sizes) == len(spec.shape) and all(
-                isinstance(axis, str) or size == axis for size, axis in zip(sizes, spec.shape, strict=True)
-            )
-            if not fits or dtype != _NARROWED.get(spec.dtype, spec.dtype):
-                declared = f"{spec.dtype} {list(spec.shape)}"
-                raise ExportFailed(f"{part.name}.{spec.name} came out as {dtype} {sizes}, declared is {declared}.")
+            check_made(part, replace(spec, dtype=_NARROWED.get(spec.dtype, spec.dtype)), dtype, sizes)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edgekit.common.processors import usable_processors
 from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress
 from edgekit.errors import BadInput, ExportFailed, Unsupported
 from edgekit.exporters.litert import census
 from edgekit.exporters.litert.wish import Wish
 from edgekit.formats import tflite
-from edgekit.formats.tflite.tensors import Specs, describe
+from edgekit.formats.tflite.tensors import describe
+from edgekit.quantization.plan import Plan
 
 
 def export(
@@ -31,16 +32,9 @@ def export(
     for part in model.network.parts:
         kept_float = not part.quantize or part.name in wish.float_parts
         artifacts.append(job.part(part, "fp32" if kept_float else precision, calibration.get(part.name, ())))
-    if precision == "int8" and not isinstance(wish.float_layers, int):
-        known = sorted({name for artifact in artifacts for name in artifact.census["layers"]})
-        for name in wish.float_layers:
-            if name not in known:
-                raise Unsupported(f"{model.name} has no layer {name!r} to keep in float.", hint=_few(known))
+    if precision == "int8":
+        wish.check_layers(model.name, sorted({name for artifact in artifacts for name in artifact.census["layers"]}))
     return artifacts
-
-
-def _few(names: Sequence[str]) -> str:
-    return f"It has: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}."
 
 
 class _Job:
@@ -68,7 +62,9 @@ class _Job:
         given = {name: size for name, size in self._wish.sizes.items() if name in part.axes}
         part = convert.pinned(part, given)
         content = self._float(part, given, ready)
-        return self._write(part, content, precision, [feed for feed in feeds if _fits(feed, part)])
+        # Recorded calls of another size than the part was fixed at are of no use.
+        fitting = [feed for feed in feeds if all(spec.fits(feed[spec.name].shape) for spec in part.inputs)]
+        return self._write(part, content, precision, fitting)
 
     def _ready(self, part: Part) -> bytes | None:
         """The content of the ready .tflite that `part` is; None for a torch module, whose weights may be in one."""
@@ -81,8 +77,11 @@ class _Job:
         main = tflite.read(content, dynamic=bool(part.axes)).subgraphs[0]
         for side, specs, ends in (("input", part.inputs, main.inputs), ("output", part.outputs, main.outputs)):
             found = [(main.tensors[i].dtype, list(main.tensors[i].shape)) for i in ends]
-            wanted = [(spec.dtype, list(spec.shape)) for spec in specs]
-            if len(found) != len(wanted) or not all(map(_same, found, wanted)):
+            same = (
+                spec.dtype == dtype and spec.fits(sizes) for spec, (dtype, sizes) in zip(specs, found, strict=False)
+            )
+            if len(found) != len(specs) or not all(same):
+                wanted = [(spec.dtype, list(spec.shape)) for spec in specs]
                 raise BadInput(f"the .tflite has the {side}s {found}; the part {part.name!r} needs {wanted}.")
         return content
 
@@ -113,39 +112,38 @@ class _Job:
         return convert.from_torch(part, module)
 
     def _write(self, part: Part, content: bytes, precision: str, feeds: Sequence[Feeds]) -> Artifact:
-        from edgekit.exporters.litert import choose
         from edgekit.exporters.litert import file as litert_file
+        from edgekit.exporters.litert.candidates import LitertCandidates
+        from edgekit.quantization.choice import choose
 
-        specs: Specs = (part.inputs, part.outputs)
-        choice = choose.Choice("float", content)
+        plan = Plan()
         if precision == "fp16":
             half = litert_file.parse(content)
             litert_file.store_in_half(half)
             content = litert_file.pack(half)
         elif precision == "int8":
-            choice = choose.choose(content, specs, feeds, self._wish, part.name, usable_processors(), self._tell)
+            plan, content = choose(LitertCandidates(content, part, feeds, self._wish, self._tell), self._wish)
             # What stays float (sensitive layers, positions) is stored in half; biases keep all their digits.
-            half = litert_file.parse(choice.content)
+            half = litert_file.parse(content)
             litert_file.store_in_half(half, least_rank=2)
             content = litert_file.pack(half)
         facts = census.census(_read(content, part))
         forms = facts.pop("forms")
-        census.check(facts, part.name, precision, choice.form, list(choice.kept))
+        census.check(facts, part.name, precision, plan.form, list(plan.floats))
         # The dynamic form stores convolutions in int8 and computes them in float.
         facts["compute"] = "int8" if {"static", "dynamic"} & set(forms.values()) else "fp32"
-        facts["layers"] = {
-            name: {"form": form, "why": choice.kept.get(name, choice.why)}
-            for name, form in forms.items()
-            if precision == "int8"
-        }
+        facts["layers"] = {}
         if precision == "int8":
-            facts["choice"] = choice.facts
+            facts["layers"] = {name: asdict(layer) for name, layer in plan.layers(forms).items()}
+            facts["choice"] = plan.facts
         model = litert_file.parse(content)
         litert_file.name_ends(model)
         content = litert_file.pack(model)
         if precision == "int8" and self._wish.io == "int8":
             self._tell(f"comparing {part.name} with TensorFlow Lite Micro", 0, 0)
-            facts["microcontroller"] = census.microcontroller(content, _read(content, part), specs, feeds)
+            facts["microcontroller"] = census.microcontroller(
+                content, _read(content, part), (part.inputs, part.outputs), feeds
+            )
         return self._seal(part, content, facts)
 
     def _seal(self, part: Part, content: bytes, facts: dict[str, Any]) -> Artifact:
@@ -172,18 +170,3 @@ def _read(content: bytes, part: Part) -> tflite.Graph:
         raise ExportFailed(
             f"the file of the part {part.name!r} is not one that every runtime can read: {exc.message}"
         ) from exc
-
-
-def _same(found: tuple[str, list[int]], wanted: tuple[str, list[int | str]]) -> bool:
-    (dtype, sizes), (other, axes) = found, wanted
-    fits = all(isinstance(axis, str) or size == axis for size, axis in zip(sizes, axes, strict=False))
-    return dtype == other and len(sizes) == len(axes) and fits
-
-
-def _fits(feed: Feeds, part: Part) -> bool:
-    """Whether a recorded call has the sizes that `part` was fixed at."""
-    return all(
-        isinstance(axis, str) or size == axis
-        for spec in part.inputs
-        for size, axis in zip(feed[spec.name].shape, spec.shape, strict=True)
-    )

@@ -17,30 +17,23 @@ the samples.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgekit.core import Feeds
 from edgekit.errors import ExportFailed, need
 from edgekit.exporters.common.quiet import quiet
 from edgekit.exporters.litert import file
-from edgekit.exporters.litert.watch import Watcher
+from edgekit.exporters.litert.wish import Wish
+from edgekit.quantization.plan import Plan
+from edgekit.quantization.ranges import least_scale
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    #: Tensor name -> (least, largest) value.
-    Ranges = Mapping[str, tuple[float, float]]
+    from edgekit.quantization.ranges import Ranges
 
-CALIBRATIONS = ("min-max", "percentile")
-#: Of the values of a tensor in one sample, this share at each end is left out by "percentile".
-TAIL = 1e-4
-#: Values of a tensor that are looked at for a percentile: an even stride through it.
-_LOOKED_AT = 1 << 16
-#: A bias is stored as int32 in steps of input scale x weight scale; above this it could overflow.
-_LARGEST_BIAS = 1 << 30
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "CONV_3D")
 _PRODUCTS = ("FULLY_CONNECTED", "BATCH_MATMUL", "EMBEDDING_LOOKUP")
 
@@ -58,45 +51,37 @@ def convolutional(model: Any) -> bool:
     return work[True] >= max(work[False], 1)
 
 
-def ranges(watch: Watcher, feeds: Iterable[Feeds], tail: float) -> Ranges:
-    """Least and largest value of every float tensor over `feeds`, without the share `tail` at both ends."""
-    found: dict[str, tuple[float, float]] = {}
-    for feed in feeds:
-        for name, values in watch.tensors(feed):
-            flat = values.reshape(-1)
-            if tail and flat.size * tail >= 1:
-                flat = flat[:: max(1, flat.size // _LOOKED_AT)]
-                least, largest = (float(value) for value in np.quantile(flat, (tail, 1 - tail)))
-            else:
-                least, largest = float(flat.min()), float(flat.max())
-            before = found.get(name, (least, largest))
-            found[name] = (min(before[0], least), max(before[1], largest))
-    return found
+def quantized(content: bytes, plan: Plan, wish: Wish, ranges: Ranges, part: str) -> bytes:
+    """The float model `content` as `plan` says. `ranges`: tensor -> range, for the static form.
+
+    Raises:
+        ExportFailed: the quantizer cannot do it.
+    """
+    with need("litert", "Quantizing for LiteRT"), quiet():
+        from ai_edge_quantizer import quantizer as aeq
+    found, per_channel = None, wish.weights == "per-channel"
+    if plan.form == "static":
+        config = _config(activations=True, per_channel=per_channel)
+        recipe = [_rule("*", config), *(_rule(end, None) for end in ("INPUT", "OUTPUT") if wish.io == "float")]
+        found = _with_floors(content, ranges, per_channel)
+    elif plan.form == "dynamic":
+        recipe = [*(_rule(kind, _config()) for kind in _PRODUCTS), *_stored(_CONVOLUTIONS)]
+    else:
+        recipe = _stored((*_CONVOLUTIONS, *_PRODUCTS))
+    # The quantizer knows an operator by the names of its outputs, each with a semicolon.
+    recipe += [_rule("*", None, f"^{re.escape(name)};?$") for name in plan.floats]
+    try:
+        with quiet():
+            worker = aeq.Quantizer(bytearray(content), recipe)
+            made = worker.quantize(found, enable_progress_bar=False, enable_progress_report=False)
+    except Exception as exc:  # the quantizer raises many unrelated types
+        reason = next((line for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
+        raise ExportFailed(f"ai-edge-quantizer could not quantize the part {part!r}: {reason[:300]}") from exc
+    return file.pack(file.parse(bytes(made.quantized_model)))
 
 
-def static(
-    content: bytes, found: Ranges, io: str, kept: Sequence[str], part: str, weights: str = "per-channel"
-) -> bytes:
-    """The full-integer form of a float model, with the ranges that calibration found."""
-    config = _config(activations=True, weights=weights)
-    recipe = [_rule("*", config), *(_rule(end, None) for end in ("INPUT", "OUTPUT") if io == "float")]
-    ranges = _with_floors(content, found, per_channel=weights == "per-channel")
-    return _quantized(content, [*recipe, *_kept(kept)], ranges, part)
-
-
-def dynamic(content: bytes, kept: Sequence[str], part: str) -> bytes:
-    """int8 products of matrices with activations quantized while running; other weights are stored in int8."""
-    recipe = [_rule(kind, _config()) for kind in _PRODUCTS]
-    return _quantized(content, [*recipe, *_stored(_CONVOLUTIONS), *_kept(kept)], None, part)
-
-
-def weight_only(content: bytes, kept: Sequence[str], part: str) -> bytes:
-    """int8 weights, arithmetic in float."""
-    return _quantized(content, [*_stored((*_CONVOLUTIONS, *_PRODUCTS)), *_kept(kept)], None, part)
-
-
-def _config(*, activations: bool = False, integer: bool = True, weights: str = "per-channel") -> dict[str, Any]:
-    granularity = "CHANNELWISE" if weights == "per-channel" else "TENSORWISE"
+def _config(*, activations: bool = False, integer: bool = True, per_channel: bool = True) -> dict[str, Any]:
+    granularity = "CHANNELWISE" if per_channel else "TENSORWISE"
     tensor = {"num_bits": 8, "symmetric": True, "granularity": granularity, "dtype": "INT"}
     config: dict[str, Any] = {
         "weight_tensor_config": tensor,
@@ -120,32 +105,10 @@ def _stored(kinds: Iterable[str]) -> list[dict[str, Any]]:
     return [_rule(named.get(kind, kind), _config(integer=False)) for kind in kinds if kind != "CONV_3D"]
 
 
-def _kept(layers: Sequence[str]) -> list[dict[str, Any]]:
-    """Layers that stay float: the quantizer knows an operator by the names of its outputs, each with a semicolon."""
-    return [_rule("*", None, f"^{re.escape(name)};?$") for name in layers]
-
-
-def _quantized(content: bytes, recipe: list[dict[str, Any]], found: Any, part: str) -> bytes:
-    with need("litert", "Quantizing for LiteRT"), quiet():
-        from ai_edge_quantizer import quantizer as aeq
-    try:
-        with quiet():
-            worker = aeq.Quantizer(bytearray(content), recipe)
-            made = worker.quantize(found, enable_progress_bar=False, enable_progress_report=False)
-    except Exception as exc:  # the quantizer raises many unrelated types
-        reason = next((line for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
-        raise ExportFailed(f"ai-edge-quantizer could not quantize the part {part!r}: {reason[:300]}") from exc
-    return file.pack(file.parse(bytes(made.quantized_model)))
-
-
-def _with_floors(content: bytes, found: Ranges, *, per_channel: bool) -> dict[str, dict[str, NDArray[Any]]]:
+def _with_floors(content: bytes, found: Ranges, per_channel: bool) -> dict[str, dict[str, NDArray[Any]]]:
     """The ranges of activations as the quantizer wants them, and those of weights whose bias would overflow.
 
     Other constants get none: weights with one range for all of them would get one scale for all of them.
-
-    A dead channel (weights of about zero, which batch normalization leaves behind) has so small a scale that its bias,
-    stored in steps of input scale x weight scale, is beyond int32; it would wrap to anything. Such a channel gets the
-    smallest scale that holds its bias: its weights were zero and stay zero.
     """
     out: dict[str, dict[str, NDArray[Any]]] = {}
     model = file.parse(content)
@@ -165,7 +128,7 @@ def _with_floors(content: bytes, found: Ranges, *, per_channel: bool) -> dict[st
         step = (max(largest, 0.0) - min(least, 0.0)) / 255
         across = tuple(i for i in range(values.ndim) if i != axis)
         bound = np.abs(values).max(axis=across, keepdims=True)
-        needed = np.abs(biases).reshape(bound.shape) / max(step, 1e-30) / _LARGEST_BIAS * 127
+        needed = least_scale(biases.reshape(bound.shape), max(step, 1e-30)) * 127
         if (needed > bound).any():
             bound = np.maximum(bound, needed).astype(np.float32)
             bound = bound if per_channel else bound.max(keepdims=True)

@@ -146,13 +146,7 @@ def _checked(spec: TensorSpec, value: Any) -> NDArray[Any]:
 
     if value is None:
         raise BadInput(f"LiteRT could not run the part: the input {spec.name!r} is missing.")
-    fits = (
-        isinstance(value, np.ndarray)
-        and value.dtype == spec.dtype
-        and value.ndim == len(spec.shape)
-        and all(isinstance(axis, str) or size == axis for size, axis in zip(value.shape, spec.shape, strict=True))
-    )
-    if not fits:
+    if not (isinstance(value, np.ndarray) and value.dtype == spec.dtype and spec.fits(value.shape)):
         got = f"{value.dtype} {list(value.shape)}" if isinstance(value, np.ndarray) else type(value).__name__
         raise BadInput(
             f"LiteRT could not run the part: {spec.name!r} must be {spec.dtype} {list(spec.shape)}, not {got}."

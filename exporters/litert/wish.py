@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from edgekit.quantization import plan
 
 
 @dataclass(frozen=True)
-class Wish:
-    """See `edgekit.exporters.litert.LitertExporter`. `form` and `calibration` are None where measurement decides."""
+class Wish(plan.Wish):
+    """See `edgekit.exporters.litert.LitertExporter`."""
 
-    form: str | None
-    calibration: str | None
-    io: str
-    float_layers: tuple[str, ...] | int
-    float_parts: tuple[str, ...]
-    sizes: Mapping[str, int]
-    weights: str = "per-channel"
+    io: str = "float"
+    sizes: Mapping[str, int] = field(default_factory=dict)

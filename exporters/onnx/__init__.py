@@ -1,22 +1,22 @@
 """ONNX for onnxruntime: fp32, fp16 storage, and int8 chosen by measuring on real inputs.
 
-Parts made of convolutions get static int8 (`_onnx_static`), the others a form for every product (`_onnx_int8`).
+Parts made of convolutions get static int8 (`static`), the others a form for every product (`products`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.common.processors import usable_processors
 from edgekit.core import Abilities, Artifact, Checkpoint, Exporter, Feeds, Model, Part, Progress, Recipe, Runner
 from edgekit.errors import ExportFailed, need
 from edgekit.exporters.common import options
+from edgekit.quantization.plan import ASKED, LayerPlan, Wish
 
 if TYPE_CHECKING:
     import onnx
-    from numpy.typing import NDArray
 
 
 OPTIONS = {
@@ -128,7 +128,7 @@ class OnnxExporter(Exporter):
 
         from edgekit.exporters.onnx import census, half
 
-        choice: dict[str, tuple[str, str]] = {}
+        choice: dict[str, LayerPlan] = {}
         calibrated: dict[str, Any] = {}
         if precision == "fp16":
             graph = half.store_in_half(graph)
@@ -139,41 +139,35 @@ class OnnxExporter(Exporter):
         facts["compute"] = "fp32" if precision == "fp16" else precision
         if calibrated:
             facts["calibration"] = calibrated
-        facts["layers"] = {name: {"form": form, "why": why} for name, (form, why) in choice.items()}
+        facts["layers"] = {name: asdict(layer) for name, layer in choice.items()}
         onnx.save(graph, out / f"{part.name}.onnx")
         return Artifact(part.name, f"{part.name}.onnx", facts)
 
     def _int8(
         self, part: Part, graph: onnx.ModelProto, recipe: Recipe, feeds: Sequence[Feeds], progress: Progress
-    ) -> tuple[onnx.ModelProto, dict[str, tuple[str, str]], dict[str, Any]]:
-        from edgekit.exporters.onnx import half, products, static
+    ) -> tuple[onnx.ModelProto, dict[str, LayerPlan], dict[str, Any]]:
+        from edgekit.exporters.onnx import half, places, products, static
         from edgekit.exporters.onnx import recurrent as onnx_lstm
 
         forced = recipe.options.get("forms", {}).get(part.name)
-        if forced == "static" or (forced is None and static.applies(graph)):
+        if forced == "static" or (forced is None and places.convolutional(graph)):
             ranges, keep = (recipe.options.get(name, {}).get(part.name) for name in ("ranges", "float_layers"))
-            weights = recipe.options.get("weights", "per-channel")
-            return static.make(graph, feeds, part.name, ranges, keep, progress, weights)
+            keep = tuple(keep) if isinstance(keep, Collection) else keep
+            wish = Wish(forced, ranges, keep, weights=recipe.options.get("weights", "per-channel"))
+            return static.make(graph, feeds, part.name, wish, progress)
         graph, recurrent = onnx_lstm.quantize(graph)
         if forced:
-            tied = ("blockwise", products.TIED)
-            choice = {p.node: tied if p.table else (forced, "the recipe says so") for p in products.products(graph)}
+            tied, asked = LayerPlan("blockwise", products.TIED), LayerPlan(forced, ASKED)
+            choice = {p.node: tied if p.table else asked for p in products.products(graph)}
         elif not feeds:
             raise ExportFailed(f"the part {part.name!r} has no recorded input to choose its int8 layers by.")
         else:
             choice = products.choose(
-                graph, feeds, _evaluate, lambda done, total: progress(f"measuring layers of {part.name}", done, total)
+                graph, feeds, lambda done, total: progress(f"measuring layers of {part.name}", done, total)
             )
-        graph = products.quantize(graph, {name: form for name, (form, _) in choice.items()})
+        graph = products.quantize(graph, {name: layer.form for name, layer in choice.items()})
         # What stays float (convolutions, positions, sensitive layers) is stored in half; scales keep all their digits.
         return half.store_in_half(graph, keep=lambda name: name.endswith(".scales")), {**choice, **recurrent}, {}
-
-
-def _evaluate(model: onnx.ModelProto, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:
-    from edgekit.exporters.onnx.runner import OnnxRunner
-
-    runner = OnnxRunner(model.SerializeToString(), threads=usable_processors())
-    return [runner(feed) for feed in feeds]
 
 
 EXPORTER = OnnxExporter()

@@ -7,7 +7,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from onnx import numpy_helper
 
 from edgekit.core import Part
 from edgekit.errors import ExportFailed
-from edgekit.exporters.common.torch_export import Flat, dynamic, example
+from edgekit.exporters.common.torch_export import Flat, check_made, dynamic, example
 
 #: Gelu is an operator since 20; runtimes of 2024 and later read it.
 OPSET = 20
@@ -82,12 +82,7 @@ def _clean(model: onnx.ModelProto, part: Part) -> onnx.ModelProto:
             tensor = value.type.tensor_type
             sizes = [dim.dim_param or dim.dim_value for dim in tensor.shape.dim]
             dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
-            fits = len(sizes) == len(spec.shape) and all(
-                isinstance(axis, str) or size == axis for size, axis in zip(sizes, spec.shape, strict=True)
-            )
-            if not fits or dtype != spec.dtype:
-                declared = f"{spec.dtype} {list(spec.shape)}"
-                raise ExportFailed(f"{part.name}.{spec.name} came out as {dtype} {sizes}, declared is {declared}.")
+            check_made(part, spec, dtype, sizes)
             for dim, axis in zip(tensor.shape.dim, spec.shape, strict=True):
                 if isinstance(axis, str):
                     dim.dim_param = axis
@@ -118,6 +113,15 @@ def _rename(graph: onnx.GraphProto) -> None:
 def constants(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
     """Initializer name -> array."""
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+
+
+def watching(model: onnx.ModelProto, names: Iterable[str]) -> onnx.ModelProto:
+    """A copy of `model` whose outputs are the tensors `names`."""
+    out = onnx.ModelProto()
+    out.CopyFrom(model)
+    del out.graph.output[:]
+    out.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)
+    return out
 
 
 def rebuild(

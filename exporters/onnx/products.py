@@ -12,9 +12,9 @@ Two forms, both with int8 weights and activations quantized while running, so th
     (Dettmers et al. 2022, arXiv:2208.07339).
 
 So: products with few rows are blockwise. The others are measured: each is quantized alone, and how far the part's
-outputs move on real inputs decides. Dynamic if that moves them by at most `DYNAMIC`, else blockwise if that moves them
-by at most `BLOCKWISE`, else the product stays float (stored in half precision): a few layers, mostly the first and the
-last, would make more of the error than all others together.
+outputs move on real inputs decides: dynamic, or else blockwise, if that moves them by at most its limit, else the
+product stays float (stored in half precision): a few layers, mostly the first and the last, would make more of the
+error than all others together.
 """
 
 from __future__ import annotations
@@ -29,21 +29,23 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from edgekit.core import Feeds
-from edgekit.exporters.onnx.graph import CONTRIB, constants, rebuild
+from edgekit.exporters.onnx.graph import CONTRIB, constants, rebuild, watching
+from edgekit.exporters.onnx.runner import evaluate
 from edgekit.numerics.parity import relative_error
+from edgekit.quantization.choice import first_within
+from edgekit.quantization.plan import LayerPlan
+from edgekit.quantization.samples import spaced
 
 #: Weights per scale in the blockwise form. 128 was fastest of 32, 64 and 128 and differs from 32 in the fourth digit.
 BLOCK = 128
 #: At most so many rows count as few.
 FEW_ROWS = 16
 #: A product that alone moves the part's outputs by more than this (relative root mean square) does not get the form.
-DYNAMIC = 0.005
-BLOCKWISE = 0.025
+LIMITS = {"dynamic": 0.005, "blockwise": 0.025}
 #: Why a product is blockwise whatever else is true of it.
 TIED = "shares its weights with the embedding"
 
 Floats = NDArray[np.float32]
-Evaluate = Callable[[onnx.ModelProto, Sequence[Feeds]], list[dict[str, NDArray[Any]]]]
 
 
 @dataclass(frozen=True)
@@ -80,22 +82,18 @@ def products(model: onnx.ModelProto) -> list[Product]:
 
 
 def choose(
-    model: onnx.ModelProto, feeds: Sequence[Feeds], evaluate: Evaluate, progress: Callable[[int, int], None]
-) -> dict[str, tuple[str, str]]:
-    """Node name -> (form, why), from what the graph does with real inputs.
-
-    Args:
-        feeds: real inputs of the part. evaluate: runs a model on feeds.
-    """
+    model: onnx.ModelProto, feeds: Sequence[Feeds], progress: Callable[[int, int], None]
+) -> dict[str, LayerPlan]:
+    """Node name -> its form, and why, from what the graph does with real inputs (`feeds`)."""
     found = products(model)
-    rows = _rows(model, found, feeds, evaluate)
-    choice: dict[str, tuple[str, str]] = {}
+    rows = _rows(model, found, feeds)
+    choice: dict[str, LayerPlan] = {}
     many = []
     for product in found:
         if product.table:
-            choice[product.node] = ("blockwise", TIED)
+            choice[product.node] = LayerPlan("blockwise", TIED)
         elif rows[product.node] <= FEW_ROWS:
-            choice[product.node] = ("blockwise", f"{rows[product.node]} row(s) a call: bound by memory")
+            choice[product.node] = LayerPlan("blockwise", f"{rows[product.node]} row(s) a call: bound by memory")
         else:
             many.append(product)
     if many:
@@ -106,18 +104,8 @@ def choose(
         def moved(form: str, node: str = product.node) -> float:
             return relative_error(evaluate(quantize(model, {node: form}), feeds[:1]), reference)
 
-        choice[product.node] = _form(moved)
+        choice[product.node] = first_within(moved, LIMITS)
     return choice
-
-
-def _form(moved: Callable[[str], float]) -> tuple[str, str]:
-    """The cheapest form that does not move the outputs too far, and why; `moved` measures one."""
-    dynamic = moved("dynamic")
-    if dynamic <= DYNAMIC:
-        return "dynamic", f"dynamic alone moves the outputs by {dynamic:.1%}"
-    blockwise = moved("blockwise")
-    why = f"dynamic alone moves the outputs by {dynamic:.1%}, blockwise by {blockwise:.1%}"
-    return ("blockwise", why) if blockwise <= BLOCKWISE else ("float", f"{why}: both too far")
 
 
 def quantize(model: onnx.ModelProto, forms: Mapping[str, str]) -> onnx.ModelProto:
@@ -213,17 +201,9 @@ def _dynamic(
     return nodes
 
 
-def _rows(
-    model: onnx.ModelProto, found: Sequence[Product], feeds: Sequence[Feeds], evaluate: Evaluate
-) -> dict[str, int]:
+def _rows(model: onnx.ModelProto, found: Sequence[Product], feeds: Sequence[Feeds]) -> dict[str, int]:
     """How many rows each product typically multiplies: the median over `feeds` (at most 9 of them)."""
     by_name = {node.name: node for node in model.graph.node}
-    watched = onnx.ModelProto()
-    watched.CopyFrom(model)
-    seen = [value.name for value in watched.graph.output]
     names = {p.node: by_name[p.node].output[0] for p in found}
-    for output in set(names.values()) - set(seen):
-        watched.graph.output.append(helper.make_empty_tensor_value_info(output))
-    few = feeds[:: max(1, -(-len(feeds) // 9))]
-    outs = evaluate(watched, few)
+    outs = evaluate(watching(model, names.values()), spaced(feeds, 9))
     return {p.node: int(np.median([out[names[p.node]].size // p.weight.shape[1] for out in outs])) for p in found}

@@ -13,7 +13,7 @@ and those of biases are not stored but multiplied; the runtime computes both onc
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -21,27 +21,25 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from edgekit.exporters.onnx.graph import constants, rebuild
-from edgekit.exporters.onnx.plan import MOVES, Plan, attribute
+from edgekit.exporters.onnx.places import MOVES, Places, attribute
+from edgekit.quantization.ranges import least_scale
 
-#: Tensor -> (least, largest) value.
-Ranges = Mapping[str, tuple[float, float]]
-
-#: A bias is int32 in steps of input scale x weight scale; above this it could overflow.
-_LARGEST_BIAS = 1 << 30
+if TYPE_CHECKING:
+    from edgekit.quantization.ranges import Ranges
 
 
 def quantize(
-    wanted: Plan,
+    wanted: Places,
     ranges: Ranges,
     kept: Collection[str] = (),
     only: Collection[str] | None = None,
     *,
     per_channel: bool = True,
 ) -> onnx.ModelProto:
-    """A copy of the plan's graph with int8 in it.
+    """A copy of the graph with int8 in it.
 
     Args:
-        ranges: of every tensor in `Plan.watched`. kept: products whose weights stay float.
+        ranges: of every tensor in `Places.watched`. kept: products whose weights stay float.
         only: if given, nothing but these products is quantized, and their inputs.
         per_channel: a scale for every output channel of the weights, or one for all of them.
     """
@@ -50,9 +48,9 @@ def quantize(
 
 class _Writer:
     def __init__(
-        self, wanted: Plan, ranges: Ranges, kept: set[str], only: Collection[str] | None, per_channel: bool
+        self, wanted: Places, ranges: Ranges, kept: set[str], only: Collection[str] | None, per_channel: bool
     ) -> None:
-        self._plan, self._ranges, self._per_channel = wanted, ranges, per_channel
+        self._places, self._ranges, self._per_channel = wanted, ranges, per_channel
         self._arrays = constants(wanted.model)
         self._products = set(wanted.products) - kept if only is None else set(only)
         self._roots = wanted.roots
@@ -66,12 +64,12 @@ class _Writer:
         self._nodes: list[onnx.NodeProto] = []
 
     def write(self) -> onnx.ModelProto:
-        model = self._plan.model
+        model = self._places.model
         made = {output: node for node in model.graph.node for output in node.output}
         outputs = {value.name for value in model.graph.output}
         dropped = {
             limit.name: limit.input[0]
-            for product, limit in self._plan.limits.items()
+            for product, limit in self._places.limits.items()
             if product in self._products and limit.output[0] in self._roots and self._within(limit)
         }
         for name in self._roots:
@@ -86,7 +84,7 @@ class _Writer:
             copy.input[:] = [f"{name}.dq" if name in self._roots else name for name in node.input]
             if node.name in self._products:
                 self._weights(copy, node)
-            given = self._plan.given.get(node.output[0]) if node.output[0] in self._roots else None
+            given = self._places.given.get(node.output[0]) if node.output[0] in self._roots else None
             if given:
                 self._from_pixels(node, made)
                 continue
@@ -107,8 +105,8 @@ class _Writer:
 
     def _parameters(self, name: str) -> tuple[float, int]:
         root = self._roots[name]
-        if root in self._plan.given:
-            return self._plan.given[root]
+        if root in self._places.given:
+            return self._places.given[root]
         least, largest = self._ranges[root]
         least, largest = min(least, 0.0), max(largest, 0.0)
         scale = (largest - least) / 255 or 1.0
@@ -174,7 +172,7 @@ class _Writer:
         image in the layout that it came in, where a pair behind the node would have it moved in memory.
         """
         ends = [*node.input[:1], *node.output]
-        moves = node.op_type in MOVES and node.input[0] in self._plan.given
+        moves = node.op_type in MOVES and node.input[0] in self._places.given
         return moves and all(name in self._roots for name in ends)
 
     def _weights(self, copy: onnx.NodeProto, node: onnx.NodeProto) -> None:
@@ -185,10 +183,8 @@ class _Writer:
         step, _ = self._parameters(node.input[0])
         scales = np.abs(weight).max(axis=across).astype(np.float64) / 127
         if biased:
-            # A dead channel (weights of about zero) has so small a scale that its bias would overflow: its weights
-            # were zero and stay zero with a larger one.
             bias = self._arrays[node.input[2]].astype(np.float64).reshape(-1)
-            scales = np.maximum(scales, np.abs(bias) / step / _LARGEST_BIAS)
+            scales = np.maximum(scales, least_scale(bias, step))
         scales = _half(scales if self._per_channel else np.asarray(scales.max()))
         shape = tuple(-1 if i == axis else 1 for i in range(weight.ndim)) if self._per_channel else ()
         values = np.rint(weight / scales.reshape(shape)).clip(-127, 127).astype(np.int8)

@@ -18,7 +18,8 @@ from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
 from edgekit.exporters.onnx.graph import CONTRIB, constants, rebuild
-from edgekit.exporters.onnx.plan import attribute
+from edgekit.exporters.onnx.places import attribute
+from edgekit.quantization.plan import LayerPlan
 
 #: Operators that torch's exporter leaves between an LSTM and its weights, whose gates have another order in ONNX.
 _MOVES = ("Slice", "Concat", "Unsqueeze", "Squeeze", "Transpose", "Reshape", "Identity")
@@ -26,23 +27,23 @@ _MOVES = ("Slice", "Concat", "Unsqueeze", "Squeeze", "Transpose", "Reshape", "Id
 _SHARED = ("activations", "activation_alpha", "activation_beta", "clip", "direction", "hidden_size", "input_forget")
 
 
-def quantize(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, tuple[str, str]]]:
-    """A copy of `model` in which every LSTM with constant weights is int8, and layer -> (form, why)."""
+def quantize(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, LayerPlan]]:
+    """A copy of `model` in which every LSTM with constant weights is int8, and what became of each."""
     if not any(node.op_type == "LSTM" for node in model.graph.node):
         return model, {}
     arrays: dict[str, NDArray[Any]] = dict(constants(model))
     nodes: list[onnx.NodeProto] = []
     added: dict[str, NDArray[Any]] = {}
-    choice: dict[str, tuple[str, str]] = {}
+    choice: dict[str, LayerPlan] = {}
     for node in model.graph.node:
         if node.op_type in _MOVES and all(name in arrays for name in node.input if name):
             arrays[node.output[0]] = added[node.output[0]] = _folded(node, arrays)
         elif node.op_type == "LSTM" and _reads_input(node, model):
             nodes.append(node)
-            choice[node.name] = ("float", "reads the part's own input, whose values may span many decades")
+            choice[node.name] = LayerPlan("float", "reads the part's own input, whose values may span many decades")
         elif node.op_type == "LSTM" and _possible(node, arrays):
             nodes.append(_integer(node, arrays, added))
-            choice[node.name] = ("dynamic", "the weights of a recurrent layer are read at every frame")
+            choice[node.name] = LayerPlan("dynamic", "the weights of a recurrent layer are read at every frame")
         else:
             nodes.append(node)
     return rebuild(model, nodes, added, contrib=True), choice

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from edgekit.common.processors import usable_processors
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, need
 
@@ -62,6 +64,11 @@ class OnnxRunner(Runner):
         except (ValueError, RuntimeError, self._error.InvalidArgument, self._error.Fail) as exc:
             raise BadInput(f"onnxruntime could not run the part: {_first_line(exc)}") from exc
         return dict(zip(self._names, values, strict=True))
+
+
+def evaluate(model: Any, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:
+    """What a model in memory (onnx.ModelProto) answers to every call."""
+    return list(map(OnnxRunner(model.SerializeToString(), threads=usable_processors()), feeds))
 
 
 def _spec(value: Any) -> TensorSpec:

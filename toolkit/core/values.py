@@ -46,6 +46,12 @@ class TensorSpec:
     dtype: str
     shape: tuple[int | str, ...]
 
+    def fits(self, shape: Sequence[Any]) -> bool:
+        """Whether sizes are those of `shape`; a dynamic axis may have any."""
+        return len(shape) == len(self.shape) and all(
+            isinstance(axis, str) or size == axis for size, axis in zip(shape, self.shape, strict=True)
+        )
+
 
 @dataclass(frozen=True)
 class SourceFile:

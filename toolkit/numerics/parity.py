@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgekit.core import Feeds, Part, Runner, TensorSpec
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Outputs = Mapping[str, "NDArray[Any]"]
+
+Item = TypeVar("Item")
 
 #: Largest relative error of a part's outputs that a precision explains. Above it something is broken, not rounded.
 #: Those of GGUF are for a language model's logits (SmolLM2 135M: q4_k_m 18 %, q4_0 44 %); the gate tells finer.
@@ -128,9 +130,14 @@ def part_error(runner: Runner, calls: Sequence[tuple[Feeds, Outputs]], most: int
         runner.reset()
         calls = calls[: 64 * most]
         return relative_error([runner(feeds) for feeds, _ in calls], [outputs for _, outputs in calls])
-    last = len(calls) - 1
-    chosen = [calls[i * last // (most - 1)] for i in range(most)] if last >= most else calls
+    chosen = spread(calls, most)
     return relative_error([runner(feeds) for feeds, _ in chosen], [outputs for _, outputs in chosen])
+
+
+def spread(items: Sequence[Item], most: int) -> Sequence[Item]:
+    """At most `most` of `items`, evenly spaced, the first and the last one among them."""
+    last = len(items) - 1
+    return [items[i * last // (most - 1)] for i in range(most)] if last >= most else items
 
 
 def sampled(calls: Sequence[tuple[Feeds, Outputs]], count: int = 2) -> dict[str, NDArray[Any]]:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 import edgekit
 from edgekit.core import Axis, Part, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, MissingExtra, Unsupported
-from edgekit.exporters.coreml import EXPORTER, choose, convert
+from edgekit.exporters.coreml import EXPORTER, candidates, convert
 from edgekit.exporters.coreml.compress import FEW
 from edgekit.numerics.layers import SMALL
 from edgekit.numerics.parity import limit_of, part_error
@@ -203,7 +203,7 @@ def test_layers_that_lose_most_keep_more_bits(
     assert second["form"] == "float" and "alone in int8 it moves the outputs by" in second["why"]
     assert first["form"] == third["form"] == "int8"
     kept = part_error(EXPORTER.load(tmp_path / made.file, 1), proven)
-    assert kept < choose.AIMS["int8"] * 1.1
+    assert kept < candidates.AIMS["int8"] * 1.1
     bare = export(tmp_path / "bare", "int8", {"keep": "none"}, part=part, feeds=feeds)
     assert part_error(EXPORTER.load(tmp_path / "bare" / bare.file, 1), proven) > 2 * kept
     assert all("alone" not in layer["why"] for layer in bare.census["layers"].values())

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 
 from edgekit.core import Part, TensorSpec
 from edgekit.errors import BadInput, ExportFailed
-from edgekit.exporters.litert import EXPORTER, choose, int8
+from edgekit.exporters.litert import EXPORTER, int8
 from edgekit.exporters.litert import file as litert_file
+from edgekit.exporters.litert.wish import Wish
+from edgekit.quantization.plan import Plan
 
 # --- failures --------------------------------------------------------------------------------------------------------
 
@@ -133,11 +135,10 @@ def test_a_quantizer_that_fails_is_ours_to_say(tmp_path: Path) -> None:
     export(tmp_path)
     content = (tmp_path / "work" / "image.fp32.tflite").read_bytes()
     with pytest.raises(ExportFailed, match="could not quantize the part 'toy'"):
-        int8.static(content, {}, "float", (), "toy")
+        int8.quantized(content, Plan("static", "min-max"), Wish(), {}, "toy")
 
 
-def test_what_a_choice_is_made_of() -> None:
-    assert choose.Choice("float", b"").kept == {}
+def test_names_of_modules() -> None:
     assert (
         litert_file._module(b"pkg.Net/pkg.Sequential_blocks/a.b.Conv2d_0;;pkg.Net/torch.nn.Conv2d_conv_dw;1")
         == "conv_dw"

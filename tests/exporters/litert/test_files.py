@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from edgekit.core import Axis, Checkpoint, Part, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, Unsupported
-from edgekit.exporters.litert import EXPORTER, choose
+from edgekit.exporters.litert import EXPORTER, candidates
 from edgekit.exporters.litert import file as litert_file
 from edgekit.formats.tflite import reader
 from edgekit.formats.tflite.micro import MicroRunner
@@ -172,7 +172,7 @@ def test_what_does_not_run_is_not_given_out(tmp_path: Path, monkeypatch: pytest.
     def refused(*_: Any, **__: Any) -> None:
         raise BadInput("LiteRT refuses it.")
 
-    monkeypatch.setattr(choose, "LitertRunner", refused)
+    monkeypatch.setattr(candidates, "LitertRunner", refused)
     with pytest.raises(ExportFailed, match="made of the part 'image' does not run: LiteRT refuses it"):
         export(tmp_path, "int8")
 

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from edgekit.core import Checkpoint, Feeds, Part, TensorSpec
 from edgekit.errors import BadInput, ExportFailed
-from edgekit.exporters.litert import EXPORTER, int8
+from edgekit.exporters.litert import EXPORTER
 from edgekit.exporters.litert import bias as litert_bias
 from edgekit.exporters.litert import file as litert_file
 from edgekit.exporters.litert.runner import LitertRunner
@@ -37,6 +37,7 @@ from edgekit.exporters.litert.watch import Watcher
 from edgekit.formats.tflite import reader
 from edgekit.formats.tflite.micro import MicroRunner
 from edgekit.numerics.parity import LIMITS, part_error
+from edgekit.quantization.ranges import EXTREMES, Extremes
 
 # --- int8 ------------------------------------------------------------------------------------------------------------
 
@@ -158,12 +159,15 @@ def test_the_recipe_may_say_how_to_calibrate(tmp_path: Path, calibration: str) -
 def test_ranges_do_not_depend_on_the_order_of_samples(tmp_path: Path) -> None:
     export(tmp_path)
     content = (tmp_path / "work" / "image.fp32.tflite").read_bytes()
-    for tail in (0.0, int8.TAIL):
-        watch = Watcher(content, (PIXELS, SCORES), 1)
-        there, back = (int8.ranges(watch, feeds, tail) for feeds in (pictures(), pictures()[::-1]))
-        assert there == back
-        assert {"input", "stem/CONV_2D", "classifier/FULLY_CONNECTED"} <= set(there)
-    least, largest = there["input"]
+    watch = Watcher(content, (PIXELS, SCORES), 1)
+    there, back = Extremes(), Extremes()
+    for seen, feeds in ((there, pictures()), (back, pictures()[::-1])):
+        for name, values in (pair for feed in feeds for pair in watch.tensors(feed)):
+            seen.see(name, values)
+    for method in EXTREMES:
+        assert there.ranges(method) == back.ranges(method)
+        assert {"input", "stem/CONV_2D", "classifier/FULLY_CONNECTED"} <= set(there.ranges(method))
+    least, largest = there.ranges("percentile")["input"]
     assert -1 <= least < -0.99
     assert 0.99 < largest <= 1
 
@@ -258,11 +262,11 @@ def test_the_mean_of_a_layer_is_the_mean_through_its_weights() -> None:
         order = (0, 3, 1, 2) if groups == 1 else (3, 0, 1, 2)
         plain = torch.from_numpy(np.ascontiguousarray(weights.transpose(order)))
         out = nn.functional.conv2d(torch.from_numpy(x.transpose(0, 3, 1, 2).copy()), plain, groups=groups)
-        mean = litert_bias._response(weights, kind, x.reshape(-1, 4).mean(0))
+        mean = litert_bias.response(weights, kind, x.reshape(-1, 4).mean(0))
         assert mean is not None
         np.testing.assert_allclose(mean, out.numpy().mean((0, 2, 3)), atol=0.03)
-    assert litert_bias._response(rng.standard_normal((6, 3, 3, 2)), "CONV_2D", np.ones(4)) is None
-    assert litert_bias._response(rng.standard_normal((1, 3, 3, 6)), "DEPTHWISE_CONV_2D", np.ones(4)) is None
+    assert litert_bias.response(rng.standard_normal((6, 3, 3, 2)), "CONV_2D", np.ones(4)) is None
+    assert litert_bias.response(rng.standard_normal((1, 3, 3, 6)), "DEPTHWISE_CONV_2D", np.ones(4)) is None
 
 
 @pytest.mark.parametrize("weights", ["per-channel", "per-tensor"])

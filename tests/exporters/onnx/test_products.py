@@ -20,12 +20,12 @@ from torch import Tensor, nn
 
 from edgekit.core import Artifact, Part, Recipe, TensorSpec
 from edgekit.errors import ExportFailed
-from edgekit.exporters import onnx as onnx_exporter
 from edgekit.exporters.onnx import EXPORTER, products
 from edgekit.exporters.onnx.graph import constants
 from edgekit.exporters.onnx.products import BLOCK, blockwise_values
 from edgekit.exporters.onnx.runner import OnnxRunner
 from edgekit.numerics.parity import LIMITS, TorchRunner, part_error, relative_error
+from edgekit.quantization.choice import first_within
 
 # --- int8 ------------------------------------------------------------------------------------------------------------
 
@@ -151,23 +151,22 @@ class Outlier(nn.Module):
 )
 def test_a_form_is_the_cheapest_that_moves_little(dynamic: float, blockwise: float, form: str) -> None:
     moved = {"dynamic": dynamic, "blockwise": blockwise}
-    assert products._form(lambda name: moved[name])[0] == form
+    assert first_within(lambda name: moved[name], products.LIMITS).form == form
 
 
 def test_a_product_that_stays_float_is_stored_in_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(products, "_form", lambda moved: ("float", "because"))
+    monkeypatch.setattr(products, "LIMITS", {"dynamic": 0.0, "blockwise": 0.0})
     graph = EXPORTER._reference(part(), CHECKPOINT, tmp_path, lambda *_: None)
     names = [p.node for p in products.products(graph) if not p.table]
-    choice = products.choose(graph, [feeds(time=60, new=30)], onnx_exporter._evaluate, lambda *_: None)
-    assert [choice[name][0] for name in names] == ["float"] * len(names)
-    held = constants(products.quantize(graph, {name: form for name, (form, _) in choice.items()}))
+    choice = products.choose(graph, [feeds(time=60, new=30)], lambda *_: None)
+    assert [choice[name].form for name in names] == ["float"] * len(names)
+    held = constants(products.quantize(graph, {name: layer.form for name, layer in choice.items()}))
     assert [name for name, array in held.items() if array.dtype == np.uint8] == ["MatMul.int8"]
 
 
 def test_the_measured_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # One layer alone is all of a toy's error; in a network of twenty it is a twentieth.
-    monkeypatch.setattr(products, "DYNAMIC", 0.02)
-    monkeypatch.setattr(products, "BLOCKWISE", 1.0)
+    monkeypatch.setattr(products, "LIMITS", {"dynamic": 0.02, "blockwise": 1.0})
     given = Part("outlier", ATTENTION.inputs, ATTENTION.outputs, ATTENTION.axes, lambda checkpoint: Outlier())
     x = np.random.default_rng(0).standard_normal((1, 50, 128)).astype(np.float32)
     layers = export(tmp_path, "int8", given=given, calibration=[{"x": x}]).census["layers"]

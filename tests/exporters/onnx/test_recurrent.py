@@ -51,7 +51,7 @@ def test_it_answers_like_float(layers: int, both: bool) -> None:
     small, choice = recurrent.quantize(model)
     kinds = [node.op_type for node in small.graph.node]
     assert (kinds.count("DynamicQuantizeLSTM"), kinds.count("LSTM")) == (layers, 0)
-    assert {form for form, _ in choice.values()} == {"dynamic"}
+    assert {layer.form for layer in choice.values()} == {"dynamic"}
     features = np.random.default_rng(0).normal(size=(2, FRAMES, INPUTS)).astype(np.float32)
     expected, found = answered(model, features), answered(small, features)
     assert np.linalg.norm(found - expected) < 0.03 * np.linalg.norm(expected)
@@ -80,6 +80,6 @@ def test_the_layer_that_reads_the_input_stays_float() -> None:
             return out
 
     small, choice = recurrent.quantize(traced(Bare(), HIDDEN))
-    assert sorted(form for form, _ in choice.values()) == ["dynamic", "float"]
+    assert sorted(layer.form for layer in choice.values()) == ["dynamic", "float"]
     kinds = [node.op_type for node in small.graph.node if "LSTM" in node.op_type]
     assert kinds == ["LSTM", "DynamicQuantizeLSTM"]

@@ -10,18 +10,21 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from helpers.toys.tiny_vision import LAYERS, PART, SIZE, Tiny, export, pictures, quiet
+from helpers.toys.tiny_vision import LAYERS, PART, Tiny, export, pictures, quiet
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgekit.core import Feeds, Part, TensorSpec
 from edgekit.errors import BadInput, Unsupported
-from edgekit.exporters.onnx import EXPORTER, qdq, static
-from edgekit.exporters.onnx import plan as onnx_plan
-from edgekit.exporters.onnx import ranges as onnx_ranges
+from edgekit.exporters.onnx import EXPORTER, places, qdq, static
 from edgekit.exporters.onnx.graph import constants, from_torch
 from edgekit.exporters.onnx.runner import OnnxRunner
 from edgekit.numerics.parity import TorchRunner, relative_error
+from edgekit.quantization import choice as choice_room
+from edgekit.quantization.plan import Wish
+
+#: Whatever measurement decides.
+AUTO = Wish(float_layers=None)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,7 @@ def graph() -> onnx.ModelProto:
 
 @pytest.fixture(scope="module")
 def made(graph: onnx.ModelProto) -> static.Made:
-    return static.make(graph, pictures(40), "network", None, None, quiet)
+    return static.make(graph, pictures(40), "network", AUTO, quiet)
 
 
 def answers(runner: Any, feeds: Sequence[Feeds]) -> dict[str, NDArray[Any]]:
@@ -87,12 +90,14 @@ def test_weights_are_signed_by_channel_and_activations_unsigned(made: static.Mad
 
 def test_one_scale_for_all_the_weights_of_a_layer(graph: onnx.ModelProto, made: static.Made) -> None:
     """It is integers all the same, and worse here, where the channels are so unlike; but nothing becomes float."""
-    model, choice, facts = static.make(graph, pictures(40), "network", made[2]["ranges"], None, quiet, "per-tensor")
+    model, choice, facts = static.make(
+        graph, pictures(40), "network", Wish(ranges=made[2]["ranges"], float_layers=None, weights="per-tensor"), quiet
+    )
     onnx.checker.check_model(model, full_check=True)
     arrays = constants(model)
     casts = {node.output[0]: arrays[node.input[0]] for node in model.graph.node if node.op_type == "Cast"}
     assert [scale.shape for scale in casts.values()] == [()] * LAYERS
-    assert {form for form, _ in choice.values()} == {"static"}
+    assert {layer.form for layer in choice.values()} == {"static"}
     assert (facts["weights"], made[2]["weights"]) == ("per-tensor", "per-channel")
     assert facts["fused"] == made[2]["fused"]
     assert moved(made[0]) < moved(model) < 0.05
@@ -100,7 +105,7 @@ def test_one_scale_for_all_the_weights_of_a_layer(graph: onnx.ModelProto, made: 
 
 def test_the_limit_of_a_relu6_is_that_of_its_range(graph: onnx.ModelProto) -> None:
     """A range beyond 6 (another network's) keeps its Clip; one within it does not."""
-    plan = onnx_plan.plan(onnx_plan.prepared(graph))
+    plan = places.places(places.prepared(graph))
     ranges: dict[str, tuple[float, float]] = dict.fromkeys(plan.watched, (-8.0, 8.0))
     kinds = [node.op_type for node in qdq.quantize(plan, ranges).graph.node]
     assert kinds.count("Clip") == 2
@@ -117,18 +122,18 @@ def test_a_dead_channel_does_not_overflow() -> None:
                 self.wide.weight[3] = 1e-12
                 self.wide.bias[3] = 4.0
 
-    found, *_ = static.make(from_torch(PART, Dead()), pictures(40), "network", None, None, quiet)
+    found, *_ = static.make(from_torch(PART, Dead()), pictures(40), "network", AUTO, quiet)
     runner = OnnxRunner(found.SerializeToString(), 1)
     fresh = pictures(5, seed=3)
     assert relative_error([answers(runner, fresh)], [answers(TorchRunner(PART, Dead()), fresh)]) < 0.05
 
 
-@pytest.mark.parametrize("keep", [["first/Conv"], 2])
+@pytest.mark.parametrize("keep", [("first/Conv",), 2])
 def test_layers_that_stay_float(graph: onnx.ModelProto, keep: Any) -> None:
-    model, choice, facts = static.make(graph, pictures(40), "network", "min-max", keep, quiet)
-    floats = {name: why for name, (form, why) in choice.items() if form == "float"}
+    model, choice, facts = static.make(graph, pictures(40), "network", Wish(ranges="min-max", float_layers=keep), quiet)
+    floats = {name: layer.why for name, layer in choice.items() if layer.form == "float"}
     assert len(floats) == (keep if isinstance(keep, int) else 1)
-    assert all("recipe" in why if isinstance(keep, list) else "alone" in why for why in floats.values())
+    assert all("recipe" in why if isinstance(keep, tuple) else "alone" in why for why in floats.values())
     found = static.operators(model)
     assert sum(found[name] for name in ("Conv", "FusedConv", "Gemm", "MatMul")) == len(floats)
     assert facts["ranges"] == "min-max"
@@ -136,46 +141,20 @@ def test_layers_that_stay_float(graph: onnx.ModelProto, keep: Any) -> None:
 
 def test_error_demands_float(graph: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(static, "MOST", 1e-4)
-    monkeypatch.setattr(static, "_MOST_KEPT", 2)
-    _, choice, facts = static.make(graph, pictures(40), "network", None, None, quiet)
-    assert sum(form == "float" for form, _ in choice.values()) == 2
+    monkeypatch.setattr(choice_room, "MOST_FLOATS", 2)
+    _, choice, facts = static.make(graph, pictures(40), "network", AUTO, quiet)
+    assert sum(layer.form == "float" for layer in choice.values()) == 2
     assert any("2 in float" in name for name in facts["errors"])
 
 
 def test_an_unknown_layer(graph: onnx.ModelProto) -> None:
-    with pytest.raises(BadInput, match="no layer 'last'"):
-        static.make(graph, pictures(40), "network", None, ["last"], quiet)
+    with pytest.raises(Unsupported, match="no layer 'last'"):
+        static.make(graph, pictures(40), "network", Wish(float_layers=("last",)), quiet)
 
 
-@pytest.mark.parametrize(
-    ("feeds", "told"),
-    [
-        ([], "there were 0"),
-        (pictures(7), "there were 7"),
-        (pictures(1) * 30, "30, all the same"),
-        (pictures(3) * 10, "30, only 3 of them different"),
-        ([{"pixels": np.full((1, SIZE, SIZE, 3), i, np.uint8)} for i in range(20)], "one constant value"),
-    ],
-)
-def test_samples_that_say_nothing(graph: onnx.ModelProto, feeds: list[Feeds], told: str) -> None:
-    with pytest.raises(BadInput, match=told) as caught:
-        static.make(graph, feeds, "network", None, None, quiet)
-    assert "--calibration DIR" in str(caught.value.hint)
-    assert "fp16" in str(caught.value.hint)
-
-
-def test_ranges_leave_out_what_is_rare() -> None:
-    values = np.concatenate([np.random.default_rng(0).normal(0, 1, 60_000), [500.0]]).astype(np.float32)
-    observed = onnx_ranges.Observed(lambda feeds: {"x": values}, [{}], lambda done, total: None)
-    assert observed.ranges("min-max")["x"] == (pytest.approx(values.min()), 500.0)
-    assert observed.ranges("percentile")["x"][1] < 10
-    assert observed.ranges("entropy")["x"][1] < 500
-
-
-def test_a_constant_tensor_has_a_range() -> None:
-    observed = onnx_ranges.Observed(lambda feeds: {"x": np.zeros(100, np.float32)}, [{}], lambda done, total: None)
-    for method in onnx_ranges.METHODS:
-        assert np.isfinite(observed.ranges(method)["x"]).all()
+def test_samples_that_say_nothing(graph: onnx.ModelProto) -> None:
+    with pytest.raises(BadInput, match="'network'; there were 7"):
+        static.make(graph, pictures(7), "network", AUTO, quiet)
 
 
 # --- through the exporter --------------------------------------------------------------------------------------------
@@ -226,7 +205,7 @@ def test_what_spans_many_decades_stays_float() -> None:
 
     answer = TensorSpec("out", "float32", (1, 8))
     part = Part("network", (TensorSpec("x", "float32", (1, 4, 16)),), (answer,), {}, lambda checkpoint: Attention())
-    plan = onnx_plan.plan(from_torch(part, Attention().eval()))
+    plan = places.places(from_torch(part, Attention().eval()))
     nodes = list(plan.model.graph.node)
     (weighted,) = (node for node in nodes if node.op_type == "Mul" and "softmax" in node.input[0] + node.input[1])
     assert weighted.output[0] not in plan.roots

@@ -1,32 +1,80 @@
-"""Ranges of activations over real inputs, for static int8: min-max, percentile, entropy."""
+"""Ranges of activations over real inputs: min-max, percentile, entropy; and what a bias asks of a range."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
-from numpy.typing import NDArray
 
 from edgekit.core import Feeds
-from edgekit.exporters.onnx.qdq import Ranges
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    #: Tensor -> (least, largest) value.
+    Ranges = Mapping[str, tuple[float, float]]
+    #: Feeds -> the watched tensors of one call.
+    Run = Callable[[Feeds], Mapping[str, NDArray[Any]]]
+
+__all__ = ["EXTREMES", "METHODS", "TAIL", "Extremes", "Histograms", "least_scale"]
 
 METHODS = ("min-max", "percentile", "entropy")
+#: Those that need one pass over the inputs.
+EXTREMES = METHODS[:2]
 #: Of the values of a tensor, this share at each end is left out by "percentile".
 TAIL = 1e-4
-#: Values of a tensor in one call that a histogram looks at: an even stride through it.
+#: Values of a tensor in one call that are looked at: an even stride through it.
 _LOOKED_AT = 1 << 16
 _BINS = 2048
 #: Ranges that "entropy" tries, as shares of the whole one.
 _SHARES = np.linspace(0.25, 1.0, 61)
+#: A bias is int32 in steps of input scale x weight scale; above this it could overflow.
+_LARGEST_BIAS = 1 << 30
 
-#: Feeds -> the watched tensors of one call.
-Run = Callable[[Feeds], dict[str, NDArray[Any]]]
+
+def least_scale(bias: Any, step: Any) -> Any:
+    """The smallest scales of weights that hold their biases (arrays or tensors) in int32, at an input's step.
+
+    A dead channel (weights of about zero, which batch normalization leaves behind) has so small a scale that its bias
+    would wrap to anything. Its weights were zero and stay zero with a larger one.
+    """
+    return abs(bias) / step / _LARGEST_BIAS
 
 
-class Observed:
-    """What was seen of each tensor: its least and largest value, and a histogram between the two."""
+class Extremes:
+    """The least and the largest value of every tensor over all calls, of all values and without the tails of a call.
+
+    Args:
+        interpolated: whether a tail ends between two values, as `numpy.quantile` has it, or at a value that was seen.
+            Which of the two decides which ranges EfficientNet-Lite0 gets in ExecuTorch.
+    """
+
+    def __init__(self, interpolated: bool = True) -> None:
+        self._interpolated = interpolated
+        self._ends: dict[str, dict[str, tuple[float, float]]] = {method: {} for method in EXTREMES}
+
+    def see(self, name: str, values: NDArray[Any]) -> None:
+        """Values of a tensor in one call, at least one, all of them finite."""
+        flat = values.reshape(-1)
+        ends = tails = float(flat.min()), float(flat.max())
+        if flat.size * TAIL >= 1:
+            some = flat[:: max(1, flat.size // _LOOKED_AT)]
+            cut = int(some.size * TAIL)
+            places = [cut, some.size - 1 - cut]
+            tail = np.quantile(some, (TAIL, 1 - TAIL)) if self._interpolated else np.partition(some, places)[places]
+            tails = float(tail[0]), float(tail[1])
+        for method, (least, largest) in zip(EXTREMES, (ends, tails), strict=True):
+            before = self._ends[method].get(name, (least, largest))
+            self._ends[method][name] = min(before[0], least), max(before[1], largest)
+
+    def ranges(self, method: str) -> Ranges:
+        """Tensor -> range, by one of `EXTREMES`."""
+        return self._ends[method]
+
+
+class Histograms:
+    """What was seen of each tensor in two passes: its least and largest value, and a histogram between the two."""
 
     def __init__(self, run: Run, feeds: Sequence[Feeds], tell: Callable[[int, int], None]) -> None:
         self._bounds: dict[str, tuple[float, float]] = {}
@@ -84,12 +132,3 @@ def _loss(counts: NDArray[np.int64], inside: NDArray[np.bool_]) -> float:
     true, spread = true / max(true.sum(), 1.0), spread / max(spread.sum(), 1.0)
     some = true > 0
     return float((true[some] * np.log(true[some] / np.maximum(spread[some], 1e-12))).sum())
-
-
-def watching(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
-    """A copy of `model` whose outputs are the tensors `names`."""
-    out = onnx.ModelProto()
-    out.CopyFrom(model)
-    del out.graph.output[:]
-    out.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)
-    return out

@@ -25,7 +25,7 @@ _WIDE = ("Exp", "Pow", "ReduceSum", "Softmax", "Sqrt")
 
 
 @dataclass
-class Plan:
+class Places:
     """What is to be quantized in `model`.
 
     Attributes:
@@ -74,9 +74,9 @@ def convolutional(model: onnx.ModelProto) -> bool:
     return held["Conv"] > held["MatMul"]
 
 
-def plan(model: onnx.ModelProto) -> Plan:
+def places(model: onnx.ModelProto) -> Places:
     """What can be quantized in `model` (see `prepared`)."""
-    found, arrays = Plan(model), constants(model)
+    found, arrays = Places(model), constants(model)
     users: dict[str, list[onnx.NodeProto]] = {}
     for node in model.graph.node:
         for name in node.input:

@@ -1,0 +1,73 @@
+"""A part as PT2E's int8 forms, for the search that chooses one by measured error.
+
+Errors are those of torch computing what the program will: rounding, not XNNPACK's kernels.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from edgekit.core import Feeds, Part, Progress
+from edgekit.errors import ExportFailed
+from edgekit.exporters.common.quiet import quiet
+from edgekit.exporters.executorch import bias
+from edgekit.exporters.executorch import int8 as executorch_int8
+from edgekit.exporters.executorch.graph import reason
+from edgekit.exporters.executorch.tidy import WEIGHTED, Graph
+from edgekit.quantization.candidates import Candidates
+from edgekit.quantization.plan import Plan
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class ExecutorchCandidates(Candidates[Graph]):
+    """The float `graph` of a part, and what it can become."""
+
+    def __init__(self, graph: Graph, part: Part, feeds: Sequence[Feeds], tell: Progress) -> None:
+        super().__init__(part.name, feeds, tell)
+        self._graph, self._part = graph, part
+        self._ready: dict[str, Graph] = {}
+        self.layers = list(executorch_int8.layers(graph))
+        self.convolutional = executorch_int8.convolutional(graph)
+
+    def make(self, plan: Plan) -> Graph:
+        try:
+            key = f"{plan.form} {sorted(plan.floats)}"
+            if key not in self._ready:
+                self.tell(f"calibrating {self.part} ({plan.form})", 0, 0)
+                self._ready[key] = executorch_int8.prepared(self._part, self._graph, plan.form, plan.floats, self.feeds)
+            return executorch_int8.converted(self._ready[key], plan.ranges)
+        except Exception as exc:  # torchao raises whatever went wrong, of any kind
+            raise ExportFailed(
+                f"PT2E cannot quantize the part {self.part!r} ({plan.form}: {reason(exc)}).",
+                hint="Choose --precision fp32, or keep the part in float with float_parts.",
+            ) from exc
+
+    def run(self, made: Graph | None, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:
+        graph = self._graph if made is None else made
+        with torch.no_grad():
+            answers = [graph(*executorch_int8.tensors(self._part, feed)) for feed in feeds]
+        sides = [answer if isinstance(answer, list | tuple) else (answer,) for answer in answers]
+        return [{spec.name: out.numpy() for spec, out in zip(self._part.outputs, side, strict=True)} for side in sides]
+
+    def corrected(self, plan: Plan, made: Graph) -> Graph | None:
+        if plan.form != "static":
+            return None
+        self.tell(f"correcting biases of {self.part}", 0, 0)
+        with quiet():
+            better = copy.deepcopy(made)
+        bias.corrected(self._part, better, self._graph, self.feeds)
+        return better
+
+    def forms(self, made: Graph, form: str) -> dict[str, str]:
+        """What became of every layer: one is int8 where its weights come out of a step from int8."""
+        int8 = {
+            node.name for node in made.graph.nodes if node.target in WEIGHTED and node.args[1].op == "call_function"
+        }
+        layers = executorch_int8.layers(self._graph)
+        return {name: form if node.name in int8 else "float" for name, node in layers.items()}

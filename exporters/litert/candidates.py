@@ -1,0 +1,73 @@
+"""A part as LiteRT's int8 forms, for the search that chooses one by measured error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from edgekit.common.processors import usable_processors
+from edgekit.core import Feeds, Part, Progress
+from edgekit.errors import BadInput, ExportFailed
+from edgekit.exporters.litert import bias, file, int8
+from edgekit.exporters.litert.runner import LitertRunner
+from edgekit.exporters.litert.watch import Watcher
+from edgekit.exporters.litert.wish import Wish
+from edgekit.formats.tflite.tensors import Specs
+from edgekit.quantization.candidates import Candidates
+from edgekit.quantization.plan import Plan
+from edgekit.quantization.ranges import Extremes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class LitertCandidates(Candidates[bytes]):
+    """The fp32 file `content` of a part, and what it can become."""
+
+    def __init__(self, content: bytes, part: Part, feeds: Sequence[Feeds], wish: Wish, tell: Progress) -> None:
+        super().__init__(part.name, feeds, tell)
+        self._content, self._wish = content, wish
+        self._specs: Specs = (part.inputs, part.outputs)
+        model = file.parse(content)
+        self.layers = [name for name, *_ in file.weighted(model)]
+        self.convolutional = int8.convolutional(model)
+
+    def make(self, plan: Plan) -> bytes:
+        return self._made(plan, self._content, self._wish)
+
+    def run(self, made: bytes | None, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:
+        try:
+            runner = LitertRunner(self._content if made is None else made, usable_processors(), self._specs)
+            return [runner(feed) for feed in feeds]
+        except BadInput as exc:
+            raise ExportFailed(f"what was made of the part {self.part!r} does not run: {exc.message}") from exc
+
+    def corrected(self, plan: Plan, made: bytes) -> bytes | None:
+        if plan.form != "static":
+            return None
+        shifted = bias.corrected(
+            self._content,
+            lambda content: self._made(plan, content, replace(self._wish, io="float")),
+            self._watcher,
+            self.feeds,
+            lambda i, n: self.tell(f"correcting biases of {self.part}", i, n),
+        )
+        return self._made(plan, shifted, self._wish)
+
+    def _made(self, plan: Plan, content: bytes, wish: Wish) -> bytes:
+        ranges = self._observed.ranges(plan.ranges) if plan.ranges else {}
+        return int8.quantized(content, plan, wish, ranges, self.part)
+
+    @cached_property
+    def _observed(self) -> Extremes:
+        seen, watch = Extremes(), self._watcher(self._content)
+        for i, feed in enumerate(self.feeds):
+            self.tell(f"calibrating {self.part}", i, len(self.feeds))
+            for name, values in watch.tensors(feed):
+                seen.see(name, values)
+        return seen
+
+    def _watcher(self, content: bytes) -> Watcher:
+        return Watcher(content, self._specs, usable_processors())

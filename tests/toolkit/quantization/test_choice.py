@@ -1,0 +1,200 @@
+"""The searches for a plan, on a part of plain numbers whose errors are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgekit.core import Feeds
+from edgekit.errors import BadInput, ExportFailed, Unsupported
+from edgekit.quantization import bits
+from edgekit.quantization.biases import correct
+from edgekit.quantization.candidates import Candidates
+from edgekit.quantization.choice import choose, first_within
+from edgekit.quantization.plan import ASKED, LayerPlan, Plan, Wish
+
+FEEDS: list[Feeds] = [{"x": np.random.default_rng(i).random(8)} for i in range(20)]
+#: What a layer in int8 adds to the outputs.
+LAYERS = {"first": 0.3, "middle": 0.01, "last": 0.1}
+FORMS = {"static (min-max)": 0.04, "static (percentile)": 0.02, "dynamic": 0.03, "weight-only": 0.0}
+
+
+class Numbers(Candidates[Plan]):
+    """What is made of a plan is the plan itself; every error is relative to outputs of 1."""
+
+    layers = tuple(LAYERS)
+    convolutional = False
+    refused: Mapping[str, str] = {}
+    shift: float | None = None
+
+    def __init__(self, feeds: Sequence[Feeds] = FEEDS, **facts: Any) -> None:
+        super().__init__("part", feeds, lambda *_: None)
+        vars(self).update(facts)
+
+    def make(self, plan: Plan) -> Plan:
+        if plan.form in self.refused:
+            raise ExportFailed(self.refused[plan.form], hint="Choose another.")
+        return plan
+
+    def run(self, made: Plan | None, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:
+        error = 0.0
+        if made is not None:
+            error = FORMS.get(str(Plan(made.form, made.ranges)), 0.0)
+            error += sum(moved for layer, moved in LAYERS.items() if layer not in made.floats)
+            error += float(made.why or 0)
+        return [{"y": np.full(4, 1 + error)} for _ in feeds]
+
+    def corrected(self, plan: Plan, made: Plan) -> Plan | None:
+        return None if self.shift is None else Plan(plan.form, plan.ranges, plan.floats, why=str(self.shift))
+
+
+def test_the_form_and_the_ranges_nearest_to_float() -> None:
+    plan, made = choose(Numbers(), Wish())
+    assert str(plan) == str(made) == "static (percentile)"
+    assert list(plan.facts["errors"]) == ["static (min-max)", "static (percentile)", "dynamic"]
+    assert plan.facts["errors"]["dynamic"] == pytest.approx(0.44)
+    assert plan.facts["samples"] == 20
+    assert plan.why.startswith("static (percentile): products of matrices do most")
+    assert "static (min-max) 45.0%, static (percentile) 43.0%, dynamic 44.0%" in plan.why
+
+
+@pytest.mark.parametrize(
+    ("wish", "facts", "tried", "why"),
+    [
+        (Wish(form="dynamic"), {}, ["dynamic"], ASKED),
+        (Wish(ranges="min-max"), {}, ["static (min-max)", "dynamic"], "products"),
+        (Wish(), {"convolutional": True}, ["static (min-max)", "static (percentile)"], "convolutions"),
+        (Wish(), {"feeds": FEEDS[:3]}, ["dynamic"], r"too few samples to calibrate by \(3\)"),
+        (Wish(), {"feeds": []}, [], r"too few samples to calibrate by \(0\)"),
+    ],
+)
+def test_what_is_tried_and_why(wish: Wish, facts: dict[str, Any], tried: list[str], why: str) -> None:
+    plan, _ = choose(Numbers(**facts), wish)
+    assert list(plan.facts["errors"]) == tried
+    assert why.replace("\\", "") in plan.why
+
+
+def test_a_form_that_cannot_be_made() -> None:
+    plan, _ = choose(Numbers(refused={"static": "no"}), Wish())
+    assert (plan.form, plan.facts["impossible"]) == ("dynamic", {"static": "no"})
+    with pytest.raises(ExportFailed, match="no; never") as caught:
+        choose(Numbers(refused={"static": "no", "dynamic": "never"}), Wish())
+    assert (caught.value.message, caught.value.hint) == ("no; never", "Choose another.")
+
+
+def test_static_needs_samples() -> None:
+    with pytest.raises(BadInput, match="'part'; there were 3"):
+        choose(Numbers(FEEDS[:3], convolutional=True), Wish())
+
+
+def test_layers_that_the_recipe_keeps_in_float() -> None:
+    wish = Wish("static", "min-max", ("last", "elsewhere"))
+    plan, made = choose(Numbers(), wish)
+    assert plan.floats == {"last": ASKED} == made.floats
+    assert plan.layers({"first": "static", "last": "float", "other": "float"}, unable="no kernel") == {
+        "first": LayerPlan("static", plan.why),
+        "last": LayerPlan("float", ASKED),
+        "other": LayerPlan("float", "no kernel"),
+    }
+    wish.check_layers("part", ["last", "elsewhere"])
+    with pytest.raises(Unsupported, match="part has no layer 'elsewhere'"):
+        wish.check_layers("part", ["last"])
+
+
+def test_the_most_sensitive_layers_in_float() -> None:
+    plan, _ = choose(Numbers(), Wish("static", "min-max", 2))
+    assert list(plan.floats) == ["first", "last"]
+    assert plan.floats["first"] == "alone in float it moves the outputs from 45.0% away from float to 15.0%"
+    assert plan.facts["errors"] == {"static (min-max)": 0.45, "static (min-max), 2 in float": 0.05}
+    with pytest.raises(BadInput, match="there was no input"):
+        choose(Numbers([]), Wish("dynamic", float_layers=2))
+
+
+def test_as_few_layers_in_float_as_the_bound_demands() -> None:
+    """Only where the recipe leaves it open."""
+    for wish, most, floats in ((None, 0.2, 1), (None, 0.1, 2), (None, 0.5, 0), (None, 0.001, 3), ((), 0.1, 0)):
+        plan, _ = choose(Numbers(most=most), Wish("static", "min-max", wish))
+        assert list(plan.floats) == ["first", "last", "middle"][:floats]
+
+
+def test_layers_measured_alone_in_int8() -> None:
+    class Alone(Numbers):
+        alone_in = "int8"
+
+        def alone(self, plan: Plan, feeds: Sequence[Feeds]) -> Any:
+            for layer, moved in LAYERS.items():
+                yield layer, [{"y": np.full(4, 1 + moved)} for _ in feeds]
+
+    plan, _ = choose(Alone(), Wish("static", "min-max", 1))
+    assert plan.floats == {"first": "alone in int8 it moves the outputs by 30.0%"}
+
+
+@pytest.mark.parametrize(("shift", "kept"), [(-0.1, True), (0.1, False)])
+def test_corrected_biases_only_where_they_help(shift: float, kept: bool) -> None:
+    plan, made = choose(Numbers(shift=shift), Wish("static", "min-max"))
+    assert plan.facts["errors"]["static (min-max), biases corrected"] == pytest.approx(0.45 + shift)
+    assert (made.why == str(shift)) is kept
+
+
+def test_the_first_form_within_its_limit() -> None:
+    limits = {"dynamic": 0.01, "blockwise": 0.02}
+    assert first_within(lambda form: 0.01, limits) == LayerPlan("dynamic", "dynamic alone moves the outputs by 1.0%")
+    errors = {"dynamic": 0.03, "blockwise": 0.02}
+    why = "dynamic alone moves the outputs by 3.0%, blockwise by 2.0%"
+    assert first_within(lambda form: errors[form], limits) == LayerPlan("blockwise", why)
+    errors["blockwise"] = 0.03
+    assert first_within(lambda form: errors[form], limits).form == "float"
+
+
+def test_biases_are_corrected_first_to_last() -> None:
+    """What a layer gives is asked for when those before it are corrected."""
+    weights = {"first": 2.0, "unknown": 1.0, "second": 3.0}
+    biases = dict.fromkeys(weights, 0.0)
+
+    def rounded() -> Any:
+        value = 1.1  # 1 in float
+        for name, weight in weights.items():
+            value = value * weight + biases[name]
+            yield name, value
+            value += biases[name]
+
+    correct({"first": 2.0, "second": 6.0}, rounded(), lambda name, by: biases.update({name: by}))
+    assert biases == {"first": pytest.approx(-0.2), "unknown": 0.0, "second": pytest.approx(0.0)}
+
+
+class Weighed(Numbers):
+    """Errors of layers are independent: their squares add up. One input is worse than the others."""
+
+    def run(self, made: Plan | None, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:
+        lost = [] if made is None else [layer for layer in LAYERS if layer not in made.floats]
+        return [{"y": self._moved(lost, feed)} for feed in feeds]
+
+    def alone(self, plan: Plan, feeds: Sequence[Feeds]) -> Any:
+        for layer in LAYERS:
+            yield layer, [{"y": self._moved([layer], feed)} for feed in feeds]
+
+    def _moved(self, layers: Sequence[str], feed: Feeds) -> NDArray[Any]:
+        out = np.zeros(4)
+        out[3] = 1
+        out[:3] = [LAYERS[name] * (name in layers) * (1.0 if feed is FEEDS[13] else 0.1) for name in LAYERS]
+        return out
+
+
+@pytest.mark.parametrize(
+    ("aim", "kept"),
+    [(0.4, []), (0.2, ["first"]), (0.05, ["first", "last"])],
+)
+def test_layers_that_keep_more_bits(aim: float, kept: list[str]) -> None:
+    weights = {"first": 10, "middle": 900, "last": 50}
+    plan = bits.keep(Weighed(), weights, Plan("int4"), aim)
+    assert list(plan.floats) == kept
+    assert not kept or plan.floats["first"] == "alone in int4 it moves the outputs by 30.00%"
+
+
+def test_a_layer_that_is_most_of_the_weights_keeps_no_more_bits() -> None:
+    weights = {"first": 900, "middle": 50, "last": 50}
+    assert list(bits.keep(Weighed(), weights, Plan("int4"), 0.05).floats) == ["last"]

@@ -1,0 +1,49 @@
+"""Ranges of activations, and what a bias asks of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgekit.quantization.ranges import EXTREMES, METHODS, TAIL, Extremes, Histograms, least_scale
+
+
+def test_histograms_leave_out_what_is_rare() -> None:
+    values = np.concatenate([np.random.default_rng(0).normal(0, 1, 60_000), [500.0]]).astype(np.float32)
+    observed = Histograms(lambda feeds: {"x": values}, [{}], lambda done, total: None)
+    assert observed.ranges("min-max")["x"] == (pytest.approx(values.min()), 500.0)
+    assert observed.ranges("percentile")["x"][1] < 10
+    assert observed.ranges("entropy")["x"][1] < 500
+
+
+def test_a_constant_tensor_has_a_range() -> None:
+    observed = Histograms(lambda feeds: {"x": np.zeros(100, np.float32)}, [{}], lambda done, total: None)
+    for method in METHODS:
+        assert np.isfinite(observed.ranges(method)["x"]).all()
+
+
+@pytest.mark.parametrize("interpolated", [True, False])
+def test_extremes_of_all_calls_with_and_without_tails(interpolated: bool) -> None:
+    rng, seen = np.random.default_rng(0), Extremes(interpolated)
+    calls = [rng.normal(i, 1, (100, 200)).astype(np.float32) for i in range(3)]
+    calls[1][0, 0] = 500
+    for values in calls:
+        seen.see("x", values)
+    seen.see("small", np.array([1.0, 2.0]))
+    assert seen.ranges("min-max")["x"] == (min(map(np.min, calls)), 500.0)
+    least, largest = seen.ranges("percentile")["x"]
+    if interpolated:
+        assert least == min(np.quantile(values, TAIL) for values in calls)
+        assert largest == max(np.quantile(values, 1 - TAIL) for values in calls)
+    else:  # 2 of 20,000 values at each end are left out
+        assert least == min(np.sort(values.ravel())[2] for values in calls)
+        assert largest == max(np.sort(values.ravel())[-3] for values in calls)
+    assert largest < 10
+    assert {seen.ranges(method)["small"] for method in EXTREMES} == {(1.0, 2.0)}  # too few values to have tails
+
+
+def test_the_least_scale_holds_a_bias() -> None:
+    bias, step = np.array([-3.0, 0.0, 1e9]), 0.01
+    scale = least_scale(bias, step)
+    assert scale[1] == 0
+    np.testing.assert_allclose(np.abs(bias[[0, 2]]) / step / scale[[0, 2]], 2**30)

@@ -1,0 +1,1 @@
+"""The room where quantization is decided: each algorithm once, over what a format can make and run."""

@@ -1,0 +1,123 @@
+"""Which int8 form a part gets, with which ranges and which layers left in float: decided by measured error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from edgekit.errors import BadInput, ExportFailed
+from edgekit.numerics.parity import relative_error
+from edgekit.quantization import samples
+from edgekit.quantization.candidates import Candidates, Made, pooled
+from edgekit.quantization.plan import ASKED, LayerPlan, Plan, Wish
+
+__all__ = ["MOST_FLOATS", "choose", "first_within"]
+
+#: Layers that may stay float because of `Candidates.most`; if that is not enough, a gate decides.
+MOST_FLOATS = 8
+
+
+def choose(candidates: Candidates[Made], wish: Wish) -> tuple[Plan, Made]:
+    """What `wish` says; where it leaves a choice, what moves the outputs least. The plan, and what was made of it.
+
+    Raises:
+        BadInput: the static form needs more, or other, samples. ExportFailed: the format cannot do it.
+    """
+    plans, reason = _plans(candidates, wish)
+    made, impossible = _made(candidates, plans)
+    errors = {name: candidates.error(one) for name, (_, one) in made.items()} if candidates.measured else {}
+    best = min(made, key=lambda name: errors.get(name, 0.0))
+    why = f"{best}: {reason}"
+    if len(errors) > 1:
+        why += "; away from float: " + ", ".join(f"{name} {error:.1%}" for name, error in errors.items())
+    plan, chosen = made[best]
+    count = wish.float_layers if isinstance(wish.float_layers, int) else 0
+    if count or (wish.float_layers is None and errors.get(best, 0.0) > candidates.most):
+        plan, chosen = _with_floats(candidates, plan, chosen, count)
+        errors[str(plan)] = candidates.error(chosen)
+    better = candidates.corrected(plan, chosen)
+    if better is not None:
+        errors[f"{plan}, biases corrected"] = error = candidates.error(better)
+        chosen = better if error < errors[str(plan)] else chosen
+    facts = {
+        "form": plan.form,
+        "ranges": plan.ranges,
+        "samples": len(candidates.feeds),
+        "errors": {name: round(error, 5) for name, error in errors.items()},
+        "impossible": impossible,
+    }
+    return replace(plan, why=why, facts=facts), chosen
+
+
+def _plans(candidates: Candidates[Made], wish: Wish) -> tuple[list[Plan], str]:
+    """What to try, and why these forms."""
+    short = samples.shortage(candidates.feeds)
+    if wish.form:
+        forms, why = [wish.form], ASKED
+    elif candidates.convolutional:
+        forms, why = ["static"], "convolutions do most of the work"
+    elif not short:
+        forms, why = ["static", "dynamic"], "products of matrices do most of the work, so the closest to float"
+    else:
+        forms, why = ["dynamic"], f"too few samples to calibrate by ({short})"
+    if "static" in forms:
+        samples.check(candidates.feeds, candidates.part)
+    named = wish.float_layers if isinstance(wish.float_layers, tuple) else ()
+    floats = {name: ASKED for name in candidates.layers if name in named}
+    ranges = {"static": [wish.ranges] if wish.ranges else candidates.methods}
+    return [Plan(form, method, floats) for form in forms for method in ranges.get(form, [""])], why
+
+
+def _made(candidates: Candidates[Made], plans: list[Plan]) -> tuple[dict[str, tuple[Plan, Made]], dict[str, str]]:
+    """Every plan that can be made, by its name; and why forms cannot."""
+    made: dict[str, tuple[Plan, Made]] = {}
+    impossible: dict[str, str] = {}
+    hint = ""
+    for plan in (plan for plan in plans if plan.form not in impossible):
+        try:
+            made[str(plan)] = plan, candidates.make(plan)
+        except ExportFailed as exc:
+            impossible[plan.form], hint = exc.message, exc.hint
+    if not made:
+        raise ExportFailed("; ".join(impossible.values()), hint=hint)
+    return made, impossible
+
+
+def _with_floats(candidates: Candidates[Made], plan: Plan, made: Made, count: int) -> tuple[Plan, Made]:
+    """With the `count` most sensitive layers in float; for 0, with as few as bring the error below the bound."""
+    if not candidates.feeds:
+        raise BadInput(
+            f"the sensitive layers of the part {candidates.part!r} are found by measuring, and there was no input.",
+            hint="Give a folder of real inputs with --calibration DIR, or name the layers.",
+        )
+    few, word, alone = candidates.few, candidates.alone_in, dict[str, float]()
+    truth = [pooled(candidates.run(None, few))]
+    for layer, answers in candidates.alone(plan, few):
+        candidates.tell(f"measuring layers of {candidates.part}", len(alone), len(candidates.layers))
+        alone[layer] = relative_error([pooled(answers)], truth)
+    before = relative_error([pooled(candidates.run(made, few))], truth)
+    moves = f"from {before:.1%} away from float to" if word == "float" else "by"
+    worst = sorted(alone, key=lambda layer: alone[layer], reverse=word == "int8")[: count or MOST_FLOATS]
+    for number in [len(worst)] if count else range(1, len(worst) + 1):
+        floats = {layer: f"alone in {word} it moves the outputs {moves} {alone[layer]:.1%}" for layer in worst[:number]}
+        plan = replace(plan, floats=floats)
+        made = candidates.make(plan)
+        if not count and candidates.error(made) <= candidates.most:
+            break
+    return plan, made
+
+
+def first_within(moved: Callable[[str], float], limits: Mapping[str, float]) -> LayerPlan:
+    """The first form within its limit, else float.
+
+    Args:
+        moved: how far the outputs move (relative root mean square) where the layer alone has a form.
+        limits: form -> the most that it may move them, the cheapest form first.
+    """
+    told: list[str] = []
+    for form, limit in limits.items():
+        error = moved(form)
+        told.append(f"{form} by {error:.1%}" if told else f"{form} alone moves the outputs by {error:.1%}")
+        if error <= limit:
+            return LayerPlan(form, ", ".join(told))
+    return LayerPlan("float", f"{', '.join(told)}: too far")
