@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import cache, cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -33,6 +33,9 @@ from edgekit.quantization.candidates import Candidates
 from edgekit.quantization.choice import choose
 from edgekit.quantization.plan import LayerPlan, Plan, Wish
 from edgekit.quantization.ranges import METHODS, Histograms
+
+if TYPE_CHECKING:
+    from edgekit.quantization.ranges import Ranges
 
 #: Outputs may move by this much (relative root mean square over the held-out samples together).
 MOST = 0.15
@@ -77,28 +80,24 @@ class _Static(Candidates[onnx.ModelProto]):
         wish.check_layers(f"the part {part!r}", self.layers)
 
     def make(self, plan: Plan) -> onnx.ModelProto:
-        return qdq.quantize(
-            self._places, self._observed.ranges(plan.ranges), plan.floats, per_channel=self._per_channel
-        )
+        return qdq.quantize(self._places, self._ranges(plan.ranges), plan.floats, per_channel=self._per_channel)
 
     def alone(self, plan: Plan, feeds: Sequence[Feeds]) -> Iterator[tuple[str, Outputs]]:
         """Its input in int8, too, and nothing else."""
-        ranges = self._observed.ranges(plan.ranges)
-        for layer in self.layers:
-            yield (
-                layer,
-                evaluate(qdq.quantize(self._places, ranges, only=[layer], per_channel=self._per_channel), feeds),
-            )
+        for name in self.layers:
+            ranges = self._ranges(plan.ranges)
+            made = qdq.quantize(self._places, ranges, only=[name], per_channel=self._per_channel)
+            yield name, evaluate(made, feeds)
 
     def run(self, made: onnx.ModelProto | None, feeds: Sequence[Feeds]) -> Outputs:
         return evaluate(self._graph if made is None else made, feeds)
 
     @cached_property
-    def _observed(self) -> Histograms:
+    def _ranges(self) -> Callable[[str], Ranges]:
         watching = graph.watching(self._graph, self._places.watched)
         runner = OnnxRunner(watching.SerializeToString(), threads=usable_processors())
         used = [feed for i, feed in enumerate(self.feeds) if i % _HELD != _HELD - 1]
-        return Histograms(runner, used, lambda i, n: self.tell(f"calibrating {self.part}", i, n))
+        return cache(Histograms(runner, used, lambda i, n: self.tell(f"calibrating {self.part}", i, n)).ranges)
 
     def fused(self, model: onnx.ModelProto, kept: Collection[str]) -> dict[str, int]:
         """Operators that onnxruntime really computes with.
