@@ -1,4 +1,5 @@
-"""The noise of a real machine, as small as the simulation of false alarms needs it (tests/bench/test_alarms.py).
+"""The noise of a real machine, as small as the simulation of false alarms needs it.
+(tests/toolkit/reports/test_false_alarms.py)
 
     edgekit bench BUNDLE --threads 1 --processes 40 --seconds 1 --out noise.json
     python tests/peers/record_noise.py noise.json "what, and on what machine" > tests/golden/latencies.json

@@ -167,7 +167,7 @@ def test_doctor(do_json: Any, do: Any) -> None:
     assert code == 0 and set(found) == {"machine", "abilities"} and found["machine"]["cache"]
     abilities = {entry["what"]: entry for entry in found["abilities"]}
     assert abilities["export to onnx"]["ok"] and "torch" in abilities["export to onnx"]["found"]
-    assert "measure on a connected device (adb)" in abilities  # tests/targets/test_adb.py looks at what it says
+    assert "measure on a connected device (adb)" in abilities  # tests/targets/android/test_adb.py looks at what it says
     assert {"export to LiteRT", "run .tflite files (LiteRT)"} <= set(abilities)
     code, out, _ = do("doctor")
     memory = found["machine"]["memory"]

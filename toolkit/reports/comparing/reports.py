@@ -3,7 +3,7 @@
 The verdict comes from a 95 % interval of the ratio of medians (`edgekit.bench.statistics.repeated.ratio_interval`):
 only an interval that leaves out 1 entirely tells anything, and only of a ratio that is at least 1 % away from it. A
 regression is a verdict to the worse by more than was allowed. How often that errs is simulated in
-tests/bench/test_alarms.py.
+tests/toolkit/reports/test_false_alarms.py.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""How files come here: a table of schemes. A new scheme is one file, and one entry of `_ALL`."""
+"""How files come here: a table of schemes. A new scheme is one file here, which defines ``TRANSPORT``."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,16 +11,18 @@ from pathlib import Path
 from edgekit.core import Progress
 from edgekit.errors import FetchFailed
 from edgekit.sources.transports.contract import Bounds, Transport, safe_name
-from edgekit.sources.transports.hf import Hub
-from edgekit.sources.transports.https import Https
-from edgekit.sources.transports.npm import Tarballs
-from edgekit.sources.transports.pypi import Wheels
 
 __all__ = ["TRANSPORTS", "Bounds", "Fetcher", "fetcher", "safe_name", "scheme_of"]
 
-_ALL: tuple[type[Transport], ...] = (Hub, Https, Wheels, Tarballs)
+
+def _kinds() -> Iterator[type[Transport]]:
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        if b"\nTRANSPORT = " in file.read_bytes():
+            yield importlib.import_module(f"{__name__}.{file.stem}").TRANSPORT
+
+
 #: Scheme -> the transport of its addresses.
-TRANSPORTS: Mapping[str, type[Transport]] = {scheme: kind for kind in _ALL for scheme in kind.schemes}
+TRANSPORTS: Mapping[str, type[Transport]] = {scheme: kind for kind in _kinds() for scheme in kind.schemes}
 
 
 def scheme_of(address: str) -> str:

@@ -149,3 +149,6 @@ def _file(entry: Any, repo: str, commit: str) -> SourceFile:
 def _endpoint() -> str | None:
     # Read at each call: the library reads it once, at import.
     return os.environ.get("HF_ENDPOINT") or None
+
+
+TRANSPORT = Hub

@@ -33,3 +33,6 @@ class Https(Transport):
 
     def get(self, piece: str, out: Path, bounds: Bounds) -> None:
         web.download(piece, out, limit=bounds.limit, pinned=bounds.pinned, tick=bounds.tick)
+
+
+TRANSPORT = Https

@@ -112,3 +112,6 @@ def _extract(
             raise FetchFailed(f"{member} in {what} is cut off")
         return
     raise FetchFailed(f"{what} has no file {member}")
+
+
+TRANSPORT = Tarballs

@@ -124,3 +124,6 @@ def _copy(source: IO[bytes], out: Path, tick: Callable[[int], None]) -> None:
             done += len(block)
             file.write(block)
             tick(done)
+
+
+TRANSPORT = Wheels
