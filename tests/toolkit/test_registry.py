@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from helpers.toys import toy_model
 
 import edgekit
+from edgekit.bundles.facts import target_facts
+from edgekit.cli.doctor import examine
 from edgekit.common import package_data
-from edgekit.core import Exporter, Model, Recipe, Target
+from edgekit.core import Exporter, Model, Recipe, Target, Work
 from edgekit.errors import UnknownName, Unsupported
+from edgekit.numerics import weighing
 from edgekit.pipeline.reuse import declared
 from edgekit.registry import ROOMS, find, names
 
@@ -294,10 +299,23 @@ def test_an_outside_exporter_that_lacks_a_declaration_is_told_which(
 
 
 def test_an_outside_exporter_that_is_whole_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what others need to know of it they learn from it: no other edit."""
     site = toy_model.install(tmp_path / "site", "[edgekit.exporters]\nlacking = whole_module:EXPORTER\n")
-    (site / "whole_module.py").write_text(LACKING.replace("LACKING_LINE", ""))
+    more = "Lacking.extra, Lacking.distributions, Lacking.runtime = '', ('numpy', 'no-such-thing'), 'numpy'"
+    bytes_ = "Lacking.process_bytes = 7_000_000"
+    (site / "whole_module.py").write_text(LACKING.replace("LACKING_LINE", f"{more}\n{bytes_}"))
     monkeypatch.syspath_prepend(str(site))
-    assert find("exporters", "lacking").doctor == "export to nowhere"
+    numpy = importlib.metadata.version("numpy")
+    (finding,) = (entry for entry in examine() if entry.what == "export to nowhere")
+    assert (finding.ok, finding.found, finding.remedy) == (False, f"numpy {numpy}", "pip install no-such-thing")
+    target = replace(
+        find("targets", "laptop"),
+        runtime={"lacking": "pip:numpy=={version}", "absent": "no{version}thing", "c": "plain C"},
+    )
+    assert target_facts(target).runtime == {"lacking": f"pip:numpy=={numpy}", "absent": "nothing", "c": "plain C"}
+    works = [Work("network", "convolution", 1, weights=10)]
+    least = weighing.memory(works, Recipe("onnx", "fp32")) - find("exporters", "onnx").process_bytes
+    assert weighing.memory(works, Recipe("lacking", "fp32")) == 7_000_000 + least
 
 
 @pytest.mark.parametrize(

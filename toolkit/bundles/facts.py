@@ -51,8 +51,8 @@ def target_facts(target: Target) -> TargetFacts:
 def _runtime(exporter: str) -> str:
     """The version of what runs an exporter's files here ("" if there is none, or no such exporter)."""
     with contextlib.suppress(UnknownName):
-        name = find("exporters", exporter).runtime
-        return host.versions([name]).get(name, "")
+        if name := find("exporters", exporter).runtime:
+            return host.versions([name]).get(name, "")
     return ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import re
 import shutil
@@ -181,6 +182,21 @@ def test_doctor_tells_how_to_add_what_is_missing(do_json: Any, monkeypatch: pyte
     )
     abilities = {entry["what"]: entry for entry in do_json("doctor")[1]["abilities"]}
     assert abilities["run, verify and bench bundles"]["remedy"] == 'pip install "edgekit[run]"'
+
+
+def test_doctor_tells_how_to_add_what_an_exporter_needs(do_json: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = importlib.metadata.version
+
+    def version(name: str) -> str:
+        if name == "scikit-learn":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return installed(name)
+
+    monkeypatch.setattr("importlib.metadata.version", version)
+    abilities = {entry["what"]: entry for entry in do_json("doctor")[1]["abilities"]}
+    missing = abilities["export to Core ML"]
+    assert not missing["ok"] and missing["remedy"] == 'pip install "edgekit[coreml]"'
+    assert "coremltools" in missing["found"] and abilities["export to onnx"]["ok"]
 
 
 def test_a_regression_exits_with_7_and_one_document(do_json: Any, do: Any, report: Any) -> None:

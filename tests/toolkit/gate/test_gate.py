@@ -179,6 +179,21 @@ def test_a_refused_recipe_gives_way_to_the_next(toy: Any, tmp_path: Path, spoil:
     edgekit.verify(made.path, data=toy.close)
 
 
+def test_an_exporter_may_have_limits_of_its_own(
+    toy: Any, tmp_path: Path, spoil: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(int8="noise")
+    options: dict[str, Any] = {"precision": "int8", "fallback": False}
+    with pytest.raises(ParityFailed, match=r"the precision explains 25\.0%"):
+        toy.export(tmp_path / "a", **options)
+    with monkeypatch.context() as patch:
+        patch.setattr(toy_model.ToyExporter, "limits", {"int8": 100.0})
+        made = toy.export(tmp_path / "b", **options)
+        assert edgekit.verify(made.path)["parity"]
+    with pytest.raises(ParityFailed, match="int8 explains 50%"):
+        edgekit.verify(made.path)
+
+
 def test_the_ladder_is_climbed_to_its_end(toy: Any, tmp_path: Path, spoil: Any) -> None:
     spoil(int4="noise", int8="skew")
     made = toy.export(tmp_path / "b", data=toy.close, precision="int4")
