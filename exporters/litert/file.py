@@ -150,7 +150,7 @@ def name_ends(model: Any) -> None:
         tensor.name = ends.get(index, tensor.name)
 
 
-def _ends(model: Any, side: str) -> list[int]:
+def ends(model: Any, side: str) -> list[int]:
     """Tensor indices of the inputs or outputs in the order of the arguments; the converter's order is its own."""
     signatures = model.signatureDefs or []
     maps = getattr(signatures[0], side) if signatures else []
@@ -161,7 +161,7 @@ def _ends(model: Any, side: str) -> list[int]:
     return [int(index) for index in getattr(model.subgraphs[0], side)]
 
 
-def _rename(model: Any, graph: Any, prefix: str) -> None:
+def renamed(model: Any, graph: Any, prefix: str) -> None:
     names: dict[int, str] = {}
     used: set[str] = set()
 
@@ -179,7 +179,7 @@ def _rename(model: Any, graph: Any, prefix: str) -> None:
         weights, bias, _ = WEIGHTED.get(kind, (-1, -1, 0))
         # An output of the graph has lost its module's name; the weights still have it.
         holders = [*outputs[:1], *(int(operator.inputs[i]) for i in (weights,) if 0 <= i < len(operator.inputs))]
-        module = next(filter(None, (_module(graph.tensors[i].name) for i in holders if i >= 0)), "")
+        module = next(filter(None, (schema_module(graph.tensors[i].name) for i in holders if i >= 0)), "")
         for index in outputs:
             give(index, f"{module}/{kind}" if module else kind)
         for position, index in enumerate(operator.inputs):
@@ -191,7 +191,7 @@ def _rename(model: Any, graph: Any, prefix: str) -> None:
         tensor.name = names[index]
 
 
-def _module(name: bytes | str | None) -> str:
+def schema_module(name: bytes | str | None) -> str:
     """The module that made a tensor, from the converter's name for it: "p.Net/p.Sequential_layers/p.Conv2d_0;"."""
     # Of fused operators the last is the one with weights: activation;;normalisation;;convolution.
     parts = [part for part in text(name or "").split(";") if "/" in part]

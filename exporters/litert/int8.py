@@ -61,15 +61,15 @@ def quantized(content: bytes, plan: Plan, wish: Wish, ranges: Ranges, part: str)
         from ai_edge_quantizer import quantizer as aeq
     found, per_channel = None, wish.weights == "per-channel"
     if plan.form == "static":
-        config = _config(activations=True, per_channel=per_channel)
-        recipe = [_rule("*", config), *(_rule(end, None) for end in ("INPUT", "OUTPUT") if wish.io == "float")]
+        config = tensor_config(activations=True, per_channel=per_channel)
+        recipe = [rule("*", config), *(rule(end, None) for end in ("INPUT", "OUTPUT") if wish.io == "float")]
         found = _with_floors(content, ranges, per_channel)
     elif plan.form == "dynamic":
-        recipe = [*(_rule(kind, _config()) for kind in _PRODUCTS), *_stored(_CONVOLUTIONS)]
+        recipe = [*(rule(kind, tensor_config()) for kind in _PRODUCTS), *_stored(_CONVOLUTIONS)]
     else:
         recipe = _stored((*_CONVOLUTIONS, *_PRODUCTS))
     # The quantizer knows an operator by the names of its outputs, each with a semicolon.
-    recipe += [_rule("*", None, f"^{re.escape(name)};?$") for name in plan.floats]
+    recipe += [rule("*", None, f"^{re.escape(name)};?$") for name in plan.floats]
     try:
         with quiet():
             worker = aeq.Quantizer(bytearray(content), recipe)
@@ -80,7 +80,7 @@ def quantized(content: bytes, plan: Plan, wish: Wish, ranges: Ranges, part: str)
     return file.pack(file.parse(bytes(made.quantized_model)))
 
 
-def _config(*, activations: bool = False, integer: bool = True, per_channel: bool = True) -> dict[str, Any]:
+def tensor_config(*, activations: bool = False, integer: bool = True, per_channel: bool = True) -> dict[str, Any]:
     granularity = "CHANNELWISE" if per_channel else "TENSORWISE"
     tensor = {"num_bits": 8, "symmetric": True, "granularity": granularity, "dtype": "INT"}
     config: dict[str, Any] = {
@@ -95,14 +95,14 @@ def _config(*, activations: bool = False, integer: bool = True, per_channel: boo
     return config
 
 
-def _rule(kind: str, config: dict[str, Any] | None, where: str = ".*") -> dict[str, Any]:
+def rule(kind: str, config: dict[str, Any] | None, where: str = ".*") -> dict[str, Any]:
     key = "min_max_uniform_quantize" if config else "no_quantize"
     return {"regex": where, "operation": kind, "algorithm_key": key, "op_config": config or {}}
 
 
 def _stored(kinds: Iterable[str]) -> list[dict[str, Any]]:
     named = {"TRANSPOSE_CONV": "CONV_2D_TRANSPOSE"}
-    return [_rule(named.get(kind, kind), _config(integer=False)) for kind in kinds if kind != "CONV_3D"]
+    return [rule(named.get(kind, kind), tensor_config(integer=False)) for kind in kinds if kind != "CONV_3D"]
 
 
 def _with_floors(content: bytes, found: Ranges, per_channel: bool) -> dict[str, dict[str, NDArray[Any]]]:

@@ -12,7 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 from edgekit.core import TensorSpec
 from edgekit.errors import ExportFailed
 from edgekit.exporters.litert import file
-from edgekit.exporters.litert.file import SIGNATURE, _ends, _rename
+from edgekit.exporters.litert.file import SIGNATURE, ends, renamed
 
 
 def fold_transposes(model: Any) -> None:
@@ -76,7 +76,7 @@ def tidy(model: Any, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
     signature = schema.SignatureDefT()
     signature.signatureKey, signature.subgraphIndex = SIGNATURE, 0
     for side, specs in (("inputs", inputs), ("outputs", outputs)):
-        indices = _ends(model, side)
+        indices = ends(model, side)
         if len(indices) != len(specs):
             raise ExportFailed(
                 f"the part {part!r} came out with {len(indices)} {side}, declared are {len(specs)}.",
@@ -91,5 +91,5 @@ def tidy(model: Any, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
         setattr(signature, side, named)
     model.signatureDefs = [signature]
     for number, one in enumerate(model.subgraphs):
-        _rename(model, one, f"{number}:" if number else "")
+        renamed(model, one, f"{number}:" if number else "")
         one.name = part if number == 0 else f"{part}.{number}"

@@ -52,7 +52,7 @@ class OpenvinoExporter(Exporter):
         self.require()
         same = replace(recipe, exporter=onnx.EXPORTER.name)
         made = onnx.EXPORTER.export(model, checkpoint, same, calibration, out, work, progress)
-        return [_checked(artifact, out) for artifact in made]
+        return [checked(artifact, out) for artifact in made]
 
     def require(self) -> None:
         """See `edgekit.core.Exporter`: its absence must show before minutes of work."""
@@ -68,7 +68,7 @@ class OpenvinoExporter(Exporter):
         return OpenvinoRunner(file, threads)
 
 
-def _checked(artifact: Artifact, out: Path) -> Artifact:
+def checked(artifact: Artifact, out: Path) -> Artifact:
     """`artifact` with what OpenVINO makes of it in its census."""
     from edgekit.exporters.openvino.runner import OpenvinoRunner
 

@@ -173,7 +173,7 @@ def test_buffers_are_inside_and_aligned(tmp_path: Path) -> None:
 
     outside = Quantizer(
         bytearray((tmp_path / "work" / "wide.fp32.tflite").read_bytes()),
-        [int8._rule("*", int8._config())],
+        [int8.rule("*", int8.tensor_config())],
     ).quantize(enable_progress_report=False)
     with pytest.raises(BadInput, match="outside of its flatbuffer"):
         reader.read(bytes(outside.quantized_model))

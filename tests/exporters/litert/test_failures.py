@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from edgekit.core import Part, TensorSpec
 from edgekit.errors import BadInput, ExportFailed
 from edgekit.exporters.litert import EXPORTER, int8
-from edgekit.exporters.litert import file as litert_file
+from edgekit.exporters.litert import file as file_module
 from edgekit.exporters.litert.wish import Wish
 from edgekit.quantization.plan import Plan
 
@@ -140,8 +140,8 @@ def test_a_quantizer_that_fails_is_ours_to_say(tmp_path: Path) -> None:
 
 def test_names_of_modules() -> None:
     assert (
-        litert_file._module(b"pkg.Net/pkg.Sequential_blocks/a.b.Conv2d_0;;pkg.Net/torch.nn.Conv2d_conv_dw;1")
+        file_module.schema_module(b"pkg.Net/pkg.Sequential_blocks/a.b.Conv2d_0;;pkg.Net/torch.nn.Conv2d_conv_dw;1")
         == "conv_dw"
     )
-    assert litert_file._module("serving_default_output_0_output") == ""
-    assert litert_file._module("functional_1/dense_1/MatMul") == "dense_1/MatMul"
+    assert file_module.schema_module("serving_default_output_0_output") == ""
+    assert file_module.schema_module("functional_1/dense_1/MatMul") == "dense_1/MatMul"

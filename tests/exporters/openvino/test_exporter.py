@@ -105,13 +105,13 @@ def test_a_damaged_file(tmp_path: Path, made: Artifact, folder: Path) -> None:
 def test_a_layer_that_became_float_is_refused(made: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(OpenvinoRunner, "products", lambda self: {"Convolution": {"f32": LAYERS, "i8": 0, "u8": 0}})
     with pytest.raises(ExportFailed, match=f"{LAYERS} of {LAYERS} int8 layers"):
-        openvino._checked(made, folder / "out")
+        openvino.checked(made, folder / "out")
 
 
 def test_a_file_that_openvino_cannot_run(made: Artifact, tmp_path: Path) -> None:
     (tmp_path / made.file).write_bytes(b"no network")
     with pytest.raises(ExportFailed, match="OpenVINO cannot run the part 'network'") as caught:
-        openvino._checked(made, tmp_path)
+        openvino.checked(made, tmp_path)
     assert "--exporter onnx" in str(caught.value.hint)
 
 
