@@ -86,7 +86,6 @@ def test_every_error_ends_with_its_code(
     "arguments",
     [
         *(
-            [],
             ["nonsense"],
             ["list", "--nonsense"],
             ["list", "bundles"],
