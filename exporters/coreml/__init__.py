@@ -42,7 +42,7 @@ class CoremlExporter(Exporter):
         of int6 and int4: "grouped" (the default: a palette for every 8 output channels, iOS 18) or "palette" (one a
         layer, iOS 16); of int4 also "block": linear with a scale for every 32 weights of an output, iOS 18.
     ``keep``
-        "measured" (the default): layers that alone move the answers most keep more bits (`_coreml_choose`), or "none".
+        "measured" (the default): layers that alone move the answers most keep more bits, or "none".
     ``shapes``
         "range" (the default), or "enumerated": axes that name their sizes have no others, which the neural engine
         plans for; other axes stay ranges.

@@ -31,7 +31,7 @@ class ExecutorchExporter(Exporter):
     """See `edgekit.core.Exporter`. Options of a recipe, all for int8:
 
     ``form``
-        "static" or "dynamic" (see `_executorch_int8`). Without it: static where convolutions do most of the work, else
+        "static" or "dynamic" (see `int8`). Without it: static where convolutions do most of the work, else
         whichever is closer to float on the calibration samples.
     ``calibration``
         "min-max" or "percentile" ranges for the static form. Without it: whichever is closer to float.

@@ -58,7 +58,7 @@ def _exported(part: Part, module: torch.nn.Module) -> Any:
     examples = tuple(example(part, spec) for spec in part.inputs)
     shapes = tuple(dynamic(part, spec, bounded=True) for spec in part.inputs)
     try:
-        # What a node is told by `_executorch_tidy` is to outlive a second tracing.
+        # What a node is told by `tidy` is to outlive a second tracing.
         with quiet(), torch.no_grad(), _any_size(), torch.fx.traceback.preserve_node_meta():
             exported = torch.export.export(Flat(module), examples, dynamic_shapes=(shapes,), strict=False)
     except Exception as exc:

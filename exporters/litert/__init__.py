@@ -35,7 +35,7 @@ class LitertExporter(Exporter):
     """See `edgekit.core.Exporter`. Options of a recipe, all for int8 but the last:
 
     ``form``
-        "static", "dynamic" or "weight-only" (see `_litert_int8`). Without it: static where convolutions do most of the
+        "static", "dynamic" or "weight-only" (see `int8`). Without it: static where convolutions do most of the
         work, else whichever of static and dynamic is closer to float on the calibration samples.
     ``calibration``
         "min-max" or "percentile" ranges for the static form. Without it: whichever is closer to float.
