@@ -377,4 +377,4 @@ def test_every_exporter_has_its_own_tests(room: str, name: str) -> None:
 def test_every_family_has_its_own_tests(name: str) -> None:
     """A size of a family is declaration only; what its family computes is tested in tests/models/FAMILY/."""
     family = find("models", name).identity.family
-    assert list((TESTS.parent / "models" / family).glob("test_*.py")), f"write tests/models/{family}/test_....py"
+    assert list((TESTS.parent / "models").rglob(f"{family}/test_*.py")), f"write tests/models/{family}/test_....py"

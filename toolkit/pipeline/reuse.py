@@ -80,7 +80,8 @@ def code_files(job: Job) -> list[Path]:
     folders = [Path(str(room.__file__)).parent for room in rooms]
     ours = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     package = Path(str(edgekit.__file__)).parent
-    roots = [package / "pipeline" / "exporting.py", *(path for path in ours if path.suffix == ".py")]
+    transports = (package / "sources" / "transports").glob("*.py")  # found by their folder, as the rooms' entries are
+    roots = [package / "pipeline" / "exporting.py", *transports, *(path for path in ours if path.suffix == ".py")]
     return sorted({*ours, *closure(roots, package), *_theirs(job)})
 
 

@@ -85,7 +85,7 @@ def jfk_features() -> NDArray[Any]:
     from edgekit.core import Checkpoint
 
     model = serving(find("models", "okay-nabu"), "c")
-    sound = Path(str(build.__file__)).parent.parent / "models" / "data" / "golden" / "jfk.flac"
+    sound = Path(str(build.__file__)).parents[2] / "models" / "data" / "golden" / "jfk.flac"
     frontend = model.network.parts[0]
     samples, rate = soundfile.read(sound, dtype="int16")
     assert rate == 16_000
