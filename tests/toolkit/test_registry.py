@@ -324,6 +324,7 @@ def test_an_outside_exporter_that_is_whole_is_taken(tmp_path: Path, monkeypatch:
         ("exporters", "onnx", r"edgekit\.exporters\.onnx"),
         ("targets", "Android", r"edgekit\.targets\.android"),
         ("models", "whisper-base", r"edgekit\.models\.whisper\.whisper_base"),
+        ("tasks", "text-generation", r"edgekit\.tasks\.text_generation"),
     ],
 )
 def test_an_outside_entry_with_the_name_of_ours_is_refused_by_its_package(
