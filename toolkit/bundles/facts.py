@@ -14,7 +14,7 @@ from edgekit.core import Artifact, Checkpoint, Recipe, Source, Target, TensorSpe
 from edgekit.errors import UnknownName
 from edgekit.registry import find
 
-__all__ = ["part_facts", "public", "recipe_facts", "slower", "source_facts", "target_facts"]
+__all__ = ["part_facts", "public", "recipe_facts", "slower", "source_facts", "target_facts", "unmeasured"]
 
 
 def recipe_facts(recipe: Recipe) -> RecipeFacts:

@@ -17,7 +17,7 @@ from typing import Any
 from edgekit.bundles.manifest import LARGEST, NAME, Manifest, decode
 from edgekit.errors import BadInput, boundary
 
-__all__ = ["replaceable", "staged"]
+__all__ = ["peek", "replaceable", "staged"]
 
 
 #: Added to the name of an earlier bundle while the new one takes its place.

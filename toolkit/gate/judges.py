@@ -18,7 +18,7 @@ from edgekit.gate import texts, verdicts
 from edgekit.numerics.parity import Recorder
 from edgekit.tasks.resolved import task_of
 
-__all__ = ["Judge", "Looks", "Scores", "judge_of"]
+__all__ = ["AnswerJudge", "Judge", "Looks", "ProbabilityJudge", "Scores", "judge_of"]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from edgekit.core import Feeds
 from edgekit.errors import BadInput
 
-__all__ = ["FEWEST", "check", "shortage", "spaced"]
+__all__ = ["FEWEST", "Item", "check", "shortage", "spaced"]
 
 #: Fewer different samples than this say nothing about ranges.
 FEWEST = 8

@@ -25,8 +25,8 @@ from edgekit.estimation.recipes import recipe_for
 from edgekit.registry import find
 from edgekit.reports.cells import Cell, label
 
-#: Constants of the predictions that were chosen by what was measured: module, name and key (of a table). What is not
-#: here follows from a format (bytes of a number, of a scale, of a block), or is the size of a file that lies beside the
+#: Constants of the predictions that were chosen by what was measured: module, name and key (of a table) or
+#: attribute. What is not here follows from a format (bytes of a number, of a scale, of a block), or is the size of a file that lies beside the
 #: graphs (golden input and reference, labels, licence).
 SIZE = (
     ("edgekit.numerics.weighing", "_FILE", ""),
@@ -41,10 +41,10 @@ SIZE = (
     ("edgekit.models.language.shapes", "_TOKENIZER_BYTES", ""),
 )
 RAM = (
-    ("edgekit.numerics.weighing", "PROCESS", "onnx"),
-    ("edgekit.numerics.weighing", "PROCESS", "openvino"),
-    ("edgekit.numerics.weighing", "PROCESS", "litert"),
-    ("edgekit.numerics.weighing", "PROCESS", "executorch"),
+    ("edgekit.exporters.onnx", "EXPORTER", "process_bytes"),
+    ("edgekit.exporters.openvino", "EXPORTER", "process_bytes"),
+    ("edgekit.exporters.litert", "EXPORTER", "process_bytes"),
+    ("edgekit.exporters.executorch", "EXPORTER", "process_bytes"),
     ("edgekit.models.whisper.family", "_TOKENIZER", ""),
     ("edgekit.models.language.family", "_PROCESS", ""),
     ("edgekit.models.language.family", "_WORD", ""),
@@ -154,7 +154,7 @@ def _slopes(members: Sequence[Cell], constants: Sequence[Constant], which: int) 
 def value(constant: Constant) -> float:
     module, name, key = constant
     held = vars(import_module(module))[name]
-    return float(held[key] if key else held)
+    return float(held[key] if isinstance(held, dict) else getattr(held, key) if key else held)
 
 
 @contextmanager
@@ -162,10 +162,11 @@ def changed(values: Mapping[Constant, float]) -> Iterator[None]:
     """Predictions with other constants."""
     with pytest.MonkeyPatch.context() as patch:
         for (module, name, key), number in values.items():
-            if key:
-                patch.setitem(vars(import_module(module))[name], key, number)
+            held = vars(import_module(module))[name]
+            if isinstance(held, dict):
+                patch.setitem(held, key, number)
             else:
-                patch.setattr(import_module(module), name, number)
+                patch.setattr(*(held, key) if key else (import_module(module), name), number)
         yield
 
 

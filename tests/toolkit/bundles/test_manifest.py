@@ -138,7 +138,7 @@ def test_a_newer_schema_says_to_upgrade(whole: dict[str, Any]) -> None:
 
 
 def test_a_manifest_of_schema_2_is_read_as_it_was_written() -> None:
-    data = (Path(__file__).parents[1] / "golden" / "manifest-schema-2.json").read_bytes()
+    data = (Path(__file__).parents[2] / "golden" / "manifest-schema-2.json").read_bytes()
     manifest = decode(data)
     assert (manifest.schema, manifest.gate.verdict, manifest.gate.basis, manifest.evidence) == (2, "pass", (), None)
     assert encode(manifest) == data

@@ -17,7 +17,7 @@ from edgekit.reports.comparing.reports import Row, compare_reports, regressed, r
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["Comparison", "compare_matrices", "json_of", "losses", "shown"]
+__all__ = ["Comparison", "compare", "compare_matrices", "json_of", "losses", "shown"]
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from edgekit.errors import BadInput, FetchFailed, need
 from edgekit.sources import web
 from edgekit.sources.transports.contract import Bounds, Transport, safe_name
 
-__all__ = ["Hub", "source_of"]
+__all__ = ["TRANSPORT", "Hub", "source_of"]
 
 _FILE = re.compile(r"hf://([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w.%-]+))?/(.+)")
 _REPOSITORY = re.compile(r"hf://([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w./-]+))?")

@@ -10,7 +10,7 @@ from edgekit.errors import BadInput, FetchFailed
 from edgekit.sources import web
 from edgekit.sources.transports.contract import Bounds, Transport, safe_name, single
 
-__all__ = ["Https"]
+__all__ = ["TRANSPORT", "Https"]
 
 
 class Https(Transport):

@@ -21,7 +21,7 @@ from edgekit.errors import BadInput, FetchFailed
 from edgekit.sources.transports.clients import Packages, last_word, run_client
 from edgekit.sources.transports.contract import Bounds, safe_name, single
 
-__all__ = ["Wheels", "reason_of", "run_pip"]
+__all__ = ["TRANSPORT", "Wheels", "reason_of", "run_pip"]
 
 CHUNK = 1 << 20
 # Neither may begin with a hyphen: they become arguments of pip.

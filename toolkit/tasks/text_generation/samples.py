@@ -10,7 +10,7 @@ from edgekit.core import (
 )
 from edgekit.errors import BadInput
 
-__all__ = []
+__all__ = ["samples"]
 
 
 def samples(folder: Path) -> Sequence[Sample]:
