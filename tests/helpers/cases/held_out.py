@@ -25,9 +25,9 @@ from edgekit.estimation.recipes import recipe_for
 from edgekit.registry import find
 from edgekit.reports.cells import Cell, label
 
-#: Constants of the predictions that were chosen by what was measured: module, name and key (of a table) or
-#: attribute. What is not here follows from a format (bytes of a number, of a scale, of a block), or is the size of a file that lies beside the
-#: graphs (golden input and reference, labels, licence).
+#: Constants of the predictions that were chosen by what was measured: module, name and key (of a table) or attribute.
+#: What is not here follows from a format (bytes of a number, of a scale, of a block), or is the size of a file that lies
+#: beside the graphs (golden input and reference, labels, licence).
 SIZE = (
     ("edgekit.numerics.weighing", "_FILE", ""),
     ("edgekit.numerics.weighing", "_GRAPH", "fp32"),

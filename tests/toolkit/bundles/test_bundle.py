@@ -201,7 +201,7 @@ def test_a_bundle_of_another_model_or_target_is_replaced_only_by_force(
 ) -> None:
     before = (bundle / "manifest.json").read_bytes()
     with monkeypatch.context() as patch, pytest.raises(BadInput, match="holds a bundle of toy-speller for toy-board"):
-        patch.setattr("edgekit.pipeline.fetch", None)  # before anything is fetched
+        patch.setattr("edgekit.pipeline.exporting.fetch", None)  # before anything is fetched
         edgekit.export("whisper-base", "laptop", out=bundle)
     code, _, err = do("export", "toy-speller", "--target=laptop", f"--weights={toy.weights}", f"--out={bundle}")
     assert code == 2 and f"edgekit export toy-speller --target laptop --out {bundle} --force" in err
