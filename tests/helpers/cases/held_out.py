@@ -26,7 +26,7 @@ from edgekit.registry import find
 from edgekit.reports.cells import Cell, label
 
 #: Constants of the predictions that were chosen by what was measured: module, name and key (of a table) or attribute.
-#: What is not here follows from a format (bytes of a number, of a scale, of a block), or is the size of a file that lies
+#: What is not here follows from a format (bytes of a number, of a scale, of a block), or is the size of a file that is
 #: beside the graphs (golden input and reference, labels, licence).
 SIZE = (
     ("edgekit.numerics.weighing", "_FILE", ""),
