@@ -17,7 +17,7 @@ from edgekit.bundle import check_code, load, makers
 from edgekit.core import Bundle, Calls, Model, Prediction, Predictor, Target
 from edgekit.errors import BadInput, ParityFailed, boundary
 from edgekit.manifest import NAME, Manifest
-from edgekit.parity import CHAIN, Recorder, limit_of, relative_error, sampled
+from edgekit.parity import Recorder, chain_limit_of, relative_error, sampled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,7 +80,7 @@ def compare(
     Raises:
         ParityFailed: a part is further from the fp32 reference than `precision` explains, or was called otherwise.
     """
-    limit = limit_of(precision) * CHAIN
+    limit = chain_limit_of(precision)
     errors = {}
     for part, recorder in recorders.items():
         prefix = f"{part}/"
