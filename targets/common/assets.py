@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgekit.core import Bundle
 from edgekit.errors import BadInput, Unsupported, need
-from edgekit.numerics.parity import CHAIN, limit_of
+from edgekit.numerics.parity import chain_limit_of
 from edgekit.targets.common import calls
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _description(manifest: Any, parts: Mapping[str, str]) -> dict[str, Any]:
         "precision": manifest.recipe.precision,
         "exporter": manifest.recipe.exporter,
         "bundle": manifest.digest,
-        "limit": limit_of(manifest.recipe.precision) * CHAIN,
+        "limit": chain_limit_of(manifest.recipe.precision),
         # The first word of a sound is what a pipeline of words tells; a phone tells events.
         "answer": "" if "words" in manifest.facts.get("rules", {}) else manifest.golden.output,
         "parts": [

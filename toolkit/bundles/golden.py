@@ -17,7 +17,7 @@ from edgekit.bundles.opened import load, makers
 from edgekit.common import package_data
 from edgekit.core import Bundle, Calls, Model, Predictor, Target
 from edgekit.errors import BadInput, ParityFailed, boundary
-from edgekit.numerics.parity import CHAIN, Recorder, limit_of, relative_error, sampled
+from edgekit.numerics.parity import Recorder, chain_limit_of, relative_error, sampled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,7 +70,7 @@ def compare(
     Raises:
         ParityFailed: a part is further from the fp32 reference than `precision` explains, or was called otherwise.
     """
-    limit = limit_of(precision, limits) * CHAIN
+    limit = chain_limit_of(precision, limits)
     errors = {}
     for part, recorder in recorders.items():
         prefix = f"{part}/"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import ParityFailed
-from edgekit.numerics.parity import CHAIN, limit_of, relative_error, sampled
+from edgekit.numerics.parity import chain_limit_of, relative_error, sampled
 
 __all__ = ["LIMITS", "MIXED", "NEAR", "arithmetic", "check", "distances", "reference", "steps"]
 
@@ -79,7 +79,7 @@ def check(part: str, processor: str, precision: str, off: Mapping[str, float], h
     `mine`: how far this machine's answer is from fp32. No bound grows with the device's own distance (`off`): a kernel
     that is wrong would allow itself what it does.
     """
-    bounds = [("fp32", "the fp32 reference", limit_of(precision) * CHAIN, precision)]
+    bounds = [("fp32", "the fp32 reference", chain_limit_of(precision), precision)]
     if how in LIMITS:
         bounds.append(("steps" if how == "static" else "here", "this machine's answer", LIMITS[how], how))
     elif how == "mixed":

@@ -41,8 +41,9 @@ SUFFIX = "gguf"
 
 #: The relative difference that is allowed whatever the type costs.
 _LEAST = 1e-2
-#: And the largest: twice what was measured of any type.
-_MOST = 1e-1
+#: And the largest: twice what this machine is away from itself in a coarse type (SmolLM2 135M in q2_k, 64 tokens one
+#: by one and at once: 7.8 %).
+_MOST = 0.2
 _PROGRAM = "replay_gguf"
 _OPTIONS = (
     *("CMAKE_BUILD_TYPE=Release", "BUILD_SHARED_LIBS=ON", "CMAKE_SYSTEM_NAME=Linux", "CMAKE_SYSTEM_PROCESSOR=aarch64"),
@@ -89,7 +90,7 @@ def outputs_of(file: Path, answers: Sequence[dict[str, Any]]) -> Sequence[dict[s
 
 def check(part: str, processor: str, off: Mapping[str, float], mine: float) -> None:
     """Raises ParityFailed where kernels cost more than the type does here (`mine`), or 1 % where that costs nothing;
-    and never more than 10 %, for types that cost so much that a kernel of zeros would be as near.
+    and never more than 20 %, for types that cost so much that a kernel of zeros would be as near.
 
     They round activations to bytes, which a sum in another order tips over; so this machine is not equal to itself
     either: SmolLM2 135M in q4_k_m, 64 tokens one by one and at once, 5.8 %, where the type costs 18 %. In q8_0 that

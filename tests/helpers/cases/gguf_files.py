@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,14 @@ from edgekit.exporters.gguf.runner import LlamaRunner
 ALIGNMENT = 32
 VOCABULARY = 260
 TRAINED = 2048
+
+
+#: Same architecture, same shapes, same tokenizer: what no precision explains.
+BROKEN: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    "zeros": lambda weights: 0 * weights,
+    "rows in another order": lambda weights: np.random.default_rng(1).permutation(weights),
+    "another model": lambda weights: weights.std() * np.random.default_rng(2).standard_normal(weights.shape),
+}
 
 
 def text(value: str | bytes) -> bytes:

@@ -22,7 +22,8 @@ import edgekit
 from edgekit.bundles import golden
 from edgekit.core import Runner
 from edgekit.errors import BadInput, EdgekitError, ParityFailed
-from edgekit.numerics.parity import LIMITS, Recorder, limit_of, part_error, relative_error, sampled
+from edgekit.formats import gguf
+from edgekit.numerics.parity import LIMITS, Recorder, chain_limit_of, limit_of, part_error, relative_error, sampled
 
 ONES = np.ones(4, np.float32)
 
@@ -101,6 +102,12 @@ def test_limits() -> None:
     assert LIMITS["fp32"] < LIMITS["fp16"] < LIMITS["int8"]
     assert limit_of("fp16") == LIMITS["fp16"]
     assert limit_of("q4_k_m") == LIMITS["int8"]
+
+
+@pytest.mark.parametrize("precision", sorted({*LIMITS, *gguf.FILE_TYPES, "another package's"}))
+def test_no_precision_explains_an_answer_of_zeros(precision: str) -> None:
+    for limit in (limit_of(precision), chain_limit_of(precision)):
+        assert limit < relative_error([{"x": 0 * ONES}], [{"x": ONES}])
 
 
 # ---------------------------------------------------------------------------------------------------- golden references

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from conftest import absent
-from helpers.cases.gguf_files import llama_file
+from helpers.cases.gguf_files import BROKEN, llama_file, llama_metadata, llama_tensors, write
 from helpers.toys import toy_model
 from helpers.toys.tiny_language import ENTRY_POINTS, MODEL
 
@@ -18,6 +20,7 @@ from edgekit.bundles.manifest import Verdict
 from edgekit.cli import command
 from edgekit.core import Bundle
 from edgekit.errors import BadInput, GateFailed, ParityFailed
+from edgekit.exporters.gguf import quantize as gguf_quantize
 from edgekit.gate import frontier, frontier_plot
 from edgekit.llama import library
 from edgekit.pipeline import terms
@@ -82,6 +85,41 @@ def test_what_loses_too_much_is_refused(folder: Path) -> None:
     with pytest.raises((GateFailed, ParityFailed)):
         export(folder, "bad", "q4_0", data=folder / "text", max_kld=1e-9, fallback=False)
     assert not (folder / "bad").exists()
+
+
+# ----------------------------------------------------------------------------------------- weights that are not its own
+
+
+def spoiled(how: str, file: Path) -> Path:
+    """The tiny model in half precision, every matrix of it broken."""
+    tensors = {
+        name: BROKEN[how](one).astype(np.float16) if one.ndim == 2 else one for name, one in llama_tensors().items()
+    }
+    file.write_bytes(write(llama_metadata(), tensors))
+    return file
+
+
+@pytest.mark.parametrize("how", BROKEN)
+@pytest.mark.parametrize("precision", ["q4_0", "q3_k_m", "q2_k"])
+def test_broken_weights_are_refused_whatever_the_type(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str, how: str
+) -> None:
+    def quantize(base: Path, file: Path, *options: Any) -> None:
+        gguf_quantize.quantize(spoiled(how, tmp_path / "spoiled.gguf"), file, *options)
+
+    monkeypatch.setattr("edgekit.exporters._gguf_export.quantize", quantize)
+    with pytest.raises(ParityFailed, match="away from the fp32 reference on real input"):
+        export(folder, f"broken-{precision}", precision, fallback=False)
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_broken_weights_do_not_verify(folder: Path, tmp_path: Path, how: str) -> None:
+    made = export(folder, f"q4-{len(how)}", "q4_0", fallback=False)
+    edgekit.verify(made.path)
+    gguf_quantize.quantize(spoiled(how, tmp_path / "spoiled.gguf"), made.path / "network.gguf", "q4_0")
+    toy_model.forge(made.path)
+    with pytest.raises(ParityFailed, match="away from the fp32 reference on the golden input"):
+        edgekit.verify(made.path)
 
 
 @pytest.mark.thorough

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import absent
+from helpers.cases.gguf_files import BROKEN
+from toy_model import forge
 
 import edgekit
 from edgekit.cli.command import run
 from edgekit.core import Bundle, Model, Recipe
+from edgekit.errors import ParityFailed
+from edgekit.exporters.gguf import quantize as gguf_quantize
 from edgekit.exporters.gguf import room
+from edgekit.formats import gguf
 from edgekit.llama import library
 from edgekit.registry import find
 
@@ -49,6 +56,25 @@ def test_it_is_as_large_as_was_said_and_proves_itself(made: Callable[[str], Bund
     assert "re-quantized" in census["source"]  # the packaged weights are Q4_1
     errors = edgekit.verify(bundle.path)["parity"]
     assert 0 < errors["network"] < 0.5
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_the_coarsest_type_is_told_from_broken_weights(made: Callable[[str], Bundle], tmp_path: Path, how: str) -> None:
+    bundle = made("q2_k")
+    assert 0 < edgekit.verify(bundle.path)["parity"]["network"] < 0.7
+    wide, copy = tmp_path / "f16.gguf", tmp_path / "bundle"
+    gguf_quantize.quantize(made("q8_0").path / "network.gguf", wide, "f16")
+    content = np.memmap(wide, np.uint8, "r+")
+    for tensor in gguf.read(wide).tensors:
+        if tensor.type == "f16":
+            place = content[tensor.offset : tensor.offset + tensor.size].view(np.float16).reshape(tensor.shape[::-1])
+            place[:] = BROKEN[how](place.astype(np.float32))
+    content.flush()
+    shutil.copytree(bundle.path, copy)
+    gguf_quantize.quantize(wide, copy / "network.gguf", "q2_k")
+    forge(copy)
+    with pytest.raises(ParityFailed, match="away from the fp32 reference on the golden input"):
+        edgekit.verify(copy)
 
 
 def recipe_of(bundle: Bundle) -> Recipe:
