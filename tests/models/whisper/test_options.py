@@ -19,6 +19,7 @@ from edgekit.errors import BadInput
 from edgekit.models.whisper.pipeline import window_seconds
 from edgekit.models.whisper.tokens import Tokens
 from edgekit.registry import find
+from edgekit.tasks.resolved import samples_of
 
 # --- prompt, history and language ------------------------------------------------------------------------------------
 
@@ -251,8 +252,8 @@ def test_a_data_folder_may_name_languages(tmp_path: Path) -> None:
     entries = [{"audio": "a.wav", "text": "um", "language": language} for language in ("de", " DE ", "")]
     lines = [json.dumps(entry) for entry in (*entries, {"audio": "a.wav", "text": "um"})]
     (tmp_path / "manifest.jsonl").write_text("\n".join(lines))
-    samples = find("models", "whisper-base").samples(tmp_path)
+    samples = samples_of(find("models", "whisper-base"), tmp_path)
     assert [sample.language for sample in samples] == ["de", "de", "", ""]
     (tmp_path / "manifest.jsonl").write_text(json.dumps({"audio": "a.wav", "text": "um", "language": 3}))
     with pytest.raises(BadInput, match="line 1: a language is a code"):
-        find("models", "whisper-base").samples(tmp_path)
+        samples_of(find("models", "whisper-base"), tmp_path)

@@ -107,7 +107,7 @@ def test_broken_weights_are_refused_whatever_the_type(
     def quantize(base: Path, file: Path, *options: Any) -> None:
         gguf_quantize.quantize(spoiled(how, tmp_path / "spoiled.gguf"), file, *options)
 
-    monkeypatch.setattr("edgekit.exporters._gguf_export.quantize", quantize)
+    monkeypatch.setattr("edgekit.exporters.gguf.export.quantize", quantize)
     with pytest.raises(ParityFailed, match="away from the fp32 reference on real input"):
         export(folder, f"broken-{precision}", precision, fallback=False)
 
