@@ -1,4 +1,4 @@
-"""What `bench`, `compare` and `report` print."""
+"""The verbs `bench`, `compare` and `report`: results as text, JSON and files."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def bench_(arguments: argparse.Namespace) -> int:
 
 
 def _check_writable(name: str | None) -> None:
-    """Raise BadInput before anything is measured, not after: what was measured for an hour must find its place."""
+    """Raise BadInput for a file that cannot be written, before an hour of measuring."""
     if not name:
         return
     place = Path(name).absolute()
     if place.is_dir():
-        raise BadInput(f"{name} is a folder.", hint="Name a file for what was measured.")
+        raise BadInput(f"{name} is a folder.", hint="Name a file for the report.")
     with boundary():
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=place.parent):
@@ -81,7 +81,7 @@ def _bench_one(arguments: argparse.Namespace) -> int:
 
 
 def _bench_in_turns(arguments: argparse.Namespace) -> int:
-    """`bench NEW --vs BASE`: both in one go, and the comparison."""
+    """`bench NEW --vs BASE`: both measured in turns, and the comparison."""
     import msgspec
 
     from edgekit.benchmarking.benchmark import versus
@@ -107,9 +107,9 @@ def _bench_in_turns(arguments: argparse.Namespace) -> int:
         out = Path(arguments.out)
         save(new, out)
         save(base, out.with_name(f"{out.stem}-base{out.suffix}"))
-    found = compare_matrices(cells.of(base), cells.of(new), max_regression=gates)
-    document = {"base": msgspec.to_builtins(base), "new": msgspec.to_builtins(new), "rows": json_of(found)}
-    return _told(arguments, found, cells.of(new), document, gate=bool(arguments.max_regression))
+    comparisons = compare_matrices(cells.of(base), cells.of(new), max_regression=gates)
+    document = {"base": msgspec.to_builtins(base), "new": msgspec.to_builtins(new), "rows": json_of(comparisons)}
+    return _compared(arguments, comparisons, cells.of(new), document, bool(arguments.max_regression))
 
 
 def _bench_matrix(arguments: argparse.Namespace) -> int:
@@ -136,17 +136,17 @@ def _bench_matrix(arguments: argparse.Namespace) -> int:
         limits=_limits(arguments),
     )
     with working() as progress:
-        found = matrix(plan, Path(arguments.work), workers=arguments.workers, progress=progress)
+        result = matrix(plan, Path(arguments.work), workers=arguments.workers, progress=progress)
     if arguments.out:
-        cells.save(found, Path(arguments.out))
-    _write_pytest_benchmark(arguments, found)
+        cells.save(result, Path(arguments.out))
+    _write_pytest_benchmark(arguments, result)
     if arguments.json:
-        show_json(msgspec.to_builtins(found))
+        show_json(msgspec.to_builtins(result))
     else:
-        console().print(cells.table(found))
-    # Weights that nobody can reach are an answer, too, where all models were asked for; a pool without a device is not.
+        console().print(cells.table(result))
+    # On this machine, weights out of reach are an answer, too; on a pool, a cell without a device is a failure.
     answers = ("measured", "refused", *(("not measured",) if not arguments.workers else ()))
-    return 0 if all(cell.outcome in answers for cell in found.cells) else 8
+    return 0 if all(cell.outcome in answers for cell in result.cells) else 8
 
 
 def _inputs(arguments: argparse.Namespace) -> list[str]:
@@ -160,12 +160,12 @@ def _limits(arguments: argparse.Namespace) -> Limits:
 
 
 def _per_model(texts: Sequence[str]) -> dict[str, str]:
-    """``MODEL=PATH``, or ``PATH`` for all others; several of them."""
-    found = {}
+    """Model -> path, of texts ``MODEL=PATH``, or ``PATH`` for all other models ("")."""
+    paths = {}
     for text in texts:
-        model, given, path = text.partition("=")
-        found[model if given else ""] = path if given else text
-    return found
+        model, equals, path = text.partition("=")
+        paths[model if equals else ""] = path if equals else text
+    return paths
 
 
 def compare_(arguments: argparse.Namespace) -> int:
@@ -175,28 +175,28 @@ def compare_(arguments: argparse.Namespace) -> int:
 
     gates = allowed(arguments.max_regression)
     base, new = cells.load(Path(arguments.base)), cells.load(Path(arguments.new))
-    found = compare_matrices(base, new, max_regression=gates, force=arguments.force)
-    return _told(arguments, found, new, json_of(found), gate=True)
+    comparisons = compare_matrices(base, new, max_regression=gates, force=arguments.force)
+    return _compared(arguments, comparisons, new, json_of(comparisons), True)
 
 
-def _told(arguments: argparse.Namespace, found: Sequence[Comparison], new: Matrix, document: Any, *, gate: bool) -> int:
-    """Print and write a comparison; `Regression` where something got worse and somebody asked."""
+def _compared(arguments: argparse.Namespace, rows: Sequence[Comparison], new: Matrix, document: Any, gate: bool) -> int:
+    """Print and write a comparison. Raises Regression if `gate` and a measurement got worse."""
     from edgekit.common.files import write_whole
     from edgekit.reports.comparing.junit import junit
     from edgekit.reports.comparing.markdown import markdown
     from edgekit.reports.comparing.matrices import losses, shown
 
     if arguments.markdown:
-        write_whole(Path(arguments.markdown), markdown(found).encode())
+        write_whole(Path(arguments.markdown), markdown(rows).encode())
     if arguments.junit:
-        write_whole(Path(arguments.junit), junit(found))
+        write_whole(Path(arguments.junit), junit(rows))
     _write_pytest_benchmark(arguments, new)
     if arguments.json:
         show_json(document)
     else:
-        for part in shown(found):
+        for part in shown(rows):
             console().print(part)
-    worse = losses(found)
+    worse = losses(rows)
     if not worse or not gate:
         return 0
     exc = Regression(f"worse by more than was allowed: {', '.join(worse)}.")

@@ -21,7 +21,7 @@ _INTERRUPTED = "edgekit: interrupted; nothing that was there before has been cha
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Entry point of the ``edgekit`` command; ends the process."""
-    # What would end us without cleaning up (`timeout`, a container that stops) ends us as Ctrl-C does.
+    # SIGTERM (`timeout`, a container that stops) cleans up as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file name need not be UTF-8, nor a terminal
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -41,7 +41,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         with boundary():
             code = int(getattr(verbs_module, arguments.verb)(arguments) or 0)
-            sys.stdout.flush()  # here, where a closed pipe is still ours to catch
+            sys.stdout.flush()  # here, where a closed pipe can still be caught
             return code
     except EdgekitError as exc:
         if os.environ.get("EDGEKIT_DEBUG"):
@@ -61,9 +61,9 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _masked(exc: BaseException) -> int:
-    """The exit code of a Ctrl-C or SIGTERM behind which a library's own cleaning up has failed with `exc`.
+    """The exit code of a Ctrl-C or SIGTERM that is hidden by `exc`, an error in a library's clean-up.
 
-    numpy, for one, closes its zip file while a member is still being written, and that ValueError hides the interrupt.
+    For example, numpy closes its zip file while a member is still being written; that ValueError hides the interrupt.
     """
     cause: BaseException | None = exc
     while cause is not None and not isinstance(cause, KeyboardInterrupt | SystemExit):

@@ -18,7 +18,7 @@ from edgekit.sources import cache_folder
 
 @dataclass(frozen=True)
 class Finding:
-    """One ability of this machine. `found` is what it rests on; `missing` what to install, by `remedy`."""
+    """One ability of this machine. found: the programs and versions it uses. remedy: the command that adds it."""
 
     what: str
     ok: bool
@@ -26,7 +26,7 @@ class Finding:
     remedy: str
 
 
-#: What, the modules that it rests on, the extra that brings them.
+#: Ability, the modules it needs, the extra that installs them.
 _ABILITIES = (
     ("run, verify and bench bundles", ("numpy", "onnxruntime", "tokenizers", "soundfile", "soxr"), "run"),
     ("measure word error rate", ("jiwer", "whisper_normalizer"), "run"),
@@ -36,7 +36,7 @@ _ABILITIES = (
 )
 
 _FIRMWARE = "in a checkout of edgekit: make firmware-tools"
-#: What, the programs that it takes, how to get them.
+#: Ability, the programs it needs, how to install them.
 _TOOLS = (
     ("run generated C on this machine", ("cc",), "install gcc or clang"),
     ("build and emulate firmware for Arm", ("arm-none-eabi-gcc", "qemu-system-arm"), _FIRMWARE),
@@ -50,7 +50,7 @@ def doctor() -> dict[str, Any]:
 
 
 def examine() -> list[Finding]:
-    """Look at what is installed; imports nothing heavy."""
+    """The abilities of this machine, from what is installed; imports nothing heavy."""
     findings = []
     for what, modules, extra in _ABILITIES:
         missing = [name for name in modules if importlib.util.find_spec(name) is None]
@@ -62,14 +62,14 @@ def examine() -> list[Finding]:
 
 
 def _finding(what: str, distributions: Sequence[str], remedy: str) -> Finding:
-    found = ", ".join(f"{name} {version}" for name, version in host.versions(distributions).items())
-    return Finding(what, not remedy, found, remedy)
+    installed = ", ".join(f"{name} {version}" for name, version in host.versions(distributions).items())
+    return Finding(what, not remedy, installed, remedy)
 
 
 def _exporters() -> Iterator[Finding]:
     """What this machine can write, by the exporters' declarations."""
     for name in registry.names("exporters"):
-        with contextlib.suppress(EdgekitError):  # another package's that is broken
+        with contextlib.suppress(EdgekitError):  # a broken exporter of another package
             exporter = registry.find("exporters", name)
             missing = sorted(set(exporter.distributions) - set(host.versions(exporter.distributions)))
             wanted = f'"edgekit[{exporter.extra}]"' if exporter.extra else " ".join(missing)
@@ -81,20 +81,20 @@ def _exporters() -> Iterator[Finding]:
 
 
 def _connected() -> list[Finding]:
-    """What is connected to this machine, by the targets' own look."""
-    found: dict[str, Device] = {}
+    """Devices connected to this machine, as the targets report them."""
+    devices: dict[str, Device] = {}
     for name in registry.names("targets"):
         try:
-            found |= registry.find("targets", name).devices
-        except EdgekitError:  # another package's that is broken is no reason to say nothing of the rest
+            devices |= registry.find("targets", name).devices
+        except EdgekitError:  # a broken target of another package hides no other
             continue
-    return [Finding(f"measure on a connected device ({name})", *device.state()) for name, device in found.items()]
+    return [Finding(f"measure on a connected device ({name})", *device.state()) for name, device in devices.items()]
 
 
 def _programs(what: str, names: tuple[str, ...], remedy: str) -> Finding:
     missing = [name for name in names if shutil.which(name) is None]
-    found = ", ".join(name for name in names if name not in missing)
-    return Finding(what, not missing, found, "" if not missing else f"{remedy} (lacks {', '.join(missing)})")
+    present = ", ".join(name for name in names if name not in missing)
+    return Finding(what, not missing, present, "" if not missing else f"{remedy} (lacks {', '.join(missing)})")
 
 
 def machine() -> dict[str, Any]:

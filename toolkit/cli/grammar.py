@@ -13,7 +13,7 @@ __all__ = ["parser"]
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose help ends with what `late` gives, which is asked only then: it looks at the registry."""
+    """A parser whose help ends with the text of `late`, called for help only: it reads the registry."""
 
     late: Callable[[], str] | None = None
 
@@ -24,16 +24,16 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _forms() -> str:
-    """What `package` can make, by target."""
+    """The forms of `package`, by target."""
     from edgekit.registry import find, names
 
-    having: dict[str, list[str]] = {}
+    targets_of: dict[str, list[str]] = {}
     for target in names("targets"):
-        with contextlib.suppress(EdgekitError):  # another package's that is broken has no form
+        with contextlib.suppress(EdgekitError):  # a broken target of another package has no forms
             forms = ", ".join(sorted(find("targets", target).forms))
-            having.setdefault(forms, []).append(target)
-    of_targets = [f"{', '.join(targets)}: {forms}" for forms, targets in having.items() if forms]
-    return f"Forms of every bundle: zip. Of those for {'; for '.join(of_targets)}."
+            targets_of.setdefault(forms, []).append(target)
+    lines = [f"{', '.join(targets)}: {forms}" for forms, targets in targets_of.items() if forms]
+    return f"Forms of every bundle: zip. Further forms, by target: {'; '.join(lines)}."
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,149 +45,139 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="verb", metavar="VERB")
 
     def verb(name: str, text: str) -> _Parser:
-        one = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        one.add_argument("--json", action="store_true", help="print one JSON document instead of text")
-        one.set_defaults(verb=f"{name}_")
-        return one
+        cmd = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        cmd.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+        cmd.set_defaults(verb=f"{name}_")
+        return cmd
 
-    def budgets(one: argparse.ArgumentParser) -> None:
-        one.add_argument("--board", metavar="NAME", help="a microcontroller board, for its flash and RAM")
-        one.add_argument(
-            "--flash", type=_bytes, metavar="SIZE", help="instead of the target's, such as 1MB (of 1024 KB)"
+    def budgets(cmd: argparse.ArgumentParser) -> None:
+        cmd.add_argument("--board", metavar="NAME", help="microcontroller board; sets the flash and RAM budgets")
+        cmd.add_argument(
+            "--flash", type=_bytes, metavar="SIZE", help="flash budget, such as 1MB (1024 KB); default: the target's"
         )
-        one.add_argument("--ram", type=_bytes, metavar="SIZE", help="of the program, not the device: 256KB, 2GB")
-        one.add_argument(
-            "--download", type=_bytes, metavar="SIZE", help="of a phone, instead of what its store delivers"
+        cmd.add_argument("--ram", type=_bytes, metavar="SIZE", help="RAM budget of the program, such as 256KB or 2GB")
+        cmd.add_argument(
+            "--download", type=_bytes, metavar="SIZE", help="download budget of a phone (default: its store's limit)"
         )
 
-    def comparison(one: argparse.ArgumentParser) -> None:
-        one.add_argument(
+    def comparison(cmd: argparse.ArgumentParser) -> None:
+        cmd.add_argument(
             "--max-regression",
             action="append",
             default=[],
             metavar="[METRIC=]FRACTION",
-            help="accepted loss (0.03), such as 0.05, latency=0.02, load.*=off; bench --vs judges only if it is given",
+            help="accepted loss, such as 0.05, latency=0.02, load.*=off (0.03; bench --vs: no check)",
         )
-        one.add_argument("--markdown", metavar="FILE", help="the comparison for a pull request")
-        one.add_argument("--junit", metavar="FILE", help="the comparison as JUnit XML")
-        one.add_argument("--pytest-benchmark", metavar="FILE", help="what was measured, as pytest-benchmark's JSON")
+        cmd.add_argument("--markdown", metavar="FILE", help="write the comparison as Markdown, for a pull request")
+        cmd.add_argument("--junit", metavar="FILE", help="write the comparison as JUnit XML")
+        cmd.add_argument("--pytest-benchmark", metavar="FILE", help="write the measurements as pytest-benchmark JSON")
 
-    one = verb("list", "what there is: models, tasks, targets, exporters")
-    one.add_argument("room", nargs="?", choices=("models", "tasks", "targets", "exporters"))
+    cmd = verb("list", "list models, tasks, targets and exporters")
+    cmd.add_argument("room", nargs="?", choices=("models", "tasks", "targets", "exporters"))
 
-    one = verb("fit", "will a model fit a target, before any download")
-    one.add_argument("model")
-    one.add_argument("--target", help="one target; all of them if not given")
-    one.add_argument("--precision")
-    one.add_argument("--exporter")
-    one.add_argument("--measured", metavar="FILE", help="a report of `edgekit bench` on such a device, for the speed")
-    budgets(one)
+    cmd = verb("fit", "predict whether a model fits a target, before any download")
+    cmd.add_argument("model")
+    cmd.add_argument("--target", help="default: all targets")
+    cmd.add_argument("--precision")
+    cmd.add_argument("--exporter")
+    cmd.add_argument("--measured", metavar="FILE", help="a bench report of such a device, to predict the speed")
+    budgets(cmd)
 
-    one = verb("export", "make a bundle of a model for a target")
-    one.add_argument("model")
-    one.add_argument("--target", help="default: the board's processor, else laptop")
-    one.add_argument("--precision", help="instead of the target's default; auto: a language model's smallest good one")
-    one.add_argument("--exporter")
-    one.add_argument("--weights", metavar="PATH", help="your own checkpoint: a path, hf://OWNER/REPO or https://...")
-    one.add_argument(
-        "--calibration", metavar="DIR", help="real samples that join the golden one when layers are chosen"
+    cmd = verb("export", "make a bundle of a model for a target")
+    cmd.add_argument("model")
+    cmd.add_argument("--target", help="default: the board's processor, else laptop")
+    cmd.add_argument("--precision", help="default: the target's; auto: the smallest that passes (language models)")
+    cmd.add_argument("--exporter")
+    cmd.add_argument("--weights", metavar="PATH", help="your checkpoint: a path, hf://OWNER/REPO or https://...")
+    cmd.add_argument("--calibration", metavar="DIR", help="real samples for calibration, beside the golden input")
+    cmd.add_argument("--data", metavar="DIR", help="labelled samples for the accuracy gate")
+    cmd.add_argument("--out", metavar="DIR", help="the bundle's folder (default: MODEL-TARGET-PRECISION)")
+    cmd.add_argument("--force", action="store_true", help="replace even a bundle of another model or target")
+    cmd.add_argument("--offline", action="store_true", help="use only cached files")
+    cmd.add_argument("--mirror", metavar="DIR", help="folder to take pinned files from, by sha256 (EDGEKIT_MIRROR)")
+    cmd.add_argument("--no-fallback", action="store_true", help="fail if the gate refuses the recipe")
+    cmd.add_argument(
+        "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="recipe option: weights=per-tensor"
     )
-    one.add_argument("--data", metavar="DIR", help="labelled samples for the accuracy gate")
-    one.add_argument("--out", metavar="DIR", help="the bundle's folder (default: MODEL-TARGET-PRECISION)")
-    one.add_argument("--force", action="store_true", help="replace a bundle of another model or target, too")
-    one.add_argument("--offline", action="store_true", help="use only what is cached")
-    one.add_argument(
-        "--mirror", metavar="DIR", help="look up pinned files there by sha256, before any network (EDGEKIT_MIRROR)"
+    cmd.add_argument("--max-kld", type=float, metavar="NATS", help="maximum KL divergence per token, in nats (0.05)")
+    cmd.add_argument("--accept-terms", action="append", default=[], metavar="NAME", help="accept these terms of use")
+    cmd.add_argument(
+        "--false-alarms-per-hour", type=float, metavar="N", help="tune a detector's threshold to this, on --data"
     )
-    one.add_argument("--no-fallback", action="store_true", help="fail where the gate refuses the recipe")
-    one.add_argument(
-        "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="of the recipe: weights=per-tensor"
-    )
-    one.add_argument("--max-kld", type=float, metavar="NATS", help="what a language model may lose a token (0.05)")
-    one.add_argument("--accept-terms", action="append", default=[], metavar="NAME", help="terms of use that you accept")
-    one.add_argument(
-        "--false-alarms-per-hour", type=float, metavar="N", help="choose a detector's threshold for this, on --data"
-    )
-    budgets(one)
+    budgets(cmd)
 
-    one = verb("verify", "prove a bundle again: hashes, structure, parity, and accuracy on --data")
-    one.add_argument("bundle")
-    one.add_argument("--data", metavar="DIR")
+    cmd = verb("verify", "check a bundle: hashes, structure, parity, and accuracy on --data")
+    cmd.add_argument("bundle")
+    cmd.add_argument("--data", metavar="DIR")
 
-    one = verb("run", "feed inputs to a bundle and print its answers")
-    one.add_argument("bundle")
-    one.add_argument("inputs", nargs="+", metavar="INPUT")
-    one.add_argument("--threads", type=_count)
-    one.add_argument(
+    cmd = verb("run", "run a bundle on inputs and print the answers")
+    cmd.add_argument("bundle")
+    cmd.add_argument("inputs", nargs="+", metavar="INPUT")
+    cmd.add_argument("--threads", type=_count)
+    cmd.add_argument(
         "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="such as language=en, timestamps=true"
     )
 
-    one = verb("bench", "measure a bundle, two in turns (--vs), or a matrix (--models, --targets)")
-    one.add_argument("bundle", nargs="?")
-    one.add_argument("--vs", metavar="BASE", help="another bundle: both are measured in turns, and compared")
-    one.add_argument(
+    cmd = verb("bench", "measure a bundle, two bundles in turns (--vs), or a matrix (--models, --targets)")
+    cmd.add_argument("bundle", nargs="?")
+    cmd.add_argument("--vs", metavar="BASE", help="second bundle: both are measured in turns and compared")
+    cmd.add_argument(
         "--input", action="append", default=[], metavar="FILE", nargs="+", help="default: the golden input"
     )
-    one.add_argument("--synthetic", action="store_true", help="noise in the golden input's form; reports are labelled")
-    one.add_argument("--threads", type=_counts, default=[], metavar="N[,N]", help="default: all usable processors")
-    one.add_argument("--device", help="where to measure: host, the target's own (default), adb, adb:SERIAL")
-    one.add_argument("--processes", type=_count, help="fresh processes, one after another (5; with --vs 10 of each)")
-    one.add_argument("--loops", type=_count, help="rounds over the inputs in each, at most (as many as --seconds hold)")
-    one.add_argument("--warmups", type=_count, default=10, help="rounds before them, at most, until steady (10)")
-    one.add_argument("--seconds", type=float, default=3.0, help="of measured time in each (3)")
-    one.add_argument("--limit", type=float, default=600.0, metavar="SECONDS", help="one process may take (600)")
-    one.add_argument("--memory", type=_bytes, metavar="SIZE", help="one process may hold, such as 1500MB")
-    one.add_argument(
-        "--contexts", type=_lengths, metavar="N,N", help="a language model's: generate after so many tokens; 0: not"
+    cmd.add_argument("--synthetic", action="store_true", help="random inputs shaped like the golden input; marked so")
+    cmd.add_argument("--threads", type=_counts, default=[], metavar="N[,N]", help="default: all usable processors")
+    cmd.add_argument("--device", help="where to measure: host, adb or adb:SERIAL (default: the target's device)")
+    cmd.add_argument("--processes", type=_count, help="number of fresh processes (5; with --vs: 10 per bundle)")
+    cmd.add_argument("--loops", type=_count, help="maximum rounds over the inputs per process (until --seconds)")
+    cmd.add_argument("--warmups", type=_count, default=10, help="maximum warm-up rounds, fewer if steady (10)")
+    cmd.add_argument("--seconds", type=float, default=3.0, help="measured time per process (3)")
+    cmd.add_argument("--limit", type=float, default=600.0, metavar="SECONDS", help="time limit per process (600)")
+    cmd.add_argument("--memory", type=_bytes, metavar="SIZE", help="memory limit per process, such as 1500MB")
+    cmd.add_argument(
+        "--contexts", type=_lengths, metavar="N,N", help="language models: context lengths to generate at; 0: none"
     )
-    one.add_argument(
-        "--models", type=_names, default=[], metavar="A,B", help="a matrix: these, exported and measured, or all"
+    cmd.add_argument(
+        "--models", type=_names, default=[], metavar="A,B", help="a matrix: export and measure these models, or all"
     )
-    one.add_argument("--targets", type=_names, default=[], metavar="X,Y", help="... for these targets, or all")
-    one.add_argument("--precisions", type=_names, default=[], metavar="P,Q", help="... in these, not the default")
+    cmd.add_argument("--targets", type=_names, default=[], metavar="X,Y", help="... for these targets, or all")
+    cmd.add_argument("--precisions", type=_names, default=[], metavar="P,Q", help="... in these precisions")
     for name, what in (("calibration", "DIR"), ("data", "DIR"), ("weights", "PATH")):
-        one.add_argument(
+        cmd.add_argument(
             f"--{name}", action="append", default=[], metavar=f"[MODEL=]{what}", help="... as for `edgekit export`"
         )
-    one.add_argument("--work", default="edgekit-matrix", metavar="DIR", help="... bundles and what is done so far")
-    one.add_argument("--workers", metavar="dask://HOST:PORT", help="... on a pool of machines")
-    one.add_argument("--out", metavar="FILE", help="write the report here, for `compare` and `report`")
-    comparison(one)
+    cmd.add_argument("--work", default="edgekit-matrix", metavar="DIR", help="... folder of bundles and results")
+    cmd.add_argument("--workers", metavar="dask://HOST:PORT", help="... on a pool of machines")
+    cmd.add_argument("--out", metavar="FILE", help="write the report, for `compare` and `report`")
+    comparison(cmd)
 
-    one = verb("package", "a bundle in another form")
-    one.late = _forms
-    one.add_argument("bundle")
-    one.add_argument(
-        "--as",
-        dest="form",
-        required=True,
-        metavar="FORM",
-        help="see below",
-    )
-    one.add_argument("--out", metavar="PATH", help="default: beside the bundle")
-    one.add_argument(
-        "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="of the form, such as name=speech"
+    cmd = verb("package", "pack a bundle as a file or a library for apps")
+    cmd.late = _forms
+    cmd.add_argument("bundle")
+    cmd.add_argument("--as", dest="form", required=True, metavar="FORM", help="the form to pack in, as listed below")
+    cmd.add_argument("--out", metavar="PATH", help="default: beside the bundle")
+    cmd.add_argument(
+        "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="option of the form: name=speech"
     )
 
-    one = verb("compare", "faster, slower or cannot tell; exits with 7 on a regression")
-    one.add_argument("base", metavar="BASE.json")
-    one.add_argument("new", metavar="NEW.json")
-    one.add_argument("--force", action="store_true", help="compare even different hosts, inputs or threads")
-    comparison(one)
+    cmd = verb("compare", "compare two reports: faster, slower or cannot tell; exits with 7 on a regression")
+    cmd.add_argument("base", metavar="BASE.json")
+    cmd.add_argument("new", metavar="NEW.json")
+    cmd.add_argument("--force", action="store_true", help="compare even different hosts, inputs or threads")
+    comparison(cmd)
 
-    one = verb("report", "reports as a table, or as one HTML file")
-    one.add_argument("reports", nargs="+", metavar="REPORT.json")
-    one.add_argument("--html", metavar="FILE")
+    cmd = verb("report", "show reports as a table, or write one HTML file")
+    cmd.add_argument("reports", nargs="+", metavar="REPORT.json")
+    cmd.add_argument("--html", metavar="FILE")
 
-    verb("doctor", "what this machine can do, and the command that adds the rest")
+    verb("doctor", "show what this machine can do, and the command that adds the rest")
     return top
 
 
 def _names(text: str) -> list[str]:
-    found = [name.strip() for name in text.split(",")]
-    if not all(found):
+    values = [name.strip() for name in text.split(",")]
+    if not all(values):
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of names such as a,b")
-    return found
+    return values
 
 
 def _counts(text: str) -> list[int]:
@@ -214,7 +204,7 @@ _UNITS: dict[str, int] = {"": 1, "b": 1} | {
 
 
 def _bytes(text: str) -> int:
-    """A memory size as makers of chips write it: 256KB is 256 * 1024 bytes."""
+    """Bytes of a size in binary units, as chip makers write them: 256KB is 256 * 1024 bytes."""
     number = text.rstrip("BbIiKkMmGg")
     try:
         value = round(float(number) * _UNITS[text[len(number) :].lower()])

@@ -10,7 +10,7 @@ __all__ = ["option", "pair"]
 
 
 def option(text: str) -> tuple[str, Any]:
-    """``name=value`` with the value read as JSON where it is JSON ("true", "5", "[0]"), else as text."""
+    """Name and value of ``name=value``; the value is read as JSON if it is JSON ("true", "5", "[0]"), else as text."""
     import json
 
     name, value = pair(text)
@@ -21,8 +21,8 @@ def option(text: str) -> tuple[str, Any]:
 
 
 def pair(text: str) -> tuple[str, str]:
-    """``name=value`` as two texts."""
-    name, found, value = text.partition("=")
-    if not found or not name:
+    """Name and value of ``name=value``, as text. Raises BadInput for another form."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
         raise BadInput(f"an option has the form NAME=VALUE, not {text!r}.")
     return name, value

@@ -1,4 +1,4 @@
-"""A bundle for people: what `export` prints about it, and the same as JSON."""
+"""What `export` prints about a bundle, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def summary(bundle: Bundle) -> dict[str, Any]:
         "gate": msgspec.to_builtins(manifest.gate),
         "attempts": msgspec.to_builtins(manifest.attempts),
         "golden": manifest.golden.output,
-        **({} if (found := frontier.load(bundle.path)) is None else {"frontier": msgspec.to_builtins(found[1])}),
+        **({} if (saved := frontier.load(bundle.path)) is None else {"frontier": msgspec.to_builtins(saved[1])}),
     }
 
 
@@ -37,7 +37,7 @@ def show_bundle(bundle: Bundle) -> None:
 
     manifest = bundle.manifest
     size = sum(file.size for file in manifest.files.values())
-    done = "reused, already made of exactly this" if bundle.reused else "written"
+    done = "reused: same sources, recipe and versions" if bundle.reused else "written"
     say(f"{bundle.path} {done}: {figure(size, 'B')}, {manifest.recipe.precision}", "bold")
     rows = [[part.name, _weights(part.census), _forms(part.census), away(part.parity)] for part in manifest.parts]
     show_table("", ["part", "weights", "products", "away from fp32"], rows)
@@ -51,9 +51,9 @@ def show_bundle(bundle: Bundle) -> None:
     for part in manifest.parts:
         if part.census.get("speed"):
             _show_speed(part.name, manifest.recipe.precision, part.census["speed"])
-    if (found := frontier.load(bundle.path)) is not None:
+    if (saved := frontier.load(bundle.path)) is not None:
         columns = ["precision", "size", "tokens/s", "KL divergence (95 %)", "perplexity", "same token", "verdict"]
-        show_table("frontier (also in frontier.svg)", columns, frontier.rows(found[1], found[0]))
+        show_table("frontier (also in frontier.svg)", columns, frontier.rows(saved[1], saved[0]))
     say(f"accuracy: {manifest.gate.told} ({manifest.gate.reason})")
     for line in others(manifest.gate):
         say(line)
@@ -61,25 +61,25 @@ def show_bundle(bundle: Bundle) -> None:
         point = manifest.facts["operating_point"]
         say("operating point: " + plainly({name.replace("_", " "): value for name, value in point.items()}))
     say(f"golden input says: {manifest.golden.output}")
-    given = '"PROMPT"' if bundle.manifest.golden.input.endswith(".txt") else "FILE"
-    say(f"next: edgekit run {bundle.path} {given}, or edgekit bench {bundle.path}")
+    sample = '"PROMPT"' if bundle.manifest.golden.input.endswith(".txt") else "FILE"
+    say(f"next: edgekit run {bundle.path} {sample}, or edgekit bench {bundle.path}")
 
 
-def _show_speed(part: str, precision: str, found: dict[str, Any]) -> None:
-    """What a call takes beside its fp32 form on this machine; loud where quantization made it slower."""
-    if why := unmeasured(found):
+def _show_speed(part: str, precision: str, speed: dict[str, Any]) -> None:
+    """Print the time of a call beside fp32 on this machine, in red if quantization made it slower."""
+    if why := unmeasured(speed):
         say(f"{part}: {precision} beside fp32 on this machine: not measured: {why}")
         return
-    times = f"{found['ratio']:.2f} times fp32 ({found['low']:.2f} to {found['high']:.2f})"
-    took = f"{found['this'] * 1e3:.3g} ms a call, {times}"
-    if slower(found):
+    times = f"{speed['ratio']:.2f} times fp32 ({speed['low']:.2f} to {speed['high']:.2f})"
+    took = f"{speed['this'] * 1e3:.3g} ms a call, {times}"
+    if slower(speed):
         say(f"{part}: {precision} IS SLOWER than fp32 on this machine: {took}, 1 thread", "bold red")
     else:
         say(f"{part}: {took}, 1 thread, this machine")
 
 
 def others(gate: Verdict) -> list[str]:
-    """Metrics that decided nothing. What is no metric (a language model's) is told in the gate's reason."""
+    """Lines for the metrics that decide nothing. A language model's other figures are in the gate's reason."""
     lines = []
     for name, score in gate.others.items():
         if name in metrics.METRICS:
@@ -89,7 +89,7 @@ def others(gate: Verdict) -> list[str]:
 
 
 def _memory(name: str, census: dict[str, Any]) -> str:
-    """What generated C takes, as its exporter planned it."""
+    """RAM, weights and work of generated C, as its exporter planned them."""
     from edgekit.common.figures import figure
 
     ram, weights = figure(census["arena"], "B"), figure(census["weights"], "B")
@@ -97,7 +97,7 @@ def _memory(name: str, census: dict[str, Any]) -> str:
 
 
 def away(error: float) -> str:
-    """A relative error: in percent, or as it is where that would read as nothing."""
+    """A relative error in percent; as a power of ten where percents would read as zero."""
     return f"{error:.2%}" if error >= 1e-4 else f"{error:.0e}" if error else "0"
 
 
@@ -118,7 +118,7 @@ def _forms(census: dict[str, Any]) -> str:
 
 
 def show_device(facts: Mapping[str, Any]) -> None:
-    """What a device said of the golden vectors: a table where it told of each part, else one line."""
+    """Print a device's results on the golden vectors: a table if there are results per part, else a line."""
     from edgekit.common.figures import figure
 
     if "parts" not in facts:
@@ -141,7 +141,7 @@ def show_device(facts: Mapping[str, Any]) -> None:
 
 
 def _greedy(facts: Mapping[str, Any]) -> str:
-    """Whether a language model would go on there as it does here."""
+    """Whether a language model chooses the same next tokens on the device as on this machine."""
     count, same = facts["positions"], facts["same"]
     if same == count:
         return f"the same next token as here at all {count} positions of the golden input"
@@ -150,9 +150,9 @@ def _greedy(facts: Mapping[str, Any]) -> str:
 
 
 def plainly(value: Any) -> str:
-    """Nested facts in one line for people: names and values, numbers short."""
+    """Nested facts as a line of names and values, numbers rounded."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {plainly(one)}" for name, one in value.items())
+        return ", ".join(f"{name} {plainly(item)}" for name, item in value.items())
     if isinstance(value, list | tuple):
-        return " and ".join(plainly(one) for one in value)
+        return " and ".join(plainly(item) for item in value)
     return f"{value:.3g}" if isinstance(value, float) else str(value)

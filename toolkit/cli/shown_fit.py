@@ -12,12 +12,12 @@ from edgekit.core import Fit, Speed
 __all__ = ["show"]
 
 _NONE = "-"
-#: Columns of a terminal that everybody has room for.
+#: Columns that every terminal has.
 _WIDTH = 100
 
 
 def show(answers: Sequence[Fit]) -> None:
-    """Print what was found of one model on one or more targets."""
+    """Print the answers of `fit` for a model on one or more targets."""
     rows = [_row(answer) for answer in answers]
     columns = ["target", "recipe", "verdict", "download", "peak RAM", "speed"]
     show_table(f"{answers[0].model}: estimated, before any download", columns, rows)
@@ -44,17 +44,17 @@ def _speed(speed: Speed) -> str:
 
 
 def _notes(answers: Sequence[Fit], alone: bool) -> list[str]:
-    """One line for each reason, the targets that it holds for before it."""
-    told: dict[str, list[str]] = {}
+    """A line per reason, with the targets that it holds for."""
+    targets_of: dict[str, list[str]] = {}
     for answer in answers:
         for line in _reasons(answer, alone):
-            told.setdefault(line, []).append(answer.target)
-    whole = [f"{', '.join(targets)}: {line}" for line, targets in told.items()]
+            targets_of.setdefault(line, []).append(answer.target)
+    whole = [f"{', '.join(targets)}: {line}" for line, targets in targets_of.items()]
     return [line for text in whole for line in textwrap.wrap(text, _WIDTH, subsequent_indent="    ")]
 
 
 def _reasons(answer: Fit, alone: bool) -> list[str]:
-    """What is worth saying of an answer; `alone`: it is the only one, so that there is room for its budgets."""
+    """The reasons and notes of an answer. alone: it is the only answer, so that its budgets are shown, too."""
     lines = [answer.reason] if answer.verdict != "fits" else []
     lines += [f"what fits: {answer.nearest}"] if answer.nearest else []
     if answer.recipe is None:
@@ -65,7 +65,7 @@ def _reasons(answer: Fit, alone: bool) -> list[str]:
     lines += [answer.store] if answer.store and (over or alone) else []
     if answer.verdict != "fits":
         return lines
-    more = "".join(f"; {one.name} {_speed(one)}" for one in answer.speed[1:])
+    more = "".join(f"; {speed.name} {_speed(speed)}" for speed in answer.speed[1:])
     lines += [f"speed: {answer.unknown or answer.speed[0].basis}{more}"]
     structural = [name for name, fidelity in answer.fidelity.items() if fidelity == "structural"]
     lines += [f"{' and '.join(structural)}: structural, no bundle of this kind was measured"] if structural else []

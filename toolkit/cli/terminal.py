@@ -1,4 +1,4 @@
-"""How things look in a terminal: tables, and a progress line on standard error that vanishes when the work is done."""
+"""Output in a terminal: tables, and a progress line on standard error that vanishes when the work is done."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def console() -> Console:
     """Standard output; plain text without colours or cropping where it is not a terminal."""
     from rich.console import Console
 
-    class Ours(Console):
+    class Output(Console):
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # `edgekit.cli.command` knows what to do; rich would end the process with 1
 
     # A pipe has no width: rich would fold every table at 80 columns.
-    return Ours() if sys.stdout.isatty() else Ours(width=160, color_system=None)
+    return Output() if sys.stdout.isatty() else Output(width=160, color_system=None)
 
 
 def say(text: str, style: str = "") -> None:
@@ -33,10 +33,10 @@ def say(text: str, style: str = "") -> None:
 
 
 def show_json(value: Any) -> None:
-    """Print the one JSON document of a command."""
+    """Print the JSON document of a command."""
     import json
 
-    # Letters as they are where the stream holds them all, else as JSON's own escapes.
+    # Non-ASCII letters as they are if the stream's encoding has them, else as JSON escapes.
     escaped = (sys.stdout.encoding or "").lower() not in ("utf-8", "utf8")
     print(json.dumps(value, indent=1, ensure_ascii=escaped, default=_plain))
 

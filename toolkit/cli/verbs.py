@@ -1,4 +1,4 @@
-"""What each verb of the command line prints. Work is done elsewhere; this is where results become text or JSON."""
+"""The verbs of the command line: each calls the library and prints its result as text or JSON."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def verify_(arguments: argparse.Namespace) -> None:
 
 
 def run_(arguments: argparse.Namespace) -> int:
-    """One input that cannot be used does not cost the answers to the others; the exit code tells of it."""
+    """An unusable input does not stop the others; the exit code reports it."""
     from edgekit.bundles.opened import load
     from edgekit.cli.options import option
 
@@ -140,7 +140,7 @@ def run_(arguments: argparse.Namespace) -> int:
 
 
 def _streamed(predictor: Predictor, sample: str, options: dict[str, Any], named: bool) -> Prediction:
-    """The prediction, its text printed as it comes. However it ends, the line does."""
+    """The prediction, its text printed as it comes. The line is ended even after an error."""
     begun = False
 
     def show(piece: str) -> None:
@@ -159,7 +159,7 @@ def _streamed(predictor: Predictor, sample: str, options: dict[str, Any], named:
 
 
 def _show_shared(prediction: Prediction, arguments: argparse.Namespace) -> None:
-    """The one answer for inputs that are compared with one another."""
+    """Print the answer for inputs that are compared with each other."""
     if arguments.json:
         show_json({"inputs": arguments.inputs, **asdict(prediction)})
     else:
@@ -167,7 +167,7 @@ def _show_shared(prediction: Prediction, arguments: argparse.Namespace) -> None:
 
 
 def _predicted(predictor: Predictor, sample: str, options: dict[str, Any]) -> Prediction:
-    """The prediction, with a bar while it works; a pipe or a log gets the answer only."""
+    """The prediction, with a progress bar in a terminal only."""
     if not sys.stderr.isatty():
         return predictor.predict(sample, **options)
     with working() as tell:
@@ -212,5 +212,5 @@ def doctor_(arguments: argparse.Namespace) -> None:
 
 
 def _machine_fact(name: str, value: Any) -> str:
-    """A fact about this machine for people."""
+    """A fact about this machine as text."""
     return f"{value / 2**30:.1f} GiB" if name == "memory" and isinstance(value, int) else str(value)

@@ -1,4 +1,4 @@
-"""The frontier of a language model: what each precision costs in bytes, and what it loses, as a table and as a picture.
+"""The frontier of a language model: size and loss of each precision, as a table and as a picture.
 
 Speeds are single short values, to tell types apart on the machine that made the bundle; `edgekit bench` measures.
 """
@@ -32,8 +32,8 @@ class Point:
 
     Attributes:
         size: bytes of the file. speed: generated tokens/s here. kld, low, high: mean KL divergence (nats a token) and
-            its 95 % interval. perplexity: of the text. same_top: fraction of tokens with the same likeliest one.
-        verdict: of the gate. allowed: the mean KL divergence that it was judged by.
+            its 95 % interval. perplexity: of the text. same_top: fraction of positions with the same likeliest token.
+        verdict: of the gate. allowed: the largest mean KL divergence that passes.
     """
 
     precision: str
@@ -64,14 +64,14 @@ class Point:
 def measure(
     recipe: Recipe, attempt: Callable[[Recipe], tuple[Path, Verdict]], evaluation: Evaluation, tell: Progress
 ) -> Point:
-    """Try one recipe.
+    """Make and measure the artefact of a recipe.
 
     Args:
-        attempt: makes the artefact and measures it, whatever it loses: its file, and the numbers of its verdict.
+        attempt: recipe -> the artefact's file, and a verdict with its measured values, whatever they are.
     """
     try:
         file, measured = attempt(recipe)
-    except (ParityFailed, GateFailed, ExportFailed, BadInput) as exc:  # a type may need what was not given
+    except (ParityFailed, GateFailed, ExportFailed, BadInput) as exc:  # some types need calibration text
         return Point(recipe.precision, "fail", exc.message)
     tell(f"speed of {recipe.precision}", 0, 0)
     runner: Any = find("exporters", recipe.exporter).load(file, usable_processors())
@@ -96,24 +96,24 @@ def smallest(points: Sequence[Point], evaluation: Evaluation) -> str:
     """The precision of the smallest file that passed.
 
     Raises:
-        GateFailed: none did; the message has what was found of each.
+        GateFailed: none did; the message has the verdict of each.
     """
     passed = [(point.size, point.precision) for point in points if point.verdict == "pass" and point.size is not None]
     if passed:
         return min(passed)[1]
-    found = "".join(
+    verdicts = "".join(
         f"\n  {point.precision}: {point.verdict}"
         + (f", KL divergence {point.kld:z.4f}" if point.kld is not None else "")
         for point in points
     )
     raise GateFailed(
-        f"no precision passes with a KL divergence of at most {evaluation.drop:g} nats a token:{found}",
-        hint="Allow more (--max-kld), give more text (--data), or choose one: --precision q8_0",
+        f"no precision passes with a KL divergence of at most {evaluation.drop:g} nats a token:{verdicts}",
+        hint="Allow more (--max-kld), add text (--data), or choose a precision: --precision q8_0",
     )
 
 
 def load(folder: Path) -> tuple[str, list[Point]] | None:
-    """What `write` left in a bundle; None where it left nothing. Raises BadInput for something else under its name."""
+    """The chosen precision and the points that `write` left in a bundle; None without a frontier. Raises BadInput."""
     file = folder / NAME
     if not file.is_file():
         return None

@@ -1,4 +1,4 @@
-"""A language model's frontier as a picture: megabytes across, divergence up in powers of ten, intervals as bars."""
+"""A language model's frontier as an SVG: x is size in MB, y the KL divergence (logarithmic), bars are intervals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BAD, _BAR = "#cf222e", "#0969da"
 
 
 class _Scale(NamedTuple):
-    """Where values lie: megabytes from `least` to `most`, powers of ten up to `top`."""
+    """The axes: megabytes from `least` to `most`, powers of ten up to `top`."""
 
     least: float
     most: float
@@ -39,7 +39,7 @@ class _Scale(NamedTuple):
 
 
 def plot(points: Sequence[Point], chosen: str) -> str:
-    """An SVG of what was measured; the chosen precision is larger and bold."""
+    """An SVG of the measured points; the chosen precision is larger and bold."""
     known = [point for point in points if point.size is not None and point.kld is not None]
     body = [f'<rect width="{_WIDE:g}" height="{_HIGH:g}" fill="white"/>']
     if known:
@@ -58,14 +58,14 @@ def plot(points: Sequence[Point], chosen: str) -> str:
 
 
 def _axes(scale: _Scale) -> list[str]:
-    found = []
+    lines = []
     for power in range(_FLOOR, scale.top + 1):
         y, name = scale.up(10.0**power), f"{10.0**power:g}"
-        found.append(f'<path d="M{_LEFT:g} {y:.1f}H{_WIDE - _RIGHT:g}" stroke="#ddd"/>')
-        found.append(_text(_LEFT - 8, y + 4, f"≤ {name}" if power == _FLOOR else name, "end"))
+        lines.append(f'<path d="M{_LEFT:g} {y:.1f}H{_WIDE - _RIGHT:g}" stroke="#ddd"/>')
+        lines.append(_text(_LEFT - 8, y + 4, f"≤ {name}" if power == _FLOOR else name, "end"))
     step = next(s * 10**n for n in range(-2, 7) for s in (1, 2, 5) if (scale.most - scale.least) / (s * 10**n) <= 8)
     ticks = [i * step for i in range(math.ceil(scale.least / step), math.floor(scale.most / step) + 1)]
-    return found + [_text(scale.across(at), _HIGH - _BOTTOM + 18, f"{at:g}", "middle") for at in ticks]
+    return lines + [_text(scale.across(at), _HIGH - _BOTTOM + 18, f"{at:g}", "middle") for at in ticks]
 
 
 def _bar(scale: _Scale, allowed: float | None) -> list[str]:
@@ -78,25 +78,25 @@ def _bar(scale: _Scale, allowed: float | None) -> list[str]:
 
 
 def _marks(scale: _Scale, known: Sequence[Point], chosen: str) -> list[str]:
-    """Points, bars and names, the chosen one first, so that its name gets the best place."""
+    """Points, bars and names. The chosen precision is first, so that its name gets the best place."""
     ordered = sorted(known, key=lambda point: point.precision != chosen)
     centres = [(scale.across((point.size or 0) / 1e6), scale.up(point.kld or 0.0)) for point in ordered]
     names = [point.precision for point in ordered]
     room = Box(_LEFT, _TOP - 12, _WIDE, _HIGH - _BOTTOM)
-    found = []
+    shapes = []
     for point, (x, y) in zip(ordered, centres, strict=True):
         colour, radius = _COLOURS.get(point.verdict, _BAD), 6 if point.precision == chosen else 4
         low, high = scale.up(point.low or 0.0), scale.up(point.high or 0.0)
-        found.append(f'<path d="M{x:.1f} {low:.1f}V{high:.1f}" stroke="{colour}"/>')
-        found.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{colour}"/>')
+        shapes.append(f'<path d="M{x:.1f} {low:.1f}V{high:.1f}" stroke="{colour}"/>')
+        shapes.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{colour}"/>')
     for (x, y), name, label in zip(centres, names, placed(centres, names, len(names), room), strict=True):
         if label is not None:
             middle, base = label.box.left + breadth(name) / 2, label.box.bottom - 3
             if label.far:
-                found.append(f'<path d="M{x:.1f} {y:.1f}L{middle:.1f} {base - 4:.1f}" stroke="#999"/>')
+                shapes.append(f'<path d="M{x:.1f} {y:.1f}L{middle:.1f} {base - 4:.1f}" stroke="#999"/>')
             weight = 'font-weight="bold"' if name == chosen else ""
-            found.append(_text(middle, base, name, "middle", weight))
-    return found
+            shapes.append(_text(middle, base, name, "middle", weight))
+    return shapes
 
 
 def _text(x: float, y: float, words: str, anchor: str = "start", more: str = "") -> str:
@@ -104,7 +104,7 @@ def _text(x: float, y: float, words: str, anchor: str = "start", more: str = "")
 
 
 def write(points: Sequence[Point], chosen: str, folder: Path) -> None:
-    """Leave the frontier in a bundle's folder, as JSON and as a picture."""
+    """Write the frontier into a bundle's folder, as JSON and as an SVG."""
     facts = {"chosen": chosen, "points": [asdict(point) for point in points]}
     (folder / NAME).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     (folder / _PLOT).write_text(plot(points, chosen), encoding="utf-8")

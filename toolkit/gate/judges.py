@@ -1,6 +1,6 @@
-"""Who judges a model: by its answers, or by the probabilities that it gives to a text. A task names its judge.
+"""Judges of accuracy: by a model's answers, or by the probabilities that it gives to a text. A task names its judge.
 
-Everything that differs between the two is here, so that nobody else asks whether this is a language model.
+All differences between the two are here, so that no other module asks whether a model is a language model.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["AnswerJudge", "Judge", "Looks", "ProbabilityJudge", "Scores", "judge
 
 @dataclass(frozen=True)
 class Scores:
-    """What a predictor makes of the samples of a data folder: a value and a language for each."""
+    """A predictor's results on the samples of a data folder: a value and a language for each."""
 
     values: Sequence[Any] = ()
     languages: Sequence[str] = ()
@@ -31,11 +31,11 @@ class Scores:
 
 @dataclass(frozen=True)
 class Looks:
-    """How samples are looked at: what progress is called, and where a reference's distributions lie between looks.
+    """How samples are scored: the step's name in progress messages, and the folder of the reference's distributions.
 
     Attributes:
-        what, tell: progress. work: folder for intermediates; None: there is no reference to compare with.
-        reference: this is the reference itself.
+        what: name of the step. tell: progress. work: folder for intermediates; None: there is no reference.
+        reference: whether the predictor is the reference itself.
     """
 
     what: str
@@ -48,16 +48,16 @@ class Judge(ABC):
     """How the models of a task are judged.
 
     Attributes:
-        searches: whether the smallest precision that is good enough can be searched for (``--precision auto``), and a
-            KL divergence be allowed (``--max-kld``).
-        files: whether data may be one file.
+        searches: whether the smallest precision that passes can be searched for (``--precision auto``), and a maximum
+            KL divergence be set (``--max-kld``).
+        files: whether the data may be a single file.
     """
 
     searches = False
     files = False
 
     def folder(self, path: str | Path, option: str) -> Path:
-        """The data at `path`. Raises BadInput where nothing of that kind is there."""
+        """The data folder (or file) at `path`. Raises BadInput if there is none."""
         folder = Path(path).expanduser()
         if folder.is_dir() or (self.files and folder.is_file()):
             return folder
@@ -67,29 +67,29 @@ class Judge(ABC):
     def calibration(
         self, predictor: Predictor, recorders: Mapping[str, Recorder], samples: Sequence[Sample]
     ) -> Mapping[str, Sequence[Feeds]]:
-        """Inputs of every part, by name: of the golden input, whose calls `recorders` hold, and of `samples`."""
+        """Part -> its inputs, for calibration: those of the golden input, which `recorders` hold, and of `samples`."""
 
     @abstractmethod
     def scores(self, predictor: Predictor, samples: Sequence[Sample], looks: Looks) -> Scores:
-        """What `predictor` makes of `samples`. Raises BadInput for a sample that cannot be used, named."""
+        """The scores of `predictor` on `samples`. Raises BadInput that names a sample that cannot be used."""
 
     @abstractmethod
     def verdict(
         self, evaluation: Evaluation, scores: Scores, reference: Scores, samples: Sequence[Sample], data: str
     ) -> Verdict:
-        """The verdict on a candidate's `scores`, beside the reference's on the same samples. `data`: their name."""
+        """The verdict on a candidate's `scores`, compared with the reference's. data: name of the samples."""
 
     @abstractmethod
     def absolute(self, evaluation: Evaluation, scores: Scores, samples: Sequence[Sample], data: str) -> Verdict:
-        """The verdict where there is no reference to compare with: the bar alone."""
+        """The verdict without a reference: by the absolute bar alone."""
 
     @abstractmethod
     def missed(self, evaluation: Evaluation, reference: Scores, samples: Sequence[Sample]) -> str:
-        """How the reference itself misses the bar ("" if it does not, or if nobody can tell)."""
+        """How the reference itself misses the bar ("" if it does not, or if that is unknown)."""
 
 
 class AnswerJudge(Judge):
-    """Every answer is compared with a truth (`edgekit.gate.verdicts`)."""
+    """Compares every answer with the truth (`edgekit.gate.verdicts`)."""
 
     def calibration(
         self, predictor: Predictor, recorders: Mapping[str, Recorder], samples: Sequence[Sample]
@@ -116,7 +116,7 @@ class AnswerJudge(Judge):
 
 
 class ProbabilityJudge(Judge):
-    """The probabilities that a language model gives to a text, beside the reference's (`edgekit.gate.texts`)."""
+    """Compares the probabilities that a model gives to a text with the reference's (`edgekit.gate.texts`)."""
 
     searches = True
     files = True
@@ -124,7 +124,7 @@ class ProbabilityJudge(Judge):
     def calibration(
         self, predictor: Predictor, recorders: Mapping[str, Recorder], samples: Sequence[Sample]
     ) -> Mapping[str, Sequence[Feeds]]:
-        """Texts need not be run, and their logits could not be held: tokens are all that an importance matrix takes."""
+        """Only the tokens of texts: an importance matrix needs no more, and logits would not fit in memory."""
         more = texts.feeds(predictor, samples)
         return {name: [*(feeds for feeds, _ in recorder.calls), *more] for name, recorder in recorders.items()}
 

@@ -1,7 +1,7 @@
-"""Is a quantized part faster than its fp32 form, on this machine? Asked of every export, because often it is not.
+"""Whether a quantized part is faster than its fp32 form on this machine. Checked at every export: often it is not.
 
-The two run call by call in turn, so that what else the machine does hits both alike. This is a check that warns, on one
-thread and for at most a few seconds; `edgekit bench` is what measures.
+The two run call by call in turn, so that other load slows both alike. This check only warns: it uses a single
+thread and a few seconds. `edgekit bench` measures properly.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from edgekit.errors import EdgekitError
 
 __all__ = ["against_fp32"]
 
-#: Rounds at most, at least (fewer say nothing), and seconds after which no new one begins.
+#: Most rounds, fewest rounds for a result, and seconds after which no new round begins.
 _ROUNDS, _LEAST, _SECONDS = 21, 5, 3.0
 
 
 def against_fp32(
     exporter: Exporter, artifact: Artifact, bundle: Path, work: Path, feeds: Sequence[Feeds]
 ) -> dict[str, Any]:
-    """Seconds of one call, of the artefact and of the fp32 form that the exporter left in `work` (``PART*.fp32.*``).
+    """Seconds of a call of the artefact, and of the fp32 form that the exporter left in `work` (``PART*.fp32.*``).
 
     Args:
         bundle: folder that `artifact` names its file in. feeds: real inputs of the part; the first is used.
 
     Returns:
         ``{"fp32": s, "this": s, "ratio": this / fp32, "low": r, "high": r, "rounds": n, "threads": 1}``: medians, and
-        the quartiles of the ratio. Where that could not be measured, why: ``{"not measured": reason}``.
+        the quartiles of the ratio. If it could not be measured: ``{"not measured": reason}``.
     """
     forms = sorted(work.glob(f"{artifact.part}*.fp32{Path(artifact.file).suffix}"))
     if not forms:
@@ -41,8 +41,8 @@ def against_fp32(
         return {NOT_MEASURED: "no input reached it"}
     try:
         runners = [exporter.load(file, 1) for file in (forms[0], bundle / artifact.file)]
-        given = [_fed(runner, feeds[0]) for runner in runners]
-        return _compared(runners, given)
+        inputs = [_fed(runner, feeds[0]) for runner in runners]
+        return _compared(runners, inputs)
     except EdgekitError as exc:
         return {NOT_MEASURED: exc.message}
 
@@ -52,16 +52,16 @@ def _fed(runner: Runner, feed: Feeds) -> Feeds:
     return dict(zip((spec.name for spec in runner.inputs), feed.values(), strict=True))
 
 
-def _compared(runners: Sequence[Runner], given: Sequence[Feeds]) -> dict[str, Any]:
+def _compared(runners: Sequence[Runner], inputs: Sequence[Feeds]) -> dict[str, Any]:
     times: list[list[float]] = [[], []]
     began = time.perf_counter()
     for round_ in range(_ROUNDS + 1):
         took = []
-        for runner, feed in zip(runners, given, strict=True):
+        for runner, feed in zip(runners, inputs, strict=True):
             before = time.perf_counter()
             runner(feed)
             took.append(time.perf_counter() - before)
-        if round_:  # the first one is a warm-up
+        if round_:  # the first round is a warm-up
             for held, seconds in zip(times, took, strict=True):
                 held.append(seconds)
         if time.perf_counter() - began > _SECONDS:

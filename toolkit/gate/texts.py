@@ -1,7 +1,7 @@
-"""Judging a language model: not by answers, but by the probabilities that it gives to a text, beside the reference's.
+"""Verdicts on language models: by the probabilities that they give to a text, compared with the reference's.
 
 Perplexity alone hides what quantization does: some tokens become likelier, some less, and the mean cancels. The KL
-divergence from the reference's distributions does not, so that is what a quantized model may lose (nats a token), while
+divergence from the reference's distributions does not: its mean (nats a token) has a limit for quantized models, while
 the perplexity is the absolute bar. Both are measured on the same chunks of the same text.
 """
 
@@ -25,33 +25,33 @@ __all__ = ["CONTEXT", "absolute", "decided", "feeds", "judge", "reference_misses
 
 #: Tokens of a chunk, as in `llama-perplexity`.
 CONTEXT = 512
-#: Chunks at most, and bytes at most of the reference's distributions: one chunk of 150,000 words has 77 MB.
+#: Most chunks, and most bytes of the reference's distributions: a chunk of a vocabulary of 150,000 has 77 MB.
 _CHUNKS, _BYTES = 16, 2 << 30
 
 
 def scores(
     predictor: Any, samples: Sequence[Sample], work: Path | None, tell: Progress, what: str, *, reference: bool
 ) -> list[Scored]:
-    """What a model makes of every text.
+    """A model's scores on every text.
 
     Args:
         predictor: whose ``network`` has ``score``. samples: files of text.
-        work: folder of the reference's distributions; None: nothing to compare with.
-        reference: this is the reference, whose distributions are kept there; else it is compared with them.
+        work: folder of the reference's distributions; None: there is no reference.
+        reference: whether this is the reference, whose distributions are saved in `work`; else they are compared.
 
     Raises:
         BadInput: a text is too short, or no text.
     """
-    found: list[Scored] = []
+    scored: list[Scored] = []
     network = predictor.network
     most = min(_CHUNKS, max(1, _BYTES // (CONTEXT // 2 * 2 * network.vocabulary)))
     for sample in samples:
-        left = most - text.chunks(found)
+        left = most - text.chunks(scored)
         if left < 1:
             break
         base = None if work is None else work / f"distributions-{_name(sample)}"
         try:
-            found.append(
+            scored.append(
                 network.score(
                     Path(sample.input).read_text(encoding="utf-8"),
                     context=CONTEXT,
@@ -64,7 +64,7 @@ def scores(
         except (BadInput, UnicodeDecodeError) as exc:
             reason = exc.message if isinstance(exc, BadInput) else "it is not UTF-8."
             raise BadInput(f"the text {sample.name}: {reason}", hint=getattr(exc, "hint", "")) from exc
-    return found
+    return scored
 
 
 def feeds(predictor: Any, samples: Sequence[Sample]) -> list[Feeds]:
@@ -79,12 +79,12 @@ def _name(sample: Sample) -> str:
 
 
 def judge(evaluation: Evaluation, candidate: Sequence[Scored], reference: Sequence[Scored], data: str) -> Verdict:
-    """The verdict on a candidate, given what it and the reference made of the same texts.
+    """The verdict on a candidate, from its and the reference's scores on the same texts.
 
     Returns:
         ``value`` and ``reference`` are perplexities; ``drop``, ``low``, ``high`` the mean KL divergence (nats a token)
         and its 95 % interval; ``others`` holds the errors of the perplexities (one standard deviation), the 99th
-        percentile of the divergence, and how often both find the same token likeliest.
+        percentile of the divergence, and the fraction of positions where both have the same likeliest token.
     """
     (value, error), (base, base_error) = text.perplexity(candidate), text.perplexity(reference)
     far = text.distance(candidate)
@@ -118,10 +118,10 @@ def _no_model(evaluation: Evaluation) -> str:
     return f"a perplexity above {evaluation.worst:g} is no model of this text"
 
 
-def absolute(evaluation: Evaluation, found: Sequence[Scored], data: str) -> Verdict:
-    """The verdict where there is no reference to compare with: the bar alone."""
-    value, error = text.perplexity(found)
-    held, chunks = value <= evaluation.worst, text.chunks(found)
+def absolute(evaluation: Evaluation, scored: Sequence[Scored], data: str) -> Verdict:
+    """The verdict without a reference: by the absolute bar alone."""
+    value, error = text.perplexity(scored)
+    held, chunks = value <= evaluation.worst, text.chunks(scored)
     verdict: Literal["above the bar", "below the bar", "undecided"] = "above the bar" if held else "below the bar"
     if held and chunks < evaluation.minimum:
         verdict = "undecided"
@@ -142,32 +142,32 @@ def absolute(evaluation: Evaluation, found: Sequence[Scored], data: str) -> Verd
 
 
 def decided(evaluation: Evaluation, measured: Verdict) -> Verdict:
-    """`measured`, with the verdict and the reason that its numbers give."""
+    """`measured` with the verdict and the reason that follow from its values."""
     verdict, reason = _decide(evaluation, measured)
     missed = not (measured.value or 0.0) <= evaluation.worst
     return msgspec.structs.replace(measured, verdict=verdict, reason=reason, basis=basis(missed=missed))
 
 
-def _decide(evaluation: Evaluation, found: Verdict) -> tuple[Literal["pass", "fail", "undecided"], str]:
+def _decide(evaluation: Evaluation, measured: Verdict) -> tuple[Literal["pass", "fail", "undecided"], str]:
     value, base, drop, low, high = (
-        float(x or 0.0) for x in (found.value, found.reference, found.drop, found.low, found.high)
+        float(x or 0.0) for x in (measured.value, measured.reference, measured.drop, measured.low, measured.high)
     )
-    error = found.others["perplexity error"]
-    same = found.others["same likeliest token"].value
-    told = (
+    error = measured.others["perplexity error"]
+    same = measured.others["same likeliest token"].value
+    values = (
         f"perplexity {value:.4g} +- {error.value:.2g} (reference {base:.4g}), KL divergence {drop:z.4f} "
         f"(95 % interval {low:z.4f} to {high:z.4f}), same likeliest token {same:.1%}"
     )
     allowed = f"the {evaluation.drop:g} allowed"
     if not value <= evaluation.worst:
-        return "fail", f"{told}: {_no_model(evaluation)}"
+        return "fail", f"{values}: {_no_model(evaluation)}"
     if drop > evaluation.drop:
-        return "fail", f"{told}: a divergence of more than {allowed}"
-    if found.samples < evaluation.minimum:
+        return "fail", f"{values}: a divergence of more than {allowed}"
+    if measured.samples < evaluation.minimum:
         return (
             "undecided",
-            f"{told}, but {found.samples} chunks of {CONTEXT} tokens are too few: {evaluation.minimum} at least",
+            f"{values}, but {measured.samples} chunks of {CONTEXT} tokens are too few: {evaluation.minimum} at least",
         )
     if not high <= evaluation.drop:
-        return "undecided", f"{told}: the interval reaches beyond {allowed}; more text would tell"
-    return "pass", f"{told}: within {allowed}"
+        return "undecided", f"{values}: the interval reaches beyond {allowed}; more text would tell"
+    return "pass", f"{values}: within {allowed}"

@@ -1,6 +1,6 @@
 """The gate: is this artefact accurate enough? Three verdicts, and no pass without evidence.
 
-Where there is no reference to compare with (`absolute`), an artefact is above or below the bar, and no more is said.
+Without a reference (`absolute`), a verdict says only whether the artefact is above or below the bar.
 
 A pass needs all of: the absolute bar (a faithful copy of a useless model is a defect), a loss against fp32 on the same
 samples that is small, and an interval that says so. The interval is a paired bootstrap over samples (Bisani and Ney
@@ -27,17 +27,17 @@ def judge(
     samples: Sequence[Sample],
     data: str,
 ) -> Verdict:
-    """The verdict on a candidate's `outputs`, given the fp32 `reference`'s outputs for the same samples.
+    """The verdict on a candidate's `outputs`, compared with the fp32 `reference`'s outputs for the same samples.
 
     Args:
         samples: their truths are the right answers. Where any is None, both are scored against the reference's outputs
             instead: the loss is then an upper bound, and as the absolute bar cannot be judged, the verdict is never a
             pass. Their names are for metrics that draw them by speaker, their languages for metrics of words ("":
             English).
-        data: what the samples were, for the record.
+        data: name of the samples, for the manifest.
 
     Raises:
-        BadInput: samples or right answers that the metric cannot do without are absent.
+        BadInput: samples or right answers that the metric needs are absent.
     """
     truths, languages = [sample.truth for sample in samples], [sample.language for sample in samples]
     metric = metrics.find(evaluation.metric)
@@ -50,7 +50,7 @@ def judge(
     if lacking := metric.absent(truths):
         return not_measured(lacking)
     against = truths if known else reference
-    candidate, base = (metrics.score(metric, given, against, languages) for given in (outputs, reference))
+    candidate, base = (metrics.score(metric, answers, against, languages) for answers in (outputs, reference))
     drop = metrics.difference(metric, candidate, base, [sample.name or str(i) for i, sample in enumerate(samples)])
     if metric.better == "higher":  # a loss is a loss whichever way the metric counts
         drop = Estimate(-drop.value, -drop.high, -drop.low)
@@ -83,7 +83,7 @@ def basis(*, missed: bool, known: bool = True) -> tuple[Literal["bar", "loss", "
 
 
 def absolute(evaluation: Evaluation, outputs: Sequence[Any], samples: Sequence[Sample], data: str) -> Verdict:
-    """The verdict on a candidate's `outputs` where there is no reference to compare with: the bar alone.
+    """The verdict on a candidate's `outputs` without a reference: by the absolute bar alone.
 
     Raises:
         BadInput: as `judge`.
@@ -149,7 +149,7 @@ def decide(
 
 
 def reference_misses(evaluation: Evaluation, reference: Sequence[Any], samples: Sequence[Sample]) -> str:
-    """Why no recipe can pass: the fp32 `reference` itself misses the bar ("" if it does not, or if nobody can tell).
+    """Why no recipe can pass: the fp32 `reference` itself misses the bar ("" if it does not, or if that is unknown).
 
     Raises:
         BadInput: as `judge`.
@@ -172,9 +172,9 @@ def _missed(evaluation: Evaluation, metric: Metric, value: float) -> str:
 def answers(
     predictor: Predictor, samples: Sequence[Sample], progress: Callable[[int, int], None]
 ) -> tuple[list[Any], list[str]]:
-    """What the predictor says of every sample (`Prediction.scored`), and the language of each.
+    """The predictor's answer to every sample (`Prediction.scored`), and the language of each.
 
-    That is the sample's own; where the data does not say, what the predictor heard (its detail ``language``), or "".
+    The language is the sample's; without it, the one that the predictor detected (its detail ``language``), or "".
 
     Raises:
         BadInput: a sample cannot be used; the message names it.

@@ -20,10 +20,10 @@ __all__ = ["climb", "smallest"]
 
 
 def climb(run: Run, reference: Reference) -> tuple[Accepted, list[Attempt]]:
-    """Try recipes in order until one is refused by neither parity nor gate; and every try.
+    """The first recipe of the ladder that passes parity and gate, and all attempts.
 
     Raises:
-        ParityFailed, GateFailed: the last refusal, where all were refused.
+        ParityFailed, GateFailed: the last refusal, if all recipes were refused.
     """
     attempts: list[Attempt] = []
     recipes = _recipes(run.job)
@@ -36,7 +36,7 @@ def climb(run: Run, reference: Reference) -> tuple[Accepted, list[Attempt]]:
             if i == len(recipes) - 1:
                 raise
             left = set(run.stage.rglob("*")) - before
-            for path in sorted(left, reverse=True):  # what is in a folder before the folder
+            for path in sorted(left, reverse=True):  # files before their folder
                 path.rmdir() if path.is_dir() else path.unlink()
             run.tell(f"{spoken(recipe)} was refused ({exc.message}); trying {spoken(recipes[i + 1])}", 0, 0)
         else:
@@ -54,7 +54,7 @@ def smallest(run: Run, reference: Reference) -> Run:
     """
     job, task = run.job, run.job.model.task
     assert task.evaluation is not None
-    # Every recipe is measured, so none may be refused for what it loses.
+    # Every recipe is measured, so no loss may refuse a recipe here.
     lenient = replace(task, evaluation=replace(task.evaluation, drop=float("inf")))
     open_ = replace(job, model=replace(job.model, task=lenient))
 
@@ -78,7 +78,7 @@ def smallest(run: Run, reference: Reference) -> Run:
 
 
 def _recipes(job: Job) -> list[Recipe]:
-    """The recipe that was asked for, then those of the model's ladder that come after it and fit the target."""
+    """The requested recipe, then the recipes of the model's ladder that follow it and fit the target."""
     if not job.fallback:
         return [job.recipe]
     ladder = [recipe for recipe in job.model.network.ladder if recipe.exporter == job.recipe.exporter]

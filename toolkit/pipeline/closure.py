@@ -1,4 +1,4 @@
-"""Which of our own files does a file stand on? Read from its import statements, those inside functions too."""
+"""The files of edgekit that a file depends on, by its import statements, also those inside functions."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ __all__ = ["closure"]
 
 
 def closure(files: Iterable[Path], package: Path) -> set[Path]:
-    """`files` and all Python files of `package` that they import, and those that these import, and so on.
+    """`files` and all Python files of `package` that they import, directly or through others.
 
     Args:
-        package: the folder of the top package. Its own ``__init__.py`` is counted but not followed: what a package
-            offers to others is not what decides its parts.
+        package: the folder of the top package. Its own ``__init__.py`` is counted but not followed: the names that a
+            package exports do not decide what its modules do.
     """
-    found: set[Path] = set()
+    reached: set[Path] = set()
     waiting = list(files)
     while waiting:
         file = waiting.pop()
-        if file in found:
+        if file in reached:
             continue
-        found.add(file)
+        reached.add(file)
         if file != package / "__init__.py":
             waiting += [path for name in _imported(file, package.name) if (path := _file(name, package)) is not None]
-    return found
+    return reached
 
 
 def _imported(file: Path, top: str) -> Iterator[str]:
@@ -41,7 +41,7 @@ def _imported(file: Path, top: str) -> Iterator[str]:
 
 
 def _file(name: str, package: Path) -> Path | None:
-    """The file of a module, None for what is none (a function)."""
+    """The file of a module; None if `name` is not a module (a function)."""
     place = package.joinpath(*name.split(".")[1:])
     candidates = (place.with_suffix(".py"), place / "__init__.py") if place != package else (place / "__init__.py",)
     return next((path for path in candidates if path.is_file()), None)

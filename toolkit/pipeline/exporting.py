@@ -1,4 +1,4 @@
-"""The main job, read top to bottom: `export` makes a bundle, `verify` proves one again.
+"""`export`, the main job, read top to bottom.
 
 fit → fetch → read → trace the fp32 reference on a real input → for each recipe on the ladder: export, parity, gate →
 golden files, licences, SBOM → manifest → swap into place.
@@ -29,7 +29,7 @@ from edgekit.tasks.resolved import samples_of
 
 
 class Asked(NamedTuple):
-    """What the user asked an export for, in names and paths: see `export`."""
+    """The user's request for an export, in names and paths: see `export`."""
 
     model: str
     precision: str | None
@@ -68,24 +68,24 @@ def export(
     """Make a bundle of `model` for `target`, refuse it if it is bad, and put it at `out`.
 
     Args:
-        precision, exporter: instead of the target's default recipe for the model's task. The precision "auto" tries
-            those of a language model's ladder on `data` and takes the smallest that passes.
+        precision, exporter: replace the target's default recipe for the model's task. The precision "auto" tries
+            the ladder of a language model on `data` and takes the smallest that passes.
         weights: the user's own checkpoint: a path, or hf://, https:// or pypi://.
-        calibration: a data folder whose samples join the golden input when layers are measured.
+        calibration: a data folder whose samples are used for calibration, beside the golden input.
         data: a data folder for the gate. Without it, accuracy is "not measured".
-        out: folder of the bundle; MODEL-TARGET-PRECISION in the current folder if None. An earlier bundle is replaced
-            only by a finished one, and one of another model or target only with `force`.
+        out: folder of the bundle; default: MODEL-TARGET-PRECISION in the current folder. An earlier bundle is replaced
+            only by a finished bundle; a bundle of another model or target only with `force`.
         offline, mirror: as for `edgekit.sources.fetch`.
         fallback: when a recipe fails parity or gate, try the next on the model's ladder.
-        options: of the recipe, as its exporter has them (``{"weights": "per-tensor"}``), over the default's.
-        max_kld: what a language model may lose (KL divergence from its reference, nats a token), in place of its bar.
-        accept_terms: names of terms of use that are accepted; EDGEKIT_ACCEPT_TERMS names more of them.
-        force: replace a bundle of another model or target, too.
-        operating: what the threshold is chosen for on `data` (``{"false_alarms_per_hour": 0.5}``).
+        options: of the recipe (``{"weights": "per-tensor"}``), added to the default recipe's.
+        max_kld: maximum KL divergence from the reference, in nats per token, for a language model.
+        accept_terms: names of accepted terms of use; EDGEKIT_ACCEPT_TERMS adds more.
+        force: replace even a bundle of another model or target.
+        operating: the goal by which a threshold is chosen on `data` (``{"false_alarms_per_hour": 0.5}``).
         board, flash, ram, download: budgets (bytes) in place of the target's own, see `budgets.budgeted`.
 
     Returns:
-        The bundle; ``reused`` is True if the one at `out` was already made of exactly this.
+        The bundle; ``reused`` is True if `out` already held the bundle of the same sources, recipe and versions.
 
     Raises:
         UnknownName, Unsupported, BadInput, MissingExtra, FetchFailed, ExportFailed, ParityFailed, GateFailed,
@@ -106,7 +106,7 @@ def export(
 
 
 def _export(job: Job, place: Path, weights: str | None, tell: Progress) -> Bundle:
-    """The bundle at `place`, made or found already made."""
+    """The bundle at `place`, made now or reused."""
     with boundary():
         folder, source = _weights(job, weights, tell)
         key = key_of(job, folder)
@@ -122,7 +122,7 @@ def _export(job: Job, place: Path, weights: str | None, tell: Progress) -> Bundl
 
 
 def _check_same(there: Path, place: Path, job: Job) -> None:
-    """Raise BadInput where `there` is a bundle of another model or target, which nobody asked to replace."""
+    """Raise BadInput if `there` is a bundle of another model or target: only `force` replaces it."""
     earlier = peek(there)
     if earlier is None or (earlier.model.name, earlier.target.name) == (job.model.name, job.target.name):
         return
@@ -165,7 +165,7 @@ def _resolved(asked: Asked, target: Target) -> Job:
 
 
 def _allowing(model: Model, judge: Judge, max_kld: float | None) -> Model:
-    """`model`, judged by what the user allows it to lose. Raises BadInput for a model that has no such bar."""
+    """`model` with the user's maximum KL divergence. Raises BadInput for a model that has no such limit."""
     if max_kld is None:
         return model
     if model.task.evaluation is None or not judge.searches:
@@ -176,11 +176,11 @@ def _allowing(model: Model, judge: Judge, max_kld: float | None) -> Model:
 
 
 def _check_operating(model: Model, asked: Asked) -> None:
-    """Raises Unsupported for a model without a threshold, BadInput where there is nothing to choose one by."""
+    """Raise Unsupported for a model without a threshold, BadInput without data to choose a threshold on."""
     if asked.operating and model.task.operate is None:
         raise Unsupported(f"{model.name} has no threshold that could be chosen.")
     if asked.operating and asked.data is None:
-        raise BadInput("a threshold is chosen on real samples, and none were given.", hint="Add --data DIR.")
+        raise BadInput("a threshold is chosen on real samples; there are none.", hint="Add --data DIR.")
 
 
 def _weights(job: Job, weights: str | None, tell: Progress) -> tuple[Path, Source | None]:

@@ -1,4 +1,4 @@
-"""A job: what was asked for, every name resolved and every folder opened; and a job under way."""
+"""`Job`: a resolved request for an export. `Run`: a job under way."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _READERS = ("numpy", "pillow", "soundfile", "soxr", "tokenizers")
 
 @dataclass(frozen=True)
 class Job:
-    """What was asked for, every name resolved and every folder opened.
+    """A request for an export, every name resolved and every folder opened.
 
     Attributes:
-        model: the declaration that `exporter` works from, with the bar that the user allows. judge: of its task.
+        model: the declaration that `exporter` works from, with the user's limits. judge: of its task.
         calibration, samples: of ``--calibration`` and ``--data``; data: the name of the latter.
-        operating: what the threshold is chosen for. auto: the smallest precision that passes is searched for.
-        offline, mirror: as for `edgekit.sources.fetch`. fallback: the ladder may be climbed.
+        operating: the goal by which a threshold is chosen. auto: search for the smallest precision that passes.
+        offline, mirror: as for `edgekit.sources.fetch`. fallback: try the ladder's recipes after a refusal.
     """
 
     model: Model
@@ -74,9 +74,9 @@ class Run:
         return predictor_of(self.job.model, parts, self.stage, self.facts if facts is None else facts)
 
     def scores(self, predictor: Predictor, what: str, *, reference: bool = False) -> Scores:
-        """What the candidate (or the reference) makes of every sample of the data; empty where nobody asks.
+        """The scores of the candidate (or the reference) on the data; empty if they are not needed.
 
-        Without a metric nobody asks the reference: an operating point is the candidate's, and may take hours of sound.
+        Without a metric the reference is not scored: an operating point needs the candidate only, on hours of sound.
         """
         task = self.job.model.task
         if task.evaluation is None and (reference or task.operate is None):

@@ -1,4 +1,4 @@
-"""One recipe, exported and proven: parity part by part, then the gate."""
+"""Export with a recipe and check the result: parity part by part, then the gate."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Accepted", "prove", "spoken"]
 
 @dataclass(frozen=True)
 class Accepted:
-    """The recipe that was taken, what it wrote, and what was measured of it. `facts` hold its operating point."""
+    """The accepted recipe, its artefacts, and their measurements. `facts` hold its operating point."""
 
     recipe: Recipe
     artifacts: Sequence[Artifact]
@@ -36,7 +36,7 @@ class Accepted:
 
 
 def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
-    """Export with one recipe into `run.stage`, and prove it.
+    """Export with a recipe into `run.stage`, and check parity and accuracy.
 
     Raises:
         ParityFailed: a part is further from the reference than the precision explains. GateFailed: it is less accurate.
@@ -68,7 +68,7 @@ def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
 def _parity(
     run: Run, runners: Mapping[str, Runner], reference: Reference, recipe: Recipe
 ) -> tuple[dict[str, float], ParityFailed | None]:
-    """How far every part is from the reference on real input; and the refusal, where one is further than allowed."""
+    """Part -> relative error against the reference on real input; and the refusal, if a part is beyond its limit."""
     parity: dict[str, float] = {}
     for part, runner in runners.items():
         run.tell(f"parity of {part}", 0, 0)
@@ -83,12 +83,12 @@ def _parity(
 
 
 def _gate_too(run: Run, runners: Mapping[str, Runner], reference: Reference, recipe: Recipe) -> str:
-    """What the gate says of parts that parity has refused: a distance alone does not tell what would be lost."""
+    """The gate's verdict on parts that parity has refused, as text: an error alone does not show the lost accuracy."""
     if run.job.model.task.evaluation is None or not run.job.samples:
         return ""
     try:
         verdict = _judged(run.job, run.scores(run.predictor(runners), f"measuring {recipe.precision}"), reference)
-    except EdgekitError as exc:  # values that no answer can be made of
+    except EdgekitError as exc:  # the outputs cannot be decoded
         return f" It gives no answers that can be scored: {exc.message}"
     return f" The gate: {verdict.verdict}, {verdict.reason}."
 
@@ -99,12 +99,12 @@ def _judged(job: Job, scores: Scores, reference: Reference) -> Verdict:
     if evaluation is None:
         return not_measured(f"{job.model.name} declares no metric")
     if not job.samples:
-        return not_measured("no --data was given")
+        return not_measured("no --data")
     return job.judge.verdict(evaluation, scores, reference.scores, job.samples, job.data)
 
 
 def _operated(job: Job, scores: Scores, facts: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`facts` with the operating point that the candidate's own scores give, where there is data to tell it by."""
+    """`facts` with the operating point chosen by the candidate's own scores, if there is labelled data."""
     truths = [sample.truth for sample in job.samples]
     if job.model.task.operate is None or not truths or any(truth is None for truth in truths):
         return facts
@@ -113,7 +113,7 @@ def _operated(job: Job, scores: Scores, facts: Mapping[str, Any]) -> Mapping[str
 
 
 def _timed(run: Run, artifact: Artifact, recipe: Recipe, reference: Reference) -> Artifact:
-    """The artefact, with what a call of it takes beside its fp32 form on this machine, or why that was not measured."""
+    """The artefact with the time of a call compared with fp32 on this machine, or why that was not measured."""
     if recipe.precision == "fp32":
         return artifact
     times: dict[str, Any] = {NOT_MEASURED: "fp16 is not compared with fp32"}

@@ -1,4 +1,4 @@
-"""When is an export already done? A key over all that decides what it makes, and a look at what is there."""
+"""Reuse of bundles: a key over everything that decides an export's result, and a look at the bundle in place."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from edgekit.pipeline.job import Job
 
 
 def key_of(job: Job, weights: Path) -> str:
-    """Hash of all that decides what an export makes: weights, recipe, target, data, our code, tools."""
+    """Hash of everything that decides an export's result: weights, recipe, target, data, code, tools."""
     model = job.model
     parts = [
         *(f"weights {file.name} {hash_file(file)}" for file in _read_with(weights, model.weights.assets)),
@@ -60,7 +60,7 @@ def _read_with(weights: Path, assets: tuple[str, ...]) -> list[Path]:
 
 
 def _content(value: Any) -> str:
-    """What a sample holds, as text: a file's or an array's hash, else how it prints."""
+    """A sample's content as text: the hash of a file or an array, else its repr."""
     if isinstance(value, (str, Path)) and os.path.isfile(value):  # noqa: PTH113  Path raises for a text of 300 letters
         return hash_file(Path(value))
     if hasattr(value, "tobytes"):
@@ -74,18 +74,18 @@ def code_files(job: Job) -> list[Path]:
     """The code that decides an export: all files of the four rooms (C kernels and firmware too), what they and the
     pipeline import, and the files that hold another package's model, exporter or target.
 
-    A changed exporter must not find the bundle of the old one; a changed page of reports has nothing to do with it.
+    A changed exporter must not reuse an old bundle; a change of report pages must not forbid it.
     """
     rooms = (edgekit.exporters, edgekit.models, edgekit.targets, edgekit.tasks)
     folders = [Path(str(room.__file__)).parent for room in rooms]
-    ours = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     package = Path(str(edgekit.__file__)).parent
     transports = (package / "sources" / "transports").glob("*.py")  # found by their folder, as the rooms' entries are
-    roots = [package / "pipeline" / "exporting.py", *transports, *(path for path in ours if path.suffix == ".py")]
-    return sorted({*ours, *closure(roots, package), *_theirs(job)})
+    roots = [package / "pipeline" / "exporting.py", *transports, *(path for path in files if path.suffix == ".py")]
+    return sorted({*files, *closure(roots, package), *_outside(job)})
 
 
-def _theirs(job: Job) -> Iterator[Path]:
+def _outside(job: Job) -> Iterator[Path]:
     model = job.model
     exporter = type(job.exporter)
     for item in (
@@ -101,7 +101,7 @@ def _theirs(job: Job) -> Iterator[Path]:
 
 
 def already(place: Path, key: str) -> Bundle | None:
-    """The bundle at `place`, if it is whole and was made of exactly the same."""
+    """The bundle at `place`, if it is intact and has this key; else None."""
     if not (place / NAME).is_file():
         return None
     try:

@@ -1,4 +1,4 @@
-"""Terms of use that come with some weights: shown, and accepted by name, before anything is fetched or used."""
+"""Terms of use of weights: shown, and accepted by name, before anything is fetched."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VARIABLE = "EDGEKIT_ACCEPT_TERMS"
 
 
 def check_terms(model: Model, accepted: Sequence[str]) -> None:
-    """Raise BadInput, with the terms, where `model` has some that were neither accepted here nor in the environment.
+    """Raise BadInput, with the terms, if `model` has terms that are accepted neither here nor in the environment.
 
     Args:
         accepted: names of terms. EDGEKIT_ACCEPT_TERMS holds more, with commas between.
@@ -24,8 +24,8 @@ def check_terms(model: Model, accepted: Sequence[str]) -> None:
     named = {name.strip().lower() for name in (*accepted, *os.environ.get(_VARIABLE, "").split(","))}
     if not terms or terms in named:
         return
-    told = package_data.read(model.identity.licence_text).decode().strip()
+    text = package_data.read(model.identity.licence_text).decode().strip()
     raise BadInput(
-        f"{model.name} comes with terms of use that you must accept first ({terms}):\n\n{told}\n",
+        f"{model.name} comes with terms of use that you must accept first ({terms}):\n\n{text}\n",
         hint=f"If you do: edgekit export {model.name} --accept-terms {terms}, or {_VARIABLE}={terms}",
     )

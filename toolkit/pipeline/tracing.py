@@ -1,4 +1,4 @@
-"""The fp32 reference, run on real inputs: what a candidate is compared with, and what it is quantized by."""
+"""The fp32 reference, run on real inputs, to compare candidates with and to calibrate them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Reference", "trace"]
 
 @dataclass(frozen=True)
 class Reference:
-    """The fp32 reference, traced: every part's calls, samples of the golden input's, the answers to it and the data."""
+    """The traced fp32 reference: calls of each part, golden outputs and answer, scores, and calibration inputs."""
 
     recorders: Mapping[str, Recorder]
     golden: Mapping[str, NDArray[Any]]
@@ -53,7 +53,7 @@ def trace(run: Run) -> Reference:
 
 
 def _references(run: Run) -> dict[str, Runner]:
-    """What every part is compared with. Raises ExportFailed where nothing can compute it."""
+    """Part -> its reference. Raises ExportFailed if there is none."""
     model, exporter = run.job.model, run.job.exporter
     own: Mapping[str, Runner] = {}
     if any(part.build is None for part in model.network.parts):
@@ -68,7 +68,7 @@ def _references(run: Run) -> dict[str, Runner]:
 
 
 def _calibrating(job: Job) -> Sequence[Sample]:
-    """The calibration samples that are used (see `edgekit.core.Usage`)."""
+    """The calibration samples to use (see `edgekit.core.Usage.calibration`)."""
     most, have = job.model.task.calibration, job.calibration
     if not most:
         return have[:8]

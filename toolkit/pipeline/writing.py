@@ -1,4 +1,4 @@
-"""Making a bundle: climb the ladder of recipes, write all that the bundle says about itself."""
+"""Making a bundle: export by the first recipe that passes, then write golden files, licences, SBOM and manifest."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def make(run: Run) -> None:
     """Fill the folder `run.stage` with a whole bundle.
 
     Raises:
-        ParityFailed, GateFailed: every recipe of the ladder was refused; the last refusal. ExportFailed, BadInput, ...
+        ParityFailed, GateFailed: the last refusal, if every recipe was refused. ExportFailed, BadInput, ...
     """
     job, model, stage = run.job, run.job.model, run.stage
     _assets(run)
@@ -89,9 +89,9 @@ def _check_reference(job: Job, reference: Reference) -> None:
 
 
 def _licence(model: Model, source: Source | None, stage: Path) -> str:
-    """Put the licence of the weights into the bundle folder `stage`; returns its name.
+    """Write the licence of the weights into the bundle folder `stage`; returns its name.
 
-    The declared licence holds for the declared sources. Whoever brings other weights brings their licence too.
+    The declared licence holds for the declared sources only; other weights have their own.
     """
     text = package_data.read(model.identity.licence_text)
     name = source.licence if source else "unknown"
@@ -106,7 +106,7 @@ def _licence(model: Model, source: Source | None, stage: Path) -> str:
 
 
 def _assets(run: Run) -> None:
-    """Copy the files that a bundle carries as they are; where the user's weights lack one, take the model's own."""
+    """Copy the model's assets into the bundle; files that the user's weights lack come from the model's sources."""
     job, model = run.job, run.job.model
     folder = run.checkpoint.path if run.checkpoint.path.is_dir() else run.checkpoint.path.parent
     for name in model.weights.assets:

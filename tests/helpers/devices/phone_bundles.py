@@ -82,7 +82,7 @@ def made_up(
         ],
         facts=dict(facts),
         golden=Golden(input=golden, reference="golden/reference.npz", output=answer, reference_output=answer),
-        gate=Verdict(verdict="not measured", reason="no --data was given"),
+        gate=Verdict(verdict="not measured", reason="no --data"),
         attempts=[],
         licences={"weights": "MIT", "edgekit": "Apache-2.0"},
         versions={},

@@ -75,7 +75,7 @@ def test_export_and_verify(do_json: Any, do: Any, toy: Any, tmp_path: Path) -> N
     assert code == 0 and found["gate"]["verdict"] == "pass" and not found["reused"]
     assert do_json(*toy.arguments(tmp_path / "b", f"--data={toy.data}"))[1] == {**found, "reused": True}
     code, out, err = do(*toy.arguments(tmp_path / "b", f"--data={toy.data}"))
-    assert code == 0 and "reused, already made of exactly this" in out
+    assert code == 0 and "reused: same sources, recipe and versions" in out
     assert found["gate"]["basis"] == ["bar", "loss", "interval"] and "accuracy: pass by bar, loss, interval (" in out
     code, found = do_json("verify", tmp_path / "b", "--data", toy.data)
     assert code == 0 and set(found["parity"]) == {"frontend", "network"}

@@ -107,7 +107,7 @@ def test_a_threshold_needs_a_model_that_has_one_and_data(
     with pytest.raises(Unsupported, match="has no threshold"):
         toy.export(tmp_path / "b", data=toy.data, operating={"false_alarms_per_hour": 1.0})
     use(monkeypatch, operate=operate, predictor=Loud)
-    with pytest.raises(BadInput, match="none were given") as caught:
+    with pytest.raises(BadInput, match="there are none") as caught:
         toy.export(tmp_path / "b", operating={"false_alarms_per_hour": 1.0})
     assert "--data" in caught.value.hint
 
