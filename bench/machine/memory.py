@@ -107,14 +107,14 @@ class Sampler:
                 os.killpg(self._pid, signal.SIGKILL)
 
 
-def _larger(one: Memory, other: Memory) -> Memory:
-    return Memory(_most(one.rss, other.rss), _most(one.anonymous, other.anonymous), _most(one.file, other.file))
+def _larger(a: Memory, b: Memory) -> Memory:
+    return Memory(_most(a.rss, b.rss), _most(a.anonymous, b.anonymous), _most(a.file, b.file))
 
 
-def _most(one: int | None, other: int | None) -> int | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return max(one, other)
+def _most(a: int | None, b: int | None) -> int | None:
+    if a is None or b is None:
+        return b if a is None else a
+    return max(a, b)
 
 
 def _status(pid: int | None) -> dict[str, int]:

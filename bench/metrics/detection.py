@@ -40,9 +40,9 @@ class Clip(tuple[float, float]):
     events: tuple[float, ...]
 
     def __new__(cls, events: Sequence[float], hours: float) -> Clip:
-        one = super().__new__(cls, (events[0] if events else -math.inf, hours))
-        one.events = tuple(events)
-        return one
+        clip = super().__new__(cls, (events[0] if events else -math.inf, hours))
+        clip.events = tuple(events)
+        return clip
 
 
 def absent(truths: Sequence[Any]) -> str:
@@ -131,8 +131,8 @@ def difference(
         raise BadInput("there are no clips with the phrase, or none without it: nothing can be told.")
     sides = (candidate, reference)
     # What counts as right here is a miss, so that the difference has the sign of the rate's.
-    ours, theirs = ([(float(one), 1.0) for one in _missed(side, phrase, other, per_hour)] for side in sides)
-    exact = mcnemar.difference(ours, theirs)
+    new, old = ([(float(missed), 1.0) for missed in _missed(side, phrase, other, per_hour)] for side in sides)
+    exact = mcnemar.difference(new, old)
     rng, drawn = random.Random(seed), []
     for _ in range(resamples):
         some, rest = (rng.choices(kind, k=len(kind)) for kind in (phrase, other))

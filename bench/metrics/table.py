@@ -157,8 +157,8 @@ def score(metric: Metric, outputs: Sequence[Any], truths: Sequence[Any], languag
     pairs: dict[int, Pair] = {}
     for language in sorted(set(languages)):
         at = [i for i, other in enumerate(languages) if other == language]
-        found = metric.score([outputs[i] for i in at], [truths[i] for i in at], language=language or "en")
-        pairs |= dict(zip(at, found, strict=True))
+        scored = metric.score([outputs[i] for i in at], [truths[i] for i in at], language=language or "en")
+        pairs |= dict(zip(at, scored, strict=True))
     return [pairs[i] for i in range(len(pairs))]
 
 

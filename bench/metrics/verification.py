@@ -75,7 +75,7 @@ def min_dcf(pairs: Sequence[Pair]) -> float:
 
 def eer_by_speaker(candidate: Sequence[Pair], reference: Sequence[Pair], names: Sequence[str]) -> Estimate:
     """Equal error rate of `candidate` minus that of `reference`, with its 95 % interval. See `by_speaker`."""
-    return by_speaker(candidate, reference, names, lambda one, weights: one.eer(weights))
+    return by_speaker(candidate, reference, names, lambda trials, weights: trials.eer(weights))
 
 
 def by_speaker(

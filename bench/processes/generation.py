@@ -203,9 +203,9 @@ def shares_processor(before: Mapping[str, float], after: Mapping[str, float], th
 
 
 def _reading() -> dict[str, float]:
-    found = {"wall": time.perf_counter(), "cpu": time.process_time()}
+    counters = {"wall": time.perf_counter(), "cpu": time.process_time()}
     system = host.cpu_times()
-    return found if system is None else found | {"busy": system.busy, "steal": system.steal}
+    return counters if system is None else counters | {"busy": system.busy, "steal": system.steal}
 
 
 def sweep(depths: Sequence[int], trained: int) -> dict[str, dict[str, int]]:

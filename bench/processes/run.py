@@ -140,7 +140,7 @@ def collect(setup: Setup, answers: Sequence[Mapping[str, Any]], load_average: fl
         load_average: before the first process started.
     """
     measurements = _measurements(answers)
-    found = doubts.doubts(measurements, answers, setup.threads, os.cpu_count() or 1, load_average, len(setup.inputs))
+    warnings = doubts.doubts(measurements, answers, setup.threads, os.cpu_count() or 1, load_average, len(setup.inputs))
     context = {
         "processes": len(answers),
         "warmups": setup.warmups,
@@ -152,7 +152,7 @@ def collect(setup: Setup, answers: Sequence[Mapping[str, Any]], load_average: fl
         "states": [answer.get("state", []) for answer in answers],
         "exits": [answer["exit"] for answer in answers],
     }
-    return Result(measurements, context, tuple(found), list(answers[0]["outputs"]))
+    return Result(measurements, context, tuple(warnings), list(answers[0]["outputs"]))
 
 
 def error(failure: Mapping[str, str]) -> EdgekitError:

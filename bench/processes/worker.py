@@ -316,16 +316,16 @@ def _plain(value: Any) -> Any:
 
 def _reading() -> dict[str, float]:
     """Counters whose difference over the measured section tells what happened in it (seconds, and numbers)."""
-    found = {"wall": time.perf_counter(), "calendar": time.time(), "cpu": time.process_time()}
+    counters = {"wall": time.perf_counter(), "calendar": time.time(), "cpu": time.process_time()}
     system = host.cpu_times()
     if system is not None:
-        found |= {"busy": system.busy, "steal": system.steal}
+        counters |= {"busy": system.busy, "steal": system.steal}
     try:
         import resource
     except ImportError:  # Windows
-        return found
+        return counters
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    return found | {"voluntary_switches": usage.ru_nvcsw, "involuntary_switches": usage.ru_nivcsw}
+    return counters | {"voluntary_switches": usage.ru_nvcsw, "involuntary_switches": usage.ru_nivcsw}
 
 
 if __name__ == "__main__":

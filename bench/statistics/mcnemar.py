@@ -40,8 +40,8 @@ def only_one_right(candidate: Sequence[Pair], reference: Sequence[Pair]) -> tupl
         if weight != 1 or right not in (0, 1):
             raise BadInput(f"a sample counts ({right}, {weight}); McNemar's test takes right or wrong, each once.")
     rows = list(zip(candidate, reference, strict=True))
-    gained = sum(ours > theirs for (ours, _), (theirs, _) in rows)
-    lost = sum(ours < theirs for (ours, _), (theirs, _) in rows)
+    gained = sum(new > old for (new, _), (old, _) in rows)
+    lost = sum(new < old for (new, _), (old, _) in rows)
     return gained, lost
 
 
@@ -70,12 +70,12 @@ def difference(
     """
     gained, lost = only_one_right(candidate, reference)
     count = len(candidate)
-    z, found = NormalDist().inv_cdf(0.5 + confidence / 2), (gained - lost) / count
+    z, gain = NormalDist().inv_cdf(0.5 + confidence / 2), (gained - lost) / count
 
     def rejected(by: float) -> bool:
         return abs(_score(gained, lost, count, by)) > z
 
-    return Estimate(found, _edge(rejected, found, -1.0), _edge(rejected, found, 1.0))
+    return Estimate(gain, _edge(rejected, gain, -1.0), _edge(rejected, gain, 1.0))
 
 
 def _score(gained: int, lost: int, count: int, by: float) -> float:

@@ -139,8 +139,8 @@ def ratio(base: Groups, new: Groups, *, strata: int = 1, paired: bool = False) -
         if paired:
             pairs = [_logs(_medians(a, strata), _medians(b, strata)) for a, b in _pairs(base, new)]
             return math.exp(fmean(_centres(pairs))) if pairs else None
-        one, other = (_centres([_medians(group, strata) for group in side if group]) for side in (base, new))
-        return _times(one, other)
+        before, after = (_centres([_medians(group, strata) for group in side if group]) for side in (base, new))
+        return _times(before, after)
     except (ValueError, ZeroDivisionError, OverflowError):
         return None
 
@@ -260,9 +260,9 @@ def _paired_draws(
 ) -> list[float]:
     rows = []
     for base, new in pairs:
-        one, other = _bank(base, strata), _bank(new, strata)
-        rng.shuffle(other)  # within a pair, the two sides' noise is independent
-        rows += [_logs(a, b) for a, b in zip(one, other, strict=True)]
+        before, after = _bank(base, strata), _bank(new, strata)
+        rng.shuffle(after)  # within a pair, the two sides' noise is independent
+        rows += [_logs(a, b) for a, b in zip(before, after, strict=True)]
     return [math.exp(fmean(centres)) for centres in _draws(rows, len(pairs), resamples, rng)]
 
 

@@ -70,8 +70,8 @@ class GgufExporter(Exporter):
 
     def refuses(self, model: Model, recipe: Recipe) -> str:
         """What is no language model."""
-        one = [part.kind for part in model.network.parts] == ["language-model"]
-        return "" if one else "a .gguf holds a whole language model, and this is none"
+        is_language_model = [part.kind for part in model.network.parts] == ["language-model"]
+        return "" if is_language_model else "a .gguf holds a whole language model, and this is none"
 
     def reference(self, model: Model, checkpoint: Checkpoint, work: Path, progress: Progress) -> dict[str, LlamaRunner]:
         """The model that an export is compared with, loaded, by the part's name.

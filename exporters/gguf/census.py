@@ -90,7 +90,7 @@ def _label(precision: str, facts: gguf.Census, fallbacks: list[dict[str, Any]]) 
     text = f"{precision}: {wanted / _MEGA:.0f} MB of {total / _MEGA:.0f} MB are {nominal(precision)}"
     text += f", {facts.bits_per_weight:.2f} bits per weight"
     if fallbacks:
-        rows = sorted({one["reason"] for one in fallbacks})
-        kinds = sorted({one["type"] for one in fallbacks})
+        rows = sorted({fallback["reason"] for fallback in fallbacks})
+        kinds = sorted({fallback["type"] for fallback in fallbacks})
         text += f"; llama.cpp fell back to {', '.join(kinds)}: {' and '.join(rows)}"
     return text

@@ -60,7 +60,7 @@ def export(
 def reference(model: Model, checkpoint: Checkpoint, work: Path, progress: Progress) -> dict[str, LlamaRunner]:
     """See `edgekit.exporters.gguf.GgufExporter.reference`."""
     part = _part(model)
-    wanted = next(one for one in model.network.parts if one.name == part).settings.get("reference", "f16")
+    wanted = next(item for item in model.network.parts if item.name == part).settings.get("reference", "f16")
     work.mkdir(parents=True, exist_ok=True)
     file = _base(checkpoint, work, progress)
     header = gguf.read(file)

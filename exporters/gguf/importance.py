@@ -64,7 +64,7 @@ def importance(
     """
     import numpy as np
 
-    joined = np.concatenate([np.asarray(one, np.int32) for one in tokens]) if tokens else np.zeros(0, np.int32)
+    joined = np.concatenate([np.asarray(text, np.int32) for text in tokens]) if tokens else np.zeros(0, np.int32)
     have = len(joined) // CHUNK
     if have < 1:
         raise BadInput(

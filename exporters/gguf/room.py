@@ -31,8 +31,8 @@ def available() -> int | None:
     What the kernel calls available (it counts cached files, which it can drop), within the limit of every control
     group (a container's, version 2) that the process is in.
     """
-    found = [*_system(), *_limits()]
-    return max(0, min(found)) if found else None
+    limits = [*_system(), *_limits()]
+    return max(0, min(limits)) if limits else None
 
 
 def _system() -> Iterator[int]:

@@ -246,14 +246,14 @@ class LlamaRunner(Runner):
             lines = [*self._model.loaded, *made.created]
         finally:
             made.close()
-        found = {"weights": 0, "anew": 0, "kv": 0, "compute": 0, "output": 0}
+        sizes = {"weights": 0, "anew": 0, "kv": 0, "compute": 0, "output": 0}
         names = {"model": "weights", "KV": "kv", "RS": "kv", "compute": "compute", "output": "output"}
         for line in lines:
             match = re.search(r"(\w+) +(model|KV|RS|compute|output) buffer size = +([\d.]+) MiB", line)
             if match:
                 name = "anew" if match[1] in _ANEW and match[2] == "model" else names[match[2]]
-                found[name] += round(float(match[3]) * _MEBI)
-        return found
+                sizes[name] += round(float(match[3]) * _MEBI)
+        return sizes
 
     def _checked(self, tokens: Sequence[int] | NDArray[np.int32]) -> NDArray[np.int32]:
         import numpy as np

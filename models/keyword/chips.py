@@ -237,10 +237,10 @@ def _check_quantization(checkpoint: Checkpoint, settings: MfccSettings | MicroSe
             f"{checkpoint.path.name} takes {dtype}; the frontend gives int8 features.",
             hint="Quantize the network to int8, its inputs and outputs too, and give that: --weights FILE.tflite",
         )
-    found = graph.tensors[graph.inputs[0]].quantization if graph.inputs else None
+    quantization = graph.tensors[graph.inputs[0]].quantization if graph.inputs else None
     wanted = (settings.scale, settings.zero_point)
-    if found is None or (found.scale[0], found.zero_point[0]) != wanted:
-        have = "none" if found is None else f"{found.scale[0]:.9g} and {found.zero_point[0]}"
+    if quantization is None or (quantization.scale[0], quantization.zero_point[0]) != wanted:
+        have = "none" if quantization is None else f"{quantization.scale[0]:.9g} and {quantization.zero_point[0]}"
         raise BadInput(
             f"the features of this network have another quantization ({have}) than its frontend gives "
             f"({wanted[0]:.9g} and {wanted[1]})."

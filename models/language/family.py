@@ -111,26 +111,26 @@ def _memory(shape: Shape, recipe: Recipe) -> int:
 
 def _facts(checkpoint: Checkpoint, shape: Shape) -> dict[str, Any]:
     """What a caller must know. Raises BadInput for a checkpoint of another model, or one without its tokenizer."""
-    found = _found(checkpoint)
+    header = _header(checkpoint)
     wanted = {"layers": shape.layers, "width": shape.width}
-    if found["architecture"] not in (shape.architecture, *shape.names):
+    if header["architecture"] not in (shape.architecture, *shape.names):
         raise BadInput(
-            f"{checkpoint.path.name} holds a model of the architecture {found['architecture']!r}; "
+            f"{checkpoint.path.name} holds a model of the architecture {header['architecture']!r}; "
             f"this one is {shape.architecture!r}.",
             hint="Export it under the name of the model that it is: edgekit list models",
         )
-    if different := [name for name, value in wanted.items() if found[name] != value]:
+    if different := [name for name, value in wanted.items() if header[name] != value]:
         name = different[0]
         raise BadInput(
-            f"{checkpoint.path.name} has {name} {found[name]}; this model has {wanted[name]}.",
+            f"{checkpoint.path.name} has {name} {header[name]}; this model has {wanted[name]}.",
             hint="Export it under the name of the model that it is: edgekit list models",
         )
-    if not found["tokenizer"]:
+    if not header["tokenizer"]:
         raise BadInput(f"{checkpoint.path.name} has no tokenizer, and nothing else can tell what its tokens mean.")
     return {"architecture": shape.architecture, "context": min(CONTEXT, shape.context), "trained": shape.context}
 
 
-def _found(checkpoint: Checkpoint) -> dict[str, Any]:
+def _header(checkpoint: Checkpoint) -> dict[str, Any]:
     config = checkpoint.config
     if checkpoint.format == "gguf":
         kind = config.get("general.architecture")

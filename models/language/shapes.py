@@ -140,11 +140,11 @@ class Shape:
 @cache
 def _bits(shape: Shape, precision: str) -> dict[bool, float]:
     """Bits of the weights that llama.cpp holds once (False) and twice (True)."""
-    found = {False: 0.0, True: 0.0}
+    bits = {False: 0.0, True: 0.0}
     for name, layer, rows, columns in shape._matrices():
         kind = _type(name, layer, columns, precision, shape)
-        found[kind in _LAID_OUT and name != "embedding"] += rows * columns * _BITS[kind]
-    return found
+        bits[kind in _LAID_OUT and name != "embedding"] += rows * columns * _BITS[kind]
+    return bits
 
 
 def _type(name: str, layer: int, columns: int, precision: str, shape: Shape) -> str:

@@ -102,8 +102,8 @@ class SpeakerVerifier(Predictor):
             voices.append(self._recalled(sample, lambda done, total: None))
             tell(i + 1, len(samples))
         pairs = []
-        for (i, one), (j, other) in combinations(enumerate(voices), 2):
-            score = float(one.embedding @ other.embedding)
+        for (i, voice), (j, second) in combinations(enumerate(voices), 2):
+            score = float(voice.embedding @ second.embedding)
             pairs.append({"a": str(samples[i]), "b": str(samples[j]), "score": score, "same": score >= threshold})
         lines = [f"{'same     ' if p['same'] else 'different'} {p['score']:6.3f}  {p['a']}  {p['b']}" for p in pairs]
         notes = [f"{_name(s)}: {note}" for s, voice in zip(samples, voices, strict=True) for note in voice.notes]
@@ -113,12 +113,12 @@ class SpeakerVerifier(Predictor):
             {"audio_seconds": sum(voice.seconds for voice in voices)},
         )
 
-    def _pair(self, one: Any, other: Any, threshold: float, tell: Tell) -> Prediction:
-        voices = [self._recalled(one, tell), self._recalled(other, tell)]
+    def _pair(self, first: Any, second: Any, threshold: float, tell: Tell) -> Prediction:
+        voices = [self._recalled(first, tell), self._recalled(second, tell)]
         score = float(voices[0].embedding @ voices[1].embedding)
         same = score >= threshold
         said = "the same speaker" if same else "different speakers"
-        notes = [f"{_name(s)}: {note}" for s, v in zip((one, other), voices, strict=True) for note in v.notes]
+        notes = [f"{_name(s)}: {note}" for s, v in zip((first, second), voices, strict=True) for note in v.notes]
         return Prediction(
             f"{said}: {score:.3f}, threshold {threshold:.3f}",
             {"score": score, "threshold": threshold, "same": same, "notes": notes},
@@ -161,8 +161,8 @@ class SpeakerVerifier(Predictor):
 
         clip = _look(sample)
         notes = list(clip.notes)
-        found = list(self._embeddings(sample, clip, notes, tell))
-        mean: NDArray[np.float64] = np.mean(np.concatenate(found), axis=0, dtype=np.float64)
+        embeddings = list(self._embeddings(sample, clip, notes, tell))
+        mean: NDArray[np.float64] = np.mean(np.concatenate(embeddings), axis=0, dtype=np.float64)
         length = float(np.linalg.norm(mean))
         if not length > 0:
             raise BadInput("the network finds no voice in this clip.")
@@ -226,8 +226,8 @@ class Ge2eVerifier(SpeakerVerifier):
         starts = stretch_starts(clip.samples, self._frames, self._step, self._hop, self._coverage)
         for i in range(0, len(starts), self._batch):
             chosen = starts[i : i + self._batch]
-            given = [self._stretch(audio, start * self._hop) for start in chosen]
-            features = self._frontend({"audio": np.stack(given), "loudness": loudness})["features"]
+            stretches = [self._stretch(audio, start * self._hop) for start in chosen]
+            features = self._frontend({"audio": np.stack(stretches), "loudness": loudness})["features"]
             yield self._network({"features": features})["embedding"]
             tell(i + len(chosen), len(starts))
 

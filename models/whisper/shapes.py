@@ -58,25 +58,25 @@ class Shape:
         crossed = [linear(c, c, positions)] * (2 * self.decoder_layers)
         scores = self.heads * positions * positions
         # Rows of positions are added, not multiplied; like weights they are halved.
-        heard, told = (Layer(rows * c, 0, 0, 0) for rows in (self.audio_context, self.text_context))
+        audio_rows, text_rows = (Layer(rows * c, 0, 0, 0) for rows in (self.audio_context, self.text_context))
         spared = sum(layer.weights for layer in stem) + round(_LEFT * self.encoder_layers * 12 * c * c)
         if exporter == "coreml":
             spared = stem[0].weights + c * c
         encoder = work(
             "encoder",
             "attention",
-            [*stem, heard, *block * self.encoder_layers, *crossed],
+            [*stem, audio_rows, *block * self.encoder_layers, *crossed],
             macs=2 * self.encoder_layers * positions * positions * c,
             held=2 * scores,
-            left=heard.weights + spared,
+            left=audio_rows.weights + spared,
         )
         step = [linear(c, c)] * 6 + [linear(c, 4 * c), linear(4 * c, c)]
         decoder = work(
             "decoder",
             "vector",
-            [*step * self.decoder_layers, told, Layer(self.vocabulary * c, 0, 1, self.vocabulary)],
+            [*step * self.decoder_layers, text_rows, Layer(self.vocabulary * c, 0, 1, self.vocabulary)],
             tokens,
-            left=told.weights,
+            left=text_rows.weights,
             macs=2 * self.decoder_layers * positions * c,
             held=4 * self.decoder_layers * (positions + self.text_context) * c,
         )

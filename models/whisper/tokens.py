@@ -72,9 +72,9 @@ class Tokens:
 
     def _id(self, *names: str) -> int:
         for name in names:
-            found = self._tokenizer.token_to_id(name)
-            if found is not None:
-                return int(found)
+            token = self._tokenizer.token_to_id(name)
+            if token is not None:
+                return int(token)
         raise BadInput(f"the tokenizer has no {names[0]} token: it is not Whisper's.")
 
     def _is_language(self, token: int) -> bool:

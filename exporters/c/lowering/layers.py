@@ -129,11 +129,11 @@ def int8(lowering: Lowering, operator: Operator, *indices: int) -> None:
 
 def suffix_of(lowering: Lowering, operator: Operator, *indices: int) -> str:
     """What ends the names of the kernels for these tensors: "" for int8, "_s16" for symmetric int16; refuse others."""
-    found = [lowering.tensors[index] for index in indices]
-    if not any(tensor.dtype == "int16" for tensor in found):
+    tensors = [lowering.tensors[index] for index in indices]
+    if not any(tensor.dtype == "int16" for tensor in tensors):
         int8(lowering, operator, *indices)
         return ""
-    for tensor in found:
+    for tensor in tensors:
         if tensor.dtype != "int16":
             raise refuse(operator, lowering.tensors, f"it mixes int16 with {tensor.dtype} ({tensor.name!r})")
         symmetric(lowering, operator, tensor)

@@ -80,15 +80,15 @@ class _Checker:
 
     def delegate(self) -> Delegate:
         graph = self._graph
-        sizes = [self._constant(one) for one in graph["constant_data"]]
+        sizes = [self._constant(constant) for constant in graph["constant_data"]]
         externals = graph["num_externs"]
         ends = [*graph["input_ids"], *graph["output_ids"]]
         if externals != len(set(ends)) or len(ends) != len(set(ends)):
             raise _damaged("XNNPACK's part has other inputs and outputs than it says")
         for i, value in enumerate(graph["xvalues"]):
             self._value(i, value["xvalue_union"], sizes, externals)
-        given = sorted(self._values[i][0]["external_id"] for i in ends if i < len(self._values))
-        if given != list(range(externals)):
+        external = sorted(self._values[i][0]["external_id"] for i in ends if i < len(self._values))
+        if external != list(range(externals)):
             raise _damaged("XNNPACK's part has other inputs and outputs than it says")
         operators, weighted = [], []
         there = set(graph["input_ids"]) | {

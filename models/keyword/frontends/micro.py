@@ -315,10 +315,10 @@ def _complex_fft(values: Ints, twiddles: Ints) -> Ints:
     while span < n:
         blocks = out.reshape(frames, n // (4 * span), 4, span, 2) * 8191 + (1 << 14) >> 15
         turns = [twiddles[np.arange(span) * k * (n // (4 * span))] for k in (1, 2, 3)]
-        zero = blocks[:, :, 0]
-        one, two, three = (_product(blocks[:, :, k + 1], turns[k]) for k in range(3))
-        difference, total = _int16(zero - two), _int16(zero + two)
-        plus, minus = _int16(one + three), _int16(one - three)
+        x0 = blocks[:, :, 0]
+        x1, x2, x3 = (_product(blocks[:, :, k + 1], turns[k]) for k in range(3))
+        difference, total = _int16(x0 - x2), _int16(x0 + x2)
+        plus, minus = _int16(x1 + x3), _int16(x1 - x3)
         quarter = np.stack([minus[..., 1], -minus[..., 0]], axis=-1)  # times -i
         out = _int16(np.stack([total + plus, difference + quarter, total - plus, difference - quarter], axis=2))
         out = out.reshape(frames, n, 2)

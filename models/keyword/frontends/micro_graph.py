@@ -120,10 +120,10 @@ class MicroGraph(nn.Module):
         """One radix-4 stage, which divides by four."""
         shape = (values[0].shape[0], _HALF // (4 * span), 4, span)
         real, imaginary = (_quartered(value).reshape(shape) for value in values)
-        zero = real[:, :, 0], imaginary[:, :, 0]
-        one, two, three = (self._product((real[:, :, k], imaginary[:, :, k]), f"turn_{span}_{k}") for k in (1, 2, 3))
-        difference, total = _added(zero, two, -1), _added(zero, two)
-        plus, minus = _added(one, three), _added(one, three, -1)
+        x0 = real[:, :, 0], imaginary[:, :, 0]
+        x1, x2, x3 = (self._product((real[:, :, k], imaginary[:, :, k]), f"turn_{span}_{k}") for k in (1, 2, 3))
+        difference, total = _added(x0, x2, -1), _added(x0, x2)
+        plus, minus = _added(x1, x3), _added(x1, x3, -1)
         quarter = minus[1], -minus[0]  # times -i
         made = (
             _added(total, plus),

@@ -60,7 +60,7 @@ def operate(scores: Sequence[Any], truths: Sequence[Any], options: Mapping[str, 
         limit = max(limit, mean.limit)
     alarms = sum(heard.hits(limit) for heard in without)
     at_most = poisson_upper(alarms) / hours
-    missed = sum(not _found(heard, word, limit) for heard, word in wanted)
+    missed = sum(not _detected(heard, word, limit) for heard, word in wanted)
     return {
         "limit": limit,
         "threshold": round(limit / (STEPS * mean.smoothed), 4),
@@ -96,7 +96,7 @@ def _limit(without: Sequence[Heard], allowed: float) -> int:
     return limit
 
 
-def _found(heard: Heard, word: int, limit: int) -> bool:
+def _detected(heard: Heard, word: int, limit: int) -> bool:
     """Whether the word, and not another one, is heard in it at all."""
     totals = heard.totals()
     return any(int(totals[place].argmax()) == word for place in heard.places(limit))

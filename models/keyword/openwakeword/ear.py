@@ -69,9 +69,9 @@ class OpenWakewordSpotter(PhraseSpotter):
     """One phrase, as openWakeWord's networks find it."""
 
     def __init__(self, parts: Mapping[str, Runner], facts: Mapping[str, Any]) -> None:
-        shape, given = OpenSettings(**facts["frontend"]), OpenRules(**facts["rules"])
-        limit = int(np.ceil(given.cutoff * rules.STEPS)) - 1  # scores are rounded down: more than this reaches it
+        shape, open_rules = OpenSettings(**facts["frontend"]), OpenRules(**facts["rules"])
+        limit = int(np.ceil(open_rules.cutoff * rules.STEPS)) - 1  # scores are rounded down: more than this reaches it
         first = shape.samples - shape.hop
-        mean = rules.Mean(tuple(facts["labels"]), 1, limit, given.refractory, True, first, shape.hop, shape.rate)
+        mean = rules.Mean(tuple(facts["labels"]), 1, limit, open_rules.refractory, True, first, shape.hop, shape.rate)
         hearing = OpenEar(parts, shape, facts["silence"])
         super().__init__(hearing, rules.operated(mean, facts.get("operating_point", {})))

@@ -84,14 +84,14 @@ def network(tensors: Mapping[str, Any]) -> Lite0:
     """
     module = Lite0()
     wanted = {name: value for name, value in module.state_dict().items() if not name.endswith("num_batches_tracked")}
-    given = {name: value for name, value in tensors.items() if not name.endswith("num_batches_tracked")}
-    if len(wanted) != len(given):
-        raise BadInput(f"the weights have {len(given)} tensors; efficientnet-lite0 has {len(wanted)}.")
+    stored = {name: value for name, value in tensors.items() if not name.endswith("num_batches_tracked")}
+    if len(wanted) != len(stored):
+        raise BadInput(f"the weights have {len(stored)} tensors; efficientnet-lite0 has {len(wanted)}.")
     state = {}
-    for (name, value), (theirs, array) in zip(wanted.items(), given.items(), strict=True):
+    for (name, value), (label, array) in zip(wanted.items(), stored.items(), strict=True):
         if tuple(array.shape) != tuple(value.shape):
             raise BadInput(
-                f"the weights {theirs!r} are {list(array.shape)}, but efficientnet-lite0 has {list(value.shape)} there."
+                f"the weights {label!r} are {list(array.shape)}, but efficientnet-lite0 has {list(value.shape)} there."
             )
         state[name] = torch.from_numpy(array.astype("float32"))  # a copy: the file may be mapped and read-only
     module.load_state_dict(state, strict=False)

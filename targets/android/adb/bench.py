@@ -119,7 +119,7 @@ def _measured(
     else:
         results = _in_turns(trial, chosen, replay, guard, plan)
     first = next(iter(results.values()))
-    found = values.measurements(results, names, trial.units, times=not known.emulated)
+    measured = values.measurements(results, names, trial.units, times=not known.emulated)
     warnings = [runtime.ORIGIN, *_held(first)]
     if known.emulated:
         warnings.append("this phone is emulated: no times are told, and its memory is an upper bound")
@@ -139,7 +139,7 @@ def _measured(
             "run": {
                 "processes": len(first),
                 **plan._asdict(),
-                "loops": [len(one.whole) or max(map(len, one.speeds.values())) for one in first],
+                "loops": [len(result.whole) or max(map(len, result.speeds.values())) for result in first],
                 "settings": [setting.name for setting in results],
                 "calls_in_round": {name: len(trial.calls[name]) for name in names},
                 "pushed": sum(run.pushed.values()),
@@ -150,7 +150,7 @@ def _measured(
         },
         "versions": runtime.versions(first[0].runtime),
         "threads": chosen[0].threads,
-        "measurements": (*found, *values.agreement(parity)),
+        "measurements": (*measured, *values.agreement(parity)),
         "warnings": warnings,
     }
 
@@ -173,10 +173,10 @@ def settings(known: Facts, threads: Sequence[int]) -> list[Setting]:
     app; then, on each cluster of cores, as many of them as it has cores."""
     most = min(4, known.cores)
     counts = list(dict.fromkeys(threads or (most, *(count for count in (1, 2) if count < most))))
-    found = [Setting(count) for count in counts]
+    chosen = [Setting(count) for count in counts]
     if len(known.clusters) > 1:
-        found += [Setting(min(counts[0], len(one.cores)), one) for one in known.clusters]
-    return found
+        chosen += [Setting(min(counts[0], len(cluster.cores)), cluster) for cluster in known.clusters]
+    return chosen
 
 
 def _agrees(at: int, trial: Trial, runtime: Any, manifest: Mapping[str, Any], replay: Replay) -> dict[str, Any]:

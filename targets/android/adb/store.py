@@ -74,8 +74,8 @@ class Store:
         self._sizes: dict[str, int] = {}
         wrong = []
         lines = said.out.splitlines()
-        for told, sized in itertools.pairwise(lines):
-            digest, _, name = told.partition("  ")
+        for hashed, sized in itertools.pairwise(lines):
+            digest, _, name = hashed.partition("  ")
             count, _, again = sized.strip().partition(" ")
             if len(digest) == 64 and count.isdigit() and name == again.strip():
                 if name == digest:

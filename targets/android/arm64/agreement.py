@@ -90,7 +90,7 @@ def check(part: str, processor: str, precision: str, off: Mapping[str, float], h
         bounds.append(("fp32", "the fp32 reference", max(_LEAST, NEAR * mine), nearer))
     for key, what, limit, why in bounds:
         if not off[key] <= limit:
-            far, most = (f"{one:.3g} steps" if key == "steps" else f"{one:.2%}" for one in (off[key], limit))
+            far, most = (f"{error:.3g} steps" if key == "steps" else f"{error:.2%}" for error in (off[key], limit))
             raise ParityFailed(
                 f"the part {part!r} is {far} away from {what} on {processor}; {why} explains {most}.",
                 hint="Export with another --precision, and report the model: a kernel of the runtime is wrong there.",
@@ -105,11 +105,11 @@ def steps(there: Sequence[Mapping[str, Any]], here: Sequence[Mapping[str, Any]])
     import numpy as np
 
     most = 0.0
-    for given, expected in ((a[name], b[name]) for a, b in zip(there, here, strict=True) for name in b):
-        if given.shape != expected.shape:
+    for answer, expected in ((a[name], b[name]) for a, b in zip(there, here, strict=True) for name in b):
+        if answer.shape != expected.shape:
             return float("inf")
         truth = expected.astype(np.float64)
         step = 1.0 if expected.dtype.kind in "iub" else float(np.ptp(truth)) / 256 if truth.size else 1.0
-        furthest = float(np.abs(given.astype(np.float64) - truth).max(initial=0.0))
+        furthest = float(np.abs(answer.astype(np.float64) - truth).max(initial=0.0))
         most = max(most, furthest / step if step else float("inf") if furthest else 0.0)
     return most

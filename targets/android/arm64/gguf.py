@@ -56,8 +56,8 @@ _HINT = "In a checkout of edgekit: make phone-llama (Debian, Ubuntu; minutes)."
 
 def tools(progress: Progress | None = None) -> Tools:
     """The program and the kernels, where they were built. Raises MissingExtra where they were not."""
-    found, place = emulator(), _built()
-    return Tools(found, place / _PROGRAM, place)
+    machine, place = emulator(), _built()
+    return Tools(machine, place / _PROGRAM, place)
 
 
 def kit(progress: Progress | None = None) -> Kit:
@@ -74,7 +74,7 @@ def _built() -> Path:
     return place
 
 
-def versions(told: str) -> Mapping[str, str]:
+def versions(report: str) -> Mapping[str, str]:
     """For a report. `told`: what the program told of its runtime, which are kernels."""
     return {"llama-cpp-python": library.VERSION}
 
@@ -113,7 +113,7 @@ def greedy(there: Sequence[Mapping[str, Any]], here: Sequence[Mapping[str, Any]]
     """
     import numpy as np
 
-    mine, other = (np.concatenate([one["logits"] for one in side]) for side in (here, there))
+    mine, other = (np.concatenate([call["logits"] for call in side]) for side in (here, there))
     chosen, taken = mine.argmax(axis=-1), other.argmax(axis=-1)
     places = np.arange(len(mine))
     different = np.nonzero(chosen != taken)[0]

@@ -41,9 +41,9 @@ def tools(progress: Progress | None = None) -> Tools:
         MissingExtra: the compiler, the emulator or the runtime's headers are absent, or the library cannot be fetched.
         DeviceFailed: the compiler failed.
     """
-    found = emulator(_headers())
+    machine = emulator(_headers())
     library = fetched(LIBRARY, NAME, progress)
-    return Tools(found, compiled("replay"), library)
+    return Tools(machine, compiled("replay"), library)
 
 
 def kit(progress: Progress | None = None) -> Kit:
@@ -57,9 +57,9 @@ def _headers() -> dict[str, bool]:
     return {"onnxruntime's headers": HEADERS.is_dir()}
 
 
-def versions(told: str) -> Mapping[str, str]:
+def versions(report: str) -> Mapping[str, str]:
     """For a report. `told`: what the program told of its runtime."""
-    return {"onnxruntime": told}
+    return {"onnxruntime": report}
 
 
 def feeds_of(file: Path, feeds: Sequence[Feeds]) -> Sequence[Feeds]:

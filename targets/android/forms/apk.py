@@ -76,7 +76,7 @@ def inspect(app: Path, package: str) -> dict[str, str]:
     verified = run([tool("apksigner"), "verify", "--verbose", app], "apksigner verify")
     schemes = re.findall(r"Verified using (v\d) scheme.*: true", verified)
     badging = run([tool("aapt2"), "dump", "badging", app], "aapt2 dump badging")
-    told = {
+    facts = {
         "signatures": ", ".join(schemes),
         "package": _said(r"package: name='([^']*)'", badging),
         "minSdk": _said(r"(?:minSdkVersion|sdkVersion):'([^']*)'", badging),
@@ -85,16 +85,16 @@ def inspect(app: Path, package: str) -> dict[str, str]:
     }
     expected = {"signatures": "v2, v3", "package": package, "activity": _ACTIVITY}
     for key, value in expected.items():
-        if told[key] != value:
-            raise ExportFailed(f"the app that was built has {key} {told[key]!r} where {value!r} was meant.")
+        if facts[key] != value:
+            raise ExportFailed(f"the app that was built has {key} {facts[key]!r} where {value!r} was meant.")
     if "uses-permission" in badging or _ABI not in badging:
         raise ExportFailed("the app that was built asks for a permission, or has no library for 64-bit Arm.")
-    return told
+    return facts
 
 
 def _said(pattern: str, text: str) -> str:
-    found = re.search(pattern, text)
-    return found[1] if found else ""
+    match = re.search(pattern, text)
+    return match[1] if match else ""
 
 
 def _unsigned(bundle: Bundle, names: Names, work: Path) -> Path:

@@ -196,13 +196,13 @@ _PLUGIN = {
 def _include(name: str, packed: bool) -> str:
     """Lines for the app's settings."""
     modules = {name: name, f"{name}-pack": f"{name}/pack"} if packed else {name: name}
-    lines = [f'include(":{one}")\nproject(":{one}").projectDir = file("../{at}")' for one, at in modules.items()]
+    lines = [f'include(":{item}")\nproject(":{item}").projectDir = file("../{at}")' for item, at in modules.items()]
     return "\n".join(["// where this folder lies, seen from the app's", *lines])
 
 
 def _description(manifest: Any) -> str:
-    told = f"{manifest.model.name} ({manifest.model.task}), {manifest.recipe.precision}, for Android 8 or later."
-    return _plain(told)
+    text = f"{manifest.model.name} ({manifest.model.task}), {manifest.recipe.precision}, for Android 8 or later."
+    return _plain(text)
 
 
 def _plain(text: str) -> str:
@@ -212,11 +212,11 @@ def _plain(text: str) -> str:
 
 def _coordinates(manifest: Any) -> str:
     """The runtime's Maven coordinates, as the bundle's target had them. Raises BadInput for anything else."""
-    given = manifest.target.runtime.get(manifest.recipe.exporter, "")
-    found = re.fullmatch(r"maven:([A-Za-z0-9._-]+(?::[A-Za-z0-9._-]+){2})", given)
-    if not found:
-        raise BadInput(f"the bundle names no runtime by Maven coordinates ({given!r}).", hint="Export it again.")
-    return found[1]
+    runtime = manifest.target.runtime.get(manifest.recipe.exporter, "")
+    match = re.fullmatch(r"maven:([A-Za-z0-9._-]+(?::[A-Za-z0-9._-]+){2})", runtime)
+    if not match:
+        raise BadInput(f"the bundle names no runtime by Maven coordinates ({runtime!r}).", hint="Export it again.")
+    return match[1]
 
 
 #: Folders that Gradle and Android Studio leave in a module.

@@ -76,7 +76,7 @@ def dex_of(classes: Mapping[str, bytes], work: Path) -> bytes:
 def _compile(files: Sequence[Path], out: Path, classpath: Sequence[Path], work: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     # A classpath of nothing would be the current folder.
-    path = ":".join(str(one) for one in classpath) or str(work / "nothing")
+    path = ":".join(str(entry) for entry in classpath) or str(work / "nothing")
     options = ["--release", _RELEASE, "-g:source,lines", "-Xlint:all,-options,-path,-classfile", "-Werror"]
     run([tool("javac"), *options, "-encoding", "UTF-8", "-proc:none", "-cp", path, "-d", out, *files], "javac")
     return out

@@ -106,8 +106,8 @@ def _diverging(bundle: Path, machine: Machine, vector: int, work: Path, golden: 
     if machine == HOST:
         return "This is the portable code, so it is not a matter of the processor."
     chip, here = (
-        _trace(run(build(bundle, one, "trace", work / name, ("EK_TRACE",), golden), one, timeout), vector)
-        for one, name in ((machine, "chip"), (HOST, "host"))
+        _trace(run(build(bundle, runner, "trace", work / name, ("EK_TRACE",), golden), runner, timeout), vector)
+        for runner, name in ((machine, "chip"), (HOST, "host"))
     )
     for layer, (on_chip, on_host) in enumerate(zip(chip, here, strict=False)):
         if on_chip != on_host:

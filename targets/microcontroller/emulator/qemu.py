@@ -35,10 +35,10 @@ def emulator_of(machine: Machine) -> list[str]:
         MissingExtra: the emulator is not installed, with the command that installs it.
     """
     command = shlex.split((SOURCES / "boards" / f"{machine.board}.qemu").read_text(encoding="utf-8"))
-    found = shutil.which(command[0])
-    if not found:
+    program = shutil.which(command[0])
+    if not program:
         raise MissingExtra(f"running firmware for {machine.processor} needs {command[0]}, not found.", hint=INSTALL)
-    return [found, *command[1:]]
+    return [program, *command[1:]]
 
 
 def run(program: Path, machine: Machine, timeout: float = 120) -> Result:

@@ -93,8 +93,8 @@ def compiler_of(machine: Machine) -> str:
         MissingExtra: there is none, with the command that installs it.
     """
     for name in machine.compilers:
-        if found := shutil.which(name):
-            return found
+        if path := shutil.which(name):
+            return path
     if machine == HOST:
         raise MissingExtra("this computer has no C compiler (cc, gcc or clang).", hint="Install gcc or clang.")
     raise MissingExtra(f"building for {machine.processor} needs {machine.compilers[0]}, not found.", hint=INSTALL)
