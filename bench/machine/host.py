@@ -1,7 +1,7 @@
 """What machine a number was measured on, and whether the machine was busy with something else meanwhile.
 
 Nothing here identifies a person or a machine: no host name, no user, no serial number. Values are None where this
-system has no such thing (printed as "not measured") and "not readable" where it has one that this process may not read.
+system has no such thing (printed as "not measured"), "not readable" where it has it and this process may not read it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = [
     "versions",
 ]
 
-#: What must be equal for two reports to come from machines of one kind.
+#: What must be equal for two reports to come from machines of the same kind.
 IDENTITY = ("cpu", "architecture", "cores", "affinity", "quota", "memory", "system")
 
 _UNREADABLE = "not readable"
@@ -116,7 +116,7 @@ def load_average() -> float | None:
 
 
 def cpu_times() -> Times | None:
-    """A reading of /proc/stat, to be subtracted from a later one; None where there is none. Steps of 10 ms."""
+    """A reading of /proc/stat, to be subtracted from a later reading; None without /proc/stat. Steps of 10 ms."""
     first = _read("/proc/stat").partition("\n")[0].split()
     if len(first) < 9 or first[0] != "cpu":
         return None
@@ -137,7 +137,7 @@ def busy_warning(
     """Reasons to distrust a measured section because the machine was busy, in words; empty if there are none.
 
     Args:
-        cpu: core-seconds per second that the measured process got. threads: that it was told to use.
+        cpu: core-seconds per second that the measured process got. threads: that it was set to use.
         cores: that the machine has.
         load: load average before the start; None if not known, as for the following two.
         steal: core-seconds per second that the hypervisor took away during the section.
@@ -216,7 +216,7 @@ def _temperature() -> float | str | None:
 
 
 def _virtualised() -> bool | None:
-    """Whether a hypervisor shows itself. False is no proof: one may hide."""
+    """Whether a hypervisor shows itself. False is no proof: a hypervisor may hide."""
     if not _LINUX:
         return None
     if Path("/sys/hypervisor/type").exists():

@@ -34,7 +34,7 @@ class Memory:
 
 
 def current(pid: int | None = None) -> Memory:
-    """What a process holds now; this one if `pid` is None. All None if it is gone or this is not Linux."""
+    """Memory that a process holds now; this process if `pid` is None. All None if it is gone or this is not Linux."""
     fields = _status(pid)
     if "VmRSS" not in fields:
         return Memory()
@@ -58,7 +58,7 @@ def peak() -> int | None:
 class Sampler:
     """Watches a process from a thread and keeps the largest of each figure in `most`. Use it as a context manager.
 
-    Watching a child from its parent leaves the child's interpreter lock alone; one sample costs about 30 us.
+    Watching a child from its parent leaves the child's interpreter lock alone; a sample costs about 30 us.
 
     Args:
         pid: whom to watch, None for this process.

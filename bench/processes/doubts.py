@@ -1,4 +1,4 @@
-"""Reasons to distrust a measurement, in words, and what would make a steadier one. Nothing is thrown away for them."""
+"""Reasons to distrust a measurement, in words, and what would make it steadier. No value is thrown away for them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def doubts(
     """Warnings about one bundle's processes, the loudest first; the last says how to get a steadier result.
 
     Args:
-        answers: of the processes (`edgekit.bench.processes.child.once`). load_average: before the first one.
+        answers: of the processes (`edgekit.bench.processes.child.once`). load_average: before the first process.
         inputs: how many the latencies cycle through.
     """
     busy = _busy(answers, load_average, threads, cores)
@@ -92,7 +92,7 @@ def _throttled(answers: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _states(answer: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """The machine before and after the process, empty where that was not looked at."""
+    """The machine's state before and after the process, empty where it was not read."""
     states = answer.get("state") or [{}, {}]
     return states[0], states[1]
 
@@ -145,7 +145,7 @@ def _between_processes(repeats: Sequence[Sequence[float]]) -> list[str]:
         return []
     apart = max(middles) / min(middles) - 1
     warnings = [f"the processes' medians differ by {apart:.0%}"] if apart > 0.05 else []
-    # Mann and Kendall's test of a trend; it needs eight to have an opinion.
+    # Mann and Kendall's test of a trend; it needs eight processes.
     pairs = [(b > a) - (b < a) for i, a in enumerate(middles) for b in middles[i + 1 :]]
     count = len(middles)
     z = sum(pairs) / math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
@@ -167,7 +167,7 @@ def _advice(busy: bool, processes: int, threads: int, cores: int, answers: Seque
 
 
 def unstable(values: Sequence[float]) -> list[str]:
-    """What looks wrong with values that ought to be repeats of one thing, in words; empty if nothing does.
+    """What looks wrong with values that ought to be repeats of the same measurement, in words; empty if nothing does.
 
     Looks at the spread (above 5 %), at a drift between the first and the second half (rank-sum test, and at least 2 %),
     at values that fall into two groups, and at values far away. Fewer than five values cannot be judged and give

@@ -2,8 +2,8 @@
 out.
 
 Prompt and generation are timed by the runner's own `speed` (llama-bench's method). Every value knows what the machine
-did meanwhile: one that was taken while the process did not get its cores, or while others used them, is thrown out and
-taken again, as often as it was to be taken; what then is still missing is filled with the thrown ones, and said.
+did meanwhile: a value that was taken while the process did not get its cores, or while others used them, is dropped and
+taken again, as often as it was to be taken; what then is still missing is filled with the dropped values, and said.
 
 The child writes a line of progress before each value, and its answer last.
 """

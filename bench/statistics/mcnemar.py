@@ -49,7 +49,7 @@ def p_value(gained: int, lost: int) -> float:
     """McNemar's exact test, both sides: how likely so unequal a split is if either side wins with probability 1/2.
 
     Args:
-        gained, lost: samples that only the one, only the other has right.
+        gained, lost: samples that only the candidate, only the reference has right.
     """
     total, fewer = gained + lost, min(gained, lost)
     tail = sum(math.comb(total, i) for i in range(fewer + 1))
@@ -79,7 +79,7 @@ def difference(
 
 
 def _score(gained: int, lost: int, count: int, by: float) -> float:
-    """Tango's statistic for a true difference of `by`: standard normal where it is the true one."""
+    """Tango's statistic for a true difference of `by`: standard normal if `by` is true."""
     # The most likely share of samples that only the reference has right, if the difference is `by`.
     linear = (2 * count - gained + lost) * by - gained - lost
     constant = -lost * by * (1 - by)

@@ -42,7 +42,7 @@ def census(file: Path, precision: str, source: str, matrix: dict[str, int] | Non
 
     Args:
         precision: what was asked for. source: a sentence about what it was made of.
-        matrix: "chunks" and "tokens" of the importance matrix; None without one.
+        matrix: "chunks" and "tokens" of the importance matrix; None without it.
 
     Returns:
         ``label`` (a sentence for people), ``bytes`` by type, ``bits_per_weight``, ``parameters``, ``tensors`` (name ->

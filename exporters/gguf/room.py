@@ -56,7 +56,7 @@ def _limits() -> Iterator[int]:
 
 def cache_size(metadata: Mapping[str, Any], tokens: int) -> int:
     """Bytes of keys and values of so many tokens, in half precision, from a .gguf's metadata; at least: 0 where it does
-    not tell, and no more than the window where a model has one.
+    not tell, and no more than the window of a model that has a window.
     """
     kind = metadata.get("general.architecture")
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: A context for generating grows in such steps, so that a chat does not make a new one each turn.
+#: A context for generating grows in such steps, so that a chat does not make a new context each turn.
 _STEP = 1024
 #: Positions whose logits are fetched at once: the library keeps them beside the copy that the caller gets.
 _SLICE = 64
@@ -139,7 +139,7 @@ class LlamaRunner(Runner):
             context: tokens to have room for; None: what the call needs.
 
         Raises:
-            BadInput: an empty prompt, one that does not fit, or a context longer than the model was trained for.
+            BadInput: an empty prompt, a prompt that does not fit, or a context longer than the model was trained for.
         """
         prompt = [int(token) for token in self._checked(tokens)]
         room = self._room(len(prompt), most, context)

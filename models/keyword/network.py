@@ -99,7 +99,7 @@ def _of_tflite(checkpoint: Checkpoint) -> list[tuple[Array, Array]]:
         if weights.data is None or bias.data is None or bias.dtype != "float32":
             raise BadInput(
                 f"the layer {operator.name} of the .tflite holds no float weights.",
-                hint="An int8 network is for microcontrollers: --target cortex-m4. Else give the float one.",
+                hint="An int8 network is for microcontrollers: --target cortex-m4. Else give the float network.",
             )
         values = weights.data.astype(np.float32)
         if weights.quantization is not None:  # stored in 8 bits, computed in float

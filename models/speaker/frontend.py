@@ -29,7 +29,7 @@ def filters(bank: Filterbank) -> NDArray[np.float32]:
     bins = np.linspace(0.0, SAMPLE_RATE / 2, N_FFT // 2 + 1)
     width = np.diff(edges)
     centre = edges[1:-1, None]
-    # SpeechBrain's triangles are symmetric: both sides have the width of the left one.
+    # SpeechBrain's triangles are symmetric: both sides have the width of the left side.
     right = width[:-1] if bank.scale == "speechbrain" else width[1:]
     rising = (bins - centre) / width[:-1, None] + 1.0
     falling = (centre - bins) / right[:, None] + 1.0

@@ -25,7 +25,7 @@ _SHORTEST, _QUIETEST = 0.25, 1e-4
 _BLOCK = 10 * SAMPLE_RATE
 #: Embeddings that are remembered while pairs are compared: 256 numbers each.
 _MOST_REMEMBERED = 10_000
-#: More clips than this in one table are nobody's table.
+#: Most clips that `together` compares at once.
 _MOST_TOGETHER = 100
 Tell = Callable[[float, float], None]
 
@@ -41,7 +41,7 @@ class Voice:
 
 @dataclass(frozen=True)
 class _Clip:
-    """What a first look at a clip found: its length in samples, its root mean square, notes for the user."""
+    """A clip before it is embedded: its length in samples, its root mean square, notes for the user."""
 
     samples: int
     loudness: float
@@ -87,7 +87,7 @@ class SpeakerVerifier(Predictor):
         )
 
     def together(self, samples: Sequence[Any], **options: Any) -> Prediction:
-        """Compare clips with one another: two as `predict` does, more as a table of all pairs.
+        """Compare clips with each other: two as `predict` does, more as a table of all pairs.
 
         Raises:
             BadInput: as `predict`, or too many clips.
@@ -253,7 +253,7 @@ def stretch_starts(samples: int, frames: int, step: int, hop: int, coverage: flo
     """First frames of a clip's stretches: Resemblyzer's ``compute_partial_slices``.
 
     Args:
-        coverage: of the last stretch at least this share must be sound, or it is left out (unless it is the only one).
+        coverage: of the last stretch at least this share must be sound, or it is left out (but for the only stretch).
     """
     count = -(-(samples + 1) // hop)
     starts = list(range(0, max(1, count - frames + step + 1), step))

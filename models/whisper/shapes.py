@@ -45,10 +45,10 @@ class Shape:
         return encoder + decoder + (self.vocabulary + self.text_context) * c
 
     def works(self, seconds: float, tokens: int, exporter: str = "onnx") -> tuple[Work, ...]:
-        """Of a clip in one window of so many seconds, whose text takes so many calls of the decoder, a token each.
+        """Work of a clip in a window of so many seconds, whose text takes so many calls of the decoder, a token each.
 
-        `exporter`: whose int8 leaves what in half precision was found; Core ML's leaves of the encoder the first
-        convolution and a product, and nothing of the decoder but its positions.
+        `exporter`: decides what int8 leaves in half precision (by measurement); Core ML's leaves the first convolution
+        and a product of the encoder, and the positions of the decoder.
         """
         frames, c = round(seconds * SAMPLE_RATE) // HOP, self.width
         positions, bins = frames // 2, N_FFT // 2 + 1

@@ -60,7 +60,7 @@ def state_dict(checkpoint: Checkpoint, shape: Shape) -> dict[str, NDArray[Any]]:
     """Weights under the common names, in their stored dtype, checked against `shape`.
 
     Raises:
-        BadInput: a format that Whisper is not published in, a missing tensor, or one of another size.
+        BadInput: a format that Whisper is not published in, a missing tensor, or a tensor of another size.
     """
     import numpy as np
 

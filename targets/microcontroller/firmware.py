@@ -83,7 +83,7 @@ def own_firmware(bundle: Path, folder: Path) -> Path:
 
 
 def _processor_of(firmware: Path) -> str:
-    """The processor that `firmware` was laid out for; the first one where that cannot be told."""
+    """The processor that `firmware` was laid out for; the first processor where that is not known."""
     file = firmware / _PROCESSOR
     text = file.read_bytes()[:200] if file.is_file() else b""
     return next((name for name in processors() if name.encode() in re.split(rb"[ )]", text)), processors()[0])
@@ -140,7 +140,7 @@ def firmware_of(bundle: Path) -> Path:
     for file in (bundle / "src" / _NETWORK, folder / "self_test.c", folder / VECTORS):
         if not file.is_file():
             raise BadInput(
-                f"{bundle} has no {file.relative_to(bundle)}; it is not a firmware bundle, or not a whole one.",
+                f"{bundle} has no {file.relative_to(bundle)}; it is not a firmware bundle, or not whole.",
                 hint="Export the model again for a microcontroller, such as --target cortex-m4.",
             )
     return folder

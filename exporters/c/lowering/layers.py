@@ -1,6 +1,6 @@
 """What the C generator works with: tensors in one arena, and layers that are one call each.
 
-A lowering (`_c_products`, `_c_elementwise`, `_c_moves`) turns one operator of a .tflite into layers, or into an alias
+A lowering (`products.py`, `elementwise.py`, `moves.py`) turns an operator of a .tflite into layers, or into an alias
 where no value changes. Numbers are prepared here as TensorFlow Lite Micro prepares them (double precision, then a Q31
 multiplier and a shift), so that the kernels' integers are its integers.
 """
@@ -152,7 +152,7 @@ def symmetric(lowering: Lowering, operator: Operator, tensor: Tensor) -> None:
 
 
 def scale_of(tensor: Tensor) -> float:
-    """A tensor's one scale; its checks came before."""
+    """A tensor's scale for all channels; its checks came before."""
     assert tensor.quantization is not None
     return tensor.quantization.scale[0]
 

@@ -1,6 +1,6 @@
 """Operators that compute nothing, for the C generator: shapes, concatenation, slices, padding, float edges and state.
 
-A reshape is an alias. Reading a variable is one too, where nothing writes it before the last use of what was read;
+A reshape is an alias. So is reading a variable, where nothing writes it before the last use of what was read;
 everything else becomes block copies, with the loops that run over contiguous memory merged into one.
 """
 
@@ -171,7 +171,7 @@ def var_handle(lowering: Lowering, operator: Operator) -> None:
 
 
 def call_once(lowering: Lowering, operator: Operator) -> None:
-    """The subgraph that sets the initial state was read when the variables were declared (`_c_graph`)."""
+    """The subgraph that sets the initial state was read when the variables were declared (`graph.py`)."""
 
 
 def read_variable(lowering: Lowering, operator: Operator) -> None:

@@ -52,7 +52,7 @@ def _image(name: str, inputs: Sequence[Tensor | None], output: Tensor) -> str:
     if source is None or len(source.shape) != 4 or len(output.shape) != 4:
         return "its input or output is not [batch, height, width, channels]"
     if source.shape[0] != 1 or output.shape[0] != 1:
-        return f"a batch of {source.shape[0]}; one is what is built"
+        return f"a batch of {source.shape[0]}; only a batch of 1 is built"
     if "POOL" in name and source.shape[3] != output.shape[3]:
         return f"{source.shape[3]} channels become {output.shape[3]}"
     weights = inputs[1] if "CONV" in name and len(inputs) > 1 else None

@@ -63,7 +63,7 @@ class Program:
         return {name: self._constants[held] for held, name in first.items()}
 
     def sharing(self, layer: str) -> list[str]:
-        """The layers that have the weights of this one, itself among them."""
+        """The layers that share the weights of `layer`, itself among them."""
         return [name for name, held in self._held.items() if held == self._held[layer]]
 
     def __call__(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -79,7 +79,7 @@ class Program:
         return values
 
     def again(self, values: Mapping[str, Any], layer: str, other: Program) -> dict[str, NDArray[Any]]:
-        """The outputs of a remembered call if one layer, and those that share its weights, were as in `other`."""
+        """The outputs of a remembered call if `layer`, and those that share its weights, were as in `other`."""
         names, changed, steps = set(self.sharing(layer)), set[str](), []
         for op in self._steps:
             if op.name in names or any(value.name in changed for value in _inputs(op)):

@@ -44,7 +44,7 @@ class Tensor:
 class Program:
     """What runs: the portable `calls` in order, XNNPACK's `delegates`, and bytes of constants by dtype.
 
-    A call is an operator and the kinds of the values that it is given ("Tensor", "Int", ...), what it returns last.
+    A call is an operator and the kinds of its arguments ("Tensor", "Int", ...), what it returns last.
     """
 
     inputs: tuple[Tensor, ...]
@@ -91,7 +91,7 @@ class _Checker:
         if any(not 0 <= size <= _LARGEST for size in self._sizes):
             raise _damaged(f"it asks for {max(self._sizes, key=abs)} bytes of memory")
         if self._facts["constant_buffer"] and any(buffer["storage"] for buffer in self._facts["constant_buffer"]):
-            raise _damaged("it has constants in a place that has been given up")
+            raise _damaged("it has constants in the buffers of an older format")
         for value in self._values:
             self._value(value)
         inputs, outputs = (tuple(self._end(i) for i in self._plan[side]) for side in ("inputs", "outputs"))

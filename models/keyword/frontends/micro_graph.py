@@ -23,7 +23,7 @@ from edgekit.models.keyword.shapes import MicroSettings
 
 __all__ = ["MicroGraph"]
 
-_HALF = 256  # of the transform: a complex one of 256 gives a real one of 512
+_HALF = 256  # of the transform: a complex transform of 256 gives a real transform of 512
 _SCALE = 2.0**15
 Pair = tuple[torch.Tensor, torch.Tensor]
 
@@ -197,7 +197,7 @@ def _filters(table: dict[str, Any], channels: int) -> NDArray[Any]:
     out = np.zeros((255, channels + 2))
     stretch = np.repeat(np.arange(channels + 1), table["widths"])
     bins = np.arange(len(stretch)) + table["first_bin"] - 1
-    # A stretch between two centres falls for the filter before it and rises for the next; the outermost have one only.
+    # A stretch between two centres falls for the filter before it and rises for the next; the outermost do one only.
     out[bins, stretch] = table["weights"]
     out[bins, stretch + 1] = table["rest"]
     return out[:, 1 : channels + 1]

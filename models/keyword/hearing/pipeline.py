@@ -1,6 +1,6 @@
 """Keyword spotters from sound to events: an ear that gives scores, and a judge that hears words in them.
 
-A sound at once (`predict`) and one in pieces (`stream`) go through the same two.
+A whole sound (`predict`) and a sound in pieces (`stream`) go through the same two.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Heard(str):
         sums: list[int] = []
         top = rules.STEPS * self.mean.smoothed
         while len(sums) < count:
-            # The lowest limit at which there are no more than have been found.
+            # The lowest limit at which there are no more than these.
             top = bisect_left(range(top + 1), True, key=lambda limit: self.hits(limit) <= len(sums))
             if not top:
                 break

@@ -22,7 +22,7 @@ __all__ = ["OpenEar", "OpenWakewordSpotter", "probability"]
 
 
 def probability(logits: NDArray[Any]) -> float:
-    """[2], of the listener and of the one that checks it, to the probability that the phrase was said."""
+    """Logits [2], of the listener and of the checker, to the probability that the phrase was said."""
     decisive = float(logits[0] if logits[0] < 0 else logits[1])
     return float(1 / (1 + np.exp(-decisive))) if decisive > -700 else 0.0
 

@@ -54,7 +54,7 @@ _OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
 
 
 def openwakeword_model(phrase: str, file: str, sha256: str, size: int, *, parameters: int) -> Model:
-    """The declaration of one of openWakeWord's phrases.
+    """The declaration of a phrase of openWakeWord.
 
     Args:
         phrase: the label of its events, with a hyphen between the words.

@@ -146,8 +146,8 @@ class _Listener(nn.Sequential):
 class Head(nn.Module):
     """``embeddings`` float32 [1, looks, features] -> ``logits`` float32 [1, 2]: a listener's, and a checker's.
 
-    The probability is the sigmoid of the first where that is below 0, else of the second (see `probability` in
-    _openwakeword_ear.py). Both are given because the choice between them is no rounding error: a call whose first logit
+    The probability is the sigmoid of the first where that is below 0, else of the second (see `probability` in ear.py).
+    Both are outputs because the choice between them is no rounding error: a call whose first logit
     is near 0 would otherwise have another answer altogether after any change.
     """
 
@@ -156,7 +156,7 @@ class Head(nn.Module):
         self.listener, self.checker = (_Listener(inputs, width, epsilon) for width in widths)
 
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
-        x = embeddings.reshape(1, 1, -1)  # a sequence of one: products of sequences have an int8 form for their weights
+        x = embeddings.reshape(1, 1, -1)  # a sequence, of length 1: its products have an int8 form for their weights
         return torch.cat([self.listener(x), self.checker(x)], dim=2).reshape(1, 2)
 
 
@@ -219,7 +219,7 @@ def head(checkpoint: Checkpoint, file: str) -> Head:
     _check(file, main, _FIRST)
     branch = main.operators[-1].options
     if len(graphs) != 3 or (branch["then"], branch["else"]) != (2, 1) or graphs[1].operators:
-        raise BadInput(f"{file} has other branches than a network that checks another one's answer.", hint=_HINT)
+        raise BadInput(f"{file} has other branches than a network that checks the answer of another.", hint=_HINT)
     _check(file, graphs[2], _SECOND)
     constants = _constants(main)
     inputs = shape.embeddings * shape.features
@@ -261,7 +261,7 @@ _HINT = "Give the folder with openWakeWord's files, as in pyopen_wakeword/models
 def _file(checkpoint: Checkpoint, name: str) -> tuple[tflite.Subgraph, ...]:
     """The graphs in the file `name` of the checkpoint."""
     if checkpoint.format != "tflites" or name not in checkpoint.files:
-        raise BadInput(f"the weights in {checkpoint.path.name} lack {name}, one of three .tflite files.", hint=_HINT)
+        raise BadInput(f"the weights in {checkpoint.path.name} lack {name}, a .tflite file of three.", hint=_HINT)
     return tflite.read((checkpoint.path / name).read_bytes(), dynamic=True).subgraphs
 
 

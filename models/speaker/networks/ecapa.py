@@ -53,7 +53,7 @@ class Layer(nn.Module):
 
 
 class Res2Net(nn.Module):
-    """Groups of channels, each seen together with what was made of the one before."""
+    """Groups of channels, each processed together with the output of the group before."""
 
     def __init__(self, channels: int, kernel: int, dilation: int) -> None:
         super().__init__()
@@ -214,7 +214,7 @@ def network(tensors: Mapping[str, Any]) -> Ecapa:
     """The network with the weights of `tensors` (SpeechBrain's names).
 
     Raises:
-        BadInput: they are of another network, or one has another shape than the others imply.
+        BadInput: they are of another network, or a tensor has another shape than the others imply.
     """
     weights = plain(tensors)
     module = Ecapa(shape := shape_of(weights))

@@ -56,7 +56,7 @@ class Block(nn.Module):
 class Lite0(nn.Module):
     """uint8 RGB pixels [1, height, width, 3] -> logits float32 [1, classes].
 
-    Not probabilities: where a picture is ambiguous, a harmless change of the logits halves one of them, so that they
+    Not probabilities: where a picture is ambiguous, a harmless change of the logits halves a probability, so that they
     are no measure of how well a network was copied.
     """
 
@@ -77,10 +77,10 @@ class Lite0(nn.Module):
 def network(tensors: Mapping[str, Any]) -> Lite0:
     """The network with the weights of `tensors`, whose order is the network's own, whatever their names.
 
-    So it is in every PyTorch form of this network (lukemelas's names and timm's); shapes are compared one by one.
+    So it is in every PyTorch form of this network (lukemelas's names and timm's); each shape is compared.
 
     Raises:
-        BadInput: another number of tensors, or one of another shape.
+        BadInput: another number of tensors, or a tensor of another shape.
     """
     module = Lite0()
     wanted = {name: value for name, value in module.state_dict().items() if not name.endswith("num_batches_tracked")}

@@ -37,7 +37,7 @@ class Convolution(nn.Module):
 class Network(nn.Module):
     """uint8 RGB pixels [1, height, width, 3] -> probabilities float32 [1, classes].
 
-    Not logits: both of only two are near zero where a picture is ambiguous, and any change of them is then a large one.
+    Not logits: both of only two are near zero where a picture is ambiguous, and any change of them is then large.
     """
 
     def __init__(self) -> None:

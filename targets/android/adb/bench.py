@@ -6,7 +6,7 @@ llama-bench's method, and the first token. The runtime is a Linux build for 64-b
 app has the same version's Android build. What each format takes is in `edgekit.targets.android.arm64`, which emulated
 processors are served by, too.
 
-On an emulated phone the same happens, but no time is told: only the answers, and memory as an upper bound.
+On an emulated phone the same happens, but times are left out: only the answers, and memory as an upper bound.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _measured(
     measured = values.measurements(results, names, trial.units, times=not known.emulated)
     warnings = [runtime.ORIGIN, *_held(first)]
     if known.emulated:
-        warnings.append("this phone is emulated: no times are told, and its memory is an upper bound")
+        warnings.append("this phone is emulated: times are left out, and its memory is an upper bound")
         if isinstance(plan, Speeds):
             warnings[-1] += f" of what a prompt of {plan.first} tokens takes"
     else:

@@ -1,6 +1,6 @@
-"""What a phone tells of itself: processor, system, memory, clusters of cores, heat and battery.
+"""Facts about a phone: processor, system, memory, clusters of cores, heat and battery.
 
-Everything is optional: phones differ in what the shell may read. What is not told is None, never a guess. Nothing that
+Everything is optional: phones differ in what the shell may read. What cannot be read is None, not a guess. Nothing that
 identifies a person or a phone is kept: no serial number, no name that the owner gave.
 """
 
@@ -48,7 +48,7 @@ done
 
 @dataclass(frozen=True)
 class Cluster:
-    """Cores that share one clock: their numbers, and its maximum in kHz (None where it is not told)."""
+    """Cores that share a clock: their numbers, and its maximum in kHz (None where it cannot be read)."""
 
     cores: tuple[int, ...]
     most: int | None
@@ -67,8 +67,8 @@ class Facts:
     """What does not change while it works.
 
     Attributes:
-        abis: such as ``("arm64-v8a",)``, the first one native. cores: how many. clusters: slowest first; empty where
-            the phone does not tell. emulated: no processor of its own stands behind it.
+        abis: such as ``("arm64-v8a",)``, native first. cores: how many. clusters: slowest first; empty where
+            they cannot be read. emulated: no processor of its own stands behind it.
         host: the same for a report.
     """
 
@@ -121,7 +121,7 @@ def facts(phone: Phone) -> Facts:
         clusters,
         emulated,
         {
-            "cpu": f"{name}, {soc or 'its processor is not told'}" + (" (emulated)" if emulated else ""),
+            "cpu": f"{name}, {soc or 'processor not readable'}" + (" (emulated)" if emulated else ""),
             "architecture": get("machine"),
             "cores": cores,
             "affinity": None,
@@ -139,7 +139,7 @@ def facts(phone: Phone) -> Facts:
 
 
 def _emulated(properties: Mapping[str, str]) -> bool:
-    """Whether an emulator plays the processor: Android's own says so, as does ours; QEMU has no maker of chips."""
+    """Whether an emulator plays the processor: Android's own says so, as does edgekit's; QEMU has no maker of chips."""
     flags = ("ro.kernel.qemu", "ro.boot.qemu", "ro.edgekit.emulated")
     return (
         any(properties.get(flag, "").strip() == "1" for flag in flags)

@@ -30,7 +30,7 @@ class Guard:
     """Looks at the phone before each process.
 
     Attributes:
-        seen: what it was like then, in order. waited: seconds that it was given to cool down.
+        seen: its heat at those moments, in order. waited: seconds of waiting for it to cool down.
     """
 
     def __init__(self, phone: Phone, tell: Progress) -> None:
@@ -72,7 +72,7 @@ class Guard:
         self._last = seconds
 
     def facts(self) -> list[dict[str, object]]:
-        """What was seen, JSON-able."""
+        """`seen`, JSON-able."""
         return [asdict(heat) for heat in self.seen]
 
 
@@ -95,7 +95,7 @@ def doubts(seen: Sequence[Heat], first: float, last: float) -> list[str]:
     """
     causes = []
     if all(heat.status is None and heat.clock is None for heat in seen):
-        causes.append("the phone tells neither its thermal state nor its clocks: a throttled one would not be noticed")
+        causes.append("neither the phone's thermal state nor its clocks can be read: throttling would not be noticed")
     worst = max((heat.status or 0 for heat in seen), default=0)
     if worst >= _LIGHT:
         causes.append(f"the phone throttled itself for heat while it was measured (thermal status {worst})")

@@ -1,4 +1,4 @@
-"""Android phones over the user's own ``adb``: which are connected, and commands and files to and from one of them.
+"""Android phones over the user's own ``adb``: which are connected, and commands and files to and from a phone.
 
 The only library is the program ``adb`` itself. What a phone says is hostile until checked: output is cut to a size,
 names are cleaned before people see them, and a command has ended only when its own mark says so, since a cable can be
@@ -31,7 +31,7 @@ _SOON = 30.0
 
 
 class Row(NamedTuple):
-    """A line of ``adb devices``: serial number, state (``device`` where it can be used), and the model if told."""
+    """A line of ``adb devices``: serial number, state (``device`` where it can be used), and the model if known."""
 
     serial: str
     state: str
@@ -57,7 +57,7 @@ def program() -> str:
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *(str(home / "platform-tools") for home in homes)])
     adb = shutil.which("adb", path=path)
     if adb is None:
-        raise MissingExtra("measuring on a phone needs adb, which was not found.", hint=INSTALL)
+        raise MissingExtra("measuring on a phone needs adb, which is not installed.", hint=INSTALL)
     return adb
 
 
@@ -78,11 +78,11 @@ def connected(adb: str) -> list[Row]:
 
 
 def choose(address: str) -> Phone:
-    """The phone with the serial number `address`, or the only one.
+    """The phone with the serial number `address`, or the only phone.
 
     Raises:
         MissingExtra: no adb. BadInput: several phones, and none was named.
-        DeviceFailed: no phone, not that one, or it does not let itself be used.
+        DeviceFailed: no phone, not that phone, or it does not let itself be used.
     """
     adb = program()
     rows, wanted = connected(adb), address or os.environ.get("ANDROID_SERIAL", "")
@@ -111,7 +111,7 @@ def _remedy(status: str) -> str:
 
 
 def state() -> tuple[bool, str, str]:
-    """Whether a phone is ready, what was found, and what to do otherwise. Starts no server of adb."""
+    """Whether a phone is ready, the devices that adb lists, and what to do otherwise. Starts no server of adb."""
     try:
         adb = program()
     except MissingExtra as exc:

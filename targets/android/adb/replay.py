@@ -18,7 +18,7 @@ __all__ = ["Replay", "Result", "Rounds", "Setting", "Speeds", "read"]
 
 #: Bytes that results may have.
 _MOST = 64_000_000
-#: Seconds beyond its own limit after which a program that does not end by itself is given up.
+#: Seconds beyond its own limit after which a program that does not end by itself is killed.
 _GRACE = 30.0
 _SIGNALS = {
     4: "an instruction that this processor does not have",
@@ -56,7 +56,7 @@ class Rounds(NamedTuple):
 
 class Speeds(NamedTuple):
     """What a language model does: the first token after `first` tokens in a context of `context`, a prompt of `prompt`
-    tokens, `generate` tokens one by one; `repeats` values of each. 0 leaves a test out."""
+    tokens, `generate` tokens each by itself; `repeats` values of each. 0 leaves a test out."""
 
     context: int
     first: int
@@ -75,7 +75,7 @@ class Speeds(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What one process on the phone measured.
+    """What a process on the phone measured.
 
     Attributes:
         runtime: version. cores: that it was allowed to use. library: seconds to open the runtime.

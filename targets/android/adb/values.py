@@ -21,7 +21,7 @@ def measurements(
     *,
     times: bool,
 ) -> tuple[Measurement, ...]:
-    """One setting after another. The first one's names are plain, those of others end in ``[2 threads, cores 4-7]``.
+    """Measurements by setting. Names of the first are plain, those of others end in ``[2 threads, cores 4-7]``.
 
     Measurements: ``load.cold`` = ``load.import`` (the runtime is opened) + ``load.bundle`` (the parts are), from the
     program's start (s); ``replayed_calls.latency`` (s, per round over all calls), ``part.NAME.latency`` (s, per call),
@@ -29,7 +29,7 @@ def measurements(
     ``first_token`` (s); ``rss.peak``, ``rss.anonymous``, ``rss.file`` (B, one per process).
 
     Args:
-        times: whether times are told at all.
+        times: whether times are reported at all.
     """
     measured = []
     for at, (setting, runs) in enumerate(results.items()):

@@ -24,7 +24,7 @@ MIXED = 5e-2
 #: A distance that is allowed in any case.
 _LEAST = 5e-3
 
-#: Forms of a layer whose activations are quantized with ranges that are found while it runs.
+#: Forms of a layer whose activations are quantized with ranges that are computed while it runs.
 _RUNNING = {"blockwise", "dynamic"}
 #: Operators in float between quantized layers, whose last digit decides now and then to which byte a value is rounded.
 _BETWEEN = {"BatchNormalization", "Erf", "Exp", "LayerNormalization", "Sigmoid", "Sqrt", "Tanh"}
@@ -33,7 +33,7 @@ _BETWEEN = {"BatchNormalization", "Erf", "Exp", "LayerNormalization", "Sigmoid",
 def arithmetic(census: Mapping[str, Any], precision: str) -> str:
     """How a part computes, by what its census says: "fp32" or "fp16" (all in float), "static" (products of bytes with
     ranges that are fixed), "mixed" (the same, with other arithmetic in float between them), "running" (with ranges that
-    are found while it runs), or else its precision.
+    are computed while it runs), or else its precision.
     """
     forms = {layer.get("form") for layer in census.get("layers", {}).values() if isinstance(layer, Mapping)}
     if precision != "int8":

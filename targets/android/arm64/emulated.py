@@ -30,7 +30,7 @@ __all__ = ["LIMITS", "PROCESSORS", "compared", "emulate", "prove", "runtime_of",
 PROCESSORS = {"cortex-a53": "no dot product", "cortex-a76": "dot product"}
 #: Exporters whose runtime is had for Arm.
 _EXPORTERS = ("onnx", "litert", "gguf")
-#: Seconds that one part may take on one processor: some hundred times as long as on this machine.
+#: Seconds that a part may take on a processor: some hundred times as long as on this machine.
 _SECONDS = 1800
 
 
@@ -106,7 +106,7 @@ def compared(
 
 
 def emulate(tools: Tools, model: Path, feeds: Sequence[Feeds], processor: str) -> tuple[list[Any], Mapping[str, Any]]:
-    """The answers of `model` to each of `feeds` on an emulated `processor`, and what the program told.
+    """The answers of `model` to each of `feeds` on an emulated `processor`, and the program's report.
 
     Raises:
         DeviceFailed: the program crashed, hung or gave no whole answer.

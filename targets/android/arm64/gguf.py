@@ -75,7 +75,7 @@ def _built() -> Path:
 
 
 def versions(report: str) -> Mapping[str, str]:
-    """For a report. `told`: what the program told of its runtime, which are kernels."""
+    """For a report. `report`: what the program printed about its runtime, which are kernels."""
     return {"llama-cpp-python": library.VERSION}
 
 
@@ -105,11 +105,11 @@ def check(part: str, processor: str, off: Mapping[str, float], mine: float) -> N
 
 
 def greedy(there: Sequence[Mapping[str, Any]], here: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """What greedy decoding would go on with after every piece of the golden input: the same tokens there as here?
+    """Whether greedy decoding takes the same token there as here after every position of the golden input.
 
     Returns:
-        ``{"positions": how many, "same": at how many it is the same token}``; and where one is not, ``"first"``: the
-        first such position, ``"margin"``: by how many logits the token here was likelier than the one there, at most.
+        ``{"positions": how many, "same": at how many it is the same token}``; and where tokens differ, ``"first"``: the
+        first such position, ``"margin"``: by how many logits the token here was likelier than that there, at most.
     """
     import numpy as np
 

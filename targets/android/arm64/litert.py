@@ -14,7 +14,7 @@ from edgekit.targets.android.arm64.kit import Kit, Tools, compiled, compiler, em
 
 __all__ = ["LANGUAGE", "LIBRARY", "NAME", "ORIGIN", "SUFFIX", "feeds_of", "kit", "outputs_of", "tools", "versions"]
 
-#: The runtime for Arm, pinned; bundles say in `versions` which one they were proven with here.
+#: The runtime for Arm, pinned; bundles say in `versions` which version they were proven with here.
 LIBRARY = Source(
     uri="pypi://ai-edge-litert",
     revision="2.3.0",
@@ -32,7 +32,7 @@ LIBRARY = Source(
 #: The library itself does not tell its version.
 NAME = f"LiteRT {LIBRARY.revision}"
 ORIGIN = "the runtime is LiteRT's Linux build for 64-bit Arm; an app has the Android build of it"
-#: Whether parts are language models, whose next tokens are compared and whose speed is told in tokens.
+#: Whether parts are language models, whose next tokens are compared and whose speed is in tokens per second.
 LANGUAGE = False
 #: What a part is called on a device: bundles may name it as they like.
 SUFFIX = "tflite"
@@ -58,7 +58,7 @@ def kit(progress: Progress | None = None) -> Kit:
 
 
 def versions(report: str) -> Mapping[str, str]:
-    """For a report. `told`: what the program told of its runtime, which is nothing."""
+    """For a report. `report`: what the program printed about its runtime, which is nothing."""
     return {"ai-edge-litert": LIBRARY.revision}
 
 

@@ -1,7 +1,7 @@
 """`edgekit package BUNDLE --as apk`: an app that runs the model's golden input on a phone and shows PASS or FAIL.
 
 Built without Gradle and without Android's SDK, signed with a key that is made for it and kept in the cache: for trying,
-not for a store. What comes out is checked (`_android_checks`), its signature verified, its manifest read back by aapt2.
+not for a store. What comes out is checked (`checks.py`), its signature verified, its manifest read back by aapt2.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def write(bundle: Bundle, place: Path, options: Mapping[str, str]) -> None:
     """
     names = names_of(options, bundle.manifest.model.name)
     check_bundle(bundle, "an app")
-    # Before any tool is asked for: what is too large is not worth installing one.
+    # Before any tool is asked for: nobody should install tools for an app that is too large.
     size = sum(file.size for name, file in bundle.manifest.files.items() if not name.startswith("golden/"))
     check_size(size, bundle.path.name, "Package it with --as gradle, which lays out an asset pack for the model.")
     with tempfile.TemporaryDirectory(prefix="edgekit-apk-") as folder:
@@ -71,7 +71,7 @@ def inspect(app: Path, package: str) -> dict[str, str]:
         ``{"signatures": "v2, v3", "package", "minSdk", "targetSdk", "activity"}``.
 
     Raises:
-        ExportFailed: it is not signed as it should be, or says something else of itself than was asked for.
+        ExportFailed: it is not signed as it should be, or its own description differs from what was asked for.
     """
     verified = run([tool("apksigner"), "verify", "--verbose", app], "apksigner verify")
     schemes = re.findall(r"Verified using (v\d) scheme.*: true", verified)

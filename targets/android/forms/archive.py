@@ -20,7 +20,7 @@ __all__ = ["Entry", "content", "entries", "write_aligned"]
 
 _HEADER = struct.Struct("<4sHHHHHIIIHH")
 _MOST_ENTRIES = 65_535
-#: Bytes of one entry, and of all of them: more than any app has.
+#: Bytes of an entry, and of all of them: more than any app has.
 _LARGEST = 4 << 30
 #: Tag of an extra field that only fills space (as zipalign of Android writes it).
 _PADDING = 0xD935
@@ -40,7 +40,7 @@ def entries(file: Path) -> list[Entry]:
     """All entries of the archive, in the order in which they lie there; folders are left out.
 
     Raises:
-        BadInput: not a zip file, a damaged one, or one with a name that is absolute, leaves its folder, or comes twice
+        BadInput: not a zip file, a damaged zip file, a name that is absolute, leaves its folder, or comes twice
             (also but for the case of letters), a link, an encrypted entry, entries that overlap.
     """
     try:
@@ -53,7 +53,7 @@ def entries(file: Path) -> list[Entry]:
     end = 0
     for entry in listed:
         if entry.start < end:
-            raise BadInput(f"{file.name}: the entry {entry.name} overlaps another one.")
+            raise BadInput(f"{file.name}: the entry {entry.name} overlaps another entry.")
         end = entry.start + entry.packed
     return listed
 
@@ -88,7 +88,7 @@ def write_aligned(place: Path, files: Mapping[str, bytes | Path], alignment: Map
 
 
 def _filling(start: int, alignment: int) -> bytes:
-    """An extra field that moves `start` to the next multiple of `alignment`, or nothing where it is one."""
+    """An extra field that moves `start` to the next multiple of `alignment`, or nothing where it is a multiple."""
     if start % alignment == 0:
         return b""
     # The field says itself for which alignment it was made; it has at least 6 bytes.

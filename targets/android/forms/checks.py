@@ -1,4 +1,4 @@
-"""What must hold for an Android library (.aar) or app (.apk) before anybody is given it.
+"""What must hold for an Android library (.aar) or app (.apk) before anybody gets it.
 
 Looks at the file alone (fidelity: structural). It tells what phones and the store would refuse, and what a user would
 not want: permissions that a model does not need, and code that reports to somebody.
@@ -22,7 +22,7 @@ __all__ = ["BASE_MODULE", "TELEMETRY", "check_archive", "check_size", "permissio
 #: What Google Play delivers at most with an app itself; larger models go into asset packs.
 BASE_MODULE = 200_000_000
 
-#: Parts of names of classes and symbols -> who is told. Of analytics, advertising and crash reports.
+#: Parts of names of classes and symbols -> who gets the data. Of analytics, advertising and crash reports.
 TELEMETRY = {
     "ai/onnxruntime/telemetry/": "onnxruntime (Microsoft 1DS)",
     "com/microsoft/applications/events": "Microsoft 1DS",
@@ -54,7 +54,7 @@ _LARGEST_MANIFEST = 1 << 20
 
 
 def check_archive(file: Path, *, permissions: Collection[str] = (), telemetry: Collection[str] = ()) -> dict[str, Any]:
-    """What the archive holds, if it may be given to anybody.
+    """What the archive holds, if it may be shipped.
 
     Args:
         file: an ``.apk``, or an ``.aar`` (by its ending).
@@ -127,7 +127,7 @@ def _libraries(file: Path, items: list[Entry], folder: str) -> dict[str, dict[st
         if not entry.name.endswith(".so"):
             continue
         if len(parts) != 3 or parts[0] != folder or parts[1] not in ABIS:
-            raise BadInput(f"{file.name}: the library {entry.name} lies where no phone looks for one.")
+            raise BadInput(f"{file.name}: the library {entry.name} lies where no phone looks for libraries.")
         check_library(content(file, entry.name), f"{file.name}: {entry.name}", parts[1])
         libraries.setdefault(parts[1], {})[parts[2]] = entry.size
     for name in sorted({name for of_abi in libraries.values() for name in of_abi}):

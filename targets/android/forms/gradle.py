@@ -1,6 +1,6 @@
 """`edgekit package BUNDLE --as gradle`: a Gradle library module in Kotlin, with the model inside.
 
-The templates are the files of `phone/`, which compile as they are: the loops in plain Java, what touches Android in
+The templates are the files of `app/`, which compile as they are: the loops in plain Java, what touches Android in
 Kotlin, the build file. Here their names are replaced, and only what the model's task and runtime need is taken.
 """
 
@@ -29,7 +29,7 @@ _KOTLIN = ("Model", "ModelException", "ModelFiles", "ModelOptions", "SelfTestRep
 
 @dataclass(frozen=True)
 class Task:
-    """What a model of one family becomes: the class that the app sees, and its loops in Java."""
+    """What a model of a family becomes: the class that the app sees, and its loops in Java."""
 
     api: str
     loops: tuple[str, ...]
@@ -84,7 +84,7 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
     """Write the module into the empty folder `out`.
 
     Args:
-        options: see `_gradle_names.OPTIONS`. More than Play delivers with an app goes into an asset pack anyway.
+        options: see `names.OPTIONS`. More than Play delivers with an app goes into an asset pack anyway.
 
     Raises:
         BadInput: a name that is not legal, or a bundle whose golden files are not what they should be.

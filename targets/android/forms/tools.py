@@ -21,7 +21,7 @@ __all__ = ["DEXER", "FRAMEWORK", "INSTALL", "RUNTIME", "dexer", "include", "run"
 INSTALL = "In a checkout of edgekit: make android-tools (Debian, Ubuntu)."
 
 #: The official library of onnxruntime for Android, as it was published, for four ABIs. The last release whose official
-#: builds do not report to their makers (`TELEMETRY` of _android_checks.py): those from 1.29 on do.
+#: builds do not report to their makers (`TELEMETRY` of checks.py): those from 1.29 on do.
 RUNTIME = Source(
     uri="npm://com.github.asus4.onnxruntime",
     revision="1.26.0",

@@ -15,7 +15,7 @@ def sections(file: Path) -> dict[str, int]:
     """Name -> bytes, for every section that takes memory on the chip.
 
     Raises:
-        BadInput: not such a file, or a damaged one.
+        BadInput: not such a file, or it is damaged.
     """
     data = file.read_bytes()
     if data[:6] != b"\x7fELF\x01\x01":

@@ -29,7 +29,7 @@ class Result:
 
 
 def emulator_of(machine: Machine) -> list[str]:
-    """The command that runs a program, which is to be appended. The same one as in the CMake project.
+    """The command that runs a program, which is to be appended. The same command as in the CMake project.
 
     Raises:
         MissingExtra: the emulator is not installed, with the command that installs it.
@@ -37,7 +37,7 @@ def emulator_of(machine: Machine) -> list[str]:
     command = shlex.split((SOURCES / "boards" / f"{machine.board}.qemu").read_text(encoding="utf-8"))
     program = shutil.which(command[0])
     if not program:
-        raise MissingExtra(f"running firmware for {machine.processor} needs {command[0]}, not found.", hint=INSTALL)
+        raise MissingExtra(f"running firmware for {machine.processor} needs {command[0]}; it is absent.", hint=INSTALL)
     return [program, *command[1:]]
 
 
