@@ -1,7 +1,7 @@
 """What machine a number was measured on, and whether the machine was busy with something else meanwhile.
 
 Nothing here identifies a person or a machine: no host name, no user, no serial number. Values are None where this
-system has no such thing (printed as "not measured") and "not readable" where it has one that this process may not read.
+system has no such thing (printed as "not measured"), "not readable" where it has it and this process may not read it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = [
     "versions",
 ]
 
-#: What must be equal for two reports to come from machines of one kind.
+#: What must be equal for two reports to come from machines of the same kind.
 IDENTITY = ("cpu", "architecture", "cores", "affinity", "quota", "memory", "system")
 
 _UNREADABLE = "not readable"
@@ -91,20 +91,20 @@ def pinned() -> list[int] | None:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
-def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+def differences(host: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """The `IDENTITY` keys in which two described hosts differ. Memory counts in whole GiB: kernels reserve a little."""
-    return [key for key in IDENTITY if _rounded(key, one.get(key)) != _rounded(key, other.get(key))]
+    return [key for key in IDENTITY if _rounded(key, host.get(key)) != _rounded(key, other.get(key))]
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
     """Versions of those of the named distributions that are installed."""
     import importlib.metadata  # 20 ms, which the worker must not pay inside a timed start
 
-    found: dict[str, str] = {}
+    installed: dict[str, str] = {}
     for name in names:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
+            installed[name] = importlib.metadata.version(name)
+    return installed
 
 
 def load_average() -> float | None:
@@ -116,7 +116,7 @@ def load_average() -> float | None:
 
 
 def cpu_times() -> Times | None:
-    """A reading of /proc/stat, to be subtracted from a later one; None where there is none. Steps of 10 ms."""
+    """A reading of /proc/stat, to be subtracted from a later reading; None without /proc/stat. Steps of 10 ms."""
     first = _read("/proc/stat").partition("\n")[0].split()
     if len(first) < 9 or first[0] != "cpu":
         return None
@@ -137,24 +137,24 @@ def busy_warning(
     """Reasons to distrust a measured section because the machine was busy, in words; empty if there are none.
 
     Args:
-        cpu: core-seconds per second that the measured process got. threads: that it was told to use.
+        cpu: core-seconds per second that the measured process got. threads: that it was set to use.
         cores: that the machine has.
         load: load average before the start; None if not known, as for the following two.
         steal: core-seconds per second that the hypervisor took away during the section.
         others: core-seconds per second that all other processes used during the section.
     """
-    found = []
+    reasons = []
     if cpu < 0.9:
-        found.append(f"the process had a core for only {cpu:.0%} of the measured time; it was waiting")
+        reasons.append(f"the process had a core for only {cpu:.0%} of the measured time; it was waiting")
     # A neighbour costs us something once it needs more than the cores that we leave free.
     free = max(0, cores - threads)
     if others is not None and others > free + 0.1:
-        found.append(f"other processes used {others:.1f} of {cores} cores during the measurement")
+        reasons.append(f"other processes used {others:.1f} of {cores} cores during the measurement")
     if load is not None and load > free + 0.5:
-        found.append(f"the load average before the start was {load:.1f} on {cores} cores")
+        reasons.append(f"the load average before the start was {load:.1f} on {cores} cores")
     if steal is not None and steal > 0.02:
-        found.append(f"the hypervisor took away {steal:.0%} of a core during the measurement")
-    return found
+        reasons.append(f"the hypervisor took away {steal:.0%} of a core during the measurement")
+    return reasons
 
 
 def _rounded(key: str, value: Any) -> Any:
@@ -194,19 +194,19 @@ def _release() -> str | None:
 def _frequency() -> float | str | None:
     """Mean of all cores, as the scaling driver or else /proc/cpuinfo tells."""
     files = sorted(Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq"))
-    found = [int(text) / 1000 for file in files if (text := _read(str(file)).strip()).isdigit()]
-    if not found:
+    clocks = [int(text) / 1000 for file in files if (text := _read(str(file)).strip()).isdigit()]
+    if not clocks:
         for line in _read("/proc/cpuinfo").splitlines():
             if line.startswith("cpu MHz"):
                 with contextlib.suppress(ValueError):
-                    found.append(float(line.partition(":")[2]))
-    return round(sum(found) / len(found), 1) if found else (_UNREADABLE if _LINUX else None)
+                    clocks.append(float(line.partition(":")[2]))
+    return round(sum(clocks) / len(clocks), 1) if clocks else (_UNREADABLE if _LINUX else None)
 
 
 def _throttled() -> int | None:
     counts = Path("/sys/devices/system/cpu").glob("cpu[0-9]*/thermal_throttle/core_throttle_count")
-    found = [int(text) for file in counts if (text := _read(str(file)).strip()).isdigit()]
-    return sum(found) if found else None
+    events = [int(text) for file in counts if (text := _read(str(file)).strip()).isdigit()]
+    return sum(events) if events else None
 
 
 def _temperature() -> float | str | None:
@@ -216,7 +216,7 @@ def _temperature() -> float | str | None:
 
 
 def _virtualised() -> bool | None:
-    """Whether a hypervisor shows itself. False is no proof: one may hide."""
+    """Whether a hypervisor shows itself. False is no proof: a hypervisor may hide."""
     if not _LINUX:
         return None
     if Path("/sys/hypervisor/type").exists():

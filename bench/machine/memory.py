@@ -34,7 +34,7 @@ class Memory:
 
 
 def current(pid: int | None = None) -> Memory:
-    """What a process holds now; this one if `pid` is None. All None if it is gone or this is not Linux."""
+    """Memory that a process holds now; this process if `pid` is None. All None if it is gone or this is not Linux."""
     fields = _status(pid)
     if "VmRSS" not in fields:
         return Memory()
@@ -58,7 +58,7 @@ def peak() -> int | None:
 class Sampler:
     """Watches a process from a thread and keeps the largest of each figure in `most`. Use it as a context manager.
 
-    Watching a child from its parent leaves the child's interpreter lock alone; one sample costs about 30 us.
+    Watching a child from its parent leaves the child's interpreter lock alone; a sample costs about 30 us.
 
     Args:
         pid: whom to watch, None for this process.
@@ -107,14 +107,14 @@ class Sampler:
                 os.killpg(self._pid, signal.SIGKILL)
 
 
-def _larger(one: Memory, other: Memory) -> Memory:
-    return Memory(_most(one.rss, other.rss), _most(one.anonymous, other.anonymous), _most(one.file, other.file))
+def _larger(a: Memory, b: Memory) -> Memory:
+    return Memory(_most(a.rss, b.rss), _most(a.anonymous, b.anonymous), _most(a.file, b.file))
 
 
-def _most(one: int | None, other: int | None) -> int | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return max(one, other)
+def _most(a: int | None, b: int | None) -> int | None:
+    if a is None or b is None:
+        return b if a is None else a
+    return max(a, b)
 
 
 def _status(pid: int | None) -> dict[str, int]:

@@ -40,7 +40,7 @@ def read_bandwidth(threads: int, passes: int = 5) -> list[float]:
             reader.start()
         for reader in readers:
             reader.join()
-        if number:  # the first one finds the pages
+        if number:  # the first pass maps the pages
             values.append(threads * _BYTES / (time.perf_counter() - begin))
     return values
 

@@ -40,13 +40,13 @@ class Clip(tuple[float, float]):
     events: tuple[float, ...]
 
     def __new__(cls, events: Sequence[float], hours: float) -> Clip:
-        one = super().__new__(cls, (events[0] if events else -math.inf, hours))
-        one.events = tuple(events)
-        return one
+        clip = super().__new__(cls, (events[0] if events else -math.inf, hours))
+        clip.events = tuple(events)
+        return clip
 
 
 def absent(truths: Sequence[Any]) -> str:
-    """What these truths lack for a rate of misses at a rate of false alarms ("" if nothing), as a sentence's end."""
+    """What these truths lack for a rate of misses at a rate of false alarms ("" if nothing), to end a sentence."""
     phrase = sum(truth is not None and truth != NOTHING for truth in truths)
     if not phrase:
         return "the data holds no sound with the phrase, so nothing can be missed"
@@ -66,7 +66,7 @@ def clips(
         truths: `NOTHING` for sound without the phrase, anything else for sound with it.
 
     Raises:
-        BadInput: lengths differ, a truth or scores are missing, a sound lasts no time, or one kind of sound is absent.
+        BadInput: lengths differ, a truth or scores are missing, a sound lasts no time, or all or none has the phrase.
     """
     if len(outputs) != len(truths):
         raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
@@ -99,7 +99,7 @@ def frr(pairs: Sequence[Pair], per_hour: float = PER_HOUR) -> float:
         pairs: `Clip`s, as `clips` gives them. per_hour: false alarms an hour.
 
     Raises:
-        ZeroDivisionError: there are no clips of one kind.
+        ZeroDivisionError: there are no clips with the phrase, or none without it.
     """
     phrase, other = _kinds(pairs)
     if not other:
@@ -122,17 +122,17 @@ def difference(
         names: of the clips; not used, as each counts for itself.
 
     Raises:
-        BadInput: the clips of the two are not the same, or there are none of one kind.
+        BadInput: the clips of the two are not the same, or all have the phrase, or none has it.
     """
     if [hours for _, hours in candidate] != [hours for _, hours in reference]:
-        raise BadInput(f"{len(candidate)} candidate clips and {len(reference)} reference clips are not the same ones.")
+        raise BadInput(f"{len(candidate)} candidate clips and {len(reference)} reference clips are not the same clips.")
     phrase, other = _kinds(candidate)
     if not phrase or not other:
-        raise BadInput("there are no clips with the phrase, or none without it: nothing can be told.")
+        raise BadInput("there are no clips with the phrase, or none without it: no rate can be computed.")
     sides = (candidate, reference)
     # What counts as right here is a miss, so that the difference has the sign of the rate's.
-    ours, theirs = ([(float(one), 1.0) for one in _missed(side, phrase, other, per_hour)] for side in sides)
-    exact = mcnemar.difference(ours, theirs)
+    new, old = ([(float(missed), 1.0) for missed in _missed(side, phrase, other, per_hour)] for side in sides)
+    exact = mcnemar.difference(new, old)
     rng, drawn = random.Random(seed), []
     for _ in range(resamples):
         some, rest = (rng.choices(kind, k=len(kind)) for kind in (phrase, other))
@@ -144,7 +144,7 @@ def difference(
 
 
 def doubt(pairs: Sequence[Pair], per_hour: float = PER_HOUR) -> str:
-    """Why no good rate on these clips is one at `per_hour` ("" if it is), as a sentence's end."""
+    """Why a good rate on these clips proves nothing at `per_hour` ("" if it does), to end a sentence."""
     hours = sum(hours for _, hours in pairs)
     if hours * per_hour >= 1:
         return ""

@@ -21,7 +21,7 @@ __all__ = ["METRICS", "Metric", "Score", "accuracy", "aggregate", "difference", 
 
 
 class Score(Protocol):
-    """outputs and truths of the same samples, in the same order -> one pair per sample."""
+    """Outputs and truths of the same samples, in the same order -> a pair (error, weight) per sample."""
 
     def __call__(self, outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") -> list[Pair]: ...
 
@@ -33,10 +33,10 @@ class Metric:
     Attributes:
         name: such as ``"wer"``. unit: ``"1"`` for a fraction.
         better: which direction is an improvement.
-        score: the function. `language` (an ISO 639-1 code) is a property of the data; metrics without text ignore it.
+        score: see `Score`. `language` (an ISO 639-1 code) is a property of the data; metrics without text ignore it.
         aggregate: pairs -> value in `unit`; raises ZeroDivisionError where it is not defined.
         difference: the candidate's pairs, the reference's, and the samples' names -> candidate minus reference with its
-            95 % interval, where a bootstrap over samples is not what tells it best (`paired_bootstrap` otherwise).
+            95 % interval. None: `paired_bootstrap` over the samples.
         labelled: whether it means nothing against another model's answers in place of the truth.
         absent: truths -> what they lack for it to be defined ("" if nothing); a gate then measures nothing.
         doubt: pairs -> why a good value of them proves nothing ("" if it does); a gate is then undecided.
@@ -93,7 +93,7 @@ def accuracy(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "
 
 
 def top5(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") -> list[Pair]:
-    """Top-5 accuracy: per sample, (1 if the truth is one of the first five labels, else 0; 1). See `accuracy`."""
+    """Top-5 accuracy: per sample, (1 if the truth is among the first five labels, else 0; 1). See `accuracy`."""
     return _among_first(5, outputs, truths)
 
 
@@ -102,7 +102,7 @@ def _among_first(count: int, outputs: Sequence[Any], truths: Sequence[Any]) -> l
         raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
     rankings, right = ([_ranking(value) for value in values] for values in (outputs, truths))
     if any(truth[0] is None for truth in right):
-        raise BadInput("a sample has no truth; accuracy needs one for each.")
+        raise BadInput("a sample has no truth; accuracy needs a truth for each.")
     return [(float(truth[0] in ranking[:count]), 1.0) for ranking, truth in zip(rankings, right, strict=True)]
 
 
@@ -157,8 +157,8 @@ def score(metric: Metric, outputs: Sequence[Any], truths: Sequence[Any], languag
     pairs: dict[int, Pair] = {}
     for language in sorted(set(languages)):
         at = [i for i, other in enumerate(languages) if other == language]
-        found = metric.score([outputs[i] for i in at], [truths[i] for i in at], language=language or "en")
-        pairs |= dict(zip(at, found, strict=True))
+        scored = metric.score([outputs[i] for i in at], [truths[i] for i in at], language=language or "en")
+        pairs |= dict(zip(at, scored, strict=True))
     return [pairs[i] for i in range(len(pairs))]
 
 

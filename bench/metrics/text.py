@@ -1,7 +1,7 @@
-"""How well a language model tells a text, and how far it is from another one: perplexity, KL divergence, their errors.
+"""How well a language model predicts a text, and how far it is from another model: perplexity, KL divergence, errors.
 
 What is scored is what `llama-perplexity` scores: the second half of every chunk, so that each token has at least half a
-context before it. A chunk is the unit of every interval here, because the tokens inside one hang together.
+context before it. A chunk is the unit of every interval here, because the tokens inside a chunk are not independent.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ __all__ = ["Distance", "Scored", "chunks", "distance", "perplexity"]
 
 
 class Scored(Protocol):
-    """What a runner found out about a text.
+    """What a runner measured on a text.
 
     Attributes:
         nll, squares: float64 [chunks]: sums over the chunk's scored tokens of the negative log-likelihood (nats), and
             of its square. counts: int [chunks]: how many tokens were scored.
         kld: float [tokens]: KL divergence of every scored token's distribution from the reference's (nats), same_top:
-            bool [tokens]: whether both find the same token likeliest; None where there was no reference.
+            bool [tokens]: whether the same token is likeliest for both; None where there was no reference.
     """
 
     nll: NDArray[Any]

@@ -1,6 +1,6 @@
-"""Speaker verification metrics: equal error rate and the detection cost of NIST, and an interval that is honest.
+"""Speaker verification metrics: equal error rate and the detection cost of NIST, with an interval over speakers.
 
-A pair is one trial's (score, 1 for a trial of one speaker and 0 for one of two). Trials share clips and speakers, so
+A pair is a trial's (score, 1 for the same speaker, 0 for two speakers). Trials share clips and speakers, so
 they are not independent and resampling them would make an interval far too narrow: speakers are drawn instead, with all
 their trials (the subset bootstrap of Bolle, Ratha and Pankanti, "Error analysis of pattern recognition systems: the
 subsets bootstrap", Computer Vision and Image Understanding 93, 2004; Poh and Bengio, "Performance generalization in
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["P_TARGET", "by_speaker", "eer", "eer_by_speaker", "min_dcf", "trials"]
 
-#: NIST's convention since 2010: one trial in a hundred is of one speaker; a miss and a false alarm cost the same.
+#: NIST's convention since 2010: a trial in a hundred is of the same speaker; a miss and a false alarm cost the same.
 P_TARGET = 0.01
 _RESAMPLES, _CONFIDENCE = 2000, 0.95
 
@@ -42,7 +42,7 @@ def trials(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en
     pairs: list[Pair] = []
     for at, (score, truth) in enumerate(zip(outputs, truths, strict=True)):
         if truth is None:
-            raise BadInput(f"trial {at} has no truth; verification needs one for each.")
+            raise BadInput(f"trial {at} has no truth; verification needs a truth for each.")
         if not isinstance(score, (int, float)) or score != score:
             raise BadInput(f"the score of trial {at} is {score!r}, not a number.")
         pairs.append((float(score), float(bool(truth))))
@@ -56,7 +56,7 @@ def eer(pairs: Sequence[Pair]) -> float:
     detection error curve crosses the diagonal (not its convex hull, which is never above it).
 
     Raises:
-        ZeroDivisionError: there are no trials of one kind.
+        ZeroDivisionError: no trials of the same speaker, or none of two speakers.
     """
     return _Trials(pairs).eer(None)
 
@@ -68,14 +68,14 @@ def min_dcf(pairs: Sequence[Pair]) -> float:
     0.01, normalised).
 
     Raises:
-        ZeroDivisionError: there are no trials of one kind.
+        ZeroDivisionError: no trials of the same speaker, or none of two speakers.
     """
     return _Trials(pairs).min_dcf(None)
 
 
 def eer_by_speaker(candidate: Sequence[Pair], reference: Sequence[Pair], names: Sequence[str]) -> Estimate:
     """Equal error rate of `candidate` minus that of `reference`, with its 95 % interval. See `by_speaker`."""
-    return by_speaker(candidate, reference, names, lambda one, weights: one.eer(weights))
+    return by_speaker(candidate, reference, names, lambda trials, weights: trials.eer(weights))
 
 
 def by_speaker(
@@ -89,14 +89,14 @@ def by_speaker(
 ) -> Estimate:
     """A rate of `candidate` minus that of `reference`, with its 95 % percentile interval over drawn speakers.
 
-    Speakers are drawn with replacement, the same for both. One drawn twice counts twice in trials of that speaker, and
-    with everybody else; copies of one speaker are no strangers to one another.
+    Speakers are drawn with replacement, the same for both. A speaker drawn twice counts twice in its own trials, and
+    with everybody else; copies of the same speaker are not compared as two speakers.
 
     Args:
         names: of the trials, ``"SPEAKER/clip|SPEAKER/clip"``.
 
     Raises:
-        BadInput: lengths differ, names are of another form, or there are no trials of one kind.
+        BadInput: lengths differ, names are of another form, no trials of the same speaker, or none of two speakers.
     """
     with need("run", "an interval over speakers"):
         import numpy as np
@@ -108,10 +108,10 @@ def by_speaker(
     try:
         value = rate(sides[0], None) - rate(sides[1], None)
     except ZeroDivisionError as exc:
-        raise BadInput("there are no trials of one speaker, or none of two: nothing can be told.") from exc
+        raise BadInput("no trials of the same speaker, or none of two speakers: no rate can be computed.") from exc
     rng = np.random.default_rng(seed)
     drawn: list[float] = []
-    for _ in range(50 * resamples):  # draws of one speaker only, which have no trials of two, are drawn again
+    for _ in range(50 * resamples):  # draws of a single speaker, which have no trials of two, are drawn again
         times = np.bincount(rng.integers(0, speakers, speakers), minlength=speakers).astype(np.float64)
         weights = np.where(left == right, times[left], times[left] * times[right])
         try:

@@ -33,7 +33,7 @@ class Setup:
     Attributes:
         load: ``"module:function"`` of an `edgekit.bench.processes.worker.Loader`, importable in a fresh interpreter.
         bundle: what the loader opens. inputs: what `predict` takes, at least one.
-        threads: given to the loader, and to OpenMP and BLAS through the environment.
+        threads: of the loader, and of OpenMP and BLAS through the environment.
         warmups: rounds over all inputs that are thrown out, at most. loops: measured rounds, at most; None: as many as
             fit into `seconds`, 3 to 500. seconds: per process, no new round starts later.
         limit: seconds after which a process counts as hung and is killed.
@@ -131,7 +131,7 @@ def started(
     interrupt included).
 
     Args:
-        job: given the pipe that ends with this process, the job (JSON-able).
+        job: the pipe that ends with this process -> the job (JSON-able).
     """
     environment = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
     reading, writing = os.pipe()

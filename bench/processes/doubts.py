@@ -1,4 +1,4 @@
-"""Reasons to distrust a measurement, in words, and what would make a steadier one. Nothing is thrown away for them."""
+"""Reasons to distrust a measurement, in words, and what would make it steadier. No value is thrown away for them."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ def doubts(
     """Warnings about one bundle's processes, the loudest first; the last says how to get a steadier result.
 
     Args:
-        answers: of the processes (`edgekit.bench.processes.child.once`). load_average: before the first one.
+        answers: of the processes (`edgekit.bench.processes.child.once`). load_average: before the first process.
         inputs: how many the latencies cycle through.
     """
     busy = _busy(answers, load_average, threads, cores)
     shaky = [*_unstable(measurements, inputs), *_unsettled(answers)]
-    found = [
+    warnings = [
         *busy,
         *_clocks(measurements, answers),
         *_throttled(answers),
         *_crashed(answers),
         *_nondeterministic(answers),
     ]
-    found += shaky
+    warnings += shaky
     if busy or shaky:
-        found.append(STEADIER + "; ".join(_advice(bool(busy), len(answers), threads, cores, answers)) + ".")
-    return found
+        warnings.append(STEADIER + "; ".join(_advice(bool(busy), len(answers), threads, cores, answers)) + ".")
+    return warnings
 
 
 def _busy(answers: Sequence[Mapping[str, Any]], load_average: float | None, threads: int, cores: int) -> list[str]:
@@ -63,38 +63,38 @@ def _busy(answers: Sequence[Mapping[str, Any]], load_average: float | None, thre
 
 
 def _clocks(measurements: Sequence[Measurement], answers: Sequence[Mapping[str, Any]]) -> list[str]:
-    found = []
+    warnings = []
     dropped = sum(answer.get("dropped", 0) for answer in answers)
     if dropped:
-        found.append(f"the clock jumped: {dropped} readings went backwards or were no numbers, and are left out.")
+        warnings.append(f"the clock jumped: {dropped} readings went backwards or were no numbers, and are left out.")
     for number, answer in enumerate(answers, 1):
         wall, calendar = answer["section"]["wall"], answer["section"].get("calendar")
         # Corrections by a time server are far smaller than this.
         if calendar is not None and abs(calendar - wall) > 0.05 + 0.01 * abs(wall):
-            found.append(
+            warnings.append(
                 f"clocks disagree in process {number}: {wall:.1f} s by the timer, {calendar:.1f} s by the calendar; "
                 "the machine slept, or its clock was set."
             )
     for item in measurements:
         zeros = sum(value == 0.0 for group in item.values for value in group)
         if item.unit == "s" and zeros:
-            found.append(f"{zeros} values of {item.name} are zero: shorter than a step of the clock.")
-    return found
+            warnings.append(f"{zeros} values of {item.name} are zero: shorter than a step of the clock.")
+    return warnings
 
 
 def _throttled(answers: Sequence[Mapping[str, Any]]) -> list[str]:
-    found = []
+    warnings = []
     for number, answer in enumerate(answers, 1):
         before, after = _states(answer)
         if (after.get("throttled") or 0) > (before.get("throttled") or 0):
-            found.append(f"the processor throttled itself for heat during process {number}.")
-    return found
+            warnings.append(f"the processor throttled itself for heat during process {number}.")
+    return warnings
 
 
 def _states(answer: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """The machine before and after the process, empty where that was not looked at."""
-    found = answer.get("state") or [{}, {}]
-    return found[0], found[1]
+    """The machine's state before and after the process, empty where it was not read."""
+    states = answer.get("state") or [{}, {}]
+    return states[0], states[1]
 
 
 def _crashed(answers: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -126,17 +126,17 @@ def _unstable(measurements: Sequence[Measurement], inputs: int) -> list[str]:
     One line per kind of finding, with the worst process's: ten processes that say the same are one finding.
     """
     latencies = next((item for item in measurements if item.name == "end_to_end.latency"), None)
-    found = []
+    warnings = []
     for at in range(inputs if latencies else 0):
         assert latencies is not None
         repeats = [group[at::inputs] for group in latencies.values if group[at::inputs]]
         where = f"unstable: end_to_end.latency of input {at + 1}"
         for check in _CHECKS:
-            told = [(number, text) for number, group in enumerate(repeats, 1) if (text := _told(check, group))]
-            others = f" ({len(told) - 1} other processes likewise)" if len(told) > 1 else ""
-            found += [f"{where}, process {number}: {text}{others}." for number, text in told[:1]]
-        found += [f"{where}: {text}." for text in _between_processes(repeats)]
-    return found
+            findings = [(number, text) for number, group in enumerate(repeats, 1) if (text := _finding(check, group))]
+            others = f" ({len(findings) - 1} other processes likewise)" if len(findings) > 1 else ""
+            warnings += [f"{where}, process {number}: {text}{others}." for number, text in findings[:1]]
+        warnings += [f"{where}: {text}." for text in _between_processes(repeats)]
+    return warnings
 
 
 def _between_processes(repeats: Sequence[Sequence[float]]) -> list[str]:
@@ -144,39 +144,39 @@ def _between_processes(repeats: Sequence[Sequence[float]]) -> list[str]:
     if len(middles) < 2 or min(middles) <= 0.0:
         return []
     apart = max(middles) / min(middles) - 1
-    found = [f"the processes' medians differ by {apart:.0%}"] if apart > 0.05 else []
-    # Mann and Kendall's test of a trend; it needs eight to have an opinion.
+    warnings = [f"the processes' medians differ by {apart:.0%}"] if apart > 0.05 else []
+    # Mann and Kendall's test of a trend; it needs eight processes.
     pairs = [(b > a) - (b < a) for i, a in enumerate(middles) for b in middles[i + 1 :]]
     count = len(middles)
     z = sum(pairs) / math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
     if count >= 8 and abs(z) > 3.0 and apart > 0.02:
-        found.append(f"the processes got {'slower' if z > 0 else 'faster'} one after another, by {apart:.0%} in all")
-    return found
+        warnings.append(f"the processes got {'slower' if z > 0 else 'faster'} one after another, by {apart:.0%} in all")
+    return warnings
 
 
 def _advice(busy: bool, processes: int, threads: int, cores: int, answers: Sequence[Mapping[str, Any]]) -> list[str]:
-    found = ["close other programs"] if busy else []
+    steps = ["close other programs"] if busy else []
     if processes < 10:
-        found.append("--processes 10")
+        steps.append("--processes 10")
     if threads < cores and _states(answers[0])[0].get("pinned", 0) == cores:
-        found.append(f"pin it to its cores (taskset -c {0 if threads == 1 else f'0-{threads - 1}'} edgekit bench ...)")
+        steps.append(f"pin it to its cores (taskset -c {0 if threads == 1 else f'0-{threads - 1}'} edgekit bench ...)")
     governor = _states(answers[0])[0].get("governor")
     if governor in ("powersave", "ondemand", "schedutil", "conservative"):
-        found.append("a fixed frequency (cpupower frequency-set -g performance)")
-    return [*found, "compare two bundles with --vs, which measures them in turns"]
+        steps.append("a fixed frequency (cpupower frequency-set -g performance)")
+    return [*steps, "compare two bundles with --vs, which measures them in turns"]
 
 
 def unstable(values: Sequence[float]) -> list[str]:
-    """What looks wrong with values that ought to be repeats of one thing, in words; empty if nothing does.
+    """What looks wrong with values that ought to be repeats of the same measurement, in words; empty if nothing does.
 
     Looks at the spread (above 5 %), at a drift between the first and the second half (rank-sum test, and at least 2 %),
     at values that fall into two groups, and at values far away. Fewer than five values cannot be judged and give
     nothing.
     """
-    return [finding for check in _CHECKS if (finding := _told(check, values))]
+    return [finding for check in _CHECKS if (finding := _finding(check, values))]
 
 
-def _told(check: Callable[[Sequence[float]], str], values: Sequence[float]) -> str:
+def _finding(check: Callable[[Sequence[float]], str], values: Sequence[float]) -> str:
     return check(values) if len(values) >= 5 and median(values) > 0.0 else ""
 
 

@@ -2,8 +2,8 @@
 out.
 
 Prompt and generation are timed by the runner's own `speed` (llama-bench's method). Every value knows what the machine
-did meanwhile: one that was taken while the process did not get its cores, or while others used them, is thrown out and
-taken again, as often as it was to be taken; what then is still missing is filled with the thrown ones, and said.
+did meanwhile: a value that was taken while the process did not get its cores, or while others used them, is dropped and
+taken again, as often as it was to be taken; what then is still missing is filled with the dropped values, and said.
 
 The child writes a line of progress before each value, and its answer last.
 """
@@ -203,9 +203,9 @@ def shares_processor(before: Mapping[str, float], after: Mapping[str, float], th
 
 
 def _reading() -> dict[str, float]:
-    found = {"wall": time.perf_counter(), "cpu": time.process_time()}
+    counters = {"wall": time.perf_counter(), "cpu": time.process_time()}
     system = host.cpu_times()
-    return found if system is None else found | {"busy": system.busy, "steal": system.steal}
+    return counters if system is None else counters | {"busy": system.busy, "steal": system.steal}
 
 
 def sweep(depths: Sequence[int], trained: int) -> dict[str, dict[str, int]]:

@@ -23,12 +23,12 @@ __all__ = ["Result", "Setup", "check", "check_numbers", "collect", "error", "in_
 
 
 class Result(NamedTuple):
-    """What a measurement gave.
+    """The result of a measurement.
 
     Attributes:
         measurements: raw values per process.
         context: how it was measured and what the machine did meanwhile (JSON-able).
-        warnings: reasons to distrust it, in words, and last how to get a steadier one.
+        warnings: reasons to distrust it, in words, and last how to get a steadier result.
         outputs: one text per input, from the first process.
     """
 
@@ -108,11 +108,11 @@ def in_turns(
     """Processes of several bundles, interleaved in the order of `turns`.
 
     Args:
-        known: (bundle, process) -> an answer from before an interruption, or None. keep: is given every new answer.
-        progress: is told (bundle, process, done, total) before each.
+        known: (bundle, process) -> an answer from before an interruption, or None. keep: called with every new answer.
+        progress: called with (bundle, process, done, total) before each.
 
     Returns:
-        Per setup, the answers of its processes. One with a failure ends with it and gets no more turns.
+        Per setup, the answers of its processes. A setup with a failure ends with it and gets no more turns.
     """
     answers: list[list[dict[str, Any]]] = [[] for _ in setups]
     for done, (process, bundle) in enumerate(turns(len(setups), processes)):
@@ -133,14 +133,14 @@ def collect(setup: Setup, answers: Sequence[Mapping[str, Any]], load_average: fl
 
     Measurements: ``load.cold`` = ``load.import`` + ``load.bundle`` (s, from process start), ``end_to_end.latency`` (s,
     per input), ``part.NAME.latency`` (s, per call), ``rtf``, ``first_token`` (s), ``tokens_per_second`` where the
-    pipeline tells its units and marks, ``rss.peak``, ``rss.anonymous``, ``rss.file`` (B, one per process). What could
+    pipeline reports its units and marks, ``rss.peak``, ``rss.anonymous``, ``rss.file`` (B, one per process). What could
     not be measured is absent. Values of ``end_to_end.latency`` and ``rtf`` cycle through the inputs.
 
     Args:
         load_average: before the first process started.
     """
     measurements = _measurements(answers)
-    found = doubts.doubts(measurements, answers, setup.threads, os.cpu_count() or 1, load_average, len(setup.inputs))
+    warnings = doubts.doubts(measurements, answers, setup.threads, os.cpu_count() or 1, load_average, len(setup.inputs))
     context = {
         "processes": len(answers),
         "warmups": setup.warmups,
@@ -152,11 +152,11 @@ def collect(setup: Setup, answers: Sequence[Mapping[str, Any]], load_average: fl
         "states": [answer.get("state", []) for answer in answers],
         "exits": [answer["exit"] for answer in answers],
     }
-    return Result(measurements, context, tuple(found), list(answers[0]["outputs"]))
+    return Result(measurements, context, tuple(warnings), list(answers[0]["outputs"]))
 
 
 def error(failure: Mapping[str, str]) -> EdgekitError:
-    """A process's failure as one of our exceptions: the worker's own where it is of our tree, else `DeviceFailed`."""
+    """A process's failure as an `EdgekitError`: the worker's own where it is of that tree, else `DeviceFailed`."""
     kind = getattr(importlib.import_module("edgekit.errors"), failure["type"], None)
     if isinstance(kind, type) and issubclass(kind, EdgekitError):
         return kind(failure["message"], hint=failure["hint"])

@@ -44,19 +44,19 @@ __all__ = [
     "warmed",
 ]
 
-#: Measured rounds where nobody says how many: at least three tell a spread, and 500 tell a 99th percentile.
+#: Measured rounds by default: at least three show a spread, and 500 show a 99th percentile.
 FEWEST, MOST = 3, 500
 
 #: A value must span so many steps (or costs) of the clock, so that reading it is less than 1 % of the value.
 _STEPS = 100
 
-#: bundle path, threads, wrap -> predictor. The loader must pass every part's runner through `wrap`, if there is one.
+#: bundle path, threads, wrap -> predictor. The loader must pass every part's runner through `wrap`, if not None.
 Loader = Callable[[str, int, Callable[[str, Runner], Runner] | None], Predictor]
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker is asked to do.
+    """What a worker has to do.
 
     Attributes:
         load: ``"module:function"`` of the `Loader`.
@@ -226,7 +226,7 @@ def _resolve(name: str) -> Loader:
 def warmed(predictor: Predictor, job: Job, recorder: Recorder) -> bool:
     """Rounds until none of two in a row is more than 2 % faster than the fastest before; whether it came to that.
 
-    Waiting for equal rounds would never end on a noisy machine, and end by chance on a slowly warming one.
+    Waiting for equal rounds would never end on a noisy machine, and end by chance on a machine that slowly warms up.
     """
     began, best, flat = time.perf_counter(), math.inf, 0
     for _ in range(job.warmups):
@@ -250,7 +250,7 @@ def part_calls(latencies: Sequence[float]) -> int:
 
 
 def _clock_step() -> float:
-    """The least time that the clock tells apart, or one reading takes: the smallest step of many, in seconds."""
+    """The least time that the clock tells apart, or that a reading takes: the smallest step of many, in seconds."""
     steps: list[float] = []
     last = time.perf_counter()
     for _ in range(100_000):  # of a clock that stands still, too
@@ -316,16 +316,16 @@ def _plain(value: Any) -> Any:
 
 def _reading() -> dict[str, float]:
     """Counters whose difference over the measured section tells what happened in it (seconds, and numbers)."""
-    found = {"wall": time.perf_counter(), "calendar": time.time(), "cpu": time.process_time()}
+    counters = {"wall": time.perf_counter(), "calendar": time.time(), "cpu": time.process_time()}
     system = host.cpu_times()
     if system is not None:
-        found |= {"busy": system.busy, "steal": system.steal}
+        counters |= {"busy": system.busy, "steal": system.steal}
     try:
         import resource
     except ImportError:  # Windows
-        return found
+        return counters
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    return found | {"voluntary_switches": usage.ru_nvcsw, "involuntary_switches": usage.ru_nivcsw}
+    return counters | {"voluntary_switches": usage.ru_nvcsw, "involuntary_switches": usage.ru_nivcsw}
 
 
 if __name__ == "__main__":

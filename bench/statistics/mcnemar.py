@@ -40,8 +40,8 @@ def only_one_right(candidate: Sequence[Pair], reference: Sequence[Pair]) -> tupl
         if weight != 1 or right not in (0, 1):
             raise BadInput(f"a sample counts ({right}, {weight}); McNemar's test takes right or wrong, each once.")
     rows = list(zip(candidate, reference, strict=True))
-    gained = sum(ours > theirs for (ours, _), (theirs, _) in rows)
-    lost = sum(ours < theirs for (ours, _), (theirs, _) in rows)
+    gained = sum(new > old for (new, _), (old, _) in rows)
+    lost = sum(new < old for (new, _), (old, _) in rows)
     return gained, lost
 
 
@@ -49,7 +49,7 @@ def p_value(gained: int, lost: int) -> float:
     """McNemar's exact test, both sides: how likely so unequal a split is if either side wins with probability 1/2.
 
     Args:
-        gained, lost: samples that only the one, only the other has right.
+        gained, lost: samples that only the candidate, only the reference has right.
     """
     total, fewer = gained + lost, min(gained, lost)
     tail = sum(math.comb(total, i) for i in range(fewer + 1))
@@ -70,16 +70,16 @@ def difference(
     """
     gained, lost = only_one_right(candidate, reference)
     count = len(candidate)
-    z, found = NormalDist().inv_cdf(0.5 + confidence / 2), (gained - lost) / count
+    z, gain = NormalDist().inv_cdf(0.5 + confidence / 2), (gained - lost) / count
 
     def rejected(by: float) -> bool:
         return abs(_score(gained, lost, count, by)) > z
 
-    return Estimate(found, _edge(rejected, found, -1.0), _edge(rejected, found, 1.0))
+    return Estimate(gain, _edge(rejected, gain, -1.0), _edge(rejected, gain, 1.0))
 
 
 def _score(gained: int, lost: int, count: int, by: float) -> float:
-    """Tango's statistic for a true difference of `by`: standard normal where it is the true one."""
+    """Tango's statistic for a true difference of `by`: standard normal if `by` is true."""
     # The most likely share of samples that only the reference has right, if the difference is `by`.
     linear = (2 * count - gained + lost) * by - gained - lost
     constant = -lost * by * (1 - by)

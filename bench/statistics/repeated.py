@@ -107,7 +107,7 @@ def interval(
     percentile interval over three processes is far too narrow, so its tails are those of Hesterberg's *expanded*
     percentile interval ("What Teachers Should Know about the Bootstrap", The American Statistician 69(4), 2015).
 
-    Few processes remain few: where processes differ more than the values within one, an interval of three or four holds
+    Few processes remain few: where they differ more than values within a process, an interval of three or four holds
     the truth less often than it says.
 
     Args:
@@ -139,8 +139,8 @@ def ratio(base: Groups, new: Groups, *, strata: int = 1, paired: bool = False) -
         if paired:
             pairs = [_logs(_medians(a, strata), _medians(b, strata)) for a, b in _pairs(base, new)]
             return math.exp(fmean(_centres(pairs))) if pairs else None
-        one, other = (_centres([_medians(group, strata) for group in side if group]) for side in (base, new))
-        return _times(one, other)
+        before, after = (_centres([_medians(group, strata) for group in side if group]) for side in (base, new))
+        return _times(before, after)
     except (ValueError, ZeroDivisionError, OverflowError):
         return None
 
@@ -227,7 +227,7 @@ def _pairs(base: Groups, new: Groups) -> list[tuple[Sequence[float], Sequence[fl
 
 
 def _times(base: Sequence[float], new: Sequence[float]) -> float:
-    """How many times `new` is `base`, the geometric mean over the inputs. Raises ValueError where one is 0."""
+    """How many times `new` is `base`, the geometric mean over the inputs. Raises ValueError where a median is 0."""
     if len(base) == len(new) == 1 and base[0] > 0.0 and new[0] > 0.0:
         return new[0] / base[0]  # the same without logarithms, which thousands of draws would feel
     return math.exp(fmean(_logs(base, new)))
@@ -260,9 +260,9 @@ def _paired_draws(
 ) -> list[float]:
     rows = []
     for base, new in pairs:
-        one, other = _bank(base, strata), _bank(new, strata)
-        rng.shuffle(other)  # within a pair, the two sides' noise is independent
-        rows += [_logs(a, b) for a, b in zip(one, other, strict=True)]
+        before, after = _bank(base, strata), _bank(new, strata)
+        rng.shuffle(after)  # within a pair, the two sides' noise is independent
+        rows += [_logs(a, b) for a, b in zip(before, after, strict=True)]
     return [math.exp(fmean(centres)) for centres in _draws(rows, len(pairs), resamples, rng)]
 
 

@@ -1,7 +1,7 @@
 """C for microcontrollers: an int8 .tflite becomes C99 without an interpreter, a heap or a library.
 
 read → lower to layers → plan the arena → write C → compile on this machine → equal to TensorFlow Lite Micro bit for
-bit, on real inputs and random ones. Frontends come as hand-written C with generated tables (`_c_frontend`).
+bit, on real inputs and random ones. Frontends come as hand-written C with generated tables (`frontend.py`).
 
 Not here: float networks (quantize first), and what a chip needs around it (`edgekit.targets` packs that).
 """
@@ -47,7 +47,7 @@ class CExporter(Exporter):
         """Write ``src/PART.c`` and what it needs for every part, and ``golden/*.npy`` for the firmware's self-test.
 
         Raises:
-            OverBudget: the network does not fit, found before anything is generated. Unsupported: an operator, a part
+            OverBudget: the network does not fit; checked before anything is generated. Unsupported: an operator, a part
             or an option that is not built. ParityFailed: the C differs from the specification. ExportFailed: it does
             not compile.
         """
@@ -65,7 +65,7 @@ class CExporter(Exporter):
         """Networks that do not come as integers."""
         specs = [spec for part in model.network.parts for spec in (*part.inputs, *part.outputs)]
         floats = any(spec.dtype.startswith("float") for spec in specs)
-        return "C is made of a ready int8 network, and this one is float" if floats else ""
+        return "C is made of a ready int8 network, and this network is float" if floats else ""
 
     def check(self, model: Model, bundle: Path) -> None:
         """See that the C in a bundle of `model` is what this edgekit generates; raises BadInput, naming the file."""

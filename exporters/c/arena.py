@@ -47,7 +47,7 @@ def plan(program: Program) -> Plan:
         lambda b: (-b.size * (b.last - b.first + 1), b.first),
         lambda b: (b.first - b.last, -b.size),
     )
-    offsets, size = min((_place(sorted(every, key=order)) for order in orders), key=lambda found: found[1])
+    offsets, size = min((_place(sorted(every, key=order)) for order in orders), key=lambda placed: placed[1])
     roots = {program.root(i) for layer in program.layers for i in (*layer.inputs, *layer.outputs)}
     roots |= {program.root(i) for i in (*program.inputs, *program.outputs, *program.states)}
     return Plan(

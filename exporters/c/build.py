@@ -89,9 +89,9 @@ def load(source: Path) -> NetworkRunner | FrontendRunner:
     # What is compiled is what was checked: the bundle is not read again.
     with tempfile.TemporaryDirectory(prefix="edgekit-c-") as scratch:
         folder = Path(scratch)
-        for one, content in files.items():
-            (folder / one).write_bytes(content)
-        sources = [folder / one for one in (f"{name}.c", *facts["sources"])]
+        for file, content in files.items():
+            (folder / file).write_bytes(content)
+        sources = [folder / file for file in (f"{name}.c", *facts["sources"])]
         library = shared_library(sources, folder, folder / f"{name}.so")
         try:
             opened = ctypes.CDLL(str(library))  # once it is mapped, it needs its name no more

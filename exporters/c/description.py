@@ -42,4 +42,4 @@ def describe(
 
 
 def tensor_specs(listed: Any) -> tuple[TensorSpec, ...]:
-    return tuple(TensorSpec(str(one["name"]), str(one["dtype"]), tuple(one["shape"])) for one in listed)
+    return tuple(TensorSpec(str(tensor["name"]), str(tensor["dtype"]), tuple(tensor["shape"])) for tensor in listed)

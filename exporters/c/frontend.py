@@ -26,7 +26,7 @@ KINDS = {
     "micro-frontend": ("The micro frontend", "micro_frontend.c"),
 }
 #: Bytes of flash and RAM that a frontend and its detector take beside the network: measured on the Cortex-M4, the
-#: firmware from samples to events less the one of the network alone, and a stack.
+#: firmware from samples to events less the firmware of the network alone, and a stack.
 COSTS = {"mfcc": (7_600, 4_700), "micro-frontend": (6_600, 4_400)}
 _DETECTORS = {"keyword": "detector_keyword.c", "wakeword": "detector_wakeword.c"}
 

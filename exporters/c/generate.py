@@ -67,10 +67,10 @@ def _encoded(texts: Mapping[str, str]) -> dict[str, bytes]:
 
 def _check_tensors(part: Part, program: graph.Program) -> None:
     for side, specs, indices in (("input", part.inputs, program.inputs), ("output", part.outputs, program.outputs)):
-        found = [(program.tensors[i].dtype, program.tensors[i].shape) for i in indices]
+        stored = [(program.tensors[i].dtype, program.tensors[i].shape) for i in indices]
         wanted = [(spec.dtype, spec.shape) for spec in specs]
-        if found != wanted:
-            raise BadInput(f"the .tflite has the {side}s {found}; the part {part.name!r} needs {wanted}.")
+        if stored != wanted:
+            raise BadInput(f"the .tflite has the {side}s {stored}; the part {part.name!r} needs {wanted}.")
 
 
 def _kernels(layers: Sequence[Layer]) -> dict[str, bytes]:

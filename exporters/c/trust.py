@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Model, Part, TensorSpec
+from edgekit.core import Model, Part
 from edgekit.errors import BadInput, boundary
 from edgekit.exporters.c import description
 
@@ -95,11 +95,8 @@ def _described(files: Mapping[str, bytes], folder: Path) -> list[Part]:
                 "to.",
                 hint="Open the whole bundle: edgekit.load(BUNDLE).",
             )
-        sides = [
-            tuple(TensorSpec(str(one["name"]), str(one["dtype"]), tuple(one["shape"])) for one in facts[side])
-            for side in ("inputs", "outputs")
-        ]
-        parts.append(Part(name, sides[0], sides[1], {}, None))
+        inputs, outputs = (description.tensor_specs(facts[side]) for side in ("inputs", "outputs"))
+        parts.append(Part(name, inputs, outputs, {}, None))
     return parts
 
 

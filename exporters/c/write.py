@@ -47,7 +47,7 @@ def write(program: Program, plan: Plan, name: str, source: str) -> Sources:
 
 def layout_header(program: Program) -> str:
     """Text of layout.h, which a bundle has once."""
-    return layout.header(program.layout, functools.reduce(operator.or_, (one.ways for one in program.layers), 0))
+    return layout.header(program.layout, functools.reduce(operator.or_, (layer.ways for layer in program.layers), 0))
 
 
 class _Weights:

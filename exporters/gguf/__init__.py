@@ -1,6 +1,6 @@
 """GGUF for llama.cpp: a language model as one file, from 32 down to 2 bits per weight.
 
-From a Hugging Face folder (converted, `_gguf_convert`) or from a .gguf, quantized already or not (`_gguf_export`).
+From a Hugging Face folder (converted, `convert.py`) or from a .gguf, quantized already or not (`export.py`).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class GgufExporter(Exporter):
         """Write ``PART.gguf`` for the model's one part (see `edgekit.core.Exporter`).
 
         Calibration of a part is a list of ``{"tokens": int32 [n]}``: the golden prompt, then whole texts. With texts,
-        an importance matrix is computed and used; types below 3.5 bits need one.
+        an importance matrix is computed and used; types below 3.5 bits need it.
 
         Raises:
             Unsupported: a precision, an option or a kind of weights that is not possible. BadInput: too little
@@ -70,14 +70,14 @@ class GgufExporter(Exporter):
 
     def refuses(self, model: Model, recipe: Recipe) -> str:
         """What is no language model."""
-        one = [part.kind for part in model.network.parts] == ["language-model"]
-        return "" if one else "a .gguf holds a whole language model, and this is none"
+        is_language_model = [part.kind for part in model.network.parts] == ["language-model"]
+        return "" if is_language_model else "a .gguf holds a whole language model, and this model is none"
 
     def reference(self, model: Model, checkpoint: Checkpoint, work: Path, progress: Progress) -> dict[str, LlamaRunner]:
         """The model that an export is compared with, loaded, by the part's name.
 
         The part's setting ``reference`` says which: "f16" (bf16 where the weights are), dequantized where they are
-        quantized; or "source", the given .gguf itself.
+        quantized; or "source", the user's .gguf itself.
         """
         from edgekit.exporters.gguf import export as gguf_export
 

@@ -42,7 +42,7 @@ def census(file: Path, precision: str, source: str, matrix: dict[str, int] | Non
 
     Args:
         precision: what was asked for. source: a sentence about what it was made of.
-        matrix: "chunks" and "tokens" of the importance matrix; None without one.
+        matrix: "chunks" and "tokens" of the importance matrix; None without it.
 
     Returns:
         ``label`` (a sentence for people), ``bytes`` by type, ``bits_per_weight``, ``parameters``, ``tensors`` (name ->
@@ -90,7 +90,7 @@ def _label(precision: str, facts: gguf.Census, fallbacks: list[dict[str, Any]]) 
     text = f"{precision}: {wanted / _MEGA:.0f} MB of {total / _MEGA:.0f} MB are {nominal(precision)}"
     text += f", {facts.bits_per_weight:.2f} bits per weight"
     if fallbacks:
-        rows = sorted({one["reason"] for one in fallbacks})
-        kinds = sorted({one["type"] for one in fallbacks})
+        rows = sorted({fallback["reason"] for fallback in fallbacks})
+        kinds = sorted({fallback["type"] for fallback in fallbacks})
         text += f"; llama.cpp fell back to {', '.join(kinds)}: {' and '.join(rows)}"
     return text

@@ -1,6 +1,6 @@
 """llama.cpp's objects with owners: a model, a context, a batch, and errors that say what the library said.
 
-A context belongs to one thread at a time, as llama.cpp's own do.
+A context belongs to a single thread at a time, as llama.cpp's own do.
 """
 
 from __future__ import annotations

@@ -86,5 +86,5 @@ def _check(folder: Path) -> None:
 
 def _reason(errors: str) -> str:
     lines = [line.strip() for line in errors.splitlines() if line.strip()] or ["it gave no reason"]
-    told = [line for line in lines if line.startswith("ERROR") or "Error" in line]
-    return (told or lines)[-1][:300]
+    complaints = [line for line in lines if line.startswith("ERROR") or "Error" in line]
+    return (complaints or lines)[-1][:300]

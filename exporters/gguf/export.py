@@ -60,7 +60,7 @@ def export(
 def reference(model: Model, checkpoint: Checkpoint, work: Path, progress: Progress) -> dict[str, LlamaRunner]:
     """See `edgekit.exporters.gguf.GgufExporter.reference`."""
     part = _part(model)
-    wanted = next(one for one in model.network.parts if one.name == part).settings.get("reference", "f16")
+    wanted = next(item for item in model.network.parts if item.name == part).settings.get("reference", "f16")
     work.mkdir(parents=True, exist_ok=True)
     file = _base(checkpoint, work, progress)
     header = gguf.read(file)
@@ -83,14 +83,14 @@ def _is_gguf(checkpoint: Checkpoint) -> bool:
 
 
 def _file(checkpoint: Checkpoint) -> Path:
-    """The .gguf of a checkpoint that has one; the first of its shards."""
+    """The .gguf of a checkpoint in that format; the first of its shards."""
     if checkpoint.path.is_file():
         return checkpoint.path
     return checkpoint.path / min(name for name in checkpoint.files if name.endswith(".gguf"))
 
 
 def _base(checkpoint: Checkpoint, work: Path, progress: Progress) -> Path:
-    """The .gguf to start from: the given one, or what the Hugging Face folder is in 16 bits."""
+    """The .gguf to start from: the user's, or the Hugging Face folder converted to 16 bits."""
     if _is_gguf(checkpoint):
         return _file(checkpoint)
     if checkpoint.format != "safetensors":
@@ -117,7 +117,7 @@ def _made(
 
 
 def _unchanged(base: Path, work: Path) -> Path:
-    """The given .gguf, its shards joined."""
+    """The user's .gguf, its shards joined."""
     if gguf.shard_of(base) is None:
         return base
     joined = work / "joined.gguf"
@@ -132,7 +132,7 @@ def _matrix(
     """The importance matrix and what it was made of; neither where there is no calibration text.
 
     Raises:
-        BadInput: there is none, and the precision needs one.
+        BadInput: there is no text, and the precision needs it.
     """
     if not texts:
         if precision in _NEEDY:
@@ -161,7 +161,7 @@ def _spoken(base: Path) -> str:
 def _place(made: Path, file: Path, linked: bool) -> None:
     """Put a finished file at its name in the bundle, whole or not at all.
 
-    Files of ours in `work` are linked; the user's own and the cache's are copied, so that a bundle shares none with
+    Files made in `work` are linked; the user's own and the cache's are copied, so that a bundle shares none with
     them.
     """
     fresh = file.with_name(file.name + ".partial")
@@ -178,6 +178,6 @@ def _place(made: Path, file: Path, linked: bool) -> None:
 def _link(made: Path, fresh: Path) -> bool:
     try:
         fresh.hardlink_to(made)
-    except OSError:  # another file system, or one without links
+    except OSError:  # another file system, or no links
         return False
     return True

@@ -2,7 +2,7 @@
 
 Quantization errors are then weighed by what they are multiplied with. As llama-imatrix computes it (tools/imatrix in
 llama.cpp; the tests compare the two): chunks of 512 tokens, each from an empty cache, with the model's begin token in
-the first place where it wants one; products with fewer than 16 rows are left out. Not here: mixtures of experts.
+the first place where the model wants it; products with fewer than 16 rows are left out. Not here: mixtures of experts.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def importance(
     """
     import numpy as np
 
-    joined = np.concatenate([np.asarray(one, np.int32) for one in tokens]) if tokens else np.zeros(0, np.int32)
+    joined = np.concatenate([np.asarray(text, np.int32) for text in tokens]) if tokens else np.zeros(0, np.int32)
     have = len(joined) // CHUNK
     if have < 1:
         raise BadInput(

@@ -1,7 +1,7 @@
 """How well a model predicts a text, and how far it is from a reference: llama-perplexity's two methods, in process.
 
 Perplexity: the text in chunks of `context` tokens, each from an empty cache, with the model's begin token in the first
-place where it wants one; the second half of each chunk is scored, so that every scored token has half a context before
+place where the model wants it; a chunk's second half is scored, so that every scored token has half a context before
 it. KL divergence: of the reference's distribution from the model's, at every scored token, D(reference || model) in
 nats. The reference's log-probabilities lie in a file in llama-perplexity's own format (``--kl-divergence-base``): 16
 bits over the top 16 nats of each row. Source: tools/perplexity in llama.cpp. Never more than half a chunk of logits is
@@ -100,7 +100,7 @@ class TextScore:
 
     def _kld(self) -> NDArray[np.float64]:
         if self.kld is None:
-            raise BadInput("KL divergence was not measured: no base was given.")
+            raise BadInput("KL divergence was not measured: there is no base.")
         return self.kld
 
 

@@ -45,7 +45,7 @@ def quantize(
     fresh = out.with_name(out.name + ".partial")
     what = f"llama.cpp cannot make {precision or 'one file'} of {source.name}"
     try:
-        # Its writes go past Python: a full disk shows as a failed call, and is told as what it is.
+        # Its writes go past Python: a full disk shows as a failed call, and is reported as such.
         with boundary(), telling(what, ExportFailed, "Choose another precision with --precision."):
             if api.llama_model_quantize(str(source).encode(), str(fresh).encode(), ctypes.byref(params)) != 0:
                 raise failed()

@@ -31,8 +31,8 @@ def available() -> int | None:
     What the kernel calls available (it counts cached files, which it can drop), within the limit of every control
     group (a container's, version 2) that the process is in.
     """
-    found = [*_system(), *_limits()]
-    return max(0, min(found)) if found else None
+    limits = [*_system(), *_limits()]
+    return max(0, min(limits)) if limits else None
 
 
 def _system() -> Iterator[int]:
@@ -56,7 +56,7 @@ def _limits() -> Iterator[int]:
 
 def cache_size(metadata: Mapping[str, Any], tokens: int) -> int:
     """Bytes of keys and values of so many tokens, in half precision, from a .gguf's metadata; at least: 0 where it does
-    not tell, and no more than the window where a model has one.
+    not tell, and no more than the window of a model that has a window.
     """
     kind = metadata.get("general.architecture")
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: A context for generating grows in such steps, so that a chat does not make a new one each turn.
+#: A context for generating grows in such steps, so that a chat does not make a new context each turn.
 _STEP = 1024
 #: Positions whose logits are fetched at once: the library keeps them beside the copy that the caller gets.
 _SLICE = 64
@@ -139,7 +139,7 @@ class LlamaRunner(Runner):
             context: tokens to have room for; None: what the call needs.
 
         Raises:
-            BadInput: an empty prompt, one that does not fit, or a context longer than the model was trained for.
+            BadInput: an empty prompt, a prompt that does not fit, or a context longer than the model was trained for.
         """
         prompt = [int(token) for token in self._checked(tokens)]
         room = self._room(len(prompt), most, context)
@@ -246,14 +246,14 @@ class LlamaRunner(Runner):
             lines = [*self._model.loaded, *made.created]
         finally:
             made.close()
-        found = {"weights": 0, "anew": 0, "kv": 0, "compute": 0, "output": 0}
+        sizes = {"weights": 0, "anew": 0, "kv": 0, "compute": 0, "output": 0}
         names = {"model": "weights", "KV": "kv", "RS": "kv", "compute": "compute", "output": "output"}
         for line in lines:
             match = re.search(r"(\w+) +(model|KV|RS|compute|output) buffer size = +([\d.]+) MiB", line)
             if match:
                 name = "anew" if match[1] in _ANEW and match[2] == "model" else names[match[2]]
-                found[name] += round(float(match[3]) * _MEBI)
-        return found
+                sizes[name] += round(float(match[3]) * _MEBI)
+        return sizes
 
     def _checked(self, tokens: Sequence[int] | NDArray[np.int32]) -> NDArray[np.int32]:
         import numpy as np

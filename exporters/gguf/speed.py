@@ -32,13 +32,13 @@ _WARM: weakref.WeakKeyDictionary[Measured, tuple[tuple[int, int, int], Context]]
 
 
 def speed(runner: Measured, prompt: int, generate: int, depth: int) -> float:
-    """One timed value in tokens/s, of a prompt of `prompt` tokens or of `generate` tokens one by one.
+    """One timed value in tokens/s, of a prompt of `prompt` tokens or of `generate` tokens, each by itself.
 
     Args:
         depth: tokens that are in the cache already, untimed (llama-bench's ``-d``).
 
     Raises:
-        BadInput: not exactly one of `prompt` and `generate`, or more than the model was trained for.
+        BadInput: both or none of `prompt` and `generate`, or more than the model was trained for.
     """
     if (prompt > 0) == (generate > 0) or min(prompt, generate, depth) < 0:
         raise BadInput(f"speed is that of a prompt or of generation: prompt {prompt}, generate {generate}.")

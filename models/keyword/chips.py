@@ -1,6 +1,6 @@
 """Keyword spotting for microcontrollers: two families, each a frontend and a ready int8 network.
 
-- ds-cnn-kws, MLPerf Tiny's reference for ten words: MFCC of one second, looked at several times a second.
+- ds-cnn-kws, MLPerf Tiny's reference for ten words: MFCC of one second, computed several times a second.
 - microWakeWord: the micro frontend, and a streaming network that keeps its state and hears one phrase.
 
 A model is one small file (see okay_nabu.py). Non-goals: training, and networks that are not int8.
@@ -228,7 +228,7 @@ def _check_quantization(checkpoint: Checkpoint, settings: MfccSettings | MicroSe
     if checkpoint.format != "tflite":
         raise BadInput(
             f"{checkpoint.path.name} is not a .tflite; keyword spotters are ready int8 networks.",
-            hint="Give one: --weights FILE.tflite",
+            hint="Give a .tflite: --weights FILE.tflite",
         )
     graph = tflite.read(checkpoint.path.read_bytes()).subgraphs[0]
     if graph.inputs and graph.tensors[graph.inputs[0]].dtype != "int8":
@@ -237,10 +237,10 @@ def _check_quantization(checkpoint: Checkpoint, settings: MfccSettings | MicroSe
             f"{checkpoint.path.name} takes {dtype}; the frontend gives int8 features.",
             hint="Quantize the network to int8, its inputs and outputs too, and give that: --weights FILE.tflite",
         )
-    found = graph.tensors[graph.inputs[0]].quantization if graph.inputs else None
+    quantization = graph.tensors[graph.inputs[0]].quantization if graph.inputs else None
     wanted = (settings.scale, settings.zero_point)
-    if found is None or (found.scale[0], found.zero_point[0]) != wanted:
-        have = "none" if found is None else f"{found.scale[0]:.9g} and {found.zero_point[0]}"
+    if quantization is None or (quantization.scale[0], quantization.zero_point[0]) != wanted:
+        have = "none" if quantization is None else f"{quantization.scale[0]:.9g} and {quantization.zero_point[0]}"
         raise BadInput(
             f"the features of this network have another quantization ({have}) than its frontend gives "
             f"({wanted[0]:.9g} and {wanted[1]})."

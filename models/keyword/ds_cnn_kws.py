@@ -1,6 +1,6 @@
 """ds-cnn-kws: MLPerf Tiny's reference for keyword spotting, ten words of Speech Commands (Banbury et al. 2021).
 
-Chips get the int8 network that MLPerf published, laptops and phones one that is quantized here from the float weights.
+Chips get the int8 network that MLPerf published; for laptops and phones the float weights are quantized here.
 """
 
 from __future__ import annotations

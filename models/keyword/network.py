@@ -72,26 +72,26 @@ def network(checkpoint: Checkpoint, classes: int) -> DsCnn:
     """
     module = DsCnn(classes)
     layers: list[Any] = [layer.conv for layer in module.layers if isinstance(layer, Convolution)] + [module.classifier]
-    given = (
+    stored = (
         _of_tflite(checkpoint) if checkpoint.format == "tflite" else _of_keras(_plain(checkpoint.tensors), len(layers))
     )
-    if len(given) != len(layers):
-        raise BadInput(f"the .tflite has {len(given)} layers with weights; this network has {len(layers)}.")
-    for number, (layer, (weights, bias)) in enumerate(zip(layers, given, strict=True)):
+    if len(stored) != len(layers):
+        raise BadInput(f"the .tflite has {len(stored)} layers with weights; this network has {len(layers)}.")
+    for number, (layer, (weights, bias)) in enumerate(zip(layers, stored, strict=True)):
         if weights.shape != tuple(layer.weight.shape) or bias.shape != tuple(layer.bias.shape):
             raise BadInput(
                 f"layer {number} has weights {list(weights.shape)} and a bias {list(bias.shape)}; this network has "
                 f"{list(layer.weight.shape)} and {list(layer.bias.shape)} there."
             )
         layer.weight, layer.bias = (
-            nn.Parameter(torch.from_numpy(np.array(one, np.float32))) for one in (weights, bias)
+            nn.Parameter(torch.from_numpy(np.array(values, np.float32))) for values in (weights, bias)
         )
     return module.eval()
 
 
 def _of_tflite(checkpoint: Checkpoint) -> list[tuple[Array, Array]]:
     main = tflite.read(checkpoint.path.read_bytes()).subgraphs[0]
-    found = []
+    layers = []
     for operator in main.operators:
         if operator.name not in _AXES:
             continue
@@ -99,14 +99,14 @@ def _of_tflite(checkpoint: Checkpoint) -> list[tuple[Array, Array]]:
         if weights.data is None or bias.data is None or bias.dtype != "float32":
             raise BadInput(
                 f"the layer {operator.name} of the .tflite holds no float weights.",
-                hint="An int8 network is for microcontrollers: --target cortex-m4. Else give the float one.",
+                hint="An int8 network is for microcontrollers: --target cortex-m4. Else give the float network.",
             )
         values = weights.data.astype(np.float32)
         if weights.quantization is not None:  # stored in 8 bits, computed in float
             values = (values - weights.quantization.zero_point[0]) * np.float32(weights.quantization.scale[0])
         axes = _AXES[operator.name]
-        found.append((values.transpose(axes) if values.ndim == len(axes) else values, bias.data))
-    return found
+        layers.append((values.transpose(axes) if values.ndim == len(axes) else values, bias.data))
+    return layers
 
 
 def _plain(tensors: Mapping[str, Array]) -> Mapping[str, Array]:
@@ -116,7 +116,7 @@ def _plain(tensors: Mapping[str, Array]) -> Mapping[str, Array]:
 
 def _of_keras(tensors: Mapping[str, Array], count: int) -> list[tuple[Array, Array]]:
     """Layers 0, 2, 4, ... have weights, the odd ones normalize; the classifier is the last."""
-    found = []
+    layers = []
     for number in range(0, 2 * (count - 1), 2):
         kind = "depthwise_kernel" if f"layer_{number}/depthwise_kernel" in tensors else "kernel"
         kernel, bias = (_float(tensors, f"layer_{number}/{name}") for name in (kind, "bias"))
@@ -128,9 +128,9 @@ def _of_keras(tensors: Mapping[str, Array], count: int) -> list[tuple[Array, Arr
         if kernel.ndim != 4 or factor.shape != bias.shape or kernel.shape[2 if kind != "kernel" else 3] != bias.size:
             raise BadInput(f"layer_{number} has a {kind} {list(kernel.shape)} and a bias {list(bias.shape)}.")
         weights = kernel.transpose(_KERAS_AXES[kind]) * factor[:, None, None, None]
-        found.append((weights, (bias - mean) * factor + beta))
+        layers.append((weights, (bias - mean) * factor + beta))
     last = 2 * (count - 1)
-    return [*found, (_float(tensors, f"layer_{last}/kernel").T, _float(tensors, f"layer_{last}/bias"))]
+    return [*layers, (_float(tensors, f"layer_{last}/kernel").T, _float(tensors, f"layer_{last}/bias"))]
 
 
 def _float(tensors: Mapping[str, Array], name: str) -> NDArray[np.float64]:

@@ -33,10 +33,10 @@ class LitertReference(Runner):
         self._litert, self._content = litert, checkpoint.path.read_bytes()
         self.reset()
         for details, specs in ((self._ins, self.inputs), (self._outs, self.outputs)):
-            found = [(np.dtype(one["dtype"]).name, tuple(int(size) for size in one["shape"])) for one in details]
+            stored = [(np.dtype(item["dtype"]).name, tuple(int(size) for size in item["shape"])) for item in details]
             wanted = [(spec.dtype, spec.shape) for spec in specs]
-            if found != wanted:
-                raise BadInput(f"the .tflite has the tensors {found}; the part {part.name!r} needs {wanted}.")
+            if stored != wanted:
+                raise BadInput(f"the .tflite has the tensors {stored}; the part {part.name!r} needs {wanted}.")
 
     def reset(self) -> None:
         """Forget all state: variables are only forgotten with their interpreter."""

@@ -23,7 +23,7 @@ class MfccSettings:
     """MFCC; the defaults are those of MLPerf Tiny's ds-cnn-kws.
 
     Attributes:
-        rate, window, step, fft: sample rate in Hz; samples in a frame, from one frame to the next, in the transform.
+        rate, window, step, fft: sample rate in Hz; samples in a frame, from a frame to the next, in the transform.
         mels, lower_hz, upper_hz: how many filters, and the band that they cover.
         features: how many coefficients are kept.
         offset: added to each mel before the logarithm.
@@ -53,7 +53,7 @@ class MicroSettings:
     """The micro frontend; the defaults are microWakeWord's.
 
     Attributes:
-        rate, window, step: sample rate in Hz; samples in a frame, and from one frame to the next.
+        rate, window, step: sample rate in Hz; samples in a frame, and from a frame to the next.
         features, lower_hz, upper_hz: how many filters, and the band that they cover.
         even_smoothing, odd_smoothing: share of the newest frame in the noise estimate of even and odd channels.
         least_signal: the part of a channel that the subtraction of noise never takes away.
@@ -86,7 +86,7 @@ class KeywordRules:
     """From class scores of the last second to events.
 
     Attributes:
-        frames: how many the network sees at once. hop: frames from one look to the next.
+        frames: how many the network sees at once. hop: frames from a look to the next.
         smoothed: looks whose scores are averaged. threshold: a word is heard above this mean, 0..255.
         refractory: looks after an event in which none can follow.
         words: classes 0..words - 1 are words; the rest (silence, unknown) never fire.

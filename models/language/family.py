@@ -57,7 +57,7 @@ def language_model(
     terms: str = "",
     assets: tuple[str, ...] = (),
 ) -> Model:
-    """The declaration of one model.
+    """The declaration of a model.
 
     Args:
         licence_text: package-data file. sources: pinned ones. hub: address where none can be pinned.
@@ -110,27 +110,27 @@ def _memory(shape: Shape, recipe: Recipe) -> int:
 
 
 def _facts(checkpoint: Checkpoint, shape: Shape) -> dict[str, Any]:
-    """What a caller must know. Raises BadInput for a checkpoint of another model, or one without its tokenizer."""
-    found = _found(checkpoint)
+    """What a caller must know. Raises BadInput for a checkpoint of another model, or without its tokenizer."""
+    header = _header(checkpoint)
     wanted = {"layers": shape.layers, "width": shape.width}
-    if found["architecture"] not in (shape.architecture, *shape.names):
+    if header["architecture"] not in (shape.architecture, *shape.names):
         raise BadInput(
-            f"{checkpoint.path.name} holds a model of the architecture {found['architecture']!r}; "
-            f"this one is {shape.architecture!r}.",
+            f"{checkpoint.path.name} holds a model of the architecture {header['architecture']!r}; "
+            f"this model is {shape.architecture!r}.",
             hint="Export it under the name of the model that it is: edgekit list models",
         )
-    if different := [name for name, value in wanted.items() if found[name] != value]:
+    if different := [name for name, value in wanted.items() if header[name] != value]:
         name = different[0]
         raise BadInput(
-            f"{checkpoint.path.name} has {name} {found[name]}; this model has {wanted[name]}.",
+            f"{checkpoint.path.name} has {name} {header[name]}; this model has {wanted[name]}.",
             hint="Export it under the name of the model that it is: edgekit list models",
         )
-    if not found["tokenizer"]:
+    if not header["tokenizer"]:
         raise BadInput(f"{checkpoint.path.name} has no tokenizer, and nothing else can tell what its tokens mean.")
     return {"architecture": shape.architecture, "context": min(CONTEXT, shape.context), "trained": shape.context}
 
 
-def _found(checkpoint: Checkpoint) -> dict[str, Any]:
+def _header(checkpoint: Checkpoint) -> dict[str, Any]:
     config = checkpoint.config
     if checkpoint.format == "gguf":
         kind = config.get("general.architecture")
@@ -149,5 +149,5 @@ def _found(checkpoint: Checkpoint) -> dict[str, Any]:
             "tokenizer": any((checkpoint.path / name).is_file() for name in files),
         }
     raise BadInput(
-        f"{checkpoint.path.name} is neither a GGUF nor a Hugging Face folder.", hint="Give one: --weights PATH"
+        f"{checkpoint.path.name} is neither a GGUF nor a Hugging Face folder.", hint="Give such a path: --weights PATH"
     )

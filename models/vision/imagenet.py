@@ -57,7 +57,7 @@ def declared(
     Args:
         worst: the least accuracy that is useful. drop: the largest loss of it.
         shape: of its layers. sources, hub: where its weights are, pinned or not.
-        left: (exporter, precision) -> weights that were found to stay in half precision (see `edgekit.core.Work`).
+        left: (exporter, precision) -> weights that stay in half precision, by measurement (see `edgekit.core.Work`).
         network: checkpoint -> the torch module; raises BadInput for other weights.
     """
 

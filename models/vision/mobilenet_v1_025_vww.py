@@ -1,7 +1,7 @@
 """MobileNet v1 at a quarter of its width, 96 x 96: is there a person in the picture? (MLPerf Tiny's reference.)
 
 Weights: mlcommons/tiny, benchmark/training/visual_wake_words; trained on COCO's Visual Wake Words (Chowdhery et al.
-2019). Laptops and phones get the float network, quantized here; microcontrollers the int8 one that was quantized
+2019). Laptops and phones get the float network, quantized here; microcontrollers the int8 network that was quantized
 there. Accuracy on its own test set, published for int8: 84.6 %; here: not measured (no person labels).
 """
 

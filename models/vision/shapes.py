@@ -51,19 +51,19 @@ class Shape:
     def layers(self) -> tuple[Layer, ...]:
         """Every product, from the picture to the logits."""
         side = _SIDE // 2
-        found = [convolution(3, self.stem, 9, side * side, before=_SIDE * _SIDE)]
+        layers = [convolution(3, self.stem, 9, side * side, before=_SIDE * _SIDE)]
         for block in (block for stage in self.stages for block in stage):
             inside, side = side * side, -(-side // block.stride)
             area = side * side
             if block.wide != block.inputs:
-                found.append(convolution(block.inputs, block.wide, 1, inside))
-            found.append(convolution(block.wide, block.wide, block.kernel**2, area, groups=block.wide, before=inside))
+                layers.append(convolution(block.inputs, block.wide, 1, inside))
+            layers.append(convolution(block.wide, block.wide, block.kernel**2, area, groups=block.wide, before=inside))
             if block.squeeze:
-                found += [linear(block.wide, block.squeeze), linear(block.squeeze, block.wide)]
-            found.append(convolution(block.wide, block.outputs, 1, area))
-        found.append(convolution(self.stages[-1][-1].outputs, self.head, 1, side * side))
-        found += [linear(self.head, self.hidden)] if self.hidden else []
-        return (*found, linear(self.hidden or self.head, self.classes))
+                layers += [linear(block.wide, block.squeeze), linear(block.squeeze, block.wide)]
+            layers.append(convolution(block.wide, block.outputs, 1, area))
+        layers.append(convolution(self.stages[-1][-1].outputs, self.head, 1, side * side))
+        layers += [linear(self.head, self.hidden)] if self.hidden else []
+        return (*layers, linear(self.hidden or self.head, self.classes))
 
 
 def _stages(stem: int, rows: tuple[tuple[int, int, int, int, int], ...]) -> tuple[tuple[BlockShape, ...], ...]:
@@ -108,10 +108,10 @@ V3_SMALL = _v3_small()
 def v1_layers(classes: int) -> tuple[Layer, ...]:
     """Every product of the quarter MobileNet v1 on 96 x 96 pixels."""
     side, width = _V1_SIDE // 2, V1_STEM
-    found = [convolution(3, width, 9, side * side, before=_V1_SIDE**2)]
+    layers = [convolution(3, width, 9, side * side, before=_V1_SIDE**2)]
     for outputs, stride in V1_PAIRS:
         before, side = side * side, -(-side // stride)
-        found.append(convolution(width, width, 9, side * side, groups=width, before=before))
-        found.append(convolution(width, outputs, 1, side * side))
+        layers.append(convolution(width, width, 9, side * side, groups=width, before=before))
+        layers.append(convolution(width, outputs, 1, side * side))
         width = outputs
-    return (*found, linear(width, classes))
+    return (*layers, linear(width, classes))

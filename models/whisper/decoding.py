@@ -38,7 +38,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Window:
-    """What the encoder said about one window, and how long it is.
+    """The encoder's output for a window, and how long the window is.
 
     Attributes:
         blanks: entries of the decoder's caches before the first token, which it does not look at.
@@ -74,7 +74,7 @@ class Hypotheses:
         return out["logits"]
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Continue from these hypotheses, in this order; one may be named several times."""
+        """Continue from these hypotheses, in this order; a hypothesis may be named several times."""
         if list(rows) != list(range(next(iter(self._past.values())).shape[0])):
             self._past = {name: array[list(rows)] for name, array in self._past.items()}
 
@@ -108,7 +108,7 @@ class Rules:
         self._latest_start = self._first + round(1.0 / facts["seconds_per_timestamp"])
 
     def apply(self, logits: Logits, sampled: Sequence[Sequence[int]]) -> Logits:
-        """Logits [B, vocabulary] with forbidden tokens at minus infinity, given what each hypothesis sampled so far."""
+        """Logits [B, vocabulary] with forbidden tokens at minus infinity, from what each hypothesis sampled so far."""
         out = logits + self._never
         for row, tokens in zip(out, sampled, strict=True):
             if not tokens:

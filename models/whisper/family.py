@@ -55,7 +55,7 @@ TOKENIZER = SourceFile(
 
 
 def whisper(name: str, shape: Shape, sources: tuple[Source, ...]) -> Model:
-    """The declaration of one size."""
+    """The declaration of a size."""
     model = Model(
         identity=Identity(
             name=name,

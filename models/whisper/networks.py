@@ -235,8 +235,8 @@ class Decoder(nn.Module):
         self.balanced = balance is not None
         if balance is not None:
             self.register_buffer("balance", balance)
-            for one in (self.norm.weight, self.norm.bias):
-                one.mul_(balance)
+            for parameter in (self.norm.weight, self.norm.bias):
+                parameter.mul_(balance)
 
     def forward(self, tokens: Tensor, select: Tensor, *caches: Tensor) -> tuple[Tensor, ...]:
         layers = self.shape.decoder_layers

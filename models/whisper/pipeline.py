@@ -5,7 +5,7 @@ Where it differs from the original, on purpose:
 - The encoder's window is as long as the sound needs (`window_seconds`), not always 30 s. If what comes out looks wrong
   (see `_suspicious`), the window is encoded again at 30 s before any other fallback.
 - Features are computed per window, so that two hours of audio need the memory of thirty seconds.
-- Windows of digital silence are not given to the network, which would make words up.
+- Windows of digital silence are not decoded: the network would make words up.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Options:
         beams: 1 is greedy. temperatures: tried in order while a result looks wrong; (0,) for none.
         best_of: samples at a temperature above 0. condition: feed each window the text before it.
         prompt: text to feed before the first window (names, spelling).
-        window: seconds given to the encoder at least; None chooses by the length of the sound, 30 is the original's.
+        window: seconds that the encoder gets at least; None chooses by the length of the sound, 30 is the original's.
         progress: called with (seconds done, seconds in all) after each window.
     """
 
@@ -266,7 +266,7 @@ class Transcriber(Predictor):
         return min(advance, len(samples)) or len(samples)
 
     def _add(self, tokens: list[int], at: int, times: tuple[float, float, float], run: _Run) -> None:
-        """Append a segment of one window. Times: its start and end, and the end of the sound, which it may not pass."""
+        """Append a segment of a window. Times: its start and end, and the end of the sound, which it may not pass."""
         start, end, last = times
         text = self.tokens.text(tokens).strip()
         if text and end > start:

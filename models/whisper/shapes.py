@@ -45,10 +45,10 @@ class Shape:
         return encoder + decoder + (self.vocabulary + self.text_context) * c
 
     def works(self, seconds: float, tokens: int, exporter: str = "onnx") -> tuple[Work, ...]:
-        """Of a clip in one window of so many seconds, whose text takes so many calls of the decoder, a token each.
+        """Work of a clip in a window of so many seconds, whose text takes so many calls of the decoder, a token each.
 
-        `exporter`: whose int8 leaves what in half precision was found; Core ML's leaves of the encoder the first
-        convolution and a product, and nothing of the decoder but its positions.
+        `exporter`: decides what int8 leaves in half precision (by measurement); Core ML's leaves the first convolution
+        and a product of the encoder, and the positions of the decoder.
         """
         frames, c = round(seconds * SAMPLE_RATE) // HOP, self.width
         positions, bins = frames // 2, N_FFT // 2 + 1
@@ -58,25 +58,25 @@ class Shape:
         crossed = [linear(c, c, positions)] * (2 * self.decoder_layers)
         scores = self.heads * positions * positions
         # Rows of positions are added, not multiplied; like weights they are halved.
-        heard, told = (Layer(rows * c, 0, 0, 0) for rows in (self.audio_context, self.text_context))
+        audio_rows, text_rows = (Layer(rows * c, 0, 0, 0) for rows in (self.audio_context, self.text_context))
         spared = sum(layer.weights for layer in stem) + round(_LEFT * self.encoder_layers * 12 * c * c)
         if exporter == "coreml":
             spared = stem[0].weights + c * c
         encoder = work(
             "encoder",
             "attention",
-            [*stem, heard, *block * self.encoder_layers, *crossed],
+            [*stem, audio_rows, *block * self.encoder_layers, *crossed],
             macs=2 * self.encoder_layers * positions * positions * c,
             held=2 * scores,
-            left=heard.weights + spared,
+            left=audio_rows.weights + spared,
         )
         step = [linear(c, c)] * 6 + [linear(c, 4 * c), linear(4 * c, c)]
         decoder = work(
             "decoder",
             "vector",
-            [*step * self.decoder_layers, told, Layer(self.vocabulary * c, 0, 1, self.vocabulary)],
+            [*step * self.decoder_layers, text_rows, Layer(self.vocabulary * c, 0, 1, self.vocabulary)],
             tokens,
-            left=told.weights,
+            left=text_rows.weights,
             macs=2 * self.decoder_layers * positions * c,
             held=4 * self.decoder_layers * (positions + self.text_context) * c,
         )

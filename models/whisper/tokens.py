@@ -72,9 +72,9 @@ class Tokens:
 
     def _id(self, *names: str) -> int:
         for name in names:
-            found = self._tokenizer.token_to_id(name)
-            if found is not None:
-                return int(found)
+            token = self._tokenizer.token_to_id(name)
+            if token is not None:
+                return int(token)
         raise BadInput(f"the tokenizer has no {names[0]} token: it is not Whisper's.")
 
     def _is_language(self, token: int) -> bool:
@@ -126,7 +126,7 @@ def language_code(name: str, known: Mapping[str, int]) -> str:
     if code not in known:
         near = difflib.get_close_matches(code, known, n=3, cutoff=0.5)
         raise BadInput(
-            f"the language {name!r} is not one of this model's {len(known)}.",
+            f"the language {name!r} is not among this model's {len(known)}.",
             hint=(f"Did you mean {' or '.join(near)}? " if near else "")
             + f"Codes: {' '.join(sorted(known)) or 'none'}.",
         )

@@ -60,7 +60,7 @@ def state_dict(checkpoint: Checkpoint, shape: Shape) -> dict[str, NDArray[Any]]:
     """Weights under the common names, in their stored dtype, checked against `shape`.
 
     Raises:
-        BadInput: a format that Whisper is not published in, a missing tensor, or one of another size.
+        BadInput: a format that Whisper is not published in, a missing tensor, or a tensor of another size.
     """
     import numpy as np
 
@@ -139,17 +139,17 @@ def _split_fused(tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]
     out: dict[str, NDArray[Any]] = {}
     for slashed, tensor in tensors.items():
         name = slashed.replace("/", ".")
-        found = re.search(r"\.(self_attention|attention)\.linear_([01])\.(weight|bias)$", name)
-        if not found or (found[1] == "self_attention" and found[2] == "1"):
+        match = re.search(r"\.(self_attention|attention)\.linear_([01])\.(weight|bias)$", name)
+        if not match or (match[1] == "self_attention" and match[2] == "1"):
             out[name] = tensor
             continue
-        stem = f"{name[: found.start()]}.{found[1]}."
+        stem = f"{name[: match.start()]}.{match[1]}."
         projections: tuple[str, ...] = (
-            ("q_proj", "k_proj", "v_proj") if found[1] == "self_attention" else ("k_proj", "v_proj")
+            ("q_proj", "k_proj", "v_proj") if match[1] == "self_attention" else ("k_proj", "v_proj")
         )
-        if found[1] == "attention" and found[2] == "0":
+        if match[1] == "attention" and match[2] == "0":
             projections = ("q_proj",)
         if tensor.ndim and tensor.shape[0] % len(projections) == 0:
             for projection, piece in zip(projections, np.split(tensor, len(projections)), strict=True):
-                out[f"{stem}{projection}.{found[3]}"] = piece
+                out[f"{stem}{projection}.{match[3]}"] = piece
     return out

@@ -1,4 +1,4 @@
-"""Android phones, arm64, through onnxruntime-android. Nothing is claimed about a phone that was not measured on one."""
+"""Android phones, arm64, through onnxruntime-android. Claims about phones are measured on phones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgekit.targets.android.forms import aar, apk, gradle
 
 
 def _measure(trial: Trial) -> Mapping[str, Any]:
-    """What a phone is for is loaded when one is asked for."""
+    """What measuring on a phone needs is loaded when a phone is asked for."""
     from edgekit.targets.android.adb import bench
 
     return bench.measure(trial)

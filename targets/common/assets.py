@@ -98,7 +98,7 @@ def _json(value: Any) -> bytes:
 
 def _description(manifest: Any, parts: Mapping[str, str]) -> dict[str, Any]:
     def tensors(specs: Any) -> list[dict[str, Any]]:
-        return [{"name": one.name, "dtype": one.dtype, "shape": one.shape} for one in specs]
+        return [{"name": spec.name, "dtype": spec.dtype, "shape": spec.shape} for spec in specs]
 
     return {
         "model": manifest.model.name,
@@ -124,14 +124,14 @@ def _description(manifest: Any, parts: Mapping[str, str]) -> dict[str, Any]:
 
 def _listed(out: Path) -> dict[str, int]:
     """Write the list of files: name, size, sha256."""
-    found = sorted(path for path in out.rglob("*") if path.is_file())
+    paths = sorted(path for path in out.rglob("*") if path.is_file())
     entries = [
         {
             "name": path.relative_to(out).as_posix(),
             "size": path.stat().st_size,
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         }
-        for path in found
+        for path in paths
     ]
     (out / FILES).write_bytes(_json({"files": entries}))
     return {str(entry["name"]): int(str(entry["size"])) for entry in entries}

@@ -45,10 +45,10 @@ def put(out: IO[bytes], calls: Sequence[Tensors]) -> None:
     out.write(struct.pack("<II", _MAGIC, len(calls)))
     for feeds in calls:
         out.write(struct.pack("<I", len(feeds)))
-        for name, given in feeds.items():
+        for name, array in feeds.items():
             encoded = name.encode()
             out.write(struct.pack("<I", len(encoded)) + encoded)
-            _write_values(out, given)
+            _write_values(out, array)
 
 
 def write_all(file: Path, parts: Sequence[Sequence[Tensors]]) -> None:
@@ -62,25 +62,25 @@ def write_all(file: Path, parts: Sequence[Sequence[Tensors]]) -> None:
             index.append(struct.pack("<I", len(calls)))
             for feeds in calls:
                 index.append(struct.pack("<I", len(feeds)))
-                for name, given in feeds.items():
-                    if id(given) not in known:
-                        key = hashlib.sha256(repr((given.dtype, given.shape)).encode() + given.tobytes()).digest()
+                for name, array in feeds.items():
+                    if id(array) not in known:
+                        key = hashlib.sha256(repr((array.dtype, array.shape)).encode() + array.tobytes()).digest()
                         if key not in pool:
                             pool[key] = len(pool)
-                            _write_values(out, given)
-                        known[id(given)] = pool[key]
+                            _write_values(out, array)
+                        known[id(array)] = pool[key]
                     encoded = name.encode()
-                    index.append(struct.pack("<I", len(encoded)) + encoded + struct.pack("<I", known[id(given)]))
+                    index.append(struct.pack("<I", len(encoded)) + encoded + struct.pack("<I", known[id(array)]))
         out.write(b"".join(index))
         out.seek(4)
         out.write(struct.pack("<I", len(pool)))
 
 
-def _write_values(out: IO[bytes], given: NDArray[Any]) -> None:
-    shape = given.shape
-    out.write(struct.pack("<II", _TYPES[given.dtype.name], len(shape)))
-    out.write(struct.pack(f"<{len(shape)}qQ", *shape, given.nbytes))
-    out.write(given.tobytes())
+def _write_values(out: IO[bytes], array: NDArray[Any]) -> None:
+    shape = array.shape
+    out.write(struct.pack("<II", _TYPES[array.dtype.name], len(shape)))
+    out.write(struct.pack(f"<{len(shape)}qQ", *shape, array.nbytes))
+    out.write(array.tobytes())
 
 
 def read(file: Path) -> list[dict[str, NDArray[Any]]]:
@@ -117,7 +117,7 @@ def _number(source: IO[bytes]) -> int:
 def _exactly(source: IO[bytes], size: int) -> bytes:
     if size > (1 << 32):
         raise ValueError("a size that no tensor has")
-    found = source.read(size)
-    if len(found) != size:
+    content = source.read(size)
+    if len(content) != size:
         raise ValueError("they are cut off")
-    return found
+    return content

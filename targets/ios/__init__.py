@@ -1,4 +1,4 @@
-"""iPhones and iPads, through Core ML. Nothing is claimed about a device that was not measured on one."""
+"""iPhones and iPads, through Core ML. Claims about devices are measured on devices."""
 
 from __future__ import annotations
 

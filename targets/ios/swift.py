@@ -28,7 +28,7 @@ _COMMON = ("Description", "Facts", "ModelError", "Numbers", "Samples", "SelfTest
 
 @dataclass(frozen=True)
 class Task:
-    """What a model of one family becomes: the class that the app sees, its loops, and what else it takes."""
+    """What a model of a family becomes: the class that the app sees, its loops, and what else it takes."""
 
     api: str
     loops: tuple[str, ...]
@@ -106,10 +106,10 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
         _fill("package/ModelTests.swift", out / "Tests" / f"{name}Tests" / "ModelTests.swift", words)
 
 
-def _name(given: str | None, model: str) -> str:
-    """A module's name. Raises BadInput for one that Swift does not take."""
-    name = given if given is not None else "".join(part[:1].upper() + part[1:] for part in re.findall(r"\w+", model))
-    name = name if given is not None or not name[:1].isdigit() else f"Model{name}"
+def _name(asked: str | None, model: str) -> str:
+    """A module's name. Raises BadInput for a name that Swift does not take."""
+    name = asked if asked is not None else "".join(part[:1].upper() + part[1:] for part in re.findall(r"\w+", model))
+    name = name if asked is not None or not name[:1].isdigit() else f"Model{name}"
     if not re.fullmatch(r"[A-Z][A-Za-z0-9]{0,60}", name) or name in _TAKEN.split():
         raise BadInput(
             f"{name!r} cannot name a Swift module: letters and digits, a capital first, no word that is taken.",

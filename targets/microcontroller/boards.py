@@ -1,4 +1,4 @@
-"""Parts that one can buy, as data. Sizes and clocks are their makers' own; RAM is its largest piece.
+"""Parts that can be bought, as data. Sizes and clocks are their makers' own; RAM is its largest piece.
 
 Cycles per emulated instruction were compared with published boards for two cores only (published milliseconds of the
 MLPerf Tiny models against counts of the same kernels in the emulator): the Cortex-M33, 1.3 to 1.7, and the M85, 0.9 to
@@ -97,5 +97,5 @@ BOARDS = (
 
 
 def boards_of(processor: str) -> dict[str, Board]:
-    """Name -> board, of one target."""
+    """Name -> board, of a target."""
     return {board.name: board for board in BOARDS if board.processor == processor}

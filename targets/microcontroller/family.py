@@ -1,4 +1,4 @@
-"""What the microcontroller targets share: one recipe, one form of bundle, one emulator."""
+"""What the microcontroller targets share: recipe, form of bundle, emulator."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ _FORMS = {
 
 
 def _report(counts: Counts, name: str) -> dict[str, Any]:
-    """Counts as measurements (each of one process, one value per repeat), by layer, and what they let one estimate."""
+    """Counts as measurements (each of one process, one value per repeat), by layer, and estimates from them."""
     boards = boards_of(name).values()
     times = estimates("network", counts.inference, boards)
     if counts.frontend:

@@ -70,27 +70,27 @@ def own_firmware(bundle: Path, folder: Path) -> Path:
         if any(file.is_symlink() for file in (firmware, *firmware.rglob("*"))):
             raise _refusal(bundle, "firmware", "holds a link, which may point anywhere")
         _lay_out(bundle, _processor_of(firmware), folder)
-        found, wanted = (
+        present, wanted = (
             {file.relative_to(root).as_posix(): file for file in root.rglob("*") if not file.is_dir()}
             for root in (firmware, folder)
         )
-        for name in sorted({*found, *wanted}):
-            if name not in found:
+        for name in sorted({*present, *wanted}):
+            if name not in present:
                 raise BadInput(f"{bundle.name} lacks firmware/{name}, which this edgekit writes.", hint=_HINT)
-            if name not in wanted or not _same(found[name], wanted[name]):
+            if name not in wanted or not _same(present[name], wanted[name]):
                 raise _refusal(bundle, f"firmware/{name}", "is not what this edgekit writes")
     return folder
 
 
 def _processor_of(firmware: Path) -> str:
-    """The processor that `firmware` was laid out for; the first one where that cannot be told."""
+    """The processor that `firmware` was laid out for; the first processor where that is not known."""
     file = firmware / _PROCESSOR
     text = file.read_bytes()[:200] if file.is_file() else b""
     return next((name for name in processors() if name.encode() in re.split(rb"[ )]", text)), processors()[0])
 
 
-def _same(one: Path, other: Path) -> bool:
-    return one.stat().st_size == other.stat().st_size and one.read_bytes() == other.read_bytes()
+def _same(a: Path, b: Path) -> bool:
+    return a.stat().st_size == b.stat().st_size and a.read_bytes() == b.read_bytes()
 
 
 def _refusal(bundle: Path, what: str, why: str) -> BadInput:
@@ -140,7 +140,7 @@ def firmware_of(bundle: Path) -> Path:
     for file in (bundle / "src" / _NETWORK, folder / "self_test.c", folder / VECTORS):
         if not file.is_file():
             raise BadInput(
-                f"{bundle} has no {file.relative_to(bundle)}; it is not a firmware bundle, or not a whole one.",
+                f"{bundle} has no {file.relative_to(bundle)}; it is not a firmware bundle, or not whole.",
                 hint="Export the model again for a microcontroller, such as --target cortex-m4.",
             )
     return folder

@@ -36,8 +36,8 @@ def write_golden(folder: Path, vectors: Vectors, max_bytes: int = MOST_BYTES) ->
     Raises:
         BadInput: no vectors, vectors that differ in size, or a `max_bytes` that holds not even one.
     """
-    pairs = [(_bytes(given), _bytes(expected)) for given, expected in vectors]
-    sizes = {(len(given), len(expected)) for given, expected in pairs}
+    pairs = [(_bytes(feed), _bytes(expected)) for feed, expected in vectors]
+    sizes = {(len(feed), len(expected)) for feed, expected in pairs}
     if len(sizes) != 1 or 0 in next(iter(sizes)):
         raise BadInput(f"golden vectors must be of one size, not of {sorted(sizes) or 'none'}.")
     inputs, outputs = sizes.pop()
@@ -50,7 +50,7 @@ def write_golden(folder: Path, vectors: Vectors, max_bytes: int = MOST_BYTES) ->
         f"#define GOLDEN_VECTORS {len(kept)}u",
         f"#define GOLDEN_INPUT_BYTES {inputs}u",
         f"#define GOLDEN_OUTPUT_BYTES {outputs}u",
-        *_table("uint8_t golden_inputs[GOLDEN_VECTORS][GOLDEN_INPUT_BYTES]", (given for given, _ in kept)),
+        *_table("uint8_t golden_inputs[GOLDEN_VECTORS][GOLDEN_INPUT_BYTES]", (feed for feed, _ in kept)),
         *_table("uint8_t golden_outputs[GOLDEN_VECTORS][GOLDEN_OUTPUT_BYTES]", (expected for _, expected in kept)),
     )
     _write(folder / VECTORS, text)
@@ -65,9 +65,9 @@ def vectors_of(bundle: Path) -> Vectors:
     """
     sides = []
     for side in ("input", "output"):
-        found = {file.name: file for file in (bundle / "golden").glob(f"network.{side}.*.npy")}
-        names = (f"network.{side}.{i}.npy" for i in range(len(found)))
-        sides.append([_array(found[name]) for name in names if name in found])
+        files = {file.name: file for file in (bundle / "golden").glob(f"network.{side}.*.npy")}
+        names = (f"network.{side}.{i}.npy" for i in range(len(files)))
+        sides.append([_array(files[name]) for name in names if name in files])
     if not all(sides):
         return []
     if len({array.shape[:1] for side in sides for array in side}) != 1 or not sides[0][0].ndim:
@@ -81,9 +81,9 @@ def sound_of(bundle: Path) -> tuple[NDArray[Any], NDArray[Any] | None] | None:
     The exporter leaves both where it called the frontend once, golden/frontend.{input,output}.0.npy, int16 [1, n] and
     int8 [1, frames, features]. Else there is only golden/input.wav, or nothing.
     """
-    given, made, sound = (bundle / "golden" / name for name in ("frontend.input.0.npy", "frontend.output.0.npy", _WAV))
-    if given.is_file() and made.is_file():
-        samples, features = _array(given), _array(made)
+    audio, made, sound = (bundle / "golden" / name for name in ("frontend.input.0.npy", "frontend.output.0.npy", _WAV))
+    if audio.is_file() and made.is_file():
+        samples, features = _array(audio), _array(made)
         if samples.ndim == 2 and features.ndim == 3 and len(samples) == len(features) == 1 and features.size:
             return samples.reshape(-1), features.reshape(-1, features.shape[-1])
     return (read_wav(sound), None) if sound.is_file() else None

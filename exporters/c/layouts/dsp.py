@@ -1,7 +1,7 @@
 """Weights for the DSP extension of Cortex-M4, M7 and M33 (`kernels/*_dsp.c`), with their requantization beside them.
 
 One array of int32 words a layer, in the order in which the kernel reads it. Its first word says what follows
-(`_KIND_*`). The requantization is in it (`_c_requantize_dsp`).
+(`_KIND_*`). The requantization is in it (`requantize.py`).
 
 Pairs of channels share words: a 16-bit half holds ``256 * w1 + w0``. Multiplied as it is, it adds up
 ``256 * sum1 + sum0``; its low byte, sign-extended, adds up ``sum0``; so ``sum1`` needs no unpacking of weights. It
@@ -207,7 +207,7 @@ def _halves(first: NDArray[Any], second: NDArray[Any], fast: bool) -> NDArray[An
 
 
 def _join(halves: NDArray[Any]) -> NDArray[Any]:
-    """Neighbours of 16 bits -> int32 words, the first one low."""
+    """Neighbours of 16 bits -> int32 words, the first in the low half."""
     pairs = halves.reshape(-1, 2).astype(np.uint32)
     words: NDArray[Any] = (pairs[:, 0] | pairs[:, 1] << np.uint32(16)).view(np.int32)
     return words
@@ -230,7 +230,7 @@ def _factors(channels: Sequence[Channel]) -> NDArray[Any]:
 def _planes(weights: NDArray[Any], channels: Sequence[Channel]) -> NDArray[Any]:
     """3x3: for each channel bias, multiplier, and a word for each row: taps 0 and 1, a byte, tap 2.
 
-    The first row's byte is 32 - r and the second one's 0 or 1: the factor. Or they are 0 and a shift.
+    The first row's byte is 32 - r and the second row's 0 or 1: the factor. Or they are 0 and a shift.
     """
     words = [_i32([_KIND_PLANES])]
     for c, channel in enumerate(channels):
@@ -243,7 +243,7 @@ def _planes(weights: NDArray[Any], channels: Sequence[Channel]) -> NDArray[Any]:
 
 
 def _taps(taps: NDArray[Any], channels: Sequence[Channel]) -> NDArray[Any]:
-    """Any kernel: for every 4 channels 4 biases; for every 2 taps a word of channels 0 and 1 and one of 2 and 3, which
+    """Any kernel: for every 4 channels 4 biases; for every 2 taps a word of channels 0, 1 and a word of 2, 3, which
     two SXTB16 make pairs of taps; 4 multipliers; 4 factors."""
     count, width = taps.shape
     padded = np.zeros((_up(count, 2), _up(width, 4)), np.int8)

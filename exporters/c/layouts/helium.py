@@ -37,7 +37,7 @@ class Axis(NamedTuple):
 
 
 def scratch_conv_2d(height: Axis, width: Axis, input_channels: int) -> int:
-    """Bytes: the sums of a block of pixels, and a copy of its input rows or columns where the kernel needs one."""
+    """Bytes: the sums of a block of pixels, and a copy of its input rows or columns where the kernel needs it."""
     taps = height.kernel * width.kernel * input_channels
     one_tap = height.kernel == width.kernel == 1
     if not one_tap and (width.dilation != 1 or width.kernel * input_channels < _WIDE):

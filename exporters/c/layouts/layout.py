@@ -1,8 +1,8 @@
 """Weights as a code path reads them, and the working memory that its kernels take.
 
-``plain`` serves portable C, with weights in the order of a .tflite; ``helium`` the Helium extension (`_c_layout_mve`),
+``plain`` serves portable C, with weights in the order of a .tflite; ``helium`` the Helium extension (`helium.py`),
 in the same order but with more working memory, so that a computer without it runs the portable code; ``dsp`` the DSP
-extension (`_c_layout_dsp`), with the requantization among the weights.
+extension (`dsp.py`), with the requantization among the weights.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ WAYS = {"dsp": "EK_DSP_WAYS", "helium": "EK_HELIUM_WAYS"}
 
 
 class Convolution(NamedTuple):
-    """The shape of a convolution, or of a depthwise one (`outputs` is then its depth multiplier)."""
+    """The shape of a convolution, depthwise too (`outputs` is then its depth multiplier)."""
 
     height: Axis
     width: Axis

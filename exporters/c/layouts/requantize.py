@@ -36,7 +36,7 @@ class Requantization(NamedTuple):
 class Channel(NamedTuple):
     """What the kernel adds to and multiplies by for one channel.
 
-    A factor above zero is 2^(32 - r), and one more where a tie may be negative. One below zero is the shift minus
+    A factor above zero is 2^(32 - r), plus 1 where a tie may be negative. A factor below zero is the shift minus
     `SHIFT_MARK`: the general arithmetic, with the multiplier as it was. For a constant channel the weights are zero.
     """
 

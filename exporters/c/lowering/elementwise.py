@@ -168,7 +168,7 @@ def unary(lowering: Lowering, operator: Operator) -> None:
     output = lowering.tensors[operator.outputs[0]]
     for tensor in (source, output):
         if tensor.dtype not in ("int8", "uint8") or tensor.quantization is None or len(tensor.quantization.scale) != 1:
-            raise refuse(operator, lowering.tensors, f"{tensor.name!r} is {tensor.dtype}; one byte is what is built")
+            raise refuse(operator, lowering.tensors, f"{tensor.name!r} is {tensor.dtype}; only int8 is built")
     if operator.name != "QUANTIZE":
         int8(lowering, operator, index, operator.outputs[0])
     if operator.name.startswith("RELU6"):

@@ -123,8 +123,8 @@ def _lower(graph: Graph, layout: str) -> Program:
 def _translation(lowering: Lowering, operator: Operator) -> Callable[[Lowering, Operator], None]:
     """What translates the operator: int16 activations have translations of their own where the arithmetic differs."""
     held = (lowering.tensors[index].dtype for index in (*operator.inputs[:1], *operator.outputs[:1]) if index >= 0)
-    ours = OPERATORS[operator.name]
-    return int16.OPERATORS.get(operator.name, ours) if "int16" in held else ours
+    usual = OPERATORS[operator.name]
+    return int16.OPERATORS.get(operator.name, usual) if "int16" in held else usual
 
 
 def _hint(operator: Operator) -> str:
@@ -138,7 +138,7 @@ def _declare_states(lowering: Lowering, graph: Graph) -> dict[int, NDArray[Any]]
     import numpy as np
 
     states: dict[int, NDArray[Any]] = {}
-    called = [one.options["subgraph"] for one in lowering.graph.operators if one.name == "CALL_ONCE"]
+    called = [operator.options["subgraph"] for operator in lowering.graph.operators if operator.name == "CALL_ONCE"]
     for number in called:
         if not 0 < number < len(graph.subgraphs):
             raise BadInput(f"the .tflite is damaged: CALL_ONCE names subgraph {number} of {len(graph.subgraphs)}.")
@@ -152,7 +152,7 @@ def _declare_states(lowering: Lowering, graph: Graph) -> dict[int, NDArray[Any]]
 
 def _initial(graph: Subgraph) -> list[tuple[str, Tensor]]:
     names: dict[int, str] = {}
-    found = []
+    assigned = []
     for operator in graph.operators:
         if operator.name == "VAR_HANDLE" and operator.outputs:
             names[operator.outputs[0]] = f"{operator.options['container']}/{operator.options['name']}"
@@ -160,10 +160,10 @@ def _initial(graph: Subgraph) -> list[tuple[str, Tensor]]:
             tensor = graph.tensors[operator.inputs[1]]
             if tensor.data is None or tensor.dtype not in SIZES:
                 raise refuse(operator, graph.tensors, "a variable's first value is not a constant")
-            found.append((names[operator.inputs[0]], tensor))
+            assigned.append((names[operator.inputs[0]], tensor))
         else:
             raise refuse(operator, graph.tensors, "only variables with constant first values can be initialised")
-    return found
+    return assigned
 
 
 def _check_order(lowering: Lowering) -> None:

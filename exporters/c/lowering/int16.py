@@ -247,11 +247,11 @@ def quantize(lowering: Lowering, operator: Operator) -> None:
     kernel = _RESCALES.get((source.dtype, output.dtype))
     if kernel is None:
         raise refuse(operator, lowering.tensors, f"from {source.dtype} to {output.dtype} is not built")
-    for one, tensor in ((index, source), (operator.outputs[0], output)):
+    for at, tensor in ((index, source), (operator.outputs[0], output)):
         if tensor.dtype == "int16":
             symmetric(lowering, operator, tensor)
         else:
-            suffix_of(lowering, operator, one)
+            suffix_of(lowering, operator, at)
     low, high = (-128, 127) if output.dtype == "int8" else (-32768, 32767)
     _rescale(lowering, operator, kernel, low, high)
 

@@ -1,7 +1,7 @@
 """The tables of int16 SOFTMAX: functions of 16-bit values at 513 places, with straight lines between them.
 
 Source: LUTPopulateInt16 of TensorFlow Lite (kernels/internal/common.h), in the float32 arithmetic that makes its last
-bits. An entry is lowered or raised by half of the error that the line to the next one has in its middle.
+bits. An entry is lowered or raised by half of the error that the line to the next entry has in its middle.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def reciprocal() -> NDArray[Any]:
 
 
 def _table(function: Callable[[NDArray[Any]], NDArray[Any]], length: float, zero: int) -> NDArray[Any]:
-    """`function` over `length`, from the least 16-bit value to the largest; `zero` is the one that stands for 0."""
+    """`function` over `length`, from the least 16-bit value to the largest; `zero` is the value that stands for 0."""
     import numpy as np
 
     single = np.float32

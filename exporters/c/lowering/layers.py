@@ -1,6 +1,6 @@
 """What the C generator works with: tensors in one arena, and layers that are one call each.
 
-A lowering (`_c_products`, `_c_elementwise`, `_c_moves`) turns one operator of a .tflite into layers, or into an alias
+A lowering (`products.py`, `elementwise.py`, `moves.py`) turns an operator of a .tflite into layers, or into an alias
 where no value changes. Numbers are prepared here as TensorFlow Lite Micro prepares them (double precision, then a Q31
 multiplier and a shift), so that the kernels' integers are its integers.
 """
@@ -129,11 +129,11 @@ def int8(lowering: Lowering, operator: Operator, *indices: int) -> None:
 
 def suffix_of(lowering: Lowering, operator: Operator, *indices: int) -> str:
     """What ends the names of the kernels for these tensors: "" for int8, "_s16" for symmetric int16; refuse others."""
-    found = [lowering.tensors[index] for index in indices]
-    if not any(tensor.dtype == "int16" for tensor in found):
+    tensors = [lowering.tensors[index] for index in indices]
+    if not any(tensor.dtype == "int16" for tensor in tensors):
         int8(lowering, operator, *indices)
         return ""
-    for tensor in found:
+    for tensor in tensors:
         if tensor.dtype != "int16":
             raise refuse(operator, lowering.tensors, f"it mixes int16 with {tensor.dtype} ({tensor.name!r})")
         symmetric(lowering, operator, tensor)
@@ -152,7 +152,7 @@ def symmetric(lowering: Lowering, operator: Operator, tensor: Tensor) -> None:
 
 
 def scale_of(tensor: Tensor) -> float:
-    """A tensor's one scale; its checks came before."""
+    """A tensor's scale for all channels; its checks came before."""
     assert tensor.quantization is not None
     return tensor.quantization.scale[0]
 

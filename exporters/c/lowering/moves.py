@@ -1,6 +1,6 @@
 """Operators that compute nothing, for the C generator: shapes, concatenation, slices, padding, float edges and state.
 
-A reshape is an alias. Reading a variable is one too, where nothing writes it before the last use of what was read;
+A reshape is an alias. So is reading a variable, where nothing writes it before the last use of what was read;
 everything else becomes block copies, with the loops that run over contiguous memory merged into one.
 """
 
@@ -171,7 +171,7 @@ def var_handle(lowering: Lowering, operator: Operator) -> None:
 
 
 def call_once(lowering: Lowering, operator: Operator) -> None:
-    """The subgraph that sets the initial state was read when the variables were declared (`_c_graph`)."""
+    """The subgraph that sets the initial state was read when the variables were declared (`graph.py`)."""
 
 
 def read_variable(lowering: Lowering, operator: Operator) -> None:
@@ -199,21 +199,21 @@ def assign_variable(lowering: Lowering, operator: Operator) -> None:
 def _read_before_written(lowering: Lowering, operator: Operator, name: str) -> bool:
     """Whether every use of what `operator` reads comes before the first assignment to the variable."""
     later = lowering.graph.operators[operator.index + 1 :]
-    uses = [one.index for one in later if operator.outputs[0] in one.inputs]
+    uses = [step.index for step in later if operator.outputs[0] in step.inputs]
     writes = [
-        one.index
-        for one in lowering.graph.operators
-        if one.name == "ASSIGN_VARIABLE" and lowering.handles.get(one.inputs[0]) == name
+        step.index
+        for step in lowering.graph.operators
+        if step.name == "ASSIGN_VARIABLE" and lowering.handles.get(step.inputs[0]) == name
     ]
-    passed_on = any(one.name in ("RESHAPE", "SQUEEZE", "EXPAND_DIMS") for one in later if one.index in uses)
+    passed_on = any(step.name in ("RESHAPE", "SQUEEZE", "EXPAND_DIMS") for step in later if step.index in uses)
     is_output = operator.outputs[0] in lowering.graph.outputs
     return not passed_on and not is_output and (not writes or max(uses, default=0) < min(writes))
 
 
 def _same_size(lowering: Lowering, operator: Operator, a: int, b: int) -> None:
-    one, other = lowering.tensors[a], lowering.tensors[b]
-    if (one.count, one.dtype) != (other.count, other.dtype):
-        raise refuse(operator, lowering.tensors, f"{one.name!r} and its variable have different sizes")
+    source, variable = lowering.tensors[a], lowering.tensors[b]
+    if (source.count, source.dtype) != (variable.count, variable.dtype):
+        raise refuse(operator, lowering.tensors, f"{source.name!r} and its variable have different sizes")
 
 
 def _copy(lowering: Lowering, operator: Operator, source: int, to: int) -> None:

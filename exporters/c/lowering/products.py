@@ -77,7 +77,7 @@ def check_groups(lowering: Lowering, operator: Operator, source: Tensor, weights
 
 
 def depth_of(lowering: Lowering, operator: Operator, source: Tensor, output: Tensor, weights: NDArray[Any]) -> int:
-    """The depth multiplier of a depthwise convolution, whose shapes must give one."""
+    """The depth multiplier of a depthwise convolution, which follows from its shapes."""
     channels = source.shape[3] if len(source.shape) == 4 else 0
     if not channels or weights.shape[0] != 1 or weights.shape[3] % channels or weights.shape[3] != output.shape[3]:
         raise refuse(operator, lowering.tensors, f"weights {list(weights.shape)} for an input {list(source.shape)}")

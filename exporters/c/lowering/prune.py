@@ -65,7 +65,7 @@ def _anything(tensor: Tensor) -> NDArray[Any]:
 
 
 def _is_followed(main: Subgraph, operator: Operator) -> bool:
-    """Whether the operator is one whose channels are understood, on int8."""
+    """Whether the operator is on int8 and its channels are understood."""
     if operator.name not in _PRODUCTS | _ALONG:
         return False
     tensors = [main.tensors[index] for index in (operator.inputs[0], operator.outputs[0])]

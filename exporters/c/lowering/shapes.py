@@ -32,7 +32,7 @@ def _wrong(operator: Operator, inputs: Sequence[Tensor | None], outputs: Sequenc
     if name in _IMAGES:
         return _image(name, inputs, outputs[0])
     if name == "CONCATENATION":
-        return _joined([one for one in inputs if one is not None], outputs[0], operator.options["axis"])
+        return _joined([tensor for tensor in inputs if tensor is not None], outputs[0], operator.options["axis"])
     if name in ("SPLIT", "SPLIT_V"):
         whole, axis = (inputs[1], inputs[0]) if name == "SPLIT" else (source, inputs[2])
         if whole is None or axis is None or axis.data is None or axis.data.size != 1:
@@ -42,7 +42,7 @@ def _wrong(operator: Operator, inputs: Sequence[Tensor | None], outputs: Sequenc
         return _transposed(inputs, outputs[0])
     if name == "SOFTMAX" and source is not None and not source.shape:
         return "its input is a scalar"
-    if name in ("ADD", "SUB", "MUL") and any(one is None or len(one.shape) > len(outputs[0].shape) for one in inputs):
+    if name in ("ADD", "SUB", "MUL") and any(t is None or len(t.shape) > len(outputs[0].shape) for t in inputs):
         return "an operand has more axes than its output"
     return ""
 
@@ -52,7 +52,7 @@ def _image(name: str, inputs: Sequence[Tensor | None], output: Tensor) -> str:
     if source is None or len(source.shape) != 4 or len(output.shape) != 4:
         return "its input or output is not [batch, height, width, channels]"
     if source.shape[0] != 1 or output.shape[0] != 1:
-        return f"a batch of {source.shape[0]}; one is what is built"
+        return f"a batch of {source.shape[0]}; only a batch of 1 is built"
     if "POOL" in name and source.shape[3] != output.shape[3]:
         return f"{source.shape[3]} channels become {output.shape[3]}"
     weights = inputs[1] if "CONV" in name and len(inputs) > 1 else None

@@ -63,23 +63,23 @@ class Program:
         return {name: self._constants[held] for held, name in first.items()}
 
     def sharing(self, layer: str) -> list[str]:
-        """The layers that have the weights of this one, itself among them."""
+        """The layers that share the weights of `layer`, itself among them."""
         return [name for name, held in self._held.items() if held == self._held[layer]]
 
     def __call__(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Name -> array of every output."""
-        values = self._given(feeds)
+        values = self._feed_values(feeds)
         self._run(values, self._steps, self._last)
         return self._outputs(values)
 
     def remembered(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         """Every value that a call computes, for `again`."""
-        values = self._given(feeds)
+        values = self._feed_values(feeds)
         self._run(values, self._steps, {})
         return values
 
     def again(self, values: Mapping[str, Any], layer: str, other: Program) -> dict[str, NDArray[Any]]:
-        """The outputs of a remembered call if one layer, and those that share its weights, were as in `other`."""
+        """The outputs of a remembered call if `layer`, and those that share its weights, were as in `other`."""
         names, changed, steps = set(self.sharing(layer)), set[str](), []
         for op in self._steps:
             if op.name in names or any(value.name in changed for value in _inputs(op)):
@@ -93,27 +93,27 @@ class Program:
         """Layer with a bias -> what the weights that it has in `other` add to each channel, on the mean of a call."""
         import torch
 
-        values, found = self.remembered(feeds), {}
+        values, means = self.remembered(feeds), {}
         for op in self._steps:
             mine = self.constants(op.name)
             if op.op_type not in _CHANNELS or not {"weight", "bias"} <= mine.keys():
                 continue
             change = other.constants(op.name)["weight"] - mine["weight"]
             if change.any():
-                given = {name: self._value(value, values) for name, value in op.inputs.items() if value is not None}
+                inputs = {name: self._value(value, values) for name, value in op.inputs.items() if value is not None}
                 with torch.inference_mode():
-                    made = OPERATORS[op.op_type]({**given, "weight": change, "bias": None})
+                    made = OPERATORS[op.op_type]({**inputs, "weight": change, "bias": None})
                     channels = _CHANNELS[op.op_type] % made.ndim
-                    found[op.name] = made.mean([axis for axis in range(made.ndim) if axis != channels])
-        return found
+                    means[op.name] = made.mean([axis for axis in range(made.ndim) if axis != channels])
+        return means
 
     def constants(self, layer: str) -> dict[str, Any]:
         """Its weights and its bias, by the names that its operator has for them."""
-        [op] = [one for one in self._steps if one.name == layer]
+        [op] = [step for step in self._steps if step.name == layer]
         held = {name: op.inputs.get(name) for name in (WEIGHTED.get(op.op_type, ""), "bias")}
-        return {name: self._constants[one.name] for name, one in held.items() if one and one.name in self._constants}
+        return {name: self._constants[v.name] for name, v in held.items() if v and v.name in self._constants}
 
-    def _given(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    def _feed_values(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         import torch
 
         return {
@@ -139,8 +139,8 @@ class Program:
 
         with torch.inference_mode():
             for i, op in enumerate(steps):
-                given = {name: self._value(value, values) for name, value in op.inputs.items() if value is not None}
-                made = OPERATORS[op.op_type]({**given, **instead.get(op.name, {})})
+                inputs = {name: self._value(value, values) for name, value in op.inputs.items() if value is not None}
+                made = OPERATORS[op.op_type]({**inputs, **instead.get(op.name, {})})
                 made = made if isinstance(made, (list, tuple)) else (made,)
                 for value, result in zip(op.outputs, made, strict=True):
                     values[value.name] = rounded(result, value)
@@ -148,16 +148,16 @@ class Program:
                     if last.get(value.name) == i and value.name not in self._kept:
                         values.pop(value.name, None)
 
-    def _value(self, given: Any, values: Mapping[str, Any]) -> Any:
-        if isinstance(given, (list, tuple)):
-            return [self._value(one, values) for one in given]
-        return values[given.name] if given.name in values else self._constants[given.name]
+    def _value(self, named: Any, values: Mapping[str, Any]) -> Any:
+        if isinstance(named, (list, tuple)):
+            return [self._value(value, values) for value in named]
+        return values[named.name] if named.name in values else self._constants[named.name]
 
 
 def _inputs(op: Any) -> Iterator[Any]:
     """The values that an operator takes."""
-    for given in op.inputs.values():
-        for value in given if isinstance(given, (list, tuple)) else [given]:
+    for named in op.inputs.values():
+        for value in named if isinstance(named, (list, tuple)) else [named]:
             if value is not None:
                 yield value
 

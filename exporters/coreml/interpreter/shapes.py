@@ -38,7 +38,7 @@ def wide(value: Any) -> Any:
 
 
 def ints(value: Any) -> list[int]:
-    return [int(one) for one in value] if hasattr(value, "__iter__") else [int(value)]
+    return [int(item) for item in value] if hasattr(value, "__iter__") else [int(value)]
 
 
 def _slice(v: Values) -> Any:
@@ -87,11 +87,11 @@ def _padded(v: Values) -> Any:
     x = v["x"]
     while mode != "constant" and len(sides) > 1 and sides[0] == (0, 0):
         sides = sides[1:]  # torch pads by reflection the last axes only
-    given = [size for side in reversed(sides) for size in side]
+    sizes = [size for side in reversed(sides) for size in side]
     if mode == "constant":
-        return F.pad(x, given, value=float(v.get("constant_val", 0.0)))
+        return F.pad(x, sizes, value=float(v.get("constant_val", 0.0)))
     missing = max(0, len(sides) + 2 - x.ndim)
-    return F.pad(wide(x).reshape(*[1] * missing, *x.shape), given, mode=mode).squeeze(tuple(range(missing)))
+    return F.pad(wide(x).reshape(*[1] * missing, *x.shape), sizes, mode=mode).squeeze(tuple(range(missing)))
 
 
 def _range(v: Values) -> Any:
@@ -134,7 +134,7 @@ def _expand(v: Values) -> Any:
 def _concat(v: Values) -> Any:
     import torch
 
-    return torch.cat([torch.as_tensor(one).reshape(-1) if not getattr(one, "ndim", 0) else one for one in v["values"]],
+    return torch.cat([torch.as_tensor(x).reshape(-1) if not getattr(x, "ndim", 0) else x for x in v["values"]],
                      int(v["axis"]))  # fmt: skip
 
 
@@ -145,7 +145,7 @@ def _reverse(v: Values) -> Any:
 def _stack(v: Values) -> Any:
     import torch
 
-    return torch.stack([torch.as_tensor(one) for one in v["values"]], int(v["axis"]))
+    return torch.stack([torch.as_tensor(value) for value in v["values"]], int(v["axis"]))
 
 
 def _cast(v: Values) -> Any:

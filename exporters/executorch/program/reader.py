@@ -44,7 +44,7 @@ class Tensor:
 class Program:
     """What runs: the portable `calls` in order, XNNPACK's `delegates`, and bytes of constants by dtype.
 
-    A call is an operator and the kinds of the values that it is given ("Tensor", "Int", ...), what it returns last.
+    A call is an operator and the kinds of its arguments ("Tensor", "Int", ...), what it returns last.
     """
 
     inputs: tuple[Tensor, ...]
@@ -83,19 +83,19 @@ class _Checker:
     def __init__(self, content: bytes, base: int, facts: dict[str, Any]) -> None:
         self._content, self._facts, self._plan = content, facts, facts["execution_plan"][0]
         self._values: Sequence[Any] = [value["val"] for value in self._plan["values"]]
-        self._segments = [self._segment(base, one) for one in facts["segments"]]
+        self._segments = [self._segment(base, segment) for segment in facts["segments"]]
         self._sizes: Sequence[int] = self._plan["non_const_buffer_sizes"]
         self._constants: dict[str, int] = {}
 
     def program(self) -> Program:
         if any(not 0 <= size <= _LARGEST for size in self._sizes):
             raise _damaged(f"it asks for {max(self._sizes, key=abs)} bytes of memory")
-        if self._facts["constant_buffer"] and any(one["storage"] for one in self._facts["constant_buffer"]):
-            raise _damaged("it has constants in a place that has been given up")
+        if self._facts["constant_buffer"] and any(buffer["storage"] for buffer in self._facts["constant_buffer"]):
+            raise _damaged("it has constants in the buffers of an older format")
         for value in self._values:
             self._value(value)
         inputs, outputs = (tuple(self._end(i) for i in self._plan[side]) for side in ("inputs", "outputs"))
-        delegates = tuple(self._delegate(one) for one in self._plan["delegates"])
+        delegates = tuple(self._delegate(delegate) for delegate in self._plan["delegates"])
         calls = tuple(self._instructions(delegates))
         for delegate in delegates:
             for dtype, count in delegate.constants.items():
@@ -156,30 +156,30 @@ class _Checker:
         """The value with that index, which must be of that kind."""
         if not 0 <= index < len(self._values):
             raise _damaged("an index leads to no value")
-        found = self._values[index] or _NOTHING
-        if kind and found[0] != kind:
-            raise _damaged(f"a {found[0]} is where a {kind} must be")
-        return found[1]
+        value = self._values[index] or _NOTHING
+        if kind and value[0] != kind:
+            raise _damaged(f"a {value[0]} is where a {kind} must be")
+        return value[1]
 
     def _delegate(self, facts: dict[str, Any]) -> Delegate:
         if facts["id"] != _BACKEND:
             raise BadInput(f"the .pte is for {facts['id']!r}, which nothing here runs.", hint="Only XNNPACK is run.")
         place = facts["processed"]
-        inline = [one["storage"] for one in self._facts["backend_delegate_data"]]
+        inline = [data["storage"] for data in self._facts["backend_delegate_data"]]
         held: Sequence[bytes] = inline if place is not None and place["location"] == 0 else self._segments
         if place is None or place["index"] >= len(held):
             raise _damaged("what XNNPACK computes is not there")
         named = {}
-        for one in self._facts["named_data"]:
-            if one["segment_index"] >= len(self._segments):
+        for entry in self._facts["named_data"]:
+            if entry["segment_index"] >= len(self._segments):
                 raise _damaged("a constant is not there")
-            named[one["key"]] = self._segments[one["segment_index"]]
+            named[entry["key"]] = self._segments[entry["segment_index"]]
         return xnnpack.read(bytes(held[place["index"]]), named)
 
     def _instructions(self, delegates: Sequence[Delegate]) -> Iterable[tuple[str, tuple[str, ...]]]:
         if len(self._plan["chains"]) != 1:
             raise _damaged("it has not one list of instructions")
-        names = [f"{one['name']}.{one['overload']}".removesuffix(".") for one in self._plan["operators"]]
+        names = [f"{operator['name']}.{operator['overload']}".removesuffix(".") for operator in self._plan["operators"]]
         for instruction in self._plan["chains"][0]["instructions"]:
             kind, facts = instruction["instr_args"] or _NOTHING
             if kind not in ("KernelCall", "DelegateCall"):
@@ -190,11 +190,11 @@ class _Checker:
             for argument in facts["args"]:
                 self._kind(argument)
             if kind == "KernelCall":
-                yield names[index], tuple((self._values[one] or _NOTHING)[0] for one in facts["args"])
+                yield names[index], tuple((self._values[argument] or _NOTHING)[0] for argument in facts["args"])
             else:
-                self._given(facts["args"], delegates[index])
+                self._check_arguments(facts["args"], delegates[index])
 
-    def _given(self, arguments: Sequence[int], delegate: Delegate) -> None:
+    def _check_arguments(self, arguments: Sequence[int], delegate: Delegate) -> None:
         """XNNPACK reads and writes as many values of its own dtype as there are, whatever the tensor holds."""
         if len(arguments) != len(delegate.ends):
             raise _damaged("XNNPACK is given another number of tensors than it takes")

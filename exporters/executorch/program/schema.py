@@ -1,4 +1,4 @@
-"""The tables of a .pte, and of XNNPACK's graphs inside of one, as far as we look at them (executorch 1.5)."""
+"""The tables of a .pte, and of XNNPACK's graphs inside it, as far as they are read here (executorch 1.5)."""
 
 from __future__ import annotations
 

@@ -19,11 +19,11 @@ _DTYPES = {
     1: ("float32", 32), 2: ("float16", 16), 3: ("int8", 8), 4: ("uint8", 8), 5: ("int32", 32), 6: ("int8", 8),
     7: ("int32", 32), 8: ("int4", 4), 9: ("int8", 8), 10: ("int4", 4), 11: ("int8", 8), 12: ("int32", 32),
 }  # fmt: skip
-#: Dtypes whose scales are given for every channel, and the one of activations that are quantized while running.
+#: Dtypes with a scale for every channel, and that of activations that are quantized while running.
 _BY_CHANNEL, _RUNNING = (6, 7, 8), 9
 _NOTHING: tuple[str, dict[str, Any]] = ("none", {})
 _MOST_AXES = 6
-#: Values of one tensor, at most: XNNPACK asks the system for room for all that a file tells of.
+#: Values of a tensor, at most: XNNPACK asks the system for room for all that a file tells of.
 _LARGEST = 1 << 28
 #: An index that means: none.
 _NONE = 0xFFFFFFFF
@@ -40,7 +40,7 @@ class Delegate:
     """One graph.
 
     Attributes:
-        ends: dtype and rank (of a number: 1) of its inputs and outputs, in the order that it is given them.
+        ends: dtype and rank (of a number: 1) of its inputs and outputs, in the order of its arguments.
         operators: by name, in order.
         weighted: of every operator with weights, in order: (operator, dtype of the weights, dtype of the input).
         constants: bytes by dtype.
@@ -59,7 +59,7 @@ def read(content: bytes, named: Mapping[str, bytes]) -> Delegate:
         BadInput: it is damaged.
     """
     if content[4:8] != b"XH00":
-        raise _damaged("XNNPACK's part does not begin as one does")
+        raise _damaged("XNNPACK's part does not begin with its magic number")
     try:
         start, size, base, room = struct.unpack_from("<IIIQ", content, 10)
     except struct.error as exc:
@@ -67,7 +67,7 @@ def read(content: bytes, named: Mapping[str, bytes]) -> Delegate:
     if start + size > len(content) or base + room > len(content):
         raise _damaged("XNNPACK's part tells of more than there is")
     if content[start + 4 : start + 8] not in (b"XN00", b"XN01"):
-        raise _damaged("XNNPACK's graph does not begin as one does")
+        raise _damaged("XNNPACK's graph does not begin with its magic number")
     graph = parse(content[start : start + size], XNNPACK, "XNNGraph", "the .pte", whole=True)
     return _Checker(graph, content[base : base + room], named).delegate()
 
@@ -80,15 +80,15 @@ class _Checker:
 
     def delegate(self) -> Delegate:
         graph = self._graph
-        sizes = [self._constant(one) for one in graph["constant_data"]]
+        sizes = [self._constant(constant) for constant in graph["constant_data"]]
         externals = graph["num_externs"]
         ends = [*graph["input_ids"], *graph["output_ids"]]
         if externals != len(set(ends)) or len(ends) != len(set(ends)):
             raise _damaged("XNNPACK's part has other inputs and outputs than it says")
         for i, value in enumerate(graph["xvalues"]):
             self._value(i, value["xvalue_union"], sizes, externals)
-        given = sorted(self._values[i][0]["external_id"] for i in ends if i < len(self._values))
-        if given != list(range(externals)):
+        external = sorted(self._values[i][0]["external_id"] for i in ends if i < len(self._values))
+        if external != list(range(externals)):
             raise _damaged("XNNPACK's part has other inputs and outputs than it says")
         operators, weighted = [], []
         there = set(graph["input_ids"]) | {
@@ -133,7 +133,7 @@ class _Checker:
         if tensor["external_id"] != _NONE and tensor["external_id"] >= externals:
             raise _damaged("XNNPACK's part has other inputs and outputs than it says")
         if math.prod(max(1, size) for size in dims) > _LARGEST:
-            raise _damaged("a tensor of XNNPACK is one that no phone has memory for")
+            raise _damaged("a tensor of XNNPACK needs more memory than a phone has")
         buffer = tensor["constant_buffer_idx"]
         if buffer:
             bytes_ = (math.prod(dims) * dtype[1] + 7) // 8
@@ -173,7 +173,7 @@ class _Checker:
             if len(facts[name]) != facts["num_dims"] or facts["num_dims"] > _MOST_AXES:
                 raise _damaged(f"a {kind} of XNNPACK has lists of another length than its axes")
         if kind == "StaticReshape" and facts["new_shape"].count(0) > 1:
-            raise _damaged("a StaticReshape of XNNPACK leaves two axes to be found")
+            raise _damaged("a StaticReshape of XNNPACK leaves two axes open")
         if kind == "StaticTranspose" and sorted(facts["perm"]) != list(range(facts["num_dims"])):
             raise _damaged("a StaticTranspose of XNNPACK has its axes in no order")
         if kind == "StaticConstantPad":

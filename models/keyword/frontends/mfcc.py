@@ -114,7 +114,7 @@ def tables(settings: MfccSettings) -> dict[str, Any]:
         ``window`` [window / 2 + 1]: its first half, in 15 bits; the other mirrors it.
         ``twiddles`` [3 fft / 4, 2]: powers of e^(-2 pi i / fft), in 31 bits.
         ``first_bin`` of the spectrum; ``widths`` [mels + 1]: bins from one filter edge to the next.
-        ``rising`` [bins]: the share of a bin that goes to the filter which rises there, the rest goes to the one which
+        ``rising`` [bins]: the share of a bin that goes to the filter which rises there; the rest to the filter which
         falls; in 15 bits.
         ``roots`` [97]: square roots of n / 128 for n = 32..128, in 15 bits. ``logs`` [65]: log2(1 + x) - x, in 16 bits.
         ``offset`` in 36 bits. ``dct`` [features, mels / 2]: to steps of the int8 feature per log2, in 16 bits; the
@@ -137,7 +137,7 @@ def tables(settings: MfccSettings) -> dict[str, Any]:
 
 
 def _slopes(settings: MfccSettings) -> dict[str, Any]:
-    """The filters as one slope per bin: between two edges one filter rises by what its neighbour falls."""
+    """The filters as a slope per bin: between two edges a filter rises by what its neighbour falls."""
     edges = np.linspace(_mel(settings.lower_hz), _mel(settings.upper_hz), settings.mels + 2)
     bins = _mel(np.linspace(0, settings.rate / 2, settings.fft // 2 + 1))
     used = np.flatnonzero((bins > edges[0]) & (bins < edges[-1]) & (bins > 0))

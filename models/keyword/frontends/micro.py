@@ -43,7 +43,7 @@ def tables(settings: MicroSettings) -> dict[str, Any]:
     Returns:
         ``window`` [window]; ``twiddles`` [256, 2] and ``split_twiddles`` [128, 2]: real and imaginary parts.
         ``first_bin`` of the spectrum; ``widths`` [channels + 1]: bins between filter centres; ``weights`` and ``rest``
-        [bins]: the share of a bin that goes to the filter whose centre comes next, and to the one before.
+        [bins]: the share of a bin that goes to the filter whose centre comes next, and to the filter before.
         ``even_smoothing``, ``odd_smoothing``, ``least_signal``, ``ratio_shift``; ``gains`` [125]: three coefficients
         per power of two; ``logs`` [129], ``log_shift``; ``multiplier``, ``shift``, ``zero_point`` of the quantization.
     """
@@ -73,7 +73,7 @@ def _fixed(share: float) -> int:
 
 
 def _hann(size: int) -> NDArray[np.int16]:
-    """Single precision throughout, as microcontrollers compute it: one value is a tie that doubles round elsewhere."""
+    """Single precision throughout, as microcontrollers compute it: in double precision a tie would round otherwise."""
     angle = (np.arange(size, dtype=np.float32) + np.float32(0.5)) * np.float32(2 * math.pi / size)
     hann = np.float32(0.5) - np.float32(0.5) * np.cos(angle.astype(np.float64)).astype(np.float32)
     window: NDArray[np.int16] = np.floor(hann * np.float32(2**_BITS) + np.float32(0.5)).astype(np.int16)
@@ -171,7 +171,7 @@ class MicroFrontend(Runner):
         return self.after(frames, np.zeros(self.settings.features, np.int64))[0]
 
     def after(self, frames: NDArray[np.int16], noise: Ints) -> tuple[Ints, Ints]:
-        """Features of `frames` [frames, samples] that follow a noise estimate [channels], and the one after them."""
+        """Features of `frames` [frames, samples] that follow a noise estimate [channels], and the next estimate."""
         signal = np.concatenate([self._channels(frames[i : i + 256]) for i in range(0, len(frames), 256)])
         estimates = self._subtract_noise(signal, noise)
         return self._logarithm(self._normalise(signal, estimates) << _CORRECTION_BITS), estimates[-1]
@@ -300,7 +300,7 @@ def _real_fft(samples: Ints, twiddles: Ints, split: Ints) -> Ints:
     mirrored = np.stack([both[..., 0] - turned[..., 0], turned[..., 1] - both[..., 1]], axis=-1) >> 1
     spectrum[:, half // 2 + 1 :] = mirrored[:, half // 2 - 1 :: -1]
     spectrum[:, : half // 2 + 1] = both + turned >> 1
-    spectrum[:, half // 2] = mirrored[:, half // 2]  # both halves write the middle; the mirrored one writes last
+    spectrum[:, half // 2] = mirrored[:, half // 2]  # both halves write the middle; the mirrored half writes last
     spectrum[:, 0] = spectrum[:, half] = 0
     spectrum[:, 0, 0] = _int16(low[:, 0, 0] + low[:, 0, 1])
     spectrum[:, half, 0] = _int16(low[:, 0, 0] - low[:, 0, 1])
@@ -315,10 +315,10 @@ def _complex_fft(values: Ints, twiddles: Ints) -> Ints:
     while span < n:
         blocks = out.reshape(frames, n // (4 * span), 4, span, 2) * 8191 + (1 << 14) >> 15
         turns = [twiddles[np.arange(span) * k * (n // (4 * span))] for k in (1, 2, 3)]
-        zero = blocks[:, :, 0]
-        one, two, three = (_product(blocks[:, :, k + 1], turns[k]) for k in range(3))
-        difference, total = _int16(zero - two), _int16(zero + two)
-        plus, minus = _int16(one + three), _int16(one - three)
+        x0 = blocks[:, :, 0]
+        x1, x2, x3 = (_product(blocks[:, :, k + 1], turns[k]) for k in range(3))
+        difference, total = _int16(x0 - x2), _int16(x0 + x2)
+        plus, minus = _int16(x1 + x3), _int16(x1 - x3)
         quarter = np.stack([minus[..., 1], -minus[..., 0]], axis=-1)  # times -i
         out = _int16(np.stack([total + plus, difference + quarter, total - plus, difference - quarter], axis=2))
         out = out.reshape(frames, n, 2)

@@ -23,7 +23,7 @@ from edgekit.models.keyword.shapes import MicroSettings
 
 __all__ = ["MicroGraph"]
 
-_HALF = 256  # of the transform: a complex one of 256 gives a real one of 512
+_HALF = 256  # of the transform: a complex transform of 256 gives a real transform of 512
 _SCALE = 2.0**15
 Pair = tuple[torch.Tensor, torch.Tensor]
 
@@ -120,10 +120,10 @@ class MicroGraph(nn.Module):
         """One radix-4 stage, which divides by four."""
         shape = (values[0].shape[0], _HALF // (4 * span), 4, span)
         real, imaginary = (_quartered(value).reshape(shape) for value in values)
-        zero = real[:, :, 0], imaginary[:, :, 0]
-        one, two, three = (self._product((real[:, :, k], imaginary[:, :, k]), f"turn_{span}_{k}") for k in (1, 2, 3))
-        difference, total = _added(zero, two, -1), _added(zero, two)
-        plus, minus = _added(one, three), _added(one, three, -1)
+        x0 = real[:, :, 0], imaginary[:, :, 0]
+        x1, x2, x3 = (self._product((real[:, :, k], imaginary[:, :, k]), f"turn_{span}_{k}") for k in (1, 2, 3))
+        difference, total = _added(x0, x2, -1), _added(x0, x2)
+        plus, minus = _added(x1, x3), _added(x1, x3, -1)
         quarter = minus[1], -minus[0]  # times -i
         made = (
             _added(total, plus),
@@ -197,7 +197,7 @@ def _filters(table: dict[str, Any], channels: int) -> NDArray[Any]:
     out = np.zeros((255, channels + 2))
     stretch = np.repeat(np.arange(channels + 1), table["widths"])
     bins = np.arange(len(stretch)) + table["first_bin"] - 1
-    # A stretch between two centres falls for the filter before it and rises for the next; the outermost have one only.
+    # A stretch between two centres falls for the filter before it and rises for the next; the outermost do one only.
     out[bins, stretch] = table["weights"]
     out[bins, stretch + 1] = table["rest"]
     return out[:, 1 : channels + 1]

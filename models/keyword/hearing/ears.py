@@ -37,7 +37,7 @@ class Ear(Protocol):
 
 
 def ear(parts: Mapping[str, Runner], facts: Mapping[str, Any]) -> Ear:
-    """The one for these parts: `facts` as `prepare` gives them."""
+    """The ear for these parts: `facts` as `prepare` gives them."""
     graph = parts["frontend"].inputs[0].dtype == "float32"
     if "words" in facts["rules"]:
         keyword = MfccSettings(**facts["frontend"]), KeywordRules(**facts["rules"])
@@ -47,7 +47,7 @@ def ear(parts: Mapping[str, Runner], facts: Mapping[str, Any]) -> Ear:
 
 
 def shares(network: Runner, window: NDArray[Any]) -> Scores:
-    """What a network of words says of one window [1, ...], by class, as 0..255 of 256."""
+    """A word network's score of each class for a window [1, ...], as 0..255 of 256."""
     spec = network.outputs[0] if network.outputs else None
     output = network({"window": window})
     if spec is None or spec.dtype == "int8":
@@ -128,7 +128,7 @@ class _Strides:
 
 
 class _Frames:
-    """int8 frames that do not depend on one another, and the loudness of what the network sees."""
+    """int8 frames that do not depend on each other, and the loudness of what the network sees."""
 
     def __init__(self, parts: Mapping[str, Runner], settings: MfccSettings, rules: KeywordRules) -> None:
         self._frontend, self._network = parts["frontend"], parts["network"]

@@ -1,4 +1,4 @@
-"""The operating point of a keyword spotter: the threshold that keeps false alarms on given sound as rare as asked.
+"""The operating point of a keyword spotter: the threshold that keeps false alarms on the user's sound as rare as asked.
 
 Events on sound without a word are false alarms (see `edgekit.numerics.alarms`). Where the sound is too short to show
 what was asked, the point says so.
@@ -37,7 +37,7 @@ def operate(scores: Sequence[Any], truths: Sequence[Any], options: Mapping[str, 
         Of data whose samples are single looks: only the verdict "not measured", and why.
 
     Raises:
-        BadInput: no sound without a word, or an option that is not one.
+        BadInput: no sound without a word, or an unknown option.
     """
     asked = _asked(options)
     if all(len(heard.scores) < heard.mean.smoothed for heard in scores):
@@ -60,7 +60,7 @@ def operate(scores: Sequence[Any], truths: Sequence[Any], options: Mapping[str, 
         limit = max(limit, mean.limit)
     alarms = sum(heard.hits(limit) for heard in without)
     at_most = poisson_upper(alarms) / hours
-    missed = sum(not _found(heard, word, limit) for heard, word in wanted)
+    missed = sum(not _detected(heard, word, limit) for heard, word in wanted)
     return {
         "limit": limit,
         "threshold": round(limit / (STEPS * mean.smoothed), 4),
@@ -96,7 +96,7 @@ def _limit(without: Sequence[Heard], allowed: float) -> int:
     return limit
 
 
-def _found(heard: Heard, word: int, limit: int) -> bool:
-    """Whether the word, and not another one, is heard in it at all."""
+def _detected(heard: Heard, word: int, limit: int) -> bool:
+    """Whether the word, and not another word, is heard in it at all."""
     totals = heard.totals()
     return any(int(totals[place].argmax()) == word for place in heard.places(limit))

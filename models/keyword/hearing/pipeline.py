@@ -1,6 +1,6 @@
 """Keyword spotters from sound to events: an ear that gives scores, and a judge that hears words in them.
 
-A sound at once (`predict`) and one in pieces (`stream`) go through the same two.
+A whole sound (`predict`) and a sound in pieces (`stream`) go through the same two.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class Heard(str):
     mean: rules.Mean
 
     def __new__(cls, text: str, scores: NDArray[np.uint8], seconds: float, mean: rules.Mean) -> Heard:
-        one = super().__new__(cls, text)
-        one.scores, one.seconds, one.mean = scores, seconds, mean
-        return one
+        heard = super().__new__(cls, text)
+        heard.scores, heard.seconds, heard.mean = scores, seconds, mean
+        return heard
 
     def __deepcopy__(self, memo: Any) -> Heard:
         return self  # a text does not change, and neither does its track
@@ -64,15 +64,15 @@ class Heard(str):
         As many of them are above a limit as `hits` counts with it: `places` takes the first that it can, so no other
         choice of places that far apart has more, and with a higher limit there are never more of them.
         """
-        found: list[int] = []
+        sums: list[int] = []
         top = rules.STEPS * self.mean.smoothed
-        while len(found) < count:
-            # The lowest limit at which there are no more than have been found.
-            top = bisect_left(range(top + 1), True, key=lambda limit: self.hits(limit) <= len(found))
+        while len(sums) < count:
+            # The lowest limit at which there are no more than these.
+            top = bisect_left(range(top + 1), True, key=lambda limit: self.hits(limit) <= len(sums))
             if not top:
                 break
-            found.append(top)
-        return found
+            sums.append(top)
+        return sums
 
 
 class Detector:

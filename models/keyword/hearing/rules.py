@@ -29,7 +29,7 @@ class Mean:
         labels: of the words that can be heard. smoothed: looks whose scores are added. limit: the largest sum that is
             no event. refractory: looks after an event in which none can follow.
         early: whether looks before the first count as silence (else the first window of looks must be whole).
-        first, hop, rate: samples until the first look, and from one to the next; a second's.
+        first, hop, rate: samples until the first look, from a look to the next, and of a second.
     """
 
     labels: tuple[str, ...]
@@ -66,7 +66,7 @@ def judge(facts: Mapping[str, Any]) -> Mean:
 
 
 def operated(mean: Mean, point: Mapping[str, Any]) -> Mean:
-    """`mean` with the limit of an operating point, where there is one. Raises BadInput for one that cannot be."""
+    """`mean` with the limit of the operating point, if any. Raises BadInput for a limit that is not possible."""
     limit = point.get("limit", mean.limit)
     if not isinstance(limit, int) or not 0 <= limit <= STEPS * mean.smoothed:
         raise BadInput(f"the bundle's operating point has the limit {limit!r}.", hint="Export it again.")
@@ -74,7 +74,7 @@ def operated(mean: Mean, point: Mapping[str, Any]) -> Mean:
 
 
 class Judge:
-    """Scores of one look after another to events."""
+    """From scores, look by look, to events."""
 
     def __init__(self, mean: Mean) -> None:
         self.mean = mean

@@ -22,7 +22,7 @@ __all__ = ["OpenEar", "OpenWakewordSpotter", "probability"]
 
 
 def probability(logits: NDArray[Any]) -> float:
-    """[2], of the listener and of the one that checks it, to the probability that the phrase was said."""
+    """Logits [2], of the listener and of the checker, to the probability that the phrase was said."""
     decisive = float(logits[0] if logits[0] < 0 else logits[1])
     return float(1 / (1 + np.exp(-decisive))) if decisive > -700 else 0.0
 
@@ -69,9 +69,9 @@ class OpenWakewordSpotter(PhraseSpotter):
     """One phrase, as openWakeWord's networks find it."""
 
     def __init__(self, parts: Mapping[str, Runner], facts: Mapping[str, Any]) -> None:
-        shape, given = OpenSettings(**facts["frontend"]), OpenRules(**facts["rules"])
-        limit = int(np.ceil(given.cutoff * rules.STEPS)) - 1  # scores are rounded down: more than this reaches it
+        shape, open_rules = OpenSettings(**facts["frontend"]), OpenRules(**facts["rules"])
+        limit = int(np.ceil(open_rules.cutoff * rules.STEPS)) - 1  # scores are rounded down: more than this reaches it
         first = shape.samples - shape.hop
-        mean = rules.Mean(tuple(facts["labels"]), 1, limit, given.refractory, True, first, shape.hop, shape.rate)
+        mean = rules.Mean(tuple(facts["labels"]), 1, limit, open_rules.refractory, True, first, shape.hop, shape.rate)
         hearing = OpenEar(parts, shape, facts["silence"])
         super().__init__(hearing, rules.operated(mean, facts.get("operating_point", {})))

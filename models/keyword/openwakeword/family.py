@@ -54,7 +54,7 @@ _OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
 
 
 def openwakeword_model(phrase: str, file: str, sha256: str, size: int, *, parameters: int) -> Model:
-    """The declaration of one of openWakeWord's phrases.
+    """The declaration of a phrase of openWakeWord.
 
     Args:
         phrase: the label of its events, with a hyphen between the words.
@@ -63,7 +63,7 @@ def openwakeword_model(phrase: str, file: str, sha256: str, size: int, *, parame
     """
     shape = OpenSettings()
     works = openwakeword_work(shape, _CALLS)
-    files = tuple(SourceFile(*one, (f"{_PACKAGE}/{one[0]}",)) for one in (*_SHARED, (file, sha256, size)))
+    files = tuple(SourceFile(*entry, (f"{_PACKAGE}/{entry[0]}",)) for entry in (*_SHARED, (file, sha256, size)))
     frames = (1, shape.step, shape.mels), (1, shape.frames, shape.mels)
     return Model(
         identity=Identity(

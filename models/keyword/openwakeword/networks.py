@@ -146,8 +146,8 @@ class _Listener(nn.Sequential):
 class Head(nn.Module):
     """``embeddings`` float32 [1, looks, features] -> ``logits`` float32 [1, 2]: a listener's, and a checker's.
 
-    The probability is the sigmoid of the first where that is below 0, else of the second (see `probability` in
-    _openwakeword_ear.py). Both are given because the choice between them is no rounding error: a call whose first logit
+    The probability is the sigmoid of the first where that is below 0, else of the second (see `probability` in ear.py).
+    Both are outputs because the choice between them is no rounding error: a call whose first logit
     is near 0 would otherwise have another answer altogether after any change.
     """
 
@@ -156,7 +156,7 @@ class Head(nn.Module):
         self.listener, self.checker = (_Listener(inputs, width, epsilon) for width in widths)
 
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
-        x = embeddings.reshape(1, 1, -1)  # a sequence of one: products of sequences have an int8 form for their weights
+        x = embeddings.reshape(1, 1, -1)  # a sequence, of length 1: its products have an int8 form for their weights
         return torch.cat([self.listener(x), self.checker(x)], dim=2).reshape(1, 2)
 
 
@@ -169,12 +169,12 @@ def frontend(checkpoint: Checkpoint) -> Mels:
     main = _file(checkpoint, MELS)[0]
     _check(MELS, main, _MEL_OPERATORS)
     table = (BINS, 1, TRANSFORM, 1)
-    found = _constants(main)
+    constants = _constants(main)
     wanted = [table, (BINS,), table, (BINS,), (BINS, OpenSettings().mels), *[()] * 6]
-    _check_shapes(MELS, found, wanted)
-    waves, filters = np.concatenate([found[0], found[2]])[:, 0, :, 0], found[4]
-    limit, floor, scale, ten, again, depth = (float(value) for value in found[5:])
-    plain = np.isinf(limit) and np.isinf(again) and floor > 0 and not found[1].any() and not found[3].any()
+    _check_shapes(MELS, constants, wanted)
+    waves, filters = np.concatenate([constants[0], constants[2]])[:, 0, :, 0], constants[4]
+    limit, floor, scale, ten, again, depth = (float(value) for value in constants[5:])
+    plain = np.isinf(limit) and np.isinf(again) and floor > 0 and not constants[1].any() and not constants[3].any()
     if not plain or not np.isfinite(waves).all() or not filters.any() or not waves.any():
         raise BadInput(f"{MELS} holds other constants than openWakeWord's spectrogram.", hint=_HINT)
     return Mels(waves, filters, floor, scale * ten, depth).eval()
@@ -202,7 +202,7 @@ def embedding(checkpoint: Checkpoint) -> Embedding:
     convolutions = [layer.conv for layer in module.layers if isinstance(layer, Convolution)]
     # TensorFlow's are [outputs, time, channels, inputs].
     shapes = [tuple(layer.weight.shape[axis] for axis in (0, 2, 3, 1)) for layer in convolutions]
-    _check_shapes(EMBEDDING, weights, [shape for one in shapes for shape in (one, one[:1])])
+    _check_shapes(EMBEDDING, weights, [shape for kernel_shape in shapes for shape in (kernel_shape, kernel_shape[:1])])
     for layer, kernel, bias in zip(convolutions, weights[::2], weights[1::2], strict=True):
         _fill(layer, kernel.transpose(0, 3, 1, 2), bias)
     return module.eval()
@@ -219,20 +219,20 @@ def head(checkpoint: Checkpoint, file: str) -> Head:
     _check(file, main, _FIRST)
     branch = main.operators[-1].options
     if len(graphs) != 3 or (branch["then"], branch["else"]) != (2, 1) or graphs[1].operators:
-        raise BadInput(f"{file} has other branches than a network that checks another one's answer.", hint=_HINT)
+        raise BadInput(f"{file} has other branches than a network that checks the answer of another.", hint=_HINT)
     _check(file, graphs[2], _SECOND)
-    found = _constants(main)
+    constants = _constants(main)
     inputs = shape.embeddings * shape.features
-    wide = found[0].shape[0] if found and found[0].ndim == 2 else 0
-    narrow = found[13].shape[0] if len(found) > 13 and found[13].ndim == 2 else 0
+    wide = constants[0].shape[0] if constants and constants[0].ndim == 2 else 0
+    narrow = constants[13].shape[0] if len(constants) > 13 and constants[13].ndim == 2 else 0
     wanted = [*_shapes(inputs, wide, True), (), *_shapes(inputs, narrow, False)]
-    _check_shapes(file, found, wanted)
-    epsilon = float(found[2])
-    if float(found[12]) != 0.5 or epsilon <= 0 or float(found[7]) != epsilon:
+    _check_shapes(file, constants, wanted)
+    epsilon = float(constants[2])
+    if float(constants[12]) != 0.5 or epsilon <= 0 or float(constants[7]) != epsilon:
         raise BadInput(f"{file} holds other constants than openWakeWord's networks.", hint=_HINT)
     module = Head(inputs, (wide, narrow), epsilon)
-    scalars = [value for value in found[:12] if value.ndim]
-    for listener, values in ((module.listener, scalars), (module.checker, found[13:])):
+    scalars = [value for value in constants[:12] if value.ndim]
+    for listener, values in ((module.listener, scalars), (module.checker, constants[13:])):
         layers = [layer for layer in listener if not isinstance(layer, nn.ReLU)]
         for layer, weight, bias in zip(layers, values[::2], values[1::2], strict=True):
             _fill(layer, weight, bias)
@@ -245,8 +245,8 @@ def silence(checkpoint: Checkpoint, shape: OpenSettings) -> dict[str, Any]:
     with torch.inference_mode():
         frames = frontend(checkpoint)(torch.zeros(1, shape.samples))
         quiet = float(frames.mean())
-        found = embedding(checkpoint)(torch.full((1, shape.frames, shape.mels), quiet))
-    return {"frame": quiet, "embedding": [float(value) for value in found[0]]}
+        embedded = embedding(checkpoint)(torch.full((1, shape.frames, shape.mels), quiet))
+    return {"frame": quiet, "embedding": [float(value) for value in embedded[0]]}
 
 
 def _shapes(inputs: int, width: int, epsilon: bool) -> list[tuple[int, ...]]:
@@ -261,15 +261,15 @@ _HINT = "Give the folder with openWakeWord's files, as in pyopen_wakeword/models
 def _file(checkpoint: Checkpoint, name: str) -> tuple[tflite.Subgraph, ...]:
     """The graphs in the file `name` of the checkpoint."""
     if checkpoint.format != "tflites" or name not in checkpoint.files:
-        raise BadInput(f"the weights in {checkpoint.path.name} lack {name}, one of three .tflite files.", hint=_HINT)
+        raise BadInput(f"the weights in {checkpoint.path.name} lack {name}, a .tflite file of three.", hint=_HINT)
     return tflite.read((checkpoint.path / name).read_bytes(), dynamic=True).subgraphs
 
 
 def _check(file: str, graph: tflite.Subgraph, operators: Sequence[str]) -> None:
     names = [operator.name for operator in graph.operators]
-    for i, (found, wanted) in enumerate(zip(names, operators, strict=False)):
-        if found != wanted:
-            raise BadInput(f"operator {i} of {file} is {found}; openWakeWord's has {wanted} there.", hint=_HINT)
+    for i, (name, wanted) in enumerate(zip(names, operators, strict=False)):
+        if name != wanted:
+            raise BadInput(f"operator {i} of {file} is {name}; openWakeWord's has {wanted} there.", hint=_HINT)
     if len(names) != len(operators):
         raise BadInput(f"{file} has {len(names)} operators; openWakeWord's has {len(operators)}.", hint=_HINT)
 
@@ -280,11 +280,11 @@ def _constants(graph: tflite.Subgraph) -> list[Array]:
     return [tensor.data for tensor in tensors if tensor.data is not None and tensor.dtype == "float32"]
 
 
-def _check_shapes(file: str, found: Sequence[Array], wanted: Sequence[tuple[int, ...]]) -> None:
-    shapes = [tuple(value.shape) for value in found]
+def _check_shapes(file: str, constants: Sequence[Array], wanted: Sequence[tuple[int, ...]]) -> None:
+    shapes = [tuple(value.shape) for value in constants]
     if shapes != [tuple(shape) for shape in wanted]:
         raise BadInput(f"{file} has constants of other shapes than openWakeWord's: {shapes}.", hint=_HINT)
-    if not all(np.isfinite(value).all() for value in found if value.ndim):
+    if not all(np.isfinite(value).all() for value in constants if value.ndim):
         raise BadInput(f"{file} holds weights that are not numbers.", hint=_HINT)
 
 

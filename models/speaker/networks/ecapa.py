@@ -53,7 +53,7 @@ class Layer(nn.Module):
 
 
 class Res2Net(nn.Module):
-    """Groups of channels, each seen together with what was made of the one before."""
+    """Groups of channels, each processed together with the output of the group before."""
 
     def __init__(self, channels: int, kernel: int, dilation: int) -> None:
         super().__init__()
@@ -138,11 +138,11 @@ class Ecapa(nn.Module):
         self.fc = Convolution(2 * shape["aggregated"], shape["embedding"])
 
     def forward(self, features: Tensor) -> Tensor:
-        x, found = features, []
+        x, outputs = features, []
         for block in self.blocks:
             x = block(x)
-            found.append(x)
-        pooled = self.asp_bn(self.asp(self.mfa(torch.cat(found[1:], dim=1))))
+            outputs.append(x)
+        pooled = self.asp_bn(self.asp(self.mfa(torch.cat(outputs[1:], dim=1))))
         embedding: Tensor = self.fc(pooled)[:, :, 0]
         unit: Tensor = embedding / embedding.norm(dim=1, keepdim=True)
         return unit
@@ -159,10 +159,10 @@ def shape_of(tensors: Mapping[str, Any]) -> dict[str, Any]:
     """
 
     def sizes(name: str, rank: int) -> tuple[int, ...]:
-        found = tensors.get(name)
-        if found is None or len(found.shape) != rank:
+        tensor = tensors.get(name)
+        if tensor is None or len(tensor.shape) != rank:
             raise BadInput(f"the weights lack {name!r}: they are not an ECAPA-TDNN in SpeechBrain's layout.")
-        return tuple(int(size) for size in found.shape)
+        return tuple(int(size) for size in tensor.shape)
 
     wide, mels, first = sizes("blocks.0.conv.weight", 3)
     count = len({name.split(".")[1] for name in tensors if name.startswith("blocks.")})
@@ -186,24 +186,24 @@ def shape_of(tensors: Mapping[str, Any]) -> dict[str, Any]:
 
 def plain(tensors: Mapping[str, Any]) -> dict[str, Any]:
     """`tensors` in the names of `Ecapa`: SpeechBrain's wrappers repeat ``conv`` and ``norm``."""
-    found = {}
+    renamed = {}
     for name, value in tensors.items():
         if name.endswith("num_batches_tracked"):
             continue
         if name.count(".") < 2:
-            found[name] = value
+            renamed[name] = value
             continue
         for wrapped in ("conv", "norm"):
             name = name.replace(f".{wrapped}.{wrapped}.", f".{wrapped}.")
         *path, last, field = name.split(".")
         outer = last in ("conv", "norm") and path and path[-1] in ("fc", "asp_bn", "conv", "conv1", "conv2")
-        found[".".join([*path, field] if outer else [*path, last, field])] = value
-    return found
+        renamed[".".join([*path, field] if outer else [*path, last, field])] = value
+    return renamed
 
 
-def _split(given: Mapping[str, Any], width: int) -> dict[str, Any]:
+def _split(weights: Mapping[str, Any], width: int) -> dict[str, Any]:
     """The attention's first layer as `AttentiveStatistics` has it: what looks at x, what at mean and deviation."""
-    out = {name.replace("asp.tdnn.norm.", "asp.norm."): value for name, value in given.items()}
+    out = {name.replace("asp.tdnn.norm.", "asp.norm."): value for name, value in weights.items()}
     weight, bias = out.pop("asp.tdnn.conv.weight", None), out.pop("asp.tdnn.conv.bias", None)
     if weight is None or bias is None or weight.ndim != 3:
         raise BadInput("the weights lack 'asp.tdnn.conv': they are not an ECAPA-TDNN in SpeechBrain's layout.")
@@ -214,17 +214,17 @@ def network(tensors: Mapping[str, Any]) -> Ecapa:
     """The network with the weights of `tensors` (SpeechBrain's names).
 
     Raises:
-        BadInput: they are of another network, or one has another shape than the others imply.
+        BadInput: they are of another network, or a tensor has another shape than the others imply.
     """
-    given = plain(tensors)
-    module = Ecapa(shape := shape_of(given))
-    given = _split(given, shape["aggregated"])
+    weights = plain(tensors)
+    module = Ecapa(shape := shape_of(weights))
+    weights = _split(weights, shape["aggregated"])
     wanted = {name: value for name, value in module.state_dict().items() if not name.endswith("num_batches_tracked")}
-    if different := wanted.keys() ^ given.keys():
+    if different := wanted.keys() ^ weights.keys():
         raise BadInput(f"the weights and an ECAPA-TDNN do not agree about {min(different)!r}.")
     for name, value in wanted.items():
-        if tuple(given[name].shape) != tuple(value.shape):
-            raise BadInput(f"the weights {name!r} are {list(given[name].shape)}, not {list(value.shape)}.")
-    state = {name: torch.from_numpy(np.array(array, np.float32)) for name, array in given.items()}
+        if tuple(weights[name].shape) != tuple(value.shape):
+            raise BadInput(f"the weights {name!r} are {list(weights[name].shape)}, not {list(value.shape)}.")
+    state = {name: torch.from_numpy(np.array(array, np.float32)) for name, array in weights.items()}
     module.load_state_dict(state, strict=False)
     return module.eval()

@@ -40,11 +40,11 @@ def network(tensors: Mapping[str, Any]) -> Ge2e:
     module = Ge2e()
     state = {}
     for name, value in module.state_dict().items():
-        given = tensors.get(name)
-        if given is None:
+        tensor = tensors.get(name)
+        if tensor is None:
             raise BadInput(f"the weights lack {name!r}: they are not a GE2E encoder in Resemblyzer's layout.")
-        if tuple(given.shape) != tuple(value.shape):
-            raise BadInput(f"the weights {name!r} are {list(given.shape)}, not {list(value.shape)}.")
-        state[name] = torch.from_numpy(np.array(given, np.float32))
+        if tuple(tensor.shape) != tuple(value.shape):
+            raise BadInput(f"the weights {name!r} are {list(tensor.shape)}, not {list(value.shape)}.")
+        state[name] = torch.from_numpy(np.array(tensor, np.float32))
     module.load_state_dict(state)
     return module.eval()

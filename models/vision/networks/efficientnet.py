@@ -56,7 +56,7 @@ class Block(nn.Module):
 class Lite0(nn.Module):
     """uint8 RGB pixels [1, height, width, 3] -> logits float32 [1, classes].
 
-    Not probabilities: where a picture is ambiguous, a harmless change of the logits halves one of them, so that they
+    Not probabilities: where a picture is ambiguous, a harmless change of the logits halves a probability, so that they
     are no measure of how well a network was copied.
     """
 
@@ -77,21 +77,21 @@ class Lite0(nn.Module):
 def network(tensors: Mapping[str, Any]) -> Lite0:
     """The network with the weights of `tensors`, whose order is the network's own, whatever their names.
 
-    So it is in every PyTorch form of this network (lukemelas's names and timm's); shapes are compared one by one.
+    So it is in every PyTorch form of this network (lukemelas's names and timm's); each shape is compared.
 
     Raises:
-        BadInput: another number of tensors, or one of another shape.
+        BadInput: another number of tensors, or a tensor of another shape.
     """
     module = Lite0()
     wanted = {name: value for name, value in module.state_dict().items() if not name.endswith("num_batches_tracked")}
-    given = {name: value for name, value in tensors.items() if not name.endswith("num_batches_tracked")}
-    if len(wanted) != len(given):
-        raise BadInput(f"the weights have {len(given)} tensors; efficientnet-lite0 has {len(wanted)}.")
+    stored = {name: value for name, value in tensors.items() if not name.endswith("num_batches_tracked")}
+    if len(wanted) != len(stored):
+        raise BadInput(f"the weights have {len(stored)} tensors; efficientnet-lite0 has {len(wanted)}.")
     state = {}
-    for (name, value), (theirs, array) in zip(wanted.items(), given.items(), strict=True):
+    for (name, value), (label, array) in zip(wanted.items(), stored.items(), strict=True):
         if tuple(array.shape) != tuple(value.shape):
             raise BadInput(
-                f"the weights {theirs!r} are {list(array.shape)}, but efficientnet-lite0 has {list(value.shape)} there."
+                f"the weights {label!r} are {list(array.shape)}, but efficientnet-lite0 has {list(value.shape)} there."
             )
         state[name] = torch.from_numpy(array.astype("float32"))  # a copy: the file may be mapped and read-only
     module.load_state_dict(state, strict=False)

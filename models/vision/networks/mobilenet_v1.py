@@ -37,7 +37,7 @@ class Convolution(nn.Module):
 class Network(nn.Module):
     """uint8 RGB pixels [1, height, width, 3] -> probabilities float32 [1, classes].
 
-    Not logits: both of only two are near zero where a picture is ambiguous, and any change of them is then a large one.
+    Not logits: both of only two are near zero where a picture is ambiguous, and any change of them is then large.
     """
 
     def __init__(self) -> None:
@@ -67,21 +67,21 @@ def network(checkpoint: Checkpoint) -> Network:
         )
     main = tflite.read(checkpoint.path.read_bytes()).subgraphs[0]
     kinds = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-    given = [operator for operator in main.operators if operator.name in kinds]
+    operators = [operator for operator in main.operators if operator.name in kinds]
     module = Network()
     wanted = [layer.conv for layer in module.layers if isinstance(layer, Convolution)] + [module.classifier]
-    if len(given) != len(wanted):
-        raise BadInput(f"the .tflite has {len(given)} layers with weights; mobilenet-v1-025-vww has {len(wanted)}.")
-    for number, (layer, operator) in enumerate(zip(wanted, given, strict=True)):
+    if len(operators) != len(wanted):
+        raise BadInput(f"the .tflite has {len(operators)} layers with weights; mobilenet-v1-025-vww has {len(wanted)}.")
+    for number, (layer, operator) in enumerate(zip(wanted, operators, strict=True)):
         tensors = [main.tensors[i].data for i in operator.inputs[1:3] if i >= 0]
-        if len(tensors) != 2 or any(one is None or one.dtype != "float32" for one in tensors):
+        if len(tensors) != 2 or any(tensor is None or tensor.dtype != "float32" for tensor in tensors):
             raise BadInput(f"layer {number} of the .tflite ({operator.name}) holds no float weights and bias.")
         _fill(layer, operator.name, tensors, number)
     return module.eval()
 
 
 def _fill(layer: Any, kind: str, tensors: list[Any], number: int) -> None:
-    weights, bias = (torch.from_numpy(one.copy()) for one in tensors)
+    weights, bias = (torch.from_numpy(tensor.copy()) for tensor in tensors)
     # TensorFlow's convolutions are [outputs, height, width, inputs], those by channel [1, height, width, channels].
     order = {"CONV_2D": (0, 3, 1, 2), "DEPTHWISE_CONV_2D": (3, 0, 1, 2)}.get(kind, (0, 1))
     weights = weights.permute(order) if weights.ndim == len(order) else weights

@@ -79,33 +79,33 @@ def _names(shape: Shape) -> Names:
         yield from _plain("classifier", "classifier.1", "classifier")
 
 
-def _block(block: BlockShape, ours: str, vision: str, timm: str, third: bool) -> Names:
+def _block(block: BlockShape, own: str, vision: str, timm: str, third: bool) -> Names:
     expands = block.wide != block.inputs
     # torchvision counts what a block has; v3 also pairs the projection with its normalization.
     inner, step = f"{vision}.block" if third else f"{vision}.conv", 0
     norm = 1
     if expands:
-        yield from _normed(f"{ours}.expand", f"{inner}.0.0", f"{inner}.0.1", f"{timm}.conv_pw", f"{timm}.bn1")
+        yield from _normed(f"{own}.expand", f"{inner}.0.0", f"{inner}.0.1", f"{timm}.conv_pw", f"{timm}.bn1")
         step, norm = 1, 2
     yield from _normed(
-        f"{ours}.depthwise", f"{inner}.{step}.0", f"{inner}.{step}.1", f"{timm}.conv_dw", f"{timm}.bn{norm}"
+        f"{own}.depthwise", f"{inner}.{step}.0", f"{inner}.{step}.1", f"{timm}.conv_dw", f"{timm}.bn{norm}"
     )
     step += 1
     if block.squeeze:
-        yield from _plain(f"{ours}.excite.reduce", f"{inner}.{step}.fc1", f"{timm}.se.conv_reduce")
-        yield from _plain(f"{ours}.excite.expand", f"{inner}.{step}.fc2", f"{timm}.se.conv_expand")
+        yield from _plain(f"{own}.excite.reduce", f"{inner}.{step}.fc1", f"{timm}.se.conv_reduce")
+        yield from _plain(f"{own}.excite.expand", f"{inner}.{step}.fc2", f"{timm}.se.conv_expand")
         step += 1
     pair = (f"{inner}.{step}.0", f"{inner}.{step}.1") if third else (f"{inner}.{step}", f"{inner}.{step + 1}")
     last = "conv_pwl" if expands else "conv_pw"
-    yield from _normed(f"{ours}.project", *pair, f"{timm}.{last}", f"{timm}.bn{norm + 1}")
+    yield from _normed(f"{own}.project", *pair, f"{timm}.{last}", f"{timm}.bn{norm + 1}")
 
 
-def _normed(ours: str, conv: str, norm: str, timm: str, timm_norm: str) -> Names:
-    yield f"{ours}.conv.weight", f"{conv}.weight", f"{timm}.weight"
+def _normed(own: str, conv: str, norm: str, timm: str, timm_norm: str) -> Names:
+    yield f"{own}.conv.weight", f"{conv}.weight", f"{timm}.weight"
     for name in _NORM:
-        yield f"{ours}.norm.{name}", f"{norm}.{name}", f"{timm_norm}.{name}"
+        yield f"{own}.norm.{name}", f"{norm}.{name}", f"{timm_norm}.{name}"
 
 
-def _plain(ours: str, vision: str, timm: str) -> Names:
+def _plain(own: str, vision: str, timm: str) -> Names:
     for name in ("weight", "bias"):
-        yield f"{ours}.{name}", f"{vision}.{name}", f"{timm}.{name}"
+        yield f"{own}.{name}", f"{vision}.{name}", f"{timm}.{name}"

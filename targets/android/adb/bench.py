@@ -6,7 +6,7 @@ llama-bench's method, and the first token. The runtime is a Linux build for 64-b
 app has the same version's Android build. What each format takes is in `edgekit.targets.android.arm64`, which emulated
 processors are served by, too.
 
-On an emulated phone the same happens, but no time is told: only the answers, and memory as an upper bound.
+On an emulated phone the same happens, but times are left out: only the answers, and memory as an upper bound.
 """
 
 from __future__ import annotations
@@ -119,10 +119,10 @@ def _measured(
     else:
         results = _in_turns(trial, chosen, replay, guard, plan)
     first = next(iter(results.values()))
-    found = values.measurements(results, names, trial.units, times=not known.emulated)
+    measured = values.measurements(results, names, trial.units, times=not known.emulated)
     warnings = [runtime.ORIGIN, *_held(first)]
     if known.emulated:
-        warnings.append("this phone is emulated: no times are told, and its memory is an upper bound")
+        warnings.append("this phone is emulated: times are left out, and its memory is an upper bound")
         if isinstance(plan, Speeds):
             warnings[-1] += f" of what a prompt of {plan.first} tokens takes"
     else:
@@ -139,7 +139,7 @@ def _measured(
             "run": {
                 "processes": len(first),
                 **plan._asdict(),
-                "loops": [len(one.whole) or max(map(len, one.speeds.values())) for one in first],
+                "loops": [len(result.whole) or max(map(len, result.speeds.values())) for result in first],
                 "settings": [setting.name for setting in results],
                 "calls_in_round": {name: len(trial.calls[name]) for name in names},
                 "pushed": sum(run.pushed.values()),
@@ -150,7 +150,7 @@ def _measured(
         },
         "versions": runtime.versions(first[0].runtime),
         "threads": chosen[0].threads,
-        "measurements": (*found, *values.agreement(parity)),
+        "measurements": (*measured, *values.agreement(parity)),
         "warnings": warnings,
     }
 
@@ -173,10 +173,10 @@ def settings(known: Facts, threads: Sequence[int]) -> list[Setting]:
     app; then, on each cluster of cores, as many of them as it has cores."""
     most = min(4, known.cores)
     counts = list(dict.fromkeys(threads or (most, *(count for count in (1, 2) if count < most))))
-    found = [Setting(count) for count in counts]
+    chosen = [Setting(count) for count in counts]
     if len(known.clusters) > 1:
-        found += [Setting(min(counts[0], len(one.cores)), one) for one in known.clusters]
-    return found
+        chosen += [Setting(min(counts[0], len(cluster.cores)), cluster) for cluster in known.clusters]
+    return chosen
 
 
 def _agrees(at: int, trial: Trial, runtime: Any, manifest: Mapping[str, Any], replay: Replay) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""What a phone tells of itself: processor, system, memory, clusters of cores, heat and battery.
+"""Facts about a phone: processor, system, memory, clusters of cores, heat and battery.
 
-Everything is optional: phones differ in what the shell may read. What is not told is None, never a guess. Nothing that
+Everything is optional: phones differ in what the shell may read. What cannot be read is None, not a guess. Nothing that
 identifies a person or a phone is kept: no serial number, no name that the owner gave.
 """
 
@@ -48,7 +48,7 @@ done
 
 @dataclass(frozen=True)
 class Cluster:
-    """Cores that share one clock: their numbers, and its maximum in kHz (None where it is not told)."""
+    """Cores that share a clock: their numbers, and its maximum in kHz (None where it cannot be read)."""
 
     cores: tuple[int, ...]
     most: int | None
@@ -67,8 +67,8 @@ class Facts:
     """What does not change while it works.
 
     Attributes:
-        abis: such as ``("arm64-v8a",)``, the first one native. cores: how many. clusters: slowest first; empty where
-            the phone does not tell. emulated: no processor of its own stands behind it.
+        abis: such as ``("arm64-v8a",)``, native first. cores: how many. clusters: slowest first; empty where
+            they cannot be read. emulated: no processor of its own stands behind it.
         host: the same for a report.
     """
 
@@ -101,15 +101,15 @@ class Heat:
 
 def facts(phone: Phone) -> Facts:
     """Ask the phone what it is. Raises DeviceFailed where it is not there any more."""
-    told = _told(phone.shell(_ASK, "the phone was asked what it is").out)
-    first = {name: values[0] for name, values in told.items()}
+    properties = _properties(phone.shell(_ASK, "the phone was asked what it is").out)
+    first = {name: values[0] for name, values in properties.items()}
 
     def get(name: str) -> str | None:
         return clean(first.get(name, "")) or None
 
     abis = tuple(filter(None, (get("ro.product.cpu.abilist") or get("abi") or "").split(",")))
-    clusters = _clusters(told.get("policy", []))
-    cores = _count(first.get("possible", "")) or sum(len(one.cores) for one in clusters) or 1
+    clusters = _clusters(properties.get("policy", []))
+    cores = _count(first.get("possible", "")) or sum(len(cluster.cores) for cluster in clusters) or 1
     maker, model = get("ro.product.manufacturer"), get("ro.product.model")
     soc = " ".join(filter(None, (get("ro.soc.manufacturer"), get("ro.soc.model")))) or get("ro.board.platform")
     version = get("ro.build.version.release")
@@ -121,7 +121,7 @@ def facts(phone: Phone) -> Facts:
         clusters,
         emulated,
         {
-            "cpu": f"{name}, {soc or 'its processor is not told'}" + (" (emulated)" if emulated else ""),
+            "cpu": f"{name}, {soc or 'processor not readable'}" + (" (emulated)" if emulated else ""),
             "architecture": get("machine"),
             "cores": cores,
             "affinity": None,
@@ -133,32 +133,32 @@ def facts(phone: Phone) -> Facts:
             "sdk": get("ro.build.version.sdk"),
             "soc": soc,
             "abi": abis[0] if abis else None,
-            "clusters": [{"cores": list(one.cores), "kHz": one.most} for one in clusters],
+            "clusters": [{"cores": list(cluster.cores), "kHz": cluster.most} for cluster in clusters],
         },
     )
 
 
-def _emulated(told: Mapping[str, str]) -> bool:
-    """Whether an emulator plays the processor: Android's own says so, as does ours; QEMU has no maker of chips."""
+def _emulated(properties: Mapping[str, str]) -> bool:
+    """Whether an emulator plays the processor: Android's own says so, as does edgekit's; QEMU has no maker of chips."""
     flags = ("ro.kernel.qemu", "ro.boot.qemu", "ro.edgekit.emulated")
     return (
-        any(told.get(flag, "").strip() == "1" for flag in flags)
-        or told.get("ro.hardware", "").strip() in ("goldfish", "ranchu", "cutf_cvm")
-        or re.search(r":\s*0x0*$", told.get("implementer", "")) is not None
-        or not told.get("machine", "").startswith(("aarch64", "arm"))
+        any(properties.get(flag, "").strip() == "1" for flag in flags)
+        or properties.get("ro.hardware", "").strip() in ("goldfish", "ranchu", "cutf_cvm")
+        or re.search(r":\s*0x0*$", properties.get("implementer", "")) is not None
+        or not properties.get("machine", "").startswith(("aarch64", "arm"))
     )
 
 
 def heat(phone: Phone) -> Heat:
     """How hot it is and what its battery does. Raises DeviceFailed where it is not there any more."""
     text = phone.shell(_ASK_HEAT, "the phone was asked how hot it is").out
-    told = _told(text)
+    readings = _properties(text)
     rows = dict(line.split(":", 1) for line in map(str.strip, text.splitlines()) if ":" in line and "=" not in line)
-    zones = [value / 1000 if value > 1000 else value for value in map(_signed, told.get("zone", [])) if value > 0]
-    clocks = [tuple(map(_number, line.split("|", 1))) for line in told.get("clock", []) if "|" in line]
+    zones = [value / 1000 if value > 1000 else value for value in map(_signed, readings.get("zone", [])) if value > 0]
+    clocks = [tuple(map(_number, line.split("|", 1))) for line in readings.get("clock", []) if "|" in line]
     shares = [now / most for now, most in clocks if now and most]
     powered = [value.strip() == "true" for name, value in rows.items() if name.endswith("powered")]
-    saver = told.get("saver", [""])[0].strip()
+    saver = readings.get("saver", [""])[0].strip()
     return Heat(
         status=_or_none(rows.get("Thermal Status")),
         processor=max(zones, default=None),
@@ -170,24 +170,24 @@ def heat(phone: Phone) -> Heat:
     )
 
 
-def _told(text: str) -> dict[str, list[str]]:
+def _properties(text: str) -> dict[str, list[str]]:
     """Lines ``name=value``; a name may come several times."""
-    found: dict[str, list[str]] = {}
+    properties: dict[str, list[str]] = {}
     for line in text.splitlines():
         name, mark, value = line.strip().partition("=")
         if mark:
-            found.setdefault(name, []).append(value)
-    return found
+            properties.setdefault(name, []).append(value)
+    return properties
 
 
 def _clusters(policies: list[str]) -> tuple[Cluster, ...]:
-    found = []
+    clusters = []
     for line in policies:
         cores, _, most = line.partition("|")
         numbers = tuple(sorted(int(core) for core in cores.split() if core.isdigit() and int(core) < 1024))
         if numbers:
-            found.append(Cluster(numbers, _number(most) or None))
-    return tuple(sorted(found, key=lambda one: (one.most or 0, one.cores)))
+            clusters.append(Cluster(numbers, _number(most) or None))
+    return tuple(sorted(clusters, key=lambda cluster: (cluster.most or 0, cluster.cores)))
 
 
 def _count(possible: str) -> int:

@@ -30,7 +30,7 @@ class Guard:
     """Looks at the phone before each process.
 
     Attributes:
-        seen: what it was like then, in order. waited: seconds that it was given to cool down.
+        seen: its heat at those moments, in order. waited: seconds of waiting for it to cool down.
     """
 
     def __init__(self, phone: Phone, tell: Progress) -> None:
@@ -72,8 +72,8 @@ class Guard:
         self._last = seconds
 
     def facts(self) -> list[dict[str, object]]:
-        """What was seen, JSON-able."""
-        return [asdict(one) for one in self.seen]
+        """`seen`, JSON-able."""
+        return [asdict(heat) for heat in self.seen]
 
 
 def _is_hot(now: Heat) -> bool:
@@ -81,9 +81,9 @@ def _is_hot(now: Heat) -> bool:
 
 
 def _spoken(now: Heat) -> str:
-    told = [] if now.status is None else [f"thermal status {now.status}"]
-    told += [] if now.battery is None else [f"battery {now.battery:.0f} degrees"]
-    return ", ".join(told)
+    parts = [] if now.status is None else [f"thermal status {now.status}"]
+    parts += [] if now.battery is None else [f"battery {now.battery:.0f} degrees"]
+    return ", ".join(parts)
 
 
 def doubts(seen: Sequence[Heat], first: float, last: float) -> list[str]:
@@ -93,20 +93,20 @@ def doubts(seen: Sequence[Heat], first: float, last: float) -> list[str]:
         seen: before each process, and after the last. first, last: medians of the first and the last process of the
             same kind, in seconds.
     """
-    found = []
-    if all(one.status is None and one.clock is None for one in seen):
-        found.append("the phone tells neither its thermal state nor its clocks: a throttled one would not be noticed")
-    worst = max((one.status or 0 for one in seen), default=0)
+    causes = []
+    if all(heat.status is None and heat.clock is None for heat in seen):
+        causes.append("neither the phone's thermal state nor its clocks can be read: throttling would not be noticed")
+    worst = max((heat.status or 0 for heat in seen), default=0)
     if worst >= _LIGHT:
-        found.append(f"the phone throttled itself for heat while it was measured (thermal status {worst})")
-    slowest = min((one.clock for one in seen if one.clock is not None), default=1.0)
+        causes.append(f"the phone throttled itself for heat while it was measured (thermal status {worst})")
+    slowest = min((heat.clock for heat in seen if heat.clock is not None), default=1.0)
     if slowest < _SLOWED:
-        found.append(f"a cluster's clock was limited to {slowest:.0%} of its highest while it was measured")
-    if any(one.saver for one in seen):
-        found.append("the phone saves power: switch its battery saver off")
-    levels = [one.level for one in seen if one.level is not None and one.powered is False]
+        causes.append(f"a cluster's clock was limited to {slowest:.0%} of its highest while it was measured")
+    if any(heat.saver for heat in seen):
+        causes.append("the phone saves power: switch its battery saver off")
+    levels = [heat.level for heat in seen if heat.level is not None and heat.powered is False]
     if levels and min(levels) < _LOW_BATTERY:
-        found.append(f"the battery was down to {min(levels)} %: some phones slow down then")
+        causes.append(f"the battery was down to {min(levels)} %: some phones slow down then")
     if last > 1.1 * first > 0:
-        found.append(f"the last process was {last / first - 1:.0%} slower than the first: the phone grew warm or busy")
-    return found
+        causes.append(f"the last process was {last / first - 1:.0%} slower than the first: the phone grew warm or busy")
+    return causes

@@ -1,4 +1,4 @@
-"""Android phones over the user's own ``adb``: which are connected, and commands and files to and from one of them.
+"""Android phones over the user's own ``adb``: which are connected, and commands and files to and from a phone.
 
 The only library is the program ``adb`` itself. What a phone says is hostile until checked: output is cut to a size,
 names are cleaned before people see them, and a command has ended only when its own mark says so, since a cable can be
@@ -31,7 +31,7 @@ _SOON = 30.0
 
 
 class Row(NamedTuple):
-    """A line of ``adb devices``: serial number, state (``device`` where it can be used), and the model if told."""
+    """A line of ``adb devices``: serial number, state (``device`` where it can be used), and the model if known."""
 
     serial: str
     state: str
@@ -55,10 +55,10 @@ def program() -> str:
     """The path of ``adb``. Raises MissingExtra where there is none."""
     homes = [Path(os.environ[name]) for name in ("ANDROID_HOME", "ANDROID_SDK_ROOT") if os.environ.get(name)]
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *(str(home / "platform-tools") for home in homes)])
-    found = shutil.which("adb", path=path)
-    if found is None:
-        raise MissingExtra("measuring on a phone needs adb, which was not found.", hint=INSTALL)
-    return found
+    adb = shutil.which("adb", path=path)
+    if adb is None:
+        raise MissingExtra("measuring on a phone needs adb, which is not installed.", hint=INSTALL)
+    return adb
 
 
 def connected(adb: str) -> list[Row]:
@@ -71,18 +71,18 @@ def connected(adb: str) -> list[Row]:
         words = line.split()
         if len(words) < 2 or line.startswith(("List of", "*")):
             continue
-        told = dict(word.split(":", 1) for word in words[2:] if ":" in word)
+        properties = dict(word.split(":", 1) for word in words[2:] if ":" in word)
         status = "no permissions" if words[1:3] == ["no", "permissions"] else words[1]
-        rows.append(Row(words[0], clean(status), clean(told.get("model", ""))))
+        rows.append(Row(words[0], clean(status), clean(properties.get("model", ""))))
     return rows
 
 
 def choose(address: str) -> Phone:
-    """The phone with the serial number `address`, or the only one.
+    """The phone with the serial number `address`, or the only phone.
 
     Raises:
         MissingExtra: no adb. BadInput: several phones, and none was named.
-        DeviceFailed: no phone, not that one, or it does not let itself be used.
+        DeviceFailed: no phone, not that phone, or it does not let itself be used.
     """
     adb = program()
     rows, wanted = connected(adb), address or os.environ.get("ANDROID_SERIAL", "")
@@ -111,7 +111,7 @@ def _remedy(status: str) -> str:
 
 
 def state() -> tuple[bool, str, str]:
-    """Whether a phone is ready, what was found, and what to do otherwise. Starts no server of adb."""
+    """Whether a phone is ready, the devices that adb lists, and what to do otherwise. Starts no server of adb."""
     try:
         adb = program()
     except MissingExtra as exc:
@@ -125,10 +125,10 @@ def state() -> tuple[bool, str, str]:
         rows = connected(adb)
     except DeviceFailed as exc:
         return False, "adb", exc.message
-    found = ", ".join(["adb", *(f"{row.model or clean(row.serial)} ({row.state})" for row in rows)])
+    devices = ", ".join(["adb", *(f"{row.model or clean(row.serial)} ({row.state})" for row in rows)])
     ready = any(row.state == "device" for row in rows)
     other = next((_remedy(row.state) for row in rows), "connect a phone with USB debugging, then: adb devices")
-    return ready, found, "" if ready else other
+    return ready, devices, "" if ready else other
 
 
 class Phone:
@@ -169,15 +169,15 @@ class Phone:
         Raises:
             DeviceFailed: it is too large, did not arrive, or arrived otherwise.
         """
-        told = self.shell(f"wc -c < {place} && sha256sum {place}", "the results were looked at").out.split()
-        if len(told) < 2 or not told[0].isdigit():
+        facts = self.shell(f"wc -c < {place} && sha256sum {place}", "the results were looked at").out.split()
+        if len(facts) < 2 or not facts[0].isdigit():
             raise DeviceFailed("the phone has no results where they should be.", hint=_AGAIN)
-        if int(told[0]) > most:
-            raise DeviceFailed(f"the phone's results are {told[0]} bytes large; at most {most} make sense.")
+        if int(facts[0]) > most:
+            raise DeviceFailed(f"the phone's results are {facts[0]} bytes large; at most {most} make sense.")
         said = _run([*self._adb, "pull", place, str(file)], 60 + most / 500_000)
         if said.code:
             raise self._lost(said, "results were copied from the phone")
-        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != told[1]:
+        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != facts[1]:
             raise DeviceFailed("the phone's results arrived cut off or damaged.", hint=_AGAIN)
 
     def _lost(self, said: Said, what: str) -> DeviceFailed:

@@ -18,7 +18,7 @@ __all__ = ["Replay", "Result", "Rounds", "Setting", "Speeds", "read"]
 
 #: Bytes that results may have.
 _MOST = 64_000_000
-#: Seconds beyond its own limit after which a program that does not end by itself is given up.
+#: Seconds beyond its own limit after which a program that does not end by itself is killed.
 _GRACE = 30.0
 _SIGNALS = {
     4: "an instruction that this processor does not have",
@@ -56,7 +56,7 @@ class Rounds(NamedTuple):
 
 class Speeds(NamedTuple):
     """What a language model does: the first token after `first` tokens in a context of `context`, a prompt of `prompt`
-    tokens, `generate` tokens one by one; `repeats` values of each. 0 leaves a test out."""
+    tokens, `generate` tokens each by itself; `repeats` values of each. 0 leaves a test out."""
 
     context: int
     first: int
@@ -75,7 +75,7 @@ class Speeds(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What one process on the phone measured.
+    """What a process on the phone measured.
 
     Attributes:
         runtime: version. cores: that it was allowed to use. library: seconds to open the runtime.
@@ -171,26 +171,26 @@ def read(content: bytes, parts: int, plan: Rounds | Speeds) -> Result:
     """A result as the program wrote it. Raises DeviceFailed for what it cannot have written to its end."""
     nothing: tuple[Any, Any] = ((), ((),) * parts)
     try:
-        told = json.loads(content)
-        if told["end"] is not True:
+        document = json.loads(content)
+        if document["end"] is not True:
             raise ValueError("its end is missing")
-        load = told["load"]
+        load = document["load"]
         values = warmups = nothing
         speeds: dict[str, tuple[float, ...]] = {}
         if isinstance(plan, Speeds):
-            speeds = {name: _seconds(told["speeds"][test]) for test, name in plan.names.items()}
+            speeds = {name: _seconds(document["speeds"][test]) for test, name in plan.names.items()}
         else:
-            values, warmups = (_times(told[key], parts) for key in ("values", "warmups"))
+            values, warmups = (_times(document[key], parts) for key in ("values", "warmups"))
         result = Result(
-            clean(str(told["runtime"])),
-            tuple(int(core) for core in told["cores"]),
+            clean(str(document["runtime"])),
+            tuple(int(core) for core in document["cores"]),
             _seconds([load["library"]])[0],
             _seconds(load["parts"]),
             _seconds([load["whole"]])[0],
             *values,
             warmups,
             speeds,
-            *(_whole(told[key]) for key in ("inputs", "peak", "anonymous", "file")),
+            *(_whole(document[key]) for key in ("inputs", "peak", "anonymous", "file")),
         )
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as exc:
         raise DeviceFailed(f"the results of the phone cannot be read: {clean(str(exc))}.") from exc
@@ -204,18 +204,18 @@ def read(content: bytes, parts: int, plan: Rounds | Speeds) -> Result:
     return result
 
 
-def _times(told: Mapping[str, Any], parts: int) -> tuple[tuple[float, ...], tuple[tuple[float, ...], ...]]:
-    found = tuple(_seconds(values) for values in told["parts"])
-    if len(found) != parts:
+def _times(document: Mapping[str, Any], parts: int) -> tuple[tuple[float, ...], tuple[tuple[float, ...], ...]]:
+    times = tuple(_seconds(values) for values in document["parts"])
+    if len(times) != parts:
         raise ValueError("another number of parts")
-    return _seconds(told["whole"]), found
+    return _seconds(document["whole"]), times
 
 
 def _seconds(values: Sequence[Any]) -> tuple[float, ...]:
-    found = tuple(float(value) for value in values)
-    if not all(math.isfinite(value) and value >= 0 for value in found):
+    seconds = tuple(float(value) for value in values)
+    if not all(math.isfinite(value) and value >= 0 for value in seconds):
         raise ValueError("a time that no clock shows")
-    return found
+    return seconds
 
 
 def _whole(value: Any) -> int:

@@ -1,4 +1,4 @@
-"""edgekit's folder on a phone: files by their hash, which stay, and a folder for one run, which goes.
+"""edgekit's folder on a phone: files by their hash, which stay, and a folder for a run, which goes.
 
 ::
 
@@ -6,7 +6,7 @@
         store/SHA256    the runtime, the runner, the parts of bundles; what is there already is not copied again
         run-ID/         links to them under their names, the inputs and results of one run, the runner's process number
 
-A run that was killed leaves a folder and perhaps a process behind: the next one ends and removes them first, and every
+A run that was killed leaves a folder and perhaps a process behind: the next run ends and removes them first, and every
 file of the store whose content is not its name's (a copy that was cut off) goes, too.
 """
 
@@ -53,7 +53,7 @@ df -k . | tail -n 1
 
 
 class Run(NamedTuple):
-    """A folder for one run, absolute; `pushed` are the bytes that were copied for it, by name."""
+    """A folder for a run, absolute; `pushed` are the bytes that were copied for it, by name."""
 
     folder: str
     pushed: Mapping[str, int]
@@ -70,12 +70,12 @@ class Store:
         self._phone = phone
         said = phone.shell(_TIDY, "what earlier runs left was cleared away", _LONG)
         if said.code == 9:
-            raise DeviceFailed(f"the phone lets nothing be written to {ROOT}: {said.err.strip() or 'no reason told'}.")
+            raise DeviceFailed(f"the phone lets nothing be written to {ROOT}: {said.err.strip() or 'no reason'}.")
         self._sizes: dict[str, int] = {}
         wrong = []
         lines = said.out.splitlines()
-        for told, sized in itertools.pairwise(lines):
-            digest, _, name = told.partition("  ")
+        for hashed, sized in itertools.pairwise(lines):
+            digest, _, name = hashed.partition("  ")
             count, _, again = sized.strip().partition(" ")
             if len(digest) == 64 and count.isdigit() and name == again.strip():
                 if name == digest:
@@ -90,7 +90,7 @@ class Store:
     def run(self, files: Mapping[str, Path], inputs: Mapping[str, Path]) -> Iterator[Run]:
         """A folder with links to `files` by name, and copies of `inputs`; removed in the end, whatever happens.
 
-        Names are ours: letters, digits, dots and hyphens.
+        Names come from edgekit: letters, digits, dots and hyphens.
 
         Raises:
             DeviceFailed: not enough space, or the phone is gone.
@@ -128,7 +128,7 @@ class Store:
         if said.code == 8:
             raise DeviceFailed("a file arrived on the phone cut off or damaged.", hint="Run the same command again.")
         if said.code:
-            raise DeviceFailed(f"files could not be put in place on the phone: {said.err.strip() or 'no reason told'}.")
+            raise DeviceFailed(f"files could not be put in place on the phone: {said.err.strip() or 'no reason'}.")
         self._sizes |= {digest: file.stat().st_size for digest, file in fresh.items()}
 
     def _make_room(self, lacking: Mapping[str, Path], inputs: Mapping[str, Path], needed: set[str]) -> None:

@@ -21,7 +21,7 @@ def measurements(
     *,
     times: bool,
 ) -> tuple[Measurement, ...]:
-    """One setting after another. The first one's names are plain, those of others end in ``[2 threads, cores 4-7]``.
+    """Measurements by setting. Names of the first are plain, those of others end in ``[2 threads, cores 4-7]``.
 
     Measurements: ``load.cold`` = ``load.import`` (the runtime is opened) + ``load.bundle`` (the parts are), from the
     program's start (s); ``replayed_calls.latency`` (s, per round over all calls), ``part.NAME.latency`` (s, per call),
@@ -29,29 +29,29 @@ def measurements(
     ``first_token`` (s); ``rss.peak``, ``rss.anonymous``, ``rss.file`` (B, one per process).
 
     Args:
-        times: whether times are told at all.
+        times: whether times are reported at all.
     """
-    found = []
+    measured = []
     for at, (setting, runs) in enumerate(results.items()):
         mark = f" [{setting.name}]" if at else ""
         for name, unit, values, warmups in _values(runs, parts, units):
             if times or unit == "B":
                 better: Literal["lower", "higher"] = "higher" if unit == "tokens/s" else "lower"
-                found.append(Measurement(f"{name}{mark}", unit, tuple(values), tuple(warmups), better))
-    return tuple(found)
+                measured.append(Measurement(f"{name}{mark}", unit, tuple(values), tuple(warmups), better))
+    return tuple(measured)
 
 
 def agreement(parity: Mapping[str, Mapping[str, Any]]) -> tuple[Measurement, ...]:
     """How far the answers of every part were from fp32 and from this machine: the largest relative error each. Of a
     language model also the share of positions at which the next token is the same there as here."""
-    found = []
+    measured = []
     for name, off in parity.items():
         for key, what in (("fp32", "fp32"), ("here", "this_machine")):
-            found.append(Measurement(f"part.{name}.away_from_{what}", "1", ((off[key],),)))
+            measured.append(Measurement(f"part.{name}.away_from_{what}", "1", ((off[key],),)))
         if greedy := off.get("greedy"):
             share = greedy["same"] / greedy["positions"]
-            found.append(Measurement(f"part.{name}.same_next_token", "1", ((share,),), better="higher"))
-    return tuple(found)
+            measured.append(Measurement(f"part.{name}.same_next_token", "1", ((share,),), better="higher"))
+    return tuple(measured)
 
 
 def medians(runs: Sequence[Result]) -> list[float]:

@@ -24,7 +24,7 @@ MIXED = 5e-2
 #: A distance that is allowed in any case.
 _LEAST = 5e-3
 
-#: Forms of a layer whose activations are quantized with ranges that are found while it runs.
+#: Forms of a layer whose activations are quantized with ranges that are computed while it runs.
 _RUNNING = {"blockwise", "dynamic"}
 #: Operators in float between quantized layers, whose last digit decides now and then to which byte a value is rounded.
 _BETWEEN = {"BatchNormalization", "Erf", "Exp", "LayerNormalization", "Sigmoid", "Sqrt", "Tanh"}
@@ -33,7 +33,7 @@ _BETWEEN = {"BatchNormalization", "Erf", "Exp", "LayerNormalization", "Sigmoid",
 def arithmetic(census: Mapping[str, Any], precision: str) -> str:
     """How a part computes, by what its census says: "fp32" or "fp16" (all in float), "static" (products of bytes with
     ranges that are fixed), "mixed" (the same, with other arithmetic in float between them), "running" (with ranges that
-    are found while it runs), or else its precision.
+    are computed while it runs), or else its precision.
     """
     forms = {layer.get("form") for layer in census.get("layers", {}).values() if isinstance(layer, Mapping)}
     if precision != "int8":
@@ -90,7 +90,7 @@ def check(part: str, processor: str, precision: str, off: Mapping[str, float], h
         bounds.append(("fp32", "the fp32 reference", max(_LEAST, NEAR * mine), nearer))
     for key, what, limit, why in bounds:
         if not off[key] <= limit:
-            far, most = (f"{one:.3g} steps" if key == "steps" else f"{one:.2%}" for one in (off[key], limit))
+            far, most = (f"{error:.3g} steps" if key == "steps" else f"{error:.2%}" for error in (off[key], limit))
             raise ParityFailed(
                 f"the part {part!r} is {far} away from {what} on {processor}; {why} explains {most}.",
                 hint="Export with another --precision, and report the model: a kernel of the runtime is wrong there.",
@@ -105,11 +105,11 @@ def steps(there: Sequence[Mapping[str, Any]], here: Sequence[Mapping[str, Any]])
     import numpy as np
 
     most = 0.0
-    for given, expected in ((a[name], b[name]) for a, b in zip(there, here, strict=True) for name in b):
-        if given.shape != expected.shape:
+    for answer, expected in ((a[name], b[name]) for a, b in zip(there, here, strict=True) for name in b):
+        if answer.shape != expected.shape:
             return float("inf")
         truth = expected.astype(np.float64)
         step = 1.0 if expected.dtype.kind in "iub" else float(np.ptp(truth)) / 256 if truth.size else 1.0
-        furthest = float(np.abs(given.astype(np.float64) - truth).max(initial=0.0))
+        furthest = float(np.abs(answer.astype(np.float64) - truth).max(initial=0.0))
         most = max(most, furthest / step if step else float("inf") if furthest else 0.0)
     return most

@@ -30,7 +30,7 @@ __all__ = ["LIMITS", "PROCESSORS", "compared", "emulate", "prove", "runtime_of",
 PROCESSORS = {"cortex-a53": "no dot product", "cortex-a76": "dot product"}
 #: Exporters whose runtime is had for Arm.
 _EXPORTERS = ("onnx", "litert", "gguf")
-#: Seconds that one part may take on one processor: some hundred times as long as on this machine.
+#: Seconds that a part may take on a processor: some hundred times as long as on this machine.
 _SECONDS = 1800
 
 
@@ -57,7 +57,7 @@ def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
     exporter, precision = manifest["recipe"]["exporter"], manifest["recipe"]["precision"]
     if (runtime := runtime_of(exporter)) is None:
         return {"not measured": f"the runtime of {exporter} for 64-bit Arm is not among the tools of this target"}
-    found: Tools = runtime.tools()
+    tools: Tools = runtime.tools()
     golden = reference(bundle / manifest["golden"]["reference"])
     parts: dict[str, dict[str, Any]] = {}
     peak, versions = 0, set()
@@ -66,11 +66,11 @@ def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
         feeds, here = zip(*calls[name], strict=True)
         parts[name] = {"arithmetic": arithmetic(part.get("census", {}), precision)}
         for processor in PROCESSORS:
-            answers, told = emulate(found, file, runtime.feeds_of(file, feeds), processor)
+            answers, report = emulate(tools, file, runtime.feeds_of(file, feeds), processor)
             there = runtime.outputs_of(file, answers)
             parts[name][processor] = compared(runtime, part, precision, processor, there, here, golden)
-            peak = max(peak, int(told["peak"]))
-            versions.add(f"{runtime.NAME} {told['runtime']}".strip())
+            peak = max(peak, int(report["peak"]))
+            versions.add(f"{runtime.NAME} {report['runtime']}".strip())
     facts = {"device": "emulated-arm64", "fidelity": "emulated", "runtime": ", ".join(sorted(versions))}
     return {**facts, "parts": parts, "memory_at_most": peak}
 
@@ -105,8 +105,8 @@ def compared(
     return off
 
 
-def emulate(found: Tools, model: Path, feeds: Sequence[Feeds], processor: str) -> tuple[list[Any], Mapping[str, Any]]:
-    """The answers of `model` to each of `feeds` on an emulated `processor`, and what the program told.
+def emulate(tools: Tools, model: Path, feeds: Sequence[Feeds], processor: str) -> tuple[list[Any], Mapping[str, Any]]:
+    """The answers of `model` to each of `feeds` on an emulated `processor`, and the program's report.
 
     Raises:
         DeviceFailed: the program crashed, hung or gave no whole answer.
@@ -114,7 +114,7 @@ def emulate(found: Tools, model: Path, feeds: Sequence[Feeds], processor: str) -
     with tempfile.TemporaryDirectory(prefix="edgekit-arm64-") as work:
         asked, answers = Path(work) / "calls", Path(work) / "answers"
         calls_module.write(asked, feeds)
-        command = [*found.command(processor), str(model), "1", str(asked), str(answers)]
+        command = [*tools.command(processor), str(model), "1", str(asked), str(answers)]
         try:
             quiet = {**os.environ, "ORT_DISABLE_TELEMETRY": "1"}  # from 1.29 on the runtime reports to its makers
             done = subprocess.run(

@@ -57,8 +57,8 @@ _HINT = "In a checkout of edgekit: make phone-llama (Debian, Ubuntu; minutes)."
 
 def tools(progress: Progress | None = None) -> Tools:
     """The program and the kernels, where they were built. Raises MissingExtra where they were not."""
-    found, place = emulator(), _built()
-    return Tools(found, place / _PROGRAM, place)
+    machine, place = emulator(), _built()
+    return Tools(machine, place / _PROGRAM, place)
 
 
 def kit(progress: Progress | None = None) -> Kit:
@@ -75,8 +75,8 @@ def _built() -> Path:
     return place
 
 
-def versions(told: str) -> Mapping[str, str]:
-    """For a report. `told`: what the program told of its runtime, which are kernels."""
+def versions(report: str) -> Mapping[str, str]:
+    """For a report. `report`: what the program printed about its runtime, which are kernels."""
     return {"llama-cpp-python": library.VERSION}
 
 
@@ -106,15 +106,15 @@ def check(part: str, processor: str, off: Mapping[str, float], mine: float) -> N
 
 
 def greedy(there: Sequence[Mapping[str, Any]], here: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """What greedy decoding would go on with after every piece of the golden input: the same tokens there as here?
+    """Whether greedy decoding takes the same token there as here after every position of the golden input.
 
     Returns:
-        ``{"positions": how many, "same": at how many it is the same token}``; and where one is not, ``"first"``: the
-        first such position, ``"margin"``: by how many logits the token here was likelier than the one there, at most.
+        ``{"positions": how many, "same": at how many it is the same token}``; and where tokens differ, ``"first"``: the
+        first such position, ``"margin"``: by how many logits the token here was likelier than that there, at most.
     """
     import numpy as np
 
-    mine, other = (np.concatenate([one["logits"] for one in side]) for side in (here, there))
+    mine, other = (np.concatenate([call["logits"] for call in side]) for side in (here, there))
     chosen, taken = mine.argmax(axis=-1), other.argmax(axis=-1)
     places = np.arange(len(mine))
     different = np.nonzero(chosen != taken)[0]

@@ -35,7 +35,7 @@ __all__ = [
 INSTALL = "In a checkout of edgekit: make phone-tools (Debian, Ubuntu)."
 
 _SYSROOT = Path("/usr/aarch64-linux-gnu")
-#: What loads programs of Debian's C library, and what ours and the runtime are linked with.
+#: What loads programs of Debian's C library, and what edgekit's program and the runtime are linked with.
 LOADER = "ld-linux-aarch64.so.1"
 _LIBRARIES = (
     "libc.so.6",
@@ -87,7 +87,7 @@ class Kit(NamedTuple):
 
     Attributes:
         files: by the names that they have there: the loader, libraries, the runtime, and the program ``replay``.
-        library: what the program is told to open, from the folder with these files on: one of them, or "." for all.
+        library: what the program has to open, relative to the folder with these files: a file, or "." for all.
     """
 
     files: Mapping[str, Path]

@@ -14,7 +14,7 @@ from edgekit.targets.android.arm64.kit import Kit, Tools, compiled, compiler, em
 
 __all__ = ["LANGUAGE", "LIBRARY", "NAME", "ORIGIN", "SUFFIX", "feeds_of", "kit", "outputs_of", "tools", "versions"]
 
-#: The runtime for Arm, pinned; bundles say in `versions` which one they were proven with here.
+#: The runtime for Arm, pinned; bundles say in `versions` which version they were proven with here.
 LIBRARY = Source(
     uri="pypi://ai-edge-litert",
     revision="2.3.0",
@@ -32,7 +32,7 @@ LIBRARY = Source(
 #: The library itself does not tell its version.
 NAME = f"LiteRT {LIBRARY.revision}"
 ORIGIN = "the runtime is LiteRT's Linux build for 64-bit Arm; an app has the Android build of it"
-#: Whether parts are language models, whose next tokens are compared and whose speed is told in tokens.
+#: Whether parts are language models, whose next tokens are compared and whose speed is in tokens per second.
 LANGUAGE = False
 #: What a part is called on a device: bundles may name it as they like.
 SUFFIX = "tflite"
@@ -45,9 +45,9 @@ def tools(progress: Progress | None = None) -> Tools:
         MissingExtra: the compiler or the emulator is absent, or the library cannot be fetched.
         DeviceFailed: the compiler failed.
     """
-    found = emulator()
+    machine = emulator()
     library = fetched(LIBRARY, "LiteRT", progress)
-    return Tools(found, compiled("replay_litert"), library)
+    return Tools(machine, compiled("replay_litert"), library)
 
 
 def kit(progress: Progress | None = None) -> Kit:
@@ -57,8 +57,8 @@ def kit(progress: Progress | None = None) -> Kit:
     return packed(compiled("replay_litert"), {library.name: library}, library.name)
 
 
-def versions(told: str) -> Mapping[str, str]:
-    """For a report. `told`: what the program told of its runtime, which is nothing."""
+def versions(report: str) -> Mapping[str, str]:
+    """For a report. `report`: what the program printed about its runtime, which is nothing."""
     return {"ai-edge-litert": LIBRARY.revision}
 
 
@@ -69,10 +69,10 @@ def feeds_of(file: Path, feeds: Sequence[Feeds]) -> Sequence[Feeds]:
     held, (specs, _) = _held(file)
     return [
         {
-            spec.name: stored(np.ascontiguousarray(one[spec.name]), np.dtype(tensor.dtype), _steps(tensor), spec.name)
+            spec.name: stored(np.ascontiguousarray(call[spec.name]), np.dtype(tensor.dtype), _steps(tensor), spec.name)
             for tensor, spec in zip(held[0], specs, strict=True)
         }
-        for one in feeds
+        for call in feeds
     ]
 
 
@@ -84,7 +84,7 @@ def outputs_of(file: Path, answers: Sequence[dict[str, Any]]) -> Sequence[dict[s
     """
     held, (_, specs) = _held(file)
     wanted = [(tensor.dtype, tensor.shape) for tensor in held[1]]
-    if any([(one.dtype, one.shape) for one in answer.values()] != wanted for answer in answers):
+    if any([(value.dtype, value.shape) for value in answer.values()] != wanted for answer in answers):
         raise DeviceFailed(f"the device answered with other tensors than {file.name} has.")
     return [
         {
@@ -99,10 +99,10 @@ def _held(file: Path) -> tuple[tuple[Sequence[tflite.Tensor], Sequence[tflite.Te
     """The tensors of the file's inputs and outputs, and what callers know of them."""
     graph = tflite.read(file.read_bytes(), dynamic=True).subgraphs[0]
     inputs, outputs = ([graph.tensors[i] for i in side] for side in (graph.inputs, graph.outputs))
-    own = tuple([TensorSpec(one.name, one.dtype, one.shape) for one in side] for side in (inputs, outputs))
+    own = tuple([TensorSpec(tensor.name, tensor.dtype, tensor.shape) for tensor in side] for side in (inputs, outputs))
     return (inputs, outputs), described(file) or (own[0], own[1])
 
 
 def _steps(tensor: tflite.Tensor) -> tuple[float, int]:
-    found = tensor.quantization
-    return (found.scale[0], found.zero_point[0]) if found is not None and found.scale else (0.0, 0)
+    form = tensor.quantization
+    return (form.scale[0], form.zero_point[0]) if form is not None and form.scale else (0.0, 0)

@@ -13,12 +13,12 @@ __all__ = ["LANGUAGE", "LIBRARY", "NAME", "ORIGIN", "SUFFIX", "feeds_of", "kit",
 
 NAME = "onnxruntime"
 ORIGIN = "the runtime is onnxruntime's Linux build for 64-bit Arm; an app has the Android build of it"
-#: Whether parts are language models, whose next tokens are compared and whose speed is told in tokens.
+#: Whether parts are language models, whose next tokens are compared and whose speed is in tokens per second.
 LANGUAGE = False
 #: What a part is called on a device: bundles may name it as they like.
 SUFFIX = "onnx"
 
-#: The runtime for Arm, pinned; bundles say in `versions` which one they were proven with here.
+#: The runtime for Arm, pinned; bundles say in `versions` which version they were proven with here.
 LIBRARY = Source(
     uri="pypi://onnxruntime",
     revision="1.32.0",
@@ -41,9 +41,9 @@ def tools(progress: Progress | None = None) -> Tools:
         MissingExtra: the compiler, the emulator or the runtime's headers are absent, or the library cannot be fetched.
         DeviceFailed: the compiler failed.
     """
-    found = emulator(_headers())
+    machine = emulator(_headers())
     library = fetched(LIBRARY, NAME, progress)
-    return Tools(found, compiled("replay"), library)
+    return Tools(machine, compiled("replay"), library)
 
 
 def kit(progress: Progress | None = None) -> Kit:
@@ -57,9 +57,9 @@ def _headers() -> dict[str, bool]:
     return {"onnxruntime's headers": HEADERS.is_dir()}
 
 
-def versions(told: str) -> Mapping[str, str]:
-    """For a report. `told`: what the program told of its runtime."""
-    return {"onnxruntime": told}
+def versions(report: str) -> Mapping[str, str]:
+    """For a report. `report`: what the program printed about its runtime."""
+    return {"onnxruntime": report}
 
 
 def feeds_of(file: Path, feeds: Sequence[Feeds]) -> Sequence[Feeds]:

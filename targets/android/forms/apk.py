@@ -1,7 +1,7 @@
 """`edgekit package BUNDLE --as apk`: an app that runs the model's golden input on a phone and shows PASS or FAIL.
 
 Built without Gradle and without Android's SDK, signed with a key that is made for it and kept in the cache: for trying,
-not for a store. What comes out is checked (`_android_checks`), its signature verified, its manifest read back by aapt2.
+not for a store. What comes out is checked (`checks.py`), its signature verified, its manifest read back by aapt2.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def write(bundle: Bundle, place: Path, options: Mapping[str, str]) -> None:
     """
     names = names_of(options, bundle.manifest.model.name)
     check_bundle(bundle, "an app")
-    # Before any tool is asked for: what is too large is not worth installing one.
+    # Before any tool is asked for: nobody should install tools for an app that is too large.
     size = sum(file.size for name, file in bundle.manifest.files.items() if not name.startswith("golden/"))
     check_size(size, bundle.path.name, "Package it with --as gradle, which lays out an asset pack for the model.")
     with tempfile.TemporaryDirectory(prefix="edgekit-apk-") as folder:
@@ -71,12 +71,12 @@ def inspect(app: Path, package: str) -> dict[str, str]:
         ``{"signatures": "v2, v3", "package", "minSdk", "targetSdk", "activity"}``.
 
     Raises:
-        ExportFailed: it is not signed as it should be, or says something else of itself than was asked for.
+        ExportFailed: it is not signed as it should be, or its own description differs from what was asked for.
     """
     verified = run([tool("apksigner"), "verify", "--verbose", app], "apksigner verify")
     schemes = re.findall(r"Verified using (v\d) scheme.*: true", verified)
     badging = run([tool("aapt2"), "dump", "badging", app], "aapt2 dump badging")
-    told = {
+    facts = {
         "signatures": ", ".join(schemes),
         "package": _said(r"package: name='([^']*)'", badging),
         "minSdk": _said(r"(?:minSdkVersion|sdkVersion):'([^']*)'", badging),
@@ -85,16 +85,16 @@ def inspect(app: Path, package: str) -> dict[str, str]:
     }
     expected = {"signatures": "v2, v3", "package": package, "activity": _ACTIVITY}
     for key, value in expected.items():
-        if told[key] != value:
-            raise ExportFailed(f"the app that was built has {key} {told[key]!r} where {value!r} was meant.")
+        if facts[key] != value:
+            raise ExportFailed(f"the app that was built has {key} {facts[key]!r} where {value!r} was meant.")
     if "uses-permission" in badging or _ABI not in badging:
         raise ExportFailed("the app that was built asks for a permission, or has no library for 64-bit Arm.")
-    return told
+    return facts
 
 
 def _said(pattern: str, text: str) -> str:
-    found = re.search(pattern, text)
-    return found[1] if found else ""
+    match = re.search(pattern, text)
+    return match[1] if match else ""
 
 
 def _unsigned(bundle: Bundle, names: Names, work: Path) -> Path:

@@ -20,7 +20,7 @@ __all__ = ["Entry", "content", "entries", "write_aligned"]
 
 _HEADER = struct.Struct("<4sHHHHHIIIHH")
 _MOST_ENTRIES = 65_535
-#: Bytes of one entry, and of all of them: more than any app has.
+#: Bytes of an entry, and of all of them: more than any app has.
 _LARGEST = 4 << 30
 #: Tag of an extra field that only fills space (as zipalign of Android writes it).
 _PADDING = 0xD935
@@ -40,22 +40,22 @@ def entries(file: Path) -> list[Entry]:
     """All entries of the archive, in the order in which they lie there; folders are left out.
 
     Raises:
-        BadInput: not a zip file, a damaged one, or one with a name that is absolute, leaves its folder, or comes twice
+        BadInput: not a zip file, a damaged zip file, a name that is absolute, leaves its folder, or comes twice
             (also but for the case of letters), a link, an encrypted entry, entries that overlap.
     """
     try:
         with zipfile.ZipFile(file) as archive, file.open("rb") as source:
-            found = [_entry(source, info) for info in _plain(archive, file.name)]
+            listed = [_entry(source, info) for info in _plain(archive, file.name)]
     except (zipfile.BadZipFile, struct.error, NotImplementedError, OSError, OverflowError, ValueError) as exc:
         # NotImplementedError is zipfile's word for a compression that it lacks.
         raise BadInput(f"{file.name} is not a zip file, or is damaged: {exc}.") from exc
-    found.sort(key=lambda entry: entry.start)
+    listed.sort(key=lambda entry: entry.start)
     end = 0
-    for entry in found:
+    for entry in listed:
         if entry.start < end:
-            raise BadInput(f"{file.name}: the entry {entry.name} overlaps another one.")
+            raise BadInput(f"{file.name}: the entry {entry.name} overlaps another entry.")
         end = entry.start + entry.packed
-    return found
+    return listed
 
 
 def content(file: Path, name: str) -> bytes:
@@ -77,8 +77,8 @@ def write_aligned(place: Path, files: Mapping[str, bytes | Path], alignment: Map
     """
     with zipfile.ZipFile(place, "w", zipfile.ZIP_STORED, allowZip64=False) as archive:
         for name in sorted(files):
-            given = files[name]
-            body = given.read_bytes() if isinstance(given, Path) else given
+            content = files[name]
+            body = content.read_bytes() if isinstance(content, Path) else content
             entry = zipfile.ZipInfo(name)  # of 1980
             entry.create_system, entry.external_attr = 3, 0o644 << 16
             assert archive.fp is not None
@@ -88,7 +88,7 @@ def write_aligned(place: Path, files: Mapping[str, bytes | Path], alignment: Map
 
 
 def _filling(start: int, alignment: int) -> bytes:
-    """An extra field that moves `start` to the next multiple of `alignment`, or nothing where it is one."""
+    """An extra field that moves `start` to the next multiple of `alignment`, or nothing where it is a multiple."""
     if start % alignment == 0:
         return b""
     # The field says itself for which alignment it was made; it has at least 6 bytes.
@@ -122,8 +122,8 @@ def _entry(source: IO[bytes], info: zipfile.ZipInfo) -> Entry:
     source.seek(info.header_offset)
     magic, _, flags, method, _, _, crc, packed, size, name, extra = _HEADER.unpack(source.read(_HEADER.size))
     # What comes before an entry must say the same as the directory: installers differ in which of them they read.
-    told = source.read(name).decode("utf-8" if flags & 0x800 else "cp437")
-    if magic != b"PK\x03\x04" or told != info.orig_filename or method != info.compress_type:
+    stated = source.read(name).decode("utf-8" if flags & 0x800 else "cp437")
+    if magic != b"PK\x03\x04" or stated != info.orig_filename or method != info.compress_type:
         raise ValueError(f"the directory's entry {info.filename} is not what lies there")
     later = flags & 8  # sizes come after the bytes
     if not later and (crc, packed, size) != (info.CRC, info.compress_size, info.file_size):

@@ -1,4 +1,4 @@
-"""What must hold for an Android library (.aar) or app (.apk) before anybody is given it.
+"""What must hold for an Android library (.aar) or app (.apk) before anybody gets it.
 
 Looks at the file alone (fidelity: structural). It tells what phones and the store would refuse, and what a user would
 not want: permissions that a model does not need, and code that reports to somebody.
@@ -22,7 +22,7 @@ __all__ = ["BASE_MODULE", "TELEMETRY", "check_archive", "check_size", "permissio
 #: What Google Play delivers at most with an app itself; larger models go into asset packs.
 BASE_MODULE = 200_000_000
 
-#: Parts of names of classes and symbols -> who is told. Of analytics, advertising and crash reports.
+#: Parts of names of classes and symbols -> who gets the data. Of analytics, advertising and crash reports.
 TELEMETRY = {
     "ai/onnxruntime/telemetry/": "onnxruntime (Microsoft 1DS)",
     "com/microsoft/applications/events": "Microsoft 1DS",
@@ -54,7 +54,7 @@ _LARGEST_MANIFEST = 1 << 20
 
 
 def check_archive(file: Path, *, permissions: Collection[str] = (), telemetry: Collection[str] = ()) -> dict[str, Any]:
-    """What the archive holds, if it may be given to anybody.
+    """What the archive holds, if it may be shipped.
 
     Args:
         file: an ``.apk``, or an ``.aar`` (by its ending).
@@ -69,19 +69,19 @@ def check_archive(file: Path, *, permissions: Collection[str] = (), telemetry: C
         BadInput: a damaged or deceiving archive; a library that phones refuse (`check_library`) or that has no form for
             64-bit Arm; an entry that must be stored and aligned and is not; a permission; telemetry.
     """
-    found = entries(file)
+    items = entries(file)
     app = file.suffix == ".apk"
-    libraries = _libraries(file, found, "lib" if app else "jni")
-    for entry in found:
+    libraries = _libraries(file, items, "lib" if app else "jni")
+    for entry in items:
         _check_place(entry, app, file.name)
-    asked = sorted(permissions_of(content(file, "AndroidManifest.xml"))) if _has(found, "AndroidManifest.xml") else None
+    asked = sorted(permissions_of(content(file, "AndroidManifest.xml"))) if _has(items, "AndroidManifest.xml") else None
     if asked is None:
         raise BadInput(f"{file.name} has no AndroidManifest.xml: it is no library and no app for Android.")
     for name in asked:
         if name not in permissions:
             raise BadInput(f"{file.name} asks for the permission {name}, which running a model does not need.")
-    told = _telemetry(file, found)
-    for who in told:
+    receivers = _telemetry(file, items)
+    for who in receivers:
         if who not in telemetry:
             raise BadInput(
                 f"{file.name} holds code that reports to {who}.",
@@ -89,11 +89,11 @@ def check_archive(file: Path, *, permissions: Collection[str] = (), telemetry: C
             )
     return {
         "bytes": file.stat().st_size,
-        "entries": len(found),
+        "entries": len(items),
         "libraries": libraries,
-        "stored": [entry.name for entry in found if entry.stored and entry.name.endswith(_MAPPED)],
+        "stored": [entry.name for entry in items if entry.stored and entry.name.endswith(_MAPPED)],
         "permissions": asked,
-        "telemetry": told,
+        "telemetry": receivers,
         "page": PAGE,
     }
 
@@ -120,14 +120,14 @@ def telemetry_in(data: bytes) -> set[str]:
     return {who for name, who in TELEMETRY.items() if name.encode() in data or name.replace("/", ".").encode() in data}
 
 
-def _libraries(file: Path, found: list[Entry], folder: str) -> dict[str, dict[str, int]]:
+def _libraries(file: Path, items: list[Entry], folder: str) -> dict[str, dict[str, int]]:
     libraries: dict[str, dict[str, int]] = {}
-    for entry in found:
+    for entry in items:
         parts = entry.name.split("/")
         if not entry.name.endswith(".so"):
             continue
         if len(parts) != 3 or parts[0] != folder or parts[1] not in ABIS:
-            raise BadInput(f"{file.name}: the library {entry.name} lies where no phone looks for one.")
+            raise BadInput(f"{file.name}: the library {entry.name} lies where no phone looks for libraries.")
         check_library(content(file, entry.name), f"{file.name}: {entry.name}", parts[1])
         libraries.setdefault(parts[1], {})[parts[2]] = entry.size
     for name in sorted({name for of_abi in libraries.values() for name in of_abi}):
@@ -151,14 +151,14 @@ def _check_place(entry: Entry, app: bool, what: str) -> None:
         raise BadInput(f"{what}: {entry.name} starts at byte {entry.start}, which is no multiple of {demanded}.")
 
 
-def _telemetry(file: Path, found: list[Entry]) -> list[str]:
-    told: set[str] = telemetry_in(content(file, "AndroidManifest.xml"))
-    for entry in found:
+def _telemetry(file: Path, items: list[Entry]) -> list[str]:
+    receivers: set[str] = telemetry_in(content(file, "AndroidManifest.xml"))
+    for entry in items:
         if entry.name.endswith((".dex", ".so")):
-            told |= telemetry_in(content(file, entry.name))
+            receivers |= telemetry_in(content(file, entry.name))
         elif entry.name.endswith(".jar"):
-            told |= telemetry_in("\n".join(_names_in_jar(content(file, entry.name), entry.name)).encode())
-    return sorted(told)
+            receivers |= telemetry_in("\n".join(_names_in_jar(content(file, entry.name), entry.name)).encode())
+    return sorted(receivers)
 
 
 def _names_in_jar(data: bytes, what: str) -> Iterator[str]:
@@ -170,8 +170,8 @@ def _names_in_jar(data: bytes, what: str) -> Iterator[str]:
         raise BadInput(f"{what} is not a .jar, or is damaged: {exc}.") from exc
 
 
-def _has(found: list[Entry], name: str) -> bool:
-    return any(entry.name == name for entry in found)
+def _has(items: list[Entry], name: str) -> bool:
+    return any(entry.name == name for entry in items)
 
 
 def summary(facts: Mapping[str, Any]) -> str:

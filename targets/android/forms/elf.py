@@ -59,7 +59,7 @@ class Library(NamedTuple):
 
 
 def read_library(data: bytes, what: str) -> Library:
-    """The library in `data`. Raises BadInput, naming `what`, for anything else and for a damaged one."""
+    """The library in `data`. Raises BadInput, naming `what`, for anything else and for a damaged library."""
     try:
         return _library(data)
     except (struct.error, ValueError, OverflowError, UnicodeDecodeError) as exc:

@@ -1,6 +1,6 @@
 """`edgekit package BUNDLE --as gradle`: a Gradle library module in Kotlin, with the model inside.
 
-The templates are the files of `phone/`, which compile as they are: the loops in plain Java, what touches Android in
+The templates are the files of `app/`, which compile as they are: the loops in plain Java, what touches Android in
 Kotlin, the build file. Here their names are replaced, and only what the model's task and runtime need is taken.
 """
 
@@ -29,7 +29,7 @@ _KOTLIN = ("Model", "ModelException", "ModelFiles", "ModelOptions", "SelfTestRep
 
 @dataclass(frozen=True)
 class Task:
-    """What a model of one family becomes: the class that the app sees, and its loops in Java."""
+    """What a model of a family becomes: the class that the app sees, and its loops in Java."""
 
     api: str
     loops: tuple[str, ...]
@@ -84,7 +84,7 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
     """Write the module into the empty folder `out`.
 
     Args:
-        options: see `_gradle_names.OPTIONS`. More than Play delivers with an app goes into an asset pack anyway.
+        options: see `names.OPTIONS`. More than Play delivers with an app goes into an asset pack anyway.
 
     Raises:
         BadInput: a name that is not legal, or a bundle whose golden files are not what they should be.
@@ -196,13 +196,13 @@ _PLUGIN = {
 def _include(name: str, packed: bool) -> str:
     """Lines for the app's settings."""
     modules = {name: name, f"{name}-pack": f"{name}/pack"} if packed else {name: name}
-    lines = [f'include(":{one}")\nproject(":{one}").projectDir = file("../{at}")' for one, at in modules.items()]
+    lines = [f'include(":{item}")\nproject(":{item}").projectDir = file("../{at}")' for item, at in modules.items()]
     return "\n".join(["// where this folder lies, seen from the app's", *lines])
 
 
 def _description(manifest: Any) -> str:
-    told = f"{manifest.model.name} ({manifest.model.task}), {manifest.recipe.precision}, for Android 8 or later."
-    return _plain(told)
+    text = f"{manifest.model.name} ({manifest.model.task}), {manifest.recipe.precision}, for Android 8 or later."
+    return _plain(text)
 
 
 def _plain(text: str) -> str:
@@ -212,11 +212,11 @@ def _plain(text: str) -> str:
 
 def _coordinates(manifest: Any) -> str:
     """The runtime's Maven coordinates, as the bundle's target had them. Raises BadInput for anything else."""
-    given = manifest.target.runtime.get(manifest.recipe.exporter, "")
-    found = re.fullmatch(r"maven:([A-Za-z0-9._-]+(?::[A-Za-z0-9._-]+){2})", given)
-    if not found:
-        raise BadInput(f"the bundle names no runtime by Maven coordinates ({given!r}).", hint="Export it again.")
-    return found[1]
+    runtime = manifest.target.runtime.get(manifest.recipe.exporter, "")
+    match = re.fullmatch(r"maven:([A-Za-z0-9._-]+(?::[A-Za-z0-9._-]+){2})", runtime)
+    if not match:
+        raise BadInput(f"the bundle names no runtime by Maven coordinates ({runtime!r}).", hint="Export it again.")
+    return match[1]
 
 
 #: Folders that Gradle and Android Studio leave in a module.

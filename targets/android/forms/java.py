@@ -15,7 +15,7 @@ __all__ = ["PHONE", "classes_of", "dex_of", "jar_of", "stubs"]
 #: The templates: java/ (loops), runtime/ (a model on a phone), demo/ (the app), aar/ (the library), stubs/ (Android).
 PHONE = Path(__file__).parent.parent / "app"
 
-#: Android 8 has the library of Java 8. A class file of Java 8 without lambdas is one of Java 7, which the dexer takes.
+#: Android 8 has the library of Java 8. Without lambdas its class files are those of Java 7, which the dexer takes.
 _RELEASE, _VERSION_8, _VERSION_7 = "8", 52, 51
 
 
@@ -28,7 +28,7 @@ def classes_of(sources: Mapping[str, str], classpath: Sequence[Path], work: Path
     """Name -> class file, of `sources`: path below the source folder -> text.
 
     Raises:
-        MissingExtra: no javac. ExportFailed: it refuses a source, which is a defect of ours.
+        MissingExtra: no javac. ExportFailed: it refuses a source, which is a defect of edgekit.
     """
     folder = work / "sources"
     for name, text in sources.items():
@@ -76,7 +76,7 @@ def dex_of(classes: Mapping[str, bytes], work: Path) -> bytes:
 def _compile(files: Sequence[Path], out: Path, classpath: Sequence[Path], work: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     # A classpath of nothing would be the current folder.
-    path = ":".join(str(one) for one in classpath) or str(work / "nothing")
+    path = ":".join(str(entry) for entry in classpath) or str(work / "nothing")
     options = ["--release", _RELEASE, "-g:source,lines", "-Xlint:all,-options,-path,-classfile", "-Werror"]
     run([tool("javac"), *options, "-encoding", "UTF-8", "-proc:none", "-cp", path, "-d", out, *files], "javac")
     return out

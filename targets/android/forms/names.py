@@ -80,6 +80,6 @@ def _check_package(package: str) -> None:
         raise BadInput(f"{package!r} is not a Java package: {reserved[0]!r} is a word of the language.", hint=example)
     if len(steps) < 2:
         raise BadInput(f"the package {package!r} has one part; Android wants at least two.", hint=example)
-    taken = [one for one in _TAKEN if package == one or package.startswith(f"{one}.")]
+    taken = [prefix for prefix in _TAKEN if package == prefix or package.startswith(f"{prefix}.")]
     if taken:
         raise BadInput(f"the package {package!r} is inside {taken[0]}, which belongs to somebody else.", hint=example)

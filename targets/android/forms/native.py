@@ -1,7 +1,7 @@
 """The demo app's one native library, cross-compiled without Android's NDK.
 
 A C compiler for 64-bit Arm and no C library: the source declares the few functions that it uses, and is linked against
-stubs of Android's libraries that hold their names only. Every function is one that Android exports.
+stubs of Android's libraries that hold their names only. Android exports every function that is named.
 """
 
 from __future__ import annotations

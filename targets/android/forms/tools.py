@@ -21,7 +21,7 @@ __all__ = ["DEXER", "FRAMEWORK", "INSTALL", "RUNTIME", "dexer", "include", "run"
 INSTALL = "In a checkout of edgekit: make android-tools (Debian, Ubuntu)."
 
 #: The official library of onnxruntime for Android, as it was published, for four ABIs. The last release whose official
-#: builds do not report to their makers (`TELEMETRY` of _android_checks.py): those from 1.29 on do.
+#: builds do not report to their makers (`TELEMETRY` of checks.py): those from 1.29 on do.
 RUNTIME = Source(
     uri="npm://com.github.asus4.onnxruntime",
     revision="1.26.0",
@@ -59,10 +59,10 @@ _SECONDS = 300
 
 def tool(name: str) -> str:
     """Path of a program. Raises MissingExtra where it is absent."""
-    found = shutil.which(name)
-    if found is None:
+    program = shutil.which(name)
+    if program is None:
         raise MissingExtra(f"packaging for Android needs {name}, which is not installed.", hint=INSTALL)
-    return found
+    return program
 
 
 def runtime(progress: Progress | None = None) -> Path:
@@ -106,8 +106,8 @@ def run(command: Sequence[str | Path], what: str) -> str:
         raise ExportFailed(f"{what} did not come to an end within {_SECONDS} s.") from exc
     if done.returncode:
         said = [line for line in (done.stderr + "\n" + done.stdout).splitlines() if line.strip()]
-        told = next((line for line in said if "error" in line.lower()), said[0] if said else "it gave no reason")
-        raise ExportFailed(f"{what} failed: {told.strip()}", hint=INSTALL)
+        reason = next((line for line in said if "error" in line.lower()), said[0] if said else "it gave no reason")
+        raise ExportFailed(f"{what} failed: {reason.strip()}", hint=INSTALL)
     return done.stdout
 
 

@@ -32,7 +32,7 @@ class Counts:
         stack, frontend_stack: high-water marks below the caller, in bytes.
         arena, weights: bytes, as the generated header says.
         footprint: of the smallest firmware that runs the network, see `_elf.memory`.
-        footprint_sound: of the smallest one from samples to detections, None where there is no such.
+        footprint_sound: of the smallest program from samples to detections, None where there is no such program.
     """
 
     init: int
@@ -100,7 +100,7 @@ def _all(lines: Sequence[str], key: str) -> tuple[int, ...]:
 def _one(lines: Sequence[str], key: str) -> int:
     values = _all(lines, key)
     if len(values) != 1:
-        raise DeviceFailed(f"the benchmark wrote {len(values)} lines {key!r} instead of one.")
+        raise DeviceFailed(f"the benchmark wrote {len(values)} lines {key!r} instead of 1.")
     return values[0]
 
 

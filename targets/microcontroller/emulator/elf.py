@@ -15,7 +15,7 @@ def sections(file: Path) -> dict[str, int]:
     """Name -> bytes, for every section that takes memory on the chip.
 
     Raises:
-        BadInput: not such a file, or a damaged one.
+        BadInput: not such a file, or it is damaged.
     """
     data = file.read_bytes()
     if data[:6] != b"\x7fELF\x01\x01":
@@ -24,14 +24,14 @@ def sections(file: Path) -> dict[str, int]:
         table, size, count, names = struct.unpack_from("<I10xHHH", data, 32)
         headers = [struct.unpack_from("<IIIIII", data, table + index * size) for index in range(count)]
         start = headers[names][4]
-        found = {}
+        sizes = {}
         for name, _, flags, _, _, length in headers:
             if flags & _ALLOCATED:
                 text = data[start + name : data.index(b"\0", start + name)]
-                found[text.decode("ascii")] = length
+                sizes[text.decode("ascii")] = length
     except (struct.error, ValueError, IndexError) as exc:
         raise BadInput(f"{file} is a damaged ELF file: {exc}.") from exc
-    return found
+    return sizes
 
 
 def memory(file: Path) -> dict[str, int]:
@@ -42,10 +42,10 @@ def memory(file: Path) -> dict[str, int]:
         initialised variables, which take flash and RAM; ``zeroed``: the rest of the RAM but the stack, the arena
         included; ``flash`` and ``ram``: the sums. Golden data is left out.
     """
-    found = sections(file)
-    code = found.get(".text", 0) + found.get(".vectors", 0)
-    constants = found.get(".rodata", 0) + found.get(".ARM.exidx", 0)
-    data, zeroed = found.get(".data", 0), found.get(".bss", 0)
+    sizes = sections(file)
+    code = sizes.get(".text", 0) + sizes.get(".vectors", 0)
+    constants = sizes.get(".rodata", 0) + sizes.get(".ARM.exidx", 0)
+    data, zeroed = sizes.get(".data", 0), sizes.get(".bss", 0)
     return {
         "code": code,
         "constants": constants,

@@ -94,7 +94,7 @@ def _difference(
     try:
         layer = _diverging(bundle, machine, int(vector), work, golden, timeout)
     except (MissingExtra, DeviceFailed) as exc:
-        layer = f"Which layer is the first could not be found out: {exc.message}"
+        layer = f"Which layer is the first to differ is not known: {exc.message}"
     return ParityFailed(
         f"{len(failed)} of {facts.get('vectors', '?')} golden vectors differ on {where}; the first is {vector}, "
         f"where {differing}. {layer}"
@@ -102,12 +102,12 @@ def _difference(
 
 
 def _diverging(bundle: Path, machine: Machine, vector: int, work: Path, golden: Path | None, timeout: float) -> str:
-    """A sentence about the first layer whose output on the chip is not the one on this computer."""
+    """A sentence about the first layer whose output on the chip differs from that on this computer."""
     if machine == HOST:
         return "This is the portable code, so it is not a matter of the processor."
     chip, here = (
-        _trace(run(build(bundle, one, "trace", work / name, ("EK_TRACE",), golden), one, timeout), vector)
-        for one, name in ((machine, "chip"), (HOST, "host"))
+        _trace(run(build(bundle, runner, "trace", work / name, ("EK_TRACE",), golden), runner, timeout), vector)
+        for runner, name in ((machine, "chip"), (HOST, "host"))
     )
     for layer, (on_chip, on_host) in enumerate(zip(chip, here, strict=False)):
         if on_chip != on_host:

@@ -29,16 +29,16 @@ class Result:
 
 
 def emulator_of(machine: Machine) -> list[str]:
-    """The command that runs a program, which is to be appended. The same one as in the CMake project.
+    """The command that runs a program, which is to be appended. The same command as in the CMake project.
 
     Raises:
         MissingExtra: the emulator is not installed, with the command that installs it.
     """
     command = shlex.split((SOURCES / "boards" / f"{machine.board}.qemu").read_text(encoding="utf-8"))
-    found = shutil.which(command[0])
-    if not found:
-        raise MissingExtra(f"running firmware for {machine.processor} needs {command[0]}, not found.", hint=INSTALL)
-    return [found, *command[1:]]
+    program = shutil.which(command[0])
+    if not program:
+        raise MissingExtra(f"running firmware for {machine.processor} needs {command[0]}; it is absent.", hint=INSTALL)
+    return [program, *command[1:]]
 
 
 def run(program: Path, machine: Machine, timeout: float = 120) -> Result:

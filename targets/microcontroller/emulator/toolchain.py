@@ -93,11 +93,11 @@ def compiler_of(machine: Machine) -> str:
         MissingExtra: there is none, with the command that installs it.
     """
     for name in machine.compilers:
-        if found := shutil.which(name):
-            return found
+        if path := shutil.which(name):
+            return path
     if machine == HOST:
         raise MissingExtra("this computer has no C compiler (cc, gcc or clang).", hint="Install gcc or clang.")
-    raise MissingExtra(f"building for {machine.processor} needs {machine.compilers[0]}, not found.", hint=INSTALL)
+    raise MissingExtra(f"building for {machine.processor} needs {machine.compilers[0]}; it is absent.", hint=INSTALL)
 
 
 def build(
@@ -114,7 +114,7 @@ def build(
     bundle as it is: whoever calls this has seen that it is the exporter's.
 
     Objects stay in `work`, one set for each set of `defines`, and are taken again for the next program: `work` must
-    belong to one state of one bundle and to one machine.
+    belong to a single state of a single bundle and to a single machine.
 
     Args:
         program: a name of `PROGRAMS`. defines: such as ``"EK_PROFILE"``.

@@ -107,9 +107,9 @@ def test_sound_that_cannot_tell() -> None:
     for pairs in ([(1.0, 0.0)], [(1.0, 1.0)]):
         with pytest.raises(BadInput, match="not defined"):
             table.aggregate(table.find("frr@fa"), pairs)
-        with pytest.raises(BadInput, match="nothing can be told"):
+        with pytest.raises(BadInput, match="no rate can be computed"):
             detection.difference(pairs, pairs)
-    with pytest.raises(BadInput, match="not the same ones"):
+    with pytest.raises(BadInput, match="not the same clips"):
         detection.difference([(1.0, 0.0)], [(1.0, 1.0)])
 
 
