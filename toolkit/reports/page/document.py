@@ -18,8 +18,8 @@ from edgekit.reports.cells import Cell
 from edgekit.reports.page.distributions import READING, Density, density
 from edgekit.reports.page.elements import Page, short, text
 from edgekit.reports.page.entries import Entry, grouped
-from edgekit.reports.page.frontier import frontiers
 from edgekit.reports.page.overview import machines, not_measured, overview, warnings
+from edgekit.reports.page.scatter import frontiers
 from edgekit.reports.page.section import section
 from edgekit.reports.page.style import policy, script, style
 
