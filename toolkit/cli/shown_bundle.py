@@ -10,6 +10,7 @@ from edgekit.bundles.facts import slower, unmeasured
 from edgekit.bundles.manifest import Verdict
 from edgekit.cli.terminal import say, show_table
 from edgekit.core import Bundle
+from edgekit.registry import find, names
 
 
 def summary(bundle: Bundle) -> dict[str, Any]:
@@ -61,7 +62,9 @@ def show_bundle(bundle: Bundle) -> None:
         point = manifest.facts["operating_point"]
         say("operating point: " + plainly({name.replace("_", " "): value for name, value in point.items()}))
     say(f"golden input says: {manifest.golden.output}")
-    sample = '"PROMPT"' if bundle.manifest.golden.input.endswith(".txt") else "FILE"
+    task = manifest.model.task
+    text = task in names("tasks") and find("tasks", task).sample == "text"
+    sample = '"PROMPT"' if text else "FILE"
     say(f"next: edgekit run {bundle.path} {sample}, or edgekit bench {bundle.path}")
 
 

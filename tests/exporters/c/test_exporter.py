@@ -331,11 +331,12 @@ def test_generating_needs_no_torch(tmp_path: Path) -> None:
     file = tmp_path / "network.tflite"
     file.write_bytes(product(CASE, "CONV_2D"))
     code = (
-        "import sys; from pathlib import Path; from edgekit import tflite\n"
+        "import sys; from pathlib import Path; from edgekit.formats import tflite\n"
         "import edgekit.exporters.c\n"
-        "from edgekit.exporters import _c_graph, _c_plan, _c_write\n"
-        f"program = _c_graph.lower(tflite.read(Path({str(file)!r}).read_bytes()), 'dsp')\n"
-        "_c_write.write(program, _c_plan.plan(program), 'network', 'n.tflite')\n"
+        "from edgekit.exporters.c import arena, write\n"
+        "from edgekit.exporters.c.lowering import graph\n"
+        f"program = graph.lower(tflite.read(Path({str(file)!r}).read_bytes()), 'dsp')\n"
+        "write.write(program, arena.plan(program), 'network', 'n.tflite')\n"
         "assert not {'torch', 'onnx', 'tensorflow'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -241,7 +241,7 @@ def test_a_library_of_another_version_is_refused(tmp_path: Path) -> None:
     copy.mkdir()
     for library in found.glob("*.so*"):
         (copy / library.name).symlink_to(library)
-    code = "from edgekit.llama import library\nlibrary.COMMIT = '{commit}'\nllama.bindings()"
+    code = "from edgekit.llama import library\nlibrary.COMMIT = '{commit}'\nlibrary.bindings()"
     for commit, status in (("f" * 40, 1), (llama.COMMIT, 0)):
         done = subprocess.run(
             [sys.executable, "-c", code.format(commit=commit)],

@@ -14,7 +14,7 @@ from helpers.cases.onnx_cases import ATTENTION, REPO, VOCABULARY, WIDTH, Toy, ex
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from edgekit.core import Axis, Exporter, Feeds, TensorSpec
+from edgekit.core import Axis, Exporter, Feeds, Runner, TensorSpec
 from edgekit.errors import ExportFailed, Unsupported
 from edgekit.exporters.onnx import EXPORTER
 from edgekit.numerics.parity import LIMITS, TorchRunner, part_error
@@ -214,7 +214,7 @@ def spoiled(value: float) -> NDArray[np.float32]:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_what_is_not_a_number_never_passes(value: float) -> None:
-    class Gives:
+    class Gives(Runner):
         inputs = outputs = ()
 
         def __init__(self, array: NDArray[np.float32]) -> None:

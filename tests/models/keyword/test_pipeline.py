@@ -195,7 +195,7 @@ def test_features_with_a_listing(tmp_path: Path) -> None:
     (tmp_path / "features").mkdir()
     (tmp_path / "features" / "a.bin").write_bytes(bytes(490))
     (tmp_path / "labels.csv").write_text("file,class_index\na.bin,9\n\n")
-    (sample,) = samples_of(find("models", KWS), tmp_path)
+    (sample,) = resolved.samples_of(find("models", KWS), tmp_path)
     assert (sample.truth, sample.name) == ("yes", "a.bin")
     assert keyword([scores(yes=99)])[0].predict(sample.input).output == "yes"
 
@@ -206,14 +206,14 @@ def test_a_listing_that_is_wrong_names_its_line(tmp_path: Path, line: str) -> No
     (tmp_path / "features" / "a.bin").write_bytes(bytes(490))
     (tmp_path / "labels.csv").write_text(f"file,class_index\n{line}\n")
     with pytest.raises(BadInput, match="line 2"):
-        samples_of(find("models", KWS), tmp_path)
+        resolved.samples_of(find("models", KWS), tmp_path)
 
 
 def test_a_folder_for_each_word(tmp_path: Path) -> None:
     for folder in ("yes", "_silence_", "_background_noise_", "Cat"):
         (tmp_path / folder).mkdir()
         soundfile.write(tmp_path / folder / "one.wav", noise(0.1), 16_000)
-    samples = samples_of(find("models", KWS), tmp_path)
+    samples = resolved.samples_of(find("models", KWS), tmp_path)
     assert {sample.name: sample.truth for sample in samples} == {
         "Cat/one.wav": "unknown",
         "_background_noise_/one.wav": "silence",
@@ -225,12 +225,12 @@ def test_a_folder_for_each_word(tmp_path: Path) -> None:
 def test_a_folder_without_sounds_is_refused(tmp_path: Path) -> None:
     for name in (KWS, "alexa"):
         with pytest.raises(BadInput, match="holds n"):
-            samples_of(find("models", name), tmp_path)
+            resolved.samples_of(find("models", name), tmp_path)
     soundfile.write(tmp_path / "one.wav", noise(0.1), 16_000)
-    assert len(samples_of(find("models", "alexa"), tmp_path)) == 1
+    assert len(resolved.samples_of(find("models", "alexa"), tmp_path)) == 1
     with pytest.raises(BadInput, match="one folder of sounds"):
         resolved.samples_of(chip(KWS), tmp_path)
-    assert [sample.truth for sample in samples_of(find("models", KWS), tmp_path)] == ["unknown"]
+    assert [sample.truth for sample in resolved.samples_of(find("models", KWS), tmp_path)] == ["unknown"]
 
 
 @pytest.mark.parametrize("content", [b"", bytes(489), bytes(4900)])
@@ -277,7 +277,7 @@ def test_a_phrase_is_heard_in_its_golden_sound_and_in_no_other(name: str) -> Non
 def test_words_of_the_benchmark_are_told_apart(shared_data: Path) -> None:
     spotter = real(KWS)
     assert spotter.predict(str(DATA / "golden-yes.wav")).details["events"][0]["word"] == "yes"
-    samples = samples_of(find("models", KWS), shared_data / "mlperf-tiny-kws")
+    samples = resolved.samples_of(find("models", KWS), shared_data / "mlperf-tiny-kws")
     right = sum(spotter.predict(sample.input).output == sample.truth for sample in samples)
     assert right / len(samples) >= 0.9
 

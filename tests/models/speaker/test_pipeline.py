@@ -181,8 +181,8 @@ def test_the_threshold_lies_where_both_errors_are_equal() -> None:
 def verifier() -> EcapaVerifier:
     state = speechbrain_state(16, (5, 3, 1), 24)
     checkpoint = Checkpoint(Path(), "pytorch", {f"ecapa_state_dict.{n}": v for n, v in state.items()}, {}, {})
-    parts = {part.name: reference_of(part, part.build(checkpoint)) for part in ECAPA.parts if part.build}
-    return EcapaVerifier(parts, Path(), ECAPA.prepare(checkpoint, Path()))
+    parts = {part.name: reference_of(part, part.build(checkpoint)) for part in ECAPA.network.parts if part.build}
+    return EcapaVerifier(parts, Path(), ECAPA.weights.prepare(checkpoint, Path()))
 
 
 def noise(seconds: float, seed: int = 0) -> Any:

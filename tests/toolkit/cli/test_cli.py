@@ -22,11 +22,11 @@ from edgekit.registry import find, names
 
 def test_list(do_json: Any, do: Any) -> None:
     code, found = do_json("list")
-    assert code == 0 and set(found) == {"models", "targets", "exporters"}
+    assert code == 0 and set(found) == {"models", "tasks", "targets", "exporters"}
     assert {"whisper-base", "toy-speller"} <= {entry["model"] for entry in found["models"]}
     assert set(do_json("list", "targets")[1]) == {"targets"}
     code, out, _ = do("list")
-    assert all(word in out for word in ("models", "targets", "exporters", "toy-board", "72.6 M"))
+    assert all(word in out for word in ("models", "tasks", "targets", "exporters", "toy-board", "72.6 M"))
 
 
 def test_list_tells_of_a_package_that_does_not_load(do: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

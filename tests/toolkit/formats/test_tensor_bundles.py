@@ -58,7 +58,7 @@ def test_the_network_is_the_one_of_the_same_numbers_in_a_npz(folder: Path, tmp_p
 
 def test_the_published_variables_are_those_of_the_npz(shared_data: Path) -> None:
     """Both sources of ds-cnn-kws hold the same weights: the published index has a checksum of every array."""
-    published, mirrored = find("models", "ds-cnn-kws").sources
+    published, mirrored = find("models", "ds-cnn-kws").weights.sources
     assert hash_file(GOLDEN) == {file.name: file.sha256 for file in published.files}[INDEX]
     archive = shared_data.parent / "models" / "mlperf-tiny" / "kws_ref_float.npz"
     assert hash_file(archive) == mirrored.files[0].sha256

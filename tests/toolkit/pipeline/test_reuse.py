@@ -172,7 +172,7 @@ DECIDING = {
 def test_every_distribution_of_every_exporter_is_in_the_key_and_no_other_is(
     toy: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(reuse, "_code", lambda job: [])  # hashed elsewhere, and slow
+    monkeypatch.setattr(reuse, "code_files", lambda job: [])  # hashed elsewhere, and slow
     exporter = registry.find("exporters", name)
     made = replace(job(recipe=Recipe(name, exporter.precisions[0])), exporter=exporter)
     assert set(DECIDING[name]) <= set(exporter.distributions)
@@ -210,9 +210,7 @@ def test_declarations_are_in_the_key(toy: Any) -> None:
     changed = [
         replace(model, task=replace(model.task, evaluation=Evaluation("wer", 0.2, 0.02, 20))),
         replace(model, network=replace(model.network, ladder=())),
-        replace(
-            model, task=replace(model.task, golden=str(Path(toy_model.__file__).parent / "golden" / "toy-licence.txt"))
-        ),
+        replace(model, task=replace(model.task, golden=str(toy_model.HERE / "golden" / "toy-licence.txt"))),
     ]
     keys = {reuse.key_of(job(one), toy.weights) for one in (model, *changed)}
     assert len(keys) == 4
