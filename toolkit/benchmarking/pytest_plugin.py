@@ -43,10 +43,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 class EdgekitBenchmark:
-    """What the fixture gives: call it with an input to measure `predict`, once a test.
+    """The fixture's value: call it with an input to measure `predict`, once per test.
 
     Attributes:
-        predictor: the loaded bundle, for anything else. bundle: its path.
+        predictor: the loaded bundle. bundle: its path.
     """
 
     def __init__(self, bundle: str, threads: int, benchmark: Any) -> None:
