@@ -31,7 +31,7 @@ def like(real: Path) -> Path:
         Its path in the cache.
 
     Raises:
-        Unsupported: nobody knows how noise of that kind of file looks. BadInput: `real` cannot be read as what its name
+        Unsupported: no noise is defined for that kind of file. BadInput: `real` cannot be read as its suffix
             says. MissingExtra: a library that reads it is not installed.
     """
     suffix = real.suffix.lower()

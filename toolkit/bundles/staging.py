@@ -46,7 +46,7 @@ def peek(place: Path) -> Manifest | None:
 
 
 def _is_bundle(place: Path) -> bool:
-    """An empty folder, or a bundle, even a damaged one. Other programs have a manifest.json too."""
+    """Whether `place` is an empty folder, or a bundle, even if damaged. Other programs have a manifest.json, too."""
     if not place.is_dir() or not any(place.iterdir()):
         return place.is_dir()
     if not (place / NAME).is_file():

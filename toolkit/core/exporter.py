@@ -123,8 +123,8 @@ class Exporter(ABC):
         """Open a file that `export` wrote. Raises BadInput if the runtime refuses it."""
 
     def refuses(self, model: Model, recipe: Recipe) -> str:
-        """Why the parts of `model` cannot be written: a clause for people, from the declaration alone and before
-        anything is fetched; "" if they can."""
+        """Why the parts of `model` cannot be written, as a clause, from the declaration alone and before any
+        download; "" if they can."""
         return ""
 
     def require(self) -> None:  # noqa: B027  most have nothing that every export needs
@@ -138,8 +138,8 @@ class Exporter(ABC):
         """Raise BadInput if source code in the bundle folder differs from what this exporter generates."""
 
     def state(self) -> tuple[bool, str, str] | None:
-        """For `doctor`: whether an export can be made, what was found, and the command that adds the rest. None: that
-        is said by `distributions` and `extra`."""
+        """For `doctor`: whether an export is possible, the installed parts, and the command that adds the rest. None:
+        `distributions` and `extra` tell it."""
         return None
 
     def undeclared(self) -> list[str]:

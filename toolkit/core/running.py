@@ -81,6 +81,6 @@ class Predictor(ABC):
         return None
 
     def probe(self, sample: Any) -> Prediction:
-        """A short answer in which every part is called: what parity looks at, of a sample whose whole answer is long or
-        made otherwise (a token at a time)."""
+        """A short answer in which every part is called, for parity. Overridden if the whole answer is long or made in
+        another way (a token at a time)."""
         return self.predict(sample)

@@ -39,7 +39,7 @@ class Form:
     Attributes:
         suffix: added to the bundle's name for the default of ``--out``.
         write: (bundle, place, options) -> None. `place` is a fresh file, or a fresh folder where `folder` is set,
-            beside the final one: it gets its name when this returns, and vanishes when it raises. The same bundle and
+            beside the final place: it is renamed when this returns, and deleted when it raises. The same bundle and
             options must give the same bytes. Raises BadInput for an option's value, Unsupported for a bundle that has
             no such form (saying why).
         folder: a folder is written.

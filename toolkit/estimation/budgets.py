@@ -69,8 +69,8 @@ def hopeless(model: Model, target: Target) -> bool:
 
 
 def check(model: Model, target: Target, recipe: Recipe) -> None:
-    """Raise OverBudget where the estimate says that the model will not fit, before anything is fetched; and Unsupported
-    where the exporter cannot take it.
+    """Raise OverBudget if the estimate exceeds a budget, before any download; and Unsupported if the exporter refuses
+    the model.
 
     An exporter that plans memory itself (`Exporter.plans_memory`) knows to the byte, before it generates anything.
     For it, only a model that is `hopeless` is refused here.
@@ -119,8 +119,8 @@ def excess(model: Model, target: Target, recipe: Recipe) -> list[str]:
 
 
 def nearest(model: Model, target: Target) -> str:
-    """The recipe or model nearest to `model` that fits: its own largest recipe, that of the exporter which the target
-    takes by default first; else the largest of a smaller relative ("" if there is none)."""
+    """The recipe or model nearest to `model` that fits: its own largest recipe, preferably of the target's default
+    exporter; else that of its largest smaller relative ("" if there is none)."""
     relatives = []
     for name in names("models"):
         with contextlib.suppress(Unsupported):  # a broken model of another package

@@ -259,7 +259,7 @@ def _firmware(model: Model, target: Target) -> tuple[tuple[Speed, ...], str]:
 
 
 def fidelities(model: Model, recipe: Recipe) -> Mapping[str, Fidelity]:
-    """What the predicted size and RAM rest on: "estimated" where rules of its format were compared with measurements
+    """Fidelity of the predicted size and RAM: "estimated" if the rules of its format were compared with measurements
     of its family, else "structural"."""
     families = _compared()
     known = (model.identity.family, recipe.exporter)

@@ -75,7 +75,7 @@ def download(
         out: the partial file. It is kept after any failure except "too much".
         limit: bytes; a server that sends more is cut off.
         pinned: the caller knows the hash, so a resumed file needs no ETag to be trusted.
-        tick: called with the number of bytes that are there.
+        tick: called with the number of bytes received so far.
         headers: secrets; they are sent to this host only, not along a redirect to another host.
 
     Raises:

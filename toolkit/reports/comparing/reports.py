@@ -145,15 +145,15 @@ def incomparable(base: Report, new: Report) -> list[str]:
     if base.schema != new.schema:
         reasons.append(f"their schemas differ ({base.schema} and {new.schema})")
     if base.fidelity != new.fidelity:
-        reasons.append(f"one is {base.fidelity}, the other {new.fidelity}")
+        reasons.append(f"their fidelities differ ({base.fidelity}; {new.fidelity})")
     for key in host.differences(base.host, new.host):
         before, after = printable(base.host.get(key)), printable(new.host.get(key))
         reasons.append(f"the machines differ in {key} ({before}; {after})")
     if base.threads != new.threads:
-        reasons.append(f"one used {base.threads} threads, the other {new.threads}")
+        reasons.append(f"their numbers of threads differ ({base.threads}; {new.threads})")
     noise = [is_synthetic(report.inputs) for report in (base, new)]
     if noise[0] != noise[1]:
-        reasons.append("one was measured on synthetic inputs, the other on real ones")
+        reasons.append("only one of them was measured on real inputs")
     elif [_identity(item) for item in base.inputs] != [_identity(item) for item in new.inputs]:
         reasons.append("their inputs differ")
     return reasons

@@ -31,7 +31,7 @@ _LANE, _WARM, _GAP = 26.0, 13.0, 6.0
 _HEADER = ("process", "n", "least", "p25", "median", "p75", "largest", "warm-ups", "values in the order taken")
 
 READING = (
-    "In a distribution each dot is one value: across is the time, down is its turn, one lane per process. "
+    "In a distribution each dot is a value: across is the time, down is its turn, with a lane per process. "
     "The box is the middle half, the line the median of the process, the long line that of all. "
     "Warm-ups are strokes in a lane of their own."
 )
@@ -45,8 +45,8 @@ def timed(entry: Entry) -> list[Measurement]:
 
 
 class Density(NamedTuple):
-    """How many distributions a cell has at most; how many lanes and values, about, one of them; how many bars a figure
-    of layers or sizes."""
+    """Most distributions of a cell; most lanes and values (about) of a distribution; most bars of a figure of layers
+    or sizes."""
 
     figures: int
     lanes: int
@@ -70,8 +70,8 @@ def _share(bounds: tuple[int, int, int], count: int, crowd: float) -> int:
 
 
 def distributions(page: Page, entry: Entry, most: Density) -> list[str]:
-    """A figure for each measurement that has a distribution, the cell's cost first. Those for which a page of many
-    cells has no room are named."""
+    """A figure for each measurement with a distribution, the cell's cost first. Measurements without a figure on a
+    page of many cells are named."""
     shown = sorted(timed(entry), key=lambda item: item is not entry.cost)
     drawn = [_distribution(page, entry, item, most) for item in shown[: most.figures]]
     left = ", ".join(item.name for item in shown[most.figures :])

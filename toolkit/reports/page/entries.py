@@ -61,8 +61,8 @@ class Entry:
 
     @cached_property
     def cost(self) -> Measurement | None:
-        """The measurement that stands for its speed: the latency of the whole, instructions, tokens per second, or
-        what else was counted or timed."""
+        """The measurement of its speed: the latency of the whole model, instructions, tokens per second, or another
+        count or time."""
         for name in _COSTS:
             if name in self.measured:
                 return self.measured[name]

@@ -19,7 +19,7 @@ class Bounds(NamedTuple):
 
     Attributes:
         limit: most bytes of this piece. pinned: whether the caller will check a hash.
-        tick: called with the number of bytes that are there.
+        tick: called with the number of bytes received so far.
     """
 
     limit: int

@@ -30,7 +30,7 @@ _PLATFORM = re.compile(r"[a-z0-9][a-z0-9_]*")
 
 
 class Wheels(Packages):
-    """Members of wheels, for another machine than this one with ``?platform=TAG`` at the end."""
+    """Members of wheels; with ``?platform=TAG`` at the end, of wheels for another machine."""
 
     schemes = ("pypi",)
     form = "pypi://DISTRIBUTION@VERSION/path/inside/the/wheel"
@@ -72,7 +72,7 @@ def _parsed(uri: str) -> tuple[str, str, str]:
 
 
 def _platform(uri: str) -> tuple[str, str]:
-    """A URI without ``?platform=TAG``, and TAG ("": this machine's). Raises BadInput for a strange one."""
+    """A URI without ``?platform=TAG``, and TAG ("": this machine's). Raises BadInput for an invalid TAG."""
     plain, mark, platform = uri.partition("?platform=")
     if mark and not _PLATFORM.fullmatch(platform):
         raise BadInput(f"{uri!r}: {platform!r} is no platform of wheels.")
