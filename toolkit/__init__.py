@@ -1,8 +1,8 @@
 """edgekit: export, quantize, verify and benchmark small pretrained models on the devices they are for.
 
 The Python names match the command line: `list_`, `fit`, `export`, `verify`, `run`, `package`, `benchmark`, `compare`,
-`report`, `doctor`; and `load`, which keeps a bundle open. Importing this package imports nothing heavy; each name
-brings what it needs when it is first used.
+`report`, `doctor`; and `load`, which keeps a bundle open. Importing this package imports nothing heavy: each name
+loads its module when it is first used.
 """
 
 from __future__ import annotations

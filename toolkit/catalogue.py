@@ -1,4 +1,4 @@
-"""The catalogue: what there is, for people: models, tasks, targets, exporters."""
+"""The catalogue: models, tasks, targets and exporters, with facts for people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def list_(room: str | None = None) -> dict[str, list[dict[str, str]]]:
     standard error.
 
     Args:
-        room: one of `edgekit.registry.ROOMS`; None: all of them.
+        room: a key of `edgekit.registry.ROOMS`; None: all rooms.
     """
     return {name: _entries(name) for name in ([room] if room else ROOMS)}
 

@@ -1,4 +1,4 @@
-"""The error tree: what a person sees when something goes wrong, and the exit code that a script sees.
+"""The error tree, with the exit code of each error.
 
 ::
 
@@ -12,8 +12,8 @@
     ├── ParityFailed                5   the artefact does not compute what the reference computes
     ├── GateFailed                  5   the artefact is less accurate than allowed
     ├── OverBudget                  6   too large for the target (both numbers)
-    ├── Regression                  7   `compare` found one
-    └── DeviceFailed                8   a phone, emulator or board did not do its part
+    ├── Regression                  7   a measurement got worse than `compare` accepts
+    └── DeviceFailed                8   a phone, emulator or board failed
 
 Every message says what happened and why, and ``hint`` holds the next command to type. Foreign exceptions are mapped
 at the place that knows what they mean, with ``raise ... from exc``; `boundary` maps the few that can happen anywhere.
@@ -50,7 +50,7 @@ class EdgekitError(Exception):
     """Base of all errors that edgekit raises on purpose.
 
     Args:
-        message: what happened and why, one sentence or two.
+        message: what happened and why, in a sentence or two.
         hint: what to do next, if possible a command to type.
     """
 
@@ -72,7 +72,7 @@ class UnknownName(EdgekitError):
 
     @classmethod
     def of(cls, kind: str, name: str, known: Iterable[str]) -> UnknownName:
-        """The error for `name`, with the nearest known names, or all of them where none is near."""
+        """The error for `name`, with the nearest known names, or all of them if none is similar."""
         known = sorted(known)
         near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.6)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known) or 'none'}."
@@ -80,7 +80,7 @@ class UnknownName(EdgekitError):
 
 
 class Unsupported(EdgekitError):
-    """Something that exists elsewhere but not in this combination."""
+    """A combination that is not supported."""
 
     exit_code = 2
 
@@ -98,7 +98,7 @@ class MissingExtra(EdgekitError):
 
 
 class FetchFailed(EdgekitError):
-    """Weights that could not be had, or that are not what was pinned."""
+    """Weights that could not be fetched, or that differ from the pinned weights."""
 
     exit_code = 3
 
@@ -128,13 +128,13 @@ class OverBudget(EdgekitError):
 
 
 class Regression(EdgekitError):
-    """A measurement that got worse than `compare` was told to accept."""
+    """A measurement that got worse than `compare` accepts."""
 
     exit_code = 7
 
 
 class DeviceFailed(EdgekitError):
-    """A phone, emulator or board that did not do its part."""
+    """A phone, emulator or board that failed."""
 
     exit_code = 8
 
@@ -157,7 +157,7 @@ def need(extra: str, what: str) -> Iterator[None]:
         ) from exc
 
 
-#: What the system says about a path that cannot be used as it was meant.
+#: Error numbers of the system for unusable paths.
 _OF_PATHS = (
     *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY),
     *(errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL, errno.EBUSY, errno.EIO, errno.ENXIO),
@@ -190,7 +190,7 @@ def boundary() -> Iterator[None]:
 
 
 def printed(act: Callable[[], Iterable[object]]) -> int:
-    """What a ``python -m edgekit.…`` command does: print a line for each thing that `act` made, or its error.
+    """Run a ``python -m edgekit.…`` command: print a line for each item that `act` returns, or its error.
 
     Returns:
         the exit status.

@@ -1,11 +1,11 @@
-"""The folder is the registry: one public file or package below a room is one entry, and its name is the file's name.
+"""The folder is the registry: each public file or package below a room is an entry, named after the file.
 
 ``models/whisper/whisper_base.py`` defines ``MODEL`` and is known as ``whisper-base``; likewise ``TASK``, ``TARGET`` and
 ``EXPORTER``, which a package (``exporters/onnx/__init__.py``, known as ``onnx``) may define, too. Names that begin
 with an underscore are private. Other packages join through the entry points ``edgekit.models``, ``edgekit.tasks``,
 ``edgekit.targets`` and ``edgekit.exporters`` (its name is the registry name, its value the object).
 
-Listing reads text and imports nothing, once for each `sys.path`; `find` imports one file.
+Listing reads text and imports nothing, once for each `sys.path`; `find` imports a single file.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _KINDS: Mapping[str, type[Entry]] = {"models": Model, "tasks": Task, "targets": 
 
 @dataclass(frozen=True)
 class _Definition:
-    """One definition of an entry: where it is, who says so, and what loads it."""
+    """A definition of an entry: its module, the package that owns it, and its loader."""
 
     name: str
     where: str
@@ -62,11 +62,11 @@ def find(room: str, name: str) -> Entry:
     """The entry `name` of a room.
 
     Args:
-        room: one of `ROOMS`.
+        room: a key of `ROOMS`.
         name: as `names` gives it; underscores and dots ("qwen2.5") are read as hyphens.
 
     Raises:
-        UnknownName: no such entry (the message lists near ones). Unsupported: it is defined twice; or it is another
+        UnknownName: no such entry (the message lists similar names). Unsupported: it is defined twice; or it is another
             package's, and does not load, or lacks a declaration.
     """
     listed = _listed(room, tuple(sys.path))
@@ -77,7 +77,7 @@ def find(room: str, name: str) -> Entry:
         owners = " and by ".join(f"{entry.owner} ({entry.where})" for entry in entries)
         raise Unsupported(
             f"the {_kind(room)} {name!r} is defined more than once: by {owners}.",
-            hint="Uninstall one of them, or rename one.",
+            hint="Uninstall or rename one of the two.",
         )
     return _load(room, entries[0])
 
@@ -92,7 +92,7 @@ def _listed(room: str, path: tuple[str, ...]) -> Mapping[str, tuple[_Definition,
 
 
 def _own(room: str) -> Iterator[_Definition]:
-    """What the files of a room define, by their text."""
+    """The entries that the files of a room define, by their text."""
     spec = importlib.util.find_spec(f"edgekit.{room}")
     defines = re.compile(rb"^%s\b[^=\n]*=" % ROOMS[room].encode(), re.MULTILINE)
     folders = spec.submodule_search_locations or () if spec else ()
@@ -120,7 +120,7 @@ def _public(folder: Path, package: str) -> Iterator[tuple[str, Path]]:
 
 
 def _others(room: str) -> Iterator[_Definition]:
-    """What other packages define, by their entry points."""
+    """The entries that other packages define, by their entry points."""
     for point in importlib.metadata.entry_points(group=f"edgekit.{room}"):
         owner = f"{point.dist.name} {point.dist.version}" if point.dist else "a package without a name"
         yield _Definition(point.name, point.value, owner, point.load)
@@ -138,13 +138,13 @@ def _load(room: str, entry: _Definition) -> Entry:
     kind = _KINDS[room]
     what, remedy = f"the {_kind(room)} {entry.name!r} of {entry.owner}", "Upgrade that package, or uninstall it."
     try:
-        found = entry.load()
+        loaded = entry.load()
     except Exception as exc:  # another package's code: anything can happen while it is imported
         if entry.owner == "edgekit":
             raise
         raise Unsupported(f"{what} cannot be loaded: {type(exc).__name__}: {exc}.", hint=remedy) from exc
-    if not isinstance(found, kind):
+    if not isinstance(loaded, kind):
         raise Unsupported(f"{what} is no edgekit.core.{kind.__name__}.", hint=remedy)
-    if isinstance(found, Exporter) and (missing := found.undeclared()):
+    if isinstance(loaded, Exporter) and (missing := loaded.undeclared()):
         raise Unsupported(f"{what} declares no {', '.join(map(repr, missing))}.", hint=remedy)
-    return found
+    return loaded

@@ -1,4 +1,4 @@
-"""`benchmark`: measure a bundle on a device, and say how the numbers came to be."""
+"""`benchmark`: measure a bundle on a device, and report how."""
 
 from __future__ import annotations
 
@@ -46,25 +46,25 @@ def benchmark(
     """Measure a bundle with real inputs: cold load, latency of the whole and of every part, rates, memory.
 
     Args:
-        inputs: files that the pipeline takes; the bundle's golden input if none are given.
+        inputs: files that the pipeline takes; default: the bundle's golden input.
         threads: within an operator; None takes all usable processors. Several numbers are for connected devices.
-        device: where to measure: ``"host"``, the target's own, or a connected one as ``"adb"`` or ``"adb:SERIAL"``
-            (see `edgekit.benchmarking.connected`); None takes the target's own device where `edgekit` can drive it,
+        device: where to measure: ``"host"``, the target's own, or a connected device as ``"adb"`` or ``"adb:SERIAL"``
+            (see `edgekit.benchmarking.connected`); None: the target's own device if `edgekit` can drive it,
             else this machine.
-        processes: fresh processes, one after another. loops: measured rounds over all inputs in each, at most; None: as
-            many as fit into `seconds`, 3 to 500. warmups: rounds before them, at most.
-        limit: seconds after which a process counts as hung. memory: bytes that it may hold at most, None: no limit.
-        synthetic: noise in the form of the golden input in its place; the report says so.
-        contexts: a language model's: tokens in its cache before generation is timed; (): not timed (see
+        processes: fresh processes, one after another. loops: most measured rounds over all inputs in each; None: as
+            many as fit into `seconds`, 3 to 500. warmups: most rounds before them.
+        limit: seconds after which a process counts as hung. memory: its memory limit in bytes, None: no limit.
+        synthetic: measure on noise in the form of the golden input; the report says so.
+        contexts: of a language model: tokens in its cache before generation is timed; (): not timed (see
             `edgekit.benchmarking.language`, which takes `loops` for the values of each test).
 
     Returns:
-        The report. Where the bundle is for another target, its first warning says that the numbers are this machine's.
+        The report. If the bundle is for another target, its first warning says that the numbers are this machine's.
 
     Raises:
-        BadInput: not a bundle, code in it that is not ours, no such input. Unsupported: an unknown device.
-        DeviceFailed: a worker hung, crashed or took too much memory; the device did not do its part.
-        MissingExtra: a tool that the device needs is absent. ParityFailed: a connected device computes something else.
+        BadInput: not a bundle, code in it that edgekit did not generate, no such input. Unsupported: unknown device.
+        DeviceFailed: a worker hung, crashed or took too much memory; the device failed.
+        MissingExtra: a tool for the device is absent. ParityFailed: a connected device's outputs differ.
     """
     bundle = open_bundle(Path(path))
     tell: Progress = progress or (lambda what, done, total: None)
@@ -125,7 +125,7 @@ def versus(
         run.check(subject.setup, processes)
     load, session = host.load_average(), uuid.uuid4().hex
     answers = run.in_turns([subject.setup for subject in subjects], processes, progress=_turn(bundles, progress))
-    return [reported(subject, found, load, session) for subject, found in zip(subjects, answers, strict=True)]
+    return [reported(subject, group, load, session) for subject, group in zip(subjects, answers, strict=True)]
 
 
 def _turn(bundles: Sequence[Bundle], progress: Progress | None) -> Callable[[int, int, int, int], None]:

@@ -1,6 +1,6 @@
-"""`bench --device NAME[:ADDRESS]`: what people connect to their machine, such as a phone, measures a bundle.
+"""`bench --device NAME[:ADDRESS]`: a connected device, such as a phone, measures a bundle.
 
-The calls that the golden input makes here are replayed there, every part with the very inputs it had. So the figures
+The calls of the golden input on this machine are replayed there, every part with the same inputs. So the figures
 are of the parts; the code between them (a tokenizer, a decoding loop) is the app's own and is not in them.
 """
 
@@ -18,12 +18,12 @@ from edgekit.errors import BadInput, EdgekitError, Unsupported
 from edgekit.registry import find, names
 from edgekit.reports.report import SCHEMA
 
-#: Calls of one part that are replayed, the first ones: a stream of a minute makes some thousands.
+#: First calls of a part that are replayed, at most: a stream of a minute makes some thousands.
 _MOST = 4096
 
 
 def device_of(target: Target | None, wanted: str | None) -> tuple[Device, str] | None:
-    """The connected device of `target` that ``--device`` means, and its address; None where it means no such.
+    """The connected device of `target` that ``--device`` names, and its address; None if it names another device.
 
     Raises:
         Unsupported: the device is there for bundles of other targets only.
@@ -43,48 +43,47 @@ def device_of(target: Target | None, wanted: str | None) -> tuple[Device, str] |
 
 def _devices(target: str) -> Sequence[str]:
     try:
-        found = find("targets", target)
-    except EdgekitError:  # another package that is broken is no reason to say nothing
+        return tuple(find("targets", target).devices)
+    except EdgekitError:  # a broken target of another package hides no other
         return ()
-    return tuple(found.devices)
 
 
 def measured(
     bundle: Bundle, facts: dict[str, Any], target: Target, device: Device, trial: dict[str, Any], progress: Progress
 ) -> Report:
-    """Prove the bundle here, then have `device` replay the calls that the golden input made.
+    """Check the bundle here, then let `device` replay the calls of the golden input.
 
     Args:
-        facts: of the bundle, for the report. trial: what else a `Trial` has, by name.
+        facts: of the bundle, for the report. trial: further fields of `Trial`, by name.
 
     Raises:
-        ParityFailed: a part gives other answers here or there. BadInput: files that are not for this target.
+        ParityFailed: a part's outputs differ here or there. BadInput: files that are not for this target.
         Others: as `Device.measure`.
     """
     manifest = bundle.manifest
     with golden.vouched(bundle, target) as folder:
         progress("running the golden input here", 0, 0)
         proof = golden.prove(bundle, usable_processors(), keep=_MOST)
-        found = device.measure(Trial(bundle=folder, calls=proof.calls, units=proof.units, progress=progress, **trial))
-    given = bundle.path / manifest.golden.input
+        result = device.measure(Trial(bundle=folder, calls=proof.calls, units=proof.units, progress=progress, **trial))
+    sample = bundle.path / manifest.golden.input
     return Report(
         schema=SCHEMA,
         bundle=facts,
-        fidelity=found["fidelity"],
-        host=found["host"],
-        versions={**host.versions(("edgekit",)), **found["versions"]},
-        inputs=[{"name": given.name, "sha256": hash_file(given)}],
-        threads=found["threads"],
-        measurements=tuple(found["measurements"]),
-        warnings=tuple(found["warnings"]),
+        fidelity=result["fidelity"],
+        host=result["host"],
+        versions={**host.versions(("edgekit",)), **result["versions"]},
+        inputs=[{"name": sample.name, "sha256": hash_file(sample)}],
+        threads=result["threads"],
+        measurements=tuple(result["measurements"]),
+        warnings=tuple(result["warnings"]),
         outputs=[manifest.golden.output],
     )
 
 
 def check(inputs: Sequence[Any], synthetic: bool, contexts: Sequence[int] | None) -> None:
-    """Raise BadInput for options that a connected device has no use for."""
-    given = {"--input": bool(inputs), "--synthetic": synthetic, "--contexts": bool(contexts)}
-    for name, there in given.items():
+    """Raise BadInput for options that do not apply to connected devices."""
+    used = {"--input": bool(inputs), "--synthetic": synthetic, "--contexts": bool(contexts)}
+    for name, there in used.items():
         if there:
             raise BadInput(
                 f"{name} is for this machine: a connected device replays the calls of the golden input.",

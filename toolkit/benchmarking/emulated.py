@@ -1,4 +1,4 @@
-"""Benchmarks by a target's own device: exact counts of an emulator."""
+"""Benchmarks on a target's own device: exact counts of an emulator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["on_device"]
 
 
 def on_device(bundle: Bundle, target: Target, inputs: Sequence[str | Path], progress: Progress | None) -> Report:
-    """What the target's own device (an emulator) counts. Its inputs are the golden ones that the firmware carries."""
+    """The counts of the target's own device (an emulator), on the golden inputs that the firmware carries."""
     if inputs:
         raise Unsupported(
             f"the firmware for {target.name} carries its golden inputs and takes no files.",
@@ -27,20 +27,20 @@ def on_device(bundle: Bundle, target: Target, inputs: Sequence[str | Path], prog
     if progress:
         progress(f"building the firmware and counting in {target.device}", 0, 0)
     with vouched(bundle, target) as folder:
-        found = target.measure(folder)
+        result = target.measure(folder)
     golden = golden_input(bundle)
     facts = {
-        key: value for key, value in found.items() if key not in ("measurements", "layers", "fidelity", "estimates")
+        key: value for key, value in result.items() if key not in ("measurements", "layers", "fidelity", "estimates")
     }
     return Report(
         schema=SCHEMA,
         bundle=bundle_facts(bundle),
-        fidelity=found["fidelity"],
+        fidelity=result["fidelity"],
         host={"cpu": f"{facts.get('board', target.name)} in {target.device}", "release": target.processor, **facts},
         versions=host.versions(VERSIONS),
         inputs=[{"name": golden.name, "sha256": hash_file(golden)}],
         threads=1,
-        measurements=tuple(found["measurements"]),
-        layers=tuple(found.get("layers", ())),
-        estimates=tuple(found.get("estimates", ())),
+        measurements=tuple(result["measurements"]),
+        layers=tuple(result.get("layers", ())),
+        estimates=tuple(result.get("estimates", ())),
     )

@@ -1,4 +1,4 @@
-"""The bundles of a matrix: each is made in a process of its own, where it is not there already."""
+"""The bundles of a matrix: each missing bundle is exported in a process of its own."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from edgekit.reports.cells import Cell
 __all__ = ["bundle_name", "export_all"]
 
 
-#: Of a reason.
+#: Most letters of a reason.
 _LETTERS = 400
 
 
 def export_all(wanted: Sequence[Cell], plan: Plan, work: Path, tell: Progress) -> dict[Cell, Bundle | Cell]:
-    """Every cell with its bundle, or with the reason why there is none."""
+    """Cell -> its bundle, or the cell with the reason why there is none."""
     made: dict[str, Bundle | Cell] = {}
-    found: dict[Cell, Bundle | Cell] = {}
+    bundles: dict[Cell, Bundle | Cell] = {}
     labels = list(dict.fromkeys(bundle_name(cell) for cell in wanted if not cell.reason))
     for cell in wanted:
         if cell.reason:
-            found[cell] = cell
+            bundles[cell] = cell
             continue
         name = bundle_name(cell)
         if name not in made:
             tell(f"exporting {name}", labels.index(name), len(labels))
             made[name] = _export(cell, plan, work / "bundles" / name)
         came = made[name]
-        found[cell] = came if isinstance(came, Bundle) else replace(came, threads=cell.threads)
-    return found
+        bundles[cell] = came if isinstance(came, Bundle) else replace(came, threads=cell.threads)
+    return bundles
 
 
 def _line(message: str) -> str:
-    """A message as a line that a table has room for: some hold a list, or terms of use."""
+    """A message as a line short enough for a table: some hold a list, or terms of use."""
     line = " ".join(message.split())
     return line if len(line) <= _LETTERS else line[: _LETTERS - 1] + "…"
 
@@ -51,7 +51,7 @@ def bundle_name(cell: Cell) -> str:
 
 
 def _export(cell: Cell, plan: Plan, out: Path) -> Bundle | Cell:
-    """The bundle, made in a process of its own where it is not there already, or the cell with the reason why not."""
+    """The bundle, exported in a process of its own if it is missing, or the cell with the reason why not."""
     options = [
         f"--target={cell.target}",
         f"--precision={cell.precision}",
@@ -59,8 +59,8 @@ def _export(cell: Cell, plan: Plan, out: Path) -> Bundle | Cell:
         f"--out={out}",
     ]
     for option in ("calibration", "data", "weights"):
-        given: Mapping[str, str] = getattr(plan, option)
-        chosen = given.get(cell.model) or given.get("")
+        paths: Mapping[str, str] = getattr(plan, option)
+        chosen = paths.get(cell.model) or paths.get("")
         options += [f"--{option}={chosen}"] if chosen else []
     command = [sys.executable, "-P", "-c", "from edgekit.cli.command import main; main()", "export", cell.model]
     try:

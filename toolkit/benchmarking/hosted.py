@@ -1,4 +1,4 @@
-"""What one benchmark on this machine is made of: subjects, inputs, limits, reports."""
+"""The pieces of a benchmark on this machine: subjects, inputs, limits, reports."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ VERSIONS = ("edgekit", "onnxruntime", "numpy", "tokenizers", "soundfile", "soxr"
 
 
 class Limits(NamedTuple):
-    """How long and how large one process may be; see `edgekit.bench.processes.run.Setup`."""
+    """The limits of a process; see `edgekit.bench.processes.run.Setup`."""
 
     warmups: int = 10
     loops: int | None = None
@@ -60,10 +60,10 @@ class Subject(NamedTuple):
 
 
 def prepare(bundle: Bundle, inputs: Sequence[str | Path], threads: int | None, limits: Limits) -> Subject:
-    """A bundle with what it is to be measured with on this machine.
+    """A bundle with its inputs and setup for a measurement on this machine.
 
     Raises:
-        BadInput: there is no such input. Unsupported: what runs it here is not what runs it on its target.
+        BadInput: no such input. Unsupported: this machine runs it by other means than its target.
     """
     if why := makers(bundle)[1].untimed:
         raise Unsupported(f"{bundle.path.name} cannot be measured here: {why}.", hint="edgekit verify proves it.")
@@ -82,7 +82,7 @@ def prepare(bundle: Bundle, inputs: Sequence[str | Path], threads: int | None, l
 
 
 def given(bundle: Bundle, inputs: Sequence[str | Path], synthetic: bool) -> Sequence[str | Path]:
-    """The inputs that were asked for; empty for the golden one.
+    """The requested inputs; empty for the golden input.
 
     Raises:
         BadInput: noise and files at once. Unsupported: there is no noise in the form of the golden input.
@@ -108,10 +108,10 @@ def reported(
 
     Args:
         load: average before the first process. session: the same for bundles that were measured in turns.
-        machine, versions: where it was measured, if not here.
+        machine, versions: of the machine that measured it, if not this machine.
 
     Raises:
-        DeviceFailed: a process failed; EdgekitError: it raised that.
+        DeviceFailed: a process failed. EdgekitError: the error that a process raised.
     """
     if "failure" in answers[-1]:
         raise run.error(answers[-1]["failure"])
@@ -132,13 +132,13 @@ def reported(
 
 
 def whole(bundle: Bundle) -> bool:
-    """Whether `benchmark` has a method of its own for it, and its processes take no turns with other bundles'."""
+    """Whether the bundle has a method of its own in `benchmark`, without turns with other bundles."""
     task: str = bundle.manifest.model.task
     return task in names("tasks") and find("tasks", task).rate == "tokens"
 
 
 def own_target(bundle: Bundle) -> Target | None:
-    """The bundle's target; None where it is another package's that is not installed here."""
+    """The bundle's target; None if it belongs to another package that is not installed here."""
     try:
         target = find("targets", bundle.manifest.target.name)
     except UnknownName:
@@ -163,7 +163,7 @@ def bundle_facts(bundle: Bundle) -> dict[str, Any]:
 
 
 def elsewhere(bundle: Bundle) -> list[str]:
-    """A warning where the bundle is for something other than this machine."""
+    """A warning if the bundle's target is not this machine."""
     facts, target = bundle.manifest.target, own_target(bundle)
     if target is not None and target.device == HOST:
         return []

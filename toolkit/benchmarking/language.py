@@ -1,4 +1,4 @@
-"""`benchmark` for language models: tokens/s by llama-bench's method, beside what the memory of this machine allows."""
+"""`benchmark` for language models: tokens/s by llama-bench's method, compared with the machine's memory bandwidth."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _UNITS = {"load": "s", "first_token": "s", "rss": "B", "bandwidth.read": "B/s", 
 
 
 class Plan(NamedTuple):
-    """How long and how large a measurement may be.
+    """The settings of a measurement.
 
     Attributes:
-        threads: None takes all usable processors. processes: fresh ones, one after another; the sweep has its own.
-        loops: values of each test in each; None: 3. limit: seconds that one may take. memory: bytes that it may hold.
-        contexts: of the sweep; () leaves it out.
+        threads: None: all usable processors. processes: number of fresh processes, in sequence; the sweep has its own.
+        loops: values per test and process; None: 3. limit: seconds per process. memory: bytes per process.
+        contexts: context lengths of the sweep; (): no sweep.
     """
 
     threads: int | None = None
@@ -52,12 +52,12 @@ def measured(
 ) -> Report:
     """Measure a language model's bundle on this machine.
 
-    Measurements: ``pp512`` and ``tg128`` (tokens/s); ``tg32@N`` after N tokens, from one process of its own;
+    Measurements: ``pp512`` and ``tg128`` (tokens/s); ``tg32@N`` after N tokens, from a process of its own;
     ``first_token`` of the prompt (s), ``load.*`` (s), ``rss.*`` (B), ``bandwidth.read`` of the machine (B/s), and
-    ``bandwidth.share``, the part of it that tg128 takes.
+    ``bandwidth.share``, the part of it that tg128 uses.
 
     Args:
-        facts, warnings: of the bundle, for the report. inputs: a prompt's file; none: the golden prompt.
+        facts, warnings: of the bundle, for the report. inputs: a prompt's file; empty: the golden prompt.
 
     Raises:
         BadInput: more than one prompt, or none in the file. DeviceFailed: a process hung, crashed or grew too large.
@@ -78,13 +78,13 @@ def measured(
     jobs = [(f"process {i + 1} of {plan.processes}", job) for i in range(plan.processes)]
     jobs += [("longer contexts", replace(job, prompt="", tests=tests))] if tests else []
     load_average, bandwidths, answers, done = host.load_average(), [], [], 0
-    total = sum(one.steps for _, one in jobs)
-    for name, one in jobs:
-        if one.prompt:
+    total = sum(task.steps for _, task in jobs)
+    for name, task in jobs:
+        if task.prompt:
             tell(f"{name}: reading memory", done, total)
             bandwidths.append(tuple(roofline.read_bandwidth(workers)))
-        answers.append(generation.measure(one, _told(tell, name, done, total)))
-        done += one.steps
+        answers.append(generation.measure(task, _steps(tell, name, done, total)))
+        done += task.steps
     tell("measuring", total, total)
     weights, best = _read_per_token(bundle), max(max(group) for group in bandwidths)
     values = _values(answers, plan.processes)
@@ -123,14 +123,14 @@ def _prompt(bundle: Bundle, inputs: Sequence[str | Path]) -> Path:
     return prompt
 
 
-def _told(tell: Progress, name: str, before: int, total: int) -> generation.Tell:
+def _steps(tell: Progress, name: str, before: int, total: int) -> generation.Tell:
     return lambda what, done, _: tell(f"{name}: {what}", before + done, total)
 
 
 def _values(answers: Sequence[Mapping[str, Any]], processes: int) -> dict[str, list[tuple[float, ...]]]:
-    """Values by measurement and process, as people ask for them: speed first, memory last. The sweep is the last."""
+    """Measurement -> values per process: speed first, memory last. The sweep's answer is the last of `answers`."""
     plain, swept = answers[:processes], answers[processes:]
-    names = [*generation.PLAIN, *(name for one in swept for name in one["values"] if name.startswith("tg"))]
+    names = [*generation.PLAIN, *(name for answer in swept for name in answer["values"] if name.startswith("tg"))]
     names += [name for name in plain[0]["values"] if name not in names]
     return {
         name: [
@@ -148,7 +148,7 @@ def _measurement(name: str, groups: Sequence[Sequence[float]]) -> Measurement:
 
 
 def _busy(answers: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Loud lines about values that were taken on a busy machine because no others could be had."""
+    """Warnings about values that could be measured on a busy machine only."""
     doubtful = sorted({name for answer in answers for name in answer["doubtful"]})
     if not doubtful:
         return []
@@ -159,7 +159,7 @@ def _busy(answers: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _read_per_token(bundle: Bundle) -> int:
-    """Bytes of weights that one token reads: all, but of an embedding that is no output too a row."""
+    """Bytes of weights that a token reads: all, except an embedding that is not the output, too (it reads a row)."""
     tensors = gguf.read(bundle.path / bundle.manifest.parts[0].file).tensors
     output = any(tensor.name == "output.weight" for tensor in tensors)
     return sum(tensor.size for tensor in tensors if not (output and tensor.name == "token_embd.weight"))

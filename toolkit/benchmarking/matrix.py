@@ -1,7 +1,7 @@
-"""`matrix`: models by targets by precisions by threads, each exported and measured; one bad cell costs no other.
+"""`matrix`: models x targets x precisions x threads, each exported and measured; a failed cell stops no other.
 
-An export and every measured process run in processes of their own. Everything that is finished is on disk at once, so
-the same command goes on after an interruption where it stopped. Processes of all cells take turns (`run.turns`).
+Every export and every measurement runs in a process of its own. Finished results are on disk at once, so
+after an interruption the same command resumes. Processes of all cells take turns (`run.in_turns`).
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ __all__ = ["ALL", "Plan", "matrix", "with_time_left"]
 
 
 def matrix(plan: Plan, work: Path, *, workers: str | None = None, progress: Progress | None = None) -> Matrix:
-    """Export what is missing and measure every cell.
+    """Export missing bundles and measure every cell.
 
     Args:
-        work: folder for bundles and for what is finished. Bundles stay in it; measurements are removed once all of
+        work: folder for bundles and finished measurements. Bundles stay in it; measurements are removed once all of
             them are done, so that the next run measures anew.
-        workers: ``dask://HOST:PORT`` of a pool; None measures here.
+        workers: ``dask://HOST:PORT`` of a pool; None: this machine.
 
     Raises:
-        BadInput, UnknownName: the plan makes no sense as a whole. DeviceFailed: the pool vanished; what was finished
-            is kept, and the same command goes on.
+        BadInput, UnknownName: the plan is wrong. DeviceFailed: the pool vanished; finished cells
+            are kept, and the same command resumes.
     """
     tell: Progress = progress or (lambda what, done, total: None)
     plan = replace(plan, threads=plan.threads or (usable_processors(),))
@@ -54,12 +54,11 @@ def matrix(plan: Plan, work: Path, *, workers: str | None = None, progress: Prog
     with boundary():
         work.mkdir(parents=True, exist_ok=True)
         exported = export_all(asked, plan, work, tell)
-        ready = {cell: found for cell, found in exported.items() if isinstance(found, Bundle)}
+        ready = {cell: made for cell, made in exported.items() if isinstance(made, Bundle)}
         measured = (_pooled if workers else _here)(ready, plan, work / "cells", tell, workers or "")
         shutil.rmtree(work / "cells", ignore_errors=True)
     done = {
-        cells.key(cell): cell
-        for cell in (*measured, *(found for found in exported.values() if isinstance(found, Cell)))
+        cells.key(cell): cell for cell in (*measured, *(made for made in exported.values() if isinstance(made, Cell)))
     }
     shown = json.loads(json.dumps(asdict(plan) | {"limits": plan.limits._asdict(), "workers": workers or ""}))
     return Matrix(cells.SCHEMA, shown, tuple(done[cells.key(cell)] for cell in exported))
@@ -95,13 +94,13 @@ def _here(ready: Mapping[Cell, Bundle], plan: Plan, kept: Path, tell: Progress, 
         keep=keep,
         progress=with_time_left(tell, [cells.label(cell) for cell in hosted]),
     )
-    for cell, found in zip(hosted, answers, strict=True):
-        done.append(_from_answers(cell, subjects[cell], found, load, session))
+    for cell, group in zip(hosted, answers, strict=True):
+        done.append(_from_answers(cell, subjects[cell], group, load, session))
     return done
 
 
 def _measured(cell: Cell, bundle: Bundle, plan: Plan, kept: Path) -> Report:
-    """A cell that is measured in one go, or what an interrupted run left of it."""
+    """The report of a cell that is measured without turns, or the report that an interrupted run kept."""
     if cell.device == HOST:
         subject = prepare(bundle, given(bundle, plan.inputs, plan.synthetic), cell.threads, plan.limits)
         file = kept / f"{_folder(subject, plan)}.json"
@@ -130,7 +129,7 @@ def _measured(cell: Cell, bundle: Bundle, plan: Plan, kept: Path) -> Report:
 
 
 def _finish(cell: Cell, measure: Callable[[], Report]) -> Cell:
-    """The cell with its report; whatever goes wrong is this cell's affair alone."""
+    """The cell with its report, or with the error as its reason."""
     try:
         return replace(cell, outcome="measured", report=measure())
     except EdgekitError as exc:
@@ -149,7 +148,7 @@ def _from_answers(
 
 
 def _folder(subject: Subject, plan: Plan) -> str:
-    """Named after all that decides the answers: what was measured on another machine or otherwise is not taken."""
+    """A name that depends on all that decides the answers: results of another machine or plan are not reused."""
     machine = host.describe()
     facts = [
         hash_file(subject.bundle.path / NAME),
@@ -161,12 +160,12 @@ def _folder(subject: Subject, plan: Plan) -> str:
 
 
 def _stored(file: Path) -> dict[str, Any] | None:
-    """What an interrupted run left; None where there is nothing, or nothing whole."""
+    """The answer that an interrupted run kept; None without a complete answer."""
     try:
-        found = json.loads(file.read_bytes())
+        answer = json.loads(file.read_bytes())
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and ({"failure", "schema"} & set(found) or _whole(found)) else None
+    return answer if isinstance(answer, dict) and ({"failure", "schema"} & set(answer) or _whole(answer)) else None
 
 
 def _whole(answer: Mapping[str, Any]) -> bool:
@@ -175,7 +174,7 @@ def _whole(answer: Mapping[str, Any]) -> bool:
 
 
 def with_time_left(tell: Progress, labels: Sequence[str]) -> Callable[[int, int, int, int], None]:
-    """Progress per process, with the time left from what the ones before took."""
+    """Progress per process, with the time left, estimated from earlier processes."""
     began = time.monotonic()
 
     def progress(cell: int, process: int, done: int, total: int) -> None:
@@ -190,7 +189,7 @@ def with_time_left(tell: Progress, labels: Sequence[str]) -> Callable[[int, int,
 
 
 def _pooled(ready: Mapping[Cell, Bundle], plan: Plan, kept: Path, tell: Progress, workers: str) -> list[Cell]:
-    """Whole cells, each on one machine of the pool that has its device."""
+    """Whole cells, each on a machine of the pool that has its device."""
     from edgekit.benchmarking import pool
 
     tasks = {
@@ -198,15 +197,15 @@ def _pooled(ready: Mapping[Cell, Bundle], plan: Plan, kept: Path, tell: Progress
         for cell, bundle in ready.items()
     }
     files = {cell: kept / f"pool-{pool.digest(task)}.json" for cell, task in tasks.items()}
-    found = {cell: known for cell, file in files.items() if (known := _stored(file)) is not None}
-    missing = [cell for cell in tasks if cell not in found]
+    answers = {cell: known for cell, file in files.items() if (known := _stored(file)) is not None}
+    missing = [cell for cell in tasks if cell not in answers]
     tell(f"measuring {len(missing)} cells on {workers}", 0, len(missing))
     for number, (at, answer) in enumerate(pool.measure(workers, [tasks[cell] for cell in missing]), 1):
         cell = missing[at]
-        found[cell] = answer
+        answers[cell] = answer
         write_whole(files[cell], msgspec.json.encode(answer))
         tell(f"measured {cells.label(cell)} on {answer.get('worker', workers)}", number, len(missing))
-    return [_from_pool(cell, tasks[cell], found[cell]) for cell in tasks]
+    return [_from_pool(cell, tasks[cell], answers[cell]) for cell in tasks]
 
 
 def _files(bundle: Bundle, plan: Plan) -> tuple[str, ...]:

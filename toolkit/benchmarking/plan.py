@@ -1,4 +1,4 @@
-"""What a matrix is asked for, and the cells that this means."""
+"""The plan of a matrix, and its cells."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from edgekit.reports.cells import Cell
 
 __all__ = ["ALL", "Plan", "wanted"]
 
-#: In place of names: every model whose weights are pinned, every target.
+#: Stands for every model whose weights are pinned, or for every target.
 ALL = "all"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure: every combination.
+    """What to measure: all combinations.
 
     Attributes:
-        models, targets: names, or `ALL`; with a minus before it, a name that is left out. Of all models, those whose
-            weights are pinned nowhere are "not measured", unless `weights` has some.
+        models, targets: names, or `ALL`; a name with a minus before it is left out. Of all models, those whose
+            weights are pinned nowhere are "not measured", unless `weights` has them.
         precisions: empty: each target's default. threads: empty: all usable processors.
-        inputs: files for every model; empty: each bundle's golden input, or with `synthetic` noise in its form.
-        contexts: of language models, as for `edgekit.benchmarking.benchmark.benchmark`; none here unless asked for.
+        inputs: files for every model; empty: each bundle's golden input, or noise in its form with `synthetic`.
+        contexts: of language models, as for `edgekit.benchmarking.benchmark.benchmark`; default: none.
         calibration: model -> folder, as for `export`; the key ``""`` serves every other model.
         data: model -> folder for the accuracy gate, likewise. weights: model -> the user's own checkpoint, likewise.
-        patience: seconds for one export. limits: for one measured process.
+        patience: seconds per export. limits: per measured process.
     """
 
     models: tuple[str, ...]
@@ -52,7 +52,7 @@ class Plan:
 
 
 def wanted(plan: Plan) -> list[Cell]:
-    """All cells, in order; those that cannot be are "refused" already."""
+    """All cells, in order; impossible cells are "refused" already."""
     if not plan.models or not plan.targets:
         raise BadInput("the matrix is empty: it has no models or no targets.", hint="Give --models A,B --targets X,Y")
     if plan.synthetic and plan.inputs:
@@ -62,26 +62,26 @@ def wanted(plan: Plan) -> list[Cell]:
     for name in plan.inputs:
         if not Path(name).is_file():
             raise BadInput(f"there is no input file {name!r}.")
-    found = {}
+    result = {}
     models, targets = _named("models", plan.models), _named("targets", plan.targets)
     combinations = itertools.product(models, targets, plan.precisions or ("",), plan.threads)
     for model, target, precision, threads in combinations:
         cell = _declared(find("models", model), find("targets", target), precision, threads)
         if ALL in plan.models and cell.outcome != "refused":
             cell = _reachable(cell, plan)
-        found[cells.key(cell)] = cell
-    return list(found.values())
+        result[cells.key(cell)] = cell
+    return list(result.values())
 
 
 def _named(room: str, wanted: Sequence[str]) -> list[str]:
     """The names in place of `ALL`, each once, without those with a minus before them ("all,-whisper-small")."""
     without = {find(room, name[1:]).name for name in wanted if name.startswith("-")}
-    every = [name for one in wanted for name in (names(room) if one == ALL else [one]) if not name.startswith("-")]
+    every = [name for item in wanted for name in (names(room) if item == ALL else [item]) if not name.startswith("-")]
     return list(dict.fromkeys(name for name in every if name not in without))
 
 
 def _reachable(cell: Cell, plan: Plan) -> Cell:
-    """The cell; with the reason why not where the weights of its model are pinned nowhere and nobody gave any."""
+    """The cell; with a reason if its model's weights are pinned nowhere and the plan has none."""
     model = find("models", cell.model)
     if serving(model, cell.exporter).weights.sources or plan.weights.get(cell.model) or plan.weights.get(""):
         return cell

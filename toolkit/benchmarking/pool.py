@@ -2,10 +2,10 @@
 
 Start them with ``dask scheduler`` and, on each machine, ``dask worker HOST:PORT --nthreads 1 --resources host=1``; a
 machine with an emulator or a phone names that device too (``--resources "host=1 qemu=1"``). A cell goes only to a
-worker that has its device, and one machine measures one cell at a time. A worker that dies loses the cell that it
-measured, which then runs on another one.
+worker that has its device, and a machine measures a single cell at a time. If a worker dies, its cell
+runs on another worker.
 
-A pool runs whatever is sent to it, by design of Dask: keep its port inside your own network.
+By design of Dask, a pool runs any code that is sent to it: keep its port inside your own network.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _PATIENCE = 15.0
 
 
 class Task(NamedTuple):
-    """One cell to measure: on which device, what, with what, and how."""
+    """A cell to measure: its device, bundle, inputs and settings."""
 
     device: str
     bundle: Bundle
@@ -52,7 +52,7 @@ class Task(NamedTuple):
 
 
 def digest(task: Task) -> str:
-    """Hash of all that decides what comes out, machine apart."""
+    """Hash of all that decides the result, except the machine."""
     inputs = [hash_file(Path(name)) for name in task.inputs]
     facts = (task.device, hash_file(task.bundle.path / NAME), inputs, task.threads, task.processes, *task.limits)
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
@@ -62,7 +62,7 @@ def measure(workers: str, tasks: Sequence[Task]) -> Iterator[tuple[int, dict[str
     """Run tasks on the pool at ``dask://HOST:PORT``; yields (index of the task, answer) as they finish.
 
     An answer has ``answers`` of the processes (`edgekit.bench.processes.child.once`), ``load``, ``machine`` and
-    ``versions``; or a ``report`` of a device; or a ``failure``. ``worker`` says where.
+    ``versions``; or a ``report`` of a device; or a ``failure``. ``worker`` names the machine.
 
     Raises:
         BadInput: no such address. MissingExtra: Dask is not installed. DeviceFailed: the scheduler cannot be reached,
@@ -97,7 +97,7 @@ def _address(workers: str) -> str:
 
 
 class _Run:
-    """Tasks on their way; at most two per worker at a time, so that bundles do not pile up in the scheduler."""
+    """Submitted tasks; at most two per worker at a time, so that bundles do not pile up in the scheduler."""
 
     def __init__(self, client: Any, workers: str, tasks: Sequence[Task]) -> None:
         self._client, self._workers, self._tasks = client, workers, tasks
@@ -122,9 +122,9 @@ class _Run:
 
     def _offered(self) -> set[str]:
         self._alive()
-        found = self._client.scheduler_info(n_workers=-1)["workers"].values()
-        self._most = 2 * max(1, len(found))
-        return {label for worker in found for label in worker.get("resources", {})}
+        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
+        self._most = 2 * max(1, len(workers))
+        return {label for worker in workers for label in worker.get("resources", {})}
 
     def _fill(self) -> None:
         while self._waiting and len(self._running) < self._most:
@@ -165,7 +165,7 @@ class _Run:
                 yield at, answer
 
     def _answer(self, future: Any) -> dict[str, Any] | None:
-        """What a task gave; None where its worker needs the bundle first."""
+        """The answer of a task; None if its worker needs the bundle first."""
         from distributed import CancelledError
 
         try:
@@ -173,7 +173,7 @@ class _Run:
             return answer
         except CancelledError as exc:
             raise self._gone() from exc
-        except Exception as exc:  # whatever the other machine raised: it lacks edgekit, its disk is full, it died often
+        except Exception as exc:  # any error of the other machine: no edgekit, a full disk, repeated crashes
             return _failure("failed", f"the pool's worker could not measure it: {type(exc).__name__}: {exc}", "")
 
     def _alive(self) -> None:
@@ -199,7 +199,7 @@ def _failure(outcome: str, message: str, hint: str) -> dict[str, Any]:
 
 
 def there(spec: Mapping[str, Any], payload: bytes | None) -> dict[str, Any] | None:
-    """Measure on this machine what `spec` names; None where it is not here and no `payload` brings it."""
+    """Measure the bundle of `spec` on this machine; None if it is neither here nor in `payload`."""
     from filelock import FileLock
 
     with FileLock(cache_folder() / "measuring.lock"):  # two measurements at a time would disturb one another
@@ -246,14 +246,14 @@ def _worker() -> str:
 
 
 def _place(spec: Mapping[str, Any], payload: bytes | None) -> Path | None:
-    """The bundle's folder on this machine: the same path where both share a disk, else in the cache."""
+    """The bundle's folder on this machine: the same path on a shared disk, else in the cache."""
     shared = Path(spec["path"])
     sha256: str = spec["sha256"]
-    files = all(Path(name).is_file() and hash_file(Path(name)) == found for name, found in spec["inputs"])
+    files = all(Path(name).is_file() and hash_file(Path(name)) == sha for name, sha in spec["inputs"])
     if files and (shared / NAME).is_file() and hash_file(shared / NAME) == sha256:
         return shared
     kept = cache_folder() / "bundles" / sha256
-    if (kept / NAME).is_file() and all(_input(kept, found, name).is_file() for name, found in spec["inputs"]):
+    if (kept / NAME).is_file() and all(_input(kept, sha, name).is_file() for name, sha in spec["inputs"]):
         return kept
     if payload is None:
         return None
@@ -262,12 +262,12 @@ def _place(spec: Mapping[str, Any], payload: bytes | None) -> Path | None:
 
 
 def _input(bundle: Path, sha256: str, name: str) -> Path:
-    """Where an input that came with a bundle lies: beside it, under its own name."""
+    """The path of an input that came with a bundle: beside it, under its own name."""
     return bundle.with_name(f"{bundle.name}-inputs") / sha256 / Path(name).name
 
 
 def packed(task: Task) -> bytes:
-    """The bundle and the inputs as one archive, stored: most of it is weights, which do not shrink."""
+    """The bundle and the inputs as an uncompressed archive: weights hardly compress."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name in (*task.bundle.manifest.files, NAME):

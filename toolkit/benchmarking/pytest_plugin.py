@@ -43,10 +43,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 class EdgekitBenchmark:
-    """What the fixture gives: call it with an input to measure `predict`, once a test.
+    """The fixture's value: call it with an input to measure `predict`, once per test.
 
     Attributes:
-        predictor: the loaded bundle, for anything else. bundle: its path.
+        predictor: the loaded bundle. bundle: its path.
     """
 
     def __init__(self, bundle: str, threads: int, benchmark: Any) -> None:
@@ -69,7 +69,7 @@ class EdgekitBenchmark:
 
     def __call__(self, sample: Any, **options: Any) -> Prediction:
         """Measure ``predict(sample, **options)`` and return its answer. pytest-benchmark decides how often it runs;
-        what the bundle is goes into its ``extra_info``."""
+        facts of the bundle are in its ``extra_info``."""
         self._benchmark.extra_info.update({f"edgekit.{name}": value for name, value in self._facts.items()})
         prediction: Prediction = self._benchmark(self.predictor.predict, sample, **options)
         return prediction

@@ -1,4 +1,4 @@
-"""Synthetic inputs: noise in the form of a real input, for those who have none that they may use. Always labelled.
+"""Synthetic inputs: noise in the form of a real input, for users without real inputs. Always labelled.
 
 What a model computes on noise can cost less or more than on real inputs (speech ends early, photos compress, caches
 hit), and its answers mean nothing. So a report says of each input whether it was noise, warns, and `compare` refuses
@@ -25,13 +25,13 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
 def like(real: Path) -> Path:
-    """A file of noise in the form of `real`: as many samples at the same rate, as many pixels, as many letters.
+    """A file of noise in the form of `real`: the same number of samples and rate, of pixels, of letters.
 
     Returns:
         Its path in the cache.
 
     Raises:
-        Unsupported: nobody knows how noise of that kind of file looks. BadInput: `real` cannot be read as what its name
+        Unsupported: no noise is defined for that kind of file. BadInput: `real` cannot be read as its suffix
             says. MissingExtra: a library that reads it is not installed.
     """
     suffix = real.suffix.lower()
@@ -55,7 +55,7 @@ def like(real: Path) -> Path:
 
 
 def described(file: Path) -> dict[str, str]:
-    """An input for a report: name, sha256, and for what `like` wrote what it is."""
+    """An input for a report: name, sha256, and for a file of `like` the kind of noise."""
     known = {"name": file.name, "sha256": hash_file(file)}
     if file.absolute().parent == _folder().absolute():
         known["synthetic"] = f"noise, seed {_SEED}"
@@ -63,7 +63,7 @@ def described(file: Path) -> dict[str, str]:
 
 
 def warnings(inputs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What a report of such inputs warns of."""
+    """The warnings of a report with these inputs."""
     if not is_synthetic(inputs):
         return []
     return ["SYNTHETIC INPUTS: noise in the form of the golden input; on real inputs times may differ."]
@@ -117,6 +117,6 @@ def _text(real: Path) -> bytes:
 
     rng = random.Random(_SEED)
     alphabets = {letter: group for group in ("abcdefghijklmnopqrstuvwxyz", "0123456789") for letter in group}
-    found = real.read_text(encoding="utf-8")
-    drawn = (rng.choice(alphabets[letter]) if letter in alphabets else letter for letter in found.lower())
+    content = real.read_text(encoding="utf-8")
+    drawn = (rng.choice(alphabets[letter]) if letter in alphabets else letter for letter in content.lower())
     return "".join(drawn).encode()

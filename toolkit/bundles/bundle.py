@@ -1,4 +1,4 @@
-"""Bundles on disk: opening, checking, loading, and writing them so that a half one never has the final name."""
+"""Bundles on disk: opening and checking them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a manifest says of where a bundle came from and what is in it, made from the nouns."""
+"""Facts of a manifest: recipe, source, target and parts, from the types of `edgekit.core`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["part_facts", "public", "recipe_facts", "slower", "source_facts", "ta
 
 
 def recipe_facts(recipe: Recipe) -> RecipeFacts:
-    """The recipe that was taken or tried."""
+    """A recipe, accepted or tried."""
     return RecipeFacts(exporter=recipe.exporter, precision=recipe.precision, options=dict(recipe.options))
 
 
 def source_facts(checkpoint: Checkpoint, source: Source | None) -> SourceFacts:
-    """Where the weights came from, without anything that is private."""
+    """The source of the weights, without private parts of its address."""
     return SourceFacts(
         uri=public(source.uri) if source else f"path:{urllib.parse.quote(checkpoint.path.name)}",
         revision=source.revision if source else "",
@@ -34,7 +34,7 @@ def source_facts(checkpoint: Checkpoint, source: Source | None) -> SourceFacts:
 
 
 def public(uri: str) -> str:
-    """An address without what is nobody else's business: user, password, and a query that may hold a token."""
+    """An address without private parts: user, password, and a query that may hold a token."""
     parts = urllib.parse.urlsplit(uri)
     if parts.scheme not in ("http", "https"):
         return uri
@@ -43,13 +43,13 @@ def public(uri: str) -> str:
 
 
 def target_facts(target: Target) -> TargetFacts:
-    """What the bundle is for, and what an app must ship to run it, by exporter."""
+    """The target of a bundle, and the runtime that an app must ship, by exporter."""
     runtime = {exporter: text.format(version=_runtime(exporter)) for exporter, text in target.runtime.items()}
     return TargetFacts(name=target.name, system=target.system, processor=target.processor, runtime=runtime)
 
 
 def _runtime(exporter: str) -> str:
-    """The version of what runs an exporter's files here ("" if there is none, or no such exporter)."""
+    """The installed version of an exporter's runtime ("" if there is no runtime or no such exporter)."""
     with contextlib.suppress(UnknownName):
         if name := find("exporters", exporter).runtime:
             return host.versions([name]).get(name, "")
@@ -59,7 +59,7 @@ def _runtime(exporter: str) -> str:
 def part_facts(
     artifact: Artifact, specs: tuple[Sequence[TensorSpec], Sequence[TensorSpec]], parity: float
 ) -> PartFacts:
-    """What a part is, with the inputs and outputs that its runner has, and how far it is from the reference."""
+    """A part: its file, inputs and outputs, census, and relative error against the reference."""
     inputs, outputs = specs
     return PartFacts(
         name=artifact.part,
@@ -72,10 +72,10 @@ def part_facts(
 
 
 def unmeasured(facts: Mapping[str, Any] | None) -> str:
-    """Why nothing was measured ("" where it was, or where there is nothing to compare: fp32 itself)."""
+    """Why no speed was measured ("" if it was, or if there is nothing to compare: fp32 itself)."""
     return "" if facts is None else str(facts.get(NOT_MEASURED, ""))
 
 
 def slower(facts: Mapping[str, Any] | None) -> TypeGuard[Mapping[str, Any]]:
-    """Whether it is slower for certain: three rounds in four say so."""
+    """Whether the part is slower than fp32 in at least three of four rounds."""
     return facts is not None and not unmeasured(facts) and facts["low"] > 1.0

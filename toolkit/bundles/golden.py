@@ -1,4 +1,4 @@
-"""The golden input of a bundle: a real sample, what fp32 made of it, and the proof that the bundle agrees."""
+"""The golden input of a bundle: a real sample, the fp32 reference's outputs, and the check that the bundle agrees."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MOST = 64 * 2**20
 
 
 def write_input(model: Model, out: Path) -> str:
-    """Put the golden input into the bundle folder `out`; returns its name there."""
+    """Write the golden input into the bundle folder `out`; returns its name there."""
     name = f"golden/input{Path(model.task.golden).suffix}"
     (out / "golden").mkdir()
     (out / name).write_bytes(package_data.read(model.task.golden))
@@ -40,11 +40,11 @@ def answer(predictor: Predictor, sample: Path) -> str:
 
 def reference_of(recorders: Mapping[str, Recorder]) -> dict[str, NDArray[Any]]:
     """Sampled outputs of every part's first calls: ``"PART/CALL/OUTPUT" -> float32``."""
-    return {f"{part}/{key}": value for part, one in recorders.items() for key, value in sampled(one.calls).items()}
+    return {f"{part}/{key}": value for part, rec in recorders.items() for key, value in sampled(rec.calls).items()}
 
 
 def write_reference(arrays: Mapping[str, NDArray[Any]], out: Path) -> str:
-    """Put what the fp32 reference computed into the bundle folder `out`; returns the file's name."""
+    """Write the fp32 reference's outputs into the bundle folder `out`; returns the file's name."""
     import numpy as np
 
     name = "golden/reference.npz"
@@ -59,7 +59,7 @@ def compare(
     precision: str,
     limits: Mapping[str, float],
 ) -> dict[str, float]:
-    """Compare what every part gave on the golden input, fed by the parts before it, with `reference_of` fp32.
+    """Compare every part's outputs on the golden input, fed by the parts before it, with fp32 (`reference_of`).
 
     Args:
         limits: the exporter's own (see `edgekit.core.Exporter`).
@@ -98,10 +98,10 @@ class Proof(NamedTuple):
 
 
 def prove(bundle: Bundle, threads: int, keep: int = 2) -> Proof:
-    """Run the bundle on its golden input and compare every part, and the answer, with what the manifest says.
+    """Run the bundle on its golden input and compare every part, and the answer, with the manifest.
 
     Args:
-        keep: how many calls of each part are given back, the first ones.
+        keep: number of first calls of each part that are returned.
 
     Raises:
         ParityFailed: a part is further from the fp32 reference than its precision explains, or the answer differs.
@@ -130,7 +130,7 @@ def check_structure(bundle: Bundle) -> None:
     """Every part opens, and has the inputs and outputs that the manifest declares.
 
     Raises:
-        ParityFailed: a part has other tensors. BadInput: the runtime refuses a part, or source code is not ours.
+        ParityFailed: a part has other tensors. BadInput: the runtime refuses a part, or code is not edgekit's.
     """
     manifest = bundle.manifest
     model, exporter = makers(bundle)
@@ -146,7 +146,7 @@ def check_structure(bundle: Bundle) -> None:
 
 @contextlib.contextmanager
 def vouched(bundle: Bundle, target: Target) -> Iterator[Path]:
-    """A folder with what is in `bundle`, whose code `target` may build and run on its device.
+    """A folder with the files of `bundle`, whose code `target` may build and run on its device.
 
     Where there is source code, it is a copy that nobody else can write to, so what was checked is what is compiled.
 
@@ -181,10 +181,10 @@ def read_reference(path: Path) -> dict[str, NDArray[Any]]:
             if sum(entry.file_size for entry in archive.infolist()) > _MOST:
                 raise BadInput(f"the golden reference {path.name} unpacks to more than {_MOST} bytes.")
         with np.load(path, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
-        if not all(isinstance(array, np.ndarray) and array.dtype == np.float32 for array in found.values()):
+            outputs = {name: arrays[name] for name in arrays.files}
+        if not all(isinstance(array, np.ndarray) and array.dtype == np.float32 for array in outputs.values()):
             raise BadInput(f"the golden reference {path.name} holds something other than float32 arrays.")
-        return found
+        return outputs
     except (OSError, ValueError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error) as exc:
         raise BadInput(f"the golden reference {path.name} cannot be read: {exc}.") from exc
 

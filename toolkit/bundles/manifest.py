@@ -1,8 +1,8 @@
-"""The manifest: everything that a bundle says about itself, as typed JSON.
+"""The manifest of a bundle, as typed JSON.
 
 A manifest comes from outside, so reading is strict: unknown fields, wrong types, a newer schema and names that leave
 the bundle's folder are refused. ``digest`` is the sha256 of the canonical JSON without itself, and ``files`` holds the
-hash of everything else, so one changed byte anywhere shows.
+hash of every other file, so that any changed byte is detected.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ModelFacts(_Strict, frozen=True):
 
 
 class SourceFacts(_Strict, frozen=True):
-    """Where the weights came from; `pinned` is False for weights that the user gave."""
+    """The source of the weights; `pinned` is False for the user's own weights."""
 
     uri: str
     revision: str
@@ -66,7 +66,7 @@ class Tensor(_Strict, frozen=True):
 
 
 class PartFacts(_Strict, frozen=True):
-    """One graph: its file, its contract, what is really in it, and how far it is from the fp32 reference."""
+    """A part: its file, its inputs and outputs, its operators, and its relative error against fp32 (`parity`)."""
 
     name: str
     file: str
@@ -82,7 +82,7 @@ class File(_Strict, frozen=True):
 
 
 class Golden(_Strict, frozen=True):
-    """A real input, and what the fp32 reference answered: sampled outputs of every part, and the final output."""
+    """A real input, and the fp32 reference's sampled outputs of every part and final output."""
 
     input: str
     reference: str
@@ -98,9 +98,9 @@ class Score(_Strict, frozen=True):
 
 
 class Verdict(_Strict, frozen=True):
-    """What the gate found. Values are in the metric's unit; `low` and `high` bound the drop (95 %).
+    """The gate's verdict. Values are in the metric's unit; `low` and `high` bound the drop (95 %).
 
-    `others` are metrics that were measured beside it and decided nothing. `basis` names what the verdict rests on: the
+    `others` are further metrics, which decide nothing. `basis` names what the verdict rests on: the
     absolute bar, the loss against the fp32 reference on the same samples, the interval of that loss. A pass rests on
     all three; with the bar alone it is "above the bar" or "below the bar".
     """
@@ -120,12 +120,12 @@ class Verdict(_Strict, frozen=True):
 
     @property
     def told(self) -> str:
-        """The verdict for people, with what a pass or a failure rests on."""
+        """The verdict as text, with the basis of a pass or a failure."""
         return f"{self.verdict} by {', '.join(self.basis)}" if self.verdict in ("pass", "fail") else self.verdict
 
 
 class Evidence(_Strict, frozen=True):
-    """Real samples of the task that the bundle was judged by, and what the fp32 reference answered to them.
+    """Real samples of the task by which the bundle was judged, and the fp32 reference's answers to them.
 
     Attributes:
         name: of the set. samples: name -> sha256. answers: the file in the bundle that holds the reference's answers.
@@ -137,7 +137,7 @@ class Evidence(_Strict, frozen=True):
 
 
 class Attempt(_Strict, frozen=True):
-    """A recipe that was tried, and why it was taken or not."""
+    """A recipe that was tried, and why it was accepted or refused."""
 
     recipe: RecipeFacts
     outcome: str
@@ -216,7 +216,7 @@ def _named_files(manifest: Manifest) -> list[str]:
 
 
 def _plain(manifest: Manifest) -> dict[str, Any]:
-    """As JSON has it: a manifest of an older schema without what that did not have, so that its bytes come back."""
+    """The manifest as JSON data; of an older schema without its newer fields, so that it encodes to the same bytes."""
     plain: dict[str, Any] = msgspec.to_builtins(manifest)
     if manifest.schema < 3:
         del plain["evidence"], plain["gate"]["basis"]

@@ -1,4 +1,4 @@
-"""An opened bundle as a predictor: who made it, and whether its code may run."""
+"""A bundle as a predictor."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def load(
 
     Args:
         threads: within an operator; None takes all processors that this process may use.
-        wrap: called with (part, runner), returns what is used instead (how `bench` times parts).
+        wrap: (part, runner) -> the runner to use in its place (how `bench` times parts).
         hashes: check contents first; without, only names and sizes.
 
     Raises:
-        BadInput: not a bundle, changed, or one that its model's pipeline cannot use; more threads than make sense.
+        BadInput: not a bundle, changed, or its model's pipeline cannot use it; too many threads.
         UnknownName: made by a model or exporter that is not installed here. MissingExtra: the runtime is absent.
     """
     bundle = open_bundle(Path(path), hashes=hashes)
@@ -53,10 +53,10 @@ def load(
 
 
 def makers(bundle: Bundle) -> tuple[Model, Exporter]:
-    """The model and the exporter that `bundle` was made by.
+    """The model and the exporter of `bundle`.
 
     Raises:
-        UnknownName: one of them is not installed here.
+        UnknownName: the model or the exporter is not installed here.
     """
     room, name = "exporters", bundle.manifest.recipe.exporter
     try:

@@ -1,4 +1,4 @@
-"""`package`: a bundle as one file for transport, or as what an app takes: forms that its target brings."""
+"""`package`: a bundle as a single file, or as a library for apps in a form of its target."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def package(
     """
     bundle = open_bundle(Path(path))
     chosen = _form(bundle, form)
-    given = dict(options or {})
-    _check_options(form, chosen, given)
+    chosen_options = dict(options or {})
+    _check_options(form, chosen, chosen_options)
     folder = bundle.path.resolve()
     place = Path(out).expanduser() if out else folder.with_name(folder.name + chosen.suffix)
     if place.resolve().is_relative_to(folder):
@@ -41,7 +41,7 @@ def package(
             f"{place} is inside the bundle, which would not be whole any more.", hint="Choose another --out."
         )
     with boundary(), _fresh(place, chosen) as fresh:
-        chosen.write(bundle, fresh, given)
+        chosen.write(bundle, fresh, chosen_options)
         if chosen.folder:
             record(fresh, form)
     return place
@@ -55,12 +55,12 @@ def size_of(place: Path) -> int:
 
 
 def _fresh(place: Path, form: Form) -> AbstractContextManager[Path]:
-    """What takes `place` when it is done."""
+    """A temporary file or folder that takes the name `place` when it is complete."""
     return staged(place, partial(ours, leftovers=form.leftovers)) if form.folder else replacing(place)
 
 
 def _form(bundle: Bundle, name: str) -> Form:
-    """The form `name` of `bundle`; what another target has is said."""
+    """The form `name` of `bundle`. Raises Unsupported, which names targets that have the form."""
     target: str = bundle.manifest.target.name
     forms = {**FORMS, **_forms_of(target)}
     if name in forms:
@@ -78,12 +78,11 @@ def _form(bundle: Bundle, name: str) -> Form:
 
 
 def _forms_of(target: str) -> Mapping[str, Form]:
-    """The forms that a target brings; none where it is another package's that is not installed here."""
+    """The forms of a target; none if it belongs to another package that is not installed here."""
     try:
-        found = find("targets", target)
+        return find("targets", target).forms
     except UnknownName:
         return {}
-    return found.forms
 
 
 def _check_options(name: str, form: Form, options: Mapping[str, str]) -> None:
@@ -99,12 +98,12 @@ def _zip(bundle: Bundle, place: Path, options: Mapping[str, str]) -> None:
     """A zip whose entries are stored, not deflated: weights do not compress, and apps can map them where they lie."""
     folder = bundle.path
     with zipfile.ZipFile(place, "w", zipfile.ZIP_STORED) as archive:
-        found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-        for name in sorted(found):
+        files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        for name in sorted(files):
             entry = zipfile.ZipInfo(name)  # of 1980, so that the same bundle gives the same bytes
             entry.create_system, entry.external_attr = 3, 0o644 << 16
             archive.writestr(entry, (folder / name).read_bytes(), zipfile.ZIP_STORED)
 
 
-#: What every bundle can become.
+#: Forms of every bundle.
 FORMS = {"zip": Form(".zip", _zip)}

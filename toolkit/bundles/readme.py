@@ -1,4 +1,4 @@
-"""The README of a bundle: what is in the folder and how an app uses it, for whoever finds it without us."""
+"""The README of a bundle: what is in the folder and how an app uses it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def render(manifest: Manifest) -> str:
 
 
 def _sample(manifest: Manifest) -> str:
-    """What the pipeline takes: a prompt, or a file of the golden input's kind, which is that input."""
+    """An input for the example: a prompt, or the golden input's file."""
     if manifest.model.task == "text-generation":
         return "Why is the sky blue?"
     return f"this-folder/{manifest.golden.input}"

@@ -1,4 +1,4 @@
-"""A folder that `package` wrote: its files and their hashes, by which a later run knows its own, unchanged work."""
+"""The record of a folder that `package` wrote: hashes by which a later run recognises its own, unchanged files."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ __all__ = ["NAME", "ours", "record"]
 #: Written last into every folder of `package`.
 NAME = "edgekit-package.json"
 
-#: A record larger than this is not one of ours.
+#: A larger file is not a record.
 _MOST = 16 * 2**20
 
 
 def record(folder: Path, form: str) -> None:
-    """Note what `folder` holds."""
+    """Write the record of `folder`."""
     known = {"edgekit": "package", "form": form, "files": _hashes(folder)}
     (folder / NAME).write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
 
 
 def ours(out: Path, leftovers: tuple[str, ...] = ()) -> Path:
-    """Where `out` really is, if a folder may be put there: nothing, an empty folder, or what an earlier run wrote.
+    """The real path of `out`, if it may be replaced: nothing there, an empty folder, or an earlier run's folder.
 
     Args:
-        leftovers: folders at its top that do not count.
+        leftovers: top-level folders that are ignored.
 
     Raises:
-        BadInput: something else is there, or something was changed, added or removed: that is somebody's work.
+        BadInput: something else is there, or files were changed, added or removed.
     """
     with boundary():
         out = Path(os.path.realpath(out))
@@ -58,7 +58,7 @@ def _some(names: list[str]) -> str:
 
 
 def _read(folder: Path) -> dict[str, str] | None:
-    """name -> sha256 of the record in `folder`, None where there is none of ours."""
+    """name -> sha256 of the record in `folder`, None without a record."""
     file = folder / NAME
     if not folder.is_dir() or file.is_symlink() or not file.is_file() or file.stat().st_size > _MOST:
         return None
@@ -71,13 +71,13 @@ def _read(folder: Path) -> dict[str, str] | None:
 
 def _hashes(folder: Path, leftovers: tuple[str, ...] = ()) -> dict[str, str]:
     """name -> sha256 of every file below `folder` but the record; a link is never followed and has no right hash."""
-    found: dict[str, str] = {}
+    hashes: dict[str, str] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
         if str(name) == NAME or name.parts[0] in leftovers:
             continue
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            found[name.as_posix()] = ""
+            hashes[name.as_posix()] = ""
         elif path.is_file():
-            found[name.as_posix()] = hash_file(path)
-    return found
+            hashes[name.as_posix()] = hash_file(path)
+    return hashes

@@ -1,4 +1,4 @@
-"""A bundle on inputs: its answers."""
+"""`run`: a bundle's answers to inputs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["run"]
 
 
 def run(bundle: str | Path, *inputs: Any, threads: int | None = None, **options: Any) -> list[Prediction]:
-    """The answers of the bundle at `bundle` to `inputs`, in order. To ask more than once, keep what
-    `edgekit.load` gives.
+    """The answers of the bundle at `bundle` to `inputs`, in order. To run it more than once, keep the predictor of
+    `edgekit.load`.
 
     Args:
-        inputs: what its predictor takes (a file, or an array). threads: None: all usable processors.
+        inputs: samples for its predictor (files or arrays). threads: None: all usable processors.
         options: of the predictor, such as ``language="en"``.
 
     Raises:

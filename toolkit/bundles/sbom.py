@@ -16,7 +16,7 @@ NAME = "sbom.cdx.json"
 def render(manifest: Manifest, files: Mapping[str, File]) -> bytes:
     """CycloneDX JSON for `manifest`, listing `files` and the tools. The same bundle gives the same bytes."""
     model, source = manifest.model, manifest.source
-    # What we declared is an SPDX identifier; what came with other weights may be any word.
+    # A declared licence is an SPDX identifier; that of other weights may be any word.
     weights = {"license": {"id" if source.pinned else "name": manifest.licences["weights"]}}
     version = (source.revision, manifest.recipe.exporter, manifest.recipe.precision)
     component = {

@@ -1,4 +1,4 @@
-"""Bundles are written beside their place, and take it in one step."""
+"""Bundles are written to a temporary folder and renamed to their final name in a single step."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ from edgekit.errors import BadInput, boundary
 __all__ = ["peek", "replaceable", "staged"]
 
 
-#: Added to the name of an earlier bundle while the new one takes its place.
+#: Suffix of an earlier bundle while the new bundle takes its place.
 _OLD = ".old"
 
 
 def replaceable(out: Path) -> Path:
-    """Where `out` really is (a link stays, what it points to is replaced), if a bundle may be put there.
+    """The real path of `out` (a link stays, its destination is replaced), if a bundle may be written there.
 
     Raises:
-        BadInput: something is there that is not a bundle: it is not ours to replace.
+        BadInput: something other than a bundle is there.
     """
     with boundary():
         out = Path(os.path.realpath(out))
-        if out.exists() and not _is_ours(out):
+        if out.exists() and not _is_bundle(out):
             raise BadInput(f"{out} exists and is not a bundle; it will not be replaced.", hint="Choose another --out.")
     return out
 
 
 def peek(place: Path) -> Manifest | None:
-    """The manifest at `place`, whatever the files beside it are; None where there is none that can be read."""
+    """The manifest at `place`, without a check of the other files; None if there is no readable manifest."""
     with contextlib.suppress(OSError, BadInput):
         if (place / NAME).stat().st_size <= LARGEST:
             return decode((place / NAME).read_bytes())
     return None
 
 
-def _is_ours(place: Path) -> bool:
-    """An empty folder, or a bundle, even a damaged one. Other programs have a manifest.json too."""
+def _is_bundle(place: Path) -> bool:
+    """Whether `place` is an empty folder, or a bundle, even if damaged. Other programs have a manifest.json, too."""
     if not place.is_dir() or not any(place.iterdir()):
         return place.is_dir()
     if not (place / NAME).is_file():
@@ -60,10 +60,10 @@ def staged(out: Path, where: Callable[[Path], Path] = replaceable) -> Iterator[P
     """A temporary folder beside `out` that takes its place when the block ends well, and vanishes when it does not.
 
     Args:
-        where: gives the place that `out` really is, or raises BadInput: what is there is not ours to replace.
+        where: `out` -> its real path; raises BadInput if what is there must not be replaced.
 
     Raises:
-        BadInput: `where` says so; by default, `out` exists and is not a bundle.
+        BadInput: raised by `where`; by default, if `out` exists and is not a bundle.
     """
     out = where(out)
     with boundary():
@@ -79,9 +79,9 @@ def staged(out: Path, where: Callable[[Path], Path] = replaceable) -> Iterator[P
 
 
 def _sweep(out: Path) -> None:
-    """Remove what a killed export of the same bundle left behind, unless its process still runs.
+    """Remove the temporary folders of killed exports of the same bundle, unless their process still runs.
 
-    One that was killed between the two renames of `_swap` left the earlier bundle under another name: it goes back.
+    An export killed between the two renames of `_swap` left the earlier bundle under another name: it is renamed back.
     """
     for left in out.parent.glob(f".{glob.escape(out.name)}.partial-*"):
         owner = left.name.removeprefix(f".{out.name}.partial-").split("-")[0]
@@ -104,7 +104,7 @@ def _alive(process: int) -> bool:
 
 
 def _swap(new: Path, out: Path) -> None:
-    """Put `new` where `out` is. Signals wait: a Ctrl-C between the two renames would leave no bundle at all."""
+    """Replace `out` by `new`. Signals wait: a Ctrl-C between the two renames would leave no bundle."""
     old = new.with_name(new.name + _OLD)
     try:
         with _signals_wait():
@@ -125,7 +125,7 @@ def _swap(new: Path, out: Path) -> None:
 def _signals_wait() -> Iterator[None]:
     """Hold signals back until the block ends.
 
-    A mask would not do: runtimes have threads that do not share it, and Python raises in the main one all the same.
+    A signal mask is not enough: runtimes' threads do not share it, and Python still raises in the main thread.
     """
     if threading.current_thread() is not threading.main_thread():  # signals are only ever handled in the main thread
         yield

@@ -18,7 +18,7 @@ from edgekit.sources import cache_folder
 
 @dataclass(frozen=True)
 class Finding:
-    """One ability of this machine. found: the programs and versions it uses. remedy: the command that adds it."""
+    """An ability of this machine. found: the programs and versions it uses. remedy: the command that adds it."""
 
     what: str
     ok: bool

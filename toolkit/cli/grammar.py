@@ -73,21 +73,21 @@ def parser() -> argparse.ArgumentParser:
         cmd.add_argument("--pytest-benchmark", metavar="FILE", help="write the measurements as pytest-benchmark JSON")
 
     cmd = verb("list", "list models, tasks, targets and exporters")
-    cmd.add_argument("room", nargs="?", choices=("models", "tasks", "targets", "exporters"))
+    cmd.add_argument("room", nargs="?", choices=("models", "tasks", "targets", "exporters"), help="default: all")
 
     cmd = verb("fit", "predict whether a model fits a target, before any download")
-    cmd.add_argument("model")
+    cmd.add_argument("model", help="name of a model: see `edgekit list models`")
     cmd.add_argument("--target", help="default: all targets")
-    cmd.add_argument("--precision")
-    cmd.add_argument("--exporter")
+    cmd.add_argument("--precision", help="default: the target's")
+    cmd.add_argument("--exporter", help="default: the target's; see `edgekit list exporters`")
     cmd.add_argument("--measured", metavar="FILE", help="a bench report of such a device, to predict the speed")
     budgets(cmd)
 
     cmd = verb("export", "make a bundle of a model for a target")
-    cmd.add_argument("model")
+    cmd.add_argument("model", help="name of a model: see `edgekit list models`")
     cmd.add_argument("--target", help="default: the board's processor, else laptop")
     cmd.add_argument("--precision", help="default: the target's; auto: the smallest that passes (language models)")
-    cmd.add_argument("--exporter")
+    cmd.add_argument("--exporter", help="default: the target's; see `edgekit list exporters`")
     cmd.add_argument("--weights", metavar="PATH", help="your checkpoint: a path, hf://OWNER/REPO or https://...")
     cmd.add_argument("--calibration", metavar="DIR", help="real samples for calibration, beside the golden input")
     cmd.add_argument("--data", metavar="DIR", help="labelled samples for the accuracy gate")
@@ -97,39 +97,39 @@ def parser() -> argparse.ArgumentParser:
     cmd.add_argument("--mirror", metavar="DIR", help="folder to take pinned files from, by sha256 (EDGEKIT_MIRROR)")
     cmd.add_argument("--no-fallback", action="store_true", help="fail if the gate refuses the recipe")
     cmd.add_argument(
-        "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="recipe option: weights=per-tensor"
+        "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="option, such as weights=per-tensor"
     )
     cmd.add_argument("--max-kld", type=float, metavar="NATS", help="maximum KL divergence per token, in nats (0.05)")
     cmd.add_argument("--accept-terms", action="append", default=[], metavar="NAME", help="accept these terms of use")
     cmd.add_argument(
-        "--false-alarms-per-hour", type=float, metavar="N", help="tune a detector's threshold to this, on --data"
+        "--false-alarms-per-hour", type=float, metavar="N", help="set a detector's threshold to this rate on --data"
     )
     budgets(cmd)
 
     cmd = verb("verify", "check a bundle: hashes, structure, parity, and accuracy on --data")
-    cmd.add_argument("bundle")
-    cmd.add_argument("--data", metavar="DIR")
+    cmd.add_argument("bundle", help="folder of a bundle")
+    cmd.add_argument("--data", metavar="DIR", help="labelled samples, to measure accuracy")
 
     cmd = verb("run", "run a bundle on inputs and print the answers")
-    cmd.add_argument("bundle")
-    cmd.add_argument("inputs", nargs="+", metavar="INPUT")
-    cmd.add_argument("--threads", type=_count)
+    cmd.add_argument("bundle", help="folder of a bundle")
+    cmd.add_argument("inputs", nargs="+", metavar="INPUT", help="sound or picture file, or prompt")
+    cmd.add_argument("--threads", type=_count, help="default: all usable processors")
     cmd.add_argument(
         "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="such as language=en, timestamps=true"
     )
 
     cmd = verb("bench", "measure a bundle, two bundles in turns (--vs), or a matrix (--models, --targets)")
-    cmd.add_argument("bundle", nargs="?")
+    cmd.add_argument("bundle", nargs="?", help="folder of a bundle; none for a matrix")
     cmd.add_argument("--vs", metavar="BASE", help="second bundle: both are measured in turns and compared")
     cmd.add_argument(
         "--input", action="append", default=[], metavar="FILE", nargs="+", help="default: the golden input"
     )
-    cmd.add_argument("--synthetic", action="store_true", help="random inputs shaped like the golden input; marked so")
+    cmd.add_argument("--synthetic", action="store_true", help="noise shaped like the golden input; the report says so")
     cmd.add_argument("--threads", type=_counts, default=[], metavar="N[,N]", help="default: all usable processors")
     cmd.add_argument("--device", help="where to measure: host, adb or adb:SERIAL (default: the target's device)")
     cmd.add_argument("--processes", type=_count, help="number of fresh processes (5; with --vs: 10 per bundle)")
-    cmd.add_argument("--loops", type=_count, help="maximum rounds over the inputs per process (until --seconds)")
-    cmd.add_argument("--warmups", type=_count, default=10, help="maximum warm-up rounds, fewer if steady (10)")
+    cmd.add_argument("--loops", type=_count, help="most rounds over the inputs per process (default: until --seconds)")
+    cmd.add_argument("--warmups", type=_count, default=10, help="most warm-up rounds, fewer if steady (10)")
     cmd.add_argument("--seconds", type=float, default=3.0, help="measured time per process (3)")
     cmd.add_argument("--limit", type=float, default=600.0, metavar="SECONDS", help="time limit per process (600)")
     cmd.add_argument("--memory", type=_bytes, metavar="SIZE", help="memory limit per process, such as 1500MB")
@@ -152,22 +152,22 @@ def parser() -> argparse.ArgumentParser:
 
     cmd = verb("package", "pack a bundle as a file or a library for apps")
     cmd.late = _forms
-    cmd.add_argument("bundle")
+    cmd.add_argument("bundle", help="folder of a bundle")
     cmd.add_argument("--as", dest="form", required=True, metavar="FORM", help="the form to pack in, as listed below")
     cmd.add_argument("--out", metavar="PATH", help="default: beside the bundle")
     cmd.add_argument(
-        "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="option of the form: name=speech"
+        "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="option, such as name=speech"
     )
 
     cmd = verb("compare", "compare two reports: faster, slower or cannot tell; exits with 7 on a regression")
-    cmd.add_argument("base", metavar="BASE.json")
-    cmd.add_argument("new", metavar="NEW.json")
+    cmd.add_argument("base", metavar="BASE.json", help="report of `edgekit bench`, to compare with")
+    cmd.add_argument("new", metavar="NEW.json", help="report of `edgekit bench`, to judge")
     cmd.add_argument("--force", action="store_true", help="compare even different hosts, inputs or threads")
     comparison(cmd)
 
     cmd = verb("report", "show reports as a table, or write one HTML file")
-    cmd.add_argument("reports", nargs="+", metavar="REPORT.json")
-    cmd.add_argument("--html", metavar="FILE")
+    cmd.add_argument("reports", nargs="+", metavar="REPORT.json", help="report of `edgekit bench`")
+    cmd.add_argument("--html", metavar="FILE", help="write this HTML file instead of a table")
 
     verb("doctor", "show what this machine can do, and the command that adds the rest")
     return top

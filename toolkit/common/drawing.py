@@ -1,8 +1,8 @@
-"""Places for the labels of a scatter plot, so that none lies on another one or on a point.
+"""Places for the labels of a scatter plot, so that no label overlaps another label or a point.
 
 Greedy, the important points first (after Christensen, Marks and Shieber, "An Empirical Study of Algorithms for
 Point-Feature Label Placement", ACM Transactions on Graphics 14(3), 1995, whose greedy baseline this is): each label
-takes the first free one of a fixed list of places around its point; far ones get a line back to it.
+takes the first free place of a fixed list around its point; distant labels get a line to their point.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class Box:
         return not beside and self.top < other.bottom and other.top < self.bottom
 
     def holds(self, other: Box) -> bool:
-        """Whether all of the other one lies inside."""
+        """Whether `other` lies inside."""
         apart = self.left > other.left or other.right > self.right
         return not apart and self.top <= other.top and other.bottom <= self.bottom
 
 
 @dataclass(frozen=True)
 class Label:
-    """Where a label went: its box, and whether it needs a line back to its point."""
+    """A placed label: its box, and whether it needs a line to its point."""
 
     box: Box
     far: bool
@@ -52,23 +52,23 @@ class Label:
 def placed(
     points: Sequence[tuple[float, float]], names: Sequence[str], count: int, room: Box, kept: Sequence[Box] = ()
 ) -> list[Label | None]:
-    """A place for each label, in the order given; None where there is none left.
+    """A place for each label, in order; None if no place is free.
 
     Args:
-        points: the centres, in the drawing's units. count: so many of the first ones get a label.
-        room: no label leaves it. kept: places that are taken already.
+        points: the centres, in the drawing's units. count: number of first points that get a label.
+        room: the box that holds all labels. kept: occupied places.
     """
     dots = [Box(x - _DOT, y - _DOT, x + _DOT, y + _DOT) for x, y in points]
     taken = list(kept)
-    found: list[Label | None] = []
+    labels: list[Label | None] = []
     for at, (point, name) in enumerate(zip(points, names, strict=True)):
         label, width = None, breadth(name)
         if at < count:  # in a crowd a label over some point is better than none; over another label it never is
             label = _place(point, width, room, (*dots, *taken)) or _place(point, width, room, taken)
-        found.append(label)
+        labels.append(label)
         if label:
             taken.append(label.box)
-    return found
+    return labels
 
 
 def _place(point: tuple[float, float], width: float, room: Box, taken: Sequence[Box]) -> Label | None:
@@ -88,5 +88,5 @@ def _beside(point: tuple[float, float], width: float, side: tuple[float, float],
 
 
 def breadth(words: str) -> float:
-    """How wide a text of the figures' size is at most, in their units."""
+    """The largest width of a text in the figures' font size, in their units."""
     return sum(11.5 if unicodedata.east_asian_width(letter) in "WF" else 6.6 for letter in words)

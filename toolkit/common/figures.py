@@ -1,4 +1,4 @@
-"""Figures for people: a value with its unit, and texts from outside that are safe on a terminal."""
+"""Figures as text: a value with its unit; and texts from outside, made safe for a terminal."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def figure(value: float | None, unit: str) -> str:
     scales = _SCALES.get(unit)
     if scales is None:
         return f"{value:.3g}" if unit == "1" else f"{_digits(value)} {printable(unit)}"
-    # What would be rounded to 1000 of a unit is 1 of the next.
+    # A value that would round to 1000 of a unit is shown as 1 of the next unit.
     factor, name = next((scale for scale in scales if value >= 0.9995 * scale[0]), scales[-1])
     return f"{_digits(value / factor)} {name}".rstrip()
 
 
 def printable(value: Any) -> str:
-    """A value from a report as one line that is safe on a terminal: control characters (ANSI escapes) are replaced."""
+    """A value from a report as a line that is safe on a terminal: control characters (ANSI escapes) are replaced."""
     text = NOT_MEASURED if value is None else value if isinstance(value, str) else msgspec.json.encode(value).decode()
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 

@@ -1,4 +1,4 @@
-"""Files: names from outside that must stay inside a folder, hashes, and writing so that no reader ever sees a part."""
+"""Files: checks of names from outside, hashes, and atomic writing."""
 
 from __future__ import annotations
 

@@ -10,12 +10,12 @@ __all__ = ["read", "size", "stream_of"]
 
 
 def read(name: str) -> bytes:
-    """Content of a file: of the models room, or at an absolute path, as another package's model gives it."""
+    """Content of a file of the models room, or at an absolute path (for models of other packages)."""
     return stream_of(name).read_bytes()
 
 
 def size(*names: str) -> int:
-    """Bytes of such files together."""
+    """Total bytes of such files."""
     return sum(len(read(name)) for name in names)
 
 

@@ -1,4 +1,4 @@
-"""How many processors this process may use. A leaf that every room may import."""
+"""The number of processors that this process may use."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from edgekit.errors import BadInput
 
 __all__ = ["MOST", "thread_count", "usable_processors"]
 
-#: Threads for each usable processor, at most. Runtimes spin while they wait, so with many more nothing gets done.
+#: Most threads per usable processor. Runtimes spin while they wait, so many more threads make no progress.
 MOST = 4
 
 
 def thread_count(threads: int | None) -> int:
-    """`threads`, or as many as there are usable processors where it is None.
+    """`threads`, or the number of usable processors if it is None.
 
     Raises:
-        BadInput: more than `MOST` for each usable processor.
+        BadInput: more than `MOST` per usable processor.
     """
     usable = usable_processors()
     if threads is not None and threads > MOST * usable:
@@ -29,7 +29,7 @@ def thread_count(threads: int | None) -> int:
 
 
 def usable_processors() -> int:
-    """Those of its affinity, not the machine's count, which in a container or below taskset is another number."""
+    """The processors in this process's affinity; in a container or under taskset fewer than the machine's."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0)) or 1
     return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""The nouns: what models, tasks, targets, recipes and results are, as plain frozen data."""
+"""The types of models, tasks, targets, recipes and results, as plain frozen data."""
 
 from edgekit.core.costs import Costs, Work
 from edgekit.core.exporter import Abilities, Artifact, Exporter

@@ -1,4 +1,4 @@
-"""The nouns of writing: an exporter, what it can hold, and what it wrote for one part."""
+"""Types of exporting: an exporter, its abilities, and the artefact of a part."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Abilities", "Artifact", "Exporter"]
 
 @dataclass(frozen=True)
 class Artifact:
-    """What an exporter wrote for one part.
+    """The file that an exporter wrote for a part.
 
     Attributes:
         part: the part's name. file: relative to the bundle (a file, or a folder for formats that are folders).
@@ -32,13 +32,13 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Abilities:
-    """What an exporter can write of a quantized network, and what becomes of it on the target. All empty: floats only.
+    """The quantized forms that an exporter can write, and how the target computes them. All empty: floats only.
 
     Attributes:
-        bits: widths of integer weights. scales: what has a scale of its own: ``"tensor"``, ``"channel"`` (an output).
-        blocks: so many weights of one output that have a scale of their own. palettes: bits of an index into a table of
-            values, which a weight can be.
-        activations: how they go with integer weights: ``"static"`` (integers, ranges fixed by calibration),
+        bits: widths of integer weights. scales: granularity of scales: ``"tensor"``, ``"channel"`` (an output).
+        blocks: numbers of weights of an output that share a scale. palettes: bits of an index into a table of
+            weight values.
+        activations: their form beside integer weights: ``"static"`` (integers, ranges fixed by calibration),
             ``"dynamic"`` (integers, ranges of each call), ``"float"``.
         integer: layers whose products the kernels compute in integers: ``"convolution"``, ``"product"`` (of matrices),
             ``"recurrent"``.
@@ -52,7 +52,7 @@ class Abilities:
     integer: tuple[str, ...] = ()
 
 
-#: What every exporter declares, and of which type.
+#: Attributes that every exporter declares, and their types.
 _DECLARED: Mapping[str, type] = {
     "name": str,
     "precisions": tuple,
@@ -64,23 +64,23 @@ _DECLARED: Mapping[str, type] = {
 
 
 class Exporter(ABC):
-    """One output format. One file or package in `exporters/` declares one of these as ``EXPORTER``.
+    """An output format. A file or package in `exporters/` declares it as ``EXPORTER``.
 
     Attributes:
-        name: as the registry has it. precisions: the default one first.
-        extra: of this package, which brings what an export needs.
-        distributions: that an export needs. Their versions decide what it writes: they are in the key of reuse, in the
-            manifest and in the bill of materials, and `doctor` looks at them.
-        abilities: see there.
-        doctor: what this machine can do if they are there, for `doctor`: ``"export to ONNX"``.
+        name: registry name. precisions: the default first.
+        extra: the extra of edgekit that installs its dependencies.
+        distributions: its dependencies. Their versions decide its output, so they are in the key of reuse, in the
+            manifest and in the bill of materials; `doctor` checks them.
+        abilities: see `Abilities`.
+        doctor: the ability that they give, for `doctor`: ``"export to ONNX"``.
         runtime: the distribution that runs the files here; its version is ``{version}`` in `Target.runtime`.
-        process_bytes: of memory, of a process that has loaded the runtime, numpy and a reader of sounds or pictures,
-            and no model.
-        limits: precision -> the largest relative error that it explains, where `edgekit.numerics.parity` has none.
-        plans_memory: whether `export` compares the budgets itself, to the byte, and needs no estimate before.
+        process_bytes: memory of a process that has loaded the runtime, numpy and a reader of sounds or pictures,
+            but no model.
+        limits: precision -> its largest relative error, for precisions that `edgekit.numerics.parity` does not know.
+        plans_memory: whether `export` checks the budgets itself, to the byte, so that no estimate is needed.
         generates_code: whether the files are source code, which `load` or a target's device compiles and runs.
-        untimed: why nothing is measured here, a sentence, where `load` gives the right answers by other means than the
-            target's.
+        untimed: why no speed is measured on this machine, if `load` computes by other means than the
+            target's; "" if it is measured.
     """
 
     name: str
@@ -110,12 +110,12 @@ class Exporter(ABC):
         """Write the parts of `model` into the folder `out`.
 
         Args:
-            calibration: part name -> inputs that it was called with on real samples.
-            work: a folder for intermediates, kept while recipes of one export are tried one after another.
+            calibration: part name -> its inputs on real samples.
+            work: a folder for intermediates, kept during an export while recipes are tried.
 
         Raises:
             ExportFailed: the format cannot hold this graph, naming the part and the operator.
-            Unsupported: the precision is not one of `precisions`.
+            Unsupported: the precision is not in `precisions`.
         """
 
     @abstractmethod
@@ -123,25 +123,25 @@ class Exporter(ABC):
         """Open a file that `export` wrote. Raises BadInput if the runtime refuses it."""
 
     def refuses(self, model: Model, recipe: Recipe) -> str:
-        """Why the parts of `model` cannot be written: a clause for people, from the declaration alone and before
-        anything is fetched; "" if they can."""
+        """Why the parts of `model` cannot be written, as a clause, from the declaration alone and before any
+        download; "" if they can."""
         return ""
 
     def require(self) -> None:  # noqa: B027  most have nothing that every export needs
-        """Raise MissingExtra where something is absent that every export needs, before the weights are read."""
+        """Raise MissingExtra if a dependency of every export is absent, before the weights are read."""
 
     def reference(self, model: Model, checkpoint: Checkpoint, work: Path, progress: Progress) -> Mapping[str, Runner]:
-        """A runner of the reference, by name, of each part without a `Part.build` that this exporter takes."""
+        """Part name -> runner of the reference, for the parts without `Part.build` that this exporter takes."""
         return {}
 
     def check(self, model: Model, bundle: Path) -> None:  # noqa: B027  most files are no code
-        """See that all source code in the bundle folder is what this exporter generates; raises BadInput otherwise."""
+        """Raise BadInput if source code in the bundle folder differs from what this exporter generates."""
 
     def state(self) -> tuple[bool, str, str] | None:
-        """For `doctor`: whether an export can be made, what was found, and the command that adds the rest. None: that
-        is said by `distributions` and `extra`."""
+        """For `doctor`: whether an export is possible, the installed parts, and the command that adds the rest. None:
+        `distributions` and `extra` tell it."""
         return None
 
     def undeclared(self) -> list[str]:
-        """What this exporter should declare and does not, or as something of another type."""
+        """Names of required attributes that are missing or of another type."""
         return [name for name, kind in _DECLARED.items() if not isinstance(getattr(self, name, None), kind)]

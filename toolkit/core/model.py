@@ -1,7 +1,7 @@
-"""The nouns of what is computed: models, their parts, what they cost and are judged by.
+"""Types of models: a model, its parts, its weights and its evaluation.
 
-Nothing here computes, and nothing here imports numpy, torch or a runtime: these types are what the rooms hand to one
-another, and what `edgekit list` can show without loading anything.
+Nothing here computes, and nothing here imports numpy, torch or a runtime: the rooms exchange these types, and
+`edgekit list` can show them without loading anything.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ __all__ = ["Axis", "Evaluation", "Identity", "Model", "Network", "Part", "Usage"
 
 @dataclass(frozen=True)
 class Axis:
-    """A dynamic axis: the sizes it may have, and one to trace a graph with (no other axis should have the same).
+    """A dynamic axis: its range of sizes, and an example to trace a graph with (no other axis should have the same).
 
-    Where the pipeline only ever uses a few of them, `sizes` names these, the most usual one first.
+    If the pipeline uses only a few sizes, `sizes` lists them, the most usual first.
     """
 
     least: int
@@ -34,17 +34,17 @@ class Axis:
 
 @dataclass(frozen=True)
 class Part:
-    """One graph of a model.
+    """A graph of a model.
 
     Attributes:
         name: such as ``"encoder"``; also the stem of its file in a bundle.
         inputs, outputs: the graph's contract; an exporter must keep the names, dtypes and dynamic axes.
         axes: the dynamic axes of the inputs by name. Names that occur in outputs only need no entry.
         build: checkpoint -> the reference: a ``torch.nn.Module`` in fp32 for network exporters, or a `Runner` where
-            there is no such module (a ready .tflite, a frontend in integers); None where the exporter's own runtime
+            there is no such module (a ready .tflite, a frontend in integers); None if the exporter's own runtime
             computes it (a language model in half precision).
         quantize: False for parts that must stay in float whatever the precision (a log-mel frontend).
-        kind: what computes it: ``"network"``, or a frontend that exporters may have code of their own for
+        kind: ``"network"``, or a frontend for which exporters may have their own code
             (``"mfcc"``, ``"micro-frontend"``), with its `settings`; or a ``"language-model"``.
     """
 
@@ -60,14 +60,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model is judged by.
+    """The metric of a model, and its limits.
 
     Attributes:
-        metric: a name that `edgekit.bench.metrics` knows, such as ``"wer"``.
+        metric: a name in `edgekit.bench.metrics`, such as ``"wer"``.
         worst: the absolute bar: the metric must not be worse than this (for WER: at most).
         drop: the largest allowed loss against fp32 on the same samples, in the metric's own unit.
         minimum: fewer samples than this make the verdict "undecided".
-        also: metrics that are told beside it and decide nothing.
+        also: further metrics that are reported and decide nothing.
     """
 
     metric: str
@@ -79,7 +79,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a model is.
+    """The name and the licence of a model.
 
     Attributes:
         name: registry name. family: such as ``"whisper"``. licence: SPDX identifier of the weights.
@@ -98,15 +98,15 @@ class Identity:
 
 @dataclass(frozen=True)
 class Weights:
-    """Where a model's weights come from, and what they must look like.
+    """The sources of a model's weights, and how they are checked.
 
     Attributes:
         sources: tried in order; each holds everything that the parts and `assets` need.
-        prepare: (checkpoint, folder with the assets) -> facts: what a caller in any language must know (sample rate,
+        prepare: (checkpoint, folder with the assets) -> facts that a caller in any language needs (sample rate,
             special tokens, window sizes), JSON-able; raises BadInput for a checkpoint of another shape.
-        assets: names of the source's files that go into the bundle as they are (a tokenizer). Where the user's own
-            weights lack one, it comes from `sources`.
-        hub: address of the weights on a hub (``hf://OWNER/REPO``), used where no source is pinned; what it gives is
+        assets: names of the source's files that are copied into the bundle (a tokenizer). If the user's own
+            weights lack such a file, it comes from `sources`.
+        hub: address of the weights on a hub (``hf://OWNER/REPO``), used if no source is pinned; these weights are
             recorded as not pinned.
     """
 
@@ -118,17 +118,17 @@ class Weights:
 
 @dataclass(frozen=True)
 class Network:
-    """What a model computes, and how it is exported.
+    """The graphs of a model, and how they are exported.
 
     Attributes:
         parts: the graphs, in the order in which data flows.
-        parameters: number of weights, for `fit`; embeddings that are shared count once.
-        ladder: recipes to fall back to, in order, when a gate refuses the recipe that was asked for.
-        exporters: the only exporters that can hold its parts, where not every exporter can (a ready .tflite); else
+        parameters: number of weights, for `fit`; shared embeddings count once.
+        ladder: recipes to fall back to, in order, if the gate refuses the requested recipe.
+        exporters: the exporters that can hold its parts, if not every exporter can (a ready .tflite); else
             empty.
-        variants: exporter -> the declaration that is used instead of this one for it, of the same name and task: where
-            one format takes a ready network and another makes its own of float weights.
-        options: (exporter, precision) -> options that a recipe has for this model unless the user says otherwise.
+        variants: exporter -> the declaration that it uses instead, of the same name and task: for models of which
+            some formats take a ready network and others are made from float weights.
+        options: (exporter, precision) -> default options of the recipe for this model.
     """
 
     parts: tuple[Part, ...]
@@ -141,16 +141,16 @@ class Network:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a model is for: its task, and what differs from the task's defaults.
+    """The task of a model, and its differences from the task's defaults.
 
     Attributes:
         name: of the task, a Hugging Face pipeline tag.
         golden: package-data file of the golden input, as `Identity.licence_text`.
-        predictor: (parts by name, bundle folder, facts) -> Predictor, instead of the task's. Imports only what the
-            ``run`` extra brings.
-        labels: the names of the classes, where the task's samples have classes.
+        predictor: (parts by name, bundle folder, facts) -> Predictor, instead of the task's. Imports only packages of
+            the ``run`` extra.
+        labels: the names of the classes, if the task's samples have classes.
         samples: (data folder) -> labelled samples, instead of the task's, in a layout of its own (see docs/data.md).
-        evaluation: None where no accuracy is defined.
+        evaluation: None if no accuracy is defined.
         calibration: how many samples of a calibration folder are used, evenly spaced through it; 0: its first 8.
         operate: (`Prediction.score` of the accepted bundle for every sample of ``--data``, the truths, what the user
             asked for) -> facts of the operating point (a threshold, and what it costs), which the bundle keeps under
@@ -170,7 +170,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Model:
-    """What is computed. One file in `models/` declares one of these as ``MODEL``."""
+    """A model. A file in `models/` declares it as ``MODEL``."""
 
     identity: Identity
     weights: Weights

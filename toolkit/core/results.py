@@ -1,5 +1,5 @@
-"""The nouns of what was found out: measurements, reports, and what `fit` says. Part of `edgekit.core`, which everybody
-imports them from."""
+"""Types of results: measurements, reports, and answers of `fit`. Part of `edgekit.core`, from which all modules
+import them."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from edgekit.core.values import Recipe
 
-#: How a number came to be: on the real thing, on this machine which is the target, in an emulator (right answers and
-#: exact counts, never milliseconds), from a model with an error band, or from looking at the file only.
+#: Origin of a number: the real device, this machine as the target, an emulator (right answers and
+#: exact counts, never milliseconds), a model with an error band, or the structure of the file.
 Fidelity = Literal["device", "host", "emulated", "estimated", "structural"]
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """Raw values of one quantity. Statistics are derived, never stored.
+    """Raw values of a quantity. Statistics are derived, never stored.
 
     Attributes:
         name: such as ``"encoder.latency"``. unit: ``"s"``, ``"B"``, ``"tokens/s"``, ``"1"``.
-        values: per process, the values in the order in which they were taken, warm-ups removed.
-        warmups: per process, the values that were taken first and thrown out.
+        values: per process, the values in the order of measurement, warm-ups removed.
+        warmups: per process, the first values, which are discarded.
         better: which direction is an improvement.
     """
 
@@ -35,11 +35,11 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that a benchmark saw: enough to be compared with another one later.
+    """The result of a benchmark, complete enough for later comparisons.
 
     Attributes:
-        layers: what each layer took, where a device tells: ``{"name": ..., "instructions": [...]}``.
-        estimates: what was not measured but computed from what was, as ranges with their basis; never a measurement.
+        layers: instructions per layer, if the device counts them: ``{"name": ..., "instructions": [...]}``.
+        estimates: ranges computed from measurements, with their basis; never measurements themselves.
     """
 
     schema: int
@@ -58,12 +58,12 @@ class Report:
 
 @dataclass(frozen=True)
 class Speed:
-    """How fast a model is expected to be, with an error band.
+    """The expected speed of a model, with an error band.
 
     Attributes:
         name: ``"latency"`` of the golden input in all parts, ``"real-time factor"``, ``"generation"`` or ``"prompt"``.
-        unit: ``"s"``, ``"1"``, ``"tokens/s"``. value: None where only a range is known. low, high: the band.
-        basis: what it rests on, in words.
+        unit: ``"s"``, ``"1"``, ``"tokens/s"``. value: None if only a range is known. low, high: the band.
+        basis: where the estimate comes from, in words.
     """
 
     name: str
@@ -77,14 +77,14 @@ class Speed:
 
 @dataclass(frozen=True)
 class Fit:
-    """The answer of `edgekit fit`: will this model fit that target, before any download.
+    """The answer of `edgekit fit`: whether a model fits a target, before any download.
 
     Attributes:
-        verdict, reason: with the numbers that decide. nearest: the recipe or model nearest to this one that fits.
+        verdict, reason: with the numbers that decide. nearest: the nearest recipe or model that fits.
         size, ram: bytes of the bundle (firmware: flash) and of peak RAM, estimates from declared shapes.
-        speed: what is expected of it; empty where nothing was ever measured. unknown: then why.
-        budgets: ``"download"``, ``"flash"``, ``"RAM"`` in bytes, where there is one. store: what the store says.
-        fidelity: of each figure by its name: ``"estimated"``, or ``"structural"`` where nothing of its family was
+        speed: the expected speeds; empty without past measurements. unknown: why they are missing.
+        budgets: ``"download"``, ``"flash"``, ``"RAM"`` in bytes, if limited. store: the app store's rule on downloads.
+        fidelity: of each figure by its name: ``"estimated"``, or ``"structural"`` if nothing of its family was
             compared with a measurement.
     """
 
@@ -104,5 +104,5 @@ class Fit:
 
 
 def is_synthetic(inputs: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether any of a report's inputs was noise."""
+    """Whether any of a report's inputs is noise."""
     return any(item.get("synthetic") for item in inputs)

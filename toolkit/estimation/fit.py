@@ -1,4 +1,4 @@
-"""`fit`: will it fit, and how fast? From declarations and past measurements: no download, no torch, no weights."""
+"""`fit`: predicts size, memory and speed from declarations and past measurements, without download or torch."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def fit(
     """Whether a model fits a target, with its predicted size, peak RAM and speed.
 
     Args:
-        board, flash, ram, download: budgets in place of the target's own, as for `budgeted`.
-        measured: what was measured on a device of the target, for the speed (see `edgekit.estimation.speeds`).
+        board, flash, ram, download: budgets that replace the target's, as for `budgeted`.
+        measured: measurements of a device of the target, to predict the speed (see `edgekit.estimation.speeds`).
 
     Raises:
         UnknownName: no such model, target or exporter. Unsupported: the exporter lacks the precision.

@@ -1,4 +1,4 @@
-"""How long a sound is, from its header alone: FLAC and WAV, without a library."""
+"""Length of a sound from its header: FLAC and WAV, without a library."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["seconds_of"]
 
 
 def seconds_of(name: str) -> float:
-    """Seconds of a package-data file (of the models room, or at an absolute path); 0 where it is no FLAC or WAV."""
+    """Seconds of a package-data file (of the models room, or at an absolute path); 0 if it is not FLAC or WAV."""
     try:
         with package_data.stream_of(name).open("rb") as stream:
             head = stream.read(64)

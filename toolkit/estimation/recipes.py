@@ -1,4 +1,4 @@
-"""Which recipe a model gets for a target, and why one cannot be had."""
+"""The recipe of a model for a target, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["recipe_for", "refusal", "unrunnable", "wished"]
 
 
 def recipe_for(model: Model, target: Target, precision: str | None = None, exporter: str | None = None) -> Recipe:
-    """The recipe for `model` on `target`: the target's default for the task, with what the user chose in its place.
+    """The recipe for `model` on `target`: the target's default for the task, with the user's choices.
 
     Raises:
         Unsupported: the target refuses the task, has no recipe for it or nothing to run the exporter's files, or the
@@ -25,9 +25,9 @@ def recipe_for(model: Model, target: Target, precision: str | None = None, expor
 
 
 def unrunnable(target: Target, recipe: Recipe) -> str:
-    """Why `target` cannot run what the recipe makes ("" if it can). Of another package's exporter it need not know."""
-    ours = type(find("exporters", recipe.exporter)).__module__.startswith("edgekit.exporters.")
-    if not ours or not target.runtime or recipe.exporter in target.runtime:
+    """Why `target` cannot run the recipe's files ("" if it can, or if the exporter is another package's)."""
+    own_exporter = type(find("exporters", recipe.exporter)).__module__.startswith("edgekit.exporters.")
+    if not own_exporter or not target.runtime or recipe.exporter in target.runtime:
         return ""
     return f"nothing there runs the files of the {recipe.exporter} exporter"
 
@@ -61,12 +61,12 @@ def wished(model: Model, target: Target, precision: str | None, exporter: str | 
             f"the {chosen.name} exporter has no precision {recipe.precision!r}.",
             hint=f"It has: {', '.join(chosen.precisions)}.",
         )
-    # Firmware is planned by its exporter, which must know what there is to plan with.
+    # The exporter plans the memory of firmware, so it must know the budgets.
     budgets = {} if target.flash is None else {"flash": target.flash, "ram": target.ram}
     own = serving(model, chosen.name).network.options.get((recipe.exporter, recipe.precision), {})
     return replace(recipe, options={**recipe.options, **own, **budgets})
 
 
 def refusal(model: Model, recipe: Recipe) -> str:
-    """Why the recipe's exporter cannot take the model, by its declaration alone ("" if it can)."""
+    """Why the recipe's exporter refuses the model, by its declaration alone ("" if it does not)."""
     return find("exporters", recipe.exporter).refuses(model, recipe)

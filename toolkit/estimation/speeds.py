@@ -1,11 +1,11 @@
-"""How fast a model is expected to be: from its declared work and from what was measured before, never from a guess.
+"""The expected speed of a model, from its declared work and from past measurements.
 
-The past is an ordinary matrix of `edgekit bench`, measured on one machine that is described in it
-(``toolkit/estimation/calibration.json``). A model that was measured there in the same format and precision is expected
-to take what it took. Another one is expected to do its work at the rate that parts of the same kind had, and the band
-is as wide as that rule was wrong for those that were measured, each left out in turn.
+Past measurements are a matrix of `edgekit bench`, made on the reference machine
+(``toolkit/estimation/calibration.json``). A model measured there in the same format and precision is expected
+to take the same time. Any other model is expected to work at the rate of parts of the same kind. Its error band
+is as wide as the error of this rule on the measured models, each left out in turn.
 
-Nothing is expected of a phone unless somebody measured something on it (``measured``).
+For a phone there is no expectation without a measurement on it (``measured``).
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 __all__ = ["REFERENCE", "Seen", "calibration", "expected", "fidelities", "past", "rate", "seen", "weighted_mean"]
 
-#: What the machine of the calibration file is.
+#: The reference machine, on which the calibration file was measured.
 REFERENCE = "2-core x86-64 virtual machine with AVX-512 VNNI, 1 thread"
-#: Seconds of a call that are not the products'; the least that a call was seen to take.
+#: Overhead of a call in seconds: the shortest measured call.
 _CALL = 8e-6
-#: The factor of the band where only one model was ever measured that shares the rate: assumed.
+#: Assumed factor of the band if only a single measured model has the rate.
 _ALONE = 3.0
-#: The least factor of a band: neighbours on a machine, and its clock, move more than runs of one process differ.
+#: The smallest factor of a band: a machine's load and clock vary more than the runs of a process.
 _LEAST = 1.15
 #: Kinds of a language model's work, whose call is a token.
 _TOKENS = {"generation": "tg128", "prompt": "pp512"}
 
 
 class Seen(NamedTuple):
-    """One part as it was measured: seconds a call, the median and the middle 80 % of them."""
+    """A measured part: seconds per call, their median and their middle 80 %."""
 
     model: str
     exporter: str
@@ -57,7 +57,7 @@ class Seen(NamedTuple):
 
 @cache
 def calibration() -> Matrix:
-    """The matrix that this edgekit brings."""
+    """The past measurements that edgekit ships with."""
     from edgekit.reports import cells
 
     with resources.as_file(resources.files("edgekit.estimation").joinpath("calibration.json")) as file:
@@ -67,11 +67,11 @@ def calibration() -> Matrix:
 def expected(
     model: Model, target: Target, recipe: Recipe, measured: Matrix | None = None
 ) -> tuple[tuple[Speed, ...], str]:
-    """What is expected of `model` on `target`, and why nothing is where that is so.
+    """The expected speeds of `model` on `target`; if there are none, why.
 
     Args:
-        measured: reports of a device of the target. What they hold of this model in this format and precision is taken
-            as it is; else the reference machine's time by the ratio that their other models have.
+        measured: reports of a device of the target. Their values for this model, format and precision are taken
+            as they are; else the reference machine's time is scaled by the ratio of their other models.
     """
     works = tuple(model.costs.work(recipe)) if model.costs.work else ()
     if target.flash is not None:
@@ -81,34 +81,34 @@ def expected(
     if measured is not None:
         return _elsewhere(model, target, recipe, works, measured)
     if target.device != "host":
-        return (), "nothing was measured on a device of this target; give a report of one: --measured FILE"
+        return (), "nothing was measured on a device of this target; add a report: --measured FILE"
     own = seen(calibration(), model, recipe, works)
     if own:
-        return _told(model, own, f"measured on the reference machine ({REFERENCE})"), ""
-    guessed = [rate(work, recipe.exporter, recipe.precision, model.name) for work in works]
-    if any(one is None for one in guessed):
+        return _speeds(model, own, f"measured on the reference machine ({REFERENCE})"), ""
+    rates = [rate(work, recipe.exporter, recipe.precision, model.name) for work in works]
+    if any(pair is None for pair in rates):
         return (), f"no part of this kind was measured as {recipe.exporter} {recipe.precision}"
-    found = [_by_rate(model, recipe, work, *one) for work, one in zip(works, guessed, strict=True) if one]
-    return _told(model, found, f"from rates of other models on the reference machine ({REFERENCE})"), ""
+    parts = [_by_rate(model, recipe, work, *pair) for work, pair in zip(works, rates, strict=True) if pair]
+    return _speeds(model, parts, f"from rates of other models on the reference machine ({REFERENCE})"), ""
 
 
 def seen(matrix: Matrix, model: Model, recipe: Recipe, works: Iterable[Work], target: str = "") -> list[Seen]:
-    """Every part of `model` as `matrix` has it in this format and precision; empty unless all are there."""
+    """The measured parts of `model` in `matrix`, in this format and precision; empty unless it has all of them."""
     for cell in matrix.cells:
         names = (cell.model, cell.exporter, cell.precision)
         if cell.report is None or names != (model.name, recipe.exporter, recipe.precision):
             continue
         if target and cell.target != target:
             continue
-        found = [_seen(cell.report, model.name, recipe, work) for work in works]
-        if found and all(found):
-            return [one for one in found if one]
+        parts = [_seen(cell.report, model.name, recipe, work) for work in works]
+        if parts and all(parts):
+            return [part for part in parts if part]
     return []
 
 
 def _seen(report: Report, model: str, recipe: Recipe, work: Work) -> Seen | None:
     name = _TOKENS.get(work.kind, f"part.{work.part}.latency")
-    values = [value for one in report.measurements if one.name == name for value in repeated.pool(one.values)]
+    values = [value for item in report.measurements if item.name == name for value in repeated.pool(item.values)]
     values = sorted(1 / value if work.kind in _TOKENS else value for value in values if value > 0)
     if not values:
         return None
@@ -118,44 +118,44 @@ def _seen(report: Report, model: str, recipe: Recipe, work: Work) -> Seen | None
 
 @cache
 def past() -> tuple[Seen, ...]:
-    """Every part that the calibration file holds, of models that say what their work is."""
+    """All parts of the calibration file, of models that declare their work."""
     from edgekit.core import serving
     from edgekit.registry import find, names
 
-    known, found = set(names("models")), []
+    known, parts = set(names("models")), []
     for cell in calibration().cells:
         if cell.report is None or cell.model not in known or cell.exporter == "c":
             continue
         recipe = Recipe(cell.exporter, cell.precision)
         model = serving(find("models", cell.model), cell.exporter)
         works = model.costs.work(recipe) if model.costs.work else ()
-        found += [one for one in (_seen(cell.report, cell.model, recipe, work) for work in works) if one]
-    return tuple(found)
+        parts += [part for part in (_seen(cell.report, cell.model, recipe, work) for work in works) if part]
+    return tuple(parts)
 
 
 def rate(work: Work, exporter: str, precision: str, without: str) -> tuple[float, float] | None:
-    """The rate of work of this kind, and the factor by which it may be off; None where nothing alike was measured.
+    """The rate of work of this kind, and the factor of its error band; None without a measurement of this kind.
 
     Args:
-        without: a model that is left out of it.
+        without: a model that is left out.
     """
     group = [
-        one
-        for one in past()
-        if (one.work.kind, one.exporter) == (work.kind, exporter)
-        and one.model != without
+        part
+        for part in past()
+        if (part.work.kind, part.exporter) == (work.kind, exporter)
+        and part.model != without
         # Generation reads weights, whose bytes know their precision; other work has kernels of its own for each.
-        and (one.precision == precision or work.kind == "generation")
+        and (part.precision == precision or work.kind == "generation")
     ]
     if not group:
         return None
-    mean = weighted_mean(one.rate for one in group)
-    if len({one.model for one in group}) < 2:
+    mean = weighted_mean(part.rate for part in group)
+    if len({part.model for part in group}) < 2:
         return mean, _ALONE
     off = []
-    for one in group:
-        others = [other.rate for other in group if other.model != one.model]
-        off.append(abs(math.log(one.rate / weighted_mean(others))))
+    for part in group:
+        others = [other.rate for other in group if other.model != part.model]
+        off.append(abs(math.log(part.rate / weighted_mean(others))))
     return mean, max(_LEAST, math.exp(max(off)))
 
 
@@ -177,42 +177,42 @@ def _by_rate(model: Model, recipe: Recipe, work: Work, speed: float, factor: flo
     return Seen(model.name, recipe.exporter, recipe.precision, work, seconds, seconds / factor, seconds * factor)
 
 
-def _told(model: Model, parts: Sequence[Seen], basis: str, fidelity: Fidelity = "estimated") -> tuple[Speed, ...]:
-    """The parts' times as what a person asks for."""
+def _speeds(model: Model, parts: Sequence[Seen], basis: str, fidelity: Fidelity = "estimated") -> tuple[Speed, ...]:
+    """The parts' times as tokens/s, or as latency and real-time factor of the whole model."""
     if parts[0].work.kind in _TOKENS:
         return tuple(
-            Speed(one.work.kind, "tokens/s", 1 / one.seconds, 1 / one.high, 1 / one.low, basis, fidelity)
-            for one in parts
+            Speed(part.work.kind, "tokens/s", 1 / part.seconds, 1 / part.high, 1 / part.low, basis, fidelity)
+            for part in parts
         )
     value, low, high = (
-        sum(one.work.calls * getattr(one, which) for one in parts) for which in ("seconds", "low", "high")
+        sum(part.work.calls * getattr(part, which) for part in parts) for which in ("seconds", "low", "high")
     )
     low, high = min(low, value / _LEAST), max(high, value * _LEAST)
-    found = (Speed("latency", "s", value, low, high, basis, fidelity),)
+    latency = (Speed("latency", "s", value, low, high, basis, fidelity),)
     length = seconds_of(model.task.golden)
     if not length:
-        return found
+        return latency
     factor = Speed("real-time factor", "1", value / length, low / length, high / length, basis, fidelity)
-    return (factor, *found)
+    return (factor, *latency)
 
 
 def _elsewhere(
     model: Model, target: Target, recipe: Recipe, works: tuple[Work, ...], measured: Matrix
 ) -> tuple[tuple[Speed, ...], str]:
-    """From reports of a device: its own time of this model, or the reference machine's by their ratio."""
+    """From reports of a device: its own time of this model, or the reference machine's time scaled by their ratio."""
     reports = [cell.report for cell in measured.cells if cell.report and cell.target == target.name]
     if not reports:
-        return (), f"the report that was given holds nothing measured for {target.name}"
+        return (), f"the report has no measurements for {target.name}"
     if own := seen(measured, model, recipe, works, target.name):
-        return _told(model, own, "measured on the device of the report", reports[0].fidelity), ""
+        return _speeds(model, own, "measured on the device of the report", reports[0].fidelity), ""
     here, _ = expected(model, _HOST, recipe)
     ratios = _ratios(measured, target)
     if not here or not ratios:
         return (), "the report shares no model and format with the calibration file, so that no ratio is known"
     ratio = weighted_mean(ratios)
-    spread = max(_ALONE if len(ratios) == 1 else _LEAST, *(math.exp(abs(math.log(one / ratio))) for one in ratios))
+    spread = max(_ALONE if len(ratios) == 1 else _LEAST, *(math.exp(abs(math.log(r / ratio))) for r in ratios))
     basis = f"the reference machine's time by {ratio:.3g}, the ratio of {len(ratios)} parts in the report"
-    return tuple(_scaled(one, ratio, spread, basis) for one in here), ""
+    return tuple(_scaled(speed, ratio, spread, basis) for speed in here), ""
 
 
 def _scaled(speed: Speed, ratio: float, spread: float, basis: str) -> Speed:
@@ -222,18 +222,18 @@ def _scaled(speed: Speed, ratio: float, spread: float, basis: str) -> Speed:
 
 
 def _ratios(measured: Matrix, target: Target) -> list[float]:
-    """How much longer a part takes there than on the reference machine, of every part that both have."""
-    known = {(one.model, one.exporter, one.precision, one.work.part): one for one in past()}
-    found = []
+    """Time on the device / time on the reference machine, for every part that both have measured."""
+    known = {(part.model, part.exporter, part.precision, part.work.part): part for part in past()}
+    ratios = []
     for cell in measured.cells:
         if cell.report is None or cell.target != target.name:
             continue
         recipe = Recipe(cell.exporter, cell.precision)
-        for (model, exporter, precision, _), one in known.items():
+        for (model, exporter, precision, _), part in known.items():
             if (model, exporter, precision) == (cell.model, cell.exporter, cell.precision):
-                there = _seen(cell.report, model, recipe, one.work)
-                found += [there.seconds / one.seconds] if there else []
-    return found
+                there = _seen(cell.report, model, recipe, part.work)
+                ratios += [there.seconds / part.seconds] if there else []
+    return ratios
 
 
 #: The reference machine, as a target.
@@ -245,7 +245,7 @@ def _firmware(model: Model, target: Target) -> tuple[tuple[Speed, ...], str]:
     for cell in calibration().cells:
         if cell.report is None or (cell.model, cell.target, cell.exporter) != (model.name, target.name, "c"):
             continue
-        values = {one.name: repeated.middle(one.values) for one in cell.report.measurements}
+        values = {item.name: repeated.middle(item.values) for item in cell.report.measurements}
         count = values.get("network.instructions")
         if count is None or not target.boards:
             continue
@@ -259,7 +259,7 @@ def _firmware(model: Model, target: Target) -> tuple[tuple[Speed, ...], str]:
 
 
 def fidelities(model: Model, recipe: Recipe) -> Mapping[str, Fidelity]:
-    """What the predicted size and RAM rest on: "estimated" where rules of its format were compared with measurements
+    """Fidelity of the predicted size and RAM: "estimated" if the rules of its format were compared with measurements
     of its family, else "structural"."""
     families = _compared()
     known = (model.identity.family, recipe.exporter)
@@ -270,16 +270,16 @@ def fidelities(model: Model, recipe: Recipe) -> Mapping[str, Fidelity]:
 
 @cache
 def _compared() -> dict[str, set[tuple[str, str]]]:
-    """(family, exporter) of every cell with a size and with a peak of memory."""
+    """Quantity -> (family, exporter) of the past cells that measured it: the size, the peak memory."""
     from edgekit.registry import find, names
 
     known = set(names("models"))
-    found: dict[str, set[tuple[str, str]]] = {"size": set(), "rss.peak": set()}
+    families: dict[str, set[tuple[str, str]]] = {"size": set(), "rss.peak": set()}
     for cell in calibration().cells:
         if cell.report is None or cell.model not in known:
             continue
-        one = (find("models", cell.model).identity.family, cell.exporter)
-        found["size"].add(one)
+        family = (find("models", cell.model).identity.family, cell.exporter)
+        families["size"].add(family)
         if any(item.name == "rss.peak" or item.name.startswith("footprint") for item in cell.report.measurements):
-            found["rss.peak"].add(one)
-    return found
+            families["rss.peak"].add(family)
+    return families

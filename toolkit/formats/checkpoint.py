@@ -1,6 +1,6 @@
-"""Weights on disk -> `Checkpoint`: which format it is, and its tensors, with nothing in the file believed unchecked.
+"""Weights on disk -> `Checkpoint`: their format and tensors, with every value in the file checked.
 
-Not here: what the tensors mean (the models' business), and formats that an exporter reads by itself.
+Not here: the meaning of the tensors (the models know it), and formats that an exporter reads itself.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """Open the weights in `path`.
 
     Args:
-        path: a folder or a file in one of the formats that the error message lists.
+        path: a folder or a file in a format that the error message lists.
 
     Returns:
         A checkpoint of format ``"safetensors"``, ``"pytorch"`` (a Hugging Face folder with ``pytorch_model.bin``, or a
         bare state dict, without a config;
         state dicts inside a dict get their key before their names, ``"KEY.NAME"``),
-        ``"tensorflow"`` (a folder with ``variables.index`` and one data file),
+        ``"tensorflow"`` (a folder with ``variables.index`` and a data file),
         ``"ctranslate2"`` (its config also tells ``spec`` and ``spec_revision``), ``"openai"`` (its config is the
-        file's ``dims``), ``"numpy"`` (a .npz), ``"tflite"`` (no tensors: whoever exports it reads the file) or
+        file's ``dims``), ``"numpy"`` (a .npz), ``"tflite"`` (no tensors: the exporter reads the file) or
         ``"tflites"`` (a folder of several, likewise).
         Tensors have their stored dtype and shape; bfloat16 comes as float32. They may be read-only,
         unaligned views of the mapped file: copy (``numpy.array(x, dtype)``) before handing them to another library.
 
     Raises:
-        BadInput: nothing acceptable, or a damaged or hostile file.
+        BadInput: no known format, or a damaged or hostile file.
         MissingExtra: numpy, safetensors or torch is not installed.
     """
     path = path.expanduser()
@@ -95,7 +95,7 @@ def _folder(folder: Path) -> Checkpoint:
         return _file(folder / scripts[0])
     if len(ready) > 1 and not scripts:
         return _chain(folder, ready)
-    what = f"{len(scripts)} PyTorch files, not one" if scripts else "no weights that can be read"
+    what = f"{len(scripts)} PyTorch files instead of a single file" if scripts else "no weights that can be read"
     raise BadInput(f"{str(folder)!r} holds {what}.", hint=_ACCEPTED)
 
 
@@ -104,7 +104,7 @@ def _file(path: Path) -> Checkpoint:
         return _hugging_face(path.parent, "safetensors", [path.name], _safetensors)
     if path.suffix in _SCRIPTS:
         return _script(path)
-    if path.suffix == ".tflite":  # an exporter reads it by itself; here it is only known to be sound
+    if path.suffix == ".tflite":  # an exporter reads it; here it is only checked
         _check_tflite(path)
         return Checkpoint(path=path, format="tflite", tensors={}, config={}, files={path.name: _sha256(path)})
     if path.suffix == ".npz":
@@ -123,13 +123,13 @@ def _file(path: Path) -> Checkpoint:
 
 
 def _gguf(folder: Path, names: list[str]) -> Checkpoint:
-    """One .gguf, or all shards of one; the weights themselves stay unread."""
+    """A .gguf, or all its shards; the weights themselves are not read."""
     first = folder / names[0]
     count = (gguf.shard_of(first) or (1, 1))[1]
     absent = [name for name in names if not (folder / name).is_file()]
     if absent or len(names) != count:
         what = f"lacks {absent[0]}" if absent else f"holds {len(names)} .gguf files where {count} belong together"
-        raise BadInput(f"{str(folder)!r} {what}.", hint="Give one .gguf by its name, or all shards of one.")
+        raise BadInput(f"{str(folder)!r} {what}.", hint="Give a .gguf by its name, or all its shards.")
     headers = [gguf.read(folder / name) for name in names]
     if count > 1 and {header.metadata.get("split.count") for header in headers} != {count}:
         raise BadInput(f"{first.name} and its neighbours are not the shards that their names promise.")
@@ -138,21 +138,21 @@ def _gguf(folder: Path, names: list[str]) -> Checkpoint:
 
 
 def _chain(folder: Path, names: list[str]) -> Checkpoint:
-    """Several .tflite files, of which a model takes those that it knows; their shapes may be open."""
+    """Several .tflite files, from which a model takes those it knows; their shapes may be dynamic."""
     for name in names:
         _check_tflite(folder / name, dynamic=True)
     return Checkpoint(folder, "tflites", {}, {}, {name: _sha256(folder / name) for name in names})
 
 
 def _check_tflite(path: Path, dynamic: bool = False) -> None:
-    """Runtimes follow a .tflite's offsets unchecked, so none may see one that was not read here first."""
+    """Read a .tflite to check it: runtimes follow its offsets unchecked."""
     if path.stat().st_size > _LARGEST_TFLITE:
         raise BadInput(f"{path.name} has {path.stat().st_size} bytes; a .tflite has at most 2 GiB.")
     tflite.read(path.read_bytes(), dynamic=dynamic)
 
 
 def _archive(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a .npz. What it unpacks to is bounded before it is, and nothing is unpickled."""
+    """The arrays of a .npz. Its unpacked size is checked first, and nothing is unpickled."""
     import zipfile
     import zlib
 
@@ -263,7 +263,7 @@ def _script(path: Path) -> Checkpoint:
 
 
 def _nested(content: Mapping[Any, Any]) -> dict[str, Any]:
-    """The tensors of state dicts inside a dict, as "KEY.NAME"; what training left beside them is not looked at."""
+    """The tensors of state dicts inside a dict, as "KEY.NAME"; other data of training is ignored."""
     import torch
 
     return {

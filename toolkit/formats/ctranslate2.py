@@ -7,8 +7,8 @@ Layout, little-endian; a string is a uint16 length, then so many bytes of which 
         string name, uint8 rank, uint32 size per axis, uint8 dtype, uint32 bytes, the data (not aligned)
     uint32 count, then per alias: string alias, string name of a variable
 
-Every number is checked against what is left of the file before it is used. Earlier versions differ in ways that we
-cannot test, so they are refused.
+Every number is checked against the rest of the file before it is used. Earlier versions differ in ways that
+cannot be tested here, so they are refused.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def read(path: Path) -> tuple[str, int, dict[str, NDArray[Any]]]:
     Returns:
         The specification's name (such as ``"WhisperSpec"``), its revision, and name -> array: read-only views in the
         stored dtype (float32, int8, int16, int32, float16), of any alignment; bfloat16 comes as float32. Scalars have
-        shape (). An alias is a second name of the same array, and so is its ``_scale`` where the variable has one.
+        shape (). An alias is a second name of the same array; a variable's ``_scale`` gets an alias, too.
 
     Raises:
         BadInput: not such a file, or damaged anywhere; names the offset.

@@ -1,7 +1,7 @@
-"""TensorFlow's variables on disk (``variables.index`` and its data file): name -> array, nothing believed unchecked.
+"""TensorFlow's variables on disk (``variables.index`` and its data file): name -> array, every value checked.
 
-The index is a table of LevelDB's: blocks of keys with shared prefixes, each key's value a small protocol buffer that
-says where its array lies in the data file. What training left beside the weights (an optimizer's slots, the object
+The index is a LevelDB table: blocks of keys with shared prefixes; the value of a key is a small protocol buffer that
+locates its array in the data file. Training data beside the weights (an optimizer's slots, the object
 graph) is left out.
 """
 
@@ -24,7 +24,7 @@ INDEX, DATA = "variables.index", "variables.data-00000-of-00001"
 MAGIC = 0xDB4775248B80FB57.to_bytes(8, "little")
 _FOOTER = 48
 _LARGEST_INDEX = 64 << 20
-#: How a variable's key ends; a slot's has more before that.
+#: The suffix of a variable's key; an optimizer slot's key also contains `_SLOT`.
 _VALUE, _SLOT = "/.ATTRIBUTES/VARIABLE_VALUE", ".OPTIMIZER_SLOT"
 #: TensorFlow's number of a dtype -> numpy's name.
 _DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8"}
@@ -34,14 +34,14 @@ def read(folder: Path) -> dict[str, NDArray[Any]]:
     """The variables in `folder`, read-only views of the mapped data file.
 
     Raises:
-        BadInput: the index is damaged, or points out of the data.
+        BadInput: the index is damaged, or points outside the data.
     """
     import numpy as np
 
     index = folder / INDEX
     if index.stat().st_size > _LARGEST_INDEX:
         raise BadInput(f"{index.name} is too large to be an index of variables.")
-    found: dict[str, NDArray[Any]] = {}
+    arrays: dict[str, NDArray[Any]] = {}
     try:
         data = np.memmap(folder / DATA, dtype=np.uint8, mode="r")
         for key, value in table(index.read_bytes()):
@@ -50,14 +50,14 @@ def read(folder: Path) -> dict[str, NDArray[Any]]:
                 continue
             array = _array(data, value)
             if array is not None:
-                found[name.removesuffix(_VALUE)] = array
+                arrays[name.removesuffix(_VALUE)] = array
     except (IndexError, ValueError) as exc:
         raise BadInput(f"{index.name} is not a sound index of variables.", hint="Fetch the file again.") from exc
-    return found
+    return arrays
 
 
 def _array(data: NDArray[Any], entry: bytes) -> NDArray[Any] | None:
-    """The array of an entry; None for one that is no number (a text). Raises ValueError for one that is not there."""
+    """The array of an entry; None if it holds no numbers (a text). Raises ValueError if it is not in the data."""
     import numpy as np
 
     facts = dict(fields(entry))
@@ -92,14 +92,14 @@ def table(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
-    """A block's offset and size; and where the next thing begins."""
+    """A block's offset and size; and the position after them."""
     offset, at = _varint(data, at)
     size, at = _varint(data, at)
     return (offset, size), at
 
 
 def _block(data: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values of one block; after it comes a byte that says how it is compressed."""
+    """Keys and values of a block; the byte after it is the compression, which must be 0."""
     block = data[offset : offset + size]
     if len(block) != size or size < 4 or data[offset + size]:
         raise ValueError
@@ -141,7 +141,7 @@ def fields(message: int | bytes) -> Iterator[tuple[int, int | bytes]]:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """A whole number of up to 64 bits, and where the next thing begins."""
+    """A whole number of up to 64 bits, and the position after it."""
     value = shift = 0
     while True:
         byte = data[at]

@@ -1,7 +1,7 @@
-"""PyTorch's older file form (before 1.6): five pickles, then the bytes of each storage.
+"""Checks of PyTorch's older file form (before 1.6): five pickles, then the bytes of each storage.
 
-`torch.load(weights_only=True)` runs no code of it, but allocates what the pickles say before it reads. Here they are
-followed, unexecuted, with the stack that an unpickler would have, for sizes that such a file cannot need.
+`torch.load(weights_only=True)` runs no code of it, but allocates the sizes in the pickles first. Here they are
+traced without execution, with an unpickler's stack, to refuse sizes that the file cannot need.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from typing import Any
 
 __all__ = ["check", "is_older_form"]
 
-#: How such a file begins: a pickle of the number 0x1950a86a20f9469cfc6c.
+#: The first bytes of such a file: a pickle of the number 0x1950a86a20f9469cfc6c.
 _MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
-#: Behind it: the protocol, facts of the machine, the object, the keys of its storages.
+#: The pickles after it: the protocol, facts of the machine, the object, the keys of its storages.
 _PICKLES = 4
-#: Numbers up to this say nothing about sizes, however small the file is: the protocol is 1001.
+#: Numbers up to this are allowed even in smaller files: the protocol is 1001.
 _HARMLESS = 1 << 16
-#: Optimizers of those days name what they train by its place in memory: an item of a list or a key, never an argument.
+#: Old optimizers name parameters by their address in memory: an item of a list or a key, never an argument.
 _PLACES = range(1 << 44, 1 << 48)
-#: What a mark, an object that was made, or anything else without a meaning here is.
+#: Stand for a mark, and for any object.
 _MARK, _OBJECT = object(), object()
 _PUSHED = (
     *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINSTRING"),
     *("NONE", "NEWTRUE", "NEWFALSE"),
 )
 _MADE = ("EMPTY_LIST", "EMPTY_DICT", "EMPTY_SET")
-#: What a file of tensors calls. PyTorch also allows bytearray, which takes memory for a number of a few bytes.
+#: Callables in a file of tensors. PyTorch also allows bytearray, which allocates any size from a few bytes.
 _GLOBALS = re.compile(
     r"collections OrderedDict|torch \w+Storage|torch Size|torch\._utils _rebuild_(tensor|tensor_v2|parameter)"
 )
@@ -40,7 +40,7 @@ def is_older_form(path: Path) -> bool:
 
 
 def check(path: Path) -> None:
-    """Raise ValueError where a size in the file is larger than the file, or all storages together are."""
+    """Raise ValueError if a size in the file, or the sum of all storages, is larger than the file."""
     size = path.stat().st_size
     with path.open("rb") as file:
         file.seek(len(_MAGIC))
@@ -59,7 +59,7 @@ class _Machine:
     Knows the operations that PyTorch's restricted unpickler knows.
 
     Attributes:
-        elements: the key of each storage -> how many it has. Several tensors may lie in one.
+        elements: key of each storage -> its number of elements. Several tensors may share a storage.
     """
 
     def __init__(self, most: int) -> None:
@@ -102,23 +102,23 @@ class _Machine:
             raise ValueError(f"{name}, which PyTorch never wrote")
 
     def _top(self, count: int) -> list[Any]:
-        found = self._stack[-count:]
-        if len(found) < count or _MARK in found:
+        items = self._stack[-count:]
+        if len(items) < count or _MARK in items:
             raise ValueError("a pickle that takes what is not there")
-        return found
+        return items
 
     def _popped(self, count: int) -> list[Any]:
-        found = self._top(count)
+        items = self._top(count)
         del self._stack[-count:]
-        return found
+        return items
 
     def _marked(self) -> list[Any]:
-        """What lies above the last mark, taken off with it."""
-        found: list[Any] = []
+        """Pop the items above the last mark, and the mark."""
+        items: list[Any] = []
         while self._stack:
             if (item := self._stack.pop()) is _MARK:
-                return found[::-1]
-            found.append(item)
+                return items[::-1]
+            items.append(item)
         raise ValueError("a pickle without a mark where it needs one")
 
     def _tuple(self, items: list[Any]) -> None:
@@ -133,18 +133,18 @@ class _Machine:
         self._top(1)
 
     def _called(self, name: str) -> None:
-        """A call, or a state: of either only the arguments matter, which a tuple has bounded already."""
-        _, given = self._popped(2)
-        if name != "BUILD" and not isinstance(given, tuple):
+        """A call, or a state: only the arguments matter, which `_tuple` has checked already."""
+        _, args = self._popped(2)
+        if name != "BUILD" and not isinstance(args, tuple):
             raise ValueError("a call whose arguments are no tuple")
-        self._bounded(given)
+        self._bounded(args)
         self._stack.append(_OBJECT)
 
-    def _storage(self, given: Any) -> None:
+    def _storage(self, args: Any) -> None:
         """("storage", its class, key, device, elements, None or a view)."""
-        if not (isinstance(given, tuple) and len(given) == 6 and isinstance(given[2], str) and _number(given[4])):
+        if not (isinstance(args, tuple) and len(args) == 6 and isinstance(args[2], str) and _number(args[4])):
             raise ValueError("a storage in a form that PyTorch never wrote")
-        key, count = given[2], given[4]
+        key, count = args[2], args[4]
         if count < 0 or self.elements.setdefault(key, count) != count:
             raise ValueError("a storage of two sizes, or of less than nothing")
         self._stack.append(_OBJECT)

@@ -44,7 +44,7 @@ def judge(
     known = all(truth is not None for truth in truths)
     if metric.labelled and not known:
         raise BadInput(
-            f"{data or 'the data'} has samples without a right answer; {metric.name} needs one for each.",
+            f"{data or 'the data'} has samples without a right answer; {metric.name} needs an answer for each.",
             hint="See docs/data.md for the layout.",
         )
     if lacking := metric.absent(truths):
@@ -174,7 +174,7 @@ def answers(
 ) -> tuple[list[Any], list[str]]:
     """The predictor's answer to every sample (`Prediction.scored`), and the language of each.
 
-    The language is the sample's; without it, the one that the predictor detected (its detail ``language``), or "".
+    The language is the sample's; without it, the language that the predictor detected (its detail ``language``), or "".
 
     Raises:
         BadInput: a sample cannot be used; the message names it.

@@ -1,1 +1,1 @@
-"""llama.cpp: where its libraries are, and how they are built from the pinned source."""
+"""llama.cpp: its libraries, and their build from the pinned source."""

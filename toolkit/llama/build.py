@@ -1,9 +1,9 @@
-"""llama.cpp's libraries and tools, built once from the source that the Python bindings come with.
+"""Build of llama.cpp's libraries and tools, once, from the source in the Python bindings' distribution.
 
 ``python -m edgekit.llama``, for users and CI alike: pip fetches the pinned source distribution, CMake and Ninja build
-it at a path that is always the same, so that ccache (used where it is installed) makes a second build a matter of
-seconds. A finished build is recognised and left alone. What is made: the shared libraries, and llama-bench,
-llama-quantize, llama-imatrix and llama-perplexity, which the tests compare ours with.
+it at a fixed path, so that with ccache (if it is installed) a second build takes
+seconds. A finished build is recognised and kept. It makes the shared libraries, and llama-bench,
+llama-quantize, llama-imatrix and llama-perplexity, with which tests compare edgekit's results.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ def main(arguments: list[str] | None = None) -> int:
     """The command; returns the exit status."""
     parser = argparse.ArgumentParser(prog=library.BUILD, description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument(
-        "--source-only", action="store_true", help="fetch the source, which converting needs; no compiler"
+        "--source-only", action="store_true", help="fetch the source only, for conversions; needs no compiler"
     )
     options = parser.parse_args(arguments)
     return printed(lambda: [source() if options.source_only else build()])
 
 
 def source() -> Path:
-    """The unpacked source distribution, fetched where it is not there yet.
+    """The unpacked source distribution, fetched if it is missing.
 
     Raises:
-        FetchFailed: pip could not download it, or it is not the pinned one.
+        FetchFailed: pip could not download it, or it is not the pinned file.
     """
     place = library.folder()
     marker, unpacked = place / "source.json", place / "source"
@@ -66,7 +66,7 @@ def source() -> Path:
 
 
 def build() -> Path:
-    """The folder with the libraries and tools, built where it is not there yet.
+    """The folder with the libraries and tools, built if it is missing.
 
     Raises:
         MissingExtra: there is no compiler, CMake or Ninja. FetchFailed: see `source`. EdgekitError: it does not
@@ -78,7 +78,7 @@ def build() -> Path:
     _need("c++")
     unpacked = source()
     with _alone(place):
-        if not library.built():  # another process may have built while this one waited
+        if not library.built():  # after waiting for the lock: another process may have built it
             (place / "built.json").unlink(missing_ok=True)
             compile_library(unpacked / "vendor" / "llama.cpp", place / "build", library.OPTIONS, _TARGETS)
             write_whole(place / "built.json", json.dumps(library.stamp()).encode())
@@ -86,7 +86,7 @@ def build() -> Path:
 
 
 def crossed(project: Path, options: Sequence[str], target: str) -> Path | None:
-    """The folder with what `cross` built of just this, or None."""
+    """The folder of `cross` for these arguments, if it is built; else None."""
     place = library.folder() / project.name
     try:
         whole = json.loads((place / "built.json").read_bytes()) == _cross_stamp(project, options, target)
@@ -97,7 +97,7 @@ def crossed(project: Path, options: Sequence[str], target: str) -> Path | None:
 
 def cross(project: Path, options: Sequence[str], target: str) -> Path:
     """The folder with the libraries and programs of a CMake project that takes llama.cpp's source as ``LLAMA_CPP``,
-    compiled for 64-bit Arm where that was not done yet.
+    compiled for 64-bit Arm if they are missing.
 
     Args:
         project: the folder with its CMakeLists.txt. target: its program, whose source of that name lies beside it.
@@ -132,12 +132,12 @@ def _need(*compilers: str) -> None:
 
 def compile_library(project: Path, out: Path, options: Sequence[str], targets: Sequence[str]) -> None:
     print("building llama.cpp (minutes the first time)", file=sys.stderr)
-    # CMake remembers one source folder; another installation of edgekit has its own. What is compiled stays.
+    # CMake remembers its source folder; another installation of edgekit has its own. Compiled objects stay.
     known = out / "CMakeCache.txt"
     if known.is_file() and f"CMAKE_HOME_DIRECTORY:INTERNAL={project}\n" not in known.read_text("utf-8", "replace"):
         known.unlink()
-    given = [f"-D{option}" for option in options]
-    _run(["cmake", "-S", str(project), "-B", str(out), "-G", "Ninja", *given], out.parent)
+    flags = [f"-D{option}" for option in options]
+    _run(["cmake", "-S", str(project), "-B", str(out), "-G", "Ninja", *flags], out.parent)
     _run(["cmake", "--build", str(out), "--target", *targets], out.parent)
 
 

@@ -1,14 +1,14 @@
-"""llama.cpp: where its shared libraries lie, whether they are the ones that the Python bindings were written for, and
+"""llama.cpp: the folder of its shared libraries, a check that their version is that of the Python bindings, and
 the bindings themselves, opened once.
 
 The bindings are the distribution ``llama-cpp-python``, pinned: its source holds the llama.cpp that it was written for.
-The libraries are looked for in this order, and the first that is there is taken:
+The libraries are taken from the first of these places that has them:
 
 1. the folder LLAMA_CPP_LIB_PATH;
 2. what ``python -m edgekit.llama`` built from that same source, in the cache (`edgekit.llama.build`);
-3. what the distribution brings itself, where pip built all of it.
+3. the distribution itself, if pip built all of it.
 
-A leaf: exporters import it. Not here: anything about models.
+Exporters import this module. Not here: anything about models.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ OPTIONS = (
 #: The command that makes the libraries.
 BUILD = "python -m edgekit.llama"
 
-#: What llama.cpp logged last: it tells reasons nowhere else.
+#: The last lines of llama.cpp's log, its only source of reasons for errors.
 _LINES: collections.deque[str] = collections.deque(maxlen=4000)
 
 
@@ -74,20 +74,20 @@ def folder() -> Path:
 
 
 def _processor() -> str:
-    """What the libraries were compiled for: this machine's processor and its extensions. Another one must rebuild."""
+    """Hash of this machine's processor and its extensions, for which the libraries were compiled."""
     import hashlib
     import platform
 
     lines: list[str] = []
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
-        found = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
-        lines = [next((line for line in found if line.startswith(key)), "") for key in ("flags", "Features")]
+        content = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = [next((line for line in content if line.startswith(key)), "") for key in ("flags", "Features")]
     return hashlib.sha256("\n".join([platform.machine(), platform.system(), *lines]).encode()).hexdigest()[:16]
 
 
 def stamp() -> dict[str, object]:
-    """What a finished build says about itself; written last, so that a broken one is never taken for whole."""
+    """The facts of a finished build; written last, so that an incomplete build is never used."""
     return {"bindings": VERSION, "sdist": SDIST, "processor": _processor(), "options": list(OPTIONS)}
 
 
@@ -100,19 +100,19 @@ def built() -> bool:
 
 
 def libraries() -> Path | None:
-    """The folder that the bindings will load from; None where there is none."""
+    """The folder from which the bindings load the libraries; None if there is none."""
     named = os.environ.get("LLAMA_CPP_LIB_PATH")
     if named:
         return Path(named)
     if built():
         return folder() / "build" / "bin"
-    found = importlib.util.find_spec("llama_cpp")
-    inside = Path(found.origin).parent / "lib" if found and found.origin else None
+    spec = importlib.util.find_spec("llama_cpp")
+    inside = Path(spec.origin).parent / "lib" if spec and spec.origin else None
     return inside if inside and any(inside.glob("*llama*")) else None
 
 
 def state() -> tuple[bool, str, str]:
-    """For `doctor`: whether it is all there, what was found, and the command that adds the rest. Imports nothing
+    """For `doctor`: whether all is installed, the installed parts, and the command that adds the rest. Imports nothing
     heavy.
     """
     try:
@@ -139,9 +139,9 @@ def bindings() -> Any:
     Raises:
         MissingExtra: the bindings or the libraries are not installed, or are not of the same version.
     """
-    ok, found, remedy = state()
+    ok, present, remedy = state()
     if not ok:
-        what = f"has {found} without libraries of the same version" if found else "has no llama.cpp"
+        what = f"has {present} without libraries of the same version" if present else "has no llama.cpp"
         raise MissingExtra(
             f"language models in GGUF need llama-cpp-python {VERSION} and its libraries; this Python {what}.",
             hint=f"Install them with: {remedy}",
@@ -163,12 +163,12 @@ def bindings() -> Any:
 def _module() -> Any:
     """``llama_cpp.llama_cpp`` without its package's own ``__init__``, which imports much that is not used here.
 
-    Who imports the package later gets all of it.
+    A later import of the package still gets all of it.
     """
-    found = importlib.util.find_spec("llama_cpp")
-    if "llama_cpp" in sys.modules or found is None:
+    spec = importlib.util.find_spec("llama_cpp")
+    if "llama_cpp" in sys.modules or spec is None:
         return importlib.import_module("llama_cpp.llama_cpp")
-    sys.modules["llama_cpp"] = importlib.util.module_from_spec(found)
+    sys.modules["llama_cpp"] = importlib.util.module_from_spec(spec)
     try:
         return importlib.import_module("llama_cpp.llama_cpp")
     finally:
@@ -179,8 +179,8 @@ def _module() -> Any:
 def _check(api: Any) -> None:
     """Raise MissingExtra unless the loaded library is of the llama.cpp that the bindings were written for.
 
-    Structures go by value between the two, so a neighbouring version corrupts memory in silence. A build of ours is
-    known by its stamp, and what the distribution brings by its version; what LLAMA_CPP_LIB_PATH names must say its
+    Structures are passed by value, so another version would corrupt memory silently. A build of edgekit is
+    known by its stamp, and the distribution's own by its version; a library in LLAMA_CPP_LIB_PATH must report its
     commit.
     """
     where = Path(os.environ["LLAMA_CPP_LIB_PATH"]).resolve()
@@ -189,7 +189,7 @@ def _check(api: Any) -> None:
     if where in [path.resolve() for path in trusted]:
         return
     try:
-        # Without the prefix: llama.cpp builds from anywhere tell the same commit, shortened, with "-dirty" at times.
+        # A prefix is compared: other builds report the same commit shortened, sometimes with "-dirty".
         commit = ctypes.CFUNCTYPE(ctypes.c_char_p)(("ggml_commit", api._lib))().decode()
     except AttributeError:
         commit = "unknown"
@@ -197,7 +197,7 @@ def _check(api: Any) -> None:
         raise MissingExtra(
             f"the library in {where} is of llama.cpp's commit {commit}; "
             f"llama-cpp-python {VERSION} is for {COMMIT[:9]}.",
-            hint=f"Unset LLAMA_CPP_LIB_PATH, and build the right one with: {BUILD}",
+            hint=f"Unset LLAMA_CPP_LIB_PATH, and build the right version with: {BUILD}",
         )
 
 
@@ -219,5 +219,5 @@ def said() -> list[str]:
 
 
 def forget() -> None:
-    """Forget what llama.cpp logged so far, so that `said` is about what comes next."""
+    """Clear the log of llama.cpp, so that `said` returns later lines only."""
     _LINES.clear()

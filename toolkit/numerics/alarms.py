@@ -1,10 +1,10 @@
-"""False alarms of a detector: the threshold that keeps them as rare as asked, and how often they come at most.
+"""False alarms of a detector: the threshold for an allowed rate, and an upper bound of the rate.
 
-A leaf that models and metrics may import too: an operating point and the rate that a gate compares are the same choice.
+Models and metrics may import this module: an operating point and the gate's rate use the same threshold.
 
 An event counts where its score is *above* the threshold. On sound without the phrase every event is a false alarm, and
-they arrive like a Poisson process; so a count says, with the exact interval of Garwood (1936, "Fiducial limits for the
-Poisson distribution"), how often they come at most.
+they arrive like a Poisson process; so a count gives, by the exact interval of Garwood (1936, "Fiducial limits for the
+Poisson distribution"), an upper bound of their rate.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ def lowest(events: Iterable[tuple[float, float]], allowed: float) -> float:
     """The lowest threshold with at most `allowed` events above it.
 
     Args:
-        events: (score, how many times it counts). allowed: at least 0.
+        events: (score, weight of the event). allowed: at least 0.
 
     Returns:
-        The score of an event, which itself is then none any more; minus infinity where all of them are allowed.
+        The score of an event, which then no longer counts; minus infinity if all events are allowed.
     """
     count = 0.0
     for score, times in sorted(events, reverse=True):
@@ -36,7 +36,7 @@ def lowest(events: Iterable[tuple[float, float]], allowed: float) -> float:
 
 
 def poisson_upper(count: int, confidence: float = 0.95) -> float:
-    """The largest mean of a Poisson count under which `count` or fewer are not less likely than 1 - confidence."""
+    """The largest mean of a Poisson count for which `count` or fewer have a probability of at least 1 - confidence."""
 
     def at_most(mean: float) -> float:
         return sum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(count + 1))

@@ -1,4 +1,4 @@
-"""What layers weigh and cost by their shapes alone: how models declare their `Work` without weights or torch."""
+"""Weights and work of layers from their shapes alone: models declare their `Work` with it, without torch."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Layer:
     """A product with weights.
 
     Attributes:
-        weights: their number. outputs: channels that it gives; each has a bias.
-        positions: how often a call uses each weight. moved: numbers that it reads and writes.
+        weights: their number. outputs: its output channels; each has a bias.
+        positions: uses of each weight per call. moved: numbers that it reads and writes.
     """
 
     weights: int
@@ -34,7 +34,7 @@ def convolution(
     """A convolution.
 
     Args:
-        taps: of a kernel: 9 for 3 x 3. positions: where its output has values; before: its input, if that differs.
+        taps: of a kernel: 9 for 3 x 3. positions: of its output; before: of its input, if different.
     """
     moved = inputs * (positions if before is None else before) + outputs * positions
     return Layer(taps * inputs // groups * outputs, outputs, positions, moved)
@@ -62,23 +62,23 @@ def work(
     """The work of a part that consists of `layers`.
 
     Args:
-        tables: numbers that it holds beside weights and biases. macs: multiply-accumulates without weights.
-        held: numbers that it holds at once beside the largest layer. quantized, left, unrolled, steps: see `Work`.
+        tables: constants beside weights and biases. macs: multiply-accumulates without weights.
+        held: activations that it keeps beside the largest layer. quantized, left, unrolled, steps: see `Work`.
     """
-    found = tuple(layers)
+    parts = tuple(layers)
     return Work(
         part=part,
         kind=kind,
-        macs=macs + sum(one.weights * one.positions for one in found),
+        macs=macs + sum(layer.weights * layer.positions for layer in parts),
         calls=calls,
-        weights=sum(one.weights for one in found),
-        channels=sum(one.outputs for one in found),
+        weights=sum(layer.weights for layer in parts),
+        channels=sum(layer.outputs for layer in parts),
         tables=tables,
-        layers=len(found),
-        activations=4 * (held + max((one.moved for one in found), default=0)),
+        layers=len(parts),
+        activations=4 * (held + max((layer.moved for layer in parts), default=0)),
         quantized=quantized,
         left=left,
-        small=sum(one.weights for one in found if one.weights < SMALL),
+        small=sum(layer.weights for layer in parts if layer.weights < SMALL),
         unrolled=unrolled,
         steps=steps,
     )

@@ -1,4 +1,4 @@
-"""Bytes of a bundle, and of the memory that it takes, from declared `Work` alone: rules, each with its reason.
+"""Bytes of a bundle, and of its memory, from declared `Work` alone: rules, each with its reason.
 
 The constants are measured once a runtime (docs/fit.md); nothing here knows a model.
 """
@@ -16,13 +16,13 @@ __all__ = ["file_bytes", "memory", "size"]
 _TEXTS = 10_000
 #: Bytes of a graph without layers: header, inputs and outputs.
 _FILE = 1500
-#: Bytes of graph a layer: names, shapes, operators between the products. int8 has quantizers around each.
+#: Bytes of graph per layer: names, shapes, operators between the products. int8 has quantizers around each product.
 _GRAPH = {"fp32": 450, "fp16": 550, "int8": 750}
-#: Of Core ML, whose graph is spelled out, and the least.
+#: Of Core ML, whose graph is more verbose, and its minimum.
 _COREML, _COREML_LEAST = 1600, 4000
-#: LiteRT, a step of an unrolled recurrence: some fifty operators.
+#: Of LiteRT, per step of an unrolled recurrence: some fifty operators.
 _STEP, _STEP_INT8 = 4500, 4950
-#: Bytes that a channel has in int8: a bias and a scale; of a convolution in LiteRT also a zero point and the bias's own
+#: Bytes per channel in int8: a bias and a scale; of a convolution in LiteRT also a zero point and the bias's own
 #: scale.
 _CHANNEL, _LITERT_CHANNEL = 6, 14
 #: Weights of one scale (4 bytes) in the int8 of a product of sequences.
@@ -35,13 +35,13 @@ def size(works: Iterable[Work], recipe: Recipe, more: int = 0) -> int:
 
 
 def file_bytes(work: Work, recipe: Recipe) -> int:
-    """Bytes of one part's file."""
+    """Bytes of a part's file."""
     precision = recipe.precision if work.quantized else "fp32"
     return _graph(work, recipe, precision) + _weights(work, recipe, precision) + 4 * work.tables
 
 
 def _graph(work: Work, recipe: Recipe, precision: str) -> int:
-    """Bytes of everything in a file that is no weight."""
+    """Bytes of a file without its weights."""
     if recipe.exporter == "coreml":
         return _COREML_LEAST + _COREML * work.layers
     steps = (_STEP_INT8 if precision == "int8" else _STEP) * work.steps
@@ -53,11 +53,11 @@ def _weights(work: Work, recipe: Recipe, precision: str) -> int:
     if precision == "fp32":
         return 4 * (work.weights + work.channels)
     if precision == "fp16":
-        # Biases stay float32 but for those of recurrent layers, which lie among the weights. Core ML halves all.
+        # Biases stay float32, except in recurrent layers, where they are among the weights. Core ML halves all.
         halved = work.kind == "recurrent" or recipe.exporter == "coreml"
         return 2 * work.weights + (2 if halved else 4) * work.channels
     spared = work.left + (work.small if recipe.exporter == "coreml" else 0)
-    left = 2 * spared  # what int8 leaves in float is stored in half precision
+    left = 2 * spared  # weights that int8 leaves in float are stored in half precision
     whole = work.weights - spared
     if recipe.exporter == "coreml":
         bits = {"int8": 8, "int6": 6, "int4": 4}[precision]
@@ -72,7 +72,7 @@ def memory(works: Sequence[Work], recipe: Recipe, libraries: int = 0) -> int:
     """Peak bytes of a process that runs the parts one after another.
 
     Args:
-        libraries: bytes of what the pipeline loads beside the runtime.
+        libraries: bytes of the pipeline's other libraries.
     """
     process = find("exporters", recipe.exporter).process_bytes + libraries
     held = max((work.activations for work in works), default=0)
@@ -80,23 +80,23 @@ def memory(works: Sequence[Work], recipe: Recipe, libraries: int = 0) -> int:
     largest = max((file_bytes(work, recipe) for work in works), default=0)
     floats = [file_bytes(work, Recipe(recipe.exporter, "fp32")) for work in works]
     if recipe.exporter == "litert":
-        # The file is read and copied into the interpreter; kernels of products then pack weights into a third form.
+        # The file is read and copied into the interpreter; kernels of products then pack the weights once more.
         return process + held + 2 * files + sum(_packed(work, recipe) for work in works)
     if recipe.exporter == "coreml":
         return process + held + files
     if recipe.precision == "fp16":
-        # Unpacked to fp32 when it is loaded, beside the file of the largest part that is just being read.
+        # All parts are unpacked to fp32 when loaded, beside the file of the largest part while it is read.
         return process + held + sum(floats) + max(floats, default=0) + largest
     if recipe.precision == "fp32":
-        # All parts, and the largest one twice while its weights are laid out anew.
+        # All parts, and the largest part twice while its weights are packed.
         return process + held + files + largest
-    # Integers lie beside the form that their kernels like; what is left in float is unpacked.
+    # Integer weights are held beside their packed form; weights left in float are unpacked.
     packed = sum(work.weights + 4 * work.left for work in works if work.quantized)
     return process + held + files + packed
 
 
 def _packed(work: Work, recipe: Recipe) -> int:
-    """Bytes of the weights as LiteRT's kernels hold them: in int8 or float32, an own copy for each unrolled step."""
+    """Bytes of the weights packed by LiteRT's kernels: in int8 or float32, with a copy for each unrolled step."""
     integer = recipe.precision == "int8" and work.quantized
     dynamic = integer and recipe.options.get("form") == "dynamic" and work.kind != "recurrent"
     if dynamic:  # unpacked to float32 by one operator, packed by the next

@@ -46,7 +46,7 @@ def climb(run: Run, reference: Reference) -> tuple[Accepted, list[Attempt]]:
 
 
 def smallest(run: Run, reference: Reference) -> Run:
-    """`run`, with the smallest recipe of the ladder that passes the gate. What was measured of each stays in the
+    """`run`, with the smallest recipe of the ladder that passes the gate. The measurements of all recipes stay in the
     bundle.
 
     Raises:

@@ -128,8 +128,8 @@ def _check_same(there: Path, place: Path, job: Job) -> None:
         return
     again = f"edgekit export {job.model.name} --target {job.target.name} --out {place} --force"
     raise BadInput(
-        f"{place} holds a bundle of {earlier.model.name} for {earlier.target.name}; it will not be replaced by one of "
-        f"{job.model.name} for {job.target.name}.",
+        f"{place} holds a bundle of {earlier.model.name} for {earlier.target.name}; it will not be replaced by a "
+        f"bundle of {job.model.name} for {job.target.name}.",
         hint=f"Choose another --out, or replace it: {again}",
     )
 
@@ -149,7 +149,7 @@ def _resolved(asked: Asked, target: Target) -> Job:
         for path, option in ((asked.data, "data"), (asked.calibration, "calibration"))
     )
     if auto and not samples:
-        raise BadInput("the smallest precision that is good enough is found on real text.", hint="Add --data TEXT.txt")
+        raise BadInput("the search for the smallest precision needs real text.", hint="Add --data TEXT.txt")
     return Job(
         model=_allowing(declared, judge, asked.max_kld),
         target=target,

@@ -44,7 +44,7 @@ class Job:
     mirror: str | Path | None = None
 
     def tools(self) -> dict[str, str]:
-        """The versions that decide what the export makes, by distribution, of those that are installed."""
+        """Distribution -> version, of the installed distributions that decide the export's result."""
         return host.versions(dict.fromkeys((*_READERS, *self.exporter.distributions)))
 
 

@@ -97,8 +97,8 @@ def _licence(model: Model, source: Source | None, stage: Path) -> str:
     name = source.licence if source else "unknown"
     if source not in model.weights.sources:
         text = (
-            f"These weights were given by whoever made this bundle; their licence: {name}.\n"
-            f"The published weights of {model.name} are under this one ({model.identity.licence}):\n\n"
+            f"These weights are the bundle maker's own; their licence: {name}.\n"
+            f"The published weights of {model.name} are under this licence ({model.identity.licence}):\n\n"
         ).encode() + text
     (stage / "licences").mkdir()
     (stage / "licences" / "weights.txt").write_bytes(text)

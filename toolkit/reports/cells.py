@@ -1,7 +1,7 @@
-"""Matrices: one file, a cell per model, target, precision and number of threads, measured or with the reason why not.
+"""Matrices: a file with a cell per model, target, precision and number of threads, measured or with a reason why not.
 
 The file is JSON with ``"schema": 2``; each measured cell holds a whole report (`edgekit.reports.report`, schema 1),
-raw values included. A file with a single report reads as a matrix of one cell, so that whoever reads cells reads both.
+raw values included. A file with a single report reads as a matrix of one cell.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ SCHEMA = 2
 #: the process died. "hung" and "out of memory": it was killed at the limit. "not measured": nothing here could.
 Outcome = Literal["measured", "refused", "failed", "crashed", "hung", "out of memory", "not measured"]
 
-#: What makes two cells of two matrices the same.
+#: The identity of a cell, by which two matrices are compared.
 Key = tuple[str, str, str, str, int, str]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One combination, and what came of it.
+    """A combination and its outcome.
 
     Attributes:
-        threads: 1 for a target whose device decides by itself. device: ``"host"``, or the target's own (``"qemu"``).
-        reason: why it was not measured, in words. hint: what to do about it.
-        report: of a measured cell, else None. worker: the pool's machine that measured it, empty for this one.
+        threads: 1 if the target's device decides. device: ``"host"``, or the target's own (``"qemu"``).
+        reason: why it was not measured. hint: the next command.
+        report: of a measured cell, else None. worker: the pool's machine that measured it; "" for this machine.
     """
 
     model: str
@@ -74,7 +74,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Matrix:
-    """What was asked for (`plan`: models, targets, precisions, threads, processes, ...), and a cell for all of it."""
+    """The plan (models, targets, precisions, threads, processes, ...), and a cell for each combination."""
 
     schema: int
     plan: Mapping[str, Any]
@@ -130,7 +130,7 @@ def load(path: Path) -> Matrix:
 
 
 def check(matrix: Matrix, where: str) -> None:
-    """Raise BadInput for what types cannot say: an empty matrix, two cells for one thing, a report that is none."""
+    """Raise BadInput for an empty matrix, two equal cells, or an invalid report."""
     if not matrix.cells:
         raise BadInput(
             f"{where} has no cells: nothing was measured.", hint="Make it again with: edgekit bench --models A,B"
@@ -149,7 +149,7 @@ def check(matrix: Matrix, where: str) -> None:
 
 
 def table(matrix: Matrix) -> Group:
-    """A matrix for a terminal, a line per cell; what was not measured says why below."""
+    """A matrix as a table for a terminal, a line per cell; below, the reasons of cells that were not measured."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -176,7 +176,7 @@ def table(matrix: Matrix) -> Group:
 
 
 def _cells(report: Report | None) -> tuple[str, str, str, str]:
-    """Size, what a run takes (a language model: its tokens per second), its interval and peak memory as texts."""
+    """Size, latency (a language model: tokens per second), its interval and peak memory, as texts."""
     if report is None:
         return "-", NOT_MEASURED, "-", "-"
     known = {item.name: item for item in report.measurements}
@@ -196,7 +196,7 @@ def _cells(report: Report | None) -> tuple[str, str, str, str]:
 
 
 def _warnings(report: Report | None) -> list[str]:
-    """The loudest warning of a report and how many more there are: a matrix has no room for all."""
+    """The first warning of a report and the number of the others: a table has no room for all."""
     if report is None or not report.warnings:
         return []
     more = len(report.warnings) - 1

@@ -1,7 +1,7 @@
-"""Reports as the JSON of pytest-benchmark, so that dashboards that read it (github-action-benchmark, Bencher, ...) do.
+"""Reports as pytest-benchmark JSON, for dashboards that read it (github-action-benchmark, Bencher, ...).
 
 The form is that of ``pytest --benchmark-json`` of pytest-benchmark 4 and 5: a benchmark per timed measurement, with its
-statistics in seconds. What is no time (memory, rates) goes into ``extra_info``.
+statistics in seconds. Other measurements (memory, rates) go into ``extra_info``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["pytest_benchmark"]
 
 
 def pytest_benchmark(matrix: Matrix) -> dict[str, Any]:
-    """The document for all measured cells, JSON-able. One machine is named, that of the first."""
+    """The document for all measured cells, JSON-able. It names the machine of the first cell."""
     measured = [cell for cell in matrix.cells if cell.report is not None]
     host = measured[0].report.host if measured and measured[0].report else {}
     return {

@@ -1,4 +1,4 @@
-"""Files of `edgekit bench`, read, and written as one page."""
+"""`report`: read files of `edgekit bench`, and write them as an HTML page."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["report"]
 
 
 def report(*files: str | Path, html: str | Path | None = None) -> list[Matrix]:
-    """What `files` hold; a single report is a matrix of one cell.
+    """The matrices in `files`; a single report is a matrix with a single cell.
 
     Args:
-        html: write them as one page without network requests there.
+        html: also write them to this file, as a page without network requests.
 
     Raises:
-        BadInput: a file is no report of edgekit's.
+        BadInput: a file is not an edgekit report.
     """
     matrices = [cells.load(Path(file)) for file in files]
     if html is not None:

@@ -1,4 +1,4 @@
-"""Reports: write one, read one back strictly, and show one to a person.
+"""Report files: writing, and strict reading.
 
 A report file is JSON with ``"schema": 1`` and holds raw values only; every statistic is derived when it is read. It
 comes from outside when it is read (copied between machines, edited by hand), so nothing in it is trusted.
@@ -51,7 +51,7 @@ def read(path: Path) -> bytes:
     """The bytes of a file that may be a report.
 
     Raises:
-        BadInput: no such file, or too large to be one.
+        BadInput: no such file, or too large to be a report.
     """
     with boundary():
         size = path.stat().st_size
@@ -64,7 +64,7 @@ def schema_of(data: bytes, where: str, newest: int = SCHEMA) -> int:
     """The schema that a file names.
 
     Raises:
-        BadInput: it names none, or one that no edgekit up to this one wrote.
+        BadInput: it names no schema, or a schema that this edgekit does not read.
     """
     head = typed(data, Any, where)
     number = head.get("schema") if isinstance(head, Mapping) else None
@@ -110,7 +110,7 @@ def typed(data: bytes, kind: Any, where: str) -> Any:
 
 
 def check(report: Report, where: str) -> None:
-    """Raise BadInput for what types cannot say: versions, and values that no measurement can have given."""
+    """Raise BadInput for a wrong schema, and for values that no measurement can have."""
     if report.schema != SCHEMA:
         raise BadInput(f"{where} has schema {report.schema}, not {SCHEMA}.")
     if report.threads < 1:
@@ -130,7 +130,7 @@ def check(report: Report, where: str) -> None:
 
 
 def _check_numbers(what: str, values: Any, where: str) -> None:
-    """What the types leave open: JSON may hold anything there."""
+    """Raise BadInput for values that are not numbers: the types allow any JSON there."""
     if not isinstance(values, Sequence) or isinstance(values, str):
         raise BadInput(f"{where} has {what} without numbers.")
     if any(isinstance(value, bool) or not isinstance(value, (int, float)) for value in values):

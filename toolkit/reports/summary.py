@@ -1,4 +1,4 @@
-"""A report as a table for people."""
+"""A report as a table for a terminal."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ PER_INPUT = ("end_to_end.latency", "rtf")
 
 @dataclass(frozen=True)
 class Summary:
-    """Statistics of one measurement, in its unit. None: too few values to say.
+    """Statistics of a measurement, in its unit. None: too few values.
 
     Attributes:
         n, processes: numbers of values and of processes.
         median: of the processes' medians (`edgekit.bench.statistics.repeated.middle`).
         low, high: 95 % interval of the median.
-        p90, p99: the bad tail (for ``better="higher"``, the 10th and 1st percentile); from 10 and 100 values on.
+        p90, p99: the bad tail (for ``better="higher"``, the 10th and 1st percentile), with at least 10 and 100 values.
     """
 
     n: int
@@ -64,7 +64,7 @@ def summary(measurement: Measurement, groups: int = 1) -> Summary:
     """Statistics of a measurement.
 
     Args:
-        groups: the number of inputs through which its values cycle, as `strata` tells.
+        groups: the number of inputs through which its values cycle, from `strata`.
     """
     values = repeated.pool(measurement.values)
     low, high = repeated.interval(measurement.values, strata=groups) or (None, None)
@@ -81,7 +81,7 @@ def summary(measurement: Measurement, groups: int = 1) -> Summary:
 
 
 def strata(report: Report, measurement: Measurement) -> int:
-    """The number of inputs through which a measurement's values cycle; 1 where they do not."""
+    """The number of inputs through which a measurement's values cycle; 1 if they do not."""
     count = len(report.inputs)
     whole = count > 0 and all(len(group) % count == 0 for group in measurement.values)
     return count if measurement.name in PER_INPUT and whole else 1
@@ -93,7 +93,7 @@ def title(report: Report) -> str:
 
 
 def table(report: Report) -> Group:
-    """A report for a terminal: warnings first, then what was measured how and where, then a row per measurement."""
+    """A report for a terminal: warnings first, then bundle and machine, then a row per measurement."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -113,7 +113,7 @@ def table(report: Report) -> Group:
 
 
 def layer_rows(report: Report) -> list[tuple[str, str, str]]:
-    """What each layer took: name, instructions, share; empty where no device told."""
+    """Rows per layer: name, instructions, share; empty if no device counted them."""
     counts = [(str(layer.get("name", "")), layer.get("instructions") or [0]) for layer in report.layers]
     medians = [(name, repeated.median([float(value) for value in values])) for name, values in counts]
     total = sum(count for _, count in medians)
@@ -121,12 +121,12 @@ def layer_rows(report: Report) -> list[tuple[str, str, str]]:
 
 
 def estimate_rows(report: Report) -> list[tuple[str, str, str, str]]:
-    """What was computed and not measured: quantity, at least, at most, basis."""
-    found = []
+    """Rows of estimates, which were not measured: quantity, at least, at most, basis."""
+    lines = []
     for item in report.estimates:
         low, high = (figure(float(item.get(end, 0)), str(item.get("unit", "1"))) for end in ("low", "high"))
-        found.append((printable(item.get("name")), low, high, printable(item.get("basis"))))
-    return found
+        lines.append((printable(item.get("name")), low, high, printable(item.get("basis"))))
+    return lines
 
 
 def _layers(report: Report) -> list[Any]:
@@ -141,7 +141,7 @@ def _estimates(report: Report) -> list[Any]:
 def _more(
     header: Sequence[str], cells: Sequence[Sequence[str]], title: str | None = None, right: Sequence[int] = ()
 ) -> list[Any]:
-    """A further table, after an empty line; nothing where it has no rows."""
+    """A further table, after an empty line; nothing without rows."""
     from rich.table import Table
     from rich.text import Text
 
@@ -159,7 +159,7 @@ def rows(report: Report, facts: Callable[[Measurement], Summary] | None = None) 
     """Per measurement, its name and the cells n, median, interval, p90, p99 as texts; expected but absent ones too.
 
     Args:
-        facts: gives the statistics of a measurement, for those who have them already; None: `summary`.
+        facts: measurement -> its statistics, if they are known already; None: `summary`.
     """
     find = facts or (lambda item: summary(item, strata(report, item)))
     known = {measurement.name: measurement for measurement in report.measurements}

@@ -1,4 +1,4 @@
-"""Where weights come from: pinned, verified, cached; hostile until checked."""
+"""Sources of weights: pinned, verified, cached; hostile until checked."""
 
 from edgekit.sources.fetching import cache_folder, fetch, user_source
 

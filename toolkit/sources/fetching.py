@@ -1,15 +1,15 @@
-"""Pinned weights -> files in the cache that are known to be the right ones.
+"""Pinned weights -> verified files in the cache.
 
 Sources are tried in order; every file is verified (size and sha256) after it arrives and again at each use. A mirror (a
-folder of the user's, EDGEKIT_MIRROR) is asked for pinned files before any network. One process
-writes at a time, others wait; a file appears under its name only when it is whole. What a break or Ctrl-C leaves behind
-is a partial that the next call continues. Not here: what the files mean (`edgekit.formats.checkpoint`).
+folder of the user, EDGEKIT_MIRROR) is searched for pinned files before any download. A single process
+writes at a time, others wait; a file gets its name only when it is complete. After a break or Ctrl-C, the next call
+continues the partial file. Not here: the meaning of the files (`edgekit.formats.checkpoint`).
 
 The cache, in the folder EDGEKIT_CACHE or the system's own place::
 
-    sources/KEY/            the files of one source, verified
-    sources/KEY.partial/    what has arrived of them so far
-    sources/KEY.seen.json   sha256, at first sight, of files that nobody pinned
+    sources/KEY/            the files of a source, verified
+    sources/KEY.partial/    partial files
+    sources/KEY.seen.json   sha256 of unpinned files at their first download
     hub/NAME.json           the last listing of a repository, for offline use
 """
 
@@ -41,14 +41,14 @@ def fetch(
     """The verified files of the first source that works.
 
     Args:
-        sources: tried in order, but one that is whole in the cache, or else in the mirror, goes before any download.
+        sources: tried in order, but a source that is complete in the cache or in the mirror comes before any download.
         cache: the cache folder; None: EDGEKIT_CACHE, else the system's place for caches.
         offline: use the cache and the mirror only; EDGEKIT_OFFLINE=1 means the same.
         mirror: a folder in which pinned files are looked up by their sha256; None: EDGEKIT_MIRROR, if that is set.
-        progress: called with what is being done, bytes done, and bytes in all (0: not known).
+        progress: called with the current step, bytes done, and total bytes (0: not known).
 
     Returns:
-        A folder that holds the files under their `SourceFile.name`, and the source that they are of.
+        A folder with the files under their `SourceFile.name`, and the source of the files.
 
     Raises:
         FetchFailed: no source worked; the message gives the reason for each.
@@ -71,8 +71,8 @@ def fetch(
         try:
             store.fill(offline)
         except (FetchFailed, MissingExtra) as exc:
-            told = [exc.message, exc.hint, near.lacking(store.source.files) if near else ""]
-            reasons.append(f"\n  - {_shown(store.source.uri)}: {' '.join(filter(None, told))}")
+            parts = [exc.message, exc.hint, near.lacking(store.source.files) if near else ""]
+            reasons.append(f"\n  - {_shown(store.source.uri)}: {' '.join(filter(None, parts))}")
         else:
             return store.folder, store.source
     again = "Run the same command once with a connection and without the offline setting, or" if offline else "Or"
@@ -83,14 +83,14 @@ def fetch(
 
 
 def user_source(weights: str, *, cache: Path | None = None, offline: bool = False) -> Source | Path:
-    """What the value of ``--weights`` means.
+    """The path or source that a value of ``--weights`` means.
 
     Args:
-        weights: a path, or an address of one of `edgekit.sources.transports` (``hf://OWNER/REPO[@REVISION]``).
-        cache, offline: as for `fetch`; offline, a repository is what it was when last listed.
+        weights: a path, or an address of a scheme in `edgekit.sources.transports` (``hf://OWNER/REPO[@REVISION]``).
+        cache, offline: as for `fetch`; offline, the last listing of a repository is used.
 
     Returns:
-        The path, if it is one; else a source for `fetch`, unpinned but for what the hub itself says.
+        The path, if it is a path; else a source for `fetch`, pinned only by the hub's own hashes.
 
     Raises:
         BadInput: no such path, or an address that cannot be read.
@@ -109,7 +109,7 @@ def user_source(weights: str, *, cache: Path | None = None, offline: bool = Fals
 
 
 def _local_path(text: str) -> Path:
-    """The path that the user means: a path, or a ``file://`` URI."""
+    """The path of a plain path or a ``file://`` URI."""
     if text.startswith("file://"):
         text = urllib.request.url2pathname(urllib.parse.urlsplit(text).path)
     return Path(text).expanduser()
@@ -129,7 +129,7 @@ def _offline() -> bool:
 
 
 def _shown(uri: str) -> str:
-    """A source's name without the host, user or query of a plain address."""
+    """A source's URI without the host, user and query of an https address."""
     scheme, mark, rest = uri.partition("://")
     return (
         f"{scheme}://.../{rest.partition('?')[0].rpartition('/')[2]}" if scheme in ("https", "http") and mark else uri

@@ -1,4 +1,4 @@
-"""A mirror: a folder in which pinned files are looked up by their content, before any network. It is only read."""
+"""A mirror: a read-only folder in which pinned files are looked up by their hash, before any download."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Mirror:
         self._hashes: dict[Path, str] = {}
 
     def find(self, file: SourceFile) -> Path | None:
-        """A file that is the pinned one; None where there is none, or where nobody pinned it."""
+        """The path of the pinned file; None if it is absent or not pinned."""
         if file.sha256 is None:
             return None
         sizes = self._sizes if file.size is None else (file.size,)
@@ -40,16 +40,16 @@ class Mirror:
         return next((path for path in candidates if self._hash(path) == file.sha256), None)
 
     def lacking(self, files: Iterable[SourceFile]) -> str:
-        """What to tell of files that are not here ("" where all are)."""
+        """A sentence about the files that are absent ("" if all are here)."""
         lacks = [file for file in files if file.sha256 and self.find(file) is None]
-        told = ", ".join(f"{Path(file.name).name} (sha256 {file.sha256})" for file in lacks)
-        return f"The mirror {self.folder} does not hold {told}." if lacks else ""
+        listed = ", ".join(f"{Path(file.name).name} (sha256 {file.sha256})" for file in lacks)
+        return f"The mirror {self.folder} does not hold {listed}." if lacks else ""
 
     def _hash(self, path: Path) -> str:
         if path not in self._hashes:
             try:
                 self._hashes[path] = hash_file(path)
-            except OSError:  # one that cannot be read is not there
+            except OSError:  # an unreadable file counts as absent
                 self._hashes[path] = ""
         return self._hashes[path]
 

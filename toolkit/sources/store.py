@@ -1,4 +1,4 @@
-"""One source's place in the cache: what is there, what is missing, and the one process that may fill it."""
+"""A source's folder in the cache: its files, missing files, and the lock for the process that fills it."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from edgekit.sources.transports import Bounds, Fetcher, fetcher
 __all__ = ["Store"]
 
 CHUNK = 1 << 20
-#: Bytes for a file whose size nobody pinned: more than any model this package can handle, less than most disks.
+#: Most bytes of a file without a pinned size: more than any supported model, less than most disks.
 _UNPINNED = 64 << 30
 
 
 class Store:
-    """The place of one source in the cache.
+    """The folder of a source in the cache.
 
     Args:
         cache: the cache folder; need not exist.
         source: its file names are safe (`edgekit.sources.transports.safe_name`).
-        tell: progress. mirror: where pinned files may lie already.
+        tell: progress. mirror: a folder that may hold pinned files.
     """
 
     def __init__(self, cache: Path, source: Source, tell: Progress, mirror: Mirror | None = None) -> None:
-        # Pinned files are known by their content alone, so that mirrors of the same files share one place.
+        # The key of pinned files is their content alone, so that sources with the same files share a folder.
         files = [[f.name, f.sha256] if f.sha256 else [f.name, f.pieces, source.revision] for f in source.files]
         key = hashlib.sha256(json.dumps(files).encode()).hexdigest()[:24]
         self.source = source
@@ -45,20 +45,20 @@ class Store:
         self._mirror = mirror
 
     def is_whole(self) -> bool:
-        """True if every file is there and verified. Hashes nothing while a file is missing."""
+        """Whether every file is there and verified. Hashes nothing while a file is missing."""
         return all(self._path(file).is_file() for file in self.source.files) and not self._missing()
 
     def is_near(self) -> bool:
-        """True if the mirror holds every file that is missing here."""
+        """Whether the mirror holds every missing file."""
         return self._mirror is not None and not self._remote()
 
     def fill(self, offline: bool) -> None:
-        """Fetch what is missing or damaged, from the mirror or else from afar, as the only process that does."""
+        """Copy or download missing and damaged files, as the only process that does."""
         if offline and (remote := self._remote()):
             raise FetchFailed(f"this is offline, and the cache lacks an undamaged {', '.join(f.name for f in remote)}.")
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._alone(), fetcher(self._partial / "packages", self._tell) as transports:
-            for file in self._missing():  # another process may have fetched them while this one waited
+            for file in self._missing():  # after waiting for the lock: another process may have fetched them
                 self._path(file).unlink(missing_ok=True)
                 if not self._copied(file):
                     self._fetch(file, transports)
@@ -84,17 +84,17 @@ class Store:
             lock.release()
 
     def _remote(self) -> list[SourceFile]:
-        """Files that are missing, and not in the mirror."""
+        """Missing files that are not in the mirror."""
         return [file for file in self._missing() if self._mirror is None or self._mirror.find(file) is None]
 
     def _copied(self, file: SourceFile) -> bool:
-        """Copy a file out of the mirror; False where it is not there, or is another by now."""
-        found = self._mirror.find(file) if self._mirror else None
-        if found is None:
+        """Copy a file out of the mirror; False if it is absent or has changed."""
+        original = self._mirror.find(file) if self._mirror else None
+        if original is None:
             return False
         self._partial.mkdir(parents=True, exist_ok=True)
         copy = self._partial / "copy"
-        shutil.copyfile(found, copy)
+        shutil.copyfile(original, copy)
         digest = _digest(copy, lambda done: self._tell(f"checking {file.name}", done, file.size or 0))
         if not _matches(copy, digest, file):
             copy.unlink()
@@ -108,7 +108,7 @@ class Store:
         whole = self._join(file, transports)
         digest = _digest(whole, lambda done: self._tell(f"checking {file.name}", done, file.size or 0))
         if not _matches(whole, digest, file) and resumed:
-            # What an earlier run left may have been damaged or of an older file. Once, from nothing.
+            # An earlier run's partial may be damaged or of an older file: try once more from the start.
             self._drop(file, whole)
             whole = self._join(file, transports)
             digest = _digest(whole, lambda done: self._tell(f"checking {file.name}", done, file.size or 0))
@@ -125,7 +125,7 @@ class Store:
         self._drop(file, whole)
 
     def _join(self, file: SourceFile, transports: Fetcher) -> Path:
-        """All pieces of a file, one after the other, in one file; returns it."""
+        """Download all pieces of a file and join them; returns the joined file."""
         if not file.pieces:
             raise FetchFailed(f"no public address of {file.name} is known: it can only come from a mirror")
         limit, base = _UNPINNED if file.size is None else file.size, 0

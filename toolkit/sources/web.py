@@ -1,7 +1,7 @@
-"""One file over HTTP: streamed, resumed after a break, never larger than allowed.
+"""Download of a file over HTTP: streamed, resumed after a break, never larger than allowed.
 
 Plain `urllib`, so that proxies and certificates come from the environment as everywhere else. No host appears in any
-message: a person recognises a source by its own name, and a mirror's address is nobody's business in a log.
+message: users know a source by its name, and private addresses do not belong in a log.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Refused(FetchFailed):
 
 
 class _Again(Exception):
-    """This attempt came to nothing, but another one may succeed."""
+    """A failed attempt that may be repeated."""
 
 
 def check_url(url: str) -> None:
@@ -72,11 +72,11 @@ def download(
 
     Args:
         url: checked with `check_url`, and so is each redirect.
-        out: the partial file. What has arrived stays there after any failure but "too much".
+        out: the partial file. It is kept after any failure except "too much".
         limit: bytes; a server that sends more is cut off.
         pinned: the caller knows the hash, so a resumed file needs no ETag to be trusted.
-        tick: called with the number of bytes that are there.
-        headers: secrets; they are sent to this host only, never along a redirect to another one.
+        tick: called with the number of bytes received so far.
+        headers: secrets; they are sent to this host only, not along a redirect to another host.
 
     Raises:
         Refused: a final answer such as 404.
@@ -102,7 +102,7 @@ def download(
 def _attempt(
     url: str, out: Path, limit: int, pinned: bool, tick: Callable[[int], None], headers: Mapping[str, str]
 ) -> bool:
-    """One request. True if the file is whole, False if the line broke."""
+    """A single request. True if the file is complete, False if the connection broke."""
     tag = out.with_name(out.name + ".tag")
     validator = tag.read_text("latin-1") if tag.is_file() else ""
     start = _size(out)
@@ -212,7 +212,7 @@ def _too_much(out: Path, limit: int) -> FetchFailed:
 
 
 def _validator(response: Any) -> str:
-    """What If-Range needs: a strong ETag, else the date, else nothing."""
+    """The value for If-Range: a strong ETag, else the date, else nothing."""
     tag = str(response.headers.get("ETag", ""))
     return tag if tag and not tag.startswith("W/") else str(response.headers.get("Last-Modified", ""))
 

@@ -1,1 +1,1 @@
-"""What a model is for: one folder a task, each with its samples, its answers and how they are judged."""
+"""The tasks of models: a folder per task, with its samples, its pipeline and its judge."""

@@ -1,4 +1,4 @@
-"""A model's task, with what the model states itself over the task's defaults."""
+"""A model's task, with the model's own declarations in place of the task's defaults."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["predictor_of", "samples_of", "task_of"]
 
 
 def task_of(model: Model) -> Task:
-    """The task of `model`. Raises UnknownName where no such task is installed."""
+    """The task of `model`. Raises UnknownName if no such task is installed."""
     task: Task = find("tasks", model.task.name)
     return task
 
@@ -23,10 +23,10 @@ def predictor_of(model: Model, parts: Mapping[str, Runner], folder: Path, facts:
     """The predictor of `model`, its own or its task's.
 
     Args:
-        parts: by name. folder: of the bundle. facts: as `edgekit.core.Weights.prepare` gives them.
+        parts: by name. folder: of the bundle. facts: from `edgekit.core.Weights.prepare`.
 
     Raises:
-        Unsupported: neither declares one. UnknownName: no such task is installed.
+        Unsupported: neither declares a predictor. UnknownName: no such task is installed.
     """
     make = model.task.predictor or task_of(model).predictor
     if make is None:

@@ -211,7 +211,7 @@ def test_other_metrics_are_told_and_decide_nothing() -> None:
 
 def test_some_metrics_mean_nothing_without_right_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(table.METRICS, "own", Metric("own", "1", "higher", right, labelled=True))
-    with pytest.raises(BadInput, match="folder has samples without a right answer; own needs one"):
+    with pytest.raises(BadInput, match="folder has samples without a right answer; own needs an answer"):
         judge(Evaluation("own", 0.5, 0.3, 2), ["a"], ["a"], labelled([None]), "folder")
 
 

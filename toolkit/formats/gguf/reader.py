@@ -1,4 +1,4 @@
-"""A .gguf file -> `Gguf`: its metadata and where its tensors lie, with nothing in the file believed unchecked.
+"""A .gguf file -> `Gguf`: its metadata and the places of its tensors, with every value in the file checked.
 
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. llama.cpp aborts the process on some damaged files
 and allocates what a length field says; so no file reaches it that was not read here first. The weights themselves are
@@ -27,7 +27,7 @@ __all__ = ["FILE_TYPES", "GGML_TYPES", "Census", "Gguf", "GgufTensor", "LongArra
 
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
-#: More than any real file has. What has more is damaged, or wants us to allocate.
+#: More than any real file has. A file with more is damaged or hostile.
 _MOST_TENSORS, _MOST_KEYS, _LONGEST_KEY, _LONGEST_TEXT = 1 << 16, 1 << 16, 1 << 12, 1 << 24
 #: ggml's own bounds (GGML_MAX_NAME with its zero, GGML_MAX_DIMS).
 _LONGEST_NAME, _MOST_AXES = 63, 4
@@ -46,7 +46,7 @@ class LongArray:
 
 @dataclass(frozen=True)
 class GgufTensor:
-    """Where a tensor lies. `shape` is ggml's: the row's length first. `offset` counts from the start of the file."""
+    """The place of a tensor. `shape` is ggml's: the row's length first. `offset` counts from the start of the file."""
 
     name: str
     type: str
@@ -243,7 +243,7 @@ def _tensor(file: _Cursor) -> GgufTensor:
 
 
 def _placed(file: _Cursor, tensors: list[GgufTensor], alignment: int) -> tuple[GgufTensor, ...]:
-    """The tensors with offsets from the start of the file, known to lie inside of it and not in one another."""
+    """The tensors with offsets from the start of the file, checked to lie inside it without overlaps."""
     start = -(-file.place // alignment) * alignment
     placed = [GgufTensor(t.name, t.type, t.shape, start + t.offset, t.size) for t in tensors]
     end = start

@@ -1,4 +1,4 @@
-"""A reader of .tflite files that believes nothing, and the tensors that callers give their graphs."""
+"""A reader of .tflite files that checks every value, and the tensors that callers exchange with their graphs."""
 
 from edgekit.formats.tflite.reader import Graph, Operator, Quantization, Subgraph, Tensor, read
 

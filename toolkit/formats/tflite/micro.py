@@ -1,7 +1,7 @@
-"""The specification of int8 networks on microcontrollers: TensorFlow Lite Micro's own interpreter, as a `Runner`.
+"""The reference of int8 networks on microcontrollers: TensorFlow Lite Micro's own interpreter, as a `Runner`.
 
-A leaf that exporters and models may import, like `edgekit.numerics.parity`. There is no single answer to an int8
-network: the runtimes round differently in the last place. This one is pinned (extra ``micro``), and what edgekit
+Exporters and models may import this module. There is no single right output of an int8
+network: runtimes round differently in the last place. This runtime is pinned (extra ``micro``), and C code that edgekit
 generates equals it bit for bit.
 """
 
@@ -15,7 +15,7 @@ from edgekit.errors import BadInput, need
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Bytes for its tensors; its own guess from the file's size is too small for small networks.
+#: Bytes for its tensors; its own estimate from the file's size is too small for small networks.
 _ARENA = 8 << 20
 
 __all__ = ["MicroRunner", "tflite"]

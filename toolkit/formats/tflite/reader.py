@@ -1,7 +1,7 @@
-"""A .tflite file -> `Graph`, with nothing in the file believed unchecked.
+"""A .tflite file -> `Graph`, with every value in the file checked.
 
 FlatBuffers (https://flatbuffers.dev/internals/) hold offsets that a hostile file may point anywhere; the published
-Python reader follows them. This one bounds every offset and length by the file, and every vector by what the format
+Python reader follows them. This reader checks every offset and length against the file, and every vector against the
 means.
 
 Not here: what the operators compute, and buffers that lie outside of the flatbuffer, which runtimes for
@@ -30,7 +30,7 @@ _MOST_TENSORS = 100_000
 
 @dataclass(frozen=True)
 class Quantization:
-    """real = scale * (value - zero_point), per tensor (one of each) or along `axis`."""
+    """real = scale * (value - zero_point), per tensor (a single scale and zero point) or along `axis`."""
 
     scale: tuple[float, ...]
     zero_point: tuple[int, ...]
@@ -39,7 +39,7 @@ class Quantization:
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor. `data` holds a constant's values (None for what is computed); a scalar has an empty shape."""
+    """A tensor. `data` holds the values of a constant, else None; a scalar has an empty shape."""
 
     name: str
     dtype: str
@@ -54,7 +54,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator: inputs and outputs are indices of tensors, -1 for an optional input that is absent."""
+    """An operator: inputs and outputs are indices of tensors, -1 for an absent optional input."""
 
     index: int
     name: str
@@ -73,7 +73,7 @@ class Subgraph:
 
 @dataclass(frozen=True)
 class Graph:
-    """A whole model; `subgraphs[0]` is what runs, the others initialise state."""
+    """A whole model; `subgraphs[0]` runs, the others initialise state."""
 
     subgraphs: tuple[Subgraph, ...]
 
@@ -162,7 +162,7 @@ def _read(content: bytes, dynamic: bool) -> Graph:
     model = _Table(content, _follow(content, 0))
     version = model.number(0, "<I")
     if version != 3:
-        raise BadInput(f"the .tflite has schema version {version}; 3 is the one that exists.")
+        raise BadInput(f"the .tflite has schema version {version}; only version 3 exists.")
     codes = [_operator_name(code) for code in model.tables(1)]
     buffers = [_buffer(table) for table in model.tables(4)]
     subgraphs = tuple(_subgraph(table, codes, buffers, dynamic) for table in model.tables(2))
@@ -189,11 +189,11 @@ def _buffer(table: _Table) -> bytes:
 
 
 def _subgraph(table: _Table, codes: list[str], buffers: list[bytes], dynamic: bool) -> Subgraph:
-    tensors = tuple(_tensor(one, buffers, dynamic) for one in table.tables(0))
+    tensors = tuple(_tensor(item, buffers, dynamic) for item in table.tables(0))
     if len(tensors) > _MOST_TENSORS:
-        raise BadInput(f"the .tflite has {len(tensors)} tensors; that is more than any real one.")
+        raise BadInput(f"the .tflite has {len(tensors)} tensors; no real model has so many.")
     count = len(tensors)
-    operators = tuple(_operator(i, one, codes, count) for i, one in enumerate(table.tables(3)))
+    operators = tuple(_operator(i, item, codes, count) for i, item in enumerate(table.tables(3)))
     return Subgraph(
         tensors,
         _indices(table.vector(1, "<i"), count, "an input"),
@@ -202,11 +202,11 @@ def _subgraph(table: _Table, codes: list[str], buffers: list[bytes], dynamic: bo
     )
 
 
-def _indices(found: tuple[int, ...], count: int, what: str, least: int = 0) -> tuple[int, ...]:
-    for index in found:
+def _indices(indices: tuple[int, ...], count: int, what: str, least: int = 0) -> tuple[int, ...]:
+    for index in indices:
         if not least <= index < count:
             raise BadInput(f"the .tflite is damaged: {what} is tensor {index} of {count}.")
-    return found
+    return indices
 
 
 def _operator(index: int, table: _Table, codes: list[str], count: int) -> Operator:

@@ -1,7 +1,7 @@
-"""What a caller gives to a .tflite and gets from it, beside what the file itself holds: names, dtypes, dynamic axes.
+"""A .tflite's inputs and outputs as callers see them: names, dtypes, dynamic axes.
 
-A leaf. ``PART.json`` beside ``PART.tflite`` says what the file has no place for: the names of a ready file's tensors
-and of dynamic axes, and the part's own dtypes where the file holds others (int32 for int64, int8 for float32).
+``PART.json`` beside ``PART.tflite`` holds facts for which the file has no place: the names of a ready file's tensors
+and of dynamic axes, and the part's own dtypes if the file's differ (int32 for int64, int8 for float32).
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ def describe(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> str
 
 
 def described(file: Path) -> Specs | None:
-    """What ``PART.json`` beside the .tflite `file` says; None where there is none. Raises BadInput if it is damaged."""
+    """The content of ``PART.json`` beside the .tflite `file`; None without it. Raises BadInput if it is damaged."""
     file = file.with_suffix(".json")
     if not file.exists():
         return None
     try:
         facts = json.loads(file.read_bytes())
         inputs, outputs = (
-            tuple(TensorSpec(str(one["name"]), str(one["dtype"]), tuple(one["shape"])) for one in facts[side])
+            tuple(TensorSpec(str(spec["name"]), str(spec["dtype"]), tuple(spec["shape"])) for spec in facts[side])
             for side in ("inputs", "outputs")
         )
     except (OSError, ValueError, KeyError, TypeError) as exc:
@@ -49,7 +49,7 @@ def described(file: Path) -> Specs | None:
 
 
 def stored(value: NDArray[Any], dtype: Any, steps: tuple[float, int], name: str) -> NDArray[Any]:
-    """`value` in the numpy dtype that a file has for it; `steps` are the scale and the zero point of an integer one.
+    """`value` in the file's numpy dtype; `steps` are the scale and the zero point of an integer dtype.
 
     Raises:
         BadInput: the file's dtype cannot hold it.
@@ -71,7 +71,7 @@ def stored(value: NDArray[Any], dtype: Any, steps: tuple[float, int], name: str)
 
 
 def given(value: NDArray[Any], dtype: str, steps: tuple[float, int]) -> NDArray[Any]:
-    """`value` of the file in the dtype that the caller was promised; `steps` as for `stored`."""
+    """`value` of the file in the dtype of the part's specification; `steps` as for `stored`."""
     import numpy as np
 
     if value.dtype == dtype:

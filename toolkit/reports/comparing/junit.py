@@ -12,14 +12,14 @@ from edgekit.reports.comparing.reports import Row, ratio_cells
 __all__ = ["junit"]
 
 
-def junit(found: Sequence[Comparison]) -> bytes:
+def junit(comparisons: Sequence[Comparison]) -> bytes:
     """The XML that CI systems read (the common subset of Jenkins, GitLab and GitHub reporters).
 
-    What was not measured on both sides, or cannot be told apart, is no failure: the first is skipped, the second
-    passes. ``time`` is the new median in seconds, where it is one.
+    Measurements that are not on both sides are skipped; those without a clear difference
+    pass. ``time`` is the new median of a measurement in seconds.
     """
     root = ElementTree.Element("testsuites", name="edgekit compare")
-    for item in found:
+    for item in comparisons:
         suite = ElementTree.SubElement(root, "testsuite", name=printable(item.label))
         cases = [_case(suite, item.label, row) for row in item.rows] or [_note(suite, item)]
         for name in ("failure", "skipped"):

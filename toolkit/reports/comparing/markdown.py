@@ -15,15 +15,15 @@ __all__ = ["markdown"]
 _SIGNS = {"faster": "🟢", "smaller": "🟢", "slower": "🟡", "larger": "🟡"}
 
 
-def markdown(found: Sequence[Comparison]) -> str:
-    """What got worse first, then a table per cell, then the reasons to distrust it. All text from reports is escaped:
+def markdown(comparisons: Sequence[Comparison]) -> str:
+    """Regressions first, then a table per cell, then the reasons to distrust it. All text from reports is escaped:
     it can neither mention people, nor link, nor break the table."""
-    worse = losses(found)
+    worse = losses(comparisons)
     lines = [
         "### edgekit: " + (f"{len(worse)} regression{'s' if len(worse) > 1 else ''}" if worse else "no regression")
     ]
     lines += ["", *(f"- 🔴 {_text(text)}" for text in worse)] if worse else []
-    for item in found:
+    for item in comparisons:
         lines += ["", f"#### {_text(item.label)}" + (f" ({_text(item.new.fidelity)})" if item.new else ""), ""]
         lines += _table(item.rows) if item.rows else [_text(item.note)]
         note = apart(item.base, item.new) if item.base and item.new else ""

@@ -22,11 +22,11 @@ __all__ = ["Comparison", "compare", "compare_matrices", "json_of", "losses", "sh
 
 @dataclass(frozen=True)
 class Comparison:
-    """One cell in both matrices.
+    """A cell in both matrices.
 
     Attributes:
-        label: the cell's name, or of two different bundles both names.
-        rows: empty where it was not measured in both. lost: measured in BASE, and failed in NEW.
+        label: the cell's name; for two different bundles, both names.
+        rows: empty unless it was measured in both. lost: measured in BASE, but failed in NEW.
         note: why there are no rows, in words.
     """
 
@@ -44,11 +44,11 @@ def compare(
     """Two files of `edgekit bench`: faster, slower or cannot tell, cell by cell.
 
     Args:
-        max_regression: accepted loss, as a fraction, of every metric or by metric. force: compare even different hosts,
+        max_regression: accepted loss as a fraction, for all metrics or by metric. force: compare even different hosts,
             inputs or threads.
 
     Raises:
-        BadInput: a file is none, or the two are not comparable.
+        BadInput: a file is not a report, or the two are not comparable.
     """
     return compare_matrices(cells.load(Path(base)), cells.load(Path(new)), max_regression=max_regression, force=force)
 
@@ -56,7 +56,7 @@ def compare(
 def compare_matrices(
     base: Matrix, new: Matrix, *, max_regression: float | Mapping[str, float], force: bool = False
 ) -> list[Comparison]:
-    """One comparison per cell of either, those of `base` first. Two single reports are compared whatever they are of.
+    """A comparison per cell of either, cells of `base` first. Two single reports are always compared with each other.
 
     Raises:
         BadInput: two cells are not comparable (see `compare_reports`), or no cell is in both.
@@ -75,29 +75,29 @@ def compare_matrices(
     return [_compared(label, old, now, max_regression, force) for label, old, now in pairs]
 
 
-def losses(found: Sequence[Comparison]) -> list[str]:
-    """What got worse by more than was allowed, in words: measurements, and cells that work no more."""
+def losses(diffs: Sequence[Comparison]) -> list[str]:
+    """Regressions in words: measurements that got worse by more than allowed, and cells that fail now."""
     texts = []
-    for comparison in found:
-        where = f"{comparison.label}: " if len(found) > 1 else ""
+    for comparison in diffs:
+        where = f"{comparison.label}: " if len(diffs) > 1 else ""
         texts += [f"{where}{row.name} ({row.ratio:.2f} times)" for row in regressed(comparison.rows)]
         texts += [f"{where}{comparison.note}"] if comparison.lost else []
     return texts
 
 
-def json_of(found: Sequence[Comparison]) -> list[dict[str, Any]]:
-    """Plain data for ``--json``: of one cell its rows, else an entry per cell."""
-    if len(found) == 1 and found[0].rows:
-        return rows_json(found[0].rows)
-    return [{"cell": item.label, "lost": item.lost, "note": item.note, "rows": rows_json(item.rows)} for item in found]
+def json_of(diffs: Sequence[Comparison]) -> list[dict[str, Any]]:
+    """Plain data for ``--json``: the rows of a single cell, else an entry per cell."""
+    if len(diffs) == 1 and diffs[0].rows:
+        return rows_json(diffs[0].rows)
+    return [{"cell": item.label, "lost": item.lost, "note": item.note, "rows": rows_json(item.rows)} for item in diffs]
 
 
-def shown(found: Sequence[Comparison]) -> list[RenderableType]:
+def shown(diffs: Sequence[Comparison]) -> list[RenderableType]:
     """The comparisons for a terminal."""
     from rich.text import Text
 
     parts: list[RenderableType] = []
-    for item in found:
+    for item in diffs:
         if item.base is not None and item.new is not None:
             parts += [table(item.base, item.new, item.rows), Text("")]
         else:
@@ -106,8 +106,8 @@ def shown(found: Sequence[Comparison]) -> list[RenderableType]:
 
 
 def _titled(base: Cell, new: Cell) -> str:
-    one, other = cells.label(base), cells.label(new)
-    return one if one == other else f"{one} -> {other}"
+    before, after = cells.label(base), cells.label(new)
+    return before if before == after else f"{before} -> {after}"
 
 
 def _compared(

@@ -1,8 +1,8 @@
-"""Compare two reports: per measurement faster, slower, or cannot tell.
+"""Compare two reports: each measurement is faster, slower, or "cannot tell".
 
 The verdict comes from a 95 % interval of the ratio of medians (`edgekit.bench.statistics.repeated.ratio_interval`):
-only an interval that leaves out 1 entirely tells anything, and only of a ratio that is at least 1 % away from it. A
-regression is a verdict to the worse by more than was allowed. How often that errs is simulated in
+a measurement differs only if the interval excludes 1 and the ratio is at least 1 % away from it. A
+regression is a change for the worse by more than is accepted. The rate of false alarms is simulated in
 tests/toolkit/reports/test_false_alarms.py.
 """
 
@@ -39,10 +39,10 @@ __all__ = [
     "table",
 ]
 
-#: The accepted loss where nobody says otherwise: with ten processes a side, a true 5 % are found nine times in ten.
+#: The default accepted loss: with ten processes a side, a true loss of 5 % is detected nine times in ten.
 ALLOWED = 0.03
 
-#: Smaller changes are not told. Where a process happens to lie in memory, or a page more or less, moves values by as
+#: Smaller changes are not reported. The place of a process in memory, or a page more or less, moves values by as
 #: much (Mytkowicz et al., "Producing Wrong Data Without Doing Anything Obviously Wrong!", ASPLOS 2009), and two
 #: measurements of the same bundle must not come out as different.
 LEAST = 0.01
@@ -53,12 +53,12 @@ Verdict = Literal["faster", "slower", "smaller", "larger", "cannot tell", "not m
 
 @dataclass(frozen=True)
 class Row:
-    """The comparison of one measurement.
+    """The comparison of a measurement.
 
     Attributes:
-        base, new: medians in `unit`, None where that report has none.
-        ratio: new / base, with its 95 % interval `low` to `high`; None where it is not defined.
-        regressed: worse for certain, and by more than was allowed.
+        base, new: medians in `unit`, None if the report lacks the measurement.
+        ratio: new / base, with its 95 % interval `low` to `high`; None if it is not defined.
+        regressed: clearly worse, and by more than accepted.
     """
 
     name: str
@@ -73,26 +73,26 @@ class Row:
 
 
 def allowed(texts: Sequence[str]) -> dict[str, float]:
-    """What ``--max-regression`` was given as pattern -> fraction: ``0.05``, ``rss.peak=0.1``, ``latency=0.02``,
-    ``load.*=off``. A name without a wildcard also means what ends in it after a dot; of several, the last counts.
+    """Pattern -> fraction, of the values of ``--max-regression``: ``0.05``, ``rss.peak=0.1``, ``latency=0.02``,
+    ``load.*=off``. A name without a wildcard also matches metrics that end in ".NAME"; the last match counts.
 
     Raises:
         BadInput: not of that form.
     """
-    found: dict[str, float] = {}
+    limits: dict[str, float] = {}
     for text in texts:
         name, named, value = text.rpartition("=")
         try:
             if named and not name:
                 raise ValueError("no metric before the sign")
-            found.pop(name or "*", None)  # the last one counts, also in order
-            found[name or "*"] = math.inf if value == "off" else float(value)
+            limits.pop(name or "*", None)  # the last value counts, also in order
+            limits[name or "*"] = math.inf if value == "off" else float(value)
         except ValueError as exc:
             raise BadInput(
                 f"--max-regression takes a fraction, or METRIC=FRACTION, not {text!r}.",
                 hint="Such as --max-regression 0.05, latency=0.02, rss.peak=0.1 or load.*=off",
             ) from exc
-    return found
+    return limits
 
 
 def compare_reports(
@@ -100,15 +100,15 @@ def compare_reports(
 ) -> list[Row]:
     """Compare `new` with `base`, a row per measurement of either, those of `base` first.
 
-    Two reports of one session (`edgekit.benchmarking.benchmark.versus`) are compared pair by pair of processes.
+    Reports of the same session (`edgekit.benchmarking.benchmark.versus`) are compared by pairs of processes.
 
     Args:
-        max_regression: the loss that is accepted, as a fraction (0.05: 5 % slower or larger), or pattern -> fraction as
-            `allowed` gives it; `ALLOWED` for what no pattern means.
-        force: compare even what `incomparable` objects to.
+        max_regression: the accepted loss as a fraction (0.05: 5 % slower or larger), or pattern -> fraction as
+            from `allowed`; `ALLOWED` for metrics that match no pattern.
+        force: compare even if `incomparable` has reasons against it.
 
     Raises:
-        BadInput: the reports are not comparable, or `max_regression` is no fraction >= 0.
+        BadInput: the reports are not comparable, or `max_regression` is not a fraction >= 0.
     """
     limits = max_regression if isinstance(max_regression, Mapping) else {"*": max_regression}
     for limit in limits.values():
@@ -133,7 +133,7 @@ def _limit(limits: Mapping[str, float], name: str) -> float:
 
 
 def _in_turns(base: Report, new: Report) -> bool:
-    """Whether their processes took turns in one session."""
+    """Whether their processes took turns in the same session."""
     runs = [report.host.get("run") for report in (base, new)]
     sessions = [facts.get("session") if isinstance(facts, Mapping) else None for facts in runs]
     return isinstance(sessions[0], str) and bool(sessions[0]) and sessions[0] == sessions[1]
@@ -145,25 +145,25 @@ def incomparable(base: Report, new: Report) -> list[str]:
     if base.schema != new.schema:
         reasons.append(f"their schemas differ ({base.schema} and {new.schema})")
     if base.fidelity != new.fidelity:
-        reasons.append(f"one is {base.fidelity}, the other {new.fidelity}")
+        reasons.append(f"their fidelities differ ({base.fidelity}; {new.fidelity})")
     for key in host.differences(base.host, new.host):
-        one, other = printable(base.host.get(key)), printable(new.host.get(key))
-        reasons.append(f"the machines differ in {key} ({one}; {other})")
+        before, after = printable(base.host.get(key)), printable(new.host.get(key))
+        reasons.append(f"the machines differ in {key} ({before}; {after})")
     if base.threads != new.threads:
-        reasons.append(f"one used {base.threads} threads, the other {new.threads}")
+        reasons.append(f"their numbers of threads differ ({base.threads}; {new.threads})")
     noise = [is_synthetic(report.inputs) for report in (base, new)]
     if noise[0] != noise[1]:
-        reasons.append("one was measured on synthetic inputs, the other on real ones")
+        reasons.append("only one of them was measured on real inputs")
     elif [_identity(item) for item in base.inputs] != [_identity(item) for item in new.inputs]:
         reasons.append("their inputs differ")
     return reasons
 
 
 def apart(base: Report, new: Report) -> str:
-    """What to say of times that were not taken in turns; empty where they were, or are no times.
+    """A note on times that were not measured in turns; "" if they were, or if there are no times.
 
-    On a recorded virtual machine, two runs of ten processes of the same bundle came out as different in one case of
-    three, and in turns in one of thirty (docs/bench.md): what changes slowly is in no interval of a single run.
+    On a recorded virtual machine, two runs of ten processes of the same bundle differed in one case of
+    three, and in turns in one of thirty (docs/bench.md): the interval of a single run does not cover slow changes.
     """
     timed = base.fidelity in ("host", "device") and any(item.unit == "s" for item in new.measurements)
     if not timed or _in_turns(base, new):
@@ -175,7 +175,7 @@ def apart(base: Report, new: Report) -> str:
 
 
 def regressed(rows: Sequence[Row]) -> list[Row]:
-    """The rows that got worse by more than was allowed."""
+    """The rows that got worse by more than accepted."""
     return [row for row in rows if row.regressed]
 
 
@@ -220,14 +220,14 @@ def ratio_cells(row: Row) -> tuple[str, str]:
 def _row(
     name: str, old: Measurement | None, new: Measurement | None, reports: tuple[Report, Report], limit: float
 ) -> Row:
-    one = old or new
-    assert one is not None, "a name comes from one of the two"
+    item = old or new
+    assert item is not None, "a name comes from one of the two"
     before, after = (
         repeated.middle(item.values, strata(report, item)) if item else None
         for item, report in zip((old, new), reports, strict=True)
     )
     if old is None or new is None:
-        return Row(name, one.unit, before, after, None, None, None, "not measured", False)
+        return Row(name, item.unit, before, after, None, None, None, "not measured", False)
     if (old.unit, old.better) != (new.unit, new.better):
         raise BadInput(f"{name!r} is in {old.unit} ({old.better} is better) in one report and {new.unit} in the other.")
     groups = strata(reports[0], old)
@@ -243,7 +243,7 @@ def _row(
 
 
 def _verdict(item: Measurement, ratio: float | None, low: float | None, high: float | None) -> tuple[Verdict, bool]:
-    """The verdict, and whether it is to the worse."""
+    """The verdict, and whether it is a change for the worse."""
     if ratio is None or low is None or high is None or low <= 1.0 <= high or abs(ratio - 1.0) < LEAST:
         return "cannot tell", False
     worse = (low > 1.0) == (item.better == "lower")
@@ -253,7 +253,7 @@ def _verdict(item: Measurement, ratio: float | None, low: float | None, high: fl
 
 
 def _identity(item: Mapping[str, Any]) -> Any:
-    """What an input is, wherever its file lies: its hash where it has one."""
+    """The identity of an input, independent of its path: its hash, if it has one."""
     return item.get("sha256") or dict(item)
 
 

@@ -1,4 +1,4 @@
-"""Axes and labels of the figures: where a value lies, which ticks to draw, and how wide a text is at most."""
+"""Axes and labels of the figures: positions, ticks, and widths of texts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LINE = 14.0
 #: Values whose range is wider than this are drawn on a logarithmic axis, which the figure says.
 _LOG_FROM = 20.0
 
-#: Larger values lie on the edge, so that nothing here overflows.
+#: Larger values are drawn on the edge, so that nothing overflows.
 _LARGEST = 1e300
 
 #: Narrower ranges than this share of the largest value are widened: three digits must tell ticks apart, and noise of a
@@ -38,15 +38,15 @@ class Axis:
     log: bool = False
 
     def at(self, value: float) -> float:
-        """Where a value lies; those outside lie on the edge."""
+        """The position of a value; values outside are on the edge."""
         low, high, value = self._scaled(self.low), self._scaled(self.high), self._scaled(value)
         share = (value - low) / (high - low) if high > low else 0.5
         return self.start + min(1.0, max(0.0, share)) * (self.end - self.start)
 
     def ticks(self, most: int = 4) -> list[float]:
         """At most `most` round values inside the axis, in rising order."""
-        found = _decades(self.low, self.high, most) if self.log else []
-        return found if len(found) > 1 else _steps(self.low, self.high, most)
+        decades = _decades(self.low, self.high, most) if self.log else []
+        return decades if len(decades) > 1 else _steps(self.low, self.high, most)
 
     def _scaled(self, value: float) -> float:
         return math.log10(max(value, self.low)) if self.log else value
@@ -103,7 +103,7 @@ def _steps(low: float, high: float, most: int) -> list[float]:
 
 
 def _decades(low: float, high: float, most: int) -> list[float]:
-    """Powers of ten, and 2 and 5 times as much where there is room; every so many of them where there are too many."""
+    """Powers of ten, with their multiples by 2 and 5 if there is room; every n-th power if there are too many."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     every = [factor * 10.0**power for power in range(first, last + 1) for factor in (1.0, 2.0, 5.0)]
     inside = [value for value in every if low <= value <= high]

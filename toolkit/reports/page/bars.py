@@ -1,4 +1,4 @@
-"""Figures with a row per thing: medians side by side, memory, and what each layer took."""
+"""Bar figures: medians side by side, memory, and instructions per layer."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from edgekit.reports.summary import layer_rows
 _ROW, _LABEL, _BAR = 30.0, 11.0, 10.0
 _LEFT, _RIGHT = 12.0, WIDTH - 84.0
 
-#: Rows that one figure draws; its table has all of them.
+#: Most rows of a figure; its table has all of them.
 _ROWS = 30
-#: Rows that its description tells.
-_TOLD = 4
+#: Rows in a figure's description.
+_DESCRIBED = 4
 
 _MEMORY = ("rss.anonymous", "rss.file", "rss.peak")
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A name, what is drawn for it (SVG, at height 0), and a figure beside it."""
+    """A row: its name, its drawing (SVG, at height 0), and a figure beside it."""
 
     name: str
     marks: str
@@ -34,12 +34,12 @@ class _Row:
 
 
 def medians(page: Page, entries: Sequence[Entry], name: str) -> str:
-    """The cost of cells of one machine side by side: median and 95 % interval; nothing for fewer than two."""
-    found = [(entry, item) for entry in entries if (item := entry.cost) is not None and item.name == name]
-    if len(found) < 2 or len({item.unit for _, item in found}) > 1:
+    """The cost of a machine's cells side by side: median and 95 % interval; nothing for fewer than two cells."""
+    items = [(entry, item) for entry in entries if (item := entry.cost) is not None and item.name == name]
+    if len(items) < 2 or len({item.unit for _, item in items}) > 1:
         return ""
-    unit, names = found[0][1].unit, labels([entry for entry, _ in found])
-    sums = [entry.summary(item) for entry, item in found]
+    unit, names = items[0][1].unit, labels([entry for entry, _ in items])
+    sums = [entry.summary(item) for entry, item in items]
     ends = [value for s in sums for value in (s.median, s.low, s.high) if value is not None]
     axis = fitted(ends, _LEFT + 4, _RIGHT)
     rows = [
@@ -52,47 +52,47 @@ def medians(page: Page, entries: Sequence[Entry], name: str) -> str:
         drawn,
         height,
         width=WIDTH,
-        told=_listed(rows),
+        description=_listed(rows),
         note="median and 95 % interval" + (", logarithmic" if axis.log else "") + _left_out(rows),
         header=("cell", "median", "95 % interval"),
-        rows=([entry.name, *with_interval(entry, item)] for entry, item in found),
+        rows=([entry.name, *with_interval(entry, item)] for entry, item in items),
         words=(),
     )
 
 
 def memory(page: Page, entries: Sequence[Entry]) -> str:
     """Memory of processes: anonymous and file-backed bytes stacked, the kernel's peak as a line."""
-    found = [entry for entry in entries if any(name in entry.measured for name in _MEMORY)]
-    if not found:
+    cells = [entry for entry in entries if any(name in entry.measured for name in _MEMORY)]
+    if not cells:
         return ""
-    sizes = [[entry.median(name) for name in _MEMORY] for entry in found]
+    sizes = [[entry.median(name) for name in _MEMORY] for entry in cells]
     axis = fitted([max((s[0] or 0.0) + (s[1] or 0.0), s[2] or 0.0) for s in sizes], _LEFT, _RIGHT, zero=True)
-    names = labels(found) if len(found) > 1 else ["peak"]
+    names = labels(cells) if len(cells) > 1 else ["peak"]
     rows = [
         _Row(name, _stack(axis, *size), figure(size[2], "B") if size[2] is not None else NOT_MEASURED)
         for name, size in zip(names, sizes, strict=True)
     ]
     drawn, height = _rows(rows, axis, "B", key=_key())
     return page.figure(
-        "Memory" if len(found) == 1 else "Memory, side by side",
+        "Memory" if len(cells) == 1 else "Memory, side by side",
         drawn,
         height,
         width=WIDTH,
-        told=_listed(rows),
+        description=_listed(rows),
         note="peak resident bytes, medians; the parts peak at times of their own" + _left_out(rows),
         header=("cell", "anonymous", "file-backed", "peak (kernel)"),
-        rows=([entry.name, *(figure(value, "B") for value in size)] for entry, size in zip(found, sizes, strict=True)),
+        rows=([entry.name, *(figure(value, "B") for value in size)] for entry, size in zip(cells, sizes, strict=True)),
     )
 
 
 def sizes(page: Page, entry: Entry, most: int = _ROWS) -> str:
-    """All other sizes that were counted (flash, RAM, stack of firmware), a bar each; the `most` largest."""
-    found = [item for item in entry.report.measurements if item.unit == "B" and item.name not in _MEMORY]
-    if not found:
+    """All other measured sizes (flash, RAM, stack of firmware), a bar each; the `most` largest."""
+    items = [item for item in entry.report.measurements if item.unit == "B" and item.name not in _MEMORY]
+    if not items:
         return ""
-    values = [entry.summary(item).median for item in found]
+    values = [entry.summary(item).median for item in items]
     axis = fitted(values, _LEFT, _RIGHT, zero=True)
-    rows = [_Row(item.name, _bar(axis, value), figure(value, "B")) for item, value in zip(found, values, strict=True)]
+    rows = [_Row(item.name, _bar(axis, value), figure(value, "B")) for item, value in zip(items, values, strict=True)]
     shown = _largest(rows, values, most)
     drawn, height = _rows(shown, axis, "B")
     return page.figure(
@@ -100,7 +100,7 @@ def sizes(page: Page, entry: Entry, most: int = _ROWS) -> str:
         drawn,
         height,
         width=WIDTH,
-        told=_listed(shown),
+        description=_listed(shown),
         note="bytes, medians" + _unshown(rows, shown),
         header=("kind", "bytes"),
         rows=[(row.name, row.value) for row in rows],
@@ -108,7 +108,7 @@ def sizes(page: Page, entry: Entry, most: int = _ROWS) -> str:
 
 
 def layers(page: Page, entry: Entry, most: int = _ROWS) -> str:
-    """What each layer took, in the order in which they run; of more than `most` those that took most."""
+    """Instructions per layer, in the order in which they run; the `most` largest."""
     table = layer_rows(entry.report)
     if not table:
         return ""
@@ -124,7 +124,7 @@ def layers(page: Page, entry: Entry, most: int = _ROWS) -> str:
         drawn,
         height,
         width=WIDTH,
-        told=_listed(shown),
+        description=_listed(shown),
         note="instructions of each, in the order in which they run, and the share of all" + _unshown(rows, shown),
         header=("layer", "instructions", "share"),
         rows=table,
@@ -151,7 +151,7 @@ def _bar(axis: Axis, value: float) -> str:
 
 
 def _stack(axis: Axis, anonymous: float | None, file: float | None, peak: float | None) -> str:
-    """What was not measured is not drawn."""
+    """Bars of a process's memory; missing values are not drawn."""
     parts, start = [], 0.0
     for kind, value in (("a", anonymous), ("f", file)):
         if value is not None:
@@ -181,9 +181,9 @@ def _whisker(axis: Axis, low: float | None, middle: float, high: float | None) -
 
 
 def _listed(rows: Sequence[_Row]) -> str:
-    """The first rows in words; whoever listens to a page finds all of them in the table."""
-    more = f"; and {len(rows) - _TOLD} more, in the table" if len(rows) > _TOLD else ""
-    return "; ".join(f"{row.name}: {row.value}" for row in rows[:_TOLD]) + f"{more}."
+    """The first rows in words, for screen readers; the table has all of them."""
+    more = f"; and {len(rows) - _DESCRIBED} more, in the table" if len(rows) > _DESCRIBED else ""
+    return "; ".join(f"{row.name}: {row.value}" for row in rows[:_DESCRIBED]) + f"{more}."
 
 
 def _left_out(rows: Sequence[_Row]) -> str:
@@ -191,7 +191,7 @@ def _left_out(rows: Sequence[_Row]) -> str:
 
 
 def _largest(rows: Sequence[_Row], values: Sequence[float], most: int) -> list[_Row]:
-    """The rows of the largest values, in the order in which they came."""
+    """The rows of the largest values, in their original order."""
     chosen = sorted(range(len(rows)), key=lambda at: values[at], reverse=True)[:most]
     return [rows[at] for at in sorted(chosen)]
 

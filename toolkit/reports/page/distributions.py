@@ -1,6 +1,6 @@
 """Distributions of times: every value of every process, warm-ups apart.
 
-One lane per process. In it a dot is a value: its place across is the time, its place down is its turn, so a drift leans
+A lane per process. In it a dot is a value: its place across is the time, its place down is its turn, so a drift leans
 and a burst of noise is a stripe. Behind the dots lie the middle half as a box and the median as a line; warm-ups
 are strokes in a lane of their own. Marks of one kind are one element, whatever the number of lanes: a page has many.
 """
@@ -18,11 +18,11 @@ from edgekit.reports.page.axis import LINE, WIDTH, Axis, across, fitted
 from edgekit.reports.page.elements import Page, short, text
 from edgekit.reports.page.entries import Entry
 
-#: What one page draws of everything, so that a page of many cells stays light; what each part of it draws at least and
-#: at most: figures of a cell, lanes of a figure, values of a figure.
+#: Limits of a page, so that a page of many cells stays small: (of the page, fewest and most of each part), for
+#: figures of a cell, lanes of a figure, values of a figure.
 _FIGURES, _LANES, _VALUES = (150, 1, 12), (450, 3, 12), (5_000, 30, 400)
 
-#: Bars of layers or sizes, likewise. Of more cells than `_CELLS` each gets so much less of everything.
+#: Bars of layers or sizes, likewise. With more cells than `_CELLS`, each gets proportionally less.
 _BARS, _CELLS = (300, 8, 30), 50
 
 _LEFT, _RIGHT, _TOP = 62.0, WIDTH - 18.0, LINE + 6.0
@@ -31,22 +31,22 @@ _LANE, _WARM, _GAP = 26.0, 13.0, 6.0
 _HEADER = ("process", "n", "least", "p25", "median", "p75", "largest", "warm-ups", "values in the order taken")
 
 READING = (
-    "In a distribution each dot is one value: across is the time, down is its turn, one lane per process. "
+    "In a distribution each dot is a value: across is the time, down is its turn, with a lane per process. "
     "The box is the middle half, the line the median of the process, the long line that of all. "
     "Warm-ups are strokes in a lane of their own."
 )
 
 
 def timed(entry: Entry) -> list[Measurement]:
-    """The measurements that have a distribution to look at: times taken more than once per process."""
+    """The measurements with a distribution: times measured more than once per process."""
     return [
         item for item in entry.report.measurements if item.unit == "s" and max(len(group) for group in item.values) > 1
     ]
 
 
 class Density(NamedTuple):
-    """How many distributions a cell has at most; how many lanes and values, about, one of them; how many bars a figure
-    of layers or sizes."""
+    """Most distributions of a cell; most lanes and values (about) of a distribution; most bars of a figure of layers
+    or sizes."""
 
     figures: int
     lanes: int
@@ -55,7 +55,7 @@ class Density(NamedTuple):
 
 
 def density(entries: Sequence[Entry]) -> Density:
-    """The densest that keeps a page of these cells light."""
+    """The largest density that keeps a page of these cells small."""
     wanted = [len(timed(entry)) for entry in entries]
     crowd = max(1.0, len(entries) / _CELLS)
     figures = _share(_FIGURES, len(entries), crowd)
@@ -70,16 +70,16 @@ def _share(bounds: tuple[int, int, int], count: int, crowd: float) -> int:
 
 
 def distributions(page: Page, entry: Entry, most: Density) -> list[str]:
-    """A figure for each measurement that has a distribution, the cell's cost first. Those for which a page of many
-    cells has no room are named."""
-    found = sorted(timed(entry), key=lambda item: item is not entry.cost)
-    drawn = [_distribution(page, entry, item, most) for item in found[: most.figures]]
-    left = ", ".join(item.name for item in found[most.figures :])
+    """A figure for each measurement with a distribution, the cell's cost first. Measurements without a figure on a
+    page of many cells are named."""
+    shown = sorted(timed(entry), key=lambda item: item is not entry.cost)
+    drawn = [_distribution(page, entry, item, most) for item in shown[: most.figures]]
+    left = ", ".join(item.name for item in shown[most.figures :])
     return [*drawn, f'<p class="dim">Not drawn on a page of so many cells: {text(left)}.</p>'] if left else drawn
 
 
 def _distribution(page: Page, entry: Entry, item: Measurement, most: Density) -> str:
-    """What the figure does not draw, its table does not list either; the statistics are of all values."""
+    """The figure of a distribution. Its table lists the drawn values only; the statistics are of all values."""
     values = repeated.pool(item.values)
     every = _lanes(item)
     shown = every[: most.lanes]
@@ -105,7 +105,7 @@ def _distribution(page: Page, entry: Entry, item: Measurement, most: Density) ->
         "".join(drawn),
         bottom + LINE + 3,
         width=WIDTH,
-        told=_told(item, values, middle, len(every)),
+        description=_description(item, values, middle, len(every)),
         note=_note(len(values), len(every), shown, axis),
         header=_HEADER,
         rows=(_row(lane, item.unit) for lane in shown),
@@ -115,7 +115,7 @@ def _distribution(page: Page, entry: Entry, item: Measurement, most: Density) ->
 
 @dataclass(frozen=True)
 class _Lane:
-    """One process: all its values, which of them are drawn, and its warm-ups."""
+    """A process: all its values, the step between drawn values, and its warm-ups."""
 
     number: int
     values: Sequence[float]
@@ -135,19 +135,19 @@ class _Lane:
 
 def _lanes(item: Measurement) -> list[_Lane]:
     warm = [*item.warmups, *([()] * len(item.values))]
-    found = enumerate(zip(item.values, warm, strict=False), 1)
-    return [_Lane(number, values, early) for number, (values, early) in found if values]
+    lanes = enumerate(zip(item.values, warm, strict=False), 1)
+    return [_Lane(number, values, early) for number, (values, early) in lanes if values]
 
 
 def _axis(values: Sequence[float], lanes: Sequence[_Lane]) -> Axis:
-    """Warm-ups may be many times slower: the axis goes as far as they do only where that costs little room."""
+    """Warm-ups may be many times slower: the axis includes only those that need little room."""
     reach = max(values) + 0.6 * (max(values) - min(values))
     near = [value for lane in lanes for value in lane.early if min(values) <= value <= reach]
     return fitted([*values, *near], _LEFT, _RIGHT)
 
 
 def _marks(lanes: Sequence[_Lane], tops: Sequence[float], axis: Axis, overall: str) -> str:
-    """Boxes, dots, medians and warm-ups of all lanes, an element for each kind. `overall`: the long line's path."""
+    """Boxes, dots, medians and warm-ups of all lanes, an element for each kind. overall: path of the overall median."""
     boxes, dots, medians, early = [], [], [overall], []
     for lane, top in zip(lanes, tops, strict=True):
         low, middle, high = (axis.at(repeated.percentile(lane.values, q)) for q in (25.0, 50.0, 75.0))
@@ -185,7 +185,7 @@ def _note(count: int, processes: int, shown: Sequence[_Lane], axis: Axis) -> str
     return ", ".join(words)
 
 
-def _told(item: Measurement, values: Sequence[float], middle: float, processes: int) -> str:
+def _description(item: Measurement, values: Sequence[float], middle: float, processes: int) -> str:
     least, median, most = (figure(value, item.unit) for value in (min(values), middle, max(values)))
     return f"{len(values)} values in {_processes(processes)}, from {least} to {most}; the median is {median}."
 
@@ -201,7 +201,7 @@ def _row(lane: _Lane, unit: str) -> list[str]:
 
 
 def _listed(values: Sequence[float], unit: str) -> str:
-    """Values with their unit, which is said once while it stays the same: "9.8, 10.1, 10.2 ms"."""
+    """Values with their unit, which is not repeated while it stays the same: "9.8, 10.1, 10.2 ms"."""
     words: list[str] = []
     for word in (figure(value, unit) for value in values):
         digits, _, name = word.rpartition(" ")

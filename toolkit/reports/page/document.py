@@ -1,11 +1,11 @@
 """Reports as one HTML file that opens anywhere: no network, light and dark, readable on a phone and on paper.
 
 The page is complete without its script, which adds the theme switch and the copy buttons. Its content security policy
-lets this one style sheet and this one script through, by their hashes, and nothing else from anywhere: everything in a
-report is somebody else's text. The same reports give the same page, byte for byte.
+allows only this style sheet and this script, by their hashes, because everything in a
+report is text from outside. The same reports give the same page, byte for byte.
 
-Layout: warnings; an overview for each machine; the frontier of accuracy, size and speed; what was not measured; then
-each model with its cells, and the machines. What each subject looks like is in the other files of this folder.
+Layout: warnings; an overview for each machine; the frontier of accuracy, size and speed; cells not measured; then
+each model with its cells, and the machines. The other files of this folder draw them.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from edgekit.reports.page.style import policy, script, style
 
 __all__ = ["render"]
 
-#: Names that the browser's title holds.
+#: Most names in the page's title.
 _TITLES = 3
 
 
 def render(reports: Sequence[Report], cells: Sequence[Cell] = ()) -> str:
-    """One HTML document of all reports: a section for each, and those of one model and target compared with the first.
+    """An HTML document of all reports: a section for each; reports of the same model and target are compared.
 
     Args:
-        cells: cells of a matrix that have no report; the page says what happened in them.
+        cells: cells of a matrix without a report; the page lists their reasons.
 
     Raises:
         BadInput: there is nothing to show.
@@ -80,8 +80,8 @@ def _document(models: Sequence[Sequence[Entry]], failed: int, contents: str, blo
     names = [short(group[0].model) for group in models]
     more = [f"{len(names) - _TITLES} more"] if len(names) > _TITLES else []
     count = sum(len(group) for group in models)
-    told = f"{count} cell{'' if count == 1 else 's'} measured, of {len(models)} model{'' if len(models) == 1 else 's'}"
-    told += f"; {failed} not measured" if failed else ""
+    line = f"{count} cell{'' if count == 1 else 's'} measured, of {len(models)} model{'' if len(models) == 1 else 's'}"
+    line += f"; {failed} not measured" if failed else ""
     lines = "\n".join(blocks)
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -98,7 +98,7 @@ def _document(models: Sequence[Sequence[Entry]], failed: int, contents: str, blo
 <header>
 <h1>edgekit report</h1>
 <button type="button" id="theme" aria-pressed="false" hidden>Dark</button>
-<p class="dim">{told}</p>
+<p class="dim">{line}</p>
 </header>
 <nav aria-label="Contents"><ul>{contents}</ul></nav>
 <main id="main" tabindex="-1">

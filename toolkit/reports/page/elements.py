@@ -1,6 +1,6 @@
-"""The elements that the page of a report is made of: texts, badges, tables, figures.
+"""The elements of a report's page: texts, badges, tables, figures.
 
-Everything in a report is somebody else's text (names above all), so all of it passes through `text`.
+Everything in a report is text from outside, so all of it passes through `text`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def text(value: Any) -> str:
 
 
 def short(value: Any, letters: int = _LETTERS) -> str:
-    """The start of a text where all of it would be too long. Not escaped."""
+    """A text, shortened if it is too long. Not escaped."""
     whole = printable(value)
     return whole if len(whole) <= letters else whole[: letters - 1] + "…"
 
@@ -67,7 +67,7 @@ NOISE = "measured on noise in the form of a real input; on real inputs times may
 
 
 def badge(fidelity: Fidelity, synthetic: bool = False) -> str:
-    """A fidelity as a label, and whether inputs were noise; borders say it too, for eyes that do not see colours."""
+    """A fidelity and synthetic inputs as labels; their borders differ, too, for people who do not see colours."""
     noise = f' <span class="badge synthetic" title="{NOISE}">synthetic inputs</span>' if synthetic else ""
     return f'<span class="badge {fidelity}" title="{text(MEANING[fidelity])}">{fidelity}</span>{noise}'
 
@@ -86,7 +86,7 @@ def _fact(key: str, value: Any) -> str:
 
 
 class Page:
-    """Hands out the ids of one page, and builds the elements that need some."""
+    """The ids of a page, and the elements that need ids."""
 
     def __init__(self) -> None:
         self._ids = count(1)
@@ -101,7 +101,7 @@ class Page:
         note: str = "",
         raw: Sequence[int] = (),
     ) -> str:
-        """A table with a caption and a button that copies it; nothing where there are no rows.
+        """A table with a caption and a button that copies it; nothing without rows.
 
         Args:
             words: the columns (from 0) that hold sentences. note: under the caption.
@@ -117,17 +117,17 @@ class Page:
         height: float,
         *,
         width: float,
-        told: str,
+        description: str,
         note: str,
         header: Sequence[str],
         rows: Iterable[Sequence[str]],
         words: Sequence[int] = (),
     ) -> str:
-        """A drawing with its title, what it says in words, and the table behind it.
+        """A drawing with its title, its description, and its data as a table.
 
         Args:
             name: the title. svg: the content of a box of `width` x `height`, escaped already.
-            told: the drawing in a sentence, for those who do not see it. note: a line under the title.
+            description: the drawing in a sentence, for screen readers. note: a line under the title.
             header, rows, words: of the table, as in `table`.
         """
         at = next(self._ids)
@@ -135,14 +135,14 @@ class Page:
         return (
             f'<figure class="copied"><figcaption>{text(name)}<small>{text(note)}</small></figcaption>'
             f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-labelledby="t{at} d{at}">'
-            f'<title id="t{at}">{text(name)}</title><desc id="d{at}">{text(told)}</desc>{svg}</svg>'
+            f'<title id="t{at}">{text(name)}</title><desc id="d{at}">{text(description)}</desc>{svg}</svg>'
             f'<details><summary>As a table<span class="hush">: {text(name)}</span></summary>{grid}</details>'
             f'<div class="tools">{_button(name)}</div></figure>'
         )
 
 
 def _button(name: str) -> str:
-    """Shown by the script that makes it work."""
+    """A copy button, which the script shows."""
     return f'<button type="button" class="copy" hidden>Copy as a table<span class="hush">: {text(name)}</span></button>'
 
 

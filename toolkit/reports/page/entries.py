@@ -14,10 +14,10 @@ from edgekit.core import Measurement, Report, is_synthetic
 from edgekit.reports.page.elements import badge, number, text
 from edgekit.reports.summary import Summary, strata, summary, title
 
-#: What stands for a cell's cost in figures that show one, in this order of preference.
+#: The measurements that are a cell's cost, in order of preference.
 _COSTS = ("end_to_end.latency", "network.instructions", "tg128")
 
-#: Parts of a cell's name, in the order in which they are said.
+#: Parts of a cell's name, in order.
 _NAMES = ("model", "target", "exporter", "precision")
 
 
@@ -35,12 +35,12 @@ class Entry:
 
     @cached_property
     def model(self) -> str:
-        """The model's name; where a report names none, the bundle's."""
+        """The model's name, or the bundle's if the report has no model."""
         return printable(self.report.bundle.get("model") or title(self.report))
 
     @cached_property
     def recipe(self) -> str:
-        """What of a model the cell measured."""
+        """The target, exporter, precision and threads of the cell."""
         bundle = self.report.bundle
         words = [printable(bundle[key]) for key in _NAMES[1:] if bundle.get(key)]
         threads = self.report.threads
@@ -52,7 +52,7 @@ class Entry:
 
     @property
     def badge(self) -> str:
-        """Its fidelity and its kind of inputs as labels, as HTML."""
+        """Its fidelity and its kind of inputs as HTML labels."""
         return badge(self.report.fidelity, self.synthetic)
 
     @property
@@ -61,8 +61,8 @@ class Entry:
 
     @cached_property
     def cost(self) -> Measurement | None:
-        """The measurement that stands for its speed: the latency of the whole, instructions, tokens per second, or
-        what else was counted or timed."""
+        """The measurement of its speed: the latency of the whole model, instructions, tokens per second, or another
+        count or time."""
         for name in _COSTS:
             if name in self.measured:
                 return self.measured[name]
@@ -71,7 +71,7 @@ class Entry:
 
     @cached_property
     def gate(self) -> Mapping[str, Any]:
-        """What the gate found, as far as the report tells."""
+        """The gate's verdict in the report, or an empty mapping."""
         gate = self.report.bundle.get("gate")
         return gate if isinstance(gate, Mapping) else {}
 
@@ -95,12 +95,12 @@ class Entry:
 
     @cached_property
     def machine(self) -> tuple[str, ...]:
-        """What must be equal for figures to stand in one column: the fidelity, the kind of inputs, the machine."""
+        """The facts that cells of a column share: the fidelity, the kind of inputs, the machine."""
         inputs = "synthetic" if self.synthetic else "real"
         return (self.report.fidelity, inputs, *(printable(self.report.host.get(key)) for key in host.IDENTITY))
 
     def summary(self, item: Measurement) -> Summary:
-        """Statistics of one of its measurements; they take a bootstrap, so each is computed once."""
+        """Statistics of a measurement; they need a bootstrap, so they are cached."""
         if item.name not in self._cache:
             self._cache[item.name] = summary(item, strata(self.report, item))
         return self._cache[item.name]
@@ -115,15 +115,15 @@ class Entry:
 
 
 def grouped(cells: Sequence[Entry], key: Callable[[Entry], Any]) -> list[list[Entry]]:
-    """Cells with equal keys together, in the order in which they first come."""
-    found: dict[Any, list[Entry]] = {}
+    """Groups of cells with equal keys, in the order of their first cells."""
+    groups: dict[Any, list[Entry]] = {}
     for cell in cells:
-        found.setdefault(key(cell), []).append(cell)
-    return list(found.values())
+        groups.setdefault(key(cell), []).append(cell)
+    return list(groups.values())
 
 
 def labels(cells: Sequence[Entry]) -> list[str]:
-    """A short name for each: only what differs among them, numbered where nothing does."""
+    """A short name for each: the parts that differ among them, with a number if none does."""
     columns = [[printable(cell.report.bundle.get(key) or "") for cell in cells] for key in _NAMES[1:]]
     columns = [[cell.model for cell in cells], *columns, [_threads(cell) for cell in cells]]
     telling = [column for column in columns if len(set(column)) > 1] or [columns[0]]
@@ -136,24 +136,24 @@ def _threads(cell: Entry) -> str:
 
 
 def machine_name(cell: Entry) -> str:
-    """The machine that a cell was measured on, for people."""
+    """The name of the machine on which a cell was measured."""
     known = [cell.report.host.get(key) for key in ("cpu", "release")]
     return ", ".join(printable(item) for item in known if item) or "an unknown machine"
 
 
 def with_interval(cell: Entry, item: Measurement) -> tuple[str, str]:
     """The median of a measurement and its 95 % interval, as texts."""
-    found = cell.summary(item)
-    if found.low is None:
-        return figure(found.median, item.unit), "-"
-    return figure(found.median, item.unit), f"{figure(found.low, item.unit)} .. {figure(found.high, item.unit)}"
+    stats = cell.summary(item)
+    if stats.low is None:
+        return figure(stats.median, item.unit), "-"
+    return figure(stats.median, item.unit), f"{figure(stats.low, item.unit)} .. {figure(stats.high, item.unit)}"
 
 
 _SYMBOLS = {"pass": "✓", "fail": "✗", "undecided": "?", "not measured": "·"}
 
 
 def verdict(entry: Entry) -> str:
-    """The gate's verdict as a label, as HTML; its sign says it without colour."""
+    """The gate's verdict as an HTML label, with a sign for people who do not see colours."""
     kind = "unmeasured" if entry.verdict == NOT_MEASURED else entry.verdict
     return (
         f'<span class="verdict {kind}"><span aria-hidden="true">{_SYMBOLS[entry.verdict]} </span>{entry.verdict}</span>'
@@ -166,13 +166,13 @@ def accuracy(entry: Entry) -> str:
 
 
 def metric_text(name: str, value: float | None, form: str = "") -> str:
-    """A value of a metric as the gate shows it; of one that is not known here, the bare figure."""
+    """A value of a metric as the gate shows it; the plain figure for an unknown metric."""
     known = metrics.METRICS.get(name)
     return figure(value, "1") if known is None else metrics.shown(known, value, form)
 
 
 def gate_rows(entry: Entry) -> list[tuple[str, str]]:
-    """What the gate measured: quantity and value; empty where it measured nothing."""
+    """Rows of the gate's measurements: quantity and value; empty if it measured nothing."""
     gate = entry.gate
     if entry.accuracy is None and number(gate.get("samples")) in (None, 0.0):
         return []

@@ -1,5 +1,5 @@
-"""What a page says of all its cells together: warnings first, then one table and the figures side by side for each
-machine and fidelity, then what did not get measured, and the machines themselves."""
+"""The overview of a page: warnings first, then a table and the figures side by side for each
+machine and fidelity, then the cells that were not measured, and the machines."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from edgekit.reports.page import bars
 from edgekit.reports.page.elements import MEANING, Page, badge, facts, text
 from edgekit.reports.page.entries import Entry, accuracy, grouped, machine_name, verdict, with_interval
 
-#: Cells that a warning names before the others are only counted.
+#: Most cells that a warning names; the others are counted.
 _NAMED = 8
 
 
 def warnings(entries: Sequence[Entry], unmeasured: Sequence[Cell]) -> str:
-    """The warnings of every cell, those of one kind together with the first as the example; empty where there are none.
+    """The warnings of all cells, grouped by kind with the first as an example; empty without warnings.
 
-    What would be steadier is no warning: it stands with its cell.
+    Hints for steadier measurements are not listed here, but with their cell.
     """
     kinds: dict[str, list[tuple[Entry, str]]] = {}
     for entry in entries:
         for warning in dict.fromkeys(entry.report.warnings):
             if not warning.startswith(STEADIER):
                 kinds.setdefault(warning.partition(":")[0], []).append((entry, warning))
-    lines = [_warning(found) for found in kinds.values()]
+    lines = [_warning(group) for group in kinds.values()]
     if unmeasured:
-        one = len(unmeasured) == 1
-        words = f"{len(unmeasured)} cell{' was' if one else 's were'} not measured"
+        single = len(unmeasured) == 1
+        words = f"{len(unmeasured)} cell{' was' if single else 's were'} not measured"
         lines.insert(0, f'<li><strong><a href="#not-measured">{words}</a></strong></li>')
     if not lines:
         return ""
@@ -40,18 +40,18 @@ def warnings(entries: Sequence[Entry], unmeasured: Sequence[Cell]) -> str:
     )
 
 
-def _warning(found: Sequence[tuple[Entry, str]]) -> str:
-    """One kind of warning and its cells."""
-    cells = list({entry.at: entry for entry, _ in found}.values())
+def _warning(group: Sequence[tuple[Entry, str]]) -> str:
+    """A kind of warning and its cells."""
+    cells = list({entry.at: entry for entry, _ in group}.values())
     names = ", ".join(entry.link() for entry in cells[:_NAMED])
     names += f" and {len(cells) - _NAMED} more" if len(cells) > _NAMED else ""
-    told = f"{len(cells)} cells" + ("" if len({warning for _, warning in found}) == 1 else ", the first of them")
-    count = f' <span class="dim">({told})</span>' if len(cells) > 1 else ""
-    return f"<li><strong>{text(found[0][1])}</strong>{count}<br>{names}</li>"
+    words = f"{len(cells)} cells" + ("" if len({warning for _, warning in group}) == 1 else ", the first of them")
+    count = f' <span class="dim">({words})</span>' if len(cells) > 1 else ""
+    return f"<li><strong>{text(group[0][1])}</strong>{count}<br>{names}</li>"
 
 
 def overview(page: Page, entries: Sequence[Entry]) -> str:
-    """A table and the figures side by side for every machine: no column mixes machines or fidelities."""
+    """A table and figures for every machine: no column mixes machines or fidelities."""
     return "".join(_machine(page, group) for group in grouped(entries, lambda entry: entry.machine))
 
 
@@ -68,7 +68,7 @@ def _machine(page: Page, group: Sequence[Entry]) -> str:
 
 
 def _table(page: Page, group: Sequence[Entry]) -> str:
-    """Cells whose cost is the same measurement."""
+    """The table of cells whose cost is the same measurement."""
     cost = group[0].cost
     header = ["cell", "gate", "accuracy", cost.name if cost else "latency", "95 % interval"]
     processes = any("rss.peak" in entry.measured for entry in group)
@@ -89,7 +89,7 @@ def _row(entry: Entry, memory: str) -> Sequence[str]:
 
 
 def not_measured(page: Page, cells: Sequence[Cell]) -> str:
-    """The cells that failed, and what happened in them; empty where there are none."""
+    """The cells that were not measured, with their reasons; empty without such cells."""
     if not cells:
         return ""
     header = ("model", "target", "exporter", "precision", "threads", "device", "outcome", "reason", "next")

@@ -1,4 +1,4 @@
-"""How a cell was measured, for those who ask: its bundle, inputs and outputs, and the machine during each process."""
+"""Details of a cell's measurement: its bundle, inputs and outputs, and the machine during each process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PER_PROCESS = ("sections", "states", "loops", "calls", "exits")
 
 
 def details(page: Page, entry: Entry, most: int) -> str:
-    """All of it behind one line that opens. `most`: processes that are listed."""
+    """The details, folded behind a heading. most: number of listed processes."""
     report, run = entry.report, entry.report.host.get("run")
     known = {key: item for key, item in report.bundle.items() if key != "gate"}
     blocks = [("Bundle", facts(known)), *((f"Input {at}", facts(item)) for at, item in enumerate(report.inputs, 1))]
@@ -28,10 +28,10 @@ def details(page: Page, entry: Entry, most: int) -> str:
 
 
 def processes(run: Mapping[str, Any]) -> list[dict[str, float]]:
-    """Per process what is known of: seconds measured, cores that it had and that others had, cores that a hypervisor
+    """Known facts per process: seconds measured, cores that it used and that others used, cores that a hypervisor
     took, rounds, load average before it, frequency (MHz) and temperature (degrees Celsius) after it, throttlings."""
     sections, states, loops = (_items(run.get(name)) for name in ("sections", "states", "loops"))
-    found = []
+    rows = []
     for at in range(max(len(sections), len(states))):
         section = _facts(sections[at] if at < len(sections) else None)
         pair = _items(states[at]) if at < len(states) else []
@@ -48,8 +48,8 @@ def processes(run: Mapping[str, Any]) -> list[dict[str, float]]:
         row |= {"MHz": after.get("frequency"), "°C": after.get("temperature")}
         if "throttled" in before and "throttled" in after:
             row["throttled"] = max(0.0, after["throttled"] - before["throttled"])
-        found.append({name: value for name, value in row.items() if value is not None})
-    return found
+        rows.append({name: value for name, value in row.items() if value is not None})
+    return rows
 
 
 def _table(page: Page, name: str, rows: Sequence[Mapping[str, float]], most: int) -> str:
@@ -77,4 +77,4 @@ def _items(value: Any) -> Sequence[Any]:
 def _facts(value: Any) -> dict[str, float]:
     """The numbers of a JSON object."""
     known = value.items() if isinstance(value, Mapping) else ()
-    return {str(key): found for key, item in known if (found := number(item)) is not None}
+    return {str(key): fact for key, item in known if (fact := number(item)) is not None}

@@ -1,8 +1,8 @@
-"""The frontier of accuracy, size and speed: three scatter plots, one for each pair of them.
+"""The frontier of accuracy, size and speed: three scatter plots, for each pair of the three.
 
-Only cells whose figures mean the same stand in one plot: one fidelity, one machine, one set of inputs, and one metric
-on one set of data. A point is on the frontier (Pareto) of a plot where no other one is at least as good in both and
-better in one. A cell whose accuracy is not known stands below the axis and says so; it is on no frontier of accuracy.
+Only comparable cells share a plot: those of the same fidelity, machine and inputs, and of the same metric
+on the same data. A point is on the (Pareto) frontier of a plot if no other point is at least as good in both and
+better in one. A cell without a measured accuracy is drawn below the axis; it is on no frontier of accuracy.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, WIDTH - 16.0, 12.0, 212.0
 #: Height of the band below for points whose accuracy is not known.
 _BAND = 64.0
 
-#: In a plot of more points than this only those on the frontier get a label.
+#: In a plot with more points, only points on the frontier get a label.
 _CROWD = 14
 
 
 @dataclass(frozen=True)
 class _Quantity:
-    """What an axis shows. `unit` as in `edgekit.reports.report.figure`; empty for a metric."""
+    """The quantity of an axis. `unit` as in `edgekit.common.figures.figure`; empty for a metric."""
 
     name: str
     unit: str
@@ -41,7 +41,7 @@ class _Quantity:
 
 @dataclass(frozen=True)
 class _Point:
-    """A cell in a plot; `y` is None where it was not measured, `leads` says that it is on the frontier."""
+    """A cell in a plot; `y` is None if it was not measured, `leads` is True on the frontier."""
 
     name: str
     x: float
@@ -50,13 +50,13 @@ class _Point:
 
 
 def frontiers(page: Page, entries: Sequence[Entry]) -> str:
-    """The plots of every group of at least two comparable cells, with a heading each; empty where there is none."""
+    """The plots of every group of at least two comparable cells, with headings; empty without such a group."""
     groups = grouped([entry for entry in entries if entry.cost], _basis(entries))
     return "".join(_group(page, group) for group in groups if len(group) > 1)
 
 
 def _basis(entries: Sequence[Entry]) -> Any:
-    """What must be equal for two cells to stand in one plot. A cell without a metric joins the others of its model."""
+    """The facts that cells of a plot share. A cell without a metric joins the other cells of its model."""
     known: dict[Any, str] = {}
     for entry in entries:
         if entry.accuracy is not None:
@@ -100,7 +100,7 @@ def _group(page: Page, group: Sequence[Entry]) -> str:
 
 @dataclass(frozen=True)
 class _Cells:
-    """What the plots of one group draw of a cell."""
+    """The values of a cell in the plots of its group."""
 
     entry: Entry
     name: str
@@ -115,9 +115,9 @@ class _Cells:
 
 
 def _plot(page: Page, cells: Sequence[_Cells], x: _Quantity, y: _Quantity) -> str:
-    """One pair of quantities; a cell without a place across is in the table only."""
-    found = [(cell, cell.value(x), cell.value(y)) for cell in cells]
-    points = _leading([_Point(c.name, across, up) for c, across, up in found if across is not None], x.higher, y.higher)
+    """The plot of a pair of quantities; a cell without an x value is in the table only."""
+    rows = [(cell, cell.value(x), cell.value(y)) for cell in cells]
+    points = _leading([_Point(c.name, across, up) for c, across, up in rows if across is not None], x.higher, y.higher)
     known = [point for point in points if point.y is not None]
     if not known:
         return ""
@@ -141,15 +141,15 @@ def _plot(page: Page, cells: Sequence[_Cells], x: _Quantity, y: _Quantity) -> st
         "".join(drawing) + names,
         bottom + LINE + 3,
         width=WIDTH,
-        told=_told(points, x, y),
+        description=_description(points, x, y),
         note=note,
         header=("cell", x.name, y.name, "on the frontier"),
-        rows=_rows(found, points, x, y),
+        rows=_rows(rows, points, x, y),
     )
 
 
 def _leading(points: Sequence[_Point], right: bool, higher: bool) -> list[_Point]:
-    """The points with `leads` set where no other is at least as good in both quantities and better in one."""
+    """The points with `leads` set if no other point is at least as good in both quantities and better in one."""
     across, up = (-1.0 if more else 1.0 for more in (right, higher))
     places = {point: (across * point.x, up * point.y) for point in points if point.y is not None}
 
@@ -160,7 +160,7 @@ def _leading(points: Sequence[_Point], right: bool, higher: bool) -> list[_Point
 
 
 def _line(points: Sequence[_Point], axis: Axis, up: Axis, right: bool) -> str:
-    """The frontier as steps: between two points nothing better than the one that costs less is known."""
+    """The frontier as steps: between two points, the cheaper point is the best known."""
     places = [(axis.at(point.x), up.at(point.y)) for point in points if point.leads and point.y is not None]
     front = sorted(places, reverse=right)
     if len(front) < 2:
@@ -211,16 +211,16 @@ def _label(name: str, point: tuple[float, float], label: Label, leads: bool) -> 
     return f'{line}<text class="{kind}" x="{end:.1f}" y="{box.bottom - 3:.1f}">{text(name)}</text>'
 
 
-def _told(points: Sequence[_Point], x: _Quantity, y: _Quantity) -> str:
+def _description(points: Sequence[_Point], x: _Quantity, y: _Quantity) -> str:
     front = [f"{p.name} ({x.shown(p.x)}, {y.shown(p.y)})" for p in sorted(points, key=lambda p: p.x) if p.leads]
     return f"{len(points)} cells; on the frontier: {', '.join(front)}."
 
 
 def _rows(
-    found: Sequence[tuple[_Cells, float | None, float | None]], points: Sequence[_Point], x: _Quantity, y: _Quantity
+    values: Sequence[tuple[_Cells, float | None, float | None]], points: Sequence[_Point], x: _Quantity, y: _Quantity
 ) -> list[Sequence[str]]:
     leads: Mapping[str, bool] = {point.name: point.leads for point in points}
     return [
         (cell.entry.name, x.shown(across), y.shown(up), "yes" if leads.get(cell.name) else "no")
-        for cell, across, up in found
+        for cell, across, up in values
     ]

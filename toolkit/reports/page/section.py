@@ -1,4 +1,4 @@
-"""The section of one cell: its verdict, warnings, figures, and how they were measured."""
+"""The section of a cell: its verdict, warnings, figures, and details of the measurement."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _FIGURES = ("measurement", "n", "median", "95 % interval", "p90", "p99")
 
 
 def section(page: Page, entry: Entry, base: Entry | None, most: Density) -> str:
-    """One cell as an article with a heading of level 3.
+    """A cell as an article with a heading of level 3.
 
     Args:
-        base: the cell that this one is compared with, None where there is none. most: what a distribution draws.
+        base: the cell to compare with, or None. most: the density of its figures.
     """
     report = entry.report
     how = f"{title(report)} on {machine_name(entry)}: {MEANING[report.fidelity]}."
@@ -71,16 +71,16 @@ def _comparison(page: Page, entry: Entry, base: Entry) -> str:
     against = f"Against {base.link()}"
     reasons = incomparable(base.report, entry.report)
     try:
-        found = [] if reasons else compare_reports(base.report, entry.report)
+        differences = [] if reasons else compare_reports(base.report, entry.report)
     except BadInput as exc:
         reasons = [exc.message]
     if reasons:
         return f'<p class="dim">{against}: not comparable: {text("; ".join(reasons))}.</p>'
     header = ("measurement", "base", "new", "ratio", "95 % interval", "verdict")
-    table = page.table(f"Against {base.name}", header, (_compared(row) for row in found), raw=(5,))
+    table = page.table(f"Against {base.name}", header, (_compared(row) for row in differences), raw=(5,))
     note = apart(base.report, entry.report)
-    told = f'<p class="dim">Note: {text(note)}.</p>' if note else ""
-    return f"<p>{against}:</p>{told}{table}"
+    remark = f'<p class="dim">Note: {text(note)}.</p>' if note else ""
+    return f"<p>{against}:</p>{remark}{table}"
 
 
 def _compared(row: Row) -> Sequence[str]:

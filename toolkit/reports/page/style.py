@@ -1,4 +1,4 @@
-"""What the page of a report looks like: its palette in two themes, the style sheet, the script, and their hashes.
+"""The design of a report's page: its palette in two themes, the style sheet, the script, and their hashes.
 
 Categorical colours are Okabe and Ito's ("Color Universal Design", 2008), which people with any common colour blindness
 can tell apart; on white and on near-black only those of their eight with a contrast of 3 or more are used. Text
@@ -28,7 +28,7 @@ PALETTE = {
     "alarm": ("#fdece3", "#3a1f10"),
 }
 
-#: Colours of words, colours of marks, and what they stand on.
+#: Colours of words, colours of marks, and their backgrounds.
 WORDS = ("text", "dim", "link", "good", "bad")
 MARKS = ("accent", "second", "text", "dim")
 GROUNDS = ("back", "card", "alarm")
@@ -59,7 +59,7 @@ def script() -> str:
 
 @cache
 def policy() -> str:
-    """The content security policy: this style and this script by their hashes, and nothing else from anywhere."""
+    """The content security policy: only this style and this script, by their hashes."""
     return (
         f"default-src 'none'; style-src {_hash(style())}; script-src {_hash(script())}; "
         "base-uri 'none'; form-action 'none'"

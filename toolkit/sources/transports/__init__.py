@@ -1,4 +1,4 @@
-"""How files come here: a table of schemes. A new scheme is one file here, which defines ``TRANSPORT``."""
+"""Transports: a table of address schemes. A new scheme is a file here that defines ``TRANSPORT``."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ TRANSPORTS: Mapping[str, type[Transport]] = {scheme: kind for kind in _kinds() f
 
 
 def scheme_of(address: str) -> str:
-    """What stands before ``://``; "" for a path."""
+    """The scheme of an address; "" for a path."""
     scheme, mark, _ = address.partition("://")
     return scheme if mark else ""
 
 
 class Fetcher:
-    """The transports of one source, each made when it is first needed. `folder` is for all that they keep."""
+    """The transports of a source, each made when it is first needed. `folder` holds their temporary files."""
 
     def __init__(self, folder: Path, tell: Progress) -> None:
         self._folder, self._tell = folder, tell
         self._made: dict[type[Transport], Transport] = {}
 
     def get(self, piece: str, out: Path, bounds: Bounds) -> None:
-        """Bring one piece (see `Transport.get`)."""
+        """Download a piece (see `Transport.get`)."""
         scheme = scheme_of(piece)
         if not scheme:
             raise FetchFailed("a path is not a pinned address")
@@ -51,14 +51,14 @@ class Fetcher:
         try:
             self._made[kind].get(piece, out, bounds)
         except BaseException:  # Ctrl-C too
-            if not kind.resumes:  # what it left behind helps nobody
+            if not kind.resumes:  # its partial file is of no use
                 out.unlink(missing_ok=True)
             raise
 
 
 @contextlib.contextmanager
 def fetcher(folder: Path, tell: Progress) -> Iterator[Fetcher]:
-    """A `Fetcher` whose folder is deleted at the end, and before: a killed process may have left some."""
+    """A `Fetcher` whose folder is deleted at the end, and at the start: a killed process may have left files."""
     shutil.rmtree(folder, ignore_errors=True)
     try:
         yield Fetcher(folder, tell)

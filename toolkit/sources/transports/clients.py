@@ -1,4 +1,4 @@
-"""Clients of package registries (pip, npm), run as the user's own: they know the mirrors, proxies and credentials."""
+"""Clients of package registries (pip, npm), run with the user's settings for mirrors, proxies and credentials."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def run_client(
     *,
     at: Path | None = None,
 ) -> None:
-    """Run a client that downloads into `folder`, whose size is told as progress.
+    """Run a client that downloads into `folder`, and report the folder's size as progress.
 
     Args:
-        at: the folder that it runs in, where its settings must not come from the current one.
+        at: the working folder, if the client must not read settings from the current folder.
 
     Raises:
-        FetchFailed: it failed; the message is all that it said, for the caller to make a reason of.
+        FetchFailed: the client failed; the message is its whole log.
     """
     log = folder / "client.log"
     with (
@@ -63,7 +63,7 @@ def run_client(
 
 
 def last_word(log: str) -> tuple[list[str], str]:
-    """The lines of a client's log that say something, and the last of them without addresses."""
+    """The non-empty lines of a client's log, and the last of them without addresses."""
     lines = [line.strip() for line in log.splitlines() if line.strip()] or ["it gave no reason"]
     return lines, re.sub(r"\w+://\S+", "(address)", lines[-1])
 

@@ -1,4 +1,4 @@
-"""What a transport is, and the check on every name that comes from outside."""
+"""The contract of transports, and the check of file names from outside."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["Bounds", "Transport", "safe_name", "single"]
 
 
 class Bounds(NamedTuple):
-    """What a transport must keep to.
+    """Limits of a download.
 
     Attributes:
-        limit: bytes that this piece may have at most. pinned: whether the caller will check a hash.
-        tick: called with the number of bytes that are there.
+        limit: most bytes of this piece. pinned: whether the caller will check a hash.
+        tick: called with the number of bytes received so far.
     """
 
     limit: int
@@ -28,14 +28,14 @@ class Bounds(NamedTuple):
 
 
 class Transport(ABC):
-    """One way to bring files, for the addresses of one scheme or more. It lives while one source is fetched.
+    """A way to download files, for one or more address schemes. An instance is used for a single source.
 
     Args:
-        folder: for what it keeps so long; it need not exist, and is deleted afterwards. tell: progress.
+        folder: for temporary files; it need not exist, and is deleted afterwards. tell: progress.
 
     Attributes:
-        schemes: of its addresses, without ``://``. form: what an address given by hand looks like.
-        resumes: whether `get` continues what lies in `out`. Else a failure leaves nothing there.
+        schemes: of its addresses, without ``://``. form: the form of a user's address, for messages.
+        resumes: whether `get` continues a partial file `out`. If not, `out` is deleted after a failure.
     """
 
     schemes: tuple[str, ...]
@@ -48,10 +48,10 @@ class Transport(ABC):
     @classmethod
     @abstractmethod
     def source(cls, address: str, cache: Path, offline: bool) -> Source:
-        """What an address given by hand means: a source for `edgekit.sources.fetch`, not pinned.
+        """The source that a user's address means, for `edgekit.sources.fetch`; not pinned.
 
         Args:
-            cache: the cache folder, for what must be known offline, too.
+            cache: the cache folder, for listings that are needed offline.
 
         Raises:
             BadInput: the address cannot be read. FetchFailed, MissingExtra: it means several files, which cannot be
@@ -60,10 +60,10 @@ class Transport(ABC):
 
     @abstractmethod
     def get(self, piece: str, out: Path, bounds: Bounds) -> None:
-        """Bring one piece, a URI as in `SourceFile.pieces`, to the file `out`, whose folder exists.
+        """Download a piece, a URI as in `SourceFile.pieces`, to the file `out`, whose folder exists.
 
         Raises:
-            FetchFailed: it could not be had; the message is the reason alone. BadInput: the URI cannot be read.
+            FetchFailed: the download failed; the message is the reason alone. BadInput: the URI cannot be read.
             MissingExtra: the transport needs a package or program that is absent.
         """
 
@@ -80,5 +80,5 @@ def safe_name(name: str) -> str:
 
 
 def single(uri: str, revision: str, name: str) -> Source:
-    """The source of one file that nobody pinned."""
+    """The source of a single unpinned file."""
     return Source(uri=uri, revision=revision, licence="unknown", files=(SourceFile(name, None, None, (uri,)),))

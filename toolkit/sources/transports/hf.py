@@ -40,7 +40,7 @@ class Hub(Transport):
 
     @classmethod
     def source(cls, address: str, cache: Path, offline: bool) -> Source:
-        """All files of a repository that a checkpoint needs; offline, it is what it was when last listed."""
+        """All files of a repository that a checkpoint needs; offline, from its last listing."""
         match = _REPOSITORY.fullmatch(address)
         if not match:
             raise BadInput(f"{address!r} is not of the form hf://OWNER/REPO or hf://OWNER/REPO@REVISION.")
@@ -99,9 +99,9 @@ def source_of(repo: str, revision: str | None) -> Source:
         MissingExtra: `huggingface_hub` is not installed.
     """
     info = _ask(repo, revision)
-    found = {entry.rfilename: entry for entry in info.siblings or ()}
-    wanted = _weights(repo, list(found)) + [name for name in _BESIDE if name in found]
-    files = tuple(_file(found[name], repo, info.sha) for name in wanted)
+    entries = {entry.rfilename: entry for entry in info.siblings or ()}
+    wanted = _weights(repo, list(entries)) + [name for name in _BESIDE if name in entries]
+    files = tuple(_file(entries[name], repo, info.sha) for name in wanted)
     licence = str((info.card_data or {}).get("license") or "unknown")
     return Source(uri=f"hf://{repo}", revision=str(info.sha), licence=licence, files=files)
 

@@ -1,4 +1,4 @@
-"""Files of any server, by their address."""
+"""Files of any web server, by their address."""
 
 from __future__ import annotations
 

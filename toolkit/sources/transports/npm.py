@@ -1,6 +1,6 @@
-"""Data files out of npm packages that the user's own npm downloads.
+"""Data files in npm packages, which the user's npm downloads.
 
-npm knows the registry, proxies, certificates and credentials of this machine; we do not want to. It checks the tarball
+npm knows this machine's registry, proxies, certificates and credentials, so edgekit need not. It checks the tarball
 against what the registry says of it. The tarball is read, never unpacked: no script of it runs, and only one member is
 written, under a name that we choose.
 """
@@ -30,7 +30,7 @@ _MOST_MEMBERS = 100_000
 
 
 class Tarballs(Packages):
-    """Members of npm packages, below the one top folder of their tarballs."""
+    """Members of npm packages, below the top folder of their tarballs."""
 
     schemes = ("npm",)
     form = "npm://NAME@VERSION/path/inside/the/tarball"

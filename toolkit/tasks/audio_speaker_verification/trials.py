@@ -1,6 +1,6 @@
-"""Speaker verification: what the models of this family share. A model is one file (see ecapa_tdnn.py).
+"""Speaker verification: samples and thresholds.
 
-Non-goals: telling who of several people speaks when (diarization), and training.
+Non-goals: diarization (who speaks when), and training.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from edgekit.errors import BadInput
 __all__ = ["operate", "samples"]
 
 _SOUNDS = (".flac", ".wav", ".ogg", ".mp3")
-#: Trials that a folder gives at most; of more, an even choice.
+#: Most trials of a folder; of more, an even selection is taken.
 _MOST_TRIALS = 4000
 
 
 def samples(folder: Path) -> Sequence[Sample]:
-    """One folder of sounds a speaker: trials, which are all pairs of clips; or sounds side by side, without a truth.
+    """Trials, which are all pairs of clips, of a folder of sounds per speaker; or plain sounds, without a truth.
 
-    Of more than `_MOST_TRIALS` pairs, an even choice of those of one speaker and of those of two, half of each where
+    Of more than `_MOST_TRIALS` pairs, an even selection of same-speaker and different-speaker pairs, half of each if
     there are enough.
 
     Raises:
-        BadInput: no sound, one speaker only, or nobody with two clips.
+        BadInput: no sound, a single speaker, or no speaker with two clips.
     """
     sounds = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SOUNDS and path.is_file())
     if not sounds:
@@ -69,13 +69,13 @@ def _trial_name(folder: Path, path: Path) -> str:
 
 
 def operate(scores: Sequence[Any], truths: Sequence[Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The threshold at which as large a share of strangers is accepted as of speakers is refused, and what it costs.
+    """The threshold of equal error rate (as many strangers accepted as speakers refused), and its error rates.
 
     Args:
-        scores, truths: of the trials: cosines, and whether one person speaks in both clips.
+        scores, truths: of the trials: cosines, and whether the same person speaks in both clips.
 
     Raises:
-        BadInput: an option (there is none), or no trials of one kind.
+        BadInput: an option (there are none), or no trials of either kind.
     """
     if options:
         raise BadInput(f"a speaker model has no option {min(options)!r} for its threshold.")

@@ -1,4 +1,4 @@
-"""Speech recognition: a sound to a text."""
+"""Speech recognition: from a sound to a text."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ __all__ = ["samples"]
 
 
 def samples(folder: Path) -> Sequence[Sample]:
-    """``manifest.jsonl`` ({"audio", "text", "language"}) where there is one, else every sound, without a truth."""
+    """Samples of ``manifest.jsonl`` ({"audio", "text", "language"}); without it, every sound, without a truth."""
     manifest = folder / "manifest.jsonl"
     if not manifest.is_file():
         sounds = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".flac", ".wav", ".ogg", ".mp3"))

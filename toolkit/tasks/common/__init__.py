@@ -1,1 +1,1 @@
-"""What several tasks share: sounds and pictures as people give them."""
+"""Readers of sounds and pictures, shared by several tasks."""

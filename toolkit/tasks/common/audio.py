@@ -25,11 +25,11 @@ _BLOCK_SECONDS = 10
 
 @dataclass
 class Audio:
-    """A sound that is read as it is asked for.
+    """A sound that is read in pieces, on demand.
 
     Attributes:
-        rate: sample rate that `read` gives, in Hz. seconds: length (of a file: as its header says).
-        notes: what had to be done to it, for the user ("resampled from 44100 Hz", "downmixed from 2 channels").
+        rate: sample rate of `window`, in Hz. seconds: length (of a file: from its header).
+        notes: conversions, for the user ("resampled from 44100 Hz", "downmixed from 2 channels").
     """
 
     rate: int
@@ -43,7 +43,7 @@ class Audio:
     def window(self, start: int, samples: int) -> Samples:
         """Samples [start, start + samples) as float32 in [-1, 1], fewer at the end of the sound.
 
-        Windows may overlap but never go back before the start of an earlier one: what lies before is forgotten.
+        Windows may overlap, but none may start before an earlier window: earlier samples are discarded.
 
         Raises:
             BadInput: the file breaks off, or holds values that are not numbers.
@@ -52,7 +52,7 @@ class Audio:
 
         assert start >= self._start, "what lies before an earlier window is forgotten"
         held = self._buffer if self._buffer is not None else np.zeros(0, np.float32)
-        skip = max(0, start - self._start - len(held))  # a gap: samples not yet read that nobody asks for
+        skip = max(0, start - self._start - len(held))  # a gap: samples between the windows
         held, self._start = held[start - self._start :], start
         parts, have = [held], len(held)
         while (skip or have < samples) and not self._ended:
@@ -97,7 +97,7 @@ def open_audio(sample: Any, rate: int) -> Audio:
 
 
 def _rate(value: Any) -> int:
-    """A sample rate from outside, in Hz. Beyond a megahertz it is another unit or a mistake."""
+    """A sample rate from outside, in Hz. Raises BadInput above a megahertz: another unit or a mistake."""
     try:
         rate = int(value)
     except (TypeError, ValueError, OverflowError):

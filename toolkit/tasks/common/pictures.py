@@ -1,7 +1,7 @@
-"""Image files -> uint8 RGB pixels, for every vision family. Files come from outside: nothing in one is believed.
+"""Image files -> uint8 RGB pixels, for every vision family. Files come from outside, so everything is checked.
 
-What can be used with a loss is used, and the loss is told as a note (an animation's first frame, 16 bits cut to 8, CMYK
-converted without a profile, transparency dropped); what cannot is one BadInput.
+Images that lose something are used, with a note about the loss (an animation's first frame, 16 bits cut to 8, CMYK
+converted without a profile, transparency dropped); unusable images raise BadInput.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from edgekit.errors import BadInput, need
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Decoded pixels at most: 20,000 x 20,000 would need 1.2 GB of RAM.
+#: Most decoded pixels: 20,000 x 20,000 would need 1.2 GB of RAM.
 MOST_PIXELS = 200_000_000
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm", ".tif", ".tiff")
@@ -23,7 +23,7 @@ _DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
 def open_image(path: str | Path) -> tuple[Any, list[str]]:
-    """The image at `path` as a PIL image in mode RGB, upright, and notes about what was lost on the way.
+    """The image at `path` as a PIL image in mode RGB, upright, and notes about losses.
 
     Raises:
         BadInput: not an image, damaged, too large, or without pixels. MissingExtra: Pillow is absent.
@@ -35,7 +35,7 @@ def open_image(path: str | Path) -> tuple[Any, list[str]]:
         raise BadInput(f"there is no image file {str(path)!r}.")
     notes: list[str] = []
     try:
-        # Pillow warns of what it calls bombs; the limit here is an error instead.
+        # Pillow only warns of decompression bombs; here the limit is an error.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path) as image:

@@ -1,4 +1,4 @@
-"""Image classification: a picture to a label."""
+"""Image classification: from a picture to a label."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Image classification: the pipeline from a picture to labels, and its data folders."""
+"""Image classification: the pipeline from a picture to labels."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from edgekit.tasks.common import pictures as image_module
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Labels of an answer's ranking that metrics see.
+#: Labels of an answer's ranking that metrics use.
 _RANKED = 10
 
 
 class Classifier(Predictor):
-    """A picture, or uint8 RGB pixels, to a label.
+    """From a picture, or uint8 RGB pixels, to a label.
 
-    `facts`: ``height``, ``width`` (pixels), ``labels``; ``scale`` and ``zero_point`` where the network's scores are
-    int8; ``activation`` "softmax" where they are logits; ``resize`` where a picture is scaled by its shorter side and
+    `facts`: ``height``, ``width`` (pixels), ``labels``; ``scale`` and ``zero_point`` if the network's scores are
+    int8; ``activation`` "softmax" if they are logits; ``resize`` if a picture is scaled by its shorter side and
     cut, instead of being scaled whole.
 
-    A network whose pixels are int8 gets them as 128 less than their values, which is what a camera's bytes become by
-    flipping a bit.
+    A network with int8 pixels gets their values minus 128, which is the same as a camera's bytes with
+    the top bit flipped.
 
-    `predict` takes the option ``top``: how many labels `details` lists.
+    `predict` takes the option ``top``: the number of labels in `details`.
     """
 
     def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
@@ -39,7 +39,7 @@ class Classifier(Predictor):
         self._short_side = int(facts["resize"]["short_side"]) if "resize" in facts else 0
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
-        """Classify one picture.
+        """Classify a picture.
 
         Args:
             sample: a file, or an array uint8 [height, width, 3] of any size.
@@ -68,10 +68,10 @@ class Classifier(Predictor):
         """Probabilities float32 [classes] of uint8 pixels [height, width, 3] of the network's own size."""
         import numpy as np
 
-        given, spec = self._network.inputs[0], self._network.outputs[0]
-        if given.dtype == "int8":
+        image, spec = self._network.inputs[0], self._network.outputs[0]
+        if image.dtype == "int8":
             pixels = (pixels ^ np.uint8(128)).view(np.int8)
-        values = self._network({given.name: np.ascontiguousarray(pixels)[None]})[spec.name].reshape(-1)
+        values = self._network({image.name: np.ascontiguousarray(pixels)[None]})[spec.name].reshape(-1)
         scores = (values.astype(np.float32) - self._zero) * np.float32(self._scale)
         if self._softmax:
             scores = np.exp(scores - scores.max())

@@ -18,7 +18,7 @@ __all__ = ["samples"]
 
 
 def samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
-    """``labels.csv`` (file, class_index) and ``images/`` where they are, else every picture below, without a truth.
+    """Samples of ``labels.csv`` (file, class_index) and ``images/``; without them, every picture, without a truth.
 
     Raises:
         BadInput: a file that is not there or listed twice, or a class out of range.
@@ -29,7 +29,7 @@ def samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
         if not pictures:
             raise BadInput(f"{folder} holds neither a labels.csv nor any picture.", hint="See docs/data.md.")
         return [Sample(str(path), None, path.name) for path in pictures]
-    found: dict[str, Sample] = {}
+    listed: dict[str, Sample] = {}
     with table.open(newline="", encoding="utf-8") as file:
         for number, row in enumerate(csv.DictReader(file), 2):
             name, index = (row.get("file") or "").strip(), (row.get("class_index") or "").strip()
@@ -37,10 +37,10 @@ def samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
                 raise BadInput(f"{table}, line {number}: expected file,class_index.")
             if not 0 <= int(index) < len(labels):
                 raise BadInput(f"{table}, line {number}: class {index} is out of range; there are {len(labels)}.")
-            if name in found:
+            if name in listed:
                 raise BadInput(f"{table}, line {number}: {name!r} is listed twice.")
             path = folder / "images" / name
             if Path(name).is_absolute() or ".." in Path(name).parts or not path.is_file():
                 raise BadInput(f"{table}, line {number}: there is no image {name!r} in images/.")
-            found[name] = Sample(str(path), labels[int(index)], name)
-    return list(found.values())
+            listed[name] = Sample(str(path), labels[int(index)], name)
+    return list(listed.values())

@@ -1,4 +1,4 @@
-"""Text generation: a prompt to the text that follows."""
+"""Text generation: from a prompt to the text that follows."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""A model's own chat template, rendered where it can do no harm.
+"""A model's own chat template, rendered in a safe process.
 
-Templates are programs in Jinja2's language, and they come with the weights, from anywhere. Jinja2's sandbox keeps them
-from Python's objects; it does not keep them from looping for ever or from filling the memory. So each is rendered in a
-process of its own, with little memory and little time. That costs about 0.1 s a prompt.
+Templates are programs in Jinja2's language, and come with weights of any origin. Jinja2's sandbox keeps them
+from Python's objects, but not from endless loops or from filling the memory. So each is rendered in a
+process of its own, with limits of memory and time. That costs about 0.1 s per prompt.
 
-The environment is the one that templates are written for, that of transformers (``apply_chat_template``): blocks
+The environment is that of transformers (``apply_chat_template``), for which templates are written: blocks
 trimmed, loop controls, ``raise_exception``, ``strftime_now``, a ``tojson`` that escapes nothing.
 """
 
@@ -22,14 +22,14 @@ from edgekit.errors import BadInput, need
 
 __all__ = ["render"]
 
-#: Bytes of a template, and of what it may make of a prompt beyond the prompt itself. The longest known has 20 kB.
+#: Most bytes of a template, and of the text that it adds to a prompt. The longest known template has 20 kB.
 _LONGEST = 200_000
 _SECONDS, _MEMORY = 10.0, 1 << 30
 _RAW = "Go on without it: -o raw=true"
 
 
 def render(template: str, messages: Sequence[Mapping[str, str]], tokens: Mapping[str, str]) -> str:
-    """The prompt that the template makes of `messages`, open for the assistant's answer.
+    """`messages` rendered by the template as a prompt, ready for the assistant's answer.
 
     Args:
         messages: ``{"role": "system" | "user" | "assistant", "content": text}`` each.

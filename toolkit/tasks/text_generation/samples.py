@@ -14,7 +14,7 @@ __all__ = ["samples"]
 
 
 def samples(folder: Path) -> Sequence[Sample]:
-    """Every .txt below a folder, or the one file. A text is its own truth: what comes next."""
+    """Every .txt below a folder, or the file itself. A text is its own truth: the next tokens."""
     files = [folder] if folder.is_file() else sorted(folder.rglob("*.txt"))
     if not files:
         raise BadInput(f"{folder} holds no .txt.", hint="A text of some thousand words will do; see docs/data.md.")

@@ -1,6 +1,6 @@
-"""From a prompt to a text: chat template, tokens, sampling, and what is said meanwhile.
+"""From a prompt to a text: chat template, tokens, sampling, and streaming.
 
-Nothing here knows a file format: the part is a runner that also has ``metadata`` (the file's own, with its chat
+Independent of file formats: the part is a runner that also has ``metadata`` (the file's own, with its chat
 template), ``tokenize``, ``detokenize``, ``generate``, ``context_length`` and ``vocabulary``.
 """
 
@@ -16,12 +16,12 @@ from edgekit.core import Prediction, Predictor
 from edgekit.errors import BadInput
 from edgekit.tasks.text_generation.chat import render
 
-#: Bytes of a prompt's file.
+#: Most bytes of a prompt's file.
 _LARGEST = 4 << 20
 #: Tokens of the golden prompt whose logits are compared, and that are generated after it.
 _PROBED, _ANSWERED = 64, 24
 
-#: Option -> default. The samplers' are llama.cpp's; a temperature of 0 takes the likeliest token, every time the same.
+#: Option -> default. Defaults of samplers are llama.cpp's; a temperature of 0 always takes the likeliest token.
 _OPTIONS: dict[str, Any] = {
     "system": None,
     "raw": False,
@@ -48,7 +48,7 @@ _RANGES = {
 class Writer(Predictor):
     """A language model that answers prompts.
 
-    `facts`: ``context`` (tokens of prompt and answer together, where the user names no other number).
+    `facts`: ``context`` (default number of tokens of prompt and answer together).
     """
 
     streams = True
@@ -59,7 +59,7 @@ class Writer(Predictor):
         self._template = self.network.metadata.get("tokenizer.chat_template")
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
-        """Answer one prompt.
+        """Answer a prompt.
 
         Args:
             sample: the prompt; a text file (a path that ends in .txt); or messages, ``{"role", "content"}`` each.
@@ -71,7 +71,7 @@ class Writer(Predictor):
             The text; details ``prompt_tokens``, ``tokens``, ``finish`` ("end", "length" or "context") and ``notes``.
 
         Raises:
-            BadInput: an empty prompt, one that does not fit the context, an unknown option, or a template that fails.
+            BadInput: the prompt is empty or too long for the context, an option is unknown, or the template fails.
         """
         stream, progress = options.pop("stream", None), options.pop("progress", None)
         chosen = {**_OPTIONS, **_checked(options)}
@@ -79,25 +79,25 @@ class Writer(Predictor):
         tokens, notes = self._prompt(sample, chosen)
         context = self._room(len(tokens), chosen["context"])
         most = min(int(chosen["most"]), context - len(tokens))
-        found: list[int] = []
+        generated: list[int] = []
         first: float | None = None
         text: list[str] = []
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         for token in self._generated(tokens, most, context, chosen):
             first = first or time.perf_counter() - began
-            found.append(token)
+            generated.append(token)
             _say(decoder.decode(self.network.detokenize([token])), text, stream)
             if progress:
-                progress(len(found), most)
+                progress(len(generated), most)
         _say(decoder.decode(b"", final=True), text, stream)
         full = "length" if most == chosen["most"] else "context"
-        finish = "end" if len(found) < most else full
-        details = {"prompt_tokens": len(tokens), "tokens": len(found), "finish": finish, "notes": notes}
-        units = {"tokens": float(len(found)), "prompt_tokens": float(len(tokens))}
+        finish = "end" if len(generated) < most else full
+        details = {"prompt_tokens": len(tokens), "tokens": len(generated), "finish": finish, "notes": notes}
+        units = {"tokens": float(len(generated)), "prompt_tokens": float(len(tokens))}
         return Prediction("".join(text), details, units, {} if first is None else {"first_token": first})
 
     def probe(self, sample: Any) -> Prediction:
-        """What parity looks at: one call of the network on the prompt's first tokens, and a short answer.
+        """The calls that parity compares: a call of the network on the prompt's first tokens, and a short answer.
 
         A whole answer would be a hundred calls, and the logits of a whole prompt a hundred megabytes.
         """
@@ -108,7 +108,7 @@ class Writer(Predictor):
         return self.predict(sample, raw=True, most=_ANSWERED)
 
     def tokens(self, sample: Any) -> list[int]:
-        """A text, tokenized as it stands. Raises BadInput where there is none."""
+        """The tokens of a text, without a template. Raises BadInput for an empty text."""
         return list(self.network.tokenize(_text(sample)))
 
     def _generated(self, tokens: Sequence[int], most: int, context: int, chosen: Mapping[str, Any]) -> Iterator[int]:
@@ -123,25 +123,25 @@ class Writer(Predictor):
             return self.tokens(sample), ["this model has no chat template: it goes on with the prompt as it stands"]
         known = self._special_tokens()
         prompt = render(str(self._template), _messages(sample, chosen["system"]), known)
-        # Templates that begin with the token that begins a text would get two of it.
+        # A template may begin with the BOS token itself; it must not get a second.
         bos = False if known["bos_token"] and prompt.startswith(known["bos_token"]) else None
         return list(self.network.tokenize(prompt, special=True, bos=bos)), []
 
     def _special_tokens(self) -> dict[str, str]:
-        """The texts that templates put in by name."""
-        found = {}
+        """The special tokens that templates use by name, as texts."""
+        texts = {}
         for name in ("bos", "eos"):
             token = self.network.metadata.get(f"tokenizer.ggml.{name}_token_id")
             known = isinstance(token, int) and 0 <= token < self.network.vocabulary
-            found[f"{name}_token"] = self._shown(token) if known else ""
-        return found
+            texts[f"{name}_token"] = self._shown(token) if known else ""
+        return texts
 
     def _shown(self, token: int) -> str:
         text: bytes = self.network.detokenize([token], special=True)
         return text.decode("utf-8", "replace")
 
     def _room(self, prompt: int, asked: int | None) -> int:
-        """Tokens of the context. Raises BadInput where a prompt leaves no room, or the model was not trained for it."""
+        """Tokens of the context. Raises BadInput if a prompt leaves no room, or the model was trained for fewer."""
         trained = int(self.network.context_length)
         if asked is not None and asked > trained:
             raise BadInput(
@@ -187,7 +187,7 @@ def _messages(sample: Any, system: str | None) -> list[dict[str, str]]:
 
 
 def _text(sample: Any) -> str:
-    """A prompt's text: a file's where it names one. Raises BadInput for an empty one."""
+    """A prompt's text, read from a file if it names one. Raises BadInput if it is empty."""
     if isinstance(sample, Path) or (isinstance(sample, str) and sample.endswith(".txt") and Path(sample).is_file()):
         sample = read_text(Path(sample))
     if not isinstance(sample, str) or not sample.strip():
@@ -196,7 +196,7 @@ def _text(sample: Any) -> str:
 
 
 def read_text(path: Path) -> str:
-    """A text file. Raises BadInput for one that is too large or not UTF-8."""
+    """The content of a text file. Raises BadInput if it is too large or not UTF-8."""
     size = path.stat().st_size
     if size > _LARGEST:
         raise BadInput(f"{path} has {size} bytes; a text may have {_LARGEST}.")
