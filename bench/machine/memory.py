@@ -43,7 +43,7 @@ def current(pid: int | None = None) -> Memory:
 
 
 def peak() -> int | None:
-    """The most bytes that this process ever held, as the kernel kept it; None where nothing tells."""
+    """The most bytes that this process ever held, as the kernel kept it; None if unknown."""
     known = _status(None).get("VmHWM")
     if known is not None:
         return known

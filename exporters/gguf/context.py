@@ -1,4 +1,4 @@
-"""llama.cpp's objects with owners: a model, a context, a batch, and errors that say what the library said.
+"""llama.cpp's objects with owners: a model, a context, a batch. Errors carry the library's message.
 
 A context belongs to a single thread at a time, as llama.cpp's own do.
 """

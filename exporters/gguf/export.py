@@ -150,7 +150,7 @@ def _matrix(
 
 
 def _spoken(base: Path) -> str:
-    """What the artefact was made of, said honestly."""
+    """What the artefact was made of, for its census."""
     header = gguf.read(base)
     if any(tensor.type in _QUANTIZED for tensor in header.tensors):
         kinds = ", ".join(kind for kind in gguf.census(header).bytes if kind in _QUANTIZED)

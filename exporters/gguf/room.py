@@ -26,7 +26,7 @@ def check(name: str, what: str, need: int, hint: str = _HINT) -> None:
 
 
 def available() -> int | None:
-    """Bytes that this process can still take without swapping; None where nothing tells.
+    """Bytes that this process can still take without swapping; None if unknown.
 
     What the kernel calls available (it counts cached files, which it can drop), within the limit of every control
     group (a container's, version 2) that the process is in.

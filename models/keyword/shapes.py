@@ -122,7 +122,7 @@ class WakewordRules:
 
 
 def ds_cnn_work(settings: MfccSettings, frames: int, classes: int, looks: int) -> tuple[Work, ...]:
-    """Of a sound that the network looks at so many times."""
+    """Work of a sound on which the network runs so many times."""
     bins = sum(settings.lower_hz < k * settings.rate / settings.fft < settings.upper_hz for k in range(settings.fft))
     bands = (
         Layer(2 * bins * settings.window, 0, frames, 2 * bins * frames),

@@ -41,7 +41,7 @@ class Window:
     """The encoder's output for a window, and how long the window is.
 
     Attributes:
-        blanks: entries of the decoder's caches before the first token, which it does not look at.
+        blanks: entries of the decoder's caches before the first token, which it ignores.
     """
 
     cross: Mapping[str, NDArray[Any]]

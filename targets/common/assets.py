@@ -40,13 +40,13 @@ def task_for(bundle: Bundle, tasks: Mapping[str, _Task], what: str, where: str) 
     """What the bundle's family becomes, as `tasks` says.
 
     Raises:
-        Unsupported: nothing.
+        Unsupported: the family has no loop there.
     """
     family = bundle.manifest.model.family
     if family not in tasks:
         raise Unsupported(
             f"{bundle.path.name} cannot become {what}: the family {family!r} has no loop for {where}.",
-            hint=f"Families that have: {', '.join(sorted(tasks))}.",
+            hint=f"Families with a loop: {', '.join(sorted(tasks))}.",
         )
     return tasks[family]
 

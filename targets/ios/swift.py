@@ -64,7 +64,7 @@ def task_of(bundle: Bundle) -> Task:
     """What the bundle becomes in an app.
 
     Raises:
-        Unsupported: nothing, and why.
+        Unsupported: its exporter or family has no loop for iPhones.
     """
     manifest = bundle.manifest
     if manifest.recipe.exporter != "coreml":

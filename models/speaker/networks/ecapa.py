@@ -202,7 +202,7 @@ def plain(tensors: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _split(weights: Mapping[str, Any], width: int) -> dict[str, Any]:
-    """The attention's first layer as `AttentiveStatistics` has it: what looks at x, what at mean and deviation."""
+    """The attention's first layer as `AttentiveStatistics` has it: weights of x, and of mean and deviation."""
     out = {name.replace("asp.tdnn.norm.", "asp.norm."): value for name, value in weights.items()}
     weight, bias = out.pop("asp.tdnn.conv.weight", None), out.pop("asp.tdnn.conv.bias", None)
     if weight is None or bias is None or weight.ndim != 3:

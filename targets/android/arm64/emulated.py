@@ -28,7 +28,7 @@ __all__ = ["LIMITS", "PROCESSORS", "compared", "emulate", "prove", "runtime_of",
 
 #: Emulated processor -> what is special about it.
 PROCESSORS = {"cortex-a53": "no dot product", "cortex-a76": "dot product"}
-#: Exporters whose runtime is had for Arm.
+#: Exporters whose runtime is available for Arm.
 _EXPORTERS = ("onnx", "litert", "gguf")
 #: Seconds that a part may take on a processor: some hundred times as long as on this machine.
 _SECONDS = 1800
@@ -47,10 +47,10 @@ def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
         `agreement.arithmetic`, processor: {"fp32": error against the reference, "here": error against this machine,
         "steps": see `agreement.steps`}}}, "memory_at_most": bytes}``; for language models each processor also has
         ``"greedy"`` (see `edgekit.targets.android.arm64.gguf.greedy`). ``{"not measured": reason}`` for formats whose
-        runtime is not had for Arm.
+        runtime is not available for Arm.
 
     Raises:
-        ParityFailed: a part gives another answer there. DeviceFailed: it crashed, hung or said nothing.
+        ParityFailed: a part gives another answer there. DeviceFailed: it crashed, hung or printed nothing.
         MissingExtra: compiler, emulator or runtime are absent.
     """
     manifest = json.loads((bundle / "manifest.json").read_bytes())

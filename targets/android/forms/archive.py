@@ -1,6 +1,6 @@
-"""Zip files of Android (.apk, .aar): where the bytes of each entry lie, and names that nobody is fooled by.
+"""Zip files of Android (.apk, .aar): where the bytes of each entry lie, and whether names are safe.
 
-A reader that believes nothing: sizes and names of the directory are compared with those before the entries themselves,
+Nothing in the file is trusted: sizes and names of the directory are compared with those before the entries themselves,
 and entries may not overlap. Format: PKWARE's APPNOTE.
 """
 
@@ -73,7 +73,7 @@ def write_aligned(place: Path, files: Mapping[str, bytes | Path], alignment: Map
 
     Args:
         files: name -> content, or the file that holds it.
-        alignment: name -> bytes that the content's place must be a multiple of; 4 where nothing is said.
+        alignment: name -> bytes that the content's place must be a multiple of; 4 by default.
     """
     with zipfile.ZipFile(place, "w", zipfile.ZIP_STORED, allowZip64=False) as archive:
         for name in sorted(files):

@@ -1,6 +1,6 @@
 """What must hold for an Android library (.aar) or app (.apk) before anybody gets it.
 
-Looks at the file alone (fidelity: structural). It tells what phones and the store would refuse, and what a user would
+Reads the file alone (fidelity: structural). It refuses what phones and the store would refuse, and what a user would
 not want: permissions that a model does not need, and code that reports to somebody.
 """
 

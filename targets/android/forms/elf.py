@@ -1,6 +1,6 @@
 """Native libraries of Android apps: what the loader of a phone and the store ask of an ELF file.
 
-A reader that believes nothing: every offset is checked against the file before it is used. Formats: "Tool Interface
+Nothing in the file is trusted: every offset is checked against the file before it is used. Formats: "Tool Interface
 Standard, ELF" (1995), and its 64-bit form.
 """
 

@@ -1,4 +1,4 @@
-"""Whether a bundle can be packaged with the runtime for Android that is at hand, and what must be said about it."""
+"""Whether a bundle can be packaged with the installed runtime for Android, and what the package states about it."""
 
 from __future__ import annotations
 

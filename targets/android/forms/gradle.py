@@ -62,7 +62,7 @@ def task_of(bundle: Bundle) -> Task:
     """What the bundle becomes in an app.
 
     Raises:
-        Unsupported: nothing, and why.
+        Unsupported: its exporter, options or family has no loop for phones.
     """
     manifest = bundle.manifest
     if manifest.recipe.exporter == "gguf":

@@ -32,7 +32,7 @@ _TAKEN = ("android", "androidx", "dalvik", "java", "javax", "kotlin", "kotlinx",
 
 @dataclass(frozen=True)
 class Names:
-    """Legal ones."""
+    """Legal names."""
 
     package: str
     name: str

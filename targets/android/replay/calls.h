@@ -1,4 +1,4 @@
-// Files of calls and answers, of the form that targets/_calls.py describes: what every program here reads and writes.
+// Files of calls and answers, in the form of targets/common/calls.py: what every program here reads and writes.
 // A file from outside is not believed: sizes are bounded, and one that ends early is an error.
 
 #ifndef EDGEKIT_PHONE_CALLS_H

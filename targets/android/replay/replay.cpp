@@ -1,7 +1,7 @@
 // Runs calls through ONNX models, on a phone or in an emulator of its processor. replay.h tells how it is started.
 //
 // LIBRARY is libonnxruntime.so, opened at run time: the program is built without it. CALLS and ANSWERS are of the form
-// that targets/_calls.py describes.
+// that targets/common/calls.py describes.
 
 #define ORT_API_MANUAL_INIT
 #include "replay.h"
@@ -36,7 +36,7 @@ const OrtApiBase* open_library(const char* path) {
   return base();
 }
 
-// The options are those of exporters/_onnx_runner.py.
+// The options are those of exporters/onnx/runner.py.
 Ort::Session open_model(const Ort::Env& env, const char* path, int threads) {
   Ort::SessionOptions options;
   options.SetIntraOpNumThreads(threads);
@@ -58,24 +58,24 @@ class Part {
 
   void run(const replay::Call& feeds) {
     const auto memory = Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault);
-    std::vector<const char*> given, wanted;
+    std::vector<const char*> fed, wanted;
     std::vector<Ort::Value> values;
     for (const auto& name : names_) wanted.push_back(name.c_str());
     for (const auto& feed : feeds) {
       auto& tensor = *feed.tensor;
-      given.push_back(feed.name.c_str());
+      fed.push_back(feed.name.c_str());
       values.push_back(Ort::Value::CreateTensor(memory, tensor.data.data(), tensor.data.size(), tensor.shape.data(),
                                                 tensor.shape.size(),
                                                 static_cast<ONNXTensorElementDataType>(tensor.type)));
     }
     last_.clear();  // no more memory at once than an app needs that lets go of old answers
-    last_ = session_.Run({}, given.data(), values.data(), values.size(), wanted.data(), wanted.size());
+    last_ = session_.Run({}, fed.data(), values.data(), values.size(), wanted.data(), wanted.size());
   }
 
   std::vector<calls::Tensor> answers() const {
-    std::vector<calls::Tensor> told;
-    for (size_t i = 0; i < last_.size(); ++i) told.push_back(tensor_of(names_[i], last_[i]));
-    return told;
+    std::vector<calls::Tensor> tensors;
+    for (size_t i = 0; i < last_.size(); ++i) tensors.push_back(tensor_of(names_[i], last_[i]));
+    return tensors;
   }
 
  private:

@@ -10,7 +10,7 @@
 // `run(feeds)` (the answers stay in the runtime) and `answers()` (of the last run). A part that `kRemembers` keeps its
 // state from run to run: what comes before the calls WHICH is run as well. They are in order.
 //
-// CALLS, ANSWERS and ALL are of the forms that targets/_calls.py describes. CORES is "-" or a list such as 4,5,6,7.
+// CALLS, ANSWERS and ALL have the forms of targets/common/calls.py. CORES is "-" or a list such as 4,5,6,7.
 // ROUNDS is the largest number of rounds over all calls, SECONDS what they may take together (three are made in any
 // case), LIMIT seconds after which the system kills the program.
 // Exit status: 0, or 2 with the reason on standard error.
@@ -82,12 +82,12 @@ inline long status(const std::string& name) {
 }
 
 // One line of JSON for who started the program: the runtime's version, and the peak of memory in bytes. Not getrusage,
-// whose peak begins with that of the process which started this one.
+// whose peak begins with that of the process which started this process.
 inline void tell(const std::string& runtime) {
   std::printf("{\"runtime\": \"%s\", \"peak\": %ld}\n", runtime.c_str(), status("VmHWM"));
 }
 
-// All calls of all parts, and the values that they share: what one part gives is mostly what another one takes.
+// All calls of all parts, and the values that they share: outputs of a part are mostly inputs of another.
 struct All {
   std::vector<calls::Tensor> pool;
   std::vector<std::vector<Call>> parts;
@@ -284,8 +284,8 @@ template <class Runtime>
 int main(int count, char** arguments, const std::vector<Way>& more = {}) {
   const std::string way = count > 1 ? arguments[1] : "";
   try {
-    for (const auto& one : more)
-      if (way == one.name && count == 2 + one.count) return one.run(arguments + 2), 0;
+    for (const auto& other : more)
+      if (way == other.name && count == 2 + other.count) return other.run(arguments + 2), 0;
     if (way == "timed" && count >= 12)
       return timed<Runtime>(arguments + 2, count - 11), 0;
     if (way == "some" && count == 9)

@@ -4,8 +4,8 @@
 //   PROGRAM speeds RESULT LIBRARY THREADS CORES LIMIT CONTEXT FIRST PROMPT GENERATE REPEATS MODEL
 //
 // writes as JSON to RESULT how many seconds the first token takes after a prompt of FIRST tokens in a context of CONTEXT,
-// and by llama-bench's method (exporters/_llama_speed.py describes it) how many tokens a second a prompt of PROMPT
-// tokens goes in, and GENERATE tokens come out; REPEATS values each, after one that is thrown away. 0 leaves a test out.
+// and by llama-bench's method (exporters/gguf/speed.py describes it) how many tokens a second a prompt of PROMPT
+// tokens goes in, and GENERATE tokens come out; REPEATS values each, after a warm-up. 0 leaves a test out.
 //
 // LIBRARY is the folder with llama.cpp's libraries of kernels, of which it takes the best that this processor can run.
 // A call has "tokens" (int32 [n]), its answer "logits" (float32 [n, vocabulary]), from an empty cache.
@@ -27,7 +27,7 @@ namespace {
 using Model = std::unique_ptr<llama_model, decltype(&llama_model_free)>;
 using Context = std::unique_ptr<llama_context, decltype(&llama_free)>;
 
-constexpr int kSlice = 64;  // positions a call, as exporters/_llama_runner.py has them
+constexpr int kSlice = 64;  // positions a call, as exporters/gguf/runner.py has them
 constexpr int kBatch = 2048, kPass = 512;
 
 // A context of `length` tokens; `batch` of them a call, `pass` at once, and logits of `outputs` positions a call.
@@ -73,23 +73,23 @@ calls::Tensor logits_of(llama_model* model, int threads, const calls::Tensor& to
   for (int begin = 0; begin < count; begin += kSlice) {
     const int slice = std::min(kSlice, count - begin);
     decode(context.get(), ids + begin, slice, begin, slice);
-    const auto* found = reinterpret_cast<const char*>(llama_get_logits(context.get()));
-    logits.data.insert(logits.data.end(), found, found + sizeof(float) * static_cast<size_t>(slice) * size);
+    const auto* values = reinterpret_cast<const char*>(llama_get_logits(context.get()));
+    logits.data.insert(logits.data.end(), values, values + sizeof(float) * static_cast<size_t>(slice) * size);
   }
   return logits;
 }
 
 // The kernels that were taken, by the extensions of the processor that they use.
 std::string kernels() {
-  std::string found = "kernels for";
+  std::string text = "kernels for";
   for (size_t i = 0; i < ggml_backend_reg_count(); ++i) {
     const auto features = reinterpret_cast<ggml_backend_get_features_t>(
         ggml_backend_reg_get_proc_address(ggml_backend_reg_get(i), "ggml_backend_get_features"));
     if (!features) continue;
-    for (const auto* one = features(ggml_backend_reg_get(i)); one->name; ++one)
-      if (!std::strcmp(one->value, "1")) found += std::string(" ") + one->name;
+    for (const auto* feature = features(ggml_backend_reg_get(i)); feature->name; ++feature)
+      if (!std::strcmp(feature->value, "1")) text += std::string(" ") + feature->name;
   }
-  return found;
+  return text;
 }
 
 std::string complaint;  // the first line of the log that tells an error
@@ -159,7 +159,7 @@ class Speeds {
     });
   }
 
-  // Tokens a second that come out, one by one.
+  // Tokens a second that are generated, each by itself.
   std::vector<double> generate(int count, int repeats) {
     return values(count, repeats, 1, [&](llama_context* context) {
       const auto start = replay::Clock::now();
@@ -180,12 +180,12 @@ class Speeds {
     context_.reset();
     context_ = context_of(model_, threads_, length, kBatch, kPass, 1);
     read(context_.get(), warmup);
-    std::vector<double> found;
+    std::vector<double> speeds;
     for (int i = 0; i < repeats; ++i) {
       llama_memory_clear(llama_get_memory(context_.get()), false);
-      found.push_back(take(context_.get()));
+      speeds.push_back(take(context_.get()));
     }
-    return found;
+    return speeds;
   }
 
   void read(llama_context* context, int count) const {
@@ -202,7 +202,7 @@ class Speeds {
   llama_model* model_;
   const llama_vocab* vocabulary_;
   int threads_;
-  Context context_{nullptr, llama_free};  // the last one stays: memory is told with it
+  Context context_{nullptr, llama_free};  // the last context stays: memory is read with it
 };
 
 void speeds(char** arguments) {

@@ -66,30 +66,30 @@ Library open_library(const char* path) {
     function = reinterpret_cast<std::decay_t<decltype(function)>>(dlsym(library, name));
     if (!function) throw std::runtime_error(std::string("the library has no ") + name);
   };
-  Library found{};
-  find(found.create_environment, "LiteRtCreateEnvironment");
-  find(found.create_model, "LiteRtCreateModelFromFile");
-  find(found.create_options, "LiteRtCreateOptions");
-  find(found.set_accelerators, "LiteRtSetOptionsHardwareAccelerators");
-  find(found.create_opaque, "LiteRtCreateOpaqueOptions");
-  find(found.add_opaque, "LiteRtAddOpaqueOptions");
-  find(found.compile, "LiteRtCreateCompiledModel");
-  find(found.signature, "LiteRtGetModelSignature");
-  find(found.subgraph, "LiteRtGetSignatureSubgraph");
-  find(found.count_of[0], "LiteRtGetNumSubgraphInputs");
-  find(found.count_of[1], "LiteRtGetNumSubgraphOutputs");
-  find(found.tensor_of[0], "LiteRtGetSubgraphInput");
-  find(found.tensor_of[1], "LiteRtGetSubgraphOutput");
-  find(found.signed_tensor[0], "LiteRtGetSignatureInputTensorByIndex");
-  find(found.signed_tensor[1], "LiteRtGetSignatureOutputTensorByIndex");
-  find(found.type_of, "LiteRtGetRankedTensorType");
-  find(found.needs_of[0], "LiteRtGetCompiledModelInputBufferRequirements");
-  find(found.needs_of[1], "LiteRtGetCompiledModelOutputBufferRequirements");
-  find(found.create_buffer, "LiteRtCreateManagedTensorBufferFromRequirements");
-  find(found.lock, "LiteRtLockTensorBuffer");
-  find(found.unlock, "LiteRtUnlockTensorBuffer");
-  find(found.run, "LiteRtRunCompiledModel");
-  return found;
+  Library table{};
+  find(table.create_environment, "LiteRtCreateEnvironment");
+  find(table.create_model, "LiteRtCreateModelFromFile");
+  find(table.create_options, "LiteRtCreateOptions");
+  find(table.set_accelerators, "LiteRtSetOptionsHardwareAccelerators");
+  find(table.create_opaque, "LiteRtCreateOpaqueOptions");
+  find(table.add_opaque, "LiteRtAddOpaqueOptions");
+  find(table.compile, "LiteRtCreateCompiledModel");
+  find(table.signature, "LiteRtGetModelSignature");
+  find(table.subgraph, "LiteRtGetSignatureSubgraph");
+  find(table.count_of[0], "LiteRtGetNumSubgraphInputs");
+  find(table.count_of[1], "LiteRtGetNumSubgraphOutputs");
+  find(table.tensor_of[0], "LiteRtGetSubgraphInput");
+  find(table.tensor_of[1], "LiteRtGetSubgraphOutput");
+  find(table.signed_tensor[0], "LiteRtGetSignatureInputTensorByIndex");
+  find(table.signed_tensor[1], "LiteRtGetSignatureOutputTensorByIndex");
+  find(table.type_of, "LiteRtGetRankedTensorType");
+  find(table.needs_of[0], "LiteRtGetCompiledModelInputBufferRequirements");
+  find(table.needs_of[1], "LiteRtGetCompiledModelOutputBufferRequirements");
+  find(table.create_buffer, "LiteRtCreateManagedTensorBufferFromRequirements");
+  find(table.lock, "LiteRtLockTensorBuffer");
+  find(table.unlock, "LiteRtUnlockTensorBuffer");
+  find(table.run, "LiteRtRunCompiledModel");
+  return table;
 }
 
 // LiteRT's number of an element type as ONNX's.
@@ -155,20 +155,20 @@ class Part {
       std::memcpy(memory, value.data.data(), inputs[i].bytes);
       check(library_.unlock(inputs[i].buffer), "does not take memory back");
     }
-    auto given = by_index(inputs), taken = by_index(places_[1]);
-    check(library_.run(compiled_, 0, given.size(), given.data(), taken.size(), taken.data()), "could not run the model");
+    auto fed = by_index(inputs), taken = by_index(places_[1]);
+    check(library_.run(compiled_, 0, fed.size(), fed.data(), taken.size(), taken.data()), "could not run the model");
   }
 
   std::vector<calls::Tensor> answers() const {
-    std::vector<calls::Tensor> told;
+    std::vector<calls::Tensor> out;
     for (const auto& place : places_[1]) {
       void* memory{};
       check(library_.lock(place.buffer, &memory, kRead), "lends no memory");
       const auto* data = static_cast<const char*>(memory);
-      told.push_back({std::to_string(told.size()), place.type, place.shape, std::vector<char>(data, data + place.bytes)});
+      out.push_back({std::to_string(out.size()), place.type, place.shape, std::vector<char>(data, data + place.bytes)});
       check(library_.unlock(place.buffer), "does not take memory back");
     }
-    return told;
+    return out;
   }
 
  private:
@@ -176,26 +176,26 @@ class Part {
   std::vector<Place> places(int side) {
     size_t count{};
     check(library_.count_of[side](subgraph_, &count), "cannot count tensors");
-    std::vector<Place> found(count);
+    std::vector<Place> ends(count);
     for (size_t i = 0; i < count; ++i) {
       Handle tensor{}, other{}, needs{};
       check(library_.tensor_of[side](subgraph_, i, &tensor), "finds no tensor");
-      while (check(library_.signed_tensor[side](signature_, found[i].index, &other), "finds no tensor"), other != tensor)
-        ++found[i].index;
+      while (check(library_.signed_tensor[side](signature_, ends[i].index, &other), "finds no tensor"), other != tensor)
+        ++ends[i].index;
       TensorType type{};
       check(library_.type_of(tensor, &type), "knows no shape");
-      found[i].type = onnx_type(type.element);
-      found[i].bytes = calls::size_of(found[i].type);
+      ends[i].type = onnx_type(type.element);
+      ends[i].bytes = calls::size_of(ends[i].type);
       for (unsigned axis = 0; axis < type.layout.rank; ++axis) {
         const int32_t size = type.layout.sizes[axis];
         if (size < 0) throw std::runtime_error("a tensor has a dynamic axis, which this program does not know");
-        found[i].shape.push_back(size);
-        found[i].bytes *= static_cast<size_t>(size);
+        ends[i].shape.push_back(size);
+        ends[i].bytes *= static_cast<size_t>(size);
       }
-      check(library_.needs_of[side](compiled_, 0, found[i].index, &needs), "tells no size");
-      check(library_.create_buffer(environment_, &type, needs, &found[i].buffer), "has no memory");
+      check(library_.needs_of[side](compiled_, 0, ends[i].index, &needs), "tells no size");
+      check(library_.create_buffer(environment_, &type, needs, &ends[i].buffer), "has no memory");
     }
-    return found;
+    return ends;
   }
 
   static std::vector<Handle> by_index(const std::vector<Place>& places) {

@@ -32,7 +32,7 @@ def emulator_of(machine: Machine) -> list[str]:
     """The command that runs a program, which is to be appended. The same command as in the CMake project.
 
     Raises:
-        MissingExtra: the emulator is not installed, with the command that installs it.
+        MissingExtra: the emulator is not installed; the hint has the command that installs it.
     """
     command = shlex.split((SOURCES / "boards" / f"{machine.board}.qemu").read_text(encoding="utf-8"))
     program = shutil.which(command[0])

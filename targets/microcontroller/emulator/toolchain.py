@@ -90,7 +90,7 @@ def compiler_of(machine: Machine) -> str:
     """Path of the compiler.
 
     Raises:
-        MissingExtra: there is none, with the command that installs it.
+        MissingExtra: no compiler is installed; the hint has the command that installs it.
     """
     for name in machine.compilers:
         if path := shutil.which(name):

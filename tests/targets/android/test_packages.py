@@ -141,7 +141,7 @@ def test_the_apps_native_library_computes_on_emulated_arm(tmp_path: Path) -> Non
     for name, here in {"libc.so": "libc.so.6", "libdl.so": "libdl.so.2"}.items():
         (tmp_path / name).symlink_to(Path("/usr/aarch64-linux-gnu/lib") / here)
     replay, source = tmp_path / "jni_replay", Path(__file__).parents[1] / "jni_replay.cpp"
-    headers = [f"-I{java.PHONE}", *native.headers(tmp_path)]
+    headers = [f"-I{java.PHONE.parent / 'replay'}", *native.headers(tmp_path)]
     command = ["aarch64-linux-gnu-g++", "-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", *headers, source]
     subprocess.run([*command, "-o", replay, "-ldl"], check=True)
     feeds = every_type()

@@ -137,7 +137,7 @@ def test_silence_and_what_is_no_sound(whisper: Whisper, say: Phrase) -> None:
     expected, answer = whisper.both(lambda: says([say("x")]), quiet, language="en")
     assert answer["text"] == expected.output == "" and len(answer["windows"]) == 0
     assert "too short" in whisper.peer.ask(audio=quiet[:1000])["error"]
-    assert "not one of" in whisper.peer.ask(audio=sound(1.0), language="xx")["error"]
+    assert "not among" in whisper.peer.ask(audio=sound(1.0), language="xx")["error"]
     assert "not numbers" in whisper.peer.ask(audio=np.full(16_000, np.nan, np.float32))["error"]
 
 

@@ -46,17 +46,17 @@ final class OrtGraph extends Graph {
         List<OnnxTensor> copies = new ArrayList<>();
         Map<String, Tensor> made = new LinkedHashMap<>();
         try {
-            for (Map.Entry<String, Tensor> one : inputs.entrySet()) {
-                if (one.getValue() instanceof Held) {
-                    feeds.put(one.getKey(), ((Held) one.getValue()).tensor);
+            for (Map.Entry<String, Tensor> input : inputs.entrySet()) {
+                if (input.getValue() instanceof Held) {
+                    feeds.put(input.getKey(), ((Held) input.getValue()).tensor);
                 } else {
-                    copies.add(copied(one.getValue()));
-                    feeds.put(one.getKey(), copies.get(copies.size() - 1));
+                    copies.add(copied(input.getValue()));
+                    feeds.put(input.getKey(), copies.get(copies.size() - 1));
                 }
             }
             // Not closed as a whole: each of its tensors is, by who takes it.
-            for (Map.Entry<String, OnnxValue> one : session.run(feeds)) {
-                made.put(one.getKey(), new Held((OnnxTensor) one.getValue()));
+            for (Map.Entry<String, OnnxValue> output : session.run(feeds)) {
+                made.put(output.getKey(), new Held((OnnxTensor) output.getValue()));
             }
         } catch (OrtException exception) {
             throw new IllegalStateException("ONNX Runtime cannot run the model", exception);

@@ -25,7 +25,7 @@ final class Demo {
             }
         };
         try (Model model = Model.open(source, folder, opener)) {
-            return told(model, model.selfTest()) + note(source);
+            return described(model, model.selfTest()) + note(source);
         } catch (IOException exception) {
             return "FAIL\n" + exception.getMessage();
         } catch (RuntimeException exception) {
@@ -38,7 +38,7 @@ final class Demo {
         return Json.object(Json.parse(Installed.text(source.open("packaged.json")))).get("note") + "\n";
     }
 
-    private static String told(Model model, SelfTest.Result result) {
+    private static String described(Model model, SelfTest.Result result) {
         StringBuilder lines = new StringBuilder(result.passed() ? "PASS\n" : "FAIL\n");
         lines.append(model.description().model).append(' ').append(model.description().precision);
         lines.append(", onnxruntime ").append(Native.version()).append('\n');

@@ -10,7 +10,7 @@ import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 
-/** Runs the self-test of the model in this app and shows what it found; also in the log, under the tag edgekit. */
+/** Runs the self-test of the model in this app and shows the result; also in the log, under the tag edgekit. */
 public final class DemoActivity extends Activity {
     private static final String TAG = "edgekit";
 
@@ -29,12 +29,12 @@ public final class DemoActivity extends Activity {
         new Thread(TAG) {
             @Override
             public void run() {
-                show(text, found());
+                show(text, result());
             }
         }.start();
     }
 
-    private String found() {
+    private String result() {
         final AssetManager assets = getAssets();
         try {
             System.loadLibrary("onnxruntime");
@@ -51,14 +51,14 @@ public final class DemoActivity extends Activity {
         return Demo.run(source, new File(getNoBackupFilesDir(), "edgekit"), "libonnxruntime.so");
     }
 
-    private void show(final TextView text, final String found) {
-        for (String line : found.split("\n")) {
+    private void show(final TextView text, final String report) {
+        for (String line : report.split("\n")) {
             Log.i(TAG, line);
         }
         runOnUiThread(new Runnable() {
             @Override
             public void run() {
-                text.setText(found);
+                text.setText(report);
             }
         });
     }

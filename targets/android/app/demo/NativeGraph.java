@@ -26,27 +26,27 @@ final class NativeGraph extends Graph {
     @Override
     public Map<String, Tensor> run(Map<String, Tensor> inputs) {
         String[] names = new String[inputs.size()];
-        long[] values = new long[names.length], found = new long[outputs.length];
+        long[] values = new long[names.length], results = new long[outputs.length];
         List<Tensor> copies = new ArrayList<>();
         try {
             int at = 0;
-            for (Map.Entry<String, Tensor> one : inputs.entrySet()) {
-                NativeTensor tensor = NativeTensor.of(one.getValue());
-                if (tensor != one.getValue()) {
+            for (Map.Entry<String, Tensor> input : inputs.entrySet()) {
+                NativeTensor tensor = NativeTensor.of(input.getValue());
+                if (tensor != input.getValue()) {
                     copies.add(tensor);
                 }
-                names[at] = one.getKey();
+                names[at] = input.getKey();
                 values[at++] = tensor.handle();
             }
-            Native.run(session, names, values, outputs, found);
+            Native.run(session, names, values, outputs, results);
         } finally {
             for (Tensor copy : copies) {
                 copy.close();
             }
         }
         Map<String, Tensor> made = new LinkedHashMap<>();
-        for (int i = 0; i < found.length; i++) {
-            made.put(outputs[i], new NativeTensor(found[i]));
+        for (int i = 0; i < results.length; i++) {
+            made.put(outputs[i], new NativeTensor(results[i]));
         }
         return made;
     }

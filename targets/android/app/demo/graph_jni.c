@@ -42,12 +42,12 @@ static int load(JNIEnv* env, const char* library) {
     return 0;
   }
   runtime = base();
-  const OrtApi* found = runtime->GetApi(ORT_API_VERSION);
-  if (!found) {
+  const OrtApi* table = runtime->GetApi(ORT_API_VERSION);
+  if (!table) {
     fail(env, "this onnxruntime is older than the app");
     return 0;
   }
-  api = found;
+  api = table;
   if (failed(env, api->CreateEnv(ORT_LOGGING_LEVEL_ERROR, "edgekit", &environment)) ||
       failed(env, api->DisableTelemetryEvents(environment)) ||
       failed(env, api->GetAllocatorWithDefaultOptions(&allocator))) {
@@ -57,7 +57,7 @@ static int load(JNIEnv* env, const char* library) {
   return 1;
 }
 
-// The options are those of exporters/_onnx_runner.py.
+// The options are those of exporters/onnx/runner.py.
 static OrtSession* open_model(JNIEnv* env, const char* model, int threads) {
   OrtSessionOptions* options = 0;
   OrtSession* session = 0;
@@ -171,16 +171,16 @@ JNIEXPORT jlongArray JNICALL Java_edgekit_phone_runtime_Native_shape(JNIEnv* env
   OrtTensorTypeAndShapeInfo* info = 0;
   int64_t axes[kMostAxes];
   size_t count = 0;
-  jlongArray found = 0;
+  jlongArray shape = 0;
   if (failed(env, api->GetTensorTypeAndShape(value_of(value), &info))) return 0;
   if (!failed(env, api->GetDimensionsCount(info, &count))) {
     if (count > kMostAxes)
       fail(env, "a tensor has too many axes");
-    else if (!failed(env, api->GetDimensions(info, axes, count)) && (found = (*env)->NewLongArray(env, (jsize)count)))
-      (*env)->SetLongArrayRegion(env, found, 0, (jsize)count, (const jlong*)axes);
+    else if (!failed(env, api->GetDimensions(info, axes, count)) && (shape = (*env)->NewLongArray(env, (jsize)count)))
+      (*env)->SetLongArrayRegion(env, shape, 0, (jsize)count, (const jlong*)axes);
   }
   api->ReleaseTensorTypeAndShapeInfo(info);
-  return found;
+  return shape;
 }
 
 JNIEXPORT jfloatArray JNICALL Java_edgekit_phone_runtime_Native_toFloats(JNIEnv* env, jclass self, jlong value) {
@@ -188,9 +188,9 @@ JNIEXPORT jfloatArray JNICALL Java_edgekit_phone_runtime_Native_toFloats(JNIEnv*
   size_t count = 0;
   void* data = 0;
   if (look(env, value, &count, &data) != ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT) return 0;
-  jfloatArray found = (*env)->NewFloatArray(env, (jsize)count);
-  if (found) (*env)->SetFloatArrayRegion(env, found, 0, (jsize)count, data);
-  return found;
+  jfloatArray array = (*env)->NewFloatArray(env, (jsize)count);
+  if (array) (*env)->SetFloatArrayRegion(env, array, 0, (jsize)count, data);
+  return array;
 }
 
 JNIEXPORT jlongArray JNICALL Java_edgekit_phone_runtime_Native_toLongs(JNIEnv* env, jclass self, jlong value) {
@@ -198,9 +198,9 @@ JNIEXPORT jlongArray JNICALL Java_edgekit_phone_runtime_Native_toLongs(JNIEnv* e
   size_t count = 0;
   void* data = 0;
   if (look(env, value, &count, &data) != ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64) return 0;
-  jlongArray found = (*env)->NewLongArray(env, (jsize)count);
-  if (found) (*env)->SetLongArrayRegion(env, found, 0, (jsize)count, data);
-  return found;
+  jlongArray array = (*env)->NewLongArray(env, (jsize)count);
+  if (array) (*env)->SetLongArrayRegion(env, array, 0, (jsize)count, data);
+  return array;
 }
 
 JNIEXPORT jbyteArray JNICALL Java_edgekit_phone_runtime_Native_toBytes(JNIEnv* env, jclass self, jlong value) {
@@ -209,9 +209,9 @@ JNIEXPORT jbyteArray JNICALL Java_edgekit_phone_runtime_Native_toBytes(JNIEnv* e
   void* data = 0;
   const ONNXTensorElementDataType type = look(env, value, &count, &data);
   if (type != ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8 && type != ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8) return 0;
-  jbyteArray found = (*env)->NewByteArray(env, (jsize)count);
-  if (found) (*env)->SetByteArrayRegion(env, found, 0, (jsize)count, data);
-  return found;
+  jbyteArray array = (*env)->NewByteArray(env, (jsize)count);
+  if (array) (*env)->SetByteArrayRegion(env, array, 0, (jsize)count, data);
+  return array;
 }
 
 // The characters of `count` names; what was taken is given back by `forget`. Returns how many were taken.
@@ -238,21 +238,21 @@ static void forget(JNIEnv* env, jobjectArray names, const char** taken, jsize co
 JNIEXPORT void JNICALL Java_edgekit_phone_runtime_Native_run(JNIEnv* env, jclass self, jlong session, jobjectArray names,
                                                           jlongArray values, jobjectArray wanted, jlongArray results) {
   (void)self;
-  const char *given[kMostTensors], *asked[kMostTensors];
+  const char *fed[kMostTensors], *asked[kMostTensors];
   jlong handles[kMostTensors];
-  OrtValue* found[kMostTensors];
+  OrtValue* made[kMostTensors];
   const jsize inputs = (*env)->GetArrayLength(env, names), outputs = (*env)->GetArrayLength(env, wanted);
   if (inputs > kMostTensors || outputs > kMostTensors) {
     fail(env, "the graph has too many inputs or outputs");
     return;
   }
-  for (jsize i = 0; i < outputs; ++i) found[i] = 0;
+  for (jsize i = 0; i < outputs; ++i) made[i] = 0;
   (*env)->GetLongArrayRegion(env, values, 0, inputs, handles);
-  const jsize had = take(env, names, given), want = take(env, wanted, asked);
+  const jsize had = take(env, names, fed), want = take(env, wanted, asked);
   if (had == inputs && want == outputs &&
-      !failed(env, api->Run((OrtSession*)(intptr_t)session, 0, given, (const OrtValue* const*)handles, (size_t)inputs,
-                            asked, (size_t)outputs, found)))
-    (*env)->SetLongArrayRegion(env, results, 0, outputs, (const jlong*)found);
-  forget(env, names, given, had);
+      !failed(env, api->Run((OrtSession*)(intptr_t)session, 0, fed, (const OrtValue* const*)handles, (size_t)inputs,
+                            asked, (size_t)outputs, made)))
+    (*env)->SetLongArrayRegion(env, results, 0, outputs, (const jlong*)made);
+  forget(env, names, fed, had);
   forget(env, wanted, asked, want);
 }

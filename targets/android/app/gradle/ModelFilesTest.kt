@@ -73,8 +73,8 @@ class ModelFilesTest {
     @Test
     fun theGoldenVectorsCanBeRead() {
         for (name in listOf("golden/input.bin", "golden/reference.bin")) {
-            val found = DataInputStream(files().bytes(name).inputStream()).use(Vectors::read)
-            assertTrue(name, found.isNotEmpty())
+            val tensors = DataInputStream(files().bytes(name).inputStream()).use(Vectors::read)
+            assertTrue(name, tensors.isNotEmpty())
         }
     }
 

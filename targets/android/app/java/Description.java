@@ -11,23 +11,23 @@ public final class Description {
         public final String dtype;
         public final int[] shape;
 
-        Spec(Map<String, Object> given) {
-            name = (String) given.get("name");
-            dtype = (String) given.get("dtype");
-            List<Object> sizes = Json.list(given.get("shape"));
+        Spec(Map<String, Object> facts) {
+            name = (String) facts.get("name");
+            dtype = (String) facts.get("dtype");
+            List<Object> sizes = Json.list(facts.get("shape"));
             shape = new int[sizes.size()];
             for (int i = 0; i < shape.length; i++) {
                 shape[i] = sizes.get(i) instanceof Long ? Json.integer(sizes.get(i)) : -1;
             }
         }
 
-        private static Spec[] all(Object given) {
-            List<Object> list = Json.list(given);
-            Spec[] found = new Spec[list.size()];
-            for (int i = 0; i < found.length; i++) {
-                found[i] = new Spec(Json.object(list.get(i)));
+        private static Spec[] all(Object value) {
+            List<Object> list = Json.list(value);
+            Spec[] specs = new Spec[list.size()];
+            for (int i = 0; i < specs.length; i++) {
+                specs[i] = new Spec(Json.object(list.get(i)));
             }
-            return found;
+            return specs;
         }
     }
 
@@ -38,11 +38,11 @@ public final class Description {
         public final Spec[] inputs;
         public final Spec[] outputs;
 
-        Part(Map<String, Object> given) {
-            name = (String) given.get("name");
-            file = (String) given.get("file");
-            inputs = Spec.all(given.get("inputs"));
-            outputs = Spec.all(given.get("outputs"));
+        Part(Map<String, Object> facts) {
+            name = (String) facts.get("name");
+            file = (String) facts.get("file");
+            inputs = Spec.all(facts.get("inputs"));
+            outputs = Spec.all(facts.get("outputs"));
         }
     }
 
@@ -58,18 +58,18 @@ public final class Description {
 
     /** Throws IllegalArgumentException, ClassCastException or NullPointerException for another text. */
     public Description(String json) {
-        Map<String, Object> given = Json.object(Json.parse(json));
-        model = (String) given.get("model");
-        family = (String) given.get("family");
-        precision = (String) given.get("precision");
-        limit = Json.number(given.get("limit"));
-        answer = (String) given.get("answer");
-        List<Object> list = Json.list(given.get("parts"));
+        Map<String, Object> document = Json.object(Json.parse(json));
+        model = (String) document.get("model");
+        family = (String) document.get("family");
+        precision = (String) document.get("precision");
+        limit = Json.number(document.get("limit"));
+        answer = (String) document.get("answer");
+        List<Object> list = Json.list(document.get("parts"));
         parts = new Part[list.size()];
         for (int i = 0; i < parts.length; i++) {
             parts[i] = new Part(Json.object(list.get(i)));
         }
-        facts = Json.object(given.get("facts"));
+        facts = Json.object(document.get("facts"));
     }
 
     public Part part(String name) {

@@ -70,9 +70,9 @@ public final class ImageClassifier {
         }
         Collections.sort(ranking, new Comparator<Ranked>() {
             @Override
-            public int compare(Ranked one, Ranked other) {
-                int order = Float.compare(other.score, one.score);
-                return order != 0 ? order : Integer.compare(other.classIndex, one.classIndex);
+            public int compare(Ranked first, Ranked second) {
+                int order = Float.compare(second.score, first.score);
+                return order != 0 ? order : Integer.compare(second.classIndex, first.classIndex);
             }
         });
         return new ArrayList<>(ranking.subList(0, Math.min(Math.max(1, top), ranking.size())));
@@ -108,16 +108,16 @@ public final class ImageClassifier {
     }
 
     private float[] scores(byte[] pixels) {
-        byte[] given = pixels;
+        byte[] bytes = pixels;
         if (signed) {
-            given = new byte[pixels.length];
-            for (int i = 0; i < given.length; i++) {
-                given[i] = (byte) (pixels[i] ^ 0x80);
+            bytes = new byte[pixels.length];
+            for (int i = 0; i < bytes.length; i++) {
+                bytes[i] = (byte) (pixels[i] ^ 0x80);
             }
         }
         Map<String, Tensor> feeds = new HashMap<>();
         int[] shape = {1, height, width, 3};
-        feeds.put(input, signed ? Tensor.signed(given, shape) : Tensor.unsigned(given, shape));
+        feeds.put(input, signed ? Tensor.signed(bytes, shape) : Tensor.unsigned(bytes, shape));
         float[] scores;
         try (Tensor made = network.run(feeds).get(output)) {
             scores = signedScores ? widened(made.bytes()) : made.floats().clone();

@@ -45,21 +45,21 @@ public final class Json {
     }
 
     public static int[] integers(Object value) {
-        List<Object> given = list(value);
-        int[] found = new int[given.size()];
-        for (int i = 0; i < found.length; i++) {
-            found[i] = integer(given.get(i));
+        List<Object> items = list(value);
+        int[] numbers = new int[items.size()];
+        for (int i = 0; i < numbers.length; i++) {
+            numbers[i] = integer(items.get(i));
         }
-        return found;
+        return numbers;
     }
 
     public static float[] floats(Object value) {
-        List<Object> given = list(value);
-        float[] found = new float[given.size()];
-        for (int i = 0; i < found.length; i++) {
-            found[i] = (float) number(given.get(i));
+        List<Object> items = list(value);
+        float[] numbers = new float[items.size()];
+        for (int i = 0; i < numbers.length; i++) {
+            numbers[i] = (float) number(items.get(i));
         }
-        return found;
+        return numbers;
     }
 
     public static String[] texts(Object value) {
@@ -90,42 +90,42 @@ public final class Json {
     }
 
     private Map<String, Object> members(int depth) {
-        Map<String, Object> found = new LinkedHashMap<>();
+        Map<String, Object> members = new LinkedHashMap<>();
         at++;
         space();
         if (peek() == '}') {
             at++;
-            return found;
+            return members;
         }
         while (true) {
             space();
             String name = string();
             space();
             take(':');
-            found.put(name, value(depth + 1));
+            members.put(name, value(depth + 1));
             space();
             if (peek() == '}') {
                 at++;
-                return found;
+                return members;
             }
             take(',');
         }
     }
 
     private List<Object> items(int depth) {
-        List<Object> found = new ArrayList<>();
+        List<Object> items = new ArrayList<>();
         at++;
         space();
         if (peek() == ']') {
             at++;
-            return found;
+            return items;
         }
         while (true) {
-            found.add(value(depth + 1));
+            items.add(value(depth + 1));
             space();
             if (peek() == ']') {
                 at++;
-                return found;
+                return items;
             }
             take(',');
         }
@@ -133,23 +133,23 @@ public final class Json {
 
     private String string() {
         take('"');
-        StringBuilder found = new StringBuilder();
+        StringBuilder string = new StringBuilder();
         while (true) {
-            char one = next();
-            if (one == '"') {
-                return found.toString();
+            char letter = next();
+            if (letter == '"') {
+                return string.toString();
             }
-            found.append(one == '\\' ? escaped() : one);
+            string.append(letter == '\\' ? escaped() : letter);
         }
     }
 
     private char escaped() {
-        char one = next();
-        int index = "\"\\/bfnrt".indexOf(one);
+        char letter = next();
+        int index = "\"\\/bfnrt".indexOf(letter);
         if (index >= 0) {
             return "\"\\/\b\f\n\r\t".charAt(index);
         }
-        if (one != 'u' || at + 4 > text.length()) {
+        if (letter != 'u' || at + 4 > text.length()) {
             throw wrong("an unknown escape");
         }
         at += 4;
@@ -161,12 +161,12 @@ public final class Json {
         while (at < text.length() && "+-.0123456789eE".indexOf(text.charAt(at)) >= 0) {
             at++;
         }
-        String found = text.substring(start, at);
+        String digits = text.substring(start, at);
         try {
-            if (found.matches("-?[0-9]+")) {
-                return Long.valueOf(found);
+            if (digits.matches("-?[0-9]+")) {
+                return Long.valueOf(digits);
             }
-            return Double.valueOf(found);
+            return Double.valueOf(digits);
         } catch (NumberFormatException exception) {
             throw wrong("no value");
         }
@@ -194,9 +194,9 @@ public final class Json {
     }
 
     private char next() {
-        char one = peek();
+        char letter = peek();
         at++;
-        return one;
+        return letter;
     }
 
     private void take(char wanted) {

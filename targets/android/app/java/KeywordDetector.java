@@ -77,13 +77,13 @@ public final class KeywordDetector {
 
     /** Floats in [-1, 1] as the samples that feed() takes. */
     public static short[] pcm(float[] samples) {
-        short[] found = new short[samples.length];
-        for (int i = 0; i < found.length; i++) {
+        short[] steps = new short[samples.length];
+        for (int i = 0; i < steps.length; i++) {
             if (Float.isNaN(samples[i]) || Float.isInfinite(samples[i])) {
                 throw new IllegalArgumentException("the sound holds values that are not numbers (NaN or infinite)");
             }
-            found[i] = (short) Math.max(-32768, Math.min(32767, Math.rint(samples[i] * 32768.0f)));
+            steps[i] = (short) Math.max(-32768, Math.min(32767, Math.rint(samples[i] * 32768.0f)));
         }
-        return found;
+        return steps;
     }
 }

@@ -4,7 +4,7 @@ import java.util.Map;
 
 /** From a window of samples to scores 0..255 of every class. Each frontend and network has its own. */
 abstract class KeywordEar {
-    /** Samples that a look takes, and from one look to the next. */
+    /** Samples that a look takes, and from a look to the next. */
     final int size;
     final int hop;
 

@@ -2,7 +2,7 @@ package edgekit.phone.loops;
 
 import java.util.Arrays;
 
-/** Scores of one look after another to events: smoothed, above a limit, and not right after another. Whole numbers. */
+/** From scores, look by look, to events: smoothed, above a limit, and not right after another. Whole numbers. */
 final class KeywordJudge {
     /** Scores are 0..255 in steps of 1 / 256. */
     static final int STEPS = 256;
@@ -35,8 +35,8 @@ final class KeywordJudge {
         int best = 0, most = -1;
         for (int word = 0; word < rules.labels.length; word++) {
             int total = 0;
-            for (int[] one : held) {
-                total += one[word];
+            for (int[] earlier : held) {
+                total += earlier[word];
             }
             if (total > most) {
                 best = word;

@@ -14,7 +14,7 @@ final class KeywordRules {
     final int refractory;
     /** Whether looks before the first count as silence (else the first window of looks must be whole). */
     final boolean early;
-    /** Samples until the first look, from one to the next, and in a second. */
+    /** Samples until the first look, from a look to the next, and in a second. */
     final int first;
     final int hop;
     final int rate;

@@ -14,9 +14,9 @@ final class KeywordWindowEar extends KeywordEar {
         super(rules.first, rules.hop);
         frontend = parts.get("frontend");
         network = parts.get("network");
-        Description.Spec given = description.part("network").outputs[0];
-        output = given.name;
-        signed = given.dtype.equals("int8");
+        Description.Spec spec = description.part("network").outputs[0];
+        output = spec.name;
+        signed = spec.dtype.equals("int8");
     }
 
     @Override
@@ -33,11 +33,11 @@ final class KeywordWindowEar extends KeywordEar {
     }
 
     private static int[] whole(byte[] scores) {
-        int[] found = new int[scores.length];
-        for (int i = 0; i < found.length; i++) {
-            found[i] = scores[i] + 128;
+        int[] shifted = new int[scores.length];
+        for (int i = 0; i < shifted.length; i++) {
+            shifted[i] = scores[i] + 128;
         }
-        return found;
+        return shifted;
     }
 
     private static int[] shares(float[] logits) {
@@ -47,11 +47,11 @@ final class KeywordWindowEar extends KeywordEar {
             odds[i] = Math.exp(logits[i] - top);
             sum += odds[i];
         }
-        int[] found = new int[odds.length];
-        for (int i = 0; i < found.length; i++) {
-            found[i] = (int) Math.max(0, Math.min(255, Math.rint(256 * odds[i] / sum)));
+        int[] scaled = new int[odds.length];
+        for (int i = 0; i < scaled.length; i++) {
+            scaled[i] = (int) Math.max(0, Math.min(255, Math.rint(256 * odds[i] / sum)));
         }
-        return found;
+        return scaled;
     }
 
     @Override

@@ -61,15 +61,15 @@ final class OpenWakewordEar extends KeywordEar {
         }
     }
 
-    /** Of the listener and of the one that checks it, to the probability that the phrase was said. */
+    /** Logits of the listener and of the checker, to the probability that the phrase was said. */
     private static double probability(float[] logits) {
         double decisive = logits[0] < 0 ? logits[0] : logits[1];
         return decisive > -700 ? 1 / (1 + Math.exp(-decisive)) : 0.0;
     }
 
-    private static float[] joined(float[] one, float[] other) {
-        float[] both = Arrays.copyOf(one, one.length + other.length);
-        System.arraycopy(other, 0, both, one.length, other.length);
+    private static float[] joined(float[] first, float[] second) {
+        float[] both = Arrays.copyOf(first, first.length + second.length);
+        System.arraycopy(second, 0, both, first.length, second.length);
         return both;
     }
 

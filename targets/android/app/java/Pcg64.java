@@ -55,8 +55,8 @@ public final class Pcg64 {
     }
 
     /** The upper half of an unsigned product; Math.multiplyHigh needs Android 12. */
-    private static long multiplyHigh(long one, long other) {
-        long a = one >>> 32, b = one & 0xffffffffL, c = other >>> 32, d = other & 0xffffffffL;
+    private static long multiplyHigh(long x, long y) {
+        long a = x >>> 32, b = x & 0xffffffffL, c = y >>> 32, d = y & 0xffffffffL;
         long middle = a * d + (b * d >>> 32);
         return a * c + (middle >>> 32) + ((middle & 0xffffffffL) + b * c >>> 32);
     }

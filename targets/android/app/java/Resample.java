@@ -84,7 +84,7 @@ public final class Resample {
         return (byte) Math.max(0, Math.min(255, value >> PRECISION));
     }
 
-    /** For each new pixel: the first old one that counts, and the weights from it on. */
+    /** For each new pixel: the first old pixel that counts, and the weights from it on. */
     private static final class Weights {
         private final int[] first;
         private final int[][] of;

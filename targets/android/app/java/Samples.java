@@ -10,17 +10,17 @@ public abstract class Samples {
 
     /** Samples [start, start + most), fewer at the end. */
     public final float[] window(long start, int most) {
-        float[] found = new float[(int) Math.max(0, Math.min(most, length() - start))];
-        int got = read(start, found);
-        if (got != found.length) {
+        float[] values = new float[(int) Math.max(0, Math.min(most, length() - start))];
+        int got = read(start, values);
+        if (got != values.length) {
             throw new IllegalArgumentException("the sound ends after " + (start + got) + " samples, not " + length());
         }
-        for (float value : found) {
+        for (float value : values) {
             if (Float.isNaN(value) || Float.isInfinite(value)) {
                 throw new IllegalArgumentException("the audio holds values that are not numbers (NaN or infinite)");
             }
         }
-        return found;
+        return values;
     }
 
     /** Of an array, which must not change while it is used. */

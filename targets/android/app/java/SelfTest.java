@@ -14,7 +14,7 @@ public final class SelfTest {
 
     private static final int KEPT = 2048;
 
-    /** What was found. */
+    /** The errors that were measured. */
     public static final class Result {
         /** Part to its distance from the reference: relative, root mean square. Infinite where outputs are missing. */
         public final Map<String, Double> errors;
@@ -43,7 +43,7 @@ public final class SelfTest {
         }
     }
 
-    /** Something that answers the golden input through the graphs that it is given. */
+    /** Something that answers the golden input through these graphs. */
     public interface Answering {
         String answer(Map<String, Graph> parts);
     }
@@ -72,22 +72,22 @@ public final class SelfTest {
     /** The largest distance of an output of a part; infinite where the reference has none of it. */
     private static double distance(String prefix, Map<String, float[]> seen, Map<String, Tensor> reference) {
         double most = -1;
-        for (Map.Entry<String, Tensor> one : reference.entrySet()) {
-            if (one.getKey().startsWith(prefix)) {
-                most = Math.max(most, distance(seen.get(one.getKey()), one.getValue().floats()));
+        for (Map.Entry<String, Tensor> entry : reference.entrySet()) {
+            if (entry.getKey().startsWith(prefix)) {
+                most = Math.max(most, distance(seen.get(entry.getKey()), entry.getValue().floats()));
             }
         }
         return most < 0 ? Double.POSITIVE_INFINITY : most;
     }
 
     /** Root mean square of the difference, relative to that of the reference. A NaN must never compare as small. */
-    private static double distance(float[] found, float[] expected) {
-        if (found == null || found.length != expected.length) {
+    private static double distance(float[] values, float[] expected) {
+        if (values == null || values.length != expected.length) {
             return Double.POSITIVE_INFINITY;
         }
         double off = 0, size = 0;
-        for (int i = 0; i < found.length; i++) {
-            double difference = found[i] - (double) expected[i];
+        for (int i = 0; i < values.length; i++) {
+            double difference = values[i] - (double) expected[i];
             off += difference * difference;
             size += expected[i] * (double) expected[i];
         }
@@ -112,8 +112,8 @@ public final class SelfTest {
         public Map<String, Tensor> run(Map<String, Tensor> inputs) {
             Map<String, Tensor> outputs = graph.run(inputs);
             if (calls < CALLS) {
-                for (Map.Entry<String, Tensor> one : outputs.entrySet()) {
-                    seen.put(name + "/" + calls + "/" + one.getKey(), sampled(one.getValue()));
+                for (Map.Entry<String, Tensor> entry : outputs.entrySet()) {
+                    seen.put(name + "/" + calls + "/" + entry.getKey(), sampled(entry.getValue()));
                 }
             }
             calls++;

@@ -41,11 +41,11 @@ public final class SpeakerEmbedder {
      */
     public float[] embed(Samples clip, Watch watch) {
         double loudness = loudness(clip);
-        List<float[]> found = facts.containsKey("stretch") ? stretches(clip, loudness, watch) : windows(clip, watch);
-        double[] mean = new double[found.get(0).length];
-        for (float[] one : found) {
+        List<float[]> vectors = facts.containsKey("stretch") ? stretches(clip, loudness, watch) : windows(clip, watch);
+        double[] mean = new double[vectors.get(0).length];
+        for (float[] vector : vectors) {
             for (int i = 0; i < mean.length; i++) {
-                mean[i] += one[i] / (double) found.size();
+                mean[i] += vector[i] / (double) vectors.size();
             }
         }
         double length = 0;
@@ -64,10 +64,10 @@ public final class SpeakerEmbedder {
     }
 
     /** The cosine of two embeddings. */
-    public static double similarity(float[] one, float[] other) {
+    public static double similarity(float[] first, float[] second) {
         double sum = 0;
-        for (int i = 0; i < one.length; i++) {
-            sum += one[i] * (double) other[i];
+        for (int i = 0; i < first.length; i++) {
+            sum += first[i] * (double) second[i];
         }
         return sum;
     }
@@ -95,38 +95,38 @@ public final class SpeakerEmbedder {
         int least = Json.integer(window.get("least")), most = Json.integer(window.get("most"));
         int count = (int) Math.max(1, (clip.length() + most - 1) / most);
         long last = Math.max(0, clip.length() - most);
-        List<float[]> found = new ArrayList<>();
+        List<float[]> embeddings = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             watch.at(i, count);
             long start = count > 1 ? (long) Math.rint(i * (double) last / (count - 1)) : 0;
             float[] samples = clip.window(start, most);
-            float[] given = Arrays.copyOf(samples, Math.max(least, samples.length));
-            for (int k = samples.length; k < given.length; k++) {
-                given[k] = samples[k % samples.length];
+            float[] input = Arrays.copyOf(samples, Math.max(least, samples.length));
+            for (int k = samples.length; k < input.length; k++) {
+                input[k] = samples[k % samples.length];
             }
-            found.addAll(run(given, 1, null));
+            embeddings.addAll(run(input, 1, null));
         }
-        return found;
+        return embeddings;
     }
 
-    /** Stretches that overlap by about half, in batches; what the last one lacks is silence. */
+    /** Stretches that overlap by about half, in batches; what the last stretch lacks is silence. */
     private List<float[]> stretches(Samples clip, double loudness, Watch watch) {
         Map<String, Object> rules = Json.object(facts.get("stretch"));
         int frames = Json.integer(rules.get("frames")), hop = Json.integer(rules.get("hop"));
         int batch = Json.integer(rules.get("batch"));
         List<Long> starts = starts(clip.length(), frames, Json.integer(rules.get("step")), hop,
                 Json.number(rules.get("coverage")));
-        List<float[]> found = new ArrayList<>();
+        List<float[]> embeddings = new ArrayList<>();
         for (int i = 0; i < starts.size(); i += batch) {
             watch.at(i, starts.size());
             List<Long> chosen = starts.subList(i, Math.min(i + batch, starts.size()));
-            float[] given = new float[chosen.size() * stretchSamples];
+            float[] input = new float[chosen.size() * stretchSamples];
             for (int k = 0; k < chosen.size(); k++) {
-                stretch(clip, chosen.get(k) * hop, (stretchSamples - (frames - 1) * hop) / 2, given, k * stretchSamples);
+                stretch(clip, chosen.get(k) * hop, (stretchSamples - (frames - 1) * hop) / 2, input, k * stretchSamples);
             }
-            found.addAll(run(given, chosen.size(), new float[] {(float) loudness}));
+            embeddings.addAll(run(input, chosen.size(), new float[] {(float) loudness}));
         }
-        return found;
+        return embeddings;
     }
 
     /** The samples of a stretch and half a frame's around it; zeros before and behind the clip. */
@@ -156,17 +156,17 @@ public final class SpeakerEmbedder {
             feeds.put("loudness", Tensor.of(loudness, 1));
         }
         Map<String, Tensor> features = frontend.run(feeds);
-        Map<String, Tensor> given = new HashMap<>();
-        given.put("features", features.get("features"));
-        Map<String, Tensor> made = network.run(given);
+        Map<String, Tensor> inputs = new HashMap<>();
+        inputs.put("features", features.get("features"));
+        Map<String, Tensor> made = network.run(inputs);
         try {
             float[] values = made.get("embedding").floats();
-            List<float[]> found = new ArrayList<>();
+            List<float[]> embeddings = new ArrayList<>();
             for (int i = 0; i < rows; i++) {
                 int size = values.length / rows;
-                found.add(Arrays.copyOfRange(values, i * size, (i + 1) * size));
+                embeddings.add(Arrays.copyOfRange(values, i * size, (i + 1) * size));
             }
-            return found;
+            return embeddings;
         } finally {
             Tensor.closeAll(features);
             Tensor.closeAll(made);

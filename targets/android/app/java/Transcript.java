@@ -19,11 +19,11 @@ public final class Transcript {
     }
 
     public final String text;
-    /** The code of the language, given or detected; null where the model knows one only. */
+    /** The code of the language, set or detected; null for a model of a single language. */
     public final String language;
     /** Empty unless timestamps were asked for or the sound is longer than 30 s. */
     public final List<Segment> segments;
-    /** Seconds that the encoder was given, for each time that it ran. */
+    /** Seconds of the encoder's window, for each time that it ran. */
     public final List<Double> windows;
     /** What was tried again, and why. */
     public final List<String> fallbacks;

@@ -24,13 +24,13 @@ public final class Vectors {
 
     private Vectors() {}
 
-    /** Reads one call's tensors. Throws IOException for what cannot be one. */
+    /** Reads one call's tensors. Throws IOException for anything else. */
     public static Map<String, Tensor> read(DataInputStream in) throws IOException {
         if (integer(in) != MAGIC || integer(in) != 1) {
             throw new IOException("not a file of vectors");
         }
         int count = integer(in);
-        Map<String, Tensor> found = new LinkedHashMap<>();
+        Map<String, Tensor> tensors = new LinkedHashMap<>();
         for (int i = 0; i < count; i++) {
             String name = new String(bytes(in, integer(in)), StandardCharsets.UTF_8);
             int type = integer(in);
@@ -39,9 +39,9 @@ public final class Vectors {
                 shape[k] = bounded(long64(in), Integer.MAX_VALUE);
             }
             byte[] values = bytes(in, bounded(long64(in), Integer.MAX_VALUE - 16));
-            found.put(name, tensor(type, values, shape));
+            tensors.put(name, tensor(type, values, shape));
         }
-        return found;
+        return tensors;
     }
 
     /** Writes one call's tensors. */
@@ -49,13 +49,13 @@ public final class Vectors {
         out.write(number(4, MAGIC));
         out.write(number(4, 1));
         out.write(number(4, tensors.size()));
-        for (Map.Entry<String, Tensor> one : tensors.entrySet()) {
-            byte[] name = one.getKey().getBytes(StandardCharsets.UTF_8);
-            int[] shape = one.getValue().shape();
+        for (Map.Entry<String, Tensor> entry : tensors.entrySet()) {
+            byte[] name = entry.getKey().getBytes(StandardCharsets.UTF_8);
+            int[] shape = entry.getValue().shape();
             out.write(number(4, name.length));
             out.write(name);
-            byte[] values = values(one.getValue());
-            out.write(number(4, number(one.getValue().type())));
+            byte[] values = values(entry.getValue());
+            out.write(number(4, number(entry.getValue().type())));
             out.write(number(4, shape.length));
             for (int size : shape) {
                 out.write(number(8, size));
@@ -125,9 +125,9 @@ public final class Vectors {
 
     private static byte[] number(int size, long value) {
         ByteBuffer room = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(0, value);
-        byte[] found = new byte[size];
-        room.get(found);
-        return found;
+        byte[] bytes = new byte[size];
+        room.get(bytes);
+        return bytes;
     }
 
     private static int integer(DataInputStream in) throws IOException {
@@ -140,18 +140,18 @@ public final class Vectors {
 
     /** Reads in pieces, so that a wrong length in a damaged file takes no memory that the file does not fill. */
     private static byte[] bytes(DataInputStream in, int size) throws IOException {
-        byte[] found = new byte[Math.min(bounded(size, Integer.MAX_VALUE - 16), 1 << 20)];
+        byte[] bytes = new byte[Math.min(bounded(size, Integer.MAX_VALUE - 16), 1 << 20)];
         int have = 0;
         while (have < size) {
-            if (have == found.length) {
-                found = Arrays.copyOf(found, (int) Math.min(size, 2L * found.length));
+            if (have == bytes.length) {
+                bytes = Arrays.copyOf(bytes, (int) Math.min(size, 2L * bytes.length));
             }
-            int got = in.read(found, have, found.length - have);
+            int got = in.read(bytes, have, bytes.length - have);
             if (got < 0) {
                 throw new EOFException("the vectors are cut off");
             }
             have += got;
         }
-        return found;
+        return bytes;
     }
 }

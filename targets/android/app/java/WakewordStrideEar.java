@@ -29,11 +29,11 @@ final class WakewordStrideEar extends KeywordEar {
         try {
             noise = made.get("noise_after").floats().clone();
             byte[] scores = out.get("probability").bytes();
-            int[] found = new int[scores.length];
-            for (int i = 0; i < found.length; i++) {
-                found[i] = scores[i] & 255;
+            int[] unsigned = new int[scores.length];
+            for (int i = 0; i < unsigned.length; i++) {
+                unsigned[i] = scores[i] & 255;
             }
-            return found;
+            return unsigned;
         } finally {
             Tensor.closeAll(made);
             Tensor.closeAll(out);

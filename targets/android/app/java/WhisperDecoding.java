@@ -119,8 +119,8 @@ final class WhisperDecoding {
     }
 
     private static boolean all(boolean[] done) {
-        for (boolean one : done) {
-            if (!one) {
+        for (boolean ended : done) {
+            if (!ended) {
                 return false;
             }
         }

@@ -54,8 +54,8 @@ final class WhisperHypotheses implements AutoCloseable {
         Map<String, Tensor> out = new HashMap<>(decoder.run(feeds));
         Tensor logits = out.remove("logits");
         Map<String, Tensor> present = new HashMap<>();
-        for (Map.Entry<String, Tensor> one : out.entrySet()) {
-            present.put(one.getKey().replace("present_", "past_"), one.getValue());
+        for (Map.Entry<String, Tensor> entry : out.entrySet()) {
+            present.put(entry.getKey().replace("present_", "past_"), entry.getValue());
         }
         replace(present);
         try {
@@ -71,14 +71,14 @@ final class WhisperHypotheses implements AutoCloseable {
             return;
         }
         Map<String, Tensor> repeated = new HashMap<>();
-        for (Map.Entry<String, Tensor> one : past.entrySet()) {
-            float[] values = one.getValue().floats(), many = new float[values.length * count];
+        for (Map.Entry<String, Tensor> entry : past.entrySet()) {
+            float[] values = entry.getValue().floats(), many = new float[values.length * count];
             for (int i = 0; i < count; i++) {
                 System.arraycopy(values, 0, many, i * values.length, values.length);
             }
-            int[] shape = one.getValue().shape();
+            int[] shape = entry.getValue().shape();
             shape[0] = count;
-            repeated.put(one.getKey(), Tensor.of(many, shape));
+            repeated.put(entry.getKey(), Tensor.of(many, shape));
         }
         replace(repeated);
     }

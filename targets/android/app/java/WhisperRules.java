@@ -20,7 +20,7 @@ final class WhisperRules {
         latestStart = tokens.firstTimestamp + (int) Math.rint(1.0 / tokens.secondsPerTimestamp);
     }
 
-    /** Logits of one hypothesis, with forbidden tokens at minus infinity, given what it sampled so far. */
+    /** Logits of one hypothesis, with forbidden tokens at minus infinity, from what it sampled so far. */
     float[] apply(float[] logits, List<Integer> sampled) {
         float[] row = logits.clone();
         forbid(row, tokens.suppress);

@@ -70,17 +70,17 @@ public final class WhisperTokens {
         return text.substring(start, end);
     }
 
-    private static boolean isSpace(char one) {
-        return Character.isWhitespace(one) || Character.isSpaceChar(one) || one == '\u0085';
+    private static boolean isSpace(char letter) {
+        return Character.isWhitespace(letter) || Character.isSpaceChar(letter) || letter == '\u0085';
     }
 
     private static byte[][] pieces(byte[] vocabulary, int count) {
         ByteBuffer from = ByteBuffer.wrap(vocabulary).order(ByteOrder.LITTLE_ENDIAN);
-        byte[][] found = new byte[count][];
+        byte[][] tokens = new byte[count][];
         for (int i = 0; i < count; i++) {
-            found[i] = new byte[from.getShort() & 0xffff];
-            from.get(found[i]);
+            tokens[i] = new byte[from.getShort() & 0xffff];
+            from.get(tokens[i]);
         }
-        return found;
+        return tokens;
     }
 }

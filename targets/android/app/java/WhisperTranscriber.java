@@ -11,7 +11,7 @@ import java.util.Map;
  * Whisper from sound to text: windows, language, fallbacks and segments (after whisper/transcribe.py).
  *
  * The encoder's window is as long as the sound needs, not always 30 s; if what comes out looks wrong, the window is
- * encoded again at 30 s before any other fallback. Windows of digital silence are not given to the network.
+ * encoded again at 30 s before any other fallback. Windows of digital silence are not decoded.
  */
 public final class WhisperTranscriber {
     private static final int RATE = 16000;
@@ -42,7 +42,7 @@ public final class WhisperTranscriber {
         context = Json.integer(description.facts.get("text_context"));
     }
 
-    /** Codes of the languages that it knows, such as "en". Empty where it knows one only. */
+    /** Codes of the languages that it knows, such as "en". Empty for a model of a single language. */
     public List<String> languages() {
         return new ArrayList<>(tokens.languages.keySet());
     }
@@ -57,7 +57,7 @@ public final class WhisperTranscriber {
      */
     public Transcript transcribe(Samples sound, String language, boolean translate, boolean timestamps, Watch watch) {
         if (language != null && !tokens.languages.containsKey(language)) {
-            throw new IllegalArgumentException("the language " + language + " is not one of this model's");
+            throw new IllegalArgumentException("the language " + language + " is not among this model's");
         }
         if (sound.length() < SHORTEST * RATE) {
             throw new IllegalArgumentException("the audio is too short to hold a word: at least " + SHORTEST + " s");
@@ -219,17 +219,17 @@ public final class WhisperTranscriber {
             if (!timestamps) {
                 prompt.add(tokens.noTimestamps);
             }
-            int[] found = new int[prompt.size()];
-            for (int i = 0; i < found.length; i++) {
-                found[i] = prompt.get(i);
+            int[] ids = new int[prompt.size()];
+            for (int i = 0; i < ids.length; i++) {
+                ids[i] = prompt.get(i);
             }
-            return found;
+            return ids;
         }
 
         private String detected(Map<String, Tensor> cross) {
             float[] logits;
-            try (WhisperHypotheses one = new WhisperHypotheses(parts.get("decoder"), description, cross)) {
-                logits = one.step(new int[][] {{tokens.startOfTranscript}}, new int[] {0})[0][0];
+            try (WhisperHypotheses hypothesis = new WhisperHypotheses(parts.get("decoder"), description, cross)) {
+                logits = hypothesis.step(new int[][] {{tokens.startOfTranscript}}, new int[] {0})[0][0];
             }
             String best = null;
             for (Map.Entry<String, Integer> entry : tokens.languages.entrySet()) {
@@ -241,22 +241,22 @@ public final class WhisperTranscriber {
         }
 
         /** Cuts at pairs of timestamps; returns by how many samples to advance. */
-        private int cut(List<Integer> found, int samples) {
+        private int cut(List<Integer> ids, int samples) {
             double seconds = samples / (double) RATE;
             List<Integer> cuts = new ArrayList<>();
-            for (int i = 0; i + 1 < found.size(); i++) {
-                if (isStamp(found.get(i)) && isStamp(found.get(i + 1))) {
+            for (int i = 0; i + 1 < ids.size(); i++) {
+                if (isStamp(ids.get(i)) && isStamp(ids.get(i + 1))) {
                     cuts.add(i + 1);
                 }
             }
-            int count = found.size();
-            boolean closed = count >= 2 && !isStamp(found.get(count - 2)) && isStamp(found.get(count - 1));
+            int count = ids.size();
+            boolean closed = count >= 2 && !isStamp(ids.get(count - 2)) && isStamp(ids.get(count - 1));
             if (cuts.isEmpty()) {
                 int last = -1;
-                for (int token : found) {
+                for (int token : ids) {
                     last = isStamp(token) ? token : last;
                 }
-                add(found, 0.0, last > tokens.firstTimestamp ? seconds(last) : seconds, seconds);
+                add(ids, 0.0, last > tokens.firstTimestamp ? seconds(last) : seconds, seconds);
                 return samples;
             }
             if (closed) {
@@ -264,27 +264,27 @@ public final class WhisperTranscriber {
             }
             int begin = 0;
             for (int end : cuts) {
-                List<Integer> piece = found.subList(begin, end);
+                List<Integer> piece = ids.subList(begin, end);
                 add(piece, seconds(piece.get(0)), seconds(piece.get(piece.size() - 1)), seconds);
                 begin = end;
             }
             if (closed) {
                 return samples;
             }
-            int advance = Math.min((int) Math.rint(seconds(found.get(begin - 1)) * RATE), samples);
+            int advance = Math.min((int) Math.rint(seconds(ids.get(begin - 1)) * RATE), samples);
             return advance == 0 ? samples : advance;
         }
 
-        /** Appends a segment of one window, which may not pass the end of the sound. */
-        private void add(List<Integer> found, double start, double end, double last) {
-            String said = WhisperTokens.stripped(tokens.text(found));
+        /** Appends a segment of a window, which may not pass the end of the sound. */
+        private void add(List<Integer> ids, double start, double end, double last) {
+            String said = WhisperTokens.stripped(tokens.text(ids));
             if (said.isEmpty() || end <= start) {
                 return;
             }
             double from = at / (double) RATE;
             double begin = Numbers.round(from + Math.min(start, last), 2);
             segments.add(new Transcript.Segment(begin, Numbers.round(from + Math.min(end, last), 2), said));
-            for (int token : found) {
+            for (int token : ids) {
                 if (token < tokens.endOfText) {
                     text.add(token);
                 }

@@ -30,8 +30,8 @@ internal class LiteRtGraph(private val file: File, private val part: Description
         }
         interpreter.allocateTensors()
         val outputs = part.outputs.indices.associateWith { room(interpreter.getOutputTensor(it).numBytes()) }
-        val given = Array<Any>(feeds.size) { native(feeds[it]) }
-        interpreter.runForMultipleInputsOutputs(given, outputs)
+        val buffers = Array<Any>(feeds.size) { native(feeds[it]) }
+        interpreter.runForMultipleInputsOutputs(buffers, outputs)
         part.outputs.indices.associate { i -> part.outputs[i].name to heap(i, outputs.getValue(i)) }
     }
 

@@ -17,7 +17,7 @@ import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.withContext
 
-/** Takes the golden input through the whole model, whose parts are given, and tells what it answers. */
+/** Takes the golden input through the whole model, from its parts, and returns the answer. */
 internal typealias Answer = (parts: Map<String, Graph>, input: Tensor, watch: Watch) -> String
 
 /** The graphs of the model, opened, and used by one coroutine at a time. */
@@ -83,7 +83,7 @@ internal class Model private constructor(
         /** The assets' folder, which is this module's alone. */
         private const val ASSETS = "edgekit-model"
 
-        /** The runtime that the self-test has seen, for a new one computes with other kernels. */
+        /** The runtime that the self-test has seen, for a new version computes with other kernels. */
         private const val RUNTIME = "edgekit-runtime"
 
         /**

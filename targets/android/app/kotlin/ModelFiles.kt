@@ -107,7 +107,7 @@ internal class ModelFiles(private val open: (String) -> InputStream, private val
 
     private fun entry(name: String): Entry = entries[name] ?: throw ModelException("the app has no asset $name")
 
-    private fun damaged(name: String) = ModelException("the asset $name is damaged: its sha256 is another one")
+    private fun damaged(name: String) = ModelException("the asset $name is damaged: its sha256 differs")
 
     companion object {
         const val LIST = "files.json"
@@ -116,8 +116,8 @@ internal class ModelFiles(private val open: (String) -> InputStream, private val
 
         private fun entries(list: ByteArray): List<Entry> =
             Json.list(Json.`object`(Json.parse(list.decodeToString()))["files"]).map {
-                val one = Json.`object`(it)
-                Entry(one["name"] as String, one["size"] as Long, one["sha256"] as String)
+                val facts = Json.`object`(it)
+                Entry(facts["name"] as String, facts["size"] as Long, facts["sha256"] as String)
             }
 
         private fun hex(bytes: ByteArray): String = bytes.joinToString("") { "%02x".format(Locale.ROOT, it) }

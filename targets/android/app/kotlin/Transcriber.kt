@@ -10,7 +10,7 @@ public data class Segment(val start: Double, val end: Double, val text: String)
 /**
  * What was said.
  *
- * @property language code of the language, given or detected; null where the model knows one only.
+ * @property language code of the language, set or detected; null for a model of a single language.
  * @property segments empty unless they were asked for or the sound is longer than 30 s.
  */
 public data class Transcript(val text: String, val language: String?, val segments: List<Segment>)
@@ -23,7 +23,7 @@ public data class Transcript(val text: String, val language: String?, val segmen
 public class Transcriber private constructor(private val model: Model) : AutoCloseable {
     private val loop = WhisperTranscriber(model.parts, model.description, model.files.bytes(VOCABULARY))
 
-    /** Codes of the languages that it knows; empty where it knows one only. */
+    /** Codes of the languages that it knows; empty for a model of a single language. */
     public val languages: List<String> get() = loop.languages()
 
     /**

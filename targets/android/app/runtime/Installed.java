@@ -25,7 +25,7 @@ final class Installed {
         InputStream open(String name) throws IOException;
     }
 
-    /** Brings all files that files.json lists into the folder. Throws IOException for one that is not what is listed. */
+    /** Brings all files that files.json lists into the folder. Throws IOException for a file that is not as listed. */
     static void install(Source source, File folder) throws IOException {
         for (Object entry : Json.list(Json.object(Json.parse(text(source.open("files.json")))).get("files"))) {
             Map<String, Object> file = Json.object(entry);
@@ -45,12 +45,12 @@ final class Installed {
         if (!parent.isDirectory() && !parent.mkdirs()) {
             throw new IOException("the folder " + parent + " cannot be made");
         }
-        String found;
+        String digest;
         try (FileOutputStream out = new FileOutputStream(arriving)) {
-            found = copied(source.open(name), out);
+            digest = copied(source.open(name), out);
             out.getFD().sync();
         }
-        if (!hash.equals(found) || !arriving.renameTo(place)) {
+        if (!hash.equals(digest) || !arriving.renameTo(place)) {
             arriving.delete();
             throw new IOException("the asset " + name + " is damaged, or there is no room for it");
         }
@@ -74,8 +74,8 @@ final class Installed {
             }
         }
         StringBuilder hash = new StringBuilder();
-        for (byte one : digest.digest()) {
-            hash.append(Character.forDigit(one >> 4 & 15, 16)).append(Character.forDigit(one & 15, 16));
+        for (byte value : digest.digest()) {
+            hash.append(Character.forDigit(value >> 4 & 15, 16)).append(Character.forDigit(value & 15, 16));
         }
         return hash.toString();
     }

@@ -42,7 +42,7 @@ struct ModelFiles {
     }
 }
 
-/// Lets one call in at a time, in the order in which they came: an actor alone would let a second one in while the first
+/// Lets one call in at a time, in the order in which they came: an actor alone would let a second call in while the first
 /// waits for the runtime. The work stays in the caller's task, with its priority; a call that is cancelled while it waits
 /// leaves at once.
 actor Turns {

@@ -26,7 +26,7 @@ public final class SpeakerVerifier: @unchecked Sendable {
     }
 
     /// The cosine of two embeddings, to be compared with `threshold`.
-    public func similarity(_ one: [Float], _ other: [Float]) -> Double { SpeakerEmbedder.similarity(one, other) }
+    public func similarity(_ first: [Float], _ second: [Float]) -> Double { SpeakerEmbedder.similarity(first, second) }
 
     /// Does this device compute what the fp32 reference computed? Once after an installation is enough.
     public func selfTest() async throws -> SelfTestReport {

@@ -36,14 +36,14 @@ struct Description {
     let facts: Facts
 
     init(json: Data) throws {
-        let told = try Facts(json: json)
-        model = try told.text("model")
-        family = try told.text("family")
-        digest = (try? told.text("bundle")) ?? ""
-        limit = try told.double("limit")
-        answer = try told.text("answer")
-        facts = try told.object("facts")
-        parts = try told.objects("parts").map {
+        let document = try Facts(json: json)
+        model = try document.text("model")
+        family = try document.text("family")
+        digest = (try? document.text("bundle")) ?? ""
+        limit = try document.double("limit")
+        answer = try document.text("answer")
+        facts = try document.object("facts")
+        parts = try document.objects("parts").map {
             Part(
                 name: try $0.text("name"), file: try $0.text("file"), inputs: try $0.objects("inputs").map(Spec.init),
                 outputs: try $0.objects("outputs").map(Spec.init))
@@ -51,9 +51,9 @@ struct Description {
     }
 
     func part(_ name: String) throws -> Part {
-        guard let found = parts.first(where: { $0.name == name }) else {
+        guard let part = parts.first(where: { $0.name == name }) else {
             throw ModelError.damaged("the bundle has no part \(name)")
         }
-        return found
+        return part
     }
 }

@@ -2,7 +2,7 @@ import Foundation
 
 /// From a window of samples to scores 0...255 of every class. Each frontend and network has its own.
 protocol KeywordEar: AnyObject {
-    /// Samples that a look takes, from one look to the next, and of silence that are taken to have been before the sound.
+    /// Samples that a look takes, from a look to the next, and of silence that are taken to have been before the sound.
     var size: Int { get }
     var hop: Int { get }
     var before: Int { get }
@@ -80,7 +80,7 @@ final class OpenWakewordEar: KeywordEar {
         return [Int(min(255, 256 * Self.probability(logits)))]
     }
 
-    /// Of the listener and of the one that checks it, to the probability that the phrase was said.
+    /// Logits of the listener and of the checker, to the probability that the phrase was said.
     private static func probability(_ logits: [Float]) -> Double {
         let decisive = Double(logits[0] < 0 ? logits[0] : logits[1])
         return decisive > -700 ? 1 / (1 + exp(-decisive)) : 0

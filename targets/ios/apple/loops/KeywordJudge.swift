@@ -7,7 +7,7 @@ public struct KeywordEvent: Sendable, Equatable {
     public let time, score: Double
 }
 
-/// Scores of one look after another to events: smoothed, above a limit, and not right after another. Whole numbers.
+/// From scores, look by look, to events: smoothed, above a limit, and not right after another. Whole numbers.
 struct KeywordJudge {
     /// Scores are 0...255 in steps of 1 / 256.
     static let steps = 256

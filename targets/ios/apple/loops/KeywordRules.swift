@@ -9,7 +9,7 @@ struct KeywordRules {
     let limit: Int
     /// Looks after an event in which none can follow.
     let refractory: Int
-    /// Samples until the first look, from one to the next, and in a second.
+    /// Samples until the first look, from a look to the next, and in a second.
     let first, hop, rate: Int
 
     init(_ facts: Facts) throws {

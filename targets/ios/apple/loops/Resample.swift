@@ -82,7 +82,7 @@ enum Resample {
         }
     }
 
-    /// For each new pixel: the first old one that counts, and the weights from it on.
+    /// For each new pixel: the first old pixel that counts, and the weights from it on.
     private struct Weights {
         var first: [Int] = []
         var of: [[Int]] = []

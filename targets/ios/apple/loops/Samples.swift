@@ -17,13 +17,13 @@ extension Array: Samples where Element == Float {
 extension Samples {
     /// Samples that have been checked. Throws `ModelError.badInput` for values that are not numbers.
     func window(from start: Int, most: Int) throws -> [Float] {
-        let found = try read(from: start, most: most)
-        guard found.count == Swift.max(0, Swift.min(most, count - start)) else {
-            throw ModelError.badInput("the sound ends after \(start + found.count) samples, not \(count)")
+        let values = try read(from: start, most: most)
+        guard values.count == Swift.max(0, Swift.min(most, count - start)) else {
+            throw ModelError.badInput("the sound ends after \(start + values.count) samples, not \(count)")
         }
-        guard found.allSatisfy(\.isFinite) else {
+        guard values.allSatisfy(\.isFinite) else {
             throw ModelError.badInput("the audio holds values that are not numbers (NaN or infinite)")
         }
-        return found
+        return values
     }
 }

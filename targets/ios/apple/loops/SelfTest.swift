@@ -1,6 +1,6 @@
 import Foundation
 
-/// What the self-test found: does this device compute what the fp32 reference computed?
+/// The self-test's result: does this device compute what the fp32 reference computed?
 public struct SelfTestReport: Sendable {
     /// Part to its distance from the reference: relative, root mean square. Infinite where outputs are missing.
     public let errors: [String: Double]
@@ -22,7 +22,7 @@ enum SelfTest {
 
     /// - Parameters:
     ///   - reference: "PART/CALL/OUTPUT" to the sampled values of the fp32 reference.
-    ///   - answer: answers the golden input through the graphs that it is given.
+    ///   - answer: answers the golden input through these graphs.
     static func run(
         _ parts: [String: any Graph], _ reference: [String: any Tensor], _ description: Description,
         _ answer: ([String: any Graph]) async throws -> String
@@ -34,20 +34,20 @@ enum SelfTest {
             let wanted = reference.filter { $0.key.hasPrefix(part + "/") }
             errors[part] = wanted.isEmpty ? .infinity : 0
             for (name, expected) in wanted {
-                let found = recorder.seen[String(name.dropFirst(part.count + 1))] ?? []
-                errors[part] = max(errors[part]!, distance(found, try expected.floats()))
+                let values = recorder.seen[String(name.dropFirst(part.count + 1))] ?? []
+                errors[part] = max(errors[part]!, distance(values, try expected.floats()))
             }
         }
         return SelfTestReport(errors: errors, limit: description.limit, answer: said, expected: description.answer)
     }
 
     /// Root mean square of the difference, relative to that of the reference. A NaN must never compare as small.
-    private static func distance(_ found: [Float], _ expected: [Float]) -> Double {
-        guard found.count == expected.count else { return .infinity }
+    private static func distance(_ values: [Float], _ expected: [Float]) -> Double {
+        guard values.count == expected.count else { return .infinity }
         var off = 0.0, size = 0.0
-        for (one, other) in zip(found, expected) {
-            off += (Double(one) - Double(other)) * (Double(one) - Double(other))
-            size += Double(other) * Double(other)
+        for (value, truth) in zip(values, expected) {
+            off += (Double(value) - Double(truth)) * (Double(value) - Double(truth))
+            size += Double(truth) * Double(truth)
         }
         let error = off.squareRoot() / (size > 0 ? size.squareRoot() : 1)
         return error.isNaN ? .infinity : error

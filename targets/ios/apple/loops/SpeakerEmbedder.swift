@@ -28,11 +28,11 @@ struct SpeakerEmbedder {
     /// - Throws: `ModelError.badInput`: the clip is shorter than a quarter of a second, silent, or not made of numbers.
     func embed(_ clip: any Samples) async throws -> [Float] {
         let loudness = try loudness(clip)
-        let found = facts.has("stretch") ? try await stretches(clip, loudness) : try await windows(clip)
-        var mean = [Double](repeating: 0, count: found[0].count)
-        for one in found {
+        let embeddings = facts.has("stretch") ? try await stretches(clip, loudness) : try await windows(clip)
+        var mean = [Double](repeating: 0, count: embeddings[0].count)
+        for embedding in embeddings {
             for i in mean.indices {
-                mean[i] += Double(one[i]) / Double(found.count)
+                mean[i] += Double(embedding[i]) / Double(embeddings.count)
             }
         }
         let length = mean.reduce(0) { $0 + $1 * $1 }.squareRoot()
@@ -41,8 +41,8 @@ struct SpeakerEmbedder {
     }
 
     /// The cosine of two embeddings.
-    static func similarity(_ one: [Float], _ other: [Float]) -> Double {
-        zip(one, other).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+    static func similarity(_ first: [Float], _ second: [Float]) -> Double {
+        zip(first, second).reduce(0) { $0 + Double($1.0) * Double($1.1) }
     }
 
     private func loudness(_ clip: any Samples) throws -> Double {
@@ -65,18 +65,18 @@ struct SpeakerEmbedder {
         let window = try facts.object("window")
         let least = try window.int("least"), most = try window.int("most")
         let count = max(1, (clip.count + most - 1) / most), last = max(0, clip.count - most)
-        var found: [[Float]] = []
+        var embeddings: [[Float]] = []
         for i in 0..<count {
             try Task.checkCancellation()
             let start = count > 1 ? Int((Double(i * last) / Double(count - 1)).rounded(.toNearestOrEven)) : 0
             let samples = try clip.window(from: start, most: most)
-            let given = (0..<max(least, samples.count)).map { samples[$0 % samples.count] }
-            found += try await run(given, rows: 1, loudness: nil)
+            let window = (0..<max(least, samples.count)).map { samples[$0 % samples.count] }
+            embeddings += try await run(window, rows: 1, loudness: nil)
         }
-        return found
+        return embeddings
     }
 
-    /// Stretches that overlap, as Resemblyzer takes them; what the last one lacks is zeros.
+    /// Stretches that overlap, as Resemblyzer takes them; what the last stretch lacks is zeros.
     private func stretches(_ clip: any Samples, _ loudness: Double) async throws -> [[Float]] {
         let rules = try facts.object("stretch")
         let frames = try rules.int("frames"), step = try rules.int("step"), hop = try rules.int("hop")
@@ -88,14 +88,14 @@ struct SpeakerEmbedder {
             starts.removeLast()
         }
         let around = (stretchSamples - (frames - 1) * hop) / 2
-        var found: [[Float]] = []
+        var embeddings: [[Float]] = []
         for at in stride(from: 0, to: starts.count, by: batch) {
             try Task.checkCancellation()
             let chosen = starts[at..<min(at + batch, starts.count)]
-            let given = try chosen.flatMap { try stretch(clip, start: $0 * hop, around: around) }
-            found += try await run(given, rows: chosen.count, loudness: Float(loudness))
+            let block = try chosen.flatMap { try stretch(clip, start: $0 * hop, around: around) }
+            embeddings += try await run(block, rows: chosen.count, loudness: Float(loudness))
         }
-        return found
+        return embeddings
     }
 
     /// The samples of a stretch and half a frame's around it; zeros before and behind the clip.

@@ -9,11 +9,11 @@ public struct Transcript: Sendable, Equatable {
     }
 
     public let text: String
-    /// The code of the language, given or detected; nil where the model knows one only.
+    /// The code of the language, set or detected; nil for a model of a single language.
     public let language: String?
     /// Empty unless timestamps were asked for or the sound is longer than 30 s.
     public let segments: [Segment]
-    /// Seconds that the encoder was given, for each time that it ran.
+    /// Seconds of the encoder's window, for each time that it ran.
     public let windows: [Double]
     /// What was tried again, and why.
     public let fallbacks: [String]

@@ -13,9 +13,9 @@ enum Vectors {
             try take(MemoryLayout<T>.size).withUnsafeBytes { T(littleEndian: $0.loadUnaligned(as: T.self)) }
         }
         func size() throws -> Int {
-            let given = try number(UInt64.self)
-            guard given < most else { throw ModelError.damaged("a size that no tensor has") }
-            return Int(given)
+            let size = try number(UInt64.self)
+            guard size < most else { throw ModelError.damaged("a size that no tensor has") }
+            return Int(size)
         }
         guard try number(UInt32.self) == magic, try number(UInt32.self) == 1 else {
             throw ModelError.damaged("these are no recorded tensors")
@@ -38,12 +38,12 @@ enum Vectors {
     /// The tensors in the content of the file `name`.
     static func read(_ content: Data, of name: String) throws -> [String: any Tensor] {
         var at = content.startIndex
-        let found = try read { count in
+        let tensors = try read { count in
             guard count <= content.endIndex - at else { throw ModelError.damaged("\(name) is cut off") }
             at += count
             return content.subdata(in: at - count..<at)
         }
-        return Dictionary(found) { first, _ in first }
+        return Dictionary(tensors) { first, _ in first }
     }
 
     /// The bytes of one call's tensors.

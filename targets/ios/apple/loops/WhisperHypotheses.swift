@@ -26,7 +26,7 @@ struct WhisperHypotheses {
     ///   - select: positions among them whose logits are wanted.
     /// - Returns: logits [hypothesis][selected][vocabulary].
     mutating func step(_ tokens: [[Int]], select: [Int]) async throws -> [[[Float]]] {
-        var feeds = past.merging(cross) { one, _ in one }
+        var feeds = past.merging(cross) { own, _ in own }
         feeds["tokens"] = Values(tokens.flatMap { $0.map(Int64.init) }, [tokens.count, tokens[0].count])
         feeds["select"] = Values(select.map(Int64.init), [select.count])
         var out = try await decoder.run(feeds)

@@ -15,7 +15,7 @@ struct WhisperRules {
         latestStart = tokens.firstTimestamp + Int((1 / tokens.secondsPerTimestamp).rounded(.toNearestOrEven))
     }
 
-    /// Logits of one hypothesis, with forbidden tokens at minus infinity, given what it sampled so far.
+    /// Logits of one hypothesis, with forbidden tokens at minus infinity, from what it sampled so far.
     func apply(_ logits: [Float], _ sampled: [Int]) -> [Float] {
         var row = logits
         forbid(&row, tokens.suppress)

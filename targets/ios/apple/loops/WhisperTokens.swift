@@ -4,7 +4,7 @@ import Foundation
 struct WhisperTokens {
     let endOfText, startOfTranscript, noSpeech, noTimestamps, firstTimestamp, translate, transcribe: Int
     let secondsPerTimestamp: Double
-    /// Code to token, such as "en"; empty where the model knows one language only.
+    /// Code to token, such as "en"; empty for a model of a single language.
     let languages: [String: Int]
     let suppress, suppressAtBegin: [Int]
     private let pieces: [[UInt8]]
@@ -34,7 +34,7 @@ struct WhisperTokens {
 
     /// Without white space at both ends, as Python's strip: Unicode's, and four separators of ASCII.
     static func stripped(_ text: String) -> String {
-        func isSpace(_ one: Unicode.Scalar) -> Bool { one.properties.isWhitespace || (0x1c...0x1f).contains(one.value) }
+        func isSpace(_ c: Unicode.Scalar) -> Bool { c.properties.isWhitespace || (0x1c...0x1f).contains(c.value) }
         let scalars = text.unicodeScalars
         guard let first = scalars.firstIndex(where: { !isSpace($0) }),
             let last = scalars.lastIndex(where: { !isSpace($0) })

@@ -3,7 +3,7 @@ import Foundation
 /// Whisper from sound to text: windows, language, fallbacks and segments (after whisper/transcribe.py).
 ///
 /// The encoder's window is as long as the sound needs, not always 30 s; if what comes out looks wrong, the window is
-/// encoded again at 30 s before any other fallback. Windows of digital silence are not given to the network.
+/// encoded again at 30 s before any other fallback. Windows of digital silence are not decoded.
 struct WhisperTranscriber {
     static let rate = 16_000
     private static let hop = 160, window = 30 * rate
@@ -50,7 +50,7 @@ struct WhisperTranscriber {
         _ sound: any Samples, language: String?, translate: Bool, timestamps: Bool, progress: (Double, Double) -> Void
     ) async throws -> Transcript {
         if let language, tokens.languages[language] == nil {
-            throw ModelError.badInput("the language \(language) is not one of this model's")
+            throw ModelError.badInput("the language \(language) is not among this model's")
         }
         let rate = Double(Self.rate)
         guard Double(sound.count) >= Self.shortest * rate else {
@@ -170,22 +170,22 @@ struct WhisperTranscriber {
     }
 
     private func detected(_ cross: [String: any Tensor]) async throws -> String {
-        var one = WhisperHypotheses(decoder, decoderPart, cross: cross, blanks: blanks)
-        let logits = try await one.step([[tokens.startOfTranscript]], select: [0])[0][0]
+        var hypothesis = WhisperHypotheses(decoder, decoderPart, cross: cross, blanks: blanks)
+        let logits = try await hypothesis.step([[tokens.startOfTranscript]], select: [0])[0][0]
         // Of equal ones, the first token.
         let ordered = tokens.languages.sorted { $0.value < $1.value }
         return ordered.dropFirst().reduce(ordered[0]) { logits[$1.value] > logits[$0.value] ? $1 : $0 }.key
     }
 
     /// Cuts at pairs of timestamps; returns by how many samples to advance.
-    private func cut(_ found: [Int], samples: Int, at: Int, _ run: inout Run) -> Int {
-        let stamp = found.map { $0 >= tokens.firstTimestamp }, count = found.count
+    private func cut(_ ids: [Int], samples: Int, at: Int, _ run: inout Run) -> Int {
+        let stamp = ids.map { $0 >= tokens.firstTimestamp }, count = ids.count
         let end = Double(samples) / Double(Self.rate)
-        var cuts = found.indices.dropLast().filter { stamp[$0] && stamp[$0 + 1] }.map { $0 + 1 }
+        var cuts = ids.indices.dropLast().filter { stamp[$0] && stamp[$0 + 1] }.map { $0 + 1 }
         let closed = count >= 2 && !stamp[count - 2] && stamp[count - 1]
         if cuts.isEmpty {
-            let last = found.last { $0 > tokens.firstTimestamp - 1 } ?? 0
-            add(found, 0, last > tokens.firstTimestamp ? seconds(last) : end, last: end, at: at, &run)
+            let last = ids.last { $0 > tokens.firstTimestamp - 1 } ?? 0
+            add(ids, 0, last > tokens.firstTimestamp ? seconds(last) : end, last: end, at: at, &run)
             return samples
         }
         if closed {
@@ -193,27 +193,27 @@ struct WhisperTranscriber {
         }
         var begin = 0
         for cut in cuts {
-            let piece = Array(found[begin..<cut])
+            let piece = Array(ids[begin..<cut])
             add(piece, seconds(piece[0]), seconds(piece[piece.count - 1]), last: end, at: at, &run)
             begin = cut
         }
         if closed {
             return samples
         }
-        let advance = Int((seconds(found[begin - 1]) * Double(Self.rate)).rounded(.toNearestOrEven))
+        let advance = Int((seconds(ids[begin - 1]) * Double(Self.rate)).rounded(.toNearestOrEven))
         return min(advance, samples) == 0 ? samples : min(advance, samples)
     }
 
-    /// Appends a segment of one window, which may not pass the end of the sound.
-    private func add(_ found: [Int], _ start: Double, _ end: Double, last: Double, at: Int, _ run: inout Run) {
-        let said = WhisperTokens.stripped(tokens.text(found))
+    /// Appends a segment of a window, which may not pass the end of the sound.
+    private func add(_ ids: [Int], _ start: Double, _ end: Double, last: Double, at: Int, _ run: inout Run) {
+        let said = WhisperTokens.stripped(tokens.text(ids))
         guard !said.isEmpty, end > start else { return }
         let from = Double(at) / Double(Self.rate)
         run.segments.append(
             Transcript.Segment(
                 start: Numbers.round(from + min(start, last), places: 2),
                 end: Numbers.round(from + min(end, last), places: 2), text: said))
-        run.text += found.filter { $0 < tokens.endOfText }
+        run.text += ids.filter { $0 < tokens.endOfText }
     }
 
     private func seconds(_ stamp: Int) -> Double {

@@ -6,13 +6,13 @@
     /// launches, and made anew when the bundle or the system changes.
     enum Compiled {
         static func parts(_ files: ModelFiles, _ configuration: MLModelConfiguration) async throws -> [String: any Graph] {
-            var found: [String: any Graph] = [:]
+            var graphs: [String: any Graph] = [:]
             for part in files.description.parts {
                 try Task.checkCancellation()
                 let compiled = try await place(of: part, files)
-                found[part.name] = try await CoreMLGraph(part, compiled: compiled, configuration: configuration)
+                graphs[part.name] = try await CoreMLGraph(part, compiled: compiled, configuration: configuration)
             }
-            return found
+            return graphs
         }
 
         private static func place(of part: Description.Part, _ files: ModelFiles) async throws -> URL {
