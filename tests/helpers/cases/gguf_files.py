@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -130,4 +131,5 @@ class Toy:
     def __init__(self, reference: str = "f16") -> None:
         specs = (LlamaRunner.inputs, LlamaRunner.outputs)
         self.name = "toy-language-model"
-        self.parts: Any = (Part("network", *specs, axes={}, build=None, settings={"reference": reference}),)
+        parts = (Part("network", *specs, axes={}, build=None, settings={"reference": reference}),)
+        self.network = SimpleNamespace(parts=parts)

@@ -144,7 +144,7 @@ def test_another_checkpoint_is_refused(config: dict[str, Any], why: str, tmp_pat
 
 def test_texts_are_found(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"no \.txt"):
-        samples._samples(tmp_path)
+        samples(tmp_path)
     (tmp_path / "b.txt").write_text("b")
-    assert [sample.name for sample in samples._samples(tmp_path)] == ["b.txt"]
-    assert [sample.name for sample in samples._samples(tmp_path / "b.txt")] == ["b.txt"]
+    assert [sample.name for sample in samples(tmp_path)] == ["b.txt"]
+    assert [sample.name for sample in samples(tmp_path / "b.txt")] == ["b.txt"]
