@@ -95,7 +95,7 @@ def test_every_table_and_page_labels_them() -> None:
 
 
 def test_noise_is_not_compared_with_real_inputs() -> None:
-    with pytest.raises(BadInput, match="only one of them was measured on real inputs"):
+    with pytest.raises(BadInput, match="only one of them was measured on synthetic inputs"):
         reports.compare_reports(make(), noisy())
     assert reports.incomparable(noisy(), noisy()) == []
     rows = reports.compare_reports(make(), noisy(), force=True)

@@ -105,7 +105,7 @@ def test_a_report_of_a_phone_is_taken_as_it_is_or_by_its_ratio() -> None:
     assert factor.fidelity == "estimated" and factor.value == pytest.approx(4 * (there.value or 0))
     assert "by 4, the ratio of 3 parts" in factor.basis
     none = edgekit.fit("ecapa-tdnn", "ios", measured=matrix)
-    assert none.speed == () and "nothing measured for ios" in none.unknown
+    assert none.speed == () and "no measurements for ios" in none.unknown
 
 
 def test_a_report_is_read_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -334,7 +334,7 @@ def test_other_weights_bring_another_licence(toy: Any, tmp_path: Path) -> None:
     made = toy.export(tmp_path / "b")
     assert made.manifest.licences["weights"] == "unknown"
     text = (made.path / "licences" / "weights.txt").read_text()
-    assert "their licence: unknown" in text and "under this one (MIT)" in text
+    assert "their licence: unknown" in text and "under this licence (MIT)" in text
     assert not made.manifest.source.pinned
     assert made.manifest.source.uri == "path:weights"
 

@@ -153,7 +153,7 @@ def incomparable(base: Report, new: Report) -> list[str]:
         reasons.append(f"their numbers of threads differ ({base.threads}; {new.threads})")
     noise = [is_synthetic(report.inputs) for report in (base, new)]
     if noise[0] != noise[1]:
-        reasons.append("only one of them was measured on real inputs")
+        reasons.append("only one of them was measured on synthetic inputs")
     elif [_identity(item) for item in base.inputs] != [_identity(item) for item in new.inputs]:
         reasons.append("their inputs differ")
     return reasons
