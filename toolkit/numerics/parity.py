@@ -38,7 +38,7 @@ _KEPT = 2048
 
 def limit_of(precision: str, own: Mapping[str, float] = MappingProxyType({})) -> float:
     """The largest error that `precision` explains; `own` are an exporter's limits. One in neither counts as int8."""
-    return own.get(precision, LIMITS.get(precision, LIMITS["int8"]))
+    return min(FURTHEST, own.get(precision, LIMITS.get(precision, LIMITS["int8"])))
 
 
 def chain_limit_of(precision: str, own: Mapping[str, float] = MappingProxyType({})) -> float:

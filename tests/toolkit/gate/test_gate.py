@@ -182,16 +182,21 @@ def test_a_refused_recipe_gives_way_to_the_next(toy: Any, tmp_path: Path, spoil:
 def test_an_exporter_may_have_limits_of_its_own(
     toy: Any, tmp_path: Path, spoil: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spoil(int8="noise")
     options: dict[str, Any] = {"precision": "int8", "fallback": False}
-    with pytest.raises(ParityFailed, match=r"the precision explains 25\.0%"):
-        toy.export(tmp_path / "a", **options)
+    made = toy.export(tmp_path / "a", **options)
     with monkeypatch.context() as patch:
+        patch.setattr(toy_model.ToyExporter, "limits", {"int8": 1e-4})
+        with pytest.raises(ParityFailed, match=r"int8 explains 0%"):
+            edgekit.verify(made.path)
+        with pytest.raises(ParityFailed, match=r"the precision explains 0\.0%"):
+            toy.export(tmp_path / "b", **options)
+    spoil(int8="noise")
+    with pytest.raises(ParityFailed, match=r"the precision explains 25\.0%"):
+        toy.export(tmp_path / "b", **options)
+    with monkeypatch.context() as patch:  # but no limit that nothing can exceed
         patch.setattr(toy_model.ToyExporter, "limits", {"int8": 100.0})
-        made = toy.export(tmp_path / "b", **options)
-        assert edgekit.verify(made.path)["parity"]
-    with pytest.raises(ParityFailed, match="int8 explains 50%"):
-        edgekit.verify(made.path)
+        with pytest.raises(ParityFailed, match=r"the precision explains 90\.0%"):
+            toy.export(tmp_path / "b", **options)
 
 
 def test_the_ladder_is_climbed_to_its_end(toy: Any, tmp_path: Path, spoil: Any) -> None:
