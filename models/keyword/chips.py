@@ -64,15 +64,10 @@ def keyword_model(
     features = TensorSpec("window", "int8", (1, rules.frames, settings.features, 1))
     return Model(
         identity=Identity(
-            name=name,
-            family="keyword",
-            licence="Apache-2.0",
-            licence_text="data/licences/mlperf-tiny-licence.txt",
+            name=name, family="keyword", licence="Apache-2.0", licence_text="data/licences/mlperf-tiny-licence.txt"
         ),
         weights=Weights(
-            sources=sources,
-            assets=(),
-            prepare=lambda checkpoint, folder: _facts(checkpoint, labels, settings, rules),
+            sources=sources, assets=(), prepare=lambda checkpoint, folder: _facts(checkpoint, labels, settings, rules)
         ),
         network=Network(
             parts=(
@@ -137,10 +132,7 @@ def wakeword_model(
     features = TensorSpec("window", "int8", (1, rules.stride, settings.features))
     return Model(
         identity=Identity(
-            name=name,
-            family="keyword",
-            licence="Apache-2.0",
-            licence_text="data/licences/microwakeword-licence.txt",
+            name=name, family="keyword", licence="Apache-2.0", licence_text="data/licences/microwakeword-licence.txt"
         ),
         weights=Weights(
             sources=(source,),

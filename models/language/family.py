@@ -68,18 +68,9 @@ def language_model(
     logits = TensorSpec("logits", "float32", ("tokens", shape.vocabulary))
     axes = {"tokens": Axis(1, shape.context, 64)}
     return Model(
-        identity=Identity(
-            name=name,
-            family="language",
-            licence=licence,
-            licence_text=licence_text,
-            terms=terms,
-        ),
+        identity=Identity(name=name, family="language", licence=licence, licence_text=licence_text, terms=terms),
         weights=Weights(
-            sources=sources,
-            assets=assets,
-            prepare=lambda checkpoint, folder: _facts(checkpoint, shape),
-            hub=hub,
+            sources=sources, assets=assets, prepare=lambda checkpoint, folder: _facts(checkpoint, shape), hub=hub
         ),
         network=Network(
             parts=(

@@ -140,17 +140,8 @@ def _work(recipe: Recipe) -> tuple[Work, ...]:
 
 
 _MODEL = Model(
-    identity=Identity(
-        name="ecapa-tdnn",
-        family="speaker",
-        licence="MIT",
-        licence_text=_LICENCE,
-    ),
-    weights=Weights(
-        sources=(_SOURCE,),
-        assets=(),
-        prepare=_prepare,
-    ),
+    identity=Identity(name="ecapa-tdnn", family="speaker", licence="MIT", licence_text=_LICENCE),
+    weights=Weights(sources=(_SOURCE,), assets=(), prepare=_prepare),
     network=Network(
         parts=_parts("samples", "frames"),
         parameters=_PARAMETERS,

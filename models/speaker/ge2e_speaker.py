@@ -116,17 +116,8 @@ def _work(recipe: Recipe) -> tuple[Work, ...]:
 
 
 _MODEL = Model(
-    identity=Identity(
-        name="ge2e-speaker",
-        family="speaker",
-        licence="Apache-2.0",
-        licence_text=_LICENCE,
-    ),
-    weights=Weights(
-        sources=(_SOURCE,),
-        assets=(),
-        prepare=_prepare,
-    ),
+    identity=Identity(name="ge2e-speaker", family="speaker", licence="Apache-2.0", licence_text=_LICENCE),
+    weights=Weights(sources=(_SOURCE,), assets=(), prepare=_prepare),
     network=Network(
         parts=_parts("stretches", {"stretches": Axis(1, _MOST, 3)}),
         parameters=_PARAMETERS,

@@ -84,18 +84,8 @@ def declared(
         return weighing.size(works(recipe), recipe, more)
 
     return Model(
-        identity=Identity(
-            name=name,
-            family="vision",
-            licence="Apache-2.0",
-            licence_text=licence_text,
-        ),
-        weights=Weights(
-            sources=sources,
-            hub=hub,
-            assets=(),
-            prepare=prepare,
-        ),
+        identity=Identity(name=name, family="vision", licence="Apache-2.0", licence_text=licence_text),
+        weights=Weights(sources=sources, hub=hub, assets=(), prepare=prepare),
         network=Network(
             parts=(
                 Part(
@@ -128,9 +118,5 @@ def declared(
             evaluation=Evaluation("accuracy", worst=worst, drop=drop, minimum=200, also=("top-5",)),
             calibration=100,
         ),
-        costs=Costs(
-            size=size,
-            memory=lambda recipe: weighing.memory(works(recipe), recipe),
-            work=works,
-        ),
+        costs=Costs(size=size, memory=lambda recipe: weighing.memory(works(recipe), recipe), work=works),
     )

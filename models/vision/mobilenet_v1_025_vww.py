@@ -120,12 +120,7 @@ def _ram(recipe: Recipe) -> int:
 
 
 _MODEL = Model(
-    identity=Identity(
-        name="mobilenet-v1-025-vww",
-        family="vision",
-        licence="Apache-2.0",
-        licence_text=_LICENCE,
-    ),
+    identity=Identity(name="mobilenet-v1-025-vww", family="vision", licence="Apache-2.0", licence_text=_LICENCE),
     weights=Weights(
         sources=_source(
             "vww_96_float.tflite",
@@ -155,11 +150,7 @@ _MODEL = Model(
         evaluation=Evaluation("accuracy", worst=0.80, drop=0.01, minimum=200),
         calibration=100,
     ),
-    costs=Costs(
-        size=_size,
-        memory=_memory,
-        work=_work,
-    ),
+    costs=Costs(size=_size, memory=_memory, work=_work),
 )
 
 MODEL = replace(

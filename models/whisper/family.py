@@ -57,12 +57,7 @@ TOKENIZER = SourceFile(
 def whisper(name: str, shape: Shape, sources: tuple[Source, ...]) -> Model:
     """The declaration of a size."""
     model = Model(
-        identity=Identity(
-            name=name,
-            family="whisper",
-            licence="MIT",
-            licence_text=_LICENCE,
-        ),
+        identity=Identity(name=name, family="whisper", licence="MIT", licence_text=_LICENCE),
         weights=Weights(
             sources=sources,
             assets=("tokenizer.json",),

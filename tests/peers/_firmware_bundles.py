@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from helpers.toys.bare import bare_model
+
 from edgekit import exporters
-from edgekit.core import Checkpoint, Costs, Identity, Model, Network, Part, Recipe, TensorSpec, Usage, Weights
+from edgekit.core import Checkpoint, Part, Recipe, TensorSpec
 from edgekit.exporters.c import EXPORTER
 from edgekit.formats.tflite import reader
 from edgekit.targets.microcontroller.emulator.toolchain import Machine
@@ -114,44 +116,11 @@ def ours(model: Path, recipe: Recipe, inputs: Sequence[NDArray[Any]], folder: Pa
     folder.mkdir(parents=True)
     checkpoint = Checkpoint(model, "tflite", {}, {}, {})
     calls = {part.name: [{part.inputs[0].name: value} for value in inputs]}
-    (artifact,) = EXPORTER.export(_model(model.stem, part), checkpoint, recipe, calls, folder, folder, lambda *_: None)
+    (artifact,) = EXPORTER.export(
+        bare_model(part, name=model.stem), checkpoint, recipe, calls, folder, folder, lambda *_: None
+    )
     pack(folder, "cortex-m4")  # only the CMake project's default; the programs are built for any processor
     return Ours(folder, part, int(artifact.census["macs"]))
-
-
-def _model(name: str, part: Part) -> Model:
-    """As much of a model as an exporter looks at: these files are no model of the registry."""
-
-    def unused(*_: Any) -> Any:
-        raise AssertionError(f"the exporter looked at more of the model {name} than its part")
-
-    return Model(
-        identity=Identity(
-            name=name,
-            family="mlperf-tiny",
-            licence="Apache-2.0",
-            licence_text="",
-        ),
-        weights=Weights(
-            sources=(),
-            assets=(),
-            prepare=unused,
-        ),
-        network=Network(
-            parts=(part,),
-            parameters=0,
-        ),
-        task=Usage(
-            name="",
-            predictor=unused,
-            golden="",
-            samples=unused,
-        ),
-        costs=Costs(
-            size=unused,
-            memory=unused,
-        ),
-    )
 
 
 def peers(python: Path, model: Path, path: str, processor: str, inputs: Sequence[NDArray[Any]], folder: Path) -> Peer:

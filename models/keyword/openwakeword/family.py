@@ -67,10 +67,7 @@ def openwakeword_model(phrase: str, file: str, sha256: str, size: int, *, parame
     frames = (1, shape.step, shape.mels), (1, shape.frames, shape.mels)
     return Model(
         identity=Identity(
-            name=f"openwakeword-{phrase}",
-            family="openwakeword",
-            licence="Apache-2.0",
-            licence_text=_LICENCE,
+            name=f"openwakeword-{phrase}", family="openwakeword", licence="Apache-2.0", licence_text=_LICENCE
         ),
         weights=Weights(
             sources=(Source(_PACKAGE, "1.1.0", "Apache-2.0", files),),

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from helpers.cases.tflite_models import Builder, Case, moves, product
+from helpers.toys.bare import bare_model
 from helpers.toys.toys import damage
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,16 +21,11 @@ from hypothesis import strategies as st
 from edgekit.core import (
     Artifact,
     Checkpoint,
-    Costs,
     Exporter,
-    Identity,
     Model,
-    Network,
     Part,
     Recipe,
     TensorSpec,
-    Usage,
-    Weights,
 )
 from edgekit.errors import BadInput, EdgekitError, ExportFailed, OverBudget, ParityFailed, Unsupported
 from edgekit.exporters.c import EXPORTER, arena, build, write
@@ -52,34 +48,7 @@ def network(content: bytes) -> Part:
 
 
 def model(part: Part) -> Model:
-    nothing: Any = None
-    return Model(
-        identity=Identity(
-            name="small",
-            family="small",
-            licence="MIT",
-            licence_text="",
-        ),
-        weights=Weights(
-            sources=(),
-            assets=(),
-            prepare=nothing,
-        ),
-        network=Network(
-            parts=(part,),
-            parameters=1,
-        ),
-        task=Usage(
-            name="image-classification",
-            predictor=nothing,
-            golden="",
-            samples=nothing,
-        ),
-        costs=Costs(
-            size=lambda recipe: 1,
-            memory=lambda recipe: 1,
-        ),
-    )
+    return bare_model(part, name="small")
 
 
 def export(folder: Path, content: bytes, options: Mapping[str, Any] | None = None, precision: str = "int8") -> Artifact:

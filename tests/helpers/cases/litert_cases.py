@@ -8,22 +8,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from helpers.toys.bare import bare_model
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgekit.core import (
     Artifact,
     Checkpoint,
-    Costs,
     Feeds,
-    Identity,
-    Model,
-    Network,
     Part,
     Recipe,
     TensorSpec,
-    Usage,
-    Weights,
 )
 from edgekit.exporters.litert import EXPORTER
 from edgekit.formats.tflite import reader
@@ -96,35 +91,7 @@ def sentences(count: int = 12) -> list[Feeds]:
     ]
 
 
-def model(*parts: Part) -> Model:
-    nothing: Any = None
-    return Model(
-        identity=Identity(
-            name="toy",
-            family="toy",
-            licence="MIT",
-            licence_text="",
-        ),
-        weights=Weights(
-            sources=(),
-            assets=(),
-            prepare=nothing,
-        ),
-        network=Network(
-            parts=parts,
-            parameters=1,
-        ),
-        task=Usage(
-            name="toy",
-            predictor=nothing,
-            golden="",
-            samples=nothing,
-        ),
-        costs=Costs(
-            size=lambda recipe: 1,
-            memory=lambda recipe: 1,
-        ),
-    )
+model = bare_model
 
 
 #: Converted parts, which many tests share: a file in `work` is not made again.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from helpers.toys.bare import bare_model
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -16,17 +17,11 @@ from edgekit.core import (
     Artifact,
     Axis,
     Checkpoint,
-    Costs,
     Exporter,
     Feeds,
-    Identity,
-    Model,
-    Network,
     Part,
     Recipe,
     TensorSpec,
-    Usage,
-    Weights,
 )
 from edgekit.exporters.onnx import EXPORTER
 
@@ -67,34 +62,7 @@ def part(build: Any = Toy, width: int = WIDTH, **changes: Any) -> Part:
     return Part(**{**fields, **changes})
 
 
-def model(*parts: Part) -> Model:
-    return Model(
-        identity=Identity(
-            name="toy",
-            family="toy",
-            licence="MIT",
-            licence_text="",
-        ),
-        weights=Weights(
-            sources=(),
-            assets=(),
-            prepare=lambda checkpoint, folder: {},
-        ),
-        network=Network(
-            parts=parts,
-            parameters=1,
-        ),
-        task=Usage(
-            name="toy",
-            predictor=lambda runners, folder, facts: None,
-            golden="",
-            samples=lambda folder: [],
-        ),
-        costs=Costs(
-            size=lambda recipe: 1,
-            memory=lambda recipe: 1,
-        ),
-    )
+model = bare_model
 
 
 def feeds(time: int = 60, rows: int = 1, new: int = 1, seed: int = 0) -> dict[str, NDArray[Any]]:

@@ -9,22 +9,17 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from helpers.toys.bare import bare_model
 from torch import Tensor, nn
 
 from edgekit.core import (
     Artifact,
     Checkpoint,
-    Costs,
     Exporter,
     Feeds,
-    Identity,
-    Model,
-    Network,
     Part,
     Recipe,
     TensorSpec,
-    Usage,
-    Weights,
 )
 
 CHECKPOINT = Checkpoint(Path("toy"), "toy", {}, {}, {})
@@ -80,33 +75,6 @@ def export(
     **options: Any,
 ) -> Artifact:
     """What `exporter` makes of `Tiny` in ``folder/out``."""
-    model = Model(
-        identity=Identity(
-            name="toy",
-            family="toy",
-            licence="MIT",
-            licence_text="",
-        ),
-        weights=Weights(
-            sources=(),
-            assets=(),
-            prepare=lambda checkpoint, folder: {},
-        ),
-        network=Network(
-            parts=(PART,),
-            parameters=1,
-        ),
-        task=Usage(
-            name="toy",
-            predictor=lambda runners, folder, facts: None,
-            golden="",
-            samples=lambda folder: [],
-        ),
-        costs=Costs(
-            size=lambda recipe: 1,
-            memory=lambda recipe: 1,
-        ),
-    )
     (folder / "out").mkdir(exist_ok=True)
     recipe = Recipe(exporter.name, precision, options)
-    return exporter.export(model, CHECKPOINT, recipe, calibration, folder / "out", folder, quiet)[0]
+    return exporter.export(bare_model(PART), CHECKPOINT, recipe, calibration, folder / "out", folder, quiet)[0]

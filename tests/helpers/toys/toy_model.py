@@ -136,16 +136,9 @@ _FEATURES = TensorSpec("features", "float32", (1, FEATURES))
 
 MODEL = Model(
     identity=Identity(
-        name="toy-speller",
-        family="toy",
-        licence="MIT",
-        licence_text=str(HERE / "golden" / "toy-licence.txt"),
+        name="toy-speller", family="toy", licence="MIT", licence_text=str(HERE / "golden" / "toy-licence.txt")
     ),
-    weights=Weights(
-        sources=(),
-        assets=("labels.txt",),
-        prepare=_prepare,
-    ),
+    weights=Weights(sources=(), assets=("labels.txt",), prepare=_prepare),
     network=Network(
         parts=(
             Part(
@@ -174,10 +167,7 @@ MODEL = Model(
         samples=_samples,
         evaluation=Evaluation("wer", worst=0.3, drop=0.02, minimum=20),
     ),
-    costs=Costs(
-        size=_size,
-        memory=lambda recipe: 10 * _size(recipe),
-    ),
+    costs=Costs(size=_size, memory=lambda recipe: 10 * _size(recipe)),
 )
 
 
