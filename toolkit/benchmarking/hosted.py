@@ -155,7 +155,7 @@ def bundle_facts(bundle: Bundle) -> dict[str, Any]:
         "exporter": manifest.recipe.exporter,
         "precision": manifest.recipe.precision,
         "verdict": manifest.gate.verdict,
-        "gate": msgspec.to_builtins(manifest.gate),
+        "gate": msgspec.json.decode(msgspec.json.encode(manifest.gate)),  # as a file of it reads
         "parity": {part.name: part.parity for part in manifest.parts},
         "key": manifest.key,
         "size": sum(file.size for file in manifest.files.values()),

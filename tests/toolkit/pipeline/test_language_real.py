@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from conftest import absent
 from helpers.cases.gguf_files import BROKEN
-from toy_model import forge
+from helpers.toys.toy_model import forge
 
 import edgekit
 from edgekit.cli.command import run

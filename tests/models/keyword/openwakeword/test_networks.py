@@ -25,6 +25,7 @@ from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.models.keyword.openwakeword import networks as nets
 from edgekit.models.keyword.openwakeword.ear import probability
 from edgekit.models.keyword.openwakeword.shapes import EMBEDDING, MELS, OpenSettings
+from edgekit.quantization.plan import Wish
 from edgekit.registry import find
 
 DATA = Path(models.__file__).parent / "data" / "golden"
@@ -79,7 +80,7 @@ def test_all_of_the_embedding_is_computed_in_integers_though_its_floor_is_no_who
     torch.manual_seed(0)
     graph = from_torch(MODEL.network.parts[1], nets.Embedding(-0.4, 0.2).eval())
     feeds = [{"window": np.random.default_rng(i).normal(size=(1, 76, 32)).astype(np.float32)} for i in range(10)]
-    _, _, facts = static.make(graph, feeds, "embedding", "min-max", [], lambda what, done, total: None)
+    _, _, facts = static.make(graph, feeds, "embedding", Wish(ranges="min-max"), lambda what, done, total: None)
     assert {"QLinearConv": 20, "QLinearLeakyRelu": 19, "MaxPool": 5}.items() <= facts["fused"].items()
     assert not {"Conv", "FusedConv", "Clip", "LeakyRelu"} & set(facts["fused"])
 
