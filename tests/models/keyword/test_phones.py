@@ -327,7 +327,7 @@ def test_a_ready_wake_word_keeps_its_network_and_hears_its_phrase(alexa: Bundle)
 def test_an_operating_point_is_chosen_and_used(alexa: Bundle) -> None:
     point = alexa.manifest.facts["operating_point"]
     assert (point["missed"], point["positives"], point["false_alarms"], point["verdict"]) == (0, 1, 0, "undecided")
-    published = find("models", "alexa").network.variants["c"].parts[0].settings["detector"]["limit"]
+    published = find("models", "alexa").network.variants["c"].network.parts[0].settings["detector"]["limit"]
     assert point["limit"] >= published  # a minute of other sound is no ground for less
     score: Any = edgekit.load(alexa.path).predict(str(DATA / "golden-alexa.wav")).score
     assert score.mean.limit == point["limit"]

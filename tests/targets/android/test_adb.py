@@ -83,7 +83,7 @@ def test_an_emulated_phone_tells_no_times(phone: FakePhone, trial: Trial, proper
     assert found["fidelity"] == "emulated"
     assert {item.unit for item in found["measurements"]} == {"B", "1"}
     assert not any("rtf" in item.name for item in found["measurements"])
-    assert "no times" in found["warnings"][-1]
+    assert "times are left out" in found["warnings"][-1]
 
 
 # ------------------------------------------------------------------------------------------------- what is left behind
