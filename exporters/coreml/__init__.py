@@ -1,7 +1,7 @@
 """Core ML for iPhones: ML Programs (.mlpackage) in fp32, fp16, int8, and palettes of 64 and 16 values.
 
 torch -> coremltools -> weights compressed -> a package that is the same bytes every time. On a Mac `load` runs Core ML.
-Elsewhere it interprets the saved program (`_coreml_mil`), which proves the graph and the weights; what the neural
+Elsewhere it interprets the saved program (`interpreter/`), which proves the graph and the weights; what the neural
 engine makes of them, only an iPhone or a Mac tells.
 """
 

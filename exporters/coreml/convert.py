@@ -222,7 +222,7 @@ def reason_of(exc: Exception, said: Sequence[str]) -> tuple[str, str]:
     """What went wrong, with the layer where coremltools tells it, and what to type next ("" if nobody knows).
 
     Args:
-        said: what it logged of errors (see `_coreml_quiet.quiet`).
+        said: what it logged of errors (see `quiet.quiet`).
     """
     text = str(exc)
     lacking = re.search(r"PyTorch convert function for op '([^']+)' not implemented", text)

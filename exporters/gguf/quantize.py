@@ -28,7 +28,7 @@ def quantize(
 
     Args:
         source: known to be sound (`edgekit.formats.gguf.read`); the first of its shards, where it has several.
-        matrix: see `_llama_importance`.
+        matrix: see `edgekit.exporters.gguf.importance`.
 
     Raises:
         ExportFailed: llama.cpp refused, with its reason. Nothing is then at `out` that was not there before.

@@ -98,6 +98,6 @@ def _programs(what: str, names: tuple[str, ...], remedy: str) -> Finding:
 
 
 def machine() -> dict[str, Any]:
-    """Facts about this machine (see `edgekit.bench.host.describe`) and this installation, for a bug report."""
+    """Facts about this machine (see `edgekit.bench.machine.host.describe`) and this installation, for a bug report."""
     facts = {name: value for name, value in host.describe().items() if value is not None}
     return {**facts, "cache": str(cache_folder())}

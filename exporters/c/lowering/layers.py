@@ -43,7 +43,7 @@ class Layer:
         struct: C type of the layer's description ("" if it has none); fields: its members, as C text.
         call: statements; ``{layer} {in0} {in1} {out0} {scratch}`` and ``{NAME}`` of an array are filled in.
         scratch: bytes of working memory. overlay: the input whose place the first output may take, or None.
-        macs: multiply-accumulates, for reports. ways: through its kernel, as bits (`_c_layout.Packed`).
+        macs: multiply-accumulates, for reports. ways: through its kernel, as bits (`layout.Packed`).
     """
 
     operator: Operator

@@ -2,7 +2,7 @@
 
 Sandler et al. 2018 (arXiv:1801.04381) and Howard et al. 2019 (arXiv:1905.02244): blocks that expand, filter every
 channel by itself and project; the third version weighs channels by what it sees (squeeze and excite), with hard-swish.
-What the weights are called, and how they are checked: `_mobilenet_weights`.
+What the weights are called, and how they are checked: `mobilenet_weights`.
 """
 
 from __future__ import annotations
