@@ -1,4 +1,4 @@
-"""The catalogue: models, tasks, targets and exporters, with facts for people."""
+"""The catalogue: models, tasks, targets, exporters and importers, with facts for people."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from edgekit.common.figures import figure
-from edgekit.core import Exporter, Model, Target, Task
+from edgekit.core import Exporter, Importer, Model, Target, Task
 from edgekit.errors import Unsupported
 from edgekit.registry import ROOMS, find, names
 
@@ -53,9 +53,14 @@ def _exporter(exporter: Exporter) -> dict[str, str]:
     return {"precisions": ", ".join(exporter.precisions), "extra": exporter.extra}
 
 
+def _importer(importer: Importer) -> dict[str, str]:
+    return {"source": importer.form, "extra": importer.extra}
+
+
 _FACTS: Mapping[str, Callable[[Any], dict[str, str]]] = {
     "models": _model,
     "tasks": _task,
     "targets": _target,
     "exporters": _exporter,
+    "importers": _importer,
 }

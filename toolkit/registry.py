@@ -1,9 +1,10 @@
 """The folder is the registry: each public file or package below a room is an entry, named after the file.
 
-``models/whisper/whisper_base.py`` defines ``MODEL`` and is known as ``whisper-base``; likewise ``TASK``, ``TARGET`` and
-``EXPORTER``, which a package (``exporters/onnx/__init__.py``, known as ``onnx``) may define, too. Names that begin
-with an underscore are private. Other packages join through the entry points ``edgekit.models``, ``edgekit.tasks``,
-``edgekit.targets`` and ``edgekit.exporters`` (its name is the registry name, its value the object).
+``models/whisper/whisper_base.py`` defines ``MODEL`` and is known as ``whisper-base``; likewise ``TASK``, ``TARGET``,
+``EXPORTER`` and ``IMPORTER``, which a package (``exporters/onnx/__init__.py``, known as ``onnx``) may define, too.
+Names that begin with an underscore are private. Other packages join through the entry points ``edgekit.models``,
+``edgekit.tasks``, ``edgekit.targets``, ``edgekit.exporters`` and ``edgekit.importers`` (its name is the registry name,
+its value the object).
 
 Listing reads text and imports nothing, once for each `sys.path`; `find` imports a single file.
 """
@@ -21,16 +22,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from edgekit.core import Exporter, Model, Target, Task
+from edgekit.core import Exporter, Importer, Model, Target, Task
 from edgekit.errors import UnknownName, Unsupported
 
 __all__ = ["ROOMS", "Entry", "find", "names"]
 
-Entry = Model | Task | Target | Exporter
+Entry = Model | Task | Target | Exporter | Importer
 
 #: Room -> the name of the object that each of its entries defines.
-ROOMS = {"models": "MODEL", "tasks": "TASK", "targets": "TARGET", "exporters": "EXPORTER"}
-_KINDS: Mapping[str, type[Entry]] = {"models": Model, "tasks": Task, "targets": Target, "exporters": Exporter}
+ROOMS = {"models": "MODEL", "tasks": "TASK", "targets": "TARGET", "exporters": "EXPORTER", "importers": "IMPORTER"}
+_KINDS: Mapping[str, type[Entry]] = {
+    "models": Model,
+    "tasks": Task,
+    "targets": Target,
+    "exporters": Exporter,
+    "importers": Importer,
+}
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,8 @@ def find(room: Literal["tasks"], name: str) -> Task: ...
 def find(room: Literal["targets"], name: str) -> Target: ...
 @overload
 def find(room: Literal["exporters"], name: str) -> Exporter: ...
+@overload
+def find(room: Literal["importers"], name: str) -> Importer: ...
 @overload
 def find(room: str, name: str) -> Entry: ...
 def find(room: str, name: str) -> Entry:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from edgekit import __version__
 from edgekit.errors import EdgekitError
+from edgekit.registry import ROOMS
 
 __all__ = ["parser"]
 
@@ -72,8 +73,8 @@ def parser() -> argparse.ArgumentParser:
         cmd.add_argument("--junit", metavar="FILE", help="write the comparison as JUnit XML")
         cmd.add_argument("--pytest-benchmark", metavar="FILE", help="write the measurements as pytest-benchmark JSON")
 
-    cmd = verb("list", "list models, tasks, targets and exporters")
-    cmd.add_argument("room", nargs="?", choices=("models", "tasks", "targets", "exporters"), help="default: all")
+    cmd = verb("list", "list models, tasks, targets, exporters and importers")
+    cmd.add_argument("room", nargs="?", choices=tuple(ROOMS), help="default: all")
 
     cmd = verb("fit", "predict whether a model fits a target, before any download")
     cmd.add_argument("model", help="name of a model: see `edgekit list models`")

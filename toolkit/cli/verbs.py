@@ -31,7 +31,8 @@ def list_(arguments: argparse.Namespace) -> None:
         show_json(rooms)
         return
     for room, entries in rooms.items():
-        show_table(room, list(entries[0]), [list(entry.values()) for entry in entries])
+        if entries:
+            show_table(room, list(entries[0]), [list(entry.values()) for entry in entries])
 
 
 def fit_(arguments: argparse.Namespace) -> int:

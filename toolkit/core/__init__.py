@@ -2,15 +2,17 @@
 
 from edgekit.core.costs import Costs, Work
 from edgekit.core.exporter import Abilities, Artifact, Exporter
+from edgekit.core.importer import Importer, ImportOptions, Inspection
 from edgekit.core.model import Axis, Evaluation, Identity, Model, Network, Part, Usage, Weights, serving
 from edgekit.core.results import Fidelity, Fit, Measurement, Report, Speed, is_synthetic
 from edgekit.core.running import Prediction, Predictor, Runner
 from edgekit.core.target import Board, Device, Form, Target, Trial
-from edgekit.core.task import Task
+from edgekit.core.task import Agreement, Task
 from edgekit.core.values import (
     Bundle,
     Calls,
     Checkpoint,
+    Evidence,
     Feeds,
     Progress,
     Recipe,
@@ -22,6 +24,7 @@ from edgekit.core.values import (
 
 __all__ = [
     "Abilities",
+    "Agreement",
     "Artifact",
     "Axis",
     "Board",
@@ -31,12 +34,16 @@ __all__ = [
     "Costs",
     "Device",
     "Evaluation",
+    "Evidence",
     "Exporter",
     "Feeds",
     "Fidelity",
     "Fit",
     "Form",
     "Identity",
+    "ImportOptions",
+    "Importer",
+    "Inspection",
     "Measurement",
     "Model",
     "Network",

@@ -13,7 +13,7 @@ from typing import Any
 
 from edgekit.core.costs import Costs
 from edgekit.core.running import Predictor, Runner
-from edgekit.core.values import Checkpoint, Recipe, Sample, Source, TensorSpec
+from edgekit.core.values import Checkpoint, Evidence, Recipe, Sample, Source, TensorSpec
 
 __all__ = ["Axis", "Evaluation", "Identity", "Model", "Network", "Part", "Usage", "Weights", "serving"]
 
@@ -84,9 +84,10 @@ class Identity:
     Attributes:
         name: registry name. family: such as ``"whisper"``. licence: SPDX identifier of the weights.
         licence_text: package-data file with the weights' licence, relative to the models room; another package's model
-            gives an absolute path.
+            gives an absolute path; "" if the source comes without.
         terms: name of the terms of use that the user must accept before the weights are fetched ("" where there are
             none); the licence text holds them.
+        importer: name of the importer that made the declaration; "" for a model of the registry.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Identity:
     licence: str
     licence_text: str
     terms: str = ""
+    importer: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,8 @@ class Weights:
             special tokens, window sizes), JSON-able; raises BadInput for a checkpoint of another shape.
         assets: names of the source's files that are copied into the bundle (a tokenizer). If the user's own
             weights lack such a file, it comes from `sources`.
-        hub: address of the weights on a hub (``hf://OWNER/REPO``), used if no source is pinned; these weights are
-            recorded as not pinned.
+        hub: address of the weights on a hub (``hf://OWNER/REPO``), or of an imported model the path of its file or
+            folder, used if no source is pinned; these weights are recorded as not pinned.
     """
 
     sources: tuple[Source, ...]
@@ -156,6 +158,7 @@ class Usage:
             asked for) -> facts of the operating point (a threshold, and what it costs), which the bundle keeps under
             ``operating_point`` for its predictor; raises BadInput for data that cannot tell. None: the model has no
             threshold.
+        evidence: real samples in place of the task's.
     """
 
     name: str
@@ -166,6 +169,7 @@ class Usage:
     evaluation: Evaluation | None = None
     calibration: int = 0
     operate: Callable[[Sequence[Any], Sequence[Any], Mapping[str, Any]], Mapping[str, Any]] | None = None
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True)

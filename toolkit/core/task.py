@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from edgekit.core.running import Predictor, Runner
-from edgekit.core.values import Sample
+from edgekit.core.model import Evaluation
+from edgekit.core.running import Prediction, Predictor, Runner
+from edgekit.core.values import Evidence, Sample
 
-__all__ = ["Task"]
+__all__ = ["Agreement", "Task"]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How a candidate's answers are compared with the fp32 reference's on the same samples.
+
+    Attributes:
+        what: what counts as the same answer, as a clause: ``"the same top label"``.
+        answer: a prediction -> the part of it that is compared, JSON-able; the reference's is kept in the bundle.
+        same: (answers, the reference's answers) -> for each sample, whether it is the same answer.
+        bar: least share of samples with the same answer; a candidate below it is refused.
+        figures: (answers, the reference's) -> further figures, such as ``{"least cosine": 0.995}``.
+        bars: figure -> its least value; a candidate below it is refused.
+    """
+
+    what: str
+    answer: Callable[[Prediction], Any]
+    same: Callable[[Sequence[Any], Sequence[Any]], Sequence[bool]]
+    bar: float
+    figures: Callable[[Sequence[Any], Sequence[Any]], Mapping[str, float]] | None = None
+    bars: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -29,12 +51,21 @@ class Task:
         metric: name of the usual metric, see `edgekit.bench.metrics`.
         rate: what a benchmark times: ``"calls"`` of a predictor, or ``"tokens"``, read and generated, by
             llama-bench's method.
+        golden: package-data file of the golden input of imported models, relative to the models room.
+        evaluation: of imported models on labelled data; None: no metric is defined.
+        evidence: real samples that calibrate and judge every model of the task, unless the model has its own.
+        agreement: how answers are compared with the reference's. None: not compared (``"probabilities"`` have their
+            KL divergence).
     """
 
     name: str
-    sample: Literal["sound", "picture", "text"]
+    sample: Literal["sound", "picture", "text", "arrays"]
     judge: Literal["answers", "probabilities"]
     samples: Callable[[Path, Sequence[str]], Sequence[Sample]]
     predictor: Callable[[Mapping[str, Runner], Path, Mapping[str, Any]], Predictor] | None = None
     metric: str = ""
     rate: Literal["calls", "tokens"] = "calls"
+    golden: str = ""
+    evaluation: Evaluation | None = None
+    evidence: Evidence | None = None
+    agreement: Agreement | None = None

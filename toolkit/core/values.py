@@ -16,6 +16,7 @@ __all__ = [
     "Bundle",
     "Calls",
     "Checkpoint",
+    "Evidence",
     "Feeds",
     "Progress",
     "Recipe",
@@ -122,6 +123,26 @@ class Sample:
     truth: Any = None
     name: str = ""
     language: str = ""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Real samples of a task, licensed for that use, by which models are calibrated and judged without options.
+
+    Attributes:
+        name: of the set, for manifests. licence: SPDX identifiers. origin: where the samples come from, a sentence.
+        samples: (folder with the files of `sources`) -> the samples. The first half calibrates, the second half is
+            judged; no recording, picture or text is in both halves.
+        sources: pinned files, fetched once and cached; empty: everything is in the wheel.
+        synthetic: the samples are noise; a verdict on them is never better than "undecided".
+    """
+
+    name: str
+    licence: str
+    origin: str
+    samples: Callable[[Path], Sequence[Sample]]
+    sources: tuple[Source, ...] = ()
+    synthetic: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,124 @@
+"""The declaration of an imported model: ladder, limits and costs that hold for any network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from edgekit.core import (
+    Costs,
+    Evaluation,
+    Evidence,
+    Identity,
+    Model,
+    Network,
+    Part,
+    Predictor,
+    Recipe,
+    Runner,
+    Usage,
+    Weights,
+    Work,
+)
+from edgekit.numerics import weighing
+from edgekit.registry import find
+
+__all__ = ["LADDER", "Import", "declared", "registry_name"]
+
+#: Recipes of any network, by exporter: int8, int8 with the most sensitive layers in float, half precision, float.
+LADDER = (
+    Recipe("onnx", "int8"),
+    Recipe("onnx", "fp16"),
+    Recipe("openvino", "int8"),
+    Recipe("openvino", "fp16"),
+    Recipe("litert", "int8"),
+    Recipe("litert", "int8", {"float_layers": 4}),
+    Recipe("litert", "fp16"),
+    Recipe("executorch", "int8"),
+    Recipe("executorch", "fp32"),
+    Recipe("coreml", "int8"),
+    Recipe("coreml", "fp16"),
+)
+
+
+@dataclass(frozen=True)
+class Import:
+    """What an importer knows of a source.
+
+    Attributes:
+        source: as the user wrote it; the model's name comes from it. importer: the importer's name.
+        parts, weights: see `edgekit.core.Network`, `edgekit.core.Weights`. parameters: number of weights.
+        works: of each part, by declared shapes (`edgekit.numerics.layers.work`); they do not depend on the recipe.
+        task: name of the task. golden: an absolute path, or "" for the task's golden input.
+        extra_bytes: of assets (a tokenizer), for the estimate of the bundle's size.
+        licence: SPDX identifier or words, "" if not stated. licence_text: absolute path of the text, or "".
+    """
+
+    source: str
+    importer: str
+    parts: tuple[Part, ...]
+    weights: Weights
+    parameters: int
+    works: Sequence[Work]
+    task: str
+    golden: str = ""
+    labels: tuple[str, ...] = ()
+    evidence: Evidence | None = None
+    evaluation: Evaluation | None = None
+    predictor: Callable[[Mapping[str, Runner], Any, Mapping[str, Any]], Predictor] | None = None
+    exporters: tuple[str, ...] = ()
+    variants: Mapping[str, tuple[Part, ...]] = field(default_factory=dict)
+    licence: str = ""
+    licence_text: str = ""
+    extra_bytes: int = 0
+    calibration: int = 0
+
+
+def declared(imported: Import) -> Model:
+    """The declaration of an import."""
+    task = find("tasks", imported.task)
+    golden = imported.golden or task.golden
+    works = tuple(imported.works)
+
+    def size(recipe: Recipe) -> int:
+        return weighing.size(works, recipe, imported.extra_bytes)
+
+    network = Network(parts=imported.parts, parameters=imported.parameters, ladder=LADDER, exporters=imported.exporters)
+    model = Model(
+        identity=Identity(
+            name=registry_name(imported.source),
+            family="imported",
+            licence=imported.licence or "not stated",
+            licence_text=imported.licence_text,
+            importer=imported.importer,
+        ),
+        weights=imported.weights,
+        network=network,
+        task=Usage(
+            name=imported.task,
+            golden=golden,
+            predictor=imported.predictor,
+            labels=imported.labels,
+            evaluation=imported.evaluation or task.evaluation,
+            evidence=imported.evidence,
+            calibration=imported.calibration,
+        ),
+        costs=Costs(
+            size=size,
+            memory=lambda recipe: weighing.memory(works, recipe, imported.extra_bytes),
+            work=lambda recipe: works,
+        ),
+    )
+    variants = {
+        name: replace(model, network=replace(network, parts=parts)) for name, parts in imported.variants.items()
+    }
+    return replace(model, network=replace(network, variants=variants))
+
+
+def registry_name(source: str) -> str:
+    """A name for bundles from a source: ``hf://ORG/My_Model`` -> ``my-model``, ``net.py:build`` -> ``net``."""
+    stem = re.sub(r"@[^/]*$", "", source.rstrip("/")).rpartition("/")[2]
+    stem = re.sub(r"(\.(py|onnx|pt2|tflite|gguf))(:\w+)?$", "", stem)
+    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "model"

@@ -1,0 +1,50 @@
+"""A source as a model: by its name in the registry, else by the importer that accepts it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgekit.core import Importer, ImportOptions, Model, Progress
+from edgekit.errors import BadInput, UnknownName
+from edgekit.registry import find, names
+
+__all__ = ["importer_of", "model_of"]
+
+
+def model_of(source: str, options: ImportOptions | None = None, progress: Progress | None = None) -> Model:
+    """The declaration of `source`: a model of the registry, or an importer's.
+
+    Raises:
+        UnknownName: neither a model's name nor a source that exists. BadInput: options that a declared model does not
+        take. What `edgekit.core.Importer.model` raises.
+    """
+    options, importer = options or ImportOptions(), importer_of(source)
+    if importer is not None:
+        return importer.model(source, options, progress or (lambda what, done, total: None))
+    declared = find("models", source)
+    if options.axes or options.trust or (options.task and options.task != declared.task.name):
+        raise BadInput(
+            f"{declared.name} is declared by edgekit: its task is {declared.task.name}, and its axes are fixed.",
+            hint="--task, --dynamic and --trust-code go with your own models: a folder, an address or a file.",
+        )
+    return declared
+
+
+def importer_of(source: str) -> Importer | None:
+    """The importer that accepts `source`; None for the name of a declared model.
+
+    Raises:
+        UnknownName: it looks like a path or an address, and there is nothing there.
+    """
+    importers = [find("importers", name) for name in names("importers")]
+    if source in names("models"):
+        return None
+    for importer in importers:
+        if importer.accepts(source):
+            return importer
+    if "/" in source or "\\" in source or "://" in source or Path(source).suffix in (".py", ".onnx", ".pt2", ".tflite"):
+        forms = ", ".join(importer.form for importer in importers)
+        raise UnknownName(
+            f"there is no file, folder or address {source!r} that edgekit reads.", hint=f"It reads: {forms}."
+        )
+    return None
