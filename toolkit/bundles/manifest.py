@@ -16,9 +16,9 @@ import msgspec
 from edgekit.common.files import is_inside
 from edgekit.errors import BadInput
 
-#: Raised with every change that an older reader would misunderstand. Since 3, verdicts name their basis, and there is a
-#: place for evidence.
-SCHEMA = 3
+#: Raised with every change that an older reader would misunderstand. Since 3, verdicts name their basis; since 4, there
+#: is evidence with its agreement, and models may come from an importer.
+SCHEMA = 4
 _OLDEST = 2
 NAME = "manifest.json"
 #: Bytes: a file that is larger is no manifest.
@@ -30,10 +30,13 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class ModelFacts(_Strict, frozen=True):
+    """A model; `importer` names what read its source, "" for a model that edgekit declares."""
+
     name: str
     family: str
     task: str
     parameters: int
+    importer: str = ""
 
 
 class SourceFacts(_Strict, frozen=True):
@@ -124,16 +127,41 @@ class Verdict(_Strict, frozen=True):
         return f"{self.verdict} by {', '.join(self.basis)}" if self.verdict in ("pass", "fail") else self.verdict
 
 
+class Agreement(_Strict, frozen=True):
+    """How many answers are those of the fp32 reference, on the same samples.
+
+    Attributes:
+        what: what counts as the same answer. same, of: number of same answers, and of samples.
+        low: lower bound of the share of same answers (95 %, one-sided); a loss of accuracy is at most 1 - low.
+        bar: least share that is accepted. figures: further figures (a cosine, a KL divergence in nats).
+    """
+
+    verdict: Literal["pass", "fail", "undecided", "not measured"]
+    reason: str
+    what: str = ""
+    same: int = 0
+    of: int = 0
+    low: float | None = None
+    bar: float | None = None
+    figures: dict[str, float] = {}
+
+
 class Evidence(_Strict, frozen=True):
     """Real samples of the task by which the bundle was judged, and the fp32 reference's answers to them.
 
     Attributes:
-        name: of the set. samples: name -> sha256. answers: the file in the bundle that holds the reference's answers.
+        name, licence, origin: of the set. calibrated: number of its samples that calibrated the bundle.
+        samples: those that were judged: name -> sha256. answers: the file in the bundle that holds the reference's
+            answers, "" if there is none.
     """
 
-    name: str
-    samples: dict[str, str]
-    answers: str
+    agreement: Agreement
+    name: str = ""
+    licence: str = ""
+    origin: str = ""
+    calibrated: int = 0
+    samples: dict[str, str] = {}
+    answers: str = ""
 
 
 class Attempt(_Strict, frozen=True):
@@ -211,13 +239,15 @@ _AGAIN = "Export the bundle again, or fetch it again from where it came."
 def _named_files(manifest: Manifest) -> list[str]:
     """Every file name that the manifest mentions."""
     named = [*manifest.files, *(part.file for part in manifest.parts)]
-    named += [manifest.evidence.answers] if manifest.evidence else []
+    named += [manifest.evidence.answers] if manifest.evidence and manifest.evidence.answers else []
     return [*named, manifest.golden.input, manifest.golden.reference]
 
 
 def _plain(manifest: Manifest) -> dict[str, Any]:
     """The manifest as JSON data; of an older schema without its newer fields, so that it encodes to the same bytes."""
     plain: dict[str, Any] = msgspec.to_builtins(manifest)
+    if manifest.schema < 4:
+        del plain["model"]["importer"]
     if manifest.schema < 3:
         del plain["evidence"], plain["gate"]["basis"]
     return plain

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgekit.bundles.bundle import open_bundle
+from edgekit.bundles.manifest import Manifest, Tensor
 from edgekit.common.processors import thread_count
-from edgekit.core import Bundle, Exporter, Model, Predictor, Runner, serving
-from edgekit.errors import BadInput, UnknownName
+from edgekit.core import (
+    Bundle,
+    Costs,
+    Exporter,
+    Identity,
+    Model,
+    Network,
+    Part,
+    Predictor,
+    Recipe,
+    Runner,
+    TensorSpec,
+    Usage,
+    Weights,
+    serving,
+)
+from edgekit.errors import BadInput, UnknownName, Unsupported
 from edgekit.registry import find
 from edgekit.tasks.resolved import predictor_of
 
-__all__ = ["load", "load_unchecked", "makers"]
+__all__ = ["imported", "load", "load_unchecked", "makers"]
 
 
 def load(
@@ -61,6 +77,8 @@ def makers(bundle: Bundle) -> tuple[Model, Exporter]:
     room, name = "exporters", bundle.manifest.recipe.exporter
     try:
         exporter = find("exporters", name)
+        if bundle.manifest.model.importer:
+            return imported(bundle.manifest), exporter
         room, name = "models", bundle.manifest.model.name
         return serving(find("models", name), exporter.name), exporter
     except UnknownName as exc:
@@ -68,6 +86,36 @@ def makers(bundle: Bundle) -> tuple[Model, Exporter]:
             f"the bundle {bundle.path.name} was made by the {room.rstrip('s')} {name!r}, which is not installed here.",
             hint=f"Install the package that brings it (entry point edgekit.{room}), or upgrade edgekit.",
         ) from exc
+
+
+def imported(manifest: Manifest) -> Model:
+    """The declaration of an imported model, as far as its bundle needs it: parts, and the task with its labels."""
+    parts = tuple(
+        Part(part.name, _specs(part.inputs), _specs(part.outputs), axes={}, build=None) for part in manifest.parts
+    )
+    facts = manifest.model
+    task = find("tasks", facts.task)
+    labels = manifest.facts.get("labels", ())
+    return Model(
+        identity=Identity(facts.name, facts.family, manifest.licences["weights"], "", importer=facts.importer),
+        weights=Weights(sources=(), prepare=lambda checkpoint, folder: manifest.facts),
+        network=Network(parts=parts, parameters=facts.parameters),
+        task=Usage(
+            facts.task,
+            manifest.golden.input,
+            labels=tuple(labels) if isinstance(labels, list) else (),
+            evaluation=task.evaluation,
+        ),
+        costs=Costs(size=_unknown, memory=_unknown),
+    )
+
+
+def _specs(tensors: Sequence[Tensor]) -> tuple[TensorSpec, ...]:
+    return tuple(TensorSpec(tensor.name, tensor.dtype, tuple(tensor.shape)) for tensor in tensors)
+
+
+def _unknown(recipe: Recipe) -> int:
+    raise Unsupported("a bundle does not know what its model costs in another recipe.", hint="edgekit fit SOURCE")
 
 
 def load_unchecked(path: str, threads: int, wrap: Callable[[str, Runner], Runner] | None) -> Predictor:

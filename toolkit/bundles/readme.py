@@ -8,12 +8,13 @@ from edgekit.bundles.manifest import Manifest, Tensor
 
 def render(manifest: Manifest) -> str:
     """Markdown from the manifest's own facts."""
-    recipe, gate = manifest.recipe, manifest.gate
+    recipe, gate, evidence = manifest.recipe, manifest.gate, manifest.evidence
     lines = [
         f"# {manifest.model.name} for {manifest.target.name} ({recipe.exporter}, {recipe.precision})",
         "",
         f"Made by edgekit {manifest.edgekit} from {manifest.source.uri} {manifest.source.revision}.",
         f"Weights: {manifest.licences['weights']} (licences/weights.txt).",
+        *([f"Agreement with fp32: {evidence.agreement.verdict}, {evidence.agreement.reason}."] if evidence else []),
         f"Accuracy: {gate.told}, {gate.reason}.",
         f"Speed on {manifest.target.name}: not measured here. Measure with `edgekit bench`.",
         *(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import re
 from collections.abc import Callable
 
 from edgekit import __version__
@@ -61,6 +62,15 @@ def parser() -> argparse.ArgumentParser:
             "--download", type=_bytes, metavar="SIZE", help="download budget of a phone (default: its store's limit)"
         )
 
+    def imported(cmd: argparse.ArgumentParser) -> None:
+        cmd.add_argument("model", metavar="SOURCE", help=_SOURCE)
+        cmd.add_argument("--task", default="", help="task of a source: see `edgekit list tasks`")
+        cmd.add_argument(
+            "--dynamic", action="append", default=[], type=_axis, metavar="AXIS=LEAST..MOST", help=_DYNAMIC
+        )
+        cmd.add_argument("--trust-code", action="store_true", help="run the source's own code, in a process of its own")
+        cmd.add_argument("--offline", action="store_true", help="use only cached files")
+
     def comparison(cmd: argparse.ArgumentParser) -> None:
         cmd.add_argument(
             "--max-regression",
@@ -76,8 +86,11 @@ def parser() -> argparse.ArgumentParser:
     cmd = verb("list", "list models, tasks, targets, exporters and importers")
     cmd.add_argument("room", nargs="?", choices=tuple(ROOMS), help="default: all")
 
+    cmd = verb("inspect", "describe a model: task, inputs, outputs, operators, licence; fetches no weights")
+    imported(cmd)
+
     cmd = verb("fit", "predict whether a model fits a target, before any download")
-    cmd.add_argument("model", help="name of a model: see `edgekit list models`")
+    imported(cmd)
     cmd.add_argument("--target", help="default: all targets")
     cmd.add_argument("--precision", help="default: the target's")
     cmd.add_argument("--exporter", help="default: the target's; see `edgekit list exporters`")
@@ -85,16 +98,17 @@ def parser() -> argparse.ArgumentParser:
     budgets(cmd)
 
     cmd = verb("export", "make a bundle of a model for a target")
-    cmd.add_argument("model", help="name of a model: see `edgekit list models`")
+    imported(cmd)
     cmd.add_argument("--target", help="default: the board's processor, else laptop")
     cmd.add_argument("--precision", help="default: the target's; auto: the smallest that passes (language models)")
     cmd.add_argument("--exporter", help="default: the target's; see `edgekit list exporters`")
     cmd.add_argument("--weights", metavar="PATH", help="your checkpoint: a path, hf://OWNER/REPO or https://...")
-    cmd.add_argument("--calibration", metavar="DIR", help="real samples for calibration, beside the golden input")
+    cmd.add_argument("--calibration", metavar="DIR", help="real samples for calibration (default: the task's evidence)")
     cmd.add_argument("--data", metavar="DIR", help="labelled samples for the accuracy gate")
+    cmd.add_argument("--metric", metavar="FILE.py:NAME", help="your metric on --data: (answers, truths) -> numbers")
+    cmd.add_argument("--no-evidence", action="store_true", help="do not compare answers with fp32 on the evidence")
     cmd.add_argument("--out", metavar="DIR", help="the bundle's folder (default: MODEL-TARGET-PRECISION)")
     cmd.add_argument("--force", action="store_true", help="replace even a bundle of another model or target")
-    cmd.add_argument("--offline", action="store_true", help="use only cached files")
     cmd.add_argument("--mirror", metavar="DIR", help="folder to take pinned files from, by sha256 (EDGEKIT_MIRROR)")
     cmd.add_argument("--no-fallback", action="store_true", help="fail if the gate refuses the recipe")
     cmd.add_argument(
@@ -113,7 +127,8 @@ def parser() -> argparse.ArgumentParser:
 
     cmd = verb("run", "run a bundle on inputs and print the answers")
     cmd.add_argument("bundle", help="folder of a bundle")
-    cmd.add_argument("inputs", nargs="+", metavar="INPUT", help="sound or picture file, or prompt")
+    cmd.add_argument("inputs", nargs="+", metavar="INPUT", help="sound, picture or .npz file, or text")
+    cmd.add_argument("--out", metavar="FILE.npz", help="write the output arrays (task tensors)")
     cmd.add_argument("--threads", type=_count, help="default: all usable processors")
     cmd.add_argument(
         "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="such as language=en, timestamps=true"
@@ -172,6 +187,18 @@ def parser() -> argparse.ArgumentParser:
 
     verb("doctor", "show what this machine can do, and the command that adds the rest")
     return top
+
+
+_SOURCE = "name of a model (`edgekit list models`), or hf://ORG/MODEL, a folder, FILE.py:build, .onnx, .pt2, .tflite"
+_DYNAMIC = "keep an axis of a source dynamic, with its bounds, such as tokens=1..256"
+
+
+def _axis(text: str) -> tuple[str, tuple[int, int]]:
+    """Name and bounds of a dynamic axis, ``tokens=1..256``."""
+    match = re.fullmatch(r"([A-Za-z_]\w*)=(\d{1,9})\.\.(\d{1,9})", text.strip())
+    if match is None or not 1 <= int(match[2]) <= int(match[3]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an axis with its bounds, such as tokens=1..256")
+    return match[1], (int(match[2]), int(match[3]))
 
 
 def _names(text: str) -> list[str]:

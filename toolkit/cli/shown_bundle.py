@@ -7,7 +7,7 @@ from typing import Any
 
 from edgekit.bench import metrics
 from edgekit.bundles.facts import slower, unmeasured
-from edgekit.bundles.manifest import Verdict
+from edgekit.bundles.manifest import Agreement, Verdict
 from edgekit.cli.terminal import say, show_table
 from edgekit.core import Bundle
 from edgekit.registry import find, names
@@ -25,6 +25,7 @@ def summary(bundle: Bundle) -> dict[str, Any]:
         "recipe": msgspec.to_builtins(manifest.recipe),
         "size": sum(file.size for file in manifest.files.values()),
         "parity": {part.name: part.parity for part in manifest.parts},
+        "evidence": msgspec.to_builtins(manifest.evidence),
         "gate": msgspec.to_builtins(manifest.gate),
         "attempts": msgspec.to_builtins(manifest.attempts),
         "golden": manifest.golden.output,
@@ -55,6 +56,8 @@ def show_bundle(bundle: Bundle) -> None:
     if (saved := frontier.load(bundle.path)) is not None:
         columns = ["precision", "size", "tokens/s", "KL divergence (95 %)", "perplexity", "same token", "verdict"]
         show_table("frontier (also in frontier.svg)", columns, frontier.rows(saved[1], saved[0]))
+    if manifest.evidence is not None:
+        show_agreement(manifest.evidence.agreement)
     say(f"accuracy: {manifest.gate.told} ({manifest.gate.reason})")
     for line in others(manifest.gate):
         say(line)
@@ -66,6 +69,13 @@ def show_bundle(bundle: Bundle) -> None:
     text = task in names("tasks") and find("tasks", task).sample == "text"
     sample = '"PROMPT"' if text else "FILE"
     say(f"next: edgekit run {bundle.path} {sample}, or edgekit bench {bundle.path}")
+
+
+def show_agreement(agreement: Agreement) -> None:
+    """Print how many answers are the fp32 reference's, with the bound that follows, and further figures."""
+    say(f"agreement with fp32: {agreement.verdict} ({agreement.reason})")
+    for name, value in agreement.figures.items():
+        say(f"  {name}: {value:.4f}")
 
 
 def _show_speed(part: str, precision: str, speed: dict[str, Any]) -> None:

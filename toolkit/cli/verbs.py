@@ -11,7 +11,9 @@ from typing import Any
 from edgekit.cli.bench_verbs import bench_ as bench_
 from edgekit.cli.bench_verbs import compare_ as compare_
 from edgekit.cli.bench_verbs import report_ as report_
-from edgekit.cli.shown_bundle import away, others, show_bundle, show_device, summary
+from edgekit.cli.inspection import import_options
+from edgekit.cli.inspection import inspect_ as inspect_
+from edgekit.cli.shown_bundle import away, others, show_agreement, show_bundle, show_device, summary
 from edgekit.cli.terminal import say, show_json, show_table, working
 from edgekit.core import Prediction, Predictor
 from edgekit.errors import BadInput, EdgekitError
@@ -39,13 +41,15 @@ def fit_(arguments: argparse.Namespace) -> int:
     from edgekit.cli.shown_fit import show
     from edgekit.estimation.budgets import BUDGETS, target_of_board
     from edgekit.estimation.fit import fit
+    from edgekit.importers.resolved import model_of
     from edgekit.reports import cells
 
     chosen = arguments.target or (target_of_board(arguments.board) if arguments.board else None)
     budgets = {name: getattr(arguments, name) for name in BUDGETS}
     measured = cells.load(Path(arguments.measured)) if arguments.measured else None
+    model = model_of(arguments.model, import_options(arguments))
     answers = [
-        fit(arguments.model, target, arguments.precision, arguments.exporter, **budgets, measured=measured)
+        fit(model, target, arguments.precision, arguments.exporter, **budgets, measured=measured)
         for target in ([chosen] if chosen else names("targets"))
     ]
     if arguments.json:
@@ -77,6 +81,11 @@ def export_(arguments: argparse.Namespace) -> None:
             options=dict(option(text) for text in arguments.option),
             operating={} if alarms is None else {"false_alarms_per_hour": alarms},
             max_kld=arguments.max_kld,
+            task=arguments.task,
+            dynamic=dict(arguments.dynamic),
+            trust_code=arguments.trust_code,
+            metric=arguments.metric or "",
+            evidence=not arguments.no_evidence,
             accept_terms=arguments.accept_terms,
             force=arguments.force,
             **{name: getattr(arguments, name) for name in BUDGETS},
@@ -95,13 +104,15 @@ def verify_(arguments: argparse.Namespace) -> None:
 
     with working() as progress:
         proof = verify(arguments.bundle, data=arguments.data, progress=progress)
-    gate = proof["gate"]
+    gate, agreement = proof["gate"], proof["agreement"]
     if arguments.json:
-        facts = {"parity": proof["parity"], "gate": msgspec.to_builtins(gate), "device": dict(proof["device"])}
+        verdicts = {"agreement": msgspec.to_builtins(agreement), "gate": msgspec.to_builtins(gate)}
+        facts = {"parity": proof["parity"], **verdicts, "device": dict(proof["device"])}
         show_json({"bundle": arguments.bundle, **facts})
         return
     say(f"{arguments.bundle}: hashes, structure and golden output are as the manifest says", "green")
     show_table("", ["part", "away from fp32, chained"], [[name, away(e)] for name, e in proof["parity"].items()])
+    show_agreement(agreement)
     say(f"accuracy: {gate.told} ({gate.reason})")
     for line in others(gate):
         say(line)
@@ -115,6 +126,8 @@ def run_(arguments: argparse.Namespace) -> int:
     from edgekit.cli.options import option
 
     options = dict(option(text) for text in arguments.option)
+    if arguments.out:
+        options["out"] = arguments.out
     predictor = load(arguments.bundle, arguments.threads)
     if len(arguments.inputs) > 1 and (shared := predictor.together(arguments.inputs, **options)) is not None:
         _show_shared(shared, arguments)
@@ -180,7 +193,8 @@ def _show_prediction(sample: str, answer: dict[str, Any], named: bool) -> None:
     for note in (*answer["details"].get("notes", ()), *answer["details"].get("fallbacks", ())):
         print(f"{Path(sample).name}: {note}", file=sys.stderr)
     segments = answer["details"].get("segments")
-    lines = [f"[{s['start']:8.2f} - {s['end']:8.2f}] {s['text']}" for s in segments or ()] or [str(answer["output"])]
+    lines = [f"[{s['start']:8.2f} - {s['end']:8.2f}] {s['text']}" for s in segments or ()]
+    lines = lines or list(answer["details"].get("lines", ())) or [str(answer["output"])]
     for line in lines:
         print(f"{sample}: {line}" if named else line, flush=True)
 

@@ -7,12 +7,13 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from edgekit.errors import BadInput
 
-__all__ = ["hash_file", "is_inside", "replacing", "write_whole"]
+__all__ = ["described", "hash_file", "is_inside", "replacing", "write_whole"]
 
 
 def is_inside(name: str) -> bool:
@@ -25,6 +26,19 @@ def hash_file(path: Path) -> str:
     """sha256 of a file, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def described(value: Any) -> str:
+    """A sample's content as text: the hash of a file or an array, else its repr."""
+    if isinstance(value, (str, Path)) and os.path.isfile(value):  # noqa: PTH113  Path raises for a text of 300 letters
+        return hash_file(Path(value))
+    if hasattr(value, "tobytes"):
+        return f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{name!r}: {described(item)}' for name, item in value.items())}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(described, value))}]"
+    return repr(value)
 
 
 @contextlib.contextmanager

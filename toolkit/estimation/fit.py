@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgekit.core import Fit, serving
+from edgekit.core import Fit, Model, serving
 from edgekit.estimation.budgets import budgeted, excess, hopeless, nearest
 from edgekit.estimation.recipes import refusal, unrunnable, wished
 from edgekit.estimation.speeds import expected, fidelities
@@ -17,7 +17,7 @@ __all__ = ["fit"]
 
 
 def fit(
-    model: str,
+    model: str | Model,
     target: str,
     precision: str | None = None,
     exporter: str | None = None,
@@ -31,13 +31,14 @@ def fit(
     """Whether a model fits a target, with its predicted size, peak RAM and speed.
 
     Args:
+        model: a name of the registry, or a declaration (`edgekit.importers.resolved.model_of`).
         board, flash, ram, download: budgets that replace the target's, as for `budgeted`.
         measured: measurements of a device of the target, to predict the speed (see `edgekit.estimation.speeds`).
 
     Raises:
         UnknownName: no such model, target or exporter. Unsupported: the exporter lacks the precision.
     """
-    declared = find("models", model)
+    declared = find("models", model) if isinstance(model, str) else model
     goal = budgeted(find("targets", target), board, flash, ram, download)
     if declared.task.name in goal.refuses:
         return Fit(declared.name, goal.name, None, "refused", goal.refuses[declared.task.name])

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgekit.bundles import manifest
 from edgekit.bundles.manifest import Verdict
-from edgekit.core import Evaluation, Feeds, Model, Predictor, Progress, Sample
+from edgekit.core import Evaluation, Evidence, Feeds, Model, Predictor, Progress, Sample
 from edgekit.errors import BadInput
-from edgekit.gate import texts, verdicts
+from edgekit.gate import agreement, texts, verdicts
 from edgekit.numerics.parity import Recorder
 from edgekit.tasks.resolved import task_of
 
@@ -84,6 +85,16 @@ class Judge(ABC):
         """The verdict without a reference: by the absolute bar alone."""
 
     @abstractmethod
+    def answers(self, model: Model, predictor: Predictor, samples: Sequence[Sample], looks: Looks) -> Sequence[Any]:
+        """The answers of `predictor` that are compared with the reference's; empty if the task compares none."""
+
+    @abstractmethod
+    def agreed(
+        self, model: Model, answers: Sequence[Any], reference: Sequence[Any], evidence: Evidence
+    ) -> manifest.Agreement:
+        """The verdict on a candidate's `answers`, compared with the reference's to the same samples."""
+
+    @abstractmethod
     def missed(self, evaluation: Evaluation, reference: Scores, samples: Sequence[Sample]) -> str:
         """How the reference itself misses the bar ("" if it does not, or if that is unknown)."""
 
@@ -110,6 +121,24 @@ class AnswerJudge(Judge):
         if any(sample.truth is None for sample in samples):
             return verdicts.not_measured(f"{data} has no right answers to compare with")
         return verdicts.absolute(evaluation, scores.values, _named(samples, scores), data)
+
+    def answers(self, model: Model, predictor: Predictor, samples: Sequence[Sample], looks: Looks) -> Sequence[Any]:
+        compared = task_of(model).agreement
+        if compared is None:
+            return ()
+        answers = []
+        for i, sample in enumerate(samples):
+            looks.tell(looks.what, i, len(samples))
+            answers.append(compared.answer(predictor.predict(sample.input)))
+        return answers
+
+    def agreed(
+        self, model: Model, answers: Sequence[Any], reference: Sequence[Any], evidence: Evidence
+    ) -> manifest.Agreement:
+        compared = task_of(model).agreement
+        if compared is None:
+            return agreement.not_measured(f"answers of {model.task.name} are not compared")
+        return agreement.compared(compared, answers, reference, synthetic=evidence.synthetic)
 
     def missed(self, evaluation: Evaluation, reference: Scores, samples: Sequence[Sample]) -> str:
         return verdicts.reference_misses(evaluation, reference.values, _named(samples, reference))
@@ -138,6 +167,16 @@ class ProbabilityJudge(Judge):
 
     def absolute(self, evaluation: Evaluation, scores: Scores, samples: Sequence[Sample], data: str) -> Verdict:
         return texts.absolute(evaluation, scores.values, data)
+
+    def answers(self, model: Model, predictor: Predictor, samples: Sequence[Sample], looks: Looks) -> Sequence[Any]:
+        return self.scores(predictor, samples, looks).values
+
+    def agreed(
+        self, model: Model, answers: Sequence[Any], reference: Sequence[Any], evidence: Evidence
+    ) -> manifest.Agreement:
+        if model.task.evaluation is None:
+            return agreement.not_measured(f"{model.name} declares no maximum KL divergence")
+        return texts.agreed(model.task.evaluation, answers)
 
     def missed(self, evaluation: Evaluation, reference: Scores, samples: Sequence[Sample]) -> str:
         return texts.reference_misses(evaluation, reference.values)

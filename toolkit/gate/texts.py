@@ -16,12 +16,13 @@ import msgspec
 
 from edgekit.bench.metrics import text
 from edgekit.bench.metrics.text import Scored
-from edgekit.bundles.manifest import Score, Verdict
+from edgekit.bench.statistics.proportion import lower_bound
+from edgekit.bundles.manifest import Agreement, Score, Verdict
 from edgekit.core import Evaluation, Feeds, Progress, Sample
 from edgekit.errors import BadInput
 from edgekit.gate.verdicts import basis
 
-__all__ = ["CONTEXT", "absolute", "decided", "feeds", "judge", "reference_misses", "scores"]
+__all__ = ["CONTEXT", "absolute", "agreed", "decided", "feeds", "judge", "reference_misses", "scores"]
 
 #: Tokens of a chunk, as in `llama-perplexity`.
 CONTEXT = 512
@@ -138,6 +139,33 @@ def absolute(evaluation: Evaluation, scored: Sequence[Scored], data: str) -> Ver
         data=data,
         others=others,
         basis=("bar",),
+    )
+
+
+def agreed(evaluation: Evaluation, candidate: Sequence[Scored]) -> Agreement:
+    """How many tokens have the same likeliest successor as for the reference, and the KL divergence, which decides.
+
+    Tokens of a chunk are not independent, so the lower bound of the share is for its chunks: a share of same tokens
+    counts as that share of as many trials as there are chunks.
+    """
+    far, chunks = text.distance(candidate), text.chunks(candidate)
+    tokens = sum(int(scored.counts.sum()) for scored in candidate)
+    same = round(far.same_top * tokens)
+    low = lower_bound(round(far.same_top * chunks), chunks)
+    divergence = f"KL divergence {far.mean.value:z.4f} nats per token (95 % interval {far.mean.low:z.4f} to "
+    divergence += f"{far.mean.high:z.4f}), at most {evaluation.drop:g} allowed"
+    reason = f"the same likeliest token at {same} of {tokens} positions; {divergence}"
+    verdict: Literal["pass", "fail", "undecided"] = "pass" if far.mean.value <= evaluation.drop else "fail"
+    if verdict == "pass" and chunks < evaluation.minimum:
+        verdict, reason = "undecided", f"{reason}; {chunks} chunks of {CONTEXT} tokens are too few"
+    return Agreement(
+        verdict=verdict,
+        reason=reason,
+        what="the same likeliest token",
+        same=same,
+        of=tokens,
+        low=low,
+        figures={"KL divergence, nats per token": far.mean.value},
     )
 
 

@@ -13,6 +13,7 @@ from edgekit.bundles.opened import load, makers
 from edgekit.common.processors import usable_processors
 from edgekit.core import Bundle, Calls, Progress
 from edgekit.errors import GateFailed, MissingExtra, UnknownName
+from edgekit.gate.evidence import agreed
 from edgekit.gate.judges import Looks, judge_of
 from edgekit.gate.verdicts import not_measured
 from edgekit.registry import find
@@ -25,11 +26,14 @@ def verify(path: str | Path, *, data: str | Path | None = None, progress: Progre
     """Check a finished bundle: hashes, structure, parity on the golden input, and the metric on `data`.
 
     Returns:
-        ``{"parity": {part: error}, "gate": Verdict, "device": facts}``; the gate's verdict is "not measured" without
-        `data`, else "above the bar" or "undecided": the fp32 reference is not in the bundle, so its loss is not known.
+        ``{"parity": {part: error}, "agreement": Agreement, "gate": Verdict, "device": facts}``. The agreement compares
+        the answers to the evidence with the fp32 reference's, which the bundle keeps. The gate's verdict is "not
+        measured" without `data`, else "above the bar" or "undecided": the fp32 reference is not in the bundle, so its
+        loss is not known.
 
     Raises:
-        BadInput: damaged or edited. ParityFailed: its outputs differ. GateFailed: it is below its bar.
+        BadInput: damaged or edited. ParityFailed: its outputs differ. GateFailed: it is below its bar, or does not
+        agree with the reference.
     """
     tell: Progress = progress or (lambda what, done, total: None)
     tell("checking hashes", 0, 0)
@@ -38,12 +42,15 @@ def verify(path: str | Path, *, data: str | Path | None = None, progress: Progre
     golden.check_structure(bundle)
     tell("running the golden input", 0, 0)
     errors, calls, _ = golden.prove(bundle, usable_processors())
+    agreement = agreed(bundle, tell)
+    if agreement.verdict == "fail":
+        raise GateFailed(f"{bundle.path.name} does not agree with the fp32 reference: {agreement.reason}.")
     verdict = not_measured("no --data")
     if data is not None:
         verdict = _absolute(bundle, data, tell)
         if verdict.verdict == "below the bar":
             raise GateFailed(f"{bundle.path.name}: {verdict.reason}.")
-    return {"parity": errors, "gate": verdict, "device": _on_device(bundle, calls, tell)}
+    return {"parity": errors, "agreement": agreement, "gate": verdict, "device": _on_device(bundle, calls, tell)}
 
 
 def _on_device(bundle: Bundle, calls: Calls, tell: Progress) -> Mapping[str, Any]:

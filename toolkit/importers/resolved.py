@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgekit.core import Importer, ImportOptions, Model, Progress
+from edgekit.core import Importer, ImportOptions, Inspection, Model, Progress
 from edgekit.errors import BadInput, UnknownName
 from edgekit.registry import find, names
 
-__all__ = ["importer_of", "model_of"]
+__all__ = ["importer_of", "inspection_of", "model_of"]
 
 
 def model_of(source: str, options: ImportOptions | None = None, progress: Progress | None = None) -> Model:
@@ -28,6 +28,26 @@ def model_of(source: str, options: ImportOptions | None = None, progress: Progre
             hint="--task, --dynamic and --trust-code go with your own models: a folder, an address or a file.",
         )
     return declared
+
+
+def inspection_of(source: str, options: ImportOptions, progress: Progress) -> Inspection:
+    """The description of `source`, without its weights. Raises as `model_of`."""
+    importer = importer_of(source)
+    if importer is not None:
+        return importer.inspect(source, options, progress)
+    model = model_of(source, options)
+    parts, identity = model.network.parts, model.identity
+    return Inspection(
+        source=model.name,
+        kind="declared by edgekit",
+        architecture=f"{identity.family}, {len(parts)} part{'s' if len(parts) > 1 else ''}",
+        tasks=(model.task.name,),
+        inputs=tuple(spec for part in parts for spec in part.inputs),
+        outputs=tuple(spec for part in parts for spec in part.outputs),
+        parameters=model.network.parameters,
+        licence=identity.licence,
+        notes=tuple(f"weights: {source.uri} {source.revision}" for source in model.weights.sources),
+    )
 
 
 def importer_of(source: str) -> Importer | None:

@@ -12,6 +12,7 @@ from edgekit.core import Recipe
 from edgekit.errors import GateFailed, ParityFailed
 from edgekit.estimation import budgets
 from edgekit.gate import frontier, frontier_plot
+from edgekit.pipeline.evidence import Samples
 from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.proving import Accepted, prove, spoken
 from edgekit.pipeline.tracing import Reference
@@ -57,12 +58,13 @@ def smallest(run: Run, reference: Reference) -> Run:
     # Every recipe is measured, so no loss may refuse a recipe here.
     lenient = replace(task, evaluation=replace(task.evaluation, drop=float("inf")))
     open_ = replace(job, model=replace(job.model, task=lenient))
+    unjudged = replace(reference, samples=Samples(absent="a trial of the search"))
 
     def attempt(recipe: Recipe) -> tuple[Path, Verdict]:
         place = run.work / f"frontier-{recipe.precision}"
         (place / run.golden_input).parent.mkdir(parents=True)
         shutil.copyfile(run.stage / run.golden_input, place / run.golden_input)
-        tried = prove(replace(run, job=open_, stage=place), reference, recipe)
+        tried = prove(replace(run, job=open_, stage=place), unjudged, recipe)
         return place / tried.artifacts[0].file, tried.verdict
 
     recipes = [

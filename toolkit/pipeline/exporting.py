@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.staging import peek, replaceable, staged
-from edgekit.core import Bundle, Model, Progress, Source, Target, serving
+from edgekit.core import Bundle, ImportOptions, Model, Progress, Source, Target, serving
 from edgekit.errors import BadInput, FetchFailed, Unsupported, boundary
 from edgekit.estimation import budgets, recipes
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.gate.judges import Judge, judge_of
+from edgekit.importers.resolved import model_of
+from edgekit.pipeline.evidence import chosen
 from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.reuse import already, key_of
 from edgekit.pipeline.terms import check_terms
@@ -31,7 +33,8 @@ from edgekit.tasks.resolved import samples_of
 class Asked(NamedTuple):
     """The user's request for an export, in names and paths: see `export`."""
 
-    model: str
+    source: str
+    options_of_import: ImportOptions
     precision: str | None
     exporter: str | None
     options: Mapping[str, Any]
@@ -39,6 +42,7 @@ class Asked(NamedTuple):
     calibration: str | Path | None
     data: str | Path | None
     max_kld: float | None
+    evidence: bool
 
 
 def export(
@@ -57,6 +61,11 @@ def export(
     options: Mapping[str, Any] | None = None,
     operating: Mapping[str, Any] | None = None,
     max_kld: float | None = None,
+    task: str = "",
+    dynamic: Mapping[str, tuple[int, int]] | None = None,
+    trust_code: bool = False,
+    metric: str = "",
+    evidence: bool = True,
     accept_terms: Sequence[str] = (),
     force: bool = False,
     board: str | None = None,
@@ -68,6 +77,10 @@ def export(
     """Make a bundle of `model` for `target`, refuse it if it is bad, and put it at `out`.
 
     Args:
+        model: a name of `edgekit list models`, or a source: hf://ORG/MODEL, a Hugging Face folder, FILE.py:build, a
+            .onnx, .pt2 or .tflite.
+        task, dynamic, trust_code, metric: of such a source, see `edgekit.core.ImportOptions`.
+        evidence: calibrate and judge on the task's own samples where `calibration` and `data` give none.
         precision, exporter: replace the target's default recipe for the model's task. The precision "auto" tries
             the ladder of a language model on `data` and takes the smallest that passes.
         weights: the user's own checkpoint: a path, or hf://, https:// or pypi://.
@@ -91,10 +104,14 @@ def export(
         UnknownName, Unsupported, BadInput, MissingExtra, FetchFailed, ExportFailed, ParityFailed, GateFailed,
         OverBudget: see `edgekit.errors`.
     """
-    job = _resolved(
-        Asked(model, precision, exporter, options or {}, operating or {}, calibration, data, max_kld),
-        budgets.budgeted(find("targets", target), board, flash, ram, download),
+    tell: Progress = progress or (lambda what, done, total: None)
+    about = ImportOptions(task, dynamic or {}, trust_code, metric, offline)
+    goal = budgets.budgeted(find("targets", target), board, flash, ram, download)
+    asked = Asked(
+        model, about, precision, exporter, options or {}, operating or {}, calibration, data, max_kld, evidence
     )
+    with boundary():
+        job = _resolved(asked, goal, tell)
     job = replace(job, offline=offline, mirror=mirror, fallback=fallback)
     check_terms(job.model, accept_terms)
     called = "auto" if job.auto else job.recipe.precision
@@ -102,7 +119,7 @@ def export(
     there = replaceable(place)
     if not force:
         _check_same(there, place, job)
-    return _export(job, place, weights, progress or (lambda what, done, total: None))
+    return _export(job, place, weights, tell)
 
 
 def _export(job: Job, place: Path, weights: str | None, tell: Progress) -> Bundle:
@@ -134,9 +151,9 @@ def _check_same(there: Path, place: Path, job: Job) -> None:
     )
 
 
-def _resolved(asked: Asked, target: Target) -> Job:
+def _resolved(asked: Asked, target: Target, tell: Progress) -> Job:
     """Resolve every name and open every folder before anything long begins."""
-    declared = find("models", asked.model)
+    declared = model_of(asked.source, asked.options_of_import, tell)
     judge = judge_of(declared)
     auto = asked.precision == "auto" and judge.searches
     recipe = recipes.recipe_for(declared, target, None if auto else asked.precision, asked.exporter)
@@ -150,6 +167,7 @@ def _resolved(asked: Asked, target: Target) -> Job:
     )
     if auto and not samples:
         raise BadInput("the search for the smallest precision needs real text.", hint="Add --data TEXT.txt")
+    evidence, no_evidence = chosen(declared, asked.evidence)
     return Job(
         model=_allowing(declared, judge, asked.max_kld),
         target=target,
@@ -161,6 +179,8 @@ def _resolved(asked: Asked, target: Target) -> Job:
         data=Path(asked.data).name if asked.data else "",
         operating=asked.operating,
         auto=auto,
+        evidence=evidence,
+        no_evidence=no_evidence,
     )
 
 

@@ -8,7 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.bench.machine import host
-from edgekit.core import Checkpoint, Exporter, Model, Predictor, Progress, Recipe, Runner, Sample, Source, Target
+from edgekit.core import (
+    Checkpoint,
+    Evidence,
+    Exporter,
+    Model,
+    Predictor,
+    Progress,
+    Recipe,
+    Runner,
+    Sample,
+    Source,
+    Target,
+)
 from edgekit.gate.judges import Judge, Looks, Scores
 from edgekit.tasks.resolved import predictor_of
 
@@ -26,6 +38,7 @@ class Job:
         model: the declaration that `exporter` works from, with the user's limits. judge: of its task.
         calibration, samples: of ``--calibration`` and ``--data``; data: the name of the latter.
         operating: the goal by which a threshold is chosen. auto: search for the smallest precision that passes.
+        evidence: real samples that calibrate and judge; None: there are none, for the reason `no_evidence`.
         offline, mirror: as for `edgekit.sources.fetch`. fallback: try the ladder's recipes after a refusal.
     """
 
@@ -41,6 +54,8 @@ class Job:
     fallback: bool = True
     operating: Mapping[str, Any] = field(default_factory=dict)
     auto: bool = False
+    evidence: Evidence | None = None
+    no_evidence: str = ""
     mirror: str | Path | None = None
 
     def tools(self) -> dict[str, str]:
@@ -72,6 +87,13 @@ class Run:
     def predictor(self, parts: Mapping[str, Runner], facts: Mapping[str, Any] | None = None) -> Predictor:
         """The model's predictor over `parts`, in the bundle that is being made."""
         return predictor_of(self.job.model, parts, self.stage, self.facts if facts is None else facts)
+
+    def answers(self, predictor: Predictor, samples: Sequence[Sample], what: str, *, reference: bool = False) -> Any:
+        """The answers of the candidate (or the reference) that are compared, on samples of the evidence."""
+        if not samples:
+            return ()
+        looks = Looks(what, self.tell, self.work, reference)
+        return self.job.judge.answers(self.job.model, predictor, samples, looks)
 
     def scores(self, predictor: Predictor, what: str, *, reference: bool = False) -> Scores:
         """The scores of the candidate (or the reference) on the data; empty if they are not needed.

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edgekit.bundles import golden
-from edgekit.bundles.manifest import Verdict
+from edgekit.bundles.manifest import Agreement, Verdict
 from edgekit.common.figures import NOT_MEASURED
 from edgekit.common.processors import usable_processors
-from edgekit.core import Artifact, Recipe, Runner, TensorSpec
+from edgekit.core import Artifact, Predictor, Recipe, Runner, TensorSpec
 from edgekit.errors import EdgekitError, GateFailed, ParityFailed
 from edgekit.gate import speed
+from edgekit.gate.agreement import not_measured as not_compared
 from edgekit.gate.judges import Scores
 from edgekit.gate.verdicts import not_measured
 from edgekit.numerics.parity import Recorder, limit_of, part_error
@@ -24,7 +25,8 @@ __all__ = ["Accepted", "prove", "spoken"]
 
 @dataclass(frozen=True)
 class Accepted:
-    """The accepted recipe, its artefacts, and their measurements. `facts` hold its operating point."""
+    """The accepted recipe, its artefacts, and their measurements. `facts` hold its operating point, `agreement` the
+    verdict on the evidence."""
 
     recipe: Recipe
     artifacts: Sequence[Artifact]
@@ -33,6 +35,7 @@ class Accepted:
     output: str
     verdict: Verdict
     facts: Mapping[str, Any]
+    agreement: Agreement
 
 
 def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
@@ -54,6 +57,7 @@ def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
     golden.compare(recorders, reference.golden, recipe.precision, exporter.limits)  # as `verify` will
     for recorder in recorders.values():
         recorder.close()
+    agreement = _agreed(run, predictor, reference, recipe)
     scores = run.scores(predictor, f"measuring {recipe.precision}")
     verdict = _judged(job, scores, reference)
     if verdict.verdict == "fail":
@@ -62,7 +66,22 @@ def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
     if "operating_point" in facts:  # another threshold, perhaps another answer
         output = golden.answer(run.predictor(runners, facts), stage / run.golden_input)
     artifacts = [_timed(run, artifact, recipe, reference) for artifact in artifacts]
-    return Accepted(recipe, artifacts, parity, specs, output, verdict, facts)
+    return Accepted(recipe, artifacts, parity, specs, output, verdict, facts, agreement)
+
+
+def _agreed(run: Run, predictor: Predictor, reference: Reference, recipe: Recipe) -> Agreement:
+    """The verdict on the evidence. Raises GateFailed below the task's bar."""
+    job, samples = run.job, reference.samples
+    if samples.evidence is None:
+        return not_compared(samples.absent)
+    answers = run.answers(predictor, samples.judged, f"answers in {recipe.precision}")
+    agreement = job.judge.agreed(job.model, answers, reference.answers, samples.evidence)
+    if agreement.verdict == "fail":
+        raise GateFailed(
+            f"{job.model.name} in {spoken(recipe)} does not agree with the fp32 reference: {agreement.reason}.",
+            hint="Try another --precision; --no-evidence exports without this check, and records that.",
+        )
+    return agreement
 
 
 def _parity(

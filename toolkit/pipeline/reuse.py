@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import edgekit
 import edgekit.exporters
@@ -18,7 +16,7 @@ import edgekit.tasks
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.manifest import NAME
 from edgekit.common import package_data
-from edgekit.common.files import hash_file
+from edgekit.common.files import described, hash_file
 from edgekit.core import Bundle, Target
 from edgekit.errors import EdgekitError
 from edgekit.pipeline.closure import closure
@@ -30,13 +28,15 @@ def key_of(job: Job, weights: Path) -> str:
     model = job.model
     parts = [
         *(f"weights {file.name} {hash_file(file)}" for file in _read_with(weights, model.weights.assets)),
-        *(f"calibration {_content(sample.input)}" for sample in job.calibration),
-        *(f"data {_content(sample.input)} {_content(sample.truth)} {sample.language}" for sample in job.samples),
+        *(f"calibration {described(sample.input)}" for sample in job.calibration),
+        *(f"data {described(sample.input)} {described(sample.truth)} {sample.language}" for sample in job.samples),
         *(f"code {file.name} {hash_file(file)}" for file in code_files(job)),
         *(
             hashlib.sha256(package_data.read(name)).hexdigest()
             for name in (model.task.golden, model.identity.licence_text)
+            if name
         ),
+        f"evidence {job.evidence.name} {job.evidence.sources}" if job.evidence else "no evidence",
         repr((model.name, model.task.evaluation, model.network.ladder, declared(job.target), job.recipe, job.fallback)),
         repr((sorted(job.operating.items()), job.auto)),
         repr(job.tools()),
@@ -57,17 +57,6 @@ def _read_with(weights: Path, assets: tuple[str, ...]) -> list[Path]:
     beside = [path for pattern in ("*.json", "model*.safetensors") for path in weights.parent.glob(pattern)]
     named = [weights.parent / name for name in ("pytorch_model.bin", *assets)]
     return sorted({weights, *(path for path in (*beside, *named) if path.is_file())})
-
-
-def _content(value: Any) -> str:
-    """A sample's content as text: the hash of a file or an array, else its repr."""
-    if isinstance(value, (str, Path)) and os.path.isfile(value):  # noqa: PTH113  Path raises for a text of 300 letters
-        return hash_file(Path(value))
-    if hasattr(value, "tobytes"):
-        return f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_content, value))}]"
-    return repr(value)
 
 
 def code_files(job: Job) -> list[Path]:

@@ -11,6 +11,7 @@ from edgekit.core import Feeds, Runner, Sample
 from edgekit.errors import ExportFailed
 from edgekit.gate.judges import Scores
 from edgekit.numerics.parity import Recorder, reference_of
+from edgekit.pipeline.evidence import Samples, gathered
 from edgekit.pipeline.job import Job, Run
 
 if TYPE_CHECKING:
@@ -21,13 +22,21 @@ __all__ = ["Reference", "trace"]
 
 @dataclass(frozen=True)
 class Reference:
-    """The traced fp32 reference: calls of each part, golden outputs and answer, scores, and calibration inputs."""
+    """The traced fp32 reference: calls of each part, golden outputs and answer, scores, and calibration inputs.
+
+    Attributes:
+        samples: of the evidence. answers: the reference's, to those that are judged. calibrated: number of samples of
+            the evidence that calibrate.
+    """
 
     recorders: Mapping[str, Recorder]
     golden: Mapping[str, NDArray[Any]]
     output: str
     scores: Scores
     calibration: Mapping[str, Sequence[Feeds]]
+    samples: Samples
+    answers: Sequence[Any]
+    calibrated: int
 
 
 def trace(run: Run) -> Reference:
@@ -43,13 +52,17 @@ def trace(run: Run) -> Reference:
                 f"{job.model.name}: the golden input never reaches the part {name!r}; it proves nothing."
             )
     of_golden = golden.reference_of(recorders)
-    calibration = job.judge.calibration(predictor, recorders, _calibrating(job))
+    samples = gathered(job, run.tell)
+    chosen = _calibrating(job, samples)
+    calibration = job.judge.calibration(predictor, recorders, chosen)
     for recorder in recorders.values():
         recorder.close()
     scores = run.scores(predictor, "measuring the reference", reference=True)
+    answers = run.answers(predictor, samples.judged, "answers of the reference", reference=True)
     for recorder in recorders.values():  # the reference of a large model must not lie beside every candidate
         recorder.release()
-    return Reference(recorders, of_golden, output, scores, calibration)
+    calibrated = 0 if job.calibration else len(chosen)
+    return Reference(recorders, of_golden, output, scores, calibration, samples, answers, calibrated)
 
 
 def _references(run: Run) -> dict[str, Runner]:
@@ -67,8 +80,10 @@ def _references(run: Run) -> dict[str, Runner]:
     return references
 
 
-def _calibrating(job: Job) -> Sequence[Sample]:
-    """The calibration samples to use (see `edgekit.core.Usage.calibration`)."""
+def _calibrating(job: Job, samples: Samples) -> Sequence[Sample]:
+    """The calibration samples to use (see `edgekit.core.Usage.calibration`): the user's, else those of the evidence."""
+    if not job.calibration:
+        return samples.calibrating
     most, have = job.model.task.calibration, job.calibration
     if not most:
         return have[:8]

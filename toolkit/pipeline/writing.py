@@ -20,6 +20,7 @@ from edgekit.core import (
     Source,
 )
 from edgekit.errors import BadInput, GateFailed
+from edgekit.pipeline import evidence
 from edgekit.pipeline.climbing import climb, smallest
 from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.tracing import Reference, trace
@@ -48,7 +49,11 @@ def make(run: Run) -> None:
         edgekit=edgekit.__version__,
         key=run.key,
         model=ModelFacts(
-            name=model.name, family=model.identity.family, task=model.task.name, parameters=model.network.parameters
+            name=model.name,
+            family=model.identity.family,
+            task=model.task.name,
+            parameters=model.network.parameters,
+            importer=model.identity.importer,
         ),
         source=source_facts(run.checkpoint, run.source),
         target=target_facts(job.target),
@@ -65,6 +70,7 @@ def make(run: Run) -> None:
             reference_output=reference.output,
         ),
         gate=accepted.verdict,
+        evidence=evidence.facts(reference.samples, accepted.agreement, reference.answers, reference.calibrated, stage),
         attempts=attempts,
         licences={"weights": _licence(model, run.source, stage), "edgekit": "Apache-2.0"},
         versions={"edgekit": edgekit.__version__, **run.job.tools()},
@@ -93,9 +99,12 @@ def _licence(model: Model, source: Source | None, stage: Path) -> str:
 
     The declared licence holds for the declared sources only; other weights have their own.
     """
-    text = package_data.read(model.identity.licence_text)
+    text = package_data.read(model.identity.licence_text) if model.identity.licence_text else b""
     name = source.licence if source else "unknown"
-    if source not in model.weights.sources:
+    if model.identity.importer:
+        name = model.identity.licence
+        text = text or f"Licence of these weights, as their source states it: {name}.\n".encode()
+    elif source not in model.weights.sources:
         text = (
             f"These weights are the bundle maker's own; their licence: {name}.\n"
             f"The published weights of {model.name} are under this licence ({model.identity.licence}):\n\n"

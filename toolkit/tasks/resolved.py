@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Model, Predictor, Runner, Sample, Task
+from edgekit.core import Evidence, Model, Predictor, Runner, Sample, Task
 from edgekit.errors import Unsupported
 from edgekit.registry import find
 
-__all__ = ["predictor_of", "samples_of", "task_of"]
+__all__ = ["evidence_of", "predictor_of", "samples_of", "task_of"]
 
 
 def task_of(model: Model) -> Task:
@@ -43,3 +43,8 @@ def samples_of(model: Model, folder: Path) -> Sequence[Sample]:
     if model.task.samples is not None:
         return model.task.samples(folder)
     return task_of(model).samples(folder, model.task.labels)
+
+
+def evidence_of(model: Model) -> Evidence | None:
+    """The evidence of `model`, its own or its task's; None if there is none."""
+    return model.task.evidence or task_of(model).evidence

@@ -1,0 +1,118 @@
+"""Samples that are arrays by name: read from .npz files, and compared."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.core import Sample
+from edgekit.errors import BadInput
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    #: Values of an output (None: it is absent or has another shape), and the reference's.
+    _Pair = tuple[NDArray[Any] | None, NDArray[Any]]
+
+__all__ = ["cosines", "errors", "read", "sampled", "samples"]
+
+#: Unpacked bytes of a file of arrays.
+_MOST = 1 << 30
+#: Values of an output that are compared.
+_KEPT = 2048
+#: The name of the right answer in a file of a data folder.
+TRUTH = "truth"
+
+
+def samples(folder: Path) -> Sequence[Sample]:
+    """Every .npz file of a folder: inputs by name, and the right answer as the array ``truth`` if there is one.
+
+    Raises:
+        BadInput: no such file, or one that cannot be read.
+    """
+    files = sorted(folder.glob("*.npz"))
+    if not files:
+        raise BadInput(f"{folder} holds no .npz file.", hint="See docs/data.md.")
+    return [_sample(file) for file in files]
+
+
+def _sample(file: Path) -> Sample:
+    arrays = dict(read(file))
+    truth = arrays.pop(TRUTH, None)
+    return Sample(arrays, truth, file.name)
+
+
+def read(file: Path) -> Mapping[str, NDArray[Any]]:
+    """Name -> array of a .npz file, without pickles.
+
+    Raises:
+        BadInput: no such file, damaged, larger than 1 GiB, or with arrays of Python objects.
+    """
+    import numpy as np
+
+    if not file.is_file():
+        raise BadInput(f"there is no file {str(file)!r}.")
+    try:
+        with zipfile.ZipFile(file) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > _MOST:
+                raise BadInput(f"{file.name} unpacks to more than {_MOST >> 20} MiB.")
+        with np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile) as exc:
+        raise BadInput(f"{file.name} is not a .npz file of arrays: {exc}.") from exc
+
+
+def sampled(outputs: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """Name -> shape and at most 2,048 evenly spaced values of each output, JSON-able."""
+    import numpy as np
+
+    kept = {}
+    for name, array in outputs.items():
+        flat = np.asarray(array).reshape(-1)
+        values = flat[:: max(1, -(-flat.size // _KEPT))].astype(np.float64)
+        kept[name] = {"shape": list(array.shape), "values": [float(f"{value:.6g}") for value in values]}
+    return kept
+
+
+def cosines(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
+    """The least cosine of an output with the reference's, for each sample; -1 where shapes differ or a value is not
+    finite."""
+    import numpy as np
+
+    least = []
+    for pairs in _pairs(answers, reference):
+        worst = 1.0
+        for mine, wanted in pairs:
+            if mine is None or not (np.isfinite(mine).all() and np.isfinite(wanted).all()):
+                worst = -1.0
+                continue
+            norms = float(np.linalg.norm(mine) * np.linalg.norm(wanted))
+            # Two outputs that are all zero are the same; a single one has no direction.
+            worst = min(worst, float(mine @ wanted) / norms if norms else float(np.array_equal(mine, wanted)))
+        least.append(worst)
+    return least
+
+
+def errors(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
+    """The largest relative error of an output (`edgekit.numerics.parity.relative_error`), for each sample."""
+    from edgekit.numerics.parity import relative_error
+
+    return [
+        max(relative_error([{} if mine is None else {"": mine}], [{"": wanted}]) for mine, wanted in pairs)
+        for pairs in _pairs(answers, reference)
+    ]
+
+
+def _pairs(answers: Sequence[Any], reference: Sequence[Any]) -> Iterator[list[_Pair]]:
+    """For each sample, every output's values and the reference's."""
+    import numpy as np
+
+    for answer, wanted in zip(answers, reference, strict=True):
+        pairs: list[_Pair] = []
+        for name, kept in wanted.items():
+            mine = answer.get(name)
+            same = mine is not None and mine["shape"] == kept["shape"]
+            pairs.append((np.array(mine["values"]) if same else None, np.array(kept["values"])))
+        yield pairs
