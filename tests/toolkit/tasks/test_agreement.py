@@ -24,9 +24,10 @@ def test_the_same_words_may_be_written_differently() -> None:
     assert agreement.words(answers, wanted) == pytest.approx(1 - 1 / 10)
 
 
-def test_texts_without_any_word_cannot_be_compared() -> None:
-    with pytest.raises(BadInput, match="no words"):
-        agreement.words([""], [""])
+def test_words_where_the_reference_hears_none_are_no_agreement() -> None:
+    assert agreement.words(["", ""], ["", ""]) == 1.0
+    assert agreement.words(["a word", ""], ["", ""]) == 0.0
+    assert agreement.words(["one two three four"], ["one"]) == 0.0, "more words than the reference has"
 
 
 def test_vectors_agree_by_their_direction() -> None:

@@ -48,14 +48,11 @@ def same_words(answers: Sequence[str], reference: Sequence[str]) -> list[bool]:
 def words(answers: Sequence[str], reference: Sequence[str]) -> float:
     """The share of the reference's words that the texts have in common with it: 1 minus the word error rate.
 
-    Raises:
-        BadInput: the reference has no words at all.
+    Of a reference without any word: 1.0 if the texts have none either, else 0.0.
     """
     pairs = _word_errors(answers, reference)
-    total = sum(weight for _, weight in pairs)
-    if not total:
-        raise BadInput("the reference hears no words in any of the samples, so no text can be compared with it.")
-    return max(0.0, 1.0 - sum(errors for errors, _ in pairs) / total)
+    errors, total = (sum(numbers) for numbers in zip(*pairs, strict=True)) if pairs else (0.0, 0.0)
+    return max(0.0, 1.0 - errors / total) if total else float(not errors)
 
 
 def _word_errors(answers: Sequence[str], reference: Sequence[str]) -> list[tuple[float, float]]:
