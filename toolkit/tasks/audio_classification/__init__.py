@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from edgekit.core import Sample, Task
+from edgekit.core import Agreement, Prediction, Sample, Task
+from edgekit.tasks.common.agreement import label
+from edgekit.tasks.evidence.speech import SPEECH
 
 
 def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
@@ -14,4 +17,28 @@ def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
     return word_samples(folder, tuple(labels))
 
 
-TASK = Task("audio-classification", "sound", "answers", _samples, metric="accuracy")
+def _answer(prediction: Prediction) -> Mapping[str, Any]:
+    return {"label": label(prediction), "curve": list(prediction.details.get("curve", ()))}
+
+
+def _same(answers: Sequence[Any], reference: Sequence[Any]) -> list[bool]:
+    return [answer["label"] == wanted["label"] for answer, wanted in zip(answers, reference, strict=True)]
+
+
+def _figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, float]:
+    from edgekit.tasks.audio_classification.curves import distances
+
+    far = distances([answer["curve"] for answer in answers], [wanted["curve"] for wanted in reference])
+    return {"largest mean distance of scores": max(far)} if far else {}
+
+
+TASK = Task(
+    "audio-classification",
+    "sound",
+    "answers",
+    _samples,
+    metric="accuracy",
+    golden="data/golden/jfk.flac",
+    evidence=SPEECH,
+    agreement=Agreement("the same decision", _answer, _same, bar=0.9, figures=_figures),
+)

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Predictor, Runner, Sample, Task
+from edgekit.core import Agreement, Predictor, Runner, Sample, Task
+from edgekit.tasks.common.agreement import label, same_value
+from edgekit.tasks.evidence.pictures import PICTURES
 
 
 def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
@@ -21,4 +23,14 @@ def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, An
     return Classifier(parts, folder, facts)
 
 
-TASK = Task("image-classification", "picture", "answers", _samples, _predictor, metric="accuracy")
+TASK = Task(
+    "image-classification",
+    "picture",
+    "answers",
+    _samples,
+    _predictor,
+    metric="accuracy",
+    golden="data/golden/espresso.png",
+    evidence=PICTURES,
+    agreement=Agreement("the same top label", label, same_value, bar=0.85),
+)
