@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edgekit.errors import MissingExtra, Unsupported
 
-__all__ = ["architecture_of", "tasks_of", "transformers_version"]
+__all__ = ["architecture_of", "base_of", "tasks_of", "transformers_version"]
 
 #: Task -> transformers' tables (`models/auto/modeling_auto.py`) of the classes that are made for it.
 _TABLES = {
@@ -101,6 +101,19 @@ def tasks_of(architecture: str) -> tuple[str, ...]:
     if "feature-extraction" not in tasks and architecture in _ENCODERS:
         tasks.append("feature-extraction")
     return tuple(tasks)
+
+
+def base_of(kind: str, task: str) -> str | None:
+    """The class without a head that extracts features for `task` from a model_type; None if there is none."""
+    table = {
+        "feature-extraction": "MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES",
+        "image-feature-extraction": "MODEL_FOR_IMAGE_MAPPING_NAMES",
+    }.get(task)
+    if table is None:
+        return None
+    base = _table("modeling_auto.py", "MODEL_MAPPING_NAMES").get(kind, ("",))[0]
+    listed = _table("modeling_auto.py", table).get(kind)
+    return listed[0] if listed else (base if base in _ALSO[task] else None)
 
 
 @functools.cache

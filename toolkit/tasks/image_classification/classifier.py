@@ -21,8 +21,8 @@ class Classifier(Predictor):
     """From a picture, or uint8 RGB pixels, to a label.
 
     `facts`: ``height``, ``width`` (pixels), ``labels``; ``scale`` and ``zero_point`` if the network's scores are
-    int8; ``activation`` "softmax" if they are logits; ``resize`` if a picture is scaled by its shorter side and
-    cut, instead of being scaled whole.
+    int8; ``activation`` "softmax" if they are logits; ``resize`` if a picture is not just scaled whole
+    (`edgekit.tasks.common.pictures.fitted`).
 
     A network with int8 pixels gets their values minus 128, which is the same as a camera's bytes with
     the top bit flipped.
@@ -36,7 +36,7 @@ class Classifier(Predictor):
         self._labels = [str(label) for label in facts["labels"]]
         self._scale, self._zero = float(facts.get("scale", 1)), int(facts.get("zero_point", 0))
         self._softmax = facts.get("activation") == "softmax"
-        self._short_side = int(facts["resize"]["short_side"]) if "resize" in facts else 0
+        self._resize = facts.get("resize")
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
         """Classify a picture.
@@ -94,6 +94,4 @@ class Classifier(Predictor):
         return self._fitted(Image.fromarray(array)), []
 
     def _fitted(self, image: Any) -> NDArray[Any]:
-        if self._short_side:
-            return image_module.cropped(image, self._short_side, *self._size)
-        return image_module.resized(image, *self._size)
+        return image_module.fitted(image, self._resize, *self._size)
