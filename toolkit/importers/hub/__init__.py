@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from edgekit.core import (
     Weights,
     Work,
 )
+from edgekit.errors import Unsupported
 from edgekit.importers.common.declared import Import, declared
+from edgekit.importers.hub import noise
 from edgekit.importers.hub.choosing import choose, fitting
 from edgekit.importers.hub.kinds import plan_of
+from edgekit.importers.hub.kinds.common import first
 from edgekit.importers.hub.measuring.cached import measured_once
 from edgekit.importers.hub.plan import PartPlan, Plan
 from edgekit.importers.hub.repository import SCHEME, Repository, open_repository
@@ -52,10 +56,6 @@ class HubImporter(Importer):
 
 def _described(described: Inspection, repository: Repository, options: ImportOptions) -> Inspection:
     """`described` with inputs and outputs of the only task, or of the chosen one; with why not, if there are several."""
-    from dataclasses import replace
-
-    from edgekit.errors import Unsupported
-
     try:
         plan = plan_of(repository, choose(repository, options), options)
     except Unsupported as exc:
@@ -74,6 +74,9 @@ def _declared(repository: Repository, plan: Plan) -> Model:
     parts = tuple(_part(plan, part) for part in plan.parts)
     fixed = tuple(_part(plan, part) for part in plan.fixed)
     licence = repository.folder / "LICENSE"
+    size = first(repository.config, "vocab_size")
+    words = size if isinstance(size, int) else 2
+    free = plan.kind == "arrays"
     return declared(
         Import(
             source=repository.source,
@@ -83,6 +86,8 @@ def _declared(repository: Repository, plan: Plan) -> Model:
             parameters=plan.parameters,
             works=[Work(**{name: getattr(work, name) for name in work.__struct_fields__}) for work in plan.works],
             task=plan.task,
+            golden=str(noise.golden(plan, words)) if free else "",
+            evidence=noise.evidence(plan, words) if free else None,
             labels=plan.labels,
             variants=dict.fromkeys(_FIXED, fixed) if fixed else {},
             licence=repository.licence,

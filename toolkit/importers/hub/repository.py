@@ -59,8 +59,9 @@ class Repository:
         try:
             for name, where in self.weights.items():
                 header = read_header(name, where)
-                entries = (entry for key, entry in header.items() if key != "__metadata__")
-                total += sum(math.prod(entry["shape"]) for entry in entries)
+                entries = [entry for key, entry in header.items() if key != "__metadata__"]
+                # Whole numbers are no weights (numbers of positions, that older versions stored).
+                total += sum(math.prod(entry["shape"]) for entry in entries if str(entry["dtype"])[:1] in "FB")
         except FetchFailed:
             return None
         except (KeyError, TypeError, ValueError) as exc:

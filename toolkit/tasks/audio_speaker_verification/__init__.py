@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgekit.core import Sample, Task
+from edgekit.tasks.common.agreements import near_vectors
 
 
 def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
@@ -14,4 +15,11 @@ def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
     return samples(folder)
 
 
-TASK = Task("audio-speaker-verification", "sound", "answers", _samples, metric="eer")
+TASK = Task(
+    "audio-speaker-verification",
+    "sound",
+    "answers",
+    _samples,
+    metric="eer",
+    agreement=near_vectors(least=0.97, bar=0.9, ranks=0.97),
+)

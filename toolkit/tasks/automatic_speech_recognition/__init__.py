@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from edgekit.core import Sample, Task
+from edgekit.core import Evaluation, Predictor, Runner, Sample, Task
+from edgekit.tasks.common.agreements import SAME_WORDS
 
 
 def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
@@ -14,4 +16,20 @@ def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
     return samples(folder)
 
 
-TASK = Task("automatic-speech-recognition", "sound", "answers", _samples, metric="wer")
+def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
+    from edgekit.tasks.automatic_speech_recognition.letters import Letters
+
+    return Letters(parts, folder, facts)
+
+
+TASK = Task(
+    "automatic-speech-recognition",
+    "sound",
+    "answers",
+    _samples,
+    _predictor,
+    metric="wer",
+    golden="data/golden/jfk.flac",
+    evaluation=Evaluation("wer", worst=1.0, drop=0.01, minimum=20),
+    agreement=SAME_WORDS,
+)

@@ -81,6 +81,31 @@ def _rgb(image: Any, notes: list[str]) -> Any:
     return image.convert("RGBA").convert("RGB") if image.mode in ("P", "PA", "LA") else image.convert("RGB")
 
 
+def pixels_of(sample: Any, rule: Mapping[str, Any] | None, height: int, width: int) -> tuple[NDArray[Any], list[str]]:
+    """A sample as a network takes it, uint8 [height, width, 3], and notes about losses.
+
+    Args:
+        sample: a file, or an array uint8 [height, width, 3] of any size, which is taken as it is if it has this size. rule:
+            see `fitted`.
+
+    Raises:
+        BadInput: it is neither, or cannot be read.
+    """
+    import numpy as np
+
+    if isinstance(sample, (str, Path)):
+        image, notes = open_image(sample)
+        return fitted(image, rule, height, width), notes
+    array = np.asarray(sample)
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
+        raise BadInput(f"pixels are uint8 [height, width, 3], not {array.dtype} {list(array.shape)}.")
+    if array.shape[:2] == (height, width):
+        return array, []
+    from PIL import Image
+
+    return fitted(Image.fromarray(array), rule, height, width), []
+
+
 def fitted(image: Any, rule: Mapping[str, Any] | None, height: int, width: int) -> NDArray[Any]:
     """The image as a network takes it: uint8 [height, width, 3].
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Predictor, Runner, Sample, Task
+from edgekit.core import Evaluation, Predictor, Runner, Sample, Task
+from edgekit.tasks.common.agreements import SAME_LABEL
 
 
 def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
@@ -21,4 +22,15 @@ def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, An
     return Classifier(parts, folder, facts)
 
 
-TASK = Task("image-classification", "picture", "answers", _samples, _predictor, metric="accuracy")
+TASK = Task(
+    "image-classification",
+    "picture",
+    "answers",
+    _samples,
+    _predictor,
+    metric="accuracy",
+    golden="data/golden/espresso.png",
+    # Of a stranger's network no accuracy is known that would be too low; its loss is judged.
+    evaluation=Evaluation("accuracy", worst=0.0, drop=0.02, minimum=200),
+    agreement=SAME_LABEL,
+)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.errors import BadInput
-from edgekit.tasks.common import pictures as image_module
+from edgekit.tasks.common.pictures import pixels_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +50,7 @@ class Classifier(Predictor):
         unknown = set(options) - {"top", "progress"}
         if unknown:
             raise BadInput(f"there is no option {min(unknown)!r}.", hint="There is: top.")
-        pixels, notes = self._pixels(sample)
+        pixels, notes = pixels_of(sample, self._resize, *self._size)
         scores = self.scores(pixels)
         order = scores.argsort(kind="stable")[::-1]
         listed = [
@@ -77,21 +77,3 @@ class Classifier(Predictor):
             scores = np.exp(scores - scores.max())
             scores /= scores.sum()
         return scores
-
-    def _pixels(self, sample: Any) -> tuple[NDArray[Any], list[str]]:
-        import numpy as np
-
-        if isinstance(sample, (str, Path)):
-            image, notes = image_module.open_image(sample)
-            return self._fitted(image), notes
-        array = np.asarray(sample)
-        if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
-            raise BadInput(f"pixels are uint8 [height, width, 3], not {array.dtype} {list(array.shape)}.")
-        if array.shape[:2] == self._size:
-            return array, []
-        from PIL import Image
-
-        return self._fitted(Image.fromarray(array)), []
-
-    def _fitted(self, image: Any) -> NDArray[Any]:
-        return image_module.fitted(image, self._resize, *self._size)

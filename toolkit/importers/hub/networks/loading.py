@@ -128,13 +128,12 @@ def _refused(plan: Plan, exc: Exception) -> BadInput:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """transformers reports on its loading through loggers and warnings; what matters is raised."""
-    logger = logging.getLogger("transformers")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    """transformers and what it imports report through loggers and warnings; what matters is raised."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        logging.disable(before)
