@@ -46,9 +46,9 @@ def normalisation(repository: Repository, height: int, width: int) -> tuple[dict
 
 
 def _processor(repository: Repository) -> Any:
-    from transformers import AutoImageProcessor
-
     with quiet():
+        from transformers import AutoImageProcessor
+
         try:
             return AutoImageProcessor.from_pretrained(
                 str(repository.folder), local_files_only=True, trust_remote_code=False, backend="pil"

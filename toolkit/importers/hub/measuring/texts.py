@@ -23,11 +23,11 @@ _TEXTS = (
 
 def check_tokens(plan: Plan, repository: Repository) -> None:
     """Raise Unsupported where the tokens of tokenizer.json are not those of transformers' own tokenizer."""
-    from transformers import AutoTokenizer
-
     ours = Tokens(repository.folder, plan.facts)
     most = plan.facts["tokenizer"]["most"]
     with quiet():
+        from transformers import AutoTokenizer
+
         try:
             theirs = AutoTokenizer.from_pretrained(str(repository.folder), local_files_only=True, trust_remote_code=False)
         except Exception as exc:

@@ -96,7 +96,8 @@ def _class(plan: Plan, config: Mapping[str, Any]) -> tuple[Any, Any]:
         import transformers
         from transformers.models.auto.configuration_auto import CONFIG_MAPPING
     try:
-        kind = getattr(transformers, plan.built)
+        with quiet():
+            kind = getattr(transformers, plan.built)
     except AttributeError as exc:
         raise Unsupported(
             f"transformers {transformers.__version__} has no class {plan.built!r}.",
@@ -129,11 +130,16 @@ def _refused(plan: Plan, exc: Exception) -> BadInput:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """transformers and what it imports report through loggers and warnings; what matters is raised."""
-    before = logging.root.manager.disable
+    from transformers.utils import logging as reports
+
+    before, bars = logging.root.manager.disable, reports.is_progress_bar_enabled()
     logging.disable(logging.CRITICAL)
+    reports.disable_progress_bar()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         logging.disable(before)
+        if bars:
+            reports.enable_progress_bar()
