@@ -31,6 +31,7 @@ from edgekit.core import (
     Weights,
 )
 from edgekit.errors import BadInput
+from edgekit.models.keyword.hearing.evidence import phrase_evidence, word_evidence
 from edgekit.models.keyword.shapes import KeywordRules, MfccSettings, MicroSettings, WakewordRules
 from edgekit.tasks.audio_classification.samples import sounds
 
@@ -95,6 +96,7 @@ def keyword_model(
             predictor=_keyword_pipeline,
             golden="data/golden/golden-yes.wav",
             labels=labels,
+            evidence=word_evidence("data/golden/golden-words.flac", words=10, seconds=1.02),
             evaluation=Evaluation("accuracy", worst=0.90, drop=0.005, minimum=100),
         ),
         costs=Costs(
@@ -165,6 +167,7 @@ def wakeword_model(
             predictor=_wakeword_pipeline,
             golden=f"data/golden/golden-{name}.wav",
             samples=sounds,
+            evidence=phrase_evidence(name, f"data/golden/golden-{name}.wav"),
         ),
         costs=Costs(
             size=lambda recipe: flash[recipe.options.get("layout", "plain")],

@@ -19,6 +19,7 @@ from edgekit.models.keyword.hearing import rules
 from edgekit.models.keyword.hearing.ears import Ear, ear, shares
 from edgekit.models.keyword.shapes import KeywordRules, MfccSettings
 from edgekit.numerics.alarms import NOTHING
+from edgekit.tasks.audio_classification.curves import curve
 from edgekit.tasks.common.audio import open_audio
 
 __all__ = ["Detector", "Heard", "KeywordSpotter", "PhraseSpotter", "WakewordSpotter", "samples_of"]
@@ -175,7 +176,8 @@ class KeywordSpotter(_Spotter):
 
         Returns:
             A Prediction: the label of the look with the highest score of a word; details score (0..1) and scores of
-            that look, events (word, time in seconds, score), looks, notes; units audio_seconds; score a `Heard`.
+            that look, events (word, time in seconds, score), looks, curve (highest scores over time), notes; units
+            audio_seconds; score a `Heard`.
 
         Raises:
             BadInput: neither a sound nor features; an option other than ``progress``.
@@ -196,6 +198,7 @@ class KeywordSpotter(_Spotter):
             "scores": [int(score) / rules.STEPS for score in best],
             "events": self._judged(looks),
             "looks": len(looks),
+            "curve": curve(looks[:, : self._words] / rules.STEPS),
             "notes": notes,
         }
         heard = Heard(self._labels[label], looks[:, : self._words], seconds, self._mean)
@@ -228,8 +231,8 @@ class PhraseSpotter(_Spotter):
 
         Returns:
             A Prediction: such as ``"okay-nabu at 1.23 s"``, several with commas, or ``"nothing"``; details events
-            (word, time in seconds, score), highest (the highest mean, 0..1), calls (of the network), notes; units
-            audio_seconds; score a `Heard`.
+            (word, time in seconds, score), highest (the highest mean, 0..1), calls (of the network), curve (highest
+            scores over time), notes; units audio_seconds; score a `Heard`.
 
         Raises:
             BadInput: not a sound; an option other than ``progress``.
@@ -244,6 +247,7 @@ class PhraseSpotter(_Spotter):
             "events": events,
             "highest": int(totals.max(initial=0)) / self._mean.smoothed / rules.STEPS,
             "calls": len(looks),
+            "curve": curve(looks / rules.STEPS),
             "notes": notes,
         }
         seconds = len(audio) / self._rate

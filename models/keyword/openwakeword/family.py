@@ -30,6 +30,7 @@ from edgekit.core import (
     Usage,
     Weights,
 )
+from edgekit.models.keyword.hearing.evidence import phrase_evidence
 from edgekit.models.keyword.openwakeword.shapes import EMBEDDING, MELS, OpenRules, OpenSettings, openwakeword_work
 from edgekit.models.keyword.phones import operate
 from edgekit.numerics import weighing
@@ -116,6 +117,7 @@ def openwakeword_model(phrase: str, file: str, sha256: str, size: int, *, parame
             samples=lambda folder: phrases(folder, phrase),
             evaluation=Evaluation("frr@fa", worst=0.10, drop=0.02, minimum=100),
             calibration=6,
+            evidence=phrase_evidence(phrase, _GOLDEN, end=1.0),
             operate=operate,
         ),
         costs=Costs(

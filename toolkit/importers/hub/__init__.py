@@ -51,7 +51,9 @@ class HubImporter(Importer):
     def model(self, source: str, options: ImportOptions, progress: Progress) -> Model:
         repository = open_repository(source, options.offline, progress)
         progress(f"reading the settings of {source}", 0, 0)
-        return _declared(repository, measured_once(plan_of(repository, choose(repository, options), options), repository))
+        return _declared(
+            repository, measured_once(plan_of(repository, choose(repository, options), options), repository)
+        )
 
 
 def _described(described: Inspection, repository: Repository, options: ImportOptions) -> Inspection:

@@ -29,7 +29,9 @@ def golden(plan: Plan, words: int) -> Path:
 
     from edgekit.common.files import write_whole
 
-    place = cache_folder() / "imports" / f"{hashlib.sha256(msgspec.json.encode((plan.parts, words))).hexdigest()[:32]}.npz"
+    place = (
+        cache_folder() / "imports" / f"{hashlib.sha256(msgspec.json.encode((plan.parts, words))).hexdigest()[:32]}.npz"
+    )
     if not place.is_file():
         import io
 
@@ -41,7 +43,9 @@ def golden(plan: Plan, words: int) -> Path:
 
 def evidence(plan: Plan, words: int) -> Evidence:
     """Noise of the plan's inputs."""
-    return Evidence("noise", "CC0-1.0", "noise, made by edgekit", functools.partial(_samples, plan, words), synthetic=True)
+    return Evidence(
+        "noise", "CC0-1.0", "noise, made by edgekit", functools.partial(_samples, plan, words), synthetic=True
+    )
 
 
 def _samples(plan: Plan, words: int, folder: Path) -> Sequence[Sample]:
@@ -62,7 +66,9 @@ def arrays(plan: Plan, words: int, seed: int) -> Mapping[str, NDArray[Any]]:
         for spec in part.inputs:
             if spec.name in made or spec.name in values:
                 continue
-            values[spec.name] = _noise(spec, [part.axes[a].example if isinstance(a, str) else a for a in spec.shape], words, random)
+            values[spec.name] = _noise(
+                spec, [part.axes[a].example if isinstance(a, str) else a for a in spec.shape], words, random
+            )
     return values
 
 

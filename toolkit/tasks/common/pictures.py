@@ -115,7 +115,10 @@ def fitted(image: Any, rule: Mapping[str, Any] | None, height: int, width: int) 
             as torchvision and timm do, or "center, down", which rounds as transformers does. None: scaled whole, bilinear.
     """
     rule = rule or {}
-    kind, down = str(rule.get("filter", "bicubic" if "short_side" in rule else "bilinear")), "down" in rule.get("crop", "")
+    kind, down = (
+        str(rule.get("filter", "bicubic" if "short_side" in rule else "bilinear")),
+        "down" in rule.get("crop", ""),
+    )
     if "short_side" in rule:
         return cropped(image, int(rule["short_side"]), height, width, kind, down=down)
     high, wide = rule.get("size", (height, width))
@@ -129,7 +132,9 @@ def resized(image: Any, height: int, width: int) -> NDArray[Any]:
     return fitted(image, None, height, width)
 
 
-def cropped(image: Any, short_side: int, height: int, width: int, kind: str = "bicubic", *, down: bool = False) -> NDArray[Any]:
+def cropped(
+    image: Any, short_side: int, height: int, width: int, kind: str = "bicubic", *, down: bool = False
+) -> NDArray[Any]:
     """The middle of the image once its shorter side is `short_side`: uint8 [height, width, 3].
 
     With antialiasing, sizes rounded as torchvision, timm and transformers do. Of an image that is longer than 8 times its

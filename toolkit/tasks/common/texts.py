@@ -30,7 +30,9 @@ def lines(folder: Path, labels: Sequence[str] = ()) -> Sequence[Sample]:
             raise BadInput(f"{path} is not a text in UTF-8.") from exc
         samples += [Sample(row.strip(), None, f"{path.name}:{at}") for at, row in enumerate(rows, 1) if row.strip()]
     if not samples:
-        raise BadInput(f"{folder} holds no line of text.", hint="A sentence a line in a .txt will do; see docs/data.md.")
+        raise BadInput(
+            f"{folder} holds no line of text.", hint="A sentence a line in a .txt will do; see docs/data.md."
+        )
     return samples[:_MOST]
 
 

@@ -56,7 +56,9 @@ class Tokens:
         """The text of tokens."""
         return str(self._tokenizer.decode(ids, skip_special_tokens=False))
 
-    def feeds(self, specs: tuple[TensorSpec, ...], text: str, pair: str | None = None) -> tuple[dict[str, NDArray[Any]], bool]:
+    def feeds(
+        self, specs: tuple[TensorSpec, ...], text: str, pair: str | None = None
+    ) -> tuple[dict[str, NDArray[Any]], bool]:
         """The inputs of a network that has `specs`, each int64 [1, N], and whether the text was cut.
 
         Filled up if the network takes a fixed number of tokens.

@@ -55,7 +55,9 @@ class Embedder(Predictor):
             {"a": _shown(samples[i]), "b": _shown(samples[j]), "score": float(made[i][0] @ made[j][0])}
             for i, j in combinations(range(len(samples)), 2)
         ]
-        notes = [f"{_shown(sample)}: {note}" for sample, (_, notes) in zip(samples, made, strict=True) for note in notes]
+        notes = [
+            f"{_shown(sample)}: {note}" for sample, (_, notes) in zip(samples, made, strict=True) for note in notes
+        ]
         units, details = {"samples": float(len(samples))}, {"pairs": pairs, "notes": notes}
         if len(samples) == 2:
             score = pairs[0]["score"]

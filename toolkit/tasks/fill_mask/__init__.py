@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Predictor, Runner, Sample, Task
-from edgekit.tasks.common.agreements import SAME_TOKEN
+from edgekit.core import Agreement, Prediction, Predictor, Runner, Sample, Task
+from edgekit.tasks.common.agreement import same_value
+from edgekit.tasks.evidence.texts import SENTENCES
 
 
 def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
@@ -22,6 +24,20 @@ def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, An
     return Gaps(parts, folder, facts)
 
 
+def _gapped(folder: Path) -> Sequence[Sample]:
+    """The sentences of the evidence, each with its middle word left out."""
+    gapped = []
+    for sample in SENTENCES.samples(folder):
+        words = str(sample.input).split()
+        words[len(words) // 2] = "[MASK]"
+        gapped.append(replace(sample, input=" ".join(words)))
+    return gapped
+
+
+def _word(prediction: Prediction) -> str:
+    return str(prediction.output)
+
+
 TASK = Task(
     "fill-mask",
     "text",
@@ -29,5 +45,6 @@ TASK = Task(
     _samples,
     _predictor,
     golden="data/golden/golden-masked.txt",
-    agreement=SAME_TOKEN,
+    evidence=replace(SENTENCES, name="sentences with a gap", samples=_gapped),
+    agreement=Agreement("the same likeliest word", _word, same_value, bar=0.85),
 )

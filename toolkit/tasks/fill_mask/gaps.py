@@ -46,7 +46,9 @@ class Gaps(Predictor):
         gaps = np.flatnonzero(ids == self._number)
         if not gaps.size:
             behind = ", or the gap is behind the tokens that the network takes" if cut else ""
-            raise BadInput(f"the text has no gap{behind}.", hint=f'Write it as {_GAP}: "Paris is the capital of {_GAP}."')
+            raise BadInput(
+                f"the text has no gap{behind}.", hint=f'Write it as {_GAP}: "Paris is the capital of {_GAP}."'
+            )
         logits = self._network(feeds)[self._network.outputs[0].name][0]
         listed, lines, words = [], [], []
         for gap in gaps:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Evaluation, Predictor, Runner, Sample, Task
-from edgekit.tasks.common.agreements import SAME_LABEL
+from edgekit.core import Agreement, Evaluation, Predictor, Runner, Sample, Task
+from edgekit.tasks.common.agreement import label, same_value
+from edgekit.tasks.evidence.texts import SENTENCES
 
 
 def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
@@ -32,5 +33,6 @@ TASK = Task(
     golden="data/golden/golden-sentence.txt",
     # Of a stranger's network no accuracy is known that would be too low; its loss is judged.
     evaluation=Evaluation("accuracy", worst=0.0, drop=0.01, minimum=200),
-    agreement=SAME_LABEL,
+    evidence=SENTENCES,
+    agreement=Agreement("the same top label", label, same_value, bar=0.85),
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.core import Predictor, Runner, Sample, Task
+from edgekit.tasks.evidence.texts import TEXTS
 
 
 def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
@@ -21,4 +22,14 @@ def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, An
     return Writer(parts, folder, facts)
 
 
-TASK = Task("text-generation", "text", "probabilities", _samples, _predictor, metric="perplexity", rate="tokens")
+TASK = Task(
+    "text-generation",
+    "text",
+    "probabilities",
+    _samples,
+    _predictor,
+    metric="perplexity",
+    rate="tokens",
+    golden="data/golden/golden-prompt.txt",
+    evidence=TEXTS,
+)

@@ -23,7 +23,9 @@ def axes_of(options: ImportOptions, own: Mapping[str, AxisPlan]) -> dict[str, Ax
             has = f"it has {', '.join(map(repr, own))}" if own else "it has none"
             raise BadInput(f"there is no dynamic axis {name!r}: {has}.", hint="Leave --dynamic out.")
         if not 1 <= least < most:
-            raise BadInput(f"the axis {name!r} cannot go from {least} to {most}.", hint=f'Such as: --dynamic "{name}=1..128"')
+            raise BadInput(
+                f"the axis {name!r} cannot go from {least} to {most}.", hint=f'Such as: --dynamic "{name}=1..128"'
+            )
         axes[name] = AxisPlan(least, most, max(least, min(most, own[name].example)))
     return axes
 

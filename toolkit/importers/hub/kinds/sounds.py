@@ -55,7 +55,9 @@ def plan(repository: Repository, choice: Choice, options: ImportOptions) -> Plan
     return _waveform(choice, options, rate, facts, labels)
 
 
-def _waveform(choice: Choice, options: ImportOptions, rate: int, facts: dict[str, Any], labels: tuple[str, ...]) -> Plan:
+def _waveform(
+    choice: Choice, options: ImportOptions, rate: int, facts: dict[str, Any], labels: tuple[str, ...]
+) -> Plan:
     own = AxisPlan(int(_LEAST * rate), int(_MOST * rate), rate)
     axis = axes_of(options, {_AXIS: own})[_AXIS]
     letters = len(facts.get("vocabulary", ()))
@@ -103,12 +105,25 @@ def _spectrum(choice: Choice, stated: dict[str, Any], facts: dict[str, Any], lab
         settings={"mels": mels, **scale},
         quantize=False,
     )
-    network = PartPlan(
-        "network", "sound", (features,), (Tensor("logits", "float32", (1, len(labels))),), settings={}
-    )
-    facts |= {"frame": _FRAME, "hop": _HOP, "silence": -scale["offset"] / scale["divisor"], "most": samples, "least": _FRAME}
+    network = PartPlan("network", "sound", (features,), (Tensor("logits", "float32", (1, len(labels))),), settings={})
+    facts |= {
+        "frame": _FRAME,
+        "hop": _HOP,
+        "silence": -scale["offset"] / scale["divisor"],
+        "most": samples,
+        "least": _FRAME,
+    }
     note = f"sounds of up to {samples / 16_000:.1f} s; a longer one is judged by its beginning"
-    return Plan(choice.task, choice.architecture, choice.built, "sound", (frontend, network), labels=labels, facts=facts, notes=(note,))
+    return Plan(
+        choice.task,
+        choice.architecture,
+        choice.built,
+        "sound",
+        (frontend, network),
+        labels=labels,
+        facts=facts,
+        notes=(note,),
+    )
 
 
 def _letters(repository: Repository) -> dict[str, Any]:

@@ -60,7 +60,12 @@ def plan(repository: Repository, choice: Choice, options: ImportOptions) -> Plan
             inputs=tuple(Tensor(name, "int64", (1, size)) for name in names),
             outputs=(_output(choice, shape, labels, size),),
             axes={_AXIS: axis} if isinstance(size, str) else {},
-            settings={"task": choice.task, "pooling": pooling.mode, "unit": pooling.unit, "own": _OWN.get(choice.built, "")},
+            settings={
+                "task": choice.task,
+                "pooling": pooling.mode,
+                "unit": pooling.unit,
+                "own": _OWN.get(choice.built, ""),
+            },
         )
 
     fixed = min(axis.most, _FIXED)
@@ -71,7 +76,12 @@ def plan(repository: Repository, choice: Choice, options: ImportOptions) -> Plan
     if pooling.mode:
         notes.append(f"a sentence is the {pooling.mode} over its tokens" + (", of length 1" if pooling.unit else ""))
     pools = choice.task != "feature-extraction" or pooling.mode != "mean" or choice.built in _OWN
-    headless = not pools and choice.built not in ("DistilBertModel", "T5EncoderModel", "ModernBertModel", "MT5EncoderModel")
+    headless = not pools and choice.built not in (
+        "DistilBertModel",
+        "T5EncoderModel",
+        "ModernBertModel",
+        "MT5EncoderModel",
+    )
     return Plan(
         task=choice.task,
         architecture=choice.architecture,
@@ -122,9 +132,13 @@ def _pooling(repository: Repository) -> _Pooling:
     modes = [mode for name, mode in _POOLINGS.items() if stated.get(name)]
     if "pooling_mode" in stated:
         modes = [str(stated["pooling_mode"])]
-    others = [name for name, on in stated.items() if name.startswith("pooling_mode_") and on is True and name not in _POOLINGS]
+    others = [
+        name for name, on in stated.items() if name.startswith("pooling_mode_") and on is True and name not in _POOLINGS
+    ]
     if len(modes) != 1 or others or modes[0] not in _POOLINGS.values():
-        raise Unsupported(f"{repository.source} pools by {', '.join((*modes, *others)) or 'nothing'}; mean, cls and max can be exported.")
+        raise Unsupported(
+            f"{repository.source} pools by {', '.join((*modes, *others)) or 'nothing'}; mean, cls and max can be exported."
+        )
     limits = repository.json("sentence_bert_config.json") or {}
     most = limits.get("max_seq_length")
     return _Pooling(modes[0], kinds[-1] == "Normalize", int(most) if most else None)

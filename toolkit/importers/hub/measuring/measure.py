@@ -80,7 +80,9 @@ def _called(plan: Plan, part: PartPlan, module: nn.Module, sizes: Mapping[str, i
     try:
         with quiet(), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True), torch.device("meta"):
             feeds = {
-                spec.name: torch.zeros([sizes.get(str(axis), axis) for axis in spec.shape], dtype=getattr(torch, spec.dtype))
+                spec.name: torch.zeros(
+                    [sizes.get(str(axis), axis) for axis in spec.shape], dtype=getattr(torch, spec.dtype)
+                )
                 for spec in part.inputs
             }
             out = module(**feeds) if part.module == "arrays" else module(*feeds.values())

@@ -40,7 +40,10 @@ def normalisation(repository: Repository, height: int, width: int) -> tuple[dict
         image = _image(picture)
         pixels = pictures.fitted(image, rule, height, width)
         made = pixels[:, :, settings["order"]].astype(np.float32) * scale + offset
-        if wanted.shape[1:] != (height, width) or np.abs(made.transpose(2, 0, 1) - wanted).max() > _SAME * np.abs(scale).max():
+        if (
+            wanted.shape[1:] != (height, width)
+            or np.abs(made.transpose(2, 0, 1) - wanted).max() > _SAME * np.abs(scale).max()
+        ):
             raise _not_reproduced(repository, processor, "its resizing is of another kind")
     return {"resize": rule}, settings
 

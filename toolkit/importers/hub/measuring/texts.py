@@ -29,7 +29,9 @@ def check_tokens(plan: Plan, repository: Repository) -> None:
         from transformers import AutoTokenizer
 
         try:
-            theirs = AutoTokenizer.from_pretrained(str(repository.folder), local_files_only=True, trust_remote_code=False)
+            theirs = AutoTokenizer.from_pretrained(
+                str(repository.folder), local_files_only=True, trust_remote_code=False
+            )
         except Exception as exc:
             reason = str(exc).strip().splitlines()[0] if str(exc).strip() else "no reason"
             raise BadInput(f"the tokenizer of {repository.source} is refused by transformers: {reason[:300]}.") from exc

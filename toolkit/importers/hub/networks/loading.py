@@ -75,7 +75,9 @@ def _check(plan: Plan, report: Mapping[str, Any]) -> None:
                 hint="Fetch the model again, or look whether config.json belongs to these weights.",
             )
     tower = plan.built != plan.architecture
-    unused = [name for name in report["unexpected_keys"] if not tower and not name.split(".", 1)[-1].startswith(plan.spare)]
+    unused = [
+        name for name in report["unexpected_keys"] if not tower and not name.split(".", 1)[-1].startswith(plan.spare)
+    ]
     unused = [name for name in unused if not (plan.spare and name.startswith(plan.spare))]
     if unused:
         raise BadInput(

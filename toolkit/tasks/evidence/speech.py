@@ -1,0 +1,42 @@
+"""Spoken clips of 2 to 8 s, 16 kHz: 48 of eight voices, of which 32 of six voices are in English.
+
+Four voices are in the first half, five in the second; none is in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgekit.core import Evidence, Sample
+
+__all__ = ["SPEECH", "VOICES", "language_of"]
+
+#: Voice -> language, where it is not English.
+_LANGUAGES = {"june": "fr", "carlo": "it", "ivrvoice": "ru"}
+_LICENCES = "CC-BY-SA-3.0 AND CC-BY-3.0 AND BSD-2-Clause AND MIT"
+_ORIGIN = (
+    "telephone prompts of Asterisk, readings and commands of PocketSphinx's test data, a reading of moonshine-voice, "
+    "and a speech of J. F. Kennedy"
+)
+
+
+def language_of(path: Path) -> str:
+    """The language of a clip, by the voice that its name begins with."""
+    return _LANGUAGES.get(path.stem.rpartition("-")[0], "en")
+
+
+def _samples(folder: Path) -> Sequence[Sample]:
+    from edgekit.tasks.evidence.stored import halves
+
+    return [Sample(str(path), None, path.stem, language_of(path)) for half in halves("speech") for path in half]
+
+
+def _english(folder: Path) -> Sequence[Sample]:
+    return [sample for sample in _samples(folder) if sample.language == "en"]
+
+
+#: Of speech recognition: in English, which every model of it knows.
+SPEECH = Evidence("English speech", _LICENCES, f"32 clips in English: {_ORIGIN}", _english)
+#: Of speakers: in four languages.
+VOICES = Evidence("voices", _LICENCES, f"48 clips in four languages: {_ORIGIN}", _samples)
