@@ -22,7 +22,7 @@ from typing import IO, Any
 
 from edgekit.errors import FetchFailed
 
-__all__ = ["Refused", "check_url", "download"]
+__all__ = ["Refused", "beginning", "check_url", "download"]
 
 RETRIES = 4  # attempts in a row that brought nothing new
 WAIT = 0.5  # seconds before the first of them; doubles
@@ -99,6 +99,25 @@ def download(
         time.sleep(min(WAIT * 2**failures, LONGEST_WAIT))
 
 
+def beginning(url: str, size: int, headers: Mapping[str, str] | None = None) -> bytes:
+    """The first `size` bytes at `url`, asked for as a range; a server that sends all is cut off. See `download`.
+
+    Raises:
+        Refused: a final answer such as 404. FetchFailed: the connection failed.
+    """
+    check_url(url)
+    request = _asked(url, headers or {})
+    request.add_header("Range", f"bytes=0-{size - 1}")
+    try:
+        with urllib.request.build_opener(_Redirects).open(request, timeout=TIMEOUT) as response:
+            return bytes(response.read(size))
+    except urllib.error.HTTPError as exc:
+        with exc:
+            raise Refused(exc.code, http.client.responses.get(exc.code, "")) from exc
+    except (OSError, http.client.HTTPException) as exc:
+        raise FetchFailed(str(_on_break(exc))) from exc
+
+
 def _attempt(
     url: str, out: Path, limit: int, pinned: bool, tick: Callable[[int], None], headers: Mapping[str, str]
 ) -> bool:
@@ -148,15 +167,20 @@ def _copy(
 
 
 def _open(url: str, start: int, validator: str, headers: Mapping[str, str]) -> Any:
-    # Content-Encoding would make byte ranges and the pinned size mean something else.
-    request = urllib.request.Request(url, headers={"Accept-Encoding": "identity", "User-Agent": "edgekit"})
-    for name, value in headers.items():
-        request.add_unredirected_header(name, value)
+    request = _asked(url, headers)
     if start:
         request.add_header("Range", f"bytes={start}-")
         if validator:
             request.add_header("If-Range", validator)
     return urllib.request.build_opener(_Redirects).open(request, timeout=TIMEOUT)
+
+
+def _asked(url: str, headers: Mapping[str, str]) -> urllib.request.Request:
+    # Content-Encoding would make byte ranges and the pinned size mean something else.
+    request = urllib.request.Request(url, headers={"Accept-Encoding": "identity", "User-Agent": "edgekit"})
+    for name, value in headers.items():
+        request.add_unredirected_header(name, value)
+    return request
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):

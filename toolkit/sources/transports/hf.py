@@ -6,12 +6,13 @@ which has the size limit, the resume and the progress that every other source ha
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,18 @@ from edgekit.errors import BadInput, FetchFailed, need
 from edgekit.sources import web
 from edgekit.sources.transports.contract import Bounds, Transport, safe_name
 
-__all__ = ["TRANSPORT", "Hub", "source_of"]
+__all__ = ["TRANSPORT", "Hub", "beginning_of", "source_of"]
 
 _FILE = re.compile(r"hf://([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w.%-]+))?/(.+)")
 _REPOSITORY = re.compile(r"hf://([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w./-]+))?")
 _SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 _INDEX = "model.safetensors.index.json"
-_BESIDE = ("config.json", "tokenizer.json", "generation_config.json", "preprocessor_config.json")
+#: What belongs to a checkpoint beside its weights: settings, vocabularies, modules of sentence-transformers.
+_BESIDE = (
+    *("config.json", "tokenizer.json", "generation_config.json", "preprocessor_config.json"),
+    *("tokenizer_config.json", "special_tokens_map.json", "vocab.json"),
+    *("modules.json", "1_Pooling/config.json", "sentence_bert_config.json"),
+)
 _LOGIN = "it asks for a login (accept its licence on its page, then run: hf auth login)"
 
 
@@ -58,21 +64,43 @@ class Hub(Transport):
             ) from exc
 
     def get(self, piece: str, out: Path, bounds: Bounds) -> None:
-        match = _FILE.fullmatch(piece)
-        if not match:
-            raise BadInput(f"{piece!r} is not of the form hf://OWNER/REPO@REVISION/file.")
-        repo, revision, file = match[1], urllib.parse.unquote(match[2] or "main"), safe_name(match[3])
-        with need("hub", f"fetching hf://{repo}"):
-            from huggingface_hub import constants, get_token, hf_hub_url
-        url = hf_hub_url(repo, file, revision=revision, endpoint=_endpoint())
-        token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        try:
+        url, headers = _request(piece)
+        with _login():
             web.download(url, out, limit=bounds.limit, pinned=bounds.pinned, tick=bounds.tick, headers=headers)
-        except web.Refused as exc:
-            if exc.status in (401, 403):
-                raise FetchFailed(_LOGIN) from exc
-            raise
+
+
+def beginning_of(piece: str, size: int) -> bytes:
+    """The first `size` bytes of a piece (``hf://OWNER/REPO@REVISION/file``), fewer if it is shorter.
+
+    Raises:
+        FetchFailed: it cannot be reached. BadInput: the URI cannot be read. MissingExtra: `huggingface_hub` is absent.
+    """
+    url, headers = _request(piece)
+    with _login():
+        return web.beginning(url, size, headers)
+
+
+def _request(piece: str) -> tuple[str, dict[str, str]]:
+    """The address of a piece, and the headers that it takes."""
+    match = _FILE.fullmatch(piece)
+    if not match:
+        raise BadInput(f"{piece!r} is not of the form hf://OWNER/REPO@REVISION/file.")
+    repo, revision, file = match[1], urllib.parse.unquote(match[2] or "main"), safe_name(match[3])
+    with need("hub", f"fetching hf://{repo}"):
+        from huggingface_hub import constants, get_token, hf_hub_url
+    token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+    url = hf_hub_url(repo, file, revision=revision, endpoint=_endpoint())
+    return url, {"Authorization": f"Bearer {token}"} if token else {}
+
+
+@contextlib.contextmanager
+def _login() -> Iterator[None]:
+    try:
+        yield
+    except web.Refused as exc:
+        if exc.status in (401, 403):
+            raise FetchFailed(_LOGIN) from exc
+        raise
 
 
 def _as_json(source: Source) -> list[object]:

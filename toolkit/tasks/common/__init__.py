@@ -1,1 +1,1 @@
-"""Readers of sounds and pictures, shared by several tasks."""
+"""What several tasks share: readers of sounds, pictures and texts, labels, vectors, comparison of answers."""

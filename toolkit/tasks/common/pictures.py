@@ -7,6 +7,7 @@ converted without a profile, transparency dropped); unusable images raise BadInp
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,23 +81,65 @@ def _rgb(image: Any, notes: list[str]) -> Any:
     return image.convert("RGBA").convert("RGB") if image.mode in ("P", "PA", "LA") else image.convert("RGB")
 
 
-def resized(image: Any, height: int, width: int) -> NDArray[Any]:
-    """The whole image at another size, bilinear with antialiasing: uint8 [height, width, 3]."""
-    import numpy as np
-    from PIL import Image
+def pixels_of(sample: Any, rule: Mapping[str, Any] | None, height: int, width: int) -> tuple[NDArray[Any], list[str]]:
+    """A sample as a network takes it, uint8 [height, width, 3], and notes about losses.
 
-    return np.array(image.resize((width, height), Image.Resampling.BILINEAR), np.uint8)
+    Args:
+        sample: a file, or an array uint8 [height, width, 3] of any size, which is taken as it is if it has this size. rule:
+            see `fitted`.
 
-
-def cropped(image: Any, short_side: int, height: int, width: int) -> NDArray[Any]:
-    """The middle of the image once its shorter side is `short_side`: uint8 [height, width, 3].
-
-    Bicubic with antialiasing, sizes rounded as torchvision and timm do. Of an image that is longer than 8 times its
-    width, only the middle is made larger: the rest would be cut away, but might not fit into memory before that.
+    Raises:
+        BadInput: it is neither, or cannot be read.
     """
     import numpy as np
+
+    if isinstance(sample, (str, Path)):
+        image, notes = open_image(sample)
+        return fitted(image, rule, height, width), notes
+    array = np.asarray(sample)
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
+        raise BadInput(f"pixels are uint8 [height, width, 3], not {array.dtype} {list(array.shape)}.")
+    if array.shape[:2] == (height, width):
+        return array, []
     from PIL import Image
 
+    return fitted(Image.fromarray(array), rule, height, width), []
+
+
+def fitted(image: Any, rule: Mapping[str, Any] | None, height: int, width: int) -> NDArray[Any]:
+    """The image as a network takes it: uint8 [height, width, 3].
+
+    Args:
+        rule: of the bundle's facts, ``resize``: ``filter`` (Pillow's, in small letters); ``short_side``, to which it is
+            scaled before its middle is taken, or ``size`` [height, width], or neither; ``crop``: "center", which rounds
+            as torchvision and timm do, or "center, down", which rounds as transformers does. None: scaled whole, bilinear.
+    """
+    rule = rule or {}
+    kind, down = (
+        str(rule.get("filter", "bicubic" if "short_side" in rule else "bilinear")),
+        "down" in rule.get("crop", ""),
+    )
+    if "short_side" in rule:
+        return cropped(image, int(rule["short_side"]), height, width, kind, down=down)
+    high, wide = rule.get("size", (height, width))
+    if "size" in rule or not rule.get("crop"):
+        image = image.resize((int(wide), int(high)), _filter(kind))
+    return _middle(image, height, width, down)
+
+
+def resized(image: Any, height: int, width: int) -> NDArray[Any]:
+    """The whole image at another size, bilinear with antialiasing: uint8 [height, width, 3]."""
+    return fitted(image, None, height, width)
+
+
+def cropped(
+    image: Any, short_side: int, height: int, width: int, kind: str = "bicubic", *, down: bool = False
+) -> NDArray[Any]:
+    """The middle of the image once its shorter side is `short_side`: uint8 [height, width, 3].
+
+    With antialiasing, sizes rounded as torchvision, timm and transformers do. Of an image that is longer than 8 times its
+    width, only the middle is made larger: the rest would be cut away, but might not fit into memory before that.
+    """
     wide, high = image.size
     if max(wide, high) > 8 * min(wide, high):
         half_w, half_h = min(wide, 4 * high), min(high, 4 * wide)
@@ -104,9 +147,27 @@ def cropped(image: Any, short_side: int, height: int, width: int) -> NDArray[Any
         image = image.crop((left, top, left + half_w, top + half_h))
         wide, high = image.size
     size = (short_side, short_side * high // wide) if wide <= high else (short_side * wide // high, short_side)
-    image = image.resize(size, Image.Resampling.BICUBIC)
-    left, top = round((size[0] - width) / 2), round((size[1] - height) / 2)
+    return _middle(image.resize(size, _filter(kind)), height, width, down)
+
+
+def _middle(image: Any, height: int, width: int, down: bool) -> NDArray[Any]:
+    """The middle of an image; what it lacks is black."""
+    import numpy as np
+
+    wide, high = image.size
+    halves = ((wide - width) // 2, (high - height) // 2)
+    left, top = halves if down else (round((wide - width) / 2), round((high - height) / 2))
     return np.array(image.crop((left, top, left + width, top + height)), np.uint8)
+
+
+def _filter(kind: str) -> Any:
+    """Pillow's filter of a name. Raises BadInput if it has none."""
+    from PIL import Image
+
+    try:
+        return Image.Resampling[kind.upper()]
+    except KeyError as exc:
+        raise BadInput(f"there is no filter {kind!r} for resizing pictures.") from exc
 
 
 def images_below(folder: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.errors import BadInput
-from edgekit.tasks.common import pictures as image_module
+from edgekit.tasks.common.pictures import pixels_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,8 +21,8 @@ class Classifier(Predictor):
     """From a picture, or uint8 RGB pixels, to a label.
 
     `facts`: ``height``, ``width`` (pixels), ``labels``; ``scale`` and ``zero_point`` if the network's scores are
-    int8; ``activation`` "softmax" if they are logits; ``resize`` if a picture is scaled by its shorter side and
-    cut, instead of being scaled whole.
+    int8; ``activation`` "softmax" if they are logits; ``resize`` if a picture is not just scaled whole
+    (`edgekit.tasks.common.pictures.fitted`).
 
     A network with int8 pixels gets their values minus 128, which is the same as a camera's bytes with
     the top bit flipped.
@@ -36,7 +36,7 @@ class Classifier(Predictor):
         self._labels = [str(label) for label in facts["labels"]]
         self._scale, self._zero = float(facts.get("scale", 1)), int(facts.get("zero_point", 0))
         self._softmax = facts.get("activation") == "softmax"
-        self._short_side = int(facts["resize"]["short_side"]) if "resize" in facts else 0
+        self._resize = facts.get("resize")
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
         """Classify a picture.
@@ -50,7 +50,7 @@ class Classifier(Predictor):
         unknown = set(options) - {"top", "progress"}
         if unknown:
             raise BadInput(f"there is no option {min(unknown)!r}.", hint="There is: top.")
-        pixels, notes = self._pixels(sample)
+        pixels, notes = pixels_of(sample, self._resize, *self._size)
         scores = self.scores(pixels)
         order = scores.argsort(kind="stable")[::-1]
         listed = [
@@ -77,23 +77,3 @@ class Classifier(Predictor):
             scores = np.exp(scores - scores.max())
             scores /= scores.sum()
         return scores
-
-    def _pixels(self, sample: Any) -> tuple[NDArray[Any], list[str]]:
-        import numpy as np
-
-        if isinstance(sample, (str, Path)):
-            image, notes = image_module.open_image(sample)
-            return self._fitted(image), notes
-        array = np.asarray(sample)
-        if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
-            raise BadInput(f"pixels are uint8 [height, width, 3], not {array.dtype} {list(array.shape)}.")
-        if array.shape[:2] == self._size:
-            return array, []
-        from PIL import Image
-
-        return self._fitted(Image.fromarray(array)), []
-
-    def _fitted(self, image: Any) -> NDArray[Any]:
-        if self._short_side:
-            return image_module.cropped(image, self._short_side, *self._size)
-        return image_module.resized(image, *self._size)

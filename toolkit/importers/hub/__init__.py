@@ -1,0 +1,123 @@
+"""Models of transformers: an address of the Hugging Face hub, or a folder."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import (
+    Checkpoint,
+    Importer,
+    ImportOptions,
+    Inspection,
+    Model,
+    Part,
+    Progress,
+    Weights,
+    Work,
+)
+from edgekit.errors import Unsupported
+from edgekit.importers.common.declared import Import, declared
+from edgekit.importers.hub import noise
+from edgekit.importers.hub.choosing import choose, fitting
+from edgekit.importers.hub.kinds import plan_of
+from edgekit.importers.hub.kinds.common import first
+from edgekit.importers.hub.measuring.cached import measured_once
+from edgekit.importers.hub.plan import PartPlan, Plan
+from edgekit.importers.hub.repository import SCHEME, Repository, open_repository
+
+
+class HubImporter(Importer):
+    """See `edgekit.core.Importer`."""
+
+    name = "hub"
+    form = "hf://ORG/MODEL or a Hugging Face folder"
+    extra = "hub"
+
+    def accepts(self, source: str) -> bool:
+        return source.startswith(SCHEME) or Path(source).expanduser().is_dir()
+
+    def inspect(self, source: str, options: ImportOptions, progress: Progress) -> Inspection:
+        repository = open_repository(source, options.offline, progress)
+        architecture, tasks = fitting(repository)
+        described = Inspection(
+            source, self.name, architecture, tasks, parameters=repository.parameters(), licence=repository.licence
+        )
+        return _described(described, repository, options)
+
+    def model(self, source: str, options: ImportOptions, progress: Progress) -> Model:
+        repository = open_repository(source, options.offline, progress)
+        progress(f"reading the settings of {source}", 0, 0)
+        return _declared(
+            repository, measured_once(plan_of(repository, choose(repository, options), options), repository)
+        )
+
+
+def _described(described: Inspection, repository: Repository, options: ImportOptions) -> Inspection:
+    """`described` with inputs and outputs of the only task, or of the chosen one; with why not, if there are several."""
+    try:
+        plan = plan_of(repository, choose(repository, options), options)
+    except Unsupported as exc:
+        if options.task:
+            raise
+        return replace(described, notes=(exc.message, exc.hint))
+    inputs = tuple(spec.spec for part in plan.parts for spec in part.inputs)
+    outputs = tuple(spec.spec for part in plan.parts for spec in part.outputs)
+    return replace(described, inputs=inputs, outputs=outputs, notes=plan.notes)
+
+
+def _declared(repository: Repository, plan: Plan) -> Model:
+    def prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+        return plan.facts
+
+    parts = tuple(_part(plan, part) for part in plan.parts)
+    fixed = tuple(_part(plan, part) for part in plan.fixed)
+    licence = repository.folder / "LICENSE"
+    size = first(repository.config, "vocab_size")
+    words = size if isinstance(size, int) else 2
+    free = plan.kind == "arrays"
+    return declared(
+        Import(
+            source=repository.source,
+            importer="hub",
+            parts=parts,
+            weights=Weights(sources=(), prepare=prepare, assets=plan.assets, hub=repository.address),
+            parameters=plan.parameters,
+            works=[Work(**{name: getattr(work, name) for name in work.__struct_fields__}) for work in plan.works],
+            task=plan.task,
+            golden=str(noise.golden(plan, words)) if free else "",
+            evidence=noise.evidence(plan, words) if free else None,
+            labels=plan.labels,
+            variants=dict.fromkeys(_FIXED, fixed) if fixed else {},
+            licence=repository.licence,
+            licence_text=str(licence) if licence.is_file() else "",
+            extra_bytes=sum((repository.folder / name).stat().st_size for name in plan.assets),
+        )
+    )
+
+
+#: Exporters that hold no dynamic axis of these networks.
+_FIXED = ("litert", "executorch", "coreml")
+
+
+def _part(plan: Plan, part: PartPlan) -> Part:
+    return Part(
+        name=part.name,
+        inputs=tuple(spec.spec for spec in part.inputs),
+        outputs=tuple(spec.spec for spec in part.outputs),
+        axes={name: axis.axis for name, axis in part.axes.items()},
+        build=functools.partial(_build, plan, part.name),
+        quantize=part.quantize,
+    )
+
+
+def _build(plan: Plan, part: str, checkpoint: Checkpoint) -> Any:
+    from edgekit.importers.hub.networks.building import build
+
+    return build(plan, part, checkpoint)
+
+
+IMPORTER = HubImporter()

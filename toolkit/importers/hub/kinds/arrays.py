@@ -1,0 +1,95 @@
+"""Arrays: transformers' own inputs, under its own names, for networks of no task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgekit.core import ImportOptions
+from edgekit.errors import Unsupported
+from edgekit.importers.hub.choosing import Choice
+from edgekit.importers.hub.kinds.common import axes_of, side_of
+from edgekit.importers.hub.plan import AxisPlan, PartPlan, Plan, Tensor
+from edgekit.importers.hub.repository import Repository
+
+__all__ = ["plan"]
+
+#: Tokens of a text, seconds of a sound, of a network that takes any number.
+_TOKENS, _SECONDS, _RATE = 128, 10, 16_000
+#: Of a decoder: steps per call.
+_STEPS = 32
+
+
+def plan(repository: Repository, choice: Choice, options: ImportOptions) -> Plan:
+    """See `edgekit.importers.hub.kinds`; the outputs come with `edgekit.importers.hub.measuring`.
+
+    Raises:
+        Unsupported: its inputs cannot be read from its settings. BadInput: an axis that does not exist.
+    """
+    config = repository.config
+    if config.get("is_encoder_decoder") and not choice.built.endswith("EncoderModel"):
+        axes_of(options, {})
+        parts = _sequences(repository, config)
+    else:
+        inputs, axes = _inputs(repository, config)
+        chosen = axes_of(options, axes) if options.axes else {}
+        pinned = {name: axis.most for name, axis in axes.items() if name not in options.axes}
+        shaped = tuple(Tensor(i.name, i.dtype, tuple(pinned.get(str(s), s) for s in i.shape)) for i in inputs)
+        kept = {name: axis for name, axis in chosen.items() if name not in pinned}
+        parts = (PartPlan("network", "arrays", shaped, (), kept),)
+    sizes = ", ".join(f"{i.name} {list(i.shape)}" for part in parts for i in part.inputs)
+    return Plan(
+        choice.task, choice.architecture, choice.built, "arrays", parts, notes=(f"sizes of the inputs: {sizes}",)
+    )
+
+
+def _inputs(repository: Repository, config: Mapping[str, Any]) -> tuple[tuple[Tensor, ...], dict[str, AxisPlan]]:
+    """The inputs, and the axes that could be dynamic; their `most` is the size where they are not."""
+    kind = str(config.get("model_type"))
+    if isinstance(config.get("context_length"), int) and isinstance(config.get("num_input_channels"), int):
+        return (Tensor("past_values", "float32", (1, config["context_length"], config["num_input_channels"])),), {}
+    if kind == "audio-spectrogram-transformer":
+        return (Tensor("input_values", "float32", (1, int(config["max_length"]), int(config["num_mel_bins"]))),), {}
+    if isinstance(config.get("conv_stride"), list) and "feat_extract_norm" in config:
+        axis = AxisPlan(_RATE // 10, _SECONDS * _RATE, _RATE)
+        return (Tensor("input_values", "float32", (1, "samples")),), {"samples": axis}
+    size = _sides(repository, config)
+    if size and "vocab_size" not in config:
+        return (Tensor("pixel_values", "float32", (1, int(config.get("num_channels", 3)), *size)),), {}
+    if isinstance(config.get("vocab_size"), int):
+        positions = config.get("max_position_embeddings")
+        most = min(_TOKENS, positions) if isinstance(positions, int) and positions > 0 else _TOKENS
+        rows = tuple(Tensor(name, "int64", (1, "tokens")) for name in ("input_ids", "attention_mask"))
+        return rows, {"tokens": AxisPlan(2, most, min(most, 32))}
+    raise Unsupported(
+        f"what {repository.source} ({kind}) takes cannot be read from its config.json.",
+        hint="Bring it in a file of Python, whose examples() say it: edgekit export net.py:build",
+    )
+
+
+def _sides(repository: Repository, config: Mapping[str, Any]) -> tuple[int, int] | None:
+    stated = repository.json("preprocessor_config.json")
+    stated = stated if isinstance(stated, dict) else {}
+    cropped = side_of(stated.get("crop_size")) if stated.get("do_center_crop") else None
+    return side_of(config.get("image_size")) or cropped or side_of(stated.get("size"))
+
+
+def _sequences(repository: Repository, config: Mapping[str, Any]) -> tuple[PartPlan, ...]:
+    """Encoder and decoder of a network from a sequence to a sequence; the decoder computes all its steps anew."""
+    kind = str(config.get("model_type"))
+    if kind == "whisper":
+        bands, frames = int(config["num_mel_bins"]), 2 * int(config["max_source_positions"])
+        inputs: tuple[Tensor, ...] = (Tensor("input_features", "float32", (1, bands, frames)),)
+    elif kind == "moonshine":
+        inputs = (Tensor("input_values", "float32", (1, _SECONDS * _RATE)),)
+    elif isinstance(config.get("vocab_size"), int):
+        inputs = tuple(Tensor(name, "int64", (1, _TOKENS)) for name in ("input_ids", "attention_mask"))
+    else:
+        raise Unsupported(f"what {repository.source} ({kind}) takes cannot be read from its config.json.")
+    steps = min(_STEPS, int(config.get("max_target_positions") or _STEPS))
+    hidden = Tensor("encoder_hidden_states", "float32", (1, "?", "?"))
+    decoder = (Tensor("decoder_input_ids", "int64", (1, steps)), hidden)
+    return (
+        PartPlan("encoder", "encoder", inputs, (hidden,)),
+        PartPlan("decoder", "decoder", decoder, (Tensor("logits", "float32", (1, steps, int(config["vocab_size"]))),)),
+    )

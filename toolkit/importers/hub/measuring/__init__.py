@@ -1,0 +1,1 @@
+"""What only torch and transformers can tell of a plan, before any weights are there."""

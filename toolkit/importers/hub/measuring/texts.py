@@ -1,0 +1,44 @@
+"""That our tokens are transformers' tokens, on texts of several scripts."""
+
+from __future__ import annotations
+
+from edgekit.errors import BadInput, Unsupported
+from edgekit.importers.hub.networks.loading import quiet
+from edgekit.importers.hub.plan import Plan
+from edgekit.importers.hub.repository import Repository
+from edgekit.tasks.common.tokens import Tokens
+
+__all__ = ["check_tokens"]
+
+_TEXTS = (
+    "The quick brown fox jumps over 13 lazy dogs.",
+    "Grüße aus Köln, naïve café!",
+    "  two  spaces\tand a tab\n",
+    "日本語のテキスト и русский",
+    "a" * 600,
+    "word " * 600,
+    "[unused] 😀 don't, it's $3.50",
+)
+
+
+def check_tokens(plan: Plan, repository: Repository) -> None:
+    """Raise Unsupported where the tokens of tokenizer.json are not those of transformers' own tokenizer."""
+    ours = Tokens(repository.folder, plan.facts)
+    most = plan.facts["tokenizer"]["most"]
+    with quiet():
+        from transformers import AutoTokenizer
+
+        try:
+            theirs = AutoTokenizer.from_pretrained(
+                str(repository.folder), local_files_only=True, trust_remote_code=False
+            )
+        except Exception as exc:
+            reason = str(exc).strip().splitlines()[0] if str(exc).strip() else "no reason"
+            raise BadInput(f"the tokenizer of {repository.source} is refused by transformers: {reason[:300]}.") from exc
+        for text in _TEXTS:
+            wanted = theirs(text, truncation=True, max_length=most)["input_ids"]
+            if ours.ids(text) != list(wanted):
+                raise Unsupported(
+                    f"tokenizer.json of {repository.source} makes other tokens of {text[:40]!r} than transformers does.",
+                    hint="AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) in transformers writes it anew.",
+                )

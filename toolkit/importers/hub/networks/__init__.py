@@ -1,0 +1,1 @@
+"""Transformers' networks as parts: arrays in, arrays out."""

@@ -1,0 +1,149 @@
+"""The modules of parts: each is a network of transformers behind plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from edgekit.importers.hub.networks.filterbank import Filterbank
+
+__all__ = ["MODULES", "Picture", "Text"]
+
+#: What a masked position adds to its score. Its exponential is 0 in every precision, and it spoils no range of int8.
+_MASKED = -1e4
+
+
+class Text(nn.Module):
+    """Tokens to a vector, logits of labels, or logits of tokens.
+
+    forward: input_ids, attention_mask (and token_type_ids) int64 [1, N] -> float32 [1, D], [1, labels] or [1, N, words].
+    """
+
+    def __init__(self, network: nn.Module, task: str, pooling: str, unit: bool, own: str) -> None:
+        super().__init__()
+        self.network = network
+        self._task, self._pooling, self._unit, self._own = task, pooling, unit, own
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
+        more = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        out = self.network(input_ids=input_ids, attention_mask=attention_mask, **more)
+        if self._task != "feature-extraction":
+            return out["logits"]
+        vector = out[self._own] if self._own else _pooled(out[0], attention_mask, self._pooling)
+        return nn.functional.normalize(vector, dim=-1) if self._unit else vector
+
+
+def _pooled(hidden: Tensor, mask: Tensor, mode: str) -> Tensor:
+    """Vectors of tokens [1, N, D] to one [1, D]."""
+    if mode == "cls":
+        return hidden[:, 0]
+    weight = mask[:, :, None].to(hidden.dtype)
+    if mode == "max":
+        return (hidden * weight + (1.0 - weight) * _MASKED).amax(dim=1)
+    return (hidden * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1e-9)
+
+
+class Picture(nn.Module):
+    """Pixels to logits or to a vector.
+
+    forward: pixels uint8 [1, H, W, 3], RGB -> float32 [1, labels] or [1, D].
+
+    Args:
+        scale, offset: of each channel of the network's input. order: the channel of the picture that it comes from.
+    """
+
+    scale: Tensor
+    offset: Tensor
+
+    def __init__(
+        self, network: nn.Module, task: str, own: str, scale: list[float], offset: list[float], order: list[int]
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self._task, self._own, self._order = task, own, order
+        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32).reshape(1, 3, 1, 1))
+        self.register_buffer("offset", torch.tensor(offset, dtype=torch.float32).reshape(1, 3, 1, 1))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        values = pixels.to(torch.float32).permute(0, 3, 1, 2)
+        if self._order == [2, 1, 0]:
+            values = values.flip(1)
+        out = self.network(pixel_values=values * self.scale + self.offset)
+        if self._task == "image-classification":
+            return out["logits"]
+        if self._own:
+            return out[self._own]
+        pooled = out.get("pooler_output")
+        if pooled is None:
+            hidden = out[0]
+            return hidden[:, 0] if hidden.ndim == 3 else hidden.mean(dim=(2, 3))
+        return pooled.flatten(1)
+
+
+class Sound(nn.Module):
+    """Samples or features to logits.
+
+    forward: float32 [1, samples] or [1, frames, bands] -> float32 [1, labels] or [1, frames, letters].
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, values: Tensor) -> Tensor:
+        return self.network(input_values=values)["logits"]
+
+
+class Arrays(nn.Module):
+    """Transformers' own inputs by name to its outputs by name."""
+
+    def __init__(self, network: nn.Module, inputs: list[str], outputs: list[str]) -> None:
+        super().__init__()
+        self.network = network
+        self._inputs, self._outputs = inputs, outputs
+
+    def forward(self, *values: Tensor) -> tuple[Tensor, ...]:
+        out = self.network(**dict(zip(self._inputs, values, strict=True)))
+        return tuple(out[name] for name in self._outputs)
+
+
+class Encoder(nn.Module):
+    """The first half of a network from a sequence to a sequence."""
+
+    def __init__(self, network: nn.Module, inputs: list[str]) -> None:
+        super().__init__()
+        self.network = network.get_encoder()
+        self._inputs = inputs
+
+    def forward(self, *values: Tensor) -> Tensor:
+        return self.network(**dict(zip(self._inputs, values, strict=True)))[0]
+
+
+class Decoder(nn.Module):
+    """The second half: tokens so far int64 [1, steps] and the encoder's output -> logits float32 [1, steps, words]."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, tokens: Tensor, hidden: Tensor) -> Tensor:
+        return self.network(encoder_outputs=(hidden,), decoder_input_ids=tokens, use_cache=False)["logits"]
+
+
+def _names(part: Any) -> list[str]:
+    return [spec.name for spec in part.inputs]
+
+
+#: Name -> (network, `PartPlan`) -> the module.
+MODULES: Mapping[str, Callable[[Any, Any], nn.Module]] = {
+    "text": lambda network, part: Text(network, **part.settings),
+    "picture": lambda network, part: Picture(network, **part.settings),
+    "sound": lambda network, part: Sound(network),
+    "filterbank": lambda network, part: Filterbank(**part.settings),
+    "arrays": lambda network, part: Arrays(network, _names(part), [spec.name for spec in part.outputs]),
+    "encoder": lambda network, part: Encoder(network, _names(part)),
+    "decoder": lambda network, part: Decoder(network),
+}

@@ -1,0 +1,183 @@
+"""The files of a Hugging Face model: of a folder, or of an address, whose small files are fetched and whose weights are not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import Progress, Source
+from edgekit.errors import BadInput, FetchFailed
+from edgekit.sources import fetch, user_source
+from edgekit.sources.transports.hf import beginning_of
+
+__all__ = ["Repository", "open_repository"]
+
+SCHEME = "hf://"
+_INDEX = "model.safetensors.index.json"
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
+#: Most bytes of a config file, and of the header of a safetensors file (the library's own limit).
+_MOST, _MOST_HEADER = 64 << 20, 100_000_000
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A model's small files on this machine, and where its weights are.
+
+    Attributes:
+        source: the user's text. address: of its weights, for `edgekit.core.Weights.hub`.
+        folder: holds the small files. config: of config.json.
+        weights: file name -> the piece of a source (``hf://…``), or a path, of each safetensors file.
+        licence: SPDX identifier or the author's word; "" if none is stated.
+    """
+
+    source: str
+    address: str
+    folder: Path
+    config: Mapping[str, Any]
+    weights: Mapping[str, str]
+    licence: str
+
+    def json(self, name: str) -> Any:
+        """The content of a JSON file; None if there is no such file. Raises BadInput for another content."""
+        path = self.folder / name
+        if not path.is_file():
+            return None
+        return read_json(path)
+
+    def has(self, name: str) -> bool:
+        return (self.folder / name).is_file()
+
+    def parameters(self) -> int | None:
+        """The number of weights, from the headers of the safetensors files; None if they cannot be read from afar."""
+        total = 0
+        try:
+            for name, where in self.weights.items():
+                header = read_header(name, where)
+                entries = [entry for key, entry in header.items() if key != "__metadata__"]
+                # Whole numbers are no weights (numbers of positions, that older versions stored).
+                total += sum(math.prod(entry["shape"]) for entry in entries if str(entry["dtype"])[:1] in "FB")
+        except FetchFailed:
+            return None
+        except (KeyError, TypeError, ValueError) as exc:
+            raise BadInput(f"{self.source} has a damaged safetensors file: {exc}.") from exc
+        return total
+
+    def digest(self) -> str:
+        """Hash of the small files that decide the graph."""
+        digest = hashlib.sha256()
+        for path in sorted(self.folder.rglob("*.json")):
+            digest.update(f"{path.relative_to(self.folder).as_posix()}\0".encode() + path.read_bytes())
+        return digest.hexdigest()
+
+
+def open_repository(source: str, offline: bool, progress: Progress) -> Repository:
+    """The model at `source`.
+
+    Raises:
+        BadInput: it has no config.json, or its weights are pickles, or there are none. FetchFailed: it cannot be reached, or
+        is gated.
+    """
+    if source.startswith(SCHEME):
+        return _remote(source, offline, progress)
+    folder = Path(source).expanduser()
+    names = {path.name for path in folder.iterdir() if path.is_file()}
+    config = _config(folder, source)
+    weights = {name: str(folder / name) for name in _safetensors(names, source)}
+    return Repository(source, str(folder.resolve()), folder, config, weights, _licence(folder))
+
+
+def _remote(source: str, offline: bool, progress: Progress) -> Repository:
+    listed = user_source(source, offline=offline)
+    assert isinstance(listed, Source)
+    names = [file.name for file in listed.files]
+    chosen = _safetensors(set(names), source)
+    if "config.json" not in names:
+        raise _no_config(source)
+    small = replace(listed, files=tuple(file for file in listed.files if file.name not in chosen))
+    folder, _ = fetch([small], offline=offline, progress=progress)
+    weights = {file.name: file.pieces[0] for file in listed.files if file.name in chosen}
+    licence = "" if listed.licence == "unknown" else listed.licence
+    return Repository(source, source, folder, _config(folder, source), weights, licence or _licence(folder))
+
+
+def _no_config(source: str) -> BadInput:
+    return BadInput(
+        f"{source} is not a Hugging Face model: it has no config.json.",
+        hint="A network in a file of Python comes in as it is: edgekit export net.py:build",
+    )
+
+
+def _config(folder: Path, source: str) -> Mapping[str, Any]:
+    if not (folder / "config.json").is_file():
+        raise _no_config(source)
+    config = read_json(folder / "config.json")
+    if not isinstance(config, dict):
+        raise BadInput(f"config.json of {source} is not a table of settings.")
+    return config
+
+
+def _safetensors(names: set[str], source: str) -> list[str]:
+    """The weight files to read. Raises BadInput if there are only pickles, or none."""
+    if "model.safetensors" in names:
+        return ["model.safetensors"]
+    if _INDEX in names:
+        return sorted(name for name in names if re.fullmatch(r"model-\d{5}-of-\d{5}\.safetensors", name))
+    pickles = sorted(name for name in names if name.endswith(_PICKLES))
+    if pickles:
+        raise BadInput(
+            f"{source} has its weights as {pickles[0]} only; such files can run code when they are opened, and are not.",
+            hint="Write it anew where it is trusted: MODEL.save_pretrained(FOLDER) in transformers writes model.safetensors.",
+        )
+    raise BadInput(f"{source} has no weights: neither model.safetensors nor {_INDEX}.")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file from outside. Raises BadInput: too large, or not JSON."""
+    if path.stat().st_size > _MOST:
+        raise BadInput(f"{path.name} has {path.stat().st_size} bytes; no settings need so many.")
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as exc:
+        raise BadInput(f"{path.name} is not JSON: {exc}.") from exc
+
+
+def read_header(name: str, where: str) -> Mapping[str, Any]:
+    """The header of a safetensors file at a path or an ``hf://`` piece.
+
+    Raises:
+        BadInput: it has none. FetchFailed: it cannot be reached.
+    """
+    size = int.from_bytes(_begin(where, 8), "little")
+    if not 2 <= size <= _MOST_HEADER:
+        raise BadInput(f"{name} is not a sound safetensors file: its header cannot have {size} bytes.")
+    try:
+        header = json.loads(_begin(where, 8 + size)[8:])
+    except (ValueError, RecursionError) as exc:
+        raise BadInput(f"{name} is not a sound safetensors file: its header is not JSON.") from exc
+    if not isinstance(header, dict):
+        raise BadInput(f"{name} is not a sound safetensors file: its header is not a table.")
+    return header
+
+
+def _begin(where: str, size: int) -> bytes:
+    """The first `size` bytes of a file."""
+    if where.startswith(SCHEME):
+        return beginning_of(where, size)
+    with Path(where).open("rb") as file:
+        return file.read(size)
+
+
+def _licence(folder: Path) -> str:
+    """The licence that the front matter of README.md states, else "LICENSE" where such a file lies there, else ""."""
+    readme = folder / "README.md"
+    if readme.is_file() and readme.stat().st_size < _MOST:
+        head = readme.read_text("utf-8", "replace").partition("---\n")[2].partition("\n---")[0]
+        if match := re.search(r"^license:\s*[\"']?([\w.+-]+)[\"']?\s*$", head, re.MULTILINE):
+            return match[1]
+    return "see LICENSE" if (folder / "LICENSE").is_file() else ""

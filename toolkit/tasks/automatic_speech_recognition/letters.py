@@ -1,0 +1,58 @@
+"""The pipeline from a sound to a text, of networks that give a letter for every moment (CTC)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import Prediction, Predictor, Runner
+from edgekit.errors import BadInput
+from edgekit.tasks.common.waveforms import Waveforms
+
+__all__ = ["Letters", "decoded"]
+
+
+class Letters(Predictor):
+    """Speech as letters, the likeliest at each moment.
+
+    `facts`: ``vocabulary`` (letters by number), ``blank`` (the number that stands for none), ``delimiter`` (of words),
+    ``lower`` (the text in small letters), those of `edgekit.tasks.common.waveforms.Waveforms`.
+    """
+
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+        self._network, self._waveforms = parts["network"], Waveforms(facts)
+        self._vocabulary, self._blank = [str(letter) for letter in facts["vocabulary"]], int(facts["blank"])
+        self._delimiter, self._lower = str(facts["delimiter"]), bool(facts.get("lower"))
+
+    def predict(self, sample: Any, **options: Any) -> Prediction:
+        """The text of a sound (see `edgekit.tasks.common.audio.open_audio`); of a long one window after window.
+
+        Raises:
+            BadInput: it cannot be read, or is too short; unknown options.
+        """
+        progress = options.pop("progress", None)
+        options.pop("language", None)  # these networks know only their own
+        if options:
+            raise BadInput(f"there is no option {min(options)!r}.", hint="There are none.")
+        spec, output = self._network.inputs[0], self._network.outputs[0]
+        texts, seconds, notes = [], 0.0, list[str]()
+        for wave in self._waveforms.windows(sample, spec):
+            logits = self._network({spec.name: wave.samples})[output.name][0]
+            # What was filled up has no letters; a moment covers as many samples as any other.
+            moments = -(-len(logits) * wave.length // wave.samples.shape[1])
+            best = [int(i) for i in logits[:moments].argmax(axis=-1)]
+            texts.append(decoded(best, self._vocabulary, self._blank, self._delimiter))
+            seconds, notes = seconds + wave.seconds, list(wave.notes)
+            if progress:
+                progress(seconds, seconds)
+        text = " ".join(filter(None, texts))
+        details = {"windows": len(texts), "notes": notes}
+        return Prediction(text.lower() if self._lower else text, details, {"audio_seconds": seconds})
+
+
+def decoded(best: Sequence[int], vocabulary: Sequence[str], blank: int, delimiter: str) -> str:
+    """The text of the likeliest letter at each moment: one that stays counts once, `blank` separates equal ones."""
+    kept = [at for i, at in enumerate(best) if at != blank and (not i or at != best[i - 1])]
+    text = "".join(vocabulary[at] if 0 <= at < len(vocabulary) else "" for at in kept)
+    return " ".join(text.replace(delimiter, " ").split()) if delimiter else text

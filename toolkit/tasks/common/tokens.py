@@ -1,0 +1,111 @@
+"""Texts to tokens, by the tokenizer.json of a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.core import TensorSpec
+from edgekit.errors import BadInput, need
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Tokens", "text_of"]
+
+#: Most bytes of a text, and of its file.
+_LARGEST = 4 << 20
+
+
+class Tokens:
+    """The tokenizer of a bundle.
+
+    `facts`: ``tokenizer`` {``file``; ``most``: tokens of a call, a longer text is cut; ``pad``: the token that fills;
+    ``side`` "right" or "left"; ``whole``: whether a call always has `most` tokens}.
+    """
+
+    def __init__(self, folder: Path, facts: Mapping[str, Any]) -> None:
+        with need("run", "Reading texts"):
+            import tokenizers
+        rules = facts["tokenizer"]
+        path = folder / str(rules["file"])
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
+        except Exception as exc:  # the library raises Exception itself
+            raise BadInput(f"{path.name} is not a tokenizer that can be read: {exc}.") from exc
+        self._most, self._left = int(rules["most"]), rules["side"] == "left"
+        self._whole = bool(rules.get("whole"))
+        self._pad = self._tokenizer.token_to_id(str(rules["pad"])) or 0
+        self._tokenizer.no_padding()
+
+    def ids(self, text: str, pair: str | None = None, most: int | None = None) -> list[int]:
+        """The tokens of a text, or of two, cut to `most`."""
+        return list(self._encoded(text, pair, most).ids)
+
+    def token(self, at: int) -> str:
+        """The token with a number, as text ("" if there is none)."""
+        return self._tokenizer.id_to_token(at) or ""
+
+    def number(self, token: str) -> int | None:
+        """The number of a token; None if there is none."""
+        number: int | None = self._tokenizer.token_to_id(token)
+        return number
+
+    def text(self, ids: list[int]) -> str:
+        """The text of tokens."""
+        return str(self._tokenizer.decode(ids, skip_special_tokens=False))
+
+    def feeds(
+        self, specs: tuple[TensorSpec, ...], text: str, pair: str | None = None
+    ) -> tuple[dict[str, NDArray[Any]], bool]:
+        """The inputs of a network that has `specs`, each int64 [1, N], and whether the text was cut.
+
+        Filled up if the network takes a fixed number of tokens.
+        """
+        import numpy as np
+
+        fixed = specs[0].shape[1]
+        most = min(self._most, fixed) if isinstance(fixed, int) else self._most
+        encoded = self._encoded(text, pair, most)
+        cut = bool(encoded.overflowing)
+        length = fixed if isinstance(fixed, int) else most if self._whole else max(2, len(encoded.ids))
+        rows = {
+            "input_ids": (encoded.ids, self._pad),
+            "attention_mask": (encoded.attention_mask, 1 if self._whole else 0),
+            "token_type_ids": (encoded.type_ids, 0),
+        }
+        feeds = {}
+        for spec in specs:
+            values, fill = rows[spec.name]
+            filling = [fill] * (length - len(values))
+            row = [*filling, *values] if self._left else [*values, *filling]
+            feeds[spec.name] = np.asarray([row], np.dtype(spec.dtype))
+        return feeds, cut
+
+    def _encoded(self, text: str, pair: str | None, most: int | None) -> Any:
+        self._tokenizer.enable_truncation(most or self._most)
+        return self._tokenizer.encode(text, pair)
+
+
+def text_of(sample: Any) -> str:
+    """A text, or the content of a file that ends in .txt.
+
+    Raises:
+        BadInput: it is empty, too long, or no text.
+    """
+    if isinstance(sample, Path) or (isinstance(sample, str) and sample.endswith(".txt") and Path(sample).is_file()):
+        path = Path(sample)
+        if path.stat().st_size > _LARGEST:
+            raise BadInput(f"{path.name} has {path.stat().st_size} bytes; a text has at most {_LARGEST}.")
+        try:
+            sample = path.read_text("utf-8")
+        except UnicodeDecodeError as exc:
+            raise BadInput(f"{path.name} is not a text in UTF-8.") from exc
+    if not isinstance(sample, str):
+        raise BadInput(f"a sample is a text, not {type(sample).__name__}.")
+    if not sample.strip():
+        raise BadInput("the text is empty.", hint="Say something.")
+    if len(sample) > _LARGEST:
+        raise BadInput(f"the text has {len(sample)} letters; at most {_LARGEST} are read.")
+    return sample.strip("\n")

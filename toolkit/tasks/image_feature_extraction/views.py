@@ -1,0 +1,41 @@
+"""The pipeline from a picture to a vector, and its data folders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.core import Runner, Sample
+from edgekit.errors import BadInput
+from edgekit.tasks.common.pictures import images_below, pixels_of
+from edgekit.tasks.common.vectors import Embedder, unit
+
+if TYPE_CHECKING:
+    from edgekit.tasks.common.vectors import Vector
+
+__all__ = ["Views", "samples"]
+
+
+class Views(Embedder):
+    """Pictures as vectors. `facts`: ``height``, ``width``, ``resize`` (`edgekit.tasks.common.pictures.fitted`)."""
+
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+        self._network, self._rule = parts["network"], facts.get("resize")
+        self._size = (int(facts["height"]), int(facts["width"]))
+
+    def vector(self, sample: Any) -> tuple[Vector, list[str]]:
+        """Of a file, or an array uint8 [height, width, 3] of any size."""
+        import numpy as np
+
+        pixels, notes = pixels_of(sample, self._rule, *self._size)
+        image, output = self._network.inputs[0], self._network.outputs[0]
+        return unit(self._network({image.name: np.ascontiguousarray(pixels)[None]})[output.name]), notes
+
+
+def samples(folder: Path) -> Sequence[Sample]:
+    """Every picture below a folder, without a truth. Raises BadInput if there is none."""
+    pictures = images_below(folder)
+    if not pictures:
+        raise BadInput(f"{folder} holds no picture.", hint="See docs/data.md.")
+    return [Sample(str(path), None, path.name) for path in pictures]

@@ -1,0 +1,44 @@
+"""The pipeline from a text to labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import Prediction, Predictor, Runner
+from edgekit.tasks.common.labels import labelled, top_of
+from edgekit.tasks.common.tokens import Tokens, text_of
+
+__all__ = ["Judgement"]
+
+
+class Judgement(Predictor):
+    """Labels of a text. `facts`: ``labels``, ``activation``, ``tokenizer`` (`edgekit.tasks.common.tokens.Tokens`).
+
+    `predict` takes the option ``top``: the number of labels listed.
+    """
+
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+        self._network, self._tokens = parts["network"], Tokens(folder, facts)
+        self._labels, self._activation = [str(label) for label in facts["labels"]], str(facts["activation"])
+
+    def predict(self, sample: Any, **options: Any) -> Prediction:
+        """Classify a text (a file that ends in .txt is read), or a pair: a tuple, or two texts with a tab between.
+
+        Raises:
+            BadInput: it is empty or no text, or an option is unknown.
+        """
+        top = top_of(options)
+        text, pair = _texts(sample)
+        feeds, cut = self._tokens.feeds(self._network.inputs, text, pair)
+        notes = ["it is longer than the network takes; its end is left out"] if cut else []
+        values = self._network(feeds)[self._network.outputs[0].name]
+        return labelled(values, self._labels, self._activation, top, notes, {"texts": 1.0})
+
+
+def _texts(sample: Any) -> tuple[str, str | None]:
+    if isinstance(sample, tuple) and len(sample) == 2:
+        return text_of(sample[0]), text_of(sample[1])
+    first, tab, second = text_of(sample).partition("\t")
+    return (first, second) if tab and first.strip() and second.strip() else (first + tab + second, None)
