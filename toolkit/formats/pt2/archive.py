@@ -146,7 +146,9 @@ def _payload(folder: str, name: str, entry: Mapping[str, Any], within: Mapping[s
         raise ValueError(f"{name!r} in a form that is not supported (dtype {dtype}, layout {meta['layout']})")
     payload = Payload(member, dtype, sizes, strides, offset, bool(entry["is_param"]))
     elements = within[member] // DTYPES[dtype][1]
-    last = offset + sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True)) if payload.count else -1
+    last = (
+        offset + sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True)) if payload.count else -1
+    )
     if last >= elements or payload.count > elements or (payload.count and not elements):
         raise ValueError(f"{name!r} with more numbers than its {within[member]} bytes")
     return payload

@@ -1,4 +1,4 @@
-"""Sizes of dynamic axes in a .pt2 are expressions that torch evaluates with `eval`: here is the grammar that may pass."""
+"""Sizes of dynamic axes in a .pt2: torch evaluates them with `eval`, so only this grammar of arithmetic may pass."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ _LARGEST = 2**63
 #: A power with a larger exponent would be a number of any size.
 _HIGHEST_POWER = 8
 _CALLS = frozenset(
-    "Add Mul Max Min Mod FloorDiv PythonMod ModularIndexing CleanDiv CeilDiv CeilToInt FloorToInt TruncToInt RoundToInt "
-    "TruncToFloat ToFloat IntTrueDiv FloatTrueDiv Identity Where Rational And Or Not Equality Unequality GreaterThan "
-    "LessThan StrictGreaterThan StrictLessThan Eq Ne Ge Le Gt Lt floor ceiling".split()
+    (
+        *("Add", "Mul", "Max", "Min", "Mod", "FloorDiv", "PythonMod", "ModularIndexing", "CleanDiv", "CeilDiv"),
+        *("CeilToInt", "FloorToInt", "TruncToInt", "RoundToInt", "TruncToFloat", "ToFloat", "IntTrueDiv"),
+        *("FloatTrueDiv", "Identity", "Where", "Rational", "And", "Or", "Not", "Equality", "Unequality"),
+        *("GreaterThan", "LessThan", "StrictGreaterThan", "StrictLessThan", "Eq", "Ne", "Ge", "Le", "Gt", "Lt"),
+        *("floor", "ceiling"),
+    )
 )
 _POWERS = frozenset({"Pow", "PowByNatural"})
-_ASSUMED = frozenset("positive nonnegative negative integer real finite zero commutative".split())
+_ASSUMED = frozenset(("positive", "nonnegative", "negative", "integer", "real", "finite", "zero", "commutative"))
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Div, ast.Mod)
 
 

@@ -115,6 +115,12 @@ def _plain(data: Any) -> str:
     return data
 
 
+def _dialect(data: Any) -> str:
+    if data not in ("TRAINING", "ATEN", "EDGE"):
+        raise ValueError(f"the dialect {str(data)[:40]!r}, which is not read")
+    return str(data)
+
+
 def _expression(data: Any) -> str:
     expressions.check(str(data))
     return str(data)
@@ -266,9 +272,7 @@ _GRAPH = _record(
     },
 )
 _HELD = _record({"name": _name})
-_CONSTANT = _either(
-    {"as_none": _none, "as_int": _integer, "as_float": _number, "as_bool": _flag, "as_string": _plain}
-)
+_CONSTANT = _either({"as_none": _none, "as_int": _integer, "as_float": _number, "as_bool": _flag, "as_string": _plain})
 _INPUT = _either(
     {
         "user_input": _record({"arg": _argument("")}),
@@ -286,7 +290,6 @@ _OUTPUT = _either(
     }
 )
 _RANGE = _record({"min_val": _optional(_integer), "max_val": _optional(_integer)})
-_VERIFIER: Check = lambda data: data if data in ("TRAINING", "ATEN", "EDGE") else _refused(f"the dialect {data!r}")(data)
 _PROGRAM = _record(
     {
         "graph_module": _record(
@@ -301,5 +304,5 @@ _PROGRAM = _record(
         "range_constraints": _table(_symbol, _RANGE),
         "schema_version": _record({"major": _integer, "minor": _integer}),
     },
-    {"verifiers": _each(_VERIFIER), "torch_version": _plain, "guards_code": _dropped},
+    {"verifiers": _each(_dialect), "torch_version": _plain, "guards_code": _dropped},
 )

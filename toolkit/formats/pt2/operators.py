@@ -12,8 +12,8 @@ _CONTROL = re.compile(r"torch\.ops\.higher_order\.(\w{1,60})")
 CONTROL = frozenset({"cond", "while_loop", "scan", "wrap_with_set_grad_enabled", "wrap_with_autocast"})
 #: Arithmetic of sizes.
 _SIZES = frozenset(
-    {f"_operator.{name}" for name in "add sub mul floordiv truediv mod pow neg pos eq ne lt le gt ge and_ or_".split()}
-    | {f"_operator.{name}" for name in ("not_", "getitem", "abs")}
+    {f"_operator.{name}" for name in ("add", "sub", "mul", "floordiv", "truediv", "mod", "pow", "neg", "pos", "abs")}
+    | {f"_operator.{name}" for name in ("eq", "ne", "lt", "le", "gt", "ge", "and_", "or_", "not_", "getitem")}
     | {f"math.{name}" for name in ("ceil", "floor", "trunc", "sqrt")}
     | {f"torch.sym_{name}" for name in ("int", "float", "not", "max", "min", "ite", "sqrt", "sum")}
     | {f"torch._sym_{name}" for name in ("sqrt", "log2")}
@@ -22,11 +22,15 @@ _SIZES = frozenset(
 _REFUSED = frozenset({"from_file", "save", "load", "set_", "resize_", "resize_as_", "set_data", "record_stream"})
 #: Inner operators trust their arguments; these are what layers become.
 _INNER = frozenset(
-    "_adaptive_avg_pool2d _adaptive_avg_pool3d _assert_async _assert_scalar _assert_tensor_metadata _cdist_forward "
-    "_conj _convolution _fft_c2c _fft_c2r _fft_r2c _log_softmax _native_batch_norm_legit "
-    "_native_batch_norm_legit_no_training _safe_softmax _scaled_dot_product_flash_attention_for_cpu _softmax _stack "
-    "_thnn_fused_gru_cell _thnn_fused_lstm_cell _to_copy _trilinear _unsafe_index _unsafe_index_put _unsafe_view "
-    "_weight_norm _weight_norm_interface _local_scalar_dense _reshape_copy _euclidean_dist _prelu_kernel".split()
+    (
+        *("_adaptive_avg_pool2d", "_adaptive_avg_pool3d", "_assert_async", "_assert_scalar"),
+        *("_assert_tensor_metadata", "_cdist_forward", "_conj", "_convolution", "_fft_c2c", "_fft_c2r"),
+        *("_fft_r2c", "_log_softmax", "_native_batch_norm_legit", "_native_batch_norm_legit_no_training"),
+        *("_safe_softmax", "_scaled_dot_product_flash_attention_for_cpu", "_softmax", "_stack"),
+        *("_thnn_fused_gru_cell", "_thnn_fused_lstm_cell", "_to_copy", "_trilinear", "_unsafe_index"),
+        *("_unsafe_index_put", "_unsafe_view", "_weight_norm", "_weight_norm_interface", "_local_scalar_dense"),
+        *("_reshape_copy", "_euclidean_dist", "_prelu_kernel"),
+    )
 )
 #: Operators with an argument of text, such as the rounding of a division.
 _TEXTED = re.compile(

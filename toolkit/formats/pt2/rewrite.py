@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from typing import Any
 
@@ -12,6 +13,9 @@ from edgekit.formats.pt2.archive import Payload
 from edgekit.formats.pt2.program import Program
 
 __all__ = ["module_of", "rewritten"]
+
+#: Steps that only check what they are called with.
+_CHECK = re.compile(r"_assert|sym_constrain_range")
 
 
 def rewritten(program: Program) -> bytes:
@@ -49,34 +53,16 @@ def rewritten(program: Program) -> bytes:
 
 
 def module_of(program: Program) -> Any:
-    """The program as a torch module in fp32: the tensors of `Program.inputs` in, a tuple of `Program.outputs` out.
+    """The program as a torch module: the tensors of `Program.inputs` in, a tuple of `Program.outputs` out.
 
     Raises:
         BadInput: torch cannot load it.
     """
     import torch
 
-    class Loaded(torch.nn.Module):
-        """The loaded program, called with its tensors alone."""
-
-        def __init__(self, inner: torch.nn.Module) -> None:
-            super().__init__()
-            self.inner = inner
-
-        def train(self, mode: bool = True) -> Loaded:
-            """A program is as it was exported: it has no modes, and raises where it is asked for some."""
-            return self
-
-        def forward(self, *tensors: torch.Tensor) -> Any:
-            waiting = iter(tensors)
-            total = len(tensors) + len(program.constants)
-            every = [program.constants[i] if i in program.constants else next(waiting) for i in range(total)]
-            outputs = self.inner(*every)
-            return tuple(outputs[i] for i in program.results)
-
     try:
         exported = torch.export.load(io.BytesIO(rewritten(program)))
-        return Loaded(exported.module(check_guards=False))
+        return _plain(exported.module(check_guards=False), program)
     except Exception as exc:  # torch raises many types for a program that it cannot rebuild
         reason = next((line for line in reversed(str(exc).splitlines()) if line.strip()), type(exc).__name__)
         raise BadInput(
@@ -84,6 +70,27 @@ def module_of(program: Program) -> Any:
             f"{reason}.",
             hint="Save it again with the torch that edgekit uses.",
         ) from exc
+
+
+def _plain(module: Any, program: Program) -> Any:
+    """`module` without torch.export's hooks, checks and trees of arguments, which other tracers cannot follow, and
+    without the inputs and outputs that are no tensors."""
+    import torch
+
+    graph = module.graph
+    graph.set_codegen(torch.fx.graph.CodeGen())
+    inputs = [node for node in graph.nodes if node.op == "placeholder"]
+    (end,) = (node for node in graph.nodes if node.op == "output")
+    results = end.args[0] if isinstance(end.args[0], tuple | list) else (end.args[0],)
+    end.args = (tuple(results[i] for i in program.results),)
+    for node in list(graph.nodes):
+        if node.op == "call_function" and not node.users and _CHECK.search(str(node.target)):
+            graph.erase_node(node)
+    graph.eliminate_dead_code()
+    for place in program.constants:
+        graph.erase_node(inputs[place])
+    plain = torch.fx.GraphModule(module, graph)
+    return plain.requires_grad_(False).eval()
 
 
 def _outputs(program: Program) -> list[Any]:
@@ -118,4 +125,3 @@ def _tuple(*children: Any) -> dict[str, Any]:
 
 def _tree(root: Any) -> str:
     return json.dumps([1, root])
-

@@ -24,7 +24,7 @@ class Open:
 
 @dataclass(frozen=True)
 class Bounds:
-    """The axes of a part: `axes` by name; the graph's name -> the user's, or the size that it is fixed at; and notes."""
+    """The axes of a part by name; the graph's name of each -> the user's, or the size that it is fixed at; notes."""
 
     axes: Mapping[str, Axis] = field(default_factory=dict)
     names: Mapping[str, str | int] = field(default_factory=dict)
@@ -45,7 +45,7 @@ def bounded(axes: Mapping[str, Open], wanted: Mapping[str, tuple[int, int]], inp
 
     Args:
         axes: of the graph, by name. wanted: the user's name -> least and largest size (``--dynamic``). A name is an
-            axis's own, ``INPUT.POSITION``, or that of an input with a single dynamic axis.
+            axis's own, ``INPUT_POSITION``, or that of an input with a single dynamic axis.
         inputs: of the graph, for messages.
 
     Raises:
@@ -56,7 +56,7 @@ def bounded(axes: Mapping[str, Open], wanted: Mapping[str, tuple[int, int]], inp
         axis = _axis(name, axes)
         if axis is None:
             raise BadInput(f"there is no dynamic axis {name!r}{_fixed(name, inputs)}.", hint=_offer(axes))
-        chosen[axis] = (name if name.isidentifier() else axis, limits)
+        chosen[axis] = (name, limits)
     out: dict[str, Axis] = {}
     names: dict[str, str | int] = {}
     notes: list[str] = []
@@ -81,7 +81,9 @@ def bounded(axes: Mapping[str, Open], wanted: Mapping[str, tuple[int, int]], inp
 def _axis(name: str, axes: Mapping[str, Open]) -> str | None:
     if name in axes:
         return name
-    places = {axis: [(tensor, f"{tensor}.{i}", f"{tensor}_{i}") for tensor, i in held.places] for axis, held in axes.items()}
+    places = {
+        axis: [(tensor, f"{tensor}.{i}", f"{tensor}_{i}") for tensor, i in held.places] for axis, held in axes.items()
+    }
     exact = [axis for axis, spoken in places.items() if any(name in names[1:] for names in spoken)]
     loose = [axis for axis, spoken in places.items() if any(name == names[0] for names in spoken)]
     return exact[0] if exact else loose[0] if len(loose) == 1 else None
@@ -100,9 +102,8 @@ def _check(name: str, limits: tuple[int, int], held: Open) -> None:
 
 
 def _fixed(name: str, inputs: Sequence[TensorSpec]) -> str:
-    tensor = name.partition(".")[0]
     for spec in inputs:
-        if tensor == spec.name or name.startswith(f"{spec.name}_"):
+        if name == spec.name or name.startswith(f"{spec.name}_"):
             return f": {spec.name} is {spec.dtype} {list(spec.shape)}"
     return ""
 

@@ -14,12 +14,17 @@ from edgekit.numerics.layers import Layer, work
 
 __all__ = ["work_of"]
 
-_CONVOLUTIONS = frozenset("conv1d conv2d conv3d conv_transpose1d conv_transpose2d convolution".split())
-_RECURRENT = frozenset("lstm gru rnn_tanh rnn_relu lstm_cell gru_cell".split())
-_PRODUCTS = frozenset("linear addmm mm matmul bmm baddbmm einsum".split())
-_ATTENTION = frozenset("softmax _softmax scaled_dot_product_attention _safe_softmax".split())
+_CONVOLUTIONS = frozenset(("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "convolution"))
+_RECURRENT = frozenset(("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell"))
+_PRODUCTS = frozenset(("linear", "addmm", "mm", "matmul", "bmm", "baddbmm", "einsum"))
+_ATTENTION = frozenset(("softmax", "_softmax", "scaled_dot_product_attention", "_safe_softmax"))
 #: Operators whose result is the same weight in another order.
-_VIEWS = frozenset("t transpose permute view reshape contiguous to clone detach unsqueeze squeeze expand".split())
+_VIEWS = frozenset(
+    (
+        *("t", "transpose", "permute", "view", "reshape", "contiguous", "to", "clone", "detach", "unsqueeze"),
+        *("squeeze", "expand"),
+    )
+)
 
 
 def work_of(part: str, program: Program) -> Work:

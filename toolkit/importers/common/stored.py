@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.common.files import hash_file
 from edgekit.core import Evidence, Sample
 from edgekit.sources import cache_folder
 
@@ -63,9 +65,10 @@ def evidence_of(folder: Path, origin: str, *, synthetic: bool) -> Evidence:
     Fewer than four are used for both halves; a verdict on them then proves as little as one on noise.
     """
     paths = [os.fspath(path) for path in files(folder)]
+    content = hashlib.sha256("".join(map(hash_file, files(folder))).encode()).hexdigest()[:8]
     few = len(paths) < 4
     return Evidence(
-        name="noise" if synthetic else "examples",
+        name=f"{'noise' if synthetic else 'examples'} {content}",  # names decide whether a bundle is reused
         licence="CC0-1.0" if synthetic else "not stated",
         origin=_NOISE if synthetic else origin + (" They are few: the same calibrate and are judged." if few else ""),
         samples=lambda _: [Sample(path, name=Path(path).stem) for path in (paths * 2 if few else paths)],
