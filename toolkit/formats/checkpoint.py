@@ -23,7 +23,7 @@ __all__ = ["read_checkpoint"]
 _ACCEPTED = (
     "Accepted: a Hugging Face folder (config.json with model.safetensors, its shards, or pytorch_model.bin), "
     "a CTranslate2 model.bin or its folder, an OpenAI .pt file, a state dict (.pt, .pth, .ckpt), a .tflite or a folder "
-    "of them, a .npz, the variables/ folder of a TensorFlow SavedModel."
+    "of them, a .npz, a .pt2, the variables/ folder of a TensorFlow SavedModel."
 )
 #: FlatBuffers' offsets have 31 bits.
 _LARGEST_TFLITE = 2**31
@@ -46,7 +46,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         state dicts inside a dict get their key before their names, ``"KEY.NAME"``),
         ``"tensorflow"`` (a folder with ``variables.index`` and a data file),
         ``"ctranslate2"`` (its config also tells ``spec`` and ``spec_revision``), ``"openai"`` (its config is the
-        file's ``dims``), ``"numpy"`` (a .npz), ``"tflite"`` (no tensors: the exporter reads the file) or
+        file's ``dims``), ``"numpy"`` (a .npz), ``"pt2"`` (a program of torch.export, without tensors: see
+        `edgekit.formats.pt2`), ``"tflite"`` (no tensors: the exporter reads the file) or
         ``"tflites"`` (a folder of several, likewise).
         Tensors have their stored dtype and shape; bfloat16 comes as float32. They may be read-only,
         unaligned views of the mapped file: copy (``numpy.array(x, dtype)``) before handing them to another library.
@@ -107,6 +108,8 @@ def _file(path: Path) -> Checkpoint:
     if path.suffix == ".tflite":  # an exporter reads it; here it is only checked
         _check_tflite(path)
         return Checkpoint(path=path, format="tflite", tensors={}, config={}, files={path.name: _sha256(path)})
+    if path.suffix == ".pt2":  # its importer reads it
+        return Checkpoint(path=path, format="pt2", tensors={}, config={}, files={path.name: _sha256(path)})
     if path.suffix == ".npz":
         return Checkpoint(path, "numpy", _archive(path), {}, {path.name: _sha256(path)})
     if path.suffix == ".gguf":

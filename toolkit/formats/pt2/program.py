@@ -1,0 +1,263 @@
+"""A checked program of a .pt2: its inputs, outputs, dynamic axes, operators and layers. Without torch."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import TensorSpec
+from edgekit.errors import BadInput
+from edgekit.formats.pt2 import archive, expressions, fields, operators
+
+__all__ = ["Program", "Range", "read"]
+
+
+@dataclass(frozen=True)
+class Range:
+    """A dynamic axis: its least and largest size (None: no bound), and the size that it was traced with.
+
+    `places` are the inputs and positions that have it, the first names it.
+    """
+
+    least: int
+    most: int | None
+    example: int
+    places: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a .pt2 computes.
+
+    Attributes:
+        inputs, outputs: tensors in the order of the call; axes by name (``INPUT_POSITION``, or an expression).
+        ranges: dynamic axis of the inputs -> its range. operators: operator -> count, in all graphs.
+        constants: positions of inputs that are no tensors -> their value.
+        results: positions of the outputs that are tensors, among all. count: of all outputs.
+        parameters: number of weights. torch_version: that wrote it.
+        rows: input of whole numbers -> rows of the table that it looks up (0: it looks up none).
+        archive, content: the checked file and its clean program, for `edgekit.formats.pt2.rewrite`.
+    """
+
+    path: Path
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    ranges: Mapping[str, Range]
+    operators: Mapping[str, int]
+    constants: Mapping[int, Any]
+    results: tuple[int, ...]
+    parameters: int
+    torch_version: str
+    rows: Mapping[str, int]
+    archive: archive.Archive
+    content: Mapping[str, Any]
+
+    @property
+    def graph(self) -> Mapping[str, Any]:
+        """The outermost graph."""
+        graph: Mapping[str, Any] = self.content["graph_module"]["graph"]
+        return graph
+
+    def sizes(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor of the outermost graph, dynamic axes with the size that they were traced with."""
+        meta = self.graph["tensor_values"].get(name)
+        return tuple(_example(size) for size in meta["sizes"]) if meta else ()
+
+
+def read(path: Path) -> Program:
+    """The program in the .pt2 at `path`, every field checked; runs and unpickles nothing.
+
+    Raises:
+        BadInput: no .pt2, damaged, or with something that could run code or does not compute with tensors alone.
+    """
+    held = archive.opened(path)
+    try:
+        clean = fields.rebuilt(held.program)
+        return _described(held, clean)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError) as exc:
+        what = str(exc) if type(exc) is ValueError else f"a field of a wrong form ({exc})"
+        raise BadInput(
+            f"{path.name} was refused: it holds {what}.",
+            hint="A .pt2 of torch.export.save(torch.export.export(module.eval(), inputs), path) is read.",
+        ) from exc
+
+
+def _described(held: archive.Archive, clean: dict[str, Any]) -> Program:
+    module = clean["graph_module"]
+    graph, signature = module["graph"], module["signature"]
+    _check_weights(held, signature)
+    named, constants = _user_inputs(signature)
+    names: dict[str, str] = {}
+    ranges: dict[str, Range] = {}
+    for name in named:
+        _name_axes(name, graph["tensor_values"][name]["sizes"], clean["range_constraints"], names, ranges)
+    results = [
+        (i, output["user_output"]["arg"]["as_tensor"]["name"])
+        for i, output in enumerate(signature["output_specs"])
+        if "as_tensor" in output["user_output"]["arg"]
+    ]
+    if not named or not results:
+        raise ValueError("no tensor that goes in" if not named else "no tensor that comes out")
+    labels = _labels(held.program["graph_module"], len(signature["output_specs"]))
+    counts = Counter(operators.short(node["target"]) for node in _nodes(graph))
+    return Program(
+        path=held.path,
+        inputs=tuple(_spec(name, name, graph, names) for name in named),
+        outputs=tuple(_spec(labels[i], name, graph, names) for i, name in results),
+        ranges=ranges,
+        operators=dict(counts.most_common()),
+        constants=constants,
+        results=tuple(i for i, _ in results),
+        parameters=_parameters(held),
+        torch_version=str(clean.get("torch_version", "")),
+        rows=_rows(graph, signature, held, named),
+        archive=held,
+        content=clean,
+    )
+
+
+def _check_weights(held: archive.Archive, signature: Mapping[str, Any]) -> None:
+    """Raise ValueError for a weight that the signature names and the archive lacks."""
+    for spec in signature["input_specs"]:
+        kind, entry = next(iter(spec.items()))
+        if kind in ("parameter", "buffer", "tensor_constant"):
+            name = entry[{"tensor_constant": "tensor_constant_name"}.get(kind, f"{kind}_name")]
+            if name not in held.weights and name not in held.constants:
+                raise ValueError(f"no weight {name[:80]!r}, which its program uses")
+
+
+def _user_inputs(signature: Mapping[str, Any]) -> tuple[list[str], dict[int, Any]]:
+    """Names of the tensors that a caller passes, and position -> value of what is no tensor."""
+    named: list[str] = []
+    constants: dict[int, Any] = {}
+    place = 0
+    for spec in signature["input_specs"]:
+        if "constant_input" in spec:
+            constants[place] = _value(spec["constant_input"]["value"])
+        elif "user_input" in spec:
+            kind, value = next(iter(spec["user_input"]["arg"].items()))
+            if kind == "as_tensor":
+                named.append(value["name"])
+            else:
+                raise ValueError("an input that is a number; only tensors can be inputs")
+        else:
+            continue
+        place += 1
+    return named, constants
+
+
+def _value(value: Mapping[str, Any]) -> Any:
+    kind, content = next(iter(value.items()))
+    return None if kind == "as_none" else content
+
+
+def _name_axes(
+    tensor: str, sizes: list[Any], bounds: Mapping[str, Any], names: dict[str, str], ranges: dict[str, Range]
+) -> None:
+    """Name the dynamic axes of an input in `names` (symbol -> axis), and collect their `ranges`."""
+    for i, size in enumerate(sizes):
+        if "as_expr" not in size:
+            continue
+        symbol, example = expressions.symbol_of(size["as_expr"]["expr_str"]), _example(size)
+        if not symbol:
+            raise ValueError(f"the axis {i} of the input {tensor!r}, whose size follows from another's")
+        axis = names.setdefault(symbol, f"{tensor}_{i}")
+        held = ranges.get(axis)
+        bound = bounds.get(symbol, {})
+        least, most = bound.get("min_val"), bound.get("max_val")
+        least = max(1, least or 0)  # torch writes 2 where it means 1: it takes sizes of 1 for fixed ones while tracing
+        places = (*(held.places if held else ()), (tensor, i))
+        ranges[axis] = Range(least, most if most is None or most < 2**31 else None, example, places)
+
+
+def _spec(label: str, tensor: str, graph: Mapping[str, Any], names: Mapping[str, str]) -> TensorSpec:
+    meta = graph["tensor_values"][tensor]
+    shape: list[int | str] = []
+    for i, size in enumerate(meta["sizes"]):
+        if "as_int" in size:
+            shape.append(size["as_int"])
+        else:
+            symbol = expressions.symbol_of(size["as_expr"]["expr_str"])
+            shape.append(names.get(symbol, f"{label}_{i}"))
+    return TensorSpec(label, archive.DTYPES[meta["dtype"]][0], tuple(shape))
+
+
+def _example(size: Mapping[str, Any]) -> int:
+    if "as_int" in size:
+        return int(size["as_int"])
+    hint = size["as_expr"].get("hint")
+    if not hint or "as_int" not in hint:
+        raise ValueError("an axis whose size is known only while it runs")
+    return int(hint["as_int"])
+
+
+def _labels(module: Mapping[str, Any], count: int) -> list[str]:
+    """Names of the outputs, from the structure that the module returned: keys, fields, else positions."""
+    fallback = ["output"] if count == 1 else [f"output_{i}" for i in range(count)]
+    try:
+        calls = [call for call in module["module_call_graph"] if call["fqn"] == ""]
+        tree = json.loads(calls[0]["signature"]["out_spec"])[1]
+        paths = list(_leaves(tree, (), module.get("treespec_namedtuple_fields") or {}, 0))
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+        return fallback
+    labels = ["_".join(path) if any(not step.isdigit() for step in path) else "" for path in paths]
+    labels = [label or fallback[i] for i, label in enumerate(labels[:count])]
+    plain = all(label.isidentifier() and label.isascii() and len(label) < 200 for label in labels)
+    return labels if len(labels) == count == len(set(labels)) and plain else fallback
+
+
+def _leaves(tree: Any, path: tuple[str, ...], tuples: Mapping[str, Any], depth: int) -> Iterator[tuple[str, ...]]:
+    if depth > 20:
+        raise ValueError("a deep tree")
+    children = tree["children_spec"]
+    if tree["type"] is None:
+        yield path
+        return
+    keys = [str(i) for i in range(len(children))]
+    if tree["type"] in ("builtins.dict", "collections.OrderedDict"):
+        keys = [str(key) for key in json.loads(tree["context"])]
+    elif tree["type"] == "collections.namedtuple":
+        keys = [str(key) for key in tuples[json.loads(tree["context"])]["field_names"]]
+    for key, child in zip(keys, children, strict=True):
+        yield from _leaves(child, (*path, key), tuples, depth + 1)
+
+
+def _nodes(graph: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The steps of a graph and of the graphs in it."""
+    for node in graph["nodes"]:
+        yield node
+        for entry in node["inputs"]:
+            if "as_graph" in entry["arg"]:
+                yield from _nodes(entry["arg"]["as_graph"]["graph"])
+
+
+def _parameters(held: archive.Archive) -> int:
+    """Weights, shared ones once; of a module without parameters its float buffers."""
+    payloads = [*held.weights.values(), *held.constants.values()]
+    counted = [payload for payload in payloads if payload.is_parameter] or [p for p in payloads if p.dtype in (6, 7)]
+    return sum({(payload.member, payload.offset): payload.count for payload in counted}.values())
+
+
+def _rows(
+    graph: Mapping[str, Any], signature: Mapping[str, Any], held: archive.Archive, named: list[str]
+) -> dict[str, int]:
+    """Input -> rows of the embedding that it looks up."""
+    weights = {
+        entry["arg"]["name"]: entry[f"{kind}_name"]
+        for spec in signature["input_specs"]
+        for kind, entry in spec.items()
+        if kind in ("parameter", "buffer")
+    }
+    rows = dict.fromkeys(named, 0)
+    for node in graph["nodes"]:
+        if operators.short(node["target"]) == "embedding":
+            table, index = (entry["arg"].get("as_tensor", {}).get("name", "") for entry in node["inputs"][:2])
+            payload = held.weights.get(weights.get(table, ""))
+            if index in rows and payload:
+                rows[index] = min(rows[index] or math.inf, payload.sizes[0])  # type: ignore[assignment]
+    return rows

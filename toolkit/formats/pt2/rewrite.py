@@ -1,0 +1,127 @@
+"""A .pt2 written anew from its checked parts, which torch may load: no pickle, no signature but a flat one."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from typing import Any
+
+from edgekit.errors import BadInput
+from edgekit.formats.pt2.archive import Payload
+from edgekit.formats.pt2.program import Program
+
+__all__ = ["module_of", "rewritten"]
+
+#: Steps that only check what they are called with.
+_CHECK = re.compile(r"_assert|sym_constrain_range")
+
+
+def rewritten(program: Program) -> bytes:
+    """The bytes of a clean .pt2 of the same computation: flat tensors in, a flat tuple out."""
+    held = program.archive
+    content: dict[str, Any] = json.loads(json.dumps(program.content))
+    inputs, outputs = len(program.inputs) + len(program.constants), len(_outputs(program))
+    signature = {
+        "inputs": [],
+        "outputs": [],
+        "in_spec": _tree(_tuple(_tuple(*[_LEAF] * inputs), _node("builtins.dict", "[]"))),
+        "out_spec": _tree(_tuple(*[_LEAF] * outputs)),
+        "forward_arg_names": None,
+    }
+    content["graph_module"]["module_call_graph"] = [{"fqn": "", "signature": signature}]
+    content["graph_module"] |= {"metadata": {}, "treespec_namedtuple_fields": {}}
+    target = io.BytesIO()
+    with zipfile.ZipFile(held.path) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as file:
+
+        def write(name: str, data: bytes) -> None:
+            file.writestr(zipfile.ZipInfo(f"model/{name}"), data)
+
+        write("archive_format", b"pt2")
+        write("archive_version", held.version.encode())
+        write("byteorder", b"little")
+        write(".data/version", b"6\n")
+        write("models/model.json", json.dumps(content).encode())
+        write("data/sample_inputs/model.pt", b"")
+        for folder, payloads in (("weights", held.weights), ("constants", held.constants)):
+            config = {name: _entry(payload) for name, payload in payloads.items()}
+            write(f"data/{folder}/model_{folder}_config.json", json.dumps({"config": config}).encode())
+            for member in {payload.member for payload in payloads.values()}:
+                write(member, source.read(f"{held.root}/{member}"))
+    return target.getvalue()
+
+
+def module_of(program: Program) -> Any:
+    """The program as a torch module: the tensors of `Program.inputs` in, a tuple of `Program.outputs` out.
+
+    Raises:
+        BadInput: torch cannot load it.
+    """
+    import torch
+
+    try:
+        exported = torch.export.load(io.BytesIO(rewritten(program)))
+        return _plain(exported.module(check_guards=False), program)
+    except Exception as exc:  # torch raises many types for a program that it cannot rebuild
+        reason = next((line for line in reversed(str(exc).splitlines()) if line.strip()), type(exc).__name__)
+        raise BadInput(
+            f"torch {torch.__version__} cannot load {program.path.name}, which torch {program.torch_version} wrote: "
+            f"{reason}.",
+            hint="Save it again with the torch that edgekit uses.",
+        ) from exc
+
+
+def _plain(module: Any, program: Program) -> Any:
+    """`module` without torch.export's hooks, checks and trees of arguments, which other tracers cannot follow, and
+    without the inputs and outputs that are no tensors."""
+    import torch
+
+    graph = module.graph
+    graph.set_codegen(torch.fx.graph.CodeGen())
+    inputs = [node for node in graph.nodes if node.op == "placeholder"]
+    (end,) = (node for node in graph.nodes if node.op == "output")
+    results = end.args[0] if isinstance(end.args[0], tuple | list) else (end.args[0],)
+    end.args = (tuple(results[i] for i in program.results),)
+    for node in list(graph.nodes):
+        if node.op == "call_function" and not node.users and _CHECK.search(str(node.target)):
+            graph.erase_node(node)
+    graph.eliminate_dead_code()
+    for place in program.constants:
+        graph.erase_node(inputs[place])
+    plain = torch.fx.GraphModule(module, graph)
+    return plain.requires_grad_(False).eval()
+
+
+def _outputs(program: Program) -> list[Any]:
+    outputs: list[Any] = program.content["graph_module"]["signature"]["output_specs"]
+    return outputs
+
+
+def _entry(payload: Payload) -> dict[str, Any]:
+    meta = {
+        "dtype": payload.dtype,
+        "sizes": [{"as_int": size} for size in payload.sizes],
+        "requires_grad": False,
+        "device": {"type": "cpu", "index": None},
+        "strides": [{"as_int": stride} for stride in payload.strides],
+        "storage_offset": {"as_int": payload.offset},
+        "layout": 7,
+    }
+    name = payload.member.rpartition("/")[2]
+    return {"path_name": name, "is_param": payload.is_parameter, "use_pickle": False, "tensor_meta": meta}
+
+
+_LEAF = {"type": None, "context": None, "children_spec": []}
+
+
+def _node(kind: str, context: str, *children: Any) -> dict[str, Any]:
+    return {"type": kind, "context": context, "children_spec": list(children)}
+
+
+def _tuple(*children: Any) -> dict[str, Any]:
+    return _node("builtins.tuple", "null", *children)
+
+
+def _tree(root: Any) -> str:
+    return json.dumps([1, root])

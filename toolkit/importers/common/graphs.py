@@ -1,0 +1,145 @@
+"""A program of torch.export as a model of one part, whether it came as a .pt2 or was traced from a Python file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import edgekit
+from edgekit.common.files import hash_file
+from edgekit.core import Checkpoint, Evaluation, Evidence, ImportOptions, Inspection, Model, Part, TensorSpec, Weights
+from edgekit.errors import BadInput, Unsupported
+from edgekit.formats import pt2
+from edgekit.formats.pt2 import Program
+from edgekit.importers.common import stored
+from edgekit.importers.common.axes import Bounds, Open, bounded
+from edgekit.importers.common.declared import Import, declared
+from edgekit.importers.common.graph_costs import work_of
+
+__all__ = ["bounds_of", "declared_graph", "inspected", "key_of"]
+
+#: Tasks that a graph of tensors can serve, and what it must be like (`_check_task`).
+TASKS = ("tensors", "image-classification")
+
+
+def bounds_of(program: Program, wanted: Mapping[str, tuple[int, int]]) -> Bounds:
+    """The axes of the program with the user's bounds; see `edgekit.importers.common.axes.bounded`."""
+    axes = {name: Open(held.least, held.most, held.example, held.places) for name, held in program.ranges.items()}
+    return bounded(axes, wanted, program.inputs)
+
+
+def key_of(what: str, program: Program, bounds: Bounds) -> str:
+    """A key for the cache over the file and the axes."""
+    parts = (what, edgekit.__version__, hash_file(program.path), repr(bounds.axes), repr(bounds.names))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def inspected(source: str, kind: str, program: Program, bounds: Bounds, tasks: tuple[str, ...]) -> Inspection:
+    """The description of the program."""
+    return Inspection(
+        source=source,
+        kind=kind,
+        architecture=f"a graph of torch {program.torch_version}",
+        tasks=tasks,
+        inputs=bounds.renamed(program.inputs),
+        outputs=bounds.renamed(program.outputs),
+        operators=program.operators,
+        parameters=program.parameters,
+        notes=tuple(bounds.notes),
+    )
+
+
+def declared_graph(
+    source: str,
+    kind: str,
+    program: Program,
+    bounds: Bounds,
+    options: ImportOptions,
+    samples: Path,
+    *,
+    synthetic: bool,
+    origin: str = "",
+    labels: Sequence[str] = (),
+    facts: Mapping[str, Any] | None = None,
+    evaluation: Evaluation | None = None,
+) -> Model:
+    """The model whose part ``network`` is the program.
+
+    Args:
+        samples: folder of .npz files (`edgekit.importers.common.stored`); their origin, a sentence.
+        labels: of the classes, for a task that has some. facts: more of them, for the bundle.
+
+    Raises:
+        Unsupported: the task is not for graphs of tensors. BadInput: inputs or outputs are not what the task needs.
+    """
+    inputs, outputs = bounds.renamed(program.inputs), bounds.renamed(program.outputs)
+    task = options.task or "tensors"
+    known = {**_task_facts(task, inputs, outputs, labels), **(facts or {})}
+    if bounds.notes:
+        known["notes"] = [*known.get("notes", ()), *bounds.notes]
+    part = Part(
+        name="network",
+        inputs=inputs,
+        outputs=outputs,
+        axes=bounds.axes,
+        build=partial(_built, expected=program.inputs),
+    )
+    evidence: Evidence | None = None
+    golden = ""
+    if task == "tensors":  # a task of its own has real samples of its own
+        evidence = stored.evidence_of(samples, origin, synthetic=synthetic)
+        golden = str(stored.files(samples)[0])
+    return declared(
+        Import(
+            source=source,
+            importer=kind,
+            parts=(part,),
+            weights=Weights(sources=(), prepare=partial(_prepared, known=known), hub=str(program.path)),
+            parameters=program.parameters,
+            works=(work_of("network", program),),
+            task=task,
+            golden=golden,
+            labels=tuple(labels),
+            evidence=evidence,
+            evaluation=evaluation,
+        )
+    )
+
+
+def _built(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...]) -> Any:
+    """The module of the .pt2 at the checkpoint's path. Raises BadInput for a file with other inputs."""
+    program = pt2.read(checkpoint.path)
+    if program.inputs != expected:
+        raise BadInput(f"{checkpoint.path.name} has other inputs than the program that was declared.")
+    return pt2.module_of(program)
+
+
+def _prepared(checkpoint: Checkpoint, folder: Path, known: Mapping[str, Any]) -> Mapping[str, Any]:
+    return dict(known)
+
+
+def _task_facts(
+    task: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], labels: Sequence[str]
+) -> dict[str, Any]:
+    """The facts that the task's predictor needs."""
+    if task == "tensors":
+        return {}
+    if task not in TASKS:
+        raise Unsupported(
+            f"a graph of tensors has no {task!r}: that task needs parts of its own.", hint=f"Tasks: {', '.join(TASKS)}."
+        )
+    match inputs, outputs:
+        case [TensorSpec(dtype="uint8", shape=(1, int(height), int(width), 3))], [TensorSpec(shape=(1, int(classes)))]:
+            if len(labels) in (0, classes):
+                names = list(labels) or [str(i) for i in range(classes)]
+                return {"height": height, "width": width, "labels": names, "activation": "softmax"}
+            raise BadInput(f"there are {len(labels)} labels for {classes} classes.", hint="Give labels as many.")
+    shown = ", ".join(f"{spec.name} {spec.dtype} {list(spec.shape)}" for spec in (*inputs, *outputs))
+    raise BadInput(
+        f"image-classification takes a picture's bytes, uint8 [1, height, width, 3], and gives a score a class, "
+        f"[1, classes]; this graph has {shown}.",
+        hint="Scale and turn the pixels in forward: x = (pixels.float() / 255 - mean) / std; x.permute(0, 3, 1, 2).",
+    )

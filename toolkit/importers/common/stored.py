@@ -1,0 +1,76 @@
+"""Samples of an imported model in the cache: a .npz each, which calibrate and judge it, and are its golden input."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.common.files import hash_file
+from edgekit.core import Evidence, Sample
+from edgekit.sources import cache_folder
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["evidence_of", "files", "folder_of", "keep", "published"]
+
+_NOISE = "Noise shaped like the inputs: no real sample is known."
+
+
+def folder_of(key: str) -> Path:
+    """The folder in the cache for an import with this key; it need not exist."""
+    return cache_folder() / "imports" / key[:32]
+
+
+def published(fresh: Path, place: Path) -> Path:
+    """Move the whole folder `fresh` to `place` in one step; what another process has put there meanwhile stays."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    near = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
+    try:
+        shutil.copytree(fresh, near / "whole")
+        if place.exists():
+            place.replace(near / "earlier")
+        (near / "whole").replace(place)
+    except OSError:
+        if not place.is_dir():
+            raise
+    finally:
+        shutil.rmtree(near, ignore_errors=True)
+    return place
+
+
+def keep(samples: Iterable[Mapping[str, NDArray[Any]]], folder: Path) -> None:
+    """Write the samples into `folder`, in their order."""
+    import numpy as np
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, sample in enumerate(samples):
+        with (folder / f"{i:04}.npz").open("wb") as file:
+            np.savez(file, allow_pickle=False, **dict(sample))
+
+
+def files(folder: Path) -> list[Path]:
+    """The samples in `folder`, in their order."""
+    return sorted(path for path in folder.iterdir() if path.suffix == ".npz") if folder.is_dir() else []
+
+
+def evidence_of(folder: Path, origin: str, *, synthetic: bool) -> Evidence:
+    """The samples in `folder` as evidence.
+
+    Fewer than four are used for both halves; a verdict on them then proves as little as one on noise.
+    """
+    paths = [os.fspath(path) for path in files(folder)]
+    content = hashlib.sha256("".join(map(hash_file, files(folder))).encode()).hexdigest()[:8]
+    few = len(paths) < 4
+    return Evidence(
+        name=f"{'noise' if synthetic else 'examples'} {content}",  # names decide whether a bundle is reused
+        licence="CC0-1.0" if synthetic else "not stated",
+        origin=_NOISE if synthetic else origin + (" They are few: the same calibrate and are judged." if few else ""),
+        samples=lambda _: [Sample(path, name=Path(path).stem) for path in (paths * 2 if few else paths)],
+        synthetic=synthetic or few,
+    )

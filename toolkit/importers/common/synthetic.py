@@ -1,0 +1,39 @@
+"""Synthetic inputs, where no real ones are known: noise, which proves little and is said to be noise."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from edgekit.core import Axis, TensorSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["SAMPLES", "noise"]
+
+#: Half of them calibrate: static int8 takes at least 8 different ones.
+SAMPLES = 16
+
+
+def noise(
+    inputs: Sequence[TensorSpec], axes: Mapping[str, Axis], rows: Mapping[str, int], seed: int
+) -> dict[str, NDArray[Any]]:
+    """A sample: the same for the same seed.
+
+    Args:
+        axes: their examples are the sizes. rows: inputs that look up a table -> the number of its rows (0: none); other
+            whole numbers are 0 or 1.
+    """
+    import numpy as np
+
+    sample = {}
+    for spec in inputs:
+        random = np.random.default_rng([seed, zlib.crc32(spec.name.encode())])
+        shape = [axis if isinstance(axis, int) else axes[axis].example for axis in spec.shape]
+        if spec.dtype.startswith("float"):
+            sample[spec.name] = random.standard_normal(shape).astype(spec.dtype)
+        else:
+            sample[spec.name] = random.integers(0, rows.get(spec.name) or 2, shape).astype(spec.dtype)
+    return sample

@@ -1,0 +1,85 @@
+"""The user's own Python file: ``net.py:build``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import Importer, ImportOptions, Inspection, Model, Progress
+from edgekit.errors import BadInput, boundary
+
+_ADDRESS = re.compile(r"(?P<file>.+\.py)(:(?P<function>[A-Za-z_]\w*))?")
+_OWN = "Preprocessing is the user's own code, and does not ship: an app must do the same."
+
+
+class PythonFile(Importer):
+    name = "python-file"
+    form = "FILE.py:build"
+    extra = "export"
+
+    def accepts(self, source: str) -> bool:
+        return "://" not in source and _ADDRESS.fullmatch(source) is not None
+
+    def inspect(self, source: str, options: ImportOptions, progress: Progress) -> Inspection:
+        from dataclasses import replace
+
+        from edgekit.importers.common.graphs import bounds_of, inspected
+
+        held = _traced(source, options, progress)
+        bounds = bounds_of(held.program, options.axes)
+        answer = inspected(source, self.name, held.program, bounds, ("tensors",))
+        return replace(
+            answer,
+            architecture=held.facts["architecture"],
+            tasks=("tensors", "image-classification") if held.facts["labels"] else answer.tasks,
+            notes=(*answer.notes, *_notes(held.facts)),
+        )
+
+    def model(self, source: str, options: ImportOptions, progress: Progress) -> Model:
+        from edgekit.importers.common.graphs import bounds_of, declared_graph
+
+        held = _traced(source, options, progress)
+        bounds = bounds_of(held.program, options.axes)
+        for note in (*bounds.notes, *_notes(held.facts)):
+            progress(note, 0, 0)
+        facts: dict[str, Any] = {"notes": _notes(held.facts)} if _notes(held.facts) else {}
+        if held.facts["preprocess"]:
+            facts["preprocessing"] = _OWN
+        return declared_graph(
+            source,
+            self.name,
+            held.program,
+            bounds,
+            options,
+            held.samples,
+            synthetic=held.facts["synthetic"],
+            origin=f"examples() of {Path(_split(source)[0]).name}.",
+            labels=held.facts["labels"],
+            facts=facts,
+        )
+
+
+def _traced(source: str, options: ImportOptions, progress: Progress) -> Any:
+    from edgekit.importers.python_file.cached import traced
+
+    file, function = _split(source)
+    path = Path(file).expanduser()
+    if not path.is_file():
+        raise BadInput(f"there is no file {file!r}.", hint=f"`edgekit init {file}` writes one to begin with.")
+    with boundary():
+        return traced(path.resolve(), function, options, progress)
+
+
+def _split(source: str) -> tuple[str, str]:
+    match = _ADDRESS.fullmatch(source)
+    assert match is not None, "accepted before"
+    return match["file"], match["function"] or ""
+
+
+def _notes(facts: Any) -> list[str]:
+    noise = ["its inputs are noise: get_args() has no real ones; write examples()"] if facts["synthetic"] else []
+    return [*facts["notes"], *noise]
+
+
+IMPORTER = PythonFile()

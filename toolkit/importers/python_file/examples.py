@@ -1,0 +1,142 @@
+"""In the child: what `examples()` yields, as arrays by the names of forward's arguments, every one checked."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from edgekit.errors import BadInput
+from edgekit.importers.common.foreign.child import stage
+from edgekit.importers.common.synthetic import SAMPLES
+from edgekit.importers.python_file.user_file import optional
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Arrays = dict[str, NDArray[Any]]
+
+__all__ = ["MOST", "Examples", "collected"]
+
+#: Evidence is 16 to 64 samples.
+MOST = 64
+_DTYPES = ("float32", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")
+
+
+class Examples(NamedTuple):
+    """Samples by the names of forward's arguments, in the order of its call; whether they are noise; and notes."""
+
+    samples: Sequence[Arrays]
+    synthetic: bool
+    preprocessed: bool
+    notes: Sequence[str]
+
+
+def collected(module: ModuleType, network: Any, label: str) -> Examples:
+    """The first `MOST` examples of the file.
+
+    Raises:
+        BadInput: there are none, or they are no arrays, empty, not numbers, or of changing names, ranks or dtypes.
+    """
+    stage("examples()")
+    examples, ready = optional(module, "examples"), optional(module, "get_args")
+    if examples is None and ready is None:
+        raise BadInput(
+            f"{label} has no examples(): the shapes of the inputs are not known.",
+            hint="`edgekit init mine.py` writes a file that has it; yield 16 or more real inputs.",
+        )
+    preprocess = optional(module, "preprocess")
+    names, open_ended = _parameters(network)
+    notes: dict[str, None] = {}
+    samples: list[Arrays] = []
+    raw = itertools.islice(iter(examples()), MOST) if examples is not None else [ready()] if ready else []
+    for i, item in enumerate(raw):
+        if preprocess is not None:
+            stage("preprocess()")
+            item = preprocess(item)
+            stage("examples()")
+        where = f"{label}: example {i}"
+        sample = {
+            name: _array(value, f"{where}, {name!r}", notes) for name, value in _named(item, names, open_ended, where)
+        }
+        _check_same(sample, samples, where)
+        samples.append(sample)
+    if not samples:
+        raise BadInput(f"{label}: examples() yields nothing.", hint="Yield 16 or more real inputs.")
+    if examples is None:
+        samples = [_shuffled(samples[0], seed) for seed in range(SAMPLES)]
+    return Examples(samples, examples is None, preprocess is not None, list(notes))
+
+
+def _parameters(network: Any) -> tuple[list[str], bool]:
+    """Names of forward's arguments, and whether it takes any number of them."""
+    kinds = inspect.Parameter
+    parameters = inspect.signature(network.forward).parameters.values()
+    named = [p.name for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
+    return named, any(p.kind is kinds.VAR_POSITIONAL for p in parameters)
+
+
+def _named(item: Any, names: Sequence[str], open_ended: bool, where: str) -> list[tuple[str, Any]]:
+    """The arguments of a call by name."""
+    if isinstance(item, Mapping):
+        order = {name: i for i, name in enumerate(names)}
+        return sorted(((str(name), value) for name, value in item.items()), key=lambda pair: order.get(pair[0], 99))
+    values = list(item) if isinstance(item, tuple | list) else [item]
+    more = [f"input_{i}" for i in range(len(names), len(values))] if open_ended else []
+    if len(values) > len(names) + len(more):
+        raise BadInput(f"{where} has {len(values)} arrays; forward takes {', '.join(names) or 'nothing'}.")
+    return list(zip([*names, *more], values, strict=False))
+
+
+def _array(value: Any, where: str, notes: dict[str, None]) -> NDArray[Any]:
+    import numpy as np
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu().numpy()
+    if isinstance(value, np.generic):
+        value = np.asarray(value)
+    if not isinstance(value, np.ndarray):
+        raise BadInput(f"{where} is no array, but {type(value).__name__}.", hint="Yield numpy arrays or torch tensors.")
+    if value.dtype == np.float64:
+        notes["examples in float64 are used as float32"] = None
+        value = value.astype(np.float32)
+    if value.dtype.name not in _DTYPES:
+        raise BadInput(f"{where} is of the dtype {value.dtype}.", hint=f"Dtypes: {', '.join(_DTYPES)}.")
+    if not value.size:
+        raise BadInput(f"{where} is empty: {list(value.shape)}.")
+    if value.dtype.kind == "f" and np.isnan(value).any():
+        raise BadInput(f"{where} holds values that are not numbers (NaN).")
+    return np.ascontiguousarray(value) if value.ndim else value
+
+
+def _check_same(sample: Arrays, earlier: Sequence[Arrays], where: str) -> None:
+    """Raise BadInput where a sample differs from the first in more than the lengths of its axes."""
+    if not earlier:
+        return
+    first = earlier[0]
+    if sample.keys() != first.keys():
+        raise BadInput(f"{where} has the inputs {', '.join(sample)}; example 0 has {', '.join(first)}.")
+    for name, array in sample.items():
+        if array.ndim != first[name].ndim:
+            raise BadInput(
+                f"{where}: {name!r} has {array.ndim} axes, {list(array.shape)}; in example 0 it has "
+                f"{first[name].ndim}, {list(first[name].shape)}.",
+                hint="The lengths of axes may change, their number may not.",
+            )
+        if array.dtype != first[name].dtype:
+            raise BadInput(f"{where}: {name!r} is {array.dtype}; in example 0 it is {first[name].dtype}.")
+
+
+def _shuffled(sample: Arrays, seed: int) -> Arrays:
+    """Noise with the values of a sample in another order."""
+    import numpy as np
+
+    random: np.random.Generator = np.random.default_rng(seed)
+    return {
+        name: random.permutation(array.reshape(-1)).reshape(array.shape) if seed else array
+        for name, array in sample.items()
+    }

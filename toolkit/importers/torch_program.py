@@ -1,0 +1,74 @@
+"""Programs of torch.export: ``model.pt2``."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.core import Importer, ImportOptions, Inspection, Model, Progress
+from edgekit.errors import BadInput, boundary
+
+if TYPE_CHECKING:
+    from edgekit.formats.pt2 import Program
+    from edgekit.importers.common.axes import Bounds
+
+_TASK = "tensors"
+
+
+class TorchProgram(Importer):
+    name = "torch-program"
+    form = "model.pt2"
+    extra = "export"
+
+    def accepts(self, source: str) -> bool:
+        return Path(source).suffix == ".pt2" and "://" not in source
+
+    def inspect(self, source: str, options: ImportOptions, progress: Progress) -> Inspection:
+        from edgekit.importers.common.graphs import inspected
+
+        program, bounds = _opened(source, options)
+        return inspected(source, self.name, program, bounds, (_TASK,))
+
+    def model(self, source: str, options: ImportOptions, progress: Progress) -> Model:
+        from edgekit.importers.common.graphs import declared_graph
+
+        program, bounds = _opened(source, options)
+        for note in bounds.notes:
+            progress(note, 0, 0)
+        samples = _noise(program, bounds)
+        return declared_graph(source, self.name, program, bounds, options, samples, synthetic=True)
+
+
+def _opened(source: str, options: ImportOptions) -> tuple[Program, Bounds]:
+    from edgekit.formats import pt2
+    from edgekit.importers.common.graphs import bounds_of
+
+    path = Path(source).expanduser()
+    if not path.is_file():
+        raise BadInput(f"there is no file {source!r}.")
+    with boundary():
+        program = pt2.read(path)
+    return program, bounds_of(program, options.axes)
+
+
+def _noise(program: Program, bounds: Bounds) -> Path:
+    """The folder of synthetic samples in the cache, made once."""
+    from edgekit.importers.common import stored
+    from edgekit.importers.common.graphs import key_of
+    from edgekit.importers.common.synthetic import SAMPLES, noise
+
+    place = stored.folder_of(key_of("noise", program, bounds))
+    if not stored.files(place):
+        inputs = bounds.renamed(program.inputs)
+        rows: Mapping[str, Any] = program.rows
+        with tempfile.TemporaryDirectory() as work, boundary():
+            stored.keep((noise(inputs, bounds.axes, rows, i) for i in range(SAMPLES)), Path(work) / "samples")
+            stored.published(Path(work) / "samples", place)
+            shutil.rmtree(Path(work) / "samples")
+    return place
+
+
+IMPORTER = TorchProgram()
