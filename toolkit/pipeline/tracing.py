@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgekit.bundles import golden
-from edgekit.core import Feeds, Runner, Sample
-from edgekit.errors import ExportFailed
+from edgekit.core import Feeds, Predictor, Runner, Sample
+from edgekit.errors import BadInput, ExportFailed
 from edgekit.gate.judges import Scores
 from edgekit.numerics.parity import Recorder, reference_of
 from edgekit.pipeline.evidence import Samples, gathered
@@ -52,16 +52,14 @@ def trace(run: Run) -> Reference:
                 f"{job.model.name}: the golden input never reaches the part {name!r}; it proves nothing."
             )
     of_golden = golden.reference_of(recorders)
-    samples = gathered(job, run.tell)
-    chosen = _calibrating(job, samples)
-    calibration = job.judge.calibration(predictor, recorders, chosen)
+    samples, calibrating, calibration = _calibrated(run, predictor, recorders)
     for recorder in recorders.values():
         recorder.close()
     scores = run.scores(predictor, "measuring the reference", reference=True)
     answers = run.answers(predictor, samples.judged, "answers of the reference", reference=True)
     for recorder in recorders.values():  # the reference of a large model must not lie beside every candidate
         recorder.release()
-    calibrated = 0 if job.calibration else len(chosen)
+    calibrated = 0 if job.calibration else len(calibrating)
     return Reference(recorders, of_golden, output, scores, calibration, samples, answers, calibrated)
 
 
@@ -78,6 +76,25 @@ def _references(run: Run) -> dict[str, Runner]:
         built = own[part.name] if part.build is None else reference_of(part, part.build(run.checkpoint))
         references[part.name] = built
     return references
+
+
+def _calibrated(
+    run: Run, predictor: Predictor, recorders: Mapping[str, Recorder]
+) -> tuple[Samples, Sequence[Sample], Mapping[str, Sequence[Feeds]]]:
+    """The evidence, the samples that calibrate, and the inputs of each part on them.
+
+    The task's evidence may not fit a model with a pipeline of its own; then there is none, and the reason is kept.
+    """
+    job, samples = run.job, gathered(run.job, run.tell)
+    calibrating = _calibrating(job, samples)
+    run.tell("running the fp32 reference on calibration samples", 0, 0)
+    try:
+        return samples, calibrating, job.judge.calibration(predictor, recorders, calibrating)
+    except BadInput as exc:
+        if job.calibration or samples.evidence is None:
+            raise
+        samples = Samples(absent=f"the samples {samples.evidence.name!r} do not fit this model: {exc.message}")
+        return samples, (), job.judge.calibration(predictor, recorders, ())
 
 
 def _calibrating(job: Job, samples: Samples) -> Sequence[Sample]:
