@@ -99,4 +99,6 @@ def _check_values(graph: onnx.GraphProto, outer: Iterable[str], file: Path, dept
             known.add(name)
     for value in graph.output:
         if value.name not in known:
-            raise BadInput(f"{file} is no valid graph: nothing makes its output {value.name!r}.", hint="Export it again.")
+            raise BadInput(
+                f"{file} is no valid graph: nothing makes its output {value.name!r}.", hint="Export it again."
+            )

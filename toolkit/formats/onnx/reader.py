@@ -85,7 +85,9 @@ def open_file(file: Path) -> Opened:
     except (DecodeError, RecursionError):
         raise BadInput(f"{file} is not an ONNX file.", hint="Download or export it again.") from None
     if not model.HasField("graph") or not model.graph.output or not model.ir_version:
-        raise BadInput(f"{file} is not an ONNX file: it has no graph with outputs.", hint="Download or export it again.")
+        raise BadInput(
+            f"{file} is not an ONNX file: it has no graph with outputs.", hint="Download or export it again."
+        )
     check(model, file)
     external.check(model, file.parent)
     return Opened(file, _facts(model), model)
@@ -152,7 +154,9 @@ def _facts(model: onnx.ModelProto) -> Facts:
 
     inputs = tuple(spec(value, output=False) for value in model.graph.input if value.name not in constant)
     outputs = tuple(spec(value, output=True) for value in inferred.graph.output)
-    operators = Counter(f"{n.domain}.{n.op_type}" if n.domain not in ("", "ai.onnx") else n.op_type for n in nodes(model))
+    operators = Counter(
+        f"{n.domain}.{n.op_type}" if n.domain not in ("", "ai.onnx") else n.op_type for n in nodes(model)
+    )
     del operators["Constant"]
     return Facts(
         inputs,

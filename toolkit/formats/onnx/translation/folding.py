@@ -49,7 +49,9 @@ def _folded(node: Node, constants: Mapping[str, NDArray[Any]]) -> list[NDArray[A
             out = evaluate(node, values)
     except (EdgekitError, RuntimeError, ValueError, TypeError, IndexError, KeyError):
         return None  # whoever needs it meets the error again, with everything around it
-    arrays = [value.array if isinstance(value, Held) else to_tensor(value).numpy() for value in out if value is not None]
+    arrays = [
+        value.array if isinstance(value, Held) else to_tensor(value).numpy() for value in out if value is not None
+    ]
     needed = [name for name in node.outputs if name]
     large = sum(array.size for array in arrays) > max(_LARGE, 2 * sum(v.array.size for v in values if v is not None))
     return None if len(arrays) < len(needed) or large else [np.asarray(array) for array in arrays]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.registry import operator
+from edgekit.formats.onnx.translation.values import sizes
 
 __all__: list[str] = []
 

@@ -51,9 +51,16 @@ def _unary(node: Node, x: Tensor) -> Tensor:
     return _UNARY[node.kind](x)
 
 
-@operator("Identity", "Dropout")
-def _identity(_: Node, x: Tensor, *__: Any) -> Tensor:
+@operator("Identity")
+def _identity(_: Node, x: Tensor) -> Tensor:
     return x
+
+
+@operator("Dropout", numbers=(1, 2))
+def _dropout(node: Node, x: Tensor, _: Any = None, training: Any = None) -> tuple[Tensor, Tensor]:
+    if training is not None and training.any():
+        raise node.refusal("it is in training mode; export the network for inference")
+    return x, torch.ones_like(x, dtype=torch.bool)
 
 
 @operator("Add", scalars=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.arguments import slices
 from edgekit.formats.onnx.translation.registry import operator
-from edgekit.formats.onnx.translation.values import Held, Value, integers, sizes, to_tensor
+from edgekit.formats.onnx.translation.values import Held, Value, integers, made, sizes, to_tensor
 
 __all__: list[str] = []
 
@@ -82,12 +82,8 @@ def _known_places(x: Tensor, axis: int, indices: Held) -> Tensor:
     if flat.size and (flat >= 0).all() and (flat == flat[0] + np.arange(flat.size)).all():
         part = x.narrow(axis, int(flat[0]), flat.size)
     else:
-        part = torch.index_select(x, axis, _from_front(made(flat), size) if (flat < 0).any() else _made(flat))
+        part = torch.index_select(x, axis, made(flat) if (flat >= 0).all() else _from_front(made(flat), size))
     return part if places.ndim == 1 else part.reshape([*sizes(x)[:axis], *places.shape, *sizes(x)[axis + 1 :]])
-
-
-def _made(places: Array) -> Tensor:
-    return made(places)
 
 
 @operator("GatherElements")

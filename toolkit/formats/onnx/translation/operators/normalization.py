@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -27,14 +28,24 @@ def _instance(node: Node, x: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
 
 
 @operator("LayerNormalization")
-def _layer(node: Node, x: Tensor, scale: Tensor, bias: Tensor | None = None) -> Tensor:
+def _layer(node: Node, x: Tensor, scale: Tensor, bias: Tensor | None = None) -> Any:
     axis, eps = node.get("axis", -1) % x.dim(), node.get("epsilon", 1e-5)
-    _one_output(node)
+    if any(node.outputs[1:]):
+        return _layer_in_full(x, axis, eps, scale, bias)
     shape = sizes(x)[axis:]
     if list(scale.shape) == shape and (bias is None or list(bias.shape) == shape):
         return F.layer_norm(x, shape, scale, bias, eps)
     out = F.layer_norm(x, shape, None, None, eps) * scale
     return out if bias is None else out + bias
+
+
+def _layer_in_full(x: Tensor, axis: int, eps: float, scale: Tensor, bias: Tensor | None) -> tuple[Tensor, ...]:
+    """With the mean, and the inverse of the deviation."""
+    axes = list(range(axis, x.dim()))
+    mean = torch.mean(x, axes, keepdim=True)
+    inverse = torch.rsqrt(torch.mean((x - mean) * (x - mean), axes, keepdim=True) + eps)
+    out = (x - mean) * inverse * scale
+    return out if bias is None else out + bias, mean, inverse
 
 
 @operator("SimplifiedLayerNormalization", "RMSNormalization")
@@ -64,10 +75,7 @@ def _group(node: Node, x: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
 
 @operator("LpNormalization")
 def _lp(node: Node, x: Tensor) -> Tensor:
-    axis = node.get("axis", -1)
-    if node.get("p", 2) == 1:
-        return x / torch.sum(torch.abs(x), axis, keepdim=True)
-    return x / torch.sqrt(torch.sum(x * x, axis, keepdim=True))
+    return F.normalize(x, node.get("p", 2), node.get("axis", -1))
 
 
 @operator("LRN")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.registry import operator
-from edgekit.formats.onnx.translation.values import integers
+from edgekit.formats.onnx.translation.values import integers, sizes
 
 __all__: list[str] = []
 
@@ -29,7 +29,9 @@ def _arg_extreme(node: Node, x: Tensor) -> Tensor:
 @operator("TopK", numbers=(1,))
 def _top_k(node: Node, x: Tensor, k: Array | None = None) -> tuple[Tensor, Tensor]:
     count = node.get("k") if k is None else integers(k)[0]
-    values, places = torch.topk(x, count, node.get("axis", -1), bool(node.get("largest", 1)), bool(node.get("sorted", 1)))
+    values, places = torch.topk(
+        x, count, node.get("axis", -1), bool(node.get("largest", 1)), bool(node.get("sorted", 1))
+    )
     return values, places
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.registry import operator
-from edgekit.formats.onnx.translation.values import Value, integers, sizes, to_tensor
+from edgekit.formats.onnx.translation.values import Value, integers, made, sizes, to_tensor
 
 __all__: list[str] = []
 
@@ -94,5 +94,3 @@ def _center_crop_pad(node: Node, x: Tensor, shape: Array) -> Tensor:
             place = x.dim() - 1 - axis % x.dim()
             x = F.pad(x, [0, 0] * place + [before, wanted - size - before])
     return x
-
-

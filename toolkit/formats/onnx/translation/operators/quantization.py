@@ -16,10 +16,10 @@ __all__: list[str] = []
 
 def _along(node: Node, x: Tensor, value: Tensor) -> Tensor:
     """Scales or zero points along an axis, in the shape of `x`."""
-    if value.numel() == 1:
-        return value.reshape(())
     if node.get("block_size", 0):
         return value.repeat_interleave(node.get("block_size"), node.get("axis", 1))
+    if value.numel() == 1:
+        return value.reshape(())
     shape = [1] * x.dim()
     shape[node.get("axis", 1)] = -1
     return value.reshape(shape)

@@ -15,7 +15,7 @@ from torch import Tensor
 from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.interpolation import Axis, nearest, weights
 from edgekit.formats.onnx.translation.registry import operator
-from edgekit.formats.onnx.translation.values import integers, sizes
+from edgekit.formats.onnx.translation.values import integers, made, sizes
 
 __all__: list[str] = []
 
@@ -125,13 +125,15 @@ def _native(node: Node, x: Tensor, wish: _Wish, rounding: str) -> bool:
     """Whether torch's own resizing computes the same."""
     own = sizes(x)
     pairs = [(size, out, scale) for size, out, scale in zip(own[2:], wish.outs[2:], wish.scales[2:], strict=True)]
-    exact = all(not isinstance(size, int) or (isinstance(out, int) and out == size * scale) for size, out, scale in pairs)
+    exact = all(
+        not isinstance(size, int) or (isinstance(out, int) and out == size * scale) for size, out, scale in pairs
+    )
     if node.get("antialias", 0) or (wish.by_scale and not exact):
         return False
     if wish.mode == "linear":
-        if wish.coordinates == "half_pixel":  # differs from torch's for axes that become a single value
+        if wish.coordinates == "pytorch_half_pixel":  # an axis that becomes a single value takes the first
             return all(not isinstance(out, int) or out > 1 or out == size for size, out, _ in pairs)
-        return wish.coordinates in ("align_corners", "pytorch_half_pixel")
+        return wish.coordinates in ("align_corners", "half_pixel")
     if wish.mode != "nearest":
         return False
     for size, out, scale in pairs:

@@ -13,7 +13,7 @@ from torch import Tensor
 from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.arguments import axes_of, split_lengths
 from edgekit.formats.onnx.translation.registry import operator
-from edgekit.formats.onnx.translation.values import DTYPES, Held, held, integers, is_one, same, sizes
+from edgekit.formats.onnx.translation.values import DTYPES, Held, held, integers, is_one, same, sizes, torch_dtype
 
 __all__: list[str] = []
 
@@ -140,5 +140,5 @@ def _space_to_depth(node: Node, x: Tensor) -> Tensor:
     batch, channels, height, width = sizes(x)
     block = node.get("blocksize")
     split = x.reshape(batch, channels, height // block, block, width // block, block)
-    moved = split.permute(0, 3, 5, 1, 2, 4)
+    moved = split.permute(0, 1, 3, 5, 2, 4) if node.get("mode", "DCR") == "CRD" else split.permute(0, 3, 5, 1, 2, 4)
     return moved.reshape(batch, channels * block**2, height // block, width // block)
