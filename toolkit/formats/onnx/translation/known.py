@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.arguments import axes_of, slices, split_lengths
 from edgekit.formats.onnx.translation.registry import known
-from edgekit.formats.onnx.translation.values import DTYPES, same
+from edgekit.formats.onnx.translation.values import DTYPES, numpy_dtype, same
 
 __all__: list[str] = []
 
@@ -114,7 +114,7 @@ def _cast(node: Node, array: Array) -> Array:
         if dtype.is_floating_point:
             return np.asarray(np.frompyfunc(torch.sym_float, 1, 1)(array), object)
         return np.asarray(np.frompyfunc(lambda v: v if isinstance(v, torch.SymInt) else torch.sym_int(v), 1, 1)(array))
-    return array.astype(torch.zeros(1, dtype=dtype).numpy().dtype)
+    return array.astype(numpy_dtype(dtype))
 
 
 @known("Identity")

@@ -29,6 +29,7 @@ __all__ = [
     "integers",
     "is_one",
     "made",
+    "numpy_dtype",
     "same",
     "sizes",
     "to_tensor",
@@ -124,6 +125,11 @@ def torch_dtype(dtype: Any) -> torch.dtype:
     """NumPy's dtype as torch's."""
     out: torch.dtype = getattr(torch, np.dtype(dtype).name)
     return out
+
+
+def numpy_dtype(dtype: torch.dtype) -> np.dtype[Any]:
+    """torch's dtype as NumPy's."""
+    return np.dtype(str(dtype).removeprefix("torch."))
 
 
 def made(array: NDArray[Any], dtype: torch.dtype | None = None) -> Tensor:
