@@ -67,7 +67,9 @@ def _continued(node: Node, x: Tensor, mode: str, begins: list[Any], ends: list[A
     fits = mode != "wrap" and depth <= 2 and x.dim() in (depth + 1, depth + 2)
     if fits and all(isinstance(width, int) and width >= 0 for width in (*begins, *ends)):
         ordered = [width for axis in reversed(range(first, x.dim())) for width in (begins[axis], ends[axis])]
-        return F.pad(x, ordered, mode=_MODES[mode])
+        batched = x.dim() == depth + 2  # litert-torch fails on pictures without a batch
+        out = F.pad(x if batched else x.unsqueeze(0), ordered, mode=_MODES[mode])
+        return out if batched else out.squeeze(0)
     for axis in axes:
         size = sizes(x)[axis]
         if not isinstance(size, int):
