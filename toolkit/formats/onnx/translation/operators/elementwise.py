@@ -1,0 +1,221 @@
+"""Arithmetic, comparisons and logic on each element, and casts."""
+
+from __future__ import annotations
+
+import operator as python
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgekit.formats.onnx.graph import Node
+from edgekit.formats.onnx.translation.registry import operator
+from edgekit.formats.onnx.translation.values import DTYPES, Value, dtype_of, to_tensor
+
+__all__: list[str] = []
+
+_UNARY: dict[str, Callable[[Tensor], Tensor]] = {
+    "Abs": torch.abs,
+    "Acos": torch.acos,
+    "Acosh": torch.acosh,
+    "Asin": torch.asin,
+    "Asinh": torch.asinh,
+    "Atan": torch.atan,
+    "Atanh": torch.atanh,
+    "BitwiseNot": torch.bitwise_not,
+    "Ceil": torch.ceil,
+    "Cos": torch.cos,
+    "Cosh": torch.cosh,
+    "Erf": torch.erf,
+    "Exp": torch.exp,
+    "Floor": torch.floor,
+    "IsNaN": torch.isnan,
+    "Log": torch.log,
+    "Neg": torch.neg,
+    "Not": torch.logical_not,
+    "Reciprocal": torch.reciprocal,
+    "Round": torch.round,
+    "Sign": torch.sign,
+    "Sin": torch.sin,
+    "Sinh": torch.sinh,
+    "Sqrt": torch.sqrt,
+    "Tan": torch.tan,
+}
+
+
+@operator(*_UNARY)
+def _unary(node: Node, x: Tensor) -> Tensor:
+    return _UNARY[node.kind](x)
+
+
+@operator("Identity")
+def _identity(_: Node, x: Tensor) -> Tensor:
+    return x
+
+
+@operator("Dropout", numbers=(1, 2))
+def _dropout(node: Node, x: Tensor, _: Any = None, training: Any = None) -> tuple[Tensor, Tensor]:
+    if training is not None and training.any():
+        raise node.refusal("it is in training mode; export the network for inference")
+    return x, torch.ones_like(x, dtype=torch.bool)
+
+
+@operator("Add", scalars=True)
+def _add(_: Node, left: Any, right: Any) -> Any:
+    return left + right
+
+
+@operator("Sub", scalars=True)
+def _sub(_: Node, left: Any, right: Any) -> Any:
+    return left - right
+
+
+@operator("Mul", scalars=True)
+def _mul(_: Node, left: Any, right: Any) -> Any:
+    return left * right
+
+
+@operator("Div", scalars=True)
+def _div(_: Node, left: Any, right: Any) -> Any:
+    tensor = left if isinstance(left, Tensor) else right
+    if tensor.dtype.is_floating_point:
+        return left / right
+    if not isinstance(left, Tensor):
+        left = torch.full_like(tensor, left)
+    return torch.div(left, right, rounding_mode="trunc")
+
+
+@operator("Pow", scalars=True)
+def _pow(_: Node, base: Any, exponent: Any) -> Any:
+    if not isinstance(base, Tensor):
+        return torch.pow(torch.full_like(exponent, base), exponent)
+    if isinstance(exponent, float) and exponent.is_integer() and abs(exponent) <= 4:
+        exponent = int(exponent)
+    return torch.pow(base, exponent).to(base.dtype)
+
+
+@operator("Mod")
+def _mod(node: Node, left: Tensor, right: Tensor) -> Tensor:
+    return torch.fmod(left, right) if node.get("fmod", 0) else torch.remainder(left, right)
+
+
+@operator("Min", scalars=True)
+def _min(_: Node, *values: Any) -> Any:
+    return reduce(_smaller, sorted(values, key=lambda value: not isinstance(value, Tensor)))
+
+
+def _smaller(left: Tensor, right: Any) -> Tensor:
+    return torch.minimum(left, right) if isinstance(right, Tensor) else torch.clamp(left, max=right)
+
+
+@operator("Max", scalars=True)
+def _max(_: Node, *values: Any) -> Any:
+    return reduce(_larger, sorted(values, key=lambda value: not isinstance(value, Tensor)))
+
+
+def _larger(left: Tensor, right: Any) -> Tensor:
+    return torch.maximum(left, right) if isinstance(right, Tensor) else torch.clamp(left, min=right)
+
+
+@operator("Sum")
+def _sum(_: Node, *values: Tensor) -> Tensor:
+    return reduce(torch.add, values)
+
+
+@operator("Mean")
+def _mean(_: Node, *values: Tensor) -> Tensor:
+    return reduce(torch.add, values) / len(values)
+
+
+@operator("Clip", raw=True)
+def _clip(node: Node, x: Value, low: Value | None = None, high: Value | None = None) -> Tensor:
+    data = to_tensor(x)
+    least, most = _bound(node, low, "min"), _bound(node, high, "max")
+    if (least, most) == (0, 6):
+        return torch.nn.functional.relu6(data)
+    if isinstance(least, Tensor):
+        data, least = torch.maximum(data, least), None
+    if isinstance(most, Tensor):
+        data, most = torch.minimum(data, most), None
+    if (least, most) == (0, None):
+        return torch.relu(data)
+    return data if least is None and most is None else torch.clamp(data, least, most)
+
+
+def _bound(node: Node, value: Value | None, name: str) -> Any:
+    if value is None:
+        bound = node.get(name)
+    elif isinstance(value, Tensor):
+        return value
+    else:
+        bound = value.array.reshape(-1)[0]
+    if isinstance(bound, np.generic):
+        bound = bound.item()
+    limit = float(np.finfo(np.float32).max)
+    return None if bound is None or (isinstance(bound, float) and abs(bound) >= limit) else bound
+
+
+@operator("Cast")
+def _cast(node: Node, x: Tensor) -> Tensor:
+    if node.get("to") not in DTYPES:
+        raise node.refusal(f"torch has no dtype for ONNX's number {node.get('to')}")
+    return x.to(DTYPES[node.get("to")])
+
+
+@operator("CastLike", raw=True)
+def _cast_like(_: Node, x: Value, like: Value) -> Tensor:
+    return to_tensor(x).to(dtype_of(like))
+
+
+@operator("IsInf")
+def _is_inf(node: Node, x: Tensor) -> Tensor:
+    out = torch.isinf(x)
+    if not node.get("detect_negative", 1):
+        out = torch.logical_and(out, x > 0)
+    return out if node.get("detect_positive", 1) else torch.logical_and(out, x < 0)
+
+
+@operator("BitShift")
+def _bit_shift(node: Node, x: Tensor, bits: Tensor) -> Tensor:
+    # torch shifts signed numbers alone.
+    wide, by = x.to(torch.int64), bits.to(torch.int64)
+    out = torch.bitwise_left_shift(wide, by) if node.get("direction") == "LEFT" else torch.bitwise_right_shift(wide, by)
+    return out.to(x.dtype)
+
+
+_BITWISE = {"BitwiseAnd": torch.bitwise_and, "BitwiseOr": torch.bitwise_or, "BitwiseXor": torch.bitwise_xor}
+
+
+@operator(*_BITWISE)
+def _bitwise(node: Node, left: Tensor, right: Tensor) -> Tensor:
+    return _BITWISE[node.kind](left, right)
+
+
+_COMPARED: dict[str, Callable[[Any, Any], Any]] = {
+    "Equal": python.eq,
+    "Greater": python.gt,
+    "GreaterOrEqual": python.ge,
+    "Less": python.lt,
+    "LessOrEqual": python.le,
+}
+
+
+@operator(*_COMPARED, scalars=True)
+def _compare(node: Node, left: Any, right: Any) -> Any:
+    return _COMPARED[node.kind](left, right)
+
+
+_LOGICAL = {"And": torch.logical_and, "Or": torch.logical_or, "Xor": torch.logical_xor}
+
+
+@operator(*_LOGICAL)
+def _logical(node: Node, left: Tensor, right: Tensor) -> Tensor:
+    return _LOGICAL[node.kind](left, right)
+
+
+@operator("Where")
+def _where(_: Node, condition: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    return torch.where(condition, left, right)

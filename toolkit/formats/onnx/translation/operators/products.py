@@ -1,0 +1,56 @@
+"""Products of matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from edgekit.formats.onnx.graph import Node
+from edgekit.formats.onnx.translation.registry import operator
+
+__all__: list[str] = []
+
+
+@operator("MatMul")
+def _matmul(_: Node, left: Tensor, right: Tensor) -> Tensor:
+    return torch.matmul(left, right)
+
+
+@operator("edgekit.Linear")
+def _linear(_: Node, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """What `fusion` makes of a product with a constant matrix."""
+    return F.linear(x, weight, bias)
+
+
+@operator("Gemm")
+def _gemm(node: Node, left: Tensor, right: Tensor, added: Tensor | None = None) -> Tensor:
+    left = left.t() if node.get("transA", 0) else left
+    right = right.t() if node.get("transB", 0) else right
+    out = _scaled(torch.matmul(left, right), node.get("alpha", 1.0))
+    return out if added is None else out + _scaled(added, node.get("beta", 1.0))
+
+
+def _scaled(value: Tensor, factor: float) -> Tensor:
+    return value if factor == 1 else value * factor
+
+
+@operator("Einsum")
+def _einsum(node: Node, *values: Tensor) -> Tensor:
+    return torch.einsum(node.get("equation").replace(" ", ""), *values)
+
+
+@operator("Det")
+def _determinant(_: Node, x: Tensor) -> Tensor:
+    return torch.linalg.det(x)
+
+
+@operator("com.microsoft.FusedMatMul")
+def _fused_matmul(node: Node, left: Tensor, right: Tensor) -> Any:
+    if node.get("transBatchA", 0) or node.get("transBatchB", 0):
+        raise node.refusal("it moves batch axes")
+    left = left.transpose(-1, -2) if node.get("transA", 0) and left.dim() > 1 else left
+    right = right.transpose(-1, -2) if node.get("transB", 0) and right.dim() > 1 else right
+    return _scaled(torch.matmul(left, right), node.get("alpha", 1.0))

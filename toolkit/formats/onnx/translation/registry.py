@@ -1,0 +1,56 @@
+"""The table of operators: what computes each, on tensors and on numbers that are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["KNOWN", "OPERATORS", "Operator", "known", "operator"]
+
+
+@dataclass(frozen=True)
+class Operator:
+    """What computes an operator on tensors.
+
+    Attributes:
+        compute: (node, *inputs) -> a tensor or several; an absent input is None.
+        numbers: places of the inputs that must be known, as arrays (a shape, axes); -1: all of them.
+        scalars: places of the inputs that may come as Python numbers where they are known scalars; -1: all of them.
+        raw: `compute` takes every input as it is: a tensor, or `Held`.
+    """
+
+    compute: Callable[..., Any]
+    numbers: Collection[int] = ()
+    scalars: bool = False
+    raw: bool = False
+
+
+#: Operator -> what computes it on tensors.
+OPERATORS: dict[str, Operator] = {}
+#: Operator -> what computes it on arrays, where all of its inputs are known.
+KNOWN: dict[str, Callable[..., Any]] = {}
+
+
+def operator(
+    *kinds: str, numbers: Collection[int] = (), scalars: bool = False, raw: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Enter a function under the names of the operators that it computes (see `Operator`)."""
+
+    def enter(compute: Callable[..., Any]) -> Callable[..., Any]:
+        for kind in kinds:
+            OPERATORS[kind] = Operator(compute, numbers, scalars, raw)
+        return compute
+
+    return enter
+
+
+def known(*kinds: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Enter a function (node, *arrays) -> array under the names of the operators that it computes."""
+
+    def enter(compute: Callable[..., Any]) -> Callable[..., Any]:
+        for kind in kinds:
+            KNOWN[kind] = compute
+        return compute
+
+    return enter
