@@ -121,7 +121,7 @@ def excess(model: Model, target: Target, recipe: Recipe) -> list[str]:
 def nearest(model: Model, target: Target) -> str:
     """The recipe or model nearest to `model` that fits: its own largest recipe, preferably of the target's default
     exporter; else that of its largest smaller relative ("" if there is none)."""
-    relatives = []
+    relatives = [model] if model.identity.importer else []
     for name in names("models"):
         with contextlib.suppress(Unsupported):  # a broken model of another package
             relatives.append(find("models", name))
