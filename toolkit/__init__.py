@@ -1,8 +1,8 @@
 """edgekit: export, quantize, verify and benchmark small pretrained models on the devices they are for.
 
-The Python names match the command line: `list_`, `fit`, `export`, `verify`, `run`, `package`, `benchmark`, `compare`,
-`report`, `doctor`; and `load`, which keeps a bundle open. Importing this package imports nothing heavy: each name
-loads its module when it is first used.
+The Python names match the command line: `list_`, `inspect`, `fit`, `export`, `verify`, `run`, `package`, `benchmark`,
+`compare`, `report`, `doctor`; and `load`, which keeps a bundle open. Importing this package imports nothing heavy: each
+name loads its module when it is first used.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edgekit.cli.doctor import doctor
     from edgekit.estimation.fit import fit
     from edgekit.gate.verifying import verify
+    from edgekit.importers.resolved import inspect
     from edgekit.pipeline.exporting import export
     from edgekit.reports.comparing.matrices import compare
     from edgekit.reports.reading import report
@@ -30,6 +31,7 @@ _HOMES = {
     "doctor": "cli.doctor",
     "export": "pipeline.exporting",
     "fit": "estimation.fit",
+    "inspect": "importers.resolved",
     "list_": "catalogue",
     "load": "bundles.opened",
     "package": "bundles.packaging",
@@ -45,6 +47,7 @@ __all__ = [
     "doctor",
     "export",
     "fit",
+    "inspect",
     "list_",
     "load",
     "package",

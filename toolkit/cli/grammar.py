@@ -108,6 +108,7 @@ def parser() -> argparse.ArgumentParser:
     cmd.add_argument("--metric", metavar="FILE.py:NAME", help="your metric on --data: (answers, truths) -> numbers")
     cmd.add_argument("--no-evidence", action="store_true", help="do not compare answers with fp32 on the evidence")
     cmd.add_argument("--out", metavar="DIR", help="the bundle's folder (default: MODEL-TARGET-PRECISION)")
+    cmd.add_argument("--dry-run", action="store_true", help="show what would be done; fetches no weights")
     cmd.add_argument("--force", action="store_true", help="replace even a bundle of another model or target")
     cmd.add_argument("--mirror", metavar="DIR", help="folder to take pinned files from, by sha256 (EDGEKIT_MIRROR)")
     cmd.add_argument("--no-fallback", action="store_true", help="fail if the gate refuses the recipe")

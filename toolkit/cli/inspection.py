@@ -18,10 +18,10 @@ def import_options(arguments: argparse.Namespace) -> ImportOptions:
 
 
 def inspect_(arguments: argparse.Namespace) -> None:
-    from edgekit.importers.resolved import inspection_of
+    from edgekit.importers.resolved import inspect
 
     with working() as progress:
-        inspection = inspection_of(arguments.model, import_options(arguments), progress)
+        inspection = inspect(arguments.model, import_options(arguments), progress)
     if arguments.json:
         show_json(asdict(inspection))
     else:

@@ -71,6 +71,20 @@ def show_bundle(bundle: Bundle) -> None:
     say(f"next: edgekit run {bundle.path} {sample}, or edgekit bench {bundle.path}")
 
 
+def show_outline(outline: Mapping[str, Any]) -> None:
+    """Print what an export would do."""
+    from edgekit.common.figures import figure
+
+    say(f"{outline['model']} for {outline['target']}, task {outline['task']}; nothing is fetched or written", "bold")
+    for i, recipe in enumerate(outline["recipes"]):
+        options = f" ({plainly(recipe['options'])})" if recipe["options"] else ""
+        say(f"{'recipe' if not i else 'if it is refused'}: {recipe['exporter']} {recipe['precision']}{options}")
+    say(f"parts: {', '.join(outline['parts'])}")
+    for name in ("weights", "calibration", "evidence", "data", "out"):
+        say(f"{name}: {outline[name]}")
+    say(f"estimates: {figure(outline['size'], 'B')} to download, {figure(outline['ram'], 'B')} of RAM")
+
+
 def show_agreement(agreement: Agreement) -> None:
     """Print how many answers are the fp32 reference's, with the bound that follows, and further figures."""
     say(f"agreement with fp32: {agreement.verdict} ({agreement.reason})")

@@ -13,7 +13,7 @@ from edgekit.cli.bench_verbs import compare_ as compare_
 from edgekit.cli.bench_verbs import report_ as report_
 from edgekit.cli.inspection import import_options
 from edgekit.cli.inspection import inspect_ as inspect_
-from edgekit.cli.shown_bundle import away, others, show_agreement, show_bundle, show_device, summary
+from edgekit.cli.shown_bundle import away, others, show_agreement, show_bundle, show_device, show_outline, summary
 from edgekit.cli.terminal import say, show_json, show_table, working
 from edgekit.core import Prediction, Predictor
 from edgekit.errors import BadInput, EdgekitError
@@ -62,39 +62,36 @@ def fit_(arguments: argparse.Namespace) -> int:
 def export_(arguments: argparse.Namespace) -> None:
     from edgekit.cli.options import option
     from edgekit.estimation.budgets import BUDGETS, target_of_board
-    from edgekit.pipeline.exporting import export
+    from edgekit.pipeline.exporting import export, outline
 
     alarms = arguments.false_alarms_per_hour
     with working() as progress:
-        bundle = export(
-            arguments.model,
-            arguments.target or (target_of_board(arguments.board) if arguments.board else "laptop"),
-            precision=arguments.precision,
-            exporter=arguments.exporter,
-            weights=arguments.weights,
-            calibration=arguments.calibration,
-            data=arguments.data,
-            out=arguments.out,
-            offline=arguments.offline,
-            mirror=arguments.mirror,
-            fallback=not arguments.no_fallback,
-            options=dict(option(text) for text in arguments.option),
-            operating={} if alarms is None else {"false_alarms_per_hour": alarms},
-            max_kld=arguments.max_kld,
-            task=arguments.task,
-            dynamic=dict(arguments.dynamic),
-            trust_code=arguments.trust_code,
-            metric=arguments.metric or "",
-            evidence=not arguments.no_evidence,
-            accept_terms=arguments.accept_terms,
-            force=arguments.force,
-            **{name: getattr(arguments, name) for name in BUDGETS},
-            progress=progress,
-        )
-    if arguments.json:
+        wanted: dict[str, Any] = {
+            **{name: getattr(arguments, name) for name in (*_EXPORTED, *BUDGETS)},
+            "target": arguments.target or (target_of_board(arguments.board) if arguments.board else "laptop"),
+            "fallback": not arguments.no_fallback,
+            "options": dict(option(text) for text in arguments.option),
+            "operating": {} if alarms is None else {"false_alarms_per_hour": alarms},
+            "dynamic": dict(arguments.dynamic),
+            "metric": arguments.metric or "",
+            "evidence": not arguments.no_evidence,
+            "progress": progress,
+        }
+        bundle = None if arguments.dry_run else export(**wanted)
+        planned = outline(**wanted) if bundle is None else {}
+    if bundle is None:
+        show_json(planned) if arguments.json else show_outline(planned)
+    elif arguments.json:
         show_json({"bundle": str(bundle.path), "reused": bundle.reused, **summary(bundle)})
-        return
-    show_bundle(bundle)
+    else:
+        show_bundle(bundle)
+
+
+#: Options of the command line that are arguments of `export` as they are.
+_EXPORTED = (
+    *("model", "precision", "exporter", "weights", "calibration", "data", "out", "offline", "mirror"),
+    *("max_kld", "task", "trust_code", "accept_terms", "force"),
+)
 
 
 def verify_(arguments: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from edgekit.core import Importer, ImportOptions, Inspection, Model, Progress
 from edgekit.errors import BadInput, UnknownName
 from edgekit.registry import find, names
 
-__all__ = ["importer_of", "inspection_of", "model_of"]
+__all__ = ["importer_of", "inspect", "model_of"]
 
 
 def model_of(source: str, options: ImportOptions | None = None, progress: Progress | None = None) -> Model:
@@ -30,11 +30,11 @@ def model_of(source: str, options: ImportOptions | None = None, progress: Progre
     return declared
 
 
-def inspection_of(source: str, options: ImportOptions, progress: Progress) -> Inspection:
+def inspect(source: str, options: ImportOptions | None = None, progress: Progress | None = None) -> Inspection:
     """The description of `source`, without its weights. Raises as `model_of`."""
     importer = importer_of(source)
     if importer is not None:
-        return importer.inspect(source, options, progress)
+        return importer.inspect(source, options or ImportOptions(), progress or (lambda what, done, total: None))
     model = model_of(source, options)
     parts, identity = model.network.parts, model.identity
     return Inspection(

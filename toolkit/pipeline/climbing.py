@@ -17,7 +17,7 @@ from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.proving import Accepted, prove, spoken
 from edgekit.pipeline.tracing import Reference
 
-__all__ = ["climb", "smallest"]
+__all__ = ["climb", "recipes_of", "smallest"]
 
 
 def climb(run: Run, reference: Reference) -> tuple[Accepted, list[Attempt]]:
@@ -27,7 +27,7 @@ def climb(run: Run, reference: Reference) -> tuple[Accepted, list[Attempt]]:
         ParityFailed, GateFailed: the last refusal, if all recipes were refused.
     """
     attempts: list[Attempt] = []
-    recipes = _recipes(run.job)
+    recipes = recipes_of(run.job)
     before = set(run.stage.rglob("*"))
     for i, recipe in enumerate(recipes):
         try:
@@ -79,7 +79,7 @@ def smallest(run: Run, reference: Reference) -> Run:
     return replace(run, job=replace(job, recipe=taken))
 
 
-def _recipes(job: Job) -> list[Recipe]:
+def recipes_of(job: Job) -> list[Recipe]:
     """The requested recipe, then the recipes of the model's ladder that follow it and fit the target."""
     if not job.fallback:
         return [job.recipe]

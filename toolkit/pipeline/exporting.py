@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.staging import peek, replaceable, staged
@@ -20,6 +20,7 @@ from edgekit.estimation import budgets, recipes
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.gate.judges import Judge, judge_of
 from edgekit.importers.resolved import model_of
+from edgekit.pipeline.climbing import recipes_of
 from edgekit.pipeline.evidence import chosen
 from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.reuse import already, key_of
@@ -30,19 +31,41 @@ from edgekit.sources import fetch, user_source
 from edgekit.tasks.resolved import samples_of
 
 
-class Asked(NamedTuple):
-    """The user's request for an export, in names and paths: see `export`."""
+@dataclass(frozen=True)
+class Asked:
+    """The user's request, in names and paths: the arguments of `export`."""
 
-    source: str
-    options_of_import: ImportOptions
-    precision: str | None
-    exporter: str | None
-    options: Mapping[str, Any]
-    operating: Mapping[str, Any]
-    calibration: str | Path | None
-    data: str | Path | None
-    max_kld: float | None
-    evidence: bool
+    model: str
+    target: str = "laptop"
+    precision: str | None = None
+    exporter: str | None = None
+    weights: str | None = None
+    calibration: str | Path | None = None
+    data: str | Path | None = None
+    out: str | Path | None = None
+    offline: bool = False
+    mirror: str | Path | None = None
+    fallback: bool = True
+    options: Mapping[str, Any] | None = None
+    operating: Mapping[str, Any] | None = None
+    max_kld: float | None = None
+    task: str = ""
+    dynamic: Mapping[str, tuple[int, int]] | None = None
+    trust_code: bool = False
+    metric: str = ""
+    evidence: bool = True
+    accept_terms: Sequence[str] = ()
+    force: bool = False
+    board: str | None = None
+    flash: int | None = None
+    ram: int | None = None
+    download: int | None = None
+    progress: Progress | None = None
+
+    def tell(self, what: str, done: int, total: int) -> None:
+        """Progress, if it is wanted."""
+        if self.progress is not None:
+            self.progress(what, done, total)
 
 
 def export(
@@ -104,28 +127,55 @@ def export(
         UnknownName, Unsupported, BadInput, MissingExtra, FetchFailed, ExportFailed, ParityFailed, GateFailed,
         OverBudget: see `edgekit.errors`.
     """
-    tell: Progress = progress or (lambda what, done, total: None)
-    about = ImportOptions(task, dynamic or {}, trust_code, metric, offline)
-    goal = budgets.budgeted(find("targets", target), board, flash, ram, download)
-    asked = Asked(
-        model, about, precision, exporter, options or {}, operating or {}, calibration, data, max_kld, evidence
-    )
+    asked = Asked(**locals())
+    job, place = _resolved(asked)
+    return _export(job, place, asked)
+
+
+def outline(model: str, target: str = "laptop", **options: Any) -> dict[str, Any]:
+    """What `export` would do with the same arguments, without any download of weights, JSON-able: every name resolved,
+    the recipes in the order in which they would be tried, and the estimates of `fit`.
+
+    Raises:
+        As `export`, for what can be known before.
+    """
+    job, place = _resolved(Asked(model, target, **options))
+    own = job.model.weights
+    return {
+        "model": job.model.name,
+        "importer": job.model.identity.importer,
+        "task": job.model.task.name,
+        "target": job.target.name,
+        "recipes": [asdict(recipe) for recipe in recipes_of(job)],
+        "parts": [part.name for part in job.model.network.parts],
+        "weights": options.get("weights") or (own.sources[0].uri if own.sources else own.hub),
+        "evidence": job.evidence.name if job.evidence else f"none ({job.no_evidence})",
+        "calibration": len(job.calibration) or (f"half of {job.evidence.name}" if job.evidence else "golden input"),
+        "data": job.data or "none",
+        "size": job.model.costs.size(job.recipe),
+        "ram": job.model.costs.memory(job.recipe),
+        "out": str(place),
+    }
+
+
+def _resolved(asked: Asked) -> tuple[Job, Path]:
+    """The job, and the place of its bundle, which may be replaced."""
+    goal = budgets.budgeted(find("targets", asked.target), asked.board, asked.flash, asked.ram, asked.download)
     with boundary():
-        job = _resolved(asked, goal, tell)
-    job = replace(job, offline=offline, mirror=mirror, fallback=fallback)
-    check_terms(job.model, accept_terms)
+        job = _job(asked, goal)
+    check_terms(job.model, asked.accept_terms)
     called = "auto" if job.auto else job.recipe.precision
-    place = Path(out).expanduser() if out else Path(f"{job.model.name}-{job.target.name}-{called}")
+    place = Path(asked.out).expanduser() if asked.out else Path(f"{job.model.name}-{job.target.name}-{called}")
     there = replaceable(place)
-    if not force:
+    if not asked.force:
         _check_same(there, place, job)
-    return _export(job, place, weights, tell)
+    return job, place
 
 
-def _export(job: Job, place: Path, weights: str | None, tell: Progress) -> Bundle:
+def _export(job: Job, place: Path, asked: Asked) -> Bundle:
     """The bundle at `place`, made now or reused."""
     with boundary():
-        folder, source = _weights(job, weights, tell)
+        folder, source = _weights(job, asked.weights, asked.tell)
         key = key_of(job, folder)
         if (bundle := already(place, key)) is not None:
             return bundle
@@ -133,7 +183,7 @@ def _export(job: Job, place: Path, weights: str | None, tell: Progress) -> Bundl
         checkpoint = read_checkpoint(folder)
         # Intermediates lie beside the bundle: the system's folder for temporary files is often memory.
         with staged(place) as stage, tempfile.TemporaryDirectory(prefix=f"{stage.name}-", dir=stage.parent) as work:
-            make(Run(job, checkpoint, source, key, stage, Path(work), tell))
+            make(Run(job, checkpoint, source, key, stage, Path(work), asked.tell))
             budgets.check_size(job.target, sum(p.stat().st_size for p in stage.rglob("*") if p.is_file()))
     return open_bundle(place)
 
@@ -151,13 +201,14 @@ def _check_same(there: Path, place: Path, job: Job) -> None:
     )
 
 
-def _resolved(asked: Asked, target: Target, tell: Progress) -> Job:
+def _job(asked: Asked, target: Target) -> Job:
     """Resolve every name and open every folder before anything long begins."""
-    declared = model_of(asked.source, asked.options_of_import, tell)
+    about = ImportOptions(asked.task, asked.dynamic or {}, asked.trust_code, asked.metric, asked.offline)
+    declared = model_of(asked.model, about, asked.tell)
     judge = judge_of(declared)
     auto = asked.precision == "auto" and judge.searches
     recipe = recipes.recipe_for(declared, target, None if auto else asked.precision, asked.exporter)
-    recipe = replace(recipe, options={**recipe.options, **asked.options})
+    recipe = replace(recipe, options={**recipe.options, **(asked.options or {})})
     declared = serving(declared, recipe.exporter)
     budgets.check(declared, target, recipe)
     _check_operating(declared, asked)
@@ -177,7 +228,10 @@ def _resolved(asked: Asked, target: Target, tell: Progress) -> Job:
         calibration=calibration,
         samples=samples,
         data=Path(asked.data).name if asked.data else "",
-        operating=asked.operating,
+        operating=asked.operating or {},
+        offline=asked.offline,
+        mirror=asked.mirror,
+        fallback=asked.fallback,
         auto=auto,
         evidence=evidence,
         no_evidence=no_evidence,
