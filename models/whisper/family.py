@@ -73,6 +73,7 @@ def whisper(name: str, shape: Shape, sources: tuple[Source, ...]) -> Model:
             predictor=_pipeline,
             golden=_GOLDEN,
             evaluation=Evaluation("wer", worst=0.30, drop=0.005, minimum=20),
+            calibration=8,
         ),
         costs=Costs(
             size=lambda recipe: _size(shape, recipe),

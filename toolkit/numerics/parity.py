@@ -29,6 +29,9 @@ LIMITS |= dict.fromkeys(("q4_0", "iq4_xs", "iq4_nl", "q4_k_s"), 0.7)
 LIMITS |= dict.fromkeys(("q3_k_l", "q3_k_m", "q3_k_s", "iq3_m", "iq3_s", "iq3_xs", "iq3_xxs", "q2_k", "q2_k_s"), 0.8)
 LIMITS |= dict.fromkeys(("iq2_m", "iq2_s", "iq2_xs", "iq2_xxs", "iq1_m", "iq1_s"), FURTHEST)
 
+#: Precisions in which nothing is quantized.
+FLOATS = ("fp32", "fp16", "f32", "f16", "bf16")
+
 #: Errors add up along a chain of parts, where `LIMITS` bounds each part alone.
 CHAIN = 2.0
 
@@ -92,18 +95,26 @@ def reference_of(part: Part, built: Any) -> Runner:
 
 
 class TorchRunner(Runner):
-    """A reference module as a runner: numpy in, numpy out, fp32, no gradients."""
+    """A reference module as a runner: numpy in, numpy out, fp32, no gradients.
+
+    A frontend runs on one thread: it is small and called often, and threads would wait for one another.
+    """
 
     def __init__(self, part: Part, module: Any) -> None:
         self.inputs, self.outputs = part.inputs, part.outputs
-        self._module = module.eval()
+        self._module, self._small = module.eval(), not part.quantize
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         import numpy as np
         import torch
 
-        with torch.inference_mode():
-            out = self._module(*(torch.from_numpy(np.ascontiguousarray(feeds[spec.name])) for spec in self.inputs))
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1 if self._small else threads)
+        try:
+            with torch.inference_mode():
+                out = self._module(*(torch.from_numpy(np.ascontiguousarray(feeds[spec.name])) for spec in self.inputs))
+        finally:
+            torch.set_num_threads(threads)
         values = out if isinstance(out, tuple) else (out,)
         return {spec.name: value.numpy() for spec, value in zip(self.outputs, values, strict=True)}
 

@@ -13,11 +13,11 @@ from edgekit.errors import GateFailed, ParityFailed
 from edgekit.estimation import budgets
 from edgekit.gate import frontier, frontier_plot
 from edgekit.pipeline.evidence import Samples
-from edgekit.pipeline.job import Job, Run
+from edgekit.pipeline.job import Run
 from edgekit.pipeline.proving import Accepted, prove, spoken
 from edgekit.pipeline.tracing import Reference
 
-__all__ = ["climb", "recipes_of", "smallest"]
+__all__ = ["climb", "smallest"]
 
 
 def climb(run: Run, reference: Reference) -> tuple[Accepted, list[Attempt]]:
@@ -27,7 +27,7 @@ def climb(run: Run, reference: Reference) -> tuple[Accepted, list[Attempt]]:
         ParityFailed, GateFailed: the last refusal, if all recipes were refused.
     """
     attempts: list[Attempt] = []
-    recipes = recipes_of(run.job)
+    recipes = run.job.recipes()
     before = set(run.stage.rglob("*"))
     for i, recipe in enumerate(recipes):
         try:
@@ -77,13 +77,3 @@ def smallest(run: Run, reference: Reference) -> Run:
     frontier_plot.write(points, chosen, run.stage)
     taken = next(recipe for recipe in recipes if recipe.precision == chosen)
     return replace(run, job=replace(job, recipe=taken))
-
-
-def recipes_of(job: Job) -> list[Recipe]:
-    """The requested recipe, then the recipes of the model's ladder that follow it and fit the target."""
-    if not job.fallback:
-        return [job.recipe]
-    ladder = [recipe for recipe in job.model.network.ladder if recipe.exporter == job.recipe.exporter]
-    ladder = [recipe for recipe in ladder if not budgets.excess(job.model, job.target, recipe)]
-    same = [i for i, recipe in enumerate(ladder) if recipe.precision == job.recipe.precision]
-    return [job.recipe, *(recipe for recipe in ladder[same[0] :] if recipe != job.recipe)] if same else [job.recipe]

@@ -20,7 +20,6 @@ from edgekit.estimation import budgets, recipes
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.gate.judges import Judge, judge_of
 from edgekit.importers.resolved import model_of
-from edgekit.pipeline.climbing import recipes_of
 from edgekit.pipeline.evidence import chosen
 from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.reuse import already, key_of
@@ -146,7 +145,7 @@ def outline(model: str, target: str = "laptop", **options: Any) -> dict[str, Any
         "importer": job.model.identity.importer,
         "task": job.model.task.name,
         "target": job.target.name,
-        "recipes": [asdict(recipe) for recipe in recipes_of(job)],
+        "recipes": [asdict(recipe) for recipe in job.recipes()],
         "parts": [part.name for part in job.model.network.parts],
         "weights": options.get("weights") or (own.sources[0].uri if own.sources else own.hub),
         "evidence": job.evidence.name if job.evidence else f"none ({job.no_evidence})",

@@ -21,7 +21,9 @@ from edgekit.core import (
     Source,
     Target,
 )
+from edgekit.estimation import budgets
 from edgekit.gate.judges import Judge, Looks, Scores
+from edgekit.numerics.parity import FLOATS
 from edgekit.tasks.resolved import predictor_of
 
 __all__ = ["Job", "Run"]
@@ -57,6 +59,23 @@ class Job:
     evidence: Evidence | None = None
     no_evidence: str = ""
     mirror: str | Path | None = None
+
+    def recipes(self) -> list[Recipe]:
+        """The requested recipe, then the recipes of the model's ladder that follow it and fit the target."""
+        if not self.fallback:
+            return [self.recipe]
+        ladder = [recipe for recipe in self.model.network.ladder if recipe.exporter == self.recipe.exporter]
+        ladder = [recipe for recipe in ladder if not budgets.excess(self.model, self.target, recipe)]
+        same = [i for i, recipe in enumerate(ladder) if recipe.precision == self.recipe.precision]
+        follow = ladder[same[0] :] if same else []
+        return [self.recipe, *(recipe for recipe in follow if recipe != self.recipe)]
+
+    def quantizes(self) -> bool:
+        """Whether any of `recipes` quantizes a part: floats need no calibration, and a part that takes int8 is a ready
+        quantized network."""
+        floats = all(recipe.precision in FLOATS for recipe in self.recipes())
+        parts = [part for part in self.model.network.parts if part.quantize]
+        return not floats and any(spec.dtype != "int8" for part in parts for spec in part.inputs)
 
     def tools(self) -> dict[str, str]:
         """Distribution -> version, of the installed distributions that decide the export's result."""

@@ -99,9 +99,9 @@ def _calibrated(
 
 def _calibrating(job: Job, samples: Samples) -> Sequence[Sample]:
     """The calibration samples to use (see `edgekit.core.Usage.calibration`): the user's, else those of the evidence."""
-    if not job.calibration:
-        return samples.calibrating
-    most, have = job.model.task.calibration, job.calibration
+    if not job.quantizes():
+        return ()
+    most, have = job.model.task.calibration, job.calibration or samples.calibrating
     if not most:
-        return have[:8]
+        return have[:8] if job.calibration else have
     return [have[i * len(have) // most] for i in range(most)] if len(have) > most else have

@@ -23,7 +23,7 @@ _RATE = 16_000
 #: Levels of the phrase, and how far other speech lies below it, in dB (None: silence around it).
 _GAINS, _RATIOS = (1.0, 0.5, 0.25, 0.7), (None, 20.0, 10.0, None, 15.0)
 #: Samples with and without the phrase in each half, and their seconds.
-_WITH, _WITHOUT, _SECONDS = 12, 12, 3.5
+_WITH, _WITHOUT, _SECONDS = 10, 10, 3.0
 #: What lies behind the phrase in each half, lossless: the same numbers on every machine.
 _BEHIND = ("data/golden/jfk.flac", "data/golden/golden-words.flac")
 
@@ -79,7 +79,7 @@ def _mixed(phrase: NDArray[Any], behind: NDArray[Any], k: int, half: int) -> NDA
     size = int(_SECONDS * _RATE)
     gain, ratio = _GAINS[(k + half) % len(_GAINS)], _RATIOS[(k + 2 * half) % len(_RATIOS)]
     out = np.zeros(size, np.float32)
-    begin = int((0.6 + 0.07 * k + 0.03 * half) * _RATE)
+    begin = int((0.5 + 0.06 * k + 0.03 * half) * _RATE)
     end = min(size, begin + len(phrase))
     out[begin:end] = np.float32(gain) * phrase[: end - begin]
     if ratio is not None:
