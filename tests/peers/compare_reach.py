@@ -2,9 +2,9 @@
 
     python tests/peers/compare_reach.py        writes docs/any-model-reach.md; about an hour on two cores
 
-Small random weights, real samples (noise where the network has no task); an error is that of `edgekit.numerics.parity`, on
-samples that did not calibrate. Cells that are there already are kept (``--json``); ``--again`` makes them anew. Exit status
-1: a bar is missed.
+Small random weights, real samples (noise where the network has no task); an error is that of `edgekit.numerics.parity`,
+on samples that did not calibrate. Cells that are there already are kept (``--json``); ``--again`` makes them anew. Exit
+status 1: a bar is missed.
 """
 
 from __future__ import annotations
@@ -43,13 +43,15 @@ def key(name: str, task: str, exporter: str, precision: str) -> str:
     return f"{name}/{task}/{exporter}/{precision}"
 
 
+def _keys(name: str, tasks: Sequence[str], exporter: str) -> set[str]:
+    return {key(name, task, exporter, precision) for task in tasks for precision in PRECISIONS[exporter]}
+
+
 def measure(name: str, tasks: Sequence[str], folder: Path, have: Cells) -> Iterator[dict[str, Any]]:
     """The cells of an architecture that are not there yet. A crash takes the rest of its exporter's cells only."""
-    for exporter, precisions in PRECISIONS.items():
-        wanted = [(task, precision) for task in tasks for precision in precisions]
-        if all(key(name, task, exporter, precision) in have for task, precision in wanted):
-            continue
-        command = [sys.executable, str(HERE / "reach_worker.py"), name, str(folder / name), exporter]
+    left = [exporter for exporter in PRECISIONS if any(cell not in have for cell in _keys(name, tasks, exporter))]
+    while left:
+        command = [sys.executable, str(HERE / "reach_worker.py"), name, str(folder / name), *left]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST)
             how, lines, said = f"its process ended with status {done.returncode}", done.stdout, done.stderr
@@ -57,12 +59,14 @@ def measure(name: str, tasks: Sequence[str], folder: Path, have: Cells) -> Itera
             how, lines, said = f"took more than {LONGEST} s", bytes(exc.stdout or b"").decode(), ""
         cells = [json.loads(line) for line in lines.splitlines() if line.startswith("{")]
         yield from cells
-        made = {(cell["task"], cell["precision"]) for cell in cells}
+        made = {key(name, cell["task"], cell["exporter"], cell["precision"]) for cell in cells}
         last = (said.strip().splitlines() or [""])[-1][:200]
-        for task, precision in wanted:
-            if (task, precision) not in made:
-                lost = {"name": name, "task": task, "exporter": exporter, "precision": precision}
-                yield {**lost, "error": None, "said": f"UNTYPED {how}: {last}", "seconds": 0.0}
+        broken = next((exporter for exporter in left if not _keys(name, tasks, exporter) <= made), left[-1])
+        for lost in sorted(_keys(name, tasks, broken) - made):
+            _, task, exporter, precision = lost.split("/")
+            cell = {"name": name, "task": task, "exporter": exporter, "precision": precision}
+            yield {**cell, "error": None, "said": f"UNTYPED {how}: {last}", "seconds": 0.0}
+        left = left[left.index(broken) + 1 :]
 
 
 def within(cell: Mapping[str, Any]) -> bool:
@@ -86,16 +90,16 @@ def page(cells: Cells) -> tuple[str, bool]:
         rows.append(f"| {entry.name} (`{entry.built}`) | {', '.join(entry.tasks)} | {' | '.join(shown)} |")
     count = len(ARCHITECTURES)
     head = " | ".join(f"{exporter} {precision}" for exporter, precision in COLUMNS)
-    floats, whole = count * len(PRECISIONS), count * 2
+    floats, whole, limit = count * len(PRECISIONS), count * 2, limit_of("int8")
     text = [
         "# Reach: architectures of transformers in four formats",
         "",
-        "Made by `python tests/peers/compare_reach.py`: networks with small random weights as Hugging Face folders, imported as",
-        "any folder is, exported, and compared with the fp32 reference on samples that did not calibrate. A cell is the",
-        "relative error of its worst part; a number in brackets is a sentence below.",
+        "Made by `python tests/peers/compare_reach.py`: networks with small random weights as Hugging Face folders,",
+        "imported as any folder is, exported, and compared with the fp32 reference on samples that did not calibrate.",
+        "A cell is the relative error of its worst part; a number in brackets is a sentence below.",
         "",
         f"- float within {FLOAT:g} (fp16: {HALF:g}): **{reached['float']} of {floats}**, the bar is {FLOAT_CELLS}",
-        f"- int8 within the limit of parity ({limit_of('int8'):g}): **{reached['int8']} of {whole}**, the bar is {INT8_CELLS}",
+        f"- int8 within the limit of parity ({limit:g}): **{reached['int8']} of {whole}**, the bar is {INT8_CELLS}",
         "",
         f"| architecture | task | {head} |",
         f"|---|---|{'---|' * len(COLUMNS)}",

@@ -39,9 +39,9 @@ def cells(architecture: Architecture, folder: Path, exporters: Sequence[str]) ->
     if not (folder / "config.json").is_file():
         write(architecture, folder)
     checkpoint = read_checkpoint(folder)
-    for task in architecture.tasks:
-        model = model_of(str(folder), ImportOptions(task=task))
-        for exporter in exporters:
+    models = {task: model_of(str(folder), ImportOptions(task=task)) for task in architecture.tasks}
+    for exporter in exporters:
+        for task, model in models.items():
             served = serving(model, exporter)
             calls = _calls(served, checkpoint, folder)
             for precision in PRECISIONS[exporter]:
@@ -52,8 +52,10 @@ def cells(architecture: Architecture, folder: Path, exporters: Sequence[str]) ->
 
 
 def _calls(model: Model, checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
-    """Part -> its calls on real samples (on noise, of a network without a task): those that calibrate, then the others."""
-    recorders = {part.name: Recorder(reference_of(part, part.build(checkpoint))) for part in model.network.parts if part.build}
+    """Part -> its calls on real samples (noise, if it has no task): those that calibrate, then the others."""
+    recorders = {
+        part.name: Recorder(reference_of(part, part.build(checkpoint))) for part in model.network.parts if part.build
+    }
     predictor = predictor_of(model, recorders, folder, model.weights.prepare(checkpoint, folder))
     evidence = model.task.evidence or find("tasks", model.task.name).evidence
     assert evidence is not None
@@ -80,7 +82,9 @@ def _cell(model: Model, checkpoint: Checkpoint, recipe: Recipe, calls: Mapping[s
         work.mkdir()
         try:
             artifacts = exporter.export(model, checkpoint, recipe, calibration, out, work, lambda *_: None)
-            errors = [part_error(exporter.load(out / a.file, 1), calls[a.part][CALIBRATING:], COMPARED) for a in artifacts]
+            errors = [
+                part_error(exporter.load(out / a.file, 1), calls[a.part][CALIBRATING:], COMPARED) for a in artifacts
+            ]
         except EdgekitError as exc:
             return None, exc.message
         except Exception as exc:  # what no typed error says is a defect, and is shown as such

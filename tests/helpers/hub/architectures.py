@@ -1,4 +1,4 @@
-"""Twenty-four architectures of transformers with small random weights, as Hugging Face folders; the same at every call."""
+"""24 architectures of transformers with small random weights, as Hugging Face folders; the same at every call."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ __all__ = ["ARCHITECTURES", "Architecture", "write"]
 _LABELS = 10
 _WORDS = 512
 _VIT = {
-    "hidden_size": 64,
-    "num_hidden_layers": 2,
+    "hidden_size": 96,
+    "num_hidden_layers": 3,
     "num_attention_heads": 4,
-    "intermediate_size": 128,
+    "intermediate_size": 256,
     "image_size": 64,
-    "patch_size": 16,
+    "patch_size": 8,
     "num_labels": _LABELS,
 }
 _BERT = {
-    "hidden_size": 64,
-    "num_hidden_layers": 2,
+    "hidden_size": 96,
+    "num_hidden_layers": 3,
     "num_attention_heads": 4,
-    "intermediate_size": 128,
+    "intermediate_size": 256,
     "vocab_size": _WORDS,
     "max_position_embeddings": 160,
     "num_labels": 4,
 }
 _WAVE = {
-    "hidden_size": 64,
-    "num_hidden_layers": 2,
+    "hidden_size": 96,
+    "num_hidden_layers": 3,
     "num_attention_heads": 4,
-    "intermediate_size": 128,
+    "intermediate_size": 256,
     "conv_dim": [32] * 7,
     "num_conv_pos_embeddings": 16,
     "num_conv_pos_embedding_groups": 4,
@@ -49,8 +49,9 @@ class Architecture:
     """A class of transformers with a small config.
 
     Attributes:
-        name: of the row. built, settings: the class, and what its config class takes. processor: of pictures or sounds, and
-            what it takes. tokens: whether it reads texts. tasks: what is imported of it, each a network of its own.
+        name: of the row. built, settings: the class, and what its config class takes.
+        processor, processing: of pictures or sounds, and what it takes. tokens: whether it reads texts.
+        tasks: what is imported of it, each a network of its own.
     """
 
     name: str
@@ -80,7 +81,14 @@ ARCHITECTURES = (
     Architecture(
         "Swin",
         "SwinForImageClassification",
-        {"image_size": 64, "embed_dim": 24, "depths": [1, 1], "num_heads": [2, 4], "window_size": 4, "num_labels": _LABELS},
+        {
+            "image_size": 64,
+            "embed_dim": 24,
+            "depths": [1, 1],
+            "num_heads": [2, 4],
+            "window_size": 4,
+            "num_labels": _LABELS,
+        },
         (_PICTURE,),
         "ViTImageProcessor",
         {"size": _size(64), "resample": 3},
@@ -96,7 +104,13 @@ ARCHITECTURES = (
     Architecture(
         "ResNet",
         "ResNetForImageClassification",
-        {"embedding_size": 16, "hidden_sizes": [24, 32], "depths": [1, 2], "layer_type": "basic", "num_labels": _LABELS},
+        {
+            "embedding_size": 16,
+            "hidden_sizes": [24, 32],
+            "depths": [1, 2],
+            "layer_type": "basic",
+            "num_labels": _LABELS,
+        },
         (_PICTURE,),
         "ConvNextImageProcessor",
         {"size": {"shortest_edge": 64}},
@@ -104,7 +118,7 @@ ARCHITECTURES = (
     Architecture(
         "DINOv2",
         "Dinov2Model",
-        {**_VIT, "image_size": 70, "patch_size": 14, "mlp_ratio": 2},
+        {**_VIT, "image_size": 70, "patch_size": 7, "mlp_ratio": 2},
         ("image-feature-extraction",),
         "BitImageProcessor",
         {"size": {"shortest_edge": 80}, "crop_size": _size(70)},
@@ -164,8 +178,13 @@ ARCHITECTURES = (
         "DistilBERT",
         "DistilBertForSequenceClassification",
         {
-            **{"dim": 64, "n_layers": 2, "n_heads": 4, "hidden_dim": 128, "vocab_size": _WORDS},
-            **{"max_position_embeddings": 160, "num_labels": 4},
+            "dim": 64,
+            "n_layers": 2,
+            "n_heads": 4,
+            "hidden_dim": 128,
+            "vocab_size": _WORDS,
+            "max_position_embeddings": 160,
+            "num_labels": 4,
         },
         ("text-classification",),
         tokens=True,
@@ -185,7 +204,14 @@ ARCHITECTURES = (
         "CLIPModel",
         {
             "projection_dim": 32,
-            "text_config": {**_BERT, "max_position_embeddings": 77, "eos_token_id": 3, "projection_dim": 32, "bos_token_id": 2, "pad_token_id": 0},
+            "text_config": {
+                **_BERT,
+                "max_position_embeddings": 77,
+                "eos_token_id": 3,
+                "projection_dim": 32,
+                "bos_token_id": 2,
+                "pad_token_id": 0,
+            },
             "vision_config": {**_VIT, "projection_dim": 32},
         },
         ("feature-extraction", "image-feature-extraction"),
@@ -197,7 +223,14 @@ ARCHITECTURES = (
         "SigLIP",
         "SiglipModel",
         {
-            "text_config": {**_BERT, "max_position_embeddings": 64, "projection_size": 64, "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3},
+            "text_config": {
+                **_BERT,
+                "max_position_embeddings": 64,
+                "projection_size": 96,
+                "pad_token_id": 0,
+                "bos_token_id": 2,
+                "eos_token_id": 3,
+            },
             "vision_config": _VIT,
         },
         ("feature-extraction", "image-feature-extraction"),
@@ -224,7 +257,7 @@ ARCHITECTURES = (
     Architecture(
         "AST",
         "ASTForAudioClassification",
-        {**_VIT, "max_length": 256, "num_mel_bins": 64},
+        {**_VIT, "patch_size": 16, "max_length": 256, "num_mel_bins": 64},
         ("audio-classification",),
         "ASTFeatureExtractor",
         {"max_length": 256, "num_mel_bins": 64},
@@ -233,11 +266,23 @@ ARCHITECTURES = (
         "Whisper",
         "WhisperForConditionalGeneration",
         {
-            **{"d_model": 64, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4},
-            **{"decoder_attention_heads": 4, "encoder_ffn_dim": 128, "decoder_ffn_dim": 128, "vocab_size": _WORDS},
-            **{"num_mel_bins": 40, "max_source_positions": 200, "max_target_positions": 64, "pad_token_id": 0},
-            **{"bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 3, "suppress_tokens": None},
-            **{"begin_suppress_tokens": None},
+            "d_model": 64,
+            "encoder_layers": 2,
+            "decoder_layers": 2,
+            "encoder_attention_heads": 4,
+            "decoder_attention_heads": 4,
+            "encoder_ffn_dim": 128,
+            "decoder_ffn_dim": 128,
+            "vocab_size": _WORDS,
+            "num_mel_bins": 40,
+            "max_source_positions": 200,
+            "max_target_positions": 64,
+            "pad_token_id": 0,
+            "bos_token_id": 1,
+            "eos_token_id": 2,
+            "decoder_start_token_id": 3,
+            "suppress_tokens": None,
+            "begin_suppress_tokens": None,
         },
         ("tensors",),
     ),
@@ -245,15 +290,22 @@ ARCHITECTURES = (
         "PatchTST",
         "PatchTSTForPrediction",
         {
-            **{"context_length": 64, "prediction_length": 16, "num_input_channels": 3, "patch_length": 8, "patch_stride": 8},
-            **{"d_model": 64, "num_attention_heads": 4, "num_hidden_layers": 2, "ffn_dim": 128},
+            "context_length": 64,
+            "prediction_length": 16,
+            "num_input_channels": 3,
+            "patch_length": 8,
+            "patch_stride": 8,
+            "d_model": 64,
+            "num_attention_heads": 4,
+            "num_hidden_layers": 2,
+            "ffn_dim": 128,
         },
         ("tensors",),
     ),
     Architecture(
         "T5 encoder",
         "T5EncoderModel",
-        {"vocab_size": _WORDS, "d_model": 64, "d_kv": 16, "d_ff": 128, "num_layers": 2, "num_heads": 4},
+        {"vocab_size": _WORDS, "d_model": 96, "d_kv": 24, "d_ff": 256, "num_layers": 3, "num_heads": 4},
         ("feature-extraction",),
         tokens=True,
     ),
@@ -319,6 +371,6 @@ def _sentence_transformer(folder: Path) -> None:
     ]
     (folder / "1_Pooling").mkdir()
     (folder / "modules.json").write_text(json.dumps(listed), "utf-8")
-    pooling = {"word_embedding_dimension": 64, "pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}
+    pooling = {"word_embedding_dimension": 96, "pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}
     (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling), "utf-8")
     (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 96}), "utf-8")

@@ -36,7 +36,12 @@ def write_letters(folder: Path) -> None:
     letters = ["<pad>", "<s>", "</s>", "<unk>", "|", *"ETAONIHSRDLUMWCFGYPBVK'XJQZ"]
     (folder / "vocab.json").write_text(json.dumps({letter: at for at, letter in enumerate(letters)}), "utf-8")
     settings = {
-        **{"tokenizer_class": "Wav2Vec2CTCTokenizer", "word_delimiter_token": "|", "pad_token": "<pad>"},
-        **{"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "do_lower_case": False},
+        "tokenizer_class": "Wav2Vec2CTCTokenizer",
+        "word_delimiter_token": "|",
+        "pad_token": "<pad>",
+        "unk_token": "<unk>",
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+        "do_lower_case": False,
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings), "utf-8")

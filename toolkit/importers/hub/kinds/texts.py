@@ -136,9 +136,8 @@ def _pooling(repository: Repository) -> _Pooling:
         name for name, on in stated.items() if name.startswith("pooling_mode_") and on is True and name not in _POOLINGS
     ]
     if len(modes) != 1 or others or modes[0] not in _POOLINGS.values():
-        raise Unsupported(
-            f"{repository.source} pools by {', '.join((*modes, *others)) or 'nothing'}; mean, cls and max can be exported."
-        )
+        stated_modes = ", ".join((*modes, *others)) or "nothing"
+        raise Unsupported(f"{repository.source} pools by {stated_modes}; mean, cls and max can be exported.")
     limits = repository.json("sentence_bert_config.json") or {}
     most = limits.get("max_seq_length")
     return _Pooling(modes[0], kinds[-1] == "Normalize", int(most) if most else None)

@@ -39,6 +39,6 @@ def check_tokens(plan: Plan, repository: Repository) -> None:
             wanted = theirs(text, truncation=True, max_length=most)["input_ids"]
             if ours.ids(text) != list(wanted):
                 raise Unsupported(
-                    f"tokenizer.json of {repository.source} makes other tokens of {text[:40]!r} than transformers does.",
-                    hint="AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) in transformers writes it anew.",
+                    f"tokenizer.json of {repository.source} makes other tokens of {text[:40]!r} than transformers.",
+                    hint="AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) writes it anew.",
                 )
