@@ -332,7 +332,7 @@ def write(architecture: Architecture, folder: Path) -> None:
         _processor(architecture, folder)
     if architecture.tokens:
         limit = architecture.settings.get("max_position_embeddings") or 64
-        write_tokenizer(folder, _WORDS, min(128, int(limit)))
+        write_tokenizer(folder, _WORDS, min(128, int(limit)), pairs=architecture.name == "BERT")
     if architecture.built == "Wav2Vec2ForCTC":
         write_letters(folder)
     if architecture.name == "MiniLM":

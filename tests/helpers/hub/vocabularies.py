@@ -10,8 +10,8 @@ __all__ = ["write_letters", "write_tokenizer"]
 _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
-def write_tokenizer(folder: Path, words: int, most: int) -> None:
-    """A WordPiece tokenizer of at most `words` tokens, as transformers writes it."""
+def write_tokenizer(folder: Path, words: int, most: int, *, pairs: bool) -> None:
+    """A WordPiece tokenizer of at most `words` tokens, as transformers writes it. pairs: whether it numbers texts."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -28,7 +28,9 @@ def write_tokenizer(folder: Path, words: int, most: int) -> None:
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
     named = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), _SPECIAL, strict=True))
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=most, **named).save_pretrained(folder)
+    inputs = ["input_ids", *(["token_type_ids"] if pairs else []), "attention_mask"]
+    made = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=most, model_input_names=inputs, **named)
+    made.save_pretrained(folder)
 
 
 def write_letters(folder: Path) -> None:
