@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
+import multiprocessing
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,15 @@ for place in (HERE, HERE.parent):
     if str(place) not in sys.path:
         sys.path.insert(0, str(place))
 
-from helpers.hub.architectures import ARCHITECTURES  # noqa: E402
-from reach_worker import PRECISIONS  # noqa: E402
+from helpers.hub.architectures import ARCHITECTURES, Architecture  # noqa: E402
+from reach_cells import PRECISIONS  # noqa: E402
 
 from edgekit.numerics.parity import limit_of  # noqa: E402
 
 #: Largest error of a cell in float, and how many of them must reach it; the same for int8.
 FLOAT, HALF, FLOAT_CELLS, INT8_CELLS = 1e-3, 1e-2, 90, 40
-#: Seconds that the cells of an architecture may take.
-LONGEST = 1800
+#: Seconds that a cell may take.
+LONGEST = 900
 COLUMNS = [
     *((name, precisions[0]) for name, precisions in PRECISIONS.items()),
     *((name, "int8") for name, precisions in PRECISIONS.items() if "int8" in precisions),
@@ -47,26 +47,49 @@ def _keys(name: str, tasks: Sequence[str], exporter: str) -> set[str]:
     return {key(name, task, exporter, precision) for task in tasks for precision in PRECISIONS[exporter]}
 
 
-def measure(name: str, tasks: Sequence[str], folder: Path, have: Cells) -> Iterator[dict[str, Any]]:
-    """The cells of an architecture that are not there yet. A crash takes the rest of its exporter's cells only."""
-    left = [exporter for exporter in PRECISIONS if any(cell not in have for cell in _keys(name, tasks, exporter))]
+def measure(architecture: Architecture, folder: Path, have: Cells) -> Iterator[dict[str, Any]]:
+    """The cells of an architecture that are not there yet, made in a process of their own, for converters may crash. A
+    crash takes the rest of its exporter's cells only."""
+    name, tasks = architecture.name, architecture.tasks
+    left = [exporter for exporter in PRECISIONS if not _keys(name, tasks, exporter) <= have.keys()]
     while left:
-        command = [sys.executable, str(HERE / "reach_worker.py"), name, str(folder / name), *left]
+        made: set[str] = set()
+        mine, other = multiprocessing.Pipe(duplex=False)
+        child = multiprocessing.get_context("fork").Process(target=_child, args=(architecture, folder, left, other))
+        child.start()
+        other.close()
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST)
-            how, lines, said = f"its process ended with status {done.returncode}", done.stdout, done.stderr
-        except subprocess.TimeoutExpired as exc:
-            how, lines, said = f"took more than {LONGEST} s", bytes(exc.stdout or b"").decode(), ""
-        cells = [json.loads(line) for line in lines.splitlines() if line.startswith("{")]
-        yield from cells
-        made = {key(name, cell["task"], cell["exporter"], cell["precision"]) for cell in cells}
-        last = (said.strip().splitlines() or [""])[-1][:200]
+            while mine.poll(LONGEST):
+                cell = mine.recv()
+                made.add(key(name, cell["task"], cell["exporter"], cell["precision"]))
+                yield cell
+            how = f"it took more than {LONGEST} s"
+        except EOFError:
+            how = "its process ended"
+        child.kill()
+        child.join()
         broken = next((exporter for exporter in left if not _keys(name, tasks, exporter) <= made), left[-1])
         for lost in sorted(_keys(name, tasks, broken) - made):
             _, task, exporter, precision = lost.split("/")
             cell = {"name": name, "task": task, "exporter": exporter, "precision": precision}
-            yield {**cell, "error": None, "said": f"UNTYPED {how}: {last}", "seconds": 0.0}
+            yield {**cell, "error": None, "said": f"UNTYPED: {how} ({child.exitcode})", "seconds": 0.0}
         left = left[left.index(broken) + 1 :]
+
+
+def _child(architecture: Architecture, folder: Path, exporters: Sequence[str], out: Connection) -> None:
+    import reach_cells
+
+    for cell in reach_cells.cells(architecture, folder, exporters):
+        out.send(cell)
+
+
+def _preload() -> None:
+    """What every cell needs, loaded once."""
+    import coremltools  # noqa: F401
+    import executorch.exir  # noqa: F401
+    import litert_torch  # noqa: F401
+    import onnx  # noqa: F401
+    import transformers  # noqa: F401
 
 
 def within(cell: Mapping[str, Any]) -> bool:
@@ -128,22 +151,19 @@ def main() -> int:
     parser.add_argument("--json", type=Path, default=Path("build/reach.json"))
     parser.add_argument("--markdown", type=Path, default=Path("docs/any-model-reach.md"))
     parser.add_argument("--again", action="store_true", help="measure cells that are there already")
-    parser.add_argument("--jobs", type=int, default=2, help="architectures at once")
     arguments = parser.parse_args()
     arguments.folders.mkdir(parents=True, exist_ok=True)
     cells: Cells = json.loads(arguments.json.read_text()) if arguments.json.is_file() else {}
     chosen = [entry for entry in ARCHITECTURES if not arguments.names or entry.name in arguments.names]
     have: Cells = {} if arguments.again else dict(cells)
 
-    def run(name: str, tasks: Sequence[str]) -> None:
-        for cell in measure(name, tasks, arguments.folders, have):
+    _preload()
+    for entry in chosen:
+        for cell in measure(entry, arguments.folders / entry.name, have):
             cells[key(cell["name"], cell["task"], cell["exporter"], cell["precision"])] = cell
             print({name: value for name, value in cell.items() if value != ""}, flush=True)
             arguments.json.write_text(json.dumps(cells, indent=1))
             arguments.markdown.write_text(page(cells)[0], encoding="utf-8")
-
-    with ThreadPoolExecutor(arguments.jobs) as pool:
-        list(pool.map(lambda entry: run(entry.name, entry.tasks), chosen))
     text, reached = page(cells)
     arguments.markdown.write_text(text, encoding="utf-8")
     return 0 if reached else 1

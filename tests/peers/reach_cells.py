@@ -1,13 +1,7 @@
-"""The cells of an architecture: imported, exported by an exporter, and compared with the fp32 reference.
-
-    python tests/peers/reach_worker.py ARCHITECTURE FOLDER EXPORTER...
-
-Each line of its output is a cell as JSON. It runs in a process of its own, for converters may crash.
-"""
+"""The cells of an architecture: imported, exported by an exporter, and compared with the fp32 reference."""
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 import time
@@ -19,7 +13,7 @@ HERE = Path(__file__).parent
 if str(HERE.parent) not in sys.path:
     sys.path.insert(0, str(HERE.parent))
 
-from helpers.hub.architectures import ARCHITECTURES, Architecture, write  # noqa: E402
+from helpers.hub.architectures import Architecture, write  # noqa: E402
 
 from edgekit.core import Checkpoint, Feeds, ImportOptions, Model, Recipe, Sample, serving  # noqa: E402
 from edgekit.errors import EdgekitError  # noqa: E402
@@ -91,15 +85,3 @@ def _cell(model: Model, checkpoint: Checkpoint, recipe: Recipe, calls: Mapping[s
             line = (str(exc).strip().splitlines() or [""])[0]
             return None, f"UNTYPED {type(exc).__name__}: {line[:200]}"
     return max(errors), ""
-
-
-def main() -> None:
-    """See the module."""
-    name, folder, *exporters = sys.argv[1:]
-    architecture = next(entry for entry in ARCHITECTURES if entry.name == name)
-    for cell in cells(architecture, Path(folder), exporters):
-        print(json.dumps(cell), flush=True)
-
-
-if __name__ == "__main__":
-    main()
