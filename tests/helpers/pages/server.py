@@ -61,6 +61,14 @@ def serving(site: Site) -> Iterator[Site]:
 
         def _body(self, body: bytes) -> None:
             tag = f'"{hash(body)}"'
+            bounded = re.fullmatch(r"bytes=0-(\d+)", self.headers.get("Range", ""))
+            if bounded and site.ranges:
+                self.send_response(206)
+                self.send_header("Content-Length", str(len(body[: int(bounded[1]) + 1])))
+                self.end_headers()
+                self.wfile.write(body[: int(bounded[1]) + 1])
+                site.sent += len(body[: int(bounded[1]) + 1])
+                return
             asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
             start = int(asked[1]) if asked and site.ranges and self.headers.get("If-Range", tag) == tag else 0
             if start and start >= len(body):

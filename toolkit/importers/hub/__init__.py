@@ -57,7 +57,7 @@ class HubImporter(Importer):
 
 
 def _described(described: Inspection, repository: Repository, options: ImportOptions) -> Inspection:
-    """`described` with inputs and outputs of the only task, or of the chosen one; with why not, if there are several."""
+    """`described` with inputs and outputs of the only or the chosen task; if there are several, with their names."""
     try:
         plan = plan_of(repository, choose(repository, options), options)
     except Unsupported as exc:

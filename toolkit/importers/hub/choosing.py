@@ -70,7 +70,7 @@ def choose(repository: Repository, options: ImportOptions) -> Choice:
         return Choice(task, architecture, architecture)
     if task == "feature-extraction" and not options.task and not _pooled(repository, architecture):
         raise Unsupported(
-            f"{repository.source} ({architecture}) does not state how a sentence becomes a vector: it has no modules.json.",
+            f"{repository.source} ({architecture}) does not state how a sentence becomes a vector (modules.json).",
             hint="Choose: --task feature-extraction (the mean over the tokens) or --task tensors (a vector a token)",
         )
     if task in tasks:

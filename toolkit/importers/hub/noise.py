@@ -1,4 +1,4 @@
-"""Inputs for networks of no task: noise, the same at every call. What is judged on it is never better than undecided."""
+"""Inputs for networks of no task: noise, the same at every call; a verdict on it is "undecided" at best."""
 
 from __future__ import annotations
 

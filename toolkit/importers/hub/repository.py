@@ -1,4 +1,4 @@
-"""The files of a Hugging Face model: of a folder, or of an address, whose small files are fetched and whose weights are not."""
+"""The files of a Hugging Face model: a folder's, or an address's, of which only the small ones are fetched."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ def open_repository(source: str, offline: bool, progress: Progress) -> Repositor
     """The model at `source`.
 
     Raises:
-        BadInput: it has no config.json, or its weights are pickles, or there are none. FetchFailed: it cannot be reached, or
-        is gated.
+        BadInput: it has no config.json, or its weights are pickles, or there are none. FetchFailed: it cannot be
+        reached, or is gated.
     """
     if source.startswith(SCHEME):
         return _remote(source, offline, progress)
@@ -131,8 +131,8 @@ def _safetensors(names: set[str], source: str) -> list[str]:
     pickles = sorted(name for name in names if name.endswith(_PICKLES))
     if pickles:
         raise BadInput(
-            f"{source} has its weights as {pickles[0]} only; such files can run code when they are opened, and are not.",
-            hint="Write it anew where it is trusted: MODEL.save_pretrained(FOLDER) in transformers writes model.safetensors.",
+            f"{source} has its weights as {pickles[0]} only, which can run code when they are opened.",
+            hint="Where they are trusted, MODEL.save_pretrained(FOLDER) in transformers writes model.safetensors.",
         )
     raise BadInput(f"{source} has no weights: neither model.safetensors nor {_INDEX}.")
 

@@ -145,11 +145,19 @@ def _ask(repo: str, revision: str | None) -> Any:
         raise FetchFailed(f"hf://{repo} has no revision {revision!r}.") from exc
     except errors.RepositoryNotFoundError as exc:
         raise FetchFailed(f"there is no repository hf://{repo}, or {_LOGIN}.") from exc
+    except errors.HfHubHTTPError as exc:
+        if exc.response.status_code in (401, 403):
+            raise FetchFailed(f"hf://{repo}: {_LOGIN}.") from exc
+        raise _unreachable(repo, exc) from exc
     except Exception as exc:  # the HTTP library below, and so its errors, changes between versions of the hub
-        raise FetchFailed(
-            f"the hub could not be asked about hf://{repo} ({type(exc).__name__}).",
-            hint="Check the connection, or give a downloaded folder: --weights PATH",
-        ) from exc
+        raise _unreachable(repo, exc) from exc
+
+
+def _unreachable(repo: str, exc: Exception) -> FetchFailed:
+    return FetchFailed(
+        f"the hub could not be asked about hf://{repo} ({type(exc).__name__}).",
+        hint="Check the connection, or give a downloaded folder: --weights PATH",
+    )
 
 
 def _weights(repo: str, names: Sequence[str]) -> list[str]:

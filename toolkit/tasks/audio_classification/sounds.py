@@ -14,8 +14,10 @@ __all__ = ["Sounds"]
 
 
 class Sounds(Predictor):
-    """Labels of a sound. `facts`: ``labels``, ``activation``, those of `edgekit.tasks.common.waveforms.Waveforms`; with a part
-    "frontend" also ``frame`` and ``hop`` (samples), and ``silence``, the value of features behind the sound's end.
+    """Labels of a sound.
+
+    `facts`: ``labels``, ``activation``, those of `edgekit.tasks.common.waveforms.Waveforms`; with a part "frontend"
+    also ``frame`` and ``hop`` (samples), and ``silence``, the value of features behind the sound's end.
 
     `predict` takes the option ``top``: the number of labels listed.
     """

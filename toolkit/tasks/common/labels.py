@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Prediction
 from edgekit.errors import BadInput
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["labelled", "top_of"]
 
@@ -35,7 +38,7 @@ def labelled(
     """
     import numpy as np
 
-    scores = np.asarray(values, np.float32).reshape(-1)
+    scores: NDArray[Any] = np.asarray(values, np.float32).reshape(-1)
     if len(scores) != len(labels):
         raise BadInput(f"the network has {len(scores)} scores for {len(labels)} labels.")
     if activation == "softmax":

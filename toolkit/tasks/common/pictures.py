@@ -85,8 +85,8 @@ def pixels_of(sample: Any, rule: Mapping[str, Any] | None, height: int, width: i
     """A sample as a network takes it, uint8 [height, width, 3], and notes about losses.
 
     Args:
-        sample: a file, or an array uint8 [height, width, 3] of any size, which is taken as it is if it has this size. rule:
-            see `fitted`.
+        sample: a file, or an array uint8 [height, width, 3] of any size; of this size it is taken as it is.
+        rule: see `fitted`.
 
     Raises:
         BadInput: it is neither, or cannot be read.
@@ -112,7 +112,7 @@ def fitted(image: Any, rule: Mapping[str, Any] | None, height: int, width: int) 
     Args:
         rule: of the bundle's facts, ``resize``: ``filter`` (Pillow's, in small letters); ``short_side``, to which it is
             scaled before its middle is taken, or ``size`` [height, width], or neither; ``crop``: "center", which rounds
-            as torchvision and timm do, or "center, down", which rounds as transformers does. None: scaled whole, bilinear.
+            as torchvision and timm do, or "center, down", as transformers does. None: scaled whole, bilinear.
     """
     rule = rule or {}
     kind, down = (
@@ -137,8 +137,8 @@ def cropped(
 ) -> NDArray[Any]:
     """The middle of the image once its shorter side is `short_side`: uint8 [height, width, 3].
 
-    With antialiasing, sizes rounded as torchvision, timm and transformers do. Of an image that is longer than 8 times its
-    width, only the middle is made larger: the rest would be cut away, but might not fit into memory before that.
+    With antialiasing, sizes rounded as torchvision, timm and transformers do. Of an image that is longer than 8 times
+    its width, only the middle is made larger: the rest would be cut away, but might not fit into memory before that.
     """
     wide, high = image.size
     if max(wide, high) > 8 * min(wide, high):

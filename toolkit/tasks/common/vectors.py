@@ -25,7 +25,7 @@ _SHOWN = 60
 
 
 class Embedder(Predictor):
-    """From a sample to a vector of length 1; of two samples the cosine of their vectors, of more a table of all pairs."""
+    """From a sample to a vector of length 1; of two samples their cosine, of more a table of all pairs."""
 
     @abstractmethod
     def vector(self, sample: Any) -> tuple[Vector, list[str]]:
@@ -51,7 +51,7 @@ class Embedder(Predictor):
         if not 2 <= len(samples) <= _MOST_TOGETHER:
             raise BadInput(f"{len(samples)} samples cannot be compared at once: 2 to {_MOST_TOGETHER} can.")
         made = [self.vector(sample) for sample in samples]
-        pairs = [
+        pairs: list[dict[str, Any]] = [
             {"a": _shown(samples[i]), "b": _shown(samples[j]), "score": float(made[i][0] @ made[j][0])}
             for i, j in combinations(range(len(samples)), 2)
         ]
@@ -62,7 +62,7 @@ class Embedder(Predictor):
         if len(samples) == 2:
             score = pairs[0]["score"]
             return Prediction(f"similarity {score:.3f}", {**details, "score": score}, units, score=score)
-        ranked = sorted(pairs, key=lambda pair: -float(pair["score"]))
+        ranked = sorted(pairs, key=lambda pair: -pair["score"])
         lines = [f"{pair['score']:6.3f}  {pair['a']}  |  {pair['b']}" for pair in ranked]
         return Prediction("\n".join(lines), details, units)
 

@@ -32,7 +32,8 @@ class Wave:
 
 
 class Waveforms:
-    """`facts`: ``sample_rate`` (Hz), ``most`` and ``least`` (samples of a window), ``normalise`` (to mean 0, variance 1)."""
+    """Reads sounds by `facts`: ``sample_rate`` (Hz), ``most`` and ``least`` (samples of a window), ``normalise`` (to a
+    mean of 0 and a variance of 1)."""
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
         self._rate, self._most, self._least = (int(facts[name]) for name in ("sample_rate", "most", "least"))
@@ -51,9 +52,8 @@ class Waveforms:
         audio, start = open_audio(sample, self._rate), 0
         held = audio.window(0, most)
         if len(held) < self._least:
-            raise BadInput(
-                f"the sound has {len(held) / self._rate:.2f} s; the network takes {self._least / self._rate:.2f} s at least."
-            )
+            has, takes = len(held) / self._rate, self._least / self._rate
+            raise BadInput(f"the sound has {has:.2f} s; the network takes {takes:.2f} s at least.")
         while len(held) >= (self._least if start else 1):
             values = np.asarray(held, np.float32)
             start += len(held)

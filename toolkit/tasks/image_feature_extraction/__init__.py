@@ -1,4 +1,4 @@
-"""Image feature extraction: from a picture to a vector of length 1, so that similar pictures have similar directions."""
+"""Image feature extraction: from a picture to a vector of length 1; similar pictures have similar directions."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def _waveform(
         )
 
     fixed = min(axis.most, int(_FIXED * rate))
-    seconds = f"{axis.least / rate:g} to {axis.most / rate:g} s a call; {fixed / rate:g} s where a format holds no dynamic axis"
+    bounds = f"{axis.least / rate:g} to {axis.most / rate:g} s a call"
     return Plan(
         choice.task,
         choice.architecture,
@@ -84,7 +84,7 @@ def _waveform(
         () if options.axes else (part(fixed),),
         labels=labels,
         facts={**facts, "most": axis.most, "least": axis.least},
-        notes=(seconds,),
+        notes=(f"{bounds}; {fixed / rate:g} s where a format holds no dynamic axis",),
     )
 
 
@@ -127,7 +127,7 @@ def _spectrum(choice: Choice, stated: dict[str, Any], facts: dict[str, Any], lab
 
 
 def _letters(repository: Repository) -> dict[str, Any]:
-    """The vocabulary of a CTC network (transformers' Wav2Vec2CTCTokenizer). Raises Unsupported for another tokenizer."""
+    """The vocabulary of a CTC network (Wav2Vec2CTCTokenizer). Raises Unsupported for another tokenizer."""
     vocabulary = repository.json("vocab.json")
     stated = repository.json("tokenizer_config.json") or {}
     if not isinstance(vocabulary, dict) or not all(isinstance(at, int) for at in vocabulary.values()):

@@ -48,7 +48,7 @@ def plan(repository: Repository, choice: Choice, options: ImportOptions) -> Plan
     tokenizer = _tokenizer(repository, choice, _limit(repository, shape, pooling))
     most = min(tokenizer["most"], _MOST)
     axis = axes_of(options, {_AXIS: AxisPlan(2, most, max(2, min(most, 32)))})[_AXIS]
-    typed = choice.task == "text-classification" and int(shape.get("type_vocab_size") or 0) > 1
+    typed = choice.task == "text-classification" and _typed(repository, shape)
     labels = labels_of(config) if choice.task == "text-classification" else ()
     rows: tuple[int | str, ...] = (1, _AXIS)
 
@@ -97,6 +97,15 @@ def plan(repository: Repository, choice: Choice, options: ImportOptions) -> Plan
     )
 
 
+def _typed(repository: Repository, shape: Mapping[str, Any]) -> bool:
+    """Whether its tokenizer numbers the texts of a pair, and the network heeds it."""
+    stated = repository.json("tokenizer_config.json") or {}
+    kind = str(stated.get("tokenizer_class", ""))
+    own = kind.startswith(("Bert", "Electra", "Albert", "MobileBert", "SqueezeBert", "RemBert", "ConvBert"))
+    numbered = "token_type_ids" in stated["model_input_names"] if "model_input_names" in stated else own
+    return numbered and int(shape.get("type_vocab_size") or 0) > 1
+
+
 def _output(choice: Choice, shape: Mapping[str, Any], labels: tuple[str, ...], size: int | str) -> Tensor:
     if choice.task == "text-classification":
         return Tensor("logits", "float32", (1, len(labels)))
@@ -136,9 +145,8 @@ def _pooling(repository: Repository) -> _Pooling:
         name for name, on in stated.items() if name.startswith("pooling_mode_") and on is True and name not in _POOLINGS
     ]
     if len(modes) != 1 or others or modes[0] not in _POOLINGS.values():
-        raise Unsupported(
-            f"{repository.source} pools by {', '.join((*modes, *others)) or 'nothing'}; mean, cls and max can be exported."
-        )
+        stated_modes = ", ".join((*modes, *others)) or "nothing"
+        raise Unsupported(f"{repository.source} pools by {stated_modes}; mean, cls and max can be exported.")
     limits = repository.json("sentence_bert_config.json") or {}
     most = limits.get("max_seq_length")
     return _Pooling(modes[0], kinds[-1] == "Normalize", int(most) if most else None)

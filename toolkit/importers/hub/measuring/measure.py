@@ -81,7 +81,8 @@ def _called(plan: Plan, part: PartPlan, module: nn.Module, sizes: Mapping[str, i
         with quiet(), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True), torch.device("meta"):
             feeds = {
                 spec.name: torch.zeros(
-                    [sizes.get(str(axis), axis) for axis in spec.shape], dtype=getattr(torch, spec.dtype)
+                    [axis if isinstance(axis, int) else sizes[axis] for axis in spec.shape],
+                    dtype=getattr(torch, spec.dtype),
                 )
                 for spec in part.inputs
             }

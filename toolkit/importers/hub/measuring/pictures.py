@@ -1,4 +1,4 @@
-"""How pictures become a network's input: transformers' own processor is asked, and what it does is proven reproduced."""
+"""How pictures become a network's input: transformers' own processor is asked, and proven to be reproduced."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def normalisation(repository: Repository, height: int, width: int) -> tuple[dict
     """The rule of resizing, as facts for apps; and settings of `networks.modules.Picture`.
 
     Raises:
-        Unsupported: the processor does something else than resize, crop, reorder channels, scale and shift. BadInput: it
-        cannot be built.
+        Unsupported: the processor does something else than resize, crop, reorder channels, scale and shift.
+        BadInput: it cannot be built.
     """
     processor = _processor(repository)
     settings = _affine(processor, repository, height, width)
@@ -115,7 +115,8 @@ def _values(processor: Any, repository: Repository, picture: NDArray[np.uint8]) 
     values: NDArray[np.float32] = np.asarray(made, np.float32)
     if values.ndim != 4 or values.shape[:2] != (1, 3):
         raise _not_reproduced(repository, processor, f"it makes an array {list(values.shape)} of a picture")
-    return values[0]
+    first: NDArray[np.float32] = values[0]
+    return first
 
 
 def _image(picture: NDArray[np.uint8]) -> Any:

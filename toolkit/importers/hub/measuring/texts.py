@@ -24,6 +24,7 @@ _TEXTS = (
 def check_tokens(plan: Plan, repository: Repository) -> None:
     """Raise Unsupported where the tokens of tokenizer.json are not those of transformers' own tokenizer."""
     ours = Tokens(repository.folder, plan.facts)
+    numbered = any(spec.name == "token_type_ids" for spec in plan.parts[0].inputs)
     most = plan.facts["tokenizer"]["most"]
     with quiet():
         from transformers import AutoTokenizer
@@ -35,10 +36,12 @@ def check_tokens(plan: Plan, repository: Repository) -> None:
         except Exception as exc:
             reason = str(exc).strip().splitlines()[0] if str(exc).strip() else "no reason"
             raise BadInput(f"the tokenizer of {repository.source} is refused by transformers: {reason[:300]}.") from exc
+        if plan.task == "text-classification" and ("token_type_ids" in theirs.model_input_names) < numbered:
+            raise Unsupported(f"the tokenizer of {repository.source} does not number the texts of a pair as expected.")
         for text in _TEXTS:
             wanted = theirs(text, truncation=True, max_length=most)["input_ids"]
             if ours.ids(text) != list(wanted):
                 raise Unsupported(
-                    f"tokenizer.json of {repository.source} makes other tokens of {text[:40]!r} than transformers does.",
-                    hint="AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) in transformers writes it anew.",
+                    f"tokenizer.json of {repository.source} makes other tokens of {text[:40]!r} than transformers.",
+                    hint="AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) writes it anew.",
                 )

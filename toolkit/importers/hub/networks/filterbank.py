@@ -36,7 +36,8 @@ def _filters(mels: int) -> NDArray[np.float32]:
         return 1127.0 * np.log(1.0 + hertz / 700.0)
 
     bins = mel(np.linspace(0.0, _RATE / 2, _FFT // 2 + 1))
-    edges = np.linspace(*mel(np.array([_LOWEST, _RATE / 2])), mels + 2)
+    low, high = mel(np.array([_LOWEST, _RATE / 2]))
+    edges = np.linspace(float(low), float(high), mels + 2)
     rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
     weights: NDArray[np.float32] = np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
@@ -46,7 +47,8 @@ def _filters(mels: int) -> NDArray[np.float32]:
 class Filterbank(nn.Module):
     """Samples to normalised log-mel features.
 
-    forward: audio float32 [1, samples] at 16 kHz in [-1, 1] -> float32 [1, frames, mels], minus `offset`, over `divisor`.
+    forward: audio float32 [1, samples] at 16 kHz in [-1, 1] -> float32 [1, frames, mels], minus `offset`, over
+        `divisor`.
     """
 
     basis: Tensor

@@ -19,7 +19,8 @@ _MASKED = -1e4
 class Text(nn.Module):
     """Tokens to a vector, logits of labels, or logits of tokens.
 
-    forward: input_ids, attention_mask (and token_type_ids) int64 [1, N] -> float32 [1, D], [1, labels] or [1, N, words].
+    forward: input_ids, attention_mask (and token_type_ids) int64 [1, N] -> float32 [1, D], [1, labels] or
+        [1, N, words].
     """
 
     def __init__(self, network: nn.Module, task: str, pooling: str, unit: bool, own: str) -> None:
@@ -31,8 +32,9 @@ class Text(nn.Module):
         more = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         out = self.network(input_ids=input_ids, attention_mask=attention_mask, **more)
         if self._task != "feature-extraction":
-            return out["logits"]
-        vector = out[self._own] if self._own else _pooled(out[0], attention_mask, self._pooling)
+            logits: Tensor = out["logits"]
+            return logits
+        vector: Tensor = out[self._own] if self._own else _pooled(out[0], attention_mask, self._pooling)
         return nn.functional.normalize(vector, dim=-1) if self._unit else vector
 
 
@@ -63,7 +65,7 @@ class Picture(nn.Module):
     ) -> None:
         super().__init__()
         self.network = network
-        self._task, self._own, self._order = task, own, order
+        self._named, self._order = "logits" if task == "image-classification" else own, order
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32).reshape(1, 3, 1, 1))
         self.register_buffer("offset", torch.tensor(offset, dtype=torch.float32).reshape(1, 3, 1, 1))
 
@@ -72,15 +74,10 @@ class Picture(nn.Module):
         if self._order == [2, 1, 0]:
             values = values.flip(1)
         out = self.network(pixel_values=values * self.scale + self.offset)
-        if self._task == "image-classification":
-            return out["logits"]
-        if self._own:
-            return out[self._own]
-        pooled = out.get("pooler_output")
-        if pooled is None:
-            hidden = out[0]
-            return hidden[:, 0] if hidden.ndim == 3 else hidden.mean(dim=(2, 3))
-        return pooled.flatten(1)
+        values = out[self._named] if self._named else out.get("pooler_output")
+        if values is None:
+            values = out[0][:, 0] if out[0].ndim == 3 else out[0].mean(dim=(2, 3))
+        return torch.flatten(values, 1)
 
 
 class Sound(nn.Module):
@@ -94,7 +91,8 @@ class Sound(nn.Module):
         self.network = network
 
     def forward(self, values: Tensor) -> Tensor:
-        return self.network(input_values=values)["logits"]
+        logits: Tensor = self.network(input_values=values)["logits"]
+        return logits
 
 
 class Arrays(nn.Module):
@@ -113,13 +111,14 @@ class Arrays(nn.Module):
 class Encoder(nn.Module):
     """The first half of a network from a sequence to a sequence."""
 
-    def __init__(self, network: nn.Module, inputs: list[str]) -> None:
+    def __init__(self, network: Any, inputs: list[str]) -> None:
         super().__init__()
         self.network = network.get_encoder()
         self._inputs = inputs
 
     def forward(self, *values: Tensor) -> Tensor:
-        return self.network(**dict(zip(self._inputs, values, strict=True)))[0]
+        hidden: Tensor = self.network(**dict(zip(self._inputs, values, strict=True)))[0]
+        return hidden
 
 
 class Decoder(nn.Module):
@@ -130,7 +129,8 @@ class Decoder(nn.Module):
         self.network = network
 
     def forward(self, tokens: Tensor, hidden: Tensor) -> Tensor:
-        return self.network(encoder_outputs=(hidden,), decoder_input_ids=tokens, use_cache=False)["logits"]
+        logits: Tensor = self.network(encoder_outputs=(hidden,), decoder_input_ids=tokens, use_cache=False)["logits"]
+        return logits
 
 
 def _names(part: Any) -> list[str]:

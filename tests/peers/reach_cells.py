@@ -1,0 +1,87 @@
+"""The cells of an architecture: imported, exported by an exporter, and compared with the fp32 reference."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+if str(HERE.parent) not in sys.path:
+    sys.path.insert(0, str(HERE.parent))
+
+from helpers.hub.architectures import Architecture, write  # noqa: E402
+
+from edgekit.core import Checkpoint, Feeds, ImportOptions, Model, Recipe, Sample, serving  # noqa: E402
+from edgekit.errors import EdgekitError  # noqa: E402
+from edgekit.formats.checkpoint import read_checkpoint  # noqa: E402
+from edgekit.importers.resolved import model_of  # noqa: E402
+from edgekit.numerics.parity import Recorder, part_error, reference_of  # noqa: E402
+from edgekit.registry import find  # noqa: E402
+from edgekit.tasks.resolved import predictor_of  # noqa: E402
+
+#: Samples that calibrate, and that are compared.
+CALIBRATING, COMPARED = 16, 6
+PRECISIONS = {"onnx": ("fp32", "int8"), "litert": ("fp32", "int8"), "coreml": ("fp16",), "executorch": ("fp32",)}
+
+
+def cells(architecture: Architecture, folder: Path, exporters: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """``{"name", "task", "exporter", "precision", "error", "said", "seconds"}`` of each cell."""
+    if not (folder / "config.json").is_file():
+        write(architecture, folder)
+    checkpoint = read_checkpoint(folder)
+    models = {task: model_of(str(folder), ImportOptions(task=task)) for task in architecture.tasks}
+    for exporter in exporters:
+        for task, model in models.items():
+            served = serving(model, exporter)
+            calls = _calls(served, checkpoint, folder)
+            for precision in PRECISIONS[exporter]:
+                cell = {"name": architecture.name, "task": task, "exporter": exporter, "precision": precision}
+                began = time.perf_counter()
+                error, said = _cell(served, checkpoint, Recipe(exporter, precision), calls)
+                yield {**cell, "error": error, "said": said, "seconds": round(time.perf_counter() - began, 1)}
+
+
+def _calls(model: Model, checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+    """Part -> its calls on real samples (noise, if it has no task): those that calibrate, then the others."""
+    recorders = {
+        part.name: Recorder(reference_of(part, part.build(checkpoint))) for part in model.network.parts if part.build
+    }
+    predictor = predictor_of(model, recorders, folder, model.weights.prepare(checkpoint, folder))
+    evidence = model.task.evidence or find("tasks", model.task.name).evidence
+    assert evidence is not None
+    samples = evidence.samples(folder)
+    half = len(samples) // 2
+    for sample in (*_even(samples[:half], CALIBRATING), *_even(samples[half:], COMPARED)):
+        predictor.predict(sample.input)
+    return {name: recorder.calls for name, recorder in recorders.items()}
+
+
+def _even(samples: Sequence[Sample], most: int) -> Sequence[Sample]:
+    return [samples[i * len(samples) // most] for i in range(most)] if len(samples) > most else samples
+
+
+def _cell(model: Model, checkpoint: Checkpoint, recipe: Recipe, calls: Mapping[str, Any]) -> tuple[float | None, str]:
+    """The largest error of a part, or what the exporter says."""
+    exporter = find("exporters", recipe.exporter)
+    calibration: dict[str, Sequence[Feeds]] = {
+        part: [feeds for feeds, _ in made[:CALIBRATING]] for part, made in calls.items()
+    }
+    with tempfile.TemporaryDirectory(prefix="reach-") as scratch:
+        out, work = Path(scratch) / "out", Path(scratch) / "work"
+        out.mkdir()
+        work.mkdir()
+        try:
+            artifacts = exporter.export(model, checkpoint, recipe, calibration, out, work, lambda *_: None)
+            errors = [
+                part_error(exporter.load(out / a.file, 1), calls[a.part][CALIBRATING:], COMPARED) for a in artifacts
+            ]
+        except EdgekitError as exc:
+            return None, exc.message
+        except Exception as exc:  # what no typed error says is a defect, and is shown as such
+            line = (str(exc).strip().splitlines() or [""])[0]
+            return None, f"UNTYPED {type(exc).__name__}: {line[:200]}"
+    return max(errors), ""
