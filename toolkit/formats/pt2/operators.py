@@ -39,7 +39,7 @@ _INNER = frozenset(
 _TEXTED = re.compile(
     r"div|div_|divide|gelu|gelu_|einsum|pad|index_reduce|scatter_reduce|scatter|searchsorted|bucketize|linalg_norm|"
     r"linalg_matrix_norm|linalg_qr|norm|meshgrid|stft|istft|tensordot|_assert\w+|fft_\w+|cumsum|floor_divide|quantile|"
-    r"nanquantile|segment_reduce|linalg_svd|round"
+    r"nanquantile|segment_reduce|linalg_svd|round|wrap_with_autocast"
 )
 _TEXT = re.compile(r"[\x20-\x7e]{0,400}")
 
