@@ -18,7 +18,7 @@ from edgekit.formats.pt2.archive import DTYPES
 __all__ = ["rebuilt"]
 
 Check = Callable[[Any], Any]
-_DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
+_DOTTED = re.compile(r"\w+(\.\w+)*", re.ASCII)
 _MODULES = re.compile(r"[\w.,;@<>\[\]\"' ()-]*")
 _INFINITE = ("Infinity", "-Infinity", "NaN")
 

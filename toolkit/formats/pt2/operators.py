@@ -22,21 +22,24 @@ _SIZES = frozenset(
 _REFUSED = frozenset({"from_file", "save", "load", "set_", "resize_", "resize_as_", "set_data", "record_stream"})
 #: Inner operators trust their arguments; these are what layers become.
 _INNER = frozenset(
-    (
+    {
+        *("__and__", "__or__", "__xor__", "__iand__", "__ior__", "__ixor__", "__lshift__", "__rshift__"),
         *("_adaptive_avg_pool2d", "_adaptive_avg_pool3d", "_assert_async", "_assert_scalar"),
-        *("_assert_tensor_metadata", "_cdist_forward", "_conj", "_convolution", "_fft_c2c", "_fft_c2r"),
-        *("_fft_r2c", "_log_softmax", "_native_batch_norm_legit", "_native_batch_norm_legit_no_training"),
-        *("_safe_softmax", "_scaled_dot_product_flash_attention_for_cpu", "_softmax", "_stack"),
-        *("_thnn_fused_gru_cell", "_thnn_fused_lstm_cell", "_to_copy", "_trilinear", "_unsafe_index"),
-        *("_unsafe_index_put", "_unsafe_view", "_weight_norm", "_weight_norm_interface", "_local_scalar_dense"),
-        *("_reshape_copy", "_euclidean_dist", "_prelu_kernel"),
-    )
+        *("_assert_tensor_metadata", "_batch_norm_impl_index", "_cast_Float", "_cdist_forward", "_conj"),
+        *("_convolution", "_euclidean_dist", "_fft_c2c", "_fft_c2r", "_fft_r2c", "_local_scalar_dense"),
+        *("_log_softmax", "_native_batch_norm_legit", "_native_batch_norm_legit_no_training"),
+        *("_native_multi_head_attention", "_prelu_kernel", "_reshape_copy", "_safe_softmax"),
+        *("_scaled_dot_product_flash_attention_for_cpu", "_shape_as_tensor", "_softmax", "_stack"),
+        *("_thnn_fused_gru_cell", "_thnn_fused_lstm_cell", "_to_copy", "_transformer_encoder_layer_fwd"),
+        *("_trilinear", "_unsafe_index", "_unsafe_index_put", "_unsafe_view", "_upsample_bicubic2d_aa"),
+        *("_upsample_bilinear2d_aa", "_weight_norm", "_weight_norm_interface"),
+    }
 )
 #: Operators with an argument of text, such as the rounding of a division.
 _TEXTED = re.compile(
     r"div|div_|divide|gelu|gelu_|einsum|pad|index_reduce|scatter_reduce|scatter|searchsorted|bucketize|linalg_norm|"
     r"linalg_matrix_norm|linalg_qr|norm|meshgrid|stft|istft|tensordot|_assert\w+|fft_\w+|cumsum|floor_divide|quantile|"
-    r"nanquantile|segment_reduce|linalg_svd|round"
+    r"nanquantile|segment_reduce|linalg_svd|round|wrap_with_autocast"
 )
 _TEXT = re.compile(r"[\x20-\x7e]{0,400}")
 

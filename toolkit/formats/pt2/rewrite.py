@@ -16,6 +16,8 @@ __all__ = ["module_of", "rewritten"]
 
 #: Steps that only check what they are called with.
 _CHECK = re.compile(r"_assert|sym_constrain_range")
+#: Regions that set a mode around a graph inside.
+_REGION = re.compile(r"wrap_with_(set_grad_enabled|autocast)")
 
 
 def rewritten(program: Program) -> bytes:
@@ -86,11 +88,24 @@ def _plain(module: Any, program: Program) -> Any:
     for node in list(graph.nodes):
         if node.op == "call_function" and not node.users and _CHECK.search(str(node.target)):
             graph.erase_node(node)
+        elif _REGION.search(str(node.target)):
+            _open(graph, node)
     graph.eliminate_dead_code()
     for place in program.constants:
         graph.erase_node(inputs[place])
     plain = torch.fx.GraphModule(module, graph)
     return plain.requires_grad_(False).eval()
+
+
+def _open(graph: Any, node: Any) -> None:
+    """Call the graph inside a region without gradients, or without autocast, as what it is: a module."""
+    inner = next(i for i, argument in enumerate(node.args) if getattr(argument, "op", "") == "get_attr")
+    if "autocast" in str(node.target) and node.args[2] and node.args[0] == "cpu":
+        raise ValueError("it computes in lower precision by itself (autocast)")
+    with graph.inserting_before(node):
+        call = graph.call_module(node.args[inner].target, tuple(node.args[inner + 1 :]))
+    node.replace_all_uses_with(call)
+    graph.erase_node(node)
 
 
 def _outputs(program: Program) -> list[Any]:

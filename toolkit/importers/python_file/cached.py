@@ -93,8 +93,8 @@ def _publish(scratch: Path, facts: Mapping[str, Any], place: Path) -> None:
     fresh = scratch / "fresh"
     (fresh / _WEIGHTS).mkdir(parents=True)
     program_file = scratch / _PROGRAM
-    if program_file.is_symlink() or (scratch / _SAMPLES).is_symlink():
-        raise BadInput("the child wrote links in place of files.")
+    if program_file.is_symlink() or not program_file.is_file() or (scratch / _SAMPLES).is_symlink():
+        raise BadInput("the process of the file gave an answer, and no program.")
     program = pt2.read(program_file)
     arrays = []
     for path in stored.files(scratch / _SAMPLES):
@@ -105,7 +105,7 @@ def _publish(scratch: Path, facts: Mapping[str, Any], place: Path) -> None:
             raise BadInput(f"{path.name} is not a sample of the traced inputs.")
         arrays.append(sample)
     if not arrays:
-        raise BadInput("the child wrote no samples.")
+        raise BadInput("the process of the file gave no samples.")
     stored.keep(arrays, fresh / _SAMPLES)
     program_file.replace(fresh / _WEIGHTS / _PROGRAM)
     (fresh / _RECORD).write_text(json.dumps(dict(facts)), encoding="utf-8")

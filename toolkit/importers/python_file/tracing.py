@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import logging
+import re
 import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgekit.errors import BadInput, need
 from edgekit.importers.common import stored
-from edgekit.importers.common.foreign.child import stage
+from edgekit.importers.common.foreign.child import place_of, stage
 from edgekit.importers.common.foreign.record import Recorder
 from edgekit.importers.python_file import user_file
 from edgekit.importers.python_file.examples import collected
@@ -140,28 +142,37 @@ def _exported(
 ) -> torch.export.ExportedProgram:
     """The traced program. Axes of other inputs that must be as long as a varying one vary with it."""
     import torch
+    from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
     stage("tracing of forward()")
     flat, original = _flattened(network), network.forward
     network.forward = types.MethodType(flat, network)
+    logging.disable(logging.ERROR)  # torch logs the traceback of what it then raises
     try:
         inputs = _traceable(samples[0], varying)
         try:
             return _attempt(network, inputs, _dims(inputs, varying, follow=False))
+        except GuardOnDataDependentSymNode as exc:
+            raise BadInput(
+                f"{place_of(exc)}: forward() decides by the values of its tensors, which a traced graph cannot do.",
+                hint="Compute both sides and choose: torch.where(condition, a, b).",
+            ) from exc
         except torch._dynamo.exc.UserError as exc:
             if not varying:
                 raise
             try:
                 return _attempt(network, inputs, _dims(inputs, varying, follow=True))
             except torch._dynamo.exc.UserError:
-                lines = [line.strip(" -") for line in str(exc).splitlines() if line.strip(" -")]
+                why = re.findall(r"You marked (.{1,300}?)(?:\. | If you)", " ".join(str(exc).split()))
                 axes = ", ".join(f"{name}_{i}" for name, i in varying)
                 raise BadInput(
-                    f"{label}: forward() does not allow every size of {axes}: {' '.join(lines[:3])[:600]}",
+                    f"{label}: forward() does not allow every size of {axes}: torch says: "
+                    f"{'; '.join(why) or str(exc).splitlines()[0]}.",
                     hint="Give examples of a single size, or take out what depends on the size.",
                 ) from exc
     finally:
         network.forward = original
+        logging.disable(logging.NOTSET)
 
 
 def _attempt(network: Any, inputs: Mapping[str, Any], dims: Mapping[str, Any]) -> torch.export.ExportedProgram:

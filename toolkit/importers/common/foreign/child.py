@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import os
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -13,9 +15,13 @@ from typing import Any
 from edgekit.errors import EdgekitError
 from edgekit.importers.common.foreign import guard
 
-__all__ = ["main", "stage"]
+__all__ = ["main", "place_of", "stage"]
+
+#: Where torch's messages turn from what happened to advice on debugging torch.
+_ADVICE = re.compile(r"\s*$|For more|For extended|Caused by|If you suspect|consider using")
 
 _scratch = Path()
+_request: dict[str, Any] = {}
 
 
 def stage(what: str) -> None:
@@ -25,9 +31,10 @@ def stage(what: str) -> None:
 
 def main(scratch: Path) -> int:
     """Answer the request in `scratch`; returns the exit status."""
-    global _scratch
+    global _scratch, _request
     _scratch = scratch
-    request = json.loads((scratch / "request.json").read_text(encoding="utf-8"))
+    _request = request = json.loads((scratch / "request.json").read_text(encoding="utf-8"))
+    stage("its start")
     module, name = request["function"].split(":")
     function = getattr(importlib.import_module(module), name)
     guard.limit_memory()
@@ -39,29 +46,37 @@ def main(scratch: Path) -> int:
     except EdgekitError as exc:
         answer = {"error": type(exc).__name__, "message": exc.message, "hint": exc.hint}
     except BaseException as exc:
-        answer = {"error": "BadInput", "message": _said(exc, request), "hint": _hint(exc)}
+        answer = {"error": "BadInput", "message": _said(exc), "hint": _hint(exc), "raised": True}
     fresh = scratch / "answer.json.part"
     fresh.write_text(json.dumps(answer), encoding="utf-8")
     fresh.replace(scratch / "answer.json")
     return 0
 
 
-def _said(exc: BaseException, request: dict[str, Any]) -> str:
+def _said(exc: BaseException) -> str:
     """The exception in a sentence: ``net.py, line 7: build() raised ValueError: no such layer``."""
-    folder, line = request["folder"] + os.sep, ""
-    for frame in traceback.extract_tb(exc.__traceback__):
-        if os.path.realpath(frame.filename).startswith(folder):
-            name = Path(frame.filename).name
-            line = f", line {frame.lineno}" if name == request["label"] else f" ({name}, line {frame.lineno})"
-    if isinstance(exc, SyntaxError) and exc.lineno:
-        line = f", line {exc.lineno}"
+    where = f"{place_of(exc)}: {(_scratch / 'stage').read_text(encoding='utf-8')}"
+    if isinstance(exc, guard.Refused):
+        return f"{where} {exc}."
     try:
-        step = (_scratch / "stage").read_text(encoding="utf-8")
-        text = str(exc).strip()
+        lines = str(exc).strip().splitlines()
     except Exception:  # an exception whose text cannot be had
-        step, text = "its start", ""
-    text = "\n".join(text.splitlines()[:12])[:2000]
-    return f"{request['label']}{line}: {step} raised {type(exc).__name__}{': ' + text if text else ''}"
+        lines = []
+    text = "\n".join(itertools.takewhile(lambda line: not _ADVICE.match(line), lines[:12]))[:2000]
+    return f"{where} raised {type(exc).__name__}{': ' + text if text else ''}"
+
+
+def place_of(exc: BaseException) -> str:
+    """The foreign file, with the last line of its folder's files that the exception passed through."""
+    label = str(_request["label"])
+    if isinstance(exc, SyntaxError) and exc.lineno:
+        return f"{label}, line {exc.lineno}"
+    folder, line = _request["folder"] + os.sep, ""
+    for frame in traceback.extract_tb(exc.__traceback__):
+        path = Path(frame.filename)
+        if path.is_file() and os.path.realpath(path).startswith(folder):
+            line = f", line {frame.lineno}" if path.name == label else f" ({path.name}, line {frame.lineno})"
+    return label + line
 
 
 def _hint(exc: BaseException) -> str:

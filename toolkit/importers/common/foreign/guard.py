@@ -49,13 +49,13 @@ def forbid(scratch: Path, *, writes: bool) -> None:
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event in _SOCKETS or (event == "socket.__new__" and arguments[1] != _UNIX):
-            raise Refused(f"it tried to use the network ({event}), which it cannot here")
+            raise Refused(f"tried to use the network ({event}), which it may not")
         if event in _PROCESSES:
-            raise Refused(f"it tried to start or signal another process ({event}), which it cannot here")
+            raise Refused(f"tried to start or signal a process ({event}), which it may not")
         if writes and event == "open" and _writing(arguments) and outside(arguments[0]):
-            raise Refused(f"it tried to write {str(arguments[0])!r}, outside its folder")
+            raise Refused(f"tried to write {str(arguments[0])!r}, outside its folder")
         if writes and event in _WRITES and any(outside(item) for item in arguments[:2]):
-            raise Refused(f"it tried to change {str(arguments[0])!r}, outside its folder ({event})")
+            raise Refused(f"tried to change {str(arguments[0])!r}, outside its folder ({event})")
 
     sys.addaudithook(hook)
 
@@ -68,12 +68,14 @@ def _writing(arguments: tuple[Any, ...]) -> bool:
 
 
 def limit_memory() -> None:
-    """At most the machine's memory, so that a mistake becomes a MemoryError and not a frozen machine."""
+    """At most the memory that is free, so that a mistake becomes a MemoryError and not a frozen machine."""
     if sys.platform != "linux":
         return
     import resource
 
-    most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    free = next((int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")), 0)
+    most = free or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

@@ -101,7 +101,8 @@ def run(request: Request) -> Mapping[str, Any]:
         )
     if "error" in answer:
         error = _ERRORS.get(str(answer["error"]), BadInput)
-        raise error(_text(answer.get("message")) + _quoted(words), hint=_text(answer.get("hint")))
+        shown = _quoted(words) if answer.get("raised") is True else ""  # what code of ours says needs no more
+        raise error(_text(answer.get("message")) + shown, hint=_text(answer.get("hint")))
     if status != 0 or not isinstance(answer.get("result"), dict):
         raise BadInput(f"{request.label}: {_stage(request)} {_ending(status)}.{_quoted(words)}")
     result: Mapping[str, Any] = answer["result"]
