@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Abilities, Artifact, Checkpoint, Exporter, Feeds, Model, Part, Progress, Recipe, Runner
-from edgekit.errors import ExportFailed, need
+from edgekit.errors import ExportFailed, Unsupported, need
 from edgekit.exporters.common import options
 from edgekit.quantization.plan import ASKED, LayerPlan, Wish
 
@@ -81,6 +81,9 @@ class OnnxExporter(Exporter):
         artifacts = []
         for part in model.network.parts:
             graph = self._reference(part, checkpoint, work, progress)
+            if model.network.precision:
+                artifacts.append(_copied(model, part, graph, recipe.precision, out))
+                continue
             float_part = not part.quantize or part.name in recipe.options.get("float_parts", ())
             precision = "fp32" if float_part else recipe.precision
             artifacts.append(self._write(part, graph, precision, recipe, calibration.get(part.name, ()), out, progress))
@@ -96,7 +99,7 @@ class OnnxExporter(Exporter):
 
     def load(self, file: Path, threads: int) -> Runner:
         """Open ``PART.onnx``. Raises BadInput if onnxruntime refuses it."""
-        from edgekit.exporters.onnx.runner import OnnxRunner
+        from edgekit.formats.onnx.runner import OnnxRunner
 
         return OnnxRunner(file, threads)
 
@@ -105,13 +108,15 @@ class OnnxExporter(Exporter):
         import onnx
 
         from edgekit.exporters.onnx.graph import from_torch
+        from edgekit.formats.onnx.reference import OnnxGraph
 
         file = work / f"{part.name}.fp32.onnx"
         if not file.exists():
             if part.build is None:
                 raise ExportFailed(f"the part {part.name!r} is not a torch graph; the onnx exporter cannot write it.")
             progress(f"tracing {part.name}", 0, 0)
-            onnx.save(from_torch(part, part.build(checkpoint)), file)
+            built = part.build(checkpoint)
+            onnx.save(built.model if isinstance(built, OnnxGraph) else from_torch(part, built), file)
         return onnx.load(file)
 
     def _write(
@@ -168,6 +173,23 @@ class OnnxExporter(Exporter):
         graph = products.quantize(graph, {name: layer.form for name, layer in choice.items()})
         # What stays float (convolutions, positions, sensitive layers) is stored in half; scales keep all their digits.
         return half.store_in_half(graph, keep=lambda name: name.endswith(".scales")), {**choice, **recurrent}, {}
+
+
+def _copied(model: Model, part: Part, graph: onnx.ModelProto, precision: str, out: Path) -> Artifact:
+    """A ready file that is quantized already, or holds its weights in half precision."""
+    import onnx
+
+    from edgekit.exporters.onnx import census
+
+    held = model.network.precision
+    if precision != held:
+        raise Unsupported(
+            f"the .onnx of {model.name} is {held}; it cannot become {precision}.",
+            hint=f"Choose --precision {held}, or give float weights.",
+        )
+    onnx.save(graph, out / f"{part.name}.onnx")
+    facts = {**census.census(graph), "compute": held, "layers": {}, "source": "a ready .onnx, taken as it is"}
+    return Artifact(part.name, f"{part.name}.onnx", facts)
 
 
 EXPORTER = OnnxExporter()

@@ -30,7 +30,7 @@ from onnx import helper
 
 from edgekit.core import Feeds
 from edgekit.exporters.onnx.graph import CONTRIB, constants, rebuild, watching
-from edgekit.exporters.onnx.runner import evaluate
+from edgekit.formats.onnx.runner import evaluate
 from edgekit.numerics.parity import relative_error
 from edgekit.quantization.choice import first_within
 from edgekit.quantization.plan import LayerPlan

@@ -28,7 +28,7 @@ from edgekit.common.processors import usable_processors
 from edgekit.core import Feeds, Progress
 from edgekit.errors import ExportFailed
 from edgekit.exporters.onnx import graph, half, places, qdq
-from edgekit.exporters.onnx.runner import OnnxRunner, evaluate, without_telemetry
+from edgekit.formats.onnx.runner import OnnxRunner, evaluate, without_telemetry
 from edgekit.quantization.candidates import Candidates
 from edgekit.quantization.choice import choose
 from edgekit.quantization.plan import LayerPlan, Plan, Wish

@@ -128,6 +128,7 @@ class Network:
         ladder: recipes to fall back to, in order, if the gate refuses the requested recipe.
         exporters: the exporters that can hold its parts, if not every exporter can (a ready .tflite); else
             empty.
+        precision: of a ready network that is taken as it is; empty if every precision can be made of it.
         variants: exporter -> the declaration that it uses instead, of the same name and task: for models of which
             some formats take a ready network and others are made from float weights.
         options: (exporter, precision) -> default options of the recipe for this model.
@@ -137,6 +138,7 @@ class Network:
     parameters: int
     ladder: tuple[Recipe, ...] = ()
     exporters: tuple[str, ...] = ()
+    precision: str = ""
     variants: Mapping[str, Model] = field(default_factory=dict)
     options: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
 

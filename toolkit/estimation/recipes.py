@@ -46,6 +46,8 @@ def wished(model: Model, target: Target, precision: str | None, exporter: str | 
         precisions = find("exporters", possible[0]).precisions
         default = Recipe(possible[0], default.precision if default.precision in precisions else precisions[0])
     chosen = find("exporters", exporter or default.exporter)
+    if held := serving(model, chosen.name).network.precision:
+        default = Recipe(chosen.name, held)
     if possible and chosen.name not in possible:
         there = [name for name in possible if not unrunnable(target, Recipe(name, ""))] or possible
         raise Unsupported(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput, need
-from edgekit.formats import ctranslate2, gguf, tensor_bundles, tflite, torch_pickles
+from edgekit.formats import ctranslate2, gguf, onnx, tensor_bundles, tflite, torch_pickles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,7 @@ __all__ = ["read_checkpoint"]
 _ACCEPTED = (
     "Accepted: a Hugging Face folder (config.json with model.safetensors, its shards, or pytorch_model.bin), "
     "a CTranslate2 model.bin or its folder, an OpenAI .pt file, a state dict (.pt, .pth, .ckpt), a .tflite or a folder "
-    "of them, a .npz, a .pt2, the variables/ folder of a TensorFlow SavedModel."
+    "of them, an .onnx, a .npz, a .pt2, the variables/ folder of a TensorFlow SavedModel."
 )
 #: FlatBuffers' offsets have 31 bits.
 _LARGEST_TFLITE = 2**31
@@ -47,7 +47,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         ``"tensorflow"`` (a folder with ``variables.index`` and a data file),
         ``"ctranslate2"`` (its config also tells ``spec`` and ``spec_revision``), ``"openai"`` (its config is the
         file's ``dims``), ``"numpy"`` (a .npz), ``"pt2"`` (a program of torch.export, without tensors: see
-        `edgekit.formats.pt2`), ``"tflite"`` (no tensors: the exporter reads the file) or
+        `edgekit.formats.pt2`), ``"tflite"`` or ``"onnx"`` (no tensors: the exporter reads the file) or
         ``"tflites"`` (a folder of several, likewise).
         Tensors have their stored dtype and shape; bfloat16 comes as float32. They may be read-only,
         unaligned views of the mapped file: copy (``numpy.array(x, dtype)``) before handing them to another library.
@@ -110,6 +110,10 @@ def _file(path: Path) -> Checkpoint:
         return Checkpoint(path=path, format="tflite", tensors={}, config={}, files={path.name: _sha256(path)})
     if path.suffix == ".pt2":  # its importer reads it
         return Checkpoint(path=path, format="pt2", tensors={}, config={}, files={path.name: _sha256(path)})
+    if path.suffix == ".onnx":  # likewise
+        beside = onnx.open_file(path).facts.external
+        files = {name: _sha256(path.parent / name) for name in (path.name, *beside)}
+        return Checkpoint(path=path, format="onnx", tensors={}, config={}, files=files)
     if path.suffix == ".npz":
         return Checkpoint(path, "numpy", _archive(path), {}, {path.name: _sha256(path)})
     if path.suffix == ".gguf":

@@ -19,6 +19,7 @@ from edgekit.common import package_data
 from edgekit.common.files import described, hash_file
 from edgekit.core import Bundle, Target
 from edgekit.errors import EdgekitError
+from edgekit.formats import onnx
 from edgekit.pipeline.closure import closure
 from edgekit.pipeline.job import Job
 
@@ -56,6 +57,8 @@ def _read_with(weights: Path, assets: tuple[str, ...]) -> list[Path]:
         return sorted(path for path in weights.rglob("*") if path.is_file())
     beside = [path for pattern in ("*.json", "model*.safetensors") for path in weights.parent.glob(pattern)]
     named = [weights.parent / name for name in ("pytorch_model.bin", *assets)]
+    if weights.suffix == ".onnx":
+        named += [weights.parent / name for name in onnx.open_file(weights).facts.external]
     return sorted({weights, *(path for path in (*beside, *named) if path.is_file())})
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from edgekit.core import Part, TensorSpec
 from edgekit.errors import BadInput, EdgekitError, ExportFailed
 from edgekit.exporters.onnx import EXPORTER
-from edgekit.exporters.onnx.runner import OnnxRunner
+from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.numerics.parity import TorchRunner, part_error
 
 # --- fp16 ------------------------------------------------------------------------------------------------------------

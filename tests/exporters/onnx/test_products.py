@@ -23,7 +23,7 @@ from edgekit.errors import ExportFailed
 from edgekit.exporters.onnx import EXPORTER, products
 from edgekit.exporters.onnx.graph import constants
 from edgekit.exporters.onnx.products import BLOCK, blockwise_values
-from edgekit.exporters.onnx.runner import OnnxRunner
+from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.numerics.parity import LIMITS, TorchRunner, part_error, relative_error
 from edgekit.quantization.choice import first_within
 

@@ -18,7 +18,7 @@ from edgekit.core import Feeds, Part, TensorSpec
 from edgekit.errors import BadInput, Unsupported
 from edgekit.exporters.onnx import EXPORTER, places, qdq, static
 from edgekit.exporters.onnx.graph import constants, from_torch
-from edgekit.exporters.onnx.runner import OnnxRunner
+from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.numerics.parity import TorchRunner, relative_error
 from edgekit.quantization import choice as choice_room
 from edgekit.quantization.plan import Wish

@@ -31,15 +31,19 @@ __all__ = ["LADDER", "Import", "declared", "registry_name"]
 LADDER = (
     Recipe("onnx", "int8"),
     Recipe("onnx", "fp16"),
+    Recipe("onnx", "fp32"),
     Recipe("openvino", "int8"),
     Recipe("openvino", "fp16"),
+    Recipe("openvino", "fp32"),
     Recipe("litert", "int8"),
     Recipe("litert", "int8", {"float_layers": 4}),
     Recipe("litert", "fp16"),
+    Recipe("litert", "fp32"),
     Recipe("executorch", "int8"),
     Recipe("executorch", "fp32"),
     Recipe("coreml", "int8"),
     Recipe("coreml", "fp16"),
+    Recipe("coreml", "fp32"),
 )
 
 

@@ -60,7 +60,7 @@ def _folded(node: Node, constants: Mapping[str, NDArray[Any]]) -> list[NDArray[A
 def _plain(array: NDArray[Any]) -> NDArray[Any]:
     """In a dtype that torch has: small floats as float32, whole numbers of 4 bits as 8."""
     name = array.dtype.name
-    if name in ("bfloat16",) or name.startswith("float8") or name.startswith("float4"):
+    if name.startswith(("bfloat16", "float8", "float4")):
         return array.astype(np.float32)
     if name in ("int4", "uint4", "int2", "uint2"):
         return array.astype(np.int8 if name.startswith("int") else np.uint8)

@@ -1,5 +1,5 @@
-"""Nodes that torch has a single operator for, which the exporters and their quantizers know: `Linear`, convolutions with
-their bias and normalization, recurrent layers."""
+"""Nodes that torch has a single operator for, which the exporters and their quantizers know: `Linear`, convolutions
+with their bias and normalization, recurrent layers."""
 
 from __future__ import annotations
 

@@ -105,9 +105,8 @@ class Body(nn.Module):
                 answers = step(values)
             else:
                 answers = step(*(self._value(node, values, name) for name in node.inputs))
-            for name, answer in zip(node.outputs, answers, strict=False):
-                if name and answer is not None:
-                    values[name] = answer
+            made = zip(node.outputs, answers, strict=False)
+            values |= {name: answer for name, answer in made if name and answer is not None}
         missing = [name for name in self.outputs if name not in values]
         if missing:
             raise Unsupported(f"the output {missing[0]!r} of the graph comes from an output that edgekit lacks.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,17 +17,17 @@ from edgekit.formats.onnx.translation.values import Held, Value, sizes, to_tenso
 __all__: list[str] = []
 
 _ACTIVATIONS: dict[str, Callable[..., Tensor]] = {
-    "sigmoid": lambda x, _, __: torch.sigmoid(x),
-    "tanh": lambda x, _, __: torch.tanh(x),
-    "relu": lambda x, _, __: torch.relu(x),
+    "sigmoid": lambda x, a, b: torch.sigmoid(x),
+    "tanh": lambda x, a, b: torch.tanh(x),
+    "relu": lambda x, a, b: torch.relu(x),
     "hardsigmoid": lambda x, a, b: torch.clamp(x * (0.2 if a is None else a) + (0.5 if b is None else b), 0.0, 1.0),
-    "softsign": lambda x, _, __: F.softsign(x),
-    "softplus": lambda x, _, __: F.softplus(x),
-    "leakyrelu": lambda x, a, _: F.leaky_relu(x, 0.01 if a is None else a),
-    "elu": lambda x, a, _: F.elu(x, 1.0 if a is None else a),
+    "softsign": lambda x, a, b: F.softsign(x),
+    "softplus": lambda x, a, b: F.softplus(x),
+    "leakyrelu": lambda x, a, b: F.leaky_relu(x, 0.01 if a is None else a),
+    "elu": lambda x, a, b: F.elu(x, 1.0 if a is None else a),
     "affine": lambda x, a, b: x * (1.0 if a is None else a) + (0.0 if b is None else b),
     "scaledtanh": lambda x, a, b: torch.tanh(x * (1.0 if b is None else b)) * (1.0 if a is None else a),
-    "thresholdedrelu": lambda x, a, _: F.threshold(x, 1.0 if a is None else a, 0.0),
+    "thresholdedrelu": lambda x, a, b: F.threshold(x, 1.0 if a is None else a, 0.0),
 }
 _DEFAULTS = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RNN": ["Tanh"]}
 
@@ -126,9 +127,7 @@ class _Layer:
             raise node.refusal(f"its activation {missing[0]} is not known")
         alphas, betas = list(node.get("activation_alpha") or ()), list(node.get("activation_beta") or ())
         self.act = [
-            lambda x, name=name, a=_at(alphas, place * count + i), b=_at(betas, place * count + i): _ACTIVATIONS[name](
-                x, a, b
-            )
+            partial(_ACTIVATIONS[name], a=_at(alphas, place * count + i), b=_at(betas, place * count + i))
             for i, name in enumerate(names)
         ]
 

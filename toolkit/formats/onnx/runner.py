@@ -1,4 +1,5 @@
-"""Running an ONNX file with onnxruntime on the processor. All that the ``run`` extra needs of this room."""
+"""Running an ONNX file with onnxruntime on the processor. All that the ``run`` extra needs of this room and of the onnx
+exporter."""
 
 from __future__ import annotations
 

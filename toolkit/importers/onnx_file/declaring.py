@@ -1,0 +1,214 @@
+"""An .onnx file as a model of one part: the graph itself for onnx and openvino, a torch module for other formats."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import Axis, Checkpoint, ImportOptions, Inspection, Model, Part, Progress, TensorSpec, Weights
+from edgekit.errors import BadInput, ParityFailed, Unsupported
+from edgekit.formats.onnx import Opened, load, open_file
+from edgekit.importers.common import stored
+from edgekit.importers.common.declared import Import, declared
+from edgekit.importers.onnx_file.axes import Axes, axes_of, open_axes
+from edgekit.importers.onnx_file.trial import Trial, tried
+
+__all__ = ["declaration", "inspected"]
+
+_TASK = "tensors"
+#: The largest relative error of a translated graph against onnxruntime on the original.
+_LIMIT = 1e-4
+#: Exporters that take the graph as it is, and those that take its translation.
+_GRAPH, _TORCH = ("onnx", "openvino"), ("litert", "coreml", "executorch")
+
+
+def inspected(source: str, kind: str, options: ImportOptions) -> Inspection:
+    """The description of the file, without its weights."""
+    opened = _opened(source)
+    facts = opened.facts
+    notes = [f"opset {facts.opset}" + (f", written by {facts.producer}" if facts.producer else "")]
+    if facts.quantized:
+        notes.append(f"already quantized ({facts.quantized}): it is taken as it is, for onnxruntime and OpenVINO alone")
+    if facts.contrib:
+        notes.append(f"an operator of onnxruntime's own, {facts.contrib}: for onnxruntime alone")
+    if facts.loop:
+        notes.append(f"a loop, {facts.loop}: for onnxruntime and OpenVINO alone")
+    if facts.external:
+        notes.append(f"weights in {', '.join(facts.external)}")
+    if facts.metadata:
+        notes.append(f"metadata: {', '.join(facts.metadata)}")
+    axes_of(facts, options.axes, {})
+    if options.task not in ("", _TASK):
+        raise _no_task(options.task)
+    unnamed = [name for name in open_axes(facts) if name in facts.unnamed]
+    if unnamed:
+        notes.append(f"axes without a name, fixed unless --dynamic gives bounds: {', '.join(unnamed)}")
+    return Inspection(
+        source=source,
+        kind=kind,
+        architecture=f"an ONNX graph of {sum(facts.operators.values())} nodes",
+        tasks=(_TASK,),
+        inputs=facts.inputs,
+        outputs=facts.outputs,
+        operators=facts.operators,
+        parameters=facts.parameters,
+        notes=tuple(notes),
+    )
+
+
+def declaration(source: str, kind: str, options: ImportOptions, progress: Progress) -> Model:
+    """The model whose part ``network`` is the graph."""
+    if options.task not in ("", _TASK):
+        raise _no_task(options.task)
+    opened = _opened(source)
+    facts = opened.facts
+    axes_of(facts, options.axes, {})
+    progress(f"a first run of {opened.file.name}", 0, 0)
+    trial = tried(opened, options.axes)
+    axes = axes_of(facts, options.axes, trial.sizes)
+    notes = _notes(opened, axes)
+    for note in notes:
+        progress(note, 0, 0)
+    part = Part(
+        name="network",
+        inputs=axes.of_graph(facts.inputs),
+        outputs=_outputs(opened, axes.kept, axes.of_graph(facts.outputs), trial),
+        axes=axes.kept,
+        build=None,
+    )
+    part = replace(part, build=partial(_graph, expected=facts.inputs, part=part))
+    held = "int8" if facts.quantized else "fp16" if trial.half else ""
+    translated = not (held or facts.contrib or facts.loop)
+    known = {"opset": facts.opset, "producer": facts.producer, "notes": notes}
+    model = declared(
+        Import(
+            source=source,
+            importer=kind,
+            parts=(part,),
+            weights=Weights(sources=(), prepare=partial(_prepared, known=known), hub=str(opened.file)),
+            parameters=facts.parameters,
+            works=(trial.work,),
+            task=_TASK,
+            golden=str(stored.files(trial.samples)[0]),
+            evidence=stored.evidence_of(trial.samples, "", synthetic=True),
+            exporters=("onnx",) if facts.contrib else _GRAPH,
+            variants={name: (_torch_part(opened, axes, trial, name),) for name in _TORCH} if translated else {},
+        )
+    )
+    network = model.network
+    return replace(model, network=replace(network, precision=held, ladder=() if held else network.ladder))
+
+
+def _opened(source: str) -> Opened:
+    return open_file(Path(source).expanduser())
+
+
+def _no_task(task: str) -> Unsupported:
+    return Unsupported(
+        f"an .onnx file says nothing of {task!r}: its tensors are all that is known.",
+        hint="Leave --task out, or write a net.py that loads it with its preprocessing: edgekit init net.py",
+    )
+
+
+def _notes(opened: Opened, axes: Axes) -> list[str]:
+    facts, notes = opened.facts, list[str]()
+    for name, places in open_axes(facts).items():
+        size = axes.bounds.names[name]
+        if not isinstance(size, int):
+            continue
+        where = " and ".join(f"axis {i} of {tensor}" for tensor, i in places)
+        also = " for litert, coreml and executorch" if name in axes.kept else ""
+        notes.append(f"{where} is fixed at {size}{also}; --dynamic {name}=LEAST..MOST changes that")
+    if facts.quantized:
+        notes.append(f"the file is already quantized ({facts.quantized}) and is taken as it is")
+    return notes
+
+
+def _outputs(
+    opened: Opened, axes: Mapping[str, Axis], named: Sequence[TensorSpec], trial: Trial
+) -> tuple[TensorSpec, ...]:
+    """The outputs with the sizes of the trial; where axes are dynamic, with the names that the file has for them."""
+    if not axes:
+        return trial.outputs
+    out = []
+    for spec, made in zip(named, trial.outputs, strict=True):
+        shape: tuple[int | str, ...] = spec.shape
+        if spec.name in opened.facts.unshaped or len(shape) != len(made.shape):
+            shape = tuple(f"{spec.name}.{place}" for place in range(len(made.shape)))
+        out.append(TensorSpec(made.name, made.dtype, shape))
+    return tuple(out)
+
+
+def _torch_part(opened: Opened, axes: Axes, trial: Trial, exporter: str) -> Part:
+    """The part as a torch module. Only axes with the user's bounds are dynamic, and none for litert, which has none."""
+    facts, dynamic = opened.facts, dict(axes.bounds.axes)
+    inputs = axes.of_torch(facts.inputs)
+    if exporter == "litert" and dynamic:
+        examples = {name: axis.example for name, axis in dynamic.items()}
+        inputs = tuple(
+            replace(spec, shape=tuple(examples.get(str(axis), axis) for axis in spec.shape)) for spec in inputs
+        )
+        dynamic = {}
+    outputs = _outputs(opened, dynamic, axes.of_torch(facts.outputs), trial)
+    if exporter == "coreml":
+        inputs, outputs = _plain(inputs), _plain(outputs)
+    return Part(
+        name="network",
+        inputs=inputs,
+        outputs=outputs,
+        axes=dynamic,
+        build=partial(_module, expected=facts.inputs, samples=trial.samples, fixed=not dynamic),
+    )
+
+
+def _plain(specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+    """Core ML's names are identifiers."""
+    return tuple(replace(spec, name=re.sub(r"^(?=\d)|\W", "_", spec.name)) for spec in specs)
+
+
+def _loaded(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...]) -> Any:
+    if open_file(checkpoint.path).facts.inputs != expected:
+        raise BadInput(f"{checkpoint.path.name} has other inputs than the graph that was declared.")
+    return load(checkpoint.path)
+
+
+def _graph(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...], part: Part) -> Any:
+    from edgekit.formats.onnx.reference import OnnxGraph
+
+    return OnnxGraph(_loaded(checkpoint, expected), part)
+
+
+def _module(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...], samples: Path, fixed: bool) -> Any:
+    """The translated graph. Raises ParityFailed where it does not compute what onnxruntime computes."""
+    import torch
+
+    from edgekit.common.processors import usable_processors
+    from edgekit.formats.onnx.runner import OnnxRunner
+    from edgekit.formats.onnx.translation import translate
+    from edgekit.numerics.parity import relative_error
+    from edgekit.tasks.tensors.arrays import read
+
+    model = _loaded(checkpoint, expected)
+    feeds = read(stored.files(samples)[0])
+    tensors = [torch.from_numpy(feeds[spec.name]) for spec in expected]
+    module = translate(model, tensors, fixed=fixed)
+    wanted = OnnxRunner(model.SerializeToString(), usable_processors())(feeds)
+    with torch.inference_mode():
+        answers = module(*tensors)
+    made = answers if isinstance(answers, tuple) else (answers,)
+    error = relative_error([dict(zip(wanted, (value.numpy() for value in made), strict=True))], [wanted])
+    if error > _LIMIT:
+        raise ParityFailed(
+            f"the graph of {checkpoint.path.name} as a torch module is {error:.1e} away from onnxruntime, "
+            f"allowed are {_LIMIT:.0e}.",
+            hint="Use --exporter onnx, and report this with the file.",
+        )
+    return module
+
+
+def _prepared(checkpoint: Checkpoint, folder: Path, known: Mapping[str, Any]) -> Mapping[str, Any]:
+    return dict(known)

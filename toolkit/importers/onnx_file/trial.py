@@ -1,0 +1,162 @@
+"""A first run of an .onnx file: the sizes at which it works, its outputs, its layers, and samples. Done once, and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import edgekit
+from edgekit.common.files import hash_file
+from edgekit.core import Axis, TensorSpec, Work
+from edgekit.errors import BadInput, boundary
+from edgekit.formats.onnx import Opened
+from edgekit.importers.common import stored
+from edgekit.importers.common.synthetic import SAMPLES, noise
+from edgekit.importers.onnx_file.axes import candidates
+
+if TYPE_CHECKING:
+    import onnx
+    from numpy.typing import NDArray
+
+__all__ = ["Trial", "tried"]
+
+_RECORD = "record.json"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a first run has shown.
+
+    Attributes:
+        sizes: open axis -> the size at which it ran. outputs: with their sizes then.
+        half: whether most of its weights are in half precision. samples: folder of the samples, noise.
+    """
+
+    sizes: Mapping[str, int]
+    outputs: tuple[TensorSpec, ...]
+    work: Work
+    half: bool
+    samples: Path
+
+
+def tried(opened: Opened, wanted: Mapping[str, tuple[int, int]]) -> Trial:
+    """The first run of a file, or what an earlier one has shown.
+
+    Args:
+        wanted: the user's bounds for axes.
+
+    Raises:
+        BadInput: onnxruntime refuses the file, or it runs at none of the sizes that were tried.
+    """
+    files = [opened.file, *(opened.file.parent / name for name in opened.facts.external)]
+    parts = ("onnx", edgekit.__version__, *map(hash_file, files), repr(sorted(wanted.items())))
+    place = stored.folder_of(hashlib.sha256("\n".join(parts).encode()).hexdigest())
+    trial = _kept(place)
+    if trial is None:
+        with boundary(), tempfile.TemporaryDirectory() as work:
+            _make(opened, wanted, Path(work) / "trial")
+            stored.published(Path(work) / "trial", place)
+        trial = _kept(place)
+    if trial is None:
+        raise BadInput(f"the cache folder {place} cannot be read back.", hint="Remove it, and try again.")
+    return trial
+
+
+def _kept(place: Path) -> Trial | None:
+    try:
+        record = json.loads((place / _RECORD).read_bytes())
+        outputs = tuple(TensorSpec(name, dtype, tuple(shape)) for name, dtype, shape in record["outputs"])
+        trial = Trial(record["sizes"], outputs, Work(**record["work"]), record["half"], place / "samples")
+    except (OSError, ValueError, TypeError, LookupError):
+        return None
+    return trial if len(stored.files(trial.samples)) == SAMPLES else None
+
+
+def _make(opened: Opened, wanted: Mapping[str, tuple[int, int]], place: Path) -> None:
+    from edgekit.formats.onnx import load
+    from edgekit.importers.onnx_file.costs import work_of
+
+    model = load(opened.file)
+    sizes, outputs = _first_run(opened, model, wanted)
+    axes = {name: Axis(size, size, size) for name, size in sizes.items()}
+    samples = (noise(opened.facts.inputs, axes, _rows(model), seed) for seed in range(SAMPLES))
+    stored.keep(samples, place / "samples")
+    record = {
+        "sizes": sizes,
+        "outputs": [[name, array.dtype.name, list(array.shape)] for name, array in outputs.items()],
+        "work": asdict(work_of("network", _fixed(model, sizes, outputs))),
+        "half": _is_half(model),
+    }
+    (place / _RECORD).write_text(json.dumps(record), encoding="utf-8")
+
+
+def _first_run(
+    opened: Opened, model: onnx.ModelProto, wanted: Mapping[str, tuple[int, int]]
+) -> tuple[dict[str, int], dict[str, NDArray[Any]]]:
+    from edgekit.common.processors import usable_processors
+    from edgekit.formats.onnx.runner import OnnxRunner
+
+    runner = OnnxRunner(model.SerializeToString(), usable_processors())
+    rows, reason = _rows(model), ""
+    for sizes in candidates(opened.facts, wanted):
+        axes = {name: Axis(size, size, size) for name, size in sizes.items()}
+        try:
+            return sizes, runner(noise(opened.facts.inputs, axes, rows, 0))
+        except BadInput as exc:
+            reason = exc.message
+    named = next((name for name in sizes), "")
+    hint = f"Fix its axes at sizes that it takes, such as --dynamic {named}=48..48." if named else "Export it again."
+    raise BadInput(f"{opened.file.name} runs at none of the sizes that were tried. {reason}", hint=hint)
+
+
+def _rows(model: onnx.ModelProto) -> dict[str, int]:
+    """Inputs of whole numbers that look up a table -> the number of its rows."""
+    tables = {tensor.name: tensor.dims[0] for tensor in model.graph.initializer if tensor.dims}
+    same = {value.name: value.name for value in model.graph.input}
+    rows: dict[str, int] = {}
+    for node in model.graph.node:
+        if node.op_type in ("Cast", "Identity", "Reshape", "Unsqueeze") and node.input[0] in same:
+            same[node.output[0]] = same[node.input[0]]
+        if node.op_type == "Gather" and node.input[0] in tables and node.input[1] in same:
+            name = same[node.input[1]]
+            rows[name] = min(rows.get(name, tables[node.input[0]]), tables[node.input[0]])
+    return rows
+
+
+def _is_half(model: onnx.ModelProto) -> bool:
+    from math import prod
+
+    import onnx
+
+    from edgekit.formats.onnx.graph import tensors
+
+    counts = {onnx.TensorProto.FLOAT: 0, onnx.TensorProto.FLOAT16: 0}
+    for tensor in tensors(model):
+        if tensor.data_type in counts:
+            counts[tensor.data_type] += prod(tensor.dims)
+    return counts[onnx.TensorProto.FLOAT16] > counts[onnx.TensorProto.FLOAT]
+
+
+def _fixed(model: onnx.ModelProto, sizes: Mapping[str, int], outputs: Mapping[str, NDArray[Any]]) -> onnx.ModelProto:
+    """A copy of the graph with every axis at the size of the trial."""
+    import onnx
+
+    from edgekit.formats.onnx.checks import shape_of
+
+    out = onnx.ModelProto()
+    out.CopyFrom(model)
+    del out.graph.value_info[:]
+    for value in out.graph.input:
+        shape = shape_of(value) or ()
+        for place, (dim, size) in enumerate(zip(value.type.tensor_type.shape.dim, shape, strict=True)):
+            dim.dim_value = size if isinstance(size, int) else sizes[size or f"{value.name}.{place}"]
+    for value in out.graph.output:
+        del value.type.tensor_type.shape.dim[:]
+        for size in outputs[value.name].shape:
+            value.type.tensor_type.shape.dim.add().dim_value = size
+    return out
