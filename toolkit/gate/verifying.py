@@ -38,8 +38,9 @@ def verify(path: str | Path, *, data: str | Path | None = None, progress: Progre
     golden.check_structure(bundle)
     tell("running the golden input", 0, 0)
     errors, calls, _ = golden.prove(bundle, usable_processors())
-    verdict = not_measured("no --data")
-    if data is not None:
+    why = next((part.census["parity"] for part in bundle.manifest.parts if part.parity is None), "")
+    verdict = not_measured(f"parity {why}" if None in errors.values() else "no --data")
+    if data is not None and None not in errors.values():
         verdict = _absolute(bundle, data, tell)
         if verdict.verdict == "below the bar":
             raise GateFailed(f"{bundle.path.name}: {verdict.reason}.")
