@@ -31,6 +31,9 @@ class Compressed(Candidates[Program]):
 
     Args:
         plain: in float. compress: makes it smaller but for some layers. feeds: inputs, at least one.
+
+    Attributes:
+        unable: the program cannot be interpreted, so nothing can be measured.
     """
 
     def __init__(
@@ -39,7 +42,8 @@ class Compressed(Candidates[Program]):
         super().__init__(part, feeds, tell)
         self._compress, self._place, self._names = compress, place, count()
         self._plain = self._saved(plain)
-        self._shifts = bias.shifts(self._plain, self._saved(compress(())), feeds)
+        self.unable = bool(self._plain.unknown)
+        self._shifts = {} if self.unable else bias.shifts(self._plain, self._saved(compress(())), feeds)
         self.weights = {name: held.numel() for name, held in self._plain.layers.items()}
         self.program = lru_cache(maxsize=1)(self._corrected)  # what was measured last is mostly what is chosen
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from edgekit.errors import ExportFailed
 
-__all__ = ["census", "program_of"]
+__all__ = ["WEIGHTED", "census", "function_of", "operations", "program_of"]
 
 #: Operators with weights, and the input that holds them.
 WEIGHTED = {
@@ -35,11 +35,24 @@ _EXPECTED = {"int8": ("int8",), "int6": ("palette",), "int4": ("palette", "int4"
 def program_of(file: Path) -> Any:
     """The main function of a saved program. Raises whatever coremltools raises for a damaged one."""
     import coremltools as ct
+
+    return function_of(ct.models.MLModel(str(file), skip_model_load=True))
+
+
+def function_of(model: Any) -> Any:
+    """The main function of a program in memory (coremltools' MLModel)."""
     from coremltools.converters.mil.frontend.milproto.load import load
 
-    model = ct.models.MLModel(str(file), skip_model_load=True)
     spec = model.get_spec()
     return load(spec, spec.specificationVersion, model.weights_dir).functions["main"]
+
+
+def operations(block: Any) -> Iterator[Any]:
+    """Every operator of a function, and of the branches and loops in it."""
+    for op in block.operations:
+        yield op
+        for inner in op.blocks:
+            yield from operations(inner)
 
 
 def census(file: Path, precision: str, few: int, kept: Mapping[str, str]) -> dict[str, Any]:
@@ -58,12 +71,12 @@ def census(file: Path, precision: str, few: int, kept: Mapping[str, str]) -> dic
     weights: dict[str, tuple[str, int]] = {}
     packed = {
         value.name
-        for op in function.operations
+        for op in operations(function)
         if op.op_type in _FORMS
         for value in op.inputs.values()
         if value is not None
     }
-    for op in function.operations:
+    for op in operations(function):
         if op.outputs[0].name in packed:
             continue  # counted with what unpacks it
         if op.op_type in _FORMS:

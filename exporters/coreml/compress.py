@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.exporters.coreml.census import WEIGHTED
+from edgekit.exporters.coreml.census import WEIGHTED, function_of, operations
 
 __all__ = ["BLOCK", "FEW", "FORMS", "Form", "compressed"]
 
@@ -54,27 +54,30 @@ def compressed(program: Any, precision: str, form: str, kept: Collection[str] = 
         mode="linear_symmetric", dtype="int8", granularity="per_channel", weight_threshold=FEW
     )
     if form == "linear":
-        return cto.linear_quantize_weights(program, _all_but(linear, kept))
+        return cto.linear_quantize_weights(program, _weights(program, linear, kept))
     if form == "block":
         block = cto.OpLinearQuantizerConfig(
             mode="linear_symmetric", dtype="int4", granularity="per_block", block_size=BLOCK, weight_threshold=FEW
         )
-        program = cto.linear_quantize_weights(program, _all_but(block, kept))
+        program = cto.linear_quantize_weights(program, _weights(program, block, kept))
     else:
         grouped = {"granularity": "per_grouped_channel", "group_size": _GROUP} if form == "grouped" else {}
         palette = cto.OpPalettizerConfig(mode="kmeans", nbits=int(precision[3:]), weight_threshold=FEW, **grouped)
-        program = cto.palettize_weights(program, _all_but(palette, kept))
-    return cto.linear_quantize_weights(program, _all_but(linear, ()))
+        program = cto.palettize_weights(program, _weights(program, palette, kept))
+    return cto.linear_quantize_weights(program, _weights(program, linear, ()))
 
 
-def _all_but(config: Any, kept: Collection[str]) -> Any:
-    """For weights of layers only: tables that are added (positions, masks) are small, and no sum evens them out.
+def _weights(program: Any, config: Any, kept: Collection[str]) -> Any:
+    """`config` for the weights of layers only: tables that are added (positions, masks) are small, and no sum evens
+    them out. What several operators share has one form: that of the layers among them, which are kept together.
 
     The weights of recurrent layers are computed from several constants, which coremltools does not compress.
     """
     import coremltools.optimize.coreml as cto
 
-    types = [name for name in WEIGHTED if name != "lstm"]
-    return cto.OptimizationConfig(
-        op_type_configs=dict.fromkeys(types, config), op_name_configs=dict.fromkeys(kept, None)
-    )
+    chosen: dict[str, Any] = {}
+    for op in operations(function_of(program)):
+        held = op.inputs.get(WEIGHTED.get(op.op_type, "")) if op.op_type != "lstm" else None
+        if held is not None and held.op is not None and held.op.op_type == "const":
+            chosen[held.op.name] = None if op.name in kept else chosen.get(held.op.name, config)
+    return cto.OptimizationConfig(op_name_configs=chosen)

@@ -17,6 +17,7 @@ from edgekit.exporters.coreml.candidates import AIMS, Compressed
 from edgekit.exporters.coreml.census import census
 from edgekit.exporters.coreml.compress import FEW, compressed
 from edgekit.exporters.coreml.quiet import quiet
+from edgekit.exporters.coreml.torch_operators import mended
 from edgekit.quantization.bits import keep
 from edgekit.quantization.plan import Plan
 
@@ -102,7 +103,7 @@ def _smaller(
 
     try:
         candidates, plan = Compressed(part.name, program, compress, feeds, place, progress), Plan(wish.precision)
-        if wish.keep:
+        if wish.keep and not candidates.unable:
             plan = keep(candidates, candidates.weights, plan, AIMS[wish.precision])
         kept = candidates.kept(plan)
         return candidates.program(tuple(kept)), kept
@@ -121,7 +122,7 @@ def _converted(part: Part, module: Any, wish: Wish) -> Any:
     try:
         with torch.inference_mode():
             traced = trace(module, examples, check_trace=False)
-        with quiet() as said:
+        with quiet() as said, mended():
             return ct.convert(
                 traced,
                 inputs=[_input(part, spec, _sizes(part, wish)) for spec in part.inputs],

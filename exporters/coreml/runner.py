@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Feeds, Runner, TensorSpec
-from edgekit.errors import BadInput
+from edgekit.errors import BadInput, Unsupported
 from edgekit.exporters.coreml.convert import DESCRIPTION
 from edgekit.exporters.coreml.interpreter import program
 
@@ -69,21 +69,21 @@ class _Runner(Runner):
 
 
 class InterpretedRunner(_Runner):
-    """The program, operator by operator, in torch: fp16 values, sums in fp32.
-
-    Raises:
-        BadInput: the package is damaged, or holds an operator that no program of ours has.
-    """
+    """The program, operator by operator, in torch: fp16 values, sums in fp32. Raises BadInput: it is damaged."""
 
     def __init__(self, file: Path, threads: int) -> None:
         model = _opened(file)
         self._take(file, model)
         self._program = program.Program(file)
+        if unknown := self._program.unknown:
+            self.unable = f"Core ML runs on Apple's systems only, and the operator {unknown} is not interpreted"
         self._threads = threads
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         import torch
 
+        if self.unable:
+            raise Unsupported(f"the part cannot be run here: {self.unable}.", hint="Run it on a Mac.")
         before = torch.get_num_threads()
         torch.set_num_threads(self._threads)
         try:

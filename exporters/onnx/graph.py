@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import io
+import itertools
 import logging
 import warnings
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,9 @@ from edgekit.core import Part
 from edgekit.errors import ExportFailed
 from edgekit.exporters.common.torch_export import Flat, check_made, dynamic, example
 
+#: What names of inputs and outputs begin with until the graph is clean: torch names other tensors as it likes, and two
+#: of one name would be one.
+_END = "edgekit.end."
 #: Gelu is an operator since 20; runtimes of 2024 and later read it.
 OPSET = 20
 #: The file format version that onnxruntime 1.18 (2024) and later read.
@@ -42,8 +46,8 @@ def from_torch(part: Part, module: torch.nn.Module) -> onnx.ModelProto:
                 examples,
                 dynamo=True,
                 opset_version=OPSET,
-                input_names=[spec.name for spec in part.inputs],
-                output_names=[spec.name for spec in part.outputs],
+                input_names=[_END + spec.name for spec in part.inputs],
+                output_names=[_END + spec.name for spec in part.outputs],
                 dynamic_shapes=shapes,
                 external_data=False,
                 verbose=False,
@@ -87,10 +91,10 @@ def _clean(model: onnx.ModelProto, part: Part) -> onnx.ModelProto:
                 if isinstance(axis, str):
                     dim.dim_param = axis
     _rename(graph)
+    _name_ends(graph)
     for holder in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
         del holder.metadata_props[:]
         holder.doc_string = ""
-    del graph.value_info[:]
     graph.name = part.name
     model.producer_name, model.producer_version = "edgekit", ""
     model.ir_version = IR_VERSION
@@ -108,6 +112,38 @@ def _rename(graph: onnx.GraphProto) -> None:
         name = f"{inside[-1].removeprefix('module.')}/{node.op_type}" if inside else node.op_type
         seen[name] = seen.get(name, -1) + 1
         node.name = f"{name}_{seen[name]}" if seen[name] else name
+
+
+def _name_ends(graph: onnx.GraphProto) -> None:
+    """Inputs and outputs get the part's own names; other tensors that have these already get new ones."""
+    ends = {value.name for value in (*graph.input, *graph.output)}
+    names = {name: name.removeprefix(_END) for name in ends}
+    taken = set(names.values()) | {tensor for one in _graphs(graph) for tensor in _tensors(one)}
+    for name in sorted(set(names.values()) & (taken - ends)):
+        names[name] = next(new for i in itertools.count() if (new := f"{name}.{i}") not in taken)
+        taken.add(names[name])
+    for one in _graphs(graph):
+        del one.value_info[:]
+        for value in (*one.input, *one.output, *one.initializer):
+            value.name = names.get(value.name, value.name)
+        for node in one.node:
+            node.input[:] = [names.get(name, name) for name in node.input]
+            node.output[:] = [names.get(name, name) for name in node.output]
+
+
+def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """The graph, and those of its branches and loops."""
+    yield graph
+    for node in graph.node:
+        for entry in node.attribute:
+            for inner in [entry.g] if entry.HasField("g") else entry.graphs:
+                yield from _graphs(inner)
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[str]:
+    """The names of what a graph takes, holds and computes, its outputs aside."""
+    yield from (value.name for value in (*graph.input, *graph.initializer))
+    yield from (name for node in graph.node for name in node.output)
 
 
 def constants(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:

@@ -1,14 +1,17 @@
-"""int8 for recurrent layers in ONNX: `DynamicQuantizeLSTM`, onnxruntime's own operator.
+"""int8 for recurrent layers in ONNX. Weights have a scale for every row of every gate (with one for a whole matrix, the
+speaker encoder's embeddings had a cosine of 0.96 with those of float, with one a row 0.999).
 
-Weights int8 with a scale for every row of every gate (with one for a whole matrix, the speaker encoder's embeddings had
-a cosine of 0.96 with those of float, with one a row 0.999), inputs and states quantized while running.
-The layer that reads the part's own input stays float: the speaker encoder's features are powers, most of them far
-smaller than a step of the largest.
+``dynamic``
+    `DynamicQuantizeLSTM`, onnxruntime's own operator: inputs and states are quantized while running.
+``weight-only``
+    Stored in int8; the runtime widens them once, when it opens the file, and computes in float. For GRUs and plain
+    recurrent layers, which onnxruntime has in float only, and for the layer that reads the part's own input: the
+    speaker encoder's features are powers, most of them far smaller than a step of the largest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +24,7 @@ from edgekit.exporters.onnx.graph import CONTRIB, constants, rebuild
 from edgekit.exporters.onnx.places import attribute
 from edgekit.quantization.plan import LayerPlan
 
+_LAYERS = ("LSTM", "GRU", "RNN")
 #: Operators that torch's exporter leaves between an LSTM and its weights, whose gates have another order in ONNX.
 _MOVES = ("Slice", "Concat", "Unsqueeze", "Squeeze", "Transpose", "Reshape", "Identity")
 #: Attributes that the int8 operator has too.
@@ -28,8 +32,8 @@ _SHARED = ("activations", "activation_alpha", "activation_beta", "clip", "direct
 
 
 def quantize(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, LayerPlan]]:
-    """A copy of `model` in which every LSTM with constant weights is int8, and what became of each."""
-    if not any(node.op_type == "LSTM" for node in model.graph.node):
+    """A copy of `model` in which every recurrent layer with constant weights is int8, and what became of each."""
+    if not any(node.op_type in _LAYERS for node in model.graph.node):
         return model, {}
     arrays: dict[str, NDArray[Any]] = dict(constants(model))
     nodes: list[onnx.NodeProto] = []
@@ -38,15 +42,22 @@ def quantize(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, LayerPl
     for node in model.graph.node:
         if node.op_type in _MOVES and all(name in arrays for name in node.input if name):
             arrays[node.output[0]] = added[node.output[0]] = _folded(node, arrays)
-        elif node.op_type == "LSTM" and _reads_input(node, model):
-            nodes.append(node)
-            choice[node.name] = LayerPlan("float", "reads the part's own input, whose values may span many decades")
-        elif node.op_type == "LSTM" and _possible(node, arrays):
-            nodes.append(_integer(node, arrays, added))
-            choice[node.name] = LayerPlan("dynamic", "the weights of a recurrent layer are read at every frame")
+        elif node.op_type in _LAYERS and all(name in arrays for name in node.input[1:3]):
+            choice[node.name] = plan = _plan(node, model)
+            nodes += (_integer if plan.form == "dynamic" else _stored)(node, arrays, added)
         else:
             nodes.append(node)
     return rebuild(model, nodes, added, contrib=True), choice
+
+
+def _plan(node: onnx.NodeProto, model: onnx.ModelProto) -> LayerPlan:
+    if node.op_type != "LSTM":
+        return LayerPlan("weight-only", f"onnxruntime computes a {node.op_type} in float only")
+    if attribute(node, "layout", 0):
+        return LayerPlan("weight-only", "onnxruntime computes it in int8 only where time is the first axis")
+    if _reads_input(node, model):
+        return LayerPlan("weight-only", "reads the part's own input, whose values may span many decades")
+    return LayerPlan("dynamic", "the weights of a recurrent layer are read at every frame")
 
 
 def _folded(node: onnx.NodeProto, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
@@ -65,23 +76,37 @@ def _reads_input(node: onnx.NodeProto, model: onnx.ModelProto) -> bool:
     return name in {value.name for value in model.graph.input}
 
 
-def _possible(node: onnx.NodeProto, arrays: Mapping[str, NDArray[Any]]) -> bool:
-    """Whether both weights are known, and the layout is the usual one (time first)."""
-    return all(name in arrays for name in node.input[1:3]) and not attribute(node, "layout", 0)
+def _rows(
+    node: onnx.NodeProto, arrays: Mapping[str, NDArray[Any]]
+) -> Iterator[tuple[str, NDArray[np.int8], NDArray[np.float32]]]:
+    """Of the weights of inputs and of states: a name, int8 [directions, gates x hidden, inputs], a scale a row."""
+    for name, kind in zip(node.input[1:3], ("input", "state"), strict=True):
+        weight = arrays[name]
+        scales = np.abs(weight).max(axis=2) / 127
+        scales[scales == 0] = 1
+        values = np.rint(weight / scales[..., None]).clip(-127, 127).astype(np.int8)
+        yield f"{node.name}.{kind}", values, scales.astype(np.float32)
+
+
+def _stored(
+    node: onnx.NodeProto, arrays: Mapping[str, NDArray[Any]], added: dict[str, NDArray[Any]]
+) -> list[onnx.NodeProto]:
+    nodes, copy = [], onnx.NodeProto()
+    copy.CopyFrom(node)
+    for place, (base, values, scales) in enumerate(_rows(node, arrays), 1):
+        added[f"{base}.int8"], added[f"{base}.scales"] = values, scales[..., None]
+        nodes.append(helper.make_node("Cast", [f"{base}.int8"], [f"{base}.cast"], to=onnx.TensorProto.FLOAT))
+        nodes.append(helper.make_node("Mul", [f"{base}.cast", f"{base}.scales"], [f"{base}.float"]))
+        copy.input[place] = f"{base}.float"
+    return [*nodes, copy]
 
 
 def _integer(
     node: onnx.NodeProto, arrays: Mapping[str, NDArray[Any]], added: dict[str, NDArray[Any]]
-) -> onnx.NodeProto:
+) -> list[onnx.NodeProto]:
     operands = []
-    for name, kind in zip(node.input[1:3], ("input", "state"), strict=True):
-        weight = arrays[name]  # [directions, 4 x hidden, inputs]
-        scales = np.abs(weight).max(axis=2) / 127
-        scales[scales == 0] = 1
-        base = f"{node.name}.{kind}"
-        values = np.rint(weight / scales[..., None]).clip(-127, 127).astype(np.int8)
-        added[f"{base}.int8"] = np.ascontiguousarray(values.transpose(0, 2, 1))
-        added[f"{base}.scales"] = scales.astype(np.float32)
+    for base, values, scales in _rows(node, arrays):
+        added[f"{base}.int8"], added[f"{base}.scales"] = np.ascontiguousarray(values.transpose(0, 2, 1)), scales
         added[f"{base}.zeros"] = np.zeros(scales.shape, np.int8)
         operands.append(base)
     rest = [*node.input[3:], *[""] * 8][:5]  # bias, lengths, first states, peepholes
@@ -94,4 +119,4 @@ def _integer(
         domain=CONTRIB,
     )
     copy.attribute.extend(entry for entry in node.attribute if entry.name in _SHARED)
-    return copy
+    return [copy]

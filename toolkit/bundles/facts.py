@@ -57,9 +57,9 @@ def _runtime(exporter: str) -> str:
 
 
 def part_facts(
-    artifact: Artifact, specs: tuple[Sequence[TensorSpec], Sequence[TensorSpec]], parity: float
+    artifact: Artifact, specs: tuple[Sequence[TensorSpec], Sequence[TensorSpec]], parity: float | None
 ) -> PartFacts:
-    """A part: its file, inputs and outputs, census, and relative error against the reference."""
+    """A part: its file, inputs and outputs, census, and relative error against the reference (None: not run)."""
     inputs, outputs = specs
     return PartFacts(
         name=artifact.part,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from edgekit.bundles.manifest import NAME
 from edgekit.bundles.opened import load, makers
 from edgekit.common import package_data
-from edgekit.core import Bundle, Calls, Model, Predictor, Target
+from edgekit.core import Bundle, Calls, Model, Predictor, Runner, Target
 from edgekit.errors import BadInput, ParityFailed, boundary
 from edgekit.numerics.parity import Recorder, chain_limit_of, relative_error, sampled
 
@@ -89,10 +89,10 @@ def compare(
 
 
 class Proof(NamedTuple):
-    """Part -> error along the chain (see `edgekit.numerics.parity.relative_error`); the first calls of every part; and
-    the amounts of work in the golden input (`Prediction.units`)."""
+    """Part -> error along the chain (see `edgekit.numerics.parity.relative_error`; None: parts cannot be run here); the
+    first calls of every part; and the amounts of work in the golden input (`Prediction.units`)."""
 
-    errors: dict[str, float]
+    errors: Mapping[str, float | None]
     calls: Calls
     units: Mapping[str, float]
 
@@ -114,6 +114,8 @@ def prove(bundle: Bundle, threads: int, keep: int = 2) -> Proof:
         return recorders[name]
 
     predictor = load(bundle.path, threads, record, hashes=False)
+    if unable(recorders):
+        return Proof(dict.fromkeys(recorders), {}, {})
     prediction = predictor.probe(str(bundle.path / manifest.golden.input))
     said = str(prediction.output)
     reference = read_reference(bundle.path / manifest.golden.reference)
@@ -124,6 +126,11 @@ def prove(bundle: Bundle, threads: int, keep: int = 2) -> Proof:
             hint="Another runtime version or processor may round differently: export on a machine like the target.",
         )
     return Proof(errors, {name: recorder.calls for name, recorder in recorders.items()}, prediction.units)
+
+
+def unable(runners: Mapping[str, Runner]) -> str:
+    """Why the parts cannot be run on this machine, as a clause, with the part that is the reason; "" if they can."""
+    return next((f"{part} is not run here: {runner.unable}" for part, runner in runners.items() if runner.unable), "")
 
 
 def check_structure(bundle: Bundle) -> None:

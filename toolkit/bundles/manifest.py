@@ -69,14 +69,15 @@ class Tensor(_Strict, frozen=True):
 
 
 class PartFacts(_Strict, frozen=True):
-    """A part: its file, its inputs and outputs, its operators, and its relative error against fp32 (`parity`)."""
+    """A part: its file, its inputs and outputs, its operators, and its relative error against fp32 (`parity`; None: it
+    was not run, and the census says why)."""
 
     name: str
     file: str
     inputs: list[Tensor]
     outputs: list[Tensor]
     census: dict[str, Any]
-    parity: float
+    parity: float | None
 
 
 class File(_Strict, frozen=True):

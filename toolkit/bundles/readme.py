@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgekit.bundles.facts import slower, unmeasured
 from edgekit.bundles.manifest import Manifest, Tensor
+from edgekit.common.figures import NOT_MEASURED
 
 
 def render(manifest: Manifest) -> str:
@@ -34,7 +35,7 @@ def render(manifest: Manifest) -> str:
     ]
     for part in manifest.parts:
         inputs, outputs = _tensors(part.inputs), _tensors(part.outputs)
-        lines.append(f"| {part.name} | {part.file} | {part.parity:.2e} | {inputs} | {outputs} |")
+        lines.append(f"| {part.name} | {part.file} | {_away(part.parity)} | {inputs} | {outputs} |")
     runtime = manifest.target.runtime.get(recipe.exporter)
     lines += [
         "",
@@ -58,6 +59,10 @@ def _sample(manifest: Manifest) -> str:
     if manifest.model.task == "text-generation":
         return "Why is the sky blue?"
     return f"this-folder/{manifest.golden.input}"
+
+
+def _away(parity: float | None) -> str:
+    return NOT_MEASURED if parity is None else f"{parity:.2e}"
 
 
 def _tensors(tensors: list[Tensor]) -> str:

@@ -9,6 +9,7 @@ from edgekit.bench import metrics
 from edgekit.bundles.facts import slower, unmeasured
 from edgekit.bundles.manifest import Agreement, Verdict
 from edgekit.cli.terminal import say, show_table
+from edgekit.common.figures import NOT_MEASURED
 from edgekit.core import Bundle
 from edgekit.registry import find, names
 
@@ -123,8 +124,10 @@ def _memory(name: str, census: dict[str, Any]) -> str:
     return f"{name}: {ram} of RAM, {weights} of weights, {census['macs'] / 1e6:.3g} M multiply-adds; {census['exact']}"
 
 
-def away(error: float) -> str:
-    """A relative error in percent; as a power of ten where percents would read as zero."""
+def away(error: float | None) -> str:
+    """A relative error in percent; as a power of ten where percents would read as zero; None: not measured."""
+    if error is None:
+        return NOT_MEASURED
     return f"{error:.2%}" if error >= 1e-4 else f"{error:.0e}" if error else "0"
 
 

@@ -20,11 +20,14 @@ class Runner(ABC):
 
     Attributes:
         stateful: whether it keeps state between calls (a streaming network), which `reset` forgets.
+        unable: why no call can be made on this machine, as a clause; "" where calls can be made. Such a file was opened
+            and its structure read, and nothing more is known of it (fidelity "structural"): a call raises Unsupported.
     """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     stateful: bool = False
+    unable: str = ""
 
     @abstractmethod
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]: ...

@@ -13,6 +13,7 @@ from edgekit.bundles.opened import load, makers
 from edgekit.common.processors import usable_processors
 from edgekit.core import Bundle, Calls, Progress
 from edgekit.errors import GateFailed, MissingExtra, UnknownName
+from edgekit.gate.agreement import not_measured as not_compared
 from edgekit.gate.evidence import agreed
 from edgekit.gate.judges import Looks, judge_of
 from edgekit.gate.verdicts import not_measured
@@ -42,11 +43,12 @@ def verify(path: str | Path, *, data: str | Path | None = None, progress: Progre
     golden.check_structure(bundle)
     tell("running the golden input", 0, 0)
     errors, calls, _ = golden.prove(bundle, usable_processors())
-    agreement = agreed(bundle, tell)
+    unable = next((f"parity {part.census['parity']}" for part in bundle.manifest.parts if part.parity is None), "")
+    agreement = not_compared(unable) if unable else agreed(bundle, tell)
     if agreement.verdict == "fail":
         raise GateFailed(f"{bundle.path.name} does not agree with the fp32 reference: {agreement.reason}.")
-    verdict = not_measured("no --data")
-    if data is not None:
+    verdict = not_measured(unable or "no --data")
+    if data is not None and not unable:
         verdict = _absolute(bundle, data, tell)
         if verdict.verdict == "below the bar":
             raise GateFailed(f"{bundle.path.name}: {verdict.reason}.")

@@ -60,7 +60,7 @@ class Recorder(Runner):
         self._runner, self._keep = runner, keep
         self.inputs: tuple[TensorSpec, ...] = runner.inputs
         self.outputs: tuple[TensorSpec, ...] = runner.outputs
-        self.stateful = runner.stateful
+        self.stateful, self.unable = runner.stateful, runner.unable
         self.calls: list[tuple[Feeds, Outputs]] = []
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:

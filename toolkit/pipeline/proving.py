@@ -30,7 +30,7 @@ class Accepted:
 
     recipe: Recipe
     artifacts: Sequence[Artifact]
-    parity: Mapping[str, float]
+    parity: Mapping[str, float | None]
     specs: Mapping[str, tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]]
     output: str
     verdict: Verdict
@@ -47,6 +47,8 @@ def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
     job, exporter, stage = run.job, run.job.exporter, run.stage
     artifacts = exporter.export(job.model, run.checkpoint, recipe, reference.calibration, stage, run.work, run.tell)
     runners = {artifact.part: exporter.load(stage / artifact.file, usable_processors()) for artifact in artifacts}
+    if why := golden.unable(runners):
+        return _unproven(artifacts, runners, reference, recipe, run.facts, why)
     parity, far = _parity(run, runners, reference, recipe)
     if far is not None:
         raise ParityFailed(far.message + _gate_too(run, runners, reference, recipe), hint=far.hint)
@@ -84,11 +86,33 @@ def _agreed(run: Run, predictor: Predictor, reference: Reference, recipe: Recipe
     return agreement
 
 
+def _unproven(
+    artifacts: Sequence[Artifact],
+    runners: Mapping[str, Runner],
+    reference: Reference,
+    recipe: Recipe,
+    facts: Mapping[str, Any],
+    why: str,
+) -> Accepted:
+    """Artefacts whose structure alone is known (fidelity "structural"): no figure stands for what was not run."""
+    told = {"fidelity": "structural", "parity": f"{NOT_MEASURED}: {why}", "speed": {NOT_MEASURED: why}}
+    return Accepted(
+        recipe,
+        [replace(artifact, census={**artifact.census, **told}) for artifact in artifacts],
+        dict.fromkeys(runners),
+        {part: (runner.inputs, runner.outputs) for part, runner in runners.items()},
+        reference.output,
+        not_measured(why),
+        facts,
+        not_compared(why),
+    )
+
+
 def _parity(
     run: Run, runners: Mapping[str, Runner], reference: Reference, recipe: Recipe
-) -> tuple[dict[str, float], ParityFailed | None]:
+) -> tuple[dict[str, float | None], ParityFailed | None]:
     """Part -> relative error against the reference on real input; and the refusal, if a part is beyond its limit."""
-    parity: dict[str, float] = {}
+    parity: dict[str, float | None] = {}
     for part, runner in runners.items():
         run.tell(f"parity of {part}", 0, 0)
         parity[part] = error = part_error(runner, reference.recorders[part].calls)

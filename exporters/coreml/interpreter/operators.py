@@ -1,4 +1,4 @@
-"""The operators of ML Programs that our parts are made of: inputs by name -> value, in torch.
+"""The operators of ML Programs: inputs by name -> value, in torch.
 
 Names and meanings are those of coremltools' `mil.ops.defs`. Values come in the type that the program gives them;
 results are computed in fp32 where they are fractions, and rounded by the caller.
@@ -9,6 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from edgekit.exporters.coreml.interpreter.convolutions import CONVOLUTIONS
+from edgekit.exporters.coreml.interpreter.images import IMAGES
+from edgekit.exporters.coreml.interpreter.lists import LISTS
+from edgekit.exporters.coreml.interpreter.lookups import LOOKUPS
+from edgekit.exporters.coreml.interpreter.recurrent import RECURRENT
 from edgekit.exporters.coreml.interpreter.shapes import SHAPES, Operator, Values, ints, wide
 
 __all__ = ["OPERATORS"]
@@ -40,6 +45,14 @@ def _divided(v: Values) -> Any:
     return x / y if x.is_floating_point() or y.is_floating_point() else torch.div(x, y, rounding_mode="trunc")
 
 
+_REDUCED: Mapping[str, Any] = {
+    "l1": lambda x, axes, keep: x.abs().sum(axes, keepdim=keep),
+    "l2": lambda x, axes, keep: (x * x).sum(axes, keepdim=keep).sqrt(),
+    "squares": lambda x, axes, keep: (x * x).sum(axes, keepdim=keep),
+    "log": lambda x, axes, keep: x.sum(axes, keepdim=keep).log(),
+}
+
+
 def _reduced(name: str) -> Operator:
     def apply(v: Values) -> Any:
         import torch
@@ -47,55 +60,11 @@ def _reduced(name: str) -> Operator:
         x = wide(v["x"])
         axes = ints(v["axes"]) if v.get("axes") is not None else list(range(x.ndim))
         keep = bool(v.get("keep_dims", False))
-        if name == "l2":
-            return torch.sqrt((x * x).sum(axes, keepdim=keep))
-        return getattr(torch, name)(x, dim=axes, keepdim=keep)
-
-    return apply
-
-
-def _sides(v: Values, kernel: list[int], strides: list[int], dilations: list[int], sizes: list[int]) -> list[int]:
-    """Padding of a convolution or a pool: before and after, for every axis of space."""
-    kind = v.get("pad_type", "valid")
-    if kind == "custom":
-        return ints(v["pad"])
-    sides = []
-    for size, width, stride, dilation in zip(sizes, kernel, strides, dilations, strict=True):
-        whole = max(0, (-(-size // stride) - 1) * stride + (width - 1) * dilation + 1 - size) if "same" in kind else 0
-        small, large = whole // 2, whole - whole // 2
-        sides += [large, small] if kind == "same_lower" else [small, large]
-    return sides
-
-
-def _conv(v: Values) -> Any:
-    import torch.nn.functional as F
-
-    x, weight = wide(v["x"]), wide(v["weight"])
-    space = weight.ndim - 2
-    strides = ints(v["strides"]) if v.get("strides") is not None else [1] * space
-    dilations = ints(v["dilations"]) if v.get("dilations") is not None else [1] * space
-    sides = _sides(v, list(weight.shape[2:]), strides, dilations, list(x.shape[2:]))
-    x = F.pad(x, [sides[2 * axis + end] for axis in reversed(range(space)) for end in (0, 1)])
-    function = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}[space]
-    bias = None if v.get("bias") is None else wide(v["bias"])
-    return function(x, weight, bias, strides, 0, dilations, int(v.get("groups", 1)))
-
-
-def _pool(kind: str) -> Operator:
-    def apply(v: Values) -> Any:
-        import torch.nn.functional as F
-
-        x, kernel = wide(v["x"]), ints(v["kernel_sizes"])
-        strides = ints(v["strides"]) if v.get("strides") is not None else [1] * len(kernel)
-        sides = _sides(v, kernel, strides, [1] * len(kernel), list(x.shape[2:]))
-        order = [sides[2 * axis + end] for axis in reversed(range(len(kernel))) for end in (0, 1)]
-        function = getattr(F, f"{kind}_pool{len(kernel)}d")
-        if kind == "max":
-            return function(F.pad(x, order, value=float("-inf")), kernel, strides)
-        total = function(F.pad(x, order), kernel, strides)
-        if not v.get("exclude_padding_from_average", False):
-            return total
-        return total / function(F.pad(x.new_ones(x.shape), order), kernel, strides)
+        if name == "prod":
+            for axis in sorted((axis % x.ndim for axis in axes), reverse=True):
+                x = x.prod(axis, keepdim=keep)
+            return x
+        return _REDUCED[name](x, axes, keep) if name in _REDUCED else getattr(torch, name)(x, dim=axes, keepdim=keep)
 
     return apply
 
@@ -135,32 +104,96 @@ def _layer_norm(v: Values) -> Any:
     return out if v.get("beta") is None else out + wide(v["beta"])
 
 
-def _lstm(v: Values) -> Any:
-    """Gates lie in the order input, forget, output, cell (`mil.ops.defs.iOS15.recurrent.lstm`)."""
+def _instance_norm(v: Values) -> Any:
+    import torch.nn.functional as F
+
+    gamma, beta = (wide(v[key]) if v.get(key) is not None else None for key in ("gamma", "beta"))
+    return F.instance_norm(wide(v["x"]), None, None, gamma, beta, eps=float(v.get("epsilon", 1e-5)))
+
+
+def _l2_norm(v: Values) -> Any:
+    x = wide(v["x"])
+    return x / ((x * x).sum((-3, -2, -1), keepdim=True) + float(v.get("epsilon", 1e-6))).sqrt()
+
+
+def _response_norm(v: Values) -> Any:
+    import torch.nn.functional as F
+
+    alpha, beta, k = (float(v.get(key, default)) for key, default in (("alpha", 1e-4), ("beta", 0.75), ("k", 1.0)))
+    return F.local_response_norm(wide(v["x"]), int(v["size"]), alpha, beta, k)
+
+
+def _einsum(v: Values) -> Any:
     import torch
 
-    backward = v.get("direction", "forward") == "reverse"
-    x = wide(v["x"]).flip(0) if backward else wide(v["x"])
-    if v.get("direction", "forward") not in ("forward", "reverse"):
-        raise ValueError("an lstm of both directions is not known here")
-    hidden, cell = wide(v["initial_h"]), wide(v["initial_c"])
-    w_in, w_hidden = wide(v["weight_ih"]), wide(v["weight_hh"])
-    bias = wide(v["bias"]) if v.get("bias") is not None else 0.0
-    steps = []
-    for step in x:
-        i, f, o, g = (step @ w_in.T + hidden @ w_hidden.T + bias).chunk(4, -1)
-        cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
-        hidden = torch.sigmoid(o) * torch.tanh(cell)
-        steps.append(hidden)
-    whole = torch.stack(steps[::-1] if backward else steps)
-    return (whole if v.get("output_sequence", False) else whole[-1:]), hidden, cell
+    return torch.einsum(v["equation"], [wide(value) for value in v["values"]])
+
+
+def _attention(v: Values) -> Any:
+    import torch.nn.functional as F
+
+    mask = v.get("attn_mask")
+    q, k, value = (wide(v[key]) for key in ("query", "key", "value"))
+    return F.scaled_dot_product_attention(q, k, value, None if mask is None else wide(mask))
+
+
+def _along(v: Values, value: Any) -> Any:
+    """A scale or a zero point in the shape of what it scales."""
+    import torch
+
+    value = torch.as_tensor(value)
+    axis = int(v["axis"]) % v["input"].ndim if v.get("axis") is not None else 0
+    return value.reshape(-1, *[1] * (v["input"].ndim - 1 - axis)) if value.ndim else value
+
+
+def _quantized(v: Values) -> Any:
+    least, most = (0, 255) if v["output_dtype"] == "uint8" else (-128, 127)
+    zero = _along(v, v["zero_point"]).float() if v.get("zero_point") is not None else 0
+    return ((wide(v["input"]) / _along(v, wide(v["scale"]))).round() + zero).clamp(least, most)
+
+
+def _dequantized(v: Values) -> Any:
+    zero = _along(v, v["zero_point"]).float() if v.get("zero_point") is not None else 0
+    return (v["input"].float() - zero) * _along(v, wide(v["scale"]))
+
+
+def _prelu(v: Values) -> Any:
+    import torch.nn.functional as F
+
+    return F.prelu(wide(v["x"]), wide(v["alpha"]))
+
+
+def _softplus(v: Values) -> Any:
+    import torch.nn.functional as F
+
+    return F.softplus(wide(v["x"]))
+
+
+def _softplus_parametric(v: Values) -> Any:
+    import torch.nn.functional as F
+
+    x = wide(v["x"])
+    alpha, beta = (wide(v[key]).reshape(-1, *[1] * (x.ndim - 2)) for key in ("alpha", "beta"))
+    return alpha * F.softplus(beta * x)
+
+
+def _elu(v: Values) -> Any:
+    import torch.nn.functional as F
+
+    return F.elu(wide(v["x"]), float(v.get("alpha", 1.0)))
+
+
+def _line(v: Values, alpha: float, beta: float) -> Any:
+    return float(v.get("alpha", alpha)) * wide(v["x"]) + float(v.get("beta", beta))
 
 
 def _gelu(v: Values) -> Any:
     import torch.nn.functional as F
 
-    mode = v.get("mode", "EXACT")
-    return F.gelu(wide(v["x"]), approximate="none" if mode == "EXACT" else "tanh")
+    x, mode = wide(v["x"]), v.get("mode", "EXACT")
+    if mode == "SIGMOID_APPROXIMATION":
+        return x * (1.702 * x).sigmoid()
+    return F.gelu(x, approximate="none" if mode == "EXACT" else "tanh")
 
 
 def _clip(v: Values) -> Any:
@@ -186,25 +219,38 @@ def _leaky(v: Values) -> Any:
     return F.leaky_relu(wide(v["x"]), float(v.get("alpha", 0.01)))
 
 
+_PAIRS = {
+    "add": "add", "sub": "sub", "mul": "mul", "pow": "pow", "maximum": "maximum", "minimum": "minimum",
+    "floor_div": "floor_divide", "mod": "remainder", "greater": "gt", "greater_equal": "ge", "less": "lt",
+    "less_equal": "le", "equal": "eq", "not_equal": "ne", "logical_and": "logical_and", "logical_or": "logical_or",
+    "logical_xor": "logical_xor",
+}  # fmt: skip
+_SINGLES = (
+    "logical_not relu sigmoid tanh exp exp2 sqrt square abs erf floor ceil round sin cos tan asin acos atan sinh cosh "
+    "atanh sign"
+)
+_MEANS = {
+    "mean": "mean", "sum": "sum", "max": "amax", "min": "amin", "prod": "prod", "log_sum_exp": "logsumexp",
+    "l1_norm": "l1", "l2_norm": "l2", "sum_square": "squares", "log_sum": "log",
+}  # fmt: skip
 OPERATORS: Mapping[str, Operator] = {
-    **SHAPES,
-    "add": _pair("add"), "sub": _pair("sub"), "mul": _pair("mul"), "real_div": _divided, "pow": _pair("pow"),
-    "maximum": _pair("maximum"), "minimum": _pair("minimum"), "floor_div": _pair("floor_divide"),
-    "greater": _pair("gt"), "greater_equal": _pair("ge"), "less": _pair("lt"), "less_equal": _pair("le"),
-    "equal": _pair("eq"), "not_equal": _pair("ne"), "logical_and": _pair("logical_and"),
-    "logical_or": _pair("logical_or"), "logical_not": _single("logical_not"),
-    "relu": _single("relu"), "sigmoid": _single("sigmoid"), "tanh": _single("tanh"), "exp": _single("exp"),
-    "sqrt": _single("sqrt"), "square": _single("square"), "abs": _single("abs"), "erf": _single("erf"),
-    "floor": _single("floor"), "sin": _single("sin"), "cos": _single("cos"), "sign": _single("sign"),
-    "relu6": lambda v: wide(v["x"]).clamp(0, 6),
+    **SHAPES, **LOOKUPS, **IMAGES, **CONVOLUTIONS, **RECURRENT, **LISTS,
+    **{name: _pair(function) for name, function in _PAIRS.items()},
+    **{name: _single(name) for name in _SINGLES.split()},
+    **{f"reduce_{name}": _reduced(function) for name, function in _MEANS.items()},
+    "real_div": _divided, "relu6": lambda v: wide(v["x"]).clamp(0, 6),
     "silu": lambda v: wide(v["x"]) * wide(v["x"]).sigmoid(),
-    "sigmoid_hard": lambda v: (float(v.get("alpha", 0.2)) * wide(v["x"]) + float(v.get("beta", 0.5))).clamp(0, 1),
+    "sigmoid_hard": lambda v: _line(v, 0.2, 0.5).clamp(0, 1), "linear_activation": lambda v: _line(v, 1.0, 0.0),
+    "scaled_tanh": lambda v: float(v.get("alpha", 1)) * (float(v.get("beta", 1)) * wide(v["x"])).tanh(),
     "softmax": lambda v: wide(v["x"]).softmax(int(v.get("axis", -1))),
+    "softsign": lambda v: wide(v["x"]) / (1 + wide(v["x"]).abs()), "softplus": _softplus,
+    "softplus_parametric": _softplus_parametric, "elu": _elu, "prelu": _prelu,
+    "threshold": lambda v: wide(v["x"]).clamp(min=float(v.get("alpha", 1.0))),
+    "clamped_relu": lambda v: _leaky(v).clamp(max=float(v.get("beta", 1.0))),
     "inverse": lambda v: 1 / (wide(v["x"]) + float(v.get("epsilon", 1e-4))),
     "rsqrt": lambda v: (wide(v["x"]) + float(v.get("epsilon", 1e-12))).rsqrt(),
     "gelu": _gelu, "clip": _clip, "log": _log, "thresholded_relu": _thresholded, "leaky_relu": _leaky,
-    "reduce_mean": _reduced("mean"), "reduce_sum": _reduced("sum"), "reduce_max": _reduced("amax"),
-    "reduce_min": _reduced("amin"), "reduce_l2_norm": _reduced("l2"),
-    "conv": _conv, "linear": _linear, "matmul": _matmul, "avg_pool": _pool("avg"), "max_pool": _pool("max"),
-    "batch_norm": _batch_norm, "layer_norm": _layer_norm, "lstm": _lstm,
+    "linear": _linear, "matmul": _matmul, "einsum": _einsum, "scaled_dot_product_attention": _attention,
+    "batch_norm": _batch_norm, "layer_norm": _layer_norm, "instance_norm": _instance_norm, "l2_norm": _l2_norm,
+    "local_response_norm": _response_norm, "quantize": _quantized, "dequantize": _dequantized,
 }  # fmt: skip

@@ -12,7 +12,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import BadInput
-from edgekit.exporters.coreml.census import WEIGHTED, program_of
+from edgekit.exporters.coreml.census import WEIGHTED, operations, program_of
+from edgekit.exporters.coreml.interpreter.lists import Tensors
 from edgekit.exporters.coreml.interpreter.operators import OPERATORS
 from edgekit.exporters.coreml.interpreter.shapes import rounded
 
@@ -23,6 +24,8 @@ __all__ = ["Program"]
 
 #: Operators whose mean output is the mean input through their weights, and the axis of their channels.
 _CHANNELS = {"conv": 1, "linear": -1}
+#: Operators that run blocks of others.
+_CONTROL = ("cond", "while_loop")
 
 
 class Program:
@@ -31,8 +34,11 @@ class Program:
     Args:
         file: the .mlpackage.
 
+    Attributes:
+        unknown: an operator that is not known here, with the value that it computes: nothing can be run; "" for none.
+
     Raises:
-        BadInput: it is damaged, or holds an operator that is not known here; named with the value that it computes.
+        BadInput: it is damaged.
     """
 
     def __init__(self, file: Path) -> None:
@@ -41,19 +47,21 @@ class Program:
         except Exception as exc:  # whatever a damaged protobuf leads to
             raise BadInput(f"{file.name} holds no program that can be read: {exc}") from exc
         self._constants: dict[str, Any] = {}
-        self._steps = []
-        for op in self._function.operations:
+        self.unknown = ""
+        self._all = []
+        for op in operations(self._function):
             if op.op_type == "const":
                 self._constants[op.outputs[0].name] = _constant(op.outputs[0].val)
             elif op.op_type.startswith("constexpr_"):
                 self._constants[op.outputs[0].name] = _constant(op.materialized_val_inference())
-            elif op.op_type in OPERATORS:
-                self._steps.append(op)
             else:
-                raise BadInput(f"{file.name}: the operator {op.op_type} of {op.outputs[0].name} is not known here.")
+                self._all.append(op)
+                if op.op_type not in OPERATORS and op.op_type not in _CONTROL:
+                    self.unknown = self.unknown or f"{op.op_type} of {op.outputs[0].name}"
+        self._steps = _steps(self._function)
         self._last = {value.name: i for i, op in enumerate(self._steps) for value in _inputs(op)}
         self._kept = {value.name for value in self._function.outputs}
-        held = {op.name: op.inputs.get(WEIGHTED.get(op.op_type, "")) for op in self._steps}
+        held = {op.name: op.inputs.get(WEIGHTED.get(op.op_type, "")) for op in self._all}
         self._held = {name: value.name for name, value in held.items() if value and value.name in self._constants}
 
     @property
@@ -82,7 +90,8 @@ class Program:
         """The outputs of a remembered call if `layer`, and those that share its weights, were as in `other`."""
         names, changed, steps = set(self.sharing(layer)), set[str](), []
         for op in self._steps:
-            if op.name in names or any(value.name in changed for value in _inputs(op)):
+            inside = {one.name for block in op.blocks for one in operations(block)}
+            if op.name in names or names & inside or any(value.name in changed for value in _inputs(op)):
                 steps.append(op)
                 changed |= {value.name for value in op.outputs}
         new = dict(values)
@@ -100,7 +109,7 @@ class Program:
                 continue
             change = other.constants(op.name)["weight"] - mine["weight"]
             if change.any():
-                inputs = {name: self._value(value, values) for name, value in op.inputs.items() if value is not None}
+                inputs = {name: self._value(value, values) for name, value in _arguments(op) if value is not None}
                 with torch.inference_mode():
                     made = OPERATORS[op.op_type]({**inputs, "weight": change, "bias": None})
                     channels = _CHANNELS[op.op_type] % made.ndim
@@ -109,7 +118,7 @@ class Program:
 
     def constants(self, layer: str) -> dict[str, Any]:
         """Its weights and its bias, by the names that its operator has for them."""
-        [op] = [step for step in self._steps if step.name == layer]
+        [op] = [step for step in self._all if step.name == layer]
         held = {name: op.inputs.get(name) for name in (WEIGHTED.get(op.op_type, ""), "bias")}
         return {name: self._constants[v.name] for name, v in held.items() if v and v.name in self._constants}
 
@@ -139,14 +148,35 @@ class Program:
 
         with torch.inference_mode():
             for i, op in enumerate(steps):
-                inputs = {name: self._value(value, values) for name, value in op.inputs.items() if value is not None}
-                made = OPERATORS[op.op_type]({**inputs, **instead.get(op.name, {})})
+                inputs = {name: self._value(value, values) for name, value in _arguments(op) if value is not None}
+                if op.op_type in _CONTROL:
+                    made = self._branched(op, inputs, values, instead)
+                else:
+                    made = OPERATORS[op.op_type]({**inputs, **instead.get(op.name, {})})
                 made = made if isinstance(made, (list, tuple)) else (made,)
                 for value, result in zip(op.outputs, made, strict=True):
-                    values[value.name] = rounded(result, value)
+                    values[value.name] = result if isinstance(result, Tensors) else rounded(result, value)
                 for value in _inputs(op):
                     if last.get(value.name) == i and value.name not in self._kept:
                         values.pop(value.name, None)
+
+    def _branched(
+        self, op: Any, inputs: Mapping[str, Any], values: dict[str, Any], instead: Mapping[str, Mapping[str, Any]]
+    ) -> list[Any]:
+        """What a branch or a loop gives; its blocks see all values around them."""
+
+        def block(which: int, given: Sequence[Any] = ()) -> list[Any]:
+            inner = op.blocks[which]
+            values.update({one.name: value for one, value in zip(inner.inputs, given, strict=True)})
+            self._run(values, _steps(inner), {}, instead)
+            return [self._value(value, values) for value in inner.outputs]
+
+        if op.op_type == "cond":
+            return block(0 if bool(inputs["pred"]) else 1)
+        state = list(inputs["loop_vars"])
+        while bool(block(0, state)[0]):
+            state = block(1, state)
+        return state
 
     def _value(self, named: Any, values: Mapping[str, Any]) -> Any:
         if isinstance(named, (list, tuple)):
@@ -154,12 +184,26 @@ class Program:
         return values[named.name] if named.name in values else self._constants[named.name]
 
 
+def _steps(block: Any) -> list[Any]:
+    """The operators of a block that compute something."""
+    return [op for op in block.operations if op.op_type != "const" and not op.op_type.startswith("constexpr_")]
+
+
+def _arguments(op: Any) -> Iterator[tuple[str, Any]]:
+    """The inputs of an operator by name; those that begin with an underscore are coremltools' own."""
+    return ((name, value) for name, value in op.inputs.items() if not name.startswith("_"))
+
+
 def _inputs(op: Any) -> Iterator[Any]:
-    """The values that an operator takes."""
-    for named in op.inputs.values():
+    """The values that an operator takes, and those that its blocks do."""
+    for _, named in _arguments(op):
         for value in named if isinstance(named, (list, tuple)) else [named]:
             if value is not None:
                 yield value
+    for block in op.blocks:
+        yield from block.outputs
+        for inner in block.operations:
+            yield from _inputs(inner)
 
 
 def _constant(value: Any) -> Any:

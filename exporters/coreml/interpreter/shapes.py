@@ -41,7 +41,8 @@ def ints(value: Any) -> list[int]:
     return [int(item) for item in value] if hasattr(value, "__iter__") else [int(value)]
 
 
-def _slice(v: Values) -> Any:
+def _taken(v: Values) -> tuple[Any, ...]:
+    """What begin, end, stride and masks choose of every axis."""
     x, begin, end = v["x"], ints(v["begin"]), ints(v["end"])
     stride = ints(v["stride"]) if v.get("stride") is not None else [1] * x.ndim
     masks = [[bool(b) for b in v[key]] if v.get(key) is not None else [False] * x.ndim for key in
@@ -54,16 +55,50 @@ def _slice(v: Values) -> Any:
             first = None if masks[0][axis] else begin[axis]
             last = None if masks[1][axis] else end[axis]
             taken.append(slice(first, last, stride[axis]))
+    return tuple(taken)
+
+
+def _slice(v: Values) -> Any:
+    """torch takes no steps backwards, so such an axis is turned round first."""
+    x, taken = v["x"], list(_taken(v))
+    for axis, one in enumerate(taken):
+        if isinstance(one, slice) and one.step < 0:
+            chosen = list(range(x.shape[axis]))[one]
+            x, taken[axis] = x[(slice(None),) * axis + (chosen,)], slice(None)
     return x[tuple(taken)]
 
 
-def _gather(v: Values) -> Any:
+def _slice_by_size(v: Values) -> Any:
+    x = v["x"]
+    sides = zip(ints(v["begin"]), ints(v["size"]), x.shape, strict=True)
+    return x[tuple(slice(first, whole if size == -1 else first + size) for first, size, whole in sides)]
+
+
+def _updated(v: Values) -> Any:
+    out = v["x"].clone()
+    out[_taken(v)] = v["update"]
+    return out
+
+
+def _band(v: Values) -> Any:
     import torch
 
-    x, indices, axis = torch.as_tensor(v["x"]), torch.as_tensor(v["indices"]).long(), int(v.get("axis", 0))
-    indices = torch.where(indices < 0, indices + x.shape[axis], indices)
-    taken = x.index_select(axis, indices.reshape(-1))
-    return taken.reshape([*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]])
+    x, lower, upper = v["x"], int(v.get("lower", -1)), int(v.get("upper", -1))
+    apart = torch.arange(x.shape[-2])[:, None] - torch.arange(x.shape[-1])
+    inside = ((apart <= lower) | (lower < 0)) & ((-apart <= upper) | (upper < 0))
+    return torch.where(inside, x, torch.zeros_like(x))
+
+
+def _flat(v: Values) -> Any:
+    import math
+
+    x, axis = v["x"], int(v.get("axis", 1))
+    return x.reshape(math.prod(x.shape[:axis]), -1)
+
+
+def _windows(v: Values) -> Any:
+    axis = int(v["axis"]) % v["x"].ndim
+    return v["x"].unfold(axis, int(v["size"]), int(v.get("stride", 1))).movedim(-1, axis + 1)
 
 
 def _reshape(v: Values) -> Any:
@@ -157,6 +192,8 @@ def _cast(v: Values) -> Any:
 SHAPES: Mapping[str, Operator] = {
     "transpose": lambda v: v["x"].permute(ints(v["perm"])), "reshape": _reshape, "squeeze": _squeeze,
     "expand_dims": _expand, "concat": _concat, "stack": _stack, "split": _split, "slice_by_index": _slice,
-    "gather": _gather, "pad": _padded, "shape": _shape, "fill": _fill, "tile": lambda v: v["x"].repeat(ints(v["reps"])),
+    "pad": _padded, "shape": _shape, "fill": _fill, "tile": lambda v: v["x"].repeat(ints(v["reps"])),
+    "slice_by_size": _slice_by_size, "slice_update": _updated, "band_part": _band, "flatten2d": _flat,
+    "sliding_windows": _windows, "fill_like": lambda v: _fill({"shape": v["ref_tensor"].shape, "value": v["value"]}),
     "range_1d": _range, "select": _select, "reverse": _reverse, "cast": _cast, "identity": lambda v: v["x"],
 }  # fmt: skip

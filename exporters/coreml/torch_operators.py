@@ -1,0 +1,90 @@
+"""What coremltools' translation of torch's operators lacks or gets wrong, made right while a part is converted."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["mended"]
+
+
+@contextlib.contextmanager
+def mended() -> Iterator[None]:
+    """Inside, coremltools (9.0) translates the operators below."""
+    from coremltools.converters.mil.frontend.torch import ops
+    from coremltools.converters.mil.frontend.torch.torch_op_registry import _TORCH_OPS_REGISTRY
+
+    known = _TORCH_OPS_REGISTRY.name_to_func_mapping
+    before, cast = dict(known), ops._cast
+    known.update({name: function for name, function in _LACKING.items() if name not in known})
+    ops._cast = _scalar
+    try:
+        yield
+    finally:
+        ops._cast = cast
+        known.clear()
+        known.update(before)
+
+
+def _scalar(context: Any, node: Any, dtype: Any, name: str) -> None:
+    """``int(x)``, ``bool(x)`` and their like, of a tensor with a single value.
+
+    coremltools' own asks Python to convert arrays such as ``[3]``, which numpy has refused since 2.0.
+    """
+    from coremltools.converters.mil.frontend.torch.ops import _get_inputs
+    from coremltools.converters.mil.mil import Builder
+
+    [x] = _get_inputs(context, node, expected=1)
+    if any(size != 1 for size in x.shape):
+        raise ValueError("input to cast must be either a scalar or a length 1 tensor")
+    if x.can_be_folded_to_const():
+        made = Builder.const(val=dtype(x.val.item() if hasattr(x.val, "item") else x.val), name=node.name)
+    else:
+        flat = Builder.squeeze(x=x, name=f"{node.name}_item") if len(x.shape) else x
+        made = Builder.cast(x=flat, dtype=name, name=node.name)
+    context.add(made, node.name)
+
+
+def _new_ones(context: Any, node: Any) -> None:
+    """``x.new_ones(size, dtype)``: the masks of transformers begin so."""
+    from coremltools.converters.mil.frontend.torch.ops import NUM_TO_DTYPE_STRING, _get_inputs
+    from coremltools.converters.mil.mil import Builder, types
+
+    like, size, dtype, *_ = [*_get_inputs(context, node, min_expected=2), None]
+    kind = types.builtin_to_string(like.dtype) if dtype is None else NUM_TO_DTYPE_STRING[int(dtype.val)]
+    one = {"bool": True, "int32": 1}.get(kind, 1.0)
+    if isinstance(size, list):
+        size = Builder.concat(values=size, axis=0)
+    if size.shape == (0,):
+        made = Builder.const(val=one, name=node.name)
+    else:
+        made = Builder.fill(shape=size, value=one, name=node.name)
+    context.add(made)
+
+
+def _bicubic(context: Any, node: Any) -> None:
+    """Resizing an image between known sizes is a product of matrices on each side of it."""
+    import torch
+    from coremltools.converters.mil.frontend.torch.ops import _get_inputs
+    from coremltools.converters.mil.mil import Builder
+
+    x, size, aligned, *factors = _get_inputs(context, node, min_expected=3)
+    scales = [None if one is None else one.val for one in factors]
+    scales = list(scales[0]) if len(scales) == 1 and scales[0] is not None else [*scales, None, None][:2]
+    whole = x.shape[-2:]
+    if size is not None:
+        sizes = [int(one.val) for one in size] if isinstance(size, list) else [int(one) for one in size.val]
+    else:
+        sizes = [int(old * scale) for old, scale in zip(whole, scales, strict=True)]
+    for axis, (old, new, scale) in enumerate(zip(whole, sizes, scales, strict=True)):
+        unit = torch.eye(int(old)).reshape(1, int(old), int(old), 1)
+        made = torch.ops.aten.upsample_bicubic2d(unit, [new, 1], bool(aligned.val), scale, None)[0, :, :, 0]
+        matrix = (made.T if axis == 0 else made)[None, None].contiguous().numpy()
+        last = {"name": node.name} if axis else {}
+        x = Builder.matmul(x=x, y=matrix, **last) if axis else Builder.matmul(x=matrix, y=x)
+    context.add(x)
+
+
+#: Operator of torch -> its translation.
+_LACKING = {"new_ones": _new_ones, "upsample_bicubic2d": _bicubic}
