@@ -76,9 +76,10 @@ def _cell(model: Model, checkpoint: Checkpoint, recipe: Recipe, calls: Mapping[s
         work.mkdir()
         try:
             artifacts = exporter.export(model, checkpoint, recipe, calibration, out, work, lambda *_: None)
-            errors = [
-                part_error(exporter.load(out / a.file, 1), calls[a.part][CALIBRATING:], COMPARED) for a in artifacts
-            ]
+            runners = {artifact.part: exporter.load(out / artifact.file, 1) for artifact in artifacts}
+            if unable := next((runner.unable for runner in runners.values() if runner.unable), ""):
+                return None, f"written, and not computed here: {unable}"
+            errors = [part_error(runner, calls[part][CALIBRATING:], COMPARED) for part, runner in runners.items()]
         except EdgekitError as exc:
             return None, exc.message
         except Exception as exc:  # what no typed error says is a defect, and is shown as such
