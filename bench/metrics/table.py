@@ -207,6 +207,7 @@ def shown(metric: Metric, value: float | None, form: str = "") -> str:
     """A value of the metric for people: fractions in percent. `form`: ``"+"`` to show the sign of a difference."""
     if value is None:
         return "not measured"
+    value += 0.0  # no difference is 0, not -0
     text = f"{value:{form}.2%}" if metric.unit == "1" else f"{value:{form}.4g} {metric.unit}".rstrip()
     return text.replace("-", "+" if form else "", 1) if text.startswith("-0.00%") else text
 
