@@ -5,6 +5,7 @@ from edgekit.bench.metrics.table import (
     Metric,
     Score,
     accuracy,
+    add,
     aggregate,
     difference,
     find,
@@ -14,4 +15,17 @@ from edgekit.bench.metrics.table import (
     wer,
 )
 
-__all__ = ["METRICS", "Metric", "Score", "accuracy", "aggregate", "difference", "find", "score", "shown", "top5", "wer"]
+__all__ = [
+    "METRICS",
+    "Metric",
+    "Score",
+    "accuracy",
+    "add",
+    "aggregate",
+    "difference",
+    "find",
+    "score",
+    "shown",
+    "top5",
+    "wer",
+]

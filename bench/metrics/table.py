@@ -17,7 +17,20 @@ from edgekit.bench.metrics import detection, verification
 from edgekit.bench.statistics.paired import Estimate, Pair, paired_bootstrap, ratio
 from edgekit.errors import BadInput, UnknownName, need
 
-__all__ = ["METRICS", "Metric", "Score", "accuracy", "aggregate", "difference", "find", "score", "shown", "top5", "wer"]
+__all__ = [
+    "METRICS",
+    "Metric",
+    "Score",
+    "accuracy",
+    "add",
+    "aggregate",
+    "difference",
+    "find",
+    "score",
+    "shown",
+    "top5",
+    "wer",
+]
 
 
 class Score(Protocol):
@@ -133,6 +146,11 @@ METRICS = {
 }
 
 
+def add(metric: Metric) -> None:
+    """Make `metric` known by its name in this process: for a user's own."""
+    METRICS[metric.name] = metric
+
+
 def find(name: str) -> Metric:
     """The metric `name`.
 
@@ -189,7 +207,8 @@ def shown(metric: Metric, value: float | None, form: str = "") -> str:
     """A value of the metric for people: fractions in percent. `form`: ``"+"`` to show the sign of a difference."""
     if value is None:
         return "not measured"
-    text = f"{value:{form}.2%}" if metric.unit == "1" else f"{value:{form}.4g} {metric.unit}"
+    value += 0.0  # no difference is 0, not -0
+    text = f"{value:{form}.2%}" if metric.unit == "1" else f"{value:{form}.4g} {metric.unit}".rstrip()
     return text.replace("-", "+" if form else "", 1) if text.startswith("-0.00%") else text
 
 

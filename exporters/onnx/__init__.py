@@ -151,7 +151,7 @@ class OnnxExporter(Exporter):
     def _int8(
         self, part: Part, graph: onnx.ModelProto, recipe: Recipe, feeds: Sequence[Feeds], progress: Progress
     ) -> tuple[onnx.ModelProto, dict[str, LayerPlan], dict[str, Any]]:
-        from edgekit.exporters.onnx import half, places, products, static
+        from edgekit.exporters.onnx import gemm, half, places, products, static
         from edgekit.exporters.onnx import recurrent as onnx_lstm
 
         forced = recipe.options.get("forms", {}).get(part.name)
@@ -160,7 +160,7 @@ class OnnxExporter(Exporter):
             keep = tuple(keep) if isinstance(keep, Collection) else keep
             wish = Wish(forced, ranges, keep, weights=recipe.options.get("weights", "per-channel"))
             return static.make(graph, feeds, part.name, wish, progress)
-        graph, recurrent = onnx_lstm.quantize(graph)
+        graph, recurrent = onnx_lstm.quantize(gemm.opened(graph))
         if forced:
             tied, asked = LayerPlan("blockwise", products.TIED), LayerPlan(forced, ASKED)
             choice = {p.node: tied if p.table else asked for p in products.products(graph)}

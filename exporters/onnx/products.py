@@ -86,7 +86,7 @@ def choose(
 ) -> dict[str, LayerPlan]:
     """Node name -> its form, and why, from what the graph does with real inputs (`feeds`)."""
     found = products(model)
-    rows = _rows(model, found, feeds)
+    rows = _rows(model, found, feeds) if found else {}
     choice: dict[str, LayerPlan] = {}
     many = []
     for product in found:

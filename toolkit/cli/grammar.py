@@ -89,6 +89,10 @@ def parser() -> argparse.ArgumentParser:
     cmd = verb("inspect", "describe a model: task, inputs, outputs, operators, licence; fetches no weights")
     imported(cmd)
 
+    cmd = verb("init", "write a commented Python file to begin with: build(), examples(), a metric")
+    cmd.add_argument("file", metavar="FILE.py", help="the file to write")
+    cmd.add_argument("--force", action="store_true", help="replace the file that is there")
+
     cmd = verb("fit", "predict whether a model fits a target, before any download")
     imported(cmd)
     cmd.add_argument("--target", help="default: all targets")

@@ -14,6 +14,7 @@ from edgekit.cli.bench_verbs import report_ as report_
 from edgekit.cli.inspection import import_options
 from edgekit.cli.inspection import inspect_ as inspect_
 from edgekit.cli.shown_bundle import away, others, show_agreement, show_bundle, show_device, show_outline, summary
+from edgekit.cli.starting import init_ as init_
 from edgekit.cli.terminal import say, show_json, show_table, working
 from edgekit.core import Prediction, Predictor
 from edgekit.errors import BadInput, EdgekitError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from edgekit.core import Importer, ImportOptions, Inspection, Model, Progress
@@ -20,14 +21,32 @@ def model_of(source: str, options: ImportOptions | None = None, progress: Progre
     """
     options, importer = options or ImportOptions(), importer_of(source)
     if importer is not None:
-        return importer.model(source, options, progress or (lambda what, done, total: None))
+        return _judged(importer.model(source, options, progress or (lambda what, done, total: None)), options.metric)
     declared = find("models", source)
     if options.axes or options.trust or (options.task and options.task != declared.task.name):
         raise BadInput(
             f"{declared.name} is declared by edgekit: its task is {declared.task.name}, and its axes are fixed.",
             hint="--task, --dynamic and --trust-code go with your own models: a folder, an address or a file.",
         )
-    return declared
+    return _judged(declared, options.metric)
+
+
+def _judged(model: Model, metric: str) -> Model:
+    """`model`, judged by the user's metric if there is one. Raises BadInput where it cannot be."""
+    if not metric:
+        return model
+    from edgekit.importers.common.foreign.metric import evaluation_of
+
+    if find("tasks", model.task.name).judge != "answers":
+        raise BadInput(f"{model.name} is judged by probabilities; it takes no --metric.")
+    evaluation = evaluation_of(metric)
+
+    def replaced(declared: Model) -> Model:
+        variants = {name: replaced(variant) for name, variant in declared.network.variants.items()}
+        network = replace(declared.network, variants=variants)
+        return replace(declared, network=network, task=replace(declared.task, evaluation=evaluation))
+
+    return replaced(model)
 
 
 def inspect(source: str, options: ImportOptions | None = None, progress: Progress | None = None) -> Inspection:

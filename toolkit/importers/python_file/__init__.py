@@ -37,12 +37,17 @@ class PythonFile(Importer):
         )
 
     def model(self, source: str, options: ImportOptions, progress: Progress) -> Model:
+        from edgekit.importers.common.foreign.metric import declares, evaluation_of
         from edgekit.importers.common.graphs import bounds_of, declared_graph
 
         held = _traced(source, options, progress)
         bounds = bounds_of(held.program, options.axes)
         for note in (*bounds.notes, *_notes(held.facts)):
             progress(note, 0, 0)
+        file = Path(_split(source)[0]).expanduser()
+        evaluation = None
+        if held.facts["score"] and not options.metric and declares(file, "score"):
+            evaluation = evaluation_of(f"{file}:score")
         facts: dict[str, Any] = {"notes": _notes(held.facts)} if _notes(held.facts) else {}
         if held.facts["preprocess"]:
             facts["preprocessing"] = _OWN
@@ -54,9 +59,10 @@ class PythonFile(Importer):
             options,
             held.samples,
             synthetic=held.facts["synthetic"],
-            origin=f"examples() of {Path(_split(source)[0]).name}.",
+            origin=f"examples() of {file.name}.",
             labels=held.facts["labels"],
             facts=facts,
+            evaluation=evaluation,
         )
 
 

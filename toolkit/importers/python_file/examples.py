@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgekit.errors import BadInput
 from edgekit.importers.common.foreign.child import stage
+from edgekit.importers.common.foreign.user_file import optional
 from edgekit.importers.common.synthetic import SAMPLES
-from edgekit.importers.python_file.user_file import optional
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgekit.errors import BadInput, need
 from edgekit.importers.common import stored
+from edgekit.importers.common.foreign import user_file
 from edgekit.importers.common.foreign.child import place_of, stage
 from edgekit.importers.common.foreign.record import Recorder
-from edgekit.importers.python_file import user_file
 from edgekit.importers.python_file.examples import collected
 from edgekit.importers.python_file.outputs import named_outputs
 
