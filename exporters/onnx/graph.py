@@ -130,7 +130,7 @@ def rebuild(
     """A copy of `model` with other nodes and more initializers; what nothing uses any more is dropped."""
     outputs = {value.name for value in model.graph.output}
     while True:
-        used = {name for node in nodes for name in node.input} | outputs
+        used = {name for node in nodes for name in _read(node)} | outputs
         alive = [node for node in nodes if any(name in used for name in node.output)]
         if len(alive) == len(nodes):
             break
@@ -151,6 +151,16 @@ def rebuild(
         numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in added.items() if name in used
     )
     return out
+
+
+def _read(node: onnx.NodeProto) -> Iterator[str]:
+    """The names that a node reads, those of its inner graphs included."""
+    yield from node.input
+    for attribute in node.attribute:
+        for inner in (*((attribute.g,) if attribute.HasField("g") else ()), *attribute.graphs):
+            yield from (value.name for value in inner.output)
+            for each in inner.node:
+                yield from _read(each)
 
 
 #: onnxruntime's own operators, part of every full build of it (desktop, Android, iOS).
