@@ -158,6 +158,11 @@ class OnnxExporter(Exporter):
     def _int8(
         self, part: Part, graph: onnx.ModelProto, recipe: Recipe, feeds: Sequence[Feeds], progress: Progress
     ) -> tuple[onnx.ModelProto, dict[str, LayerPlan], dict[str, Any]]:
+        if any(attribute.HasField("g") for node in graph.graph.node for attribute in node.attribute):
+            raise ExportFailed(
+                f"the part {part.name!r} has branches or loops; edgekit makes no int8 of such a graph.",
+                hint="Choose --precision fp16, or fix the axes that the branches depend on with --dynamic.",
+            )
         from edgekit.exporters.onnx import half, places, products, static
         from edgekit.exporters.onnx import recurrent as onnx_lstm
 

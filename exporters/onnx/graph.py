@@ -19,6 +19,7 @@ from onnx import numpy_helper
 from edgekit.core import Part
 from edgekit.errors import ExportFailed
 from edgekit.exporters.common.torch_export import Flat, check_made, dynamic, example
+from edgekit.formats.onnx.graph import reads
 
 #: Gelu is an operator since 20; runtimes of 2024 and later read it.
 OPSET = 20
@@ -130,7 +131,7 @@ def rebuild(
     """A copy of `model` with other nodes and more initializers; what nothing uses any more is dropped."""
     outputs = {value.name for value in model.graph.output}
     while True:
-        used = {name for node in nodes for name in _read(node)} | outputs
+        used = {name for node in nodes for name in reads(node)} | outputs
         alive = [node for node in nodes if any(name in used for name in node.output)]
         if len(alive) == len(nodes):
             break
@@ -151,16 +152,6 @@ def rebuild(
         numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in added.items() if name in used
     )
     return out
-
-
-def _read(node: onnx.NodeProto) -> Iterator[str]:
-    """The names that a node reads, those of its inner graphs included."""
-    yield from node.input
-    for attribute in node.attribute:
-        for inner in (*((attribute.g,) if attribute.HasField("g") else ()), *attribute.graphs):
-            yield from (value.name for value in inner.output)
-            for each in inner.node:
-                yield from _read(each)
 
 
 #: onnxruntime's own operators, part of every full build of it (desktop, Android, iOS).

@@ -17,7 +17,7 @@ from edgekit.core import TensorSpec
 from edgekit.errors import BadInput, Unsupported, need
 from edgekit.formats.onnx import external
 from edgekit.formats.onnx.checks import check, shape_of
-from edgekit.formats.onnx.graph import CONTRIB, graphs, nodes, tensors, title
+from edgekit.formats.onnx.graph import CONTRIB, nodes, reads, tensors, title
 from edgekit.formats.onnx.skeleton import skeleton
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Facts:
         inputs, outputs: a size is a number, or the name of a dynamic axis. `unnamed`: those names that the file lacks
             and that were made from the tensor's name and the axis's position ("x.2").
         unshaped: outputs whose shape cannot be inferred without running; their specs have no axes.
-        unused: inputs that no node reads.
+        unused: inputs that no output follows from.
         operators: operator -> count, of inner graphs and functions too.
         quantized: how it is quantized ("QDQ", "integer operators"), "" if it is not.
         contrib: the first operator of onnxruntime's own as "Gelu (node 'n')", "" if there is none.
@@ -156,8 +156,7 @@ def _facts(model: onnx.ModelProto) -> Facts:
 
     inputs = tuple(spec(value, output=False) for value in model.graph.input if value.name not in constant)
     outputs = tuple(spec(value, output=True) for value in inferred.graph.output)
-    read = {name for graph in graphs(model) for node in graph.node for name in node.input}
-    read |= {value.name for graph in graphs(model) for value in graph.output}
+    read = _needed(model)
     operators = Counter(
         f"{n.domain}.{n.op_type}" if n.domain not in ("", "ai.onnx") else n.op_type for n in nodes(model)
     )
@@ -178,6 +177,15 @@ def _facts(model: onnx.ModelProto) -> Facts:
         _first(model, lambda node: node.op_type in ("Loop", "Scan") and not node.domain),
         external.files(model),
     )
+
+
+def _needed(model: onnx.ModelProto) -> set[str]:
+    """The values that the outputs follow from."""
+    names = {value.name for value in model.graph.output}
+    for node in reversed(model.graph.node):
+        if names & set(node.output):
+            names |= reads(node)
+    return names
 
 
 def _parameters(model: onnx.ModelProto) -> int:
