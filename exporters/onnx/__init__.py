@@ -80,7 +80,8 @@ class OnnxExporter(Exporter):
         self.require()
         artifacts = []
         for part in model.network.parts:
-            graph = self._reference(part, checkpoint, work, progress)
+            precision = "fp32" if model.network.precision else recipe.precision
+            graph = self._reference(part, checkpoint, precision, work, progress)
             if model.network.precision:
                 artifacts.append(_copied(model, part, graph, recipe.precision, out))
                 continue
@@ -103,21 +104,27 @@ class OnnxExporter(Exporter):
 
         return OnnxRunner(file, threads)
 
-    def _reference(self, part: Part, checkpoint: Checkpoint, work: Path, progress: Progress) -> onnx.ModelProto:
-        """The fp32 graph, made once an export however many recipes are tried."""
+    def _reference(
+        self, part: Part, checkpoint: Checkpoint, precision: str, work: Path, progress: Progress
+    ) -> onnx.ModelProto:
+        """The fp32 graph, made once an export however many recipes are tried: a ready graph as it is, but for what
+        smaller forms are made of (see `ready`)."""
         import onnx
 
         from edgekit.exporters.onnx.graph import from_torch
+        from edgekit.exporters.onnx.ready import simplified
         from edgekit.formats.onnx.reference import OnnxGraph
 
-        file = work / f"{part.name}.fp32.onnx"
+        file, simple = work / f"{part.name}.fp32.onnx", work / f"{part.name}.simple.onnx"
         if not file.exists():
             if part.build is None:
                 raise ExportFailed(f"the part {part.name!r} is not a torch graph; the onnx exporter cannot write it.")
             progress(f"tracing {part.name}", 0, 0)
             built = part.build(checkpoint)
             onnx.save(built.model if isinstance(built, OnnxGraph) else from_torch(part, built), file)
-        return onnx.load(file)
+            if isinstance(built, OnnxGraph) and precision != "fp32":
+                onnx.save(simplified(built.model), simple)
+        return onnx.load(simple if simple.exists() and precision != "fp32" else file)
 
     def _write(
         self,
@@ -151,6 +158,11 @@ class OnnxExporter(Exporter):
     def _int8(
         self, part: Part, graph: onnx.ModelProto, recipe: Recipe, feeds: Sequence[Feeds], progress: Progress
     ) -> tuple[onnx.ModelProto, dict[str, LayerPlan], dict[str, Any]]:
+        if any(attribute.HasField("g") for node in graph.graph.node for attribute in node.attribute):
+            raise ExportFailed(
+                f"the part {part.name!r} has branches or loops; edgekit makes no int8 of such a graph.",
+                hint="Choose --precision fp16, or fix the axes that the branches depend on with --dynamic.",
+            )
         from edgekit.exporters.onnx import gemm, half, places, products, static
         from edgekit.exporters.onnx import recurrent as onnx_lstm
 

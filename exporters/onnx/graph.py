@@ -20,6 +20,7 @@ from onnx import numpy_helper
 from edgekit.core import Part
 from edgekit.errors import ExportFailed
 from edgekit.exporters.common.torch_export import Flat, check_made, dynamic, example
+from edgekit.formats.onnx.graph import reads
 
 #: What names of inputs and outputs begin with until the graph is clean: torch names other tensors as it likes, and two
 #: of one name would be one.
@@ -166,7 +167,7 @@ def rebuild(
     """A copy of `model` with other nodes and more initializers; what nothing uses any more is dropped."""
     outputs = {value.name for value in model.graph.output}
     while True:
-        used = {name for node in nodes for name in node.input} | outputs
+        used = {name for node in nodes for name in reads(node)} | outputs
         alive = [node for node in nodes if any(name in used for name in node.output)]
         if len(alive) == len(nodes):
             break

@@ -131,7 +131,7 @@ def ready_wakeword_model(chip: Model) -> Model:
         return MicroGraph(settings, rules.stride)
 
     def network(checkpoint: Checkpoint) -> Any:
-        from edgekit.models.keyword.ready import LitertReference
+        from edgekit.formats.tflite.reference import LitertReference
 
         return LitertReference(checkpoint, chip.network.parts[1])
 

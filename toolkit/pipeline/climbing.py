@@ -9,7 +9,7 @@ from pathlib import Path
 from edgekit.bundles.facts import recipe_facts
 from edgekit.bundles.manifest import Attempt, Verdict
 from edgekit.core import Recipe
-from edgekit.errors import GateFailed, ParityFailed
+from edgekit.errors import ExportFailed, GateFailed, ParityFailed
 from edgekit.estimation import budgets
 from edgekit.gate import frontier, frontier_plot
 from edgekit.pipeline.evidence import Samples
@@ -32,7 +32,7 @@ def climb(run: Run, reference: Reference) -> tuple[Accepted, list[Attempt]]:
     for i, recipe in enumerate(recipes):
         try:
             accepted = prove(run, reference, recipe)
-        except (ParityFailed, GateFailed) as exc:
+        except (ParityFailed, GateFailed, ExportFailed) as exc:
             attempts.append(Attempt(recipe=recipe_facts(recipe), outcome=f"refused: {exc.message}"))
             if i == len(recipes) - 1:
                 raise

@@ -13,7 +13,19 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-__all__ = ["CONTRIB", "Graph", "Node", "array_of", "bytes_of", "graph_of", "graphs", "nodes", "tensors", "title"]
+__all__ = [
+    "CONTRIB",
+    "Graph",
+    "Node",
+    "array_of",
+    "bytes_of",
+    "graph_of",
+    "graphs",
+    "nodes",
+    "reads",
+    "tensors",
+    "title",
+]
 
 #: onnxruntime's own operators.
 CONTRIB = "com.microsoft"
@@ -87,6 +99,16 @@ def _inner(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
         if attribute.HasField("g"):
             yield attribute.g
         yield from attribute.graphs
+
+
+def reads(node: onnx.NodeProto) -> set[str]:
+    """The names that a node reads, those that its inner graphs read included."""
+    names = set(node.input)
+    for inner in _inner(node):
+        names |= {value.name for value in inner.output}
+        for each in inner.node:
+            names |= reads(each)
+    return names
 
 
 def tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:

@@ -17,7 +17,7 @@ from edgekit.core import TensorSpec
 from edgekit.errors import BadInput, Unsupported, need
 from edgekit.formats.onnx import external
 from edgekit.formats.onnx.checks import check, shape_of
-from edgekit.formats.onnx.graph import CONTRIB, nodes, tensors, title
+from edgekit.formats.onnx.graph import CONTRIB, nodes, reads, tensors, title
 from edgekit.formats.onnx.skeleton import skeleton
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Facts:
         inputs, outputs: a size is a number, or the name of a dynamic axis. `unnamed`: those names that the file lacks
             and that were made from the tensor's name and the axis's position ("x.2").
         unshaped: outputs whose shape cannot be inferred without running; their specs have no axes.
+        unused: inputs that no output follows from.
         operators: operator -> count, of inner graphs and functions too.
         quantized: how it is quantized ("QDQ", "integer operators"), "" if it is not.
         contrib: the first operator of onnxruntime's own as "Gelu (node 'n')", "" if there is none.
@@ -48,6 +49,7 @@ class Facts:
     outputs: tuple[TensorSpec, ...]
     unnamed: tuple[str, ...]
     unshaped: tuple[str, ...]
+    unused: tuple[str, ...]
     operators: Mapping[str, int]
     parameters: int
     opset: int
@@ -154,6 +156,7 @@ def _facts(model: onnx.ModelProto) -> Facts:
 
     inputs = tuple(spec(value, output=False) for value in model.graph.input if value.name not in constant)
     outputs = tuple(spec(value, output=True) for value in inferred.graph.output)
+    read = _needed(model)
     operators = Counter(
         f"{n.domain}.{n.op_type}" if n.domain not in ("", "ai.onnx") else n.op_type for n in nodes(model)
     )
@@ -163,6 +166,7 @@ def _facts(model: onnx.ModelProto) -> Facts:
         outputs,
         tuple(unnamed),
         tuple(unshaped),
+        tuple(spec.name for spec in inputs if spec.name not in read),
         dict(operators.most_common()),
         _parameters(model),
         next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")),
@@ -173,6 +177,15 @@ def _facts(model: onnx.ModelProto) -> Facts:
         _first(model, lambda node: node.op_type in ("Loop", "Scan") and not node.domain),
         external.files(model),
     )
+
+
+def _needed(model: onnx.ModelProto) -> set[str]:
+    """The values that the outputs follow from."""
+    names = {value.name for value in model.graph.output}
+    for node in reversed(model.graph.node):
+        if names & set(node.output):
+            names |= reads(node)
+    return names
 
 
 def _parameters(model: onnx.ModelProto) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,8 @@ def work_of(part: str, model: onnx.ModelProto) -> Work:
     """The weights and the work of a call; what an operator inside of a branch does is not counted."""
     import onnx
 
-    try:
+    with contextlib.suppress(Exception):  # its C++ raises many kinds; the estimate then lacks what only it could tell
         model = onnx.shape_inference.infer_shapes(model)
-    except Exception:  # its C++ raises many kinds; the estimate then lacks what only it could tell
-        pass
     graph = model.graph
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
     weights = dict(shapes)

@@ -1,9 +1,11 @@
-"""A first run of an .onnx file: the sizes at which it works, its outputs, its layers, and samples. Done once, and kept."""
+"""A first run of an .onnx file: the sizes at which it works, its outputs, its layers, and samples. It is kept."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-__all__ = ["Trial", "tried"]
+__all__ = ["Trial", "plain_name", "tried"]
 
 _RECORD = "record.json"
 
@@ -35,6 +37,7 @@ class Trial:
     Attributes:
         sizes: open axis -> the size at which it ran. outputs: with their sizes then.
         half: whether most of its weights are in half precision. samples: folder of the samples, noise.
+        plain: the same by names that are identifiers.
     """
 
     sizes: Mapping[str, int]
@@ -42,6 +45,7 @@ class Trial:
     work: Work
     half: bool
     samples: Path
+    plain: Path
 
 
 def tried(opened: Opened, wanted: Mapping[str, tuple[int, int]]) -> Trial:
@@ -71,10 +75,18 @@ def _kept(place: Path) -> Trial | None:
     try:
         record = json.loads((place / _RECORD).read_bytes())
         outputs = tuple(TensorSpec(name, dtype, tuple(shape)) for name, dtype, shape in record["outputs"])
-        trial = Trial(record["sizes"], outputs, Work(**record["work"]), record["half"], place / "samples")
+        trial = Trial(
+            record["sizes"], outputs, Work(**record["work"]), record["half"], place / "samples", place / "plain"
+        )
     except (OSError, ValueError, TypeError, LookupError):
         return None
-    return trial if len(stored.files(trial.samples)) == SAMPLES else None
+    whole = all(len(stored.files(folder)) == SAMPLES for folder in (trial.samples, trial.plain))
+    return trial if whole else None
+
+
+def plain_name(name: str) -> str:
+    """A name as an identifier."""
+    return re.sub(r"^(?=\d)|\W", "_", name, flags=re.ASCII)
 
 
 def _make(opened: Opened, wanted: Mapping[str, tuple[int, int]], place: Path) -> None:
@@ -84,8 +96,9 @@ def _make(opened: Opened, wanted: Mapping[str, tuple[int, int]], place: Path) ->
     model = load(opened.file)
     sizes, outputs = _first_run(opened, model, wanted)
     axes = {name: Axis(size, size, size) for name, size in sizes.items()}
-    samples = (noise(opened.facts.inputs, axes, _rows(model), seed) for seed in range(SAMPLES))
+    samples = [noise(opened.facts.inputs, axes, _rows(model), seed) for seed in range(SAMPLES)]
     stored.keep(samples, place / "samples")
+    stored.keep(({plain_name(k): v for k, v in sample.items()} for sample in samples), place / "plain")
     record = {
         "sizes": sizes,
         "outputs": [[name, array.dtype.name, list(array.shape)] for name, array in outputs.items()],
@@ -117,20 +130,35 @@ def _first_run(
 def _rows(model: onnx.ModelProto) -> dict[str, int]:
     """Inputs of whole numbers that look up a table -> the number of its rows."""
     tables = {tensor.name: tensor.dims[0] for tensor in model.graph.initializer if tensor.dims}
+    counts = {tensor.name: max(tensor.dims) for tensor in model.graph.initializer if tensor.dims and _is_count(tensor)}
     same = {value.name: value.name for value in model.graph.input}
     rows: dict[str, int] = {}
     for node in model.graph.node:
-        if node.op_type in ("Cast", "Identity", "Reshape", "Unsqueeze") and node.input[0] in same:
+        if node.op_type in ("Cast", "Identity", "Reshape", "Unsqueeze", "Expand") and node.input[0] in same:
             same[node.output[0]] = same[node.input[0]]
         if node.op_type == "Gather" and node.input[0] in tables and node.input[1] in same:
             name = same[node.input[1]]
             rows[name] = min(rows.get(name, tables[node.input[0]]), tables[node.input[0]])
+        if node.op_type == "Equal":  # one of so many classes, as a row of zeros and a one
+            for left, right in (node.input, list(reversed(node.input))):
+                if left in same and right in counts:
+                    rows[same[left]] = counts[right]
     return rows
 
 
-def _is_half(model: onnx.ModelProto) -> bool:
-    from math import prod
+def _is_count(tensor: onnx.TensorProto) -> bool:
+    """Whether a constant is 0, 1, 2, ..."""
+    import numpy as np
 
+    from edgekit.formats.onnx.graph import array_of
+
+    if math.prod(tensor.dims) != max(tensor.dims) or max(tensor.dims) < 2:
+        return False
+    values = array_of(tensor).reshape(-1)
+    return values.dtype.kind in "iu" and bool(np.array_equal(values, np.arange(values.size)))
+
+
+def _is_half(model: onnx.ModelProto) -> bool:
     import onnx
 
     from edgekit.formats.onnx.graph import tensors
@@ -138,7 +166,7 @@ def _is_half(model: onnx.ModelProto) -> bool:
     counts = {onnx.TensorProto.FLOAT: 0, onnx.TensorProto.FLOAT16: 0}
     for tensor in tensors(model):
         if tensor.data_type in counts:
-            counts[tensor.data_type] += prod(tensor.dims)
+            counts[tensor.data_type] += math.prod(tensor.dims)
     return counts[onnx.TensorProto.FLOAT16] > counts[onnx.TensorProto.FLOAT]
 
 

@@ -18,15 +18,17 @@ __all__ = ["LitertReference"]
 
 
 class LitertReference(Runner):
-    """A runner with the names that `part` gives the file's tensors, in order. It keeps state between calls.
+    """A runner with the names that `part` gives the file's tensors, in order.
+
+    Args:
+        stateful: whether the network keeps state between calls.
 
     Raises:
         BadInput: the checkpoint is no .tflite, LiteRT refuses it, or it has other tensors. MissingExtra: no LiteRT.
     """
 
-    stateful = True
-
-    def __init__(self, checkpoint: Checkpoint, part: Part) -> None:
+    def __init__(self, checkpoint: Checkpoint, part: Part, *, stateful: bool = True) -> None:
+        self.stateful = stateful
         with need("run", "Running a .tflite model"):
             from ai_edge_litert import interpreter as litert
         self.inputs, self.outputs = part.inputs, part.outputs

@@ -1,0 +1,181 @@
+"""A .tflite as a model of one part, which stays the file that it is."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import edgekit
+from edgekit.common.files import hash_file
+from edgekit.core import Checkpoint, ImportOptions, Inspection, Model, Part, Progress, TensorSpec, Weights
+from edgekit.errors import BadInput, Unsupported, boundary
+from edgekit.formats import tflite
+from edgekit.importers.common import stored
+from edgekit.importers.common.declared import Import, declared
+from edgekit.importers.common.synthetic import SAMPLES, noise
+from edgekit.importers.tflite_file.costs import work_of
+
+__all__ = ["declaration", "inspected"]
+
+_TASK = "tensors"
+#: A flatbuffer's offsets have 31 bits.
+_LARGEST = 2**31
+#: Dtypes of weights -> the precision of a file that holds mostly such.
+_PRECISIONS = {"int8": "int8", "uint8": "int8", "int4": "int8", "float16": "fp16", "float32": ""}
+#: Dtypes that a chip's network takes and gives.
+_INTEGERS = {"int8", "uint8", "int16"}
+_STATEFUL = {"VAR_HANDLE", "CALL_ONCE", "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN", "SVDF", "RNN"}
+
+
+@dataclass(frozen=True)
+class _File:
+    path: Path
+    graph: tflite.Graph
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    operators: Mapping[str, int]
+    precision: str
+
+    @property
+    def integer(self) -> bool:
+        """Whether a microcontroller can take it: integers in, integers out, weights of 8 bits."""
+        return self.precision == "int8" and all(spec.dtype in _INTEGERS for spec in (*self.inputs, *self.outputs))
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights: the constants that are no whole numbers of 32 or 64 bits (biases, shapes)."""
+        main = self.graph.subgraphs[0]
+        return sum(tensor.count for tensor in main.tensors if tensor.data is not None and tensor.dtype in _PRECISIONS)
+
+
+def inspected(source: str, kind: str, options: ImportOptions) -> Inspection:
+    """The description of the file."""
+    _check(options)
+    file = _opened(source)
+    notes = ["it is taken as it is, for LiteRT" + (" and for C on a microcontroller" if file.integer else "")]
+    notes.append(f"most weights are {file.precision or 'fp32'}")
+    if any(operator.startswith("CUSTOM") for operator in file.operators):
+        notes.append("it has custom operators, which LiteRT may lack")
+    return Inspection(
+        source=source,
+        kind=kind,
+        architecture=f"a LiteRT graph of {sum(file.operators.values())} operators",
+        tasks=(_TASK,),
+        inputs=file.inputs,
+        outputs=file.outputs,
+        operators=file.operators,
+        parameters=file.parameters,
+        notes=tuple(notes),
+    )
+
+
+def declaration(source: str, kind: str, options: ImportOptions, progress: Progress) -> Model:
+    """The model whose part ``network`` is the file."""
+    _check(options)
+    file = _opened(source)
+    samples = _noise(file)
+    stateful = bool(_STATEFUL & file.operators.keys())
+    bare = Part("network", file.inputs, file.outputs, {}, None)
+    part = replace(bare, build=partial(_reference, part=bare, stateful=stateful))
+    chip = replace(bare, build=partial(_chip, part=bare))
+    note = f"the file is {file.precision or 'fp32'}, and is taken as it is" if file.precision else ""
+    model = declared(
+        Import(
+            source=source,
+            importer=kind,
+            parts=(part,),
+            weights=Weights(sources=(), prepare=partial(_prepared, note=note), hub=str(file.path)),
+            parameters=file.parameters,
+            works=(work_of("network", file.graph),),
+            task=_TASK,
+            golden=str(stored.files(samples)[0]),
+            evidence=stored.evidence_of(samples, "", synthetic=True),
+            exporters=("litert",),
+            variants={"c": (chip,)} if file.integer else {},
+        )
+    )
+    if note:
+        progress(note, 0, 0)
+    held = file.precision
+    network = replace(model.network, precision=held, ladder=() if held else model.network.ladder)
+    chips = {name: replace(m, network=replace(m.network, ladder=())) for name, m in network.variants.items()}
+    return replace(model, network=replace(network, variants=chips))
+
+
+def _check(options: ImportOptions) -> None:
+    if options.task not in ("", _TASK):
+        raise Unsupported(
+            f"a .tflite says nothing of {options.task!r}: its tensors are all that is known.",
+            hint="Leave --task out.",
+        )
+    if options.axes:
+        raise BadInput(
+            f"there is no dynamic axis {min(options.axes)!r}: the axes of a .tflite are fixed.",
+            hint="Leave --dynamic out, or convert the network again with other sizes.",
+        )
+
+
+def _opened(source: str) -> _File:
+    path = Path(source).expanduser()
+    if not path.is_file():
+        raise BadInput(f"there is no file {source!r}.", hint="Check the path.")
+    if path.stat().st_size > _LARGEST:
+        raise BadInput(f"{path.name} has {path.stat().st_size} bytes; a .tflite has at most {_LARGEST}.")
+    with boundary():
+        graph = tflite.read(path.read_bytes())
+    main = graph.subgraphs[0]
+    counts: Counter[str] = Counter()
+    for tensor in main.tensors:
+        if tensor.data is not None and tensor.dtype in _PRECISIONS:
+            counts[_PRECISIONS[tensor.dtype]] += tensor.count
+    return _File(
+        path,
+        graph,
+        _specs(main, main.inputs, "input"),
+        _specs(main, main.outputs, "output"),
+        dict(Counter(operator.name for operator in main.operators).most_common()),
+        counts.most_common(1)[0][0] if counts else "",
+    )
+
+
+def _specs(main: tflite.Subgraph, indices: Sequence[int], kind: str) -> tuple[TensorSpec, ...]:
+    """With the tensors' own names where they differ from each other."""
+    tensors = [main.tensors[index] for index in indices]
+    names = [tensor.name for tensor in tensors]
+    if not all(names) or len(set(names)) < len(names):
+        names = [f"{kind}_{place}" for place in range(len(names))]
+    return tuple(TensorSpec(name, t.dtype, t.shape) for name, t in zip(names, tensors, strict=True))
+
+
+def _noise(file: _File) -> Path:
+    """The folder of synthetic samples in the cache, made once."""
+    key = "\n".join(("tflite", edgekit.__version__, hash_file(file.path)))
+    place = stored.folder_of(hashlib.sha256(key.encode()).hexdigest())
+    if len(stored.files(place)) != SAMPLES:
+        rows = {spec.name: {"int8": 127, "uint8": 255}.get(spec.dtype, 0) for spec in file.inputs}
+        with tempfile.TemporaryDirectory() as work, boundary():
+            stored.keep((noise(file.inputs, {}, rows, seed) for seed in range(SAMPLES)), Path(work) / "samples")
+            stored.published(Path(work) / "samples", place)
+    return place
+
+
+def _reference(checkpoint: Checkpoint, part: Part, stateful: bool) -> Any:
+    from edgekit.formats.tflite.reference import LitertReference
+
+    return LitertReference(checkpoint, part, stateful=stateful)
+
+
+def _chip(checkpoint: Checkpoint, part: Part) -> Any:
+    from edgekit.formats.tflite import micro
+
+    return micro.tflite(checkpoint, part)
+
+
+def _prepared(checkpoint: Checkpoint, folder: Path, note: str) -> Mapping[str, Any]:
+    return {"notes": [note]} if note else {}
