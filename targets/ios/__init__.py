@@ -1,4 +1,7 @@
-"""iPhones and iPads, through Core ML, and LiteRT for networks that come as .tflite. Claims about devices are measured on devices."""
+"""iPhones and iPads, through Core ML; through LiteRT for networks that come as .tflite.
+
+Claims about devices are measured on devices.
+"""
 
 from __future__ import annotations
 

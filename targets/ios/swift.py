@@ -71,7 +71,7 @@ def task_of(bundle: Bundle) -> Task:
         raise Unsupported(
             f"{bundle.path.name} cannot become a Swift package: its files are those of the {manifest.recipe.exporter} "
             "exporter, and the package runs Core ML.",
-            hint="A network that comes as .tflite runs in the app by the pod TensorFlowLiteSwift; see the bundle's README."
+            hint="The app runs this .tflite by the pod TensorFlowLiteSwift; see the bundle's README."
             if manifest.recipe.exporter == "litert"
             else f"edgekit export {manifest.model.name} --target ios --exporter coreml",
         )

@@ -180,7 +180,7 @@ def _export(job: Job, place: Path, asked: Asked) -> Bundle:
             return bundle
         job.exporter.require()
         checkpoint = read_checkpoint(folder)
-        job = _settled(job, checkpoint, tell)
+        job = _settled(job, checkpoint, asked.tell)
         # Intermediates lie beside the bundle: the system's folder for temporary files is often memory.
         with staged(place) as stage, tempfile.TemporaryDirectory(prefix=f"{stage.name}-", dir=stage.parent) as work:
             make(Run(job, checkpoint, source, key, stage, Path(work), asked.tell))
