@@ -68,6 +68,15 @@ class GgufExporter(Exporter):
 
         return gguf_export.export(model, checkpoint, recipe.precision, chunks, calibration, out, work, progress)
 
+    def settled(self, model: Model, checkpoint: Checkpoint, recipe: Recipe) -> Recipe:
+        """The file's own type, where it is a quantized .gguf of no more bytes than the recipe's."""
+        from edgekit.exporters.gguf import export as gguf_export
+
+        kept = gguf_export.kept(checkpoint)
+        if not kept or kept == recipe.precision or gguf_export.size(checkpoint) > model.costs.size(recipe):
+            return recipe
+        return Recipe(recipe.exporter, kept, recipe.options)
+
     def refuses(self, model: Model, recipe: Recipe) -> str:
         """What is no language model."""
         is_language_model = [part.kind for part in model.network.parts] == ["language-model"]

@@ -57,6 +57,21 @@ def export(
     return [Artifact(part, file.name, census(file, precision, source, facts))]
 
 
+def kept(checkpoint: Checkpoint) -> str:
+    """The precision of a .gguf that is quantized already; "" for other weights, and types without a name."""
+    header = gguf.read(_file(checkpoint)) if _is_gguf(checkpoint) else None
+    if header is None or not any(tensor.type in _QUANTIZED for tensor in header.tensors):
+        return ""
+    return header.file_type or ""
+
+
+def size(checkpoint: Checkpoint) -> int:
+    """Bytes of the .gguf of a checkpoint, all its shards."""
+    names = [name for name in checkpoint.files if name.endswith(".gguf")]
+    whole = checkpoint.path.is_file()
+    return sum(path.stat().st_size for path in ([checkpoint.path] if whole else (checkpoint.path / n for n in names)))
+
+
 def reference(model: Model, checkpoint: Checkpoint, work: Path, progress: Progress) -> dict[str, LlamaRunner]:
     """See `edgekit.exporters.gguf.GgufExporter.reference`."""
     part = _part(model)

@@ -154,6 +154,8 @@ def ready_wakeword_model(chip: Model) -> Model:
                 Part("frontend", (audio, noise), (window, after), {}, frontend, False, "frontend"),
                 replace(chip.network.parts[1], build=network),
             ),
+            # It is int8, and stays so on every target.
+            ladder=(Recipe("litert", "int8"),),
             exporters=("litert",),
             variants={"c": chip},
         ),

@@ -1,4 +1,7 @@
-"""iPhones and iPads, through Core ML. Claims about devices are measured on devices."""
+"""iPhones and iPads, through Core ML; through LiteRT for networks that come as .tflite.
+
+Claims about devices are measured on devices.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ TARGET = Target(
     runtime={
         "coreml": "system: Core ML",
         "onnx": "swiftpm:github.com/microsoft/onnxruntime-swift-package-manager {version}",
+        # Pods have TensorFlow's versions, and not those of the package that runs the files here.
+        "litert": "cocoapods:TensorFlowLiteSwift 2.17.0",
         "executorch": "swiftpm:github.com/pytorch/executorch swiftpm-{version}",
         "gguf": "llama.cpp as of llama-cpp-python {version}, built with Xcode",
     },

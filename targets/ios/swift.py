@@ -71,7 +71,9 @@ def task_of(bundle: Bundle) -> Task:
         raise Unsupported(
             f"{bundle.path.name} cannot become a Swift package: its files are those of the {manifest.recipe.exporter} "
             "exporter, and the package runs Core ML.",
-            hint=f"edgekit export {manifest.model.name} --target ios --exporter coreml",
+            hint="The app runs this .tflite by the pod TensorFlowLiteSwift; see the bundle's README."
+            if manifest.recipe.exporter == "litert"
+            else f"edgekit export {manifest.model.name} --target ios --exporter coreml",
         )
     return task_for(bundle, _TASKS, "a Swift package", "iPhones")
 

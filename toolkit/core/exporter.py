@@ -127,6 +127,11 @@ class Exporter(ABC):
         download; "" if they can."""
         return ""
 
+    def settled(self, model: Model, checkpoint: Checkpoint, recipe: Recipe) -> Recipe:
+        """What a default recipe becomes for these weights: that of the file itself, where it is quantized already and
+        quantizing it again would not make it smaller. Asked where the user names no precision."""
+        return recipe
+
     def require(self) -> None:  # noqa: B027  most have nothing that every export needs
         """Raise MissingExtra if a dependency of every export is absent, before the weights are read."""
 

@@ -25,6 +25,8 @@ class Agreement:
         bar: least share of samples with the same answer; a candidate below it is refused.
         figures: (answers, the reference's) -> further figures, such as ``{"least cosine": 0.995}``.
         bars: figure -> its least value; a candidate below it is refused.
+        bounds: whether the same answers have the same accuracy, so that the others bound the loss; not so where
+            answers count as the same that are only near.
     """
 
     what: str
@@ -33,6 +35,7 @@ class Agreement:
     bar: float
     figures: Callable[[Sequence[Any], Sequence[Any]], Mapping[str, float]] | None = None
     bars: Mapping[str, float] = field(default_factory=dict)
+    bounds: bool = True
 
 
 @dataclass(frozen=True)

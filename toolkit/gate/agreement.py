@@ -30,7 +30,14 @@ def compared(
     same = [bool(flag) for flag in agreement.same(answers, reference)]
     figures = dict(agreement.figures(answers, reference)) if agreement.figures else {}
     return decided(
-        agreement.what, sum(same), len(same), agreement.bar, figures, bars=agreement.bars, synthetic=synthetic
+        agreement.what,
+        sum(same),
+        len(same),
+        agreement.bar,
+        figures,
+        bars=agreement.bars,
+        synthetic=synthetic,
+        bounds=agreement.bounds,
     )
 
 
@@ -43,6 +50,7 @@ def decided(
     *,
     bars: Mapping[str, float] | None = None,
     synthetic: bool = False,
+    bounds: bool = True,
 ) -> manifest.Agreement:
     """The verdict that follows from the counts and the figures.
 
@@ -62,7 +70,7 @@ def decided(
         verdict, reason = "undecided", f"{reason}: too few, {FEWEST} at least"
     elif synthetic:
         verdict, reason = "undecided", f"{reason}, but they are noise, no real samples"
-    else:
+    elif bounds:
         reason = f"{reason}; a loss of accuracy is at most {1 - low:.1%}"
     return manifest.Agreement(
         verdict=verdict, reason=reason, what=what, same=same, of=of, low=low, bar=bar, figures=dict(figures)

@@ -14,7 +14,7 @@ from typing import Any
 
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.staging import peek, replaceable, staged
-from edgekit.core import Bundle, ImportOptions, Model, Progress, Source, Target, serving
+from edgekit.core import Bundle, Checkpoint, ImportOptions, Model, Progress, Source, Target, serving
 from edgekit.errors import BadInput, FetchFailed, Unsupported, boundary
 from edgekit.estimation import budgets, recipes
 from edgekit.formats.checkpoint import read_checkpoint
@@ -180,11 +180,21 @@ def _export(job: Job, place: Path, asked: Asked) -> Bundle:
             return bundle
         job.exporter.require()
         checkpoint = read_checkpoint(folder)
+        job = _settled(job, checkpoint, asked.tell)
         # Intermediates lie beside the bundle: the system's folder for temporary files is often memory.
         with staged(place) as stage, tempfile.TemporaryDirectory(prefix=f"{stage.name}-", dir=stage.parent) as work:
             make(Run(job, checkpoint, source, key, stage, Path(work), asked.tell))
             budgets.check_size(job.target, sum(p.stat().st_size for p in stage.rglob("*") if p.is_file()))
     return open_bundle(place)
+
+
+def _settled(job: Job, checkpoint: Checkpoint, tell: Progress) -> Job:
+    """`job`; without a precision of the user's, weights that are quantized already are not quantized to no avail."""
+    recipe = job.recipe if job.named else job.exporter.settled(job.model, checkpoint, job.recipe)
+    if recipe == job.recipe:
+        return job
+    tell(f"the weights are {recipe.precision}, no larger than {job.recipe.precision}: they are taken as they are", 0, 0)
+    return replace(job, recipe=recipe, ready=True)
 
 
 def _check_same(there: Path, place: Path, job: Job) -> None:
@@ -232,6 +242,7 @@ def _job(asked: Asked, target: Target) -> Job:
         mirror=asked.mirror,
         fallback=asked.fallback,
         auto=auto,
+        named=asked.precision is not None,
         evidence=evidence,
         no_evidence=no_evidence,
     )

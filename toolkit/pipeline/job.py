@@ -40,6 +40,7 @@ class Job:
         model: the declaration that `exporter` works from, with the user's limits. judge: of its task.
         calibration, samples: of ``--calibration`` and ``--data``; data: the name of the latter.
         operating: the goal by which a threshold is chosen. auto: search for the smallest precision that passes.
+        named: whether the user named a precision. ready: the weights have the recipe's form already.
         evidence: real samples that calibrate and judge; None: there are none, for the reason `no_evidence`.
         offline, mirror: as for `edgekit.sources.fetch`. fallback: try the ladder's recipes after a refusal.
     """
@@ -56,6 +57,8 @@ class Job:
     fallback: bool = True
     operating: Mapping[str, Any] = field(default_factory=dict)
     auto: bool = False
+    named: bool = False
+    ready: bool = False
     evidence: Evidence | None = None
     no_evidence: str = ""
     mirror: str | Path | None = None
@@ -73,7 +76,7 @@ class Job:
     def quantizes(self) -> bool:
         """Whether any of `recipes` quantizes a part: floats need no calibration, and a part that takes int8 is a ready
         quantized network."""
-        floats = all(recipe.precision in FLOATS for recipe in self.recipes())
+        floats = self.ready or all(recipe.precision in FLOATS for recipe in self.recipes())
         parts = [part for part in self.model.network.parts if part.quantize]
         return not floats and any(spec.dtype != "int8" for part in parts for spec in part.inputs)
 

@@ -56,7 +56,7 @@ def trace(run: Run) -> Reference:
     for recorder in recorders.values():
         recorder.close()
     scores = run.scores(predictor, "measuring the reference", reference=True)
-    answers = run.answers(predictor, samples.judged, "answers of the reference", reference=True)
+    samples, answers = _answered(run, predictor, samples)
     for recorder in recorders.values():  # the reference of a large model must not lie beside every candidate
         recorder.release()
     calibrated = 0 if job.calibration else len(calibrating)
@@ -93,8 +93,20 @@ def _calibrated(
     except BadInput as exc:
         if job.calibration or samples.evidence is None:
             raise
-        samples = Samples(absent=f"the samples {samples.evidence.name!r} do not fit this model: {exc.message}")
-        return samples, (), job.judge.calibration(predictor, recorders, ())
+        return _unfit(samples, exc), (), job.judge.calibration(predictor, recorders, ())
+
+
+def _answered(run: Run, predictor: Predictor, samples: Samples) -> tuple[Samples, Sequence[Any]]:
+    """The evidence, and the reference's answers to what is judged of it; none where it does not fit the model."""
+    try:
+        return samples, run.answers(predictor, samples.judged, "answers of the reference", reference=True)
+    except BadInput as exc:
+        return _unfit(samples, exc), ()
+
+
+def _unfit(samples: Samples, exc: BadInput) -> Samples:
+    name = samples.evidence.name if samples.evidence else ""
+    return Samples(absent=f"the samples {name!r} do not fit this model: {exc.message}")
 
 
 def _calibrating(job: Job, samples: Samples) -> Sequence[Sample]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 from conftest import absent
 from helpers.cases.gguf_files import Toy, llama_file, llama_metadata, llama_tensors, write
 
-from edgekit.core import Artifact, Recipe
+from edgekit.core import Artifact, Costs, Recipe
 from edgekit.errors import BadInput, ExportFailed, Unsupported
 from edgekit.exporters.gguf import EXPORTER
 from edgekit.exporters.gguf.convert import convert
@@ -102,6 +103,22 @@ def test_the_sources_own_type_is_copied(tiny: Path, tmp_path: Path) -> None:
     assert copy.read_bytes() == tiny.read_bytes()
     assert copy.stat().st_ino != tiny.stat().st_ino
     assert artifact.census["source"] == "f16, taken as it is"
+
+
+def test_a_default_takes_a_quantized_source_as_it_is_unless_it_becomes_smaller(tiny: Path, tmp_path: Path) -> None:
+    source = tmp_path / "out" / export(tiny, tmp_path, "q4_1").file
+    size, toy = source.stat().st_size, Toy()
+    wanted = Recipe("gguf", "q4_k_m", {"context": 512})
+
+    def settled(file: Path, estimate: int) -> Recipe:
+        model: Any = SimpleNamespace(network=toy.network, costs=Costs(lambda recipe: estimate, lambda recipe: 0))
+        return EXPORTER.settled(model, read_checkpoint(file), wanted)
+
+    assert settled(source, size) == Recipe("gguf", "q4_1", {"context": 512})
+    assert settled(source, size - 1) == wanted, "it would become smaller"
+    assert settled(tiny, 10 * size) == wanted, "it is not quantized yet"
+    again = export(source, tmp_path / "again", "q4_1")
+    assert again.census["source"] == "q4_1, taken as it is"
 
 
 def test_a_quantized_source_is_said_to_be_one(tiny: Path, tmp_path: Path) -> None:

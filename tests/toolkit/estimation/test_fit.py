@@ -134,6 +134,14 @@ def test_naming_the_exporter_that_would_be_taken_anyway_keeps_the_precision() ->
     assert edgekit.fit("okay-nabu", "laptop", exporter="litert").recipe == Recipe("litert", "int8")
 
 
+@pytest.mark.parametrize("name", ["okay-nabu", "alexa", "hey-jarvis", "hey-mycroft"])
+@pytest.mark.parametrize("target", ["laptop", "android", "ios"])
+def test_a_ready_int8_network_stays_int8_on_every_target(name: str, target: str) -> None:
+    """The default of ios is Core ML in fp16, which nothing can make of it; LiteRT runs there, too."""
+    fit = edgekit.fit(name, target)
+    assert (fit.verdict, fit.recipe) == ("fits", Recipe("litert", "int8"))
+
+
 def test_an_unknown_precision_lists_what_there_is(toy: Any) -> None:
     with pytest.raises(Unsupported, match="no precision 'int3'") as caught:
         edgekit.fit("toy-speller", "toy-board", precision="int3")

@@ -8,6 +8,7 @@ import json
 import pickle
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,19 @@ from hypothesis import strategies as st
 
 import edgekit
 from edgekit.bundles import golden
-from edgekit.core import Runner
+from edgekit.core import Part, Runner, TensorSpec
 from edgekit.errors import BadInput, EdgekitError, ParityFailed
 from edgekit.formats import gguf
-from edgekit.numerics.parity import LIMITS, Recorder, chain_limit_of, limit_of, part_error, relative_error, sampled
+from edgekit.numerics.parity import (
+    LIMITS,
+    Recorder,
+    chain_limit_of,
+    limit_of,
+    part_error,
+    reference_of,
+    relative_error,
+    sampled,
+)
 
 ONES = np.ones(4, np.float32)
 
@@ -222,3 +232,22 @@ def test_the_same_reference_gives_the_same_bytes(tmp_path: Path) -> None:
         json.dumps({name: value.tolist() for name, value in reference(tmp_path).items()})
         == '{"a/0/x": [1.0, 1.0, 1.0, 1.0]}'
     )
+
+
+@pytest.mark.parametrize("quantize, threads", [(False, 1), (True, 2)])
+def test_a_frontend_runs_on_one_thread_and_leaves_the_others_theirs(quantize: bool, threads: int) -> None:
+    torch = pytest.importorskip("torch")
+
+    class Counted(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, x: Any) -> Any:
+            return x + torch.get_num_threads()
+
+    spec = TensorSpec("x", "float32", (1,))
+    runner = reference_of(Part("p", (spec,), (replace(spec, name="y"),), {}, None, quantize), Counted())
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert runner({"x": np.zeros(1, np.float32)})["y"].item() == threads
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -66,6 +66,18 @@ def test_a_bundle_is_judged_without_any_option(toy: Any, tmp_path: Path, use: An
     assert toy.export(tmp_path / "b").reused
 
 
+def test_samples_calibrate_only_where_something_is_quantized(toy: Any, tmp_path: Path, use: Any) -> None:
+    use()
+    kept = toy.export(tmp_path / "b", precision="fp32").manifest.evidence
+    assert (kept.calibrated, kept.agreement.of) == (0, COUNT // 2)
+
+
+def test_near_answers_bound_no_loss(toy: Any, tmp_path: Path, use: Any) -> None:
+    use(agreement=replace(SAME_LABEL, bounds=False))
+    found = toy.export(tmp_path / "b").manifest.evidence.agreement
+    assert found.verdict == "pass" and "loss of accuracy" not in found.reason
+
+
 def test_answers_that_differ_are_refused_and_the_ladder_goes_on(
     toy: Any, tmp_path: Path, use: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,5 +40,6 @@ TASK = Task(
         bar=0.9,
         figures=_figures,
         bars={_RANKS: 0.98},
+        bounds=False,
     ),
 )

@@ -46,5 +46,6 @@ TASK = Task(
         bar=0.9,
         figures=_figures,
         bars={_RANKS: 0.97},
+        bounds=False,
     ),
 )
