@@ -69,7 +69,7 @@ def decided(
     elif of < FEWEST:
         verdict, reason = "undecided", f"{reason}: too few, {FEWEST} at least"
     elif synthetic:
-        verdict, reason = "undecided", f"{reason}, but they are noise, no real samples"
+        verdict, reason = "undecided", f"{reason}, but they are noise: --calibration DIR takes real samples"
     elif bounds:
         reason = f"{reason}; a loss of accuracy is at most {1 - low:.1%}"
     return manifest.Agreement(

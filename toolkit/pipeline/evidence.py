@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from edgekit.gate.evidence import digests, samples_of_evidence, write_answers
 from edgekit.pipeline.job import Job
 from edgekit.tasks.resolved import evidence_of
 
-__all__ = ["Samples", "chosen", "facts", "gathered"]
+__all__ = ["Samples", "chosen", "facts", "gathered", "of_the_user"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,14 @@ def chosen(model: Model, wanted: bool) -> tuple[Evidence | None, str]:
     if evidence is not None:
         return evidence, ""
     return None, f"the task {model.task.name} has no samples" if wanted else "--no-evidence"
+
+
+def of_the_user(evidence: Evidence | None, samples: Sequence[Sample], folder: str) -> Evidence | None:
+    """`evidence`; or in place of noise the user's own calibration samples, of which the second half is judged."""
+    if evidence is None or not evidence.synthetic or len(samples) < 2:
+        return evidence
+    digest = hashlib.sha256("".join(digests(samples).values()).encode()).hexdigest()
+    return Evidence(f"{folder} {digest[:8]}", "the user's own", "given with --calibration", lambda _: samples)
 
 
 def gathered(job: Job, tell: Progress) -> Samples:

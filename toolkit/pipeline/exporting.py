@@ -20,7 +20,7 @@ from edgekit.estimation import budgets, recipes
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.gate.judges import Judge, judge_of
 from edgekit.importers.resolved import model_of
-from edgekit.pipeline.evidence import chosen
+from edgekit.pipeline.evidence import chosen, of_the_user
 from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.reuse import already, key_of
 from edgekit.pipeline.terms import check_terms
@@ -228,6 +228,8 @@ def _job(asked: Asked, target: Target) -> Job:
     if auto and not samples:
         raise BadInput("the search for the smallest precision needs real text.", hint="Add --data TEXT.txt")
     evidence, no_evidence = chosen(declared, asked.evidence)
+    own = of_the_user(evidence, calibration, Path(asked.calibration or "").name)
+    calibration = calibration if own is evidence else calibration[: len(calibration) // 2]
     return Job(
         model=_allowing(declared, judge, asked.max_kld),
         target=target,
@@ -243,7 +245,7 @@ def _job(asked: Asked, target: Target) -> Job:
         fallback=asked.fallback,
         auto=auto,
         named=asked.precision is not None,
-        evidence=evidence,
+        evidence=own,
         no_evidence=no_evidence,
     )
 

@@ -47,6 +47,10 @@ LADDER = (
 )
 
 
+#: Layers of a part that stay float in its second int8 recipe.
+_FLOATS = 8
+
+
 @dataclass(frozen=True)
 class Import:
     """What an importer knows of a source.
@@ -89,7 +93,7 @@ def declared(imported: Import) -> Model:
     def size(recipe: Recipe) -> int:
         return weighing.size(works, recipe, imported.extra_bytes)
 
-    network = Network(parts=imported.parts, parameters=imported.parameters, ladder=LADDER, exporters=imported.exporters)
+    network = Network(parts=imported.parts, parameters=imported.parameters, ladder=_ladder(works), exporters=imported.exporters)
     model = Model(
         identity=Identity(
             name=registry_name(imported.source),
@@ -119,6 +123,20 @@ def declared(imported: Import) -> Model:
         name: replace(model, network=replace(network, parts=parts)) for name, parts in imported.variants.items()
     }
     return replace(model, network=replace(network, variants=variants))
+
+
+def _ladder(works: Sequence[Work]) -> tuple[Recipe, ...]:
+    """`LADDER`; static int8 of ONNX, which parts made of convolutions get, also with the most sensitive layers in
+    float."""
+    convolutional = {work.part: _FLOATS for work in works if work.kind == "convolution"}
+    if not convolutional:
+        return LADDER
+    ladder = []
+    for recipe in LADDER:
+        ladder.append(recipe)
+        if recipe.exporter in ("onnx", "openvino") and recipe.precision == "int8":
+            ladder.append(replace(recipe, options={"float_layers": convolutional}))
+    return tuple(ladder)
 
 
 def registry_name(source: str) -> str:
