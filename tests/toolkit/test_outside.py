@@ -1,4 +1,4 @@
-"""One model, one task, one exporter and one target from a folder outside: everything works, and nothing is edited."""
+"""One model, one task, one exporter, one importer and one target from a folder outside: everything works, and nothing is edited."""
 
 from __future__ import annotations
 
@@ -42,6 +42,30 @@ class Nest(ToyExporter):
 
 EXPORTER = Nest()
 """,
+    "birds_importer.py": """
+from dataclasses import replace
+from pathlib import Path
+from edgekit.core import Importer, Inspection
+from birds_model import MODEL as NAMER
+
+class Feathers(Importer):
+    name = "feather-folder"
+    form = "a folder of feathers"
+    extra = "export"
+
+    def accepts(self, source):
+        return source.endswith(".feathers")
+
+    def inspect(self, source, options, progress):
+        return Inspection(source, self.name, "a bird", ("bird-naming",), licence="MIT")
+
+    def model(self, source, options, progress):
+        weights = replace(NAMER.weights, hub=str(Path(source).resolve()))
+        named = replace(NAMER.identity, name="my-bird", importer=self.name)
+        return replace(NAMER, identity=named, weights=weights)
+
+IMPORTER = Feathers()
+""",
     "birds_target.py": """
 from edgekit.core import Recipe, Target
 
@@ -55,6 +79,8 @@ bird-naming = birds_task:TASK
 song-namer = birds_model:MODEL
 [edgekit.exporters]
 nest = birds_exporter:EXPORTER
+[edgekit.importers]
+feather-folder = birds_importer:IMPORTER
 [edgekit.targets]
 birdhouse = birds_target:TARGET
 """
@@ -103,9 +129,10 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Outside:
     return Outside(tmp_path_factory.mktemp("outside"))
 
 
-def test_list_has_all_four(outside: Outside) -> None:
+def test_list_has_all_five(outside: Outside) -> None:
     rooms = outside("list")
     added = {"models": "song-namer", "tasks": "bird-naming", "targets": "birdhouse", "exporters": "nest"}
+    added["importers"] = "feather-folder"
     for room, name in added.items():
         assert name in [entry[room.rstrip("s")] for entry in rooms[room]]
 
@@ -130,3 +157,21 @@ def test_export_verify_run_and_the_key_of_reuse(outside: Outside) -> None:
     outside.builder("2.0")
     again = outside.export()[1]
     assert again["key"] != manifest["key"] and again["versions"]["nest-builder"] == "2.0"
+
+
+def test_a_source_of_an_outside_importer_becomes_a_bundle_that_needs_no_source(outside: Outside) -> None:
+    source = toy_model.write_weights(outside.folder / "robin.feathers")
+    assert outside("inspect", str(source))["architecture"] == "a bird"
+    (fit,) = outside("fit", str(source), "--target", "birdhouse")
+    assert fit["verdict"] == "fits"
+    place = outside.folder / "bird"
+    planned = outside("export", str(source), "--target", "birdhouse", "--dry-run", "--out", str(place))
+    assert planned["importer"] == "feather-folder" and planned["weights"] == str(source) and not place.exists()
+    assert [recipe["precision"] for recipe in planned["recipes"]] == ["int8", "fp32"]
+    outside("export", str(source), "--target", "birdhouse", "--out", str(place))
+    source.rename(source.with_name("gone"))
+    manifest = json.loads((place / "manifest.json").read_bytes())
+    assert (manifest["model"]["name"], manifest["model"]["importer"]) == ("my-bird", "feather-folder")
+    assert outside("verify", str(place), "--data", str(outside.data))["parity"].keys() == {"frontend", "network"}
+    sample = str(next(path for path in sorted(outside.data.iterdir()) if path.suffix == ".npy"))
+    assert outside("run", str(place), sample)[0]["output"] in toy_model.LABELS
