@@ -1,4 +1,4 @@
-"""One model, one task, one exporter, one importer and one target from a folder outside: everything works, and nothing is edited."""
+"""One of each room from a folder outside (model, task, exporter, importer, target): all works, nothing is edited."""
 
 from __future__ import annotations
 
