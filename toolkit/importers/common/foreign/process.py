@@ -92,6 +92,7 @@ def run(request: Request) -> Mapping[str, Any]:
     finally:
         _end(process)
     reader.join(timeout=5)
+    process.stdout.close()
     answer = _answer(request.scratch)
     words = b"".join(said).decode("utf-8", "replace")
     if status is None:

@@ -1,0 +1,99 @@
+"""A .pt2 is described without torch, and becomes a plain module that computes the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from helpers.toys import toy_program
+
+from edgekit.core import TensorSpec
+from edgekit.errors import BadInput
+from edgekit.formats import pt2
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("programs") / "toy.pt2"
+    toy_program.save(path)
+    return path
+
+
+def test_names_dtypes_axes_and_layers_are_read(saved: Path) -> None:
+    program = pt2.read(saved)
+    assert program.inputs == (
+        TensorSpec("image", "float32", (1, 3, 16, 16)),
+        TensorSpec("tokens", "int64", (1, "tokens_1")),
+    )
+    assert program.outputs == (TensorSpec("logits", "float32", (1, 4)), TensorSpec("more_0", "float32", (1, 4)))
+    assert program.ranges["tokens_1"].most == 50
+    assert program.operators["linear"] == 2
+    assert program.rows == {"image": 0, "tokens": 10}
+    # The weight that two layers share counts once; BatchNorm's running statistics are no parameters.
+    assert program.parameters == sum(tensor.numel() for tensor in toy_program.Toy().parameters())
+
+
+def test_reading_loads_no_torch(saved: Path) -> None:
+    code = f"import sys; from pathlib import Path; from edgekit.formats import pt2; pt2.read(Path({str(saved)!r})); "
+    code += "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace:DeprecationWarning")
+def test_the_module_computes_the_same_for_every_size(saved: Path) -> None:
+    module, toy = pt2.module_of(pt2.read(saved)), toy_program.Toy().eval()
+    for length in (2, 9):
+        image, tokens = torch.randn(1, 3, 16, 16), torch.randint(0, 10, (1, length))
+        wanted = toy(image, tokens)
+        logits, more = module(image, tokens)
+        torch.testing.assert_close(logits, wanted["logits"])
+        torch.testing.assert_close(more, wanted["more"][0])
+    assert module.eval() is module  # as every exporter calls it
+    torch.jit.trace(module, (image, tokens), check_trace=False)
+    torch.export.export(module, (image, tokens))
+
+
+def test_inputs_that_are_no_tensors_are_fixed(tmp_path: Path) -> None:
+    class Choice(torch.nn.Module):
+        def forward(self, x: torch.Tensor, times: int, mask: torch.Tensor | None = None) -> torch.Tensor:
+            return x * times if mask is None else x * mask
+
+    torch.export.save(torch.export.export(Choice(), (torch.ones(2), 3, None)), tmp_path / "c.pt2")
+    program = pt2.read(tmp_path / "c.pt2")
+    assert [spec.name for spec in program.inputs] == ["x"]
+    assert program.constants == {1: 3, 2: None}
+    (output,) = pt2.module_of(program)(torch.ones(2))
+    assert output.tolist() == [3, 3]
+
+
+def test_regions_without_gradients_are_opened(tmp_path: Path) -> None:
+    class Region(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            with torch.no_grad():
+                y = x * 2
+            with torch.autocast("cuda", enabled=False):
+                return y + 1
+
+    torch.export.save(torch.export.export(Region(), (torch.ones(2),)), tmp_path / "r.pt2")
+    module = pt2.module_of(pt2.read(tmp_path / "r.pt2"))
+    assert module(torch.ones(2))[0].tolist() == [3, 3]
+    assert not [node for node in module.graph.nodes if "wrap_with" in str(node.target)]
+
+
+def test_a_module_that_changes_its_own_state_is_refused(tmp_path: Path) -> None:
+    class Counter(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("count", torch.zeros(1))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.count.add_(1)
+            return x + self.count
+
+    program = torch.export.export(Counter(), (torch.ones(1),)).run_decompositions()
+    torch.export.save(program, tmp_path / "c.pt2")
+    with pytest.raises(BadInput, match="changes a weight or an input"):
+        pt2.read(tmp_path / "c.pt2")
