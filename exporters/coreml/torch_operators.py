@@ -86,5 +86,14 @@ def _bicubic(context: Any, node: Any) -> None:
     context.add(x)
 
 
+def _chunk(context: Any, node: Any) -> None:
+    """``x.unsafe_chunk(count, dim)``, which cells of recurrent networks are made of: parts of equal length."""
+    from coremltools.converters.mil.frontend.torch.ops import _get_inputs
+    from coremltools.converters.mil.mil import Builder
+
+    x, count, dim = _get_inputs(context, node, expected=3)
+    context.add(Builder.split(x=x, num_splits=int(count.val), axis=int(dim.val), name=node.name), node.name)
+
+
 #: Operator of torch -> its translation.
-_LACKING = {"new_ones": _new_ones, "upsample_bicubic2d": _bicubic}
+_LACKING = {"new_ones": _new_ones, "unsafe_chunk": _chunk, "upsample_bicubic2d": _bicubic}
