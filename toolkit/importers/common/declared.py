@@ -93,7 +93,9 @@ def declared(imported: Import) -> Model:
     def size(recipe: Recipe) -> int:
         return weighing.size(works, recipe, imported.extra_bytes)
 
-    network = Network(parts=imported.parts, parameters=imported.parameters, ladder=_ladder(works), exporters=imported.exporters)
+    network = Network(
+        parts=imported.parts, parameters=imported.parameters, ladder=_ladder(works), exporters=imported.exporters
+    )
     model = Model(
         identity=Identity(
             name=registry_name(imported.source),

@@ -12,7 +12,7 @@ from edgekit.errors import BadInput
 __all__ = ["named_outputs"]
 
 
-def named_outputs(result: Any) -> dict[str, Any]:
+def named_outputs(result: Any, label: str) -> dict[str, Any]:
     """The tensors in what a module returned: by key, field, or position (``output`` if there is a single one).
 
     Raises BadInput if there is none.
@@ -23,7 +23,7 @@ def named_outputs(result: Any) -> dict[str, Any]:
         return {"output": result}
     leaves = [(path, value) for path, value in _leaves(result, ()) if isinstance(value, torch.Tensor)]
     if not leaves:
-        raise BadInput(f"forward() gives {type(result).__name__} without a tensor in it.")
+        raise BadInput(f"{label}: forward() gives {type(result).__name__} without a tensor in it.")
     names = ["_".join(path) for path, _ in leaves]
     names = [f"output_{name}" if name[:1].isdigit() else re.sub(r"\W", "_", name, flags=re.ASCII) for name in names]
     if len(set(names)) < len(names):

@@ -145,7 +145,7 @@ def _exported(
     from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
     stage("tracing of forward()")
-    flat, original = _flattened(network), network.forward
+    flat, original = _flattened(network, label), network.forward
     network.forward = types.MethodType(flat, network)
     logging.disable(logging.ERROR)  # torch logs the traceback of what it then raises
     try:
@@ -216,7 +216,7 @@ def _traceable(sample: Arrays, varying: Mapping[tuple[str, int], Varying]) -> di
     return inputs
 
 
-def _flattened(network: Any) -> Any:
+def _flattened(network: Any, label: str) -> Any:
     """forward with its tensors as a dict by name, whatever it returns; its signature is kept."""
     import functools
 
@@ -226,7 +226,7 @@ def _flattened(network: Any) -> Any:
     @functools.wraps(original)
     def flat(self: Any, *arguments: Any, **named: Any) -> dict[str, Any]:
         result = original(self, *arguments, **named) if bound else original(*arguments, **named)
-        return named_outputs(result)
+        return named_outputs(result, label)
 
     return flat
 
@@ -241,7 +241,8 @@ def _check_same(program: Any, network: Any, samples: Sequence[Arrays], label: st
         tensors = [torch.from_numpy(array.copy()) for array in sample.values()]
         named = dict(zip(sample, tensors, strict=True))
         open_ended = any(name.startswith("input_") for name in sample) and not _takes(network, named)
-        wanted = named_outputs(network(*copy.deepcopy(tensors)) if open_ended else network(**copy.deepcopy(named)))
+        result = network(*copy.deepcopy(tensors)) if open_ended else network(**copy.deepcopy(named))
+        wanted = named_outputs(result, label)
         given = traced(*tensors) if open_ended else traced(**named)
         for name, tensor in wanted.items():
             other = given.get(name)
