@@ -21,8 +21,12 @@ def build(plan: Plan, part: str, checkpoint: Checkpoint) -> Any:
         import torch  # noqa: F401
         import transformers  # noqa: F401
     from edgekit.importers.hub.networks.loading import loaded
+    from edgekit.importers.hub.networks.masks import settled
     from edgekit.importers.hub.networks.modules import MODULES
 
     chosen = next(entry for entry in plan.parts if entry.name == part)
-    network = None if chosen.module == "filterbank" else loaded(plan, checkpoint)
-    return MODULES[chosen.module](network, chosen)
+    network: Any = None if chosen.module == "filterbank" else loaded(plan, checkpoint)
+    module = MODULES[chosen.module](network, chosen)
+    if chosen.module != "text":
+        return module
+    return settled(module, network.get_input_embeddings().num_embeddings, plan.facts["tokenizer"]["most"])

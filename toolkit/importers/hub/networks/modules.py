@@ -9,11 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.importers.hub.networks.filterbank import Filterbank
+from edgekit.importers.hub.networks.masks import FORMS, MASKED
 
 __all__ = ["MODULES", "Picture", "Text"]
-
-#: What a masked position adds to its score. Its exponential is 0 in every precision, and it spoils no range of int8.
-_MASKED = -1e4
 
 
 class Text(nn.Module):
@@ -21,16 +19,20 @@ class Text(nn.Module):
 
     forward: input_ids, attention_mask (and token_type_ids) int64 [1, N] -> float32 [1, D], [1, labels] or
         [1, N, words].
+
+    Attributes:
+        form: of the mask, see `edgekit.importers.hub.networks.masks`.
     """
 
     def __init__(self, network: nn.Module, task: str, pooling: str, unit: bool, own: str) -> None:
         super().__init__()
         self.network = network
         self._task, self._pooling, self._unit, self._own = task, pooling, unit, own
+        self.form = "given"
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
         more = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        out = self.network(input_ids=input_ids, attention_mask=attention_mask, **more)
+        out = self.network(input_ids=input_ids, attention_mask=FORMS[self.form](attention_mask), **more)
         if self._task != "feature-extraction":
             logits: Tensor = out["logits"]
             return logits
@@ -44,7 +46,7 @@ def _pooled(hidden: Tensor, mask: Tensor, mode: str) -> Tensor:
         return hidden[:, 0]
     weight = mask[:, :, None].to(hidden.dtype)
     if mode == "max":
-        return (hidden * weight + (1.0 - weight) * _MASKED).amax(dim=1)
+        return (hidden * weight + (1.0 - weight) * MASKED).amax(dim=1)
     return (hidden * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1e-9)
 
 
