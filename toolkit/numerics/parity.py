@@ -103,7 +103,7 @@ class TorchRunner(Runner):
         import torch
 
         with torch.inference_mode():
-            out = self._module(*(torch.from_numpy(np.ascontiguousarray(feeds[spec.name])) for spec in self.inputs))
+            out = self._module(*(torch.from_numpy(np.asarray(feeds[spec.name], order="C")) for spec in self.inputs))
         values = out if isinstance(out, tuple) else (out,)
         return {spec.name: value.numpy() for spec, value in zip(self.outputs, values, strict=True)}
 
