@@ -182,7 +182,7 @@ class ExecutorchRunner(Runner):
             most = "".join(f"; {axis} at most {self._most[axis]}" for axis in spec.shape if axis in self._most)
             wanted = f"{spec.dtype} {list(spec.shape)}{most}"
             raise BadInput(f"ExecuTorch could not run the part: {spec.name!r} must be {wanted}, not {got}.")
-        whole = np.ascontiguousarray(value)
+        whole = np.asarray(value, order="C")
         return self._torch.from_numpy(whole if whole.flags.writeable else whole.copy())
 
 

@@ -151,7 +151,7 @@ def _checked(spec: TensorSpec, value: Any) -> NDArray[Any]:
         raise BadInput(
             f"LiteRT could not run the part: {spec.name!r} must be {spec.dtype} {list(spec.shape)}, not {got}."
         )
-    return np.ascontiguousarray(value)
+    return np.asarray(value, order="C")
 
 
 def _first_line(exc: Exception) -> str:

@@ -100,7 +100,7 @@ def _checked(spec: TensorSpec, value: Any) -> NDArray[Any]:
     if value.dtype != spec.dtype or value.ndim != len(spec.shape) or any(size != axis for size, axis in fixed):
         got, wanted = f"{value.dtype} {list(value.shape)}", f"{spec.dtype} {list(spec.shape)}"
         raise BadInput(f"OpenVINO could not run the part: {spec.name!r} must be {wanted}, not {got}.")
-    return np.ascontiguousarray(value)
+    return np.asarray(value, order="C")
 
 
 def _reason(exc: Exception) -> str:

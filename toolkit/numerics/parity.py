@@ -112,7 +112,7 @@ class TorchRunner(Runner):
         torch.set_num_threads(1 if self._small else threads)
         try:
             with torch.inference_mode():
-                out = self._module(*(torch.from_numpy(np.ascontiguousarray(feeds[spec.name])) for spec in self.inputs))
+                out = self._module(*(torch.from_numpy(np.asarray(feeds[spec.name], order="C")) for spec in self.inputs))
         finally:
             torch.set_num_threads(threads)
         values = out if isinstance(out, tuple) else (out,)

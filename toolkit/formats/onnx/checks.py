@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.errors import BadInput, Unsupported
-from edgekit.formats.onnx.graph import CONTRIB, nodes, title
+from edgekit.formats.onnx.graph import CONTRIB, graphs, nodes, title
 
 if TYPE_CHECKING:
     import onnx
@@ -22,6 +22,7 @@ _KNOWN = ("", "ai.onnx", "ai.onnx.ml", CONTRIB)
 
 def check(model: onnx.ModelProto, file: Path) -> None:
     """Raise BadInput or Unsupported, naming the node, where the graph cannot be run."""
+    _check_names(model, file)
     _check_versions(model, file)
     _check_operators(model, file)
     _check_values(model.graph, (), file, 0)
@@ -39,6 +40,16 @@ def shape_of(value: onnx.ValueInfoProto) -> tuple[int | str, ...] | None:
         else:  # 0, -1 and "?" are what exporters write who mean any size
             sizes.append(dim.dim_param if dim.dim_param.strip("?-1") else "")
     return tuple(sizes)
+
+
+def _check_names(model: onnx.ModelProto, file: Path) -> None:
+    for graph in graphs(model):
+        names = [value.name for values in (graph.input, graph.output, graph.initializer) for value in values]
+        for node in graph.node:
+            names += [node.name, node.op_type, node.domain, *node.input, *node.output]
+            names += [attribute.name for attribute in node.attribute]
+        if not all(isinstance(name, str) for name in names):  # what is no UTF-8 comes as bytes
+            raise BadInput(f"{file} is not an ONNX file: it has names that are no text.", hint="Download it again.")
 
 
 def _check_versions(model: onnx.ModelProto, file: Path) -> None:

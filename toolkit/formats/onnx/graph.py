@@ -131,7 +131,7 @@ def bytes_of(tensor: onnx.TensorProto) -> int:
 
     if any(size < 0 for size in tensor.dims):
         raise BadInput(f"the weight {tensor.name!r} of this .onnx file has the shape {list(tensor.dims)}.")
-    count = math.prod(tensor.dims)
+    count: int = math.prod(tensor.dims)
     if tensor.data_type in (onnx.TensorProto.INT4, onnx.TensorProto.UINT4, onnx.TensorProto.FLOAT4E2M1):
         return -(-count // 2)
     try:

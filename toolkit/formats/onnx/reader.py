@@ -81,7 +81,7 @@ def open_file(file: Path) -> Opened:
         raise BadInput(f"there is no file {file}.", hint="Check the path.")
     with need("export", "Reading an .onnx file"):
         import onnx
-        from google.protobuf.message import DecodeError
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     try:
         model = onnx.ModelProto.FromString(skeleton(file))
     except (DecodeError, RecursionError):
@@ -111,19 +111,35 @@ def load(file: Path) -> onnx.ModelProto:
     except DecodeError as exc:
         raise BadInput(f"{file} is not an ONNX file: {exc}.") from None
     external.embed(model, file.parent)
-    try:
-        onnx.checker.check_model(model)
-    except onnx.checker.ValidationError as exc:
-        raise BadInput(f"{file} is no valid ONNX file: {str(exc).strip().splitlines()[0]}.") from None
+    _validate(model, file)
     if model.functions:
-        model = onnx.inliner.inline_local_functions(model)
+        from onnx import inliner
+
+        model = onnx.ModelProto.FromString(inliner.inline_local_functions(model).SerializeToString())
     constant = {tensor.name for tensor in model.graph.initializer}
     kept = [value for value in model.graph.input if value.name not in constant]
     del model.graph.input[:]
     model.graph.input.extend(kept)
     for holder in (model, model.graph, *nodes(model)):
         holder.doc_string = ""
-    return model
+    out: onnx.ModelProto = model
+    return out
+
+
+def _validate(model: onnx.ModelProto, file: Path) -> None:
+    """What onnx itself checks; it wants shapes of outputs, which many files lack and nobody needs."""
+    import onnx
+
+    written = [onnx.ValueInfoProto.FromString(value.SerializeToString()) for value in model.graph.output]
+    for value in model.graph.output:
+        value.CopyFrom(onnx.helper.make_tensor_value_info(value.name, onnx.TensorProto.FLOAT, ()))
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as exc:
+        raise BadInput(f"{file} is no valid ONNX file: {str(exc).strip().splitlines()[0]}.") from None
+    finally:
+        del model.graph.output[:]
+        model.graph.output.extend(written)
 
 
 def _facts(model: onnx.ModelProto) -> Facts:

@@ -51,7 +51,7 @@ class LitertReference(Runner):
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         for spec, details in zip(self.inputs, self._ins, strict=True):
-            self._interpreter.set_tensor(details["index"], np.ascontiguousarray(feeds[spec.name], spec.dtype))
+            self._interpreter.set_tensor(details["index"], np.asarray(feeds[spec.name], spec.dtype, order="C"))
         self._interpreter.invoke()
         return {
             spec.name: self._interpreter.get_tensor(details["index"])

@@ -167,6 +167,8 @@ def _torch_part(opened: Opened, axes: Axes, trial: Trial, exporter: str) -> Part
         )
         dynamic = {}
     outputs = _outputs(opened, dynamic, axes.of_torch(facts.outputs), trial)
+    scalars = tuple(place for place, spec in enumerate(inputs) if not spec.shape)
+    flat = any(not spec.shape for spec in outputs)
     if exporter == "coreml":
         inputs, outputs = _plain(inputs), _plain(outputs)
     return Part(
@@ -174,13 +176,19 @@ def _torch_part(opened: Opened, axes: Axes, trial: Trial, exporter: str) -> Part
         inputs=inputs,
         outputs=outputs,
         axes=dynamic,
-        build=partial(_module, expected=facts.inputs, samples=trial.samples, fixed=not dynamic),
+        build=partial(
+            _module,
+            expected=facts.inputs,
+            samples=trial.samples,
+            fixed=not dynamic,
+            scalars=scalars if exporter == "coreml" and (scalars or flat) else None,
+        ),
     )
 
 
 def _plain(specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
-    """Core ML's names are identifiers."""
-    return tuple(replace(spec, name=plain_name(spec.name)) for spec in specs)
+    """Core ML's names are identifiers, and its arrays have an axis at least."""
+    return tuple(replace(spec, name=plain_name(spec.name), shape=spec.shape or (1,)) for spec in specs)
 
 
 def _loaded(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...]) -> Any:
@@ -195,13 +203,23 @@ def _graph(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...], part: Part)
     return OnnxGraph(_loaded(checkpoint, expected), part)
 
 
-def _module(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...], samples: Path, fixed: bool) -> Any:
-    """The translated graph. Raises ParityFailed where it does not compute what onnxruntime computes."""
+def _module(
+    checkpoint: Checkpoint,
+    expected: tuple[TensorSpec, ...],
+    samples: Path,
+    fixed: bool,
+    scalars: tuple[int, ...] | None,
+) -> Any:
+    """The translated graph. Raises ParityFailed where it does not compute what onnxruntime computes.
+
+    Args:
+        scalars: places of the inputs without axes that get one; None: every tensor stays as it is.
+    """
     import torch
 
     from edgekit.common.processors import usable_processors
     from edgekit.formats.onnx.runner import OnnxRunner
-    from edgekit.formats.onnx.translation import translate
+    from edgekit.formats.onnx.translation import Widened, translate
     from edgekit.tasks.tensors.arrays import read
 
     model = _loaded(checkpoint, expected)
@@ -222,7 +240,7 @@ def _module(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...], samples: P
             f"allowed are {_LIMIT:.0e}.",
             hint="Use --exporter onnx, and report this with the file.",
         )
-    return module
+    return module if scalars is None else Widened(module, scalars)
 
 
 def _error(made: Sequence[NDArray[Any]], wanted: Sequence[NDArray[Any]]) -> float:

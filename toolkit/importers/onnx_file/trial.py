@@ -37,7 +37,7 @@ class Trial:
     Attributes:
         sizes: open axis -> the size at which it ran. outputs: with their sizes then.
         half: whether most of its weights are in half precision. samples: folder of the samples, noise.
-        plain: the same by names that are identifiers.
+        plain: the same by names that are identifiers, with an axis at least.
     """
 
     sizes: Mapping[str, int]
@@ -98,7 +98,9 @@ def _make(opened: Opened, wanted: Mapping[str, tuple[int, int]], place: Path) ->
     axes = {name: Axis(size, size, size) for name, size in sizes.items()}
     samples = [noise(opened.facts.inputs, axes, _rows(model), seed) for seed in range(SAMPLES)]
     stored.keep(samples, place / "samples")
-    stored.keep(({plain_name(k): v for k, v in sample.items()} for sample in samples), place / "plain")
+    stored.keep(
+        ({plain_name(k): v.reshape(v.shape or (1,)) for k, v in sample.items()} for sample in samples), place / "plain"
+    )
     record = {
         "sizes": sizes,
         "outputs": [[name, array.dtype.name, list(array.shape)] for name, array in outputs.items()],
@@ -163,7 +165,7 @@ def _is_half(model: onnx.ModelProto) -> bool:
 
     from edgekit.formats.onnx.graph import tensors
 
-    counts = {onnx.TensorProto.FLOAT: 0, onnx.TensorProto.FLOAT16: 0}
+    counts = {int(onnx.TensorProto.FLOAT): 0, int(onnx.TensorProto.FLOAT16): 0}
     for tensor in tensors(model):
         if tensor.data_type in counts:
             counts[tensor.data_type] += math.prod(tensor.dims)

@@ -79,7 +79,7 @@ def _checked(spec: TensorSpec, values: Mapping[str, NDArray[Any]]) -> NDArray[An
     if array.dtype.name != spec.dtype or not spec.fits(array.shape):
         wanted = f"{spec.dtype} {' x '.join(map(str, spec.shape)) or 'scalar'}"
         raise BadInput(f"the input {spec.name!r} is {array.dtype} {_shape(array)}; it must be {wanted}.")
-    return np.ascontiguousarray(array)
+    return np.asarray(array, order="C")
 
 
 def _shape(array: NDArray[Any]) -> str:

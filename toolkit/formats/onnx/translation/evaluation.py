@@ -29,8 +29,13 @@ def evaluate(node: Node, values: Sequence[Value | None]) -> tuple[Value | None, 
         Unsupported: nothing here computes the operator, or not in this form.
     """
     if node.kind in KNOWN and all(value is None or isinstance(value, Held) for value in values):
-        out = KNOWN[node.kind](node, *(value.array if isinstance(value, Held) else None for value in values))
-        return tuple(Held(array) for array in out) if isinstance(out, tuple) else (Held(np.asarray(out)),)
+        compute, plain = KNOWN[node.kind]
+        arrays = [value.array if isinstance(value, Held) else None for value in values]
+        if not any(
+            array is not None and array.dtype == object and place in plain for place, array in enumerate(arrays)
+        ):
+            out = compute(node, *arrays)
+            return tuple(Held(array) for array in out) if isinstance(out, tuple) else (Held(np.asarray(out)),)
     operator = OPERATORS.get(node.kind)
     if operator is None:
         raise node.refusal("edgekit has no translation of it")

@@ -36,19 +36,17 @@ class Axis:
         if self.coordinates == "half_pixel_symmetric":
             ratio = self.out / (scale * self.size)
             half = half + self.size / 2 * (1 - ratio)
-        return half
+        return np.asarray(half)
 
 
 def nearest(axis: Axis, rounding: str) -> Array:
     """The place of the nearest old value of each new one [out]."""
     places = axis.places().astype(np.float32)
-    rounded = {
-        "round_prefer_floor": lambda: np.ceil(places - 0.5),
-        "round_prefer_ceil": lambda: np.floor(places + 0.5),
-        "floor": lambda: np.floor(places),
-        "ceil": lambda: np.ceil(places),
-    }[rounding]()
-    return np.clip(rounded, 0, axis.size - 1).astype(np.int64)
+    if rounding in ("round_prefer_floor", "ceil"):
+        rounded = np.ceil(places - (0.5 if rounding == "round_prefer_floor" else 0))
+    else:
+        rounded = np.floor(places + (0.5 if rounding == "round_prefer_ceil" else 0))
+    return np.asarray(np.clip(rounded, 0, axis.size - 1).astype(np.int64))
 
 
 def weights(axis: Axis, mode: str, antialias: bool, a: float, exclude_outside: bool) -> Array:
@@ -67,7 +65,7 @@ def weights(axis: Axis, mode: str, antialias: bool, a: float, exclude_outside: b
         distance = np.abs(window - place) * shrink
         share = np.clip(1 - distance, 0, None) if mode == "linear" else _cubic(distance, a)
         inside = (window >= 0) & (window < axis.size)
-        if exclude_outside or antialias:
+        if exclude_outside:
             share = np.where(inside, share, 0)
         np.add.at(out[row], np.clip(window, 0, axis.size - 1), share)
         out[row] /= out[row].sum()

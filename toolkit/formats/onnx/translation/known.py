@@ -93,7 +93,7 @@ _UNARY: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "Abs": (np.abs, abs),
     "Floor": (np.floor, math.floor),
     "Ceil": (np.ceil, math.ceil),
-    "Sqrt": (np.sqrt, torch.sym_sqrt),  # type: ignore[attr-defined]
+    "Sqrt": (np.sqrt, torch.sym_sqrt),
     "Not": (np.logical_not, torch.sym_not),
     "Reciprocal": (np.reciprocal, lambda value: 1.0 / value),
 }
@@ -107,13 +107,18 @@ def _unary(node: Node, array: Array) -> Array:
     return np.asarray(plain(array), None if node.kind == "Not" else array.dtype)
 
 
+def _whole(value: Any) -> Any:
+    convert: Any = torch.sym_int
+    return value if isinstance(value, torch.SymInt) else convert(value)
+
+
 @known("Cast")
 def _cast(node: Node, array: Array) -> Array:
     dtype = DTYPES[node.get("to")]
     if _symbolic(array):
         if dtype.is_floating_point:
             return np.asarray(np.frompyfunc(torch.sym_float, 1, 1)(array), object)
-        return np.asarray(np.frompyfunc(lambda v: v if isinstance(v, torch.SymInt) else torch.sym_int(v), 1, 1)(array))
+        return np.asarray(np.frompyfunc(_whole, 1, 1)(array), object)
     return array.astype(numpy_dtype(dtype))
 
 
@@ -144,7 +149,7 @@ def _concat(node: Node, *arrays: Array) -> Array:
     return np.concatenate(arrays, axis=node.get("axis", 0))
 
 
-@known("Slice")
+@known("Slice", plain=(1, 2, 3, 4))
 def _slice(node: Node, array: Array, *bounds: Array) -> Array:
     starts, ends, axes, steps = (list(part) for part in slices(node, array.ndim, *(b.tolist() for b in bounds)))
     where = [slice(None)] * array.ndim
@@ -165,7 +170,7 @@ def _squeeze(node: Node, array: Array, axes: Array | None = None) -> Array:
     return np.squeeze(array, None if places is None else tuple(places))
 
 
-@known("Reshape")
+@known("Reshape", plain=(1,))
 def _reshape(node: Node, array: Array, shape: Array) -> Array:
     wanted = [
         array.shape[place] if size == 0 and not node.get("allowzero", 0) else int(size)
@@ -179,12 +184,12 @@ def _transpose(node: Node, array: Array) -> Array:
     return np.transpose(array, node.get("perm"))
 
 
-@known("Expand")
+@known("Expand", plain=(1,))
 def _expand(_: Node, array: Array, shape: Array) -> Array:
     return np.array(np.broadcast_to(array, np.broadcast_shapes(array.shape, tuple(map(int, shape)))))
 
 
-@known("Tile")
+@known("Tile", plain=(1,))
 def _tile(_: Node, array: Array, repeats: Array) -> Array:
     return np.tile(array, repeats.astype(np.int64))
 
@@ -196,7 +201,7 @@ def _where(_: Node, condition: Array, left: Array, right: Array) -> Array:
     return np.where(condition.astype(bool), left, right)
 
 
-@known("Range")
+@known("Range", plain=(0, 1, 2))
 def _range(_: Node, start: Array, limit: Array, delta: Array) -> Array:
     first, last, step = (value.reshape(-1)[0] for value in (start, limit, delta))
     count = max(int(np.ceil((last - first) / step)), 0)

@@ -17,7 +17,7 @@ from edgekit.formats.onnx.graph import Graph, Node
 from edgekit.formats.onnx.translation.evaluation import evaluate
 from edgekit.formats.onnx.translation.values import Held, Value, fixed, to_tensor
 
-__all__ = ["Translated"]
+__all__ = ["Translated", "Widened"]
 
 
 class Weights(nn.Module):
@@ -74,7 +74,8 @@ class Branch(nn.Module):
         if isinstance(condition, Tensor):
             raise self.node.refusal(f"its condition {self.node.inputs[0]!r} depends on data, and not on shapes alone")
         chosen = self.then if bool(condition.array.reshape(-1)[0]) else self.otherwise
-        return chosen(values)
+        answers: tuple[Value | None, ...] = chosen(values)
+        return answers
 
 
 class Body(nn.Module):
@@ -155,6 +156,24 @@ class Translated(nn.Module):
             raise node.refusal(f"torch could not compute it ({reason})") from exc
         self.weights.tidy()
         return out if isinstance(out, tuple) else (out,)
+
+
+class Widened(nn.Module):
+    """A module whose inputs without axes, at `places`, come with one, of size 1, and whose outputs without axes leave
+    so: for formats that know no scalars."""
+
+    def __init__(self, module: nn.Module, places: Iterable[int]) -> None:
+        super().__init__()
+        self.module, self.places = module, frozenset(places)
+
+    def forward(self, *tensors: Tensor) -> Any:
+        narrow = (tensor.reshape(()) if place in self.places else tensor for place, tensor in enumerate(tensors))
+        out = self.module(*narrow)
+        return tuple(map(_widened, out)) if isinstance(out, tuple) else _widened(out)
+
+
+def _widened(tensor: Tensor) -> Tensor:
+    return tensor if tensor.dim() else tensor.reshape(1)
 
 
 def _unique(name: str, module: nn.Module) -> str:

@@ -28,8 +28,9 @@ class Operator:
 
 #: Operator -> what computes it on tensors.
 OPERATORS: dict[str, Operator] = {}
-#: Operator -> what computes it on arrays, where all of its inputs are known.
-KNOWN: dict[str, Callable[..., Any]] = {}
+#: Operator -> what computes it on arrays, where all of its inputs are known, and the places of those that must hold no
+#: symbols: they are a shape, or bounds.
+KNOWN: dict[str, tuple[Callable[..., Any], Collection[int]]] = {}
 
 
 def operator(
@@ -45,12 +46,12 @@ def operator(
     return enter
 
 
-def known(*kinds: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Enter a function (node, *arrays) -> array under the names of the operators that it computes."""
+def known(*kinds: str, plain: Collection[int] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Enter a function (node, *arrays) -> array under the names of the operators that it computes (see `KNOWN`)."""
 
     def enter(compute: Callable[..., Any]) -> Callable[..., Any]:
         for kind in kinds:
-            KNOWN[kind] = compute
+            KNOWN[kind] = (compute, plain)
         return compute
 
     return enter

@@ -97,7 +97,7 @@ def fixed(every_axis: bool) -> Iterator[None]:
 def sizes(tensor: Tensor) -> list[Any]:
     """The sizes of a tensor's axes: numbers, and symbols for those that are dynamic."""
     shape: list[Any] = list(tensor.shape)
-    if torch.jit.is_tracing() and _FIXED.get():
+    if _FIXED.get() and torch.jit.is_tracing():  # type: ignore[attr-defined,no-untyped-call]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that a size becomes a constant is what is wanted
             return [int(size) for size in shape]

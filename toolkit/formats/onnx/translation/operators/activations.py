@@ -57,7 +57,8 @@ def _celu(node: Node, x: Tensor) -> Tensor:
 @operator("Selu")
 def _selu(node: Node, x: Tensor) -> Tensor:
     alpha, gamma = node.get("alpha", 1.67326319217681884765625), node.get("gamma", 1.05070102214813232421875)
-    return F.elu(x, alpha) * gamma
+    out: Tensor = F.elu(x, alpha) * gamma
+    return out
 
 
 @operator("ThresholdedRelu")

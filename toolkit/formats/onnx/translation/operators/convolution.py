@@ -140,7 +140,7 @@ def _fused_conv(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None = Non
     out = _conv(node, x, weight, bias)
     if added is not None:
         out = out + added
-    kinds = {"Relu": torch.relu, "Sigmoid": torch.sigmoid, "Tanh": torch.tanh, "": lambda value: value}
+    kinds = {"Relu": torch.relu, "Sigmoid": torch.sigmoid, "Tanh": torch.tanh, "": torch.positive}
     if node.get("activation", "") not in kinds:
         raise node.refusal(f"its activation {node.get('activation')} is not known")
     return kinds[node.get("activation", "")](out)

@@ -122,7 +122,7 @@ def _scatter_elements(node: Node, x: Tensor, indices: Tensor, updates: Tensor) -
 def _scatter_nd(node: Node, x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
     depth, own, kind = sizes(indices)[-1], sizes(x), node.get("reduction", "none")
     if kind == "none" or kind == "add":
-        places = [_from_front(indices[..., place], own[place]) for place in range(depth)]
+        places = tuple(_from_front(indices[..., place], own[place]) for place in range(depth))
         return torch.index_put(x, places, updates, accumulate=kind == "add")
     # The others by a single index into the axes that are indexed, flattened.
     flat: Any = 0

@@ -22,7 +22,8 @@ def _arg_extreme(node: Node, x: Tensor) -> Tensor:
     axis, keep = node.get("axis", 0), bool(node.get("keepdims", 1))
     find = torch.argmax if node.kind == "ArgMax" else torch.argmin
     if node.get("select_last_index", 0):
-        return sizes(x)[axis] - 1 - find(x.flip(axis), axis, keep)
+        last: Tensor = sizes(x)[axis] - 1 - find(x.flip(axis), axis, keep)
+        return last
     return find(x, axis, keep)
 
 

@@ -59,7 +59,8 @@ def _max_pool(node: Node, x: Tensor) -> Tensor:
     if len(node.outputs) > 1 and node.outputs[1]:
         raise node.refusal("its output with the places of the largest values is not computed")
     if x.dtype in (torch.int8, torch.uint8):
-        return _max_pool(node, x.to(torch.float32)).to(x.dtype)
+        out: Tensor = _max_pool(node, x.to(torch.float32)).to(x.dtype)
+        return out
     small = all(2 * pad <= width for pad, width in zip(pads, kernel * 2, strict=True))
     if symmetric(pads) and small:
         return _MAX[rank](x, kernel, strides, pads[:rank], dilations, bool(node.get("ceil_mode", 0)))
@@ -85,7 +86,7 @@ def _average_pool(node: Node, x: Tensor) -> Tensor:
     return total / _sums(node, ones, kernel, strides, dilations)
 
 
-def _sums(node: Node, x: Tensor, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> Tensor:
+def _sums(node: Node, x: Tensor, kernel: list[int], strides: list[int], dilations: list[int]) -> Tensor:
     """The sum of each window."""
     rank = len(kernel)
     if set(dilations) == {1}:

@@ -39,7 +39,10 @@ def _scaled(value: Tensor, factor: float) -> Tensor:
 
 @operator("Einsum")
 def _einsum(node: Node, *values: Tensor) -> Tensor:
-    return torch.einsum(node.get("equation").replace(" ", ""), *values)
+    equation: str = node.get("equation").replace(" ", "")
+    einsum: Any = torch.einsum
+    out: Tensor = einsum(equation, *values)
+    return out
 
 
 @operator("Det")

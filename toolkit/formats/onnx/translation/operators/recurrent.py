@@ -118,7 +118,8 @@ class _Layer:
         assert w is not None and r is not None
         self.w, self.r = w, r
         half = w.shape[0]
-        self.wb, self.rb = (None, None) if b is None else (b[:half], b[half:])
+        self.wb: Tensor | None = None if b is None else b[:half]
+        self.rb: Tensor | None = None if b is None else b[half:]
         count = len(_DEFAULTS[self.kind])
         names = node.get("activations") or _DEFAULTS[self.kind] * 2
         names = [name.lower() for name in names[place * count :][:count]]

@@ -121,7 +121,8 @@ def _eye_like(node: Node, x: Tensor) -> Tensor:
     rows, columns = sizes(x)
     dtype = DTYPES[node.get("dtype")] if node.get("dtype") else x.dtype
     places = torch.arange(columns).unsqueeze(0) - torch.arange(rows).unsqueeze(1)
-    return (places == node.get("k", 0)).to(dtype)
+    out: Tensor = (places == node.get("k", 0)).to(dtype)
+    return out
 
 
 @operator("DepthToSpace")
