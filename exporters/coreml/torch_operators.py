@@ -95,5 +95,43 @@ def _chunk(context: Any, node: Any) -> None:
     context.add(Builder.split(x=x, num_splits=int(count.val), axis=int(dim.val), name=node.name), node.name)
 
 
+def _diff(context: Any, node: Any) -> None:
+    """``torch.diff``: each value of an axis less the one before it."""
+    from coremltools.converters.mil.frontend.torch.ops import _get_inputs
+    from coremltools.converters.mil.mil import Builder
+
+    x, times, axis, before, after = [*_get_inputs(context, node, min_expected=1), *[None] * 4][:5]
+    at = -1 if axis is None else int(axis.val)
+    whole = [part for part in (before, x, after) if part is not None]
+    x = Builder.concat(values=whole, axis=at) if len(whole) > 1 else x
+    for _ in range(1 if times is None else int(times.val)):
+        size = [-1] * len(x.shape)
+        size[at] = int(x.shape[at]) - 1
+        low = [0] * len(size)
+        high = list(low)
+        high[at] = 1
+        x = Builder.sub(x=Builder.slice_by_size(x=x, begin=high, size=size),
+                        y=Builder.slice_by_size(x=x, begin=low, size=size))  # fmt: skip
+    context.add(x, node.name)
+
+
+def _unfold(context: Any, node: Any) -> None:
+    """``x.unfold(axis, size, step)``: windows of an axis, as a last axis."""
+    from coremltools.converters.mil.frontend.torch.ops import _get_inputs
+    from coremltools.converters.mil.mil import Builder
+
+    x, axis, size, step = _get_inputs(context, node, expected=4)
+    rank, at = len(x.shape), int(axis.val) % len(x.shape)
+    windows = Builder.sliding_windows(x=x, axis=at, size=int(size.val), stride=int(step.val))
+    order = [one for one in range(rank + 1) if one != at + 1]
+    context.add(Builder.transpose(x=windows, perm=[*order, at + 1], name=node.name))
+
+
 #: Operator of torch -> its translation.
-_LACKING = {"new_ones": _new_ones, "unsafe_chunk": _chunk, "upsample_bicubic2d": _bicubic}
+_LACKING = {
+    "new_ones": _new_ones,
+    "unsafe_chunk": _chunk,
+    "upsample_bicubic2d": _bicubic,
+    "diff": _diff,
+    "unfold": _unfold,
+}

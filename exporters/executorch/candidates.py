@@ -20,6 +20,7 @@ from edgekit.exporters.executorch.graph import reason
 from edgekit.exporters.executorch.tidy import WEIGHTED, Graph
 from edgekit.quantization.candidates import Candidates
 from edgekit.quantization.plan import Plan
+from edgekit.quantization.samples import spaced
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +33,9 @@ class ExecutorchCandidates(Candidates[Graph]):
         super().__init__(part.name, feeds, tell)
         self._graph, self._part = graph, part
         self._ready: dict[str, Graph] = {}
-        self.layers = list(executorch_int8.layers(graph))
+        layers = executorch_int8.layers(graph)
+        self.layers = list(layers)
+        self.weights = sum(node.args[1].meta["val"].numel() for node in layers.values())
         self.convolutional = executorch_int8.convolutional(graph)
 
     def make(self, plan: Plan) -> Graph:
@@ -61,7 +64,7 @@ class ExecutorchCandidates(Candidates[Graph]):
         self.tell(f"correcting biases of {self.part}", 0, 0)
         with quiet():
             better = copy.deepcopy(made)
-        bias.corrected(self._part, better, self._graph, self.feeds)
+        bias.corrected(self._part, better, self._graph, spaced(self.feeds, len(self.measured)))
         return better
 
     def forms(self, made: Graph, form: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -38,6 +39,7 @@ from edgekit.quantization.samples import spaced
 _CALLS = 128
 #: The least scale, against division by zero. XNNPACK's recipe has 2 ** -12, which is coarser than many real layers'.
 _LEAST = 2.0**-40
+_ANNOTATION = "quantization_annotation"
 _aten = torch.ops.aten
 _decomposed = torch.ops.quantized_decomposed
 _QUANTIZE, _DEQUANTIZE = _decomposed.quantize_per_tensor.default, _decomposed.dequantize_per_tensor.default
@@ -90,6 +92,20 @@ class _Ranges(UniformQuantizationObserverBase):  # type: ignore[misc]
 class _Quantizer(XNNPACKQuantizer):  # type: ignore[misc]
     """XNNPACK's own, which takes a clamp behind a layer for a part of it: XNNPACK computes it as such."""
 
+    def transform_for_annotation(self, model: Graph) -> Graph:
+        """Numbers in sums and products become float tensors; but not in those of integers, which may be indices."""
+        integers = {
+            node: node.target for node in model.graph.nodes
+            if node.target in (_aten.add.Tensor, _aten.mul.Tensor) and not node.meta["val"].is_floating_point()
+        }  # fmt: skip
+        for node in integers:  # of this one it knows nothing
+            node.target = _aten.sub.Tensor
+        super().transform_for_annotation(model)
+        for node, target in integers.items():
+            node.target = target
+        model.recompile()
+        return model
+
     def annotate(self, model: Graph) -> Graph:
         clamps = [
             node for node in model.graph.nodes
@@ -130,6 +146,7 @@ def converted(ready: Graph, kind: str) -> Graph:
     """What `prepared` made, in int8, with ranges of one kind ("" for the dynamic form)."""
     with quiet():
         graph = copy.deepcopy(ready)
+    _own_annotations(graph)
     for module in graph.modules():
         if isinstance(module, _Ranges):
             module.kind = kind
@@ -141,6 +158,15 @@ def converted(ready: Graph, kind: str) -> Graph:
     made.graph.eliminate_dead_code()
     made.recompile()
     return made
+
+
+def _own_annotations(graph: Graph) -> None:
+    """A copied graph has annotations that name nodes of the first one, where PT2E looks in vain for what it made."""
+    nodes = {node.name: node for node in graph.graph.nodes}
+    for node in graph.graph.nodes:
+        if annotation := node.meta.get(_ANNOTATION):
+            own = {nodes[source.name]: spec for source, spec in annotation.input_qspec_map.items()}
+            node.meta[_ANNOTATION] = replace(annotation, input_qspec_map=own)
 
 
 def _config(form: str) -> QuantizationConfig:

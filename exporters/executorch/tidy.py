@@ -28,6 +28,9 @@ def tidy(graph: Graph) -> None:
     for node in list(graph.graph.nodes):
         if node.target is _aten._assert_tensor_metadata.default:
             graph.graph.erase_node(node)
+        elif node.target is _aten.dropout.default and not node.args[2]:  # does nothing, and PT2E loses its trail there
+            node.replace_all_uses_with(node.args[0])
+            graph.graph.erase_node(node)
     for node in list(graph.graph.nodes):
         if node.target is _aten.mean.dim:
             _pool(graph, node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -31,7 +32,9 @@ class LitertCandidates(Candidates[bytes]):
         self._content, self._wish = content, wish
         self._specs: Specs = (part.inputs, part.outputs)
         model = file.parse(content)
-        self.layers = [name for name, *_ in file.weighted(model)]
+        graph = model.subgraphs[0]
+        held = {name: file.shape_of(graph.tensors[weights]) for name, _, _, weights, _, _ in file.weighted(model)}
+        self.layers, self.weights = list(held), sum(math.prod(shape) for shape in held.values())
         self.convolutional = int8.convolutional(model)
 
     def make(self, plan: Plan) -> bytes:

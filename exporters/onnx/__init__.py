@@ -20,20 +20,22 @@ if TYPE_CHECKING:
 
 
 OPTIONS = {
-    "forms": options.each_part(options.values("blockwise", "dynamic", "static")),
+    "forms": options.each_part(options.values("blockwise", "dynamic", "rows", "static")),
     "ranges": options.each_part(options.values("min-max", "percentile", "entropy")),
     "float_layers": options.each_part(options.layers_or_count),
     "float_parts": options.parts,
     "weights": options.values("per-channel", "per-tensor"),
 }
+#: Forms of layers that are not computed in int8.
+_STORED = {"float", "weight-only"}
 
 
 class OnnxExporter(Exporter):
     """See `edgekit.core.Exporter`. Options of a recipe:
 
     ``forms``
-        {part: "dynamic" | "blockwise" | "static"}: the int8 form of the products of a part, instead of the choice. What
-        shares its weights with an embedding stays blockwise.
+        {part: "dynamic" | "rows" | "blockwise" | "static"}: the int8 form of the products of a part, instead of the
+        choice. What shares its weights with an embedding stays blockwise.
     ``ranges``
         {part: "min-max" | "percentile" | "entropy"}: for static int8, instead of the measured choice.
     ``float_layers``
@@ -148,7 +150,9 @@ class OnnxExporter(Exporter):
             graph, choice, calibrated = self._int8(part, graph, recipe, feeds, progress)
         facts = census.census(graph)
         census.check(facts, part.name, precision, part.quantize)
-        facts["compute"] = "fp32" if precision == "fp16" else precision
+        # A recurrent layer may be stored in int8 and computed in float.
+        integer = precision == "int8" and (calibrated or {layer.form for layer in choice.values()} - _STORED)
+        facts["compute"] = "int8" if integer else "fp32"
         if calibrated:
             facts["calibration"] = calibrated
         facts["layers"] = {name: asdict(layer) for name, layer in choice.items()}
@@ -163,8 +167,7 @@ class OnnxExporter(Exporter):
                 f"the part {part.name!r} has branches or loops; edgekit makes no int8 of such a graph.",
                 hint="Choose --precision fp16, or fix the axes that the branches depend on with --dynamic.",
             )
-        from edgekit.exporters.onnx import gemm, half, places, products, static
-        from edgekit.exporters.onnx import recurrent as onnx_lstm
+        from edgekit.exporters.onnx import half, linear, places, products, recurrent, static
 
         forced = recipe.options.get("forms", {}).get(part.name)
         if forced == "static" or (forced is None and places.convolutional(graph)):
@@ -172,19 +175,21 @@ class OnnxExporter(Exporter):
             keep = tuple(keep) if isinstance(keep, Collection) else keep
             wish = Wish(forced, ranges, keep, weights=recipe.options.get("weights", "per-channel"))
             return static.make(graph, feeds, part.name, wish, progress)
-        graph, recurrent = onnx_lstm.quantize(gemm.opened(graph))
+        graph, layers = recurrent.quantize(linear.with_products(graph))
+        graph, tables = linear.with_tables(graph)
+        choice: dict[str, LayerPlan] = {}
         if forced:
             tied, asked = LayerPlan("blockwise", products.TIED), LayerPlan(forced, ASKED)
             choice = {p.node: tied if p.table else asked for p in products.products(graph)}
-        elif not feeds:
-            raise ExportFailed(f"the part {part.name!r} has no recorded input to choose its int8 layers by.")
-        else:
-            choice = products.choose(
+        elif products.products(graph):
+            if not feeds:
+                raise ExportFailed(f"the part {part.name!r} has no recorded input to choose its int8 layers by.")
+            graph, choice = products.choose(
                 graph, feeds, lambda done, total: progress(f"measuring layers of {part.name}", done, total)
             )
         graph = products.quantize(graph, {name: layer.form for name, layer in choice.items()})
         # What stays float (convolutions, positions, sensitive layers) is stored in half; scales keep all their digits.
-        return half.store_in_half(graph, keep=lambda name: name.endswith(".scales")), {**choice, **recurrent}, {}
+        return half.store_in_half(graph, keep=lambda name: name.endswith(".scales")), {**choice, **layers, **tables}, {}
 
 
 def _copied(model: Model, part: Part, graph: onnx.ModelProto, precision: str, out: Path) -> Artifact:

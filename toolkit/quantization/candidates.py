@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Candidates", "Made", "pooled"]
 
+#: Weights times calls that a trial may have, and the fewest calls. MiniLM (10.6 M) has 4, what is below 2.5 M all 16.
+_TRIAL, _FEWEST = 40_000_000, 3
 #: A part as a format holds it: a file, a graph, a program.
 Made = TypeVar("Made")
 
@@ -35,6 +37,7 @@ class Candidates(ABC, Generic[Made]):
 
     Attributes:
         layers: those with weights, in order. convolutional: whether convolutions do most of the work.
+        weights: of all layers together; 0 where nobody counts them. With many of them fewer calls are measured.
         measured: inputs that errors are measured on; few: those for the many trials of single layers.
         methods: ways to take ranges that the static form has.
         most: outputs may move by this much; beyond it, the most sensitive layers stay float.
@@ -46,10 +49,23 @@ class Candidates(ABC, Generic[Made]):
     methods: Sequence[str] = EXTREMES
     most = float("inf")
     alone_in = "float"
+    weights = 0
 
     def __init__(self, part: str, feeds: Sequence[Feeds], tell: Progress) -> None:
         self.part, self.feeds, self.tell = part, feeds, tell
         self.measured, self.few = spaced(feeds, 16), spaced(feeds, 4)
+
+    def bound(self) -> dict[str, str]:
+        """Keep the time and the memory of the search within bounds: what is measured -> what of it is left out."""
+        most = max(_FEWEST, _TRIAL // max(self.weights, 1))
+        before = len(self.measured)
+        self.measured, self.few = spaced(self.measured, most), spaced(self.few, most)
+        if len(self.measured) == before:
+            return {}
+        told = (
+            f"{before - len(self.measured)} of {before} samples, as every call has {self.weights / 1e6:.0f} M weights"
+        )
+        return {"measured": told}
 
     @abstractmethod
     def make(self, plan: Plan) -> Made:

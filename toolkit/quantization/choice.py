@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from edgekit.errors import BadInput, ExportFailed
@@ -11,7 +11,7 @@ from edgekit.quantization import samples
 from edgekit.quantization.candidates import Candidates, Made, pooled
 from edgekit.quantization.plan import ASKED, LayerPlan, Plan, Wish
 
-__all__ = ["MOST_FLOATS", "choose", "first_within"]
+__all__ = ["MOST_FLOATS", "choose", "together"]
 
 #: Layers that may stay float because of `Candidates.most`; if that is not enough, a gate decides.
 MOST_FLOATS = 8
@@ -23,6 +23,7 @@ def choose(candidates: Candidates[Made], wish: Wish) -> tuple[Plan, Made]:
     Raises:
         BadInput: the static form needs more, or other, samples. ExportFailed: the format cannot do it.
     """
+    left_out = candidates.bound()
     plans, reason = _plans(candidates, wish)
     made, impossible = _made(candidates, plans)
     errors = {name: candidates.error(one) for name, (_, one) in made.items()} if candidates.measured else {}
@@ -45,6 +46,7 @@ def choose(candidates: Candidates[Made], wish: Wish) -> tuple[Plan, Made]:
         "samples": len(candidates.feeds),
         "errors": {name: round(error, 5) for name, error in errors.items()},
         "impossible": impossible,
+        "left out": left_out,
     }
     return replace(plan, why=why, facts=facts), chosen
 
@@ -107,17 +109,44 @@ def _with_floats(candidates: Candidates[Made], plan: Plan, made: Made, count: in
     return plan, made
 
 
-def first_within(moved: Callable[[str], float], limits: Mapping[str, float]) -> LayerPlan:
-    """The first form within its limit, else float.
+def together(
+    moved: Callable[[str, str], float], layers: Sequence[str], limits: Mapping[str, float], aim: float
+) -> dict[str, LayerPlan]:
+    """Layer -> its form: the cheapest ones with which all layers together move the outputs by at most `aim`.
+
+    Errors of layers are nearly independent of one another, so their squares add up. Where the sum is too large the
+    layer that moves the outputs most gets its next form, as long as there is one.
 
     Args:
-        moved: how far the outputs move (relative root mean square) where the layer alone has a form.
-        limits: form -> the most that it may move them, the cheapest form first.
+        moved: (layer, form) -> how far the outputs move (relative root mean square) where the layer alone has the form.
+        limits: form -> the most that a layer alone may move them, the cheapest form first. One that is beyond the limit
+            of every form stays float.
     """
-    told: list[str] = []
-    for form, limit in limits.items():
-        error = moved(form)
-        told.append(f"{form} by {error:.1%}" if told else f"{form} alone moves the outputs by {error:.1%}")
-        if error <= limit:
-            return LayerPlan(form, ", ".join(told))
-    return LayerPlan("float", f"{', '.join(told)}: too far")
+    forms, tried = list(limits), {layer: list[tuple[str, float]]() for layer in layers}
+
+    def next_form(layer: str) -> None:
+        """The next form that is within its limit and better than the last; else the last; float if there is none."""
+        seen = tried[layer]
+        before = seen[-1] if seen and seen[-1][1] <= limits[seen[-1][0]] else None
+        for form in forms[len(seen) :]:
+            seen.append((form, moved(layer, form)))
+            if seen[-1][1] <= limits[form] and (before is None or seen[-1][1] < before[1]):
+                chosen[layer] = seen[-1]
+                return
+
+    chosen: dict[str, tuple[str, float]] = {}
+    for layer in layers:
+        next_form(layer)
+    while sum(error**2 for _, error in chosen.values()) > aim**2:
+        left = [layer for layer in chosen if len(tried[layer]) < len(forms)]
+        if not left:
+            break
+        next_form(max(left, key=lambda layer: chosen[layer][1]))
+    return {layer: LayerPlan(*_told(chosen.get(layer), tried[layer])) for layer in layers}
+
+
+def _told(chosen: tuple[str, float] | None, tried: Sequence[tuple[str, float]]) -> tuple[str, str]:
+    """The form of a layer, and why."""
+    (first, error), *others = tried
+    why = ", ".join([f"{first} alone moves the outputs by {error:.1%}", *(f"{form} by {e:.1%}" for form, e in others)])
+    return (chosen[0], why) if chosen else ("float", f"{why}: too far")

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from edgekit.core import Axis, Part, TensorSpec
-from edgekit.errors import BadInput
+from edgekit.errors import BadInput, Unsupported
 from edgekit.exporters.coreml import EXPORTER
 
 pytestmark = pytest.mark.thorough
@@ -56,6 +56,40 @@ OPERATORS: dict[str, tuple[Any, Sequence[int]]] = {
     "clamp": (lambda x: x.clamp(-0.5, 0.25), (4, 4)),
     "expand": (lambda x: x[:, None].expand(2, 3, 4) + x[:, :1, None], (2, 4)),
     "tanh": (lambda x: x.tanh() + x.exp() + x.sigmoid(), (3, 3)),
+    "transposed convolution": (
+        nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1, groups=2),
+        (1, 4, 5, 6),
+    ),
+    "bilinear": (nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False), (1, 3, 4, 5)),
+    "bilinear, corners aligned": (nn.Upsample(scale_factor=3, mode="bilinear", align_corners=True), (1, 3, 4, 5)),
+    "bilinear to a size": (lambda x: functional.interpolate(x, (7, 9), mode="bilinear"), (1, 2, 3, 4)),
+    "bicubic": (lambda x: functional.interpolate(x, (7, 9), mode="bicubic"), (1, 2, 3, 4)),
+    "nearest": (nn.Upsample(scale_factor=2), (1, 3, 4, 5)),
+    "pixel shuffle": (nn.PixelShuffle(2), (1, 8, 3, 4)),
+    "pixel unshuffle": (nn.PixelUnshuffle(2), (1, 2, 4, 6)),
+    "average pool, rounded up": (nn.AvgPool2d(3, 2, ceil_mode=True), (1, 3, 6, 7)),
+    "a pool larger than the image": (nn.AvgPool2d(9, ceil_mode=True), (1, 3, 2, 2)),
+    "max pool, rounded up": (nn.MaxPool2d(3, 2, 1, ceil_mode=True), (1, 3, 6, 7)),
+    "instance norm": (nn.InstanceNorm2d(3, affine=True), (1, 3, 5, 4)),
+    "group norm": (nn.GroupNorm(2, 6), (1, 6, 5, 4)),
+    "attention": (lambda x: functional.scaled_dot_product_attention(x, x * 0.5, x), (1, 2, 5, 4)),
+    "einsum": (lambda x: torch.einsum("bnhd,bmhd->bhnm", x, x), (1, 3, 2, 4)),
+    "gru": (Lambda(nn.GRU(8, 5, 2, batch_first=True), first=True), (1, 6, 8)),
+    "gru, both directions": (Lambda(nn.GRU(8, 5, batch_first=True, bidirectional=True), first=True), (1, 6, 8)),
+    "rnn": (Lambda(nn.RNN(8, 5, batch_first=True), first=True), (1, 6, 8)),
+    "lstm, both directions": (Lambda(nn.LSTM(8, 5, batch_first=True, bidirectional=True), first=True), (1, 6, 8)),
+    "sums so far": (lambda x: x.cumsum(1), (2, 5)),
+    "largest": (lambda x: x.topk(3, 1)[0], (2, 7)),
+    "order": (lambda x: x.gather(1, x.argsort(1)), (2, 7)),
+    "triangle": (lambda x: x.tril(), (4, 4)),
+    "one hot": (lambda x: functional.one_hot(x.argmax(1), 6).float(), (3, 6)),
+    "remainder": (lambda x: torch.remainder(x, 0.3) + (x / 0.3).floor(), (3, 4)),
+    "scatter": (lambda x: torch.zeros_like(x).scatter(1, x.argsort(1), x), (2, 5)),
+    "windows": (lambda x: x.unfold(1, 4, 2), (2, 10)),
+    "differences": (lambda x: torch.diff(x, dim=1, prepend=x[:, :1] * 2), (2, 10)),
+    "softplus, elu, prelu": (nn.Sequential(nn.Softplus(), nn.ELU(), nn.PReLU(3)), (1, 3, 4)),
+    "backwards": (lambda x: x.flip(1) + x.roll(2, 1), (2, 6)),
+    "grid": (lambda x: functional.grid_sample(x[None], x[:2].permute(1, 2, 0)[None], align_corners=False), (3, 4, 5)),
 }
 
 
@@ -70,6 +104,64 @@ def test_the_interpreter_computes_what_torch_does(tmp_path: Path, name: str) -> 
     out = EXPORTER.load(tmp_path / "toy.mlpackage", 1)({"x": x.numpy()})["y"]
     assert out.shape == tuple(expected.shape)
     np.testing.assert_allclose(out, expected.numpy(), rtol=1e-5, atol=1e-5)
+
+
+class Noise(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + torch.randn((2, 3)) * 0.0
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_what_cannot_be_interpreted_is_written_and_says_so(tmp_path: Path, precision: str) -> None:
+    """Core ML has the operator; this interpreter has not."""
+    sequence = nn.Sequential(nn.Linear(3, 900), nn.Linear(900, 3), Noise())
+    part = small_part(sequence, (2, 3), (2, 3))
+    made = export(tmp_path, precision, part=part, feeds=[{"x": np.ones((2, 3), np.float32)}])
+    runner = EXPORTER.load(tmp_path / made.file, 1)
+    assert (runner.inputs, runner.outputs) == (part.inputs, part.outputs)
+    assert "the operator random_normal of " in runner.unable and runner.unable.endswith("is not interpreted")
+    with pytest.raises(Unsupported, match=r"cannot be run here.*random_normal"):
+        runner({"x": np.ones((2, 3), np.float32)})
+
+
+def test_casts_and_masks_of_strangers(tmp_path: Path) -> None:
+    """``int(x.shape[0])`` in a trace, and masks that begin with `new_ones`."""
+
+    def masked(x: torch.Tensor) -> torch.Tensor:
+        size = torch.tensor([x.shape[1]])
+        keep = x.new_ones((), dtype=torch.bool) & (torch.arange(int(size)) < 3)
+        return torch.where(keep, x, x.new_ones(x.shape) * 0.5)
+
+    x = torch.randn(2, 5, generator=torch.Generator().manual_seed(2))
+    export(tmp_path, part=small_part(masked, (2, 5), (2, 5)))
+    np.testing.assert_allclose(EXPORTER.load(tmp_path / "toy.mlpackage", 1)({"x": x.numpy()})["y"], masked(x).numpy())
+
+
+@pytest.mark.parametrize("precision", ["int8", "int4"])
+def test_weights_that_others_share(tmp_path: Path, precision: str) -> None:
+    """One table is a layer's weights, and is added; zeros are a bias, and the shift of a normalization."""
+
+    class Shared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.weight = nn.Parameter(torch.randn(64, 64) * 0.1)
+            self.norm, self.zeros = nn.LayerNorm(64), nn.Linear(64, 2304)
+            self.last = nn.Linear(2304, 64)
+            nn.init.zeros_(self.zeros.bias)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = functional.linear(self.norm(x), self.weight) + self.weight
+            return self.last(functional.layer_norm(self.zeros(y), (2304,), None, torch.zeros(2304)))
+
+    part = small_part(Shared(), (64, 64), (64, 64))
+    x = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32)
+    made = export(tmp_path, precision, part=part, feeds=[{"x": x}])
+    forms = [layer["form"] for layer in made.census["layers"].values()]
+    assert len(forms) == 3 and "float" not in forms
+    truth = part.build(None)(torch.from_numpy(x)).detach().numpy()  # type: ignore[misc,arg-type]
+    out = EXPORTER.load(tmp_path / made.file, 1)({"x": x})["y"]
+    assert np.linalg.norm(out - truth) < {"int8": 0.03, "int4": 0.25}[precision] * np.linalg.norm(truth)
 
 
 def test_a_dynamic_axis(tmp_path: Path) -> None:

@@ -69,17 +69,36 @@ def test_weights_are_int8_with_a_scale_a_row() -> None:
     assert not any(array.dtype == np.float32 and array.size >= 4 * HIDDEN * INPUTS for array in arrays.values())
 
 
-def test_the_layer_that_reads_the_input_stays_float() -> None:
-    class Bare(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.lstm = nn.LSTM(INPUTS, HIDDEN, 2, batch_first=True)
+class Bare(nn.Module):
+    """Two layers, the first of which reads the part's own input."""
 
-        def forward(self, features: Tensor) -> Tensor:
-            out: Tensor = self.lstm(features)[0]
-            return out
+    def __init__(self, kind: type[nn.RNNBase], both: bool = False) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = kind(INPUTS, HIDDEN, 2, batch_first=True, bidirectional=both)  # type: ignore[call-arg]
 
-    small, choice = recurrent.quantize(traced(Bare(), HIDDEN))
-    assert sorted(layer.form for layer in choice.values()) == ["dynamic", "float"]
+    def forward(self, features: Tensor) -> Tensor:
+        out: Tensor = self.layers(features)[0]
+        return out
+
+
+def test_the_layer_that_reads_the_input_is_computed_in_float() -> None:
+    small, choice = recurrent.quantize(traced(Bare(nn.LSTM), HIDDEN))
+    assert sorted(layer.form for layer in choice.values()) == ["dynamic", "weight-only"]
     kinds = [node.op_type for node in small.graph.node if "LSTM" in node.op_type]
     assert kinds == ["LSTM", "DynamicQuantizeLSTM"]
+
+
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("kind", [nn.GRU, nn.RNN])
+def test_layers_that_onnxruntime_has_in_float_only_are_stored_in_int8(kind: type[nn.RNNBase], both: bool) -> None:
+    model = traced(Bare(kind, both), HIDDEN * (2 if both else 1))
+    small, choice = recurrent.quantize(model)
+    assert [layer.form for layer in choice.values()] == ["weight-only"] * 2
+    assert all("in float only" in layer.why for layer in choice.values())
+    arrays = constants(small)
+    assert sum(array.dtype == np.int8 for array in arrays.values()) == 4
+    assert not any(array.dtype == np.float32 and array.size >= HIDDEN * INPUTS for array in arrays.values())
+    features = np.random.default_rng(0).normal(size=(2, FRAMES, INPUTS)).astype(np.float32)
+    expected, out = answered(model, features), answered(small, features)
+    assert 0 < np.linalg.norm(out - expected) < 0.02 * np.linalg.norm(expected)

@@ -14,7 +14,7 @@ from edgekit.errors import BadInput, ExportFailed, Unsupported
 from edgekit.quantization import bits
 from edgekit.quantization.biases import correct
 from edgekit.quantization.candidates import Candidates
-from edgekit.quantization.choice import choose, first_within
+from edgekit.quantization.choice import choose, together
 from edgekit.quantization.plan import ASKED, LayerPlan, Plan, Wish
 
 FEEDS: list[Feeds] = [{"x": np.random.default_rng(i).random(8)} for i in range(20)]
@@ -140,14 +140,38 @@ def test_corrected_biases_only_where_they_help(shift: float, kept: bool) -> None
     assert (made.why == str(shift)) is kept
 
 
-def test_the_first_form_within_its_limit() -> None:
-    limits = {"dynamic": 0.01, "blockwise": 0.02}
-    assert first_within(lambda form: 0.01, limits) == LayerPlan("dynamic", "dynamic alone moves the outputs by 1.0%")
-    errors = {"dynamic": 0.03, "blockwise": 0.02}
-    why = "dynamic alone moves the outputs by 3.0%, blockwise by 2.0%"
-    assert first_within(lambda form: errors[form], limits) == LayerPlan("blockwise", why)
-    errors["blockwise"] = 0.03
-    assert first_within(lambda form: errors[form], limits).form == "float"
+def test_the_cheapest_forms_that_are_near_enough_together() -> None:
+    limits = {"dynamic": 0.03, "rows": 0.03, "blockwise": 0.03}
+    errors = {
+        "near": {"dynamic": 0.01},
+        "worst": {"dynamic": 0.03, "rows": 0.03, "blockwise": 0.01},
+        "bad": {"dynamic": 0.2, "rows": 0.02},
+        "hopeless": {"dynamic": 0.2, "rows": 0.1, "blockwise": 0.04},
+    }
+    plans = together(lambda layer, form: errors[layer][form], list(errors), limits, 0.025)
+    why = "dynamic alone moves the outputs by 3.0%, rows by 3.0%, blockwise by 1.0%"
+    assert plans["worst"] == LayerPlan("blockwise", why)
+    assert plans["near"] == LayerPlan("dynamic", "dynamic alone moves the outputs by 1.0%")
+    assert plans["bad"].form == "rows"
+    assert plans["hopeless"].form == "float"
+    assert plans["hopeless"].why.endswith("blockwise by 4.0%: too far")
+
+
+def test_no_more_is_tried_than_is_needed() -> None:
+    asked: list[tuple[str, str]] = []
+
+    def moved(layer: str, form: str) -> float:
+        asked.append((layer, form))
+        return 0.01
+
+    together(moved, ["one", "two"], {"dynamic": 0.03, "blockwise": 0.03}, 0.05)
+    assert asked == [("one", "dynamic"), ("two", "dynamic")]
+
+
+def test_a_large_part_is_measured_on_fewer_samples_and_says_so() -> None:
+    plan, _ = choose(Numbers(weights=10_000_000), Wish(ranges="min-max"))
+    assert plan.facts["left out"] == {"measured": "6 of 10 samples, as every call has 10 M weights"}
+    assert choose(Numbers(weights=1000), Wish(ranges="min-max"))[0].facts["left out"] == {}
 
 
 def test_biases_are_corrected_first_to_last() -> None:
