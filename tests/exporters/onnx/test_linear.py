@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from edgekit.core import Part, TensorSpec
 from edgekit.exporters.onnx import linear, products
 from edgekit.exporters.onnx.graph import constants, from_torch
-from edgekit.exporters.onnx.runner import OnnxRunner
+from edgekit.formats.onnx.runner import OnnxRunner
 
 ROWS, WIDTH, WORDS = 24, 64, 200
 
