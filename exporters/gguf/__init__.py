@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["EXPORTER", "GgufExporter"]
 
 
+#: A file that is quantized again must become this much smaller to be worth the loss.
+_SMALLER = 0.95
 _OPTIONS = {"chunks": options.number, "context": options.number}
 
 
@@ -68,14 +70,20 @@ class GgufExporter(Exporter):
 
         return gguf_export.export(model, checkpoint, recipe.precision, chunks, calibration, out, work, progress)
 
-    def settled(self, model: Model, checkpoint: Checkpoint, recipe: Recipe) -> Recipe:
-        """The file's own type, where it is a quantized .gguf of no more bytes than the recipe's."""
+    def settled(self, model: Model, checkpoint: Checkpoint, recipe: Recipe) -> Sequence[Recipe]:
+        """For a quantized .gguf that the recipe would not make smaller: the largest type of the ladder that does, with
+        an importance matrix, then the file as it is."""
         from edgekit.exporters.gguf import export as gguf_export
 
-        kept = gguf_export.kept(checkpoint)
-        if not kept or kept == recipe.precision or gguf_export.size(checkpoint) > model.costs.size(recipe):
-            return recipe
-        return Recipe(recipe.exporter, kept, recipe.options)
+        kept, size = gguf_export.kept(checkpoint), gguf_export.size(checkpoint)
+        if not kept or (kept != recipe.precision and model.costs.size(recipe) < size):
+            return ()
+        own = Recipe(recipe.exporter, kept, recipe.options)
+        if kept == recipe.precision:
+            return (own,)
+        smaller = [other for other in model.network.ladder if model.costs.size(other) <= _SMALLER * size]
+        largest = sorted(smaller, key=model.costs.size)[-1:]
+        return (*(Recipe(recipe.exporter, other.precision, recipe.options) for other in largest), own)
 
     def refuses(self, model: Model, recipe: Recipe) -> str:
         """What is no language model."""

@@ -66,7 +66,9 @@ def kept(checkpoint: Checkpoint) -> str:
 
 
 def size(checkpoint: Checkpoint) -> int:
-    """Bytes of the .gguf of a checkpoint, all its shards."""
+    """Bytes of the .gguf of a checkpoint, all its shards; 0 for other weights."""
+    if not _is_gguf(checkpoint):
+        return 0
     names = [name for name in checkpoint.files if name.endswith(".gguf")]
     whole = checkpoint.path.is_file()
     return sum(path.stat().st_size for path in ([checkpoint.path] if whole else (checkpoint.path / n for n in names)))

@@ -127,10 +127,11 @@ class Exporter(ABC):
         download; "" if they can."""
         return ""
 
-    def settled(self, model: Model, checkpoint: Checkpoint, recipe: Recipe) -> Recipe:
-        """What a default recipe becomes for these weights: that of the file itself, where it is quantized already and
-        quantizing it again would not make it smaller. Asked where the user names no precision."""
-        return recipe
+    def settled(self, model: Model, checkpoint: Checkpoint, recipe: Recipe) -> Sequence[Recipe]:
+        """The recipes to try in place of a default, for weights that are quantized already: one that makes the file
+        smaller, and at last that of the file itself, by which it is taken as it is. Empty: the default stands. Asked
+        where the user names no precision."""
+        return ()
 
     def require(self) -> None:  # noqa: B027  most have nothing that every export needs
         """Raise MissingExtra if a dependency of every export is absent, before the weights are read."""

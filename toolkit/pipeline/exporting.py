@@ -190,11 +190,12 @@ def _export(job: Job, place: Path, asked: Asked) -> Bundle:
 
 def _settled(job: Job, checkpoint: Checkpoint, tell: Progress) -> Job:
     """`job`; without a precision of the user's, weights that are quantized already are not quantized to no avail."""
-    recipe = job.recipe if job.named else job.exporter.settled(job.model, checkpoint, job.recipe)
-    if recipe == job.recipe:
+    recipes = () if job.named else job.exporter.settled(job.model, checkpoint, job.recipe)
+    if not recipes:
         return job
-    tell(f"the weights are {recipe.precision}, no larger than {job.recipe.precision}: they are taken as they are", 0, 0)
-    return replace(job, recipe=recipe, ready=True)
+    smaller = "".join(f"{recipe.precision}, which is smaller, is tried first, or " for recipe in recipes[:-1])
+    tell(f"the weights are {recipes[-1].precision} already: {smaller}they are taken as they are", 0, 0)
+    return replace(job, recipe=recipes[0], settled=tuple(recipes))
 
 
 def _check_same(there: Path, place: Path, job: Job) -> None:

@@ -40,7 +40,8 @@ class Job:
         model: the declaration that `exporter` works from, with the user's limits. judge: of its task.
         calibration, samples: of ``--calibration`` and ``--data``; data: the name of the latter.
         operating: the goal by which a threshold is chosen. auto: search for the smallest precision that passes.
-        named: whether the user named a precision. ready: the weights have the recipe's form already.
+        named: whether the user named a precision. settled: the recipes to try where the weights are quantized
+            already, the last of which takes them as they are.
         evidence: real samples that calibrate and judge; None: there are none, for the reason `no_evidence`.
         offline, mirror: as for `edgekit.sources.fetch`. fallback: try the ladder's recipes after a refusal.
     """
@@ -58,13 +59,16 @@ class Job:
     operating: Mapping[str, Any] = field(default_factory=dict)
     auto: bool = False
     named: bool = False
-    ready: bool = False
+    settled: tuple[Recipe, ...] = ()
     evidence: Evidence | None = None
     no_evidence: str = ""
     mirror: str | Path | None = None
 
     def recipes(self) -> list[Recipe]:
-        """The requested recipe, then the recipes of the model's ladder that follow it and fit the target."""
+        """The requested recipe, then the recipes of the model's ladder that follow it and fit the target; or those of
+        `settled`."""
+        if self.settled:
+            return list(self.settled if self.fallback else self.settled[:1])
         if not self.fallback:
             return [self.recipe]
         ladder = [recipe for recipe in self.model.network.ladder if recipe.exporter == self.recipe.exporter]
@@ -76,7 +80,7 @@ class Job:
     def quantizes(self) -> bool:
         """Whether any of `recipes` quantizes a part: floats need no calibration, and a part that takes int8 is a ready
         quantized network."""
-        floats = self.ready or all(recipe.precision in FLOATS for recipe in self.recipes())
+        floats = len(self.settled) == 1 or all(recipe.precision in FLOATS for recipe in self.recipes())
         parts = [part for part in self.model.network.parts if part.quantize]
         return not floats and any(spec.dtype != "int8" for part in parts for spec in part.inputs)
 

@@ -105,18 +105,23 @@ def test_the_sources_own_type_is_copied(tiny: Path, tmp_path: Path) -> None:
     assert artifact.census["source"] == "f16, taken as it is"
 
 
-def test_a_default_takes_a_quantized_source_as_it_is_unless_it_becomes_smaller(tiny: Path, tmp_path: Path) -> None:
+def test_a_default_quantizes_a_quantized_source_again_only_to_make_it_smaller(tiny: Path, tmp_path: Path) -> None:
     source = tmp_path / "out" / export(tiny, tmp_path, "q4_1").file
-    size, toy = source.stat().st_size, Toy()
-    wanted = Recipe("gguf", "q4_k_m", {"context": 512})
+    size, wanted = source.stat().st_size, Recipe("gguf", "q4_k_m", {"context": 512})
+    own = Recipe("gguf", "q4_1", {"context": 512})
 
-    def settled(file: Path, estimate: int) -> Recipe:
-        model: Any = SimpleNamespace(network=toy.network, costs=Costs(lambda recipe: estimate, lambda recipe: 0))
-        return EXPORTER.settled(model, read_checkpoint(file), wanted)
+    def settled(file: Path, **shares: float) -> list[Recipe]:
+        ladder = tuple(Recipe("gguf", precision) for precision in ("q4_0", "q4_k_m"))
+        costs = Costs(lambda recipe: int(size * shares[recipe.precision]), lambda recipe: 0)
+        model: Any = SimpleNamespace(network=SimpleNamespace(ladder=ladder), costs=costs)
+        return list(EXPORTER.settled(model, read_checkpoint(file), wanted))
 
-    assert settled(source, size) == Recipe("gguf", "q4_1", {"context": 512})
-    assert settled(source, size - 1) == wanted, "it would become smaller"
-    assert settled(tiny, 10 * size) == wanted, "it is not quantized yet"
+    assert settled(source, q4_k_m=1.1, q4_0=0.93) == [Recipe("gguf", "q4_0", {"context": 512}), own]
+    assert settled(source, q4_k_m=1.0, q4_0=0.97) == [own], "3 % less is not worth a loss"
+    assert settled(source, q4_k_m=0.9, q4_0=0.8) == [], "the default makes it smaller"
+    assert settled(tiny, q4_k_m=10.0, q4_0=10.0) == [], "it is not quantized yet"
+    wanted = own
+    assert settled(source, q4_k_m=1.1, q4_0=0.1, q4_1=1.0) == [own], "it is what is wanted"
     again = export(source, tmp_path / "again", "q4_1")
     assert again.census["source"] == "q4_1, taken as it is"
 

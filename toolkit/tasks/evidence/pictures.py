@@ -1,4 +1,4 @@
-"""Photographs: 28, each whole and as a detail of it. 56 views, 28 of 14 photographs in each half."""
+"""Photographs: 30, each whole and as a detail of it. 60 views, 30 of 15 photographs in each half."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def _samples(folder: Path) -> Sequence[Sample]:
 PICTURES = Evidence(
     "photographs",
     "CC0-1.0 AND CC-BY-4.0 AND CC-BY-2.0",
-    "28 photographs of scikit-image, scikit-learn, budgie-backgrounds and lomiri-wallpapers, two views of each",
+    "30 photographs of scikit-image, scikit-learn, matplotlib, face_recognition, budgie-backgrounds and "
+    "lomiri-wallpapers, two views of each",
     _samples,
 )
