@@ -47,11 +47,13 @@ def _keys(name: str, tasks: Sequence[str], exporter: str) -> set[str]:
     return {key(name, task, exporter, precision) for task in tasks for precision in PRECISIONS[exporter]}
 
 
-def measure(architecture: Architecture, folder: Path, have: Cells) -> Iterator[dict[str, Any]]:
+def measure(
+    architecture: Architecture, folder: Path, exporters: Sequence[str], have: Cells
+) -> Iterator[dict[str, Any]]:
     """The cells of an architecture that are not there yet, made in a process of their own, for converters may crash. A
     crash takes the rest of its exporter's cells only."""
     name, tasks = architecture.name, architecture.tasks
-    left = [exporter for exporter in PRECISIONS if not _keys(name, tasks, exporter) <= have.keys()]
+    left = [exporter for exporter in exporters if not _keys(name, tasks, exporter) <= have.keys()]
     while left:
         made: set[str] = set()
         mine, other = multiprocessing.Pipe(duplex=False)
@@ -147,6 +149,7 @@ def main() -> int:
     """See the module."""
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*", help="architectures; default: all")
+    parser.add_argument("--exporters", nargs="+", default=list(PRECISIONS), choices=list(PRECISIONS))
     parser.add_argument("--folders", type=Path, default=Path("build/reach"), help="where the networks are written")
     parser.add_argument("--json", type=Path, default=Path("build/reach.json"))
     parser.add_argument("--markdown", type=Path, default=Path("docs/any-model-reach.md"))
@@ -159,7 +162,7 @@ def main() -> int:
 
     _preload()
     for entry in chosen:
-        for cell in measure(entry, arguments.folders / entry.name, have):
+        for cell in measure(entry, arguments.folders / entry.name, arguments.exporters, have):
             cells[key(cell["name"], cell["task"], cell["exporter"], cell["precision"])] = cell
             print({name: value for name, value in cell.items() if value != ""}, flush=True)
             arguments.json.write_text(json.dumps(cells, indent=1))

@@ -24,7 +24,7 @@ from edgekit.registry import find  # noqa: E402
 from edgekit.tasks.resolved import predictor_of  # noqa: E402
 
 #: Samples that calibrate, and that are compared.
-CALIBRATING, COMPARED = 16, 6
+CALIBRATING, COMPARED = 12, 4
 PRECISIONS = {"onnx": ("fp32", "int8"), "litert": ("fp32", "int8"), "coreml": ("fp16",), "executorch": ("fp32",)}
 
 

@@ -22,7 +22,7 @@ from edgekit.core import (
 from edgekit.errors import Unsupported
 from edgekit.importers.common.declared import Import, declared
 from edgekit.importers.hub import noise
-from edgekit.importers.hub.choosing import choose, fitting
+from edgekit.importers.hub.choosing import choose, fitting, own_code
 from edgekit.importers.hub.kinds import plan_of
 from edgekit.importers.hub.kinds.common import first
 from edgekit.importers.hub.measuring.cached import measured_once
@@ -42,6 +42,10 @@ class HubImporter(Importer):
 
     def inspect(self, source: str, options: ImportOptions, progress: Progress) -> Inspection:
         repository = open_repository(source, options.offline, progress)
+        if own_code(repository, options):
+            from edgekit.importers.hub.trusted.declaring import inspected_trusted
+
+            return inspected_trusted(repository, options, progress)
         architecture, tasks = fitting(repository)
         described = Inspection(
             source, self.name, architecture, tasks, parameters=repository.parameters(), licence=repository.licence
@@ -50,6 +54,10 @@ class HubImporter(Importer):
 
     def model(self, source: str, options: ImportOptions, progress: Progress) -> Model:
         repository = open_repository(source, options.offline, progress)
+        if own_code(repository, options):
+            from edgekit.importers.hub.trusted.declaring import declared_trusted
+
+            return declared_trusted(repository, options, progress)
         progress(f"reading the settings of {source}", 0, 0)
         return _declared(
             repository, measured_once(plan_of(repository, choose(repository, options), options), repository)

@@ -9,7 +9,7 @@ from edgekit.errors import BadInput, Unsupported
 from edgekit.importers.hub.mappings import architecture_of, base_of, tasks_of
 from edgekit.importers.hub.repository import Repository
 
-__all__ = ["Choice", "choose", "fitting"]
+__all__ = ["Choice", "choose", "fitting", "own_code"]
 
 #: (architecture, task) -> the class that is built of it: a tower.
 _TOWERS = {
@@ -36,19 +36,25 @@ def fitting(repository: Repository) -> tuple[str, tuple[str, ...]]:
     """The architecture, and the tasks that it fits. `tensors` fits each and is not listed where another does.
 
     Raises:
-        Unsupported: transformers knows no such model. BadInput: it brings code of its own.
+        Unsupported: transformers knows no such model.
     """
-    config = repository.config
-    if "auto_map" in config:
-        raise BadInput(
-            f"{repository.source} brings code of its own (auto_map in config.json); it is not run unless you trust it.",
-            hint="Read that code, then add --trust-code: it then runs in a process of its own, without network.",
-        )
-    architecture = architecture_of(config)
+    architecture = architecture_of(repository.config)
     tasks = tasks_of(architecture)
     if repository.has("modules.json") and "feature-extraction" not in tasks:
         tasks = (*tasks, "feature-extraction")
     return architecture, tasks or ("tensors",)
+
+
+def own_code(repository: Repository, options: ImportOptions) -> bool:
+    """Whether it brings code of its own, which is to be run. Raises BadInput where it is not trusted."""
+    if "auto_map" not in repository.config:
+        return False
+    if not options.trust:
+        raise BadInput(
+            f"{repository.source} brings code of its own (auto_map in config.json); it is not run unless you trust it.",
+            hint="Read that code, then add --trust-code: it then runs in a process of its own, without network.",
+        )
+    return True
 
 
 def choose(repository: Repository, options: ImportOptions) -> Choice:

@@ -16,7 +16,7 @@ from edgekit.errors import BadInput, FetchFailed
 from edgekit.sources import fetch, user_source
 from edgekit.sources.transports.hf import beginning_of
 
-__all__ = ["Repository", "open_repository"]
+__all__ = ["Repository", "open_repository", "whole"]
 
 SCHEME = "hf://"
 _INDEX = "model.safetensors.index.json"
@@ -90,6 +90,12 @@ def open_repository(source: str, offline: bool, progress: Progress) -> Repositor
     config = _config(folder, source)
     weights = {name: str(folder / name) for name in _safetensors(names, source)}
     return Repository(source, str(folder.resolve()), folder, config, weights, _licence(folder))
+
+
+def whole(repository: Repository, offline: bool, progress: Progress) -> Path:
+    """The folder with all its files, weights and code too, fetched if it is an address. Raises FetchFailed."""
+    source = user_source(repository.address, offline=offline)
+    return source if isinstance(source, Path) else fetch([source], offline=offline, progress=progress)[0]
 
 
 def _remote(source: str, offline: bool, progress: Progress) -> Repository:

@@ -129,6 +129,8 @@ def source_of(repo: str, revision: str | None) -> Source:
     info = _ask(repo, revision)
     entries = {entry.rfilename: entry for entry in info.siblings or ()}
     wanted = _weights(repo, list(entries)) + [name for name in _BESIDE if name in entries]
+    # Code of a repository is fetched as text; only an importer runs it, and only for a user who trusts it.
+    wanted += [name for name in entries if name.endswith(".py") and "/" not in name]
     files = tuple(_file(entries[name], repo, info.sha) for name in wanted)
     licence = str((info.card_data or {}).get("license") or "unknown")
     return Source(uri=f"hf://{repo}", revision=str(info.sha), licence=licence, files=files)

@@ -12,7 +12,7 @@ from edgekit.importers.hub.kinds.common import axes_of, side_of
 from edgekit.importers.hub.plan import AxisPlan, PartPlan, Plan, Tensor
 from edgekit.importers.hub.repository import Repository
 
-__all__ = ["plan"]
+__all__ = ["inputs_of", "plan"]
 
 #: Tokens of a text, seconds of a sound, of a network that takes any number.
 _TOKENS, _SECONDS, _RATE = 128, 10, 16_000
@@ -31,7 +31,7 @@ def plan(repository: Repository, choice: Choice, options: ImportOptions) -> Plan
         axes_of(options, {})
         parts = _sequences(repository, config)
     else:
-        inputs, axes = _inputs(repository, config)
+        inputs, axes = inputs_of(repository, config)
         chosen = axes_of(options, axes) if options.axes else {}
         pinned = {name: axis.most for name, axis in axes.items() if name not in options.axes}
         shaped = tuple(Tensor(i.name, i.dtype, tuple(pinned.get(str(s), s) for s in i.shape)) for i in inputs)
@@ -43,7 +43,7 @@ def plan(repository: Repository, choice: Choice, options: ImportOptions) -> Plan
     )
 
 
-def _inputs(repository: Repository, config: Mapping[str, Any]) -> tuple[tuple[Tensor, ...], dict[str, AxisPlan]]:
+def inputs_of(repository: Repository, config: Mapping[str, Any]) -> tuple[tuple[Tensor, ...], dict[str, AxisPlan]]:
     """The inputs, and the axes that could be dynamic; their `most` is the size where they are not."""
     kind = str(config.get("model_type"))
     if isinstance(config.get("context_length"), int) and isinstance(config.get("num_input_channels"), int):
