@@ -43,8 +43,8 @@ class Payload(NamedTuple):
     is_parameter: bool
 
     @property
-    def count(self) -> int:
-        """Elements."""
+    def elements(self) -> int:
+        """Their number."""
         product = 1
         for size in self.sizes:
             product *= size
@@ -147,9 +147,11 @@ def _payload(folder: str, name: str, entry: Mapping[str, Any], within: Mapping[s
     payload = Payload(member, dtype, sizes, strides, offset, bool(entry["is_param"]))
     elements = within[member] // DTYPES[dtype][1]
     last = (
-        offset + sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True)) if payload.count else -1
+        offset + sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True))
+        if payload.elements
+        else -1
     )
-    if last >= elements or payload.count > elements or (payload.count and not elements):
+    if last >= elements or payload.elements > elements or (payload.elements and not elements):
         raise ValueError(f"{name!r} with more numbers than its {within[member]} bytes")
     return payload
 

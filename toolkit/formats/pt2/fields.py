@@ -1,26 +1,22 @@
 """The JSON of a .pt2, rebuilt field by field: what is not known here is refused, what is not needed is dropped.
 
 torch makes Python source of names in it, looks operators up in its own module and evaluates sizes; so names must be
-names (`_name`), operators of a list (`operators`), sizes arithmetic (`expressions`). Stack traces, guards and
+names (`checks.name`), operators of a list (`operators`), sizes arithmetic (`expressions`). Stack traces, guards and
 signatures of inner modules are dropped, and every device is the processor.
 """
 
 from __future__ import annotations
 
-import keyword
 import re
-from collections.abc import Callable, Mapping
 from typing import Any
 
-from edgekit.formats.pt2 import expressions, operators
+from edgekit.formats.pt2 import checks, expressions, operators
 from edgekit.formats.pt2.archive import DTYPES
+from edgekit.formats.pt2.checks import Check
 
 __all__ = ["rebuilt"]
 
-Check = Callable[[Any], Any]
-_DOTTED = re.compile(r"\w+(\.\w+)*", re.ASCII)
 _MODULES = re.compile(r"[\w.,;@<>\[\]\"' ()-]*")
-_INFINITE = ("Infinity", "-Infinity", "NaN")
 
 
 def rebuilt(program: Any) -> dict[str, Any]:
@@ -28,91 +24,6 @@ def rebuilt(program: Any) -> dict[str, Any]:
     clean: dict[str, Any] = _PROGRAM(program)
     clean["guards_code"] = []
     return clean
-
-
-def _record(required: Mapping[str, Check], optional: Mapping[str, Check] | None = None) -> Check:
-    fields = {**required, **(optional or {})}
-
-    def check(data: Any) -> dict[str, Any]:
-        if not isinstance(data, dict) or (lacking := required.keys() - data.keys()):
-            raise ValueError(f"an entry without {min(lacking) if isinstance(data, dict) else 'fields'}")
-        if unknown := data.keys() - fields.keys():
-            raise ValueError(f"the field {min(unknown)[:60]!r}, which is not known: is it of a newer torch?")
-        return {key: fields[key](value) for key, value in data.items() if fields[key] is not _dropped}
-
-    return check
-
-
-def _either(alternatives: Mapping[str, Check]) -> Check:
-    def check(data: Any) -> dict[str, Any]:
-        if not isinstance(data, dict) or len(data) != 1:
-            raise ValueError("a value of no kind, or of several")
-        key, value = next(iter(data.items()))
-        if key not in alternatives:
-            raise ValueError(f"a value of the kind {str(key)[:60]!r}, which is not read")
-        return {key: alternatives[key](value)}
-
-    return check
-
-
-def _each(item: Check) -> Check:
-    def check(data: Any) -> list[Any]:
-        if not isinstance(data, list):
-            raise ValueError("a single value in place of a list")
-        return [item(value) for value in data]
-
-    return check
-
-
-def _table(key: Check, item: Check) -> Check:
-    def check(data: Any) -> dict[str, Any]:
-        if not isinstance(data, dict):
-            raise ValueError("a single value in place of a table")
-        return {key(name): item(value) for name, value in data.items()}
-
-    return check
-
-
-def _optional(item: Check) -> Check:
-    return lambda data: None if data is None else item(data)
-
-
-def _integer(data: Any) -> int:
-    if type(data) is not int or abs(data) >= 2**63:
-        raise ValueError(f"{str(data)[:40]!r} for a whole number")
-    return data
-
-
-def _number(data: Any) -> Any:
-    if data in _INFINITE or (isinstance(data, int | float) and not isinstance(data, bool)):
-        return data
-    raise ValueError(f"{str(data)[:40]!r} for a number")
-
-
-def _flag(data: Any) -> bool:
-    if not isinstance(data, bool):
-        raise ValueError(f"{str(data)[:40]!r} for true or false")
-    return data
-
-
-def _name(data: Any) -> str:
-    if not isinstance(data, str) or len(data) > 300 or not data.isascii():
-        raise ValueError(f"{str(data)[:40]!r} for a name")
-    if not data.isidentifier() or keyword.iskeyword(data):
-        raise ValueError(f"{data[:40]!r} for a name")
-    return data
-
-
-def _dotted(data: Any) -> str:
-    if not isinstance(data, str) or len(data) > 1000 or not _DOTTED.fullmatch(data):
-        raise ValueError(f"{str(data)[:40]!r} for the name of a weight")
-    return data
-
-
-def _plain(data: Any) -> str:
-    if not isinstance(data, str) or not re.fullmatch(r"[\x20-\x7e]{0,200}", data):
-        raise ValueError(f"{str(data)[:40]!r} for a word")
-    return data
 
 
 def _dialect(data: Any) -> str:
@@ -133,7 +44,7 @@ def _symbol(data: Any) -> str:
 
 
 def _dtype(data: Any) -> int:
-    if _integer(data) not in DTYPES:
+    if checks.integer(data) not in DTYPES:
         raise ValueError(f"a tensor of the dtype {data}, which is not supported")
     return int(data)
 
@@ -146,21 +57,6 @@ def _strided(data: Any) -> int:
 
 def _processor(data: Any) -> dict[str, Any]:
     return {"type": "cpu", "index": None}
-
-
-def _none(data: Any) -> Any:
-    return True
-
-
-def _refused(what: str) -> Check:
-    def check(data: Any) -> Any:
-        raise ValueError(what)
-
-    return check
-
-
-def _dropped(data: Any) -> Any:
-    raise AssertionError("a dropped field is never checked")
 
 
 def _metadata(data: Any) -> dict[str, str]:
@@ -180,39 +76,39 @@ def _argument(target: str) -> Check:
     def inner(data: Any) -> Any:
         if operators.short(target) not in operators.CONTROL:
             raise ValueError(f"a graph inside {target[:60]!r}")
-        return _record({"name": _name, "graph": _graph})(data)
+        return checks.record({"name": checks.name, "graph": _graph})(data)
 
-    tensor = _record({"name": _name})
-    maybe = _either({"as_tensor": tensor, "as_none": _none})
+    tensor = checks.record({"name": checks.name})
+    maybe = checks.either({"as_tensor": tensor, "as_none": checks.ignored})
     sym_int, sym_float, sym_bool = (
-        _either({"as_name": _name, kind: value})
-        for kind, value in (("as_int", _integer), ("as_float", _number), ("as_bool", _flag))
+        checks.either({"as_name": checks.name, kind: value})
+        for kind, value in (("as_int", checks.integer), ("as_float", checks.number), ("as_bool", checks.flag))
     )
-    return _either(
+    return checks.either(
         {
-            "as_none": _none,
+            "as_none": checks.ignored,
             "as_tensor": tensor,
-            "as_tensors": _each(tensor),
-            "as_int": _integer,
-            "as_ints": _each(_integer),
-            "as_float": _number,
-            "as_floats": _each(_number),
-            "as_bool": _flag,
-            "as_bools": _each(_flag),
+            "as_tensors": checks.each(tensor),
+            "as_int": checks.integer,
+            "as_ints": checks.each(checks.integer),
+            "as_float": checks.number,
+            "as_floats": checks.each(checks.number),
+            "as_bool": checks.flag,
+            "as_bools": checks.each(checks.flag),
             "as_sym_int": sym_int,
-            "as_sym_ints": _each(sym_int),
+            "as_sym_ints": checks.each(sym_int),
             "as_sym_float": sym_float,
-            "as_sym_floats": _each(sym_float),
+            "as_sym_floats": checks.each(sym_float),
             "as_sym_bool": sym_bool,
-            "as_sym_bools": _each(sym_bool),
+            "as_sym_bools": checks.each(sym_bool),
             "as_scalar_type": _dtype,
-            "as_memory_format": _integer,
+            "as_memory_format": checks.integer,
             "as_layout": _strided,
             "as_device": _processor,
             "as_string": text,
             "as_optional_tensor": maybe,
-            "as_optional_tensors": _each(maybe),
-            "as_complex": _record({"real": _number, "imag": _number}),
+            "as_optional_tensors": checks.each(maybe),
+            "as_complex": checks.record({"real": checks.number, "imag": checks.number}),
             "as_graph": inner,
         }
     )
@@ -223,10 +119,12 @@ def _node(data: Any) -> dict[str, Any]:
     if not isinstance(target, str):
         raise ValueError("a step without an operator")
     operators.check(target)
-    named = _record({"name": _optional(_argument_name), "arg": _argument(target)}, {"kind": _optional(_integer)})
-    clean = _record(
-        {"target": str, "inputs": _each(named), "outputs": _each(_argument(target)), "metadata": _metadata},
-        {"is_hop_single_tensor_return": _optional(_flag), "name": _optional(_name)},
+    named = checks.record(
+        {"name": checks.optional(_argument_name), "arg": _argument(target)}, {"kind": checks.optional(checks.integer)}
+    )
+    clean = checks.record(
+        {"target": str, "inputs": checks.each(named), "outputs": checks.each(_argument(target)), "metadata": _metadata},
+        {"is_hop_single_tensor_return": checks.optional(checks.flag), "name": checks.optional(checks.name)},
     )
     return dict(clean(data))
 
@@ -242,67 +140,77 @@ def _graph(data: Any) -> dict[str, Any]:
     return dict(_GRAPH(data))
 
 
-_HINT = _either({"as_int": _integer, "as_bool": _flag, "as_float": _number})
-_EXPRESSION = _record({"expr_str": _expression}, {"hint": _optional(_HINT)})
-_SIZE = _either({"as_int": _integer, "as_expr": _EXPRESSION})
-_TENSOR = _record(
+_HINT = checks.either({"as_int": checks.integer, "as_bool": checks.flag, "as_float": checks.number})
+_EXPRESSION = checks.record({"expr_str": _expression}, {"hint": checks.optional(_HINT)})
+_SIZE = checks.either({"as_int": checks.integer, "as_expr": _EXPRESSION})
+_TENSOR = checks.record(
     {
         "dtype": _dtype,
-        "sizes": _each(_SIZE),
-        "requires_grad": _flag,
+        "sizes": checks.each(_SIZE),
+        "requires_grad": checks.flag,
         "device": _processor,
-        "strides": _each(_SIZE),
+        "strides": checks.each(_SIZE),
         "storage_offset": _SIZE,
         "layout": _strided,
     }
 )
-_GRAPH = _record(
+_GRAPH = checks.record(
     {
-        "inputs": _each(_argument("")),
-        "outputs": _each(_argument("")),
-        "nodes": _each(_node),
-        "tensor_values": _table(_name, _TENSOR),
-        "sym_int_values": _table(_name, _SIZE),
-        "sym_bool_values": _table(_name, _either({"as_expr": _EXPRESSION, "as_bool": _flag})),
+        "inputs": checks.each(_argument("")),
+        "outputs": checks.each(_argument("")),
+        "nodes": checks.each(_node),
+        "tensor_values": checks.table(checks.name, _TENSOR),
+        "sym_int_values": checks.table(checks.name, _SIZE),
+        "sym_bool_values": checks.table(checks.name, checks.either({"as_expr": _EXPRESSION, "as_bool": checks.flag})),
     },
     {
-        "sym_float_values": _table(_name, _either({"as_expr": _EXPRESSION, "as_float": _number})),
-        "is_single_tensor_return": _flag,
-        "custom_obj_values": _table(_refused("an object of its own class"), _none),
+        "sym_float_values": checks.table(
+            checks.name, checks.either({"as_expr": _EXPRESSION, "as_float": checks.number})
+        ),
+        "is_single_tensor_return": checks.flag,
+        "custom_obj_values": checks.table(checks.refused("an object of its own class"), checks.ignored),
     },
 )
-_HELD = _record({"name": _name})
-_CONSTANT = _either({"as_none": _none, "as_int": _integer, "as_float": _number, "as_bool": _flag, "as_string": _plain})
-_INPUT = _either(
+_HELD = checks.record({"name": checks.name})
+_CONSTANT = checks.either(
     {
-        "user_input": _record({"arg": _argument("")}),
-        "parameter": _record({"arg": _HELD, "parameter_name": _dotted}),
-        "buffer": _record({"arg": _HELD, "buffer_name": _dotted, "persistent": _flag}),
-        "tensor_constant": _record({"arg": _HELD, "tensor_constant_name": _dotted}),
-        "constant_input": _record({"name": _name, "value": _CONSTANT}),
+        "as_none": checks.ignored,
+        "as_int": checks.integer,
+        "as_float": checks.number,
+        "as_bool": checks.flag,
+        "as_string": checks.word,
+    }
+)
+_INPUT = checks.either(
+    {
+        "user_input": checks.record({"arg": _argument("")}),
+        "parameter": checks.record({"arg": _HELD, "parameter_name": checks.dotted}),
+        "buffer": checks.record({"arg": _HELD, "buffer_name": checks.dotted, "persistent": checks.flag}),
+        "tensor_constant": checks.record({"arg": _HELD, "tensor_constant_name": checks.dotted}),
+        "constant_input": checks.record({"name": checks.name, "value": _CONSTANT}),
     }
 )
 _CHANGED = "an output that changes a weight or an input: export the module in eval mode, without state"
-_OUTPUT = _either(
+_OUTPUT = checks.either(
     {
-        "user_output": _record({"arg": _argument("")}),
-        **dict.fromkeys(("buffer_mutation", "parameter_mutation", "user_input_mutation"), _refused(_CHANGED)),
+        "user_output": checks.record({"arg": _argument("")}),
+        **dict.fromkeys(("buffer_mutation", "parameter_mutation", "user_input_mutation"), checks.refused(_CHANGED)),
     }
 )
-_RANGE = _record({"min_val": _optional(_integer), "max_val": _optional(_integer)})
-_PROGRAM = _record(
+_RANGE = checks.record({"min_val": checks.optional(checks.integer), "max_val": checks.optional(checks.integer)})
+_PROGRAM = checks.record(
     {
-        "graph_module": _record(
+        "graph_module": checks.record(
             {
                 "graph": _graph,
-                "signature": _record({"input_specs": _each(_INPUT), "output_specs": _each(_OUTPUT)}),
+                "signature": checks.record({"input_specs": checks.each(_INPUT), "output_specs": checks.each(_OUTPUT)}),
                 "module_call_graph": lambda data: data,  # replaced, see `rewrite`
             },
-            {"metadata": _dropped, "treespec_namedtuple_fields": _dropped},
+            {"metadata": checks.dropped, "treespec_namedtuple_fields": checks.dropped},
         ),
-        "opset_version": _table(_name, _integer),
-        "range_constraints": _table(_symbol, _RANGE),
-        "schema_version": _record({"major": _integer, "minor": _integer}),
+        "opset_version": checks.table(checks.name, checks.integer),
+        "range_constraints": checks.table(_symbol, _RANGE),
+        "schema_version": checks.record({"major": checks.integer, "minor": checks.integer}),
     },
-    {"verifiers": _each(_dialect), "torch_version": _plain, "guards_code": _dropped},
+    {"verifiers": checks.each(_dialect), "torch_version": checks.word, "guards_code": checks.dropped},
 )

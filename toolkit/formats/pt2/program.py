@@ -17,6 +17,15 @@ from edgekit.formats.pt2 import archive, expressions, fields, operators
 __all__ = ["Program", "Range", "read"]
 
 
+#: Operators whose result shares memory with what they take.
+_VIEWS = frozenset(
+    {
+        *("select", "slice", "view", "reshape", "transpose", "t", "permute", "narrow", "unsqueeze", "squeeze"),
+        *("expand", "as_strided", "detach", "alias", "diagonal", "unfold", "contiguous", "flatten"),
+    }
+)
+
+
 @dataclass(frozen=True)
 class Range:
     """A dynamic axis: its least and largest size (None: no bound), and the size that it was traced with.
@@ -91,6 +100,7 @@ def _described(held: archive.Archive, clean: dict[str, Any]) -> Program:
     module = clean["graph_module"]
     graph, signature = module["graph"], module["signature"]
     _check_weights(held, signature)
+    _check_state(graph, signature)
     named, constants = _user_inputs(signature)
     names: dict[str, str] = {}
     ranges: dict[str, Range] = {}
@@ -129,6 +139,26 @@ def _check_weights(held: archive.Archive, signature: Mapping[str, Any]) -> None:
             name = entry[{"tensor_constant": "tensor_constant_name"}.get(kind, f"{kind}_name")]
             if name not in held.weights and name not in held.constants:
                 raise ValueError(f"no weight {name[:80]!r}, which its program uses")
+
+
+def _check_state(graph: Mapping[str, Any], signature: Mapping[str, Any]) -> None:
+    """Raise ValueError for a step that changes a weight in place, also through a view of it."""
+    weights = {
+        entry["arg"]["name"]: entry[f"{kind}_name"]
+        for spec in signature["input_specs"]
+        for kind, entry in spec.items()
+        if kind in ("parameter", "buffer")
+    }
+    for node in graph["nodes"]:
+        first = node["inputs"][0]["arg"].get("as_tensor", {}).get("name", "") if node["inputs"] else ""
+        operator = operators.short(node["target"])
+        if first in weights and operator.endswith("_") and not operator.startswith("_"):
+            raise ValueError(
+                f"a step that changes its weight {weights[first]!r} ({operator}): let state be an input and an output, "
+                "and export in eval mode"
+            )
+        if first in weights and operator in _VIEWS:
+            weights |= {out["as_tensor"]["name"]: weights[first] for out in node["outputs"] if "as_tensor" in out}
 
 
 def _user_inputs(signature: Mapping[str, Any]) -> tuple[list[str], dict[int, Any]]:
@@ -240,7 +270,7 @@ def _parameters(held: archive.Archive) -> int:
     """Weights, shared ones once; of a module without parameters its float buffers."""
     payloads = [*held.weights.values(), *held.constants.values()]
     counted = [payload for payload in payloads if payload.is_parameter] or [p for p in payloads if p.dtype in (6, 7)]
-    return sum({(payload.member, payload.offset): payload.count for payload in counted}.values())
+    return sum({(payload.member, payload.offset): payload.elements for payload in counted}.values())
 
 
 def _rows(

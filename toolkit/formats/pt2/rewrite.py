@@ -25,7 +25,7 @@ def rewritten(program: Program) -> bytes:
     held = program.archive
     content: dict[str, Any] = json.loads(json.dumps(program.content))
     inputs, outputs = len(program.inputs) + len(program.constants), len(_outputs(program))
-    signature = {
+    signature: dict[str, Any] = {
         "inputs": [],
         "outputs": [],
         "in_spec": _tree(_tuple(_tuple(*[_LEAF] * inputs), _node("builtins.dict", "[]"))),
@@ -127,7 +127,7 @@ def _entry(payload: Payload) -> dict[str, Any]:
     return {"path_name": name, "is_param": payload.is_parameter, "use_pickle": False, "tensor_meta": meta}
 
 
-_LEAF = {"type": None, "context": None, "children_spec": []}
+_LEAF: dict[str, Any] = {"type": None, "context": None, "children_spec": []}
 
 
 def _node(kind: str, context: str, *children: Any) -> dict[str, Any]:

@@ -131,4 +131,4 @@ def _floats(program: Program) -> int:
     """Numbers of all float weights and constants, shared ones once."""
     payloads = [*program.archive.weights.values(), *program.archive.constants.values()]
     floats = [payload for payload in payloads if DTYPES[payload.dtype][0].startswith(("float", "bfloat"))]
-    return sum({(payload.member, payload.offset): payload.count for payload in floats}.values())
+    return sum({(payload.member, payload.offset): payload.elements for payload in floats}.values())

@@ -8,7 +8,7 @@ import re
 import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import BadInput, need
 from edgekit.importers.common import stored
@@ -17,11 +17,12 @@ from edgekit.importers.common.foreign.child import place_of, stage
 from edgekit.importers.common.foreign.record import Recorder
 from edgekit.importers.python_file.examples import collected
 from edgekit.importers.python_file.outputs import named_outputs
+from edgekit.importers.python_file.varying import Varying, dimensions, traceable, varying_axes
 
 if TYPE_CHECKING:
     import torch
 
-    from edgekit.importers.python_file.examples import Arrays, Examples
+    from edgekit.importers.python_file.examples import Arrays
 
 __all__ = ["PROGRAM", "SAMPLES", "trace"]
 
@@ -29,13 +30,6 @@ PROGRAM, SAMPLES = "program.pt2", "samples"
 _BUILDERS = ("build", "get_model")
 #: Relative error of the traced graph against the module itself: the same operators on the same processor.
 _SAME = 1e-3
-
-
-class Varying(NamedTuple):
-    """An axis that varies: its least and largest size."""
-
-    least: int
-    most: int
 
 
 def trace(arguments: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
@@ -52,7 +46,7 @@ def trace(arguments: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
     network, notes = _network(module, arguments["function"], path.name)
     examples = collected(module, network, path.name)
     wanted = {str(name): Varying(int(least), int(most)) for name, (least, most) in arguments["axes"].items()}
-    varying = _varying(examples, wanted, path.name)
+    varying = varying_axes(examples, wanted, path.name)
     with torch.no_grad():
         program = _exported(network, examples.samples, varying, path.name)
         _check_same(program, network, examples.samples, path.name)
@@ -100,43 +94,6 @@ def _labels(module: types.ModuleType, label: str) -> list[str]:
     return list(labels)
 
 
-def _varying(examples: Examples, wanted: Mapping[str, Varying], label: str) -> dict[tuple[str, int], Varying]:
-    """(input, position) -> range of every axis that varies among the examples, or shall vary."""
-    first = examples.samples[0]
-    axes: dict[tuple[str, int], Varying] = {}
-    for name, array in first.items():
-        for i in range(array.ndim):
-            sizes = {sample[name].shape[i] for sample in examples.samples}
-            if len(sizes) > 1:
-                axes[name, i] = Varying(min(sizes), max(sizes))
-    for name, limits in wanted.items():
-        place = _place(name, first, axes, label)
-        sizes = {sample[place[0]].shape[place[1]] for sample in examples.samples}
-        if not limits.least <= min(sizes) or not max(sizes) <= limits.most:
-            raise BadInput(
-                f"{label}: --dynamic {name}={limits.least}..{limits.most} leaves out the examples, whose sizes are "
-                f"{', '.join(map(str, sorted(sizes)[:8]))}."
-            )
-        axes[place] = limits
-    return {place: limits for place, limits in axes.items() if limits.least < limits.most}
-
-
-def _place(name: str, first: Arrays, axes: Mapping[tuple[str, int], Varying], label: str) -> tuple[str, int]:
-    """The axis that the user means: ``INPUT_POSITION``, or an input with a single axis that can vary."""
-    for tensor, array in first.items():
-        for i in range(array.ndim):
-            if name == f"{tensor}_{i}":
-                return tensor, i
-    if name in first:
-        varying = [place for place in axes if place[0] == name]
-        if len(varying) == 1:
-            return varying[0]
-        if first[name].ndim in (1, 2):  # a row, or a batch of rows
-            return name, first[name].ndim - 1
-    offered = [f"{tensor}_{i}" for tensor, array in first.items() for i in range(array.ndim)]
-    raise BadInput(f"{label}: there is no axis {name!r}.", hint=f"Axes: {', '.join(offered)}.")
-
-
 def _exported(
     network: Any, samples: Sequence[Arrays], varying: Mapping[tuple[str, int], Varying], label: str
 ) -> torch.export.ExportedProgram:
@@ -149,9 +106,9 @@ def _exported(
     network.forward = types.MethodType(flat, network)
     logging.disable(logging.ERROR)  # torch logs the traceback of what it then raises
     try:
-        inputs = _traceable(samples[0], varying)
+        inputs = traceable(samples[0], varying)
         try:
-            return _attempt(network, inputs, _dims(inputs, varying, follow=False))
+            return _attempt(network, inputs, dimensions(inputs, varying, follow=False))
         except GuardOnDataDependentSymNode as exc:
             raise BadInput(
                 f"{place_of(exc)}: forward() decides by the values of its tensors, which a traced graph cannot do.",
@@ -161,7 +118,7 @@ def _exported(
             if not varying:
                 raise
             try:
-                return _attempt(network, inputs, _dims(inputs, varying, follow=True))
+                return _attempt(network, inputs, dimensions(inputs, varying, follow=True))
             except torch._dynamo.exc.UserError:
                 why = re.findall(r"You marked (.{1,300}?)(?:\. | If you)", " ".join(str(exc).split()))
                 axes = ", ".join(f"{name}_{i}" for name, i in varying)
@@ -185,35 +142,6 @@ def _attempt(network: Any, inputs: Mapping[str, Any], dims: Mapping[str, Any]) -
         return torch.export.export(network, (), dict(inputs), dynamic_shapes=dict(dims) or None, strict=False)
     shapes = (tuple(dims[name] for name in inputs),)  # forward(*tensors)
     return torch.export.export(network, tuple(inputs.values()), dynamic_shapes=shapes, strict=False)
-
-
-def _dims(inputs: Mapping[str, Any], varying: Mapping[tuple[str, int], Varying], *, follow: bool) -> dict[str, Any]:
-    import torch
-
-    lengths = {inputs[name].shape[i] for name, i in varying}
-    dims: dict[str, Any] = {}
-    for name, tensor in inputs.items():
-        dims[name] = {}
-        for i, size in enumerate(tensor.shape):
-            if limits := varying.get((name, i)):
-                dims[name][i] = torch.export.Dim.DYNAMIC(min=limits.least, max=limits.most)
-            elif follow and size in lengths:
-                dims[name][i] = torch.export.Dim.AUTO
-    return dims
-
-
-def _traceable(sample: Arrays, varying: Mapping[tuple[str, int], Varying]) -> dict[str, torch.Tensor]:
-    """The tensors to trace with: a varying axis has at least two entries, as torch takes a single one for fixed."""
-    import numpy as np
-    import torch
-
-    inputs = {}
-    for name, array in sample.items():
-        for i, size in enumerate(array.shape):
-            if (limits := varying.get((name, i))) and size < 2:
-                array = np.take(array, np.zeros(min(limits.most, 3), int), axis=i)
-        inputs[name] = torch.from_numpy(np.array(array))  # its own memory: two uses of one tensor are one input
-    return inputs
 
 
 def _flattened(network: Any, label: str) -> Any:

@@ -43,6 +43,9 @@ def evaluation_of(address: str) -> Evaluation:
         raise BadInput(f"there is no metric {address!r}.", hint="Such as --metric mine.py:score")
     name, label = match["name"], path.name
     declared = _declared(path, name)
+    better: Any
+    drop: Any
+    worst: Any
     better, drop, worst = (declared.get(key) for key in ("better", "drop", "worst"))
     if better not in ("higher", "lower"):
         raise BadInput(f'{label}: {name} says better = {better!r}; it is "higher" or "lower".', hint=_HINT)

@@ -166,7 +166,10 @@ def _stage(request: Request) -> str:
 def _ending(status: int) -> str:
     if status >= 0:
         return f"ended the process with exit status {status} and gave no answer"
-    name = signal.Signals(-status).name if -status in iter(signal.Signals) else f"signal {-status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:  # a real-time signal has no name
+        name = f"signal {-status}"
     memory = " (was the memory full?)" if name == "SIGKILL" else ""
     return f"was ended by {name}{memory} and gave no answer"
 
