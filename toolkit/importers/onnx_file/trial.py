@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 __all__ = ["Trial", "plain_name", "tried"]
 
 _RECORD = "record.json"
+#: Names that coremltools changes by itself.
+_WORDS = frozenset(
+    (
+        *("any", "bool", "program", "func", "tensor", "list", "dict", "tuple", "true", "false", "string", "state"),
+        *("bf16", "fp16", "fp32", "fp64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -85,8 +92,9 @@ def _kept(place: Path) -> Trial | None:
 
 
 def plain_name(name: str) -> str:
-    """A name as an identifier."""
-    return re.sub(r"^(?=\d)|\W", "_", name, flags=re.ASCII)
+    """A name as an identifier, and as no word of Core ML's language."""
+    plain = re.sub(r"^(?=\d)|\W", "_", name, flags=re.ASCII)
+    return f"{plain}_" if plain in _WORDS else plain
 
 
 def _make(opened: Opened, wanted: Mapping[str, tuple[int, int]], place: Path) -> None:

@@ -47,7 +47,8 @@ def _einsum(node: Node, *values: Tensor) -> Tensor:
 
 @operator("Det")
 def _determinant(_: Node, x: Tensor) -> Tensor:
-    return torch.linalg.det(x)
+    out: Tensor = torch.linalg.det(x)
+    return out
 
 
 @operator("com.microsoft.FusedMatMul")

@@ -1,0 +1,80 @@
+"""A .tflite as a source: the same bytes for LiteRT, and C if it is int8."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from helpers.cases.tflite_models import Builder, Case, product
+
+import edgekit
+from edgekit.core import ImportOptions
+from edgekit.errors import BadInput, EdgekitError, Unsupported
+from edgekit.importers.resolved import inspection_of, model_of
+
+
+def floats() -> bytes:
+    """A product with a matrix in float32."""
+    b = Builder("float32")
+    x, y = b.tensor((1, 32), scale=None), b.tensor((1, 40), scale=None)
+    weight = np.random.default_rng(0).standard_normal((40, 32)).astype(np.float32)
+    options = schema.FullyConnectedOptionsT()
+    b.add("FULLY_CONNECTED", [x, b.constant(weight), -1], [y], options)
+    return b.finish([x], [y])
+
+
+def saved(folder: Path, content: bytes) -> str:
+    (folder / "net.tflite").write_bytes(content)
+    return str(folder / "net.tflite")
+
+
+def test_what_inspect_says(tmp_path: Path) -> None:
+    seen = inspection_of(saved(tmp_path, floats()), ImportOptions(), lambda *_: None)
+    assert (seen.kind, seen.parameters, seen.operators) == ("tflite-file", 40 * 32, {"FULLY_CONNECTED": 1})
+    assert [(spec.dtype, spec.shape) for spec in (*seen.inputs, *seen.outputs)] == [
+        ("float32", (1, 32)),
+        ("float32", (1, 40)),
+    ]
+
+
+def test_int8_goes_to_litert_as_it_is_and_to_c(tmp_path: Path) -> None:
+    source = saved(tmp_path, product(Case(), "CONV_2D"))
+    network = model_of(source).network
+    assert (network.exporters, set(network.variants), network.precision) == (("litert",), {"c"}, "int8")
+    bundle = edgekit.export(source, target="android", out=tmp_path / "out")
+    assert bundle.manifest.recipe.exporter == "litert" and bundle.manifest.recipe.precision == "int8"
+    with pytest.raises(Unsupported, match="int8"):
+        edgekit.export(source, target="android", precision="fp32", out=tmp_path / "other")
+
+
+@pytest.mark.thorough
+def test_int8_becomes_c(tmp_path: Path) -> None:
+    source = saved(tmp_path, product(Case(), "CONV_2D"))
+    bundle = edgekit.export(source, target="cortex-m4", out=tmp_path / "out")
+    assert bundle.manifest.recipe.exporter == "c"
+
+
+def test_float_goes_to_litert_in_every_precision(tmp_path: Path) -> None:
+    source = saved(tmp_path, floats())
+    assert not model_of(source).network.variants
+    for precision in ("fp32", "int8"):
+        bundle = edgekit.export(source, target="android", precision=precision, out=tmp_path / precision)
+        assert bundle.manifest.recipe.precision == precision
+
+
+def test_what_it_cannot_have(tmp_path: Path) -> None:
+    source = saved(tmp_path, floats())
+    with pytest.raises(BadInput, match="no dynamic axis 'time'"):
+        model_of(source, ImportOptions(axes={"time": (1, 2)}))
+    with pytest.raises(Unsupported, match="fill-mask"):
+        model_of(source, ImportOptions(task="fill-mask"))
+    with pytest.raises(Unsupported, match="onnx"):
+        edgekit.export(source, target="laptop", exporter="onnx", out=tmp_path / "out")
+
+
+@pytest.mark.parametrize("size", [0, 3, 8, 100])
+def test_truncated(tmp_path: Path, size: int) -> None:
+    with pytest.raises(EdgekitError):
+        model_of(saved(tmp_path, floats()[:size]))
