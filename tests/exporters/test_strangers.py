@@ -1,4 +1,4 @@
-"""Networks that nobody declared, through every exporter in every precision: near the reference, or one true sentence."""
+"""Networks that nobody declared, through every exporter and precision: near the reference, or one true sentence."""
 
 from __future__ import annotations
 
