@@ -20,8 +20,8 @@ __all__ = ["factors"]
 
 #: How much of the unlikeness of the channels goes to the weights, as exponents.
 _SHARES = (0.5, 0.7)
-#: The error must become less than this share of what it was.
-_CLEARLY = 0.8
+#: The error must become less than this share of what it was, as every division takes its time.
+_CLEARLY = 0.6
 
 
 def factors(inputs: Floats, weights: Floats) -> Floats | None:

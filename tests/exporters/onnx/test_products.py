@@ -156,6 +156,7 @@ def test_a_product_that_stays_float_is_stored_in_half(tmp_path: Path, monkeypatc
 def test_the_measured_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # One layer alone is all of a toy's error; in a network of twenty it is a twentieth.
     monkeypatch.setattr(products, "LIMITS", {"dynamic": 0.02, "blockwise": 1.0})
+    monkeypatch.setattr(products, "AIM", 1.0)
     given = Part("outlier", ATTENTION.inputs, ATTENTION.outputs, ATTENTION.axes, lambda checkpoint: Outlier())
     x = np.random.default_rng(0).standard_normal((1, 50, 128)).astype(np.float32)
     layers = export(tmp_path, "int8", given=given, calibration=[{"x": x}]).census["layers"]

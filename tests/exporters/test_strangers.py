@@ -1,0 +1,45 @@
+"""Networks that nobody declared, through every exporter and precision: near the reference, or one true sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from helpers.toys.bare import bare_model
+from helpers.toys.strangers import STRANGERS, part_of
+
+from edgekit.core import Checkpoint, Recipe
+from edgekit.errors import EdgekitError
+from edgekit.numerics.parity import limit_of, part_error
+from edgekit.registry import find
+
+pytestmark = pytest.mark.thorough
+
+FORMS = [
+    *(("onnx", "fp32"), ("onnx", "int8"), ("openvino", "int8"), ("litert", "fp32"), ("litert", "int8")),
+    *(("coreml", "fp16"), ("coreml", "int8"), ("executorch", "fp32"), ("executorch", "int8")),
+]
+#: What cannot be, and a part of the sentence that says so.
+IMPOSSIBLE: dict[tuple[str, str, str], str] = {}
+
+
+@pytest.mark.parametrize(("exporter", "precision"), FORMS)
+@pytest.mark.parametrize("name", STRANGERS)
+def test_a_stranger(tmp_path: Path, name: str, exporter: str, precision: str) -> None:
+    part, calls = part_of(STRANGERS[name]())
+    out, work, made = tmp_path / "out", tmp_path / "work", find("exporters", exporter)
+    out.mkdir()
+    work.mkdir()
+    checkpoint = Checkpoint(Path("toy"), "toy", {}, {}, {})
+    recipe, feeds = Recipe(exporter, precision, {}), {part.name: [feed for feed, _ in calls]}
+    try:
+        [artifact] = made.export(bare_model(part), checkpoint, recipe, feeds, out, work, lambda *_: None)
+    except EdgekitError as exc:
+        said = IMPOSSIBLE.get((name, exporter, precision))
+        assert said and said in exc.message, exc.message
+        assert "\n" not in exc.message
+        return
+    assert (name, exporter, precision) not in IMPOSSIBLE
+    error = part_error(made.load(out / artifact.file, 1), calls)
+    assert error <= limit_of(precision, made.limits)
+    assert precision == "fp32" or error > 0
