@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["EXPORTER", "GgufExporter"]
 
 
-#: A file that is quantized again must become this much smaller to be worth the loss.
-_SMALLER = 0.95
-_OPTIONS = {"chunks": options.number, "context": options.number}
+#: Types that an embedding may be given of its own, the largest first.
+EMBEDDINGS = ("q8_0", "q6_k", "q5_1", "q5_0", "q4_1", "q4_0")
+_OPTIONS = {"chunks": options.number, "context": options.number, "embedding": options.values(*EMBEDDINGS)}
 
 
 class GgufExporter(Exporter):
@@ -30,6 +30,9 @@ class GgufExporter(Exporter):
 
     ``chunks``
         how many chunks of 512 tokens of the calibration text the importance matrix is made of; else 64, evenly spaced.
+    ``embedding``
+        a type of the embedding's own, such as "q5_1"; of a source that has the precision already, all other matrices
+        then stay as they are.
     ``context``
         tokens that the app will have room for: counted in the model's estimate of RAM, and no business of the file's.
     """
@@ -65,25 +68,24 @@ class GgufExporter(Exporter):
                 calibration text, or none where the precision needs it. ExportFailed: llama.cpp refused.
         """
         options.check(self, _OPTIONS, model, recipe)
-        chunks = recipe.options.get("chunks", 64)
+        chunks, embedding = recipe.options.get("chunks", 64), str(recipe.options.get("embedding", ""))
         from edgekit.exporters.gguf import export as gguf_export
 
-        return gguf_export.export(model, checkpoint, recipe.precision, chunks, calibration, out, work, progress)
+        wish = gguf_export.Wish(recipe.precision, chunks, embedding)
+        return gguf_export.export(model, checkpoint, wish, calibration, out, work, progress)
 
     def settled(self, model: Model, checkpoint: Checkpoint, recipe: Recipe) -> Sequence[Recipe]:
-        """For a quantized .gguf that the recipe would not make smaller: the largest type of the ladder that does, with
-        an importance matrix, then the file as it is."""
+        """For a quantized .gguf that the recipe would not make smaller: its matrices as they are beside a smaller
+        embedding, where it has a large one; then the file as it is."""
         from edgekit.exporters.gguf import export as gguf_export
 
-        kept, size = gguf_export.kept(checkpoint), gguf_export.size(checkpoint)
-        if not kept or (kept != recipe.precision and model.costs.size(recipe) < size):
+        kept = gguf_export.kept(checkpoint)
+        if not kept or (kept != recipe.precision and model.costs.size(recipe) < gguf_export.size(checkpoint)):
             return ()
         own = Recipe(recipe.exporter, kept, recipe.options)
-        if kept == recipe.precision:
-            return (own,)
-        smaller = [other for other in model.network.ladder if model.costs.size(other) <= _SMALLER * size]
-        largest = sorted(smaller, key=model.costs.size)[-1:]
-        return (*(Recipe(recipe.exporter, other.precision, recipe.options) for other in largest), own)
+        smaller = "" if kept == recipe.precision else gguf_export.smaller_embedding(checkpoint)
+        first = [Recipe(recipe.exporter, kept, {**recipe.options, "embedding": smaller})] if smaller else []
+        return (*first, own)
 
     def refuses(self, model: Model, recipe: Recipe) -> str:
         """What is no language model."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,33 +26,45 @@ if TYPE_CHECKING:
 #: some of them only when every tensor before has been worked on.
 _NEEDY = ("iq3_xxs", "q2_k_s", "iq2_m", "iq2_s", "iq2_xs", "iq2_xxs", "iq1_m", "iq1_s", "iq3_xs")
 _HALF = ("f16", "bf16")
+#: Weights that share their scales in a K type.
+_BLOCK = 256
 _QUANTIZED = frozenset(kind for kind, block, _ in gguf.GGML_TYPES.values() if block > 1)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a recipe asks for: see `edgekit.exporters.gguf.GgufExporter`."""
+
+    precision: str
+    chunks: int
+    embedding: str = ""
 
 
 def export(
     model: Model,
     checkpoint: Checkpoint,
-    precision: str,
-    chunks: int,
+    wish: Wish,
     calibration: Mapping[str, Sequence[Feeds]],
     out: Path,
     work: Path,
     progress: Progress,
 ) -> list[Artifact]:
     """See `edgekit.exporters.gguf.GgufExporter.export`."""
-    part = _part(model)
+    part, precision = _part(model), wish.precision
     work.mkdir(parents=True, exist_ok=True)
     base, kept = _base(checkpoint, work, progress), gguf.read(_file(checkpoint)) if _is_gguf(checkpoint) else None
     texts = [feeds["tokens"] for feeds in calibration.get(part, ())[1:]]
     facts: dict[str, int] | None = None
-    if kept is not None and kept.file_type == precision:
+    if kept is not None and kept.file_type == precision and not wish.embedding:
         made, source = _unchanged(base, work), f"{precision}, taken as it is"
     elif precision in ("f32", *_HALF):
         made, source = _made(base, work / f"{precision}.gguf", precision, None, progress), _spoken(base)
     else:
-        matrix, facts = _matrix(base, texts, chunks, precision, work, progress)
-        name = f"{precision}-importance.gguf" if matrix else f"{precision}.gguf"
-        made, source = _made(base, work / name, precision, matrix, progress), _spoken(base)
+        matrix, facts = _matrix(base, texts, wish.chunks, precision, work, progress)
+        file = work / f"{precision}{wish.embedding}{'-importance' if matrix else ''}.gguf"
+        made, source = _made(base, file, precision, matrix, progress, wish.embedding), _spoken(base)
+        if kept is not None and kept.file_type == precision:
+            source = f"{precision}, taken as it is but for the embedding, which is now {wish.embedding}"
     file = out / f"{part}.gguf"
     _place(made, file, linked=made.parent == work)
     return [Artifact(part, file.name, census(file, precision, source, facts))]
@@ -63,6 +76,15 @@ def kept(checkpoint: Checkpoint) -> str:
     if header is None or not any(tensor.type in _QUANTIZED for tensor in header.tensors):
         return ""
     return header.file_type or ""
+
+
+def smaller_embedding(checkpoint: Checkpoint) -> str:
+    """The type of 6 bits that makes the embedding of a .gguf smaller; "" where it has no more bits than that."""
+    tensors = {tensor.name: tensor for tensor in gguf.read(_file(checkpoint)).tensors}
+    embedding = tensors.get("token_embd.weight")
+    if embedding is None or embedding.type not in ("q8_0", "f32", *_HALF):
+        return ""
+    return "q6_k" if embedding.shape[0] % _BLOCK == 0 else "q5_1"
 
 
 def size(checkpoint: Checkpoint) -> int:
@@ -122,14 +144,19 @@ def _base(checkpoint: Checkpoint, work: Path, progress: Progress) -> Path:
 
 
 def _made(
-    base: Path, file: Path, precision: str, matrix: Mapping[str, NDArray[np.float32]] | None, progress: Progress
+    base: Path,
+    file: Path,
+    precision: str,
+    matrix: Mapping[str, NDArray[np.float32]] | None,
+    progress: Progress,
+    embedding: str = "",
 ) -> Path:
     """`base` in `precision`: itself, what an earlier recipe of this export left in `work`, or quantized now."""
-    if gguf.read(base).file_type == precision and gguf.shard_of(base) is None:
+    if gguf.read(base).file_type == precision and gguf.shard_of(base) is None and not embedding:
         return base
     if not file.is_file():
         progress(f"quantizing to {precision}", 0, 0)
-        quantize(base, file, precision, matrix)
+        quantize(base, file, precision, matrix, embedding)
     return file
 
 

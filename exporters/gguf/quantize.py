@@ -19,16 +19,22 @@ if TYPE_CHECKING:
 
 #: Bytes of a tensor's rows that are worked on at once. The embedding of a model with a large vocabulary has gigabytes.
 _BUFFER = 1 << 28
+_TYPES = {name: number for number, (name, _, _) in gguf.GGML_TYPES.items()}
 
 
 def quantize(
-    source: Path, out: Path, precision: str | None, matrix: Mapping[str, NDArray[np.float32]] | None = None
+    source: Path,
+    out: Path,
+    precision: str | None,
+    matrix: Mapping[str, NDArray[np.float32]] | None = None,
+    embedding: str = "",
 ) -> None:
     """Write `source` in `precision` to `out`; None copies the tensors as they are (and joins shards).
 
     Args:
         source: known to be sound (`edgekit.formats.gguf.read`); the first of its shards, where it has several.
-        matrix: see `edgekit.exporters.gguf.importance`.
+        matrix: see `edgekit.exporters.gguf.importance`. embedding: a type of its own for the embedding, also where it
+            is the output's matrix.
 
     Raises:
         ExportFailed: llama.cpp refused, with its reason. Nothing is then at `out` that was not there before.
@@ -39,6 +45,8 @@ def quantize(
     params.only_copy = precision is None
     if precision is not None:
         params.ftype = gguf.FILE_TYPES[precision]
+    if embedding:
+        params.token_embedding_type = params.output_tensor_type = _TYPES[embedding]
     entries = _entries(api, matrix or {})
     if matrix:
         params.imatrix = entries

@@ -129,7 +129,7 @@ class Exporter(ABC):
 
     def settled(self, model: Model, checkpoint: Checkpoint, recipe: Recipe) -> Sequence[Recipe]:
         """The recipes to try in place of a default, for weights that are quantized already: one that makes the file
-        smaller, and at last that of the file itself, by which it is taken as it is. Empty: the default stands. Asked
+        smaller at little loss, and at last that of the file itself, by which it is taken as it is. Empty: the default stands. Asked
         where the user names no precision."""
         return ()
 

@@ -193,8 +193,7 @@ def _settled(job: Job, checkpoint: Checkpoint, tell: Progress) -> Job:
     recipes = () if job.named else job.exporter.settled(job.model, checkpoint, job.recipe)
     if not recipes:
         return job
-    smaller = "".join(f"{recipe.precision}, which is smaller, is tried first, or " for recipe in recipes[:-1])
-    tell(f"the weights are {recipes[-1].precision} already: {smaller}they are taken as they are", 0, 0)
+    tell(f"the weights are {recipes[-1].precision} already, and no {job.recipe.precision} is made of them", 0, 0)
     return replace(job, recipe=recipes[0], settled=tuple(recipes))
 
 
