@@ -200,7 +200,7 @@ _DYNAMIC = "keep an axis of a source dynamic, with its bounds, such as tokens=1.
 
 def _axis(text: str) -> tuple[str, tuple[int, int]]:
     """Name and bounds of a dynamic axis, ``tokens=1..256``."""
-    match = re.fullmatch(r"([A-Za-z_]\w*)=(\d{1,9})\.\.(\d{1,9})", text.strip())
+    match = re.fullmatch(r"([A-Za-z_][\w.]*)=(\d{1,9})\.\.(\d{1,9})", text.strip())
     if match is None or not 1 <= int(match[2]) <= int(match[3]):
         raise argparse.ArgumentTypeError(f"{text!r} is not an axis with its bounds, such as tokens=1..256")
     return match[1], (int(match[2]), int(match[3]))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgekit.core import Feeds, Predictor, Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.registry import find
-from edgekit.tasks.tensors.arrays import cosines, errors, sampled
+from edgekit.tasks.tensors.arrays import cosines, errors, sampled, samples
 
 TASK = find("tasks", "tensors")
 
@@ -83,6 +83,13 @@ def test_a_data_folder_has_truths(tmp_path: Path) -> None:
     np.savez(tmp_path / "b.npz", x=np.ones(3))
     first, second = TASK.samples(tmp_path, ())
     assert first.truth == 2 and set(first.input) == {"x"} and second.truth is None
+
+
+def test_truths_of_several_outputs_have_their_names(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.ones(3), truth_boxes=np.zeros(4), truth_class=np.array(2))
+    (sample,) = samples(tmp_path)
+    assert set(sample.input) == {"x"}
+    assert set(sample.truth) == {"boxes", "class"}
 
 
 def test_answers_are_near_or_not() -> None:

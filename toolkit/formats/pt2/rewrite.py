@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import warnings
 import zipfile
 from typing import Any
 
@@ -16,6 +17,8 @@ __all__ = ["module_of", "rewritten"]
 
 #: Steps that only check what they are called with.
 _CHECK = re.compile(r"_assert|sym_constrain_range")
+#: Steps that write into a part of a tensor; translators to other formats know them as steps that make another.
+_WRITTEN = frozenset({"copy_", "fill_", "index_put_", "masked_fill_", "index_copy_", "scatter_", "zero_"})
 #: Regions that set a mode around a graph inside.
 _REGION = re.compile(r"wrap_with_(set_grad_enabled|autocast)")
 
@@ -64,6 +67,10 @@ def module_of(program: Program) -> Any:
 
     try:
         exported = torch.export.load(io.BytesIO(rewritten(program)))
+        if _WRITTEN & program.operators.keys():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # torch warns of its own use of trees
+                exported = exported.run_decompositions({})
         return _plain(exported.module(check_guards=False), program)
     except Exception as exc:  # torch raises many types for a program that it cannot rebuild
         reason = next((line for line in reversed(str(exc).splitlines()) if line.strip()), type(exc).__name__)
@@ -90,6 +97,11 @@ def _plain(module: Any, program: Program) -> Any:
             graph.erase_node(node)
         elif _REGION.search(str(node.target)):
             _open(graph, node)
+        elif str(node.target) == "aten.alias.default":  # the same tensor by another name
+            node.replace_all_uses_with(node.args[0])
+            graph.erase_node(node)
+        elif str(node.target) == "aten.fill.Tensor":
+            _multiply(graph, node)
     graph.eliminate_dead_code()
     for place in program.constants:
         graph.erase_node(inputs[place])
@@ -105,6 +117,17 @@ def _open(graph: Any, node: Any) -> None:
     with graph.inserting_before(node):
         call = graph.call_module(node.args[inner].target, tuple(node.args[inner + 1 :]))
     node.replace_all_uses_with(call)
+    graph.erase_node(node)
+
+
+def _multiply(graph: Any, node: Any) -> None:
+    """Fill with a number that is computed: ones times the number, which other tracers know."""
+    import torch
+
+    with graph.inserting_before(node):
+        ones = graph.call_function(torch.ops.aten.ones_like.default, (node.args[0],))
+        filled = graph.call_function(torch.ops.aten.mul.Tensor, (ones, node.args[1]))
+    node.replace_all_uses_with(filled)
     graph.erase_node(node)
 
 

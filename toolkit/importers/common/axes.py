@@ -45,7 +45,7 @@ def bounded(axes: Mapping[str, Open], wanted: Mapping[str, tuple[int, int]], inp
 
     Args:
         axes: of the graph, by name. wanted: the user's name -> least and largest size (``--dynamic``). A name is an
-            axis's own, ``INPUT_POSITION``, or that of an input with a single dynamic axis.
+            axis's own, ``INPUT.POSITION``, or that of an input with a single dynamic axis.
         inputs: of the graph, for messages.
 
     Raises:
@@ -56,7 +56,7 @@ def bounded(axes: Mapping[str, Open], wanted: Mapping[str, tuple[int, int]], inp
         axis = _axis(name, axes)
         if axis is None:
             raise BadInput(f"there is no dynamic axis {name!r}{_fixed(name, inputs)}.", hint=_offer(axes))
-        chosen[axis] = (name, limits)
+        chosen[axis] = (name if name.isidentifier() else axis, limits)
     out: dict[str, Axis] = {}
     names: dict[str, str | int] = {}
     notes: list[str] = []
@@ -103,7 +103,7 @@ def _check(name: str, limits: tuple[int, int], held: Open) -> None:
 
 def _fixed(name: str, inputs: Sequence[TensorSpec]) -> str:
     for spec in inputs:
-        if name == spec.name or name.startswith(f"{spec.name}_"):
+        if name == spec.name or name.startswith((f"{spec.name}_", f"{spec.name}.")):
             return f": {spec.name} is {spec.dtype} {list(spec.shape)}"
     return ""
 

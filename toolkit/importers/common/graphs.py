@@ -14,6 +14,7 @@ from edgekit.core import Checkpoint, Evaluation, Evidence, ImportOptions, Inspec
 from edgekit.errors import BadInput, Unsupported
 from edgekit.formats import pt2
 from edgekit.formats.pt2 import Program
+from edgekit.formats.pt2.operators import short
 from edgekit.importers.common import stored
 from edgekit.importers.common.axes import Bounds, Open, bounded
 from edgekit.importers.common.declared import Import, declared
@@ -77,7 +78,7 @@ def declared_graph(
     """
     inputs, outputs = bounds.renamed(program.inputs), bounds.renamed(program.outputs)
     task = options.task or "tensors"
-    known = {**_task_facts(task, inputs, outputs, labels), **(facts or {})}
+    known = {**_task_facts(task, inputs, outputs, labels, _gives_probabilities(program)), **(facts or {})}
     if bounds.notes:
         known["notes"] = [*known.get("notes", ()), *bounds.notes]
     part = Part(
@@ -121,8 +122,17 @@ def _prepared(checkpoint: Checkpoint, folder: Path, known: Mapping[str, Any]) ->
     return dict(known)
 
 
+def _gives_probabilities(program: Program) -> bool:
+    """Whether the first output is a softmax already."""
+    (name,) = program.graph["outputs"][program.results[0]]["as_tensor"].values()
+    return any(
+        short(node["target"]) in ("softmax", "_softmax") and {"as_tensor": {"name": name}} in node["outputs"]
+        for node in program.graph["nodes"]
+    )
+
+
 def _task_facts(
-    task: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], labels: Sequence[str]
+    task: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], labels: Sequence[str], probable: bool
 ) -> dict[str, Any]:
     """The facts that the task's predictor needs."""
     if task == "tensors":
@@ -135,7 +145,8 @@ def _task_facts(
         case [TensorSpec(dtype="uint8", shape=(1, int(height), int(width), 3))], [TensorSpec(shape=(1, int(classes)))]:
             if len(labels) in (0, classes):
                 names = list(labels) or [str(i) for i in range(classes)]
-                return {"height": height, "width": width, "labels": names, "activation": "softmax"}
+                sizes = {"height": height, "width": width, "labels": names}
+                return sizes if probable else {**sizes, "activation": "softmax"}
             raise BadInput(f"there are {len(labels)} labels for {classes} classes.", hint="Give labels as many.")
     shown = ", ".join(f"{spec.name} {spec.dtype} {list(spec.shape)}" for spec in (*inputs, *outputs))
     raise BadInput(

@@ -47,7 +47,7 @@ def _place(name: str, first: Arrays, axes: Mapping[tuple[str, int], Varying], la
     """The axis that the user means: ``INPUT_POSITION``, or an input with a single axis that can vary."""
     for tensor, array in first.items():
         for i in range(array.ndim):
-            if name == f"{tensor}_{i}":
+            if name in (f"{tensor}_{i}", f"{tensor}.{i}"):
                 return tensor, i
     if name in first:
         varying = [place for place in axes if place[0] == name]

@@ -27,7 +27,8 @@ TRUTH = "truth"
 
 
 def samples(folder: Path) -> Sequence[Sample]:
-    """Every .npz file of a folder: inputs by name, and the right answer as the array ``truth`` if there is one.
+    """Every .npz file of a folder: inputs by name, and the right answer: the array ``truth``, or ``truth_OUTPUT`` of each
+    output, which then is a mapping by their names.
 
     Raises:
         BadInput: no such file, or one that cannot be read.
@@ -40,8 +41,8 @@ def samples(folder: Path) -> Sequence[Sample]:
 
 def _sample(file: Path) -> Sample:
     arrays = dict(read(file))
-    truth = arrays.pop(TRUTH, None)
-    return Sample(arrays, truth, file.name)
+    named = {name.removeprefix(f"{TRUTH}_"): arrays.pop(name) for name in [*arrays] if name.startswith(f"{TRUTH}_")}
+    return Sample(arrays, arrays.pop(TRUTH, None) if TRUTH in arrays else named or None, file.name)
 
 
 def read(file: Path) -> Mapping[str, NDArray[Any]]:

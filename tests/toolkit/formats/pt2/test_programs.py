@@ -84,6 +84,20 @@ def test_regions_without_gradients_are_opened(tmp_path: Path) -> None:
     assert not [node for node in module.graph.nodes if "wrap_with" in str(node.target)]
 
 
+def test_steps_that_write_into_a_part_make_another_tensor(tmp_path: Path) -> None:
+    class Written(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = torch.zeros_like(x)
+            y[:, 1:3] = x[:, :2] * 2
+            y[:, 0] = x.sum()
+            return y.masked_fill_(x > 8, -1.0)
+
+    torch.export.save(torch.export.export(Written(), (torch.ones(1, 4),)), tmp_path / "w.pt2")
+    module, x = pt2.module_of(pt2.read(tmp_path / "w.pt2")), torch.tensor([[1.0, 2.0, 3.0, 9.0]])
+    assert torch.equal(module(x)[0], Written()(x))
+    assert not [node for node in module.graph.nodes if str(node.target).split(".")[-2:-1] == ["copy_"]]
+
+
 @pytest.mark.parametrize("part", [slice(None), 0])
 def test_a_module_that_changes_its_own_state_is_refused(part: Any, tmp_path: Path) -> None:
     class Counter(torch.nn.Module):

@@ -191,6 +191,10 @@ def test_a_classifier_of_pictures_has_its_tasks_contract(write: Write) -> None:
     model = model_of(write(HEAD + PICTURES + 'labels = ["cat", "dog"]\n'), options)
     facts = model.weights.prepare(read_checkpoint(Path(model.weights.hub)), Path())
     assert (facts["height"], facts["width"], facts["labels"]) == (8, 8, ["cat", "dog"])
+    assert facts["activation"] == "softmax"
+    soft = PICTURES.replace("(1, 2)))", "(1, 2))).softmax(1)")
+    model = model_of(write(HEAD + soft), options)
+    assert "activation" not in model.weights.prepare(read_checkpoint(Path(model.weights.hub)), Path())
     with pytest.raises(BadInput, match="3 labels for 2 classes"):
         model_of(write(HEAD + PICTURES + 'labels = ["cat", "dog", "emu"]\n'), options)
     with pytest.raises(BadInput, match="takes a picture's bytes"):
