@@ -45,8 +45,8 @@ def wished(model: Model, target: Target, precision: str | None, exporter: str | 
     if default.exporter not in (possible or (default.exporter,)) and exporter in (None, possible[0]):
         precisions = find("exporters", possible[0]).precisions
         usual = next((recipe.precision for recipe in model.network.ladder if recipe.exporter == possible[0]), "")
-        same = default.precision if default.precision in precisions else precisions[0]
-        default = Recipe(possible[0], usual or same)
+        alike = default.precision if default.precision in precisions else precisions[0]
+        default = Recipe(possible[0], usual or alike)
     chosen = find("exporters", exporter or default.exporter)
     if held := serving(model, chosen.name).network.precision:
         default = Recipe(chosen.name, held)
