@@ -83,6 +83,7 @@ def places(model: onnx.ModelProto) -> Places:
             users.setdefault(name, []).append(node)
     outputs = {value.name for value in model.graph.output}
     wide = {output for node in model.graph.node if node.op_type in _WIDE for output in node.output}
+    other = _not_float(model)
     found.given.update(_pixels(model, arrays))
     found.roots.update({name: name for name in found.given})  # what they are only moved to has their steps too
     for node in model.graph.node:
@@ -96,7 +97,9 @@ def places(model: onnx.ModelProto) -> Places:
             inputs = [node.input[0]]
             wanted = node.op_type == "Conv" or any(user.op_type in (*PRODUCTS, *_OTHERS) for user in users.get(out, []))
             results = [out] if wanted else []
-        elif node.op_type in _OTHERS and not any(name in arrays or name in wide for name in node.input):
+        elif node.op_type in _OTHERS and not any(
+            name in arrays or name in wide or name in other for name in node.input
+        ):
             inputs, results = list(node.input), list(node.output)
         elif node.op_type in MOVES and node.input[0] in found.roots:
             inputs, results = [], []
@@ -106,6 +109,13 @@ def places(model: onnx.ModelProto) -> Places:
         for name in (*inputs, *results):
             found.roots.setdefault(name, name)
     return found
+
+
+def _not_float(model: onnx.ModelProto) -> set[str]:
+    """Tensors that hold no float32, such as the shapes in a foreign graph."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    types = {value.name: value.type.tensor_type.elem_type for value in (*graph.input, *graph.value_info)}
+    return {name for name, dtype in types.items() if dtype and dtype != onnx.TensorProto.FLOAT}
 
 
 def _is_product(node: onnx.NodeProto, arrays: Mapping[str, NDArray[Any]]) -> bool:

@@ -102,9 +102,8 @@ def _make(opened: Opened, wanted: Mapping[str, tuple[int, int]], place: Path) ->
     from edgekit.importers.onnx_file.costs import work_of
 
     model = load(opened.file)
-    sizes, outputs = _first_run(opened, model, wanted)
-    axes = {name: Axis(size, size, size) for name, size in sizes.items()}
-    samples = [noise(opened.facts.inputs, axes, _rows(model), seed) for seed in range(SAMPLES)]
+    sizes, steps, outputs = _first_run(opened, model, wanted)
+    samples = [_sample(opened, model, sizes, steps, seed) for seed in range(SAMPLES)]
     stored.keep(samples, place / "samples")
     stored.keep(
         ({plain_name(k): v.reshape(v.shape or (1,)) for k, v in sample.items()} for sample in samples), place / "plain"
@@ -120,21 +119,45 @@ def _make(opened: Opened, wanted: Mapping[str, tuple[int, int]], place: Path) ->
 
 def _first_run(
     opened: Opened, model: onnx.ModelProto, wanted: Mapping[str, tuple[int, int]]
-) -> tuple[dict[str, int], dict[str, NDArray[Any]]]:
+) -> tuple[dict[str, int], bool, dict[str, NDArray[Any]]]:
+    """The first sizes at which it runs, whether its scalars are steps (see `_sample`), and its outputs. Those that are
+    finite are preferred: what is no number proves nothing."""
     from edgekit.common.processors import usable_processors
     from edgekit.formats.onnx.runner import OnnxRunner
 
     runner = OnnxRunner(model.SerializeToString(), usable_processors())
-    rows, reason = _rows(model), ""
+    reason = ""
     for sizes in candidates(opened.facts, wanted):
-        axes = {name: Axis(size, size, size) for name, size in sizes.items()}
         try:
-            return sizes, runner(noise(opened.facts.inputs, axes, rows, 0))
+            made = {steps: runner(_sample(opened, model, sizes, steps, 0)) for steps in (False, True)}
         except BadInput as exc:
             reason = exc.message
+        else:
+            steps = not _finite(made[False]) and _finite(made[True])
+            return sizes, steps, made[steps]
     named = next((name for name in sizes), "")
     hint = f"Fix its axes at sizes that it takes, such as --dynamic {named}=48..48." if named else "Export it again."
     raise BadInput(f"{opened.file.name} runs at none of the sizes that were tried. {reason}", hint=hint)
+
+
+def _sample(
+    opened: Opened, model: onnx.ModelProto, sizes: Mapping[str, int], steps: bool, seed: int
+) -> dict[str, NDArray[Any]]:
+    """Noise. `steps`: its scalars are 10, 100, 1,000 in their order, as limits from below and above might be."""
+    import numpy as np
+
+    axes = {name: Axis(size, size, size) for name, size in sizes.items()}
+    sample = noise(opened.facts.inputs, axes, _rows(model), seed)
+    scalars = [name for name, value in sample.items() if value.ndim == 0 and value.dtype.kind == "f"]
+    if steps:
+        sample |= {name: np.asarray(10.0 ** (i + 1), sample[name].dtype) for i, name in enumerate(scalars)}
+    return sample
+
+
+def _finite(outputs: Mapping[str, NDArray[Any]]) -> bool:
+    import numpy as np
+
+    return all(np.isfinite(value).all() for value in outputs.values() if value.dtype.kind == "f")
 
 
 def _rows(model: onnx.ModelProto) -> dict[str, int]:

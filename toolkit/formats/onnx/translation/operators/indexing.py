@@ -59,6 +59,9 @@ def _from_front(indices: Tensor, size: Any) -> Tensor:
 @operator("Gather", raw=True)
 def _gather(node: Node, data: Value, indices: Value) -> Tensor:
     x = to_tensor(data)
+    if x.dtype == torch.bool:  # Core ML gathers numbers alone
+        numbers: Tensor = _gather(node, x.to(torch.int32), indices)
+        return numbers.to(torch.bool)
     axis = node.get("axis", 0) % x.dim()
     if isinstance(indices, Held) and not indices.symbolic:
         return _known_places(x, axis, indices)
