@@ -86,7 +86,8 @@ def equalized(model: onnx.ModelProto, products: Sequence[str], feeds: Sequence[F
     for feed in spaced(feeds, _CALLS) if groups else ():
         [values] = evaluate(watching(model, groups), [feed])
         for name in groups:
-            seen[name].append(spaced(values[name].reshape(-1, values[name].shape[-1]), _ROWS))
+            rows = values[name].reshape(-1, values[name].shape[-1])
+            seen[name].append(rows[:: -(-len(rows) // _ROWS)])
     added: dict[str, NDArray[Any]] = {}
     moved: dict[str, NDArray[Any]] = {}
     for name, nodes in groups.items():
@@ -133,8 +134,9 @@ def for_kernels(model: onnx.ModelProto) -> onnx.ModelProto:
             continue
         for value, bias in (node.input, reversed(node.input)):
             source = made.get(value)
-            integer = source is not None and source.op_type == "MatMulIntegerToFloat" and len(source.input) == 6
-            if integer and users[value] == 1 and bias in arrays and arrays[bias].ndim == 1:
+            if source is None or source.op_type != "MatMulIntegerToFloat" or len(source.input) != 6:
+                continue
+            if users[value] == 1 and bias in arrays and arrays[bias].ndim == 1:
                 source.input.append(bias)
                 source.output[0] = node.output[0]
                 gone.add(node.name)
