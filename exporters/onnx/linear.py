@@ -22,6 +22,8 @@ from edgekit.quantization.samples import spaced
 
 #: Calls, and rows of each, by which is decided what is equalized.
 _CALLS, _ROWS = 4, 256
+#: Of the weights: where convolutions hold less they stay float, stored in half.
+_MUCH = 0.1
 
 
 def with_products(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -72,6 +74,36 @@ def with_tables(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, Laye
             helper.make_node("Unsqueeze", [f"{name}.scale", "last"], [f"{name}.column"], name=f"{name}.unsqueeze"),
             helper.make_node("Mul", [f"{name}.float", f"{name}.column"], [out], name=f"{name}.mul"),
         ]
+    return rebuild(model, nodes, added), choice
+
+
+def with_convolutions(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, LayerPlan]]:
+    """Convolutions stored in int8, a scale an output, where they hold much of the weights; and what became of each.
+
+    Beside products of matrices they are computed in float: the runtime widens them once, when it opens the file.
+    """
+    arrays, choice = constants(model), dict[str, LayerPlan]()
+    axes = {"Conv": 0, "ConvTranspose": 1}
+    layers = {n.name: arrays[n.input[1]] for n in model.graph.node if n.op_type in axes and n.input[1] in arrays}
+    whole = sum(array.size for array in arrays.values())
+    if sum(array.size for array in layers.values()) < _MUCH * whole:
+        return model, choice
+    nodes, added = list[onnx.NodeProto](), dict[str, NDArray[Any]]()
+    for node in model.graph.node:
+        weight = layers.get(node.name)
+        if weight is not None and weight.size >= SMALL:
+            at, name, copy = axes[node.op_type], node.name, onnx.NodeProto()
+            scales = np.abs(weight).max(axis=tuple(i for i in range(weight.ndim) if i != at), keepdims=True) / 127
+            scales[scales == 0] = 1
+            added[f"{name}.int8"], added[f"{name}.scales"] = np.rint(weight / scales).astype(np.int8), scales
+            nodes.append(helper.make_node("Cast", [f"{name}.int8"], [f"{name}.cast"], name=f"{name}.cast", to=1))
+            inputs = [f"{name}.cast", f"{name}.scales"]
+            nodes.append(helper.make_node("Mul", inputs, [f"{name}.float"], name=f"{name}.mul"))
+            copy.CopyFrom(node)
+            copy.input[1] = f"{name}.float"
+            choice[name] = LayerPlan("weight-only", "a convolution beside products of matrices: computed in float")
+            node = copy
+        nodes.append(node)
     return rebuild(model, nodes, added), choice
 
 

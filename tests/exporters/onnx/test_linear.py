@@ -95,6 +95,28 @@ def test_a_table_is_stored_in_int8(graph: onnx.ModelProto) -> None:
     assert 0 < away(made, graph) < 0.02
 
 
+def test_convolutions_that_hold_much_are_stored_in_int8() -> None:
+    class Patches(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.patches, self.out = nn.Conv2d(3, 32, 8, stride=8), nn.Linear(32, 64)
+
+        def forward(self, image: Tensor) -> Tensor:
+            out: Tensor = self.out(self.patches(image).flatten(2).transpose(1, 2))
+            return out
+
+    spec = TensorSpec("image", "float32", (1, 3, 32, 32))
+    part = Part("toy", (spec,), (TensorSpec("y", "float32", (1, 16, 64)),), {}, lambda checkpoint: Patches())
+    plain = from_torch(part, Patches().eval())
+    made, choice = linear.with_convolutions(plain)
+    assert [layer.form for layer in choice.values()] == ["weight-only"]
+    assert [array.shape for array in constants(made).values() if array.dtype == np.int8] == [(32, 3, 8, 8)]
+    image = np.random.default_rng(0).standard_normal((1, 3, 32, 32)).astype(np.float32)
+    truth, out = (OnnxRunner(one.SerializeToString(), 1)({"image": image})["y"] for one in (plain, made))
+    assert 0 < np.linalg.norm(out - truth) < 0.02 * np.linalg.norm(truth)
+
+
 def test_large_channels_are_evened_out(graph: onnx.ModelProto) -> None:
     plain = linear.with_products(graph)
     names = [product.node for product in products.products(plain)]
