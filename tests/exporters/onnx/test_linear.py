@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgekit.core import Part, TensorSpec
-from edgekit.exporters.onnx import linear, products
+from edgekit.errors import ExportFailed
+from edgekit.exporters.onnx import census, linear, products
 from edgekit.exporters.onnx.graph import constants, from_torch
 from edgekit.exporters.onnx.runner import OnnxRunner
 
@@ -67,6 +68,13 @@ def away(model: onnx.ModelProto, graph: onnx.ModelProto) -> float:
 
 def kinds(model: onnx.ModelProto) -> Counter[str]:
     return Counter(node.op_type for node in model.graph.node)
+
+
+def test_weights_count_not_their_bytes() -> None:
+    """Masks and positions in half take as much room as twice as many weights in int8."""
+    census.check({"bytes": {"float16": 200, "int8": 120}}, "part", "int8", True)
+    with pytest.raises(ExportFailed, match="only 44% of its weights"):
+        census.check({"bytes": {"float16": 200, "int8": 80}}, "part", "int8", True)
 
 
 def test_a_gemm_is_a_product_and_a_sum(graph: onnx.ModelProto) -> None:
