@@ -51,7 +51,8 @@ def _new_ones(context: Any, node: Any) -> None:
     from coremltools.converters.mil.frontend.torch.ops import NUM_TO_DTYPE_STRING, _get_inputs
     from coremltools.converters.mil.mil import Builder, types
 
-    like, size, dtype, *_ = [*_get_inputs(context, node, min_expected=2), None]
+    inputs = [*_get_inputs(context, node, min_expected=2), None]
+    like, size, dtype = inputs[:3]
     kind = types.builtin_to_string(like.dtype) if dtype is None else NUM_TO_DTYPE_STRING[int(dtype.val)]
     one = {"bool": True, "int32": 1}.get(kind, 1.0)
     if isinstance(size, list):

@@ -35,7 +35,7 @@ class ExecutorchCandidates(Candidates[Graph]):
         self._ready: dict[str, Graph] = {}
         layers = executorch_int8.layers(graph)
         self.layers = list(layers)
-        self.weights = sum(node.args[1].meta["val"].numel() for node in layers.values())
+        self.size = sum(node.args[1].meta["val"].numel() for node in layers.values())
         self.convolutional = executorch_int8.convolutional(graph)
 
     def make(self, plan: Plan) -> Graph:

@@ -34,7 +34,7 @@ class LitertCandidates(Candidates[bytes]):
         model = file.parse(content)
         graph = model.subgraphs[0]
         held = {name: file.shape_of(graph.tensors[weights]) for name, _, _, weights, _, _ in file.weighted(model)}
-        self.layers, self.weights = list(held), sum(math.prod(shape) for shape in held.values())
+        self.layers, self.size = list(held), sum(math.prod(shape) for shape in held.values())
         self.convolutional = int8.convolutional(model)
 
     def make(self, plan: Plan) -> bytes:

@@ -177,6 +177,7 @@ class OnnxExporter(Exporter):
             return static.make(graph, feeds, part.name, wish, progress)
         graph, layers = recurrent.quantize(linear.with_products(graph))
         graph, tables = linear.with_tables(graph)
+        graph, convolutions = linear.with_convolutions(graph)
         choice: dict[str, LayerPlan] = {}
         if forced:
             tied, asked = LayerPlan("blockwise", products.TIED), LayerPlan(forced, ASKED)
@@ -188,8 +189,9 @@ class OnnxExporter(Exporter):
                 graph, feeds, lambda done, total: progress(f"measuring layers of {part.name}", done, total)
             )
         graph = products.quantize(graph, {name: layer.form for name, layer in choice.items()})
-        # What stays float (convolutions, positions, sensitive layers) is stored in half; scales keep all their digits.
-        return half.store_in_half(graph, keep=lambda name: name.endswith(".scales")), {**choice, **layers, **tables}, {}
+        # What stays float (small convolutions, sensitive layers) is stored in half; scales keep all their digits.
+        graph = half.store_in_half(graph, keep=lambda name: name.endswith(".scales"))
+        return graph, {**choice, **layers, **tables, **convolutions}, {}
 
 
 def _copied(model: Model, part: Part, graph: onnx.ModelProto, precision: str, out: Path) -> Artifact:

@@ -17,6 +17,8 @@ _INT8 = {
     *("QLinearConv", "ConvInteger", "DynamicQuantizeLSTM"),
 }
 _FLOAT = {"MatMul", "Gemm", "Conv"}
+#: What a weight takes.
+_BYTES = {"float": 4, "float16": 2, "int64": 8, "int32": 4, "double": 8}
 
 
 def census(model: onnx.ModelProto) -> dict[str, Any]:
@@ -58,12 +60,12 @@ def check(facts: dict[str, Any], part: str, precision: str, quantized: bool) -> 
     Raises:
         ExportFailed: an int8 part whose weights are mostly float, an fp16 one that is mostly fp32, ...
     """
-    held = facts["bytes"]
+    held = {name: size // _BYTES.get(name, 1) for name, size in facts["bytes"].items()}
     total = sum(held.values()) or 1
     wanted = {"int8": ("int8", "uint8"), "fp16": ("float16",), "fp32": ("float",)}[precision if quantized else "fp32"]
     share = sum(held.get(name, 0) for name in wanted) / total
     if share < 0.5:
         raise ExportFailed(
-            f"the part {part!r} was to be {precision}, but only {share:.0%} of its weights are: {held}.",
+            f"the part {part!r} was to be {precision}, but only {share:.0%} of its weights are: {facts['bytes']}.",
             hint="Choose another precision with --precision, and report this: the exporter does not know this graph.",
         )

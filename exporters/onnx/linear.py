@@ -22,6 +22,8 @@ from edgekit.quantization.samples import spaced
 
 #: Calls, and rows of each, by which is decided what is equalized.
 _CALLS, _ROWS = 4, 256
+#: Of the weights: where convolutions hold less they stay float, stored in half.
+_MUCH = 0.1
 
 
 def with_products(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -75,6 +77,36 @@ def with_tables(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, Laye
     return rebuild(model, nodes, added), choice
 
 
+def with_convolutions(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, LayerPlan]]:
+    """Convolutions stored in int8, a scale an output, where they hold much of the weights; and what became of each.
+
+    Beside products of matrices they are computed in float: the runtime widens them once, when it opens the file.
+    """
+    arrays, choice = constants(model), dict[str, LayerPlan]()
+    axes = {"Conv": 0, "ConvTranspose": 1}
+    layers = {n.name: arrays[n.input[1]] for n in model.graph.node if n.op_type in axes and n.input[1] in arrays}
+    whole = sum(array.size for array in arrays.values())
+    if sum(array.size for array in layers.values()) < _MUCH * whole:
+        return model, choice
+    nodes, added = list[onnx.NodeProto](), dict[str, NDArray[Any]]()
+    for node in model.graph.node:
+        weight = layers.get(node.name)
+        if weight is not None and weight.size >= SMALL:
+            at, name, copy = axes[node.op_type], node.name, onnx.NodeProto()
+            scales = np.abs(weight).max(axis=tuple(i for i in range(weight.ndim) if i != at), keepdims=True) / 127
+            scales[scales == 0] = 1
+            added[f"{name}.int8"], added[f"{name}.scales"] = np.rint(weight / scales).astype(np.int8), scales
+            nodes.append(helper.make_node("Cast", [f"{name}.int8"], [f"{name}.cast"], name=f"{name}.cast", to=1))
+            inputs = [f"{name}.cast", f"{name}.scales"]
+            nodes.append(helper.make_node("Mul", inputs, [f"{name}.float"], name=f"{name}.mul"))
+            copy.CopyFrom(node)
+            copy.input[1] = f"{name}.float"
+            choice[name] = LayerPlan("weight-only", "a convolution beside products of matrices: computed in float")
+            node = copy
+        nodes.append(node)
+    return rebuild(model, nodes, added), choice
+
+
 def equalized(model: onnx.ModelProto, products: Sequence[str], feeds: Sequence[Feeds]) -> onnx.ModelProto:
     """The inputs of `products` (nodes with constant weights on the right) equalized where that helps."""
     arrays, by_name = constants(model), {node.name: node for node in model.graph.node}
@@ -86,7 +118,8 @@ def equalized(model: onnx.ModelProto, products: Sequence[str], feeds: Sequence[F
     for feed in spaced(feeds, _CALLS) if groups else ():
         [values] = evaluate(watching(model, groups), [feed])
         for name in groups:
-            seen[name].append(spaced(values[name].reshape(-1, values[name].shape[-1]), _ROWS))
+            rows = values[name].reshape(-1, values[name].shape[-1])
+            seen[name].append(rows[:: -(-len(rows) // _ROWS)])
     added: dict[str, NDArray[Any]] = {}
     moved: dict[str, NDArray[Any]] = {}
     for name, nodes in groups.items():
@@ -133,8 +166,9 @@ def for_kernels(model: onnx.ModelProto) -> onnx.ModelProto:
             continue
         for value, bias in (node.input, reversed(node.input)):
             source = made.get(value)
-            integer = source is not None and source.op_type == "MatMulIntegerToFloat" and len(source.input) == 6
-            if integer and users[value] == 1 and bias in arrays and arrays[bias].ndim == 1:
+            if source is None or source.op_type != "MatMulIntegerToFloat" or len(source.input) != 6:
+                continue
+            if users[value] == 1 and bias in arrays and arrays[bias].ndim == 1:
                 source.input.append(bias)
                 source.output[0] = node.output[0]
                 gone.add(node.name)

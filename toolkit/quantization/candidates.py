@@ -37,7 +37,7 @@ class Candidates(ABC, Generic[Made]):
 
     Attributes:
         layers: those with weights, in order. convolutional: whether convolutions do most of the work.
-        weights: of all layers together; 0 where nobody counts them. With many of them fewer calls are measured.
+        size: weights of all layers together; 0 where nobody counts them. With many of them fewer calls are measured.
         measured: inputs that errors are measured on; few: those for the many trials of single layers.
         methods: ways to take ranges that the static form has.
         most: outputs may move by this much; beyond it, the most sensitive layers stay float.
@@ -49,7 +49,7 @@ class Candidates(ABC, Generic[Made]):
     methods: Sequence[str] = EXTREMES
     most = float("inf")
     alone_in = "float"
-    weights = 0
+    size = 0
 
     def __init__(self, part: str, feeds: Sequence[Feeds], tell: Progress) -> None:
         self.part, self.feeds, self.tell = part, feeds, tell
@@ -57,14 +57,12 @@ class Candidates(ABC, Generic[Made]):
 
     def bound(self) -> dict[str, str]:
         """Keep the time and the memory of the search within bounds: what is measured -> what of it is left out."""
-        most = max(_FEWEST, _TRIAL // max(self.weights, 1))
+        most = max(_FEWEST, _TRIAL // max(self.size, 1))
         before = len(self.measured)
         self.measured, self.few = spaced(self.measured, most), spaced(self.few, most)
         if len(self.measured) == before:
             return {}
-        told = (
-            f"{before - len(self.measured)} of {before} samples, as every call has {self.weights / 1e6:.0f} M weights"
-        )
+        told = f"{before - len(self.measured)} of {before} samples, as every call has {self.size / 1e6:.0f} M weights"
         return {"measured": told}
 
     @abstractmethod

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgekit.core import Part, TensorSpec
-from edgekit.exporters.onnx import linear, products
+from edgekit.errors import ExportFailed
+from edgekit.exporters.onnx import census, linear, products
 from edgekit.exporters.onnx.graph import constants, from_torch
 from edgekit.formats.onnx.runner import OnnxRunner
 
@@ -69,6 +70,13 @@ def kinds(model: onnx.ModelProto) -> Counter[str]:
     return Counter(node.op_type for node in model.graph.node)
 
 
+def test_weights_count_not_their_bytes() -> None:
+    """Masks and positions in half take as much room as twice as many weights in int8."""
+    census.check({"bytes": {"float16": 200, "int8": 120}}, "part", "int8", True)
+    with pytest.raises(ExportFailed, match="only 44% of its weights"):
+        census.check({"bytes": {"float16": 200, "int8": 80}}, "part", "int8", True)
+
+
 def test_a_gemm_is_a_product_and_a_sum(graph: onnx.ModelProto) -> None:
     assert kinds(graph)["Gemm"] == 1
     made = linear.with_products(graph)
@@ -93,6 +101,28 @@ def test_a_table_is_stored_in_int8(graph: onnx.ModelProto) -> None:
     [table] = [array for name, array in constants(made).items() if array.dtype == np.int8]
     assert table.shape == (WORDS, WIDTH)
     assert 0 < away(made, graph) < 0.02
+
+
+def test_convolutions_that_hold_much_are_stored_in_int8() -> None:
+    class Patches(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.patches, self.out = nn.Conv2d(3, 32, 8, stride=8), nn.Linear(32, 64)
+
+        def forward(self, image: Tensor) -> Tensor:
+            out: Tensor = self.out(self.patches(image).flatten(2).transpose(1, 2))
+            return out
+
+    spec = TensorSpec("image", "float32", (1, 3, 32, 32))
+    part = Part("toy", (spec,), (TensorSpec("y", "float32", (1, 16, 64)),), {}, lambda checkpoint: Patches())
+    plain = from_torch(part, Patches().eval())
+    made, choice = linear.with_convolutions(plain)
+    assert [layer.form for layer in choice.values()] == ["weight-only"]
+    assert [array.shape for array in constants(made).values() if array.dtype == np.int8] == [(32, 3, 8, 8)]
+    image = np.random.default_rng(0).standard_normal((1, 3, 32, 32)).astype(np.float32)
+    truth, out = (OnnxRunner(one.SerializeToString(), 1)({"image": image})["y"] for one in (plain, made))
+    assert 0 < np.linalg.norm(out - truth) < 0.02 * np.linalg.norm(truth)
 
 
 def test_large_channels_are_evened_out(graph: onnx.ModelProto) -> None:

@@ -169,9 +169,9 @@ def test_no_more_is_tried_than_is_needed() -> None:
 
 
 def test_a_large_part_is_measured_on_fewer_samples_and_says_so() -> None:
-    plan, _ = choose(Numbers(weights=10_000_000), Wish(ranges="min-max"))
+    plan, _ = choose(Numbers(size=10_000_000), Wish(ranges="min-max"))
     assert plan.facts["left out"] == {"measured": "6 of 10 samples, as every call has 10 M weights"}
-    assert choose(Numbers(weights=1000), Wish(ranges="min-max"))[0].facts["left out"] == {}
+    assert choose(Numbers(size=1000), Wish(ranges="min-max"))[0].facts["left out"] == {}
 
 
 def test_biases_are_corrected_first_to_last() -> None:
