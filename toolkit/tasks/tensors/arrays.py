@@ -27,8 +27,8 @@ TRUTH = "truth"
 
 
 def samples(folder: Path) -> Sequence[Sample]:
-    """Every .npz file of a folder: inputs by name, and the right answer: the array ``truth``, or ``truth_OUTPUT`` of each
-    output, which then is a mapping by their names.
+    """Every .npz file of a folder: inputs by name, and the right answer: the array ``truth``, or ``truth_OUTPUT`` of
+    each output, which then is a mapping by their names.
 
     Raises:
         BadInput: no such file, or one that cannot be read.

@@ -68,7 +68,7 @@ def _kind(settings: Any) -> str:
             f"auto_map of config.json names {', '.join(own) or 'no class'}, and architectures {named[0] or 'nothing'}.",
             hint="architectures must name the class of one of them.",
         )
-    return fitting[0] if len(fitting) == 1 else next(iter(own))
+    return str(fitting[0]) if len(fitting) == 1 else str(next(iter(own)))
 
 
 def _named(network: Any, names: list[str]) -> Any:
