@@ -51,18 +51,18 @@ def compressed(program: Any, precision: str, form: str, kept: Collection[str] = 
     if precision in ("fp32", "fp16"):
         return program
     linear = cto.OpLinearQuantizerConfig(
-        mode="linear_symmetric", dtype="int8", granularity="per_channel", weight_threshold=FEW
+        mode="linear_symmetric", dtype="int8", granularity="per_channel", weight_threshold=FEW - 1
     )
     if form == "linear":
         return cto.linear_quantize_weights(program, _weights(program, linear, kept))
     if form == "block":
         block = cto.OpLinearQuantizerConfig(
-            mode="linear_symmetric", dtype="int4", granularity="per_block", block_size=BLOCK, weight_threshold=FEW
+            mode="linear_symmetric", dtype="int4", granularity="per_block", block_size=BLOCK, weight_threshold=FEW - 1
         )
         program = cto.linear_quantize_weights(program, _weights(program, block, kept))
     else:
         grouped = {"granularity": "per_grouped_channel", "group_size": _GROUP} if form == "grouped" else {}
-        palette = cto.OpPalettizerConfig(mode="kmeans", nbits=int(precision[3:]), weight_threshold=FEW, **grouped)
+        palette = cto.OpPalettizerConfig(mode="kmeans", nbits=int(precision[3:]), weight_threshold=FEW - 1, **grouped)
         program = cto.palettize_weights(program, _weights(program, palette, kept))
     return cto.linear_quantize_weights(program, _weights(program, linear, ()))
 
