@@ -1,4 +1,4 @@
-"""Small pipelines of tasks: letters of CTC, labels, lines and tables of texts, windows of samples, resizing by a rule."""
+"""Small pipelines of tasks: letters of CTC, labels, tables of texts, windows of samples, resizing by a rule."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_windows_of_a_sound() -> None:
     filled = list(waveforms.windows(sound[:30], TensorSpec("x", "float32", (1, 40))))
     assert [(wave.length, wave.samples.shape[1]) for wave in filled] == [(30, 40)]
     assert not filled[0].samples[0, 30:].any()
-    with pytest.raises(BadInput, match="takes 0.10 s at least"):
+    with pytest.raises(BadInput, match=r"takes 0\.10 s at least"):
         next(waveforms.windows(sound[:5], TensorSpec("x", "float32", (1, "samples"))))
 
 
