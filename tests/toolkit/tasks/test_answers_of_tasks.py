@@ -1,4 +1,4 @@
-"""Small pipelines of tasks: letters of CTC, labels, lines and tables of texts, windows of samples, resizing."""
+"""Small pipelines of tasks: letters of CTC, labels, tables of texts, windows of samples, resizing by a rule."""
 
 from __future__ import annotations
 
