@@ -19,13 +19,13 @@ from edgekit.importers.onnx_file.trial import Trial, plain_name, tried
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["declaration", "inspected"]
+__all__ = ["GRAPH", "TORCH", "declaration", "inspected"]
 
 _TASK = "tensors"
 #: The largest relative error of a translated graph against onnxruntime on the original.
 _LIMIT = 1e-4
 #: Exporters that take the graph as it is, and those that take its translation.
-_GRAPH, _TORCH = ("onnx", "openvino"), ("litert", "coreml", "executorch")
+GRAPH, TORCH = ("onnx", "openvino"), ("litert", "coreml", "executorch")
 
 
 def inspected(source: str, kind: str, options: ImportOptions) -> Inspection:
@@ -97,8 +97,8 @@ def declaration(source: str, kind: str, options: ImportOptions, progress: Progre
             task=_TASK,
             golden=str(stored.files(trial.samples)[0]),
             evidence=stored.evidence_of(trial.samples, "", synthetic=True),
-            exporters=("onnx",) if facts.contrib else _GRAPH,
-            variants={name: (_torch_part(opened, axes, trial, name),) for name in _TORCH} if translated else {},
+            exporters=("onnx",) if facts.contrib else GRAPH,
+            variants={name: (_torch_part(opened, axes, trial, name),) for name in TORCH} if translated else {},
         )
     )
     network = replace(model.network, precision=held, ladder=() if held else model.network.ladder)

@@ -15,7 +15,7 @@ import edgekit
 from edgekit.core import ImportOptions, Model
 from edgekit.errors import BadInput, EdgekitError, Unsupported
 from edgekit.formats.checkpoint import read_checkpoint
-from edgekit.importers.resolved import inspection_of
+from edgekit.importers.resolved import inspect
 from edgekit.importers.resolved import model_of as declared
 from edgekit.registry import find
 
@@ -55,7 +55,7 @@ def export(source: str, out: Path, target: str = "laptop", **options: Any) -> ed
 
 
 def test_what_inspect_says(tmp_path: Path) -> None:
-    seen = inspection_of(saved(tmp_path, network()), ImportOptions(), lambda *_: None)
+    seen = inspect(saved(tmp_path, network()), ImportOptions(), lambda *_: None)
     assert (seen.kind, seen.tasks, seen.parameters) == ("onnx-file", ("tensors",), KERNEL.size + 256 + 4)
     assert [(spec.name, spec.shape) for spec in seen.inputs] == [("image", ("image.0", 3, "height", 16))]
     assert seen.operators["Conv"] == 1
@@ -153,7 +153,7 @@ def test_a_quantized_file_is_taken_as_it_is(tmp_path: Path) -> None:
     assert {t.name: t.raw_data for t in made.graph.initializer} == {
         t.name: t.raw_data for t in quantized().graph.initializer
     }
-    assert any("quantized" in note for note in inspection_of(source, ImportOptions(), lambda *_: None).notes)
+    assert any("quantized" in note for note in inspect(source, ImportOptions(), lambda *_: None).notes)
     assert find("targets", "ios").recipes["*"].exporter == "coreml"
     assert declared(source).network.variants == {}
     for refused in ({"precision": "fp16"}, {"exporter": "litert"}, {"target": "ios", "exporter": "coreml"}):
@@ -202,4 +202,4 @@ def test_what_is_no_onnx_file_leaves_nothing(tmp_path: Path, content: bytes, cac
 def test_every_exporter_that_it_names_exists() -> None:
     from edgekit.importers.onnx_file import declaring
 
-    assert all(find("exporters", name) for name in (*declaring._GRAPH, *declaring._TORCH))
+    assert all(find("exporters", name) for name in (*declaring.GRAPH, *declaring.TORCH))

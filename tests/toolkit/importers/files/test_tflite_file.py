@@ -12,7 +12,7 @@ from helpers.cases.tflite_models import Builder, Case, product
 import edgekit
 from edgekit.core import ImportOptions
 from edgekit.errors import BadInput, EdgekitError, Unsupported
-from edgekit.importers.resolved import inspection_of, model_of
+from edgekit.importers.resolved import inspect, model_of
 
 
 def floats() -> bytes:
@@ -31,7 +31,7 @@ def saved(folder: Path, content: bytes) -> str:
 
 
 def test_what_inspect_says(tmp_path: Path) -> None:
-    seen = inspection_of(saved(tmp_path, floats()), ImportOptions(), lambda *_: None)
+    seen = inspect(saved(tmp_path, floats()), ImportOptions(), lambda *_: None)
     assert (seen.kind, seen.parameters, seen.operators) == ("tflite-file", 40 * 32, {"FULLY_CONNECTED": 1})
     assert [(spec.dtype, spec.shape) for spec in (*seen.inputs, *seen.outputs)] == [
         ("float32", (1, 32)),

@@ -17,7 +17,7 @@ from edgekit.formats.onnx.graph import Graph, Node
 from edgekit.formats.onnx.translation.evaluation import evaluate
 from edgekit.formats.onnx.translation.values import Held, Value, fixed, to_tensor
 
-__all__ = ["Translated", "Widened"]
+__all__ = ["Body", "Branch", "Step", "Translated", "Weights", "Widened"]
 
 
 class Weights(nn.Module):

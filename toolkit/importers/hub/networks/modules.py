@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from edgekit.importers.hub.networks.filterbank import Filterbank
 from edgekit.importers.hub.networks.masks import FORMS, MASKED
 
-__all__ = ["MODULES", "Picture", "Text"]
+__all__ = ["MODULES", "Arrays", "Decoder", "Encoder", "Picture", "Sound", "Text"]
 
 
 class Text(nn.Module):
