@@ -35,11 +35,20 @@ def _backwards(mask: Tensor) -> Tensor:
     return torch.minimum(_everywhere(mask), later[None, None])
 
 
-#: Name -> the mask that is handed to the network; "given" is transformers' own way.
-FORMS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "everywhere": _everywhere,
-    "backwards": _backwards,
-    "given": lambda mask: mask,
+def _windowed(mask: Tensor, window: int) -> dict[str, Tensor]:
+    """Some layers look everywhere, others at `window` tokens to either side."""
+    places = torch.arange(mask.shape[1], device=mask.device)
+    far = ((places[None, :] - places[:, None]).abs() > window).to(torch.float32) * MASKED
+    return {"full_attention": _everywhere(mask), "sliding_attention": torch.minimum(_everywhere(mask), far[None, None])}
+
+
+#: Name -> (mask, tokens that a window has to either side) -> the mask that is handed to the network; "given" is
+#: transformers' own way.
+FORMS: Mapping[str, Callable[[Tensor, int], Any]] = {
+    "everywhere": lambda mask, window: _everywhere(mask),
+    "backwards": lambda mask, window: _backwards(mask),
+    "windowed": _windowed,
+    "given": lambda mask, window: mask,
 }
 
 

@@ -21,18 +21,18 @@ class Text(nn.Module):
         [1, N, words].
 
     Attributes:
-        form: of the mask, see `edgekit.importers.hub.networks.masks`.
+        form, window: of the mask, see `edgekit.importers.hub.networks.masks`.
     """
 
-    def __init__(self, network: nn.Module, task: str, pooling: str, unit: bool, own: str) -> None:
+    def __init__(self, network: Any, task: str, pooling: str, unit: bool, own: str) -> None:
         super().__init__()
         self.network = network
         self._task, self._pooling, self._unit, self._own = task, pooling, unit, own
-        self.form = "given"
+        self.form, self.window = "given", int(getattr(network.config, "sliding_window", None) or 0)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
         more = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        out = self.network(input_ids=input_ids, attention_mask=FORMS[self.form](attention_mask), **more)
+        out = self.network(input_ids=input_ids, attention_mask=FORMS[self.form](attention_mask, self.window), **more)
         if self._task != "feature-extraction":
             logits: Tensor = out["logits"]
             return logits
