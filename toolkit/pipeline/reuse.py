@@ -10,6 +10,7 @@ from pathlib import Path
 
 import edgekit
 import edgekit.exporters
+import edgekit.importers
 import edgekit.models
 import edgekit.targets
 import edgekit.tasks
@@ -63,12 +64,12 @@ def _read_with(weights: Path, assets: tuple[str, ...]) -> list[Path]:
 
 
 def code_files(job: Job) -> list[Path]:
-    """The code that decides an export: all files of the four rooms (C kernels and firmware too), what they and the
-    pipeline import, and the files that hold another package's model, exporter or target.
+    """The code that decides an export: all files of the rooms of entries (C kernels and firmware too), what they and
+    the pipeline import, and the files that hold another package's model, exporter or target.
 
     A changed exporter must not reuse an old bundle; a change of report pages must not forbid it.
     """
-    rooms = (edgekit.exporters, edgekit.models, edgekit.targets, edgekit.tasks)
+    rooms = (edgekit.exporters, edgekit.importers, edgekit.models, edgekit.targets, edgekit.tasks)
     folders = [Path(str(room.__file__)).parent for room in rooms]
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     package = Path(str(edgekit.__file__)).parent

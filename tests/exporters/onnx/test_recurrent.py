@@ -97,7 +97,8 @@ def test_layers_that_onnxruntime_has_in_float_only_are_stored_in_int8(both: bool
     assert all("in float only" in layer.why for layer in choice.values())
     arrays = constants(small)
     assert sum(array.dtype == np.int8 for array in arrays.values()) == 4
-    assert not any(array.dtype == np.float32 and array.ndim == 3 and array.shape[2] > 1 for array in arrays.values())
+    floats = [array for array in arrays.values() if array.dtype == np.float32 and array.ndim == 3 and array.any()]
+    assert not any(array.shape[2] > 1 for array in floats), "a matrix of weights; the first state is all zero"
     features = np.random.default_rng(0).normal(size=(2, FRAMES, INPUTS)).astype(np.float32)
     expected, out = answered(model, features), answered(small, features)
     assert 0 < np.linalg.norm(out - expected) < 0.02 * np.linalg.norm(expected)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from edgekit.bundles.manifest import (
     SCHEMA,
+    Agreement,
     Attempt,
     Evidence,
     File,
@@ -82,7 +83,14 @@ manifests = st.builds(
         low=number,
         basis=st.sampled_from([(), ("bar",), ("bar", "loss", "interval")]),
     ),
-    evidence=st.none() | st.builds(Evidence, name=text, samples=st.dictionaries(name, text, max_size=2), answers=name),
+    evidence=st.none()
+    | st.builds(
+        Evidence,
+        agreement=st.builds(Agreement, verdict=st.sampled_from(["pass", "not measured"]), reason=text, low=number),
+        name=text,
+        samples=st.dictionaries(name, text, max_size=2),
+        answers=name,
+    ),
     attempts=st.lists(st.builds(Attempt, recipe=recipe, outcome=text), max_size=2),
     licences=st.dictionaries(text, text, max_size=2),
     versions=st.dictionaries(text, text, max_size=2),
@@ -185,7 +193,8 @@ def test_a_name_that_leaves_the_bundle_is_refused(whole: dict[str, Any], where: 
     elif where == "part":
         whole["parts"][0]["file"] = hostile
     elif where == "answers":
-        whole["evidence"] = {"name": "", "samples": {}, "answers": hostile}
+        agreement = {"verdict": "pass", "reason": ""}
+        whole["evidence"] = {"agreement": agreement, "samples": {}, "answers": hostile or "."}  # "": there are none
     else:
         whole["golden"][where] = hostile
     with pytest.raises(BadInput, match="not inside it") as caught:

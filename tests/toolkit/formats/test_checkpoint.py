@@ -317,7 +317,7 @@ def test_a_truncated_pt_file(tmp_path: Path) -> None:
 
 
 def test_anything_else_lists_what_is_accepted(tmp_path: Path) -> None:
-    (tmp_path / "model.onnx").write_bytes(b"x")
+    (tmp_path / "model.caffemodel").write_bytes(b"x")
     two = tmp_path / "two"
     two.mkdir()
     for name in ("a.pt", "b.pt"):
@@ -325,7 +325,7 @@ def test_anything_else_lists_what_is_accepted(tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     bare.mkdir()
     save_file(STATE, bare / "model.safetensors")
-    for path in (tmp_path, tmp_path / "model.onnx", tmp_path / "none", two, bare):
+    for path in (tmp_path, tmp_path / "model.caffemodel", tmp_path / "none", two, bare):
         with pytest.raises(BadInput) as failure:
             read_checkpoint(path)
         for accepted in ("model.safetensors", "pytorch_model.bin", "model.bin", "OpenAI .pt"):
