@@ -44,6 +44,7 @@ def verify(path: str | Path, *, data: str | Path | None = None, progress: Progre
     tell("running the golden input", 0, 0)
     errors, calls, _ = golden.prove(bundle, usable_processors())
     unable = next((f"parity {part.census['parity']}" for part in bundle.manifest.parts if part.parity is None), "")
+    device = _on_device(bundle, calls, tell)
     agreement = not_compared(unable) if unable else agreed(bundle, tell)
     if agreement.verdict == "fail":
         raise GateFailed(f"{bundle.path.name} does not agree with the fp32 reference: {agreement.reason}.")
@@ -52,7 +53,7 @@ def verify(path: str | Path, *, data: str | Path | None = None, progress: Progre
         verdict = _absolute(bundle, data, tell)
         if verdict.verdict == "below the bar":
             raise GateFailed(f"{bundle.path.name}: {verdict.reason}.")
-    return {"parity": errors, "agreement": agreement, "gate": verdict, "device": _on_device(bundle, calls, tell)}
+    return {"parity": errors, "agreement": agreement, "gate": verdict, "device": device}
 
 
 def _on_device(bundle: Bundle, calls: Calls, tell: Progress) -> Mapping[str, Any]:

@@ -115,7 +115,7 @@ def _topk(v: Values) -> Any:
 
 
 def _sorted(v: Values) -> Any:
-    return v["x"].argsort(int(v.get("axis", -1)), descending=not v.get("ascending", False), stable=True)
+    return v["x"].argsort(dim=int(v.get("axis", -1)), descending=not v.get("ascending", False), stable=True)
 
 
 def _cumsum(v: Values) -> Any:

@@ -113,6 +113,13 @@ def _split(v: Values) -> Any:
     return x.chunk(int(v["num_splits"]), axis)
 
 
+def _cropped(v: Values) -> Any:
+    """Without the first and last rows and columns."""
+    x = v["x"]
+    (top, bottom), (left, right) = ints(v["crop_height"]), ints(v["crop_width"])
+    return x[..., top : x.shape[-2] - bottom, left : x.shape[-1] - right]
+
+
 def _padded(v: Values) -> Any:
     import torch.nn.functional as F
 
@@ -192,7 +199,7 @@ def _cast(v: Values) -> Any:
 SHAPES: Mapping[str, Operator] = {
     "transpose": lambda v: v["x"].permute(ints(v["perm"])), "reshape": _reshape, "squeeze": _squeeze,
     "expand_dims": _expand, "concat": _concat, "stack": _stack, "split": _split, "slice_by_index": _slice,
-    "pad": _padded, "shape": _shape, "fill": _fill, "tile": lambda v: v["x"].repeat(ints(v["reps"])),
+    "pad": _padded, "crop": _cropped, "shape": _shape, "fill": _fill, "tile": lambda v: v["x"].repeat(ints(v["reps"])),
     "slice_by_size": _slice_by_size, "slice_update": _updated, "band_part": _band, "flatten2d": _flat,
     "sliding_windows": _windows, "fill_like": lambda v: _fill({"shape": v["ref_tensor"].shape, "value": v["value"]}),
     "range_1d": _range, "select": _select, "reverse": _reverse, "cast": _cast, "identity": lambda v: v["x"],

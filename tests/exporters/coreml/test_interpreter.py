@@ -152,7 +152,7 @@ def test_weights_that_others_share(tmp_path: Path, precision: str) -> None:
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             y = functional.linear(self.norm(x), self.weight) + self.weight
-            return self.last(functional.layer_norm(self.zeros(y), (2304,), None, torch.zeros(2304)))
+            return self.last(functional.layer_norm(self.zeros(y), (2304,), torch.ones(2304), torch.zeros(2304)))
 
     part = small_part(Shared(), (64, 64), (64, 64))
     x = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32)
