@@ -84,7 +84,7 @@ class Bare(nn.Module):
 
 def test_the_layer_that_reads_the_input_is_computed_in_float() -> None:
     small, choice = recurrent.quantize(traced(Bare(nn.LSTM), HIDDEN))
-    assert sorted(layer.form for layer in choice.values()) == ["dynamic", "weight-only"]
+    assert sorted(layer.form for layer in choice.values()) == ["dynamic", "float"]
     kinds = [node.op_type for node in small.graph.node if "LSTM" in node.op_type]
     assert kinds == ["LSTM", "DynamicQuantizeLSTM"]
 
