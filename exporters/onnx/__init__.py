@@ -24,6 +24,7 @@ OPTIONS = {
     "ranges": options.each_part(options.values("min-max", "percentile", "entropy")),
     "float_layers": options.each_part(options.layers_or_count),
     "float_parts": options.parts,
+    "careful_parts": options.parts,
     "weights": options.values("per-channel", "per-tensor"),
 }
 #: Forms of layers that are not computed in int8.
@@ -43,6 +44,8 @@ class OnnxExporter(Exporter):
         most sensitive.
     ``float_parts``
         [part, ...]: parts that stay fp32 although the precision is int8.
+    ``careful_parts``
+        [part, ...]: parts whose products have the narrower limits of `products.CAREFUL`, and whose tables stay float.
     ``weights``
         "per-channel" or "per-tensor" scales of weights, for static int8. Without it: per channel.
     """
@@ -176,7 +179,8 @@ class OnnxExporter(Exporter):
             wish = Wish(forced, ranges, keep, weights=recipe.options.get("weights", "per-channel"))
             return static.make(graph, feeds, part.name, wish, progress)
         graph, layers = recurrent.quantize(linear.with_products(graph))
-        graph, tables = linear.with_tables(graph)
+        careful = part.name in recipe.options.get("careful_parts", ())
+        graph, tables = (graph, {}) if careful else linear.with_tables(graph)
         graph, convolutions = linear.with_convolutions(graph)
         choice: dict[str, LayerPlan] = {}
         if forced:
@@ -185,9 +189,11 @@ class OnnxExporter(Exporter):
         elif products.products(graph):
             if not feeds:
                 raise ExportFailed(f"the part {part.name!r} has no recorded input to choose its int8 layers by.")
-            graph, choice = products.choose(
-                graph, feeds, lambda done, total: progress(f"measuring layers of {part.name}", done, total)
-            )
+
+            def tell(done: int, total: int) -> None:
+                progress(f"measuring layers of {part.name}", done, total)
+
+            graph, choice = products.choose(graph, feeds, tell, careful=careful)
         graph = products.quantize(graph, {name: layer.form for name, layer in choice.items()})
         # What stays float (small convolutions, sensitive layers) is stored in half; scales keep all their digits.
         graph = half.store_in_half(graph, keep=lambda name: name.endswith(".scales"))

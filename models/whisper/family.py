@@ -67,6 +67,7 @@ def whisper(name: str, shape: Shape, sources: tuple[Source, ...]) -> Model:
             parts=_parts(shape),
             parameters=shape.parameters,
             ladder=(Recipe("onnx", "int8", {"forms": {"encoder": "blockwise"}}), Recipe("onnx", "fp16")),
+            options={("onnx", "int8"): {"careful_parts": ["encoder", "decoder"]}},
         ),
         task=Usage(
             name="automatic-speech-recognition",
