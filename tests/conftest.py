@@ -87,7 +87,9 @@ def _made(tmp_path_factory: pytest.TempPathFactory) -> Any:
     def make(precision: str) -> Bundle:
         if precision not in made:
             out = tmp_path_factory.mktemp("bundles") / f"whisper-base-{precision}"
-            made[precision] = edgekit.export("whisper-base", "laptop", precision=precision, out=out, fallback=False)
+            made[precision] = edgekit.export(
+                "whisper-base", "laptop", precision=precision, out=out, fallback=False, evidence=False
+            )
         return made[precision]
 
     return make

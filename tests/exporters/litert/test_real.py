@@ -38,7 +38,7 @@ def test_efficientnet(tmp_path: Path, shared_data: Path) -> None:
     for precision in ("fp32", "int8"):
         bundle = edgekit.export(
             "efficientnet-lite0", "laptop", exporter="litert", precision=precision, calibration=calibration,
-            out=tmp_path / precision, fallback=False,
+            out=tmp_path / precision, fallback=False, evidence=False,
         )  # fmt: skip
         part = bundle.manifest.parts[0]
         top1 = edgekit.verify(bundle.path, data=data)["gate"].value

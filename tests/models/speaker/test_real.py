@@ -30,6 +30,7 @@ def made(request: pytest.FixtureRequest, shared_data: Path, tmp_path_factory: py
         data=shared_data / "librispeech-test-other",
         out=tmp_path_factory.mktemp("bundles") / "int8",
         fallback=False,
+        evidence=False,
     )
 
 

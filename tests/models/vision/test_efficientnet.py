@@ -149,7 +149,13 @@ def photos(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
 def int8(photos: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     out = tmp_path_factory.mktemp("bundle") / "int8"
     return edgekit.export(
-        MODEL.name, "laptop", calibration=photos["calibration"], data=photos["test"], out=out, fallback=False
+        MODEL.name,
+        "laptop",
+        calibration=photos["calibration"],
+        data=photos["test"],
+        out=out,
+        fallback=False,
+        evidence=False,
     )
 
 
@@ -171,6 +177,6 @@ def test_int8_is_as_good_as_float(int8: Bundle) -> None:
 @pytest.mark.real
 def test_int8_without_photos_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="at least 8") as caught:
-        edgekit.export(MODEL.name, "laptop", precision="int8", out=tmp_path / "bundle")
+        edgekit.export(MODEL.name, "laptop", precision="int8", evidence=False, out=tmp_path / "bundle")
     assert "--calibration DIR" in str(caught.value.hint)
     assert not (tmp_path / "bundle").exists()

@@ -50,12 +50,12 @@ def photos(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
 @pytest.mark.real
 def test_the_ladder_rescues_a_broken_recipe(tmp_path: Path, photos: dict[str, Any]) -> None:
     made = edgekit.export("efficientnet-lite0", "laptop", options=BROKEN, out=tmp_path / "bundle", **photos)
-    refused, taken = made.manifest.attempts
+    refused, *_, taken = made.manifest.attempts
     assert refused.recipe.options == BROKEN
     away = re.match(r"refused: the part 'network' in int8 is ([\d.]+)% away from the fp32 reference", refused.outcome)
     assert away and float(away[1]) > 35, refused.outcome
     assert re.search(r"The gate: (fail|undecided), loses [+-][\d.]+% against fp32", refused.outcome), refused.outcome
-    assert taken.recipe.options == made.manifest.recipe.options == {}
+    assert taken.recipe.precision == "int8" and taken.recipe.options == made.manifest.recipe.options != BROKEN
     gate = made.manifest.gate
     assert gate.samples == TESTED
     assert gate.reference - gate.value <= 0.02
@@ -67,6 +67,6 @@ def test_no_fallback_refuses_it(tmp_path: Path, photos: dict[str, Any]) -> None:
     with pytest.raises(ParityFailed, match="away from the fp32 reference"):
         edgekit.export(
             "efficientnet-lite0", "laptop", options=BROKEN, calibration=photos["calibration"], out=tmp_path / "bundle",
-            fallback=False,
+            fallback=False, evidence=False,
         )  # fmt: skip
     assert list(tmp_path.iterdir()) == []

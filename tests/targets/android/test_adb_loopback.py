@@ -85,7 +85,7 @@ def told(request: pytest.FixtureRequest, loopback: list[str], tmp_path_factory: 
         patch.syspath_prepend(str(site))
         patch.setenv("PYTHONPATH", os.pathsep.join([str(site), str(HERE), os.environ.get("PYTHONPATH", "")]))
         made = {"exporter": exporter, "precision": precision, "weights": weights, "fallback": False}
-        bundle = edgekit.export(model, "android", out=work / "bundle", **made)
+        bundle = edgekit.export(model, "android", out=work / "bundle", evidence=False, **made)
         done = subprocess.run(
             [*loopback, sys.executable, "-c", SESSION, str(bundle.path), str(work / "told.json")],
             capture_output=True,
@@ -142,7 +142,9 @@ def test_what_a_killed_bench_left_is_gone_after_the_next(told: Any) -> None:
 @pytest.mark.timeout(3600)
 def test_a_real_language_model_goes_on_with_the_same_tokens(loopback: list[str], tmp_path: Path) -> None:
     language_tools()
-    bundle = edgekit.export("smollm2-135m", "android", precision="q4_k_m", out=tmp_path / "bundle", fallback=False)
+    bundle = edgekit.export(
+        "smollm2-135m", "android", precision="q4_k_m", out=tmp_path / "bundle", fallback=False, evidence=False
+    )
     bench = "from edgekit.cli.command import main; main()"
     arguments = ["bench", str(bundle.path), "--device", "adb", "--limit", "1800", "--json"]
     done = subprocess.run([*loopback, sys.executable, "-c", bench, *arguments], capture_output=True, text=True)

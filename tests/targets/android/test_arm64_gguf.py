@@ -146,7 +146,9 @@ def test_what_is_no_model_is_refused(tools: Tools, bundle: Path) -> None:
 @pytest.mark.parametrize("precision", ["q4_k_m", "q8_0"])
 def test_a_real_model_goes_on_with_the_same_tokens(tools: Tools, tmp_path: Path, precision: str) -> None:
     """What greedy decoding says here is fed to the processor, which would have said the same at every step."""
-    bundle = edgekit.export("smollm2-135m", "android", precision=precision, out=tmp_path / "bundle", fallback=False)
+    bundle = edgekit.export(
+        "smollm2-135m", "android", precision=precision, out=tmp_path / "bundle", fallback=False, evidence=False
+    )
     file = bundle.path / bundle.manifest.parts[0].file
     runner = EXPORTER.load(file, 2)
     prompt = runner.tokenize("The capital of France is")

@@ -47,6 +47,7 @@ def test_a_bundle_gives_the_same_answers_there(cell: Cell, tmp_path: Path, share
             out=tmp_path / "bundle",
             calibration=photos,
             fallback=False,
+            evidence=False,
         )
     except (BadInput, ExportFailed, FetchFailed) as exc:
         assert cell not in SMALL

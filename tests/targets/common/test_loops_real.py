@@ -66,7 +66,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     def export(model: str, **options: Any) -> Path:
         if model not in made:
             out = tmp_path_factory.mktemp("bundles") / model
-            made[model] = edgekit.export(model, "android", out=out, **options).path
+            made[model] = edgekit.export(model, "android", out=out, evidence=False, **options).path
         return made[model]
 
     return export
@@ -96,7 +96,10 @@ def test_whisper(
 def test_pictures(opened: Callable[..., Opened], exported: Callable[..., Path], shared_data: Path) -> None:
     from edgekit.tasks.common import pictures
 
-    predictor, peers, _ = opened(exported("efficientnet-lite0", precision="fp16"))
+    path = exported("efficientnet-lite0", precision="fp16")
+    predictor, peers, _ = opened(path)
+    facts = open_bundle(path).manifest.facts
+    resize, height, width = facts.get("resize"), facts["height"], facts["width"]
     files = pictures.images_below(shared_data / "imagenet-sample")
     for file in files[:: len(files) // COUNT][:COUNT]:
         expected = predictor.predict(file)
@@ -104,7 +107,9 @@ def test_pictures(opened: Callable[..., Opened], exported: Callable[..., Path], 
         scores = [one["score"] for one in expected.details["scores"]]
         for peer in peers:
             answer = peer.ask(pixels=np.asarray(pictures.open_image(file)[0], np.uint8))
-            assert np.array_equal(answer["fitted"], predictor._pixels(file)[0].reshape(-1)), "the same, bit for bit"
+            assert np.array_equal(answer["fitted"], pictures.pixels_of(file, resize, height, width)[0].reshape(-1)), (
+                "the same, bit for bit"
+            )
             assert answer["labels"].splitlines() == listed
             np.testing.assert_allclose(answer["scores"], scores, atol=1e-6)
 
@@ -149,7 +154,7 @@ def test_whisper_as_core_ml_has_it(
     opened: Callable[..., Opened], speech: list[tuple[Path, str]], tmp_path: Path, language: str
 ) -> None:
     """Its decoder's caches begin with a blank entry, and the Swift loop gives it one; the programs are interpreted."""
-    path = edgekit.export("whisper-base", "ios", out=tmp_path / "ios", fallback=False).path
+    path = edgekit.export("whisper-base", "ios", out=tmp_path / "ios", fallback=False, evidence=False).path
     predictor, [peer], _ = opened(path)
     assert open_bundle(path).manifest.facts["blanks"] == 1
     report = peer.ask(self_test=np.zeros(0, np.int64))

@@ -132,7 +132,9 @@ AGAIN = (("okay-nabu", "litert", "int8"), ("mobilenet-v1-025-vww", "onnx", "fp32
 @pytest.mark.real
 @pytest.mark.parametrize(("name", "exporter", "precision"), AGAIN)
 def test_predictions_hold_for_a_bundle_made_now(name: str, exporter: str, precision: str, tmp_path: Path) -> None:
-    bundle = edgekit.export(name, "laptop", precision=precision, exporter=exporter, out=tmp_path / "b", fallback=False)
+    bundle = edgekit.export(
+        name, "laptop", precision=precision, exporter=exporter, out=tmp_path / "b", fallback=False, evidence=False
+    )
     holds(bundle, name, Recipe(exporter, precision))
 
 

@@ -39,7 +39,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Bundle]:
     def make(precision: str) -> Bundle:
         if precision not in bundles:
             out = place / precision
-            bundles[precision] = edgekit.export("smollm2-135m", precision=precision, out=out, fallback=False)
+            bundles[precision] = edgekit.export(
+                "smollm2-135m", precision=precision, out=out, fallback=False, evidence=False
+            )
         return bundles[precision]
 
     return make

@@ -32,7 +32,9 @@ def size(bundle: Bundle) -> float:
 
 
 def test_sizes(int8_bundle: Bundle, fp32_bundle: Bundle, tmp_path: Path) -> None:
-    half = edgekit.export("whisper-base", "laptop", precision="fp16", out=tmp_path / "fp16", fallback=False)
+    half = edgekit.export(
+        "whisper-base", "laptop", precision="fp16", out=tmp_path / "fp16", fallback=False, evidence=False
+    )
     assert size(int8_bundle) <= 85
     assert size(half) <= 160
     assert 280 <= size(fp32_bundle) <= 310
@@ -48,7 +50,9 @@ def test_it_proves_itself_on_the_command_line(int8_bundle: Bundle, capsys: pytes
 
 def test_a_second_export_is_reused(int8_bundle: Bundle) -> None:
     try:
-        again = edgekit.export("whisper-base", "laptop", precision="int8", out=int8_bundle.path, fallback=False)
+        again = edgekit.export(
+            "whisper-base", "laptop", precision="int8", out=int8_bundle.path, fallback=False, evidence=False
+        )
     except FetchFailed:
         pytest.skip("the weights are no longer in the cache")
     assert again.reused
