@@ -17,21 +17,6 @@ from edgekit.bench.metrics import detection, verification
 from edgekit.bench.statistics.paired import Estimate, Pair, paired_bootstrap, ratio
 from edgekit.errors import BadInput, UnknownName, need
 
-__all__ = [
-    "METRICS",
-    "Metric",
-    "Score",
-    "accuracy",
-    "add",
-    "aggregate",
-    "difference",
-    "find",
-    "score",
-    "shown",
-    "top5",
-    "wer",
-]
-
 
 class Score(Protocol):
     """Outputs and truths of the same samples, in the same order -> a pair (error, weight) per sample."""

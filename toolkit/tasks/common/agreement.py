@@ -6,10 +6,10 @@ finite, or of another length than the reference's, never agrees.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgekit.core import Prediction
+from edgekit.core import Agreement, Prediction
 from edgekit.errors import BadInput
 
 if TYPE_CHECKING:
@@ -18,8 +18,19 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["label", "least_cosine", "near_vectors", "rank_correlation", "same_value", "same_words", "vector", "words"]
+__all__ = [
+    "label",
+    "least_cosine",
+    "near_vectors",
+    "of_vectors",
+    "rank_correlation",
+    "same_value",
+    "same_words",
+    "vector",
+    "words",
+]
 
+_RANKS = "rank correlation of similarities"
 #: Decimals of a vector of length 1 that are kept: an error of 1e-7 of a cosine, for a quarter of the bytes.
 _DECIMALS = 4
 
@@ -59,6 +70,22 @@ def _word_errors(answers: Sequence[str], reference: Sequence[str]) -> list[tuple
     from edgekit.bench import metrics
 
     return metrics.wer(answers, reference)
+
+
+def of_vectors(cosine: float, ranks: float) -> Agreement:
+    """The agreement of a task whose answers are vectors of length 1 (the detail ``embedding``).
+
+    Args:
+        cosine: the least cosine with the reference's vector at which two answers are the same.
+        ranks: the least rank correlation of similarities.
+    """
+
+    def figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, float]:
+        return {"least cosine": least_cosine(answers, reference), _RANKS: rank_correlation(answers, reference)}
+
+    what = f"a cosine of at least {cosine} with fp32's vector"
+    same = near_vectors(cosine)
+    return Agreement(what, vector, same, bar=0.9, figures=figures, bars={_RANKS: ranks}, bounds=False)
 
 
 def near_vectors(least: float) -> Callable[[Sequence[Any], Sequence[Any]], list[bool]]:

@@ -6,13 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Agreement, Predictor, Runner, Sample, Task
-from edgekit.tasks.common.agreement import least_cosine, near_vectors, rank_correlation, vector
+from edgekit.core import Predictor, Runner, Sample, Task
+from edgekit.tasks.common.agreement import of_vectors
 from edgekit.tasks.evidence.texts import SENTENCES
-
-#: Least cosine of a vector with the reference's of the same sample.
-_NEAR = 0.99
-_RANKS = "rank correlation of similarities"
 
 
 def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
@@ -27,10 +23,6 @@ def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, An
     return Sentences(parts, folder, facts)
 
 
-def _figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, float]:
-    return {"least cosine": least_cosine(answers, reference), _RANKS: rank_correlation(answers, reference)}
-
-
 TASK = Task(
     "feature-extraction",
     "text",
@@ -39,13 +31,5 @@ TASK = Task(
     _predictor,
     golden="data/golden/golden-sentence.txt",
     evidence=SENTENCES,
-    agreement=Agreement(
-        f"a cosine of at least {_NEAR} with fp32's vector",
-        vector,
-        near_vectors(_NEAR),
-        bar=0.9,
-        figures=_figures,
-        bars={_RANKS: 0.99},
-        bounds=False,
-    ),
+    agreement=of_vectors(cosine=0.99, ranks=0.99),
 )

@@ -15,21 +15,6 @@ from edgekit.formats.onnx.translation.values import sizes
 
 __all__: list[str] = []
 
-_PLAIN = {
-    "HardSwish": F.hardswish,
-    "Mish": F.mish,
-    "Relu": torch.relu,
-    "Sigmoid": torch.sigmoid,
-    "Softplus": F.softplus,
-    "Softsign": F.softsign,
-    "Tanh": torch.tanh,
-}
-
-
-@operator(*_PLAIN)
-def _plain(node: Node, x: Tensor) -> Tensor:
-    return _PLAIN[node.kind](x)
-
 
 @operator("LeakyRelu")
 def _leaky_relu(node: Node, x: Tensor) -> Tensor:

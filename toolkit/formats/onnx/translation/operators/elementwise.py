@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from edgekit.formats.onnx.graph import Node
@@ -32,17 +33,24 @@ _UNARY: dict[str, Callable[[Tensor], Tensor]] = {
     "Erf": torch.erf,
     "Exp": torch.exp,
     "Floor": torch.floor,
+    "HardSwish": F.hardswish,
     "IsNaN": torch.isnan,
     "Log": torch.log,
+    "Mish": F.mish,
     "Neg": torch.neg,
     "Not": torch.logical_not,
     "Reciprocal": torch.reciprocal,
+    "Relu": torch.relu,
     "Round": torch.round,
+    "Sigmoid": torch.sigmoid,
     "Sign": torch.sign,
     "Sin": torch.sin,
     "Sinh": torch.sinh,
+    "Softplus": F.softplus,
+    "Softsign": F.softsign,
     "Sqrt": torch.sqrt,
     "Tan": torch.tan,
+    "Tanh": torch.tanh,
 }
 
 
