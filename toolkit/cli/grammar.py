@@ -129,6 +129,7 @@ def parser() -> argparse.ArgumentParser:
     cmd = verb("verify", "check a bundle: hashes, structure, parity, and accuracy on --data")
     cmd.add_argument("bundle", help="folder of a bundle")
     cmd.add_argument("--data", metavar="DIR", help="labelled samples, to measure accuracy")
+    cmd.add_argument("--metric", metavar="FILE.py:NAME", default="", help="your metric on --data, as at the export")
 
     cmd = verb("run", "run a bundle on inputs and print the answers")
     cmd.add_argument("bundle", help="folder of a bundle")

@@ -101,7 +101,7 @@ def verify_(arguments: argparse.Namespace) -> None:
     from edgekit.gate.verifying import verify
 
     with working() as progress:
-        proof = verify(arguments.bundle, data=arguments.data, progress=progress)
+        proof = verify(arguments.bundle, data=arguments.data, metric=arguments.metric, progress=progress)
     gate, agreement = proof["gate"], proof["agreement"]
     if arguments.json:
         verdicts = {"agreement": msgspec.to_builtins(agreement), "gate": msgspec.to_builtins(gate)}

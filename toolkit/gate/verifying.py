@@ -17,14 +17,20 @@ from edgekit.gate.agreement import not_measured as not_compared
 from edgekit.gate.evidence import agreed
 from edgekit.gate.judges import Looks, judge_of
 from edgekit.gate.verdicts import not_measured
+from edgekit.importers.resolved import judged
 from edgekit.registry import find
 from edgekit.tasks.resolved import samples_of
 
 __all__ = ["verify"]
 
 
-def verify(path: str | Path, *, data: str | Path | None = None, progress: Progress | None = None) -> dict[str, Any]:
+def verify(
+    path: str | Path, *, data: str | Path | None = None, metric: str = "", progress: Progress | None = None
+) -> dict[str, Any]:
     """Check a finished bundle: hashes, structure, parity on the golden input, and the metric on `data`.
+
+    Args:
+        metric: the user's own, as ``FILE.py:NAME`` (see docs/any-model.md); "": the model's.
 
     Returns:
         ``{"parity": {part: error}, "agreement": Agreement, "gate": Verdict, "device": facts}``. The agreement compares
@@ -50,7 +56,7 @@ def verify(path: str | Path, *, data: str | Path | None = None, progress: Progre
         raise GateFailed(f"{bundle.path.name} does not agree with the fp32 reference: {agreement.reason}.")
     verdict = not_measured(unable or "no --data")
     if data is not None and not unable:
-        verdict = _absolute(bundle, data, tell)
+        verdict = _absolute(bundle, data, metric, tell)
         if verdict.verdict == "below the bar":
             raise GateFailed(f"{bundle.path.name}: {verdict.reason}.")
     return {"parity": errors, "agreement": agreement, "gate": verdict, "device": device}
@@ -77,12 +83,13 @@ def _on_device(bundle: Bundle, calls: Calls, tell: Progress) -> Mapping[str, Any
         return {"not measured": f"{exc.message} {exc.hint}".strip()}
 
 
-def _absolute(bundle: Bundle, data: str | Path, tell: Progress) -> Verdict:
-    model, _ = makers(bundle)
+def _absolute(bundle: Bundle, data: str | Path, metric: str, tell: Progress) -> Verdict:
+    model = judged(makers(bundle)[0], metric)
     judge = judge_of(model)
     folder = judge.folder(data, "data")
     if model.task.evaluation is None:
-        return not_measured(f"{model.name} declares no metric")
+        own = bundle.manifest.gate.metric
+        return not_measured(f"judged by {own}: --metric FILE.py:NAME" if own else f"{model.name} declares no metric")
     samples = samples_of(model, folder)
     scores = judge.scores(load(bundle.path, hashes=False), samples, Looks("measuring accuracy", tell))
     return judge.absolute(model.task.evaluation, scores, samples, folder.name)

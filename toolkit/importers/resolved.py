@@ -21,18 +21,18 @@ def model_of(source: str, options: ImportOptions | None = None, progress: Progre
     """
     options, importer = options or ImportOptions(), importer_of(source)
     if importer is not None:
-        return _judged(importer.model(source, options, progress or (lambda what, done, total: None)), options.metric)
+        return judged(importer.model(source, options, progress or (lambda what, done, total: None)), options.metric)
     declared = find("models", source)
     if options.axes or options.trust or (options.task and options.task != declared.task.name):
         raise BadInput(
             f"{declared.name} is declared by edgekit: its task is {declared.task.name}, and its axes are fixed.",
             hint="--task, --dynamic and --trust-code go with your own models: a folder, an address or a file.",
         )
-    return _judged(declared, options.metric)
+    return judged(declared, options.metric)
 
 
-def _judged(model: Model, metric: str) -> Model:
-    """`model`, judged by the user's metric if there is one. Raises BadInput where it cannot be."""
+def judged(model: Model, metric: str) -> Model:
+    """`model`, judged by the user's `metric` (``FILE.py:NAME``) unless it is "". Raises BadInput where it cannot be."""
     if not metric:
         return model
     from edgekit.importers.common.foreign.metric import evaluation_of

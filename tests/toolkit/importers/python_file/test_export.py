@@ -64,6 +64,10 @@ def test_the_gate_judges_by_the_files_own_metric(file: Path, tmp_path: Path) -> 
     assert evidence is not None
     assert (evidence.agreement.verdict, evidence.agreement.of) == ("pass", 16)
     assert edgekit.export(str(file), exporter="onnx", precision="fp16", data=tmp_path / "data", out=out).reused
+    asked = edgekit.verify(out, data=tmp_path / "data")["gate"]
+    assert asked.verdict == "not measured" and "--metric FILE.py:NAME" in asked.reason
+    again = edgekit.verify(out, data=tmp_path / "data", metric=f"{file}:score")["gate"]
+    assert (again.value, again.samples) == (1.0, 40)
     file.unlink()  # the bundle needs nothing of the source
     prediction = load(out).predict(tmp_path / "data" / "00.npz")
     assert prediction.score["output"].shape == (1, 4)
