@@ -146,7 +146,8 @@ def test_predictions_hold_for_whisper(precision: str, request: pytest.FixtureReq
 
 
 def holds(bundle: Bundle, name: str, recipe: Recipe) -> None:
-    report = edgekit.benchmark(bundle.path, threads=1, processes=1, warmups=1, loops=2)
+    # The highest of three processes: one may peak 20 MB lower, by the order in which it frees.
+    report = edgekit.benchmark(bundle.path, threads=1, processes=3, warmups=1, loops=2)
     model = serving(find("models", name), recipe.exporter)
     recipe = recipe_for(find("models", name), find("targets", "laptop"), recipe.precision, recipe.exporter)
     size = sum(path.stat().st_size for path in bundle.path.rglob("*") if path.is_file())
