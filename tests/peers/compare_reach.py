@@ -24,12 +24,12 @@ for place in (HERE, HERE.parent):
         sys.path.insert(0, str(place))
 
 from helpers.hub.architectures import ARCHITECTURES, Architecture  # noqa: E402
-from reach_cells import PRECISIONS  # noqa: E402
+from helpers.hub.reach_cells import FLOAT, HALF, PRECISIONS, within  # noqa: E402
 
 from edgekit.numerics.parity import limit_of  # noqa: E402
 
-#: Largest error of a cell in float, and how many of them must reach it; the same for int8.
-FLOAT, HALF, FLOAT_CELLS, INT8_CELLS = 1e-3, 1e-2, 90, 40
+#: How many cells must reach their limit.
+FLOAT_CELLS, INT8_CELLS = 90, 40
 #: Seconds that a cell may take.
 LONGEST = 900
 COLUMNS = [
@@ -79,7 +79,7 @@ def measure(
 
 
 def _child(architecture: Architecture, folder: Path, exporters: Sequence[str], out: Connection) -> None:
-    import reach_cells
+    from helpers.hub import reach_cells
 
     for cell in reach_cells.cells(architecture, folder, exporters):
         out.send(cell)
@@ -92,12 +92,6 @@ def _preload() -> None:
     import litert_torch  # noqa: F401
     import onnx  # noqa: F401
     import transformers  # noqa: F401
-
-
-def within(cell: Mapping[str, Any]) -> bool:
-    """Whether a cell reaches its bar."""
-    limit = {"fp32": FLOAT, "fp16": HALF, "int8": limit_of("int8")}[cell["precision"]]
-    return cell["error"] is not None and cell["error"] <= limit
 
 
 def page(cells: Cells) -> tuple[str, bool]:

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-if str(HERE.parent) not in sys.path:
-    sys.path.insert(0, str(HERE.parent))
+from helpers.hub.architectures import Architecture, write
 
-from helpers.hub.architectures import Architecture, write  # noqa: E402
-
-from edgekit.core import Checkpoint, Feeds, ImportOptions, Model, Recipe, Sample, serving  # noqa: E402
-from edgekit.errors import EdgekitError  # noqa: E402
-from edgekit.formats.checkpoint import read_checkpoint  # noqa: E402
-from edgekit.importers.resolved import model_of  # noqa: E402
-from edgekit.numerics.parity import Recorder, part_error, reference_of  # noqa: E402
-from edgekit.registry import find  # noqa: E402
-from edgekit.tasks.resolved import predictor_of  # noqa: E402
+from edgekit.core import Checkpoint, Feeds, ImportOptions, Model, Recipe, Sample, serving
+from edgekit.errors import EdgekitError
+from edgekit.formats.checkpoint import read_checkpoint
+from edgekit.importers.resolved import model_of
+from edgekit.numerics.parity import Recorder, limit_of, part_error, reference_of
+from edgekit.registry import find
+from edgekit.tasks.resolved import predictor_of
 
 #: Samples that calibrate, and that are compared.
 CALIBRATING, COMPARED = 12, 4
+#: The largest error of a cell in float32, and in half precision; int8 has the limit of parity.
+FLOAT, HALF = 1e-3, 1e-2
 PRECISIONS = {"onnx": ("fp32", "int8"), "litert": ("fp32", "int8"), "coreml": ("fp16",), "executorch": ("fp32",)}
 
 
@@ -43,6 +40,12 @@ def cells(architecture: Architecture, folder: Path, exporters: Sequence[str]) ->
                 began = time.perf_counter()
                 error, said = _cell(served, checkpoint, Recipe(exporter, precision), calls)
                 yield {**cell, "error": error, "said": said, "seconds": round(time.perf_counter() - began, 1)}
+
+
+def within(cell: Mapping[str, Any]) -> bool:
+    """Whether a cell reaches its bar."""
+    limit = {"fp32": FLOAT, "fp16": HALF, "int8": limit_of("int8")}[cell["precision"]]
+    return cell["error"] is not None and cell["error"] <= limit
 
 
 def _calls(model: Model, checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
