@@ -78,8 +78,10 @@ class Job:
         return [self.recipe, *(recipe for recipe in follow if recipe != self.recipe)]
 
     def quantizes(self) -> bool:
-        """Whether any of `recipes` quantizes a part: floats need no calibration, and a part that takes int8 is a ready
-        quantized network."""
+        """Whether any of `recipes` quantizes a part: floats need no calibration, and neither does a file that is taken
+        as it is. A part that takes int8 is a ready quantized network."""
+        if self.model.network.precision:
+            return False
         floats = len(self.settled) == 1 or all(recipe.precision in FLOATS for recipe in self.recipes())
         parts = [part for part in self.model.network.parts if part.quantize]
         return not floats and any(spec.dtype != "int8" for part in parts for spec in part.inputs)

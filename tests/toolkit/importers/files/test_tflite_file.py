@@ -45,6 +45,7 @@ def test_int8_goes_to_litert_as_it_is_and_to_c(tmp_path: Path) -> None:
     assert (network.exporters, set(network.variants), network.precision) == (("litert",), {"c"}, "int8")
     bundle = edgekit.export(source, target="android", out=tmp_path / "out")
     assert bundle.manifest.recipe.exporter == "litert" and bundle.manifest.recipe.precision == "int8"
+    assert bundle.manifest.evidence is not None and bundle.manifest.evidence.calibrated == 0  # nothing was quantized
     with pytest.raises(Unsupported, match="int8"):
         edgekit.export(source, target="android", precision="fp32", out=tmp_path / "other")
 
