@@ -68,7 +68,7 @@ def show_bundle(bundle: Bundle) -> None:
     say(f"golden input says: {manifest.golden.output}")
     task = manifest.model.task
     text = task in names("tasks") and find("tasks", task).sample == "text"
-    sample = '"PROMPT"' if text else "FILE"
+    sample = '"TEXT"' if text else "FILE"
     say(f"next: edgekit run {bundle.path} {sample}, or edgekit bench {bundle.path}")
 
 
