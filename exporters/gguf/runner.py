@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from edgekit.exporters.gguf import perplexity
 from edgekit.exporters.gguf import sampler as llama_sampler
 from edgekit.exporters.gguf import speed as llama_speed
 from edgekit.exporters.gguf.context import Context, Settings, check_length, opened
+from edgekit.exporters.gguf.grammar import grammar_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,13 +122,10 @@ class LlamaRunner(Runner):
         tokens: Sequence[int],
         *,
         most: int,
-        temperature: float = 0.0,
-        top_k: int = 40,
-        top_p: float = 0.95,
-        min_p: float = 0.05,
-        seed: int = 0,
         context: int | None = None,
+        schema: Mapping[str, Any] | None = None,
         cancel: Callable[[], bool] | None = None,
+        **sampling: Any,
     ) -> Iterator[int]:
         """Continue `tokens`, one token at a time; what the last call left in the cache is reused where it is the same.
 
@@ -134,33 +133,38 @@ class LlamaRunner(Runner):
         asked between tokens, and inside of a long prompt).
 
         Args:
-            temperature: 0 takes the likeliest token. Otherwise top_k, top_p, min_p and temperature apply in this order,
-                as llama.cpp chains them, and `seed` decides.
             context: tokens to have room for; None: what the call needs.
+            schema: a JSON schema that the text keeps to (`edgekit.exporters.gguf.grammar`).
+            sampling: see `edgekit.exporters.gguf.sampler.Sampling`.
 
         Raises:
-            BadInput: an empty prompt, a prompt that does not fit, or a context longer than the model was trained for.
+            BadInput: an empty prompt, a prompt that does not fit, a context longer than the model was trained for, or a
+                schema that no grammar holds.
         """
         prompt = [int(token) for token in self._checked(tokens)]
         room = self._room(len(prompt), most, context)
-        return self._generate(prompt, room, most, (temperature, top_k, top_p, min_p, seed), cancel)
+        chosen = llama_sampler.Sampling(**sampling)
+        return self._generate(prompt, room, most, chosen, None if schema is None else grammar_of(schema), cancel)
 
     def _generate(
         self,
         prompt: list[int],
         room: int,
         most: int,
-        sampling: tuple[float, int, float, float, int],
+        sampling: llama_sampler.Sampling,
+        grammar: str | None,
         cancel: Callable[[], bool] | None,
     ) -> Iterator[int]:
-        kept = self._resume(prompt, room)
-        assert self._context is not None
-        with llama_sampler.abortable(self._context, cancel), llama_sampler.chain(self._api, *sampling) as sampler:
+        with contextlib.ExitStack() as stack:
+            sampler = stack.enter_context(llama_sampler.Sampler(self._api, sampling, self._vocabulary, grammar))
+            kept = self._resume(prompt, room)
+            assert self._context is not None
+            stack.enter_context(llama_sampler.abortable(self._context, cancel))
             for start in range(kept, len(prompt), self._context.settings.batch):
                 if not self._step(prompt[start : start + self._context.settings.batch]):
                     return
             for i in range(most):
-                token = int(self._api.llama_sampler_sample(sampler, self._context.handle, -1))
+                token = sampler.choose(self._context)
                 if token in self.end_tokens:
                     return
                 yield token

@@ -131,10 +131,11 @@ def parser() -> argparse.ArgumentParser:
     cmd.add_argument("--data", metavar="DIR", help="labelled samples, to measure accuracy")
     cmd.add_argument("--metric", metavar="FILE.py:NAME", default="", help="your metric on --data, as at the export")
 
-    cmd = verb("run", "run a bundle on inputs and print the answers")
+    cmd = verb("run", "run a bundle on inputs and print the answers; a language model without one: a chat")
     cmd.add_argument("bundle", help="folder of a bundle")
-    cmd.add_argument("inputs", nargs="+", metavar="INPUT", help="sound, picture or .npz file, or text")
+    cmd.add_argument("inputs", nargs="*", metavar="INPUT", help="sound, picture or .npz file, or text")
     cmd.add_argument("--out", metavar="FILE.npz", help="write the output arrays (task tensors)")
+    cmd.add_argument("--schema", metavar="FILE.json", help="JSON schema that the answer keeps to (text-generation)")
     cmd.add_argument("--threads", type=_count, help="default: all usable processors")
     cmd.add_argument(
         "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="such as language=en, timestamps=true"

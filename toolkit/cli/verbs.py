@@ -126,9 +126,13 @@ def run_(arguments: argparse.Namespace) -> int:
     from edgekit.cli.options import option
 
     options = dict(option(text) for text in arguments.option)
-    if arguments.out:
-        options["out"] = arguments.out
+    for name in ("out", "schema"):
+        if value := getattr(arguments, name):
+            options[name] = value
     predictor = load(arguments.bundle, arguments.threads)
+    if not arguments.inputs:
+        _chat(predictor, options, arguments)
+        return 0
     if len(arguments.inputs) > 1 and (shared := predictor.together(arguments.inputs, **options)) is not None:
         _show_shared(shared, arguments)
         return 0
@@ -151,6 +155,19 @@ def run_(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show_json(answers)
     return code
+
+
+def _chat(predictor: Predictor, options: dict[str, Any], arguments: argparse.Namespace) -> None:
+    """Raises BadInput where a chat is not possible."""
+    from edgekit.tasks.text_generation.writer import Writer
+
+    if not isinstance(predictor, Writer):
+        raise BadInput("there is no input.", hint=f"Give a file or a text: edgekit run {arguments.bundle} INPUT")
+    if arguments.json or not sys.stdin.isatty():
+        raise BadInput("there is no prompt, and a chat needs a terminal.", hint="Give the prompt as an argument.")
+    from edgekit.cli.chat import chat
+
+    chat(predictor, options, Path(arguments.bundle).name)
 
 
 def _streamed(predictor: Predictor, sample: str, options: dict[str, Any], named: bool) -> Prediction:

@@ -9,7 +9,7 @@ from edgekit.core import Importer, ImportOptions, Inspection, Model, Progress
 from edgekit.errors import BadInput, UnknownName
 from edgekit.registry import find, names
 
-__all__ = ["importer_of", "inspect", "model_of"]
+__all__ = ["importer_of", "inspect", "judged", "model_of"]
 
 
 def model_of(source: str, options: ImportOptions | None = None, progress: Progress | None = None) -> Model:

@@ -40,6 +40,7 @@ __all__ = [
     "forget",
     "libraries",
     "said",
+    "schema_converter",
     "stamp",
     "state",
 ]
@@ -148,7 +149,7 @@ def bindings() -> Any:
         )
     os.environ["LLAMA_CPP_LIB_PATH"] = str(libraries())
     try:
-        api = _module()
+        api = _module("llama_cpp.llama_cpp")
     except (ImportError, OSError, RuntimeError, AttributeError) as exc:  # absent, for another processor, or older
         raise MissingExtra(
             f"llama.cpp's library in {libraries()} cannot be loaded by llama-cpp-python {VERSION}: {exc}.",
@@ -160,20 +161,28 @@ def bindings() -> Any:
     return api
 
 
-def _module() -> Any:
-    """``llama_cpp.llama_cpp`` without its package's own ``__init__``, which imports much that is not used here.
+def schema_converter() -> Callable[[str], str]:
+    """The bindings' function from a JSON schema to a grammar. Raises as `bindings`."""
+    bindings()
+    convert: Callable[[str], str] = _module("llama_cpp.llama_grammar").json_schema_to_gbnf
+    return convert
+
+
+def _module(name: str) -> Any:
+    """A module of ``llama_cpp`` without its package's own ``__init__``, which imports much that is not used here, and
+    takes the library's log to itself.
 
     A later import of the package still gets all of it.
     """
     spec = importlib.util.find_spec("llama_cpp")
     if "llama_cpp" in sys.modules or spec is None:
-        return importlib.import_module("llama_cpp.llama_cpp")
+        return importlib.import_module(name)
     sys.modules["llama_cpp"] = importlib.util.module_from_spec(spec)
     try:
-        return importlib.import_module("llama_cpp.llama_cpp")
+        return importlib.import_module(name)
     finally:
-        for name in [name for name in sys.modules if name.partition(".")[0] == "llama_cpp"]:
-            del sys.modules[name]
+        for loaded in [loaded for loaded in sys.modules if loaded.partition(".")[0] == "llama_cpp"]:
+            del sys.modules[loaded]
 
 
 def _check(api: Any) -> None:

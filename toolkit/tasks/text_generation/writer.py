@@ -7,8 +7,9 @@ template), ``tokenize``, ``detokenize``, ``generate``, ``context_length`` and ``
 from __future__ import annotations
 
 import codecs
+import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ _OPTIONS: dict[str, Any] = {
     "top_p": 0.95,
     "min_p": 0.05,
     "seed": 0,
+    "schema": None,
 }
 #: Option -> least and largest value.
 _RANGES = {
@@ -43,6 +45,18 @@ _RANGES = {
     "most": (1, 1 << 20),
     "context": (1, 1 << 24),
 }
+_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "seed")
+
+
+class Stop:
+    """Asks `cancel`, if there is one, and remembers that it said yes."""
+
+    def __init__(self, cancel: Callable[[], bool] | None) -> None:
+        self._cancel, self.done = cancel, False
+
+    def __call__(self) -> bool:
+        self.done = self.done or (self._cancel is not None and self._cancel())
+        return self.done
 
 
 class Writer(Predictor):
@@ -65,16 +79,19 @@ class Writer(Predictor):
             sample: the prompt; a text file (a path that ends in .txt); or messages, ``{"role", "content"}`` each.
             options: ``system`` (a message before the prompt), ``raw`` (go on with the text, without a chat template),
                 ``most`` (tokens to generate), ``context`` (tokens in all), ``temperature``, ``top_k``, ``top_p``,
-                ``min_p``, ``seed``; ``stream``, called with each piece of text as it comes; ``progress``.
+                ``min_p``, ``seed``; ``schema`` (a JSON schema, or its file, that the answer keeps to); ``stream``,
+                called with each piece of text; ``cancel``, asked between tokens whether to stop; ``progress``.
 
         Returns:
-            The text; details ``prompt_tokens``, ``tokens``, ``finish`` ("end", "length" or "context") and ``notes``.
+            The text; details ``prompt_tokens``, ``tokens``, ``context`` (tokens that fit), ``finish`` ("end", "length",
+            "context" or "cancelled"), ``notes``, and with a schema ``value`` (what the JSON says, unless it was cut).
 
         Raises:
             BadInput: the prompt is empty or too long for the context, an option is unknown, or the template fails.
         """
-        stream, progress = options.pop("stream", None), options.pop("progress", None)
+        stream, progress, cancel = (options.pop(name, None) for name in ("stream", "progress", "cancel"))
         chosen = {**_OPTIONS, **_checked(options)}
+        schema = schema_of(chosen["schema"])
         began = time.perf_counter()
         tokens, notes = self._prompt(sample, chosen)
         context = self._room(len(tokens), chosen["context"])
@@ -83,7 +100,10 @@ class Writer(Predictor):
         first: float | None = None
         text: list[str] = []
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        for token in self._generated(tokens, most, context, chosen):
+        stopped = Stop(cancel)
+        asked = {name: chosen[name] for name in _SAMPLING}
+        asked["cancel"] = stopped if cancel else None  # to be asked costs time in every operation
+        for token in self.network.generate(tokens, most=most, context=context, schema=schema, **asked):
             first = first or time.perf_counter() - began
             generated.append(token)
             _say(decoder.decode(self.network.detokenize([token])), text, stream)
@@ -91,10 +111,19 @@ class Writer(Predictor):
                 progress(len(generated), most)
         _say(decoder.decode(b"", final=True), text, stream)
         full = "length" if most == chosen["most"] else "context"
-        finish = "end" if len(generated) < most else full
-        details = {"prompt_tokens": len(tokens), "tokens": len(generated), "finish": finish, "notes": notes}
+        finish = "cancelled" if stopped.done else "end" if len(generated) < most else full
+        details: dict[str, Any] = {"prompt_tokens": len(tokens), "tokens": len(generated), "context": context}
+        details |= {"finish": finish, "notes": notes}
+        if schema is not None:
+            _valued(details, "".join(text))
         units = {"tokens": float(len(generated)), "prompt_tokens": float(len(tokens))}
         return Prediction("".join(text), details, units, {} if first is None else {"first_token": first})
+
+    def left(self, sample: Any, **options: Any) -> int:
+        """Tokens of the context that a prompt leaves for its answer. Raises as `predict`."""
+        chosen = {**_OPTIONS, **_checked(options)}
+        tokens = len(self._prompt(sample, chosen)[0])
+        return self._room(tokens, chosen["context"]) - tokens
 
     def probe(self, sample: Any) -> Prediction:
         """The calls that parity compares: a call of the network on the prompt's first tokens, and a short answer.
@@ -110,11 +139,6 @@ class Writer(Predictor):
     def tokens(self, sample: Any) -> list[int]:
         """The tokens of a text, without a template. Raises BadInput for an empty text."""
         return list(self.network.tokenize(_text(sample)))
-
-    def _generated(self, tokens: Sequence[int], most: int, context: int, chosen: Mapping[str, Any]) -> Iterator[int]:
-        samplers = {name: chosen[name] for name in ("temperature", "top_k", "top_p", "min_p", "seed")}
-        made: Iterator[int] = self.network.generate(tokens, most=most, context=context, **samplers)
-        return made
 
     def _prompt(self, sample: Any, chosen: Mapping[str, Any]) -> tuple[list[int], list[str]]:
         if chosen["raw"]:
@@ -155,6 +179,17 @@ class Writer(Predictor):
         return context
 
 
+def _valued(details: dict[str, Any], text: str) -> None:
+    """Add what an answer in JSON says to its details, or a note that it was cut."""
+    try:
+        details["value"] = json.loads(text)
+    except ValueError:
+        details["notes"] = [
+            *details["notes"],
+            f"the answer was cut after {details['tokens']} tokens and is no whole JSON",
+        ]
+
+
 def _say(piece: str, text: list[str], stream: Callable[[str], None] | None) -> None:
     if piece:
         text.append(piece)
@@ -193,6 +228,22 @@ def _text(sample: Any) -> str:
     if not isinstance(sample, str) or not sample.strip():
         raise BadInput("the prompt is empty.", hint='Say something: edgekit run BUNDLE "Why is the sky blue?"')
     return sample
+
+
+def schema_of(schema: Any) -> Mapping[str, Any] | None:
+    """A JSON schema: a mapping, or the file that holds it. Raises BadInput where it is neither."""
+    if schema is None or isinstance(schema, Mapping):
+        return schema
+    path = Path(str(schema))
+    if not path.is_file():
+        raise BadInput(f"there is no file {str(path)!r} with a schema.", hint="Such as --schema answer.json")
+    try:
+        read = json.loads(read_text(path))
+    except (ValueError, RecursionError) as exc:
+        raise BadInput(f"{path.name} is not JSON: {exc}.") from exc
+    if not isinstance(read, dict):
+        raise BadInput(f"{path.name} holds no JSON schema, which is an object.")
+    return read
 
 
 def read_text(path: Path) -> str:
