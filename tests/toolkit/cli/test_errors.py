@@ -89,7 +89,6 @@ def test_every_error_ends_with_its_code(
             ["nonsense"],
             ["list", "--nonsense"],
             ["list", "bundles"],
-            ["run", "x"],
             ["package", "x"],
             ["--json", "list"],
         ),
