@@ -5,8 +5,8 @@ Weights by the user: no revision is pinned.
 
 from __future__ import annotations
 
-from edgekit.models.language.family import GEMMA, language_model
-from edgekit.models.language.shapes import Shape
+from edgekit.formats.gguf.language import GEMMA, language_model
+from edgekit.formats.gguf.shapes import Shape
 
 MODEL = language_model(
     "gemma3-1b",

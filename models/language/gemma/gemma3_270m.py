@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from edgekit.core import Source, SourceFile
-from edgekit.models.language.family import GEMMA, language_model
-from edgekit.models.language.shapes import Shape
+from edgekit.formats.gguf.language import GEMMA, language_model
+from edgekit.formats.gguf.shapes import Shape
 
 #: Q4_K_M with a Q8_0 embedding, cut into four packages; the terms lie in a fifth.
 _PARTS = range(4)

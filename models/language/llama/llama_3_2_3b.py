@@ -5,8 +5,8 @@ Weights by the user: no revision is pinned.
 
 from __future__ import annotations
 
-from edgekit.models.language.family import language_model
-from edgekit.models.language.shapes import Shape
+from edgekit.formats.gguf.language import language_model
+from edgekit.formats.gguf.shapes import Shape
 
 MODEL = language_model(
     "llama-3-2-3b",

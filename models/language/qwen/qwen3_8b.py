@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgekit.models.language.family import language_model
-from edgekit.models.language.shapes import Shape
+from edgekit.formats.gguf.language import language_model
+from edgekit.formats.gguf.shapes import Shape
 
 MODEL = language_model(
     "qwen3-8b",

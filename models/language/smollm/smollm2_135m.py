@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from edgekit.core import Source, SourceFile
-from edgekit.models.language.family import language_model
-from edgekit.models.language.shapes import Shape
+from edgekit.formats.gguf.language import language_model
+from edgekit.formats.gguf.shapes import Shape
 
 #: Q4_1 with a Q8_0 embedding, as this package carries it.
 PACKAGE = Source(

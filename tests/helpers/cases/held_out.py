@@ -38,7 +38,7 @@ SIZE = (
     ("edgekit.numerics.weighing", "_STEP", ""),
     ("edgekit.numerics.weighing", "_STEP_INT8", ""),
     ("edgekit.models.keyword.shapes", "_MICRO_GRAPH", ""),
-    ("edgekit.models.language.shapes", "_TOKENIZER_BYTES", ""),
+    ("edgekit.formats.gguf.shapes", "_TOKENIZER_BYTES", ""),
 )
 RAM = (
     ("edgekit.exporters.onnx", "EXPORTER", "process_bytes"),
@@ -46,8 +46,8 @@ RAM = (
     ("edgekit.exporters.litert", "EXPORTER", "process_bytes"),
     ("edgekit.exporters.executorch", "EXPORTER", "process_bytes"),
     ("edgekit.models.whisper.family", "_TOKENIZER", ""),
-    ("edgekit.models.language.family", "_PROCESS", ""),
-    ("edgekit.models.language.family", "_WORD", ""),
+    ("edgekit.formats.gguf.language", "_PROCESS", ""),
+    ("edgekit.formats.gguf.language", "_WORD", ""),
 )
 Constant = tuple[str, str, str]
 #: A change of a constant that moves every prediction by whole bytes; a share of a prediction that counts as nothing.

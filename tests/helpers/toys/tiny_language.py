@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgekit.models.language.family import language_model
-from edgekit.models.language.shapes import Shape
+from edgekit.formats.gguf.language import language_model
+from edgekit.formats.gguf.shapes import Shape
 
 SHAPE = Shape(
     "llama", (), layers=2, width=256, feed=512, heads=4, groups=2, head=64, vocabulary=260, context=2048, output=True

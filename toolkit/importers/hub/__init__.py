@@ -25,6 +25,7 @@ from edgekit.importers.hub import noise
 from edgekit.importers.hub.choosing import choose, fitting, own_code
 from edgekit.importers.hub.kinds import plan_of
 from edgekit.importers.hub.kinds.common import first
+from edgekit.importers.hub.language import declared_language, inspected_language, writes
 from edgekit.importers.hub.measuring.cached import measured_once
 from edgekit.importers.hub.plan import PartPlan, Plan
 from edgekit.importers.hub.repository import SCHEME, Repository, open_repository
@@ -46,6 +47,8 @@ class HubImporter(Importer):
             from edgekit.importers.hub.trusted.declaring import inspected_trusted
 
             return inspected_trusted(repository, options, progress)
+        if writes(repository, options):
+            return inspected_language(repository, self.name)
         architecture, tasks = fitting(repository)
         described = Inspection(
             source, self.name, architecture, tasks, parameters=repository.parameters(), licence=repository.licence
@@ -58,6 +61,8 @@ class HubImporter(Importer):
             from edgekit.importers.hub.trusted.declaring import declared_trusted
 
             return declared_trusted(repository, options, progress)
+        if writes(repository, options):
+            return declared_language(repository, self.name)
         progress(f"reading the settings of {source}", 0, 0)
         return _declared(
             repository, measured_once(plan_of(repository, choose(repository, options), options), repository)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.core import Predictor, Runner, Sample, Task
+from edgekit.formats.gguf.language import EVALUATION
 from edgekit.tasks.evidence.texts import TEXTS
 
 
@@ -31,5 +32,6 @@ TASK = Task(
     metric="perplexity",
     rate="tokens",
     golden="data/golden/golden-prompt.txt",
+    evaluation=EVALUATION,
     evidence=TEXTS,
 )

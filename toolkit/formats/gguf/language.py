@@ -1,6 +1,6 @@
 """Language models that write text: one network each, as a GGUF for llama.cpp.
 
-A model is one small file (see smollm2_135m.py).
+A model is one small file (see models/language/smollm/smollm2_135m.py), or any .gguf or Hugging Face folder (importers).
 
 The reference is the model in half precision. Where the published weights are quantized already, it is what they say,
 dequantized to half precision, or the published file itself where that would be too large; the bundle says which.
@@ -28,13 +28,15 @@ from edgekit.core import (
     Weights,
 )
 from edgekit.errors import BadInput
-from edgekit.models.language.shapes import Shape
+from edgekit.formats.gguf.shapes import Shape
 
-__all__ = ["GEMMA", "language_model"]
+__all__ = ["EVALUATION", "GEMMA", "language_model"]
 
 #: How SPDX writes the name of a licence that it has none for.
 GEMMA = "LicenseRef-Gemma"
 
+#: The largest perplexity, and the largest KL divergence from the reference in nats a token.
+EVALUATION = Evaluation("perplexity", worst=100.0, drop=0.05, minimum=8)
 #: Tokens of prompt and answer together where nobody asks for another number.
 CONTEXT = 4096
 #: From the smallest on; see docs/language-models.md for what each costs.
@@ -56,6 +58,7 @@ def language_model(
     reference: Literal["f16", "source"] = "f16",
     terms: str = "",
     assets: tuple[str, ...] = (),
+    importer: str = "",
 ) -> Model:
     """The declaration of a model.
 
@@ -63,12 +66,13 @@ def language_model(
         licence_text: package-data file. sources: pinned ones. hub: address where none can be pinned.
         reference: what an already quantized checkpoint is compared with: itself in half precision, or as it is.
         terms: name of the terms of use that must be accepted first, if there are any. assets: files that travel along.
+        importer: name of the importer that it comes from, "" for a declared model.
     """
     tokens = TensorSpec("tokens", "int32", ("tokens",))
     logits = TensorSpec("logits", "float32", ("tokens", shape.vocabulary))
     axes = {"tokens": Axis(1, shape.context, 64)}
     return Model(
-        identity=Identity(name=name, family="language", licence=licence, licence_text=licence_text, terms=terms),
+        identity=Identity(name, "language", licence, licence_text, terms=terms, importer=importer),
         weights=Weights(
             sources=sources, assets=assets, prepare=lambda checkpoint, folder: _facts(checkpoint, shape), hub=hub
         ),
@@ -83,7 +87,7 @@ def language_model(
         task=Usage(
             name="text-generation",
             golden="data/golden/golden-prompt.txt",
-            evaluation=Evaluation("perplexity", worst=100.0, drop=0.05, minimum=8),
+            evaluation=EVALUATION,
         ),
         costs=Costs(
             size=lambda recipe: shape.file(recipe.precision) + _BESIDE,
