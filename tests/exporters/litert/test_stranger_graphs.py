@@ -100,7 +100,7 @@ def _masked() -> tuple[Part, list[dict[str, Any]]]:
 
 def test_a_range_that_no_int8_holds_is_a_typed_error(tmp_path: Path) -> None:
     part, feeds = _masked()
-    with pytest.raises(ExportFailed, match="reaches -3.4"):
+    with pytest.raises(ExportFailed, match=r"reaches -3\.4"):
         export(tmp_path, "int8", {"form": "static"}, part=part, calibration=feeds)
 
 
