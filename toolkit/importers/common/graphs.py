@@ -117,7 +117,7 @@ _TRIED = 3
 
 
 def _built(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...], samples: Path) -> Any:
-    """The module of the .pt2 at the checkpoint's path, its masks finite. Raises BadInput for a file with other inputs."""
+    """The module of the .pt2 at the checkpoint's path, its masks finite. BadInput: a file with other inputs."""
     program = pt2.read(checkpoint.path)
     if program.inputs != expected:
         raise BadInput(f"{checkpoint.path.name} has other inputs than the program that was declared.")

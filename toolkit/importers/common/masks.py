@@ -52,7 +52,7 @@ def finite(module: torch.fx.GraphModule, samples: Iterable[Mapping[str, NDArray[
 
 
 def _bound(module: torch.fx.GraphModule, node: Any) -> bool:
-    """Make the numbers that an operator is called with, or the constant that a node holds, modest. Whether it was not."""
+    """Make the numbers of an operator's call, or the constant that a node holds, modest. Whether it was not."""
     import torch
 
     if node.op == "get_attr":
