@@ -20,6 +20,7 @@ from edgekit.importers.common.axes import Bounds, Open, bounded
 from edgekit.importers.common.declared import Import, declared
 from edgekit.importers.common.graph_costs import work_of
 from edgekit.importers.common.masks import finite
+from edgekit.importers.common.spectra import real
 from edgekit.tasks.tensors.arrays import read
 
 __all__ = ["bounds_of", "declared_graph", "inspected", "key_of"]
@@ -117,14 +118,18 @@ _TRIED = 3
 
 
 def _built(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...], samples: Path) -> Any:
-    """The module of the .pt2 at the checkpoint's path, its masks finite. BadInput: a file with other inputs."""
+    """The module of the .pt2 at the checkpoint's path, its spectra real and its masks finite.
+
+    Raises:
+        BadInput: the file has other inputs.
+    """
     program = pt2.read(checkpoint.path)
     if program.inputs != expected:
         raise BadInput(f"{checkpoint.path.name} has other inputs than the program that was declared.")
     files = stored.files(samples)
     order = [spec.name for spec in program.inputs]
     held = (dict(read(file)) for file in files[:: max(1, len(files) // _TRIED)])
-    return finite(pt2.module_of(program), [{name: sample[name] for name in order} for sample in held])
+    return finite(real(pt2.module_of(program)), [{name: sample[name] for name in order} for sample in held])
 
 
 def _prepared(checkpoint: Checkpoint, folder: Path, known: Mapping[str, Any]) -> Mapping[str, Any]:
