@@ -190,7 +190,7 @@ def _windows(rewrite: _Rewrite, bound: Mapping[str, Any]) -> _Pair:
 
 def _scale(norm: str | None, size: int, *, inverse: bool) -> float:
     if norm == "ortho":
-        return size**-0.5
+        return 1 / math.sqrt(size)
     return 1.0 / size if inverse == (norm in (None, "backward")) else 1.0
 
 
