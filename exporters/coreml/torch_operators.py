@@ -70,7 +70,8 @@ def _ones_like(context: Any, node: Any) -> None:
     from coremltools.converters.mil.frontend.torch.ops import NUM_TO_DTYPE_STRING, _get_inputs
     from coremltools.converters.mil.mil import Builder, types
 
-    like, dtype, *_ = [*_get_inputs(context, node, min_expected=1), None]
+    inputs = [*_get_inputs(context, node, min_expected=1), None]
+    like, dtype = inputs[0], inputs[1]
     kind = types.builtin_to_string(like.dtype) if dtype is None else NUM_TO_DTYPE_STRING[int(dtype.val)]
     one = {"bool": True, "int32": 1}.get(kind, 1.0)
     context.add(Builder.fill(shape=Builder.shape(x=like), value=one, name=node.name))
@@ -200,8 +201,8 @@ def _and(context: Any, node: Any) -> None:
     a, b = _get_inputs(context, node, expected=2)
     if any(types.is_int(one.dtype) for one in (a, b)):
         raise NotImplementedError("Core ML has no operator for bits of whole numbers")
-    a, b = (one if types.is_bool(one.dtype) else Builder.cast(x=one, dtype="bool") for one in (a, b))
-    context.add(Builder.logical_and(x=a, y=b, name=node.name))
+    masks = [one if types.is_bool(one.dtype) else Builder.cast(x=one, dtype="bool") for one in (a, b)]
+    context.add(Builder.logical_and(x=masks[0], y=masks[1], name=node.name))
 
 
 def _clamp(context: Any, node: Any) -> None:

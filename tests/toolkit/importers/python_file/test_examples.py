@@ -144,11 +144,11 @@ def test_states_begin_as_zeros_and_go_on(collect: Collect) -> None:
 
 @pytest.mark.parametrize(
     ("states", "told"),
-    [({"h": (1, 4)}, "no output 'h_out' of its shape"), (3, "table of names"), ({"h": "a"}, "table")],
+    [({"h": (1, 1)}, "no output 'h_out' of its shape"), (3, "table of names"), ({"h": "a"}, "table")],
 )
 def test_states_that_nobody_gives(states: Any, told: str, collect: Collect) -> None:
     with pytest.raises(BadInput, match=told):
-        collect(Stream(), examples=[np.ones((1, 1), np.float32)], states=states)
+        collect(Stream(), examples=[ONE], states=states)
 
 
 def test_weights_beside_the_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
