@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +18,7 @@ def mended() -> Iterator[None]:
 
     known = _TORCH_OPS_REGISTRY.name_to_func_mapping
     before, cast = dict(known), ops._cast
-    known.update({name: function for name, function in _LACKING.items() if name not in known})
+    known.update({name: function for name, function in _LACKING.items() if name not in known} | _WRONG)
     ops._cast = _scalar
     try:
         yield
@@ -62,6 +63,18 @@ def _new_ones(context: Any, node: Any) -> None:
     else:
         made = Builder.fill(shape=size, value=one, name=node.name)
     context.add(made)
+
+
+def _ones_like(context: Any, node: Any) -> None:
+    """``torch.ones_like(x)``, of the type of `x`: coremltools' own are floats, which no mask can be."""
+    from coremltools.converters.mil.frontend.torch.ops import NUM_TO_DTYPE_STRING, _get_inputs
+    from coremltools.converters.mil.mil import Builder, types
+
+    inputs = [*_get_inputs(context, node, min_expected=1), None]
+    like, dtype = inputs[0], inputs[1]
+    kind = types.builtin_to_string(like.dtype) if dtype is None else NUM_TO_DTYPE_STRING[int(dtype.val)]
+    one = {"bool": True, "int32": 1}.get(kind, 1.0)
+    context.add(Builder.fill(shape=Builder.shape(x=like), value=one, name=node.name))
 
 
 def _bicubic(context: Any, node: Any) -> None:
@@ -128,6 +141,28 @@ def _unfold(context: Any, node: Any) -> None:
     context.add(Builder.transpose(x=windows, perm=[*order, at + 1], name=node.name))
 
 
+def _isfinite(context: Any, node: Any) -> None:
+    """``torch.isfinite``: below infinity on either side, which what is no number is not."""
+    import numpy as np
+    from coremltools.converters.mil.frontend.torch.ops import _get_inputs
+    from coremltools.converters.mil.mil import Builder, types
+
+    [x] = _get_inputs(context, node, expected=1)
+    if not types.is_float(x.dtype):
+        context.add(Builder.equal(x=x, y=x, name=node.name))
+        return
+    context.add(Builder.less(x=Builder.abs(x=x), y=types.nptype_from_builtin(x.dtype)(np.inf), name=node.name))
+
+
+def _isnan(context: Any, node: Any) -> None:
+    """``torch.isnan``: what is not equal to itself."""
+    from coremltools.converters.mil.frontend.torch.ops import _get_inputs
+    from coremltools.converters.mil.mil import Builder
+
+    [x] = _get_inputs(context, node, expected=1)
+    context.add(Builder.not_equal(x=x, y=x, name=node.name))
+
+
 #: Operator of torch -> its translation.
 _LACKING = {
     "new_ones": _new_ones,
@@ -135,4 +170,74 @@ _LACKING = {
     "upsample_bicubic2d": _bicubic,
     "diff": _diff,
     "unfold": _unfold,
+    "isfinite": _isfinite,
+    "isnan": _isnan,
+}
+
+
+def _slice_scatter(context: Any, node: Any) -> None:
+    """``torch.slice_scatter``, also of masks: Core ML writes numbers into a tensor, but no truths."""
+    from coremltools.converters.mil.frontend.torch import ops
+    from coremltools.converters.mil.mil import Builder, types
+
+    if not types.is_bool(context[node.inputs[0]].dtype):
+        ops.slice_scatter(context, node)
+        return
+    numbers = copy.copy(node)
+    numbers.name, numbers.inputs = f"{node.name}_numbers", list(node.inputs)
+    for place in (0, 1):
+        number = Builder.cast(x=context[node.inputs[place]], dtype="int32", name=f"{numbers.name}_{place}")
+        context.add(number)
+        numbers.inputs[place] = number.name
+    ops.slice_scatter(context, numbers)
+    context.add(Builder.cast(x=context[numbers.name], dtype="bool", name=node.name))
+
+
+def _and(context: Any, node: Any) -> None:
+    """``a & b`` of masks; coremltools has lost the type of some, which are floats to it, as torch's never are."""
+    from coremltools.converters.mil.frontend.torch.ops import _get_inputs
+    from coremltools.converters.mil.mil import Builder, types
+
+    a, b = _get_inputs(context, node, expected=2)
+    if any(types.is_int(one.dtype) for one in (a, b)):
+        raise NotImplementedError("Core ML has no operator for bits of whole numbers")
+    masks = [one if types.is_bool(one.dtype) else Builder.cast(x=one, dtype="bool") for one in (a, b)]
+    context.add(Builder.logical_and(x=masks[0], y=masks[1], name=node.name))
+
+
+def _clamp(context: Any, node: Any) -> None:
+    """``torch.clamp``, of whole numbers too: coremltools makes floats of those, which are no indices."""
+    from coremltools.converters.mil.frontend.torch import ops
+    from coremltools.converters.mil.mil import Builder, types
+
+    x = context[node.inputs[0]]
+    ends = [None if name is None else context[name] for name in [*node.inputs[1:3], None, None][:2]]
+    whole = all(end is None or (end.val is not None and end.val == int(end.val)) for end in ends)
+    if not types.is_int(x.dtype) or not whole:
+        ops.clamp(context, node)
+        return
+    for end, limit in zip(ends, (Builder.maximum, Builder.minimum), strict=True):
+        x = x if end is None else limit(x=x, y=int(end.val))
+    context.add(Builder.identity(x=x, name=node.name))
+
+
+def _copy(context: Any, node: Any) -> None:
+    """``aten.copy``, which writes nothing: the second tensor, in the shape of the first."""
+    from coremltools.converters.mil.frontend.torch.ops import _get_inputs
+    from coremltools.converters.mil.mil import Builder
+
+    x, source, *_ = _get_inputs(context, node, min_expected=2)
+    if x.shape != source.shape:
+        source = Builder.add(x=Builder.mul(x=x, y=0.0), y=source)
+    context.add(Builder.identity(x=source, name=node.name))
+
+
+#: The same for what coremltools translates otherwise than torch means it.
+_WRONG = {
+    "ones_like": _ones_like,
+    "slice_scatter": _slice_scatter,
+    "bitwise_and": _and,
+    "and": _and,
+    "copy": _copy,
+    "clamp": _clamp,
 }

@@ -16,6 +16,7 @@ the samples.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,8 @@ def quantized(content: bytes, plan: Plan, wish: Wish, ranges: Ranges, part: str)
         from ai_edge_quantizer import quantizer as aeq
     found, per_channel = None, wish.weights == "per-channel"
     if plan.form == "static":
+        content, ranges = _with_finite_pads(content, ranges)
+        _check_ranges(ranges, part)
         config = tensor_config(activations=True, per_channel=per_channel)
         recipe = [rule("*", config), *(rule(end, None) for end in ("INPUT", "OUTPUT") if wish.io == "float")]
         found = _with_floors(content, ranges, per_channel)
@@ -134,6 +137,50 @@ def _with_floors(content: bytes, found: Ranges, per_channel: bool) -> dict[str, 
             bound = bound if per_channel else bound.max(keepdims=True)
             out[file.text(graph.tensors[weights].name)] = {"min": -bound, "max": bound}
     return out
+
+
+#: LiteRT ends the process where a step of int8 is this large: masks of the least float32 make such ranges.
+_LARGEST = 1e30
+
+
+def _check_ranges(ranges: Ranges, part: str) -> None:
+    """Raise ExportFailed for a tensor whose values no int8 can hold."""
+    for name, ends in ranges.items():
+        if (farthest := max(ends, key=abs)) and abs(farthest) > _LARGEST:
+            raise ExportFailed(
+                f"in the part {part!r}, {name} reaches {farthest:.3g}, and int8 has 256 steps from the least to the "
+                "largest value.",
+                hint="Mask with a modest number, such as -1e4, or choose the dynamic form.",
+            )
+
+
+#: A padding below this stands for "no value", as in front of a maximum.
+_NOTHING = -1e30
+
+
+def _with_finite_pads(content: bytes, ranges: Ranges) -> tuple[bytes, Ranges]:
+    """Padding with minus infinity, which has no int8, becomes padding with the least value of what is padded.
+
+    A maximum over it is the same: no value of the range is below its least.
+    """
+    model, known = file.parse(content), dict(ranges)
+    graph = model.subgraphs[0]
+    for operator in graph.operators:
+        if file.name_of(model, operator) != "PADV2":
+            continue
+        source, value, made = (int(index) for index in (operator.inputs[0], operator.inputs[2], operator.outputs[0]))
+        filled, held = file.constant(model, graph, value), known.get(file.text(graph.tensors[source].name))
+        if filled is None or held is None or filled.max() > _NOTHING:
+            continue
+        tensor, buffer = copy.copy(graph.tensors[value]), copy.copy(model.buffers[graph.tensors[value].buffer])
+        buffer.data = np.full(filled.size, held[0], "<f4").view(np.uint8)
+        model.buffers.append(buffer)
+        name = file.text(graph.tensors[made].name)
+        tensor.name, tensor.buffer = f"{name}/least", len(model.buffers) - 1
+        graph.tensors.append(tensor)
+        operator.inputs = np.array([source, operator.inputs[1], len(graph.tensors) - 1], np.int32)
+        known[name] = held
+    return file.pack(model), known
 
 
 def _activation(graph: Any, operator: Any, weights: int) -> str:

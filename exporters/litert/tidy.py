@@ -1,7 +1,8 @@
-"""Transposes that the converter leaves although they change nothing."""
+"""What the converter leaves that costs time or that the quantizer does not take: transposes, biases with axes."""
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -45,6 +46,27 @@ def fold_transposes(model: Any) -> None:
         graph.operators = [operator for operator in graph.operators if operator not in gone]
 
 
+def flatten_biases(model: Any) -> None:
+    """A bias is a vector, also where the converter has folded a scale of another shape into it.
+
+    ConvNeXt's layer scale leaves biases [1, 1, 1, channels]; the quantizer gives those their scales along the first
+    axis, and LiteRT refuses the file.
+    """
+    graph = model.subgraphs[0]
+    uses = Counter(int(index) for operator in graph.operators for index in operator.inputs)
+    for _, _, operator, _, bias, _ in file.weighted(model):
+        shape = file.shape_of(graph.tensors[bias]) if bias >= 0 else (0,)
+        values = file.constant(model, graph, bias) if len(shape) > 1 else None
+        if values is None or values.size != shape[-1]:
+            continue
+        if uses[bias] > 1:
+            graph.tensors.append(copy.copy(graph.tensors[bias]))
+            operator.inputs = np.where(operator.inputs == bias, len(graph.tensors) - 1, operator.inputs)
+            bias = len(graph.tensors) - 1
+        graph.tensors[bias].shape = np.array([values.size], np.int32)
+        graph.tensors[bias].shapeSignature = None
+
+
 def _integers(model: Any, graph: Any, index: int) -> list[int] | None:
     data = model.buffers[graph.tensors[int(index)].buffer].data
     return None if data is None else [int(value) for value in np.asarray(data, np.uint8).view("<i4")]
@@ -69,10 +91,9 @@ def tidy(model: Any, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
     Raises:
         ExportFailed: the graph has another number of inputs or outputs.
     """
-    from edgekit.exporters.litert import tidy as litert_fold
-
     graph = model.subgraphs[0]
-    litert_fold.fold_transposes(model)
+    fold_transposes(model)
+    flatten_biases(model)
     signature = schema.SignatureDefT()
     signature.signatureKey, signature.subgraphIndex = SIGNATURE, 0
     for side, specs in (("inputs", inputs), ("outputs", outputs)):

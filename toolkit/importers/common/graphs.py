@@ -19,6 +19,9 @@ from edgekit.importers.common import stored
 from edgekit.importers.common.axes import Bounds, Open, bounded
 from edgekit.importers.common.declared import Import, declared
 from edgekit.importers.common.graph_costs import work_of
+from edgekit.importers.common.masks import finite
+from edgekit.importers.common.spectra import real
+from edgekit.tasks.tensors.arrays import read
 
 __all__ = ["bounds_of", "declared_graph", "inspected", "key_of"]
 
@@ -86,7 +89,7 @@ def declared_graph(
         inputs=inputs,
         outputs=outputs,
         axes=bounds.axes,
-        build=partial(_built, expected=program.inputs),
+        build=partial(_built, expected=program.inputs, samples=samples),
     )
     evidence: Evidence | None = None
     golden = ""
@@ -110,12 +113,23 @@ def declared_graph(
     )
 
 
-def _built(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...]) -> Any:
-    """The module of the .pt2 at the checkpoint's path. Raises BadInput for a file with other inputs."""
+#: Samples that a change of the module is tried on.
+_TRIED = 3
+
+
+def _built(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...], samples: Path) -> Any:
+    """The module of the .pt2 at the checkpoint's path, its spectra real and its masks finite.
+
+    Raises:
+        BadInput: the file has other inputs.
+    """
     program = pt2.read(checkpoint.path)
     if program.inputs != expected:
         raise BadInput(f"{checkpoint.path.name} has other inputs than the program that was declared.")
-    return pt2.module_of(program)
+    files = stored.files(samples)
+    order = [spec.name for spec in program.inputs]
+    held = (dict(read(file)) for file in files[:: max(1, len(files) // _TRIED)])
+    return finite(real(pt2.module_of(program)), [{name: sample[name] for name in order} for sample in held])
 
 
 def _prepared(checkpoint: Checkpoint, folder: Path, known: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +12,7 @@ from edgekit.errors import BadInput
 from edgekit.importers.common.foreign.child import stage
 from edgekit.importers.common.foreign.user_file import optional
 from edgekit.importers.common.synthetic import SAMPLES
+from edgekit.importers.python_file.states import States
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +43,7 @@ def collected(module: ModuleType, network: Any, label: str) -> Examples:
         BadInput: there are none, or they are no arrays, empty, not numbers, or of changing names, ranks or dtypes.
     """
     stage("examples()")
-    examples, ready = optional(module, "examples"), optional(module, "get_args")
+    examples, ready = vars(module).get("examples"), optional(module, "get_args")
     if examples is None and ready is None:
         raise BadInput(
             f"{label} has no examples(): the shapes of the inputs are not known.",
@@ -52,7 +53,9 @@ def collected(module: ModuleType, network: Any, label: str) -> Examples:
     names, open_ended = _parameters(network)
     notes: dict[str, None] = {}
     samples: list[Arrays] = []
-    raw = itertools.islice(iter(examples()), MOST) if examples is not None else [ready()] if ready else []
+    raw = _raw(examples, label) if examples is not None else [ready()] if ready else []
+    carried = States(module, network, label)
+    own = [name for name in names if name not in carried.names]
     for i, item in enumerate(raw):
         if preprocess is not None:
             stage("preprocess()")
@@ -60,8 +63,9 @@ def collected(module: ModuleType, network: Any, label: str) -> Examples:
             stage("examples()")
         where = f"{label}: example {i}"
         sample = {
-            name: _array(value, f"{where}, {name!r}", notes) for name, value in _named(item, names, open_ended, where)
+            name: _array(value, f"{where}, {name!r}", notes) for name, value in _named(item, own, open_ended, where)
         }
+        sample = carried.added(sample, names)
         _check_same(sample, samples, where)
         samples.append(sample)
     if not samples:
@@ -69,6 +73,17 @@ def collected(module: ModuleType, network: Any, label: str) -> Examples:
     if examples is None:
         samples = [_shuffled(samples[0], seed) for seed in range(SAMPLES)]
     return Examples(samples, examples is None, preprocess is not None, list(notes))
+
+
+def _raw(examples: Any, label: str) -> Iterable[Any]:
+    """What the function yields, or what the list, or the array, holds."""
+    try:
+        return itertools.islice(iter(examples() if callable(examples) else examples), MOST)
+    except TypeError as exc:
+        raise BadInput(
+            f"examples in {label} is no function and no list, but {type(examples).__name__}.",
+            hint="Yield 16 or more real inputs.",
+        ) from exc
 
 
 def _parameters(network: Any) -> tuple[list[str], bool]:

@@ -17,6 +17,7 @@ from edgekit.importers.common.foreign.child import place_of, stage
 from edgekit.importers.common.foreign.record import Recorder
 from edgekit.importers.python_file.examples import collected
 from edgekit.importers.python_file.outputs import named_outputs
+from edgekit.importers.python_file.state_dict import load_weights
 from edgekit.importers.python_file.varying import Varying, dimensions, traceable, varying_axes
 
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ def _network(module: types.ModuleType, name: str, label: str) -> tuple[Any, list
     stage(f"{function.__name__ if hasattr(function, '__name__') else name}()")
     network = function()
     if isinstance(network, tuple) and network and isinstance(network[0], torch.nn.Module):
-        network = network[0]  # LiteRT-CLI's files may give a configuration beside it
+        network, *beside = network  # LiteRT-CLI's files may give a configuration beside it
+        if beside and isinstance(beside[0], str | Path):
+            load_weights(network, Path(str(module.__file__)).parent / beside[0], label)
     if not isinstance(network, torch.nn.Module):
         raise BadInput(
             f"{label}: {name or 'build'}() gave {type(network).__name__}, not a torch.nn.Module.",

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from edgekit.errors import BadInput
 from edgekit.importers.python_file.examples import MOST, Examples, collected
+from edgekit.importers.python_file.state_dict import load_weights
 
 
 class Pair(torch.nn.Module):
@@ -116,3 +118,53 @@ def test_what_cannot_be_used_is_one_error_with_its_place(examples: Any, words: s
 def test_a_file_without_examples_is_one_error(collect: Collect) -> None:
     with pytest.raises(BadInput, match=r"has no examples\(\)"):
         collect(torch.nn.Linear(3, 2))
+
+
+@pytest.mark.parametrize("held", [[ONE, ONE * 2], np.stack([ONE, ONE * 2]), (ONE, ONE * 2)])
+def test_examples_may_be_a_list_or_an_array(held: Any, collect: Collect) -> None:
+    samples = collect(Any_(), examples=held).samples
+    assert [float(sample["input_0"][0, 0]) for sample in samples] == [1.0, 2.0]
+
+
+def test_examples_that_are_no_list(collect: Collect) -> None:
+    with pytest.raises(BadInput, match="no function and no list, but int"):
+        collect(Any_(), examples=3)
+
+
+class Stream(torch.nn.Module):
+    def forward(self, h: Any, x: Any) -> Any:
+        return {"y": h * 2, "h_out": h + x}
+
+
+def test_states_begin_as_zeros_and_go_on(collect: Collect) -> None:
+    samples = collect(Stream(), examples=[ONE, ONE * 2, ONE], states={"h": (1, 3)}).samples
+    assert [list(sample) for sample in samples] == [["h", "x"]] * 3
+    assert [float(sample["h"][0, 0]) for sample in samples] == [0.0, 1.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("states", "told"),
+    [({"h": (1, 1)}, "no output 'h_out' of its shape"), (3, "table of names"), ({"h": "a"}, "table")],
+)
+def test_states_that_nobody_gives(states: Any, told: str, collect: Collect) -> None:
+    with pytest.raises(BadInput, match=told):
+        collect(Stream(), examples=[ONE], states=states)
+
+
+def test_weights_beside_the_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgekit.importers.common.foreign.child._scratch", tmp_path)
+    weights = torch.nn.Linear(2, 3)
+    save_file(weights.state_dict(), tmp_path / "a.safetensors")
+    torch.save(weights.state_dict(), tmp_path / "b.pt")
+    for name in ("a.safetensors", "b.pt"):
+        network = torch.nn.Linear(2, 3)
+        load_weights(network, tmp_path / name, "net.py")
+        assert network.weight.equal(weights.weight)
+    for wrong, told in (
+        (torch.nn.Linear(2, 4), "in another shape bias, weight"),
+        (torch.nn.ReLU(), "unlike the network"),
+    ):
+        with pytest.raises(BadInput, match=told):
+            load_weights(wrong, tmp_path / "a.safetensors", "net.py")
+    with pytest.raises(BadInput, match="no such file"):
+        load_weights(weights, tmp_path / "c.pt", "net.py")

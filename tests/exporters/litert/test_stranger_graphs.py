@@ -1,0 +1,111 @@
+"""Graphs that converters write and that the quantizer, or LiteRT, does not take as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers.cases.litert_cases import calls, export, graph
+from torch import Tensor, nn
+
+from edgekit.core import Feeds, Part, TensorSpec
+from edgekit.errors import ExportFailed
+from edgekit.exporters.litert import EXPORTER
+from edgekit.numerics.parity import LIMITS, part_error
+
+SPEC = TensorSpec("x", "float32", (1, 3, 16, 16))
+
+
+def images(count: int = 12) -> list[Feeds]:
+    rng = np.random.default_rng(0)
+    return [{"x": rng.standard_normal(SPEC.shape).astype(np.float32)} for _ in range(count)]
+
+
+def of(module: nn.Module, classes: int = 5, *specs: TensorSpec) -> Part:
+    return Part("strange", specs or (SPEC,), (TensorSpec("y", "float32", (1, classes)),), {}, lambda _: module.eval())
+
+
+class Scaled(nn.Module):
+    """ConvNeXt's block: a learned scale behind a product of an image with matrices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem, self.wide, self.narrow = nn.Conv2d(3, 8, 4, 4), nn.Linear(8, 32), nn.Linear(32, 8)
+        self.scale, self.head = nn.Parameter(torch.rand(8) + 0.5), nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x).permute(0, 2, 3, 1)
+        out: Tensor = self.head((x + self.narrow(torch.relu(self.wide(x))) * self.scale).mean((1, 2)))
+        return out
+
+
+class Pooled(nn.Module):
+    """ResNet's stem: a maximum over a padded image, whose padding is minus infinity."""
+
+    def __init__(self, *, clipped: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU() if clipped else nn.Identity())
+        self.pool, self.head = nn.MaxPool2d(3, 2, 1), nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.pool(self.first(x)).mean((2, 3)))
+        return out
+
+
+@pytest.mark.parametrize(
+    "module", [Scaled(), Pooled(clipped=True), Pooled(clipped=False)], ids=["scale", "relu", "pad"]
+)
+def test_the_static_form_runs(tmp_path: Path, module: nn.Module) -> None:
+    part = of(module)
+    artifact = export(tmp_path, "int8", {"form": "static"}, part=part, calibration=images())
+    runner = EXPORTER.load(tmp_path / "strange.tflite", 1)
+    assert part_error(runner, calls(part, images(4))) <= LIMITS["int8"] / 3
+    assert {layer["form"] for layer in artifact.census["layers"].values()} == {"static"}
+    assert all(
+        len(tensor.shape) == 1 for tensor in graph(tmp_path, "strange").subgraphs[0].tensors if "bias" in tensor.name
+    )
+
+
+class Masked(nn.Module):
+    """Scores that are masked with the least float32."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.table, self.out, self.value = nn.Linear(8, 8), nn.Linear(8, 5), value
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        x = self.table(x)
+        scores = x @ x.transpose(1, 2) + ((1 - mask) * self.value)[:, None]
+        out: Tensor = self.out((scores.softmax(-1) @ x).mean(1))
+        return out
+
+
+def _masked() -> tuple[Part, list[dict[str, Any]]]:
+    rng = np.random.default_rng(0)
+    part = of(
+        Masked(torch.finfo(torch.float32).min),
+        5,
+        TensorSpec("x", "float32", (1, 6, 8)),
+        TensorSpec("mask", "float32", (1, 6)),
+    )
+    mask = np.array([[1, 1, 1, 1, 0, 0]], np.float32)
+    return part, [{"x": rng.standard_normal((1, 6, 8)).astype(np.float32), "mask": mask} for _ in range(12)]
+
+
+def test_a_range_that_no_int8_holds_is_a_typed_error(tmp_path: Path) -> None:
+    part, feeds = _masked()
+    with pytest.raises(ExportFailed, match=r"reaches -3\.4"):
+        export(tmp_path, "int8", {"form": "static"}, part=part, calibration=feeds)
+
+
+def test_another_form_is_chosen_then(tmp_path: Path) -> None:
+    part, feeds = _masked()
+    artifact = export(tmp_path, "int8", part=part, calibration=feeds)
+    assert artifact.census["choice"]["form"] == "dynamic"
+    assert "reaches -3.4" in artifact.census["choice"]["impossible"]["static"]

@@ -1,0 +1,286 @@
+"""Spectra as real arithmetic: a Fourier transform of a fixed length is a product with cosines and sines.
+
+Phones' formats know no complex numbers. Here each complex tensor of a graph becomes two, its real and its imaginary
+part: transforms become products of matrices, those of windows (stft) a convolution. A graph with anything else that is
+complex stays as it is, and a format that lacks it says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["real"]
+
+#: Weights that a transform may have: 4096 samples to 2049 frequencies, real and imaginary.
+_MOST = 2 * 4096 * 2049
+
+
+class _Pair(NamedTuple):
+    """A complex tensor: its real and its imaginary part."""
+
+    re: Any
+    im: Any
+
+
+class _Unknown(Exception):
+    """Something complex that is not translated."""
+
+
+def real(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    """`module` without complex numbers; the same module where there are none, or others than these."""
+    import torch
+
+    if not any(_complex(node) for node in module.graph.nodes):
+        return module
+
+    class Rewriting(torch.fx.Transformer):
+        def run_node(self, n: torch.fx.Node) -> Any:
+            self.node = n
+            return super().run_node(n)
+
+        def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+            if not _complex(self.node) and not any(isinstance(one, _Pair) for one in args):
+                return super().call_function(target, args, kwargs)
+            name = str(target).split(".")[1] if str(target).startswith("aten.") else str(target)
+            if name not in _OPERATORS:
+                raise _Unknown(name)
+            bound = _named(target, args, kwargs)
+            return _OPERATORS[name](_Rewrite(self.node, self._constant), bound)
+
+        def _constant(self, value: torch.Tensor) -> Any:
+            name = f"{self.node.name}_{len(list(self.module.buffers()))}"
+            self.module.register_buffer(name, value.contiguous())
+            return self.tracer.create_proxy("get_attr", name, (), {})
+
+    # Constants are added to a module that shares the weights of the first.
+    copied = torch.fx.GraphModule(module, module.graph)
+    try:
+        made = Rewriting(copied).transform()
+    except _Unknown:
+        return module
+    made.graph.eliminate_dead_code()
+    made.recompile()
+    return made.requires_grad_(False).eval()
+
+
+class _Rewrite(NamedTuple):
+    """The node that is rewritten, and what makes a constant of the new graph."""
+
+    node: Any
+    constant: Callable[[Any], Any]
+
+    def shape(self, place: int = 0) -> list[int]:
+        """Of an argument. Raises _Unknown for a dynamic axis."""
+        sizes = list(self.node.args[place].meta["val"].shape)
+        if not all(isinstance(size, int) for size in sizes):
+            raise _Unknown("a dynamic axis")
+        return sizes
+
+
+def _complex(node: Any) -> bool:
+    value = node.meta.get("val")
+    return bool(getattr(value, "dtype", None) is not None and value.dtype.is_complex)
+
+
+def _named(target: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a call by the names of the operator's schema, with its defaults."""
+    names = [argument.name for argument in target._schema.arguments]
+    defaults = {a.name: a.default_value for a in target._schema.arguments if a.has_default_value()}
+    return {**defaults, **dict(zip(names, args, strict=False)), **kwargs}
+
+
+def _transform(rewrite: _Rewrite, bound: Mapping[str, Any]) -> _Pair:
+    """fft, ifft and rfft: a product of an axis with cosines and sines."""
+    import torch
+
+    kind = str(rewrite.node.target).split(".")[1]
+    x, shape = bound["self"], rewrite.shape()
+    axis = bound["dim"] % len(shape)
+    size = int(bound["n"] or shape[axis])
+    kept = min(size, shape[axis])
+    count = size // 2 + 1 if kind == "fft_rfft" else size
+    _check(2 * kept * count)
+    inverse = kind == "fft_ifft"
+    angle = torch.outer(torch.arange(kept, dtype=torch.float64), torch.arange(count, dtype=torch.float64))
+    angle = (angle % size) * (2 * math.pi / size)
+    scale = _scale(bound["norm"], size, inverse=inverse)
+    cos, sin = (
+        rewrite.constant((part * scale).float()) for part in (angle.cos(), angle.sin() if inverse else -angle.sin())
+    )
+
+    def product(part: Any, matrix: Any) -> Any:
+        part = part.narrow(axis, 0, kept) if kept < shape[axis] else part
+        return torch.matmul(part.transpose(axis, -1), matrix).transpose(axis, -1)
+
+    if not isinstance(x, _Pair):
+        return _Pair(product(x, cos), product(x, sin))
+    return _Pair(product(x.re, cos) - product(x.im, sin), product(x.re, sin) + product(x.im, cos))
+
+
+def _backwards(rewrite: _Rewrite, bound: Mapping[str, Any]) -> Any:
+    """irfft: half a spectrum to real values."""
+    import torch
+
+    x, shape = bound["self"], rewrite.shape()
+    axis = bound["dim"] % len(shape)
+    size = int(bound["n"] or 2 * (shape[axis] - 1))
+    kept = min(size // 2 + 1, shape[axis])
+    _check(2 * kept * size)
+    cos, sin = (rewrite.constant(part) for part in _inverse(kept, size, _scale(bound["norm"], size, inverse=True)))
+    parts = [
+        part.narrow(axis, 0, kept) if kept < shape[axis] else part
+        for part in (x if isinstance(x, _Pair) else (x, x * 0.0))
+    ]
+    re, im = (part.transpose(axis, -1) for part in parts)
+    return (torch.matmul(re, cos) + torch.matmul(im, sin)).transpose(axis, -1)
+
+
+def _inverse(kept: int, size: int, scale: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """The matrices [frequencies, samples] of a half spectrum, whose other half mirrors it."""
+    import torch
+
+    angle = torch.outer(torch.arange(kept, dtype=torch.float64), torch.arange(size, dtype=torch.float64))
+    angle = (angle % size) * (2 * math.pi / size)
+    twice = torch.full((kept, 1), 2.0, dtype=torch.float64)
+    twice[0] = 1.0
+    if size % 2 == 0 and kept == size // 2 + 1:
+        twice[-1] = 1.0
+    return (twice * angle.cos() * scale).float(), (-twice * angle.sin() * scale).float()
+
+
+def _windows(rewrite: _Rewrite, bound: Mapping[str, Any]) -> _Pair:
+    """stft: a convolution with cosines and sines of the window's length."""
+    import torch
+
+    size = int(bound["n_fft"])
+    step = int(bound["hop_length"] or size // 4)
+    length = int(bound["win_length"] or size)
+    count = size // 2 + 1 if bound["onesided"] in (None, True) else size
+    _check(2 * size * count)
+    centred = bool(bound.get("center", False))
+    if centred and bound.get("pad_mode", "reflect") != "reflect":
+        raise _Unknown("stft with another padding")
+    x, rank = bound["self"], len(rewrite.node.args[0].meta["val"].shape)
+    x = x.unsqueeze(0) if rank == 1 else x
+    x = x.unsqueeze(1)
+    if centred:
+        x = torch.nn.functional.pad(x, (size // 2, size // 2), mode="reflect")
+    angle = torch.outer(torch.arange(count, dtype=torch.float64), torch.arange(size, dtype=torch.float64))
+    angle = (angle % size) * (2 * math.pi / size)
+    scale = size**-0.5 if bound["normalized"] else 1.0
+    before = (size - length) // 2
+    placed = torch.zeros(size, dtype=torch.float64)
+    placed[before : before + length] = scale
+    waves = torch.cat([angle.cos() * placed, -angle.sin() * placed])[:, None]
+    kernel = rewrite.constant(waves.float())
+    if bound["window"] is not None:
+        window = bound["window"]
+        window = torch.nn.functional.pad(window, (before, size - length - before)) if length < size else window
+        kernel = kernel * window
+    out = torch.nn.functional.conv1d(x, kernel, stride=step)
+    out = out.squeeze(0) if rank == 1 else out
+    axis = rank - 1
+    return _Pair(out.narrow(axis, 0, count), out.narrow(axis, count, count))
+
+
+def _scale(norm: str | None, size: int, *, inverse: bool) -> float:
+    if norm == "ortho":
+        return 1 / math.sqrt(size)
+    return 1.0 / size if inverse == (norm in (None, "backward")) else 1.0
+
+
+def _check(weights: int) -> None:
+    if weights > _MOST:
+        raise _Unknown("a transform of many samples")
+
+
+def _times(rewrite: _Rewrite, bound: Mapping[str, Any]) -> _Pair:
+    a, b = bound["self"], bound["other"]
+    if isinstance(a, _Pair) and isinstance(b, _Pair):
+        return _Pair(a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re)
+    pair, number = (a, b) if isinstance(a, _Pair) else (b, a)
+    _real_number(number)
+    return _Pair(pair.re * number, pair.im * number)
+
+
+def _over(rewrite: _Rewrite, bound: Mapping[str, Any]) -> _Pair:
+    a, b = bound["self"], bound["other"]
+    if not isinstance(a, _Pair) or isinstance(b, _Pair):
+        raise _Unknown("division by complex numbers")
+    _real_number(b)
+    return _Pair(a.re / b, a.im / b)
+
+
+def _sum(rewrite: _Rewrite, bound: Mapping[str, Any]) -> _Pair:
+    sign = -bound["alpha"] if ".sub." in f".{rewrite.node.target}." else bound["alpha"]
+    a, b = (one if isinstance(one, _Pair) else _Pair(one, 0.0) for one in (bound["self"], bound["other"]))
+    for part in (a.re, b.re):
+        _real_number(part)
+    return _Pair(a.re + sign * b.re, a.im + sign * b.im)
+
+
+def _real_number(value: Any) -> None:
+    if isinstance(value, complex):
+        raise _Unknown("a complex number")
+
+
+def _shaped(rewrite: _Rewrite, bound: Mapping[str, Any]) -> _Pair:
+    """Operators that move values and compute nothing."""
+    first, *others = (argument.name for argument in rewrite.node.target._schema.arguments)
+    held = bound[first]
+    rest = {name: bound[name] for name in others}
+    if isinstance(held, _Pair):
+        return _Pair(*(rewrite.node.target(part, **rest) for part in held))
+    if not isinstance(held, list | tuple) or not all(isinstance(one, _Pair) for one in held):
+        raise _Unknown("complex beside real tensors")
+    return _Pair(*(rewrite.node.target([pair[side] for pair in held], **rest) for side in (0, 1)))
+
+
+def _length(rewrite: _Rewrite, bound: Mapping[str, Any]) -> Any:
+    x = bound["self"]
+    return (x.re * x.re + x.im * x.im).sqrt()
+
+
+def _angle(rewrite: _Rewrite, bound: Mapping[str, Any]) -> Any:
+    import torch
+
+    return torch.atan2(bound["self"].im, bound["self"].re)
+
+
+def _joined(rewrite: _Rewrite, bound: Mapping[str, Any]) -> Any:
+    import torch
+
+    return torch.stack([bound["self"].re, bound["self"].im], -1)
+
+
+_MOVED = (
+    *("view", "reshape", "permute", "transpose", "slice", "select", "unsqueeze", "squeeze", "expand", "flatten"),
+    *("contiguous", "clone", "cat", "stack", "narrow", "unflatten", "repeat", "flip", "alias", "detach"),
+    *("index_select", "movedim", "swapaxes", "t", "resolve_conj", "resolve_neg"),
+)
+_OPERATORS: Mapping[str, Callable[[_Rewrite, Mapping[str, Any]], Any]] = {
+    **dict.fromkeys(("fft_fft", "fft_ifft", "fft_rfft"), _transform),
+    **dict.fromkeys(_MOVED, _shaped),
+    "fft_irfft": _backwards,
+    "stft": _windows,
+    "mul": _times,
+    "div": _over,
+    "add": _sum,
+    "sub": _sum,
+    "neg": lambda rewrite, bound: _Pair(-bound["self"].re, -bound["self"].im),
+    "_conj": lambda rewrite, bound: _Pair(bound["self"].re, -bound["self"].im),
+    "conj": lambda rewrite, bound: _Pair(bound["self"].re, -bound["self"].im),
+    "real": lambda rewrite, bound: bound["self"].re,
+    "imag": lambda rewrite, bound: bound["self"].im,
+    "abs": _length,
+    "angle": _angle,
+    "view_as_real": _joined,
+    "view_as_complex": lambda rewrite, bound: _Pair(bound["self"].select(-1, 0), bound["self"].select(-1, 1)),
+    "complex": lambda rewrite, bound: _Pair(bound["real"], bound["imag"]),
+    "polar": lambda rewrite, bound: _Pair(bound["abs"] * bound["angle"].cos(), bound["abs"] * bound["angle"].sin()),
+}

@@ -1,0 +1,38 @@
+"""In the child: the weights that ``build()`` names beside its module, read without unpickling code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import BadInput
+
+__all__ = ["load_weights"]
+
+
+def load_weights(network: Any, file: Path, label: str) -> None:
+    """Put the tensors of a .safetensors, or of a state dict that torch saved, into `network`.
+
+    Raises:
+        BadInput: there is no such file, it holds no tensors by names, or not those of the network.
+    """
+    import torch
+
+    if not file.is_file():
+        raise BadInput(f"{label}: build() names the weights {str(file)!r}, and there is no such file.")
+    if file.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        held = load_file(file)
+    else:
+        held = torch.load(file, map_location="cpu", weights_only=True)
+    if not isinstance(held, dict):
+        raise BadInput(f"{label}: {file.name} holds {type(held).__name__}, not tensors by their names.")
+    wanted = network.state_dict()
+    missing, other = wanted.keys() - held.keys(), held.keys() - wanted.keys()
+    shapes = [name for name in wanted.keys() & held.keys() if wanted[name].shape != held[name].shape]
+    for what, names in (("lacks", missing), ("has, unlike the network,", other), ("has in another shape", shapes)):
+        if names:
+            few = ", ".join(sorted(map(str, names))[:5])
+            raise BadInput(f"{label}: {file.name} {what} {few}{', ...' if len(names) > 5 else ''}.")
+    network.load_state_dict(held)
