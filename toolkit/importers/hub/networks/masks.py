@@ -13,12 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from edgekit.importers.common.masks import MASKED
 from edgekit.importers.hub.networks.loading import quiet
 
-__all__ = ["FORMS", "MASKED", "settled"]
+__all__ = ["FORMS", "settled"]
 
-#: What a masked position adds to its score.
-MASKED = -1e4
 #: Largest difference that counts as the same, relative to the largest output.
 _SAME = 1e-4
 
