@@ -107,6 +107,12 @@ def _smaller(
             plan = keep(candidates, candidates.weights, plan, AIMS[wish.precision])
         kept = candidates.kept(plan)
         return candidates.program(tuple(kept)), kept
+    except (RuntimeError, ValueError, IndexError) as exc:  # as torch refuses what the interpreter computes
+        reason = next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
+        raise ExportFailed(
+            f"the program of the part {part.name!r} does not run on its inputs: {reason[:200]}",
+            hint="A size that varies may have become fixed: give inputs of a single size, or choose another exporter.",
+        ) from exc
     finally:
         shutil.rmtree(place)
 

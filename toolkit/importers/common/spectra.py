@@ -50,7 +50,7 @@ def real(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
             if name not in _OPERATORS:
                 raise _Unknown(name)
             bound = _named(target, args, kwargs)
-            return _OPERATORS[name](_Rewrite(self.node, self._constant), bound)
+            return _OPERATORS[name](_Rewrite(self.node, self._constant, self.fetch_attr), bound)
 
         def _constant(self, value: torch.Tensor) -> Any:
             name = f"{self.node.name}_{len(list(self.module.buffers()))}"
@@ -69,10 +69,11 @@ def real(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
 
 
 class _Rewrite(NamedTuple):
-    """The node that is rewritten, and what makes a constant of the new graph."""
+    """The node that is rewritten, what makes a constant of the new graph, and what looks at those of the old."""
 
     node: Any
     constant: Callable[[Any], Any]
+    held: Callable[[str], Any]
 
     def shape(self, place: int = 0) -> list[int]:
         """Of an argument. Raises _Unknown for a dynamic axis."""
@@ -177,10 +178,14 @@ def _windows(rewrite: _Rewrite, bound: Mapping[str, Any]) -> _Pair:
     placed = torch.zeros(size, dtype=torch.float64)
     placed[before : before + length] = scale
     waves = torch.cat([angle.cos() * placed, -angle.sin() * placed])[:, None]
-    kernel = rewrite.constant(waves.float())
-    if bound["window"] is not None:
-        window = bound["window"]
-        window = torch.nn.functional.pad(window, (before, size - length - before)) if length < size else window
+    window, known = bound["window"], _named(rewrite.node.target, rewrite.node.args, rewrite.node.kwargs)["window"]
+    constant = known is not None and known.op == "get_attr"
+    if constant:
+        window = rewrite.held(known.target).detach().double()
+    if window is not None and length < size:
+        window = torch.nn.functional.pad(window, (before, size - length - before))
+    kernel = rewrite.constant((waves * window if constant else waves).float())
+    if window is not None and not constant:
         kernel = kernel * window
     out = torch.nn.functional.conv1d(x, kernel, stride=step)
     out = out.squeeze(0) if rank == 1 else out
