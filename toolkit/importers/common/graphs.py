@@ -20,6 +20,7 @@ from edgekit.importers.common.axes import Bounds, Open, bounded
 from edgekit.importers.common.declared import Import, declared
 from edgekit.importers.common.graph_costs import work_of
 from edgekit.importers.common.masks import finite
+from edgekit.importers.common.rewriting import kept
 from edgekit.importers.common.spectra import real
 from edgekit.tasks.tensors.arrays import read
 
@@ -115,6 +116,8 @@ def declared_graph(
 
 #: Samples that a change of the module is tried on.
 _TRIED = 3
+#: How much a spectrum in real numbers may differ, relative to the largest value.
+_SPECTRA = 1e-4
 
 
 def _built(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...], samples: Path) -> Any:
@@ -128,8 +131,10 @@ def _built(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...], samples: Pa
         raise BadInput(f"{checkpoint.path.name} has other inputs than the program that was declared.")
     files = stored.files(samples)
     order = [spec.name for spec in program.inputs]
-    held = (dict(read(file)) for file in files[:: max(1, len(files) // _TRIED)])
-    return finite(real(pt2.module_of(program)), [{name: sample[name] for name in order} for sample in held])
+    held = [dict(read(file)) for file in files[:: max(1, len(files) // _TRIED)]]
+    tried = [{name: sample[name] for name in order} for sample in held]
+    module = pt2.module_of(program)
+    return finite(kept(real(module), module, tried, _SPECTRA), tried)
 
 
 def _prepared(checkpoint: Checkpoint, folder: Path, known: Mapping[str, Any]) -> Mapping[str, Any]:
