@@ -48,7 +48,8 @@ ANSWERS = {
     "correlation": "torch.fft.irfft(torch.fft.rfft(x, n=128) * torch.conj(torch.fft.rfft(x, n=128)), n=128)",
     "odd": "torch.fft.irfft(torch.fft.rfft(x)[:, :20], n=39)",
     "stft": f"torch.view_as_real({STFT})",
-    "phase": f"torch.angle({STFT}[:, 3:5])",
+    # The first and the last window mirror themselves: their phases are 0 or pi, on either side of the cut.
+    "phase": f"torch.angle({STFT}[:, 3:5, 1:-1])",
     "short": "torch.stft(x, 64, 16, 48, self.short, center=False, normalized=True, return_complex=True).real",
     "rotated": "torch.view_as_real(torch.polar(x.abs(), x) * torch.view_as_complex(x.reshape(2, 50, 2)).repeat(1, 2))",
     "sum": f"({STFT} - {STFT}.conj() / 2 + 1).abs()",
