@@ -27,7 +27,7 @@ __all__ = ["Grid", "Rounded", "hessian", "loss", "nearest", "rounded"]
 _DAMPING, _MOST = 0.01, 1e3
 #: Inputs that are rounded before what they lost reaches those behind them.
 _STRIPE = 128
-#: Ranges that are tried below 8 bits, of the largest weight: a few weights that are cut short may cost less than a coarser step.
+#: Ranges that are tried below 8 bits, of the largest weight: to cut a few short may cost less than a coarser step.
 _SHARES = (1.0, 0.95, 0.9, 0.85, 0.8)
 
 
@@ -47,7 +47,8 @@ class Grid:
 
 @dataclass(frozen=True)
 class Rounded:
-    """Weights on a grid: steps int8 [K, N] around 0, scales float32 [ceil(K / block), N] (below 8 bits also negative)."""
+    """Weights on a grid: steps int8 [K, N] around 0; scales float32 [ceil(K / block), N], below 8 bits also
+    negative."""
 
     steps: NDArray[np.int8]
     scales: Floats
@@ -74,7 +75,7 @@ def hessian(inputs: Floats, before: Doubles | None = None) -> Doubles:
 
 
 def nearest(weights: Floats, grid: Grid, importance: Doubles | None = None) -> Rounded:
-    """Each weight [K, N] to the nearest step; scales by the least squared error, times the `importance` [K] of inputs."""
+    """Each weight [K, N] to the nearest step; scales by the least squared error, times `importance` [K] of inputs."""
     scales = _scales(weights, grid, importance)
     least, most = grid.ends
     steps = np.rint(weights / _spread(scales, len(weights), grid)).clip(least, most)
@@ -119,16 +120,15 @@ def loss(made: Rounded, weights: Floats, curvature: Doubles) -> float:
 
 def _factor(curvature: Doubles) -> Floats | None:
     """The upper Cholesky factor of the damped inverse; None where nothing was recorded, or it has none."""
-    diagonal, size = np.diag(curvature), len(curvature)
+    diagonal = np.diag(curvature)
     mean, damping = float(diagonal.mean()), _DAMPING
     while mean > 0 and damping <= _MOST:
         damped = curvature + np.diag(np.where(diagonal > 0, damping * mean, mean))
         try:
             inverse = np.linalg.inv(damped)
-            return np.ascontiguousarray(np.linalg.cholesky((inverse + inverse.T) / 2).T, np.float32)
+            return np.linalg.cholesky((inverse + inverse.T) / 2).T.astype(np.float32, order="C")
         except np.linalg.LinAlgError:
             damping *= 10
-    assert size  # a product without inputs is no product
     return None
 
 
@@ -145,12 +145,14 @@ def _scales(weights: Floats, grid: Grid, importance: Doubles | None) -> Floats:
     peak = np.take_along_axis(groups, np.abs(groups).argmax(axis=1)[:, None], axis=1)[:, 0]
     whole = peak / least if grid.bits < 8 else np.abs(peak) / most
     whole = np.where(whole == 0, np.float32(1), whole).astype(np.float32)
-    best, errors = whole, np.full(whole.shape, np.inf, np.float32)
+    best: NDArray[Any] = whole
+    errors = np.full(whole.shape, np.inf, np.float32)
     for share in _SHARES if grid.bits < 8 else _SHARES[:1]:
         tried = whole * np.float32(share)
         off = np.rint(groups / tried[:, None]).clip(least, most) * tried[:, None] - groups
         error = np.einsum("bko,bko,bk->bo", off, off, weight.reshape(blocks, block))
-        best, errors = np.where(error < errors, tried, best), np.minimum(error, errors)
+        best = np.where(error < errors, tried, best)
+        errors = np.minimum(error, errors)
     return best
 
 
