@@ -126,6 +126,25 @@ def test_four_bits_against_numpy(size: tuple[int, int]) -> None:
     assert relative_error([actual], [{"y": x @ made}]) < 0.01
 
 
+@pytest.mark.parametrize("calls", [2, 6])
+def test_weights_are_rounded_by_inputs_where_these_are_enough(calls: int) -> None:
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"], name="product")],
+        "toy",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, "n", 64])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, "n", 24])],
+        [numpy_helper.from_array(np.random.default_rng(0).standard_normal((64, 24)).astype(np.float32), "w")],
+    )
+    plain = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    rng = np.random.default_rng(1)
+    basis = rng.standard_normal((16, 64))
+    inputs = [{"x": (rng.standard_normal((1, 30, 16)) @ basis).astype(np.float32)} for _ in range(calls)]
+    [product] = products.products(plain)
+    made = products.recorded(plain, ["product"], inputs).of("product", product.weight, "four-bit").weights()
+    near = nearest(product.weight, GRIDS["four-bit"]).weights()
+    assert (made == near).all() == (calls == 2)
+
+
 def test_a_tied_table_in_four_bits(tmp_path: Path) -> None:
     """The look-up and the projection read the same half bytes."""
     artifact = export(tmp_path, "int8", options={"small_parts": ["toy"]})
