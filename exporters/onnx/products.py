@@ -62,7 +62,7 @@ LIMITS = {"dynamic": 0.025, "rows": 0.03, "blockwise": 0.03}
 AIM = 0.055
 #: Limits of a part whose small errors others build on (an encoder that a decoder reads at every step): each decides
 #: alone.
-CAREFUL = {"dynamic": 0.005, "rows": 0.018, "blockwise": 0.018}
+CAREFUL = {"rows": 0.015, "blockwise": 0.015}
 #: A rotated graph computes what it did before, but for the last digits; by at most this.
 _SAME = 1e-4
 #: Inputs of products are recorded until there are so many rows, of at most so many calls. With too few, weights are
@@ -172,7 +172,7 @@ def choose(
     reference = evaluate(model, feeds[:1])
     model, unrotated = _rotated(model, feeds[0], reference)
     model = model if careful else linear.equalized(model, many, feeds)
-    weights = recorded(model, many, feeds)
+    weights = recorded(model, [*many, *choice] if small else many, feeds)
     asked = set[str]()
     limits = (CAREFUL, float("inf")) if careful else (LIMITS, AIM)
 

@@ -54,6 +54,7 @@ class _Stream:
         self._turn = rotation(self._width)
         self._new: Arrays = {}
         self._behind: dict[str, tuple[NDArray[Any], NDArray[Any] | None]] = {}
+        self._biases: Arrays = {}
 
     def _width_of(self, norm: onnx.NodeProto) -> int:
         gain = self._arrays.get(norm.input[1])
@@ -157,7 +158,7 @@ class _Stream:
                     self._new[name] = self._new.get(name, self._arrays[name]) + bias
                     return
         if bias.any():
-            raise _Unfit(f"{node.name} has no bias of its own")
+            self._biases[node.output[0]] = bias
 
     def _rebuilt(self) -> onnx.ModelProto:
         nodes = list[onnx.NodeProto]()
@@ -167,6 +168,7 @@ class _Stream:
             new[f"{name}.turn"] = np.ascontiguousarray(matrix, np.float32)
             if shift is not None:
                 new[f"{name}.shift"] = shift
+        new |= {f"{name}.shift": bias for name, bias in self._biases.items()}
         for name in self._behind.keys() - self._made.keys():
             raise _Unfit(f"the part's own input {name} is the residual stream")
         for old in self._model.graph.node:
@@ -175,16 +177,14 @@ class _Stream:
             nodes.append(node)
             if node.op_type == "LayerNormalization":
                 node.input[:] = [node.input[0], "rotated.gain"]
-            out = node.output[0] if node.output else ""
-            if out in self._behind:
-                node.output[0] = f"{out}.before"
-                shifted = f"{out}.shift" in new
-                product = f"{out}.product" if shifted else out
-                nodes.append(
-                    helper.make_node("MatMul", [f"{out}.before", f"{out}.turn"], [product], name=f"{out}/turn")
-                )
-                if shifted:
-                    nodes.append(helper.make_node("Add", [product, f"{out}.shift"], [out], name=f"{out}/shift"))
+            out = last = node.output[0] if node.output else ""
+            if f"{out}.turn" in new:
+                node.output[0], last = f"{out}.before", f"{out}.product" if f"{out}.shift" in new else out
+                nodes.append(helper.make_node("MatMul", [f"{out}.before", f"{out}.turn"], [last], name=f"{out}/turn"))
+            elif f"{out}.shift" in new:
+                node.output[0] = last = f"{out}.product"
+            if last != out:
+                nodes.append(helper.make_node("Add", [last, f"{out}.shift"], [out], name=f"{out}/shift"))
         kept = onnx.ModelProto()
         kept.CopyFrom(self._model)
         del kept.graph.initializer[:]

@@ -3,7 +3,7 @@
     python tests/peers/compare_quantization.py BUNDLE --calibrate SOUNDS --judge OTHER_SOUNDS --parts encoder
 
 BUNDLE is an fp32 bundle for laptop; the folders hold inputs of its task (`--count` of each, evenly spaced). All
-products of a part get the same form; error is that of the output that moves most, the mean of the calls; time the median of
+products of a part get the same form. Error: of the output that moves most, the mean of the calls. Time: the median of
 ratios to fp32, in turns, on `--threads` threads.
 """
 

@@ -23,10 +23,11 @@ X = np.random.default_rng(0).standard_normal((1, 40, 128)).astype(np.float32)
 class Block(nn.Module):
     """A product and a layer of two, with normalizations in front of both, or behind."""
 
-    def __init__(self, width: int = 128, *, post: bool = False) -> None:
+    def __init__(self, width: int = 128, *, post: bool = False, bias: bool = True) -> None:
         super().__init__()
         self.one, self.two, self.post = nn.LayerNorm(width), nn.LayerNorm(width), post
-        self.mix, self.up, self.down = nn.Linear(width, width), nn.Linear(width, 192), nn.Linear(192, width)
+        self.mix, self.down = nn.Linear(width, width), nn.Linear(192, width)
+        self.up = nn.Linear(width, 192, bias=bias)
         for norm in (self.one, self.two):
             nn.init.normal_(norm.weight, 1, 0.5)
             nn.init.normal_(norm.bias)
@@ -49,7 +50,7 @@ class Stack(nn.Module):
         self.first = nn.Linear(128, 128)
         self.offset = nn.Parameter(torch.zeros(128))
         self.offset.data[5] = 60.0
-        self.blocks = nn.ModuleList(Block(post=post) for _ in range(2))
+        self.blocks = nn.ModuleList(Block(post=post, bias=bias) for bias in (True, False))
         if shared:
             self.blocks[1].mix = self.blocks[0].mix
         self.norm, self.tail = nn.LayerNorm(128), tail or nn.Linear(128, 128)
