@@ -62,7 +62,7 @@ LIMITS = {"dynamic": 0.025, "rows": 0.03, "blockwise": 0.03}
 AIM = 0.055
 #: Limits of a part whose small errors others build on (an encoder that a decoder reads at every step): each decides
 #: alone.
-CAREFUL = {"rows": 0.015, "blockwise": 0.015}
+CAREFUL = {"dynamic": 0.006, "rows": 0.012, "blockwise": 0.012}
 #: A rotated graph computes what it did before, but for the last digits; by at most this.
 _SAME = 1e-4
 #: Inputs of products are recorded until there are so many rows, of at most so many calls. With too few, weights are
