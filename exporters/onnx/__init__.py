@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 
 OPTIONS = {
-    "forms": options.each_part(options.values("blockwise", "dynamic", "rows", "static")),
+    "forms": options.each_part(options.values("blockwise", "dynamic", "four-bit", "rows", "static")),
     "ranges": options.each_part(options.values("min-max", "percentile", "entropy")),
     "float_layers": options.each_part(options.layers_or_count),
     "float_parts": options.parts,
     "careful_parts": options.parts,
+    "small_parts": options.parts,
     "weights": options.values("per-channel", "per-tensor"),
 }
 #: Forms of layers that are not computed in int8.
@@ -35,8 +36,8 @@ class OnnxExporter(Exporter):
     """See `edgekit.core.Exporter`. Options of a recipe:
 
     ``forms``
-        {part: "dynamic" | "rows" | "blockwise" | "static"}: the int8 form of the products of a part, instead of the
-        choice. What shares its weights with an embedding stays blockwise.
+        {part: "dynamic" | "rows" | "blockwise" | "four-bit" | "static"}: the form of the products of a part, instead
+        of the choice. What shares its weights with an embedding stays blockwise.
     ``ranges``
         {part: "min-max" | "percentile" | "entropy"}: for static int8, instead of the measured choice.
     ``float_layers``
@@ -46,6 +47,8 @@ class OnnxExporter(Exporter):
         [part, ...]: parts that stay fp32 although the precision is int8.
     ``careful_parts``
         [part, ...]: parts whose products have the narrower limits of `products.CAREFUL`, and whose tables stay float.
+    ``small_parts``
+        [part, ...]: parts whose products with few rows get weights of 4 bits.
     ``weights``
         "per-channel" or "per-tensor" scales of weights, for static int8. Without it: per channel.
     """
@@ -55,9 +58,9 @@ class OnnxExporter(Exporter):
     extra = "export"
     distributions = ("torch", "onnx", "onnxscript", "onnxruntime", "safetensors", "numpy")
     abilities = Abilities(
-        (8,),
+        (4, 8),
         ("tensor", "channel"),
-        blocks=(128,),
+        blocks=(32, 128),
         activations=("static", "dynamic"),
         integer=("convolution", "product", "recurrent"),
     )
@@ -179,7 +182,8 @@ class OnnxExporter(Exporter):
             wish = Wish(forced, ranges, keep, weights=recipe.options.get("weights", "per-channel"))
             return static.make(graph, feeds, part.name, wish, progress)
         graph, layers = recurrent.quantize(linear.with_products(graph))
-        careful = part.name in recipe.options.get("careful_parts", ())
+        careful, small = (part.name in recipe.options.get(name, ()) for name in ("careful_parts", "small_parts"))
+        weights = products.Weights()
         graph, tables = (graph, {}) if careful else linear.with_tables(graph)
         graph, convolutions = linear.with_convolutions(graph)
         choice: dict[str, LayerPlan] = {}
@@ -193,8 +197,8 @@ class OnnxExporter(Exporter):
             def tell(done: int, total: int) -> None:
                 progress(f"measuring layers of {part.name}", done, total)
 
-            graph, choice = products.choose(graph, feeds, tell, careful=careful)
-        graph = products.quantize(graph, {name: layer.form for name, layer in choice.items()})
+            graph, choice, weights = products.choose(graph, feeds, tell, careful=careful, small=small)
+        graph = products.quantize(graph, {name: layer.form for name, layer in choice.items()}, weights)
         # What stays float (small convolutions, sensitive layers) is stored in half; scales keep all their digits.
         graph = half.store_in_half(graph, keep=lambda name: name.endswith(".scales"))
         return graph, {**choice, **layers, **tables, **convolutions}, {}

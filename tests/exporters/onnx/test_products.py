@@ -20,10 +20,12 @@ from torch import Tensor, nn
 from edgekit.core import Artifact, Part, Recipe, TensorSpec
 from edgekit.errors import ExportFailed
 from edgekit.exporters.onnx import EXPORTER, products
+from edgekit.exporters.onnx.forms import packed
 from edgekit.exporters.onnx.graph import constants
-from edgekit.exporters.onnx.products import BLOCK, blockwise_values
+from edgekit.exporters.onnx.products import BLOCK, GRIDS
 from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.numerics.parity import LIMITS, TorchRunner, part_error, relative_error
+from edgekit.quantization.gptq import nearest
 
 # --- int8 ------------------------------------------------------------------------------------------------------------
 
@@ -42,7 +44,7 @@ def initializers(file: Path) -> dict[str, NDArray[Any]]:
 def test_blockwise_values_are_within_half_a_step(inputs: int, outputs: int, scale: float, seed: int) -> None:
     weight = (np.random.default_rng(seed).standard_normal((inputs, outputs)) * scale).astype(np.float32)
     weight[:, 0] = 0
-    values, scales = blockwise_values(weight)
+    values, scales = packed(nearest(weight, GRIDS["blockwise"]))
     blocks = -(-inputs // BLOCK)
     assert (values.shape, values.dtype) == ((outputs, blocks, BLOCK), np.uint8)
     assert (scales.shape, scales.dtype) == ((outputs, blocks), np.float32)
@@ -88,7 +90,7 @@ def test_the_forms_against_numpy(form: str, size: tuple[int, int]) -> None:
         # onnxruntime may round one activation the other way where it lies between two steps.
         np.testing.assert_allclose(actual, expected, atol=1.5 * step * np.abs(weight).max(), rtol=1e-5)
     else:
-        values, scales = blockwise_values(weight)
+        values, scales = packed(nearest(weight, GRIDS["blockwise"]))
         back = ((values.astype(np.float32) - 128) * scales[..., None]).reshape(outputs, -1)[:, :inputs]
         exact = x @ back.T
         # Activations are rounded to 8 bits a row and block: an error of a half step each, which add up like noise.
@@ -96,6 +98,61 @@ def test_the_forms_against_numpy(form: str, size: tuple[int, int]) -> None:
         np.testing.assert_allclose(actual, exact, atol=max(bound, 1e-6))
     error = relative_error([{"y": actual}], [{"y": x @ weight}])
     assert error < 0.03
+
+
+@pytest.mark.parametrize("size", [(32, 5), (128, 64), (130, 33)])
+def test_four_bits_against_numpy(size: tuple[int, int]) -> None:
+    """What is stored is what is multiplied: half a byte a weight, scales in half precision."""
+    from edgekit.exporters.onnx.products import quantize
+
+    weight = np.random.default_rng(0).standard_normal(size).astype(np.float32)
+    x = np.random.default_rng(1).standard_normal((1, 9, size[0])).astype(np.float32)
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"], name="product")],
+        "toy",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, "n", size[0]])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, "n", size[1]])],
+        [numpy_helper.from_array(weight, "w")],
+    )
+    plain = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    model = quantize(plain, {"product": "four-bit"})
+    arrays = constants(model)
+    blocks = -(-size[0] // 32)
+    assert (arrays["product.int8"].shape, arrays["product.int8"].dtype) == ((size[1], blocks, 16), np.uint8)
+    assert arrays["product.scales"].dtype == np.float16
+    made = nearest(weight, GRIDS["four-bit"]).weights()
+    assert relative_error([{"w": made}], [{"w": weight}]) < 0.1
+    actual = OnnxRunner(model.SerializeToString(), 1)({"x": x})
+    assert relative_error([actual], [{"y": x @ made}]) < 0.01
+
+
+@pytest.mark.parametrize("calls", [2, 6])
+def test_weights_are_rounded_by_inputs_where_these_are_enough(calls: int) -> None:
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"], name="product")],
+        "toy",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, "n", 64])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, "n", 24])],
+        [numpy_helper.from_array(np.random.default_rng(0).standard_normal((64, 24)).astype(np.float32), "w")],
+    )
+    plain = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    rng = np.random.default_rng(1)
+    basis = rng.standard_normal((16, 64))
+    inputs = [{"x": (rng.standard_normal((1, 30, 16)) @ basis).astype(np.float32)} for _ in range(calls)]
+    [product] = products.products(plain)
+    made = products.recorded(plain, ["product"], inputs).of("product", product.weight, "four-bit").weights()
+    near = nearest(product.weight, GRIDS["four-bit"]).weights()
+    assert (made == near).all() == (calls == 2)
+
+
+def test_a_tied_table_in_four_bits(tmp_path: Path) -> None:
+    """The look-up and the projection read the same half bytes."""
+    artifact = export(tmp_path, "int8", options={"small_parts": ["toy"]})
+    assert artifact.census["layers"]["MatMul"]["form"] == "four-bit"
+    arrays = initializers(tmp_path / "toy.onnx")
+    assert arrays["MatMul.int8"].shape == (VOCABULARY, WIDTH // 32, 16)
+    calls = [(feeds(time=60, new=3), TorchRunner(part(), Toy())(feeds(time=60, new=3)))]
+    assert part_error(EXPORTER.load(tmp_path / "toy.onnx", 1), calls) < LIMITS["int8"]
 
 
 def test_a_tied_table_is_stored_once(tmp_path: Path) -> None:
@@ -147,7 +204,7 @@ def test_a_product_that_stays_float_is_stored_in_half(tmp_path: Path, monkeypatc
     monkeypatch.setattr(products, "LIMITS", dict.fromkeys(products.LIMITS, 0.0))
     graph = EXPORTER._reference(part(), CHECKPOINT, "int8", tmp_path, lambda *_: None)
     names = [p.node for p in products.products(graph) if not p.table]
-    graph, choice = products.choose(graph, [feeds(time=60, new=30)], lambda *_: None)
+    graph, choice, _ = products.choose(graph, [feeds(time=60, new=30)], lambda *_: None)
     assert [choice[name].form for name in names] == ["float"] * len(names)
     held = constants(products.quantize(graph, {name: layer.form for name, layer in choice.items()}))
     assert [name for name, array in held.items() if array.dtype == np.uint8] == ["MatMul.int8"]
@@ -162,9 +219,12 @@ def test_the_measured_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     x = np.random.default_rng(0).standard_normal((1, 50, 128)).astype(np.float32)
     layers = export(tmp_path, "int8", given=given, calibration=[{"x": x}]).census["layers"]
     assert layers["robust/MatMul"]["form"] == "dynamic", layers
-    assert re.fullmatch(r"dynamic alone moves the outputs by [01]\.\d%", layers["robust/MatMul"]["why"])
+    assert re.fullmatch(
+        r"dynamic alone moves the outputs by [01]\.\d%; residual stream not rotated: no layer normalization.*",
+        layers["robust/MatMul"]["why"],
+    )
     assert layers["sensitive/MatMul"]["form"] == "blockwise"
-    assert re.fullmatch(r"dynamic .* by \d+\.\d%, blockwise by \d+\.\d%", layers["sensitive/MatMul"]["why"])
+    assert re.fullmatch(r"dynamic .* by \d+\.\d%, blockwise by \d+\.\d%; .*", layers["sensitive/MatMul"]["why"])
     few = export(tmp_path / "few", "int8", given=given, calibration=[{"x": x[:, :16]}]).census["layers"]
     assert {layer["form"] for layer in few.values()} == {"blockwise"}
     assert "16 row(s) a call" in few["robust/MatMul"]["why"]

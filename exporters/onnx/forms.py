@@ -1,0 +1,122 @@
+"""The nodes of an int8 product in each of its forms (see `products`), with weights that are rounded already."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper
+
+from edgekit.exporters.onnx.graph import CONTRIB
+from edgekit.quantization.gptq import Rounded
+
+Floats = NDArray[np.float32]
+
+
+def blockwise(node: onnx.NodeProto, made: Rounded, added: dict[str, NDArray[Any]]) -> list[onnx.NodeProto]:
+    inputs, outputs = made.steps.shape
+    name, scales, nodes = node.name, f"{node.name}.scales", list[onnx.NodeProto]()
+    added[f"{name}.int8"], added[scales] = packed(made)
+    if made.grid.bits < 8:  # many of them: a quarter of such weights, where they are stored whole
+        added[scales], held = added[scales].astype(np.float16), scales
+        scales = f"{name}.whole"
+        nodes.append(helper.make_node("Cast", [held], [scales], name=f"{name}.cast", to=onnx.TensorProto.FLOAT))
+    # accuracy_level 4: multiply in int8, which is what makes it fast; lower levels decompress to float.
+    return [
+        *nodes,
+        helper.make_node(
+            "MatMulNBits",
+            [node.input[0], f"{name}.int8", scales],
+            list(node.output),
+            name=name,
+            domain=CONTRIB,
+            K=inputs,
+            N=outputs,
+            bits=made.grid.bits,
+            block_size=made.grid.block,
+            accuracy_level=4,
+        ),
+    ]
+
+
+def packed(made: Rounded) -> tuple[NDArray[np.uint8], Floats]:
+    """Steps as uint8 [N, blocks, bytes of a block] around the middle, and scales float32 [N, blocks]."""
+    bits, block = made.grid.bits, made.grid.block
+    inputs, outputs = made.steps.shape
+    blocks, middle = len(made.scales), 1 << (bits - 1)
+    padded = np.full((outputs, blocks * block), middle, np.uint8)
+    padded[:, :inputs] = (made.steps.T.astype(np.int16) + middle).astype(np.uint8)
+    values: NDArray[np.uint8] = padded.reshape(outputs, blocks, block)
+    if bits == 4:
+        values = (values[..., ::2] | values[..., 1::2] << 4).astype(np.uint8)
+    return values, np.ascontiguousarray(made.scales.T)
+
+
+def lookup(node: onnx.NodeProto, owner: str, added: dict[str, NDArray[Any]], made: Rounded) -> list[onnx.NodeProto]:
+    """An embedding look-up in the projection's own blockwise matrix, so that it is stored once."""
+    name, ids, out = node.name, node.input[1], node.output[0]
+    added[f"{name}.middle"] = np.array(1 << (made.grid.bits - 1), np.float32)
+    added[f"{name}.last"] = np.array([-1], np.int64)
+    added[f"{name}.shape"] = np.array([0, 0, len(made.steps)], np.int64)
+    nodes = [helper.make_node("Gather", [f"{owner}.int8", ids], [f"{name}.rows"], name=name, axis=0)]
+    rows = f"{name}.rows"
+    if made.grid.bits == 4:
+        added[f"{name}.sixteen"] = np.array(16, np.uint8)
+        added[f"{name}.pairs"] = np.array([0, 0, len(made.scales), made.grid.block], np.int64)
+        rows = f"{name}.values"
+        nodes += [
+            helper.make_node("Div", [f"{name}.rows", f"{name}.sixteen"], [f"{name}.high"], name=f"{name}.high"),
+            helper.make_node("Mod", [f"{name}.rows", f"{name}.sixteen"], [f"{name}.low"], name=f"{name}.low"),
+            helper.make_node("Unsqueeze", [f"{name}.high", f"{name}.last"], [f"{name}.odd"], name=f"{name}.odd"),
+            helper.make_node("Unsqueeze", [f"{name}.low", f"{name}.last"], [f"{name}.even"], name=f"{name}.even"),
+            helper.make_node("Concat", [f"{name}.even", f"{name}.odd"], [f"{name}.both"], name=f"{name}.both", axis=-1),
+            helper.make_node("Reshape", [f"{name}.both", f"{name}.pairs"], [rows], name=f"{name}.values"),
+        ]
+    whole = helper.make_node("Cast", [f"{name}.scale"], [f"{name}.scalef"], name=f"{name}.castscale", to=1)
+    return [
+        *nodes,
+        helper.make_node("Cast", [rows], [f"{name}.float"], name=f"{name}.cast", to=onnx.TensorProto.FLOAT),
+        helper.make_node("Sub", [f"{name}.float", f"{name}.middle"], [f"{name}.centred"], name=f"{name}.sub"),
+        helper.make_node("Gather", [f"{owner}.scales", ids], [f"{name}.scale"], name=f"{name}.scales", axis=0),
+        whole,
+        helper.make_node("Unsqueeze", [f"{name}.scalef", f"{name}.last"], [f"{name}.scale1"], name=f"{name}.unsqueeze"),
+        helper.make_node("Mul", [f"{name}.centred", f"{name}.scale1"], [f"{name}.blocks"], name=f"{name}.mul"),
+        helper.make_node("Reshape", [f"{name}.blocks", f"{name}.shape"], [out], name=f"{name}.reshape"),
+    ]
+
+
+def rows_alike(
+    node: onnx.NodeProto, made: Rounded, added: dict[str, NDArray[Any]], done: set[str]
+) -> list[onnx.NodeProto]:
+    """The dynamic form between a division of every row by its largest value and a multiplication by it."""
+    x, out, name, nodes = node.input[0], node.output[0], node.name, list[onnx.NodeProto]()
+    added["last"], added["tiny"] = np.array([-1], np.int64), np.array(1e-30, np.float32)
+    if f"{x}.peaks" not in done:
+        done.add(f"{x}.peaks")
+        nodes = [
+            helper.make_node("Abs", [x], [f"{x}.sizes"], name=f"{x}.sizes"),
+            helper.make_node("ReduceMax", [f"{x}.sizes", "last"], [f"{x}.peak"], name=f"{x}.peak", keepdims=1),
+            helper.make_node("Max", [f"{x}.peak", "tiny"], [f"{x}.peaks"], name=f"{x}.peaks"),
+            helper.make_node("Div", [x, f"{x}.peaks"], [f"{x}.alike"], name=f"{x}.alike"),
+        ]
+    inner = helper.make_node("MatMul", [f"{x}.alike", node.input[1]], [f"{name}.alike"], name=name)
+    back = helper.make_node("Mul", [f"{name}.alike", f"{x}.peaks"], [out], name=f"{name}.back")
+    return [*nodes, *dynamic(inner, made, added, done), back]
+
+
+def dynamic(
+    node: onnx.NodeProto, made: Rounded, added: dict[str, NDArray[Any]], done: set[str]
+) -> list[onnx.NodeProto]:
+    name, x = node.name, node.input[0]
+    added[f"{name}.int8"], added[f"{name}.scales"] = made.steps, made.scales[0]
+    added[f"{name}.zeros"] = np.zeros(made.steps.shape[1], np.int8)
+    nodes = []
+    if x not in done:  # several products of one input quantize it once
+        done.add(x)
+        parts = [f"{x}.uint8", f"{x}.scale", f"{x}.zero"]
+        nodes.append(helper.make_node("DynamicQuantizeLinear", [x], parts, name=f"{x}.quantize"))
+    operands = [f"{x}.uint8", f"{name}.int8", f"{x}.scale", f"{name}.scales", f"{x}.zero", f"{name}.zeros"]
+    nodes.append(helper.make_node("MatMulIntegerToFloat", operands, list(node.output), name=name, domain=CONTRIB))
+    return nodes

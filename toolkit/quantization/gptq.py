@@ -1,0 +1,161 @@
+"""Rounding that makes up for itself: GPTQ (Frantar et al. 2022, arXiv:2210.17323).
+
+Rounding to nearest looks at each weight alone. What counts is the product with the inputs that really come. So the
+weights of an output are rounded after one another, and what each loses is added to those that are still to be rounded,
+as far as the inputs of the two go together: by the inverse of the Hessian of the squared error, X^T X. Inputs that
+are largest come first. Scales are fixed before, so that the order is free of blocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgekit.errors import BadInput
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+    Doubles = NDArray[np.float64]
+
+__all__ = ["Grid", "Rounded", "hessian", "loss", "nearest", "rounded"]
+
+#: What is added to the diagonal, of its mean; ten times more where that is not enough.
+_DAMPING, _MOST = 0.01, 1e3
+#: Inputs that are rounded before what they lost reaches those behind them.
+_STRIPE = 128
+#: Ranges that are tried below 8 bits, of the largest weight: to cut a few short may cost less than a coarser step.
+_SHARES = (1.0, 0.95, 0.9, 0.85, 0.8)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What weights are rounded to: `bits` (2 to 8), and how many inputs of an output share a scale; 0: all of them."""
+
+    bits: int
+    block: int = 0
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The least and the largest step. With fewer than 8 bits the one that has no counterpart is used, too."""
+        half = 1 << (self.bits - 1)
+        return (-half if self.bits < 8 else 1 - half), half - 1
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """Weights on a grid: steps int8 [K, N] around 0; scales float32 [ceil(K / block), N], below 8 bits also
+    negative."""
+
+    steps: NDArray[np.int8]
+    scales: Floats
+    grid: Grid
+
+    def weights(self) -> Floats:
+        """Float32 [K, N]."""
+        return self.steps * _spread(self.scales, len(self.steps), self.grid)
+
+
+def hessian(inputs: Floats, before: Doubles | None = None) -> Doubles:
+    """X^T X of recorded inputs [rows, K], added to that of those `before`; float64 [K, K].
+
+    Raises:
+        BadInput: a value is not finite.
+    """
+    if not np.isfinite(inputs).all():
+        raise BadInput(
+            "recorded inputs of a layer hold values that are not numbers, so nothing can be rounded by them.",
+            hint="Look for broken samples below --calibration DIR, or leave it away.",
+        )
+    own: Doubles = (inputs.T @ inputs).astype(np.float64)
+    return own if before is None else before + own
+
+
+def nearest(weights: Floats, grid: Grid, importance: Doubles | None = None) -> Rounded:
+    """Each weight [K, N] to the nearest step; scales by the least squared error, times `importance` [K] of inputs."""
+    scales = _scales(weights, grid, importance)
+    least, most = grid.ends
+    steps = np.rint(weights / _spread(scales, len(weights), grid)).clip(least, most)
+    return Rounded(steps.astype(np.int8), scales, grid)
+
+
+def rounded(weights: Floats, curvature: Doubles, grid: Grid) -> Rounded:
+    """Weights [K, N] rounded by GPTQ.
+
+    Inputs that were always 0 are rounded to nearest, as is everything where all were, or where that loses less.
+
+    Args:
+        curvature: `hessian` of the product's inputs, [K, K]; it may have any rank.
+    """
+    near = nearest(weights, grid, np.diag(curvature))
+    order = np.argsort(-np.diag(curvature), kind="stable")
+    factor = _factor(curvature[np.ix_(order, order)])
+    if factor is None:
+        return near
+    least, most = grid.ends
+    block, count = grid.block or len(weights), len(weights)
+    left, steps = weights[order].astype(np.float32), np.empty(weights.shape, np.int8)
+    for start in range(0, count, _STRIPE):
+        end = min(start + _STRIPE, count)
+        lost = np.empty((end - start, weights.shape[1]), np.float32)
+        for i in range(start, end):
+            scale = near.scales[order[i] // block]
+            step = np.rint(left[i] / scale).clip(least, most)
+            steps[order[i]] = step
+            lost[i - start] = (left[i] - step * scale) / factor[i, i]
+            left[i + 1 : end] -= factor[i, i + 1 : end, None] * lost[i - start]
+        left[end:] -= factor[start:end, end:].T @ lost
+    made = Rounded(steps, near.scales, grid)
+    return made if loss(made, weights, curvature) < loss(near, weights, curvature) else near
+
+
+def loss(made: Rounded, weights: Floats, curvature: Doubles) -> float:
+    """Squared error of the product on the recorded inputs."""
+    off = made.weights() - weights
+    return float(np.vdot(off, curvature.astype(np.float32) @ off))
+
+
+def _factor(curvature: Doubles) -> Floats | None:
+    """The upper Cholesky factor of the damped inverse; None where nothing was recorded, or it has none."""
+    diagonal = np.diag(curvature)
+    mean, damping = float(diagonal.mean()), _DAMPING
+    while mean > 0 and damping <= _MOST:
+        damped = curvature + np.diag(np.where(diagonal > 0, damping * mean, mean))
+        try:
+            inverse = np.linalg.inv(damped)
+            return np.linalg.cholesky((inverse + inverse.T) / 2).T.astype(np.float32, order="C")
+        except np.linalg.LinAlgError:
+            damping *= 10
+    return None
+
+
+def _scales(weights: Floats, grid: Grid, importance: Doubles | None) -> Floats:
+    inputs, outputs = weights.shape
+    block = grid.block or inputs
+    blocks, (least, most) = -(-inputs // block), grid.ends
+    padded = np.zeros((blocks * block, outputs), np.float32)
+    padded[:inputs] = weights
+    groups = padded.reshape(blocks, block, outputs)
+    weight: NDArray[Any] = np.ones(blocks * block, np.float32)
+    if importance is not None and importance.any():
+        weight[:inputs] = importance / importance.max() + 1e-6
+    peak = np.take_along_axis(groups, np.abs(groups).argmax(axis=1)[:, None], axis=1)[:, 0]
+    whole = peak / least if grid.bits < 8 else np.abs(peak) / most
+    whole = np.where(whole == 0, np.float32(1), whole).astype(np.float32)
+    best: NDArray[Any] = whole
+    errors = np.full(whole.shape, np.inf, np.float32)
+    for share in _SHARES if grid.bits < 8 else _SHARES[:1]:
+        tried = whole * np.float32(share)
+        off = np.rint(groups / tried[:, None]).clip(least, most) * tried[:, None] - groups
+        error = np.einsum("bko,bko,bk->bo", off, off, weight.reshape(blocks, block))
+        best = np.where(error < errors, tried, best)
+        errors = np.minimum(error, errors)
+    return best
+
+
+def _spread(scales: Floats, inputs: int, grid: Grid) -> Floats:
+    """A scale for every weight: [K, N]."""
+    return scales if not grid.block else np.repeat(scales, grid.block, axis=0)[:inputs]
