@@ -88,7 +88,8 @@ def test_a_template_that_begins_the_text_is_not_begun_again() -> None:
 def test_samplers_are_passed_on() -> None:
     network = Counting()
     writer(network).predict("hi", temperature=0.7, seed=5, most=2)
-    assert network.options == {"context": 32, "temperature": 0.7, "top_k": 40, "top_p": 0.95, "min_p": 0.05, "seed": 5}
+    chances = {"temperature": 0.7, "top_k": 40, "top_p": 0.95, "min_p": 0.05, "seed": 5}
+    assert network.options == {"context": 32, **chances, "schema": None, "cancel": None}
 
 
 @pytest.mark.parametrize(
