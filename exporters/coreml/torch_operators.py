@@ -195,12 +195,13 @@ def _slice_scatter(context: Any, node: Any) -> None:
 
 def _and(context: Any, node: Any) -> None:
     """``a & b`` of masks; coremltools has lost the type of some, which are floats to it, as torch's never are."""
-    from coremltools.converters.mil.frontend.torch.ops import _get_inputs
+    from coremltools.converters.mil.frontend.torch import ops
     from coremltools.converters.mil.mil import Builder, types
 
-    a, b = _get_inputs(context, node, expected=2)
+    a, b = ops._get_inputs(context, node, expected=2)
     if any(types.is_int(one.dtype) for one in (a, b)):
-        raise NotImplementedError("Core ML has no operator for bits of whole numbers")
+        ops.bitwise_and(context, node)  # which refuses bits of whole numbers
+        return
     masks = [one if types.is_bool(one.dtype) else Builder.cast(x=one, dtype="bool") for one in (a, b)]
     context.add(Builder.logical_and(x=masks[0], y=masks[1], name=node.name))
 
