@@ -1,6 +1,6 @@
-"""The Whisper family: three parts, one pipeline, sizes by declaration. A size is one small file (see whisper_base.py).
+"""The Whisper family: three parts, one pipeline.
 
-Non-goals: word-level timestamps, English-only checkpoints and the 128-mel large-v3 (each would be a shape of its own).
+A size is one small file (see whisper_base.py), or any checkpoint, whose settings state its sizes (see members.py).
 """
 
 from __future__ import annotations
@@ -56,10 +56,16 @@ TOKENIZER = SourceFile(
 
 def whisper(name: str, shape: Shape, sources: tuple[Source, ...]) -> Model:
     """The declaration of a size."""
+    return declared(Identity(name=name, family="whisper", licence="MIT", licence_text=_LICENCE), shape, sources)
+
+
+def declared(identity: Identity, shape: Shape, sources: tuple[Source, ...] = (), hub: str = "") -> Model:
+    """The declaration of a checkpoint, of pinned `sources` or at an address or in a folder (`hub`)."""
     model = Model(
-        identity=Identity(name=name, family="whisper", licence="MIT", licence_text=_LICENCE),
+        identity=identity,
         weights=Weights(
             sources=sources,
+            hub=hub,
             assets=("tokenizer.json",),
             prepare=lambda checkpoint, folder: _facts(checkpoint, folder, shape),
         ),
@@ -115,6 +121,7 @@ def _parts(shape: Shape, *, balanced: bool = False, blanks: int = 0) -> tuple[Pa
     tokens = TensorSpec("tokens", "int64", ("hypotheses", "new"))
     select = TensorSpec("select", "int64", ("selected",))
     logits = TensorSpec("logits", "float32", ("hypotheses", "selected", shape.vocabulary))
+    queries = TensorSpec("alignment_queries", "float32", (len(shape.aligned), "hypotheses", "new", head))
     return (
         Part(
             "frontend",
@@ -134,7 +141,7 @@ def _parts(shape: Shape, *, balanced: bool = False, blanks: int = 0) -> tuple[Pa
         Part(
             "decoder",
             (tokens, select, *caches("past", "past"), *cross("positions")),
-            (logits, *caches("present", "past + new")),
+            (logits, *caches("present", "past + new"), queries),
             {
                 "hypotheses": Axis(1, 64, 3),
                 "new": Axis(1, shape.text_context, 5),
@@ -160,7 +167,7 @@ def _state(checkpoint: Checkpoint, shape: Shape) -> Mapping[str, Any]:
 
 
 def _facts(checkpoint: Checkpoint, folder: Path, shape: Shape) -> dict[str, Any]:
-    from edgekit.models.whisper.tokens import Tokens
+    from edgekit.models.whisper.loop.tokens import Tokens
 
     _state(checkpoint, shape)
     tokens = Tokens(folder / "tokenizer.json").facts()
@@ -179,12 +186,14 @@ def _facts(checkpoint: Checkpoint, folder: Path, shape: Shape) -> dict[str, Any]
         "text_context": shape.text_context,
         "audio_context": shape.audio_context,
         "window": {**WINDOW_FACTS, "most": WINDOW / SAMPLE_RATE},
-        "tokens": tokens,
+        "alignment": [list(pair) for pair in shape.aligned],
+        **({} if shape.multilingual else {"language": "en"}),
+        "tokens": tokens if shape.multilingual else {**tokens, "languages": {}},
     }
 
 
 def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.models.whisper.pipeline import Transcriber
+    from edgekit.models.whisper.loop.pipeline import Transcriber
 
     return Transcriber(parts, folder, facts)
 

@@ -83,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
         cmd.add_argument("--junit", metavar="FILE", help="write the comparison as JUnit XML")
         cmd.add_argument("--pytest-benchmark", metavar="FILE", help="write the measurements as pytest-benchmark JSON")
 
-    cmd = verb("list", "list models, tasks, targets, exporters and importers")
+    cmd = verb("list", "list models, tasks, targets, exporters, importers and families")
     cmd.add_argument("room", nargs="?", choices=tuple(ROOMS), help="default: all")
 
     cmd = verb("inspect", "describe a model: task, inputs, outputs, operators, licence; fetches no weights")

@@ -2,6 +2,7 @@
 
 from edgekit.core.costs import Costs, Work
 from edgekit.core.exporter import Abilities, Artifact, Exporter
+from edgekit.core.family import Family, Member
 from edgekit.core.importer import Importer, ImportOptions, Inspection
 from edgekit.core.model import Axis, Evaluation, Identity, Model, Network, Part, Usage, Weights, serving
 from edgekit.core.results import Fidelity, Fit, Measurement, Report, Speed, is_synthetic
@@ -36,6 +37,7 @@ __all__ = [
     "Evaluation",
     "Evidence",
     "Exporter",
+    "Family",
     "Feeds",
     "Fidelity",
     "Fit",
@@ -45,6 +47,7 @@ __all__ = [
     "Importer",
     "Inspection",
     "Measurement",
+    "Member",
     "Model",
     "Network",
     "Part",

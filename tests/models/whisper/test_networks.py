@@ -142,7 +142,7 @@ class Stepper:
         if self.past[0].shape[0] != tokens.shape[0]:
             self.past = tuple(past.expand(tokens.shape[0], -1, -1, -1) for past in self.past)
         with torch.inference_mode():
-            logits, *past = self.module(tokens, torch.tensor(select), *self.past, *self.cross)
+            logits, *past, self.queries = self.module(tokens, torch.tensor(select), *self.past, *self.cross)
         self.past = tuple(past)
         out: torch.Tensor = logits
         return out

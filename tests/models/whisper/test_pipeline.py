@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgekit.errors import BadInput
 from edgekit.models.whisper.family import WINDOW_FACTS
-from edgekit.models.whisper.pipeline import echoes, window_seconds
+from edgekit.models.whisper.loop.recognition import echoes, window_seconds
 from edgekit.registry import find
 
 # --- windows and segments --------------------------------------------------------------------------------------------

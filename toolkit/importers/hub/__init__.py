@@ -23,6 +23,7 @@ from edgekit.errors import Unsupported
 from edgekit.importers.common.declared import Import, declared
 from edgekit.importers.hub import noise
 from edgekit.importers.hub.choosing import choose, fitting, own_code
+from edgekit.importers.hub.families import described_as, family_of, member
 from edgekit.importers.hub.kinds import plan_of
 from edgekit.importers.hub.kinds.common import first
 from edgekit.importers.hub.language import declared_language, inspected_language, writes
@@ -49,6 +50,8 @@ class HubImporter(Importer):
             return inspected_trusted(repository, options, progress)
         if writes(repository, options):
             return inspected_language(repository, self.name)
+        if (family := family_of(repository, options)) is not None:
+            return described_as(family.declare(member(repository, self.name)), repository)
         architecture, tasks = fitting(repository)
         described = Inspection(
             source, self.name, architecture, tasks, parameters=repository.parameters(), licence=repository.licence
@@ -63,6 +66,8 @@ class HubImporter(Importer):
             return declared_trusted(repository, options, progress)
         if writes(repository, options):
             return declared_language(repository, self.name)
+        if (family := family_of(repository, options)) is not None:
+            return family.declare(member(repository, self.name))
         progress(f"reading the settings of {source}", 0, 0)
         return _declared(
             repository, measured_once(plan_of(repository, choose(repository, options), options), repository)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.core import Runner
+from edgekit.errors import BadInput
 
 Logits = NDArray[np.float32]
 
@@ -54,7 +55,9 @@ class Hypotheses:
 
     def __init__(self, decoder: Runner, window: Window) -> None:
         self._decoder = decoder
+        self._window = window
         self._cross = window.cross
+        self._queries: NDArray[Any] | None = None
         self._past: dict[str, NDArray[Any]] = {
             spec.name: np.zeros([1, int(spec.shape[1]), window.blanks, int(spec.shape[3])], np.float32)
             for spec in decoder.inputs
@@ -70,8 +73,35 @@ class Hypotheses:
             **self._cross,
         }
         out = self._decoder(feeds)
-        self._past = {name.replace("present_", "past_"): out[name] for name in out if name != "logits"}
+        self._past = {
+            name.replace("present_", "past_"): array for name, array in out.items() if name.startswith("present_")
+        }
+        self._queries = out.get("alignment_queries")
         return out["logits"]
+
+    def read(self, tokens: Sequence[int]) -> tuple[Logits, NDArray[Any]]:
+        """Read a whole text from the beginning of the window, beside what this one holds.
+
+        Returns:
+            Logits [L, vocabulary] after each token, and the alignment queries [A, L, D] of each token.
+
+        Raises:
+            BadInput: the decoder gives no queries: an earlier version exported it.
+        """
+        fresh = Hypotheses(self._decoder, self._window)
+        logits = fresh.step([tokens], range(len(tokens)))[0]
+        if fresh._queries is None:
+            raise BadInput("this bundle cannot tell the times of words.", hint="Export it again with this version.")
+        return logits, fresh._queries[:, 0]
+
+    def keys(self, heads: Sequence[Sequence[int]]) -> NDArray[Any]:
+        """The cross-attention keys of (layer, head) pairs, [A, D, T]."""
+        return np.stack([self._cross[f"cross_key_{layer}"][head] for layer, head in heads])
+
+    @property
+    def positions(self) -> int:
+        """How many positions the encoder gave."""
+        return int(self._cross["cross_key_0"].shape[2])
 
     def keep(self, rows: Sequence[int]) -> None:
         """Continue from these hypotheses, in this order; a hypothesis may be named several times."""
@@ -81,7 +111,8 @@ class Hypotheses:
     def copy(self) -> Hypotheses:
         """The same state, to continue differently; arrays are never written in place, so they are shared."""
         other = object.__new__(Hypotheses)
-        other._decoder, other._cross, other._past = self._decoder, self._cross, dict(self._past)
+        other._decoder, other._window, other._cross = self._decoder, self._window, self._cross
+        other._past, other._queries = dict(self._past), self._queries
         return other
 
 
