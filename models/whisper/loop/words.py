@@ -6,6 +6,7 @@ attention that goes forward in text and sound. What is ours comes last: a pause 
 
 from __future__ import annotations
 
+import itertools
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,9 +28,9 @@ _PREPENDED, _APPENDED = "\"'“¿([{-", "\"'.。,,!!??::”)]}、"
 #: Languages that put no spaces between words.
 _UNSPACED = ("zh", "ja", "th", "lo", "my", "yue")
 #: Samples of a frame of energy (10 ms), and how far above the quiet speech is, as a share of the range in dB.
-_FRAME, _ABOVE = 160, 0.35
-#: Seconds that an attention lags at most behind the onset of a word.
-_LAG = 0.2
+_FRAME, _ABOVE = 160, 0.25
+#: Seconds: the shortest pause, how far from a border of the attention it may lie, and what a word keeps at least.
+_PAUSE, _REACH, _LEAST = 0.08, 0.35, 0.02
 
 
 @dataclass(frozen=True)
@@ -157,28 +158,33 @@ def _punctuated(words: list[Word]) -> list[Word]:
 
 
 def _trim(words: list[Word], samples: NDArray[np.float32]) -> list[Word]:
-    """Words without the pauses at their ends: attention gives a pause to a neighbour, and energy tells it apart."""
+    """Words without the pauses between them. Attention gives a pause to a neighbour, and finds the end of a word early
+    or late: the longest pause about a border becomes the border."""
     loud = _loud(samples)
-    out: list[Word] = []
-    for word in words:
-        floor = out[-1].end if out else 0.0
-        first, last = (min(round(time * SAMPLE_RATE / _FRAME), len(loud)) for time in (word.start, word.end))
-        voiced = np.flatnonzero(loud[first:last])
-        start, end = max(word.start, floor), max(word.end, floor)
-        if len(voiced):
-            start = max(floor, (first + voiced[0]) * _FRAME / SAMPLE_RATE)
-            end = max(start, (first + voiced[-1] + 1) * _FRAME / SAMPLE_RATE)
-        if len(voiced) and voiced[0] == 0:
-            start = max(floor, start - _onset(loud, first) * _FRAME / SAMPLE_RATE)
-        out.append(replace(word, start=round(start, 3), end=round(end, 3)))
-    return out
+    edges = [[word.start, word.end] for word in words]
+    voiced = np.flatnonzero(loud) * _FRAME / SAMPLE_RATE
+    if len(voiced):
+        edges[0][0] = min(max(edges[0][0], float(voiced[0])), edges[0][1])
+        edges[-1][1] = max(min(edges[-1][1], float(voiced[-1]) + _FRAME / SAMPLE_RATE), edges[-1][0])
+    pauses = _pauses(loud)
+    for before, after in itertools.pairwise(edges):
+        early, late = max(after[0] - _REACH, before[0] + _LEAST), min(after[0] + _REACH, after[1] - _LEAST)
+        near = [(end - begin, begin, end) for begin, end in pauses if begin < late and end > early]
+        if near:
+            _, begin, end = max(near)
+            before[1], after[0] = max(begin, before[0] + _LEAST), min(end, max(after[1] - _LEAST, begin))
+    return [
+        replace(word, start=round(start, 3), end=round(max(start, end), 3))
+        for word, (start, end) in zip(words, edges, strict=True)
+    ]
 
 
-def _onset(loud: NDArray[np.bool_], first: int) -> int:
-    """How many frames before `first` the sound began, if a pause lies within `_LAG` seconds before it; else 0."""
-    reach = min(first, round(_LAG * SAMPLE_RATE / _FRAME))
-    quiet = np.flatnonzero(~loud[first - reach : first])
-    return int(reach - quiet[-1] - 1) if len(quiet) else 0
+def _pauses(loud: NDArray[np.bool_]) -> list[tuple[float, float]]:
+    """Begin and end, in seconds, of each run of quiet frames between louder ones, if it is too long for a closure in a
+    word."""
+    turns = np.flatnonzero(np.diff(np.concatenate([[False], loud, [False]]).astype(np.int8)))[1:-1]
+    runs = turns.reshape(-1, 2) * _FRAME / SAMPLE_RATE
+    return [(float(begin), float(end)) for begin, end in runs if end - begin >= _PAUSE]
 
 
 def _loud(samples: NDArray[np.float32]) -> NDArray[np.bool_]:
