@@ -58,7 +58,7 @@ def _importer(importer: Importer) -> dict[str, str]:
 
 
 def _family(family: Family) -> dict[str, str]:
-    return {"task": family.task, "checkpoints": f"hf:// or a folder: {', '.join(family.architectures)}"}
+    return {"task": family.usage.name, "checkpoints": f"hf:// or a folder: {', '.join(family.architectures)}"}
 
 
 _FACTS: Mapping[str, Callable[[Any], dict[str, str]]] = {

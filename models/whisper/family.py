@@ -54,6 +54,21 @@ TOKENIZER = SourceFile(
 )
 
 
+def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
+    from edgekit.models.whisper.loop.pipeline import Transcriber
+
+    return Transcriber(parts, folder, facts)
+
+
+USAGE = Usage(
+    name="automatic-speech-recognition",
+    predictor=_pipeline,
+    golden=_GOLDEN,
+    evaluation=Evaluation("wer", worst=0.30, drop=0.005, minimum=20),
+    calibration=8,
+)
+
+
 def whisper(name: str, shape: Shape, sources: tuple[Source, ...]) -> Model:
     """The declaration of a size."""
     return declared(Identity(name=name, family="whisper", licence="MIT", licence_text=_LICENCE), shape, sources)
@@ -75,13 +90,7 @@ def declared(identity: Identity, shape: Shape, sources: tuple[Source, ...] = (),
             ladder=(Recipe("onnx", "int8", {"forms": {"encoder": "blockwise"}}), Recipe("onnx", "fp16")),
             options={("onnx", "int8"): {"careful_parts": ["encoder", "decoder"]}},
         ),
-        task=Usage(
-            name="automatic-speech-recognition",
-            predictor=_pipeline,
-            golden=_GOLDEN,
-            evaluation=Evaluation("wer", worst=0.30, drop=0.005, minimum=20),
-            calibration=8,
-        ),
+        task=USAGE,
         costs=Costs(
             size=lambda recipe: _size(shape, recipe),
             memory=lambda recipe: weighing.memory(_works(shape, recipe), recipe, _TOKENIZER),
@@ -190,12 +199,6 @@ def _facts(checkpoint: Checkpoint, folder: Path, shape: Shape) -> dict[str, Any]
         **({} if shape.multilingual else {"language": "en"}),
         "tokens": tokens if shape.multilingual else {**tokens, "languages": {}},
     }
-
-
-def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.models.whisper.loop.pipeline import Transcriber
-
-    return Transcriber(parts, folder, facts)
 
 
 def _size(shape: Shape, recipe: Recipe) -> int:

@@ -134,7 +134,10 @@ def parser() -> argparse.ArgumentParser:
     cmd = verb("run", "run a bundle on inputs and print the answers; a language model without one: a chat")
     cmd.add_argument("bundle", help="folder of a bundle")
     cmd.add_argument("inputs", nargs="*", metavar="INPUT", help="sound, picture or .npz file, or text")
-    cmd.add_argument("--out", metavar="FILE.npz", help="write the output arrays (task tensors)")
+    cmd.add_argument(
+        "--out", metavar="FILE", help="write the answer: .npz (arrays), .srt, .vtt, .json or .txt (speech)"
+    )
+    cmd.add_argument("--words", action="store_true", help="times of words (speech recognition)")
     cmd.add_argument("--show", metavar="FILE.png", help="draw the answer: boxes, masks, points, curves, text")
     cmd.add_argument("--schema", metavar="FILE.json", help="JSON schema that the answer keeps to (text-generation)")
     cmd.add_argument("--threads", type=_count, help="default: all usable processors")

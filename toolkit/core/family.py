@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.core.model import Model
+from edgekit.core.model import Model, Usage
 
 __all__ = ["Family", "Member"]
 
@@ -37,11 +37,12 @@ class Family:
 
     Attributes:
         architectures: classes of transformers, as ``config.json`` names them.
-        task: name of the only task.
+        usage: the only task, and the differences from its defaults, as every declaration has them; it opens a bundle
+            whose source is gone.
         declare: a member -> its declaration; raises BadInput for settings that make no network, and Unsupported for
             a variant that the family's network cannot compute.
     """
 
     architectures: tuple[str, ...]
-    task: str
+    usage: Usage
     declare: Callable[[Member], Model]

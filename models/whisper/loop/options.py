@@ -8,6 +8,7 @@ from typing import Any
 
 from edgekit.errors import BadInput
 from edgekit.models.whisper.loop.tokens import language_code
+from edgekit.tasks.automatic_speech_recognition.subtitles import check_ending
 
 __all__ = ["Options", "options_of"]
 
@@ -26,6 +27,7 @@ class Options:
         best_of: samples at a temperature above 0. condition: feed each window the text before it.
         prompt: text to feed before the first window (names, spelling).
         words: give the times of words (`edgekit.models.whisper.loop.words`).
+        out: file for the transcription: .srt, .vtt (both with times, whatever `timestamps` says), .json or .txt.
         window: seconds that the encoder gets at least; None chooses by the length of the sound, 30 is the original's.
         progress: called with (seconds done, seconds in all) after each window.
     """
@@ -42,6 +44,7 @@ class Options:
     logprob: float = -1.0
     no_speech: float = 0.6
     words: bool = False
+    out: str = ""
     window: float | None = None
     progress: Callable[[float, float], None] | None = None
 
@@ -61,6 +64,8 @@ def options_of(values: Mapping[str, Any], facts: Mapping[str, Any]) -> Options:
             raise BadInput(f"there is no option {name!r} for transcription.", hint=f"Known: {', '.join(known)}.")
     chosen = Options(**values)
     _check(chosen)
+    if chosen.out and check_ending(chosen.out) in (".srt", ".vtt"):
+        chosen = replace(chosen, timestamps=True)
     only = facts.get("language")
     if only and chosen.task == "translate":
         raise BadInput(f"this model does not translate: it knows {only} alone.")

@@ -23,7 +23,9 @@ from edgekit.core import Prediction, Predictor, Runner
 from edgekit.errors import BadInput
 from edgekit.models.whisper.loop.options import options_of
 from edgekit.models.whisper.loop.recognition import Context, Recognized, Recognizer
+from edgekit.models.whisper.loop.stream import SpeechStream
 from edgekit.models.whisper.shapes import SAMPLE_RATE, WINDOW
+from edgekit.tasks.automatic_speech_recognition.subtitles import write
 from edgekit.tasks.common.audio import Audio, open_audio
 
 #: Shorter sounds hold no word.
@@ -81,7 +83,14 @@ class Transcriber(Predictor):
         }
         units = {"audio_seconds": seconds, "tokens": run.tokens}
         marks = {"first_token": run.first_token} if run.first_token else {}
-        return Prediction(text, details, units, marks)
+        prediction = Prediction(text, details, units, marks)
+        if chosen.out:
+            write(prediction, Path(chosen.out))
+        return prediction
+
+    def stream(self, rate: int = SAMPLE_RATE, **options: Any) -> SpeechStream:
+        """See `edgekit.core.Predictor.stream`. Raises BadInput as `predict`."""
+        return SpeechStream(self._recognizer, options_of(options, self._facts), rate)
 
     def _windows(self, audio: Audio, run: _Run, started: float) -> float:
         """Slide over the sound; returns its true length in seconds."""

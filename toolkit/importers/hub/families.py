@@ -16,7 +16,7 @@ def family_of(repository: Repository, options: ImportOptions) -> Family | None:
     architecture = architecture_of(repository.config)
     for name in names("families"):
         family = find("families", name)
-        if architecture in family.architectures and options.task in ("", family.task):
+        if architecture in family.architectures and options.task in ("", family.usage.name):
             return family
     return None
 
