@@ -122,9 +122,12 @@ class Rules:
     Args:
         facts: the ``tokens`` facts of the manifest. timestamps: whether timestamp tokens are wanted.
         seconds: length of the window: no timestamp lies behind it.
+        continued: the text has begun already, so that it may end at once.
     """
 
-    def __init__(self, facts: Mapping[str, Any], vocabulary: int, timestamps: bool, seconds: float) -> None:
+    def __init__(
+        self, facts: Mapping[str, Any], vocabulary: int, timestamps: bool, seconds: float, continued: bool = False
+    ) -> None:
         self.eot: int = facts["end_of_text"]
         self._first: int = facts["first_timestamp"]
         self._timestamps = timestamps
@@ -134,7 +137,7 @@ class Rules:
             never[facts["no_timestamps"]] = -np.inf
         never[self._first + round(seconds / facts["seconds_per_timestamp"]) + 1 :] = -np.inf
         self._never = never
-        self._begin = list(facts["suppress_at_begin"])
+        self._begin = [] if continued else list(facts["suppress_at_begin"])
         # The original allows the first timestamp to lie at most one second into the window.
         self._latest_start = self._first + round(1.0 / facts["seconds_per_timestamp"])
 

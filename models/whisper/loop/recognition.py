@@ -27,6 +27,7 @@ class Context:
 
     Attributes:
         language: code; None until it is detected. history: tokens of the text before, to condition on.
+        prefix: tokens that the window's text begins with, whatever the network says; they are not in its answer.
         windows: seconds that the encoder got, each time. fallbacks: why something was tried again.
     """
 
@@ -34,6 +35,7 @@ class Context:
     language: str | None
     language_probability: float | None = None
     history: list[int] = field(default_factory=list)
+    prefix: list[int] = field(default_factory=list)
     windows: list[float] = field(default_factory=list)
     fallbacks: list[str] = field(default_factory=list)
 
@@ -129,7 +131,7 @@ class Recognizer:
         encoded = self._encode(samples, window)
         prompt = self._prompt(encoded, run, timestamps)
         begun = begin(self._decoder, encoded, prompt, self._facts)
-        rules = Rules(self._facts, self._vocabulary, timestamps, encoded.seconds)
+        rules = Rules(self._facts, self._vocabulary, timestamps, encoded.seconds, continued=bool(run.prefix))
         # Nobody speaks fifteen tokens a second: a decoder that does is looping, and is stopped early.
         limit = min(self.limit, 40 + int(15 * seconds), self._context - len(prompt))
         return begun, rules, limit
@@ -147,7 +149,7 @@ class Recognizer:
             head = [facts["start_of_previous"], *run.history[-(self.limit - 1) :]]
         if run.language is None and facts["languages"]:
             run.language, run.language_probability = self._detect(encoded)
-        return [*head, *self._start(run, timestamps)]
+        return [*head, *self._start(run, timestamps), *run.prefix]
 
     def _start(self, run: Context, timestamps: bool) -> list[int]:
         """The prompt without a history."""

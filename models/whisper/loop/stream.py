@@ -2,12 +2,13 @@
 
 A buffer of the last seconds is transcribed again and again. A word is final once two transcriptions in a row agree
 about it (LocalAgreement-2: Machacek, Dabre & Bojar 2023, arXiv:2307.14743), or once it lies so far back that more sound
-does not help it. Final words leave the buffer and become the prompt for what follows, so that an hour needs no more
-memory than half a minute.
+does not help it. Each transcription begins with the final words of the buffer. Where the buffer grew long it is cut in
+a pause, and words before it become the prompt for what follows: an hour needs no more memory than half a minute.
 """
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -30,16 +31,19 @@ Samples = NDArray[np.float32]
 
 #: Seconds of new sound that a transcription waits for; on a slow device this share of its own time, if that is more.
 _STEP, _PATIENCE = 0.6, 1.1
-#: Seconds before the end of the buffer beyond which a word is final without a second opinion.
-_SETTLED = 1.2
-#: Seconds: a buffer that is longer is cut behind its last final word; most seconds that it may ever have.
-_LONG, _MOST = 10.0, 28.0
-#: Tokens of final text that the next transcription is prompted with.
-_PROMPT = 100
-#: A chunk that never exceeds this amplitude (-70 dB of full scale) is silence, as for files.
+#: Seconds before the end of the buffer: a word that ends later may still be cut off; a word that ends earlier than the
+#: second is final whatever the last reading said.
+_FRAYED, _SETTLED = 0.35, 1.7
+#: A word that is less probable is not final because two readings agree.
+_UNSURE = 0.5
+#: Seconds: a buffer that is longer is cut; what is left of it at most, and in silence; the most that it ever has.
+_LONG, _LEFT, _KEPT, _MOST = 10.0, 8.0, 2.0, 28.0
+#: The encoder's window in seconds; a longer buffer has a window of its length.
+_WINDOW = 15.0
+#: Words of final text that the next transcription is prompted with.
+_PROMPT = 60
+#: A buffer that never exceeds this amplitude (-70 dB of full scale) is silence, as for files.
 _SILENCE = 10 ** (-70 / 20)
-#: How far two readings of a word's begin may lie apart, in seconds.
-_SLACK = 0.3
 
 
 class SpeechStream(Stream):
@@ -48,7 +52,7 @@ class SpeechStream(Stream):
     def __init__(self, recognizer: Recognizer, options: Options, rate: int, mark: Any = None) -> None:
         """`mark`: (samples) -> the seconds of each stretch of speech in them; None: everything may be speech."""
         self._recognizer, self._mark = recognizer, mark
-        self._options = replace(options, words=True, temperatures=options.temperatures[:1])
+        self._options = replace(options, words=True, temperatures=options.temperatures[:1], window=_WINDOW)
         self._converter = Converter(rate, SAMPLE_RATE)
         self._context = Context(self._options, options.language)
         self._buffer: Samples = np.zeros(0, np.float32)
@@ -57,6 +61,7 @@ class SpeechStream(Stream):
         self._step = _STEP
         self._pending: list[Word] = []
         self._final: list[Word] = []
+        self._held = 0  # the first final word that lies in the buffer
         self._closed = False
 
     def push(self, chunk: Any) -> Heard:
@@ -103,47 +108,31 @@ class SpeechStream(Stream):
         return accepted
 
     def _read(self) -> list[Word]:
-        """The words of the buffer, their times from the begin of the stream, without those that are final."""
+        """The words of the buffer behind those that are final; their times from the begin of the stream."""
         self._fresh = 0
         if not len(self._buffer) or np.abs(self._buffer).max() < _SILENCE:
             return []
-        self._context.history = self._prompt()
-        recognized = self._recognizer.recognize(self._buffer, self._context, False)
-        if recognized.silent(self._options):
+        context, encode = self._context, self._recognizer.tokens.encode
+        if not self._final:
+            context.language = self._options.language  # of a few syllables it is a guess
+        context.history = encode(_joined(self._final[max(0, self._held - _PROMPT) : self._held]))
+        context.prefix = encode(_joined(self._final[self._held :]))
+        recognized = self._recognizer.recognize(self._buffer, context, False)
+        if recognized.silent(self._options) and not context.prefix:
             return []
         begin = self._begin / SAMPLE_RATE
-        words = self._recognizer.words(recognized, recognized.tokens, self._buffer, self._context)
-        return self._fresh_words([replace(w, start=begin + w.start, end=begin + w.end) for w in words])
-
-    def _prompt(self) -> list[int]:
-        """Tokens of the final text that lies before the buffer."""
-        begin = self._begin / SAMPLE_RATE
-        before = [word.word for word in self._final[-_PROMPT:] if word.end <= begin + _SLACK]
-        return self._recognizer.tokens.encode("".join(before))[-_PROMPT:]
-
-    def _fresh_words(self, words: list[Word]) -> list[Word]:
-        """Words behind the last final one. About there, readings differ in time: repeated words are found by text."""
-        if not self._final:
-            return words
-        last = self._final[-1].end
-        words = [word for word in words if word.end > last + 0.02 and word.start > last - _SLACK]
-        for count in range(min(5, len(words), len(self._final)), 0, -1):
-            same = all(
-                _letters(old.word) == _letters(new.word)
-                for old, new in zip(self._final[-count:], words[:count], strict=True)
-            )
-            if same and words[0].start < last + _SLACK:
-                return words[count:]
-        return words
+        words = self._recognizer.words(recognized, [*context.prefix, *recognized.tokens], self._buffer, context)
+        fresh = words[len(self._final) - self._held :]
+        return [replace(word, start=begin + word.start, end=begin + word.end) for word in fresh]
 
     def _accept(self, words: list[Word], settled: bool) -> list[Word]:
         """Make final what two readings agree about, what is old enough, or everything; shorten the buffer."""
         end = (self._begin + len(self._buffer)) / SAMPLE_RATE
         count = 0
         while count < len(words):
-            word = words[count]
-            agreed = count < len(self._pending) and _letters(self._pending[count].word) == _letters(word.word)
-            if not (settled or agreed or word.end < end - _SETTLED):
+            word, before = words[count], self._pending[count : count + 1]
+            agreed = before and _letters(before[0].word) == _letters(word.word) and word.probability > _UNSURE
+            if not (settled or (agreed and word.end < end - _FRAYED) or word.end < end - _SETTLED):
                 break
             count += 1
         accepted, self._pending = words[:count], words[count:]
@@ -152,19 +141,31 @@ class SpeechStream(Stream):
             start = max(word.start, floor)
             floor = max(word.end, start)
             self._final.append(replace(word, start=start, end=floor))
-        self._shorten(accepted)
-        return self._final[len(self._final) - len(accepted) :]
+        self._shorten()
+        return self._final[len(self._final) - count :]
 
-    def _shorten(self, accepted: Sequence[Word]) -> None:
-        """Cut a buffer that grew long: behind the last final word; where nobody speaks, but for the last seconds."""
-        length = len(self._buffer) / SAMPLE_RATE
+    def _shorten(self) -> None:
+        """Cut a buffer that grew long: in the longest pause before a final word, which stays, so that a border that is
+        a little wrong costs nothing; where nobody spoke for long, near its end."""
+        length, begin = len(self._buffer) / SAMPLE_RATE, self._begin / SAMPLE_RATE
         if length <= _LONG:
             return
-        begin = self._begin / SAMPLE_RATE
-        last = self._final[-1].end if self._final else 0.0
-        quiet = not self._pending and not accepted
-        cut = max(last - begin, length - 2.0 if quiet else 0.0, length - _MOST)
-        drop = min(round(cut * SAMPLE_RATE), len(self._buffer))
+        held = self._final[self._held :]
+        silent = not self._pending and (not held or held[-1].end < begin + length - _LEFT)
+        if silent or length > _MOST:
+            self._cut(length - _KEPT)
+            self._held = len(self._final)
+            return
+        pauses = [(after.start - before.end, i) for i, (before, after) in enumerate(itertools.pairwise(held))]
+        late = [pair for pair in pauses if held[pair[1]].end > begin + length - _LEFT]
+        if late or pauses:
+            _, i = max(late or pauses[-1:])
+            self._cut((held[i].end + held[i + 1].start) / 2 - begin)
+            self._held += i + 1
+
+    def _cut(self, seconds: float) -> None:
+        """Forget the first seconds of the buffer."""
+        drop = min(max(round(seconds * SAMPLE_RATE), 0), len(self._buffer))
         self._begin, self._buffer = self._begin + drop, self._buffer[drop:]
 
 
@@ -173,8 +174,12 @@ def _facts(word: Word) -> dict[str, Any]:
     return {**asdict(word), "word": word.word.strip(), **times}
 
 
+def _joined(words: Sequence[Word]) -> str:
+    return "".join(word.word for word in words)
+
+
 def _text(words: Sequence[Word]) -> str:
-    return "".join(word.word for word in words).strip()
+    return _joined(words).strip()
 
 
 def _letters(word: str) -> str:
