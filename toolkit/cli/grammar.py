@@ -135,6 +135,7 @@ def parser() -> argparse.ArgumentParser:
     cmd.add_argument("bundle", help="folder of a bundle")
     cmd.add_argument("inputs", nargs="*", metavar="INPUT", help="sound, picture or .npz file, or text")
     cmd.add_argument("--out", metavar="FILE.npz", help="write the output arrays (task tensors)")
+    cmd.add_argument("--show", metavar="FILE.png", help="draw the answer: boxes, masks, points, curves, text")
     cmd.add_argument("--schema", metavar="FILE.json", help="JSON schema that the answer keeps to (text-generation)")
     cmd.add_argument("--threads", type=_count, help="default: all usable processors")
     cmd.add_argument(

@@ -11,6 +11,7 @@ from typing import Any
 from edgekit.cli.bench_verbs import bench_ as bench_
 from edgekit.cli.bench_verbs import compare_ as compare_
 from edgekit.cli.bench_verbs import report_ as report_
+from edgekit.cli.drawn import Drawer
 from edgekit.cli.inspection import import_options
 from edgekit.cli.inspection import inspect_ as inspect_
 from edgekit.cli.shown_bundle import away, others, show_agreement, show_bundle, show_device, show_outline, summary
@@ -129,19 +130,21 @@ def run_(arguments: argparse.Namespace) -> int:
     for name in ("out", "schema"):
         if value := getattr(arguments, name):
             options[name] = value
+    count = len(arguments.inputs)
+    drawer = Drawer(arguments.bundle, arguments.show, count) if arguments.show else None
     predictor = load(arguments.bundle, arguments.threads)
     if not arguments.inputs:
         _chat(predictor, options, arguments)
         return 0
-    if len(arguments.inputs) > 1 and (shared := predictor.together(arguments.inputs, **options)) is not None:
+    if count > 1 and (shared := predictor.together(arguments.inputs, **options)) is not None:
         _show_shared(shared, arguments)
         return 0
     answers: list[dict[str, Any]] = []
     code = 0
-    for sample in arguments.inputs:
+    for number, sample in enumerate(arguments.inputs, 1):
         try:
             if predictor.streams and not arguments.json:
-                prediction = _streamed(predictor, sample, options, len(arguments.inputs) > 1)
+                prediction = _streamed(predictor, sample, options, count > 1)
             else:
                 prediction = _predicted(predictor, sample, options)
         except BadInput as exc:
@@ -150,8 +153,11 @@ def run_(arguments: argparse.Namespace) -> int:
             print(f"edgekit: {sample}: {exc}", file=sys.stderr)
             continue
         answers.append({"input": sample, **asdict(prediction)})
+        if drawer:
+            answers[-1]["drawing"] = str(drawer.draw(sample, prediction, number))
+            print(f"edgekit: drawn in {answers[-1]['drawing']}", file=sys.stderr)
         if not (arguments.json or predictor.streams):
-            _show_prediction(sample, answers[-1], len(arguments.inputs) > 1)
+            _show_prediction(sample, answers[-1], count > 1)
     if arguments.json:
         show_json(answers)
     return code
