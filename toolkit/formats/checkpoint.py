@@ -42,7 +42,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
     Returns:
         A checkpoint of format ``"safetensors"``, ``"pytorch"`` (a Hugging Face folder with ``pytorch_model.bin``, or a
-        bare state dict, without a config;
+        bare state dict, without a config; bare safetensors have none either;
         state dicts inside a dict get their key before their names, ``"KEY.NAME"``),
         ``"tensorflow"`` (a folder with ``variables.index`` and a data file),
         ``"ctranslate2"`` (its config also tells ``spec`` and ``spec_revision``), ``"openai"`` (its config is the
@@ -96,13 +96,18 @@ def _folder(folder: Path) -> Checkpoint:
         return _file(folder / scripts[0])
     if len(ready) > 1 and not scripts:
         return _chain(folder, ready)
+    single = sorted(name for name in have if name.endswith((".safetensors", ".onnx")))
+    if len(single) == 1 and not scripts:
+        return _file(folder / single[0])
     what = f"{len(scripts)} PyTorch files instead of a single file" if scripts else "no weights that can be read"
     raise BadInput(f"{str(folder)!r} holds {what}.", hint=_ACCEPTED)
 
 
 def _file(path: Path) -> Checkpoint:
     if path.suffix == ".safetensors":
-        return _hugging_face(path.parent, "safetensors", [path.name], _safetensors)
+        if (path.parent / "config.json").is_file():
+            return _hugging_face(path.parent, "safetensors", [path.name], _safetensors)
+        return Checkpoint(path, "safetensors", _safetensors(path), {}, {path.name: _sha256(path)})
     if path.suffix in _SCRIPTS:
         return _script(path)
     if path.suffix == ".tflite":  # an exporter reads it; here it is only checked
