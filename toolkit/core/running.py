@@ -83,7 +83,7 @@ class Stream(ABC):
     """A sound that is answered while it comes. It is not thread-safe; chunks come in order."""
 
     @abstractmethod
-    def push(self, chunk: Any) -> Heard:
+    def feed(self, chunk: Any) -> Heard:
         """Take the next samples, of any number, and tell what is new. Returns at once while there are few.
 
         Args:
@@ -121,8 +121,15 @@ class Predictor(ABC):
         """The joint answer for samples that are compared with each other (two voices); None: each has its own."""
         return None
 
-    def stream(self, rate: int = 16_000, **options: Any) -> Stream:
-        """A stream of sound at `rate` Hz; options as `predict`. Raises Unsupported where there is none."""
+    def stream(self, **options: Any) -> Any:
+        """Answers for sound that comes in pieces, by `feed`: of speech recognition a `Stream`, of wake words events.
+
+        Args:
+            options: as for `predict`; ``rate`` of the sound in Hz, where it may be another than the model's.
+
+        Raises:
+            Unsupported: the model takes whole inputs only.
+        """
         raise Unsupported(
             f"{type(self).__name__} takes whole inputs only.", hint="Give a file: edgekit run BUNDLE FILE"
         )

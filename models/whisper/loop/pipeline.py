@@ -21,12 +21,14 @@ from numpy.typing import NDArray
 
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.errors import BadInput
+from edgekit.models.whisper.loop.cuts import packed, speech_in
 from edgekit.models.whisper.loop.options import options_of
 from edgekit.models.whisper.loop.recognition import Context, Recognized, Recognizer
 from edgekit.models.whisper.loop.stream import SpeechStream
 from edgekit.models.whisper.shapes import SAMPLE_RATE, WINDOW
 from edgekit.tasks.automatic_speech_recognition.subtitles import write
 from edgekit.tasks.common.audio import Audio, open_audio
+from edgekit.tasks.voice_activity_detection import Listener
 
 #: Shorter sounds hold no word.
 _SHORTEST = 0.1
@@ -41,6 +43,7 @@ class _Run(Context):
     tokens: int = 0
     first_token: float = 0.0
     text: list[int] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     segments: list[dict[str, Any]] = field(default_factory=list)
     words: list[dict[str, Any]] = field(default_factory=list)
 
@@ -51,7 +54,12 @@ class Transcriber(Predictor):
     def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
         self._facts = facts
         self._recognizer = Recognizer(parts, folder, facts)
+        self._listener = Listener(parts["detector"], facts["detector"]) if "detector" in parts else None
         self.tokens = self._recognizer.tokens
+
+    def probe(self, sample: Any) -> Prediction:
+        """With the detector of speech, which a short sound does without."""
+        return self.predict(sample, vad=True if self._listener else None)
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
         """Transcribe `sample`; options are the fields of `Options`.
@@ -69,9 +77,14 @@ class Transcriber(Predictor):
         run = _Run(chosen, chosen.language)
         if chosen.prompt:
             run.history = self.tokens.encode(" " + chosen.prompt.strip())
-        seconds = self._windows(audio, run, started)
+        if chosen.vad or (chosen.vad is None and self._listener and audio.seconds * SAMPLE_RATE > WINDOW):
+            seconds = self._spoken(sample, audio, run, started)
+        else:
+            seconds = self._windows(audio, run, started)
         text = self.tokens.text(run.text).strip()
-        notes = list(audio.notes) + ([] if run.windows else ["no sound above -70 dB: nothing to transcribe"])
+        notes = [*audio.notes, *run.notes]
+        if not (run.windows or run.notes):
+            notes.append("no sound above -70 dB: nothing to transcribe")
         details = {
             "language": run.language,
             "language_probability": run.language_probability,
@@ -90,7 +103,7 @@ class Transcriber(Predictor):
 
     def stream(self, rate: int = SAMPLE_RATE, **options: Any) -> SpeechStream:
         """See `edgekit.core.Predictor.stream`. Raises BadInput as `predict`."""
-        return SpeechStream(self._recognizer, options_of(options, self._facts), rate)
+        return SpeechStream(self._recognizer, options_of(options, self._facts), rate, self._listener)
 
     def _windows(self, audio: Audio, run: _Run, started: float) -> float:
         """Slide over the sound; returns its true length in seconds."""
@@ -112,15 +125,45 @@ class Transcriber(Predictor):
             if run.options.progress:
                 run.options.progress(at / SAMPLE_RATE, audio.seconds)
 
-    def _one(self, samples: NDArray[np.float32], at: int, run: _Run, timestamps: bool, started: float) -> int:
-        """Decode one window, append to `run`, and return by how many samples to advance."""
+    def _spoken(self, sample: Any, audio: Audio, run: _Run, started: float) -> float:
+        """Transcribe where somebody speaks; returns the true length in seconds."""
+        if self._listener is None:
+            raise BadInput("this bundle has no detector of speech.", hint="Export it again with this version.")
+        if isinstance(sample, (str, Path)) or len(audio.window(0, WINDOW)) >= _SHORTEST * SAMPLE_RATE:
+            spans = speech_in(self._listener, sample, SAMPLE_RATE)
+        else:
+            return self._windows(audio, run, started)
+        windows = packed(spans)
+        spoken = sum(end - start for start, end in windows)
+        for start, end in windows:
+            at = round(start * SAMPLE_RATE)
+            last = round(end * SAMPLE_RATE)
+            while last - at >= _SHORTEST * SAMPLE_RATE:
+                samples = audio.window(at, min(last - at, WINDOW))
+                # What lies behind the last word of the window is a pause.
+                self._one(samples, at, run, len(windows) > 1 or run.options.timestamps, started, whole=True)
+                at += max(len(samples), 1)
+            if run.options.progress:
+                run.options.progress(end, audio.seconds)
+        if audio.seconds - spoken >= 1:
+            run.notes.append(f"no speech in {audio.seconds - spoken:.1f} of {audio.seconds:.1f} s: left out")
+        return audio.seconds
+
+    def _one(
+        self, samples: NDArray[np.float32], at: int, run: _Run, timestamps: bool, started: float, *, whole: bool = False
+    ) -> int:
+        """Decode one window, append to `run`, and return by how many samples to advance.
+
+        Args:
+            whole: the window ends in a pause: its last words are no beginning of what the next window holds.
+        """
         recognized = self._recognizer.recognize(samples, run, timestamps)
         run.first_token = run.first_token or recognized.started - started + recognized.first_token
         result, before = recognized.result, len(run.text)
         if recognized.silent(run.options):
             return len(samples)
         run.tokens += len(result.tokens)
-        advance = self._segments(result.tokens, samples, at, run) if timestamps else len(samples)
+        advance = self._segments(result.tokens, samples, at, run, whole) if timestamps else len(samples)
         if not timestamps:
             run.text += result.tokens
             run.history += result.tokens
@@ -139,7 +182,7 @@ class Transcriber(Predictor):
             times = {"start": round(begin + word.start, 3), "end": round(begin + word.end, 3)}
             run.words.append({**asdict(word), "word": word.word.strip(), **times})
 
-    def _segments(self, tokens: list[int], samples: NDArray[np.float32], at: int, run: _Run) -> int:
+    def _segments(self, tokens: list[int], samples: NDArray[np.float32], at: int, run: _Run, whole: bool) -> int:
         """Cut at pairs of timestamps, append to `run`; returns by how many samples to advance."""
         first, step = self._facts["tokens"]["first_timestamp"], self._facts["tokens"]["seconds_per_timestamp"]
         stamp = [token >= first for token in tokens]
@@ -152,11 +195,12 @@ class Transcriber(Predictor):
             self._add(tokens, at, (0.0, end, seconds), run)
             return len(samples)
         begin_at = 0
-        for cut in [*cuts, len(tokens)] if closed else cuts:
+        for cut in [*cuts, len(tokens)] if closed or whole else cuts:
             piece = tokens[begin_at:cut]
-            self._add(piece, at, ((piece[0] - first) * step, (piece[-1] - first) * step, seconds), run)
+            end = (piece[-1] - first) * step if piece[-1] >= first else seconds
+            self._add(piece, at, ((piece[0] - first) * step, end, seconds), run)
             begin_at = cut
-        if closed:
+        if closed or whole:
             return len(samples)
         advance = round((tokens[begin_at - 1] - first) * step * SAMPLE_RATE)
         return min(advance, len(samples)) or len(samples)

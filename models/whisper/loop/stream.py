@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 
 from edgekit.core import Heard, Prediction, Stream
 from edgekit.errors import BadInput
+from edgekit.models.whisper.loop.cuts import RULES
 from edgekit.models.whisper.loop.options import Options
 from edgekit.models.whisper.loop.recognition import Context, Recognizer
 from edgekit.models.whisper.loop.words import Word
 from edgekit.models.whisper.shapes import SAMPLE_RATE
 from edgekit.tasks.common.audio import Converter
+from edgekit.tasks.voice_activity_detection import Listener
 
 __all__ = ["SpeechStream"]
 
@@ -40,6 +42,8 @@ _UNSURE = 0.5
 _LONG, _LEFT, _KEPT, _MOST = 10.0, 8.0, 2.0, 28.0
 #: The encoder's window in seconds; a longer buffer has a window of its length.
 _WINDOW = 15.0
+#: Seconds of silence that end an utterance, and that are kept before the next.
+_PAUSE, _MOMENT = 0.7, 0.4
 #: Words of final text that the next transcription is prompted with.
 _PROMPT = 60
 #: A buffer that never exceeds this amplitude (-70 dB of full scale) is silence, as for files.
@@ -49,9 +53,13 @@ _SILENCE = 10 ** (-70 / 20)
 class SpeechStream(Stream):
     """See `edgekit.core.Stream`. Options are those of a transcription."""
 
-    def __init__(self, recognizer: Recognizer, options: Options, rate: int, mark: Any = None) -> None:
-        """`mark`: (samples) -> the seconds of each stretch of speech in them; None: everything may be speech."""
-        self._recognizer, self._mark = recognizer, mark
+    def __init__(self, recognizer: Recognizer, options: Options, rate: int, listener: Listener | None = None) -> None:
+        """`listener`: detector of speech; None: everything may be speech."""
+        self._recognizer, self._listener = recognizer, listener if options.vad is not False else None
+        if self._listener:
+            self._listener.reset()
+        self._spoken: int | None = None  # end of the last frame with speech since the buffer was cut, in samples
+        self._heard_until = 0  # end of the last frame that the detector judged
         self._options = replace(options, words=True, temperatures=options.temperatures[:1], window=_WINDOW)
         self._converter = Converter(rate, SAMPLE_RATE)
         self._context = Context(self._options, options.language)
@@ -75,14 +83,38 @@ class SpeechStream(Stream):
             piece = samples[at : at + 2 * SAMPLE_RATE]
             self._buffer = np.concatenate([self._buffer, piece])
             self._fresh += len(piece)
-            if self._fresh >= self._step * SAMPLE_RATE:
-                heard += self._transcribe(notes)
+            self._listen(piece)
+            if self._listener and self._spoken is None:
+                self._forget()
+            elif self._paused():
+                heard += self._transcribe(notes, settled=True)
+                self._forget()
+            elif self._fresh >= self._step * SAMPLE_RATE:
+                heard += self._transcribe(notes, settled=False)
         return self._heard(heard, notes)
+
+    def _listen(self, piece: Samples) -> None:
+        """Ask the detector about the new samples."""
+        if self._listener is None:
+            return
+        for probability in self._listener.push(piece):
+            self._heard_until += self._listener.hop
+            if probability >= RULES.threshold:
+                self._spoken = self._heard_until
+
+    def _paused(self) -> bool:
+        """Whether somebody spoke, and has been silent for long enough."""
+        return self._spoken is not None and self._heard_until - self._spoken > _PAUSE * SAMPLE_RATE
+
+    def _forget(self) -> None:
+        """Drop what nobody speaks in, but for the last moment: a word may have begun."""
+        self._cut(len(self._buffer) / SAMPLE_RATE - _MOMENT)
+        self._held, self._spoken, self._fresh = len(self._final), None, 0
 
     def end(self) -> Prediction:
         self._buffer = np.concatenate([self._buffer, self._converter.end()])
         self._closed = True
-        if self._fresh or self._pending:
+        if (self._fresh or self._pending) and (self._listener is None or self._spoken is not None):
             self._accept(self._read(), settled=True)
         seconds = self._begin / SAMPLE_RATE + len(self._buffer) / SAMPLE_RATE
         details = {
@@ -96,10 +128,10 @@ class SpeechStream(Stream):
     def _heard(self, words: Sequence[Word], notes: Sequence[str]) -> Heard:
         return Heard(_text(words), [_facts(word) for word in words], _text(self._pending), tuple(notes))
 
-    def _transcribe(self, notes: list[str]) -> list[Word]:
-        """Transcribe the buffer; the words that became final."""
+    def _transcribe(self, notes: list[str], settled: bool) -> list[Word]:
+        """Transcribe the buffer; the words that became final: all of them, if it is settled that no more belong to them."""
         began, fresh = time.perf_counter(), self._fresh / SAMPLE_RATE
-        accepted = self._accept(self._read(), settled=False)
+        accepted = self._accept(self._read(), settled)
         took = time.perf_counter() - began
         # A device that needs longer than the sound lasts works on longer pieces; none of the sound is dropped.
         self._step = max(_STEP, _PATIENCE * took)

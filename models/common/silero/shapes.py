@@ -46,7 +46,7 @@ CONVOLUTIONS = (
 )
 
 
-def silero_work(calls: int) -> tuple[Work, ...]:
+def silero_work(calls: int, part: str = "network", *, quantized: bool = True) -> tuple[Work, ...]:
     """Work of a sound of so many frames."""
     moments = (CONTEXT + FRAME + MIRRORED - WINDOW) // HOP + 1
     layers = [Layer(2 * BINS * WINDOW, 0, moments, CONTEXT + FRAME + MIRRORED + 2 * BINS * moments)]
@@ -54,4 +54,4 @@ def silero_work(calls: int) -> tuple[Work, ...]:
         before, moments = moments, -(-moments // shape.stride)
         layers.append(convolution(shape.inputs, shape.outputs, 3, moments, before=before))
     layers += [linear(HIDDEN, 4 * HIDDEN)] * 2 + [linear(HIDDEN, 1)]
-    return (work("network", "vector", layers, calls, left=layers[0].weights),)
+    return (work(part, "vector", layers, calls, left=layers[0].weights, quantized=quantized),)

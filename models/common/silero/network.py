@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edgekit.errors import BadInput
-from edgekit.models.silero.shapes import BINS, CONVOLUTIONS, HIDDEN, HOP, MIRRORED, WINDOW
+from edgekit.models.common.silero.shapes import BINS, CONVOLUTIONS, HIDDEN, HOP, MIRRORED, WINDOW
 
 __all__ = ["Silero", "network"]
 
