@@ -72,7 +72,7 @@ class SpeechStream(Stream):
         self._held = 0  # the first final word that lies in the buffer
         self._closed = False
 
-    def push(self, chunk: Any) -> Heard:
+    def feed(self, chunk: Any) -> Heard:
         if self._closed:
             raise BadInput("the stream has ended.", hint="Begin another: predictor.stream()")
         samples = self._converter.push(chunk)
@@ -129,7 +129,7 @@ class SpeechStream(Stream):
         return Heard(_text(words), [_facts(word) for word in words], _text(self._pending), tuple(notes))
 
     def _transcribe(self, notes: list[str], settled: bool) -> list[Word]:
-        """Transcribe the buffer; the words that became final: all of them, if it is settled that no more belong to them."""
+        """Transcribe the buffer; the words that became final, or all of them, if it is settled that no more come."""
         began, fresh = time.perf_counter(), self._fresh / SAMPLE_RATE
         accepted = self._accept(self._read(), settled)
         took = time.perf_counter() - began

@@ -188,7 +188,7 @@ class Converter:
             self._stream = soxr.ResampleStream(self._own, rate, 1, dtype="float32", quality="HQ")
 
     def push(self, chunk: Any) -> Samples:
-        """Samples float32 [n] of a chunk [samples] or [samples, channels], see `edgekit.core.Stream.push`."""
+        """Samples float32 [n] of a chunk [samples] or [samples, channels], see `edgekit.core.Stream.feed`."""
         samples = _as_float(chunk)
         return samples if self._stream is None else self._stream.resample_chunk(samples)
 
