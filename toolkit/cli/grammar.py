@@ -133,7 +133,9 @@ def parser() -> argparse.ArgumentParser:
 
     cmd = verb("run", "run a bundle on inputs and print the answers; a language model without one: a chat")
     cmd.add_argument("bundle", help="folder of a bundle")
-    cmd.add_argument("inputs", nargs="*", metavar="INPUT", help="sound, picture or .npz file, or text")
+    cmd.add_argument(
+        "inputs", nargs="*", metavar="INPUT", help="sound, picture or .npz file, or text; -: sound from a pipe"
+    )
     cmd.add_argument(
         "--out", metavar="FILE", help="write the answer: .npz (arrays), .srt, .vtt, .json or .txt (speech)"
     )

@@ -135,6 +135,10 @@ def run_(arguments: argparse.Namespace) -> int:
         raise BadInput(f"{count} inputs cannot all be written to {arguments.out!r}.", hint="Give one input with --out.")
     drawer = Drawer(arguments.bundle, arguments.show, count) if arguments.show else None
     predictor = load(arguments.bundle, arguments.threads)
+    if arguments.inputs == ["-"]:
+        from edgekit.cli.listening import listen
+
+        return listen(predictor, sys.stdin.buffer, options, as_json=arguments.json)
     if not arguments.inputs:
         _chat(predictor, options, arguments)
         return 0

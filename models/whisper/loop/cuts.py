@@ -11,7 +11,7 @@ from edgekit.tasks.voice_activity_detection import Listener, Rules, Span, segmen
 __all__ = ["RULES", "packed", "speech_in"]
 
 #: Looser than the detector's own defaults: a word that is lost weighs more than a pause that is kept.
-RULES = Rules(threshold=0.35, shortest=0.1, pause=0.5, padding=0.25, longest=28.0)
+RULES = Rules(threshold=0.5, shortest=0.1, pause=0.5, padding=0.25, longest=28.0)
 #: Seconds of a window at most, and of a pause in one at most.
 _WINDOW, _PAUSE = 29.5, 2.0
 #: Samples that are read at once.

@@ -129,19 +129,16 @@ class Transcriber(Predictor):
         """Transcribe where somebody speaks; returns the true length in seconds."""
         if self._listener is None:
             raise BadInput("this bundle has no detector of speech.", hint="Export it again with this version.")
-        if isinstance(sample, (str, Path)) or len(audio.window(0, WINDOW)) >= _SHORTEST * SAMPLE_RATE:
-            spans = speech_in(self._listener, sample, SAMPLE_RATE)
-        else:
-            return self._windows(audio, run, started)
-        windows = packed(spans)
+        if len(audio.window(0, WINDOW)) < _SHORTEST * SAMPLE_RATE:
+            return self._windows(audio, run, started)  # which says that it is too short
+        windows = packed(speech_in(self._listener, sample, SAMPLE_RATE))
         spoken = sum(end - start for start, end in windows)
         for start, end in windows:
-            at = round(start * SAMPLE_RATE)
-            last = round(end * SAMPLE_RATE)
+            at, last = round(start * SAMPLE_RATE), round(end * SAMPLE_RATE)
             while last - at >= _SHORTEST * SAMPLE_RATE:
                 samples = audio.window(at, min(last - at, WINDOW))
                 # What lies behind the last word of the window is a pause.
-                self._one(samples, at, run, len(windows) > 1 or run.options.timestamps, started, whole=True)
+                self._one(samples, at, run, run.options.timestamps, started, whole=True)
                 at += max(len(samples), 1)
             if run.options.progress:
                 run.options.progress(end, audio.seconds)
@@ -167,6 +164,9 @@ class Transcriber(Predictor):
         if not timestamps:
             run.text += result.tokens
             run.history += result.tokens
+            if whole and (text := self.tokens.text(result.tokens).strip()):
+                begin, end = (round(time / SAMPLE_RATE, 2) for time in (at, at + len(samples)))
+                run.segments.append({"start": begin, "end": end, "text": text})
         if run.options.words:
             self._words(recognized, run.text[before:], samples[:advance], at, run)
         if result.temperature > 0.5 or not run.options.condition:
