@@ -28,8 +28,8 @@ _WIDTH = 60
 def listen(predictor: Predictor, file: BinaryIO, options: Mapping[str, Any], *, as_json: bool) -> int:
     """Print the text of a stream until the pipe closes; returns the exit code.
 
-    Sound is read by a thread of its own: what a slow device cannot follow waits, and nothing is dropped. Ctrl-C ends the
-    recording, not the text of what was recorded.
+    Sound is read by a thread of its own: what a slow device cannot follow waits, and nothing is dropped. Ctrl-C ends
+    the recording, not the text of what was recorded.
 
     Raises:
         BadInput: not sound that is read from a pipe. Unsupported: the model takes whole inputs only.

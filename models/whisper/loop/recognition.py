@@ -83,11 +83,9 @@ class Recognizer:
             samples: float32 [samples] at 16 kHz, at most 30 s. timestamps: whether times are wanted among the tokens.
         """
         options, seconds = run.options, len(samples) / SAMPLE_RATE
-        wanted = (
-            max(options.window, min(np.ceil(seconds), 30.0))
-            if options.window
-            else window_seconds(seconds, self._window)
-        )
+        # Whole seconds: some formats hold windows of these lengths alone.
+        least = max(options.window, min(float(np.ceil(seconds)), 30.0)) if options.window else 0.0
+        wanted = least or window_seconds(seconds, self._window)
         begun, rules, limit = self._begin(samples, wanted, run, timestamps, seconds)
         result = _first_try(begun, rules, limit, options)
         started, first = begun.started, result.first_token

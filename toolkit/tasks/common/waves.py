@@ -21,8 +21,8 @@ _EXTENSIBLE = 0xFFFE
 
 
 class Pipe:
-    """Chunks of sound from a file that cannot be sought in. Lengths in a header are not believed: a recorder that writes
-    to a pipe does not know them.
+    """Chunks of sound from a file that cannot be sought in. Lengths in a header are not believed: a recorder that
+    writes to a pipe does not know them.
 
     Attributes:
         rate: in Hz. channels: of the sound. described: such as ``"WAV, 48000 Hz, 2 channels"``.
@@ -39,8 +39,8 @@ class Pipe:
             self._header()
 
     def chunks(self, seconds: float) -> Iterator[NDArray[Any]]:
-        """Arrays [samples, channels], of so many seconds or what a read gives, until the pipe closes. The bytes of a last
-        sample that is not whole are dropped."""
+        """Arrays [samples, channels], of so many seconds or what a read gives, until the pipe closes. A last sample
+        that is not whole is dropped."""
         import numpy as np
 
         frame = np.dtype(self._dtype).itemsize * self.channels
