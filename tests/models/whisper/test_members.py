@@ -12,6 +12,8 @@ from helpers.toys.toy_whisper import ToyWhisper, write_tokenizer
 
 from edgekit.core import ImportOptions
 from edgekit.errors import BadInput, Unsupported
+from edgekit.importers.hub.families import family_of
+from edgekit.importers.hub.repository import open_repository
 from edgekit.importers.resolved import inspect, model_of
 from edgekit.models.whisper.members import shape_of
 from edgekit.models.whisper.shapes import Shape
@@ -111,8 +113,9 @@ def test_a_folder_is_declared_as_its_family_is(folder: Path, toy_whisper: ToyWhi
 
 
 def test_another_task_takes_the_ordinary_way(folder: Path) -> None:
-    model = model_of(str(folder), ImportOptions(task="tensors"))
-    assert model.identity.family == "imported"
+    repository = open_repository(str(folder), True, lambda *_: None)
+    assert family_of(repository, ImportOptions()) is find("families", "whisper")
+    assert family_of(repository, ImportOptions(task="tensors")) is None
 
 
 def test_every_family_names_a_task_and_its_architectures() -> None:
