@@ -2,10 +2,11 @@
 
 ``models/whisper/whisper_base.py`` defines ``MODEL`` and is known as ``whisper-base``; likewise ``TASK``, ``TARGET``,
 ``EXPORTER`` and ``IMPORTER``, which a package (``exporters/onnx/__init__.py``, known as ``onnx``) may define, too. A
-package below ``models/`` may define ``FAMILY``, by which any checkpoint of that family is declared.
-Names that begin with an underscore are private. Other packages join through the entry points ``edgekit.models``,
-``edgekit.tasks``, ``edgekit.targets``, ``edgekit.exporters``, ``edgekit.importers`` and ``edgekit.families`` (its
-name is the registry name, its value the object).
+package below ``models/`` may define ``FAMILY``, by which any checkpoint of that family is declared. Names that begin
+with an underscore are private. A room's ``aliases.toml`` holds entries that are data: each table is one, which
+``aliases.py`` beside it declares. Other packages join through the entry points ``edgekit.models``, ``edgekit.tasks``,
+``edgekit.targets``, ``edgekit.exporters``, ``edgekit.importers`` and ``edgekit.families`` (its name is the registry
+name, its value the object).
 
 Listing reads text and imports nothing, once for each `sys.path`; `find` imports a single file.
 """
@@ -18,6 +19,7 @@ import importlib.metadata
 import importlib.util
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,21 +110,41 @@ def find(room: str, name: str) -> Entry:
 def _listed(room: str, path: tuple[str, ...]) -> Mapping[str, tuple[_Definition, ...]]:
     """Name -> every definition of it, for a `sys.path` (its folders are not looked at again)."""
     listed: dict[str, list[_Definition]] = {}
-    for entry in (*_own(room), *_others(room)):
+    for entry in (*_own(room), *_aliases(room), *_others(room)):
         listed.setdefault(_key(entry.name), []).append(entry)
     return {name: tuple(entries) for name, entries in listed.items()}
 
 
 def _own(room: str) -> Iterator[_Definition]:
     """The entries that the files of a room define, by their text."""
-    package = f"edgekit.{_FOLDERS.get(room, room)}"
-    spec = importlib.util.find_spec(package)
-    defines = re.compile(rb"^%s\b[^=\n]*=" % ROOMS[room].encode(), re.MULTILINE)
-    folders = spec.submodule_search_locations or () if spec else ()
-    for name, path in (entry for folder in folders for entry in _public(Path(folder), package)):
+    package, defines = _package(room), re.compile(rb"^%s\b[^=\n]*=" % ROOMS[room].encode(), re.MULTILINE)
+    for name, path in (entry for folder in _folders(room) for entry in _public(folder, package)):
         if defines.search(path.read_bytes()):
             load = functools.partial(_attribute, name, ROOMS[room])
             yield _Definition(name.rpartition(".")[2], name, "edgekit", load)
+
+
+def _aliases(room: str) -> Iterator[_Definition]:
+    """The entries that are tables of a room's ``aliases.toml``."""
+    if room in _FOLDERS:
+        return
+    for path in (folder / "aliases.toml" for folder in _folders(room)):
+        for name in tomllib.loads(path.read_text("utf-8")) if path.is_file() else ():
+            load = functools.partial(_alias, f"edgekit.{room}.aliases", name)
+            yield _Definition(name, f"{room}/{path.name}", "edgekit", load)
+
+
+def _package(room: str) -> str:
+    return f"edgekit.{_FOLDERS.get(room, room)}"
+
+
+def _folders(room: str) -> list[Path]:
+    spec = importlib.util.find_spec(_package(room))
+    return [Path(folder) for folder in spec.submodule_search_locations or ()] if spec else []
+
+
+def _alias(module: str, name: str) -> Any:
+    return importlib.import_module(module).alias(name)
 
 
 def _attribute(module: str, name: str) -> Any:

@@ -43,7 +43,7 @@ class HubImporter(Importer):
         return source.startswith(SCHEME) or Path(source).expanduser().is_dir()
 
     def inspect(self, source: str, options: ImportOptions, progress: Progress) -> Inspection:
-        repository = open_repository(source, options.offline, progress)
+        repository = _opened(source, options, progress)
         if own_code(repository, options):
             from edgekit.importers.hub.trusted.declaring import inspected_trusted
 
@@ -59,7 +59,7 @@ class HubImporter(Importer):
         return _described(described, repository, options)
 
     def model(self, source: str, options: ImportOptions, progress: Progress) -> Model:
-        repository = open_repository(source, options.offline, progress)
+        repository = _opened(source, options, progress)
         if own_code(repository, options):
             from edgekit.importers.hub.trusted.declaring import declared_trusted
 
@@ -72,6 +72,14 @@ class HubImporter(Importer):
         return _declared(
             repository, measured_once(plan_of(repository, choose(repository, options), options), repository)
         )
+
+
+def _opened(source: str, options: ImportOptions, progress: Progress) -> Repository:
+    """The repository; of a language model its config.json alone, which tells size and memory."""
+    settings = open_repository(source, options.offline, progress, settings=True)
+    if "auto_map" not in settings.config and writes(settings, options):
+        return settings
+    return open_repository(source, options.offline, progress)
 
 
 def _described(described: Inspection, repository: Repository, options: ImportOptions) -> Inspection:
