@@ -204,6 +204,7 @@ def _facts(checkpoint: Checkpoint, folder: Path, shape: Shape) -> dict[str, Any]
         "audio_context": shape.audio_context,
         "window": {**WINDOW_FACTS, "most": WINDOW / SAMPLE_RATE},
         "detector": FACTS,
+        "alignment_stated": bool(shape.stated),
         "alignment": [list(pair) for pair in shape.aligned],
         **({} if shape.multilingual else {"language": "en"}),
         "tokens": tokens if shape.multilingual else {**tokens, "languages": {}},

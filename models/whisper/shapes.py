@@ -46,12 +46,16 @@ class Shape:
         return self.vocabulary != 51864
 
     @property
+    def stated(self) -> tuple[tuple[int, int], ...]:
+        """The heads that the checkpoint states, or that are published for its size; () if nobody tells."""
+        return self.alignment or published(self.decoder_layers, self.heads, self.vocabulary)
+
+    @property
     def aligned(self) -> tuple[tuple[int, int], ...]:
-        """The heads that words get their times from, in order of layers: those that the checkpoint states, else those
-        published for its size, else all heads of the upper half of the decoder."""
+        """The heads that words get their times from, in order of layers: `stated`, else all heads of
+        the upper half of the decoder."""
         upper = range(self.decoder_layers // 2, self.decoder_layers)
-        known = self.alignment or published(self.decoder_layers, self.heads, self.vocabulary)
-        return tuple(sorted(known)) or tuple((layer, head) for layer in upper for head in range(self.heads))
+        return tuple(sorted(self.stated)) or tuple((layer, head) for layer in upper for head in range(self.heads))
 
     @property
     def parameters(self) -> int:

@@ -29,7 +29,7 @@ Sound = NDArray[np.float32]
 
 
 def joined_digits(data: Path, seed: int, count: int = 12) -> tuple[Sound, list[tuple[str, float]]]:
-    """Digits of one speaker with pauses of 0.1 to 0.7 s, noise at -60 dB; each digit, and where its recording begins."""
+    """Digits of a speaker with pauses of 0.1 to 0.7 s, noise at -60 dB; each digit, and where its recording begins."""
     rng = random.Random(seed)
     files = sorted((data / "fsdd").glob("*.wav"))
     speaker = rng.choice(sorted({file.stem.split("_")[1] for file in files}))

@@ -83,6 +83,8 @@ class Transcriber(Predictor):
             seconds = self._windows(audio, run, started)
         text = self.tokens.text(run.text).strip()
         notes = [*audio.notes, *run.notes]
+        if chosen.words and not self._facts.get("alignment_stated", True):
+            notes.append("the checkpoint names no heads of alignment: times are of the upper half of its decoder")
         if not (run.windows or run.notes):
             notes.append("no sound above -70 dB: nothing to transcribe")
         details = {

@@ -28,6 +28,7 @@ class Context:
     Attributes:
         language: code; None until it is detected. history: tokens of the text before, to condition on.
         prefix: tokens that the window's text begins with, whatever the network says; they are not in its answer.
+        most: tokens of an answer at most; None: as many as anybody can speak in its sound.
         windows: seconds that the encoder got, each time. fallbacks: why something was tried again.
     """
 
@@ -36,6 +37,7 @@ class Context:
     language_probability: float | None = None
     history: list[int] = field(default_factory=list)
     prefix: list[int] = field(default_factory=list)
+    most: int | None = None
     windows: list[float] = field(default_factory=list)
     fallbacks: list[str] = field(default_factory=list)
 
@@ -47,12 +49,14 @@ class Recognized:
     Attributes:
         started: time of `time.perf_counter` at which the encoder was done.
         first_token: seconds from there to the first token.
+        doubt: why the result looks wrong, after all that was tried; "" if it does not.
     """
 
     result: Result
     begun: Begun
     started: float
     first_token: float
+    doubt: str = ""
 
     @property
     def tokens(self) -> list[int]:
@@ -101,7 +105,7 @@ class Recognizer:
             run.fallbacks.append(f"{why}: sampled again at temperature {temperature:g}")
             result = sample(begun, rules, limit, temperature, options.best_of, seed=i)
             why = self._suspicious(result, options)
-        return Recognized(result, begun, started, first)
+        return Recognized(result, begun, started, first, why)
 
     def words(
         self, recognized: Recognized, tokens: Sequence[int], samples: NDArray[np.float32], run: Context
@@ -136,7 +140,7 @@ class Recognizer:
         rules = Rules(self._facts, self._vocabulary, timestamps, encoded.seconds, continued=bool(run.prefix))
         # Nobody speaks fifteen tokens a second: a decoder that does is looping, and is stopped early.
         limit = min(self.limit, 40 + int(15 * seconds), self._context - len(prompt))
-        return begun, rules, limit
+        return begun, rules, limit if run.most is None else min(limit, run.most)
 
     def _encode(self, samples: NDArray[np.float32], window: float) -> Window:
         length = min(max(round(window * SAMPLE_RATE / (2 * HOP)) * 2 * HOP, 4 * HOP), WINDOW)

@@ -3,7 +3,7 @@
 A buffer of the last seconds is transcribed again and again. A word is final once two transcriptions in a row agree
 about it (LocalAgreement-2: Machacek, Dabre & Bojar 2023, arXiv:2307.14743), or once it lies so far back that more sound
 does not help it. Each transcription begins with the final words of the buffer. Where the buffer grew long it is cut in
-a pause, and words before it become the prompt for what follows: an hour needs no more memory than half a minute.
+a pause: an hour needs no more memory than half a minute.
 """
 
 from __future__ import annotations
@@ -44,8 +44,10 @@ _LONG, _LEFT, _KEPT, _MOST = 10.0, 8.0, 2.0, 28.0
 _WINDOW = 15.0
 #: Seconds of silence that end an utterance, and that are kept before the next.
 _PAUSE, _MOMENT = 0.7, 0.4
-#: Words of final text that the next transcription is prompted with.
-_PROMPT = 60
+#: Tokens that a reading may have, at least and for each second of new sound: beyond them it loops.
+_LEAST, _PACE = 12, 8.0
+#: How far before the end of the last final word another may begin, in seconds.
+_BORDER = 0.1
 #: A buffer that never exceeds this amplitude (-70 dB of full scale) is silence, as for files.
 _SILENCE = 10 ** (-70 / 20)
 
@@ -144,18 +146,28 @@ class SpeechStream(Stream):
         self._fresh = 0
         if not len(self._buffer) or np.abs(self._buffer).max() < _SILENCE:
             return []
-        context, encode = self._context, self._recognizer.tokens.encode
         if not self._final:
-            context.language = self._options.language  # of a few syllables it is a guess
-        context.history = encode(_joined(self._final[max(0, self._held - _PROMPT) : self._held]))
-        context.prefix = encode(_joined(self._final[self._held :]))
+            self._context.language = self._options.language  # of a few syllables it is a guess
+        held = self._final[self._held :]
+        words, doubt = self._recognized(self._recognizer.tokens.encode(_joined(held)))
+        if doubt and held:
+            # It loops: read anew, and tell by their times which words are final already.
+            words, doubt = self._recognized([])
+            return [] if doubt else [word for word in words if word.start > held[-1].end - _BORDER]
+        return [] if doubt else words[len(held) :]
+
+    def _recognized(self, prefix: list[int]) -> tuple[list[Word], str]:
+        """All words of the buffer, which begin with `prefix`, and what speaks against them."""
+        context, begin, end = self._context, self._begin / SAMPLE_RATE, len(self._buffer) / SAMPLE_RATE
+        unread = end - (max(self._final[-1].end - begin, 0.0) if prefix else 0.0)
+        context.prefix, context.most = prefix, _LEAST + round(_PACE * unread)
         recognized = self._recognizer.recognize(self._buffer, context, False)
-        if recognized.silent(self._options) and not context.prefix:
-            return []
-        begin = self._begin / SAMPLE_RATE
-        words = self._recognizer.words(recognized, [*context.prefix, *recognized.tokens], self._buffer, context)
-        fresh = words[len(self._final) - self._held :]
-        return [replace(word, start=begin + word.start, end=begin + word.end) for word in fresh]
+        if recognized.silent(self._options) and not prefix:
+            return [], ""
+        if recognized.doubt and recognized.doubt != "improbable":
+            return [], recognized.doubt
+        words = self._recognizer.words(recognized, [*prefix, *recognized.tokens], self._buffer, context)
+        return [replace(word, start=begin + word.start, end=begin + word.end) for word in words], ""
 
     def _accept(self, words: list[Word], settled: bool) -> list[Word]:
         """Make final what two readings agree about, what is old enough, or everything; shorten the buffer."""

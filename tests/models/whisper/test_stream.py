@@ -24,6 +24,7 @@ STEP = 1e-7
 @dataclass
 class Text:
     tokens: list[int]
+    doubt: str = ""
 
     def silent(self, options: Options) -> bool:
         return False
