@@ -99,7 +99,7 @@ def declared(identity: Identity, shape: Shape, sources: tuple[Source, ...] = (),
         task=USAGE,
         costs=Costs(
             size=lambda recipe: _size(shape, recipe),
-            memory=lambda recipe: weighing.memory(_works(shape, recipe), recipe, _TOKENIZER),
+            memory=lambda recipe: weighing.memory(_held(shape, recipe), recipe, _TOKENIZER),
             work=lambda recipe: _works(shape, recipe),
         ),
     )
@@ -213,8 +213,13 @@ def _facts(checkpoint: Checkpoint, folder: Path, shape: Shape) -> dict[str, Any]
 
 def _size(shape: Shape, recipe: Recipe) -> int:
     more = package_data.size(_GOLDEN, _LICENCE) + (TOKENIZER.size or 0) + _REFERENCE
-    return weighing.size(_works(shape, recipe), recipe, more)
+    return weighing.size(_held(shape, recipe), recipe, more)
+
+
+def _held(shape: Shape, recipe: Recipe) -> tuple[Work, ...]:
+    """Work of all parts: a short clip does without the detector, but the bundle holds it."""
+    return (*_works(shape, recipe), *silero_work(_FRAMES, _DETECTOR, quantized=False))
 
 
 def _works(shape: Shape, recipe: Recipe) -> tuple[Work, ...]:
-    return (*shape.works(_SECONDS, _CALLS, recipe.exporter), *silero_work(_FRAMES, _DETECTOR, quantized=False))
+    return shape.works(_SECONDS, _CALLS, recipe.exporter)

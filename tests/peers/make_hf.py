@@ -73,9 +73,8 @@ def _config(tokens: Tokens, shape: Shape) -> dict[str, Any]:
 def _generation(tokens: Tokens, shape: Shape) -> dict[str, Any]:
     facts = tokens.facts()
     return {
-        "is_multilingual": True,
-        "lang_to_id": {f"<|{code}|>": token for code, token in tokens.languages.items()},
-        "task_to_id": {"transcribe": tokens.transcribe, "translate": tokens.translate},
+        "is_multilingual": shape.multilingual,
+        **(_spoken(tokens) if shape.multilingual else {}),
         "no_timestamps_token_id": tokens.no_timestamps,
         "prev_sot_token_id": tokens.previous,
         "max_initial_timestamp_index": 50,
@@ -87,6 +86,14 @@ def _generation(tokens: Tokens, shape: Shape) -> dict[str, Any]:
         "pad_token_id": tokens.eot,
         "decoder_start_token_id": tokens.sot,
         "return_timestamps": False,
+    }
+
+
+def _spoken(tokens: Tokens) -> dict[str, Any]:
+    """What only multilingual checkpoints state."""
+    return {
+        "lang_to_id": {f"<|{code}|>": token for code, token in tokens.languages.items()},
+        "task_to_id": {"transcribe": tokens.transcribe, "translate": tokens.translate},
     }
 
 

@@ -40,6 +40,7 @@ PUBLISHED = {
     "smollm2-1-7b": 1_711_376_384,
     "whisper-small": 241_734_912,
     "whisper-tiny": 37_760_640,
+    "whisper-tiny-en": 37_760_256,
 }
 #: Measured by hand and told in docs/language-models.md, since an export takes many minutes: recipe, bytes of the file,
 #: peak of memory.
@@ -76,7 +77,8 @@ def test_every_model_was_measured_or_counted(name: str) -> None:
 )
 def test_sizes_of_what_is_not_here_follow_the_published_count(name: str) -> None:
     model: Model = find("models", name)
-    assert as_published(name, model.costs.size(Recipe("onnx", "fp32")))
+    beside = sum(file.size or 0 for source in model.weights.companions.values() for file in source.files)
+    assert as_published(name, model.costs.size(Recipe("onnx", "fp32")) - beside)
 
 
 def test_a_layer_that_was_forgotten_is_noticed() -> None:
