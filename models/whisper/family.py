@@ -47,8 +47,8 @@ _SECONDS, _CALLS = 15.0, 26
 #: Bytes of what fp32 made of it, with the manifest's lists of caches; of memory that the tokenizer takes.
 _REFERENCE, _TOKENIZER = 250_000, 12_000_000
 
-#: Name of the part that tells where somebody speaks, and frames of the golden clip that it is called for.
-_DETECTOR, _FRAMES = "detector", 344
+#: Name of the part that tells where somebody speaks.
+_DETECTOR = "detector"
 
 #: Multilingual Whispers share one tokenizer; this package carries it beside whisper-base's weights.
 TOKENIZER = SourceFile(
@@ -99,7 +99,7 @@ def declared(identity: Identity, shape: Shape, sources: tuple[Source, ...] = (),
         task=USAGE,
         costs=Costs(
             size=lambda recipe: _size(shape, recipe),
-            memory=lambda recipe: weighing.memory(_held(shape, recipe), recipe, _TOKENIZER),
+            memory=lambda recipe: weighing.memory(_works(shape, recipe), recipe, _TOKENIZER),
             work=lambda recipe: _works(shape, recipe),
         ),
     )
@@ -213,13 +213,9 @@ def _facts(checkpoint: Checkpoint, folder: Path, shape: Shape) -> dict[str, Any]
 
 def _size(shape: Shape, recipe: Recipe) -> int:
     more = package_data.size(_GOLDEN, _LICENCE) + (TOKENIZER.size or 0) + _REFERENCE
-    return weighing.size(_held(shape, recipe), recipe, more)
-
-
-def _held(shape: Shape, recipe: Recipe) -> tuple[Work, ...]:
-    """Work of all parts: a short clip does without the detector, but the bundle holds it."""
-    return (*_works(shape, recipe), *silero_work(_FRAMES, _DETECTOR, quantized=False))
+    return weighing.size(_works(shape, recipe), recipe, more)
 
 
 def _works(shape: Shape, recipe: Recipe) -> tuple[Work, ...]:
-    return shape.works(_SECONDS, _CALLS, recipe.exporter)
+    # The golden clip is too short for the detector to be asked.
+    return (*shape.works(_SECONDS, _CALLS, recipe.exporter), *silero_work(0, _DETECTOR, quantized=False))

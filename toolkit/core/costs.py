@@ -20,7 +20,7 @@ class Work:
             sequences), ``"vector"`` (products of a single row, bound by memory), ``"recurrent"``, ``"spectrum"`` (a
             transform as a table), ``"transform"`` (step by step), ``"stream"`` (a network that keeps its earlier
             results); of a language model ``"prompt"`` and ``"generation"``, whose call is a token.
-        macs: multiply-accumulates per call. calls: of the part, for the golden input.
+        macs: multiply-accumulates per call. calls: of the part, for the golden input; 0: it does without.
         weights: numbers in products, which a precision shrinks. channels: outputs of those products, each with a
             bias and, in int8, a scale. tables: numbers that stay float32. layers: products.
         activations: peak bytes of its float32 activations.

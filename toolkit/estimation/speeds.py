@@ -73,7 +73,7 @@ def expected(
         measured: reports of a device of the target. Their values for this model, format and precision are taken
             as they are; else the reference machine's time is scaled by the ratio of their other models.
     """
-    works = tuple(model.costs.work(recipe)) if model.costs.work else ()
+    works = tuple(work for work in model.costs.work(recipe) if work.calls) if model.costs.work else ()
     if target.flash is not None:
         return _firmware(model, target)
     if not works:

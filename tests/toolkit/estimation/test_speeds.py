@@ -145,7 +145,7 @@ def test_every_model_of_ours_says_what_it_works() -> None:
             recipe = serves.network.ladder[0] if serves.network.ladder else Recipe(exporter, "int8")
             works = serves.costs.work(recipe) if serves.costs.work else ()
             assert {work.part for work in works} == {part.name for part in serves.network.parts}, name
-            assert all(work.macs > 0 and work.calls > 0 for work in works), name
+            assert all(work.macs > 0 for work in works) and any(work.calls for work in works), name
 
 
 def test_the_calibration_file_is_small_raw_and_says_what_machine_it_was() -> None:
