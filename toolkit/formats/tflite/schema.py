@@ -93,6 +93,7 @@ OPTIONS: dict[str, tuple[Field, ...]] = {
     "MEAN": (Field("keep_dims", 0),),
     "MUL": (Field(_ACTIVATION, 0),),
     "RESHAPE": (Field("shape", 0, "ints"),),
+    "RESIZE_BILINEAR": (Field("align_corners", 2), Field("half_pixel_centers", 3)),
     "SOFTMAX": (Field("beta", 0, "<f"),),
     "SPLIT": (Field("splits", 0, "<i"),),
     "SPLIT_V": (Field("splits", 0, "<i"),),
