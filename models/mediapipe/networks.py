@@ -14,7 +14,7 @@ from edgekit.errors import BadInput
 from edgekit.formats import tflite
 from edgekit.formats.tflite.translation import Translated, translated
 
-__all__ = ["AnchorDetector", "Values", "anchors", "read", "values_of"]
+__all__ = ["AnchorDetector", "Landmarks", "Values", "anchors", "read", "values_of"]
 
 
 def read(
@@ -82,6 +82,27 @@ class AnchorDetector(nn.Module):
         count = (int(raw.shape[2]) - 4) // 2
         points = shares[:, :, 4:].reshape(1, -1, count, 2) + self.centres[:, :, None]
         return boxes, logits, points.reshape(1, -1, 2 * count)
+
+
+class Landmarks(nn.Module):
+    """``crop`` uint8 [1, size, size, 3] -> ``places`` float32 [1, points, 2] (x, y as shares of the crop) and
+    ``presence`` float32 [1, 1].
+
+    Args:
+        network: values from 0 to 1 -> numbers of each point, of which x and y are the first two, in pixels; and the
+            probability that there is something. size: of the crop. points: that are kept, the first ones.
+    """
+
+    def __init__(self, network: nn.Module, size: int, points: int) -> None:
+        super().__init__()
+        self.network = network
+        self._size, self._points = float(size), points
+
+    def forward(self, crop: Tensor) -> tuple[Tensor, Tensor]:
+        raw, presence = self.network(values_of(crop, signed=False))
+        numbers = 5 if int(raw.shape[1]) % 5 == 0 else 3  # with visibility and presence of each, or without
+        places = raw.reshape(1, -1, numbers)[:, : self._points, :2] / self._size
+        return places, presence
 
 
 class Values(nn.Module):

@@ -72,7 +72,7 @@ def test_the_translation_computes_what_litert_computes(name: str, tmp_path: Path
             outputs = translated(graph)(torch.from_numpy(values))
         for facts, output in zip(interpreter.get_output_details(), outputs, strict=True):
             wanted = interpreter.get_tensor(facts["index"])
-            assert output.numpy() == pytest.approx(wanted, abs=1e-4 * max(1.0, float(np.abs(wanted).max())))
+            assert output.numpy() == pytest.approx(wanted, abs=1e-3 * max(1.0, float(np.abs(wanted).max())))
 
 
 def _golden() -> Any:

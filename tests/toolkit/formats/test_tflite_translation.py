@@ -90,6 +90,7 @@ GRAPHS: dict[str, Callable[[Floats], Floats]] = {
     "channels of zeros": lambda g: g.then("PAD", (1, 6, 5, 7), g.whole((0, 0), (0, 0), (0, 0), (0, 3))),
     "rows of zeros": lambda g: g.then("PAD", (1, 9, 5, 4), g.whole((0, 0), (1, 2), (0, 0), (0, 0))),
     "side by side": lambda g: g.then("CONCATENATION", (1, 6, 10, 4), g.last, options=options("Concatenation", axis=2)),
+    "depth to space": lambda g: g.then("DEPTH_TO_SPACE", (1, 12, 10, 1), options=options("DepthToSpace", blockSize=2)),
     "in another shape": lambda g: g.then("RESHAPE", (1, 30, 4), g.whole(1, 30, 4)),
     "mean of a picture": lambda g: g.then("MEAN", (1, 4), g.whole(1, 2), options=options("Reducer", keepDims=False)),
     "mean of channels": lambda g: g.then("MEAN", (1, 6, 5, 1), g.whole(3), options=options("Reducer", keepDims=True)),

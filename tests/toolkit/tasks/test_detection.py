@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -17,9 +17,9 @@ from edgekit.core import Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.numerics.boxes import kept, overlaps, paired
 from edgekit.registry import find
+from edgekit.tasks.common.detector import Detector
 from edgekit.tasks.common.placing import placed
 from edgekit.tasks.object_detection.agreeing import answer, figures, same_boxes
-from edgekit.tasks.object_detection.detector import Detector
 from edgekit.tasks.object_detection.samples import samples
 
 SIDE = 32
@@ -86,6 +86,7 @@ def test_options_and_odd_pictures(tmp_path: Path) -> None:
             detector.predict(sample)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 400), st.integers(1, 400), st.booleans())
 def test_positions_find_their_way_back(width: int, height: int, letterbox: bool) -> None:
     place = placed(np.zeros((height, width, 3), np.uint8), {"letterbox": letterbox}, 64, 48)

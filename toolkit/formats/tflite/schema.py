@@ -86,6 +86,7 @@ OPTIONS: dict[str, tuple[Field, ...]] = {
         Field("depth_multiplier", 3, "<i"), Field(_ACTIVATION, 4),
         Field("dilation_width", 5, "<i", 1), Field("dilation_height", 6, "<i", 1),
     ),
+    "DEPTH_TO_SPACE": (Field("block", 0, "<i"),),
     "FULLY_CONNECTED": (Field(_ACTIVATION, 0), Field("weights_format", 1), Field("keep_dims", 2)),
     "IF": (Field("then", 0, "<i"), Field("else", 1, "<i")),
     "LEAKY_RELU": (Field("slope", 0, "<f"),),

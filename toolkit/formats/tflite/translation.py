@@ -62,6 +62,19 @@ class Translated(nn.Module):
             self._wires.append((wires, operator.outputs[0]))
             self._names.append(operator.name)
 
+    def keep(self, places: Sequence[int]) -> None:
+        """Compute only the outputs at these places, in this order, and what they need."""
+        self._outputs = tuple(self._outputs[place] for place in places)
+        needed = set(self._outputs)
+        kept: list[int] = []
+        for at in reversed(range(len(self._wires))):
+            wires, output = self._wires[at]
+            if output in needed:
+                needed |= set(wires)
+                kept.insert(0, at)
+        self.steps = nn.ModuleList(self.steps[at] for at in kept)
+        self._wires, self._names = [self._wires[at] for at in kept], [self._names[at] for at in kept]
+
     def without_last(self, name: str) -> None:
         """Leave out the operator that makes the only output. Raises BadInput if it is not a `name`."""
         if len(self._outputs) != 1 or self._wires[-1][1] != self._outputs[0] or self._names[-1] != name:
@@ -323,6 +336,18 @@ def _resize(constants: _Constants, operator: Operator) -> nn.Module:
     return _Function(lambda x: F.interpolate(x, (high, wide), mode="bilinear", align_corners=corners))
 
 
+def _depth_to_space(constants: _Constants, operator: Operator) -> nn.Module:
+    block, channels = int(operator.options["block"]), constants.shape(operator.outputs[0])[3]
+
+    def spread(x: Tensor) -> Tensor:
+        # TensorFlow counts places of a block before channels, torch channels before places.
+        high, wide = int(x.shape[2]), int(x.shape[3])
+        x = x.reshape(-1, block * block, channels, high * wide).transpose(1, 2)
+        return F.pixel_shuffle(x.reshape(-1, channels * block * block, high, wide), block)
+
+    return _Function(spread)
+
+
 def _plain(function: Callable[[Tensor], Tensor]) -> Make:
     return lambda constants, operator: _Function(function)
 
@@ -333,6 +358,7 @@ _OPERATORS: dict[str, Make] = {
     "CONCATENATION": _concatenation,
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _convolution,
+    "DEPTH_TO_SPACE": _depth_to_space,
     "FULLY_CONNECTED": _connected,
     "HARD_SWISH": _plain(F.hardswish),
     "LOGISTIC": _plain(torch.sigmoid),

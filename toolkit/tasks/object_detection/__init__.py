@@ -18,13 +18,13 @@ def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
 
 
 def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.tasks.object_detection.detector import Detector
+    from edgekit.tasks.common.detector import Detector
 
     return Detector(parts, folder, facts)
 
 
 def _show(sample: Any, prediction: Prediction) -> Any:
-    from edgekit.tasks.object_detection.detector import drawn
+    from edgekit.tasks.object_detection.drawn import drawn
 
     return drawn(sample, prediction)
 

@@ -35,6 +35,6 @@ def _pairs(mine: Sequence[Any], wanted: Sequence[Any]) -> list[tuple[int, int, f
 
     pairs: list[tuple[int, int, float]] = []
     for label in sorted({box[0] for box in mine}):
-        sides = [[box[1:] for box in side if box[0] == label] for side in (mine, wanted)]
-        pairs += paired(*sides, _SAME)
+        first, second = ([box[1:] for box in side if box[0] == label] for side in (mine, wanted))
+        pairs += paired(first, second, _SAME)
     return pairs

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.errors import BadInput
 from edgekit.numerics.boxes import kept
-from edgekit.tasks.common.drawing import Canvas, picture_of
 from edgekit.tasks.common.placing import Placed, placed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Detector", "drawn"]
+__all__ = ["Detector"]
 
 _MOST = 100
 
@@ -101,14 +100,3 @@ class Detector(Predictor):
 def _shown(box: list[float]) -> str:
     """Whole pixels: left, top, right, bottom."""
     return " ".join(f"{side:.0f}" for side in box)
-
-
-def drawn(sample: Any, prediction: Prediction) -> Any:
-    """The picture with its boxes, as a PIL image."""
-    canvas = Canvas(picture_of(sample))
-    labels = sorted({box["label"] for box in prediction.details["boxes"]})
-    for box in prediction.details["boxes"]:
-        number = labels.index(box["label"])
-        canvas.points(box.get("points", []), number=number + 1)
-        canvas.box(box["box"], f"{box['label']} {box['score']:.2f}", number)
-    return canvas.image
