@@ -70,7 +70,7 @@ MODEL = declared(
         },
         evaluation=Evaluation("map@0.5", worst=0.3, drop=0.03, minimum=200, also=("map",)),
         parameters=101_390,
-        reference=18_000,
+        reference=39_000,
         labels=("face",),
     )
 )

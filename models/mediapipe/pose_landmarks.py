@@ -1,5 +1,5 @@
 """BlazePose: 33 points of a body (Bazarevsky et al. 2020, arXiv:2006.10204). A detector of 224 x 224, 3.0 M weights,
-and the full landmark network of 256 x 256, 3.2 M.
+and the full landmark network of 256 x 256, 3.0 M.
 
 The detector finds the hips' middle and a circle around the body; the crop is turned so that the body is upright. Not
 here: depth, the mask, the heat map by which MediaPipe refines points, and tracking from picture to picture.
@@ -92,12 +92,12 @@ MODEL = declared(
             Work(
                 "landmarks",
                 "convolution",
-                macs=386_148_736,
-                weights=3_145_240,
-                channels=24_249,
-                layers=96,
+                macs=331_639_552,
+                weights=2_949_424,
+                channels=22_748,
+                layers=73,
                 activations=9_701_376,
-                small=16_120,
+                small=8_560,
             ),
         ),
         facts={
@@ -119,8 +119,8 @@ MODEL = declared(
             "labels": ["person"],
         },
         evaluation=Evaluation("pck", worst=0.5, drop=0.02, minimum=100),
-        parameters=6_134_803,
-        reference=60_000,
+        parameters=5_937_486,
+        reference=20_000,
         labels=("person",),
     )
 )
