@@ -45,6 +45,12 @@ PUBLISHED = {
 #: Measured by hand and told in docs/language-models.md, since an export takes many minutes: recipe, bytes of the file,
 #: peak of memory.
 BY_HAND = {"qwen2-5-coder-1-5b": (Recipe("gguf", "q4_k_m", {"context": 512}), 1_117_320_768, 1_923_000_000)}
+#: Told in docs/families.md: MediaPipe's networks in half precision.
+BY_HAND |= {
+    "blazeface": (Recipe("onnx", "fp16"), 366_800, 79_900_000),
+    "pose-landmarks": (Recipe("onnx", "fp16"), 12_184_000, 124_900_000),
+    "selfie-segmentation": (Recipe("onnx", "fp16"), 382_600, 83_000_000),
+}
 CELLS = held_out.cells()
 #: Held out, Core ML's bytes of graph a layer come from three models that are all large beside their graphs: too much
 #: for MobileNet v1, whose bundles are the smallest (21 kB of 381).

@@ -12,6 +12,7 @@ from edgekit.core import Evidence, Sample
 from edgekit.registry import find, names
 from edgekit.tasks.common import pictures
 from edgekit.tasks.common.audio import open_audio
+from edgekit.tasks.evidence.people import PEOPLE
 from edgekit.tasks.evidence.pictures import PICTURES
 from edgekit.tasks.evidence.speech import SPEECH, VOICES
 from edgekit.tasks.evidence.stored import halves
@@ -87,6 +88,18 @@ def test_every_model_of_the_registry_has_evidence() -> None:
         assert evidence is not None, f"{name} has no evidence"
         assert task_of(model).golden, f"the task of {name} has no golden input"
         assert not evidence.sources, "all of it is in the wheel"
+
+
+def test_half_of_the_views_of_people_show_none_of_the_other_halfs_persons() -> None:
+    first, second = split(PEOPLE)
+    persons = [
+        {sample.name.partition("-")[0] for sample in half if not isinstance(sample.input, str)}
+        for half in (first, second)
+    ]
+    assert persons == [{"astronaut"}, {"hopper", "obama"}] and len(first) == len(second) == 28
+    views = [sample.input for sample in (*first, *second) if not isinstance(sample.input, str)]
+    assert len({view.tobytes() for view in views}) == len(views) == 44
+    assert all(view.dtype == np.uint8 and view.shape[2] == 3 and min(view.shape[:2]) > 120 for view in views)
 
 
 @pytest.mark.parametrize("name", ["okay-nabu", "ds-cnn-kws", "openwakeword-hey-jarvis"])

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import BadInput
 from edgekit.formats.tflite.schema import DTYPES, OPERATORS, OPTIONS, Field
+from edgekit.formats.tflite.sparse import Dimension, dense
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,6 +27,8 @@ __all__ = ["Graph", "Operator", "Quantization", "Subgraph", "Tensor", "read"]
 
 _IDENTIFIER = b"TFL3"
 _MOST_TENSORS = 100_000
+#: Places of a sparse tensor for each of its values: more would be memory that the file does not account for.
+_MOST_ZEROS = 1000
 
 
 @dataclass(frozen=True)
@@ -247,7 +250,10 @@ def _tensor(table: _Table, buffers: list[bytes], dynamic: bool) -> Tensor:
     if buffer >= len(buffers):
         raise BadInput(f"the .tflite is damaged: {name!r} is in buffer {buffer} of {len(buffers)}.")
     data = None
-    if buffers[buffer] and dtype in _NUMPY:
+    sparsity = table.table(6)
+    if buffers[buffer] and dtype in _NUMPY and sparsity is not None:
+        data = _dense(np.frombuffer(buffers[buffer], _NUMPY[dtype]), shape, sparsity)
+    elif buffers[buffer] and dtype in _NUMPY:
         expected = math.prod(shape) * np.dtype(_NUMPY[dtype]).itemsize
         if len(buffers[buffer]) != expected:
             held = len(buffers[buffer])
@@ -256,6 +262,26 @@ def _tensor(table: _Table, buffers: list[bytes], dynamic: bool) -> Tensor:
     elif buffers[buffer]:
         raise BadInput(f"the constant {name!r} has the dtype {dtype}, which cannot be read.")
     return Tensor(name, dtype, shape, _quantization(name, dtype, table.table(4), shape), data)
+
+
+def _dense(values: NDArray[Any], shape: tuple[int, ...], table: _Table) -> NDArray[Any]:
+    """A constant that is stored without its zeros."""
+    dimensions = []
+    for item in table.tables(2):
+        if int(item.number(0, "<b")) == 0:
+            dimensions.append(Dimension(int(item.number(1, "<i"))))
+        else:
+            dimensions.append(Dimension(0, _numbers(item, 2), _numbers(item, 4), compressed=True))
+    if not values.size <= math.prod(shape) <= _MOST_ZEROS * values.size:
+        raise BadInput(f"the .tflite is damaged: {values.size} values for a sparse tensor of shape {list(shape)}.")
+    return dense(values, shape, table.vector(0, "<i"), table.vector(1, "<i"), dimensions)
+
+
+def _numbers(table: _Table, field: int) -> tuple[int, ...]:
+    """A vector of 32, 16 or 8 bits, by the kind in the field before it."""
+    form = {1: "<i", 2: "<H", 3: "<B"}.get(int(table.number(field, "<B")))
+    held = table.table(field + 1)
+    return held.vector(0, form) if form and held is not None else ()
 
 
 _NUMPY = {

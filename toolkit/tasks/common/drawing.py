@@ -131,7 +131,8 @@ class Canvas:
 
     @property
     def _line(self) -> int:
-        return int(max(2, round(max(self.image.size) / 320)))
+        longer: int = max(self.image.size)
+        return max(2, round(longer / 320))
 
     def _pen(self) -> Any:
         from PIL import ImageDraw

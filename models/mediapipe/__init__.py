@@ -1,0 +1,1 @@
+"""MediaPipe's networks for faces, persons, hands and bodies."""

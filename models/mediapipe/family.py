@@ -1,0 +1,130 @@
+"""What MediaPipe's models share: where their weights are, and all of their declaration but the networks.
+
+Weights: https://github.com/google-ai-edge/mediapipe (Lugaresi et al. 2019, arXiv:1906.08172), float16 .tflite files in
+its package. They are translated to torch (`edgekit.formats.tflite.translation`) and quantized here. Normalising pixels
+and decoding anchors are in the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgekit.common import package_data
+from edgekit.core import (
+    Checkpoint,
+    Costs,
+    Evaluation,
+    Identity,
+    Model,
+    Network,
+    Part,
+    Predictor,
+    Recipe,
+    Runner,
+    Source,
+    SourceFile,
+    Usage,
+    Weights,
+    Work,
+)
+from edgekit.numerics import weighing
+from edgekit.tasks.evidence.people import PEOPLE
+
+__all__ = ["File", "Member", "declared"]
+
+_PACKAGE, _VERSION = "mediapipe", "0.10.21"
+_LICENCE = "data/licences/mediapipe-licence.txt"
+_GOLDEN = "data/golden/astronaut.png"
+
+
+@dataclass(frozen=True)
+class File:
+    """A .tflite of the package: its path below ``mediapipe/modules/`` without the ending, and its pins."""
+
+    path: str
+    sha256: str
+    size: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.path.rpartition('/')[2]}.tflite"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A model of MediaPipe's.
+
+    Attributes:
+        name: registry name. task: its name. files: of its networks. parts: of the model. works: of the parts.
+        facts: for the predictor, see the task's. parameters: number of weights. reference: bytes of the golden answers.
+        predictor: instead of the task's. options: see `edgekit.core.Network`.
+    """
+
+    name: str
+    task: str
+    files: tuple[File, ...]
+    parts: tuple[Part, ...]
+    works: tuple[Work, ...]
+    facts: Mapping[str, Any]
+    evaluation: Evaluation
+    parameters: int
+    reference: int
+    labels: Sequence[str] = ()
+    predictor: Callable[[Mapping[str, Runner], Path, Mapping[str, Any]], Predictor] | None = None
+    options: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+
+
+def declared(member: Member) -> Model:
+    """The declaration of a member."""
+    package = f"pypi://{_PACKAGE}"
+    files = tuple(
+        SourceFile(file.name, file.sha256, file.size, (f"{package}@{_VERSION}/mediapipe/modules/{file.path}.tflite",))
+        for file in member.files
+    )
+
+    def prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+        for part in member.parts:
+            if part.build is not None:
+                part.build(checkpoint)  # refuses other weights
+        return {"channels": "RGB", **member.facts}
+
+    def size(recipe: Recipe) -> int:
+        return weighing.size(member.works, recipe, package_data.size(_GOLDEN, _LICENCE) + member.reference)
+
+    return Model(
+        identity=Identity(name=member.name, family="mediapipe", licence="Apache-2.0", licence_text=_LICENCE),
+        weights=Weights(sources=(Source(package, _VERSION, "Apache-2.0", files),), prepare=prepare),
+        network=Network(
+            parts=member.parts,
+            parameters=member.parameters,
+            ladder=tuple(_ladder(member)),
+            exporters=("onnx", "openvino", "litert", "coreml", "executorch"),
+            options=member.options,
+        ),
+        task=Usage(
+            name=member.task,
+            golden=_GOLDEN,
+            labels=member.labels,
+            evaluation=member.evaluation,
+            predictor=member.predictor,
+            evidence=PEOPLE,
+        ),
+        costs=Costs(
+            size=size,
+            memory=lambda recipe: weighing.memory(member.works, recipe),
+            work=lambda recipe: member.works,
+        ),
+    )
+
+
+def _ladder(member: Member) -> list[Recipe]:
+    recipes = []
+    for exporter in ("onnx", "openvino", "litert", "coreml", "executorch"):
+        recipes.append(Recipe(exporter, "int8", member.options.get((exporter, "int8"), {})))
+        if exporter != "executorch":
+            recipes.append(Recipe(exporter, "fp16"))
+        recipes.append(Recipe(exporter, "fp32"))
+    return recipes

@@ -1,0 +1,66 @@
+"""Data folders of image segmentation: pictures, and masks of whole numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.core import Sample
+from edgekit.errors import BadInput
+from edgekit.tasks.common.pictures import images_below, open_image
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["samples"]
+
+_IMAGES, _MASKS = "images", "masks"
+_IGNORED = 255
+_MODES = ("L", "P", "1")
+
+
+def samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
+    """Samples of ``images/`` and ``masks/NAME.png``, whose pixels are class numbers (255: does not count); without
+    masks, every picture, without a truth.
+
+    Raises:
+        BadInput: no picture, a mask that is missing, of another size, no whole numbers, or with an unknown class.
+    """
+    masks = folder / _MASKS
+    if not masks.is_dir():
+        pictures = images_below(folder)
+        if not pictures:
+            raise BadInput(
+                f"{folder} holds neither {_IMAGES}/ and {_MASKS}/ nor any picture.", hint="See docs/data.md."
+            )
+        return [Sample(str(path), None, path.name) for path in pictures]
+    pictures = images_below(folder / _IMAGES)
+    if not pictures:
+        raise BadInput(f"{folder} holds no picture in {_IMAGES}/.", hint="See docs/data.md.")
+    return [Sample(str(path), _mask(masks / f"{path.stem}.png", path, len(labels)), path.name) for path in pictures]
+
+
+def _mask(file: Path, picture: Path, classes: int) -> NDArray[np.uint8]:
+    import numpy as np
+    from PIL import Image, UnidentifiedImageError
+
+    if not file.is_file():
+        raise BadInput(f"there is no mask {file.name} in {_MASKS}/ for {picture.name}.")
+    try:
+        with Image.open(file) as image:
+            if image.mode not in _MODES:
+                raise BadInput(f"the mask {file.name} is no picture of class numbers, but of mode {image.mode}.")
+            mask = np.asarray(image, np.uint8)
+    except (UnidentifiedImageError, OSError, ValueError) as exc:
+        raise BadInput(f"the mask {file.name} cannot be read: {exc}.") from exc
+    size: Any = open_image(picture)[0].size
+    if mask.shape != (size[1], size[0]):
+        raise BadInput(
+            f"the mask {file.name} has {mask.shape[1]} x {mask.shape[0]} pixels; its picture has {size[0]} x {size[1]}."
+        )
+    known = mask[mask != _IGNORED]
+    if known.size and int(known.max()) >= classes:
+        raise BadInput(f"the mask {file.name} has the class {int(known.max())}; the model knows {classes} classes.")
+    return mask

@@ -1,0 +1,138 @@
+"""The pipeline from a picture to points: detect, cut out upright, find the points, and lay them back.
+
+After MediaPipe's hands and pose (Zhang et al. 2020, arXiv:2006.10214; Bazarevsky et al. 2020, arXiv:2006.10204).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.core import Prediction, Predictor, Runner
+from edgekit.errors import BadInput
+from edgekit.tasks.common.detector import Detector
+from edgekit.tasks.common.drawing import Canvas, picture_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Keypoints", "Region", "drawn", "region"]
+
+
+@dataclass(frozen=True)
+class Region:
+    """A square of a picture, turned.
+
+    Attributes:
+        x, y: its middle, in pixels. side: in pixels. angle: by which its content is turned, in radians, clockwise.
+    """
+
+    x: float
+    y: float
+    side: float
+    angle: float
+
+    def placed(self, shares: Any) -> NDArray[np.float64]:
+        """Positions as shares of the square, [.., 2] -> in pixels of the picture."""
+        import numpy as np
+
+        cos, sin = math.cos(self.angle), math.sin(self.angle)
+        offsets = (np.asarray(shares, np.float64) - 0.5) * self.side
+        turned = offsets @ np.array([[cos, sin], [-sin, cos]])
+        return np.asarray(turned + (self.x, self.y))
+
+    def cut(self, image: Any, size: int) -> NDArray[np.uint8]:
+        """What it holds of a PIL image, upright, uint8 [size, size, 3]; black outside of the picture."""
+        import numpy as np
+        from PIL import Image
+
+        step = self.side / size
+        cos, sin = math.cos(self.angle) * step, math.sin(self.angle) * step
+        left, top = self.placed([0.0, 0.0])
+        inverse = (cos, -sin, float(left), sin, cos, float(top))
+        turned = image.transform((size, size), Image.Transform.AFFINE, inverse, Image.Resampling.BILINEAR)
+        return np.array(turned, np.uint8)
+
+
+def region(points: Sequence[Sequence[float]], rule: Mapping[str, Any]) -> Region:
+    """The square around a detected object.
+
+    Args:
+        points: of the object, in pixels. rule: ``start``, ``end``: indices of the middle and of a point on its circle,
+            which is up in the square; ``scale``: of the square around the circle.
+    """
+    (x, y), (across, down) = points[int(rule["start"])], points[int(rule["end"])]
+    angle = math.pi / 2 - math.atan2(y - down, across - x)
+    return Region(x, y, 2 * math.dist((x, y), (across, down)) * float(rule["scale"]), angle)
+
+
+class Keypoints(Predictor):
+    """From a picture to points.
+
+    Parts: ``detector``, as `edgekit.tasks.common.detector.Detector` takes it; ``landmarks``: ``crop`` uint8
+    [1, size, size, 3] -> ``places`` float32 [1, K, 2] (x, y as shares of the crop) and ``presence`` float32 [1, 1] (the
+    probability that it shows such an object).
+
+    `facts`: ``detector`` (see there); ``region`` (see `region`); ``size`` of the crop; ``presence``, the least;
+    ``most`` objects of a picture; ``names`` of the points and ``links`` between them.
+    """
+
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+        self._detector = Detector({"network": parts["detector"]}, folder, facts["detector"])
+        self._landmarks, self._facts = parts["landmarks"], facts
+
+    def predict(self, sample: Any, **options: Any) -> Prediction:
+        """The objects in a picture as text, and in the detail ``objects`` their points: mappings with ``label``,
+        ``score`` and ``points`` [[x, y], ..] in pixels of the picture, also outside of it.
+
+        Args:
+            sample: a file, or an array uint8 [height, width, 3] of any size.
+
+        Raises:
+            BadInput: it cannot be used, or an option is unknown.
+        """
+        if unknown := set(options) - {"progress"}:
+            raise BadInput(f"there is no option {min(unknown)!r}: keypoints have none.")
+        detected = self._detector.predict(sample)
+        image = picture_of(sample)
+        found = []
+        for box in detected.details["boxes"][: int(self._facts["most"])]:
+            one = self._object(image, box)
+            if one is not None:
+                found.append(one)
+        lines = [f"{one['score']:.3f}  {one['label']}  {len(one['points'])} points" for one in found]
+        details = {
+            "objects": found,
+            "names": list(self._facts["names"]),
+            "links": [list(link) for link in self._facts["links"]],
+            "lines": lines or ["nothing"],
+            "notes": detected.details["notes"],
+        }
+        said = ", ".join(one["label"] for one in found) or "nothing"
+        return Prediction(said, details, {"images": 1.0}, score=found)
+
+    def _object(self, image: Any, box: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The points of a detected object; None if the second network does not see one."""
+        square = region(box["points"], self._facts["region"])
+        if not 1.0 <= square.side < 1e5:
+            return None
+        crop = square.cut(image, int(self._facts["size"]))
+        outputs = self._landmarks({self._landmarks.inputs[0].name: crop[None]})
+        presence = float(outputs["presence"].reshape(-1)[0])
+        if presence < float(self._facts["presence"]):
+            return None
+        points = square.placed(outputs["places"][0]).tolist()
+        return {"label": box["label"], "score": presence, "points": points}
+
+
+def drawn(sample: Any, prediction: Prediction) -> Any:
+    """The picture with its points and the lines between them, as a PIL image."""
+    canvas = Canvas(picture_of(sample))
+    links = [(int(first), int(second)) for first, second in prediction.details["links"]]
+    for number, one in enumerate(prediction.details["objects"]):
+        canvas.points(one["points"], links, number)
+    return canvas.image
