@@ -1,0 +1,36 @@
+"""Basic Pitch as shapes, without torch: its windows, its layers and what they cost."""
+
+from __future__ import annotations
+
+from edgekit.core import Work
+from edgekit.numerics.layers import Layer, convolution, work
+
+__all__ = ["FRAME", "KEYS", "MOMENTS", "OVERLAP", "PER_SECOND", "RATE", "WINDOW", "pitch_work"]
+
+#: Sample rate in Hz; samples of a frame, and of a window.
+RATE, FRAME, WINDOW = 22_050, 256, 43_844
+#: Frames that a window gives, and of them as many as two windows share; keys; whole frames of a second.
+MOMENTS, OVERLAP, KEYS, PER_SECOND = 172, 30, 88, 86
+#: Of the constant-Q transform: octaves; bins of an octave; samples of a filter.
+_OCTAVES, _BINS, _TAPS = 9, 36, 256
+#: Frequencies of the contour; harmonics that are stacked.
+_CONTOUR, _HARMONICS = 3 * KEYS, 8
+
+
+def pitch_work(windows: int) -> tuple[Work, ...]:
+    """Work of a sound of so many windows."""
+    fine, coarse = MOMENTS * _CONTOUR, MOMENTS * KEYS
+    layers = []
+    for octave in range(_OCTAVES):
+        samples = WINDOW >> octave
+        layers += [Layer(_BINS * _TAPS, 0, MOMENTS, samples + _BINS * MOMENTS)] * 2
+        layers += [Layer(_TAPS, 0, samples // 2, 3 * samples // 2)] * (octave > 0)
+    layers += [
+        convolution(_HARMONICS, 8, 3 * 39, fine),
+        convolution(_HARMONICS, 32, 25, coarse, before=fine),
+        convolution(8, 1, 25, fine),
+        convolution(1, 32, 49, coarse, before=fine),
+        convolution(32, 1, 21, coarse),
+        convolution(33, 1, 9, coarse),
+    ]
+    return (work("network", "convolution", layers, windows),)
