@@ -83,10 +83,12 @@ MODEL = Model(
                 (TensorSpec("note", "float32", (1, MOMENTS, KEYS)), TensorSpec("onset", "float32", (1, MOMENTS, KEYS))),
                 {},
                 _build,
+                # 144 kB of weights: nothing to gain. In 8 bits activations are 13 % away, in half precision 2.4 %.
+                quantize=False,
             ),
         ),
         parameters=_PARAMETERS,
-        ladder=(Recipe("onnx", "int8"), Recipe("onnx", "fp16"), Recipe("litert", "fp16")),
+        ladder=(Recipe("onnx", "int8"), Recipe("litert", "fp16")),
         exporters=("onnx", "openvino", "litert", "coreml", "executorch"),
     ),
     task=Usage(

@@ -15,16 +15,17 @@ MOMENTS, OVERLAP, KEYS, PER_SECOND = 172, 30, 88, 86
 _OCTAVES, _BINS, _TAPS = 9, 36, 256
 #: Frequencies of the contour; harmonics that are stacked.
 _CONTOUR, _HARMONICS = 3 * KEYS, 8
+#: Bytes of the graph beside its layers: each octave and each harmonic is written out.
+_GRAPH = 60_000
 
 
 def pitch_work(windows: int) -> tuple[Work, ...]:
     """Work of a sound of so many windows."""
     fine, coarse = MOMENTS * _CONTOUR, MOMENTS * KEYS
-    layers = []
-    for octave in range(_OCTAVES):
-        samples = WINDOW >> octave
-        layers += [Layer(_BINS * _TAPS, 0, MOMENTS, samples + _BINS * MOMENTS)] * 2
-        layers += [Layer(_TAPS, 0, samples // 2, 3 * samples // 2)] * (octave > 0)
+    # Every octave has the same filters, on half as many samples as the one above it.
+    layers = [Layer(_BINS * _TAPS, 0, MOMENTS, WINDOW + _BINS * MOMENTS)] * 2
+    layers.append(Layer(_TAPS, 0, sum(WINDOW >> octave for octave in range(1, _OCTAVES)), 3 * WINDOW // 2))
+    again = (_OCTAVES - 1) * 2 * _BINS * _TAPS * MOMENTS
     layers += [
         convolution(_HARMONICS, 8, 3 * 39, fine),
         convolution(_HARMONICS, 32, 25, coarse, before=fine),
@@ -33,4 +34,4 @@ def pitch_work(windows: int) -> tuple[Work, ...]:
         convolution(32, 1, 21, coarse),
         convolution(33, 1, 9, coarse),
     ]
-    return (work("network", "convolution", layers, windows),)
+    return (work("network", "convolution", layers, windows, macs=again, tables=_GRAPH // 4, quantized=False),)

@@ -54,4 +54,4 @@ def silero_work(calls: int) -> tuple[Work, ...]:
         before, moments = moments, -(-moments // shape.stride)
         layers.append(convolution(shape.inputs, shape.outputs, 3, moments, before=before))
     layers += [linear(HIDDEN, 4 * HIDDEN)] * 2 + [linear(HIDDEN, 1)]
-    return (work("network", "vector", layers, calls, left=layers[0].weights),)
+    return (work("network", "vector", layers, calls, left=layers[3].weights),)  # see `silero_vad`
