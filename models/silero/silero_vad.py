@@ -18,36 +18,18 @@ from edgekit.core import (
     Identity,
     Model,
     Network,
-    Part,
     Recipe,
-    Source,
-    SourceFile,
-    TensorSpec,
     Usage,
     Weights,
 )
-from edgekit.models.silero.shapes import CONTEXT, FRAME, HIDDEN, RATE, silero_work
+from edgekit.models.common.silero.part import FACTS, LICENCE, SOURCE, build, detector
+from edgekit.models.common.silero.shapes import RATE, silero_work
 from edgekit.numerics import weighing
 
 _PARAMETERS = 309_633
-_GOLDEN, _LICENCE = "data/golden/jfk.flac", "data/licences/silero-licence.txt"
+_GOLDEN = "data/golden/jfk.flac"
 #: Frames of the golden clip of 11 s; bytes of what fp32 made of it, and of its answers to the evidence.
 _FRAMES, _REFERENCE = 344, 22_000
-_SOURCE = Source(
-    uri="pypi://silero-vad",
-    revision="6.2.3",
-    licence="MIT",
-    files=(
-        SourceFile(
-            "silero_vad_16k.safetensors",
-            "c59271c284ae9c8335d795d60e0bfdb71aaaceec578d9bd9ffc1b8153c319ea1",
-            1_239_748,
-            ("pypi://silero-vad@6.2.3/silero_vad/data/silero_vad_16k.safetensors",),
-        ),
-    ),
-)
-_STATES = {name: TensorSpec(name, "float32", (1, HIDDEN)) for name in ("h", "c")}
-_AFTER = {name: TensorSpec(f"{name}_after", "float32", (1, HIDDEN)) for name in _STATES}
 #: The third convolution alone, in 8 bits, moves the LSTM's states by 11 % and a probability by 0.3; all the others
 #: together move it by 0.03. So it stays float, in half: 12,288 of 309,633 weights.
 _ONNX = {"forms": {"network": "blockwise"}, "float_layers": {"network": ["convolutions.2/Conv"]}}
@@ -55,37 +37,16 @@ _ONNX = {"forms": {"network": "blockwise"}, "float_layers": {"network": ["convol
 _RULES = {"threshold": 0.5, "shortest": 0.25, "pause": 0.1, "padding": 0.03}
 
 
-def _build(checkpoint: Checkpoint) -> Any:
-    from edgekit.models.silero.network import network
-
-    return network(checkpoint.tensors)
-
-
 def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
-    _build(checkpoint)  # refuses other weights
-    return {
-        "sample_rate": RATE,
-        "channels": 1,
-        "hop": FRAME,
-        "context": CONTEXT,
-        "states": {name: after.name for name, after in _AFTER.items()},
-        "rules": _RULES,
-    }
+    build(checkpoint)  # refuses other weights
+    return {"sample_rate": RATE, "channels": 1, **FACTS, "rules": _RULES}
 
 
 MODEL = Model(
-    identity=Identity(name="silero-vad", family="silero", licence="MIT", licence_text=_LICENCE),
-    weights=Weights(sources=(_SOURCE,), prepare=_prepare),
+    identity=Identity(name="silero-vad", family="silero", licence="MIT", licence_text=LICENCE),
+    weights=Weights(sources=(SOURCE,), prepare=_prepare),
     network=Network(
-        parts=(
-            Part(
-                "network",
-                (TensorSpec("audio", "float32", (1, CONTEXT + FRAME)), *_STATES.values()),
-                (TensorSpec("probability", "float32", (1, 1)), *_AFTER.values()),
-                {},
-                _build,
-            ),
-        ),
+        parts=(detector("network", build),),
         parameters=_PARAMETERS,
         ladder=(
             Recipe("onnx", "int8", _ONNX),
@@ -103,7 +64,7 @@ MODEL = Model(
     ),
     costs=Costs(
         size=lambda recipe: weighing.size(
-            silero_work(_FRAMES), recipe, package_data.size(_GOLDEN, _LICENCE) + _REFERENCE
+            silero_work(_FRAMES), recipe, package_data.size(_GOLDEN, LICENCE) + _REFERENCE
         ),
         memory=lambda recipe: weighing.memory(silero_work(_FRAMES), recipe),
         work=lambda recipe: silero_work(_FRAMES),

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from edgekit.errors import BadInput
-from edgekit.models.silero.network import Silero, network
+from edgekit.models.common.silero.network import Silero, network
 from edgekit.registry import find
 
 MODEL = find("models", "silero-vad")

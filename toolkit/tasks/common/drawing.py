@@ -131,7 +131,7 @@ class Canvas:
 
     @property
     def _line(self) -> int:
-        return max(2, round(max(self.image.size) / 320))
+        return int(max(2, round(max(self.image.size) / 320)))
 
     def _pen(self) -> Any:
         from PIL import ImageDraw
