@@ -29,6 +29,8 @@ _END = "edgekit.end."
 OPSET = 20
 #: The file format version that onnxruntime 1.18 (2024) and later read.
 IR_VERSION = 10
+#: What onnxscript's rules hold for 0.
+_TINY = 1e-8
 
 
 def from_torch(part: Part, module: torch.nn.Module) -> onnx.ModelProto:
@@ -51,6 +53,7 @@ def from_torch(part: Part, module: torch.nn.Module) -> onnx.ModelProto:
                 output_names=[_END + spec.name for spec in part.outputs],
                 dynamic_shapes=shapes,
                 external_data=False,
+                optimize=False,
                 verbose=False,
             )
     except Exception as exc:  # torch raises many unrelated types here; the reason is in the message
@@ -58,7 +61,45 @@ def from_torch(part: Part, module: torch.nn.Module) -> onnx.ModelProto:
         raise ExportFailed(f"torch could not export the part {part.name!r} to ONNX: {reason}") from exc
     if program is None:
         raise ExportFailed(f"torch returned no ONNX graph for the part {part.name!r}.")
+    _optimize(program)
     return _clean(program.model_proto, part)
+
+
+def _optimize(program: torch.onnx.ONNXProgram) -> None:
+    """Simplify the graph as torch does by default; where tiny numbers are added, by folding of constants alone.
+
+    The default rules take ``x + 1e-10``, which keeps a logarithm finite, for ``x + 0``, and leave it out.
+    """
+    if not _adds_tiny(program.exported_program):
+        program.optimize()
+        return
+    from onnx_ir.passes.common import LiftConstantsToInitializersPass
+    from onnxscript import optimizer
+
+    with _quiet():
+        optimizer.fold_constants(program.model)
+        optimizer.remove_unused_nodes(program.model)
+        LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(program.model)
+
+
+def _adds_tiny(program: torch.export.ExportedProgram | None) -> bool:
+    """Whether the program adds a number that is nearly 0 to anything, as a scalar or as a tensor of a single value."""
+    if program is None:
+        return False
+    held = {**program.state_dict, **program.constants}
+    signature = program.graph_signature
+    places = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    places |= signature.inputs_to_lifted_tensor_constants
+
+    def tiny(argument: Any) -> bool:
+        if isinstance(argument, torch.fx.Node):
+            argument = held.get(places.get(argument.name, ""))
+        if isinstance(argument, torch.Tensor) and argument.numel() == 1 and argument.is_floating_point():
+            argument = float(argument.detach())
+        return isinstance(argument, float) and 0 < abs(argument) <= _TINY
+
+    adding = (torch.ops.aten.add.Tensor, torch.ops.aten.sub.Tensor)
+    return any(node.target in adding and any(map(tiny, node.args)) for node in program.graph.nodes)
 
 
 @contextlib.contextmanager

@@ -188,6 +188,10 @@ def test_size_and_memory_grow_with_precision(name: str) -> None:
         assert all(model.costs.memory(recipe) > model.costs.size(recipe) for recipe in model.network.ladder)
         return
     exporters = {recipe.exporter for recipe in model.network.ladder} | {"onnx"}
+    if not any(part.quantize for part in model.network.parts):  # it stays float whatever the precision
+        assert len({model.costs.size(Recipe("onnx", precision)) for precision in ORDER}) == 1
+        assert 4 * model.network.parameters < model.costs.size(Recipe("onnx", "fp32"))
+        return
     for exporter in exporters:
         precisions = [precision for precision in ORDER if precision in find("exporters", exporter).precisions]
         recipes = [Recipe(exporter, precision) for precision in precisions]

@@ -54,4 +54,4 @@ def silero_work(calls: int, part: str = "network", *, quantized: bool = True) ->
         before, moments = moments, -(-moments // shape.stride)
         layers.append(convolution(shape.inputs, shape.outputs, 3, moments, before=before))
     layers += [linear(HIDDEN, 4 * HIDDEN)] * 2 + [linear(HIDDEN, 1)]
-    return (work(part, "vector", layers, calls, left=layers[0].weights, quantized=quantized),)
+    return (work(part, "vector", layers, calls, left=layers[3].weights, quantized=quantized),)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Evaluation, Predictor, Runner, Sample, Task
+from edgekit.core import Evaluation, Prediction, Predictor, Runner, Sample, Task
 from edgekit.tasks.evidence.pauses import PAUSES
 from edgekit.tasks.voice_activity_detection.agreement import AGREEMENT
 from edgekit.tasks.voice_activity_detection.listener import Listener
@@ -30,6 +30,12 @@ def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, An
     return SpeechDetector(parts, folder, facts)
 
 
+def _show(sample: Any, prediction: Prediction) -> Any:
+    from edgekit.tasks.voice_activity_detection.drawn import drawn
+
+    return drawn(prediction)
+
+
 TASK = Task(
     "voice-activity-detection",
     "sound",
@@ -42,4 +48,5 @@ TASK = Task(
     evaluation=Evaluation("frame-error", worst=1.0, drop=0.005, minimum=20),
     evidence=PAUSES,
     agreement=AGREEMENT,
+    show=_show,
 )

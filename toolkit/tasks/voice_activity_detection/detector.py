@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.errors import BadInput
 from edgekit.tasks.common.audio import open_audio
 from edgekit.tasks.voice_activity_detection.listener import Listener
 from edgekit.tasks.voice_activity_detection.segments import Rules, Span, segments
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["SpeechDetector"]
 
@@ -37,8 +41,8 @@ class SpeechDetector(Predictor):
 
         Returns:
             A Prediction: such as ``"speech from 0.29 to 2.21 s"``; details ``speech`` (``start``, ``end`` in seconds),
-            ``probabilities`` (of each frame), ``frame`` (seconds), ``threshold``; units audio_seconds; the score is a
-            mapping of ``spans`` and ``seconds``, for the metric ``frame-error``.
+            ``probabilities`` and ``loudness`` (root mean square) of each frame, ``frame`` (seconds), ``threshold``;
+            units audio_seconds; the score is a mapping of ``spans`` and ``seconds``, for the metric ``frame-error``.
 
         Raises:
             BadInput: the sound cannot be read or is longer than a day; an option is unknown or has a wrong value.
@@ -47,12 +51,13 @@ class SpeechDetector(Predictor):
         if unknown := set(options) - set(_OPTIONS):
             raise BadInput(f"there is no option {min(unknown)!r}.", hint=f"There are: {', '.join(_OPTIONS)}.")
         rules = Rules(**{**self._rules, **options})
-        audio, heard, samples = open_audio(sample, self._rate), list[float](), 0
+        audio, heard, loud, samples = open_audio(sample, self._rate), list[float](), list[float](), 0
         self._listener.reset()
         size = _BLOCK * self._listener.hop
         while len(block := audio.window(samples, size)):
             samples += len(block)
             heard += self._listener.push(block)
+            loud += _loudness(block, self._listener.hop)
             if len(heard) > _MOST:
                 raise BadInput("the sound is longer than a day.")
             progress(samples / self._rate, audio.seconds)
@@ -62,12 +67,23 @@ class SpeechDetector(Predictor):
         details = {
             "speech": [{"start": start, "end": end} for start, end in spans],
             "probabilities": heard,
+            "loudness": loud,
             "frame": self._listener.hop / self._rate,
             "threshold": rules.threshold,
             "notes": list(audio.notes),
         }
         score = {"spans": spans, "seconds": seconds}
         return Prediction(_told(spans), details, {"audio_seconds": seconds}, score=score)
+
+
+def _loudness(block: NDArray[np.float32], hop: int) -> list[float]:
+    """The root mean square of each frame of `block`, of which the last may be shorter."""
+    import numpy as np
+
+    power = np.add.reduceat(np.square(block, dtype=np.float64), range(0, len(block), hop))
+    power[:-1] /= hop
+    power[-1] /= len(block) - hop * (len(power) - 1)
+    return [float(value) for value in np.sqrt(power)]
 
 
 def _told(spans: list[Span]) -> str:

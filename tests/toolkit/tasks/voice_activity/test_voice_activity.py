@@ -158,3 +158,12 @@ def test_the_evidence_is_speech_between_pauses_at_known_times() -> None:
         assert 0.3 < said / (len(sample.input) / 16_000) < 0.85
         edges = [edge for span in sample.truth for edge in span]
         assert edges == sorted(edges) and edges[0] >= 0.5
+
+
+def test_the_curve_and_the_spans_are_drawn() -> None:
+    answer = SpeechDetector({"network": Loudness()}, Path(), FACTS).predict(tone((1, 2), seconds=5))
+    assert len(answer.details["loudness"]) == len(answer.details["probabilities"]) == 157
+    assert answer.details["loudness"][40] == pytest.approx(0.2) and answer.details["loudness"][5] == 0
+    assert TASK.show is not None
+    image = TASK.show(None, answer)
+    assert image.size[0] > 300 and len(image.getcolors(10_000)) > 3

@@ -1,0 +1,145 @@
+"""The pipeline from a sound to notes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.core import Prediction, Predictor, Runner
+from edgekit.errors import BadInput
+from edgekit.tasks.automatic_music_transcription.notes import FramedNote, NoteRules, framed_notes
+from edgekit.tasks.common.audio import Audio, open_audio
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Transcriber"]
+
+_OPTIONS = tuple(field.name for field in fields(NoteRules))
+_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+#: Lines of an answer that are shown; seconds of a sound at most.
+_SHOWN, _LONGEST = 200, 2 * 3600
+
+
+class Transcriber(Predictor):
+    """Notes of a sound, of any instruments.
+
+    `facts`: ``sample_rate``, ``window`` (samples that the network takes), ``overlap`` (frames by which windows overlap,
+    of which each side gives up half), ``frame`` (samples), ``frames_per_second`` (as whole frames are counted),
+    ``lowest`` (MIDI pitch of the first key), ``drift`` {"frames", "seconds"} (a window's frames last a little less
+    than they count), ``rules``.
+
+    `predict` takes the options of `NoteRules` and ``out``: a .mid or .json file that the notes are written to.
+    """
+
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+        self._network = parts["network"]
+        self._rate, self._window = int(facts["sample_rate"]), int(facts["window"])
+        self._half, self._frame = int(facts["overlap"]) // 2, int(facts["frame"])
+        self._fps, self._lowest = int(facts["frames_per_second"]), int(facts["lowest"])
+        self._drift = int(facts["drift"]["frames"]), float(facts["drift"]["seconds"])
+        self._rules = dict(facts["rules"])
+
+    def predict(self, sample: Any, **options: Any) -> Prediction:
+        """Transcribe a sound (see `edgekit.tasks.common.audio.open_audio`).
+
+        Returns:
+            A Prediction: such as ``"12 notes from 0.02 to 5.31 s"``; details ``notes`` (``start`` and ``end`` in
+            seconds, ``pitch`` as MIDI counts, ``velocity`` 1..127), in order of their starts, ``lines``; units
+            audio_seconds; the score is the notes, for the metric ``onset-f1``.
+
+        Raises:
+            BadInput: the sound cannot be read or is longer than two hours; an option is unknown or has a wrong value.
+        """
+        import numpy as np
+
+        progress, out = options.pop("progress", None) or (lambda done, total: None), options.pop("out", "")
+        if unknown := set(options) - set(_OPTIONS):
+            raise BadInput(f"there is no option {min(unknown)!r}.", hint=f"There are: {', '.join(('out', *_OPTIONS))}.")
+        rules = NoteRules(**{**self._rules, **options})
+        write = _writer(out)
+        audio = open_audio(sample, self._rate)
+        if audio.seconds > _LONGEST:
+            raise BadInput("the sound is longer than two hours.", hint="Cut it into pieces.")
+        onsets, frames, samples = [], [], 0
+        for window, samples in self._windows(audio):
+            made = self._network({"audio": window[None, :, None]})
+            onsets.append(made["onset"][0, self._half : -self._half])
+            frames.append(made["note"][0, self._half : -self._half])
+            progress(samples / self._rate, audio.seconds)
+        count = samples * self._fps // self._rate
+        found = framed_notes(np.concatenate(frames)[:count], np.concatenate(onsets)[:count], rules)
+        notes = sorted((self._timed(note) for note in found), key=lambda note: (note["start"], note["pitch"]))
+        write(notes)
+        details = {"notes": notes, "lines": _lines(notes), "seconds": samples / self._rate}
+        return Prediction(_told(notes), details, {"audio_seconds": samples / self._rate}, score=notes)
+
+    def _windows(self, audio: Audio) -> Iterator[tuple[NDArray[np.float32], int]]:
+        """Windows float32 [window], the first beginning half an overlap before the sound, the last filled with zeros;
+        and the samples of the sound so far."""
+        import numpy as np
+
+        before = self._half * self._frame
+        hop, start, samples = self._window - 2 * before, -before, 0
+        while start < samples or not start + before:
+            held = audio.window(max(0, start), self._window + min(0, start))
+            samples = max(samples, max(0, start) + len(held))
+            if start >= samples:
+                return
+            window = np.zeros(self._window, np.float32)
+            window[max(0, -start) : max(0, -start) + len(held)] = held
+            yield window, samples
+            start += hop
+
+    def _timed(self, note: FramedNote) -> dict[str, Any]:
+        return {
+            "start": self._seconds(note.start),
+            "end": self._seconds(note.end),
+            "pitch": note.key + self._lowest,
+            "velocity": max(1, round(127 * note.strength)),
+        }
+
+    def _seconds(self, frame: int) -> float:
+        every, seconds = self._drift
+        return max(0.0, frame * self._frame / self._rate - frame // every * seconds)
+
+
+def _writer(out: Any) -> Any:
+    """What writes notes to the file `out`; the name is judged before the work."""
+    from edgekit.common.files import replacing
+    from edgekit.tasks.automatic_music_transcription.midi import midi_file
+
+    if not out:
+        return lambda notes: None
+    file = Path(str(out))
+    makers: Mapping[str, Any] = {
+        ".mid": midi_file,
+        ".json": lambda notes: json.dumps(notes, indent=1).encode(),
+    }
+    if file.suffix.lower() not in makers:
+        raise BadInput(f"notes are written as {' or '.join(makers)}, not as {file.name!r}.")
+
+    def write(notes: list[dict[str, Any]]) -> None:
+        with replacing(file) as fresh:
+            fresh.write_bytes(makers[file.suffix.lower()](notes))
+
+    return write
+
+
+def _lines(notes: list[dict[str, Any]]) -> list[str]:
+    shown = [
+        f"[{note['start']:8.2f} - {note['end']:8.2f}] {_NAMES[note['pitch'] % 12]}{note['pitch'] // 12 - 1}"
+        for note in notes[:_SHOWN]
+    ]
+    return [*shown, *([f"and {len(notes) - _SHOWN} more: --out notes.mid"] if len(notes) > _SHOWN else [])]
+
+
+def _told(notes: list[dict[str, Any]]) -> str:
+    if not notes:
+        return "no notes"
+    count = f"{len(notes)} notes" if len(notes) > 1 else "1 note"
+    return f"{count} from {notes[0]['start']:.2f} to {max(note['end'] for note in notes):.2f} s"
