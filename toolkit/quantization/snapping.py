@@ -30,8 +30,8 @@ __all__ = ["CALLS", "Inputs", "Snapped", "Window", "half", "snapped"]
 
 #: Rows of inputs that a layer is rounded by: so many times its inputs, within these bounds; of at most so many calls.
 _TIMES, _LEAST, _MOST, CALLS = 4, 500, 4000, 64
-#: With fewer it is rounded to nearest.
-_FEWEST = 128
+#: With fewer it is rounded to nearest, as is a layer with more inputs: the Hessians of all layers are held at once.
+_FEWEST, _LARGEST = 128, 2048
 #: Rows that are held until they are multiplied, which is faster for many of them.
 _HELD = 1000
 _GRID = Grid(8)
@@ -103,7 +103,8 @@ class Inputs:
             self._held.clear()
             self.count += rows.shape[1]
             self._sums = self._sums + rows.sum(axis=1, dtype=np.float64)
-            self._squares = self._squares + (rows.swapaxes(1, 2) @ rows)
+            if rows.shape[2] <= _LARGEST:
+                self._squares = self._squares + (rows.swapaxes(1, 2) @ rows)
 
     def _rows(self, values: Floats, most: int) -> Floats:
         """[G, rows, K], drawn evenly from all positions."""
@@ -147,7 +148,7 @@ def snapped(weights: Floats, inputs: Inputs, *, per_channel: bool = True, biased
     scales = np.broadcast_to(half(np.asarray(largest, np.float64) / _GRID.ends[1]).astype(np.float32), grouped.shape)
     near = np.rint(grouped / scales).clip(*_GRID.ends).astype(np.int8)
     steps, mean = None, np.broadcast_to(inputs.mean, grouped.shape[:2])
-    if inputs.count >= _FEWEST:
+    if inputs.count >= _FEWEST and grouped.shape[1] <= _LARGEST:
         curvature = inputs.curvature(centred=biased)
         steps = compensated(grouped, curvature, scales, _GRID.ends, fixed=sizes == largest)
     if steps is not None:

@@ -106,3 +106,14 @@ def test_half_precision_scales_are_never_smaller() -> None:
     assert (half(scales) >= scales).all()
     assert (half(scales) == half(scales).astype(np.float16)).all()
     assert half(np.zeros(1))[0] == 1
+
+
+def test_a_very_wide_layer_is_rounded_to_nearest_and_its_mean_is_kept() -> None:
+    rng = np.random.default_rng(0)
+    weights, x = rng.standard_normal((3, 2100)).astype(np.float32), rng.random((600, 2100)).astype(np.float32)
+    inputs = Inputs()
+    inputs.see(x, 1)
+    made = snapped(weights, inputs)
+    steps = np.abs(weights).max(axis=1, keepdims=True) / 127
+    assert (np.abs(made.weights - weights) <= 0.51 * steps).all()
+    np.testing.assert_allclose((x @ (made.weights - weights).T).mean(axis=0) + made.shift, 0, atol=1e-3)
