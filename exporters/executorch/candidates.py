@@ -6,8 +6,7 @@ Errors are those of torch computing what the program will: rounding, not XNNPACK
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,14 +14,13 @@ import torch
 from edgekit.core import Feeds, Part, Progress
 from edgekit.errors import ExportFailed
 from edgekit.exporters.common.quiet import quiet
-from edgekit.exporters.executorch import bias, rounding
+from edgekit.exporters.executorch import bias
 from edgekit.exporters.executorch import int8 as executorch_int8
 from edgekit.exporters.executorch.graph import reason
 from edgekit.exporters.executorch.tidy import WEIGHTED, Graph
 from edgekit.quantization.candidates import Candidates
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.samples import spaced
-from edgekit.quantization.snapping import Snapped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,27 +43,13 @@ class ExecutorchCandidates(Candidates[Graph]):
             key = f"{plan.form} {sorted(plan.floats)}"
             if key not in self._ready:
                 self.tell(f"calibrating {self.part} ({plan.form})", 0, 0)
-                self._ready[key] = executorch_int8.prepared(
-                    self._part, self._snapped(plan.floats), plan.form, plan.floats, self.feeds
-                )
+                self._ready[key] = executorch_int8.prepared(self._part, self._graph, plan.form, plan.floats, self.feeds)
             return executorch_int8.converted(self._ready[key], plan.ranges)
         except Exception as exc:  # torchao raises whatever went wrong, of any kind
             raise ExportFailed(
                 f"PT2E cannot quantize the part {self.part!r} ({plan.form}: {reason(exc)}).",
                 hint="Choose --precision fp32, or keep the part in float with float_parts.",
             ) from exc
-
-    def _snapped(self, floats: Collection[str]) -> Graph:
-        """The graph with weights on int8's grid, but for the layers in `floats`."""
-        with quiet():
-            return rounding.replaced(
-                self._graph, {name: made for name, made in self._rounded.items() if name not in floats}
-            )
-
-    @cached_property
-    def _rounded(self) -> Mapping[str, Snapped]:
-        self.tell(f"rounding weights of {self.part}", 0, 0)
-        return rounding.rounded(self._part, self._graph, self.feeds)
 
     def run(self, made: Graph | None, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:
         graph = self._graph if made is None else made

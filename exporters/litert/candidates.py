@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.common.processors import usable_processors
 from edgekit.core import Feeds, Part, Progress
 from edgekit.errors import BadInput, ExportFailed
-from edgekit.exporters.litert import bias, file, int8, rounding
+from edgekit.exporters.litert import bias, file, int8
 from edgekit.exporters.litert.runner import LitertRunner
 from edgekit.exporters.litert.watch import Watcher
 from edgekit.exporters.litert.wish import Wish
@@ -19,13 +19,9 @@ from edgekit.formats.tflite.tensors import Specs
 from edgekit.quantization.candidates import Candidates
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.ranges import Extremes
-from edgekit.quantization.snapping import Snapped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-#: Forms in which layers are computed in int8: what these read was recorded.
-_COMPUTED = ("static", "dynamic")
 
 
 class LitertCandidates(Candidates[bytes]):
@@ -56,29 +52,16 @@ class LitertCandidates(Candidates[bytes]):
             return None
         shifted = bias.corrected(
             self._content,
-            lambda content: self._made(plan, content, replace(self._wish, io="float"), biases=False),
+            lambda content: self._made(plan, content, replace(self._wish, io="float")),
             self._watcher,
             self.feeds,
             lambda i, n: self.tell(f"correcting biases of {self.part}", i, n),
         )
-        return self._made(plan, shifted, self._wish, biases=False)
+        return self._made(plan, shifted, self._wish)
 
-    def _made(self, plan: Plan, content: bytes, wish: Wish, *, biases: bool = True) -> bytes:
-        """`biases`: whether those take up what the rounding of weights shifts."""
-        if plan.form in _COMPUTED and self.feeds:
-            content = rounding.replaced(content, self._rounded, plan.floats, biases=biases)
+    def _made(self, plan: Plan, content: bytes, wish: Wish) -> bytes:
         ranges = self._observed.ranges(plan.ranges) if plan.ranges else {}
         return int8.quantized(content, plan, wish, ranges, self.part)
-
-    @cached_property
-    def _rounded(self) -> Mapping[str, Snapped]:
-        return rounding.rounded(
-            self._content,
-            self._watcher(self._content),
-            self.feeds,
-            lambda i, n: self.tell(f"rounding weights of {self.part}", i, n),
-            per_channel=self._wish.weights == "per-channel",
-        )
 
     @cached_property
     def _observed(self) -> Extremes:

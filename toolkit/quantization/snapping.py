@@ -1,7 +1,7 @@
 """Float weights that lie on a grid of int8 already: whatever quantizes them after rounds each to itself.
 
-So rounding that makes up for itself (GPTQ, `edgekit.quantization.gptq`) reaches every format, also those that round by
-a quantizer of their own, and convolutions: the inputs of an output position are one row ("im2col"), and a depthwise
+So rounding that makes up for itself (GPTQ, `edgekit.quantization.gptq`) needs nothing of a format, and reaches
+convolutions: the inputs of an output position are one row ("im2col"), and a depthwise
 convolution is as many small products as it has channels. On EfficientNet-Lite0 rounding to nearest makes nearly all of
 the error of int8, and most of that is a shift of every channel's mean (Nagel et al. 2019, arXiv:1906.04721). The shift
 goes into the bias; so the Hessian is the covariance of the inputs, and no digit is spent on their mean.

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from edgekit.core import Checkpoint, Feeds, Part, TensorSpec
 from edgekit.errors import BadInput, ExportFailed
-from edgekit.exporters.litert import EXPORTER, rounding
+from edgekit.exporters.litert import EXPORTER
 from edgekit.exporters.litert import bias as litert_bias
 from edgekit.exporters.litert import file as litert_file
 from edgekit.exporters.litert.runner import LitertRunner
@@ -217,10 +217,8 @@ class Deep(nn.Module):
     [({}, 0.7, 1.0), ({"io": "int8"}, 0.7, 1.0), ({"float_layers": ["third/CONV_2D"]}, 0.9, 1.2)],
 )
 def test_corrected_biases_bring_the_outputs_closer_to_float(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], most: float, elsewhere: float
+    tmp_path: Path, options: dict[str, Any], most: float, elsewhere: float
 ) -> None:
-    """Where weights are rounded to nearest: what makes up for itself leaves little to correct."""
-    monkeypatch.setattr(rounding, "rounded", lambda *_, **__: {})
     part = Part("deep", PIXELS, SCORES, {}, lambda checkpoint: Deep())
     feeds = [{"pixels": np.abs(feed["pixels"])} for feed in pictures(64)]
     options = {"calibration": "min-max", **options}
@@ -232,25 +230,8 @@ def test_corrected_biases_bring_the_outputs_closer_to_float(
     assert part_error(runner, calls(part, feeds[32:])) < elsewhere * before
 
 
-@pytest.mark.parametrize("form", ["static", "dynamic"])
-def test_weights_rounded_by_their_inputs_lose_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
-    part = Part("deep", PIXELS, SCORES, {}, lambda checkpoint: Deep())
-    feeds = [{"pixels": np.abs(feed["pixels"])} for feed in pictures(64)]
-    options = {"form": form} | ({"calibration": "min-max"} if form == "static" else {})
-
-    def error(folder: str) -> float:
-        (tmp_path / folder).mkdir()
-        artifact = export(tmp_path / folder, "int8", options, part=part, calibration=feeds[:32])
-        return part_error(EXPORTER.load(tmp_path / folder / artifact.file, 1), calls(part, feeds[32:]))
-
-    by_inputs = error("by-inputs")
-    monkeypatch.setattr(rounding, "rounded", lambda *_, **__: {})
-    assert by_inputs < error("nearest")
-
-
-def test_layers_without_a_bias_are_corrected_each_for_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_layers_without_a_bias_are_corrected_each_for_itself(tmp_path: Path) -> None:
     """They share one tensor of zeros in the float file."""
-    monkeypatch.setattr(rounding, "rounded", lambda *_, **__: {})
 
     def build(checkpoint: Checkpoint) -> nn.Module:
         network = Deep()
@@ -297,13 +278,9 @@ def test_weights_have_a_scale_for_every_output_channel(tmp_path: Path, weights: 
     tensors, scales = found.subgraphs[0].tensors, {}
     for name, _, _, index, _, axis in litert_file.weighted(found):
         channels = litert_file.shape_of(tensors[index])[axis]
-        held = tensors[index].quantization.scale
-        scales[name] = len(held), channels, len(np.unique(held))  # two channels may have the same
+        scales[name] = len(np.unique(tensors[index].quantization.scale)), channels
     assert set(scales) == LAYERS
-    if weights == "per-tensor":
-        assert all(different == 1 for _, _, different in scales.values()), scales
-    else:
-        assert all(count == channels and different > 1 for count, channels, different in scales.values()), scales
+    assert all(count == (channels if weights == "per-channel" else 1) for count, channels in scales.values()), scales
 
 
 class Strided(nn.Module):
