@@ -23,6 +23,7 @@ from onnx import helper
 from edgekit.exporters.onnx.graph import constants, rebuild
 from edgekit.exporters.onnx.places import MOVES, Places, attribute
 from edgekit.quantization.ranges import least_scale
+from edgekit.quantization.snapping import half
 
 if TYPE_CHECKING:
     from edgekit.quantization.ranges import Ranges
@@ -35,6 +36,7 @@ def quantize(
     only: Collection[str] | None = None,
     *,
     per_channel: bool = True,
+    rounded: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
 ) -> onnx.ModelProto:
     """A copy of the graph with int8 in it.
 
@@ -42,8 +44,11 @@ def quantize(
         ranges: of every tensor in `Places.watched`. kept: products whose weights stay float.
         only: if given, nothing but these products is quantized, and their inputs.
         per_channel: a scale for every output channel of the weights, or one for all of them.
+        rounded: product -> constants in place of its own (see `rounding`).
     """
-    return _Writer(wanted, ranges, set(kept), only, per_channel).write()
+    writer = _Writer(wanted, ranges, set(kept), only, per_channel)
+    writer.replace(rounded or {})
+    return writer.write()
 
 
 class _Writer:
@@ -62,6 +67,11 @@ class _Writer:
         self._added: dict[str, NDArray[Any]] = {}
         self._scalars: list[str] = []
         self._nodes: list[onnx.NodeProto] = []
+
+    def replace(self, rounded: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
+        """Other constants for the products that are quantized."""
+        for name in self._products:
+            self._arrays.update(rounded.get(name, {}))
 
     def write(self) -> onnx.ModelProto:
         model = self._places.model
@@ -185,7 +195,7 @@ class _Writer:
         if biased:
             bias = self._arrays[node.input[2]].astype(np.float64).reshape(-1)
             scales = np.maximum(scales, least_scale(bias, step))
-        scales = _half(scales if self._per_channel else np.asarray(scales.max()))
+        scales = half(scales if self._per_channel else np.asarray(scales.max()))
         shape = tuple(-1 if i == axis else 1 for i in range(weight.ndim)) if self._per_channel else ()
         values = np.rint(weight / scales.reshape(shape)).clip(-127, 127).astype(np.int8)
         self._added[f"{name}.w"], self._added[f"{name}.wh"] = values, scales.astype(np.float16)
@@ -204,15 +214,6 @@ class _Writer:
             self._add("Mul", [f"{name}.ws", self._constants(node.input[0])[0]], f"{name}.bs")
             self._add("DequantizeLinear", [f"{name}.b", f"{name}.bs"], f"{name}.bf", axis=0)
             copy.input[2] = f"{name}.bf"
-
-
-def _half(scales: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The next larger numbers that float16 has; 1 for 0."""
-    near = scales.astype(np.float16)
-    above = np.nextafter(near, np.float16(np.inf))
-    found: NDArray[np.float64] = np.where(near < scales, above, near).astype(np.float64)
-    found[found == 0] = 1
-    return found
 
 
 def _compact(model: onnx.ModelProto, scalars: set[str]) -> onnx.ModelProto:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from edgekit.common.processors import usable_processors
 from edgekit.core import Feeds, Progress
 from edgekit.errors import ExportFailed
-from edgekit.exporters.onnx import graph, half, places, qdq
+from edgekit.exporters.onnx import graph, half, places, qdq, rounding
 from edgekit.formats.onnx.runner import OnnxRunner, evaluate, without_telemetry
 from edgekit.quantization.candidates import Candidates
 from edgekit.quantization.choice import choose
@@ -80,24 +80,39 @@ class _Static(Candidates[onnx.ModelProto]):
         wish.check_layers(f"the part {part!r}", self.layers)
 
     def make(self, plan: Plan) -> onnx.ModelProto:
-        return qdq.quantize(self._places, self._ranges(plan.ranges), plan.floats, per_channel=self._per_channel)
+        return self._quantized(plan, kept=plan.floats)
 
     def alone(self, plan: Plan, feeds: Sequence[Feeds]) -> Iterator[tuple[str, Outputs]]:
         """Its input in int8, too, and nothing else."""
         for name in self.layers:
-            ranges = self._ranges(plan.ranges)
-            made = qdq.quantize(self._places, ranges, only=[name], per_channel=self._per_channel)
-            yield name, evaluate(made, feeds)
+            yield name, evaluate(self._quantized(plan, only=[name]), feeds)
 
     def run(self, made: onnx.ModelProto | None, feeds: Sequence[Feeds]) -> Outputs:
         return evaluate(self._graph if made is None else made, feeds)
+
+    def _quantized(self, plan: Plan, **which: Collection[str]) -> onnx.ModelProto:
+        ranges = self._ranges(plan.ranges)
+        return qdq.quantize(self._places, ranges, per_channel=self._per_channel, rounded=self._rounded, **which)
+
+    @cached_property
+    def _rounded(self) -> dict[str, rounding.Arrays]:
+        return rounding.rounded(
+            self._places,
+            self._calibrating,
+            lambda i, n: self.tell(f"rounding weights of {self.part}", i, n),
+            per_channel=self._per_channel,
+        )
 
     @cached_property
     def _ranges(self) -> Callable[[str], Ranges]:
         watching = graph.watching(self._graph, self._places.watched)
         runner = OnnxRunner(watching.SerializeToString(), threads=usable_processors())
-        used = [feed for i, feed in enumerate(self.feeds) if i % _HELD != _HELD - 1]
-        return cache(Histograms(runner, used, lambda i, n: self.tell(f"calibrating {self.part}", i, n)).ranges)
+        calibrating = self._calibrating
+        return cache(Histograms(runner, calibrating, lambda i, n: self.tell(f"calibrating {self.part}", i, n)).ranges)
+
+    @property
+    def _calibrating(self) -> list[Feeds]:
+        return [feed for i, feed in enumerate(self.feeds) if i % _HELD != _HELD - 1]
 
     def fused(self, model: onnx.ModelProto, kept: Collection[str]) -> dict[str, int]:
         """Operators that onnxruntime really computes with.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Doubles = NDArray[np.float64]
 
-__all__ = ["Grid", "Rounded", "hessian", "loss", "nearest", "rounded"]
+__all__ = ["Grid", "Rounded", "compensated", "hessian", "loss", "nearest", "rounded"]
 
 #: What is added to the diagonal, of its mean; ten times more where that is not enough.
 _DAMPING, _MOST = 0.01, 1e3
@@ -91,25 +91,47 @@ def rounded(weights: Floats, curvature: Doubles, grid: Grid) -> Rounded:
         curvature: `hessian` of the product's inputs, [K, K]; it may have any rank.
     """
     near = nearest(weights, grid, np.diag(curvature))
-    order = np.argsort(-np.diag(curvature), kind="stable")
-    factor = _factor(curvature[np.ix_(order, order)])
-    if factor is None:
+    wide = _spread(near.scales, len(weights), grid)
+    steps = compensated(weights[None], curvature[None], np.broadcast_to(wide, weights.shape)[None], grid.ends)
+    if steps is None:
         return near
-    least, most = grid.ends
-    block, count = grid.block or len(weights), len(weights)
-    left, steps = weights[order].astype(np.float32), np.empty(weights.shape, np.int8)
+    made = Rounded(steps[0], near.scales, grid)
+    return made if loss(made, weights, curvature) < loss(near, weights, curvature) else near
+
+
+def compensated(
+    weights: Floats,
+    curvature: Doubles,
+    scales: Floats,
+    ends: tuple[int, int],
+    fixed: NDArray[np.bool_] | None = None,
+) -> NDArray[np.int8] | None:
+    """Steps by GPTQ for G groups of weights [G, K, N] with inputs of their own; None where nothing was recorded.
+
+    Args:
+        curvature: [G, K, K]. scales: of every weight, [G, K, N]. ends: the least and the largest step.
+        fixed: weights that are rounded to nearest, whatever others have lost; [G, K, N].
+    """
+    order = np.argsort(-np.diagonal(curvature, axis1=1, axis2=2), axis=1, kind="stable")
+    groups = np.arange(len(weights))
+    factor = _factor(curvature[groups[:, None, None], order[:, :, None], order[:, None]])
+    if factor is None:
+        return None
+    count, steps = weights.shape[1], np.empty(weights.shape, np.int8)
+    left = weights[groups[:, None], order].astype(np.float32)
     for start in range(0, count, _STRIPE):
         end = min(start + _STRIPE, count)
-        lost = np.empty((end - start, weights.shape[1]), np.float32)
+        lost = np.empty((len(weights), end - start, weights.shape[2]), np.float32)
         for i in range(start, end):
-            scale = near.scales[order[i] // block]
-            step = np.rint(left[i] / scale).clip(least, most)
-            steps[order[i]] = step
-            lost[i - start] = (left[i] - step * scale) / factor[i, i]
-            left[i + 1 : end] -= factor[i, i + 1 : end, None] * lost[i - start]
-        left[end:] -= factor[start:end, end:].T @ lost
-    made = Rounded(steps, near.scales, grid)
-    return made if loss(made, weights, curvature) < loss(near, weights, curvature) else near
+            at = groups, order[:, i]
+            scale, values = scales[at], left[:, i]
+            values = values if fixed is None else np.where(fixed[at], weights[at], values)
+            step = np.rint(values / scale).clip(*ends)
+            steps[at] = step
+            lost[:, i - start] = (left[:, i] - step * scale) / factor[:, i, i, None]
+            left[:, i + 1 : end] -= factor[:, i, i + 1 : end, None] * lost[:, None, i - start]
+        left[:, end:] -= factor[:, start:end, end:].swapaxes(1, 2) @ lost
+    return steps
 
 
 def loss(made: Rounded, weights: Floats, curvature: Doubles) -> float:
@@ -119,14 +141,17 @@ def loss(made: Rounded, weights: Floats, curvature: Doubles) -> float:
 
 
 def _factor(curvature: Doubles) -> Floats | None:
-    """The upper Cholesky factor of the damped inverse; None where nothing was recorded, or it has none."""
-    diagonal = np.diag(curvature)
-    mean, damping = float(diagonal.mean()), _DAMPING
-    while mean > 0 and damping <= _MOST:
-        damped = curvature + np.diag(np.where(diagonal > 0, damping * mean, mean))
+    """The upper Cholesky factors of damped inverses, [G, K, K]; None where nothing was recorded, or one has none."""
+    diagonal = np.diagonal(curvature, axis1=1, axis2=2)
+    mean, damping = diagonal.mean(axis=1, keepdims=True), _DAMPING
+    mean = np.where(mean > 0, mean, mean.mean())
+    eye = np.eye(curvature.shape[1])
+    while mean.max() > 0 and damping <= _MOST:
+        damped = curvature + eye * np.where(diagonal > 0, damping * mean, mean)[:, :, None]
         try:
             inverse = np.linalg.inv(damped)
-            return np.linalg.cholesky((inverse + inverse.T) / 2).T.astype(np.float32, order="C")
+            lower = np.linalg.cholesky((inverse + inverse.swapaxes(1, 2)) / 2)
+            return lower.swapaxes(1, 2).astype(np.float32, order="C")
         except np.linalg.LinAlgError:
             damping *= 10
     return None
