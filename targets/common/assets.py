@@ -22,7 +22,7 @@ from edgekit.targets.common import calls
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["DESCRIPTION", "FILES", "task_for", "vocabulary", "write_assets"]
+__all__ = ["DESCRIPTION", "FILES", "listed", "task_for", "vocabulary", "write_assets"]
 
 #: What the loops read first, and the list of all files with their hashes.
 DESCRIPTION, FILES = "model.json", "files.json"
@@ -77,7 +77,7 @@ def write_assets(bundle: Bundle, out: Path) -> dict[str, int]:
     for name in sorted(name for name in manifest.files if name.startswith("licences/")):
         (out / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(bundle.path / name, out / name)
-    return _listed(out)
+    return listed(out)
 
 
 def _words(facts: Mapping[str, Any]) -> int:
@@ -122,7 +122,7 @@ def _description(manifest: Any, parts: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _listed(out: Path) -> dict[str, int]:
+def listed(out: Path) -> dict[str, int]:
     """Write the list of files: name, size, sha256."""
     paths = sorted(path for path in out.rglob("*") if path.is_file())
     entries = [

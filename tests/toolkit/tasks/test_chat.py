@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edgekit.errors import BadInput
-from edgekit.tasks.text_generation import chat
-from edgekit.tasks.text_generation.chat import render
+from edgekit.formats.gguf import template as chat
+from edgekit.formats.gguf.template import render
 
 CHATML = (
     "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n'}}"

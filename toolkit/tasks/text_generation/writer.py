@@ -15,7 +15,7 @@ from typing import Any
 
 from edgekit.core import Prediction, Predictor
 from edgekit.errors import BadInput
-from edgekit.tasks.text_generation.chat import render
+from edgekit.formats.gguf.template import render
 
 #: Most bytes of a prompt's file.
 _LARGEST = 4 << 20

@@ -1,0 +1,38 @@
+package edgekit.phone.loops;
+
+/** A language model: text to tokens, a prompt into the cache, the next token. One thread at a time, but for stop. */
+public interface Language extends AutoCloseable {
+    /** No token: the model ended its answer, it was stopped, it failed, or the context is full. */
+    int END = -1;
+
+    int STOPPED = -2;
+    int FAILED = -3;
+    int FULL = -4;
+
+    /**
+     * @param special read control tokens in the text as such.
+     * @param begin with the token that begins a text, if the model wants one.
+     */
+    int[] tokens(byte[] text, boolean special, boolean begin);
+
+    /** The bytes of a token, which may be a part of a character. */
+    byte[] piece(int token);
+
+    /** How tokens are chosen from now on; a temperature of 0 takes the likeliest. */
+    void sampling(float temperature, int topK, float topP, float minP, int seed);
+
+    /** Has the cache hold these tokens and no others; 0, or why not. */
+    int read(int[] tokens);
+
+    /** The next token, which is then in the cache; or why there is none. */
+    int next();
+
+    /** By how many logits the likeliest next token beats the best one with which the text goes on. */
+    float margin(byte[] text);
+
+    /** From any thread: whether to end what is computed now. */
+    void stop(boolean stop);
+
+    @Override
+    void close();
+}

@@ -1,0 +1,89 @@
+package edgekit.phone.loops;
+
+import java.nio.charset.StandardCharsets;
+
+/** llama.cpp, compiled by the app's own NDK. The weights are mapped: they never go through the Java heap. */
+public final class NativeLanguage implements Language {
+    static {
+        System.loadLibrary("edgekitchat");
+    }
+
+    private long handle;
+
+    /**
+     * @param path of the .gguf. context: tokens to make room for.
+     * @throws IllegalStateException the library refuses the file, with its reason.
+     */
+    public NativeLanguage(String path, int context, int threads) {
+        handle = open(path.getBytes(StandardCharsets.UTF_8), context, threads);
+    }
+
+    @Override
+    public int[] tokens(byte[] text, boolean special, boolean begin) {
+        return tokens(handle(), text, special, begin);
+    }
+
+    @Override
+    public byte[] piece(int token) {
+        return piece(handle(), token);
+    }
+
+    @Override
+    public void sampling(float temperature, int topK, float topP, float minP, int seed) {
+        sampling(handle(), temperature, topK, topP, minP, seed);
+    }
+
+    @Override
+    public int read(int[] tokens) {
+        return read(handle(), tokens);
+    }
+
+    @Override
+    public int next() {
+        return next(handle());
+    }
+
+    @Override
+    public float margin(byte[] text) {
+        return margin(handle(), text);
+    }
+
+    @Override
+    public synchronized void stop(boolean stop) {
+        if (handle != 0) {
+            stop(handle, stop);
+        }
+    }
+
+    /** Not while another call runs. */
+    @Override
+    public synchronized void close() {
+        close(handle);
+        handle = 0;
+    }
+
+    private long handle() {
+        if (handle == 0) {
+            throw new IllegalStateException("the model is closed");
+        }
+        return handle;
+    }
+
+    private static native long open(byte[] path, int context, int threads);
+
+    private static native void close(long handle);
+
+    private static native int[] tokens(long handle, byte[] text, boolean special, boolean begin);
+
+    private static native byte[] piece(long handle, int token);
+
+    private static native void sampling(long handle, float temperature, int topK, float topP, float minP, int seed);
+
+    private static native int read(long handle, int[] tokens);
+
+    private static native int next(long handle);
+
+    private static native float margin(long handle, byte[] text);
+
+    private static native void stop(long handle, boolean stop);
+}

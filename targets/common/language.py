@@ -1,0 +1,101 @@
+"""What an app takes of a language model's bundle: weights, the texts of its chat template, golden texts, licences.
+
+And llama.cpp's source, which the app compiles.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import Bundle
+from edgekit.errors import BadInput, Unsupported
+from edgekit.formats import gguf
+from edgekit.formats.gguf.described import shape_of_file
+from edgekit.formats.gguf.turns import between
+from edgekit.llama import build, library
+from edgekit.llama.words import special_tokens
+from edgekit.targets.common.assets import listed
+
+__all__ = ["DESCRIPTION", "LAYER", "write_language", "write_source"]
+
+#: What the loops read first.
+DESCRIPTION = "chat.json"
+#: Our layer in C over llama.cpp, which apps of every system compile.
+LAYER = Path(__file__).parent / "llama"
+#: Of llama.cpp's source, what a processor needs: neither programs nor backends for others.
+_SOURCE = ("CMakeLists.txt", "LICENSE", "cmake", "include", "src", "ggml/CMakeLists.txt", "ggml/cmake", "ggml/include")
+_KERNELS = "ggml/src"
+
+
+def write_language(bundle: Bundle, out: Path) -> dict[str, int]:
+    """Write the assets into the empty folder `out`, with the list of all files and their hashes.
+
+    Returns:
+        name -> size in bytes of every file but that list.
+
+    Raises:
+        BadInput: the weights are damaged. Unsupported: no chat template, or more than an app can follow.
+        MissingExtra: llama.cpp is not installed.
+    """
+    manifest = bundle.manifest
+    weights = bundle.path / manifest.parts[0].file
+    (out / DESCRIPTION).write_text(
+        json.dumps(_description(bundle, weights), indent=1, ensure_ascii=False) + "\n", "utf-8"
+    )
+    shutil.copyfile(weights, out / weights.name)
+    for name in sorted(name for name in manifest.files if name.startswith("licences/")):
+        (out / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(bundle.path / name, out / name)
+    (out / "licences").mkdir(exist_ok=True)
+    shutil.copyfile(build.source() / "vendor" / "llama.cpp" / "LICENSE", out / "licences" / "llama.cpp.txt")
+    return listed(out)
+
+
+def write_source(out: Path) -> str:
+    """Write llama.cpp's source for processors into the folder `out`; returns of which version it is.
+
+    Raises:
+        FetchFailed: see `edgekit.llama.build.source`.
+    """
+    origin = build.source() / "vendor" / "llama.cpp"
+    for name in _SOURCE:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        if (origin / name).is_dir():
+            shutil.copytree(origin / name, out / name)
+        else:
+            shutil.copyfile(origin / name, out / name)
+    shutil.copytree(origin / _KERNELS / "ggml-cpu", out / _KERNELS / "ggml-cpu")
+    for file in sorted((origin / _KERNELS).iterdir()):
+        if file.is_file():
+            shutil.copyfile(file, out / _KERNELS / file.name)
+    return f"llama.cpp as of llama-cpp-python {library.VERSION} (sha256 {library.SDIST})"
+
+
+def _description(bundle: Bundle, weights: Path) -> dict[str, Any]:
+    manifest, header = bundle.manifest, gguf.read(weights)
+    template = header.metadata.get("tokenizer.chat_template")
+    if not isinstance(template, str):
+        raise Unsupported(f"{bundle.path.name} has no chat template: it goes on with texts, and cannot converse.")
+    shape = shape_of_file([header], weights.name)
+    context = min(int(manifest.facts["context"]), shape.context)
+    memory = header.size + shape.laid_out(header.file_type) + shape.cache(context) + shape.buffers(context)
+    return {
+        "model": manifest.model.name,
+        "file": weights.name,
+        "context": context,
+        "memory": memory,
+        "golden": {"prompt": _golden(bundle), "answer": manifest.golden.output},
+        "template": between(template, special_tokens(weights)),
+    }
+
+
+def _golden(bundle: Bundle) -> str:
+    try:
+        return (bundle.path / bundle.manifest.golden.input).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise BadInput(
+            f"the golden prompt of {bundle.path.name} cannot be read: {exc}.", hint="Export it again."
+        ) from exc

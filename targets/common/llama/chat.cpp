@@ -1,0 +1,190 @@
+#include "chat.h"
+
+#include <llama.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
+
+namespace {
+
+constexpr int kBatch = 2048, kPass = 512;  // as edgekit's Python has them: the same sums in the same order
+
+std::mutex said_lock;
+std::string said;  // the first error that the library told
+
+void listen(ggml_log_level level, const char *text, void *) {
+  const std::lock_guard<std::mutex> held(said_lock);
+  if (level == GGML_LOG_LEVEL_ERROR && said.empty()) said = text;
+}
+
+// What the processor lacks of what this was compiled for; "" if nothing: an illegal instruction would end the app.
+const char *lacking() {
+#if defined(__aarch64__) && defined(__linux__) && defined(__ARM_FEATURE_DOTPROD)
+  if (!(getauxval(AT_HWCAP) & (1UL << 20))) return "products of bytes (dotprod)";
+#endif
+  return "";
+}
+
+edgekit_chat *failed(const std::string &reason, char *why, int room) {
+  if (room > 0) std::snprintf(why, static_cast<size_t>(room), "%s", reason.c_str());
+  return nullptr;
+}
+
+bool stopping(void *flag) { return static_cast<std::atomic<bool> *>(flag)->load(std::memory_order_relaxed); }
+
+}  // namespace
+
+struct edgekit_chat {
+  std::unique_ptr<llama_model, decltype(&llama_model_free)> model{nullptr, llama_model_free};
+  std::unique_ptr<llama_context, decltype(&llama_free)> context{nullptr, llama_free};
+  std::unique_ptr<llama_sampler, decltype(&llama_sampler_free)> sampler{nullptr, llama_sampler_free};
+  const llama_vocab *vocabulary = nullptr;
+  std::vector<int32_t> held;  // what is in the cache
+  std::atomic<bool> stop{false};
+
+  void forget() {
+    llama_memory_clear(llama_get_memory(context.get()), false);
+    held.clear();
+  }
+
+  // Forgets all but the first `count` tokens; or all, where the model cannot forget a part.
+  void keep(size_t count) {
+    if (count >= held.size()) return;
+    llama_memory_t memory = llama_get_memory(context.get());
+    const size_t window = static_cast<size_t>(std::max(0, llama_model_n_swa(model.get())));
+    const llama_pos needed = static_cast<llama_pos>(count > window ? count - window : 0);
+    const bool removed = llama_memory_seq_rm(memory, 0, static_cast<llama_pos>(count), -1);
+    const bool outran = window && window < held.size() && llama_memory_seq_pos_min(memory, 0) > needed;
+    if (removed && !outran)
+      held.resize(count);
+    else
+      forget();
+  }
+
+  int decode(const int32_t *tokens, int count) {
+    if (held.size() + static_cast<size_t>(count) > llama_n_ctx(context.get())) return EDGEKIT_CHAT_FULL;
+    llama_batch batch = llama_batch_init(count, 0, 1);
+    batch.n_tokens = count;
+    for (int i = 0; i < count; ++i) {
+      batch.token[i] = tokens[i];
+      batch.pos[i] = static_cast<llama_pos>(held.size()) + i;
+      batch.n_seq_id[i] = 1;
+      batch.seq_id[i][0] = 0;
+      batch.logits[i] = i == count - 1;
+    }
+    const int status = llama_decode(context.get(), batch);
+    llama_batch_free(batch);
+    if (status) forget();
+    if (status == 2) return EDGEKIT_CHAT_STOPPED;
+    if (status) return EDGEKIT_CHAT_FAILED;
+    held.insert(held.end(), tokens, tokens + count);
+    return 0;
+  }
+};
+
+edgekit_chat *edgekit_chat_open(const char *path, int context, int threads, char *why, int room) {
+  if (*lacking()) return failed(std::string("this processor lacks ") + lacking(), why, room);
+  {
+    const std::lock_guard<std::mutex> lock(said_lock);
+    said.clear();
+  }
+  llama_log_set(listen, nullptr);
+  llama_backend_init();
+  auto chat = std::make_unique<edgekit_chat>();
+  llama_model_params loading = llama_model_default_params();
+  loading.n_gpu_layers = 0;
+  chat->model.reset(llama_model_load_from_file(path, loading));
+  if (chat->model) {
+    llama_context_params settings = llama_context_default_params();
+    settings.n_ctx = static_cast<uint32_t>(context);
+    settings.n_batch = kBatch;
+    settings.n_ubatch = kPass;
+    settings.n_outputs_max = 1;
+    settings.n_threads = settings.n_threads_batch = threads;
+    settings.swa_full = false;
+    settings.abort_callback = stopping;
+    settings.abort_callback_data = &chat->stop;
+    chat->context.reset(llama_init_from_model(chat->model.get(), settings));
+  }
+  const std::lock_guard<std::mutex> lock(said_lock);
+  if (!chat->context) return failed(said.empty() ? "the model cannot be loaded" : said, why, room);
+  chat->vocabulary = llama_model_get_vocab(chat->model.get());
+  edgekit_chat_sampling(chat.get(), 0, 0, 1, 0, 0);
+  return chat.release();
+}
+
+void edgekit_chat_close(edgekit_chat *chat) { delete chat; }
+
+int edgekit_chat_tokens(edgekit_chat *chat, const char *text, int length, int special, int begin, int32_t *out, int room) {
+  const bool first = begin && llama_vocab_get_add_bos(chat->vocabulary) && llama_vocab_bos(chat->vocabulary) >= 0;
+  if (first && room > 0) *out = llama_vocab_bos(chat->vocabulary);
+  const int taken = first ? 1 : 0;
+  const int left = std::max(0, room - taken);
+  const int count = llama_tokenize(chat->vocabulary, text, length, out + (left ? taken : 0), left, false, special != 0);
+  return count < 0 ? count - taken : count + taken;
+}
+
+int edgekit_chat_piece(edgekit_chat *chat, int32_t token, char *out, int room) {
+  return llama_token_to_piece(chat->vocabulary, token, out, room, 0, false);
+}
+
+void edgekit_chat_sampling(edgekit_chat *chat, float temperature, int top_k, float top_p, float min_p, uint32_t seed) {
+  chat->sampler.reset(llama_sampler_chain_init(llama_sampler_chain_default_params()));
+  llama_sampler *chain = chat->sampler.get();
+  if (!(temperature > 0)) {
+    llama_sampler_chain_add(chain, llama_sampler_init_greedy());
+    return;
+  }
+  llama_sampler_chain_add(chain, llama_sampler_init_top_k(top_k));
+  llama_sampler_chain_add(chain, llama_sampler_init_top_p(top_p, 1));
+  llama_sampler_chain_add(chain, llama_sampler_init_min_p(min_p, 1));
+  llama_sampler_chain_add(chain, llama_sampler_init_temp(temperature));
+  llama_sampler_chain_add(chain, llama_sampler_init_dist(seed));
+}
+
+int edgekit_chat_read(edgekit_chat *chat, const int32_t *tokens, int count) {
+  if (count < 1) return EDGEKIT_CHAT_FAILED;
+  size_t common = 0;  // the last is computed anew: its logits are wanted
+  while (common < chat->held.size() && common + 1 < static_cast<size_t>(count) && chat->held[common] == tokens[common])
+    ++common;
+  chat->keep(common);
+  for (int at = static_cast<int>(chat->held.size()); at < count; at += kBatch)
+    if (const int status = chat->decode(tokens + at, std::min(kBatch, count - at))) return status;
+  return 0;
+}
+
+int32_t edgekit_chat_next(edgekit_chat *chat) {
+  if (chat->held.empty()) return EDGEKIT_CHAT_FAILED;
+  if (stopping(&chat->stop)) return EDGEKIT_CHAT_STOPPED;
+  const int32_t token = llama_sampler_sample(chat->sampler.get(), chat->context.get(), -1);
+  if (llama_vocab_is_eog(chat->vocabulary, token)) return EDGEKIT_CHAT_END;
+  const int status = chat->decode(&token, 1);
+  return status ? status : token;
+}
+
+float edgekit_chat_margin(edgekit_chat *chat, const char *text, int length) {
+  const float *logits = chat->held.empty() ? nullptr : llama_get_logits_ith(chat->context.get(), -1);
+  if (!logits) return INFINITY;
+  const int size = llama_vocab_n_tokens(chat->vocabulary);
+  float best = -INFINITY;
+  std::vector<char> piece(512);
+  for (int token = 0; token < size; ++token) {
+    if (logits[token] <= best) continue;
+    const int count = edgekit_chat_piece(chat, token, piece.data(), static_cast<int>(piece.size()));
+    if (count > 0 && count <= length && !std::memcmp(piece.data(), text, static_cast<size_t>(count))) best = logits[token];
+  }
+  return *std::max_element(logits, logits + size) - best;
+}
+
+void edgekit_chat_stop(edgekit_chat *chat, int stop) { chat->stop.store(stop != 0); }

@@ -1,0 +1,88 @@
+"""The conversation of a Gradle module on this machine: its library compiled for it, its Java on a JVM."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from conftest import absent
+from helpers.devices.jvm import JAVA, javac
+
+from edgekit.llama import build, library
+from edgekit.targets.android.forms.java import PHONE
+from edgekit.targets.common.language import LAYER
+
+CHAT = PHONE / "chat"
+PEER = Path(__file__).parents[2] / "targets" / "chat" / "ChatPeer.java"
+_STRICT = ("-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC")
+_CLASS = '-DEDGEKIT_CLASS="edgekit/phone/loops/NativeLanguage"'
+
+
+def includes() -> list[str]:
+    """Flags that find the headers of llama.cpp and of Java."""
+    java = Path(str(shutil.which("javac"))).resolve().parent.parent / "include"
+    origin = build.source() / "vendor" / "llama.cpp"
+    folders = (origin / "include", origin / "ggml" / "include", java, java / "linux")
+    return [f"-I{LAYER}", *(f"-isystem{folder}" for folder in folders)]
+
+
+def compiled(out: Path) -> Path:
+    """Our layer for this machine, over the libraries that the tests use anyway; and the Java, in the same folder."""
+    libraries = library.libraries()
+    if libraries is None or shutil.which("g++") is None:
+        absent("there is no llama.cpp, or no g++; get them with: make llama")
+    javac([*sorted(CHAT.glob("*.java")), JAVA / "Json.java", JAVA / "Watch.java", PEER], out)
+    linked = [f"-L{libraries}", "-lllama", "-lggml", "-lggml-base", f"-Wl,-rpath,{libraries}"]
+    sources = [str(LAYER / "chat.cpp"), str(CHAT / "chat_jni.cpp")]
+    command = ["g++", *_STRICT, "-shared", _CLASS, *includes(), *sources, *linked, "-o", str(out / "libedgekitchat.so")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def crossed(out: Path) -> None:
+    """Compile our layer for 64-bit Arm; it is not linked."""
+    if shutil.which("aarch64-linux-gnu-g++") is None:
+        absent("there is no compiler for Arm; get it with: make phone-tools")
+    for source in (LAYER / "chat.cpp", CHAT / "chat_jni.cpp"):
+        march = "-march=armv8.2-a+dotprod"
+        command = ["aarch64-linux-gnu-g++", *_STRICT, march, _CLASS, *includes(), "-c", str(source), "-o"]
+        done = subprocess.run([*command, str(out / f"{source.stem}.o")], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+class Chat:
+    """A JVM with a conversation. `assets`: the module's."""
+
+    def __init__(self, classes: Path, assets: Path, system: str = "", threads: int = 2) -> None:
+        command = ["java", f"-Djava.library.path={classes}", "-cp", str(classes), "edgekit.phone.loops.ChatPeer"]
+        command += [str(assets), str(threads), system]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failed: Any) -> None:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait(30)
+
+    def do(self, what: str, **given: Any) -> Sequence[str]:
+        """What it answers: how it ended, then the fields."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"do": what, **given}, ensure_ascii=False) + "\n")
+        self._process.stdin.flush()
+        return self.line()
+
+    def line(self) -> Sequence[str]:
+        assert self._process.stdout is not None
+        return [base64.b64decode(field).decode() for field in self._process.stdout.readline().rstrip("\n").split("\t")]
+
+    def ask(self, text: str, most: int = 64, **given: Any) -> Sequence[str]:
+        return self.do("ask", text=text, most=most, **given)
