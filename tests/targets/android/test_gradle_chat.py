@@ -70,7 +70,7 @@ def test_what_is_written(module: Path, assets: Path) -> None:
     assert {"chat.json", "network.gguf", "licences/llama.cpp.txt"} <= listed
     for path in module.rglob("*"):
         ours = path.suffix in (".kt", ".kts", ".java", ".xml", ".pro", ".md") and "llama.cpp" not in path.parts
-        if ours or path.name in ("CMakeLists.txt", "chat_jni.cpp") and path.parent == native:
+        if ours or (path.name in ("CMakeLists.txt", "chat_jni.cpp") and path.parent == native):
             text = path.read_text(encoding="utf-8")
             assert not re.search(r"edgekit[.-](?!package)[a-z]+|edgekit/phone|0\.0\.0-version", text), path
             assert not re.search(r"INTERNET|java\.net\.|System\.out|Log\.", text), path
