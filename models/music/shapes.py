@@ -16,7 +16,7 @@ _OCTAVES, _BINS, _TAPS = 9, 36, 256
 #: Frequencies of the contour; harmonics that are stacked.
 _CONTOUR, _HARMONICS = 3 * KEYS, 8
 #: Bytes of the graph beside its layers: each octave and each harmonic is written out.
-_GRAPH = 60_000
+_GRAPH = 50_600
 
 
 def pitch_work(windows: int) -> tuple[Work, ...]:

@@ -124,7 +124,7 @@ def test_a_bundle_writes_midi(tmp_path: Path) -> None:
     answer = edgekit.load(bundle.path).predict(
         str(bundle.path / bundle.manifest.golden.input), out=str(tmp_path / "tune.mid")
     )
-    assert [note["pitch"] for note in answer.details["notes"]][:4] == [60, 64, 67, 72]
+    assert [note["pitch"] for note in answer.details["events"]][:4] == [60, 64, 67, 72]
     assert (tmp_path / "tune.mid").read_bytes()[:4] == b"MThd"
 
 

@@ -29,7 +29,7 @@ def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, An
 def _answer(prediction: Prediction) -> list[Mapping[str, Any]]:
     return [
         {"start": round(note["start"], 3), "end": round(note["end"], 3), "pitch": note["pitch"]}
-        for note in prediction.details["notes"]
+        for note in prediction.details["events"]
     ]
 
 

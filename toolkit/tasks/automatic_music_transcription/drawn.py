@@ -16,7 +16,7 @@ def drawn(prediction: Prediction) -> Any:
     """A bar for each note, over seconds and MIDI pitches: a PIL image."""
     from edgekit.tasks.common.drawing import Axes
 
-    notes = prediction.details["notes"]
+    notes = prediction.details["events"]
     pitches = [note["pitch"] for note in notes] or [60]
     low = min(pitches) - _AROUND
     high = max(max(pitches) + _AROUND, low + _LEAST)

@@ -48,7 +48,7 @@ class Transcriber(Predictor):
         """Transcribe a sound (see `edgekit.tasks.common.audio.open_audio`).
 
         Returns:
-            A Prediction: such as ``"12 notes from 0.02 to 5.31 s"``; details ``notes`` (``start`` and ``end`` in
+            A Prediction: such as ``"12 notes from 0.02 to 5.31 s"``; details ``events`` (``start`` and ``end`` in
             seconds, ``pitch`` as MIDI counts, ``velocity`` 1..127), in order of their starts, ``lines``; units
             audio_seconds; the score is the notes, for the metric ``onset-f1``.
 
@@ -75,7 +75,7 @@ class Transcriber(Predictor):
         found = framed_notes(np.concatenate(frames)[:count], np.concatenate(onsets)[:count], rules)
         notes = sorted((self._timed(note) for note in found), key=lambda note: (note["start"], note["pitch"]))
         write(notes)
-        details = {"notes": notes, "lines": _lines(notes), "seconds": samples / self._rate}
+        details = {"events": notes, "lines": _lines(notes), "seconds": samples / self._rate, "notes": list(audio.notes)}
         return Prediction(_told(notes), details, {"audio_seconds": samples / self._rate}, score=notes)
 
     def _windows(self, audio: Audio) -> Iterator[tuple[NDArray[np.float32], int]]:

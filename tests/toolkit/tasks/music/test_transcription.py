@@ -77,7 +77,7 @@ def test_rules_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
 
 def test_windows_join_without_a_seam() -> None:
     answer = transcriber().predict(sound((1, 4.5), (6, 7), seconds=9))
-    notes = [(note["start"], note["end"], note["pitch"]) for note in answer.details["notes"]]
+    notes = [(note["start"], note["end"], note["pitch"]) for note in answer.details["events"]]
     assert notes == [(1.0, 4.5, 60), (6.0, 7.0, 60)]
     assert answer.details["lines"] == ["[    1.00 -     4.50] C4", "[    6.00 -     7.00] C4"]
 
@@ -85,7 +85,7 @@ def test_windows_join_without_a_seam() -> None:
 def test_short_and_long_sounds() -> None:
     assert transcriber().predict(sound(seconds=0.1)).output == "no notes"
     hour = transcriber().predict(sound((1800, 1801), seconds=3600))
-    assert [round(note["start"]) for note in hour.details["notes"]] == [1800]
+    assert [round(note["start"]) for note in hour.details["events"]] == [1800]
     with pytest.raises(BadInput, match="two hours"):
         transcriber().predict(sound(seconds=7300))
 
@@ -93,9 +93,9 @@ def test_short_and_long_sounds() -> None:
 def test_files(tmp_path: Path) -> None:
     out = tmp_path / "notes.json"
     answer = transcriber().predict(sound((1, 2), seconds=3), out=str(out))
-    assert json.loads(out.read_text()) == answer.details["notes"]
+    assert json.loads(out.read_text()) == answer.details["events"]
     transcriber().predict(sound((1, 2), seconds=3), out=str(tmp_path / "notes.mid"))
-    assert (tmp_path / "notes.mid").read_bytes() == midi_file(answer.details["notes"])
+    assert (tmp_path / "notes.mid").read_bytes() == midi_file(answer.details["events"])
     for wrong in ({"out": "notes.wav"}, {"speed": 2}):
         with pytest.raises(BadInput):
             transcriber().predict(sound((1, 2), seconds=3), **wrong)
