@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from edgekit.bench.metrics import detection, verification
+from edgekit.bench.metrics import activity, detection, verification
 from edgekit.bench.statistics.paired import Estimate, Pair, paired_bootstrap, ratio
 from edgekit.errors import BadInput, UnknownName, need
 
@@ -124,6 +124,7 @@ METRICS = {
             absent=detection.absent,
             doubt=detection.doubt,
         ),
+        Metric("frame-error", "1", "lower", activity.frames),
         Metric("mindcf", "1", "lower", verification.trials, verification.min_dcf, labelled=True),
         Metric(name="top-5", unit="1", better="higher", score=top5),
         Metric(name="wer", unit="1", better="lower", score=wer),

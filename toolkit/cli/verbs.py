@@ -11,6 +11,7 @@ from typing import Any
 from edgekit.cli.bench_verbs import bench_ as bench_
 from edgekit.cli.bench_verbs import compare_ as compare_
 from edgekit.cli.bench_verbs import report_ as report_
+from edgekit.cli.drawn import Drawer
 from edgekit.cli.inspection import import_options
 from edgekit.cli.inspection import inspect_ as inspect_
 from edgekit.cli.shown_bundle import away, others, show_agreement, show_bundle, show_device, show_outline, summary
@@ -126,22 +127,30 @@ def run_(arguments: argparse.Namespace) -> int:
     from edgekit.cli.options import option
 
     options = dict(option(text) for text in arguments.option)
-    for name in ("out", "schema"):
-        if value := getattr(arguments, name):
+    for name in ("out", "schema", "words", "vad"):
+        if (value := getattr(arguments, name)) not in (None, "", False) or (name == "vad" and value is False):
             options[name] = value
+    count = len(arguments.inputs)
+    if count > 1 and arguments.out:
+        raise BadInput(f"{count} inputs cannot all be written to {arguments.out!r}.", hint="Give one input with --out.")
+    drawer = Drawer(arguments.bundle, arguments.show, count) if arguments.show else None
     predictor = load(arguments.bundle, arguments.threads)
+    if arguments.inputs == ["-"]:
+        from edgekit.cli.listening import listen
+
+        return listen(predictor, sys.stdin.buffer, options, as_json=arguments.json)
     if not arguments.inputs:
         _chat(predictor, options, arguments)
         return 0
-    if len(arguments.inputs) > 1 and (shared := predictor.together(arguments.inputs, **options)) is not None:
+    if count > 1 and (shared := predictor.together(arguments.inputs, **options)) is not None:
         _show_shared(shared, arguments)
         return 0
     answers: list[dict[str, Any]] = []
     code = 0
-    for sample in arguments.inputs:
+    for number, sample in enumerate(arguments.inputs, 1):
         try:
             if predictor.streams and not arguments.json:
-                prediction = _streamed(predictor, sample, options, len(arguments.inputs) > 1)
+                prediction = _streamed(predictor, sample, options, count > 1)
             else:
                 prediction = _predicted(predictor, sample, options)
         except BadInput as exc:
@@ -150,8 +159,11 @@ def run_(arguments: argparse.Namespace) -> int:
             print(f"edgekit: {sample}: {exc}", file=sys.stderr)
             continue
         answers.append({"input": sample, **asdict(prediction)})
+        if drawer:
+            answers[-1]["drawing"] = str(drawer.draw(sample, prediction, number))
+            print(f"edgekit: drawn in {answers[-1]['drawing']}", file=sys.stderr)
         if not (arguments.json or predictor.streams):
-            _show_prediction(sample, answers[-1], len(arguments.inputs) > 1)
+            _show_prediction(sample, answers[-1], count > 1)
     if arguments.json:
         show_json(answers)
     return code
@@ -211,6 +223,8 @@ def _show_prediction(sample: str, answer: dict[str, Any], named: bool) -> None:
         print(f"{Path(sample).name}: {note}", file=sys.stderr)
     segments = answer["details"].get("segments")
     lines = [f"[{s['start']:8.2f} - {s['end']:8.2f}] {s['text']}" for s in segments or ()]
+    if words := answer["details"].get("words"):
+        lines = [f"[{w['start']:8.2f} - {w['end']:8.2f}] {w['word']}" for w in words]
     lines = lines or list(answer["details"].get("lines", ())) or [str(answer["output"])]
     for line in lines:
         print(f"{sample}: {line}" if named else line, flush=True)

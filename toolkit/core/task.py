@@ -59,6 +59,8 @@ class Task:
         evidence: real samples that calibrate and judge every model of the task, unless the model has its own.
         agreement: how answers are compared with the reference's. None: not compared (``"probabilities"`` have their
             KL divergence).
+        show: (sample, its prediction) -> a PIL image in mode RGB, the answer as a person looks at it: boxes on the
+            picture, a curve over time (`edgekit.tasks.common.drawing`). None: `edgekit run --show` refuses.
     """
 
     name: str
@@ -72,3 +74,4 @@ class Task:
     evaluation: Evaluation | None = None
     evidence: Evidence | None = None
     agreement: Agreement | None = None
+    show: Callable[[Any, Prediction], Any] | None = None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Agreement, Evaluation, Predictor, Runner, Sample, Task
+from edgekit.core import Agreement, Evaluation, Prediction, Predictor, Runner, Sample, Task
 from edgekit.tasks.common.agreement import label, same_value
 from edgekit.tasks.evidence.pictures import PICTURES
 
@@ -23,6 +23,12 @@ def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, An
     return Classifier(parts, folder, facts)
 
 
+def _show(sample: Any, prediction: Prediction) -> Any:
+    from edgekit.tasks.image_classification.classifier import drawn
+
+    return drawn(sample, prediction)
+
+
 TASK = Task(
     "image-classification",
     "picture",
@@ -35,4 +41,5 @@ TASK = Task(
     evaluation=Evaluation("accuracy", worst=0.0, drop=0.02, minimum=200),
     evidence=PICTURES,
     agreement=Agreement("the same top label", label, same_value, bar=0.85),
+    show=_show,
 )

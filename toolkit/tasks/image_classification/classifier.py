@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.errors import BadInput
+from edgekit.tasks.common.drawing import COLOURS, Canvas, picture_of
 from edgekit.tasks.common.pictures import pixels_of
 
 if TYPE_CHECKING:
@@ -77,3 +78,10 @@ class Classifier(Predictor):
             scores = np.exp(scores - scores.max())
             scores /= scores.sum()
         return scores
+
+
+def drawn(sample: Any, prediction: Prediction) -> Any:
+    """The picture with the best labels below it, as a PIL image."""
+    canvas = Canvas(picture_of(sample))
+    canvas.caption([f"{entry['score']:.3f}  {entry['label']}" for entry in prediction.details["scores"]], COLOURS[0])
+    return canvas.image
