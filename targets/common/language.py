@@ -71,6 +71,9 @@ def write_source(out: Path) -> str:
     for file in sorted((origin / _KERNELS).iterdir()):
         if file.is_file():
             shutil.copyfile(file, out / _KERNELS / file.name)
+    # What its programs take from others; its CMake wants the folder, and nothing in it is compiled here.
+    (out / "vendor").mkdir()
+    (out / "vendor" / "CMakeLists.txt").write_text("# Left out: only programs take it.\n", "ascii")
     return f"llama.cpp as of llama-cpp-python {library.VERSION} (sha256 {library.SDIST})"
 
 
