@@ -85,12 +85,13 @@ def _description(bundle: Bundle, weights: Path) -> dict[str, Any]:
     shape = shape_of_file([header], weights.name)
     context = min(int(manifest.facts["context"]), shape.context)
     memory = header.size + shape.laid_out(header.file_type) + shape.cache(context) + shape.buffers(context)
+    answer = manifest.golden.output.partition("\ufffd")[0]  # where its last token ends inside a character
     return {
         "model": manifest.model.name,
         "file": weights.name,
         "context": context,
         "memory": memory,
-        "golden": {"prompt": _golden(bundle), "answer": manifest.golden.output},
+        "golden": {"prompt": _golden(bundle), "answer": answer},
         "template": between(template, special_tokens(weights)),
     }
 
