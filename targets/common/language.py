@@ -71,6 +71,9 @@ def write_source(out: Path) -> str:
     for file in sorted((origin / _KERNELS).iterdir()):
         if file.is_file():
             shutil.copyfile(file, out / _KERNELS / file.name)
+    # What its programs take from others; its CMake wants the folder, and nothing in it is compiled here.
+    (out / "vendor").mkdir()
+    (out / "vendor" / "CMakeLists.txt").write_text("# Left out: only programs take it.\n", "ascii")
     return f"llama.cpp as of llama-cpp-python {library.VERSION} (sha256 {library.SDIST})"
 
 
@@ -82,12 +85,13 @@ def _description(bundle: Bundle, weights: Path) -> dict[str, Any]:
     shape = shape_of_file([header], weights.name)
     context = min(int(manifest.facts["context"]), shape.context)
     memory = header.size + shape.laid_out(header.file_type) + shape.cache(context) + shape.buffers(context)
+    answer = manifest.golden.output.partition("\ufffd")[0]  # where its last token ends inside a character
     return {
         "model": manifest.model.name,
         "file": weights.name,
         "context": context,
         "memory": memory,
-        "golden": {"prompt": _golden(bundle), "answer": manifest.golden.output},
+        "golden": {"prompt": _golden(bundle), "answer": answer},
         "template": between(template, special_tokens(weights)),
     }
 

@@ -66,12 +66,6 @@ def task_of(bundle: Bundle) -> Task:
         Unsupported: its exporter, options or family has no loop for phones.
     """
     manifest = bundle.manifest
-    if manifest.recipe.exporter == "gguf":
-        raise Unsupported(
-            f"{bundle.path.name} is a language model: it becomes a Gradle module, whose app compiles llama.cpp, and "
-            "nothing that is compiled here.",
-            hint="edgekit package BUNDLE --as gradle",
-        )
     if manifest.recipe.exporter not in _RUNTIMES or manifest.recipe.options.get("io") == "int8":
         raise Unsupported(
             f"{bundle.path.name} cannot become a Gradle module: its files ({manifest.recipe.exporter}, "

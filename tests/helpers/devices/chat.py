@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from conftest import absent
-from helpers.devices.jvm import JAVA, javac
+from helpers.devices.jvm import HARNESS, JAVA, KOTLIN, javac, kotlin_jars, kotlinc
 
 from edgekit.llama import build, library
 from edgekit.targets.android.forms.java import PHONE
@@ -56,6 +56,22 @@ def crossed(out: Path) -> None:
         assert done.returncode == 0, done.stderr
 
 
+def flows(out: Path) -> str:
+    """The module's Kotlin, and a program that collects its flows from a model that is made up; what it prints."""
+    java = out / "java"
+    java.mkdir()
+    stubs = [HARNESS / "stubs" / f"{name}.java" for name in ("ActivityManager", "AssetManager", "Build", "Context")]
+    javac([*sorted(CHAT.glob("*.java")), JAVA / "Json.java", JAVA / "Watch.java", *stubs], java)
+    kotlin = [CHAT / "Chat.kt", KOTLIN / "ModelFiles.kt", KOTLIN / "ModelException.kt", KOTLIN / "SelfTestReport.kt"]
+    loops = [JAVA / f"{name}.java" for name in ("Description", "Graph", "SelfTest", "Tensor", "Vectors", "Numbers")]
+    javac([*loops, JAVA / "Json.java", JAVA / "Watch.java"], java)
+    kotlinc([*kotlin, PEER.with_name("Flows.kt")], out / "kotlin", [str(java)], "-Xexplicit-api=strict")
+    path = ":".join([str(java), str(out / "kotlin"), *kotlin_jars()])
+    done = subprocess.run(["java", "-cp", path, "edgekit.phone.FlowsKt"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 class Chat:
     """A JVM with a conversation. `assets`: the module's."""
 
@@ -82,7 +98,9 @@ class Chat:
 
     def line(self) -> Sequence[str]:
         assert self._process.stdout is not None
-        return [base64.b64decode(field).decode() for field in self._process.stdout.readline().rstrip("\n").split("\t")]
+        return [
+            base64.b64decode(field).decode() for field in self._process.stdout.readline().rstrip("\n").split("\t")[:-1]
+        ]
 
     def ask(self, text: str, most: int = 64, **given: Any) -> Sequence[str]:
         return self.do("ask", text=text, most=most, **given)

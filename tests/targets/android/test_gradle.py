@@ -244,11 +244,11 @@ def test_a_bundle_of_another_target_says_which(bundles: Mapping[str, Path], tmp_
     assert "--target android" in caught.value.hint
 
 
-def test_a_language_model_says_why_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_language_model_is_no_library(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bundle = made_up(tmp_path / "b", "language", [("model", [], [])], {}, exporter="gguf")
-    assert run(["package", str(bundle), "--as", "gradle"]) == 2
+    assert run(["package", str(bundle), "--as", "aar"]) == 2
     error = capsys.readouterr().err
-    assert "llama.cpp publishes no library for Android under Maven coordinates" in error
+    assert "only bundles of the exporter onnx can, not of gguf" in error
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from conftest import absent
 from helpers.cases.gguf_files import llama_file
-from helpers.devices.chat import Chat, compiled, crossed
+from helpers.devices.chat import Chat, compiled, crossed, flows
 
 import edgekit
 from edgekit.core import Predictor
@@ -138,6 +138,11 @@ def test_what_cannot_be(classes: Path, assets: Path, tmp_path: Path) -> None:
     (wrong / "chat.json").write_text(json.dumps(description))
     with Chat(classes, wrong, threads=1) as chat:
         assert chat.do("test")[0] == "failed"
+
+
+def test_its_flows(tmp_path: Path) -> None:
+    """Kotlin's side, with warnings as errors: an answer in pieces, its beginning, and one cancelled inside a token."""
+    assert flows(tmp_path).splitlines() == ["a b c d ", "length 4", "a b ", "a ", "the model is closed"]
 
 
 def test_without_a_chat_template(tmp_path: Path, bundle: Path) -> None:

@@ -1,10 +1,13 @@
 package android.content;
 
+import android.app.ActivityManager;
 import android.content.res.AssetManager;
 import java.io.File;
 
 /** What the modules use of Android's, over two folders. */
 public class Context {
+    public static final String ACTIVITY_SERVICE = "activity";
+
     private final File assets;
     private final File files;
 
@@ -19,6 +22,10 @@ public class Context {
 
     public AssetManager getAssets() {
         return new AssetManager(assets);
+    }
+
+    public Object getSystemService(String name) {
+        return new ActivityManager();
     }
 
     public File getNoBackupFilesDir() {
