@@ -1,4 +1,4 @@
-"""The catalogue: models, tasks, targets, exporters and importers, with facts for people."""
+"""The catalogue: models, tasks, targets, exporters, importers and families, with facts for people."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from edgekit.common.figures import figure
-from edgekit.core import Exporter, Importer, Model, Target, Task
+from edgekit.core import Exporter, Family, Importer, Model, Target, Task
 from edgekit.errors import Unsupported
-from edgekit.registry import ROOMS, find, names
+from edgekit.registry import ROOMS, find, kind, names
 
 __all__ = ["list_"]
 
@@ -28,7 +28,7 @@ def _entries(room: str) -> list[dict[str, str]]:
     entries = []
     for name in names(room):
         try:
-            entries.append({room.rstrip("s"): name, **_FACTS[room](find(room, name))})
+            entries.append({kind(room): name, **_FACTS[room](find(room, name))})
         except Unsupported as exc:
             print(f"edgekit: {exc}", file=sys.stderr)
     return entries
@@ -57,10 +57,15 @@ def _importer(importer: Importer) -> dict[str, str]:
     return {"source": importer.form, "extra": importer.extra}
 
 
+def _family(family: Family) -> dict[str, str]:
+    return {"task": family.usage.name, "checkpoints": f"hf:// or a folder: {', '.join(family.architectures)}"}
+
+
 _FACTS: Mapping[str, Callable[[Any], dict[str, str]]] = {
     "models": _model,
     "tasks": _task,
     "targets": _target,
     "exporters": _exporter,
     "importers": _importer,
+    "families": _family,
 }

@@ -1,10 +1,12 @@
 """The folder is the registry: each public file or package below a room is an entry, named after the file.
 
 ``models/whisper/whisper_base.py`` defines ``MODEL`` and is known as ``whisper-base``; likewise ``TASK``, ``TARGET``,
-``EXPORTER`` and ``IMPORTER``, which a package (``exporters/onnx/__init__.py``, known as ``onnx``) may define, too.
-Names that begin with an underscore are private. Other packages join through the entry points ``edgekit.models``,
-``edgekit.tasks``, ``edgekit.targets``, ``edgekit.exporters`` and ``edgekit.importers`` (its name is the registry name,
-its value the object).
+``EXPORTER`` and ``IMPORTER``, which a package (``exporters/onnx/__init__.py``, known as ``onnx``) may define, too. A
+package below ``models/`` may define ``FAMILY``, by which any checkpoint of that family is declared. Names that begin
+with an underscore are private. A room's ``aliases.toml`` holds entries that are data: each table is one, which
+``aliases.py`` beside it declares. Other packages join through the entry points ``edgekit.models``, ``edgekit.tasks``,
+``edgekit.targets``, ``edgekit.exporters``, ``edgekit.importers`` and ``edgekit.families`` (its name is the registry
+name, its value the object).
 
 Listing reads text and imports nothing, once for each `sys.path`; `find` imports a single file.
 """
@@ -17,26 +19,37 @@ import importlib.metadata
 import importlib.util
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from edgekit.core import Exporter, Importer, Model, Target, Task
+from edgekit.core import Exporter, Family, Importer, Model, Target, Task
 from edgekit.errors import UnknownName, Unsupported
 
-__all__ = ["ROOMS", "Entry", "find", "names"]
+__all__ = ["ROOMS", "Entry", "find", "kind", "names"]
 
-Entry = Model | Task | Target | Exporter | Importer
+Entry = Model | Task | Target | Exporter | Importer | Family
 
 #: Room -> the name of the object that each of its entries defines.
-ROOMS = {"models": "MODEL", "tasks": "TASK", "targets": "TARGET", "exporters": "EXPORTER", "importers": "IMPORTER"}
+ROOMS = {
+    "models": "MODEL",
+    "tasks": "TASK",
+    "targets": "TARGET",
+    "exporters": "EXPORTER",
+    "importers": "IMPORTER",
+    "families": "FAMILY",
+}
+#: Where a room's entries lie, if not in the folder of its name.
+_FOLDERS = {"families": "models"}
 _KINDS: Mapping[str, type[Entry]] = {
     "models": Model,
     "tasks": Task,
     "targets": Target,
     "exporters": Exporter,
     "importers": Importer,
+    "families": Family,
 }
 
 
@@ -66,6 +79,8 @@ def find(room: Literal["exporters"], name: str) -> Exporter: ...
 @overload
 def find(room: Literal["importers"], name: str) -> Importer: ...
 @overload
+def find(room: Literal["families"], name: str) -> Family: ...
+@overload
 def find(room: str, name: str) -> Entry: ...
 def find(room: str, name: str) -> Entry:
     """The entry `name` of a room.
@@ -81,11 +96,11 @@ def find(room: str, name: str) -> Entry:
     listed = _listed(room, tuple(sys.path))
     entries = listed.get(_key(name))
     if entries is None:
-        raise UnknownName.of(_kind(room), name, listed)
+        raise UnknownName.of(kind(room), name, listed)
     if len(entries) > 1:
         owners = " and by ".join(f"{entry.owner} ({entry.where})" for entry in entries)
         raise Unsupported(
-            f"the {_kind(room)} {name!r} is defined more than once: by {owners}.",
+            f"the {kind(room)} {name!r} is defined more than once: by {owners}.",
             hint="Uninstall or rename one of the two.",
         )
     return _load(room, entries[0])
@@ -95,20 +110,41 @@ def find(room: str, name: str) -> Entry:
 def _listed(room: str, path: tuple[str, ...]) -> Mapping[str, tuple[_Definition, ...]]:
     """Name -> every definition of it, for a `sys.path` (its folders are not looked at again)."""
     listed: dict[str, list[_Definition]] = {}
-    for entry in (*_own(room), *_others(room)):
+    for entry in (*_own(room), *_aliases(room), *_others(room)):
         listed.setdefault(_key(entry.name), []).append(entry)
     return {name: tuple(entries) for name, entries in listed.items()}
 
 
 def _own(room: str) -> Iterator[_Definition]:
     """The entries that the files of a room define, by their text."""
-    spec = importlib.util.find_spec(f"edgekit.{room}")
-    defines = re.compile(rb"^%s\b[^=\n]*=" % ROOMS[room].encode(), re.MULTILINE)
-    folders = spec.submodule_search_locations or () if spec else ()
-    for name, path in (entry for folder in folders for entry in _public(Path(folder), f"edgekit.{room}")):
+    package, defines = _package(room), re.compile(rb"^%s\b[^=\n]*=" % ROOMS[room].encode(), re.MULTILINE)
+    for name, path in (entry for folder in _folders(room) for entry in _public(folder, package)):
         if defines.search(path.read_bytes()):
             load = functools.partial(_attribute, name, ROOMS[room])
             yield _Definition(name.rpartition(".")[2], name, "edgekit", load)
+
+
+def _aliases(room: str) -> Iterator[_Definition]:
+    """The entries that are tables of a room's ``aliases.toml``."""
+    if room in _FOLDERS:
+        return
+    for path in (folder / "aliases.toml" for folder in _folders(room)):
+        for name in tomllib.loads(path.read_text("utf-8")) if path.is_file() else ():
+            load = functools.partial(_alias, f"edgekit.{room}.aliases", name)
+            yield _Definition(name, f"{room}/{path.name}", "edgekit", load)
+
+
+def _package(room: str) -> str:
+    return f"edgekit.{_FOLDERS.get(room, room)}"
+
+
+def _folders(room: str) -> list[Path]:
+    spec = importlib.util.find_spec(_package(room))
+    return [Path(folder) for folder in spec.submodule_search_locations or ()] if spec else []
+
+
+def _alias(module: str, name: str) -> Any:
+    return importlib.import_module(module).alias(name)
 
 
 def _attribute(module: str, name: str) -> Any:
@@ -139,21 +175,22 @@ def _key(name: str) -> str:
     return name.replace("_", "-").replace(".", "-").lower()
 
 
-def _kind(room: str) -> str:
-    return room.rstrip("s")
+def kind(room: str) -> str:
+    """What an entry of a room is called: "model" of "models"."""
+    return "family" if room == "families" else room.rstrip("s")
 
 
 def _load(room: str, entry: _Definition) -> Entry:
-    kind = _KINDS[room]
-    what, remedy = f"the {_kind(room)} {entry.name!r} of {entry.owner}", "Upgrade that package, or uninstall it."
+    wanted = _KINDS[room]
+    what, remedy = f"the {kind(room)} {entry.name!r} of {entry.owner}", "Upgrade that package, or uninstall it."
     try:
         loaded = entry.load()
     except Exception as exc:  # another package's code: anything can happen while it is imported
         if entry.owner == "edgekit":
             raise
         raise Unsupported(f"{what} cannot be loaded: {type(exc).__name__}: {exc}.", hint=remedy) from exc
-    if not isinstance(loaded, kind):
-        raise Unsupported(f"{what} is no edgekit.core.{kind.__name__}.", hint=remedy)
+    if not isinstance(loaded, wanted):
+        raise Unsupported(f"{what} is no edgekit.core.{wanted.__name__}.", hint=remedy)
     if isinstance(loaded, Exporter) and (missing := loaded.undeclared()):
         raise Unsupported(f"{what} declares no {', '.join(map(repr, missing))}.", hint=remedy)
     return loaded

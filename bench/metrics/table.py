@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from edgekit.bench.metrics import areas, boxes, detection, points, verification
+from edgekit.bench.metrics import activity, areas, boxes, detection, points, verification
 from edgekit.bench.statistics.paired import Estimate, Pair, paired_bootstrap, ratio
 from edgekit.errors import BadInput, UnknownName, need
 
@@ -124,6 +124,7 @@ METRICS = {
             absent=detection.absent,
             doubt=detection.doubt,
         ),
+        Metric("frame-error", "1", "lower", activity.frames),
         Metric("map", "1", "higher", boxes.scenes, boxes.average_precision, boxes.difference, labelled=True),
         Metric("map@0.5", "1", "higher", boxes.scenes, boxes.average_precision_at_half, labelled=True),
         Metric("miou", "1", "higher", areas.areas, areas.mean_iou, areas.difference, labelled=True),

@@ -1,9 +1,11 @@
 """C for microcontrollers: an int8 .tflite becomes C99 without an interpreter, a heap or a library.
 
-read → lower to layers → plan the arena → write C → compile on this machine → equal to TensorFlow Lite Micro bit for
-bit, on real inputs and random ones. Frontends come as hand-written C with generated tables (`frontend.py`).
+read (of a float network: the int8 that `edgekit.exporters.litert` makes of it) → lower to layers → plan the arena →
+write C → compile on this machine → equal to TensorFlow Lite Micro bit for bit, on real inputs and random ones.
+Frontends come as hand-written C with generated tables (`frontend.py`).
 
-Not here: float networks (quantize first), and what a chip needs around it (`edgekit.targets` packs that).
+Float networks are taken where the model's declaration lists this exporter: it then states flash and RAM, too. Not here:
+float arithmetic inside a network, and what a chip needs around it (`edgekit.targets` packs that).
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ class CExporter(Exporter):
         options.check(self, _OPTIONS, model, recipe)
         from edgekit.exporters.c import export as c_export
 
-        return c_export.export(model, checkpoint, recipe, calibration, out, progress)
+        return c_export.export(model, checkpoint, recipe, calibration, out, work, progress)
 
     def require(self) -> None:
         """See `edgekit.core.Exporter`: the specification."""
@@ -62,7 +64,9 @@ class CExporter(Exporter):
             import tflite_micro  # noqa: F401
 
     def refuses(self, model: Model, recipe: Recipe) -> str:
-        """Networks that do not come as integers."""
+        """Networks that do not come as integers, unless their declaration says that they may become C."""
+        if self.name in model.network.exporters:
+            return ""
         specs = [spec for part in model.network.parts for spec in (*part.inputs, *part.outputs)]
         floats = any(spec.dtype.startswith("float") for spec in specs)
         return "C is made of a ready int8 network, and this network is float" if floats else ""

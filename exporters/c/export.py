@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Artifact, Checkpoint, Feeds, Model, Part, Progress, Recipe
-from edgekit.errors import ExportFailed, OverBudget, ParityFailed, Unsupported
+from edgekit.errors import ExportFailed, OverBudget, ParityFailed, Unsupported, need
 from edgekit.exporters.c import arena, build, frontend, trust, write
 from edgekit.exporters.c.generate import frontend_files, lowered, network_files
 from edgekit.exporters.c.lowering import graph
@@ -32,9 +33,11 @@ def export(
     recipe: Recipe,
     calibration: Mapping[str, Sequence[Feeds]],
     out: Path,
+    work: Path,
     progress: Progress,
 ) -> list[Artifact]:
     """See `edgekit.exporters.c`."""
+    checkpoint = _integers(model, checkpoint, calibration, work, progress)
     _check(model, checkpoint)
     for part in model.network.parts:
         if part.kind == "network":
@@ -48,6 +51,28 @@ def export(
         else:
             artifacts.append(_frontend(part, out, calibration[part.name]))
     return artifacts
+
+
+def _integers(
+    model: Model, checkpoint: Checkpoint, calibration: Mapping[str, Sequence[Feeds]], work: Path, progress: Progress
+) -> Checkpoint:
+    """The network as a .tflite of integers: the checkpoint itself, or what LiteRT's static int8 makes of a float one.
+
+    Its inputs and outputs keep the part's dtypes: numbers become int8 on the chip, in the network's first operator.
+    """
+    networks = [part for part in model.network.parts if part.kind == "network"]
+    if checkpoint.format == "tflite" or len(networks) != 1:
+        return checkpoint
+    from edgekit.exporters.litert import EXPORTER as LITERT
+
+    with need("litert", "Quantizing a float network for C"):
+        LITERT.require()
+    alone = replace(model, network=replace(model.network, parts=tuple(networks)))
+    folder = work / "int8"
+    folder.mkdir(exist_ok=True)
+    recipe = Recipe(LITERT.name, "int8", {"form": "static"})
+    (artifact,) = LITERT.export(alone, checkpoint, recipe, calibration, folder, work, progress)
+    return replace(checkpoint, path=folder / artifact.file, format="tflite")
 
 
 def _check(model: Model, checkpoint: Checkpoint) -> None:
@@ -92,15 +117,15 @@ def _check_budgets(model: Model, recipe: Recipe, part: Part, content: bytes) -> 
     weights = sum(array.values.nbytes for layer in program.layers for array in layer.arrays)
     others = [frontend.COSTS[other.kind] for other in model.network.parts if other.kind in frontend.COSTS]
     flash, ram = (sum(cost[i] for cost in others) for i in (0, 1))
-    for name, need, budget in (
+    for name, needed, budget in (
         ("RAM", plan.bytes + ram, recipe.options.get("ram")),
         ("flash", weights + _CODE + flash, recipe.options.get("flash")),
     ):
-        if budget is not None and need > budget:
+        if budget is not None and needed > budget:
             tensors = arena.largest(program) if name == "RAM" else _largest_weights(program)
             listed = ", ".join(f"{title} {size:,} B" for title, size in tensors)
             raise OverBudget(
-                f"{model.name} needs at least {need:,} B of {name}, the target has {int(budget):,} B. "
+                f"{model.name} needs at least {needed:,} B of {name}, the target has {int(budget):,} B. "
                 f"The largest: {listed}.",
                 hint="Choose a smaller model or a larger part: --board NAME, or --flash and --ram.",
             )

@@ -42,7 +42,7 @@ class OnnxExporter(Exporter):
         {part: "min-max" | "percentile" | "entropy"}: for static int8, instead of the measured choice.
     ``float_layers``
         {part: names or a number}: for static int8: layers that stay float, by the census's names; or how many of the
-        most sensitive.
+        most sensitive. For the other forms: names of convolutions.
     ``float_parts``
         [part, ...]: parts that stay fp32 although the precision is int8.
     ``careful_parts``
@@ -176,16 +176,16 @@ class OnnxExporter(Exporter):
         from edgekit.exporters.onnx import half, linear, places, products, recurrent, static
 
         forced = recipe.options.get("forms", {}).get(part.name)
+        ranges, keep = (recipe.options.get(name, {}).get(part.name) for name in ("ranges", "float_layers"))
+        keep = tuple(keep) if isinstance(keep, Collection) else keep
         if forced == "static" or (forced is None and places.convolutional(graph)):
-            ranges, keep = (recipe.options.get(name, {}).get(part.name) for name in ("ranges", "float_layers"))
-            keep = tuple(keep) if isinstance(keep, Collection) else keep
             wish = Wish(forced, ranges, keep, weights=recipe.options.get("weights", "per-channel"))
             return static.make(graph, feeds, part.name, wish, progress)
         graph, layers = recurrent.quantize(linear.with_products(graph))
         careful, small = (part.name in recipe.options.get(name, ()) for name in ("careful_parts", "small_parts"))
         weights = products.Weights()
         graph, tables = (graph, {}) if careful else linear.with_tables(graph)
-        graph, convolutions = linear.with_convolutions(graph)
+        graph, convolutions = linear.with_convolutions(graph, keep if isinstance(keep, tuple) else ())
         choice: dict[str, LayerPlan] = {}
         if forced:
             tied, asked = LayerPlan("blockwise", products.TIED), LayerPlan(forced, ASKED)

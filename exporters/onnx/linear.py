@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from edgekit.exporters.onnx.places import attribute
 from edgekit.formats.onnx.runner import evaluate
 from edgekit.numerics.layers import SMALL
 from edgekit.quantization.equalization import factors
-from edgekit.quantization.plan import LayerPlan
+from edgekit.quantization.plan import ASKED, LayerPlan
 from edgekit.quantization.samples import spaced
 
 #: Calls, and rows of each, by which is decided what is equalized.
@@ -77,10 +77,15 @@ def with_tables(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, Laye
     return rebuild(model, nodes, added), choice
 
 
-def with_convolutions(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, LayerPlan]]:
+def with_convolutions(
+    model: onnx.ModelProto, floats: Collection[str] = ()
+) -> tuple[onnx.ModelProto, dict[str, LayerPlan]]:
     """Convolutions stored in int8, a scale an output, where they hold much of the weights; and what became of each.
 
     Beside products of matrices they are computed in float: the runtime widens them once, when it opens the file.
+
+    Args:
+        floats: names of those that stay float.
     """
     arrays, choice = constants(model), dict[str, LayerPlan]()
     axes = {"Conv": 0, "ConvTranspose": 1}
@@ -91,7 +96,9 @@ def with_convolutions(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str
     nodes, added = list[onnx.NodeProto](), dict[str, NDArray[Any]]()
     for node in model.graph.node:
         weight = layers.get(node.name)
-        if weight is not None and weight.size >= SMALL:
+        if node.name in floats:
+            choice[node.name] = LayerPlan("float", ASKED)
+        elif weight is not None and weight.size >= SMALL:
             at, name, copy = axes[node.op_type], node.name, onnx.NodeProto()
             scales = np.abs(weight).max(axis=tuple(i for i in range(weight.ndim) if i != at), keepdims=True) / 127
             scales[scales == 0] = 1

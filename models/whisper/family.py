@@ -1,6 +1,6 @@
-"""The Whisper family: three parts, one pipeline, sizes by declaration. A size is one small file (see whisper_base.py).
+"""The Whisper family: three parts, one pipeline.
 
-Non-goals: word-level timestamps, English-only checkpoints and the 128-mel large-v3 (each would be a shape of its own).
+A size is one small file (see whisper_base.py), or any checkpoint, whose settings state its sizes (see members.py).
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from edgekit.core import (
     Work,
 )
 from edgekit.errors import BadInput
+from edgekit.models.common.silero.part import FACTS, SOURCE, build, detector
+from edgekit.models.common.silero.shapes import silero_work
 from edgekit.models.whisper.shapes import FRAMES, HOP, N_FFT, SAMPLE_RATE, WINDOW, Shape
 from edgekit.numerics import weighing
 
@@ -45,6 +47,9 @@ _SECONDS, _CALLS = 15.0, 26
 #: Bytes of what fp32 made of it, with the manifest's lists of caches; of memory that the tokenizer takes.
 _REFERENCE, _TOKENIZER = 250_000, 12_000_000
 
+#: Name of the part that tells where somebody speaks, and frames of the golden clip that it is called for.
+_DETECTOR, _FRAMES = "detector", 344
+
 #: Multilingual Whispers share one tokenizer; this package carries it beside whisper-base's weights.
 TOKENIZER = SourceFile(
     "tokenizer.json",
@@ -54,12 +59,34 @@ TOKENIZER = SourceFile(
 )
 
 
+def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
+    from edgekit.models.whisper.loop.pipeline import Transcriber
+
+    return Transcriber(parts, folder, facts)
+
+
+USAGE = Usage(
+    name="automatic-speech-recognition",
+    predictor=_pipeline,
+    golden=_GOLDEN,
+    evaluation=Evaluation("wer", worst=0.30, drop=0.005, minimum=20),
+    calibration=8,
+)
+
+
 def whisper(name: str, shape: Shape, sources: tuple[Source, ...]) -> Model:
     """The declaration of a size."""
+    return declared(Identity(name=name, family="whisper", licence="MIT", licence_text=_LICENCE), shape, sources)
+
+
+def declared(identity: Identity, shape: Shape, sources: tuple[Source, ...] = (), hub: str = "") -> Model:
+    """The declaration of a checkpoint, of pinned `sources` or at an address or in a folder (`hub`)."""
     model = Model(
-        identity=Identity(name=name, family="whisper", licence="MIT", licence_text=_LICENCE),
+        identity=identity,
         weights=Weights(
             sources=sources,
+            hub=hub,
+            companions={_DETECTOR: SOURCE},
             assets=("tokenizer.json",),
             prepare=lambda checkpoint, folder: _facts(checkpoint, folder, shape),
         ),
@@ -69,13 +96,7 @@ def whisper(name: str, shape: Shape, sources: tuple[Source, ...]) -> Model:
             ladder=(Recipe("onnx", "int8", {"forms": {"encoder": "blockwise"}}), Recipe("onnx", "fp16")),
             options={("onnx", "int8"): {"careful_parts": ["encoder", "decoder"]}},
         ),
-        task=Usage(
-            name="automatic-speech-recognition",
-            predictor=_pipeline,
-            golden=_GOLDEN,
-            evaluation=Evaluation("wer", worst=0.30, drop=0.005, minimum=20),
-            calibration=8,
-        ),
+        task=USAGE,
         costs=Costs(
             size=lambda recipe: _size(shape, recipe),
             memory=lambda recipe: weighing.memory(_works(shape, recipe), recipe, _TOKENIZER),
@@ -115,6 +136,7 @@ def _parts(shape: Shape, *, balanced: bool = False, blanks: int = 0) -> tuple[Pa
     tokens = TensorSpec("tokens", "int64", ("hypotheses", "new"))
     select = TensorSpec("select", "int64", ("selected",))
     logits = TensorSpec("logits", "float32", ("hypotheses", "selected", shape.vocabulary))
+    queries = TensorSpec("alignment_queries", "float32", (len(shape.aligned), "hypotheses", "new", head))
     return (
         Part(
             "frontend",
@@ -134,7 +156,7 @@ def _parts(shape: Shape, *, balanced: bool = False, blanks: int = 0) -> tuple[Pa
         Part(
             "decoder",
             (tokens, select, *caches("past", "past"), *cross("positions")),
-            (logits, *caches("present", "past + new")),
+            (logits, *caches("present", "past + new"), queries),
             {
                 "hypotheses": Axis(1, 64, 3),
                 "new": Axis(1, shape.text_context, 5),
@@ -144,6 +166,8 @@ def _parts(shape: Shape, *, balanced: bool = False, blanks: int = 0) -> tuple[Pa
             },
             lambda checkpoint: _modules().Decoder(_state(checkpoint, shape), shape, balanced=balanced, blanks=blanks),
         ),
+        # A thousandth of the weights: its answers matter more than its bytes.
+        detector(_DETECTOR, lambda checkpoint: build(checkpoint.companions[_DETECTOR]), quantize=False),
     )
 
 
@@ -160,7 +184,7 @@ def _state(checkpoint: Checkpoint, shape: Shape) -> Mapping[str, Any]:
 
 
 def _facts(checkpoint: Checkpoint, folder: Path, shape: Shape) -> dict[str, Any]:
-    from edgekit.models.whisper.tokens import Tokens
+    from edgekit.models.whisper.loop.tokens import Tokens
 
     _state(checkpoint, shape)
     tokens = Tokens(folder / "tokenizer.json").facts()
@@ -179,14 +203,11 @@ def _facts(checkpoint: Checkpoint, folder: Path, shape: Shape) -> dict[str, Any]
         "text_context": shape.text_context,
         "audio_context": shape.audio_context,
         "window": {**WINDOW_FACTS, "most": WINDOW / SAMPLE_RATE},
-        "tokens": tokens,
+        "detector": FACTS,
+        "alignment": [list(pair) for pair in shape.aligned],
+        **({} if shape.multilingual else {"language": "en"}),
+        "tokens": tokens if shape.multilingual else {**tokens, "languages": {}},
     }
-
-
-def _pipeline(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.models.whisper.pipeline import Transcriber
-
-    return Transcriber(parts, folder, facts)
 
 
 def _size(shape: Shape, recipe: Recipe) -> int:
@@ -195,4 +216,4 @@ def _size(shape: Shape, recipe: Recipe) -> int:
 
 
 def _works(shape: Shape, recipe: Recipe) -> tuple[Work, ...]:
-    return shape.works(_SECONDS, _CALLS, recipe.exporter)
+    return (*shape.works(_SECONDS, _CALLS, recipe.exporter), *silero_work(_FRAMES, _DETECTOR, quantized=False))

@@ -181,7 +181,8 @@ class DecoderLayer(nn.Module):
 
     def forward(
         self, x: Tensor, mask: Tensor, past: tuple[Tensor, Tensor], cross: tuple[Tensor, Tensor]
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The output [B, L, C], present key and value, and the queries of the cross-attention [H, B * L, D]."""
         batch, new, width = x.shape
         q, k, v = self.qkv(self.norm(x)).split(width, dim=-1)
         q, k, v = (t.reshape(batch, new, self.heads, self.head).transpose(1, 2) for t in (q, k, v))
@@ -189,10 +190,10 @@ class DecoderLayer(nn.Module):
         mixed = torch.softmax(q @ key.transpose(-1, -2) + mask, dim=-1) @ value
         x = x + self.out(mixed.transpose(1, 2).reshape(batch, new, width))
         # All hypotheses look at the same window: fold them into the query axis, one product a head.
-        q = self.cross_query(self.cross_norm(x)).reshape(batch * new, self.heads, self.head).transpose(0, 1)
-        mixed = torch.softmax(q @ cross[0], dim=-1) @ cross[1]
+        query = self.cross_query(self.cross_norm(x)).reshape(batch * new, self.heads, self.head).transpose(0, 1)
+        mixed = torch.softmax(query @ cross[0], dim=-1) @ cross[1]
         x = x + self.cross_out(mixed.transpose(0, 1).reshape(batch, new, width))
-        return x + self.mlp(x), key, value
+        return x + self.mlp(x), key, value, query
 
 
 class Decoder(nn.Module):
@@ -200,8 +201,10 @@ class Decoder(nn.Module):
 
     forward: tokens int64 [B, L], select int64 [S] (which of the L positions need logits), then past key and value of
     each layer, float32 [B, H, P, D], then cross key [H, D, T] and value [H, T, D] of each layer → logits
-    float32 [B, S, vocabulary], then present key and value of each layer, float32 [B, H, P + L, D]. The first `blanks`
-    entries of a past hold anything finite, and nobody looks at them.
+    float32 [B, S, vocabulary], then present key and value of each layer, float32 [B, H, P + L, D], then the queries of
+    the A heads whose cross-attention follows the sound (`Shape.aligned`), float32 [A, B, L, D]. With the cross keys
+    these give the times of words; who wants none pays for a copy of them. The first `blanks` entries of a past hold
+    anything finite, and nobody looks at them.
 
     Logits have a mean of 0. What the original's have in common no softmax sees, but it is up to twenty times what they
     differ by: it would hide errors from a relative measure, and where it is nearly 0 make much of them.
@@ -252,11 +255,14 @@ class Decoder(nn.Module):
         # Enough for a softmax to make nothing of it, and in fp16 a number, too: the neural engine may take no infinity.
         mask = mask * -3e4
         present: list[Tensor] = []
+        queries: list[Tensor] = []
         for i, layer in enumerate(self.layers):
-            x, key, value = layer(x, mask, (past[2 * i], past[2 * i + 1]), (cross[2 * i], cross[2 * i + 1]))
+            x, key, value, query = layer(x, mask, (past[2 * i], past[2 * i + 1]), (cross[2 * i], cross[2 * i + 1]))
             present += [key, value]
+            queries += [query[head] for at, head in self.shape.aligned if at == i]
         logits = F.linear(self.norm(x.index_select(1, select)), self.embedding)
-        return (logits, *present)
+        aligned = torch.stack(queries).reshape(len(queries), tokens.shape[0], new, self.shape.head)
+        return (logits, *present, aligned)
 
 
 def _tensor(state: State, name: str) -> Tensor:

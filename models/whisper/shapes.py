@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgekit.core import Work
+from edgekit.models.whisper.alignment import published
 from edgekit.numerics.layers import Layer, convolution, linear, work
 
 SAMPLE_RATE = 16_000
@@ -20,7 +21,11 @@ _LEFT = 8 / 72
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of one Whisper. `vocabulary` 51865 is multilingual, 51864 English only."""
+    """Sizes of one Whisper. `vocabulary` 51864 is English only, 51865 multilingual, 51866 with Cantonese (large-v3).
+
+    `alignment` names the decoder's cross-attention heads that follow the sound, as (layer, head), where a checkpoint
+    states them; () if it does not.
+    """
 
     width: int
     heads: int
@@ -30,10 +35,23 @@ class Shape:
     vocabulary: int = 51865
     audio_context: int = 1500
     text_context: int = 448
+    alignment: tuple[tuple[int, int], ...] = ()
 
     @property
     def head(self) -> int:
         return self.width // self.heads
+
+    @property
+    def multilingual(self) -> bool:
+        return self.vocabulary != 51864
+
+    @property
+    def aligned(self) -> tuple[tuple[int, int], ...]:
+        """The heads that words get their times from, in order of layers: those that the checkpoint states, else those
+        published for its size, else all heads of the upper half of the decoder."""
+        upper = range(self.decoder_layers // 2, self.decoder_layers)
+        known = self.alignment or published(self.decoder_layers, self.heads, self.vocabulary)
+        return tuple(sorted(known)) or tuple((layer, head) for layer in upper for head in range(self.heads))
 
     @property
     def parameters(self) -> int:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from edgekit.formats.checkpoint import read_checkpoint
+from edgekit.models.whisper.loop.tokens import Tokens
 from edgekit.models.whisper.shapes import FRAMES, HOP, N_FFT, SAMPLE_RATE, WINDOW, Shape
-from edgekit.models.whisper.tokens import Tokens
 from edgekit.models.whisper.weights import state_dict
 
 BASE = Shape(width=512, heads=8, encoder_layers=6, decoder_layers=6)

@@ -6,6 +6,7 @@ import importlib.metadata
 import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,10 +30,13 @@ ORDER = ("int4", "int8", "fp16", "fp32")
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_names_are_files(room: str) -> None:
-    folder = TESTS.parents[1] / (f"toolkit/{room}" if room in ("tasks", "importers") else room)
+    folders = {"tasks": "toolkit/tasks", "importers": "toolkit/importers", "families": "models"}
+    folder = TESTS.parents[1] / folders.get(room, room)
     files = [file for file in folder.rglob("*.py") if f"\n{ROOMS[room]}" in file.read_text(encoding="utf-8")]
-    stems = (file.parent.name if file.stem == "__init__" else file.stem for file in files)
-    assert names(room) == sorted(stem.replace("_", "-") for stem in stems)
+    stems = [file.parent.name if file.stem == "__init__" else file.stem for file in files]
+    aliases = folder / ("" if room == "families" else "aliases.toml")
+    tables = tomllib.loads(aliases.read_text("utf-8")) if aliases.is_file() else {}
+    assert names(room) == sorted([*(stem.replace("_", "-") for stem in stems), *tables])
     assert files
 
 

@@ -37,8 +37,8 @@ ALLOWED = {
     "exporters": LEAVES | {"quantization", "llama"},
     "targets": LEAVES | {"sources", "llama"},
 }
-#: Siblings share only their `common/`; one of them is another's files on other kernels.
-SIBLINGS = {("exporters", "openvino"): {"onnx"}}
+#: Siblings share only their `common/`; one of them is another's files on other kernels, one makes C of another's files.
+SIBLINGS = {("exporters", "openvino"): {"onnx"}, ("exporters", "c"): {"litert"}}
 #: The reuse key hashes the files of these rooms: it names their folders, no code of theirs.
 NAMED = {"toolkit/pipeline/reuse.py"}
 #: A type alone, never imported while the program runs.

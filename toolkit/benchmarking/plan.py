@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from edgekit.benchmarking.hosted import HOST, Limits
 from edgekit.core import Model, Target, serving
@@ -73,7 +74,7 @@ def wanted(plan: Plan) -> list[Cell]:
     return list(result.values())
 
 
-def _named(room: str, wanted: Sequence[str]) -> list[str]:
+def _named(room: Literal["models", "targets"], wanted: Sequence[str]) -> list[str]:
     """The names in place of `ALL`, each once, without those with a minus before them ("all,-whisper-small")."""
     without = {find(room, name[1:]).name for name in wanted if name.startswith("-")}
     every = [name for item in wanted for name in (names(room) if item == ALL else [item]) if not name.startswith("-")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edgekit.bundles.bundle import open_bundle
@@ -25,7 +26,7 @@ from edgekit.core import (
     serving,
 )
 from edgekit.errors import BadInput, UnknownName, Unsupported
-from edgekit.registry import find
+from edgekit.registry import find, names
 from edgekit.tasks.resolved import predictor_of
 
 __all__ = ["imported", "load", "load_unchecked", "makers"]
@@ -96,16 +97,19 @@ def imported(manifest: Manifest) -> Model:
     facts = manifest.model
     task = find("tasks", facts.task)
     labels = manifest.facts.get("labels", ())
+    usage = Usage(
+        facts.task,
+        manifest.golden.input,
+        labels=tuple(labels) if isinstance(labels, list) else (),
+        evaluation=task.evaluation,
+    )
+    if facts.family in names("families"):
+        usage = replace(find("families", facts.family).usage, golden=manifest.golden.input)
     return Model(
         identity=Identity(facts.name, facts.family, manifest.licences["weights"], "", importer=facts.importer),
         weights=Weights(sources=(), prepare=lambda checkpoint, folder: manifest.facts),
         network=Network(parts=parts, parameters=facts.parameters),
-        task=Usage(
-            facts.task,
-            manifest.golden.input,
-            labels=tuple(labels) if isinstance(labels, list) else (),
-            evaluation=task.evaluation,
-        ),
+        task=usage,
         costs=Costs(size=_unknown, memory=_unknown),
     )
 

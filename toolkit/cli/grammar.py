@@ -83,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
         cmd.add_argument("--junit", metavar="FILE", help="write the comparison as JUnit XML")
         cmd.add_argument("--pytest-benchmark", metavar="FILE", help="write the measurements as pytest-benchmark JSON")
 
-    cmd = verb("list", "list models, tasks, targets, exporters and importers")
+    cmd = verb("list", "list models, tasks, targets, exporters, importers and families")
     cmd.add_argument("room", nargs="?", choices=tuple(ROOMS), help="default: all")
 
     cmd = verb("inspect", "describe a model: task, inputs, outputs, operators, licence; fetches no weights")
@@ -133,8 +133,19 @@ def parser() -> argparse.ArgumentParser:
 
     cmd = verb("run", "run a bundle on inputs and print the answers; a language model without one: a chat")
     cmd.add_argument("bundle", help="folder of a bundle")
-    cmd.add_argument("inputs", nargs="*", metavar="INPUT", help="sound, picture or .npz file, or text")
-    cmd.add_argument("--out", metavar="FILE.npz", help="write the output arrays (task tensors)")
+    cmd.add_argument(
+        "inputs", nargs="*", metavar="INPUT", help="sound, picture or .npz file, or text; -: sound from a pipe"
+    )
+    cmd.add_argument(
+        "--out", metavar="FILE", help="write the answer: .npz (arrays), .srt, .vtt, .json or .txt (speech)"
+    )
+    cmd.add_argument(
+        "--vad",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="transcribe only where somebody speaks (default: in sounds longer than 30 s)",
+    )
+    cmd.add_argument("--words", action="store_true", help="times of words (speech recognition)")
     cmd.add_argument("--show", metavar="FILE.png", help="draw the answer: boxes, masks, points, curves, text")
     cmd.add_argument("--schema", metavar="FILE.json", help="JSON schema that the answer keeps to (text-generation)")
     cmd.add_argument("--threads", type=_count, help="default: all usable processors")

@@ -127,12 +127,18 @@ def run_(arguments: argparse.Namespace) -> int:
     from edgekit.cli.options import option
 
     options = dict(option(text) for text in arguments.option)
-    for name in ("out", "schema"):
-        if value := getattr(arguments, name):
+    for name in ("out", "schema", "words", "vad"):
+        if (value := getattr(arguments, name)) not in (None, "", False) or (name == "vad" and value is False):
             options[name] = value
     count = len(arguments.inputs)
+    if count > 1 and arguments.out:
+        raise BadInput(f"{count} inputs cannot all be written to {arguments.out!r}.", hint="Give one input with --out.")
     drawer = Drawer(arguments.bundle, arguments.show, count) if arguments.show else None
     predictor = load(arguments.bundle, arguments.threads)
+    if arguments.inputs == ["-"]:
+        from edgekit.cli.listening import listen
+
+        return listen(predictor, sys.stdin.buffer, options, as_json=arguments.json)
     if not arguments.inputs:
         _chat(predictor, options, arguments)
         return 0
@@ -217,6 +223,8 @@ def _show_prediction(sample: str, answer: dict[str, Any], named: bool) -> None:
         print(f"{Path(sample).name}: {note}", file=sys.stderr)
     segments = answer["details"].get("segments")
     lines = [f"[{s['start']:8.2f} - {s['end']:8.2f}] {s['text']}" for s in segments or ()]
+    if words := answer["details"].get("words"):
+        lines = [f"[{w['start']:8.2f} - {w['end']:8.2f}] {w['word']}" for w in words]
     lines = lines or list(answer["details"].get("lines", ())) or [str(answer["output"])]
     for line in lines:
         print(f"{sample}: {line}" if named else line, flush=True)

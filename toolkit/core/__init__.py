@@ -2,10 +2,11 @@
 
 from edgekit.core.costs import Costs, Work
 from edgekit.core.exporter import Abilities, Artifact, Exporter
+from edgekit.core.family import Family, Member
 from edgekit.core.importer import Importer, ImportOptions, Inspection
 from edgekit.core.model import Axis, Evaluation, Identity, Model, Network, Part, Usage, Weights, serving
 from edgekit.core.results import Fidelity, Fit, Measurement, Report, Speed, is_synthetic
-from edgekit.core.running import Prediction, Predictor, Runner
+from edgekit.core.running import Heard, Prediction, Predictor, Runner, Stream
 from edgekit.core.target import Board, Device, Form, Target, Trial
 from edgekit.core.task import Agreement, Task
 from edgekit.core.values import (
@@ -36,15 +37,18 @@ __all__ = [
     "Evaluation",
     "Evidence",
     "Exporter",
+    "Family",
     "Feeds",
     "Fidelity",
     "Fit",
     "Form",
+    "Heard",
     "Identity",
     "ImportOptions",
     "Importer",
     "Inspection",
     "Measurement",
+    "Member",
     "Model",
     "Network",
     "Part",
@@ -58,6 +62,7 @@ __all__ = [
     "Source",
     "SourceFile",
     "Speed",
+    "Stream",
     "Target",
     "Task",
     "TensorSpec",

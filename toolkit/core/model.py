@@ -108,6 +108,8 @@ class Weights:
             special tokens, window sizes), JSON-able; raises BadInput for a checkpoint of another shape.
         assets: names of the source's files that are copied into the bundle (a tokenizer). If the user's own
             weights lack such a file, it comes from `sources`.
+        companions: pinned weights of other models that some part is built of, by name; a builder finds them in
+            `Checkpoint.companions`.
         hub: address of the weights on a hub (``hf://OWNER/REPO``), or of an imported model the path of its file or
             folder, used if no source is pinned; these weights are recorded as not pinned.
     """
@@ -116,6 +118,7 @@ class Weights:
     prepare: Callable[[Checkpoint, Path], Mapping[str, Any]]
     assets: tuple[str, ...] = ()
     hub: str = ""
+    companions: Mapping[str, Source] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

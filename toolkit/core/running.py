@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core.values import Feeds, TensorSpec
+from edgekit.errors import Unsupported
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Prediction", "Predictor", "Runner"]
+__all__ = ["Heard", "Prediction", "Predictor", "Runner", "Stream"]
 
 
 class Runner(ABC):
@@ -61,6 +62,43 @@ class Prediction:
         return self.output if self.score is None else self.score
 
 
+@dataclass(frozen=True)
+class Heard:
+    """What a chunk of a stream changed.
+
+    Attributes:
+        text: words that are final since the last chunk; they never change. words: the same with their times, a list of
+            ``word``, ``start``, ``end`` (seconds from the begin of the stream) and ``probability``.
+        pending: what may come next, as far as it is known; it may change.
+        notes: what the listener should know (a gap, a device that is too slow).
+    """
+
+    text: str = ""
+    words: Sequence[Mapping[str, Any]] = ()
+    pending: str = ""
+    notes: Sequence[str] = ()
+
+
+class Stream(ABC):
+    """A sound that is answered while it comes. It is not thread-safe; chunks come in order."""
+
+    @abstractmethod
+    def feed(self, chunk: Any) -> Heard:
+        """Take the next samples, of any number, and tell what is new. Returns at once while there are few.
+
+        Args:
+            chunk: [samples] or [samples, channels] at the stream's rate: floats in [-1, 1], or whole numbers that use
+                the range of their dtype (uint8, int16, int32).
+
+        Raises:
+            BadInput: another shape or dtype, or values that are not numbers; the stream goes on without that chunk.
+        """
+
+    @abstractmethod
+    def end(self) -> Prediction:
+        """The answer to the whole sound; the stream takes no more."""
+
+
 class Predictor(ABC):
     """A whole model, from a raw sample to an answer.
 
@@ -82,6 +120,19 @@ class Predictor(ABC):
     def together(self, samples: Sequence[Any], **options: Any) -> Prediction | None:
         """The joint answer for samples that are compared with each other (two voices); None: each has its own."""
         return None
+
+    def stream(self, **options: Any) -> Any:
+        """Answers for sound that comes in pieces, by `feed`: of speech recognition a `Stream`, of wake words events.
+
+        Args:
+            options: as for `predict`; ``rate`` of the sound in Hz, where it may be another than the model's.
+
+        Raises:
+            Unsupported: the model takes whole inputs only.
+        """
+        raise Unsupported(
+            f"{type(self).__name__} takes whole inputs only.", hint="Give a file: edgekit run BUNDLE FILE"
+        )
 
     def probe(self, sample: Any) -> Prediction:
         """A short answer in which every part is called, for parity. Overridden if the whole answer is long or made in

@@ -94,6 +94,7 @@ class Checkpoint:
         tensors: name -> array, in the format's own names and dtypes. Empty if the exporter reads the file itself.
         config: the JSON configuration beside the weights (or inside them), else empty.
         files: file name -> sha256 of each file that was read.
+        companions: other models' weights that belong to it, see `edgekit.core.Weights.companions`.
     """
 
     path: Path
@@ -101,6 +102,7 @@ class Checkpoint:
     tensors: Mapping[str, NDArray[Any]]
     config: Mapping[str, Any]
     files: Mapping[str, str]
+    companions: Mapping[str, Checkpoint] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

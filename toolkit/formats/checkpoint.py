@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput, need
-from edgekit.formats import ctranslate2, gguf, onnx, tensor_bundles, tflite, torch_pickles
+from edgekit.formats import ctranslate2, gguf, literals, onnx, tensor_bundles, tflite, torch_pickles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,7 @@ __all__ = ["read_checkpoint"]
 _ACCEPTED = (
     "Accepted: a Hugging Face folder (config.json with model.safetensors, its shards, or pytorch_model.bin), "
     "a CTranslate2 model.bin or its folder, an OpenAI .pt file, a state dict (.pt, .pth, .ckpt), a .tflite or a folder "
-    "of them, an .onnx, a .npz, a .pt2, the variables/ folder of a TensorFlow SavedModel."
+    "of them, an .onnx, a .npz, a .pt2, the variables/ folder of a TensorFlow SavedModel, a .py that writes arrays out."
 )
 #: FlatBuffers' offsets have 31 bits.
 _LARGEST_TFLITE = 2**31
@@ -42,13 +42,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
     Returns:
         A checkpoint of format ``"safetensors"``, ``"pytorch"`` (a Hugging Face folder with ``pytorch_model.bin``, or a
-        bare state dict, without a config;
+        bare state dict, without a config; bare safetensors have none either;
         state dicts inside a dict get their key before their names, ``"KEY.NAME"``),
         ``"tensorflow"`` (a folder with ``variables.index`` and a data file),
         ``"ctranslate2"`` (its config also tells ``spec`` and ``spec_revision``), ``"openai"`` (its config is the
-        file's ``dims``), ``"numpy"`` (a .npz), ``"pt2"`` (a program of torch.export, without tensors: see
-        `edgekit.formats.pt2`), ``"tflite"`` or ``"onnx"`` (no tensors: the exporter reads the file) or
-        ``"tflites"`` (a folder of several, likewise).
+        file's ``dims``), ``"numpy"`` (a .npz), ``"literals"`` (a .py that writes arrays out, read as data),
+        ``"pt2"`` (a program of torch.export, without tensors: see `edgekit.formats.pt2`), ``"tflite"`` or
+        ``"onnx"`` (no tensors: the exporter reads the file) or ``"tflites"`` (a folder of several, likewise).
         Tensors have their stored dtype and shape; bfloat16 comes as float32. They may be read-only,
         unaligned views of the mapped file: copy (``numpy.array(x, dtype)``) before handing them to another library.
 
@@ -96,13 +96,20 @@ def _folder(folder: Path) -> Checkpoint:
         return _file(folder / scripts[0])
     if len(ready) > 1 and not scripts:
         return _chain(folder, ready)
+    single = sorted(name for name in have if name.endswith((".safetensors", ".onnx")))
+    if len(single) == 1 and not scripts:
+        return _file(folder / single[0])
+    if len(have) == 1 and (lone := min(have)).endswith(".py"):
+        return _file(folder / lone)
     what = f"{len(scripts)} PyTorch files instead of a single file" if scripts else "no weights that can be read"
     raise BadInput(f"{str(folder)!r} holds {what}.", hint=_ACCEPTED)
 
 
 def _file(path: Path) -> Checkpoint:
     if path.suffix == ".safetensors":
-        return _hugging_face(path.parent, "safetensors", [path.name], _safetensors)
+        if (path.parent / "config.json").is_file():
+            return _hugging_face(path.parent, "safetensors", [path.name], _safetensors)
+        return Checkpoint(path, "safetensors", _safetensors(path), {}, {path.name: _sha256(path)})
     if path.suffix in _SCRIPTS:
         return _script(path)
     if path.suffix == ".tflite":  # an exporter reads it; here it is only checked
@@ -116,6 +123,8 @@ def _file(path: Path) -> Checkpoint:
         return Checkpoint(path=path, format="onnx", tensors={}, config={}, files=files)
     if path.suffix == ".npz":
         return Checkpoint(path, "numpy", _archive(path), {}, {path.name: _sha256(path)})
+    if path.suffix == ".py":
+        return Checkpoint(path, "literals", literals.read(path), {}, {path.name: _sha256(path)})
     if path.suffix == ".gguf":
         number, count = gguf.shard_of(path) or (1, 1)
         ends = [(f"-{number:05}-of-{count:05}.gguf", f"-{i + 1:05}-of-{count:05}.gguf") for i in range(count)]

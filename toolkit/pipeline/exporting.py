@@ -179,13 +179,23 @@ def _export(job: Job, place: Path, asked: Asked) -> Bundle:
         if (bundle := already(place, key)) is not None:
             return bundle
         job.exporter.require()
-        checkpoint = read_checkpoint(folder)
+        checkpoint = _with_companions(read_checkpoint(folder), job, asked.tell)
         job = _settled(job, checkpoint, asked.tell)
         # Intermediates lie beside the bundle: the system's folder for temporary files is often memory.
         with staged(place) as stage, tempfile.TemporaryDirectory(prefix=f"{stage.name}-", dir=stage.parent) as work:
             make(Run(job, checkpoint, source, key, stage, Path(work), asked.tell))
             budgets.check_size(job.target, sum(p.stat().st_size for p in stage.rglob("*") if p.is_file()))
     return open_bundle(place)
+
+
+def _with_companions(checkpoint: Checkpoint, job: Job, tell: Progress) -> Checkpoint:
+    """`checkpoint` with the other models' weights that the declaration names."""
+    pinned = job.model.weights.companions
+    folders = {
+        name: fetch([source], offline=job.offline, mirror=job.mirror, progress=tell)[0]
+        for name, source in pinned.items()
+    }
+    return replace(checkpoint, companions={name: read_checkpoint(folder) for name, folder in folders.items()})
 
 
 def _settled(job: Job, checkpoint: Checkpoint, tell: Progress) -> Job:

@@ -16,13 +16,13 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from edgekit.errors import FetchFailed
 
-__all__ = ["Refused", "beginning", "check_url", "download"]
+__all__ = ["Refused", "beginning", "check_url", "download", "part"]
 
 RETRIES = 4  # attempts in a row that brought nothing new
 WAIT = 0.5  # seconds before the first of them; doubles
@@ -105,12 +105,32 @@ def beginning(url: str, size: int, headers: Mapping[str, str] | None = None) -> 
     Raises:
         Refused: a final answer such as 404. FetchFailed: the connection failed.
     """
+    with _ranged(url, 0, size, headers or {}) as response:
+        return bytes(response.read(size))
+
+
+def part(url: str, start: int, size: int, headers: Mapping[str, str] | None = None) -> tuple[bytes, int]:
+    """`size` bytes at `url` from `start` on (fewer at its end), and the size of the whole file. See `download`.
+
+    Raises:
+        Refused: a final answer such as 404. FetchFailed: the connection failed, or the server sends whole files only.
+    """
+    with _ranged(url, start, size, headers or {}) as response:
+        match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", "").strip())
+        if response.status != 206 or not match or int(match[1]) != start:
+            raise FetchFailed("the server sends whole files only, no parts of them")
+        return bytes(response.read(size)), int(match[2])
+
+
+@contextlib.contextmanager
+def _ranged(url: str, start: int, size: int, headers: Mapping[str, str]) -> Iterator[Any]:
+    """The response to a request for a range of bytes."""
     check_url(url)
-    request = _asked(url, headers or {})
-    request.add_header("Range", f"bytes=0-{size - 1}")
+    request = _asked(url, headers)
+    request.add_header("Range", f"bytes={start}-{start + size - 1}")
     try:
         with urllib.request.build_opener(_Redirects).open(request, timeout=TIMEOUT) as response:
-            return bytes(response.read(size))
+            yield response
     except urllib.error.HTTPError as exc:
         with exc:
             raise Refused(exc.code, http.client.responses.get(exc.code, "")) from exc

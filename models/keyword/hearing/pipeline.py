@@ -146,8 +146,9 @@ class _Spotter(Predictor):
         self._mean, self._ear = mean, hearing
         self._rate, self._words = self._mean.rate, len(self._mean.labels)
 
-    def stream(self) -> Detector:
-        """A detector for sound that comes in pieces. See docs/wakewords.md."""
+    def stream(self, **options: Any) -> Detector:
+        """A detector for sound that comes in pieces. See docs/wakewords.md. Raises BadInput for any option."""
+        _progress(options)
         return Detector(self._ear, rules.Judge(self._mean), self._words)
 
     def _judged(self, looks: NDArray[np.uint8]) -> list[dict[str, Any]]:

@@ -54,16 +54,33 @@ def write(
     metadata: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]], *, version: int = 3, magic: bytes = b"GGUF"
 ) -> bytes:
     """The content of a .gguf; arrays are float32 or float16, in numpy's order of axes."""
-    table, data = b"", b""
-    for name, array in tensors.items():
-        shape = array.shape[::-1]
-        kind = 1 if array.dtype == np.float16 else 0
-        table += text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, kind, len(data))
-        data += array.tobytes()
-        data += bytes(-len(data) % ALIGNMENT)
+    kinds = {np.dtype(np.float16): 1}
+    described = {name: (array.shape[::-1], kinds.get(array.dtype, 0), array.nbytes) for name, array in tensors.items()}
+    head, _ = header(metadata, described, version=version, magic=magic)
+    padded = (array.tobytes() + bytes(-array.nbytes % ALIGNMENT) for array in tensors.values())
+    return head + b"".join(padded)
+
+
+def header(
+    metadata: Mapping[str, Any],
+    tensors: Mapping[str, tuple[tuple[int, ...], int, int]],
+    *,
+    version: int = 3,
+    magic: bytes = b"GGUF",
+) -> tuple[bytes, int]:
+    """All of a .gguf before its weights, and the size of the whole file.
+
+    Args:
+        tensors: shape as ggml has it, number of the type, bytes.
+    """
+    table, place = b"", 0
+    for name, (shape, kind, size) in tensors.items():
+        table += text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, kind, place)
+        place += -(-size // ALIGNMENT) * ALIGNMENT
     head = magic + struct.pack("<IQQ", version, len(tensors), len(metadata))
     head += b"".join(text(key) + value(content) for key, content in metadata.items()) + table
-    return head + bytes(-len(head) % ALIGNMENT) + data
+    head += bytes(-len(head) % ALIGNMENT)
+    return head, len(head) + place
 
 
 def llama_metadata(width: int = 256, layers: int = 2, **changes: Any) -> dict[str, Any]:

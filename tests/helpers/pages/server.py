@@ -61,13 +61,16 @@ def serving(site: Site) -> Iterator[Site]:
 
         def _body(self, body: bytes) -> None:
             tag = f'"{hash(body)}"'
-            bounded = re.fullmatch(r"bytes=0-(\d+)", self.headers.get("Range", ""))
+            bounded = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
             if bounded and site.ranges:
+                held = body[int(bounded[1]) : int(bounded[2]) + 1]
                 self.send_response(206)
-                self.send_header("Content-Length", str(len(body[: int(bounded[1]) + 1])))
+                self.send_header("Content-Length", str(len(held)))
+                last = int(bounded[1]) + len(held) - 1
+                self.send_header("Content-Range", f"bytes {bounded[1]}-{last}/{len(body)}")
                 self.end_headers()
-                self.wfile.write(body[: int(bounded[1]) + 1])
-                site.sent += len(body[: int(bounded[1]) + 1])
+                self.wfile.write(held)
+                site.sent += len(held)
                 return
             asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
             start = int(asked[1]) if asked and site.ranges and self.headers.get("If-Range", tag) == tag else 0

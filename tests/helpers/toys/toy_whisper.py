@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgekit.core import Checkpoint, Feeds, Model, Runner, TensorSpec
 from edgekit.models.whisper.family import whisper
-from edgekit.models.whisper.pipeline import Transcriber
+from edgekit.models.whisper.loop.pipeline import Transcriber
 from edgekit.models.whisper.shapes import Shape
 from edgekit.models.whisper.weights import expected_shapes
 
@@ -78,7 +78,7 @@ class ToyWhisper:
 
     def ids(self, text: str) -> list[int]:
         """Tokens of plain text."""
-        from edgekit.models.whisper.tokens import Tokens
+        from edgekit.models.whisper.loop.tokens import Tokens
 
         return Tokens(self.folder / "tokenizer.json").encode(text)
 

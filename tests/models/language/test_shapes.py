@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
+from importlib import resources
+
 import pytest
 
+import edgekit
+from edgekit.common import package_data
 from edgekit.core import Model, Recipe
 from edgekit.registry import find
 
@@ -65,3 +70,14 @@ def test_memory_grows_with_the_context() -> None:
 
 def test_dots_are_read_kindly() -> None:
     assert find("models", "qwen2.5-coder-1.5b") is find("models", "qwen2-5-coder-1-5b")
+
+
+def test_an_alias_is_data_and_a_model_like_any_other() -> None:
+    tables = tomllib.loads(resources.files("edgekit.models").joinpath("aliases.toml").read_text("utf-8"))
+    assert tables
+    for name, table in tables.items():
+        model = find("models", name)
+        assert (model.name, model.weights.hub, model.weights.sources) == (name, table["hub"], ())
+        assert model.identity.terms == table.get("terms", "")
+        assert package_data.read(model.identity.licence_text)
+        assert edgekit.fit(name, "laptop").verdict != "refused"

@@ -14,7 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgekit.models.whisper.decoding import Begun, Hypotheses, Rules, Window, beam_search, begin, log_softmax, sample
+from edgekit.models.whisper.loop.decoding import (
+    Begun,
+    Hypotheses,
+    Rules,
+    Window,
+    beam_search,
+    begin,
+    log_softmax,
+    sample,
+)
 
 WINDOW = Window({}, 30.0)
 

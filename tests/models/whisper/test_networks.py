@@ -142,7 +142,7 @@ class Stepper:
         if self.past[0].shape[0] != tokens.shape[0]:
             self.past = tuple(past.expand(tokens.shape[0], -1, -1, -1) for past in self.past)
         with torch.inference_mode():
-            logits, *past = self.module(tokens, torch.tensor(select), *self.past, *self.cross)
+            logits, *past, self.queries = self.module(tokens, torch.tensor(select), *self.past, *self.cross)
         self.past = tuple(past)
         out: torch.Tensor = logits
         return out
@@ -257,3 +257,19 @@ def test_each_hypothesis_is_as_if_alone(toy_whisper: ToyWhisper, cross: tuple[to
         alone = Stepper(toy_whisper, cross)
         alone(prompt, [3])
         torch.testing.assert_close(alone(given[i : i + 1], list(range(5))), both[i : i + 1], atol=1e-4, rtol=1e-4)
+
+
+def test_the_alignment_queries_give_the_attention_of_transformers(
+    toy_whisper: ToyWhisper, cross: tuple[torch.Tensor, ...]
+) -> None:
+    hf = reference(toy_whisper, 200)
+    hf.set_attn_implementation("eager")
+    step, given = Stepper(toy_whisper, cross), tokens(1, 12)
+    with torch.inference_mode():
+        attentions = hf(input_features=mels(400), decoder_input_ids=given, output_attentions=True).cross_attentions
+    step(given, [0])
+    pairs = toy_whisper.shape.aligned
+    assert step.queries.shape == (len(pairs), 1, 12, toy_whisper.shape.head)
+    for query, (layer, head) in zip(step.queries, pairs, strict=True):
+        weights = torch.softmax(query[0] @ cross[2 * layer][head], dim=-1)
+        torch.testing.assert_close(weights, attentions[layer][0, head], atol=1e-5, rtol=1e-4)

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit.errors import BadInput
-from edgekit.models.whisper.pipeline import window_seconds
-from edgekit.models.whisper.tokens import Tokens
+from edgekit.models.whisper.loop.recognition import window_seconds
+from edgekit.models.whisper.loop.tokens import Tokens
 from edgekit.registry import find
 from edgekit.tasks.resolved import samples_of
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgekit.errors import BadInput
 from edgekit.models.whisper.family import WINDOW_FACTS
-from edgekit.models.whisper.pipeline import echoes, window_seconds
+from edgekit.models.whisper.loop.recognition import echoes, window_seconds
 from edgekit.registry import find
 
 # --- windows and segments --------------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def test_the_window_grows_before_the_temperature_rises(toy_whisper: ToyWhisper) 
 
 def test_axes_name_every_window_that_is_chosen() -> None:
     """What is exported for these sizes only must never be given another one."""
-    frontend, encoder, _ = find("models", "whisper-base").network.parts
+    frontend, encoder, *_ = find("models", "whisper-base").network.parts
     windows = sorted({window_seconds(seconds, WINDOW_FACTS) for seconds in np.arange(0.0, 30.0, 0.1)})
     assert [size / RATE for size in frontend.axes["samples"].sizes] == windows
     assert [size / 100 for size in encoder.axes["frames"].sizes] == windows

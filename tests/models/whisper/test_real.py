@@ -13,7 +13,7 @@ import soundfile
 from helpers.cases.whisper_cases import RATE
 from numpy.typing import NDArray
 
-from edgekit.models.whisper.tokens import Tokens
+from edgekit.models.whisper.loop.tokens import Tokens
 
 # --- real weights ----------------------------------------------------------------------------------------------------
 

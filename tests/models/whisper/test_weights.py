@@ -183,7 +183,7 @@ def test_the_published_weights(real_checkpoint: Checkpoint, real_state: State) -
 
 @pytest.mark.real
 def test_the_suppressed_tokens_are_the_published_ones(real_checkpoint: Checkpoint) -> None:
-    from edgekit.models.whisper.tokens import Tokens
+    from edgekit.models.whisper.loop.tokens import Tokens
 
     folder = real_checkpoint.path if real_checkpoint.path.is_dir() else real_checkpoint.path.parent
     facts = Tokens(folder / "tokenizer.json").facts()

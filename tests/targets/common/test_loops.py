@@ -150,7 +150,7 @@ def test_a_loop_that_is_cancelled_keeps_no_memory(whisper: Whisper, say: Phrase,
 
 
 def test_tokens_become_the_same_text(whisper: Whisper, toy_whisper: ToyWhisper) -> None:
-    from edgekit.models.whisper.tokens import Tokens
+    from edgekit.models.whisper.loop.tokens import Tokens
 
     tokens, rng = Tokens(toy_whisper.folder / "tokenizer.json"), np.random.default_rng(5)
     for _ in range(200):

@@ -9,7 +9,21 @@ from edgekit.formats.gguf.reader import (
     LongArray,
     census,
     read,
+    read_start,
     shard_of,
+    shards_of,
 )
 
-__all__ = ["FILE_TYPES", "GGML_TYPES", "Census", "Gguf", "GgufTensor", "LongArray", "census", "read", "shard_of"]
+__all__ = [
+    "FILE_TYPES",
+    "GGML_TYPES",
+    "Census",
+    "Gguf",
+    "GgufTensor",
+    "LongArray",
+    "census",
+    "read",
+    "read_start",
+    "shard_of",
+    "shards_of",
+]

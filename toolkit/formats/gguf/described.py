@@ -9,7 +9,7 @@ from typing import Any
 
 from edgekit.errors import BadInput, Unsupported
 from edgekit.formats.gguf.reader import Gguf
-from edgekit.formats.gguf.shapes import Shape
+from edgekit.formats.gguf.shapes import LAID_OUT, Shape
 
 __all__ = ["shape_of_config", "shape_of_file"]
 
@@ -47,10 +47,20 @@ class _FileShape(Shape):
 
     Attributes:
         matrices: name, layer, rows and row length of each. others: weights that stay in float32 (norms, biases).
+        precision: of the file as it is; its bytes, and those that llama.cpp lays out anew, are known and not computed.
     """
 
     matrices: tuple[tuple[str, int, int, int], ...] = field(default=(), repr=False)
     others: int = 0
+    precision: str = ""
+    bytes: int = 0
+    anew: int = 0
+
+    def weights(self, precision: str) -> int:
+        return self.bytes if precision == self.precision else super().weights(precision)
+
+    def laid_out(self, precision: str) -> int:
+        return self.anew if precision == self.precision else super().laid_out(precision)
 
     def _matrices(self) -> Iterator[tuple[str, int, int, int]]:
         return iter(self.matrices)
@@ -95,6 +105,9 @@ def shape_of_file(headers: Sequence[Gguf], name: str) -> Shape:
         window=fact("attention.sliding_window"),
         matrices=tuple(_matrix(tensor.name, tensor.shape) for tensor in matrices),
         others=sum(tensor.count for tensor in tensors if len(tensor.shape) < 2),
+        precision=header.file_type,
+        bytes=sum(tensor.size for tensor in tensors),
+        anew=sum(tensor.size for tensor in matrices if tensor.type in LAID_OUT and tensor.name != "token_embd.weight"),
     )
 
 

@@ -1,6 +1,7 @@
 """Language models that write text: one network each, as a GGUF for llama.cpp.
 
-A model is one small file (see models/language/smollm/smollm2_135m.py), or any .gguf or Hugging Face folder (importers).
+A model is one small file (see models/language/smollm2_135m.py), a table of models/aliases.toml, or any .gguf or
+Hugging Face folder (importers).
 
 The reference is the model in half precision. Where the published weights are quantized already, it is what they say,
 dequantized to half precision, or the published file itself where that would be too large; the bundle says which.

@@ -2,8 +2,7 @@
 
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. llama.cpp aborts the process on some damaged files
 and allocates what a length field says; so no file reaches it that was not read here first. The weights themselves are
-not
-read: the cost is that of the header, whatever the size of the file.
+not read: the cost is that of the header, whatever the size of the file. So a file elsewhere is read by its start alone.
 
 Not here: what the tensors mean, and big-endian files, which are refused.
 """
@@ -15,7 +14,7 @@ import mmap
 import re
 import struct
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,19 @@ from typing import Any
 from edgekit.errors import BadInput
 from edgekit.formats.gguf.types import ARRAY, FILE_TYPES, GGML_TYPES, SCALARS, STRING
 
-__all__ = ["FILE_TYPES", "GGML_TYPES", "Census", "Gguf", "GgufTensor", "LongArray", "census", "read", "shard_of"]
+__all__ = [
+    "FILE_TYPES",
+    "GGML_TYPES",
+    "Census",
+    "Gguf",
+    "GgufTensor",
+    "LongArray",
+    "census",
+    "read",
+    "read_start",
+    "shard_of",
+    "shards_of",
+]
 
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
@@ -33,6 +44,8 @@ _MOST_TENSORS, _MOST_KEYS, _LONGEST_KEY, _LONGEST_TEXT = 1 << 16, 1 << 16, 1 << 
 _LONGEST_NAME, _MOST_AXES = 63, 4
 #: Longer arrays (a vocabulary) are checked and counted, not kept.
 _KEPT = 512
+#: Bytes of a file's start that are asked for at first (then four times as many), and at most.
+_START, _LONGEST_START = 1 << 20, 1 << 26
 _AGAIN = "Fetch or convert it again."
 
 
@@ -121,22 +134,43 @@ def read(path: Path) -> Gguf:
     if size < 24:
         raise BadInput(f"{path.name} is not a .gguf file: it has {size} bytes.")
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return _read(_Cursor(content, path.name, size))
+
+
+def read_start(part: Callable[[int, int], bytes], name: str, size: int) -> Gguf:
+    """Parse the header of a .gguf that is elsewhere.
+
+    Args:
+        part: (start, length) -> the bytes there. name, size: of the file; the size in bytes.
+
+    Raises:
+        BadInput: as `read`; or a header that is longer than any real one. What `part` raises.
+    """
+    content = b""
+    while True:
+        wanted = min(size, max(_START, 4 * len(content)))
+        content += part(len(content), wanted - len(content))
         try:
-            return _read(_Cursor(content, path.name))
-        except struct.error as exc:
-            raise BadInput(f"{path.name} is damaged: it ends inside of its header.", hint=_AGAIN) from exc
+            return _read(_Cursor(content, name, size))
+        except _Cut as exc:
+            if len(content) >= min(size, _LONGEST_START):
+                raise BadInput(f"{name} is damaged: its header does not end.", hint=_AGAIN) from exc
+
+
+class _Cut(Exception):
+    """The header goes on behind the bytes that are here."""
 
 
 class _Cursor:
-    """A place in the file that only moves forward, and never past the end."""
+    """A place in the file that only moves forward, and never past the end. `size`: of the whole file, in bytes, of
+    which `content` may be the start alone.
+    """
 
-    def __init__(self, content: mmap.mmap, name: str) -> None:
-        self.content, self.name, self.place = content, name, 0
+    def __init__(self, content: mmap.mmap | bytes, name: str, size: int) -> None:
+        self.content, self.name, self.size, self.place = content, name, size, 0
 
     def number(self, letter: str) -> Any:
-        value = struct.unpack_from("<" + letter, self.content, self.place)[0]
-        self.place += struct.calcsize("<" + letter)
-        return value
+        return self.numbers(letter, 1)[0]
 
     def numbers(self, letter: str, count: int) -> list[Any]:
         place = self.skip(count * struct.calcsize("<" + letter))
@@ -145,8 +179,10 @@ class _Cursor:
     def skip(self, length: int) -> int:
         """Move on by `length` bytes, which must be there; returns where they start."""
         start = self.place
-        if length > len(self.content) - start:
+        if length > self.size - start:
             raise self.bad(f"something of {length} bytes reaches past its end")
+        if length > len(self.content) - start:
+            raise _Cut
         self.place += length
         return start
 
@@ -189,7 +225,7 @@ def _read(file: _Cursor) -> Gguf:
     names = Counter(tensor.name for tensor in infos)
     if names and names.most_common(1)[0][1] > 1:
         raise file.bad(f"the tensor {names.most_common(1)[0][0]!r} is there twice")
-    return Gguf(version, metadata, _placed(file, infos, _alignment(file, metadata)), len(file.content))
+    return Gguf(version, metadata, _placed(file, infos, _alignment(file, metadata)), file.size)
 
 
 def _value(file: _Cursor, key: str) -> Any:
@@ -208,7 +244,7 @@ def _value(file: _Cursor, key: str) -> Any:
         return LongArray(SCALARS[kind], count)
     if kind != STRING:
         raise file.bad(f"{key!r} is an array of the unknown type {kind}")
-    if count * 8 > len(file.content) - file.place:  # each has a length of 8 bytes
+    if count * 8 > file.size - file.place:  # each has a length of 8 bytes
         raise file.bad(f"{key!r} claims to have {count} strings")
     if count <= _KEPT:
         return [file.text(_LONGEST_TEXT, f"a string of {key!r}") for _ in range(count)]
@@ -251,8 +287,8 @@ def _placed(file: _Cursor, tensors: list[GgufTensor], alignment: int) -> tuple[G
         if tensor.offset % alignment or tensor.offset < end:
             raise file.bad(f"the tensor {tensor.name!r} lies inside of another, or not at a multiple of {alignment}")
         end = tensor.offset + tensor.size
-        if end > len(file.content):
-            missing = end - len(file.content)
+        if end > file.size:
+            missing = end - file.size
             raise file.bad(f"the tensor {tensor.name!r} reaches {missing} bytes past its end")
     return tuple(placed)
 
@@ -261,3 +297,12 @@ def shard_of(path: Path) -> tuple[int, int] | None:
     """(number from 1, count) for a file named like ``-00001-of-00003.gguf``, as llama.cpp splits them; else None."""
     match = re.search(r"-(\d{5})-of-(\d{5})\.gguf$", path.name)
     return (int(match[1]), int(match[2])) if match else None
+
+
+def shards_of(name: str) -> list[str]:
+    """The names of all shards of the file `name`, in order; a file that is whole is its only one."""
+    number, count = shard_of(Path(name)) or (1, 1)
+    if count == 1:
+        return [name]
+    stem = name.removesuffix(f"-{number:05}-of-{count:05}.gguf")
+    return [f"{stem}-{i + 1:05}-of-{count:05}.gguf" for i in range(count)]

@@ -45,7 +45,7 @@ _INSTEAD = {"q6_k": "q8_0", "q5_k": "q5_1", "q4_k": "q5_0"}
 _MOSTLY = {"iq3_m": "iq3_s", "iq3_xs": "iq3_s", "iq2_m": "iq2_s"}
 #: Types that llama.cpp lays out anew in memory of its own, beside the mapped file, where the processor has AVX2. (Arm
 #: does so with more of them: not measured.)
-_LAID_OUT = ("q4_0", "q4_k", "iq4_nl")
+LAID_OUT = ("q4_0", "q4_k", "iq4_nl")
 #: Tokens that llama.cpp computes at once.
 _BATCH = 512
 #: Vocabulary, merges and chat template, a token; measured on the packaged files (36 to 40).
@@ -143,7 +143,7 @@ def _bits(shape: Shape, precision: str) -> dict[bool, float]:
     bits = {False: 0.0, True: 0.0}
     for name, layer, rows, columns in shape._matrices():
         kind = _type(name, layer, columns, precision, shape)
-        bits[kind in _LAID_OUT and name != "embedding"] += rows * columns * _BITS[kind]
+        bits[kind in LAID_OUT and name != "embedding"] += rows * columns * _BITS[kind]
     return bits
 
 

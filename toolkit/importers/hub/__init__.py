@@ -23,6 +23,7 @@ from edgekit.errors import Unsupported
 from edgekit.importers.common.declared import Import, declared
 from edgekit.importers.hub import noise
 from edgekit.importers.hub.choosing import choose, fitting, own_code
+from edgekit.importers.hub.families import described_as, family_of, member
 from edgekit.importers.hub.kinds import plan_of
 from edgekit.importers.hub.kinds.common import first
 from edgekit.importers.hub.language import declared_language, inspected_language, writes
@@ -42,13 +43,15 @@ class HubImporter(Importer):
         return source.startswith(SCHEME) or Path(source).expanduser().is_dir()
 
     def inspect(self, source: str, options: ImportOptions, progress: Progress) -> Inspection:
-        repository = open_repository(source, options.offline, progress)
+        repository = _opened(source, options, progress)
         if own_code(repository, options):
             from edgekit.importers.hub.trusted.declaring import inspected_trusted
 
             return inspected_trusted(repository, options, progress)
         if writes(repository, options):
             return inspected_language(repository, self.name)
+        if (family := family_of(repository, options)) is not None:
+            return described_as(family.declare(member(repository, self.name)), repository)
         architecture, tasks = fitting(repository)
         described = Inspection(
             source, self.name, architecture, tasks, parameters=repository.parameters(), licence=repository.licence
@@ -56,17 +59,27 @@ class HubImporter(Importer):
         return _described(described, repository, options)
 
     def model(self, source: str, options: ImportOptions, progress: Progress) -> Model:
-        repository = open_repository(source, options.offline, progress)
+        repository = _opened(source, options, progress)
         if own_code(repository, options):
             from edgekit.importers.hub.trusted.declaring import declared_trusted
 
             return declared_trusted(repository, options, progress)
         if writes(repository, options):
             return declared_language(repository, self.name)
+        if (family := family_of(repository, options)) is not None:
+            return family.declare(member(repository, self.name))
         progress(f"reading the settings of {source}", 0, 0)
         return _declared(
             repository, measured_once(plan_of(repository, choose(repository, options), options), repository)
         )
+
+
+def _opened(source: str, options: ImportOptions, progress: Progress) -> Repository:
+    """The repository; of a language model its config.json alone, which tells size and memory."""
+    settings = open_repository(source, options.offline, progress, settings=True)
+    if "auto_map" not in settings.config and writes(settings, options):
+        return settings
+    return open_repository(source, options.offline, progress)
 
 
 def _described(described: Inspection, repository: Repository, options: ImportOptions) -> Inspection:

@@ -76,15 +76,15 @@ class Repository:
         return digest.hexdigest()
 
 
-def open_repository(source: str, offline: bool, progress: Progress) -> Repository:
-    """The model at `source`.
+def open_repository(source: str, offline: bool, progress: Progress, *, settings: bool = False) -> Repository:
+    """The model at `source`. `settings`: of an address, config.json is all that is fetched.
 
     Raises:
         BadInput: it has no config.json, or its weights are pickles, or there are none. FetchFailed: it cannot be
         reached, or is gated.
     """
     if source.startswith(SCHEME):
-        return _remote(source, offline, progress)
+        return _remote(source, offline, progress, settings)
     folder = Path(source).expanduser()
     names = {path.name for path in folder.iterdir() if path.is_file()}
     config = _config(folder, source)
@@ -98,14 +98,15 @@ def whole(repository: Repository, offline: bool, progress: Progress) -> Path:
     return source if isinstance(source, Path) else fetch([source], offline=offline, progress=progress)[0]
 
 
-def _remote(source: str, offline: bool, progress: Progress) -> Repository:
+def _remote(source: str, offline: bool, progress: Progress, settings: bool) -> Repository:
     listed = user_source(source, offline=offline)
     assert isinstance(listed, Source)
     names = [file.name for file in listed.files]
     chosen = _safetensors(set(names), source)
     if "config.json" not in names:
         raise _no_config(source)
-    small = replace(listed, files=tuple(file for file in listed.files if file.name not in chosen))
+    wanted = {"config.json"} if settings else set(names) - set(chosen)
+    small = replace(listed, files=tuple(file for file in listed.files if file.name in wanted))
     folder, _ = fetch([small], offline=offline, progress=progress)
     weights = {file.name: file.pieces[0] for file in listed.files if file.name in chosen}
     licence = "" if listed.licence == "unknown" else listed.licence

@@ -12,7 +12,7 @@ from edgekit.core import Progress
 from edgekit.errors import FetchFailed
 from edgekit.sources.transports.contract import Bounds, Transport, safe_name
 
-__all__ = ["TRANSPORTS", "Bounds", "Fetcher", "fetcher", "safe_name", "scheme_of"]
+__all__ = ["TRANSPORTS", "Bounds", "Fetcher", "fetcher", "part", "partial", "safe_name", "scheme_of"]
 
 
 def _kinds() -> Iterator[type[Transport]]:
@@ -29,6 +29,16 @@ def scheme_of(address: str) -> str:
     """The scheme of an address; "" for a path."""
     scheme, mark, _ = address.partition("://")
     return scheme if mark else ""
+
+
+def partial(piece: str) -> bool:
+    """Whether a piece can be read in part."""
+    return scheme_of(piece) in TRANSPORTS and TRANSPORTS[scheme_of(piece)].partial
+
+
+def part(piece: str, start: int, size: int) -> tuple[bytes, int]:
+    """See `Transport.part`."""
+    return TRANSPORTS[scheme_of(piece)].part(piece, start, size)
 
 
 class Fetcher:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from edgekit.common.files import is_inside
 from edgekit.core import Progress, Source, SourceFile
-from edgekit.errors import BadInput
+from edgekit.errors import BadInput, FetchFailed
 
 __all__ = ["Bounds", "Transport", "safe_name", "single"]
 
@@ -36,11 +36,13 @@ class Transport(ABC):
     Attributes:
         schemes: of its addresses, without ``://``. form: the form of a user's address, for messages.
         resumes: whether `get` continues a partial file `out`. If not, `out` is deleted after a failure.
+        partial: whether `part` works.
     """
 
     schemes: tuple[str, ...]
     form: str
     resumes: bool = False
+    partial: bool = False
 
     def __init__(self, folder: Path, tell: Progress) -> None:
         self._folder, self._tell = folder, tell
@@ -66,6 +68,15 @@ class Transport(ABC):
             FetchFailed: the download failed; the message is the reason alone. BadInput: the URI cannot be read.
             MissingExtra: the transport needs a package or program that is absent.
         """
+
+    @classmethod
+    def part(cls, piece: str, start: int, size: int) -> tuple[bytes, int]:
+        """`size` bytes of a piece from `start` on (fewer at its end), and the size of the whole piece.
+
+        Raises:
+            FetchFailed: it cannot be reached, or only be had as a whole. BadInput, MissingExtra: as `get`.
+        """
+        raise FetchFailed(f"files of {cls.schemes[0]}:// come as a whole")
 
 
 def safe_name(name: str) -> str:

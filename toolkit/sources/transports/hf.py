@@ -13,6 +13,7 @@ import os
 import re
 import urllib.parse
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,13 @@ from edgekit.common.files import write_whole
 from edgekit.core import Source, SourceFile
 from edgekit.errors import BadInput, FetchFailed, need
 from edgekit.sources import web
+from edgekit.sources.transports import ggufs
 from edgekit.sources.transports.contract import Bounds, Transport, safe_name
 
 __all__ = ["TRANSPORT", "Hub", "beginning_of", "source_of"]
 
 _FILE = re.compile(r"hf://([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w.%-]+))?/(.+)")
-_REPOSITORY = re.compile(r"hf://([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w./-]+))?")
+_REPOSITORY = re.compile(r"hf://([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w./-]+))?(?::(.+))?")
 _SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 _INDEX = "model.safetensors.index.json"
 #: What belongs to a checkpoint beside its weights: settings, vocabularies, modules of sentence-transformers.
@@ -41,18 +43,19 @@ class Hub(Transport):
     """Files of repositories."""
 
     schemes = ("hf",)
-    form = "hf://OWNER/REPO[@REVISION]"
+    form = "hf://OWNER/REPO[@REVISION][:GGUF]"
     resumes = True
+    partial = True
 
     @classmethod
     def source(cls, address: str, cache: Path, offline: bool) -> Source:
         """All files of a repository that a checkpoint needs; offline, from its last listing."""
         match = _REPOSITORY.fullmatch(address)
         if not match:
-            raise BadInput(f"{address!r} is not of the form hf://OWNER/REPO or hf://OWNER/REPO@REVISION.")
+            raise BadInput(f"{address!r} is not of the form {cls.form}, where GGUF is q4_k_m or *.gguf.")
         listing = cache / "hub" / f"{hashlib.sha256(address.encode()).hexdigest()[:24]}.json"
         if not offline:
-            source = source_of(match[1], match[2])
+            source = source_of(match[1], match[2], match[3] or "")
             write_whole(listing, json.dumps(_as_json(source)).encode())
             return source
         try:
@@ -67,6 +70,12 @@ class Hub(Transport):
         url, headers = _request(piece)
         with _login():
             web.download(url, out, limit=bounds.limit, pinned=bounds.pinned, tick=bounds.tick, headers=headers)
+
+    @classmethod
+    def part(cls, piece: str, start: int, size: int) -> tuple[bytes, int]:
+        url, headers = _request(piece)
+        with _login():
+            return web.part(url, start, size, headers)
 
 
 def beginning_of(piece: str, size: int) -> bytes:
@@ -115,8 +124,9 @@ def _from_json(listing: Path) -> Source:
     )
 
 
-def source_of(repo: str, revision: str | None) -> Source:
-    """The files of a repository that a checkpoint needs, at the commit that `revision` names now.
+def source_of(repo: str, revision: str | None, choice: str = "") -> Source:
+    """The files of a repository that a checkpoint needs, at the commit that `revision` names now; or the .gguf that
+    `choice` means (`ggufs.chosen`), and that of a repository with nothing else.
 
     Large files come with the hub's own sha256 and size; small ones stay unpinned. Which weights: safetensors (whole or
     sharded), else CTranslate2's ``model.bin``, else ``pytorch_model.bin``, else SpeechBrain's ``embedding_model.ckpt``.
@@ -128,11 +138,15 @@ def source_of(repo: str, revision: str | None) -> Source:
     """
     info = _ask(repo, revision)
     entries = {entry.rfilename: entry for entry in info.siblings or ()}
+    licence = str((info.card_data or {}).get("license") or "unknown")
+    if choice or ggufs.nothing_else(entries):
+        held = (_file(entries[name], repo, info.sha) for name in ggufs.chosen(repo, entries, choice))
+        flat = tuple(replace(file, name=file.name.rpartition("/")[2]) for file in held)
+        return Source(uri=f"hf://{repo}", revision=str(info.sha), licence=licence, files=flat)
     wanted = _weights(repo, list(entries)) + [name for name in _BESIDE if name in entries]
     # Code of a repository is fetched as text; only an importer runs it, and only for a user who trusts it.
     wanted += [name for name in entries if name.endswith(".py") and "/" not in name]
     files = tuple(_file(entries[name], repo, info.sha) for name in wanted)
-    licence = str((info.card_data or {}).get("license") or "unknown")
     return Source(uri=f"hf://{repo}", revision=str(info.sha), licence=licence, files=files)
 
 
@@ -173,7 +187,7 @@ def _weights(repo: str, names: Sequence[str]) -> list[str]:
     raise BadInput(
         f"hf://{repo} has no weights that can be read.",
         hint=f"Accepted: model.safetensors, {_INDEX} with its shards, model.bin (CTranslate2), pytorch_model.bin, "
-        "embedding_model.ckpt (SpeechBrain).",
+        f"embedding_model.ckpt (SpeechBrain); a .gguf is named: hf://{repo}:q4_k_m",
     )
 
 

@@ -167,3 +167,51 @@ def _resampled(blocks: Iterator[Samples], own: int, rate: int) -> Iterator[Sampl
     for block in blocks:
         yield stream.resample_chunk(np.ascontiguousarray(block.reshape(-1), dtype=np.float32))
     yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+class Converter:
+    """Chunks of a stream at any rate and of any width, as float32 mono samples at another rate.
+
+    Args:
+        own: of the chunks, in Hz. rate: of the samples, in Hz.
+
+    Raises:
+        BadInput: a rate that is none, or that cannot be resampled.
+    """
+
+    def __init__(self, own: int, rate: int) -> None:
+        self._own, self._rate = _rate(own), rate
+        self._stream: Any = None
+        if self._own != rate:
+            with need("run", "Resampling audio"):
+                import soxr
+            self._stream = soxr.ResampleStream(self._own, rate, 1, dtype="float32", quality="HQ")
+
+    def push(self, chunk: Any) -> Samples:
+        """Samples float32 [n] of a chunk [samples] or [samples, channels], see `edgekit.core.Stream.feed`."""
+        samples = _as_float(chunk)
+        return samples if self._stream is None else self._stream.resample_chunk(samples)
+
+    def end(self) -> Samples:
+        """What the resampler still holds."""
+        import numpy as np
+
+        empty = np.zeros(0, np.float32)
+        return empty if self._stream is None else self._stream.resample_chunk(empty, last=True)
+
+
+def _as_float(chunk: Any) -> Samples:
+    """Mono float32 [samples] in [-1, 1]. Raises BadInput: no such array, or values that are not numbers."""
+    import numpy as np
+
+    if not isinstance(chunk, np.ndarray) or chunk.ndim not in (1, 2) or chunk.dtype.kind not in "fiu":
+        kind = getattr(chunk, "dtype", type(chunk).__name__)
+        raise BadInput(f"expected a chunk as an array [samples] or [samples, channels], got {kind}.")
+    if chunk.dtype.kind == "f":
+        samples = chunk.astype(np.float32)
+    else:
+        half = 2.0 ** (8 * chunk.dtype.itemsize - 1)
+        samples = ((chunk.astype(np.float64) - (half if chunk.dtype.kind == "u" else 0)) / half).astype(np.float32)
+    if not np.isfinite(samples).all():
+        raise BadInput("the chunk holds values that are not numbers (NaN or infinite).")
+    return np.ascontiguousarray(samples.mean(axis=1) if samples.ndim == 2 else samples, dtype=np.float32)

@@ -131,8 +131,7 @@ class Canvas:
 
     @property
     def _line(self) -> int:
-        longer: int = max(self.image.size)
-        return max(2, round(longer / 320))
+        return int(max(2, round(max(self.image.size) / 320)))
 
     def _pen(self) -> Any:
         from PIL import ImageDraw

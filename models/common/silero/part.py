@@ -1,0 +1,55 @@
+"""The declaration of Silero VAD's graph, its weights and the facts that `Listener` needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from edgekit.core import Checkpoint, Part, Source, SourceFile, TensorSpec
+from edgekit.models.common.silero.shapes import CONTEXT, FRAME, HIDDEN
+
+__all__ = ["FACTS", "LICENCE", "SOURCE", "build", "detector"]
+
+#: Package-data file with the licence of the weights.
+LICENCE = "data/licences/silero-licence.txt"
+#: The weights.
+SOURCE = Source(
+    uri="pypi://silero-vad",
+    revision="6.2.3",
+    licence="MIT",
+    files=(
+        SourceFile(
+            "silero_vad_16k.safetensors",
+            "c59271c284ae9c8335d795d60e0bfdb71aaaceec578d9bd9ffc1b8153c319ea1",
+            1_239_748,
+            ("pypi://silero-vad@6.2.3/silero_vad/data/silero_vad_16k.safetensors",),
+        ),
+    ),
+)
+_STATES = {name: TensorSpec(name, "float32", (1, HIDDEN)) for name in ("h", "c")}
+_AFTER = {name: TensorSpec(f"{name}_after", "float32", (1, HIDDEN)) for name in _STATES}
+#: See `edgekit.tasks.voice_activity_detection.Listener`.
+FACTS = {
+    "hop": FRAME,
+    "context": CONTEXT,
+    "states": {name: after.name for name, after in _AFTER.items()},
+}
+
+
+def build(checkpoint: Checkpoint) -> Any:
+    """The network as a module. Raises BadInput for other weights."""
+    from edgekit.models.common.silero.network import network
+
+    return network(checkpoint.tensors)
+
+
+def detector(name: str, build: Callable[[Checkpoint], Any], *, quantize: bool = True) -> Part:
+    """The graph as a part: ``audio`` float32 [1, 576] and the states -> ``probability`` [1, 1] and the next states."""
+    return Part(
+        name,
+        (TensorSpec("audio", "float32", (1, CONTEXT + FRAME)), *_STATES.values()),
+        (TensorSpec("probability", "float32", (1, 1)), *_AFTER.values()),
+        {},
+        build,
+        quantize,
+    )

@@ -1,0 +1,117 @@
+"""The declaration of a policy of pybullet's examples: all but the robot and where its weights are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit.common import package_data
+from edgekit.core import (
+    Checkpoint,
+    Costs,
+    Evidence,
+    Identity,
+    Model,
+    Network,
+    Part,
+    Recipe,
+    Sample,
+    Source,
+    SourceFile,
+    TensorSpec,
+    Usage,
+    Weights,
+)
+from edgekit.models.policy.shapes import Robot, policy_work
+from edgekit.numerics import weighing
+
+__all__ = ["declared"]
+
+_LICENCE = "data/licences/bullet-licence.txt"
+#: The files are the same in every wheel; this one exists for every user, whatever machine it is fetched on.
+_WHEEL = "pypi://pybullet@3.2.7/pybullet_envs/examples/{}?platform=manylinux2014_x86_64"
+#: Steps of the golden input, and of the judged observations; bytes of a number among the reference's answers to these,
+#: and of what else a bundle holds: the reference's outputs for the golden input, and hashes of what was judged.
+_STEPS, _JUDGED, _NUMBER, _MORE = 30, 320, 6.3, 2_000
+#: Layout of the C -> bytes of its firmware, measured.
+_Bytes = Mapping[str, int]
+
+
+def declared(name: str, robot: Robot, file: str, sha256: str, size: int, *, flash: _Bytes, ram: _Bytes) -> Model:
+    """The declaration of a robot's policy.
+
+    Args:
+        file: of the package's examples. sha256, size: of that file.
+        flash, ram: layout of the C -> bytes that its firmware takes, measured.
+    """
+    piece = _WHEEL.format(file)
+    observations, golden = (f"policy/observations/{name}{end}.npz" for end in ("", "-golden"))
+
+    def build(checkpoint: Checkpoint) -> Any:
+        from edgekit.models.policy.network import network
+
+        return network(checkpoint, robot)
+
+    def prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+        build(checkpoint)  # refuses other weights
+        return {"observation": robot.observations, "action": robot.actions, "limit": 1.0}
+
+    def samples(folder: Path) -> Sequence[Sample]:
+        from edgekit.tasks.reinforcement_learning.observations import stretches
+
+        return stretches(package_data.stream_of(observations), name)
+
+    def bundle(recipe: Recipe) -> int:
+        if recipe.exporter == "c":
+            return flash[recipe.options.get("layout", "plain")]
+        more = package_data.size(_LICENCE, golden) + round(_JUDGED * robot.actions * _NUMBER) + _MORE
+        return weighing.size(policy_work(robot, _STEPS), recipe, more)
+
+    def memory(recipe: Recipe) -> int:
+        if recipe.exporter == "c":
+            return ram[recipe.options.get("layout", "plain")]
+        return weighing.memory(policy_work(robot, _STEPS), recipe)
+
+    return Model(
+        identity=Identity(name=name, family="policy", licence="Zlib", licence_text=_LICENCE),
+        weights=Weights(
+            sources=(Source(piece, "3.2.7", "Zlib", (SourceFile("policy.py", sha256, size, (piece,)),)),),
+            prepare=prepare,
+        ),
+        network=Network(
+            parts=(
+                Part(
+                    "network",
+                    (TensorSpec("observation", "float32", (1, robot.observations)),),
+                    (TensorSpec("action", "float32", (1, robot.actions)),),
+                    {},
+                    build,
+                ),
+            ),
+            parameters=robot.parameters,
+            ladder=(
+                Recipe("onnx", "int8"),
+                Recipe("onnx", "fp16"),
+                Recipe("litert", "int8"),
+                Recipe("litert", "fp16"),
+                Recipe("executorch", "int8"),
+                Recipe("executorch", "fp32"),
+            ),
+            exporters=("onnx", "openvino", "litert", "coreml", "executorch", "c"),
+            # As near to fp32 as in blocks, whose size of 128 no layer is a multiple of: half the bytes.
+            options={("onnx", "int8"): {"forms": {"network": "dynamic"}}},
+        ),
+        task=Usage(
+            name="reinforcement-learning",
+            golden=golden,
+            evidence=Evidence(
+                f"observations of {name}",
+                "Zlib",
+                "64 stretches of 10 steps of the fp32 policy in pybullet's own simulator, of eight episodes, recorded "
+                "for edgekit (tests/peers/compare_policies.py --record)",
+                samples,
+            ),
+        ),
+        costs=Costs(size=bundle, memory=memory, work=lambda recipe: policy_work(robot, _STEPS)),
+    )

@@ -1,0 +1,275 @@
+"""Whisper's decoding of one window: logit rules, greedy, sampling, beam search (whisper/decoding.py, arXiv:2212.04356).
+
+Everything here is numpy over logits; the network is the ``decoder`` part, called through `Hypotheses`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.core import Runner
+from edgekit.errors import BadInput
+
+Logits = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One decoded window.
+
+    Attributes:
+        tokens: sampled ids without prompt and end of text. average_logprob: per token, end of text included, as the
+        original defines it. no_speech: probability of the no-speech token at the first position.
+        complete: False where the length limit cut it off. first_token: seconds from the start of the decoding.
+    """
+
+    tokens: list[int]
+    average_logprob: float
+    no_speech: float
+    temperature: float
+    complete: bool
+    first_token: float
+
+
+@dataclass(frozen=True)
+class Window:
+    """The encoder's output for a window, and how long the window is.
+
+    Attributes:
+        blanks: entries of the decoder's caches before the first token, which it ignores.
+    """
+
+    cross: Mapping[str, NDArray[Any]]
+    seconds: float
+    blanks: int = 0
+
+
+class Hypotheses:
+    """A growing set of token sequences about one window, with their self-attention caches."""
+
+    def __init__(self, decoder: Runner, window: Window) -> None:
+        self._decoder = decoder
+        self._window = window
+        self._cross = window.cross
+        self._queries: NDArray[Any] | None = None
+        self._past: dict[str, NDArray[Any]] = {
+            spec.name: np.zeros([1, int(spec.shape[1]), window.blanks, int(spec.shape[3])], np.float32)
+            for spec in decoder.inputs
+            if spec.name.startswith("past_")
+        }
+
+    def step(self, tokens: Sequence[Sequence[int]], select: Sequence[int]) -> Logits:
+        """Append tokens [B, L]; logits float32 [B, len(select), vocabulary] at positions `select` of the new ones."""
+        feeds = {
+            "tokens": np.array(tokens, np.int64),
+            "select": np.array(select, np.int64),
+            **self._past,
+            **self._cross,
+        }
+        out = self._decoder(feeds)
+        self._past = {
+            name.replace("present_", "past_"): array for name, array in out.items() if name.startswith("present_")
+        }
+        self._queries = out.get("alignment_queries")
+        return out["logits"]
+
+    def read(self, tokens: Sequence[int]) -> tuple[Logits, NDArray[Any]]:
+        """Read a whole text from the beginning of the window, beside what this one holds.
+
+        Returns:
+            Logits [L, vocabulary] after each token, and the alignment queries [A, L, D] of each token.
+
+        Raises:
+            BadInput: the decoder gives no queries: an earlier version exported it.
+        """
+        fresh = Hypotheses(self._decoder, self._window)
+        logits = fresh.step([tokens], range(len(tokens)))[0]
+        if fresh._queries is None:
+            raise BadInput("this bundle cannot tell the times of words.", hint="Export it again with this version.")
+        return logits, fresh._queries[:, 0]
+
+    def keys(self, heads: Sequence[Sequence[int]]) -> NDArray[Any]:
+        """The cross-attention keys of (layer, head) pairs, [A, D, T]."""
+        return np.stack([self._cross[f"cross_key_{layer}"][head] for layer, head in heads])
+
+    @property
+    def positions(self) -> int:
+        """How many positions the encoder gave."""
+        return int(self._cross["cross_key_0"].shape[2])
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Continue from these hypotheses, in this order; a hypothesis may be named several times."""
+        if list(rows) != list(range(next(iter(self._past.values())).shape[0])):
+            self._past = {name: array[list(rows)] for name, array in self._past.items()}
+
+    def copy(self) -> Hypotheses:
+        """The same state, to continue differently; arrays are never written in place, so they are shared."""
+        other = object.__new__(Hypotheses)
+        other._decoder, other._window, other._cross = self._decoder, self._window, self._cross
+        other._past, other._queries = dict(self._past), self._queries
+        return other
+
+
+class Rules:
+    """What must not be sampled next.
+
+    Args:
+        facts: the ``tokens`` facts of the manifest. timestamps: whether timestamp tokens are wanted.
+        seconds: length of the window: no timestamp lies behind it.
+        continued: the text has begun already, so that it may end at once.
+    """
+
+    def __init__(
+        self, facts: Mapping[str, Any], vocabulary: int, timestamps: bool, seconds: float, continued: bool = False
+    ) -> None:
+        self.eot: int = facts["end_of_text"]
+        self._first: int = facts["first_timestamp"]
+        self._timestamps = timestamps
+        never = np.zeros(vocabulary, np.float32)
+        never[facts["suppress"]] = -np.inf
+        if timestamps:
+            never[facts["no_timestamps"]] = -np.inf
+        never[self._first + round(seconds / facts["seconds_per_timestamp"]) + 1 :] = -np.inf
+        self._never = never
+        self._begin = [] if continued else list(facts["suppress_at_begin"])
+        # The original allows the first timestamp to lie at most one second into the window.
+        self._latest_start = self._first + round(1.0 / facts["seconds_per_timestamp"])
+
+    def apply(self, logits: Logits, sampled: Sequence[Sequence[int]]) -> Logits:
+        """Logits [B, vocabulary] with forbidden tokens at minus infinity, from what each hypothesis sampled so far."""
+        out = logits + self._never
+        for row, tokens in zip(out, sampled, strict=True):
+            if not tokens:
+                row[self._begin] = -np.inf
+            if self._timestamps:
+                self._time(row, tokens)
+        return out
+
+    def _time(self, row: Logits, tokens: Sequence[int]) -> None:
+        """Timestamps come in pairs, never go back, and open the transcript."""
+        first = self._first
+        if not tokens:
+            row[:first] = -np.inf
+            row[self._latest_start + 1 :] = -np.inf
+            return
+        last = tokens[-1] >= first
+        before = len(tokens) < 2 or tokens[-2] >= first
+        if last and before:
+            row[first:] = -np.inf
+        elif last:
+            row[: self.eot] = -np.inf
+        stamps = [t for t in tokens if t >= first]
+        if stamps:
+            # A segment has a length, so its end lies after its start; a start may equal the end before it.
+            row[first : stamps[-1] + (0 if last and not before else 1)] = -np.inf
+        top = row.max()
+        stamp_mass = top + np.log(np.exp(row[first:] - top).sum() + 1e-30)
+        if stamp_mass > row[:first].max():
+            row[:first] = -np.inf
+
+
+def log_softmax(logits: Logits) -> Logits:
+    """Along the last axis, float32."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    out: Logits = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return out
+
+
+@dataclass
+class Begun:
+    """A prompt that has been fed: its hypotheses, the logits after it, and the probability of no speech."""
+
+    hypotheses: Hypotheses
+    logits: Logits
+    no_speech: float
+    started: float
+
+
+def begin(decoder: Runner, window: Window, prompt: Sequence[int], facts: Mapping[str, Any]) -> Begun:
+    """Feed `prompt` (which holds the start-of-transcript token)."""
+    started = time.perf_counter()
+    hypotheses = Hypotheses(decoder, window)
+    sot = list(prompt).index(facts["start_of_transcript"])
+    logits = hypotheses.step([prompt], [sot, len(prompt) - 1])[0]
+    no_speech = float(np.exp(log_softmax(logits[0])[facts["no_speech"]]))
+    return Begun(hypotheses, logits[1:], no_speech, started)
+
+
+def sample(begun: Begun, rules: Rules, limit: int, temperature: float, count: int, seed: int) -> Result:
+    """Greedy at temperature 0, else the most probable of `count` samples.
+
+    Args:
+        limit: most tokens to sample.
+        seed: of the sampling, so that a second run gives the same text.
+    """
+    rng = np.random.default_rng(seed)
+    hypotheses, logits = begun.hypotheses.copy(), begun.logits
+    count = count if temperature > 0 else 1
+    hypotheses.keep([0] * count)
+    logits = np.repeat(logits, count, axis=0)
+    tokens: list[list[int]] = [[] for _ in range(count)]
+    scores, done = [0.0] * count, [False] * count
+    first = 0.0
+    for _ in range(limit):
+        ruled = rules.apply(logits, tokens)
+        logprobs = log_softmax(ruled)
+        if temperature > 0:
+            noise = rng.gumbel(size=ruled.shape).astype(np.float32)
+            chosen = (ruled / np.float32(temperature) + noise).argmax(axis=-1)
+        else:
+            chosen = ruled.argmax(axis=-1)
+        first = first or time.perf_counter() - begun.started
+        for i, token in enumerate(chosen.tolist()):
+            if not done[i]:
+                scores[i] += float(logprobs[i, token])
+                done[i] = token == rules.eot
+                if not done[i]:
+                    tokens[i].append(token)
+        if all(done):
+            break
+        logits = hypotheses.step([[int(t)] for t in chosen], [0])[:, 0]
+    # As in the original, the choice is by length without the end of text, the report by length with it.
+    best = int(np.argmax([score / max(len(t), 1) for score, t in zip(scores, tokens, strict=True)]))
+    average = scores[best] / (len(tokens[best]) + 1)
+    return Result(tokens[best], average, begun.no_speech, temperature, done[best], first)
+
+
+def beam_search(begun: Begun, rules: Rules, limit: int, beams: int) -> Result:
+    """Beam search as the original does it (patience 1): stop when `beams` sequences have ended."""
+    hypotheses, logits = begun.hypotheses.copy(), begun.logits
+    alive: list[tuple[float, list[int]]] = [(0.0, [])]
+    ended: list[tuple[float, list[int]]] = []
+    first = 0.0
+    for _ in range(limit):
+        logprobs = log_softmax(rules.apply(logits, [tokens for _, tokens in alive]))
+        candidates = []
+        for row, (score, tokens) in enumerate(alive):
+            top = np.argpartition(-logprobs[row], beams)[: beams + 1]
+            candidates += [(score + float(logprobs[row, t]), row, [*tokens, int(t)]) for t in top.tolist()]
+        candidates.sort(key=lambda candidate: -candidate[0])
+        first = first or time.perf_counter() - begun.started
+        alive, rows = [], []
+        for score, row, tokens in candidates:
+            if not np.isfinite(score):
+                break
+            if tokens[-1] == rules.eot:
+                ended.append((score, tokens[:-1]))
+            else:
+                alive.append((score, tokens))
+                rows.append(row)
+            if len(alive) == beams:
+                break
+        if len(ended) >= beams or not alive:
+            break
+        hypotheses.keep(rows)
+        logits = hypotheses.step([[tokens[-1]] for _, tokens in alive], [0])[:, 0]
+    # As in the original, the best unended ones fill up the pool, so that a bad early end does not win at the limit.
+    pool = [*((*item, True) for item in ended), *((*item, False) for item in alive)][:beams]
+    score, tokens, complete = max(pool, key=lambda item: item[0] / max(len(item[1]), 1))
+    return Result(tokens, score / (len(tokens) + 1), begun.no_speech, 0.0, complete, first)

@@ -1,0 +1,216 @@
+"""Whisper from sound to text: windows, language, fallbacks and segments (after whisper/transcribe.py).
+
+Where it differs from the original, on purpose:
+
+- The encoder's window is as long as the sound needs (`window_seconds`), not always 30 s. If what comes out looks wrong
+  (see `_suspicious`), the window is encoded again at 30 s before any other fallback.
+- Features are computed per window, so that two hours of audio need the memory of thirty seconds.
+- Windows of digital silence are not decoded: the network would make words up.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.core import Prediction, Predictor, Runner
+from edgekit.errors import BadInput
+from edgekit.models.whisper.loop.cuts import packed, speech_in
+from edgekit.models.whisper.loop.options import options_of
+from edgekit.models.whisper.loop.recognition import Context, Recognized, Recognizer
+from edgekit.models.whisper.loop.stream import SpeechStream
+from edgekit.models.whisper.shapes import SAMPLE_RATE, WINDOW
+from edgekit.tasks.automatic_speech_recognition.subtitles import write
+from edgekit.tasks.common.audio import Audio, open_audio
+from edgekit.tasks.voice_activity_detection import Listener
+
+#: Shorter sounds hold no word.
+_SHORTEST = 0.1
+#: A sound that never exceeds this amplitude (-70 dB of full scale) is silence.
+_SILENCE = 10 ** (-70 / 20)
+
+
+@dataclass
+class _Run(Context):
+    """What accumulates over the windows of one sound."""
+
+    tokens: int = 0
+    first_token: float = 0.0
+    text: list[int] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    segments: list[dict[str, Any]] = field(default_factory=list)
+    words: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Transcriber(Predictor):
+    """The pipeline: `predict` takes a path, or float samples at 16 kHz, or (samples, rate)."""
+
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+        self._facts = facts
+        self._recognizer = Recognizer(parts, folder, facts)
+        self._listener = Listener(parts["detector"], facts["detector"]) if "detector" in parts else None
+        self.tokens = self._recognizer.tokens
+
+    def probe(self, sample: Any) -> Prediction:
+        """With the detector of speech, which a short sound does without."""
+        return self.predict(sample, vad=True if self._listener else None)
+
+    def predict(self, sample: Any, **options: Any) -> Prediction:
+        """Transcribe `sample`; options are the fields of `Options`.
+
+        Returns:
+            A Prediction: the text; details language, language_probability, segments, notes, windows, fallbacks;
+            units audio_seconds and tokens; marks first_token.
+
+        Raises:
+            BadInput: not audio, shorter than 0.1 s, values that are not numbers, an unknown language or option.
+        """
+        started = time.perf_counter()
+        chosen = options_of(options, self._facts)
+        audio = open_audio(sample, SAMPLE_RATE)
+        run = _Run(chosen, chosen.language)
+        if chosen.prompt:
+            run.history = self.tokens.encode(" " + chosen.prompt.strip())
+        if chosen.vad or (chosen.vad is None and self._listener and audio.seconds * SAMPLE_RATE > WINDOW):
+            seconds = self._spoken(sample, audio, run, started)
+        else:
+            seconds = self._windows(audio, run, started)
+        text = self.tokens.text(run.text).strip()
+        notes = [*audio.notes, *run.notes]
+        if not (run.windows or run.notes):
+            notes.append("no sound above -70 dB: nothing to transcribe")
+        details = {
+            "language": run.language,
+            "language_probability": run.language_probability,
+            "segments": run.segments,
+            "notes": notes,
+            "windows": run.windows,
+            "fallbacks": run.fallbacks,
+            **({"words": run.words} if chosen.words else {}),
+        }
+        units = {"audio_seconds": seconds, "tokens": run.tokens}
+        marks = {"first_token": run.first_token} if run.first_token else {}
+        prediction = Prediction(text, details, units, marks)
+        if chosen.out:
+            write(prediction, Path(chosen.out))
+        return prediction
+
+    def stream(self, rate: int = SAMPLE_RATE, **options: Any) -> SpeechStream:
+        """See `edgekit.core.Predictor.stream`. Raises BadInput as `predict`."""
+        return SpeechStream(self._recognizer, options_of(options, self._facts), rate, self._listener)
+
+    def _windows(self, audio: Audio, run: _Run, started: float) -> float:
+        """Slide over the sound; returns its true length in seconds."""
+        at, total = 0, 0
+        while True:
+            samples = audio.window(at, WINDOW)
+            total = max(total, at + len(samples))
+            if at == 0 and len(samples) < _SHORTEST * SAMPLE_RATE:
+                length = len(samples) / SAMPLE_RATE
+                raise BadInput(f"the audio is {length:.4f} s long: too short to hold a word (at least {_SHORTEST} s).")
+            if len(samples) < _SHORTEST * SAMPLE_RATE:
+                return total / SAMPLE_RATE
+            if np.abs(samples).max() < _SILENCE:
+                at += len(samples)
+            else:
+                # A sound longer than a window needs timestamps: they say where the next window starts.
+                long = at > 0 or (len(samples) == WINDOW and audio.seconds * SAMPLE_RATE > WINDOW)
+                at += self._one(samples, at, run, long or run.options.timestamps, started)
+            if run.options.progress:
+                run.options.progress(at / SAMPLE_RATE, audio.seconds)
+
+    def _spoken(self, sample: Any, audio: Audio, run: _Run, started: float) -> float:
+        """Transcribe where somebody speaks; returns the true length in seconds."""
+        if self._listener is None:
+            raise BadInput("this bundle has no detector of speech.", hint="Export it again with this version.")
+        if len(audio.window(0, WINDOW)) < _SHORTEST * SAMPLE_RATE:
+            return self._windows(audio, run, started)  # which says that it is too short
+        windows = packed(speech_in(self._listener, sample, SAMPLE_RATE))
+        spoken = sum(end - start for start, end in windows)
+        for start, end in windows:
+            at, last = round(start * SAMPLE_RATE), round(end * SAMPLE_RATE)
+            while last - at >= _SHORTEST * SAMPLE_RATE:
+                samples = audio.window(at, min(last - at, WINDOW))
+                # What lies behind the last word of the window is a pause.
+                self._one(samples, at, run, run.options.timestamps, started, whole=True)
+                at += max(len(samples), 1)
+            if run.options.progress:
+                run.options.progress(end, audio.seconds)
+        if audio.seconds - spoken >= 1:
+            run.notes.append(f"no speech in {audio.seconds - spoken:.1f} of {audio.seconds:.1f} s: left out")
+        return audio.seconds
+
+    def _one(
+        self, samples: NDArray[np.float32], at: int, run: _Run, timestamps: bool, started: float, *, whole: bool = False
+    ) -> int:
+        """Decode one window, append to `run`, and return by how many samples to advance.
+
+        Args:
+            whole: the window ends in a pause: its last words are no beginning of what the next window holds.
+        """
+        recognized = self._recognizer.recognize(samples, run, timestamps)
+        run.first_token = run.first_token or recognized.started - started + recognized.first_token
+        result, before = recognized.result, len(run.text)
+        if recognized.silent(run.options):
+            return len(samples)
+        run.tokens += len(result.tokens)
+        advance = self._segments(result.tokens, samples, at, run, whole) if timestamps else len(samples)
+        if not timestamps:
+            run.text += result.tokens
+            run.history += result.tokens
+            if whole and (text := self.tokens.text(result.tokens).strip()):
+                begin, end = (round(time / SAMPLE_RATE, 2) for time in (at, at + len(samples)))
+                run.segments.append({"start": begin, "end": end, "text": text})
+        if run.options.words:
+            self._words(recognized, run.text[before:], samples[:advance], at, run)
+        if result.temperature > 0.5 or not run.options.condition:
+            run.history = []
+        return advance
+
+    def _words(
+        self, recognized: Recognized, tokens: Sequence[int], samples: NDArray[np.float32], at: int, run: _Run
+    ) -> None:
+        """Append the words of a window that begins at sample `at`."""
+        begin = at / SAMPLE_RATE
+        for word in self._recognizer.words(recognized, tokens, samples, run):
+            times = {"start": round(begin + word.start, 3), "end": round(begin + word.end, 3)}
+            run.words.append({**asdict(word), "word": word.word.strip(), **times})
+
+    def _segments(self, tokens: list[int], samples: NDArray[np.float32], at: int, run: _Run, whole: bool) -> int:
+        """Cut at pairs of timestamps, append to `run`; returns by how many samples to advance."""
+        first, step = self._facts["tokens"]["first_timestamp"], self._facts["tokens"]["seconds_per_timestamp"]
+        stamp = [token >= first for token in tokens]
+        cuts = [i + 1 for i in range(len(tokens) - 1) if stamp[i] and stamp[i + 1]]
+        closed = stamp[-2:] == [False, True]
+        seconds = len(samples) / SAMPLE_RATE
+        if not cuts:
+            last = [t for t in tokens if t >= first]
+            end = (last[-1] - first) * step if last and last[-1] > first else seconds
+            self._add(tokens, at, (0.0, end, seconds), run)
+            return len(samples)
+        begin_at = 0
+        for cut in [*cuts, len(tokens)] if closed or whole else cuts:
+            piece = tokens[begin_at:cut]
+            end = (piece[-1] - first) * step if piece[-1] >= first else seconds
+            self._add(piece, at, ((piece[0] - first) * step, end, seconds), run)
+            begin_at = cut
+        if closed or whole:
+            return len(samples)
+        advance = round((tokens[begin_at - 1] - first) * step * SAMPLE_RATE)
+        return min(advance, len(samples)) or len(samples)
+
+    def _add(self, tokens: list[int], at: int, times: tuple[float, float, float], run: _Run) -> None:
+        """Append a segment of a window. Times: its start and end, and the end of the sound, which it may not pass."""
+        start, end, last = times
+        text = self.tokens.text(tokens).strip()
+        if text and end > start:
+            begin_at, end_at = (round(at / SAMPLE_RATE + min(time, last), 2) for time in (start, end))
+            run.segments.append({"start": begin_at, "end": end_at, "text": text})
+            run.text += [t for t in tokens if t < self._facts["tokens"]["end_of_text"]]
+            run.history += tokens

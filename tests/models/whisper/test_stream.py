@@ -1,0 +1,150 @@
+"""Streams: words that become final, in order, whatever the chunks, in bounded memory."""
+
+from __future__ import annotations
+
+import tracemalloc
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgekit.core import Heard
+from edgekit.errors import BadInput
+from edgekit.models.whisper.loop.options import Options
+from edgekit.models.whisper.loop.stream import SpeechStream
+from edgekit.models.whisper.loop.words import Word
+
+RATE = 16_000
+#: Amplitude of sample i: it tells the recognizer below where in the sound it is.
+STEP = 1e-7
+
+
+@dataclass
+class Text:
+    tokens: list[int]
+
+    def silent(self, options: Options) -> bool:
+        return False
+
+
+class Letters:
+    """A tokenizer with a token for a letter."""
+
+    def encode(self, text: str) -> list[int]:
+        return [ord(letter) for letter in text]
+
+
+class Oracle:
+    """A recognizer that knows the words of the sound: a word every half a second, of which it hears those that have
+    ended, and mishears the last one while the sound goes on."""
+
+    def __init__(self, seconds: float) -> None:
+        self.tokens = Letters()
+        self.script = [Word(f" w{i}", 0.5 * i + 0.1, 0.5 * i + 0.45, 0.9) for i in range(int(2 * seconds))]
+        self.longest = 0.0
+
+    def _heard(self, samples: NDArray[np.float32]) -> list[Word]:
+        begin, length = float(samples[0]) / STEP / RATE, len(samples) / RATE
+        self.longest = max(self.longest, length)
+        words = [word for word in self.script if begin - 0.05 <= word.start and word.start < begin + length - 0.1]
+        out = []
+        for word in words:
+            whole = word.end <= begin + length
+            out.append(Word(word.word if whole else " x", word.start - begin, min(word.end - begin, length), 0.9))
+        return out
+
+    def recognize(self, samples: NDArray[np.float32], context: Any, timestamps: bool) -> Text:
+        text = "".join(word.word for word in self._heard(samples))
+        prefix = "".join(map(chr, context.prefix))
+        assert text.startswith(prefix) or not prefix
+        return Text(self.tokens.encode(text[len(prefix) :]))
+
+    def words(self, recognized: Text, tokens: Any, samples: NDArray[np.float32], context: Any) -> list[Word]:
+        return self._heard(samples)
+
+
+def sound(seconds: float) -> NDArray[np.float32]:
+    samples = np.arange(round(seconds * RATE), dtype=np.float64) * STEP
+    samples[1::2] += 0.1  # not silence; sample 0 of every buffer that begins at an even place tells where it is
+    return samples.astype(np.float32)
+
+
+def run(seconds: float, chunk: int) -> tuple[list[Heard], str, Oracle]:
+    oracle = Oracle(seconds)
+    stream = SpeechStream(oracle, Options(language="en"), RATE)  # type: ignore[arg-type]
+    samples = sound(seconds)
+    heard = [stream.feed(samples[at : at + chunk]) for at in range(0, len(samples), chunk)]
+    return heard, stream.end().output, oracle
+
+
+@pytest.mark.parametrize("chunk", [160, 1600, 16_000, 7777, 10**6])
+def test_every_word_once_and_in_order(chunk: int) -> None:
+    heard, output, oracle = run(40.0, chunk - chunk % 2)
+    assert output.split() == [word.word.strip() for word in oracle.script]
+    final = " ".join(part.text for part in heard if part.text).split()
+    assert final == output.split()[: len(final)] and len(final) > 70
+    edges = [word["start"] for part in heard for word in part.words]
+    assert edges == sorted(edges)
+    assert oracle.longest < 16
+
+
+def test_a_word_is_final_soon() -> None:
+    oracle = Oracle(20.0)
+    stream = SpeechStream(oracle, Options(language="en"), RATE)  # type: ignore[arg-type]
+    samples = sound(20.0)
+    late: list[float] = []
+    for at in range(0, len(samples), 1600):
+        late += [(at + 1600) / RATE - word["end"] for word in stream.feed(samples[at : at + 1600]).words]
+    assert max(late) < 2.0
+
+
+def test_an_hour_takes_no_more_memory_than_a_minute() -> None:
+    def peak(seconds: int) -> int:
+        oracle = Oracle(0.0)
+        stream = SpeechStream(oracle, Options(language="en"), RATE)  # type: ignore[arg-type]
+        second = sound(1.0)
+        tracemalloc.start()
+        for _ in range(seconds):
+            stream.feed(second)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    assert peak(3600) < 1.2 * peak(60)
+
+
+def test_chunks_of_any_kind() -> None:
+    """At 48 kHz, of two channels, of 8 bits: about as long as the sound."""
+    for dtype, top in (("int16", 2**15 - 1), ("uint8", 127), ("int32", 2**31 - 1), ("float64", 1.0)):
+        stream = SpeechStream(Oracle(0.0), Options(language="en"), 48_000)  # type: ignore[arg-type]
+        tone = np.sin(np.arange(48_000) * 0.05) * 0.5
+        plain = (tone * top + (128 if dtype == "uint8" else 0)).astype(dtype)
+        stream.feed(np.stack([plain, plain], axis=1))
+        assert stream.end().units["audio_seconds"] == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [np.array([0.1, np.nan]), np.array([np.inf]), np.zeros((2, 2, 2)), np.array(["a"]), [0.1, 0.2], np.array([1 + 2j])],
+)
+def test_a_bad_chunk_is_refused_and_the_stream_goes_on(chunk: Any) -> None:
+    oracle = Oracle(6.0)
+    stream = SpeechStream(oracle, Options(language="en"), RATE)  # type: ignore[arg-type]
+    samples = sound(6.0)
+    stream.feed(samples[: 3 * RATE])
+    with pytest.raises(BadInput, match="chunk"):
+        stream.feed(chunk)
+    stream.feed(samples[3 * RATE :])
+    assert stream.end().output.split() == [word.word.strip() for word in oracle.script]
+    with pytest.raises(BadInput, match="ended"):
+        stream.feed(samples)
+
+
+def test_silence_is_not_transcribed() -> None:
+    stream = SpeechStream(Oracle(60.0), Options(language="en"), RATE)  # type: ignore[arg-type]
+    for _ in range(60):
+        heard = stream.feed(np.zeros(RATE, np.float32))
+        assert (heard.text, list(heard.words), heard.pending) == ("", [], "")
+    assert stream.end().output == ""

@@ -1,0 +1,98 @@
+"""Observations of a robot: read from .npz files, and actions compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.core import Sample
+from edgekit.errors import BadInput
+from edgekit.tasks.tensors.arrays import read
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+__all__ = ["NAME", "distances", "observations_in", "samples", "stretches"]
+
+#: The array of observations in a file: [steps, numbers], or [stretches, steps, numbers].
+NAME = "observations"
+
+
+def samples(folder: Path) -> Sequence[Sample]:
+    """Every .npz file of a folder, with an array ``observations``, without a truth.
+
+    Raises:
+        BadInput: no such file, or one that cannot be read.
+    """
+    files = sorted(folder.glob("*.npz"))
+    if not files:
+        raise BadInput(f"{folder} holds no .npz file.", hint="See docs/data.md.")
+    return [Sample(observations_in(file), None, file.name) for file in files]
+
+
+def stretches(file: Traversable, name: str) -> Sequence[Sample]:
+    """A sample for each of the stretches in a file of the package: float32 [steps, numbers]."""
+    import numpy as np
+
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+        whole = arrays[NAME].astype(np.float32)
+    return [Sample(stretch, None, f"{name}-{i + 1:02d}") for i, stretch in enumerate(whole)]
+
+
+def observations_in(sample: Any) -> Floats:
+    """The observations of a sample as float32 [steps, numbers].
+
+    Args:
+        sample: a .npz file with an array ``observations`` (or a single one), a .csv of numbers with a row a step, or
+            an array of one observation or several.
+
+    Raises:
+        BadInput: it cannot be read, is empty, has more than two axes, or holds numbers that are not finite.
+    """
+    import numpy as np
+
+    if isinstance(sample, (str, Path)):
+        sample = _of_file(Path(sample))
+    try:
+        rows = np.atleast_2d(np.asarray(sample, np.float32))
+    except (TypeError, ValueError) as exc:
+        raise BadInput(f"these are no observations: {exc}.") from exc
+    if rows.ndim != 2 or not rows.size:
+        raise BadInput(f"observations are rows of numbers, and this has the shape {rows.shape}.")
+    if not np.isfinite(rows).all():
+        raise BadInput("an observation holds a number that is not finite.")
+    return rows
+
+
+def _of_file(file: Path) -> Any:
+    import numpy as np
+
+    if file.suffix == ".csv":
+        try:
+            return np.loadtxt(file, np.float32, delimiter=",", ndmin=2)
+        except (OSError, ValueError) as exc:
+            raise BadInput(f"{file.name} is not a table of numbers: {exc}.") from exc
+    arrays = read(file)
+    if NAME not in arrays and len(arrays) != 1:
+        raise BadInput(f"{file.name} holds no array {NAME!r}.", hint=f"There is: {', '.join(arrays) or 'nothing'}.")
+    return arrays[NAME] if NAME in arrays else next(iter(arrays.values()))
+
+
+def distances(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
+    """For each sample the mean distance of its actions from the reference's, as a share of their range of 2.
+
+    Infinite where an answer has another shape, or is not finite.
+    """
+    import numpy as np
+
+    far = []
+    for answer, wanted in zip(answers, reference, strict=True):
+        mine, other = np.asarray(answer, np.float64), np.asarray(wanted, np.float64)
+        same = mine.shape == other.shape and bool(np.isfinite(mine).all())
+        far.append(float(np.abs(mine - other).mean() / 2) if same else float("inf"))
+    return far

@@ -1,0 +1,76 @@
+"""The pipeline from a sound to the spans in which somebody speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import Prediction, Predictor, Runner
+from edgekit.errors import BadInput
+from edgekit.tasks.common.audio import open_audio
+from edgekit.tasks.voice_activity_detection.listener import Listener
+from edgekit.tasks.voice_activity_detection.segments import Rules, Span, segments
+
+__all__ = ["SpeechDetector"]
+
+#: Frames that are read at once; frames of an answer at most: a day of frames of 32 ms.
+_BLOCK, _MOST = 320, 2_700_000
+_OPTIONS = tuple(field.name for field in fields(Rules))
+
+
+class SpeechDetector(Predictor):
+    """Speech in a sound.
+
+    `facts`: ``sample_rate``, those of `Listener`, and ``rules``, the defaults of the options.
+
+    `predict` takes the options of `edgekit.tasks.voice_activity_detection.Rules`: ``threshold``, ``pause`` and others.
+    """
+
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+        self._listener = Listener(parts["network"], facts)
+        self._rate, self._rules = int(facts["sample_rate"]), dict(facts["rules"])
+
+    def predict(self, sample: Any, **options: Any) -> Prediction:
+        """Find speech in a sound (see `edgekit.tasks.common.audio.open_audio`).
+
+        Returns:
+            A Prediction: such as ``"speech from 0.29 to 2.21 s"``; details ``speech`` (``start``, ``end`` in seconds),
+            ``probabilities`` (of each frame), ``frame`` (seconds), ``threshold``; units audio_seconds; the score is a
+            mapping of ``spans`` and ``seconds``, for the metric ``frame-error``.
+
+        Raises:
+            BadInput: the sound cannot be read or is longer than a day; an option is unknown or has a wrong value.
+        """
+        progress = options.pop("progress", None) or (lambda done, total: None)
+        if unknown := set(options) - set(_OPTIONS):
+            raise BadInput(f"there is no option {min(unknown)!r}.", hint=f"There are: {', '.join(_OPTIONS)}.")
+        rules = Rules(**{**self._rules, **options})
+        audio, heard, samples = open_audio(sample, self._rate), list[float](), 0
+        self._listener.reset()
+        size = _BLOCK * self._listener.hop
+        while len(block := audio.window(samples, size)):
+            samples += len(block)
+            heard += self._listener.push(block)
+            if len(heard) > _MOST:
+                raise BadInput("the sound is longer than a day.")
+            progress(samples / self._rate, audio.seconds)
+        heard += self._listener.finish()
+        seconds = samples / self._rate
+        spans = segments(heard, rules, seconds=seconds, hop=self._listener.hop, rate=self._rate)
+        details = {
+            "speech": [{"start": start, "end": end} for start, end in spans],
+            "probabilities": heard,
+            "frame": self._listener.hop / self._rate,
+            "threshold": rules.threshold,
+            "notes": list(audio.notes),
+        }
+        score = {"spans": spans, "seconds": seconds}
+        return Prediction(_told(spans), details, {"audio_seconds": seconds}, score=score)
+
+
+def _told(spans: list[Span]) -> str:
+    if not spans:
+        return "no speech"
+    return "speech from " + ", ".join(f"{start:.2f} to {end:.2f}" for start, end in spans) + " s"
