@@ -17,8 +17,8 @@ from edgekit.core import Runner, TensorSpec
 from edgekit.errors import BadInput
 from edgekit.numerics.boxes import kept, overlaps, paired
 from edgekit.registry import find
-from edgekit.tasks.common.detector import Detector
-from edgekit.tasks.common.placing import placed
+from edgekit.tasks.common.vision.detector import Detector
+from edgekit.tasks.common.vision.placing import placed
 from edgekit.tasks.object_detection.agreeing import answer, figures, same_boxes
 from edgekit.tasks.object_detection.samples import samples
 

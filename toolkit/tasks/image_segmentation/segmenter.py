@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.errors import BadInput
 from edgekit.tasks.common.drawing import Canvas, picture_of
-from edgekit.tasks.common.placing import Placed, placed
+from edgekit.tasks.common.vision.placing import Placed, placed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,7 @@ class Segmenter(Predictor):
     whole input.
 
     `facts`: ``height``, ``width``; ``labels``, the first is drawn clear; ``activation`` "softmax", C labels, or
-    "sigmoid", one logit for the second of two labels; ``resize`` (`edgekit.tasks.common.placing.placed`).
+    "sigmoid", one logit for the second of two labels; ``resize`` (`edgekit.tasks.common.vision.placing.placed`).
     """
 
     def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.errors import BadInput
-from edgekit.tasks.common.detector import Detector
 from edgekit.tasks.common.drawing import Canvas, picture_of
+from edgekit.tasks.common.vision.detector import Detector
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,7 +73,7 @@ def region(points: Sequence[Sequence[float]], rule: Mapping[str, Any]) -> Region
 class Keypoints(Predictor):
     """From a picture to points.
 
-    Parts: ``detector``, as `edgekit.tasks.common.detector.Detector` takes it; ``landmarks``: ``crop`` uint8
+    Parts: ``detector``, as `edgekit.tasks.common.vision.detector.Detector` takes it; ``landmarks``: ``crop`` uint8
     [1, size, size, 3] -> ``places`` float32 [1, K, 2] (x, y as shares of the crop) and ``presence`` float32 [1, 1] (the
     probability that it shows such an object).
 

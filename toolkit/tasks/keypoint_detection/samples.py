@@ -10,7 +10,7 @@ from typing import Any
 
 from edgekit.core import Sample
 from edgekit.errors import BadInput
-from edgekit.tasks.common.coco import FILE, Annotation, annotated, box_of
+from edgekit.tasks.common.vision.coco import FILE, Annotation, annotated, box_of
 
 __all__ = ["samples"]
 
@@ -22,7 +22,7 @@ def samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
     the model's, in its order.
 
     Raises:
-        BadInput: see `edgekit.tasks.common.coco`; points that are not triples of numbers.
+        BadInput: see `edgekit.tasks.common.vision.coco`; points that are not triples of numbers.
     """
     pairs = list(annotated(folder, labels))
     if not (folder / FILE).is_file():

@@ -18,7 +18,7 @@ def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
 
 
 def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
-    from edgekit.tasks.common.detector import Detector
+    from edgekit.tasks.common.vision.detector import Detector
 
     return Detector(parts, folder, facts)
 

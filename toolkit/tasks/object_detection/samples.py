@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgekit.core import Sample
-from edgekit.tasks.common.coco import FILE, annotated, box_of
+from edgekit.tasks.common.vision.coco import FILE, annotated, box_of
 
 __all__ = ["samples"]
 
@@ -18,7 +18,7 @@ def samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
     The truth of a picture is a list of mappings with ``label``, ``box`` (left, top, right, bottom) and ``crowd``.
 
     Raises:
-        BadInput: see `edgekit.tasks.common.coco`; a box that is outside of its picture or has no area.
+        BadInput: see `edgekit.tasks.common.vision.coco`; a box that is outside of its picture or has no area.
     """
     pairs = list(annotated(folder, labels))
     if not (folder / FILE).is_file():

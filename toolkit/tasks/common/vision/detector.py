@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.errors import BadInput
 from edgekit.numerics.boxes import kept
-from edgekit.tasks.common.placing import Placed, placed
+from edgekit.tasks.common.vision.placing import Placed, placed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +28,7 @@ class Detector(Predictor):
 
     `facts`: ``height``, ``width``; ``labels``; ``activation`` "sigmoid", each label for itself, or "softmax", with one
     more logit, the last, for nothing; ``threshold``, the least score; ``overlap``, above which the lesser of two boxes
-    of a label goes (1: the network makes no doubles); ``resize`` (`edgekit.tasks.common.placing.placed`).
+    of a label goes (1: the network makes no doubles); ``resize`` (`edgekit.tasks.common.vision.placing.placed`).
 
     `predict` takes the option ``threshold``.
     """

@@ -1,0 +1,1 @@
+"""What tasks share whose answers are places in a picture."""
