@@ -127,9 +127,11 @@ def run_(arguments: argparse.Namespace) -> int:
     from edgekit.cli.options import option
 
     options = dict(option(text) for text in arguments.option)
-    for name in ("out", "schema", "words", "vad"):
-        if (value := getattr(arguments, name)) not in (None, "", False) or (name == "vad" and value is False):
+    for name in ("out", "schema", "words"):
+        if value := getattr(arguments, name):
             options[name] = value
+    if arguments.vad is not None:
+        options["vad"] = arguments.vad
     count = len(arguments.inputs)
     if count > 1 and arguments.out:
         raise BadInput(f"{count} inputs cannot all be written to {arguments.out!r}.", hint="Give one input with --out.")
