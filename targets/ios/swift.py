@@ -41,8 +41,9 @@ _TASKS = {
     "whisper": Task(
         "Transcriber",
         (
-            *("Pcg64", "Transcript", "WhisperDecoding", "WhisperHypotheses", "WhisperRules", "WhisperSigns"),
-            *("WhisperTokens", "WhisperTranscriber"),
+            *("Pcg64", "Transcript", "WhisperAttention", "WhisperDecoding", "WhisperHypotheses", "WhisperOptions"),
+            *("WhisperPauses", "WhisperRecognizer", "WhisperRules", "WhisperSigns", "WhisperTokens"),
+            *("WhisperTranscriber", "WhisperWords"),
         ),
         zip=True,
     ),

@@ -39,8 +39,9 @@ _TASKS = {
     "whisper": Task(
         "Transcriber",
         (
-            *("Pcg64", "Transcript", "WhisperDecoding", "WhisperHypotheses", "WhisperRules", "WhisperSigns"),
-            *("WhisperTokens", "WhisperTranscriber"),
+            *("Pcg64", "Transcript", "WhisperAttention", "WhisperDecoding", "WhisperHypotheses", "WhisperOptions"),
+            *("WhisperPauses", "WhisperRecognizer", "WhisperRules", "WhisperRun", "WhisperSigns", "WhisperTokens"),
+            *("WhisperTranscriber", "WhisperWords"),
         ),
     ),
     "vision": Task("Classifier", ("ImageClassifier", "Resample")),

@@ -9,6 +9,7 @@ import edgekit.phone.loops.Samples;
 import edgekit.phone.loops.SpeakerEmbedder;
 import edgekit.phone.loops.Tensor;
 import edgekit.phone.loops.Watch;
+import edgekit.phone.loops.WhisperOptions;
 import edgekit.phone.loops.WhisperTranscriber;
 import java.util.Map;
 
@@ -25,7 +26,7 @@ final class Answers {
         switch (description.family) {
             case "whisper":
                 return new WhisperTranscriber(parts, description, vocabulary)
-                        .transcribe(sound(input), null, false, false, NOBODY).text;
+                        .transcribe(sound(input), WhisperOptions.DEFAULT, NOBODY).text;
             case "vision":
                 Tensor pixels = input.get("pixels");
                 int[] shape = pixels.shape();

@@ -1,62 +1,57 @@
 import Foundation
 
-/// Whisper from sound to text: windows, language, fallbacks and segments (after whisper/transcribe.py).
+/// Whisper from sound to text: windows, language, fallbacks, segments and words (after whisper/transcribe.py).
 ///
 /// The encoder's window is as long as the sound needs, not always 30 s; if what comes out looks wrong, the window is
 /// encoded again at 30 s before any other fallback. Windows of digital silence are not decoded.
 struct WhisperTranscriber {
     static let rate = 16_000
-    private static let hop = 160, window = 30 * rate
+    private static let window = WhisperRecognizer.window
     /// Shorter sounds hold no word (seconds).
     private static let shortest = 0.1
     /// A sound that never exceeds this amplitude (-70 dB of full scale) is silence.
     private static let silence = Float(pow(10, -70.0 / 20))
-    private static let temperatures = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    private static let samples = 5, noSpeech = 0.6, logprob = -1.0
 
-    private let frontend, encoder, decoder: any Graph
-    private let decoderPart: Description.Part
     let tokens: WhisperTokens
-    private let least, margin, step: Double
-    private let context, blanks: Int
+    private let recognizer: WhisperRecognizer
 
     /// - Parameters:
     ///   - parts: "frontend", "encoder" and "decoder".
     ///   - vocabulary: the file vocabulary.bin.
     init(_ parts: [String: any Graph], _ description: Description, vocabulary: Data) throws {
-        guard let frontend = parts["frontend"], let encoder = parts["encoder"], let decoder = parts["decoder"] else {
-            throw ModelError.damaged("a part of Whisper is missing")
-        }
-        (self.frontend, self.encoder, self.decoder) = (frontend, encoder, decoder)
-        decoderPart = try description.part("decoder")
         tokens = try WhisperTokens(description.facts.object("tokens"), vocabulary: vocabulary)
-        let window = try description.facts.object("window")
-        least = try window.double("least")
-        margin = try window.double("margin")
-        step = try window.double("step")
-        context = try description.facts.int("text_context")
-        blanks = description.facts.has("blanks") ? try description.facts.int("blanks") : 0
+        recognizer = try WhisperRecognizer(parts, description, tokens)
     }
 
     /// The text of a sound at 16 kHz.
     ///
-    /// - Parameters:
-    ///   - language: a key of `tokens.languages`, or nil: it is detected.
-    ///   - translate: to English instead of transcribing.
-    ///   - timestamps: give segments with times; always so beyond 30 s, where they carry the windows forward.
-    ///   - progress: called with (seconds done, seconds in all).
-    /// - Throws: `ModelError.badInput`: shorter than 0.1 s, values that are not numbers, an unknown language.
+    /// - Parameter progress: called with (seconds done, seconds in all).
+    /// - Throws: `ModelError.badInput`: shorter than 0.1 s, values that are not numbers, an unknown language, words of a
+    ///   bundle that cannot tell their times.
     func transcribe(
-        _ sound: any Samples, language: String?, translate: Bool, timestamps: Bool, progress: (Double, Double) -> Void
+        _ sound: any Samples, _ options: WhisperOptions, progress: (Double, Double) -> Void
     ) async throws -> Transcript {
-        if let language, tokens.languages[language] == nil {
+        if let language = options.language, tokens.languages[language] == nil {
             throw ModelError.badInput("the language \(language) is not among this model's")
         }
-        let rate = Double(Self.rate)
-        guard Double(sound.count) >= Self.shortest * rate else {
+        guard Double(sound.count) >= Self.shortest * Double(Self.rate) else {
             throw ModelError.badInput("the audio is too short to hold a word: at least \(Self.shortest) s")
         }
-        var run = Run(language: language, translate: translate)
+        guard !options.words || recognizer.aligns else {
+            throw ModelError.badInput("this bundle cannot tell the times of words; export it again")
+        }
+        var run = WhisperRun(options)
+        try await windows(sound, &run, progress: progress)
+        return Transcript(
+            text: WhisperTokens.stripped(tokens.text(run.text)), language: run.language, segments: run.segments,
+            words: run.words, windows: run.windows, fallbacks: run.fallbacks)
+    }
+
+    /// Slides over the sound.
+    private func windows(
+        _ sound: any Samples, _ run: inout WhisperRun, progress: (Double, Double) -> Void
+    ) async throws {
+        let rate = Double(Self.rate)
         var at = 0
         while Double(sound.count - at) >= Self.shortest * rate {
             let samples = try sound.window(from: at, most: Self.window)
@@ -64,121 +59,39 @@ struct WhisperTranscriber {
                 at += samples.count
             } else {
                 // A sound longer than a window needs timestamps: they say where the next window starts.
-                let long = timestamps || at > 0 || sound.count > Self.window
+                let long = run.options.timestamps || at > 0 || sound.count > Self.window
                 at += try await one(samples, at: at, timestamps: long, &run)
             }
             progress(Double(at) / rate, Double(sound.count) / rate)
         }
-        return Transcript(
-            text: WhisperTokens.stripped(tokens.text(run.text)), language: run.language, segments: run.segments,
-            windows: run.windows, fallbacks: run.fallbacks)
-    }
-
-    /// What accumulates over the windows of one sound.
-    private struct Run {
-        var language: String?
-        let translate: Bool
-        var text: [Int] = []
-        var segments: [Transcript.Segment] = []
-        var windows: [Double] = []
-        var fallbacks: [String] = []
-    }
-
-    /// A window that has been encoded and whose prompt has been fed, at one length of the encoder's window.
-    private struct Attempt {
-        let begun: WhisperDecoding.Begun
-        let rules: WhisperRules
-        let limit: Int
     }
 
     /// Decodes one window; returns by how many samples to advance.
-    private func one(_ samples: [Float], at: Int, timestamps: Bool, _ run: inout Run) async throws -> Int {
-        let result = try await decoded(samples, timestamps: timestamps, &run)
-        if silent(result) {
+    private func one(_ samples: [Float], at: Int, timestamps: Bool, _ run: inout WhisperRun) async throws -> Int {
+        let recognized = try await recognizer.recognize(samples, timestamps: timestamps, &run)
+        if WhisperRecognizer.silent(recognized.result) {
             return samples.count
         }
+        let before = run.text.count
+        var advance = samples.count
         if timestamps {
-            return cut(result.tokens, samples: samples.count, at: at, &run)
+            advance = cut(recognized.result.tokens, samples: samples.count, at: at, &run)
+        } else {
+            run.text += recognized.result.tokens
         }
-        run.text += result.tokens
-        return samples.count
-    }
-
-    /// One window with fallbacks: a longer encoder window first, then rising temperatures.
-    private func decoded(
-        _ samples: [Float], timestamps: Bool, _ run: inout Run
-    ) async throws -> WhisperDecoding.Result {
-        let wanted = windowSeconds(Double(samples.count) / Double(Self.rate))
-        var attempt = try await begun(samples, window: wanted, timestamps: timestamps, &run)
-        var result = try await sampled(attempt, 0)
-        var why = suspicious(result)
-        if why.isEmpty && wanted < 30 && WhisperSigns.echoes(result.tokens) {
-            why = "ends with an echo"
-        }
-        if !why.isEmpty && wanted < 30 {
-            run.fallbacks.append("\(why): encoded again at 30 s")
-            attempt = try await begun(samples, window: 30, timestamps: timestamps, &run)
-            result = try await sampled(attempt, 0)
-            why = suspicious(result)
-        }
-        for i in 1..<Self.temperatures.count where !why.isEmpty {
-            run.fallbacks.append("\(why): sampled again at temperature \(Self.temperatures[i])")
-            result = try await sampled(attempt, i)
-            why = suspicious(result)
-        }
-        return result
-    }
-
-    private func sampled(_ attempt: Attempt, _ temperature: Int) async throws -> WhisperDecoding.Result {
-        try await WhisperDecoding.sample(
-            attempt.begun, attempt.rules, end: tokens.endOfText, limit: attempt.limit,
-            temperature: Self.temperatures[temperature], count: Self.samples, seed: temperature)
-    }
-
-    private func begun(
-        _ samples: [Float], window: Double, timestamps: Bool, _ run: inout Run
-    ) async throws -> Attempt {
-        run.windows.append(Numbers.round(window, places: 2))
-        try Task.checkCancellation()
-        let halves = (window * Double(Self.rate) / Double(2 * Self.hop)).rounded(.toNearestOrEven)
-        let length = min(max(Int(halves) * 2 * Self.hop, 4 * Self.hop), Self.window)
-        let padded = Array(samples.prefix(length)) + [Float](repeating: 0, count: max(0, length - samples.count))
-        let mel = try await frontend.run(["audio": Values(padded, [1, length])], giving: "mel")
-        let cross = try await encoder.run(["mel": mel])
-        try Task.checkCancellation()
-        let prompt = try await prompt(cross, timestamps: timestamps, &run)
-        try Task.checkCancellation()
-        let begun = try await WhisperDecoding.begin(
-            WhisperHypotheses(decoder, decoderPart, cross: cross, blanks: blanks), prompt: prompt, tokens)
-        let rules = WhisperRules(tokens, timestamps: timestamps, seconds: Double(length) / Double(Self.rate))
-        // Nobody speaks fifteen tokens a second: a decoder that does is looping, and is stopped early.
-        let most = 40 + Int(15 * (Double(samples.count) / Double(Self.rate)))
-        return Attempt(begun: begun, rules: rules, limit: min(context / 2, most, context - prompt.count))
-    }
-
-    private func prompt(
-        _ cross: [String: any Tensor], timestamps: Bool, _ run: inout Run
-    ) async throws -> [Int] {
-        var prompt = [tokens.startOfTranscript]
-        if !tokens.languages.isEmpty {
-            if run.language == nil {
-                run.language = try await detected(cross)
+        if run.options.words {
+            let kept = Array(run.text[before...]), from = Double(at) / Double(Self.rate)
+            run.words += try await recognizer.words(recognized, kept, Array(samples.prefix(advance)), run).map {
+                Transcript.Word(
+                    word: WhisperTokens.stripped($0.word), start: Numbers.round(from + $0.start, places: 3),
+                    end: Numbers.round(from + $0.end, places: 3), probability: $0.probability)
             }
-            prompt += [tokens.languages[run.language!]!, run.translate ? tokens.translate : tokens.transcribe]
         }
-        return timestamps ? prompt : prompt + [tokens.noTimestamps]
-    }
-
-    private func detected(_ cross: [String: any Tensor]) async throws -> String {
-        var hypothesis = WhisperHypotheses(decoder, decoderPart, cross: cross, blanks: blanks)
-        let logits = try await hypothesis.step([[tokens.startOfTranscript]], select: [0])[0][0]
-        // Of equal ones, the first token.
-        let ordered = tokens.languages.sorted { $0.value < $1.value }
-        return ordered.dropFirst().reduce(ordered[0]) { logits[$1.value] > logits[$0.value] ? $1 : $0 }.key
+        return advance
     }
 
     /// Cuts at pairs of timestamps; returns by how many samples to advance.
-    private func cut(_ ids: [Int], samples: Int, at: Int, _ run: inout Run) -> Int {
+    private func cut(_ ids: [Int], samples: Int, at: Int, _ run: inout WhisperRun) -> Int {
         let stamp = ids.map { $0 >= tokens.firstTimestamp }, count = ids.count
         let end = Double(samples) / Double(Self.rate)
         var cuts = ids.indices.dropLast().filter { stamp[$0] && stamp[$0 + 1] }.map { $0 + 1 }
@@ -205,7 +118,7 @@ struct WhisperTranscriber {
     }
 
     /// Appends a segment of a window, which may not pass the end of the sound.
-    private func add(_ ids: [Int], _ start: Double, _ end: Double, last: Double, at: Int, _ run: inout Run) {
+    private func add(_ ids: [Int], _ start: Double, _ end: Double, last: Double, at: Int, _ run: inout WhisperRun) {
         let said = WhisperTokens.stripped(tokens.text(ids))
         guard !said.isEmpty, end > start else { return }
         let from = Double(at) / Double(Self.rate)
@@ -218,27 +131,5 @@ struct WhisperTranscriber {
 
     private func seconds(_ stamp: Int) -> Double {
         Double(stamp - tokens.firstTimestamp) * tokens.secondsPerTimestamp
-    }
-
-    private func windowSeconds(_ seconds: Double) -> Double {
-        min((max(least, seconds + margin) / step).rounded(.up) * step, 30)
-    }
-
-    private func silent(_ result: WhisperDecoding.Result) -> Bool {
-        result.noSpeech > Self.noSpeech && result.averageLogprob <= Self.logprob
-    }
-
-    /// Why a result looks wrong (empty if it does not): the original's two signs, and that it never ends.
-    private func suspicious(_ result: WhisperDecoding.Result) -> String {
-        if silent(result) {
-            return ""
-        }
-        if WhisperSigns.repetitive(WhisperTokens.stripped(tokens.text(result.tokens))) {
-            return "repetitive"
-        }
-        if !result.complete {
-            return "endless"
-        }
-        return result.averageLogprob < Self.logprob ? "improbable" : ""
     }
 }
