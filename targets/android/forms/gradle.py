@@ -39,7 +39,8 @@ _TASKS = {
     "whisper": Task(
         "Transcriber",
         (
-            *("Pcg64", "Transcript", "WhisperAttention", "WhisperDecoding", "WhisperHypotheses", "WhisperOptions"),
+            *("Pcg64", "SpeechListener", "SpeechSpans", "Transcript"),
+            *("WhisperAttention", "WhisperDecoding", "WhisperHypotheses", "WhisperOptions"),
             *("WhisperPauses", "WhisperRecognizer", "WhisperRules", "WhisperRun", "WhisperSigns", "WhisperTokens"),
             *("WhisperTranscriber", "WhisperWords"),
         ),

@@ -203,6 +203,44 @@ def test_words_have_the_same_times(aligned: Whisper, say: Phrase, case: str) -> 
     )
 
 
+class Ear(Runner):
+    """A detector that hears speech where the sound is loud, and remembers how loud it was."""
+
+    inputs = tuple(TensorSpec(name, "float32", (1, 128)) for name in ("h", "c"))
+    outputs = ()
+
+    def __call__(self, feeds: Feeds) -> dict[str, Any]:
+        level = np.float32(np.abs(feeds["audio"]).mean())
+        heard = min(1.0, 8 * float(level + feeds["h"][0, 0]))
+        return {
+            "probability": np.array([[heard]], np.float32),
+            "h_after": np.full((1, 128), level / 2, np.float32),
+            "c_after": feeds["c"],
+        }
+
+
+def bursts(seconds: list[float]) -> Any:
+    """Noise and silence in turns."""
+    rng = np.random.default_rng(9)
+    pieces = [rng.normal(0, 0.1 * (1 - i % 2), round(length * 16_000)) for i, length in enumerate(seconds)]
+    return np.concatenate(pieces).astype(np.float32)
+
+
+@pytest.mark.parametrize("timestamps", [False, True])
+def test_long_sounds_are_cut_in_pauses(
+    toy_whisper: ToyWhisper, say: Phrase, tmp_path: Path, start: Start, timestamps: bool
+) -> None:
+    one = Whisper(toy_whisper, tmp_path, start, {"detector": Ear()})
+    answers = [say(0.0, f"n{i}", 1.0, 1.0, "more") if timestamps else say(f"n{i}") for i in range(6)]
+    long = bursts([2.0, 0.3, 5.0, 1.2, 3.0, 4.0, 14.0, 0.2, 24.0, 6.1, 0.05, 3.0, 2.03])
+    with one.peer:
+        for heard in (long, bursts([1.0, 40.0]), bursts([3.0, 2.0])):
+            expected, answer = one.both(lambda: says(answers), heard, timestamps=timestamps)
+            same(expected, answer)
+            left_out = any("no speech" in note for note in expected.details["notes"])
+            assert left_out == (len(heard) > 30 * 16_000)
+
+
 def test_words_are_for_those_who_ask(aligned: Whisper, whisper: Whisper, say: Phrase) -> None:
     expected, answer = aligned.both(lambda: Aligned(says([say(" one two")])), syllables(4.0))
     same(expected, answer)

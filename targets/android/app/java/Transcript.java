@@ -45,6 +45,8 @@ public final class Transcript {
     public final List<Double> windows;
     /** What was tried again, and why. */
     public final List<String> fallbacks;
+    /** Seconds that were left out, since the detector of speech heard none; 0 where it did not listen. */
+    public final double skipped;
 
     Transcript(String text, WhisperRun run) {
         this.text = text;
@@ -53,5 +55,6 @@ public final class Transcript {
         words = Collections.unmodifiableList(run.words);
         windows = Collections.unmodifiableList(run.windows);
         fallbacks = Collections.unmodifiableList(run.fallbacks);
+        skipped = run.skipped;
     }
 }

@@ -9,6 +9,7 @@ public final class WhisperOptions {
     boolean translate;
     boolean timestamps;
     boolean words;
+    Boolean vad;
 
     private WhisperOptions() {}
 
@@ -17,6 +18,7 @@ public final class WhisperOptions {
         translate = other.translate;
         timestamps = other.timestamps;
         words = other.words;
+        vad = other.vad;
     }
 
     /** A code of WhisperTranscriber.languages(), or null: it is detected. */
@@ -44,6 +46,13 @@ public final class WhisperOptions {
     public WhisperOptions words(boolean on) {
         WhisperOptions copy = new WhisperOptions(this);
         copy.words = on;
+        return copy;
+    }
+
+    /** Look for speech first, and transcribe nothing else; null: only in a sound that is longer than 30 s. */
+    public WhisperOptions vad(Boolean on) {
+        WhisperOptions copy = new WhisperOptions(this);
+        copy.vad = on;
         return copy;
     }
 }

@@ -16,6 +16,8 @@ final class WhisperRun {
     final List<Transcript.Word> words = new ArrayList<>();
     final List<Double> windows = new ArrayList<>();
     final List<String> fallbacks = new ArrayList<>();
+    /** Seconds in which nobody speaks. */
+    double skipped;
 
     WhisperRun(WhisperOptions options, Runnable check) {
         this.options = options;

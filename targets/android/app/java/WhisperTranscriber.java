@@ -19,12 +19,17 @@ public final class WhisperTranscriber {
     /** A sound that never exceeds this amplitude (-70 dB of full scale) is silence. */
     private static final double SILENCE = Math.pow(10, -70 / 20.0);
 
+    /** Samples that the detector of speech reads at once. */
+    private static final int BLOCK = 160000;
+
+    private final Map<String, Graph> parts;
     private final Description description;
     private final WhisperTokens tokens;
     private final WhisperRecognizer recognizer;
 
-    /** @param parts "frontend", "encoder" and "decoder". vocabulary: the file vocabulary.bin. */
+    /** @param parts "frontend", "encoder", "decoder", and "detector" in newer bundles. vocabulary: the file vocabulary.bin. */
     public WhisperTranscriber(Map<String, Graph> parts, Description description, byte[] vocabulary) {
+        this.parts = parts;
         this.description = description;
         tokens = new WhisperTokens(Json.object(description.facts.get("tokens")), vocabulary);
         recognizer = new WhisperRecognizer(parts, description, tokens);
@@ -39,7 +44,7 @@ public final class WhisperTranscriber {
      * The text of a sound at 16 kHz.
      *
      * @throws IllegalArgumentException shorter than 0.1 s, values that are not numbers, an unknown language, words of a
-     *     bundle that cannot tell their times.
+     *     bundle that cannot tell their times, speech alone of a bundle without a detector.
      */
     public Transcript transcribe(Samples sound, WhisperOptions options, Watch watch) {
         if (options.language != null && !tokens.languages.containsKey(options.language)) {
@@ -51,9 +56,23 @@ public final class WhisperTranscriber {
         if (options.words && !WhisperHypotheses.aligns(description)) {
             throw new IllegalArgumentException("this bundle cannot tell the times of words; export it again");
         }
+        boolean detector = parts.containsKey("detector");
+        if (Boolean.TRUE.equals(options.vad) && !detector) {
+            throw new IllegalArgumentException("this bundle has no detector of speech; export it again");
+        }
         Work work = new Work(sound, options, watch);
-        work.windows();
+        if (options.vad == null ? detector && sound.length() > WINDOW : options.vad) {
+            work.speech();
+        } else {
+            work.windows();
+        }
         return new Transcript(WhisperTokens.stripped(tokens.text(work.run.text)), work.run);
+    }
+
+    /** As `transcribe`, through every part of the bundle: what the self-test looks at. */
+    public String probe(Samples sound, Watch watch) {
+        boolean detector = parts.containsKey("detector");
+        return transcribe(sound, WhisperOptions.DEFAULT.vad(detector ? Boolean.TRUE : null), watch).text;
     }
 
     private static float loudest(float[] samples) {
@@ -91,23 +110,63 @@ public final class WhisperTranscriber {
                     at += samples.length;
                 } else {
                     // A sound longer than a window needs timestamps: they say where the next window starts.
-                    at += one(samples, run.options.timestamps || at > 0 || sound.length() > WINDOW);
+                    boolean timestamps = run.options.timestamps || at > 0 || sound.length() > WINDOW;
+                    at += one(samples, timestamps, false);
                 }
                 run();
             }
         }
 
-        /** Decodes one window; returns by how many samples to advance. */
-        private int one(float[] samples, boolean timestamps) {
+        /** Transcribes where somebody speaks. */
+        void speech() {
+            double spoken = 0;
+            for (double[] span : SpeechSpans.packed(spans())) {
+                at = (long) Math.rint(span[0] * RATE);
+                long last = (long) Math.rint(span[1] * RATE);
+                while (last - at >= SHORTEST * RATE) {
+                    float[] samples = sound.window(at, (int) Math.min(last - at, WINDOW));
+                    // What lies behind the last word of the window is a pause.
+                    one(samples, run.options.timestamps, true);
+                    at += samples.length;
+                }
+                spoken += span[1] - span[0];
+                run();
+            }
+            double silent = sound.length() / (double) RATE - spoken;
+            run.skipped = silent >= 1 ? silent : 0;
+        }
+
+        private List<double[]> spans() {
+            Map<String, Object> facts = Json.object(description.facts.get("detector"));
+            List<Double> heard = new ArrayList<>();
+            Graph network = parts.get("detector");
+            try (SpeechListener listener = new SpeechListener(network, description.part("detector"), facts)) {
+                for (long from = 0; from < sound.length(); from += BLOCK) {
+                    heard.addAll(listener.push(sound.window(from, BLOCK), this));
+                }
+                heard.addAll(listener.finish(this));
+                return SpeechSpans.of(heard, listener.hop, sound.length());
+            }
+        }
+
+        /**
+         * Decodes one window; returns by how many samples to advance.
+         *
+         * @param whole the window ends in a pause: its last words are no beginning of what the next window holds.
+         */
+        private int one(float[] samples, boolean timestamps, boolean whole) {
             try (WhisperRecognizer.Recognized recognized = recognizer.recognize(samples, run, timestamps)) {
                 if (recognized.silent()) {
                     return samples.length;
                 }
                 int before = run.text.size(), advance = samples.length;
                 if (timestamps) {
-                    advance = cut(recognized.result.tokens, samples.length);
+                    advance = cut(recognized.result.tokens, samples.length, whole);
                 } else {
                     run.text.addAll(recognized.result.tokens);
+                    if (whole) {
+                        add(recognized.result.tokens, samples.length);
+                    }
                 }
                 if (run.options.words) {
                     List<Integer> kept = run.text.subList(before, run.text.size());
@@ -126,7 +185,7 @@ public final class WhisperTranscriber {
         }
 
         /** Cuts at pairs of timestamps; returns by how many samples to advance. */
-        private int cut(List<Integer> ids, int samples) {
+        private int cut(List<Integer> ids, int samples, boolean whole) {
             double seconds = samples / (double) RATE;
             List<Integer> cuts = new ArrayList<>();
             for (int i = 0; i + 1 < ids.size(); i++) {
@@ -136,6 +195,7 @@ public final class WhisperTranscriber {
             }
             int count = ids.size();
             boolean closed = count >= 2 && !isStamp(ids.get(count - 2)) && isStamp(ids.get(count - 1));
+            closed |= whole;
             if (cuts.isEmpty()) {
                 int last = -1;
                 for (int token : ids) {
@@ -150,7 +210,7 @@ public final class WhisperTranscriber {
             int begin = 0;
             for (int end : cuts) {
                 List<Integer> piece = ids.subList(begin, end);
-                add(piece, seconds(piece.get(0)), seconds(piece.get(piece.size() - 1)), seconds);
+                add(piece, seconds(piece.get(0)), endOf(piece, seconds), seconds);
                 begin = end;
             }
             if (closed) {
@@ -158,6 +218,21 @@ public final class WhisperTranscriber {
             }
             int advance = Math.min((int) Math.rint(seconds(ids.get(begin - 1)) * RATE), samples);
             return advance == 0 ? samples : advance;
+        }
+
+        private double endOf(List<Integer> piece, double seconds) {
+            int last = piece.get(piece.size() - 1);
+            return isStamp(last) ? seconds(last) : seconds;
+        }
+
+        /** Appends a window that ends in a pause as a segment. */
+        private void add(List<Integer> ids, int samples) {
+            String said = WhisperTokens.stripped(tokens.text(ids));
+            if (!said.isEmpty()) {
+                double begin = Numbers.round(at / (double) RATE, 2);
+                double end = Numbers.round((at + samples) / (double) RATE, 2);
+                run.segments.add(new Transcript.Segment(begin, end, said));
+            }
         }
 
         /** Appends a segment of a window, which may not pass the end of the sound. */

@@ -98,8 +98,7 @@ public class Transcriber private constructor(private val model: Model) : AutoClo
 
         private fun answer(model: Model): Answer = { parts, input, watch ->
             WhisperTranscriber(parts, model.description, model.files.bytes(VOCABULARY))
-                .transcribe(Samples.of(input.floats()), WhisperOptions.DEFAULT, watch)
-                .text
+                .probe(Samples.of(input.floats()), watch)
         }
     }
 }

@@ -9,7 +9,6 @@ import edgekit.phone.loops.Samples;
 import edgekit.phone.loops.SpeakerEmbedder;
 import edgekit.phone.loops.Tensor;
 import edgekit.phone.loops.Watch;
-import edgekit.phone.loops.WhisperOptions;
 import edgekit.phone.loops.WhisperTranscriber;
 import java.util.Map;
 
@@ -25,8 +24,7 @@ final class Answers {
     static String of(Map<String, Graph> parts, Description description, Map<String, Tensor> input, byte[] vocabulary) {
         switch (description.family) {
             case "whisper":
-                return new WhisperTranscriber(parts, description, vocabulary)
-                        .transcribe(sound(input), WhisperOptions.DEFAULT, NOBODY).text;
+                return new WhisperTranscriber(parts, description, vocabulary).probe(sound(input), NOBODY);
             case "vision":
                 Tensor pixels = input.get("pixels");
                 int[] shape = pixels.shape();

@@ -45,7 +45,7 @@ public final class Transcriber: @unchecked Sendable {
             return try await SelfTest.run(parts, files.goldenReference(), files.description) { watched in
                 let loop = try WhisperTranscriber(
                     watched, files.description, vocabulary: files.data("vocabulary.bin"))
-                return try await loop.transcribe(sound, WhisperOptions()) { _, _ in }.text
+                return try await loop.probe(sound)
             }
         }
     }

@@ -27,4 +27,6 @@ public struct Transcript: Sendable, Equatable {
     public let windows: [Double]
     /// What was tried again, and why.
     public let fallbacks: [String]
+    /// Seconds that were left out, since the detector of speech heard none; 0 where it did not listen.
+    public let skipped: Double
 }

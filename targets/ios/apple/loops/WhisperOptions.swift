@@ -8,4 +8,6 @@ struct WhisperOptions {
     var timestamps = false
     /// Give the times of words. Costs one more run of the decoder for each window.
     var words = false
+    /// Look for speech first, and transcribe nothing else; nil: only in a sound that is longer than 30 s.
+    var vad: Bool?
 }

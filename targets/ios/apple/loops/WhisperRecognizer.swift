@@ -10,6 +10,8 @@ struct WhisperRun {
     var words: [Transcript.Word] = []
     var windows: [Double] = []
     var fallbacks: [String] = []
+    /// Seconds in which nobody speaks.
+    var skipped = 0.0
 
     init(_ options: WhisperOptions) {
         self.options = options

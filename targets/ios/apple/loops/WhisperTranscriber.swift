@@ -12,22 +12,30 @@ struct WhisperTranscriber {
     /// A sound that never exceeds this amplitude (-70 dB of full scale) is silence.
     private static let silence = Float(pow(10, -70.0 / 20))
 
+    /// Samples that the detector of speech reads at once.
+    private static let block = 160_000
+
     let tokens: WhisperTokens
+    /// Nil in bundles of before.
+    private let listener: SpeechListener?
     private let recognizer: WhisperRecognizer
 
     /// - Parameters:
-    ///   - parts: "frontend", "encoder" and "decoder".
+    ///   - parts: "frontend", "encoder", "decoder", and "detector" in newer bundles.
     ///   - vocabulary: the file vocabulary.bin.
     init(_ parts: [String: any Graph], _ description: Description, vocabulary: Data) throws {
         tokens = try WhisperTokens(description.facts.object("tokens"), vocabulary: vocabulary)
         recognizer = try WhisperRecognizer(parts, description, tokens)
+        listener = try parts["detector"].map {
+            try SpeechListener($0, description.part("detector"), description.facts.object("detector"))
+        }
     }
 
     /// The text of a sound at 16 kHz.
     ///
     /// - Parameter progress: called with (seconds done, seconds in all).
     /// - Throws: `ModelError.badInput`: shorter than 0.1 s, values that are not numbers, an unknown language, words of a
-    ///   bundle that cannot tell their times.
+    ///   bundle that cannot tell their times, speech alone of a bundle without a detector.
     func transcribe(
         _ sound: any Samples, _ options: WhisperOptions, progress: (Double, Double) -> Void
     ) async throws -> Transcript {
@@ -41,10 +49,22 @@ struct WhisperTranscriber {
             throw ModelError.badInput("this bundle cannot tell the times of words; export it again")
         }
         var run = WhisperRun(options)
-        try await windows(sound, &run, progress: progress)
+        if let listener, options.vad ?? (sound.count > Self.window) {
+            try await speech(sound, listener, &run, progress: progress)
+        } else if options.vad == true {
+            throw ModelError.badInput("this bundle has no detector of speech; export it again")
+        } else {
+            try await windows(sound, &run, progress: progress)
+        }
         return Transcript(
             text: WhisperTokens.stripped(tokens.text(run.text)), language: run.language, segments: run.segments,
-            words: run.words, windows: run.windows, fallbacks: run.fallbacks)
+            words: run.words, windows: run.windows, fallbacks: run.fallbacks,
+            skipped: run.skipped)
+    }
+
+    /// As `transcribe`, through every part of the bundle: what the self-test looks at.
+    func probe(_ sound: any Samples) async throws -> String {
+        try await transcribe(sound, WhisperOptions(vad: listener == nil ? nil : true)) { _, _ in }.text
     }
 
     /// Slides over the sound.
@@ -60,14 +80,48 @@ struct WhisperTranscriber {
             } else {
                 // A sound longer than a window needs timestamps: they say where the next window starts.
                 let long = run.options.timestamps || at > 0 || sound.count > Self.window
-                at += try await one(samples, at: at, timestamps: long, &run)
+                at += try await one(samples, at: at, timestamps: long, whole: false, &run)
             }
             progress(Double(at) / rate, Double(sound.count) / rate)
         }
     }
 
+    /// Transcribes where somebody speaks.
+    private func speech(
+        _ sound: any Samples, _ fresh: SpeechListener, _ run: inout WhisperRun, progress: (Double, Double) -> Void
+    ) async throws {
+        let rate = Double(Self.rate), seconds = Double(sound.count) / rate
+        var spoken = 0.0
+        for span in SpeechSpans.packed(try await spans(sound, fresh)) {
+            var at = Int((span.start * rate).rounded(.toNearestOrEven))
+            let last = Int((span.end * rate).rounded(.toNearestOrEven))
+            while Double(last - at) >= Self.shortest * rate {
+                let samples = try sound.window(from: at, most: min(last - at, Self.window))
+                // What lies behind the last word of the window is a pause.
+                _ = try await one(samples, at: at, timestamps: run.options.timestamps, whole: true, &run)
+                at += samples.count
+            }
+            spoken += span.end - span.start
+            progress(span.end, seconds)
+        }
+        run.skipped = seconds - spoken >= 1 ? seconds - spoken : 0
+    }
+
+    private func spans(_ sound: any Samples, _ fresh: SpeechListener) async throws -> [(start: Double, end: Double)] {
+        var listener = fresh, heard: [Double] = []
+        for from in stride(from: 0, to: sound.count, by: Self.block) {
+            heard += try await listener.push(sound.window(from: from, most: Self.block))
+        }
+        heard += try await listener.finish()
+        return SpeechSpans.spans(heard, hop: listener.hop, size: sound.count)
+    }
+
     /// Decodes one window; returns by how many samples to advance.
-    private func one(_ samples: [Float], at: Int, timestamps: Bool, _ run: inout WhisperRun) async throws -> Int {
+    ///
+    /// - Parameter whole: the window ends in a pause: its last words are no beginning of what the next window holds.
+    private func one(
+        _ samples: [Float], at: Int, timestamps: Bool, whole: Bool, _ run: inout WhisperRun
+    ) async throws -> Int {
         let recognized = try await recognizer.recognize(samples, timestamps: timestamps, &run)
         if WhisperRecognizer.silent(recognized.result) {
             return samples.count
@@ -75,9 +129,12 @@ struct WhisperTranscriber {
         let before = run.text.count
         var advance = samples.count
         if timestamps {
-            advance = cut(recognized.result.tokens, samples: samples.count, at: at, &run)
+            advance = cut(recognized.result.tokens, samples: samples.count, at: at, whole: whole, &run)
         } else {
             run.text += recognized.result.tokens
+            if whole {
+                add(recognized.result.tokens, samples: samples.count, at: at, &run)
+            }
         }
         if run.options.words {
             let kept = Array(run.text[before...]), from = Double(at) / Double(Self.rate)
@@ -91,11 +148,11 @@ struct WhisperTranscriber {
     }
 
     /// Cuts at pairs of timestamps; returns by how many samples to advance.
-    private func cut(_ ids: [Int], samples: Int, at: Int, _ run: inout WhisperRun) -> Int {
+    private func cut(_ ids: [Int], samples: Int, at: Int, whole: Bool, _ run: inout WhisperRun) -> Int {
         let stamp = ids.map { $0 >= tokens.firstTimestamp }, count = ids.count
         let end = Double(samples) / Double(Self.rate)
         var cuts = ids.indices.dropLast().filter { stamp[$0] && stamp[$0 + 1] }.map { $0 + 1 }
-        let closed = count >= 2 && !stamp[count - 2] && stamp[count - 1]
+        let closed = whole || (count >= 2 && !stamp[count - 2] && stamp[count - 1])
         if cuts.isEmpty {
             let last = ids.last { $0 > tokens.firstTimestamp - 1 } ?? 0
             add(ids, 0, last > tokens.firstTimestamp ? seconds(last) : end, last: end, at: at, &run)
@@ -106,8 +163,9 @@ struct WhisperTranscriber {
         }
         var begin = 0
         for cut in cuts {
-            let piece = Array(ids[begin..<cut])
-            add(piece, seconds(piece[0]), seconds(piece[piece.count - 1]), last: end, at: at, &run)
+            let piece = Array(ids[begin..<cut]), final = piece[piece.count - 1]
+            let until = final >= tokens.firstTimestamp ? seconds(final) : end
+            add(piece, seconds(piece[0]), until, last: end, at: at, &run)
             begin = cut
         }
         if closed {
@@ -115,6 +173,16 @@ struct WhisperTranscriber {
         }
         let advance = Int((seconds(ids[begin - 1]) * Double(Self.rate)).rounded(.toNearestOrEven))
         return min(advance, samples) == 0 ? samples : min(advance, samples)
+    }
+
+    /// Appends a window that ends in a pause as a segment.
+    private func add(_ ids: [Int], samples: Int, at: Int, _ run: inout WhisperRun) {
+        let said = WhisperTokens.stripped(tokens.text(ids)), rate = Double(Self.rate)
+        guard !said.isEmpty else { return }
+        run.segments.append(
+            Transcript.Segment(
+                start: Numbers.round(Double(at) / rate, places: 2),
+                end: Numbers.round(Double(at + samples) / rate, places: 2), text: said))
     }
 
     /// Appends a segment of a window, which may not pass the end of the sound.
