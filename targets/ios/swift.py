@@ -41,8 +41,10 @@ _TASKS = {
     "whisper": Task(
         "Transcriber",
         (
-            *("Pcg64", "Transcript", "WhisperDecoding", "WhisperHypotheses", "WhisperRules", "WhisperSigns"),
-            *("WhisperTokens", "WhisperTranscriber"),
+            *("Pcg64", "SpeechListener", "SpeechSpans", "Transcript"),
+            *("WhisperAttention", "WhisperDecoding", "WhisperHypotheses", "WhisperOptions"),
+            *("WhisperPauses", "WhisperRecognizer", "WhisperRules", "WhisperSigns", "WhisperTokens"),
+            *("WhisperTranscriber", "WhisperWords"),
         ),
         zip=True,
     ),

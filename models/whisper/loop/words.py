@@ -163,7 +163,7 @@ def _trim(words: list[Word], samples: NDArray[np.float32]) -> list[Word]:
     loud = _loud(samples)
     edges = [[word.start, word.end] for word in words]
     voiced = np.flatnonzero(loud) * _FRAME / SAMPLE_RATE
-    if len(voiced):
+    if words and len(voiced):
         edges[0][0] = min(max(edges[0][0], float(voiced[0])), edges[0][1])
         edges[-1][1] = max(min(edges[-1][1], float(voiced[-1]) + _FRAME / SAMPLE_RATE), edges[-1][0])
     pauses = _pauses(loud)

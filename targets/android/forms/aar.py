@@ -34,7 +34,7 @@ OPTIONS = {
 #: What an app asks of `Model`, by the class of the loops that answers.
 _USAGE = {
     "Classifier": "model.classifier().classify(rgb, height, width, 5)",
-    "Transcriber": "model.transcriber().transcribe(Samples.of(samples), null, false, false, watch).text",
+    "Transcriber": "model.transcriber().transcribe(Samples.of(samples), WhisperOptions.DEFAULT, watch).text",
     "SpeakerVerifier": "model.embedder().embed(Samples.of(samples), watch)",
     "WakeWordDetector": "model.detector().feed(chunk, chunk.length, watch)",
 }

@@ -40,8 +40,10 @@ _TASKS = {
     "whisper": Task(
         "Transcriber",
         (
-            *("Pcg64", "Transcript", "WhisperDecoding", "WhisperHypotheses", "WhisperRules", "WhisperSigns"),
-            *("WhisperTokens", "WhisperTranscriber"),
+            *("Pcg64", "SpeechListener", "SpeechSpans", "Transcript"),
+            *("WhisperAttention", "WhisperDecoding", "WhisperHypotheses", "WhisperOptions"),
+            *("WhisperPauses", "WhisperRecognizer", "WhisperRules", "WhisperRun", "WhisperSigns", "WhisperTokens"),
+            *("WhisperTranscriber", "WhisperWords"),
         ),
     ),
     "vision": Task("Classifier", ("ImageClassifier", "Resample")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ import pytest
 from helpers.cases.whisper_cases import Phrase, sound
 from helpers.devices import jvm, swift
 from helpers.devices.jvm import JAVA, Peer, started
-from helpers.toys.toy_whisper import EOT, VOCABULARY, Fake, ScriptedDecoder, ToyWhisper, says
+from helpers.toys.toy_whisper import EOT, VOCABULARY, Fake, ScriptedDecoder, Sounds, ToyWhisper, says
 from PIL import Image
 
-from edgekit.core import Runner
+from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.models.speaker.pipeline import EcapaVerifier, Ge2eVerifier
+from edgekit.models.whisper.loop.pipeline import Transcriber
 from edgekit.targets.common.assets import vocabulary
 from edgekit.targets.ios.swift import TEMPLATES
 
@@ -34,31 +36,55 @@ def start(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 class Whisper:
-    """One program for all tests of the toy: each gives its own decoder."""
+    """One program for all tests of the toy: each gives its own decoder.
 
-    def __init__(self, toy: ToyWhisper, folder: Path, start: Start, **facts: Any) -> None:
+    Args:
+        more: parts beside the toy's, or in their place.
+    """
+
+    def __init__(
+        self, toy: ToyWhisper, folder: Path, start: Start, more: Mapping[str, Runner] | None = None, **facts: Any
+    ) -> None:
         self.toy, self.runners = toy, dict[str, Runner]()
-        facts = {**toy.facts, **facts}
-        spec = {"name": "past_key_0", "dtype": "float32", "shape": ["hypotheses", 1, "past", 1]}
+        self._more, self._facts = more or {}, {**toy.facts, **facts}
+        past = TensorSpec("past_key_0", "float32", ("hypotheses", 1, "past", 1))
+        inputs = {"decoder": (past,), **{name: runner.inputs for name, runner in self._more.items()}}
+        # Only a decoder that gives queries can tell the times of words.
+        outputs = {"decoder": [TensorSpec("alignment_queries", "float32", ())] if "alignment" in facts else []}
         parts = [
-            {"name": name, "file": name, "inputs": [spec] if name == "decoder" else [], "outputs": []}
-            for name in ("frontend", "encoder", "decoder")
+            {
+                "name": name,
+                "file": name,
+                "inputs": [asdict(spec) for spec in inputs.get(name, ())],
+                "outputs": [asdict(spec) for spec in outputs.get(name, ())],
+            }
+            for name in dict.fromkeys(("frontend", "encoder", "decoder", *self._more))
         ]
         told = {"model": "toy", "family": "whisper", "precision": "fp32", "limit": 0.1, "answer": "", "parts": parts}
-        (folder / "model.json").write_text(json.dumps({**told, "facts": facts}))
+        (folder / "model.json").write_text(json.dumps({**told, "facts": self._facts}))
         (folder / "vocabulary.bin").write_bytes(vocabulary(toy.folder / "tokenizer.json", EOT))
         self.peer = start(folder, self.runners)
 
+    def parts(self, decoder: Runner) -> dict[str, Runner]:
+        sounds = Sounds()
+        return {"frontend": sounds.frontend, "encoder": sounds.encoder, "decoder": decoder, **self._more}
+
     def both(self, make: Any, audio: Any, **options: Any) -> tuple[Any, dict[str, Any]]:
         """The Python pipeline's prediction, and the loops' answer, each with a decoder of its own."""
-        transcriber, _ = self.toy.transcriber(make())
-        expected = transcriber.predict(audio, **options)
-        _, sounds = self.toy.transcriber(make())
-        self.runners |= {"frontend": sounds.frontend, "encoder": sounds.encoder, "decoder": make()}
+        expected = Transcriber(self.parts(make()), self.toy.folder, self._facts).predict(audio, **options)
+        self.runners |= self.parts(make())
         given = {"language": options["language"]} if "language" in options else {}
-        given |= {"timestamps": np.zeros(0, np.int64)} if options.get("timestamps") else {}
+        given |= {name: np.zeros(0, np.int64) for name in ("timestamps", "words") if options.get(name)}
         given |= {"translate": np.zeros(0, np.int64)} if options.get("task") == "translate" else {}
         return expected, self.peer.ask(audio=audio, **given)
+
+
+@pytest.fixture(scope="module")
+def aligned(toy_whisper: ToyWhisper, tmp_path_factory: pytest.TempPathFactory, start: Start) -> Iterator[Whisper]:
+    more = {"encoder": Fake(_keys)}
+    one = Whisper(toy_whisper, tmp_path_factory.mktemp("aligned"), start, more, alignment=[[0, 1], [0, 0]])
+    with one.peer:
+        yield one
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +105,11 @@ def same(expected: Any, answer: Mapping[str, Any]) -> None:
     np.testing.assert_allclose(answer["windows"], details["windows"])
     ours = [f"{line[:-2]}.0" if line.endswith(" 1.0") else line for line in answer["fallbacks"].splitlines()]
     assert [line.removesuffix(".0") for line in ours] == [line.removesuffix(".0") for line in details["fallbacks"]]
+    told = [line.split("\t") for line in answer["words"].splitlines()]
+    words = details.get("words", [])
+    assert [word for word, *_ in told] == [word["word"] for word in words]
+    times = [(word["start"], word["end"], word["probability"]) for word in words]
+    np.testing.assert_allclose([[float(v) for v in rest] for _, *rest in told], times, rtol=0, atol=1e-5)
     assert int(answer["open"][0]) == 0, "a loop that ends keeps no memory of the runtime"
 
 
@@ -108,6 +139,114 @@ def test_caches_that_begin_with_a_blank(toy_whisper: ToyWhisper, say: Phrase, tm
     answers = [say(0.0, "one", 1.0, 1.5, "two", 2.5)]
     with one.peer:
         same(*one.both(lambda: says(answers, blanks=1), sound(3.0), timestamps=True))
+
+
+class Aligned(Runner):
+    """A decoder whose two heads look further on in the sound with every token, and a little anywhere."""
+
+    inputs = (TensorSpec("past_key_0", "float32", ("hypotheses", 1, "past", 1)),)
+    outputs = ()
+
+    def __init__(self, decoder: ScriptedDecoder) -> None:
+        self._decoder = decoder
+
+    def __call__(self, feeds: Feeds) -> dict[str, Any]:
+        (count, length), size = feeds["tokens"].shape, feeds["cross_key_0"].shape[1]
+        queries = np.zeros((2, count, length, size), np.float32)
+        for row in range(length):
+            token = feeds["past_key_0"].shape[2] + row
+            queries[:, :, row] = np.random.default_rng(token).normal(0, 1, (2, 1, size))
+            queries[:, :, row, 6 * token : 6 * token + 9] += 5
+        return {**(self._read(feeds) if length > 4 else self._decoder(feeds)), "alignment_queries": queries}
+
+    def _read(self, feeds: Feeds) -> dict[str, Any]:
+        """Of a whole text, which is longer than any prompt: every token is more or less expected."""
+        (row,), select = feeds["tokens"].tolist(), feeds["select"].tolist()
+        logits = np.zeros((1, len(select), VOCABULARY), np.float32)
+        for i, at in enumerate(select):
+            if at + 1 < len(row):
+                logits[0, i, row[at + 1]] = 3 + row[at + 1] % 5
+        return {"logits": logits, "present_key_0": np.zeros((1, 1, len(row), 1), np.float32)}
+
+
+def _keys(feeds: Feeds) -> dict[str, Any]:
+    """Keys of two heads, in which a query is what it looks at."""
+    size = feeds["mel"].shape[2] // 2
+    eye = np.eye(size, dtype=np.float32)
+    return {"cross_key_0": np.stack([eye, eye[::-1]]), "cross_value_0": np.zeros((2, size, 1), np.float32)}
+
+
+def syllables(seconds: float) -> Any:
+    """Noise that is loud and quiet in turns."""
+    rng, count = np.random.default_rng(3), round(seconds * 10)
+    return (rng.normal(0, 0.1, count * 1600) * np.repeat(rng.choice([0.01, 0.3, 1.0], count), 1600)).astype(np.float32)
+
+
+WORDS: dict[str, tuple[float, list[tuple[Any, ...]], dict[str, Any]]] = {
+    "marks": (5.0, [("so \u00bf one, two. three! four?",)], {"language": "en"}),
+    "segments": (6.0, [(0.0, " one", 1.0, 1.5, " two, three", 4.5)], {"timestamps": True}),
+    "long": (40.0, [(0.0, " one two", 9.0, 9.0, " th"), (0.0, " three four", 12.0)], {}),
+    "no spaces": (4.0, [("\u4f60\u597d\u3002\u4e16\u754c",)], {"language": "zh"}),
+    "half a letter": (3.0, [(" \u00e9t\u00e9 \U0001f642 x",)], {}),
+    "nothing": (3.0, [("",)], {}),
+}
+
+
+@pytest.mark.parametrize("case", WORDS)
+def test_words_have_the_same_times(aligned: Whisper, say: Phrase, case: str) -> None:
+    seconds, answers, options = WORDS[case]
+    script = [say(*one) for one in answers]
+    expected, answer = aligned.both(lambda: Aligned(says(script)), syllables(seconds), words=True, **options)
+    same(expected, answer)
+    assert len(expected.details["words"]) == {"marks": 5, "segments": 3, "long": 4, "no spaces": 4}.get(
+        case, len(expected.details["words"])
+    )
+
+
+class Ear(Runner):
+    """A detector that hears speech where the sound is loud, and remembers how loud it was."""
+
+    inputs = tuple(TensorSpec(name, "float32", (1, 128)) for name in ("h", "c"))
+    outputs = ()
+
+    def __call__(self, feeds: Feeds) -> dict[str, Any]:
+        level = np.float32(np.abs(feeds["audio"]).mean())
+        heard = min(1.0, 8 * float(level + feeds["h"][0, 0]))
+        return {
+            "probability": np.array([[heard]], np.float32),
+            "h_after": np.full((1, 128), level / 2, np.float32),
+            "c_after": feeds["c"],
+        }
+
+
+def bursts(seconds: list[float]) -> Any:
+    """Noise and silence in turns."""
+    rng = np.random.default_rng(9)
+    pieces = [rng.normal(0, 0.1 * (1 - i % 2), round(length * 16_000)) for i, length in enumerate(seconds)]
+    return np.concatenate(pieces).astype(np.float32)
+
+
+@pytest.mark.parametrize("timestamps", [False, True])
+def test_long_sounds_are_cut_in_pauses(
+    toy_whisper: ToyWhisper, say: Phrase, tmp_path: Path, start: Start, timestamps: bool
+) -> None:
+    one = Whisper(toy_whisper, tmp_path, start, {"detector": Ear()})
+    answers = [say(0.0, f"n{i}", 1.0, 1.0, "more") if timestamps else say(f"n{i}") for i in range(6)]
+    long = bursts([2.0, 0.3, 5.0, 1.2, 3.0, 4.0, 14.0, 0.2, 24.0, 6.1, 0.05, 3.0, 2.03])
+    with one.peer:
+        for heard in (long, bursts([1.0, 40.0]), bursts([3.0, 2.0])):
+            expected, answer = one.both(lambda: says(answers), heard, timestamps=timestamps)
+            same(expected, answer)
+            left_out = any("no speech" in note for note in expected.details["notes"])
+            assert left_out == (len(heard) > 30 * 16_000)
+
+
+def test_words_are_for_those_who_ask(aligned: Whisper, whisper: Whisper, say: Phrase) -> None:
+    expected, answer = aligned.both(lambda: Aligned(says([say(" one two")])), syllables(4.0))
+    same(expected, answer)
+    assert answer["words"] == ""
+    whisper.runners |= whisper.parts(says([say("hello.")]))
+    assert "times of words" in whisper.peer.ask(audio=sound(3.0), words=np.zeros(0, np.int64))["error"]
 
 
 @pytest.mark.parametrize("no_speech", [0.3, 0.9])

@@ -93,6 +93,20 @@ def test_whisper(
             assert answer["fallbacks"].splitlines() == expected.details["fallbacks"]
 
 
+def test_the_times_of_words(opened: Callable[..., Opened], exported: Callable[..., Path], shared_data: Path) -> None:
+    """The same words at the same times, within a millisecond."""
+    predictor, peers, _ = opened(exported("whisper-tiny-en", precision="fp32"))
+    files = sorted((shared_data / "librispeech-test-other").rglob("*.flac"), key=lambda file: file.stat().st_size)
+    for file in files[:COUNT]:
+        words = predictor.predict(file, words=True).details["words"]
+        times = [(word["start"], word["end"]) for word in words]
+        for peer in peers:
+            answer = peer.ask(audio=samples(file), words=np.zeros(0, np.int64))
+            told = [line.split("\t") for line in answer["words"].splitlines()]
+            assert [word for word, *_ in told] == [word["word"] for word in words] and words
+            np.testing.assert_allclose([[float(v) for v in line[1:3]] for line in told], times, rtol=0, atol=1e-3)
+
+
 def test_pictures(opened: Callable[..., Opened], exported: Callable[..., Path], shared_data: Path) -> None:
     from edgekit.tasks.common import pictures
 

@@ -101,9 +101,10 @@ public final class Loops {
         }
         Tensor language = given.get("language");
         String code = language == null ? null : new String(language.bytes(), StandardCharsets.UTF_8);
+        WhisperOptions options = WhisperOptions.DEFAULT.language(code).translate(given.containsKey("translate"))
+                .timestamps(given.containsKey("timestamps")).words(given.containsKey("words"));
         Transcript made = new WhisperTranscriber(parts, description, vocabulary)
-                .transcribe(Samples.of(given.get("audio").floats()), code, given.containsKey("translate"),
-                        given.containsKey("timestamps"), watch);
+                .transcribe(Samples.of(given.get("audio").floats()), options, watch);
         answer.put("text", text(made.text));
         answer.put("language", text(made.language));
         answer.put("fallbacks", text(String.join("\n", made.fallbacks)));
@@ -117,6 +118,11 @@ public final class Loops {
             segments.append(segment.start + "\t" + segment.end + "\t" + segment.text + "\n");
         }
         answer.put("segments", text(segments.toString()));
+        StringBuilder words = new StringBuilder();
+        for (Transcript.Word word : made.words) {
+            words.append(word.word + "\t" + word.start + "\t" + word.end + "\t" + word.probability + "\n");
+        }
+        answer.put("words", text(words.toString()));
     }
 
     private static void vision(

@@ -51,9 +51,10 @@ private suspend fun answer(context: Context, given: Map<String, Tensor>, answer:
             val samples = given["audio"]?.floats() ?: return answer.report(transcriber.selfTest())
             if ("cancel" in given) return transcriber.cancelled(samples, answer)
             if ("twice" in given) return twice(context, options)
-            val made = transcriber.transcribe(samples, timestamps = "timestamps" in given)
+            val made = transcriber.transcribe(samples, timestamps = "timestamps" in given, words = "words" in given)
             answer["text"] = text(made.text)
             answer["segments"] = text(made.segments.joinToString("\n") { "${it.start}\t${it.end}\t${it.text}" })
+            answer["words"] = text(made.words.joinToString("\n") { "${it.word}\t${it.start}\t${it.end}" })
         }
         "Classifier" -> Classifier.open(context, options).use { classifier ->
             val pixels = given["pixels"] ?: return answer.report(classifier.selfTest())

@@ -61,14 +61,17 @@ struct Loops {
         }
         let language = try given["language"].map { String(decoding: try $0.bytes(), as: UTF8.self) }
         let made = try await transcriber.transcribe(
-            try given["audio"]!.floats(), language: language, translate: given["translate"] != nil,
-            timestamps: given["timestamps"] != nil
+            try given["audio"]!.floats(),
+            WhisperOptions(
+                language: language, translate: given["translate"] != nil, timestamps: given["timestamps"] != nil,
+                words: given["words"] != nil)
         ) { _, _ in }
         let segments = made.segments.map { "\($0.start)\t\($0.end)\t\($0.text)\n" }.joined()
         return [
             ("text", text(made.text)), ("language", text(made.language ?? "null")),
             ("fallbacks", text(made.fallbacks.joined(separator: "\n"))), ("windows", floats(made.windows)),
             ("segments", text(segments)),
+            ("words", text(made.words.map { "\($0.word)\t\($0.start)\t\($0.end)\t\($0.probability)\n" }.joined())),
         ]
     }
 

@@ -2,6 +2,7 @@ package edgekit.phone.loops;
 
 import java.math.BigDecimal;
 import java.math.RoundingMode;
+import java.util.List;
 
 /** The arithmetic that several loops share. */
 final class Numbers {
@@ -35,5 +36,13 @@ final class Numbers {
     /** A decimal number of few places, halves to even, as Python's round. */
     static double round(double value, int places) {
         return new BigDecimal(value).setScale(places, RoundingMode.HALF_EVEN).doubleValue();
+    }
+
+    static int[] array(List<Integer> values) {
+        int[] array = new int[values.size()];
+        for (int i = 0; i < array.length; i++) {
+            array[i] = values.get(i);
+        }
+        return array;
     }
 }

@@ -18,22 +18,43 @@ public final class Transcript {
         }
     }
 
+    /** A word of it, with the marks that belong to it. Times are seconds from the start of the sound. */
+    public static final class Word {
+        public final String word;
+        public final double start;
+        public final double end;
+        /** The mean over its tokens. */
+        public final double probability;
+
+        Word(String word, double start, double end, double probability) {
+            this.word = word;
+            this.start = start;
+            this.end = end;
+            this.probability = probability;
+        }
+    }
+
     public final String text;
     /** The code of the language, set or detected; null for a model of a single language. */
     public final String language;
     /** Empty unless timestamps were asked for or the sound is longer than 30 s. */
     public final List<Segment> segments;
+    /** Empty unless they were asked for. */
+    public final List<Word> words;
     /** Seconds of the encoder's window, for each time that it ran. */
     public final List<Double> windows;
     /** What was tried again, and why. */
     public final List<String> fallbacks;
+    /** Seconds that were left out, since the detector of speech heard none; 0 where it did not listen. */
+    public final double skipped;
 
-    Transcript(
-            String text, String language, List<Segment> segments, List<Double> windows, List<String> fallbacks) {
+    Transcript(String text, WhisperRun run) {
         this.text = text;
-        this.language = language;
-        this.segments = Collections.unmodifiableList(segments);
-        this.windows = Collections.unmodifiableList(windows);
-        this.fallbacks = Collections.unmodifiableList(fallbacks);
+        language = run.language;
+        segments = Collections.unmodifiableList(run.segments);
+        words = Collections.unmodifiableList(run.words);
+        windows = Collections.unmodifiableList(run.windows);
+        fallbacks = Collections.unmodifiableList(run.fallbacks);
+        skipped = run.skipped;
     }
 }

@@ -7,7 +7,10 @@ import java.util.Map;
 
 /** A growing set of token sequences about one window, with their self-attention caches, which stay in the runtime. */
 final class WhisperHypotheses implements AutoCloseable {
+    private static final String QUERIES = "alignment_queries";
+
     private final Graph decoder;
+    private final Description description;
     private final Map<String, Tensor> cross;
     private Map<String, Tensor> past;
     private boolean borrowed;
@@ -15,6 +18,7 @@ final class WhisperHypotheses implements AutoCloseable {
     /** @param cross what the encoder said; not closed here. */
     WhisperHypotheses(Graph decoder, Description description, Map<String, Tensor> cross) {
         this.decoder = decoder;
+        this.description = description;
         this.cross = cross;
         past = new HashMap<>();
         // Entries of the caches before the first token, which the decoder does not look at.
@@ -29,6 +33,7 @@ final class WhisperHypotheses implements AutoCloseable {
 
     private WhisperHypotheses(WhisperHypotheses other) {
         decoder = other.decoder;
+        description = other.description;
         cross = other.cross;
         past = other.past;
         borrowed = true;
@@ -47,22 +52,62 @@ final class WhisperHypotheses implements AutoCloseable {
      * @return logits [hypothesis][selected][vocabulary].
      */
     float[][][] step(int[][] tokens, int[] select) {
+        Map<String, Tensor> out = fed(tokens, select);
+        try {
+            return rows(out.get("logits").floats(), tokens.length, select.length);
+        } finally {
+            Tensor.closeAll(out);
+        }
+    }
+
+    /** What the decoder says to a text as a whole. */
+    static final class Reading {
+        /** [selected][vocabulary]. */
+        final float[][] logits;
+        /** Of each alignment head and token: [heads * tokens * size], row by row. */
+        final float[] queries;
+
+        Reading(float[][] logits, float[] queries) {
+            this.logits = logits;
+            this.queries = queries;
+        }
+    }
+
+    /** Reads a text from the beginning of the window, beside what this one holds. */
+    Reading read(int[] tokens, int[] select) {
+        try (WhisperHypotheses fresh = new WhisperHypotheses(decoder, description, cross)) {
+            Map<String, Tensor> out = fresh.fed(new int[][] {tokens}, select);
+            try {
+                return new Reading(rows(out.get("logits").floats(), 1, select.length)[0], out.get(QUERIES).floats());
+            } finally {
+                Tensor.closeAll(out);
+            }
+        }
+    }
+
+    /** Whether a bundle's decoder gives what the times of words need. */
+    static boolean aligns(Description description) {
+        for (Description.Spec spec : description.part("decoder").outputs) {
+            if (spec.name.equals(QUERIES)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Runs the decoder and keeps its caches; the other outputs are the caller's to close. */
+    private Map<String, Tensor> fed(int[][] tokens, int[] select) {
         Map<String, Tensor> feeds = new HashMap<>(past);
         feeds.putAll(cross);
         feeds.put("tokens", Tensor.of(flat(tokens), tokens.length, tokens[0].length));
         feeds.put("select", Tensor.of(flat(new int[][] {select}), select.length));
-        Map<String, Tensor> out = new HashMap<>(decoder.run(feeds));
-        Tensor logits = out.remove("logits");
-        Map<String, Tensor> present = new HashMap<>();
-        for (Map.Entry<String, Tensor> entry : out.entrySet()) {
-            present.put(entry.getKey().replace("present_", "past_"), entry.getValue());
+        Map<String, Tensor> others = new HashMap<>(), next = new HashMap<>();
+        for (Map.Entry<String, Tensor> entry : decoder.run(feeds).entrySet()) {
+            boolean cache = entry.getKey().startsWith("present_");
+            (cache ? next : others).put(entry.getKey().replace("present_", "past_"), entry.getValue());
         }
-        replace(present);
-        try {
-            return rows(logits.floats(), tokens.length, select.length);
-        } finally {
-            logits.close();
-        }
+        replace(next);
+        return others;
     }
 
     /** Continues so many times from the only hypothesis. */

@@ -2,44 +2,37 @@ package edgekit.phone.loops;
 
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
 /**
- * Whisper from sound to text: windows, language, fallbacks and segments (after whisper/transcribe.py).
+ * Whisper from sound to text: windows, language, fallbacks, segments and words (after whisper/transcribe.py).
  *
  * The encoder's window is as long as the sound needs, not always 30 s; if what comes out looks wrong, the window is
  * encoded again at 30 s before any other fallback. Windows of digital silence are not decoded.
  */
 public final class WhisperTranscriber {
-    private static final int RATE = 16000;
-    private static final int HOP = 160;
-    private static final int WINDOW = 30 * RATE;
+    private static final int RATE = WhisperRecognizer.RATE;
+    private static final int WINDOW = WhisperRecognizer.WINDOW;
     /** Shorter sounds hold no word (seconds). */
     private static final double SHORTEST = 0.1;
     /** A sound that never exceeds this amplitude (-70 dB of full scale) is silence. */
     private static final double SILENCE = Math.pow(10, -70 / 20.0);
 
-    private static final double[] TEMPERATURES = {0.0, 0.2, 0.4, 0.6, 0.8, 1.0};
-    private static final int BEST_OF = 5;
-    private static final double NO_SPEECH = 0.6;
-    private static final double LOGPROB = -1.0;
+    /** Samples that the detector of speech reads at once. */
+    private static final int BLOCK = 160000;
 
     private final Map<String, Graph> parts;
     private final Description description;
     private final WhisperTokens tokens;
-    private final Map<String, Object> window;
-    private final int context;
+    private final WhisperRecognizer recognizer;
 
-    /** @param parts "frontend", "encoder" and "decoder". vocabulary: the file vocabulary.bin. */
+    /** @param parts "frontend", "encoder", "decoder", and "detector" in newer bundles. vocabulary: the file vocabulary.bin. */
     public WhisperTranscriber(Map<String, Graph> parts, Description description, byte[] vocabulary) {
         this.parts = parts;
         this.description = description;
         tokens = new WhisperTokens(Json.object(description.facts.get("tokens")), vocabulary);
-        window = Json.object(description.facts.get("window"));
-        context = Json.integer(description.facts.get("text_context"));
+        recognizer = new WhisperRecognizer(parts, description, tokens);
     }
 
     /** Codes of the languages that it knows, such as "en". Empty for a model of a single language. */
@@ -50,32 +43,36 @@ public final class WhisperTranscriber {
     /**
      * The text of a sound at 16 kHz.
      *
-     * @param language a code of languages(), or null: it is detected.
-     * @param translate to English instead of transcribing.
-     * @param timestamps give segments with times; always so beyond 30 s, where they carry the windows forward.
-     * @throws IllegalArgumentException shorter than 0.1 s, values that are not numbers, an unknown language.
+     * @throws IllegalArgumentException shorter than 0.1 s, values that are not numbers, an unknown language, words of a
+     *     bundle that cannot tell their times, speech alone of a bundle without a detector.
      */
-    public Transcript transcribe(Samples sound, String language, boolean translate, boolean timestamps, Watch watch) {
-        if (language != null && !tokens.languages.containsKey(language)) {
-            throw new IllegalArgumentException("the language " + language + " is not among this model's");
+    public Transcript transcribe(Samples sound, WhisperOptions options, Watch watch) {
+        if (options.language != null && !tokens.languages.containsKey(options.language)) {
+            throw new IllegalArgumentException("the language " + options.language + " is not among this model's");
         }
         if (sound.length() < SHORTEST * RATE) {
             throw new IllegalArgumentException("the audio is too short to hold a word: at least " + SHORTEST + " s");
         }
-        Run run = new Run(sound, language, translate, watch);
-        long at = 0;
-        while (sound.length() - at >= SHORTEST * RATE) {
-            float[] samples = sound.window(at, WINDOW);
-            if (loudest(samples) < SILENCE) {
-                at += samples.length;
-            } else {
-                // A sound longer than a window needs timestamps: they say where the next window starts.
-                at += run.one(samples, at, timestamps || at > 0 || sound.length() > WINDOW);
-            }
-            watch.at(at / (double) RATE, sound.length() / (double) RATE);
+        if (options.words && !WhisperHypotheses.aligns(description)) {
+            throw new IllegalArgumentException("this bundle cannot tell the times of words; export it again");
         }
-        return new Transcript(
-                WhisperTokens.stripped(tokens.text(run.text)), run.language, run.segments, run.windows, run.fallbacks);
+        boolean detector = parts.containsKey("detector");
+        if (Boolean.TRUE.equals(options.vad) && !detector) {
+            throw new IllegalArgumentException("this bundle has no detector of speech; export it again");
+        }
+        Work work = new Work(sound, options, watch);
+        if (options.vad == null ? detector && sound.length() > WINDOW : options.vad) {
+            work.speech();
+        } else {
+            work.windows();
+        }
+        return new Transcript(WhisperTokens.stripped(tokens.text(work.run.text)), work.run);
+    }
+
+    /** As `transcribe`, through every part of the bundle: what the self-test looks at. */
+    public String probe(Samples sound, Watch watch) {
+        boolean detector = parts.containsKey("detector");
+        return transcribe(sound, WhisperOptions.DEFAULT.vad(detector ? Boolean.TRUE : null), watch).text;
     }
 
     private static float loudest(float[] samples) {
@@ -86,110 +83,17 @@ public final class WhisperTranscriber {
         return most;
     }
 
-    /** What accumulates over the windows of one sound. */
-    private final class Run implements Runnable {
+    /** The way through one sound. */
+    private final class Work implements Runnable {
         private final Samples sound;
-        private final boolean translate;
         private final Watch watch;
-        private String language;
+        private final WhisperRun run;
         private long at;
-        private final List<Integer> text = new ArrayList<>();
-        private final List<Transcript.Segment> segments = new ArrayList<>();
-        private final List<Double> windows = new ArrayList<>();
-        private final List<String> fallbacks = new ArrayList<>();
 
-        Run(Samples sound, String language, boolean translate, Watch watch) {
+        Work(Samples sound, WhisperOptions options, Watch watch) {
             this.sound = sound;
-            this.language = language;
-            this.translate = translate;
             this.watch = watch;
-        }
-
-        /** Decodes one window; returns by how many samples to advance. */
-        int one(float[] samples, long at, boolean timestamps) {
-            this.at = at;
-            WhisperDecoding.Result result = decoded(samples, timestamps);
-            if (silent(result)) {
-                return samples.length;
-            }
-            if (timestamps) {
-                return cut(result.tokens, samples.length);
-            }
-            text.addAll(result.tokens);
-            return samples.length;
-        }
-
-        /** One window with fallbacks: a longer encoder window first, then rising temperatures. */
-        private WhisperDecoding.Result decoded(float[] samples, boolean timestamps) {
-            double seconds = samples.length / (double) RATE, wanted = windowSeconds(seconds);
-            Attempt attempt = new Attempt(samples, wanted, timestamps);
-            try {
-                WhisperDecoding.Result result = attempt.at(0);
-                String why = suspicious(result);
-                if (why.isEmpty() && wanted < 30) {
-                    why = echoes(result.tokens);
-                }
-                if (!why.isEmpty() && wanted < 30) {
-                    fallbacks.add(why + ": encoded again at 30 s");
-                    attempt.close();
-                    attempt = new Attempt(samples, 30.0, timestamps);
-                    result = attempt.at(0);
-                    why = suspicious(result);
-                }
-                for (int i = 1; i < TEMPERATURES.length && !why.isEmpty(); i++) {
-                    fallbacks.add(why + ": sampled again at temperature " + TEMPERATURES[i]);
-                    result = attempt.at(i);
-                    why = suspicious(result);
-                }
-                return result;
-            } finally {
-                attempt.close();
-            }
-        }
-
-        /** A window that has been encoded and whose prompt has been fed, at one length of the encoder's window. */
-        private final class Attempt implements AutoCloseable {
-            private final Map<String, Tensor> cross;
-            private final WhisperDecoding.Begun begun;
-            private final WhisperRules rules;
-            private final int limit;
-
-            Attempt(float[] samples, double wanted, boolean timestamps) {
-                windows.add(Numbers.round(wanted, 2));
-                run();
-                int length = Math.min(Math.max((int) Math.rint(wanted * RATE / (2 * HOP)) * 2 * HOP, 4 * HOP), WINDOW);
-                cross = encoded(Arrays.copyOf(samples, length));
-                int[] prompt;
-                try {
-                    run();
-                    prompt = prompt(cross, timestamps);
-                    run();
-                    begun = begun(prompt);
-                } catch (RuntimeException exception) {
-                    Tensor.closeAll(cross);
-                    throw exception;
-                }
-                rules = new WhisperRules(tokens, timestamps, length / (double) RATE);
-                // Nobody speaks fifteen tokens a second: a decoder that does is looping, and is stopped early.
-                int most = 40 + (int) (15 * (samples.length / (double) RATE));
-                limit = Math.min(Math.min(context / 2, most), context - prompt.length);
-            }
-
-            private WhisperDecoding.Begun begun(int[] prompt) {
-                WhisperHypotheses hypotheses = new WhisperHypotheses(parts.get("decoder"), description, cross);
-                return new WhisperDecoding.Begun(hypotheses, prompt, tokens);
-            }
-
-            WhisperDecoding.Result at(int temperature) {
-                return WhisperDecoding.sample(begun, rules, tokens.endOfText, limit, TEMPERATURES[temperature], BEST_OF,
-                        temperature, Run.this);
-            }
-
-            @Override
-            public void close() {
-                begun.close();
-                Tensor.closeAll(cross);
-            }
+            run = new WhisperRun(options, this);
         }
 
         /** Between two runs of the network. */
@@ -198,50 +102,90 @@ public final class WhisperTranscriber {
             watch.at(at / (double) RATE, sound.length() / (double) RATE);
         }
 
-        private Map<String, Tensor> encoded(float[] samples) {
-            Map<String, Tensor> feeds = new HashMap<>();
-            feeds.put("audio", Tensor.of(samples, 1, samples.length));
-            Map<String, Tensor> mel = parts.get("frontend").run(feeds);
-            try {
-                return parts.get("encoder").run(Collections.singletonMap("mel", mel.get("mel")));
-            } finally {
-                Tensor.closeAll(mel);
-            }
-        }
-
-        private int[] prompt(Map<String, Tensor> cross, boolean timestamps) {
-            List<Integer> prompt = new ArrayList<>(Collections.singletonList(tokens.startOfTranscript));
-            if (!tokens.languages.isEmpty()) {
-                language = language == null ? detected(cross) : language;
-                prompt.add(tokens.languages.get(language));
-                prompt.add(tokens.named(translate ? "translate" : "transcribe"));
-            }
-            if (!timestamps) {
-                prompt.add(tokens.noTimestamps);
-            }
-            int[] ids = new int[prompt.size()];
-            for (int i = 0; i < ids.length; i++) {
-                ids[i] = prompt.get(i);
-            }
-            return ids;
-        }
-
-        private String detected(Map<String, Tensor> cross) {
-            float[] logits;
-            try (WhisperHypotheses hypothesis = new WhisperHypotheses(parts.get("decoder"), description, cross)) {
-                logits = hypothesis.step(new int[][] {{tokens.startOfTranscript}}, new int[] {0})[0][0];
-            }
-            String best = null;
-            for (Map.Entry<String, Integer> entry : tokens.languages.entrySet()) {
-                if (best == null || logits[entry.getValue()] > logits[tokens.languages.get(best)]) {
-                    best = entry.getKey();
+        /** Slides over the sound. */
+        void windows() {
+            while (sound.length() - at >= SHORTEST * RATE) {
+                float[] samples = sound.window(at, WINDOW);
+                if (loudest(samples) < SILENCE) {
+                    at += samples.length;
+                } else {
+                    // A sound longer than a window needs timestamps: they say where the next window starts.
+                    boolean timestamps = run.options.timestamps || at > 0 || sound.length() > WINDOW;
+                    at += one(samples, timestamps, false);
                 }
+                run();
             }
-            return best;
+        }
+
+        /** Transcribes where somebody speaks. */
+        void speech() {
+            double spoken = 0;
+            for (double[] span : SpeechSpans.packed(spans())) {
+                at = (long) Math.rint(span[0] * RATE);
+                long last = (long) Math.rint(span[1] * RATE);
+                while (last - at >= SHORTEST * RATE) {
+                    float[] samples = sound.window(at, (int) Math.min(last - at, WINDOW));
+                    // What lies behind the last word of the window is a pause.
+                    one(samples, run.options.timestamps, true);
+                    at += samples.length;
+                }
+                spoken += span[1] - span[0];
+                run();
+            }
+            double silent = sound.length() / (double) RATE - spoken;
+            run.skipped = silent >= 1 ? silent : 0;
+        }
+
+        private List<double[]> spans() {
+            Map<String, Object> facts = Json.object(description.facts.get("detector"));
+            List<Double> heard = new ArrayList<>();
+            Graph network = parts.get("detector");
+            try (SpeechListener listener = new SpeechListener(network, description.part("detector"), facts)) {
+                for (long from = 0; from < sound.length(); from += BLOCK) {
+                    heard.addAll(listener.push(sound.window(from, BLOCK), this));
+                }
+                heard.addAll(listener.finish(this));
+                return SpeechSpans.of(heard, listener.hop, sound.length());
+            }
+        }
+
+        /**
+         * Decodes one window; returns by how many samples to advance.
+         *
+         * @param whole the window ends in a pause: its last words are no beginning of what the next window holds.
+         */
+        private int one(float[] samples, boolean timestamps, boolean whole) {
+            try (WhisperRecognizer.Recognized recognized = recognizer.recognize(samples, run, timestamps)) {
+                if (recognized.silent()) {
+                    return samples.length;
+                }
+                int before = run.text.size(), advance = samples.length;
+                if (timestamps) {
+                    advance = cut(recognized.result.tokens, samples.length, whole);
+                } else {
+                    run.text.addAll(recognized.result.tokens);
+                    if (whole) {
+                        add(recognized.result.tokens, samples.length);
+                    }
+                }
+                if (run.options.words) {
+                    List<Integer> kept = run.text.subList(before, run.text.size());
+                    words(recognized.words(kept, Arrays.copyOf(samples, advance), run));
+                }
+                return advance;
+            }
+        }
+
+        private void words(List<Transcript.Word> words) {
+            double from = at / (double) RATE;
+            for (Transcript.Word word : words) {
+                double start = Numbers.round(from + word.start, 3), end = Numbers.round(from + word.end, 3);
+                run.words.add(new Transcript.Word(WhisperTokens.stripped(word.word), start, end, word.probability));
+            }
         }
 
         /** Cuts at pairs of timestamps; returns by how many samples to advance. */
-        private int cut(List<Integer> ids, int samples) {
+        private int cut(List<Integer> ids, int samples, boolean whole) {
             double seconds = samples / (double) RATE;
             List<Integer> cuts = new ArrayList<>();
             for (int i = 0; i + 1 < ids.size(); i++) {
@@ -251,6 +195,7 @@ public final class WhisperTranscriber {
             }
             int count = ids.size();
             boolean closed = count >= 2 && !isStamp(ids.get(count - 2)) && isStamp(ids.get(count - 1));
+            closed |= whole;
             if (cuts.isEmpty()) {
                 int last = -1;
                 for (int token : ids) {
@@ -265,7 +210,7 @@ public final class WhisperTranscriber {
             int begin = 0;
             for (int end : cuts) {
                 List<Integer> piece = ids.subList(begin, end);
-                add(piece, seconds(piece.get(0)), seconds(piece.get(piece.size() - 1)), seconds);
+                add(piece, seconds(piece.get(0)), endOf(piece, seconds), seconds);
                 begin = end;
             }
             if (closed) {
@@ -273,6 +218,21 @@ public final class WhisperTranscriber {
             }
             int advance = Math.min((int) Math.rint(seconds(ids.get(begin - 1)) * RATE), samples);
             return advance == 0 ? samples : advance;
+        }
+
+        private double endOf(List<Integer> piece, double seconds) {
+            int last = piece.get(piece.size() - 1);
+            return isStamp(last) ? seconds(last) : seconds;
+        }
+
+        /** Appends a window that ends in a pause as a segment. */
+        private void add(List<Integer> ids, int samples) {
+            String said = WhisperTokens.stripped(tokens.text(ids));
+            if (!said.isEmpty()) {
+                double begin = Numbers.round(at / (double) RATE, 2);
+                double end = Numbers.round((at + samples) / (double) RATE, 2);
+                run.segments.add(new Transcript.Segment(begin, end, said));
+            }
         }
 
         /** Appends a segment of a window, which may not pass the end of the sound. */
@@ -283,10 +243,10 @@ public final class WhisperTranscriber {
             }
             double from = at / (double) RATE;
             double begin = Numbers.round(from + Math.min(start, last), 2);
-            segments.add(new Transcript.Segment(begin, Numbers.round(from + Math.min(end, last), 2), said));
+            run.segments.add(new Transcript.Segment(begin, Numbers.round(from + Math.min(end, last), 2), said));
             for (int token : ids) {
                 if (token < tokens.endOfText) {
-                    text.add(token);
+                    run.text.add(token);
                 }
             }
         }
@@ -298,33 +258,5 @@ public final class WhisperTranscriber {
 
     private double seconds(int stamp) {
         return (stamp - tokens.firstTimestamp) * tokens.secondsPerTimestamp;
-    }
-
-    private double windowSeconds(double seconds) {
-        double step = Json.number(window.get("step"));
-        double wanted = Math.max(Json.number(window.get("least")), seconds + Json.number(window.get("margin")));
-        return Math.min(Math.ceil(wanted / step) * step, 30.0);
-    }
-
-    private static boolean silent(WhisperDecoding.Result result) {
-        return result.noSpeech > NO_SPEECH && result.averageLogprob <= LOGPROB;
-    }
-
-    /** Why a result looks wrong (empty if it does not): the original's two signs, and that it never ends. */
-    private String suspicious(WhisperDecoding.Result result) {
-        if (silent(result)) {
-            return "";
-        }
-        if (WhisperSigns.repetitive(WhisperTokens.stripped(tokens.text(result.tokens)))) {
-            return "repetitive";
-        }
-        if (!result.complete) {
-            return "endless";
-        }
-        return result.averageLogprob < LOGPROB ? "improbable" : "";
-    }
-
-    private static String echoes(List<Integer> tokens) {
-        return WhisperSigns.echoes(tokens) ? "ends with an echo" : "";
     }
 }

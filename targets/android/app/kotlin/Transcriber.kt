@@ -2,18 +2,32 @@ package edgekit.phone
 
 import android.content.Context
 import edgekit.phone.loops.Samples
+import edgekit.phone.loops.WhisperOptions
 import edgekit.phone.loops.WhisperTranscriber
 
 /** A piece of a transcript, in seconds from the start of the sound. */
 public data class Segment(val start: Double, val end: Double, val text: String)
 
 /**
+ * A word of a transcript, with the marks that belong to it. Times are seconds from the start of the sound.
+ *
+ * @property probability the mean over its tokens.
+ */
+public data class Word(val word: String, val start: Double, val end: Double, val probability: Double)
+
+/**
  * What was said.
  *
  * @property language code of the language, set or detected; null for a model of a single language.
  * @property segments empty unless they were asked for or the sound is longer than 30 s.
+ * @property words empty unless they were asked for.
  */
-public data class Transcript(val text: String, val language: String?, val segments: List<Segment>)
+public data class Transcript(
+    val text: String,
+    val language: String?,
+    val segments: List<Segment>,
+    val words: List<Word>,
+)
 
 /**
  * Speech to text. One call runs at a time; others wait. Cancelling the coroutine ends a call within one run of the network.
@@ -32,8 +46,10 @@ public class Transcriber private constructor(private val model: Model) : AutoClo
      * @param language a code of [languages], or null: it is detected.
      * @param translate to English instead of transcribing.
      * @param timestamps give segments with times.
+     * @param words give the times of words, at the cost of one more run of the decoder for each window.
      * @param onProgress called with (seconds done, seconds in all), on a background thread.
-     * @throws IllegalArgumentException shorter than 0.1 s, values that are not numbers, an unknown language.
+     * @throws IllegalArgumentException shorter than 0.1 s, values that are not numbers, an unknown language,
+     *   words of a bundle that cannot tell their times.
      * @throws ModelException the runtime failed.
      */
     public suspend fun transcribe(
@@ -41,8 +57,9 @@ public class Transcriber private constructor(private val model: Model) : AutoClo
         language: String? = null,
         translate: Boolean = false,
         timestamps: Boolean = false,
+        words: Boolean = false,
         onProgress: (Double, Double) -> Unit = { _, _ -> },
-    ): Transcript = transcribe(Samples.of(samples), language, translate, timestamps, onProgress)
+    ): Transcript = transcribe(Samples.of(samples), language, translate, timestamps, words, onProgress)
 
     /** Transcribes a sound that is read as it is needed, 30 s at a time. */
     public suspend fun transcribe(
@@ -50,10 +67,17 @@ public class Transcriber private constructor(private val model: Model) : AutoClo
         language: String? = null,
         translate: Boolean = false,
         timestamps: Boolean = false,
+        words: Boolean = false,
         onProgress: (Double, Double) -> Unit = { _, _ -> },
     ): Transcript = model.use(onProgress) { watch ->
-        val made = loop.transcribe(sound, language, translate, timestamps, watch)
-        Transcript(made.text, made.language, made.segments.map { Segment(it.start, it.end, it.text) })
+        val options = WhisperOptions.DEFAULT.language(language).translate(translate).timestamps(timestamps).words(words)
+        val made = loop.transcribe(sound, options, watch)
+        Transcript(
+            made.text,
+            made.language,
+            made.segments.map { Segment(it.start, it.end, it.text) },
+            made.words.map { Word(it.word, it.start, it.end, it.probability) },
+        )
     }
 
     /** Compares this phone with the fp32 reference on the golden input. */
@@ -74,8 +98,7 @@ public class Transcriber private constructor(private val model: Model) : AutoClo
 
         private fun answer(model: Model): Answer = { parts, input, watch ->
             WhisperTranscriber(parts, model.description, model.files.bytes(VOCABULARY))
-                .transcribe(Samples.of(input.floats()), null, false, false, watch)
-                .text
+                .probe(Samples.of(input.floats()), watch)
         }
     }
 }

@@ -24,8 +24,7 @@ final class Answers {
     static String of(Map<String, Graph> parts, Description description, Map<String, Tensor> input, byte[] vocabulary) {
         switch (description.family) {
             case "whisper":
-                return new WhisperTranscriber(parts, description, vocabulary)
-                        .transcribe(sound(input), null, false, false, NOBODY).text;
+                return new WhisperTranscriber(parts, description, vocabulary).probe(sound(input), NOBODY);
             case "vision":
                 Tensor pixels = input.get("pixels");
                 int[] shape = pixels.shape();

@@ -25,15 +25,16 @@ public final class Transcriber: @unchecked Sendable {
     ///   - language: a code of `languages`, or nil: it is detected.
     ///   - translate: to English instead of transcribing.
     ///   - timestamps: give segments with times; always so beyond 30 s.
+    ///   - words: give the times of words, at the cost of one more run of the decoder for each window.
     ///   - progress: called with seconds done and seconds in all.
     /// - Throws: `ModelError`, `CancellationError`.
     public func transcribe(
         _ sound: any Samples & Sendable, language: String? = nil, translate: Bool = false, timestamps: Bool = false,
-        progress: @escaping @Sendable (Double, Double) -> Void = { _, _ in }
+        words: Bool = false, progress: @escaping @Sendable (Double, Double) -> Void = { _, _ in }
     ) async throws -> Transcript {
-        try await turns.take { [self] in
-            try await loop.transcribe(
-                sound, language: language, translate: translate, timestamps: timestamps, progress: progress)
+        let options = WhisperOptions(language: language, translate: translate, timestamps: timestamps, words: words)
+        return try await turns.take { [self] in
+            try await loop.transcribe(sound, options, progress: progress)
         }
     }
 
@@ -44,8 +45,7 @@ public final class Transcriber: @unchecked Sendable {
             return try await SelfTest.run(parts, files.goldenReference(), files.description) { watched in
                 let loop = try WhisperTranscriber(
                     watched, files.description, vocabulary: files.data("vocabulary.bin"))
-                return try await loop.transcribe(sound, language: nil, translate: false, timestamps: false) { _, _ in }
-                    .text
+                return try await loop.probe(sound)
             }
         }
     }

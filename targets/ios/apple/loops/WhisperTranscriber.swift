@@ -1,62 +1,77 @@
 import Foundation
 
-/// Whisper from sound to text: windows, language, fallbacks and segments (after whisper/transcribe.py).
+/// Whisper from sound to text: windows, language, fallbacks, segments and words (after whisper/transcribe.py).
 ///
 /// The encoder's window is as long as the sound needs, not always 30 s; if what comes out looks wrong, the window is
 /// encoded again at 30 s before any other fallback. Windows of digital silence are not decoded.
 struct WhisperTranscriber {
     static let rate = 16_000
-    private static let hop = 160, window = 30 * rate
+    private static let window = WhisperRecognizer.window
     /// Shorter sounds hold no word (seconds).
     private static let shortest = 0.1
     /// A sound that never exceeds this amplitude (-70 dB of full scale) is silence.
     private static let silence = Float(pow(10, -70.0 / 20))
-    private static let temperatures = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    private static let samples = 5, noSpeech = 0.6, logprob = -1.0
 
-    private let frontend, encoder, decoder: any Graph
-    private let decoderPart: Description.Part
+    /// Samples that the detector of speech reads at once.
+    private static let block = 160_000
+
     let tokens: WhisperTokens
-    private let least, margin, step: Double
-    private let context, blanks: Int
+    /// Nil in bundles of before.
+    private let listener: SpeechListener?
+    private let recognizer: WhisperRecognizer
 
     /// - Parameters:
-    ///   - parts: "frontend", "encoder" and "decoder".
+    ///   - parts: "frontend", "encoder", "decoder", and "detector" in newer bundles.
     ///   - vocabulary: the file vocabulary.bin.
     init(_ parts: [String: any Graph], _ description: Description, vocabulary: Data) throws {
-        guard let frontend = parts["frontend"], let encoder = parts["encoder"], let decoder = parts["decoder"] else {
-            throw ModelError.damaged("a part of Whisper is missing")
-        }
-        (self.frontend, self.encoder, self.decoder) = (frontend, encoder, decoder)
-        decoderPart = try description.part("decoder")
         tokens = try WhisperTokens(description.facts.object("tokens"), vocabulary: vocabulary)
-        let window = try description.facts.object("window")
-        least = try window.double("least")
-        margin = try window.double("margin")
-        step = try window.double("step")
-        context = try description.facts.int("text_context")
-        blanks = description.facts.has("blanks") ? try description.facts.int("blanks") : 0
+        recognizer = try WhisperRecognizer(parts, description, tokens)
+        listener = try parts["detector"].map {
+            try SpeechListener($0, description.part("detector"), description.facts.object("detector"))
+        }
     }
 
     /// The text of a sound at 16 kHz.
     ///
-    /// - Parameters:
-    ///   - language: a key of `tokens.languages`, or nil: it is detected.
-    ///   - translate: to English instead of transcribing.
-    ///   - timestamps: give segments with times; always so beyond 30 s, where they carry the windows forward.
-    ///   - progress: called with (seconds done, seconds in all).
-    /// - Throws: `ModelError.badInput`: shorter than 0.1 s, values that are not numbers, an unknown language.
+    /// - Parameter progress: called with (seconds done, seconds in all).
+    /// - Throws: `ModelError.badInput`: shorter than 0.1 s, values that are not numbers, an unknown language, words of a
+    ///   bundle that cannot tell their times, speech alone of a bundle without a detector.
     func transcribe(
-        _ sound: any Samples, language: String?, translate: Bool, timestamps: Bool, progress: (Double, Double) -> Void
+        _ sound: any Samples, _ options: WhisperOptions, progress: (Double, Double) -> Void
     ) async throws -> Transcript {
-        if let language, tokens.languages[language] == nil {
+        if let language = options.language, tokens.languages[language] == nil {
             throw ModelError.badInput("the language \(language) is not among this model's")
         }
-        let rate = Double(Self.rate)
-        guard Double(sound.count) >= Self.shortest * rate else {
+        guard Double(sound.count) >= Self.shortest * Double(Self.rate) else {
             throw ModelError.badInput("the audio is too short to hold a word: at least \(Self.shortest) s")
         }
-        var run = Run(language: language, translate: translate)
+        guard !options.words || recognizer.aligns else {
+            throw ModelError.badInput("this bundle cannot tell the times of words; export it again")
+        }
+        var run = WhisperRun(options)
+        if let listener, options.vad ?? (sound.count > Self.window) {
+            try await speech(sound, listener, &run, progress: progress)
+        } else if options.vad == true {
+            throw ModelError.badInput("this bundle has no detector of speech; export it again")
+        } else {
+            try await windows(sound, &run, progress: progress)
+        }
+        return Transcript(
+            text: WhisperTokens.stripped(tokens.text(run.text)), language: run.language, segments: run.segments,
+            words: run.words, windows: run.windows, fallbacks: run.fallbacks,
+            skipped: run.skipped)
+    }
+
+    /// As `transcribe`, through every part of the bundle: what the self-test looks at.
+    func probe(_ sound: any Samples) async throws -> String {
+        try await transcribe(sound, WhisperOptions(vad: listener == nil ? nil : true)) { _, _ in }.text
+    }
+
+    /// Slides over the sound.
+    private func windows(
+        _ sound: any Samples, _ run: inout WhisperRun, progress: (Double, Double) -> Void
+    ) async throws {
+        let rate = Double(Self.rate)
         var at = 0
         while Double(sound.count - at) >= Self.shortest * rate {
             let samples = try sound.window(from: at, most: Self.window)
@@ -64,125 +79,80 @@ struct WhisperTranscriber {
                 at += samples.count
             } else {
                 // A sound longer than a window needs timestamps: they say where the next window starts.
-                let long = timestamps || at > 0 || sound.count > Self.window
-                at += try await one(samples, at: at, timestamps: long, &run)
+                let long = run.options.timestamps || at > 0 || sound.count > Self.window
+                at += try await one(samples, at: at, timestamps: long, whole: false, &run)
             }
             progress(Double(at) / rate, Double(sound.count) / rate)
         }
-        return Transcript(
-            text: WhisperTokens.stripped(tokens.text(run.text)), language: run.language, segments: run.segments,
-            windows: run.windows, fallbacks: run.fallbacks)
     }
 
-    /// What accumulates over the windows of one sound.
-    private struct Run {
-        var language: String?
-        let translate: Bool
-        var text: [Int] = []
-        var segments: [Transcript.Segment] = []
-        var windows: [Double] = []
-        var fallbacks: [String] = []
+    /// Transcribes where somebody speaks.
+    private func speech(
+        _ sound: any Samples, _ fresh: SpeechListener, _ run: inout WhisperRun, progress: (Double, Double) -> Void
+    ) async throws {
+        let rate = Double(Self.rate), seconds = Double(sound.count) / rate
+        var spoken = 0.0
+        for span in SpeechSpans.packed(try await spans(sound, fresh)) {
+            var at = Int((span.start * rate).rounded(.toNearestOrEven))
+            let last = Int((span.end * rate).rounded(.toNearestOrEven))
+            while Double(last - at) >= Self.shortest * rate {
+                let samples = try sound.window(from: at, most: min(last - at, Self.window))
+                // What lies behind the last word of the window is a pause.
+                _ = try await one(samples, at: at, timestamps: run.options.timestamps, whole: true, &run)
+                at += samples.count
+            }
+            spoken += span.end - span.start
+            progress(span.end, seconds)
+        }
+        run.skipped = seconds - spoken >= 1 ? seconds - spoken : 0
     }
 
-    /// A window that has been encoded and whose prompt has been fed, at one length of the encoder's window.
-    private struct Attempt {
-        let begun: WhisperDecoding.Begun
-        let rules: WhisperRules
-        let limit: Int
+    private func spans(_ sound: any Samples, _ fresh: SpeechListener) async throws -> [(start: Double, end: Double)] {
+        var listener = fresh, heard: [Double] = []
+        for from in stride(from: 0, to: sound.count, by: Self.block) {
+            heard += try await listener.push(sound.window(from: from, most: Self.block))
+        }
+        heard += try await listener.finish()
+        return SpeechSpans.spans(heard, hop: listener.hop, size: sound.count)
     }
 
     /// Decodes one window; returns by how many samples to advance.
-    private func one(_ samples: [Float], at: Int, timestamps: Bool, _ run: inout Run) async throws -> Int {
-        let result = try await decoded(samples, timestamps: timestamps, &run)
-        if silent(result) {
+    ///
+    /// - Parameter whole: the window ends in a pause: its last words are no beginning of what the next window holds.
+    private func one(
+        _ samples: [Float], at: Int, timestamps: Bool, whole: Bool, _ run: inout WhisperRun
+    ) async throws -> Int {
+        let recognized = try await recognizer.recognize(samples, timestamps: timestamps, &run)
+        if WhisperRecognizer.silent(recognized.result) {
             return samples.count
         }
+        let before = run.text.count
+        var advance = samples.count
         if timestamps {
-            return cut(result.tokens, samples: samples.count, at: at, &run)
-        }
-        run.text += result.tokens
-        return samples.count
-    }
-
-    /// One window with fallbacks: a longer encoder window first, then rising temperatures.
-    private func decoded(
-        _ samples: [Float], timestamps: Bool, _ run: inout Run
-    ) async throws -> WhisperDecoding.Result {
-        let wanted = windowSeconds(Double(samples.count) / Double(Self.rate))
-        var attempt = try await begun(samples, window: wanted, timestamps: timestamps, &run)
-        var result = try await sampled(attempt, 0)
-        var why = suspicious(result)
-        if why.isEmpty && wanted < 30 && WhisperSigns.echoes(result.tokens) {
-            why = "ends with an echo"
-        }
-        if !why.isEmpty && wanted < 30 {
-            run.fallbacks.append("\(why): encoded again at 30 s")
-            attempt = try await begun(samples, window: 30, timestamps: timestamps, &run)
-            result = try await sampled(attempt, 0)
-            why = suspicious(result)
-        }
-        for i in 1..<Self.temperatures.count where !why.isEmpty {
-            run.fallbacks.append("\(why): sampled again at temperature \(Self.temperatures[i])")
-            result = try await sampled(attempt, i)
-            why = suspicious(result)
-        }
-        return result
-    }
-
-    private func sampled(_ attempt: Attempt, _ temperature: Int) async throws -> WhisperDecoding.Result {
-        try await WhisperDecoding.sample(
-            attempt.begun, attempt.rules, end: tokens.endOfText, limit: attempt.limit,
-            temperature: Self.temperatures[temperature], count: Self.samples, seed: temperature)
-    }
-
-    private func begun(
-        _ samples: [Float], window: Double, timestamps: Bool, _ run: inout Run
-    ) async throws -> Attempt {
-        run.windows.append(Numbers.round(window, places: 2))
-        try Task.checkCancellation()
-        let halves = (window * Double(Self.rate) / Double(2 * Self.hop)).rounded(.toNearestOrEven)
-        let length = min(max(Int(halves) * 2 * Self.hop, 4 * Self.hop), Self.window)
-        let padded = Array(samples.prefix(length)) + [Float](repeating: 0, count: max(0, length - samples.count))
-        let mel = try await frontend.run(["audio": Values(padded, [1, length])], giving: "mel")
-        let cross = try await encoder.run(["mel": mel])
-        try Task.checkCancellation()
-        let prompt = try await prompt(cross, timestamps: timestamps, &run)
-        try Task.checkCancellation()
-        let begun = try await WhisperDecoding.begin(
-            WhisperHypotheses(decoder, decoderPart, cross: cross, blanks: blanks), prompt: prompt, tokens)
-        let rules = WhisperRules(tokens, timestamps: timestamps, seconds: Double(length) / Double(Self.rate))
-        // Nobody speaks fifteen tokens a second: a decoder that does is looping, and is stopped early.
-        let most = 40 + Int(15 * (Double(samples.count) / Double(Self.rate)))
-        return Attempt(begun: begun, rules: rules, limit: min(context / 2, most, context - prompt.count))
-    }
-
-    private func prompt(
-        _ cross: [String: any Tensor], timestamps: Bool, _ run: inout Run
-    ) async throws -> [Int] {
-        var prompt = [tokens.startOfTranscript]
-        if !tokens.languages.isEmpty {
-            if run.language == nil {
-                run.language = try await detected(cross)
+            advance = cut(recognized.result.tokens, samples: samples.count, at: at, whole: whole, &run)
+        } else {
+            run.text += recognized.result.tokens
+            if whole {
+                add(recognized.result.tokens, samples: samples.count, at: at, &run)
             }
-            prompt += [tokens.languages[run.language!]!, run.translate ? tokens.translate : tokens.transcribe]
         }
-        return timestamps ? prompt : prompt + [tokens.noTimestamps]
-    }
-
-    private func detected(_ cross: [String: any Tensor]) async throws -> String {
-        var hypothesis = WhisperHypotheses(decoder, decoderPart, cross: cross, blanks: blanks)
-        let logits = try await hypothesis.step([[tokens.startOfTranscript]], select: [0])[0][0]
-        // Of equal ones, the first token.
-        let ordered = tokens.languages.sorted { $0.value < $1.value }
-        return ordered.dropFirst().reduce(ordered[0]) { logits[$1.value] > logits[$0.value] ? $1 : $0 }.key
+        if run.options.words {
+            let kept = Array(run.text[before...]), from = Double(at) / Double(Self.rate)
+            run.words += try await recognizer.words(recognized, kept, Array(samples.prefix(advance)), run).map {
+                Transcript.Word(
+                    word: WhisperTokens.stripped($0.word), start: Numbers.round(from + $0.start, places: 3),
+                    end: Numbers.round(from + $0.end, places: 3), probability: $0.probability)
+            }
+        }
+        return advance
     }
 
     /// Cuts at pairs of timestamps; returns by how many samples to advance.
-    private func cut(_ ids: [Int], samples: Int, at: Int, _ run: inout Run) -> Int {
+    private func cut(_ ids: [Int], samples: Int, at: Int, whole: Bool, _ run: inout WhisperRun) -> Int {
         let stamp = ids.map { $0 >= tokens.firstTimestamp }, count = ids.count
         let end = Double(samples) / Double(Self.rate)
         var cuts = ids.indices.dropLast().filter { stamp[$0] && stamp[$0 + 1] }.map { $0 + 1 }
-        let closed = count >= 2 && !stamp[count - 2] && stamp[count - 1]
+        let closed = whole || (count >= 2 && !stamp[count - 2] && stamp[count - 1])
         if cuts.isEmpty {
             let last = ids.last { $0 > tokens.firstTimestamp - 1 } ?? 0
             add(ids, 0, last > tokens.firstTimestamp ? seconds(last) : end, last: end, at: at, &run)
@@ -193,8 +163,9 @@ struct WhisperTranscriber {
         }
         var begin = 0
         for cut in cuts {
-            let piece = Array(ids[begin..<cut])
-            add(piece, seconds(piece[0]), seconds(piece[piece.count - 1]), last: end, at: at, &run)
+            let piece = Array(ids[begin..<cut]), final = piece[piece.count - 1]
+            let until = final >= tokens.firstTimestamp ? seconds(final) : end
+            add(piece, seconds(piece[0]), until, last: end, at: at, &run)
             begin = cut
         }
         if closed {
@@ -204,8 +175,18 @@ struct WhisperTranscriber {
         return min(advance, samples) == 0 ? samples : min(advance, samples)
     }
 
+    /// Appends a window that ends in a pause as a segment.
+    private func add(_ ids: [Int], samples: Int, at: Int, _ run: inout WhisperRun) {
+        let said = WhisperTokens.stripped(tokens.text(ids)), rate = Double(Self.rate)
+        guard !said.isEmpty else { return }
+        run.segments.append(
+            Transcript.Segment(
+                start: Numbers.round(Double(at) / rate, places: 2),
+                end: Numbers.round(Double(at + samples) / rate, places: 2), text: said))
+    }
+
     /// Appends a segment of a window, which may not pass the end of the sound.
-    private func add(_ ids: [Int], _ start: Double, _ end: Double, last: Double, at: Int, _ run: inout Run) {
+    private func add(_ ids: [Int], _ start: Double, _ end: Double, last: Double, at: Int, _ run: inout WhisperRun) {
         let said = WhisperTokens.stripped(tokens.text(ids))
         guard !said.isEmpty, end > start else { return }
         let from = Double(at) / Double(Self.rate)
@@ -218,27 +199,5 @@ struct WhisperTranscriber {
 
     private func seconds(_ stamp: Int) -> Double {
         Double(stamp - tokens.firstTimestamp) * tokens.secondsPerTimestamp
-    }
-
-    private func windowSeconds(_ seconds: Double) -> Double {
-        min((max(least, seconds + margin) / step).rounded(.up) * step, 30)
-    }
-
-    private func silent(_ result: WhisperDecoding.Result) -> Bool {
-        result.noSpeech > Self.noSpeech && result.averageLogprob <= Self.logprob
-    }
-
-    /// Why a result looks wrong (empty if it does not): the original's two signs, and that it never ends.
-    private func suspicious(_ result: WhisperDecoding.Result) -> String {
-        if silent(result) {
-            return ""
-        }
-        if WhisperSigns.repetitive(WhisperTokens.stripped(tokens.text(result.tokens))) {
-            return "repetitive"
-        }
-        if !result.complete {
-            return "endless"
-        }
-        return result.averageLogprob < Self.logprob ? "improbable" : ""
     }
 }

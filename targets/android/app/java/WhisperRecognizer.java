@@ -1,0 +1,209 @@
+package edgekit.phone.loops;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/** A window of sound to tokens: the encoder, the prompt, and what is tried again where the result looks wrong. */
+final class WhisperRecognizer {
+    static final int RATE = 16000;
+    static final int WINDOW = 30 * RATE;
+    private static final int HOP = 160;
+
+    private static final double[] TEMPERATURES = {0.0, 0.2, 0.4, 0.6, 0.8, 1.0};
+    private static final int BEST_OF = 5;
+    private static final double NO_SPEECH = 0.6;
+    private static final double LOGPROB = -1.0;
+
+    private final Map<String, Graph> parts;
+    private final Description description;
+    private final WhisperTokens tokens;
+    private final Map<String, Object> window;
+    private final int context;
+
+    WhisperRecognizer(Map<String, Graph> parts, Description description, WhisperTokens tokens) {
+        this.parts = parts;
+        this.description = description;
+        this.tokens = tokens;
+        window = Json.object(description.facts.get("window"));
+        context = Json.integer(description.facts.get("text_context"));
+    }
+
+    /** The tokens of a window, and the state from which they came, which stays in the runtime until this is closed. */
+    final class Recognized implements AutoCloseable {
+        final WhisperDecoding.Result result;
+        private final Attempt attempt;
+
+        Recognized(WhisperDecoding.Result result, Attempt attempt) {
+            this.result = result;
+            this.attempt = attempt;
+        }
+
+        /** Whether the network says that nobody speaks, and is not sure of the words that it gave all the same. */
+        boolean silent() {
+            return WhisperRecognizer.silent(result);
+        }
+
+        /**
+         * The times of words, counted from the start of the window.
+         *
+         * @param text those tokens of the window that are kept. samples: the sound that they cover.
+         */
+        List<Transcript.Word> words(List<Integer> text, float[] samples, WhisperRun run) {
+            WhisperWords words = new WhisperWords(tokens, description, attempt.cross);
+            return words.aligned(attempt.begun.hypotheses, start(run, false), text, samples, run.language);
+        }
+
+        @Override
+        public void close() {
+            attempt.close();
+        }
+    }
+
+    /** One window with fallbacks: a longer encoder window first, then rising temperatures. */
+    Recognized recognize(float[] samples, WhisperRun run, boolean timestamps) {
+        double seconds = samples.length / (double) RATE, wanted = windowSeconds(seconds);
+        Attempt attempt = new Attempt(samples, wanted, run, timestamps);
+        try {
+            WhisperDecoding.Result result = attempt.at(0);
+            String why = suspicious(result);
+            if (why.isEmpty() && wanted < 30) {
+                why = WhisperSigns.echoes(result.tokens) ? "ends with an echo" : "";
+            }
+            if (!why.isEmpty() && wanted < 30) {
+                run.fallbacks.add(why + ": encoded again at 30 s");
+                attempt.close();
+                attempt = new Attempt(samples, 30.0, run, timestamps);
+                result = attempt.at(0);
+                why = suspicious(result);
+            }
+            for (int i = 1; i < TEMPERATURES.length && !why.isEmpty(); i++) {
+                run.fallbacks.add(why + ": sampled again at temperature " + TEMPERATURES[i]);
+                result = attempt.at(i);
+                why = suspicious(result);
+            }
+            return new Recognized(result, attempt);
+        } catch (RuntimeException exception) {
+            attempt.close();
+            throw exception;
+        }
+    }
+
+    /** A window that has been encoded and whose prompt has been fed, at one length of the encoder's window. */
+    private final class Attempt implements AutoCloseable {
+        private final Map<String, Tensor> cross;
+        private final WhisperDecoding.Begun begun;
+        private final WhisperRules rules;
+        private final int limit;
+        private final Runnable check;
+
+        Attempt(float[] samples, double wanted, WhisperRun run, boolean timestamps) {
+            check = run.check;
+            run.windows.add(Numbers.round(wanted, 2));
+            check.run();
+            int length = Math.min(Math.max((int) Math.rint(wanted * RATE / (2 * HOP)) * 2 * HOP, 4 * HOP), WINDOW);
+            cross = encoded(Arrays.copyOf(samples, length));
+            int[] prompt;
+            try {
+                check.run();
+                prompt = prompt(cross, run, timestamps);
+                check.run();
+                begun = begun(prompt);
+            } catch (RuntimeException exception) {
+                Tensor.closeAll(cross);
+                throw exception;
+            }
+            rules = new WhisperRules(tokens, timestamps, length / (double) RATE);
+            // Nobody speaks fifteen tokens a second: a decoder that does is looping, and is stopped early.
+            int most = 40 + (int) (15 * (samples.length / (double) RATE));
+            limit = Math.min(Math.min(context / 2, most), context - prompt.length);
+        }
+
+        private WhisperDecoding.Begun begun(int[] prompt) {
+            WhisperHypotheses hypotheses = new WhisperHypotheses(parts.get("decoder"), description, cross);
+            return new WhisperDecoding.Begun(hypotheses, prompt, tokens);
+        }
+
+        WhisperDecoding.Result at(int temperature) {
+            return WhisperDecoding.sample(begun, rules, tokens.endOfText, limit, TEMPERATURES[temperature], BEST_OF,
+                    temperature, check);
+        }
+
+        @Override
+        public void close() {
+            begun.close();
+            Tensor.closeAll(cross);
+        }
+    }
+
+    private Map<String, Tensor> encoded(float[] samples) {
+        Map<String, Tensor> feeds = new HashMap<>();
+        feeds.put("audio", Tensor.of(samples, 1, samples.length));
+        Map<String, Tensor> mel = parts.get("frontend").run(feeds);
+        try {
+            return parts.get("encoder").run(Collections.singletonMap("mel", mel.get("mel")));
+        } finally {
+            Tensor.closeAll(mel);
+        }
+    }
+
+    private int[] prompt(Map<String, Tensor> cross, WhisperRun run, boolean timestamps) {
+        if (run.language == null && !tokens.languages.isEmpty()) {
+            run.language = detected(cross);
+        }
+        return start(run, timestamps);
+    }
+
+    private int[] start(WhisperRun run, boolean timestamps) {
+        List<Integer> prompt = new ArrayList<>(Collections.singletonList(tokens.startOfTranscript));
+        if (!tokens.languages.isEmpty()) {
+            prompt.add(tokens.languages.get(run.language));
+            prompt.add(tokens.named(run.options.translate ? "translate" : "transcribe"));
+        }
+        if (!timestamps) {
+            prompt.add(tokens.noTimestamps);
+        }
+        return Numbers.array(prompt);
+    }
+
+    private String detected(Map<String, Tensor> cross) {
+        float[] logits;
+        try (WhisperHypotheses hypothesis = new WhisperHypotheses(parts.get("decoder"), description, cross)) {
+            logits = hypothesis.step(new int[][] {{tokens.startOfTranscript}}, new int[] {0})[0][0];
+        }
+        String best = null;
+        for (Map.Entry<String, Integer> entry : tokens.languages.entrySet()) {
+            if (best == null || logits[entry.getValue()] > logits[tokens.languages.get(best)]) {
+                best = entry.getKey();
+            }
+        }
+        return best;
+    }
+
+    private double windowSeconds(double seconds) {
+        double step = Json.number(window.get("step"));
+        double wanted = Math.max(Json.number(window.get("least")), seconds + Json.number(window.get("margin")));
+        return Math.min(Math.ceil(wanted / step) * step, 30.0);
+    }
+
+    private static boolean silent(WhisperDecoding.Result result) {
+        return result.noSpeech > NO_SPEECH && result.averageLogprob <= LOGPROB;
+    }
+
+    /** Why a result looks wrong (empty if it does not): the original's two signs, and that it never ends. */
+    private String suspicious(WhisperDecoding.Result result) {
+        if (silent(result)) {
+            return "";
+        }
+        if (WhisperSigns.repetitive(WhisperTokens.stripped(tokens.text(result.tokens)))) {
+            return "repetitive";
+        }
+        if (!result.complete) {
+            return "endless";
+        }
+        return result.averageLogprob < LOGPROB ? "improbable" : "";
+    }
+}

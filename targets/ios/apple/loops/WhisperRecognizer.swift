@@ -1,0 +1,185 @@
+import Foundation
+
+/// What accumulates over the windows of one sound.
+struct WhisperRun {
+    let options: WhisperOptions
+    /// Nil until it is detected.
+    var language: String?
+    var text: [Int] = []
+    var segments: [Transcript.Segment] = []
+    var words: [Transcript.Word] = []
+    var windows: [Double] = []
+    var fallbacks: [String] = []
+    /// Seconds in which nobody speaks.
+    var skipped = 0.0
+
+    init(_ options: WhisperOptions) {
+        self.options = options
+        language = options.language
+    }
+}
+
+/// A window of sound to tokens: the encoder, the prompt, and what is tried again where the result looks wrong.
+struct WhisperRecognizer {
+    private static let rate = WhisperTranscriber.rate, hop = 160
+    static let window = 30 * rate
+    private static let temperatures = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    private static let samples = 5, noSpeech = 0.6, logprob = -1.0
+
+    private let frontend, encoder, decoder: any Graph
+    private let decoderPart: Description.Part
+    private let tokens: WhisperTokens
+    private let least, margin, step: Double
+    private let context, blanks: Int
+    /// The layer and head of each of the decoder's alignment queries; empty where it gives none.
+    private let heads: [[Int]]
+
+    init(_ parts: [String: any Graph], _ description: Description, _ tokens: WhisperTokens) throws {
+        guard let frontend = parts["frontend"], let encoder = parts["encoder"], let decoder = parts["decoder"] else {
+            throw ModelError.damaged("a part of Whisper is missing")
+        }
+        (self.frontend, self.encoder, self.decoder, self.tokens) = (frontend, encoder, decoder, tokens)
+        decoderPart = try description.part("decoder")
+        let window = try description.facts.object("window")
+        least = try window.double("least")
+        margin = try window.double("margin")
+        step = try window.double("step")
+        context = try description.facts.int("text_context")
+        blanks = description.facts.has("blanks") ? try description.facts.int("blanks") : 0
+        heads =
+            WhisperHypotheses.aligns(decoderPart)
+            ? try (description.facts.value("alignment") as [[NSNumber]]).map { $0.map(\.intValue) } : []
+    }
+
+    /// Whether the bundle can tell the times of words.
+    var aligns: Bool { !heads.isEmpty }
+
+    /// The tokens of a window, and the state from which they came.
+    struct Recognized {
+        let result: WhisperDecoding.Result
+        fileprivate let attempt: Attempt
+    }
+
+    /// The times of words, counted from the start of the window.
+    ///
+    /// - Parameters:
+    ///   - text: those tokens of the window that are kept.
+    ///   - samples: the sound that they cover.
+    func words(
+        _ recognized: Recognized, _ text: [Int], _ samples: [Float], _ run: WhisperRun
+    ) async throws -> [Transcript.Word] {
+        let attempt = recognized.attempt
+        return try await WhisperWords(tokens, heads: heads, cross: attempt.cross).aligned(
+            attempt.begun.hypotheses, prompt: start(run, timestamps: false), kept: text, samples: samples,
+            language: run.language)
+    }
+
+    /// Whether the network says that nobody speaks, and is not sure of the words that it gave all the same.
+    static func silent(_ result: WhisperDecoding.Result) -> Bool {
+        result.noSpeech > noSpeech && result.averageLogprob <= logprob
+    }
+
+    /// A window that has been encoded and whose prompt has been fed, at one length of the encoder's window.
+    fileprivate struct Attempt {
+        let cross: [String: any Tensor]
+        let begun: WhisperDecoding.Begun
+        let rules: WhisperRules
+        let limit: Int
+    }
+
+    /// One window with fallbacks: a longer encoder window first, then rising temperatures.
+    func recognize(
+        _ samples: [Float], timestamps: Bool, _ run: inout WhisperRun
+    ) async throws -> Recognized {
+        let wanted = windowSeconds(Double(samples.count) / Double(Self.rate))
+        var attempt = try await begun(samples, window: wanted, timestamps: timestamps, &run)
+        var result = try await sampled(attempt, 0)
+        var why = suspicious(result)
+        if why.isEmpty && wanted < 30 && WhisperSigns.echoes(result.tokens) {
+            why = "ends with an echo"
+        }
+        if !why.isEmpty && wanted < 30 {
+            run.fallbacks.append("\(why): encoded again at 30 s")
+            attempt = try await begun(samples, window: 30, timestamps: timestamps, &run)
+            result = try await sampled(attempt, 0)
+            why = suspicious(result)
+        }
+        for i in 1..<Self.temperatures.count where !why.isEmpty {
+            run.fallbacks.append("\(why): sampled again at temperature \(Self.temperatures[i])")
+            result = try await sampled(attempt, i)
+            why = suspicious(result)
+        }
+        return Recognized(result: result, attempt: attempt)
+    }
+
+    private func sampled(_ attempt: Attempt, _ temperature: Int) async throws -> WhisperDecoding.Result {
+        try await WhisperDecoding.sample(
+            attempt.begun, attempt.rules, end: tokens.endOfText, limit: attempt.limit,
+            temperature: Self.temperatures[temperature], count: Self.samples, seed: temperature)
+    }
+
+    private func begun(
+        _ samples: [Float], window: Double, timestamps: Bool, _ run: inout WhisperRun
+    ) async throws -> Attempt {
+        run.windows.append(Numbers.round(window, places: 2))
+        try Task.checkCancellation()
+        let halves = (window * Double(Self.rate) / Double(2 * Self.hop)).rounded(.toNearestOrEven)
+        let length = min(max(Int(halves) * 2 * Self.hop, 4 * Self.hop), Self.window)
+        let padded = Array(samples.prefix(length)) + [Float](repeating: 0, count: max(0, length - samples.count))
+        let mel = try await frontend.run(["audio": Values(padded, [1, length])], giving: "mel")
+        let cross = try await encoder.run(["mel": mel])
+        try Task.checkCancellation()
+        let prompt = try await prompt(cross, timestamps: timestamps, &run)
+        try Task.checkCancellation()
+        let begun = try await WhisperDecoding.begin(
+            WhisperHypotheses(decoder, decoderPart, cross: cross, blanks: blanks), prompt: prompt, tokens)
+        let rules = WhisperRules(tokens, timestamps: timestamps, seconds: Double(length) / Double(Self.rate))
+        // Nobody speaks fifteen tokens a second: a decoder that does is looping, and is stopped early.
+        let most = 40 + Int(15 * (Double(samples.count) / Double(Self.rate)))
+        return Attempt(
+            cross: cross, begun: begun, rules: rules, limit: min(context / 2, most, context - prompt.count))
+    }
+
+    private func prompt(
+        _ cross: [String: any Tensor], timestamps: Bool, _ run: inout WhisperRun
+    ) async throws -> [Int] {
+        if run.language == nil && !tokens.languages.isEmpty {
+            run.language = try await detected(cross)
+        }
+        return start(run, timestamps: timestamps)
+    }
+
+    private func start(_ run: WhisperRun, timestamps: Bool) -> [Int] {
+        var prompt = [tokens.startOfTranscript]
+        if let language = run.language, let token = tokens.languages[language] {
+            prompt += [token, run.options.translate ? tokens.translate : tokens.transcribe]
+        }
+        return timestamps ? prompt : prompt + [tokens.noTimestamps]
+    }
+
+    private func detected(_ cross: [String: any Tensor]) async throws -> String {
+        var hypothesis = WhisperHypotheses(decoder, decoderPart, cross: cross, blanks: blanks)
+        let logits = try await hypothesis.step([[tokens.startOfTranscript]], select: [0])[0][0]
+        // Of equal ones, the first token.
+        let ordered = tokens.languages.sorted { $0.value < $1.value }
+        return ordered.dropFirst().reduce(ordered[0]) { logits[$1.value] > logits[$0.value] ? $1 : $0 }.key
+    }
+
+    private func windowSeconds(_ seconds: Double) -> Double {
+        min((max(least, seconds + margin) / step).rounded(.up) * step, 30)
+    }
+
+    /// Why a result looks wrong (empty if it does not): the original's two signs, and that it never ends.
+    private func suspicious(_ result: WhisperDecoding.Result) -> String {
+        if Self.silent(result) {
+            return ""
+        }
+        if WhisperSigns.repetitive(WhisperTokens.stripped(tokens.text(result.tokens))) {
+            return "repetitive"
+        }
+        if !result.complete {
+            return "endless"
+        }
+        return result.averageLogprob < Self.logprob ? "improbable" : ""
+    }
+}
