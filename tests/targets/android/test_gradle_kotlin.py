@@ -21,6 +21,8 @@ from helpers.toys.toy_whisper import ScriptedDecoder, ToyWhisper, says
 
 import edgekit
 from edgekit.bundles.golden import reference_of
+from edgekit.core import Runner
+from edgekit.models.whisper.loop.pipeline import Transcriber
 from edgekit.numerics.parity import Recorder
 
 NAMED = {"package": "com.example.speech", "name": "speech"}
@@ -35,10 +37,10 @@ def transcriber(toy_whisper: ToyWhisper, say: Phrase, tmp_path: Path, onnx_app: 
         return says([say("hello.")] * 20)
 
     bare = toy_whisper_bundle(tmp_path / "bare", toy_whisper)
-    pipeline, _ = toy_whisper.transcriber(decoder())
-    parts = {name: Recorder(getattr(pipeline, f"_{name}")) for name in ("frontend", "encoder", "decoder")}
-    pipeline._frontend, pipeline._encoder, pipeline._decoder = parts.values()
-    pipeline.predict(bare / "golden" / "input.wav")
+    _, heard = toy_whisper.transcriber(decoder())
+    runners: dict[str, Runner] = {"frontend": heard.frontend, "encoder": heard.encoder, "decoder": decoder()}
+    parts = {name: Recorder(runner) for name, runner in runners.items()}
+    Transcriber(parts, toy_whisper.folder, toy_whisper.facts).predict(bare / "golden" / "input.wav")
     bundle = toy_whisper_bundle(tmp_path / "b", toy_whisper, reference=reference_of(parts), answer="hello.")
     _, sounds = toy_whisper.transcriber(decoder())
     runners = {"frontend": sounds.frontend, "encoder": sounds.encoder, "decoder": decoder()}
