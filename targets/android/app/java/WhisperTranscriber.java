@@ -27,7 +27,7 @@ public final class WhisperTranscriber {
     private final WhisperTokens tokens;
     private final WhisperRecognizer recognizer;
 
-    /** @param parts "frontend", "encoder", "decoder", and "detector" in newer bundles. vocabulary: the file vocabulary.bin. */
+    /** @param parts "frontend", "encoder", "decoder"; "detector" in newer bundles. vocabulary: the file vocabulary.bin. */
     public WhisperTranscriber(Map<String, Graph> parts, Description description, byte[] vocabulary) {
         this.parts = parts;
         this.description = description;
