@@ -44,7 +44,7 @@ def test_sizes(int8_bundle: Bundle, fp32_bundle: Bundle, tmp_path: Path) -> None
 def test_it_proves_itself_on_the_command_line(int8_bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["verify", str(int8_bundle.path), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert set(found["parity"]) == {"frontend", "encoder", "decoder"}
+    assert set(found["parity"]) == {"frontend", "encoder", "decoder", "detector"}
     assert found["parity"]["frontend"] < 1e-3
 
 
