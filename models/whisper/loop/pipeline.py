@@ -5,7 +5,8 @@ Where it differs from the original, on purpose:
 - The encoder's window is as long as the sound needs (`window_seconds`), not always 30 s. If what comes out looks wrong
   (see `_suspicious`), the window is encoded again at 30 s before any other fallback.
 - Features are computed per window, so that two hours of audio need the memory of thirty seconds.
-- Windows of digital silence are not decoded: the network would make words up.
+- Windows of digital silence are not decoded: the network would make words up. Of a sound beyond a window only those
+  stretches are decoded in which the detector hears speech, and windows end in pauses.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Transcriber(Predictor):
         """Transcribe `sample`; options are the fields of `Options`.
 
         Returns:
-            A Prediction: the text; details language, language_probability, segments, notes, windows, fallbacks;
+            A Prediction: the text; details language, language_probability, segments, notes, windows, fallbacks, words;
             units audio_seconds and tokens; marks first_token.
 
         Raises:

@@ -142,7 +142,8 @@ class SpeechStream(Stream):
         return accepted
 
     def _read(self) -> list[Word]:
-        """The words of the buffer behind those that are final; their times from the begin of the stream."""
+        """The words of the buffer behind those that are final; their times from the begin of the stream. Where the
+        network loops, `_pending`: what the reading before heard."""
         self._fresh = 0
         if not len(self._buffer) or np.abs(self._buffer).max() < _SILENCE:
             return []
@@ -153,8 +154,9 @@ class SpeechStream(Stream):
         if doubt and held:
             # It loops: read anew, and tell by their times which words are final already.
             words, doubt = self._recognized([])
-            return [] if doubt else [word for word in words if word.start > held[-1].end - _BORDER]
-        return [] if doubt else words[len(held) :]
+            words = [word for word in words if word.start > held[-1].end - _BORDER]
+            return self._pending if doubt else words
+        return self._pending if doubt else words[len(held) :]
 
     def _recognized(self, prefix: list[int]) -> tuple[list[Word], str]:
         """All words of the buffer, which begin with `prefix`, and what speaks against them."""
@@ -172,9 +174,10 @@ class SpeechStream(Stream):
     def _accept(self, words: list[Word], settled: bool) -> list[Word]:
         """Make final what two readings agree about, what is old enough, or everything; shorten the buffer."""
         end = (self._begin + len(self._buffer)) / SAMPLE_RATE
+        earlier = [] if words is self._pending else self._pending  # no reading agrees with itself
         count = 0
         while count < len(words):
-            word, before = words[count], self._pending[count : count + 1]
+            word, before = words[count], earlier[count : count + 1]
             agreed = before and _letters(before[0].word) == _letters(word.word) and word.probability > _UNSURE
             if not (settled or (agreed and word.end < end - _FRAYED) or word.end < end - _SETTLED):
                 break

@@ -149,3 +149,22 @@ def test_silence_is_not_transcribed() -> None:
         heard = stream.feed(np.zeros(RATE, np.float32))
         assert (heard.text, list(heard.words), heard.pending) == ("", [], "")
     assert stream.end().output == ""
+
+
+def test_a_reading_that_loops_loses_no_word() -> None:
+    """Every third reading is refused; what the reading before heard is not forgotten."""
+
+    class Stuttering(Oracle):
+        count = 0
+
+        def recognize(self, samples: NDArray[np.float32], context: Any, timestamps: bool) -> Text:
+            self.count += 1
+            text = super().recognize(samples, context, timestamps)
+            return Text(text.tokens, "repetitive" if self.count % 3 == 0 else "")
+
+    oracle = Stuttering(30.0)
+    stream = SpeechStream(oracle, Options(language="en"), RATE)  # type: ignore[arg-type]
+    samples = sound(30.0)
+    for at in range(0, len(samples), 1600):
+        stream.feed(samples[at : at + 1600])
+    assert stream.end().output.split() == [word.word.strip() for word in oracle.script]
