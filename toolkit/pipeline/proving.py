@@ -168,6 +168,13 @@ def _timed(run: Run, artifact: Artifact, recipe: Recipe, reference: Reference) -
 
 
 def spoken(recipe: Recipe) -> str:
-    """A recipe in words: ``onnx int8 (weights per-tensor)``."""
-    options = ", ".join(f"{name} {value}" for name, value in recipe.options.items())
+    """A recipe in words: ``onnx int8 (weights per-tensor, small_parts decoder)``."""
+    options = ", ".join(f"{name} {_shown(value)}" for name, value in recipe.options.items())
     return f"{recipe.exporter} {recipe.precision}" + (f" ({options})" if options else "")
+
+
+def _shown(value: Any) -> str:
+    """An option's value in words."""
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}: {_shown(held)}" for name, held in value.items())
+    return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

@@ -98,14 +98,14 @@ def limits_of(precision: str | None, limits: Limits | None) -> Limits | None:
 
 
 def chosen(points: Sequence[Point], limits: Limits) -> Point:
-    """The smallest point that passed.
+    """The smallest point that passed; of equal ones that with the least loss.
 
     Raises:
         OverBudget: none is within the limits; the message names the nearest. GateFailed: none passes the gate.
     """
     passed = [point for point in points if point.verdict == "pass" and point.size is not None]
     if passed:
-        return min(passed, key=lambda point: point.size or 0)
+        return min(passed, key=lambda point: (point.size or 0, point.loss.value if point.loss else 0.0))
     tried = "".join(f"\n  {point.recipe}: {point.verdict}: {point.reason}" for point in points)
     measured = [point for point in points if point.size is not None and math.isfinite(limits.excess(point))]
     if not measured:
