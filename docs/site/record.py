@@ -87,7 +87,7 @@ def main(name: str, folder: Path) -> None:
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     plain = []
     for command in session["commands"]:
-        output = Text.from_ansi(run(command, folder).rstrip("\n"))
+        output = Text.from_ansi(run(command, folder).rstrip("\n").replace(f"{folder.resolve()}/", ""))
         console.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
         console.print(output)
         console.print()
