@@ -16,7 +16,7 @@ help:
 	@echo "make demo    export whisper-base for android, transcribe a real clip, bench on this machine"
 	@echo "make test    every test but the ones marked peers or slow"
 	@echo "make fast    the tests that need neither weights nor minutes"
-	@echo "make lint    ruff; make types: mypy --strict on the installed wheel"
+	@echo "make lint    ruff, and the prose linter for pages and help texts; make types: mypy --strict on the installed wheel"
 	@echo "make docs    the documentation site, into build/site"
 	@echo "make peers   side by side with faster-whisper, whisper.cpp and optimum-onnx (an hour; wants the machine to itself)"
 	@echo "make vision-peers  int8 of a vision model beside onnxruntime, OpenVINO + NNCF and ExecuTorch (ten minutes)"
@@ -65,9 +65,10 @@ test: fast
 fast: $(VENV)/.wheel
 	$(PYTEST) -m "not thorough and not real and not peers and not slow"
 
-lint: $(VENV)/.dependencies
+lint: $(VENV)/.dependencies .venv-docs/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	.venv-docs/bin/python docs/site/prose.py
 
 types: $(VENV)/.wheel
 	$(BIN)/mypy -p edgekit
