@@ -2,7 +2,7 @@
 
     python docs/site/measured.py MATRIX.json results/matrix.json --date 2026-11-25 --command "edgekit bench ..."
 
-condenses a file of `edgekit bench --out`: medians with their 95 % intervals in place of raw values.
+condenses a file of `edgekit bench --out`: medians in place of raw values.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edgekit.bench.statistics import repeated
 from edgekit.core import Report
 from edgekit.reports import cells
-from edgekit.reports.summary import summary
 
 __all__ = ["Row", "rows"]
 
@@ -44,7 +44,7 @@ class Row:
 
     Attributes:
         size: bytes of the bundle. gate: ``verdict``, ``metric``, ``value``, ``reference``, ``drop``, ``low``, ``high``.
-        figures: measurement -> ``median``, ``unit``, and ``low`` and ``high`` of its 95 % interval.
+        figures: measurement -> ``median``, ``unit``.
         origin: the date, or the place, where the measurement is kept.
     """
 
@@ -107,14 +107,8 @@ def _of(matrix: cells.Matrix) -> Iterator[dict[str, Any]]:
 
 
 def _figures(report: Report) -> dict[str, dict[str, Any]]:
-    figures: dict[str, dict[str, Any]] = {}
-    for item in report.measurements:
-        if item.name in SHOWN:
-            told = asdict(summary(item))
-            figures[item.name] = {"median": told["median"], "unit": item.unit}
-            if told["low"] is not None:
-                figures[item.name] |= {"low": told["low"], "high": told["high"]}
-    return figures
+    shown = (item for item in report.measurements if item.name in SHOWN)
+    return {item.name: {"median": repeated.middle(item.values), "unit": item.unit} for item in shown}
 
 
 def main() -> None:

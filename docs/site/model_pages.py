@@ -178,27 +178,39 @@ def _results(rows: Sequence[Row]) -> str:
 def _hosted(rows: Sequence[Row]) -> str:
     body = []
     for row in rows:
-        speed = _figure(row, "end_to_end.latency") or _figure(row, "tg128") or NOT_MEASURED
-        memory = _figure(row, "rss.peak") or NOT_MEASURED
+        speed = _figure(row, "end_to_end.latency") or _figure(row, "tg128")
         recipe = f"{row.exporter} {row.precision}"
-        body.append([row.target, recipe, figure(row.size, "B"), _accuracy(row), speed, memory, row.fidelity])
-    return table(["made for", "recipe", "bundle", "accuracy", "speed", "peak RAM", "fidelity"], body)
+        figures = (_accuracy(row), speed, _figure(row, "rss.peak"))
+        body.append(
+            [row.target, recipe, figure(row.size, "B"), *(text or NOT_MEASURED for text in figures), row.fidelity]
+        )
+    return _compact(["made for", "recipe", "bundle", "accuracy", "speed", "peak RAM", "fidelity"], body)
 
 
 def _chips(rows: Sequence[Row]) -> str:
     body = []
     for row in rows:
-        flash = _figure(row, "footprint_sound.flash") or _figure(row, "footprint.flash") or NOT_MEASURED
-        ram = _figure(row, "footprint_sound.ram") or _figure(row, "footprint.ram") or NOT_MEASURED
-        counted = _figure(row, "network.instructions") or NOT_MEASURED
-        body.append([row.target, _accuracy(row), counted, flash, ram, row.fidelity])
-    return table(["target", "accuracy", "an inference", "flash", "RAM", "fidelity"], body)
+        flash = _figure(row, "footprint_sound.flash") or _figure(row, "footprint.flash")
+        ram = _figure(row, "footprint_sound.ram") or _figure(row, "footprint.ram")
+        figures = (_accuracy(row), _figure(row, "network.instructions"), flash, ram)
+        body.append([row.target, *(text or NOT_MEASURED for text in figures), row.fidelity])
+    return _compact(["target", "accuracy", "an inference", "flash", "RAM", "fidelity"], body)
+
+
+def _compact(columns: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """A table; a column in which nothing was measured becomes a word below it."""
+    if not body:
+        return ""
+    empty = [at for at in range(len(columns)) if all(row[at] == NOT_MEASURED for row in body)]
+    kept = [at for at in range(len(columns)) if at not in empty]
+    text = table([columns[at] for at in kept], [[row[at] for at in kept] for row in body])
+    return text + (f"\nNot measured: {', '.join(columns[at] for at in empty)}.\n" if empty else "")
 
 
 def _accuracy(row: Row) -> str:
     gate = row.gate
     if gate.get("value") is None:
-        return NOT_MEASURED
+        return ""
     metric = METRICS[gate["metric"]]
     text = f"{metric.name} {shown(metric, gate['value'])}"
     if gate.get("reference") is not None:

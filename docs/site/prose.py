@@ -58,11 +58,10 @@ class Passage:
 
 
 def main(files: list[Path]) -> int:
-    passages = [passage for file in files or _files() for passage in _of_page(file)]
+    passages = [passage for file in files or _files() for passage in of_page(file)]
     if not files:
         passages += list(_of_help(ROOT / "toolkit" / "cli" / "grammar.py"))
-    faults = [fault for passage in passages for fault in (*_long(passage), *_words(passage))]
-    faults += _proselint(passages)
+    faults = [fault for passage in passages for fault in style(passage)] + _proselint(passages)
     for fault in faults:
         print(fault)
     print(f"{len(passages)} passages, {len(faults)} faults")
@@ -75,7 +74,12 @@ def _files() -> list[Path]:
     return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *kept]
 
 
-def _of_page(file: Path) -> Iterator[Passage]:
+def style(passage: Passage) -> list[str]:
+    """What the house style says against a passage: long sentences, words of the list."""
+    return [*_long(passage), *_words(passage)]
+
+
+def of_page(file: Path) -> Iterator[Passage]:
     """The passages of a page: blocks between blank lines, without code and tables."""
     text = _FENCE.sub(lambda match: "\n" * match[0].count("\n"), file.read_text())
     block: list[str] = []
@@ -124,7 +128,7 @@ def _long(passage: Passage) -> Iterator[str]:
 
 def _words(passage: Passage) -> Iterator[str]:
     for pattern, remedy in STYLE.items():
-        for match in re.finditer(pattern, passage.text):
+        for match in re.finditer(pattern, passage.text, re.IGNORECASE):
             yield f"{passage.where}: {match[0]!r}: {remedy}"
 
 

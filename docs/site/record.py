@@ -24,6 +24,8 @@ HERE = Path(__file__).parent
 ASSETS = HERE.parent / "assets"
 TEXTS = HERE.parents[1] / "build" / "recordings"
 WIDTH = 96
+#: Lines of a command's output that the picture shows.
+MOST = 24
 
 # Rich's own template loads a font from the web. This one names the fonts of the reader's system.
 TEMPLATE = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img">
@@ -89,7 +91,10 @@ def main(name: str, folder: Path) -> None:
     for command in session["commands"]:
         output = Text.from_ansi(run(command, folder).rstrip("\n").replace(f"{folder.resolve()}/", ""))
         console.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
-        console.print(output)
+        lines = output.split("\n")
+        console.print(Text("\n").join(lines[:MOST]))
+        if len(lines) > MOST:
+            console.print(f"... {len(lines) - MOST} more lines", style="italic")
         console.print()
         plain.append(f"$ {command}\n{output.plain}\n")
     ASSETS.mkdir(exist_ok=True)
