@@ -99,6 +99,21 @@ class OnnxExporter(Exporter):
             del graph
         return artifacts
 
+    def candidates(self, model: Model) -> Sequence[Recipe]:
+        """Also 4 bits for products with few rows, of each part and of all; and int8 with one part in float."""
+        usual = super().candidates(model)
+        if model.network.precision:
+            return usual
+        parts = [part.name for part in model.network.parts if part.quantize]
+        small = [[name] for name in parts] + ([parts] if len(parts) > 1 else [])
+        floats = [[name] for name in parts] if len(parts) > 1 else []
+        return [
+            *(Recipe(self.name, "int8", {"small_parts": names}) for names in reversed(small)),
+            *(recipe for recipe in usual if recipe.precision == "int8"),
+            *(Recipe(self.name, "int8", {"float_parts": names}) for names in floats),
+            *(recipe for recipe in usual if recipe.precision != "int8"),
+        ]
+
     def require(self) -> None:
         """See `edgekit.core.Exporter`."""
         with need("export", "Exporting to ONNX"):

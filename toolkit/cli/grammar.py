@@ -105,8 +105,17 @@ def parser() -> argparse.ArgumentParser:
     imported(cmd)
     cmd.add_argument("--target", help="device class (default: the board's, else laptop); see `edgekit list targets`")
     cmd.add_argument(
-        "--precision", help="such as fp16 or int8 (default: the target's); auto: smallest that passes (language models)"
+        "--precision", help="such as fp16 or int8 (default: the target's); auto: search for the smallest that passes"
     )
+    cmd.add_argument("--max-size", type=_decimal, metavar="SIZE", help="search: largest bundle, such as 60MB (decimal)")
+    cmd.add_argument("--max-latency", type=_seconds, metavar="TIME", help="search: slowest answer here, such as 200ms")
+    cmd.add_argument(
+        "--max-loss",
+        type=float,
+        metavar="POINTS",
+        help="search: largest share of answers that differ from fp32's (%%), or loss in points of the metric",
+    )
+    cmd.add_argument("--minutes", type=float, metavar="N", help="search: start no trial after so many minutes (20)")
     cmd.add_argument("--exporter", help="file format (default: the target's); see `edgekit list exporters`")
     cmd.add_argument("--weights", metavar="PATH", help="your checkpoint: a path, hf://OWNER/REPO or https://...")
     cmd.add_argument("--calibration", metavar="DIR", help="real samples for calibration (default: the task's evidence)")
@@ -259,6 +268,30 @@ def _count(text: str) -> int:
         value = 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return value
+
+
+def _decimal(text: str) -> int:
+    """Bytes of a size in decimal units, as sizes are shown: 60MB is 60,000,000 bytes."""
+    match = re.fullmatch(r"([0-9.]+)\s*([kMG]?)B?", text.strip())
+    try:
+        value = round(float(match[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[match[2]]) if match else 0
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 60MB, 800kB or 1.5GB")
+    return value
+
+
+def _seconds(text: str) -> float:
+    """Seconds of a time such as 200ms or 1.5s."""
+    match = re.fullmatch(r"([0-9.]+)\s*(ms|s)", text.strip())
+    try:
+        value = float(match[1]) * (1e-3 if match[2] == "ms" else 1.0) if match else 0.0
+    except ValueError:
+        value = 0.0
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 200ms or 1.5s")
     return value
 
 

@@ -55,8 +55,7 @@ def show_bundle(bundle: Bundle) -> None:
         if part.census.get("speed"):
             _show_speed(part.name, manifest.recipe.precision, part.census["speed"])
     if (saved := frontier.load(bundle.path)) is not None:
-        columns = ["precision", "size", "tokens/s", "KL divergence (95 %)", "perplexity", "same token", "verdict"]
-        show_table("frontier (also in frontier.svg)", columns, frontier.rows(saved[1], saved[0]))
+        show_table("frontier (also in frontier.svg)", list(frontier.COLUMNS), frontier.rows(saved[1], saved[0]))
     if manifest.evidence is not None:
         show_agreement(manifest.evidence.agreement)
     say(f"accuracy: {manifest.gate.told} ({manifest.gate.reason})")
