@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,16 @@ class Job:
         same = [i for i, recipe in enumerate(ladder) if recipe.precision == self.recipe.precision]
         follow = ladder[same[0] :] if same else []
         return [self.recipe, *(recipe for recipe in follow if recipe != self.recipe)]
+
+    def offered(self) -> dict[str, Recipe]:
+        """Name -> recipe: what a search tries. It is what the exporter offers for the model and fits the target, the
+        smallest first, with the options that hold for all."""
+        found = {}
+        for recipe in self.exporter.candidates(self.model):
+            if not budgets.excess(self.model, self.target, recipe):
+                name = str(recipe).removeprefix(f"{recipe.exporter} ")
+                found[name] = replace(recipe, options={**self.recipe.options, **recipe.options})
+        return found
 
     def quantizes(self) -> bool:
         """Whether any of `recipes` quantizes a part: floats need no calibration, and neither does a file that is taken

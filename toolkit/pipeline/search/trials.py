@@ -11,32 +11,20 @@ from edgekit.common.figures import figure
 from edgekit.common.processors import usable_processors
 from edgekit.core import Recipe
 from edgekit.errors import BadInput, ExportFailed, GateFailed, ParityFailed, Unsupported
-from edgekit.estimation import budgets
 from edgekit.gate import frontier_plot
 from edgekit.gate.frontier import Point
 from edgekit.pipeline.evidence import Samples
 from edgekit.pipeline.job import Run
-from edgekit.pipeline.proving import prove, spoken
+from edgekit.pipeline.proving import prove
 from edgekit.pipeline.reuse import key_of
 from edgekit.pipeline.search.journal import Journal
 from edgekit.pipeline.search.limits import Limits, chosen
 from edgekit.pipeline.tracing import Reference
 
-__all__ = ["recipes", "smallest"]
+__all__ = ["smallest"]
 
 #: A recipe whose estimated size is larger by this factor than that of one that passed cannot win.
 _SURELY = 1.2
-
-
-def recipes(run: Run) -> dict[str, Recipe]:
-    """Name -> recipe: what the exporter offers for the model and fits the target, the smallest first, with the options
-    that hold for all."""
-    job, common = run.job, run.job.recipe.options
-    return {
-        spoken(recipe).removeprefix(f"{recipe.exporter} "): replace(recipe, options={**common, **recipe.options})
-        for recipe in job.exporter.candidates(job.model)
-        if not budgets.excess(job.model, job.target, recipe)
-    }
 
 
 def smallest(run: Run, reference: Reference, limits: Limits) -> Run:
@@ -48,7 +36,7 @@ def smallest(run: Run, reference: Reference, limits: Limits) -> Run:
     journal = Journal(run.place.with_name(f"{run.place.name}.search.json"), _key(run))
     if journal.file.exists() and len(journal):
         run.tell(f"going on with the {len(journal)} recipes that {journal.file} has measured", 0, 0)
-    found = recipes(run)
+    found = run.job.offered()
     points = _tried(run, reference, limits, journal, found)
     best = chosen(points, limits)
     frontier_plot.write(points, best.recipe, run.stage)
