@@ -86,7 +86,7 @@ types: $(VENV)/.wheel
 	touch $@
 
 docs: .venv-docs/.wheel
-	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
 
 # The terminal recordings of the three first pages: the commands really run (a few minutes, real weights).
 recordings: $(VENV)/.wheel
