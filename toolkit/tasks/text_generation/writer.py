@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.files import read_text
 from edgekit.core import Prediction, Predictor
 from edgekit.errors import BadInput
 from edgekit.formats.gguf.template import render
@@ -224,7 +225,7 @@ def _messages(sample: Any, system: str | None) -> list[dict[str, str]]:
 def _text(sample: Any) -> str:
     """A prompt's text, read from a file if it names one. Raises BadInput if it is empty."""
     if isinstance(sample, Path) or (isinstance(sample, str) and sample.endswith(".txt") and Path(sample).is_file()):
-        sample = read_text(Path(sample))
+        sample = read_text(Path(sample), _LARGEST)
     if not isinstance(sample, str) or not sample.strip():
         raise BadInput("the prompt is empty.", hint='Say something: edgekit run BUNDLE "Why is the sky blue?"')
     return sample
@@ -238,20 +239,9 @@ def schema_of(schema: Any) -> Mapping[str, Any] | None:
     if not path.is_file():
         raise BadInput(f"there is no file {str(path)!r} with a schema.", hint="Such as --schema answer.json")
     try:
-        read = json.loads(read_text(path))
+        read = json.loads(read_text(path, _LARGEST))
     except (ValueError, RecursionError) as exc:
         raise BadInput(f"{path.name} is not JSON: {exc}.") from exc
     if not isinstance(read, dict):
         raise BadInput(f"{path.name} holds no JSON schema, which is an object.")
     return read
-
-
-def read_text(path: Path) -> str:
-    """The content of a text file. Raises BadInput if it is too large or not UTF-8."""
-    size = path.stat().st_size
-    if size > _LARGEST:
-        raise BadInput(f"{path} has {size} bytes; a text may have {_LARGEST}.")
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as exc:
-        raise BadInput(f"{path} is not a text in UTF-8: {exc.reason} at byte {exc.start}.") from exc
