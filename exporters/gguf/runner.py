@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Feeds, Progress, Runner, TensorSpec
 from edgekit.errors import BadInput
-from edgekit.exporters.gguf import perplexity
+from edgekit.exporters.gguf import likelihood, perplexity
 from edgekit.exporters.gguf import sampler as llama_sampler
 from edgekit.exporters.gguf import speed as llama_speed
 from edgekit.exporters.gguf.context import Context, Settings, check_length, opened
@@ -218,6 +218,10 @@ class LlamaRunner(Runner):
         self._context, self._held = None, []
 
     # ------------------------------------------------------------------------------------------------ measurement
+
+    def likelihoods(self, prompt: Sequence[int], endings: Sequence[Sequence[int]]) -> list[float]:
+        """See `edgekit.exporters.gguf.likelihood.likelihoods`."""
+        return likelihood.likelihoods(self, prompt, endings)
 
     def score(
         self,

@@ -235,8 +235,8 @@ def _job(asked: Asked, target: Target) -> Job:
         samples_of(declared, judge.folder(path, option)) if path else ()
         for path, option in ((asked.data, "data"), (asked.calibration, "calibration"))
     )
-    if auto and not samples:
-        raise BadInput("the search for the smallest precision needs real text.", hint="Add --data TEXT.txt")
+    if auto and not judge.searchable(samples):
+        raise BadInput("the search for the smallest precision needs real text.", hint="Such as --data TEXT.txt")
     evidence, no_evidence = chosen(declared, asked.evidence)
     own = of_the_user(evidence, calibration, Path(asked.calibration or "").name)
     calibration = calibration if own is evidence else calibration[: len(calibration) // 2]
