@@ -15,7 +15,7 @@ from edgekit.exporters.gguf import likelihood, perplexity
 from edgekit.exporters.gguf import sampler as llama_sampler
 from edgekit.exporters.gguf import speed as llama_speed
 from edgekit.exporters.gguf.context import Context, Settings, check_length, opened
-from edgekit.exporters.gguf.grammar import grammar_of
+from edgekit.llama.grammar import grammar_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -134,7 +134,7 @@ class LlamaRunner(Runner):
 
         Args:
             context: tokens to have room for; None: what the call needs.
-            schema: a JSON schema that the text keeps to (`edgekit.exporters.gguf.grammar`).
+            schema: a JSON schema that the text keeps to (`edgekit.llama.grammar`).
             sampling: see `edgekit.exporters.gguf.sampler.Sampling`.
 
         Raises:
