@@ -151,6 +151,7 @@ def parser() -> argparse.ArgumentParser:
     cmd.add_argument("--minutes", type=float, metavar="N", help="search: start no trial after so many minutes (20)")
     cmd.add_argument("--exporter", help="file format (default: the target's); see `edgekit list exporters`")
     cmd.add_argument("--weights", metavar="PATH", help="your checkpoint: a path, hf://OWNER/REPO or https://...")
+    cmd.add_argument("--adapter", metavar="DIR", help="LoRA adapter in PEFT's form, merged into the weights")
     cmd.add_argument("--calibration", metavar="DIR", help="real samples for calibration (default: the task's evidence)")
     cmd.add_argument("--data", metavar="DIR", help="labelled samples for the accuracy gate")
     cmd.add_argument("--metric", metavar="FILE.py:NAME", help="your metric on --data: (answers, truths) -> numbers")
