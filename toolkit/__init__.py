@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from edgekit.reports.comparing.matrices import compare
     from edgekit.reports.reading import report
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "Limits": "pipeline.search.limits",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
 
 from edgekit import __version__
 from edgekit.errors import EdgekitError
@@ -23,6 +24,35 @@ class _Parser(argparse.ArgumentParser):
         if self.late is not None:
             self.epilog = self.late()
         return super().format_help()
+
+
+class _Completions(argparse.Action):
+    """Prints the completions of a shell, with the names that are known today."""
+
+    def __call__(self, top: argparse.ArgumentParser, _: argparse.Namespace, shell: Any, option: Any = None) -> NoReturn:
+        import shtab
+
+        from edgekit.registry import names
+
+        kinds: dict[str, Any] = {"FILE": shtab.FILE, "DIR": shtab.DIRECTORY, "PATH": shtab.FILE, "INPUT": shtab.FILE}
+        for action in _actions(top):
+            if action.dest in ("model", "target", "exporter", "task"):
+                action.choices = names(f"{action.dest}s")
+            elif action.dest == "bundle":
+                action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+            elif (what := str(action.metavar).partition(".")[0]) in kinds:
+                action.complete = kinds[what]  # type: ignore[attr-defined]
+        print(shtab.complete(top, shell))
+        top.exit()
+
+
+def _actions(cmd: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """The arguments of a parser and of its verbs."""
+    for action in cmd._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for verb in action.choices.values():
+                yield from _actions(verb)
 
 
 def _forms() -> str:
@@ -44,6 +74,9 @@ def parser() -> argparse.ArgumentParser:
         prog="edgekit", description="Export, quantize, verify and benchmark small pretrained models on their devices."
     )
     top.add_argument("--version", action="version", version=f"edgekit {__version__}")
+    top.add_argument(
+        "--completions", action=_Completions, choices=("bash", "zsh", "fish"), help="print completions for your shell"
+    )
     verbs = top.add_subparsers(dest="verb", metavar="VERB")
 
     def verb(name: str, text: str) -> _Parser:
@@ -118,6 +151,7 @@ def parser() -> argparse.ArgumentParser:
     cmd.add_argument("--minutes", type=float, metavar="N", help="search: start no trial after so many minutes (20)")
     cmd.add_argument("--exporter", help="file format (default: the target's); see `edgekit list exporters`")
     cmd.add_argument("--weights", metavar="PATH", help="your checkpoint: a path, hf://OWNER/REPO or https://...")
+    cmd.add_argument("--adapter", metavar="DIR", help="LoRA adapter in PEFT's form, merged into the weights")
     cmd.add_argument("--calibration", metavar="DIR", help="real samples for calibration (default: the task's evidence)")
     cmd.add_argument("--data", metavar="DIR", help="labelled samples for the accuracy gate")
     cmd.add_argument("--metric", metavar="FILE.py:NAME", help="your metric on --data: (answers, truths) -> numbers")

@@ -86,7 +86,7 @@ def load(folder: Path) -> tuple[str, list[Point]] | None:
     try:
         facts = msgspec.json.decode(file.read_bytes())
         return str(facts["chosen"]), msgspec.convert(facts["points"], list[Point])
-    except (msgspec.DecodeError, msgspec.ValidationError, KeyError, TypeError) as exc:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError, TypeError) as exc:
         raise BadInput(f"{file} is no frontier of edgekit's: {exc}.") from exc
 
 

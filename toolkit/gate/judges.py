@@ -19,7 +19,7 @@ from edgekit.bundles import manifest
 from edgekit.bundles.manifest import Verdict
 from edgekit.core import Evaluation, Evidence, Feeds, Model, Predictor, Progress, Runner, Sample
 from edgekit.errors import BadInput
-from edgekit.gate import agreement, texts, verdicts
+from edgekit.gate import agreement, questions, texts, verdicts
 from edgekit.gate.frontier import Loss
 from edgekit.numerics.parity import Recorder
 from edgekit.tasks.resolved import task_of
@@ -70,6 +70,10 @@ class Judge(ABC):
         if folder.is_dir() or (self.files and folder.is_file()):
             return folder
         raise BadInput(f"there is no folder {str(path)!r}.", hint=f"--{option} takes a folder; see docs/data.md.")
+
+    def searchable(self, samples: Sequence[Sample]) -> bool:
+        """Whether a search for the smallest precision can be judged by these samples."""
+        return False
 
     @abstractmethod
     def calibration(
@@ -183,10 +187,16 @@ class AnswerJudge(Judge):
 
 
 class ProbabilityJudge(Judge):
-    """Compares the probabilities that a model gives to a text with the reference's (`edgekit.gate.texts`)."""
+    """Compares the probabilities that a model gives to a text with the reference's (`edgekit.gate.texts`).
+
+    Data of questions is judged by the answers (`edgekit.gate.questions`); the evidence, always by probabilities.
+    """
 
     searches = True
     files = True
+
+    def searchable(self, samples: Sequence[Sample]) -> bool:
+        return bool(samples) and not questions.are_questions(samples)
 
     def calibration(
         self, predictor: Predictor, recorders: Mapping[str, Recorder], samples: Sequence[Sample]
@@ -196,14 +206,20 @@ class ProbabilityJudge(Judge):
         return {name: [*(feeds for feeds, _ in recorder.calls), *more] for name, recorder in recorders.items()}
 
     def scores(self, predictor: Predictor, samples: Sequence[Sample], looks: Looks) -> Scores:
+        if questions.are_questions(samples):
+            return Scores(questions.answers(predictor, samples, looks.tell, looks.what))
         return Scores(texts.scores(predictor, samples, looks.work, looks.tell, looks.what, reference=looks.reference))
 
     def verdict(
         self, evaluation: Evaluation, scores: Scores, reference: Scores, samples: Sequence[Sample], data: str
     ) -> Verdict:
+        if questions.are_questions(samples):
+            return questions.judge(scores.values, reference.values, samples, data)
         return texts.judge(evaluation, scores.values, reference.values, data)
 
     def absolute(self, evaluation: Evaluation, scores: Scores, samples: Sequence[Sample], data: str) -> Verdict:
+        if questions.are_questions(samples):
+            return questions.absolute(scores.values, samples, data)
         return texts.absolute(evaluation, scores.values, data)
 
     def answers(self, model: Model, predictor: Predictor, samples: Sequence[Sample], looks: Looks) -> Sequence[Any]:
@@ -217,6 +233,8 @@ class ProbabilityJudge(Judge):
         return texts.agreed(model.task.evaluation, answers)
 
     def missed(self, evaluation: Evaluation, reference: Scores, samples: Sequence[Sample]) -> str:
+        if questions.are_questions(samples):
+            return questions.reference_misses(reference.values, samples)
         return texts.reference_misses(evaluation, reference.values)
 
     def lenient(self, model: Model) -> Model:

@@ -20,6 +20,7 @@ from edgekit.estimation import budgets, recipes
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.gate.judges import Judge, judge_of
 from edgekit.importers.resolved import model_of
+from edgekit.pipeline.adapting import adapted
 from edgekit.pipeline.evidence import chosen, of_the_user
 from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.reuse import already, key_of
@@ -40,6 +41,7 @@ class Asked:
     precision: str | None = None
     exporter: str | None = None
     weights: str | None = None
+    adapter: str | None = None
     calibration: str | Path | None = None
     data: str | Path | None = None
     out: str | Path | None = None
@@ -76,6 +78,7 @@ def export(
     precision: str | None = None,
     exporter: str | None = None,
     weights: str | None = None,
+    adapter: str | None = None,
     calibration: str | Path | None = None,
     data: str | Path | None = None,
     out: str | Path | None = None,
@@ -109,6 +112,7 @@ def export(
         precision, exporter: replace the target's default recipe for the model's task. The precision "auto" searches:
             it tries what the exporter offers and takes the smallest recipe that passes within `limits`.
         weights: the user's own checkpoint: a path, or hf://, https:// or pypi://.
+        adapter: folder of a LoRA adapter in PEFT's form, merged into the weights.
         calibration: a data folder whose samples are used for calibration, beside the golden input.
         data: a data folder for the gate. Without it, accuracy is "not measured".
         out: folder of the bundle; default: MODEL-TARGET-PRECISION in the current folder. An earlier bundle is replaced
@@ -179,17 +183,22 @@ def _resolved(asked: Asked) -> tuple[Job, Path]:
 def _export(job: Job, place: Path, asked: Asked) -> Bundle:
     """The bundle at `place`, made now or reused."""
     with boundary():
-        folder, source = _weights(job, asked.weights, asked.tell)
-        key = key_of(job, folder)
-        if (bundle := already(place, key)) is not None:
-            return bundle
-        job.exporter.require()
-        checkpoint = _with_companions(read_checkpoint(folder), job, asked.tell)
-        job = _settled(job, checkpoint, asked.tell)
-        # Intermediates lie beside the bundle: the system's folder for temporary files is often memory.
-        with staged(place) as stage, tempfile.TemporaryDirectory(prefix=f"{stage.name}-", dir=stage.parent) as work:
-            make(Run(job, checkpoint, source, key, stage, Path(work), place.absolute(), asked.tell))
-            budgets.check_size(job.target, sum(p.stat().st_size for p in stage.rglob("*") if p.is_file()))
+        weights, source = _weights(job, asked.weights, asked.tell)
+        with adapted(weights, asked.adapter, place, asked.tell) as (folder, adapter):
+            return _made(replace(job, adapter=adapter), place, folder, source, asked.tell)
+
+
+def _made(job: Job, place: Path, weights: Path, source: Source | None, tell: Progress) -> Bundle:
+    key = key_of(job, weights)
+    if (bundle := already(place, key)) is not None:
+        return bundle
+    job.exporter.require()
+    checkpoint = _with_companions(read_checkpoint(weights), job, tell)
+    job = _settled(job, checkpoint, tell)
+    # Intermediates lie beside the bundle: the system's folder for temporary files is often memory.
+    with staged(place) as stage, tempfile.TemporaryDirectory(prefix=f"{stage.name}-", dir=stage.parent) as work:
+        make(Run(job, checkpoint, source, key, stage, Path(work), place.absolute(), tell))
+        budgets.check_size(job.target, sum(p.stat().st_size for p in stage.rglob("*") if p.is_file()))
     return open_bundle(place)
 
 
@@ -241,7 +250,7 @@ def _job(asked: Asked, target: Target) -> Job:
         for path, option in ((asked.data, "data"), (asked.calibration, "calibration"))
     )
     evidence, no_evidence = chosen(declared, asked.evidence)
-    if limits and not samples and (judge.searches or (evidence is None and not calibration)):
+    if limits and not (judge.searchable(samples) if judge.searches else samples or evidence or calibration):
         raise BadInput(
             f"a search needs real samples to judge by, and {declared.name} has none.",
             hint="Add --data " + ("TEXT.txt" if judge.searches else "DIR; see docs/data.md."),

@@ -44,6 +44,7 @@ class Job:
         named: whether the user named a precision. settled: the recipes to try where the weights are quantized
             already, the last of which takes them as they are.
         evidence: real samples that calibrate and judge; None: there are none, for the reason `no_evidence`.
+        adapter: name of the adapter that was merged into the weights; "" if there is none.
         offline, mirror: as for `edgekit.sources.fetch`. fallback: try the ladder's recipes after a refusal.
     """
 
@@ -64,6 +65,7 @@ class Job:
     evidence: Evidence | None = None
     no_evidence: str = ""
     mirror: str | Path | None = None
+    adapter: str = ""
 
     def recipes(self) -> list[Recipe]:
         """The requested recipe, then the recipes of the model's ladder that follow it and fit the target; or those of

@@ -36,9 +36,8 @@ def make(run: Run) -> None:
     """
     job, model, stage = run.job, run.job.model, run.stage
     _assets(run)
-    run = replace(
-        run, facts=model.weights.prepare(run.checkpoint, stage), golden_input=golden.write_input(model, stage)
-    )
+    facts = {**model.weights.prepare(run.checkpoint, stage), **({"adapter": job.adapter} if job.adapter else {})}
+    run = replace(run, facts=facts, golden_input=golden.write_input(model, stage))
     reference = trace(run)
     _check_reference(job, reference)
     if job.limits is not None:

@@ -25,6 +25,7 @@ from edgekit.gate import frontier, frontier_plot
 from edgekit.llama import library
 from edgekit.pipeline import terms
 from edgekit.registry import find
+from edgekit.tasks.text_generation.questions import answer, questions
 
 TEXT = "the quick brown fox jumps over the lazy dog. " * 60  # a byte a token: five chunks of 512
 
@@ -209,3 +210,27 @@ def test_a_frontier_tells_what_decided_and_draws_it() -> None:
     assert all(f">{word}</text>" in drawn for word in ("q4_k_m", "q8_0", "f16", "allowed: 0.05", "150"))
     assert "iq3_xxs" not in drawn
     assert "<circle" not in frontier_plot.plot(points[:1], "")
+
+
+# --------------------------------------------------------------------------------------------------------- questions
+
+
+def test_questions_judge_a_bundle(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Random weights hold one of two choices likelier; the right one here is the likelier, as the reference says."""
+    lines = [{"question": f"{i} is", "choices": ["odd", "even"], "answer": "odd"} for i in range(24)]
+    asked = folder / "asked.jsonl"
+    asked.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    writer = edgekit.load(export(folder, "judge", "f16", evidence=False).path)
+    for line, sample in zip(lines, questions(asked), strict=True):
+        line["answer"] = answer(writer, sample.input)  # type: ignore[arg-type]
+    asked.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    made = export(folder, "asked", "q8_0", data=asked, evidence=False)
+    gate = made.manifest.gate
+    assert (gate.metric, gate.samples, gate.reference) == ("right-answers", 24, 1.0)
+    assert gate.verdict in ("pass", "undecided") and "are the reference's" in gate.reason
+    assert edgekit.verify(made.path, data=asked)["gate"].value == gate.value
+    with pytest.raises(BadInput, match="real text"):
+        export(folder, "none", "auto", data=asked)
+    asked.write_text(asked.read_text() + "{}\n")
+    assert command.run(["verify", str(made.path), "--data", str(asked)]) == BadInput("").exit_code
+    assert "asked.jsonl, line 25" in capsys.readouterr().err
