@@ -112,7 +112,7 @@ types: $(VENV)/.wheel
 	$(BIN)/mypy -p edgekit
 
 # The site needs edgekit's base alone: pages are generated from declarations, parsers and docstrings. Strict: a warning fails.
-.venv-docs/.installed: docs/requirements.txt pyproject.toml
+.venv-docs/.installed: requirements/docs.txt pyproject.toml
 	test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs
 	rm -rf build/lib *.egg-info
 	.venv-docs/bin/pip install --quiet -r $< .

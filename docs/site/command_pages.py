@@ -27,6 +27,8 @@ def overview() -> str:
         "# Command line\n\nEvery command takes `--json`: one JSON document on standard output, and nothing else there. "
         "Progress and warnings go to standard error.\n\n"
         + table(["command", "what it does"], rows)
+        + "\n## Options without a command\n\n"
+        + table(["option", "meaning"], [_option(action) for action in parser()._actions if action.option_strings])
         + "\n## Exit codes\n\n"
         + table(["code", "meaning"], [[str(code), text] for code, text in _codes()])
     )
