@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
 
     def imported(cmd: argparse.ArgumentParser) -> None:
         cmd.add_argument("model", metavar="SOURCE", help=_SOURCE)
-        cmd.add_argument("--task", default="", help="task of a source: see `edgekit list tasks`")
+        cmd.add_argument("--task", default="", help="the model's task, if its source names none: `edgekit list tasks`")
         cmd.add_argument(
             "--dynamic", action="append", default=[], type=_axis, metavar="AXIS=LEAST..MOST", help=_DYNAMIC
         )
@@ -84,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
         cmd.add_argument("--pytest-benchmark", metavar="FILE", help="write the measurements as pytest-benchmark JSON")
 
     cmd = verb("list", "list models, tasks, targets, exporters, importers and families")
-    cmd.add_argument("room", nargs="?", choices=tuple(ROOMS), help="default: all")
+    cmd.add_argument("room", nargs="?", choices=tuple(ROOMS), help="what to list (default: all)")
 
     cmd = verb("inspect", "describe a model: task, inputs, outputs, operators, licence; fetches no weights")
     imported(cmd)
@@ -95,17 +95,28 @@ def parser() -> argparse.ArgumentParser:
 
     cmd = verb("fit", "predict whether a model fits a target, before any download")
     imported(cmd)
-    cmd.add_argument("--target", help="default: all targets")
-    cmd.add_argument("--precision", help="default: the target's")
-    cmd.add_argument("--exporter", help="default: the target's; see `edgekit list exporters`")
+    cmd.add_argument("--target", help="device class to check (default: all); see `edgekit list targets`")
+    cmd.add_argument("--precision", help="such as fp16 or int8 (default: the target's)")
+    cmd.add_argument("--exporter", help="file format (default: the target's); see `edgekit list exporters`")
     cmd.add_argument("--measured", metavar="FILE", help="a bench report of such a device, to predict the speed")
     budgets(cmd)
 
     cmd = verb("export", "make a bundle of a model for a target")
     imported(cmd)
-    cmd.add_argument("--target", help="default: the board's processor, else laptop")
-    cmd.add_argument("--precision", help="default: the target's; auto: the smallest that passes (language models)")
-    cmd.add_argument("--exporter", help="default: the target's; see `edgekit list exporters`")
+    cmd.add_argument("--target", help="device class (default: the board's, else laptop); see `edgekit list targets`")
+    cmd.add_argument(
+        "--precision", help="such as fp16 or int8 (default: the target's); auto: search for the smallest that passes"
+    )
+    cmd.add_argument("--max-size", type=_decimal, metavar="SIZE", help="search: largest bundle, such as 60MB (decimal)")
+    cmd.add_argument("--max-latency", type=_seconds, metavar="TIME", help="search: slowest answer here, such as 200ms")
+    cmd.add_argument(
+        "--max-loss",
+        type=float,
+        metavar="POINTS",
+        help="search: largest share of answers that differ from fp32's (%%), or loss in points of the metric",
+    )
+    cmd.add_argument("--minutes", type=float, metavar="N", help="search: start no trial after so many minutes (20)")
+    cmd.add_argument("--exporter", help="file format (default: the target's); see `edgekit list exporters`")
     cmd.add_argument("--weights", metavar="PATH", help="your checkpoint: a path, hf://OWNER/REPO or https://...")
     cmd.add_argument("--adapter", metavar="DIR", help="LoRA adapter in PEFT's form, merged into the weights")
     cmd.add_argument("--calibration", metavar="DIR", help="real samples for calibration (default: the task's evidence)")
@@ -132,7 +143,7 @@ def parser() -> argparse.ArgumentParser:
     cmd.add_argument("--data", metavar="DIR", help="labelled samples, to measure accuracy")
     cmd.add_argument("--metric", metavar="FILE.py:NAME", default="", help="your metric on --data, as at the export")
 
-    cmd = verb("run", "run a bundle on inputs and print the answers; a language model without one: a chat")
+    cmd = verb("run", "run a bundle on inputs and print the answers; a language model without an input starts a chat")
     cmd.add_argument("bundle", help="folder of a bundle")
     cmd.add_argument(
         "inputs", nargs="*", metavar="INPUT", help="sound, picture or .npz file, or text; -: sound from a pipe"
@@ -149,19 +160,30 @@ def parser() -> argparse.ArgumentParser:
     cmd.add_argument("--words", action="store_true", help="times of words (speech recognition)")
     cmd.add_argument("--show", metavar="FILE.png", help="draw the answer: boxes, masks, points, curves, text")
     cmd.add_argument("--schema", metavar="FILE.json", help="JSON schema that the answer keeps to (text-generation)")
-    cmd.add_argument("--threads", type=_count, help="default: all usable processors")
+    cmd.add_argument("--threads", type=_count, help="processor threads (default: all usable processors)")
     cmd.add_argument(
         "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="such as language=en, timestamps=true"
     )
 
     cmd = verb("bench", "measure a bundle, two bundles in turns (--vs), or a matrix (--models, --targets)")
-    cmd.add_argument("bundle", nargs="?", help="folder of a bundle; none for a matrix")
+    cmd.add_argument("bundle", nargs="?", help="folder of a bundle; leave it out for a matrix")
     cmd.add_argument("--vs", metavar="BASE", help="second bundle: both are measured in turns and compared")
     cmd.add_argument(
-        "--input", action="append", default=[], metavar="FILE", nargs="+", help="default: the golden input"
+        "--input",
+        action="append",
+        default=[],
+        metavar="FILE",
+        nargs="+",
+        help="inputs to measure with (default: the golden input)",
     )
     cmd.add_argument("--synthetic", action="store_true", help="noise shaped like the golden input; the report says so")
-    cmd.add_argument("--threads", type=_counts, default=[], metavar="N[,N]", help="default: all usable processors")
+    cmd.add_argument(
+        "--threads",
+        type=_counts,
+        default=[],
+        metavar="N[,N]",
+        help="processor threads, one or more counts (default: all)",
+    )
     cmd.add_argument("--device", help="where to measure: host, adb or adb:SERIAL (default: the target's device)")
     cmd.add_argument("--processes", type=_count, help="number of fresh processes (5; with --vs: 10 per bundle)")
     cmd.add_argument("--loops", type=_count, help="most rounds over the inputs per process (default: until --seconds)")
@@ -173,16 +195,20 @@ def parser() -> argparse.ArgumentParser:
         "--contexts", type=_lengths, metavar="N,N", help="language models: context lengths to generate at; 0: none"
     )
     cmd.add_argument(
-        "--models", type=_names, default=[], metavar="A,B", help="a matrix: export and measure these models, or all"
+        "--models", type=_names, default=[], metavar="A,B", help="matrix: export and measure these models, or all"
     )
-    cmd.add_argument("--targets", type=_names, default=[], metavar="X,Y", help="... for these targets, or all")
-    cmd.add_argument("--precisions", type=_names, default=[], metavar="P,Q", help="... in these precisions")
+    cmd.add_argument("--targets", type=_names, default=[], metavar="X,Y", help="matrix: for these targets, or all")
+    cmd.add_argument("--precisions", type=_names, default=[], metavar="P,Q", help="matrix: in these precisions")
     for name, what in (("calibration", "DIR"), ("data", "DIR"), ("weights", "PATH")):
         cmd.add_argument(
-            f"--{name}", action="append", default=[], metavar=f"[MODEL=]{what}", help="... as for `edgekit export`"
+            f"--{name}",
+            action="append",
+            default=[],
+            metavar=f"[MODEL=]{what}",
+            help="matrix: as for `edgekit export`, for one model or for all",
         )
-    cmd.add_argument("--work", default="edgekit-matrix", metavar="DIR", help="... folder of bundles and results")
-    cmd.add_argument("--workers", metavar="dask://HOST:PORT", help="... on a pool of machines")
+    cmd.add_argument("--work", default="edgekit-matrix", metavar="DIR", help="matrix: folder of bundles and results")
+    cmd.add_argument("--workers", metavar="dask://HOST:PORT", help="matrix: measure on a pool of machines (Dask)")
     cmd.add_argument("--out", metavar="FILE", help="write the report, for `compare` and `report`")
     comparison(cmd)
 
@@ -190,7 +216,7 @@ def parser() -> argparse.ArgumentParser:
     cmd.late = _forms
     cmd.add_argument("bundle", help="folder of a bundle")
     cmd.add_argument("--as", dest="form", required=True, metavar="FORM", help="the form to pack in, as listed below")
-    cmd.add_argument("--out", metavar="PATH", help="default: beside the bundle")
+    cmd.add_argument("--out", metavar="PATH", help="file or folder to write (default: beside the bundle)")
     cmd.add_argument(
         "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="option, such as name=speech"
     )
@@ -243,6 +269,30 @@ def _count(text: str) -> int:
         value = 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return value
+
+
+def _decimal(text: str) -> int:
+    """Bytes of a size in decimal units, as sizes are shown: 60MB is 60,000,000 bytes."""
+    match = re.fullmatch(r"([0-9.]+)\s*([kMG]?)B?", text.strip())
+    try:
+        value = round(float(match[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[match[2]]) if match else 0
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 60MB, 800kB or 1.5GB")
+    return value
+
+
+def _seconds(text: str) -> float:
+    """Seconds of a time such as 200ms or 1.5s."""
+    match = re.fullmatch(r"([0-9.]+)\s*(ms|s)", text.strip())
+    try:
+        value = float(match[1]) * (1e-3 if match[2] == "ms" else 1.0) if match else 0.0
+    except ValueError:
+        value = 0.0
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 200ms or 1.5s")
     return value
 
 
