@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from edgekit import __version__
+from edgekit.cli import options as of
 from edgekit.errors import EdgekitError
 from edgekit.registry import ROOMS
 
@@ -88,18 +88,24 @@ def parser() -> argparse.ArgumentParser:
     def budgets(cmd: argparse.ArgumentParser) -> None:
         cmd.add_argument("--board", metavar="NAME", help="microcontroller board; sets the flash and RAM budgets")
         cmd.add_argument(
-            "--flash", type=_bytes, metavar="SIZE", help="flash budget, such as 1MB (1024 KB); default: the target's"
+            "--flash",
+            type=of.size,
+            metavar="SIZE",
+            help="flash budget, such as 1MB (1024 KB); default: the target's",
         )
-        cmd.add_argument("--ram", type=_bytes, metavar="SIZE", help="RAM budget of the program, such as 256KB or 2GB")
+        cmd.add_argument("--ram", type=of.size, metavar="SIZE", help="RAM budget of the program, such as 256KB or 2GB")
         cmd.add_argument(
-            "--download", type=_bytes, metavar="SIZE", help="download budget of a phone (default: its store's limit)"
+            "--download",
+            type=of.size,
+            metavar="SIZE",
+            help="download budget of a phone (default: its store's limit)",
         )
 
     def imported(cmd: argparse.ArgumentParser) -> None:
         cmd.add_argument("model", metavar="SOURCE", help=_SOURCE)
         cmd.add_argument("--task", default="", help="the model's task, if its source names none: `edgekit list tasks`")
         cmd.add_argument(
-            "--dynamic", action="append", default=[], type=_axis, metavar="AXIS=LEAST..MOST", help=_DYNAMIC
+            "--dynamic", action="append", default=[], type=of.axis, metavar="AXIS=LEAST..MOST", help=_DYNAMIC
         )
         cmd.add_argument("--trust-code", action="store_true", help="run the source's own code, in a process of its own")
         cmd.add_argument("--offline", action="store_true", help="use only cached files")
@@ -140,8 +146,12 @@ def parser() -> argparse.ArgumentParser:
     cmd.add_argument(
         "--precision", help="such as fp16 or int8 (default: the target's); auto: search for the smallest that passes"
     )
-    cmd.add_argument("--max-size", type=_decimal, metavar="SIZE", help="search: largest bundle, such as 60MB (decimal)")
-    cmd.add_argument("--max-latency", type=_seconds, metavar="TIME", help="search: slowest answer here, such as 200ms")
+    cmd.add_argument(
+        "--max-size", type=of.decimal, metavar="SIZE", help="search: largest bundle, such as 60MB (decimal)"
+    )
+    cmd.add_argument(
+        "--max-latency", type=of.seconds, metavar="TIME", help="search: slowest answer here, such as 200ms"
+    )
     cmd.add_argument(
         "--max-loss",
         type=float,
@@ -193,7 +203,7 @@ def parser() -> argparse.ArgumentParser:
     cmd.add_argument("--words", action="store_true", help="times of words (speech recognition)")
     cmd.add_argument("--show", metavar="FILE.png", help="draw the answer: boxes, masks, points, curves, text")
     cmd.add_argument("--schema", metavar="FILE.json", help="JSON schema that the answer keeps to (text-generation)")
-    cmd.add_argument("--threads", type=_count, help="processor threads (default: all usable processors)")
+    cmd.add_argument("--threads", type=of.count, help="processor threads (default: all usable processors)")
     cmd.add_argument(
         "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="such as language=en, timestamps=true"
     )
@@ -212,26 +222,35 @@ def parser() -> argparse.ArgumentParser:
     cmd.add_argument("--synthetic", action="store_true", help="noise shaped like the golden input; the report says so")
     cmd.add_argument(
         "--threads",
-        type=_counts,
+        type=of.counts,
         default=[],
         metavar="N[,N]",
         help="processor threads, one or more counts (default: all)",
     )
     cmd.add_argument("--device", help="where to measure: host, adb or adb:SERIAL (default: the target's device)")
-    cmd.add_argument("--processes", type=_count, help="number of fresh processes (5; with --vs: 10 per bundle)")
-    cmd.add_argument("--loops", type=_count, help="most rounds over the inputs per process (default: until --seconds)")
-    cmd.add_argument("--warmups", type=_count, default=10, help="most warm-up rounds, fewer if steady (10)")
+    cmd.add_argument("--processes", type=of.count, help="number of fresh processes (5; with --vs: 10 per bundle)")
+    cmd.add_argument(
+        "--loops", type=of.count, help="most rounds over the inputs per process (default: until --seconds)"
+    )
+    cmd.add_argument("--warmups", type=of.count, default=10, help="most warm-up rounds, fewer if steady (10)")
     cmd.add_argument("--seconds", type=float, default=3.0, help="measured time per process (3)")
     cmd.add_argument("--limit", type=float, default=600.0, metavar="SECONDS", help="time limit per process (600)")
-    cmd.add_argument("--memory", type=_bytes, metavar="SIZE", help="memory limit per process, such as 1500MB")
+    cmd.add_argument("--memory", type=of.size, metavar="SIZE", help="memory limit per process, such as 1500MB")
     cmd.add_argument(
-        "--contexts", type=_lengths, metavar="N,N", help="language models: context lengths to generate at; 0: none"
+        "--contexts",
+        type=of.lengths,
+        metavar="N,N",
+        help="language models: context lengths to generate at; 0: none",
     )
     cmd.add_argument(
-        "--models", type=_names, default=[], metavar="A,B", help="matrix: export and measure these models, or all"
+        "--models",
+        type=of.names,
+        default=[],
+        metavar="A,B",
+        help="matrix: export and measure these models, or all",
     )
-    cmd.add_argument("--targets", type=_names, default=[], metavar="X,Y", help="matrix: for these targets, or all")
-    cmd.add_argument("--precisions", type=_names, default=[], metavar="P,Q", help="matrix: in these precisions")
+    cmd.add_argument("--targets", type=of.names, default=[], metavar="X,Y", help="matrix: for these targets, or all")
+    cmd.add_argument("--precisions", type=of.names, default=[], metavar="P,Q", help="matrix: in these precisions")
     for name, what in (("calibration", "DIR"), ("data", "DIR"), ("weights", "PATH")):
         cmd.add_argument(
             f"--{name}",
@@ -270,77 +289,3 @@ def parser() -> argparse.ArgumentParser:
 
 _SOURCE = "name of a model (`edgekit list models`), or hf://ORG/MODEL, a folder, FILE.py:build, .onnx, .pt2, .tflite"
 _DYNAMIC = "keep an axis of a source dynamic, with its bounds, such as tokens=1..256"
-
-
-def _axis(text: str) -> tuple[str, tuple[int, int]]:
-    """Name and bounds of a dynamic axis, ``tokens=1..256``."""
-    match = re.fullmatch(r"([A-Za-z_][\w.]*)=(\d{1,9})\.\.(\d{1,9})", text.strip())
-    if match is None or not 1 <= int(match[2]) <= int(match[3]):
-        raise argparse.ArgumentTypeError(f"{text!r} is not an axis with its bounds, such as tokens=1..256")
-    return match[1], (int(match[2]), int(match[3]))
-
-
-def _names(text: str) -> list[str]:
-    values = [name.strip() for name in text.split(",")]
-    if not all(values):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of names such as a,b")
-    return values
-
-
-def _counts(text: str) -> list[int]:
-    return [_count(name) for name in text.split(",")]
-
-
-def _lengths(text: str) -> list[int]:
-    return [] if text.strip() == "0" else _counts(text)
-
-
-def _count(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return value
-
-
-def _decimal(text: str) -> int:
-    """Bytes of a size in decimal units, as sizes are shown: 60MB is 60,000,000 bytes."""
-    match = re.fullmatch(r"([0-9.]+)\s*([kMG]?)B?", text.strip())
-    try:
-        value = round(float(match[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[match[2]]) if match else 0
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 60MB, 800kB or 1.5GB")
-    return value
-
-
-def _seconds(text: str) -> float:
-    """Seconds of a time such as 200ms or 1.5s."""
-    match = re.fullmatch(r"([0-9.]+)\s*(ms|s)", text.strip())
-    try:
-        value = float(match[1]) * (1e-3 if match[2] == "ms" else 1.0) if match else 0.0
-    except ValueError:
-        value = 0.0
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 200ms or 1.5s")
-    return value
-
-
-_UNITS: dict[str, int] = {"": 1, "b": 1} | {
-    letter + rest: 1024**power for power, letter in enumerate("kmg", 1) for rest in ("", "b", "ib")
-}
-
-
-def _bytes(text: str) -> int:
-    """Bytes of a size in binary units, as chip makers write them: 256KB is 256 * 1024 bytes."""
-    number = text.rstrip("BbIiKkMmGg")
-    try:
-        value = round(float(number) * _UNITS[text[len(number) :].lower()])
-    except (ValueError, KeyError, OverflowError):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 2GB, 1MB, 256KB or 65536") from None
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} holds nothing; give a size such as 1MB or 256KB")
-    return value

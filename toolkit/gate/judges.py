@@ -71,10 +71,6 @@ class Judge(ABC):
             return folder
         raise BadInput(f"there is no folder {str(path)!r}.", hint=f"--{option} takes a folder; see docs/data.md.")
 
-    def searchable(self, samples: Sequence[Sample]) -> bool:
-        """Whether a search for the smallest precision can be judged by these samples."""
-        return False
-
     @abstractmethod
     def calibration(
         self, predictor: Predictor, recorders: Mapping[str, Recorder], samples: Sequence[Sample]
@@ -175,9 +171,7 @@ class AnswerJudge(Judge):
         """In points of the metric where there are right answers, else in percent of answers unlike the reference's."""
         evaluation = model.task.evaluation
         if evaluation is not None and verdict.drop is not None:
-            low, high = (verdict.drop if end is None else end for end in (verdict.low, verdict.high))
-            unit = f"points of {verdict.metric}"
-            return verdict, Loss(100 * verdict.drop, 100 * low, 100 * high, unit, 100 * evaluation.drop)
+            return verdict, _points(verdict, evaluation.drop)
         told = msgspec.structs.replace(verdict, verdict=agreed.verdict, reason=agreed.reason)
         if not agreed.of:
             return told, None
@@ -194,9 +188,6 @@ class ProbabilityJudge(Judge):
 
     searches = True
     files = True
-
-    def searchable(self, samples: Sequence[Sample]) -> bool:
-        return bool(samples) and not questions.are_questions(samples)
 
     def calibration(
         self, predictor: Predictor, recorders: Mapping[str, Recorder], samples: Sequence[Sample]
@@ -244,7 +235,9 @@ class ProbabilityJudge(Judge):
         return replace(model, task=replace(model.task, evaluation=evaluation))
 
     def loss(self, model: Model, verdict: Verdict, agreed: manifest.Agreement) -> tuple[Verdict, Loss | None]:
-        """The mean KL divergence in nats a token."""
+        """The mean KL divergence in nats a token; of questions, in points of right answers."""
+        if verdict.metric == questions.METRIC:
+            return verdict, _points(verdict, questions.DROP)
         assert model.task.evaluation is not None, "a language model declares a maximum divergence"
         told = texts.decided(model.task.evaluation, verdict)
         mean, low, high = (float(value or 0.0) for value in (told.drop, told.low, told.high))
@@ -262,6 +255,13 @@ _JUDGES: Mapping[str, Callable[[], Judge]] = {"answers": AnswerJudge, "probabili
 def judge_of(model: Model) -> Judge:
     """The judge of `model`'s task. Raises UnknownName where the task is not installed."""
     return _JUDGES[task_of(model).judge]()
+
+
+def _points(verdict: Verdict, allowed: float) -> Loss:
+    """The loss of a verdict that compared answers, in points of its metric."""
+    drop = float(verdict.drop or 0.0)
+    low, high = (drop if end is None else end for end in (verdict.low, verdict.high))
+    return Loss(100 * drop, 100 * low, 100 * high, f"points of {verdict.metric}", 100 * allowed)
 
 
 def _named(samples: Sequence[Sample], scores: Scores) -> list[Sample]:

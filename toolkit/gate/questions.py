@@ -14,11 +14,11 @@ from edgekit.errors import BadInput
 from edgekit.gate import verdicts
 from edgekit.tasks.text_generation.questions import Question, answer
 
-__all__ = ["absolute", "answers", "are_questions", "judge", "reference_misses"]
+__all__ = ["DROP", "METRIC", "absolute", "answers", "are_questions", "judge", "reference_misses"]
 
-_METRIC = "right-answers"
+METRIC = "right-answers"
 #: The largest loss that passes, and the fewest questions that prove anything.
-_DROP, _MINIMUM = 0.02, 20
+DROP, _MINIMUM = 0.02, 20
 
 
 def are_questions(samples: Sequence[Sample]) -> bool:
@@ -63,10 +63,10 @@ def reference_misses(reference: Sequence[Any], samples: Sequence[Sample]) -> str
 
 
 def _scored(outputs: Sequence[Any], samples: Sequence[Sample]) -> list[tuple[float, float]]:
-    return metrics.score(metrics.find(_METRIC), outputs, [sample.truth for sample in samples])
+    return metrics.score(metrics.find(METRIC), outputs, [sample.truth for sample in samples])
 
 
 def _evaluation(samples: Sequence[Sample]) -> Evaluation:
     """The bar is what guessing among the choices would reach; without choices, a single right answer."""
     guessed = sum(1 / len(sample.input.choices) for sample in samples if sample.input.choices)
-    return Evaluation(_METRIC, worst=max(guessed, 1.0) / len(samples), drop=_DROP, minimum=_MINIMUM)
+    return Evaluation(METRIC, worst=max(guessed, 1.0) / len(samples), drop=DROP, minimum=_MINIMUM)

@@ -250,7 +250,7 @@ def _job(asked: Asked, target: Target) -> Job:
         for path, option in ((asked.data, "data"), (asked.calibration, "calibration"))
     )
     evidence, no_evidence = chosen(declared, asked.evidence)
-    if limits and not (judge.searchable(samples) if judge.searches else samples or evidence or calibration):
+    if limits and not samples and (judge.searches or not (evidence or calibration)):
         raise BadInput(
             f"a search needs real samples to judge by, and {declared.name} has none.",
             hint="Add --data " + ("TEXT.txt" if judge.searches else "DIR; see docs/data.md."),

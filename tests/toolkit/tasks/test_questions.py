@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.toys.tiny_language import MODEL
 
 from edgekit.bench import metrics
 from edgekit.core import Sample
 from edgekit.errors import BadInput
 from edgekit.gate import questions as gate
+from edgekit.gate.agreement import not_measured
+from edgekit.gate.judges import ProbabilityJudge
 from edgekit.tasks.text_generation.questions import Question, answer, questions, tokens
 from edgekit.tasks.text_generation.samples import samples
 from edgekit.tasks.text_generation.writer import Writer
@@ -141,6 +144,13 @@ def test_the_verdict_is_paired(count: int, wrong: int, reference_wrong: int, ver
     assert judged.verdict.startswith(verdict) and judged.metric == "right-answers"
     assert f"{count - abs(wrong - reference_wrong)} are the reference's" in judged.reason
     assert judged.value == 1 - wrong / count
+
+
+def test_a_search_counts_points_of_right_answers() -> None:
+    judged = gate.judge(["b"] * 25 + ["a"] * 75, ["b"] * 20 + ["a"] * 80, asked(100), "asked")
+    told, loss = ProbabilityJudge().loss(MODEL, judged, not_measured(""))
+    assert told is judged and loss is not None
+    assert (loss.value, loss.unit, loss.allowed) == (pytest.approx(5), "points of right-answers", 2)
 
 
 def test_the_bar_is_what_guessing_reaches() -> None:
