@@ -9,7 +9,7 @@ CLIP := models/data/golden/jfk.flac
 # Weights that lie beside the checkout are not fetched.
 export EDGEKIT_MIRROR ?= $(wildcard $(CURDIR)/../shared/models)
 
-.PHONY: help demo test fast lint types fuzz demo-locked dist lock peers vision-peers phone-roads clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools swift-tools
+.PHONY: help demo test fast lint types fuzz demo-locked dist lock docs recordings peers vision-peers phone-roads clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools swift-tools
 .DELETE_ON_ERROR:
 
 help:
@@ -17,7 +17,8 @@ help:
 	@echo "make demo-locked  the same with the versions and hashes of requirements/demo.lock; make lock: make that file again"
 	@echo "make test    every test but the ones marked peers or slow"
 	@echo "make fast    the tests that need neither weights nor minutes"
-	@echo "make lint    ruff; make types: mypy --strict on the installed wheel"
+	@echo "make lint    ruff, and the prose linter for pages and help texts; make types: mypy --strict on the installed wheel"
+	@echo "make docs    the documentation site, into build/site"
 	@echo "make peers   side by side with faster-whisper, whisper.cpp and optimum-onnx (an hour; wants the machine to itself)"
 	@echo "make vision-peers  int8 of a vision model beside onnxruntime, OpenVINO + NNCF and ExecuTorch (ten minutes)"
 	@echo "make phone-roads   onnx, LiteRT and ExecuTorch side by side (exports once, half an hour; then ten quiet minutes)"
@@ -102,12 +103,33 @@ test: fast
 fast: $(VENV)/.wheel
 	$(PYTEST) -m "not thorough and not real and not peers and not slow"
 
-lint: $(VENV)/.dependencies
+lint: $(VENV)/.dependencies .venv-docs/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	.venv-docs/bin/python docs/site/prose.py
 
 types: $(VENV)/.wheel
 	$(BIN)/mypy -p edgekit
+
+# The site needs edgekit's base alone: pages are generated from declarations, parsers and docstrings. Strict: a warning fails.
+.venv-docs/.installed: requirements/docs.txt pyproject.toml
+	test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs
+	rm -rf build/lib *.egg-info
+	.venv-docs/bin/pip install --quiet -r $< .
+	touch $@
+
+.venv-docs/.wheel: .venv-docs/.installed $(SOURCES)
+	rm -rf build/lib *.egg-info
+	.venv-docs/bin/pip install --quiet --no-deps --force-reinstall .
+	touch $@
+
+docs: .venv-docs/.wheel
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
+
+# The terminal recordings of the three first pages: the commands really run (a few minutes, real weights).
+recordings: $(VENV)/.wheel
+	for name in laptop phone microcontroller; do \
+	    PATH="$(CURDIR)/$(BIN):$$PATH" EDGEKIT="$(CURDIR)" $(BIN)/python docs/site/record.py $$name || exit 1; done
 
 # The peers live in environments of their own: their pins must not meet ours.
 .venv-peers/.installed: tests/peers/requirements.txt

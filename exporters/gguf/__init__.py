@@ -74,6 +74,10 @@ class GgufExporter(Exporter):
         wish = gguf_export.Wish(recipe.precision, chunks, embedding)
         return gguf_export.export(model, checkpoint, wish, calibration, out, work, progress)
 
+    def candidates(self, model: Model) -> Sequence[Recipe]:
+        """The types of the model's ladder, the smallest first."""
+        return sorted(model.network.ladder, key=lambda recipe: model.costs.size(recipe))
+
     def settled(self, model: Model, checkpoint: Checkpoint, recipe: Recipe) -> Sequence[Recipe]:
         """For a quantized .gguf that the recipe would not make smaller: its matrices as they are beside a smaller
         embedding, where it has a large one; then the file as it is."""

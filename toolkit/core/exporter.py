@@ -127,6 +127,14 @@ class Exporter(ABC):
         download; "" if they can."""
         return ""
 
+    def candidates(self, model: Model) -> Sequence[Recipe]:
+        """What a search for the smallest recipe tries, the smallest first: the recipes of the model's ladder, and all
+        precisions without options."""
+        ladder = [recipe for recipe in model.network.ladder if recipe.exporter == self.name]
+        plain = [Recipe(self.name, precision) for precision in self.precisions]
+        smallest = sorted(plain, key=lambda recipe: model.costs.size(recipe))
+        return list({str(recipe): recipe for recipe in (*smallest[:1], *ladder, *smallest)}.values())
+
     def settled(self, model: Model, checkpoint: Checkpoint, recipe: Recipe) -> Sequence[Recipe]:
         """The recipes to try in place of a default, for weights that are quantized already: one that makes the file
         smaller at little loss, and at last that of the file itself, by which it is taken as it is. Empty: the default

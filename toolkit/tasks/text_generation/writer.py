@@ -1,7 +1,7 @@
 """From a prompt to a text: chat template, tokens, sampling, and streaming.
 
 Independent of file formats: the part is a runner that also has ``metadata`` (the file's own, with its chat
-template), ``tokenize``, ``detokenize``, ``generate``, ``context_length`` and ``vocabulary``.
+template), ``tokenize``, ``detokenize``, ``generate``, ``likelihoods``, ``context_length`` and ``vocabulary``.
 """
 
 from __future__ import annotations
@@ -122,9 +122,12 @@ class Writer(Predictor):
 
     def left(self, sample: Any, **options: Any) -> int:
         """Tokens of the context that a prompt leaves for its answer. Raises as `predict`."""
-        chosen = {**_OPTIONS, **_checked(options)}
-        tokens = len(self._prompt(sample, chosen)[0])
-        return self._room(tokens, chosen["context"]) - tokens
+        tokens = len(self.prompt_tokens(sample, **options))
+        return self._room(tokens, options.get("context")) - tokens
+
+    def prompt_tokens(self, sample: Any, **options: Any) -> list[int]:
+        """The tokens that an answer is generated after, the chat template's among them. Raises as `predict`."""
+        return self._prompt(sample, {**_OPTIONS, **_checked(options)})[0]
 
     def probe(self, sample: Any) -> Prediction:
         """The calls that parity compares: a call of the network on the prompt's first tokens, and a short answer.
@@ -138,7 +141,9 @@ class Writer(Predictor):
         return self.predict(sample, raw=True, most=_ANSWERED)
 
     def tokens(self, sample: Any) -> list[int]:
-        """The tokens of a text, without a template. Raises BadInput for an empty text."""
+        """The tokens of a text, without a template; of messages, line by line. Raises BadInput for an empty text."""
+        if isinstance(sample, (list, tuple)):
+            sample = "\n".join(message["content"] for message in _messages(sample, None))
         return list(self.network.tokenize(_text(sample)))
 
     def _prompt(self, sample: Any, chosen: Mapping[str, Any]) -> tuple[list[int], list[str]]:
