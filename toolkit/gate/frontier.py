@@ -85,10 +85,7 @@ def load(folder: Path) -> tuple[str, list[Point]] | None:
         return None
     try:
         facts = msgspec.json.decode(file.read_bytes())
-        points = msgspec.convert(facts["points"], list[Point])
-        if any(len({value is None for value in (point.kld, point.low, point.high)}) > 1 for point in points):
-            raise TypeError("a divergence without its interval")
-        return str(facts["chosen"]), points
+        return str(facts["chosen"]), msgspec.convert(facts["points"], list[Point])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError, TypeError) as exc:
         raise BadInput(f"{file} is no frontier of edgekit's: {exc}.") from exc
 
