@@ -161,7 +161,8 @@ def ratio_interval(
     Intervals", University of Kent, TR 4-12, 2012).
 
     Returns:
-        (low, high); None where there are fewer than two values on a side, or a median is (or may be) 0.
+        (low, high); None where there are fewer than two values on a side, a median is (or may be) 0, or no float
+        is as large as a bound.
     """
     sides = [[group for group in side if group] for side in (base, new)]
     value = ratio(base, new, strata=strata, paired=paired)
@@ -174,11 +175,11 @@ def ratio_interval(
         else:
             drawn = _free_draws(sides, strata, resamples, random.Random(seed))
             units = min(map(_units, sides))
+        low, high = _expanded(drawn, value, confidence, units)
+        wider = _WIDER.get(units, 1.0)
+        return value * (low / value) ** wider, value * (high / value) ** wider
     except (ValueError, ZeroDivisionError, OverflowError):
         return None
-    low, high = _expanded(drawn, value, confidence, units)
-    wider = _WIDER.get(units, 1.0)
-    return value * (low / value) ** wider, value * (high / value) ** wider
 
 
 def _percentile(ordered: Sequence[float], q: float) -> float:
