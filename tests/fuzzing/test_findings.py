@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import struct
@@ -112,6 +113,12 @@ def huge_picture(folder: Path) -> bytes:
     return bytes(content)
 
 
+def letters_that_there_are_not(folder: Path) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.array(["a"]))
+    return buffer.getvalue()[:-4] + b"\xff\xff\xff\xff"
+
+
 def plain(content: bytes) -> Callable[[Path], bytes]:
     return lambda folder: content
 
@@ -133,7 +140,10 @@ FINDINGS: list[tuple[str, Callable[[Path], bytes]]] = [
     ("wheel", name_that_is_no_text),
     ("sound-lists", plain(b'{"audio": "input", "text": "\xff"}\n')),
     ("tokenizer", special_token_that_is_not_there),
+    ("frontier", plain(b'{"chosen": "a", "points": [{"recipe": "a", "verdict": "", "loss": {"value": 0.1}}]}')),
+    ("numpy-member", letters_that_there_are_not),
     ("pictures", huge_picture),
+    ("pictures", plain(base64.b64decode("R0lGODdhCAAGAAAAAAAAMwAAZmaZZpkAACwAAACDAAAAAAA4AAAAMzMzMzcpLDUxNG9i"))),
 ]
 
 

@@ -43,7 +43,7 @@ SYSTEMS = {
 }
 #: What has no wheel somewhere -> the systems that have.
 ONLY = {
-    "ai-edge-litert": {"Linux x86-64", "Linux Arm", "macOS Arm", "macOS x86-64"},
+    "ai-edge-litert": {"Linux x86-64", "Linux Arm", "macOS Arm"},
     "tflite-micro": {"Linux x86-64"},
     "ai-edge-quantizer": {"Linux x86-64"},
     "litert-torch": {"Linux x86-64"},

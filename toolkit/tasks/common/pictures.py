@@ -51,7 +51,9 @@ def open_image(path: str | Path) -> tuple[Any, list[str]]:
         raise BadInput(f"{path.name} is not an image of a kind that can be read.", hint=f"Kinds: {_kinds()}.") from exc
     except Image.DecompressionBombError as exc:
         raise BadInput(f"{path.name} has too many pixels: {exc}.") from exc
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError) as exc:
+    except BadInput:
+        raise
+    except Exception as exc:  # Pillow's decoders raise many unrelated types over a damaged file
         raise BadInput(f"{path.name} is damaged: {exc}.", hint="Open it in an image viewer and save it again.") from exc
 
 
