@@ -18,7 +18,8 @@ LEFT, RIGHT, TOP, BOTTOM = 56, 16, 24, 46
 
 @dataclass(frozen=True)
 class _Point:
-    """A bundle: its size in bytes (of firmware: its flash), its loss against fp32 in points, with the ends of the 95 % interval."""
+    """A bundle: its size in bytes (of firmware: its flash), its loss against fp32 in points, the ends of its 95 %
+    interval."""
 
     name: str
     size: float
@@ -53,11 +54,16 @@ def tradeoff(rows: Sequence[Row]) -> str:
     marks += [_level(y(loss), loss) for loss in sorted({round(low + pad, 2), 0.0, round(high - pad, 2)})]
     marks += [_mark(point, x(point.size), y, 20 if at % 2 else -9) for at, point in enumerate(points)]
     title = "Size of each bundle against its loss of accuracy"
+    caption = f"{title}, in points against fp32. Of firmware the size is its flash. Lines are 95 % intervals."
     return (
         f'<figure class="chart"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">'
         + "".join(marks)
+<<<<<<< HEAD
         + f"</svg><figcaption>{title}, in points against fp32. Of firmware the size is its flash. Lines are 95 % "
         + "intervals.</figcaption></figure>\n"
+=======
+        + f"</svg><figcaption>{caption}</figcaption></figure>\n"
+>>>>>>> lane-door
     )
 
 
