@@ -58,12 +58,7 @@ def tradeoff(rows: Sequence[Row]) -> str:
     return (
         f'<figure class="chart"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">'
         + "".join(marks)
-<<<<<<< HEAD
-        + f"</svg><figcaption>{title}, in points against fp32. Of firmware the size is its flash. Lines are 95 % "
-        + "intervals.</figcaption></figure>\n"
-=======
         + f"</svg><figcaption>{caption}</figcaption></figure>\n"
->>>>>>> lane-door
     )
 
 

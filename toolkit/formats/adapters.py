@@ -69,9 +69,10 @@ def read_adapter(folder: Path) -> Adapter:
         )
     config = _settings(folder / _CONFIG)
     rank, alpha = (config.get(name) for name in ("r", "lora_alpha"))
-    whole = isinstance(rank, int) and not isinstance(rank, bool) and rank > 0
-    if not whole or not isinstance(alpha, (int, float)) or not abs(alpha) < _MOST_ALPHA:
-        raise BadInput(f"{_CONFIG} of {folder.name} says r = {rank!r} and lora_alpha = {alpha!r}.")
+    if isinstance(rank, bool) or not isinstance(rank, int) or rank < 1:
+        raise BadInput(f"{_CONFIG} of {folder.name} says r = {rank!r}; it is a whole number from 1 on.")
+    if not isinstance(alpha, (int, float)) or not abs(alpha) < _MOST_ALPHA:
+        raise BadInput(f"{_CONFIG} of {folder.name} says lora_alpha = {alpha!r}.")
     halves: dict[str, dict[str, NDArray[Any]]] = {_A: {}, _B: {}}
     for name, array in read_checkpoint(folder / _WEIGHTS).tensors.items():
         half = next((half for half in halves if name.endswith(half)), None)
