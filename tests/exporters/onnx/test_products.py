@@ -177,9 +177,7 @@ def test_a_table_that_is_looked_up_too_keeps_its_rows() -> None:
     assert product.table == "table"
     made = products.recorded(plain, ["product"], inputs).of("product", product.weight, "four-bit").weights()
     near = nearest(product.weight, GRIDS["four-bit"]).weights()
-    rows = relative_error([{"w": made}], [{"w": product.weight}]) / relative_error(
-        [{"w": near}], [{"w": product.weight}]
-    )
+    table_errors = [relative_error([{"w": one}], [{"w": product.weight}]) for one in (made, near)]
     x = np.concatenate([feed["x"][0] for feed in inputs])
     truth = [{"y": x @ product.weight}]
     assert relative_error([{"y": x @ made}], truth) < 0.6 * relative_error([{"y": x @ near}], truth)
