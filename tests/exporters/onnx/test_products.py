@@ -181,7 +181,7 @@ def test_a_table_that_is_looked_up_too_keeps_its_rows() -> None:
     x = np.concatenate([feed["x"][0] for feed in inputs])
     truth = [{"y": x @ product.weight}]
     assert relative_error([{"y": x @ made}], truth) < 0.6 * relative_error([{"y": x @ near}], truth)
-    assert table_errors[0] < 1.3 * table_errors[1]
+    assert table_errors[0] < 1.15 * table_errors[1]
 
 
 def test_a_tied_table_in_four_bits(tmp_path: Path) -> None:
