@@ -244,6 +244,7 @@ android-tools: $(VENV)/.wheel build/kotlin/.$(KOTLIN)
 ATHERIS := atheris==3.0.0
 FUZZ_SECONDS ?= 600
 FUZZ_JOBS ?= 1
+FUZZ_SEED ?= 0
 FUZZ_READERS ?=
 
 build/atheris/.$(ATHERIS): $(VENV)/.dependencies
@@ -252,7 +253,8 @@ build/atheris/.$(ATHERIS): $(VENV)/.dependencies
 	touch $@
 
 fuzz: $(VENV)/.wheel build/atheris/.$(ATHERIS)
-	PYTHONPATH=build/atheris $(BIN)/python tests/fuzzing/search.py --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS) $(FUZZ_READERS)
+	PYTHONPATH=build/atheris $(BIN)/python tests/fuzzing/search.py --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS) --seed $(FUZZ_SEED) \
+		$(FUZZ_READERS)
 
 # What Swift packages are compiled and tested with here: Debian's compiler, without any of Apple's frameworks.
 swift-tools:
