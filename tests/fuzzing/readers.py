@@ -270,6 +270,18 @@ def tokenizer(path: Path) -> None:
     Tokens(path.parent, {"tokenizer": rules}).ids("a ab, b\u00e9 <s> \U0001f600", "other")
 
 
+def adapter(path: Path) -> None:
+    """Beside a rank of two for a single weight."""
+    from fuzzing.seeds import weights
+
+    from edgekit.formats.adapters import read_adapter
+
+    file = path.with_name("adapter_model.safetensors")
+    if not file.exists():
+        file.write_bytes(weights.adapter_weights())
+    read_adapter(path.parent)
+
+
 def settings(path: Path) -> None:
     """A folder of Hugging Face with these settings and a file of weights."""
 

@@ -138,5 +138,6 @@ TARGETS: dict[str, Target] = {
     "sound-lists": Target(readers.list_of_sounds, samples.lists_of_sounds, "manifest.jsonl"),
     "tables": Target(readers.table, samples.tables, "input.csv"),
     "tokenizer": Target(readers.tokenizer, documents.tokenizers, "tokenizer.json", json=True),
+    "adapter": Target(readers.adapter, weights.adapters, "adapter_config.json", json=True),
     "settings": Target(readers.settings, documents.configs, "config.json", json=True),
 }

@@ -142,6 +142,8 @@ FINDINGS: list[tuple[str, Callable[[Path], bytes]]] = [
     ("tokenizer", special_token_that_is_not_there),
     ("frontier", plain(b'{"chosen": "a", "points": [{"recipe": "a", "verdict": "", "loss": {"value": 0.1}}]}')),
     ("numpy-member", letters_that_there_are_not),
+    ("adapter", plain(b'{"peft_type": "LORA", "r": 2, "lora_alpha": 1' + b"0" * 400 + b"}")),
+    ("adapter", plain(b'{"peft_type": "LORA", "r": 2, "lora_alpha": NaN}')),
     ("pictures", huge_picture),
     ("pictures", plain(base64.b64decode("R0lGODdhCAAGAAAAAAAAMwAAZmaZZpkAACwAAACDAAAAAAA4AAAAMzMzMzcpLDUxNG9i"))),
 ]

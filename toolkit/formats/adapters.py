@@ -36,6 +36,8 @@ _PLAIN: Mapping[str, tuple[Any, ...]] = {
     "rank_pattern": (None, {}),
     "alpha_pattern": (None, {}),
 }
+#: Also no alpha is NaN.
+_MOST_ALPHA = 1e9
 _DTYPES = {"F16": "<f2", "F32": "<f4", "BF16": "<u2"}
 
 
@@ -67,8 +69,10 @@ def read_adapter(folder: Path) -> Adapter:
         )
     config = _settings(folder / _CONFIG)
     rank, alpha = (config.get(name) for name in ("r", "lora_alpha"))
-    if isinstance(rank, bool) or not isinstance(rank, int) or rank < 1 or not isinstance(alpha, (int, float)):
-        raise BadInput(f"{_CONFIG} of {folder.name} says r = {rank!r} and lora_alpha = {alpha!r}.")
+    if isinstance(rank, bool) or not isinstance(rank, int) or rank < 1:
+        raise BadInput(f"{_CONFIG} of {folder.name} says r = {rank!r}; it is a whole number from 1 on.")
+    if not isinstance(alpha, (int, float)) or not abs(alpha) < _MOST_ALPHA:
+        raise BadInput(f"{_CONFIG} of {folder.name} says lora_alpha = {alpha!r}.")
     halves: dict[str, dict[str, NDArray[Any]]] = {_A: {}, _B: {}}
     for name, array in read_checkpoint(folder / _WEIGHTS).tensors.items():
         half = next((half for half in halves if name.endswith(half)), None)

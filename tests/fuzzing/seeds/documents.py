@@ -68,14 +68,11 @@ def descriptions(folder: Path) -> Iterator[bytes]:
 
 def frontiers(folder: Path) -> Iterator[bytes]:
     point = {
-        "precision": "q4_0",
+        "recipe": "q4_0",
         "size": 9,
         "speed": 1.5,
-        "kld": 0.1,
-        "low": 0.0,
-        "high": 0.2,
-        "perplexity": 3.0,
-        "same_top": 0.9,
+        "loss": {"value": 0.1, "low": 0.0, "high": 0.2, "unit": "nats a token", "allowed": 0.05},
+        "figures": {"perplexity": 3.0},
         "verdict": "pass",
         "reason": "",
     }

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 
 __all__ = [
+    "adapter_weights",
+    "adapters",
     "array_members",
     "arrays",
     "ctranslate2_files",
@@ -113,3 +115,23 @@ def torch_pickles(folder: Path) -> Iterator[bytes]:
 def variables(folder: Path) -> Iterator[bytes]:
     """An index of TensorFlow's variables: the published one, and its first two kilobytes."""
     yield (Path(__file__).parents[2] / "golden" / "kws-variables.index").read_bytes()
+
+
+def adapters(folder: Path) -> Iterator[bytes]:
+    """Settings of a LoRA adapter of rank two."""
+    plain = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "base_model_name_or_path": "a/b"}
+    yield json.dumps(
+        {**plain, "bias": "none", "use_rslora": False, "rank_pattern": {}, "target_modules": ["q"]}
+    ).encode()
+    yield json.dumps({**plain, "lora_alpha": 1.5, "use_rslora": True}).encode()
+
+
+def adapter_weights() -> bytes:
+    """The matrices that belong to `adapters`."""
+    name = "base_model.model.layer.q.lora_{}.weight"
+    header = {
+        name.format("A"): {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]},
+        name.format("B"): {"dtype": "F32", "shape": [4, 2], "data_offsets": [24, 56]},
+    }
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + bytes(56)
