@@ -47,6 +47,8 @@ def wished(model: Model, target: Target, precision: str | None, exporter: str | 
         usual = next((recipe.precision for recipe in model.network.ladder if recipe.exporter == possible[0]), "")
         general = default.precision if default.precision in precisions else precisions[0]
         default = Recipe(possible[0], usual or general)
+    if usual := model.network.precisions.get(default.exporter):
+        default = Recipe(default.exporter, usual)
     chosen = find("exporters", exporter or default.exporter)
     if held := serving(model, chosen.name).network.precision:
         default = Recipe(chosen.name, held)
