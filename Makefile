@@ -9,14 +9,16 @@ CLIP := models/data/golden/jfk.flac
 # Weights that lie beside the checkout are not fetched.
 export EDGEKIT_MIRROR ?= $(wildcard $(CURDIR)/../shared/models)
 
-.PHONY: help demo test fast lint types peers vision-peers phone-roads clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools swift-tools
+.PHONY: help demo test fast lint types fuzz demo-locked dist lock docs recordings peers vision-peers phone-roads clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools swift-tools
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    export whisper-base for android, transcribe a real clip, bench on this machine"
+	@echo "make demo-locked  the same with the versions and hashes of requirements/demo.lock; make lock: make that file again"
 	@echo "make test    every test but the ones marked peers or slow"
 	@echo "make fast    the tests that need neither weights nor minutes"
-	@echo "make lint    ruff; make types: mypy --strict on the installed wheel"
+	@echo "make lint    ruff, and the prose linter for pages and help texts; make types: mypy --strict on the installed wheel"
+	@echo "make docs    the documentation site, into build/site"
 	@echo "make peers   side by side with faster-whisper, whisper.cpp and optimum-onnx (an hour; wants the machine to itself)"
 	@echo "make vision-peers  int8 of a vision model beside onnxruntime, OpenVINO + NNCF and ExecuTorch (ten minutes)"
 	@echo "make phone-roads   onnx, LiteRT and ExecuTorch side by side (exports once, half an hour; then ten quiet minutes)"
@@ -29,6 +31,8 @@ help:
 	@echo "make adb-tools  adb, and an emulated phone for it that lives as long as a command does"
 	@echo "make phone-llama  llama.cpp for them, compiled once (some minutes)"
 	@echo "make swift-tools  a Swift compiler, by apt (450 MB to fetch, 2.1 GB on disk), for the packages that apps take"
+	@echo "make fuzz    search for bytes that break a reader of foreign files (ten minutes each; FUZZ_SECONDS=, FUZZ_READERS=)"
+	@echo "make dist    wheel and sdist in build/dist, built and checked"
 	@echo "make clean   remove what these targets made (weights stay in the cache)"
 
 # All extras in one command, so that pip resolves them together. Of llama.cpp only the Python bindings: `make llama`.
@@ -47,10 +51,45 @@ $(VENV)/.wheel: $(VENV)/.dependencies $(SOURCES)
 	touch $@
 
 demo: $(VENV)/.wheel
-	$(BIN)/edgekit export whisper-base --target android --out $(DEMO)
-	$(BIN)/edgekit run $(DEMO) $(CLIP)
-	$(BIN)/edgekit bench $(DEMO) --out build/demo/report.json
-	$(BIN)/edgekit report build/demo/report.json --html build/demo/report.html
+	@$(call show,$(BIN)/edgekit)
+
+# $(call show,EDGEKIT): the steps of the demo.
+define show
+set -ex; \
+$(1) export whisper-base --target android --out $(DEMO); \
+$(1) run $(DEMO) $(CLIP); \
+$(1) bench $(DEMO) --out build/demo/report.json; \
+$(1) report build/demo/report.json --html build/demo/report.html
+endef
+
+# The demo in an environment of its own with every version and hash as it was when the lock file was made.
+.venv-demo/.installed: requirements/demo.lock pyproject.toml $(SOURCES)
+	test -x .venv-demo/bin/python || $(PYTHON) -m venv .venv-demo
+	rm -rf build/lib *.egg-info
+	.venv-demo/bin/pip install --quiet --require-hashes -r $<
+	.venv-demo/bin/pip install --quiet --no-deps .
+	touch $@
+
+demo-locked: .venv-demo/.installed
+	@$(call show,.venv-demo/bin/edgekit)
+
+# What builds and checks a release, in an environment of its own.
+.venv-dist/.installed: requirements/dist.txt
+	test -x .venv-dist/bin/python || $(PYTHON) -m venv .venv-dist
+	.venv-dist/bin/pip install --quiet -r $<
+	touch $@
+
+# Wheel and sdist in build/dist; the wheel is built from the sdist, so that it holds what a build needs.
+dist: .venv-dist/.installed
+	rm -rf build/dist build/lib *.egg-info
+	.venv-dist/bin/python -m build --outdir build/dist . > build/dist.log 2>&1 || { tail -20 build/dist.log; exit 1; }
+	.venv-dist/bin/twine check --strict build/dist/*
+	.venv-dist/bin/check-wheel-contents build/dist/*.whl
+
+# requirements/demo.lock, made again from pyproject.toml: for Python 3.11 and later, on Linux and macOS.
+lock: .venv-dist/.installed
+	.venv-dist/bin/uv pip compile --quiet --universal --python-version 3.11 --extra export --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --upgrade --output-file requirements/demo.lock pyproject.toml
 
 # As many processes as there are cores, four at most (each may take 2 GB); files stay whole, so that what their tests
 # share is made once. Those on real weights have a core each: networks that take all cores wait for one another.
@@ -64,12 +103,33 @@ test: fast
 fast: $(VENV)/.wheel
 	$(PYTEST) -m "not thorough and not real and not peers and not slow"
 
-lint: $(VENV)/.dependencies
+lint: $(VENV)/.dependencies .venv-docs/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	.venv-docs/bin/python docs/site/prose.py
 
 types: $(VENV)/.wheel
 	$(BIN)/mypy -p edgekit
+
+# The site needs edgekit's base alone: pages are generated from declarations, parsers and docstrings. Strict: a warning fails.
+.venv-docs/.installed: requirements/docs.txt pyproject.toml
+	test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs
+	rm -rf build/lib *.egg-info
+	.venv-docs/bin/pip install --quiet -r $< .
+	touch $@
+
+.venv-docs/.wheel: .venv-docs/.installed $(SOURCES)
+	rm -rf build/lib *.egg-info
+	.venv-docs/bin/pip install --quiet --no-deps --force-reinstall .
+	touch $@
+
+docs: .venv-docs/.wheel
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
+
+# The terminal recordings of the three first pages: the commands really run (a few minutes, real weights).
+recordings: $(VENV)/.wheel
+	for name in laptop phone microcontroller; do \
+	    PATH="$(CURDIR)/$(BIN):$$PATH" EDGEKIT="$(CURDIR)" $(BIN)/python docs/site/record.py $$name || exit 1; done
 
 # The peers live in environments of their own: their pins must not meet ours.
 .venv-peers/.installed: tests/peers/requirements.txt
@@ -178,6 +238,20 @@ build/kotlin/.$(KOTLIN): $(VENV)/.dependencies
 android-tools: $(VENV)/.wheel build/kotlin/.$(KOTLIN)
 	@$(call apt,$(ANDROID_TOOLS))
 	$(BIN)/python -m edgekit.targets.android.forms.tools
+
+# A search for bytes that break a reader of foreign files (tests/fuzzing). The fuzzer is for Linux on x86-64.
+ATHERIS := atheris==3.0.0
+FUZZ_SECONDS ?= 600
+FUZZ_JOBS ?= 1
+FUZZ_READERS ?=
+
+build/atheris/.$(ATHERIS): $(VENV)/.dependencies
+	rm -rf build/atheris
+	$(BIN)/pip install --quiet --no-deps --target build/atheris $(ATHERIS)
+	touch $@
+
+fuzz: $(VENV)/.wheel build/atheris/.$(ATHERIS)
+	PYTHONPATH=build/atheris $(BIN)/python tests/fuzzing/search.py --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS) $(FUZZ_READERS)
 
 # What Swift packages are compiled and tested with here: Debian's compiler, without any of Apple's frameworks.
 swift-tools:

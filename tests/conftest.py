@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 # Under import-mode=importlib no folder of tests is on the path; the helpers (tests/_*.py) are modules all the same.
 if str(Path(__file__).parent) not in sys.path:
@@ -83,13 +84,18 @@ def say(toy_whisper: ToyWhisper) -> Phrase:
 @pytest.fixture(scope="session")
 def _made(tmp_path_factory: pytest.TempPathFactory) -> Any:
     made: dict[str, Bundle] = {}
+    base = tmp_path_factory.getbasetemp()
+    # All processes of a run share the folder above their own: what the first exports, the others find there.
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "made-once"
+    shared.mkdir(exist_ok=True)
 
     def make(precision: str) -> Bundle:
         if precision not in made:
-            out = tmp_path_factory.mktemp("bundles") / f"whisper-base-{precision}"
-            made[precision] = edgekit.export(
-                "whisper-base", "laptop", precision=precision, out=out, fallback=False, evidence=False
-            )
+            out = shared / f"whisper-base-{precision}"
+            with FileLock(f"{out}.lock"):
+                made[precision] = edgekit.export(
+                    "whisper-base", "laptop", precision=precision, out=out, fallback=False, evidence=False
+                )
         return made[precision]
 
     return make

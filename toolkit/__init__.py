@@ -1,7 +1,8 @@
 """edgekit: export, quantize, verify and benchmark small pretrained models on the devices they are for.
 
 The Python names match the command line: `list_`, `inspect`, `fit`, `export`, `verify`, `run`, `package`, `benchmark`,
-`compare`, `report`, `doctor`; and `load`, which keeps a bundle open. Importing this package imports nothing heavy: each
+`compare`, `report`, `doctor`; and `load`, which keeps a bundle open. `Limits` are those of
+a search (`export(limits=)`). Importing this package imports nothing heavy: each
 name loads its module when it is first used.
 """
 
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
     from edgekit.gate.verifying import verify
     from edgekit.importers.resolved import inspect
     from edgekit.pipeline.exporting import export
+    from edgekit.pipeline.search.limits import Limits
     from edgekit.reports.comparing.matrices import compare
     from edgekit.reports.reading import report
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
+    "Limits": "pipeline.search.limits",
     "benchmark": "benchmarking.benchmark",
     "compare": "reports.comparing.matrices",
     "doctor": "cli.doctor",
@@ -41,6 +44,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Limits",
     "__version__",
     "benchmark",
     "compare",

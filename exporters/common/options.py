@@ -12,7 +12,18 @@ from typing import Any
 from edgekit.core import Exporter, Model, Recipe
 from edgekit.errors import Unsupported
 
-__all__ = ["Rule", "check", "each_part", "layers", "layers_or_count", "number", "parts", "sizes", "values"]
+__all__ = [
+    "Rule",
+    "check",
+    "each_part",
+    "layers",
+    "layers_or_count",
+    "number",
+    "parts",
+    "parts_or_shares",
+    "sizes",
+    "values",
+]
 
 Rule = Callable[[str, Any, Model], None]
 
@@ -61,6 +72,14 @@ def parts(what: str, value: Any, model: Model) -> None:
     """[part, ...]."""
     layers(what, value, model)
     _names(model, "part", value, [part.name for part in model.network.parts])
+
+
+def parts_or_shares(what: str, value: Any, model: Model) -> None:
+    """[part, ...], or {part: a number above 0 and below 1}."""
+    parts(what, list(value) if isinstance(value, Mapping) else value, model)
+    for share in value.values() if isinstance(value, Mapping) else ():
+        if not isinstance(share, (int, float)) or not 0 < share < 1:
+            raise Unsupported(f"{what} cannot be {share!r}.", hint="It is a number above 0 and below 1, such as 0.05.")
 
 
 def each_part(inner: Rule) -> Rule:

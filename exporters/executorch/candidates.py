@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,7 +15,7 @@ import torch
 from edgekit.core import Feeds, Part, Progress
 from edgekit.errors import ExportFailed
 from edgekit.exporters.common.quiet import quiet
-from edgekit.exporters.executorch import bias
+from edgekit.exporters.executorch import bias, rounding
 from edgekit.exporters.executorch import int8 as executorch_int8
 from edgekit.exporters.executorch.graph import reason
 from edgekit.exporters.executorch.tidy import WEIGHTED, Graph
@@ -43,13 +44,21 @@ class ExecutorchCandidates(Candidates[Graph]):
             key = f"{plan.form} {sorted(plan.floats)}"
             if key not in self._ready:
                 self.tell(f"calibrating {self.part} ({plan.form})", 0, 0)
-                self._ready[key] = executorch_int8.prepared(self._part, self._graph, plan.form, plan.floats, self.feeds)
+                graph = self._rounded if self.feeds else self._graph
+                self._ready[key] = executorch_int8.prepared(self._part, graph, plan.form, plan.floats, self.feeds)
             return executorch_int8.converted(self._ready[key], plan.ranges)
         except Exception as exc:  # torchao raises whatever went wrong, of any kind
             raise ExportFailed(
                 f"PT2E cannot quantize the part {self.part!r} ({plan.form}: {reason(exc)}).",
                 hint="Choose --precision fp32, or keep the part in float with float_parts.",
             ) from exc
+
+    @cached_property
+    def _rounded(self) -> Graph:
+        """The float graph with weights that PT2E rounds to themselves."""
+        return rounding.rounded(
+            self._part, self._graph, self.feeds, lambda i, n: self.tell(f"rounding weights of {self.part}", i, n)
+        )
 
     def run(self, made: Graph | None, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:
         graph = self._graph if made is None else made

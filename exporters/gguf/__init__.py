@@ -67,12 +67,16 @@ class GgufExporter(Exporter):
             Unsupported: a precision, an option or a kind of weights that is not possible. BadInput: too little
                 calibration text, or none where the precision needs it. ExportFailed: llama.cpp refused.
         """
-        options.check(self, _OPTIONS, model, recipe)
+        self.check_recipe(model, recipe)
         chunks, embedding = recipe.options.get("chunks", 64), str(recipe.options.get("embedding", ""))
         from edgekit.exporters.gguf import export as gguf_export
 
         wish = gguf_export.Wish(recipe.precision, chunks, embedding)
         return gguf_export.export(model, checkpoint, wish, calibration, out, work, progress)
+
+    def candidates(self, model: Model) -> Sequence[Recipe]:
+        """The types of the model's ladder, the smallest first."""
+        return sorted(model.network.ladder, key=lambda recipe: model.costs.size(recipe))
 
     def settled(self, model: Model, checkpoint: Checkpoint, recipe: Recipe) -> Sequence[Recipe]:
         """For a quantized .gguf that the recipe would not make smaller: its matrices as they are beside a smaller
@@ -86,6 +90,10 @@ class GgufExporter(Exporter):
         smaller = "" if kept == recipe.precision else gguf_export.smaller_embedding(checkpoint)
         first = [Recipe(recipe.exporter, kept, {**recipe.options, "embedding": smaller})] if smaller else []
         return (*first, own)
+
+    def check_recipe(self, model: Model, recipe: Recipe) -> None:
+        """See `edgekit.core.Exporter`."""
+        options.check(self, _OPTIONS, model, recipe)
 
     def refuses(self, model: Model, recipe: Recipe) -> str:
         """What is no language model."""

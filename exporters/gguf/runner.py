@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Feeds, Progress, Runner, TensorSpec
 from edgekit.errors import BadInput
-from edgekit.exporters.gguf import perplexity
+from edgekit.exporters.gguf import likelihood, perplexity
 from edgekit.exporters.gguf import sampler as llama_sampler
 from edgekit.exporters.gguf import speed as llama_speed
 from edgekit.exporters.gguf.context import Context, Settings, check_length, opened
-from edgekit.exporters.gguf.grammar import grammar_of
+from edgekit.llama.grammar import grammar_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -134,7 +134,7 @@ class LlamaRunner(Runner):
 
         Args:
             context: tokens to have room for; None: what the call needs.
-            schema: a JSON schema that the text keeps to (`edgekit.exporters.gguf.grammar`).
+            schema: a JSON schema that the text keeps to (`edgekit.llama.grammar`).
             sampling: see `edgekit.exporters.gguf.sampler.Sampling`.
 
         Raises:
@@ -218,6 +218,10 @@ class LlamaRunner(Runner):
         self._context, self._held = None, []
 
     # ------------------------------------------------------------------------------------------------ measurement
+
+    def likelihoods(self, prompt: Sequence[int], endings: Sequence[Sequence[int]]) -> list[float]:
+        """See `edgekit.exporters.gguf.likelihood.likelihoods`."""
+        return likelihood.likelihoods(self, prompt, endings)
 
     def score(
         self,

@@ -10,7 +10,7 @@ from typing import Any
 
 from edgekit.errors import BadInput
 from edgekit.exporters.gguf.context import Context
-from edgekit.exporters.gguf.grammar import ROOT
+from edgekit.llama.grammar import ROOT
 
 
 class Sampler:

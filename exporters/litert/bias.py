@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from edgekit.core import Feeds
 from edgekit.exporters.litert import file
@@ -97,18 +95,11 @@ def response(weights: NDArray[np.float64], kind: str, mean: NDArray[np.float64])
 
 
 def _shifted(content: bytes, layer: str, by: NDArray[np.float64]) -> bytes:
-    """`content` with another bias for `layer`: a tensor of its own, as layers without a bias share one of zeros."""
+    """`content` with another bias for `layer`."""
     model = file.parse(content)
     graph = model.subgraphs[0]
     operator, bias = next((op, bias) for name, _, op, _, bias, _ in file.weighted(model) if name == layer)
     values = file.constant(model, graph, bias)
     assert values is not None
-    tensor, buffer = copy.copy(graph.tensors[bias]), schema.BufferT()
-    buffer.data = (values + by).astype("<f4").reshape(-1).view(np.uint8)
-    model.buffers.append(buffer)
-    tensor.buffer = len(model.buffers) - 1
-    if sum(bias in other.inputs for other in graph.operators) > 1:
-        tensor.name = f"{layer}/bias"
-    graph.tensors.append(tensor)
-    operator.inputs = np.array([len(graph.tensors) - 1 if i == bias else i for i in operator.inputs], np.int32)
+    file.store(model, file.own(graph, operator, bias), values + by)
     return file.pack(model)

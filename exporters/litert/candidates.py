@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.common.processors import usable_processors
 from edgekit.core import Feeds, Part, Progress
 from edgekit.errors import BadInput, ExportFailed
-from edgekit.exporters.litert import bias, file, int8
+from edgekit.exporters.litert import bias, file, int8, rounding
 from edgekit.exporters.litert.runner import LitertRunner
 from edgekit.exporters.litert.watch import Watcher
 from edgekit.exporters.litert.wish import Wish
@@ -22,6 +22,9 @@ from edgekit.quantization.ranges import Extremes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+#: Forms whose weights the kernels multiply as integers.
+_INTEGER = ("static", "dynamic")
 
 
 class LitertCandidates(Candidates[bytes]):
@@ -38,7 +41,7 @@ class LitertCandidates(Candidates[bytes]):
         self.convolutional = int8.convolutional(model)
 
     def make(self, plan: Plan) -> bytes:
-        return self._made(plan, self._content, self._wish)
+        return self._made(plan, self._rounded if plan.form in _INTEGER and self.feeds else self._content, self._wish)
 
     def run(self, made: bytes | None, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:
         try:
@@ -51,7 +54,7 @@ class LitertCandidates(Candidates[bytes]):
         if plan.form != "static":
             return None
         shifted = bias.corrected(
-            self._content,
+            self._rounded,
             lambda content: self._made(plan, content, replace(self._wish, io="float")),
             self._watcher,
             self.feeds,
@@ -62,6 +65,17 @@ class LitertCandidates(Candidates[bytes]):
     def _made(self, plan: Plan, content: bytes, wish: Wish) -> bytes:
         ranges = self._observed.ranges(plan.ranges) if plan.ranges else {}
         return int8.quantized(content, plan, wish, ranges, self.part)
+
+    @cached_property
+    def _rounded(self) -> bytes:
+        """The float file with weights that the quantizer rounds to themselves."""
+        return rounding.rounded(
+            self._content,
+            self._watcher,
+            self.feeds,
+            lambda i, n: self.tell(f"rounding weights of {self.part}", i, n),
+            per_channel=self._wish.weights == "per-channel",
+        )
 
     @cached_property
     def _observed(self) -> Extremes:

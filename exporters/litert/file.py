@@ -7,6 +7,7 @@ Python writer does not), and identical vectors once: the zero points of symmetri
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -208,6 +209,28 @@ def constant(model: Any, graph: Any, index: int) -> NDArray[Any] | None:
         return None
     dtype = "<f4" if tensor.type == _FLOAT else "<i1"
     return np.asarray(data, np.uint8).view(dtype).reshape(shape_of(tensor))
+
+
+def store(model: Any, index: int, values: NDArray[Any]) -> None:
+    """Give the float32 tensor `index` of the main graph these values, in a buffer of its own."""
+    buffer = schema.BufferT()
+    buffer.data = np.ascontiguousarray(values, "<f4").reshape(-1).view(np.uint8)
+    model.buffers.append(buffer)
+    model.subgraphs[0].tensors[index].buffer = len(model.buffers) - 1
+
+
+def own(graph: Any, operator: Any, index: int) -> int:
+    """The index of an input of `operator` that no other one has: `index`, or a copy of its tensor, which it then takes.
+
+    Layers without a bias share one of zeros.
+    """
+    if sum(index in other.inputs for other in graph.operators) < 2:
+        return index
+    tensor = copy.copy(graph.tensors[index])
+    tensor.name = f"{text(graph.tensors[int(operator.outputs[0])].name)}/bias"
+    graph.tensors.append(tensor)
+    operator.inputs = np.array([len(graph.tensors) - 1 if i == index else i for i in operator.inputs], np.int32)
+    return len(graph.tensors) - 1
 
 
 def shape_of(tensor: Any) -> tuple[int, ...]:

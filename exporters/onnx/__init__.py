@@ -25,7 +25,7 @@ OPTIONS = {
     "float_layers": options.each_part(options.layers_or_count),
     "float_parts": options.parts,
     "careful_parts": options.parts,
-    "small_parts": options.parts,
+    "small_parts": options.parts_or_shares,
     "weights": options.values("per-channel", "per-tensor"),
 }
 #: Forms of layers that are not computed in int8.
@@ -48,7 +48,8 @@ class OnnxExporter(Exporter):
     ``careful_parts``
         [part, ...]: parts whose products have the narrower limits of `products.CAREFUL`, and whose tables stay float.
     ``small_parts``
-        [part, ...]: parts whose products with few rows get weights of 4 bits.
+        [part, ...]: parts whose products with few rows get weights of 4 bits; or {part: r}: only as many of them as
+        move the part's outputs by at most r (relative root mean square), the others keep 8 bits.
     ``weights``
         "per-channel" or "per-tensor" scales of weights, for static int8. Without it: per channel.
     """
@@ -84,7 +85,7 @@ class OnnxExporter(Exporter):
             Unsupported: the precision is not one of `precisions`, or an option is not known.
             ExportFailed: a part cannot be traced, or the file is not what its precision says.
         """
-        options.check(self, OPTIONS, model, recipe)
+        self.check_recipe(model, recipe)
         self.require()
         artifacts = []
         for part in model.network.parts:
@@ -98,6 +99,26 @@ class OnnxExporter(Exporter):
             artifacts.append(self._write(part, graph, precision, recipe, calibration.get(part.name, ()), out, progress))
             del graph
         return artifacts
+
+    def check_recipe(self, model: Model, recipe: Recipe) -> None:
+        """See `edgekit.core.Exporter`."""
+        options.check(self, OPTIONS, model, recipe)
+
+    def candidates(self, model: Model) -> Sequence[Recipe]:
+        """Also 4 bits for products with few rows, of each part and of all; and int8 with one part in float."""
+        usual = super().candidates(model)
+        if model.network.precision:
+            return usual
+        parts = [part.name for part in model.network.parts if part.quantize]
+        if len(parts) < 2:  # no part of it is called again and again, by few rows
+            return usual
+        floats = [[name] for name in parts]
+        return [
+            *(Recipe(self.name, "int8", {"small_parts": names}) for names in (parts, *floats)),
+            *(recipe for recipe in usual if recipe.precision == "int8"),
+            *(Recipe(self.name, "int8", {"float_parts": names}) for names in floats),
+            *(recipe for recipe in usual if recipe.precision != "int8"),
+        ]
 
     def require(self) -> None:
         """See `edgekit.core.Exporter`."""
@@ -176,6 +197,7 @@ class OnnxExporter(Exporter):
                 hint="Choose --precision fp16, or fix the axes that the branches depend on with --dynamic.",
             )
         from edgekit.exporters.onnx import half, linear, places, products, recurrent, static
+        from edgekit.exporters.onnx.small import relaxed
 
         forced = recipe.options.get("forms", {}).get(part.name)
         ranges, keep = (recipe.options.get(name, {}).get(part.name) for name in ("ranges", "float_layers"))
@@ -200,6 +222,8 @@ class OnnxExporter(Exporter):
                 progress(f"measuring layers of {part.name}", done, total)
 
             graph, choice, weights = products.choose(graph, feeds, tell, careful=careful, small=small)
+            if isinstance(aims := recipe.options.get("small_parts"), Mapping) and part.name in aims:
+                choice = relaxed(graph, choice, weights, part.name, feeds, float(aims[part.name]), progress)
         graph = products.quantize(graph, {name: layer.form for name, layer in choice.items()}, weights)
         # What stays float (small convolutions, sensitive layers) is stored in half; scales keep all their digits.
         graph = half.store_in_half(graph, keep=lambda name: name.endswith(".scales"))

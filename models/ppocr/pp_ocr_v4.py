@@ -64,8 +64,9 @@ def _build(checkpoint: Checkpoint, name: str, size: tuple[int, int], output: tup
 
 
 def _part(name: str, file: str, picture: TensorSpec, answer: TensorSpec) -> Part:
-    size, output = (int(axis) for axis in picture.shape[1:3]), tuple(int(axis) for axis in answer.shape[1:])
-    return Part(name, (picture,), (answer,), {}, partial(_build, name=file, size=tuple(size), output=output))
+    _, height, width, _ = (int(axis) for axis in picture.shape)
+    output = tuple(int(axis) for axis in answer.shape[1:])
+    return Part(name, (picture,), (answer,), {}, partial(_build, name=file, size=(height, width), output=output))
 
 
 _PARTS = (

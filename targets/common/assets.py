@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from edgekit.common.arrays import read_arrays
 from edgekit.core import Bundle
 from edgekit.errors import BadInput, Unsupported, need
 from edgekit.numerics.parity import chain_limit_of
@@ -159,19 +160,10 @@ def _input(bundle: Bundle) -> dict[str, NDArray[Any]]:
 
 def _reference(file: Path) -> dict[str, NDArray[Any]]:
     """What fp32 computed: ``"PART/CALL/OUTPUT" -> float32``."""
-    import zipfile
-    import zlib
-
     import numpy as np
 
-    try:
-        with zipfile.ZipFile(file) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > _MOST:
-                raise BadInput(f"the golden reference {file.name} unpacks to more than {_MOST} bytes.")
-        with np.load(file, allow_pickle=False) as arrays:
-            return {name: np.asarray(arrays[name], np.float32) for name in arrays.files}
-    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as exc:
-        raise BadInput(f"the golden reference {file.name} cannot be read: {exc}.") from exc
+    held = read_arrays(file, f"the golden reference {file.name}", _MOST)
+    return {name: np.asarray(array, np.float32) for name, array in held.items()}
 
 
 def vocabulary(file: Path, count: int) -> bytes:

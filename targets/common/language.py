@@ -6,7 +6,9 @@ And llama.cpp's source, which the app compiles.
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,16 @@ from edgekit.formats import gguf
 from edgekit.formats.gguf.described import shape_of_file
 from edgekit.formats.gguf.turns import between
 from edgekit.llama import build, library
+from edgekit.llama.grammar import grammar_of
 from edgekit.llama.words import special_tokens
 from edgekit.targets.common.assets import listed
 
-__all__ = ["DESCRIPTION", "LAYER", "write_language", "write_source"]
+__all__ = ["DESCRIPTION", "LAYER", "SCHEMAS", "grammars", "no_schemas", "write_language", "write_source"]
 
 #: What the loops read first.
 DESCRIPTION = "chat.json"
+#: The option of a form that takes JSON schemas, and what it means.
+SCHEMAS = {"schemas": "folder of JSON schemas (NAME.json) that the app may ask answers to keep to, by name"}
 #: Our layer in C over llama.cpp, which apps of every system compile.
 LAYER = Path(__file__).parent / "llama"
 #: Of llama.cpp's source, what a processor needs: neither programs nor backends for others.
@@ -30,8 +35,44 @@ _SOURCE = ("CMakeLists.txt", "LICENSE", "cmake", "include", "src", "ggml/CMakeLi
 _KERNELS = "ggml/src"
 
 
-def write_language(bundle: Bundle, out: Path) -> dict[str, int]:
+def grammars(options: Mapping[str, str]) -> dict[str, str]:
+    """Name -> grammar of every schema in the folder that the option ``schemas`` names; an app has no converter.
+
+    Raises:
+        BadInput: there is no such folder or no schema in it, or one that a grammar cannot hold.
+    """
+    if "schemas" not in options:
+        return {}
+    files = sorted(Path(options["schemas"]).expanduser().glob("*.json"))
+    if not files:
+        raise BadInput(
+            f"there is no folder {options['schemas']!r} with schemas.",
+            hint="Such as: -o schemas=FOLDER, with a place.json",
+        )
+    made = {}
+    for file in files:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,60}", file.stem):
+            raise BadInput(f"{file.stem!r} cannot name a schema: letters, digits, - and _, a letter first.")
+        try:
+            made[file.stem] = grammar_of(json.loads(file.read_text(encoding="utf-8")))
+        except (ValueError, RecursionError, OSError) as exc:
+            raise BadInput(f"{file.name} is not JSON: {exc}.") from exc
+        except BadInput as exc:
+            raise BadInput(f"{file.name}: {exc.message}", hint=exc.hint) from exc
+    return made
+
+
+def no_schemas(bundle: Bundle, options: Mapping[str, str]) -> None:
+    """Raise BadInput for schemas that go with a model of another kind."""
+    if "schemas" in options:
+        raise BadInput(f"{bundle.path.name} holds no language model: nothing else answers in a schema.")
+
+
+def write_language(bundle: Bundle, out: Path, grammars: Mapping[str, str] | None = None) -> dict[str, int]:
     """Write the assets into the empty folder `out`, with the list of all files and their hashes.
+
+    Args:
+        grammars: name -> grammar, of `grammars`.
 
     Returns:
         name -> size in bytes of every file but that list.
@@ -43,7 +84,9 @@ def write_language(bundle: Bundle, out: Path) -> dict[str, int]:
     manifest = bundle.manifest
     weights = bundle.path / manifest.parts[0].file
     (out / DESCRIPTION).write_text(
-        json.dumps(_description(bundle, weights), indent=1, ensure_ascii=False) + "\n", "utf-8"
+        json.dumps(_description(bundle, weights) | {"grammars": dict(grammars or {})}, indent=1, ensure_ascii=False)
+        + "\n",
+        "utf-8",
     )
     shutil.copyfile(weights, out / weights.name)
     for name in sorted(name for name in manifest.files if name.startswith("licences/")):

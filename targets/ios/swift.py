@@ -2,7 +2,7 @@
 
 The templates are the files of `apple/`, which compile as they are: the loops (`loops/`, without any of Apple's
 frameworks but Foundation), the class that an app sees (`api/`), and what touches Core ML (`platform/`). Here their
-names are replaced, and only what the model's task needs is taken.
+names are replaced, and only what the model's task needs is taken. Language models: `edgekit.targets.ios.chat`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from typing import Any
 from edgekit.core import Bundle, Form
 from edgekit.errors import BadInput, Unsupported, boundary
 from edgekit.targets.common.assets import task_for, write_assets
+from edgekit.targets.common.language import SCHEMAS, grammars, no_schemas
+from edgekit.targets.ios import chat
+from edgekit.targets.ios.templates import TEMPLATES, fill, plain
 
-__all__ = ["FORM", "TEMPLATES", "Task", "task_of", "write"]
+__all__ = ["FORM", "Task", "task_of", "write"]
 
-TEMPLATES = Path(__file__).parent / "apple"
-_OPTIONS = {"name": "of the package and its module, such as SpeechModel"}
+_OPTIONS = {"name": "of the package and its module, such as SpeechModel", **SCHEMAS}
 
 #: Loops that every task uses.
-_COMMON = ("Description", "Facts", "ModelError", "Numbers", "Samples", "SelfTest", "Tensor", "Vectors")
+_COMMON = ("Description", "Facts", "ModelError", "Numbers", "Samples", "SelfTest", "Tensor", "Turns", "Vectors")
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ _MACS = {16: 13, 17: 14, 18: 15}
 #: Words that no module can be called by, and modules that the package itself uses.
 _TAKEN = """
     Any Self Type Protocol Swift Foundation CoreML CoreGraphics CryptoKit XCTest Bundle Model
-    Transcriber Classifier SpeakerVerifier WakeWordDetector
+    Transcriber Classifier SpeakerVerifier WakeWordDetector Chat Answer Sampling
 """
 
 
@@ -84,30 +86,36 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
     """Write the package into the empty folder `out`.
 
     Args:
-        options: ``name``.
+        options: ``name``; of language models ``schemas``, too.
 
     Raises:
         BadInput: a name that is no Swift module's, or a bundle whose golden files are not what they should be.
-        Unsupported: no loop for it.
+        Unsupported: no loop for it, or a chat template that an app cannot follow.
     """
-    task, name = task_of(bundle), _name(options.get("name"), bundle.manifest.model.name)
+    name = _name(options.get("name"), bundle.manifest.model.name)
+    if bundle.manifest.recipe.exporter == "gguf":
+        with boundary():
+            chat.write(bundle, out, name, grammars(options))
+        return
+    no_schemas(bundle, options)
+    task = task_of(bundle)
     with boundary():
         sources = out / "Sources" / name
         (sources / "Model").mkdir(parents=True)
         size = sum(write_assets(bundle, sources / "Model").values())
         words = _words(bundle, task, name, size)
         for loop in (*_COMMON, *task.loops):
-            _fill(f"loops/{loop}.swift", sources / f"{loop}.swift", words)
+            fill(f"loops/{loop}.swift", sources / f"{loop}.swift", words)
         for api in ("Model", task.api):
-            _fill(f"api/{api}.swift", sources / f"{api}.swift", words)
+            fill(f"api/{api}.swift", sources / f"{api}.swift", words)
         for platform in ("Compiled", "CoreMLGraph", "Open", *task.platform):
-            _fill(f"platform/{platform}.swift", sources / f"{platform}.swift", words)
+            fill(f"platform/{platform}.swift", sources / f"{platform}.swift", words)
         if task.zip:
             for file in ("module.modulemap", "zip.h"):
-                _fill(f"zip/{file}", out / "Sources" / f"{name}Zip" / file, words)
-        _fill("package/Package.swift", out / "Package.swift", words)
-        _fill("package/README.md", out / "README.md", words)
-        _fill("package/ModelTests.swift", out / "Tests" / f"{name}Tests" / "ModelTests.swift", words)
+                fill(f"zip/{file}", out / "Sources" / f"{name}Zip" / file, words)
+        fill("package/Package.swift", out / "Package.swift", words)
+        fill("package/README.md", out / "README.md", words)
+        fill("package/ModelTests.swift", out / "Tests" / f"{name}Tests" / "ModelTests.swift", words)
 
 
 def _name(asked: str | None, model: str) -> str:
@@ -132,12 +140,12 @@ def _words(bundle: Bundle, task: Task, name: str, size: int) -> dict[str, str]:
         "edgekit-model": f"edgekit-{name}",
         ".iOS(.v16), .macOS(.v13)": f".iOS(.v{ios}), .macOS(.v{_MACS[ios]})",
         "edgekit-ios": str(ios),
-        "edgekit-description": _plain(f"{manifest.model.name} ({manifest.model.task}), {manifest.recipe.precision}."),
+        "edgekit-description": plain(f"{manifest.model.name} ({manifest.model.task}), {manifest.recipe.precision}."),
         "edgekit-usage": (TEMPLATES / "package" / f"usage-{task.api}.swift").read_text(encoding="utf-8").rstrip(),
         "edgekit-size": f"{size / 1e6:.1f}",
-        "edgekit-source": _plain(f"{manifest.source.uri} {manifest.source.revision}".strip()),
-        "edgekit-accuracy": _plain(f"{manifest.gate.verdict}: {manifest.gate.reason}"),
-        "edgekit-bundle": _plain(manifest.digest),
+        "edgekit-source": plain(f"{manifest.source.uri} {manifest.source.revision}".strip()),
+        "edgekit-accuracy": plain(f"{manifest.gate.verdict}: {manifest.gate.reason}"),
+        "edgekit-bundle": plain(manifest.digest),
     }
     if not task.zip:
         words['        .systemLibrary(name: "EdgekitModelZip"),\n'] = ""
@@ -151,20 +159,6 @@ def _system(manifest: Any) -> int:
     if not systems <= _MACS.keys():
         raise BadInput("the bundle does not say which iOS its parts need.", hint="Export it again.")
     return max(int(system) for system in systems)
-
-
-def _plain(text: str) -> str:
-    """What a bundle says, for a page: nothing in it is markup."""
-    return re.sub(r"[^A-Za-z0-9 .,:;()+/@%=_-]", "", text)[:300]
-
-
-def _fill(template: str, out: Path, words: Mapping[str, str]) -> None:
-    """Copy a template with its names replaced, the longest first."""
-    text = (TEMPLATES / template).read_text(encoding="utf-8")
-    for word in sorted(words, key=lambda word: (-len(word), word)):
-        text = text.replace(word, words[word])
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text, encoding="utf-8")
 
 
 #: Folders that Swift and Xcode leave in a package.

@@ -7,7 +7,6 @@ import io
 import shutil
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from edgekit.bundles.manifest import NAME
 from edgekit.bundles.opened import load, makers
 from edgekit.common import package_data
+from edgekit.common.arrays import read_arrays
 from edgekit.core import Bundle, Calls, Model, Predictor, Runner, Target
 from edgekit.errors import BadInput, ParityFailed, boundary
 from edgekit.numerics.parity import Recorder, chain_limit_of, relative_error, sampled
@@ -181,19 +181,11 @@ def vouched(bundle: Bundle, target: Target) -> Iterator[Path]:
 
 
 def read_reference(path: Path) -> dict[str, NDArray[Any]]:
-    import numpy as np
-
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > _MOST:
-                raise BadInput(f"the golden reference {path.name} unpacks to more than {_MOST} bytes.")
-        with np.load(path, allow_pickle=False) as arrays:
-            outputs = {name: arrays[name] for name in arrays.files}
-        if not all(isinstance(array, np.ndarray) and array.dtype == np.float32 for array in outputs.values()):
-            raise BadInput(f"the golden reference {path.name} holds something other than float32 arrays.")
-        return outputs
-    except (OSError, ValueError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error) as exc:
-        raise BadInput(f"the golden reference {path.name} cannot be read: {exc}.") from exc
+    """What `write_reference` wrote. Raises BadInput."""
+    outputs = read_arrays(path, f"the golden reference {path.name}", _MOST)
+    if not all(array.dtype.name == "float32" for array in outputs.values()):
+        raise BadInput(f"the golden reference {path.name} holds something other than float32 arrays.")
+    return outputs
 
 
 def _without_times(path: Path) -> None:

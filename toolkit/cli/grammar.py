@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
 
 from edgekit import __version__
+from edgekit.cli import options as of
 from edgekit.errors import EdgekitError
 from edgekit.registry import ROOMS
 
@@ -23,6 +24,35 @@ class _Parser(argparse.ArgumentParser):
         if self.late is not None:
             self.epilog = self.late()
         return super().format_help()
+
+
+class _Completions(argparse.Action):
+    """Prints the completions of a shell, with the names that are known today."""
+
+    def __call__(self, top: argparse.ArgumentParser, _: argparse.Namespace, shell: Any, option: Any = None) -> NoReturn:
+        import shtab
+
+        from edgekit.registry import names
+
+        kinds: dict[str, Any] = {"FILE": shtab.FILE, "DIR": shtab.DIRECTORY, "PATH": shtab.FILE, "INPUT": shtab.FILE}
+        for action in _actions(top):
+            if action.dest in ("model", "target", "exporter", "task"):
+                action.choices = names(f"{action.dest}s")
+            elif action.dest == "bundle":
+                action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+            elif (what := str(action.metavar).partition(".")[0]) in kinds:
+                action.complete = kinds[what]  # type: ignore[attr-defined]
+        print(shtab.complete(top, shell))
+        top.exit()
+
+
+def _actions(cmd: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """The arguments of a parser and of its verbs."""
+    for action in cmd._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for verb in action.choices.values():
+                yield from _actions(verb)
 
 
 def _forms() -> str:
@@ -44,6 +74,9 @@ def parser() -> argparse.ArgumentParser:
         prog="edgekit", description="Export, quantize, verify and benchmark small pretrained models on their devices."
     )
     top.add_argument("--version", action="version", version=f"edgekit {__version__}")
+    top.add_argument(
+        "--completions", action=_Completions, choices=("bash", "zsh", "fish"), help="print completions for your shell"
+    )
     verbs = top.add_subparsers(dest="verb", metavar="VERB")
 
     def verb(name: str, text: str) -> _Parser:
@@ -55,18 +88,24 @@ def parser() -> argparse.ArgumentParser:
     def budgets(cmd: argparse.ArgumentParser) -> None:
         cmd.add_argument("--board", metavar="NAME", help="microcontroller board; sets the flash and RAM budgets")
         cmd.add_argument(
-            "--flash", type=_bytes, metavar="SIZE", help="flash budget, such as 1MB (1024 KB); default: the target's"
+            "--flash",
+            type=of.size,
+            metavar="SIZE",
+            help="flash budget, such as 1MB (1024 KB); default: the target's",
         )
-        cmd.add_argument("--ram", type=_bytes, metavar="SIZE", help="RAM budget of the program, such as 256KB or 2GB")
+        cmd.add_argument("--ram", type=of.size, metavar="SIZE", help="RAM budget of the program, such as 256KB or 2GB")
         cmd.add_argument(
-            "--download", type=_bytes, metavar="SIZE", help="download budget of a phone (default: its store's limit)"
+            "--download",
+            type=of.size,
+            metavar="SIZE",
+            help="download budget of a phone (default: its store's limit)",
         )
 
     def imported(cmd: argparse.ArgumentParser) -> None:
         cmd.add_argument("model", metavar="SOURCE", help=_SOURCE)
-        cmd.add_argument("--task", default="", help="task of a source: see `edgekit list tasks`")
+        cmd.add_argument("--task", default="", help="the model's task, if its source names none: `edgekit list tasks`")
         cmd.add_argument(
-            "--dynamic", action="append", default=[], type=_axis, metavar="AXIS=LEAST..MOST", help=_DYNAMIC
+            "--dynamic", action="append", default=[], type=of.axis, metavar="AXIS=LEAST..MOST", help=_DYNAMIC
         )
         cmd.add_argument("--trust-code", action="store_true", help="run the source's own code, in a process of its own")
         cmd.add_argument("--offline", action="store_true", help="use only cached files")
@@ -84,7 +123,7 @@ def parser() -> argparse.ArgumentParser:
         cmd.add_argument("--pytest-benchmark", metavar="FILE", help="write the measurements as pytest-benchmark JSON")
 
     cmd = verb("list", "list models, tasks, targets, exporters, importers and families")
-    cmd.add_argument("room", nargs="?", choices=tuple(ROOMS), help="default: all")
+    cmd.add_argument("room", nargs="?", choices=tuple(ROOMS), help="what to list (default: all)")
 
     cmd = verb("inspect", "describe a model: task, inputs, outputs, operators, licence; fetches no weights")
     imported(cmd)
@@ -95,18 +134,34 @@ def parser() -> argparse.ArgumentParser:
 
     cmd = verb("fit", "predict whether a model fits a target, before any download")
     imported(cmd)
-    cmd.add_argument("--target", help="default: all targets")
-    cmd.add_argument("--precision", help="default: the target's")
-    cmd.add_argument("--exporter", help="default: the target's; see `edgekit list exporters`")
+    cmd.add_argument("--target", help="device class to check (default: all); see `edgekit list targets`")
+    cmd.add_argument("--precision", help="such as fp16 or int8 (default: the target's)")
+    cmd.add_argument("--exporter", help="file format (default: the target's); see `edgekit list exporters`")
     cmd.add_argument("--measured", metavar="FILE", help="a bench report of such a device, to predict the speed")
     budgets(cmd)
 
     cmd = verb("export", "make a bundle of a model for a target")
     imported(cmd)
-    cmd.add_argument("--target", help="default: the board's processor, else laptop")
-    cmd.add_argument("--precision", help="default: the target's; auto: the smallest that passes (language models)")
-    cmd.add_argument("--exporter", help="default: the target's; see `edgekit list exporters`")
+    cmd.add_argument("--target", help="device class (default: the board's, else laptop); see `edgekit list targets`")
+    cmd.add_argument(
+        "--precision", help="such as fp16 or int8 (default: the target's); auto: search for the smallest that passes"
+    )
+    cmd.add_argument(
+        "--max-size", type=of.decimal, metavar="SIZE", help="search: largest bundle, such as 60MB (decimal)"
+    )
+    cmd.add_argument(
+        "--max-latency", type=of.seconds, metavar="TIME", help="search: slowest answer here, such as 200ms"
+    )
+    cmd.add_argument(
+        "--max-loss",
+        type=float,
+        metavar="POINTS",
+        help="search: largest share of answers that differ from fp32's (%%), or loss in points of the metric",
+    )
+    cmd.add_argument("--minutes", type=float, metavar="N", help="search: start no trial after so many minutes (20)")
+    cmd.add_argument("--exporter", help="file format (default: the target's); see `edgekit list exporters`")
     cmd.add_argument("--weights", metavar="PATH", help="your checkpoint: a path, hf://OWNER/REPO or https://...")
+    cmd.add_argument("--adapter", metavar="DIR", help="LoRA adapter in PEFT's form, merged into the weights")
     cmd.add_argument("--calibration", metavar="DIR", help="real samples for calibration (default: the task's evidence)")
     cmd.add_argument("--data", metavar="DIR", help="labelled samples for the accuracy gate")
     cmd.add_argument("--metric", metavar="FILE.py:NAME", help="your metric on --data: (answers, truths) -> numbers")
@@ -131,7 +186,7 @@ def parser() -> argparse.ArgumentParser:
     cmd.add_argument("--data", metavar="DIR", help="labelled samples, to measure accuracy")
     cmd.add_argument("--metric", metavar="FILE.py:NAME", default="", help="your metric on --data, as at the export")
 
-    cmd = verb("run", "run a bundle on inputs and print the answers; a language model without one: a chat")
+    cmd = verb("run", "run a bundle on inputs and print the answers; a language model without an input starts a chat")
     cmd.add_argument("bundle", help="folder of a bundle")
     cmd.add_argument(
         "inputs", nargs="*", metavar="INPUT", help="sound, picture or .npz file, or text; -: sound from a pipe"
@@ -148,40 +203,64 @@ def parser() -> argparse.ArgumentParser:
     cmd.add_argument("--words", action="store_true", help="times of words (speech recognition)")
     cmd.add_argument("--show", metavar="FILE.png", help="draw the answer: boxes, masks, points, curves, text")
     cmd.add_argument("--schema", metavar="FILE.json", help="JSON schema that the answer keeps to (text-generation)")
-    cmd.add_argument("--threads", type=_count, help="default: all usable processors")
+    cmd.add_argument("--threads", type=of.count, help="processor threads (default: all usable processors)")
     cmd.add_argument(
         "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="such as language=en, timestamps=true"
     )
 
     cmd = verb("bench", "measure a bundle, two bundles in turns (--vs), or a matrix (--models, --targets)")
-    cmd.add_argument("bundle", nargs="?", help="folder of a bundle; none for a matrix")
+    cmd.add_argument("bundle", nargs="?", help="folder of a bundle; leave it out for a matrix")
     cmd.add_argument("--vs", metavar="BASE", help="second bundle: both are measured in turns and compared")
     cmd.add_argument(
-        "--input", action="append", default=[], metavar="FILE", nargs="+", help="default: the golden input"
+        "--input",
+        action="append",
+        default=[],
+        metavar="FILE",
+        nargs="+",
+        help="inputs to measure with (default: the golden input)",
     )
     cmd.add_argument("--synthetic", action="store_true", help="noise shaped like the golden input; the report says so")
-    cmd.add_argument("--threads", type=_counts, default=[], metavar="N[,N]", help="default: all usable processors")
+    cmd.add_argument(
+        "--threads",
+        type=of.counts,
+        default=[],
+        metavar="N[,N]",
+        help="processor threads, one or more counts (default: all)",
+    )
     cmd.add_argument("--device", help="where to measure: host, adb or adb:SERIAL (default: the target's device)")
-    cmd.add_argument("--processes", type=_count, help="number of fresh processes (5; with --vs: 10 per bundle)")
-    cmd.add_argument("--loops", type=_count, help="most rounds over the inputs per process (default: until --seconds)")
-    cmd.add_argument("--warmups", type=_count, default=10, help="most warm-up rounds, fewer if steady (10)")
+    cmd.add_argument("--processes", type=of.count, help="number of fresh processes (5; with --vs: 10 per bundle)")
+    cmd.add_argument(
+        "--loops", type=of.count, help="most rounds over the inputs per process (default: until --seconds)"
+    )
+    cmd.add_argument("--warmups", type=of.count, default=10, help="most warm-up rounds, fewer if steady (10)")
     cmd.add_argument("--seconds", type=float, default=3.0, help="measured time per process (3)")
     cmd.add_argument("--limit", type=float, default=600.0, metavar="SECONDS", help="time limit per process (600)")
-    cmd.add_argument("--memory", type=_bytes, metavar="SIZE", help="memory limit per process, such as 1500MB")
+    cmd.add_argument("--memory", type=of.size, metavar="SIZE", help="memory limit per process, such as 1500MB")
     cmd.add_argument(
-        "--contexts", type=_lengths, metavar="N,N", help="language models: context lengths to generate at; 0: none"
+        "--contexts",
+        type=of.lengths,
+        metavar="N,N",
+        help="language models: context lengths to generate at; 0: none",
     )
     cmd.add_argument(
-        "--models", type=_names, default=[], metavar="A,B", help="a matrix: export and measure these models, or all"
+        "--models",
+        type=of.names,
+        default=[],
+        metavar="A,B",
+        help="matrix: export and measure these models, or all",
     )
-    cmd.add_argument("--targets", type=_names, default=[], metavar="X,Y", help="... for these targets, or all")
-    cmd.add_argument("--precisions", type=_names, default=[], metavar="P,Q", help="... in these precisions")
+    cmd.add_argument("--targets", type=of.names, default=[], metavar="X,Y", help="matrix: for these targets, or all")
+    cmd.add_argument("--precisions", type=of.names, default=[], metavar="P,Q", help="matrix: in these precisions")
     for name, what in (("calibration", "DIR"), ("data", "DIR"), ("weights", "PATH")):
         cmd.add_argument(
-            f"--{name}", action="append", default=[], metavar=f"[MODEL=]{what}", help="... as for `edgekit export`"
+            f"--{name}",
+            action="append",
+            default=[],
+            metavar=f"[MODEL=]{what}",
+            help="matrix: as for `edgekit export`, for one model or for all",
         )
-    cmd.add_argument("--work", default="edgekit-matrix", metavar="DIR", help="... folder of bundles and results")
-    cmd.add_argument("--workers", metavar="dask://HOST:PORT", help="... on a pool of machines")
+    cmd.add_argument("--work", default="edgekit-matrix", metavar="DIR", help="matrix: folder of bundles and results")
+    cmd.add_argument("--workers", metavar="dask://HOST:PORT", help="matrix: measure on a pool of machines (Dask)")
     cmd.add_argument("--out", metavar="FILE", help="write the report, for `compare` and `report`")
     comparison(cmd)
 
@@ -189,7 +268,7 @@ def parser() -> argparse.ArgumentParser:
     cmd.late = _forms
     cmd.add_argument("bundle", help="folder of a bundle")
     cmd.add_argument("--as", dest="form", required=True, metavar="FORM", help="the form to pack in, as listed below")
-    cmd.add_argument("--out", metavar="PATH", help="default: beside the bundle")
+    cmd.add_argument("--out", metavar="PATH", help="file or folder to write (default: beside the bundle)")
     cmd.add_argument(
         "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="option, such as name=speech"
     )
@@ -210,53 +289,3 @@ def parser() -> argparse.ArgumentParser:
 
 _SOURCE = "name of a model (`edgekit list models`), or hf://ORG/MODEL, a folder, FILE.py:build, .onnx, .pt2, .tflite"
 _DYNAMIC = "keep an axis of a source dynamic, with its bounds, such as tokens=1..256"
-
-
-def _axis(text: str) -> tuple[str, tuple[int, int]]:
-    """Name and bounds of a dynamic axis, ``tokens=1..256``."""
-    match = re.fullmatch(r"([A-Za-z_][\w.]*)=(\d{1,9})\.\.(\d{1,9})", text.strip())
-    if match is None or not 1 <= int(match[2]) <= int(match[3]):
-        raise argparse.ArgumentTypeError(f"{text!r} is not an axis with its bounds, such as tokens=1..256")
-    return match[1], (int(match[2]), int(match[3]))
-
-
-def _names(text: str) -> list[str]:
-    values = [name.strip() for name in text.split(",")]
-    if not all(values):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of names such as a,b")
-    return values
-
-
-def _counts(text: str) -> list[int]:
-    return [_count(name) for name in text.split(",")]
-
-
-def _lengths(text: str) -> list[int]:
-    return [] if text.strip() == "0" else _counts(text)
-
-
-def _count(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return value
-
-
-_UNITS: dict[str, int] = {"": 1, "b": 1} | {
-    letter + rest: 1024**power for power, letter in enumerate("kmg", 1) for rest in ("", "b", "ib")
-}
-
-
-def _bytes(text: str) -> int:
-    """Bytes of a size in binary units, as chip makers write them: 256KB is 256 * 1024 bytes."""
-    number = text.rstrip("BbIiKkMmGg")
-    try:
-        value = round(float(number) * _UNITS[text[len(number) :].lower()])
-    except (ValueError, KeyError, OverflowError):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 2GB, 1MB, 256KB or 65536") from None
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} holds nothing; give a size such as 1MB or 256KB")
-    return value

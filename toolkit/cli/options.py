@@ -1,12 +1,21 @@
-"""Options of the form NAME=VALUE."""
+"""The values of options: NAME=VALUE, sizes, times, counts, names, axes."""
 
 from __future__ import annotations
 
+import argparse
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from edgekit.errors import BadInput
 
-__all__ = ["option", "pair"]
+__all__ = ["axis", "count", "counts", "decimal", "lengths", "names", "option", "pair", "seconds", "size"]
+
+#: Units of sizes as they are shown, and as chip makers write them.
+_DECIMAL = {"": 1, "B": 1, "k": 1e3, "kB": 1e3, "M": 1e6, "MB": 1e6, "G": 1e9, "GB": 1e9}
+_BINARY: dict[str, int] = {"": 1, "b": 1} | {
+    letter + rest: 1024**power for power, letter in enumerate("kmg", 1) for rest in ("", "b", "ib")
+}
 
 
 def option(text: str) -> tuple[str, Any]:
@@ -26,3 +35,74 @@ def pair(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise BadInput(f"an option has the form NAME=VALUE, not {text!r}.")
     return name, value
+
+
+def axis(text: str) -> tuple[str, tuple[int, int]]:
+    """Name and bounds of a dynamic axis, ``tokens=1..256``."""
+    match = re.fullmatch(r"([A-Za-z_][\w.]*)=(\d{1,9})\.\.(\d{1,9})", text.strip())
+    if match is None or not 1 <= int(match[2]) <= int(match[3]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an axis with its bounds, such as tokens=1..256")
+    return match[1], (int(match[2]), int(match[3]))
+
+
+def names(text: str) -> list[str]:
+    """The names of a list such as a,b."""
+    values = [name.strip() for name in text.split(",")]
+    if not all(values):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of names such as a,b")
+    return values
+
+
+def counts(text: str) -> list[int]:
+    """Whole numbers from 1 on, such as 1,2."""
+    return [count(name) for name in text.split(",")]
+
+
+def lengths(text: str) -> list[int]:
+    """As `counts`; none for 0."""
+    return [] if text.strip() == "0" else counts(text)
+
+
+def count(text: str) -> int:
+    """A whole number from 1 on."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return value
+
+
+def _quantity(text: str, units: Mapping[str, float], example: str) -> float:
+    """A number above 0 with one of `units`, in the unit that is 1."""
+    match = re.fullmatch(r"([0-9.]+)\s*([A-Za-z]*)", text.strip())
+    try:
+        value = float(match[1]) * units[match[2]] if match else 0.0
+    except (ValueError, KeyError):
+        value = 0.0
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {example}")
+    return value
+
+
+def decimal(text: str) -> int:
+    """Bytes of a size in decimal units, as sizes are shown: 60MB is 60,000,000 bytes."""
+    return round(_quantity(text, _DECIMAL, "a size such as 60MB, 800kB or 1.5GB"))
+
+
+def seconds(text: str) -> float:
+    """Seconds of a time such as 200ms or 1.5s."""
+    return _quantity(text, {"ms": 1e-3, "s": 1.0}, "a time such as 200ms or 1.5s")
+
+
+def size(text: str) -> int:
+    """Bytes of a size in binary units, as chip makers write them: 256KB is 256 * 1024 bytes."""
+    number = text.rstrip("BbIiKkMmGg")
+    try:
+        value = round(float(number) * _BINARY[text[len(number) :].lower()])
+    except (ValueError, KeyError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 2GB, 1MB, 256KB or 65536") from None
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} holds nothing; give a size such as 1MB or 256KB")
+    return value

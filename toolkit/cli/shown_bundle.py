@@ -10,7 +10,7 @@ from edgekit.bundles.facts import slower, unmeasured
 from edgekit.bundles.manifest import Agreement, Verdict
 from edgekit.cli.terminal import say, show_table
 from edgekit.common.figures import NOT_MEASURED
-from edgekit.core import Bundle
+from edgekit.core import Bundle, Recipe
 from edgekit.registry import find, names
 
 
@@ -48,15 +48,13 @@ def show_bundle(bundle: Bundle) -> None:
         if "arena" in part.census:
             say(_memory(part.name, part.census))
     for attempt in manifest.attempts[:-1]:
-        options = ", ".join(f"{name} {value}" for name, value in attempt.recipe.options.items())
-        tried = f"{attempt.recipe.exporter} {attempt.recipe.precision}" + (f" ({options})" if options else "")
-        say(f"{tried} {attempt.outcome}", "yellow")
+        tried = attempt.recipe
+        say(f"{Recipe(tried.exporter, tried.precision, tried.options)} {attempt.outcome}", "yellow")
     for part in manifest.parts:
         if part.census.get("speed"):
             _show_speed(part.name, manifest.recipe.precision, part.census["speed"])
     if (saved := frontier.load(bundle.path)) is not None:
-        columns = ["precision", "size", "tokens/s", "KL divergence (95 %)", "perplexity", "same token", "verdict"]
-        show_table("frontier (also in frontier.svg)", columns, frontier.rows(saved[1], saved[0]))
+        show_table("frontier (also in frontier.svg)", list(frontier.COLUMNS), frontier.rows(saved[1], saved[0]))
     if manifest.evidence is not None:
         show_agreement(manifest.evidence.agreement)
     say(f"accuracy: {manifest.gate.told} ({manifest.gate.reason})")
@@ -77,9 +75,9 @@ def show_outline(outline: Mapping[str, Any]) -> None:
     from edgekit.common.figures import figure
 
     say(f"{outline['model']} for {outline['target']}, task {outline['task']}; nothing is fetched or written", "bold")
+    then = "a search tries" if outline["search"] else "if it is refused"
     for i, recipe in enumerate(outline["recipes"]):
-        options = f" ({plainly(recipe['options'])})" if recipe["options"] else ""
-        say(f"{'recipe' if not i else 'if it is refused'}: {recipe['exporter']} {recipe['precision']}{options}")
+        say(f"{'recipe' if not i and not outline['search'] else then}: {Recipe(**recipe)}")
     say(f"parts: {', '.join(outline['parts'])}")
     for name in ("weights", "calibration", "evidence", "data", "out"):
         say(f"{name}: {outline[name]}")

@@ -6,7 +6,7 @@ import argparse
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgekit.cli.bench_verbs import bench_ as bench_
 from edgekit.cli.bench_verbs import compare_ as compare_
@@ -20,6 +20,9 @@ from edgekit.cli.terminal import say, show_json, show_table, working
 from edgekit.core import Prediction, Predictor
 from edgekit.errors import BadInput, EdgekitError
 from edgekit.registry import names
+
+if TYPE_CHECKING:
+    from edgekit.pipeline.search.limits import Limits
 
 
 def error_facts(exc: EdgekitError) -> dict[str, Any]:
@@ -71,6 +74,7 @@ def export_(arguments: argparse.Namespace) -> None:
         wanted: dict[str, Any] = {
             **{name: getattr(arguments, name) for name in (*_EXPORTED, *BUDGETS)},
             "target": arguments.target or (target_of_board(arguments.board) if arguments.board else "laptop"),
+            "limits": _limits(arguments),
             "fallback": not arguments.no_fallback,
             "options": dict(option(text) for text in arguments.option),
             "operating": {} if alarms is None else {"false_alarms_per_hour": alarms},
@@ -89,9 +93,19 @@ def export_(arguments: argparse.Namespace) -> None:
         show_bundle(bundle)
 
 
+def _limits(arguments: argparse.Namespace) -> Limits | None:
+    """The limits of a search; None if none is on the command line."""
+    from edgekit.pipeline.search.limits import MINUTES, Limits
+
+    given = (arguments.max_size, arguments.max_latency, arguments.max_loss)
+    if arguments.minutes is None and all(limit is None for limit in given):
+        return None
+    return Limits(*given, arguments.minutes or MINUTES)
+
+
 #: Options of the command line that are arguments of `export` as they are.
 _EXPORTED = (
-    *("model", "precision", "exporter", "weights", "calibration", "data", "out", "offline", "mirror"),
+    *("model", "precision", "exporter", "weights", "adapter", "calibration", "data", "out", "offline", "mirror"),
     *("max_kld", "task", "trust_code", "accept_terms", "force"),
 )
 

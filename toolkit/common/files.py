@@ -13,7 +13,10 @@ from typing import Any
 
 from edgekit.errors import BadInput
 
-__all__ = ["described", "hash_file", "is_inside", "replacing", "write_whole"]
+__all__ = ["described", "hash_file", "is_inside", "read_text", "replacing", "write_whole"]
+
+#: Most bytes of a text.
+_LARGEST_TEXT = 64 << 20
 
 
 def is_inside(name: str) -> bool:
@@ -26,6 +29,17 @@ def hash_file(path: Path) -> str:
     """sha256 of a file, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_text(path: Path, most: int = _LARGEST_TEXT) -> str:
+    """The content of a text from outside. Raises BadInput if it has more than `most` bytes, or is not UTF-8."""
+    size = path.stat().st_size
+    if size > most:
+        raise BadInput(f"{path} has {size} bytes; a text may have {most}.")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as exc:
+        raise BadInput(f"{path} is not a text in UTF-8: {exc.reason} at byte {exc.start}.") from exc
 
 
 def described(value: Any) -> str:

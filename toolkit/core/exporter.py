@@ -122,10 +122,21 @@ class Exporter(ABC):
     def load(self, file: Path, threads: int) -> Runner:
         """Open a file that `export` wrote. Raises BadInput if the runtime refuses it."""
 
+    def check_recipe(self, model: Model, recipe: Recipe) -> None:  # noqa: B027  a format may have no options
+        """Raise Unsupported for a precision or an option that the format does not have, before anything is fetched."""
+
     def refuses(self, model: Model, recipe: Recipe) -> str:
         """Why the parts of `model` cannot be written, as a clause, from the declaration alone and before any
         download; "" if they can."""
         return ""
+
+    def candidates(self, model: Model) -> Sequence[Recipe]:
+        """What a search for the smallest recipe tries, the smallest first: the recipes of the model's ladder, and all
+        precisions without options."""
+        ladder = [recipe for recipe in model.network.ladder if recipe.exporter == self.name]
+        plain = [Recipe(self.name, precision) for precision in self.precisions]
+        smallest = sorted(plain, key=lambda recipe: model.costs.size(recipe))
+        return list({str(recipe): recipe for recipe in (*smallest[:1], *ladder, *smallest)}.values())
 
     def settled(self, model: Model, checkpoint: Checkpoint, recipe: Recipe) -> Sequence[Recipe]:
         """The recipes to try in place of a default, for weights that are quantized already: one that makes the file

@@ -113,6 +113,18 @@ class Recipe:
     precision: str
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """In words: ``onnx int8 (weights per-tensor, small_parts decoder)``."""
+        options = ", ".join(f"{name} {_words(value)}" for name, value in self.options.items())
+        return f"{self.exporter} {self.precision}" + (f" ({options})" if options else "")
+
+
+def _words(value: Any) -> str:
+    """An option's value in words."""
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}: {_words(held)}" for name, held in value.items())
+    return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
 
 @dataclass(frozen=True)
 class Sample:

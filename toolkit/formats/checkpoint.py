@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.common.arrays import read_arrays
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput, need
 from edgekit.formats import ctranslate2, gguf, literals, onnx, tensor_bundles, tflite, torch_pickles
@@ -27,7 +28,6 @@ _ACCEPTED = (
 )
 #: FlatBuffers' offsets have 31 bits.
 _LARGEST_TFLITE = 2**31
-_LARGEST_ARCHIVE = 2**30
 _SCRIPTS = (".pt", ".pth", ".ckpt")
 #: The file with the weights among those of a SpeechBrain speaker model.
 _SPEECHBRAIN = "embedding_model.ckpt"
@@ -126,7 +126,7 @@ def _file(path: Path) -> Checkpoint:
         files = {name: _sha256(path.parent / name) for name in (path.name, *beside)}
         return Checkpoint(path=path, format="onnx", tensors={}, config={}, files=files)
     if path.suffix == ".npz":
-        return Checkpoint(path, "numpy", _archive(path), {}, {path.name: _sha256(path)})
+        return Checkpoint(path, "numpy", read_arrays(path, path.name), {}, {path.name: _sha256(path)})
     if path.suffix == ".py":
         return Checkpoint(path, "literals", literals.read(path), {}, {path.name: _sha256(path)})
     if path.suffix == ".gguf":
@@ -177,24 +177,6 @@ def _check_tflite(path: Path, dynamic: bool = False) -> None:
     if path.stat().st_size > _LARGEST_TFLITE:
         raise BadInput(f"{path.name} has {path.stat().st_size} bytes; a .tflite has at most 2 GiB.")
     tflite.read(path.read_bytes(), dynamic=dynamic)
-
-
-def _archive(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a .npz. Its unpacked size is checked first, and nothing is unpickled."""
-    import zipfile
-    import zlib
-
-    import numpy as np
-
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-        if size > _LARGEST_ARCHIVE:
-            raise BadInput(f"{path.name} unpacks to {size} bytes; a .npz of weights has at most 1 GiB.")
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error) as exc:
-        raise BadInput(f"{path.name} is not a sound .npz: {exc}.", hint="Fetch the file again.") from exc
 
 
 def _hugging_face(

@@ -6,10 +6,11 @@ traced without execution, with an unpickler's stack, to refuse sizes that the fi
 
 from __future__ import annotations
 
+import mmap
 import pickletools
 import re
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 __all__ = ["check", "is_older_form"]
 
@@ -42,11 +43,12 @@ def is_older_form(path: Path) -> bool:
 def check(path: Path) -> None:
     """Raise ValueError if a size in the file, or the sum of all storages, is larger than the file."""
     size = path.stat().st_size
-    with path.open("rb") as file:
+    # Mapped: a length in a pickle is read as far as the file goes, and no memory is made for the rest.
+    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as file:
         file.seek(len(_MAGIC))
         for _ in range(_PICKLES):
             machine = _Machine(max(size, _HARMLESS))
-            for opcode, value, _ in pickletools.genops(file):
+            for opcode, value, _ in pickletools.genops(cast("IO[bytes]", file)):
                 machine.step(opcode.name, value)
             total = sum(machine.elements.values())
             if total > size:

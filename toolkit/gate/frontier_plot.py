@@ -1,4 +1,4 @@
-"""A language model's frontier as an SVG: x is size in MB, y the KL divergence (logarithmic), bars are intervals."""
+"""The frontier of a search as an SVG: x is size in MB, y the loss (logarithmic), bars are intervals."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edgekit.common.drawing import Box, breadth, placed
-from edgekit.gate.frontier import NAME, Point
+from edgekit.gate.frontier import NAME, Loss, Point
 
 __all__ = ["plot", "write"]
 
 _WIDE, _HIGH, _LEFT, _RIGHT, _TOP, _BOTTOM = 640.0, 400.0, 70.0, 20.0, 40.0, 56.0
-#: Divergences below are noise of the arithmetic: they lie on the floor, and the axis says so.
+#: Losses below are noise of the arithmetic: they lie on the floor, and the axis says so.
 _FLOOR = -4
 _COLOURS = {"pass": "#1a7f37", "undecided": "#9a6700"}
 _PLOT = "frontier.svg"
@@ -40,21 +40,27 @@ class _Scale(NamedTuple):
 
 def plot(points: Sequence[Point], chosen: str) -> str:
     """An SVG of the measured points; the chosen precision is larger and bold."""
-    known = [point for point in points if point.size is not None and point.kld is not None]
+    known = [point for point in points if point.size is not None and point.loss is not None]
     body = [f'<rect width="{_WIDE:g}" height="{_HIGH:g}" fill="white"/>']
     if known:
         sizes = [(point.size or 0) / 1e6 for point in known]
-        highest = max(point.high or point.kld or 0.0 for point in known)
+        highest = max(_loss(point).high for point in known)
         margin = 0.1 * (max(sizes) - min(sizes) or max(sizes))
         top = max(_FLOOR + 1, math.ceil(math.log10(max(highest, 1e-9))))
         scale = _Scale(max(0.0, min(sizes) - margin), max(sizes) + margin, top)
-        body += [*_axes(scale), *_bar(scale, known[0].allowed), *_marks(scale, known, chosen)]
-    body.append(_text((_WIDE + _LEFT) / 2, _HIGH - 14, "size of the file, MB", "middle"))
-    body.append(_text(12, 22, "KL divergence from the reference, nats a token (bars: 95 %)"))
+        body += [*_axes(scale), *_bar(scale, _loss(known[0]).allowed), *_marks(scale, known, chosen)]
+    body.append(_text((_WIDE + _LEFT) / 2, _HIGH - 14, "size, MB", "middle"))
+    unit = _loss(known[0]).unit if known else ""
+    body.append(_text(12, 22, f"loss against the fp32 reference, {unit} (bars: 95 %)"))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDE:g} {_HIGH:g}" width="{_WIDE:g}" '
         f'height="{_HIGH:g}" font-family="sans-serif" font-size="12">{"".join(body)}</svg>\n'
     )
+
+
+def _loss(point: Point) -> Loss:
+    assert point.loss is not None, "only measured points are drawn"
+    return point.loss
 
 
 def _axes(scale: _Scale) -> list[str]:
@@ -68,9 +74,9 @@ def _axes(scale: _Scale) -> list[str]:
     return lines + [_text(scale.across(at), _HIGH - _BOTTOM + 18, f"{at:g}", "middle") for at in ticks]
 
 
-def _bar(scale: _Scale, allowed: float | None) -> list[str]:
+def _bar(scale: _Scale, allowed: float) -> list[str]:
     """The line that passing points lie below."""
-    if allowed is None or not _FLOOR < math.log10(allowed) < scale.top:
+    if allowed <= 0 or not _FLOOR < math.log10(allowed) < scale.top:
         return []
     y = scale.up(allowed)
     line = f'<path d="M{_LEFT:g} {y:.1f}H{_WIDE - _RIGHT:g}" stroke="{_BAR}" stroke-dasharray="6 4"/>'
@@ -79,14 +85,14 @@ def _bar(scale: _Scale, allowed: float | None) -> list[str]:
 
 def _marks(scale: _Scale, known: Sequence[Point], chosen: str) -> list[str]:
     """Points, bars and names. The chosen precision is first, so that its name gets the best place."""
-    ordered = sorted(known, key=lambda point: point.precision != chosen)
-    centres = [(scale.across((point.size or 0) / 1e6), scale.up(point.kld or 0.0)) for point in ordered]
-    names = [point.precision for point in ordered]
+    ordered = sorted(known, key=lambda point: point.recipe != chosen)
+    centres = [(scale.across((point.size or 0) / 1e6), scale.up(_loss(point).value)) for point in ordered]
+    names = [point.recipe for point in ordered]
     room = Box(_LEFT, _TOP - 12, _WIDE, _HIGH - _BOTTOM)
     shapes = []
     for point, (x, y) in zip(ordered, centres, strict=True):
-        colour, radius = _COLOURS.get(point.verdict, _BAD), 6 if point.precision == chosen else 4
-        low, high = scale.up(point.low or 0.0), scale.up(point.high or 0.0)
+        colour, radius = _COLOURS.get(point.verdict, _BAD), 6 if point.recipe == chosen else 4
+        low, high = scale.up(_loss(point).low), scale.up(_loss(point).high)
         shapes.append(f'<path d="M{x:.1f} {low:.1f}V{high:.1f}" stroke="{colour}"/>')
         shapes.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{colour}"/>')
     for (x, y), name, label in zip(centres, names, placed(centres, names, len(names), room), strict=True):

@@ -5,21 +5,29 @@ All differences between the two are here, so that no other module asks whether a
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
+
+import msgspec
 
 from edgekit.bundles import manifest
 from edgekit.bundles.manifest import Verdict
-from edgekit.core import Evaluation, Evidence, Feeds, Model, Predictor, Progress, Sample
+from edgekit.core import Evaluation, Evidence, Feeds, Model, Predictor, Progress, Runner, Sample
 from edgekit.errors import BadInput
-from edgekit.gate import agreement, texts, verdicts
+from edgekit.gate import agreement, questions, texts, verdicts
+from edgekit.gate.frontier import Loss
 from edgekit.numerics.parity import Recorder
 from edgekit.tasks.resolved import task_of
 
 __all__ = ["AnswerJudge", "Judge", "Looks", "ProbabilityJudge", "Scores", "judge_of"]
+
+#: A trial's speed: answers, and seconds after which none begins; tokens that a language model generates.
+_ANSWERS, _SECONDS, _TOKENS = 9, 3.0, 32
 
 
 @dataclass(frozen=True)
@@ -49,8 +57,7 @@ class Judge(ABC):
     """How the models of a task are judged.
 
     Attributes:
-        searches: whether the smallest precision that passes can be searched for (``--precision auto``), and a maximum
-            KL divergence be set (``--max-kld``).
+        searches: whether a maximum KL divergence can be set (``--max-kld``), and a search needs ``--data``.
         files: whether the data may be a single file.
     """
 
@@ -98,6 +105,23 @@ class Judge(ABC):
     def missed(self, evaluation: Evaluation, reference: Scores, samples: Sequence[Sample]) -> str:
         """How the reference itself misses the bar ("" if it does not, or if that is unknown)."""
 
+    def lenient(self, model: Model) -> Model:
+        """`model` as the trials of a search judge it."""
+        return model
+
+    @abstractmethod
+    def loss(self, model: Model, verdict: Verdict, agreed: manifest.Agreement) -> tuple[Verdict, Loss | None]:
+        """The verdict on a trial by the limits of `model`, and the loss that it was measured to have (None: none)."""
+
+    def pace(self, runners: Mapping[str, Runner], answer: Callable[[], Any]) -> Mapping[str, float]:
+        """``{"seconds": s}``: the median time of `answer`, which answers the golden input, on this machine."""
+        times: list[float] = []
+        while len(times) < _ANSWERS and sum(times) < _SECONDS:
+            began = time.perf_counter()
+            answer()
+            times.append(time.perf_counter() - began)
+        return {"seconds": median(times[1:] or times)}
+
 
 class AnswerJudge(Judge):
     """Compares every answer with the truth (`edgekit.gate.verdicts`)."""
@@ -143,9 +167,24 @@ class AnswerJudge(Judge):
     def missed(self, evaluation: Evaluation, reference: Scores, samples: Sequence[Sample]) -> str:
         return verdicts.reference_misses(evaluation, reference.values, _named(samples, reference))
 
+    def loss(self, model: Model, verdict: Verdict, agreed: manifest.Agreement) -> tuple[Verdict, Loss | None]:
+        """In points of the metric where there are right answers, else in percent of answers unlike the reference's."""
+        evaluation = model.task.evaluation
+        if evaluation is not None and verdict.drop is not None:
+            return verdict, _points(verdict, evaluation.drop)
+        told = msgspec.structs.replace(verdict, verdict=agreed.verdict, reason=agreed.reason)
+        if not agreed.of:
+            return told, None
+        unlike = 100 * (1 - agreed.same / agreed.of)
+        most = 100 * (1 - (agreed.low or 0.0))
+        return told, Loss(unlike, 0.0, most, "% of answers", 100 * (1 - (agreed.bar or 0.0)))
+
 
 class ProbabilityJudge(Judge):
-    """Compares the probabilities that a model gives to a text with the reference's (`edgekit.gate.texts`)."""
+    """Compares the probabilities that a model gives to a text with the reference's (`edgekit.gate.texts`).
+
+    Data of questions is judged by the answers (`edgekit.gate.questions`); the evidence, always by probabilities.
+    """
 
     searches = True
     files = True
@@ -158,14 +197,20 @@ class ProbabilityJudge(Judge):
         return {name: [*(feeds for feeds, _ in recorder.calls), *more] for name, recorder in recorders.items()}
 
     def scores(self, predictor: Predictor, samples: Sequence[Sample], looks: Looks) -> Scores:
+        if questions.are_questions(samples):
+            return Scores(questions.answers(predictor, samples, looks.tell, looks.what))
         return Scores(texts.scores(predictor, samples, looks.work, looks.tell, looks.what, reference=looks.reference))
 
     def verdict(
         self, evaluation: Evaluation, scores: Scores, reference: Scores, samples: Sequence[Sample], data: str
     ) -> Verdict:
+        if questions.are_questions(samples):
+            return questions.judge(scores.values, reference.values, samples, data)
         return texts.judge(evaluation, scores.values, reference.values, data)
 
     def absolute(self, evaluation: Evaluation, scores: Scores, samples: Sequence[Sample], data: str) -> Verdict:
+        if questions.are_questions(samples):
+            return questions.absolute(scores.values, samples, data)
         return texts.absolute(evaluation, scores.values, data)
 
     def answers(self, model: Model, predictor: Predictor, samples: Sequence[Sample], looks: Looks) -> Sequence[Any]:
@@ -179,7 +224,29 @@ class ProbabilityJudge(Judge):
         return texts.agreed(model.task.evaluation, answers)
 
     def missed(self, evaluation: Evaluation, reference: Scores, samples: Sequence[Sample]) -> str:
+        if questions.are_questions(samples):
+            return questions.reference_misses(reference.values, samples)
         return texts.reference_misses(evaluation, reference.values)
+
+    def lenient(self, model: Model) -> Model:
+        """Without a maximum: every type is measured, and `loss` decides."""
+        assert model.task.evaluation is not None, "a language model declares a maximum divergence"
+        evaluation = replace(model.task.evaluation, drop=float("inf"))
+        return replace(model, task=replace(model.task, evaluation=evaluation))
+
+    def loss(self, model: Model, verdict: Verdict, agreed: manifest.Agreement) -> tuple[Verdict, Loss | None]:
+        """The mean KL divergence in nats a token; of questions, in points of right answers."""
+        if verdict.metric == questions.METRIC:
+            return verdict, _points(verdict, questions.DROP)
+        assert model.task.evaluation is not None, "a language model declares a maximum divergence"
+        told = texts.decided(model.task.evaluation, verdict)
+        mean, low, high = (float(value or 0.0) for value in (told.drop, told.low, told.high))
+        return told, Loss(mean, low, high, "nats a token", model.task.evaluation.drop)
+
+    def pace(self, runners: Mapping[str, Runner], answer: Callable[[], Any]) -> Mapping[str, float]:
+        """``{"speed": r}``: generated tokens/s."""
+        runner: Any = next(iter(runners.values()))
+        return {"speed": median(runner.speed(generate=_TOKENS) for _ in range(3))}
 
 
 _JUDGES: Mapping[str, Callable[[], Judge]] = {"answers": AnswerJudge, "probabilities": ProbabilityJudge}
@@ -190,9 +257,14 @@ def judge_of(model: Model) -> Judge:
     return _JUDGES[task_of(model).judge]()
 
 
+def _points(verdict: Verdict, allowed: float) -> Loss:
+    """The loss of a verdict that compared answers, in points of its metric."""
+    drop = float(verdict.drop or 0.0)
+    low, high = (drop if end is None else end for end in (verdict.low, verdict.high))
+    return Loss(100 * drop, 100 * low, 100 * high, f"points of {verdict.metric}", 100 * allowed)
+
+
 def _named(samples: Sequence[Sample], scores: Scores) -> list[Sample]:
     """`samples`, each with the language that its words are compared in."""
-    from dataclasses import replace
-
     languages = scores.languages or [sample.language for sample in samples]
     return [replace(sample, language=language) for sample, language in zip(samples, languages, strict=True)]

@@ -20,7 +20,9 @@ from edgekit.bench.statistics.proportion import lower_bound
 from edgekit.bundles.manifest import Agreement, Score, Verdict
 from edgekit.core import Evaluation, Feeds, Progress, Sample
 from edgekit.errors import BadInput
+from edgekit.gate.questions import are_questions
 from edgekit.gate.verdicts import basis
+from edgekit.tasks.text_generation.questions import tokens
 
 __all__ = ["CONTEXT", "absolute", "agreed", "decided", "feeds", "judge", "reference_misses", "scores"]
 
@@ -69,9 +71,11 @@ def scores(
 
 
 def feeds(predictor: Any, samples: Sequence[Sample]) -> list[Feeds]:
-    """Every text's tokens, whole: ``{"tokens": int32 [n]}``."""
+    """Every text's tokens, whole: ``{"tokens": int32 [n]}``; of questions, a single row with their right answers."""
     import numpy as np
 
+    if are_questions(samples):
+        return [{"tokens": np.asarray(tokens(predictor, samples), np.int32)}]
     return [{"tokens": np.asarray(predictor.tokens(Path(sample.input)), np.int32)} for sample in samples]
 
 

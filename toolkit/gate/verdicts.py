@@ -59,7 +59,7 @@ def judge(
     missed = absolute is not None and bool(_missed(evaluation, metric, absolute))
     return Verdict(
         verdict=verdict,
-        reason=reason if known else f"{reason}; scored against fp32's own answers",
+        reason=reason if known else f"{reason}; scored against the reference's own answers",
         metric=evaluation.metric,
         samples=len(candidate),
         value=absolute,
@@ -95,7 +95,7 @@ def absolute(evaluation: Evaluation, outputs: Sequence[Any], samples: Sequence[S
     scored = metrics.score(metric, outputs, truths, languages)
     value, doubt = metrics.aggregate(metric, scored), metric.doubt(scored)
     shown, worst = (metrics.shown(metric, number) for number in (value, evaluation.worst))
-    reason = f"{metric.name} {shown}, bar {worst}; loss against fp32 not measured here"
+    reason = f"{metric.name} {shown}, bar {worst}; loss against the reference not measured here"
     if len(scored) < evaluation.minimum:
         doubt = doubt or f"{len(scored)} samples are too few: at least {evaluation.minimum}"
     verdict: Literal["above the bar", "below the bar", "undecided"] = "undecided" if doubt else "above the bar"
@@ -131,7 +131,7 @@ def decide(
     evaluation: Evaluation, metric: Metric, samples: int, absolute: float | None, drop: Estimate, doubt: str = ""
 ) -> tuple[Literal["pass", "fail", "undecided"], str]:
     lost, low, high = (metrics.shown(metric, value, "+") for value in drop)
-    loss = f"loses {lost} against fp32 (95 % interval {low} to {high})"
+    loss = f"loses {lost} against the reference (95 % interval {low} to {high})"
     allowed, bar = metrics.shown(metric, evaluation.drop), f"the bar of {metrics.shown(metric, evaluation.worst)}"
     if absolute is not None and (missed := _missed(evaluation, metric, absolute)):
         return "fail", missed

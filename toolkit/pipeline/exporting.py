@@ -20,9 +20,11 @@ from edgekit.estimation import budgets, recipes
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.gate.judges import Judge, judge_of
 from edgekit.importers.resolved import model_of
+from edgekit.pipeline.adapting import adapted
 from edgekit.pipeline.evidence import chosen, of_the_user
 from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.reuse import already, key_of
+from edgekit.pipeline.search.limits import Limits, limits_of
 from edgekit.pipeline.terms import check_terms
 from edgekit.pipeline.writing import make
 from edgekit.registry import find
@@ -39,6 +41,7 @@ class Asked:
     precision: str | None = None
     exporter: str | None = None
     weights: str | None = None
+    adapter: str | None = None
     calibration: str | Path | None = None
     data: str | Path | None = None
     out: str | Path | None = None
@@ -48,6 +51,7 @@ class Asked:
     options: Mapping[str, Any] | None = None
     operating: Mapping[str, Any] | None = None
     max_kld: float | None = None
+    limits: Limits | None = None
     task: str = ""
     dynamic: Mapping[str, tuple[int, int]] | None = None
     trust_code: bool = False
@@ -74,6 +78,7 @@ def export(
     precision: str | None = None,
     exporter: str | None = None,
     weights: str | None = None,
+    adapter: str | None = None,
     calibration: str | Path | None = None,
     data: str | Path | None = None,
     out: str | Path | None = None,
@@ -83,6 +88,7 @@ def export(
     options: Mapping[str, Any] | None = None,
     operating: Mapping[str, Any] | None = None,
     max_kld: float | None = None,
+    limits: Limits | None = None,
     task: str = "",
     dynamic: Mapping[str, tuple[int, int]] | None = None,
     trust_code: bool = False,
@@ -103,9 +109,10 @@ def export(
             .onnx, .pt2 or .tflite.
         task, dynamic, trust_code, metric: of such a source, see `edgekit.core.ImportOptions`.
         evidence: calibrate and judge on the task's own samples where `calibration` and `data` give none.
-        precision, exporter: replace the target's default recipe for the model's task. The precision "auto" tries
-            the ladder of a language model on `data` and takes the smallest that passes.
+        precision, exporter: replace the target's default recipe for the model's task. The precision "auto" searches:
+            it tries what the exporter offers and takes the smallest recipe that passes within `limits`.
         weights: the user's own checkpoint: a path, or hf://, https:// or pypi://.
+        adapter: folder of a LoRA adapter in PEFT's form, merged into the weights.
         calibration: a data folder whose samples are used for calibration, beside the golden input.
         data: a data folder for the gate. Without it, accuracy is "not measured".
         out: folder of the bundle; default: MODEL-TARGET-PRECISION in the current folder. An earlier bundle is replaced
@@ -114,6 +121,7 @@ def export(
         fallback: when a recipe fails parity or gate, try the next on the model's ladder.
         options: of the recipe (``{"weights": "per-tensor"}``), added to the default recipe's.
         max_kld: maximum KL divergence from the reference, in nats per token, for a language model.
+        limits: of a search (`edgekit.Limits`): size, latency, loss, minutes. They imply the precision "auto".
         accept_terms: names of accepted terms of use; EDGEKIT_ACCEPT_TERMS adds more.
         force: replace even a bundle of another model or target.
         operating: the goal by which a threshold is chosen on `data` (``{"false_alarms_per_hour": 0.5}``).
@@ -145,7 +153,8 @@ def outline(model: str, target: str = "laptop", **options: Any) -> dict[str, Any
         "importer": job.model.identity.importer,
         "task": job.model.task.name,
         "target": job.target.name,
-        "recipes": [asdict(recipe) for recipe in job.recipes()],
+        "search": asdict(job.limits) if job.limits else {},
+        "recipes": [asdict(recipe) for recipe in (job.offered().values() if job.limits else job.recipes())],
         "parts": [part.name for part in job.model.network.parts],
         "weights": options.get("weights") or (own.sources[0].uri if own.sources else own.hub),
         "evidence": job.evidence.name if job.evidence else f"none ({job.no_evidence})",
@@ -163,7 +172,7 @@ def _resolved(asked: Asked) -> tuple[Job, Path]:
     with boundary():
         job = _job(asked, goal)
     check_terms(job.model, asked.accept_terms)
-    called = "auto" if job.auto else job.recipe.precision
+    called = "auto" if job.limits else job.recipe.precision
     place = Path(asked.out).expanduser() if asked.out else Path(f"{job.model.name}-{job.target.name}-{called}")
     there = replaceable(place)
     if not asked.force:
@@ -174,17 +183,22 @@ def _resolved(asked: Asked) -> tuple[Job, Path]:
 def _export(job: Job, place: Path, asked: Asked) -> Bundle:
     """The bundle at `place`, made now or reused."""
     with boundary():
-        folder, source = _weights(job, asked.weights, asked.tell)
-        key = key_of(job, folder)
-        if (bundle := already(place, key)) is not None:
-            return bundle
-        job.exporter.require()
-        checkpoint = _with_companions(read_checkpoint(folder), job, asked.tell)
-        job = _settled(job, checkpoint, asked.tell)
-        # Intermediates lie beside the bundle: the system's folder for temporary files is often memory.
-        with staged(place) as stage, tempfile.TemporaryDirectory(prefix=f"{stage.name}-", dir=stage.parent) as work:
-            make(Run(job, checkpoint, source, key, stage, Path(work), asked.tell))
-            budgets.check_size(job.target, sum(p.stat().st_size for p in stage.rglob("*") if p.is_file()))
+        weights, source = _weights(job, asked.weights, asked.tell)
+        with adapted(weights, asked.adapter, place, asked.tell) as (folder, adapter):
+            return _made(replace(job, adapter=adapter), place, folder, source, asked.tell)
+
+
+def _made(job: Job, place: Path, weights: Path, source: Source | None, tell: Progress) -> Bundle:
+    key = key_of(job, weights)
+    if (bundle := already(place, key)) is not None:
+        return bundle
+    job.exporter.require()
+    checkpoint = _with_companions(read_checkpoint(weights), job, tell)
+    job = _settled(job, checkpoint, tell)
+    # Intermediates lie beside the bundle: the system's folder for temporary files is often memory.
+    with staged(place) as stage, tempfile.TemporaryDirectory(prefix=f"{stage.name}-", dir=stage.parent) as work:
+        make(Run(job, checkpoint, source, key, stage, Path(work), place.absolute(), tell))
+        budgets.check_size(job.target, sum(p.stat().st_size for p in stage.rglob("*") if p.is_file()))
     return open_bundle(place)
 
 
@@ -225,26 +239,31 @@ def _job(asked: Asked, target: Target) -> Job:
     about = ImportOptions(asked.task, asked.dynamic or {}, asked.trust_code, asked.metric, asked.offline)
     declared = model_of(asked.model, about, asked.tell)
     judge = judge_of(declared)
-    auto = asked.precision == "auto" and judge.searches
-    recipe = recipes.recipe_for(declared, target, None if auto else asked.precision, asked.exporter)
+    limits = limits_of(asked.precision, asked.limits)
+    recipe = recipes.recipe_for(declared, target, None if limits else asked.precision, asked.exporter)
     recipe = replace(recipe, options={**recipe.options, **(asked.options or {})})
     declared = serving(declared, recipe.exporter)
+    exporter = find("exporters", recipe.exporter)
+    exporter.check_recipe(declared, recipe)
     budgets.check(declared, target, recipe)
     _check_operating(declared, asked)
     samples, calibration = (
         samples_of(declared, judge.folder(path, option)) if path else ()
         for path, option in ((asked.data, "data"), (asked.calibration, "calibration"))
     )
-    if auto and not samples:
-        raise BadInput("the search for the smallest precision needs real text.", hint="Add --data TEXT.txt")
     evidence, no_evidence = chosen(declared, asked.evidence)
+    if limits and not samples and (judge.searches or not (evidence or calibration)):
+        raise BadInput(
+            f"a search needs real samples to judge by, and {declared.name} has none.",
+            hint="Add --data " + ("TEXT.txt" if judge.searches else "DIR; see docs/data.md."),
+        )
     own = of_the_user(evidence, calibration, Path(asked.calibration or "").name)
     calibration = calibration if own is evidence else calibration[: len(calibration) // 2]
     return Job(
         model=_allowing(declared, judge, asked.max_kld),
         target=target,
         recipe=recipe,
-        exporter=find("exporters", recipe.exporter),
+        exporter=exporter,
         judge=judge,
         calibration=calibration,
         samples=samples,
@@ -253,7 +272,7 @@ def _job(asked: Asked, target: Target) -> Job:
         offline=asked.offline,
         mirror=asked.mirror,
         fallback=asked.fallback,
-        auto=auto,
+        limits=limits,
         named=asked.precision is not None,
         evidence=own,
         no_evidence=no_evidence,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from edgekit.core import (
 from edgekit.estimation import budgets
 from edgekit.gate.judges import Judge, Looks, Scores
 from edgekit.numerics.parity import FLOATS
+from edgekit.pipeline.search.limits import Limits
 from edgekit.tasks.resolved import predictor_of
 
 __all__ = ["Job", "Run"]
@@ -39,10 +40,11 @@ class Job:
     Attributes:
         model: the declaration that `exporter` works from, with the user's limits. judge: of its task.
         calibration, samples: of ``--calibration`` and ``--data``; data: the name of the latter.
-        operating: the goal by which a threshold is chosen. auto: search for the smallest precision that passes.
+        operating: the goal by which a threshold is chosen. limits: of a search, if it is one.
         named: whether the user named a precision. settled: the recipes to try where the weights are quantized
             already, the last of which takes them as they are.
         evidence: real samples that calibrate and judge; None: there are none, for the reason `no_evidence`.
+        adapter: name of the adapter that was merged into the weights; "" if there is none.
         offline, mirror: as for `edgekit.sources.fetch`. fallback: try the ladder's recipes after a refusal.
     """
 
@@ -57,12 +59,13 @@ class Job:
     offline: bool = False
     fallback: bool = True
     operating: Mapping[str, Any] = field(default_factory=dict)
-    auto: bool = False
+    limits: Limits | None = None
     named: bool = False
     settled: tuple[Recipe, ...] = ()
     evidence: Evidence | None = None
     no_evidence: str = ""
     mirror: str | Path | None = None
+    adapter: str = ""
 
     def recipes(self) -> list[Recipe]:
         """The requested recipe, then the recipes of the model's ladder that follow it and fit the target; or those of
@@ -76,6 +79,16 @@ class Job:
         same = [i for i, recipe in enumerate(ladder) if recipe.precision == self.recipe.precision]
         follow = ladder[same[0] :] if same else []
         return [self.recipe, *(recipe for recipe in follow if recipe != self.recipe)]
+
+    def offered(self) -> dict[str, Recipe]:
+        """Name -> recipe: what a search tries. It is what the exporter offers for the model and fits the target, the
+        smallest first, with the options that hold for all."""
+        found = {}
+        for recipe in self.exporter.candidates(self.model):
+            if not budgets.excess(self.model, self.target, recipe):
+                name = str(recipe).removeprefix(f"{recipe.exporter} ")
+                found[name] = replace(recipe, options={**self.recipe.options, **recipe.options})
+        return found
 
     def quantizes(self) -> bool:
         """Whether any of `recipes` quantizes a part: floats need no calibration, and neither does a file that is taken
@@ -97,7 +110,7 @@ class Run:
 
     Attributes:
         checkpoint, source: the weights, and where they came from (None: a local path of the user's).
-        key: of the export, see `edgekit.pipeline.reuse.key_of`.
+        key: of the export, see `edgekit.pipeline.reuse.key_of`. place: of the finished bundle.
         stage: the folder that becomes the bundle. work: a folder for intermediates, kept while recipes are tried.
         facts: of the model (`edgekit.core.Weights.prepare`). golden_input: its name in `stage`.
     """
@@ -108,6 +121,7 @@ class Run:
     key: str
     stage: Path
     work: Path
+    place: Path
     tell: Progress
     facts: Mapping[str, Any] = field(default_factory=dict)
     golden_input: str = ""

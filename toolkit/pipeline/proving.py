@@ -20,7 +20,7 @@ from edgekit.numerics.parity import Recorder, limit_of, part_error
 from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.tracing import Reference
 
-__all__ = ["Accepted", "prove", "spoken"]
+__all__ = ["Accepted", "prove"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
     scores = run.scores(predictor, f"measuring {recipe.precision}")
     verdict = _judged(job, scores, reference)
     if verdict.verdict == "fail":
-        raise GateFailed(f"{job.model.name} in {spoken(recipe)}: {verdict.reason}.", hint="Try another --precision.")
+        raise GateFailed(f"{job.model.name} in {recipe}: {verdict.reason}.", hint="Try another --precision.")
     facts = _operated(job, scores, run.facts)
     if "operating_point" in facts:  # another threshold, perhaps another answer
         output = golden.answer(run.predictor(runners, facts), stage / run.golden_input)
@@ -80,7 +80,7 @@ def _agreed(run: Run, predictor: Predictor, reference: Reference, recipe: Recipe
     agreement = job.judge.agreed(job.model, answers, reference.answers, samples.evidence)
     if agreement.verdict == "fail":
         raise GateFailed(
-            f"{job.model.name} in {spoken(recipe)} does not agree with the fp32 reference: {agreement.reason}.",
+            f"{job.model.name} in {recipe} does not agree with the fp32 reference: {agreement.reason}.",
             hint="Try another --precision; --no-evidence exports without this check, and records that.",
         )
     return agreement
@@ -165,9 +165,3 @@ def _timed(run: Run, artifact: Artifact, recipe: Recipe, reference: Reference) -
         feeds = reference.calibration[artifact.part]
         times = speed.against_fp32(run.job.exporter, artifact, run.stage, run.work, feeds)
     return replace(artifact, census={**artifact.census, "speed": times})
-
-
-def spoken(recipe: Recipe) -> str:
-    """A recipe in words: ``onnx int8 (weights per-tensor)``."""
-    options = ", ".join(f"{name} {value}" for name, value in recipe.options.items())
-    return f"{recipe.exporter} {recipe.precision}" + (f" ({options})" if options else "")

@@ -41,7 +41,7 @@ def key_of(job: Job, weights: Path) -> str:
         *(f"companion {name} {file.sha256}" for name, s in model.weights.companions.items() for file in s.files),
         f"evidence {job.evidence.name} {job.evidence.sources}" if job.evidence else "no evidence",
         repr((model.name, model.task.evaluation, model.network.ladder, declared(job.target), job.recipe, job.fallback)),
-        repr((sorted(job.operating.items()), job.auto)),
+        repr((sorted(job.operating.items()), job.limits)),
         repr(job.tools()),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

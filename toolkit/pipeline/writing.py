@@ -21,8 +21,9 @@ from edgekit.core import (
 )
 from edgekit.errors import BadInput, GateFailed
 from edgekit.pipeline import evidence
-from edgekit.pipeline.climbing import climb, smallest
+from edgekit.pipeline.climbing import climb
 from edgekit.pipeline.job import Job, Run
+from edgekit.pipeline.search.trials import smallest
 from edgekit.pipeline.tracing import Reference, trace
 from edgekit.sources import fetch
 
@@ -35,13 +36,12 @@ def make(run: Run) -> None:
     """
     job, model, stage = run.job, run.job.model, run.stage
     _assets(run)
-    run = replace(
-        run, facts=model.weights.prepare(run.checkpoint, stage), golden_input=golden.write_input(model, stage)
-    )
+    facts = {**model.weights.prepare(run.checkpoint, stage), **({"adapter": job.adapter} if job.adapter else {})}
+    run = replace(run, facts=facts, golden_input=golden.write_input(model, stage))
     reference = trace(run)
     _check_reference(job, reference)
-    if job.auto:
-        run = smallest(run, reference)
+    if job.limits is not None:
+        run = smallest(run, reference, job.limits)
     accepted, attempts = climb(run, reference)
     run.tell("writing the bundle", 0, 0)
     manifest = Manifest(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from edgekit.quantization.candidates import Outputs
 
-__all__ = ["keep"]
+__all__ = ["SHARE", "keep"]
 
 #: Inputs that the whole is measured on, evenly spaced; layers alone, which takes longer, on the worst of these.
 _SEEN, _ALONE = 48, 2
@@ -30,15 +30,16 @@ _SEEN, _ALONE = 48, 2
 #: weights would have to be kept for; and how often a choice that was too small is made again, then for less.
 _SLACK, _TRIES = 1.1, 4
 #: With a larger share of the weights in more bits it would be another precision, whatever the aim.
-_SHARE = 0.4
+SHARE = 0.4
 
 
-def keep(part: Candidates[Made], weights: Mapping[str, int], plan: Plan, aim: float) -> Plan:
+def keep(part: Candidates[Made], weights: Mapping[str, int], plan: Plan, aim: float, share: float = SHARE) -> Plan:
     """The plan with layers that keep more bits; none where all of it is near enough without.
 
     Args:
         part: with at least one input. weights: layer -> how many it has.
         aim: relative error of the outputs that a call of the whole may make.
+        share: most of the weights that may keep more bits.
     """
     feeds = spread(part.feeds, _SEEN)
     small, truths, whole = part.make(plan), list[Any](), list[float]()
@@ -57,7 +58,7 @@ def keep(part: Candidates[Made], weights: Mapping[str, int], plan: Plan, aim: fl
     weights = {name: weights[name] for name in alone}
     goal, chosen = aim, list[str]()
     for i in range(_TRIES):
-        more = _cheapest(alone, weights, goal)
+        more = _cheapest(alone, weights, goal, share)
         if more == chosen:
             break
         chosen = more
@@ -78,7 +79,9 @@ def _squares(made: Outputs, truth: Outputs) -> NDArray[np.float64]:
     return np.array([relative_error([made], [{name: value}]) ** 2 for name, value in truth.items()])
 
 
-def _cheapest(alone: Mapping[str, NDArray[np.float64]], weights: Mapping[str, int], goal: float) -> list[str]:
+def _cheapest(
+    alone: Mapping[str, NDArray[np.float64]], weights: Mapping[str, int], goal: float, share: float
+) -> list[str]:
     """Few weights, as a greedy choice finds them, without which the sums of the others' squares are below `goal`, or as
     near as a share of the weights brings them.
 
@@ -86,7 +89,7 @@ def _cheapest(alone: Mapping[str, NDArray[np.float64]], weights: Mapping[str, in
     """
     left, total = dict(alone), sum(alone.values(), np.zeros(1))
     chosen: list[str] = []
-    room = _SHARE * sum(weights.values())
+    room = share * sum(weights.values())
     while left and (total > goal).any():
         over = np.maximum(total - goal, 0)
         best = max(left, key=lambda name: float(np.minimum(left[name], over).sum()) / weights[name])

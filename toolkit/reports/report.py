@@ -6,7 +6,6 @@ comes from outside when it is read (copied between machines, edited by hand), so
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,8 @@ SCHEMA = 1
 
 #: A report is a few hundred kilobytes at most; whatever is larger than this is something else.
 _LARGEST = 64 * 1024 * 1024
+#: No measurement is larger, whatever its unit, or smaller than its inverse: ratios and their intervals stay numbers.
+_MOST = 1e18
 
 
 def save(report: Report, path: Path) -> None:
@@ -141,5 +142,5 @@ def _check_numbers(what: str, values: Any, where: str) -> None:
 def _check_values(name: str, groups: Sequence[Sequence[float]], where: str) -> None:
     for group in groups:
         for value in group:
-            if not math.isfinite(value) or value < 0.0:
+            if not (value == 0.0 or 1.0 / _MOST < value < _MOST):
                 raise BadInput(f"{where} has the value {value} for {name!r}, which no measurement gives.")

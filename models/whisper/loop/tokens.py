@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import BadInput, need
+from edgekit.tasks.common.tokens import tokenizing
 
 #: Symbols that annotate rather than transcribe; the original suppresses them by default.
 _SYMBOLS = [
@@ -52,12 +53,11 @@ class Tokens:
     def __init__(self, file: Path) -> None:
         with need("run", "Reading the tokenizer"):
             import tokenizers
-        try:
+        if not file.is_file():
+            raise BadInput(f"the tokenizer {file.name} is missing.")
+        self._file = file.name
+        with tokenizing(file.name):
             self._tokenizer = tokenizers.Tokenizer.from_str(file.read_text(encoding="utf-8"))
-        except FileNotFoundError as exc:
-            raise BadInput(f"the tokenizer {file.name} is missing.") from exc
-        except Exception as exc:  # the library raises bare Exception for a file that it cannot parse
-            raise BadInput(f"{file.name} is not a tokenizer that can be read: {exc}.") from exc
         self.eot = self._id("<|endoftext|>")
         self.sot = self._id("<|startoftranscript|>")
         self.translate = self._id("<|translate|>")
@@ -83,12 +83,14 @@ class Tokens:
 
     def text(self, tokens: Sequence[int]) -> str:
         """The text of `tokens`; special tokens and timestamps are left out."""
-        decoded: str = self._tokenizer.decode([t for t in tokens if t < self.eot], skip_special_tokens=False)
+        with tokenizing(self._file):
+            decoded: str = self._tokenizer.decode([t for t in tokens if t < self.eot], skip_special_tokens=False)
         return decoded
 
     def encode(self, text: str) -> list[int]:
         """Tokens of `text`; what reads like a special token in it is left out, never obeyed."""
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        with tokenizing(self._file):
+            ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return [token for token in ids if token < self.eot]
 
     def facts(self) -> dict[str, Any]:

@@ -22,15 +22,18 @@ _LOOPS = ("chat/ChatDescription", "chat/ChatLoop", "chat/Language", "chat/Native
 _KOTLIN = ("chat/Chat", "kotlin/ModelException", "kotlin/ModelFiles")
 
 
-def write(bundle: Bundle, out: Path, names: Names) -> None:
+def write(bundle: Bundle, out: Path, names: Names, grammars: Mapping[str, str]) -> None:
     """Write the module into the empty folder `out`.
+
+    Args:
+        grammars: of the schemas that answers may keep to, by name.
 
     Raises:
         BadInput, Unsupported, MissingExtra, FetchFailed: see `edgekit.targets.common.language`.
     """
     assets = out / "src/main/assets" / names.name
     assets.mkdir(parents=True)
-    sizes = write_language(bundle, assets)
+    sizes = write_language(bundle, assets, grammars)
     packed = names.pack or sum(sizes.values()) > BASE_MODULE
     native = out / "src/main/cpp"
     version = write_source(native / "llama.cpp")

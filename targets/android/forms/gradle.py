@@ -20,6 +20,7 @@ from edgekit.targets.android.forms.checks import BASE_MODULE
 from edgekit.targets.android.forms.names import OPTIONS, Names, names_of
 from edgekit.targets.android.forms.templates import KOTLIN_PLUGIN, PHONE, PLUGIN, fill, include, plain
 from edgekit.targets.common.assets import task_for, write_assets
+from edgekit.targets.common.language import SCHEMAS, grammars, no_schemas
 
 __all__ = ["FORM", "Task", "task_of", "write"]
 
@@ -90,8 +91,9 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
     names = names_of(options, bundle.manifest.model.name)
     if bundle.manifest.recipe.exporter == "gguf":
         with boundary():
-            chat.write(bundle, out, names)
+            chat.write(bundle, out, names, grammars(options))
         return
+    no_schemas(bundle, options)
     task = task_of(bundle)
     with boundary():
         assets = out / "src" / "main" / "assets" / names.name
@@ -192,4 +194,6 @@ def _coordinates(manifest: Any) -> str:
 
 
 #: Folders that Gradle and Android Studio leave in a module.
-FORM = Form("-gradle", write, folder=True, options=OPTIONS, leftovers=("build", ".gradle", ".kotlin", ".cxx"))
+FORM = Form(
+    "-gradle", write, folder=True, options={**OPTIONS, **SCHEMAS}, leftovers=("build", ".gradle", ".kotlin", ".cxx")
+)

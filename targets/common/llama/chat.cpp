@@ -14,6 +14,8 @@
 
 #if defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
 #endif
 
 namespace {
@@ -32,6 +34,11 @@ void listen(ggml_log_level level, const char *text, void *) {
 const char *lacking() {
 #if defined(__aarch64__) && defined(__linux__) && defined(__ARM_FEATURE_DOTPROD)
   if (!(getauxval(AT_HWCAP) & (1UL << 20))) return "products of bytes (dotprod)";
+#elif defined(__aarch64__) && defined(__APPLE__) && defined(__ARM_FEATURE_DOTPROD)
+  int known = 0;
+  size_t size = sizeof known;
+  if (sysctlbyname("hw.optional.arm.FEAT_DotProd", &known, &size, nullptr, 0) || !known)
+    return "products of bytes (dotprod)";
 #endif
   return "";
 }
@@ -41,6 +48,32 @@ edgekit_chat *failed(const std::string &reason, char *why, int room) {
   return nullptr;
 }
 
+using Sampler = std::unique_ptr<llama_sampler, decltype(&llama_sampler_free)>;
+
+// How tokens are chosen.
+struct Sampling {
+  float temperature = 0;
+  int top_k = 0;
+  float top_p = 1, min_p = 0;
+  uint32_t seed = 0;
+
+  // A chain that begins with `first` (nullptr: with none), which it owns.
+  Sampler chain(llama_sampler *first) const {
+    Sampler made(llama_sampler_chain_init(llama_sampler_chain_default_params()), llama_sampler_free);
+    if (first) llama_sampler_chain_add(made.get(), first);
+    if (!(temperature > 0)) {
+      llama_sampler_chain_add(made.get(), llama_sampler_init_greedy());
+      return made;
+    }
+    llama_sampler_chain_add(made.get(), llama_sampler_init_top_k(top_k));
+    llama_sampler_chain_add(made.get(), llama_sampler_init_top_p(top_p, 1));
+    llama_sampler_chain_add(made.get(), llama_sampler_init_min_p(min_p, 1));
+    llama_sampler_chain_add(made.get(), llama_sampler_init_temp(temperature));
+    llama_sampler_chain_add(made.get(), llama_sampler_init_dist(seed));
+    return made;
+  }
+};
+
 bool stopping(void *flag) { return static_cast<std::atomic<bool> *>(flag)->load(std::memory_order_relaxed); }
 
 }  // namespace
@@ -48,7 +81,9 @@ bool stopping(void *flag) { return static_cast<std::atomic<bool> *>(flag)->load(
 struct edgekit_chat {
   std::unique_ptr<llama_model, decltype(&llama_model_free)> model{nullptr, llama_model_free};
   std::unique_ptr<llama_context, decltype(&llama_free)> context{nullptr, llama_free};
-  std::unique_ptr<llama_sampler, decltype(&llama_sampler_free)> sampler{nullptr, llama_sampler_free};
+  Sampling sampling;
+  Sampler free{nullptr, llama_sampler_free}, strict{nullptr, llama_sampler_free};  // without and with the grammar
+  llama_sampler *grammar = nullptr;  // a part of `strict`
   const llama_vocab *vocabulary = nullptr;
   std::vector<int32_t> held;  // what is in the cache
   std::atomic<bool> stop{false};
@@ -56,6 +91,19 @@ struct edgekit_chat {
   void forget() {
     llama_memory_clear(llama_get_memory(context.get()), false);
     held.clear();
+  }
+
+  // As edgekit's Python does it: the whole vocabulary is compared with the grammar only where the choice without it
+  // breaks it.
+  llama_token choose() {
+    const llama_token token = llama_sampler_sample(free.get(), context.get(), -1);
+    if (!grammar) return token;
+    llama_token_data alone{token, 1.0f, 0.0f};
+    llama_token_data_array single{&alone, 1, -1, false};
+    llama_sampler_apply(grammar, &single);
+    if (!(alone.logit > 0)) return llama_sampler_sample(strict.get(), context.get(), -1);  // which accepts it, too
+    llama_sampler_accept(strict.get(), token);
+    return token;
   }
 
   // Forgets all but the first `count` tokens; or all, where the model cannot forget a part.
@@ -140,17 +188,18 @@ int edgekit_chat_piece(edgekit_chat *chat, int32_t token, char *out, int room) {
 }
 
 void edgekit_chat_sampling(edgekit_chat *chat, float temperature, int top_k, float top_p, float min_p, uint32_t seed) {
-  chat->sampler.reset(llama_sampler_chain_init(llama_sampler_chain_default_params()));
-  llama_sampler *chain = chat->sampler.get();
-  if (!(temperature > 0)) {
-    llama_sampler_chain_add(chain, llama_sampler_init_greedy());
-    return;
-  }
-  llama_sampler_chain_add(chain, llama_sampler_init_top_k(top_k));
-  llama_sampler_chain_add(chain, llama_sampler_init_top_p(top_p, 1));
-  llama_sampler_chain_add(chain, llama_sampler_init_min_p(min_p, 1));
-  llama_sampler_chain_add(chain, llama_sampler_init_temp(temperature));
-  llama_sampler_chain_add(chain, llama_sampler_init_dist(seed));
+  chat->sampling = {temperature, top_k, top_p, min_p, seed};
+  chat->free = chat->sampling.chain(nullptr);
+}
+
+int edgekit_chat_grammar(edgekit_chat *chat, const char *grammar) {
+  chat->strict.reset();
+  chat->grammar = nullptr;
+  if (!*grammar) return 0;
+  chat->grammar = llama_sampler_init_grammar(chat->vocabulary, grammar, "root");
+  if (!chat->grammar) return EDGEKIT_CHAT_FAILED;
+  chat->strict = chat->sampling.chain(chat->grammar);
+  return 0;
 }
 
 int edgekit_chat_read(edgekit_chat *chat, const int32_t *tokens, int count) {
@@ -167,7 +216,7 @@ int edgekit_chat_read(edgekit_chat *chat, const int32_t *tokens, int count) {
 int32_t edgekit_chat_next(edgekit_chat *chat) {
   if (chat->held.empty()) return EDGEKIT_CHAT_FAILED;
   if (stopping(&chat->stop)) return EDGEKIT_CHAT_STOPPED;
-  const int32_t token = llama_sampler_sample(chat->sampler.get(), chat->context.get(), -1);
+  const int32_t token = chat->choose();
   if (llama_vocab_is_eog(chat->vocabulary, token)) return EDGEKIT_CHAT_END;
   const int status = chat->decode(&token, 1);
   return status ? status : token;

@@ -26,6 +26,10 @@ int edgekit_chat_piece(edgekit_chat *chat, int32_t token, char *out, int room);
 // How tokens are chosen from now on. A temperature of 0 takes the likeliest.
 void edgekit_chat_sampling(edgekit_chat *chat, float temperature, int top_k, float top_p, float min_p, uint32_t seed);
 
+// Has answers keep to a grammar in llama.cpp's form (its rule "root") from the next token on; "": any text. 0, or
+// EDGEKIT_CHAT_FAILED where it cannot be read.
+int edgekit_chat_grammar(edgekit_chat *chat, const char *grammar);
+
 // Has the cache hold these tokens and no others; what it holds already is not computed again. 0, or one of the above.
 int edgekit_chat_read(edgekit_chat *chat, const int32_t *tokens, int count);
 

@@ -222,3 +222,15 @@ def test_speed_is_of_one_thing_at_a_time(runner: Any) -> None:
             runner.speed(**wrong)
     with pytest.raises(BadInput, match="more than the 2048"):
         runner.speed(prompt=TRAINED, depth=1)
+
+
+def test_likelihoods_of_endings_follow_the_logits(runner: Any) -> None:
+    prompt, endings = runner.tokenize(TEXT[:90]), [runner.tokenize(text, bos=False) for text in ("no", "yes, it was")]
+    endings.append(runner.tokenize(TEXT[:100], bos=False))  # more than is looked at at once
+    for ending, mine in zip(endings, runner.likelihoods(prompt, endings), strict=True):
+        logits = reference([*prompt, *ending[:-1]])[len(prompt) - 1 :]
+        shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        shares /= shares.sum(axis=-1, keepdims=True)
+        assert mine == pytest.approx(np.log(shares[np.arange(len(ending)), ending]).sum(), rel=2e-3)
+    with pytest.raises(BadInput, match="empty"):
+        runner.likelihoods(prompt, [[]])

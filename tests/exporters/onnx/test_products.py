@@ -18,7 +18,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from edgekit.core import Artifact, Part, Recipe, TensorSpec
-from edgekit.errors import ExportFailed
+from edgekit.errors import ExportFailed, Unsupported
 from edgekit.exporters.onnx import EXPORTER, products
 from edgekit.exporters.onnx.forms import packed
 from edgekit.exporters.onnx.graph import constants
@@ -153,6 +153,20 @@ def test_a_tied_table_in_four_bits(tmp_path: Path) -> None:
     assert arrays["MatMul.int8"].shape == (VOCABULARY, WIDTH // 32, 16)
     calls = [(feeds(time=60, new=3), TorchRunner(part(), Toy())(feeds(time=60, new=3)))]
     assert part_error(EXPORTER.load(tmp_path / "toy.onnx", 1), calls) < LIMITS["int8"]
+
+
+@pytest.mark.parametrize("most, form", [(0.9, "four-bit"), (1e-4, "blockwise")])
+def test_four_bits_only_where_the_outputs_allow_it(tmp_path: Path, most: float, form: str) -> None:
+    artifact = export(tmp_path, "int8", options={"small_parts": {"toy": most}})
+    layer = artifact.census["layers"]["MatMul"]
+    assert layer["form"] == form
+    assert ("alone in four-bit it moves the outputs by" in layer["why"]) == (form == "blockwise")
+
+
+@pytest.mark.parametrize("value", [{"toy": 0}, {"toy": 1.5}, {"toy": "x"}, {"other": 0.1}, "toy"])
+def test_small_parts_that_make_no_sense(tmp_path: Path, value: Any) -> None:
+    with pytest.raises(Unsupported):
+        export(tmp_path, "int8", options={"small_parts": value})
 
 
 def test_a_tied_table_is_stored_once(tmp_path: Path) -> None:

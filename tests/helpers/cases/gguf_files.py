@@ -17,6 +17,11 @@ from edgekit.exporters.gguf.runner import LlamaRunner
 ALIGNMENT = 32
 VOCABULARY = 260
 TRAINED = 2048
+#: A chat template that begins with the BOS token, and that an app can follow.
+CHAT_TEMPLATE = (
+    "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content }}\n{% endfor %}"
+    "{% if add_generation_prompt %}[assistant]{% endif %}"
+)
 
 
 #: Same architecture, same shapes, same tokenizer: what no precision explains.

@@ -1,4 +1,7 @@
-"""The conversation of a Gradle module on this machine: its library compiled for it, its Java on a JVM."""
+"""The conversation of a Gradle module on this machine: its library compiled for it, its Java on a JVM.
+
+And a process with a conversation, of a module or of a Swift package (`helpers.devices.swift_chat`).
+"""
 
 from __future__ import annotations
 
@@ -31,8 +34,9 @@ def includes() -> list[str]:
     return [f"-I{LAYER}", *(f"-isystem{folder}" for folder in folders)]
 
 
-def compiled(out: Path) -> Path:
-    """Our layer for this machine, over the libraries that the tests use anyway; and the Java, in the same folder."""
+def compiled(out: Path) -> list[str]:
+    """Our layer for this machine, over the libraries that the tests use anyway, and the Java, in the same folder; the
+    command that starts it."""
     libraries = library.libraries()
     if libraries is None or shutil.which("g++") is None:
         absent("there is no llama.cpp, or no g++; get them with: make llama")
@@ -42,7 +46,7 @@ def compiled(out: Path) -> Path:
     command = ["g++", *_STRICT, "-shared", _CLASS, *includes(), *sources, *linked, "-o", str(out / "libedgekitchat.so")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return out
+    return ["java", f"-Djava.library.path={out}", "-cp", str(out), "edgekit.phone.loops.ChatPeer"]
 
 
 def crossed(out: Path) -> None:
@@ -73,11 +77,10 @@ def flows(out: Path) -> str:
 
 
 class Chat:
-    """A JVM with a conversation. `assets`: the module's."""
+    """A process with a conversation. `peer`: the command that starts it. `assets`: of the module or package."""
 
-    def __init__(self, classes: Path, assets: Path, system: str = "", threads: int = 2) -> None:
-        command = ["java", f"-Djava.library.path={classes}", "-cp", str(classes), "edgekit.phone.loops.ChatPeer"]
-        command += [str(assets), str(threads), system]
+    def __init__(self, peer: Sequence[str], assets: Path, system: str = "", threads: int = 2) -> None:
+        command = [*peer, str(assets), str(threads), system]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self) -> Self:

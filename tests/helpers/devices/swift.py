@@ -8,7 +8,7 @@ from pathlib import Path
 
 from conftest import absent
 
-from edgekit.targets.ios.swift import TEMPLATES
+from edgekit.targets.ios.templates import TEMPLATES
 
 HARNESS = Path(__file__).parents[2] / "targets" / "swift"
 #: Modules with the names and signatures of Apple's: what uses them is read by the compiler here too.

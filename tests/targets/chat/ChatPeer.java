@@ -68,7 +68,9 @@ public final class ChatPeer {
                 throw new CancellationException();
             }
         };
-        ChatLoop.Answer made = loop.ask((String) asked.get("text"), Json.integer(asked.get("most")), watch, pieces::append);
+        String schema = (String) asked.getOrDefault("schema", "");
+        ChatLoop.Answer made =
+                loop.ask((String) asked.get("text"), Json.integer(asked.get("most")), schema, watch, pieces::append);
         return new String[] {
             made.finish, made.text, pieces.toString(), "" + made.promptTokens, "" + made.tokens, "" + made.leftOut
         };

@@ -24,6 +24,8 @@ private class Letters : Language {
 
     override fun sampling(temperature: Float, topK: Int, topP: Float, minP: Float, seed: Int) = Unit
 
+    override fun grammar(grammar: ByteArray) = 0
+
     override fun read(tokens: IntArray): Int {
         at = 0
         return 0
@@ -46,7 +48,7 @@ private class Letters : Language {
 private val DESCRIPTION = """
     {"model": "letters", "file": "none", "context": 4096, "memory": 1, "golden": {"prompt": "", "answer": ""},
      "template": {"start": "", "system": "", "question": "", "reply": "", "next": "", "answer": "",
-                  "begins": false, "trim": false}}
+                  "begins": false, "trim": false}, "grammars": {}}
 """.trimIndent()
 
 /** Collects answers: whole, the first pieces of, and one that is cancelled while a token is computed. */

@@ -22,7 +22,7 @@ from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.models.speaker.pipeline import EcapaVerifier, Ge2eVerifier
 from edgekit.models.whisper.loop.pipeline import Transcriber
 from edgekit.targets.common.assets import vocabulary
-from edgekit.targets.ios.swift import TEMPLATES
+from edgekit.targets.ios.templates import TEMPLATES
 
 Start = Callable[[Path, dict[str, Runner]], Peer]
 PIL_BEFORE_13 = int(PIL.__version__.split(".")[0]) < 13

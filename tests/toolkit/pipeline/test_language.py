@@ -25,6 +25,7 @@ from edgekit.gate import frontier, frontier_plot
 from edgekit.llama import library
 from edgekit.pipeline import terms
 from edgekit.registry import find
+from edgekit.tasks.text_generation.questions import answer, questions
 
 TEXT = "the quick brown fox jumps over the lazy dog. " * 60  # a byte a token: five chunks of 512
 
@@ -129,15 +130,16 @@ def test_auto_takes_the_smallest_that_passes(folder: Path) -> None:
     assert found is not None
     chosen, points = found
     passed = [point for point in points if point.verdict == "pass"]
-    assert chosen == min(passed, key=lambda point: point.size or 0).precision == made.manifest.recipe.precision
-    assert all(point.speed and point.kld is not None for point in passed)
-    assert {point.precision for point in points} == {recipe.precision for recipe in MODEL.network.ladder}
-    assert next(point for point in points if point.precision == "iq3_xxs").verdict == "fail"  # no calibration
+    assert chosen == min(passed, key=lambda point: point.size or 0).recipe == made.manifest.recipe.precision
+    assert all(point.speed and point.loss is not None for point in passed)
+    assert all("perplexity error" in point.figures for point in passed)
+    assert {point.recipe for point in points} == {recipe.precision for recipe in MODEL.network.ladder}
+    assert next(point for point in points if point.recipe == "iq3_xxs").verdict == "fail"  # no calibration
     assert "<svg" in (made.path / "frontier.svg").read_text()
 
 
 def test_auto_needs_a_text_and_says_when_nothing_passes(folder: Path) -> None:
-    with pytest.raises(BadInput, match="real text"):
+    with pytest.raises(BadInput, match="real samples"):
         export(folder, "none", "auto")
     with pytest.raises(BadInput, match="makes no sense"):
         export(folder, "none", "q8_0", max_kld=float("nan"))
@@ -181,14 +183,19 @@ def test_a_frontier_that_is_none_is_bad_input(tmp_path: Path) -> None:
 
 
 def test_a_frontier_tells_what_decided_and_draws_it() -> None:
-    bar = {"allowed": 0.05}
+    def point(
+        precision: str, verdict: str, reason: str, size: int, kld: float, low: float, high: float
+    ) -> frontier.Point:
+        loss = frontier.Loss(kld, low, high, "nats a token", 0.05)
+        return frontier.Point(precision, verdict, reason, size, speed=9.0, loss=loss, figures={"perplexity": 30.4})
+
     points = [
         frontier.Point("iq3_xxs", "fail", "it needs calibration text."),
-        frontier.Point("q4_k_m", "fail", "?", 105_000_000, 9.0, 0.0506, 0.047, 0.054, 30.4, 0.84, **bar),
-        frontier.Point("q5_k_m", "undecided", "?", 112_000_000, 9.0, 0.0480, 0.043, 0.0516, 30.2, 0.88, **bar),
-        frontier.Point("q6_k", "undecided", "few chunks", 138_000_000, 9.0, 0.008, 0.007, 0.009, 29.9, 0.93, **bar),
-        frontier.Point("q8_0", "pass", "?", 145_000_000, 9.0, 0.0037, 0.0035, 0.0038, 30.0, 0.96, **bar),
-        frontier.Point("f16", "pass", "?", 271_000_000, 9.0, 0.0, 0.0, 0.0, 29.9, 1.0, **bar),
+        point("q4_k_m", "fail", "?", 105_000_000, 0.0506, 0.047, 0.054),
+        point("q5_k_m", "undecided", "?", 112_000_000, 0.0480, 0.043, 0.0516),
+        point("q6_k", "undecided", "few chunks", 138_000_000, 0.008, 0.007, 0.009),
+        point("q8_0", "pass", "?", 145_000_000, 0.0037, 0.0035, 0.0038),
+        point("f16", "pass", "?", 271_000_000, 0.0, 0.0, 0.0),
     ]
     assert [row[-1] for row in frontier.rows(points, "q8_0")] == [
         "fail: it needs calibration text.",
@@ -203,3 +210,25 @@ def test_a_frontier_tells_what_decided_and_draws_it() -> None:
     assert all(f">{word}</text>" in drawn for word in ("q4_k_m", "q8_0", "f16", "allowed: 0.05", "150"))
     assert "iq3_xxs" not in drawn
     assert "<circle" not in frontier_plot.plot(points[:1], "")
+
+
+# --------------------------------------------------------------------------------------------------------- questions
+
+
+def test_questions_judge_a_bundle(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Random weights hold one of two choices likelier; the right one here is the likelier, as the reference says."""
+    lines = [{"question": f"{i} is", "choices": ["odd", "even"], "answer": "odd"} for i in range(24)]
+    asked = folder / "asked.jsonl"
+    asked.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    writer = edgekit.load(export(folder, "judge", "f16", evidence=False).path)
+    for line, sample in zip(lines, questions(asked), strict=True):
+        line["answer"] = answer(writer, sample.input)  # type: ignore[arg-type]
+    asked.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    made = export(folder, "asked", "q8_0", data=asked, evidence=False)
+    gate = made.manifest.gate
+    assert (gate.metric, gate.samples, gate.reference) == ("right-answers", 24, 1.0)
+    assert gate.verdict in ("pass", "undecided") and "are the reference's" in gate.reason
+    assert edgekit.verify(made.path, data=asked)["gate"].value == gate.value
+    asked.write_text(asked.read_text() + "{}\n")
+    assert command.run(["verify", str(made.path), "--data", str(asked)]) == BadInput("").exit_code
+    assert "asked.jsonl, line 25" in capsys.readouterr().err

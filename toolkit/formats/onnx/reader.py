@@ -156,7 +156,8 @@ def _facts(model: onnx.ModelProto) -> Facts:
 
     def spec(value: onnx.ValueInfoProto, *, output: bool) -> TensorSpec:
         tensor = value.type.tensor_type
-        if not value.type.HasField("tensor_type") or not tensor.elem_type:
+        known = onnx.TensorProto.DataType.values()
+        if not value.type.HasField("tensor_type") or not tensor.elem_type or tensor.elem_type not in known:
             raise Unsupported(f"the {'output' if output else 'input'} {value.name!r} of this .onnx file is no tensor.")
         if tensor.elem_type == onnx.TensorProto.STRING:
             raise Unsupported(f"the {'output' if output else 'input'} {value.name!r} of this .onnx file holds strings.")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from edgekit.errors import BadInput
 
-__all__ = ["DTYPES", "Archive", "Payload", "opened"]
+__all__ = ["DTYPES", "Archive", "Payload", "opened", "sound"]
 
 #: Number of a dtype in the file -> its name and bytes.
 DTYPES: Mapping[int, tuple[str, int]] = {
@@ -71,12 +72,19 @@ def opened(path: Path) -> Archive:
     Raises:
         BadInput: no .pt2, damaged, of an older form, or with pickles that torch would run.
     """
+    with sound(path) as file:
+        return _read(path, file)
+
+
+@contextlib.contextmanager
+def sound(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The zip at `path`, open. Raises BadInput for whatever is wrong with it inside."""
     try:
         with zipfile.ZipFile(path) as file:
-            return _read(path, file)
+            yield file
     except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, RuntimeError, UnicodeDecodeError) as exc:
         raise BadInput(f"{path.name} is not a sound .pt2: {exc}.", hint=_AGAIN) from exc
-    except (ValueError, RecursionError, KeyError, TypeError, MemoryError) as exc:
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError, MemoryError) as exc:
         raise BadInput(f"{path.name} is not a sound .pt2: it holds {exc}.", hint=_AGAIN) from exc
 
 

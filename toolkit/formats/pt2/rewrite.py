@@ -10,7 +10,7 @@ import zipfile
 from typing import Any
 
 from edgekit.errors import BadInput
-from edgekit.formats.pt2.archive import Payload
+from edgekit.formats.pt2.archive import Payload, sound
 from edgekit.formats.pt2.program import Program
 
 __all__ = ["module_of", "rewritten"]
@@ -38,7 +38,7 @@ def rewritten(program: Program) -> bytes:
     content["graph_module"]["module_call_graph"] = [{"fqn": "", "signature": signature}]
     content["graph_module"] |= {"metadata": {}, "treespec_namedtuple_fields": {}}
     target = io.BytesIO()
-    with zipfile.ZipFile(held.path) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as file:
+    with sound(held.path) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as file:
 
         def write(name: str, data: bytes) -> None:
             file.writestr(zipfile.ZipInfo(f"model/{name}"), data)

@@ -29,6 +29,8 @@ _IDENTIFIER = b"TFL3"
 _MOST_TENSORS = 100_000
 #: Places of a sparse tensor for each of its values: more would be memory that the file does not account for.
 _MOST_ZEROS = 1000
+#: Inputs that products cannot do without.
+_LEAST_INPUTS = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
 
 
 @dataclass(frozen=True)
@@ -219,6 +221,9 @@ def _operator(index: int, table: _Table, codes: list[str], count: int) -> Operat
     name = codes[code]
     inputs = _indices(table.vector(1, "<i"), count, f"an input of operator {index} ({name})", least=-1)
     outputs = _indices(table.vector(2, "<i"), count, f"an output of operator {index} ({name})")
+    least = _LEAST_INPUTS.get(name, 0)
+    if least and (len(inputs) < least or not outputs or min(inputs[:least]) < 0):
+        raise BadInput(f"the .tflite is damaged: operator {index} ({name}) lacks an input or an output.")
     options = table.table(4)
     return Operator(index, name, inputs, outputs, {f.name: _option(options, f) for f in OPTIONS.get(name, ())})
 

@@ -24,6 +24,8 @@ __all__ = ["Translated", "translated"]
 
 _FROM_TFLITE, _TO_TFLITE = (0, 3, 1, 2), (0, 2, 3, 1)
 _ACTIVATIONS: dict[int, Callable[[Tensor], Tensor] | None] = {0: None, 1: F.relu, 3: F.relu6, 4: torch.tanh}
+#: Layers are made without weights, until those of the file are known to fit: shapes may ask for any memory.
+_UNMADE = "meta"
 _SAME = 0
 #: A transposed convolution with a bias, of MediaPipe; its stride is not stored in the schema but in its own bytes.
 _TRANSPOSED = "CUSTOM:Convolution2DTransposeBias"
@@ -213,6 +215,7 @@ def _convolution(constants: _Constants, operator: Operator) -> nn.Module:
         (around[2], around[0]) if even else 0,
         groups=inputs if deep else 1,
         bias=constants.bias(operator) is not None,
+        device=_UNMADE,
     )
     filled = _filled(layer, weight, constants.bias(operator))
     return _Layer(filled, (0, 0, 0, 0) if even else around, operator.options["activation"])
@@ -224,14 +227,14 @@ def _transposed(constants: _Constants, operator: Operator) -> nn.Module:
     strides = (after[1] // before[1], after[2] // before[2])
     if strides != weight.shape[1:3]:
         raise Unsupported(f"operator {operator.index} is a transposed convolution whose kernels overlap.")
-    layer = nn.ConvTranspose2d(before[3], weight.shape[0], strides, strides, bias=bias is not None)
+    layer = nn.ConvTranspose2d(before[3], weight.shape[0], strides, strides, bias=bias is not None, device=_UNMADE)
     return _Layer(_filled(layer, weight.transpose(3, 0, 1, 2), bias), (0, 0, 0, 0), 0)
 
 
 def _connected(constants: _Constants, operator: Operator) -> nn.Module:
     weight = constants.get(operator, 1)
     bias = constants.bias(operator)
-    layer = _filled(nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None), weight, bias)
+    layer = _filled(nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device=_UNMADE), weight, bias)
     if operator.options.get("keep_dims"):
         raise Unsupported(f"operator {operator.index} (FULLY_CONNECTED) keeps its dimensions, which is not known here.")
     flat = nn.Sequential(_Function(lambda x: _turned(x, _TO_TFLITE).reshape(-1, weight.shape[1])), layer)

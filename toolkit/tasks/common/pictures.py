@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Most decoded pixels: 20,000 x 20,000 would need 1.2 GB of RAM.
 MOST_PIXELS = 200_000_000
+#: Of a larger picture, most pixels for each byte of its file: no kind of file holds so much in so little.
+_LARGE, _DENSEST = 1 << 24, 10_000
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm", ".tif", ".tiff")
 _DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
@@ -49,7 +51,9 @@ def open_image(path: str | Path) -> tuple[Any, list[str]]:
         raise BadInput(f"{path.name} is not an image of a kind that can be read.", hint=f"Kinds: {_kinds()}.") from exc
     except Image.DecompressionBombError as exc:
         raise BadInput(f"{path.name} has too many pixels: {exc}.") from exc
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError) as exc:
+    except BadInput:
+        raise
+    except Exception as exc:  # Pillow's decoders raise many unrelated types over a damaged file
         raise BadInput(f"{path.name} is damaged: {exc}.", hint="Open it in an image viewer and save it again.") from exc
 
 
@@ -60,6 +64,8 @@ def _check_size(path: Path, image: Any) -> None:
             f"{path.name} has {width} x {height} pixels; at most {MOST_PIXELS // 10**6} million are read.",
             hint="Make it smaller first.",
         )
+    if width * height > max(_LARGE, _DENSEST * path.stat().st_size):
+        raise BadInput(f"{path.name} says that it has {width} x {height} pixels, in {path.stat().st_size} bytes.")
 
 
 def _rgb(image: Any, notes: list[str]) -> Any:

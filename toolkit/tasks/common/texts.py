@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgekit.common.files import read_text
 from edgekit.core import Sample
 from edgekit.errors import BadInput
 
@@ -24,10 +26,7 @@ def lines(folder: Path, labels: Sequence[str] = ()) -> Sequence[Sample]:
     files = [folder] if folder.is_file() else sorted(folder.rglob("*.txt"))
     samples: list[Sample] = []
     for path in files:
-        try:
-            rows = path.read_text("utf-8").splitlines()
-        except UnicodeDecodeError as exc:
-            raise BadInput(f"{path} is not a text in UTF-8.") from exc
+        rows = read_text(path).splitlines()
         samples += [Sample(row.strip(), None, f"{path.name}:{at}") for at, row in enumerate(rows, 1) if row.strip()]
     if not samples:
         raise BadInput(
@@ -49,8 +48,8 @@ def texts(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
         return lines(folder)
     names = {label.casefold(): label for label in labels} | {str(i): label for i, label in enumerate(labels)}
     samples = []
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
+    rows = csv.DictReader(io.StringIO(read_text(table), newline=""))
+    try:
         if not {"text", "label"} <= set(rows.fieldnames or ()):
             raise BadInput(f"{table} has no columns text and label.", hint="See docs/data.md.")
         for row in rows:
@@ -60,4 +59,6 @@ def texts(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
             if label.casefold() not in names:
                 raise BadInput(f"{table}, line {rows.line_num}: there is no label {label!r}; there are {len(labels)}.")
             samples.append(Sample((text, pair) if pair else text, names[label.casefold()], f"line {rows.line_num}"))
+    except csv.Error as exc:
+        raise BadInput(f"{table}, line {rows.line_num}: {exc}.") from exc
     return samples

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.common.files import read_text
 from edgekit.core import TensorSpec
 from edgekit.errors import BadInput, need
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Tokens", "text_of"]
+__all__ = ["Tokens", "text_of", "tokenizing"]
 
 #: Most bytes of a text, and of its file.
 _LARGEST = 4 << 20
+
+
+@contextlib.contextmanager
+def tokenizing(file: str) -> Iterator[None]:
+    """Map what the library raises over a damaged tokenizer, from the file of that name, to BadInput."""
+    try:
+        yield
+    except BaseException as exc:  # the library raises Exception itself, and its panics do not even derive from that
+        if isinstance(exc, Exception) or type(exc).__name__ == "PanicException":
+            raise BadInput(f"{file} is not a tokenizer that can be read: {exc}.") from exc
+        raise
 
 
 class Tokens:
@@ -30,10 +43,9 @@ class Tokens:
             import tokenizers
         rules = facts["tokenizer"]
         path = folder / str(rules["file"])
-        try:
+        self._file = path.name
+        with tokenizing(path.name):
             self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
-        except Exception as exc:  # the library raises Exception itself
-            raise BadInput(f"{path.name} is not a tokenizer that can be read: {exc}.") from exc
         self._most, self._left = int(rules["most"]), rules["side"] == "left"
         self._whole = bool(rules.get("whole"))
         self._pad = self._tokenizer.token_to_id(str(rules["pad"])) or 0
@@ -54,7 +66,8 @@ class Tokens:
 
     def text(self, ids: list[int]) -> str:
         """The text of tokens."""
-        return str(self._tokenizer.decode(ids, skip_special_tokens=False))
+        with tokenizing(self._file):
+            return str(self._tokenizer.decode(ids, skip_special_tokens=False))
 
     def feeds(
         self, specs: tuple[TensorSpec, ...], text: str, pair: str | None = None
@@ -84,8 +97,9 @@ class Tokens:
         return feeds, cut
 
     def _encoded(self, text: str, pair: str | None, most: int | None) -> Any:
-        self._tokenizer.enable_truncation(most or self._most)
-        return self._tokenizer.encode(text, pair)
+        with tokenizing(self._file):
+            self._tokenizer.enable_truncation(most or self._most)
+            return self._tokenizer.encode(text, pair)
 
 
 def text_of(sample: Any) -> str:
@@ -96,12 +110,7 @@ def text_of(sample: Any) -> str:
     """
     if isinstance(sample, Path) or (isinstance(sample, str) and sample.endswith(".txt") and Path(sample).is_file()):
         path = Path(sample)
-        if path.stat().st_size > _LARGEST:
-            raise BadInput(f"{path.name} has {path.stat().st_size} bytes; a text has at most {_LARGEST}.")
-        try:
-            sample = path.read_text("utf-8")
-        except UnicodeDecodeError as exc:
-            raise BadInput(f"{path.name} is not a text in UTF-8.") from exc
+        sample = read_text(path, _LARGEST)
     if not isinstance(sample, str):
         raise BadInput(f"a sample is a text, not {type(sample).__name__}.")
     if not sample.strip():

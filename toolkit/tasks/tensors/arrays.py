@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.common.arrays import read_arrays
 from edgekit.core import Sample
 from edgekit.errors import BadInput
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["cosines", "errors", "read", "sampled", "samples"]
 
-#: Unpacked bytes of a file of arrays.
-_MOST = 1 << 30
 #: Values of an output that are compared.
 _KEPT = 2048
 #: The name of the right answer in a file of a data folder.
@@ -51,18 +49,9 @@ def read(file: Path) -> Mapping[str, NDArray[Any]]:
     Raises:
         BadInput: no such file, damaged, larger than 1 GiB, or with arrays of Python objects.
     """
-    import numpy as np
-
     if not file.is_file():
         raise BadInput(f"there is no file {str(file)!r}.")
-    try:
-        with zipfile.ZipFile(file) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > _MOST:
-                raise BadInput(f"{file.name} unpacks to more than {_MOST >> 20} MiB.")
-        with np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile) as exc:
-        raise BadInput(f"{file.name} is not a .npz file of arrays: {exc}.") from exc
+    return read_arrays(file, file.name)
 
 
 def sampled(outputs: Mapping[str, NDArray[Any]]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """From a prompt to a text: chat template, tokens, sampling, and streaming.
 
 Independent of file formats: the part is a runner that also has ``metadata`` (the file's own, with its chat
-template), ``tokenize``, ``detokenize``, ``generate``, ``context_length`` and ``vocabulary``.
+template), ``tokenize``, ``detokenize``, ``generate``, ``likelihoods``, ``context_length`` and ``vocabulary``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.files import read_text
 from edgekit.core import Prediction, Predictor
 from edgekit.errors import BadInput
 from edgekit.formats.gguf.template import render
@@ -121,9 +122,12 @@ class Writer(Predictor):
 
     def left(self, sample: Any, **options: Any) -> int:
         """Tokens of the context that a prompt leaves for its answer. Raises as `predict`."""
-        chosen = {**_OPTIONS, **_checked(options)}
-        tokens = len(self._prompt(sample, chosen)[0])
-        return self._room(tokens, chosen["context"]) - tokens
+        tokens = len(self.prompt_tokens(sample, **options))
+        return self._room(tokens, options.get("context")) - tokens
+
+    def prompt_tokens(self, sample: Any, **options: Any) -> list[int]:
+        """The tokens that an answer is generated after, the chat template's among them. Raises as `predict`."""
+        return self._prompt(sample, {**_OPTIONS, **_checked(options)})[0]
 
     def probe(self, sample: Any) -> Prediction:
         """The calls that parity compares: a call of the network on the prompt's first tokens, and a short answer.
@@ -137,7 +141,9 @@ class Writer(Predictor):
         return self.predict(sample, raw=True, most=_ANSWERED)
 
     def tokens(self, sample: Any) -> list[int]:
-        """The tokens of a text, without a template. Raises BadInput for an empty text."""
+        """The tokens of a text, without a template; of messages, line by line. Raises BadInput for an empty text."""
+        if isinstance(sample, (list, tuple)):
+            sample = "\n".join(message["content"] for message in _messages(sample, None))
         return list(self.network.tokenize(_text(sample)))
 
     def _prompt(self, sample: Any, chosen: Mapping[str, Any]) -> tuple[list[int], list[str]]:
@@ -224,7 +230,7 @@ def _messages(sample: Any, system: str | None) -> list[dict[str, str]]:
 def _text(sample: Any) -> str:
     """A prompt's text, read from a file if it names one. Raises BadInput if it is empty."""
     if isinstance(sample, Path) or (isinstance(sample, str) and sample.endswith(".txt") and Path(sample).is_file()):
-        sample = read_text(Path(sample))
+        sample = read_text(Path(sample), _LARGEST)
     if not isinstance(sample, str) or not sample.strip():
         raise BadInput("the prompt is empty.", hint='Say something: edgekit run BUNDLE "Why is the sky blue?"')
     return sample
@@ -238,20 +244,9 @@ def schema_of(schema: Any) -> Mapping[str, Any] | None:
     if not path.is_file():
         raise BadInput(f"there is no file {str(path)!r} with a schema.", hint="Such as --schema answer.json")
     try:
-        read = json.loads(read_text(path))
+        read = json.loads(read_text(path, _LARGEST))
     except (ValueError, RecursionError) as exc:
         raise BadInput(f"{path.name} is not JSON: {exc}.") from exc
     if not isinstance(read, dict):
         raise BadInput(f"{path.name} holds no JSON schema, which is an object.")
     return read
-
-
-def read_text(path: Path) -> str:
-    """The content of a text file. Raises BadInput if it is too large or not UTF-8."""
-    size = path.stat().st_size
-    if size > _LARGEST:
-        raise BadInput(f"{path} has {size} bytes; a text may have {_LARGEST}.")
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as exc:
-        raise BadInput(f"{path} is not a text in UTF-8: {exc.reason} at byte {exc.start}.") from exc

@@ -47,10 +47,12 @@ public class Chat internal constructor(
      * Answers [text], piece by piece. Cancelling the collector ends it within a token; what was said stays in the history.
      *
      * @param most tokens of the answer.
-     * @throws IllegalArgumentException the text is empty, or alone too long for the context.
+     * @param schema name of one that the module was made with: the answer is JSON that keeps to it, and whole where
+     *     [last] says "end".
+     * @throws IllegalArgumentException the text is empty, or alone too long for the context; no such schema.
      * @throws ModelException the library failed, or the model is closed.
      */
-    public fun ask(text: String, most: Int = 512): Flow<String> = channelFlow {
+    public fun ask(text: String, most: Int = 512, schema: String = ""): Flow<String> = channelFlow {
         mutex.withLock {
             val stopping = launch(start = CoroutineStart.UNDISPATCHED) {
                 try {
@@ -62,7 +64,7 @@ public class Chat internal constructor(
             try {
                 withContext(Dispatchers.Default) {
                     val context = currentCoroutineContext()
-                    val made = called { loop.ask(text, most, { _, _ -> context.ensureActive() }) { trySendBlocking(it) } }
+                    val made = called { loop.ask(text, most, schema, { _, _ -> context.ensureActive() }) { trySendBlocking(it) } }
                     last = Answered(made.finish, made.promptTokens, made.tokens, made.leftOut)
                 }
             } finally {

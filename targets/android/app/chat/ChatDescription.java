@@ -17,6 +17,7 @@ public final class ChatDescription {
 
     public final String answer;
     private final Map<String, Object> between;
+    private final Map<String, Object> grammars;
 
     /** Throws IllegalArgumentException, ClassCastException or NullPointerException for another text. */
     public ChatDescription(String json) {
@@ -29,6 +30,22 @@ public final class ChatDescription {
         prompt = (String) golden.get("prompt");
         answer = (String) golden.get("answer");
         between = Json.object(facts.get("template"));
+        grammars = Json.object(facts.get("grammars"));
+    }
+
+    /**
+     * The grammar of a schema that the package was made with; "" for the name "".
+     *
+     * @throws IllegalArgumentException there is no such schema.
+     */
+    String grammar(String schema) {
+        if (schema.isEmpty()) {
+            return "";
+        }
+        if (!grammars.containsKey(schema)) {
+            throw new IllegalArgumentException("there is no schema " + schema + ", but " + grammars.keySet());
+        }
+        return (String) grammars.get(schema);
     }
 
     /** The prompt for an answer to the last of `turns`: question, answer, question, ... `system`: "" for none. */

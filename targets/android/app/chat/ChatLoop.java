@@ -103,13 +103,17 @@ public final class ChatLoop {
      * Answers `text`. What was answered before a cancellation stays in the history.
      *
      * @param most tokens of the answer.
+     * @param schema name of one that the answer keeps to; "" for any text. It is whole where the answer came to its end.
      * @param watch told between tokens; it cancels by throwing, and what is computed then is ended by `Language.stop`.
-     * @throws IllegalArgumentException the text is empty, or alone too long for the context.
+     * @throws IllegalArgumentException the text is empty, or alone too long for the context; no such schema.
      * @throws IllegalStateException the library failed.
      */
-    public Answer ask(String text, int most, Watch watch, Pieces pieces) {
+    public Answer ask(String text, int most, String schema, Watch watch, Pieces pieces) {
         if (text.trim().isEmpty()) {
             throw new IllegalArgumentException("the question is empty");
+        }
+        if (language.grammar(bytes(description.grammar(schema))) != 0) {
+            throw new IllegalStateException("the library cannot read the grammar of the schema " + schema);
         }
         language.stop(false);
         List<String> asked = new ArrayList<>(turns);
@@ -147,6 +151,7 @@ public final class ChatLoop {
     /** Goes on with the golden prompt, and compares with what the bundle was proven to say. */
     public Report selfTest(Watch watch) {
         language.stop(false);
+        language.grammar(new byte[0]);
         byte[] expected = bytes(description.answer);
         if (language.read(language.tokens(bytes(description.prompt), false, true)) != 0) {
             throw new IllegalStateException("the library failed on the golden prompt");

@@ -21,6 +21,9 @@ public interface Language extends AutoCloseable {
     /** How tokens are chosen from now on; a temperature of 0 takes the likeliest. */
     void sampling(float temperature, int topK, float topP, float minP, int seed);
 
+    /** Has answers keep to a grammar in llama.cpp's form from the next token on; empty: any text. 0, or why not. */
+    int grammar(byte[] grammar);
+
     /** Has the cache hold these tokens and no others; 0, or why not. */
     int read(int[] tokens);
 

@@ -34,6 +34,11 @@ public final class NativeLanguage implements Language {
     }
 
     @Override
+    public int grammar(byte[] grammar) {
+        return grammar(handle(), grammar);
+    }
+
+    @Override
     public int read(int[] tokens) {
         return read(handle(), tokens);
     }
@@ -78,6 +83,8 @@ public final class NativeLanguage implements Language {
     private static native byte[] piece(long handle, int token);
 
     private static native void sampling(long handle, float temperature, int topK, float topP, float minP, int seed);
+
+    private static native int grammar(long handle, byte[] grammar);
 
     private static native int read(long handle, int[] tokens);
 

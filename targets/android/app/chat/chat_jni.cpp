@@ -61,6 +61,12 @@ void sampling(JNIEnv *, jclass, jlong handle, jfloat temperature, jint top_k, jf
   edgekit_chat_sampling(chat_of(handle), temperature, top_k, top_p, min_p, static_cast<uint32_t>(seed));
 }
 
+jint grammar(JNIEnv *env, jclass, jlong handle, jbyteArray text) {
+  std::vector<char> bytes = bytes_of(env, text);
+  bytes.push_back('\0');
+  return edgekit_chat_grammar(chat_of(handle), bytes.data());
+}
+
 jint read(JNIEnv *env, jclass, jlong handle, jintArray tokens) {
   std::vector<int32_t> ids(static_cast<size_t>(env->GetArrayLength(tokens)));
   env->GetIntArrayRegion(tokens, 0, static_cast<jsize>(ids.size()), ids.data());
@@ -91,7 +97,7 @@ extern "C" JNIEXPORT jint JNICALL JNI_OnLoad(JavaVM *machine, void *) {
       method("tokens", "(J[BZZ)[I", tokens), method("piece", "(JI)[B", piece),
       method("read", "(J[I)I", read),        method("sampling", "(JFIFFI)V", sampling),
       method("next", "(J)I", next),          method("margin", "(J[B)F", margin),
-      method("stop", "(JZ)V", stop),
+      method("stop", "(JZ)V", stop),         method("grammar", "(J[B)I", grammar),
   };
   jclass owner = env->FindClass(EDGEKIT_CLASS);
   const jint count = sizeof methods / sizeof *methods;

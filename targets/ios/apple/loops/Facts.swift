@@ -10,7 +10,7 @@ struct Facts {
 
     init(json: Data) throws {
         guard let members = (try? JSONSerialization.jsonObject(with: json)) as? [String: Any] else {
-            throw ModelError.damaged("model.json is not a JSON object")
+            throw ModelError.damaged("the description is not a JSON object")
         }
         self.init(members)
     }
@@ -18,7 +18,7 @@ struct Facts {
     func has(_ name: String) -> Bool { members[name] != nil && !(members[name] is NSNull) }
 
     func value<T>(_ name: String) throws -> T {
-        guard let value = members[name] as? T else { throw ModelError.damaged("model.json has no usable \(name)") }
+        guard let value = members[name] as? T else { throw ModelError.damaged("the description has no usable \(name)") }
         return value
     }
 

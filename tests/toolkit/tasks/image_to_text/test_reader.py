@@ -132,6 +132,12 @@ def test_lines_are_read_in_order_and_placed_in_the_picture() -> None:
     assert shown.width == 640 and shown.height > 640, "the texts stand below"
 
 
+def test_for_parity_strips_are_read_whatever_is_detected() -> None:
+    """Every part is called with the same pixels, also where nothing is detected."""
+    dark = np.zeros((40, 60, 3), np.uint8)
+    assert reader().predict(dark).output == "" and reader().probe(dark).output == "b\nb\nb\nb"
+
+
 def test_a_line_upside_down_is_turned() -> None:
     found = reader(turned=0.95).predict(page())
     assert found.output == "b\na\nb"

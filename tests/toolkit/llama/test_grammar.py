@@ -12,8 +12,8 @@ from conftest import absent
 from helpers.cases.gguf_files import llama_file
 
 from edgekit.errors import BadInput
-from edgekit.exporters.gguf.grammar import grammar_of
 from edgekit.llama import library
+from edgekit.llama.grammar import grammar_of
 from edgekit.registry import find
 
 PERSON = {

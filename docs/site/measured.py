@@ -1,0 +1,128 @@
+"""Measured figures as data: the condensed rows in results/, and the measurements that `edgekit fit` is calibrated with.
+
+    python docs/site/measured.py MATRIX.json results/matrix.json --date 2026-11-25 --command "edgekit bench ..."
+
+condenses a file of `edgekit bench --out`: medians in place of raw values.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgekit.bench.statistics import repeated
+from edgekit.core import Report
+from edgekit.reports import cells
+
+__all__ = ["Row", "rows"]
+
+ROOT = Path(__file__).parents[2]
+CALIBRATION = ROOT / "toolkit" / "estimation" / "calibration.json"
+
+#: The measurements that a page shows.
+SHOWN = (
+    "end_to_end.latency",
+    "rtf",
+    "rss.peak",
+    "tg128",
+    "pp512",
+    "network.instructions",
+    "footprint.flash",
+    "footprint.ram",
+    "footprint_sound.flash",
+    "footprint_sound.ram",
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A measured bundle.
+
+    Attributes:
+        size: bytes of the bundle. gate: ``verdict``, ``metric``, ``value``, ``reference``, ``drop``, ``low``, ``high``.
+        figures: measurement -> ``median``, ``unit``.
+        origin: the date, or the place, where the measurement is kept.
+    """
+
+    model: str
+    target: str
+    exporter: str
+    precision: str
+    threads: int
+    fidelity: str
+    host: str
+    size: int | None
+    gate: Mapping[str, Any] = field(default_factory=dict)
+    figures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    warnings: int = 0
+    origin: str = ""
+
+
+def rows() -> list[Row]:
+    """Every measured bundle: those of results/ first, then those of the calibration that are not among them."""
+    kept = [row for file in sorted((ROOT / "results").glob("*.json")) for row in _condensed(file)]
+    known = {_key(row) for row in kept}
+    return kept + [row for row in _calibration() if _key(row) not in known]
+
+
+def _key(row: Row) -> tuple[str, str, str, str]:
+    return row.model, row.target, row.exporter, row.precision
+
+
+def _condensed(file: Path) -> Iterator[Row]:
+    data = json.loads(file.read_text())
+    if "rows" not in data:
+        return
+    origin = f"{data['date']}, edgekit {data['versions']['edgekit']}"
+    for row in data["rows"]:
+        yield Row(**row, origin=origin)
+
+
+def _calibration() -> Iterator[Row]:
+    for row in _of(cells.load(CALIBRATION)):
+        yield Row(**row, origin="calibration of `edgekit fit`")
+
+
+def _of(matrix: cells.Matrix) -> Iterator[dict[str, Any]]:
+    """The measured cells of a matrix as the fields of `Row`."""
+    for cell in matrix.cells:
+        if cell.report is not None:
+            yield {
+                "model": cell.model,
+                "target": cell.target,
+                "exporter": cell.exporter,
+                "precision": cell.precision,
+                "threads": cell.threads,
+                "fidelity": cell.report.fidelity,
+                "host": str(cell.report.host.get("cpu", "")),
+                "size": cell.report.bundle.get("size"),
+                "gate": dict(cell.report.bundle.get("gate") or {}),
+                "figures": _figures(cell.report),
+                "warnings": len(cell.report.warnings),
+            }
+
+
+def _figures(report: Report) -> dict[str, dict[str, Any]]:
+    shown = (item for item in report.measurements if item.name in SHOWN)
+    return {item.name: {"median": repeated.middle(item.values), "unit": item.unit} for item in shown}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("matrix", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--date", required=True)
+    parser.add_argument("--command", required=True, help="the command that measured")
+    arguments = parser.parse_args()
+    matrix = cells.load(arguments.matrix)
+    versions = next((dict(cell.report.versions) for cell in matrix.cells if cell.report), {})
+    document = {"date": arguments.date, "versions": versions, "command": arguments.command, "rows": list(_of(matrix))}
+    arguments.out.write_text(json.dumps(document, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""The pages that are made from the code and from measurements, and the style that all pages keep to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from edgekit.registry import find, names
+
+SITE = Path(__file__).parents[2] / "docs" / "site"
+
+
+@pytest.fixture(scope="module")
+def site() -> SimpleNamespace:
+    """The generators, which are scripts and no package."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(SITE)
+        import command_pages
+        import measured
+        import model_pages
+        import prose
+        import task_pages
+
+        return SimpleNamespace(
+            commands=command_pages, measured=measured, models=model_pages, prose=prose, tasks=task_pages
+        )
+
+
+@pytest.fixture(scope="module")
+def rows(site: SimpleNamespace) -> Sequence[Any]:
+    measured: Sequence[Any] = site.measured.rows()
+    return measured
+
+
+def test_measured_rows_are_of_models_and_targets_that_exist(rows: Sequence[Any]) -> None:
+    assert {row.model for row in rows} <= set(names("models"))
+    assert {row.target for row in rows} <= set(names("targets"))
+    assert all(row.size and row.fidelity != "estimated" for row in rows)
+
+
+def test_every_model_has_a_page_that_names_every_target(site: SimpleNamespace, rows: Sequence[Any]) -> None:
+    for name in names("models"):
+        mine = [row for row in rows if row.model == name]
+        page = site.models.page(name, mine)
+        assert page.startswith(f"# {name}\n")
+        assert all(f"| {target} |" in page for target in names("targets")), name
+        assert find("models", name).identity.licence in page
+        assert ("were not measured" in page.split("## Results")[1]) == (not mine), name
+
+
+def test_a_model_without_measurements_says_so(site: SimpleNamespace) -> None:
+    results = site.models.page("ds-cnn-kws", []).split("## Results")[1].split("## Read on")[0]
+    assert "were not measured" in results and "|" not in results
+
+
+def test_every_task_has_a_page_with_its_models(site: SimpleNamespace) -> None:
+    for name in names("tasks"):
+        page = site.tasks.page(name)
+        members = [model for model in names("models") if find("models", model).task.name == name]
+        assert all(f"[{model}](../models/{model}.md)" in page for model in members), name
+
+
+def test_a_command_page_has_every_option(site: SimpleNamespace) -> None:
+    for verb, command in site.commands.verbs().items():
+        page = site.commands.page(verb, command)
+        options = [option for action in command._actions for option in action.option_strings]
+        assert all(f"`{option}" in page for option in options), verb
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("A short sentence. Another one.", ""),
+        (f"{'word ' * 36}end.", "37 words in a sentence"),
+        (f"`{'word ' * 36}end` is code.", ""),
+        (f"| {'word ' * 36}end |", ""),
+        ("It was 9.6 % then.", "history"),
+        ("The figure is told.", "who reports what"),
+        ("```\nthe figure is told\n```", ""),
+    ],
+)
+def test_the_style(site: SimpleNamespace, tmp_path: Path, text: str, fault: str) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    faults = [fault for passage in site.prose.of_page(page) for fault in site.prose.style(passage)]
+    assert [fault in it for it in faults] == ([True] if fault else [])

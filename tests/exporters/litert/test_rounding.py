@@ -1,0 +1,94 @@
+"""Weights of a .tflite rounded by the inputs of their layers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.cases.litert_cases import IMAGE, export, pictures
+from numpy.typing import NDArray
+
+from edgekit.core import Feeds
+from edgekit.exporters.litert import file, rounding
+from edgekit.exporters.litert.runner import LitertRunner
+from edgekit.exporters.litert.watch import Watcher
+
+SPECS = (IMAGE.inputs, IMAGE.outputs)
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    folder = tmp_path_factory.mktemp("float")
+    export(folder, "fp32")
+    return (folder / "image.tflite").read_bytes()
+
+
+def coloured() -> list[Feeds]:
+    """Pictures whose channels differ in mean and go together, as those of photographs do."""
+    mix = np.array([[1.0, 0.8, 0.7], [0.1, 0.4, 0.3], [0.0, 0.1, 0.2]], np.float32)
+    return [{"pixels": feed["pixels"] @ mix + np.float32(0.4)} for feed in pictures(40)]
+
+
+def rounded(content: bytes, feeds: list[Feeds], **options: Any) -> bytes:
+    return rounding.rounded(content, lambda c: Watcher(c, SPECS, 1), feeds, lambda i, n: None, **options)
+
+
+def layers(content: bytes) -> dict[str, tuple[NDArray[Any], int]]:
+    """Layer -> weights, and the axis of its outputs."""
+    model = file.parse(content)
+    found = {}
+    for name, _, _, weights, _, axis in file.weighted(model):
+        values = file.constant(model, model.subgraphs[0], weights)
+        assert values is not None
+        found[name] = values, axis
+    return found
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_every_weight_lies_on_the_grid_of_its_output(content: bytes, per_channel: bool) -> None:
+    made = layers(rounded(content, coloured(), per_channel=per_channel))
+    assert made.keys() == layers(content).keys()
+    for name, (values, axis) in made.items():
+        rows = np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
+        steps = rows / (np.abs(rows).max(axis=1 if per_channel else None, keepdims=True) / 127)
+        assert np.abs(steps - np.rint(steps)).max() < 1e-3, name
+
+
+def test_means_stay_and_errors_shrink(content: bytes) -> None:
+    """The bias takes up what rounding shifts, at the borders of a padded image too; so mean outputs are the same."""
+    feeds = coloured()
+    before, after = (LitertRunner(c, 1, SPECS) for c in (content, rounded(content, feeds, per_channel=False)))
+    truth = np.concatenate([before(feed)["scores"] for feed in feeds])
+    ours = np.concatenate([after(feed)["scores"] for feed in feeds])
+    nearest = np.concatenate([LitertRunner(to_nearest(content), 1, SPECS)(feed)["scores"] for feed in feeds])
+    assert np.abs(ours.mean(0) - truth.mean(0)).max() < 0.3 * np.abs(nearest.mean(0) - truth.mean(0)).max()
+    assert np.square(ours - truth).mean() < 0.5 * np.square(nearest - truth).mean()
+
+
+def to_nearest(content: bytes) -> bytes:
+    """Weights with a scale a layer, each to the nearest step."""
+    model = file.parse(content)
+    for _, _, _, weights, _, _ in file.weighted(model):
+        values = file.constant(model, model.subgraphs[0], weights)
+        assert values is not None
+        step = np.abs(values).max() / 127
+        file.store(model, weights, np.rint(values / step) * step)
+    return file.pack(model)
+
+
+def test_the_quantizer_rounds_each_weight_to_itself(tmp_path: Path, content: bytes) -> None:
+    feeds = coloured()
+    export(tmp_path, "int8", calibration=feeds)
+    wanted = layers(rounded(content, feeds))
+    made = file.parse((tmp_path / "image.tflite").read_bytes())
+    found = list(file.weighted(made))
+    assert len(found) == len(wanted)
+    for (name, (values, axis)), (_, _, _, weights, _, _) in zip(wanted.items(), found, strict=True):
+        held, tensor = file.constant(made, made.subgraphs[0], weights), made.subgraphs[0].tensors[weights]
+        assert held is not None and held.dtype == np.int8
+        shape = [1] * values.ndim
+        shape[axis] = -1
+        real = held.astype(np.float32) * np.array(tensor.quantization.scale, np.float32).reshape(shape)
+        assert np.abs(real - values).max() < 2e-3 * np.abs(values).max(), name

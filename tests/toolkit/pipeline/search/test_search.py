@@ -1,0 +1,170 @@
+"""The search for the smallest recipe: on the toy, whose exporter writes fp32, int8 and int4."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.toys import toy_model
+
+import edgekit
+from edgekit.cli.command import run
+from edgekit.core import Recipe
+from edgekit.errors import BadInput, GateFailed, OverBudget
+from edgekit.gate import frontier
+from edgekit.gate.frontier import Loss, Point
+from edgekit.pipeline.search import limits
+from edgekit.registry import find
+
+
+@pytest.fixture
+def spoil(monkeypatch: pytest.MonkeyPatch) -> Any:
+    return lambda **how: monkeypatch.setenv("TOY_SPOIL", json.dumps(how))
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The precisions of all exports that the toy exporter made."""
+    seen: list[str] = []
+    export = toy_model.ToyExporter.export
+
+    def counted(self: Any, model: Any, checkpoint: Any, recipe: Recipe, *rest: Any) -> Any:
+        seen.append(recipe.precision)
+        return export(self, model, checkpoint, recipe, *rest)
+
+    monkeypatch.setattr(toy_model.ToyExporter, "export", counted)
+    return seen
+
+
+def points(bundle: Path) -> dict[str, Point]:
+    saved = frontier.load(bundle)
+    assert saved is not None
+    return {point.recipe: point for point in saved[1]}
+
+
+def test_the_smallest_that_passes_is_taken(toy: Any, tmp_path: Path, spoil: Any, tried: list[str]) -> None:
+    spoil(int4="noise")
+    made = toy.export(tmp_path / "b", precision="auto", data=toy.data)
+    assert made.manifest.recipe.precision == "int8"
+    found = points(made.path)
+    assert found["int4"].verdict == "fail" and "away from the fp32 reference" in found["int4"].reason
+    assert found["int8"].verdict == "pass" and found["int8"].loss is not None
+    assert found["int8"].loss.value == 0 and found["int8"].loss.unit == "points of wer"
+    assert found["int8"].seconds is not None and found["int8"].seconds > 0
+    shipped = sum(path.stat().st_size for path in made.path.rglob("*.toy"))
+    assert shipped < (found["int8"].size or 0) < shipped + 4000
+    assert found["fp32"].verdict == "not tried" and "a smaller recipe passes" in found["fp32"].reason
+    assert "fp32" not in tried
+    assert "<svg" in (made.path / "frontier.svg").read_text()
+    assert not list(tmp_path.glob("*.search.json"))
+    edgekit.verify(made.path)
+
+
+def test_the_same_search_again_is_instant(toy: Any, tmp_path: Path, tried: list[str]) -> None:
+    toy.export(tmp_path / "b", precision="auto", data=toy.data)
+    count = len(tried)
+    assert toy.export(tmp_path / "b", precision="auto", data=toy.data).reused
+    assert len(tried) == count
+
+
+def test_what_was_measured_is_kept_when_nothing_meets_the_limits(
+    toy: Any, tmp_path: Path, tried: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "b"
+    assert run(toy.arguments(out, f"--data={toy.data}", "--max-latency=0.0001ms", "--json")) == 6
+    error = json.loads(capsys.readouterr().out)
+    assert error["error"] == "OverBudget" and "The nearest is " in error["message"]
+    count = len(tried)
+    assert count == 3
+    assert run(toy.arguments(out, f"--data={toy.data}", "--max-latency=9s", "--max-size=60kB", "--json")) == 0
+    assert len(tried) == count + 1  # only the chosen recipe is made again
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["recipe"]["precision"] in ("int8", "int4") and shown["size"] > 0
+    assert {point["recipe"] for point in shown["frontier"]} == {"int8", "int4", "fp32"}
+
+
+def test_a_loss_that_is_too_great(toy: Any, tmp_path: Path, spoil: Any) -> None:
+    """Skewed artefacts lose more than the gate allows, so the large one is left."""
+    spoil(int8="skew", int4="skew")
+    made = toy.export(tmp_path / "b", precision="auto", data=toy.close)
+    assert made.manifest.recipe.precision == "fp32"
+    assert "wer" in points(made.path)["int8"].reason
+
+
+def test_time_that_is_over(toy: Any, tmp_path: Path, tried: list[str]) -> None:
+    with pytest.raises(GateFailed, match="minutes are over"):
+        toy.export(tmp_path / "b", data=toy.data, limits=edgekit.Limits(minutes=1e-9))
+    assert not tried
+
+
+def test_another_search_does_not_read_the_journal(toy: Any, tmp_path: Path, tried: list[str]) -> None:
+    for data in (toy.data, toy.close):
+        with pytest.raises(OverBudget):
+            toy.export(tmp_path / "b", data=data, limits=edgekit.Limits(latency=1e-9))
+    assert len(tried) == 6
+    (tmp_path / "b.search.json").write_text("{")
+    with pytest.raises(OverBudget):
+        toy.export(tmp_path / "b", data=toy.data, limits=edgekit.Limits(latency=1e-9))
+    assert len(tried) == 9
+
+
+@pytest.mark.parametrize(
+    "wish, word",
+    [
+        ({"precision": "int8", "limits": edgekit.Limits(size=1)}, "leaves nothing to search for"),
+        ({"limits": edgekit.Limits(latency=float("nan"))}, "makes no sense"),
+        ({"limits": edgekit.Limits(loss=-1)}, "makes no sense"),
+        ({"precision": "auto"}, "needs real samples"),
+    ],
+)
+def test_bad_wishes(toy: Any, tmp_path: Path, wish: dict[str, Any], word: str) -> None:
+    with pytest.raises(BadInput, match=word):
+        toy.export(tmp_path / "b", **{"evidence": False, **wish})
+    assert list(tmp_path.glob("b*")) == []
+
+
+@pytest.mark.parametrize("text", ["60XB", "MB", "-3MB", "0", "1.2.3MB"])
+def test_sizes_that_are_none(toy: Any, tmp_path: Path, text: str) -> None:
+    with pytest.raises(SystemExit) as left:
+        run(toy.arguments(tmp_path / "b", f"--max-size={text}"))
+    assert left.value.code == 2
+
+
+def test_limits_judge_and_the_nearest_is_named() -> None:
+    small = Point("small", "pass", "", 10, 2.0, loss=Loss(3.0, 2.0, 4.0, "% of answers", 10.0))
+    large = Point("large", "pass", "", 30, 0.5, loss=Loss(0.1, 0.0, 0.2, "% of answers", 10.0))
+    assert limits.chosen([large, small], limits.Limits()) is small
+    wish = limits.Limits(size=20, loss=1.0)
+    judged = [wish.judged(point) for point in (small, large, Point("none", "fail", "refused"))]
+    assert [point.reason for point in judged] == ["loss: 3 is above 1", "size: 30 B is above 20 B", "refused"]
+    with pytest.raises(OverBudget, match=r"The nearest is large: 30 B, 500 ms, a loss of 0\.1 % of answers"):
+        limits.chosen(judged, wish)
+    assert limits.Limits(latency=1.0).judged(Point("x", "pass", "", 1)).reason == "its latency was not measured"
+
+
+def test_what_the_exporters_offer() -> None:
+    model = find("models", "whisper-base")
+    offered = [(recipe.precision, dict(recipe.options)) for recipe in find("exporters", "onnx").candidates(model)]
+    assert ("int8", {"small_parts": ["decoder"]}) in offered and ("int8", {"float_parts": ["encoder"]}) in offered
+    assert [precision for precision, options in offered if not options] == ["int8", "fp16", "fp32"]
+    language = find("models", "smollm2-135m")
+    sizes = [language.costs.size(recipe) for recipe in find("exporters", "gguf").candidates(language)]
+    assert len(sizes) == len(language.network.ladder) and sizes == sorted(sizes)
+
+
+def test_a_recipe_that_is_surely_too_large_is_not_tried(toy: Any, tmp_path: Path, tried: list[str]) -> None:
+    made = toy.export(tmp_path / "b", data=toy.data, limits=edgekit.Limits(size=40_000))
+    assert "which is too large" in points(made.path)["fp32"].reason or "a smaller" in points(made.path)["fp32"].reason
+    assert set(tried) == {"int8", "int4"}
+
+
+def test_a_dry_run_names_what_would_be_tried(toy: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = toy.arguments(tmp_path / "b", f"--data={toy.data}", "--max-size=40kB", "--dry-run")
+    assert run([*words, "--json"]) == 0
+    outline = json.loads(capsys.readouterr().out)
+    assert outline["search"]["size"] == 40_000
+    assert {recipe["precision"] for recipe in outline["recipes"]} == {"int8", "int4", "fp32"}
+    assert run(words) == 0
+    assert "a search tries: toy int8" in capsys.readouterr().out

@@ -1,0 +1,1 @@
+"""The search for the smallest recipe that is good enough: `--precision auto`."""

@@ -1,0 +1,51 @@
+"""The measured points of a search, kept in a file beside the bundle, so that an interrupted search goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from edgekit.common.files import write_whole
+from edgekit.gate.frontier import Point
+
+__all__ = ["Journal"]
+
+
+class _Kept(msgspec.Struct, forbid_unknown_fields=True):
+    key: str
+    points: dict[str, Point]
+
+
+class Journal:
+    """The points of one search.
+
+    Args:
+        file: where they are kept. key: of the search; points of another one are not read.
+    """
+
+    def __init__(self, file: Path, key: str) -> None:
+        self.file = file
+        self._kept = _Kept(key, {})
+        try:
+            kept = msgspec.json.decode(file.read_bytes(), type=_Kept)
+        except (OSError, msgspec.DecodeError):
+            return  # there is none, or a stranger's: the search begins anew
+        if kept.key == key:
+            self._kept = kept
+
+    def __len__(self) -> int:
+        return len(self._kept.points)
+
+    def of(self, recipe: str) -> Point | None:
+        """What was measured of `recipe`; None: nothing yet."""
+        return self._kept.points.get(recipe)
+
+    def add(self, point: Point) -> None:
+        """Keep `point`, at once."""
+        self._kept.points[point.recipe] = point
+        write_whole(self.file, msgspec.json.format(msgspec.json.encode(self._kept)) + b"\n")
+
+    def close(self) -> None:
+        """Remove the file: its points are in the bundle now."""
+        self.file.unlink(missing_ok=True)
