@@ -55,7 +55,8 @@ def _argument(action: argparse.Action) -> list[str]:
 
 
 def _option(action: argparse.Action) -> list[str]:
-    value = "" if action.nargs == 0 or isinstance(action, argparse.BooleanOptionalAction) else f" {_value(action)}"
+    flag = action.nargs == 0 or isinstance(action, argparse.BooleanOptionalAction)
+    value = "" if flag or action.choices else f" {_value(action)}"
     return [", ".join(f"`{name}{value}`" for name in action.option_strings) + _choices(action), _help(action)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from textwrap import indent
 
@@ -60,6 +61,7 @@ def page(name: str, rows: Sequence[Row]) -> str:
         _reasons(goals.values()),
         "## Results\n",
         _results(rows),
+        _mentions(name),
     ]
     return "\n".join(section for section in sections if section)
 
@@ -78,7 +80,7 @@ def overview(rows: Sequence[Row]) -> str:
     for task, members in sorted(of_task.items()):
         lines += [f"## {task}\n", f"[The task {task}](../tasks/{task}.md)\n"]
         body = [[f"[{name}]({name}.md)", *_brief(name), "yes" if name in measured else "no"] for name in members]
-        lines.append(table(["model", "parameters", "licence", "measured"], body))
+        lines.append(table(["model", "parameters", "licence", "benchmarked"], body))
     return "\n".join(lines)
 
 
@@ -166,13 +168,21 @@ def _reasons(answers: Iterable[Fit]) -> str:
 
 def _results(rows: Sequence[Row]) -> str:
     if not rows:
-        return "Not measured.\n"
+        return "Speed, memory and accuracy of this model were not measured by a benchmark that is kept as data.\n"
     parts = []
     for origin in dict.fromkeys(row.origin for row in rows):
         these = [row for row in rows if row.origin == origin]
         parts += [f"### {origin}\n", _hosted([row for row in these if row.fidelity != "emulated"])]
         parts += [_chips([row for row in these if row.fidelity == "emulated"]), _legend(these)]
     return "\n".join(part for part in [tradeoff(rows), *parts] if part)
+
+
+def _mentions(name: str) -> str:
+    """Links to the pages of docs/ that name the model, with their titles."""
+    pages = sorted((ROOT / "docs").glob("*.md"))
+    named = [page for page in pages if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", page.read_text())]
+    titles = [f"[{page.read_text().split(chr(10), 1)[0].lstrip('# ')}](../{page.name})" for page in named]
+    return "## Read on\n\n" + "\n".join(f"- {title}" for title in titles) + "\n" if titles else ""
 
 
 def _hosted(rows: Sequence[Row]) -> str:

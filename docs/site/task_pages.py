@@ -48,7 +48,7 @@ def _facts(task: Task) -> list[tuple[str, str]]:
 def _members(name: str) -> str:
     members = [model for model in names("models") if find("models", model).task.name == name]
     if not members:
-        return "No model has a name. Give an address, a folder or a file: see [Any model](../any-model.md).\n"
+        return "No model has a name. Give an address, a folder or a file: see [Your own model](../any-model.md).\n"
     rows = [
         [f"[{model}](../models/{model}.md)", figure(find("models", model).network.parameters, "parameters")]
         for model in members

@@ -53,7 +53,7 @@ class CExporter(Exporter):
             or an option that is not built. ParityFailed: the C differs from the specification. ExportFailed: it does
             not compile.
         """
-        options.check(self, _OPTIONS, model, recipe)
+        self.check_recipe(model, recipe)
         from edgekit.exporters.c import export as c_export
 
         return c_export.export(model, checkpoint, recipe, calibration, out, work, progress)
@@ -62,6 +62,10 @@ class CExporter(Exporter):
         """See `edgekit.core.Exporter`: the specification."""
         with need("micro", "Exporting to C"):
             import tflite_micro  # noqa: F401
+
+    def check_recipe(self, model: Model, recipe: Recipe) -> None:
+        """See `edgekit.core.Exporter`."""
+        options.check(self, _OPTIONS, model, recipe)
 
     def refuses(self, model: Model, recipe: Recipe) -> str:
         """Networks that do not come as integers, unless their declaration says that they may become C."""

@@ -60,6 +60,10 @@ class CoremlExporter(Exporter):
         else "Core ML runs on Apple's systems only; here it is interpreted, which proves answers and tells no times"
     )
 
+    def check_recipe(self, model: Model, recipe: Recipe) -> None:
+        """See `edgekit.core.Exporter`."""
+        self._wish(model, recipe)
+
     def refuses(self, model: Model, recipe: Recipe) -> str:
         """Options that do not go together, and weights that would not become smaller."""
         try:

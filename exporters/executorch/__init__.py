@@ -67,11 +67,16 @@ class ExecutorchExporter(Exporter):
             Unsupported: a precision, an option or a part that is not possible. BadInput: calibration samples are too
             few or all the same. ExportFailed: a part cannot be exported, or the file is not what its precision says.
         """
-        options.check(self, _OPTIONS, model, recipe)
+        self.check_recipe(model, recipe)
         wish = _wish(recipe.options)
         from edgekit.exporters.executorch import export as executorch_export
 
         return executorch_export.export(model, checkpoint, recipe.precision, wish, calibration, out, work, progress)
+
+    def check_recipe(self, model: Model, recipe: Recipe) -> None:
+        """See `edgekit.core.Exporter`."""
+        options.check(self, _OPTIONS, model, recipe)
+        _wish(recipe.options)
 
     def load(self, file: Path, threads: int) -> Runner:
         """Open ``PART.pte``. Raises BadInput if it is damaged, or not what the description beside it says."""

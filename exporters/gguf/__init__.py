@@ -67,7 +67,7 @@ class GgufExporter(Exporter):
             Unsupported: a precision, an option or a kind of weights that is not possible. BadInput: too little
                 calibration text, or none where the precision needs it. ExportFailed: llama.cpp refused.
         """
-        options.check(self, _OPTIONS, model, recipe)
+        self.check_recipe(model, recipe)
         chunks, embedding = recipe.options.get("chunks", 64), str(recipe.options.get("embedding", ""))
         from edgekit.exporters.gguf import export as gguf_export
 
@@ -90,6 +90,10 @@ class GgufExporter(Exporter):
         smaller = "" if kept == recipe.precision else gguf_export.smaller_embedding(checkpoint)
         first = [Recipe(recipe.exporter, kept, {**recipe.options, "embedding": smaller})] if smaller else []
         return (*first, own)
+
+    def check_recipe(self, model: Model, recipe: Recipe) -> None:
+        """See `edgekit.core.Exporter`."""
+        options.check(self, _OPTIONS, model, recipe)
 
     def refuses(self, model: Model, recipe: Recipe) -> str:
         """What is no language model."""

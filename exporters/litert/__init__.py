@@ -66,6 +66,11 @@ class LitertExporter(Exporter):
     runtime = "ai-edge-litert"
     process_bytes = 56_500_000
 
+    def check_recipe(self, model: Model, recipe: Recipe) -> None:
+        """See `edgekit.core.Exporter`."""
+        options.check(self, _OPTIONS, model, recipe)
+        _wish(recipe.options)
+
     def refuses(self, model: Model, recipe: Recipe) -> str:
         """Axes that nobody fixes."""
         free = {axis for part in model.network.parts for axis in part.axes} - set(recipe.options.get("sizes", {}))
@@ -87,7 +92,7 @@ class LitertExporter(Exporter):
             Unsupported: a precision, an option or an axis that is not possible. BadInput: calibration samples are too
             few or all the same. ExportFailed: a part cannot be converted, or the file is not what its precision says.
         """
-        options.check(self, _OPTIONS, model, recipe)
+        self.check_recipe(model, recipe)
         wish = _wish(recipe.options)
         from edgekit.exporters.litert import export as litert_export
 

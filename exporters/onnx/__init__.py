@@ -85,7 +85,7 @@ class OnnxExporter(Exporter):
             Unsupported: the precision is not one of `precisions`, or an option is not known.
             ExportFailed: a part cannot be traced, or the file is not what its precision says.
         """
-        options.check(self, OPTIONS, model, recipe)
+        self.check_recipe(model, recipe)
         self.require()
         artifacts = []
         for part in model.network.parts:
@@ -99,6 +99,10 @@ class OnnxExporter(Exporter):
             artifacts.append(self._write(part, graph, precision, recipe, calibration.get(part.name, ()), out, progress))
             del graph
         return artifacts
+
+    def check_recipe(self, model: Model, recipe: Recipe) -> None:
+        """See `edgekit.core.Exporter`."""
+        options.check(self, OPTIONS, model, recipe)
 
     def candidates(self, model: Model) -> Sequence[Recipe]:
         """Also 4 bits for products with few rows, of each part and of all; and int8 with one part in float."""
@@ -164,6 +168,7 @@ class OnnxExporter(Exporter):
         import onnx
 
         from edgekit.exporters.onnx import census, half
+        from edgekit.exporters.onnx.graph import share
 
         choice: dict[str, LayerPlan] = {}
         calibrated: dict[str, Any] = {}
@@ -171,6 +176,7 @@ class OnnxExporter(Exporter):
             graph = half.store_in_half(graph)
         elif precision == "int8":
             graph, choice, calibrated = self._int8(part, graph, recipe, feeds, progress)
+        share(graph)
         facts = census.census(graph)
         census.check(facts, part.name, precision, part.quantize)
         # A recurrent layer may be stored in int8 and computed in float.

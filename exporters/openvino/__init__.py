@@ -48,7 +48,7 @@ class OpenvinoExporter(Exporter):
             Unsupported: a precision or an option that is not known. ExportFailed: a part cannot be traced, OpenVINO
             refuses it, or computes layers in float that are int8 in the file. MissingExtra: OpenVINO is absent.
         """
-        options.check(self, onnx.OPTIONS, model, recipe)
+        self.check_recipe(model, recipe)
         self.require()
         same = replace(recipe, exporter=onnx.EXPORTER.name)
         made = onnx.EXPORTER.export(model, checkpoint, same, calibration, out, work, progress)
@@ -60,6 +60,10 @@ class OpenvinoExporter(Exporter):
             from edgekit.exporters.openvino import runner
 
             runner.opened()
+
+    def check_recipe(self, model: Model, recipe: Recipe) -> None:
+        """See `edgekit.core.Exporter`."""
+        options.check(self, onnx.OPTIONS, model, recipe)
 
     def load(self, file: Path, threads: int) -> Runner:
         """Open ``PART.onnx``. Raises BadInput if OpenVINO refuses it."""

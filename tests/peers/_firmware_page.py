@@ -13,23 +13,25 @@ from rich.table import Table as RichTable
 PATHS = {"portable": "bakenn portable", "optimized": "bakenn optimized", "cmsis-nn": "bakenn + CMSIS-NN 4.0"}
 
 _METHOD = """\
-Instructions are exact counts of one whole inference in QEMU: every run gives the same, so there are no intervals. They
-are no cycles, and say nothing about milliseconds. Every program has the same startup, clock and flags around it
-(`targets/microcontroller/project`, GCC). edgekit is built with the firmware's own flags; bakenn with -Os, -O2 and -O3,
-and whichever takes fewest instructions is given, named where it is not -O2. A softmax's count depends on its input, so
-the most of {repeats} inputs is given.
-edgekit runs the .tflite as it is, softmax included, without the channels that no input can change (in VWW that is half
-of the multiply-adds; the others have none). bakenn reads neither its softmax nor its batch of -1 nor a RESHAPE without
-options,
-so it gets a copy without them, and does less: edgekit's softmax is counted, bakenn has none.
-*bakenn portable* is its default, *optimized* the kernels that its documentation lets one opt into (with the DSP
-extension on M4, M7 and M55), *+ CMSIS-NN* the version 4.0 that its wheel ships; it has no Helium target, so on the M55
-its code for the M4 is compiled for the M55, where CMSIS-NN takes its Helium path. The ratios are against the fewest
-instructions of these.
-**Quoted** figures of TensorFlow Lite Micro with CMSIS-NN 7 are from a one-off measurement elsewhere, not from this run.
-Flash is code and constants of the smallest program that runs the network. RAM is its variables, the arena with input
-and output included; stack is the deepest below main. Best bakenn is the build with the fewest instructions, whose flash
-is given beside that of its smallest build. KB are 1,000 bytes."""
+- Instructions are exact counts of one whole inference in QEMU. Every run gives the same, so there are no intervals.
+  They are no cycles, and say nothing about milliseconds. The count of a softmax depends on its input, so the most
+  of {repeats} inputs is shown.
+- Every program has the same startup, clock and flags around it (`targets/microcontroller/project`, GCC). edgekit is
+  built with the firmware's own flags. bakenn is built with -Os, -O2 and -O3; the build with the fewest instructions
+  is shown, named where it is not -O2.
+- edgekit runs the .tflite as it is, softmax included, without the channels that no input can change. In VWW that is
+  half of the multiply-adds; the others have none.
+- bakenn reads neither the softmax, nor the batch of -1, nor a RESHAPE without options. It gets a copy without them,
+  and does less: edgekit's softmax is counted, bakenn has none.
+- *bakenn portable* is its default. *Optimized* are the kernels that its documentation lets you opt into (with the
+  DSP extension on M4, M7 and M55). *+ CMSIS-NN* is the version 4.0 that its wheel ships. It has no Helium target,
+  so on the M55 its code for the M4 is compiled for the M55, where CMSIS-NN takes its Helium path. The ratios are
+  against the fewest instructions of these.
+- **Quoted** figures of TensorFlow Lite Micro with CMSIS-NN 7 are from a single measurement elsewhere, not from this
+  run.
+- Flash is code and constants of the smallest program that runs the network. RAM is its variables, the arena with
+  input and output included; stack is the deepest below main. Best bakenn is the build with the fewest instructions;
+  the flash of its smallest build is beside it. KB are 1,000 bytes."""
 
 
 @dataclass(frozen=True)

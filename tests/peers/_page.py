@@ -16,17 +16,19 @@ _TITLES = {
     "long": "One recording of {minutes:.1f} minutes, joined from those clips",
 }
 _METHOD = """\
-Every contestant is a process of its own that keeps its model loaded. Each sound goes through all of them, one at a
-time, in an order drawn anew, before the next sound begins; a warm-up round is thrown away. Times are from the path to
-the text, decoding of the file included. A sound's time is its median over the rounds; *total ratio* is our total over
-theirs with a 95 % bootstrap interval over sounds and rounds; *per sound* is the median of the sounds' ratios and their
-5th to 95th percentile; *spread* is the robust relative deviation of one sound's times between rounds. Everyone is
-greedy, in English, without voice activity detection and without text carried from window to window, has its own
-default fallback to higher temperatures, and uses {threads} threads. What is short gets a window as long as it needs
-from edgekit (docs/whisper-window.md); the others encode 30 s whatever the length, which is their default.
-pywhispercpp is the wheel that pip installs, built for every processor with AVX2 rather than for this one.
-Peak memory is the kernel's (`VmHWM`), reset after loading; its parts were sampled in the warm-up round and need not
-have peaked together."""
+- Every contestant is a process of its own that keeps its model loaded. Each sound goes through all of them, one at
+  a time, in an order drawn anew, before the next sound begins. A warm-up round is thrown away.
+- Times are from the path to the text, with decoding of the file. The time of a sound is its median over the rounds.
+- *Total ratio* is edgekit's total over the contestant's, with a 95 % bootstrap interval over sounds and rounds.
+  *Per sound* is the median of the sounds' ratios and their 5th to 95th percentile. *Spread* is the relative
+  deviation of a sound's times between rounds (median absolute deviation).
+- Every contestant is greedy, in English, without voice activity detection and without text carried from window to
+  window. Each has its own default fallback to higher temperatures, and uses {threads} threads.
+- A short sound gets a window as long as it needs from edgekit (docs/whisper-window.md). The others encode 30 s
+  whatever the length, which is their default.
+- pywhispercpp is the wheel that pip installs, built for every processor with AVX2 rather than for this one.
+- Peak memory is the kernel's (`VmHWM`), reset after loading. Its parts were sampled in the warm-up round and need
+  not have peaked together."""
 
 
 def render(
@@ -90,10 +92,8 @@ def _section(section: Section, facts: Mapping[str, Any]) -> list[str]:
         n=len(section.audio), least=min(section.audio), most=max(section.audio), minutes=seconds / 60
     )
     rival = better_rival(section)
-    lines = ["", f"## {title}", "", f"{section.rounds} rounds. The better rival: {rival or 'not measured'}.", ""]
-    lines.append(
-        "| | RTF | CPU s per audio s | edgekit / it, total | per sound | spread | peak MiB | anonymous + file |"
-    )
+    lines = ["", f"## {title}", "", f"{section.rounds} rounds. The fastest other tool: {rival or 'not measured'}.", ""]
+    lines.append("| | RTF | CPU s per audio s | total ratio | per sound | spread | peak MiB | anonymous + file |")
     lines.append("|---|---|---|---|---|---|---|---|")
     for name in measured(section):
         wall, memory = section.wall[name], section.memory[name]

@@ -122,6 +122,9 @@ class Exporter(ABC):
     def load(self, file: Path, threads: int) -> Runner:
         """Open a file that `export` wrote. Raises BadInput if the runtime refuses it."""
 
+    def check_recipe(self, model: Model, recipe: Recipe) -> None:  # noqa: B027  a format may have no options
+        """Raise Unsupported for a precision or an option that the format does not have, before anything is fetched."""
+
     def refuses(self, model: Model, recipe: Recipe) -> str:
         """Why the parts of `model` cannot be written, as a clause, from the declaration alone and before any
         download; "" if they can."""

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 from edgekit.common.files import hash_file
 from edgekit.errors import BadInput, Unsupported
@@ -36,7 +36,7 @@ _PLAIN: Mapping[str, tuple[Any, ...]] = {
     "rank_pattern": (None, {}),
     "alpha_pattern": (None, {}),
 }
-#: More than any alpha: products of a larger one overflow.
+#: Also no alpha is NaN.
 _MOST_ALPHA = 1e9
 _DTYPES = {"F16": "<f2", "F32": "<f4", "BF16": "<u2"}
 
@@ -69,8 +69,10 @@ def read_adapter(folder: Path) -> Adapter:
         )
     config = _settings(folder / _CONFIG)
     rank, alpha = (config.get(name) for name in ("r", "lora_alpha"))
-    if isinstance(rank, bool) or not isinstance(rank, int) or rank < 1 or not _is_finite(alpha):
-        raise BadInput(f"{_CONFIG} of {folder.name} says r = {rank!r} and lora_alpha = {alpha!r}.")
+    if isinstance(rank, bool) or not isinstance(rank, int) or rank < 1:
+        raise BadInput(f"{_CONFIG} of {folder.name} says r = {rank!r}; it is a whole number from 1 on.")
+    if not isinstance(alpha, (int, float)) or not abs(alpha) < _MOST_ALPHA:
+        raise BadInput(f"{_CONFIG} of {folder.name} says lora_alpha = {alpha!r}.")
     halves: dict[str, dict[str, NDArray[Any]]] = {_A: {}, _B: {}}
     for name, array in read_checkpoint(folder / _WEIGHTS).tensors.items():
         half = next((half for half in halves if name.endswith(half)), None)
@@ -88,10 +90,6 @@ def read_adapter(folder: Path) -> Adapter:
     scale = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
     digest = hash_file(folder / _WEIGHTS)[:16]
     return Adapter(f"{folder.name} (sha256 {digest})", str(config.get("base_model_name_or_path") or ""), pairs, scale)
-
-
-def _is_finite(alpha: Any) -> TypeGuard[float]:
-    return isinstance(alpha, (int, float)) and abs(alpha) < _MOST_ALPHA  # NaN is not less
 
 
 def _settings(file: Path) -> Mapping[str, Any]:

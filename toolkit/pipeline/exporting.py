@@ -243,6 +243,8 @@ def _job(asked: Asked, target: Target) -> Job:
     recipe = recipes.recipe_for(declared, target, None if limits else asked.precision, asked.exporter)
     recipe = replace(recipe, options={**recipe.options, **(asked.options or {})})
     declared = serving(declared, recipe.exporter)
+    exporter = find("exporters", recipe.exporter)
+    exporter.check_recipe(declared, recipe)
     budgets.check(declared, target, recipe)
     _check_operating(declared, asked)
     samples, calibration = (
@@ -261,7 +263,7 @@ def _job(asked: Asked, target: Target) -> Job:
         model=_allowing(declared, judge, asked.max_kld),
         target=target,
         recipe=recipe,
-        exporter=find("exporters", recipe.exporter),
+        exporter=exporter,
         judge=judge,
         calibration=calibration,
         samples=samples,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from helpers.toys import toy_model
 
+import edgekit
 from edgekit.core import Recipe
 from edgekit.errors import Unsupported
 from edgekit.exporters.common import options
@@ -83,3 +84,11 @@ def test_every_exporter_asks_it_before_anything_else(tmp_path: Path, name: str) 
     ):
         with pytest.raises(Unsupported, match=said):
             exporter.export(toy_model.MODEL, None, recipe, {}, nothing, nothing, print)  # type: ignore[arg-type]
+        with pytest.raises(Unsupported, match=said):
+            exporter.check_recipe(toy_model.MODEL, recipe)
+
+
+def test_an_export_asks_before_anything_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(Unsupported, match="no option 'colour'"):
+        edgekit.export("whisper-base", "laptop", options={"colour": 1}, out=tmp_path / "b", offline=True)

@@ -21,12 +21,14 @@ public data class Word(val word: String, val start: Double, val end: Double, val
  * @property language code of the language, set or detected; null for a model of a single language.
  * @property segments empty unless they were asked for or the sound is longer than 30 s.
  * @property words empty unless they were asked for.
+ * @property skipped seconds in which nobody spoke; 0 where no speech was looked for.
  */
 public data class Transcript(
     val text: String,
     val language: String?,
     val segments: List<Segment>,
     val words: List<Word>,
+    val skipped: Double,
 )
 
 /**
@@ -47,9 +49,10 @@ public class Transcriber private constructor(private val model: Model) : AutoClo
      * @param translate to English instead of transcribing.
      * @param timestamps give segments with times.
      * @param words give the times of words, at the cost of one more run of the decoder for each window.
+     * @param vad transcribe only where somebody speaks; null: in sounds longer than 30 s.
      * @param onProgress called with (seconds done, seconds in all), on a background thread.
      * @throws IllegalArgumentException shorter than 0.1 s, values that are not numbers, an unknown language,
-     *   words of a bundle that cannot tell their times.
+     *   words of a bundle that cannot tell their times, or speech alone of one without a detector.
      * @throws ModelException the runtime failed.
      */
     public suspend fun transcribe(
@@ -58,8 +61,9 @@ public class Transcriber private constructor(private val model: Model) : AutoClo
         translate: Boolean = false,
         timestamps: Boolean = false,
         words: Boolean = false,
+        vad: Boolean? = null,
         onProgress: (Double, Double) -> Unit = { _, _ -> },
-    ): Transcript = transcribe(Samples.of(samples), language, translate, timestamps, words, onProgress)
+    ): Transcript = transcribe(Samples.of(samples), language, translate, timestamps, words, vad, onProgress)
 
     /** Transcribes a sound that is read as it is needed, 30 s at a time. */
     public suspend fun transcribe(
@@ -68,15 +72,18 @@ public class Transcriber private constructor(private val model: Model) : AutoClo
         translate: Boolean = false,
         timestamps: Boolean = false,
         words: Boolean = false,
+        vad: Boolean? = null,
         onProgress: (Double, Double) -> Unit = { _, _ -> },
     ): Transcript = model.use(onProgress) { watch ->
-        val options = WhisperOptions.DEFAULT.language(language).translate(translate).timestamps(timestamps).words(words)
+        val options =
+            WhisperOptions.DEFAULT.language(language).translate(translate).timestamps(timestamps).words(words).vad(vad)
         val made = loop.transcribe(sound, options, watch)
         Transcript(
             made.text,
             made.language,
             made.segments.map { Segment(it.start, it.end, it.text) },
             made.words.map { Word(it.word, it.start, it.end, it.probability) },
+            made.skipped,
         )
     }
 

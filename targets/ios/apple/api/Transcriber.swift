@@ -26,13 +26,15 @@ public final class Transcriber: @unchecked Sendable {
     ///   - translate: to English instead of transcribing.
     ///   - timestamps: give segments with times; always so beyond 30 s.
     ///   - words: give the times of words, at the cost of one more run of the decoder for each window.
+    ///   - vad: transcribe only where somebody speaks; nil: in sounds longer than 30 s.
     ///   - progress: called with seconds done and seconds in all.
     /// - Throws: `ModelError`, `CancellationError`.
     public func transcribe(
         _ sound: any Samples & Sendable, language: String? = nil, translate: Bool = false, timestamps: Bool = false,
-        words: Bool = false, progress: @escaping @Sendable (Double, Double) -> Void = { _, _ in }
+        words: Bool = false, vad: Bool? = nil, progress: @escaping @Sendable (Double, Double) -> Void = { _, _ in }
     ) async throws -> Transcript {
-        let options = WhisperOptions(language: language, translate: translate, timestamps: timestamps, words: words)
+        let options = WhisperOptions(
+            language: language, translate: translate, timestamps: timestamps, words: words, vad: vad)
         return try await turns.take { [self] in
             try await loop.transcribe(sound, options, progress: progress)
         }
