@@ -92,9 +92,10 @@ lock: .venv-dist/.installed
 		--no-emit-index-url --no-header --no-annotate --upgrade --output-file requirements/demo.lock pyproject.toml
 
 # As many processes as there are cores, four at most (each may take 2 GB); files stay whole, so that what their tests
-# share is made once. Those on real weights have a core each: networks that take all cores wait for one another.
+# share is made once. Networks that take all cores wait for one another: torch computes with one thread, and tests on real
+# weights have a core each.
 WORKERS ?= auto
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile
 
 test: fast
 	$(PYTEST) -m "thorough and not real and not peers and not slow"
@@ -243,6 +244,7 @@ android-tools: $(VENV)/.wheel build/kotlin/.$(KOTLIN)
 ATHERIS := atheris==3.0.0
 FUZZ_SECONDS ?= 600
 FUZZ_JOBS ?= 1
+FUZZ_SEED ?= 0
 FUZZ_READERS ?=
 
 build/atheris/.$(ATHERIS): $(VENV)/.dependencies
@@ -251,7 +253,8 @@ build/atheris/.$(ATHERIS): $(VENV)/.dependencies
 	touch $@
 
 fuzz: $(VENV)/.wheel build/atheris/.$(ATHERIS)
-	PYTHONPATH=build/atheris $(BIN)/python tests/fuzzing/search.py --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS) $(FUZZ_READERS)
+	PYTHONPATH=build/atheris $(BIN)/python tests/fuzzing/search.py --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS) --seed $(FUZZ_SEED) \
+		$(FUZZ_READERS)
 
 # What Swift packages are compiled and tested with here: Debian's compiler, without any of Apple's frameworks.
 swift-tools:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from edgekit.bench.metrics import activity, answers, areas, boxes, detection, notes, points, verification
+from edgekit.bench.metrics import activity, answers, areas, boxes, detection, forecasts, notes, points, verification
 from edgekit.bench.statistics.paired import Estimate, Pair, paired_bootstrap, ratio
 from edgekit.errors import BadInput, UnknownName, need
 
@@ -78,6 +78,21 @@ def wer(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") 
     return pairs
 
 
+def cer(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") -> list[Pair]:
+    """Character error rate: per sample, (substitutions + deletions + insertions, characters in the truth).
+
+    Texts are compared as they are, with any white space as a single space.
+
+    Raises:
+        BadInput: lengths differ, or a sample has no truth. MissingExtra: rapidfuzz is not installed.
+    """
+    with need("run", "character error rate"):
+        from rapidfuzz.distance import Levenshtein
+    _check(outputs, truths)
+    pairs = [(" ".join(output.split()), " ".join(truth.split())) for output, truth in zip(outputs, truths, strict=True)]
+    return [(float(Levenshtein.distance(output, truth)), float(len(truth))) for output, truth in pairs]
+
+
 def accuracy(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") -> list[Pair]:
     """Accuracy (top-1): per sample, (1 if the output is the truth, else 0; 1).
 
@@ -117,6 +132,7 @@ METRICS = {
     metric.name: metric
     for metric in (
         Metric(name="accuracy", unit="1", better="higher", score=accuracy),
+        Metric(name="cer", unit="1", better="lower", score=cer),
         Metric("eer", "1", "lower", verification.trials, verification.eer, verification.eer_by_speaker, labelled=True),
         Metric(
             *("frr@fa", "1", "lower", detection.clips, detection.frr, detection.difference),
@@ -134,6 +150,7 @@ METRICS = {
         Metric("right-answers", "1", "higher", answers.right, labelled=True),
         Metric(name="top-5", unit="1", better="higher", score=top5),
         Metric(name="wer", unit="1", better="lower", score=wer),
+        Metric("wql", "1", "lower", forecasts.weighted_quantile_loss, labelled=True),
     )
 }
 

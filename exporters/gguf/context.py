@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 #: Called with a pointer to a ggml tensor and whether only to ask; see llama.h, ``cb_eval``.
 Watcher = Callable[[int, bool], bool]
 
+#: Type of keys and values -> its number in ggml.
+CACHES = {"f16": 1, "q8_0": 8}
 _FLASH = {"auto": -1, "off": 0, "on": 1}
 
 
@@ -35,7 +37,8 @@ class Settings:
     Attributes:
         context: tokens that fit; llama.cpp rounds up to 256. batch, ubatch: tokens per call, and per pass of it.
         outputs: most positions of one call whose logits are wanted. threads: of this machine.
-        flash_attention: "auto", "on" or "off".
+        flash_attention: "auto", "on" or "off". cache: type of keys and values, "f16", or "q8_0" in about half of the
+            memory, which needs flash attention.
     """
 
     context: int
@@ -44,6 +47,7 @@ class Settings:
     ubatch: int = 512
     outputs: int = 1
     flash_attention: str = "auto"
+    cache: str = "f16"
 
 
 class Model:
@@ -109,7 +113,7 @@ class Context:
         check_length(settings.context, model.trained)
         what, need = (
             f"keys and values of {settings.context} tokens",
-            room.cache_size(model.header.plain, settings.context),
+            room.cache_size(model.header.plain, settings.context, settings.cache),
         )
         room.check(model.name, what, need, "Ask for a shorter context, such as -o context=1024, or free memory.")
         self.model, self.api, self.settings = model, model.api, settings
@@ -119,6 +123,7 @@ class Context:
         params.n_threads = params.n_threads_batch = settings.threads
         params.flash_attn_type = _FLASH[settings.flash_attention]
         params.swa_full = False
+        params.type_k = params.type_v = CACHES[settings.cache]
         if watch is not None:
             self._watch = type(params.cb_eval)(lambda tensor, ask, _: watch(tensor, ask))
             params.cb_eval = self._watch

@@ -54,9 +54,9 @@ def _limits() -> Iterator[int]:
             yield most - used + int(stat.get("inactive_file", 0))
 
 
-def cache_size(metadata: Mapping[str, Any], tokens: int) -> int:
-    """Bytes of keys and values of so many tokens, in half precision, from a .gguf's metadata; at least: 0 where it does
-    not tell, and no more than the window of a model that has a window.
+def cache_size(metadata: Mapping[str, Any], tokens: int, cache: str = "f16") -> int:
+    """Bytes of keys and values of so many tokens, of the type `cache`, from a .gguf's metadata; at least: 0 where it
+    does not tell, and no more than the window of a model that has a window.
     """
     kind = metadata.get("general.architecture")
 
@@ -69,7 +69,8 @@ def cache_size(metadata: Mapping[str, Any], tokens: int) -> int:
     width = number("embedding_length") // heads if heads else 0
     keys, values = (number(f"attention.{name}_length") or width for name in ("key", "value"))
     window = number("attention.sliding_window")
-    return 2 * number("block_count") * min(tokens, window or tokens) * groups * (keys + values)
+    size = 2 * number("block_count") * min(tokens, window or tokens) * groups * (keys + values)
+    return size if cache == "f16" else size * 17 // 32  # 32 values of a byte each share a scale of two
 
 
 def _number(file: Path) -> int | None:

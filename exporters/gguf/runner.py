@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Feeds, Progress, Runner, TensorSpec
 from edgekit.errors import BadInput
-from edgekit.exporters.gguf import likelihood, perplexity
+from edgekit.exporters.gguf import likelihood, lookup, perplexity
 from edgekit.exporters.gguf import sampler as llama_sampler
 from edgekit.exporters.gguf import speed as llama_speed
+from edgekit.exporters.gguf.cache import Cache
 from edgekit.exporters.gguf.context import Context, Settings, check_length, opened
 from edgekit.llama.grammar import grammar_of
 
@@ -37,6 +38,7 @@ class LlamaRunner(Runner):
 
     Args:
         file: a .gguf; mapped, not read. threads: of this machine. flash_attention: "auto", "on" or "off".
+        cache: type of keys and values where a call does not say, "f16" or "q8_0".
 
     Raises:
         BadInput: see `edgekit.exporters.gguf.context.Model`. MissingExtra: llama.cpp is not installed.
@@ -45,11 +47,10 @@ class LlamaRunner(Runner):
     inputs = (TensorSpec("tokens", "int32", ("tokens",)),)
     outputs = (TensorSpec("logits", "float32", ("tokens", "vocabulary")),)
 
-    def __init__(self, file: Path, threads: int, *, flash_attention: str = "auto") -> None:
+    def __init__(self, file: Path, threads: int, *, flash_attention: str = "auto", cache: str = "f16") -> None:
         self._model, self._threads, self._flash = opened(file), max(1, threads), flash_attention
+        self._kind, self._cache, self.drafts = cache, Cache(), lookup.Drafts()
         self._api, self._vocabulary = self._model.api, self._model.vocabulary
-        self._context: Context | None = None
-        self._held: list[int] = []
         self.metadata: Mapping[str, Any] = self._model.header.plain
         self.context_length, self.vocabulary = self._model.trained, self._model.size
         tokens = range(self.vocabulary)
@@ -72,9 +73,13 @@ class LlamaRunner(Runner):
             context.close()
         return {"logits": logits}
 
-    def context(self, tokens: int, *, outputs: int = 1, batch: int = 2048, ubatch: int = 512) -> Context:
+    def context(
+        self, tokens: int, *, outputs: int = 1, batch: int = 2048, ubatch: int = 512, cache: str | None = None
+    ) -> Context:
         """A fresh context of this model; the caller closes it. Raises BadInput if it is longer than trained."""
-        return self._model.context(Settings(tokens, self._threads, batch, ubatch, outputs, self._flash))
+        kind = cache or self._kind
+        flash = self._flash if kind == "f16" else "on"
+        return self._model.context(Settings(tokens, self._threads, batch, ubatch, outputs, flash, kind))
 
     # ------------------------------------------------------------------------------------------------------- text
 
@@ -124,6 +129,8 @@ class LlamaRunner(Runner):
         most: int,
         context: int | None = None,
         schema: Mapping[str, Any] | None = None,
+        cache: str | None = None,
+        look_up: bool = False,
         cancel: Callable[[], bool] | None = None,
         **sampling: Any,
     ) -> Iterator[int]:
@@ -135,6 +142,9 @@ class LlamaRunner(Runner):
         Args:
             context: tokens to have room for; None: what the call needs.
             schema: a JSON schema that the text keeps to (`edgekit.llama.grammar`).
+            cache: type of keys and values, "f16" or "q8_0"; None: the runner's.
+            look_up: propose tokens that followed before (`edgekit.exporters.gguf.lookup`), where tokens are the
+                likeliest and any text goes; `drafts` then counts.
             sampling: see `edgekit.exporters.gguf.sampler.Sampling`.
 
         Raises:
@@ -144,12 +154,22 @@ class LlamaRunner(Runner):
         prompt = [int(token) for token in self._checked(tokens)]
         room = self._room(len(prompt), most, context)
         chosen = llama_sampler.Sampling(**sampling)
-        return self._generate(prompt, room, most, chosen, None if schema is None else grammar_of(schema), cancel)
+        grammar = None if schema is None else grammar_of(schema)
+        alone = look_up and chosen.temperature == 0 and grammar is None
+        self._cache.reserve(self.context, room, cache or self._kind, lookup.DRAFT + 1 if alone else 1)
+        if alone and lookup.possible(self._cache.context):
+            return self._look_up(prompt, most, cancel)
+        return self._generate(prompt, most, chosen, grammar, cancel)
+
+    def _look_up(self, prompt: list[int], most: int, cancel: Callable[[], bool] | None) -> Iterator[int]:
+        self.drafts = lookup.Drafts()
+        with llama_sampler.abortable(self._cache.context, cancel):
+            stop = cancel or (lambda: False)
+            yield from lookup.generate(self._cache, prompt, most, self.end_tokens, stop, self.drafts)
 
     def _generate(
         self,
         prompt: list[int],
-        room: int,
         most: int,
         sampling: llama_sampler.Sampling,
         grammar: str | None,
@@ -157,19 +177,17 @@ class LlamaRunner(Runner):
     ) -> Iterator[int]:
         with contextlib.ExitStack() as stack:
             sampler = stack.enter_context(llama_sampler.Sampler(self._api, sampling, self._vocabulary, grammar))
-            kept = self._resume(prompt, room)
-            assert self._context is not None
-            stack.enter_context(llama_sampler.abortable(self._context, cancel))
-            for start in range(kept, len(prompt), self._context.settings.batch):
-                if not self._step(prompt[start : start + self._context.settings.batch]):
-                    return
+            context = self._cache.context
+            stack.enter_context(llama_sampler.abortable(context, cancel))
+            if not self._cache.read(prompt):
+                return
             for i in range(most):
-                token = sampler.choose(self._context)
+                token = sampler.choose(context)
                 if token in self.end_tokens:
                     return
                 yield token
-                last = i == most - 1 or self._context.used >= self._context.settings.context
-                if last or (cancel is not None and cancel()) or not self._step([token]):
+                last = i == most - 1 or context.used >= context.settings.context
+                if last or (cancel is not None and cancel()) or not self._cache.step([token]):
                     return
 
     def _room(self, prompt: int, most: int, context: int | None) -> int:
@@ -185,37 +203,13 @@ class LlamaRunner(Runner):
             )
         return context
 
-    def _resume(self, prompt: list[int], room: int) -> int:
-        """Have a context of `room` tokens or more that holds the start of `prompt`; returns how much of it."""
-        if self._context is None or self._context.settings.context < room:
-            self.clear()
-            self._context = self.context(room)
-        common = 0
-        for old, new in zip(self._held, prompt[:-1], strict=False):  # the last is computed anew: its logits are wanted
-            if old != new:
-                break
-            common += 1
-        kept = self._context.keep(common)
-        del self._held[kept:]
-        return kept
-
-    def _step(self, tokens: list[int]) -> bool:
-        assert self._context is not None
-        done = self._context.decode(tokens, outputs=1)
-        self._held = self._held + tokens if done else []
-        return done
-
     def forget(self) -> None:
         """Forget what is in the cache; the room for it stays."""
-        self._held = []
-        if self._context is not None:
-            self._context.clear()
+        self._cache.forget()
 
     def clear(self) -> None:
         """Forget the cache, and give its memory back."""
-        if self._context is not None:
-            self._context.close()
-        self._context, self._held = None, []
+        self._cache.clear()
 
     # ------------------------------------------------------------------------------------------------ measurement
 
@@ -240,8 +234,7 @@ class LlamaRunner(Runner):
 
     def speed(self, prompt: int = 0, generate: int = 0, depth: int = 0) -> float:
         """Tokens per second, one value by llama-bench's method (see `edgekit.exporters.gguf.speed`)."""
-        if self._context is not None:
-            self.clear()
+        self.clear()
         return llama_speed.speed(self, prompt, generate, depth)
 
     def memory_breakdown(self, context: int = 4096, batch: int = 2048, ubatch: int = 512) -> dict[str, int]:

@@ -168,6 +168,7 @@ class OnnxExporter(Exporter):
         import onnx
 
         from edgekit.exporters.onnx import census, half
+        from edgekit.exporters.onnx.graph import share
 
         choice: dict[str, LayerPlan] = {}
         calibrated: dict[str, Any] = {}
@@ -175,6 +176,7 @@ class OnnxExporter(Exporter):
             graph = half.store_in_half(graph)
         elif precision == "int8":
             graph, choice, calibrated = self._int8(part, graph, recipe, feeds, progress)
+        share(graph)
         facts = census.census(graph)
         census.check(facts, part.name, precision, part.quantize)
         # A recurrent layer may be stored in int8 and computed in float.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import hashlib
 import io
 import itertools
 import logging
@@ -31,6 +32,8 @@ OPSET = 20
 IR_VERSION = 10
 #: What onnxscript's rules hold for 0.
 _TINY = 1e-8
+#: Bytes from which on a second copy of a tensor matters.
+_SHARED = 1024
 
 
 def from_torch(part: Part, module: torch.nn.Module) -> onnx.ModelProto:
@@ -191,6 +194,27 @@ def _tensors(graph: onnx.GraphProto) -> Iterator[str]:
 def constants(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
     """Initializer name -> array."""
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+
+
+def share(model: onnx.ModelProto) -> None:
+    """Make one of initializers with the same content: tracing copies the weights of a block that is called again."""
+    first: dict[tuple[int, tuple[int, ...], bytes], str] = {}
+    names: dict[str, str] = {}
+    ends = {value.name for value in model.graph.output}
+    for tensor in model.graph.initializer:
+        if len(tensor.raw_data) >= _SHARED and tensor.name not in ends:
+            key = (tensor.data_type, tuple(tensor.dims), hashlib.sha256(tensor.raw_data).digest())
+            names[tensor.name] = first.setdefault(key, tensor.name)
+    kept = [tensor for tensor in model.graph.initializer if names.get(tensor.name, tensor.name) == tensor.name]
+    if len(kept) == len(model.graph.initializer):
+        return
+    copies = [onnx.TensorProto.FromString(tensor.SerializeToString()) for tensor in kept]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(copies)
+    for graph in _graphs(model.graph):
+        for node in graph.node:
+            for place, name in enumerate(node.input):
+                node.input[place] = names.get(name, name)
 
 
 def watching(model: onnx.ModelProto, names: Iterable[str]) -> onnx.ModelProto:

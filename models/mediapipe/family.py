@@ -103,6 +103,9 @@ def declared(member: Member) -> Model:
             ladder=tuple(_ladder(member)),
             exporters=("onnx", "openvino", "litert", "coreml", "executorch"),
             options=member.options,
+            # int8 of the two small ones is refused; of pose it takes long, as every layer's share of the error is
+            # measured. It is made on demand.
+            precisions={"onnx": "fp16"},
         ),
         task=Usage(
             name=member.task,

@@ -44,24 +44,30 @@ def main() -> int:
     options.add_argument("names", nargs="*", metavar="NAME", help=f"of a reader; all of them: {', '.join(TARGETS)}")
     options.add_argument("--seconds", type=int, default=600, help="for each reader")
     options.add_argument("--jobs", type=int, default=1, help="readers that are searched at the same time")
+    options.add_argument("--seed", type=int, default=0, help="of the changes; 0: another one each time")
     options.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     chosen = options.parse_args()
     if unknown := set(chosen.names) - TARGETS.keys():
         options.error(f"there is no reader {min(unknown)!r}; there are: {', '.join(TARGETS)}")
     if chosen.child:
-        search(chosen.names[0], chosen.seconds)
-    broken = [name for name, sound in searched(chosen.names or list(TARGETS), chosen.seconds, chosen.jobs) if not sound]
+        search(chosen.names[0], chosen.seconds, chosen.seed)
+    how = ["--seconds", str(chosen.seconds), "--seed", str(chosen.seed)]
+    broken = [name for name, sound in searched(chosen.names or list(TARGETS), how, chosen.jobs) if not sound]
     print(f"{len(broken)} of {len(chosen.names or TARGETS)} readers broke" + "".join(f"\n  {name}" for name in broken))
     return 1 if broken else 0
 
 
-def searched(names: list[str], seconds: int, jobs: int) -> Iterator[tuple[str, bool]]:
-    """Each reader in a process of its own, and whether it held; prints a line for each, and the error of a finding."""
+def searched(names: list[str], how: list[str], jobs: int) -> Iterator[tuple[str, bool]]:
+    """Each reader in a process of its own, and whether it held; prints a line for each, and the error of a finding.
+
+    Args:
+        how: options of each process. jobs: how many run at the same time.
+    """
     waiting, running = list(names), dict[str, subprocess.Popen[bytes]]()
     while waiting or running:
         while waiting and len(running) < jobs:
             name = waiting.pop(0)
-            running[name] = _started(name, seconds)
+            running[name] = _started(name, how)
         for name, child in list(running.items()):
             if child.poll() is not None:
                 del running[name]
@@ -70,10 +76,10 @@ def searched(names: list[str], seconds: int, jobs: int) -> Iterator[tuple[str, b
         time.sleep(0.1)
 
 
-def _started(name: str, seconds: int) -> subprocess.Popen[bytes]:
+def _started(name: str, how: list[str]) -> subprocess.Popen[bytes]:
     place = BUILD / name
     place.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, __file__, "--child", name, "--seconds", str(seconds)]
+    command = [sys.executable, __file__, "--child", name, *how]
     with (place / "log").open("wb") as log:
         return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
 
@@ -87,7 +93,7 @@ def _tell(name: str, status: int) -> None:
         print(log[start:][:3000] if start >= 0 else log[-3000:], flush=True)
 
 
-def search(name: str, seconds: int) -> None:
+def search(name: str, seconds: int, seed: int) -> None:
     """Search in this process; ends it."""
     import atheris
 
@@ -112,7 +118,7 @@ def search(name: str, seconds: int) -> None:
     for content in made:
         trial(content)  # imports what the reader needs, before the memory is bounded
     most = max(_LONGEST, *(2 * len(content) for content in made))
-    arguments = [sys.argv[0], f"-max_total_time={seconds}", f"-timeout={_ENDLESS}", f"-max_len={most}"]
+    arguments = [sys.argv[0], f"-max_total_time={seconds}", f"-timeout={_ENDLESS}", f"-max_len={most}", f"-seed={seed}"]
     arguments += ["-rss_limit_mb=8192", "-print_final_stats=1", f"-artifact_prefix={place}/findings/"]
     arguments += [str(place / "corpus"), str(place / "seeds")]
     mutator: dict[str, Any] = {}

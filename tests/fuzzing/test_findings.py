@@ -140,7 +140,6 @@ FINDINGS: list[tuple[str, Callable[[Path], bytes]]] = [
     ("wheel", name_that_is_no_text),
     ("sound-lists", plain(b'{"audio": "input", "text": "\xff"}\n')),
     ("tokenizer", special_token_that_is_not_there),
-    ("frontier", plain(b'{"chosen": "a", "points": [{"recipe": "a", "verdict": "", "loss": {"value": 0.1}}]}')),
     ("numpy-member", letters_that_there_are_not),
     ("adapter", plain(b'{"peft_type": "LORA", "r": 2, "lora_alpha": 1' + b"0" * 400 + b"}")),
     ("adapter", plain(b'{"peft_type": "LORA", "r": 2, "lora_alpha": NaN}')),

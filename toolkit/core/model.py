@@ -135,6 +135,8 @@ class Network:
         variants: exporter -> the declaration that it uses instead, of the same name and task: for models of which
             some formats take a ready network and others are made from float weights.
         options: (exporter, precision) -> default options of the recipe for this model.
+        precisions: exporter -> the precision that is made without --precision, where the target's own is not the best:
+            of a tiny network, int8 saves next to nothing.
     """
 
     parts: tuple[Part, ...]
@@ -144,6 +146,7 @@ class Network:
     precision: str = ""
     variants: Mapping[str, Model] = field(default_factory=dict)
     options: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    precisions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

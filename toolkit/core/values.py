@@ -90,7 +90,7 @@ class Checkpoint:
     Attributes:
         path: the folder or file that was read.
         format: ``"safetensors"``, ``"pytorch"``, ``"ctranslate2"``, ``"openai"``, ``"tflite"`` or ``"tflites"``
-            (a folder of several).
+            (a folder of several), ``"onnx"`` or ``"onnxes"``.
         tensors: name -> array, in the format's own names and dtypes. Empty if the exporter reads the file itself.
         config: the JSON configuration beside the weights (or inside them), else empty.
         files: file name -> sha256 of each file that was read.

@@ -47,6 +47,8 @@ def wished(model: Model, target: Target, precision: str | None, exporter: str | 
         usual = next((recipe.precision for recipe in model.network.ladder if recipe.exporter == possible[0]), "")
         general = default.precision if default.precision in precisions else precisions[0]
         default = Recipe(possible[0], usual or general)
+    if own := model.network.precisions.get(default.exporter):
+        default = Recipe(default.exporter, own)
     chosen = find("exporters", exporter or default.exporter)
     if held := serving(model, chosen.name).network.precision:
         default = Recipe(chosen.name, held)
@@ -67,8 +69,8 @@ def wished(model: Model, target: Target, precision: str | None, exporter: str | 
         )
     # The exporter plans the memory of firmware, so it must know the budgets.
     budgets = {} if target.flash is None else {"flash": target.flash, "ram": target.ram}
-    own = serving(model, chosen.name).network.options.get((recipe.exporter, recipe.precision), {})
-    return replace(recipe, options={**recipe.options, **own, **budgets})
+    options = serving(model, chosen.name).network.options.get((recipe.exporter, recipe.precision), {})
+    return replace(recipe, options={**recipe.options, **options, **budgets})
 
 
 def refusal(model: Model, recipe: Recipe) -> str:

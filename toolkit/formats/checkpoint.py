@@ -48,7 +48,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         ``"ctranslate2"`` (its config also tells ``spec`` and ``spec_revision``), ``"openai"`` (its config is the
         file's ``dims``), ``"numpy"`` (a .npz), ``"literals"`` (a .py that writes arrays out, read as data),
         ``"pt2"`` (a program of torch.export, without tensors: see `edgekit.formats.pt2`), ``"tflite"`` or
-        ``"onnx"`` (no tensors: the exporter reads the file) or ``"tflites"`` (a folder of several, likewise).
+        ``"onnx"`` (no tensors: the exporter reads the file), ``"tflites"`` or ``"onnxes"`` (a folder of
+        several, likewise).
         Tensors have their stored dtype and shape; bfloat16 comes as float32. They may be read-only,
         unaligned views of the mapped file: copy (``numpy.array(x, dtype)``) before handing them to another library.
 
@@ -99,6 +100,9 @@ def _folder(folder: Path) -> Checkpoint:
     single = sorted(name for name in have if name.endswith((".safetensors", ".onnx")))
     if len(single) == 1 and not scripts:
         return _file(folder / single[0])
+    graphs = [name for name in single if name.endswith(".onnx")]
+    if len(graphs) > 1 and graphs == single and not scripts:
+        return _graphs(folder, graphs)
     if len(have) == 1 and (lone := min(have)).endswith(".py"):
         return _file(folder / lone)
     what = f"{len(scripts)} PyTorch files instead of a single file" if scripts else "no weights that can be read"
@@ -158,6 +162,14 @@ def _chain(folder: Path, names: list[str]) -> Checkpoint:
     for name in names:
         _check_tflite(folder / name, dynamic=True)
     return Checkpoint(folder, "tflites", {}, {}, {name: _sha256(folder / name) for name in names})
+
+
+def _graphs(folder: Path, names: list[str]) -> Checkpoint:
+    """Several .onnx files, from which a model takes those it knows."""
+    outside = [name for name in names if onnx.open_file(folder / name).facts.external]
+    if outside:
+        raise BadInput(f"{outside[0]} has its weights in another file; of several .onnx each holds its own.")
+    return Checkpoint(folder, "onnxes", {}, {}, {name: _sha256(folder / name) for name in names})
 
 
 def _check_tflite(path: Path, dynamic: bool = False) -> None:

@@ -28,6 +28,8 @@ __all__ = ["AnswerJudge", "Judge", "Looks", "ProbabilityJudge", "Scores", "judge
 
 #: A trial's speed: answers, and seconds after which none begins; tokens that a language model generates.
 _ANSWERS, _SECONDS, _TOKENS = 9, 3.0, 32
+#: Calibration samples that are read where the model does not say how many.
+_READ = 8
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,10 @@ class Judge(ABC):
         if folder.is_dir() or (self.files and folder.is_file()):
             return folder
         raise BadInput(f"there is no folder {str(path)!r}.", hint=f"--{option} takes a folder; see docs/data.md.")
+
+    def calibrating(self, samples: Sequence[Sample]) -> Sequence[Sample]:
+        """Those of the user's calibration samples that are read where the model does not say how many."""
+        return samples[:_READ]
 
     @abstractmethod
     def calibration(
@@ -188,6 +194,10 @@ class ProbabilityJudge(Judge):
 
     searches = True
     files = True
+
+    def calibrating(self, samples: Sequence[Sample]) -> Sequence[Sample]:
+        """All questions: each is short. Of texts as many as of other samples."""
+        return samples if questions.are_questions(samples) else super().calibrating(samples)
 
     def calibration(
         self, predictor: Predictor, recorders: Mapping[str, Recorder], samples: Sequence[Sample]

@@ -115,5 +115,5 @@ def _calibrating(job: Job, samples: Samples) -> Sequence[Sample]:
         return ()
     most, have = job.model.task.calibration, job.calibration or samples.calibrating
     if not most:
-        return have[:8] if job.calibration else have
+        return job.judge.calibrating(have) if job.calibration else have
     return [have[i * len(have) // most] for i in range(most)] if len(have) > most else have

@@ -11,7 +11,8 @@ from conftest import absent
 from helpers.cases.gguf_files import TRAINED, VOCABULARY, llama_file, llama_tensors
 
 from edgekit.errors import BadInput
-from edgekit.exporters.gguf import EXPORTER, perplexity
+from edgekit.exporters.gguf import EXPORTER, lookup, perplexity, room
+from edgekit.exporters.gguf.runner import LlamaRunner
 from edgekit.llama import library
 
 TEXT = "It was a bright cold day in April, and the clocks were striking thirteen. " * 30
@@ -234,3 +235,47 @@ def test_likelihoods_of_endings_follow_the_logits(runner: Any) -> None:
         assert mine == pytest.approx(np.log(shares[np.arange(len(ending)), ending]).sum(), rel=2e-3)
     with pytest.raises(BadInput, match="empty"):
         runner.likelihoods(prompt, [[]])
+
+
+def test_a_cache_of_bytes_takes_half_and_loses_little(runner: Any, tiny: Path, tmp_path: Path) -> None:
+    bytes_ = LlamaRunner(tiny, 2, cache="q8_0")
+    assert bytes_.memory_breakdown(2048)["kv"] == pytest.approx(runner.memory_breakdown(2048)["kv"] * 17 / 32, rel=0.01)
+    assert room.cache_size(runner.metadata, 64, "q8_0") * 32 == room.cache_size(runner.metadata, 64) * 17
+    runner.score(TEXT, chunks=2, save_base=tmp_path / "base")
+    far = bytes_.score(TEXT, chunks=2, base=tmp_path / "base").mean_kld
+    assert 1e-7 < far < 0.01
+    prompt = runner.tokenize(TEXT[:90])
+    free = list(runner.generate(prompt, most=8))
+    assert len(list(runner.generate(prompt, most=8, cache="q8_0"))) == len(free)
+    assert list(runner.generate(prompt, most=8)) == free, "and back"
+
+
+def test_what_is_proposed() -> None:
+    assert lookup.proposed([1, 2, 3, 4, 9, 1, 2, 3], 2) == [4, 9]
+    assert lookup.proposed([5, 2, 3, 7, 1, 2, 3, 8, 1, 2, 3], 9) == [8, 1, 2, 3], "the longest ending, the last place"
+    assert lookup.proposed([1, 2, 3], 4) == lookup.proposed([1], 4) == lookup.proposed([1, 2, 1, 2], 0) == []
+
+
+def test_look_up_gives_the_same_text_in_fewer_passes(runner: Any) -> None:
+    prompt = runner.tokenize(TEXT[:300])
+    plain = list(runner.generate(prompt, most=64))
+    assert list(runner.generate(prompt, most=64, look_up=True)) == plain
+    drafts = runner.drafts
+    assert len(plain) - 1 <= drafts.passes + drafts.kept and drafts.kept <= drafts.proposed
+    assert list(runner.generate(prompt, most=64)) == plain, "what was proposed in vain is not in the cache"
+    assert list(runner.generate(prompt, most=1, look_up=True)) == plain[:1]
+    asked = iter([False] * 3)
+    assert len(list(runner.generate(prompt, most=50, look_up=True, cancel=lambda: next(asked, True)))) < 50
+    with pytest.raises(BadInput, match="no room"):
+        runner.generate(prompt, most=4, look_up=True, context=len(prompt))
+    short = list(runner.generate(prompt, most=64, look_up=True, context=len(prompt) + 9))
+    assert short == plain[: len(short)] and short == list(runner.generate(prompt, most=64, context=len(prompt) + 9))
+
+
+def test_look_up_keeps_what_an_answer_repeats(runner: Any) -> None:
+    """After its own greedy answer as a prompt, a model that goes round in circles is followed by the look-up."""
+    prompt = runner.tokenize(TEXT[:60])
+    circle = list(runner.generate(prompt, most=400))
+    again = list(runner.generate([*prompt, *circle], most=60, look_up=True))
+    assert runner.drafts.passes + runner.drafts.kept in (len(again) - 1, *range(len(again) - 1, len(again) + 9))
+    assert again == list(runner.generate([*prompt, *circle], most=60))

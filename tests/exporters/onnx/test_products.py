@@ -145,6 +145,45 @@ def test_weights_are_rounded_by_inputs_where_these_are_enough(calls: int) -> Non
     assert (made == near).all() == (calls == 2)
 
 
+def test_a_table_that_is_looked_up_too_keeps_its_rows() -> None:
+    """Inputs of products lie in 8 of 64 dimensions: what rounding does to the rest matters to the look-up alone."""
+    rng = np.random.default_rng(0)
+    table = rng.standard_normal((256, 128)).astype(np.float32)
+    nodes = [
+        onnx.helper.make_node("Gather", ["table", "tokens"], ["row"], name="lookup"),
+        onnx.helper.make_node("Transpose", ["table"], ["turned"], perm=[1, 0], name="turn"),
+        onnx.helper.make_node("MatMul", ["x", "turned"], ["y"], name="product"),
+    ]
+    graph = onnx.helper.make_graph(
+        nodes,
+        "toy",
+        [
+            onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, "n", 128]),
+            onnx.helper.make_tensor_value_info("tokens", onnx.TensorProto.INT64, [1, "n"]),
+        ],
+        [
+            onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, "n", 256]),
+            onnx.helper.make_tensor_value_info("row", onnx.TensorProto.FLOAT, [1, "n", 128]),
+        ],
+        [numpy_helper.from_array(table, "table")],
+    )
+    plain = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    basis = rng.standard_normal((8, 128))
+    inputs = [
+        {"x": (rng.standard_normal((1, 60, 8)) @ basis).astype(np.float32), "tokens": np.zeros((1, 60), np.int64)}
+        for _ in range(6)
+    ]
+    [product] = products.products(plain)
+    assert product.table == "table"
+    made = products.recorded(plain, ["product"], inputs).of("product", product.weight, "four-bit").weights()
+    near = nearest(product.weight, GRIDS["four-bit"]).weights()
+    table_errors = [relative_error([{"w": one}], [{"w": product.weight}]) for one in (made, near)]
+    x = np.concatenate([feed["x"][0] for feed in inputs])
+    truth = [{"y": x @ product.weight}]
+    assert relative_error([{"y": x @ made}], truth) < 0.6 * relative_error([{"y": x @ near}], truth)
+    assert table_errors[0] < 1.15 * table_errors[1]
+
+
 def test_a_tied_table_in_four_bits(tmp_path: Path) -> None:
     """The look-up and the projection read the same half bytes."""
     artifact = export(tmp_path, "int8", options={"small_parts": ["toy"]})

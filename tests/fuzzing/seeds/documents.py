@@ -67,16 +67,9 @@ def descriptions(folder: Path) -> Iterator[bytes]:
 
 
 def frontiers(folder: Path) -> Iterator[bytes]:
-    point = {
-        "recipe": "q4_0",
-        "size": 9,
-        "speed": 1.5,
-        "loss": {"value": 0.1, "low": 0.0, "high": 0.2, "unit": "nats a token", "allowed": 0.05},
-        "figures": {"perplexity": 3.0},
-        "verdict": "pass",
-        "reason": "",
-    }
-    yield json.dumps({"chosen": "q4_0", "points": [point]}).encode()
+    loss = {"value": 0.1, "low": 0.0, "high": 0.2, "unit": "nats a token", "allowed": 0.05}
+    point = {"recipe": "q4_0", "verdict": "fail", "reason": "", "size": 9, "speed": 1.5, "seconds": 0.2}
+    yield json.dumps({"chosen": "q4_0", "points": [{**point, "loss": loss, "figures": {"perplexity": 3.0}}]}).encode()
 
 
 def zips(folder: Path) -> Iterator[bytes]:

@@ -168,5 +168,8 @@ def test_a_question_that_cannot_be_asked_is_named(tmp_path: Path) -> None:
 
 
 def test_calibration_reads_questions_with_their_answers(tmp_path: Path) -> None:
+    judge = ProbabilityJudge()
+    texts = [Sample(f"{i}.txt") for i in range(20)]
+    assert judge.calibrating(asked(20)) == asked(20) and judge.calibrating(texts) == texts[:8]
     row = bytes(tokens(says("", tmp_path), questions(written(tmp_path, *LINES)))).decode()
     assert row == 'Be brief.;Two and two?;4Which?;yesWhere?;{"city": "Oslo", "people": 700000}'

@@ -35,6 +35,8 @@ _OPTIONS: dict[str, Any] = {
     "min_p": 0.05,
     "seed": 0,
     "schema": None,
+    "cache": "f16",
+    "look_up": False,
 }
 #: Option -> least and largest value.
 _RANGES = {
@@ -46,6 +48,7 @@ _RANGES = {
     "most": (1, 1 << 20),
     "context": (1, 1 << 24),
 }
+_CACHES = ("f16", "q8_0")
 _SAMPLING = ("temperature", "top_k", "top_p", "min_p", "seed")
 
 
@@ -80,8 +83,11 @@ class Writer(Predictor):
             sample: the prompt; a text file (a path that ends in .txt); or messages, ``{"role", "content"}`` each.
             options: ``system`` (a message before the prompt), ``raw`` (go on with the text, without a chat template),
                 ``most`` (tokens to generate), ``context`` (tokens in all), ``temperature``, ``top_k``, ``top_p``,
-                ``min_p``, ``seed``; ``schema`` (a JSON schema, or its file, that the answer keeps to); ``stream``,
-                called with each piece of text; ``cancel``, asked between tokens whether to stop; ``progress``.
+                ``min_p``, ``seed``; ``schema`` (a JSON schema, or its file, that the answer keeps to); ``cache``
+                (type of keys and values: "f16", or "q8_0" in about half of the memory); ``look_up`` (propose
+                tokens that were said before, several at a time: less work where an answer repeats its prompt);
+                ``stream``, called with each piece of text; ``cancel``, asked between tokens whether to stop;
+                ``progress``.
 
         Returns:
             The text; details ``prompt_tokens``, ``tokens``, ``context`` (tokens that fit), ``finish`` ("end", "length",
@@ -103,6 +109,7 @@ class Writer(Predictor):
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         stopped = Stop(cancel)
         asked = {name: chosen[name] for name in _SAMPLING}
+        asked |= {"cache": chosen["cache"], "look_up": bool(chosen["look_up"])}
         asked["cancel"] = stopped if cancel else None  # to be asked costs time in every operation
         for token in self.network.generate(tokens, most=most, context=context, schema=schema, **asked):
             first = first or time.perf_counter() - began
@@ -207,6 +214,8 @@ def _checked(options: Mapping[str, Any]) -> Mapping[str, Any]:
     for name, value in options.items():
         if name not in _OPTIONS:
             raise BadInput(f"there is no option {name!r}.", hint=f"There are: {', '.join(_OPTIONS)}.")
+        if name == "cache" and value not in _CACHES:
+            raise BadInput(f"the cache is of the type {' or '.join(_CACHES)}, not {value!r}.")
         if name in _RANGES and value is not None:
             least, largest = _RANGES[name]
             kinds = (int, float) if isinstance(least, float) else (int,)

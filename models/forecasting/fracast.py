@@ -1,0 +1,97 @@
+"""Fracast-0 (Fracast contributors 2026, https://github.com/ztxtech/fracast-0): nine quantiles of a series' next 48
+steps from its last 2,048, whatever it measures. 85,001 weights; no paper.
+
+Non-goal: series that explain each other, and calendars; each series stands alone, and steps have no dates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgekit.common import package_data
+from edgekit.core import (
+    Checkpoint,
+    Costs,
+    Evaluation,
+    Identity,
+    Model,
+    Network,
+    Part,
+    Recipe,
+    Source,
+    SourceFile,
+    TensorSpec,
+    Usage,
+    Weights,
+)
+from edgekit.models.forecasting.shapes import BINS, CONTEXT, FEATURES, HORIZON, LEVELS, PERIODS, fracast_work
+from edgekit.numerics import weighing
+
+_GOLDEN, _LICENCE, _REFERENCE = "data/golden/golden-series.csv", "data/licences/fracast-licence.txt", 40_000
+_SOURCE = Source(
+    uri="pypi://fracast",
+    revision="0.1.0",
+    licence="Apache-2.0",
+    files=(
+        SourceFile(
+            "fracast.safetensors",
+            "0d678f123f3d1f91c5065cca2b5d40eccc469360afc2381b27290486011ded2c",
+            344_412,
+            ("pypi://fracast@0.1.0/fracast/weights/model.safetensors",),
+        ),
+    ),
+)
+
+
+def _build(checkpoint: Checkpoint) -> Any:
+    from edgekit.models.forecasting.network import network
+
+    return network(checkpoint.tensors)
+
+
+def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+    _build(checkpoint)  # refuses other weights
+    return {
+        "context": CONTEXT,
+        "horizon": HORIZON,
+        "levels": list(LEVELS),
+        "observed": 8,
+        "periods": {"most": PERIODS, "least": 2, "alpha": 0.05, "bins": BINS},
+    }
+
+
+MODEL = Model(
+    identity=Identity(name="fracast", family="forecasting", licence="Apache-2.0", licence_text=_LICENCE),
+    weights=Weights(sources=(_SOURCE,), prepare=_prepare),
+    network=Network(
+        parts=(
+            Part(
+                "network",
+                (
+                    TensorSpec("features", "float32", (1, CONTEXT, FEATURES)),
+                    TensorSpec("fill", "float32", (1, HORIZON)),
+                ),
+                (TensorSpec("quantiles", "float32", (1, HORIZON, len(LEVELS))),),
+                {},
+                _build,
+            ),
+        ),
+        parameters=85_001,
+        ladder=(Recipe("onnx", "fp16"), Recipe("onnx", "fp32"), Recipe("coreml", "fp16"), Recipe("litert", "fp16")),
+        exporters=("onnx", "openvino", "litert", "coreml", "executorch"),
+        # 170 kB in half precision: int8 would save 80 kB.
+        precisions={"onnx": "fp16"},
+    ),
+    task=Usage(
+        name="time-series-forecasting",
+        golden=_GOLDEN,
+        evaluation=Evaluation("wql", worst=1.0, drop=0.005, minimum=20),
+    ),
+    costs=Costs(
+        size=lambda recipe: weighing.size(fracast_work(), recipe, package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),
+        memory=lambda recipe: weighing.memory(fracast_work(), recipe),
+        work=lambda recipe: fracast_work(),
+    ),
+)

@@ -1,0 +1,1 @@
+"""PaddleOCR's networks for text in pictures."""

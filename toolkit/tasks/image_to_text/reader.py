@@ -1,0 +1,154 @@
+"""The pipeline from a picture to its text: detect lines, cut them out, turn them, read them, put them in order."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.core import Prediction, Predictor, Runner
+from edgekit.errors import BadInput
+from edgekit.tasks.common.drawing import Canvas, picture_of
+from edgekit.tasks.common.vision.placing import placed
+from edgekit.tasks.image_to_text.cutting import cut, filled, pieces
+from edgekit.tasks.image_to_text.regions import lines
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["TextReader", "drawn", "letters"]
+
+#: Lines stand side by side if their middles differ by less than this share of their height.
+_BESIDE = 0.5
+#: Into which a picture is cut for parity.
+_STRIPS = 4
+
+
+def letters(logits: NDArray[np.float32], characters: Sequence[str]) -> tuple[str, list[float]]:
+    """The text of a network's steps, and the probability of each letter: the best class of each step, of equal ones in
+    a row the first, without blanks (class 0). Graves et al. 2006, "Connectionist Temporal Classification", section 3.2.
+
+    Args:
+        logits: float32 [steps, 1 + len(characters)].
+    """
+    import numpy as np
+
+    best = logits.argmax(1).tolist()
+    kept = [step for step, at in enumerate(best) if at and (not step or best[step - 1] != at)]
+    odds = 1.0 / np.exp(logits - logits.max(1, keepdims=True)).sum(1)  # of the best class
+    return "".join(characters[best[step] - 1] for step in kept), [float(odds[step]) for step in kept]
+
+
+class TextReader(Predictor):
+    """From a picture to its text.
+
+    Parts: ``detector``: ``pixels`` uint8 [1, side, side, 3] -> ``chances`` float32 [1, side, side] of being text;
+    ``turn``: ``line`` uint8 [1, height, width, 3] -> ``probabilities`` float32 [1, 2] (upright, upside down);
+    ``recogniser``: ``line`` of another width -> ``logits`` float32 [1, steps, classes], class 0 for no letter.
+
+    `facts`: ``side``; ``lines`` (see `regions.lines`); ``height`` of a line; ``width`` of the recogniser's input and
+    ``turn_width``; ``turned``, the least probability of a line upside down; ``least``, mean probability of a line's
+    letters; ``characters``, one string for each class from 1 on.
+    """
+
+    def __init__(self, parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> None:
+        self._parts, self._facts = parts, facts
+        self._characters = list(facts["characters"])
+
+    def predict(self, sample: Any, **options: Any) -> Prediction:
+        """The text of a picture, a line of it a line, from above; and in the detail ``texts`` mappings with ``text``,
+        ``score`` (mean probability of its letters) and ``corners`` [[x, y], ..] in pixels, from where the text begins.
+
+        Args:
+            sample: a file, or an array uint8 [height, width, 3] of any size. options: ``least``: see `facts`.
+
+        Raises:
+            BadInput: it cannot be used, or an option is unknown or no number from 0 to 1.
+        """
+        progress, least = options.pop("progress", None), options.pop("least", self._facts["least"])
+        if options:
+            raise BadInput(f"there is no option {min(options)!r}.", hint="There is: least.")
+        if isinstance(least, bool) or not isinstance(least, (int, float)) or not 0 <= least <= 1:
+            raise BadInput(f"least is a probability from 0 to 1, not {least!r}.")
+        side = int(self._facts["side"])
+        whole = placed(sample, {"letterbox": True}, side, side)
+        image = picture_of(sample)
+        chances = self._parts["detector"]({"pixels": whole.pixels[None]})["chances"][0]
+        detected = lines(chances, self._facts["lines"])
+        texts = []
+        for number, line in enumerate(detected):
+            # A pixel of the map stands for its middle.
+            read = self._read(image, whole.back((line.corners + 0.5) / side))
+            if read["text"].strip() and read["score"] >= least:
+                texts.append(read)
+            if progress:
+                progress(number + 1, len(detected))
+        texts = _in_order(texts)
+        details = {
+            "texts": texts,
+            "lines": [f"{text['score']:.3f}  {text['text']}" for text in texts] or ["no text"],
+            "notes": list(whole.notes),
+        }
+        return Prediction("\n".join(text["text"] for text in texts), details, {"images": 1.0})
+
+    def probe(self, sample: Any) -> Prediction:
+        """What stands in four strips of a picture, in place of the lines that are detected: where a line is cut moves
+        with the last digits of the map, and with the cut everything that is read of it."""
+        import numpy as np
+
+        side, image = int(self._facts["side"]), picture_of(sample)
+        self._parts["detector"]({"pixels": placed(sample, {"letterbox": True}, side, side).pixels[None]})
+        tops = np.linspace(0, image.height, _STRIPS + 1)
+        strips = [
+            np.array([[0, top], [image.width, top], [image.width, bottom], [0, bottom]])
+            for top, bottom in itertools.pairwise(tops)
+        ]
+        return Prediction("\n".join(self._read(image, strip)["text"] for strip in strips), {}, {"images": 1.0})
+
+    def _read(self, image: Any, corners: NDArray[np.float64]) -> dict[str, Any]:
+        """The text in a rectangle of a picture."""
+        import numpy as np
+
+        facts, line = self._facts, cut(image, corners)
+        height = int(facts["height"])
+        upright = corners if line.width >= line.height or len(corners) < 4 else np.roll(corners, -1, axis=0)
+        whole = pieces(line, height, line.width * height)[0]
+        odds = self._parts["turn"]({"line": filled(whole, int(facts["turn_width"]))})
+        if float(odds["probabilities"][0, 1]) > float(facts["turned"]):
+            line, upright = line.rotate(180, expand=True), np.roll(upright, 2, axis=0)
+        text, sure = "", list[float]()
+        for piece in pieces(line, height, int(facts["width"])):
+            made = self._parts["recogniser"]({"line": filled(piece, int(facts["width"]))})["logits"][0]
+            more, odds_of = letters(made, self._characters)
+            text, sure = text + more, sure + odds_of
+        score = sum(sure) / len(sure) if sure else 0.0
+        return {"text": text, "score": score, "corners": upright.tolist()}
+
+
+def _in_order(texts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """From above, and of those that stand side by side from the left."""
+
+    def span(text: Mapping[str, Any]) -> tuple[float, float, float]:
+        xs, ys = ([corner[axis] for corner in text["corners"]] for axis in (0, 1))
+        return min(xs), (min(ys) + max(ys)) / 2, max(ys) - min(ys)
+
+    rows: list[list[dict[str, Any]]] = []
+    for text in sorted(texts, key=lambda text: span(text)[1]):
+        _, middle, high = span(text)
+        if rows and middle - span(rows[-1][0])[1] < _BESIDE * min(high, span(rows[-1][0])[2]):
+            rows[-1].append(text)
+        else:
+            rows.append([text])
+    return [text for row in rows for text in sorted(row, key=lambda text: span(text)[0])]
+
+
+def drawn(sample: Any, prediction: Prediction) -> Any:
+    """The picture with a rectangle around each line, numbered, and below it what each says: a PIL image."""
+    canvas = Canvas(picture_of(sample))
+    texts = prediction.details["texts"]
+    for number, text in enumerate(texts):
+        canvas.polygon(text["corners"], str(number + 1), number)
+    canvas.caption([f"{number + 1}  {text['text']}" for number, text in enumerate(texts)] or ["no text"])
+    return canvas.image

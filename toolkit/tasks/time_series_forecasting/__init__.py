@@ -1,0 +1,83 @@
+"""Time series forecasting: from the past of a series to quantiles of its next steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit.core import Agreement, Evaluation, Prediction, Predictor, Runner, Sample, Task
+from edgekit.tasks.evidence.series import SERIES
+
+#: Largest mean distance from fp32's quantiles, as a share of the series' range.
+_NEAR = 0.01
+#: Steps that are held back of a series of a data folder, and the quantiles that answers keep.
+_HELD, _KEPT = 48, (0.1, 0.5, 0.9)
+
+
+def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
+    from edgekit.tasks.time_series_forecasting.series import samples
+
+    return samples(folder, _HELD)
+
+
+def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, Any]) -> Predictor:
+    from edgekit.tasks.time_series_forecasting.forecaster import Forecaster
+
+    return Forecaster(parts, folder, facts)
+
+
+def _answer(prediction: Prediction) -> list[list[float]]:
+    """Quantiles of each step, as shares of the series' range."""
+    levels, span = prediction.details["levels"], prediction.details["range"] or 1.0
+    kept = [levels.index(level) for level in _KEPT if level in levels]
+    return [[round(row[at] / span, 5) for at in kept] for row in prediction.details["quantiles"]]
+
+
+def _distances(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
+    import numpy as np
+
+    far = []
+    for answer, wanted in zip(answers, reference, strict=True):
+        mine, other = np.asarray(answer, np.float64), np.asarray(wanted, np.float64)
+        same = mine.shape == other.shape and bool(np.isfinite(mine).all())
+        far.append(float(np.abs(mine - other).mean()) if same else float("inf"))
+    return far
+
+
+def _same(answers: Sequence[Any], reference: Sequence[Any]) -> list[bool]:
+    return [distance <= _NEAR for distance in _distances(answers, reference)]
+
+
+def _figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, float]:
+    far = _distances(answers, reference)
+    return {"mean distance of quantiles, of the range": sum(far) / len(far), "largest": max(far)} if far else {}
+
+
+def _show(sample: Any, prediction: Prediction) -> Any:
+    from edgekit.tasks.time_series_forecasting.forecaster import drawn
+
+    return drawn(prediction)
+
+
+TASK = Task(
+    "time-series-forecasting",
+    "arrays",
+    "answers",
+    _samples,
+    _predictor,
+    metric="wql",
+    golden="data/golden/golden-series.csv",
+    # Of a stranger's network no loss is known that would be too high; its change is judged.
+    evaluation=Evaluation("wql", worst=float("inf"), drop=0.005, minimum=20),
+    evidence=SERIES,
+    agreement=Agreement(
+        f"quantiles within {_NEAR:.0%} of the series' range of fp32's, on average",
+        _answer,
+        _same,
+        bar=0.9,
+        figures=_figures,
+        bounds=False,
+    ),
+    show=_show,
+)
