@@ -1,8 +1,7 @@
-"""MkDocs' hooks: pages that are generated, and links that lead out of docs/."""
+"""MkDocs' hooks: the pages that are generated, and their places in the navigation."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import command_pages
@@ -13,9 +12,6 @@ import task_pages
 from mkdocs.structure.files import File
 
 from edgekit.registry import names
-
-#: Where links to files outside docs/ lead: to the same file in a checkout, as text.
-_OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+(?!\w+\.md)([\w./-]+)\)")
 
 
 def on_config(config: Any) -> Any:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["anchor", "docstring", "fenced", "linked", "table", "tidy"]
+__all__ = ["docstring", "fenced", "linked", "table", "tidy"]
 
 #: A page of the repo that a docstring names: "docs/data.md".
 _PAGE = re.compile(r"\bdocs/([\w/-]+\.md)\b")
@@ -27,11 +27,6 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def fenced(text: str, language: str = "") -> str:
     """A block of code."""
     return f"```{language}\n{text.rstrip()}\n```\n"
-
-
-def anchor(title: str) -> str:
-    """The fragment by which MkDocs knows a heading."""
-    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", title.lower())).strip("-")
 
 
 def docstring(file: Path) -> str:
