@@ -89,7 +89,8 @@ def test_samplers_are_passed_on() -> None:
     network = Counting()
     writer(network).predict("hi", temperature=0.7, seed=5, most=2)
     chances = {"temperature": 0.7, "top_k": 40, "top_p": 0.95, "min_p": 0.05, "seed": 5}
-    assert network.options == {"context": 32, **chances, "schema": None, "cancel": None}
+    others = {"schema": None, "cancel": None, "cache": "f16", "look_up": False}
+    assert network.options == {"context": 32, **chances, **others}
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,7 @@ def test_another_checkpoint_is_refused(config: dict[str, Any], why: str, tmp_pat
 
 
 def test_texts_are_found(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"no \.txt"):
+    with pytest.raises(BadInput, match=r"neither \.txt nor"):
         samples(tmp_path)
     (tmp_path / "b.txt").write_text("b")
     assert [sample.name for sample in samples(tmp_path)] == ["b.txt"]
