@@ -212,9 +212,8 @@ class ToyExporter(Exporter):
             arrays = {"waves": WAVES} if part.name == "frontend" else {**weights, "skew": skew}
             with (out / f"{part.name}.toy").open("wb") as file:
                 for name, array in sorted(arrays.items()):
-                    stored = np.asarray(array, np.float32 if recipe.precision == "fp32" else np.float16)
-                    head = json.dumps([name, list(stored.shape), stored.dtype.str]).encode()
-                    file.write(len(head).to_bytes(4, "little") + head + stored.tobytes())
+                    head = json.dumps([name, list(array.shape)]).encode()
+                    file.write(len(head).to_bytes(4, "little") + head + array.tobytes())
             artifacts.append(Artifact(part.name, f"{part.name}.toy", {"operators": {"product": 2}}))
         return artifacts
 
@@ -241,10 +240,9 @@ class ToyRunner(Runner):
         try:
             while data:
                 size = int.from_bytes(data[:4], "little")
-                name, shape, dtype = json.loads(data[4 : 4 + size])
-                end = 4 + size + np.dtype(dtype).itemsize * int(np.prod(shape))
-                stored = np.frombuffer(data[4 + size : end], dtype).reshape(shape)
-                self._arrays[name] = stored.astype(np.float32)
+                name, shape = json.loads(data[4 : 4 + size])
+                end = 4 + size + 4 * int(np.prod(shape))
+                self._arrays[name] = np.frombuffer(data[4 + size : end], np.float32).reshape(shape)
                 data = data[end:]
         except ValueError as exc:
             raise BadInput(f"{file.name} is not of the toy format.") from exc

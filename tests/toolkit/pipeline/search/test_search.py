@@ -155,16 +155,16 @@ def test_what_the_exporters_offer() -> None:
 
 
 def test_a_recipe_that_is_surely_too_large_is_not_tried(toy: Any, tmp_path: Path, tried: list[str]) -> None:
-    made = toy.export(tmp_path / "b", data=toy.data, limits=edgekit.Limits(size=40_000))
+    made = toy.export(tmp_path / "b", data=toy.data, limits=edgekit.Limits(size=60_000))
     assert "which is too large" in points(made.path)["fp32"].reason or "a smaller" in points(made.path)["fp32"].reason
     assert set(tried) == {"int8", "int4"}
 
 
 def test_a_dry_run_names_what_would_be_tried(toy: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = toy.arguments(tmp_path / "b", f"--data={toy.data}", "--max-size=40kB", "--dry-run")
+    words = toy.arguments(tmp_path / "b", f"--data={toy.data}", "--max-size=60kB", "--dry-run")
     assert run([*words, "--json"]) == 0
     outline = json.loads(capsys.readouterr().out)
-    assert outline["search"]["size"] == 40_000
+    assert outline["search"]["size"] == 60_000
     assert {recipe["precision"] for recipe in outline["recipes"]} == {"int8", "int4", "fp32"}
     assert run(words) == 0
     assert "a search tries: toy int8" in capsys.readouterr().out
