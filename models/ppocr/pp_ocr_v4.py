@@ -163,7 +163,7 @@ MODEL = Model(
             Recipe("litert", "fp16"),
         ),
         exporters=("onnx", "openvino", "litert", "coreml", "executorch"),
-        # Choosing the layers that int8 spares takes an hour where processors are busy: it is made on demand.
+        # Choosing the layers that int8 spares takes long: it is made on demand.
         precisions={"onnx": "fp16"},
     ),
     task=Usage(
