@@ -29,7 +29,7 @@ from edgekit.models.forecasting.shapes import (
     WIDTH,
 )
 
-__all__ = ["Fracast", "network"]
+__all__ = ["Block", "Fracast", "GatedProduct", "HorizonFilter", "RootMeanSquare", "network"]
 
 _EPSILON = float(np.finfo(np.float32).eps)
 
