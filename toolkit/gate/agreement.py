@@ -29,6 +29,14 @@ def compared(
     """
     same = [bool(flag) for flag in agreement.same(answers, reference)]
     figures = dict(agreement.figures(answers, reference)) if agreement.figures else {}
+    if same and all(isinstance(answer, (str, list, tuple)) and not answer for answer in reference):
+        return manifest.Agreement(
+            verdict="undecided",
+            reason=f"the reference itself answers nothing on all of {len(same)} samples: --calibration DIR takes others",
+            what=agreement.what,
+            of=len(same),
+            bar=agreement.bar,
+        )
     return decided(
         agreement.what,
         sum(same),

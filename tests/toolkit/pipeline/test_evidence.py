@@ -119,6 +119,13 @@ def test_noise_and_few_samples_prove_nothing(toy: Any, tmp_path: Path, use: Any)
     assert toy.export(tmp_path / "b").manifest.evidence.agreement.verdict == "undecided"
 
 
+def test_a_reference_that_says_nothing_proves_nothing(toy: Any, tmp_path: Path, use: Any) -> None:
+    use(agreement=replace(SAME_LABEL, answer=lambda prediction: ""))
+    found = toy.export(tmp_path / "b").manifest.evidence.agreement
+    assert (found.verdict, found.same, found.of) == ("undecided", 0, 12)
+    assert "the reference itself answers nothing on all of 12 samples" in found.reason
+
+
 def test_verify_refuses_a_bundle_whose_answers_differ(
     toy: Any, tmp_path: Path, use: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
