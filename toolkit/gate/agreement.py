@@ -32,7 +32,7 @@ def compared(
     if same and all(isinstance(answer, (str, list, tuple)) and not answer for answer in reference):
         return manifest.Agreement(
             verdict="undecided",
-            reason=f"the reference itself answers nothing on all of {len(same)} samples: give others, --calibration DIR",
+            reason=f"the reference itself answers nothing on all of {len(same)} samples; give --calibration DIR",
             what=agreement.what,
             of=len(same),
             bar=agreement.bar,
