@@ -40,20 +40,21 @@ def rounded(
     graph = model.subgraphs[0]
     used = Counter(int(index) for operator in graph.operators for index in operator.inputs)
     layers = [
-        (operator, weights, bias, inputs)
+        (operator, (kind, weights, bias), inputs)
         for _, kind, operator, weights, bias, _ in file.weighted(model)
         if used[weights] == 1 and (inputs := _inputs(graph, operator, kind, weights)) is not None
     ]
-    names = {int(operator.inputs[0]): file.text(graph.tensors[int(operator.inputs[0])].name) for operator, *_ in layers}
+    sources = [int(operator.inputs[0]) for operator, _, _ in layers]
+    names = {index: file.text(graph.tensors[index].name) for index in sources}
     watch = watcher(content)
     for i, feed in enumerate(calls):
         tell(i, len(calls))
         values = dict(watch.tensors(feed, set(names.values())))
-        for operator, _, _, inputs in layers:
-            if (seen := values.get(names[int(operator.inputs[0])])) is not None:
+        for source, (_, _, inputs) in zip(sources, layers, strict=True):
+            if (seen := values.get(names[source])) is not None:
                 inputs.see(seen, len(calls))
-    for operator, weights, bias, inputs in layers:
-        _write(model, operator, (weights, bias), inputs, per_channel)
+    for operator, places, inputs in layers:
+        _write(model, operator, places, inputs, per_channel)
     return file.pack(model)
 
 
@@ -81,12 +82,12 @@ def _same(length: int, size: int, stride: int, dilation: int) -> tuple[int, int]
     return whole // 2, whole - whole // 2
 
 
-def _write(model: Any, operator: Any, places: tuple[int, int], inputs: Inputs, per_channel: bool) -> None:
+def _write(model: Any, operator: Any, places: tuple[str, int, int], inputs: Inputs, per_channel: bool) -> None:
     """Round one layer in place."""
-    graph, (weights, bias) = model.subgraphs[0], places
+    graph, (kind, weights, bias) = model.subgraphs[0], places
     held, biases = file.constant(model, graph, weights), None if bias < 0 else file.constant(model, graph, bias)
     assert held is not None
-    depthwise = held.shape[0] == 1 and inputs.window is not None and inputs.groups > 1
+    depthwise = kind == "DEPTHWISE_CONV_2D"  # one channel of inputs or many
     values = np.moveaxis(held, 3, 0)[:, 0, :, :, None] if depthwise else held
     made = snapped(np.ascontiguousarray(values), inputs, per_channel=per_channel, biased=biases is not None)
     back = np.moveaxis(made.weights[:, None, :, :, 0], 0, 3) if depthwise else made.weights

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from helpers.cases.litert_cases import IMAGE, export, pictures
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from edgekit.core import Feeds
+from edgekit.core import Feeds, Part, TensorSpec
 from edgekit.exporters.litert import file, rounding
 from edgekit.exporters.litert.runner import LitertRunner
 from edgekit.exporters.litert.watch import Watcher
@@ -65,6 +67,42 @@ def test_means_stay_and_errors_shrink(content: bytes) -> None:
     nearest = np.concatenate([LitertRunner(to_nearest(content), 1, SPECS)(feed)["scores"] for feed in feeds])
     assert np.abs(ours.mean(0) - truth.mean(0)).max() < 0.3 * np.abs(nearest.mean(0) - truth.mean(0)).max()
     assert np.square(ours - truth).mean() < 0.5 * np.square(nearest - truth).mean()
+
+
+class Spectrum(nn.Module):
+    """One channel of input: LiteRT makes a depthwise convolution of it, with as many outputs as the kernel has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.conv = nn.Conv2d(1, 8, (5, 3), stride=(2, 1), padding=(2, 1))
+
+    def forward(self, sound: Tensor) -> Tensor:
+        made: Tensor = self.conv(sound.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return made
+
+
+SPECTRUM = Part(
+    "spectrum",
+    (TensorSpec("sound", "float32", (1, 13, 9, 1)),),
+    (TensorSpec("made", "float32", (1, 7, 9, 8)),),
+    {},
+    lambda checkpoint: Spectrum(),
+)
+
+
+def test_one_channel_of_input(tmp_path: Path) -> None:
+    export(tmp_path, "fp32", part=SPECTRUM, calibration=[])
+    content, specs = (tmp_path / "spectrum.tflite").read_bytes(), (SPECTRUM.inputs, SPECTRUM.outputs)
+    assert [kind for _, kind, *_ in file.weighted(file.parse(content))] == ["DEPTHWISE_CONV_2D"]
+    rng = np.random.default_rng(0)
+    feeds: list[Feeds] = [{"sound": rng.uniform(0.2, 1.0, (1, 13, 9, 1)).astype(np.float32)} for _ in range(40)]
+    made = rounding.rounded(content, lambda c: Watcher(c, specs, 1), feeds, lambda i, n: None)
+    truth, ours, near = (
+        np.concatenate([LitertRunner(c, 1, specs)(feed)["made"] for feed in feeds])
+        for c in (content, made, to_nearest(content))
+    )
+    assert np.abs((ours - truth).mean((0, 1, 2))).max() < 0.3 * np.abs((near - truth).mean((0, 1, 2))).max()
 
 
 def to_nearest(content: bytes) -> bytes:
