@@ -25,7 +25,10 @@ from edgekit.tasks.common import pictures
 
 pytestmark = pytest.mark.real
 
-NETWORKS = ("kws_ref_int8", "vww_96_int8", "resnet8_int8", "ad01_int8", "streaming_wakeword_int8")
+NETWORKS = (
+    *("kws_ref_int8", "vww_96_int8", "ad01_int8", "streaming_wakeword_int8"),
+    pytest.param("resnet8_int8", marks=pytest.mark.slow),
+)
 WAKEWORDS = ("okay-nabu", "hey-jarvis", "alexa", "hey-mycroft")
 RANDOM = 1000
 

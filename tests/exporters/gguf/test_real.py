@@ -109,7 +109,7 @@ def hugging_face_folder(smollm2: Path, tmp_path_factory: pytest.TempPathFactory)
     return hugging_face(smollm2, tmp_path_factory.mktemp("hf") / "smollm2")
 
 
-@pytest.mark.real
+@pytest.mark.slow
 def test_a_hugging_face_folder_becomes_the_same_model(
     hugging_face_folder: Path, smollm2: Path, wikitext: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

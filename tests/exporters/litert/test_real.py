@@ -30,7 +30,7 @@ def split(data: Path, folder: Path) -> tuple[Path, Path]:
     return folder / "calibration", folder / "test"
 
 
-@pytest.mark.real
+@pytest.mark.slow
 def test_efficientnet(tmp_path: Path, shared_data: Path) -> None:
     """The published weights through the whole pipeline."""
     calibration, data = split(shared_data, tmp_path)

@@ -28,7 +28,6 @@ QUICK = {
     ("mobilenet-v1-025-vww", "android"),
     ("mobilenet-v1-025-vww", "cortex-m4"),
     ("ds-cnn-kws", "riscv32"),
-    ("smollm2-135m", "laptop"),
 }
 EVERY = [(name, target) for name in sorted(names("models")) for target in TARGETS]
 
