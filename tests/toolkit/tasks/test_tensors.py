@@ -74,7 +74,7 @@ def test_options_and_files_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "objects.npy").rename(tmp_path / "objects.npz")
     np.savez(tmp_path / "pickled.npz", x=np.array([None]))
     for name in ("objects.npz", "pickled.npz"):
-        with pytest.raises(BadInput, match=r"is not a \.npz file"):
+        with pytest.raises(BadInput, match=r"is not a sound \.npz file"):
             chain(TWO).predict(tmp_path / name)
 
 
