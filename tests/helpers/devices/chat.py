@@ -9,16 +9,17 @@ import base64
 import json
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from conftest import absent
 from helpers.devices.jvm import HARNESS, JAVA, KOTLIN, javac, kotlin_jars, kotlinc
 
+from edgekit.bundles.bundle import open_bundle
 from edgekit.llama import build, library
 from edgekit.targets.android.forms.java import PHONE
-from edgekit.targets.common.language import LAYER
+from edgekit.targets.common.language import LAYER, grammars, write_language
 
 CHAT = PHONE / "chat"
 PEER = Path(__file__).parents[2] / "targets" / "chat" / "ChatPeer.java"
@@ -107,3 +108,13 @@ class Chat:
 
     def ask(self, text: str, most: int = 64, **given: Any) -> Sequence[str]:
         return self.do("ask", text=text, most=most, **given)
+
+
+def assets_of(bundle: Path, schema: Mapping[str, Any]) -> Path:
+    """What an app gets of a bundle, with a grammar of `schema` that is named "place"; in a folder beside the bundle."""
+    out, schemas = bundle.with_name("assets"), bundle.with_name("schemas")
+    out.mkdir()
+    schemas.mkdir()
+    (schemas / "place.json").write_text(json.dumps(schema))
+    write_language(open_bundle(bundle), out, grammars({"schemas": str(schemas)}))
+    return out

@@ -14,14 +14,13 @@ import pytest
 from conftest import absent
 from helpers.cases.gguf_files import CHAT_TEMPLATE, llama_file
 from helpers.devices import chat, swift_chat
-from helpers.devices.chat import Chat
+from helpers.devices.chat import Chat, assets_of
 
 import edgekit
-from edgekit.bundles.bundle import open_bundle
 from edgekit.core import Predictor
 from edgekit.errors import BadInput
 from edgekit.llama import library
-from edgekit.targets.common.language import grammars, write_language
+from edgekit.targets.common.language import grammars
 from edgekit.tasks.text_generation.conversation import Conversation
 
 SCHEMA = {
@@ -46,12 +45,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def assets(bundle: Path) -> Path:
-    out, schemas = bundle.with_name("assets"), bundle.with_name("schemas")
-    out.mkdir()
-    schemas.mkdir()
-    (schemas / "place.json").write_text(json.dumps(SCHEMA))
-    write_language(open_bundle(bundle), out, grammars({"schemas": str(schemas)}))
-    return out
+    return assets_of(bundle, SCHEMA)
 
 
 @pytest.fixture(scope="module", params=[chat.compiled, swift_chat.compiled], ids=["java", "swift"])

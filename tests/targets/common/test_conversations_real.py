@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 from helpers.devices import chat, swift_chat
-from helpers.devices.chat import Chat
+from helpers.devices.chat import Chat, assets_of
 
 import edgekit
-from edgekit.bundles.bundle import open_bundle
 from edgekit.core import Predictor
-from edgekit.targets.common.language import grammars, write_language
 from edgekit.tasks.text_generation.conversation import Conversation
 
 pytestmark = pytest.mark.real
@@ -40,12 +38,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def assets(bundle: Path) -> Path:
-    out, schemas = bundle.with_name("assets"), bundle.with_name("schemas")
-    out.mkdir()
-    schemas.mkdir()
-    (schemas / "place.json").write_text(json.dumps(SCHEMA))
-    write_language(open_bundle(bundle), out, grammars({"schemas": str(schemas)}))
-    return out
+    return assets_of(bundle, SCHEMA)
 
 
 @pytest.fixture(scope="module")
