@@ -243,6 +243,7 @@ android-tools: $(VENV)/.wheel build/kotlin/.$(KOTLIN)
 # A search for bytes that break a reader of foreign files (tests/fuzzing). The fuzzer is for Linux on x86-64.
 ATHERIS := atheris==3.0.0
 FUZZ_SECONDS ?= 600
+FUZZ_INPUTS ?= -1
 FUZZ_JOBS ?= 1
 FUZZ_SEED ?= 0
 FUZZ_READERS ?=
@@ -253,8 +254,8 @@ build/atheris/.$(ATHERIS): $(VENV)/.dependencies
 	touch $@
 
 fuzz: $(VENV)/.wheel build/atheris/.$(ATHERIS)
-	PYTHONPATH=build/atheris $(BIN)/python tests/fuzzing/search.py --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS) --seed $(FUZZ_SEED) \
-		$(FUZZ_READERS)
+	PYTHONPATH=build/atheris $(BIN)/python tests/fuzzing/search.py --seconds $(FUZZ_SECONDS) --inputs $(FUZZ_INPUTS) \
+		--jobs $(FUZZ_JOBS) --seed $(FUZZ_SEED) $(FUZZ_READERS)
 
 # What Swift packages are compiled and tested with here: Debian's compiler, without any of Apple's frameworks.
 swift-tools:

@@ -42,7 +42,7 @@ def translated(graph: Graph) -> Translated:
     main = graph.subgraphs[0]
     try:
         return Translated(main).eval()
-    except (IndexError, ValueError, TypeError, RuntimeError, AttributeError) as exc:
+    except (ArithmeticError, LookupError, ValueError, TypeError, RuntimeError, AttributeError) as exc:
         raise BadInput(f"the .tflite is damaged: its operators do not fit together ({exc}).") from exc
 
 
