@@ -17,7 +17,7 @@ help:
 	@echo "make demo-locked  the same with the versions and hashes of requirements/demo.lock; make lock: make that file again"
 	@echo "make test    every test but the ones marked peers or slow"
 	@echo "make fast    the tests that need neither weights nor minutes"
-	@echo "make lint    ruff, and the prose linter for pages and help texts; make types: mypy --strict on the installed wheel"
+	@echo "make lint    ruff, and the prose linter for pages, help texts, errors and docstrings; make types: mypy --strict on the installed wheel"
 	@echo "make docs    the documentation site, into build/site"
 	@echo "make peers   side by side with faster-whisper, whisper.cpp and optimum-onnx (an hour; wants the machine to itself)"
 	@echo "make vision-peers  int8 of a vision model beside onnxruntime, OpenVINO + NNCF and ExecuTorch (ten minutes)"

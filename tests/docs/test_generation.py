@@ -88,3 +88,25 @@ def test_the_style(site: SimpleNamespace, tmp_path: Path, text: str, fault: str)
     page.write_text(text)
     faults = [fault for passage in site.prose.of_page(page) for fault in site.prose.style(passage)]
     assert [fault in it for it in faults] == ([True] if fault else [])
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        (f'def public():\n    """{"word " * 36}end."""', "37 words in a sentence"),
+        (f'def _private():\n    """{"word " * 36}end."""', ""),
+        (f'def public():\n    """{"word " * 20}: {"word " * 20}."""', ""),
+        (
+            f'def public():\n    """Short.\n\n    Args:\n        a: {"word " * 20}\n        b: {"word " * 20}\n    """',
+            "",
+        ),
+        ('raise BadInput("a robust file.")', "plain word"),
+        ('raise BadInput(f"{name} is short.", hint=f"Simply take {other}.")', "leave it out"),
+        ('print("a robust file.")', ""),
+    ],
+)
+def test_the_style_of_docstrings_and_errors(site: SimpleNamespace, tmp_path: Path, code: str, fault: str) -> None:
+    file = tmp_path / "module.py"
+    file.write_text(code)
+    faults = [fault for passage in site.prose.of_code(file) for fault in site.prose.style(passage)]
+    assert [fault in it for it in faults] == ([True] if fault else [])

@@ -45,7 +45,9 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("names", nargs="*", metavar="NAME", help=f"of a reader; all of them: {', '.join(TARGETS)}")
     options.add_argument("--seconds", type=int, default=600, help="for each reader")
-    options.add_argument("--inputs", type=int, default=-1, help="for each reader, at most; -1: as many as the time allows")
+    options.add_argument(
+        "--inputs", type=int, default=-1, help="for each reader, at most; -1: as many as the time allows"
+    )
     options.add_argument("--jobs", type=int, default=1, help="readers that are searched at the same time")
     options.add_argument("--seed", type=int, default=0, help="of the changes; 0: another one each time")
     options.add_argument("--child", action="store_true", help=argparse.SUPPRESS)

@@ -47,7 +47,7 @@ def translated(graph: Graph) -> Translated:
 
 
 class Translated(nn.Module):
-    """The graph: float32 inputs in TensorFlow Lite's shapes -> a tuple of its outputs in theirs."""
+    """The graph: float32 inputs in TensorFlow Lite's shapes -> a tuple of its outputs, in its shapes."""
 
     def __init__(self, main: Subgraph) -> None:
         super().__init__()
