@@ -160,7 +160,8 @@ class LlamaRunner(Runner):
         grammar = None if schema is None else grammar_of(schema)
         alone = look_up and chosen.temperature == 0 and grammar is None
         self._cache.reserve(self.context, room, cache or self._kind, lookup.DRAFT + 1 if alone else 1)
-        self.from_disk = stored.begin(self._model, self._cache, self._checked(beginning)) if len(beginning) else 0
+        first = [int(token) for token in self._checked(beginning)] if len(beginning) else []
+        self.from_disk = stored.begin(self._model, self._cache, first) if first else 0
         if alone and lookup.possible(self._cache.context):
             return self._look_up(prompt, most, cancel)
         return self._generate(prompt, most, chosen, grammar, cancel)
