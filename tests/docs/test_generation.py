@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -55,6 +56,15 @@ def test_every_model_has_a_page_that_names_every_target(site: SimpleNamespace, r
 def test_a_model_without_measurements_says_so(site: SimpleNamespace) -> None:
     results = site.models.page("ds-cnn-kws", []).split("## Results")[1].split("## Read on")[0]
     assert "were not measured" in results and "|" not in results
+
+
+def test_figures_say_where_they_are_older_than_the_code(site: SimpleNamespace, rows: Sequence[Any]) -> None:
+    row = replace(rows[0], code=site.measured.code_of(rows[0].model, rows[0].exporter))
+    other = site.measured.code_of(rows[0].model, "openvino" if rows[0].exporter != "openvino" else "onnx")
+    assert row.current and site.models.OLDER not in site.models.page(row.model, [row])
+    for code in ("", other):
+        assert site.models.OLDER in site.models.page(row.model, [row, replace(row, code=code)])
+    assert all(site.models.OLDER in site.models.page(row.model, [row]) for row in rows if not row.current)
 
 
 def test_every_task_has_a_page_with_its_models(site: SimpleNamespace) -> None:
