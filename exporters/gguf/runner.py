@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Feeds, Progress, Runner, TensorSpec
 from edgekit.errors import BadInput
-from edgekit.exporters.gguf import likelihood, lookup, perplexity, stored
+from edgekit.exporters.gguf import likelihood, lookup, perplexity
 from edgekit.exporters.gguf import sampler as llama_sampler
 from edgekit.exporters.gguf import speed as llama_speed
-from edgekit.exporters.gguf.cache import Cache
+from edgekit.exporters.gguf.caching import stored
+from edgekit.exporters.gguf.caching.cache import Cache
 from edgekit.exporters.gguf.context import Context, Settings, check_length, opened
 from edgekit.llama.grammar import grammar_of
 
@@ -147,7 +148,7 @@ class LlamaRunner(Runner):
             look_up: propose tokens that followed before (`edgekit.exporters.gguf.lookup`), where tokens are the
                 likeliest and any text goes; `drafts` then counts.
             beginning: the first tokens of `tokens`, such as a system prompt's, that are kept on disk for the next
-                process (`edgekit.exporters.gguf.stored`); `from_disk` then says how many of them came from there.
+                process (`edgekit.exporters.gguf.caching.stored`); `from_disk` then counts those that came from there.
             sampling: see `edgekit.exporters.gguf.sampler.Sampling`.
 
         Raises:

@@ -74,6 +74,13 @@ def folder() -> Path:
     return cache_folder() / "llama" / VERSION
 
 
+def prompts() -> Path:
+    """The folder of the cache for what was computed of prompts."""
+    from edgekit.sources import cache_folder
+
+    return cache_folder() / "prompts"
+
+
 def _processor() -> str:
     """Hash of this machine's processor and its extensions, for which the libraries were compiled."""
     import hashlib

@@ -12,7 +12,8 @@ from conftest import absent
 from helpers.cases.gguf_files import TRAINED, VOCABULARY, llama_file, llama_tensors
 
 from edgekit.errors import BadInput
-from edgekit.exporters.gguf import EXPORTER, lookup, perplexity, room, stored
+from edgekit.exporters.gguf import EXPORTER, lookup, perplexity, room
+from edgekit.exporters.gguf.caching import stored
 from edgekit.exporters.gguf.context import Context
 from edgekit.exporters.gguf.runner import LlamaRunner
 from edgekit.llama import library
@@ -299,7 +300,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_a_beginning_is_computed_once_for_all_processes(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stored, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(library, "prompts", lambda: tmp_path)
     first, passes = LlamaRunner(tiny, 2), counted(monkeypatch)
     beginning = first.tokenize(TEXT[:200])
     prompt = [*beginning, *first.tokenize(TEXT[300:340], bos=False)]
@@ -315,7 +316,7 @@ def test_a_beginning_is_computed_once_for_all_processes(
 
 
 def test_a_damaged_beginning_is_computed_anew(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(library, "prompts", lambda: tmp_path)
     runner = LlamaRunner(tiny, 2)
     prompt = runner.tokenize(TEXT[:200])
     said = list(runner.generate(prompt, most=4, beginning=prompt[:50]))
@@ -330,7 +331,7 @@ def test_a_damaged_beginning_is_computed_anew(tiny: Path, tmp_path: Path, monkey
 
 
 def test_few_beginnings_are_kept(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(library, "prompts", lambda: tmp_path)
     monkeypatch.setattr(stored, "MOST", 2)
     runner = LlamaRunner(tiny, 2)
     prompt = runner.tokenize(TEXT[:100])

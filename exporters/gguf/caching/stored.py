@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgekit.common.files import write_whole
-from edgekit.exporters.gguf.cache import Cache
+from edgekit.exporters.gguf.caching.cache import Cache
 from edgekit.exporters.gguf.context import Model
 from edgekit.llama import library
-from edgekit.sources import cache_folder
 
 __all__ = ["begin"]
 
@@ -50,7 +49,7 @@ def _place(model: Model, cache: Cache, tokens: Sequence[int]) -> Path:
     facts, row = model.file.stat(), (ctypes.c_int32 * len(tokens))(*tokens)
     file = (str(model.file.resolve()), facts.st_mtime_ns, facts.st_size)
     known = repr((file, library.stamp(), cache.context.settings.cache)).encode()
-    return cache_folder() / "prompts" / f"{hashlib.sha256(known + bytes(row)).hexdigest()[:32]}.state"
+    return library.prompts() / f"{hashlib.sha256(known + bytes(row)).hexdigest()[:32]}.state"
 
 
 def _read(place: Path) -> bytes | None:
