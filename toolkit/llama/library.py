@@ -39,6 +39,7 @@ __all__ = [
     "folder",
     "forget",
     "libraries",
+    "prompts",
     "said",
     "schema_converter",
     "stamp",
