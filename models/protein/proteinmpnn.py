@@ -116,9 +116,9 @@ _MODEL = Model(
             if (exporter, precision) != ("executorch", "fp16")
         ),
         exporters=("onnx", "openvino", "litert", "coreml", "executorch"),
-        # In 8 bits with activations in 8 bits one of nine judged structures is too far away (0.05 nats).
+        # With a scale a row one of nine judged structures is too far away (0.05 nats); with one a block, none.
         options={("onnx", "int8"): {"forms": {"network": "blockwise"}}},
-        precisions={"onnx": "fp16", "coreml": "fp32"},
+        precisions={"coreml": "fp32"},
     ),
     task=Usage(
         name="graph-ml",
