@@ -118,7 +118,6 @@ _MODEL = Model(
         exporters=("onnx", "openvino", "litert", "coreml", "executorch"),
         # With a scale a row one of nine judged structures is too far away (0.05 nats); with one a block, none.
         options={("onnx", "int8"): {"forms": {"network": "blockwise"}}},
-        precisions={"coreml": "fp32"},
     ),
     task=Usage(
         name="graph-ml",
