@@ -55,6 +55,7 @@ BY_HAND = {
     "pose-landmarks": (Recipe("onnx", "fp16"), 12_184_000, 124_900_000),
     "pp-ocr-v4": (Recipe("onnx", "fp16"), 8_320_613, 206_000_000),
     "selfie-segmentation": (Recipe("onnx", "fp16"), 382_600, 83_000_000),
+    "proteinmpnn": (Recipe("onnx", "int8"), 2_043_588, 89_200_000),
     "silero-vad": (Recipe("onnx", "int8"), 567_671, 77_000_704),
 }
 CELLS = held_out.cells()
