@@ -17,7 +17,7 @@ help:
 	@echo "make demo-locked  the same with the versions and hashes of requirements/demo.lock; make lock: make that file again"
 	@echo "make test    every test but the ones marked peers or slow"
 	@echo "make fast    the tests that need neither weights nor minutes"
-	@echo "make lint    ruff, and the prose linter for pages and help texts; make types: mypy --strict on the installed wheel"
+	@echo "make lint    ruff, and the prose linter for pages, help texts, errors and docstrings; make types: mypy --strict on the installed wheel"
 	@echo "make docs    the documentation site, into build/site"
 	@echo "make peers   side by side with faster-whisper, whisper.cpp and optimum-onnx (an hour; wants the machine to itself)"
 	@echo "make vision-peers  int8 of a vision model beside onnxruntime, OpenVINO + NNCF and ExecuTorch (ten minutes)"
@@ -243,6 +243,7 @@ android-tools: $(VENV)/.wheel build/kotlin/.$(KOTLIN)
 # A search for bytes that break a reader of foreign files (tests/fuzzing). The fuzzer is for Linux on x86-64.
 ATHERIS := atheris==3.0.0
 FUZZ_SECONDS ?= 600
+FUZZ_INPUTS ?= -1
 FUZZ_JOBS ?= 1
 FUZZ_SEED ?= 0
 FUZZ_READERS ?=
@@ -253,8 +254,8 @@ build/atheris/.$(ATHERIS): $(VENV)/.dependencies
 	touch $@
 
 fuzz: $(VENV)/.wheel build/atheris/.$(ATHERIS)
-	PYTHONPATH=build/atheris $(BIN)/python tests/fuzzing/search.py --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS) --seed $(FUZZ_SEED) \
-		$(FUZZ_READERS)
+	PYTHONPATH=build/atheris $(BIN)/python tests/fuzzing/search.py --seconds $(FUZZ_SECONDS) --inputs $(FUZZ_INPUTS) \
+		--jobs $(FUZZ_JOBS) --seed $(FUZZ_SEED) $(FUZZ_READERS)
 
 # What Swift packages are compiled and tested with here: Debian's compiler, without any of Apple's frameworks.
 swift-tools:

@@ -3,11 +3,11 @@
 The split matters on a phone: mapped weights are clean pages that the system takes back under pressure, anonymous ones
 get the app killed.
 
-Errors of these figures. The peak of the whole is exact: the kernel keeps it (``VmHWM``). The peaks of the two parts do
-not exist in the kernel and are *sampled* every 5 ms, so a shorter peak is missed, and the two peaks need not have been
-at the same time: their sum can exceed the whole's. The kernel's counters may lag by up to 64 pages (256 kB) per thread,
-and on kernels from 6.2 by a batch of pages per core. On other systems than Linux only the peak of the whole is known,
-from ``getrusage``.
+Errors of these figures. The peak of the whole is exact: the kernel keeps it (``VmHWM``). The kernel
+does not keep the peaks of the two parts, so they are *sampled* every 5 ms. A shorter peak is missed. The two peaks may
+lie at different times, so their sum can exceed the whole's. The kernel's counters may lag by up to 64 pages (256 kB)
+per thread, and on kernels from 6.2 by a batch of pages per core. On other systems than Linux only the peak of the whole
+is known, from ``getrusage``.
 """
 
 from __future__ import annotations

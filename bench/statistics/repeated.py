@@ -73,7 +73,7 @@ def mad(values: Sequence[float]) -> float:
 
 
 def spread(values: Sequence[float]) -> float:
-    """Robust relative standard deviation: 1.4826 x MAD / |median|; infinite where only the median is 0."""
+    """Relative deviation, resistant to outliers: 1.4826 x MAD / |median|; infinite where only the median is 0."""
     centre, deviation = median(values), mad(values)
     if deviation == 0.0:
         return 0.0
@@ -81,7 +81,7 @@ def spread(values: Sequence[float]) -> float:
 
 
 def middle(groups: Groups, strata: int = 1) -> float:
-    """The typical value: the median of the processes' medians; of several inputs, the median of theirs.
+    """The typical value: the median of the processes' medians; of several inputs, the median of the inputs' values.
 
     A process that was disturbed as a whole moves it no more than any other. For one process and one input it is the
     plain median.

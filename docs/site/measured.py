@@ -8,14 +8,19 @@ condenses a file of `edgekit bench --out`: medians in place of raw values.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import edgekit
 from edgekit.bench.statistics import repeated
+from edgekit.common.files import hash_file
 from edgekit.core import Report
+from edgekit.pipeline.closure import closure
 from edgekit.reports import cells
 
 __all__ = ["Row", "rows"]
@@ -45,7 +50,7 @@ class Row:
     Attributes:
         size: bytes of the bundle. gate: ``verdict``, ``metric``, ``value``, ``reference``, ``drop``, ``low``, ``high``.
         figures: measurement -> ``median``, ``unit``.
-        origin: the date, or the place, where the measurement is kept.
+        origin: the date, or the place, where the measurement is kept. code: see `code_of`, when it was measured.
     """
 
     model: str
@@ -60,6 +65,12 @@ class Row:
     figures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     warnings: int = 0
     origin: str = ""
+    code: str = ""
+
+    @property
+    def current(self) -> bool:
+        """Whether it was measured with today's code."""
+        return self.code == code_of(self.model, self.exporter)
 
 
 def rows() -> list[Row]:
@@ -67,6 +78,17 @@ def rows() -> list[Row]:
     kept = [row for file in sorted((ROOT / "results").glob("*.json")) for row in _condensed(file)]
     known = {_key(row) for row in kept}
     return kept + [row for row in _calibration() if _key(row) not in known]
+
+
+@cache
+def code_of(model: str, exporter: str) -> str:
+    """Hash of the code that decides what a bundle computes: the model's file, the exporter's room, their imports."""
+    package = Path(str(edgekit.__file__)).parent
+    named = sorted((package / "models").rglob(f"{model.replace('-', '_')}.py"))
+    room = [path for path in (package / "exporters" / exporter).rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    python = [path for path in room if path.suffix == ".py"]
+    files = sorted({*room, *closure([*named, *python], package)})
+    return hashlib.sha256("".join(hash_file(file) for file in files).encode()).hexdigest()[:16]
 
 
 def _key(row: Row) -> tuple[str, str, str, str]:
@@ -84,7 +106,7 @@ def _condensed(file: Path) -> Iterator[Row]:
 
 def _calibration() -> Iterator[Row]:
     for row in _of(cells.load(CALIBRATION)):
-        yield Row(**row, origin="calibration of `edgekit fit`")
+        yield Row(**{**row, "code": ""}, origin="calibration of `edgekit fit`")
 
 
 def _of(matrix: cells.Matrix) -> Iterator[dict[str, Any]]:
@@ -103,6 +125,7 @@ def _of(matrix: cells.Matrix) -> Iterator[dict[str, Any]]:
                 "gate": dict(cell.report.bundle.get("gate") or {}),
                 "figures": _figures(cell.report),
                 "warnings": len(cell.report.warnings),
+                "code": code_of(cell.model, cell.exporter),
             }
 
 

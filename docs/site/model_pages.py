@@ -23,6 +23,8 @@ INPUTS = {"sound": "clip.wav", "picture": "photo.jpg", "text": '"Why is the sky 
 #: The tab of a target, and its place; the microcontrollers follow.
 _TABS = {"laptop": "Laptop", "android": "Android", "ios": "iOS"}
 _ORDER = {"laptop": 0, "android": 1, "ios": 2, "cortex-m4": 3}
+#: Said of figures that were measured with other code than today's.
+OLDER = "The code of this model or of its exporter has changed since: today's bundle may differ.\n"
 #: What each level of fidelity means, as the pages say it.
 FIDELITY = {
     "host": "measured on the machine named",
@@ -172,7 +174,8 @@ def _results(rows: Sequence[Row]) -> str:
     parts = []
     for origin in dict.fromkeys(row.origin for row in rows):
         these = [row for row in rows if row.origin == origin]
-        parts += [f"### {origin}\n", _hosted([row for row in these if row.fidelity != "emulated"])]
+        parts += [f"### {origin}\n", *([] if all(row.current for row in these) else [OLDER])]
+        parts += [_hosted([row for row in these if row.fidelity != "emulated"])]
         parts += [_chips([row for row in these if row.fidelity == "emulated"]), _legend(these)]
     return "\n".join(part for part in [tradeoff(rows), *parts] if part)
 

@@ -1,4 +1,4 @@
-"""The prose linter: proselint, and the house style, over README, docs and help texts.
+"""The prose linter: proselint, and the house style, over README, docs, help texts, errors and public docstrings.
 
     python docs/site/prose.py [FILE.md...]       by default everything
 
@@ -15,8 +15,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
+from code_prose import docstrings, messages
+
 ROOT = Path(__file__).parents[2]
 LONGEST = 35
+#: Folders of the product.
+ROOMS = ("toolkit", "models", "exporters", "targets", "bench")
 
 #: A pattern, and what to write instead.
 STYLE = {
@@ -63,12 +68,13 @@ class Passage:
 
 def main(files: list[Path]) -> int:
     passages = [passage for file in files or _files() for passage in of_page(file)]
+    code = [] if files else [passage for file in _sources() for passage in of_code(file)]
     if not files:
-        passages += list(_of_help(ROOT / "toolkit" / "cli" / "grammar.py"))
-    faults = [fault for passage in passages for fault in style(passage)] + _proselint(passages)
+        passages += _of_help(ROOT / "toolkit" / "cli" / "grammar.py")
+    faults = [fault for passage in [*passages, *code] for fault in style(passage)] + _proselint(passages)
     for fault in faults:
         print(fault)
-    print(f"{len(passages)} passages, {len(faults)} faults")
+    print(f"{len(passages) + len(code)} passages, {len(faults)} faults")
     return 1 if faults else 0
 
 
@@ -111,6 +117,17 @@ def _of_help(file: Path) -> Iterator[Passage]:
             for text in texts:
                 if isinstance(text, ast.Constant) and isinstance(text.value, str):
                     yield Passage(f"{file.relative_to(ROOT)}:{text.lineno}", _plain(text.value))
+
+
+def of_code(file: Path) -> Iterator[Passage]:
+    """The messages of errors and the public docstrings of a file of the product."""
+    name = file.relative_to(ROOT) if file.is_relative_to(ROOT) else file
+    for line, text in [*messages(file), *docstrings(file)]:
+        yield Passage(f"{name}:{line}", _plain(text))
+
+
+def _sources() -> list[Path]:
+    return sorted(file for room in ROOMS for file in (ROOT / room).rglob("*.py"))
 
 
 def _plain(text: str) -> str:

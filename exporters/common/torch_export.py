@@ -1,4 +1,4 @@
-"""What `torch.export` is told of a part, for every exporter that traces with it: arguments, examples, dynamic axes."""
+"""A part as `torch.export` takes it, for every exporter that traces: arguments, examples, dynamic axes."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ class CoremlExporter(Exporter):
             import coremltools  # noqa: F401
 
     def load(self, file: Path, threads: int) -> Runner:
-        """Open ``PART.mlpackage``. Raises BadInput if it is damaged or no program of ours."""
+        """Open ``PART.mlpackage``. Raises BadInput if it is damaged or no program that edgekit wrote."""
         with need("coreml", "Running a Core ML program"), quiet():
             import coremltools  # noqa: F401
         from edgekit.exporters.coreml import runner

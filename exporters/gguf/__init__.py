@@ -90,17 +90,14 @@ class GgufExporter(Exporter):
         return sorted(model.network.ladder, key=lambda recipe: model.costs.size(recipe))
 
     def settled(self, model: Model, checkpoint: Checkpoint, recipe: Recipe) -> Sequence[Recipe]:
-        """For a quantized .gguf that the recipe would not make smaller: its matrices as they are beside a smaller
-        embedding, where it has a large one; then the file as it is."""
+        """For a quantized .gguf that the recipe would not make smaller: the file as it is. To round a part of it again
+        changes what it says, and saves little."""
         from edgekit.exporters.gguf import export as gguf_export
 
         kept = gguf_export.kept(checkpoint)
         if not kept or (kept != recipe.precision and model.costs.size(recipe) < gguf_export.size(checkpoint)):
             return ()
-        own = Recipe(recipe.exporter, kept, recipe.options)
-        smaller = "" if kept == recipe.precision else gguf_export.smaller_embedding(checkpoint)
-        first = [Recipe(recipe.exporter, kept, {**recipe.options, "embedding": smaller})] if smaller else []
-        return (*first, own)
+        return (Recipe(recipe.exporter, kept, recipe.options),)
 
     def check_recipe(self, model: Model, recipe: Recipe) -> None:
         """See `edgekit.core.Exporter`."""

@@ -62,7 +62,7 @@ class Model:
     """
 
     def __init__(self, file: Path) -> None:
-        self.header, self.name = gguf.read(file), file.name
+        self.file, self.header, self.name = file, gguf.read(file), file.name
         self.api = library.bindings()
         room.check(self.name, "the weights", sum(tensor.size for tensor in self.header.tensors))
         params = self.api.llama_model_default_params()
@@ -200,6 +200,24 @@ class Context:
             raise DeviceFailed(f"llama.cpp has no logits: {_last()}")
         address = ctypes.cast(pointer, ctypes.POINTER(ctypes.c_float))
         return np.ctypeslib.as_array(address, (count, self.model.size))
+
+    def state(self) -> bytes:
+        """Keys and values of all positions, in llama.cpp's own form."""
+        size = int(self.api.llama_state_seq_get_size(self.handle, 0))
+        buffer = (ctypes.c_uint8 * size)()
+        written = int(self.api.llama_state_seq_get_data(self.handle, buffer, size, 0))
+        return bytes(buffer)[:written]
+
+    def restore(self, state: bytes, count: int) -> bool:
+        """Hold the `count` positions of a `state`, and nothing else; False, and empty, if llama.cpp refuses it."""
+        self.clear()
+        buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
+        done = bool(self.api.llama_state_seq_set_data(self.handle, buffer, len(state), 0))
+        done = done and int(self.api.llama_memory_seq_pos_max(self.memory, 0)) == count - 1
+        if not done:
+            self.clear()
+        self.used = count if done else 0
+        return done
 
     def synchronize(self) -> None:
         self.api.llama_synchronize(self.handle)

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 #: some of them only when every tensor before has been worked on.
 _NEEDY = ("iq3_xxs", "q2_k_s", "iq2_m", "iq2_s", "iq2_xs", "iq2_xxs", "iq1_m", "iq1_s", "iq3_xs")
 _HALF = ("f16", "bf16")
-#: Weights that share their scales in a K type.
-_BLOCK = 256
 _QUANTIZED = frozenset(kind for kind, block, _ in gguf.GGML_TYPES.values() if block > 1)
 
 
@@ -89,15 +87,6 @@ def kept(checkpoint: Checkpoint) -> str:
     if header is None or not any(tensor.type in _QUANTIZED for tensor in header.tensors):
         return ""
     return header.file_type or ""
-
-
-def smaller_embedding(checkpoint: Checkpoint) -> str:
-    """The type of 6 bits that makes the embedding of a .gguf smaller; "" where it has no more bits than that."""
-    tensors = {tensor.name: tensor for tensor in gguf.read(_file(checkpoint)).tensors}
-    embedding = tensors.get("token_embd.weight")
-    if embedding is None or embedding.type not in ("q8_0", "f32", *_HALF):
-        return ""
-    return "q6_k" if embedding.shape[0] % _BLOCK == 0 else "q5_1"
 
 
 def size(checkpoint: Checkpoint) -> int:

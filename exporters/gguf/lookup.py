@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from edgekit.exporters.gguf.cache import Cache
+from edgekit.exporters.gguf.caching.cache import Cache
 from edgekit.exporters.gguf.context import Context
 
 __all__ = ["DRAFT", "Drafts", "generate", "possible", "proposed"]

@@ -14,7 +14,8 @@ from edgekit.errors import BadInput
 from edgekit.exporters.gguf import likelihood, lookup, perplexity
 from edgekit.exporters.gguf import sampler as llama_sampler
 from edgekit.exporters.gguf import speed as llama_speed
-from edgekit.exporters.gguf.cache import Cache
+from edgekit.exporters.gguf.caching import stored
+from edgekit.exporters.gguf.caching.cache import Cache
 from edgekit.exporters.gguf.context import Context, Settings, check_length, opened
 from edgekit.llama.grammar import grammar_of
 
@@ -49,7 +50,7 @@ class LlamaRunner(Runner):
 
     def __init__(self, file: Path, threads: int, *, flash_attention: str = "auto", cache: str = "f16") -> None:
         self._model, self._threads, self._flash = opened(file), max(1, threads), flash_attention
-        self._kind, self._cache, self.drafts = cache, Cache(), lookup.Drafts()
+        self._kind, self._cache, self.drafts, self.from_disk = cache, Cache(), lookup.Drafts(), 0
         self._api, self._vocabulary = self._model.api, self._model.vocabulary
         self.metadata: Mapping[str, Any] = self._model.header.plain
         self.context_length, self.vocabulary = self._model.trained, self._model.size
@@ -131,6 +132,7 @@ class LlamaRunner(Runner):
         schema: Mapping[str, Any] | None = None,
         cache: str | None = None,
         look_up: bool = False,
+        beginning: Sequence[int] = (),
         cancel: Callable[[], bool] | None = None,
         **sampling: Any,
     ) -> Iterator[int]:
@@ -145,6 +147,8 @@ class LlamaRunner(Runner):
             cache: type of keys and values, "f16" or "q8_0"; None: the runner's.
             look_up: propose tokens that followed before (`edgekit.exporters.gguf.lookup`), where tokens are the
                 likeliest and any text goes; `drafts` then counts.
+            beginning: the first tokens of `tokens`, such as a system prompt's, that are kept on disk for the next
+                process (`edgekit.exporters.gguf.caching.stored`); `from_disk` then counts those that came from there.
             sampling: see `edgekit.exporters.gguf.sampler.Sampling`.
 
         Raises:
@@ -157,6 +161,8 @@ class LlamaRunner(Runner):
         grammar = None if schema is None else grammar_of(schema)
         alone = look_up and chosen.temperature == 0 and grammar is None
         self._cache.reserve(self.context, room, cache or self._kind, lookup.DRAFT + 1 if alone else 1)
+        first = [int(token) for token in self._checked(beginning)] if len(beginning) else []
+        self.from_disk = stored.begin(self._model, self._cache, first) if first else 0
         if alone and lookup.possible(self._cache.context):
             return self._look_up(prompt, most, cancel)
         return self._generate(prompt, most, chosen, grammar, cancel)

@@ -37,7 +37,6 @@ __all__ = ["File", "Member", "declared"]
 
 _PACKAGE, _VERSION = "mediapipe", "0.10.21"
 _LICENCE = "data/licences/mediapipe-licence.txt"
-_GOLDEN = "data/golden/astronaut.png"
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,8 @@ class Member:
     Attributes:
         name: registry name. task: its name. files: of its networks. parts: of the model. works: of the parts.
         facts: for the predictor, see the task's. parameters: number of weights. reference: bytes of the golden answers.
-        predictor: instead of the task's. options: see `edgekit.core.Network`.
+        golden: package-data file of the golden input. predictor: instead of the task's. options: see
+            `edgekit.core.Network`.
     """
 
     name: str
@@ -73,6 +73,7 @@ class Member:
     parameters: int
     reference: int
     labels: Sequence[str] = ()
+    golden: str = "data/golden/astronaut.png"
     predictor: Callable[[Mapping[str, Runner], Path, Mapping[str, Any]], Predictor] | None = None
     options: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
 
@@ -92,7 +93,7 @@ def declared(member: Member) -> Model:
         return {"channels": "RGB", **member.facts}
 
     def size(recipe: Recipe) -> int:
-        return weighing.size(member.works, recipe, package_data.size(_GOLDEN, _LICENCE) + member.reference)
+        return weighing.size(member.works, recipe, package_data.size(member.golden, _LICENCE) + member.reference)
 
     return Model(
         identity=Identity(name=member.name, family="mediapipe", licence="Apache-2.0", licence_text=_LICENCE),
@@ -109,7 +110,7 @@ def declared(member: Member) -> Model:
         ),
         task=Usage(
             name=member.task,
-            golden=_GOLDEN,
+            golden=member.golden,
             labels=member.labels,
             evaluation=member.evaluation,
             predictor=member.predictor,

@@ -7,20 +7,10 @@ here: depth, the mask, the heat map by which MediaPipe refines points, and track
 
 from __future__ import annotations
 
-from typing import Any
+from edgekit.core import Work
+from edgekit.models.mediapipe.family import File, declared
+from edgekit.models.mediapipe.pipeline import Detector, Landmarks, keypoints
 
-from edgekit.core import Checkpoint, Evaluation, Part, TensorSpec, Work
-from edgekit.models.mediapipe.family import File, Member, declared
-
-_DETECTOR_SIZE, _ANCHORS, _ALIGNING = 224, 2254, 4
-_GRIDS = ((8, 2), (16, 2), (32, 6))
-_SIZE, _POINTS = 256, 33
-_DETECTOR = File(
-    "pose_detection/pose_detection", "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c", 2_959_046
-)
-_LANDMARKS = File(
-    "pose_landmark/pose_landmark_full", "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f", 6_440_512
-)
 _NAMES = (
     *("nose", "left eye inner", "left eye", "left eye outer", "right eye inner", "right eye", "right eye outer"),
     *("left ear", "right ear", "mouth left", "mouth right", "left shoulder", "right shoulder", "left elbow"),
@@ -35,92 +25,47 @@ _LINKS = (
 )
 
 
-def _detector(checkpoint: Checkpoint) -> Any:
-    from edgekit.models.mediapipe.networks import AnchorDetector, anchors, read
-
-    shapes = ((1, _ANCHORS, 4 + 2 * _ALIGNING), (1, _ANCHORS, 1))
-    network = read(checkpoint, _DETECTOR.name, (1, _DETECTOR_SIZE, _DETECTOR_SIZE, 3), shapes)
-    return AnchorDetector(network, _DETECTOR_SIZE, anchors(_DETECTOR_SIZE, _GRIDS), signed=True).eval()
-
-
-def _landmarks(checkpoint: Checkpoint) -> Any:
-    from edgekit.models.mediapipe.networks import Landmarks, read
-
-    shapes = ((1, 195), (1, 1), (1, _SIZE, _SIZE, 1), (1, _SIZE // 4, _SIZE // 4, 39), (1, 117))
-    network = read(checkpoint, _LANDMARKS.name, (1, _SIZE, _SIZE, 3), shapes)
-    network.keep((0, 1))
-    return Landmarks(network, _SIZE, _POINTS).eval()
-
-
-MODEL = declared(
-    Member(
-        name="pose-landmarks",
-        task="keypoint-detection",
-        files=(_DETECTOR, _LANDMARKS),
-        parts=(
-            Part(
-                "detector",
-                (TensorSpec("pixels", "uint8", (1, _DETECTOR_SIZE, _DETECTOR_SIZE, 3)),),
-                (
-                    TensorSpec("boxes", "float32", (1, _ANCHORS, 4)),
-                    TensorSpec("logits", "float32", (1, _ANCHORS, 1)),
-                    TensorSpec("points", "float32", (1, _ANCHORS, 2 * _ALIGNING)),
-                ),
-                {},
-                _detector,
-            ),
-            Part(
-                "landmarks",
-                (TensorSpec("crop", "uint8", (1, _SIZE, _SIZE, 3)),),
-                (TensorSpec("places", "float32", (1, _POINTS, 2)), TensorSpec("presence", "float32", (1, 1))),
-                {},
-                _landmarks,
-            ),
-        ),
-        works=(
-            Work(
-                "detector",
-                "convolution",
-                macs=429_859_360,
-                weights=2_943_256,
-                channels=22_058,
-                tables=2 * _ANCHORS,
-                layers=73,
-                activations=7_456_768,
-                small=17_128,
-            ),
-            Work(
-                "landmarks",
-                "convolution",
-                macs=331_639_552,
-                weights=2_949_424,
-                channels=22_748,
-                layers=73,
-                activations=9_701_376,
-                small=8_560,
-            ),
-        ),
-        facts={
-            "detector": {
-                "height": _DETECTOR_SIZE,
-                "width": _DETECTOR_SIZE,
-                "resize": {"letterbox": True, "filter": "bilinear"},
-                "labels": ["person"],
-                "activation": "sigmoid",
-                "threshold": 0.5,
-                "overlap": 0.3,
-            },
-            "region": {"start": 0, "end": 1, "scale": 1.25},
-            "size": _SIZE,
-            "presence": 0.5,
-            "most": 1,
-            "names": list(_NAMES),
-            "links": [list(link) for link in _LINKS],
-            "labels": ["person"],
-        },
-        evaluation=Evaluation("pck", worst=0.5, drop=0.02, minimum=100),
-        parameters=5_937_486,
-        reference=20_000,
-        labels=("person",),
-    )
+_DETECTOR = Detector(
+    "detector",
+    File(
+        "pose_detection/pose_detection", "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c", 2_959_046
+    ),
+    size=224,
+    grids=((8, 2), (16, 2), (32, 6)),
+    points=4,
+    signed=True,
+    label="person",
+    work=Work(
+        "detector",
+        "convolution",
+        macs=429_859_360,
+        weights=2_943_256,
+        channels=22_058,
+        tables=4_508,
+        layers=73,
+        activations=7_456_768,
+        small=17_128,
+    ),
 )
+_LANDMARKS = Landmarks(
+    File(
+        "pose_landmark/pose_landmark_full",
+        "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
+        6_440_512,
+    ),
+    size=256,
+    outputs=((1, 195), (1, 1), (1, 256, 256, 1), (1, 64, 64, 39), (1, 117)),
+    names=_NAMES,
+    links=_LINKS,
+    work=Work(
+        "landmarks",
+        "convolution",
+        macs=331_639_552,
+        weights=2_949_424,
+        channels=22_748,
+        layers=73,
+        activations=9_701_376,
+        small=8_560,
+    ),
+)
+MODEL = declared(keypoints("pose-landmarks", _DETECTOR, _LANDMARKS, {"start": 0, "end": 1, "scale": 1.25}, most=1))

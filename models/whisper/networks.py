@@ -199,12 +199,13 @@ class DecoderLayer(nn.Module):
 class Decoder(nn.Module):
     """Tokens to next-token logits, for prefill (P = `blanks`) and for every step after it.
 
-    forward: tokens int64 [B, L], select int64 [S] (which of the L positions need logits), then past key and value of
-    each layer, float32 [B, H, P, D], then cross key [H, D, T] and value [H, T, D] of each layer → logits
-    float32 [B, S, vocabulary], then present key and value of each layer, float32 [B, H, P + L, D], then the queries of
-    the A heads whose cross-attention follows the sound (`Shape.aligned`), float32 [A, B, L, D]. With the cross keys
-    these give the times of words; who wants none pays for a copy of them. The first `blanks` entries of a past hold
-    anything finite, and nobody looks at them.
+    forward takes tokens int64 [B, L], and select int64 [S]: which of the L positions need logits. Then come past key
+    and value of each layer, float32 [B, H, P, D], and cross key [H, D, T] and value [H, T, D] of each layer. The first
+    `blanks` entries of a past hold anything finite, and nothing reads them.
+
+    It gives logits float32 [B, S, vocabulary], then present key and value of each layer, float32 [B, H, P + L, D]. Last
+    are the queries of the A heads whose cross-attention follows the sound (`Shape.aligned`), float32 [A, B, L, D]. With
+    the cross keys these give the times of words; where no times are wanted, they cost a copy.
 
     Logits have a mean of 0. What the original's have in common no softmax sees, but it is up to twenty times what they
     differ by: it would hide errors from a relative measure, and where it is nearly 0 make much of them.

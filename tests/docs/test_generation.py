@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -57,6 +58,15 @@ def test_a_model_without_measurements_says_so(site: SimpleNamespace) -> None:
     assert "were not measured" in results and "|" not in results
 
 
+def test_figures_say_where_they_are_older_than_the_code(site: SimpleNamespace, rows: Sequence[Any]) -> None:
+    row = replace(rows[0], code=site.measured.code_of(rows[0].model, rows[0].exporter))
+    other = site.measured.code_of(rows[0].model, "openvino" if rows[0].exporter != "openvino" else "onnx")
+    assert row.current and site.models.OLDER not in site.models.page(row.model, [row])
+    for code in ("", other):
+        assert site.models.OLDER in site.models.page(row.model, [row, replace(row, code=code)])
+    assert all(site.models.OLDER in site.models.page(row.model, [row]) for row in rows if not row.current)
+
+
 def test_every_task_has_a_page_with_its_models(site: SimpleNamespace) -> None:
     for name in names("tasks"):
         page = site.tasks.page(name)
@@ -87,4 +97,26 @@ def test_the_style(site: SimpleNamespace, tmp_path: Path, text: str, fault: str)
     page = tmp_path / "page.md"
     page.write_text(text)
     faults = [fault for passage in site.prose.of_page(page) for fault in site.prose.style(passage)]
+    assert [fault in it for it in faults] == ([True] if fault else [])
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        (f'def public():\n    """{"word " * 36}end."""', "37 words in a sentence"),
+        (f'def _private():\n    """{"word " * 36}end."""', ""),
+        (f'def public():\n    """{"word " * 20}: {"word " * 20}."""', ""),
+        (
+            f'def public():\n    """Short.\n\n    Args:\n        a: {"word " * 20}\n        b: {"word " * 20}\n    """',
+            "",
+        ),
+        ('raise BadInput("a robust file.")', "plain word"),
+        ('raise BadInput(f"{name} is short.", hint=f"Simply take {other}.")', "leave it out"),
+        ('print("a robust file.")', ""),
+    ],
+)
+def test_the_style_of_docstrings_and_errors(site: SimpleNamespace, tmp_path: Path, code: str, fault: str) -> None:
+    file = tmp_path / "module.py"
+    file.write_text(code)
+    faults = [fault for passage in site.prose.of_code(file) for fault in site.prose.style(passage)]
     assert [fault in it for it in faults] == ([True] if fault else [])

@@ -1,5 +1,7 @@
 """Search for bytes that break a reader of foreign files: ``python tests/fuzzing/search.py [NAME ...] --seconds 600``.
 
+With ``--inputs 2000 --seed 1``, and an empty ``build/fuzz``, every machine tries the same inputs.
+
 Coverage-guided, by Atheris (libFuzzer). For any bytes a reader gives a result or raises one `EdgekitError`, within 10
 seconds of the processor and 512 MB of memory; anything else is a finding, whose input is left in
 ``build/fuzz/NAME/findings/``. What a search has learnt stays in ``build/fuzz/NAME/corpus/`` for the next.
@@ -43,6 +45,9 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("names", nargs="*", metavar="NAME", help=f"of a reader; all of them: {', '.join(TARGETS)}")
     options.add_argument("--seconds", type=int, default=600, help="for each reader")
+    options.add_argument(
+        "--inputs", type=int, default=-1, help="for each reader, at most; -1: as many as the time allows"
+    )
     options.add_argument("--jobs", type=int, default=1, help="readers that are searched at the same time")
     options.add_argument("--seed", type=int, default=0, help="of the changes; 0: another one each time")
     options.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
@@ -50,8 +55,8 @@ def main() -> int:
     if unknown := set(chosen.names) - TARGETS.keys():
         options.error(f"there is no reader {min(unknown)!r}; there are: {', '.join(TARGETS)}")
     if chosen.child:
-        search(chosen.names[0], chosen.seconds, chosen.seed)
-    how = ["--seconds", str(chosen.seconds), "--seed", str(chosen.seed)]
+        search(chosen.names[0], [f"-max_total_time={chosen.seconds}", f"-runs={chosen.inputs}", f"-seed={chosen.seed}"])
+    how = ["--seconds", str(chosen.seconds), "--inputs", str(chosen.inputs), "--seed", str(chosen.seed)]
     broken = [name for name, sound in searched(chosen.names or list(TARGETS), how, chosen.jobs) if not sound]
     print(f"{len(broken)} of {len(chosen.names or TARGETS)} readers broke" + "".join(f"\n  {name}" for name in broken))
     return 1 if broken else 0
@@ -81,7 +86,8 @@ def _started(name: str, how: list[str]) -> subprocess.Popen[bytes]:
     place.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, __file__, "--child", name, *how]
     with (place / "log").open("wb") as log:
-        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        # Sets in another order would be other places of the code in another order, and other inputs after them.
+        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | {"PYTHONHASHSEED": "0"})
 
 
 def _tell(name: str, status: int) -> None:
@@ -93,8 +99,12 @@ def _tell(name: str, status: int) -> None:
         print(log[start:][:3000] if start >= 0 else log[-3000:], flush=True)
 
 
-def search(name: str, seconds: int, seed: int) -> None:
-    """Search in this process; ends it."""
+def search(name: str, limits: list[str]) -> None:
+    """Search in this process; ends it.
+
+    Args:
+        limits: options of libFuzzer: when it ends, and its seed.
+    """
     import atheris
 
     warnings.simplefilter("ignore")
@@ -118,7 +128,7 @@ def search(name: str, seconds: int, seed: int) -> None:
     for content in made:
         trial(content)  # imports what the reader needs, before the memory is bounded
     most = max(_LONGEST, *(2 * len(content) for content in made))
-    arguments = [sys.argv[0], f"-max_total_time={seconds}", f"-timeout={_ENDLESS}", f"-max_len={most}", f"-seed={seed}"]
+    arguments = [sys.argv[0], *limits, f"-timeout={_ENDLESS}", f"-max_len={most}"]
     arguments += ["-rss_limit_mb=8192", "-print_final_stats=1", f"-artifact_prefix={place}/findings/"]
     arguments += [str(place / "corpus"), str(place / "seeds")]
     mutator: dict[str, Any] = {}

@@ -38,6 +38,14 @@ def layer_as_large_as_its_input_says(folder: Path) -> bytes:
     return build.finish([x], [y])
 
 
+def mean_of_a_single_number(folder: Path) -> bytes:
+    """It has no axis that the mean could be over."""
+    build = Builder("float32")
+    x, y = build.tensor((), "float32", None), build.tensor((), "float32", None)
+    build.add("MEAN", [x, build.constant(np.array([1], np.int32))], [y], schema.ReducerOptionsT())
+    return build.finish([x], [y])
+
+
 def dtype_that_onnx_lacks(folder: Path) -> bytes:
     import onnx
 
@@ -117,6 +125,7 @@ def plain(content: bytes) -> Callable[[Path], bytes]:
 FINDINGS: list[tuple[str, Callable[[Path], bytes]]] = [
     ("tflite", product_without_an_output),
     ("tflite-translation", layer_as_large_as_its_input_says),
+    ("tflite-translation", mean_of_a_single_number),
     ("onnx", dtype_that_onnx_lacks),
     ("numpy", damaged_deflate),
     ("numpy-member", plain(b"\x93NUMPY\x01\x00\x10\x00{'descr': (      ")),

@@ -41,6 +41,7 @@ def render(manifest: Manifest) -> str:
         "",
         f"Runtime: `{runtime}`." if runtime else "Runtime: see manifest.json.",
         "What a caller must know (sample rate, special tokens, window sizes) is under `facts` in manifest.json.",
+        *manifest.facts.get("advice", ()),
         f"Golden check: feed {manifest.golden.input}, expect: {manifest.golden.output!r}.",
         "",
         "```python",

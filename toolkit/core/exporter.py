@@ -139,9 +139,8 @@ class Exporter(ABC):
         return list({str(recipe): recipe for recipe in (*smallest[:1], *ladder, *smallest)}.values())
 
     def settled(self, model: Model, checkpoint: Checkpoint, recipe: Recipe) -> Sequence[Recipe]:
-        """The recipes to try in place of a default, for weights that are quantized already: one that makes the file
-        smaller at little loss, and at last that of the file itself, by which it is taken as it is. Empty: the default
-        stands. Asked where the user names no precision."""
+        """The recipes to try in place of a default, for weights that are quantized already, such as that of the file
+        itself, by which it is taken as it is. Empty: the default stands. Asked where the user names no precision."""
         return ()
 
     def require(self) -> None:  # noqa: B027  most have nothing that every export needs

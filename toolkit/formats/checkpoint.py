@@ -41,15 +41,18 @@ def read_checkpoint(path: Path) -> Checkpoint:
         path: a folder or a file in a format that the error message lists.
 
     Returns:
-        A checkpoint of format ``"safetensors"``, ``"pytorch"`` (a Hugging Face folder with ``pytorch_model.bin``, or a
-        bare state dict, without a config; bare safetensors have none either;
-        state dicts inside a dict get their key before their names, ``"KEY.NAME"``),
-        ``"tensorflow"`` (a folder with ``variables.index`` and a data file),
-        ``"ctranslate2"`` (its config also tells ``spec`` and ``spec_revision``), ``"openai"`` (its config is the
-        file's ``dims``), ``"numpy"`` (a .npz), ``"literals"`` (a .py that writes arrays out, read as data),
-        ``"pt2"`` (a program of torch.export, without tensors: see `edgekit.formats.pt2`), ``"tflite"`` or
-        ``"onnx"`` (no tensors: the exporter reads the file), ``"tflites"`` or ``"onnxes"`` (a folder of
-        several, likewise).
+        A checkpoint, whose format is one of these:
+
+        - ``"safetensors"``, ``"pytorch"``: a Hugging Face folder, or a bare file of tensors, without a config. State
+          dicts inside a dict get their key before their names, ``"KEY.NAME"``.
+        - ``"tensorflow"``: a folder with ``variables.index`` and a data file.
+        - ``"ctranslate2"``: its config also has ``spec`` and ``spec_revision``.
+        - ``"openai"``: its config is the file's ``dims``.
+        - ``"numpy"``: a .npz. ``"literals"``: a .py that writes arrays out, read as data.
+        - ``"pt2"``: a program of torch.export, without tensors (`edgekit.formats.pt2`).
+        - ``"tflite"``, ``"onnx"``: no tensors, the exporter reads the file.
+        - ``"tflites"``, ``"onnxes"``: a folder of several such files.
+
         Tensors have their stored dtype and shape; bfloat16 comes as float32. They may be read-only,
         unaligned views of the mapped file: copy (``numpy.array(x, dtype)``) before handing them to another library.
 

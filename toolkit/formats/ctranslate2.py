@@ -7,7 +7,7 @@ Layout, little-endian; a string is a uint16 length, then so many bytes of which 
         string name, uint8 rank, uint32 size per axis, uint8 dtype, uint32 bytes, the data (not aligned)
     uint32 count, then per alias: string alias, string name of a variable
 
-Every number is checked against the rest of the file before it is used. Earlier versions differ in ways that
+Every number is checked against the rest of the file before it is used. Older versions of the format differ in ways that
 cannot be tested here, so they are refused.
 """
 

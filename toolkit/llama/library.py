@@ -39,6 +39,7 @@ __all__ = [
     "folder",
     "forget",
     "libraries",
+    "prompts",
     "said",
     "schema_converter",
     "stamp",
@@ -72,6 +73,13 @@ def folder() -> Path:
     from edgekit.sources import cache_folder
 
     return cache_folder() / "llama" / VERSION
+
+
+def prompts() -> Path:
+    """The folder of the cache for what was computed of prompts."""
+    from edgekit.sources import cache_folder
+
+    return cache_folder() / "prompts"
 
 
 def _processor() -> str:

@@ -25,7 +25,7 @@ def lowest(events: Iterable[tuple[float, float]], allowed: float) -> float:
         events: (score, weight of the event). allowed: at least 0.
 
     Returns:
-        The score of an event, which then no longer counts; minus infinity if all events are allowed.
+        The score of an event, which does not count itself; minus infinity if all events are allowed.
     """
     count = 0.0
     for score, times in sorted(events, reverse=True):

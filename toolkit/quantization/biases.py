@@ -1,8 +1,8 @@
 """Biases that make up for what rounding shifts.
 
-Rounding weights and activations moves the mean of every channel, and the moves add up from layer to layer. So, first
-layer to last, each bias takes up the difference between what its layer computes on average in float and what it
-computes rounded, on the inputs that the rounded layers before it really give (Nagel et al. 2019, "Data-Free
+Rounding weights and activations moves the mean of every channel, and the moves add up from layer to layer. So each bias
+takes up a difference, from the first layer to the last. It is what the layer computes on average in float, less what
+it computes rounded, on the inputs that the rounded layers before it really give (Nagel et al. 2019, "Data-Free
 Quantization Through Weight Equalization and Bias Correction", section 4.2, the empirical form). On EfficientNet-Lite0
 that halves the distance of the outputs from float and costs nothing at run time.
 """

@@ -5,8 +5,8 @@ The kernel computes, with SMMLAR(a, b, c) = c + floor((a * b + 2^31) / 2^32),
     h = SMMLAR(x, 2m - 2^32, x)        = the rounding doubling high multiply of x and m, exactly
     y = SMMLAR(h, 2^(32-r) + 1, zero)  = zero + h / 2^r, ties away from zero,        while |h| < 2^(32-r)
 
-In the second line h * 2^(32-r) + 2^31 is a multiple of 2^(32-r), so that adding h (the "+ 1") changes its floor only
-where it is a multiple of 2^32, which is a tie, and h is negative, which is where half up is not away from zero. For
+In the second line h * 2^(32-r) + 2^31 is a multiple of 2^(32-r). So adding h (the "+ 1") changes its floor only where
+it is a multiple of 2^32 and h is negative. The first is a tie; the second is where half up is not away from zero. For
 r <= 12 larger |h| do no harm: y is off by at most |h| / 2^32 + 1, and outside of int8 anyway. For larger r the "+ 1" is
 left out if no negative tie can occur.
 """

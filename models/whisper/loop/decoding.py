@@ -86,7 +86,7 @@ class Hypotheses:
             Logits [L, vocabulary] after each token, and the alignment queries [A, L, D] of each token.
 
         Raises:
-            BadInput: the decoder gives no queries: an earlier version exported it.
+            BadInput: the decoder gives no queries: it was exported by edgekit 0.1.
         """
         fresh = Hypotheses(self._decoder, self._window)
         logits = fresh.step([tokens], range(len(tokens)))[0]

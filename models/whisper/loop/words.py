@@ -1,7 +1,7 @@
 """The times of words, from the heads of cross-attention that follow the sound.
 
 After whisper/timing.py: the decoder reads the finished text once more; dynamic time warping finds the path through its
-attention that goes forward in text and sound. What is ours comes last: a pause belongs to no word (`_trim`).
+attention that goes forward in text and sound. One rule is added: a pause belongs to no word (`_trim`).
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from helpers.cases.gguf_files import TRAINED, VOCABULARY, llama_file, llama_tens
 
 from edgekit.errors import BadInput
 from edgekit.exporters.gguf import EXPORTER, lookup, perplexity, room
+from edgekit.exporters.gguf.caching import stored
+from edgekit.exporters.gguf.context import Context
 from edgekit.exporters.gguf.runner import LlamaRunner
 from edgekit.llama import library
 
@@ -279,3 +282,62 @@ def test_look_up_keeps_what_an_answer_repeats(runner: Any) -> None:
     again = list(runner.generate([*prompt, *circle], most=60, look_up=True))
     assert runner.drafts.passes + runner.drafts.kept in (len(again) - 1, *range(len(again) - 1, len(again) + 9))
     assert again == list(runner.generate([*prompt, *circle], most=60))
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many tokens each later pass of any runner computes."""
+    passes: list[int] = []
+    decode = Context.decode
+
+    def counting(self: Context, tokens: Any, outputs: int = 0) -> bool:
+        passes.append(len(tokens))
+        return decode(self, tokens, outputs)
+
+    monkeypatch.setattr(Context, "decode", counting)
+    return passes
+
+
+def test_a_beginning_is_computed_once_for_all_processes(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "prompts", lambda: tmp_path)
+    first, passes = LlamaRunner(tiny, 2), counted(monkeypatch)
+    beginning = first.tokenize(TEXT[:200])
+    prompt = [*beginning, *first.tokenize(TEXT[300:340], bos=False)]
+    said = list(first.generate(prompt, most=8, beginning=beginning))
+    assert (first.from_disk, passes[0]) == (0, len(beginning))
+    for kind, known in (("f16", len(beginning)), ("q8_0", 0), ("q8_0", len(beginning))):
+        passes.clear()
+        other = LlamaRunner(tiny, 2, cache=kind)  # as a new process has it: nothing is in its cache
+        text = list(other.generate(prompt, most=8, beginning=beginning))
+        assert other.from_disk == known and passes[0] == (len(prompt) - known if known else len(beginning))
+        assert kind != "f16" or text == said
+    assert list(other.generate(prompt, most=8, beginning=beginning)) == text and other.from_disk == 0, "it is there"
+
+
+def test_a_damaged_beginning_is_computed_anew(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "prompts", lambda: tmp_path)
+    runner = LlamaRunner(tiny, 2)
+    prompt = runner.tokenize(TEXT[:200])
+    said = list(runner.generate(prompt, most=4, beginning=prompt[:50]))
+    (place,) = tmp_path.rglob("*.state")
+    whole = place.read_bytes()
+    foreign = b"\xff" * 99
+    for damaged in (b"", whole[:-1], whole[:40] + b"x" + whole[41:], hashlib.sha256(foreign).digest() + foreign):
+        place.write_bytes(damaged)
+        other = LlamaRunner(tiny, 2)
+        assert list(other.generate(prompt, most=4, beginning=prompt[:50])) == said and other.from_disk == 0
+        assert place.read_bytes() == whole, "and written again"
+
+
+def test_few_beginnings_are_kept(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "prompts", lambda: tmp_path)
+    monkeypatch.setattr(stored, "MOST", 2)
+    runner = LlamaRunner(tiny, 2)
+    prompt = runner.tokenize(TEXT[:100])
+    for count in (5, 6, 7):
+        list(runner.generate(prompt, most=1, beginning=prompt[:count]))
+        runner.forget()
+    assert len(list(tmp_path.rglob("*.state"))) == 2
+    list(runner.generate(prompt, most=1, beginning=prompt[:5]))
+    assert runner.from_disk == 0, "the oldest went"

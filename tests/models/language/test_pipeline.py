@@ -21,7 +21,7 @@ TEMPLATE = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}[ass
 class Counting:
     """Tokens are bytes; the answer is "aé" over and over, or as long as it is told."""
 
-    vocabulary, context_length = 256, 64
+    vocabulary, context_length, from_disk = 256, 64, 0
     answer = "aé".encode() * 40
 
     def __init__(self, template: str = "", length: int | None = None) -> None:
@@ -89,14 +89,27 @@ def test_samplers_are_passed_on() -> None:
     network = Counting()
     writer(network).predict("hi", temperature=0.7, seed=5, most=2)
     chances = {"temperature": 0.7, "top_k": 40, "top_p": 0.95, "min_p": 0.05, "seed": 5}
-    others = {"schema": None, "cancel": None, "cache": "f16", "look_up": False}
+    others = {"schema": None, "cancel": None, "cache": "f16", "look_up": False, "beginning": ()}
     assert network.options == {"context": 32, **chances, **others}
+
+
+def test_what_a_prompt_cache_keeps_is_the_system_prompt() -> None:
+    network = Counting(TEMPLATE)
+    for text in ("hi", "abc", [{"role": "user", "content": "b"}]):
+        answer = writer(network, 64).predict(text, system="short", most=1, prompt_cache=True)
+        assert bytes(network.options["beginning"]) == b"[system]short[user]", text
+        assert answer.details["from_disk"] == 0
+    messages = [{"role": "system", "content": "short"}, {"role": "user", "content": "hi"}]
+    writer(network, 64).predict(messages, most=1, prompt_cache=True)
+    assert bytes(network.options["beginning"]) == b"[system]short[user]"
 
 
 @pytest.mark.parametrize(
     ("prompt", "options", "why"),
     [
         ("", {}, "empty"),
+        ("hi", {"prompt_cache": True}, "there is none"),
+        ("hi", {"prompt_cache": True, "system": "short", "raw": True}, "there is none"),
         (" \n", {}, "empty"),
         ([{"role": "user", "content": " "}], {}, "empty"),
         ([{"role": "user"}], {}, "messages are"),

@@ -17,8 +17,10 @@ from edgekit.formats import tflite
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.formats.tflite.translation import translated
 from edgekit.models.mediapipe.networks import AnchorDetector, anchors, read
+from edgekit.numerics.parity import reference_of
 from edgekit.registry import find, names
 from edgekit.sources.fetching import fetch
+from edgekit.tasks.resolved import predictor_of
 
 MEMBERS = [name for name in names("models") if find("models", name).identity.family == "mediapipe"]
 
@@ -28,6 +30,12 @@ def test_anchors_are_the_middles_of_cells() -> None:
     assert centres.shape == (896, 2)
     assert centres[:3].tolist() == [[0.03125, 0.03125], [0.03125, 0.03125], [0.09375, 0.03125]]
     assert centres[512].tolist() == [0.0625, 0.0625] and centres[-1].tolist() == [0.9375, 0.9375]
+
+
+@pytest.mark.parametrize(("name", "count"), [("blazeface", 896), ("hand-landmarks", 2016), ("pose-landmarks", 2254)])
+def test_detectors_have_as_many_boxes_as_anchors(name: str, count: int) -> None:
+    (boxes, logits, points) = find("models", name).network.parts[0].outputs
+    assert boxes.shape == (1, count, 4) and logits.shape == (1, count, 1) and points.shape[1] == count
 
 
 def test_an_anchor_without_a_change_is_a_box_of_its_size() -> None:
@@ -80,3 +88,20 @@ def _golden() -> Any:
 
     with package_data.stream_of("data/golden/astronaut.png").open("rb") as file:
         return Image.open(file).convert("RGB").resize((512, 512))
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("name", "thing"), [("hand-landmarks", "hand"), ("pose-landmarks", "person")])
+def test_points_lie_on_what_the_golden_picture_shows(name: str, thing: str) -> None:
+    model = find("models", name)
+    folder, _ = fetch(model.weights.sources)
+    checkpoint = read_checkpoint(folder)
+    parts = {part.name: reference_of(part, part.build(checkpoint)) for part in model.network.parts if part.build}
+    facts = model.weights.prepare(checkpoint, folder)
+    assert all(max(link) < len(facts["names"]) for link in facts["links"])
+    (seen,) = predictor_of(model, parts, folder, facts).predict(package_data.stream_of(model.task.golden)).scored
+    assert seen["label"] == thing and len(seen["points"]) == len(facts["names"])
+    if thing == "hand":  # its fingers point to the upper right, seen from the wrist below them
+        wrist, tips = seen["points"][0], seen["points"][8:21:4]
+        assert all(x > wrist[0] and y < wrist[1] for x, y in tips)
+        assert all(100 < x < 190 and 90 < y < 170 for x, y in seen["points"])

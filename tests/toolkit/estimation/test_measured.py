@@ -46,9 +46,11 @@ PUBLISHED = {
 #: memory.
 BY_HAND = {
     "qwen2-5-coder-1-5b": (Recipe("gguf", "q4_k_m", {"context": 512}), 1_117_320_768, 1_923_000_000),
+    "all-minilm-l6-v2": (Recipe("onnx", "int8"), 23_712_289, 118_300_000),
     "basic-pitch": (Recipe("onnx", "int8"), 330_427, 89_272_320),
     "blazeface": (Recipe("onnx", "fp16"), 366_800, 79_900_000),
     "fracast": (Recipe("onnx", "fp16"), 306_381, 82_700_000),
+    "hand-landmarks": (Recipe("onnx", "fp16"), 7_822_371, 109_400_000),
     "pose-landmarks": (Recipe("onnx", "fp16"), 12_184_000, 124_900_000),
     "pp-ocr-v4": (Recipe("onnx", "fp16"), 8_320_613, 206_000_000),
     "selfie-segmentation": (Recipe("onnx", "fp16"), 382_600, 83_000_000),

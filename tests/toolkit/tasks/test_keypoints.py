@@ -37,10 +37,19 @@ def test_a_cut_is_upright_and_its_places_lead_back(angle: float) -> None:
 
 
 def test_an_object_whose_second_point_is_above_the_first_is_not_turned() -> None:
-    square = region([(50, 80), (50, 40)], RULE)
+    square = region({"points": [(50, 80), (50, 40)]}, RULE)
     assert (square.x, square.y, square.side) == (50, 80, 100) and square.angle == pytest.approx(0)
-    lying = region([(50, 80), (90, 80)], RULE)  # its head is to the right
+    lying = region({"points": [(50, 80), (90, 80)]}, RULE)  # its head is to the right
     assert lying.placed([0.5, 0.0]) == pytest.approx([100, 80])
+
+
+def test_a_square_around_a_box_moves_along_the_line_that_is_upright() -> None:
+    rule = {"around": "box", "start": 0, "end": 2, "shift": -0.5, "scale": 2.0}
+    upright = region({"whole": [40, 60, 60, 100], "points": [(50, 90), (0, 0), (50, 70)]}, rule)
+    assert (upright.x, upright.y, upright.side) == (50, 60, 80) and upright.angle == pytest.approx(0)
+    # Its fingers point to the right, and so the square moves there.
+    lying = region({"whole": [40, 60, 60, 100], "points": [(40, 80), (0, 0), (60, 80)]}, rule)
+    assert (lying.x, lying.y) == pytest.approx((70, 80)) and lying.placed([0.5, 0.0]) == pytest.approx([110, 80])
 
 
 class Detected(Runner):

@@ -74,7 +74,7 @@ def open_file(file: Path) -> Opened:
     """Read and check the graph of `file`, without its weights.
 
     Raises:
-        BadInput: it is no whole and valid ONNX file. Unsupported: it is one that no runtime of ours can run: of a
+        BadInput: it is no whole and valid ONNX file. Unsupported: no runtime that edgekit uses can run it: it is of a
             domain of its own, or of an operator set that is too old or too new. MissingExtra: onnx is absent.
     """
     if not file.is_file():

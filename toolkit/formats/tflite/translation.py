@@ -42,12 +42,12 @@ def translated(graph: Graph) -> Translated:
     main = graph.subgraphs[0]
     try:
         return Translated(main).eval()
-    except (IndexError, ValueError, TypeError, RuntimeError, AttributeError) as exc:
+    except (ArithmeticError, LookupError, ValueError, TypeError, RuntimeError, AttributeError) as exc:
         raise BadInput(f"the .tflite is damaged: its operators do not fit together ({exc}).") from exc
 
 
 class Translated(nn.Module):
-    """The graph: float32 inputs in TensorFlow Lite's shapes -> a tuple of its outputs in theirs."""
+    """The graph: float32 inputs in TensorFlow Lite's shapes -> a tuple of its outputs, in its shapes."""
 
     def __init__(self, main: Subgraph) -> None:
         super().__init__()

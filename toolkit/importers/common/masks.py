@@ -11,15 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgekit.importers.common.rewriting import kept
+from edgekit.numerics.masking import MASKED
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-__all__ = ["MASKED", "finite"]
+__all__ = ["finite"]
 
-#: What a masked position adds to its score, or has for one.
-MASKED = -1e4
 #: What is below this cannot be told from infinity in half precision, or not by much.
 _LEAST = -3e4
 #: Largest difference that counts as the same, relative to the largest output.

@@ -38,7 +38,7 @@ class Segmenter(Predictor):
         self._size = (int(facts["height"]), int(facts["width"]))
         self._labels = [str(label) for label in facts["labels"]]
         if len(self._labels) > 255:
-            raise BadInput(f"the bundle has {len(self._labels)} classes of pixels; at most 255 can be told apart.")
+            raise BadInput(f"the bundle has {len(self._labels)} classes of pixels; a mask holds at most 255.")
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
         """The shares of the labels as text; the details hold ``shares`` and ``runs``, the mask as lengths of runs; the

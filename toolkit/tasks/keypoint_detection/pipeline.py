@@ -6,7 +6,7 @@ After MediaPipe's hands and pose (Zhang et al. 2020, arXiv:2006.10214; Bazarevsk
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,16 +58,25 @@ class Region:
         return np.array(turned, np.uint8)
 
 
-def region(points: Sequence[Sequence[float]], rule: Mapping[str, Any]) -> Region:
-    """The square around a detected object.
+def region(thing: Mapping[str, Any], rule: Mapping[str, Any]) -> Region:
+    """The square around a detected thing, turned so that the line from one of its points to another stands upright.
 
     Args:
-        points: of the object, in pixels. rule: ``start``, ``end``: indices of the middle and of a point on its circle,
-            which is up in the square; ``scale``: of the square around the circle.
+        thing: ``points`` and, if the rule asks for it, ``whole``, the uncut box, in pixels
+            (`edgekit.tasks.common.vision.detector.Detector`).
+        rule: ``start``, ``end``: indices of the two points; ``scale``; ``around``: "circle" (default), whose middle is
+            the first point and on which the second lies, or "box", by whose height times ``shift`` the square is moved
+            along the line, downwards.
     """
-    (x, y), (across, down) = points[int(rule["start"])], points[int(rule["end"])]
-    angle = math.pi / 2 - math.atan2(y - down, across - x)
-    return Region(x, y, 2 * math.dist((x, y), (across, down)) * float(rule["scale"]), angle)
+    (x, y), (across, down) = thing["points"][int(rule["start"])], thing["points"][int(rule["end"])]
+    angle, scale = math.pi / 2 - math.atan2(y - down, across - x), float(rule["scale"])
+    if rule.get("around", "circle") == "circle":
+        return Region(x, y, 2 * math.dist((x, y), (across, down)) * scale, angle)
+    left, top, right, bottom = thing["whole"]
+    width, height = right - left, bottom - top
+    moved = float(rule["shift"]) * height
+    x, y = (left + right) / 2 - moved * math.sin(angle), (top + bottom) / 2 + moved * math.cos(angle)
+    return Region(x, y, max(width, height) * scale, angle)
 
 
 class Keypoints(Predictor):
@@ -117,7 +126,7 @@ class Keypoints(Predictor):
 
     def _object(self, image: Any, box: Mapping[str, Any]) -> dict[str, Any] | None:
         """The points of a detected object; None if the second network does not see one."""
-        square = region(box["points"], self._facts["region"])
+        square = region(box, self._facts["region"])
         if not 1.0 <= square.side < 1e5:
             return None
         crop = square.cut(image, int(self._facts["size"]))

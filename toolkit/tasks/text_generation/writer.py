@@ -7,6 +7,7 @@ template), ``tokenize``, ``detokenize``, ``generate``, ``likelihoods``, ``contex
 from __future__ import annotations
 
 import codecs
+import itertools
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -37,6 +38,7 @@ _OPTIONS: dict[str, Any] = {
     "schema": None,
     "cache": "f16",
     "look_up": False,
+    "prompt_cache": False,
 }
 #: Option -> least and largest value.
 _RANGES = {
@@ -86,11 +88,13 @@ class Writer(Predictor):
                 ``min_p``, ``seed``; ``schema`` (a JSON schema, or its file, that the answer keeps to); ``cache``
                 (type of keys and values: "f16", or "q8_0" in about half of the memory); ``look_up`` (propose
                 tokens that were said before, several at a time: less work where an answer repeats its prompt);
+                ``prompt_cache`` (keep what was computed of the system prompt on disk, for the next process);
                 ``stream``, called with each piece of text; ``cancel``, asked between tokens whether to stop;
                 ``progress``.
 
         Returns:
-            The text; details ``prompt_tokens``, ``tokens``, ``context`` (tokens that fit), ``finish`` ("end", "length",
+            The text; details ``prompt_tokens``, ``from_disk`` (how many of them `prompt_cache` had), ``tokens``,
+            ``context`` (tokens that fit), ``finish`` ("end", "length",
             "context" or "cancelled"), ``notes``, and with a schema ``value`` (what the JSON says, unless it was cut).
 
         Raises:
@@ -110,6 +114,7 @@ class Writer(Predictor):
         stopped = Stop(cancel)
         asked = {name: chosen[name] for name in _SAMPLING}
         asked |= {"cache": chosen["cache"], "look_up": bool(chosen["look_up"])}
+        asked["beginning"] = self._beginning(sample, chosen, tokens) if chosen["prompt_cache"] else ()
         asked["cancel"] = stopped if cancel else None  # to be asked costs time in every operation
         for token in self.network.generate(tokens, most=most, context=context, schema=schema, **asked):
             first = first or time.perf_counter() - began
@@ -121,6 +126,7 @@ class Writer(Predictor):
         full = "length" if most == chosen["most"] else "context"
         finish = "cancelled" if stopped.done else "end" if len(generated) < most else full
         details: dict[str, Any] = {"prompt_tokens": len(tokens), "tokens": len(generated), "context": context}
+        details |= {"from_disk": self.network.from_disk} if chosen["prompt_cache"] else {}
         details |= {"finish": finish, "notes": notes}
         if schema is not None:
             _valued(details, "".join(text))
@@ -163,6 +169,20 @@ class Writer(Predictor):
         # A template may begin with the BOS token itself; it must not get a second.
         bos = False if known["bos_token"] and prompt.startswith(known["bos_token"]) else None
         return list(self.network.tokenize(prompt, special=True, bos=bos)), []
+
+    def _beginning(self, sample: Any, chosen: Mapping[str, Any], tokens: list[int]) -> list[int]:
+        """Those of the first `tokens` that every prompt with this system prompt begins with."""
+        system = chosen["system"]
+        if isinstance(sample, (list, tuple)) and sample and sample[0].get("role") == "system":
+            system = sample[0]["content"]
+        if not system or chosen["raw"] or not self._template:
+            raise BadInput(
+                "prompt_cache keeps a system prompt, and there is none.", hint='Give one: -o system="Answer briefly."'
+            )
+        first, alone = {"role": "system", "content": str(system)}, {**chosen, "system": None}
+        others = [self._prompt([first, {"role": "user", "content": text}], alone)[0] for text in "ab"]
+        rows = itertools.takewhile(lambda row: len(set(row)) == 1, zip(tokens, *others, strict=False))
+        return [row[0] for row in rows]
 
     def _special_tokens(self) -> dict[str, str]:
         """The special tokens that templates use by name, as texts."""

@@ -36,7 +36,7 @@ class Request:
     """What the child does.
 
     Attributes:
-        function: ``"edgekit.module:name"`` of a function of ours that takes `arguments` (JSON-able) and the scratch
+        function: ``"edgekit.module:name"`` of a function of edgekit that takes `arguments` (JSON-able) and the scratch
             folder, and returns a JSON-able mapping; larger results are files in the scratch folder.
         label: name of the foreign code in messages, such as ``"net.py"``.
         scratch: an empty folder, which the caller removes. folder: of the foreign code, whose modules it may import.

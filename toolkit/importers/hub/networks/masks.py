@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edgekit.importers.common.masks import MASKED
 from edgekit.importers.hub.networks.loading import quiet
+from edgekit.numerics.masking import MASKED
 
 __all__ = ["FORMS", "settled"]
 

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from edgekit.importers.common.masks import MASKED
 from edgekit.importers.hub.networks.filterbank import Filterbank
 from edgekit.importers.hub.networks.masks import FORMS
+from edgekit.numerics.masking import MASKED
 
 __all__ = ["MODULES", "Arrays", "Decoder", "Encoder", "Picture", "Sound", "Text"]
 

