@@ -22,7 +22,14 @@ __all__ = ["EXPORTER", "GgufExporter"]
 
 #: Types that an embedding may be given of its own, the largest first.
 EMBEDDINGS = ("q8_0", "q6_k", "q5_1", "q5_0", "q4_1", "q4_0")
-_OPTIONS = {"chunks": options.number, "context": options.number, "embedding": options.values(*EMBEDDINGS)}
+#: How weights are rounded: by the inputs of each matrix on the calibration text, or by llama.cpp's own quantizer.
+ROUNDINGS = ("inputs", "llama.cpp")
+_OPTIONS = {
+    "chunks": options.number,
+    "context": options.number,
+    "embedding": options.values(*EMBEDDINGS),
+    "rounding": options.values(*ROUNDINGS),
+}
 
 
 class GgufExporter(Exporter):
@@ -33,6 +40,10 @@ class GgufExporter(Exporter):
     ``embedding``
         a type of the embedding's own, such as "q5_1"; of a source that has the precision already, all other matrices
         then stay as they are.
+    ``rounding``
+        "inputs" (the default): where there is calibration text, each matrix is rounded by what it is multiplied with.
+        In precisions that mix types, each gets its type by what it loses (`edgekit.exporters.gguf.rounding`); from 4.25
+        bits on, and without ``embedding``. "llama.cpp": its own quantizer, with an importance matrix.
     ``context``
         tokens that the app will have room for: counted in the model's estimate of RAM, and no business of the file's.
     """
@@ -61,7 +72,7 @@ class GgufExporter(Exporter):
         """Write ``PART.gguf`` for the model's one part (see `edgekit.core.Exporter`).
 
         Calibration of a part is a list of ``{"tokens": int32 [n]}``: the golden prompt, then whole texts. With texts,
-        an importance matrix is computed and used; types below 3.5 bits need it.
+        weights are rounded by them (``rounding``); types below 3.5 bits need them.
 
         Raises:
             Unsupported: a precision, an option or a kind of weights that is not possible. BadInput: too little
@@ -71,7 +82,7 @@ class GgufExporter(Exporter):
         chunks, embedding = recipe.options.get("chunks", 64), str(recipe.options.get("embedding", ""))
         from edgekit.exporters.gguf import export as gguf_export
 
-        wish = gguf_export.Wish(recipe.precision, chunks, embedding)
+        wish = gguf_export.Wish(recipe.precision, chunks, embedding, recipe.options.get("rounding", ROUNDINGS[0]))
         return gguf_export.export(model, checkpoint, wish, calibration, out, work, progress)
 
     def candidates(self, model: Model) -> Sequence[Recipe]:

@@ -7,6 +7,7 @@ or worse type of 32, in silence: of SmolLM2's "Q4_K_M", 8 MB of 105 MB are Q4_K.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,25 +38,33 @@ def nominal(precision: str) -> str:
     return _NOMINAL.get(precision, precision)
 
 
-def census(file: Path, precision: str, source: str, matrix: dict[str, int] | None) -> dict[str, Any]:
+def census(
+    file: Path,
+    precision: str,
+    source: str,
+    matrix: dict[str, int] | None,
+    rounding: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Facts about `file` (JSON-able).
 
     Args:
         precision: what was asked for. source: a sentence about what it was made of.
         matrix: "chunks" and "tokens" of the importance matrix; None without it.
+        rounding: what `edgekit.exporters.gguf.rounding` says; None where llama.cpp rounded.
 
     Returns:
         ``label`` (a sentence for people), ``bytes`` by type, ``bits_per_weight``, ``parameters``, ``tensors`` (name ->
-        type), ``fallbacks`` (list of type, tensors, bytes, reason), ``source``, ``importance_matrix``.
+        type), ``fallbacks`` (list of type, tensors, bytes, reason), ``source``, ``importance_matrix``, ``rounding``.
     """
     header = gguf.read(file)
     facts = gguf.census(header)
-    fallbacks = _fallbacks(header, precision)
+    fallbacks = _fallbacks(header, precision) if rounding is None else []
     return {
-        "label": _label(precision, facts, fallbacks),
+        "label": _label(precision, facts, fallbacks, rounding),
         "file_type": header.file_type,
         "source": source,
         "importance_matrix": matrix,
+        "rounding": rounding,
         "bytes": dict(facts.bytes),
         "bits_per_weight": round(facts.bits_per_weight, 3),
         "parameters": facts.parameters,
@@ -84,11 +93,15 @@ def _fallbacks(header: gguf.Gguf, precision: str) -> list[dict[str, Any]]:
     ]
 
 
-def _label(precision: str, facts: gguf.Census, fallbacks: list[dict[str, Any]]) -> str:
-    total = sum(facts.bytes.values())
+def _label(
+    precision: str, facts: gguf.Census, fallbacks: list[dict[str, Any]], rounding: Mapping[str, Any] | None
+) -> str:
+    total, bits = sum(facts.bytes.values()), f"{facts.bits_per_weight:.2f} bits per weight"
+    if rounding is not None:
+        parts = ", ".join(f"{size / _MEGA:.0f} MB {kind}" for kind, size in facts.bytes.items() if size >= _MEGA / 2)
+        return f"{precision}, rounded by {rounding['by']}: {parts}; {bits}"
     wanted = facts.bytes.get(nominal(precision), 0)
-    text = f"{precision}: {wanted / _MEGA:.0f} MB of {total / _MEGA:.0f} MB are {nominal(precision)}"
-    text += f", {facts.bits_per_weight:.2f} bits per weight"
+    text = f"{precision}: {wanted / _MEGA:.0f} MB of {total / _MEGA:.0f} MB are {nominal(precision)}, {bits}"
     if fallbacks:
         rows = sorted({fallback["reason"] for fallback in fallbacks})
         kinds = sorted({fallback["type"] for fallback in fallbacks})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from edgekit.exporters.gguf import importance
 from edgekit.exporters.gguf.census import census, nominal
 from edgekit.exporters.gguf.convert import convert
 from edgekit.exporters.gguf.quantize import quantize
+from edgekit.exporters.gguf.rounding import inputs
+from edgekit.exporters.gguf.rounding.files import ROUNDED, round_file
 from edgekit.exporters.gguf.runner import LlamaRunner
 from edgekit.formats import gguf
 
@@ -36,6 +39,12 @@ class Wish:
     precision: str
     chunks: int
     embedding: str = ""
+    rounding: str = "inputs"
+
+    @property
+    def by_inputs(self) -> bool:
+        """Whether matrices are rounded by their inputs, where there is text."""
+        return self.rounding == "inputs" and self.precision in ROUNDED and not self.embedding
 
 
 def export(
@@ -53,10 +62,14 @@ def export(
     base, kept = _base(checkpoint, work, progress), gguf.read(_file(checkpoint)) if _is_gguf(checkpoint) else None
     texts = [feeds["tokens"] for feeds in calibration.get(part, ())[1:]]
     facts: dict[str, int] | None = None
+    rounding: Mapping[str, Any] | None = None
     if kept is not None and kept.file_type == precision and not wish.embedding:
         made, source = _unchanged(base, work), f"{precision}, taken as it is"
     elif precision in ("f32", *_HALF):
         made, source = _made(base, work / f"{precision}.gguf", precision, None, progress), _spoken(base)
+    elif wish.by_inputs and texts:
+        made, rounding = _rounded(base, texts, wish, work, progress)
+        source, facts = _spoken(base), {"chunks": rounding["chunks"], "tokens": rounding["tokens"]}
     else:
         matrix, facts = _matrix(base, texts, wish.chunks, precision, work, progress)
         file = work / f"{precision}{wish.embedding}{'-importance' if matrix else ''}.gguf"
@@ -65,7 +78,7 @@ def export(
             source = f"{precision}, taken as it is but for the embedding, which is now {wish.embedding}"
     file = out / f"{part}.gguf"
     _place(made, file, linked=made.parent == work)
-    return [Artifact(part, file.name, census(file, precision, source, facts))]
+    return [Artifact(part, file.name, census(file, precision, source, facts, rounding))]
 
 
 def kept(checkpoint: Checkpoint) -> str:
@@ -180,6 +193,24 @@ def _matrix(
         importance.write(file, matrix, read)
     matrix, read = importance.read(file)
     return matrix, {"chunks": read, "tokens": read * importance.CHUNK}
+
+
+def _rounded(
+    base: Path, texts: Sequence[Any], wish: Wish, work: Path, progress: Progress
+) -> tuple[Path, Mapping[str, Any]]:
+    """`base` with matrices that are rounded by their inputs on `texts`, and the facts about it."""
+    whole, file = _unchanged(base, work), work / f"{wish.precision}-by-inputs.gguf"
+    if any(tensor.type in _QUANTIZED for tensor in gguf.read(whole).tensors):
+        whole = _made(whole, work / "f16.gguf", "f16", None, progress)
+    note = file.with_suffix(".json")
+    if not (file.is_file() and note.is_file()):
+        threads = usable_processors()
+        matrices = [tensor for tensor in gguf.read(whole).tensors if len(tensor.shape) == 2]
+        folder = work / f"hessians-{wish.chunks}"
+        hessians = inputs.record(whole, matrices, texts, threads, wish.chunks, folder, progress)
+        facts = round_file(whole, file, wish.precision, hessians, texts, threads, progress)
+        note.write_text(json.dumps(facts), encoding="utf-8")
+    return file, json.loads(note.read_text(encoding="utf-8"))
 
 
 def _spoken(base: Path) -> str:

@@ -26,12 +26,14 @@ _LEAST_ROWS = 16
 _SLICE = 128
 _F32 = 0
 
+__all__ = ["CHUNK", "Tensor", "Watch", "importance", "inputs_of", "name_of", "read", "read_through", "write"]
 
-class _Tensor(ctypes.Structure):
+
+class Tensor(ctypes.Structure):
     """``struct ggml_tensor`` of ggml.h, as far as it is read here."""
 
 
-_Tensor._fields_ = [
+Tensor._fields_ = [
     ("type", ctypes.c_int),
     ("buffer", ctypes.c_void_p),
     ("ne", ctypes.c_int64 * 4),
@@ -39,7 +41,7 @@ _Tensor._fields_ = [
     ("op", ctypes.c_int),
     ("op_params", ctypes.c_int32 * 16),
     ("flags", ctypes.c_int32),
-    ("src", ctypes.POINTER(_Tensor) * 10),
+    ("src", ctypes.POINTER(Tensor) * 10),
     ("view_src", ctypes.c_void_p),
     ("view_offs", ctypes.c_size_t),
     ("data", ctypes.c_void_p),
@@ -62,6 +64,23 @@ def importance(
     Raises:
         BadInput: less than one chunk of text, or activations that are not finite. Unsupported: a mixture of experts.
     """
+    watch = _Squares()
+    count = read_through(file, tokens, threads, most, watch, progress)
+    return watch.means(), count
+
+
+def read_through(
+    file: Path,
+    tokens: Sequence[NDArray[np.int32]],
+    threads: int,
+    most: int | None,
+    watch: Watch,
+    progress: Progress,
+) -> int:
+    """Run the model on calibration text, with `watch` at its products; how many chunks were read.
+
+    Args: as of `importance`. Raises: as `importance`, and what `watch` raises.
+    """
     import numpy as np
 
     joined = np.concatenate([np.asarray(text, np.int32) for text in tokens]) if tokens else np.zeros(0, np.int32)
@@ -73,12 +92,12 @@ def importance(
         )
     count = min(have, most or have)
     model = opened(file)
-    watch = _Watch(model.api)
+    watch.begin(model.api)
     begin = model.api.llama_vocab_bos(model.vocabulary) if model.api.llama_vocab_get_add_bos(model.vocabulary) else -1
     context = model.context(Settings(CHUNK, threads, _SLICE, _SLICE, _SLICE), watch)
     try:
         for i in range(count):
-            progress("computing the importance matrix", i, count)
+            progress(watch.what, i, count)
             start = i * have // count * CHUNK
             chunk = joined[start : start + CHUNK].copy()
             if begin >= 0:
@@ -90,26 +109,34 @@ def importance(
                 watch.check()
     finally:
         context.close()
-    return watch.means(), count
+    return count
 
 
-class _Watch:
-    """Called by the library around every operation; sums squares of what weight matrices are multiplied with."""
+class Watch:
+    """Called by the library around every operation; sees what weight matrices are multiplied with.
 
-    def __init__(self, api: Any) -> None:
+    Attributes:
+        what: is being computed, for the progress.
+    """
+
+    what = ""
+
+    def __init__(self) -> None:
+        self._product = self._expert_product = -1
+        self._failure: BaseException | None = None
+
+    def begin(self, api: Any) -> None:
+        """Look up the numbers of the operations, before the library calls."""
         named = ctypes.CFUNCTYPE(ctypes.c_char_p, ctypes.c_int)(("ggml_op_name", api._lib))
         operations = {named(number): number for number in range(64)}
         self._product, self._expert_product = operations[b"MUL_MAT"], operations[b"MUL_MAT_ID"]
-        self._sums: dict[str, NDArray[np.float64]] = {}
-        self._counts: dict[str, int] = {}
-        self._failure: BaseException | None = None
 
     def __call__(self, address: int, ask: bool) -> bool:
-        tensor = _Tensor.from_address(address)
+        tensor = Tensor.from_address(address)
         try:
             if ask:
-                return self._wanted(tensor)
-            self._collect(tensor)
+                return self._is_product(tensor) and self.wants(name_of(tensor), tensor)
+            self.collect(name_of(tensor), tensor)
         except BaseException as exc:  # none may pass through the library's C frames (nor Ctrl-C); `check` raises it
             self._failure = self._failure or exc
             return False
@@ -120,6 +147,44 @@ class _Watch:
         if self._failure is not None:
             raise self._failure
 
+    def wants(self, weights: str, product: Tensor) -> bool:
+        """Whether the inputs of a product with `weights` are to be collected."""
+        raise NotImplementedError
+
+    def collect(self, weights: str, product: Tensor) -> None:
+        """Look at the inputs of a product that is wanted."""
+        raise NotImplementedError
+
+    def _is_product(self, tensor: Tensor) -> bool:
+        if tensor.op == self._expert_product:
+            raise Unsupported("importance matrices of mixtures of experts are not built yet.")
+        if tensor.op != self._product:
+            return False
+        inputs = tensor.src[1].contents
+        return bool(inputs.ne[1] >= _LEAST_ROWS and inputs.type == _F32)
+
+
+def inputs_of(product: Tensor) -> NDArray[np.float32]:
+    """A view of what a product's weights are multiplied with, [.., .., rows, inputs]; gone with the next operation."""
+    import numpy as np
+
+    inputs = product.src[1].contents
+    shape, strides = list(inputs.ne)[::-1], list(inputs.nb)[::-1]
+    extent = sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True)) + strides[-1]
+    raw = (ctypes.c_char * extent).from_address(inputs.data)
+    return np.ndarray(shape, np.float32, raw, strides=strides)
+
+
+class _Squares(Watch):
+    """Sums of squares, by the weights' names."""
+
+    what = "computing the importance matrix"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sums: dict[str, NDArray[np.float64]] = {}
+        self._counts: dict[str, int] = {}
+
     def means(self) -> dict[str, NDArray[np.float32]]:
         import numpy as np
 
@@ -129,34 +194,25 @@ class _Watch:
                 raise BadInput(f"what the weights {name} are multiplied with is not finite; the model is damaged.")
         return means
 
-    def _wanted(self, tensor: _Tensor) -> bool:
-        if tensor.op == self._expert_product:
-            raise Unsupported("importance matrices of mixtures of experts are not built yet.")
-        if tensor.op != self._product:
-            return False
-        inputs = tensor.src[1].contents
-        return inputs.ne[1] >= _LEAST_ROWS and inputs.type == _F32 and _name(tensor).startswith("blk.")
+    def wants(self, weights: str, product: Tensor) -> bool:
+        return weights.startswith("blk.")
 
-    def _collect(self, tensor: _Tensor) -> None:
+    def collect(self, weights: str, product: Tensor) -> None:
         import numpy as np
 
-        weights, inputs = tensor.src[0].contents, tensor.src[1].contents
-        name, shape, strides = _name(tensor), list(inputs.ne)[::-1], list(inputs.nb)[::-1]
-        extent = sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True)) + strides[-1]
-        raw = (ctypes.c_char * extent).from_address(inputs.data)
-        values = np.ndarray(shape, np.float32, raw, strides=strides)
-        matrices = weights.ne[2] * weights.ne[3]
-        sums = self._sums.setdefault(name, np.zeros(matrices * shape[3]))
+        values, owner = inputs_of(product), product.src[0].contents
+        shape, matrices = values.shape, owner.ne[2] * owner.ne[3]
+        sums = self._sums.setdefault(weights, np.zeros(matrices * shape[3]))
         for i, j in np.ndindex(shape[0], shape[1]):
-            place = ((i % weights.ne[3]) * weights.ne[2] + j % weights.ne[2]) * shape[3]
+            place = ((i % owner.ne[3]) * owner.ne[2] + j % owner.ne[2]) * shape[3]
             sums[place : place + shape[3]] += np.square(values[i, j]).sum(axis=0)
         rows = shape[0] * shape[1] * shape[2]
-        self._counts[name] = self._counts.get(name, 0) + rows // matrices
+        self._counts[weights] = self._counts.get(weights, 0) + rows // matrices
 
 
-def _name(tensor: _Tensor) -> str:
+def name_of(product: Tensor) -> str:
     """The weights' name, without the scheduler's marks (``CPU#blk.0.attn_k.weight#0``)."""
-    name = bytes(tensor.src[0].contents.name).decode("utf-8", "replace")
+    name = bytes(product.src[0].contents.name).decode("utf-8", "replace")
     return name.split("#")[1] if "#" in name else name
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,13 +29,14 @@ def quantize(
     precision: str | None,
     matrix: Mapping[str, NDArray[np.float32]] | None = None,
     embedding: str = "",
+    types: Mapping[str, str] | None = None,
 ) -> None:
     """Write `source` in `precision` to `out`; None copies the tensors as they are (and joins shards).
 
     Args:
         source: known to be sound (`edgekit.formats.gguf.read`); the first of its shards, where it has several.
         matrix: see `edgekit.exporters.gguf.importance`. embedding: a type of its own for the embedding, also where it
-            is the output's matrix.
+            is the output's matrix. types: matrix -> its type, where it is not that of the precision's rules.
 
     Raises:
         ExportFailed: llama.cpp refused, with its reason. Nothing is then at `out` that was not there before.
@@ -47,6 +49,9 @@ def quantize(
         params.ftype = gguf.FILE_TYPES[precision]
     if embedding:
         params.token_embedding_type = params.output_tensor_type = _TYPES[embedding]
+    patterns = _patterns(api, types or {})
+    if types:
+        params.tt_overrides = patterns
     entries = _entries(api, matrix or {})
     if matrix:
         params.imatrix = entries
@@ -73,3 +78,12 @@ def _entries(api: Any, matrix: Mapping[str, NDArray[np.float32]]) -> Any:
         entry.name, entry.size = name.encode(), values.size
         entry.data = values.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
     return entries
+
+
+def _patterns(api: Any, types: Mapping[str, str]) -> Any:
+    """Regular expressions that match a name each; a pattern of zero ends them."""
+    kind = api.llama_model_tensor_override
+    patterns: Any = (kind * (len(types) + 1))()
+    for pattern, (name, own) in zip(patterns, types.items(), strict=False):
+        pattern.pattern, pattern.type = f"^{re.escape(name)}$".encode(), _TYPES[own]
+    return patterns

@@ -16,12 +16,29 @@ import numpy as np
 from edgekit.errors import BadInput
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
     Doubles = NDArray[np.float64]
+    #: The places of weights in groups, [G] each: the group, and the input.
+    Places = tuple[NDArray[np.intp], NDArray[np.intp]]
+    Snap = Callable[[Places, Floats], Floats]
 
-__all__ = ["Grid", "Rounded", "compensated", "hessian", "loss", "nearest", "rounded"]
+__all__ = [
+    "Grid",
+    "Inverse",
+    "Rounded",
+    "compensated",
+    "descended",
+    "hessian",
+    "inverse",
+    "loss",
+    "nearest",
+    "rounded",
+    "walked",
+]
 
 #: What is added to the diagonal, of its mean; ten times more where that is not enough.
 _DAMPING, _MOST = 0.01, 1e3
@@ -57,6 +74,16 @@ class Rounded:
     def weights(self) -> Floats:
         """Float32 [K, N]."""
         return self.steps * _spread(self.scales, len(self.steps), self.grid)
+
+
+@dataclass(frozen=True)
+class Inverse:
+    """Of Hessians: the order of their inputs [G, K], the largest first, and upper Cholesky factors of their damped
+    inverses in this order, [G, K, K].
+    """
+
+    order: NDArray[np.intp]
+    factor: Floats
 
 
 def hessian(inputs: Floats, before: Doubles | None = None) -> Doubles:
@@ -112,26 +139,73 @@ def compensated(
         curvature: [G, K, K]. scales: of every weight, [G, K, N]. ends: the least and the largest step.
         fixed: weights that are rounded to nearest, whatever others have lost; [G, K, N].
     """
-    order = np.argsort(-np.diagonal(curvature, axis1=1, axis2=2), axis=1, kind="stable")
-    groups = np.arange(len(weights))
-    factor = _factor(curvature[groups[:, None, None], order[:, :, None], order[:, None]])
-    if factor is None:
+    steps = np.empty(weights.shape, np.int8)
+
+    def snap(at: Places, values: Floats) -> Floats:
+        values = values if fixed is None else np.where(fixed[at], weights[at], values)
+        step = np.rint(values / scales[at]).clip(*ends)
+        steps[at] = step
+        own: Floats = step * scales[at]
+        return own
+
+    prepared = inverse(curvature)
+    if prepared is None:
         return None
-    count, steps = weights.shape[1], np.empty(weights.shape, np.int8)
+    walked(weights, prepared, snap)
+    return steps
+
+
+def inverse(curvature: Doubles) -> Inverse | None:
+    """What `walked` needs of Hessians [G, K, K], and can be used for many weights; None where nothing was recorded."""
+    order = np.argsort(-np.diagonal(curvature, axis1=1, axis2=2), axis=1, kind="stable")
+    groups = np.arange(len(curvature))
+    factor = _factor(curvature[groups[:, None, None], order[:, :, None], order[:, None]])
+    return None if factor is None else Inverse(order, factor)
+
+
+def walked(weights: Floats, prepared: Inverse, snap: Snap) -> Floats:
+    """What GPTQ makes of weights on any grid, [G, K, N].
+
+    Args:
+        snap: (places of an input in every group, values [G, N]) -> the grid's values for them. It may depend on the
+            place, and on nothing that was rounded before.
+    """
+    order, factor, groups = prepared.order, prepared.factor, np.arange(len(weights))
+    count, made = weights.shape[1], np.empty(weights.shape, np.float32)
     left = weights[groups[:, None], order].astype(np.float32)
     for start in range(0, count, _STRIPE):
         end = min(start + _STRIPE, count)
         lost = np.empty((len(weights), end - start, weights.shape[2]), np.float32)
         for i in range(start, end):
             at = groups, order[:, i]
-            scale, values = scales[at], left[:, i]
-            values = values if fixed is None else np.where(fixed[at], weights[at], values)
-            step = np.rint(values / scale).clip(*ends)
-            steps[at] = step
-            lost[:, i - start] = (left[:, i] - step * scale) / factor[:, i, i, None]
+            own = made[at] = snap(at, left[:, i])
+            lost[:, i - start] = (left[:, i] - own) / factor[:, i, i, None]
             left[:, i + 1 : end] -= factor[:, i, i + 1 : end, None] * lost[:, None, i - start]
         left[:, end:] -= factor[:, start:end, end:].swapaxes(1, 2) @ lost
-    return steps
+    return made
+
+
+def descended(made: Floats, weights: Floats, curvature: Floats, snap: Snap) -> Floats:
+    """Rounded weights [1, K, N], each of them moved to the grid's value that is best beside all the others, once.
+
+    Coordinate descent on the squared error, which never grows (QuantEase, Behdin et al. 2023, arXiv:2309.01885).
+
+    Args:
+        curvature: float32 [K, K]; inputs that were always 0 are left alone. snap: as in `walked`.
+    """
+    count, made, own = len(curvature), made.copy(), np.diagonal(curvature)
+    slope = curvature @ (made - weights)[0]
+    for start in range(0, count, _STRIPE):
+        end = min(start + _STRIPE, count)
+        moved, near = np.zeros((end - start, weights.shape[2]), np.float32), slope[start:end].copy()
+        for i in (i for i in range(start, end) if own[i] > 0):
+            at = np.zeros(1, np.intp), np.array([i])
+            before = made[0, i].copy()
+            made[0, i] = snap(at, (before - near[i - start] / own[i])[None])[0]
+            moved[i - start] = made[0, i] - before
+            near[i - start + 1 :] += curvature[i + 1 : end, i, None] * moved[i - start]
+        slope += curvature[:, start:end] @ moved
+    return made
 
 
 def loss(made: Rounded, weights: Floats, curvature: Doubles) -> float:

@@ -1,0 +1,65 @@
+"""Which type each matrix gets, so that all of them together fit the bytes of a precision and lose least.
+
+The loss of a matrix is the squared error of its products on the calibration text, of their own squares: errors of
+matrices are nearly independent of one another, so they add up.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["Choice", "allocate"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a matrix can be: its loss and its bytes in a type."""
+
+    kind: str
+    loss: float
+    bytes: int
+
+
+def allocate(choices: Mapping[str, list[Choice]], budget: int) -> dict[str, Choice]:
+    """Matrix -> its type; the smallest ones where even these are beyond `budget`, in bytes.
+
+    From the smallest types on, the step that takes away most loss for a byte comes first (the greedy solution of the
+    knapsack's convex hull, which no other is better than by more than a step).
+    """
+    steps = {name: _hull(own) for name, own in choices.items()}
+    places = dict.fromkeys(steps, 0)
+    left = budget - sum(own[0].bytes for own in steps.values())
+    queue = [(-_gain(own[0], own[1]), name) for name, own in steps.items() if len(own) > 1]
+    heapq.heapify(queue)
+    while queue:
+        _, name = heapq.heappop(queue)
+        own, place = steps[name], places[name]
+        need = own[place + 1].bytes - own[place].bytes
+        if need > left:
+            continue
+        left -= need
+        places[name] = place = place + 1
+        if place + 1 < len(own):
+            heapq.heappush(queue, (-_gain(own[place], own[place + 1]), name))
+    return {name: own[places[name]] for name, own in steps.items()}
+
+
+def _gain(before: Choice, after: Choice) -> float:
+    """Loss that is saved for a byte."""
+    return (before.loss - after.loss) / (after.bytes - before.bytes)
+
+
+def _hull(choices: list[Choice]) -> list[Choice]:
+    """Those that are worth it, the smallest first: each saves less for a byte than the one before."""
+    hull: list[Choice] = []
+    for choice in sorted(choices, key=lambda choice: (choice.bytes, choice.loss)):
+        if hull and choice.loss >= hull[-1].loss:
+            continue
+        while len(hull) > 1 and _gain(hull[-2], hull[-1]) <= _gain(hull[-1], choice):
+            hull.pop()
+        if hull and hull[-1].bytes == choice.bytes:
+            continue
+        hull.append(choice)
+    return hull
