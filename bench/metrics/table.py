@@ -13,7 +13,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from edgekit.bench.metrics import activity, answers, areas, boxes, detection, forecasts, notes, points, verification
+from edgekit.bench.metrics import (
+    activity,
+    answers,
+    areas,
+    boxes,
+    detection,
+    forecasts,
+    notes,
+    points,
+    recovery,
+    verification,
+)
 from edgekit.bench.statistics.paired import Estimate, Pair, paired_bootstrap, ratio
 from edgekit.errors import BadInput, UnknownName, need
 
@@ -147,6 +158,7 @@ METRICS = {
         Metric("mindcf", "1", "lower", verification.trials, verification.min_dcf, labelled=True),
         Metric("onset-f1", "1", "higher", notes.onset_f1),
         Metric("pck", "1", "higher", points.pck, labelled=True),
+        Metric("recovery", "1", "higher", recovery.recovery, labelled=True),
         Metric("right-answers", "1", "higher", answers.right, labelled=True),
         Metric(name="top-5", unit="1", better="higher", score=top5),
         Metric(name="wer", unit="1", better="lower", score=wer),

@@ -18,7 +18,9 @@ _INT8 = {
 }
 _FLOAT = {"MatMul", "Gemm", "Conv"}
 #: What a weight takes.
-_BYTES = {"float": 4, "float16": 2, "int64": 8, "int32": 4, "double": 8}
+_BYTES = {"float": 4, "float16": 2, "double": 8}
+#: Whole numbers that are shapes and places, not weights.
+_PLACES = ("int64", "int32", "bool")
 
 
 def census(model: onnx.ModelProto) -> dict[str, Any]:
@@ -60,10 +62,10 @@ def check(facts: dict[str, Any], part: str, precision: str, quantized: bool) -> 
     Raises:
         ExportFailed: an int8 part whose weights are mostly float, an fp16 one that is mostly fp32, ...
     """
-    held = {name: size // _BYTES.get(name, 1) for name, size in facts["bytes"].items()}
-    total = sum(held.values()) or 1
+    held = {name: size // _BYTES.get(name, 1) for name, size in facts["bytes"].items() if name not in _PLACES}
+    total = sum(held.values())
     wanted = {"int8": ("int8", "uint8"), "fp16": ("float16",), "fp32": ("float",)}[precision if quantized else "fp32"]
-    share = sum(held.get(name, 0) for name in wanted) / total
+    share = sum(held.get(name, 0) for name in wanted) / total if total else 1.0
     if share < 0.5:
         raise ExportFailed(
             f"the part {part!r} was to be {precision}, but only {share:.0%} of its weights are: {facts['bytes']}.",

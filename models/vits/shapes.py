@@ -88,7 +88,7 @@ class Shape:
             wide, steps = wide // 2, steps * stride
             layers += [convolution(wide, wide, taps, steps) for taps, dilations in self.blocks for _ in dilations]
         layers.append(Layer(7 * wide, 0, steps, (wide + 1) * steps))
-        return work("decoder", "convolution", layers, calls, held=2 * wide * steps)
+        return work("decoder", "convolution", layers, calls, held=4 * wide * steps)
 
 
 #: Of Piper's voices of medium quality.

@@ -161,7 +161,7 @@ def test_paths_and_moving_addresses_are_not_pinned(piece: str) -> None:
 def test_the_data_of_a_model_is_in_the_package(name: str) -> None:
     model: Model = find("models", name)
     assert len(package_data.read(model.identity.licence_text)) > 500
-    assert len(package_data.read(model.task.golden)) > 1000
+    assert len(package_data.read(model.task.golden)) > (40 if model.task.golden.endswith(".txt") else 1000)
 
 
 @pytest.mark.parametrize("name", MODELS)

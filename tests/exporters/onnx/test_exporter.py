@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from edgekit.core import Axis, Exporter, Feeds, Runner, TensorSpec
 from edgekit.errors import ExportFailed, Unsupported
 from edgekit.exporters.onnx import EXPORTER
+from edgekit.exporters.onnx.census import check
 from edgekit.numerics.parity import LIMITS, TorchRunner, part_error
 from edgekit.registry import find, names
 
@@ -230,3 +231,10 @@ def test_what_is_not_a_number_never_passes(value: float) -> None:
     assert not part_error(Gives(spoiled(value)), [({}, {"y": spoiled(value)})]) <= limit
     assert not part_error(Gives(FINE), [({}, {"y": spoiled(value)})]) <= limit
     assert not part_error(Gives(FINE[:2]), [({}, {"y": FINE})]) <= limit
+
+
+def test_whole_numbers_are_no_weights_of_another_precision() -> None:
+    check({"bytes": {"int64": 200, "float": 28}}, "geometry", "int8", quantized=False)
+    check({"bytes": {"int64": 200}}, "geometry", "fp32", quantized=True)
+    with pytest.raises(ExportFailed, match="only 12% of its weights"):
+        check({"bytes": {"float": 28, "float16": 100}}, "network", "fp32", quantized=True)

@@ -51,9 +51,11 @@ BY_HAND = {
     "blazeface": (Recipe("onnx", "fp16"), 366_800, 79_900_000),
     "fracast": (Recipe("onnx", "fp16"), 306_381, 82_700_000),
     "hand-landmarks": (Recipe("onnx", "fp16"), 7_822_371, 109_400_000),
+    "piper-joe": (Recipe("onnx", "int8"), 16_346_746, 242_778_000),
     "pose-landmarks": (Recipe("onnx", "fp16"), 12_184_000, 124_900_000),
     "pp-ocr-v4": (Recipe("onnx", "fp16"), 8_320_613, 206_000_000),
     "selfie-segmentation": (Recipe("onnx", "fp16"), 382_600, 83_000_000),
+    "proteinmpnn": (Recipe("onnx", "int8"), 2_043_588, 89_200_000),
     "silero-vad": (Recipe("onnx", "int8"), 567_671, 77_000_704),
 }
 CELLS = held_out.cells()

@@ -15,6 +15,7 @@ from edgekit.tasks.common.audio import open_audio
 from edgekit.tasks.evidence.people import PEOPLE
 from edgekit.tasks.evidence.pictures import PICTURES
 from edgekit.tasks.evidence.speech import SPEECH, VOICES
+from edgekit.tasks.evidence.spoken import SPOKEN
 from edgekit.tasks.evidence.stored import halves
 from edgekit.tasks.evidence.texts import SENTENCES, TEXTS
 from edgekit.tasks.resolved import evidence_of, task_of
@@ -27,7 +28,7 @@ def split(evidence: Evidence) -> tuple[list[Sample], list[Sample]]:
     return samples[: len(samples) // 2], samples[len(samples) // 2 :]
 
 
-@pytest.mark.parametrize("evidence", [PICTURES, SPEECH, VOICES, SENTENCES], ids=lambda evidence: evidence.name)
+@pytest.mark.parametrize("evidence", [PICTURES, SPEECH, VOICES, SENTENCES, SPOKEN], ids=lambda evidence: evidence.name)
 def test_halves_are_large_enough_and_share_nothing(evidence: Evidence) -> None:
     first, second = split(evidence)
     assert len(first) == len(second) >= 16

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BANDS", "distance", "packed", "spectra"]
 
-#: Seconds of a frame and between frames; bands, which end at this frequency in Hz.
-_FRAME, _STEP, BANDS, _HIGHEST = 0.046, 0.023, 20, 8000.0
+#: Seconds of a frame and between frames: the step is that of a vocoder's frames (256 samples at 22,050 Hz), so that a
+#: duration which is rounded otherwise moves whole steps. Bands, which end at this frequency in Hz.
+_FRAME, _STEP, BANDS, _HIGHEST = 0.046, 256 / 22_050, 20, 8000.0
 #: Quietest level that counts, in dB below the loudest band; steps of a dB in a stored answer.
 _FLOOR, _STEPS = 80.0, 2
 

@@ -128,6 +128,18 @@ def test_a_duration_that_is_rounded_otherwise_changes_no_noise_behind_it() -> No
     np.testing.assert_allclose(longer[-tail:], scale * plain[-tail:], atol=1e-5)
 
 
+def test_parity_calls_both_parts_and_neither_decides_the_others_inputs() -> None:
+    class Off(Durations):
+        def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+            return {name: 1.1 * array for name, array in super().__call__(feeds).items()}
+
+    encoders = Durations(), Off()
+    answers = [Speaker({"encoder": part, "decoder": Smoother()}, Path(), FACTS).probe(TEXT) for part in encoders]
+    np.testing.assert_array_equal(answers[0].score, answers[1].score)
+    assert answers[0].output == answers[1].output and all(len(part.calls) == 1 for part in encoders)
+    assert len(answers[0].score) == 2 * HOP * len(encoders[0].calls[0])
+
+
 def test_a_network_that_is_broken_gives_no_numbers_that_are_none() -> None:
     class Broken(Durations):
         def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:

@@ -1,0 +1,31 @@
+"""Share of the residues of a protein that are named as in nature: sequence recovery."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from edgekit.bench.statistics.paired import Pair
+from edgekit.errors import BadInput
+
+__all__ = ["recovery"]
+
+
+def recovery(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") -> list[Pair]:
+    """Per structure, (residues that are the native ones, residues that are known).
+
+    Args:
+        outputs: mappings with ``sequence``. truths: native sequences; X is an unknown residue.
+
+    Raises:
+        BadInput: lengths differ, or a structure has no sequence.
+    """
+    if len(outputs) != len(truths):
+        raise BadInput(f"{len(outputs)} outputs against {len(truths)} truths: they must be of the same samples.")
+    pairs: list[Pair] = []
+    for output, truth in zip(outputs, truths, strict=True):
+        if not isinstance(truth, str) or len(truth) != len(output["sequence"]):
+            raise BadInput("a structure has no native sequence, or one of another length.")
+        both = [(mine, native) for mine, native in zip(output["sequence"], truth, strict=True) if native != "X"]
+        pairs.append((float(sum(mine == native for mine, native in both)), float(len(both))))
+    return pairs

