@@ -110,7 +110,7 @@ def test_broken_weights_are_refused_whatever_the_type(
 
     monkeypatch.setattr("edgekit.exporters.gguf.export.quantize", quantize)
     with pytest.raises(ParityFailed, match="away from the fp32 reference on real input"):
-        export(folder, f"broken-{precision}", precision, fallback=False)
+        export(folder, f"broken-{precision}", precision, fallback=False, options={"rounding": "llama.cpp"})
 
 
 @pytest.mark.parametrize("how", BROKEN)
