@@ -118,6 +118,13 @@ def test_the_readme_shows_a_call_that_works(
     assert capsys.readouterr().out.strip() == manifest.golden.output
 
 
+def test_the_readme_repeats_what_a_model_advises(bundle: Path) -> None:
+    manifest = manifest_of(bundle)
+    advised = msgspec.structs.replace(manifest, facts={**manifest.facts, "advice": ["Install a program first."]})
+    lines = readme.render(advised).splitlines()
+    assert set(lines) - set(readme.render(manifest).splitlines()) == {"Install a program first."}
+
+
 def test_the_readme_tells_what_the_manifest_says(bundle: Path) -> None:
     manifest = manifest_of(bundle)
     text = readme.render(manifest)
