@@ -200,7 +200,9 @@ def test_size_and_memory_grow_with_precision(name: str) -> None:
             [model.costs.memory(recipe) for recipe in recipes],
         )
         assert sizes == sorted(set(sizes))
-        assert min(memories) == memories[0]  # half precision is unpacked to fp32 by some: it can take more than that
+        # Half precision is unpacked to fp32 by some runtimes, and so are weights that alone are in int8: both can take
+        # more memory than fp32 itself.
+        assert memories[0] == min(memories[:2])
         for precision, size, memory in zip(precisions, sizes, memories, strict=True):
             byte = {"int4": 0.5, "int8": 1, "fp16": 2, "fp32": 4}[precision]
             # Frontends are tables that stay float: up to a megabyte.
