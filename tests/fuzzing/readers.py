@@ -138,6 +138,12 @@ def pt2(path: Path) -> None:
     rewritten(form.read(path))
 
 
+def structure(path: Path) -> None:
+    from edgekit.tasks.graph_ml.structures import structure_of
+
+    structure_of(path)
+
+
 def manifest(path: Path) -> None:
     from edgekit.bundles import manifest as form
 

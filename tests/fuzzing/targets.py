@@ -136,6 +136,7 @@ TARGETS: dict[str, Target] = {
     "pictures": Target(readers.picture, samples.pictures),
     "annotations": Target(readers.annotations, samples.annotations, "annotations.json", json=True),
     "sound-lists": Target(readers.list_of_sounds, samples.lists_of_sounds, "manifest.jsonl"),
+    "structures": Target(readers.structure, samples.structures, "input.pdb"),
     "tables": Target(readers.table, samples.tables, "input.csv"),
     "tokenizer": Target(readers.tokenizer, documents.tokenizers, "tokenizer.json", json=True),
     "adapter": Target(readers.adapter, weights.adapters, "adapter_config.json", json=True),

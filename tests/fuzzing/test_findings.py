@@ -137,6 +137,8 @@ FINDINGS: list[tuple[str, Callable[[Path], bytes]]] = [
     ("wheel", member_elsewhere),
     ("wheel", name_that_is_no_text),
     ("sound-lists", plain(b'{"audio": "input", "text": "\xff"}\n')),
+    ("structures", plain(b"ATOM      1  N   GLY\n")),
+    ("structures", plain(b"ATOM      1  N   GLY A   1       1e300   0.000   0.000\n")),
     ("tokenizer", special_token_that_is_not_there),
     ("numpy-member", letters_that_there_are_not),
     ("adapter", plain(b'{"peft_type": "LORA", "r": 2, "lora_alpha": 1' + b"0" * 400 + b"}")),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["annotations", "lists_of_sounds", "pictures", "sounds", "tables", "waves"]
+__all__ = ["annotations", "lists_of_sounds", "pictures", "sounds", "structures", "tables", "waves"]
 
 
 def sounds(folder: Path) -> Iterator[bytes]:
@@ -86,6 +86,16 @@ def annotations(folder: Path) -> Iterator[bytes]:
 
 def lists_of_sounds(folder: Path) -> Iterator[bytes]:
     yield b'{"audio": "input", "text": "hello", "language": "de"}\n\n{"audio": "input", "text": ""}\n'
+
+
+def structures(folder: Path) -> Iterator[bytes]:
+    """Two residues of a protein, and a model that is not read."""
+    atoms = [
+        f"ATOM  {4 * residue + i + 1:5}  {name:<3} {kind} A{residue + 1:4}    {i:8.3f}{residue:8.3f}{-i:8.3f}  1.00"
+        for residue, kind in enumerate(("GLY", "MSE"))
+        for i, name in enumerate(("N", "CA", "C", "O"))
+    ]
+    yield "\n".join(["HEADER    A SMALL PROTEIN", *atoms, "ENDMDL", *atoms, "END", ""]).encode()
 
 
 def tables(folder: Path) -> Iterator[bytes]:

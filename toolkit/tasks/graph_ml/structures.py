@@ -48,6 +48,8 @@ _NAMES = {
 #: Most bytes of a file: the largest that the format can hold has 99,999 atoms.
 _LARGEST = 16 << 20
 _ENDINGS = (".pdb", ".ent")
+#: Columns of an atom's line up to its place, and what the format's eight columns hold of an angstrom at most.
+_SHORTEST, _FARTHEST = 54, 1e5
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,8 @@ def _of_file(sample: Any) -> Structure:
         known = line.startswith("ATOM  ") or (line.startswith("HETATM") and residue in _NAMES)
         if not known or atom not in ATOMS:
             continue
+        if len(line) < _SHORTEST:
+            raise BadInput(f"{name} breaks off in the line {line!r}.")
         key = (line[21], line[22:27])
         residues.setdefault(key, {}).setdefault(atom, _place(line, name))
         letters.setdefault(key, _NAMES.get(residue, "X"))
@@ -156,9 +160,12 @@ def _of_file(sample: Any) -> Structure:
 
 def _place(line: str, name: str) -> tuple[float, ...]:
     try:
-        return tuple(float(line[start : start + 8]) for start in (30, 38, 46))
+        place = tuple(float(line[start : start + 8]) for start in (30, 38, 46))
     except ValueError as exc:
         raise BadInput(f"{name} has an atom whose place is no number: {line[30:54]!r}.") from exc
+    if not all(abs(value) < _FARTHEST for value in place):
+        raise BadInput(f"{name} has an atom whose place is not finite, or too far: {line[30:54]!r}.")
+    return place
 
 
 def _number(columns: str, name: str) -> int:
