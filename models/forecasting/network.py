@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edgekit.errors import BadInput
+from edgekit.models.common.filling import filled
 from edgekit.models.forecasting.shapes import (
     CONTEXT,
     FUTURE_STAGES,
@@ -171,14 +171,9 @@ def network(tensors: Mapping[str, Any]) -> Fracast:
     Raises:
         BadInput: a tensor is missing or has another shape.
     """
-    module, state = Fracast(), {}
-    for name, value in module.state_dict().items():
-        first, dot, rest = name.partition(".")
-        stored = _NAMES[first] + dot + rest
-        tensor = tensors.get(stored)
-        if tensor is None or tuple(tensor.shape) != tuple(value.shape):
-            what = "lack" if tensor is None else f"have the shape {list(tensor.shape)} of"
-            raise BadInput(f"the weights {what} {stored!r}: they are not Fracast-0's.")
-        state[name] = torch.from_numpy(np.array(tensor, np.float32))
-    module.load_state_dict(state)
-    return module.eval()
+    return filled(Fracast(), tensors, "Fracast-0's", _stored)
+
+
+def _stored(name: str) -> str:
+    first, dot, rest = name.partition(".")
+    return _NAMES[first] + dot + rest

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edgekit.errors import BadInput
+from edgekit.models.common.filling import filled
 from edgekit.models.protein.shapes import BINS, DISTANCES, FEED, LAYERS, LETTERS, NEIGHBOURS, PLACES, WIDTH
 
 __all__ = ["Geometry", "Messages", "network"]
@@ -162,10 +163,8 @@ def network(tensors: Mapping[str, Any]) -> Messages:
     Raises:
         BadInput: a tensor is missing or has another shape.
     """
-    module = Messages()
-    state = _State(tensors)
-    module.load_state_dict({name: state.tensor(name, value) for name, value in module.state_dict().items()})
-    return module.eval()
+    module, state = Messages(), _State(tensors)
+    return filled(module, {name: state.array(name) for name in module.state_dict()}, "ProteinMPNN's")
 
 
 #: Layer of a message -> the number of its products.
@@ -182,19 +181,15 @@ class _State:
     def __init__(self, tensors: Mapping[str, Any]) -> None:
         self._tensors = tensors
 
-    def tensor(self, name: str, value: Tensor) -> Tensor:
+    def array(self, name: str) -> Any:
         owner, kind = name.rsplit(".", 1)
         if owner == "places":
-            array = self._places()
-        elif owner == "distances":
-            array = self._distances()
-        elif owner in _NAMES:
-            array = self._stored(f"{_NAMES[owner]}.{kind}")
-        else:
-            array = self._layer(owner.split("."), kind)
-        if tuple(array.shape) != tuple(value.shape):
-            raise BadInput(f"the weights of {name!r} are {list(array.shape)}, not {list(value.shape)}.")
-        return torch.from_numpy(np.ascontiguousarray(array))
+            return self._places()
+        if owner == "distances":
+            return self._distances()
+        if owner in _NAMES:
+            return self._stored(f"{_NAMES[owner]}.{kind}")
+        return self._layer(owner.split("."), kind)
 
     def _stored(self, name: str) -> Any:
         for key in (name, f"model_state_dict.{name}"):

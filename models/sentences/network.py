@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edgekit.errors import BadInput
+from edgekit.models.common.filling import filled
 from edgekit.models.sentences.shapes import Shape
 from edgekit.numerics.masking import MASKED
 
@@ -72,18 +71,7 @@ def network(tensors: Mapping[str, Any], shape: Shape) -> Bert:
     Raises:
         BadInput: a tensor is missing or has another shape.
     """
-    module = Bert(shape)
-    state = {}
-    for name, value in module.state_dict().items():
-        stored = _stored(name)
-        tensor = tensors.get(stored)
-        if tensor is None:
-            raise BadInput(f"the weights lack {stored!r}: they are not those of such a network.")
-        if tuple(tensor.shape) != tuple(value.shape):
-            raise BadInput(f"the weights {stored!r} are {list(tensor.shape)}, not {list(value.shape)}.")
-        state[name] = torch.from_numpy(np.array(tensor, np.float32))
-    module.load_state_dict(state)
-    return module.eval()
+    return filled(Bert(shape), tensors, "a BERT's of this size", _stored)
 
 
 #: Module -> its name in transformers.

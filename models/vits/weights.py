@@ -4,25 +4,25 @@ that the writer folded; these are known by the nodes that use them."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-import torch
 from torch import nn
 
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
 from edgekit.formats.onnx import load
 from edgekit.formats.onnx.graph import array_of
+from edgekit.models.common.filling import filled
 from edgekit.models.vits.shapes import Shape
 from edgekit.models.vits.sound import SoundDecoder
 from edgekit.models.vits.text import TextEncoder
 
 if TYPE_CHECKING:
     import onnx
-    from numpy.typing import NDArray
 
 __all__ = ["decoder", "encoder"]
+
+_Module = TypeVar("_Module", bound=nn.Module)
 
 #: The graph's input with the phonemes' ids; name of the table that it chooses from; first flow of the durations.
 _IDS, _TABLE, _AFFINE = "input", "enc_p.emb.weight", "dp.flows.0"
@@ -30,31 +30,23 @@ _IDS, _TABLE, _AFFINE = "input", "enc_p.emb.weight", "dp.flows.0"
 
 def encoder(checkpoint: Checkpoint, shape: Shape) -> TextEncoder:
     """The part from phonemes to durations and means. Raises BadInput for other weights."""
-    module = TextEncoder(shape)
-    _fill(module, checkpoint)
-    return module.eval()
+    return _filled(TextEncoder(shape), checkpoint)
 
 
 def decoder(checkpoint: Checkpoint, shape: Shape) -> SoundDecoder:
     """The part from latent frames to samples. Raises BadInput for other weights."""
-    module = SoundDecoder(shape)
-    _fill(module, checkpoint)
-    return module.eval()
+    return _filled(SoundDecoder(shape), checkpoint)
 
 
-def _fill(module: nn.Module, checkpoint: Checkpoint) -> None:
+def _filled(module: _Module, checkpoint: Checkpoint) -> _Module:
     if checkpoint.format != "onnx":
         raise BadInput(f"a Piper voice comes as its .onnx, not as {checkpoint.format}.")
     graph = load(checkpoint.path).graph
     stored = {tensor.name: tensor for tensor in graph.initializer}
     names = {**{name: name for name in stored}, **dict(_folded(graph))}
-    state = {}
-    for name, value in module.state_dict().items():
-        tensor = stored.get(names.get(name, ""))
-        array = None if tensor is None else array_of(tensor)
-        _check(name, array, tuple(value.shape))
-        state[name] = torch.from_numpy(np.array(array, np.float32))
-    module.load_state_dict(state)
+    arrays = {name: array_of(stored[names[name]]) for name in module.state_dict() if names.get(name) in stored}
+    hint = "A voice of one speaker and medium quality will do."
+    return filled(module, arrays, "a Piper voice's of this size", hint=hint)
 
 
 def _folded(graph: onnx.GraphProto) -> Iterator[tuple[str, str]]:
@@ -70,12 +62,3 @@ def _folded(graph: onnx.GraphProto) -> Iterator[tuple[str, str]]:
             scaled = after.get(node.output[0])
             if scaled is not None and scaled.op_type == "Mul":
                 yield f"{_AFFINE}.scale", next(name for name in scaled.input if name != node.output[0])
-
-
-def _check(name: str, array: NDArray[Any] | None, shape: tuple[int, ...]) -> None:
-    if array is None or tuple(array.shape) != shape:
-        what = "lack" if array is None else f"have the shape {list(array.shape)} of"
-        raise BadInput(
-            f"the weights {what} {name!r}: they are not a Piper voice of this size.",
-            hint="A voice of one speaker and medium quality will do.",
-        )

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgekit.errors import BadInput
+from edgekit.models.common.filling import filled
 from edgekit.models.speaker.shapes import GE2E
 
 HIDDEN, LAYERS = 256, 3
@@ -37,14 +36,4 @@ def network(tensors: Mapping[str, Any]) -> Ge2e:
     Raises:
         BadInput: a tensor is missing or has another shape.
     """
-    module = Ge2e()
-    state = {}
-    for name, value in module.state_dict().items():
-        tensor = tensors.get(name)
-        if tensor is None:
-            raise BadInput(f"the weights lack {name!r}: they are not a GE2E encoder in Resemblyzer's layout.")
-        if tuple(tensor.shape) != tuple(value.shape):
-            raise BadInput(f"the weights {name!r} are {list(tensor.shape)}, not {list(value.shape)}.")
-        state[name] = torch.from_numpy(np.array(tensor, np.float32))
-    module.load_state_dict(state)
-    return module.eval()
+    return filled(Ge2e(), tensors, "a GE2E encoder's in Resemblyzer's layout")

@@ -109,7 +109,7 @@ def test_weights_are_known_by_the_nodes_that_use_them(tiny: tuple[Checkpoint, Te
 
 def test_other_weights_are_refused(tiny: tuple[Checkpoint, TextEncoder, SoundDecoder]) -> None:
     checkpoint = tiny[0]
-    with pytest.raises(BadInput, match="the shape"):
+    with pytest.raises(BadInput, match=r"are \[20, 8\], not \[20, 16\]"):
         encoder(checkpoint, replace(TINY, hidden=16))
     with pytest.raises(BadInput, match="lack"):
         decoder(checkpoint, replace(TINY, flows=3))
