@@ -79,7 +79,9 @@ MODEL = Model(
             ),
         ),
         parameters=85_001,
-        ladder=(Recipe("onnx", "fp16"), Recipe("onnx", "fp32"), Recipe("coreml", "fp16"), Recipe("litert", "fp16")),
+        ladder=tuple(
+            Recipe(exporter, precision) for exporter in ("onnx", "coreml", "litert") for precision in ("fp16", "fp32")
+        ),
         exporters=("onnx", "openvino", "litert", "coreml", "executorch"),
         # 170 kB in half precision: int8 would save 80 kB.
         precisions={"onnx": "fp16"},
