@@ -22,10 +22,10 @@ class BasicPitch(nn.Module):
 
     def __init__(self, graph: nn.Module) -> None:
         super().__init__()
-        self.graph = graph
+        self.network = graph  # "graph" is a name of TorchScript's own
 
     def forward(self, audio: Tensor) -> tuple[Tensor, Tensor]:
-        onset, note, _ = self.graph(audio)
+        onset, note, _ = self.network(audio)
         return note, onset
 
 

@@ -128,6 +128,13 @@ def test_a_bundle_writes_midi(tmp_path: Path) -> None:
     assert (tmp_path / "tune.mid").read_bytes()[:4] == b"MThd"
 
 
+@pytest.mark.real
+def test_it_becomes_a_core_ml_program(tmp_path: Path) -> None:
+    bundle = edgekit.export("basic-pitch", target="ios", evidence=False, out=tmp_path / "b")
+    parity = bundle.manifest.parts[0].parity
+    assert parity is not None and parity < 0.01
+
+
 def test_other_weights_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"nmp.onnx, not as tflite"):
         network(Checkpoint(tmp_path, "tflite", {}, {}, {}))
