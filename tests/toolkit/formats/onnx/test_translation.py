@@ -197,3 +197,16 @@ def test_loops_are_refused() -> None:
     )
     with pytest.raises(Unsupported, match=r"Loop \(node 'again'\).*no loops"):
         translate(model, [torch.from_numpy(feeds["x"])])
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace:DeprecationWarning")
+def test_no_part_of_a_traced_graph_hides_behind_a_name_of_torchscript() -> None:
+    """Core ML's converter reads weights by their path; a module that TorchScript traced has a `graph` of its own."""
+    feeds = {"x": f(3, 4)}
+    model = model_of([N("MatMul", ["x", "w"], ["y"])], feeds, ["y"], constants=_constants(w=f(4, 5)))
+    traced = torch.jit.trace(_translated(model, feeds), torch.from_numpy(feeds["x"]))
+    for name, part in traced.named_modules():
+        held: Any = traced
+        for step in filter(None, name.split(".")):
+            held = getattr(held, step)
+        assert isinstance(held, torch.jit.ScriptModule) and held.original_name == part.original_name, name

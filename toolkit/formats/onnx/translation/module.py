@@ -130,11 +130,11 @@ class Translated(nn.Module):
         super().__init__()
         self.inputs, self.fixed = graph.inputs, fixed
         self.weights = Weights()
-        self.graph = Body(graph, self.weights)
+        self.body = Body(graph, self.weights)  # "graph" is a name of TorchScript's own
 
     def forward(self, *tensors: Tensor) -> Any:
         with fixed(self.fixed):
-            answers = self.graph(dict(zip(self.inputs, tensors, strict=True)))
+            answers = self.body(dict(zip(self.inputs, tensors, strict=True)))
             out = tuple(to_tensor(answer) for answer in answers)
         return out[0] if len(out) == 1 else out
 
@@ -150,7 +150,7 @@ class Translated(nn.Module):
         except EdgekitError:
             raise
         except Exception as exc:  # torch raises many unrelated types; the node is what a reader needs
-            node = self.graph.current
+            node = self.body.current
             assert node is not None
             reason = next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
             raise node.refusal(f"torch could not compute it ({reason})") from exc
