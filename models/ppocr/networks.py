@@ -28,11 +28,11 @@ class PaddleNetwork(nn.Module):
 
     def __init__(self, graph: nn.Module, *, channel: bool = False) -> None:
         super().__init__()
-        self.graph, self._channel = graph, channel
+        self.network, self._channel = graph, channel  # TorchScript has a "graph" of its own
 
     def forward(self, pixels: Tensor) -> Tensor:
         values = pixels.to(torch.float32) / 127.5 - 1.0
-        out: Tensor = self.graph(torch.flip(values, [3]).permute(0, 3, 1, 2))
+        out: Tensor = self.network(torch.flip(values, [3]).permute(0, 3, 1, 2))
         return out[:, 0] if self._channel else out
 
 
