@@ -24,6 +24,8 @@ __all__ = ["EXPORTER", "GgufExporter"]
 EMBEDDINGS = ("q8_0", "q6_k", "q5_1", "q5_0", "q4_1", "q4_0")
 #: How weights are rounded: by the inputs of each matrix on the calibration text, or by llama.cpp's own quantizer.
 ROUNDINGS = ("inputs", "llama.cpp")
+#: Weights up to which a default rounds by inputs: at ten times as many the text alone takes more than an hour to read.
+_MOST = 500_000_000
 _OPTIONS = {
     "chunks": options.number,
     "context": options.number,
@@ -41,7 +43,8 @@ class GgufExporter(Exporter):
         a type of the embedding's own, such as "q5_1"; of a source that has the precision already, all other matrices
         then stay as they are.
     ``rounding``
-        "inputs" (the default): where there is calibration text, each matrix is rounded by what it is multiplied with.
+        "inputs" (the default up to 500 million weights): where there is calibration text, each matrix is rounded by
+        what it is multiplied with.
         In precisions that mix types, each gets its type by what it loses (`edgekit.exporters.gguf.rounding`); from 4.25
         bits on, and without ``embedding``. "llama.cpp": its own quantizer, with an importance matrix.
     ``context``
@@ -82,7 +85,8 @@ class GgufExporter(Exporter):
         chunks, embedding = recipe.options.get("chunks", 64), str(recipe.options.get("embedding", ""))
         from edgekit.exporters.gguf import export as gguf_export
 
-        wish = gguf_export.Wish(recipe.precision, chunks, embedding, recipe.options.get("rounding", ROUNDINGS[0]))
+        rounding = recipe.options.get("rounding", ROUNDINGS[model.network.parameters > _MOST])
+        wish = gguf_export.Wish(recipe.precision, chunks, embedding, rounding)
         return gguf_export.export(model, checkpoint, wish, calibration, out, work, progress)
 
     def candidates(self, model: Model) -> Sequence[Recipe]:

@@ -150,8 +150,8 @@ def llama_file(path: Path, width: int = 256, layers: int = 2, **changes: Any) ->
 class Toy:
     """As much of a `Model` as an exporter looks at."""
 
-    def __init__(self, reference: str = "f16") -> None:
+    def __init__(self, reference: str = "f16", parameters: int = 100_000) -> None:
         specs = (LlamaRunner.inputs, LlamaRunner.outputs)
         self.name = "toy-language-model"
         parts = (Part("network", *specs, axes={}, build=None, settings={"reference": reference}),)
-        self.network = SimpleNamespace(parts=parts)
+        self.network = SimpleNamespace(parts=parts, parameters=parameters)

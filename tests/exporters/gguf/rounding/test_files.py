@@ -150,9 +150,11 @@ def test_a_tied_embedding_is_rounded_too(tmp_path: Path) -> None:
 # -------------------------------------------------------------------------------------------------------- the export
 
 
-def export(source: Path, folder: Path, precision: str, text: Any, **options: Any) -> Artifact:
+def export(
+    source: Path, folder: Path, precision: str, text: Any, parameters: int = 100_000, **options: Any
+) -> Artifact:
     (folder / "out").mkdir(parents=True, exist_ok=True)
-    toy: Any = Toy()
+    toy: Any = Toy(parameters=parameters)
     feeds = {"network": [{"tokens": np.arange(5)}, {"tokens": text}]}
     recipe = Recipe("gguf", precision, {"chunks": 2, **options})
     return EXPORTER.export(toy, read_checkpoint(source), recipe, feeds, folder / "out", folder / "work", silent)[0]
@@ -168,6 +170,8 @@ def test_an_export_with_text_says_how_it_rounded(tiny: Path, tmp_path: Path) -> 
     theirs = export(tiny, tmp_path / "theirs", "q4_k_m", tokens(tiny), rounding="llama.cpp").census
     assert theirs["rounding"] is None and theirs["importance_matrix"] == {"chunks": 2, "tokens": 2 * 512}
     assert sum(census["bytes"].values()) <= sum(theirs["bytes"].values())
+    large = export(tiny, tmp_path / "large", "q4_k_m", tokens(tiny), parameters=600_000_000).census
+    assert large["rounding"] is None, "hours, unless the user asks for it"
 
 
 def test_a_quantized_source_is_rounded_from_what_it_says(tiny: Path, tmp_path: Path) -> None:
