@@ -8,6 +8,7 @@ the first place where the model wants it; products with fewer than 16 rows are l
 from __future__ import annotations
 
 import ctypes
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,7 +113,7 @@ def read_through(
     return count
 
 
-class Watch:
+class Watch(ABC):
     """Called by the library around every operation; sees what weight matrices are multiplied with.
 
     Attributes:
@@ -147,13 +148,13 @@ class Watch:
         if self._failure is not None:
             raise self._failure
 
+    @abstractmethod
     def wants(self, weights: str, product: Tensor) -> bool:
         """Whether the inputs of a product with `weights` are to be collected."""
-        raise NotImplementedError
 
+    @abstractmethod
     def collect(self, weights: str, product: Tensor) -> None:
         """Look at the inputs of a product that is wanted."""
-        raise NotImplementedError
 
     def _is_product(self, tensor: Tensor) -> bool:
         if tensor.op == self._expert_product:

@@ -171,7 +171,7 @@ def test_an_export_with_text_says_how_it_rounded(tiny: Path, tmp_path: Path) -> 
     assert theirs["rounding"] is None and theirs["importance_matrix"] == {"chunks": 2, "tokens": 2 * 512}
     assert sum(census["bytes"].values()) <= sum(theirs["bytes"].values())
     large = export(tiny, tmp_path / "large", "q4_k_m", tokens(tiny), parameters=600_000_000).census
-    assert large["rounding"] is None, "hours, unless the user asks for it"
+    assert large["rounding"] is None, "it takes long, unless the user asks for it"
 
 
 def test_a_quantized_source_is_rounded_from_what_it_says(tiny: Path, tmp_path: Path) -> None:
