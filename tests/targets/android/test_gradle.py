@@ -23,6 +23,8 @@ from edgekit.targets.android.forms import gradle
 
 API = {
     "whisper": "Transcriber", "vision": "Classifier", "keyword": "WakeWordDetector", "speaker": "SpeakerVerifier",
+    "silero": "SpeechDetector", "policy": "Policy", "boxes": "ObjectDetector", "areas": "PictureSegmenter",
+    "keypoints": "KeypointDetector", "forecasting": "Forecaster", "sentences": "SentenceEncoder",
 }  # fmt: skip
 NAMED = {"package": "com.example.speech", "name": "speech", "version": "1.2.0"}
 #: What may only be in a folder whose name it is.
