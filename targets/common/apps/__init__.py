@@ -61,8 +61,7 @@ def app_for(bundle: Bundle, sources: Path, what: str, where: str) -> App:
     raise Unsupported(
         f"{bundle.path.name} cannot become {what}: the task {model.task!r} of the family {model.family!r} has no loop "
         f"for {where}.",
-        hint=f"Tasks with a loop: {', '.join(sorted({app.task for app in written}))}. "
-        "The bundle's README says what an app of any other task does by itself.",
+        hint=f"Tasks with a loop: {', '.join(sorted({app.task for app in written}))}.",
     )
 
 

@@ -62,12 +62,17 @@ def opened(
 ) -> Iterator[Opened]:
     """A bundle's Python pipeline, and the loops over the same parts."""
     path = exported(request.param)
-    bundle, assets = open_bundle(path), tmp_path / "assets"
+    with loops_over(path, language, program, tmp_path / "assets") as peer:
+        yield edgekit.load(path, threads=1), peer, path
+
+
+def loops_over(path: Path, language: str, program: str, assets: Path) -> Peer:
+    """The loops over the parts of a bundle, which run here."""
+    bundle = open_bundle(path)
     assets.mkdir()
     write_assets(bundle, assets)
     parts = {part.name: makers(bundle)[1].load(path / part.file, 1) for part in bundle.manifest.parts}
-    with started(language, program, assets, parts) as peer:
-        yield edgekit.load(path, threads=1), peer, path
+    return started(language, program, assets, parts)
 
 
 class Negated(Runner):
@@ -152,6 +157,18 @@ def test_recorded_samples_and_the_self_test(opened: Opened, request: pytest.Fixt
     peer.runners.update({name: Negated(runner) for name, runner in peer.runners.items()})
     wrong = peer.ask(task="self-test")
     assert "error" in wrong or wrong["passed"][0] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["swift"], indirect=True)
+@pytest.mark.parametrize("model", MODELS)
+def test_as_core_ml_has_them(language: str, program: str, tmp_path: Path, model: str) -> None:
+    """The ios bundle, whose programs are interpreted: the golden input by the class that an app sees."""
+    path = edgekit.export(model, "ios", out=tmp_path / "ios", evidence=False).path
+    with loops_over(path, language, program, tmp_path / "assets") as peer:
+        report = peer.ask(task="self-test")
+    assert "error" not in report and report["passed"][0] == 1, report
+    assert report["said"] == report["expected"] == open_bundle(path).manifest.golden.output
 
 
 def shown(task: str, expected: Prediction) -> Any:
