@@ -1,6 +1,6 @@
 """Protocol buffers without a schema: a message is a row of fields, each a key (its number and wire type) and a value.
 
-Nothing is copied: a field is told by where its value lies. Every length is checked against the end of its message.
+Nothing is copied: a field says where its value lies. Every length is checked against the end of its message.
 Format: https://protobuf.dev/programming-guides/encoding/
 """
 
