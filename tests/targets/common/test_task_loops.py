@@ -77,6 +77,46 @@ def test_speech_activity(start: Start, tmp_path: Path) -> None:
         assert "release" in pair.refused(audio=np.zeros(512, np.float32), rules=bad)
 
 
+# --- music ------------------------------------------------------------------------------------------------------------
+
+
+def _play(feeds: Any) -> dict[str, Any]:
+    """Notes that swell and fade, in steps of a sixteenth so that many are equal."""
+    rng = np.random.default_rng(int(np.abs(feeds["audio"]).sum() * 1000) % 2**32)
+    steps = np.repeat(rng.choice([0.0, 0.1, 0.4, 0.9], (16, 12), p=[0.5, 0.1, 0.2, 0.2]), 4, axis=0)
+    note = np.clip(steps + rng.normal(0, 0.1, steps.shape), 0, 1)
+    made = {"note": note, "onset": rng.uniform(0, 1, steps.shape) ** 3}
+    return {name: ((value * 16).round() / 16)[None].astype(np.float32) for name, value in made.items()}
+
+
+def test_music(start: Start, tmp_path: Path) -> None:
+    outputs: dict[str, Any] = {"note": ("float32", (1, 64, 12)), "onset": ("float32", (1, 64, 12))}
+    part = Watched(_play, {"audio": ("float32", (1, 4096, 1))}, outputs)
+    facts: dict[str, Any] = {"sample_rate": 16_000, "window": 4096, "overlap": 6, "frame": 64, "frames_per_second": 250}
+    facts |= {"lowest": 21, "drift": {"frames": 64, "seconds": 0.001}}
+    facts["rules"] = {"onset": 0.5, "frame": 0.3, "shortest": 5, "tolerance": 5}
+    names, rng, told = ("onset", "frame", "shortest", "tolerance"), np.random.default_rng(6), 0
+    with Pair(tmp_path, start, "automatic-music-transcription", {"network": part}, facts) as pair:
+        for trial in range(20):
+            sound = rng.normal(0, 0.1, int(rng.integers(1, 40_000)) if trial else 100).astype(np.float32)
+            given, options = {"audio": sound}, dict[str, Any]()
+            if trial % 2:
+                rules = np.array([rng.uniform(), rng.uniform(), trial % 7, trial % 4], np.float32)
+                given["rules"] = rules
+                options = {"onset": float(rules[0]), "frame": float(rules[1])}
+                options |= {name: int(value) for name, value in zip(names[2:], rules[2:], strict=True)}
+            expected, answer = pair.both(sound, given, **options)
+            wanted = [[note[name] for name in ("start", "end", "pitch", "velocity")] for note in expected.scored]
+            np.testing.assert_array_equal(answer["numbers"], np.asarray(wanted, np.float32).reshape(-1))
+            assert answer["text"] == expected.output
+            for mine, other in pair.fed("network", "audio"):
+                np.testing.assert_array_equal(mine, other)
+            told += len(wanted)
+        assert told > 100, "a test of nothing would prove nothing"
+        assert "longer than 1200" in pair.refused(audio=np.zeros(1200 * 16_000 + 1, np.float32))
+        assert "from 0 to 1" in pair.refused(audio=sound, rules=np.array([2, 0, 0, 0], np.float32))
+
+
 # --- policies ---------------------------------------------------------------------------------------------------------
 
 

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.real
 
 MODELS = (
     *("silero-vad", "ant-policy", "blazeface", "selfie-segmentation", "pose-landmarks", "hand-landmarks", "fracast"),
-    "all-minilm-l6-v2",
+    *("all-minilm-l6-v2", "basic-pitch"),
 )
 Opened = tuple[Any, Peer, Path]
 
@@ -93,6 +93,8 @@ def given(task: str, sample: Any) -> dict[str, Any]:
     """A sample as an app hands it over."""
     if task == "voice-activity-detection":
         return {"audio": open_audio(sample, 16_000).window(0, 16_000 * 3600), "piece": np.array([480])}
+    if task == "automatic-music-transcription":
+        return {"audio": open_audio(sample, 22_050).window(0, 22_050 * 3600)}
     if task == "feature-extraction":
         return {"text": sample}
     if task in ("reinforcement-learning", "time-series-forecasting"):
@@ -111,6 +113,11 @@ def same(task: str, expected: Prediction, answer: dict[str, Any]) -> int:
         np.testing.assert_array_equal(answer["probabilities"], np.asarray(details["probabilities"], np.float32))
         assert answer["text"] == expected.output
         return len(spans)
+    if task == "automatic-music-transcription":
+        rows = [[note[name] for name in ("start", "end", "pitch", "velocity")] for note in expected.scored]
+        np.testing.assert_array_equal(answer["numbers"], np.asarray(rows, np.float32).reshape(-1))
+        assert answer["text"] == expected.output
+        return len(rows)
     if task == "reinforcement-learning":
         np.testing.assert_array_equal(answer["applied"], np.asarray(details["applied"][0], np.float32))
         return 1
@@ -176,6 +183,8 @@ def shown(task: str, expected: Prediction) -> Any:
     details = expected.details
     if task == "voice-activity-detection":
         return [edge for span in details["speech"] for edge in (span["start"], span["end"])]
+    if task == "automatic-music-transcription":
+        return [note[name] for note in expected.scored for name in ("start", "end", "pitch", "velocity")]
     if task == "image-segmentation":
         return np.bincount(expected.scored.reshape(-1), minlength=len(details["labels"])) / expected.scored.size
     if task in ("object-detection", "keypoint-detection"):
