@@ -26,7 +26,7 @@ from edgekit.models.fashion.shapes import SIDE, STEPS
 from edgekit.models.fashion.unet import Unet, fused, unet
 from edgekit.models.fashion.vit import Features, features
 
-_EPOCHS, _BATCH, _RATE, _SEED = 3, 64, 2e-3, 1
+_EPOCHS, _BATCH, _RATE, _SEED = 2, 64, 2e-3, 1
 #: Pictures of each side that are compared.
 _COMPARED = 2000
 

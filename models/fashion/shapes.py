@@ -32,9 +32,9 @@ SIDE = 28
 LABELS = (
     "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
 )  # fmt: skip
-#: The vision transformer: channels of its first two convolutions, tokens of a picture, their width, layers and heads,
-#: and the width between the two products of a layer.
-STEM, TOKENS, WIDTH, DEPTH, HEADS, FEED = (16, 32), (SIDE // 4) ** 2, 64, 3, 2, 128
+#: The vision transformer: channels of its first convolution, tokens of a picture, their width, layers and heads, and
+#: the width between the two products of a layer.
+STEM, TOKENS, WIDTH, DEPTH, HEADS, FEED = 32, (SIDE // 4) ** 2, 64, 2, 2, 128
 #: The diffusion network: channels at 14 x 14 and at 7 x 7; blocks on the way down, in the middle and on the way up;
 #: numbers that describe an angle, and their inner width; steps from noise to picture.
 UNET, BLOCKS, ANGLES, TOPS, STEPS = (32, 64), (2, 3, 2), 16, 64, 8
@@ -42,9 +42,9 @@ UNET, BLOCKS, ANGLES, TOPS, STEPS = (32, 64), (2, 3, 2), 16, 64, 8
 
 def vit_layers() -> list[Layer]:
     """Every product of the vision transformer but those of two activations."""
-    (few, more), whole, half = STEM, SIDE * SIDE, (SIDE // 2) ** 2
-    layers = [convolution(1, few, 9, whole), convolution(few, more, 9, half, before=whole)]
-    layers.append(convolution(more, WIDTH, 9, TOKENS, before=half))
+    half = (SIDE // 2) ** 2
+    layers = [convolution(1, STEM, 9, half, before=SIDE * SIDE), convolution(STEM, WIDTH, 9, TOKENS, before=half)]
+    layers.append(convolution(WIDTH, WIDTH, 9, TOKENS))
     for _ in range(DEPTH):
         layers += [linear(WIDTH, WIDTH, TOKENS)] * 4
         layers += [linear(WIDTH, FEED, TOKENS), linear(FEED, WIDTH, TOKENS)]

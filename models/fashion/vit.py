@@ -11,11 +11,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from edgekit.models.common.filling import filled
 from edgekit.models.fashion.shapes import DEPTH, FEED, HEADS, LABELS, STEM, TOKENS, WIDTH
 
-__all__ = ["Classifier", "Features", "Trunk", "classifier", "features"]
+__all__ = ["Classifier", "Features", "Trunk", "classifier", "features", "folded"]
 
 #: Mean and deviation of the grey values of the training pictures, of 1.
 _MEAN, _DEVIATION = 0.286, 0.353
@@ -44,20 +45,25 @@ class _Layer(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Grey values of 0 to 1, float32 [N, 1, 28, 28] -> features float32 [N, `WIDTH`]."""
+    """Grey values of 0 to 1, float32 [N, 1, 28, 28] -> features float32 [N, `WIDTH`].
 
-    def __init__(self) -> None:
+    Args:
+        norms: whether a normalisation follows each convolution, as in training; later it is a part of them.
+    """
+
+    def __init__(self, *, norms: bool = False) -> None:
         super().__init__()
-        few, more = STEM
-        self.first = nn.Conv2d(1, few, 3, 1, 1)
-        self.second, self.third = nn.Conv2d(few, more, 3, 2, 1), nn.Conv2d(more, WIDTH, 3, 2, 1)
+        sizes = ((1, STEM, 2), (STEM, WIDTH, 2), (WIDTH, WIDTH, 1))
+        self.stem = nn.ModuleList(nn.Conv2d(before, after, 3, stride, 1) for before, after, stride in sizes)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(after) if norms else nn.Identity() for _, after, _ in sizes)
         self.places = nn.Parameter(torch.zeros(TOKENS, WIDTH))
         self.layers = nn.ModuleList(_Layer() for _ in range(DEPTH))
         self.last = nn.LayerNorm(WIDTH)
 
     def forward(self, grey: Tensor) -> Tensor:
-        x = F.relu(self.second(F.relu(self.first((grey - _MEAN) / _DEVIATION))))
-        x = self.third(x)
+        x = (grey - _MEAN) / _DEVIATION
+        for convolution, norm in zip(self.stem, self.norms, strict=True):
+            x = F.relu(norm(convolution(x)))
         x = x.flatten(2).transpose(1, 2) + self.places
         for layer in self.layers:
             x = layer(x)
@@ -68,9 +74,9 @@ class Trunk(nn.Module):
 class Classifier(nn.Module):
     """``pixels`` uint8 [1, 28, 28, 3] -> ``logits`` float32 [1, 10], by the mean of the three colours."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, norms: bool = False) -> None:
         super().__init__()
-        self.trunk, self.head = Trunk(), nn.Linear(WIDTH, len(LABELS))
+        self.trunk, self.head = Trunk(norms=norms), nn.Linear(WIDTH, len(LABELS))
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.logits(pixels.to(torch.float32).mean(3)[:, None] / 255.0)
@@ -91,6 +97,16 @@ class Features(nn.Module):
     def forward(self, picture: Tensor) -> Tensor:
         made: Tensor = self.trunk(picture.clamp(-1.0, 1.0) * 0.5 + 0.5)
         return made
+
+
+def folded(network: Classifier) -> Classifier:
+    """A trained network whose normalisations have become parts of the convolutions before them."""
+    plain, trunk = Classifier().eval(), network.eval().trunk
+    plain.load_state_dict({name: value for name, value in network.state_dict().items() if ".norms." not in name})
+    for at, (convolution, norm) in enumerate(zip(trunk.stem, trunk.norms, strict=True)):
+        assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+        plain.trunk.stem[at] = fuse_conv_bn_eval(convolution, norm)
+    return plain
 
 
 def classifier(tensors: Mapping[str, Any]) -> Classifier:

@@ -56,14 +56,13 @@ def test_the_diffusion_network_learns(scripts: Any, monkeypatch: pytest.MonkeyPa
     assert pictures.shape == (4, 1, 28, 28) and pictures.mean() < -0.5, "black pictures become black pictures"
 
 
-def test_varied_pictures_are_mirrored_and_moved(scripts: Any) -> None:
+def test_half_of_the_pictures_are_mirrored(scripts: Any) -> None:
     script = scripts("vit_fashion")
     torch.manual_seed(0)
     grey = torch.zeros(64, 1, 28, 28)
     grey[:, 0, 10, 5] = 1.0
-    at = {tuple(int(i) for i in place[1:]) for place in script.varied(grey)[:, 0].nonzero()}
-    assert {row for row, _ in at} == {9, 10, 11}
-    assert {column for _, column in at} == {4, 5, 6, 21, 22, 23}
+    columns = [int(place[3]) for place in script.varied(grey).nonzero()]
+    assert set(columns) == {5, 22} and 16 < columns.count(5) < 48
 
 
 def test_rates_rise_and_fall(scripts: Any) -> None:
