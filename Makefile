@@ -9,7 +9,7 @@ CLIP := models/data/golden/jfk.flac
 # Weights that lie beside the checkout are not fetched.
 export EDGEKIT_MIRROR ?= $(wildcard $(CURDIR)/../shared/models)
 
-.PHONY: help demo test fast lint types fuzz demo-locked dist lock docs recordings peers vision-peers phone-roads clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools swift-tools
+.PHONY: help demo test fast lint types fuzz train demo-locked dist lock docs recordings peers vision-peers phone-roads clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools swift-tools
 .DELETE_ON_ERROR:
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo "make adb-tools  adb, and an emulated phone for it that lives as long as a command does"
 	@echo "make phone-llama  llama.cpp for them, compiled once (some minutes)"
 	@echo "make swift-tools  a Swift compiler, by apt (450 MB to fetch, 2.1 GB on disk), for the packages that apps take"
+	@echo "make train   train the models that are edgekit's own again, and say how good they are (half an hour)"
 	@echo "make fuzz    search for bytes that break a reader of foreign files (ten minutes each; FUZZ_SECONDS=, FUZZ_READERS=)"
 	@echo "make dist    wheel and sdist in build/dist, built and checked"
 	@echo "make clean   remove what these targets made (weights stay in the cache)"
@@ -239,6 +240,24 @@ build/kotlin/.$(KOTLIN): $(VENV)/.dependencies
 android-tools: $(VENV)/.wheel build/kotlin/.$(KOTLIN)
 	@$(call apt,$(ANDROID_TOOLS))
 	$(BIN)/python -m edgekit.targets.android.forms.tools
+
+# edgekit's own models, trained again from fixed seeds into build/train; the weights in models/data/weights stay. The
+# pictures are a Debian package, unpacked and not installed; the ratings are a Python package, in edgekit's cache.
+FASHION := build/fashion-mnist/usr/share/datasets/fashion-mnist
+FASHION_SHA256 := 39e172fe32dd318ebb3e512220c3beea2fa47d7e20bab348fb4e0922d6beefc0
+TRAIN := OMP_NUM_THREADS=1 $(BIN)/python
+
+$(FASHION):
+	rm -rf build/fashion-mnist
+	mkdir -p build/fashion-mnist
+	cd build/fashion-mnist && apt-get download -qq dataset-fashion-mnist
+	echo "$(FASHION_SHA256)  $$(ls build/fashion-mnist/*.deb)" | sha256sum --check --quiet
+	dpkg-deb --extract build/fashion-mnist/*.deb build/fashion-mnist
+
+train: $(VENV)/.wheel $(FASHION)
+	$(TRAIN) training/vit_fashion.py $(FASHION)
+	$(TRAIN) training/two_tower_movielens.py
+	$(TRAIN) training/ddpm_fashion.py $(FASHION)
 
 # A search for bytes that break a reader of foreign files (tests/fuzzing). The fuzzer is for Linux on x86-64.
 ATHERIS := atheris==3.0.0

@@ -36,7 +36,8 @@ def _entries(room: str) -> list[dict[str, str]]:
 
 def _model(model: Model) -> dict[str, str]:
     parameters = figure(model.network.parameters, "parameters")
-    return {"task": model.task.name, "parameters": parameters, "licence": model.identity.licence}
+    known = {"task": model.task.name, "parameters": parameters, "licence": model.identity.licence}
+    return {**known, "note": model.identity.note}
 
 
 def _task(task: Task) -> dict[str, str]:

@@ -22,6 +22,7 @@ from edgekit.bench.metrics import (
     forecasts,
     notes,
     points,
+    recommendations,
     recovery,
     verification,
 )
@@ -158,6 +159,7 @@ METRICS = {
         Metric("mindcf", "1", "lower", verification.trials, verification.min_dcf, labelled=True),
         Metric("onset-f1", "1", "higher", notes.onset_f1),
         Metric("pck", "1", "higher", points.pck, labelled=True),
+        Metric("recall@10", "1", "higher", recommendations.recall, labelled=True),
         Metric("recovery", "1", "higher", recovery.recovery, labelled=True),
         Metric("right-answers", "1", "higher", answers.right, labelled=True),
         Metric(name="top-5", unit="1", better="higher", score=top5),

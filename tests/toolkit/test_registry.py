@@ -77,7 +77,7 @@ def test_a_model_is_whole(name: str) -> None:
     model: Model = find("models", name)
     assert isinstance(model, Model)
     assert model.name == name
-    assert re.fullmatch(r"[a-z]+(-[a-z]+)+", model.task.name)
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", model.task.name)
     assert model.identity.licence
     assert model.network.parameters > 0
     parts = [part.name for part in model.network.parts]
@@ -143,7 +143,7 @@ def is_pinned(piece: str) -> bool:
     """An address that means the same file in every folder and on every day; of a host for code, at a commit."""
     if piece.startswith("https://raw.githubusercontent.com/"):
         return bool(re.match(r"https://[^/]+/[^/]+/[^/]+/[0-9a-f]{40}/", piece))
-    return bool(re.match(r"pypi://[^/@]+@[^/]+/|hf://[^/]+/[^/@]+@[0-9a-f]{40}/|https://", piece))
+    return bool(re.match(r"pypi://[^/@]+@[^/]+/|hf://[^/]+/[^/@]+@[0-9a-f]{40}/|https://|edgekit://", piece))
 
 
 @pytest.mark.parametrize(

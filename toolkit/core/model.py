@@ -88,6 +88,8 @@ class Identity:
         terms: name of the terms of use that the user must accept before the weights are fetched ("" where there are
             none); the licence text holds them.
         importer: name of the importer that made the declaration; "" for a model of the registry.
+        note: what to know before one takes it, for `list`: whose weights these are if they are no publisher's, and for
+            what they are good.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Identity:
     licence_text: str
     terms: str = ""
     importer: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,7 @@ class Network:
         ladder: recipes to fall back to, in order, if the gate refuses the requested recipe.
         exporters: the exporters that can hold its parts, if not every exporter can (a ready .tflite); else
             empty.
+        refused: exporter -> what it lacks for this network, as the end of a sentence, where a target runs nothing else.
         precision: of a ready network that is taken as it is; empty if every precision can be made of it.
         variants: exporter -> the declaration that it uses instead, of the same name and task: for models of which
             some formats take a ready network and others are made from float weights.
@@ -143,6 +147,7 @@ class Network:
     parameters: int
     ladder: tuple[Recipe, ...] = ()
     exporters: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
     precision: str = ""
     variants: Mapping[str, Model] = field(default_factory=dict)
     options: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)

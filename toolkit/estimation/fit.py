@@ -43,7 +43,7 @@ def fit(
     if declared.task.name in goal.refuses:
         return Fit(declared.name, goal.name, None, "refused", goal.refuses[declared.task.name])
     recipe = wished(declared, goal, precision, exporter)
-    if why := unrunnable(goal, recipe):
+    if why := unrunnable(goal, recipe, declared):
         return Fit(declared.name, goal.name, None, "refused", why, nearest=nearest(declared, goal))
     serves = serving(declared, recipe.exporter)
     reasons = excess(serves, goal, recipe)

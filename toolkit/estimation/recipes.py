@@ -19,17 +19,23 @@ def recipe_for(model: Model, target: Target, precision: str | None = None, expor
         exporter lacks the precision.
     """
     recipe = wished(model, target, precision, exporter)
-    if why := unrunnable(target, recipe):
+    if why := unrunnable(target, recipe, model):
         raise Unsupported(f"{model.name} on {target.name}: {why}.", hint=f"It takes: {', '.join(target.runtime)}.")
     return recipe
 
 
-def unrunnable(target: Target, recipe: Recipe) -> str:
-    """Why `target` cannot run the recipe's files ("" if it can, or if the exporter is another package's)."""
+def unrunnable(target: Target, recipe: Recipe, model: Model | None = None) -> str:
+    """Why `target` cannot run the recipe's files ("" if it can, or if the exporter is another package's).
+
+    Args:
+        model: tells why formats that the target does run cannot hold it (`edgekit.core.Network.refused`).
+    """
     own_exporter = type(find("exporters", recipe.exporter)).__module__.startswith("edgekit.exporters.")
     if not own_exporter or not target.runtime or recipe.exporter in target.runtime:
         return ""
-    return f"nothing there runs the files of the {recipe.exporter} exporter"
+    refused = model.network.refused.items() if model else ()
+    lacking = [f", and the {name} exporter {reason}" for name, reason in refused if name in target.runtime]
+    return f"nothing there runs the files of the {recipe.exporter} exporter{''.join(lacking)}"
 
 
 def wished(model: Model, target: Target, precision: str | None, exporter: str | None) -> Recipe:

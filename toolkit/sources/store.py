@@ -14,7 +14,7 @@ from edgekit.common.files import write_whole
 from edgekit.core import Progress, Source, SourceFile
 from edgekit.errors import FetchFailed
 from edgekit.sources.mirror import Mirror
-from edgekit.sources.transports import Bounds, Fetcher, fetcher
+from edgekit.sources.transports import Bounds, Fetcher, fetcher, local
 
 __all__ = ["Store"]
 
@@ -49,8 +49,8 @@ class Store:
         return all(self._path(file).is_file() for file in self.source.files) and not self._missing()
 
     def is_near(self) -> bool:
-        """Whether the mirror holds every missing file."""
-        return self._mirror is not None and not self._remote()
+        """Whether every missing file is in the mirror or in edgekit itself."""
+        return not self._remote()
 
     def fill(self, offline: bool) -> None:
         """Copy or download missing and damaged files, as the only process that does."""
@@ -84,8 +84,9 @@ class Store:
             lock.release()
 
     def _remote(self) -> list[SourceFile]:
-        """Missing files that are not in the mirror."""
-        return [file for file in self._missing() if self._mirror is None or self._mirror.find(file) is None]
+        """Missing files that are neither in the mirror nor on this machine."""
+        absent = [file for file in self._missing() if not file.pieces or not all(map(local, file.pieces))]
+        return [file for file in absent if self._mirror is None or self._mirror.find(file) is None]
 
     def _copied(self, file: SourceFile) -> bool:
         """Copy a file out of the mirror; False if it is absent or has changed."""

@@ -56,6 +56,8 @@ BY_HAND = {
     "pp-ocr-v4": (Recipe("onnx", "fp16"), 8_320_613, 206_000_000),
     "selfie-segmentation": (Recipe("onnx", "fp16"), 382_600, 83_000_000),
     "proteinmpnn": (Recipe("onnx", "int8"), 2_043_588, 89_200_000),
+    "vit-fashion": (Recipe("onnx", "int8"), 192_911, 75_800_000),
+    "two-tower-movielens": (Recipe("onnx", "int8"), 377_509, 71_800_000),
     "silero-vad": (Recipe("onnx", "int8"), 567_671, 77_000_704),
 }
 CELLS = held_out.cells()

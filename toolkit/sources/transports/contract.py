@@ -37,12 +37,14 @@ class Transport(ABC):
         schemes: of its addresses, without ``://``. form: the form of a user's address, for messages.
         resumes: whether `get` continues a partial file `out`. If not, `out` is deleted after a failure.
         partial: whether `part` works.
+        local: whether its files lie on this machine, so that nothing is lacking offline.
     """
 
     schemes: tuple[str, ...]
     form: str
     resumes: bool = False
     partial: bool = False
+    local: bool = False
 
     def __init__(self, folder: Path, tell: Progress) -> None:
         self._folder, self._tell = folder, tell

@@ -1,0 +1,134 @@
+"""vit-fashion: a vision transformer of 127 thousand weights for Fashion-MNIST's ten kinds of clothes (Xiao et al. 2017,
+arXiv:1708.07747). Pictures of 28 x 28, bright on black.
+
+edgekit's own weights, trained by `make train` (training/vit_fashion.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit.common import package_data
+from edgekit.core import (
+    Checkpoint,
+    Costs,
+    Evaluation,
+    Evidence,
+    Identity,
+    Model,
+    Network,
+    Part,
+    Recipe,
+    Sample,
+    Source,
+    SourceFile,
+    TensorSpec,
+    Usage,
+    Weights,
+)
+from edgekit.models.fashion.shapes import LABELS, SIDE, vit_parameters, vit_work
+from edgekit.numerics import weighing
+
+__all__ = ["MODEL", "WEIGHTS"]
+
+_GOLDEN, _LICENCE = "fashion/ankle-boot.png", "data/licences/fashion-licence.txt"
+#: Bytes of fp32's outputs for the golden input, of its answers, and of hashes of what was judged.
+_REFERENCE = 12_000
+#: Exporter -> bytes of a graph's operators between its products, measured: of attention there are many.
+_BETWEEN = {"onnx": 9_500, "openvino": 9_500}
+#: Also what diffusion's pictures are judged by.
+WEIGHTS = Source(
+    uri="edgekit://data/weights",
+    revision="1",
+    licence="Apache-2.0",
+    files=(
+        SourceFile(
+            "vit-fashion.safetensors",
+            "d4f418768aef9abf353062b51ff09e93a10f2b0c47ba149ed1a71cc6c4226c27",
+            256_908,
+            ("edgekit://data/weights/vit-fashion.safetensors",),
+        ),
+    ),
+)
+
+
+def _build(checkpoint: Checkpoint) -> Any:
+    from edgekit.models.fashion.vit import classifier
+
+    return classifier(checkpoint.tensors)
+
+
+def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+    _build(checkpoint)  # refuses other weights
+    return {
+        "height": SIDE,
+        "width": SIDE,
+        "channels": "RGB",
+        "activation": "softmax",
+        "labels": list(LABELS),
+        "advice": ["It knows clothes that lie alone, bright on black; turn a photograph on white around first."],
+    }
+
+
+def _samples(folder: Path) -> Sequence[Sample]:
+    from edgekit.models.fashion.pictures import samples
+
+    return samples()
+
+
+def _size(recipe: Recipe) -> int:
+    beside = package_data.size(_GOLDEN, _LICENCE) + _REFERENCE + _BETWEEN.get(recipe.exporter, 0)
+    return weighing.size((vit_work(),), recipe, beside)
+
+
+MODEL = Model(
+    identity=Identity(
+        name="vit-fashion",
+        family="fashion",
+        licence="Apache-2.0",
+        licence_text=_LICENCE,
+        note="edgekit's own, made by `make train`: to try transformers for vision; ten kinds of clothes",
+    ),
+    weights=Weights(sources=(WEIGHTS,), prepare=_prepare),
+    network=Network(
+        parts=(
+            Part(
+                "network",
+                (TensorSpec("pixels", "uint8", (1, SIDE, SIDE, 3)),),
+                (TensorSpec("logits", "float32", (1, len(LABELS))),),
+                {},
+                _build,
+            ),
+        ),
+        parameters=vit_parameters(),
+        ladder=tuple(
+            Recipe(exporter, precision)
+            for exporter in ("onnx", "openvino", "litert", "coreml", "executorch")
+            for precision in ("int8", "fp16", "fp32")
+            if (exporter, precision) != ("executorch", "fp16")
+        ),
+        exporters=("onnx", "openvino", "litert", "coreml", "executorch"),
+        refused={"c": "has no product of two activations, which attention needs"},
+    ),
+    task=Usage(
+        name="image-classification",
+        golden=_GOLDEN,
+        labels=LABELS,
+        evaluation=Evaluation("accuracy", worst=0.9, drop=0.01, minimum=200, also=("top-5",)),
+        calibration=100,
+        evidence=Evidence(
+            "clothes",
+            "MIT",
+            "200 pictures of Fashion-MNIST, twenty of each kind: of the training pictures in the first half, of the "
+            "test pictures in the second",
+            _samples,
+        ),
+    ),
+    costs=Costs(
+        size=_size,
+        memory=lambda recipe: weighing.memory((vit_work(),), recipe),
+        work=lambda recipe: (vit_work(),),
+    ),
+)

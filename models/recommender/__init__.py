@@ -1,0 +1,1 @@
+"""Recommenders: what a person may like next, from what that person has liked."""

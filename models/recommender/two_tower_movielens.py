@@ -1,0 +1,147 @@
+"""Two towers on MovieLens 100k: which of 1,682 films a person may like next, from the films that this person liked.
+
+edgekit's own weights, trained by `make train` (training/two_tower_movielens.py) on ratings that are for research use:
+the ratings are fetched, never shipped. The person's tower is the network; the items' vectors are a table beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit.common import package_data
+from edgekit.core import (
+    Checkpoint,
+    Costs,
+    Evaluation,
+    Evidence,
+    Identity,
+    Model,
+    Network,
+    Part,
+    Recipe,
+    Sample,
+    Source,
+    SourceFile,
+    TensorSpec,
+    Usage,
+    Weights,
+)
+from edgekit.models.recommender.ratings import RATINGS, TITLES
+from edgekit.models.recommender.shapes import ITEMS, PARAMETERS, WIDTH, towers_work
+from edgekit.numerics import weighing
+
+_GOLDEN, _LICENCE = "recommender/liked.txt", "data/licences/movielens-licence.txt"
+_WEIGHTS, _VECTORS = "data/weights/two-tower-movielens.safetensors", "data/weights/two-tower-movielens.npy"
+#: Bytes of fp32's outputs for the golden input, of its answers, and of hashes of what was judged.
+_REFERENCE = 16_000
+#: Layout of the C -> bytes of its firmware, measured.
+_FLASH = {"plain": 115_440, "dsp": 115_104, "helium": 113_304}
+_RAM = {"plain": 8_432, "dsp": 8_432, "helium": 8_432}
+
+
+def _packaged(name: str, place: str, sha256: str, size: int) -> SourceFile:
+    return SourceFile(name, sha256, size, (f"edgekit://{place}",))
+
+
+_TABLE = _packaged("items.npy", _VECTORS, "28430d0a2617544cb6779c2c4cd5d512ed57504b8774f85765e0fc753137cbcd", 161_600)
+_SOURCE = Source(
+    uri="edgekit://data/weights",
+    revision="1",
+    licence="LicenseRef-GroupLens",
+    files=(
+        _packaged(
+            "two-tower.safetensors",
+            _WEIGHTS,
+            "15a15538077d56182bd75c03b45a8b606dc0e62dd3565fa3531ff91617a3c2f4",
+            221_968,
+        ),
+        _TABLE,
+        TITLES,
+    ),
+)
+
+
+def _build(checkpoint: Checkpoint) -> Any:
+    from edgekit.models.recommender.network import person_tower
+
+    return person_tower(checkpoint.tensors)
+
+
+def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
+    _build(checkpoint)  # refuses other weights
+    return {
+        "first": 1,
+        "vectors": _TABLE.name,
+        "titles": TITLES.name,
+        "advice": [
+            "The loop: 1 / sqrt(liked items) where an item is liked and else 0 goes into the network; its vector times "
+            f"each row of {_TABLE.name} is an item's score; liked items are left out, the highest scores are the "
+            "answer.",
+            f"{TITLES.name} and the weights are for research: see licences/weights.txt.",
+        ],
+    }
+
+
+def _samples(folder: Path) -> Sequence[Sample]:
+    from edgekit.models.recommender.ratings import samples
+
+    return samples(folder / RATINGS.files[0].name)
+
+
+def _size(recipe: Recipe) -> int:
+    if recipe.exporter == "c":
+        return _FLASH[recipe.options.get("layout", "plain")]
+    beside = package_data.size(_GOLDEN, _LICENCE) + (_TABLE.size or 0) + (TITLES.size or 0)
+    return weighing.size(towers_work(), recipe, beside + _REFERENCE)
+
+
+def _memory(recipe: Recipe) -> int:
+    if recipe.exporter == "c":
+        return _RAM[recipe.options.get("layout", "plain")]
+    return weighing.memory(towers_work(), recipe, 2 * (_TABLE.size or 0))
+
+
+MODEL = Model(
+    identity=Identity(
+        name="two-tower-movielens",
+        family="recommender",
+        licence="LicenseRef-GroupLens",
+        licence_text=_LICENCE,
+        note="edgekit's own, made by `make train`: to try recommenders on a device; films up to 1998, research use",
+    ),
+    weights=Weights(sources=(_SOURCE,), prepare=_prepare, assets=(_TABLE.name, TITLES.name)),
+    network=Network(
+        parts=(
+            Part(
+                "network",
+                (TensorSpec("history", "float32", (1, ITEMS)),),
+                (TensorSpec("vector", "float32", (1, WIDTH)),),
+                {},
+                _build,
+            ),
+        ),
+        parameters=PARAMETERS,
+        ladder=tuple(
+            Recipe(exporter, precision)
+            for exporter in ("onnx", "openvino", "litert", "coreml", "executorch")
+            for precision in ("int8", "fp16", "fp32")
+            if (exporter, precision) != ("executorch", "fp16")
+        ),
+        exporters=("onnx", "openvino", "litert", "coreml", "executorch", "c"),
+    ),
+    task=Usage(
+        name="recommendation",
+        golden=_GOLDEN,
+        evaluation=Evaluation("recall@10", worst=0.1, drop=0.01, minimum=50),
+        evidence=Evidence(
+            "likes of MovieLens 100k",
+            "LicenseRef-GroupLens",
+            "persons whom no training saw, of the ratings that recbole 1.2.1 ships: fetched, for research use",
+            _samples,
+            sources=(RATINGS,),
+        ),
+    ),
+    costs=Costs(size=_size, memory=_memory, work=lambda recipe: towers_work()),
+)
