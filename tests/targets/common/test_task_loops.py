@@ -249,6 +249,59 @@ def test_keypoints(start: Start, tmp_path: Path, around: str) -> None:
     assert told > 3, "a test of nothing would prove nothing"
 
 
+def _map(feeds: Any, side: int) -> dict[str, Any]:
+    """Chances of text: some turned rectangles, sharp or soft."""
+    rng = np.random.default_rng(int(feeds["pixels"].astype(np.int64).sum()) % 2**32)
+    rows, columns = np.mgrid[:side, :side]
+    chances = rng.uniform(0, 0.2, (side, side))
+    for _ in range(6):
+        x, y, angle = (
+            rng.uniform(10, side - 10),
+            rng.uniform(10, side - 10),
+            rng.normal(0, 0.3) + rng.choice([0, 0, 1.5]),
+        )
+        along = (columns - x) * np.cos(angle) + (rows - y) * np.sin(angle)
+        across = (rows - y) * np.cos(angle) - (columns - x) * np.sin(angle)
+        inside = (abs(along) < rng.uniform(2, 30)) & (abs(across) < rng.uniform(1, 6))
+        chances[inside] = rng.uniform(0.4, 1.0)
+    return {"chances": chances[None].astype(np.float32)}
+
+
+def test_text_in_pictures(start: Start, tmp_path: Path) -> None:
+    def drawn(feeds: Any) -> Any:
+        return np.random.default_rng(int(feeds["line"].astype(np.int64).sum()) % 2**32)
+
+    def read(feeds: Any) -> dict[str, Any]:
+        logits = drawn(feeds).normal(0, 1, (1, 10, 6)).astype(np.float32)
+        return {"logits": np.repeat(logits, 2, axis=1) * 4}
+
+    line = {name: ("uint8", (1, 12, width, 3)) for name, width in (("turn", 48), ("recogniser", 80))}
+    turn = lambda feeds: {"probabilities": drawn(feeds).uniform(0, 1, (1, 2)).astype(np.float32)}  # noqa: E731
+    parts = {
+        "detector": Watched(lambda feeds: _map(feeds, 96), {"pixels": ("uint8", (1, 96, 96, 3))}, {}),
+        "turn": Watched(turn, {"line": line["turn"]}, {}),
+        "recogniser": Watched(read, {"line": line["recogniser"]}, {}),
+    }
+    facts: dict[str, Any] = {"side": 96, "height": 12, "width": 80, "turn_width": 48, "turned": 0.7, "least": 0.1}
+    facts |= {
+        "lines": {"pixel": 0.3, "line": 0.3, "growth": 1.6, "most": 50},
+        "characters": ["a", " ", "\u4e2d", "d", "e"],
+    }
+    told = 0
+    with Pair(tmp_path, start, "image-to-text", parts, facts) as pair:
+        for seed, (height, width) in enumerate([(96, 96), (240, 120), (90, 300), (77, 55), (150, 410), (64, 64)]):
+            pixels = np.repeat(np.repeat(picture(seed, height, width), 3, 0), 3, 1)[:height, :width]
+            expected, answer = pair.both(pixels, {"pixels": pixels})
+            for part, name in (("detector", "pixels"), ("turn", "line"), ("recogniser", "line")):
+                for mine, other in pair.fed(part, name):
+                    np.testing.assert_array_equal(mine, other)
+            rows = [[text["score"], *np.reshape(text["corners"], -1)] for text in expected.details["texts"]]
+            np.testing.assert_allclose(answer["numbers"], np.reshape(np.asarray(rows), -1), rtol=1e-5, atol=1e-4)
+            assert answer["text"] == expected.output
+            told += len(rows)
+    assert told > 12, "a test of nothing would prove nothing"
+
+
 # --- series -----------------------------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from edgekit import registry
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.opened import makers
 from edgekit.core import Feeds, Prediction, Runner
+from edgekit.gate.evidence import samples_of_evidence
 from edgekit.targets.common.apps import apps
 from edgekit.targets.common.assets import write_assets
 from edgekit.tasks.common.audio import open_audio
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.real
 
 MODELS = (
     *("silero-vad", "ant-policy", "blazeface", "selfie-segmentation", "pose-landmarks", "hand-landmarks", "fracast"),
-    *("all-minilm-l6-v2", "basic-pitch"),
+    *("all-minilm-l6-v2", "basic-pitch", "pp-ocr-v4"),
 )
 Opened = tuple[Any, Peer, Path]
 
@@ -121,6 +122,11 @@ def same(task: str, expected: Prediction, answer: dict[str, Any]) -> int:
     if task == "reinforcement-learning":
         np.testing.assert_array_equal(answer["applied"], np.asarray(details["applied"][0], np.float32))
         return 1
+    if task == "image-to-text":
+        rows = [[line["score"], *np.reshape(line["corners"], -1)] for line in details["texts"]]
+        np.testing.assert_allclose(answer["numbers"], np.reshape(np.asarray(rows), -1), rtol=1e-4, atol=1e-2)
+        assert answer["text"] == expected.output
+        return len(rows)
     if task == "image-segmentation":
         np.testing.assert_array_equal(answer["pixels"], expected.scored)
         assert answer["text"] == expected.output
@@ -145,7 +151,7 @@ def test_recorded_samples_and_the_self_test(opened: Opened, request: pytest.Fixt
     manifest = open_bundle(path).manifest
     task, evidence = manifest.model.task, evidence_of(registry.find("models", manifest.model.name))
     assert evidence is not None
-    samples = list(evidence.samples(Path()))
+    samples = list(samples_of_evidence(evidence, lambda what, done, total: None))
     compared = 0
     for sample in samples[len(samples) // 2 :]:
         value = sample.input
@@ -185,6 +191,8 @@ def shown(task: str, expected: Prediction) -> Any:
         return [edge for span in details["speech"] for edge in (span["start"], span["end"])]
     if task == "automatic-music-transcription":
         return [note[name] for note in expected.scored for name in ("start", "end", "pitch", "velocity")]
+    if task == "image-to-text":
+        return [number for line in details["texts"] for number in (line["score"], *np.reshape(line["corners"], -1))]
     if task == "image-segmentation":
         return np.bincount(expected.scored.reshape(-1), minlength=len(details["labels"])) / expected.scored.size
     if task in ("object-detection", "keypoint-detection"):
