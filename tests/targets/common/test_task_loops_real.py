@@ -90,7 +90,7 @@ def pixels(sample: Any) -> Any:
     return sample if hasattr(sample, "dtype") else np.asarray(open_image(sample)[0], np.uint8)
 
 
-def given(task: str, sample: Any) -> dict[str, Any]:
+def handed_over(task: str, sample: Any) -> dict[str, Any]:
     """A sample as an app hands it over."""
     if task == "voice-activity-detection":
         return {"audio": open_audio(sample, 16_000).window(0, 16_000 * 3600), "piece": np.array([480])}
@@ -157,11 +157,11 @@ def test_recorded_samples_and_the_self_test(opened: Opened, request: pytest.Fixt
         value = sample.input
         if task == "reinforcement-learning":
             for row in value[:3]:
-                compared += same(task, predictor.predict(row), peer.ask(task=task, **given(task, row)))
+                compared += same(task, predictor.predict(row), peer.ask(task=task, **handed_over(task, row)))
             continue
         if task == "time-series-forecasting":
             value = np.asarray(value, np.float32)  # as it is handed over
-        compared += same(task, predictor.predict(value), peer.ask(task=task, **given(task, value)))
+        compared += same(task, predictor.predict(value), peer.ask(task=task, **handed_over(task, value)))
     assert compared >= 5, "a test of nothing would prove nothing"
     report = peer.ask(task="self-test")
     assert "error" not in report, report["error"]
@@ -225,7 +225,7 @@ def test_the_kotlin_api(exported: Callable[[str], Path], tmp_path: Path, onnx_ap
         report = one.jvm.ask(api=api, policy="FIRST_LAUNCH")
         assert "error" not in report and report["passed"][0] == 1, report
         assert report["answer"] == report["expected"] == bundle.manifest.golden.output
-        answer = one.jvm.ask(api=api, **given(task, handed))
+        answer = one.jvm.ask(api=api, **handed_over(task, handed))
         assert "error" not in answer, answer["error"]
         wanted = np.asarray(shown(task, edgekit.load(path, threads=1).predict(sample)), np.float32)
         np.testing.assert_allclose(answer["numbers"], wanted, rtol=1e-5, atol=1e-3 if wanted.max() > 10 else 1e-5)

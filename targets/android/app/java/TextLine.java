@@ -44,8 +44,8 @@ public final class TextLine {
     static List<TextLine> ordered(List<TextLine> lines) {
         Collections.sort(lines, new Comparator<TextLine>() {
             @Override
-            public int compare(TextLine one, TextLine other) {
-                return Double.compare(one.middle(), other.middle());
+            public int compare(TextLine first, TextLine second) {
+                return Double.compare(first.middle(), second.middle());
             }
         });
         List<TextLine> ordered = new ArrayList<>(), row = new ArrayList<>();
@@ -63,8 +63,8 @@ public final class TextLine {
     private static void end(List<TextLine> row, List<TextLine> ordered) {
         Collections.sort(row, new Comparator<TextLine>() {
             @Override
-            public int compare(TextLine one, TextLine other) {
-                return Double.compare(one.least(0), other.least(0));
+            public int compare(TextLine first, TextLine second) {
+                return Double.compare(first.least(0), second.least(0));
             }
         });
         ordered.addAll(row);

@@ -92,8 +92,8 @@ final class TextRectangle {
         int[][] ordered = points.toArray(new int[0][]);
         Arrays.sort(ordered, new Comparator<int[]>() {
             @Override
-            public int compare(int[] one, int[] other) {
-                return one[0] != other[0] ? Integer.compare(one[0], other[0]) : Integer.compare(one[1], other[1]);
+            public int compare(int[] a, int[] b) {
+                return a[0] != b[0] ? Integer.compare(a[0], b[0]) : Integer.compare(a[1], b[1]);
             }
         });
         List<int[]> hull = new ArrayList<>();

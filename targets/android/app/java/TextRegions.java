@@ -58,8 +58,8 @@ final class TextRegions {
         }
         Collections.sort(lines, new Comparator<TextRectangle>() {
             @Override
-            public int compare(TextRectangle one, TextRectangle other) {
-                return Double.compare(other.score, one.score);
+            public int compare(TextRectangle first, TextRectangle second) {
+                return Double.compare(second.score, first.score);
             }
         });
         return lines.subList(0, Math.min(lines.size(), Json.integer(rule.get("most"))));
