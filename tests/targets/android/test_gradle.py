@@ -25,7 +25,7 @@ API = {
     "whisper": "Transcriber", "vision": "Classifier", "keyword": "WakeWordDetector", "speaker": "SpeakerVerifier",
     "silero": "SpeechDetector", "policy": "Policy", "boxes": "ObjectDetector", "areas": "PictureSegmenter",
     "keypoints": "KeypointDetector", "forecasting": "Forecaster", "sentences": "SentenceEncoder",
-    "music": "MusicTranscriber",
+    "music": "MusicTranscriber", "ppocr": "TextReader",
 }  # fmt: skip
 NAMED = {"package": "com.example.speech", "name": "speech", "version": "1.2.0"}
 #: What may only be in a folder whose name it is.

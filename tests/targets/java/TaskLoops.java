@@ -33,6 +33,9 @@ final class TaskLoops {
             case "voice-activity-detection":
                 speech(given, answer);
                 break;
+            case "image-to-text":
+                read(given.get("pixels"), answer);
+                break;
             case "automatic-music-transcription":
                 music(given, answer);
                 break;
@@ -109,6 +112,9 @@ final class TaskLoops {
             return "a vector of " + encoder().embed(sentence).length + " numbers";
         }
         int height = input.shape()[0], width = input.shape()[1];
+        if (description.facts.containsKey("characters")) {
+            return new PictureText(parts, description).probe(input.bytes(), height, width);
+        }
         if (description.facts.containsKey("region")) {
             PictureKeypoints loop = new PictureKeypoints(parts, description);
             return PictureKeypoints.text(loop.find(input.bytes(), height, width, watch));
@@ -172,6 +178,21 @@ final class TaskLoops {
         }
         put(answer, "numbers", array(numbers));
         answer.put("text", text(PlayedNotes.text(notes)));
+    }
+
+    private void read(Tensor pixels, Map<String, Tensor> answer) {
+        int[] shape = pixels.shape();
+        List<TextLine> lines = new PictureText(parts, description).read(pixels.bytes(), shape[0], shape[1], watch);
+        List<Float> numbers = new ArrayList<>();
+        for (TextLine line : lines) {
+            numbers.add((float) line.score);
+            for (double[] corner : line.corners) {
+                numbers.add((float) corner[0]);
+                numbers.add((float) corner[1]);
+            }
+        }
+        put(answer, "numbers", array(numbers));
+        answer.put("text", text(TextLine.text(lines)));
     }
 
     private void boxes(Tensor pixels, Map<String, Tensor> given, Map<String, Tensor> answer) {

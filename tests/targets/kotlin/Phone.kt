@@ -112,6 +112,14 @@ private suspend fun ofTask(
                 },
             )
         }
+        "TextReader" -> TextReader.open(context, options).use { reader ->
+            val rgb = pixels?.bytes() ?: return answer.report(reader.selfTest())
+            answer["numbers"] = numbers(
+                reader.read(rgb, height, width).flatMap { line ->
+                    listOf(line.score) + line.corners.flatMap { listOf(it.first, it.second) }
+                },
+            )
+        }
         "Policy" -> Policy.open(context, options).use { policy ->
             if (numbers.isEmpty()) return answer.report(policy.selfTest())
             answer["numbers"] = policy.act(numbers).applied.let { Tensor.of(it, it.size) }

@@ -12,6 +12,10 @@ struct TaskLoops {
         switch task {
         case "self-test": return told(try await selfTest())
         case "voice-activity-detection": return try await speech(given)
+        case "image-to-text":
+            let lines = try await PictureText(parts, description).read(try pixels(given))
+            let numbers = lines.flatMap { [$0.score] + $0.corners.flatMap { [$0.x, $0.y] } }
+            return [("numbers", floats(numbers)), ("text", text(lines.map(\.text).joined(separator: "\n")))]
         case "automatic-music-transcription":
             let loop = try PlayedNotes(parts, description)
             let rules = try given["rules"].map { tensor -> NoteRules in
@@ -81,6 +85,7 @@ struct TaskLoops {
     /// By the class that an app sees.
     private func selfTest() async throws -> SelfTestReport {
         let files = try ModelFiles(folder: folder), facts = description.facts
+        if facts.has("characters") { return try await TextReader(files, parts: parts).selfTest() }
         if facts.has("drift") { return try await MusicTranscriber(files, parts: parts).selfTest() }
         if facts.has("hop") { return try await SpeechDetector(files, parts: parts).selfTest() }
         if facts.has("limit") { return try await Policy(files, parts: parts).selfTest() }

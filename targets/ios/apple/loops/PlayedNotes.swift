@@ -67,8 +67,8 @@ struct PlayedNotes {
         let whole = count * keys
         let roll = NoteRoll.notes(Array(notes.prefix(whole)), Array(onsets.prefix(whole)), keys: keys, rules)
         return roll.map(timed).enumerated().sorted {
-            let (one, other) = ($0.element, $1.element)
-            return (one.start, one.pitch, $0.offset) < (other.start, other.pitch, $1.offset)
+            let (first, second) = ($0.element, $1.element)
+            return (first.start, first.pitch, $0.offset) < (second.start, second.pitch, $1.offset)
         }.map(\.element)
     }
 
