@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,21 @@ from onnx import helper
 
 from edgekit.exporters.onnx.graph import CONTRIB
 from edgekit.quantization.gptq import Rounded
+from edgekit.quantization.ranges import MIDDLE
 
 Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is known of the activations of a product.
+
+    Attributes:
+        zero: the step of uint8 that stands for 0. single: whether all axes before the last two have the length 1.
+    """
+
+    zero: int = MIDDLE
+    single: bool = False
 
 
 def blockwise(node: onnx.NodeProto, made: Rounded, added: dict[str, NDArray[Any]]) -> list[onnx.NodeProto]:
@@ -88,22 +102,60 @@ def lookup(node: onnx.NodeProto, owner: str, added: dict[str, NDArray[Any]], mad
 
 
 def rows_alike(
-    node: onnx.NodeProto, made: Rounded, added: dict[str, NDArray[Any]], done: set[str]
+    node: onnx.NodeProto, made: Rounded, added: dict[str, NDArray[Any]], done: set[str], rows: Rows
 ) -> list[onnx.NodeProto]:
-    """The dynamic form between a division of every row by its largest value and a multiplication by it."""
+    """A product of activations with a scale for every row: the least at which the row's values fit around the zero.
+
+    QuantizeLinear along the axis of rows takes both the division and the rounding in a single pass. Beside one scale
+    for all rows (`dynamic`) that costs a fifth more time where rows are long, and nothing where they are short.
+    """
     x, out, name, nodes = node.input[0], node.output[0], node.name, list[onnx.NodeProto]()
-    added["last"], added["tiny"] = np.array([-1], np.int64), np.array(1e-30, np.float32)
-    if f"{x}.peaks" not in done:
-        done.add(f"{x}.peaks")
-        nodes = [
-            helper.make_node("Abs", [x], [f"{x}.sizes"], name=f"{x}.sizes"),
-            helper.make_node("ReduceMax", [f"{x}.sizes", "last"], [f"{x}.peak"], name=f"{x}.peak", keepdims=1),
-            helper.make_node("Max", [f"{x}.peak", "tiny"], [f"{x}.peaks"], name=f"{x}.peaks"),
-            helper.make_node("Div", [x, f"{x}.peaks"], [f"{x}.alike"], name=f"{x}.alike"),
+    if f"{x}.rows" not in done:  # several products of one input quantize it once
+        done.add(f"{x}.rows")
+        nodes = _quantized_rows(x, made.steps.shape[0], rows, added)
+    added[f"{name}.int8"], added[f"{name}.scales"] = made.steps, made.scales[0]
+    added[f"{name}.zeros"] = np.zeros(made.steps.shape[1], np.int8)
+    operands = [f"{x}.rows", f"{name}.int8", "rows.one", f"{name}.scales", f"{x}.zero", f"{name}.zeros"]
+    return [
+        *nodes,
+        helper.make_node("MatMulIntegerToFloat", operands, [f"{name}.steps"], name=name, domain=CONTRIB),
+        helper.make_node("Mul", [f"{name}.steps", f"{x}.scales"], [out], name=f"{name}.back"),
+    ]
+
+
+def _quantized_rows(x: str, inputs: int, rows: Rows, added: dict[str, NDArray[Any]]) -> list[onnx.NodeProto]:
+    """`x` float [..., inputs] to ``x.rows``, uint8 of the same shape, and ``x.scales``, float [..., 1]."""
+    zero = rows.zero
+    added["rows.last"], added["rows.one"] = np.array([-1], np.int64), np.array(1, np.float32)
+    added["rows.tiny"] = np.array(1e-30, np.float32)
+    added[f"{x}.above"] = np.array(1 / (255 - zero), np.float32)
+    added[f"{x}.below"] = np.array(-1 / zero, np.float32)
+    added[f"{x}.zero"], added[f"{x}.least"] = np.array(zero, np.uint8), np.array([zero], np.uint8)
+    steps: list[tuple[str, list[str], str, dict[str, Any]]] = [
+        ("ReduceMax", [x, "rows.last"], "high", {"keepdims": 1}),
+        ("ReduceMin", [x, "rows.last"], "low", {"keepdims": 1}),
+        ("Mul", [f"{x}.high", f"{x}.above"], "up", {}),
+        ("Mul", [f"{x}.low", f"{x}.below"], "down", {}),
+        ("Max", [f"{x}.up", f"{x}.down", "rows.tiny"], "scales", {}),
+        ("Reshape", [f"{x}.scales", "rows.last"], "scale", {}),
+        ("Shape", [f"{x}.scale"], "count", {}),
+        ("Expand", [f"{x}.least", f"{x}.count"], "zeros", {}),
+    ]
+    if rows.single:
+        steps.append(("QuantizeLinear", [x, f"{x}.scale", f"{x}.zeros"], "rows", {"axis": -2}))
+    else:
+        # A last resort: behind Reshape onnxruntime knows no shape, and reuses no memory.
+        added[f"{x}.flat"] = np.array([-1, inputs], np.int64)
+        steps += [
+            ("Reshape", [x, f"{x}.flat"], "list", {}),
+            ("QuantizeLinear", [f"{x}.list", f"{x}.scale", f"{x}.zeros"], "steps", {"axis": 0}),
+            ("Shape", [x], "shape", {}),
+            ("Reshape", [f"{x}.steps", f"{x}.shape"], "rows", {}),
         ]
-    inner = helper.make_node("MatMul", [f"{x}.alike", node.input[1]], [f"{name}.alike"], name=name)
-    back = helper.make_node("Mul", [f"{name}.alike", f"{x}.peaks"], [out], name=f"{name}.back")
-    return [*nodes, *dynamic(inner, made, added, done), back]
+    return [
+        helper.make_node(operator, operands, [f"{x}.{result}"], name=f"{x}.{result}", **attributes)
+        for operator, operands, result, attributes in steps
+    ]
 
 
 def dynamic(

@@ -148,8 +148,11 @@ class Encoder(nn.Module):
             EncoderLayer(state, f"encoder.layers.{i}", shape) for i in range(shape.encoder_layers)
         )
         self.norm = Norm(state, "encoder.layer_norm")
-        names = [f"decoder.layers.{i}.encoder_attn.{p}_proj" for i in range(shape.decoder_layers) for p in "kv"]
-        self.cross = FusedProjection([Linear(state, name) for name in names])
+        # A product for each layer: those of all layers at once would lie in memory twice, whole and in pieces.
+        attentions = [f"decoder.layers.{i}.encoder_attn" for i in range(shape.decoder_layers)]
+        self.cross = nn.ModuleList(
+            FusedProjection([Linear(state, f"{name}.{part}_proj") for part in "kv"]) for name in attentions
+        )
 
     def hidden(self, mel: Tensor) -> Tensor:
         """The encoder's own output, float32 [1, T, C]."""
@@ -162,9 +165,11 @@ class Encoder(nn.Module):
 
     def forward(self, mel: Tensor) -> tuple[Tensor, ...]:
         x = self.hidden(mel)
-        heads = self.cross(x).reshape(-1, 2 * self.shape.decoder_layers, self.shape.heads, self.shape.head)
-        pieces = heads.unbind(1)
-        return tuple(piece.permute(1, 2, 0) if i % 2 == 0 else piece.transpose(0, 1) for i, piece in enumerate(pieces))
+        made = list[Tensor]()
+        for projection in self.cross:
+            key, value = projection(x).reshape(-1, 2, self.shape.heads, self.shape.head).unbind(1)
+            made += [key.permute(1, 2, 0), value.transpose(0, 1)]
+        return tuple(made)
 
 
 class DecoderLayer(nn.Module):

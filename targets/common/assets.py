@@ -1,55 +1,39 @@
 """What an app takes of a bundle: graphs, what the loops need to know, golden vectors that a phone can read, licences.
 
 A golden sound becomes floats and a picture pixels, so that no decoder of the phone comes into the comparison. What a
-`tokenizers` file says becomes the bytes of every token: decoding needs no more.
+`tokenizers` file says becomes the bytes of every token.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
-import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from edgekit.common.arrays import read_arrays
+from edgekit.common.files import read_text
 from edgekit.core import Bundle
 from edgekit.errors import BadInput, Unsupported, need
 from edgekit.numerics.parity import chain_limit_of
 from edgekit.targets.common import calls
+from edgekit.targets.common.vocabularies import vocabulary_of
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["DESCRIPTION", "FILES", "listed", "task_for", "vocabulary", "write_assets"]
+__all__ = ["DESCRIPTION", "FILES", "listed", "write_assets"]
 
 #: What the loops read first, and the list of all files with their hashes.
 DESCRIPTION, FILES = "model.json", "files.json"
 
 #: Unpacked, no golden reference is larger.
 _MOST = 64 * 2**20
-#: Longer than the description of any vocabulary.
-_MOST_TEXT = 64 * 2**20
-
-
-_Task = TypeVar("_Task")
-
-
-def task_for(bundle: Bundle, tasks: Mapping[str, _Task], what: str, where: str) -> _Task:
-    """What the bundle's family becomes, as `tasks` says.
-
-    Raises:
-        Unsupported: the family has no loop there.
-    """
-    family = bundle.manifest.model.family
-    if family not in tasks:
-        raise Unsupported(
-            f"{bundle.path.name} cannot become {what}: the family {family!r} has no loop for {where}.",
-            hint=f"Families with a loop: {', '.join(sorted(tasks))}.",
-        )
-    return tasks[family]
+_NUMBER = re.compile(r"[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?")
 
 
 def write_assets(bundle: Bundle, out: Path) -> dict[str, int]:
@@ -70,8 +54,9 @@ def write_assets(bundle: Bundle, out: Path) -> dict[str, int]:
         held = bundle.path / part.file
         (shutil.copytree if held.is_dir() else shutil.copyfile)(held, out / parts[part.name])
     (out / DESCRIPTION).write_bytes(_json(_description(manifest, parts)))
-    if manifest.model.family == "whisper":
-        (out / "vocabulary.bin").write_bytes(vocabulary(bundle.path / "tokenizer.json", _words(manifest.facts)))
+    tokens = vocabulary_of(bundle.path, manifest.facts)
+    if tokens is not None:
+        (out / "vocabulary.bin").write_bytes(tokens)
     (out / "golden").mkdir()
     calls.write(out / "golden" / "input.bin", [_input(bundle)])
     calls.write(out / "golden" / "reference.bin", [_reference(bundle.path / manifest.golden.reference)])
@@ -79,14 +64,6 @@ def write_assets(bundle: Bundle, out: Path) -> dict[str, int]:
         (out / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(bundle.path / name, out / name)
     return listed(out)
-
-
-def _words(facts: Mapping[str, Any]) -> int:
-    """How many tokens have a text."""
-    try:
-        return int(facts["tokens"]["end_of_text"])
-    except (LookupError, TypeError, ValueError) as exc:
-        raise BadInput("the bundle does not say which token ends a text.", hint="Export it again.") from exc
 
 
 def _flat(file: str) -> str:
@@ -139,7 +116,8 @@ def listed(out: Path) -> dict[str, int]:
 
 
 def _input(bundle: Bundle) -> dict[str, NDArray[Any]]:
-    """The golden input: ``{"audio": float32 [samples]}`` or ``{"pixels": uint8 [height, width, 3]}``."""
+    """The golden input, by its kind of file: ``{"audio": float32 [samples]}``, ``{"pixels": uint8 [height, width,
+    3]}``, ``{"numbers": float32}`` of any shape, or ``{"text": uint8 [bytes]}``."""
     import numpy as np
 
     file = bundle.path / bundle.manifest.golden.input
@@ -150,12 +128,29 @@ def _input(bundle: Bundle) -> dict[str, NDArray[Any]]:
         if file.suffix == ".png":
             with Image.open(file) as image:
                 return {"pixels": np.array(image.convert("RGB"), np.uint8)}
+        if file.suffix == ".npz":
+            held = read_arrays(file, f"the golden input {file.name}", _MOST)
+            return {"numbers": np.ascontiguousarray(next(iter(held.values())), np.float32)}
+        if file.suffix == ".csv":
+            return {"numbers": _column(file)}
+        if file.suffix == ".txt":
+            return {"text": np.frombuffer(read_text(file).strip("\n").encode(), np.uint8)}
         samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
-    except (OSError, ValueError, SyntaxError, soundfile.SoundFileError) as exc:
+    except (OSError, ValueError, SyntaxError, StopIteration, soundfile.SoundFileError) as exc:
         raise BadInput(f"the golden input {file.name} cannot be read: {exc}.") from exc
     if rate != 16_000:
         raise Unsupported(f"the golden input is at {rate} Hz; the loops for phones take sound at 16000 Hz.")
     return {"audio": np.ascontiguousarray(samples.mean(axis=1, dtype=np.float32))}
+
+
+def _column(file: Path) -> NDArray[np.float32]:
+    """The last column of a table without its line of names; a gap is not a number."""
+    import numpy as np
+
+    cells = [line.rpartition(",")[2].strip() for line in read_text(file).splitlines() if line.strip()]
+    values = [float(cell) if _NUMBER.fullmatch(cell) else float("nan") for cell in cells]
+    named = bool(values) and np.isnan(values[0]) and bool(cells[0])
+    return np.asarray(values[1:] if named else values, np.float32)
 
 
 def _reference(file: Path) -> dict[str, NDArray[Any]]:
@@ -164,28 +159,3 @@ def _reference(file: Path) -> dict[str, NDArray[Any]]:
 
     held = read_arrays(file, f"the golden reference {file.name}", _MOST)
     return {name: np.asarray(array, np.float32) for name, array in held.items()}
-
-
-def vocabulary(file: Path, count: int) -> bytes:
-    """The bytes of the first `count` tokens: for each an unsigned 16-bit length and as many bytes, little-endian.
-
-    Raises:
-        BadInput: not a byte-level vocabulary.
-    """
-    try:
-        if file.stat().st_size > _MOST_TEXT:
-            raise ValueError("it is too large")
-        known = json.loads(file.read_bytes())
-        pieces = {int(token): str(piece) for piece, token in known["model"]["vocab"].items()}
-        alphabet = _alphabet()
-        spelt = [bytes(alphabet[letter] for letter in pieces[token]) for token in range(count)]
-        return b"".join(struct.pack("<H", len(piece)) + piece for piece in spelt)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, struct.error) as exc:
-        raise BadInput(f"{file.name} is not Whisper's: {exc}.", hint="Export the bundle again.") from exc
-
-
-def _alphabet() -> dict[str, int]:
-    """Letter -> byte of byte-level vocabularies: printable bytes stand for themselves, the others for 256 and up."""
-    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}

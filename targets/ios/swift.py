@@ -9,66 +9,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgekit.core import Bundle, Form
 from edgekit.errors import BadInput, Unsupported, boundary
-from edgekit.targets.common.assets import task_for, write_assets
+from edgekit.targets.common.apps import App, app_for, apps, closure
+from edgekit.targets.common.assets import write_assets
 from edgekit.targets.common.language import SCHEMAS, grammars, no_schemas
 from edgekit.targets.ios import chat
 from edgekit.targets.ios.templates import TEMPLATES, fill, plain
 
-__all__ = ["FORM", "Task", "task_of", "write"]
+__all__ = ["FORM", "app_of", "write"]
 
 _OPTIONS = {"name": "of the package and its module, such as SpeechModel", **SCHEMAS}
 
-#: Loops that every task uses.
-_COMMON = ("Description", "Facts", "ModelError", "Numbers", "Samples", "SelfTest", "Tensor", "Turns", "Vectors")
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a model of a family becomes: the class that the app sees, its loops, and what else it takes."""
-
-    api: str
-    loops: tuple[str, ...]
-    platform: tuple[str, ...] = ()
-    zip: bool = False
-
-
-_KEYWORDS = Task("WakeWordDetector", ("KeywordDetector", "KeywordEar", "KeywordJudge", "KeywordRules"))
-_TASKS = {
-    "whisper": Task(
-        "Transcriber",
-        (
-            *("Pcg64", "SpeechListener", "SpeechSpans", "Transcript"),
-            *("WhisperAttention", "WhisperDecoding", "WhisperHypotheses", "WhisperOptions"),
-            *("WhisperPauses", "WhisperRecognizer", "WhisperRules", "WhisperSigns", "WhisperTokens"),
-            *("WhisperTranscriber", "WhisperWords"),
-        ),
-        zip=True,
-    ),
-    "vision": Task("Classifier", ("ImageClassifier", "Pixels", "Resample"), ("Picture",)),
-    "speaker": Task("SpeakerVerifier", ("SpeakerEmbedder",)),
-    "keyword": _KEYWORDS,
-    "openwakeword": _KEYWORDS,
-}
+#: What every package has: opening the model, and Core ML.
+_PLATFORM = ("Compiled", "CoreMLGraph", "Open")
+#: Names the module of zlib where a loop compresses.
+_ZIP = "import EdgekitModelZip"
+_EXTENDED = re.compile(r"^ *extension (\w+)", re.MULTILINE)
 #: iOS -> the macOS of the same year: the package's tests run on a Mac.
 _MACS = {16: 13, 17: 14, 18: 15}
 #: Words that no module can be called by, and modules that the package itself uses.
 _TAKEN = """
     Any Self Type Protocol Swift Foundation CoreML CoreGraphics CryptoKit XCTest Bundle Model
-    Transcriber Classifier SpeakerVerifier WakeWordDetector Chat Answer Sampling
+    Chat Answer Sampling
 """
 
 
-def task_of(bundle: Bundle) -> Task:
-    """What the bundle becomes in an app.
+def app_of(bundle: Bundle) -> App:
+    """The class that an app gets for the bundle.
 
     Raises:
-        Unsupported: its exporter or family has no loop for iPhones.
+        Unsupported: its exporter, task or family has no loop for iPhones.
     """
     manifest = bundle.manifest
     if manifest.recipe.exporter != "coreml":
@@ -79,7 +53,7 @@ def task_of(bundle: Bundle) -> Task:
             if manifest.recipe.exporter == "litert"
             else f"edgekit export {manifest.model.name} --target ios --exporter coreml",
         )
-    return task_for(bundle, _TASKS, "a Swift package", "iPhones")
+    return app_for(bundle, TEMPLATES / "api", "a Swift package", "iPhones")
 
 
 def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
@@ -98,31 +72,42 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
             chat.write(bundle, out, name, grammars(options))
         return
     no_schemas(bundle, options)
-    task = task_of(bundle)
+    app = app_of(bundle)
     with boundary():
         sources = out / "Sources" / name
         (sources / "Model").mkdir(parents=True)
         size = sum(write_assets(bundle, sources / "Model").values())
-        words = _words(bundle, task, name, size)
-        for loop in (*_COMMON, *task.loops):
-            fill(f"loops/{loop}.swift", sources / f"{loop}.swift", words)
-        for api in ("Model", task.api):
-            fill(f"api/{api}.swift", sources / f"{api}.swift", words)
-        for platform in ("Compiled", "CoreMLGraph", "Open", *task.platform):
-            fill(f"platform/{platform}.swift", sources / f"{platform}.swift", words)
-        if task.zip:
-            for file in ("module.modulemap", "zip.h"):
-                fill(f"zip/{file}", out / "Sources" / f"{name}Zip" / file, words)
+        files = _files(app)
+        packed = any(_ZIP in file.read_text(encoding="utf-8") for file in files)
+        words = _words(bundle, app, name, size, packed)
+        for file in files:
+            fill(f"{file.parent.name}/{file.name}", sources / file.name, words)
+        if packed:
+            for part in ("module.modulemap", "zip.h"):
+                fill(f"zip/{part}", out / "Sources" / f"{name}Zip" / part, words)
         fill("package/Package.swift", out / "Package.swift", words)
         fill("package/README.md", out / "README.md", words)
         fill("package/ModelTests.swift", out / "Tests" / f"{name}Tests" / "ModelTests.swift", words)
+
+
+def _files(app: App) -> list[Path]:
+    """The templates of a package: those that it always has, its class, and what these name."""
+    platform = TEMPLATES / "platform"
+    first = [platform / f"{name}.swift" for name in _PLATFORM]
+    first += [TEMPLATES / "api" / f"{name}.swift" for name in ("Model", app.api)]
+    files = closure([*first, TEMPLATES / "package" / "ModelTests.swift"], [TEMPLATES / "loops", TEMPLATES / "api"])
+    files.remove(TEMPLATES / "package" / "ModelTests.swift")
+    # What gives a loop's type an initialiser from one of Apple's comes along with the type.
+    taken = {file.stem for file in files}
+    extensions = {file: _EXTENDED.findall(file.read_text(encoding="utf-8")) for file in sorted(platform.iterdir())}
+    return files + [file for file, types in extensions.items() if file not in files and taken & set(types)]
 
 
 def _name(asked: str | None, model: str) -> str:
     """A module's name. Raises BadInput for a name that Swift does not take."""
     name = asked if asked is not None else "".join(part[:1].upper() + part[1:] for part in re.findall(r"\w+", model))
     name = name if asked is not None or not name[:1].isdigit() else f"Model{name}"
-    if not re.fullmatch(r"[A-Z][A-Za-z0-9]{0,60}", name) or name in _TAKEN.split():
+    if not re.fullmatch(r"[A-Z][A-Za-z0-9]{0,60}", name) or name in {*_TAKEN.split(), *(app.api for app in apps())}:
         raise BadInput(
             f"{name!r} cannot name a Swift module: letters and digits, a capital first, no word that is taken.",
             hint="Such as: -o name=SpeechModel",
@@ -130,24 +115,24 @@ def _name(asked: str | None, model: str) -> str:
     return name
 
 
-def _words(bundle: Bundle, task: Task, name: str, size: int) -> dict[str, str]:
+def _words(bundle: Bundle, app: App, name: str, size: int, packed: bool) -> dict[str, str]:
     """Names in the templates -> what they become."""
     manifest = bundle.manifest
     ios = _system(manifest)
     words = {
         "EdgekitModel": name,
-        "EdgekitAPI": task.api,
+        "EdgekitAPI": app.api,
         "edgekit-model": f"edgekit-{name}",
         ".iOS(.v16), .macOS(.v13)": f".iOS(.v{ios}), .macOS(.v{_MACS[ios]})",
         "edgekit-ios": str(ios),
         "edgekit-description": plain(f"{manifest.model.name} ({manifest.model.task}), {manifest.recipe.precision}."),
-        "edgekit-usage": (TEMPLATES / "package" / f"usage-{task.api}.swift").read_text(encoding="utf-8").rstrip(),
+        "edgekit-usage": (TEMPLATES / "package" / f"usage-{app.api}.swift").read_text(encoding="utf-8").rstrip(),
         "edgekit-size": f"{size / 1e6:.1f}",
         "edgekit-source": plain(f"{manifest.source.uri} {manifest.source.revision}".strip()),
         "edgekit-accuracy": plain(f"{manifest.gate.verdict}: {manifest.gate.reason}"),
         "edgekit-bundle": plain(manifest.digest),
     }
-    if not task.zip:
+    if not packed:
         words['        .systemLibrary(name: "EdgekitModelZip"),\n'] = ""
         words[' dependencies: ["EdgekitModelZip"],'] = ""
     return words

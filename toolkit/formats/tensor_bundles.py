@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import BadInput
+from edgekit.formats import protobuf
+from edgekit.formats.protobuf import read_varint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -93,8 +95,8 @@ def table(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
     """A block's offset and size; and the position after them."""
-    offset, at = _varint(data, at)
-    size, at = _varint(data, at)
+    offset, at = read_varint(data, at)
+    size, at = read_varint(data, at)
     return (offset, size), at
 
 
@@ -106,9 +108,9 @@ def _block(data: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]
     end = size - 4 * (int.from_bytes(block[-4:], "little") + 1)
     key, at = b"", 0
     while at < end:
-        shared, at = _varint(block, at)
-        fresh, at = _varint(block, at)
-        length, at = _varint(block, at)
+        shared, at = read_varint(block, at)
+        fresh, at = read_varint(block, at)
+        length, at = read_varint(block, at)
         if shared > len(key) or at + fresh + length > end:
             raise ValueError
         key = key[:shared] + block[at : at + fresh]
@@ -120,34 +122,9 @@ def fields(message: int | bytes) -> Iterator[tuple[int, int | bytes]]:
     """Number and value of every field of a protocol buffer: a whole number, or bytes."""
     if not isinstance(message, bytes):
         raise ValueError
-    at = 0
-    while at < len(message):
-        tag, at = _varint(message, at)
-        number, kind = tag >> 3, tag & 7
-        if kind == 0:
-            value, at = _varint(message, at)
-            yield number, value
-            continue
-        if kind == 2:
-            size, at = _varint(message, at)
-        elif kind in (1, 5):
-            size = 8 if kind == 1 else 4
-        else:
-            raise ValueError
-        if at + size > len(message):
-            raise ValueError
-        yield number, message[at : at + size]
-        at += size
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """A whole number of up to 64 bits, and the position after it."""
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value |= (byte & 127) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 128:
-            return value, at
-        if shift > 63:
-            raise ValueError
+    for field in protobuf.fields(message):
+        whole = field.wire == protobuf.NUMBER
+        yield (
+            field.number,
+            protobuf.read_varint(message, field.first)[0] if whole else message[field.first : field.last],
+        )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from edgekit.errors import BadInput, need
+from edgekit.models.whisper.loop.vocabulary import Vocabulary
 from edgekit.tasks.common.tokens import tokenizing
 
 #: Symbols that annotate rather than transcribe; the original suppresses them by default.
@@ -47,17 +49,13 @@ class Tokens:
 
     Raises:
         BadInput: the file is damaged or is not Whisper's.
-        MissingExtra: the tokenizers package is absent.
     """
 
     def __init__(self, file: Path) -> None:
-        with need("run", "Reading the tokenizer"):
-            import tokenizers
         if not file.is_file():
             raise BadInput(f"the tokenizer {file.name} is missing.")
-        self._file = file.name
-        with tokenizing(file.name):
-            self._tokenizer = tokenizers.Tokenizer.from_str(file.read_text(encoding="utf-8"))
+        self._file = file
+        self._vocabulary = Vocabulary(file)
         self.eot = self._id("<|endoftext|>")
         self.sot = self._id("<|startoftranscript|>")
         self.translate = self._id("<|translate|>")
@@ -68,30 +66,41 @@ class Tokens:
         self.timestamps = self.no_timestamps + 1
         # Languages lie between the start of the transcript and the tasks; English-only models name none that they know.
         ids = range(self.sot + 1, min(self.translate, self.transcribe))
-        self.languages = {str(self._tokenizer.id_to_token(i))[2:-2]: i for i in ids if self._is_language(i)}
+        self.languages = {self._vocabulary.name(i)[2:-2]: i for i in ids if self._is_language(i)}
 
     def _id(self, *names: str) -> int:
         for name in names:
-            token = self._tokenizer.token_to_id(name)
+            token = self._vocabulary.number(name)
             if token is not None:
-                return int(token)
+                return token
         raise BadInput(f"the tokenizer has no {names[0]} token: it is not Whisper's.")
 
     def _is_language(self, token: int) -> bool:
-        name = self._tokenizer.id_to_token(token) or ""
+        name = self._vocabulary.name(token)
         return name.startswith("<|") and name[2:-2].isalpha() and len(name) <= 7
 
     def text(self, tokens: Sequence[int]) -> str:
         """The text of `tokens`; special tokens and timestamps are left out."""
-        with tokenizing(self._file):
-            decoded: str = self._tokenizer.decode([t for t in tokens if t < self.eot], skip_special_tokens=False)
-        return decoded
+        return self._vocabulary.text(token for token in tokens if token < self.eot)
 
     def encode(self, text: str) -> list[int]:
-        """Tokens of `text`; what reads like a special token in it is left out, never obeyed."""
-        with tokenizing(self._file):
-            ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        """Tokens of `text`; what reads like a special token in it is left out, never obeyed.
+
+        Raises:
+            BadInput: the tokenizer is damaged.
+            MissingExtra: the tokenizers package is absent.
+        """
+        with tokenizing(self._file.name):
+            ids: list[int] = self._encoder.encode(text, add_special_tokens=False).ids
         return [token for token in ids if token < self.eot]
+
+    @cached_property
+    def _encoder(self) -> Any:
+        """The library's tokenizer, which takes 19 MB: loaded where a text becomes tokens, as a prompt does."""
+        with need("run", "Reading the tokenizer"):
+            import tokenizers
+        with tokenizing(self._file.name):
+            return tokenizers.Tokenizer.from_str(self._file.read_text(encoding="utf-8"))
 
     def facts(self) -> dict[str, Any]:
         """Everything about tokens that a decoding loop in any language needs (JSON-able)."""

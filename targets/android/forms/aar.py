@@ -18,7 +18,7 @@ from edgekit.core import Bundle, Form
 from edgekit.targets.android.forms.archive import content, write_aligned
 from edgekit.targets.android.forms.checks import check_archive, check_size
 from edgekit.targets.android.forms.fitness import check_bundle, packaged
-from edgekit.targets.android.forms.gradle import task_of
+from edgekit.targets.android.forms.gradle import app_of
 from edgekit.targets.android.forms.java import PHONE, classes_of, jar_of, stubs
 from edgekit.targets.android.forms.names import Names, names_of
 from edgekit.targets.android.forms.tools import RUNTIME, runtime
@@ -30,13 +30,6 @@ OPTIONS = {
     "package": "Java package and Maven group, such as com.example.speech",
     "name": "the Maven artifact, such as speech",
     "version": "of the Maven artifact, such as 1.2.0",
-}
-#: What an app asks of `Model`, by the class of the loops that answers.
-_USAGE = {
-    "Classifier": "model.classifier().classify(rgb, height, width, 5)",
-    "Transcriber": "model.transcriber().transcribe(Samples.of(samples), WhisperOptions.DEFAULT, watch).text",
-    "SpeakerVerifier": "model.embedder().embed(Samples.of(samples), watch)",
-    "WakeWordDetector": "model.detector().feed(chunk, chunk.length, watch)",
 }
 
 
@@ -112,7 +105,7 @@ def _words(bundle: Bundle, names: Names) -> dict[str, str]:
         "edgekit-runtime-version": version,
         "edgekit-runtime": coordinate,
         "edgekit-compiled": RUNTIME.revision,
-        "edgekit-usage": _USAGE[task_of(bundle).api],
+        "edgekit-usage": app_of(bundle).java,
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgekit.core import Bundle
 from edgekit.errors import BadInput, Unsupported
-from edgekit.targets.android.forms.gradle import task_of
+from edgekit.targets.android.forms.gradle import app_of
 from edgekit.targets.android.forms.tools import RUNTIME
 
 __all__ = ["check_bundle", "packaged", "versions_of"]
@@ -29,7 +29,12 @@ def check_bundle(bundle: Bundle, what: str) -> None:
             f"{bundle.path.name} cannot become {what}: only bundles of the exporter onnx can, not of {exporter}.",
             hint=f"edgekit export {bundle.manifest.model.name} --target android --exporter onnx",
         )
-    task_of(bundle)  # that it has loops for phones
+    app = app_of(bundle)
+    if not app.java:
+        raise Unsupported(
+            f"{bundle.path.name} cannot become {what}: for the task {app.task!r} there is a Gradle module only.",
+            hint="Package it with --as gradle.",
+        )
     for part in bundle.manifest.parts:
         ir, opset = versions_of(bundle.path / part.file)
         if ir > _FORMAT or opset > _OPERATORS:

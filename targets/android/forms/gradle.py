@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,54 +18,21 @@ from edgekit.targets.android.forms import chat
 from edgekit.targets.android.forms.checks import BASE_MODULE
 from edgekit.targets.android.forms.names import OPTIONS, Names, names_of
 from edgekit.targets.android.forms.templates import KOTLIN_PLUGIN, PHONE, PLUGIN, fill, include, plain
-from edgekit.targets.common.assets import task_for, write_assets
+from edgekit.targets.common.apps import App, app_for, closure
+from edgekit.targets.common.assets import write_assets
 from edgekit.targets.common.language import SCHEMAS, grammars, no_schemas
 
-__all__ = ["FORM", "Task", "task_of", "write"]
+__all__ = ["FORM", "app_of", "write"]
 
-#: Loops that every task uses.
-_COMMON = ("Description", "Graph", "Json", "Numbers", "Samples", "SelfTest", "Tensor", "Vectors", "Watch")
-_KOTLIN = ("Model", "ModelException", "ModelFiles", "ModelOptions", "SelfTestReport")
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a model of a family becomes: the class that the app sees, and its loops in Java."""
-
-    api: str
-    loops: tuple[str, ...]
-
-
-_TASKS = {
-    "whisper": Task(
-        "Transcriber",
-        (
-            *("Pcg64", "SpeechListener", "SpeechSpans", "Transcript"),
-            *("WhisperAttention", "WhisperDecoding", "WhisperHypotheses", "WhisperOptions"),
-            *("WhisperPauses", "WhisperRecognizer", "WhisperRules", "WhisperRun", "WhisperSigns", "WhisperTokens"),
-            *("WhisperTranscriber", "WhisperWords"),
-        ),
-    ),
-    "vision": Task("Classifier", ("ImageClassifier", "Resample")),
-    "speaker": Task("SpeakerVerifier", ("SpeakerEmbedder",)),
-    "keyword": Task(
-        "WakeWordDetector",
-        (
-            *("KeywordDetector", "KeywordEar", "KeywordEvent", "KeywordJudge", "KeywordRules", "KeywordWindowEar"),
-            *("OpenWakewordEar", "WakewordStrideEar"),
-        ),
-    ),
-}
-_TASKS["openwakeword"] = _TASKS["keyword"]
 #: Exporter -> its graph in Kotlin, and the extensions of its files.
 _RUNTIMES = {"onnx": ("OnnxGraph", "onnx"), "litert": ("LiteRtGraph", "tflite")}
 
 
-def task_of(bundle: Bundle) -> Task:
-    """What the bundle becomes in an app.
+def app_of(bundle: Bundle) -> App:
+    """The class that an app gets for the bundle.
 
     Raises:
-        Unsupported: its exporter, options or family has no loop for phones.
+        Unsupported: its exporter, options, task or family has no loop for phones.
     """
     manifest = bundle.manifest
     if manifest.recipe.exporter not in _RUNTIMES or manifest.recipe.options.get("io") == "int8":
@@ -75,7 +41,7 @@ def task_of(bundle: Bundle) -> Task:
             f"{manifest.recipe.precision}, {dict(manifest.recipe.options)}) have no loop for phones.",
             hint=f"Export it with --exporter {' or '.join(_RUNTIMES)}, without -o io=int8.",
         )
-    return task_for(bundle, _TASKS, "a Gradle module", "phones")
+    return app_for(bundle, PHONE / "kotlin", "a Gradle module", "phones")
 
 
 def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
@@ -94,31 +60,31 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
             chat.write(bundle, out, names, grammars(options))
         return
     no_schemas(bundle, options)
-    task = task_of(bundle)
+    app = app_of(bundle)
     with boundary():
         assets = out / "src" / "main" / "assets" / names.name
         assets.mkdir(parents=True)
         sizes = write_assets(bundle, assets)
         packed = names.pack or sum(sizes.values()) > BASE_MODULE
-        words = _words(bundle, names, task, sizes, packed)
+        words = _words(bundle, names, app, sizes, packed)
         if packed:
             _pack(bundle, out, assets, names, words)
-        _module(out, names, task, bundle.manifest.recipe.exporter, words)
+        _module(out, names, app, bundle.manifest.recipe.exporter, words)
 
 
-def _module(out: Path, names: Names, task: Task, exporter: str, words: Mapping[str, str]) -> None:
+def _module(out: Path, names: Names, app: App, exporter: str, words: Mapping[str, str]) -> None:
     """Everything but the assets."""
     graph, _ = _RUNTIMES[exporter]
     package = Path(*names.package.split("."))
-    for name in (*_COMMON, *task.loops):
-        fill(f"java/{name}.java", out / "src/main/java" / package / "loops" / f"{name}.java", words)
-    for name in (*_KOTLIN, graph, task.api):
-        fill(f"kotlin/{name}.kt", out / "src/main/kotlin" / package / f"{name}.kt", words)
+    places = {"java": out / "src/main/java" / package / "loops", "kotlin": out / "src/main/kotlin" / package}
+    first = [PHONE / "kotlin" / f"{name}.kt" for name in ("Model", graph, app.api)]
+    for file in closure(first, [PHONE / "java", PHONE / "kotlin"]):
+        fill(f"{file.parent.name}/{file.name}", places[file.parent.name] / file.name, words)
     fill("gradle/ModelFilesTest.kt", out / "src/test/kotlin" / package / "ModelFilesTest.kt", words)
     fill(
         "gradle/SelfTestOnDevice.kt",
         out / "src/androidTest/kotlin" / package / "SelfTestOnDevice.kt",
-        {**words, "Transcriber": task.api},
+        {**words, "Transcriber": app.api},
     )
     fill("gradle/AndroidManifest.xml", out / "src/main/AndroidManifest.xml", words)
     fill(f"gradle/consumer-rules-{exporter}.pro", out / "consumer-rules.pro", words)
@@ -136,7 +102,7 @@ def _pack(bundle: Bundle, out: Path, assets: Path, names: Names, words: Mapping[
     fill("gradle/pack.gradle.kts", out / "pack" / "build.gradle.kts", words)
 
 
-def _words(bundle: Bundle, names: Names, task: Task, sizes: Mapping[str, int], packed: bool) -> dict[str, str]:
+def _words(bundle: Bundle, names: Names, app: App, sizes: Mapping[str, int], packed: bool) -> dict[str, str]:
     """Names in the templates -> what they become."""
     manifest = bundle.manifest
     runtime = _coordinates(manifest)
@@ -155,7 +121,7 @@ def _words(bundle: Bundle, names: Names, task: Task, sizes: Mapping[str, int], p
         "edgekit-quiet": _TOLD[manifest.recipe.exporter],
         "edgekit-app": f'    assetPacks += ":{names.name}-pack" // delivered beside the base module\n' * packed,
         "edgekit-plugin": PLUGIN[names.agp],
-        "edgekit-usage": (PHONE / "gradle" / f"usage-{task.api}.kt").read_text(encoding="utf-8").rstrip(),
+        "edgekit-usage": (PHONE / "gradle" / f"usage-{app.api}.kt").read_text(encoding="utf-8").rstrip(),
         "edgekit-size": f"{sum(sizes.values()) / 1e6:.1f}",
         "edgekit-source": plain(f"{manifest.source.uri} {manifest.source.revision}".strip()),
         "edgekit-accuracy": plain(f"{manifest.gate.verdict}: {manifest.gate.reason}"),

@@ -17,6 +17,7 @@ from edgekit.errors import ExportFailed
 from edgekit.exporters.onnx import census, linear, products
 from edgekit.exporters.onnx.graph import constants, from_torch
 from edgekit.formats.onnx.runner import OnnxRunner
+from edgekit.numerics.parity import relative_error
 
 ROWS, WIDTH, WORDS = 24, 64, 200
 
@@ -161,3 +162,23 @@ def test_a_row_with_an_outlier_costs_no_other_row() -> None:
         off = np.linalg.norm(runner({"x": x})["y"] - truth, axis=1) / np.linalg.norm(truth, axis=1)
         errors[form] = float(np.delete(off, 4).max())
     assert errors["rows"] < 0.02 < 0.2 < errors["dynamic"]
+
+
+@pytest.mark.parametrize("single", [True, False])
+def test_rows_of_a_list_and_of_a_batch(single: bool) -> None:
+    """A call of one list of rows, as speech is, and a call of many, whose rows are counted when it comes."""
+    rng = np.random.default_rng(0)
+    weight = rng.standard_normal((64, 32)).astype(np.float32)
+    node = onnx.helper.make_node("MatMul", ["x", "w"], ["y"], name="product")
+    lead = 1 if single else "batch"
+    ends = [onnx.helper.make_tensor_value_info(name, 1, [lead, "n", size]) for name, size in (("x", 64), ("y", 32))]
+    graph = onnx.helper.make_graph([node], "toy", ends[:1], ends[1:], [onnx.numpy_helper.from_array(weight, "w")])
+    plain = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    calls = [{"x": np.maximum(rng.standard_normal((1, 200, 64)), -0.2).astype(np.float32)}]
+    weights = products.recorded(plain, ["product"], calls)
+    assert weights.inputs("product").single == single
+    assert weights.inputs("product").zero < 40
+    made = products.quantize(plain, {"product": "rows"}, weights)
+    runner = OnnxRunner(made.SerializeToString(), 1)
+    for x in (calls[0]["x"], np.ones((1 if single else 3, 5, 64), np.float32)):
+        assert relative_error([runner({"x": x})], [{"y": x @ weight}]) < 0.015

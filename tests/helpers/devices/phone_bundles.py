@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import soundfile
+from helpers.toys.toy_pieces import tokenizer
 from helpers.toys.toy_whisper import ToyWhisper
 from numpy.typing import NDArray
 from PIL import Image
@@ -37,6 +38,8 @@ RUNTIME = {
 TASKS = {
     "whisper": "automatic-speech-recognition", "vision": "image-classification", "keyword": "audio-classification",
     "speaker": "audio-speaker-verification", "openwakeword": "audio-classification", "language": "text-generation",
+    "silero": "voice-activity-detection", "policy": "reinforcement-learning", "forecasting": "time-series-forecasting",
+    "sentences": "feature-extraction",
 }  # fmt: skip
 
 
@@ -47,6 +50,7 @@ def made_up(
     facts: Mapping[str, Any],
     *,
     exporter: str = "onnx",
+    task: str = "",
     reference: Mapping[str, NDArray[Any]] | None = None,
     name: str = "",
     answer: str = "yes",
@@ -59,12 +63,8 @@ def made_up(
     (folder / "licences" / "weights.txt").write_text("do as you like")
     for i, (part, _, _) in enumerate(parts):
         (folder / f"{part}.{suffix}").write_bytes(bytes([i]) * size)
-    golden = "golden/input.png" if family == "vision" else "golden/input.wav"
-    if family == "vision":
-        pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
-        Image.fromarray(pixels).save(folder / golden)
-    else:
-        soundfile.write(folder / golden, np.sin(np.arange(48_000) / 7) / 2, 16_000, "PCM_16")
+    task = task or TASKS[family]
+    golden = _golden(folder, task)
     np.savez(
         folder / "golden" / "reference.npz", allow_pickle=False, **(reference or {"p/0/x": np.ones(3, np.float32)})
     )
@@ -72,7 +72,7 @@ def made_up(
         schema=2,
         edgekit="0.1.0",
         key="0",
-        model=ModelFacts(name=name or f"toy-{family}", family=family, task=TASKS[family], parameters=1),
+        model=ModelFacts(name=name or f"toy-{family}", family=family, task=task, parameters=1),
         source=SourceFacts(uri="hf://me/it", revision="1", format="safetensors", pinned=True, files={}),
         target=TargetFacts(name="android", system="Android 8 or later", processor="arm64-v8a", runtime=RUNTIME),
         recipe=RecipeFacts(exporter=exporter, precision="fp32"),
@@ -90,6 +90,26 @@ def made_up(
     )
     (folder / NAME).write_bytes(encode(manifest))
     return folder
+
+
+def _golden(folder: Path, task: str) -> str:
+    """Write the golden input of a task; its name."""
+    rng = np.random.default_rng(0)
+    if task == "reinforcement-learning":
+        np.savez(folder / "golden" / "input.npz", observations=rng.normal(0, 1, (3, 4)).astype(np.float32))
+        return "golden/input.npz"
+    if task == "time-series-forecasting":
+        (folder / "golden" / "input.csv").write_text("day,value\n1,3.5\n2,\n3,4.25\n")
+        return "golden/input.csv"
+    if task == "feature-extraction":
+        (folder / "golden" / "input.txt").write_text("the fox\n")
+        return "golden/input.txt"
+    if task in ("image-classification", "object-detection", "image-segmentation", "keypoint-detection"):
+        pixels = rng.integers(0, 256, (40, 50, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / "golden" / "input.png")
+        return "golden/input.png"
+    soundfile.write(folder / "golden" / "input.wav", np.sin(np.arange(48_000) / 7) / 2, 16_000, "PCM_16")
+    return "golden/input.wav"
 
 
 def changed(folder: Path, **fields: Any) -> Path:
@@ -137,4 +157,34 @@ def toys(folder: Path, toy: ToyWhisper) -> dict[str, Path]:
             exporter="litert",
         ),
         "speaker": made_up(folder / "speaker", "speaker", [("frontend", audio, []), ("network", [], [])], speaker),
+        **_toys_of_tasks(folder),
+    }  # fmt: skip
+
+
+def _toys_of_tasks(folder: Path) -> dict[str, Path]:
+    """Of the tasks whose loops read nothing but the bundle's facts."""
+    pixels = [tensor("pixels", "uint8", 1, 8, 8, 3)]
+    states = [tensor("h", "float32", 1, 4)]
+    tokens = [tensor("input_ids", "int64", 1, "tokens"), tensor("attention_mask", "int64", 1, "tokens")]
+    boxes = {"height": 8, "width": 8, "labels": ["cat"], "activation": "sigmoid", "threshold": 0.5, "overlap": 0.3}
+    areas = {"height": 8, "width": 8, "labels": ["nothing", "cat"], "activation": "sigmoid"}
+    speech = {"hop": 512, "context": 64, "states": {"h": "h_after"}, "rules": {}, "sample_rate": 16_000}
+    series = {"context": 64, "horizon": 8, "levels": [0.1, 0.5, 0.9], "observed": 2}
+    series["periods"] = {"most": 2, "least": 2, "alpha": 0.05, "bins": 4}
+    sentences = {"tokenizer": {"file": "tokenizer.json", "most": 16, "pad": "[PAD]", "side": "right"}}
+    place = folder / "sentences"
+    place.mkdir(parents=True)
+    tokenizer(place / "tokenizer.json")
+    return {
+        "silero": made_up(folder / "silero", "silero", [("network", states, [])], speech),
+        "policy": made_up(folder / "policy", "policy", [("network", states, states)], {"limit": 1.0}),
+        "boxes": made_up(folder / "boxes", "mediapipe", [("network", pixels, [])], boxes, task="object-detection"),
+        "areas": made_up(folder / "areas", "mediapipe", [("network", pixels, [])], areas, task="image-segmentation"),
+        "keypoints": made_up(
+            folder / "keypoints", "mediapipe", [("detector", pixels, []), ("landmarks", pixels, [])],
+            {"detector": boxes, "region": {}, "size": 8, "presence": 0.5, "most": 1, "names": ["tip"], "links": []},
+            task="keypoint-detection",
+        ),
+        "forecasting": made_up(folder / "forecasting", "forecasting", [("network", states, [])], series),
+        "sentences": made_up(place, "sentences", [("network", tokens, states)], sentences),
     }  # fmt: skip

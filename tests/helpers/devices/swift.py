@@ -13,6 +13,7 @@ from edgekit.targets.ios.templates import TEMPLATES
 HARNESS = Path(__file__).parents[2] / "targets" / "swift"
 #: Modules with the names and signatures of Apple's: what uses them is read by the compiler here too.
 STUBS = Path(__file__).parents[2] / "targets" / "swift_stubs"
+API, LOOPS, PAGES = (TEMPLATES / name for name in ("api", "loops", "package"))
 _PACKAGE = """// swift-tools-version:5.9
 import PackageDescription
 

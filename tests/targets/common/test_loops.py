@@ -21,7 +21,7 @@ from PIL import Image
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.models.speaker.pipeline import EcapaVerifier, Ge2eVerifier
 from edgekit.models.whisper.loop.pipeline import Transcriber
-from edgekit.targets.common.assets import vocabulary
+from edgekit.targets.common.vocabularies import vocabulary
 from edgekit.targets.ios.templates import TEMPLATES
 
 Start = Callable[[Path, dict[str, Runner]], Peer]

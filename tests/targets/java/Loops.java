@@ -68,6 +68,11 @@ public final class Loops {
             answer.put("gumbel", floats(drawn));
             return;
         }
+        if (given.containsKey("task")) {
+            String task = new String(given.get("task").bytes(), StandardCharsets.UTF_8);
+            new TaskLoops(folder, description, parts, watch).answer(task, given, answer);
+            return;
+        }
         switch (description.family) {
             case "whisper":
                 whisper(folder, description, parts, given, answer, watch);

@@ -82,8 +82,66 @@ private suspend fun answer(context: Context, given: Map<String, Tensor>, answer:
             check(verifier.compare(embedding, embedding).same)
             answer["embedding"] = Tensor.of(embedding, embedding.size)
         }
+        else -> ofTask(context, options, given, answer)
     }
 }
+
+/** The classes that are one call each: a sample and its answer, or the self-test. */
+private suspend fun ofTask(
+    context: Context,
+    options: ModelOptions,
+    given: Map<String, Tensor>,
+    answer: MutableMap<String, Tensor>,
+) {
+    val pixels = given["pixels"]
+    val (height, width) = pixels?.shape() ?: intArrayOf(0, 0)
+    val numbers = given["numbers"]?.floats() ?: FloatArray(0)
+    when (String(given.getValue("api").bytes())) {
+        "SpeechDetector" -> SpeechDetector.open(context, options).use { detector ->
+            val samples = given["audio"]?.floats() ?: return answer.report(detector.selfTest())
+            val heard = detector.detect(samples)
+            val streamed = detector.listen(samples.toList().chunked(1000) { it.toFloatArray() }.asFlow()).toList()
+            check(heard.probabilities.take(streamed.size) == streamed) { "a stream is heard otherwise" }
+            answer["numbers"] = numbers(heard.spans.flatMap { listOf(it.start, it.end) })
+        }
+        "Policy" -> Policy.open(context, options).use { policy ->
+            if (numbers.isEmpty()) return answer.report(policy.selfTest())
+            answer["numbers"] = policy.act(numbers).applied.let { Tensor.of(it, it.size) }
+        }
+        "ObjectDetector" -> ObjectDetector.open(context, options).use { detector ->
+            val rgb = pixels?.bytes() ?: return answer.report(detector.selfTest())
+            answer["numbers"] = numbers(
+                detector.detect(rgb, height, width).flatMap { box ->
+                    listOf(box.score, box.left, box.top, box.right, box.bottom) + box.points.flatMap { listOf(it.x, it.y) }
+                },
+            )
+        }
+        "PictureSegmenter" -> PictureSegmenter.open(context, options).use { segmenter ->
+            val rgb = pixels?.bytes() ?: return answer.report(segmenter.selfTest())
+            answer["numbers"] = numbers(segmenter.segment(rgb, height, width).shares)
+        }
+        "KeypointDetector" -> KeypointDetector.open(context, options).use { detector ->
+            val rgb = pixels?.bytes() ?: return answer.report(detector.selfTest())
+            answer["numbers"] = numbers(
+                detector.detect(rgb, height, width).flatMap { thing ->
+                    listOf(thing.score) + thing.points.flatMap { listOf(it.x, it.y) }
+                },
+            )
+        }
+        "Forecaster" -> Forecaster.open(context, options).use { forecaster ->
+            if (numbers.isEmpty()) return answer.report(forecaster.selfTest())
+            val series = DoubleArray(numbers.size) { numbers[it].toDouble() }
+            answer["numbers"] = numbers(forecaster.forecast(series).quantiles.flatten())
+        }
+        "SentenceEncoder" -> SentenceEncoder.open(context, options).use { encoder ->
+            val text = given["text"]?.bytes()?.decodeToString() ?: return answer.report(encoder.selfTest())
+            answer["numbers"] = encoder.embed(text).let { Tensor.of(it, it.size) }
+        }
+    }
+}
+
+private fun numbers(values: List<Double>): Tensor =
+    Tensor.of(values.map { it.toFloat() }.toFloatArray(), values.size)
 
 /** Calls one at a time, cancelled while they run and while they wait; a call afterwards works. */
 private suspend fun Transcriber.cancelled(samples: FloatArray, answer: MutableMap<String, Tensor>) = runBlocking {

@@ -5,6 +5,13 @@ import Foundation
 // Answers samples that Python sends, by the loops alone. Argument: a folder with model.json and what belongs to it.
 
 func text(_ text: String) -> any Tensor { Values(Array(text.utf8), [text.utf8.count]) }
+func told(_ report: SelfTestReport) -> [(String, any Tensor)] {
+    [
+        ("passed", Values([Int64(report.passed ? 1 : 0)], [1])), ("said", text(report.answer)),
+        ("expected", text(report.expected)), ("parts", text(report.errors.keys.sorted().joined(separator: " "))),
+        ("worst", floats([report.errors.values.max() ?? -1])),
+    ]
+}
 func floats(_ values: [Double]) -> any Tensor { Values(values.map(Float.init), [values.count]) }
 
 struct Loops {
@@ -23,6 +30,9 @@ struct Loops {
         if let seed = try number("seed") {
             var random = Pcg64(seed: UInt32(seed))
             return [("gumbel", floats((0..<1000).map { _ in random.gumbel() }))]
+        }
+        if let task = try given["task"].map({ String(decoding: try $0.bytes(), as: UTF8.self) }) {
+            return try await TaskLoops(folder: folder, description: description, parts: parts).answer(task, given)
         }
         if given["self test"] != nil {
             return try await selfTest()
@@ -46,10 +56,7 @@ struct Loops {
         case "speaker": report = try await SpeakerVerifier(files, parts: parts).selfTest()
         default: report = try await WakeWordDetector(files, parts: parts).selfTest()
         }
-        return [
-            ("passed", Values([Int64(report.passed ? 1 : 0)], [1])), ("said", text(report.answer)),
-            ("parts", text(report.errors.keys.sorted().joined(separator: " "))), ("worst", floats([report.errors.values.max() ?? -1])),
-        ]
+        return told(report)
     }
 
     private func whisper(_ given: [String: any Tensor]) async throws -> [(String, any Tensor)] {

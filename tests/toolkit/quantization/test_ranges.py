@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekit.quantization.ranges import EXTREMES, METHODS, TAIL, Extremes, Histograms, least_scale
+from edgekit.quantization.ranges import EXTREMES, METHODS, MIDDLE, TAIL, Extremes, Histograms, best_zero, least_scale
 
 
 def test_histograms_leave_out_what_is_rare() -> None:
@@ -47,3 +47,18 @@ def test_the_least_scale_holds_a_bias() -> None:
     scale = least_scale(bias, step)
     assert scale[1] == 0
     np.testing.assert_allclose(np.abs(bias[[0, 2]]) / step / scale[[0, 2]], 2**30)
+
+
+def test_zero_lies_where_rows_use_most_steps() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((200, 64))
+    assert 110 < best_zero(rows.min(axis=1), rows.max(axis=1)) < 146
+    gelu = np.where(rows > 0, 10 * rows, -0.17)
+    assert 1 <= best_zero(gelu.min(axis=1), gelu.max(axis=1)) <= 5
+    assert best_zero(np.zeros(3), np.full(3, 5.0)) == 1
+    assert best_zero(np.full(3, -5.0), np.zeros(3)) == 254
+
+
+@pytest.mark.parametrize("least, largest", [([0.0], [0.0]), ([-1.0], [np.inf]), ([np.nan], [1.0])])
+def test_rows_that_say_nothing_about_zero(least: list[float], largest: list[float]) -> None:
+    assert best_zero(np.array(least), np.array(largest)) == MIDDLE

@@ -10,9 +10,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edgekit.common.memory import give_back
 from edgekit.common.processors import usable_processors
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, need
+from edgekit.formats.onnx.tables import Tables
 
 _DTYPES = {"float": "float32", "double": "float64", "float16": "float16"}
 
@@ -47,12 +49,21 @@ class OnnxRunner(Runner):
         # Inputs change their length at every call: remembered allocation patterns would only grow.
         options.enable_mem_pattern = False
         what = model.name if isinstance(model, Path) else "the model"
+        self._tables = Tables(model) if isinstance(model, Path) and model.is_file() else None
+        arrays = self._tables.arrays if self._tables else {}
+        # The session does not own these values.
+        self._values = {name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
+        for name, value in self._values.items():
+            options.add_initializer(name, value)
         try:
             self._session = onnxruntime.InferenceSession(
                 str(model) if isinstance(model, Path) else model, options, providers=["CPUExecutionProvider"]
             )
         except Exception as exc:  # onnxruntime's exceptions share no base but Exception
             raise BadInput(f"onnxruntime {onnxruntime.__version__} refuses {what}: {_first_line(exc)}") from exc
+        if self._tables:
+            self._tables.forget()
+        give_back()
         self._error = onnxruntime.capi.onnxruntime_pybind11_state
         self.inputs = tuple(_spec(value) for value in self._session.get_inputs())
         self.outputs = tuple(_spec(value) for value in self._session.get_outputs())
@@ -64,6 +75,8 @@ class OnnxRunner(Runner):
             values = self._session.run(self._names, feeds)
         except (ValueError, RuntimeError, self._error.InvalidArgument, self._error.Fail) as exc:
             raise BadInput(f"onnxruntime could not run the part: {_first_line(exc)}") from exc
+        if self._tables:
+            self._tables.forget()
         return dict(zip(self._names, values, strict=True))
 
 

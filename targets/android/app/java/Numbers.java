@@ -1,8 +1,10 @@
 package edgekit.phone.loops;
 
 import java.math.BigDecimal;
+import java.math.MathContext;
 import java.math.RoundingMode;
 import java.util.List;
+import java.util.Locale;
 
 /** The arithmetic that several loops share. */
 final class Numbers {
@@ -36,6 +38,25 @@ final class Numbers {
     /** A decimal number of few places, halves to even, as Python's round. */
     static double round(double value, int places) {
         return new BigDecimal(value).setScale(places, RoundingMode.HALF_EVEN).doubleValue();
+    }
+
+    /** A decimal number for people, as Python writes it: so many places, halves to even, and perhaps a plus. */
+    static String text(double value, int places, boolean signed) {
+        // The sign of a zero that was rounded stays.
+        double rounded = Math.copySign(round(value, places), value);
+        return String.format(Locale.ROOT, "%" + (signed ? "+" : "") + "." + places + "f", rounded);
+    }
+
+    /** The first digits of a number, as Python writes it with "g". */
+    static String digits(double value, int count) {
+        BigDecimal rounded = new BigDecimal(value).round(new MathContext(count, RoundingMode.HALF_EVEN));
+        int exponent = rounded.signum() == 0 ? 0 : rounded.precision() - rounded.scale() - 1;
+        BigDecimal plain = rounded.signum() == 0 ? BigDecimal.ZERO : rounded.stripTrailingZeros();
+        if (exponent >= -4 && exponent < count) {
+            return plain.toPlainString();
+        }
+        String size = (exponent < 0 ? "-" : "+") + (Math.abs(exponent) < 10 ? "0" : "") + Math.abs(exponent);
+        return plain.movePointLeft(exponent).stripTrailingZeros().toPlainString() + "e" + size;
     }
 
     static int[] array(List<Integer> values) {

@@ -13,13 +13,13 @@ public final class Resample {
         BILINEAR(1.0),
         BICUBIC(2.0);
 
-        private final double support;
+        final double support;
 
         Filter(double support) {
             this.support = support;
         }
 
-        private double weight(double distance) {
+        double weight(double distance) {
             double x = Math.abs(distance);
             if (this == BILINEAR) {
                 return x < 1.0 ? 1.0 - x : 0.0;
@@ -45,24 +45,24 @@ public final class Resample {
     }
 
     private static byte[] across(byte[] rgb, int height, int width, int newWidth, Filter filter) {
-        Weights weights = new Weights(width, newWidth, filter);
+        ResampleWeights weights = new ResampleWeights(width, 0, width, newWidth, filter);
         byte[] out = new byte[height * newWidth * 3];
-        for (int y = 0; y < height; y++) {
-            for (int x = 0; x < newWidth; x++) {
-                int from = (y * width + weights.first[x]) * 3;
-                sum(rgb, from, 3, weights.of[x], out, (y * newWidth + x) * 3);
+        for (int x = 0; x < newWidth; x++) {
+            int[] whole = whole(weights.of[x]);
+            for (int y = 0; y < height; y++) {
+                sum(rgb, (y * width + weights.first[x]) * 3, 3, whole, out, (y * newWidth + x) * 3);
             }
         }
         return out;
     }
 
     private static byte[] down(byte[] rgb, int height, int width, int newHeight, Filter filter) {
-        Weights weights = new Weights(height, newHeight, filter);
+        ResampleWeights weights = new ResampleWeights(height, 0, height, newHeight, filter);
         byte[] out = new byte[newHeight * width * 3];
         for (int y = 0; y < newHeight; y++) {
+            int[] whole = whole(weights.of[y]);
             for (int x = 0; x < width; x++) {
-                int from = (weights.first[y] * width + x) * 3;
-                sum(rgb, from, width * 3, weights.of[y], out, (y * width + x) * 3);
+                sum(rgb, (weights.first[y] * width + x) * 3, width * 3, whole, out, (y * width + x) * 3);
             }
         }
         return out;
@@ -84,34 +84,12 @@ public final class Resample {
         return (byte) Math.max(0, Math.min(255, value >> PRECISION));
     }
 
-    /** For each new pixel: the first old pixel that counts, and the weights from it on. */
-    private static final class Weights {
-        private final int[] first;
-        private final int[][] of;
-
-        Weights(int size, int newSize, Filter filter) {
-            first = new int[newSize];
-            of = new int[newSize][];
-            double scale = (double) size / newSize;
-            double stretch = Math.max(scale, 1.0);
-            double support = filter.support * stretch;
-            double shrink = 1.0 / stretch;
-            for (int i = 0; i < newSize; i++) {
-                double center = (i + 0.5) * scale;
-                first[i] = Math.max(0, (int) (center - support + 0.5));
-                int count = Math.min(size, (int) (center + support + 0.5)) - first[i];
-                double[] weights = new double[count];
-                double sum = 0.0;
-                for (int x = 0; x < count; x++) {
-                    weights[x] = filter.weight((x + first[i] - center + 0.5) * shrink);
-                    sum += weights[x];
-                }
-                of[i] = new int[count];
-                for (int x = 0; x < count; x++) {
-                    double share = sum == 0.0 ? weights[x] : weights[x] / sum;
-                    of[i][x] = (int) ((share < 0 ? -0.5 : 0.5) + share * (1 << PRECISION));
-                }
-            }
+    /** Shares in whole numbers. */
+    private static int[] whole(double[] shares) {
+        int[] weights = new int[shares.length];
+        for (int x = 0; x < weights.length; x++) {
+            weights[x] = (int) ((shares[x] < 0 ? -0.5 : 0.5) + shares[x] * (1 << PRECISION));
         }
+        return weights;
     }
 }

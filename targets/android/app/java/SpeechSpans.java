@@ -3,28 +3,11 @@ package edgekit.phone.loops;
 import java.util.ArrayList;
 import java.util.List;
 
-/**
- * From probabilities of speech, one for each frame, to spans of speech (after Silero VAD's get_speech_timestamps), and from
- * these to windows. Looser than the detector's own rules: a word that is lost weighs more than a pause that is kept.
- */
+/** From probabilities of speech, one for each frame, to spans of speech (after Silero VAD's get_speech_timestamps). */
 final class SpeechSpans {
     private static final int RATE = 16000;
-    /** Speech begins at the first probability, and ends below the second. */
-    private static final double THRESHOLD = 0.5;
 
-    private static final double RELEASE = THRESHOLD - 0.15;
-    /** Samples: the shortest speech, the pause that ends a span, what is added at both sides, a pause to cut in. */
-    private static final double SHORTEST = 0.1 * RATE;
-
-    private static final double PAUSE = 0.5 * RATE;
-    private static final int PADDING = RATE / 4;
-    private static final double CUT = 0.098 * RATE;
-    /** Seconds: the longest span; of a window at most, and of a pause in one at most. */
-    private static final double LONGEST = 28.0;
-
-    private static final double WINDOW = 29.5;
-    private static final double PAUSE_WITHIN = 2.0;
-
+    private final SpeechRules rules;
     private final double longest;
     private final List<long[]> spans = new ArrayList<>();
     /** Earlier pauses of the span that is being heard: start and length. */
@@ -34,39 +17,26 @@ final class SpeechSpans {
 
     private long quiet = -1;
 
-    private SpeechSpans(int hop) {
-        longest = RATE * LONGEST - hop - 2 * PADDING;
+    private SpeechSpans(SpeechRules rules, int hop) {
+        this.rules = rules;
+        longest = RATE * rules.longest - hop - 2 * RATE * rules.padding;
     }
 
     /** Start and end of each span in seconds, in order, none overlapping. */
-    static List<double[]> of(List<Double> probabilities, int hop, long size) {
-        SpeechSpans speech = new SpeechSpans(hop);
+    static List<double[]> of(List<Double> probabilities, SpeechRules rules, int hop, long size) {
+        SpeechSpans speech = new SpeechSpans(rules, hop);
         for (int i = 0; i < probabilities.size(); i++) {
             speech.hear(probabilities.get(i), i * (long) hop);
         }
-        if (speech.start >= 0 && size - speech.start > SHORTEST) {
+        if (speech.start >= 0 && size - speech.start > RATE * rules.shortest) {
             speech.spans.add(new long[] {speech.start, size});
         }
-        pad(speech.spans, size);
+        speech.pad(size);
         List<double[]> seconds = new ArrayList<>();
         for (long[] span : speech.spans) {
             seconds.add(new double[] {span[0] / (double) RATE, span[1] / (double) RATE});
         }
         return seconds;
-    }
-
-    /** The windows to transcribe: as many spans together as fit, unless a long pause parts them. */
-    static List<double[]> packed(List<double[]> spans) {
-        List<double[]> windows = new ArrayList<>();
-        for (double[] span : spans) {
-            double[] last = windows.isEmpty() ? null : windows.get(windows.size() - 1);
-            if (last != null && span[1] - last[0] <= WINDOW && span[0] - last[1] <= PAUSE_WITHIN) {
-                last[1] = span[1];
-            } else {
-                windows.add(span.clone());
-            }
-        }
-        return windows;
     }
 
     private void begin(long at) {
@@ -76,8 +46,8 @@ final class SpeechSpans {
     }
 
     private void hear(double probability, long at) {
-        if (probability >= THRESHOLD) {
-            if (quiet >= 0 && at - quiet > CUT) {
+        if (probability >= rules.threshold) {
+            if (quiet >= 0 && at - quiet > RATE * rules.cut) {
                 pauses.add(new long[] {quiet, at - quiet});
             }
             quiet = -1;
@@ -89,10 +59,10 @@ final class SpeechSpans {
         if (start >= 0 && at - start > longest) {
             cut(at);
         }
-        if (start >= 0 && probability < RELEASE) {
+        if (start >= 0 && probability < rules.release) {
             quiet = quiet < 0 ? at : quiet;
-            if (at - quiet >= PAUSE) {
-                if (quiet - start > SHORTEST) {
+            if (at - quiet >= RATE * rules.pause) {
+                if (quiet - start > RATE * rules.shortest) {
                     spans.add(new long[] {start, quiet});
                 }
                 begin(-1);
@@ -111,18 +81,20 @@ final class SpeechSpans {
     }
 
     /** Widens spans, in place; two that would meet share the pause between them. */
-    private static void pad(List<long[]> spans, long size) {
+    private void pad(long size) {
+        double padding = RATE * rules.padding;
+        long whole = (long) padding;
         for (int i = 0; i < spans.size(); i++) {
             long[] span = spans.get(i);
             if (i == 0) {
-                span[0] = Math.max(0, span[0] - PADDING);
+                span[0] = Math.max(0, span[0] - whole);
             }
             if (i == spans.size() - 1) {
-                span[1] = Math.min(size, span[1] + PADDING);
+                span[1] = Math.min(size, span[1] + whole);
                 continue;
             }
             long[] following = spans.get(i + 1);
-            long pause = following[0] - span[1], half = pause < 2 * PADDING ? Math.floorDiv(pause, 2) : PADDING;
+            long pause = following[0] - span[1], half = pause < 2 * padding ? Math.floorDiv(pause, 2) : whole;
             span[1] = Math.min(size, span[1] + half);
             following[0] = Math.max(0, following[0] - half);
         }

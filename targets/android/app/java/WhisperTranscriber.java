@@ -120,7 +120,7 @@ public final class WhisperTranscriber {
         /** Transcribes where somebody speaks. */
         void speech() {
             double spoken = 0;
-            for (double[] span : SpeechSpans.packed(spans())) {
+            for (double[] span : WhisperCuts.packed(spans())) {
                 at = (long) Math.rint(span[0] * RATE);
                 long last = (long) Math.rint(span[1] * RATE);
                 while (last - at >= SHORTEST * RATE) {
@@ -145,7 +145,7 @@ public final class WhisperTranscriber {
                     heard.addAll(listener.push(sound.window(from, BLOCK), this));
                 }
                 heard.addAll(listener.finish(this));
-                return SpeechSpans.of(heard, listener.hop, sound.length());
+                return SpeechSpans.of(heard, WhisperCuts.RULES, listener.hop, sound.length());
             }
         }
 

@@ -19,7 +19,7 @@ public class Classifier private constructor(private val model: Model) : AutoClos
      * @throws ModelException the runtime failed.
      */
     public suspend fun classify(picture: Bitmap, top: Int = 5): List<Classification> =
-        model.use { ranked(rgb(picture), picture.height, picture.width, top) }
+        model.use { ranked(Bitmaps.rgb(picture), picture.height, picture.width, top) }
 
     /**
      * The same of pixels [height, width, 3], red first, a byte each.
@@ -52,29 +52,6 @@ public class Classifier private constructor(private val model: Model) : AutoClos
                 .classify(input.bytes(), height, width, 1)
                 .first()
                 .label
-        }
-
-        /** Row by row, so that a large picture is not in the heap twice. */
-        private fun rgb(picture: Bitmap): ByteArray {
-            // The pixels of a hardware bitmap can only be read from a copy.
-            val readable = if (picture.config == Bitmap.Config.HARDWARE) {
-                requireNotNull(picture.copy(Bitmap.Config.ARGB_8888, false)) { "the bitmap cannot be read" }
-            } else {
-                picture
-            }
-            val width = readable.width
-            val row = IntArray(width)
-            val rgb = ByteArray(readable.height * width * 3)
-            for (y in 0 until readable.height) {
-                readable.getPixels(row, 0, width, 0, y, width, 1)
-                for (x in 0 until width) {
-                    val to = (y * width + x) * 3
-                    rgb[to] = (row[x] shr 16).toByte()
-                    rgb[to + 1] = (row[x] shr 8).toByte()
-                    rgb[to + 2] = row[x].toByte()
-                }
-            }
-            return rgb
         }
     }
 }

@@ -10,9 +10,9 @@ enum Resample {
     enum Filter: Int {
         case bilinear, bicubic
 
-        fileprivate var support: Double { self == .bilinear ? 1 : 2 }
+        var support: Double { self == .bilinear ? 1 : 2 }
 
-        fileprivate func weight(_ distance: Double) -> Double {
+        func weight(_ distance: Double) -> Double {
             let x = abs(distance), a = -0.5
             if self == .bilinear {
                 return x < 1 ? 1 - x : 0
@@ -39,13 +39,13 @@ enum Resample {
     }
 
     private static func across(_ pixels: Pixels, _ width: Int, _ filter: Filter) -> Pixels {
-        let weights = Weights(pixels.width, width, filter)
+        let weights = ResampleWeights(pixels.width, width, filter), whole = weights.of.map(whole)
         var out = [UInt8](repeating: 0, count: pixels.height * width * 3)
         pixels.rgb.withUnsafeBufferPointer { rgb in
             for y in 0..<pixels.height {
                 for x in 0..<width {
                     let from = (y * pixels.width + weights.first[x]) * 3
-                    sum(rgb, from, 3, weights.of[x], &out, (y * width + x) * 3)
+                    sum(rgb, from, 3, whole[x], &out, (y * width + x) * 3)
                 }
             }
         }
@@ -53,13 +53,14 @@ enum Resample {
     }
 
     private static func down(_ pixels: Pixels, _ height: Int, _ filter: Filter) -> Pixels {
-        let weights = Weights(pixels.height, height, filter), width = pixels.width
+        let weights = ResampleWeights(pixels.height, height, filter), whole = weights.of.map(whole)
+        let width = pixels.width
         var out = [UInt8](repeating: 0, count: height * width * 3)
         pixels.rgb.withUnsafeBufferPointer { rgb in
             for y in 0..<height {
                 for x in 0..<width {
                     let from = (weights.first[y] * width + x) * 3
-                    sum(rgb, from, width * 3, weights.of[y], &out, (y * width + x) * 3)
+                    sum(rgb, from, width * 3, whole[y], &out, (y * width + x) * 3)
                 }
             }
         }
@@ -82,27 +83,32 @@ enum Resample {
         }
     }
 
-    /// For each new pixel: the first old pixel that counts, and the weights from it on.
-    private struct Weights {
-        var first: [Int] = []
-        var of: [[Int]] = []
+    /// Shares in whole numbers.
+    private static func whole(_ shares: [Double]) -> [Int] {
+        shares.map { Int(($0 < 0 ? -0.5 : 0.5) + $0 * Double(1 << precision)) }
+    }
+}
 
-        init(_ size: Int, _ newSize: Int, _ filter: Filter) {
-            let scale = Double(size) / Double(newSize), stretch = max(scale, 1)
-            let support = filter.support * stretch, shrink = 1 / stretch
-            for i in 0..<newSize {
-                let center = (Double(i) + 0.5) * scale
-                let from = max(0, Int(center - support + 0.5))
-                let count = min(size, Int(center + support + 0.5)) - from
-                let weights = (0..<count).map { filter.weight((Double($0 + from) - center + 0.5) * shrink) }
-                let sum = weights.reduce(0, +)
-                first.append(from)
-                of.append(
-                    weights.map {
-                        let share = sum == 0 ? $0 : $0 / sum
-                        return Int((share < 0 ? -0.5 : 0.5) + share * Double(1 << Resample.precision))
-                    })
-            }
+/// Of every new pixel in a row: the first old pixel that counts, and the shares from it on, as Pillow has them.
+struct ResampleWeights {
+    private(set) var first: [Int] = []
+    private(set) var of: [[Double]] = []
+
+    /// - Parameters:
+    ///   - size: of the old row.
+    ///   - part: the stretch of it that becomes the new row, in pixels; nil: all of it.
+    init(_ size: Int, _ newSize: Int, _ filter: Resample.Filter, part: (from: Float, to: Float)? = nil) {
+        let from = part?.from ?? 0, to = part?.to ?? Float(size)
+        let scale = Double(to - from) / Double(newSize), stretch = max(scale, 1)
+        let support = filter.support * stretch, shrink = 1 / stretch
+        for i in 0..<newSize {
+            let center = Double(from) + (Double(i) + 0.5) * scale
+            let start = max(0, Int(center - support + 0.5))
+            let count = min(size, Int(center + support + 0.5)) - start
+            let weights = (0..<count).map { filter.weight((Double($0 + start) - center + 0.5) * shrink) }
+            let sum = weights.reduce(0, +)
+            first.append(start)
+            of.append(sum == 0 ? weights : weights.map { $0 / sum })
         }
     }
 }

@@ -92,7 +92,7 @@ struct WhisperTranscriber {
     ) async throws {
         let rate = Double(Self.rate), seconds = Double(sound.count) / rate
         var spoken = 0.0
-        for span in SpeechSpans.packed(try await spans(sound, fresh)) {
+        for span in WhisperCuts.packed(try await spans(sound, fresh)) {
             var at = Int((span.start * rate).rounded(.toNearestOrEven))
             let last = Int((span.end * rate).rounded(.toNearestOrEven))
             while Double(last - at) >= Self.shortest * rate {
@@ -113,7 +113,7 @@ struct WhisperTranscriber {
             heard += try await listener.push(sound.window(from: from, most: Self.block))
         }
         heard += try await listener.finish()
-        return SpeechSpans.spans(heard, hop: listener.hop, size: sound.count)
+        return SpeechSpans.spans(heard, WhisperCuts.rules, hop: listener.hop, size: sound.count)
     }
 
     /// Decodes one window; returns by how many samples to advance.

@@ -1,0 +1,45 @@
+package edgekit.phone
+
+import android.content.Context
+import edgekit.phone.loops.SentenceVectors
+
+/** Sentences to vectors: similar sentences have similar directions. One call runs at a time; others wait. */
+public class SentenceEncoder private constructor(private val model: Model) : AutoCloseable {
+    private val loop = SentenceVectors(model.parts, model.description, model.files.bytes(VOCABULARY))
+
+    /**
+     * The vector of a text, of length 1; the end of a long one is left out.
+     *
+     * @throws IllegalArgumentException the text is empty.
+     * @throws ModelException the runtime failed.
+     */
+    public suspend fun embed(text: String): FloatArray = model.use { loop.embed(text) }
+
+    /** The cosine of two vectors of this model: 1 for the same direction. */
+    public fun similarity(one: FloatArray, other: FloatArray): Double {
+        require(one.size == other.size) { "vectors of ${one.size} and ${other.size} numbers are of two models" }
+        return SentenceVectors.similarity(one, other)
+    }
+
+    /** Compares this phone with the fp32 reference on the golden input. */
+    public suspend fun selfTest(): SelfTestReport = model.selfTest(answer(model))
+
+    override fun close(): Unit = model.close()
+
+    public companion object {
+        private const val VOCABULARY = "vocabulary.bin"
+
+        /**
+         * Copies the model's files on the first launch, opens it and tests it; see [ModelOptions].
+         *
+         * @throws ModelException it cannot be used here.
+         */
+        public suspend fun open(context: Context, options: ModelOptions = ModelOptions()): SentenceEncoder =
+            SentenceEncoder(Model.open(context, options, ::answer))
+
+        private fun answer(model: Model): Answer = { parts, input, _ ->
+            val loop = SentenceVectors(parts, model.description, model.files.bytes(VOCABULARY))
+            "a vector of ${loop.embed(input.bytes().decodeToString()).size} numbers"
+        }
+    }
+}

@@ -1,0 +1,2 @@
+let forecaster = try await Forecaster()
+print(try await forecaster.forecast(series).median) // [Double]; gaps are NaN

@@ -1,0 +1,214 @@
+"""The loops of tasks on real weights and the recorded samples that judge the models, beside the tasks' Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.devices import jvm, swift
+from helpers.devices.jvm import Peer, started
+
+import edgekit
+from edgekit import registry
+from edgekit.bundles.bundle import open_bundle
+from edgekit.bundles.opened import makers
+from edgekit.core import Feeds, Prediction, Runner
+from edgekit.targets.common.apps import apps
+from edgekit.targets.common.assets import write_assets
+from edgekit.tasks.common.audio import open_audio
+from edgekit.tasks.common.pictures import open_image
+from edgekit.tasks.reinforcement_learning.observations import observations_in
+from edgekit.tasks.resolved import evidence_of
+from edgekit.tasks.time_series_forecasting.series import series_of
+
+pytestmark = pytest.mark.real
+
+MODELS = (
+    *("silero-vad", "ant-policy", "blazeface", "selfie-segmentation", "pose-landmarks", "hand-landmarks", "fracast"),
+    "all-minilm-l6-v2",
+)
+Opened = tuple[Any, Peer, Path]
+
+
+@pytest.fixture(scope="module", params=["java", pytest.param("swift", marks=pytest.mark.slow)])
+def language(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def program(language: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return {"java": jvm.loops, "swift": swift.loops}[language](tmp_path_factory.mktemp(language))
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    made: dict[str, Path] = {}
+
+    def export(model: str) -> Path:
+        if model not in made:
+            out = tmp_path_factory.mktemp("bundles") / model
+            made[model] = edgekit.export(model, "android", out=out, evidence=False).path
+        return made[model]
+
+    return export
+
+
+@pytest.fixture(params=MODELS)
+def opened(
+    request: pytest.FixtureRequest, exported: Callable[[str], Path], program: str, language: str, tmp_path: Path
+) -> Iterator[Opened]:
+    """A bundle's Python pipeline, and the loops over the same parts."""
+    path = exported(request.param)
+    with loops_over(path, language, program, tmp_path / "assets") as peer:
+        yield edgekit.load(path, threads=1), peer, path
+
+
+def loops_over(path: Path, language: str, program: str, assets: Path) -> Peer:
+    """The loops over the parts of a bundle, which run here."""
+    bundle = open_bundle(path)
+    assets.mkdir()
+    write_assets(bundle, assets)
+    parts = {part.name: makers(bundle)[1].load(path / part.file, 1) for part in bundle.manifest.parts}
+    return started(language, program, assets, parts)
+
+
+class Negated(Runner):
+    """A part whose answers have the wrong sign."""
+
+    def __init__(self, runner: Any) -> None:
+        self._runner, self.inputs, self.outputs = runner, runner.inputs, runner.outputs
+
+    def __call__(self, feeds: Feeds) -> dict[str, Any]:
+        return {name: -value for name, value in self._runner(feeds).items()}
+
+
+def pixels(sample: Any) -> Any:
+    return sample if hasattr(sample, "dtype") else np.asarray(open_image(sample)[0], np.uint8)
+
+
+def given(task: str, sample: Any) -> dict[str, Any]:
+    """A sample as an app hands it over."""
+    if task == "voice-activity-detection":
+        return {"audio": open_audio(sample, 16_000).window(0, 16_000 * 3600), "piece": np.array([480])}
+    if task == "feature-extraction":
+        return {"text": sample}
+    if task in ("reinforcement-learning", "time-series-forecasting"):
+        return {"numbers": np.asarray(sample, np.float32)}
+    return {"pixels": pixels(sample)}
+
+
+def same(task: str, expected: Prediction, answer: dict[str, Any]) -> int:
+    """Whether the loop answers as Python does; how much there was to compare."""
+    assert "error" not in answer, answer["error"]
+    assert int(answer["open"][0]) == 0
+    details = expected.details
+    if task == "voice-activity-detection":
+        spans = [edge for span in details["speech"] for edge in (span["start"], span["end"])]
+        np.testing.assert_array_equal(answer["spans"], np.asarray(spans, np.float32))
+        np.testing.assert_array_equal(answer["probabilities"], np.asarray(details["probabilities"], np.float32))
+        assert answer["text"] == expected.output
+        return len(spans)
+    if task == "reinforcement-learning":
+        np.testing.assert_array_equal(answer["applied"], np.asarray(details["applied"][0], np.float32))
+        return 1
+    if task == "image-segmentation":
+        np.testing.assert_array_equal(answer["pixels"], expected.scored)
+        assert answer["text"] == expected.output
+        return int((expected.scored > 0).any())
+    if task == "time-series-forecasting":
+        far = np.abs(answer["quantiles"] - np.reshape(details["quantiles"], -1)).max() / details["range"]
+        assert far < 1e-5, far
+        return 1
+    if task == "feature-extraction":
+        np.testing.assert_allclose(answer["embedding"], details["embedding"], atol=1e-6)
+        return 1
+    things = details["boxes"] if task == "object-detection" else expected.scored
+    rows = [[thing["score"], *thing.get("box", []), *np.reshape(thing["points"], -1)] for thing in things]
+    np.testing.assert_allclose(answer["numbers"], np.reshape(np.asarray(rows), -1), rtol=1e-6, atol=1e-3)
+    assert answer["text"] == expected.output
+    return len(things)
+
+
+def test_recorded_samples_and_the_self_test(opened: Opened, request: pytest.FixtureRequest) -> None:
+    """Every judged sample; then the golden input, which with a part that does something else fails."""
+    predictor, peer, path = opened
+    manifest = open_bundle(path).manifest
+    task, evidence = manifest.model.task, evidence_of(registry.find("models", manifest.model.name))
+    assert evidence is not None
+    samples = list(evidence.samples(Path()))
+    compared = 0
+    for sample in samples[len(samples) // 2 :]:
+        value = sample.input
+        if task == "reinforcement-learning":
+            for row in value[:3]:
+                compared += same(task, predictor.predict(row), peer.ask(task=task, **given(task, row)))
+            continue
+        if task == "time-series-forecasting":
+            value = np.asarray(value, np.float32)  # as it is handed over
+        compared += same(task, predictor.predict(value), peer.ask(task=task, **given(task, value)))
+    assert compared >= 5, "a test of nothing would prove nothing"
+    report = peer.ask(task="self-test")
+    assert "error" not in report, report["error"]
+    assert report["passed"][0] == 1 and report["said"] == report["expected"] == manifest.golden.output, report
+    assert report["parts"].split() == sorted(part.name for part in manifest.parts)
+    peer.runners.update({name: Negated(runner) for name, runner in peer.runners.items()})
+    wrong = peer.ask(task="self-test")
+    assert "error" in wrong or wrong["passed"][0] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["swift"], indirect=True)
+@pytest.mark.parametrize("model", MODELS)
+def test_as_core_ml_has_them(language: str, program: str, tmp_path: Path, model: str) -> None:
+    """The ios bundle, whose programs are interpreted: the golden input by the class that an app sees."""
+    path = edgekit.export(model, "ios", out=tmp_path / "ios", evidence=False).path
+    with loops_over(path, language, program, tmp_path / "assets") as peer:
+        report = peer.ask(task="self-test")
+    assert "error" not in report and report["passed"][0] == 1, report
+    assert report["said"] == report["expected"] == open_bundle(path).manifest.golden.output
+
+
+def shown(task: str, expected: Prediction) -> Any:
+    """The answer as numbers, as the class that an app sees has them."""
+    details = expected.details
+    if task == "voice-activity-detection":
+        return [edge for span in details["speech"] for edge in (span["start"], span["end"])]
+    if task == "image-segmentation":
+        return np.bincount(expected.scored.reshape(-1), minlength=len(details["labels"])) / expected.scored.size
+    if task in ("object-detection", "keypoint-detection"):
+        things = details["boxes"] if task == "object-detection" else expected.scored
+        return [
+            value
+            for thing in things
+            for value in (thing["score"], *thing.get("box", []), *np.reshape(thing["points"], -1))
+        ]
+    names = {
+        "reinforcement-learning": "applied",
+        "time-series-forecasting": "quantiles",
+        "feature-extraction": "embedding",
+    }
+    return np.reshape(details[names[task]], -1)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_kotlin_api(exported: Callable[[str], Path], tmp_path: Path, onnx_app: str, model: str) -> None:
+    """The golden input through the Kotlin class: its own self-test passes, and it answers as Python does."""
+    path = exported(model)
+    bundle = open_bundle(path)
+    task, golden = bundle.manifest.model.task, path / bundle.manifest.golden.input
+    (api,) = (app.api for app in apps() if app.task == task)
+    parts = {part.name: makers(bundle)[1].load(path / part.file, 1) for part in bundle.manifest.parts}
+    sample = observations_in(golden)[0] if task == "reinforcement-learning" else golden
+    handed = series_of(golden) if task == "time-series-forecasting" else sample
+    handed = golden.read_text().strip("\n") if task == "feature-extraction" else handed
+    with jvm.App(onnx_app, tmp_path / "app", path, parts) as one:
+        report = one.jvm.ask(api=api, policy="FIRST_LAUNCH")
+        assert "error" not in report and report["passed"][0] == 1, report
+        assert report["answer"] == report["expected"] == bundle.manifest.golden.output
+        answer = one.jvm.ask(api=api, **given(task, handed))
+        assert "error" not in answer, answer["error"]
+        wanted = np.asarray(shown(task, edgekit.load(path, threads=1).predict(sample)), np.float32)
+        np.testing.assert_allclose(answer["numbers"], wanted, rtol=1e-5, atol=1e-3 if wanted.max() > 10 else 1e-5)

@@ -1,0 +1,227 @@
+package edgekit.phone.loops;
+
+import java.io.BufferedInputStream;
+import java.io.DataInputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+
+/** Answers samples by the loop of a task, whose name Python sends. */
+final class TaskLoops {
+    private final Path folder;
+    private final Description description;
+    private final Map<String, Graph> parts;
+    private final Watch watch;
+
+    TaskLoops(Path folder, Description description, Map<String, Graph> parts, Watch watch) {
+        this.folder = folder;
+        this.description = description;
+        this.parts = parts;
+        this.watch = watch;
+    }
+
+    void answer(String task, Map<String, Tensor> given, Map<String, Tensor> answer) throws IOException {
+        switch (task) {
+            case "self-test":
+                selfTest(answer);
+                break;
+            case "voice-activity-detection":
+                speech(given, answer);
+                break;
+            case "reinforcement-learning":
+                PolicySteering policy = new PolicySteering(parts, description);
+                float[] action = policy.act(given.get("numbers").floats());
+                put(answer, "action", action);
+                put(answer, "applied", policy.applied(action));
+                break;
+            case "object-detection":
+                boxes(given.get("pixels"), given, answer);
+                break;
+            case "image-segmentation":
+                int[] size = given.get("pixels").shape();
+                PictureAreas.Mask mask =
+                        new PictureAreas(parts, description).segment(given.get("pixels").bytes(), size[0], size[1]);
+                answer.put("pixels", Tensor.unsigned(mask.classes, mask.height, mask.width));
+                answer.put("text", text(mask.toString()));
+                break;
+            case "keypoint-detection":
+                things(given.get("pixels"), answer);
+                break;
+            case "time-series-forecasting":
+                forecast(given, answer);
+                break;
+            default:
+                float[] vector = encoder().embed(new String(given.get("text").bytes(), StandardCharsets.UTF_8));
+                put(answer, "embedding", vector);
+        }
+    }
+
+    private SentenceVectors encoder() throws IOException {
+        return new SentenceVectors(parts, description, Files.readAllBytes(folder.resolve("vocabulary.bin")));
+    }
+
+    /** The golden input through the loop, as the classes of the modules do it. */
+    private void selfTest(Map<String, Tensor> answer) throws IOException {
+        final Tensor input = vectors("golden/input.bin").values().iterator().next();
+        SelfTest.Result result = SelfTest.run(parts, vectors("golden/reference.bin"), description, watched -> {
+            try {
+                return new TaskLoops(folder, description, watched, watch).golden(input);
+            } catch (IOException exception) {
+                throw new java.io.UncheckedIOException(exception);
+            }
+        });
+        answer.put("passed", Tensor.of(new long[] {result.passed() ? 1 : 0}, 1));
+        put(answer, "worst", new float[] {Collections.max(result.errors.values()).floatValue()});
+        List<String> names = new ArrayList<>(result.errors.keySet());
+        Collections.sort(names);
+        answer.put("parts", text(String.join(" ", names)));
+        answer.put("said", text(result.answer));
+        answer.put("expected", text(result.expected));
+    }
+
+    private String golden(Tensor input) throws IOException {
+        if (description.facts.containsKey("hop")) {
+            try (SpeechActivity loop = new SpeechActivity(parts, description)) {
+                return loop.detect(Samples.of(input.floats()), loop.rules(), watch).toString();
+            }
+        }
+        if (description.facts.containsKey("limit")) {
+            return new PolicySteering(parts, description).lastOf(input.floats(), watch);
+        }
+        if (description.facts.containsKey("horizon")) {
+            SeriesForecast loop = new SeriesForecast(parts, description);
+            return loop.text(loop.forecast(doubles(input.floats()), loop.horizon, watch));
+        }
+        if (description.facts.containsKey("tokenizer")) {
+            String sentence = new String(input.bytes(), StandardCharsets.UTF_8);
+            return "a vector of " + encoder().embed(sentence).length + " numbers";
+        }
+        int height = input.shape()[0], width = input.shape()[1];
+        if (description.facts.containsKey("region")) {
+            PictureKeypoints loop = new PictureKeypoints(parts, description);
+            return PictureKeypoints.text(loop.find(input.bytes(), height, width, watch));
+        }
+        if (description.facts.containsKey("overlap")) {
+            BoxDetector loop = new BoxDetector(parts, description);
+            return Box.text(loop.detect(input.bytes(), height, width, loop.threshold));
+        }
+        return new PictureAreas(parts, description).segment(input.bytes(), height, width).toString();
+    }
+
+    private void speech(Map<String, Tensor> given, Map<String, Tensor> answer) {
+        try (SpeechActivity loop = new SpeechActivity(parts, description)) {
+            float[] samples = given.get("audio").floats();
+            SpeechRules rules = loop.rules();
+            if (given.containsKey("rules")) {
+                float[] r = given.get("rules").floats();
+                rules = new SpeechRules(r[0], r[1], r[2], r[3], r[4], r[5], r[6]);
+            }
+            SpeechActivity.Heard heard = loop.detect(Samples.of(samples), rules, watch);
+            List<Float> spans = new ArrayList<>();
+            for (double[] span : heard.spans) {
+                spans.add((float) span[0]);
+                spans.add((float) span[1]);
+            }
+            put(answer, "spans", array(spans));
+            List<Float> heards = new ArrayList<>();
+            for (double probability : heard.probabilities) {
+                heards.add((float) probability);
+            }
+            put(answer, "probabilities", array(heards));
+            answer.put("text", text(heard.toString()));
+            if (given.containsKey("piece")) {
+                int piece = (int) given.get("piece").longs()[0];
+                List<Float> streamed = new ArrayList<>();
+                for (int at = 0; at < samples.length; at += piece) {
+                    float[] chunk = java.util.Arrays.copyOfRange(samples, at, Math.min(at + piece, samples.length));
+                    for (double probability : loop.push(chunk)) {
+                        streamed.add((float) probability);
+                    }
+                }
+                put(answer, "streamed", array(streamed));
+            }
+        }
+    }
+
+    private void boxes(Tensor pixels, Map<String, Tensor> given, Map<String, Tensor> answer) {
+        BoxDetector detector = new BoxDetector(parts, description);
+        double threshold = given.containsKey("threshold") ? given.get("threshold").floats()[0] : detector.threshold;
+        List<Box> boxes = detector.detect(pixels.bytes(), pixels.shape()[0], pixels.shape()[1], threshold);
+        List<Float> numbers = new ArrayList<>();
+        for (Box box : boxes) {
+            numbers.add((float) box.score);
+            for (double[] places : new double[][] {box.sides, box.points}) {
+                for (double place : places) {
+                    numbers.add((float) place);
+                }
+            }
+        }
+        put(answer, "numbers", array(numbers));
+        answer.put("text", text(Box.text(boxes)));
+    }
+
+    private void things(Tensor pixels, Map<String, Tensor> answer) {
+        PictureKeypoints loop = new PictureKeypoints(parts, description);
+        List<PictureKeypoints.Thing> things = loop.find(pixels.bytes(), pixels.shape()[0], pixels.shape()[1], watch);
+        List<Float> numbers = new ArrayList<>();
+        for (PictureKeypoints.Thing thing : things) {
+            numbers.add((float) thing.score);
+            for (double place : thing.points) {
+                numbers.add((float) place);
+            }
+        }
+        put(answer, "numbers", array(numbers));
+        answer.put("text", text(PictureKeypoints.text(things)));
+    }
+
+    private void forecast(Map<String, Tensor> given, Map<String, Tensor> answer) {
+        SeriesForecast loop = new SeriesForecast(parts, description);
+        int steps = given.containsKey("steps") ? (int) given.get("steps").longs()[0] : loop.horizon;
+        double[][] rows = loop.forecast(doubles(given.get("numbers").floats()), steps, watch);
+        List<Float> numbers = new ArrayList<>();
+        for (double[] row : rows) {
+            for (double value : row) {
+                numbers.add((float) value);
+            }
+        }
+        put(answer, "quantiles", array(numbers));
+        answer.put("text", text(loop.text(rows)));
+    }
+
+    private Map<String, Tensor> vectors(String name) throws IOException {
+        try (DataInputStream in = new DataInputStream(
+                new BufferedInputStream(Files.newInputStream(folder.resolve(name))))) {
+            return Vectors.read(in);
+        }
+    }
+
+    private static double[] doubles(float[] values) {
+        double[] wide = new double[values.length];
+        for (int i = 0; i < wide.length; i++) {
+            wide[i] = values[i];
+        }
+        return wide;
+    }
+
+    private static float[] array(List<Float> values) {
+        float[] array = new float[values.size()];
+        for (int i = 0; i < array.length; i++) {
+            array[i] = values.get(i);
+        }
+        return array;
+    }
+
+    private static void put(Map<String, Tensor> answer, String name, float[] values) {
+        answer.put(name, Tensor.of(values, values.length));
+    }
+
+    private static Tensor text(String text) {
+        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+        return Tensor.unsigned(bytes, bytes.length);
+    }
+}

@@ -1,0 +1,83 @@
+import Foundation
+
+@testable import EdgekitModel
+
+/// Answers samples by the loop of a task, whose name Python sends.
+struct TaskLoops {
+    let folder: URL
+    let description: Description
+    let parts: [String: any Graph]
+
+    func answer(_ task: String, _ given: [String: any Tensor]) async throws -> [(String, any Tensor)] {
+        switch task {
+        case "self-test": return told(try await selfTest())
+        case "voice-activity-detection": return try await speech(given)
+        case "reinforcement-learning":
+            let policy = try PolicySteering(parts, description), action = try await policy.act(given["numbers"]!.floats())
+            return [("action", floats(action.map(Double.init))), ("applied", floats(policy.applied(action).map(Double.init)))]
+        case "object-detection":
+            let loop = try BoxDetector(parts, description)
+            let threshold = try given["threshold"].map { Double(try $0.floats()[0]) } ?? loop.threshold
+            let objects = try await loop.detect(try pixels(given), threshold: threshold)
+            let numbers = objects.flatMap { object in
+                [object.score] + ([object.topLeft, object.bottomRight] + object.points).flatMap { [$0.x, $0.y] }
+            }
+            return [("numbers", floats(numbers)), ("text", text(DetectedObject.text(objects)))]
+        case "image-segmentation":
+            let mask = try await PictureAreas(parts, description).segment(try pixels(given))
+            return [("pixels", Values(mask.classes, [mask.height, mask.width])), ("text", text(mask.text))]
+        case "keypoint-detection":
+            let things = try await PictureKeypoints(parts, description).find(try pixels(given))
+            let numbers = things.flatMap { [$0.score] + $0.points.flatMap { [$0.place.x, $0.place.y] } }
+            return [("numbers", floats(numbers)), ("text", text(PictureKeypoints.text(things)))]
+        case "time-series-forecasting":
+            let loop = try SeriesForecast(parts, description)
+            let steps = try given["steps"].map { Int(try $0.longs()[0]) } ?? loop.horizon
+            let made = try await loop.forecast(try given["numbers"]!.floats().map(Double.init), steps: steps)
+            return [("quantiles", floats(made.quantiles.flatMap { $0 })), ("text", text(made.text))]
+        default:
+            let vocabulary = try Data(contentsOf: folder.appendingPathComponent("vocabulary.bin"))
+            let loop = try SentenceVectors(parts, description, vocabulary: vocabulary)
+            let vector = try await loop.embed(String(decoding: try given["text"]!.bytes(), as: UTF8.self))
+            return [("embedding", floats(vector.map(Double.init)))]
+        }
+    }
+
+    private func pixels(_ given: [String: any Tensor]) throws -> Pixels {
+        let picture = given["pixels"]!
+        return try Pixels(rgb: picture.bytes(), height: picture.shape[0], width: picture.shape[1])
+    }
+
+    private func speech(_ given: [String: any Tensor]) async throws -> [(String, any Tensor)] {
+        let loop = try SpeechActivity(parts, description), samples = try given["audio"]!.floats()
+        let rules = try given["rules"].map { tensor -> SpeechRules in
+            let r = try tensor.floats().map(Double.init)
+            return try SpeechRules(
+                threshold: r[0], release: r[1].isNaN ? nil : r[1], shortest: r[2], pause: r[3], padding: r[4], longest: r[5],
+                cut: r[6])
+        }
+        let heard = try await loop.detect(samples, rules ?? loop.rules)
+        var streamed: [Double] = []
+        if let piece = try given["piece"].map({ Int(try $0.longs()[0]) }) {
+            for at in stride(from: 0, to: samples.count, by: piece) {
+                streamed += try await loop.push(Array(samples[at..<min(at + piece, samples.count)]))
+            }
+        }
+        return [
+            ("spans", floats(heard.spans.flatMap { [$0.start, $0.end] })), ("text", text(heard.text)),
+            ("probabilities", floats(heard.probabilities)), ("streamed", floats(streamed)),
+        ]
+    }
+
+    /// By the class that an app sees.
+    private func selfTest() async throws -> SelfTestReport {
+        let files = try ModelFiles(folder: folder), facts = description.facts
+        if facts.has("hop") { return try await SpeechDetector(files, parts: parts).selfTest() }
+        if facts.has("limit") { return try await Policy(files, parts: parts).selfTest() }
+        if facts.has("horizon") { return try await Forecaster(files, parts: parts).selfTest() }
+        if facts.has("tokenizer") { return try await SentenceEncoder(files, parts: parts).selfTest() }
+        if facts.has("region") { return try await KeypointDetector(files, parts: parts).selfTest() }
+        if facts.has("overlap") { return try await ObjectDetector(files, parts: parts).selfTest() }
+        return try await PictureSegmenter(files, parts: parts).selfTest()
+    }
+}
