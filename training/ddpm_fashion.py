@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from fashion import alone, batches, pictures, rate, stored, write
+from fashion import alone, batches, pictures, rate, stored, written
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 from torch import Tensor
@@ -85,8 +85,7 @@ def main() -> None:
     begun = time.monotonic()
     alone(_SEED)
     grey, _ = pictures(arguments.folder, "train")
-    tensors = stored(train(grey))
-    write(tensors, arguments.out, begun)
+    tensors = written(stored(train(grey)), arguments.out, begun)
     judge = features(load_file(arguments.judge))
     held, _ = pictures(arguments.folder, "t10k")
     test, training = (torch.from_numpy(side[:_COMPARED].copy())[:, None] / 127.5 - 1.0 for side in (held, grey))

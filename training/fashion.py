@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from torch import Tensor, nn
 
 #: Half of the package: pictures and labels of either set, as the package names them.
@@ -62,12 +62,16 @@ def rate(share: float, most: float) -> float:
 
 def stored(network: nn.Module) -> dict[str, NDArray[np.float16]]:
     """The weights in half precision, as the file holds them."""
-    return {name: value.detach().numpy().astype(np.float16) for name, value in network.state_dict().items()}
+    # Weights in another order of memory (channels last) would be written in that order.
+    return {
+        name: np.ascontiguousarray(value.detach().numpy(), np.float16) for name, value in network.state_dict().items()
+    }
 
 
-def write(tensors: Mapping[str, NDArray[np.float16]], out: Path, begun: float) -> None:
-    """Write the weights and say what a declaration pins: the sha256 and the size of the file."""
+def written(tensors: Mapping[str, NDArray[np.float16]], out: Path, begun: float) -> dict[str, NDArray[np.float16]]:
+    """Write the weights, say what a declaration pins, the sha256 and the size of the file, and read them again."""
     out.parent.mkdir(parents=True, exist_ok=True)
     save_file(dict(tensors), out)
     data = out.read_bytes()
     print(f"{out}: {len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}, {time.monotonic() - begun:.0f} s")
+    return dict(load_file(out))

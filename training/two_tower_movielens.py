@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fashion import alone, batches, rate, stored, write
+from fashion import alone, batches, rate, stored, written
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -89,8 +89,8 @@ def main() -> None:
     alone(_SEED)
     liked = table([items for person, items in likes(ratings).items() if not is_held_out(person)])
     person, vectors = train(liked, kinds(titles))
-    tensors, items = stored(person), vectors.numpy().astype(np.float16)
-    write(tensors, arguments.out / "two-tower-movielens.safetensors", begun)
+    tensors = written(stored(person), arguments.out / "two-tower-movielens.safetensors", begun)
+    items = vectors.numpy().astype(np.float16)
     place = arguments.out / "two-tower-movielens.npy"
     np.save(place, items)
     print(f"{place}: {place.stat().st_size} bytes, sha256 {hashlib.sha256(place.read_bytes()).hexdigest()}")

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from fashion import alone, batches, pictures, rate, stored, write
+from fashion import alone, batches, pictures, rate, stored, written
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -86,8 +86,7 @@ def main() -> None:
     if arguments.samples:
         write_samples(*judged, arguments.samples)
     alone(_SEED)
-    tensors = stored(train(*pictures(arguments.folder, "train")))
-    write(tensors, arguments.out, begun)
+    tensors = written(stored(train(*pictures(arguments.folder, "train"))), arguments.out, begun)
     print(f"vit-fashion: {accuracy(classifier(tensors), *judged):.2%} of 10,000 test pictures are right")
 
 

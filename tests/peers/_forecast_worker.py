@@ -23,7 +23,8 @@ _LONGEST = 24
 def model(method: str, season: int) -> object:
     """The forecaster of a series with so many steps a season."""
     if season > _LONGEST:
-        return MSTL(season_length=season, trend_forecaster=AutoETS() if method == "ets" else AutoARIMA())
+        trend = AutoETS(model="ZZN") if method == "ets" else AutoARIMA(seasonal=False)
+        return MSTL(season_length=season, trend_forecaster=trend)
     return AutoETS(season_length=season) if method == "ets" else AutoARIMA(season_length=season)
 
 

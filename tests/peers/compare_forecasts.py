@@ -74,13 +74,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("bundle")
     parser.add_argument("--statistics", required=True, help="python of the other environment")
+    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     arguments = parser.parse_args()
     samples, predictor = SERIES.samples(Path()), edgekit.load(arguments.bundle)
     statistics = Statistics(arguments.statistics)
     columns = {"bundle": losses(samples, [predictor.predict(sample.input).scored for sample in samples])}
-    for method, name in METHODS.items():
-        columns[name] = losses(samples, [statistics.forecast(sample, method) for sample in samples])
-        print(f"{name} is done", flush=True)
+    for method in arguments.methods:
+        columns[METHODS[method]] = losses(samples, [statistics.forecast(sample, method) for sample in samples])
     print(f"| series | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
     for series in columns["bundle"]:
         print(f"| {series} | {' | '.join(f'{column[series]:.4f}' for column in columns.values())} |")

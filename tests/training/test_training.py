@@ -44,7 +44,9 @@ def test_the_same_weights_twice_that_have_learnt(scripts: Any, monkeypatch: pyte
     assert script.accuracy(network, *some(160)) > 0.5
 
 
-def test_the_diffusion_network_learns(scripts: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_the_diffusion_network_learns(
+    scripts: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path
+) -> None:
     fashion, script = scripts("fashion"), scripts("ddpm_fashion")
     monkeypatch.setattr(script, "_BATCH", 16)
     monkeypatch.setattr(script, "_EPOCHS", 4)
@@ -53,6 +55,9 @@ def test_the_diffusion_network_learns(scripts: Any, monkeypatch: pytest.MonkeyPa
     losses = [float(line.rpartition(" ")[2]) for line in capsys.readouterr().out.splitlines()]
     assert losses[-1] < losses[0] / 2 and not network.training
     pictures = script.sampled(network, 4)
+    read = fashion.written(fashion.stored(network), tmp_path / "w.safetensors", 0.0)
+    again = script.sampled(script.unet(read), 4)
+    assert torch.allclose(pictures, again, atol=0.05), "the file holds the weights, whatever their order in memory"
     assert pictures.shape == (4, 1, 28, 28) and pictures.mean() < -0.5, "black pictures become black pictures"
 
 

@@ -49,6 +49,7 @@ BY_HAND = {
     "all-minilm-l6-v2": (Recipe("onnx", "int8"), 23_712_289, 118_300_000),
     "basic-pitch": (Recipe("onnx", "int8"), 330_427, 89_272_320),
     "blazeface": (Recipe("onnx", "fp16"), 366_800, 79_900_000),
+    "ddpm-fashion": (Recipe("onnx", "int8"), 951_966, 74_900_000),
     "fracast": (Recipe("onnx", "fp16"), 306_381, 82_700_000),
     "hand-landmarks": (Recipe("onnx", "fp16"), 7_822_371, 109_400_000),
     "piper-joe": (Recipe("onnx", "int8"), 16_346_746, 204_500_000),

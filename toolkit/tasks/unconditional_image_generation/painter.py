@@ -65,6 +65,19 @@ class Painter(Predictor):
         details = {"pictures": pictures.tolist(), "features": features, "lines": lines}
         return Prediction(f"{len(pictures)} pictures", details, {"images": float(len(pictures))})
 
+    def probe(self, sample: Any) -> Prediction:
+        """For parity every part on fixed inputs: a step's rounding moves all steps after it, and pictures are compared
+        by their features. The network sees a black picture in the sample's noise at each angle."""
+        import numpy as np
+
+        noise = noise_of(sample, self._shape, 1)
+        for piece in noise:
+            for angle in self._angles:
+                noisy = (np.sin(angle) * piece[None] - np.cos(angle)).astype(np.float32)
+                self._network({"noisy": noisy, "angle": np.array([angle], np.float32)})
+            self._features(np.clip(piece[None], -1.0, 1.0))
+        return Prediction(f"{len(noise)} pictures")
+
     def _painted(self, noise: Floats, number: int, count: int, progress: Callable[[int, int], None] | None) -> Floats:
         """A picture of -1 to 1, float32 [1, C, H, W]."""
         import numpy as np
