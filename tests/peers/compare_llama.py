@@ -1,6 +1,8 @@
 """Tokens per second beside llama-bench: the same library, file and threads, interleaved, as ratios with their spread.
 
-    python tests/peers/compare_llama.py model.gguf [--rounds 15] [--threads 2]
+    python tests/peers/compare_llama.py model.gguf [--rounds 15] [--threads 2] [--java]
+
+With `--java` edgekit's side is the layer of apps: the Java of a Gradle module on this machine's JVM over its C.
 
 Each round takes one value of pp512 and one of tg128 from either side, in alternating order; the first round warms up
 and is left out, and so is what was taken while others used the processors. Exit status 1: a median ratio is further
@@ -14,13 +16,19 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
 from math import comb
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
 from edgekit.bench.machine import host
 from edgekit.bench.statistics.repeated import median
+from edgekit.formats import gguf
+from edgekit.formats.gguf.described import shape_of_file
 from edgekit.llama import library
 from edgekit.registry import find
 
@@ -38,13 +46,40 @@ def theirs(program: Path, file: Path, threads: int, arguments: dict[str, int]) -
     return float(json.loads(done.stdout)[0]["avg_ts"])
 
 
-def compare(program: Path, file: Path, threads: int, rounds: int) -> dict[str, list[tuple[float, float]]]:
+#: Tokens per second of edgekit's side for such arguments (`TESTS`).
+Side = Callable[[dict[str, int]], float]
+
+
+def python_side(file: Path, threads: int) -> Side:
+    """The file opened anew for each value, as by llama-bench: a runner keeps its memory."""
+    exporter: Any = find("exporters", "gguf")
+    return lambda arguments: float(exporter.load(file, threads).speed(**arguments))
+
+
+def java_side(file: Path, threads: int, folder: Path) -> Side:
+    """A process that keeps the model loaded; its classes and library are compiled into `folder`."""
+    from helpers.devices.chat import PEER, compiled
+
+    words = shape_of_file([gguf.read(file)], file.name).vocabulary
+    command = [*compiled(folder, PEER.with_name("ChatSpeed.java")), str(file), str(threads), str(words)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def measured(arguments: dict[str, int]) -> float:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(" ".join(f"{what} {count}" for what, count in arguments.items()) + "\n")
+        process.stdin.flush()
+        return float(process.stdout.readline())
+
+    return measured
+
+
+def compare(side: Side, program: Path, file: Path, threads: int, rounds: int) -> dict[str, list[tuple[float, float]]]:
     """Test -> (ours, theirs) of every round in which nothing else took the processors."""
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in TESTS}
     for number in range(rounds + 1):
         for name, arguments in TESTS.items():
             before = reading()
-            values = pair(program, file, threads, arguments, ours_first=bool(number % 2))
+            values = pair(side, program, file, threads, arguments, ours_first=bool(number % 2))
             wall, own, busy = (now - then for now, then in zip(reading(), before, strict=True))
             others = (busy - own) / wall
             print(f"{number}/{rounds} {name} {values} others {others:.2f} cores", file=sys.stderr, flush=True)
@@ -53,16 +88,15 @@ def compare(program: Path, file: Path, threads: int, rounds: int) -> dict[str, l
     return found
 
 
-def pair(program: Path, file: Path, threads: int, arguments: dict[str, int], *, ours_first: bool) -> dict[str, float]:
-    """A value of either side. A runner keeps its memory, and llama-bench does not: ours is opened anew each time."""
-    exporter: Any = find("exporters", "gguf")
-    runner, values = exporter.load(file, threads), {}
-    for side in ("ours", "theirs") if ours_first else ("theirs", "ours"):
-        if side == "ours":
-            values[side] = float(runner.speed(**arguments))
-        else:
-            values[side] = theirs(program, file, threads, arguments)
-    return values
+def pair(
+    side: Side, program: Path, file: Path, threads: int, arguments: dict[str, int], *, ours_first: bool
+) -> dict[str, float]:
+    """A value of either side."""
+    both: dict[str, Callable[[], float]] = {
+        "ours": lambda: side(arguments),
+        "theirs": lambda: theirs(program, file, threads, arguments),
+    }
+    return {name: both[name]() for name in (both if ours_first else reversed(both))}
 
 
 def reading() -> tuple[float, float, float]:
@@ -91,12 +125,18 @@ def main() -> int:
     parser.add_argument("file", type=Path)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--java", action="store_true", help="the layer of apps instead of Python's")
     given = parser.parse_args()
     program = (library.libraries() or Path()) / "llama-bench"
     if not program.is_file():
         parser.error(f"there is no llama-bench; build it with: {library.state()[2] or 'python -m edgekit.llama'}")
     missed = False
-    for name, pairs in compare(program, given.file, given.threads, given.rounds).items():
+    with tempfile.TemporaryDirectory() as folder:
+        side = (
+            java_side(given.file, given.threads, Path(folder)) if given.java else python_side(given.file, given.threads)
+        )
+        measured = compare(side, program, given.file, given.threads, given.rounds)
+    for name, pairs in measured.items():
         ratios = sorted(ours / other for ours, other in pairs)
         if len(ratios) < 6:
             print(f"{name}: the machine was busy; {len(ratios)} rounds count, too few to say anything")

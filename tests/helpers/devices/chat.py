@@ -35,19 +35,19 @@ def includes() -> list[str]:
     return [f"-I{LAYER}", *(f"-isystem{folder}" for folder in folders)]
 
 
-def compiled(out: Path) -> list[str]:
+def compiled(out: Path, peer: Path = PEER) -> list[str]:
     """Our layer for this machine, over the libraries that the tests use anyway, and the Java, in the same folder; the
-    command that starts it."""
+    command that starts the class of the file `peer`."""
     libraries = library.libraries()
     if libraries is None or shutil.which("g++") is None:
         absent("there is no llama.cpp, or no g++; get them with: make llama")
-    javac([*sorted(CHAT.glob("*.java")), JAVA / "Json.java", JAVA / "Watch.java", PEER], out)
+    javac([*sorted(CHAT.glob("*.java")), JAVA / "Json.java", JAVA / "Watch.java", peer], out)
     linked = [f"-L{libraries}", "-lllama", "-lggml", "-lggml-base", f"-Wl,-rpath,{libraries}"]
     sources = [str(LAYER / "chat.cpp"), str(CHAT / "chat_jni.cpp")]
     command = ["g++", *_STRICT, "-shared", _CLASS, *includes(), *sources, *linked, "-o", str(out / "libedgekitchat.so")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return ["java", f"-Djava.library.path={out}", "-cp", str(out), "edgekit.phone.loops.ChatPeer"]
+    return ["java", f"-Djava.library.path={out}", "-cp", str(out), f"edgekit.phone.loops.{peer.stem}"]
 
 
 def crossed(out: Path) -> None:
