@@ -44,8 +44,8 @@ _WINDOWS = range(int(WINDOW_FACTS["least"]), 31, int(WINDOW_FACTS["step"]))
 _GOLDEN, _LICENCE = "data/golden/jfk.flac", "data/licences/whisper-licence.txt"
 #: The golden clip's window in seconds, and calls of the decoder for its text.
 _SECONDS, _CALLS = 15.0, 26
-#: Bytes of what fp32 made of it, with the manifest's lists of caches; of memory that the tokenizer takes.
-_REFERENCE, _TOKENIZER = 250_000, 12_000_000
+#: Bytes of what fp32 made of it, with the manifest's lists of caches.
+_REFERENCE = 250_000
 
 #: Name of the part that tells where somebody speaks.
 _DETECTOR = "detector"
@@ -99,7 +99,7 @@ def declared(identity: Identity, shape: Shape, sources: tuple[Source, ...] = (),
         task=USAGE,
         costs=Costs(
             size=lambda recipe: _size(shape, recipe),
-            memory=lambda recipe: weighing.memory(_works(shape, recipe), recipe, _TOKENIZER),
+            memory=lambda recipe: weighing.memory(_works(shape, recipe), recipe),
             work=lambda recipe: _works(shape, recipe),
         ),
     )

@@ -90,9 +90,9 @@ def memory(works: Sequence[Work], recipe: Recipe, libraries: int = 0) -> int:
     if recipe.precision == "fp32":
         # All parts, and the largest part twice while its weights are packed.
         return process + held + files + largest
-    # Integer weights are held beside their packed form; weights left in float are unpacked.
-    packed = sum(work.weights + 4 * work.left for work in works if work.quantized)
-    return process + held + files + packed
+    # Integer weights are held packed, weights left in float unpacked; what the packing began with is given back.
+    packed = sum(work.weights + 4 * work.left if work.quantized else file_bytes(work, recipe) for work in works)
+    return process + held + packed
 
 
 def _packed(work: Work, recipe: Recipe) -> int:

@@ -45,7 +45,6 @@ RAM = (
     ("edgekit.exporters.openvino", "EXPORTER", "process_bytes"),
     ("edgekit.exporters.litert", "EXPORTER", "process_bytes"),
     ("edgekit.exporters.executorch", "EXPORTER", "process_bytes"),
-    ("edgekit.models.whisper.family", "_TOKENIZER", ""),
     ("edgekit.formats.gguf.language", "_PROCESS", ""),
     ("edgekit.formats.gguf.language", "_WORD", ""),
 )

@@ -39,7 +39,8 @@ TASKS = {
     "whisper": "automatic-speech-recognition", "vision": "image-classification", "keyword": "audio-classification",
     "speaker": "audio-speaker-verification", "openwakeword": "audio-classification", "language": "text-generation",
     "silero": "voice-activity-detection", "policy": "reinforcement-learning", "forecasting": "time-series-forecasting",
-    "sentences": "feature-extraction",
+    "sentences": "feature-extraction", "music": "automatic-music-transcription",
+    "ppocr": "image-to-text",
 }  # fmt: skip
 
 
@@ -104,7 +105,13 @@ def _golden(folder: Path, task: str) -> str:
     if task == "feature-extraction":
         (folder / "golden" / "input.txt").write_text("the fox\n")
         return "golden/input.txt"
-    if task in ("image-classification", "object-detection", "image-segmentation", "keypoint-detection"):
+    if task in (
+        "image-classification",
+        "object-detection",
+        "image-segmentation",
+        "keypoint-detection",
+        "image-to-text",
+    ):
         pixels = rng.integers(0, 256, (40, 50, 3), np.uint8)
         Image.fromarray(pixels).save(folder / "golden" / "input.png")
         return "golden/input.png"
@@ -169,6 +176,11 @@ def _toys_of_tasks(folder: Path) -> dict[str, Path]:
     boxes = {"height": 8, "width": 8, "labels": ["cat"], "activation": "sigmoid", "threshold": 0.5, "overlap": 0.3}
     areas = {"height": 8, "width": 8, "labels": ["nothing", "cat"], "activation": "sigmoid"}
     speech = {"hop": 512, "context": 64, "states": {"h": "h_after"}, "rules": {}, "sample_rate": 16_000}
+    music = {"sample_rate": 16_000, "window": 4096, "overlap": 6, "frame": 64, "frames_per_second": 250, "lowest": 21}
+    music |= {"drift": {"frames": 64, "seconds": 0.001}}
+    music |= {"rules": {"onset": 0.5, "frame": 0.3, "shortest": 5, "tolerance": 5}}
+    text = {"side": 8, "height": 4, "width": 8, "turn_width": 8, "turned": 0.9, "least": 0.5, "characters": ["a"]}
+    text |= {"lines": {"pixel": 0.3, "line": 0.5, "growth": 1.5, "most": 9}}
     series = {"context": 64, "horizon": 8, "levels": [0.1, 0.5, 0.9], "observed": 2}
     series["periods"] = {"most": 2, "least": 2, "alpha": 0.05, "bins": 4}
     sentences = {"tokenizer": {"file": "tokenizer.json", "most": 16, "pad": "[PAD]", "side": "right"}}
@@ -177,6 +189,8 @@ def _toys_of_tasks(folder: Path) -> dict[str, Path]:
     tokenizer(place / "tokenizer.json")
     return {
         "silero": made_up(folder / "silero", "silero", [("network", states, [])], speech),
+        "music": made_up(folder / "music", "music", [("network", [], [])], music),
+        "ppocr": made_up(folder / "ppocr", "ppocr", [("detector", pixels, []), ("turn", [], [])], text),
         "policy": made_up(folder / "policy", "policy", [("network", states, states)], {"limit": 1.0}),
         "boxes": made_up(folder / "boxes", "mediapipe", [("network", pixels, [])], boxes, task="object-detection"),
         "areas": made_up(folder / "areas", "mediapipe", [("network", pixels, [])], areas, task="image-segmentation"),

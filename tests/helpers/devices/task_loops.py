@@ -62,20 +62,20 @@ class Pair:
     def __exit__(self, *failed: Any) -> None:
         self.peer.__exit__()
 
-    def both(self, sample: Any, given: Mapping[str, Any], **options: Any) -> tuple[Prediction, dict[str, Any]]:
+    def both(self, sample: Any, handed: Mapping[str, Any], **options: Any) -> tuple[Prediction, dict[str, Any]]:
         """Python's answer and the loop's."""
         expected = self.python.predict(sample, **options)
-        answer = self.peer.ask(task=self.task, **given)
+        answer = self.peer.ask(task=self.task, **handed)
         assert "error" not in answer, answer["error"]
         assert int(answer["open"][0]) == 0, "a loop that ends keeps no memory of the runtime"
         return expected, answer
 
-    def refused(self, **given: Any) -> str:
+    def refused(self, **handed: Any) -> str:
         """What the loop says of bad input."""
-        return str(self.peer.ask(task=self.task, **given)["error"])
+        return str(self.peer.ask(task=self.task, **handed)["error"])
 
     def fed(self, part: str, name: str) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-        """What the part was given by Python and by the loop, call by call; forgotten then."""
+        """What the part was handed by Python and by the loop, call by call; forgotten then."""
         seen = self.parts[part].seen
         half = len(seen) // 2
         pairs = [(one[name], other[name]) for one, other in zip(seen[:half], seen[half:], strict=True)]

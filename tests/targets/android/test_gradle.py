@@ -25,6 +25,7 @@ API = {
     "whisper": "Transcriber", "vision": "Classifier", "keyword": "WakeWordDetector", "speaker": "SpeakerVerifier",
     "silero": "SpeechDetector", "policy": "Policy", "boxes": "ObjectDetector", "areas": "PictureSegmenter",
     "keypoints": "KeypointDetector", "forecasting": "Forecaster", "sentences": "SentenceEncoder",
+    "music": "MusicTranscriber", "ppocr": "TextReader",
 }  # fmt: skip
 NAMED = {"package": "com.example.speech", "name": "speech", "version": "1.2.0"}
 #: What may only be in a folder whose name it is.
@@ -69,7 +70,7 @@ def test_the_layout(module: Path, family: str) -> None:
     place = "com/example/speech"
     assert {"build.gradle.kts", "README.md", "consumer-rules.pro", "src/main/AndroidManifest.xml"} <= have
     assert f"src/main/kotlin/{place}/{API[family]}.kt" in have
-    assert not any(f"{other}.kt" in name for other in set(API.values()) - {API[family]} for name in have)
+    assert not any(name.endswith(f"/{other}.kt") for other in set(API.values()) - {API[family]} for name in have)
     assert f"src/test/kotlin/{place}/ModelFilesTest.kt" in have
     assert API[family] in texts(module)[f"src/androidTest/kotlin/{place}/SelfTestOnDevice.kt"]
     graph = "LiteRtGraph" if family == "keyword" else "OnnxGraph"

@@ -56,25 +56,65 @@ def test_speech_activity(start: Start, tmp_path: Path) -> None:
     with Pair(tmp_path, start, "voice-activity-detection", {"network": part}, facts) as pair:
         for trial in range(24):
             sound, options = bursts(rng, 1 + trial % 9), dict[str, Any]()
-            given = {"audio": sound[: len(sound) - 13 * trial], "piece": np.array([(7, 512, 5000)[trial % 3]])}
+            handed = {"audio": sound[: len(sound) - 13 * trial], "piece": np.array([(7, 512, 5000)[trial % 3]])}
             if trial > 2:
                 rules = rng.uniform(0, [1, 0.1, 0.3, 0.6, 0.4, 3, 0.2]).astype(np.float32)
                 rules[1], rules[5] = min(rules[0], rules[1]), 1 + rules[5]
                 rules[5] = math.inf if trial % 4 == 0 else rules[5]
-                given["rules"] = rules
+                handed["rules"] = rules
                 options = {name: float(value) for name, value in zip(names, rules, strict=True)}
-            expected, answer = pair.both(given["audio"], given, **options)
+            expected, answer = pair.both(handed["audio"], handed, **options)
             spans = [edge for span in expected.details["speech"] for edge in (span["start"], span["end"])]
             np.testing.assert_array_equal(answer["spans"], np.asarray(spans, np.float32))
             np.testing.assert_array_equal(
                 answer["probabilities"], np.asarray(expected.details["probabilities"], np.float32)
             )
             assert answer["text"] == expected.output
-            whole = len(given["audio"]) // 512
+            whole = len(handed["audio"]) // 512
             np.testing.assert_array_equal(answer["streamed"], answer["probabilities"][:whole])
         assert "not numbers" in pair.refused(audio=np.full(16_000, np.nan, np.float32))
         bad = np.array([0.5, 0.6, 0, 0, 0, 2, 0], np.float32)
         assert "release" in pair.refused(audio=np.zeros(512, np.float32), rules=bad)
+
+
+# --- music ------------------------------------------------------------------------------------------------------------
+
+
+def _play(feeds: Any) -> dict[str, Any]:
+    """Notes that swell and fade, in steps of a sixteenth so that many are equal."""
+    rng = np.random.default_rng(int(np.abs(feeds["audio"]).sum() * 1000) % 2**32)
+    steps = np.repeat(rng.choice([0.0, 0.1, 0.4, 0.9], (16, 12), p=[0.5, 0.1, 0.2, 0.2]), 4, axis=0)
+    note = np.clip(steps + rng.normal(0, 0.1, steps.shape), 0, 1)
+    made = {"note": note, "onset": rng.uniform(0, 1, steps.shape) ** 3}
+    return {name: ((value * 16).round() / 16)[None].astype(np.float32) for name, value in made.items()}
+
+
+def test_music(start: Start, tmp_path: Path) -> None:
+    outputs: dict[str, Any] = {"note": ("float32", (1, 64, 12)), "onset": ("float32", (1, 64, 12))}
+    part = Watched(_play, {"audio": ("float32", (1, 4096, 1))}, outputs)
+    facts: dict[str, Any] = {"sample_rate": 16_000, "window": 4096, "overlap": 6, "frame": 64, "frames_per_second": 250}
+    facts |= {"lowest": 21, "drift": {"frames": 64, "seconds": 0.001}}
+    facts["rules"] = {"onset": 0.5, "frame": 0.3, "shortest": 5, "tolerance": 5}
+    names, rng, compared = ("onset", "frame", "shortest", "tolerance"), np.random.default_rng(6), 0
+    with Pair(tmp_path, start, "automatic-music-transcription", {"network": part}, facts) as pair:
+        for trial in range(20):
+            sound = rng.normal(0, 0.1, int(rng.integers(1, 40_000)) if trial else 100).astype(np.float32)
+            handed, options = {"audio": sound}, dict[str, Any]()
+            if trial % 2:
+                rules = np.array([rng.uniform(), rng.uniform(), trial % 7, trial % 4], np.float32)
+                handed["rules"] = rules
+                options = {"onset": float(rules[0]), "frame": float(rules[1])}
+                options |= {name: int(value) for name, value in zip(names[2:], rules[2:], strict=True)}
+            expected, answer = pair.both(sound, handed, **options)
+            wanted = [[note[name] for name in ("start", "end", "pitch", "velocity")] for note in expected.scored]
+            np.testing.assert_array_equal(answer["numbers"], np.asarray(wanted, np.float32).reshape(-1))
+            assert answer["text"] == expected.output
+            for mine, other in pair.fed("network", "audio"):
+                np.testing.assert_array_equal(mine, other)
+            compared += len(wanted)
+        assert compared > 100, "a test of nothing would prove nothing"
+        assert "longer than 1200" in pair.refused(audio=np.zeros(1200 * 16_000 + 1, np.float32))
+        assert "from 0 to 1" in pair.refused(audio=sound, rules=np.array([2, 0, 0, 0], np.float32))
 
 
 # --- policies ---------------------------------------------------------------------------------------------------------
@@ -132,15 +172,15 @@ def test_boxes(start: Start, tmp_path: Path, activation: str, points: int, resiz
     part = _detector(48, 64, 3 + (activation == "softmax"), points)
     facts = {"height": 48, "width": 64, "labels": labels, "activation": activation, "threshold": 0.5, "overlap": 0.3}
     facts |= {"resize": resize} if resize else {}
-    told = 0
+    compared = 0
     with Pair(tmp_path, start, "object-detection", {"network": part}, facts) as pair:
         for seed, (height, width) in enumerate([(48, 64), (31, 90), (200, 20), (64, 48), (1, 1)]):
             if PIL_BEFORE_13 and height > 100:
                 continue  # the other pass came first then
             pixels = picture(seed, height, width)
             threshold = 0.5 + 0.125 * (seed % 2)
-            given = {"pixels": pixels, "threshold": np.array([threshold], np.float32)}
-            expected, answer = pair.both(pixels, given, threshold=threshold)
+            handed = {"pixels": pixels, "threshold": np.array([threshold], np.float32)}
+            expected, answer = pair.both(pixels, handed, threshold=threshold)
             numbers = [
                 [box["score"], *box["box"], *np.reshape(box.get("points", []), -1)] for box in expected.details["boxes"]
             ]
@@ -148,8 +188,8 @@ def test_boxes(start: Start, tmp_path: Path, activation: str, points: int, resiz
             assert answer["text"] == expected.output
             for mine, other in pair.fed("network", "pixels"):
                 np.testing.assert_array_equal(mine, other)
-            told += len(numbers)
-        assert told > 20, "a test of nothing would prove nothing"
+            compared += len(numbers)
+        assert compared > 20, "a test of nothing would prove nothing"
         assert "RGB pixels" in pair.refused(pixels=picture(0, 5, 5)[:, :, :1])
 
 
@@ -193,7 +233,7 @@ def test_keypoints(start: Start, tmp_path: Path, around: str) -> None:
     }  # fmt: skip
     facts = {"detector": detector, "region": region, "size": 40, "presence": 0.5, "most": 4, "labels": ["hand"]}
     facts |= {"names": list("abcde"), "links": [[0, 1], [1, 2]]}
-    told = 0
+    compared = 0
     with Pair(tmp_path, start, "keypoint-detection", parts, facts) as pair:
         for seed, (height, width) in enumerate([(120, 90), (48, 48), (60, 200), (33, 77)]):
             pixels = picture(seed, height, width)
@@ -205,8 +245,61 @@ def test_keypoints(start: Start, tmp_path: Path, around: str) -> None:
             numbers = [[thing["score"], *np.reshape(thing["points"], -1)] for thing in expected.scored]
             np.testing.assert_allclose(answer["numbers"], np.reshape(np.asarray(numbers), -1), rtol=1e-6, atol=1e-4)
             assert answer["text"] == expected.output
-            told += len(numbers)
-    assert told > 3, "a test of nothing would prove nothing"
+            compared += len(numbers)
+    assert compared > 3, "a test of nothing would prove nothing"
+
+
+def _map(feeds: Any, side: int) -> dict[str, Any]:
+    """Chances of text: some turned rectangles, sharp or soft."""
+    rng = np.random.default_rng(int(feeds["pixels"].astype(np.int64).sum()) % 2**32)
+    rows, columns = np.mgrid[:side, :side]
+    chances = rng.uniform(0, 0.2, (side, side))
+    for _ in range(6):
+        x, y, angle = (
+            rng.uniform(10, side - 10),
+            rng.uniform(10, side - 10),
+            rng.normal(0, 0.3) + rng.choice([0, 0, 1.5]),
+        )
+        along = (columns - x) * np.cos(angle) + (rows - y) * np.sin(angle)
+        across = (rows - y) * np.cos(angle) - (columns - x) * np.sin(angle)
+        inside = (abs(along) < rng.uniform(2, 30)) & (abs(across) < rng.uniform(1, 6))
+        chances[inside] = rng.uniform(0.4, 1.0)
+    return {"chances": chances[None].astype(np.float32)}
+
+
+def test_text_in_pictures(start: Start, tmp_path: Path) -> None:
+    def drawn(feeds: Any) -> Any:
+        return np.random.default_rng(int(feeds["line"].astype(np.int64).sum()) % 2**32)
+
+    def read(feeds: Any) -> dict[str, Any]:
+        logits = drawn(feeds).normal(0, 1, (1, 10, 6)).astype(np.float32)
+        return {"logits": np.repeat(logits, 2, axis=1) * 4}
+
+    line = {name: ("uint8", (1, 12, width, 3)) for name, width in (("turn", 48), ("recogniser", 80))}
+    turn = lambda feeds: {"probabilities": drawn(feeds).uniform(0, 1, (1, 2)).astype(np.float32)}  # noqa: E731
+    parts = {
+        "detector": Watched(lambda feeds: _map(feeds, 96), {"pixels": ("uint8", (1, 96, 96, 3))}, {}),
+        "turn": Watched(turn, {"line": line["turn"]}, {}),
+        "recogniser": Watched(read, {"line": line["recogniser"]}, {}),
+    }
+    facts: dict[str, Any] = {"side": 96, "height": 12, "width": 80, "turn_width": 48, "turned": 0.7, "least": 0.1}
+    facts |= {
+        "lines": {"pixel": 0.3, "line": 0.3, "growth": 1.6, "most": 50},
+        "characters": ["a", " ", "\u4e2d", "d", "e"],
+    }
+    compared = 0
+    with Pair(tmp_path, start, "image-to-text", parts, facts) as pair:
+        for seed, (height, width) in enumerate([(96, 96), (240, 120), (90, 300), (77, 55), (150, 410), (64, 64)]):
+            pixels = np.repeat(np.repeat(picture(seed, height, width), 3, 0), 3, 1)[:height, :width]
+            expected, answer = pair.both(pixels, {"pixels": pixels})
+            for part, name in (("detector", "pixels"), ("turn", "line"), ("recogniser", "line")):
+                for mine, other in pair.fed(part, name):
+                    np.testing.assert_array_equal(mine, other)
+            rows = [[text["score"], *np.reshape(text["corners"], -1)] for text in expected.details["texts"]]
+            np.testing.assert_allclose(answer["numbers"], np.reshape(np.asarray(rows), -1), rtol=1e-5, atol=1e-4)
+            assert answer["text"] == expected.output
+            compared += len(rows)
+    assert compared > 12, "a test of nothing would prove nothing"
 
 
 # --- series -----------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from edgekit import registry
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.opened import makers
 from edgekit.core import Feeds, Prediction, Runner
+from edgekit.gate.evidence import samples_of_evidence
 from edgekit.targets.common.apps import apps
 from edgekit.targets.common.assets import write_assets
 from edgekit.tasks.common.audio import open_audio
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.real
 
 MODELS = (
     *("silero-vad", "ant-policy", "blazeface", "selfie-segmentation", "pose-landmarks", "hand-landmarks", "fracast"),
-    "all-minilm-l6-v2",
+    *("all-minilm-l6-v2", "basic-pitch", "pp-ocr-v4"),
 )
 Opened = tuple[Any, Peer, Path]
 
@@ -89,10 +90,12 @@ def pixels(sample: Any) -> Any:
     return sample if hasattr(sample, "dtype") else np.asarray(open_image(sample)[0], np.uint8)
 
 
-def given(task: str, sample: Any) -> dict[str, Any]:
+def handed_over(task: str, sample: Any) -> dict[str, Any]:
     """A sample as an app hands it over."""
     if task == "voice-activity-detection":
         return {"audio": open_audio(sample, 16_000).window(0, 16_000 * 3600), "piece": np.array([480])}
+    if task == "automatic-music-transcription":
+        return {"audio": open_audio(sample, 22_050).window(0, 22_050 * 3600)}
     if task == "feature-extraction":
         return {"text": sample}
     if task in ("reinforcement-learning", "time-series-forecasting"):
@@ -111,9 +114,19 @@ def same(task: str, expected: Prediction, answer: dict[str, Any]) -> int:
         np.testing.assert_array_equal(answer["probabilities"], np.asarray(details["probabilities"], np.float32))
         assert answer["text"] == expected.output
         return len(spans)
+    if task == "automatic-music-transcription":
+        rows = [[note[name] for name in ("start", "end", "pitch", "velocity")] for note in expected.scored]
+        np.testing.assert_array_equal(answer["numbers"], np.asarray(rows, np.float32).reshape(-1))
+        assert answer["text"] == expected.output
+        return len(rows)
     if task == "reinforcement-learning":
         np.testing.assert_array_equal(answer["applied"], np.asarray(details["applied"][0], np.float32))
         return 1
+    if task == "image-to-text":
+        rows = [[line["score"], *np.reshape(line["corners"], -1)] for line in details["texts"]]
+        np.testing.assert_allclose(answer["numbers"], np.reshape(np.asarray(rows), -1), rtol=1e-4, atol=1e-2)
+        assert answer["text"] == expected.output
+        return len(rows)
     if task == "image-segmentation":
         np.testing.assert_array_equal(answer["pixels"], expected.scored)
         assert answer["text"] == expected.output
@@ -138,17 +151,17 @@ def test_recorded_samples_and_the_self_test(opened: Opened, request: pytest.Fixt
     manifest = open_bundle(path).manifest
     task, evidence = manifest.model.task, evidence_of(registry.find("models", manifest.model.name))
     assert evidence is not None
-    samples = list(evidence.samples(Path()))
+    samples = list(samples_of_evidence(evidence, lambda what, done, total: None))
     compared = 0
     for sample in samples[len(samples) // 2 :]:
         value = sample.input
         if task == "reinforcement-learning":
             for row in value[:3]:
-                compared += same(task, predictor.predict(row), peer.ask(task=task, **given(task, row)))
+                compared += same(task, predictor.predict(row), peer.ask(task=task, **handed_over(task, row)))
             continue
         if task == "time-series-forecasting":
             value = np.asarray(value, np.float32)  # as it is handed over
-        compared += same(task, predictor.predict(value), peer.ask(task=task, **given(task, value)))
+        compared += same(task, predictor.predict(value), peer.ask(task=task, **handed_over(task, value)))
     assert compared >= 5, "a test of nothing would prove nothing"
     report = peer.ask(task="self-test")
     assert "error" not in report, report["error"]
@@ -176,6 +189,10 @@ def shown(task: str, expected: Prediction) -> Any:
     details = expected.details
     if task == "voice-activity-detection":
         return [edge for span in details["speech"] for edge in (span["start"], span["end"])]
+    if task == "automatic-music-transcription":
+        return [note[name] for note in expected.scored for name in ("start", "end", "pitch", "velocity")]
+    if task == "image-to-text":
+        return [number for line in details["texts"] for number in (line["score"], *np.reshape(line["corners"], -1))]
     if task == "image-segmentation":
         return np.bincount(expected.scored.reshape(-1), minlength=len(details["labels"])) / expected.scored.size
     if task in ("object-detection", "keypoint-detection"):
@@ -208,7 +225,7 @@ def test_the_kotlin_api(exported: Callable[[str], Path], tmp_path: Path, onnx_ap
         report = one.jvm.ask(api=api, policy="FIRST_LAUNCH")
         assert "error" not in report and report["passed"][0] == 1, report
         assert report["answer"] == report["expected"] == bundle.manifest.golden.output
-        answer = one.jvm.ask(api=api, **given(task, handed))
+        answer = one.jvm.ask(api=api, **handed_over(task, handed))
         assert "error" not in answer, answer["error"]
         wanted = np.asarray(shown(task, edgekit.load(path, threads=1).predict(sample)), np.float32)
         np.testing.assert_allclose(answer["numbers"], wanted, rtol=1e-5, atol=1e-3 if wanted.max() > 10 else 1e-5)

@@ -33,6 +33,12 @@ final class TaskLoops {
             case "voice-activity-detection":
                 speech(given, answer);
                 break;
+            case "image-to-text":
+                read(given.get("pixels"), answer);
+                break;
+            case "automatic-music-transcription":
+                music(given, answer);
+                break;
             case "reinforcement-learning":
                 PolicySteering policy = new PolicySteering(parts, description);
                 float[] action = policy.act(given.get("numbers").floats());
@@ -85,6 +91,10 @@ final class TaskLoops {
     }
 
     private String golden(Tensor input) throws IOException {
+        if (description.facts.containsKey("drift")) {
+            PlayedNotes loop = new PlayedNotes(parts, description);
+            return PlayedNotes.text(loop.transcribe(Samples.of(input.floats()), loop.rules(), watch));
+        }
         if (description.facts.containsKey("hop")) {
             try (SpeechActivity loop = new SpeechActivity(parts, description)) {
                 return loop.detect(Samples.of(input.floats()), loop.rules(), watch).toString();
@@ -102,6 +112,9 @@ final class TaskLoops {
             return "a vector of " + encoder().embed(sentence).length + " numbers";
         }
         int height = input.shape()[0], width = input.shape()[1];
+        if (description.facts.containsKey("characters")) {
+            return new PictureText(parts, description).probe(input.bytes(), height, width);
+        }
         if (description.facts.containsKey("region")) {
             PictureKeypoints loop = new PictureKeypoints(parts, description);
             return PictureKeypoints.text(loop.find(input.bytes(), height, width, watch));
@@ -146,6 +159,40 @@ final class TaskLoops {
                 put(answer, "streamed", array(streamed));
             }
         }
+    }
+
+    private void music(Map<String, Tensor> given, Map<String, Tensor> answer) {
+        PlayedNotes loop = new PlayedNotes(parts, description);
+        NoteRules rules = loop.rules();
+        if (given.containsKey("rules")) {
+            float[] r = given.get("rules").floats();
+            rules = new NoteRules(r[0], r[1], (int) r[2], (int) r[3]);
+        }
+        List<PlayedNotes.Note> notes = loop.transcribe(Samples.of(given.get("audio").floats()), rules, watch);
+        List<Float> numbers = new ArrayList<>();
+        for (PlayedNotes.Note note : notes) {
+            numbers.add((float) note.start);
+            numbers.add((float) note.end);
+            numbers.add((float) note.pitch);
+            numbers.add((float) note.velocity);
+        }
+        put(answer, "numbers", array(numbers));
+        answer.put("text", text(PlayedNotes.text(notes)));
+    }
+
+    private void read(Tensor pixels, Map<String, Tensor> answer) {
+        int[] shape = pixels.shape();
+        List<TextLine> lines = new PictureText(parts, description).read(pixels.bytes(), shape[0], shape[1], watch);
+        List<Float> numbers = new ArrayList<>();
+        for (TextLine line : lines) {
+            numbers.add((float) line.score);
+            for (double[] corner : line.corners) {
+                numbers.add((float) corner[0]);
+                numbers.add((float) corner[1]);
+            }
+        }
+        put(answer, "numbers", array(numbers));
+        answer.put("text", text(TextLine.text(lines)));
     }
 
     private void boxes(Tensor pixels, Map<String, Tensor> given, Map<String, Tensor> answer) {

@@ -104,6 +104,22 @@ private suspend fun ofTask(
             check(heard.probabilities.take(streamed.size) == streamed) { "a stream is heard otherwise" }
             answer["numbers"] = numbers(heard.spans.flatMap { listOf(it.start, it.end) })
         }
+        "MusicTranscriber" -> MusicTranscriber.open(context, options).use { transcriber ->
+            val samples = given["audio"]?.floats() ?: return answer.report(transcriber.selfTest())
+            answer["numbers"] = numbers(
+                transcriber.transcribe(samples).flatMap {
+                    listOf(it.start, it.end, it.pitch.toDouble(), it.velocity.toDouble())
+                },
+            )
+        }
+        "TextReader" -> TextReader.open(context, options).use { reader ->
+            val rgb = pixels?.bytes() ?: return answer.report(reader.selfTest())
+            answer["numbers"] = numbers(
+                reader.read(rgb, height, width).flatMap { line ->
+                    listOf(line.score) + line.corners.flatMap { listOf(it.first, it.second) }
+                },
+            )
+        }
         "Policy" -> Policy.open(context, options).use { policy ->
             if (numbers.isEmpty()) return answer.report(policy.selfTest())
             answer["numbers"] = policy.act(numbers).applied.let { Tensor.of(it, it.size) }

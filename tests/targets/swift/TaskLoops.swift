@@ -12,6 +12,19 @@ struct TaskLoops {
         switch task {
         case "self-test": return told(try await selfTest())
         case "voice-activity-detection": return try await speech(given)
+        case "image-to-text":
+            let lines = try await PictureText(parts, description).read(try pixels(given))
+            let numbers = lines.flatMap { [$0.score] + $0.corners.flatMap { [$0.x, $0.y] } }
+            return [("numbers", floats(numbers)), ("text", text(lines.map(\.text).joined(separator: "\n")))]
+        case "automatic-music-transcription":
+            let loop = try PlayedNotes(parts, description)
+            let rules = try given["rules"].map { tensor -> NoteRules in
+                let r = try tensor.floats().map(Double.init)
+                return try NoteRules(onset: r[0], frame: r[1], shortest: Int(r[2]), tolerance: Int(r[3]))
+            }
+            let notes = try await loop.transcribe(try given["audio"]!.floats(), rules ?? loop.rules)
+            let numbers = notes.flatMap { [$0.start, $0.end, Double($0.pitch), Double($0.velocity)] }
+            return [("numbers", floats(numbers)), ("text", text(PlayedNotes.text(notes)))]
         case "reinforcement-learning":
             let policy = try PolicySteering(parts, description), action = try await policy.act(given["numbers"]!.floats())
             return [("action", floats(action.map(Double.init))), ("applied", floats(policy.applied(action).map(Double.init)))]
@@ -72,6 +85,8 @@ struct TaskLoops {
     /// By the class that an app sees.
     private func selfTest() async throws -> SelfTestReport {
         let files = try ModelFiles(folder: folder), facts = description.facts
+        if facts.has("characters") { return try await TextReader(files, parts: parts).selfTest() }
+        if facts.has("drift") { return try await MusicTranscriber(files, parts: parts).selfTest() }
         if facts.has("hop") { return try await SpeechDetector(files, parts: parts).selfTest() }
         if facts.has("limit") { return try await Policy(files, parts: parts).selfTest() }
         if facts.has("horizon") { return try await Forecaster(files, parts: parts).selfTest() }

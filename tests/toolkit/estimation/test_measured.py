@@ -52,7 +52,7 @@ BY_HAND = {
     "ddpm-fashion": (Recipe("onnx", "int8"), 951_966, 74_900_000),
     "fracast": (Recipe("onnx", "fp16"), 306_381, 82_700_000),
     "hand-landmarks": (Recipe("onnx", "fp16"), 7_822_371, 109_400_000),
-    "piper-joe": (Recipe("onnx", "int8"), 16_346_746, 242_778_000),
+    "piper-joe": (Recipe("onnx", "int8"), 16_346_746, 204_500_000),
     "pose-landmarks": (Recipe("onnx", "fp16"), 12_184_000, 124_900_000),
     "pp-ocr-v4": (Recipe("onnx", "fp16"), 8_320_613, 206_000_000),
     "selfie-segmentation": (Recipe("onnx", "fp16"), 382_600, 83_000_000),

@@ -65,9 +65,18 @@ final class PlacedPicture {
     double[] back(float[] shares, int from, int count) {
         double[] places = new double[count];
         for (int i = 0; i < count; i += 2) {
-            places[i] = (shares[from + i] - left) / across * width;
-            places[i + 1] = (shares[from + i + 1] - top) / down * height;
+            places[i] = backX(shares[from + i]);
+            places[i + 1] = backY(shares[from + i + 1]);
         }
         return places;
+    }
+
+    /** The same of one number. */
+    double backX(double share) {
+        return (share - left) / across * width;
+    }
+
+    double backY(double share) {
+        return (share - top) / down * height;
     }
 }

@@ -20,8 +20,8 @@ public final class SentenceVectors {
         part = description.part("network");
         pieces = new WordPieces(vocabulary, (String) rules.get("pad"));
         fixed = Math.max(0, part.inputs[0].shape[1]);
-        int told = Json.integer(rules.get("most"));
-        most = fixed > 0 ? Math.min(fixed, told) : told;
+        int longest = Json.integer(rules.get("most"));
+        most = fixed > 0 ? Math.min(fixed, longest) : longest;
     }
 
     /**

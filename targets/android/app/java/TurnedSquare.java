@@ -57,38 +57,11 @@ final class TurnedSquare {
         return places;
     }
 
-    /** What it holds of a picture, upright, [size, size, 3], as Pillow cuts it; black outside of the picture. */
+    /** What it holds of a picture, upright, [size, size, 3], as Pillow cuts it; black outside of it. */
     byte[] cut(byte[] rgb, int height, int width, int size) {
         double step = side / size, right = cos * step, down = sin * step;
         double[] corner = placed(new float[] {0, 0});
-        byte[] out = new byte[size * size * 3];
-        for (int row = 0; row < size; row++) {
-            for (int column = 0; column < size; column++) {
-                double atX = right * (column + 0.5) + -down * (row + 0.5) + corner[0];
-                double atY = down * (column + 0.5) + right * (row + 0.5) + corner[1];
-                if (atX >= 0 && atX < width && atY >= 0 && atY < height) {
-                    sample(rgb, height, width, atX - 0.5, atY - 0.5, out, (row * size + column) * 3);
-                }
-            }
-        }
-        return out;
-    }
-
-    /** The four pixels around a place, by their nearness; behind an edge its pixels go on. */
-    private static void sample(byte[] rgb, int height, int width, double x, double y, byte[] out, int to) {
-        int left = (int) Math.floor(x), top = (int) Math.floor(y);
-        double dx = x - left, dy = y - top;
-        int first = 3 * Math.max(0, left), second = 3 * Math.min(width - 1, left + 1);
-        int upper = 3 * width * Math.max(0, top), lower = 3 * width * Math.min(height - 1, top + 1);
-        for (int band = 0; band < 3; band++) {
-            double above = between(rgb, upper + first + band, upper + second + band, dx);
-            double below = between(rgb, lower + first + band, lower + second + band, dx);
-            out[to + band] = (byte) (int) (above + (below - above) * dy);
-        }
-    }
-
-    private static double between(byte[] rgb, int first, int second, double share) {
-        int from = rgb[first] & 255, to = rgb[second] & 255;
-        return from + (to - from) * share;
+        return Affine.cut(
+                rgb, height, width, new double[] {right, -down, corner[0], down, right, corner[1]}, size, size);
     }
 }

@@ -8,7 +8,7 @@ public class SentenceEncoder private constructor(private val model: Model) : Aut
     private val loop = SentenceVectors(model.parts, model.description, model.files.bytes(VOCABULARY))
 
     /**
-     * The vector of a text, of length 1; the end of a long one is left out.
+     * The vector of a text, of length 1; the end of a long first is left out.
      *
      * @throws IllegalArgumentException the text is empty.
      * @throws ModelException the runtime failed.
@@ -16,9 +16,9 @@ public class SentenceEncoder private constructor(private val model: Model) : Aut
     public suspend fun embed(text: String): FloatArray = model.use { loop.embed(text) }
 
     /** The cosine of two vectors of this model: 1 for the same direction. */
-    public fun similarity(one: FloatArray, other: FloatArray): Double {
-        require(one.size == other.size) { "vectors of ${one.size} and ${other.size} numbers are of two models" }
-        return SentenceVectors.similarity(one, other)
+    public fun similarity(first: FloatArray, second: FloatArray): Double {
+        require(first.size == second.size) { "vectors of ${first.size} and ${second.size} numbers are of two models" }
+        return SentenceVectors.similarity(first, second)
     }
 
     /** Compares this phone with the fp32 reference on the golden input. */

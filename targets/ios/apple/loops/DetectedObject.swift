@@ -15,9 +15,9 @@ public struct DetectedObject: Sendable, Equatable {
     /// The box before it was cut.
     let whole: (topLeft: PicturePoint, bottomRight: PicturePoint)
 
-    public static func == (one: DetectedObject, other: DetectedObject) -> Bool {
-        one.label == other.label && one.score == other.score && one.topLeft == other.topLeft
-            && one.bottomRight == other.bottomRight && one.points == other.points
+    public static func == (first: DetectedObject, second: DetectedObject) -> Bool {
+        first.label == second.label && first.score == second.score && first.topLeft == second.topLeft
+            && first.bottomRight == second.bottomRight && first.points == second.points
     }
 
     private var area: Double { max(0, bottomRight.x - topLeft.x) * max(0, bottomRight.y - topLeft.y) }

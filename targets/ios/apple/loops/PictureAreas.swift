@@ -22,8 +22,8 @@ public struct PictureMask: Sendable {
     /// The largest shares, for people: such as "person 61%, background 39%".
     var text: String {
         let order = shares.indices.sorted { shares[$0] != shares[$1] ? shares[$0] > shares[$1] : $0 < $1 }
-        let told = order.filter { shares[$0] >= 0.005 }
-        return told.map { "\(labels[$0]) \(String(format: "%.0f", shares[$0] * 100))%" }.joined(separator: ", ")
+        let largest = order.filter { shares[$0] >= 0.005 }
+        return largest.map { "\(labels[$0]) \(String(format: "%.0f", shares[$0] * 100))%" }.joined(separator: ", ")
     }
 }
 

@@ -38,10 +38,11 @@ struct PlacedPicture {
     }
 
     /// A position as shares of the input, in pixels of the picture; not cut at its edges.
-    func back(_ x: Float, _ y: Float) -> PicturePoint {
-        PicturePoint(
-            x: (Double(x) - left) / across * Double(width), y: (Double(y) - top) / down * Double(height))
+    func back(_ x: Double, _ y: Double) -> PicturePoint {
+        PicturePoint(x: (x - left) / across * Double(width), y: (y - top) / down * Double(height))
     }
+
+    func back(_ x: Float, _ y: Float) -> PicturePoint { back(Double(x), Double(y)) }
 }
 
 /// A place in a picture, in pixels from its left upper corner.

@@ -15,8 +15,8 @@ public struct SpeechHeard: Sendable {
 
     /// For people: such as "speech from 0.29 to 2.21 s".
     var text: String {
-        let told = spans.map { String(format: "%.2f to %.2f", $0.start, $0.end) }
-        return told.isEmpty ? "no speech" : "speech from \(told.joined(separator: ", ")) s"
+        let texts = spans.map { String(format: "%.2f to %.2f", $0.start, $0.end) }
+        return texts.isEmpty ? "no speech" : "speech from \(texts.joined(separator: ", ")) s"
     }
 }
 
