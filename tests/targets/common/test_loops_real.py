@@ -209,6 +209,7 @@ class Negated(Runner):
     ("api", "model"),
     [
         ("Classifier", "efficientnet-lite0"),
+        ("Classifier", "vit-fashion"),
         ("SpeakerVerifier", "ge2e-speaker"),
         ("WakeWordDetector", "ds-cnn-kws"),
         ("WakeWordDetector", "okay-nabu"),
