@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,17 @@ from edgekit.llama.grammar import grammar_of
 from edgekit.llama.words import special_tokens
 from edgekit.targets.common.assets import listed
 
-__all__ = ["DESCRIPTION", "LAYER", "SCHEMAS", "grammars", "no_schemas", "write_language", "write_source"]
+__all__ = ["DESCRIPTION", "LAYER", "OPTIONS", "Settings", "no_chat", "settings_of", "write_language", "write_source"]
 
 #: What the loops read first.
 DESCRIPTION = "chat.json"
-#: The option of a form that takes JSON schemas, and what it means.
-SCHEMAS = {"schemas": "folder of JSON schemas (NAME.json) that the app may ask answers to keep to, by name"}
+#: The options of a form that go with language models, and what they mean.
+OPTIONS = {
+    "schemas": "folder of JSON schemas (NAME.json) that the app may ask answers to keep to, by name",
+    "cache": "type of a language model's keys and values: f16, or q8_0 in about half of the memory",
+}
+#: Bits of a key or value; Q8_0 has a scale of 16 bits for 32 of them.
+_CACHES = {"f16": 16.0, "q8_0": 8.5}
 #: Our layer in C over llama.cpp, which apps of every system compile.
 LAYER = Path(__file__).parent / "llama"
 #: Of llama.cpp's source, what a processor needs: neither programs nor backends for others.
@@ -35,12 +41,31 @@ _SOURCE = ("CMakeLists.txt", "LICENSE", "cmake", "include", "src", "ggml/CMakeLi
 _KERNELS = "ggml/src"
 
 
-def grammars(options: Mapping[str, str]) -> dict[str, str]:
-    """Name -> grammar of every schema in the folder that the option ``schemas`` names; an app has no converter.
+@dataclass(frozen=True)
+class Settings:
+    """How an app converses.
+
+    Attributes:
+        grammars: name -> grammar of every schema; an app has no converter. cache: type of keys and values.
+    """
+
+    grammars: Mapping[str, str] = field(default_factory=dict)
+    cache: str = "f16"
+
+
+def settings_of(options: Mapping[str, str]) -> Settings:
+    """What the options `OPTIONS` say.
 
     Raises:
-        BadInput: there is no such folder or no schema in it, or one that a grammar cannot hold.
+        BadInput: there is no such folder or no schema in it, or one that a grammar cannot hold; another type of cache.
     """
+    cache = options.get("cache", "f16")
+    if cache not in _CACHES:
+        raise BadInput(f"{cache!r} is no type of keys and values.", hint=f"One of: {', '.join(_CACHES)}.")
+    return Settings(_grammars(options), cache)
+
+
+def _grammars(options: Mapping[str, str]) -> dict[str, str]:
     if "schemas" not in options:
         return {}
     files = sorted(Path(options["schemas"]).expanduser().glob("*.json"))
@@ -62,17 +87,14 @@ def grammars(options: Mapping[str, str]) -> dict[str, str]:
     return made
 
 
-def no_schemas(bundle: Bundle, options: Mapping[str, str]) -> None:
-    """Raise BadInput for schemas that go with a model of another kind."""
-    if "schemas" in options:
-        raise BadInput(f"{bundle.path.name} holds no language model: nothing else answers in a schema.")
+def no_chat(bundle: Bundle, options: Mapping[str, str]) -> None:
+    """Raise BadInput for options that only language models have."""
+    for name in OPTIONS.keys() & options.keys():
+        raise BadInput(f"{bundle.path.name} holds no language model: nothing else takes -o {name}.")
 
 
-def write_language(bundle: Bundle, out: Path, grammars: Mapping[str, str] | None = None) -> dict[str, int]:
+def write_language(bundle: Bundle, out: Path, settings: Settings) -> dict[str, int]:
     """Write the assets into the empty folder `out`, with the list of all files and their hashes.
-
-    Args:
-        grammars: name -> grammar, of `grammars`.
 
     Returns:
         name -> size in bytes of every file but that list.
@@ -84,8 +106,7 @@ def write_language(bundle: Bundle, out: Path, grammars: Mapping[str, str] | None
     manifest = bundle.manifest
     weights = bundle.path / manifest.parts[0].file
     (out / DESCRIPTION).write_text(
-        json.dumps(_description(bundle, weights) | {"grammars": dict(grammars or {})}, indent=1, ensure_ascii=False)
-        + "\n",
+        json.dumps(_description(bundle, weights, settings), indent=1, ensure_ascii=False) + "\n",
         "utf-8",
     )
     shutil.copyfile(weights, out / weights.name)
@@ -120,22 +141,25 @@ def write_source(out: Path) -> str:
     return f"llama.cpp as of llama-cpp-python {library.VERSION} (sha256 {library.SDIST})"
 
 
-def _description(bundle: Bundle, weights: Path) -> dict[str, Any]:
+def _description(bundle: Bundle, weights: Path, settings: Settings) -> dict[str, Any]:
     manifest, header = bundle.manifest, gguf.read(weights)
     template = header.metadata.get("tokenizer.chat_template")
     if not isinstance(template, str):
         raise Unsupported(f"{bundle.path.name} has no chat template: it goes on with texts, and cannot converse.")
     shape = shape_of_file([header], weights.name)
     context = min(int(manifest.facts["context"]), shape.context)
-    memory = header.size + shape.laid_out(header.file_type) + shape.cache(context) + shape.buffers(context)
+    cache = shape.cache(context, _CACHES[settings.cache])
+    memory = header.size + shape.laid_out(header.file_type) + cache + shape.buffers(context)
     answer = manifest.golden.output.partition("\ufffd")[0]  # where its last token ends inside a character
     return {
         "model": manifest.model.name,
         "file": weights.name,
         "context": context,
+        "cache": settings.cache,
         "memory": memory,
         "golden": {"prompt": _golden(bundle), "answer": answer},
         "template": between(template, special_tokens(weights)),
+        "grammars": dict(settings.grammars),
     }
 
 

@@ -7,11 +7,10 @@ Swift packages do not choose files by processor and generate none, so this write
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
 from edgekit.core import Bundle
-from edgekit.targets.common.language import LAYER, write_language, write_source
+from edgekit.targets.common.language import LAYER, Settings, write_language, write_source
 from edgekit.targets.ios.templates import TEMPLATES, fill, plain
 
 __all__ = ["LOOPS", "write"]
@@ -25,18 +24,18 @@ _PROCESSORS = ("arm", "x86")
 _TOGETHER = 16
 
 
-def write(bundle: Bundle, out: Path, name: str, grammars: Mapping[str, str]) -> None:
+def write(bundle: Bundle, out: Path, name: str, settings: Settings) -> None:
     """Write the package, its module called `name`, into the empty folder `out`.
 
     Args:
-        grammars: of the schemas that answers may keep to, by name.
+        settings: how the app converses.
 
     Raises:
         BadInput, Unsupported, MissingExtra, FetchFailed: see `edgekit.targets.common.language`.
     """
     sources = out / "Sources" / name
     (sources / "Model").mkdir(parents=True)
-    size = sum(write_language(bundle, sources / "Model", grammars).values())
+    size = sum(write_language(bundle, sources / "Model", settings).values())
     version = _write_native(out / "Sources" / f"{name}Native")
     words = _words(bundle, name, size, version)
     for loop in LOOPS:

@@ -16,13 +16,14 @@ from edgekit.core import Bundle, Form
 from edgekit.errors import BadInput, Unsupported, boundary
 from edgekit.targets.common.apps import App, app_for, apps, closure
 from edgekit.targets.common.assets import write_assets
-from edgekit.targets.common.language import SCHEMAS, grammars, no_schemas
+from edgekit.targets.common.language import OPTIONS as CHAT
+from edgekit.targets.common.language import no_chat, settings_of
 from edgekit.targets.ios import chat
 from edgekit.targets.ios.templates import TEMPLATES, fill, plain
 
 __all__ = ["FORM", "app_of", "write"]
 
-_OPTIONS = {"name": "of the package and its module, such as SpeechModel", **SCHEMAS}
+_OPTIONS = {"name": "of the package and its module, such as SpeechModel", **CHAT}
 
 #: What every package has: opening the model, and Core ML.
 _PLATFORM = ("Compiled", "CoreMLGraph", "Open")
@@ -60,7 +61,7 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
     """Write the package into the empty folder `out`.
 
     Args:
-        options: ``name``; of language models ``schemas``, too.
+        options: ``name``; of language models ``schemas`` and ``cache``, too.
 
     Raises:
         BadInput: a name that is no Swift module's, or a bundle whose golden files are not what they should be.
@@ -69,9 +70,9 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
     name = _name(options.get("name"), bundle.manifest.model.name)
     if bundle.manifest.recipe.exporter == "gguf":
         with boundary():
-            chat.write(bundle, out, name, grammars(options))
+            chat.write(bundle, out, name, settings_of(options))
         return
-    no_schemas(bundle, options)
+    no_chat(bundle, options)
     app = app_of(bundle)
     with boundary():
         sources = out / "Sources" / name

@@ -14,7 +14,7 @@ from edgekit.core import Bundle
 from edgekit.targets.android.forms.checks import BASE_MODULE
 from edgekit.targets.android.forms.names import Names
 from edgekit.targets.android.forms.templates import KOTLIN_PLUGIN, PLUGIN, fill, include, plain
-from edgekit.targets.common.language import LAYER, write_language, write_source
+from edgekit.targets.common.language import LAYER, Settings, write_language, write_source
 
 __all__ = ["write"]
 
@@ -22,18 +22,18 @@ _LOOPS = ("chat/ChatDescription", "chat/ChatLoop", "chat/Language", "chat/Native
 _KOTLIN = ("chat/Chat", "kotlin/ModelException", "kotlin/ModelFiles")
 
 
-def write(bundle: Bundle, out: Path, names: Names, grammars: Mapping[str, str]) -> None:
+def write(bundle: Bundle, out: Path, names: Names, settings: Settings) -> None:
     """Write the module into the empty folder `out`.
 
     Args:
-        grammars: of the schemas that answers may keep to, by name.
+        settings: how the app converses.
 
     Raises:
         BadInput, Unsupported, MissingExtra, FetchFailed: see `edgekit.targets.common.language`.
     """
     assets = out / "src/main/assets" / names.name
     assets.mkdir(parents=True)
-    sizes = write_language(bundle, assets, grammars)
+    sizes = write_language(bundle, assets, settings)
     packed = names.pack or sum(sizes.values()) > BASE_MODULE
     native = out / "src/main/cpp"
     version = write_source(native / "llama.cpp")

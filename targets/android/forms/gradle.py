@@ -20,7 +20,8 @@ from edgekit.targets.android.forms.names import OPTIONS, Names, names_of
 from edgekit.targets.android.forms.templates import KOTLIN_PLUGIN, PHONE, PLUGIN, fill, include, plain
 from edgekit.targets.common.apps import App, app_for, closure
 from edgekit.targets.common.assets import write_assets
-from edgekit.targets.common.language import SCHEMAS, grammars, no_schemas
+from edgekit.targets.common.language import OPTIONS as CHAT
+from edgekit.targets.common.language import no_chat, settings_of
 
 __all__ = ["FORM", "app_of", "write"]
 
@@ -57,9 +58,9 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
     names = names_of(options, bundle.manifest.model.name)
     if bundle.manifest.recipe.exporter == "gguf":
         with boundary():
-            chat.write(bundle, out, names, grammars(options))
+            chat.write(bundle, out, names, settings_of(options))
         return
-    no_schemas(bundle, options)
+    no_chat(bundle, options)
     app = app_of(bundle)
     with boundary():
         assets = out / "src" / "main" / "assets" / names.name
@@ -161,5 +162,5 @@ def _coordinates(manifest: Any) -> str:
 
 #: Folders that Gradle and Android Studio leave in a module.
 FORM = Form(
-    "-gradle", write, folder=True, options={**OPTIONS, **SCHEMAS}, leftovers=("build", ".gradle", ".kotlin", ".cxx")
+    "-gradle", write, folder=True, options={**OPTIONS, **CHAT}, leftovers=("build", ".gradle", ".kotlin", ".cxx")
 )

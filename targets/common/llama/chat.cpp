@@ -141,7 +141,7 @@ struct edgekit_chat {
   }
 };
 
-edgekit_chat *edgekit_chat_open(const char *path, int context, int threads, char *why, int room) {
+edgekit_chat *edgekit_chat_open(const char *path, int context, int small, int threads, char *why, int room) {
   if (*lacking()) return failed(std::string("this processor lacks ") + lacking(), why, room);
   {
     const std::lock_guard<std::mutex> lock(said_lock);
@@ -161,6 +161,7 @@ edgekit_chat *edgekit_chat_open(const char *path, int context, int threads, char
     settings.n_outputs_max = 1;
     settings.n_threads = settings.n_threads_batch = threads;
     settings.swa_full = false;
+    if (small) settings.type_k = settings.type_v = GGML_TYPE_Q8_0;
     settings.abort_callback = stopping;
     settings.abort_callback_data = &chat->stop;
     chat->context.reset(llama_init_from_model(chat->model.get(), settings));

@@ -12,8 +12,9 @@ typedef struct edgekit_chat edgekit_chat;
 
 enum { EDGEKIT_CHAT_END = -1, EDGEKIT_CHAT_STOPPED = -2, EDGEKIT_CHAT_FAILED = -3, EDGEKIT_CHAT_FULL = -4 };
 
-// Maps the weights and makes room for `context` tokens. NULL where it cannot, with the reason in `why`.
-edgekit_chat *edgekit_chat_open(const char *path, int context, int threads, char *why, int room);
+// Maps the weights and makes room for `context` tokens; `small`: with their keys and values in 8 bits, which is about
+// half of the memory. NULL where it cannot, with the reason in `why`.
+edgekit_chat *edgekit_chat_open(const char *path, int context, int small, int threads, char *why, int room);
 void edgekit_chat_close(edgekit_chat *chat);
 
 // Tokens of UTF-8 text. `special`: read control tokens in it as such. `begin`: with the token that begins a text, if the

@@ -19,7 +19,7 @@ from helpers.devices.jvm import HARNESS, JAVA, KOTLIN, javac, kotlin_jars, kotli
 from edgekit.bundles.bundle import open_bundle
 from edgekit.llama import build, library
 from edgekit.targets.android.forms.java import PHONE
-from edgekit.targets.common.language import LAYER, grammars, write_language
+from edgekit.targets.common.language import LAYER, settings_of, write_language
 
 CHAT = PHONE / "chat"
 PEER = Path(__file__).parents[2] / "targets" / "chat" / "ChatPeer.java"
@@ -110,11 +110,11 @@ class Chat:
         return self.do("ask", text=text, most=most, **given)
 
 
-def assets_of(bundle: Path, schema: Mapping[str, Any]) -> Path:
+def assets_of(bundle: Path, schema: Mapping[str, Any], cache: str = "f16") -> Path:
     """What an app gets of a bundle, with a grammar of `schema` that is named "place"; in a folder beside the bundle."""
-    out, schemas = bundle.with_name("assets"), bundle.with_name("schemas")
+    out, schemas = bundle.with_name(f"assets-{cache}"), bundle.with_name("schemas")
     out.mkdir()
-    schemas.mkdir()
+    schemas.mkdir(exist_ok=True)
     (schemas / "place.json").write_text(json.dumps(schema))
-    write_language(open_bundle(bundle), out, grammars({"schemas": str(schemas)}))
+    write_language(open_bundle(bundle), out, settings_of({"schemas": str(schemas), "cache": cache}))
     return out

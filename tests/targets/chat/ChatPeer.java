@@ -22,7 +22,8 @@ public final class ChatPeer {
         ChatDescription description = new ChatDescription(new String(text, StandardCharsets.UTF_8));
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         String path = Paths.get(arguments[0], description.file).toString();
-        try (Language language = new NativeLanguage(path, description.context, Integer.parseInt(arguments[1]))) {
+        int threads = Integer.parseInt(arguments[1]);
+        try (Language language = new NativeLanguage(path, description.context, description.small, threads)) {
             ChatLoop loop = new ChatLoop(language, description, arguments[2]);
             for (String line = in.readLine(); line != null; line = in.readLine()) {
                 say(answered(language, loop, description, Json.object(Json.parse(line))));

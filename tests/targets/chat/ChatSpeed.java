@@ -15,7 +15,7 @@ public final class ChatSpeed {
     public static void main(String[] arguments) throws Exception {
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         int words = Integer.parseInt(arguments[2]);
-        try (Language language = new NativeLanguage(arguments[0], 1024, Integer.parseInt(arguments[1]))) {
+        try (Language language = new NativeLanguage(arguments[0], 1024, false, Integer.parseInt(arguments[1]))) {
             language.sampling(0, 0, 1, 0, 0);
             for (String line = in.readLine(); line != null; line = in.readLine()) {
                 String[] asked = line.split(" ");

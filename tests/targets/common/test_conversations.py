@@ -20,7 +20,7 @@ import edgekit
 from edgekit.core import Predictor
 from edgekit.errors import BadInput
 from edgekit.llama import library
-from edgekit.targets.common.language import grammars
+from edgekit.targets.common.language import settings_of
 from edgekit.tasks.text_generation.conversation import Conversation
 
 SCHEMA = {
@@ -106,6 +106,24 @@ def test_an_answer_in_a_schema(peer: list[str], assets: Path, writer: Predictor)
         assert "there is no schema" in talk.ask("one", 20, schema="other")[1]
 
 
+def test_keys_and_values_in_eight_bits(peer: list[str], bundle: Path, assets: Path, writer: Predictor) -> None:
+    small = bundle.with_name("assets-q8_0")
+    small = small if small.exists() else assets_of(bundle, SCHEMA, "q8_0")
+    with Chat(peer, small, threads=1) as talk:
+        for question in ("one", "two"):
+            talk.do("clear")
+            mine = writer.predict([{"role": "user", "content": question}], most=60, context=2048, cache="q8_0")
+            assert talk.ask(question, 60)[1] == mine.output
+    told = [json.loads((folder / "chat.json").read_text()) for folder in (assets, small)]
+    assert [facts["cache"] for facts in told] == ["f16", "q8_0"]
+    assert told[0]["memory"] > told[1]["memory"]
+
+
+def test_a_type_of_keys_and_values_that_there_is_not() -> None:
+    with pytest.raises(BadInput, match="'q4' is no type"):
+        settings_of({"cache": "q4"})
+
+
 @pytest.mark.parametrize(
     ("name", "text", "why"),
     [
@@ -118,7 +136,7 @@ def test_an_answer_in_a_schema(peer: list[str], assets: Path, writer: Predictor)
 def test_schemas_that_no_app_gets(tmp_path: Path, name: str, text: str, why: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(BadInput, match=why):
-        grammars({"schemas": str(tmp_path)})
+        settings_of({"schemas": str(tmp_path)})
 
 
 def test_what_cannot_be(peer: list[str], assets: Path, tmp_path: Path) -> None:

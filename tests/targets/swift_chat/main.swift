@@ -40,6 +40,7 @@ do {
     let description = try ChatDescription(json: Chat.content(folder.appendingPathComponent("chat.json")))
     let language = try NativeLanguage(
         path: folder.appendingPathComponent(description.file).path, context: description.context,
+        small: description.small,
         threads: Int(CommandLine.arguments[2]) ?? 1)
     let loop = try ChatLoop(language, description, system: CommandLine.arguments[3])
     while let line = readLine() {

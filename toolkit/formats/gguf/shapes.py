@@ -102,12 +102,12 @@ class Shape:
         """Bytes of the whole GGUF."""
         return self.weights(precision) + _TOKENIZER_BYTES * self.vocabulary
 
-    def cache(self, context: int) -> int:
-        """Bytes of keys and values in half precision. llama.cpp rounds a context up to 256 tokens."""
+    def cache(self, context: int, bits: float = 16) -> int:
+        """Bytes of keys and values of so many bits. llama.cpp rounds a context up to 256 tokens."""
         tokens = -(-context // 256) * 256
         windowed = self.layers - self.layers // 6 if self.window else 0
         held = (self.layers - windowed) * tokens + windowed * min(tokens, self.window + _BATCH)
-        return 2 * 2 * held * self.groups * self.head
+        return round(2 * held * self.groups * self.head * bits / 8)
 
     def laid_out(self, precision: str) -> int:
         """Bytes of the layers' weights that llama.cpp holds twice: as the file has them, and as a processor likes."""

@@ -160,7 +160,7 @@ public class Chat internal constructor(
             (context.getSystemService(Context.ACTIVITY_SERVICE) as ActivityManager).getMemoryInfo(memory)
             try {
                 ChatLoop.checkMemory(description, memory.availMem)
-                return NativeLanguage(files.path(description.file).path, description.context, threads)
+                return NativeLanguage(files.path(description.file).path, description.context, description.small, threads)
             } catch (exception: IllegalStateException) {
                 throw ModelException(exception.message ?: "the model cannot be opened", exception)
             } catch (exception: UnsatisfiedLinkError) {

@@ -10,6 +10,8 @@ public final class ChatDescription {
     public final String file;
     /** Tokens of prompt and answer together. */
     public final int context;
+    /** Whether keys and values have 8 bits. */
+    public final boolean small;
     /** Bytes that the model takes with that context, the mapped weights included. */
     public final long memory;
     /** The golden prompt, and how the model was proven to go on with it. */
@@ -26,6 +28,7 @@ public final class ChatDescription {
         model = (String) facts.get("model");
         file = (String) facts.get("file");
         context = Json.integer(facts.get("context"));
+        small = facts.get("cache").equals("q8_0");
         memory = (Long) facts.get("memory");
         prompt = (String) golden.get("prompt");
         answer = (String) golden.get("answer");

@@ -11,11 +11,11 @@ public final class NativeLanguage implements Language {
     private long handle;
 
     /**
-     * @param path of the .gguf. context: tokens to make room for.
+     * @param path of the .gguf. context: tokens to make room for. small: their keys and values in 8 bits.
      * @throws IllegalStateException the library refuses the file, with its reason.
      */
-    public NativeLanguage(String path, int context, int threads) {
-        handle = open(path.getBytes(StandardCharsets.UTF_8), context, threads);
+    public NativeLanguage(String path, int context, boolean small, int threads) {
+        handle = open(path.getBytes(StandardCharsets.UTF_8), context, small, threads);
     }
 
     @Override
@@ -74,7 +74,7 @@ public final class NativeLanguage implements Language {
         return handle;
     }
 
-    private static native long open(byte[] path, int context, int threads);
+    private static native long open(byte[] path, int context, boolean small, int threads);
 
     private static native void close(long handle);
 

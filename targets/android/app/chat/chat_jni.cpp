@@ -16,11 +16,11 @@ std::vector<char> bytes_of(JNIEnv *env, jbyteArray array) {
   return bytes;
 }
 
-jlong open(JNIEnv *env, jclass, jbyteArray path, jint context, jint threads) {
+jlong open(JNIEnv *env, jclass, jbyteArray path, jint context, jboolean small, jint threads) {
   std::vector<char> name = bytes_of(env, path);
   name.push_back('\0');
   char why[512] = "";
-  edgekit_chat *chat = edgekit_chat_open(name.data(), context, threads, why, sizeof why);
+  edgekit_chat *chat = edgekit_chat_open(name.data(), context, small, threads, why, sizeof why);
   if (!chat) {
     // Modified UTF-8 is what Java reads: whatever is not ASCII in the reason becomes a question mark.
     std::replace_if(why, why + sizeof why, [](unsigned char letter) { return letter > 127; }, '?');
@@ -93,7 +93,7 @@ extern "C" JNIEXPORT jint JNICALL JNI_OnLoad(JavaVM *machine, void *) {
   JNIEnv *env = nullptr;
   if (machine->GetEnv(reinterpret_cast<void **>(&env), JNI_VERSION_1_6) != JNI_OK) return JNI_ERR;
   const JNINativeMethod methods[] = {
-      method("open", "([BII)J", open),       method("close", "(J)V", close),
+      method("open", "([BIZI)J", open),       method("close", "(J)V", close),
       method("tokens", "(J[BZZ)[I", tokens), method("piece", "(JI)[B", piece),
       method("read", "(J[I)I", read),        method("sampling", "(JFIFFI)V", sampling),
       method("next", "(J)I", next),          method("margin", "(J[B)F", margin),

@@ -30,7 +30,8 @@ public final class Chat: @unchecked Sendable {
         let file = folder.appendingPathComponent(description.file)
         let mapped = (try? file.resourceValues(forKeys: [.fileSizeKey]).fileSize) ?? 0
         try FreeMemory.check(description.model, needed: description.memory, mapped: mapped)
-        let language = try NativeLanguage(path: file.path, context: description.context, threads: threads)
+        let language = try NativeLanguage(
+            path: file.path, context: description.context, small: description.small, threads: threads)
         self.init(language, try ChatLoop(language, description, system: system))
     }
 

@@ -7,6 +7,8 @@ struct ChatDescription {
     let file: String
     /// Tokens of prompt and answer together.
     let context: Int
+    /// Whether keys and values have 8 bits.
+    let small: Bool
     /// Bytes that the model takes with that context, the mapped weights included.
     let memory: Int
     /// The golden prompt, and how the model was proven to go on with it.
@@ -24,6 +26,7 @@ struct ChatDescription {
         model = try facts.text("model")
         file = try facts.text("file")
         context = try facts.int("context")
+        small = try facts.text("cache") == "q8_0"
         memory = try facts.int("memory")
         prompt = try golden.text("prompt")
         answer = try golden.text("answer")

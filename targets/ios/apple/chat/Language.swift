@@ -48,9 +48,10 @@ final class NativeLanguage: Language, @unchecked Sendable {
     private let handle: OpaquePointer
 
     /// - Throws: `ModelError.refused` with the library's reason.
-    init(path: String, context: Int, threads: Int) throws {
+    init(path: String, context: Int, small: Bool, threads: Int) throws {
         var why = [CChar](repeating: 0, count: 512)
-        guard let handle = edgekit_chat_open(path, Int32(context), Int32(threads), &why, Int32(why.count)) else {
+        let size = Int32(why.count)
+        guard let handle = edgekit_chat_open(path, Int32(context), small ? 1 : 0, Int32(threads), &why, size) else {
             let reason = why.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
             throw ModelError.refused(String(decoding: reason, as: UTF8.self))
         }
