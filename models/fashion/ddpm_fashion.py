@@ -23,12 +23,11 @@ from edgekit.core import (
     Part,
     Recipe,
     Sample,
-    Source,
-    SourceFile,
     TensorSpec,
     Usage,
     Weights,
 )
+from edgekit.models.common.own import own_file, own_source
 from edgekit.models.fashion.shapes import (
     SIDE,
     STEPS,
@@ -45,18 +44,8 @@ _GOLDEN, _LICENCE = "fashion/noise.npz", "data/licences/fashion-licence.txt"
 #: Pictures of the golden noise and of the evidence; bytes of what fp32 made of them.
 _PICTURES, _NOISES, _REFERENCE = 2, 64, 27_000
 _JUDGE, _SHAPE = "vit-fashion", (1, 1, SIDE, SIDE)
-_SOURCE = Source(
-    uri="edgekit://data/weights",
-    revision="1",
-    licence="Apache-2.0",
-    files=(
-        SourceFile(
-            "ddpm-fashion.safetensors",
-            "1f59c8ae7fee2921200a04d622156da050f72cb488182924caeb2f9b3801c628",
-            733_272,
-            ("edgekit://data/weights/ddpm-fashion.safetensors",),
-        ),
-    ),
+_SOURCE = own_source(
+    own_file("ddpm-fashion.safetensors", "1f59c8ae7fee2921200a04d622156da050f72cb488182924caeb2f9b3801c628", 733_272)
 )
 
 

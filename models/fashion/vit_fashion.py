@@ -22,12 +22,11 @@ from edgekit.core import (
     Part,
     Recipe,
     Sample,
-    Source,
-    SourceFile,
     TensorSpec,
     Usage,
     Weights,
 )
+from edgekit.models.common.own import own_file, own_source
 from edgekit.models.fashion.shapes import LABELS, SIDE, vit_parameters, vit_work
 from edgekit.numerics import weighing
 
@@ -39,18 +38,8 @@ _REFERENCE = 12_000
 #: Exporter -> bytes of a graph's operators between its products, measured: of attention there are many.
 _BETWEEN = {"onnx": 9_500, "openvino": 9_500}
 #: Also what diffusion's pictures are judged by.
-WEIGHTS = Source(
-    uri="edgekit://data/weights",
-    revision="1",
-    licence="Apache-2.0",
-    files=(
-        SourceFile(
-            "vit-fashion.safetensors",
-            "d4f418768aef9abf353062b51ff09e93a10f2b0c47ba149ed1a71cc6c4226c27",
-            256_908,
-            ("edgekit://data/weights/vit-fashion.safetensors",),
-        ),
-    ),
+WEIGHTS = own_source(
+    own_file("vit-fashion.safetensors", "d4f418768aef9abf353062b51ff09e93a10f2b0c47ba149ed1a71cc6c4226c27", 256_908)
 )
 
 

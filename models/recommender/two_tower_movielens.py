@@ -22,18 +22,16 @@ from edgekit.core import (
     Part,
     Recipe,
     Sample,
-    Source,
-    SourceFile,
     TensorSpec,
     Usage,
     Weights,
 )
+from edgekit.models.common.own import own_file, own_source
 from edgekit.models.recommender.ratings import RATINGS, TITLES
 from edgekit.models.recommender.shapes import ITEMS, PARAMETERS, WIDTH, towers_work
 from edgekit.numerics import weighing
 
 _GOLDEN, _LICENCE = "recommender/liked.txt", "data/licences/movielens-licence.txt"
-_WEIGHTS, _VECTORS = "data/weights/two-tower-movielens.safetensors", "data/weights/two-tower-movielens.npy"
 #: Bytes of fp32's outputs for the golden input, of its answers, and of hashes of what was judged.
 _REFERENCE = 16_000
 #: Layout of the C -> bytes of its firmware, measured.
@@ -41,25 +39,19 @@ _FLASH = {"plain": 115_440, "dsp": 115_104, "helium": 113_304}
 _RAM = {"plain": 8_432, "dsp": 8_432, "helium": 8_432}
 
 
-def _packaged(name: str, place: str, sha256: str, size: int) -> SourceFile:
-    return SourceFile(name, sha256, size, (f"edgekit://{place}",))
-
-
-_TABLE = _packaged("items.npy", _VECTORS, "28430d0a2617544cb6779c2c4cd5d512ed57504b8774f85765e0fc753137cbcd", 161_600)
-_SOURCE = Source(
-    uri="edgekit://data/weights",
-    revision="1",
-    licence="LicenseRef-GroupLens",
-    files=(
-        _packaged(
-            "two-tower.safetensors",
-            _WEIGHTS,
-            "15a15538077d56182bd75c03b45a8b606dc0e62dd3565fa3531ff91617a3c2f4",
-            221_968,
-        ),
-        _TABLE,
-        TITLES,
+_TABLE = own_file(
+    "two-tower-movielens.npy", "28430d0a2617544cb6779c2c4cd5d512ed57504b8774f85765e0fc753137cbcd", 161_600, "items.npy"
+)
+_SOURCE = own_source(
+    own_file(
+        "two-tower-movielens.safetensors",
+        "15a15538077d56182bd75c03b45a8b606dc0e62dd3565fa3531ff91617a3c2f4",
+        221_968,
+        "two-tower.safetensors",
     ),
+    _TABLE,
+    TITLES,
+    licence="LicenseRef-GroupLens",
 )
 
 
