@@ -90,8 +90,9 @@ class Tokens:
             BadInput: the tokenizer is damaged.
             MissingExtra: the tokenizers package is absent.
         """
+        encoder = self._encoder
         with tokenizing(self._file.name):
-            ids: list[int] = self._encoder.encode(text, add_special_tokens=False).ids
+            ids: list[int] = encoder.encode(text, add_special_tokens=False).ids
         return [token for token in ids if token < self.eot]
 
     @cached_property

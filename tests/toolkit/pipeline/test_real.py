@@ -100,10 +100,15 @@ def test_it_runs_without_what_made_it(int8_bundle: Bundle) -> None:
     assert blocked(exporting, "verify", str(int8_bundle.path)).returncode == 0
 
 
-@pytest.mark.parametrize("module", ["onnxruntime", "soundfile", "tokenizers"])
-def test_a_missing_extra_gives_the_line_that_installs_it(int8_bundle: Bundle, module: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "options"), [("onnxruntime", ()), ("soundfile", ()), ("tokenizers", ("-o", "prompt=Kennedy"))]
+)
+def test_a_missing_extra_gives_the_line_that_installs_it(
+    int8_bundle: Bundle, module: str, options: tuple[str, ...]
+) -> None:
+    """Text becomes tokens where a prompt is given; tokens become text without the library."""
     clip = str(int8_bundle.path / "golden" / "input.flac")
-    done = blocked(module, "run", str(int8_bundle.path), clip, "--json")
+    done = blocked(module, "run", str(int8_bundle.path), clip, *options, "--json")
     assert done.returncode == 3, done.stderr
     told = json.loads(done.stdout)
     assert told["error"] == "MissingExtra" and module in told["message"]
