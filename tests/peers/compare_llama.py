@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import comb
 from pathlib import Path
 from typing import Any
@@ -46,14 +47,18 @@ def theirs(program: Path, file: Path, threads: int, arguments: dict[str, int]) -
     return float(json.loads(done.stdout)[0]["avg_ts"])
 
 
-#: Tokens per second of edgekit's side for such arguments (`TESTS`).
-Side = Callable[[dict[str, int]], float]
+@dataclass(frozen=True)
+class Side:
+    """edgekit's side: tokens per second for such arguments (`TESTS`), and the process that computes, if another."""
+
+    speed: Callable[[dict[str, int]], float]
+    process: int | None = None
 
 
 def python_side(file: Path, threads: int) -> Side:
     """The file opened anew for each value, as by llama-bench: a runner keeps its memory."""
     exporter: Any = find("exporters", "gguf")
-    return lambda arguments: float(exporter.load(file, threads).speed(**arguments))
+    return Side(lambda arguments: float(exporter.load(file, threads).speed(**arguments)))
 
 
 def java_side(file: Path, threads: int, folder: Path) -> Side:
@@ -70,7 +75,7 @@ def java_side(file: Path, threads: int, folder: Path) -> Side:
         process.stdin.flush()
         return float(process.stdout.readline())
 
-    return measured
+    return Side(measured, process.pid)
 
 
 def compare(side: Side, program: Path, file: Path, threads: int, rounds: int) -> dict[str, list[tuple[float, float]]]:
@@ -78,9 +83,9 @@ def compare(side: Side, program: Path, file: Path, threads: int, rounds: int) ->
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in TESTS}
     for number in range(rounds + 1):
         for name, arguments in TESTS.items():
-            before = reading()
+            before = reading(side.process)
             values = pair(side, program, file, threads, arguments, ours_first=bool(number % 2))
-            wall, own, busy = (now - then for now, then in zip(reading(), before, strict=True))
+            wall, own, busy = (now - then for now, then in zip(reading(side.process), before, strict=True))
             others = (busy - own) / wall
             print(f"{number}/{rounds} {name} {values} others {others:.2f} cores", file=sys.stderr, flush=True)
             if number and others < OTHERS:
@@ -93,15 +98,21 @@ def pair(
 ) -> dict[str, float]:
     """A value of either side."""
     both: dict[str, Callable[[], float]] = {
-        "ours": lambda: side(arguments),
+        "ours": lambda: side.speed(arguments),
         "theirs": lambda: theirs(program, file, threads, arguments),
     }
     return {name: both[name]() for name in (both if ours_first else reversed(both))}
 
 
-def reading() -> tuple[float, float, float]:
-    """Seconds: the clock, what this process and its children computed, what all of the machine did (if it tells)."""
+def reading(child: int | None) -> tuple[float, float, float]:
+    """Seconds: the clock, what this process and its children computed, what all of the machine did (if it tells).
+
+    `child`: one that still runs, and is not counted before it ends.
+    """
     own, system = sum(os.times()[:4]), host.cpu_times()
+    if child is not None:
+        user, kernel = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[11:13]
+        own += (int(user) + int(kernel)) / os.sysconf("SC_CLK_TCK")
     return time.perf_counter(), own, own if system is None else system.busy
 
 
