@@ -6,13 +6,16 @@ import json
 import os
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers.devices import jvm
+from helpers.devices import jvm, swift
 from helpers.devices.fake_adb import LOADER, FakePhone
+from helpers.devices.jvm import started
+from helpers.devices.task_loops import Start
 from helpers.toys import tiny_network as tiny
 from helpers.toys import toy_litert
 from helpers.toys.toy_onnx import calls, toy_bundle
@@ -144,3 +147,10 @@ def _answer(phone: FakePhone, answers: list[dict[str, Any]]) -> None:
 def _trial(bundle: Path, made: Calls) -> Trial:
     quiet = lambda what, done, total: None  # noqa: E731
     return Trial(bundle, "", made, {"audio_seconds": 2.0}, (4,), 1, 1, None, 1.0, 20.0, quiet)
+
+
+@pytest.fixture(scope="module", params=["java", "swift"])
+def start(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Start:
+    """The loops in both languages."""
+    make = {"java": jvm.loops, "swift": swift.loops}[request.param]
+    return partial(started, request.param, make(tmp_path_factory.mktemp(request.param)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,7 @@ import numpy as np
 import PIL
 import pytest
 from helpers.cases.whisper_cases import Phrase, sound
-from helpers.devices import jvm, swift
-from helpers.devices.jvm import JAVA, Peer, started
+from helpers.devices.jvm import JAVA, Peer
 from helpers.toys.toy_whisper import EOT, VOCABULARY, Fake, ScriptedDecoder, Sounds, ToyWhisper, says
 from PIL import Image
 
@@ -26,13 +24,6 @@ from edgekit.targets.ios.templates import TEMPLATES
 
 Start = Callable[[Path, dict[str, Runner]], Peer]
 PIL_BEFORE_13 = int(PIL.__version__.split(".")[0]) < 13
-
-
-@pytest.fixture(scope="module", params=["java", "swift"])
-def start(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Start:
-    """The loops in both languages."""
-    make = {"java": jvm.loops, "swift": swift.loops}[request.param]
-    return partial(started, request.param, make(tmp_path_factory.mktemp(request.param)))
 
 
 class Whisper:
