@@ -46,7 +46,7 @@ private class Letters : Language {
 }
 
 private val DESCRIPTION = """
-    {"model": "letters", "file": "none", "context": 4096, "memory": 1, "golden": {"prompt": "", "answer": ""},
+    {"model": "letters", "file": "none", "context": 4096, "cache": "f16", "memory": 1, "golden": {"prompt": "", "answer": ""},
      "template": {"start": "", "system": "", "question": "", "reply": "", "next": "", "answer": "",
                   "begins": false, "trim": false}, "grammars": {}}
 """.trimIndent()
