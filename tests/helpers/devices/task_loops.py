@@ -26,11 +26,11 @@ class Watched(Runner):
     def __init__(self, work: Work, inputs: Shapes, outputs: Shapes) -> None:
         self.inputs = tuple(TensorSpec(name, dtype, tuple(shape)) for name, (dtype, shape) in inputs.items())
         self.outputs = tuple(TensorSpec(name, dtype, tuple(shape)) for name, (dtype, shape) in outputs.items())
-        self._work, self.seen = work, list[Feeds]()
+        self.work, self.seen = work, list[Feeds]()
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         self.seen.append({name: np.array(value) for name, value in feeds.items()})
-        return self._work(feeds)
+        return self.work(feeds)
 
 
 class Pair:

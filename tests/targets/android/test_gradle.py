@@ -247,7 +247,7 @@ def test_a_bundle_of_another_target_says_which(bundles: Mapping[str, Path], tmp_
     assert "--target android" in caught.value.hint
 
 
-@pytest.mark.parametrize(("family", "task"), [("vits", "text-to-speech"), ("hub", "object-detection")])
+@pytest.mark.parametrize(("family", "task"), [("protein", "graph-ml"), ("hub", "object-detection")])
 def test_what_has_no_loop_is_refused_with_one_sentence(tmp_path: Path, family: str, task: str) -> None:
     bundle = made_up(tmp_path / "b", family, [("network", [], [])], {}, task=task)
     with pytest.raises(Unsupported) as caught:

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.real
 
 MODELS = (
     *("silero-vad", "ant-policy", "blazeface", "selfie-segmentation", "pose-landmarks", "hand-landmarks", "fracast"),
-    *("all-minilm-l6-v2", "basic-pitch", "pp-ocr-v4"),
+    *("all-minilm-l6-v2", "basic-pitch", "pp-ocr-v4", "piper-joe"),
 )
 Opened = tuple[Any, Peer, Path]
 
@@ -98,6 +98,8 @@ def handed_over(task: str, sample: Any) -> dict[str, Any]:
         return {"audio": open_audio(sample, 22_050).window(0, 22_050 * 3600)}
     if task == "feature-extraction":
         return {"text": sample}
+    if task == "text-to-speech":
+        return {"text": sample}
     if task in ("reinforcement-learning", "time-series-forecasting"):
         return {"numbers": np.asarray(sample, np.float32)}
     return {"pixels": pixels(sample)}
@@ -119,6 +121,10 @@ def same(task: str, expected: Prediction, answer: dict[str, Any]) -> int:
         np.testing.assert_array_equal(answer["numbers"], np.asarray(rows, np.float32).reshape(-1))
         assert answer["text"] == expected.output
         return len(rows)
+    if task == "text-to-speech":
+        assert answer["sentences"].split("\t") == details["phonemes"] and answer["text"] == expected.output
+        np.testing.assert_allclose(answer["samples"], expected.score, atol=1e-5)
+        return 1
     if task == "reinforcement-learning":
         np.testing.assert_array_equal(answer["applied"], np.asarray(details["applied"][0], np.float32))
         return 1
@@ -193,6 +199,8 @@ def shown(task: str, expected: Prediction) -> Any:
         return [note[name] for note in expected.scored for name in ("start", "end", "pitch", "velocity")]
     if task == "image-to-text":
         return [number for line in details["texts"] for number in (line["score"], *np.reshape(line["corners"], -1))]
+    if task == "text-to-speech":
+        return expected.score
     if task == "image-segmentation":
         return np.bincount(expected.scored.reshape(-1), minlength=len(details["labels"])) / expected.scored.size
     if task in ("object-detection", "keypoint-detection"):
@@ -220,7 +228,7 @@ def test_the_kotlin_api(exported: Callable[[str], Path], tmp_path: Path, onnx_ap
     parts = {part.name: makers(bundle)[1].load(path / part.file, 1) for part in bundle.manifest.parts}
     sample = observations_in(golden)[0] if task == "reinforcement-learning" else golden
     handed = series_of(golden) if task == "time-series-forecasting" else sample
-    handed = golden.read_text().strip("\n") if task == "feature-extraction" else handed
+    handed = golden.read_text().strip("\n") if task in ("feature-extraction", "text-to-speech") else handed
     with jvm.App(onnx_app, tmp_path / "app", path, parts) as one:
         report = one.jvm.ask(api=api, policy="FIRST_LAUNCH")
         assert "error" not in report and report["passed"][0] == 1, report

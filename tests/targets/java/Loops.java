@@ -60,12 +60,23 @@ public final class Loops {
             return;
         }
         if (given.containsKey("seed")) {
-            Pcg64 random = new Pcg64((int) given.get("seed").longs()[0]);
+            long[] words = given.get("seed").longs();
+            int[] seed = new int[words.length];
+            for (int i = 0; i < seed.length; i++) {
+                seed[i] = (int) words[i];
+            }
+            Pcg64 random = new Pcg64(seed);
             double[] drawn = new double[1000];
             for (int i = 0; i < drawn.length; i++) {
                 drawn[i] = random.gumbel();
             }
             answer.put("gumbel", floats(drawn));
+            GaussianNoise noise = new GaussianNoise(seed);
+            float[] normal = new float[40_000];
+            for (int i = 0; i < normal.length; i++) {
+                normal[i] = noise.next();
+            }
+            answer.put("normal", Tensor.of(normal, normal.length));
             return;
         }
         if (given.containsKey("task")) {

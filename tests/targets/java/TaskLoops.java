@@ -61,6 +61,9 @@ final class TaskLoops {
             case "time-series-forecasting":
                 forecast(given, answer);
                 break;
+            case "text-to-speech":
+                speak(given, answer);
+                break;
             default:
                 float[] vector = encoder().embed(new String(given.get("text").bytes(), StandardCharsets.UTF_8));
                 put(answer, "embedding", vector);
@@ -94,6 +97,9 @@ final class TaskLoops {
         if (description.facts.containsKey("drift")) {
             PlayedNotes loop = new PlayedNotes(parts, description);
             return PlayedNotes.text(loop.transcribe(Samples.of(input.floats()), loop.rules(), watch));
+        }
+        if (description.facts.containsKey("alphabet")) {
+            return new VoiceReader(parts, description).probe(new String(input.bytes(), StandardCharsets.UTF_8), watch);
         }
         if (description.facts.containsKey("hop")) {
             try (SpeechActivity loop = new SpeechActivity(parts, description)) {
@@ -178,6 +184,25 @@ final class TaskLoops {
         }
         put(answer, "numbers", array(numbers));
         answer.put("text", text(PlayedNotes.text(notes)));
+    }
+
+    /** With "words" by a phonemizer that keeps letters and shows where a clause ends. */
+    private void speak(Map<String, Tensor> given, Map<String, Tensor> answer) {
+        VoiceReader loop = new VoiceReader(parts, description);
+        VoiceManner manner = loop.manner();
+        if (given.containsKey("manner")) {
+            float[] m = given.get("manner").floats();
+            manner = new VoiceManner(m[0], m[1], m[2], (int) m[3]);
+        }
+        String text = new String(given.get("text").bytes(), StandardCharsets.UTF_8);
+        Phonemizer phonemizer = clause -> "(fr)" + clause.replaceAll("[.,;:!?]", "") + " x";
+        VoiceSound sound = given.containsKey("phonemes")
+                ? loop.speak(text, manner, watch)
+                : loop.read(text, given.containsKey("words") ? phonemizer : null, manner, watch);
+        put(answer, "samples", sound.samples);
+        answer.put("sentences", text(String.join("\t", sound.sentences)));
+        answer.put("unknown", text(String.join(" ", sound.unknown)));
+        answer.put("text", text(sound.toString()));
     }
 
     private void read(Tensor pixels, Map<String, Tensor> answer) {

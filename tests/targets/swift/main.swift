@@ -27,9 +27,12 @@ struct Loops {
             let made = Resample.resize(picture, height: sizes[0], width: sizes[1], Resample.Filter(rawValue: sizes[2])!)
             return [("pixels", Values(made.rgb, [made.rgb.count]))]
         }
-        if let seed = try number("seed") {
-            var random = Pcg64(seed: UInt32(seed))
-            return [("gumbel", floats((0..<1000).map { _ in random.gumbel() }))]
+        if let seed = try given["seed"]?.longs().map({ UInt32($0) }) {
+            var random = Pcg64(seed), noise = GaussianNoise(random)
+            let normal = (0..<40_000).map { _ in noise.next() }
+            return [
+                ("gumbel", floats((0..<1000).map { _ in random.gumbel() })), ("normal", Values(normal, [normal.count])),
+            ]
         }
         if let task = try given["task"].map({ String(decoding: try $0.bytes(), as: UTF8.self) }) {
             return try await TaskLoops(folder: folder, description: description, parts: parts).answer(task, given)
