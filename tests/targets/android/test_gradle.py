@@ -256,14 +256,6 @@ def test_what_has_no_loop_is_refused_with_one_sentence(tmp_path: Path, family: s
     assert caught.value.message == said and "voice-activity-detection" in caught.value.hint
 
 
-def test_a_task_without_a_class_in_plain_java_has_a_module_only(
-    bundles: Mapping[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for form in ("aar", "apk"):
-        assert run(["package", str(bundles["silero"]), "--as", form, "--out", str(tmp_path / form)]) == 2
-        assert "there is a Gradle module only" in capsys.readouterr().err
-
-
 def test_a_language_model_is_no_library(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bundle = made_up(tmp_path / "b", "language", [("model", [], [])], {}, exporter="gguf")
     assert run(["package", str(bundle), "--as", "aar"]) == 2

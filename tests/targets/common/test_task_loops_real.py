@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers.devices import jvm, swift
 from helpers.devices.jvm import Peer, started
+from helpers.devices.task_loops import declared, self_tested
 
 import edgekit
 from edgekit import registry
@@ -17,7 +18,6 @@ from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.opened import makers
 from edgekit.core import Feeds, Prediction, Runner
 from edgekit.gate.evidence import samples_of_evidence
-from edgekit.targets.common.apps import apps
 from edgekit.targets.common.assets import write_assets
 from edgekit.tasks.common.audio import open_audio
 from edgekit.tasks.common.pictures import open_image
@@ -169,12 +169,12 @@ def test_recorded_samples_and_the_self_test(opened: Opened, request: pytest.Fixt
             value = np.asarray(value, np.float32)  # as it is handed over
         compared += same(task, predictor.predict(value), peer.ask(task=task, **handed_over(task, value)))
     assert compared >= 5, "a test of nothing would prove nothing"
-    report = peer.ask(task="self-test")
+    report = self_tested(peer, path)
     assert "error" not in report, report["error"]
     assert report["passed"][0] == 1 and report["said"] == report["expected"] == manifest.golden.output, report
     assert report["parts"].split() == sorted(part.name for part in manifest.parts)
     peer.runners.update({name: Negated(runner) for name, runner in peer.runners.items()})
-    wrong = peer.ask(task="self-test")
+    wrong = self_tested(peer, path)
     assert "error" in wrong or wrong["passed"][0] == 0
 
 
@@ -185,7 +185,7 @@ def test_as_core_ml_has_them(language: str, program: str, tmp_path: Path, model:
     """The ios bundle, whose programs are interpreted: the golden input by the class that an app sees."""
     path = edgekit.export(model, "ios", out=tmp_path / "ios", evidence=False).path
     with loops_over(path, language, program, tmp_path / "assets") as peer:
-        report = peer.ask(task="self-test")
+        report = self_tested(peer, path)
     assert "error" not in report and report["passed"][0] == 1, report
     assert report["said"] == report["expected"] == open_bundle(path).manifest.golden.output
 
@@ -224,7 +224,7 @@ def test_the_kotlin_api(exported: Callable[[str], Path], tmp_path: Path, onnx_ap
     path = exported(model)
     bundle = open_bundle(path)
     task, golden = bundle.manifest.model.task, path / bundle.manifest.golden.input
-    (api,) = (app.api for app in apps() if app.task == task)
+    api = declared(path).api
     parts = {part.name: makers(bundle)[1].load(path / part.file, 1) for part in bundle.manifest.parts}
     sample = observations_in(golden)[0] if task == "reinforcement-learning" else golden
     handed = series_of(golden) if task == "time-series-forecasting" else sample

@@ -1,5 +1,6 @@
 package edgekit.phone.loops;
 
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -7,7 +8,7 @@ import java.util.List;
 import java.util.Map;
 
 /** A voice: phonemes to their durations, to latent frames with noise of their own, to samples. */
-public final class VoiceReader {
+public final class VoiceReader implements TaskLoop {
     /** Most frames of a phoneme; frames that the self-test gives each id. */
     private static final int LONGEST = 400, PROBED = 2;
 
@@ -88,10 +89,12 @@ public final class VoiceReader {
     }
 
     /**
-     * Both parts, neither deciding the other's inputs, for the self-test: two frames of noise for every id go to the decoder. A
-     * vocoder's phases follow from its input's last digits, so that samples of the whole chain tell nothing.
+     * Both parts, neither deciding the other's inputs: two frames of noise for every id go to the decoder. A vocoder's phases
+     * follow from its input's last digits, so that samples of the whole chain tell nothing.
      */
-    public String probe(String text, Watch watch) {
+    @Override
+    public String answer(Tensor input, Watch watch) {
+        String text = new String(input.bytes(), StandardCharsets.UTF_8);
         String first = VoiceText.sentences(VoiceText.phonemes(text, null)).get(0);
         int[] ids = alphabet.pieces(first, most).get(0);
         int channels = encoded(ids, manner, 0).means.length;

@@ -1,5 +1,6 @@
 package edgekit.phone
 
+import edgekit.phone.loops.Description
 import edgekit.phone.loops.Json
 import java.io.File
 import java.io.FileOutputStream
@@ -28,6 +29,10 @@ internal class ModelFiles(private val open: (String) -> InputStream, private val
 
     /** Changes whenever an asset does. */
     val version: String = hex(MessageDigest.getInstance("SHA-256").digest(list))
+
+    /** What the model says of itself. */
+    fun description(): Description =
+        Description(bytes("model.json").decodeToString(), if (WORDS in entries) bytes(WORDS) else ByteArray(0))
 
     /** The small ones, read where they are, and checked. */
     fun bytes(name: String): ByteArray {
@@ -111,6 +116,7 @@ internal class ModelFiles(private val open: (String) -> InputStream, private val
 
     companion object {
         const val LIST = "files.json"
+        private const val WORDS = "vocabulary.bin"
         private const val LOCK = "lock"
         private const val STAMP = "stamp"
 

@@ -12,8 +12,8 @@ import edgekit.phone.loops.VoiceSound
  * Words become phonemes by an app's own [Phonemizer]. espeak-ng, which made those that the voice has learnt, is GPL-3.0 and not
  * in here: an app links it and takes its licence's terms upon itself, or ships the phonemes of what it says.
  */
-public class SpeechSynthesizer private constructor(private val model: Model) : AutoCloseable {
-    private val loop = VoiceReader(model.parts, model.description)
+public class SpeechSynthesizer private constructor(private val model: Model<VoiceReader>) : AutoCloseable by model {
+    private val loop = model.loop
 
     /** Samples in a second of what it says. */
     public val sampleRate: Int get() = loop.rate
@@ -52,9 +52,7 @@ public class SpeechSynthesizer private constructor(private val model: Model) : A
     ): VoiceSound = model.use(onProgress) { watch -> loop.read(text, phonemizer, manner, watch) }
 
     /** Compares this phone with the fp32 reference on the golden input. */
-    public suspend fun selfTest(): SelfTestReport = model.selfTest(answer(model))
-
-    override fun close(): Unit = model.close()
+    public suspend fun selfTest(): SelfTestReport = model.selfTest()
 
     public companion object {
         /**
@@ -63,10 +61,6 @@ public class SpeechSynthesizer private constructor(private val model: Model) : A
          * @throws ModelException it cannot be used here.
          */
         public suspend fun open(context: Context, options: ModelOptions = ModelOptions()): SpeechSynthesizer =
-            SpeechSynthesizer(Model.open(context, options, ::answer))
-
-        private fun answer(model: Model): Answer = { parts, input, watch ->
-            VoiceReader(parts, model.description).probe(input.bytes().decodeToString(), watch)
-        }
+            SpeechSynthesizer(Model.open(context, options, ::VoiceReader))
     }
 }

@@ -4,27 +4,21 @@ import Foundation
 ///
 /// Words become phonemes by an app's own `Phonemizer`. espeak-ng, which made those that the voice has learnt, is GPL-3.0 and not
 /// in here: an app links it and takes its licence's terms upon itself, or ships the phonemes of what it says.
-public final class SpeechSynthesizer: @unchecked Sendable {
-    // Unchecked, for graphs and loops are not Sendable: they are touched by one turn at a time only.
-    private let files: ModelFiles
-    private let parts: [String: any Graph]
-    private let loop: VoiceReader
-    private let turns = Turns()
+public final class SpeechSynthesizer: Sendable {
+    private let model: Opened<VoiceReader>
 
     init(_ files: ModelFiles, parts: [String: any Graph]) throws {
-        self.files = files
-        self.parts = parts
-        loop = try VoiceReader(parts, files.description)
+        model = try Opened(files, parts)
     }
 
     /// Samples in a second of what it says.
-    public var rate: Int { loop.rate }
+    public var rate: Int { model.loop.rate }
 
     /// The voice of espeak-ng whose phonemes it knows, such as "en-us".
-    public var voice: String { loop.voice }
+    public var voice: String { model.loop.voice }
 
     /// The manner of reading that the bundle has.
-    public var manner: VoiceManner { loop.manner }
+    public var manner: VoiceManner { model.loop.manner }
 
     /// Reads phonemes in the International Phonetic Alphabet, with the marks of their sentences: "həlˈoʊ wˈɜːld!".
     ///
@@ -36,7 +30,7 @@ public final class SpeechSynthesizer: @unchecked Sendable {
         _ phonemes: String, manner: VoiceManner? = nil,
         progress: @escaping @Sendable (Double, Double) -> Void = { _, _ in }
     ) async throws -> VoiceSound {
-        try await turns.take { [self] in try await loop.speak(phonemes, manner ?? loop.manner, progress: progress) }
+        try await model.use { loop in try await loop.speak(phonemes, manner ?? loop.manner, progress: progress) }
     }
 
     /// Reads a text, whose words a phonemizer turns into phonemes, a clause at a time. What stands in double brackets is taken as
@@ -47,18 +41,11 @@ public final class SpeechSynthesizer: @unchecked Sendable {
         _ text: String, manner: VoiceManner? = nil,
         progress: @escaping @Sendable (Double, Double) -> Void = { _, _ in }, phonemizer: @escaping Phonemizer
     ) async throws -> VoiceSound {
-        try await turns.take { [self] in
+        try await model.use { loop in
             try await loop.read(text, phonemizer, manner ?? loop.manner, progress: progress)
         }
     }
 
     /// Does this device compute what the fp32 reference computed? Once after an installation is enough.
-    public func selfTest() async throws -> SelfTestReport {
-        try await turns.take { [self] in
-            let text = String(decoding: try files.goldenInput().bytes(), as: UTF8.self)
-            return try await SelfTest.run(parts, files.goldenReference(), files.description) { watched in
-                try await VoiceReader(watched, files.description).probe(text)
-            }
-        }
-    }
+    public func selfTest() async throws -> SelfTestReport { try await model.selfTest() }
 }

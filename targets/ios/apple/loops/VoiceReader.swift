@@ -1,7 +1,7 @@
 import Foundation
 
 /// A voice: phonemes to their durations, to latent frames with noise of their own, to samples.
-struct VoiceReader {
+struct VoiceReader: TaskLoop {
     /// Most frames of a phoneme; frames that the self-test gives each id.
     private static let longest: Float = 400, probed = 2
 
@@ -67,9 +67,10 @@ struct VoiceReader {
         return VoiceSound(sound, rate: rate, sentences: sentences, unknown: alphabet.unknown(sentences.joined()))
     }
 
-    /// Both parts, neither deciding the other's inputs, for the self-test: two frames of noise for every id go to the decoder.
-    /// A vocoder's phases follow from its input's last digits, so that samples of the whole chain tell nothing.
-    func probe(_ text: String) async throws -> String {
+    /// Both parts, neither deciding the other's inputs: two frames of noise for every id go to the decoder. A vocoder's phases
+    /// follow from its input's last digits, so that samples of the whole chain tell nothing.
+    func answer(_ input: any Tensor) async throws -> String {
+        let text = String(decoding: try input.bytes(), as: UTF8.self)
         let sentences = VoiceText.sentences(try VoiceText.phonemes(text, nil))
         let ids = try alphabet.pieces(sentences[0], most: most)[0]
         let channels = try await encoded(ids, manner, 0).means.count
