@@ -13,17 +13,12 @@ public final class VoiceReader implements TaskLoop {
     private static final int LONGEST = 400, PROBED = 2;
 
     private final Graph encoder;
-    private final Graph decoder;
+    private final VoiceDecoder decoder;
     private final VoiceAlphabet alphabet;
-    private final int hop;
-    private final int halo;
     private final int pause;
     private final int most;
-    private final int window;
-    /** The ids and frames that the parts take at once; 0: any number. */
-    private final int fixedIds;
-
-    private final int fixedFrames;
+    /** The ids that the encoder takes at once; 0: any number. */
+    private final int fixed;
     /** Samples in a second. */
     public final int rate;
     /** The voice of espeak-ng whose phonemes it knows, such as "en-us". */
@@ -34,17 +29,13 @@ public final class VoiceReader implements TaskLoop {
     public VoiceReader(Map<String, Graph> parts, Description description) {
         Map<String, Object> facts = description.facts;
         encoder = parts.get("encoder");
-        decoder = parts.get("decoder");
-        fixedIds = Math.max(0, description.part("encoder").inputs[0].shape[1]);
-        fixedFrames = Math.max(0, description.part("decoder").inputs[0].shape[2]);
+        decoder = new VoiceDecoder(parts.get("decoder"), description);
+        fixed = Math.max(0, description.part("encoder").inputs[0].shape[1]);
         alphabet = new VoiceAlphabet(Json.object(facts.get("alphabet")));
         manner = VoiceManner.of(Json.object(facts.get("manner")));
         rate = Json.integer(facts.get("sample_rate"));
         voice = (String) facts.get("voice");
-        hop = Json.integer(facts.get("hop"));
-        halo = Json.integer(facts.get("halo"));
-        window = Json.integer(facts.get("window"));
-        most = fixedIds > 0 ? fixedIds : Json.integer(facts.get("most"));
+        most = fixed > 0 ? fixed : Json.integer(facts.get("most"));
         pause = (int) Math.rint(Json.number(facts.get("pause")) * rate);
     }
 
@@ -82,7 +73,7 @@ public final class VoiceReader implements TaskLoop {
             for (int[] piece : ids.get(i)) {
                 watch.at(i, ids.size());
                 float[][] latents = latents(encoded(piece, manner, i), manner, i);
-                sounds.addAll(decoded(latents, i, ids.size(), watch));
+                sounds.addAll(decoder.sound(latents, watch, i, ids.size()));
             }
         }
         return new VoiceSound(sounds, rate, sentences, new ArrayList<>(alphabet.unknown(String.join("", sentences))));
@@ -105,7 +96,7 @@ public final class VoiceReader implements TaskLoop {
                 channel[frame] = noise.next();
             }
         }
-        return VoiceSound.seconds(VoiceSound.joined(decoded(drawn, 0, 1, watch)).length, rate);
+        return VoiceSound.seconds(VoiceSound.joined(decoder.sound(drawn, watch, 0, 1)).length, rate);
     }
 
     /** What the encoder gives for ids: frames of each, and by channel the means and deviations. */
@@ -122,7 +113,7 @@ public final class VoiceReader implements TaskLoop {
     }
 
     private Encoded encoded(int[] ids, VoiceManner manner, int place) {
-        int size = fixedIds > 0 ? fixedIds : ids.length;
+        int size = fixed > 0 ? fixed : ids.length;
         long[] phonemes = new long[size];
         float[] mask = new float[size], noise = new float[2 * size];
         GaussianNoise drawn = new GaussianNoise(manner.seed, place);
@@ -185,33 +176,5 @@ public final class VoiceReader implements TaskLoop {
             }
         }
         return latents;
-    }
-
-    /** The sound of latent frames by channel, in windows that overlap as far as a sample looks. */
-    private List<float[]> decoded(float[][] latents, int done, int sentences, Watch watch) {
-        int total = latents[0].length, size = fixedFrames > 0 ? fixedFrames : Math.min(total, window);
-        List<float[]> sounds = new ArrayList<>();
-        for (int begin = 0, end; begin < total; begin = end) {
-            watch.at(done + begin / (double) total, sentences);
-            int start = Math.max(0, Math.min(begin - halo, total - size));
-            end = start + size >= total ? total : start + size - halo;
-            int count = Math.min(size, total - start);
-            float[] held = new float[latents.length * size], mask = new float[size];
-            Arrays.fill(mask, 0, count, 1);
-            for (int channel = 0; channel < latents.length; channel++) {
-                System.arraycopy(latents[channel], start, held, channel * size, count);
-            }
-            Map<String, Tensor> feeds = new HashMap<>();
-            feeds.put("latents", Tensor.of(held, 1, latents.length, size));
-            feeds.put("mask", Tensor.of(mask, 1, size));
-            Map<String, Tensor> made = decoder.run(feeds);
-            try {
-                float[] audio = made.get("audio").floats();
-                sounds.add(Arrays.copyOfRange(audio, (begin - start) * hop, (end - start) * hop));
-            } finally {
-                Tensor.closeAll(made);
-            }
-        }
-        return sounds;
     }
 }
