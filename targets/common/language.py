@@ -154,6 +154,7 @@ def _description(bundle: Bundle, weights: Path, settings: Settings) -> dict[str,
     return {
         "model": manifest.model.name,
         "file": weights.name,
+        "identity": f"{manifest.files[manifest.parts[0].file].sha256} llama-cpp-python {library.VERSION}",
         "context": context,
         "cache": settings.cache,
         "memory": memory,

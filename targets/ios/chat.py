@@ -17,7 +17,7 @@ __all__ = ["LOOPS", "write"]
 
 #: What a conversation takes of the loops that all tasks share.
 LOOPS = ("Facts", "ModelError", "Turns")
-_CHAT = ("Chat", "ChatDescription", "ChatLoop", "Decoding", "FreeMemory", "Language")
+_CHAT = ("Chat", "ChatDescription", "ChatLoop", "Decoding", "FreeMemory", "Language", "LookUp")
 _NATIVE = ("kernels.c", "kernels_repack.cpp")
 _PROCESSORS = ("arm", "x86")
 #: Architectures of llama.cpp that are compiled at a time, as its own build does.
@@ -50,8 +50,8 @@ def write(bundle: Bundle, out: Path, name: str, settings: Settings) -> None:
 def _write_native(out: Path) -> str:
     """Write the C target into the folder `out`; returns of which version llama.cpp is."""
     (out / "include").mkdir(parents=True)
-    shutil.copyfile(LAYER / "chat.h", out / "include" / "chat.h")
-    shutil.copyfile(LAYER / "chat.cpp", out / "chat.cpp")
+    for file in sorted(LAYER.iterdir()):
+        shutil.copyfile(file, out / "include" / file.name if file.name == "chat.h" else out / file.name)
     for name in _NATIVE:
         shutil.copyfile(TEMPLATES / "chat" / name, out / name)
     source = out / "llama.cpp"

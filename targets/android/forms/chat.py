@@ -18,7 +18,8 @@ from edgekit.targets.common.language import LAYER, Settings, write_language, wri
 
 __all__ = ["write"]
 
-_LOOPS = ("chat/ChatDescription", "chat/ChatLoop", "chat/Language", "chat/NativeLanguage", "java/Json", "java/Watch")
+_CHAT = ("ChatDescription", "ChatLoop", "Decoding", "Language", "LookUp", "NativeLanguage")
+_LOOPS = (*(f"chat/{name}" for name in _CHAT), "java/Json", "java/Watch")
 _KOTLIN = ("chat/Chat", "kotlin/ModelException", "kotlin/ModelFiles")
 
 

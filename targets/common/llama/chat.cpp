@@ -9,14 +9,13 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <string>
 #include <vector>
 
-#if defined(__aarch64__) && defined(__linux__)
-#include <sys/auxv.h>
-#elif defined(__aarch64__) && defined(__APPLE__)
-#include <sys/sysctl.h>
-#endif
+#include "processor.h"
+#include "sampling.h"
+#include "stored.h"
 
 namespace {
 
@@ -30,49 +29,10 @@ void listen(ggml_log_level level, const char *text, void *) {
   if (level == GGML_LOG_LEVEL_ERROR && said.empty()) said = text;
 }
 
-// What the processor lacks of what this was compiled for; "" if nothing: an illegal instruction would end the app.
-const char *lacking() {
-#if defined(__aarch64__) && defined(__linux__) && defined(__ARM_FEATURE_DOTPROD)
-  if (!(getauxval(AT_HWCAP) & (1UL << 20))) return "products of bytes (dotprod)";
-#elif defined(__aarch64__) && defined(__APPLE__) && defined(__ARM_FEATURE_DOTPROD)
-  int known = 0;
-  size_t size = sizeof known;
-  if (sysctlbyname("hw.optional.arm.FEAT_DotProd", &known, &size, nullptr, 0) || !known)
-    return "products of bytes (dotprod)";
-#endif
-  return "";
-}
-
 edgekit_chat *failed(const std::string &reason, char *why, int room) {
   if (room > 0) std::snprintf(why, static_cast<size_t>(room), "%s", reason.c_str());
   return nullptr;
 }
-
-using Sampler = std::unique_ptr<llama_sampler, decltype(&llama_sampler_free)>;
-
-// How tokens are chosen.
-struct Sampling {
-  float temperature = 0;
-  int top_k = 0;
-  float top_p = 1, min_p = 0;
-  uint32_t seed = 0;
-
-  // A chain that begins with `first` (nullptr: with none), which it owns.
-  Sampler chain(llama_sampler *first) const {
-    Sampler made(llama_sampler_chain_init(llama_sampler_chain_default_params()), llama_sampler_free);
-    if (first) llama_sampler_chain_add(made.get(), first);
-    if (!(temperature > 0)) {
-      llama_sampler_chain_add(made.get(), llama_sampler_init_greedy());
-      return made;
-    }
-    llama_sampler_chain_add(made.get(), llama_sampler_init_top_k(top_k));
-    llama_sampler_chain_add(made.get(), llama_sampler_init_top_p(top_p, 1));
-    llama_sampler_chain_add(made.get(), llama_sampler_init_min_p(min_p, 1));
-    llama_sampler_chain_add(made.get(), llama_sampler_init_temp(temperature));
-    llama_sampler_chain_add(made.get(), llama_sampler_init_dist(seed));
-    return made;
-  }
-};
 
 bool stopping(void *flag) { return static_cast<std::atomic<bool> *>(flag)->load(std::memory_order_relaxed); }
 
@@ -81,27 +41,64 @@ bool stopping(void *flag) { return static_cast<std::atomic<bool> *>(flag)->load(
 struct edgekit_chat {
   std::unique_ptr<llama_model, decltype(&llama_model_free)> model{nullptr, llama_model_free};
   std::unique_ptr<llama_context, decltype(&llama_free)> context{nullptr, llama_free};
-  Sampling sampling;
-  Sampler free{nullptr, llama_sampler_free}, strict{nullptr, llama_sampler_free};  // without and with the grammar
+  edgekit::Sampling sampling;
+  edgekit::Sampler free{nullptr, llama_sampler_free}, strict{nullptr, llama_sampler_free};  // without and with the grammar
   llama_sampler *grammar = nullptr;  // a part of `strict`
   const llama_vocab *vocabulary = nullptr;
-  std::vector<int32_t> held;  // what is in the cache
+  bool small = false;  // keys and values have 8 bits
+  std::string folder, identity;  // of beginnings that are kept
+  std::vector<int32_t> held;     // what is in the cache
+  int row = -1;                  // of the last pass, whose logits decide the next token; -1: none
+  int64_t computed = 0, passes = 0;
   std::atomic<bool> stop{false};
 
   void forget() {
     llama_memory_clear(llama_get_memory(context.get()), false);
     held.clear();
+    row = -1;
+  }
+
+  bool begins_with(const int32_t *tokens, int count) const {
+    return held.size() >= static_cast<size_t>(count) && std::equal(tokens, tokens + count, held.begin());
+  }
+
+  // What a beginning's state depends on. Kernels of another processor round otherwise.
+  std::string key(const int32_t *tokens, int count) const {
+    std::string key = identity + '\n' + llama_print_system_info() + '\n' + std::to_string(llama_n_ctx(context.get()));
+    key += small ? " q8_0\n" : " f16\n";
+    return key.append(reinterpret_cast<const char *>(tokens), static_cast<size_t>(count) * sizeof *tokens);
+  }
+
+  // Of all that is held; empty where there is no memory for it.
+  edgekit::State state() try {
+    edgekit::State state(llama_state_seq_get_size(context.get(), 0));
+    state.resize(llama_state_seq_get_data(context.get(), state.data(), state.size(), 0));
+    return state;
+  } catch (const std::bad_alloc &) {
+    return {};
+  }
+
+  // Whether the tokens are held out of their state; else nothing is.
+  bool restore(const edgekit::State &state, const int32_t *tokens, int count) {
+    forget();
+    if (state.empty() || !llama_state_seq_set_data(context.get(), state.data(), state.size(), 0)) return false;
+    if (llama_memory_seq_pos_max(llama_get_memory(context.get()), 0) == count - 1) {
+      held.assign(tokens, tokens + count);
+      return true;
+    }
+    forget();
+    return false;
   }
 
   // As edgekit's Python does it: the whole vocabulary is compared with the grammar only where the choice without it
   // breaks it.
   llama_token choose() {
-    const llama_token token = llama_sampler_sample(free.get(), context.get(), -1);
+    const llama_token token = llama_sampler_sample(free.get(), context.get(), row);
     if (!grammar) return token;
     llama_token_data alone{token, 1.0f, 0.0f};
     llama_token_data_array single{&alone, 1, -1, false};
     llama_sampler_apply(grammar, &single);
-    if (!(alone.logit > 0)) return llama_sampler_sample(strict.get(), context.get(), -1);  // which accepts it, too
+    if (!(alone.logit > 0)) return llama_sampler_sample(strict.get(), context.get(), row);  // which accepts it, too
     llama_sampler_accept(strict.get(), token);
     return token;
   }
@@ -120,7 +117,8 @@ struct edgekit_chat {
       forget();
   }
 
-  int decode(const int32_t *tokens, int count) {
+  // Adds tokens, with the logits of the last or of all.
+  int decode(const int32_t *tokens, int count, bool all = false) {
     if (held.size() + static_cast<size_t>(count) > llama_n_ctx(context.get())) return EDGEKIT_CHAT_FULL;
     llama_batch batch = llama_batch_init(count, 0, 1);
     batch.n_tokens = count;
@@ -129,7 +127,7 @@ struct edgekit_chat {
       batch.pos[i] = static_cast<llama_pos>(held.size()) + i;
       batch.n_seq_id[i] = 1;
       batch.seq_id[i][0] = 0;
-      batch.logits[i] = i == count - 1;
+      batch.logits[i] = all || i == count - 1;
     }
     const int status = llama_decode(context.get(), batch);
     llama_batch_free(batch);
@@ -137,12 +135,15 @@ struct edgekit_chat {
     if (status == 2) return EDGEKIT_CHAT_STOPPED;
     if (status) return EDGEKIT_CHAT_FAILED;
     held.insert(held.end(), tokens, tokens + count);
+    row = count - 1;
+    computed += count;
+    ++passes;
     return 0;
   }
 };
 
 edgekit_chat *edgekit_chat_open(const char *path, int context, int small, int threads, char *why, int room) {
-  if (*lacking()) return failed(std::string("this processor lacks ") + lacking(), why, room);
+  if (*edgekit::lacking()) return failed(std::string("this processor lacks ") + edgekit::lacking(), why, room);
   {
     const std::lock_guard<std::mutex> lock(said_lock);
     said.clear();
@@ -158,7 +159,7 @@ edgekit_chat *edgekit_chat_open(const char *path, int context, int small, int th
     settings.n_ctx = static_cast<uint32_t>(context);
     settings.n_batch = kBatch;
     settings.n_ubatch = kPass;
-    settings.n_outputs_max = 1;
+    settings.n_outputs_max = EDGEKIT_CHAT_TRIED;
     settings.n_threads = settings.n_threads_batch = threads;
     settings.swa_full = false;
     if (small) settings.type_k = settings.type_v = GGML_TYPE_Q8_0;
@@ -169,6 +170,7 @@ edgekit_chat *edgekit_chat_open(const char *path, int context, int small, int th
   const std::lock_guard<std::mutex> lock(said_lock);
   if (!chat->context) return failed(said.empty() ? "the model cannot be loaded" : said, why, room);
   chat->vocabulary = llama_model_get_vocab(chat->model.get());
+  chat->small = small != 0;
   edgekit_chat_sampling(chat.get(), 0, 0, 1, 0, 0);
   return chat.release();
 }
@@ -203,6 +205,21 @@ int edgekit_chat_grammar(edgekit_chat *chat, const char *grammar) {
   return 0;
 }
 
+void edgekit_chat_keep(edgekit_chat *chat, const char *folder, const char *identity) {
+  chat->folder = folder;
+  chat->identity = identity;
+}
+
+int edgekit_chat_begin(edgekit_chat *chat, const int32_t *tokens, int count) {
+  if (count < 1 || chat->begins_with(tokens, count)) return 0;
+  if (chat->folder.empty()) return edgekit_chat_read(chat, tokens, count);
+  const edgekit::Stored file(chat->folder, chat->key(tokens, count));
+  if (chat->restore(file.read(), tokens, count)) return 0;
+  if (const int status = edgekit_chat_read(chat, tokens, count)) return status;
+  file.write(chat->state());
+  return 0;
+}
+
 int edgekit_chat_read(edgekit_chat *chat, const int32_t *tokens, int count) {
   if (count < 1) return EDGEKIT_CHAT_FAILED;
   size_t common = 0;  // the last is computed anew: its logits are wanted
@@ -214,17 +231,45 @@ int edgekit_chat_read(edgekit_chat *chat, const int32_t *tokens, int count) {
   return 0;
 }
 
-int32_t edgekit_chat_next(edgekit_chat *chat) {
-  if (chat->held.empty()) return EDGEKIT_CHAT_FAILED;
+int32_t edgekit_chat_choose(edgekit_chat *chat) {
+  if (chat->row < 0) return EDGEKIT_CHAT_FAILED;
   if (stopping(&chat->stop)) return EDGEKIT_CHAT_STOPPED;
   const int32_t token = chat->choose();
-  if (llama_vocab_is_eog(chat->vocabulary, token)) return EDGEKIT_CHAT_END;
-  const int status = chat->decode(&token, 1);
+  return llama_vocab_is_eog(chat->vocabulary, token) ? EDGEKIT_CHAT_END : token;
+}
+
+int32_t edgekit_chat_next(edgekit_chat *chat) {
+  const int32_t token = edgekit_chat_choose(chat);
+  const int status = token < 0 ? token : chat->decode(&token, 1);
   return status ? status : token;
 }
 
+int edgekit_chat_guesses(const edgekit_chat *chat) {
+  const llama_model *model = chat->model.get();
+  const bool forgets = !llama_model_is_recurrent(model) && !llama_model_is_hybrid(model) && !llama_model_n_swa(model);
+  return forgets && !chat->grammar && !(chat->sampling.temperature > 0);
+}
+
+int edgekit_chat_try(edgekit_chat *chat, const int32_t *tokens, int count) {
+  if (count < 1 || count > EDGEKIT_CHAT_TRIED) return EDGEKIT_CHAT_FAILED;
+  const size_t before = chat->held.size();
+  if (const int status = chat->decode(tokens, count, true)) return status;
+  int kept = 1;
+  for (; kept < count; ++kept) {
+    const int32_t token = llama_sampler_sample(chat->free.get(), chat->context.get(), kept - 1);
+    if (token != tokens[kept] || llama_vocab_is_eog(chat->vocabulary, token)) break;
+  }
+  chat->keep(before + static_cast<size_t>(kept));
+  if (chat->held.empty()) return EDGEKIT_CHAT_FAILED;
+  chat->row = kept - 1;
+  return kept;
+}
+
+int64_t edgekit_chat_computed(const edgekit_chat *chat) { return chat->computed; }
+int64_t edgekit_chat_passes(const edgekit_chat *chat) { return chat->passes; }
+
 float edgekit_chat_margin(edgekit_chat *chat, const char *text, int length) {
-  const float *logits = chat->held.empty() ? nullptr : llama_get_logits_ith(chat->context.get(), -1);
+  const float *logits = chat->row < 0 ? nullptr : llama_get_logits_ith(chat->context.get(), chat->row);
   if (!logits) return INFINITY;
   const int size = llama_vocab_n_tokens(chat->vocabulary);
   float best = -INFINITY;

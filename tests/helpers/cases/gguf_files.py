@@ -147,6 +147,21 @@ def llama_file(path: Path, width: int = 256, layers: int = 2, **changes: Any) ->
     return path
 
 
+def circle_file(path: Path, **changes: Any) -> Path:
+    """Write a Llama that goes round in a circle, whatever is before: after ``]`` an "a", after each letter the next to
+    "t", then "a" again."""
+    tensors = {
+        name: 0 * array if "_output" in name or "_down" in name else array for name, array in llama_tensors().items()
+    }
+    tokens, embedding = [3 + ord(letter) for letter in "abcdefghijklmnopqrst"], tensors["token_embd.weight"]
+    tensors["output.weight"] = np.zeros_like(embedding)
+    tensors["output.weight"][tokens] = embedding[tokens[-1:] + tokens[:-1]]
+    tensors["output.weight"][tokens[0]] += embedding[3 + ord("]")]
+    tensors["output_norm.weight"] = np.ones(embedding.shape[1], np.float32)
+    path.write_bytes(write(llama_metadata(**changes), tensors))
+    return path
+
+
 class Toy:
     """As much of a `Model` as an exporter looks at."""
 

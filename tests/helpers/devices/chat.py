@@ -10,6 +10,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -43,7 +44,7 @@ def compiled(out: Path, peer: Path = PEER) -> list[str]:
         absent("there is no llama.cpp, or no g++; get them with: make llama")
     javac([*sorted(CHAT.glob("*.java")), JAVA / "Json.java", JAVA / "Watch.java", peer], out)
     linked = [f"-L{libraries}", "-lllama", "-lggml", "-lggml-base", f"-Wl,-rpath,{libraries}"]
-    sources = [str(LAYER / "chat.cpp"), str(CHAT / "chat_jni.cpp")]
+    sources = [*map(str, LAYER.glob("*.cpp")), str(CHAT / "chat_jni.cpp")]
     command = ["g++", *_STRICT, "-shared", _CLASS, *includes(), *sources, *linked, "-o", str(out / "libedgekitchat.so")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -54,7 +55,7 @@ def crossed(out: Path) -> None:
     """Compile our layer for 64-bit Arm; it is not linked."""
     if shutil.which("aarch64-linux-gnu-g++") is None:
         absent("there is no compiler for Arm; get it with: make phone-tools")
-    for source in (LAYER / "chat.cpp", CHAT / "chat_jni.cpp"):
+    for source in (*LAYER.glob("*.cpp"), CHAT / "chat_jni.cpp"):
         march = "-march=armv8.2-a+dotprod"
         command = ["aarch64-linux-gnu-g++", *_STRICT, march, _CLASS, *includes(), "-c", str(source), "-o"]
         done = subprocess.run([*command, str(out / f"{source.stem}.o")], capture_output=True, text=True, check=False)
@@ -77,11 +78,33 @@ def flows(out: Path) -> str:
     return done.stdout
 
 
-class Chat:
-    """A process with a conversation. `peer`: the command that starts it. `assets`: of the module or package."""
+@dataclass(frozen=True)
+class Said:
+    """An answer.
 
-    def __init__(self, peer: Sequence[str], assets: Path, system: str = "", threads: int = 2) -> None:
-        command = [*peer, str(assets), str(threads), system]
+    Attributes:
+        finish: how it ended. text: of it. pieces: what came of it before its end. prompt, tokens: of prompt and answer.
+        left: turns that did not fit. computed: tokens. passes: over the model.
+    """
+
+    finish: str
+    text: str
+    pieces: str
+    prompt: int
+    tokens: int
+    left: int
+    computed: int
+    passes: int
+
+
+class Chat:
+    """A process with a conversation. `peer`: the command that starts it. `assets`: of the module or package. `prompts`:
+    a folder for what is computed of the system prompt."""
+
+    def __init__(
+        self, peer: Sequence[str], assets: Path, system: str = "", threads: int = 2, prompts: Path | None = None
+    ) -> None:
+        command = [*peer, str(assets), str(threads), system, str(prompts or "")]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self) -> Self:
@@ -106,8 +129,11 @@ class Chat:
             base64.b64decode(field).decode() for field in self._process.stdout.readline().rstrip("\n").split("\t")[:-1]
         ]
 
-    def ask(self, text: str, most: int = 64, **given: Any) -> Sequence[str]:
-        return self.do("ask", text=text, most=most, **given)
+    def ask(self, text: str, most: int = 64, **given: Any) -> Said:
+        """Its answer; AssertionError with what it says where there is none."""
+        fields = self.do("ask", text=text, most=most, **given)
+        assert len(fields) == 4, fields
+        return Said(*fields[:3], *json.loads(fields[3]))
 
 
 def assets_of(bundle: Path, schema: Mapping[str, Any], cache: str = "f16") -> Path:

@@ -39,8 +39,8 @@ def compiled(out: Path) -> list[str]:
     origin = build.source() / "vendor" / "llama.cpp"
     native, model = out / "Sources" / "EdgekitModelNative", out / "Sources" / "EdgekitModel"
     (native / "include").mkdir(parents=True)
-    shutil.copyfile(LAYER / "chat.h", native / "include" / "chat.h")
-    shutil.copyfile(LAYER / "chat.cpp", native / "chat.cpp")
+    for file in LAYER.iterdir():
+        shutil.copyfile(file, native / "include" / file.name if file.name == "chat.h" else native / file.name)
     (model / "Model").mkdir(parents=True)
     (model / "Model" / "chat.json").write_text("{}")
     chat = [path for path in (TEMPLATES / "chat").glob("*.swift") if path.stem not in ("Package", "ChatTests")]

@@ -16,14 +16,15 @@ public final class ChatPeer {
 
     private ChatPeer() {}
 
-    /** Arguments: folder of the assets, threads, system prompt. */
+    /** Arguments: folder of the assets, threads, system prompt, folder for what is computed of it ("": none). */
     public static void main(String[] arguments) throws Exception {
         byte[] text = Files.readAllBytes(Paths.get(arguments[0], "chat.json"));
         ChatDescription description = new ChatDescription(new String(text, StandardCharsets.UTF_8));
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         String path = Paths.get(arguments[0], description.file).toString();
         int threads = Integer.parseInt(arguments[1]);
-        try (Language language = new NativeLanguage(path, description.context, description.small, threads)) {
+        try (NativeLanguage language = new NativeLanguage(path, description.context, description.small, threads)) {
+            language.keep(arguments[3], description.identity);
             ChatLoop loop = new ChatLoop(language, description, arguments[2]);
             for (String line = in.readLine(); line != null; line = in.readLine()) {
                 say(answered(language, loop, description, Json.object(Json.parse(line))));
@@ -55,6 +56,10 @@ public final class ChatPeer {
             ChatLoop.checkMemory(description, (Long) asked.get("free"));
             return new String[] {"enough"};
         }
+        if (what.equals("sample")) {
+            language.sampling(1, 40, 1, 0, 3);
+            return new String[] {"sampled"};
+        }
         if (what.equals("test")) {
             ChatLoop.Report report = loop.selfTest((done, total) -> {});
             return new String[] {report.passed() ? "passed" : "failed", report.toString()};
@@ -70,11 +75,14 @@ public final class ChatPeer {
             }
         };
         String schema = (String) asked.getOrDefault("schema", "");
-        ChatLoop.Answer made =
-                loop.ask((String) asked.get("text"), Json.integer(asked.get("most")), schema, watch, pieces::append);
-        return new String[] {
-            made.finish, made.text, pieces.toString(), "" + made.promptTokens, "" + made.tokens, "" + made.leftOut
-        };
+        ChatLoop.Answer made = loop.ask(
+                new ChatLoop.Question(
+                        (String) asked.get("text"), Json.integer(asked.get("most")), schema, asked.containsKey("look_up")),
+                watch,
+                pieces::append);
+        int[] counts = {made.promptTokens, made.tokens, made.leftOut, made.computed, made.passes};
+        String said = Arrays.toString(counts);
+        return new String[] {made.finish, made.text, pieces.toString(), said};
     }
 
     private static void say(String... fields) {

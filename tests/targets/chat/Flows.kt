@@ -26,6 +26,18 @@ private class Letters : Language {
 
     override fun grammar(grammar: ByteArray) = 0
 
+    override fun begin(tokens: IntArray) = 0
+
+    override fun choose() = next()
+
+    override fun guesses() = false
+
+    override fun attempt(tokens: IntArray) = Language.FAILED
+
+    override fun computed() = 0L
+
+    override fun passes() = 0L
+
     override fun read(tokens: IntArray): Int {
         at = 0
         return 0
@@ -46,7 +58,7 @@ private class Letters : Language {
 }
 
 private val DESCRIPTION = """
-    {"model": "letters", "file": "none", "context": 4096, "cache": "f16", "memory": 1, "golden": {"prompt": "", "answer": ""},
+    {"model": "letters", "file": "none", "identity": "", "context": 4096, "cache": "f16", "memory": 1, "golden": {"prompt": "", "answer": ""},
      "template": {"start": "", "system": "", "question": "", "reply": "", "next": "", "answer": "",
                   "begins": false, "trim": false}, "grammars": {}}
 """.trimIndent()

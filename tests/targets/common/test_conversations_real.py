@@ -22,6 +22,11 @@ PROMPTS = (
     *("Write a haiku about rain.", "Wie heißt du?", "¿Qué hora es?", "日本の首都", "Write 'hello' in Python."),
     *("Count to five.", "What is the opposite of hot?", "Say hello to a new neighbour.  \n"),
 )
+FACTS = (
+    "The museum is open from ten to six, and closed on Mondays.",
+    "A ticket costs nine euros, and nothing for children under twelve.",
+    "Bags stay in the lockers beside the entrance, and photographs are allowed without a flash.",
+)
 SCHEMA = {
     "type": "object",
     "properties": {"city": {"type": "string", "maxLength": 20}, "large": {"type": "boolean"}},
@@ -46,19 +51,51 @@ def writer(bundle: Path) -> Predictor:
     return edgekit.load(bundle, threads=1)
 
 
-@pytest.mark.parametrize("compiled", [chat.compiled, swift_chat.compiled], ids=["java", "swift"])
-def test_it_says_what_python_says(compiled: object, assets: Path, writer: Predictor, tmp_path: Path) -> None:
-    peer: list[str] = compiled(tmp_path)  # type: ignore[operator]
+@pytest.fixture(scope="module", params=[chat.compiled, swift_chat.compiled], ids=["java", "swift"])
+def peer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    return request.param(tmp_path_factory.mktemp("peer"))  # type: ignore[no-any-return]
+
+
+def test_it_says_what_python_says(peer: list[str], assets: Path, writer: Predictor) -> None:
     with Chat(peer, assets, threads=1) as talk:
         assert talk.do("test")[0] == "passed"
         for prompt in PROMPTS:
             talk.do("clear")
-            finish, text, *_ = talk.ask(prompt, 12)
+            said = talk.ask(prompt, 12)
             mine = Conversation(writer).ask(prompt, most=12)  # type: ignore[arg-type]
-            assert (text, finish) == (mine.output, mine.details["finish"]), prompt
+            assert (said.text, said.finish) == (mine.output, mine.details["finish"]), prompt
         for prompt in ("Describe Paris.", "Describe a village in Norway."):
             talk.do("clear")
-            finish, text, *_ = talk.ask(prompt, 80, schema="place")
+            said = talk.ask(prompt, 80, schema="place")
             mine = Conversation(writer).ask(prompt, most=80, schema=SCHEMA)  # type: ignore[arg-type]
-            assert (finish, text) == ("end", mine.output), prompt
-            assert isinstance(json.loads(text)["large"], bool)
+            assert (said.finish, said.text) == ("end", mine.output), prompt
+            assert isinstance(json.loads(said.text)["large"], bool)
+
+
+def test_a_system_prompt_is_computed_once(peer: list[str], assets: Path, tmp_path: Path) -> None:
+    system = "You are the help desk of a small museum. " + " ".join(FACTS * 6)
+    said = []
+    for folder in (None, tmp_path, tmp_path):
+        with Chat(peer, assets, system, 1, folder) as talk:
+            said.append([talk.ask("When are you open?", 24), talk.ask("And how much is it?", 24)])
+    assert [[turn.text for turn in turns] for turns in said] == 3 * [[turn.text for turn in said[0]]]
+    first, again = said[1][0], said[2][0]
+    assert first.computed == first.prompt + first.tokens > 300
+    assert again.computed < 20 + again.tokens
+    print(
+        f"{first.prompt} tokens of prompt; computed with the answer: {first.computed}, then {again.computed};"
+        f" {sum(path.stat().st_size for path in tmp_path.iterdir()) / 1e6:.1f} MB"
+    )
+
+
+def test_look_up_takes_fewer_passes(peer: list[str], assets: Path) -> None:
+    with Chat(peer, assets, threads=1) as talk:
+        for task in ("Repeat this word for word", "Correct the spelling", "Summarize this"):
+            said = []
+            for how in ({}, {"look_up": True}):
+                talk.do("clear")
+                said.append(talk.ask(f"{task}: {' '.join(FACTS)}", 48, **how))
+            plain, tried = said
+            assert tried.text == plain.text, task
+            assert tried.passes < plain.passes == 1 + plain.tokens, task
+            print(f"{task}: {plain.tokens} tokens, {plain.passes} passes, {tried.passes} with look-up")

@@ -1,5 +1,5 @@
 // The conversation of the Swift package on this machine: a line of JSON in, a line of fields with tabs out.
-// Arguments: folder of the assets, threads, system prompt.
+// Arguments: folder of the assets, threads, system prompt, folder for what is computed of it ("": none).
 import Foundation
 
 @testable import EdgekitModel
@@ -18,20 +18,26 @@ func answered(_ language: any Language, _ loop: ChatLoop, _ asked: Facts) throws
         let free = try asked.int("free")
         try FreeMemory.check("it", needed: 2 << 20, mapped: 1 << 20, free: free)
         say("enough")
+    case "sample":
+        language.sampling(Sampling(temperature: 1, topK: 40, topP: 1, minP: 0, seed: 3))
+        say("sampled")
     case "test":
         let report = try loop.selfTest { _ in }
         say(report.passed ? "passed" : "failed", "\(report)")
     default:
         let stop = asked.has("cancel") ? try asked.int("cancel") : Int.max, inside = asked.has("inside")
         var pieces = ""
+        let question = Question(
+            text: try asked.text("text"), most: try asked.int("most"),
+            schema: asked.has("schema") ? try asked.text("schema") : nil, lookUp: asked.has("look_up"))
         let made = try loop.ask(
-            asked.text("text"), most: asked.int("most"),
-            schema: asked.has("schema") ? asked.text("schema") : nil,
+            question,
             watch: { done in
                 if done >= stop && !inside { throw CancellationError() }
                 if done >= stop { language.stop(true) }  // as from another thread: what is computed next ends by itself
             }, piece: { pieces += $0 })
-        say(made.finish, made.text, pieces, "\(made.promptTokens)", "\(made.tokens)", "\(made.leftOut)")
+        let counts = [made.promptTokens, made.tokens, made.leftOut, made.computed, made.passes]
+        say(made.finish, made.text, pieces, "\(counts)")
     }
 }
 
@@ -42,6 +48,8 @@ do {
         path: folder.appendingPathComponent(description.file).path, context: description.context,
         small: description.small,
         threads: Int(CommandLine.arguments[2]) ?? 1)
+    let prompts = CommandLine.arguments[4]
+    if !prompts.isEmpty { language.keep(URL(fileURLWithPath: prompts), identity: description.identity) }
     let loop = try ChatLoop(language, description, system: CommandLine.arguments[3])
     while let line = readLine() {
         do {

@@ -28,8 +28,17 @@ import kotlinx.coroutines.withContext
  *
  * @property finish "end", "length" (as many tokens as were allowed), "context" (it is full) or "cancelled".
  * @property leftOut oldest turns that were left out of the prompt, for the context is full.
+ * @property computed tokens of prompt and answer that were computed; the others were known.
+ * @property passes over the model that this took.
  */
-public data class Answered(val finish: String, val promptTokens: Int, val tokens: Int, val leftOut: Int)
+public data class Answered(
+    val finish: String,
+    val promptTokens: Int,
+    val tokens: Int,
+    val leftOut: Int,
+    val computed: Int,
+    val passes: Int,
+)
 
 /** A conversation with a language model, on this phone alone. One question at a time; others wait. */
 public class Chat internal constructor(
@@ -49,10 +58,18 @@ public class Chat internal constructor(
      * @param most tokens of the answer.
      * @param schema name of one that the module was made with: the answer is JSON that keeps to it, and whole where
      *     [last] says "end".
+     * @param lookUp try tokens that followed before, several in a pass: fewer passes where an answer repeats its prompt, such
+     *     as a corrected text. Only for the likeliest tokens without a schema.
      * @throws IllegalArgumentException the text is empty, or alone too long for the context; no such schema.
      * @throws ModelException the library failed, or the model is closed.
      */
-    public fun ask(text: String, most: Int = 512, schema: String = ""): Flow<String> = channelFlow {
+    public fun ask(
+        text: String,
+        most: Int = 512,
+        schema: String = "",
+        lookUp: Boolean = false,
+    ): Flow<String> = channelFlow {
+        val question = ChatLoop.Question(text, most, schema, lookUp)
         mutex.withLock {
             val stopping = launch(start = CoroutineStart.UNDISPATCHED) {
                 try {
@@ -64,8 +81,8 @@ public class Chat internal constructor(
             try {
                 withContext(Dispatchers.Default) {
                     val context = currentCoroutineContext()
-                    val made = called { loop.ask(text, most, schema, { _, _ -> context.ensureActive() }) { trySendBlocking(it) } }
-                    last = Answered(made.finish, made.promptTokens, made.tokens, made.leftOut)
+                    val made = called { loop.ask(question, { _, _ -> context.ensureActive() }) { trySendBlocking(it) } }
+                    last = answered(made)
                 }
             } finally {
                 withContext(NonCancellable) { stopping.cancelAndJoin() }
@@ -100,6 +117,9 @@ public class Chat internal constructor(
         }
     }
 
+    private fun answered(made: ChatLoop.Answer) =
+        Answered(made.finish, made.promptTokens, made.tokens, made.leftOut, made.computed, made.passes)
+
     private fun <T> called(work: () -> T): T {
         if (closed) throw ModelException("the model is closed")
         try {
@@ -122,6 +142,8 @@ public class Chat internal constructor(
          *
          * @param system a message before all others, which is never left out; "" for the model's own.
          * @param threads more than a phone has fast cores makes it slower.
+         * @param prompts folder of this app for what was computed of the system prompt, which is computed once then, such as
+         *     `File(context.cacheDir, "prompts")`; the prompt can be read out of it. Null: nothing is kept.
          * @throws ModelException it cannot be used here: memory, room, the processor, damaged assets, other answers.
          * @throws IllegalArgumentException the system prompt leaves no room in the context.
          */
@@ -129,12 +151,14 @@ public class Chat internal constructor(
             context: Context,
             system: String = "",
             threads: Int = (Runtime.getRuntime().availableProcessors() / 2).coerceIn(1, 4),
+            prompts: File? = null,
         ): Chat {
             val application = context.applicationContext
             val files = withContext(Dispatchers.IO) { installed(application) }
             val description = ChatDescription(files.bytes("chat.json").decodeToString())
             val language = withContext(Dispatchers.IO) { opened(application, files, description, threads) }
             try {
+                if (prompts != null) language.keep(prompts.path, description.identity)
                 val chat = Chat(language, ChatLoop(language, description, system))
                 val seen = "${Build.FINGERPRINT}\n$LIBRARY"
                 if (!files.isNoted(seen)) {
@@ -155,7 +179,7 @@ public class Chat internal constructor(
             return files
         }
 
-        private fun opened(context: Context, files: ModelFiles, description: ChatDescription, threads: Int): Language {
+        private fun opened(context: Context, files: ModelFiles, description: ChatDescription, threads: Int): NativeLanguage {
             val memory = ActivityManager.MemoryInfo()
             (context.getSystemService(Context.ACTIVITY_SERVICE) as ActivityManager).getMemoryInfo(memory)
             try {

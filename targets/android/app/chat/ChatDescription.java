@@ -8,6 +8,8 @@ public final class ChatDescription {
     public final String model;
     /** The .gguf beside it. */
     public final String file;
+    /** Which weights, and which version of the library, compute; what is kept on disk belongs to this pair. */
+    public final String identity;
     /** Tokens of prompt and answer together. */
     public final int context;
     /** Whether keys and values have 8 bits. */
@@ -27,6 +29,7 @@ public final class ChatDescription {
         Map<String, Object> golden = Json.object(facts.get("golden"));
         model = (String) facts.get("model");
         file = (String) facts.get("file");
+        identity = (String) facts.get("identity");
         context = Json.integer(facts.get("context"));
         small = facts.get("cache").equals("q8_0");
         memory = (Long) facts.get("memory");

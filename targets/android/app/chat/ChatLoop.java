@@ -1,12 +1,10 @@
 package edgekit.phone.loops;
 
 import java.io.ByteArrayOutputStream;
-import java.nio.ByteBuffer;
-import java.nio.CharBuffer;
-import java.nio.charset.CharsetDecoder;
-import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 
 /**
@@ -24,6 +22,27 @@ public final class ChatLoop {
         void piece(String text);
     }
 
+    /** What is asked. */
+    public static final class Question {
+        public final String text;
+        /** Tokens of the answer at most. */
+        public final int most;
+        /** Name of a schema that the answer keeps to; "" for any text. It is whole where the answer came to its end. */
+        public final String schema;
+        /**
+         * Whether tokens that followed before are tried, several in a pass (see `LookUp`): where an answer repeats its
+         * prompt, it takes fewer passes. It does nothing in a schema or by chance, nor where a model cannot forget.
+         */
+        public final boolean lookUp;
+
+        public Question(String text, int most, String schema, boolean lookUp) {
+            this.text = text;
+            this.most = most;
+            this.schema = schema;
+            this.lookUp = lookUp;
+        }
+    }
+
     /** An answer. */
     public static final class Answer {
         public final String text;
@@ -33,11 +52,30 @@ public final class ChatLoop {
         public final int tokens;
         /** Oldest turns that were left out of the prompt, for the context is full. */
         public final int leftOut;
+        /** Tokens of prompt and answer that were computed: others were in the cache, or in a file. */
+        public final int computed;
+        /** Passes over the model that this took. */
+        public final int passes;
 
-        Answer(String text, String finish, int promptTokens, int tokens, int leftOut) {
-            this.text = text;
+        private Answer(String finish, Decoding decoding, Prompt prompt, long[] work) {
+            text = decoding.text();
             this.finish = finish;
-            this.promptTokens = promptTokens;
+            promptTokens = prompt.tokens.length;
+            tokens = decoding.tokens;
+            leftOut = prompt.leftOut;
+            computed = (int) work[0];
+            passes = (int) work[1];
+        }
+    }
+
+    /** What is asked with the turns before it, as many as fit. */
+    private static final class Prompt {
+        final List<String> turns;
+        final int[] tokens;
+        final int leftOut;
+
+        Prompt(List<String> turns, int[] tokens, int leftOut) {
+            this.turns = turns;
             this.tokens = tokens;
             this.leftOut = leftOut;
         }
@@ -72,6 +110,9 @@ public final class ChatLoop {
     private final Language language;
     private final ChatDescription description;
     private final String system;
+    /** Tokens that every prompt with this system prompt begins with; none without one. */
+    private final int[] beginning;
+
     private final List<String> turns = new ArrayList<>();
 
     /**
@@ -82,13 +123,13 @@ public final class ChatLoop {
         this.language = language;
         this.description = description;
         this.system = system;
-        List<String> one = new ArrayList<>();
-        one.add(".");
-        int taken = prompt(one).length;
-        if (taken + ANSWER > description.context) {
+        int[] asked = tokens(Collections.singletonList("."));
+        if (asked.length + ANSWER > description.context) {
             throw new IllegalArgumentException(
-                    "the system prompt takes " + taken + " tokens of the " + description.context + " of the context");
+                    "the system prompt takes " + asked.length + " tokens of the " + description.context + " of the context");
         }
+        int[] other = tokens(Collections.singletonList("a"));
+        beginning = system.isEmpty() ? new int[0] : Arrays.copyOf(asked, common(asked, other));
     }
 
     /** Throws IllegalStateException where a model needs more memory than is free, in bytes. */
@@ -100,47 +141,34 @@ public final class ChatLoop {
     }
 
     /**
-     * Answers `text`. What was answered before a cancellation stays in the history.
+     * Answers a question. What was answered before a cancellation stays in the history.
      *
-     * @param most tokens of the answer.
-     * @param schema name of one that the answer keeps to; "" for any text. It is whole where the answer came to its end.
-     * @param watch told between tokens; it cancels by throwing, and what is computed then is ended by `Language.stop`.
+     * @param watch told between passes; it cancels by throwing, and what is computed then is ended by `Language.stop`.
      * @throws IllegalArgumentException the text is empty, or alone too long for the context; no such schema.
      * @throws IllegalStateException the library failed.
      */
-    public Answer ask(String text, int most, String schema, Watch watch, Pieces pieces) {
-        if (text.trim().isEmpty()) {
+    public Answer ask(Question question, Watch watch, Pieces pieces) {
+        if (question.text.trim().isEmpty()) {
             throw new IllegalArgumentException("the question is empty");
         }
-        if (language.grammar(bytes(description.grammar(schema))) != 0) {
-            throw new IllegalStateException("the library cannot read the grammar of the schema " + schema);
+        if (language.grammar(bytes(description.grammar(question.schema))) != 0) {
+            throw new IllegalStateException("the library cannot read the grammar of the schema " + question.schema);
         }
         language.stop(false);
-        List<String> asked = new ArrayList<>(turns);
-        asked.add(text);
-        int leftOut = 0;
-        int[] tokens = prompt(asked);
-        while (asked.size() > 1 && tokens.length + ANSWER > description.context) {
-            asked = new ArrayList<>(asked.subList(2, asked.size()));
-            leftOut++;
-            tokens = prompt(asked);
-        }
-        int room = description.context - tokens.length;
-        if (room <= 0) {
-            throw new IllegalArgumentException(
-                    "the question has " + tokens.length + " tokens, and the context holds " + description.context);
-        }
+        Prompt prompt = fitting(question.text);
+        long[] before = {language.computed(), language.passes()};
         Decoding decoding = new Decoding(pieces);
         String finish = "cancelled";
         try {
-            finish = write(tokens, Math.min(most, room), most > room ? "context" : "length", watch, decoding);
+            finish = write(question, prompt.tokens, watch, decoding);
         } finally {
             decoding.finish();
             turns.clear();
-            turns.addAll(asked);
+            turns.addAll(prompt.turns);
             turns.add(decoding.text());
         }
-        return new Answer(decoding.text(), finish, tokens.length, decoding.tokens, leftOut);
+        long[] work = {language.computed() - before[0], language.passes() - before[1]};
+        return new Answer(finish, decoding, prompt, work);
     }
 
     /** Begins anew. */
@@ -159,7 +187,7 @@ public final class ChatLoop {
         ByteArrayOutputStream said = new ByteArrayOutputStream();
         while (said.size() < expected.length) {
             watch.at(said.size(), expected.length);
-            byte[] rest = java.util.Arrays.copyOfRange(expected, said.size(), expected.length);
+            byte[] rest = Arrays.copyOfRange(expected, said.size(), expected.length);
             float margin = language.margin(rest);
             if (margin > 0) {
                 return new Report(said.size(), expected.length, margin);
@@ -174,15 +202,34 @@ public final class ChatLoop {
         return new Report(expected.length, expected.length, 0);
     }
 
-    private String write(int[] tokens, int most, String full, Watch watch, Decoding decoding) {
+    /** The oldest turns are left out where the context is too short for them and an answer. */
+    private Prompt fitting(String text) {
+        List<String> asked = new ArrayList<>(turns);
+        asked.add(text);
+        int leftOut = 0;
+        int[] tokens = tokens(asked);
+        while (asked.size() > 1 && tokens.length + ANSWER > description.context) {
+            asked = new ArrayList<>(asked.subList(2, asked.size()));
+            leftOut++;
+            tokens = tokens(asked);
+        }
+        if (tokens.length >= description.context) {
+            throw new IllegalArgumentException(
+                    "the question has " + tokens.length + " tokens, and the context holds " + description.context);
+        }
+        return new Prompt(asked, tokens, leftOut);
+    }
+
+    private String write(Question question, int[] tokens, Watch watch, Decoding decoding) {
+        int room = description.context - tokens.length;
+        int most = Math.min(question.most, room);
         watch.at(0, most);
-        int status = language.read(tokens);
+        int status = language.begin(beginning);
+        status = status < 0 ? status : language.read(tokens);
+        LookUp said = question.lookUp && language.guesses() ? new LookUp(tokens) : null;
         while (status >= 0 && decoding.tokens < most) {
             watch.at(decoding.tokens, most);
-            status = language.next();
-            if (status >= 0) {
-                decoding.take(language.piece(status));
-            }
+            status = said == null ? step(decoding) : several(said, most - decoding.tokens, decoding);
         }
         if (status == Language.FAILED) {
             throw new IllegalStateException("the library failed after " + decoding.tokens + " tokens");
@@ -191,63 +238,46 @@ public final class ChatLoop {
             watch.at(decoding.tokens, most);
             return "cancelled";
         }
+        String full = question.most > room ? "context" : "length";
         return status == Language.END ? "end" : status == Language.FULL ? "context" : full;
     }
 
-    private int[] prompt(List<String> asked) {
+    private int step(Decoding decoding) {
+        int token = language.next();
+        if (token >= 0) {
+            decoding.take(language.piece(token));
+        }
+        return token;
+    }
+
+    /** The next token and guesses at those after it; at most `left` in all are taken. */
+    private int several(LookUp said, int left, Decoding decoding) {
+        int token = language.choose();
+        if (token < 0) {
+            return token;
+        }
+        int[] row = said.guessed(token, left - 2); // with the token that the same pass gives after them
+        int kept = language.attempt(row);
+        for (int i = 0; i < kept; i++) {
+            said.add(row[i]);
+            decoding.take(language.piece(row[i]));
+        }
+        return kept;
+    }
+
+    private int[] tokens(List<String> asked) {
         return language.tokens(bytes(description.prompt(system, asked)), true, !description.begins());
+    }
+
+    private static int common(int[] first, int[] second) {
+        int count = 0;
+        while (count < Math.min(first.length, second.length) && first[count] == second[count]) {
+            count++;
+        }
+        return count;
     }
 
     private static byte[] bytes(String text) {
         return text.getBytes(StandardCharsets.UTF_8);
-    }
-
-    /** Tokens to text: a character may be split between two of them. */
-    private static final class Decoding {
-        private final Pieces pieces;
-        private final CharsetDecoder decoder = StandardCharsets.UTF_8
-                .newDecoder()
-                .onMalformedInput(CodingErrorAction.REPLACE)
-                .onUnmappableCharacter(CodingErrorAction.REPLACE);
-        private final StringBuilder text = new StringBuilder();
-        private ByteBuffer left = ByteBuffer.allocate(0);
-        private boolean finished;
-        int tokens;
-
-        Decoding(Pieces pieces) {
-            this.pieces = pieces;
-        }
-
-        void take(byte[] piece) {
-            tokens++;
-            decode(piece, false);
-        }
-
-        void finish() {
-            if (!finished) {
-                finished = true;
-                decode(new byte[0], true);
-            }
-        }
-
-        String text() {
-            return text.toString();
-        }
-
-        private void decode(byte[] piece, boolean last) {
-            ByteBuffer in = ByteBuffer.allocate(left.remaining() + piece.length);
-            in.put(left).put(piece);
-            in.flip();
-            CharBuffer out = CharBuffer.allocate(in.remaining() + 4);
-            decoder.decode(in, out, last);
-            left = in;
-            out.flip();
-            if (out.length() > 0) {
-                text.append(out);
-                if (!last) {
-                    pieces.piece(out.toString());
-                }
-            }
-        }
     }
 }

@@ -24,11 +24,32 @@ public interface Language extends AutoCloseable {
     /** Has answers keep to a grammar in llama.cpp's form from the next token on; empty: any text. 0, or why not. */
     int grammar(byte[] grammar);
 
+    /** Has the cache hold the beginning that prompts share, out of a file or computed; 0, or why not. Then comes `read`. */
+    int begin(int[] tokens);
+
     /** Has the cache hold these tokens and no others; 0, or why not. */
     int read(int[] tokens);
 
     /** The next token, which is then in the cache; or why there is none. */
     int next();
+
+    /** The next token, which is not in the cache yet; or why there is none. */
+    int choose();
+
+    /** Whether `attempt` may guess now: tokens are the likeliest, any text goes, and the model can forget a part. */
+    boolean guesses();
+
+    /**
+     * Adds the token that was chosen and up to 8 guesses at those after it, in one pass; those that the model would not
+     * have chosen are taken back. How many of the tokens are kept, or why none.
+     */
+    int attempt(int[] tokens);
+
+    /** Tokens that were computed so far. */
+    long computed();
+
+    /** Passes over the model so far. */
+    long passes();
 
     /** By how many logits the likeliest next token beats the best one with which the text goes on. */
     float margin(byte[] text);

@@ -18,6 +18,16 @@ public final class NativeLanguage implements Language {
         handle = open(path.getBytes(StandardCharsets.UTF_8), context, small, threads);
     }
 
+    /**
+     * Keeps beginnings of prompts, such as system prompts, in files from now on. The prompt can be read out of them.
+     *
+     * @param folder of the app; made where it is not there.
+     * @param identity of weights and library (`ChatDescription.identity`).
+     */
+    public void keep(String folder, String identity) {
+        keep(handle(), folder.getBytes(StandardCharsets.UTF_8), identity.getBytes(StandardCharsets.UTF_8));
+    }
+
     @Override
     public int[] tokens(byte[] text, boolean special, boolean begin) {
         return tokens(handle(), text, special, begin);
@@ -39,6 +49,11 @@ public final class NativeLanguage implements Language {
     }
 
     @Override
+    public int begin(int[] tokens) {
+        return begin(handle(), tokens);
+    }
+
+    @Override
     public int read(int[] tokens) {
         return read(handle(), tokens);
     }
@@ -46,6 +61,31 @@ public final class NativeLanguage implements Language {
     @Override
     public int next() {
         return next(handle());
+    }
+
+    @Override
+    public int choose() {
+        return choose(handle());
+    }
+
+    @Override
+    public boolean guesses() {
+        return guesses(handle());
+    }
+
+    @Override
+    public int attempt(int[] tokens) {
+        return attempt(handle(), tokens);
+    }
+
+    @Override
+    public long computed() {
+        return computed(handle());
+    }
+
+    @Override
+    public long passes() {
+        return passes(handle());
     }
 
     @Override
@@ -86,9 +126,23 @@ public final class NativeLanguage implements Language {
 
     private static native int grammar(long handle, byte[] grammar);
 
+    private static native void keep(long handle, byte[] folder, byte[] identity);
+
+    private static native int begin(long handle, int[] tokens);
+
     private static native int read(long handle, int[] tokens);
 
     private static native int next(long handle);
+
+    private static native int choose(long handle);
+
+    private static native boolean guesses(long handle);
+
+    private static native int attempt(long handle, int[] tokens);
+
+    private static native long computed(long handle);
+
+    private static native long passes(long handle);
 
     private static native float margin(long handle, byte[] text);
 

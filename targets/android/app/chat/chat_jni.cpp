@@ -2,6 +2,7 @@
 #include <jni.h>
 
 #include <algorithm>
+#include <string>
 #include <vector>
 
 #include "chat.h"
@@ -16,11 +17,15 @@ std::vector<char> bytes_of(JNIEnv *env, jbyteArray array) {
   return bytes;
 }
 
+std::string text_of(JNIEnv *env, jbyteArray array) {
+  const std::vector<char> bytes = bytes_of(env, array);
+  return {bytes.begin(), bytes.end()};
+}
+
 jlong open(JNIEnv *env, jclass, jbyteArray path, jint context, jboolean small, jint threads) {
-  std::vector<char> name = bytes_of(env, path);
-  name.push_back('\0');
+  const std::string name = text_of(env, path);
   char why[512] = "";
-  edgekit_chat *chat = edgekit_chat_open(name.data(), context, small, threads, why, sizeof why);
+  edgekit_chat *chat = edgekit_chat_open(name.c_str(), context, small, threads, why, sizeof why);
   if (!chat) {
     // Modified UTF-8 is what Java reads: whatever is not ASCII in the reason becomes a question mark.
     std::replace_if(why, why + sizeof why, [](unsigned char letter) { return letter > 127; }, '?');
@@ -62,18 +67,31 @@ void sampling(JNIEnv *, jclass, jlong handle, jfloat temperature, jint top_k, jf
 }
 
 jint grammar(JNIEnv *env, jclass, jlong handle, jbyteArray text) {
-  std::vector<char> bytes = bytes_of(env, text);
-  bytes.push_back('\0');
-  return edgekit_chat_grammar(chat_of(handle), bytes.data());
+  return edgekit_chat_grammar(chat_of(handle), text_of(env, text).c_str());
 }
 
-jint read(JNIEnv *env, jclass, jlong handle, jintArray tokens) {
+void keep(JNIEnv *env, jclass, jlong handle, jbyteArray folder, jbyteArray identity) {
+  const std::string place = text_of(env, folder), weights = text_of(env, identity);
+  edgekit_chat_keep(chat_of(handle), place.c_str(), weights.c_str());
+}
+
+// One of chat.h's functions that take tokens.
+template <int (*function)(edgekit_chat *, const int32_t *, int)>
+jint with_tokens(JNIEnv *env, jclass, jlong handle, jintArray tokens) {
   std::vector<int32_t> ids(static_cast<size_t>(env->GetArrayLength(tokens)));
   env->GetIntArrayRegion(tokens, 0, static_cast<jsize>(ids.size()), ids.data());
-  return edgekit_chat_read(chat_of(handle), ids.data(), static_cast<int>(ids.size()));
+  return function(chat_of(handle), ids.data(), static_cast<int>(ids.size()));
 }
 
 jint next(JNIEnv *, jclass, jlong handle) { return edgekit_chat_next(chat_of(handle)); }
+
+jint choose(JNIEnv *, jclass, jlong handle) { return edgekit_chat_choose(chat_of(handle)); }
+
+jboolean guesses(JNIEnv *, jclass, jlong handle) { return edgekit_chat_guesses(chat_of(handle)) ? JNI_TRUE : JNI_FALSE; }
+
+jlong computed(JNIEnv *, jclass, jlong handle) { return edgekit_chat_computed(chat_of(handle)); }
+
+jlong passes(JNIEnv *, jclass, jlong handle) { return edgekit_chat_passes(chat_of(handle)); }
 
 jfloat margin(JNIEnv *env, jclass, jlong handle, jbyteArray text) {
   const std::vector<char> bytes = bytes_of(env, text);
@@ -93,11 +111,23 @@ extern "C" JNIEXPORT jint JNICALL JNI_OnLoad(JavaVM *machine, void *) {
   JNIEnv *env = nullptr;
   if (machine->GetEnv(reinterpret_cast<void **>(&env), JNI_VERSION_1_6) != JNI_OK) return JNI_ERR;
   const JNINativeMethod methods[] = {
-      method("open", "([BIZI)J", open),       method("close", "(J)V", close),
-      method("tokens", "(J[BZZ)[I", tokens), method("piece", "(JI)[B", piece),
-      method("read", "(J[I)I", read),        method("sampling", "(JFIFFI)V", sampling),
-      method("next", "(J)I", next),          method("margin", "(J[B)F", margin),
-      method("stop", "(JZ)V", stop),         method("grammar", "(J[B)I", grammar),
+      method("open", "([BIZI)J", open),
+      method("close", "(J)V", close),
+      method("keep", "(J[B[B)V", keep),
+      method("tokens", "(J[BZZ)[I", tokens),
+      method("piece", "(JI)[B", piece),
+      method("sampling", "(JFIFFI)V", sampling),
+      method("grammar", "(J[B)I", grammar),
+      method("begin", "(J[I)I", with_tokens<edgekit_chat_begin>),
+      method("read", "(J[I)I", with_tokens<edgekit_chat_read>),
+      method("next", "(J)I", next),
+      method("choose", "(J)I", choose),
+      method("guesses", "(J)Z", guesses),
+      method("attempt", "(J[I)I", with_tokens<edgekit_chat_try>),
+      method("computed", "(J)J", computed),
+      method("passes", "(J)J", passes),
+      method("margin", "(J[B)F", margin),
+      method("stop", "(JZ)V", stop),
   };
   jclass owner = env->FindClass(EDGEKIT_CLASS);
   const jint count = sizeof methods / sizeof *methods;

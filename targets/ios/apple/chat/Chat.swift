@@ -20,10 +20,13 @@ public final class Chat: @unchecked Sendable {
     /// - Parameters:
     ///   - system: a message before all others, which is never left out; "" for the model's own.
     ///   - threads: more than a phone has fast cores makes it slower.
+    ///   - prompts: a folder of this app for what was computed of the system prompt, which is computed once then, such as
+    ///     one in `URL.cachesDirectory`; the prompt can be read out of it. nil: nothing is kept.
     /// - Throws: `ModelError`: damaged resources, too little memory, a processor that lacks what was compiled for, a
     ///   system prompt that leaves no room in the context.
     public convenience init(
-        system: String = "", threads: Int = min(4, max(1, ProcessInfo.processInfo.activeProcessorCount / 2))
+        system: String = "", threads: Int = min(4, max(1, ProcessInfo.processInfo.activeProcessorCount / 2)),
+        prompts: URL? = nil
     ) async throws {
         let folder = try Chat.resources()
         let description = try ChatDescription(json: Chat.content(folder.appendingPathComponent("chat.json")))
@@ -32,6 +35,7 @@ public final class Chat: @unchecked Sendable {
         try FreeMemory.check(description.model, needed: description.memory, mapped: mapped)
         let language = try NativeLanguage(
             path: file.path, context: description.context, small: description.small, threads: threads)
+        if let prompts { language.keep(prompts, identity: description.identity) }
         self.init(language, try ChatLoop(language, description, system: system))
     }
 
@@ -47,14 +51,17 @@ public final class Chat: @unchecked Sendable {
     ///   - most: tokens of the answer.
     ///   - schema: name of one that the package was made with: the answer is JSON that keeps to it, and whole where `last`
     ///     says "end".
+    ///   - lookUp: try tokens that followed before, several in a pass: fewer passes where an answer repeats its prompt,
+    ///     such as a corrected text. Only for the likeliest tokens without a schema.
     public func ask(
-        _ text: String, most: Int = 512, schema: String? = nil
+        _ text: String, most: Int = 512, schema: String? = nil, lookUp: Bool = false
     ) -> AsyncThrowingStream<String, any Error> {
-        AsyncThrowingStream { stream in
+        let question = Question(text: text, most: most, schema: schema, lookUp: lookUp)
+        return AsyncThrowingStream { stream in
             let work = Task {
                 do {
                     let made = try await alone { loop, watch in
-                        try loop.ask(text, most: most, schema: schema, watch: watch) { stream.yield($0) }
+                        try loop.ask(question, watch: watch) { stream.yield($0) }
                     }
                     lock.withLock { ended = made }
                     stream.finish()

@@ -5,6 +5,8 @@ struct ChatDescription {
     let model: String
     /// The .gguf beside it.
     let file: String
+    /// Which weights, and which version of the library, compute; what is kept on disk belongs to this pair.
+    let identity: String
     /// Tokens of prompt and answer together.
     let context: Int
     /// Whether keys and values have 8 bits.
@@ -25,6 +27,7 @@ struct ChatDescription {
         let golden = try facts.object("golden"), template = try facts.object("template")
         model = try facts.text("model")
         file = try facts.text("file")
+        identity = try facts.text("identity")
         context = try facts.int("context")
         small = try facts.text("cache") == "q8_0"
         memory = try facts.int("memory")

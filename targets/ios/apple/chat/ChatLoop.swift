@@ -9,6 +9,22 @@ public struct Answer: Equatable, Sendable {
     public let tokens: Int
     /// Oldest turns that were left out of the prompt, for the context is full.
     public let leftOut: Int
+    /// Tokens of prompt and answer that were computed: the others were in the cache, or in a file.
+    public let computed: Int
+    /// Passes over the model that this took.
+    public let passes: Int
+}
+
+/// What is asked.
+struct Question: Sendable {
+    let text: String
+    /// Tokens of the answer at most.
+    let most: Int
+    /// Name of a schema that the answer keeps to; nil for any text. It is whole where the answer came to its end.
+    var schema: String?
+    /// Whether tokens that followed before are tried, several in a pass (see `LookUp`). It does nothing in a schema or by
+    /// chance, nor where a model cannot forget.
+    var lookUp = false
 }
 
 /// What the golden prompt gave.
@@ -31,54 +47,54 @@ final class ChatLoop {
     private let language: any Language
     private let description: ChatDescription
     private let system: String
+    /// Tokens that every prompt with this system prompt begins with; none without one.
+    private var beginning: [Int32] = []
     private var turns: [String] = []
 
     /// - Parameter system: a message before all others, which is never left out; "" for none.
     /// - Throws: `ModelError.badInput` where it leaves no room in the context.
     init(_ language: any Language, _ description: ChatDescription, system: String) throws {
         (self.language, self.description, self.system) = (language, description, system)
-        let taken = prompt(["."]).count
+        let asked = tokens(["."]), taken = asked.count
         if taken + ChatLoop.answer > description.context {
             throw ModelError.badInput(
                 "the system prompt takes \(taken) tokens of the \(description.context) of the context")
         }
+        if !system.isEmpty { beginning = zip(asked, tokens(["a"])).prefix { $0 == $1 }.map(\.0) }
     }
 
-    /// Answers `text`. What was answered before a cancellation stays in the history.
+    /// Answers a question. What was answered before a cancellation stays in the history.
     ///
     /// - Parameters:
-    ///   - most: tokens of the answer.
-    ///   - schema: name of one that the answer keeps to; nil for any text. It is whole where the answer came to its end.
-    ///   - watch: told the tokens so far, between tokens; it cancels by throwing, and what is computed then is ended by
+    ///   - watch: told the tokens so far, between passes; it cancels by throwing, and what is computed then is ended by
     ///     `Language.stop`.
     ///   - piece: takes the answer piece by piece, in whole characters.
     /// - Throws: `ModelError`, and what `watch` throws.
-    func ask(_ text: String, most: Int, schema: String? = nil, watch: (Int) throws -> Void, piece: @escaping (String) -> Void)
-        throws -> Answer
-    {
-        if text.trimmingCharacters(in: .whitespacesAndNewlines).isEmpty {
+    func ask(_ question: Question, watch: (Int) throws -> Void, piece: @escaping (String) -> Void) throws -> Answer {
+        if question.text.trimmingCharacters(in: .whitespacesAndNewlines).isEmpty {
             throw ModelError.badInput("the question is empty")
         }
-        if language.grammar(try description.grammar(schema)) != 0 {
-            throw ModelError.refused("the library cannot read the grammar of the schema \(schema ?? "")")
+        if language.grammar(try description.grammar(question.schema)) != 0 {
+            throw ModelError.refused("the library cannot read the grammar of the schema \(question.schema ?? "")")
         }
         language.stop(false)
-        let (asked, tokens, leftOut) = fitting(turns + [text])
-        let room = description.context - tokens.count
-        if room <= 0 {
+        let (asked, prompt, leftOut) = fitting(turns + [question.text])
+        if prompt.count >= description.context {
             throw ModelError.badInput(
-                "the question has \(tokens.count) tokens, and the context holds \(description.context)")
+                "the question has \(prompt.count) tokens, and the context holds \(description.context)")
         }
+        let before = language.work
         let decoding = Decoding(piece)
         defer {
             decoding.finish()
             turns = asked + [decoding.text]
         }
-        let full = most > room ? "context" : "length"
-        let finish = try write(tokens, most: min(most, room), full: full, watch: watch, decoding)
+        let finish = try write(question, prompt, watch: watch, decoding)
         decoding.finish()
+        let after = language.work
         return Answer(
-            text: decoding.text, finish: finish, promptTokens: tokens.count, tokens: decoding.tokens, leftOut: leftOut)
+            text: decoding.text, finish: finish, promptTokens: prompt.count, tokens: decoding.tokens, leftOut: leftOut,
+            computed: after.tokens - before.tokens, passes: after.passes - before.passes)
     }
 
     /// Begins anew.
@@ -106,25 +122,28 @@ final class ChatLoop {
     }
 
     /// What is asked, without the oldest turns where the context is too short; its tokens; and how many turns are out.
-    private func fitting(_ turns: [String]) -> (asked: [String], tokens: [Int32], leftOut: Int) {
-        var asked = turns, leftOut = 0, tokens = prompt(asked)
-        while asked.count > 1 && tokens.count + ChatLoop.answer > description.context {
+    private func fitting(_ turns: [String]) -> (asked: [String], prompt: [Int32], leftOut: Int) {
+        var asked = turns, leftOut = 0, prompt = tokens(asked)
+        while asked.count > 1 && prompt.count + ChatLoop.answer > description.context {
             asked.removeFirst(2)
             leftOut += 1
-            tokens = prompt(asked)
+            prompt = tokens(asked)
         }
-        return (asked, tokens, leftOut)
+        return (asked, prompt, leftOut)
     }
 
     private func write(
-        _ tokens: [Int32], most: Int, full: String, watch: (Int) throws -> Void, _ decoding: Decoding
+        _ question: Question, _ prompt: [Int32], watch: (Int) throws -> Void, _ decoding: Decoding
     ) throws -> String {
+        let room = description.context - prompt.count, most = min(question.most, room)
         try watch(0)
-        var status = language.read(tokens)
+        var status = language.begin(beginning)
+        if status >= 0 { status = language.read(prompt) }
+        let guesses = question.lookUp && language.guesses
+        var said = LookUp(prompt)
         while status >= 0 && decoding.tokens < most {
             try watch(decoding.tokens)
-            status = language.next()
-            if status >= 0 { decoding.take(language.piece(status)) }
+            status = guesses ? several(&said, left: most - decoding.tokens, decoding) : step(decoding)
         }
         switch status {
         case Ending.failed: throw ModelError.refused("the library failed after \(decoding.tokens) tokens")
@@ -133,11 +152,29 @@ final class ChatLoop {
             return "cancelled"
         case Ending.end: return "end"
         case Ending.full: return "context"
-        default: return full
+        default: return question.most > room ? "context" : "length"
         }
     }
 
-    private func prompt(_ asked: [String]) -> [Int32] {
+    private func step(_ decoding: Decoding) -> Int32 {
+        let token = language.next()
+        if token >= 0 { decoding.take(language.piece(token)) }
+        return token
+    }
+
+    /// The next token and guesses at those after it; at most `left` in all are taken.
+    private func several(_ said: inout LookUp, left: Int, _ decoding: Decoding) -> Int32 {
+        let token = language.choose()
+        if token < 0 { return token }
+        let row = said.guessed(token, most: left - 2)  // with the token that the same pass gives after them
+        let kept = language.attempt(row)
+        let taken = row.prefix(max(0, Int(kept)))
+        said.add(taken)
+        for token in taken { decoding.take(language.piece(token)) }
+        return kept
+    }
+
+    private func tokens(_ asked: [String]) -> [Int32] {
         let text = description.prompt(system: system, turns: asked)
         return language.tokens(Array(text.utf8), special: true, begin: !description.begins)
     }

@@ -48,6 +48,34 @@ final class ChatTests: XCTestCase {
         XCTAssertLessThanOrEqual(try XCTUnwrap(chat.last).tokens, 4)
     }
 
+    /// What was computed of the system prompt is read by the next chat: fewer tokens, the same answer.
+    func testSystemPromptIsKept() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        var answers: [Answer] = []
+        for _ in 0..<2 {
+            let chat = try await Chat(system: "You answer in one sentence.", threads: 1, prompts: folder)
+            _ = try await said(chat.ask("Hello", most: 8))
+            answers.append(try XCTUnwrap(chat.last))
+        }
+        XCTAssertEqual(answers[0].text, answers[1].text)
+        XCTAssertEqual(answers[0].computed, answers[0].promptTokens + answers[0].tokens)
+        XCTAssertLessThan(answers[1].computed, answers[0].computed)
+    }
+
+    /// Tokens that followed before are tried, and the answer is the same.
+    func testLookUp() async throws {
+        let chat = try await Chat(threads: 1)
+        var answers: [Answer] = []
+        for lookUp in [false, true] {
+            try await chat.clear()
+            _ = try await said(chat.ask("one two one two", most: 24, lookUp: lookUp))
+            answers.append(try XCTUnwrap(chat.last))
+        }
+        XCTAssertEqual(answers[0].text, answers[1].text)
+        XCTAssertLessThanOrEqual(answers[1].passes, answers[0].passes)
+    }
+
     func testWhatCannotBe() async throws {
         let chat = try await Chat(threads: 1)
         for text in ["  \n", String(repeating: "word ", count: 200_000)] {

@@ -13,10 +13,21 @@ protocol Language: AnyObject, Sendable {
     func sampling(_ sampling: Sampling)
     /// Has answers keep to a grammar in llama.cpp's form from the next token on; "": any text. 0, or why not.
     func grammar(_ grammar: String) -> Int32
+    /// Has the cache hold the beginning that prompts share, out of a file or computed; 0, or why not. Then comes `read`.
+    func begin(_ tokens: [Int32]) -> Int32
     /// Has the cache hold these tokens and no others; 0, or why not (`Ending`).
     func read(_ tokens: [Int32]) -> Int32
     /// The next token, which is then in the cache; or why there is none (`Ending`).
     func next() -> Int32
+    /// The next token, which is not in the cache yet; or why there is none.
+    func choose() -> Int32
+    /// Whether `attempt` may guess now: tokens are the likeliest, any text goes, and the model can forget a part.
+    var guesses: Bool { get }
+    /// Adds the token that was chosen and up to 8 guesses at those after it, in one pass; those that the model would not
+    /// have chosen are taken back. How many of the tokens are kept, or why none.
+    func attempt(_ tokens: [Int32]) -> Int32
+    /// What was computed so far.
+    var work: Work { get }
     /// By how many logits the likeliest next token beats the best one with which the text goes on.
     func margin(_ text: [UInt8]) -> Float
     /// From any thread: whether to end what is computed now.
@@ -27,6 +38,12 @@ protocol Language: AnyObject, Sendable {
 enum Ending {
     static let end = Int32(EDGEKIT_CHAT_END), stopped = Int32(EDGEKIT_CHAT_STOPPED)
     static let failed = Int32(EDGEKIT_CHAT_FAILED), full = Int32(EDGEKIT_CHAT_FULL)
+}
+
+/// Tokens that were computed, in so many passes over the model.
+struct Work: Sendable {
+    let tokens: Int
+    let passes: Int
 }
 
 /// How tokens are chosen: the likeliest at a temperature of 0, else by top-k, top-p, min-p, temperature and chance.
@@ -58,6 +75,13 @@ final class NativeLanguage: Language, @unchecked Sendable {
         self.handle = handle
     }
 
+    /// Keeps beginnings of prompts, such as system prompts, in files from now on.
+    ///
+    /// - Parameters:
+    ///   - folder: of the app; made where it is not there.
+    ///   - identity: of weights and library (`ChatDescription.identity`).
+    func keep(_ folder: URL, identity: String) { edgekit_chat_keep(handle, folder.path, identity) }
+
     deinit { edgekit_chat_close(handle) }
 
     func tokens(_ text: [UInt8], special: Bool, begin: Bool) -> [Int32] {
@@ -79,8 +103,13 @@ final class NativeLanguage: Language, @unchecked Sendable {
     }
 
     func grammar(_ grammar: String) -> Int32 { edgekit_chat_grammar(handle, grammar) }
+    func begin(_ tokens: [Int32]) -> Int32 { edgekit_chat_begin(handle, tokens, Int32(tokens.count)) }
     func read(_ tokens: [Int32]) -> Int32 { edgekit_chat_read(handle, tokens, Int32(tokens.count)) }
     func next() -> Int32 { edgekit_chat_next(handle) }
+    func choose() -> Int32 { edgekit_chat_choose(handle) }
+    var guesses: Bool { edgekit_chat_guesses(handle) != 0 }
+    func attempt(_ tokens: [Int32]) -> Int32 { edgekit_chat_try(handle, tokens, Int32(tokens.count)) }
+    var work: Work { Work(tokens: Int(edgekit_chat_computed(handle)), passes: Int(edgekit_chat_passes(handle))) }
     func stop(_ stop: Bool) { edgekit_chat_stop(handle, stop ? 1 : 0) }
 
     func margin(_ text: [UInt8]) -> Float {
