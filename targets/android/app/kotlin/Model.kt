@@ -21,6 +21,12 @@ import kotlinx.coroutines.withContext
 /** Makes a task's loop over the parts of a model. */
 internal typealias Make<L> = (parts: Map<String, Graph>, description: Description) -> L
 
+/** What the model says of itself. */
+internal fun ModelFiles.description(): Description {
+    val words = "vocabulary.bin"
+    return Description(bytes("model.json").decodeToString(), if (words in this) bytes(words) else ByteArray(0))
+}
+
 /** The graphs of the model, opened, and its task's loop over them, which is used by one coroutine at a time. */
 internal class Model<L : TaskLoop> private constructor(
     private val description: Description,

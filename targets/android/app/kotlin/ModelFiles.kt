@@ -1,6 +1,5 @@
 package edgekit.phone
 
-import edgekit.phone.loops.Description
 import edgekit.phone.loops.Json
 import java.io.File
 import java.io.FileOutputStream
@@ -30,9 +29,7 @@ internal class ModelFiles(private val open: (String) -> InputStream, private val
     /** Changes whenever an asset does. */
     val version: String = hex(MessageDigest.getInstance("SHA-256").digest(list))
 
-    /** What the model says of itself. */
-    fun description(): Description =
-        Description(bytes("model.json").decodeToString(), if (WORDS in entries) bytes(WORDS) else ByteArray(0))
+    operator fun contains(name: String): Boolean = name in entries
 
     /** The small ones, read where they are, and checked. */
     fun bytes(name: String): ByteArray {
@@ -116,7 +113,6 @@ internal class ModelFiles(private val open: (String) -> InputStream, private val
 
     companion object {
         const val LIST = "files.json"
-        private const val WORDS = "vocabulary.bin"
         private const val LOCK = "lock"
         private const val STAMP = "stamp"
 
