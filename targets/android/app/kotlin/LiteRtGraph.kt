@@ -30,7 +30,7 @@ internal class LiteRtGraph(private val file: File, private val part: Description
         }
         interpreter.allocateTensors()
         val outputs = part.outputs.indices.associateWith { room(interpreter.getOutputTensor(it).numBytes()) }
-        val buffers = Array<Any>(feeds.size) { native(feeds[it]) }
+        val buffers = Array<Any>(feeds.size) { native(feeds[it], interpreter.getInputTensor(it).dataType()) }
         interpreter.runForMultipleInputsOutputs(buffers, outputs)
         part.outputs.indices.associate { i -> part.outputs[i].name to heap(i, outputs.getValue(i)) }
     }
@@ -46,11 +46,17 @@ internal class LiteRtGraph(private val file: File, private val part: Description
         interpreter.close()
     }
 
-    private fun native(tensor: Tensor): ByteBuffer {
+    /** LiteRT's files have 32 bits where the loops have whole numbers of 64. */
+    private fun native(tensor: Tensor, type: DataType): ByteBuffer {
         val size = tensor.size()
         return when (tensor.type()) {
             Tensor.Type.FLOAT32 -> room(4 * size).apply { asFloatBuffer().put(tensor.floats()) }
-            Tensor.Type.INT64 -> room(8 * size).apply { asLongBuffer().put(tensor.longs()) }
+            Tensor.Type.INT64 ->
+                if (type == DataType.INT32) {
+                    room(4 * size).apply { asIntBuffer().put(tensor.longs().map(Long::toInt).toIntArray()) }
+                } else {
+                    room(8 * size).apply { asLongBuffer().put(tensor.longs()) }
+                }
             Tensor.Type.UINT8, Tensor.Type.INT8 -> room(size).apply { put(tensor.bytes()).rewind() }
         }
     }
@@ -61,6 +67,7 @@ internal class LiteRtGraph(private val file: File, private val part: Description
         return when (val type = interpreter.getOutputTensor(i).dataType()) {
             DataType.FLOAT32 ->
                 Tensor.of(FloatArray(from.remaining() / 4).also { from.asFloatBuffer().get(it) }, *shape)
+            DataType.INT32 -> from.asIntBuffer().let { Tensor.of(LongArray(it.remaining()) { _ -> it.get().toLong() }, *shape) }
             DataType.INT64 -> Tensor.of(LongArray(from.remaining() / 8).also { from.asLongBuffer().get(it) }, *shape)
             DataType.UINT8 -> Tensor.unsigned(ByteArray(from.remaining()).also { from.get(it) }, *shape)
             DataType.INT8 -> Tensor.signed(ByteArray(from.remaining()).also { from.get(it) }, *shape)

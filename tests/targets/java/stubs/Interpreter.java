@@ -53,6 +53,10 @@ public final class Interpreter implements AutoCloseable {
             ByteBuffer room = (ByteBuffer) wanted.get(i++);
             if (one.type() == edgekit.phone.loops.Tensor.Type.FLOAT32) {
                 room.asFloatBuffer().put(one.floats());
+            } else if (one.type() == edgekit.phone.loops.Tensor.Type.INT64) {
+                for (long value : one.longs()) {
+                    room.putInt((int) value);
+                }
             } else {
                 room.put(one.bytes());
             }
@@ -67,6 +71,13 @@ public final class Interpreter implements AutoCloseable {
         if (like.dataType() == DataType.FLOAT32) {
             float[] values = new float[from.remaining() / 4];
             from.asFloatBuffer().get(values);
+            return edgekit.phone.loops.Tensor.of(values, like.shape());
+        }
+        if (like.dataType() == DataType.INT32) {
+            long[] values = new long[from.remaining() / 4];
+            for (int i = 0; i < values.length; i++) {
+                values[i] = from.getInt();
+            }
             return edgekit.phone.loops.Tensor.of(values, like.shape());
         }
         byte[] values = new byte[from.remaining()];

@@ -30,8 +30,9 @@ final class Places {
                 size *= shape[k];
             }
             String name = edgekit.phone.loops.Tensor.Type.values()[(int) one[0]].name();
-            DataType type = DataType.valueOf(name);
-            int bytes = type == DataType.FLOAT32 ? 4 * size : type == DataType.INT64 ? 8 * size : size;
+            // As the files that edgekit writes: whole numbers have 32 bits.
+            DataType type = DataType.valueOf(name.equals("INT64") ? "INT32" : name);
+            int bytes = type == DataType.FLOAT32 || type == DataType.INT32 ? 4 * size : size;
             found.add(new Tensor() {
                 @Override
                 public DataType dataType() {
