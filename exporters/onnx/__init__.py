@@ -105,18 +105,22 @@ class OnnxExporter(Exporter):
         options.check(self, OPTIONS, model, recipe)
 
     def candidates(self, model: Model) -> Sequence[Recipe]:
-        """Also 4 bits for products with few rows, of each part and of all; and int8 with one part in float."""
+        """Also 4 bits: of all parts, and of those that are called again and again, by few rows; and int8 with one
+        part in float."""
         usual = super().candidates(model)
-        if model.network.precision:
-            return usual
         parts = [part.name for part in model.network.parts if part.quantize]
-        if len(parts) < 2:  # no part of it is called again and again, by few rows
+        if model.network.precision or len(parts) < 2:
             return usual
-        floats = [[name] for name in parts]
+        works = model.costs.work(Recipe(self.name, "int8")) if model.costs.work else ()
+        small = [name for name in parts if any(work.part == name and work.kind == "vector" for work in works)]
+        many = {name: "four-bit" for name in parts if name not in small}
+        fewest: list[Mapping[str, Any]] = (
+            [{"small_parts": small, "forms": many}, {"small_parts": small}] if small else []
+        )
         return [
-            *(Recipe(self.name, "int8", {"small_parts": names}) for names in (parts, *floats)),
+            *(Recipe(self.name, "int8", options) for options in fewest),
             *(recipe for recipe in usual if recipe.precision == "int8"),
-            *(Recipe(self.name, "int8", {"float_parts": names}) for names in floats),
+            *(Recipe(self.name, "int8", {"float_parts": [name]}) for name in parts),
             *(recipe for recipe in usual if recipe.precision != "int8"),
         ]
 

@@ -70,6 +70,11 @@ _SAME = 1e-4
 #: Inputs of products are recorded until there are so many rows, of at most so many calls. With too few, weights are
 #: rounded to nearest: by some twenty rows of one clip the decoder of whisper-base came out 40 % away in four bits.
 _ROWS, _CALLS, _TOO_FEW = 4000, 256, 128
+#: Share of its mean that is added to a Hessian's diagonal where there are as many rows as inputs, and the less, the
+#: more rows there are: what few rows do not show is not nothing (shrinkage: Ledoit & Wolf 2004). With 290 rows of
+#: whisper-base's decoder 4 bits in its layers moved the next token of other speakers by 0.0052 nats (KL divergence);
+#: without this by 0.0086, to nearest by 0.0096.
+_SHRINKAGE = 0.5
 #: Why a product is blockwise whatever else is true of it.
 TIED = "shares its weights with the embedding"
 
@@ -156,25 +161,27 @@ def recorded(model: onnx.ModelProto, nodes: Sequence[str], feeds: Sequence[Feeds
     if count < _TOO_FEW:
         return Weights()
     tied = {product.node for product in products(model) if product.table}
-    found = {node: curvatures[name] for node, name in inputs.items()}
+    found = {node: _with_diagonal(curvatures[name], _SHRINKAGE, count) for node, name in inputs.items()}
     shapes = {spec.name: spec.shape for spec in runner.outputs}
     known = {
         name: written.Rows(best_zero(*np.concatenate(pairs, axis=1)), all(size == 1 for size in shapes[name][:-2]))
         for name, pairs in ends.items()
     }
     return Weights(
-        {node: _with_rows(curvature) if node in tied else curvature for node, curvature in found.items()},
+        {node: _with_diagonal(curvature) if node in tied else curvature for node, curvature in found.items()},
         {node: known[name] for node, name in inputs.items()},
     )
 
 
-def _with_rows(curvature: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The Hessian of a table that is looked up, too: its rows themselves count as much as the products with them.
+def _with_diagonal(curvature: NDArray[np.float64], share: float = 1.0, rows: int = 0) -> NDArray[np.float64]:
+    """A Hessian [K, K] with `share` of its mean added to the diagonal, times inputs for each of the `rows` recorded.
 
-    By the products alone, what inputs rarely show is left to chance: whisper-base's embedding in 4 bits moves the next
+    With all of it for a table that is looked up, too: its rows themselves count as much as the products with them. By
+    the products alone, what inputs rarely show is left to chance: whisper-base's embedding in 4 bits moves the next
     token by 0.030 nats (KL divergence), as much as to nearest; with its rows by 0.013.
     """
-    own: NDArray[np.float64] = curvature + np.mean(np.diag(curvature)) * np.eye(len(curvature))
+    share = share * len(curvature) / rows if rows else share
+    own: NDArray[np.float64] = curvature + share * np.mean(np.diag(curvature)) * np.eye(len(curvature))
     return own
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,13 @@ def drawn(specs: Sequence[TensorSpec], axes: Mapping[str, int]) -> dict[str, NDA
     return feeds
 
 
-def turns(runners: Sequence[OnnxRunner], feeds: Mapping[str, NDArray[Any]], count: int) -> NDArray[np.float64]:
-    """Seconds, [turns, runners]."""
-    taken = np.zeros((count + _WARM, len(runners)))
+def turns(works: Sequence[Callable[[], object]], count: int) -> NDArray[np.float64]:
+    """Seconds, [turns, works]."""
+    taken = np.zeros((count + _WARM, len(works)))
     for turn in range(count + _WARM):
-        for i in range(len(runners))[:: 1 if turn % 2 else -1]:
+        for i in range(len(works))[:: 1 if turn % 2 else -1]:
             start = time.perf_counter()
-            runners[i](feeds)
+            works[i]()
             taken[turn, i] = time.perf_counter() - start
     return taken[_WARM:]
 
@@ -61,7 +62,8 @@ def main() -> None:
         for bundle in map(open_bundle, given.bundles)
     ]
     runners = [OnnxRunner(file, given.threads) for file in files]
-    taken = turns(runners, drawn(runners[0].inputs, axes), given.turns)
+    feeds = drawn(runners[0].inputs, axes)
+    taken = turns([partial(runner, feeds) for runner in runners], given.turns)
     print(
         f"{given.part}, {given.threads} thread(s), {given.turns} turns; milliseconds, and shares of the first bundle's"
     )

@@ -25,8 +25,8 @@ _STEP, _STEP_INT8 = 4500, 4950
 #: Bytes per channel in int8: a bias and a scale; of a convolution in LiteRT also a zero point and the bias's own
 #: scale.
 _CHANNEL, _LITERT_CHANNEL = 6, 14
-#: Weights of one scale (4 bytes) in the int8 of a product of sequences.
-_BLOCK = 128
+#: Weights of one scale (4 bytes) in the int8 of a product of sequences; and (2 bytes) in its 4 bits.
+_BLOCK, _SMALL_BLOCK = 128, 32
 
 
 def size(works: Iterable[Work], recipe: Recipe, more: int = 0) -> int:
@@ -36,7 +36,8 @@ def size(works: Iterable[Work], recipe: Recipe, more: int = 0) -> int:
 
 def file_bytes(work: Work, recipe: Recipe) -> int:
     """Bytes of a part's file."""
-    precision = recipe.precision if work.quantized else "fp32"
+    whole = not work.quantized or work.part in recipe.options.get("float_parts", ())
+    precision = "fp32" if whole else recipe.precision
     return _graph(work, recipe, precision) + _weights(work, recipe, precision) + 4 * work.tables
 
 
@@ -62,10 +63,18 @@ def _weights(work: Work, recipe: Recipe, precision: str) -> int:
     if recipe.exporter == "coreml":
         bits = {"int8": 8, "int6": 6, "int4": 4}[precision]
         return left + whole * bits // 8 + 4 * work.channels
+    if _four_bits(work, recipe):
+        return left + whole // 2 + 2 * whole // _SMALL_BLOCK + 4 * work.channels
     if work.kind in ("attention", "vector") and recipe.exporter != "litert":
         return left + whole + 4 * whole // _BLOCK + 4 * work.channels
     described = recipe.exporter == "litert" and work.kind == "convolution"
     return left + whole + (_LITERT_CHANNEL if described else _CHANNEL) * work.channels
+
+
+def _four_bits(work: Work, recipe: Recipe) -> bool:
+    """Whether the options of onnx ask for 4 bits in the products of a part."""
+    small, forms = recipe.options.get("small_parts", ()), recipe.options.get("forms", {})
+    return (work.kind == "vector" and work.part in small) or forms.get(work.part) == "four-bit"
 
 
 def memory(works: Sequence[Work], recipe: Recipe, libraries: int = 0) -> int:
@@ -91,8 +100,13 @@ def memory(works: Sequence[Work], recipe: Recipe, libraries: int = 0) -> int:
         # All parts, and the largest part twice while its weights are packed.
         return process + held + files + largest
     # Integer weights are held packed, weights left in float unpacked; what the packing began with is given back.
-    packed = sum(work.weights + 4 * work.left if work.quantized else file_bytes(work, recipe) for work in works)
+    packed = sum(_held(work, recipe) if work.quantized else file_bytes(work, recipe) for work in works)
     return process + held + packed
+
+
+def _held(work: Work, recipe: Recipe) -> int:
+    """Bytes of the weights of a part in int8, once it is loaded by onnxruntime."""
+    return (work.weights // 2 if _four_bits(work, recipe) else work.weights) + 4 * work.left
 
 
 def _packed(work: Work, recipe: Recipe) -> int:

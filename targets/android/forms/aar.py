@@ -18,10 +18,10 @@ from edgekit.core import Bundle, Form
 from edgekit.targets.android.forms.archive import content, write_aligned
 from edgekit.targets.android.forms.checks import check_archive, check_size
 from edgekit.targets.android.forms.fitness import check_bundle, packaged
-from edgekit.targets.android.forms.gradle import app_of
-from edgekit.targets.android.forms.java import PHONE, classes_of, jar_of, stubs
+from edgekit.targets.android.forms.java import PHONE, classes_of, jar_of, sources_of, stubs
 from edgekit.targets.android.forms.names import Names, names_of
 from edgekit.targets.android.forms.tools import RUNTIME, runtime
+from edgekit.targets.common.apps import App
 from edgekit.targets.common.assets import write_assets
 
 __all__ = ["FORM", "write"]
@@ -41,13 +41,13 @@ def write(bundle: Bundle, place: Path, options: Mapping[str, str]) -> None:
         OverBudget: more than the store delivers with an app. MissingExtra: a tool is absent.
     """
     names = names_of(options, bundle.manifest.model.name)
-    check_bundle(bundle, "a library")
-    words = _words(bundle, names)
+    app = check_bundle(bundle, "a library")
+    words = _words(bundle, app, names)
     stem = f"{names.name}-{names.version}"
     folder = place.joinpath(*names.package.split("."), names.name, names.version)
     folder.mkdir(parents=True)
     with tempfile.TemporaryDirectory(prefix="edgekit-aar-") as work:
-        _write_library(bundle, words, Path(work), folder / f"{stem}.aar")
+        _write_library(bundle, app, words, folder / f"{stem}.aar", Path(work))
     (folder / f"{stem}.pom").write_text(_filled("pom.xml", {k: escape(v) for k, v in words.items()}), encoding="utf-8")
     for file in sorted(folder.iterdir()):
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -55,7 +55,7 @@ def write(bundle: Bundle, place: Path, options: Mapping[str, str]) -> None:
     (place / "README.md").write_text(_filled("README.md", words), encoding="utf-8")
 
 
-def _write_library(bundle: Bundle, words: Mapping[str, str], work: Path, place: Path) -> None:
+def _write_library(bundle: Bundle, app: App, words: Mapping[str, str], place: Path, work: Path) -> None:
     assets = work / "assets"
     assets.mkdir()
     sizes = write_assets(bundle, assets)
@@ -69,27 +69,25 @@ def _write_library(bundle: Bundle, words: Mapping[str, str], work: Path, place: 
     files["META-INF/com/android/build/gradle/aar-metadata.properties"] = _template("aar-metadata.properties").encode()
     files["R.txt"] = b""
     files["proguard.txt"] = _template("proguard.txt").encode()
-    files["classes.jar"] = jar_of(_classes(words, work))
+    files["classes.jar"] = jar_of(_classes(app, words, work))
     write_aligned(place, files, {})
     check_archive(place)
 
 
-def _classes(words: Mapping[str, str], work: Path) -> dict[str, bytes]:
+def _classes(app: App, words: Mapping[str, str], work: Path) -> dict[str, bytes]:
     """In the user's own package, so that an app can have several such libraries."""
     (work / "onnxruntime.jar").write_bytes(content(runtime(), "classes.jar"))
     root = words["edgekit.phone"].replace(".", "/")
     folders = {"java": f"{root}/loops", "runtime": root, "aar": root}
+    names = {"edgekit.phone.runtime": words["edgekit.phone"], **words}
     sources = {
-        f"{package}/{file.name}": _replaced(
-            file.read_text(encoding="utf-8"), {"edgekit.phone.runtime": words["edgekit.phone"], **words}
-        )
-        for folder, package in folders.items()
-        for file in sorted((PHONE / folder).glob("*.java"))
+        f"{folders[file.parent.name]}/{file.name}": _replaced(text, names)
+        for file, text in sources_of(app, ("runtime", "aar"))
     }
     return classes_of(sources, [stubs(work), work / "onnxruntime.jar"], work)
 
 
-def _words(bundle: Bundle, names: Names) -> dict[str, str]:
+def _words(bundle: Bundle, app: App, names: Names) -> dict[str, str]:
     """Names in the templates -> what they become."""
     manifest = bundle.manifest
     coordinate = manifest.target.runtime["onnx"].removeprefix("maven:")
@@ -105,7 +103,7 @@ def _words(bundle: Bundle, names: Names) -> dict[str, str]:
         "edgekit-runtime-version": version,
         "edgekit-runtime": coordinate,
         "edgekit-compiled": RUNTIME.revision,
-        "edgekit-usage": app_of(bundle).java,
+        "edgekit-usage": app.java,
     }
 
 

@@ -22,9 +22,10 @@ from edgekit.targets.android.forms.archive import content, write_aligned
 from edgekit.targets.android.forms.checks import check_archive, check_size
 from edgekit.targets.android.forms.elf import PAGE
 from edgekit.targets.android.forms.fitness import check_bundle, packaged
-from edgekit.targets.android.forms.java import PHONE, classes_of, dex_of, stubs
+from edgekit.targets.android.forms.java import PHONE, classes_of, dex_of, sources_of, stubs
 from edgekit.targets.android.forms.names import Names, names_of
 from edgekit.targets.android.forms.tools import DEXER, FRAMEWORK, RUNTIME, run, runtime, tool
+from edgekit.targets.common.apps import App
 from edgekit.targets.common.assets import write_assets
 
 __all__ = ["FORM", "inspect", "write"]
@@ -49,14 +50,14 @@ def write(bundle: Bundle, place: Path, options: Mapping[str, str]) -> None:
         OverBudget: more than the store delivers with an app. MissingExtra: a tool is absent.
     """
     names = names_of(options, bundle.manifest.model.name)
-    check_bundle(bundle, "an app")
+    app = check_bundle(bundle, "an app")
     # Before any tool is asked for: nobody should install tools for an app that is too large.
     size = sum(file.size for name, file in bundle.manifest.files.items() if not name.startswith("golden/"))
     check_size(size, bundle.path.name, "Package it with --as gradle, which lays out an asset pack for the model.")
     with tempfile.TemporaryDirectory(prefix="edgekit-apk-") as folder:
         work = Path(folder)
         made = work / "app.apk"
-        unsigned = _unsigned(bundle, names, work)
+        unsigned = _unsigned(bundle, app, names, work)
         _sign(unsigned, made, work)
         check_size(made.stat().st_size, "the app", "Package it with --as gradle: an asset pack takes the model.")
         check_archive(made)
@@ -97,7 +98,7 @@ def _said(pattern: str, text: str) -> str:
     return match[1] if match else ""
 
 
-def _unsigned(bundle: Bundle, names: Names, work: Path) -> Path:
+def _unsigned(bundle: Bundle, app: App, names: Names, work: Path) -> Path:
     assets = work / "assets"
     assets.mkdir()
     write_assets(bundle, assets)
@@ -107,7 +108,7 @@ def _unsigned(bundle: Bundle, names: Names, work: Path) -> Path:
     }
     files["assets/edgekit/packaged.json"] = said
     files["AndroidManifest.xml"] = _manifest(names, work)
-    files["classes.dex"] = _dex(work)
+    files["classes.dex"] = _dex(app, work)
     libraries = {f"lib/{_ABI}/libedgekit.so": native.library()}
     libraries |= {f"lib/{_ABI}/{name}": content(runtime(), f"jni/{_ABI}/{name}") for name in _LIBRARIES}
     unsigned = work / "unsigned.apk"
@@ -115,13 +116,12 @@ def _unsigned(bundle: Bundle, names: Names, work: Path) -> Path:
     return unsigned
 
 
-def _dex(work: Path) -> bytes:
-    """The code of the app, which is the same for every model: from the cache, or compiled."""
-    folders = {"java": "edgekit/phone/loops", "runtime": "edgekit/phone/runtime", "demo": "edgekit/phone/runtime"}
+def _dex(app: App, work: Path) -> bytes:
+    """The code of the app, which is the same for every model of a task: from the cache, or compiled."""
+    folders = {"java": "loops", "runtime": "runtime", "demo": "runtime"}
     sources = {
-        f"{package}/{file.name}": file.read_text(encoding="utf-8")
-        for folder, package in folders.items()
-        for file in sorted((PHONE / folder).glob("*.java"))
+        f"edgekit/phone/{folders[file.parent.name]}/{file.name}": text
+        for file, text in sources_of(app, ("runtime", "demo"))
     }
     compiler = run([tool("javac"), "-version"], "javac")
     key = hashlib.sha256(repr((sorted(sources.items()), DEXER, compiler)).encode()).hexdigest()[:16]

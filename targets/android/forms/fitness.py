@@ -10,6 +10,7 @@ from edgekit.core import Bundle
 from edgekit.errors import BadInput, Unsupported
 from edgekit.targets.android.forms.gradle import app_of
 from edgekit.targets.android.forms.tools import RUNTIME
+from edgekit.targets.common.apps import App
 
 __all__ = ["check_bundle", "packaged", "versions_of"]
 
@@ -21,8 +22,12 @@ _VARINT, _WIDE, _BYTES, _NARROW = 0, 1, 2, 5
 _IR_VERSION, _OPSET_IMPORT, _DOMAIN, _VERSION = 1, 8, 1, 2
 
 
-def check_bundle(bundle: Bundle, what: str) -> None:
-    """Raises Unsupported where the bundle cannot become `what` ("an app", "a library"), BadInput for a broken graph."""
+def check_bundle(bundle: Bundle, what: str) -> App:
+    """The class that apps get for the bundle.
+
+    Raises:
+        Unsupported: the bundle cannot become `what` ("an app", "a library"). BadInput: a broken graph.
+    """
     exporter = bundle.manifest.recipe.exporter
     if exporter != "onnx":
         raise Unsupported(
@@ -30,11 +35,6 @@ def check_bundle(bundle: Bundle, what: str) -> None:
             hint=f"edgekit export {bundle.manifest.model.name} --target android --exporter onnx",
         )
     app = app_of(bundle)
-    if not app.java:
-        raise Unsupported(
-            f"{bundle.path.name} cannot become {what}: for the task {app.task!r} there is a Gradle module only.",
-            hint="Package it with --as gradle.",
-        )
     for part in bundle.manifest.parts:
         ir, opset = versions_of(bundle.path / part.file)
         if ir > _FORMAT or opset > _OPERATORS:
@@ -42,6 +42,7 @@ def check_bundle(bundle: Bundle, what: str) -> None:
                 f"the part {part.name!r} has format {ir} and operators {opset} of ONNX; onnxruntime {RUNTIME.revision} "
                 f"for Android is known to read up to {_FORMAT} and {_OPERATORS}."
             )
+    return app
 
 
 def packaged(bundle: Bundle, runtime: str) -> dict[str, Any]:

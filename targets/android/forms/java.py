@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from edgekit.errors import ExportFailed
 from edgekit.targets.android.forms.tools import dexer, run, tool
+from edgekit.targets.common.apps import App, closure
 
-__all__ = ["PHONE", "classes_of", "dex_of", "jar_of", "stubs"]
+__all__ = ["PHONE", "classes_of", "dex_of", "jar_of", "sources_of", "stubs"]
 
 #: The templates: java/ (loops), runtime/ (a model on a phone), demo/ (the app), aar/ (the library), stubs/ (Android).
 PHONE = Path(__file__).parent.parent / "app"
 
 #: Android 8 has the library of Java 8. Without lambdas its class files are those of Java 7, which the dexer takes.
 _RELEASE, _VERSION_8, _VERSION_7 = "8", 52, 51
+
+
+#: In the templates the class that answers a task's inputs.
+_LOOP = "EdgekitLoop"
+
+
+def sources_of(app: App, folders: Iterable[str]) -> list[tuple[Path, str]]:
+    """The Java of a model on a phone: a template and its text, in which the loop of the task has its name.
+
+    Args:
+        folders: of `PHONE`, taken whole; of the loops come those that a task needs.
+    """
+    loops = PHONE / "java"
+    whole = [file for folder in folders for file in sorted((PHONE / folder).glob("*.java"))]
+    files = closure([loops / f"{app.loop}.java", *whole], [loops])
+    return [(file, file.read_text(encoding="utf-8").replace(_LOOP, app.loop)) for file in files]
 
 
 def stubs(work: Path) -> Path:

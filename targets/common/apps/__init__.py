@@ -1,8 +1,8 @@
 """The class that an app gets for a task. Each .toml in this folder declares one, for every language.
 
-A declaration names the class; its source is the file of that name among the templates of a target (`App.sources`).
-Which other files of the templates it needs is read in the sources: what a class names comes along. So a new loop is a
-declaration and its files, and no other edit.
+A declaration names the class and the loop behind it (a `TaskLoop`); their sources are the files of these names among
+the templates of a target. Which other files of the templates it needs is read in the sources: what a class names comes
+along. So a new loop is a declaration and its files, and no other edit.
 """
 
 from __future__ import annotations
@@ -30,13 +30,15 @@ class App:
     Attributes:
         api: the class that an app sees, in Kotlin and in Swift.
         task: of the models. families: those of its families whose facts the loop reads.
-        java: what an app asks of `Model` in the library without Kotlin; "": that has no class for it.
+        loop: the class that computes the answers, in Java and in Swift.
+        java: what an app asks of `model`, in the library without Kotlin.
     """
 
     api: str
     task: str
     families: tuple[str, ...]
-    java: str = ""
+    loop: str
+    java: str
 
 
 def apps() -> list[App]:
@@ -92,4 +94,4 @@ def _code(file: Path) -> str:
 
 def _declared(file: Path) -> App:
     facts = tomllib.loads(file.read_text(encoding="utf-8"))
-    return App(facts["api"], facts["task"], tuple(facts["families"]), facts.get("java", ""))
+    return App(facts["api"], facts["task"], tuple(facts["families"]), facts["loop"], facts["java"])

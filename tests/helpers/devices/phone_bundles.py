@@ -40,7 +40,7 @@ TASKS = {
     "speaker": "audio-speaker-verification", "openwakeword": "audio-classification", "language": "text-generation",
     "silero": "voice-activity-detection", "policy": "reinforcement-learning", "forecasting": "time-series-forecasting",
     "sentences": "feature-extraction", "music": "automatic-music-transcription",
-    "ppocr": "image-to-text",
+    "ppocr": "image-to-text", "vits": "text-to-speech",
 }  # fmt: skip
 
 
@@ -102,8 +102,8 @@ def _golden(folder: Path, task: str) -> str:
     if task == "time-series-forecasting":
         (folder / "golden" / "input.csv").write_text("day,value\n1,3.5\n2,\n3,4.25\n")
         return "golden/input.csv"
-    if task == "feature-extraction":
-        (folder / "golden" / "input.txt").write_text("the fox\n")
+    if task in ("feature-extraction", "text-to-speech"):
+        (folder / "golden" / "input.txt").write_text("[[ the fox ]]\n")
         return "golden/input.txt"
     if task in (
         "image-classification",
@@ -184,6 +184,11 @@ def _toys_of_tasks(folder: Path) -> dict[str, Path]:
     series = {"context": 64, "horizon": 8, "levels": [0.1, 0.5, 0.9], "observed": 2}
     series["periods"] = {"most": 2, "least": 2, "alpha": 0.05, "bins": 4}
     sentences = {"tokenizer": {"file": "tokenizer.json", "most": 16, "pad": "[PAD]", "side": "right"}}
+    voice = {"sample_rate": 8000, "hop": 4, "window": 40, "halo": 3, "most": 64, "pause": 0.1, "voice": "en"}
+    voice |= {"manner": {"speed": 1.0, "noise": 0.5, "rhythm": 0.3, "seed": 0}}
+    voice |= {"alphabet": {letter: [number] for number, letter in enumerate("_^$ abcdefghijklmnopqrstuvwxyz")}}
+    phonemes = [tensor("phonemes", "int64", 1, "phonemes")]
+    latents = [tensor("latents", "float32", 1, 3, "frames")]
     place = folder / "sentences"
     place.mkdir(parents=True)
     tokenizer(place / "tokenizer.json")
@@ -191,6 +196,7 @@ def _toys_of_tasks(folder: Path) -> dict[str, Path]:
         "silero": made_up(folder / "silero", "silero", [("network", states, [])], speech),
         "music": made_up(folder / "music", "music", [("network", [], [])], music),
         "ppocr": made_up(folder / "ppocr", "ppocr", [("detector", pixels, []), ("turn", [], [])], text),
+        "vits": made_up(folder / "vits", "vits", [("encoder", phonemes, []), ("decoder", latents, [])], voice),
         "policy": made_up(folder / "policy", "policy", [("network", states, states)], {"limit": 1.0}),
         "boxes": made_up(folder / "boxes", "mediapipe", [("network", pixels, [])], boxes, task="object-detection"),
         "areas": made_up(folder / "areas", "mediapipe", [("network", pixels, [])], areas, task="image-segmentation"),

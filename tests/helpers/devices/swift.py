@@ -8,6 +8,7 @@ from pathlib import Path
 
 from conftest import absent
 
+from edgekit.targets.common.apps import apps
 from edgekit.targets.ios.templates import TEMPLATES
 
 HARNESS = Path(__file__).parents[2] / "targets" / "swift"
@@ -67,10 +68,9 @@ def against_stubs(out: Path) -> None:
     """All of the templates, those that need Apple's frameworks too, compiled against stubs of these."""
     _templates(out)
     opened = (TEMPLATES / "platform" / "Open.swift").read_text(encoding="utf-8")
-    for api in (TEMPLATES / "api").glob("*.swift"):
-        if api.stem != "Model":
-            place = out / "Sources" / "EdgekitModel" / "platform" / f"Open{api.stem}.swift"
-            place.write_text(opened.replace("EdgekitAPI", api.stem), encoding="utf-8")
+    for app in apps():
+        place = out / "Sources" / "EdgekitModel" / "platform" / f"Open{app.api}.swift"
+        place.write_text(opened.replace("EdgekitAPI", app.api), encoding="utf-8")
     for stub in STUBS.iterdir():
         shutil.copytree(stub, out / "Sources" / stub.name)
     (out / "Package.swift").write_text(_STUBBED)

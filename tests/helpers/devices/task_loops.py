@@ -13,7 +13,9 @@ from helpers.devices.jvm import Peer
 from numpy.typing import NDArray
 
 from edgekit import registry
+from edgekit.bundles.bundle import open_bundle
 from edgekit.core import Feeds, Prediction, Runner, TensorSpec
+from edgekit.targets.common.apps import App, apps
 
 Start = Callable[[Path, dict[str, Runner]], Peer]
 Work = Callable[[Feeds], dict[str, NDArray[Any]]]
@@ -26,11 +28,11 @@ class Watched(Runner):
     def __init__(self, work: Work, inputs: Shapes, outputs: Shapes) -> None:
         self.inputs = tuple(TensorSpec(name, dtype, tuple(shape)) for name, (dtype, shape) in inputs.items())
         self.outputs = tuple(TensorSpec(name, dtype, tuple(shape)) for name, (dtype, shape) in outputs.items())
-        self._work, self.seen = work, list[Feeds]()
+        self.work, self.seen = work, list[Feeds]()
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         self.seen.append({name: np.array(value) for name, value in feeds.items()})
-        return self._work(feeds)
+        return self.work(feeds)
 
 
 class Pair:
@@ -81,3 +83,16 @@ class Pair:
         pairs = [(one[name], other[name]) for one, other in zip(seen[:half], seen[half:], strict=True)]
         seen.clear()
         return pairs
+
+
+def declared(bundle: Path) -> App:
+    """What apps get for a bundle."""
+    model = open_bundle(bundle).manifest.model
+    (app,) = (app for app in apps() if app.task == model.task and model.family in app.families)
+    return app
+
+
+def self_tested(peer: Peer, bundle: Path) -> dict[str, Any]:
+    """The golden input by the loop of a bundle's task, in Java; in Swift by the class that an app sees."""
+    app = declared(bundle)
+    return peer.ask(self_test=app.api, loop=app.loop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,13 @@ def test_fp32_says_what_transformers_says(
         ours = fp32.predict(path, language="en", temperatures=(0.0,), window=30.0)
         assert ours.details["windows"] == [30.0], path.name
         assert ours.output == generate(path), path.name
+
+
+@pytest.mark.real
+def test_the_tokenizer_is_written_without_white_space(fp32_bundle: Any) -> None:
+    text = (fp32_bundle.path / "tokenizer.json").read_text(encoding="utf-8")
+    assert text == json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
+    assert len(text.encode()) == 1_443_155  # of 2,203,239
 
 
 @pytest.mark.real

@@ -247,21 +247,13 @@ def test_a_bundle_of_another_target_says_which(bundles: Mapping[str, Path], tmp_
     assert "--target android" in caught.value.hint
 
 
-@pytest.mark.parametrize(("family", "task"), [("vits", "text-to-speech"), ("hub", "object-detection")])
+@pytest.mark.parametrize(("family", "task"), [("protein", "graph-ml"), ("hub", "object-detection")])
 def test_what_has_no_loop_is_refused_with_one_sentence(tmp_path: Path, family: str, task: str) -> None:
     bundle = made_up(tmp_path / "b", family, [("network", [], [])], {}, task=task)
     with pytest.raises(Unsupported) as caught:
         edgekit.package(bundle, "gradle", out=tmp_path / "x")
     said = f"b cannot become a Gradle module: the task {task!r} of the family {family!r} has no loop for phones."
     assert caught.value.message == said and "voice-activity-detection" in caught.value.hint
-
-
-def test_a_task_without_a_class_in_plain_java_has_a_module_only(
-    bundles: Mapping[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for form in ("aar", "apk"):
-        assert run(["package", str(bundles["silero"]), "--as", form, "--out", str(tmp_path / form)]) == 2
-        assert "there is a Gradle module only" in capsys.readouterr().err
 
 
 def test_a_language_model_is_no_library(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

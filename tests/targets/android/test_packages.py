@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from conftest import absent
-from helpers.devices.jvm import javac
+from helpers.devices.packaging import tools
 from helpers.devices.phone_bundles import toys
 from helpers.toys.toy_whisper import ToyWhisper
 from hypothesis import given
@@ -34,6 +33,7 @@ from edgekit.targets.android.forms.archive import content, entries
 from edgekit.targets.android.forms.checks import check_archive
 from edgekit.targets.android.forms.elf import check_library
 from edgekit.targets.android.forms.fitness import packaged, versions_of
+from edgekit.targets.android.forms.gradle import app_of
 from edgekit.targets.common import calls
 
 FORMS = ("aar", "apk")
@@ -75,7 +75,7 @@ def test_what_the_store_does_not_deliver_is_told_with_both_numbers(
     bundles: Mapping[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     monkeypatch.setattr(checks, "BASE_MODULE", 1000)
-    monkeypatch.setattr(apk if form == "apk" else aar, "check_bundle", lambda bundle, what: None)
+    monkeypatch.setattr(apk if form == "apk" else aar, "check_bundle", lambda bundle, what: app_of(bundle))
     with pytest.raises(OverBudget, match=r"has 0\.\d MB; Google Play delivers at most 0 MB") as refused:
         edgekit.package(bundles["whisper"], form, out=tmp_path / "x")
     assert "--as gradle" in refused.value.hint
@@ -118,16 +118,6 @@ def test_a_package_says_which_runtime_proved_it_and_which_it_has(bundles: Mappin
 
 
 # --- what is compiled -------------------------------------------------------------------------------------------------
-
-
-def tools() -> None:
-    """Skip, or fail in CI, where the tools are absent."""
-    try:
-        for name in ("javac", "java", "aapt2", "apksigner", "keytool", native.COMPILER):
-            android_tools.tool(name)
-        android_tools.runtime(), android_tools.dexer()
-    except MissingExtra as exc:
-        absent(str(exc))
 
 
 @pytest.mark.thorough
@@ -247,50 +237,6 @@ def test_an_app_whose_bytes_were_changed_is_not_signed_any_more(app: Path, tmp_p
 
 
 @pytest.mark.real
-def test_the_apps_code_passes_its_self_test_in_a_jvm(keywords: Path, app: Path, tmp_path: Path) -> None:
-    """The same Java and the same C as on a phone, over the assets of the app itself, on this machine's onnxruntime."""
-    if shutil.which("gcc") is None:
-        absent("there is no gcc: make firmware-tools")
-    library = tmp_path / "libedgekit.so"
-    flags = [*native.warnings, "-fPIC", "-shared", *native.headers(tmp_path)]
-    source = java.PHONE / "demo" / "graph_jni.c"
-    subprocess.run(["gcc", *flags, source, "-o", library, "-ldl"], check=True)
-    classes = tmp_path / "compiled"
-    classes.mkdir()
-    sources = [file for folder in ("java", "runtime", "demo") for file in (java.PHONE / folder).glob("*.java")]
-    javac(
-        [*sources, Path(__file__).parents[1] / "demo" / "DemoMain.java"],
-        classes,
-        classpath=str(java.stubs(tmp_path)),
-    )
-    with zipfile.ZipFile(app) as archive:
-        archive.extractall(tmp_path / "app")
-    command = ["java", "-Xcheck:jni", "-cp", str(classes), "edgekit.phone.runtime.DemoMain", str(library), _runtime()]
-    done = subprocess.run(
-        [*command, str(tmp_path / "app/assets/edgekit"), str(tmp_path / "installed")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0] == "PASS", done.stdout
-    assert "answer: yes" in done.stdout
-    assert "WARNING" not in done.stdout + done.stderr
-    damaged = tmp_path / "app/assets/edgekit/network.onnx"
-    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
-    shutil.rmtree(tmp_path / "installed")
-    done = subprocess.run(
-        [*command, str(tmp_path / "app/assets/edgekit"), str(tmp_path / "installed")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.stdout.startswith("FAIL\nthe asset network.onnx is damaged")
-
-
-def _runtime() -> str:
-    import onnxruntime
-
-    return str(next(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so*")))
-
-
-@pytest.mark.real
 def test_the_library_is_a_maven_repository(keywords: Path, tmp_path: Path) -> None:
     options = {"package": "com.example.words", "name": "words", "version": "1.2.0"}
     made = edgekit.package(keywords, "aar", out=tmp_path / "one", options=options)
@@ -319,8 +265,8 @@ def test_the_library_is_a_maven_repository(keywords: Path, tmp_path: Path) -> No
         "com.example.words",
     )
     words = (made / "README.md").read_text()
-    assert "model.detector()" in words
-    assert "edgekit" not in words.replace("edgekit.detector", "")
+    assert "model.loop().feed(" in words
+    assert "edgekit" not in words
     again = edgekit.package(keywords, "aar", out=tmp_path / "two", options=options)
     assert (again / library.relative_to(made)).read_bytes() == library.read_bytes()
 

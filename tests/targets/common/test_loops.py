@@ -291,9 +291,14 @@ def test_tokens_become_the_same_text(whisper: Whisper, toy_whisper: ToyWhisper) 
 
 
 def test_random_numbers_are_numpys(whisper: Whisper) -> None:
-    for seed in (0, 1, 5, 2**31 - 1):
-        drawn = whisper.peer.ask(seed=np.array([seed]))["gumbel"]
-        np.testing.assert_array_equal(drawn, np.random.default_rng(seed).gumbel(size=1000).astype(np.float32))
+    for seed in (0, 1, 5, 2**31 - 1, (0, 0), (7, 2), (3, 1, 4)):
+        drawn = whisper.peer.ask(seed=np.array(seed).reshape(-1))
+        gumbel = np.random.default_rng(seed).gumbel(size=1000).astype(np.float32)
+        normal = np.random.default_rng(seed).standard_normal(40_000, np.float32)
+        np.testing.assert_array_equal(drawn["gumbel"], gumbel)
+        usual = np.abs(normal) < 3.65
+        np.testing.assert_array_equal(drawn["normal"][usual], normal[usual])
+        np.testing.assert_allclose(drawn["normal"], normal, rtol=1e-6)
 
 
 @pytest.mark.parametrize("filters", [Image.Resampling.BILINEAR, Image.Resampling.BICUBIC], ids=["bilinear", "bicubic"])

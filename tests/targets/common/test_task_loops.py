@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +222,8 @@ def test_every_declared_class_is_written_in_both_languages_and_shown() -> None:
         ):
             source = sources / f"{app.api}.{suffix}"
             assert source.is_file() and (pages / f"usage-{app.api}.{suffix}").is_file(), app
+            loop = jvm.JAVA / f"{app.loop}.java" if suffix == "kt" else swift.LOOPS / f"{app.loop}.swift"
+            assert re.search(rf"\b{app.loop}( implements|:) TaskLoop\b", loop.read_text()), app
             loops = closure([source], [jvm.JAVA, jvm.KOTLIN] if suffix == "kt" else [swift.LOOPS, swift.API])
             others = {other.api for other in apps()} - {app.api}
             assert not others & {file.stem for file in loops}, "a class brings no other task's along"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers.devices import jvm, swift
 from helpers.devices.jvm import Peer, started
+from helpers.devices.task_loops import declared, self_tested
 
 import edgekit
 from edgekit import registry
@@ -17,7 +18,6 @@ from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.opened import makers
 from edgekit.core import Feeds, Prediction, Runner
 from edgekit.gate.evidence import samples_of_evidence
-from edgekit.targets.common.apps import apps
 from edgekit.targets.common.assets import write_assets
 from edgekit.tasks.common.audio import open_audio
 from edgekit.tasks.common.pictures import open_image
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.real
 
 MODELS = (
     *("silero-vad", "ant-policy", "blazeface", "selfie-segmentation", "pose-landmarks", "hand-landmarks", "fracast"),
-    *("all-minilm-l6-v2", "basic-pitch", "pp-ocr-v4"),
+    *("all-minilm-l6-v2", "basic-pitch", "pp-ocr-v4", "piper-joe"),
 )
 Opened = tuple[Any, Peer, Path]
 
@@ -98,6 +98,8 @@ def handed_over(task: str, sample: Any) -> dict[str, Any]:
         return {"audio": open_audio(sample, 22_050).window(0, 22_050 * 3600)}
     if task == "feature-extraction":
         return {"text": sample}
+    if task == "text-to-speech":
+        return {"text": sample}
     if task in ("reinforcement-learning", "time-series-forecasting"):
         return {"numbers": np.asarray(sample, np.float32)}
     return {"pixels": pixels(sample)}
@@ -119,6 +121,10 @@ def same(task: str, expected: Prediction, answer: dict[str, Any]) -> int:
         np.testing.assert_array_equal(answer["numbers"], np.asarray(rows, np.float32).reshape(-1))
         assert answer["text"] == expected.output
         return len(rows)
+    if task == "text-to-speech":
+        assert answer["sentences"].split("\t") == details["phonemes"] and answer["text"] == expected.output
+        np.testing.assert_allclose(answer["samples"], expected.score, atol=1e-5)
+        return 1
     if task == "reinforcement-learning":
         np.testing.assert_array_equal(answer["applied"], np.asarray(details["applied"][0], np.float32))
         return 1
@@ -163,12 +169,12 @@ def test_recorded_samples_and_the_self_test(opened: Opened, request: pytest.Fixt
             value = np.asarray(value, np.float32)  # as it is handed over
         compared += same(task, predictor.predict(value), peer.ask(task=task, **handed_over(task, value)))
     assert compared >= 5, "a test of nothing would prove nothing"
-    report = peer.ask(task="self-test")
+    report = self_tested(peer, path)
     assert "error" not in report, report["error"]
     assert report["passed"][0] == 1 and report["said"] == report["expected"] == manifest.golden.output, report
     assert report["parts"].split() == sorted(part.name for part in manifest.parts)
     peer.runners.update({name: Negated(runner) for name, runner in peer.runners.items()})
-    wrong = peer.ask(task="self-test")
+    wrong = self_tested(peer, path)
     assert "error" in wrong or wrong["passed"][0] == 0
 
 
@@ -179,7 +185,7 @@ def test_as_core_ml_has_them(language: str, program: str, tmp_path: Path, model:
     """The ios bundle, whose programs are interpreted: the golden input by the class that an app sees."""
     path = edgekit.export(model, "ios", out=tmp_path / "ios", evidence=False).path
     with loops_over(path, language, program, tmp_path / "assets") as peer:
-        report = peer.ask(task="self-test")
+        report = self_tested(peer, path)
     assert "error" not in report and report["passed"][0] == 1, report
     assert report["said"] == report["expected"] == open_bundle(path).manifest.golden.output
 
@@ -193,6 +199,8 @@ def shown(task: str, expected: Prediction) -> Any:
         return [note[name] for note in expected.scored for name in ("start", "end", "pitch", "velocity")]
     if task == "image-to-text":
         return [number for line in details["texts"] for number in (line["score"], *np.reshape(line["corners"], -1))]
+    if task == "text-to-speech":
+        return expected.score
     if task == "image-segmentation":
         return np.bincount(expected.scored.reshape(-1), minlength=len(details["labels"])) / expected.scored.size
     if task in ("object-detection", "keypoint-detection"):
@@ -216,11 +224,11 @@ def test_the_kotlin_api(exported: Callable[[str], Path], tmp_path: Path, onnx_ap
     path = exported(model)
     bundle = open_bundle(path)
     task, golden = bundle.manifest.model.task, path / bundle.manifest.golden.input
-    (api,) = (app.api for app in apps() if app.task == task)
+    api = declared(path).api
     parts = {part.name: makers(bundle)[1].load(path / part.file, 1) for part in bundle.manifest.parts}
     sample = observations_in(golden)[0] if task == "reinforcement-learning" else golden
     handed = series_of(golden) if task == "time-series-forecasting" else sample
-    handed = golden.read_text().strip("\n") if task == "feature-extraction" else handed
+    handed = golden.read_text().strip("\n") if task in ("feature-extraction", "text-to-speech") else handed
     with jvm.App(onnx_app, tmp_path / "app", path, parts) as one:
         report = one.jvm.ask(api=api, policy="FIRST_LAUNCH")
         assert "error" not in report and report["passed"][0] == 1, report

@@ -1,11 +1,16 @@
 package edgekit.phone.loops;
 
+import java.io.BufferedInputStream;
+import java.io.DataInputStream;
 import java.io.EOFException;
+import java.io.IOException;
+import java.lang.reflect.Constructor;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.Paths;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -17,8 +22,10 @@ public final class Loops {
 
     public static void main(String[] arguments) throws Exception {
         Path folder = Paths.get(arguments[0]);
+        Path words = folder.resolve("vocabulary.bin");
         Description description = new Description(
-                new String(Files.readAllBytes(folder.resolve("model.json")), StandardCharsets.UTF_8));
+                new String(Files.readAllBytes(folder.resolve("model.json")), StandardCharsets.UTF_8),
+                Files.exists(words) ? Files.readAllBytes(words) : new byte[0]);
         Map<String, Graph> parts = new LinkedHashMap<>();
         for (Description.Part part : description.parts) {
             parts.put(part.name, PEER.graph(part.name));
@@ -60,22 +67,37 @@ public final class Loops {
             return;
         }
         if (given.containsKey("seed")) {
-            Pcg64 random = new Pcg64((int) given.get("seed").longs()[0]);
+            long[] words = given.get("seed").longs();
+            int[] seed = new int[words.length];
+            for (int i = 0; i < seed.length; i++) {
+                seed[i] = (int) words[i];
+            }
+            Pcg64 random = new Pcg64(seed);
             double[] drawn = new double[1000];
             for (int i = 0; i < drawn.length; i++) {
                 drawn[i] = random.gumbel();
             }
             answer.put("gumbel", floats(drawn));
+            GaussianNoise noise = new GaussianNoise(seed);
+            float[] normal = new float[40_000];
+            for (int i = 0; i < normal.length; i++) {
+                normal[i] = noise.next();
+            }
+            answer.put("normal", Tensor.of(normal, normal.length));
+            return;
+        }
+        if (given.containsKey("self test")) {
+            selfTest(folder, description, parts, watch, new String(given.get("loop").bytes(), StandardCharsets.UTF_8), answer);
             return;
         }
         if (given.containsKey("task")) {
             String task = new String(given.get("task").bytes(), StandardCharsets.UTF_8);
-            new TaskLoops(folder, description, parts, watch).answer(task, given, answer);
+            new TaskLoops(description, parts, watch).answer(task, given, answer);
             return;
         }
         switch (description.family) {
             case "whisper":
-                whisper(folder, description, parts, given, answer, watch);
+                whisper(description, parts, given, answer, watch);
                 break;
             case "vision":
                 vision(description, parts, given, answer);
@@ -90,16 +112,44 @@ public final class Loops {
         }
     }
 
+    /** The golden input through a loop, as the classes of the modules do it. */
+    private static void selfTest(
+            Path folder, Description description, Map<String, Graph> parts, Watch watch, String loop,
+            Map<String, Tensor> answer) throws Exception {
+        final Tensor input = vectors(folder.resolve("golden/input.bin")).values().iterator().next();
+        final Constructor<?> make =
+                Class.forName("edgekit.phone.loops." + loop).getConstructor(Map.class, Description.class);
+        SelfTest.Result result = SelfTest.run(parts, vectors(folder.resolve("golden/reference.bin")), description, watched -> {
+            try {
+                return ((TaskLoop) make.newInstance(watched, description)).answer(input, watch);
+            } catch (ReflectiveOperationException exception) {
+                throw new IllegalStateException(exception);
+            }
+        });
+        answer.put("passed", Tensor.of(new long[] {result.passed() ? 1 : 0}, 1));
+        answer.put("worst", Tensor.of(new float[] {Collections.max(result.errors.values()).floatValue()}, 1));
+        List<String> names = new ArrayList<>(result.errors.keySet());
+        Collections.sort(names);
+        answer.put("parts", text(String.join(" ", names)));
+        answer.put("said", text(result.answer));
+        answer.put("expected", text(result.expected));
+    }
+
+    private static Map<String, Tensor> vectors(Path file) throws IOException {
+        try (DataInputStream in = new DataInputStream(new BufferedInputStream(Files.newInputStream(file)))) {
+            return Vectors.read(in);
+        }
+    }
+
     private static void whisper(
-            Path folder, Description description, Map<String, Graph> parts, Map<String, Tensor> given,
+            Description description, Map<String, Graph> parts, Map<String, Tensor> given,
             Map<String, Tensor> answer, Watch watch) throws Exception {
-        byte[] vocabulary = Files.readAllBytes(folder.resolve("vocabulary.bin"));
         if (given.containsKey("decode")) {
             List<Integer> tokens = new ArrayList<>();
             for (long token : given.get("decode").longs()) {
                 tokens.add((int) token);
             }
-            WhisperTokens all = new WhisperTokens(Json.object(description.facts.get("tokens")), vocabulary);
+            WhisperTokens all = new WhisperTokens(Json.object(description.facts.get("tokens")), description.vocabulary);
             answer.put("text", text(all.text(tokens)));
             answer.put("stripped", text(WhisperTokens.stripped(all.text(tokens))));
             return;
@@ -108,7 +158,7 @@ public final class Loops {
         String code = language == null ? null : new String(language.bytes(), StandardCharsets.UTF_8);
         WhisperOptions options = WhisperOptions.DEFAULT.language(code).translate(given.containsKey("translate"))
                 .timestamps(given.containsKey("timestamps")).words(given.containsKey("words"));
-        Transcript made = new WhisperTranscriber(parts, description, vocabulary)
+        Transcript made = new WhisperTranscriber(parts, description)
                 .transcribe(Samples.of(given.get("audio").floats()), options, watch);
         answer.put("text", text(made.text));
         answer.put("language", text(made.language));
@@ -132,7 +182,7 @@ public final class Loops {
 
     private static void vision(
             Description description, Map<String, Graph> parts, Map<String, Tensor> given, Map<String, Tensor> answer) {
-        ImageClassifier classifier = new ImageClassifier(parts.get("network"), description);
+        ImageClassifier classifier = new ImageClassifier(parts, description);
         int[] shape = given.get("pixels").shape();
         byte[] pixels = given.get("pixels").bytes();
         byte[] fitted = classifier.fitted(pixels, shape[0], shape[1]);

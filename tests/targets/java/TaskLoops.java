@@ -1,35 +1,24 @@
 package edgekit.phone.loops;
 
-import java.io.BufferedInputStream;
-import java.io.DataInputStream;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 
 /** Answers samples by the loop of a task, whose name Python sends. */
 final class TaskLoops {
-    private final Path folder;
     private final Description description;
     private final Map<String, Graph> parts;
     private final Watch watch;
 
-    TaskLoops(Path folder, Description description, Map<String, Graph> parts, Watch watch) {
-        this.folder = folder;
+    TaskLoops(Description description, Map<String, Graph> parts, Watch watch) {
         this.description = description;
         this.parts = parts;
         this.watch = watch;
     }
 
-    void answer(String task, Map<String, Tensor> given, Map<String, Tensor> answer) throws IOException {
+    void answer(String task, Map<String, Tensor> given, Map<String, Tensor> answer) {
         switch (task) {
-            case "self-test":
-                selfTest(answer);
-                break;
             case "voice-activity-detection":
                 speech(given, answer);
                 break;
@@ -61,69 +50,13 @@ final class TaskLoops {
             case "time-series-forecasting":
                 forecast(given, answer);
                 break;
+            case "text-to-speech":
+                speak(given, answer);
+                break;
             default:
-                float[] vector = encoder().embed(new String(given.get("text").bytes(), StandardCharsets.UTF_8));
-                put(answer, "embedding", vector);
+                SentenceVectors encoder = new SentenceVectors(parts, description);
+                put(answer, "embedding", encoder.embed(new String(given.get("text").bytes(), StandardCharsets.UTF_8)));
         }
-    }
-
-    private SentenceVectors encoder() throws IOException {
-        return new SentenceVectors(parts, description, Files.readAllBytes(folder.resolve("vocabulary.bin")));
-    }
-
-    /** The golden input through the loop, as the classes of the modules do it. */
-    private void selfTest(Map<String, Tensor> answer) throws IOException {
-        final Tensor input = vectors("golden/input.bin").values().iterator().next();
-        SelfTest.Result result = SelfTest.run(parts, vectors("golden/reference.bin"), description, watched -> {
-            try {
-                return new TaskLoops(folder, description, watched, watch).golden(input);
-            } catch (IOException exception) {
-                throw new java.io.UncheckedIOException(exception);
-            }
-        });
-        answer.put("passed", Tensor.of(new long[] {result.passed() ? 1 : 0}, 1));
-        put(answer, "worst", new float[] {Collections.max(result.errors.values()).floatValue()});
-        List<String> names = new ArrayList<>(result.errors.keySet());
-        Collections.sort(names);
-        answer.put("parts", text(String.join(" ", names)));
-        answer.put("said", text(result.answer));
-        answer.put("expected", text(result.expected));
-    }
-
-    private String golden(Tensor input) throws IOException {
-        if (description.facts.containsKey("drift")) {
-            PlayedNotes loop = new PlayedNotes(parts, description);
-            return PlayedNotes.text(loop.transcribe(Samples.of(input.floats()), loop.rules(), watch));
-        }
-        if (description.facts.containsKey("hop")) {
-            try (SpeechActivity loop = new SpeechActivity(parts, description)) {
-                return loop.detect(Samples.of(input.floats()), loop.rules(), watch).toString();
-            }
-        }
-        if (description.facts.containsKey("limit")) {
-            return new PolicySteering(parts, description).lastOf(input.floats(), watch);
-        }
-        if (description.facts.containsKey("horizon")) {
-            SeriesForecast loop = new SeriesForecast(parts, description);
-            return loop.text(loop.forecast(doubles(input.floats()), loop.horizon, watch));
-        }
-        if (description.facts.containsKey("tokenizer")) {
-            String sentence = new String(input.bytes(), StandardCharsets.UTF_8);
-            return "a vector of " + encoder().embed(sentence).length + " numbers";
-        }
-        int height = input.shape()[0], width = input.shape()[1];
-        if (description.facts.containsKey("characters")) {
-            return new PictureText(parts, description).probe(input.bytes(), height, width);
-        }
-        if (description.facts.containsKey("region")) {
-            PictureKeypoints loop = new PictureKeypoints(parts, description);
-            return PictureKeypoints.text(loop.find(input.bytes(), height, width, watch));
-        }
-        if (description.facts.containsKey("overlap")) {
-            BoxDetector loop = new BoxDetector(parts, description);
-            return Box.text(loop.detect(input.bytes(), height, width, loop.threshold));
-        }
-        return new PictureAreas(parts, description).segment(input.bytes(), height, width).toString();
     }
 
     private void speech(Map<String, Tensor> given, Map<String, Tensor> answer) {
@@ -178,6 +111,25 @@ final class TaskLoops {
         }
         put(answer, "numbers", array(numbers));
         answer.put("text", text(PlayedNotes.text(notes)));
+    }
+
+    /** With "words" by a phonemizer that keeps letters and shows where a clause ends. */
+    private void speak(Map<String, Tensor> given, Map<String, Tensor> answer) {
+        VoiceReader loop = new VoiceReader(parts, description);
+        VoiceManner manner = loop.manner();
+        if (given.containsKey("manner")) {
+            float[] m = given.get("manner").floats();
+            manner = new VoiceManner(m[0], m[1], m[2], (int) m[3]);
+        }
+        String text = new String(given.get("text").bytes(), StandardCharsets.UTF_8);
+        Phonemizer phonemizer = clause -> "(fr)" + clause.replaceAll("[.,;:!?]", "") + " x";
+        VoiceSound sound = given.containsKey("phonemes")
+                ? loop.speak(text, manner, watch)
+                : loop.read(text, given.containsKey("words") ? phonemizer : null, manner, watch);
+        put(answer, "samples", sound.samples);
+        answer.put("sentences", text(String.join("\t", sound.sentences)));
+        answer.put("unknown", text(String.join(" ", sound.unknown)));
+        answer.put("text", text(sound.toString()));
     }
 
     private void read(Tensor pixels, Map<String, Tensor> answer) {
@@ -238,13 +190,6 @@ final class TaskLoops {
         }
         put(answer, "quantiles", array(numbers));
         answer.put("text", text(loop.text(rows)));
-    }
-
-    private Map<String, Tensor> vectors(String name) throws IOException {
-        try (DataInputStream in = new DataInputStream(
-                new BufferedInputStream(Files.newInputStream(folder.resolve(name))))) {
-            return Vectors.read(in);
-        }
     }
 
     private static double[] doubles(float[] values) {

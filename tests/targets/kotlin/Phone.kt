@@ -149,6 +149,12 @@ private suspend fun ofTask(
             val series = DoubleArray(numbers.size) { numbers[it].toDouble() }
             answer["numbers"] = numbers(forecaster.forecast(series).quantiles.flatten())
         }
+        "SpeechSynthesizer" -> SpeechSynthesizer.open(context, options).use { synthesizer ->
+            val text = given["text"]?.bytes()?.decodeToString() ?: return answer.report(synthesizer.selfTest())
+            val sound = synthesizer.read(text, { error("these are phonemes") })
+            check(synthesizer.speak(sound.sentences.joinToString(" ")).samples.contentEquals(sound.samples))
+            answer["numbers"] = Tensor.of(sound.samples, sound.samples.size)
+        }
         "SentenceEncoder" -> SentenceEncoder.open(context, options).use { encoder ->
             val text = given["text"]?.bytes()?.decodeToString() ?: return answer.report(encoder.selfTest())
             answer["numbers"] = encoder.embed(text).let { Tensor.of(it, it.size) }

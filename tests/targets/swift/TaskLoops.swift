@@ -4,13 +4,11 @@ import Foundation
 
 /// Answers samples by the loop of a task, whose name Python sends.
 struct TaskLoops {
-    let folder: URL
     let description: Description
     let parts: [String: any Graph]
 
     func answer(_ task: String, _ given: [String: any Tensor]) async throws -> [(String, any Tensor)] {
         switch task {
-        case "self-test": return told(try await selfTest())
         case "voice-activity-detection": return try await speech(given)
         case "image-to-text":
             let lines = try await PictureText(parts, description).read(try pixels(given))
@@ -48,17 +46,35 @@ struct TaskLoops {
             let steps = try given["steps"].map { Int(try $0.longs()[0]) } ?? loop.horizon
             let made = try await loop.forecast(try given["numbers"]!.floats().map(Double.init), steps: steps)
             return [("quantiles", floats(made.quantiles.flatMap { $0 })), ("text", text(made.text))]
+        case "text-to-speech": return try await speak(given)
         default:
-            let vocabulary = try Data(contentsOf: folder.appendingPathComponent("vocabulary.bin"))
-            let loop = try SentenceVectors(parts, description, vocabulary: vocabulary)
+            let loop = try SentenceVectors(parts, description)
             let vector = try await loop.embed(String(decoding: try given["text"]!.bytes(), as: UTF8.self))
             return [("embedding", floats(vector.map(Double.init)))]
         }
     }
 
-    private func pixels(_ given: [String: any Tensor]) throws -> Pixels {
-        let picture = given["pixels"]!
-        return try Pixels(rgb: picture.bytes(), height: picture.shape[0], width: picture.shape[1])
+    private func pixels(_ given: [String: any Tensor]) throws -> Pixels { try Pixels(given["pixels"]!) }
+
+    /// With "words" by a phonemizer that keeps letters and shows where a clause ends.
+    private func speak(_ given: [String: any Tensor]) async throws -> [(String, any Tensor)] {
+        let loop = try VoiceReader(parts, description), said = String(decoding: try given["text"]!.bytes(), as: UTF8.self)
+        let manner = try given["manner"].map { tensor -> VoiceManner in
+            let m = try tensor.floats().map(Double.init)
+            return try VoiceManner(speed: m[0], noise: m[1], rhythm: m[2], seed: UInt32(m[3]))
+        }
+        let phonemizer: Phonemizer = { "(fr)" + String($0.filter { !".,;:!?".contains($0) }) + " x" }
+        let sound: VoiceSound
+        if given["phonemes"] != nil {
+            sound = try await loop.speak(said, manner ?? loop.manner)
+        } else {
+            sound = try await loop.read(said, given["words"] == nil ? nil : phonemizer, manner ?? loop.manner)
+        }
+        return [
+            ("samples", Values(sound.samples, [sound.samples.count])), ("text", text(sound.text)),
+            ("sentences", text(sound.sentences.joined(separator: "\t"))),
+            ("unknown", text(sound.unknown.joined(separator: " "))),
+        ]
     }
 
     private func speech(_ given: [String: any Tensor]) async throws -> [(String, any Tensor)] {
@@ -80,19 +96,5 @@ struct TaskLoops {
             ("spans", floats(heard.spans.flatMap { [$0.start, $0.end] })), ("text", text(heard.text)),
             ("probabilities", floats(heard.probabilities)), ("streamed", floats(streamed)),
         ]
-    }
-
-    /// By the class that an app sees.
-    private func selfTest() async throws -> SelfTestReport {
-        let files = try ModelFiles(folder: folder), facts = description.facts
-        if facts.has("characters") { return try await TextReader(files, parts: parts).selfTest() }
-        if facts.has("drift") { return try await MusicTranscriber(files, parts: parts).selfTest() }
-        if facts.has("hop") { return try await SpeechDetector(files, parts: parts).selfTest() }
-        if facts.has("limit") { return try await Policy(files, parts: parts).selfTest() }
-        if facts.has("horizon") { return try await Forecaster(files, parts: parts).selfTest() }
-        if facts.has("tokenizer") { return try await SentenceEncoder(files, parts: parts).selfTest() }
-        if facts.has("region") { return try await KeypointDetector(files, parts: parts).selfTest() }
-        if facts.has("overlap") { return try await ObjectDetector(files, parts: parts).selfTest() }
-        return try await PictureSegmenter(files, parts: parts).selfTest()
     }
 }

@@ -15,9 +15,9 @@ func told(_ report: SelfTestReport) -> [(String, any Tensor)] {
 func floats(_ values: [Double]) -> any Tensor { Values(values.map(Float.init), [values.count]) }
 
 struct Loops {
-    let folder: URL
-    let description: Description
+    let files: ModelFiles
     let parts: [String: any Graph]
+    var description: Description { files.description }
 
     func answer(_ given: [String: any Tensor]) async throws -> [(String, any Tensor)] {
         func number(_ name: String) throws -> Int? { try given[name].map { Int(try $0.longs()[0]) } }
@@ -27,15 +27,19 @@ struct Loops {
             let made = Resample.resize(picture, height: sizes[0], width: sizes[1], Resample.Filter(rawValue: sizes[2])!)
             return [("pixels", Values(made.rgb, [made.rgb.count]))]
         }
-        if let seed = try number("seed") {
-            var random = Pcg64(seed: UInt32(seed))
-            return [("gumbel", floats((0..<1000).map { _ in random.gumbel() }))]
+        if let seed = try given["seed"]?.longs().map({ UInt32($0) }) {
+            var random = Pcg64(seed), noise = GaussianNoise(random)
+            let normal = (0..<40_000).map { _ in noise.next() }
+            return [
+                ("gumbel", floats((0..<1000).map { _ in random.gumbel() })), ("normal", Values(normal, [normal.count])),
+            ]
         }
         if let task = try given["task"].map({ String(decoding: try $0.bytes(), as: UTF8.self) }) {
-            return try await TaskLoops(folder: folder, description: description, parts: parts).answer(task, given)
+            return try await TaskLoops(description: description, parts: parts).answer(task, given)
         }
-        if given["self test"] != nil {
-            return try await selfTest()
+        if let loop = try given["self test"].map({ String(decoding: try $0.bytes(), as: UTF8.self) }) {
+            guard let test = SelfTests.all[loop] else { throw ModelError.badInput("\(loop) is not in the list of self-tests") }
+            return told(try await test(files, parts))
         }
         switch description.family {
         case "whisper": return try await whisper(given)
@@ -47,21 +51,8 @@ struct Loops {
         }
     }
 
-    /// By the class that an app sees.
-    private func selfTest() async throws -> [(String, any Tensor)] {
-        let files = try ModelFiles(folder: folder), report: SelfTestReport
-        switch description.family {
-        case "whisper": report = try await Transcriber(files, parts: parts).selfTest()
-        case "vision": report = try await Classifier(files, parts: parts).selfTest()
-        case "speaker": report = try await SpeakerVerifier(files, parts: parts).selfTest()
-        default: report = try await WakeWordDetector(files, parts: parts).selfTest()
-        }
-        return told(report)
-    }
-
     private func whisper(_ given: [String: any Tensor]) async throws -> [(String, any Tensor)] {
-        let vocabulary = try Data(contentsOf: folder.appendingPathComponent("vocabulary.bin"))
-        let transcriber = try WhisperTranscriber(parts, description, vocabulary: vocabulary)
+        let transcriber = try WhisperTranscriber(parts, description)
         if let tokens = given["decode"] {
             let said = transcriber.tokens.text(try tokens.longs().map(Int.init))
             return [("text", text(said)), ("stripped", text(WhisperTokens.stripped(said)))]
@@ -105,9 +96,9 @@ struct Loops {
 }
 
 let folder = URL(fileURLWithPath: CommandLine.arguments[1])
-let description = try Description(json: Data(contentsOf: folder.appendingPathComponent("model.json")))
-let parts = description.parts.map { ($0.name, Peer.Part($0.name) as any Graph) }
-let loops = Loops(folder: folder, description: description, parts: Dictionary(uniqueKeysWithValues: parts))
+let files = try ModelFiles(folder: folder)
+let parts = files.description.parts.map { ($0.name, Peer.Part($0.name) as any Graph) }
+let loops = Loops(files: files, parts: Dictionary(uniqueKeysWithValues: parts))
 while let given = try? Peer.one.receive() {
     var answer: [(String, any Tensor)]
     do {

@@ -1,6 +1,5 @@
 package edgekit.phone
 
-import edgekit.phone.loops.Description
 import edgekit.phone.loops.Vectors
 import java.io.DataInputStream
 import java.io.File
@@ -28,7 +27,7 @@ class ModelFilesTest {
 
     private fun files(open: (String) -> InputStream = ::asset) = ModelFiles(open, File(scratch.root, "model"))
 
-    private fun parts() = Description(files().bytes("model.json").decodeToString()).parts.map { it.file }
+    private fun parts() = files().description().parts.map { it.file }
 
     @Test
     fun everyPartIsCopiedOnce() {

@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Map;
 
 /** A picture to labelled boxes: fit, run, keep what is sure enough, and of boxes of one thing the best. */
-public final class BoxDetector {
+public final class BoxDetector implements TaskLoop {
     private final Graph network;
     private final String input;
     private final int height;
@@ -33,6 +33,12 @@ public final class BoxDetector {
 
     public BoxDetector(Map<String, Graph> parts, Description description) {
         this(parts.get("network"), description.part("network").inputs[0].name, description.facts);
+    }
+
+    @Override
+    public String answer(Tensor input, Watch watch) {
+        int[] shape = input.shape();
+        return Box.text(detect(input.bytes(), shape[0], shape[1], threshold));
     }
 
     /**

@@ -55,9 +55,11 @@ public final class Description {
     public final String answer;
     public final Part[] parts;
     public final Map<String, Object> facts;
+    /** The tokens of those that read or write texts, from vocabulary.bin; empty where there are none. */
+    final byte[] vocabulary;
 
     /** Throws IllegalArgumentException, ClassCastException or NullPointerException for another text. */
-    public Description(String json) {
+    public Description(String json, byte[] vocabulary) {
         Map<String, Object> document = Json.object(Json.parse(json));
         model = (String) document.get("model");
         family = (String) document.get("family");
@@ -70,6 +72,7 @@ public final class Description {
             parts[i] = new Part(Json.object(list.get(i)));
         }
         facts = Json.object(document.get("facts"));
+        this.vocabulary = vocabulary;
     }
 
     public Part part(String name) {

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Map;
 
 /** A picture to labels, from RGB pixels of any size to a ranking. */
-public final class ImageClassifier {
+public final class ImageClassifier implements TaskLoop {
     /** A label, its class and its score. */
     public static final class Ranked {
         public final String label;
@@ -35,10 +35,9 @@ public final class ImageClassifier {
     private final int zeroPoint;
     private final boolean softmax;
 
-    /** The network, and the bundle's description of it. */
-    public ImageClassifier(Graph network, Description description) {
+    public ImageClassifier(Map<String, Graph> parts, Description description) {
         Map<String, Object> facts = description.facts;
-        this.network = network;
+        network = parts.get("network");
         input = description.part("network").inputs[0].name;
         output = description.part("network").outputs[0].name;
         signed = description.part("network").inputs[0].dtype.equals("int8");
@@ -51,6 +50,12 @@ public final class ImageClassifier {
         scale = facts.containsKey("scale") ? (float) Json.number(facts.get("scale")) : 1;
         zeroPoint = facts.containsKey("zero_point") ? Json.integer(facts.get("zero_point")) : 0;
         softmax = "softmax".equals(facts.get("activation"));
+    }
+
+    @Override
+    public String answer(Tensor input, Watch watch) {
+        int[] shape = input.shape();
+        return classify(input.bytes(), shape[0], shape[1], 1).get(0).label;
     }
 
     /**

@@ -9,7 +9,7 @@ import java.util.Map;
  * Words or a wake phrase in sound at 16 kHz that comes in pieces of any size. What it gives in all does not depend on where
  * the sound was cut.
  */
-public final class KeywordDetector {
+public final class KeywordDetector implements TaskLoop {
     private final KeywordEar ear;
     private final KeywordRules rules;
     private final KeywordJudge judge;
@@ -22,6 +22,17 @@ public final class KeywordDetector {
         rules = KeywordRules.of(description.facts);
         judge = new KeywordJudge(rules);
         reset();
+    }
+
+    @Override
+    public String answer(Tensor input, Watch watch) {
+        short[] samples = pcm(input.floats());
+        StringBuilder heard = new StringBuilder();
+        for (KeywordEvent event : feed(samples, samples.length, watch)) {
+            heard.append(heard.length() > 0 ? ", " : "").append(event.word);
+            heard.append(" at ").append(Numbers.text(event.time, 2, false)).append(" s");
+        }
+        return heard.toString();
     }
 
     /** The words that it can hear. */

@@ -11,8 +11,11 @@ public final class Pcg64 {
     private long low;
     private final long increaseHigh;
     private final long increaseLow;
+    /** The upper half of a number whose lower half was drawn; -1: none. */
+    private long half = -1;
 
-    public Pcg64(int seed) {
+    /** @param seed one number, or up to four of a sequence. */
+    public Pcg64(int... seed) {
         int[] words = words(pool(seed));
         long[] state = new long[4];
         for (int i = 0; i < 4; i++) {
@@ -27,9 +30,23 @@ public final class Pcg64 {
 
     /** In [0, 1). */
     public double uniform() {
+        return (bits() >>> 11) * 0x1p-53;
+    }
+
+    /** 32 random bits; of 64 the lower half comes first. */
+    int word() {
+        long drawn = half;
+        half = -1;
+        if (drawn < 0) {
+            drawn = bits();
+            half = drawn >>> 32;
+        }
+        return (int) drawn;
+    }
+
+    private long bits() {
         step();
-        int turn = (int) (high >>> 58);
-        return (Long.rotateRight(high ^ low, turn) >>> 11) * 0x1p-53;
+        return Long.rotateRight(high ^ low, (int) (high >>> 58));
     }
 
     /** Of the standard Gumbel distribution. */
@@ -61,11 +78,11 @@ public final class Pcg64 {
         return a * c + (middle >>> 32) + ((middle & 0xffffffffL) + b * c >>> 32);
     }
 
-    private static int[] pool(int seed) {
+    private static int[] pool(int[] seed) {
         int[] pool = new int[4];
         int[] hash = {0x43b0d7e5};
         for (int i = 0; i < 4; i++) {
-            pool[i] = hashed(i == 0 ? seed : 0, hash, 0x931e8875);
+            pool[i] = hashed(i < seed.length ? seed[i] : 0, hash, 0x931e8875);
         }
         for (int from = 0; from < 4; from++) {
             for (int to = 0; to < 4; to++) {

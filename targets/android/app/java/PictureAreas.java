@@ -5,7 +5,7 @@ import java.util.Collections;
 import java.util.Map;
 
 /** A picture to a class for every pixel of it. */
-public final class PictureAreas {
+public final class PictureAreas implements TaskLoop {
     /** Most pixels of the answer's longer side: a larger picture gets the mask of its reduction. */
     private static final double LONGEST = 2048;
     /** Shares that are told. */
@@ -72,6 +72,12 @@ public final class PictureAreas {
         width = Json.integer(facts.get("width"));
         rule = facts.get("resize") == null ? Collections.<String, Object>emptyMap() : Json.object(facts.get("resize"));
         labels = Json.texts(facts.get("labels"));
+    }
+
+    @Override
+    public String answer(Tensor input, Watch watch) {
+        int[] shape = input.shape();
+        return segment(input.bytes(), shape[0], shape[1]).toString();
     }
 
     /**

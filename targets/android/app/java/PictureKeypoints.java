@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Map;
 
 /** A picture to the points of bodies or hands: detect, cut out upright, find the points, and lay them back. */
-public final class PictureKeypoints {
+public final class PictureKeypoints implements TaskLoop {
     /** A thing with joints. */
     public static final class Thing {
         public final String label;
@@ -48,6 +48,12 @@ public final class PictureKeypoints {
         for (Object link : Json.list(facts.get("links"))) {
             links.add(Json.integers(link));
         }
+    }
+
+    @Override
+    public String answer(Tensor input, Watch watch) {
+        int[] shape = input.shape();
+        return text(find(input.bytes(), shape[0], shape[1], watch));
     }
 
     /**

@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Map;
 
 /** A picture to its text: detect lines, cut them out, turn them, read them, put them in order. */
-public final class PictureText {
+public final class PictureText implements TaskLoop {
     /** Into which a picture is cut for the self-test. */
     private static final int STRIPS = 4;
 
@@ -48,8 +48,11 @@ public final class PictureText {
         return TextLine.ordered(lines);
     }
 
-    /** What stands in four strips of a picture: the self-test, for where a line is cut moves with the last digits. */
-    public String probe(byte[] rgb, int high, int wide) {
+    /** What stands in four strips of the picture, for where a line is cut moves with the last digits. */
+    @Override
+    public String answer(Tensor input, Watch watch) {
+        byte[] rgb = input.bytes();
+        int high = input.shape()[0], wide = input.shape()[1];
         int side = Json.integer(facts.get("side"));
         run("detector", "pixels", placed(rgb, high, wide).pixels, side, side, "chances");
         StringBuilder text = new StringBuilder();

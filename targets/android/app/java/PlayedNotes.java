@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Map;
 
 /** The notes of a sound, of any instruments. */
-public final class PlayedNotes {
+public final class PlayedNotes implements TaskLoop {
     /** Seconds of a sound at most: every second takes 60 kB. */
     private static final int LONGEST = 1200;
 
@@ -45,6 +45,11 @@ public final class PlayedNotes {
         window = Json.integer(facts.get("window"));
         half = Json.integer(facts.get("overlap")) / 2;
         frame = Json.integer(facts.get("frame"));
+    }
+
+    @Override
+    public String answer(Tensor input, Watch watch) {
+        return text(transcribe(Samples.of(input.floats()), rules(), watch));
     }
 
     /** The bundle's rules; an app may have others. */

@@ -5,7 +5,7 @@ import java.util.Collections;
 import java.util.Map;
 
 /** A policy without state: from what a robot's sensors say to what its motors do, a step at a time. */
-public final class PolicySteering {
+public final class PolicySteering implements TaskLoop {
     private final Graph network;
     private final String input;
     private final String output;
@@ -58,9 +58,10 @@ public final class PolicySteering {
         return applied;
     }
 
-    /** The last applied action for rows of observations, for people. */
-    public String lastOf(float[] rows, Watch watch) {
-        float[] action = new float[0];
+    /** The last applied action for rows of observations. */
+    @Override
+    public String answer(Tensor input, Watch watch) {
+        float[] rows = input.floats(), action = new float[0];
         for (int at = 0; at < rows.length; at += observations) {
             watch.at(at, rows.length);
             action = applied(act(Arrays.copyOfRange(rows, at, at + observations)));

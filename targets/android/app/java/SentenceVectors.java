@@ -1,11 +1,12 @@
 package edgekit.phone.loops;
 
+import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
 /** Sentences to vectors of length 1: similar sentences have similar directions. */
-public final class SentenceVectors {
+public final class SentenceVectors implements TaskLoop {
     private final Graph network;
     private final Description.Part part;
     private final WordPieces pieces;
@@ -13,15 +14,19 @@ public final class SentenceVectors {
     /** Tokens that the network takes at once; 0: as many as there are. */
     private final int fixed;
 
-    /** @param vocabulary the file vocabulary.bin. */
-    public SentenceVectors(Map<String, Graph> parts, Description description, byte[] vocabulary) {
+    public SentenceVectors(Map<String, Graph> parts, Description description) {
         Map<String, Object> rules = Json.object(description.facts.get("tokenizer"));
         network = parts.get("network");
         part = description.part("network");
-        pieces = new WordPieces(vocabulary, (String) rules.get("pad"));
+        pieces = new WordPieces(description.vocabulary, (String) rules.get("pad"));
         fixed = Math.max(0, part.inputs[0].shape[1]);
         int longest = Json.integer(rules.get("most"));
         most = fixed > 0 ? Math.min(fixed, longest) : longest;
+    }
+
+    @Override
+    public String answer(Tensor input, Watch watch) {
+        return "a vector of " + embed(new String(input.bytes(), StandardCharsets.UTF_8)).length + " numbers";
     }
 
     /**

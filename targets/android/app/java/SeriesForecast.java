@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Map;
 
 /** From the past of a series to quantiles of its next steps. */
-public final class SeriesForecast {
+public final class SeriesForecast implements TaskLoop {
     /** Least range of a series by which it is divided; steps of a forecast at most. */
     private static final double LEAST_RANGE = 1e-5;
 
@@ -36,6 +36,16 @@ public final class SeriesForecast {
             levels[i] = Json.number(list.get(i));
         }
         middle = Arrays.binarySearch(levels, 0.5);
+    }
+
+    @Override
+    public String answer(Tensor input, Watch watch) {
+        float[] values = input.floats();
+        double[] series = new double[values.length];
+        for (int i = 0; i < series.length; i++) {
+            series[i] = values[i];
+        }
+        return text(forecast(series, horizon, watch));
     }
 
     /**

@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Map;
 
 /** From a clip at 16 kHz to an embedding of its speaker, and from two embeddings to whether one person speaks in both. */
-public final class SpeakerEmbedder {
+public final class SpeakerEmbedder implements TaskLoop {
     private static final int RATE = 16000;
     /** A clip shorter than this (seconds) or more silent than this (root mean square) holds no voice. */
     private static final double SHORTEST = 0.25;
@@ -32,6 +32,11 @@ public final class SpeakerEmbedder {
                 : Json.number(Json.object(facts.get("threshold")).get("value"));
         int[] shape = description.part("frontend").inputs[0].shape;
         stretchSamples = shape[shape.length - 1];
+    }
+
+    @Override
+    public String answer(Tensor input, Watch watch) {
+        return "a voice as " + embed(Samples.of(input.floats()), watch).length + " numbers";
     }
 
     /**

@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.Map;
 
 /** In which stretches of a sound at 16 kHz somebody speaks; or, as it comes, how probable it is that somebody does. */
-public final class SpeechActivity implements AutoCloseable {
+public final class SpeechActivity implements TaskLoop, AutoCloseable {
     private static final double RATE = 16000;
     /** Frames that are read at once. */
     private static final int BLOCK = 320;
@@ -42,6 +42,11 @@ public final class SpeechActivity implements AutoCloseable {
         network = parts.get("network");
         this.description = description;
         stream = listener();
+    }
+
+    @Override
+    public String answer(Tensor input, Watch watch) {
+        return detect(Samples.of(input.floats()), rules(), watch).toString();
     }
 
     /** The bundle's rules; an app may have others. */

@@ -24,7 +24,7 @@ public final class WhisperTokens {
 
     /**
      * @param facts "tokens" of the bundle's facts.
-     * @param vocabulary vocabulary.bin: for each token an unsigned 16-bit length and its bytes, little-endian.
+     * @param vocabulary of the description: for each token an unsigned 16-bit length and its bytes, little-endian.
      */
     public WhisperTokens(Map<String, Object> facts, byte[] vocabulary) {
         this.facts = facts;

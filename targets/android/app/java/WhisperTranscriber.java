@@ -11,7 +11,7 @@ import java.util.Map;
  * The encoder's window is as long as the sound needs, not always 30 s; if what comes out looks wrong, the window is
  * encoded again at 30 s before any other fallback. Windows of digital silence are not decoded.
  */
-public final class WhisperTranscriber {
+public final class WhisperTranscriber implements TaskLoop {
     private static final int RATE = WhisperRecognizer.RATE;
     private static final int WINDOW = WhisperRecognizer.WINDOW;
     /** Shorter sounds hold no word (seconds). */
@@ -27,11 +27,11 @@ public final class WhisperTranscriber {
     private final WhisperTokens tokens;
     private final WhisperRecognizer recognizer;
 
-    /** @param parts "frontend", "encoder", "decoder"; "detector" in newer bundles. vocabulary: the file vocabulary.bin. */
-    public WhisperTranscriber(Map<String, Graph> parts, Description description, byte[] vocabulary) {
+    /** @param parts "frontend", "encoder", "decoder"; "detector" in newer bundles. */
+    public WhisperTranscriber(Map<String, Graph> parts, Description description) {
         this.parts = parts;
         this.description = description;
-        tokens = new WhisperTokens(Json.object(description.facts.get("tokens")), vocabulary);
+        tokens = new WhisperTokens(Json.object(description.facts.get("tokens")), description.vocabulary);
         recognizer = new WhisperRecognizer(parts, description, tokens);
     }
 
@@ -69,10 +69,10 @@ public final class WhisperTranscriber {
         return new Transcript(WhisperTokens.stripped(tokens.text(work.run.text)), work.run);
     }
 
-    /** As `transcribe`, through every part of the bundle: what the self-test looks at. */
-    public String probe(Samples sound, Watch watch) {
-        boolean detector = parts.containsKey("detector");
-        return transcribe(sound, WhisperOptions.DEFAULT.vad(detector ? Boolean.TRUE : null), watch).text;
+    @Override
+    public String answer(Tensor input, Watch watch) {
+        WhisperOptions options = WhisperOptions.DEFAULT.vad(parts.containsKey("detector") ? Boolean.TRUE : null);
+        return transcribe(Samples.of(input.floats()), options, watch).text;
     }
 
     private static float loudest(float[] samples) {

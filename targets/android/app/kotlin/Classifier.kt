@@ -8,8 +8,8 @@ import edgekit.phone.loops.ImageClassifier
 public data class Classification(val label: String, val classIndex: Int, val score: Float)
 
 /** Pictures to labels. One call runs at a time; others wait. */
-public class Classifier private constructor(private val model: Model) : AutoCloseable {
-    private val loop = ImageClassifier(model.parts.getValue("network"), model.description)
+public class Classifier private constructor(private val model: Model<ImageClassifier>) : AutoCloseable by model {
+    private val loop = model.loop
 
     /**
      * The most probable labels first.
@@ -33,9 +33,7 @@ public class Classifier private constructor(private val model: Model) : AutoClos
         loop.classify(rgb, height, width, top).map { Classification(it.label, it.classIndex, it.score) }
 
     /** Compares this phone with the fp32 reference on the golden input. */
-    public suspend fun selfTest(): SelfTestReport = model.selfTest(answer(model))
-
-    override fun close(): Unit = model.close()
+    public suspend fun selfTest(): SelfTestReport = model.selfTest()
 
     public companion object {
         /**
@@ -44,14 +42,6 @@ public class Classifier private constructor(private val model: Model) : AutoClos
          * @throws ModelException it cannot be used here.
          */
         public suspend fun open(context: Context, options: ModelOptions = ModelOptions()): Classifier =
-            Classifier(Model.open(context, options, ::answer))
-
-        private fun answer(model: Model): Answer = { parts, input, _ ->
-            val (height, width) = input.shape()
-            ImageClassifier(parts.getValue("network"), model.description)
-                .classify(input.bytes(), height, width, 1)
-                .first()
-                .label
-        }
+            Classifier(Model.open(context, options, ::ImageClassifier))
     }
 }

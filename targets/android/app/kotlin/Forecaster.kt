@@ -15,8 +15,8 @@ public class Forecast internal constructor(public val levels: List<Double>, publ
 }
 
 /** The past of a series to quantiles of its next steps. One call runs at a time; others wait. */
-public class Forecaster private constructor(private val model: Model) : AutoCloseable {
-    private val loop = SeriesForecast(model.parts, model.description)
+public class Forecaster private constructor(private val model: Model<SeriesForecast>) : AutoCloseable by model {
+    private val loop = model.loop
 
     /** Steps of a forecast by default. */
     public val horizon: Int get() = loop.horizon
@@ -34,9 +34,7 @@ public class Forecaster private constructor(private val model: Model) : AutoClos
     }
 
     /** Compares this phone with the fp32 reference on the golden input. */
-    public suspend fun selfTest(): SelfTestReport = model.selfTest(answer(model))
-
-    override fun close(): Unit = model.close()
+    public suspend fun selfTest(): SelfTestReport = model.selfTest()
 
     public companion object {
         /**
@@ -45,12 +43,6 @@ public class Forecaster private constructor(private val model: Model) : AutoClos
          * @throws ModelException it cannot be used here.
          */
         public suspend fun open(context: Context, options: ModelOptions = ModelOptions()): Forecaster =
-            Forecaster(Model.open(context, options, ::answer))
-
-        private fun answer(model: Model): Answer = { parts, input, watch ->
-            val loop = SeriesForecast(parts, model.description)
-            val series = DoubleArray(input.size()) { input.floats()[it].toDouble() }
-            loop.text(loop.forecast(series, loop.horizon, watch))
-        }
+            Forecaster(Model.open(context, options, ::SeriesForecast))
     }
 }

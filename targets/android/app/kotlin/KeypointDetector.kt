@@ -15,8 +15,8 @@ public data class Keypoint(val name: String, val x: Double, val y: Double)
 public data class KeypointObject(val label: String, val score: Double, val points: List<Keypoint>)
 
 /** Pictures to the points of bodies or hands. One call runs at a time; others wait. */
-public class KeypointDetector private constructor(private val model: Model) : AutoCloseable {
-    private val loop = PictureKeypoints(model.parts, model.description)
+public class KeypointDetector private constructor(private val model: Model<PictureKeypoints>) : AutoCloseable by model {
+    private val loop = model.loop
 
     /** Pairs of points, by their places in the list, between which a line is drawn. */
     public val links: List<Pair<Int, Int>> get() = loop.links.map { (first, second) -> first to second }
@@ -44,9 +44,7 @@ public class KeypointDetector private constructor(private val model: Model) : Au
     }
 
     /** Compares this phone with the fp32 reference on the golden input. */
-    public suspend fun selfTest(): SelfTestReport = model.selfTest(answer(model))
-
-    override fun close(): Unit = model.close()
+    public suspend fun selfTest(): SelfTestReport = model.selfTest()
 
     public companion object {
         /**
@@ -55,12 +53,6 @@ public class KeypointDetector private constructor(private val model: Model) : Au
          * @throws ModelException it cannot be used here.
          */
         public suspend fun open(context: Context, options: ModelOptions = ModelOptions()): KeypointDetector =
-            KeypointDetector(Model.open(context, options, ::answer))
-
-        private fun answer(model: Model): Answer = { parts, input, watch ->
-            val (height, width) = input.shape()
-            val loop = PictureKeypoints(parts, model.description)
-            PictureKeypoints.text(loop.find(input.bytes(), height, width, watch))
-        }
+            KeypointDetector(Model.open(context, options, ::PictureKeypoints))
     }
 }

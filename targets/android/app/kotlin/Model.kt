@@ -5,6 +5,7 @@ import android.os.Build
 import edgekit.phone.loops.Description
 import edgekit.phone.loops.Graph
 import edgekit.phone.loops.SelfTest
+import edgekit.phone.loops.TaskLoop
 import edgekit.phone.loops.Tensor
 import edgekit.phone.loops.Vectors
 import edgekit.phone.loops.Watch
@@ -17,15 +18,23 @@ import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.withContext
 
-/** Takes the golden input through the whole model, from its parts, and returns the answer. */
-internal typealias Answer = (parts: Map<String, Graph>, input: Tensor, watch: Watch) -> String
+/** Makes a task's loop over the parts of a model. */
+internal typealias Make<L> = (parts: Map<String, Graph>, description: Description) -> L
 
-/** The graphs of the model, opened, and used by one coroutine at a time. */
-internal class Model private constructor(
-    val description: Description,
-    val parts: Map<String, Graph>,
-    val files: ModelFiles,
+/** What the model says of itself. */
+internal fun ModelFiles.description(): Description {
+    val words = "vocabulary.bin"
+    return Description(bytes("model.json").decodeToString(), if (words in this) bytes(words) else ByteArray(0))
+}
+
+/** The graphs of the model, opened, and its task's loop over them, which is used by one coroutine at a time. */
+internal class Model<L : TaskLoop> private constructor(
+    private val description: Description,
+    private val parts: Map<String, Graph>,
+    private val files: ModelFiles,
+    private val make: Make<L>,
 ) : AutoCloseable {
+    val loop: L = make(parts, description)
     private val mutex = Mutex()
     private val closed = AtomicBoolean()
     private var released = false
@@ -70,10 +79,10 @@ internal class Model private constructor(
     }
 
     /** What this phone makes of the golden input. */
-    suspend fun selfTest(answer: Answer): SelfTestReport = use { watch ->
+    suspend fun selfTest(): SelfTestReport = use { watch ->
         val input = vectors("golden/input.bin").values.first()
         val reference = vectors("golden/reference.bin")
-        SelfTestReport.of(SelfTest.run(parts, reference, description) { watched -> answer(watched, input, watch) })
+        SelfTestReport.of(SelfTest.run(parts, reference, description) { make(it, description).answer(input, watch) })
     }
 
     private fun vectors(name: String): Map<String, Tensor> =
@@ -92,18 +101,14 @@ internal class Model private constructor(
          * @throws ModelException the assets are damaged, there is no room, or the runtime refuses a graph.
          * @throws SelfTestFailed the phone computes something else.
          */
-        suspend fun open(
-            context: Context,
-            options: ModelOptions,
-            answer: (Model) -> Answer,
-        ): Model {
-            val model = withContext(Dispatchers.IO) { opened(context.applicationContext, options) }
+        suspend fun <L : TaskLoop> open(context: Context, options: ModelOptions, make: Make<L>): Model<L> {
+            val model = withContext(Dispatchers.IO) { opened(context.applicationContext, options, make) }
             try {
                 val seen = "${Build.FINGERPRINT}\n$RUNTIME"
                 val wanted = options.selfTest == SelfTestPolicy.ALWAYS ||
                     (options.selfTest == SelfTestPolicy.FIRST_LAUNCH && !model.files.isNoted(seen))
                 if (wanted) {
-                    val report = model.selfTest(answer(model))
+                    val report = model.selfTest()
                     if (!report.passed) throw SelfTestFailed(report)
                     withContext(Dispatchers.IO) { model.files.note(seen) }
                 }
@@ -114,22 +119,22 @@ internal class Model private constructor(
             }
         }
 
-        private fun opened(context: Context, options: ModelOptions): Model {
+        private fun <L : TaskLoop> opened(context: Context, options: ModelOptions, make: Make<L>): Model<L> {
             val assets = context.assets
             // Not backed up, for it can be copied again.
             val files = ModelFiles({ assets.open("$ASSETS/$it") }, File(context.noBackupFilesDir, ASSETS))
-            val description = Description(files.bytes("model.json").decodeToString())
+            val description = files.description()
             files.install(description.parts.map { it.file })
             val parts = LinkedHashMap<String, Graph>()
             try {
                 for (part in description.parts) {
                     parts[part.name] = openGraph(files.path(part.file), part, options.threads)
                 }
+                return Model(description, parts, files, make)
             } catch (exception: Throwable) {
                 parts.values.forEach { it.close() }
                 throw exception
             }
-            return Model(description, parts, files)
         }
     }
 }

@@ -29,6 +29,8 @@ internal class ModelFiles(private val open: (String) -> InputStream, private val
     /** Changes whenever an asset does. */
     val version: String = hex(MessageDigest.getInstance("SHA-256").digest(list))
 
+    operator fun contains(name: String): Boolean = name in entries
+
     /** The small ones, read where they are, and checked. */
     fun bytes(name: String): ByteArray {
         val content = open(name).use { it.readBytes() }

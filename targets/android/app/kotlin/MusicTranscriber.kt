@@ -14,8 +14,8 @@ import edgekit.phone.loops.Samples
 public data class MusicNote(val start: Double, val end: Double, val pitch: Int, val velocity: Int)
 
 /** Sounds to the notes that are played, by any instruments. One call runs at a time; others wait. */
-public class MusicTranscriber private constructor(private val model: Model) : AutoCloseable {
-    private val loop = PlayedNotes(model.parts, model.description)
+public class MusicTranscriber private constructor(private val model: Model<PlayedNotes>) : AutoCloseable by model {
+    private val loop = model.loop
 
     /** Samples in a second of the mono sound that it takes, floats in [-1, 1]. */
     public val sampleRate: Int get() = loop.rate
@@ -42,9 +42,7 @@ public class MusicTranscriber private constructor(private val model: Model) : Au
     }
 
     /** Compares this phone with the fp32 reference on the golden input. */
-    public suspend fun selfTest(): SelfTestReport = model.selfTest(answer(model))
-
-    override fun close(): Unit = model.close()
+    public suspend fun selfTest(): SelfTestReport = model.selfTest()
 
     public companion object {
         /**
@@ -53,11 +51,6 @@ public class MusicTranscriber private constructor(private val model: Model) : Au
          * @throws ModelException it cannot be used here.
          */
         public suspend fun open(context: Context, options: ModelOptions = ModelOptions()): MusicTranscriber =
-            MusicTranscriber(Model.open(context, options, ::answer))
-
-        private fun answer(model: Model): Answer = { parts, input, watch ->
-            val loop = PlayedNotes(parts, model.description)
-            PlayedNotes.text(loop.transcribe(Samples.of(input.floats()), loop.rules(), watch))
-        }
+            MusicTranscriber(Model.open(context, options, ::PlayedNotes))
     }
 }

@@ -2,7 +2,6 @@ package edgekit.phone
 
 import android.content.Context
 import android.graphics.Bitmap
-import edgekit.phone.loops.Box
 import edgekit.phone.loops.BoxDetector
 
 /** A place in a picture, in pixels from its left upper corner. */
@@ -26,8 +25,8 @@ public data class DetectedObject(
 )
 
 /** Pictures to labelled boxes. One call runs at a time; others wait. */
-public class ObjectDetector private constructor(private val model: Model) : AutoCloseable {
-    private val loop = BoxDetector(model.parts, model.description)
+public class ObjectDetector private constructor(private val model: Model<BoxDetector>) : AutoCloseable by model {
+    private val loop = model.loop
 
     /** The least score that counts, as the bundle has it. */
     public val threshold: Double get() = loop.threshold
@@ -61,9 +60,7 @@ public class ObjectDetector private constructor(private val model: Model) : Auto
         }
 
     /** Compares this phone with the fp32 reference on the golden input. */
-    public suspend fun selfTest(): SelfTestReport = model.selfTest(answer(model))
-
-    override fun close(): Unit = model.close()
+    public suspend fun selfTest(): SelfTestReport = model.selfTest()
 
     public companion object {
         /**
@@ -72,12 +69,6 @@ public class ObjectDetector private constructor(private val model: Model) : Auto
          * @throws ModelException it cannot be used here.
          */
         public suspend fun open(context: Context, options: ModelOptions = ModelOptions()): ObjectDetector =
-            ObjectDetector(Model.open(context, options, ::answer))
-
-        private fun answer(model: Model): Answer = { parts, input, _ ->
-            val (height, width) = input.shape()
-            val loop = BoxDetector(parts, model.description)
-            Box.text(loop.detect(input.bytes(), height, width, loop.threshold))
-        }
+            ObjectDetector(Model.open(context, options, ::BoxDetector))
     }
 }

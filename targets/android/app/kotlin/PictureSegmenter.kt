@@ -20,8 +20,8 @@ public class PictureMask internal constructor(
 )
 
 /** Pictures to areas. One call runs at a time; others wait. */
-public class PictureSegmenter private constructor(private val model: Model) : AutoCloseable {
-    private val loop = PictureAreas(model.parts, model.description)
+public class PictureSegmenter private constructor(private val model: Model<PictureAreas>) : AutoCloseable by model {
+    private val loop = model.loop
 
     /**
      * The mask of a picture.
@@ -46,9 +46,7 @@ public class PictureSegmenter private constructor(private val model: Model) : Au
     }
 
     /** Compares this phone with the fp32 reference on the golden input. */
-    public suspend fun selfTest(): SelfTestReport = model.selfTest(answer(model))
-
-    override fun close(): Unit = model.close()
+    public suspend fun selfTest(): SelfTestReport = model.selfTest()
 
     public companion object {
         /**
@@ -57,11 +55,6 @@ public class PictureSegmenter private constructor(private val model: Model) : Au
          * @throws ModelException it cannot be used here.
          */
         public suspend fun open(context: Context, options: ModelOptions = ModelOptions()): PictureSegmenter =
-            PictureSegmenter(Model.open(context, options, ::answer))
-
-        private fun answer(model: Model): Answer = { parts, input, _ ->
-            val (height, width) = input.shape()
-            PictureAreas(parts, model.description).segment(input.bytes(), height, width).toString()
-        }
+            PictureSegmenter(Model.open(context, options, ::PictureAreas))
     }
 }

@@ -12,8 +12,8 @@ import edgekit.phone.loops.PolicySteering
 public class PolicyAction internal constructor(public val action: FloatArray, public val applied: FloatArray)
 
 /** From what a robot's sensors say to what its motors do, a step at a time. One call runs at a time; others wait. */
-public class Policy private constructor(private val model: Model) : AutoCloseable {
-    private val loop = PolicySteering(model.parts, model.description)
+public class Policy private constructor(private val model: Model<PolicySteering>) : AutoCloseable by model {
+    private val loop = model.loop
 
     /** Numbers of an observation. */
     public val observations: Int get() = loop.observations
@@ -33,9 +33,7 @@ public class Policy private constructor(private val model: Model) : AutoCloseabl
     }
 
     /** Compares this phone with the fp32 reference on the golden input. */
-    public suspend fun selfTest(): SelfTestReport = model.selfTest(answer(model))
-
-    override fun close(): Unit = model.close()
+    public suspend fun selfTest(): SelfTestReport = model.selfTest()
 
     public companion object {
         /**
@@ -44,10 +42,6 @@ public class Policy private constructor(private val model: Model) : AutoCloseabl
          * @throws ModelException it cannot be used here.
          */
         public suspend fun open(context: Context, options: ModelOptions = ModelOptions()): Policy =
-            Policy(Model.open(context, options, ::answer))
-
-        private fun answer(model: Model): Answer = { parts, input, watch ->
-            PolicySteering(parts, model.description).lastOf(input.floats(), watch)
-        }
+            Policy(Model.open(context, options, ::PolicySteering))
     }
 }

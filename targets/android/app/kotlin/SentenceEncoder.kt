@@ -4,8 +4,8 @@ import android.content.Context
 import edgekit.phone.loops.SentenceVectors
 
 /** Sentences to vectors: similar sentences have similar directions. One call runs at a time; others wait. */
-public class SentenceEncoder private constructor(private val model: Model) : AutoCloseable {
-    private val loop = SentenceVectors(model.parts, model.description, model.files.bytes(VOCABULARY))
+public class SentenceEncoder private constructor(private val model: Model<SentenceVectors>) : AutoCloseable by model {
+    private val loop = model.loop
 
     /**
      * The vector of a text, of length 1; the end of a long first is left out.
@@ -22,24 +22,15 @@ public class SentenceEncoder private constructor(private val model: Model) : Aut
     }
 
     /** Compares this phone with the fp32 reference on the golden input. */
-    public suspend fun selfTest(): SelfTestReport = model.selfTest(answer(model))
-
-    override fun close(): Unit = model.close()
+    public suspend fun selfTest(): SelfTestReport = model.selfTest()
 
     public companion object {
-        private const val VOCABULARY = "vocabulary.bin"
-
         /**
          * Copies the model's files on the first launch, opens it and tests it; see [ModelOptions].
          *
          * @throws ModelException it cannot be used here.
          */
         public suspend fun open(context: Context, options: ModelOptions = ModelOptions()): SentenceEncoder =
-            SentenceEncoder(Model.open(context, options, ::answer))
-
-        private fun answer(model: Model): Answer = { parts, input, _ ->
-            val loop = SentenceVectors(parts, model.description, model.files.bytes(VOCABULARY))
-            "a vector of ${loop.embed(input.bytes().decodeToString()).size} numbers"
-        }
+            SentenceEncoder(Model.open(context, options, ::SentenceVectors))
     }
 }

@@ -19,8 +19,8 @@ public data class Verification(val similarity: Double, val threshold: Double) {
  *
  * Sound is mono at 16 kHz, floats in [-1, 1]. An embedding is personal data: it is not kept anywhere here.
  */
-public class SpeakerVerifier private constructor(private val model: Model) : AutoCloseable {
-    private val loop = SpeakerEmbedder(model.parts, model.description)
+public class SpeakerVerifier private constructor(private val model: Model<SpeakerEmbedder>) : AutoCloseable by model {
+    private val loop = model.loop
 
     /** A cosine of at least this means the same speaker. */
     public val threshold: Double get() = loop.threshold
@@ -48,9 +48,7 @@ public class SpeakerVerifier private constructor(private val model: Model) : Aut
     public suspend fun verify(one: FloatArray, other: FloatArray): Verification = compare(embed(one), embed(other))
 
     /** Compares this phone with the fp32 reference on the golden input. */
-    public suspend fun selfTest(): SelfTestReport = model.selfTest(answer(model))
-
-    override fun close(): Unit = model.close()
+    public suspend fun selfTest(): SelfTestReport = model.selfTest()
 
     public companion object {
         /**
@@ -59,11 +57,6 @@ public class SpeakerVerifier private constructor(private val model: Model) : Aut
          * @throws ModelException it cannot be used here.
          */
         public suspend fun open(context: Context, options: ModelOptions = ModelOptions()): SpeakerVerifier =
-            SpeakerVerifier(Model.open(context, options, ::answer))
-
-        private fun answer(model: Model): Answer = { parts, input, watch ->
-            val size = SpeakerEmbedder(parts, model.description).embed(Samples.of(input.floats()), watch).size
-            "a voice as $size numbers"
-        }
+            SpeakerVerifier(Model.open(context, options, ::SpeakerEmbedder))
     }
 }

@@ -24,8 +24,8 @@ public data class SpeechHeard(val spans: List<SpeechSpan>, val probabilities: Li
  *
  * The microphone and its permission (RECORD_AUDIO) are the app's.
  */
-public class SpeechDetector private constructor(private val model: Model) : AutoCloseable {
-    private val loop = SpeechActivity(model.parts, model.description)
+public class SpeechDetector private constructor(private val model: Model<SpeechActivity>) : AutoCloseable by model {
+    private val loop = model.loop
 
     /** The rules by which spans follow from probabilities, as the bundle has them. */
     public val rules: SpeechRules get() = loop.rules()
@@ -56,9 +56,7 @@ public class SpeechDetector private constructor(private val model: Model) : Auto
     }
 
     /** Compares this phone with the fp32 reference on the golden input. */
-    public suspend fun selfTest(): SelfTestReport = model.selfTest(answer(model))
-
-    override fun close(): Unit = model.close()
+    public suspend fun selfTest(): SelfTestReport = model.selfTest()
 
     public companion object {
         /**
@@ -67,11 +65,6 @@ public class SpeechDetector private constructor(private val model: Model) : Auto
          * @throws ModelException it cannot be used here.
          */
         public suspend fun open(context: Context, options: ModelOptions = ModelOptions()): SpeechDetector =
-            SpeechDetector(Model.open(context, options, ::answer))
-
-        private fun answer(model: Model): Answer = { parts, input, watch ->
-            val loop = SpeechActivity(parts, model.description)
-            loop.use { it.detect(Samples.of(input.floats()), it.rules(), watch).toString() }
-        }
+            SpeechDetector(Model.open(context, options, ::SpeechActivity))
     }
 }

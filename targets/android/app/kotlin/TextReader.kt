@@ -13,8 +13,8 @@ import edgekit.phone.loops.PictureText
 public data class ReadLine(val text: String, val score: Double, val corners: List<Pair<Double, Double>>)
 
 /** Pictures to the text in them. One call runs at a time; others wait. */
-public class TextReader private constructor(private val model: Model) : AutoCloseable {
-    private val loop = PictureText(model.parts, model.description)
+public class TextReader private constructor(private val model: Model<PictureText>) : AutoCloseable by model {
+    private val loop = model.loop
 
     /**
      * The lines of a picture from above, and of those that stand side by side from the left.
@@ -37,9 +37,7 @@ public class TextReader private constructor(private val model: Model) : AutoClos
     }
 
     /** Compares this phone with the fp32 reference on the golden input. */
-    public suspend fun selfTest(): SelfTestReport = model.selfTest(answer(model))
-
-    override fun close(): Unit = model.close()
+    public suspend fun selfTest(): SelfTestReport = model.selfTest()
 
     public companion object {
         /**
@@ -48,11 +46,6 @@ public class TextReader private constructor(private val model: Model) : AutoClos
          * @throws ModelException it cannot be used here.
          */
         public suspend fun open(context: Context, options: ModelOptions = ModelOptions()): TextReader =
-            TextReader(Model.open(context, options, ::answer))
-
-        private fun answer(model: Model): Answer = { parts, input, _ ->
-            val (height, width) = input.shape()
-            PictureText(parts, model.description).probe(input.bytes(), height, width)
-        }
+            TextReader(Model.open(context, options, ::PictureText))
     }
 }

@@ -36,8 +36,8 @@ public data class Transcript(
  *
  * Sound is mono at 16 kHz, floats in [-1, 1].
  */
-public class Transcriber private constructor(private val model: Model) : AutoCloseable {
-    private val loop = WhisperTranscriber(model.parts, model.description, model.files.bytes(VOCABULARY))
+public class Transcriber private constructor(private val model: Model<WhisperTranscriber>) : AutoCloseable by model {
+    private val loop = model.loop
 
     /** Codes of the languages that it knows; empty for a model of a single language. */
     public val languages: List<String> get() = loop.languages()
@@ -88,24 +88,15 @@ public class Transcriber private constructor(private val model: Model) : AutoClo
     }
 
     /** Compares this phone with the fp32 reference on the golden input. */
-    public suspend fun selfTest(): SelfTestReport = model.selfTest(answer(model))
-
-    override fun close(): Unit = model.close()
+    public suspend fun selfTest(): SelfTestReport = model.selfTest()
 
     public companion object {
-        private const val VOCABULARY = "vocabulary.bin"
-
         /**
          * Copies the model's files on the first launch, opens it and tests it; see [ModelOptions].
          *
          * @throws ModelException it cannot be used here.
          */
         public suspend fun open(context: Context, options: ModelOptions = ModelOptions()): Transcriber =
-            Transcriber(Model.open(context, options, ::answer))
-
-        private fun answer(model: Model): Answer = { parts, input, watch ->
-            WhisperTranscriber(parts, model.description, model.files.bytes(VOCABULARY))
-                .probe(Samples.of(input.floats()), watch)
-        }
+            Transcriber(Model.open(context, options, ::WhisperTranscriber))
     }
 }

@@ -2,7 +2,6 @@ package edgekit.phone
 
 import android.content.Context
 import edgekit.phone.loops.KeywordDetector
-import java.util.Locale
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.flow
 
@@ -19,8 +18,8 @@ public data class WakeWord(val word: String, val time: Double, val score: Double
  *
  * The microphone and its permission (RECORD_AUDIO) are the app's.
  */
-public class WakeWordDetector private constructor(private val model: Model) : AutoCloseable {
-    private val loop = KeywordDetector(model.parts, model.description)
+public class WakeWordDetector private constructor(private val model: Model<KeywordDetector>) : AutoCloseable by model {
+    private val loop = model.loop
 
     /** The words that it can hear. */
     public val words: List<String> get() = loop.words()
@@ -48,12 +47,10 @@ public class WakeWordDetector private constructor(private val model: Model) : Au
 
     /** Compares this phone with the fp32 reference on the golden input; forgets all sound so far. */
     public suspend fun selfTest(): SelfTestReport {
-        val report = model.selfTest(answer(model))
+        val report = model.selfTest()
         reset()
         return report
     }
-
-    override fun close(): Unit = model.close()
 
     public companion object {
         /**
@@ -62,13 +59,6 @@ public class WakeWordDetector private constructor(private val model: Model) : Au
          * @throws ModelException it cannot be used here.
          */
         public suspend fun open(context: Context, options: ModelOptions = ModelOptions()): WakeWordDetector =
-            WakeWordDetector(Model.open(context, options, ::answer))
-
-        private fun answer(model: Model): Answer = { parts, input, watch ->
-            val samples = KeywordDetector.pcm(input.floats())
-            KeywordDetector(parts, model.description).feed(samples, samples.size, watch).joinToString {
-                "%s at %.2f s".format(Locale.ROOT, it.word, it.time)
-            }
-        }
+            WakeWordDetector(Model.open(context, options, ::KeywordDetector))
     }
 }

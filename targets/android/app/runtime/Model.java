@@ -1,14 +1,12 @@
 package edgekit.phone.runtime;
 
 import edgekit.phone.loops.Description;
+import edgekit.phone.loops.EdgekitLoop;
 import edgekit.phone.loops.Graph;
-import edgekit.phone.loops.ImageClassifier;
-import edgekit.phone.loops.KeywordDetector;
 import edgekit.phone.loops.SelfTest;
-import edgekit.phone.loops.SpeakerEmbedder;
 import edgekit.phone.loops.Tensor;
 import edgekit.phone.loops.Vectors;
-import edgekit.phone.loops.WhisperTranscriber;
+import edgekit.phone.loops.Watch;
 import java.io.BufferedInputStream;
 import java.io.DataInputStream;
 import java.io.File;
@@ -29,31 +27,40 @@ public final class Model implements AutoCloseable {
         Graph open(File file, Description.Part part);
     }
 
+    private static final Watch NOBODY = new Watch() {
+        @Override
+        public void at(double done, double total) {}
+    };
+
     private final File folder;
     private final Description description;
     private final Map<String, Graph> parts;
+    private final EdgekitLoop loop;
 
     private Model(File folder, Description description, Map<String, Graph> parts) {
         this.folder = folder;
         this.description = description;
         this.parts = parts;
+        loop = new EdgekitLoop(parts, description);
     }
 
     /** Installs the model into the folder and loads it. */
     static Model open(Installed.Source source, File folder, Opener opener) throws IOException {
         Installed.install(source, folder);
-        Description description = new Description(Installed.text(new FileInputStream(new File(folder, "model.json"))));
+        File words = new File(folder, "vocabulary.bin");
+        byte[] vocabulary = words.isFile() ? Installed.bytes(new FileInputStream(words)) : new byte[0];
+        String said = Installed.text(new FileInputStream(new File(folder, "model.json")));
+        Description description = new Description(said, vocabulary);
         Map<String, Graph> parts = new LinkedHashMap<>();
-        Model model = new Model(folder, description, parts);
-        boolean whole = false;
+        Model model = null;
         try {
             for (Description.Part part : description.parts) {
                 parts.put(part.name, opener.open(new File(folder, part.file), part));
             }
-            whole = true;
+            model = new Model(folder, description, parts);
         } finally {
-            if (!whole) {
-                model.close();
+            if (model == null) {
+                closeAll(parts);
             }
         }
         return model;
@@ -69,40 +76,20 @@ public final class Model implements AutoCloseable {
         return Collections.unmodifiableMap(parts);
     }
 
-    /** For bundles of image classifiers. */
-    public ImageClassifier classifier() {
-        return new ImageClassifier(parts.get("network"), description);
-    }
-
-    /** For bundles of keywords and wake words. */
-    public KeywordDetector detector() {
-        return new KeywordDetector(parts, description);
-    }
-
-    /** For bundles of speaker verification. */
-    public SpeakerEmbedder embedder() {
-        return new SpeakerEmbedder(parts, description);
-    }
-
-    /** For bundles of speech recognition. */
-    public WhisperTranscriber transcriber() throws IOException {
-        return new WhisperTranscriber(parts, description, vocabulary());
+    /** What answers an app's inputs, in the words of the model's task. */
+    public EdgekitLoop loop() {
+        return loop;
     }
 
     /** Runs the golden input and compares with what the fp32 reference computed. To be run once after installing. */
     public SelfTest.Result selfTest() throws IOException {
-        final Map<String, Tensor> input = vectors("golden/input.bin");
-        final byte[] vocabulary = new File(folder, "vocabulary.bin").isFile() ? vocabulary() : null;
+        final Tensor input = vectors("golden/input.bin").values().iterator().next();
         return SelfTest.run(parts, vectors("golden/reference.bin"), description, new SelfTest.Answering() {
             @Override
             public String answer(Map<String, Graph> watched) {
-                return Answers.of(watched, description, input, vocabulary);
+                return new EdgekitLoop(watched, description).answer(input, NOBODY);
             }
         });
-    }
-
-    private byte[] vocabulary() throws IOException {
-        return Installed.bytes(new FileInputStream(new File(folder, "vocabulary.bin")));
     }
 
     private Map<String, Tensor> vectors(String name) throws IOException {
@@ -113,9 +100,13 @@ public final class Model implements AutoCloseable {
 
     @Override
     public void close() {
+        closeAll(parts);
+        parts.clear();
+    }
+
+    private static void closeAll(Map<String, Graph> parts) {
         for (Graph part : parts.values()) {
             part.close();
         }
-        parts.clear();
     }
 }

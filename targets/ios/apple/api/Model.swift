@@ -15,7 +15,9 @@ struct ModelFiles {
 
     init(folder: URL) throws {
         self.folder = folder
-        description = try Description(json: ModelFiles.content(of: "model.json", in: folder))
+        description = try Description(
+            json: ModelFiles.content(of: "model.json", in: folder),
+            vocabulary: (try? ModelFiles.content(of: "vocabulary.bin", in: folder)) ?? Data())
     }
 
     func data(_ name: String) throws -> Data { try ModelFiles.content(of: name, in: folder) }

@@ -1,24 +1,18 @@
 import Foundation
 
 /// Sounds to the notes that are played, by any instruments. Calls may come from any task: they are answered one at a time.
-public final class MusicTranscriber: @unchecked Sendable {
-    // Unchecked, for graphs and loops are not Sendable: they are touched by one turn at a time only.
-    private let files: ModelFiles
-    private let parts: [String: any Graph]
-    private let loop: PlayedNotes
-    private let turns = Turns()
+public final class MusicTranscriber: Sendable {
+    private let model: Opened<PlayedNotes>
 
     init(_ files: ModelFiles, parts: [String: any Graph]) throws {
-        self.files = files
-        self.parts = parts
-        loop = try PlayedNotes(parts, files.description)
+        model = try Opened(files, parts)
     }
 
     /// Samples in a second of the sound that it takes.
-    public var rate: Int { loop.rate }
+    public var rate: Int { model.loop.rate }
 
     /// The rules by which notes follow from activations, as the bundle has them.
-    public var rules: NoteRules { loop.rules }
+    public var rules: NoteRules { model.loop.rules }
 
     /// The notes of a sound in order of their starts.
     ///
@@ -31,17 +25,9 @@ public final class MusicTranscriber: @unchecked Sendable {
         _ sound: any Samples & Sendable, rules: NoteRules? = nil,
         progress: @escaping @Sendable (Double, Double) -> Void = { _, _ in }
     ) async throws -> [MusicNote] {
-        try await turns.take { [self] in try await loop.transcribe(sound, rules ?? loop.rules, progress: progress) }
+        try await model.use { loop in try await loop.transcribe(sound, rules ?? loop.rules, progress: progress) }
     }
 
     /// Does this device compute what the fp32 reference computed? Once after an installation is enough.
-    public func selfTest() async throws -> SelfTestReport {
-        try await turns.take { [self] in
-            let sound = try files.goldenInput().floats()
-            return try await SelfTest.run(parts, files.goldenReference(), files.description) { watched in
-                let loop = try PlayedNotes(watched, files.description)
-                return PlayedNotes.text(try await loop.transcribe(sound, loop.rules))
-            }
-        }
-    }
+    public func selfTest() async throws -> SelfTestReport { try await model.selfTest() }
 }

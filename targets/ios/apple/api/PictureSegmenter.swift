@@ -1,34 +1,20 @@
 import Foundation
 
 /// Pictures to areas. Calls may come from any task: they are answered one at a time.
-public final class PictureSegmenter: @unchecked Sendable {
-    // Unchecked, for graphs and loops are not Sendable: they are touched by one turn at a time only.
-    private let files: ModelFiles
-    private let parts: [String: any Graph]
-    private let loop: PictureAreas
-    private let turns = Turns()
+public final class PictureSegmenter: Sendable {
+    private let model: Opened<PictureAreas>
 
     init(_ files: ModelFiles, parts: [String: any Graph]) throws {
-        self.files = files
-        self.parts = parts
-        loop = try PictureAreas(parts, files.description)
+        model = try Opened(files, parts)
     }
 
     /// A class for every pixel of a picture, at most 2048 a side.
     ///
     /// - Throws: `ModelError`, `CancellationError`.
     public func segment(_ pixels: Pixels) async throws -> PictureMask {
-        try await turns.take { [self] in try await loop.segment(pixels) }
+        try await model.use { loop in try await loop.segment(pixels) }
     }
 
     /// Does this device compute what the fp32 reference computed? Once after an installation is enough.
-    public func selfTest() async throws -> SelfTestReport {
-        try await turns.take { [self] in
-            let input = try files.goldenInput()
-            let pixels = try Pixels(rgb: input.bytes(), height: input.shape[0], width: input.shape[1])
-            return try await SelfTest.run(parts, files.goldenReference(), files.description) { watched in
-                try await PictureAreas(watched, files.description).segment(pixels).text
-            }
-        }
-    }
+    public func selfTest() async throws -> SelfTestReport { try await model.selfTest() }
 }

@@ -1,21 +1,15 @@
 import Foundation
 
 /// When somebody speaks. Calls may come from any task: they are answered one at a time.
-public final class SpeechDetector: @unchecked Sendable {
-    // Unchecked, for graphs and loops are not Sendable: they are touched by one turn at a time only.
-    private let files: ModelFiles
-    private let parts: [String: any Graph]
-    private let loop: SpeechActivity
-    private let turns = Turns()
+public final class SpeechDetector: Sendable {
+    private let model: Opened<SpeechActivity>
 
     init(_ files: ModelFiles, parts: [String: any Graph]) throws {
-        self.files = files
-        self.parts = parts
-        loop = try SpeechActivity(parts, files.description)
+        model = try Opened(files, parts)
     }
 
     /// The rules by which spans follow from probabilities, as the bundle has them.
-    public var rules: SpeechRules { loop.rules }
+    public var rules: SpeechRules { model.loop.rules }
 
     /// Speech in a sound.
     ///
@@ -28,29 +22,21 @@ public final class SpeechDetector: @unchecked Sendable {
         _ sound: any Samples & Sendable, rules: SpeechRules? = nil,
         progress: @escaping @Sendable (Double, Double) -> Void = { _, _ in }
     ) async throws -> SpeechHeard {
-        try await turns.take { [self] in try await loop.detect(sound, rules ?? loop.rules, progress: progress) }
+        try await model.use { loop in try await loop.detect(sound, rules ?? loop.rules, progress: progress) }
     }
 
     /// The probabilities of speech in the frames of 32 ms that the next samples complete, of any number, mostly none or few.
     ///
     /// - Throws: `ModelError`, `CancellationError`.
     public func feed(_ chunk: [Float]) async throws -> [Double] {
-        try await turns.take { [self] in try await loop.push(chunk) }
+        try await model.use { loop in try await loop.push(chunk) }
     }
 
     /// Forgets what `feed` was given so far.
     public func reset() async throws {
-        try await turns.take { [self] in loop.reset() }
+        try await model.use { loop in loop.reset() }
     }
 
     /// Does this device compute what the fp32 reference computed? Once after an installation is enough.
-    public func selfTest() async throws -> SelfTestReport {
-        try await turns.take { [self] in
-            let sound = try files.goldenInput().floats()
-            return try await SelfTest.run(parts, files.goldenReference(), files.description) { watched in
-                let loop = try SpeechActivity(watched, files.description)
-                return try await loop.detect(sound, loop.rules).text
-            }
-        }
-    }
+    public func selfTest() async throws -> SelfTestReport { try await model.selfTest() }
 }

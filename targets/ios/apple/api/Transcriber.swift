@@ -2,21 +2,15 @@ import Foundation
 
 /// Speech to text. Calls may come from any task: they are answered one at a time; cancelling a task stops its call within
 /// a step of the decoder.
-public final class Transcriber: @unchecked Sendable {
-    // Unchecked, for graphs and loops are not Sendable: they are touched by one turn at a time only.
-    private let files: ModelFiles
-    private let parts: [String: any Graph]
-    private let loop: WhisperTranscriber
-    private let turns = Turns()
+public final class Transcriber: Sendable {
+    private let model: Opened<WhisperTranscriber>
 
     init(_ files: ModelFiles, parts: [String: any Graph]) throws {
-        self.files = files
-        self.parts = parts
-        loop = try WhisperTranscriber(parts, files.description, vocabulary: files.data("vocabulary.bin"))
+        model = try Opened(files, parts)
     }
 
     /// Codes of the languages that it knows, such as "en".
-    public var languages: [String] { loop.tokens.languages.keys.sorted() }
+    public var languages: [String] { model.loop.tokens.languages.keys.sorted() }
 
     /// The text of a sound.
     ///
@@ -35,20 +29,11 @@ public final class Transcriber: @unchecked Sendable {
     ) async throws -> Transcript {
         let options = WhisperOptions(
             language: language, translate: translate, timestamps: timestamps, words: words, vad: vad)
-        return try await turns.take { [self] in
+        return try await model.use { loop in
             try await loop.transcribe(sound, options, progress: progress)
         }
     }
 
     /// Does this device compute what the fp32 reference computed? Once after an installation is enough.
-    public func selfTest() async throws -> SelfTestReport {
-        try await turns.take { [self] in
-            let sound = try files.goldenInput().floats()
-            return try await SelfTest.run(parts, files.goldenReference(), files.description) { watched in
-                let loop = try WhisperTranscriber(
-                    watched, files.description, vocabulary: files.data("vocabulary.bin"))
-                return try await loop.probe(sound)
-            }
-        }
-    }
+    public func selfTest() async throws -> SelfTestReport { try await model.selfTest() }
 }

@@ -1,7 +1,7 @@
 import Foundation
 
 /// A picture to labelled boxes: fit, run, keep what is sure enough, and of boxes of one thing the best.
-struct BoxDetector {
+struct BoxDetector: TaskLoop {
     private let network: any Graph
     private let input: String
     private let height, width: Int
@@ -12,15 +12,18 @@ struct BoxDetector {
     /// The least score that counts, by default.
     let threshold: Double
 
+    init(_ parts: [String: any Graph], _ description: Description) throws {
+        try self.init(parts, description, part: "network", description.facts)
+    }
+
     /// - Parameters:
     ///   - part: its name.
     ///   - facts: of the bundle, or "detector" of them.
-    init(_ parts: [String: any Graph], _ description: Description, part: String = "network", _ facts: Facts? = nil) throws {
+    init(_ parts: [String: any Graph], _ description: Description, part: String, _ facts: Facts) throws {
         guard let network = parts[part], let input = try description.part(part).inputs.first else {
             throw ModelError.damaged("the part \(part) is missing")
         }
         (self.network, self.input) = (network, input.name)
-        let facts = facts ?? description.facts
         height = try facts.int("height")
         width = try facts.int("width")
         rule = facts.has("resize") ? try facts.object("resize") : Facts([:])
@@ -28,6 +31,10 @@ struct BoxDetector {
         softmax = try facts.text("activation") == "softmax"
         overlap = try facts.double("overlap")
         threshold = try facts.double("threshold")
+    }
+
+    func answer(_ input: any Tensor) async throws -> String {
+        DetectedObject.text(try await detect(Pixels(input), threshold: threshold))
     }
 
     /// What is in a picture, best first.

@@ -34,8 +34,11 @@ struct Description {
     let answer: String
     let parts: [Part]
     let facts: Facts
+    /// The tokens of those that read or write texts, from vocabulary.bin; empty where there are none.
+    let vocabulary: Data
 
-    init(json: Data) throws {
+    init(json: Data, vocabulary: Data) throws {
+        self.vocabulary = vocabulary
         let document = try Facts(json: json)
         model = try document.text("model")
         family = try document.text("family")

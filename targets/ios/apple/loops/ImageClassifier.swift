@@ -8,7 +8,7 @@ public struct Ranked: Sendable, Equatable {
 }
 
 /// A picture to labels, from RGB pixels of any size to a ranking.
-struct ImageClassifier {
+struct ImageClassifier: TaskLoop {
     private let network: any Graph
     private let input, output: Description.Spec
     private let height, width, shortSide: Int
@@ -27,6 +27,10 @@ struct ImageClassifier {
         shortSide = facts.has("resize") ? try facts.object("resize").int("short_side") : 0
         labels = try facts.texts("labels")
         softmax = (try? facts.text("activation")) == "softmax"
+    }
+
+    func answer(_ input: any Tensor) async throws -> String {
+        try await classify(Pixels(input), top: 1)[0].label
     }
 
     /// The most probable labels first.

@@ -2,7 +2,7 @@ import Foundation
 
 /// Words or a wake phrase in sound at 16 kHz that comes in pieces of any size. What it gives in all does not depend on
 /// where the sound was cut.
-final class KeywordDetector {
+final class KeywordDetector: TaskLoop {
     private let ear: any KeywordEar
     let rules: KeywordRules
     private var judge: KeywordJudge
@@ -15,6 +15,11 @@ final class KeywordDetector {
         rules = try KeywordRules(description.facts)
         judge = KeywordJudge(rules)
         reset()
+    }
+
+    func answer(_ input: any Tensor) async throws -> String {
+        let events = try await feed(Self.pcm(input.floats()))
+        return events.map { "\($0.word) at \(String(format: "%.2f", $0.time)) s" }.joined(separator: ", ")
     }
 
     /// Forgets all sound so far; times count from here.

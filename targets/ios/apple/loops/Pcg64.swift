@@ -8,7 +8,11 @@ struct Pcg64 {
     private var low: UInt64 = 0
     private let increase: (high: UInt64, low: UInt64)
 
-    init(seed: UInt32) {
+    /// The upper half of a number whose lower half was drawn.
+    private var half: UInt32?
+
+    /// - Parameter seed: a number, or up to four of a sequence.
+    init(_ seed: [UInt32]) {
         let words = Pcg64.words(Pcg64.pool(seed))
         let state = (0..<4).map { UInt64(words[2 * $0]) | UInt64(words[2 * $0 + 1]) << 32 }
         increase = (state[2] << 1 | state[3] >> 63, state[3] << 1 | 1)
@@ -18,10 +22,23 @@ struct Pcg64 {
     }
 
     /// In [0, 1).
-    mutating func uniform() -> Double {
+    mutating func uniform() -> Double { Double(bits() >> 11) * 0x1p-53 }
+
+    /// 32 random bits; of 64 the lower half comes first.
+    mutating func word() -> UInt32 {
+        if let drawn = half {
+            half = nil
+            return drawn
+        }
+        let drawn = bits()
+        half = UInt32(drawn >> 32)
+        return UInt32(truncatingIfNeeded: drawn)
+    }
+
+    private mutating func bits() -> UInt64 {
         step()
         let turn = high >> 58, mixed = high ^ low
-        return Double((mixed >> turn | mixed << ((64 - turn) & 63)) >> 11) * 0x1p-53
+        return mixed >> turn | mixed << ((64 - turn) & 63)
     }
 
     /// Of the standard Gumbel distribution.
@@ -47,9 +64,9 @@ struct Pcg64 {
         high = high &+ other.high &+ (sum.overflow ? 1 : 0)
     }
 
-    private static func pool(_ seed: UInt32) -> [UInt32] {
+    private static func pool(_ seed: [UInt32]) -> [UInt32] {
         var hash: UInt32 = 0x43b0_d7e5
-        var pool = (0..<4).map { hashed($0 == 0 ? seed : 0, &hash, 0x931e_8875) }
+        var pool = (0..<4).map { hashed($0 < seed.count ? seed[$0] : 0, &hash, 0x931e_8875) }
         for from in 0..<4 {
             for to in 0..<4 where from != to {
                 let mixed = 0xca01_f9dd &* pool[to] &- 0x4973_f715 &* hashed(pool[from], &hash, 0x931e_8875)

@@ -28,7 +28,7 @@ public struct PictureMask: Sendable {
 }
 
 /// A picture to a class for every pixel of it.
-struct PictureAreas {
+struct PictureAreas: TaskLoop {
     /// Most pixels of the answer's longer side: a larger picture gets the mask of its reduction.
     private static let longest = 2048.0
 
@@ -48,6 +48,10 @@ struct PictureAreas {
         width = try facts.int("width")
         rule = facts.has("resize") ? try facts.object("resize") : Facts([:])
         labels = try facts.texts("labels")
+    }
+
+    func answer(_ input: any Tensor) async throws -> String {
+        try await segment(Pixels(input)).text
     }
 
     /// The mask of a picture, as large as the picture, at most 2048 a side.

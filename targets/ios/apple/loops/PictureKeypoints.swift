@@ -15,7 +15,7 @@ public struct KeypointObject: Sendable, Equatable {
 }
 
 /// A picture to the points of bodies or hands: detect, cut out upright, find the points, and lay them back.
-struct PictureKeypoints {
+struct PictureKeypoints: TaskLoop {
     private let detector: BoxDetector
     private let landmarks: any Graph
     private let input: String
@@ -39,6 +39,10 @@ struct PictureKeypoints {
         presence = try facts.double("presence")
         names = try facts.texts("names")
         links = try (facts.value("links") as [[NSNumber]]).map { $0.map(\.intValue) }
+    }
+
+    func answer(_ input: any Tensor) async throws -> String {
+        Self.text(try await find(Pixels(input)))
     }
 
     /// The things in a picture, those of which the detector is surest first.

@@ -1,7 +1,7 @@
 import Foundation
 
 /// A picture to its text: detect lines, cut them out, turn them, read them, put them in order.
-struct PictureText {
+struct PictureText: TaskLoop {
     /// Into which a picture is cut for the self-test.
     private static let strips = 4
 
@@ -40,8 +40,9 @@ struct PictureText {
         return TextLine.ordered(read)
     }
 
-    /// What stands in four strips of a picture: the self-test, for where a line is cut moves with the last digits.
-    func probe(_ picture: Pixels) async throws -> String {
+    /// What stands in four strips of the picture, for where a line is cut moves with the last digits.
+    func answer(_ input: any Tensor) async throws -> String {
+        let picture = try Pixels(input)
         _ = try await run("detector", "pixels", placed(picture).pixels.rgb, side, side, "chances")
         var texts: [String] = []
         for i in 0..<Self.strips {

@@ -13,6 +13,12 @@ public struct Pixels: Sendable, Equatable {
         self.init(unchecked: rgb, height: height, width: width)
     }
 
+    /// A tensor of bytes [height, width, 3].
+    init(_ tensor: any Tensor) throws {
+        guard tensor.shape.count == 3 else { throw ModelError.badInput("a picture has rows, columns and colours") }
+        try self.init(rgb: tensor.bytes(), height: tensor.shape[0], width: tensor.shape[1])
+    }
+
     init(unchecked rgb: [UInt8], height: Int, width: Int) {
         self.rgb = rgb
         self.height = height

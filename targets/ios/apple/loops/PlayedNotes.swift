@@ -11,7 +11,7 @@ public struct MusicNote: Sendable, Equatable {
 }
 
 /// The notes of a sound, of any instruments.
-struct PlayedNotes {
+struct PlayedNotes: TaskLoop {
     /// Seconds of a sound at most: every second takes 60 kB.
     private static let longest = 1200
 
@@ -35,6 +35,10 @@ struct PlayedNotes {
         lowest = try facts.int("lowest")
         (driftFrames, driftSeconds) = (try drift.int("frames"), try drift.double("seconds"))
         rules = try NoteRules(facts.object("rules"))
+    }
+
+    func answer(_ input: any Tensor) async throws -> String {
+        Self.text(try await transcribe(input.floats(), rules))
     }
 
     /// The notes of a sound in order of their starts.

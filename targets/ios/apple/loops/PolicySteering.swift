@@ -1,7 +1,7 @@
 import Foundation
 
 /// A policy without state: from what a robot's sensors say to what its motors do, a step at a time.
-struct PolicySteering {
+struct PolicySteering: TaskLoop {
     private let network: any Graph
     private let input, output: Description.Spec
     private let limit: Float
@@ -36,8 +36,9 @@ struct PolicySteering {
     /// An action within the limit, as motors take it.
     func applied(_ action: [Float]) -> [Float] { action.map { max(-limit, min(limit, $0)) } }
 
-    /// The last applied action for rows of observations, for people.
-    func last(of rows: [Float]) async throws -> String {
+    /// The last applied action for rows of observations.
+    func answer(_ input: any Tensor) async throws -> String {
+        let rows = try input.floats()
         var action: [Float] = []
         for at in stride(from: 0, to: rows.count, by: observations) {
             action = applied(try await act(Array(rows[at..<min(at + observations, rows.count)])))

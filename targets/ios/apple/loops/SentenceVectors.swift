@@ -1,7 +1,7 @@
 import Foundation
 
 /// Sentences to vectors of length 1: similar sentences have similar directions.
-struct SentenceVectors {
+struct SentenceVectors: TaskLoop {
     private let network: any Graph
     private let part: Description.Part
     private let pieces: WordPieces
@@ -9,17 +9,20 @@ struct SentenceVectors {
     /// Tokens that the network takes at once; nil: as many as there are.
     private let fixed: Int?
 
-    /// - Parameter vocabulary: the file vocabulary.bin.
-    init(_ parts: [String: any Graph], _ description: Description, vocabulary: Data) throws {
+    init(_ parts: [String: any Graph], _ description: Description) throws {
         let rules = try description.facts.object("tokenizer")
         part = try description.part("network")
         guard let network = parts["network"], let shape = part.inputs.first?.shape, shape.count == 2, !part.outputs.isEmpty
         else { throw ModelError.damaged("the network does not take tokens and give a vector") }
         self.network = network
-        pieces = try WordPieces(vocabulary)
+        pieces = try WordPieces(description.vocabulary)
         pad = try pieces.number(rules.text("pad"))
         fixed = shape[1] > 0 ? shape[1] : nil
         most = min(fixed ?? .max, try rules.int("most"))
+    }
+
+    func answer(_ input: any Tensor) async throws -> String {
+        "a vector of \(try await embed(String(decoding: input.bytes(), as: UTF8.self)).count) numbers"
     }
 
     /// The vector of a text, of length 1; the end of a long one is left out.

@@ -17,7 +17,7 @@ public struct Forecast: Sendable {
 }
 
 /// From the past of a series to quantiles of its next steps.
-struct SeriesForecast {
+struct SeriesForecast: TaskLoop {
     /// Least range of a series by which it is divided; steps of a forecast at most.
     private static let leastRange = 1e-5, longest = 1000
 
@@ -40,6 +40,10 @@ struct SeriesForecast {
         context = try facts.int("context")
         horizon = try facts.int("horizon")
         observed = try facts.int("observed")
+    }
+
+    func answer(_ input: any Tensor) async throws -> String {
+        try await forecast(input.floats().map(Double.init), steps: horizon).text
     }
 
     /// Quantiles of each of the next steps.

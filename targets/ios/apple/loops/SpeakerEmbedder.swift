@@ -1,7 +1,7 @@
 import Foundation
 
 /// From a clip at 16 kHz to an embedding of its speaker, of length 1.
-struct SpeakerEmbedder {
+struct SpeakerEmbedder: TaskLoop {
     private static let rate = 16_000
     /// A clip shorter than this (seconds) or more silent than this (root mean square) holds no voice.
     private static let shortest = 0.25, quietest = 1e-4
@@ -23,6 +23,10 @@ struct SpeakerEmbedder {
             facts.has("operating_point")
             ? try facts.object("operating_point").double("threshold") : try facts.object("threshold").double("value")
         stretchSamples = try description.part("frontend").inputs.first?.shape.last ?? -1
+    }
+
+    func answer(_ input: any Tensor) async throws -> String {
+        "a voice as \(try await embed(input.floats()).count) numbers"
     }
 
     /// - Throws: `ModelError.badInput`: the clip is shorter than a quarter of a second, silent, or not made of numbers.

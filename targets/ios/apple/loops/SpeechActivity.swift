@@ -21,7 +21,7 @@ public struct SpeechHeard: Sendable {
 }
 
 /// In which stretches of a sound at 16 kHz somebody speaks; or, as it comes, how probable it is that somebody does.
-final class SpeechActivity {
+final class SpeechActivity: TaskLoop {
     private static let rate = 16_000.0
     /// Frames that are read at once.
     private static let block = 320
@@ -36,6 +36,10 @@ final class SpeechActivity {
         fresh = try SpeechListener(network, description.part("network"), description.facts)
         stream = fresh
         rules = try SpeechRules(description.facts.object("rules"))
+    }
+
+    func answer(_ input: any Tensor) async throws -> String {
+        try await detect(input.floats(), rules).text
     }
 
     /// Speech in a sound. Throws `ModelError.badInput` for values that are not numbers.

@@ -37,7 +37,7 @@ enum WhisperDecoding {
     static func sample(
         _ begun: Begun, _ rules: WhisperRules, end: Int, limit: Int, temperature: Double, count: Int, seed: Int
     ) async throws -> Result {
-        var random = Pcg64(seed: UInt32(seed))
+        var random = Pcg64([UInt32(seed)])
         let many = temperature > 0 ? count : 1
         var tokens = [[Int]](repeating: [], count: many)
         var logits = [[Float]](repeating: begun.logits, count: many)

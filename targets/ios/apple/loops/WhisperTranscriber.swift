@@ -4,7 +4,7 @@ import Foundation
 ///
 /// The encoder's window is as long as the sound needs, not always 30 s; if what comes out looks wrong, the window is
 /// encoded again at 30 s before any other fallback. Windows of digital silence are not decoded.
-struct WhisperTranscriber {
+struct WhisperTranscriber: TaskLoop {
     static let rate = 16_000
     private static let window = WhisperRecognizer.window
     /// Shorter sounds hold no word (seconds).
@@ -20,11 +20,9 @@ struct WhisperTranscriber {
     private let listener: SpeechListener?
     private let recognizer: WhisperRecognizer
 
-    /// - Parameters:
-    ///   - parts: "frontend", "encoder", "decoder", and "detector" in newer bundles.
-    ///   - vocabulary: the file vocabulary.bin.
-    init(_ parts: [String: any Graph], _ description: Description, vocabulary: Data) throws {
-        tokens = try WhisperTokens(description.facts.object("tokens"), vocabulary: vocabulary)
+    /// - Parameter parts: "frontend", "encoder", "decoder", and "detector" in newer bundles.
+    init(_ parts: [String: any Graph], _ description: Description) throws {
+        tokens = try WhisperTokens(description.facts.object("tokens"), vocabulary: description.vocabulary)
         recognizer = try WhisperRecognizer(parts, description, tokens)
         listener = try parts["detector"].map {
             try SpeechListener($0, description.part("detector"), description.facts.object("detector"))
@@ -62,9 +60,9 @@ struct WhisperTranscriber {
             skipped: run.skipped)
     }
 
-    /// As `transcribe`, through every part of the bundle: what the self-test looks at.
-    func probe(_ sound: any Samples) async throws -> String {
-        try await transcribe(sound, WhisperOptions(vad: listener == nil ? nil : true)) { _, _ in }.text
+    func answer(_ input: any Tensor) async throws -> String {
+        let options = WhisperOptions(vad: listener == nil ? nil : true)
+        return try await transcribe(input.floats(), options) { _, _ in }.text
     }
 
     /// Slides over the sound.

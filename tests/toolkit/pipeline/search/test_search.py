@@ -149,6 +149,10 @@ def test_what_the_exporters_offer() -> None:
     offered = [(recipe.precision, dict(recipe.options)) for recipe in find("exporters", "onnx").candidates(model)]
     assert ("int8", {"small_parts": ["decoder"]}) in offered and ("int8", {"float_parts": ["encoder"]}) in offered
     assert [precision for precision, options in offered if not options] == ["int8", "fp16", "fp32"]
+    sizes = [model.costs.size(Recipe("onnx", precision, options)) for precision, options in offered]
+    assert (
+        offered[2] == ("int8", {}) and sizes[0] < 52e6 < sizes[1] < 0.75 * sizes[2]
+    )  # 4 bits are tried for --max-size
     language = find("models", "smollm2-135m")
     sizes = [language.costs.size(recipe) for recipe in find("exporters", "gguf").candidates(language)]
     assert len(sizes) == len(language.network.ladder) and sizes == sorted(sizes)
