@@ -58,8 +58,8 @@ public class Chat internal constructor(
      * @param most tokens of the answer.
      * @param schema name of one that the module was made with: the answer is JSON that keeps to it, and whole where
      *     [last] says "end".
-     * @param lookUp try tokens that followed before, several in a pass: fewer passes where an answer repeats its prompt, such
-     *     as a corrected text. Only for the likeliest tokens without a schema.
+     * @param lookUp try tokens that followed before, several in a pass: fewer passes where an answer repeats its
+     *     prompt, such as a corrected text. Only for the likeliest tokens without a schema.
      * @throws IllegalArgumentException the text is empty, or alone too long for the context; no such schema.
      * @throws ModelException the library failed, or the model is closed.
      */

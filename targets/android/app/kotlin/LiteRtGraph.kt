@@ -67,7 +67,9 @@ internal class LiteRtGraph(private val file: File, private val part: Description
         return when (val type = interpreter.getOutputTensor(i).dataType()) {
             DataType.FLOAT32 ->
                 Tensor.of(FloatArray(from.remaining() / 4).also { from.asFloatBuffer().get(it) }, *shape)
-            DataType.INT32 -> from.asIntBuffer().let { Tensor.of(LongArray(it.remaining()) { _ -> it.get().toLong() }, *shape) }
+            DataType.INT32 ->
+                IntArray(from.remaining() / 4).also { from.asIntBuffer().get(it) }.map(Int::toLong)
+                    .let { Tensor.of(it.toLongArray(), *shape) }
             DataType.INT64 -> Tensor.of(LongArray(from.remaining() / 8).also { from.asLongBuffer().get(it) }, *shape)
             DataType.UINT8 -> Tensor.unsigned(ByteArray(from.remaining()).also { from.get(it) }, *shape)
             DataType.INT8 -> Tensor.signed(ByteArray(from.remaining()).also { from.get(it) }, *shape)

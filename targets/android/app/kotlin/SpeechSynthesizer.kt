@@ -9,8 +9,8 @@ import edgekit.phone.loops.VoiceSound
 /**
  * A voice that reads phonemes aloud. One call runs at a time; others wait.
  *
- * Words become phonemes by an app's own [Phonemizer]. espeak-ng, which made those that the voice has learnt, is GPL-3.0 and not
- * in here: an app links it and takes its licence's terms upon itself, or ships the phonemes of what it says.
+ * Words become phonemes by an app's own [Phonemizer]. espeak-ng, which made those that the voice has learnt, is GPL-3.0
+ * and not in here: an app links it and takes its licence's terms upon itself, or ships the phonemes of what it says.
  */
 public class SpeechSynthesizer private constructor(private val model: Model<VoiceReader>) : AutoCloseable by model {
     private val loop = model.loop
@@ -38,8 +38,8 @@ public class SpeechSynthesizer private constructor(private val model: Model<Voic
     ): VoiceSound = model.use(onProgress) { watch -> loop.speak(phonemes, manner, watch) }
 
     /**
-     * Reads a text, whose words a phonemizer turns into phonemes, a clause at a time. What stands in double brackets is taken as
-     * phonemes: "Say [[ pˈeɪpɚ ]] twice."
+     * Reads a text, whose words a phonemizer turns into phonemes, a clause at a time. What stands in double brackets is
+     * taken as phonemes: "Say [[ pˈeɪpɚ ]] twice."
      *
      * @throws IllegalArgumentException there is nothing to read in it.
      * @throws ModelException the runtime failed.
