@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.core import Abilities, Artifact, Checkpoint, Exporter, Feeds, Model, Part, Progress, Recipe, Runner
 from edgekit.errors import ExportFailed, Unsupported, need
 from edgekit.exporters.common import options
-from edgekit.quantization.plan import ASKED, LayerPlan, Wish
+from edgekit.quantization.plan import LayerPlan, Wish
 
 if TYPE_CHECKING:
     import onnx
@@ -216,8 +216,7 @@ class OnnxExporter(Exporter):
         graph, convolutions = linear.with_convolutions(graph, keep if isinstance(keep, tuple) else ())
         choice: dict[str, LayerPlan] = {}
         if forced:
-            tied, asked = LayerPlan("blockwise", products.TIED), LayerPlan(forced, ASKED)
-            choice = {p.node: tied if p.table else asked for p in products.products(graph)}
+            graph, choice, weights = products.asked(graph, feeds, forced)
         elif products.products(graph):
             if not feeds:
                 raise ExportFailed(f"the part {part.name!r} has no recorded input to choose its int8 layers by.")

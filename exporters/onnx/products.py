@@ -47,7 +47,7 @@ from edgekit.formats.onnx.runner import OnnxRunner, evaluate
 from edgekit.numerics.parity import relative_error
 from edgekit.quantization.choice import together
 from edgekit.quantization.gptq import Grid, Rounded, hessian, nearest, rounded
-from edgekit.quantization.plan import LayerPlan
+from edgekit.quantization.plan import ASKED, LayerPlan
 from edgekit.quantization.ranges import best_zero
 from edgekit.quantization.samples import spaced
 
@@ -228,6 +228,18 @@ def choose(
     note = f"; residual stream not rotated: {unrotated}" if unrotated else "; residual stream rotated"
     plans = together(moved, many, *limits)
     return model, choice | {node: LayerPlan(plan.form, plan.why + note) for node, plan in plans.items()}, weights
+
+
+def asked(
+    model: onnx.ModelProto, feeds: Sequence[Feeds], form: str
+) -> tuple[onnx.ModelProto, dict[str, LayerPlan], Weights]:
+    """As `choose`, but all products get `form`; those that share their weights with a table are blockwise."""
+    found = products(model)
+    choice = {p.node: LayerPlan("blockwise", TIED) if p.table else LayerPlan(form, ASKED) for p in found}
+    if not found or not feeds:
+        return model, choice, Weights()
+    model, _ = _rotated(model, feeds[0], evaluate(model, feeds[:1]))
+    return model, choice, recorded(model, list(choice), feeds)
 
 
 def _rotated(

@@ -18,7 +18,7 @@ from edgekit.common.arrays import read_arrays
 from edgekit.common.files import read_text
 from edgekit.core import Bundle
 from edgekit.errors import BadInput, Unsupported, need
-from edgekit.numerics.parity import chain_limit_of
+from edgekit.numerics.parity import chain_limit_of, coarsest
 from edgekit.targets.common import calls
 from edgekit.targets.common.vocabularies import vocabulary_of
 
@@ -84,7 +84,7 @@ def _description(manifest: Any, parts: Mapping[str, str]) -> dict[str, Any]:
         "precision": manifest.recipe.precision,
         "exporter": manifest.recipe.exporter,
         "bundle": manifest.digest,
-        "limit": chain_limit_of(manifest.recipe.precision),
+        "limit": chain_limit_of(coarsest(manifest.recipe.precision, manifest.recipe.options)),
         # The first word of a sound is what a pipeline of words tells; a phone tells events.
         "answer": "" if "words" in manifest.facts.get("rules", {}) else manifest.golden.output,
         "parts": [

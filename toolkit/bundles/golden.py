@@ -17,7 +17,7 @@ from edgekit.common import package_data
 from edgekit.common.arrays import read_arrays
 from edgekit.core import Bundle, Calls, Model, Predictor, Runner, Target
 from edgekit.errors import BadInput, ParityFailed, boundary
-from edgekit.numerics.parity import Recorder, chain_limit_of, relative_error, sampled
+from edgekit.numerics.parity import Recorder, chain_limit_of, coarsest, relative_error, sampled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,7 +119,8 @@ def prove(bundle: Bundle, threads: int, keep: int = 2) -> Proof:
     prediction = predictor.probe(str(bundle.path / manifest.golden.input))
     said = str(prediction.output)
     reference = read_reference(bundle.path / manifest.golden.reference)
-    errors = compare(recorders, reference, manifest.recipe.precision, makers(bundle)[1].limits)
+    precision = coarsest(manifest.recipe.precision, manifest.recipe.options)
+    errors = compare(recorders, reference, precision, makers(bundle)[1].limits)
     if said != manifest.golden.output:
         raise ParityFailed(
             f"the golden input gives {said!r}, the manifest says {manifest.golden.output!r}.",

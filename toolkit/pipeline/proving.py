@@ -16,7 +16,7 @@ from edgekit.gate import speed
 from edgekit.gate.agreement import not_measured as not_compared
 from edgekit.gate.judges import Scores
 from edgekit.gate.verdicts import not_measured
-from edgekit.numerics.parity import Recorder, limit_of, part_error
+from edgekit.numerics.parity import Recorder, coarsest, limit_of, part_error
 from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.tracing import Reference
 
@@ -56,7 +56,8 @@ def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
     recorders = {part: Recorder(runner, keep=2) for part, runner in runners.items()}
     predictor = run.predictor(recorders)
     output = golden.answer(predictor, stage / run.golden_input)
-    golden.compare(recorders, reference.golden, recipe.precision, exporter.limits)  # as `verify` will
+    # As `verify` will.
+    golden.compare(recorders, reference.golden, coarsest(recipe.precision, recipe.options), exporter.limits)
     for recorder in recorders.values():
         recorder.close()
     agreement = _agreed(run, predictor, reference, recipe)
@@ -116,7 +117,7 @@ def _parity(
     for part, runner in runners.items():
         run.tell(f"parity of {part}", 0, 0)
         parity[part] = error = part_error(runner, reference.recorders[part].calls)
-        if not error <= (limit := limit_of(recipe.precision, run.job.exporter.limits)):
+        if not error <= (limit := limit_of(coarsest(recipe.precision, recipe.options), run.job.exporter.limits)):
             return parity, ParityFailed(
                 f"the part {part!r} in {recipe.precision} is {error:.1%} away from the fp32 reference on real input; "
                 f"the precision explains {limit:.1%}.",

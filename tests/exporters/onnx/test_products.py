@@ -23,7 +23,7 @@ from edgekit.exporters.onnx import EXPORTER, products
 from edgekit.exporters.onnx.forms import packed
 from edgekit.exporters.onnx.graph import constants
 from edgekit.exporters.onnx.products import BLOCK, GRIDS
-from edgekit.formats.onnx.runner import OnnxRunner
+from edgekit.formats.onnx.runner import OnnxRunner, evaluate
 from edgekit.numerics.parity import LIMITS, TorchRunner, part_error, relative_error
 from edgekit.quantization.gptq import nearest
 
@@ -192,6 +192,28 @@ def test_a_tied_table_in_four_bits(tmp_path: Path) -> None:
     assert arrays["MatMul.int8"].shape == (VOCABULARY, WIDTH // 32, 16)
     calls = [(feeds(time=60, new=3), TorchRunner(part(), Toy())(feeds(time=60, new=3)))]
     assert part_error(EXPORTER.load(tmp_path / "toy.onnx", 1), calls) < LIMITS["int8"]
+
+
+def test_a_form_that_was_asked_for_is_rounded_by_inputs_too() -> None:
+    rng = np.random.default_rng(0)
+    weight, basis = rng.standard_normal((128, 64)).astype(np.float32), rng.standard_normal((8, 128))
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"], name="product")],
+        "toy",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 60, 128])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 60, 64])],
+        [numpy_helper.from_array(weight, "w")],
+    )
+    plain = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    inputs = [{"x": (rng.standard_normal((1, 60, 8)) @ basis).astype(np.float32)} for _ in range(6)]
+    made, choice, weights = products.asked(plain, inputs, "four-bit")
+    assert choice["product"].form == "four-bit"
+    truth = evaluate(plain, inputs)
+    errors = [
+        relative_error(evaluate(products.quantize(made, {"product": "four-bit"}, rounded), inputs), truth)
+        for rounded in (weights, products.asked(plain, [], "four-bit")[2])
+    ]
+    assert errors[0] < 0.6 * errors[1]
 
 
 @pytest.mark.parametrize("most, form", [(0.9, "four-bit"), (1e-4, "blockwise")])

@@ -28,6 +28,7 @@ from edgekit.numerics.parity import (
     LIMITS,
     Recorder,
     chain_limit_of,
+    coarsest,
     limit_of,
     part_error,
     reference_of,
@@ -251,3 +252,17 @@ def test_a_frontend_runs_on_one_thread_and_leaves_the_others_theirs(quantize: bo
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("options", "limit"),
+    [
+        ({}, 0.25),
+        ({"forms": {"encoder": "blockwise"}, "small_parts": []}, 0.25),
+        ({"forms": {"encoder": "four-bit"}}, 0.5),
+        ({"small_parts": {"decoder": 0.1}}, 0.5),
+        ({"forms": "four-bit"}, 0.25),
+    ],
+)
+def test_four_bits_in_some_products_explain_more(options: dict[str, Any], limit: float) -> None:
+    assert limit_of(coarsest("int8", options)) == limit
