@@ -82,16 +82,21 @@ def say(toy_whisper: ToyWhisper) -> Phrase:
 
 
 @pytest.fixture(scope="session")
-def _made(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    made: dict[str, Bundle] = {}
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of a run share: what the first makes there, the others find. Lock what you make."""
     base = tmp_path_factory.getbasetemp()
-    # All processes of a run share the folder above their own: what the first exports, the others find there.
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "made-once"
     shared.mkdir(exist_ok=True)
+    return shared
+
+
+@pytest.fixture(scope="session")
+def _made(made_once: Path) -> Any:
+    made: dict[str, Bundle] = {}
 
     def make(precision: str) -> Bundle:
         if precision not in made:
-            out = shared / f"whisper-base-{precision}"
+            out = made_once / f"whisper-base-{precision}"
             with FileLock(f"{out}.lock"):
                 made[precision] = edgekit.export(
                     "whisper-base", "laptop", precision=precision, out=out, fallback=False, evidence=False

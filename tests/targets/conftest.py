@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from helpers.devices import jvm, swift
 from helpers.devices.fake_adb import LOADER, FakePhone
 from helpers.devices.jvm import started
@@ -149,8 +151,24 @@ def _trial(bundle: Path, made: Calls) -> Trial:
     return Trial(bundle, "", made, {"audio_seconds": 2.0}, (4,), 1, 1, None, 1.0, 20.0, quiet)
 
 
+@pytest.fixture(scope="session")
+def loops_in(made_once: Path) -> Callable[[str], str]:
+    """The loops of a language (java, swift), compiled once a run: a class path, or a program."""
+
+    def loops(language: str) -> str:
+        out = made_once / f"loops-{language}"
+        told = out.with_suffix(".txt")
+        with FileLock(f"{out}.lock"):
+            if not told.exists():
+                shutil.rmtree(out, ignore_errors=True)
+                out.mkdir()
+                told.write_text({"java": jvm.loops, "swift": swift.loops}[language](out))
+        return told.read_text()
+
+    return loops
+
+
 @pytest.fixture(scope="module", params=["java", "swift"])
-def start(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Start:
+def start(request: pytest.FixtureRequest, loops_in: Callable[[str], str]) -> Start:
     """The loops in both languages."""
-    make = {"java": jvm.loops, "swift": swift.loops}[request.param]
-    return partial(started, request.param, make(tmp_path_factory.mktemp(request.param)))
+    return partial(started, request.param, loops_in(request.param))

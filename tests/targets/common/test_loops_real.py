@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.devices import jvm, swift
 from helpers.devices.jvm import App, Peer, started
 from helpers.devices.task_loops import self_tested
 from helpers.toys.voices import SPEEDS, VOICES, spoken
@@ -32,14 +31,8 @@ def language(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The loops of every language."""
-    return {name: made(tmp_path_factory.mktemp(name)) for name, made in (("java", jvm.loops), ("swift", swift.loops))}
-
-
-@pytest.fixture(scope="module")
 def opened(
-    programs: dict[str, str], language: str, tmp_path_factory: pytest.TempPathFactory
+    loops_in: Callable[[str], str], language: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., Opened]]:
     """A bundle's Python pipeline, and loops that call the same parts, in all languages or some."""
     running: list[Peer] = []
@@ -51,7 +44,7 @@ def opened(
         peers = []
         for one in languages:
             parts = {part.name: exporter.load(path / part.file, 2) for part in bundle.manifest.parts}
-            peers.append(started(one, programs[one], assets, parts))
+            peers.append(started(one, loops_in(one), assets, parts))
         running.extend(peers)
         return edgekit.load(path, threads=2), peers, assets
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.devices import jvm, swift
+from helpers.devices import jvm
 from helpers.devices.jvm import Peer, started
 from helpers.devices.task_loops import declared, self_tested
 
@@ -40,8 +40,8 @@ def language(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def program(language: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    return {"java": jvm.loops, "swift": swift.loops}[language](tmp_path_factory.mktemp(language))
+def program(language: str, loops_in: Callable[[str], str]) -> str:
+    return loops_in(language)
 
 
 @pytest.fixture(scope="module")
