@@ -4,8 +4,9 @@ Perplexity: the text in chunks of `context` tokens, each from an empty cache, wi
 place where the model wants it; a chunk's second half is scored, so that every scored token has half a context before
 it. KL divergence: of the reference's distribution from the model's, at every scored token, D(reference || model) in
 nats. The reference's log-probabilities lie in a file in llama-perplexity's own format (``--kl-divergence-base``): 16
-bits over the top 16 nats of each row. Source: tools/perplexity in llama.cpp. Never more than half a chunk of logits is
-in memory.
+bits over the top 16 nats of each row. Source: tools/perplexity in llama.cpp. Where the logits of half a chunk take more
+than 64 MB, they are computed a few positions at a time: the library holds them twice, and with a vocabulary of 150,000
+tokens that would be 310 MB.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _MAGIC = b"_logits_"
 _RANGE = 16.0  # nats below the likeliest token; what is further down counts as that far down
 _ROWS = 32  # positions that are worked on at once
+_MOST = 64 << 20  # bytes of logits that a pass may give
 
 
 class Scorable(Protocol):
@@ -135,10 +137,11 @@ def score(
             hint="Give a longer text.",
         )
     chunked = np.array(tokens[: count * context], np.int32).reshape(count, context)
-    scored = context - 1 - context // 2
+    scored, half = context - 1 - context // 2, context - context // 2
+    step = half if 4 * half * runner.vocabulary <= _MOST else min(half, _ROWS)
     nll, squares, base_nll = np.zeros(count), np.zeros(count), np.zeros(count)
     kld, same = np.zeros((count, scored)), np.zeros((count, scored), bool)
-    place = runner.context(context, outputs=context - context // 2, batch=context, ubatch=min(512, context))
+    place = runner.context(context, outputs=step, batch=context, ubatch=min(512, context))
     tell = progress or (lambda what, done, total: None)
     try:
         with (
@@ -147,12 +150,10 @@ def score(
         ):
             for i in range(count):
                 tell("reading the text", i, count)
-                place.clear()
-                place.decode(_begun(chunked[i], runner), outputs=context - context // 2)
-                logits, truth = place.logits(context - context // 2), chunked[i, context // 2 + 1 :]
-                for start in range(0, scored, _ROWS):
-                    rows = slice(start, min(scored, start + _ROWS))
-                    logp = log_softmax(logits[rows])
+                truth = chunked[i, context // 2 + 1 :]
+                for start, logits in _logits(place, _begun(chunked[i], runner), half, step):
+                    rows = slice(start, min(scored, start + len(logits)))
+                    logp = log_softmax(logits[: rows.stop - start])
                     losses = -logp[np.arange(len(logp)), truth[rows]].astype(np.float64)
                     nll[i] += losses.sum()
                     squares[i] += (losses**2).sum()
@@ -168,6 +169,24 @@ def score(
     if base is None:
         return TextScore(nll, squares, counts)
     return TextScore(nll, squares, counts, kld.reshape(-1), same.reshape(-1), base_nll)
+
+
+def _logits(
+    place: Context, tokens: NDArray[np.int32], last: int, step: int
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """(position, logits float32 [at most `_ROWS`, vocabulary]) over the `last` tokens, which are read `step` at a time.
+
+    A view: it is gone with the next.
+    """
+    place.clear()
+    read = 0
+    for done in range(0, last, step):
+        end = min(len(tokens), len(tokens) - last + done + step)
+        count = min(step, last - done)
+        place.decode(tokens[read:end], outputs=count)
+        read, logits = end, place.logits(count)
+        for start in range(0, count, _ROWS):
+            yield done + start, logits[start : start + _ROWS]
 
 
 def _begun(chunk: NDArray[np.int32], runner: Scorable) -> NDArray[np.int32]:

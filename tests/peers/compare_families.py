@@ -138,12 +138,12 @@ def pair(row: Row, bundle: Path, threads: int) -> tuple[Work, Work]:
 def voices(bundle: Path, threads: int) -> tuple[Work, Work]:
     """The golden sentence. The package's graph draws its own noise, so that its sound is some frames longer or not."""
     manifest, predictor = open_bundle(bundle).manifest, edgekit.load(bundle, threads=threads)
-    text = (bundle / manifest.golden.input).read_text(encoding="utf-8").strip()
+    sample = (bundle / manifest.golden.input).read_text(encoding="utf-8").strip()
     file = next(files(VOICE).glob("*.onnx"))
     settings = json.loads(file.with_suffix(".onnx.json").read_text(encoding="utf-8"))
-    said = predictor.predict(text).details["phonemes"]
+    phonemes = " ".join(predictor.predict(sample).details["phonemes"])
     alphabet, spoken = Alphabet(settings["phoneme_id_map"]), settings["inference"]
-    ids = [np.array(piece, np.int64)[None] for one in sentences(" ".join(said)) for piece in alphabet.pieces(one, 512)]
+    ids = [np.array(piece, np.int64)[None] for one in sentences(phonemes) for piece in alphabet.pieces(one, 512)]
     scales = np.array([spoken["noise_scale"], spoken["length_scale"], spoken["noise_w"]], np.float32)
     opened = session(file, threads)
 
@@ -153,7 +153,8 @@ def voices(bundle: Path, threads: int) -> tuple[Work, Work]:
             for one in ids
         ]
 
-    return lambda: predictor.predict(text), call
+    # Double brackets hold phonemes: espeak-ng, a program of its own, is on neither side.
+    return lambda: predictor.predict(f"[[ {phonemes} ]]"), call
 
 
 def measured(model: str, bundle: Path, threads: int) -> Iterator[tuple[str, tuple[Work, Work]]]:

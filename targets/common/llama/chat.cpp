@@ -90,10 +90,17 @@ struct edgekit_chat {
     return false;
   }
 
+  // Without the grammar. The library's samplers copy the vocabulary first, which the likeliest token does not need.
+  llama_token freely(int at) {
+    if (sampling.temperature > 0) return llama_sampler_sample(free.get(), context.get(), at);
+    const float *logits = llama_get_logits_ith(context.get(), at);
+    return static_cast<llama_token>(std::max_element(logits, logits + llama_vocab_n_tokens(vocabulary)) - logits);
+  }
+
   // As edgekit's Python does it: the whole vocabulary is compared with the grammar only where the choice without it
   // breaks it.
   llama_token choose() {
-    const llama_token token = llama_sampler_sample(free.get(), context.get(), row);
+    const llama_token token = freely(row);
     if (!grammar) return token;
     llama_token_data alone{token, 1.0f, 0.0f};
     llama_token_data_array single{&alone, 1, -1, false};
