@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 _MAGIC = b"_logits_"
 _RANGE = 16.0  # nats below the likeliest token; what is further down counts as that far down
 _ROWS = 32  # positions that are worked on at once
-_MOST = 64 << 20  # bytes of logits that a pass may give
+#: Bytes of logits that a pass gives at most, where half a chunk would give more.
+LOGITS_AT_ONCE = 64 << 20
 
 
 class Scorable(Protocol):
@@ -138,7 +139,7 @@ def score(
         )
     chunked = np.array(tokens[: count * context], np.int32).reshape(count, context)
     scored, half = context - 1 - context // 2, context - context // 2
-    step = half if 4 * half * runner.vocabulary <= _MOST else min(half, _ROWS)
+    step = half if 4 * half * runner.vocabulary <= LOGITS_AT_ONCE else min(half, _ROWS)
     nll, squares, base_nll = np.zeros(count), np.zeros(count), np.zeros(count)
     kld, same = np.zeros((count, scored)), np.zeros((count, scored), bool)
     place = runner.context(context, outputs=step, batch=context, ubatch=min(512, context))

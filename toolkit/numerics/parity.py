@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgekit.core import Feeds, Part, Runner, TensorSpec
+from edgekit.numerics.narrow import narrow_parts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,9 +47,7 @@ _KEPT = 2048
 
 def coarsest(precision: str, options: Mapping[str, Any]) -> str:
     """The key of `LIMITS` for a recipe: `PARTLY_4_BITS` where its options ask for that, else its precision."""
-    forms = options.get("forms")
-    small = options.get("small_parts") or (isinstance(forms, Mapping) and "four-bit" in forms.values())
-    return PARTLY_4_BITS if small else precision
+    return PARTLY_4_BITS if any(narrow_parts(options)) else precision
 
 
 def limit_of(precision: str, own: Mapping[str, float] = MappingProxyType({})) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from edgekit.core import Recipe, Work
+from edgekit.numerics.narrow import narrow_parts
 from edgekit.registry import find
 
 __all__ = ["file_bytes", "memory", "size"]
@@ -73,8 +74,8 @@ def _weights(work: Work, recipe: Recipe, precision: str) -> int:
 
 def _four_bits(work: Work, recipe: Recipe) -> bool:
     """Whether the options of onnx ask for 4 bits in the products of a part."""
-    small, forms = recipe.options.get("small_parts", ()), recipe.options.get("forms", {})
-    return (work.kind == "vector" and work.part in small) or forms.get(work.part) == "four-bit"
+    small, whole = narrow_parts(recipe.options)
+    return (work.kind == "vector" and work.part in small) or work.part in whole
 
 
 def memory(works: Sequence[Work], recipe: Recipe, libraries: int = 0) -> int:

@@ -170,11 +170,15 @@ def expected_nll(runner: Any, tokens: list[int], context: int) -> list[list[floa
     return losses
 
 
-def test_perplexity_is_that_of_the_second_halves(runner: Any) -> None:
+@pytest.mark.parametrize("context, most", [(64, 64 << 20), (100, 0)])  # at once; 32 positions, then 18
+def test_perplexity_is_that_of_the_second_halves(
+    runner: Any, monkeypatch: pytest.MonkeyPatch, context: int, most: int
+) -> None:
+    monkeypatch.setattr(perplexity, "LOGITS_AT_ONCE", most)
     text = TEXT[:400]
-    losses = np.array(expected_nll(runner, runner.tokenize(text), 64))
-    found = runner.score(text, context=64)
-    assert found.counts.tolist() == [31] * len(losses)
+    losses = np.array(expected_nll(runner, runner.tokenize(text), context))
+    found = runner.score(text, context=context)
+    assert found.counts.tolist() == [context // 2 - 1] * len(losses)
     assert found.nll == pytest.approx(losses.sum(axis=1), rel=2e-3)
     assert found.perplexity == pytest.approx(np.exp(losses.mean()), rel=2e-3)
     expected = np.exp(losses.mean()) * losses.std() / np.sqrt(losses.size - 1)
