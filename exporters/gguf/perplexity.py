@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 _MAGIC = b"_logits_"
 _RANGE = 16.0  # nats below the likeliest token; what is further down counts as that far down
-_ROWS = 32  # positions that are worked on at once
+#: Positions of a pass, and bytes of logits that are worked on at once: a dozen arrays of that size are made.
+_ROWS, _WORKED = 32, 4 << 20
 #: Bytes of logits that a pass gives at most, where half a chunk would give more.
 LOGITS_AT_ONCE = 64 << 20
 
@@ -175,19 +176,19 @@ def score(
 def _logits(
     place: Context, tokens: NDArray[np.int32], last: int, step: int
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """(position, logits float32 [at most `_ROWS`, vocabulary]) over the `last` tokens, which are read `step` at a time.
+    """(position, logits float32 [n, vocabulary]) over the `last` tokens, which are read `step` at a time.
 
     A view: it is gone with the next.
     """
     place.clear()
-    read = 0
+    read, rows = 0, max(1, _WORKED // (4 * place.model.size))
     for done in range(0, last, step):
         end = min(len(tokens), len(tokens) - last + done + step)
         count = min(step, last - done)
         place.decode(tokens[read:end], outputs=count)
         read, logits = end, place.logits(count)
-        for start in range(0, count, _ROWS):
-            yield done + start, logits[start : start + _ROWS]
+        for start in range(0, count, rows):
+            yield done + start, logits[start : start + rows]
 
 
 def _begun(chunk: NDArray[np.int32], runner: Scorable) -> NDArray[np.int32]:
