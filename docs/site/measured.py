@@ -74,10 +74,13 @@ class Row:
 
 
 def rows() -> list[Row]:
-    """Every measured bundle: those of results/ first, then those of the calibration that are not among them."""
-    kept = [row for file in sorted((ROOT / "results").glob("*.json")) for row in _condensed(file)]
-    known = {_key(row) for row in kept}
-    return kept + [row for row in _calibration() if _key(row) not in known]
+    """Every measured bundle: its latest row of results/, the latest first; then those of the calibration that are not
+    among them."""
+    dated = (row for file in sorted((ROOT / "results").glob("*.json")) for row in _condensed(file))
+    ordered = sorted(dated, key=lambda row: row.origin)
+    latest = {_key(row): row for row in ordered}
+    kept = [row for row in reversed(ordered) if latest[_key(row)] is row]
+    return kept + [row for row in _calibration() if _key(row) not in latest]
 
 
 @cache
