@@ -119,6 +119,7 @@ def test_bench_tells_all_that_it_measures(
 def test_what_has_no_room_is_refused_before_it_is_loaded(
     made: Callable[[str], Bundle], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    bundle = made("q4_k_m")  # which needs room
     monkeypatch.setattr(room, "available", lambda: 50_000_000)
-    assert run(["run", str(made("q4_k_m").path), "hello"]) == 6
+    assert run(["run", str(bundle.path), "hello"]) == 6
     assert "need 104 MB of RAM; 50 MB are free" in capsys.readouterr().err
