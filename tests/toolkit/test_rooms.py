@@ -24,7 +24,7 @@ FLOORS = (
     {"core", "errors"},
     {"formats", "numerics", "registry", "common"},
     {"sources", "tasks", "quantization", "bench"},
-    {"reports", "bundles", "llama", "catalogue", "importers"},
+    {"reports", "bundles", "llama", "catalogue", "importers", "pool"},
     {"gate", "estimation"},
     {"pipeline", "benchmarking"},
     {"cli"},

@@ -2,66 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.devices.cluster import Cluster
 from helpers.pages.matrices import plan
 
 from edgekit.benchmarking import matrix, pool
 from edgekit.errors import BadInput, DeviceFailed
+from edgekit.pool import client
 
 pytest.importorskip("distributed", reason='pip install "edgekit[pool]"')
 pytestmark = [pytest.mark.thorough, pytest.mark.filterwarnings("ignore")]
-
-
-class Cluster:
-    """Processes of Dask, each with a folder of its own, and no nanny that would start them again."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.running = folder, []  # type: ignore[var-annotated]
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.scheduler = self._start("scheduler", "--host=127.0.0.1", f"--port={self.port}", "--no-dashboard")
-
-    @property
-    def address(self) -> str:
-        return f"dask://127.0.0.1:{self.port}"
-
-    def worker(self, resources: str = "host=1") -> subprocess.Popen[bytes]:
-        options = ("--no-nanny", "--nthreads=1", "--no-dashboard", "--resources", resources)
-        return self._start("worker", f"tcp://127.0.0.1:{self.port}", *options)
-
-    def _start(self, kind: str, *options: str) -> subprocess.Popen[bytes]:
-        place = self.folder / f"{kind}-{len(self.running)}"
-        place.mkdir()
-        child = subprocess.Popen(
-            [sys.executable, "-m", f"distributed.cli.dask_{kind}", *options],
-            cwd=place,
-            env=os.environ | {"EDGEKIT_CACHE": str(place / "cache")},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        self.running.append(child)
-        return child
-
-    def wait(self, workers: int) -> None:
-        from distributed import Client
-
-        with Client(f"tcp://127.0.0.1:{self.port}", timeout=30, set_as_default=False) as client:
-            client.wait_for_workers(workers, timeout=60)
-
-    def close(self) -> None:
-        for child in self.running:
-            child.kill()
-            child.wait()
 
 
 @pytest.fixture
@@ -90,17 +46,17 @@ def test_the_pool_gives_what_this_machine_gives(cluster: Cluster, toy: Any, tmp_
             assert one.report.host["cpu"] == other.report.host["cpu"]
 
 
-def test_bundles_travel_where_disks_are_not_shared(cluster: Cluster, toy: Any, bundle: Path) -> None:
+def test_bundles_travel_where_disks_are_not_shared(toy: Any, bundle: Path, tmp_path: Path) -> None:
     from edgekit.bundles.bundle import open_bundle
 
-    task = pool.Task("host", open_bundle(bundle), (str(toy.data / "1.npy"),), 1, 1, plan(toy).limits)
-    spec = {"path": str(bundle) + "-elsewhere", "sha256": pool.hash_file(bundle / "manifest.json"), "device": "host"}
-    spec |= {"inputs": [["/elsewhere/1.npy", pool.hash_file(toy.data / "1.npy")]], "threads": 1, "processes": 1}
-    spec |= {"limits": list(task.limits)}
-    assert pool.there(spec, None) is None
-    found = pool.there(spec, pool.packed(task))
+    copy = Path(shutil.copytree(bundle, tmp_path / "gone" / "bundle"))
+    sent = pool.Task("host", open_bundle(copy), (str(toy.data / "1.npy"),), 1, 1, plan(toy).limits).sent()
+    payload = sent.pack()
+    shutil.rmtree(copy)
+    assert pool.there(sent.spec, None) is None
+    found = pool.there(sent.spec, payload)
     assert found is not None and len(found["answers"]) == 1
-    assert pool.there(spec, None) is not None, "it is kept"
+    assert pool.there(sent.spec, None) is not None, "it is kept"
 
 
 def test_a_killed_worker_loses_only_its_running_cell(cluster: Cluster, toy: Any, tmp_path: Path) -> None:
@@ -154,6 +110,6 @@ def test_what_is_no_pool_is_refused(address: str) -> None:
 
 
 def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "_PATIENCE", 1.0)
+    monkeypatch.setattr(client, "PATIENCE", 1.0)
     with pytest.raises(DeviceFailed, match="no Dask scheduler"):
         list(pool.measure("dask://127.0.0.1:9", []))

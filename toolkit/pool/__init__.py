@@ -1,0 +1,1 @@
+"""A pool of machines (Dask): its client, and files that travel to it."""
