@@ -1,5 +1,7 @@
-"""Measure bundles on a pool of machines (`edgekit.pool.client`): a cell goes to a worker that has its device, and a machine
-measures a single cell at a time."""
+"""Measure bundles on a pool of machines (`edgekit.pool.client`).
+
+A cell goes to a worker that has its device, and a machine measures a single cell at a time.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,6 @@ from edgekit.common.files import hash_file
 from edgekit.core import Bundle
 from edgekit.errors import DeviceFailed, EdgekitError
 from edgekit.pool import client, parcels
-from edgekit.sources import cache_folder
 
 __all__ = ["Task", "digest", "measure", "there"]
 
@@ -78,8 +79,8 @@ def measure(workers: str, tasks: Sequence[Task]) -> Iterator[tuple[int, dict[str
         sent = ((at, task.sent()) for at, task in enumerate(tasks) if at not in missing)
         with client.Batch(pool, sent) as batch:
             for at, answer in batch.results():
-                if isinstance(answer, client.Lost):
-                    answer = _failure("failed", f"the pool's worker could not measure it: {answer.reason}", "")
+                if "lost" in answer:
+                    answer = _failure("failed", f"the pool's worker could not measure it: {answer['lost']}", "")
                 yield at, answer
 
 
@@ -92,9 +93,7 @@ def _failure(outcome: str, message: str, hint: str) -> dict[str, Any]:
 
 def there(spec: Mapping[str, Any], payload: bytes | None) -> dict[str, Any] | None:
     """Measure the bundle of `spec` on this machine; None if it is neither here nor in `payload`."""
-    from filelock import FileLock
-
-    with FileLock(cache_folder() / "measuring.lock"):  # two measurements at a time would disturb one another
+    with client.alone():
         places = parcels.received([parcels.Parcel(*item) for item in spec["files"]], payload)
         if places is None:
             return None

@@ -17,7 +17,7 @@ from typing import Any
 from edgekit.bundles.manifest import LARGEST, NAME, Manifest, decode
 from edgekit.errors import BadInput, boundary
 
-__all__ = ["peek", "replaceable", "staged"]
+__all__ = ["alive", "peek", "replaceable", "staged"]
 
 
 #: Suffix of an earlier bundle while the new bundle takes its place.
@@ -85,7 +85,7 @@ def _sweep(out: Path) -> None:
     """
     for left in out.parent.glob(f".{glob.escape(out.name)}.partial-*"):
         owner = left.name.removeprefix(f".{out.name}.partial-").split("-")[0]
-        if not owner.isdigit() or _alive(int(owner)):
+        if not owner.isdigit() or alive(int(owner)):
             continue
         if left.name.endswith(_OLD) and not out.exists():
             left.rename(out)
@@ -93,7 +93,8 @@ def _sweep(out: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _alive(process: int) -> bool:
+def alive(process: int) -> bool:
+    """Whether there is a process of this number."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -159,6 +159,7 @@ def parser() -> argparse.ArgumentParser:
         help="search: largest share of answers that differ from fp32's (%%), or loss in points of the metric",
     )
     cmd.add_argument("--minutes", type=float, metavar="N", help="search: start no trial after so many minutes (20)")
+    cmd.add_argument("--workers", metavar="dask://HOST:PORT", help="search: try recipes on a pool of machines (Dask)")
     cmd.add_argument("--exporter", help="file format (default: the target's); see `edgekit list exporters`")
     cmd.add_argument("--weights", metavar="PATH", help="your checkpoint: a path, hf://OWNER/REPO or https://...")
     cmd.add_argument("--adapter", metavar="DIR", help="LoRA adapter in PEFT's form, merged into the weights")

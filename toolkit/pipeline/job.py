@@ -1,4 +1,4 @@
-"""`Job`: a resolved request for an export. `Run`: a job under way."""
+"""`Asked`: a request for an export. `Job`: the request, resolved. `Run`: a job under way."""
 
 from __future__ import annotations
 
@@ -27,10 +27,50 @@ from edgekit.numerics.parity import FLOATS
 from edgekit.pipeline.search.limits import Limits
 from edgekit.tasks.resolved import predictor_of
 
-__all__ = ["Job", "Run"]
+__all__ = ["Asked", "Job", "Run"]
 
 #: Distributions that make inputs and answers of samples, whatever the format.
 _READERS = ("numpy", "pillow", "soundfile", "soxr", "tokenizers")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The user's request, in names and paths: the arguments of `edgekit.export`."""
+
+    model: str
+    target: str = "laptop"
+    precision: str | None = None
+    exporter: str | None = None
+    weights: str | None = None
+    adapter: str | None = None
+    calibration: str | Path | None = None
+    data: str | Path | None = None
+    out: str | Path | None = None
+    offline: bool = False
+    mirror: str | Path | None = None
+    fallback: bool = True
+    options: Mapping[str, Any] | None = None
+    operating: Mapping[str, Any] | None = None
+    max_kld: float | None = None
+    limits: Limits | None = None
+    task: str = ""
+    dynamic: Mapping[str, tuple[int, int]] | None = None
+    trust_code: bool = False
+    metric: str = ""
+    evidence: bool = True
+    accept_terms: Sequence[str] = ()
+    force: bool = False
+    board: str | None = None
+    flash: int | None = None
+    ram: int | None = None
+    download: int | None = None
+    workers: str | None = None
+    progress: Progress | None = None
+
+    def tell(self, what: str, done: int, total: int) -> None:
+        """Progress, if it is wanted."""
+        if self.progress is not None:
+            self.progress(what, done, total)
 
 
 @dataclass(frozen=True)
@@ -46,6 +86,7 @@ class Job:
         evidence: real samples that calibrate and judge; None: there are none, for the reason `no_evidence`.
         adapter: name of the adapter that was merged into the weights; "" if there is none.
         offline, mirror: as for `edgekit.sources.fetch`. fallback: try the ladder's recipes after a refusal.
+        asked: the request that all this was resolved from; a worker of a pool resolves it again.
     """
 
     model: Model
@@ -66,6 +107,7 @@ class Job:
     no_evidence: str = ""
     mirror: str | Path | None = None
     adapter: str = ""
+    asked: Asked | None = None
 
     def recipes(self) -> list[Recipe]:
         """The requested recipe, then the recipes of the model's ladder that follow it and fit the target; or those of

@@ -29,7 +29,7 @@ def key_of(job: Job, weights: Path) -> str:
     """Hash of everything that decides an export's result: weights, recipe, target, data, code, tools."""
     model = job.model
     parts = [
-        *(f"weights {file.name} {hash_file(file)}" for file in _read_with(weights, model.weights.assets)),
+        *(f"weights {file.name} {hash_file(file)}" for file in read_with(weights, model.weights.assets)),
         *(f"calibration {described(sample.input)}" for sample in job.calibration),
         *(f"data {described(sample.input)} {described(sample.truth)} {sample.language}" for sample in job.samples),
         *(f"code {file.name} {hash_file(file)}" for file in code_files(job)),
@@ -53,7 +53,7 @@ def declared(target: Target) -> Target:
     return replace(target, pack=None, prove=None, measure=None, forms={}, devices={})
 
 
-def _read_with(weights: Path, assets: tuple[str, ...]) -> list[Path]:
+def read_with(weights: Path, assets: tuple[str, ...]) -> list[Path]:
     """The files that may be read for `weights`: a folder's; for a file, itself and what belongs beside it."""
     if weights.is_dir():
         return sorted(path for path in weights.rglob("*") if path.is_file())

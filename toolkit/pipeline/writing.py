@@ -25,7 +25,7 @@ from edgekit.errors import BadInput, GateFailed
 from edgekit.pipeline import evidence
 from edgekit.pipeline.climbing import climb
 from edgekit.pipeline.job import Job, Run
-from edgekit.pipeline.search.trials import smallest
+from edgekit.pipeline.search.smallest import smallest
 from edgekit.pipeline.tracing import Reference, trace
 from edgekit.sources import fetch
 
@@ -36,10 +36,8 @@ def make(run: Run) -> None:
     Raises:
         ParityFailed, GateFailed: the last refusal, if every recipe was refused. ExportFailed, BadInput, ...
     """
+    run = prepared(run)
     job, model, stage = run.job, run.job.model, run.stage
-    _assets(run)
-    facts = {**model.weights.prepare(run.checkpoint, stage), **({"adapter": job.adapter} if job.adapter else {})}
-    run = replace(run, facts=facts, golden_input=golden.write_input(model, stage))
     reference = trace(run)
     _check_reference(job, reference)
     if job.limits is not None:
@@ -83,6 +81,14 @@ def make(run: Run) -> None:
     if job.target.pack:
         job.target.pack(stage)
     (stage / NAME).write_bytes(encode(msgspec.structs.replace(manifest, files=inventory(stage))))
+
+
+def prepared(run: Run) -> Run:
+    """`run` with the assets, the golden input and the facts of its model in the folder `run.stage`."""
+    _assets(run)
+    job, model, stage = run.job, run.job.model, run.stage
+    facts = {**model.weights.prepare(run.checkpoint, stage), **({"adapter": job.adapter} if job.adapter else {})}
+    return replace(run, facts=facts, golden_input=golden.write_input(model, stage))
 
 
 def _check_reference(job: Job, reference: Reference) -> None:

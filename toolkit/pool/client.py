@@ -18,8 +18,9 @@ from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from edgekit.errors import BadInput, DeviceFailed, need
+from edgekit.sources import cache_folder
 
-__all__ = ["Batch", "Lost", "Pool", "Task", "address", "connected", "offer", "own_address"]
+__all__ = ["Batch", "Pool", "Task", "address", "alone", "connected", "offer", "own_address"]
 
 #: Seconds after which a scheduler that does not answer counts as gone, and after which a pool without workers does.
 PATIENCE, GRACE = 15.0, 60.0
@@ -39,12 +40,6 @@ class Task(NamedTuple):
     function: Callable[[Mapping[str, Any], bytes | None], dict[str, Any] | None]
     spec: Mapping[str, Any]
     pack: Callable[[], bytes]
-
-
-class Lost(NamedTuple):
-    """A task without an answer, and why: workers died of it, or lack edgekit, or their disk is full."""
-
-    reason: str
 
 
 def address(workers: str) -> str:
@@ -73,6 +68,15 @@ def own_address() -> str:
         return str(get_worker().address)
     except ValueError:
         return ""
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """On a worker: wait until no other worker of this machine measures. Two at a time would disturb one another."""
+    from filelock import FileLock
+
+    with FileLock(cache_folder() / "measuring.lock"):
+        yield
 
 
 @contextlib.contextmanager
@@ -113,6 +117,11 @@ class Pool:
         self.check()
         workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
         return Counter(label for worker in workers for label in worker.get("resources", {}))
+
+    def require(self, device: str) -> None:
+        """Raise DeviceFailed where no worker has `device`."""
+        if not self.devices()[device]:
+            raise DeviceFailed(f"no worker of the pool {self.workers} has the device {device!r}.", hint=offer(device))
 
     def everywhere(self, function: Callable[..., None], *arguments: Any) -> None:
         """Call a short `function` on every worker at once, also beside a task. Workers that cannot do it are left out;
@@ -162,8 +171,11 @@ class Batch(Generic[Key]):
         """Forget the task `key`. A worker that has begun it goes on, and nobody hears of it."""
         self._cancel([future for future, (other, _) in self._running.items() if other == key])
 
-    def results(self) -> Iterator[tuple[Key, dict[str, Any] | Lost]]:
+    def results(self) -> Iterator[tuple[Key, dict[str, Any]]]:
         """(key, answer) of each task as it finishes.
+
+        An answer ``{"lost": reason}`` is of a task that workers died of, or could not run: they lack edgekit, or their
+        disk is full.
 
         Raises:
             DeviceFailed: the scheduler vanished, or all workers.
@@ -199,9 +211,7 @@ class Batch(Generic[Key]):
         return workers
 
     def _submit(self, key: Key, task: Task, payload: bytes | None) -> None:
-        future = self._pool.client.submit(
-            task.function, task.spec, payload, resources={task.device: 1}, pure=False, key=None
-        )
+        future = self._pool.client.submit(task.function, task.spec, payload, resources={task.device: 1}, pure=False)
         self._running[future] = key, task
 
     def _finished(self) -> set[Any]:
@@ -217,7 +227,7 @@ class Batch(Generic[Key]):
         self._pool.check()
         return done
 
-    def _answer(self, future: Any) -> dict[str, Any] | Lost | None:
+    def _answer(self, future: Any) -> dict[str, Any] | None:
         """The answer of a task; None if its worker needs the payload first."""
         from distributed import CancelledError, KilledWorker
 
@@ -227,9 +237,9 @@ class Batch(Generic[Key]):
         except CancelledError as exc:
             raise self._pool.gone(f"the scheduler at {self._pool.workers} has vanished") from exc
         except KilledWorker as exc:
-            return Lost(f"{exc.allowed_failures + 1} workers died of it, the last at {exc.last_worker.address}")
+            return {"lost": f"{exc.allowed_failures + 1} workers died of it, the last at {exc.last_worker.address}"}
         except Exception as exc:  # any error of the other machine: no edgekit, a full disk
-            return Lost(f"{type(exc).__name__}: {exc}")
+            return {"lost": f"{type(exc).__name__}: {exc}"}
 
     def _cancel(self, futures: list[Any]) -> None:
         for future in futures:

@@ -18,7 +18,7 @@ from edgekit.sources import cache_folder
 __all__ = ["Parcel", "packed", "parcel", "received"]
 
 #: Bytes that travel at most: they lie in the memory of the scheduler.
-_MOST = 4 << 30
+MOST = 4 << 30
 
 
 class Parcel(NamedTuple):
@@ -56,7 +56,7 @@ def packed(parcels: Sequence[Parcel]) -> bytes:
         f"{item.digest}/{name}": Path(item.path).parent / name for item in parcels for name in item.files
     }  # the same files once, whoever names them
     size = sum(place.stat().st_size for place in places.values())
-    if size > _MOST:
+    if size > MOST:
         raise BadInput(
             f"{figure(size, 'B')} of files are too much to send to a worker.",
             hint="Put them on a disk that the workers share, at the same path.",

@@ -126,7 +126,7 @@ def test_what_is_mostly_not_int8_is_not_called_so(tmp_path: Path) -> None:
 
 
 def test_what_is_refused_before_anything_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr("edgekit.pipeline.exporting.fetch")
+    monkeypatch.delattr("edgekit.pipeline.resolving.fetch")
     for options, said in (
         ({"speed": 1}, "no option 'speed'"),
         ({"ios": 15}, r"no value 15\.\s+It has: 16, 17, 18"),

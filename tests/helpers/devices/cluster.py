@@ -23,6 +23,11 @@ class Cluster:
     def address(self) -> str:
         return f"dask://127.0.0.1:{self.port}"
 
+    @property
+    def traces(self) -> list[Path]:
+        """Folders of trials that the workers have not removed."""
+        return list(self.folder.glob("*/cache/trials/*"))
+
     def worker(self, resources: str = "host=1") -> subprocess.Popen[bytes]:
         options = ("--no-nanny", "--nthreads=1", "--no-dashboard", "--resources", resources)
         return self._start("worker", f"tcp://127.0.0.1:{self.port}", *options)

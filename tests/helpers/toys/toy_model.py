@@ -177,7 +177,8 @@ MODEL = Model(
 class ToyExporter(Exporter):
     """A part is a numpy archive. TOY_SPOIL in the environment spoils precisions: {"int4": "noise", "int8": "skew"}.
 
-    ``noise`` makes outputs that no precision explains, ``skew`` ones that are near but fall for the first label.
+    ``noise`` makes outputs that no precision explains, ``skew`` ones that are near but fall for the first label, and
+    ``crash`` none: it ends the process.
     """
 
     name = "toy"
@@ -201,6 +202,8 @@ class ToyExporter(Exporter):
             progress("waiting", 0, 0)
             time.sleep(float(os.environ["TOY_WAIT"]))
         spoil = json.loads(os.environ.get("TOY_SPOIL", "{}")).get(recipe.precision, "")
+        if spoil == "crash":
+            os.abort()
         weights = {name: self._rounded(array, recipe.precision) for name, array in checkpoint.tensors.items()}
         if spoil == "noise":
             weights["up"] = np.random.default_rng(1).standard_normal((FEATURES, HIDDEN)).astype(np.float32)

@@ -23,7 +23,7 @@ from edgekit.errors import BadInput, EdgekitError, ExportFailed
 STEPS = [
     *(f"pipeline.writing.{name}" for name in ("_assets", "trace", "_licence", "readme", "inventory", "encode")),
     *("pipeline.climbing.prove", "pipeline.proving.part_error"),
-    *("pipeline.exporting.read_checkpoint", "pipeline.exporting.key_of"),
+    *("pipeline.resolving.read_checkpoint", "pipeline.exporting.key_of"),
     *("bundles.golden.write_input", "bundles.golden.write_reference", "bundles.sbom.render"),
     *("bundles.staging._sweep", "bundles.staging._swap", "estimation.budgets.check_size"),
 ]

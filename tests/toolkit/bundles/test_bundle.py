@@ -201,7 +201,7 @@ def test_a_bundle_of_another_model_or_target_is_replaced_only_by_force(
 ) -> None:
     before = (bundle / "manifest.json").read_bytes()
     with monkeypatch.context() as patch, pytest.raises(BadInput, match="holds a bundle of toy-speller for toy-board"):
-        patch.setattr("edgekit.pipeline.exporting.fetch", None)  # before anything is fetched
+        patch.setattr("edgekit.pipeline.resolving.fetch", None)  # before anything is fetched
         edgekit.export("whisper-base", "laptop", out=bundle)
     code, _, err = do("export", "toy-speller", "--target=laptop", f"--weights={toy.weights}", f"--out={bundle}")
     assert code == 2 and f"edgekit export toy-speller --target laptop --out {bundle} --force" in err
@@ -223,7 +223,7 @@ def test_a_bundle_of_another_model_or_target_is_replaced_only_by_force(
 def test_a_place_that_is_taken_is_refused_before_anything_is_fetched(
     toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgekit.pipeline.exporting.fetch", None)
+    monkeypatch.setattr("edgekit.pipeline.resolving.fetch", None)
     (tmp_path / "file").write_text("precious")
     with pytest.raises(BadInput, match="is not a bundle; it will not be replaced"):
         toy.export(tmp_path / "file", weights=None)

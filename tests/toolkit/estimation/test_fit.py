@@ -62,7 +62,7 @@ def test_export_refuses_before_any_download(board: Any, tmp_path: Path, monkeypa
         raise AssertionError("a download began")
 
     for name in ("fetch", "user_source", "read_checkpoint"):
-        monkeypatch.setattr(f"edgekit.pipeline.exporting.{name}", fetch)
+        monkeypatch.setattr(f"edgekit.pipeline.resolving.{name}", fetch)
     with pytest.raises(OverBudget, match=r"will not fit toy-board: RAM 330 kB of 10 kB") as caught:
         edgekit.export("toy-speller", "toy-board", out=tmp_path / "b")
     assert "No recipe or relative" in caught.value.hint

@@ -190,7 +190,7 @@ def test_export_agrees_before_any_download(
         raise FetchBegan
 
     for name in ("fetch", "user_source"):
-        monkeypatch.setattr(f"edgekit.pipeline.exporting.{name}", fetch)
+        monkeypatch.setattr(f"edgekit.pipeline.resolving.{name}", fetch)
     answer = edgekit.fit(model, target)
     wanted = {"fits": FetchBegan, "refused": Unsupported, "too large": OverBudget}[answer.verdict]
     accepted = [find("models", model).identity.terms]

@@ -23,7 +23,7 @@ from edgekit.core import Artifact, Evaluation, Model, Prediction, Runner, servin
 from edgekit.errors import BadInput, FetchFailed, Unsupported
 from edgekit.gate import speed
 from edgekit.gate.verdicts import judge
-from edgekit.pipeline import exporting
+from edgekit.pipeline import resolving
 
 
 def use(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Model:
@@ -154,7 +154,7 @@ def test_weights_that_are_not_pinned_come_from_the_hub(
     toy: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     asked = []
-    monkeypatch.setattr(exporting, "user_source", lambda uri, offline: asked.append(uri) or Path(toy.weights))
+    monkeypatch.setattr(resolving, "user_source", lambda uri, offline: asked.append(uri) or Path(toy.weights))
     use(monkeypatch, hub="hf://toys/speller")
     for weights in (None, "hf://mine/own"):
         assert edgekit.export("toy-speller", "toy-board", weights=weights, out=tmp_path / f"{weights is None}").path

@@ -31,7 +31,7 @@ def test_a_second_export_is_reused_and_does_no_work(toy: Any, tmp_path: Path, mo
     first = toy.export(tmp_path / "b", data=toy.data)
     assert not first.reused
     before = {path: path.stat().st_mtime_ns for path in first.path.rglob("*")}
-    monkeypatch.setattr("edgekit.pipeline.exporting.read_checkpoint", None)
+    monkeypatch.setattr("edgekit.pipeline.resolving.read_checkpoint", None)
     monkeypatch.setattr("edgekit.pipeline.exporting.make", None)
     second = toy.export(tmp_path / "b", data=toy.data)
     assert second.reused

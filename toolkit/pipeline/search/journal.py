@@ -37,9 +37,10 @@ class Journal:
     def __len__(self) -> int:
         return len(self._kept.points)
 
-    def of(self, recipe: str) -> Point | None:
-        """What was measured of `recipe`; None: nothing yet."""
-        return self._kept.points.get(recipe)
+    @property
+    def points(self) -> dict[str, Point]:
+        """Recipe -> what was measured of it so far."""
+        return dict(self._kept.points)
 
     def add(self, point: Point) -> None:
         """Keep `point`, at once."""

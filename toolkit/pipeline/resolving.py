@@ -1,0 +1,148 @@
+"""From a request to a job: every name resolved, every folder opened, the weights fetched and read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from edgekit.core import Checkpoint, ImportOptions, Model, Progress, Source, Target, serving
+from edgekit.errors import BadInput, FetchFailed, Unsupported, boundary
+from edgekit.estimation import budgets, recipes
+from edgekit.formats.checkpoint import read_checkpoint
+from edgekit.gate.judges import Judge, judge_of
+from edgekit.importers.resolved import model_of
+from edgekit.pipeline.evidence import chosen, of_the_user
+from edgekit.pipeline.job import Asked, Job
+from edgekit.pipeline.search.limits import Limits, limits_of
+from edgekit.pipeline.terms import check_terms
+from edgekit.pool import client
+from edgekit.registry import find
+from edgekit.sources import fetch, user_source
+from edgekit.tasks.resolved import samples_of
+
+__all__ = ["job_of", "read", "weights_of"]
+
+
+def job_of(asked: Asked) -> Job:
+    """Resolve every name and open every folder before anything long begins. Raises as `export`."""
+    target = budgets.budgeted(find("targets", asked.target), asked.board, asked.flash, asked.ram, asked.download)
+    with boundary():
+        job = _job(asked, target)
+    check_terms(job.model, asked.accept_terms)
+    return job
+
+
+def _job(asked: Asked, target: Target) -> Job:
+    about = ImportOptions(asked.task, asked.dynamic or {}, asked.trust_code, asked.metric, asked.offline)
+    declared = model_of(asked.model, about, asked.tell)
+    judge = judge_of(declared)
+    limits = limits_of(asked.precision, asked.limits)
+    _check_workers(asked, limits)
+    recipe = recipes.recipe_for(declared, target, None if limits else asked.precision, asked.exporter)
+    recipe = replace(recipe, options={**recipe.options, **(asked.options or {})})
+    declared = serving(declared, recipe.exporter)
+    exporter = find("exporters", recipe.exporter)
+    exporter.check_recipe(declared, recipe)
+    budgets.check(declared, target, recipe)
+    _check_operating(declared, asked)
+    samples, calibration = (
+        samples_of(declared, judge.folder(path, option)) if path else ()
+        for path, option in ((asked.data, "data"), (asked.calibration, "calibration"))
+    )
+    evidence, no_evidence = chosen(declared, asked.evidence)
+    if limits and not samples and (judge.searches or not (evidence or calibration)):
+        raise BadInput(
+            f"a search needs real samples to judge by, and {declared.name} has none.",
+            hint="Add --data " + ("TEXT.txt" if judge.searches else "DIR; see docs/data.md."),
+        )
+    own = of_the_user(evidence, calibration, Path(asked.calibration or "").name)
+    calibration = calibration if own is evidence else calibration[: len(calibration) // 2]
+    return Job(
+        model=_allowing(declared, judge, asked.max_kld),
+        target=target,
+        recipe=recipe,
+        exporter=exporter,
+        judge=judge,
+        calibration=calibration,
+        samples=samples,
+        data=Path(asked.data).name if asked.data else "",
+        operating=asked.operating or {},
+        offline=asked.offline,
+        mirror=asked.mirror,
+        fallback=asked.fallback,
+        limits=limits,
+        named=asked.precision is not None,
+        evidence=own,
+        no_evidence=no_evidence,
+        asked=asked,
+    )
+
+
+def _check_workers(asked: Asked, limits: Limits | None) -> None:
+    """Raise BadInput for a pool without a search, or an address that is none."""
+    if asked.workers is None:
+        return
+    if limits is None:
+        raise BadInput(
+            "--workers is for a search, and the precision leaves nothing to search for.",
+            hint="Add --precision auto, or leave --workers out.",
+        )
+    client.address(asked.workers)
+
+
+def _allowing(model: Model, judge: Judge, max_kld: float | None) -> Model:
+    """`model` with the user's maximum KL divergence. Raises BadInput for a model that has no such limit."""
+    if max_kld is None:
+        return model
+    if model.task.evaluation is None or not judge.searches:
+        raise BadInput(f"{model.name} is not judged by a KL divergence.", hint="--max-kld goes with language models.")
+    if not 0 < max_kld < float("inf"):
+        raise BadInput(f"a KL divergence of at most {max_kld:g} nats makes no sense.", hint="Such as --max-kld 0.05")
+    return replace(model, task=replace(model.task, evaluation=replace(model.task.evaluation, drop=max_kld)))
+
+
+def _check_operating(model: Model, asked: Asked) -> None:
+    """Raise Unsupported for a model without a threshold, BadInput without data to choose a threshold on."""
+    if asked.operating and model.task.operate is None:
+        raise Unsupported(f"{model.name} has no threshold that could be chosen.")
+    if asked.operating and asked.data is None:
+        raise BadInput("a threshold is chosen on real samples; there are none.", hint="Add --data DIR.")
+
+
+def weights_of(job: Job, weights: str | None, tell: Progress) -> tuple[Path, Source | None]:
+    """The folder or file of the weights, and the source it came from (None for a local path of the user's)."""
+    own = job.model.weights
+    if weights is None and own.sources:
+        return fetch(own.sources, offline=job.offline, mirror=job.mirror, progress=tell)
+    if weights is None and not own.hub:
+        raise FetchFailed(f"no source of weights is known for {job.model.name}.", hint="Give yours: --weights PATH")
+    chosen = user_source(weights or own.hub, offline=job.offline)
+    if isinstance(chosen, Path):
+        return chosen, None
+    return fetch([chosen], offline=job.offline, mirror=job.mirror, progress=tell)
+
+
+def read(job: Job, weights: Path, tell: Progress) -> tuple[Job, Checkpoint]:
+    """The weights of `job`, and the job as they make it: what is quantized already is not quantized to no avail."""
+    job.exporter.require()
+    checkpoint = _with_companions(read_checkpoint(weights), job, tell)
+    return _settled(job, checkpoint, tell), checkpoint
+
+
+def _with_companions(checkpoint: Checkpoint, job: Job, tell: Progress) -> Checkpoint:
+    """`checkpoint` with the other models' weights that the declaration names."""
+    pinned = job.model.weights.companions
+    folders = {
+        name: fetch([source], offline=job.offline, mirror=job.mirror, progress=tell)[0]
+        for name, source in pinned.items()
+    }
+    return replace(checkpoint, companions={name: read_checkpoint(folder) for name, folder in folders.items()})
+
+
+def _settled(job: Job, checkpoint: Checkpoint, tell: Progress) -> Job:
+    """`job`; without a precision of the user's, weights that are quantized already are not quantized to no avail."""
+    recipes = () if job.named else job.exporter.settled(job.model, checkpoint, job.recipe)
+    if not recipes:
+        return job
+    tell(f"the weights are {recipes[-1].precision} already, and no {job.recipe.precision} is made of them", 0, 0)
+    return replace(job, recipe=recipes[0], settled=tuple(recipes))

@@ -1,0 +1,156 @@
+"""A search on a pool: each recipe is a task, tried by a worker, and its point is kept the moment it arrives.
+
+The points are those that this machine alone would have measured, times aside: a recipe that proves hopeless while it is
+tried is cancelled, and one that was measured although a smaller one passes is left out.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+import edgekit
+from edgekit.bench.machine import host
+from edgekit.errors import DeviceFailed
+from edgekit.gate.frontier import Point
+from edgekit.pipeline.job import Asked, Job
+from edgekit.pipeline.reuse import read_with
+from edgekit.pipeline.search import remote
+from edgekit.pipeline.search.journal import Journal
+from edgekit.pipeline.search.pruning import Search
+from edgekit.pipeline.search.trials import key_of_trials
+from edgekit.pipeline.tracing import Reference
+from edgekit.pool import client, parcels
+
+__all__ = ["check_pool", "tried_on_pool"]
+
+#: The device of every worker that measures, as for `edgekit bench`.
+_HOST = "host"
+#: What of the request stays here: where the result goes, and what a worker has of its own.
+_KEPT = frozenset({"out", "force", "mirror", "limits", "workers", "progress"})
+#: What of the request may name files.
+_FILES = ("model", "weights", "adapter", "calibration", "data", "metric")
+
+
+def check_pool(job: Job) -> None:
+    """Raise DeviceFailed where `job` wants a pool that is not there, or has no worker; MissingExtra without Dask."""
+    if job.asked is not None and job.asked.workers:
+        with client.connected(job.asked.workers) as pool:
+            pool.require(_HOST)
+
+
+def tried_on_pool(search: Search, reference: Reference, journal: Journal, asked: Asked) -> dict[str, Point]:
+    """Recipe -> its point, of the recipes that may win and are not in `journal`, which keeps each as it arrives.
+
+    A recipe that workers died of is a failed point, which the journal does not keep.
+
+    Raises:
+        BadInput: files of the request are too large to send. DeviceFailed: the pool vanished; a worker has another
+            edgekit, or other tools, or lacks something; or another processor, and there is a limit of latency.
+    """
+    known = {name: search.limits.judged(point) for name, point in journal.points.items()}
+    fresh: dict[str, Point] = {}
+    files = _parcels(search.run.job, asked)
+    spec = _spec(search, reference, asked, files)
+    with client.connected(asked.workers or "") as pool:
+        pool.require(_HOST)
+        tickets: dict[str, str] = {}
+
+        def tasks() -> Iterator[tuple[str, client.Task]]:
+            for name in search.recipes:
+                if name in known or search.hopeless(name, known.values()):
+                    continue
+                if search.over:
+                    return
+                search.run.tell(f"trying {name} on {asked.workers}", len(known), len(search.recipes))
+                tickets[name] = uuid.uuid4().hex
+                trial = {**spec, "recipe": name, "ticket": tickets[name]}
+                pack = partial(parcels.packed, [item.parcel for item in files.values()])
+                yield name, client.Task(_HOST, remote.there, trial, pack)
+
+        try:
+            with client.Batch(pool, tasks(), ahead=1) as batch:
+                for name, answer in batch.results():
+                    fresh[name] = _point(name, answer)
+                    if "point" in answer:
+                        journal.add(fresh[name])
+                    where = f" on {answer['worker']}" if "worker" in answer else ""
+                    search.run.tell(f"tried {name}{where}: {fresh[name].told}", len(known), len(search.recipes))
+                    known[name] = search.limits.judged(fresh[name])
+                    for other in batch.running:
+                        if search.hopeless(other, known.values()):
+                            batch.cancel(other)
+                            pool.everywhere(remote.stop, tickets[other])
+        finally:
+            pool.everywhere(remote.finish, spec["search"])
+    return fresh
+
+
+def _point(name: str, answer: Mapping[str, Any]) -> Point:
+    """The point of an answer. Raises DeviceFailed where the worker could not try at all."""
+    if "point" in answer:
+        return msgspec.convert(answer["point"], Point)
+    if "lost" in answer:
+        return Point(name, "fail", f"no worker could try it: {answer['lost']}")
+    raise DeviceFailed(
+        f"the worker {answer['worker']} cannot try {name}: {answer['message']} What was measured is kept.",
+        hint=answer["hint"],
+    )
+
+
+def _spec(search: Search, reference: Reference, asked: Asked, files: Mapping[str, _Named]) -> dict[str, Any]:
+    """All that a worker needs to do the trials of this search, as plain data."""
+    request = {field.name: getattr(asked, field.name) for field in fields(asked) if field.name not in _KEPT}
+    machine = host.describe()
+    return {
+        "edgekit": edgekit.__version__,
+        "search": uuid.uuid4().hex,
+        "key": key_of_trials(search.run),
+        "request": request | {name: item.function for name, item in files.items()},
+        "files": {name: tuple(item.parcel) for name, item in files.items()},
+        "tools": search.run.job.tools(),
+        "judged": len(reference.samples.judged),
+        "machine": {name: machine[name] for name in host.IDENTITY},
+        "latency": search.limits.latency is not None,
+        "threads": {name: os.environ[name] for name in remote.THREADS if name in os.environ},
+    }
+
+
+class _Named(NamedTuple):
+    """Files that the request names, and what follows their path there: ":NAME" of a function, or ""."""
+
+    parcel: parcels.Parcel
+    function: str
+
+
+def _parcels(job: Job, asked: Asked) -> dict[str, _Named]:
+    """Field of the request -> the files of this machine that it names."""
+    files = {}
+    for name in _FILES:
+        text = str(getattr(asked, name) or "")
+        path, function = _split(text)
+        if path is None or (name == "model" and not job.model.identity.importer):
+            continue
+        beside: list[Path] = []
+        if path.is_file() and path.suffix == ".py":
+            beside = list(path.parent.glob("*.py"))  # modules that it may import
+        elif path.is_file() and name in ("model", "weights"):
+            beside = [file for file in read_with(path, job.model.weights.assets) if file.parent == path.parent]
+        files[name] = _Named(parcels.parcel(path, beside), function)
+    return files
+
+
+def _split(text: str) -> tuple[Path | None, str]:
+    """The path of a text that names a file or folder here, and the ":NAME" behind it; None: it names none."""
+    file, colon, function = text.rpartition(":")
+    for path, rest in ((text, ""), (file, colon + function)):
+        if path and Path(path).expanduser().exists():
+            return Path(path).expanduser(), rest
+    return None, ""

@@ -1,0 +1,54 @@
+"""The recipes of a search, and which of them need not be tried."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from edgekit.common.figures import figure
+from edgekit.core import Recipe
+from edgekit.gate.frontier import Point
+from edgekit.pipeline.job import Run
+from edgekit.pipeline.search.limits import Limits
+
+__all__ = ["Search"]
+
+#: A recipe whose estimated size is larger by this factor than that of one that passed cannot win.
+_SURELY = 1.2
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search under way.
+
+    Attributes:
+        recipes: name -> recipe, in the order in which they are tried. began: by `time.monotonic`.
+    """
+
+    run: Run
+    limits: Limits
+    recipes: Mapping[str, Recipe]
+    began: float = field(default_factory=time.monotonic)
+
+    def hopeless(self, name: str, points: Iterable[Point]) -> str:
+        """Why the recipe `name` cannot be the smallest, by its estimated size and those of earlier recipes that passed;
+        "" if it may be. Later recipes do not count, so the answer is the same whatever is measured first."""
+        estimate, order = self.run.job.model.costs.size, list(self.recipes)
+        size = estimate(self.recipes[name])
+        earlier = order[: order.index(name)]
+        passed = [self.recipes[p.recipe] for p in points if p.verdict == "pass" and p.recipe in earlier]
+        if passed and size > _SURELY * min(map(estimate, passed)):
+            return f"about {figure(size, 'B')}, and a smaller recipe passes"
+        if self.limits.size is not None and size > _SURELY * self.limits.size:
+            return f"about {figure(size, 'B')}, which is too large"
+        return ""
+
+    @property
+    def over(self) -> bool:
+        """Whether no further trial may begin."""
+        return time.monotonic() - self.began > 60 * self.limits.minutes
+
+    def late(self, name: str) -> Point:
+        """The point of a recipe for which there was no time."""
+        return Point(name, "not tried", f"the {self.limits.minutes:g} minutes are over")

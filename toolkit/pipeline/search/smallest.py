@@ -1,0 +1,61 @@
+"""The smallest recipe that is good enough: recipes are tried, here or on a pool, the smallest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from edgekit.gate import frontier_plot
+from edgekit.gate.frontier import Point
+from edgekit.pipeline.job import Run
+from edgekit.pipeline.search.journal import Journal
+from edgekit.pipeline.search.limits import Limits, chosen
+from edgekit.pipeline.search.pooled import tried_on_pool
+from edgekit.pipeline.search.pruning import Search
+from edgekit.pipeline.search.trials import key_of_trials, measured
+from edgekit.pipeline.tracing import Reference
+
+__all__ = ["smallest"]
+
+
+def smallest(run: Run, reference: Reference, limits: Limits) -> Run:
+    """`run` with the smallest recipe that passes the gate within `limits`. All that was measured stays in the bundle.
+
+    Raises:
+        OverBudget, GateFailed: see `chosen`. DeviceFailed: see `tried_on_pool`.
+    """
+    journal = Journal(run.place.with_name(f"{run.place.name}.search.json"), key_of_trials(run))
+    if journal.file.exists() and len(journal):
+        run.tell(f"going on with the {len(journal)} recipes that {journal.file} has measured", 0, 0)
+    search = Search(run, limits, run.job.offered())
+    earlier = journal.points
+    if run.job.asked is not None and run.job.asked.workers:
+        pooled = tried_on_pool(search, reference, journal, run.job.asked)
+        points = _judged(search, earlier, lambda name: pooled.get(name) or search.late(name))
+    else:
+        points = _judged(search, earlier, lambda name: _tried_here(search, reference, journal, name))
+    best = chosen(points, limits)
+    frontier_plot.write(points, best.recipe, run.stage)
+    journal.close()
+    return replace(run, job=replace(run.job, recipe=search.recipes[best.recipe]))
+
+
+def _judged(search: Search, earlier: Mapping[str, Point], trial: Callable[[str], Point]) -> list[Point]:
+    """A point for every recipe: of an earlier search, or of a `trial`, if it can win."""
+    points: list[Point] = []
+    for name in search.recipes:
+        point = earlier.get(name)
+        if point is None:
+            why = search.hopeless(name, points)
+            point = Point(name, "not tried", why) if why else trial(name)
+        points.append(search.limits.judged(point))
+    return points
+
+
+def _tried_here(search: Search, reference: Reference, journal: Journal, name: str) -> Point:
+    order = list(search.recipes)
+    search.run.tell(f"trying {name}", order.index(name), len(order))
+    if search.over:
+        return search.late(name)
+    journal.add(point := measured(search.run, reference, name, search.recipes[name]))
+    return point
