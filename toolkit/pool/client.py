@@ -25,7 +25,7 @@ __all__ = ["Batch", "Pool", "Task", "address", "alone", "connected", "offer", "o
 #: Seconds after which a scheduler that does not answer counts as gone, and after which a pool without workers does.
 PATIENCE, GRACE = 15.0, 60.0
 
-Key = TypeVar("Key")
+_Key = TypeVar("_Key")
 
 
 class Task(NamedTuple):
@@ -143,7 +143,7 @@ class Pool:
         )
 
 
-class Batch(Generic[Key]):
+class Batch(Generic[_Key]):
     """Tasks on a pool. What is still running when the block ends is cancelled.
 
     Args:
@@ -151,9 +151,9 @@ class Batch(Generic[Key]):
         ahead: tasks per worker at a time; their payloads lie in the scheduler until they begin.
     """
 
-    def __init__(self, pool: Pool, tasks: Iterator[tuple[Key, Task]], *, ahead: int = 2) -> None:
+    def __init__(self, pool: Pool, tasks: Iterator[tuple[_Key, Task]], *, ahead: int = 2) -> None:
         self._pool, self._tasks, self._ahead = pool, tasks, ahead
-        self._running: dict[Any, tuple[Key, Task]] = {}
+        self._running: dict[Any, tuple[_Key, Task]] = {}
         self._seen = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -163,15 +163,15 @@ class Batch(Generic[Key]):
         self._cancel(list(self._running))
 
     @property
-    def running(self) -> list[Key]:
+    def running(self) -> list[_Key]:
         """The keys of submitted tasks without a result."""
         return [key for key, _ in self._running.values()]
 
-    def cancel(self, key: Key) -> None:
+    def cancel(self, key: _Key) -> None:
         """Forget the task `key`. A worker that has begun it goes on, and nobody hears of it."""
         self._cancel([future for future, (other, _) in self._running.items() if other == key])
 
-    def results(self) -> Iterator[tuple[Key, dict[str, Any]]]:
+    def results(self) -> Iterator[tuple[_Key, dict[str, Any]]]:
         """(key, answer) of each task as it finishes.
 
         An answer ``{"lost": reason}`` is of a task that workers died of, or could not run: they lack edgekit, or their
@@ -210,7 +210,7 @@ class Batch(Generic[Key]):
             raise self._pool.gone(f"the pool at {self._pool.workers} has no worker left")
         return workers
 
-    def _submit(self, key: Key, task: Task, payload: bytes | None) -> None:
+    def _submit(self, key: _Key, task: Task, payload: bytes | None) -> None:
         future = self._pool.client.submit(task.function, task.spec, payload, resources={task.device: 1}, pure=False)
         self._running[future] = key, task
 

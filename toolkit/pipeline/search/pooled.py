@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -55,42 +55,65 @@ def tried_on_pool(search: Search, reference: Reference, journal: Journal, asked:
         BadInput: files of the request are too large to send. DeviceFailed: the pool vanished; a worker has another
             edgekit, or other tools, or lacks something; or another processor, and there is a limit of latency.
     """
-    known = {name: search.limits.judged(point) for name, point in journal.points.items()}
-    fresh: dict[str, Point] = {}
     files = _parcels(search.run.job, asked)
     spec = _spec(search, reference, asked, files)
+    trials = _Trials(search, journal, spec, [item.parcel for item in files.values()])
     with client.connected(asked.workers or "") as pool:
         pool.require(_HOST)
-        tickets: dict[str, str] = {}
-
-        def tasks() -> Iterator[tuple[str, client.Task]]:
-            for name in search.recipes:
-                if name in known or search.hopeless(name, known.values()):
-                    continue
-                if search.over:
-                    return
-                search.run.tell(f"trying {name} on {asked.workers}", len(known), len(search.recipes))
-                tickets[name] = uuid.uuid4().hex
-                trial = {**spec, "recipe": name, "ticket": tickets[name]}
-                pack = partial(parcels.packed, [item.parcel for item in files.values()])
-                yield name, client.Task(_HOST, remote.there, trial, pack)
-
         try:
-            with client.Batch(pool, tasks(), ahead=1) as batch:
+            with client.Batch(pool, trials.tasks(), ahead=1) as batch:
                 for name, answer in batch.results():
-                    fresh[name] = _point(name, answer)
-                    if "point" in answer:
-                        journal.add(fresh[name])
-                    where = f" on {answer['worker']}" if "worker" in answer else ""
-                    search.run.tell(f"tried {name}{where}: {fresh[name].told}", len(known), len(search.recipes))
-                    known[name] = search.limits.judged(fresh[name])
-                    for other in batch.running:
-                        if search.hopeless(other, known.values()):
-                            batch.cancel(other)
-                            pool.everywhere(remote.stop, tickets[other])
+                    trials.keep(name, answer)
+                    for other in trials.hopeless(batch.running):
+                        batch.cancel(other)
+                        pool.everywhere(remote.stop, trials.tickets[other])
         finally:
             pool.everywhere(remote.finish, spec["search"])
-    return fresh
+    return trials.points
+
+
+class _Trials:
+    """The trials of a search: what is submitted, what has arrived, and what cannot win any more.
+
+    Attributes:
+        points: recipe -> point, of those that have arrived. tickets: recipe -> name of the trial, for its end.
+    """
+
+    def __init__(
+        self, search: Search, journal: Journal, spec: Mapping[str, Any], files: Sequence[parcels.Parcel]
+    ) -> None:
+        self._search, self._journal, self._spec, self._files = search, journal, spec, files
+        self._known = {name: search.limits.judged(point) for name, point in journal.points.items()}
+        self.points: dict[str, Point] = {}
+        self.tickets: dict[str, str] = {}
+
+    def tasks(self) -> Iterator[tuple[str, client.Task]]:
+        """The next recipe that may win, as a task, until the time is over."""
+        for name in self._search.recipes:
+            if name in self._known or self.hopeless([name]):
+                continue
+            if self._search.over:
+                return
+            self._tell(f"trying {name} on the pool")
+            self.tickets[name] = uuid.uuid4().hex
+            spec = {**self._spec, "recipe": name, "ticket": self.tickets[name]}
+            yield name, client.Task(_HOST, remote.there, spec, partial(parcels.packed, self._files))
+
+    def keep(self, name: str, answer: Mapping[str, Any]) -> None:
+        """Keep the point of `name`, at once. Raises DeviceFailed where the worker could not try at all."""
+        self.points[name] = point = _point(name, answer)
+        if "point" in answer:
+            self._journal.add(point)
+        self._known[name] = self._search.limits.judged(point)
+        where = f" on {answer['worker']}" if "worker" in answer else ""
+        self._tell(f"tried {name}{where}: {self._known[name].told}")
+
+    def hopeless(self, names: Iterable[str]) -> list[str]:
+        """Those of `names` that cannot win, by what has arrived."""
+        return [name for name in names if self._search.hopeless(name, self._known.values())]
+
+    def _tell(self, what: str) -> None:
+        self._search.run.tell(what, len(self._known), len(self._search.recipes))
 
 
 def _point(name: str, answer: Mapping[str, Any]) -> Point:

@@ -33,6 +33,8 @@ _PROCESSOR = frozenset({"cpu", "architecture", "cores", "affinity", "quota"})
 #: Bytes of the process's last words that are read.
 _WORDS = 4096
 
+#: The answer that nobody waits for.
+_CANCELLED = {"message": "it was cancelled.", "hint": ""}
 #: Tickets of trials, and names of searches, that nobody waits for any more.
 _stopped: set[str] = set()
 _session: _Session | None = None
@@ -72,7 +74,7 @@ def finish(search: str) -> None:
 def _refusal(spec: Mapping[str, Any]) -> dict[str, str] | None:
     """Why this machine can do no trial of the search; None if it can."""
     if _stopped & {spec["ticket"], spec["search"]}:
-        return {"message": "it was cancelled.", "hint": ""}
+        return _CANCELLED
     if spec["edgekit"] != edgekit.__version__:
         return {
             "message": f"it has edgekit {edgekit.__version__}, and the search is of {spec['edgekit']}.",
@@ -141,6 +143,9 @@ class _Session:
     def tried(self, recipe: str, ticket: str) -> dict[str, Any]:
         """The answer to a recipe; ``{"lost": reason}`` if the process ends before it has one."""
         self.ticket = ticket
+        if _stopped & {ticket, self.search}:  # while the process was started
+            self.close()
+            return dict(_CANCELLED)
         self._send({"recipe": recipe})
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
