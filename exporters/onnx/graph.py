@@ -30,6 +30,8 @@ _END = "edgekit.end."
 OPSET = 20
 #: The file format version that onnxruntime 1.18 (2024) and later read.
 IR_VERSION = 10
+#: Operators whose first axis is time.
+_RECURRENT = ("LSTM", "GRU", "RNN")
 #: What onnxscript's rules hold for 0.
 _TINY = 1e-8
 #: Bytes from which on a second copy of a tensor matters.
@@ -64,15 +66,20 @@ def from_torch(part: Part, module: torch.nn.Module) -> onnx.ModelProto:
         raise ExportFailed(f"torch could not export the part {part.name!r} to ONNX: {reason}") from exc
     if program is None:
         raise ExportFailed(f"torch returned no ONNX graph for the part {part.name!r}.")
-    _optimize(program)
+    _optimize(program, dynamic=bool(part.axes))
     return _clean(program.model_proto, part)
 
 
-def _optimize(program: torch.onnx.ONNXProgram) -> None:
+def _optimize(program: torch.onnx.ONNXProgram, *, dynamic: bool) -> None:
     """Simplify the graph as torch does by default; where tiny numbers are added, by folding of constants alone.
 
     The default rules take ``x + 1e-10``, which keeps a logarithm finite, for ``x + 0``, and leave it out.
     """
+    if dynamic and any(node.op_type in _RECURRENT for node in program.model.graph):
+        # To their outputs torch gives the example's sizes, also along a dynamic axis: what is folded by them is wrong.
+        for value in (value for node in program.model.graph for value in node.outputs):
+            if not value.is_graph_output():
+                value.shape = None
     if not _adds_tiny(program.exported_program):
         program.optimize()
         return

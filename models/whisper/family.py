@@ -51,8 +51,8 @@ _REFERENCE = 250_000
 #: Bytes of the tokenizer without white space.
 _TOKENIZER = 1_443_155
 
-#: Windows of a long sound that a decoder takes at once at most.
-_WINDOWS_AT_ONCE = 8
+#: Windows of a long sound that a decoder takes at once at most, and frames that the detector of speech takes.
+_WINDOWS_AT_ONCE, _FRAMES_AT_ONCE = 8, 1024
 
 #: Name of the part that tells where somebody speaks.
 _DETECTOR = "detector"
@@ -135,9 +135,10 @@ def openai(name: str, sha256: str) -> Source:
 def _parts(
     shape: Shape, *, balanced: bool = False, blanks: int = 0, windows: int = _WINDOWS_AT_ONCE
 ) -> tuple[Part, ...]:
-    """`windows`: how many the decoder takes at once at most; 1 for formats whose axes are fixed or whose memory is
-    planned for the most."""
+    """`windows`: how many the decoder takes at once at most. 1 is for formats whose axes are fixed or whose memory is
+    planned for the most; then the detector takes a single frame, too."""
     heads, head, layers = shape.heads, shape.head, range(shape.decoder_layers)
+    frames = 1 if windows == 1 else _FRAMES_AT_ONCE
 
     def caches(prefix: str, time: str) -> tuple[TensorSpec, ...]:
         size: tuple[int | str, ...] = ("hypotheses", heads, time, head)
@@ -185,7 +186,12 @@ def _parts(
             lambda checkpoint: _modules().Decoder(_state(checkpoint, shape), shape, balanced=balanced, blanks=blanks),
         ),
         # A thousandth of the weights: its answers matter more than its bytes.
-        detector(_DETECTOR, lambda checkpoint: build(checkpoint.companions[_DETECTOR]), quantize=False),
+        detector(
+            _DETECTOR,
+            lambda checkpoint: build(checkpoint.companions[_DETECTOR], frames),
+            quantize=False,
+            frames=frames,
+        ),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from edgekit.core import Checkpoint, Part, Source, SourceFile, TensorSpec
+from edgekit.core import Axis, Checkpoint, Part, Source, SourceFile, TensorSpec
 from edgekit.models.common.silero.shapes import CONTEXT, FRAME, HIDDEN
 
 __all__ = ["FACTS", "LICENCE", "SOURCE", "build", "detector"]
@@ -36,20 +36,24 @@ FACTS = {
 }
 
 
-def build(checkpoint: Checkpoint) -> Any:
-    """The network as a module. Raises BadInput for other weights."""
+def build(checkpoint: Checkpoint, frames: int = 1) -> Any:
+    """The network as a module, for so many frames a call. Raises BadInput for other weights."""
     from edgekit.models.common.silero.network import network
 
-    return network(checkpoint.tensors)
+    return network(checkpoint.tensors, frames)
 
 
-def detector(name: str, build: Callable[[Checkpoint], Any], *, quantize: bool = True) -> Part:
-    """The graph as a part: ``audio`` float32 [1, 576] and the states -> ``probability`` [1, 1] and the next states."""
+def detector(name: str, build: Callable[[Checkpoint], Any], *, quantize: bool = True, frames: int = 1) -> Part:
+    """The graph as a part: ``audio`` float32 [1, 576] and the states -> ``probability`` [1, 1] and the next states.
+
+    `frames`: how many it takes a call at most; if several, they are the first axis of audio and probability.
+    """
+    rows: int | str = 1 if frames == 1 else "rows"
     return Part(
         name,
-        (TensorSpec("audio", "float32", (1, CONTEXT + FRAME)), *_STATES.values()),
-        (TensorSpec("probability", "float32", (1, 1)), *_AFTER.values()),
-        {},
+        (TensorSpec("audio", "float32", (rows, CONTEXT + FRAME)), *_STATES.values()),
+        (TensorSpec("probability", "float32", (rows, 1)), *_AFTER.values()),
+        {} if frames == 1 else {"rows": Axis(1, frames, 9)},
         build,
         quantize,
     )

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from edgekit.core import Part, TensorSpec
+from edgekit.core import Axis, Part, TensorSpec
 from edgekit.exporters.onnx import recurrent
 from edgekit.exporters.onnx.graph import constants, from_torch
 from edgekit.formats.onnx.runner import OnnxRunner
@@ -102,3 +102,21 @@ def test_layers_that_onnxruntime_has_in_float_only_are_stored_in_int8(both: bool
     features = np.random.default_rng(0).normal(size=(2, FRAMES, INPUTS)).astype(np.float32)
     expected, out = answered(model, features), answered(small, features)
     assert 0 < np.linalg.norm(out - expected) < 0.02 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+@pytest.mark.parametrize("both", [False, True])
+def test_time_is_of_any_length(kind: type[nn.RNNBase], both: bool) -> None:
+    """torch tells the recurrent layers' outputs the length of the example."""
+    width = HIDDEN * (2 if both else 1)
+    given, made = (
+        TensorSpec(name, "float32", (2, "frames", size)) for name, size in (("features", INPUTS), ("out", width))
+    )
+    module = Bare(kind, both).eval()
+    part = Part("network", (given,), (made,), {"frames": Axis(1, 100, FRAMES)}, lambda checkpoint: module)
+    model = from_torch(part, module)
+    for frames in (1, FRAMES, 40):
+        features = np.random.default_rng(frames).normal(size=(2, frames, INPUTS)).astype(np.float32)
+        expected = module(torch.from_numpy(features)).detach().numpy()
+        np.testing.assert_allclose(answered(model, features), expected, atol=1e-5)
+        assert answered(recurrent.quantize(model)[0], features).shape == (2, frames, width)

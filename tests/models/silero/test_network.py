@@ -44,6 +44,19 @@ def test_a_cell_is_that_of_torch() -> None:
     assert probability.shape == (1, 1) and 0 < float(probability) < 1
 
 
+def test_frames_in_a_row_are_as_one_after_the_other() -> None:
+    single, several = network(stored()), network(stored(), frames=16)
+    audio = torch.randn(5, 576, generator=torch.Generator().manual_seed(1))
+    states = torch.zeros(1, 128), torch.zeros(1, 128)
+    with torch.no_grad():
+        together, *after = several(audio, *states)
+        for i in range(5):
+            alone, *states = single(audio[i : i + 1], *states)
+            torch.testing.assert_close(together[i : i + 1], alone, rtol=1e-4, atol=1e-5)
+    for mine, other in zip(after, states, strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-5)
+
+
 def test_other_weights_are_refused() -> None:
     tensors = stored()
     with pytest.raises(BadInput, match=r"lack 'conv3.bias'"):

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Listener"]
 
+#: Frames in a row that a network gets at most, if it takes several.
+_AT_ONCE = 256
+
 
 class Listener:
     """Gives a probability of speech for every frame, as soon as its samples are there.
@@ -21,8 +24,8 @@ class Listener:
     samples before it, too. Its states are inputs that begin as zeros, and go on as outputs of the last call.
 
     Args:
-        network: inputs ``audio`` float32 [1, context + hop] in [-1, 1] and the states; outputs ``probability`` [1, 1]
-            and the next states.
+        network: inputs ``audio`` float32 [N, context + hop] in [-1, 1] and the states; outputs ``probability`` [N, 1]
+            and the next states. N is 1, or any number of frames in a row where the axis is dynamic.
         facts: ``hop``, ``context`` (samples), ``states`` (input -> the output that is its next value).
     """
 
@@ -32,6 +35,8 @@ class Listener:
         self._next = {str(name): str(after) for name, after in facts["states"].items()}
         states = [spec for spec in network.inputs if spec.name in self._next]
         self._shapes = {spec.name: tuple(int(size) for size in spec.shape) for spec in states}
+        several = any(isinstance(spec.shape[0], str) for spec in network.inputs if spec.name == "audio")
+        self._most = _AT_ONCE if several else 1
         self.reset()
 
     def reset(self) -> None:
@@ -44,15 +49,16 @@ class Listener:
     def push(self, samples: NDArray[np.float32]) -> Iterator[float]:
         """The probabilities of the frames that `samples` (float32 [n], in [-1, 1]) complete."""
         import numpy as np
+        from numpy.lib.stride_tricks import sliding_window_view
 
         held = np.concatenate([self._held, samples])
-        size, start = self._context + self.hop, 0
-        while len(held) - start >= size:
-            window = held[start : start + size]
-            start += self.hop
-            self._held = held[start:]  # what a caller that stops here goes on with
-            yield self._probability(window)
-        self._held = held[start:].copy()
+        frames = max(0, (len(held) - self._context) // self.hop)
+        for first in range(0, frames, self._most):
+            after = min(first + self._most, frames) * self.hop
+            block = held[first * self.hop : after + self._context]
+            self._held = held[after:]  # what a caller that stops here goes on with
+            yield from self._probabilities(sliding_window_view(block, self._context + self.hop)[:: self.hop])
+        self._held = held[frames * self.hop :].copy()
 
     def finish(self) -> Iterator[float]:
         """The probability of the last frame, filled with zeros; nothing if no samples are left."""
@@ -62,7 +68,8 @@ class Listener:
         if left:
             yield from self.push(np.zeros(self.hop - left, np.float32))
 
-    def _probability(self, window: NDArray[np.float32]) -> float:
-        made = self._network({"audio": window[None], **self._states})
+    def _probabilities(self, windows: NDArray[np.float32]) -> list[float]:
+        made = self._network({"audio": windows.copy(), **self._states})
         self._states = {name: made[after] for name, after in self._next.items()}
-        return float(made["probability"].reshape(-1)[0])
+        probabilities: list[float] = made["probability"].reshape(-1).tolist()
+        return probabilities

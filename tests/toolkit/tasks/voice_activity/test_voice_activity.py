@@ -84,6 +84,28 @@ def test_a_listener_does_not_mind_where_the_sound_is_cut(size: int) -> None:
     assert list(pieces.finish()) == []
 
 
+class Rows(Loudness):
+    """The same for frames in a row, whose state counts the frames."""
+
+    inputs = (TensorSpec("audio", "float32", ("rows", 576)), TensorSpec("h", "float32", (1, 1)))
+    outputs = (TensorSpec("probability", "float32", ("rows", 1)), TensorSpec("h_after", "float32", (1, 1)))
+
+    def __call__(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        self.seen.append(float(feeds["h"][0, 0]))
+        loud = np.abs(feeds["audio"][:, 64:]).mean(axis=1, keepdims=True)
+        return {"probability": np.minimum(1, 10 * loud), "h_after": feeds["h"] + len(loud)}
+
+
+@pytest.mark.parametrize("size", [100, 3000, 200_000])
+def test_a_network_that_takes_frames_in_a_row_gets_them(size: int) -> None:
+    sound, rows = np.random.default_rng(0).uniform(-0.1, 0.1, 200_000).astype(np.float32), Rows()
+    single, several = Listener(Loudness(), FACTS), Listener(rows, FACTS)
+    wanted = [*single.push(sound), *single.finish()]
+    got = [p for start in range(0, len(sound), size) for p in several.push(sound[start : start + size])]
+    assert [*got, *several.finish()] == wanted and len(wanted) == 391
+    assert len(rows.seen) == {100: 391, 3000: 68, 200_000: 3}[size] and rows.seen == sorted(rows.seen)
+
+
 def test_a_detector_forgets_the_sound_before() -> None:
     network = Loudness()
     detector = SpeechDetector({"network": network}, Path(), FACTS)
