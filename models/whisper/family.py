@@ -51,6 +51,9 @@ _REFERENCE = 250_000
 #: Bytes of the tokenizer without white space.
 _TOKENIZER = 1_443_155
 
+#: Windows of a long sound that a decoder takes at once at most.
+_WINDOWS_AT_ONCE = 8
+
 #: Name of the part that tells where somebody speaks.
 _DETECTOR = "detector"
 
@@ -107,16 +110,19 @@ def declared(identity: Identity, shape: Shape, sources: tuple[Source, ...] = (),
             work=lambda recipe: _works(shape, recipe),
         ),
     )
+    single = replace(model, network=replace(model.network, parts=_parts(shape, windows=1)))
     # Core ML's int8 has a scale a row; what has one for every block of a row needs no balance. And it takes no array
     # that is empty (coremltools issue 2516), as caches are at first: there they begin with an entry that is blank.
     apple = replace(
         model,
-        network=replace(model.network, parts=_parts(shape, balanced=True, blanks=1)),
+        network=replace(model.network, parts=_parts(shape, balanced=True, blanks=1, windows=1)),
         weights=replace(
             model.weights, prepare=lambda checkpoint, folder: {**_facts(checkpoint, folder, shape), "blanks": 1}
         ),
     )
-    return replace(model, network=replace(model.network, variants={"coreml": apple}))
+    return replace(
+        model, network=replace(model.network, variants={"coreml": apple, "executorch": single, "litert": single})
+    )
 
 
 def openai(name: str, sha256: str) -> Source:
@@ -126,15 +132,22 @@ def openai(name: str, sha256: str) -> Source:
     return Source(url, sha256[:12], "MIT", (weights, TOKENIZER))
 
 
-def _parts(shape: Shape, *, balanced: bool = False, blanks: int = 0) -> tuple[Part, ...]:
+def _parts(
+    shape: Shape, *, balanced: bool = False, blanks: int = 0, windows: int = _WINDOWS_AT_ONCE
+) -> tuple[Part, ...]:
+    """`windows`: how many the decoder takes at once at most; 1 for formats whose axes are fixed or whose memory is
+    planned for the most."""
     heads, head, layers = shape.heads, shape.head, range(shape.decoder_layers)
 
     def caches(prefix: str, time: str) -> tuple[TensorSpec, ...]:
         size: tuple[int | str, ...] = ("hypotheses", heads, time, head)
         return tuple(TensorSpec(f"{prefix}_{kind}_{i}", "float32", size) for i in layers for kind in ("key", "value"))
 
-    def cross(time: str) -> tuple[TensorSpec, ...]:
-        sizes: dict[str, tuple[int | str, ...]] = {"key": (heads, head, time), "value": (heads, time, head)}
+    def cross(rows: int | str) -> tuple[TensorSpec, ...]:
+        sizes: dict[str, tuple[int | str, ...]] = {
+            "key": (rows, head, "positions"),
+            "value": (rows, "positions", head),
+        }
         return tuple(TensorSpec(f"cross_{kind}_{i}", "float32", sizes[kind]) for i in layers for kind in sizes)
 
     tokens = TensorSpec("tokens", "int64", ("hypotheses", "new"))
@@ -153,20 +166,21 @@ def _parts(shape: Shape, *, balanced: bool = False, blanks: int = 0) -> tuple[Pa
         Part(
             "encoder",
             (TensorSpec("mel", "float32", (1, shape.mels, "frames")),),
-            cross("positions"),
+            cross(heads),
             {"frames": Axis(4, FRAMES, 800, 2, sizes=tuple(n * SAMPLE_RATE // HOP for n in _WINDOWS))},
             lambda checkpoint: _modules().Encoder(_state(checkpoint, shape), shape),
         ),
         Part(
             "decoder",
-            (tokens, select, *caches("past", "past"), *cross("positions")),
+            (tokens, select, *caches("past", "past"), *cross(heads if windows == 1 else "heads_of_windows")),
             (logits, *caches("present", "past + new"), queries),
             {
-                "hypotheses": Axis(1, 64, 3),
+                "hypotheses": Axis(1, 64, 6),
                 "new": Axis(1, shape.text_context, 5),
                 "selected": Axis(1, shape.text_context, 2),
                 "past": Axis(blanks, shape.text_context, 7),
                 "positions": Axis(2, shape.audio_context, 400),
+                **({} if windows == 1 else {"heads_of_windows": Axis(heads, windows * heads, 3 * heads, heads)}),
             },
             lambda checkpoint: _modules().Decoder(_state(checkpoint, shape), shape, balanced=balanced, blanks=blanks),
         ),

@@ -2,11 +2,12 @@
 
 They compute what the original computes, arranged for a phone: the log-mel frontend is a graph, the encoder also emits
 every decoder layer's cross-attention keys and values (so that they are computed once a window), and the decoder is one
-graph for prefill and step. A batch in the decoder is a set of hypotheses about *one* window (beams, samples), so
-cross-attention keys and values carry no batch axis and are never copied.
+graph for prefill and step. A batch in the decoder is a set of hypotheses (beams, samples) about each of W windows, in
+order of the windows. Cross-attention keys and values have no axis for hypotheses and are never copied for them; those
+of several windows lie one behind the other along the axis of heads.
 
-Notation in shapes: F mel frames (100 a second), T = ceil(F / 2) encoder positions, B hypotheses, L new tokens, P past
-tokens, H heads, D width of a head (64), C = H * D.
+Notation in shapes: F mel frames (100 a second), T = ceil(F / 2) encoder positions, W windows, B hypotheses of all of
+them, L new tokens, P past tokens, H heads, D width of a head (64), C = H * D.
 """
 
 from __future__ import annotations
@@ -187,17 +188,19 @@ class DecoderLayer(nn.Module):
     def forward(
         self, x: Tensor, mask: Tensor, past: tuple[Tensor, Tensor], cross: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The output [B, L, C], present key and value, and the queries of the cross-attention [H, B * L, D]."""
+        """The output [B, L, C], present key and value, and the queries of the cross-attention [W, H, B / W * L, D]."""
         batch, new, width = x.shape
         q, k, v = self.qkv(self.norm(x)).split(width, dim=-1)
         q, k, v = (t.reshape(batch, new, self.heads, self.head).transpose(1, 2) for t in (q, k, v))
         key, value = torch.cat([past[0], k], dim=2), torch.cat([past[1], v], dim=2)
         mixed = torch.softmax(q @ key.transpose(-1, -2) + mask, dim=-1) @ value
         x = x + self.out(mixed.transpose(1, 2).reshape(batch, new, width))
-        # All hypotheses look at the same window: fold them into the query axis, one product a head.
-        query = self.cross_query(self.cross_norm(x)).reshape(batch * new, self.heads, self.head).transpose(0, 1)
-        mixed = torch.softmax(query @ cross[0], dim=-1) @ cross[1]
-        x = x + self.cross_out(mixed.transpose(0, 1).reshape(batch, new, width))
+        # Hypotheses about the same window: fold them into the query axis, one product a head and window.
+        windows = cross[0].shape[0] // self.heads
+        query = self.cross_query(self.cross_norm(x)).reshape(windows, -1, self.heads, self.head).transpose(1, 2)
+        mixed = torch.softmax(query.flatten(0, 1) @ cross[0], dim=-1) @ cross[1]
+        mixed = mixed.reshape(windows, self.heads, -1, self.head).transpose(1, 2)
+        x = x + self.cross_out(mixed.reshape(batch, new, width))
         return x + self.mlp(x), key, value, query
 
 
@@ -205,8 +208,8 @@ class Decoder(nn.Module):
     """Tokens to next-token logits, for prefill (P = `blanks`) and for every step after it.
 
     forward takes tokens int64 [B, L], and select int64 [S]: which of the L positions need logits. Then come past key
-    and value of each layer, float32 [B, H, P, D], and cross key [H, D, T] and value [H, T, D] of each layer. The first
-    `blanks` entries of a past hold anything finite, and nothing reads them.
+    and value of each layer, float32 [B, H, P, D], and cross key [W * H, D, T] and value [W * H, T, D] of each layer.
+    The first `blanks` entries of a past hold anything finite, and nothing reads them.
 
     It gives logits float32 [B, S, vocabulary], then present key and value of each layer, float32 [B, H, P + L, D]. Last
     are the queries of the A heads whose cross-attention follows the sound (`Shape.aligned`), float32 [A, B, L, D]. With
@@ -265,7 +268,7 @@ class Decoder(nn.Module):
         for i, layer in enumerate(self.layers):
             x, key, value, query = layer(x, mask, (past[2 * i], past[2 * i + 1]), (cross[2 * i], cross[2 * i + 1]))
             present += [key, value]
-            queries += [query[head] for at, head in self.shape.aligned if at == i]
+            queries += [query[:, head] for at, head in self.shape.aligned if at == i]
         logits = F.linear(self.norm(x.index_select(1, select)), self.embedding)
         aligned = torch.stack(queries).reshape(len(queries), tokens.shape[0], new, self.shape.head)
         return (logits, *present, aligned)

@@ -22,8 +22,10 @@ _METHOD = """\
 - *Total ratio* is edgekit's total over the contestant's, with a 95 % bootstrap interval over sounds and rounds.
   *Per sound* is the median of the sounds' ratios and their 5th to 95th percentile. *Spread* is the relative
   deviation of a sound's times between rounds (median absolute deviation).
-- Every contestant is greedy, in English, without voice activity detection and without text carried from window to
-  window. Each has its own default fallback to higher temperatures, and uses {threads} threads.
+- Every contestant is greedy, in English, without text carried from window to window. Each has its own default
+  fallback to higher temperatures, and uses {threads} threads.
+- As is its default, edgekit looks for speech in the long recording first, and recognizes windows side by side. The
+  others slide over the sound without looking for speech, which is theirs.
 - A short sound gets a window as long as it needs from edgekit (docs/whisper-window.md). The others encode 30 s
   whatever the length, which is their default.
 - pywhispercpp is the wheel that pip installs, built for every processor with AVX2 rather than for this one.

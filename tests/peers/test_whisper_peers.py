@@ -57,9 +57,9 @@ def test_the_ratio_of_totals_is_within_its_interval_and_weighs_long_sounds_more(
 
 
 def test_one_value_has_no_interval() -> None:
-    section = Section("long", [300.0], 1, wall={"edgekit": [[3.0]], "faster-whisper-int8": [[4.0]]})
+    section = Section("long", [300.0], 1, wall={"edgekit": [[1.0]], "faster-whisper-int8": [[4.0]]})
     found = bars([section], [], seed=1)[0]
-    assert (found.value, found.low, found.high, found.verdict) == (0.75, None, None, "met")
+    assert (found.value, found.low, found.high, found.verdict) == (0.25, None, None, "met")
 
 
 def test_an_absent_rival_is_not_measured() -> None:

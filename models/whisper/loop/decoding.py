@@ -14,9 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.core import Runner
-from edgekit.errors import BadInput
-
-Logits = NDArray[np.float32]
+from edgekit.models.whisper.loop.hypotheses import Hypotheses, Logits, Windows
 
 
 @dataclass(frozen=True)
@@ -35,85 +33,6 @@ class Result:
     temperature: float
     complete: bool
     first_token: float
-
-
-@dataclass(frozen=True)
-class Window:
-    """The encoder's output for a window, and how long the window is.
-
-    Attributes:
-        blanks: entries of the decoder's caches before the first token, which it ignores.
-    """
-
-    cross: Mapping[str, NDArray[Any]]
-    seconds: float
-    blanks: int = 0
-
-
-class Hypotheses:
-    """A growing set of token sequences about one window, with their self-attention caches."""
-
-    def __init__(self, decoder: Runner, window: Window) -> None:
-        self._decoder = decoder
-        self._window = window
-        self._cross = window.cross
-        self._queries: NDArray[Any] | None = None
-        self._past: dict[str, NDArray[Any]] = {
-            spec.name: np.zeros([1, int(spec.shape[1]), window.blanks, int(spec.shape[3])], np.float32)
-            for spec in decoder.inputs
-            if spec.name.startswith("past_")
-        }
-
-    def step(self, tokens: Sequence[Sequence[int]], select: Sequence[int]) -> Logits:
-        """Append tokens [B, L]; logits float32 [B, len(select), vocabulary] at positions `select` of the new ones."""
-        feeds = {
-            "tokens": np.array(tokens, np.int64),
-            "select": np.array(select, np.int64),
-            **self._past,
-            **self._cross,
-        }
-        out = self._decoder(feeds)
-        self._past = {
-            name.replace("present_", "past_"): array for name, array in out.items() if name.startswith("present_")
-        }
-        self._queries = out.get("alignment_queries")
-        return out["logits"]
-
-    def read(self, tokens: Sequence[int]) -> tuple[Logits, NDArray[Any]]:
-        """Read a whole text from the beginning of the window, beside what this one holds.
-
-        Returns:
-            Logits [L, vocabulary] after each token, and the alignment queries [A, L, D] of each token.
-
-        Raises:
-            BadInput: the decoder gives no queries: it was exported by edgekit 0.1.
-        """
-        fresh = Hypotheses(self._decoder, self._window)
-        logits = fresh.step([tokens], range(len(tokens)))[0]
-        if fresh._queries is None:
-            raise BadInput("this bundle cannot tell the times of words.", hint="Export it again with this version.")
-        return logits, fresh._queries[:, 0]
-
-    def keys(self, heads: Sequence[Sequence[int]]) -> NDArray[Any]:
-        """The cross-attention keys of (layer, head) pairs, [A, D, T]."""
-        return np.stack([self._cross[f"cross_key_{layer}"][head] for layer, head in heads])
-
-    @property
-    def positions(self) -> int:
-        """How many positions the encoder gave."""
-        return int(self._cross["cross_key_0"].shape[2])
-
-    def keep(self, rows: Sequence[int]) -> None:
-        """Continue from these hypotheses, in this order; a hypothesis may be named several times."""
-        if list(rows) != list(range(next(iter(self._past.values())).shape[0])):
-            self._past = {name: array[list(rows)] for name, array in self._past.items()}
-
-    def copy(self) -> Hypotheses:
-        """The same state, to continue differently; arrays are never written in place, so they are shared."""
-        other = object.__new__(Hypotheses)
-        other._decoder, other._window, other._cross = self._decoder, self._window, self._cross
-        other._past, other._queries = dict(self._past), self._queries
-        return other
 
 
 class Rules:
@@ -183,34 +102,81 @@ def log_softmax(logits: Logits) -> Logits:
 
 @dataclass
 class Begun:
-    """A prompt that has been fed: its hypotheses, the logits after it, and the probability of no speech."""
+    """A prompt that has been fed to one window or several.
+
+    Attributes:
+        hypotheses: of each window. logits: float32 [windows, vocabulary] after the prompt. no_speech: probability of
+            the no-speech token, float32 [windows]. started: time of `time.perf_counter` before.
+    """
 
     hypotheses: Hypotheses
     logits: Logits
-    no_speech: float
+    no_speech: NDArray[np.float32]
     started: float
 
+    def of(self, window: int) -> Begun:
+        """One of the windows."""
+        hypotheses = self.hypotheses.between(window, window + 1)
+        only = slice(window, window + 1)
+        return Begun(hypotheses, self.logits[only], self.no_speech[only], self.started)
 
-def begin(decoder: Runner, window: Window, prompt: Sequence[int], facts: Mapping[str, Any]) -> Begun:
-    """Feed `prompt` (which holds the start-of-transcript token)."""
+
+def begin(decoder: Runner, windows: Windows, prompt: Sequence[int], facts: Mapping[str, Any]) -> Begun:
+    """Feed `prompt` (which holds the start-of-transcript token) to every window."""
     started = time.perf_counter()
-    hypotheses = Hypotheses(decoder, window)
+    hypotheses = Hypotheses(decoder, windows)
     sot = list(prompt).index(facts["start_of_transcript"])
-    logits = hypotheses.step([prompt], [sot, len(prompt) - 1])[0]
-    no_speech = float(np.exp(log_softmax(logits[0])[facts["no_speech"]]))
-    return Begun(hypotheses, logits[1:], no_speech, started)
+    logits = hypotheses.step([prompt] * windows.count, [sot, len(prompt) - 1])
+    no_speech = np.exp(log_softmax(logits[:, 0])[:, facts["no_speech"]])
+    return Begun(hypotheses, logits[:, 1], no_speech, started)
+
+
+def greedy(begun: Begun, rules: Rules, limits: Sequence[int]) -> list[Result]:
+    """The likeliest token at every position, for all windows of `begun` side by side: weights are read once for all.
+
+    Args:
+        limits: the most tokens to sample of each window.
+    """
+    texts: list[list[int]] = [[] for _ in limits]
+    scores, complete, done = [0.0] * len(limits), [False] * len(limits), [False] * len(limits)
+    first, last = 0, len(limits)  # those that are not done are among these
+    hypotheses, logits = begun.hypotheses.copy(), begun.logits
+    token_after = 0.0
+    while True:
+        for i in range(first, last):
+            if done[i]:
+                continue
+            row = rules.apply(logits[i - first : i - first + 1], [texts[i]])[0]
+            token = int(row.argmax())
+            scores[i] -= float(np.log(np.exp(row - row[token]).sum()))
+            complete[i] = token == rules.eot
+            if not complete[i]:
+                texts[i].append(token)
+            done[i] = complete[i] or len(texts[i]) >= limits[i]
+        token_after = token_after or time.perf_counter() - begun.started
+        rest = [i for i, over in enumerate(done) if not over]
+        if not rest:
+            break
+        hypotheses = hypotheses.between(rest[0] - first, rest[-1] + 1 - first)
+        first, last = rest[0], rest[-1] + 1
+        # What is done and lies between others goes on with an end of text that nobody reads.
+        logits = hypotheses.step([[rules.eot if done[i] else texts[i][-1]] for i in range(first, last)], [0])[:, 0]
+    averages = [score / (len(text) + 1) for score, text in zip(scores, texts, strict=True)]
+    return [
+        Result(text, average, float(no_speech), 0.0, whole, token_after)
+        for text, average, no_speech, whole in zip(texts, averages, begun.no_speech, complete, strict=True)
+    ]
 
 
 def sample(begun: Begun, rules: Rules, limit: int, temperature: float, count: int, seed: int) -> Result:
-    """Greedy at temperature 0, else the most probable of `count` samples.
+    """The most probable of `count` samples about one window.
 
     Args:
-        limit: most tokens to sample.
+        limit: most tokens to sample. temperature: above 0.
         seed: of the sampling, so that a second run gives the same text.
     """
     rng = np.random.default_rng(seed)
     hypotheses, logits = begun.hypotheses.copy(), begun.logits
-    count = count if temperature > 0 else 1
     hypotheses.keep([0] * count)
     logits = np.repeat(logits, count, axis=0)
     tokens: list[list[int]] = [[] for _ in range(count)]
@@ -219,11 +185,8 @@ def sample(begun: Begun, rules: Rules, limit: int, temperature: float, count: in
     for _ in range(limit):
         ruled = rules.apply(logits, tokens)
         logprobs = log_softmax(ruled)
-        if temperature > 0:
-            noise = rng.gumbel(size=ruled.shape).astype(np.float32)
-            chosen = (ruled / np.float32(temperature) + noise).argmax(axis=-1)
-        else:
-            chosen = ruled.argmax(axis=-1)
+        noise = rng.gumbel(size=ruled.shape).astype(np.float32)
+        chosen = (ruled / np.float32(temperature) + noise).argmax(axis=-1)
         first = first or time.perf_counter() - begun.started
         for i, token in enumerate(chosen.tolist()):
             if not done[i]:
@@ -237,7 +200,7 @@ def sample(begun: Begun, rules: Rules, limit: int, temperature: float, count: in
     # As in the original, the choice is by length without the end of text, the report by length with it.
     best = int(np.argmax([score / max(len(t), 1) for score, t in zip(scores, tokens, strict=True)]))
     average = scores[best] / (len(tokens[best]) + 1)
-    return Result(tokens[best], average, begun.no_speech, temperature, done[best], first)
+    return Result(tokens[best], average, float(begun.no_speech[0]), temperature, done[best], first)
 
 
 def beam_search(begun: Begun, rules: Rules, limit: int, beams: int) -> Result:
@@ -272,4 +235,4 @@ def beam_search(begun: Begun, rules: Rules, limit: int, beams: int) -> Result:
     # As in the original, the best unended ones fill up the pool, so that a bad early end does not win at the limit.
     pool = [*((*item, True) for item in ended), *((*item, False) for item in alive)][:beams]
     score, tokens, complete = max(pool, key=lambda item: item[0] / max(len(item[1]), 1))
-    return Result(tokens, score / (len(tokens) + 1), begun.no_speech, 0.0, complete, first)
+    return Result(tokens, score / (len(tokens) + 1), float(begun.no_speech[0]), 0.0, complete, first)

@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.errors import BadInput
-from edgekit.models.whisper.loop.cuts import packed, speech_in
+from edgekit.models.whisper.loop.cuts import grouped, packed, pieces, speech_in
 from edgekit.models.whisper.loop.options import options_of
 from edgekit.models.whisper.loop.recognition import Context, Recognized, Recognizer
 from edgekit.models.whisper.loop.stream import SpeechStream
 from edgekit.models.whisper.shapes import SAMPLE_RATE, WINDOW
 from edgekit.tasks.automatic_speech_recognition.subtitles import write
 from edgekit.tasks.common.audio import Audio, open_audio
-from edgekit.tasks.voice_activity_detection import Listener
+from edgekit.tasks.voice_activity_detection import Listener, Span
 
 #: Shorter sounds hold no word.
 _SHORTEST = 0.1
@@ -39,8 +39,9 @@ _SILENCE = 10 ** (-70 / 20)
 
 @dataclass
 class _Run(Context):
-    """What accumulates over the windows of one sound."""
+    """What accumulates over the windows of one sound; it began at a time of `time.perf_counter`."""
 
+    began: float = 0.0
     tokens: int = 0
     first_token: float = 0.0
     text: list[int] = field(default_factory=list)
@@ -75,13 +76,13 @@ class Transcriber(Predictor):
         started = time.perf_counter()
         chosen = options_of(options, self._facts)
         audio = open_audio(sample, SAMPLE_RATE)
-        run = _Run(chosen, chosen.language)
+        run = _Run(chosen, chosen.language, began=started)
         if chosen.prompt:
             run.history = self.tokens.encode(" " + chosen.prompt.strip())
         if chosen.vad or (chosen.vad is None and self._listener and audio.seconds * SAMPLE_RATE > WINDOW):
-            seconds = self._spoken(sample, audio, run, started)
+            seconds = self._spoken(sample, audio, run)
         else:
-            seconds = self._windows(audio, run, started)
+            seconds = self._windows(audio, run)
         text = self.tokens.text(run.text).strip()
         notes = [*audio.notes, *run.notes]
         if chosen.words and not self._facts.get("alignment_stated", True):
@@ -108,7 +109,7 @@ class Transcriber(Predictor):
         """See `edgekit.core.Predictor.stream`. Raises BadInput as `predict`."""
         return SpeechStream(self._recognizer, options_of(options, self._facts), rate, self._listener)
 
-    def _windows(self, audio: Audio, run: _Run, started: float) -> float:
+    def _windows(self, audio: Audio, run: _Run) -> float:
         """Slide over the sound; returns its true length in seconds."""
         at, total = 0, 0
         while True:
@@ -124,41 +125,56 @@ class Transcriber(Predictor):
             else:
                 # A sound longer than a window needs timestamps: they say where the next window starts.
                 long = at > 0 or (len(samples) == WINDOW and audio.seconds * SAMPLE_RATE > WINDOW)
-                at += self._one(samples, at, run, long or run.options.timestamps, started)
+                timestamps = long or run.options.timestamps
+                recognized = self._recognizer.recognize(samples, run, timestamps)
+                at += self._append(recognized, samples, at, run, timestamps)
             if run.options.progress:
                 run.options.progress(at / SAMPLE_RATE, audio.seconds)
 
-    def _spoken(self, sample: Any, audio: Audio, run: _Run, started: float) -> float:
+    def _spoken(self, sample: Any, audio: Audio, run: _Run) -> float:
         """Transcribe where somebody speaks; returns the true length in seconds."""
         if self._listener is None:
             raise BadInput("this bundle has no detector of speech.", hint="Export it again with this version.")
         if len(audio.window(0, WINDOW)) < _SHORTEST * SAMPLE_RATE:
-            return self._windows(audio, run, started)  # which says that it is too short
-        windows = packed(speech_in(self._listener, sample, SAMPLE_RATE))
-        spoken = sum(end - start for start, end in windows)
-        for start, end in windows:
-            at, last = round(start * SAMPLE_RATE), round(end * SAMPLE_RATE)
-            while last - at >= _SHORTEST * SAMPLE_RATE:
-                samples = audio.window(at, min(last - at, WINDOW))
-                # What lies behind the last word of the window is a pause.
-                self._one(samples, at, run, run.options.timestamps, started, whole=True)
-                at += max(len(samples), 1)
+            return self._windows(audio, run)  # which says that it is too short
+        spans = packed(speech_in(self._listener, sample, SAMPLE_RATE))
+        spoken = sum(end - start for start, end in spans)
+        windows = [window for span in spans for window in pieces(span) if window[1] - window[0] >= _SHORTEST]
+        recognizer = self._recognizer
+        for group in grouped(windows, recognizer.at_once(run.options), lambda s: recognizer.wanted(s, run.options)):
+            self._together(group, audio, run)
             if run.options.progress:
-                run.options.progress(end, audio.seconds)
+                run.options.progress(group[-1][1], audio.seconds)
         if audio.seconds - spoken >= 1:
             run.notes.append(f"no speech in {audio.seconds - spoken:.1f} of {audio.seconds:.1f} s: left out")
         return audio.seconds
 
-    def _one(
-        self, samples: NDArray[np.float32], at: int, run: _Run, timestamps: bool, started: float, *, whole: bool = False
+    def _together(self, windows: Sequence[Span], audio: Audio, run: _Run) -> None:
+        """Transcribe windows side by side; what they leave in memory is free afterwards."""
+        starts = [round(start * SAMPLE_RATE) for start, _ in windows]
+        sounds = [audio.window(at, round(end * SAMPLE_RATE) - at) for at, (_, end) in zip(starts, windows, strict=True)]
+        timestamps = run.options.timestamps
+        results = self._recognizer.side_by_side(sounds, run, timestamps)
+        for at, samples, recognized in zip(starts, sounds, results, strict=True):
+            # What lies behind the last word of the window is a pause.
+            self._append(recognized, samples, at, run, timestamps, whole=True)
+
+    def _append(
+        self,
+        recognized: Recognized,
+        samples: NDArray[np.float32],
+        at: int,
+        run: _Run,
+        timestamps: bool,
+        *,
+        whole: bool = False,
     ) -> int:
-        """Decode one window, append to `run`, and return by how many samples to advance.
+        """Append a window that begins at sample `at` to `run`, and return by how many samples to advance.
 
         Args:
             whole: the window ends in a pause: its last words are no beginning of what the next window holds.
         """
-        recognized = self._recognizer.recognize(samples, run, timestamps)
-        run.first_token = run.first_token or recognized.started - started + recognized.first_token
+        run.first_token = run.first_token or recognized.started - run.began + recognized.first_token
         result, before = recognized.result, len(run.text)
         if recognized.silent(run.options):
             return len(samples)

@@ -1,10 +1,10 @@
-"""A window of sound to tokens: the encoder, the prompt, and what is tried again where the result looks wrong."""
+"""Windows of sound to tokens: the encoder, the prompt, and what is tried again where the result looks wrong."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.core import Runner
-from edgekit.models.whisper.loop.decoding import Begun, Hypotheses, Result, Rules, Window, beam_search, begin, sample
+from edgekit.models.whisper.loop.decoding import Begun, Result, Rules, beam_search, begin, greedy, sample
+from edgekit.models.whisper.loop.hypotheses import Hypotheses, Windows
 from edgekit.models.whisper.loop.options import Options
 from edgekit.models.whisper.loop.tokens import Tokens
 from edgekit.models.whisper.loop.words import Word, aligned_words
 from edgekit.models.whisper.shapes import HOP, SAMPLE_RATE, WINDOW
+
+Samples = NDArray[np.float32]
+#: Windows of a long sound whose texts grow side by side: more would take more memory than they save time.
+_AT_ONCE = 3
 
 __all__ = ["Context", "Recognized", "Recognizer", "echoes", "window_seconds"]
 
@@ -67,6 +72,17 @@ class Recognized:
         return self.result.no_speech > options.no_speech and self.result.average_logprob <= options.logprob
 
 
+@dataclass(frozen=True)
+class _Start:
+    """Windows with the prompt, and what decides about their tokens; rules are of all of them."""
+
+    begun: Begun
+    rules: Rules
+    limits: Sequence[int]
+    wanted: float
+    timestamps: bool
+
+
 class Recognizer:
     """The three parts of a Whisper over one window at a time."""
 
@@ -77,35 +93,60 @@ class Recognizer:
         self._vocabulary = int(facts["vocabulary"])
         self._context = int(facts["text_context"])
         self._blanks = int(facts.get("blanks", 0))
+        self._several = any(isinstance(s.shape[0], str) for s in self._decoder.inputs if s.name == "cross_key_0")
         self.limit = self._context // 2
         self.tokens = Tokens(folder / "tokenizer.json")
 
-    def recognize(self, samples: NDArray[np.float32], run: Context, timestamps: bool) -> Recognized:
+    def recognize(self, samples: Samples, run: Context, timestamps: bool) -> Recognized:
         """One window with fallbacks: a longer encoder window first, then rising temperatures.
 
         Args:
             samples: float32 [samples] at 16 kHz, at most 30 s. timestamps: whether times are wanted among the tokens.
         """
-        options, seconds = run.options, len(samples) / SAMPLE_RATE
+        return self.side_by_side([samples], run, timestamps)[0]
+
+    def at_once(self, options: Options) -> int:
+        """How many windows may be recognized side by side: where none depends on the text of another, and the decoder
+        takes several."""
+        alone = options.condition or options.prompt or options.beams > 1 or options.temperatures[0] > 0
+        return 1 if alone or not self._several else _AT_ONCE
+
+    def side_by_side(self, pieces: Sequence[Samples], run: Context, timestamps: bool) -> list[Recognized]:
+        """Windows whose texts grow side by side, at most `at_once`.
+
+        Each is as by `recognize`, but that the encoder gets as many seconds of each as of the longest.
+        """
+        wanted = max(self.wanted(len(samples) / SAMPLE_RATE, run.options) for samples in pieces)
+        start = self._begin(pieces, wanted, run, timestamps)
+        results = _first_try(start, run.options)
+        return [
+            self._settled(samples, replace(start, begun=start.begun.of(i), limits=start.limits[i : i + 1]), result, run)
+            for i, (samples, result) in enumerate(zip(pieces, results, strict=True))
+        ]
+
+    def wanted(self, seconds: float, options: Options) -> float:
+        """Seconds that the encoder gets of a sound of `seconds`."""
+        if not options.window:
+            return window_seconds(seconds, self._window)
         # Whole seconds: some formats hold windows of these lengths alone.
-        least = max(options.window, min(float(np.ceil(seconds)), 30.0)) if options.window else 0.0
-        wanted = least or window_seconds(seconds, self._window)
-        begun, rules, limit = self._begin(samples, wanted, run, timestamps, seconds)
-        result = _first_try(begun, rules, limit, options)
-        started, first = begun.started, result.first_token
+        return max(options.window, min(float(np.ceil(seconds)), 30.0))
+
+    def _settled(self, samples: Samples, start: _Start, result: Result, run: Context) -> Recognized:
+        """The result of a window, after all that is tried where it looks wrong."""
+        options, first, started = run.options, result.first_token, start.begun.started
         why = self._suspicious(result, options)
-        if wanted < 30 and options.window is None and (why := why or echoes(result.tokens)):
+        if start.wanted < 30 and options.window is None and (why := why or echoes(result.tokens)):
             run.fallbacks.append(f"{why}: encoded again at 30 s")
-            begun, rules, limit = self._begin(samples, 30.0, run, timestamps, seconds)
-            result = _first_try(begun, rules, limit, options)
+            start = self._begin([samples], 30.0, run, start.timestamps)
+            result = _first_try(start, options)[0]
             why = self._suspicious(result, options)
         for i, temperature in enumerate(options.temperatures[1:], 1):
             if not why:
                 break
             run.fallbacks.append(f"{why}: sampled again at temperature {temperature:g}")
-            result = sample(begun, rules, limit, temperature, options.best_of, seed=i)
+            result = sample(start.begun, start.rules, start.limits[0], temperature, options.best_of, seed=i)
             why = self._suspicious(result, options)
-        return Recognized(result, begun, started, first, why)
+        return Recognized(result, start.begun, started, first, why)
 
     def words(
         self, recognized: Recognized, tokens: Sequence[int], samples: NDArray[np.float32], run: Context
@@ -130,26 +171,37 @@ class Recognizer:
             return "endless"
         return "improbable" if result.average_logprob < options.logprob else ""
 
-    def _begin(
-        self, samples: NDArray[np.float32], window: float, run: Context, timestamps: bool, seconds: float
-    ) -> tuple[Begun, Rules, int]:
-        run.windows.append(round(window, 2))
-        encoded = self._encode(samples, window)
+    def _begin(self, pieces: Sequence[Samples], wanted: float, run: Context, timestamps: bool) -> _Start:
+        """Encode the windows at `wanted` seconds, and feed the prompt."""
+        run.windows += [round(wanted, 2)] * len(pieces)
+        encoded = self._encode(pieces, wanted)
         prompt = self._prompt(encoded, run, timestamps)
         begun = begin(self._decoder, encoded, prompt, self._facts)
         rules = Rules(self._facts, self._vocabulary, timestamps, encoded.seconds, continued=bool(run.prefix))
         # Nobody speaks fifteen tokens a second: a decoder that does is looping, and is stopped early.
-        limit = min(self.limit, 40 + int(15 * seconds), self._context - len(prompt))
-        return begun, rules, limit if run.most is None else min(limit, run.most)
+        most = self.limit if run.most is None else min(self.limit, run.most)
+        limits = [
+            min(most, 40 + int(15 * len(samples) / SAMPLE_RATE), self._context - len(prompt)) for samples in pieces
+        ]
+        return _Start(begun, rules, limits, wanted, timestamps)
 
-    def _encode(self, samples: NDArray[np.float32], window: float) -> Window:
-        length = min(max(round(window * SAMPLE_RATE / (2 * HOP)) * 2 * HOP, 4 * HOP), WINDOW)
+    def _encode(self, pieces: Sequence[Samples], seconds: float) -> Windows:
+        length = min(max(round(seconds * SAMPLE_RATE / (2 * HOP)) * 2 * HOP, 4 * HOP), WINDOW)
+        count, seconds = len(pieces), length / SAMPLE_RATE
+        if count == 1:
+            return Windows(self._encoded(pieces[0], length), seconds, self._blanks)
+        rows: dict[str, NDArray[Any]] = {}
+        for i, samples in enumerate(pieces):
+            _put(self._encoded(samples, length), i, count, rows)
+        cross = {name: array.reshape(-1, *array.shape[2:]) for name, array in rows.items()}
+        return Windows(cross, seconds, self._blanks, count)
+
+    def _encoded(self, samples: Samples, length: int) -> dict[str, NDArray[Any]]:
         padded = np.zeros((1, length), np.float32)
         padded[0, : len(samples)] = samples[:length]
-        mel = self._frontend({"audio": padded})["mel"]
-        return Window(self._encoder({"mel": mel}), length / SAMPLE_RATE, self._blanks)
+        return self._encoder({"mel": self._frontend({"audio": padded})["mel"]})
 
-    def _prompt(self, encoded: Window, run: Context, timestamps: bool) -> list[int]:
+    def _prompt(self, encoded: Windows, run: Context, timestamps: bool) -> list[int]:
         facts, head = self._facts, []
         if run.history:
             head = [facts["start_of_previous"], *run.history[-(self.limit - 1) :]]
@@ -165,9 +217,11 @@ class Recognizer:
             prompt += [facts["languages"][run.language], facts[run.options.task]]
         return prompt if timestamps else [*prompt, facts["no_timestamps"]]
 
-    def _detect(self, encoded: Window) -> tuple[str, float]:
-        """The most probable language, and its probability among languages."""
-        logits = Hypotheses(self._decoder, encoded).step([[self._facts["start_of_transcript"]]], [0])[0, 0]
+    def _detect(self, encoded: Windows) -> tuple[str, float]:
+        """The most probable language of the first window, and its probability among languages."""
+        logits = Hypotheses(self._decoder, encoded.between(0, 1)).step([[self._facts["start_of_transcript"]]], [0])[
+            0, 0
+        ]
         codes = list(self._facts["languages"])
         scores = logits[[self._facts["languages"][code] for code in codes]]
         odds = np.exp(scores - scores.max())
@@ -175,11 +229,23 @@ class Recognizer:
         return codes[best], float(odds[best] / odds.sum())
 
 
-def _first_try(begun: Begun, rules: Rules, limit: int, options: Options) -> Result:
+def _put(made: Mapping[str, NDArray[Any]], row: int, rows: int, into: dict[str, NDArray[Any]]) -> None:
+    """Copy arrays to a row of larger ones, so that no more than one window lies in memory twice."""
+    for name, array in made.items():
+        if name not in into:
+            into[name] = np.empty((rows, *array.shape), array.dtype)
+        into[name][row] = array
+
+
+def _first_try(start: _Start, options: Options) -> list[Result]:
     """At the first temperature; beams are for temperature 0 only, as in the original."""
-    if options.beams > 1 and options.temperatures[0] == 0:
-        return beam_search(begun, rules, limit, options.beams)
-    return sample(begun, rules, limit, options.temperatures[0], options.best_of, seed=0)
+    begun, rules, limits = start.begun, start.rules, start.limits
+    temperature = options.temperatures[0]
+    if temperature > 0:
+        return [sample(begun, rules, limits[0], temperature, options.best_of, seed=0)]
+    if options.beams > 1:
+        return [beam_search(begun, rules, limits[0], options.beams)]
+    return greedy(begun, rules, limits)
 
 
 def echoes(tokens: list[int]) -> str:

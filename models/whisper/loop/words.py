@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.models.whisper.loop.decoding import Hypotheses, log_softmax
+from edgekit.models.whisper.loop.decoding import log_softmax
+from edgekit.models.whisper.loop.hypotheses import Hypotheses
 from edgekit.models.whisper.loop.tokens import Tokens
 from edgekit.models.whisper.shapes import SAMPLE_RATE
 

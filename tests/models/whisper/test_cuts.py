@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.models.common.silero.part import FACTS
-from edgekit.models.whisper.loop.cuts import packed, speech_in
+from edgekit.models.whisper.loop.cuts import grouped, packed, pieces, speech_in
 from edgekit.tasks.voice_activity_detection import Listener
 
 
@@ -39,3 +39,17 @@ def test_speech_in_a_sound(seconds: float) -> None:
     sound[16_000:40_000] = 0.5
     (span,) = speech_in(Listener(Ear(), FACTS), sound, 16_000)
     assert span[0] == pytest.approx(0.75, abs=0.05) and span[1] == pytest.approx(2.75, abs=0.05)
+
+
+def test_pieces_of_a_window_that_is_too_long() -> None:
+    assert pieces((1.0, 31.0)) == [(1.0, 31.0)]
+    assert pieces((1.0, 66.5)) == [(1.0, 31.0), (31.0, 61.0), (61.0, 66.5)]
+
+
+def test_windows_that_are_alike_go_together() -> None:
+    windows = [(0.0, 29.0), (30.0, 56.0), (57.0, 85.0), (90.0, 118.0), (120.0, 121.0), (130.0, 158.0)]
+    groups = grouped(windows, 3, lambda seconds: max(15.0, seconds))
+    assert groups == [windows[:3], windows[3:4], windows[4:5], windows[5:]]
+    assert [window for group in groups for window in group] == windows
+    assert grouped(windows, 1, float) == [[window] for window in windows]
+    assert grouped([], 3, float) == []

@@ -14,18 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.models.whisper.loop.decoding import (
     Begun,
-    Hypotheses,
     Rules,
-    Window,
     beam_search,
     begin,
+    greedy,
     log_softmax,
     sample,
 )
+from edgekit.models.whisper.loop.hypotheses import Hypotheses, Windows
 
-WINDOW = Window({}, 30.0)
+WINDOW = Windows({}, 30.0)
 
 
 def histories(first: int, random: np.random.Generator, count: int) -> list[list[int]]:
@@ -164,7 +165,7 @@ TRAP = {
 
 def test_greedy_takes_the_best_next_token(toy_whisper: ToyWhisper) -> None:
     start, rules, _ = begun(toy_whisper, tree(TRAP))
-    result = sample(start, rules, 20, 0.0, 5, seed=0)
+    result = greedy(start, rules, [20])[0]
     assert result.tokens == [A, C]
     assert result.complete
     assert result.temperature == 0
@@ -200,7 +201,7 @@ def test_one_beam_is_greedy(toy_whisper: ToyWhisper) -> None:
         table[:, EOT] += 4
         table[:, EOT + 1 :] = -60
         start, rules, _ = begun(toy_whisper, lambda fed, t=table: t[sum(fed) % 4])
-        assert beam_search(start, rules, 30, 1).tokens == sample(start, rules, 30, 0.0, 1, seed=0).tokens
+        assert beam_search(start, rules, 30, 1).tokens == greedy(start, rules, [30])[0].tokens
 
 
 def exhaustive(rules: Rules, script: Script, facts: Any, letters: Sequence[int], depth: int) -> list[int]:
@@ -246,7 +247,7 @@ def endless(fed: list[int]) -> NDArray[np.float32]:
 @pytest.mark.parametrize("beams", [0, 1, 4])
 def test_the_length_limit(toy_whisper: ToyWhisper, beams: int) -> None:
     start, rules, decoder = begun(toy_whisper, endless)
-    result = beam_search(start, rules, 7, beams) if beams else sample(start, rules, 7, 0.0, 1, seed=0)
+    result = beam_search(start, rules, 7, beams) if beams else greedy(start, rules, [7])[0]
     assert result.tokens == [A] * 7
     assert not result.complete
     assert decoder.longest <= 4 + 7
@@ -317,10 +318,10 @@ def test_the_best_of_several_samples_is_that_of_the_original(toy_whisper: ToyWhi
 def test_decoding_twice_from_one_prompt(toy_whisper: ToyWhisper) -> None:
     """Fallbacks continue from the same prefill: nothing that one of them does may show in the next."""
     start, rules, decoder = begun(toy_whisper, tree(TRAP))
-    greedy = sample(start, rules, 20, 0.0, 1, seed=0).tokens
+    first = greedy(start, rules, [20])[0].tokens
     beam_search(start, rules, 20, 3)
     sample(start, rules, 20, 1.0, 5, seed=0)
-    assert sample(start, rules, 20, 0.0, 1, seed=0).tokens == greedy
+    assert greedy(start, rules, [20])[0].tokens == first
     assert len(decoder.prompts) == 1
 
 
@@ -335,14 +336,14 @@ def test_no_speech_is_read_at_the_start_of_the_transcript(toy_whisper: ToyWhispe
 
     prompt = [facts["start_of_previous"], A, B, facts["start_of_transcript"], facts["languages"]["en"]]
     start = begin(ScriptedDecoder(script), WINDOW, [*prompt, facts["transcribe"]], facts)
-    assert start.no_speech == pytest.approx(0.75, abs=1e-3)
+    assert start.no_speech == pytest.approx([0.75], abs=1e-3)
     assert start.logits.shape == (1, VOCABULARY)
 
 
 @pytest.mark.parametrize("blanks", [0, 1])
 def test_hypotheses_keep_and_copy(toy_whisper: ToyWhisper, blanks: int) -> None:
     decoder = ScriptedDecoder(lambda fed: np.full(VOCABULARY, float(sum(fed)), np.float32), blanks)
-    hypotheses = Hypotheses(decoder, Window({}, 30.0, blanks))
+    hypotheses = Hypotheses(decoder, Windows({}, 30.0, blanks))
     hypotheses.step([[1, 2]], [1])
     hypotheses.keep([0, 0, 0])
     hypotheses.step([[10], [20], [30]], [0])
@@ -350,3 +351,55 @@ def test_hypotheses_keep_and_copy(toy_whisper: ToyWhisper, blanks: int) -> None:
     other.keep([2, 0])
     assert other.step([[0], [0]], [0])[:, 0, 0].tolist() == [33, 13]
     assert hypotheses.step([[0]] * 3, [0])[:, 0, 0].tolist() == [13, 23, 33]
+
+
+# --- windows side by side ---------------------------------------------------------------------------------------------
+
+
+class Speakers(Runner):
+    """A decoder of windows with a head each, which holds the number of the text that the window says; counts rows."""
+
+    outputs = ()
+
+    def __init__(self, texts: Sequence[Sequence[int]]) -> None:
+        self.inputs = (TensorSpec("past_key_0", "float32", ("hypotheses", 1, "past", 1)),)
+        self.texts, self.rows = texts, list[int]()
+
+    def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+        tokens, past = feeds["tokens"], feeds["past_key_0"]
+        present = np.concatenate([past, tokens[:, None, :, None].astype(np.float32)], axis=2)
+        self.rows.append(len(tokens))
+        logits = np.full((len(tokens), len(feeds["select"]), VOCABULARY), -20.0, np.float32)
+        done = past.shape[2] + tokens.shape[1] - 4
+        for row, window in enumerate(feeds["cross_key_0"][:, 0, 0].astype(int)):
+            text = self.texts[window]
+            logits[row, -1, text[done] if done < len(text) else EOT] = 0
+        return {"logits": logits, "present_key_0": present}
+
+
+def side_by_side(toy: ToyWhisper, texts: Sequence[Sequence[int]]) -> tuple[Begun, Rules, Speakers]:
+    facts, decoder = toy.tokens, Speakers(texts)
+    prompt = [facts["start_of_transcript"], facts["languages"]["en"], facts["transcribe"], facts["no_timestamps"]]
+    windows = Windows({"cross_key_0": np.arange(len(texts), dtype=np.float32)[:, None, None]}, 30.0, count=len(texts))
+    return begin(decoder, windows, prompt, facts), Rules(facts, VOCABULARY, False, 30.0), decoder
+
+
+def test_windows_side_by_side_say_what_each_says(toy_whisper: ToyWhisper) -> None:
+    texts = [[A], [B, C, D, A], [C, C], [D, A, B], [B]]
+    start, rules, decoder = side_by_side(toy_whisper, texts)
+    results = greedy(start, rules, [20] * 5)
+    # The prompt and a token of each; then those at the edges are left out as they end, and the third runs along idly.
+    assert decoder.rows == [5, 5, 3, 3, 1]
+    assert [result.tokens for result in results] == texts
+    assert all(result.complete for result in results)
+    for i, result in enumerate(results):
+        (alone,) = greedy(start.of(i), rules, [20])
+        assert (alone.tokens, alone.average_logprob) == (result.tokens, pytest.approx(result.average_logprob))
+
+
+def test_each_window_has_its_own_limit(toy_whisper: ToyWhisper) -> None:
+    start, rules, decoder = side_by_side(toy_whisper, [[A] * 9, [B] * 9])
+    results = greedy(start, rules, [2, 5])
+    assert [result.tokens for result in results] == [[A] * 2, [B] * 5]
+    assert not any(result.complete for result in results)
+    assert decoder.rows == [2, 2, 1, 1, 1]

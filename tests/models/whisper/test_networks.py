@@ -273,3 +273,17 @@ def test_the_alignment_queries_give_the_attention_of_transformers(
     for query, (layer, head) in zip(step.queries, pairs, strict=True):
         weights = torch.softmax(query[0] @ cross[2 * layer][head], dim=-1)
         torch.testing.assert_close(weights, attentions[layer][0, head], atol=1e-5, rtol=1e-4)
+
+
+def test_each_window_is_as_if_alone(toy_whisper: ToyWhisper) -> None:
+    """Two windows, and two hypotheses about each, beside the same one after the other; also where the text begins."""
+    with torch.inference_mode():
+        windows = [Encoder(toy_whisper.state, toy_whisper.shape).eval()(mels(400, seed)) for seed in (1, 2)]
+    together = Stepper(toy_whisper, tuple(torch.cat(arrays) for arrays in zip(*windows, strict=True)))
+    alone = [Stepper(toy_whisper, window) for window in windows]
+    for given in (tokens(4, 3), tokens(4, 1)):
+        expected = [step(given[2 * i : 2 * i + 2], [0]) for i, step in enumerate(alone)]
+        torch.testing.assert_close(together(given, [0]), torch.cat(expected), atol=1e-4, rtol=1e-4)
+        queries = torch.cat([step.queries for step in alone], dim=1)
+        torch.testing.assert_close(together.queries, queries, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(expected[0], expected[1], atol=0.1)

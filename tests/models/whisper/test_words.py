@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput
-from edgekit.models.whisper.loop.decoding import Hypotheses, Window
+from edgekit.models.whisper.loop.hypotheses import Hypotheses, Windows
 from edgekit.models.whisper.loop.tokens import Tokens
 from edgekit.models.whisper.loop.words import Word, aligned_words, warp, words_of
 
@@ -74,7 +74,7 @@ def times(toy: ToyWhisper, at: list[int], sound: NDArray[np.float32], text: str)
     decoder = Follower(at, toy.shape.vocabulary, positions, 3)
     cross = {"cross_key_0": np.eye(positions, dtype=np.float32)[None]}
     facts = {"heads": [[0, 0]], "prompt": [tokens.sot, tokens.sot + 1, tokens.no_timestamps], "language": "en"}
-    return aligned_words(Hypotheses(decoder, Window(cross, 30.0)), toy.ids(text), sound, tokens, facts)
+    return aligned_words(Hypotheses(decoder, Windows(cross, 30.0)), toy.ids(text), sound, tokens, facts)
 
 
 def loud(spans: list[tuple[float, float]], seconds: float) -> NDArray[np.float32]:
@@ -119,4 +119,4 @@ def test_a_bundle_of_before_says_so(toy_whisper: ToyWhisper) -> None:
 
     decoder = Silent([0], toy_whisper.shape.vocabulary, 50, 3)
     with pytest.raises(BadInput, match="times of words"):
-        Hypotheses(decoder, Window({"cross_key_0": np.eye(50, dtype=np.float32)[None]}, 30.0)).read([1, 2])
+        Hypotheses(decoder, Windows({"cross_key_0": np.eye(50, dtype=np.float32)[None]}, 30.0)).read([1, 2])
