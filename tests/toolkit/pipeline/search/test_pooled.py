@@ -211,14 +211,17 @@ def test_a_limit_of_latency_is_for_machines_like_this_one(
     assert saved and {point.seconds for point in saved[1]} == {None}, "no time of another processor stands here"
 
 
-def test_a_pool_whose_workers_are_gone(
-    cluster: Cluster, toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("who, words", [("worker", "has no worker left"), ("scheduler", "has vanished")])
+def test_a_pool_that_is_gone(
+    cluster: Cluster, toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: str, words: str
 ) -> None:
     monkeypatch.setattr(client, "GRACE", 2.0)
-    only = cluster.worker()
+    monkeypatch.setenv("TOY_WAIT", "2")
+    parts = {"worker": cluster.worker(), "scheduler": cluster.scheduler}
     cluster.wait(1)
-    with pytest.raises(DeviceFailed, match="has no worker left"):
-        search(toy, tmp_path / "b", cluster, progress=Watch("trying", only.kill))
+    with pytest.raises(DeviceFailed, match=words) as caught:
+        search(toy, tmp_path / "b", cluster, progress=Watch("trying", parts[who].kill))
+    assert "repeat the command" in caught.value.hint
 
 
 def test_workers_without_the_device(cluster: Cluster, toy: Any, tmp_path: Path) -> None:
