@@ -174,8 +174,8 @@ class Batch(Generic[_Key]):
     def results(self) -> Iterator[tuple[_Key, dict[str, Any]]]:
         """(key, answer) of each task as it finishes.
 
-        An answer ``{"lost": reason}`` is of a task that workers died of, or could not run: they lack edgekit, or their
-        disk is full.
+        An answer ``{"lost": reason}`` is of a task that workers died of, or could not run; ``lacking`` names the module
+        that was not there.
 
         Raises:
             DeviceFailed: the scheduler vanished, or all workers.
@@ -238,11 +238,20 @@ class Batch(Generic[_Key]):
             raise self._pool.gone(f"the scheduler at {self._pool.workers} has vanished") from exc
         except KilledWorker as exc:
             return {"lost": f"{exc.allowed_failures + 1} workers died of it, the last at {exc.last_worker.address}"}
-        except Exception as exc:  # any error of the other machine: no edgekit, a full disk
-            return {"lost": f"{type(exc).__name__}: {exc}"}
+        except Exception as exc:  # any error of the other machine: a full disk, no edgekit
+            return {"lost": f"{type(exc).__name__}: {exc}", "lacking": _lacking(exc)}
 
     def _cancel(self, futures: list[Any]) -> None:
         for future in futures:
             del self._running[future]
         if futures and self._pool.client.status == "running":
             self._pool.client.cancel(futures, force=True)
+
+
+def _lacking(exc: BaseException | None) -> str:
+    """The module that another machine lacks, if that is what `exc` comes of; else ""."""
+    while exc is not None:
+        if isinstance(exc, ImportError):
+            return exc.name or str(exc)
+        exc = exc.__cause__ or exc.__context__
+    return ""

@@ -120,6 +120,11 @@ def _point(name: str, answer: Mapping[str, Any]) -> Point:
     """The point of an answer. Raises DeviceFailed where the worker could not try at all."""
     if "point" in answer:
         return msgspec.convert(answer["point"], Point)
+    if answer.get("lacking"):
+        raise DeviceFailed(
+            f"a worker or the scheduler of the pool lacks this edgekit ({answer['lacking']} is not there).",
+            hint=f'Install it on every machine: pip install "edgekit[pool]=={edgekit.__version__}"',
+        )
     if "lost" in answer:
         return Point(name, "fail", f"no worker could try it: {answer['lost']}")
     raise DeviceFailed(

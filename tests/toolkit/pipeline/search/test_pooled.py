@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import threading
 import time
@@ -20,6 +21,7 @@ from edgekit.cli.command import run
 from edgekit.errors import BadInput, DeviceFailed
 from edgekit.gate import frontier
 from edgekit.gate.frontier import Point
+from edgekit.pipeline.search import remote
 from edgekit.pool import client
 
 pytest.importorskip("distributed", reason='pip install "edgekit[pool]"')
@@ -98,6 +100,7 @@ def test_a_killed_worker_costs_nothing_but_time(
     watch = Watch("trying", lambda: threading.Timer(2.0, first.kill).start())
     there = search(toy, tmp_path / "there", cluster, progress=watch)
     assert first.wait() != 0
+    _wait(lambda: cluster.traces == [])  # the killed worker's process has noticed, and removed its folder
     assert points(there.path) == points(toy.export(tmp_path / "here", precision="auto", data=toy.data).path)
 
 
@@ -171,6 +174,19 @@ def test_another_version_is_refused(
     assert not (tmp_path / "b").exists()
 
 
+def test_a_worker_without_edgekit(cluster: Cluster, toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function that is here alone stands for a package that is."""
+    cluster.worker()
+    cluster.wait(1)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "only_here.py").write_text("def there(spec, payload):\n    return None\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "here"))
+    monkeypatch.setattr(remote, "there", importlib.import_module("only_here").there)
+    with pytest.raises(DeviceFailed, match=r"lacks this edgekit \(only_here is not there\)") as caught:
+        search(toy, tmp_path / "b", cluster)
+    assert "pip install" in caught.value.hint
+
+
 def test_other_packages_are_refused(
     cluster: Cluster, toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,14 +211,17 @@ def test_a_limit_of_latency_is_for_machines_like_this_one(
     assert saved and {point.seconds for point in saved[1]} == {None}, "no time of another processor stands here"
 
 
-def test_a_pool_whose_workers_are_gone(
-    cluster: Cluster, toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("who, words", [("worker", "has no worker left"), ("scheduler", "has vanished")])
+def test_a_pool_that_is_gone(
+    cluster: Cluster, toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: str, words: str
 ) -> None:
     monkeypatch.setattr(client, "GRACE", 2.0)
-    only = cluster.worker()
+    monkeypatch.setenv("TOY_WAIT", "2")
+    parts = {"worker": cluster.worker(), "scheduler": cluster.scheduler}
     cluster.wait(1)
-    with pytest.raises(DeviceFailed, match="has no worker left"):
-        search(toy, tmp_path / "b", cluster, progress=Watch("trying", only.kill))
+    with pytest.raises(DeviceFailed, match=words) as caught:
+        search(toy, tmp_path / "b", cluster, progress=Watch("trying", parts[who].kill))
+    assert "repeat the command" in caught.value.hint
 
 
 def test_workers_without_the_device(cluster: Cluster, toy: Any, tmp_path: Path) -> None:
