@@ -115,46 +115,47 @@ def rows_alike(
         nodes = _quantized_rows(x, made.steps.shape[0], rows, added)
     added[f"{name}.int8"], added[f"{name}.scales"] = made.steps, made.scales[0]
     added[f"{name}.zeros"] = np.zeros(made.steps.shape[1], np.int8)
-    operands = [f"{x}.rows", f"{name}.int8", "rows.one", f"{name}.scales", f"{x}.zero", f"{name}.zeros"]
+    operands = [f"{x}.rows", f"{name}.int8", "rows.one", f"{name}.scales", f"{x}.rows.zero", f"{name}.zeros"]
     return [
         *nodes,
         helper.make_node("MatMulIntegerToFloat", operands, [f"{name}.steps"], name=name, domain=CONTRIB),
-        helper.make_node("Mul", [f"{name}.steps", f"{x}.scales"], [out], name=f"{name}.back"),
+        helper.make_node("Mul", [f"{name}.steps", f"{x}.rows.scales"], [out], name=f"{name}.back"),
     ]
 
 
 def _quantized_rows(x: str, inputs: int, rows: Rows, added: dict[str, NDArray[Any]]) -> list[onnx.NodeProto]:
-    """`x` float [..., inputs] to ``x.rows``, uint8 of the same shape, and ``x.scales``, float [..., 1]."""
-    zero = rows.zero
+    """`x` float [..., inputs] to ``x.rows``, uint8 of the same shape, and ``x.rows.scales``, float [..., 1]."""
+    zero, own = rows.zero, f"{x}.rows"  # other products of `x` may be dynamic, which has a scale of its own
     added["rows.last"], added["rows.one"] = np.array([-1], np.int64), np.array(1, np.float32)
     added["rows.tiny"] = np.array(1e-30, np.float32)
-    added[f"{x}.above"] = np.array(1 / (255 - zero), np.float32)
-    added[f"{x}.below"] = np.array(-1 / zero, np.float32)
-    added[f"{x}.zero"], added[f"{x}.least"] = np.array(zero, np.uint8), np.array([zero], np.uint8)
+    added[f"{own}.above"] = np.array(1 / (255 - zero), np.float32)
+    added[f"{own}.below"] = np.array(-1 / zero, np.float32)
+    added[f"{own}.zero"], added[f"{own}.least"] = np.array(zero, np.uint8), np.array([zero], np.uint8)
     steps: list[tuple[str, list[str], str, dict[str, Any]]] = [
         ("ReduceMax", [x, "rows.last"], "high", {"keepdims": 1}),
         ("ReduceMin", [x, "rows.last"], "low", {"keepdims": 1}),
-        ("Mul", [f"{x}.high", f"{x}.above"], "up", {}),
-        ("Mul", [f"{x}.low", f"{x}.below"], "down", {}),
-        ("Max", [f"{x}.up", f"{x}.down", "rows.tiny"], "scales", {}),
-        ("Reshape", [f"{x}.scales", "rows.last"], "scale", {}),
-        ("Shape", [f"{x}.scale"], "count", {}),
-        ("Expand", [f"{x}.least", f"{x}.count"], "zeros", {}),
+        ("Mul", [f"{own}.high", f"{own}.above"], "up", {}),
+        ("Mul", [f"{own}.low", f"{own}.below"], "down", {}),
+        ("Max", [f"{own}.up", f"{own}.down", "rows.tiny"], "scales", {}),
+        ("Reshape", [f"{own}.scales", "rows.last"], "scale", {}),
+        ("Shape", [f"{own}.scale"], "count", {}),
+        ("Expand", [f"{own}.least", f"{own}.count"], "zeros", {}),
     ]
     if rows.single:
-        steps.append(("QuantizeLinear", [x, f"{x}.scale", f"{x}.zeros"], "rows", {"axis": -2}))
+        steps.append(("QuantizeLinear", [x, f"{own}.scale", f"{own}.zeros"], "", {"axis": -2}))
     else:
         # A last resort: behind Reshape onnxruntime knows no shape, and reuses no memory.
-        added[f"{x}.flat"] = np.array([-1, inputs], np.int64)
+        added[f"{own}.flat"] = np.array([-1, inputs], np.int64)
         steps += [
-            ("Reshape", [x, f"{x}.flat"], "list", {}),
-            ("QuantizeLinear", [f"{x}.list", f"{x}.scale", f"{x}.zeros"], "steps", {"axis": 0}),
+            ("Reshape", [x, f"{own}.flat"], "list", {}),
+            ("QuantizeLinear", [f"{own}.list", f"{own}.scale", f"{own}.zeros"], "steps", {"axis": 0}),
             ("Shape", [x], "shape", {}),
-            ("Reshape", [f"{x}.steps", f"{x}.shape"], "rows", {}),
+            ("Reshape", [f"{own}.steps", f"{own}.shape"], "", {}),
         ]
     return [
-        helper.make_node(operator, operands, [f"{x}.{result}"], name=f"{x}.{result}", **attributes)
+        helper.make_node(operator, operands, [name], name=name, **attributes)
         for operator, operands, result, attributes in steps
+        for name in [f"{own}.{result}" if result else own]
     ]
 
 

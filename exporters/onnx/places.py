@@ -33,6 +33,7 @@ class Places:
         roots: quantized tensor -> the tensor whose range it has (itself, or what it is only another view of).
         given: tensor -> (scale, zero point), where the pixels decide.
         limits: product -> the Relu or Clip that belongs to it.
+        others: the nodes without weights that have an integer form.
     """
 
     model: onnx.ModelProto
@@ -40,6 +41,7 @@ class Places:
     roots: dict[str, str] = field(default_factory=dict)
     given: dict[str, tuple[float, int]] = field(default_factory=dict)
     limits: dict[str, onnx.NodeProto] = field(default_factory=dict)
+    others: list[onnx.NodeProto] = field(default_factory=list)
 
     @property
     def watched(self) -> list[str]:
@@ -101,6 +103,7 @@ def places(model: onnx.ModelProto) -> Places:
             name in arrays or name in wide or name in other for name in node.input
         ):
             inputs, results = list(node.input), list(node.output)
+            found.others.append(node)
         elif node.op_type in MOVES and node.input[0] in found.roots:
             inputs, results = [], []
             found.roots[node.output[0]] = found.roots[node.input[0]]

@@ -58,7 +58,7 @@ class _Writer:
         self._places, self._ranges, self._per_channel = wanted, ranges, per_channel
         self._arrays = constants(wanted.model)
         self._products = set(wanted.products) - kept if only is None else set(only)
-        self._roots = wanted.roots
+        self._roots = self._read_in_integers()
         floats = [node for name, node in wanted.products.items() if name in kept]
         self._float_results = {wanted.limits.get(node.name, node).output[0] for node in floats}
         if only is not None:
@@ -72,6 +72,17 @@ class _Writer:
         """Other constants for the products that are quantized."""
         for name in self._products:
             self._arrays.update(rounded.get(name, {}))
+
+    def _read_in_integers(self) -> dict[str, str]:
+        """Quantized tensors -> their roots, without those that only operators in float make and read.
+
+        A layer that stays float beside others that do would lose at both of its ends what it was to keep.
+        """
+        nodes = [self._places.products[name] for name in self._products] + self._places.others
+        nodes += [limit for name, limit in self._places.limits.items() if name in self._products]
+        ends = {name for node in nodes for name in (*node.input, *node.output)}
+        kept = {root for name, root in self._places.roots.items() if name in ends} | set(self._places.given)
+        return {name: root for name, root in self._places.roots.items() if root in kept}
 
     def write(self) -> onnx.ModelProto:
         model = self._places.model

@@ -1,67 +1,84 @@
-"""What each technique of quantization gains, alone and together: error and time of a part in every form.
+"""What each technique of quantization gains, alone and together: error, agreement and time of a part in every form.
 
-    python tests/peers/compare_quantization.py BUNDLE --calibrate SOUNDS --judge OTHER_SOUNDS --parts encoder
+    python tests/peers/compare_quantization.py BUNDLE [--parts encoder] [--calibrate FOLDER] [--judge FOLDER]
 
-BUNDLE is an fp32 bundle for laptop; the folders hold inputs of its task (`--count` of each, evenly spaced). All
-products of a part get the same form. Error: of the output that moves most, the mean of the calls. Time: the median of
-ratios to fp32, in turns, on `--threads` threads.
+BUNDLE is an fp32 bundle for laptop of any model of the registry; the folders hold samples of its task (docs/data.md).
+Without them the halves of its evidence calibrate and are judged. Parts of convolutions get static int8, with every kind
+of range; products of other parts get one form, all of them the same. Error: of the output that moves most, over all
+judged calls together. Agreement: as the task compares answers. Time, with `--rounds`: the median of ratios to fp32, in
+turns, on `--threads` threads.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-import numpy as np
 import onnx
 
-import edgekit
-from edgekit.core import Feeds
-from edgekit.exporters.onnx import linear, products, residual
-from edgekit.formats.onnx.runner import OnnxRunner, evaluate
-from edgekit.numerics.parity import Recorder, relative_error
-from edgekit.quantization.candidates import pooled
+HERE = Path(__file__).parent
+if str(HERE) not in sys.path:
+    sys.path.insert(0, str(HERE))
+
+from _quantizing import Counts, Subject, samples  # noqa: E402
+
+from edgekit.bundles.bundle import open_bundle  # noqa: E402
+from edgekit.bundles.opened import makers  # noqa: E402
+from edgekit.core import Feeds  # noqa: E402
+from edgekit.exporters.onnx import graph as graphs  # noqa: E402
+from edgekit.exporters.onnx import linear, places, products, qdq, residual, rounding  # noqa: E402
+from edgekit.formats.onnx.runner import OnnxRunner  # noqa: E402
+from edgekit.quantization.ranges import METHODS, Histograms  # noqa: E402
 
 FORMS = ("dynamic", "rows", "blockwise", "four-bit")
-#: Calls of a part that are judged.
-CALLS = 24
+#: Forms in which one scale serves channels of unlike sizes, so that equalization may help.
+EQUALIZED = ("dynamic", "rows")
+#: Techniques, the form, and the graph.
+Variant = tuple[str, str, onnx.ModelProto]
 
 
-def calls(bundle: Path, folder: Path, count: int, threads: int) -> dict[str, list[Feeds]]:
-    """Part -> its inputs while the bundle answers `count` samples below `folder`."""
-    recorders: dict[str, Recorder] = {}
-    predictor = edgekit.load(
-        bundle, threads=threads, wrap=lambda name, runner: recorders.setdefault(name, Recorder(runner))
-    )
-    files = sorted(path for path in folder.rglob("*") if path.suffix in (".flac", ".wav", ".jpg", ".png"))
-    for i in range(min(count, len(files))):
-        predictor.predict(files[i * len(files) // min(count, len(files))])
-    return {name: [feeds for feeds, _ in recorder.calls] for name, recorder in recorders.items()}
-
-
-def variants(model: onnx.ModelProto, feeds: Sequence[Feeds]) -> Any:
-    """(rotated, GPTQ, form, graph) for all of them."""
-    for turn in (False, True):
-        graph, why = residual.rotated(model) if turn else (model, "")
+def of_products(subject: Subject, forms: list[str]) -> Iterator[Variant]:
+    """Rotation, equalization and GPTQ for every form."""
+    for rotated, equalized in itertools.product((False, True), repeat=2):
+        model, why = residual.rotated(subject.graph) if rotated else (subject.graph, "")
         if why:
-            print(f"not rotated: {why}")
+            print(f"not rotated: {why}", file=sys.stderr)
             continue
-        nodes = [product.node for product in products.products(graph) if not product.node.endswith("/turn")]
-        by_inputs = products.recorded(graph, nodes, feeds)
-        for compensated, form in itertools.product((False, True), FORMS):
-            weights = by_inputs if compensated else products.Weights()
-            forms = dict.fromkeys(nodes, form)
-            yield turn, compensated, form, products.quantize(graph, forms, weights)
+        nodes = [product.node for product in products.products(model) if not product.node.endswith("/turn")]
+        model = linear.equalized(model, nodes, subject.known) if equalized else model
+        by_inputs = products.recorded(model, nodes, subject.known)
+        for compensated, form in itertools.product((False, True), forms):
+            if equalized and form not in EQUALIZED:
+                continue
+            names = {"rotated": rotated, "equalized": equalized, "GPTQ": compensated}
+            made = products.quantize(model, dict.fromkeys(nodes, form), by_inputs if compensated else None)
+            yield ", ".join(name for name, used in names.items() if used) or "nearest", form, made
 
 
-def times(made: onnx.ModelProto, model: onnx.ModelProto, feeds: Feeds, rounds: int, threads: int) -> float:
+def of_convolutions(subject: Subject) -> Iterator[Variant]:
+    """GPTQ for every kind of range, and for weights with a scale a channel or one."""
+    there = places.places(subject.graph)
+    runner = OnnxRunner(graphs.watching(subject.graph, there.watched).SerializeToString(), 1)
+    ranges = Histograms(runner, subject.known, _silent).ranges
+    for per_channel in (True, False):
+        by_inputs = rounding.rounded(there, subject.known, _silent, per_channel=per_channel)
+        for compensated, method in itertools.product((False, True), METHODS):
+            rounded = by_inputs if compensated else None
+            made = qdq.quantize(there, ranges(method), per_channel=per_channel, rounded=rounded)
+            form = f"static, {method}, {'per channel' if per_channel else 'per tensor'}"
+            yield "GPTQ" if compensated else "nearest", form, made
+
+
+def times(made: onnx.ModelProto, model: onnx.ModelProto, feeds: Feeds, rounds: int, threads: int) -> str:
     """The median ratio of the times of two graphs, in turns."""
-    runners = [OnnxRunner(one.SerializeToString(), threads) for one in (made, model)]
+    if not rounds:
+        return "not measured"
+    runners = [OnnxRunner(graph.SerializeToString(), threads) for graph in (made, model)]
     ratios = []
     for i in range(rounds + 2):
         took = [0.0, 0.0]
@@ -70,36 +87,37 @@ def times(made: onnx.ModelProto, model: onnx.ModelProto, feeds: Feeds, rounds: i
             runners[j](feeds)
             took[j] = time.perf_counter() - began
         ratios.append(took[0] / took[1])
-    return median(ratios[2:])
+    return f"{median(ratios[2:]):.2f}"
 
 
 def main() -> None:
     """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path)
-    parser.add_argument("--calibrate", type=Path, required=True)
-    parser.add_argument("--judge", type=Path, required=True)
-    parser.add_argument("--parts", nargs="+", required=True)
-    parser.add_argument("--count", type=int, default=6)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--calibrate", type=Path)
+    parser.add_argument("--judge", type=Path)
+    parser.add_argument("--parts", nargs="+", help="default: all parts that are quantized")
+    parser.add_argument("--forms", nargs="+", default=FORMS, help="of products")
+    parser.add_argument("--counts", type=int, nargs=3, default=(32, 24, 24), metavar=("CALIBRATE", "JUDGE", "CALLS"))
+    parser.add_argument("--rounds", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()
-    known, fresh = (
-        calls(asked.bundle, folder, asked.count, asked.threads) for folder in (asked.calibrate, asked.judge)
-    )
-    for part in asked.parts:
-        model = linear.with_products(onnx.load(asked.bundle / f"{part}.onnx"))
-        judged = fresh[part][:: -(-len(fresh[part]) // CALLS)]
-        truth = evaluate(model, judged)
-        print(f"\n{part}: {len(judged)} calls\n")
-        print("| rotated | GPTQ | form | error | MB | time of fp32's |\n|---|---|---|---|---|---|")
-        for turn, compensated, form, made in variants(model, known[part]):
-            answers = evaluate(made, judged)
-            error = np.mean([relative_error([pooled([a])], [pooled([b])]) for a, b in zip(answers, truth, strict=True)])
+    model, _ = makers(open_bundle(asked.bundle))
+    counts = Counts(*asked.counts)
+    chosen = samples(model, asked.calibrate, asked.judge, counts)
+    for part in asked.parts or [part.name for part in model.network.parts if part.quantize]:
+        subject = Subject(asked.bundle, part, chosen, counts)
+        print(f"\n{model.name}, {part}: calibrated by {len(subject.known)} calls, {len(subject.fresh)} are judged\n")
+        print("| techniques | form | error | the same answers | MB | time, of fp32's |\n|---|---|---|---|---|---|")
+        for techniques, form, made in of_convolutions(subject) if subject.static else of_products(subject, asked.forms):
+            ratio = times(made, subject.graph, subject.fresh[len(subject.fresh) // 2], asked.rounds, asked.threads)
             size = len(made.SerializeToString()) / 1e6
-            ratio = times(made, model, judged[len(judged) // 2], asked.rounds, asked.threads)
-            marks = ["yes" if one else "" for one in (turn, compensated)]
-            print(f"| {marks[0]} | {marks[1]} | {form} | {error:.2%} | {size:.1f} | {ratio:.2f} |", flush=True)
+            row = (techniques, form, f"{subject.error(made):.2%}", subject.agreed(made), f"{size:.1f}", ratio)
+            print(f"| {' | '.join(row)} |", flush=True)
+
+
+def _silent(*_: int) -> None:
+    return None
 
 
 if __name__ == "__main__":

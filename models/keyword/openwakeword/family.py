@@ -116,7 +116,8 @@ def openwakeword_model(phrase: str, file: str, sha256: str, size: int, *, parame
             golden=_GOLDEN,
             samples=lambda folder: phrases(folder, phrase),
             evaluation=Evaluation("frr@fa", worst=0.10, drop=0.02, minimum=100),
-            calibration=6,
+            # Of 6 the embedding in onnx was 6.9 % away on other voices, of 20 it is 5.3 %.
+            calibration=20,
             evidence=phrase_evidence(phrase, _GOLDEN, end=1.0),
             operate=operate,
         ),

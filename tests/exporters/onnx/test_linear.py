@@ -182,3 +182,19 @@ def test_rows_of_a_list_and_of_a_batch(single: bool) -> None:
     runner = OnnxRunner(made.SerializeToString(), 1)
     for x in (calls[0]["x"], np.ones((1 if single else 3, 5, 64), np.float32)):
         assert relative_error([runner({"x": x})], [{"y": x @ weight}]) < 0.015
+
+
+def test_products_of_one_input_in_unlike_forms() -> None:
+    """Each form has its own scales of the input, under its own names."""
+    rng = np.random.default_rng(0)
+    x, weights = rng.standard_normal((20, 64)).astype(np.float32), rng.standard_normal((2, 64, 32)).astype(np.float32)
+    nodes = [onnx.helper.make_node("MatMul", ["x", f"w{i}"], [f"y{i}"], name=f"product{i}") for i in (0, 1)]
+    ends = [
+        onnx.helper.make_tensor_value_info(name, 1, [20, size]) for name, size in (("x", 64), ("y0", 32), ("y1", 32))
+    ]
+    held = [onnx.numpy_helper.from_array(weights[i], f"w{i}") for i in (0, 1)]
+    graph = onnx.helper.make_graph(nodes, "toy", ends[:1], ends[1:], held)
+    plain = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    made = products.quantize(plain, {"product0": "dynamic", "product1": "rows"})
+    answers = OnnxRunner(made.SerializeToString(), 1)({"x": x})
+    assert relative_error([answers], [{f"y{i}": x @ weights[i] for i in (0, 1)}]) < 0.015

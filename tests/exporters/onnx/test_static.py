@@ -211,3 +211,19 @@ def test_what_spans_many_decades_stays_float() -> None:
     assert weighted.output[0] not in plan.roots
     residual = next(node for node in nodes if node.op_type == "Add")
     assert {*residual.input, *residual.output} <= plan.roots.keys()
+
+
+def test_float_layers_side_by_side_have_nothing_in_int8_between_them() -> None:
+    torch.manual_seed(0)
+    sizes = ((3, 8), (8, 8), (8, 4))
+    layers = [layer for pair in sizes for layer in (nn.Conv2d(*pair, 3), nn.LeakyReLU(0.2))]
+    ends = (TensorSpec("x", "float32", (1, 3, 12, 12)),), (TensorSpec("y", "float32", (1, 4, 6, 6)),)
+    module = nn.Sequential(*layers).eval()
+    plan = places.places(places.prepared(from_torch(Part("toy", *ends, {}, lambda checkpoint: module), module)))
+    ranges: dict[str, tuple[float, float]] = dict.fromkeys(plan.watched, (-4.0, 4.0))
+    first, second, _ = plan.products
+    pairs = [
+        sum(node.op_type == "QuantizeLinear" for node in qdq.quantize(plan, ranges, kept).graph.node)
+        for kept in ((), (first,), (first, second), (second,), tuple(plan.products))
+    ]
+    assert pairs == [6, 4, 2, 4, 0]
