@@ -33,6 +33,8 @@ from edgekit.tasks.voice_activity_detection import Listener, Span
 
 #: Shorter sounds hold no word.
 _SHORTEST = 0.1
+#: Seconds behind the last word of a window that ends with speech: if there are more, words are missing.
+_LEFT_OUT = 1.5
 #: A sound that never exceeds this amplitude (-70 dB of full scale) is silence.
 _SILENCE = 10 ** (-70 / 20)
 
@@ -158,6 +160,20 @@ class Transcriber(Predictor):
         for at, samples, recognized in zip(starts, sounds, results, strict=True):
             # What lies behind the last word of the window is a pause.
             self._append(recognized, samples, at, run, timestamps, whole=True)
+            if timestamps:
+                self._rest(at, samples, run)
+
+    def _rest(self, at: int, samples: NDArray[np.float32], run: _Run) -> None:
+        """Transcribe what the network left out of a window that begins at sample `at` and ends with speech.
+
+        Where it gives times it often stops early, as if another window followed.
+        """
+        end = at + len(samples)
+        while run.segments and (begin := round(run.segments[-1]["end"] * SAMPLE_RATE)) > at:
+            at, left = begin, samples[begin - end :]
+            if end - begin < _LEFT_OUT * SAMPLE_RATE:
+                return
+            self._append(self._recognizer.recognize(left, run, True), left, at, run, True, whole=True)
 
     def _append(
         self,

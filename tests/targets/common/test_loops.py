@@ -232,6 +232,19 @@ def test_long_sounds_are_cut_in_pauses(
             assert left_out == (len(heard) > 30 * 16_000)
 
 
+def test_what_the_network_leaves_out_of_a_window_is_read_again(
+    toy_whisper: ToyWhisper, say: Phrase, tmp_path: Path, start: Start
+) -> None:
+    """With times it often stops early: 10.0 s of each answer's window, here, and less than 1.5 s need no answer."""
+    one = Whisper(toy_whisper, tmp_path, start, {"detector": Ear()})
+    answers = [say(0.0, f"n{i}", 10.0) for i in range(12)]
+    with one.peer:
+        for heard, words in ((bursts([26.0, 4.0, 11.0]), 4), (bursts([20.0, 11.0]), 2)):
+            expected, answer = one.both(lambda: says(answers), heard, timestamps=True)
+            same(expected, answer)
+            assert expected.output.count("n") == words
+
+
 def test_words_are_for_those_who_ask(aligned: Whisper, whisper: Whisper, say: Phrase) -> None:
     expected, answer = aligned.both(lambda: Aligned(says([say(" one two")])), syllables(4.0))
     same(expected, answer)

@@ -16,6 +16,8 @@ public final class WhisperTranscriber implements TaskLoop {
     private static final int WINDOW = WhisperRecognizer.WINDOW;
     /** Shorter sounds hold no word (seconds). */
     private static final double SHORTEST = 0.1;
+    /** Seconds behind the last word of a window that ends with speech: if there are more, words are missing. */
+    private static final double LEFT_OUT = 1.5;
     /** A sound that never exceeds this amplitude (-70 dB of full scale) is silence. */
     private static final double SILENCE = Math.pow(10, -70 / 20.0);
 
@@ -127,13 +129,20 @@ public final class WhisperTranscriber implements TaskLoop {
                     float[] samples = sound.window(at, (int) Math.min(last - at, WINDOW));
                     // What lies behind the last word of the window is a pause.
                     one(samples, run.options.timestamps, true);
-                    at += samples.length;
+                    at += run.options.timestamps ? reached(samples.length) : samples.length;
                 }
                 spoken += span[1] - span[0];
                 run();
             }
             double silent = sound.length() / (double) RATE - spoken;
             run.skipped = silent >= 1 ? silent : 0;
+        }
+
+        /** By how many samples to advance: where it gives times the network often stops early, as if a window followed. */
+        private int reached(int samples) {
+            int count = run.segments.size();
+            long end = count == 0 ? 0 : (long) Math.rint(run.segments.get(count - 1).end * RATE) - at;
+            return end > 0 && samples - end >= LEFT_OUT * RATE ? (int) end : samples;
         }
 
         private List<double[]> spans() {

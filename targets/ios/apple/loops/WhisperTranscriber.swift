@@ -9,6 +9,8 @@ struct WhisperTranscriber: TaskLoop {
     private static let window = WhisperRecognizer.window
     /// Shorter sounds hold no word (seconds).
     private static let shortest = 0.1
+    /// Seconds behind the last word of a window that ends with speech: if there are more, words are missing.
+    private static let leftOut = 1.5
     /// A sound that never exceeds this amplitude (-70 dB of full scale) is silence.
     private static let silence = Float(pow(10, -70.0 / 20))
 
@@ -97,12 +99,19 @@ struct WhisperTranscriber: TaskLoop {
                 let samples = try sound.window(from: at, most: min(last - at, Self.window))
                 // What lies behind the last word of the window is a pause.
                 _ = try await one(samples, at: at, timestamps: run.options.timestamps, whole: true, &run)
-                at += samples.count
+                at += run.options.timestamps ? reached(samples.count, at: at, run) : samples.count
             }
             spoken += span.end - span.start
             progress(span.end, seconds)
         }
         run.skipped = seconds - spoken >= 1 ? seconds - spoken : 0
+    }
+
+    /// By how many samples to advance: where it gives times the network often stops early, as if a window followed.
+    private func reached(_ samples: Int, at: Int, _ run: WhisperRun) -> Int {
+        guard let last = run.segments.last else { return samples }
+        let rate = Double(Self.rate), end = Int((last.end * rate).rounded(.toNearestOrEven)) - at
+        return end > 0 && Double(samples - end) >= Self.leftOut * rate ? end : samples
     }
 
     private func spans(_ sound: any Samples, _ fresh: SpeechListener) async throws -> [(start: Double, end: Double)] {
