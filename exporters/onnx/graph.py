@@ -75,11 +75,8 @@ def _optimize(program: torch.onnx.ONNXProgram, *, dynamic: bool) -> None:
 
     The default rules take ``x + 1e-10``, which keeps a logarithm finite, for ``x + 0``, and leave it out.
     """
-    if dynamic and any(node.op_type in _RECURRENT for node in program.model.graph):
-        # To their outputs torch gives the example's sizes, also along a dynamic axis: what is folded by them is wrong.
-        for value in (value for node in program.model.graph for value in node.outputs):
-            if not value.is_graph_output():
-                value.shape = None
+    if dynamic:
+        _forget_lengths(program)
     if not _adds_tiny(program.exported_program):
         program.optimize()
         return
@@ -90,6 +87,20 @@ def _optimize(program: torch.onnx.ONNXProgram, *, dynamic: bool) -> None:
         optimizer.fold_constants(program.model)
         optimizer.remove_unused_nodes(program.model)
         LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(program.model)
+
+
+def _forget_lengths(program: torch.onnx.ONNXProgram) -> None:
+    """Remove the shapes of all that recurrent layers decide.
+
+    To their outputs torch gives the example's sizes, also along a dynamic axis: what is folded by them is wrong.
+    """
+    decided = set[str | None]()
+    for node in program.model.graph:
+        if node.op_type in _RECURRENT or any(value is not None and value.name in decided for value in node.inputs):
+            for value in node.outputs:
+                decided.add(value.name)
+                if not value.is_graph_output():
+                    value.shape = None
 
 
 def _adds_tiny(program: torch.export.ExportedProgram | None) -> bool:

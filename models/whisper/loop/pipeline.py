@@ -63,7 +63,10 @@ class Transcriber(Predictor):
 
     def probe(self, sample: Any) -> Prediction:
         """With the detector of speech, which a short sound does without."""
-        return self.predict(sample, vad=True if self._listener else None)
+        if self._listener is None:
+            return self.predict(sample)
+        with self._listener.frame_by_frame():
+            return self.predict(sample, vad=True)
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
         """Transcribe `sample`; options are the fields of `Options`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,15 @@ class Listener:
         several = any(isinstance(spec.shape[0], str) for spec in network.inputs if spec.name == "audio")
         self._most = _AT_ONCE if several else 1
         self.reset()
+
+    @contextlib.contextmanager
+    def frame_by_frame(self) -> Iterator[None]:
+        """Within it a call takes a single frame, as in apps, whose self-test compares call by call."""
+        most, self._most = self._most, 1
+        try:
+            yield
+        finally:
+            self._most = most
 
     def reset(self) -> None:
         """Begin a new sound."""

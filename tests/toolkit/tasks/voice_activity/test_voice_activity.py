@@ -104,6 +104,10 @@ def test_a_network_that_takes_frames_in_a_row_gets_them(size: int) -> None:
     got = [p for start in range(0, len(sound), size) for p in several.push(sound[start : start + size])]
     assert [*got, *several.finish()] == wanted and len(wanted) == 391
     assert len(rows.seen) == {100: 391, 3000: 68, 200_000: 3}[size] and rows.seen == sorted(rows.seen)
+    several.reset()
+    with several.frame_by_frame():
+        assert [*several.push(sound[:5120])] == wanted[:10]
+    assert rows.seen[-10:] == list(range(10))
 
 
 def test_a_detector_forgets_the_sound_before() -> None:
