@@ -89,17 +89,25 @@ def test_the_pool_finds_what_this_machine_finds(cluster: Cluster, toy: Any, tmp_
     edgekit.verify(there.path)
 
 
-def test_a_killed_worker_costs_nothing_but_time(
-    cluster: Cluster, toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TOY_WAIT", "2")
+def searched_while_a_worker_dies(
+    cluster: Cluster, toy: Any, out: Path, seconds: str, monkeypatch: pytest.MonkeyPatch
+) -> Any:
+    """The bundle of a search whose trials take at least so long, the first worker of which is killed in its first."""
+    monkeypatch.setenv("TOY_WAIT", seconds)
     first = cluster.worker()
     cluster.worker()
     cluster.wait(2)
     monkeypatch.delenv("TOY_WAIT")
     watch = Watch("trying", lambda: threading.Timer(2.0, first.kill).start())
-    there = search(toy, tmp_path / "there", cluster, progress=watch)
+    made = search(toy, out, cluster, progress=watch)
     assert first.wait() != 0
+    return made
+
+
+def test_a_killed_worker_costs_nothing_but_time(
+    cluster: Cluster, toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = searched_while_a_worker_dies(cluster, toy, tmp_path / "there", "2", monkeypatch)
     _wait(lambda: cluster.traces == [])  # the killed worker's process has noticed, and removed its folder
     assert points(there.path) == points(toy.export(tmp_path / "here", precision="auto", data=toy.data).path)
 
@@ -107,17 +115,11 @@ def test_a_killed_worker_costs_nothing_but_time(
 def test_a_trial_that_workers_die_of_is_a_failed_point(
     toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TOY_WAIT", "4")
     monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
     (tmp_path / "dask").mkdir()
     cluster = Cluster(tmp_path / "dask")
     try:
-        first = cluster.worker()
-        cluster.worker()
-        cluster.wait(2)
-        monkeypatch.delenv("TOY_WAIT")
-        watch = Watch("trying", lambda: threading.Timer(2.0, first.kill).start())
-        made = search(toy, tmp_path / "b", cluster, progress=watch)
+        made = searched_while_a_worker_dies(cluster, toy, tmp_path / "b", "4", monkeypatch)
     finally:
         cluster.close()
     found = {point.verdict: point for point in points(made.path)}
