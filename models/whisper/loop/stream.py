@@ -32,10 +32,10 @@ __all__ = ["SpeechStream"]
 Samples = NDArray[np.float32]
 
 #: Seconds of new sound that a transcription waits for; on a slow device this share of its own time, if that is more.
-_STEP, _PATIENCE = 0.6, 1.1
+_STEP, _PATIENCE = 0.4, 1.1
 #: Seconds before the end of the buffer: a word that ends later may still be cut off; a word that ends earlier than the
 #: second is final whatever the last reading said.
-_FRAYED, _SETTLED = 0.35, 1.7
+_FRAYED, _SETTLED = 0.7, 1.5
 #: A word that is less probable is not final because two readings agree.
 _UNSURE = 0.5
 #: Seconds: a buffer that is longer is cut; what is left of it at most, and in silence; the most that it ever has.
