@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.toys.bare import bare_model
 
-from edgekit import exporters
 from edgekit.core import Checkpoint, Part, Recipe, TensorSpec
+from edgekit.exporters import c
 from edgekit.exporters.c import EXPORTER
 from edgekit.formats.tflite import reader
 from edgekit.targets.microcontroller.emulator.toolchain import Machine
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _HERE = Path(__file__).parent
-_KERNELS = Path(exporters.__file__).parent / "kernels"
+_KERNELS = Path(c.__file__).parent / "kernels"
 _SECONDS = 600
 
 #: Where bakenn's C may use the DSP extension, its own name for the target; elsewhere it has no better one than this.

@@ -48,8 +48,10 @@ def against_fp32(
 
 
 def _fed(runner: Runner, feed: Feeds) -> Feeds:
-    """The inputs under the runner's own names: an intermediate file need not have the part's."""
-    return dict(zip((spec.name for spec in runner.inputs), feed.values(), strict=True))
+    """The inputs under the runner's own names, whole numbers in its widths: an intermediate file need not have the
+    part's."""
+    pairs = zip(runner.inputs, feed.values(), strict=True)
+    return {spec.name: value if value.dtype.kind == "f" else value.astype(spec.dtype) for spec, value in pairs}
 
 
 def _compared(runners: Sequence[Runner], inputs: Sequence[Feeds]) -> dict[str, Any]:
