@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -101,7 +102,7 @@ class Tokens:
         with need("run", "Reading the tokenizer"):
             import tokenizers
         with tokenizing(self._file.name):
-            return tokenizers.Tokenizer.from_str(self._file.read_text(encoding="utf-8"))
+            return tokenizers.Tokenizer.from_str(_whole(self._file.read_text(encoding="utf-8")))
 
     def facts(self) -> dict[str, Any]:
         """Everything about tokens that a decoding loop in any language needs (JSON-able)."""
@@ -130,6 +131,21 @@ class Tokens:
                     out.add(tokens[0])
         control = {self.sot, self.translate, self.transcribe, self.previous, self.no_speech, self.previous - 1}
         return sorted(out | control)
+
+
+def _whole(text: str) -> str:
+    """A tokenizer.json with the first merge of GPT-2's vocabulary.
+
+    Converters that took it for the heading of merges.txt left it out. Then " the" becomes tokens that the network has
+    never seen in front of a word.
+    """
+    facts = json.loads(text)
+    merges, vocabulary = facts["model"]["merges"], facts["model"]["vocab"]
+    pairs = not merges or isinstance(merges[0], list)
+    first: Any = ["Ġ", "t"] if pairs else "Ġ t"
+    if "Ġt" in vocabulary and first not in merges:
+        merges.insert(0, first)
+    return json.dumps(facts, ensure_ascii=False)
 
 
 def language_code(name: str, known: Mapping[str, int]) -> str:

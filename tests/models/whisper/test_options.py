@@ -220,6 +220,19 @@ def test_text_leaves_special_tokens_out(toy_whisper: ToyWhisper) -> None:
     assert tokens.text([EOT + 1, *tokens.encode(" über"), toy_whisper.stamp(3.0), EOT]) == " über"
 
 
+@pytest.mark.parametrize("merges", [[], [["e", "a"]], ["e a"]])
+def test_a_tokenizer_without_its_first_merge(tmp_path: Path, merges: list[Any]) -> None:
+    """Converters took it for the heading of the list: the pinned tokenizer of whisper-base is one of those."""
+    file = write_tokenizer(tmp_path / "tokenizer.json")
+    document = json.loads(file.read_text())
+    vocabulary = document["model"]["vocab"]
+    vocabulary["Ġt"], vocabulary["ea"] = vocabulary.pop("þ"), vocabulary.pop("ÿ")
+    document["model"]["merges"] = merges
+    file.write_text(json.dumps(document))
+    after = [vocabulary["ea"]] if merges else [vocabulary["e"], vocabulary["a"]]
+    assert Tokens(file).encode(" tea") == [vocabulary["Ġt"], *after]
+
+
 @pytest.mark.parametrize("content", [None, "", "{}", "[1]", '{"model": {"type": "BPE"}}', "\0"])
 def test_a_damaged_tokenizer(tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "tokenizer.json"

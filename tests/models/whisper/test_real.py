@@ -135,6 +135,12 @@ def test_the_tokenizer_is_written_without_white_space(fp32_bundle: Any) -> None:
 
 
 @pytest.mark.real
+def test_a_prompt_has_the_tokens_of_the_original(fp32_bundle: Any) -> None:
+    """whisper.tokenizer.get_tokenizer(multilingual=True).encode(" then the tribes")."""
+    assert Tokens(fp32_bundle.path / "tokenizer.json").encode(" then the tribes") == [550, 264, 19035]
+
+
+@pytest.mark.real
 def test_int8_on_read_speech(int8: Any, speech: list[tuple[Path, str]]) -> None:
     results = [int8.predict(path) for path, _ in speech]
     assert {result.details["language"] for result in results} == {"en"}
