@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -215,10 +215,8 @@ class Transcriber(Predictor):
         self, recognized: Recognized, tokens: Sequence[int], samples: NDArray[np.float32], at: int, run: _Run
     ) -> None:
         """Append the words of a window that begins at sample `at`."""
-        begin = at / SAMPLE_RATE
-        for word in self._recognizer.words(recognized, tokens, samples, run):
-            times = {"start": round(begin + word.start, 3), "end": round(begin + word.end, 3)}
-            run.words.append({**asdict(word), "word": word.word.strip(), **times})
+        words = self._recognizer.words(recognized, tokens, samples, run)
+        run.words += [word.facts(begin=at / SAMPLE_RATE) for word in words]
 
     def _segments(self, tokens: list[int], samples: NDArray[np.float32], at: int, run: _Run, whole: bool) -> int:
         """Cut at pairs of timestamps, append to `run`; returns by how many samples to advance."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -122,13 +122,13 @@ class SpeechStream(Stream):
         details = {
             "language": self._context.language,
             "language_probability": self._context.language_probability,
-            "words": [_facts(word) for word in self._final],
+            "words": [word.facts() for word in self._final],
             "notes": [],
         }
         return Prediction(_text(self._final), details, {"audio_seconds": seconds})
 
     def _heard(self, words: Sequence[Word], notes: Sequence[str]) -> Heard:
-        return Heard(_text(words), [_facts(word) for word in words], _text(self._pending), tuple(notes))
+        return Heard(_text(words), [word.facts() for word in words], _text(self._pending), tuple(notes))
 
     def _transcribe(self, notes: list[str], settled: bool) -> list[Word]:
         """Transcribe the buffer; the words that became final, or all of them, if it is settled that no more come."""
@@ -150,7 +150,8 @@ class SpeechStream(Stream):
         if not self._final:
             self._context.language = self._options.language  # of a few syllables it is a guess
         held = self._final[self._held :]
-        words, doubt = self._recognized(self._recognizer.tokens.encode(_joined(held)))
+        # The tokens that the network wrote: a tokenizer may spell the same text with others.
+        words, doubt = self._recognized([token for word in held for token in word.tokens])
         if doubt and held:
             # It loops: read anew, and tell by their times which words are final already.
             words, doubt = self._recognized([])
@@ -216,17 +217,8 @@ class SpeechStream(Stream):
         self._begin, self._buffer = self._begin + drop, self._buffer[drop:]
 
 
-def _facts(word: Word) -> dict[str, Any]:
-    times = {"start": round(word.start, 3), "end": round(word.end, 3)}
-    return {**asdict(word), "word": word.word.strip(), **times}
-
-
-def _joined(words: Sequence[Word]) -> str:
-    return "".join(word.word for word in words)
-
-
 def _text(words: Sequence[Word]) -> str:
-    return _joined(words).strip()
+    return "".join(word.word for word in words).strip()
 
 
 def _letters(word: str) -> str:

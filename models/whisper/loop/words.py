@@ -36,12 +36,19 @@ _PAUSE, _REACH, _LEAST = 0.08, 0.35, 0.02
 
 @dataclass(frozen=True)
 class Word:
-    """A word, as the text has it (with its space in front), its times in seconds, and its mean probability."""
+    """A word, as the text has it (with its space in front), its times in seconds, and its mean probability; the tokens
+    that the network wrote it with."""
 
     word: str
     start: float
     end: float
     probability: float
+    tokens: tuple[int, ...] = ()
+
+    def facts(self, begin: float = 0.0) -> dict[str, Any]:
+        """As callers get it: without spaces around it, its times counted from `begin` on."""
+        start, end = round(begin + self.start, 3), round(begin + self.end, 3)
+        return {"word": self.word.strip(), "start": start, "end": end, "probability": self.probability}
 
 
 def aligned_words(
@@ -75,7 +82,8 @@ def aligned_words(
     for group in words_of(tokens, tokenizer, spaced=facts["language"] not in _UNSPACED):
         after = at + len(group)
         probability = float(probabilities[at:after].mean())
-        words.append(Word(tokenizer.text(group), float(begins[at]), float(begins[after]), probability))
+        times = float(begins[at]), float(begins[after])
+        words.append(Word(tokenizer.text(group), *times, probability, tuple(group)))
         at = after
     return _trim(_punctuated(words), samples)
 
@@ -145,17 +153,23 @@ def _characters(tokens: Sequence[int], tokenizer: Tokens) -> list[list[int]]:
 def _punctuated(words: list[Word]) -> list[Word]:
     """Marks joined to their word, which keeps its own times."""
     joined: list[Word] = []
-    pending = ""
+    pending: list[Word] = []
     for word in words:
         mark = word.word.strip()
         if joined and mark and mark in _APPENDED and not word.word.startswith(" "):
-            joined[-1] = replace(joined[-1], word=joined[-1].word + word.word)
+            joined[-1] = _spelled(joined[-1], [joined[-1], word])
         elif word.word.startswith(" ") and mark and mark in _PREPENDED:
-            pending += word.word
+            pending.append(word)
         else:
-            joined.append(replace(word, word=pending + word.word))
-            pending = ""
+            joined.append(_spelled(word, [*pending, word]))
+            pending = []
     return joined
+
+
+def _spelled(word: Word, parts: Sequence[Word]) -> Word:
+    """`word` with the letters and tokens of `parts`."""
+    tokens = tuple(token for part in parts for token in part.tokens)
+    return replace(word, word="".join(part.word for part in parts), tokens=tokens)
 
 
 def _trim(words: list[Word], samples: NDArray[np.float32]) -> list[Word]:

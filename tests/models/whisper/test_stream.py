@@ -30,11 +30,9 @@ class Text:
         return False
 
 
-class Letters:
-    """A tokenizer with a token for a letter."""
-
-    def encode(self, text: str) -> list[int]:
-        return [ord(letter) for letter in text]
+def letters(text: str) -> tuple[int, ...]:
+    """A token for each letter."""
+    return tuple(map(ord, text))
 
 
 class Oracle:
@@ -42,7 +40,6 @@ class Oracle:
     ended, and mishears the last one while the sound goes on."""
 
     def __init__(self, seconds: float) -> None:
-        self.tokens = Letters()
         self.script = [Word(f" w{i}", 0.5 * i + 0.1, 0.5 * i + 0.45, 0.9) for i in range(int(2 * seconds))]
         self.longest = 0.0
 
@@ -53,14 +50,15 @@ class Oracle:
         out = []
         for word in words:
             whole = word.end <= begin + length
-            out.append(Word(word.word if whole else " x", word.start - begin, min(word.end - begin, length), 0.9))
+            text, end = word.word if whole else " x", min(word.end - begin, length)
+            out.append(Word(text, word.start - begin, end, 0.9, letters(text)))
         return out
 
     def recognize(self, samples: NDArray[np.float32], context: Any, timestamps: bool) -> Text:
         text = "".join(word.word for word in self._heard(samples))
         prefix = "".join(map(chr, context.prefix))
         assert text.startswith(prefix) or not prefix
-        return Text(self.tokens.encode(text[len(prefix) :]))
+        return Text([*letters(text[len(prefix) :])])
 
     def words(self, recognized: Text, tokens: Any, samples: NDArray[np.float32], context: Any) -> list[Word]:
         return self._heard(samples)

@@ -96,6 +96,15 @@ def test_words_follow_the_attention_and_lose_their_pauses(toy_whisper: ToyWhispe
     ]
 
 
+def test_words_keep_the_tokens_that_wrote_them(toy_whisper: ToyWhisper) -> None:
+    """Also those of the marks that are joined to them."""
+    text = " so -a b, c!"
+    words = times(toy_whisper, [*range(0, 140, 10)], loud([(0.2, 2.8)], 3.0), text)
+    assert [word.word for word in words] == [" so", " -a", " b,", " c!"]
+    assert [toy_whisper.ids(word.word) for word in words] == [[*word.tokens] for word in words]
+    assert "tokens" not in words[0].facts()
+
+
 def test_words_are_in_order_whatever_the_sound(toy_whisper: ToyWhisper) -> None:
     rng = np.random.default_rng(4)
     for _ in range(20):
