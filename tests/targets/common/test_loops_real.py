@@ -113,12 +113,14 @@ def test_streams(
     monkeypatch.setattr(streaming, "time", still())
     predictor, [peer], _ = opened(int8_bundle.path, ("java",))
     files = sorted((shared_data / "librispeech-test-other").rglob("*.flac"))
-    for pair, options in ((files[5:41:35], {"language": "en"}), (files[20:24:3], {}), (files[30:31], {"vad": False})):
+    long, heard = sorted(files, key=lambda file: file.stat().st_size)[-9:-8], 0
+    for pair, options in ((files[5:41:35], {"language": "en"}), (files[20:24:3], {}), (long, {"vad": False})):
         audio = np.concatenate([samples(file) for file in pair])
         events, whole = streamed(predictor, audio, [700, 1600], **options)
         given = {"vad": np.array([0])} if "vad" in options else options
         same_stream(events, whole, peer.ask(audio=audio, chunks=np.array([700, 1600]), **given))
-        assert len(whole.details["words"]) > 12 and len(events) > 9
+        heard += len(whole.details["words"])
+    assert heard > 50, "a test of silence would prove nothing"
 
 
 def test_pictures(opened: Callable[..., Opened], exported: Callable[..., Path], shared_data: Path) -> None:
