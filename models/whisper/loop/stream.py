@@ -91,7 +91,7 @@ class SpeechStream(Stream):
             elif self._paused():
                 heard += self._transcribe(notes, settled=True)
                 self._forget()
-            elif self._fresh >= self._step * SAMPLE_RATE:
+            elif self._fresh >= self._step * SAMPLE_RATE or self._full():
                 heard += self._transcribe(notes, settled=False)
         return self._heard(heard, notes)
 
@@ -107,6 +107,10 @@ class SpeechStream(Stream):
     def _paused(self) -> bool:
         """Whether somebody spoke, and has been silent for long enough."""
         return self._spoken is not None and self._heard_until - self._spoken > _PAUSE * SAMPLE_RATE
+
+    def _full(self) -> bool:
+        """Whether the buffer has what a window may have: then it is read, however slow the device is."""
+        return len(self._buffer) >= _MOST * SAMPLE_RATE
 
     def _forget(self) -> None:
         """Drop what nobody speaks in, but for the last moment: a word may have begun."""
@@ -132,12 +136,12 @@ class SpeechStream(Stream):
 
     def _transcribe(self, notes: list[str], settled: bool) -> list[Word]:
         """Transcribe the buffer; the words that became final, or all of them, if it is settled that no more come."""
-        began, fresh = time.perf_counter(), self._fresh / SAMPLE_RATE
+        began, fresh, full = time.perf_counter(), self._fresh / SAMPLE_RATE, self._full()
         accepted = self._accept(self._read(), settled)
         took = time.perf_counter() - began
         # A device that needs longer than the sound lasts works on longer pieces; none of the sound is dropped.
         self._step = max(_STEP, _PATIENCE * took)
-        if took > 2 * max(fresh, _STEP):
+        if took > (1 if full else 2) * max(fresh, _STEP):
             notes.append(f"this device took {took:.1f} s for {fresh:.1f} s of new sound: the text comes late")
         return accepted
 
@@ -200,16 +204,17 @@ class SpeechStream(Stream):
             return
         held = self._final[self._held :]
         silent = not self._pending and (not held or held[-1].end < begin + length - _LEFT)
-        if silent or length > _MOST:
-            self._cut(length - _KEPT)
-            self._held = len(self._final)
-            return
         pauses = [(after.start - before.end, i) for i, (before, after) in enumerate(itertools.pairwise(held))]
         late = [pair for pair in pauses if held[pair[1]].end > begin + length - _LEFT]
-        if late or pauses:
+        if pauses and not silent:
             _, i = max(late or pauses[-1:])
             self._cut((held[i].end + held[i + 1].start) / 2 - begin)
             self._held += i + 1
+        if silent or len(self._buffer) > _MOST * SAMPLE_RATE:
+            # Not before a final word: it would be heard once more.
+            spoken = held[-1].end if held else 0.0
+            self._cut(max(begin + length - _KEPT, spoken) - self._begin / SAMPLE_RATE)
+            self._held = len(self._final)
 
     def _cut(self, seconds: float) -> None:
         """Forget the first seconds of the buffer."""

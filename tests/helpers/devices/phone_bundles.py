@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import soundfile
 from helpers.toys.toy_pieces import tokenizer
+from helpers.toys.toy_stream import FACTS
 from helpers.toys.toy_whisper import ToyWhisper
 from numpy.typing import NDArray
 from PIL import Image
@@ -146,6 +147,17 @@ _KEYWORDS = {
     "rules": {"frames": 49, "hop": 12, "smoothed": 2, "threshold": 200, "refractory": 4, "words": 2},
     "frontend": {"rate": 16_000, "window": 480, "step": 320},
 }
+
+
+def stream_bundle(folder: Path, toy: ToyWhisper) -> Path:
+    """The same with words and a detector of speech, as `helpers.toys.toy_stream` has them."""
+    folder.mkdir(parents=True)
+    shutil.copyfile(toy.folder / "tokenizer.json", folder / "tokenizer.json")
+    past = tensor("past_key_0", "float32", "hypotheses", 1, "past", 1)
+    queries = tensor("alignment_queries", "float32", 1, "hypotheses", "tokens", 2)
+    state = tensor("h", "float32", 1, 1)
+    parts = [("frontend", [], []), ("encoder", [], []), ("decoder", [past], [queries]), ("detector", [state], [])]
+    return made_up(folder, "whisper", parts, {**toy.facts, **FACTS})
 
 
 def toys(folder: Path, toy: ToyWhisper) -> dict[str, Path]:

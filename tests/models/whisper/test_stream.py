@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import tracemalloc
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgekit.core import Heard
 from edgekit.errors import BadInput
+from edgekit.models.whisper.loop import stream as streaming
 from edgekit.models.whisper.loop.options import Options
 from edgekit.models.whisper.loop.stream import SpeechStream
 from edgekit.models.whisper.loop.words import Word
@@ -139,6 +142,19 @@ def test_a_bad_chunk_is_refused_and_the_stream_goes_on(chunk: Any) -> None:
     assert stream.end().output.split() == [word.word.strip() for word in oracle.script]
     with pytest.raises(BadInput, match="ended"):
         stream.feed(samples)
+
+
+@pytest.mark.parametrize("took", [3.0, 25.0, 60.0])
+def test_a_device_that_is_too_slow_loses_no_word_and_says_so(took: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a reading takes longer than the sound that a window has room for: it is read all the same."""
+    clock = itertools.count(0.0, took)
+    monkeypatch.setattr(streaming, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    heard, output, oracle = run(120.0, 1600)
+    said = output.split()
+    assert [word for word in said if word != "x"] == [word.word.strip() for word in oracle.script]
+    assert said.count("x") <= 1 and oracle.longest <= 30
+    late = [note for part in heard for note in part.notes]
+    assert "comes late" in late[0] and len(late) >= (4 if took > 28 else 1)
 
 
 def test_silence_is_not_transcribed() -> None:

@@ -16,12 +16,15 @@ import pytest
 from conftest import absent
 from helpers.cases.whisper_cases import Phrase, sound
 from helpers.devices.jvm import HARNESS, JAVA, App, javac, kotlin_jars, kotlinc
-from helpers.devices.phone_bundles import toy_whisper_bundle, toys
+from helpers.devices.phone_bundles import stream_bundle, toy_whisper_bundle, toys
+from helpers.toys.toy_stream import FACTS, Hearing, script, still, streamed
+from helpers.toys.toy_stream import sound as sound_of
 from helpers.toys.toy_whisper import ScriptedDecoder, ToyWhisper, says
 
 import edgekit
 from edgekit.bundles.golden import reference_of
 from edgekit.core import Runner
+from edgekit.models.whisper.loop import stream as streaming
 from edgekit.models.whisper.loop.pipeline import Transcriber
 from edgekit.numerics.parity import Recorder
 
@@ -104,6 +107,25 @@ def test_calls_are_cancelled_and_the_memory_given_back(transcriber: App) -> None
 def test_two_at_once_and_one_that_is_closed_while_it_works(transcriber: App) -> None:
     answer = asked(transcriber, audio=sound(3.0), twice=np.zeros(0, np.int64))
     assert "error" not in answer, answer["error"]
+
+
+def test_a_stream(toy_whisper: ToyWhisper, tmp_path: Path, onnx_app: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flow tells what Python's stream tells; the app also cancels one, and runs two at a time."""
+    monkeypatch.setattr(streaming, "time", still())
+    words = script([(0.4, 3.0), (5.0, 7.0)])
+    bundle = stream_bundle(tmp_path / "b", toy_whisper)
+    ours, theirs = Hearing(toy_whisper, words), Hearing(toy_whisper, words)
+    python = Transcriber(ours.parts, toy_whisper.folder, {**toy_whisper.facts, **FACTS})
+    # The app's clock goes on: with chunks of a second a reading may take 0.9 s before steps grow longer.
+    events, whole = streamed(python, sound_of(words, 9.0), [16_000], language="en")
+    with App(onnx_app, tmp_path / "app", bundle, theirs.parts) as one:
+        answer = asked(one, audio=sound_of(words, 9.0), chunks=np.array([16_000]))
+    assert "error" not in answer, answer["error"]
+    *heard, last = answer["heard"].splitlines()
+    assert heard == [event.split("\t", 1)[1] for event in events] and last == "\t\t"
+    told = [line.split("\t") for line in answer["words"].splitlines()]
+    assert [word for word, *_ in told] == [word["word"] for word in whole.details["words"]]
+    assert [word for word, *_ in told] == [word.word.strip() for word in words]
 
 
 def test_damaged_assets_are_refused(transcriber: App) -> None:

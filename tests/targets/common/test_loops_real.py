@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers.devices.jvm import App, Peer, started
 from helpers.devices.task_loops import self_tested
+from helpers.toys.toy_stream import same_stream, still, streamed
 from helpers.toys.voices import SPEEDS, VOICES, spoken
 
 import edgekit
@@ -99,6 +100,27 @@ def test_the_times_of_words(opened: Callable[..., Opened], exported: Callable[..
             told = [line.split("\t") for line in answer["words"].splitlines()]
             assert [word for word, *_ in told] == [word["word"] for word in words] and words
             np.testing.assert_allclose([[float(v) for v in line[1:3]] for line in told], times, rtol=0, atol=1e-3)
+
+
+def test_streams(
+    opened: Callable[..., Opened], int8_bundle: Any, shared_data: Path, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two clips one behind the other in odd chunks, on a clock that stands still: the same events, the same words."""
+    from edgekit.models.whisper.loop import stream as streaming
+
+    if language == "swift":
+        return  # its loop has no streams
+    monkeypatch.setattr(streaming, "time", still())
+    predictor, [peer], _ = opened(int8_bundle.path, ("java",))
+    files = sorted((shared_data / "librispeech-test-other").rglob("*.flac"))
+    long, heard = sorted(files, key=lambda file: file.stat().st_size)[-9:-8], 0
+    for pair, options in ((files[5:41:35], {"language": "en"}), (files[20:24:3], {}), (long, {"vad": False})):
+        audio = np.concatenate([samples(file) for file in pair])
+        events, whole = streamed(predictor, audio, [700, 1600], **options)
+        given = {"vad": np.array([0])} if "vad" in options else options
+        same_stream(events, whole, peer.ask(audio=audio, chunks=np.array([700, 1600]), **given))
+        heard += len(whole.details["words"])
+    assert heard > 50, "a test of silence would prove nothing"
 
 
 def test_pictures(opened: Callable[..., Opened], exported: Callable[..., Path], shared_data: Path) -> None:

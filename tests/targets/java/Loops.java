@@ -158,6 +158,10 @@ public final class Loops {
         String code = language == null ? null : new String(language.bytes(), StandardCharsets.UTF_8);
         WhisperOptions options = WhisperOptions.DEFAULT.language(code).translate(given.containsKey("translate"))
                 .timestamps(given.containsKey("timestamps")).words(given.containsKey("words"));
+        if (given.containsKey("chunks")) {
+            StreamLoops.answer(new WhisperTranscriber(parts, description), options, given, watch, answer);
+            return;
+        }
         Transcript made = new WhisperTranscriber(parts, description)
                 .transcribe(Samples.of(given.get("audio").floats()), options, watch);
         answer.put("text", text(made.text));

@@ -16,6 +16,7 @@ import kotlinx.coroutines.awaitAll
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.flow.asFlow
+import kotlinx.coroutines.flow.take
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
@@ -51,6 +52,7 @@ private suspend fun answer(context: Context, given: Map<String, Tensor>, answer:
             val samples = given["audio"]?.floats() ?: return answer.report(transcriber.selfTest())
             if ("cancel" in given) return transcriber.cancelled(samples, answer)
             if ("twice" in given) return twice(context, options)
+            if ("chunks" in given) return transcriber.streamed(samples, given.getValue("chunks").longs()[0].toInt(), answer)
             val made = transcriber.transcribe(samples, timestamps = "timestamps" in given, words = "words" in given)
             answer["text"] = text(made.text)
             answer["segments"] = text(made.segments.joinToString("\n") { "${it.start}\t${it.end}\t${it.text}" })
@@ -177,6 +179,31 @@ private suspend fun Transcriber.cancelled(samples: FloatArray, answer: MutableMa
     close()
     val error = runCatching { transcribe(samples) }.exceptionOrNull()
     check(error is ModelException) { "closed, and $error" }
+}
+
+/** A stream; the same once more with a last chunk that is no sound; one that is cancelled while it runs; two at a time. */
+private suspend fun Transcriber.streamed(samples: FloatArray, size: Int, answer: MutableMap<String, Tensor>) {
+    val chunks = samples.toList().chunked(size) { it.toFloatArray() }
+    val heard = stream(chunks.asFlow(), language = "en").toList()
+    answer["heard"] = text(heard.joinToString("\n") { "${it.text}\t${it.pending}\t${it.notes.joinToString(" ")}" })
+    answer["words"] = text(heard.flatMap { it.words }.joinToString("\n") { "${it.word}\t${it.start}\t${it.end}" })
+    val odd = chunks.dropLast(1) + listOf(FloatArray(size) { Float.NaN })
+    val noted = stream(odd.asFlow(), language = "en").toList()
+    check(noted.flatMap { it.notes }.single().contains("not numbers")) { "a chunk is left out in silence" }
+    check(noted.flatMap { it.words } == heard.flatMap { it.words }) { "the stream does not go on as before" }
+    val cut = stream(chunks.asFlow(), language = "en").take(3).toList()
+    check(cut == heard.take(3)) { "a collector that has enough" }
+    coroutineScope {
+        val some = launch {
+            stream(chunks.asFlow(), language = "en").collect { if (it.pending != "") coroutineContext[Job]!!.cancel() }
+        }
+        some.join()
+        check(some.isCancelled)
+        val both = List(2) { async { stream(chunks.asFlow(), language = "en").toList() } }.awaitAll()
+        check(both.all { it == heard }) { "two streams at a time" }
+    }
+    val error = runCatching { stream(chunks.asFlow(), language = "xx").toList() }.exceptionOrNull()
+    check(error is IllegalArgumentException) { "an unknown language, and $error" }
 }
 
 /** Two at once, as when a screen is turned; and a model that is closed while it works. */

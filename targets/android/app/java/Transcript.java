@@ -26,11 +26,25 @@ public final class Transcript {
         /** The mean over its tokens. */
         public final double probability;
 
-        Word(String word, double start, double end, double probability) {
+        final List<Integer> tokens;
+
+        Word(String word, double start, double end, double probability, List<Integer> tokens) {
             this.word = word;
             this.start = start;
             this.end = end;
             this.probability = probability;
+            this.tokens = tokens;
+        }
+
+        /** The same at other times. */
+        Word at(double from, double to) {
+            return new Word(word, from, to, probability, tokens);
+        }
+
+        /** Without space around it, and its times from `begin` on, in whole milliseconds. */
+        Word told(double begin) {
+            double from = Numbers.round(begin + start, 3), to = Numbers.round(begin + end, 3);
+            return new Word(WhisperTokens.stripped(word), from, to, probability, tokens);
         }
     }
 

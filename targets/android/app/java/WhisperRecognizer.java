@@ -35,10 +35,14 @@ final class WhisperRecognizer {
     /** The tokens of a window, and the state from which they came, which stays in the runtime until this is closed. */
     final class Recognized implements AutoCloseable {
         final WhisperDecoding.Result result;
+        /** Why the result looks wrong, after all that was tried; empty if it does not. */
+        final String doubt;
+
         private final Attempt attempt;
 
-        Recognized(WhisperDecoding.Result result, Attempt attempt) {
+        Recognized(WhisperDecoding.Result result, String doubt, Attempt attempt) {
             this.result = result;
+            this.doubt = doubt;
             this.attempt = attempt;
         }
 
@@ -65,27 +69,28 @@ final class WhisperRecognizer {
 
     /** One window with fallbacks: a longer encoder window first, then rising temperatures. */
     Recognized recognize(float[] samples, WhisperRun run, boolean timestamps) {
-        double seconds = samples.length / (double) RATE, wanted = windowSeconds(seconds);
+        double wanted = wanted(samples.length / (double) RATE, run);
+        boolean again = run.window == 0;
         Attempt attempt = new Attempt(samples, wanted, run, timestamps);
         try {
             WhisperDecoding.Result result = attempt.at(0);
             String why = suspicious(result);
-            if (why.isEmpty() && wanted < 30) {
+            if (again && why.isEmpty() && wanted < 30) {
                 why = WhisperSigns.echoes(result.tokens) ? "ends with an echo" : "";
             }
-            if (!why.isEmpty() && wanted < 30) {
+            if (again && !why.isEmpty() && wanted < 30) {
                 run.fallbacks.add(why + ": encoded again at 30 s");
                 attempt.close();
                 attempt = new Attempt(samples, 30.0, run, timestamps);
                 result = attempt.at(0);
                 why = suspicious(result);
             }
-            for (int i = 1; i < TEMPERATURES.length && !why.isEmpty(); i++) {
+            for (int i = 1; again && i < TEMPERATURES.length && !why.isEmpty(); i++) {
                 run.fallbacks.add(why + ": sampled again at temperature " + TEMPERATURES[i]);
                 result = attempt.at(i);
                 why = suspicious(result);
             }
-            return new Recognized(result, attempt);
+            return new Recognized(result, why, attempt);
         } catch (RuntimeException exception) {
             attempt.close();
             throw exception;
@@ -116,9 +121,9 @@ final class WhisperRecognizer {
                 Tensor.closeAll(cross);
                 throw exception;
             }
-            rules = new WhisperRules(tokens, timestamps, length / (double) RATE);
+            rules = new WhisperRules(tokens, timestamps, length / (double) RATE, !run.prefix.isEmpty());
             // Nobody speaks fifteen tokens a second: a decoder that does is looping, and is stopped early.
-            int most = 40 + (int) (15 * (samples.length / (double) RATE));
+            int most = Math.min(run.most, 40 + (int) (15 * (samples.length / (double) RATE)));
             limit = Math.min(Math.min(context / 2, most), context - prompt.length);
         }
 
@@ -154,9 +159,13 @@ final class WhisperRecognizer {
         if (run.language == null && !tokens.languages.isEmpty()) {
             run.language = detected(cross);
         }
-        return start(run, timestamps);
+        int[] start = start(run, timestamps), prefix = Numbers.array(run.prefix);
+        int[] prompt = Arrays.copyOf(start, start.length + prefix.length);
+        System.arraycopy(prefix, 0, prompt, start.length, prefix.length);
+        return prompt;
     }
 
+    /** The prompt without the prefix of a text. */
     private int[] start(WhisperRun run, boolean timestamps) {
         List<Integer> prompt = new ArrayList<>(Collections.singletonList(tokens.startOfTranscript));
         if (!tokens.languages.isEmpty()) {
@@ -183,7 +192,12 @@ final class WhisperRecognizer {
         return best;
     }
 
-    private double windowSeconds(double seconds) {
+    /** Seconds that the encoder gets of a sound. */
+    private double wanted(double seconds, WhisperRun run) {
+        if (run.window > 0) {
+            // Whole seconds: some formats hold windows of these lengths alone.
+            return Math.max(run.window, Math.min(Math.ceil(seconds), 30.0));
+        }
         double step = Json.number(window.get("step"));
         double wanted = Math.max(Json.number(window.get("least")), seconds + Json.number(window.get("margin")));
         return Math.min(Math.ceil(wanted / step) * step, 30.0);

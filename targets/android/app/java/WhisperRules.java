@@ -8,13 +8,18 @@ final class WhisperRules {
     private static final float NEVER = Float.NEGATIVE_INFINITY;
     private final WhisperTokens tokens;
     private final boolean timestamps;
+    private final boolean continued;
     private final int afterLast;
     private final int latestStart;
 
-    /** @param seconds length of the window: no timestamp lies behind it. */
-    WhisperRules(WhisperTokens tokens, boolean timestamps, double seconds) {
+    /**
+     * @param seconds length of the window: no timestamp lies behind it.
+     * @param continued the text has begun already, so that it may end at once.
+     */
+    WhisperRules(WhisperTokens tokens, boolean timestamps, double seconds, boolean continued) {
         this.tokens = tokens;
         this.timestamps = timestamps;
+        this.continued = continued;
         afterLast = tokens.firstTimestamp + (int) Math.rint(seconds / tokens.secondsPerTimestamp) + 1;
         // The original allows the first timestamp to lie at most one second into the window.
         latestStart = tokens.firstTimestamp + (int) Math.rint(1.0 / tokens.secondsPerTimestamp);
@@ -28,7 +33,7 @@ final class WhisperRules {
             row[tokens.noTimestamps] = NEVER;
         }
         forbid(row, Math.min(afterLast, row.length), row.length);
-        if (sampled.isEmpty()) {
+        if (sampled.isEmpty() && !continued) {
             forbid(row, tokens.suppressAtBegin);
         }
         if (timestamps) {

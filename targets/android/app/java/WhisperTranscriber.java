@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.function.DoubleSupplier;
 
 /**
  * Whisper from sound to text: windows, language, fallbacks, segments and words (after whisper/transcribe.py).
@@ -49,19 +50,11 @@ public final class WhisperTranscriber implements TaskLoop {
      *     bundle that cannot tell their times, speech alone of a bundle without a detector.
      */
     public Transcript transcribe(Samples sound, WhisperOptions options, Watch watch) {
-        if (options.language != null && !tokens.languages.containsKey(options.language)) {
-            throw new IllegalArgumentException("the language " + options.language + " is not among this model's");
-        }
+        check(options);
         if (sound.length() < SHORTEST * RATE) {
             throw new IllegalArgumentException("the audio is too short to hold a word: at least " + SHORTEST + " s");
         }
-        if (options.words && !WhisperHypotheses.aligns(description)) {
-            throw new IllegalArgumentException("this bundle cannot tell the times of words; export it again");
-        }
         boolean detector = parts.containsKey("detector");
-        if (Boolean.TRUE.equals(options.vad) && !detector) {
-            throw new IllegalArgumentException("this bundle has no detector of speech; export it again");
-        }
         Work work = new Work(sound, options, watch);
         if (options.vad == null ? detector && sound.length() > WINDOW : options.vad) {
             work.speech();
@@ -69,6 +62,42 @@ public final class WhisperTranscriber implements TaskLoop {
             work.windows();
         }
         return new Transcript(WhisperTokens.stripped(tokens.text(work.run.text)), work.run);
+    }
+
+    /**
+     * A stream of sound at 16 kHz, with a detector of speech of its own where the bundle has one, unless `vad` is false.
+     *
+     * @param options times of segments do not count.
+     * @throws IllegalArgumentException an unknown language, a bundle that cannot tell the times of words, speech alone of
+     *     a bundle without a detector.
+     */
+    public WhisperStream stream(WhisperOptions options) {
+        return stream(options, WhisperStream.CLOCK);
+    }
+
+    /** The same with a clock, which tells seconds from any moment on: by it a device that is too slow is known. */
+    public WhisperStream stream(WhisperOptions options, DoubleSupplier clock) {
+        check(options.words(true));
+        boolean detector = parts.containsKey("detector") && !Boolean.FALSE.equals(options.vad);
+        return new WhisperStream(recognizer, options, detector ? listener() : null, clock);
+    }
+
+    /** Throws IllegalArgumentException for what this bundle cannot do. */
+    private void check(WhisperOptions options) {
+        if (options.language != null && !tokens.languages.containsKey(options.language)) {
+            throw new IllegalArgumentException("the language " + options.language + " is not among this model's");
+        }
+        if (options.words && !WhisperHypotheses.aligns(description)) {
+            throw new IllegalArgumentException("this bundle cannot tell the times of words; export it again");
+        }
+        if (Boolean.TRUE.equals(options.vad) && !parts.containsKey("detector")) {
+            throw new IllegalArgumentException("this bundle has no detector of speech; export it again");
+        }
+    }
+
+    private SpeechListener listener() {
+        Map<String, Object> facts = Json.object(description.facts.get("detector"));
+        return new SpeechListener(parts.get("detector"), description.part("detector"), facts);
     }
 
     @Override
@@ -146,10 +175,8 @@ public final class WhisperTranscriber implements TaskLoop {
         }
 
         private List<double[]> spans() {
-            Map<String, Object> facts = Json.object(description.facts.get("detector"));
             List<Double> heard = new ArrayList<>();
-            Graph network = parts.get("detector");
-            try (SpeechListener listener = new SpeechListener(network, description.part("detector"), facts)) {
+            try (SpeechListener listener = listener()) {
                 for (long from = 0; from < sound.length(); from += BLOCK) {
                     heard.addAll(listener.push(sound.window(from, BLOCK), this));
                 }
@@ -188,8 +215,7 @@ public final class WhisperTranscriber implements TaskLoop {
         private void words(List<Transcript.Word> words) {
             double from = at / (double) RATE;
             for (Transcript.Word word : words) {
-                double start = Numbers.round(from + word.start, 3), end = Numbers.round(from + word.end, 3);
-                run.words.add(new Transcript.Word(WhisperTokens.stripped(word.word), start, end, word.probability));
+                run.words.add(word.told(from));
             }
         }
 

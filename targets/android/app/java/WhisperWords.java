@@ -81,7 +81,7 @@ final class WhisperWords {
                 sum += Math.exp(WhisperDecoding.logprob(logits, text.get(i)));
             }
             words.add(new Transcript.Word(tokens.text(group), begins[at] / (double) SECOND,
-                    begins[after] / (double) SECOND, sum / group.size()));
+                    begins[after] / (double) SECOND, sum / group.size(), group));
             at = after;
         }
         return trimmed(punctuated(words), new WhisperPauses(samples));
@@ -122,25 +122,32 @@ final class WhisperWords {
     /** Marks joined to their word, which keeps its own times. */
     private static List<Transcript.Word> punctuated(List<Transcript.Word> words) {
         List<Transcript.Word> joined = new ArrayList<>();
-        String pending = "";
+        Transcript.Word pending = new Transcript.Word("", 0, 0, 0, new ArrayList<Integer>());
         for (Transcript.Word word : words) {
             String mark = WhisperTokens.stripped(word.word);
             boolean spaced = word.word.startsWith(" ");
             if (!joined.isEmpty() && !mark.isEmpty() && APPENDED.contains(mark) && !spaced) {
                 Transcript.Word last = joined.remove(joined.size() - 1);
-                joined.add(spelled(last, last.word + word.word));
+                joined.add(spelled(last, last, word));
             } else if (spaced && !mark.isEmpty() && PREPENDED.contains(mark)) {
-                pending += word.word;
+                pending = spelled(word, pending, word);
             } else {
-                joined.add(spelled(word, pending + word.word));
-                pending = "";
+                joined.add(spelled(word, pending, word));
+                pending = spelled(word);
             }
         }
         return joined;
     }
 
-    private static Transcript.Word spelled(Transcript.Word word, String text) {
-        return new Transcript.Word(text, word.start, word.end, word.probability);
+    /** A word with the letters and tokens of others. */
+    private static Transcript.Word spelled(Transcript.Word word, Transcript.Word... others) {
+        StringBuilder letters = new StringBuilder();
+        List<Integer> ids = new ArrayList<>();
+        for (Transcript.Word other : others) {
+            letters.append(other.word);
+            ids.addAll(other.tokens);
+        }
+        return new Transcript.Word(letters.toString(), word.start, word.end, word.probability, ids);
     }
 
     /**
@@ -169,7 +176,7 @@ final class WhisperWords {
         List<Transcript.Word> trimmed = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             double start = Numbers.round(starts[i], 3), end = Numbers.round(Math.max(starts[i], ends[i]), 3);
-            trimmed.add(new Transcript.Word(words.get(i).word, start, end, words.get(i).probability));
+            trimmed.add(words.get(i).at(start, end));
         }
         return trimmed;
     }

@@ -3,7 +3,10 @@ package edgekit.phone
 import android.content.Context
 import edgekit.phone.loops.Samples
 import edgekit.phone.loops.WhisperOptions
+import edgekit.phone.loops.WhisperStream
 import edgekit.phone.loops.WhisperTranscriber
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.flow
 
 /** A piece of a transcript, in seconds from the start of the sound. */
 public data class Segment(val start: Double, val end: Double, val text: String)
@@ -30,6 +33,16 @@ public data class Transcript(
     val words: List<Word>,
     val skipped: Double,
 )
+
+/**
+ * What is new in a stream of speech.
+ *
+ * @property text words that are final since the last time; they never change.
+ * @property words the same with their times, in seconds from the begin of the stream.
+ * @property pending what may come next, as far as it is known; it may change.
+ * @property notes what the listener should know: a device that is too slow, a chunk that was no sound.
+ */
+public data class Heard(val text: String, val words: List<Word>, val pending: String, val notes: List<String>)
 
 /**
  * Speech to text. One call runs at a time; others wait. Cancelling the coroutine ends a call within one run of the network.
@@ -87,10 +100,54 @@ public class Transcriber private constructor(private val model: Model<WhisperTra
         )
     }
 
+    /**
+     * Transcribes while somebody speaks: gives what is new whenever words become final or what may come next changes. The
+     * last element comes after the end of [sound] and has the words that became final by it. Begins anew for each collector;
+     * cancelling one ends it within one run of the network, and the model can be used as before.
+     *
+     * A device that cannot follow reads longer pieces, says so in [Heard.notes] and leaves no sound out; [sound] waits
+     * meanwhile. A microphone does not wait: put `.buffer(Channel.UNLIMITED)` behind its flow. In place of a chunk with
+     * values that are not numbers silence is heard, so that times stay right, and a note says so.
+     *
+     * @param sound chunks of any size, mono at 16 kHz, floats in [-1, 1].
+     * @param language a code of [languages], or null: it is detected.
+     * @param translate to English instead of transcribing.
+     * @param vad false: without the bundle's detector of speech; true: a bundle without one is refused.
+     * @throws IllegalArgumentException to the collector: an unknown language, a bundle that cannot tell the times of words.
+     * @throws ModelException to the collector: the runtime failed.
+     */
+    public fun stream(
+        sound: Flow<FloatArray>,
+        language: String? = null,
+        translate: Boolean = false,
+        vad: Boolean? = null,
+    ): Flow<Heard> = flow {
+        val options = WhisperOptions.DEFAULT.language(language).translate(translate).vad(vad)
+        model.use { loop.stream(options) }.use { stream ->
+            var pending = ""
+            sound.collect { chunk ->
+                val whole = chunk.all { it.isFinite() }
+                val told = model.use { watch -> stream.feed(if (whole) chunk else FloatArray(chunk.size), watch) }
+                val heard = heard(told, if (whole) emptyList() else listOf(NO_SOUND))
+                if (heard.words.isNotEmpty() || heard.pending != pending || heard.notes.isNotEmpty()) emit(heard)
+                pending = heard.pending
+            }
+            model.use { watch -> stream.end(watch) }
+            emit(heard(stream.last(), emptyList()))
+        }
+    }
+
+    private fun heard(told: WhisperStream.Heard, notes: List<String>): Heard {
+        val words = told.words.map { Word(it.word, it.start, it.end, it.probability) }
+        return Heard(told.text, words, told.pending, told.notes + notes)
+    }
+
     /** Compares this phone with the fp32 reference on the golden input. */
     public suspend fun selfTest(): SelfTestReport = model.selfTest()
 
     public companion object {
+        private const val NO_SOUND = "a chunk holds values that are not numbers: silence in its place"
+
         /**
          * Copies the model's files on the first launch, opens it and tests it; see [ModelOptions].
          *
