@@ -103,15 +103,13 @@ def test_the_times_of_words(opened: Callable[..., Opened], exported: Callable[..
 
 
 def test_streams(
-    opened: Callable[..., Opened], int8_bundle: Any, shared_data: Path, language: str, monkeypatch: pytest.MonkeyPatch
+    opened: Callable[..., Opened], int8_bundle: Any, shared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two clips one behind the other in odd chunks, on a clock that stands still: the same events, the same words."""
     from edgekit.models.whisper.loop import stream as streaming
 
-    if language == "swift":
-        return  # its loop has no streams
     monkeypatch.setattr(streaming, "time", still())
-    predictor, [peer], _ = opened(int8_bundle.path, ("java",))
+    predictor, [peer], _ = opened(int8_bundle.path)
     files = sorted((shared_data / "librispeech-test-other").rglob("*.flac"))
     long, heard = sorted(files, key=lambda file: file.stat().st_size)[-9:-8], 0
     for pair, options in ((files[5:41:35], {"language": "en"}), (files[20:24:3], {}), (long, {"vad": False})):

@@ -19,8 +19,8 @@ from edgekit.models.whisper.loop.pipeline import Transcriber
 class Toy:
     """One program over parts that hear made-up sounds; each test gives its own."""
 
-    def __init__(self, toy: ToyWhisper, peer: Peer) -> None:
-        self.toy, self.peer, self._facts = toy, peer, {**toy.facts, **FACTS}
+    def __init__(self, toy: ToyWhisper, peer: Peer, language: str) -> None:
+        self.toy, self.peer, self.language, self._facts = toy, peer, language, {**toy.facts, **FACTS}
 
     def both(self, words: list[Said], seconds: float, chunks: list[int], **options: Any) -> Any:
         """Python's events, its whole answer, and what the loop told."""
@@ -35,7 +35,7 @@ class Toy:
         return events, whole, answer
 
 
-@pytest.fixture(scope="module", params=["java"])
+@pytest.fixture(scope="module", params=["java", "swift"])
 def toy(
     request: pytest.FixtureRequest,
     toy_whisper: ToyWhisper,
@@ -45,7 +45,7 @@ def toy(
     folder, parts = tmp_path_factory.mktemp("toy"), Hearing(toy_whisper, []).parts
     describe(folder, toy_whisper, FACTS, parts)
     with started(request.param, loops_in(request.param), folder, parts) as peer:
-        yield Toy(toy_whisper, peer)
+        yield Toy(toy_whisper, peer, request.param)
 
 
 @pytest.fixture
@@ -98,8 +98,9 @@ def test_a_chunk_that_is_no_sound_is_refused(toy: Toy, clock: Callable[[float], 
     events, whole, _ = toy.both(words, 8.0, [1600], language="en")
     answer = toy.peer.ask(audio=sound(words, 8.0), chunks=np.array([1600]), language="en", bad=np.array([25]))
     same_stream(events, whole, answer)
-    assert "IllegalArgument" in answer["refused"] and "not numbers" in answer["refused"]
-    assert answer["ended"].count("IllegalState") == answer["ended"].count("the stream has ended") == 2
+    refused, ended = {"java": ("IllegalArgument", "IllegalState"), "swift": ("ModelError",) * 2}[toy.language]
+    assert refused in answer["refused"] and "not numbers" in answer["refused"]
+    assert answer["ended"].count(ended) == answer["ended"].count("the stream has ended") == 2
 
 
 @pytest.mark.parametrize("after", [0, 30, 100, 400])
@@ -121,5 +122,5 @@ def test_what_a_bundle_cannot_do(
     parts = {name: part for name, part in Hearing(toy_whisper, []).parts.items() if name != lacks}
     describe(tmp_path, toy_whisper, {name: fact for name, fact in FACTS.items() if name != lacks}, parts)
     wanted = {"alignment": "times of words", "detector": "no detector"}[lacks]
-    with started("java", loops_in("java"), tmp_path, parts) as peer:
+    with started(toy.language, loops_in(toy.language), tmp_path, parts) as peer:
         assert wanted in peer.ask(**given, vad=np.array([1]))["error"]

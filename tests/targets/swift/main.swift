@@ -52,6 +52,9 @@ struct Loops {
     }
 
     private func whisper(_ given: [String: any Tensor]) async throws -> [(String, any Tensor)] {
+        if given["chunks"] != nil {
+            return try await Streams(files: files, parts: parts).answer(given)
+        }
         let transcriber = try WhisperTranscriber(parts, description)
         if let tokens = given["decode"] {
             let said = transcriber.tokens.text(try tokens.longs().map(Int.init))

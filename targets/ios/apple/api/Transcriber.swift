@@ -34,6 +34,75 @@ public final class Transcriber: Sendable {
         }
     }
 
+    /// Text while somebody speaks, from sound that comes in chunks.
+    ///
+    /// An element comes whenever something changed. The last one has no pending text: its words are those that became final
+    /// at the end of the sound. All `text`s together are the whole text. Where the device is too slow the text comes late,
+    /// and a note says so: no sound is left out. In place of a chunk with values that are not numbers silence is heard, so
+    /// that times stay right, and a note says so. Whoever stops reading ends the work; other calls are answered between the
+    /// chunks.
+    ///
+    /// The stream throws `ModelError`: an unknown language, a bundle that cannot tell the times of words, or what the
+    /// runtime refuses; and what `sound` throws.
+    ///
+    /// - Parameters:
+    ///   - sound: chunks of any number of samples, mono at 16 kHz, in [-1, 1]; such as an `AsyncStream` that a
+    ///     microphone's callback fills. They wait there while others are worked on: it should hold as many as come.
+    ///   - language: a code of `languages`, or nil: it is detected.
+    ///   - translate: to English instead of transcribing.
+    ///   - vad: false: transcribe everything that is not silent, such as singing; nil: only where somebody speaks, if the
+    ///     bundle has a detector; true: a bundle without one is refused.
+    public func stream<Sound: AsyncSequence & Sendable>(
+        _ sound: Sound, language: String? = nil, translate: Bool = false, vad: Bool? = nil
+    ) -> AsyncThrowingStream<Heard, any Error> where Sound.Element == [Float] {
+        stream(sound, WhisperOptions(language: language, translate: translate, vad: vad), clock: WhisperStream.uptime)
+    }
+
+    /// The same by a clock, of whose seconds differences count.
+    func stream<Sound: AsyncSequence & Sendable>(
+        _ sound: Sound, _ options: WhisperOptions, clock: @escaping @Sendable () -> Double
+    ) -> AsyncThrowingStream<Heard, any Error> where Sound.Element == [Float] {
+        AsyncThrowingStream { heard in
+            let work = Task {
+                do {
+                    let begun = try await model.use { loop in Begun(try loop.stream(options, clock: clock)) }
+                    var before = ""
+                    for try await chunk in sound {
+                        let said = try await model.use { _ in try await begun.feed(chunk) }
+                        if !said.words.isEmpty || !said.notes.isEmpty || said.pending != before {
+                            heard.yield(said)
+                        }
+                        before = said.pending
+                    }
+                    heard.yield(try await model.use { _ in try await begun.stream.end().last })
+                    heard.finish()
+                } catch {
+                    heard.finish(throwing: error)
+                }
+            }
+            heard.onTermination = { _ in work.cancel() }
+        }
+    }
+
     /// Does this device compute what the fp32 reference computed? Once after an installation is enough.
     public func selfTest() async throws -> SelfTestReport { try await model.selfTest() }
+}
+
+/// A stream that has begun. Unchecked: it is touched by one turn of its model at a time only.
+private final class Begun: @unchecked Sendable {
+    let stream: WhisperStream
+
+    init(_ stream: WhisperStream) {
+        self.stream = stream
+    }
+
+    /// What a chunk changed. In place of one with values that are not numbers silence is heard, so that times stay right.
+    func feed(_ chunk: [Float]) async throws -> Heard {
+        if chunk.allSatisfy(\.isFinite) {
+            return try await stream.feed(chunk)
+        }
+        let said = try await stream.feed([Float](repeating: 0, count: chunk.count))
+        let note = "a chunk holds values that are not numbers: silence in its place"
+        return Heard(text: said.text, words: said.words, pending: said.pending, notes: said.notes + [note])
+    }
 }

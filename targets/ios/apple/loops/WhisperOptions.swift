@@ -10,4 +10,8 @@ struct WhisperOptions {
     var words = false
     /// Look for speech first, and transcribe nothing else; nil: only in a sound that is longer than 30 s.
     var vad: Bool?
+    /// Tried in order while a result looks wrong.
+    var temperatures = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    /// Seconds that the encoder gets at least, and no second encoding at 30 s; nil: chosen by the length of the sound.
+    var window: Double?
 }

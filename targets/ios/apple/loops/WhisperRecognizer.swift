@@ -12,6 +12,10 @@ struct WhisperRun {
     var fallbacks: [String] = []
     /// Seconds in which nobody speaks.
     var skipped = 0.0
+    /// Tokens that the window's text begins with, whatever the network says; they are not in its answer.
+    var prefix: [Int] = []
+    /// Tokens of an answer at most; nil: as many as anybody can speak in its sound.
+    var most: Int?
 
     init(_ options: WhisperOptions) {
         self.options = options
@@ -23,7 +27,6 @@ struct WhisperRun {
 struct WhisperRecognizer {
     private static let rate = WhisperTranscriber.rate, hop = 160
     static let window = 30 * rate
-    private static let temperatures = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     private static let samples = 5, noSpeech = 0.6, logprob = -1.0
 
     private let frontend, encoder, decoder: any Graph
@@ -57,6 +60,8 @@ struct WhisperRecognizer {
     /// The tokens of a window, and the state from which they came.
     struct Recognized {
         let result: WhisperDecoding.Result
+        /// Why the result looks wrong, after all that was tried; empty if it does not.
+        let doubt: String
         fileprivate let attempt: Attempt
     }
 
@@ -67,7 +72,7 @@ struct WhisperRecognizer {
     ///   - samples: the sound that they cover.
     func words(
         _ recognized: Recognized, _ text: [Int], _ samples: [Float], _ run: WhisperRun
-    ) async throws -> [Transcript.Word] {
+    ) async throws -> [WhisperWord] {
         let attempt = recognized.attempt
         return try await WhisperWords(tokens, heads: heads, cross: attempt.cross).aligned(
             attempt.begun.hypotheses, prompt: start(run, timestamps: false), kept: text, samples: samples,
@@ -91,31 +96,35 @@ struct WhisperRecognizer {
     func recognize(
         _ samples: [Float], timestamps: Bool, _ run: inout WhisperRun
     ) async throws -> Recognized {
-        let wanted = windowSeconds(Double(samples.count) / Double(Self.rate))
+        let temperatures = run.options.temperatures
+        let wanted = windowSeconds(Double(samples.count) / Double(Self.rate), run.options)
         var attempt = try await begun(samples, window: wanted, timestamps: timestamps, &run)
-        var result = try await sampled(attempt, 0)
+        var result = try await sampled(attempt, temperatures[0], seed: 0)
         var why = suspicious(result)
-        if why.isEmpty && wanted < 30 && WhisperSigns.echoes(result.tokens) {
+        let longer = wanted < 30 && run.options.window == nil
+        if why.isEmpty && longer && WhisperSigns.echoes(result.tokens) {
             why = "ends with an echo"
         }
-        if !why.isEmpty && wanted < 30 {
+        if !why.isEmpty && longer {
             run.fallbacks.append("\(why): encoded again at 30 s")
             attempt = try await begun(samples, window: 30, timestamps: timestamps, &run)
-            result = try await sampled(attempt, 0)
+            result = try await sampled(attempt, temperatures[0], seed: 0)
             why = suspicious(result)
         }
-        for i in 1..<Self.temperatures.count where !why.isEmpty {
-            run.fallbacks.append("\(why): sampled again at temperature \(Self.temperatures[i])")
-            result = try await sampled(attempt, i)
+        for i in temperatures.indices.dropFirst() where !why.isEmpty {
+            run.fallbacks.append("\(why): sampled again at temperature \(temperatures[i])")
+            result = try await sampled(attempt, temperatures[i], seed: i)
             why = suspicious(result)
         }
-        return Recognized(result: result, attempt: attempt)
+        return Recognized(result: result, doubt: why, attempt: attempt)
     }
 
-    private func sampled(_ attempt: Attempt, _ temperature: Int) async throws -> WhisperDecoding.Result {
+    private func sampled(
+        _ attempt: Attempt, _ temperature: Double, seed: Int
+    ) async throws -> WhisperDecoding.Result {
         try await WhisperDecoding.sample(
-            attempt.begun, attempt.rules, end: tokens.endOfText, limit: attempt.limit,
-            temperature: Self.temperatures[temperature], count: Self.samples, seed: temperature)
+            attempt.begun, attempt.rules, end: tokens.endOfText, limit: attempt.limit, temperature: temperature,
+            count: Self.samples, seed: seed)
     }
 
     private func begun(
@@ -133,11 +142,13 @@ struct WhisperRecognizer {
         try Task.checkCancellation()
         let begun = try await WhisperDecoding.begin(
             WhisperHypotheses(decoder, decoderPart, cross: cross, blanks: blanks), prompt: prompt, tokens)
-        let rules = WhisperRules(tokens, timestamps: timestamps, seconds: Double(length) / Double(Self.rate))
+        let rules = WhisperRules(
+            tokens, timestamps: timestamps, seconds: Double(length) / Double(Self.rate),
+            continued: !run.prefix.isEmpty)
         // Nobody speaks fifteen tokens a second: a decoder that does is looping, and is stopped early.
         let most = 40 + Int(15 * (Double(samples.count) / Double(Self.rate)))
-        return Attempt(
-            cross: cross, begun: begun, rules: rules, limit: min(context / 2, most, context - prompt.count))
+        let limit = min(context / 2, run.most ?? most, most, context - prompt.count)
+        return Attempt(cross: cross, begun: begun, rules: rules, limit: limit)
     }
 
     private func prompt(
@@ -146,9 +157,10 @@ struct WhisperRecognizer {
         if run.language == nil && !tokens.languages.isEmpty {
             run.language = try await detected(cross)
         }
-        return start(run, timestamps: timestamps)
+        return start(run, timestamps: timestamps) + run.prefix
     }
 
+    /// The prompt without what the text begins with.
     private func start(_ run: WhisperRun, timestamps: Bool) -> [Int] {
         var prompt = [tokens.startOfTranscript]
         if let language = run.language, let token = tokens.languages[language] {
@@ -165,8 +177,12 @@ struct WhisperRecognizer {
         return ordered.dropFirst().reduce(ordered[0]) { logits[$1.value] > logits[$0.value] ? $1 : $0 }.key
     }
 
-    private func windowSeconds(_ seconds: Double) -> Double {
-        min((max(least, seconds + margin) / step).rounded(.up) * step, 30)
+    private func windowSeconds(_ seconds: Double, _ options: WhisperOptions) -> Double {
+        if let window = options.window {
+            // Whole seconds: some formats hold windows of these lengths alone.
+            return max(window, min(seconds.rounded(.up), 30))
+        }
+        return min((max(least, seconds + margin) / step).rounded(.up) * step, 30)
     }
 
     /// Why a result looks wrong (empty if it does not): the original's two signs, and that it never ends.

@@ -5,11 +5,15 @@ struct WhisperRules {
     private let tokens: WhisperTokens
     private let timestamps: Bool
     private let afterLast, latestStart: Int
+    private let continued: Bool
 
-    /// - Parameter seconds: length of the window: no timestamp lies behind it.
-    init(_ tokens: WhisperTokens, timestamps: Bool, seconds: Double) {
+    /// - Parameters:
+    ///   - seconds: length of the window: no timestamp lies behind it.
+    ///   - continued: the text has begun already, so that it may end at once.
+    init(_ tokens: WhisperTokens, timestamps: Bool, seconds: Double, continued: Bool) {
         self.tokens = tokens
         self.timestamps = timestamps
+        self.continued = continued
         afterLast = tokens.firstTimestamp + Int((seconds / tokens.secondsPerTimestamp).rounded(.toNearestOrEven)) + 1
         // The original allows the first timestamp to lie at most one second into the window.
         latestStart = tokens.firstTimestamp + Int((1 / tokens.secondsPerTimestamp).rounded(.toNearestOrEven))
@@ -23,7 +27,7 @@ struct WhisperRules {
             row[tokens.noTimestamps] = -.infinity
         }
         forbid(&row, afterLast, row.count)
-        if sampled.isEmpty {
+        if sampled.isEmpty && !continued {
             forbid(&row, tokens.suppressAtBegin)
         }
         if timestamps {

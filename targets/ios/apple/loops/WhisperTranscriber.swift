@@ -12,7 +12,7 @@ struct WhisperTranscriber: TaskLoop {
     /// Seconds behind the last word of a window that ends with speech: if there are more, words are missing.
     private static let leftOut = 1.5
     /// A sound that never exceeds this amplitude (-70 dB of full scale) is silence.
-    private static let silence = Float(pow(10, -70.0 / 20))
+    static let silence = Float(pow(10, -70.0 / 20))
 
     /// Samples that the detector of speech reads at once.
     private static let block = 160_000
@@ -39,20 +39,13 @@ struct WhisperTranscriber: TaskLoop {
     func transcribe(
         _ sound: any Samples, _ options: WhisperOptions, progress: (Double, Double) -> Void
     ) async throws -> Transcript {
-        if let language = options.language, tokens.languages[language] == nil {
-            throw ModelError.badInput("the language \(language) is not among this model's")
-        }
+        try check(options)
         guard Double(sound.count) >= Self.shortest * Double(Self.rate) else {
             throw ModelError.badInput("the audio is too short to hold a word: at least \(Self.shortest) s")
-        }
-        guard !options.words || recognizer.aligns else {
-            throw ModelError.badInput("this bundle cannot tell the times of words; export it again")
         }
         var run = WhisperRun(options)
         if let listener, options.vad ?? (sound.count > Self.window) {
             try await speech(sound, listener, &run, progress: progress)
-        } else if options.vad == true {
-            throw ModelError.badInput("this bundle has no detector of speech; export it again")
         } else {
             try await windows(sound, &run, progress: progress)
         }
@@ -60,6 +53,30 @@ struct WhisperTranscriber: TaskLoop {
             text: WhisperTokens.stripped(tokens.text(run.text)), language: run.language, segments: run.segments,
             words: run.words, windows: run.windows, fallbacks: run.fallbacks,
             skipped: run.skipped)
+    }
+
+    /// Text while somebody speaks.
+    ///
+    /// - Parameter clock: seconds, of which differences count.
+    /// - Throws: `ModelError.badInput`: an unknown language, a bundle that cannot tell the times of words, speech alone of
+    ///   a bundle without a detector.
+    func stream(_ options: WhisperOptions, clock: @escaping () -> Double) throws -> WhisperStream {
+        var options = options
+        options.words = true
+        try check(options)
+        return WhisperStream(recognizer, listener, options, clock: clock)
+    }
+
+    private func check(_ options: WhisperOptions) throws {
+        if let language = options.language, tokens.languages[language] == nil {
+            throw ModelError.badInput("the language \(language) is not among this model's")
+        }
+        guard !options.words || recognizer.aligns else {
+            throw ModelError.badInput("this bundle cannot tell the times of words; export it again")
+        }
+        guard options.vad != true || listener != nil else {
+            throw ModelError.badInput("this bundle has no detector of speech; export it again")
+        }
     }
 
     func answer(_ input: any Tensor) async throws -> String {

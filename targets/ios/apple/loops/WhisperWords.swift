@@ -1,5 +1,12 @@
 import Foundation
 
+/// A word as the network wrote it, with its space in front, its tokens, its times in seconds and its mean probability.
+struct WhisperWord {
+    var word: String
+    var tokens: [Int]
+    var start, end, probability: Double
+}
+
 /// The times of words, from the heads of cross-attention that follow the sound: the decoder reads the finished text once
 /// more (after whisper/timing.py). What is not the original's comes last: a pause belongs to no word.
 struct WhisperWords {
@@ -35,7 +42,7 @@ struct WhisperWords {
     ///   - samples: the sound of the window at 16 kHz.
     func aligned(
         _ hypotheses: WhisperHypotheses, prompt: [Int], kept: [Int], samples: [Float], language: String?
-    ) async throws -> [Transcript.Word] {
+    ) async throws -> [WhisperWord] {
         let text = kept.filter { $0 < tokens.endOfText }
         guard !text.isEmpty else { return [] }
         let from = prompt.count - 1, all = prompt + text + [tokens.endOfText]
@@ -44,15 +51,15 @@ struct WhisperWords {
         let weights = try attention.weights(reading.queries, heads, count: all.count, heard: heard)
         // A token begins where its row begins; the end of the text begins where the last token ends.
         let begins = WhisperAttention.path(weights[from...from + text.count]).map { Double($0) / Double(Self.second) }
-        var words: [Transcript.Word] = [], at = 0
+        var words: [WhisperWord] = [], at = 0
         for group in groups(text, spaced: !Self.unspaced.contains(language ?? "")) {
             let after = at + group.count
             let sum = (at..<after).reduce(0.0) {
                 $0 + exp(WhisperDecoding.logprob(Array(reading.logits[$1].prefix(tokens.endOfText)), text[$1]))
             }
             words.append(
-                Transcript.Word(
-                    word: tokens.text(group), start: begins[at], end: begins[after],
+                WhisperWord(
+                    word: tokens.text(group), tokens: group, start: begins[at], end: begins[after],
                     probability: sum / Double(group.count)))
             at = after
         }
@@ -96,29 +103,29 @@ struct WhisperWords {
     }
 
     /// Marks joined to their word, which keeps its own times.
-    private static func punctuated(_ words: [Transcript.Word]) -> [Transcript.Word] {
-        var joined: [Transcript.Word] = [], pending = ""
+    private static func punctuated(_ words: [WhisperWord]) -> [WhisperWord] {
+        var joined: [WhisperWord] = [], pending = "", waiting: [Int] = []
         for word in words {
             let mark = !WhisperTokens.stripped(word.word).isEmpty, spaced = word.word.unicodeScalars.first == " "
-            if let last = joined.last, mark && !spaced && holds(appended, word.word) {
-                joined[joined.count - 1] = spelled(last, last.word + word.word)
+            if !joined.isEmpty && mark && !spaced && holds(appended, word.word) {
+                joined[joined.count - 1].word += word.word
+                joined[joined.count - 1].tokens += word.tokens
             } else if spaced && mark && holds(prepended, word.word) {
                 pending += word.word
+                waiting += word.tokens
             } else {
-                joined.append(spelled(word, pending + word.word))
-                pending = ""
+                var whole = word
+                (whole.word, whole.tokens) = (pending + word.word, waiting + word.tokens)
+                joined.append(whole)
+                (pending, waiting) = ("", [])
             }
         }
         return joined
     }
 
-    private static func spelled(_ word: Transcript.Word, _ text: String) -> Transcript.Word {
-        Transcript.Word(word: text, start: word.start, end: word.end, probability: word.probability)
-    }
-
     /// Words without the pauses between them. Attention gives a pause to a neighbour, and finds the end of a word early
     /// or late: the longest pause about a border becomes the border.
-    private static func trimmed(_ words: [Transcript.Word], _ pauses: WhisperPauses) -> [Transcript.Word] {
+    private static func trimmed(_ words: [WhisperWord], _ pauses: WhisperPauses) -> [WhisperWord] {
         guard let final = words.indices.last else { return [] }
         var starts = words.map(\.start), ends = words.map(\.end)
         if let loud = pauses.loud {
@@ -132,10 +139,11 @@ struct WhisperWords {
                 starts[i] = min(pause.end, max(ends[i] - least, pause.begin))
             }
         }
-        return words.indices.map { i in
-            Transcript.Word(
-                word: words[i].word, start: Numbers.round(starts[i], places: 3),
-                end: Numbers.round(max(starts[i], ends[i]), places: 3), probability: words[i].probability)
+        var made = words
+        for i in words.indices {
+            made[i].start = Numbers.round(starts[i], places: 3)
+            made[i].end = Numbers.round(max(starts[i], ends[i]), places: 3)
         }
+        return made
     }
 }

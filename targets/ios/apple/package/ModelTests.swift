@@ -37,18 +37,18 @@ final class ModelTests: XCTestCase {
 
     /// Calls come one at a time and in order; one that is cancelled while it waits leaves at once.
     func testTurns() async throws {
-        let turns = Turns(), heard = Heard()
+        let turns = Turns(), order = Order()
         let (started, start) = AsyncStream<Void>.makeStream(), (gate, open) = AsyncStream<Void>.makeStream()
         let first = Task {
             try await turns.take {
                 start.finish()
                 for await _ in gate {}
-                await heard.add("first")
+                await order.add("first")
             }
         }
         for await _ in started {}
-        let second = Task { try await turns.take { await heard.add("second") } }
-        let third = Task { try await turns.take { await heard.add("third") } }
+        let second = Task { try await turns.take { await order.add("second") } }
+        let third = Task { try await turns.take { await order.add("third") } }
         try await Task.sleep(nanoseconds: 50_000_000)
         second.cancel()
         do {
@@ -58,11 +58,11 @@ final class ModelTests: XCTestCase {
         open.finish()
         try await first.value
         try await third.value
-        let words = await heard.words
+        let words = await order.words
         XCTAssertEqual(words, ["first", "third"])
     }
 
-    private actor Heard {
+    private actor Order {
         var words: [String] = []
 
         func add(_ word: String) { words.append(word) }
