@@ -35,9 +35,9 @@ Samples = NDArray[np.float32]
 _STEP, _PATIENCE = 0.4, 1.1
 #: Seconds before the end of the buffer: a word that ends later may still be cut off; a word that ends earlier than the
 #: second is final whatever the last reading said.
-_FRAYED, _SETTLED = 0.7, 1.5
+_FRAYED, _SETTLED = 0.7, 1.4
 #: A word that is less probable is not final because two readings agree.
-_UNSURE = 0.5
+_UNSURE = 0.85
 #: Seconds: a buffer that is longer is cut; what is left of it at most, and in silence; the most that it ever has.
 _LONG, _LEFT, _KEPT, _MOST = 10.0, 8.0, 2.0, 28.0
 #: The encoder's window in seconds; a longer buffer has a window of its length.

@@ -19,9 +19,9 @@ final class WhisperAgreement {
      */
     private static final double FRAYED = 0.7;
 
-    private static final double SETTLED = 1.5;
+    private static final double SETTLED = 1.4;
     /** A word that is less probable is not final because two readings agree. */
-    private static final double UNSURE = 0.5;
+    private static final double UNSURE = 0.85;
     /** Seconds: a buffer that is longer is cut; what is left of it at most, and in silence; the most that it ever has. */
     private static final double LONG = 10.0;
 

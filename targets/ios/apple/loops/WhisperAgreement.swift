@@ -5,9 +5,9 @@ import Foundation
 struct WhisperAgreement {
     /// Seconds before the end of the sound: a word that ends later may still be cut off; a word that ends earlier than the
     /// second is final whatever the last reading said.
-    private static let frayed = 0.7, settled = 1.5
+    private static let frayed = 0.7, settled = 1.4
     /// A word that is less probable is not final because two readings agree.
-    private static let unsure = 0.5
+    private static let unsure = 0.85
 
     private(set) var final: [WhisperWord] = []
     private(set) var pending: [WhisperWord] = []
