@@ -168,6 +168,7 @@ class SpeechStream(Stream):
         context, begin, end = self._context, self._begin / SAMPLE_RATE, len(self._buffer) / SAMPLE_RATE
         unread = end - (max(self._final[-1].end - begin, 0.0) if prefix else 0.0)
         context.prefix, context.most = prefix, _LEAST + round(_PACE * unread)
+        context.windows.clear()  # of one reading: a stream has no end
         recognized = self._recognizer.recognize(self._buffer, context, False)
         if recognized.silent(self._options) and not prefix:
             return [], ""
