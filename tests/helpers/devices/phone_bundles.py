@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import numpy as np
 import soundfile
+from helpers.devices.spoken_stream import FACTS
 from helpers.toys.toy_pieces import tokenizer
-from helpers.toys.toy_stream import FACTS
 from helpers.toys.toy_whisper import ToyWhisper
 from numpy.typing import NDArray
 from PIL import Image
@@ -150,7 +150,7 @@ _KEYWORDS = {
 
 
 def stream_bundle(folder: Path, toy: ToyWhisper) -> Path:
-    """The same with words and a detector of speech, as `helpers.toys.toy_stream` has them."""
+    """The same with words and a detector of speech, as `helpers.devices.spoken_stream` has them."""
     folder.mkdir(parents=True)
     shutil.copyfile(toy.folder / "tokenizer.json", folder / "tokenizer.json")
     past = tensor("past_key_0", "float32", "hypotheses", 1, "past", 1)

@@ -17,8 +17,8 @@ from conftest import absent
 from helpers.cases.whisper_cases import Phrase, sound
 from helpers.devices.jvm import HARNESS, JAVA, App, javac, kotlin_jars, kotlinc
 from helpers.devices.phone_bundles import stream_bundle, toy_whisper_bundle, toys
-from helpers.toys.toy_stream import FACTS, Hearing, script, still, streamed
-from helpers.toys.toy_stream import sound as sound_of
+from helpers.devices.spoken_stream import FACTS, Hearing, script, still, streamed
+from helpers.devices.spoken_stream import sound as sound_of
 from helpers.toys.toy_whisper import ScriptedDecoder, ToyWhisper, says
 
 import edgekit

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.devices.jvm import App, Peer, started
+from helpers.devices.spoken_stream import same_stream, still, streamed
 from helpers.devices.task_loops import self_tested
-from helpers.toys.toy_stream import same_stream, still, streamed
 from helpers.toys.voices import SPEEDS, VOICES, spoken
 
 import edgekit

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.devices.jvm import Peer, started
-from helpers.toys.toy_stream import FACTS, Hearing, Said, describe, same_stream, script, sound, still, streamed
+from helpers.devices.spoken_stream import FACTS, Hearing, Said, describe, same_stream, script, sound, still, streamed
 from helpers.toys.toy_whisper import ToyWhisper
 
 from edgekit.models.whisper.loop import stream as streaming

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 from helpers.devices.jvm import Peer, started
-from helpers.toys.toy_stream import FACTS, Hearing, Said, describe, same_stream, script, sound, still, streamed
+from helpers.devices.spoken_stream import FACTS, Hearing, Said, describe, same_stream, script, sound, still, streamed
 from helpers.toys.toy_whisper import ToyWhisper
 
 import edgekit

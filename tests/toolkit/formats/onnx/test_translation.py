@@ -199,7 +199,7 @@ def test_loops_are_refused() -> None:
         translate(model, [torch.from_numpy(feeds["x"])])
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.trace:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace")
 def test_no_part_of_a_traced_graph_hides_behind_a_name_of_torchscript() -> None:
     """Core ML's converter reads weights by their path; a module that TorchScript traced has a `graph` of its own."""
     feeds = {"x": f(3, 4)}

@@ -43,7 +43,7 @@ def test_reading_loads_no_torch(saved: Path) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.trace:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace")
 def test_the_module_computes_the_same_for_every_size(saved: Path) -> None:
     module, toy = pt2.module_of(pt2.read(saved)), toy_program.Toy().eval()
     for length in (2, 9):
