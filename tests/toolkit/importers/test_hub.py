@@ -148,6 +148,9 @@ def test_folders_that_are_no_model(copy: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "no config.json" in refused(str(empty)).message
+    (empty / "manifest.json").write_text("{}")
+    bundle = refused(str(empty))
+    assert "is a bundle" in bundle.message and f"edgekit verify {empty}" in bundle.hint
 
 
 def test_pickles_are_not_opened(copy: Path) -> None:

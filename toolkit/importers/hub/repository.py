@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgekit.bundles import manifest
 from edgekit.core import Progress, Source
 from edgekit.errors import BadInput, FetchFailed
 from edgekit.sources import fetch, user_source
@@ -114,6 +115,11 @@ def _remote(source: str, offline: bool, progress: Progress, settings: bool) -> R
 
 
 def _no_config(source: str) -> BadInput:
+    if (Path(source) / manifest.NAME).is_file():
+        return BadInput(
+            f"{source} is a bundle, which edgekit has made, and no model to make one of.",
+            hint=f"Its README.md describes it. To check it: edgekit verify {source}",
+        )
     return BadInput(
         f"{source} is not a Hugging Face model: it has no config.json.",
         hint="A network in a file of Python comes in as it is: edgekit export net.py:build",
