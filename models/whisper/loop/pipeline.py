@@ -158,7 +158,8 @@ class Transcriber(Predictor):
         """Transcribe windows side by side; what they leave in memory is free afterwards."""
         starts = [round(start * SAMPLE_RATE) for start, _ in windows]
         sounds = [audio.window(at, round(end * SAMPLE_RATE) - at) for at, (_, end) in zip(starts, windows, strict=True)]
-        timestamps = run.options.timestamps
+        # Of a long sound: times tell what the network left out, as it does where speakers change without a pause.
+        timestamps = run.options.timestamps or audio.seconds * SAMPLE_RATE > WINDOW
         results = self._recognizer.side_by_side(sounds, run, timestamps)
         for at, samples, recognized in zip(starts, sounds, results, strict=True):
             # What lies behind the last word of the window is a pause.

@@ -150,6 +150,8 @@ public final class WhisperTranscriber implements TaskLoop {
 
         /** Transcribes where somebody speaks. */
         void speech() {
+            // Of a long sound: times tell what the network left out, as it does where speakers change without a pause.
+            boolean timed = run.options.timestamps || sound.length() > WINDOW;
             double spoken = 0;
             for (double[] span : WhisperCuts.packed(spans())) {
                 at = (long) Math.rint(span[0] * RATE);
@@ -157,8 +159,8 @@ public final class WhisperTranscriber implements TaskLoop {
                 while (last - at >= SHORTEST * RATE) {
                     float[] samples = sound.window(at, (int) Math.min(last - at, WINDOW));
                     // What lies behind the last word of the window is a pause.
-                    one(samples, run.options.timestamps, true);
-                    at += run.options.timestamps ? reached(samples.length) : samples.length;
+                    one(samples, timed, true);
+                    at += timed ? reached(samples.length) : samples.length;
                 }
                 spoken += span[1] - span[0];
                 run();

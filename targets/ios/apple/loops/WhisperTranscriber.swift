@@ -108,6 +108,8 @@ struct WhisperTranscriber: TaskLoop {
         _ sound: any Samples, _ fresh: SpeechListener, _ run: inout WhisperRun, progress: (Double, Double) -> Void
     ) async throws {
         let rate = Double(Self.rate), seconds = Double(sound.count) / rate
+        // Of a long sound: times tell what the network left out, as it does where speakers change without a pause.
+        let timed = run.options.timestamps || sound.count > Self.window
         var spoken = 0.0
         for span in WhisperCuts.packed(try await spans(sound, fresh)) {
             var at = Int((span.start * rate).rounded(.toNearestOrEven))
@@ -115,8 +117,8 @@ struct WhisperTranscriber: TaskLoop {
             while Double(last - at) >= Self.shortest * rate {
                 let samples = try sound.window(from: at, most: min(last - at, Self.window))
                 // What lies behind the last word of the window is a pause.
-                _ = try await one(samples, at: at, timestamps: run.options.timestamps, whole: true, &run)
-                at += run.options.timestamps ? reached(samples.count, at: at, run) : samples.count
+                _ = try await one(samples, at: at, timestamps: timed, whole: true, &run)
+                at += timed ? reached(samples.count, at: at, run) : samples.count
             }
             spoken += span.end - span.start
             progress(span.end, seconds)
