@@ -124,9 +124,9 @@ def search(name: str, limits: list[str]) -> None:
         (place / "seeds" / f"{i:03}").write_bytes(content)
     (work / "in").mkdir()
     file = work / "in" / target.file
-    trial = bounded(lambda data: _read(target, file, data))
     for content in made:
-        trial(content)  # imports what the reader needs, before the memory is bounded
+        _read(target, file, content)  # imports what the reader needs: libraries are no part of an input's memory
+    trial = bounded(lambda data: _read(target, file, data))
     most = max(_LONGEST, *(2 * len(content) for content in made))
     arguments = [sys.argv[0], *limits, f"-timeout={_ENDLESS}", f"-max_len={most}"]
     arguments += ["-rss_limit_mb=8192", "-print_final_stats=1", f"-artifact_prefix={place}/findings/"]
