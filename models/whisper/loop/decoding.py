@@ -25,6 +25,8 @@ class Result:
         tokens: sampled ids without prompt and end of text. average_logprob: per token, end of text included, as the
         original defines it. no_speech: probability of the no-speech token at the first position.
         complete: False where the length limit cut it off. first_token: seconds from the start of the decoding.
+        queries: of greedy decoding, where the decoder gives them: the alignment queries [A, L, D] from which each token
+            and the end of the text came.
     """
 
     tokens: list[int]
@@ -33,6 +35,7 @@ class Result:
     temperature: float
     complete: bool
     first_token: float
+    queries: NDArray[Any] | None = None
 
 
 class Rules:
@@ -139,6 +142,7 @@ def greedy(begun: Begun, rules: Rules, limits: Sequence[int]) -> list[Result]:
     """
     texts: list[list[int]] = [[] for _ in limits]
     scores, complete, done = [0.0] * len(limits), [False] * len(limits), [False] * len(limits)
+    queries: list[list[NDArray[Any]]] = [[] for _ in limits]
     first, last = 0, len(limits)  # those that are not done are among these
     hypotheses, logits = begun.hypotheses.copy(), begun.logits
     token_after = 0.0
@@ -146,6 +150,7 @@ def greedy(begun: Begun, rules: Rules, limits: Sequence[int]) -> list[Result]:
         for i in range(first, last):
             if done[i]:
                 continue
+            queries[i] += hypotheses.queries(i - first)
             row = rules.apply(logits[i - first : i - first + 1], [texts[i]])[0]
             token = int(row.argmax())
             scores[i] -= float(np.log(np.exp(row - row[token]).sum()))
@@ -163,8 +168,10 @@ def greedy(begun: Begun, rules: Rules, limits: Sequence[int]) -> list[Result]:
         logits = hypotheses.step([[rules.eot if done[i] else texts[i][-1]] for i in range(first, last)], [0])[:, 0]
     averages = [score / (len(text) + 1) for score, text in zip(scores, texts, strict=True)]
     return [
-        Result(text, average, float(no_speech), 0.0, whole, token_after)
-        for text, average, no_speech, whole in zip(texts, averages, begun.no_speech, complete, strict=True)
+        Result(text, average, float(no_speech), 0.0, whole, token_after, np.stack(looks, 1) if looks else None)
+        for text, average, no_speech, whole, looks in zip(
+            texts, averages, begun.no_speech, complete, queries, strict=True
+        )
     ]
 
 

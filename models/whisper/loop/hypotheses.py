@@ -68,6 +68,10 @@ class Hypotheses:
         self._queries = out.get("alignment_queries")
         return out["logits"]
 
+    def queries(self, row: int) -> list[NDArray[Any]]:
+        """The alignment queries [A, D] of a sequence's newest token; none if the decoder gives none."""
+        return [] if self._queries is None else [self._queries[:, row, -1]]
+
     def read(self, tokens: Sequence[int]) -> tuple[Logits, NDArray[Any]]:
         """Read a whole text from the beginning of the window, beside what this one holds.
 

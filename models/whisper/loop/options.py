@@ -22,7 +22,7 @@ class Options:
 
     Attributes:
         language: code ("en"), or None to detect it. task: "transcribe" or "translate" (to English).
-        timestamps: give segments with times. Always so beyond 30 s, where they carry the windows forward.
+        timestamps: give segments with times. Always so beyond 30 s without `vad`: they carry the windows forward.
         beams: 1 is greedy. temperatures: tried in order while a result looks wrong; (0,) for none.
         best_of: samples at a temperature above 0. condition: feed each window the text before it.
         prompt: text to feed before the first window (names, spelling).

@@ -7,6 +7,7 @@ Where it differs from the original, on purpose:
 - Features are computed per window, so that two hours of audio need the memory of thirty seconds.
 - Windows of digital silence are not decoded: the network would make words up. Of a sound beyond a window only those
   stretches are decoded in which the detector hears speech, and windows end in pauses.
+- Where no token of a text looks at a stretch of speech, words are missing, and the window is read again with times.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ class Transcriber(Predictor):
                 long = at > 0 or (len(samples) == WINDOW and audio.seconds * SAMPLE_RATE > WINDOW)
                 timestamps = long or run.options.timestamps
                 recognized = self._recognizer.recognize(samples, run, timestamps)
-                at += self._append(recognized, samples, at, run, timestamps)
+                at += self._append(recognized, samples, at, run)
             if run.options.progress:
                 run.options.progress(at / SAMPLE_RATE, audio.seconds)
 
@@ -158,36 +159,31 @@ class Transcriber(Predictor):
         """Transcribe windows side by side; what they leave in memory is free afterwards."""
         starts = [round(start * SAMPLE_RATE) for start, _ in windows]
         sounds = [audio.window(at, round(end * SAMPLE_RATE) - at) for at, (_, end) in zip(starts, windows, strict=True)]
-        # Of a long sound: times tell what the network left out, as it does where speakers change without a pause.
-        timestamps = run.options.timestamps or audio.seconds * SAMPLE_RATE > WINDOW
+        # Of a long sound: times tell which words the network left out, if nothing else does.
+        long = audio.seconds * SAMPLE_RATE > WINDOW and not self._recognizer.tells_gaps(run.options)
+        timestamps = run.options.timestamps or long
         results = self._recognizer.side_by_side(sounds, run, timestamps)
         for at, samples, recognized in zip(starts, sounds, results, strict=True):
-            # What lies behind the last word of the window is a pause.
-            self._append(recognized, samples, at, run, timestamps, whole=True)
-            if timestamps:
-                self._rest(at, samples, run)
+            left, begin, text = samples, at, recognized
+            while (reached := self._whole(text, left, begin, run)) < len(left):
+                begin, left = begin + reached, left[reached:]
+                text = self._recognizer.recognize(left, run, timestamps)
 
-    def _rest(self, at: int, samples: NDArray[np.float32], run: _Run) -> None:
-        """Transcribe what the network left out of a window that begins at sample `at` and ends with speech.
+    def _whole(self, recognized: Recognized, samples: NDArray[np.float32], at: int, run: _Run) -> int:
+        """Append a window that begins at sample `at` and ends with speech, and return by how many samples to advance.
 
-        Where it gives times it often stops early, as if another window followed.
+        Where it gives times the network often stops early, as if another window followed.
         """
-        end = at + len(samples)
-        while run.segments and (begin := round(run.segments[-1]["end"] * SAMPLE_RATE)) > at:
-            at, left = begin, samples[begin - end :]
-            if end - begin < _LEFT_OUT * SAMPLE_RATE:
-                return
-            self._append(self._recognizer.recognize(left, run, True), left, at, run, True, whole=True)
+        complete = self._recognizer.complete(recognized, samples, run)
+        # What lies behind the last word of the window is a pause.
+        self._append(complete, samples, at, run, whole=True)
+        if not (complete.timed and run.segments):
+            return len(samples)
+        end = round(run.segments[-1]["end"] * SAMPLE_RATE) - at
+        return end if end > 0 and len(samples) - end >= _LEFT_OUT * SAMPLE_RATE else len(samples)
 
     def _append(
-        self,
-        recognized: Recognized,
-        samples: NDArray[np.float32],
-        at: int,
-        run: _Run,
-        timestamps: bool,
-        *,
-        whole: bool = False,
+        self, recognized: Recognized, samples: NDArray[np.float32], at: int, run: _Run, *, whole: bool = False
     ) -> int:
         """Append a window that begins at sample `at` to `run`, and return by how many samples to advance.
 
@@ -199,8 +195,8 @@ class Transcriber(Predictor):
         if recognized.silent(run.options):
             return len(samples)
         run.tokens += len(result.tokens)
-        advance = self._segments(result.tokens, samples, at, run, whole) if timestamps else len(samples)
-        if not timestamps:
+        advance = self._segments(result.tokens, samples, at, run, whole) if recognized.timed else len(samples)
+        if not recognized.timed:
             run.text += result.tokens
             run.history += result.tokens
             if whole and (text := self.tokens.text(result.tokens).strip()):

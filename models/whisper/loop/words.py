@@ -20,7 +20,7 @@ from edgekit.models.whisper.loop.hypotheses import Hypotheses
 from edgekit.models.whisper.loop.tokens import Tokens
 from edgekit.models.whisper.shapes import SAMPLE_RATE
 
-__all__ = ["Word", "aligned_words", "warp", "words_of"]
+__all__ = ["Word", "aligned_words", "looks", "warp", "words_of"]
 
 #: Positions of the encoder a second, and positions that the median filter of an attention looks at.
 _RATE, _MEDIAN = 50, 7
@@ -86,6 +86,17 @@ def aligned_words(
         words.append(Word(tokenizer.text(group), *times, probability, tuple(group)))
         at = after
     return _trim(_punctuated(words), samples)
+
+
+def looks(queries: NDArray[Any], keys: NDArray[Any]) -> NDArray[np.float64]:
+    """Where each token looks, in seconds from the window's start: the median of its attention, the mean of its heads.
+
+    Args:
+        queries: [A, L, D]. keys: [A, D, T].
+    """
+    mass = np.cumsum(np.exp(log_softmax(queries @ keys)).mean(0), -1)
+    positions: NDArray[np.float64] = (mass < mass[:, -1:] / 2).sum(-1) / _RATE
+    return positions
 
 
 def _attention(queries: NDArray[Any], keys: NDArray[Any], positions: int) -> NDArray[np.float32]:

@@ -108,11 +108,13 @@ def test_speech_between_long_pauses_loses_no_word(predictor: Any, speech: list[t
 
 
 def test_a_conversation_loses_no_sentence(predictor: Any, shared_data: Path) -> None:
-    """Ten speakers, one behind the other: in a window without times the network stopped early, and lost 27 words."""
-    files = sorted((shared_data / "librispeech-test-other").rglob("*.flac"))
-    clips = [soundfile.read(file, dtype="float32")[0] for file in random.Random(5).sample(files, 10)]
+    """Ten speakers, one behind the other: the network leaves sentences out, which are read again."""
+    files, fallbacks = sorted((shared_data / "librispeech-test-other").rglob("*.flac")), list[str]()
     pause = np.zeros(RATE * 3 // 10, np.float32)
-    spoken = sum(len(predictor.predict(clip, language="en").output.split()) for clip in clips)
-    result = predictor.predict(np.concatenate([part for clip in clips for part in (clip, pause)]), language="en")
-    assert len(result.output.split()) > 0.95 * spoken
-    assert len(result.details["segments"]) > len(result.details["windows"])
+    for seed in (8, 9):
+        clips = [soundfile.read(file, dtype="float32")[0] for file in random.Random(seed).sample(files, 10)]
+        spoken = sum(len(predictor.predict(clip, language="en").output.split()) for clip in clips)
+        result = predictor.predict(np.concatenate([part for clip in clips for part in (clip, pause)]), language="en")
+        assert len(result.output.split()) > 0.95 * spoken
+        fallbacks += result.details["fallbacks"]
+    assert any("read again with times" in told for told in fallbacks)

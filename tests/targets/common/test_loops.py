@@ -133,21 +133,21 @@ def test_caches_that_begin_with_a_blank(toy_whisper: ToyWhisper, say: Phrase, tm
 
 
 class Aligned(Runner):
-    """A decoder whose two heads look further on in the sound with every token, and a little anywhere."""
+    """A decoder whose two heads look 0.12 s further on in the sound with every token, and a little anywhere."""
 
     inputs = (TensorSpec("past_key_0", "float32", ("hypotheses", 1, "past", 1)),)
-    outputs = ()
 
-    def __init__(self, decoder: ScriptedDecoder) -> None:
-        self._decoder = decoder
+    def __init__(self, decoder: ScriptedDecoder, anywhere: float = 1.0, there: float = 5.0) -> None:
+        self._decoder, self._anywhere, self._there = decoder, anywhere, there
+        self.outputs = (TensorSpec("alignment_queries", "float32", ()),)
 
     def __call__(self, feeds: Feeds) -> dict[str, Any]:
         (count, length), size = feeds["tokens"].shape, feeds["cross_key_0"].shape[1]
         queries = np.zeros((2, count, length, size), np.float32)
         for row in range(length):
             token = feeds["past_key_0"].shape[2] + row
-            queries[:, :, row] = np.random.default_rng(token).normal(0, 1, (2, 1, size))
-            queries[:, :, row, 6 * token : 6 * token + 9] += 5
+            queries[:, :, row] = np.random.default_rng(token).normal(0, self._anywhere, (2, 1, size))
+            queries[:, :, row, 6 * token : 6 * token + 9] += self._there
         return {**(self._read(feeds) if length > 4 else self._decoder(feeds)), "alignment_queries": queries}
 
     def _read(self, feeds: Feeds) -> dict[str, Any]:
@@ -243,6 +243,22 @@ def test_what_the_network_leaves_out_of_a_window_is_read_again(
             expected, answer = one.both(lambda: says(answers), heard, timestamps=True)
             same(expected, answer)
             assert expected.output.count("n") == words
+
+
+def test_a_text_that_leaves_speech_out_is_read_again_with_times(
+    toy_whisper: ToyWhisper, say: Phrase, tmp_path: Path, start: Start
+) -> None:
+    """Its tokens look at the sound they say: the text of the second window says nothing of its last 3 seconds."""
+    more = {"detector": Ear(), "encoder": Fake(_keys)}
+    one = Whisper(toy_whisper, tmp_path, start, more, alignment=[[0, 0], [0, 0]])
+    whole, part = "what every token looks at, here", "but no"
+    answers = [say(whole), say(part), say(0.0, "but not always", 2.0, 2.0, "again", 4.0)]
+    with one.peer:
+        expected, answer = one.both(lambda: Aligned(says(answers), 0, 50), bursts([4.0, 4.0, 4.0, 20.0]), words=True)
+    same(expected, answer)
+    assert expected.output == f"{whole}but not alwaysagain"
+    (told,) = expected.details["fallbacks"]
+    assert "no words for 3." in told and "read again with times" in told
 
 
 def test_words_are_for_those_who_ask(aligned: Whisper, whisper: Whisper, say: Phrase) -> None:

@@ -1,6 +1,7 @@
 package edgekit.phone.loops;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -53,6 +54,40 @@ final class WhisperAttention {
             }
         }
         return sum;
+    }
+
+    /**
+     * The position where each token looks: the median of its attention, the mean of its heads.
+     *
+     * @param queries of each token, [heads * size]. heads: the layer and head of each.
+     */
+    int[] looks(List<float[]> queries, int[][] heads) {
+        int count = queries.size(), positions = positions(), size = queries.get(0).length / heads.length;
+        double[][] sum = new double[count][positions];
+        float[] keys = null;
+        for (int i = 0; i < heads.length; i++) {
+            if (keys == null || heads[i][0] != heads[i - 1][0]) {
+                keys = cross.get("cross_key_" + heads[i][0]).floats();
+            }
+            for (int row = 0; row < count; row++) {
+                float[] weights =
+                        looks(queries.get(row), i * size, size, keys, heads[i][1] * size * positions, positions);
+                for (int j = 0; j < positions; j++) {
+                    sum[row][j] += weights[j];
+                }
+            }
+        }
+        int[] medians = new int[count];
+        for (int row = 0; row < count; row++) {
+            double half = 0, before = 0;
+            for (double weight : sum[row]) {
+                half += weight / 2;
+            }
+            while (before + sum[row][medians[row]] < half) {
+                before += sum[row][medians[row]++];
+            }
+        }
+        return medians;
     }
 
     /** The softmax of a query over the positions. Keys lie [size][all positions] from `key` on. */

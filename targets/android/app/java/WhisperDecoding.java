@@ -14,6 +14,8 @@ final class WhisperDecoding {
         final double temperature;
         /** False where the length limit cut it off. */
         final boolean complete;
+        /** The alignment queries from which each token and the end of the text came; empty where there are none. */
+        final List<float[]> queries = new ArrayList<>();
 
         Result(List<Integer> tokens, double averageLogprob, double noSpeech, double temperature, boolean complete) {
             this.tokens = tokens;
@@ -68,10 +70,14 @@ final class WhisperDecoding {
         }
         double[] scores = new double[many];
         boolean[] done = new boolean[many];
+        List<float[]> queries = new ArrayList<>();
         try (WhisperHypotheses hypotheses = begun.hypotheses.copy()) {
             hypotheses.repeat(many);
             for (int step = 0; step < limit; step++) {
                 check.run();
+                if (many == 1 && hypotheses.queries() != null) {
+                    queries.add(hypotheses.queries());
+                }
                 List<Integer> chosen = new ArrayList<>();
                 for (int i = 0; i < many; i++) {
                     float[] ruled = rules.apply(logits[i], tokens.get(i));
@@ -94,7 +100,9 @@ final class WhisperDecoding {
                 }
             }
         }
-        return best(tokens, scores, done, begun.noSpeech, temperature);
+        Result best = best(tokens, scores, done, begun.noSpeech, temperature);
+        best.queries.addAll(queries);
+        return best;
     }
 
     /** As in the original, the choice is by length without the end of text, the report by length with it. */

@@ -14,6 +14,7 @@ final class WhisperHypotheses implements AutoCloseable {
     private final Map<String, Tensor> cross;
     private Map<String, Tensor> past;
     private boolean borrowed;
+    private float[] queries;
 
     /** @param cross what the encoder said; not closed here. */
     WhisperHypotheses(Graph decoder, Description description, Map<String, Tensor> cross) {
@@ -36,6 +37,7 @@ final class WhisperHypotheses implements AutoCloseable {
         description = other.description;
         cross = other.cross;
         past = other.past;
+        queries = other.queries;
         borrowed = true;
     }
 
@@ -54,10 +56,27 @@ final class WhisperHypotheses implements AutoCloseable {
     float[][][] step(int[][] tokens, int[] select) {
         Map<String, Tensor> out = fed(tokens, select);
         try {
+            queries = out.containsKey(QUERIES) ? newest(out.get(QUERIES)) : null;
             return rows(out.get("logits").floats(), tokens.length, select.length);
         } finally {
             Tensor.closeAll(out);
         }
+    }
+
+    /** The alignment queries [heads * size] of the first hypothesis' newest token; null if the decoder gives none. */
+    float[] queries() {
+        return queries;
+    }
+
+    /** Of [heads, hypotheses, tokens, size]. */
+    private static float[] newest(Tensor all) {
+        int[] shape = all.shape();
+        int size = shape[3], each = shape[1] * shape[2] * size;
+        float[] values = all.floats(), newest = new float[shape[0] * size];
+        for (int head = 0; head < shape[0]; head++) {
+            System.arraycopy(values, head * each + (shape[2] - 1) * size, newest, head * size, size);
+        }
+        return newest;
     }
 
     /** What the decoder says to a text as a whole. */

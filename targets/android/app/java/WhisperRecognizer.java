@@ -17,6 +17,8 @@ final class WhisperRecognizer {
     private static final int BEST_OF = 5;
     private static final double NO_SPEECH = 0.6;
     private static final double LOGPROB = -1.0;
+    /** Seconds of speech at which no token of the text looks: if there are more, words are missing. */
+    private static final double UNREAD = 2.5;
 
     private final Map<String, Graph> parts;
     private final Description description;
@@ -37,6 +39,8 @@ final class WhisperRecognizer {
         final WhisperDecoding.Result result;
         /** Why the result looks wrong, after all that was tried; empty if it does not. */
         final String doubt;
+        /** Whether there are times among the tokens. */
+        final boolean timed;
 
         private final Attempt attempt;
 
@@ -44,6 +48,7 @@ final class WhisperRecognizer {
             this.result = result;
             this.doubt = doubt;
             this.attempt = attempt;
+            timed = attempt.timed;
         }
 
         /** Whether the network says that nobody speaks, and is not sure of the words that it gave all the same. */
@@ -65,6 +70,32 @@ final class WhisperRecognizer {
         public void close() {
             attempt.close();
         }
+    }
+
+    /**
+     * One window full of speech; read again with times if words are missing.
+     *
+     * Without times the network leaves out sentences now and then, where speakers change without a pause.
+     */
+    Recognized complete(float[] samples, WhisperRun run, boolean timestamps) {
+        Recognized recognized = recognize(samples, run, timestamps);
+        if (timestamps || recognized.silent() || recognized.result.queries.isEmpty()) {
+            return recognized;
+        }
+        double gap;
+        try {
+            WhisperWords words = new WhisperWords(tokens, description, recognized.attempt.cross);
+            gap = words.gap(recognized.result.queries, samples.length / (double) RATE);
+        } catch (RuntimeException exception) {
+            recognized.close();
+            throw exception;
+        }
+        if (gap <= UNREAD) {
+            return recognized;
+        }
+        recognized.close();
+        run.fallbacks.add("no words for " + Numbers.round(gap, 1) + " s of speech: read again with times");
+        return recognize(samples, run, true);
     }
 
     /** One window with fallbacks: a longer encoder window first, then rising temperatures. */
@@ -104,9 +135,11 @@ final class WhisperRecognizer {
         private final WhisperRules rules;
         private final int limit;
         private final Runnable check;
+        private final boolean timed;
 
         Attempt(float[] samples, double wanted, WhisperRun run, boolean timestamps) {
             check = run.check;
+            timed = timestamps;
             run.windows.add(Numbers.round(wanted, 2));
             check.run();
             int length = Math.min(Math.max((int) Math.rint(wanted * RATE / (2 * HOP)) * 2 * HOP, 4 * HOP), WINDOW);

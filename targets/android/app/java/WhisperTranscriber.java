@@ -150,8 +150,9 @@ public final class WhisperTranscriber implements TaskLoop {
 
         /** Transcribes where somebody speaks. */
         void speech() {
-            // Of a long sound: times tell what the network left out, as it does where speakers change without a pause.
-            boolean timed = run.options.timestamps || sound.length() > WINDOW;
+            // Of a long sound: times tell which words the network left out, if nothing else does.
+            boolean timed = sound.length() > WINDOW && !WhisperHypotheses.aligns(description);
+            timed |= run.options.timestamps;
             double spoken = 0;
             for (double[] span : WhisperCuts.packed(spans())) {
                 at = (long) Math.rint(span[0] * RATE);
@@ -159,8 +160,7 @@ public final class WhisperTranscriber implements TaskLoop {
                 while (last - at >= SHORTEST * RATE) {
                     float[] samples = sound.window(at, (int) Math.min(last - at, WINDOW));
                     // What lies behind the last word of the window is a pause.
-                    one(samples, timed, true);
-                    at += timed ? reached(samples.length) : samples.length;
+                    at += one(samples, timed, true);
                 }
                 spoken += span[1] - span[0];
                 run();
@@ -193,12 +193,14 @@ public final class WhisperTranscriber implements TaskLoop {
          * @param whole the window ends in a pause: its last words are no beginning of what the next window holds.
          */
         private int one(float[] samples, boolean timestamps, boolean whole) {
-            try (WhisperRecognizer.Recognized recognized = recognizer.recognize(samples, run, timestamps)) {
+            try (WhisperRecognizer.Recognized recognized = whole
+                    ? recognizer.complete(samples, run, timestamps)
+                    : recognizer.recognize(samples, run, timestamps)) {
                 if (recognized.silent()) {
                     return samples.length;
                 }
                 int before = run.text.size(), advance = samples.length;
-                if (timestamps) {
+                if (recognized.timed) {
                     advance = cut(recognized.result.tokens, samples.length, whole);
                 } else {
                     run.text.addAll(recognized.result.tokens);
@@ -210,7 +212,7 @@ public final class WhisperTranscriber implements TaskLoop {
                     List<Integer> kept = run.text.subList(before, run.text.size());
                     words(recognized.words(kept, Arrays.copyOf(samples, advance), run));
                 }
-                return advance;
+                return whole && recognized.timed ? reached(advance) : advance;
             }
         }
 

@@ -42,6 +42,27 @@ final class WhisperWords {
     }
 
     /**
+     * The longest stretch of a window, in seconds, at which no token looks.
+     *
+     * @param queries of each token and of the end of the text. seconds: length of the sound.
+     */
+    double gap(List<float[]> queries, double seconds) {
+        int[] looks = attention.looks(queries, heads);
+        double[] read = new double[looks.length + 1];
+        read[looks.length] = seconds;
+        for (int i = 0; i < looks.length; i++) {
+            read[i] = Math.min(looks[i] / (double) SECOND, seconds);
+        }
+        Arrays.sort(read);
+        double before = 0, gap = 0;
+        for (double at : read) {
+            gap = Math.max(gap, at - before);
+            before = at;
+        }
+        return gap;
+    }
+
+    /**
      * The words of a window, with their spaces; times count from its start.
      *
      * @param prompt the tokens before the text. kept: those of the window that count; special ones are left out.

@@ -19,6 +19,45 @@ struct WhisperAttention {
         positions = shape[2]
     }
 
+    /// The position where each token looks: the median of its attention, the mean of its heads.
+    ///
+    /// - Parameters:
+    ///   - queries: of each token, [heads * size].
+    ///   - heads: the layer and head of each.
+    func looks(_ queries: [[Float]], _ heads: [[Int]]) throws -> [Int] {
+        let size = queries[0].count / heads.count
+        var sum = [[Double]](repeating: [Double](repeating: 0, count: positions), count: queries.count)
+        var keys: [Float] = [], layer = -1
+        for (i, head) in heads.enumerated() {
+            if head[0] != layer {
+                layer = head[0]
+                keys = try self.keys(layer)
+            }
+            let plane = keys[head[1] * size * positions..<(head[1] + 1) * size * positions]
+            for (row, query) in queries.enumerated() {
+                for (j, weight) in look(query[i * size..<(i + 1) * size], plane, positions).enumerated() {
+                    sum[row][j] += Double(weight)
+                }
+            }
+        }
+        return sum.map { row in
+            let half = row.reduce(0.0) { $0 + $1 / 2 }
+            var median = 0, before = 0.0
+            while before + row[median] < half {
+                before += row[median]
+                median += 1
+            }
+            return median
+        }
+    }
+
+    private func keys(_ layer: Int) throws -> [Float] {
+        guard let tensor = cross["cross_key_\(layer)"] else {
+            throw ModelError.damaged("the encoder gives no keys of layer \(layer)")
+        }
+        return try tensor.floats()
+    }
+
     /// How much each token looks at each position: normalized over tokens, smoothed over time, averaged over heads.
     ///
     /// - Parameters:
@@ -33,10 +72,7 @@ struct WhisperAttention {
         for (i, head) in heads.enumerated() {
             if head[0] != layer {
                 layer = head[0]
-                guard let tensor = cross["cross_key_\(layer)"] else {
-                    throw ModelError.damaged("the encoder gives no keys of layer \(layer)")
-                }
-                keys = try tensor.floats()
+                keys = try self.keys(layer)
             }
             let plane = keys[head[1] * size * positions..<(head[1] + 1) * size * positions]
             var looks = (0..<count).map { row in

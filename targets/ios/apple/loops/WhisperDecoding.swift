@@ -11,6 +11,8 @@ enum WhisperDecoding {
         let temperature: Double
         /// False where the length limit cut it off.
         let complete: Bool
+        /// The alignment queries from which each token and the end of the text came; empty where there are none.
+        let queries: [[Float]]
     }
 
     /// A prompt that has been fed: its hypothesis, the logits after it, and the probability of no speech.
@@ -42,10 +44,13 @@ enum WhisperDecoding {
         var tokens = [[Int]](repeating: [], count: many)
         var logits = [[Float]](repeating: begun.logits, count: many)
         var scores = [Double](repeating: 0, count: many), done = [Bool](repeating: false, count: many)
-        var hypotheses = begun.hypotheses
+        var hypotheses = begun.hypotheses, queries: [[Float]] = []
         try hypotheses.repeat(many)
         for _ in 0..<limit {
             try Task.checkCancellation()
+            if many == 1, let newest = hypotheses.queries {
+                queries.append(newest)
+            }
             var chosen: [Int] = []
             for i in 0..<many {
                 let ruled = rules.apply(logits[i], tokens[i])
@@ -70,7 +75,7 @@ enum WhisperDecoding {
         let average = scores[best] / Double(tokens[best].count + 1)
         return Result(
             tokens: tokens[best], averageLogprob: average, noSpeech: begun.noSpeech, temperature: temperature,
-            complete: done[best])
+            complete: done[best], queries: queries)
     }
 
     private static func noisy(_ ruled: [Float], _ temperature: Float, _ random: inout Pcg64) -> [Float] {

@@ -10,6 +10,8 @@ struct WhisperHypotheses {
     /// The caches before the first token, and those of now.
     private let empty: [String: any Tensor]
     private var past: [String: any Tensor]
+    /// The alignment queries [heads * size] of the first hypothesis' newest token; nil if the decoder gives none.
+    private(set) var queries: [Float]?
 
     /// - Parameters:
     ///   - cross: what the encoder said.
@@ -34,7 +36,15 @@ struct WhisperHypotheses {
     /// - Returns: logits [hypothesis][selected][vocabulary].
     mutating func step(_ tokens: [[Int]], select: [Int]) async throws -> [[[Float]]] {
         let out = try await fed(tokens, select: select)
+        queries = try out[Self.queries].map(Self.newest)
         return try Self.rows(out["logits"], tokens.count, select.count)
+    }
+
+    /// Of [heads, hypotheses, tokens, size].
+    private static func newest(_ all: any Tensor) throws -> [Float] {
+        let values = try all.floats(), shape = all.shape
+        let each = shape[1] * shape[2] * shape[3], from = (shape[2] - 1) * shape[3]
+        return (0..<shape[0]).flatMap { values[$0 * each + from..<$0 * each + from + shape[3]] }
     }
 
     /// Reads a text from the beginning of the window, beside what this one holds.

@@ -28,6 +28,8 @@ struct WhisperRecognizer {
     private static let rate = WhisperTranscriber.rate, hop = 160
     static let window = 30 * rate
     private static let samples = 5, noSpeech = 0.6, logprob = -1.0
+    /// Seconds of speech at which no token of the text looks: if there are more, words are missing.
+    private static let unread = 2.5
 
     private let frontend, encoder, decoder: any Graph
     private let decoderPart: Description.Part
@@ -62,6 +64,8 @@ struct WhisperRecognizer {
         let result: WhisperDecoding.Result
         /// Why the result looks wrong, after all that was tried; empty if it does not.
         let doubt: String
+        /// Whether there are times among the tokens.
+        let timed: Bool
         fileprivate let attempt: Attempt
     }
 
@@ -92,6 +96,25 @@ struct WhisperRecognizer {
         let limit: Int
     }
 
+    /// One window full of speech; read again with times if words are missing.
+    ///
+    /// Without times the network leaves out sentences now and then, where speakers change without a pause.
+    func complete(
+        _ samples: [Float], timestamps: Bool, _ run: inout WhisperRun
+    ) async throws -> Recognized {
+        let recognized = try await recognize(samples, timestamps: timestamps, &run), result = recognized.result
+        if timestamps || Self.silent(result) || result.queries.isEmpty {
+            return recognized
+        }
+        let words = try WhisperWords(tokens, heads: heads, cross: recognized.attempt.cross)
+        let gap = try words.gap(result.queries, seconds: Double(samples.count) / Double(Self.rate))
+        if gap <= Self.unread {
+            return recognized
+        }
+        run.fallbacks.append("no words for \(Numbers.round(gap, places: 1)) s of speech: read again with times")
+        return try await recognize(samples, timestamps: true, &run)
+    }
+
     /// One window with fallbacks: a longer encoder window first, then rising temperatures.
     func recognize(
         _ samples: [Float], timestamps: Bool, _ run: inout WhisperRun
@@ -116,7 +139,7 @@ struct WhisperRecognizer {
             result = try await sampled(attempt, temperatures[i], seed: i)
             why = suspicious(result)
         }
-        return Recognized(result: result, doubt: why, attempt: attempt)
+        return Recognized(result: result, doubt: why, timed: timestamps, attempt: attempt)
     }
 
     private func sampled(

@@ -108,8 +108,8 @@ struct WhisperTranscriber: TaskLoop {
         _ sound: any Samples, _ fresh: SpeechListener, _ run: inout WhisperRun, progress: (Double, Double) -> Void
     ) async throws {
         let rate = Double(Self.rate), seconds = Double(sound.count) / rate
-        // Of a long sound: times tell what the network left out, as it does where speakers change without a pause.
-        let timed = run.options.timestamps || sound.count > Self.window
+        // Of a long sound: times tell which words the network left out, if nothing else does.
+        let timed = run.options.timestamps || (sound.count > Self.window && !recognizer.aligns)
         var spoken = 0.0
         for span in WhisperCuts.packed(try await spans(sound, fresh)) {
             var at = Int((span.start * rate).rounded(.toNearestOrEven))
@@ -117,8 +117,7 @@ struct WhisperTranscriber: TaskLoop {
             while Double(last - at) >= Self.shortest * rate {
                 let samples = try sound.window(from: at, most: min(last - at, Self.window))
                 // What lies behind the last word of the window is a pause.
-                _ = try await one(samples, at: at, timestamps: timed, whole: true, &run)
-                at += timed ? reached(samples.count, at: at, run) : samples.count
+                at += try await one(samples, at: at, timestamps: timed, whole: true, &run)
             }
             spoken += span.end - span.start
             progress(span.end, seconds)
@@ -148,13 +147,16 @@ struct WhisperTranscriber: TaskLoop {
     private func one(
         _ samples: [Float], at: Int, timestamps: Bool, whole: Bool, _ run: inout WhisperRun
     ) async throws -> Int {
-        let recognized = try await recognizer.recognize(samples, timestamps: timestamps, &run)
+        let recognized =
+            whole
+            ? try await recognizer.complete(samples, timestamps: timestamps, &run)
+            : try await recognizer.recognize(samples, timestamps: timestamps, &run)
         if WhisperRecognizer.silent(recognized.result) {
             return samples.count
         }
         let before = run.text.count
         var advance = samples.count
-        if timestamps {
+        if recognized.timed {
             advance = cut(recognized.result.tokens, samples: samples.count, at: at, whole: whole, &run)
         } else {
             run.text += recognized.result.tokens
@@ -170,7 +172,7 @@ struct WhisperTranscriber: TaskLoop {
                     end: Numbers.round(from + $0.end, places: 3), probability: $0.probability)
             }
         }
-        return advance
+        return whole && recognized.timed ? reached(advance, at: at, run) : advance
     }
 
     /// Cuts at pairs of timestamps; returns by how many samples to advance.

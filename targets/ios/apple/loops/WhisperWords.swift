@@ -34,6 +34,17 @@ struct WhisperWords {
         attention = try WhisperAttention(cross)
     }
 
+    /// The longest stretch of a window, in seconds, at which no token looks.
+    ///
+    /// - Parameters:
+    ///   - queries: of each token and of the end of the text.
+    ///   - seconds: length of the sound.
+    func gap(_ queries: [[Float]], seconds: Double) throws -> Double {
+        let looks = try attention.looks(queries, heads).map { min(Double($0) / Double(Self.second), seconds) }
+        let read = [0] + looks.sorted() + [seconds]
+        return zip(read, read.dropFirst()).reduce(0) { max($0, $1.1 - $1.0) }
+    }
+
     /// The words of a window, with their spaces; times count from its start.
     ///
     /// - Parameters:
