@@ -17,6 +17,7 @@ from edgekit.gate.agreement import not_measured as not_compared
 from edgekit.gate.judges import Scores
 from edgekit.gate.verdicts import not_measured
 from edgekit.numerics.parity import Recorder, coarsest, limit_of, part_error
+from edgekit.numerics.sums import same_sums
 from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.tracing import Reference
 
@@ -45,7 +46,8 @@ def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
         ParityFailed: a part is further from the reference than the precision explains. GateFailed: it is less accurate.
     """
     job, exporter, stage = run.job, run.job.exporter, run.stage
-    artifacts = exporter.export(job.model, run.checkpoint, recipe, reference.calibration, stage, run.work, run.tell)
+    with same_sums():
+        artifacts = exporter.export(job.model, run.checkpoint, recipe, reference.calibration, stage, run.work, run.tell)
     runners = {artifact.part: exporter.load(stage / artifact.file, usable_processors()) for artifact in artifacts}
     if why := golden.unable(runners):
         return _unproven(artifacts, runners, reference, recipe, run.facts, why)
