@@ -36,6 +36,9 @@ from edgekit.tasks.voice_activity_detection import Listener, Span
 _SHORTEST = 0.1
 #: Seconds behind the last word of a window that ends with speech: if there are more, words are missing.
 _LEFT_OUT = 1.5
+#: Seconds at which no token of the text looks: if there are more, and somebody speaks, words are missing. Of 59 windows
+#: of several speakers, those 53 that lacked none had 2.2 at most; a missing sentence of six words had 2.9.
+_UNREAD = 2.5
 #: A sound that never exceeds this amplitude (-70 dB of full scale) is silence.
 _SILENCE = 10 ** (-70 / 20)
 
@@ -117,7 +120,7 @@ class Transcriber(Predictor):
 
     def _windows(self, audio: Audio, run: _Run) -> float:
         """Slide over the sound; returns its true length in seconds."""
-        at, total = 0, 0
+        at, total, again = 0, 0, False
         while True:
             samples = audio.window(at, WINDOW)
             total = max(total, at + len(samples))
@@ -133,7 +136,10 @@ class Transcriber(Predictor):
                 long = at > 0 or (len(samples) == WINDOW and audio.seconds * SAMPLE_RATE > WINDOW)
                 timestamps = long or run.options.timestamps
                 recognized = self._recognizer.recognize(samples, run, timestamps)
-                at += self._append(recognized, samples, at, run)
+                complete = self._complete(recognized, samples, run)
+                # Behind a window that was read again, a rest of a moment holds no word: the network would make one up.
+                again = again or (complete.timed and not timestamps)
+                at += (self._whole if again else self._append)(complete, samples, at, run)
             if run.options.progress:
                 run.options.progress(at / SAMPLE_RATE, audio.seconds)
 
@@ -165,7 +171,7 @@ class Transcriber(Predictor):
         results = self._recognizer.side_by_side(sounds, run, timestamps)
         for at, samples, recognized in zip(starts, sounds, results, strict=True):
             left, begin, text = samples, at, recognized
-            while (reached := self._whole(text, left, begin, run)) < len(left):
+            while (reached := self._whole(self._complete(text, left, run), left, begin, run)) < len(left):
                 begin, left = begin + reached, left[reached:]
                 text = self._recognizer.recognize(left, run, timestamps)
 
@@ -174,13 +180,29 @@ class Transcriber(Predictor):
 
         Where it gives times the network often stops early, as if another window followed.
         """
-        complete = self._recognizer.complete(recognized, samples, run)
         # What lies behind the last word of the window is a pause.
-        self._append(complete, samples, at, run, whole=True)
-        if not (complete.timed and run.segments):
+        self._append(recognized, samples, at, run, whole=True)
+        if not (recognized.timed and run.segments):
             return len(samples)
         end = round(run.segments[-1]["end"] * SAMPLE_RATE) - at
         return end if end > 0 and len(samples) - end >= _LEFT_OUT * SAMPLE_RATE else len(samples)
+
+    def _complete(self, recognized: Recognized, samples: NDArray[np.float32], run: _Run) -> Recognized:
+        """The text of a window; read again with times if it says nothing of a stretch in which somebody speaks.
+
+        Without times the network leaves out sentences now and then, where speakers change without a pause.
+        """
+        begin, end = self._recognizer.gap(recognized, samples)
+        if recognized.timed or recognized.silent(run.options) or end - begin <= _UNREAD or self._listener is None:
+            return recognized
+        unread = samples[round(begin * SAMPLE_RATE) : round(end * SAMPLE_RATE)]
+        heard = speech_in(self._listener, unread, SAMPLE_RATE)
+        if 2 * sum(until - since for since, until in heard) < end - begin:
+            return recognized
+        run.fallbacks.append(f"no words for {end - begin:.1f} s of speech: read again with times")
+        again = self._recognizer.recognize(samples, run, True)
+        since, until = self._recognizer.gap(again, samples)
+        return again if until - since < end - begin else recognized
 
     def _append(
         self, recognized: Recognized, samples: NDArray[np.float32], at: int, run: _Run, *, whole: bool = False

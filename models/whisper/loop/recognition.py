@@ -22,9 +22,6 @@ from edgekit.models.whisper.shapes import HOP, SAMPLE_RATE, WINDOW
 Samples = NDArray[np.float32]
 #: Windows of a long sound whose texts grow side by side. With three five minutes take as long, and 40 MB more.
 _AT_ONCE = 2
-#: Seconds of speech at which no token of the text looks: if there are more, words are missing. Of 59 windows of several
-#: speakers, those 53 that lacked none had 2.2 at most; a missing sentence of six words had 2.9.
-_UNREAD = 2.5
 
 __all__ = ["Context", "Recognized", "Recognizer", "echoes", "window_seconds"]
 
@@ -131,24 +128,23 @@ class Recognizer:
         ]
 
     def tells_gaps(self, options: Options) -> bool:
-        """Whether `complete` can tell that words are missing: the decoder gives queries, and decoding is greedy."""
+        """Whether `gap` can tell that words are missing: the decoder gives queries, and decoding is greedy."""
         return self._aligns and options.beams == 1 and options.temperatures[0] == 0
 
-    def complete(self, recognized: Recognized, samples: Samples, run: Context) -> Recognized:
-        """The text of a window full of speech; read again with times if words are missing.
-
-        Without times the network leaves out sentences now and then, where speakers change without a pause.
+    def gap(self, recognized: Recognized, samples: Samples) -> tuple[float, float]:
+        """The longest stretch of a window at which no token of its text looks, in seconds from its start; (0, 0) if
+        nothing tells. Where the text has times, the window ends with the last: what follows is another's.
         """
-        queries = recognized.result.queries
-        if recognized.timed or recognized.silent(run.options) or queries is None:
-            return recognized
+        result, first = recognized.result, self._facts["first_timestamp"]
+        if result.queries is None:
+            return 0.0, 0.0
         seconds = len(samples) / SAMPLE_RATE
-        read = looks(queries, recognized.begun.hypotheses.keys(self._all.get("alignment", ())))
-        gap = np.diff(np.sort([0.0, *np.minimum(read, seconds), seconds])).max()
-        if gap <= _UNREAD:
-            return recognized
-        run.fallbacks.append(f"no words for {gap:.1f} s of speech: read again with times")
-        return self.recognize(samples, run, True)
+        if result.tokens and result.tokens[-1] > first:
+            seconds = min(seconds, (result.tokens[-1] - first) * self._facts["seconds_per_timestamp"])
+        looked = looks(result.queries, recognized.begun.hypotheses.keys(self._all.get("alignment", ())))
+        read = np.sort([0.0, *np.minimum(looked, seconds), seconds])
+        at = int(np.diff(read).argmax())
+        return float(read[at]), float(read[at + 1])
 
     def wanted(self, seconds: float, options: Options) -> float:
         """Seconds that the encoder gets of a sound of `seconds`."""

@@ -248,17 +248,26 @@ def test_what_the_network_leaves_out_of_a_window_is_read_again(
 def test_a_text_that_leaves_speech_out_is_read_again_with_times(
     toy_whisper: ToyWhisper, say: Phrase, tmp_path: Path, start: Start
 ) -> None:
-    """Its tokens look at the sound they say: the text of the second window says nothing of its last 3 seconds."""
+    """Its tokens look at the sound that they say: a text of few says nothing of the last 3 seconds of speech, or of a
+    pause, which needs no words. Where less was read with times, the text without them stays."""
     more = {"detector": Ear(), "encoder": Fake(_keys)}
     one = Whisper(toy_whisper, tmp_path, start, more, alignment=[[0, 0], [0, 0]])
-    whole, part = "what every token looks at, here", "but no"
-    answers = [say(whole), say(part), say(0.0, "but not always", 2.0, 2.0, "again", 4.0)]
+    whole, part, timed = "what every token looks at, here", "but no", (0.0, "but not always", 2.0, 2.0, "again", 4.0)
+    cases = [
+        (bursts([4.0, 4.0, 4.0, 20.0]), [(whole,), (part,), timed], f"{whole}but not alwaysagain"),
+        (bursts([4.0]), [(part,), timed], "but not alwaysagain"),
+        (bursts([1.5, 4.0]), [(part,)], part),
+        (bursts([4.0]), [(part,), (0.0, "bu", 4.0)], part),
+        (bursts([4.0]), [(part,), (0.0, "but", 1.0), (0.0, " then", 1.0, 1.0, " on", 2.5), ("you",)], "but then on"),
+    ]
     with one.peer:
-        expected, answer = one.both(lambda: Aligned(says(answers), 0, 50), bursts([4.0, 4.0, 4.0, 20.0]), words=True)
-    same(expected, answer)
-    assert expected.output == f"{whole}but not alwaysagain"
-    (told,) = expected.details["fallbacks"]
-    assert "no words for 3." in told and "read again with times" in told
+        for heard, answers, text in cases:
+            script = [say(*answer) for answer in answers]
+            expected, answer = one.both(lambda script=script: Aligned(says(script), 0, 50), heard, words=True)
+            same(expected, answer)
+            assert expected.output == text
+            told = "".join(expected.details["fallbacks"])
+            assert (told.startswith("no words for ") and told.endswith("read again with times")) == (len(answers) > 1)
 
 
 def test_words_are_for_those_who_ask(aligned: Whisper, whisper: Whisper, say: Phrase) -> None:

@@ -13,8 +13,6 @@ final class WhisperReading {
     private static final double PACE = 8.0;
     /** How far before the end of the last final word another may begin, in seconds. */
     private static final double BORDER = 0.1;
-    /** A buffer that never exceeds this amplitude (-70 dB of full scale) is silence, as for files. */
-    private static final double SILENCE = Math.pow(10, -70 / 20.0);
 
     private final WhisperRecognizer recognizer;
     private final WhisperOptions options;
@@ -35,7 +33,7 @@ final class WhisperReading {
      */
     List<Transcript.Word> read(Runnable check) {
         float[] samples = sound.samples();
-        if (silent(samples)) {
+        if (WhisperSigns.silent(samples)) {
             return new ArrayList<>();
         }
         if (sound.settled.isEmpty()) {
@@ -90,14 +88,5 @@ final class WhisperReading {
             }
             return words;
         }
-    }
-
-    private static boolean silent(float[] samples) {
-        for (float value : samples) {
-            if (Math.abs(value) >= SILENCE) {
-                return false;
-            }
-        }
-        return true;
     }
 }

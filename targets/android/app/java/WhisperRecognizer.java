@@ -17,8 +17,6 @@ final class WhisperRecognizer {
     private static final int BEST_OF = 5;
     private static final double NO_SPEECH = 0.6;
     private static final double LOGPROB = -1.0;
-    /** Seconds of speech at which no token of the text looks: if there are more, words are missing. */
-    private static final double UNREAD = 2.5;
 
     private final Map<String, Graph> parts;
     private final Description description;
@@ -66,36 +64,26 @@ final class WhisperRecognizer {
             return words.aligned(attempt.begun.hypotheses, start(run, false), text, samples, run.language);
         }
 
+        /**
+         * The longest stretch of the sound at which no token of the text looks: its begin and end, in seconds; zeros if
+         * nothing tells. Where the text has times, the sound ends with the last: what follows is another window's.
+         */
+        double[] gap(int samples) {
+            if (result.queries.isEmpty()) {
+                return new double[2];
+            }
+            double seconds = samples / (double) RATE;
+            int count = result.tokens.size(), last = count == 0 ? 0 : result.tokens.get(count - 1);
+            if (last > tokens.firstTimestamp) {
+                seconds = Math.min(seconds, (last - tokens.firstTimestamp) * tokens.secondsPerTimestamp);
+            }
+            return new WhisperWords(tokens, description, attempt.cross).gap(result.queries, seconds);
+        }
+
         @Override
         public void close() {
             attempt.close();
         }
-    }
-
-    /**
-     * One window full of speech; read again with times if words are missing.
-     *
-     * Without times the network leaves out sentences now and then, where speakers change without a pause.
-     */
-    Recognized complete(float[] samples, WhisperRun run, boolean timestamps) {
-        Recognized recognized = recognize(samples, run, timestamps);
-        if (timestamps || recognized.silent() || recognized.result.queries.isEmpty()) {
-            return recognized;
-        }
-        double gap;
-        try {
-            WhisperWords words = new WhisperWords(tokens, description, recognized.attempt.cross);
-            gap = words.gap(recognized.result.queries, samples.length / (double) RATE);
-        } catch (RuntimeException exception) {
-            recognized.close();
-            throw exception;
-        }
-        if (gap <= UNREAD) {
-            return recognized;
-        }
-        recognized.close();
-        run.fallbacks.add("no words for " + Numbers.round(gap, 1) + " s of speech: read again with times");
-        return recognize(samples, run, true);
     }
 
     /** One window with fallbacks: a longer encoder window first, then rising temperatures. */

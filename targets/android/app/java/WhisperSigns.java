@@ -4,11 +4,22 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.zip.Deflater;
 
-/** Signs that a decoded window is wrong. */
+/** Signs that a sound is silent, and that a decoded window is wrong. */
 final class WhisperSigns {
     private static final double RATIO = 2.4;
+    /** A sound that never exceeds this amplitude (-70 dB of full scale) is silence. */
+    private static final double SILENCE = Math.pow(10, -70 / 20.0);
 
     private WhisperSigns() {}
+
+    static boolean silent(float[] samples) {
+        for (float value : samples) {
+            if (Math.abs(value) >= SILENCE) {
+                return false;
+            }
+        }
+        return true;
+    }
 
     /** Whether text compresses so well that it must repeat itself. */
     static boolean repetitive(String text) {

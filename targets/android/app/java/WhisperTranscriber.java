@@ -19,8 +19,8 @@ public final class WhisperTranscriber implements TaskLoop {
     private static final double SHORTEST = 0.1;
     /** Seconds behind the last word of a window that ends with speech: if there are more, words are missing. */
     private static final double LEFT_OUT = 1.5;
-    /** A sound that never exceeds this amplitude (-70 dB of full scale) is silence. */
-    private static final double SILENCE = Math.pow(10, -70 / 20.0);
+    /** Seconds at which no token of the text looks: if there are more, and somebody speaks, words are missing. */
+    private static final double UNREAD = 2.5;
 
     /** Samples that the detector of speech reads at once. */
     private static final int BLOCK = 160000;
@@ -106,20 +106,14 @@ public final class WhisperTranscriber implements TaskLoop {
         return transcribe(Samples.of(input.floats()), options, watch).text;
     }
 
-    private static float loudest(float[] samples) {
-        float most = 0;
-        for (float value : samples) {
-            most = Math.max(most, Math.abs(value));
-        }
-        return most;
-    }
-
     /** The way through one sound. */
     private final class Work implements Runnable {
         private final Samples sound;
         private final Watch watch;
         private final WhisperRun run;
         private long at;
+        /** Speech goes on to the end of windows: of stretches of speech, and of what was read again with times. */
+        private boolean ended;
 
         Work(Samples sound, WhisperOptions options, Watch watch) {
             this.sound = sound;
@@ -137,7 +131,7 @@ public final class WhisperTranscriber implements TaskLoop {
         void windows() {
             while (sound.length() - at >= SHORTEST * RATE) {
                 float[] samples = sound.window(at, WINDOW);
-                if (loudest(samples) < SILENCE) {
+                if (WhisperSigns.silent(samples)) {
                     at += samples.length;
                 } else {
                     // A sound longer than a window needs timestamps: they say where the next window starts.
@@ -151,10 +145,9 @@ public final class WhisperTranscriber implements TaskLoop {
         /** Transcribes where somebody speaks. */
         void speech() {
             // Of a long sound: times tell which words the network left out, if nothing else does.
-            boolean timed = sound.length() > WINDOW && !WhisperHypotheses.aligns(description);
-            timed |= run.options.timestamps;
+            boolean timed = run.options.timestamps || (sound.length() > WINDOW && !WhisperHypotheses.aligns(description));
             double spoken = 0;
-            for (double[] span : WhisperCuts.packed(spans())) {
+            for (double[] span : WhisperCuts.packed(spans(sound))) {
                 at = (long) Math.rint(span[0] * RATE);
                 long last = (long) Math.rint(span[1] * RATE);
                 while (last - at >= SHORTEST * RATE) {
@@ -176,15 +169,52 @@ public final class WhisperTranscriber implements TaskLoop {
             return end > 0 && samples - end >= LEFT_OUT * RATE ? (int) end : samples;
         }
 
-        private List<double[]> spans() {
+        private List<double[]> spans(Samples samples) {
             List<Double> heard = new ArrayList<>();
             try (SpeechListener listener = listener()) {
-                for (long from = 0; from < sound.length(); from += BLOCK) {
-                    heard.addAll(listener.push(sound.window(from, BLOCK), this));
+                for (long from = 0; from < samples.length(); from += BLOCK) {
+                    heard.addAll(listener.push(samples.window(from, BLOCK), this));
                 }
                 heard.addAll(listener.finish(this));
-                return SpeechSpans.of(heard, WhisperCuts.RULES, listener.hop, sound.length());
+                return SpeechSpans.of(heard, WhisperCuts.RULES, listener.hop, samples.length());
             }
+        }
+
+        /**
+         * One window; read again with times if its text says nothing of a stretch in which somebody speaks.
+         *
+         * Without times the network leaves out sentences now and then, where speakers change without a pause.
+         */
+        private WhisperRecognizer.Recognized complete(float[] samples, boolean timestamps) {
+            WhisperRecognizer.Recognized recognized = recognizer.recognize(samples, run, timestamps), again;
+            double unread;
+            try {
+                double[] gap = recognized.gap(samples.length);
+                unread = gap[1] - gap[0];
+                boolean told = unread > UNREAD && !recognized.timed && !recognized.silent();
+                if (!told || !parts.containsKey("detector") || !spoken(samples, gap)) {
+                    return recognized;
+                }
+                run.fallbacks.add("no words for " + Numbers.round(unread, 1) + " s of speech: read again with times");
+                again = recognizer.recognize(samples, run, true);
+            } catch (RuntimeException exception) {
+                recognized.close();
+                throw exception;
+            }
+            double[] left = again.gap(samples.length);
+            boolean better = left[1] - left[0] < unread;
+            (better ? recognized : again).close();
+            return better ? again : recognized;
+        }
+
+        /** Whether somebody speaks in half of a stretch, in seconds. */
+        private boolean spoken(float[] samples, double[] stretch) {
+            int begin = (int) Math.rint(stretch[0] * RATE), end = (int) Math.rint(stretch[1] * RATE);
+            double seconds = 0;
+            for (double[] span : spans(Samples.of(Arrays.copyOfRange(samples, begin, end)))) {
+                seconds += span[1] - span[0];
+            }
+            return 2 * seconds >= stretch[1] - stretch[0];
         }
 
         /**
@@ -193,15 +223,14 @@ public final class WhisperTranscriber implements TaskLoop {
          * @param whole the window ends in a pause: its last words are no beginning of what the next window holds.
          */
         private int one(float[] samples, boolean timestamps, boolean whole) {
-            try (WhisperRecognizer.Recognized recognized = whole
-                    ? recognizer.complete(samples, run, timestamps)
-                    : recognizer.recognize(samples, run, timestamps)) {
+            try (WhisperRecognizer.Recognized recognized = complete(samples, timestamps)) {
                 if (recognized.silent()) {
                     return samples.length;
                 }
                 int before = run.text.size(), advance = samples.length;
+                ended |= whole || (recognized.timed && !timestamps);
                 if (recognized.timed) {
-                    advance = cut(recognized.result.tokens, samples.length, whole);
+                    advance = cut(recognized.result.tokens, samples.length, ended);
                 } else {
                     run.text.addAll(recognized.result.tokens);
                     if (whole) {
@@ -212,7 +241,7 @@ public final class WhisperTranscriber implements TaskLoop {
                     List<Integer> kept = run.text.subList(before, run.text.size());
                     words(recognized.words(kept, Arrays.copyOf(samples, advance), run));
                 }
-                return whole && recognized.timed ? reached(advance) : advance;
+                return ended && recognized.timed ? reached(advance) : advance;
             }
         }
 

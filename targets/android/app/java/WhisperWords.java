@@ -42,22 +42,23 @@ final class WhisperWords {
     }
 
     /**
-     * The longest stretch of a window, in seconds, at which no token looks.
+     * The longest stretch of a window at which no token looks: its begin and end, in seconds.
      *
      * @param queries of each token and of the end of the text. seconds: length of the sound.
      */
-    double gap(List<float[]> queries, double seconds) {
+    double[] gap(List<float[]> queries, double seconds) {
         int[] looks = attention.looks(queries, heads);
-        double[] read = new double[looks.length + 1];
-        read[looks.length] = seconds;
+        double[] read = new double[looks.length + 2];
+        read[looks.length + 1] = seconds;
         for (int i = 0; i < looks.length; i++) {
             read[i] = Math.min(looks[i] / (double) SECOND, seconds);
         }
         Arrays.sort(read);
-        double before = 0, gap = 0;
-        for (double at : read) {
-            gap = Math.max(gap, at - before);
-            before = at;
+        double[] gap = new double[2];
+        for (int i = 1; i < read.length; i++) {
+            if (read[i] - read[i - 1] > gap[1] - gap[0]) {
+                gap = new double[] {read[i - 1], read[i]};
+            }
         }
         return gap;
     }

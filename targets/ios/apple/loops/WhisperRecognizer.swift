@@ -12,6 +12,8 @@ struct WhisperRun {
     var fallbacks: [String] = []
     /// Seconds in which nobody speaks.
     var skipped = 0.0
+    /// Speech goes on to the end of windows: of stretches of speech, and of what was read again with times.
+    var ended = false
     /// Tokens that the window's text begins with, whatever the network says; they are not in its answer.
     var prefix: [Int] = []
     /// Tokens of an answer at most; nil: as many as anybody can speak in its sound.
@@ -28,8 +30,6 @@ struct WhisperRecognizer {
     private static let rate = WhisperTranscriber.rate, hop = 160
     static let window = 30 * rate
     private static let samples = 5, noSpeech = 0.6, logprob = -1.0
-    /// Seconds of speech at which no token of the text looks: if there are more, words are missing.
-    private static let unread = 2.5
 
     private let frontend, encoder, decoder: any Graph
     private let decoderPart: Description.Part
@@ -96,23 +96,17 @@ struct WhisperRecognizer {
         let limit: Int
     }
 
-    /// One window full of speech; read again with times if words are missing.
-    ///
-    /// Without times the network leaves out sentences now and then, where speakers change without a pause.
-    func complete(
-        _ samples: [Float], timestamps: Bool, _ run: inout WhisperRun
-    ) async throws -> Recognized {
-        let recognized = try await recognize(samples, timestamps: timestamps, &run), result = recognized.result
-        if timestamps || Self.silent(result) || result.queries.isEmpty {
-            return recognized
+    /// The longest stretch of a window at which no token of its text looks, in seconds; zeros if nothing tells. Where the
+    /// text has times, the window ends with the last: what follows is another's.
+    func gap(_ recognized: Recognized, samples: Int) throws -> (begin: Double, end: Double) {
+        let result = recognized.result
+        guard !result.queries.isEmpty else { return (begin: 0, end: 0) }
+        var seconds = Double(samples) / Double(Self.rate)
+        if let last = result.tokens.last, last > tokens.firstTimestamp {
+            seconds = min(seconds, Double(last - tokens.firstTimestamp) * tokens.secondsPerTimestamp)
         }
-        let words = try WhisperWords(tokens, heads: heads, cross: recognized.attempt.cross)
-        let gap = try words.gap(result.queries, seconds: Double(samples.count) / Double(Self.rate))
-        if gap <= Self.unread {
-            return recognized
-        }
-        run.fallbacks.append("no words for \(Numbers.round(gap, places: 1)) s of speech: read again with times")
-        return try await recognize(samples, timestamps: true, &run)
+        return try WhisperWords(tokens, heads: heads, cross: recognized.attempt.cross).gap(
+            result.queries, seconds: seconds)
     }
 
     /// One window with fallbacks: a longer encoder window first, then rising temperatures.

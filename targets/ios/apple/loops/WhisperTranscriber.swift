@@ -11,6 +11,8 @@ struct WhisperTranscriber: TaskLoop {
     private static let shortest = 0.1
     /// Seconds behind the last word of a window that ends with speech: if there are more, words are missing.
     private static let leftOut = 1.5
+    /// Seconds at which no token of the text looks: if there are more, and somebody speaks, words are missing.
+    private static let unread = 2.5
     /// A sound that never exceeds this amplitude (-70 dB of full scale) is silence.
     static let silence = Float(pow(10, -70.0 / 20))
 
@@ -141,23 +143,41 @@ struct WhisperTranscriber: TaskLoop {
         return SpeechSpans.spans(heard, WhisperCuts.rules, hop: listener.hop, size: sound.count)
     }
 
+    /// One window; read again with times if its text says nothing of a stretch in which somebody speaks.
+    ///
+    /// Without times the network leaves out sentences now and then, where speakers change without a pause.
+    private func complete(
+        _ samples: [Float], timestamps: Bool, _ run: inout WhisperRun
+    ) async throws -> WhisperRecognizer.Recognized {
+        let recognized = try await recognizer.recognize(samples, timestamps: timestamps, &run)
+        let gap = try recognizer.gap(recognized, samples: samples.count), seconds = gap.end - gap.begin
+        let told = seconds > Self.unread && !recognized.timed && !WhisperRecognizer.silent(recognized.result)
+        guard told, let listener else { return recognized }
+        let rate = Double(Self.rate), begin = Int((gap.begin * rate).rounded(.toNearestOrEven))
+        let stretch = Array(samples[begin..<Int((gap.end * rate).rounded(.toNearestOrEven))])
+        let heard = try await spans(stretch, listener).reduce(0.0) { $0 + $1.end - $1.start }
+        guard 2 * heard >= seconds else { return recognized }
+        run.fallbacks.append("no words for \(Numbers.round(seconds, places: 1)) s of speech: read again with times")
+        let again = try await recognizer.recognize(samples, timestamps: true, &run)
+        let left = try recognizer.gap(again, samples: samples.count)
+        return left.end - left.begin < seconds ? again : recognized
+    }
+
     /// Decodes one window; returns by how many samples to advance.
     ///
     /// - Parameter whole: the window ends in a pause: its last words are no beginning of what the next window holds.
     private func one(
         _ samples: [Float], at: Int, timestamps: Bool, whole: Bool, _ run: inout WhisperRun
     ) async throws -> Int {
-        let recognized =
-            whole
-            ? try await recognizer.complete(samples, timestamps: timestamps, &run)
-            : try await recognizer.recognize(samples, timestamps: timestamps, &run)
+        let recognized = try await complete(samples, timestamps: timestamps, &run)
         if WhisperRecognizer.silent(recognized.result) {
             return samples.count
         }
         let before = run.text.count
         var advance = samples.count
+        run.ended = run.ended || whole || (recognized.timed && !timestamps)
         if recognized.timed {
-            advance = cut(recognized.result.tokens, samples: samples.count, at: at, whole: whole, &run)
+            advance = cut(recognized.result.tokens, samples: samples.count, at: at, whole: run.ended, &run)
         } else {
             run.text += recognized.result.tokens
             if whole {
@@ -172,7 +192,7 @@ struct WhisperTranscriber: TaskLoop {
                     end: Numbers.round(from + $0.end, places: 3), probability: $0.probability)
             }
         }
-        return whole && recognized.timed ? reached(advance, at: at, run) : advance
+        return run.ended && recognized.timed ? reached(advance, at: at, run) : advance
     }
 
     /// Cuts at pairs of timestamps; returns by how many samples to advance.

@@ -34,15 +34,17 @@ struct WhisperWords {
         attention = try WhisperAttention(cross)
     }
 
-    /// The longest stretch of a window, in seconds, at which no token looks.
+    /// The longest stretch of a window at which no token looks, in seconds.
     ///
     /// - Parameters:
     ///   - queries: of each token and of the end of the text.
     ///   - seconds: length of the sound.
-    func gap(_ queries: [[Float]], seconds: Double) throws -> Double {
+    func gap(_ queries: [[Float]], seconds: Double) throws -> (begin: Double, end: Double) {
         let looks = try attention.looks(queries, heads).map { min(Double($0) / Double(Self.second), seconds) }
         let read = [0] + looks.sorted() + [seconds]
-        return zip(read, read.dropFirst()).reduce(0) { max($0, $1.1 - $1.0) }
+        return zip(read, read.dropFirst()).reduce((begin: 0, end: 0)) {
+            $1.1 - $1.0 > $0.end - $0.begin ? (begin: $1.0, end: $1.1) : $0
+        }
     }
 
     /// The words of a window, with their spaces; times count from its start.
