@@ -94,7 +94,9 @@ def looks(queries: NDArray[Any], keys: NDArray[Any]) -> NDArray[np.float64]:
     Args:
         queries: [A, L, D]. keys: [A, D, T].
     """
-    mass = np.cumsum(np.exp(log_softmax(queries @ keys)).mean(0), -1)
+    # Not by BLAS, whose threads would wait for those of the runtime.
+    scores = np.einsum("ald,adt->alt", queries, keys)
+    mass = np.cumsum(np.exp(log_softmax(scores)).mean(0), -1)
     positions: NDArray[np.float64] = (mass < mass[:, -1:] / 2).sum(-1) / _RATE
     return positions
 
