@@ -27,13 +27,7 @@ struct WhisperAttention {
     func looks(_ queries: [[Float]], _ heads: [[Int]]) throws -> [Int] {
         let size = queries[0].count / heads.count
         var sum = [[Double]](repeating: [Double](repeating: 0, count: positions), count: queries.count)
-        var keys: [Float] = [], layer = -1
-        for (i, head) in heads.enumerated() {
-            if head[0] != layer {
-                layer = head[0]
-                keys = try self.keys(layer)
-            }
-            let plane = keys[head[1] * size * positions..<(head[1] + 1) * size * positions]
+        for (i, plane) in try planes(heads, size: size).enumerated() {
             for (row, query) in queries.enumerated() {
                 for (j, weight) in look(query[i * size..<(i + 1) * size], plane, positions).enumerated() {
                     sum[row][j] += Double(weight)
@@ -51,11 +45,19 @@ struct WhisperAttention {
         }
     }
 
-    private func keys(_ layer: Int) throws -> [Float] {
-        guard let tensor = cross["cross_key_\(layer)"] else {
-            throw ModelError.damaged("the encoder gives no keys of layer \(layer)")
+    /// The keys [size][positions] of each head; those of a layer are read once for heads that follow each other.
+    private func planes(_ heads: [[Int]], size: Int) throws -> [ArraySlice<Float>] {
+        var keys: [Float] = [], layer = -1
+        return try heads.map { head in
+            if head[0] != layer {
+                layer = head[0]
+                guard let tensor = cross["cross_key_\(layer)"] else {
+                    throw ModelError.damaged("the encoder gives no keys of layer \(layer)")
+                }
+                keys = try tensor.floats()
+            }
+            return keys[head[1] * size * positions..<(head[1] + 1) * size * positions]
         }
-        return try tensor.floats()
     }
 
     /// How much each token looks at each position: normalized over tokens, smoothed over time, averaged over heads.
@@ -68,13 +70,7 @@ struct WhisperAttention {
     func weights(_ queries: [Float], _ heads: [[Int]], count: Int, heard: Int) throws -> [[Float]] {
         let size = queries.count / (heads.count * count)
         var sum = [[Float]](repeating: [Float](repeating: 0, count: heard), count: count)
-        var keys: [Float] = [], layer = -1
-        for (i, head) in heads.enumerated() {
-            if head[0] != layer {
-                layer = head[0]
-                keys = try self.keys(layer)
-            }
-            let plane = keys[head[1] * size * positions..<(head[1] + 1) * size * positions]
+        for (i, plane) in try planes(heads, size: size).enumerated() {
             var looks = (0..<count).map { row in
                 look(queries[(i * count + row) * size..<(i * count + row + 1) * size], plane, heard)
             }
