@@ -192,8 +192,10 @@ class Transcriber(Predictor):
 
         Without times the network leaves out sentences now and then, where speakers change without a pause.
         """
+        if recognized.timed or recognized.silent(run.options) or self._listener is None:
+            return recognized
         begin, end = self._recognizer.gap(recognized, samples)
-        if recognized.timed or recognized.silent(run.options) or end - begin <= _UNREAD or self._listener is None:
+        if end - begin <= _UNREAD:
             return recognized
         unread = samples[round(begin * SAMPLE_RATE) : round(end * SAMPLE_RATE)]
         heard = speech_in(self._listener, unread, SAMPLE_RATE)

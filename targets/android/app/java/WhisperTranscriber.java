@@ -21,7 +21,6 @@ public final class WhisperTranscriber implements TaskLoop {
     private static final double LEFT_OUT = 1.5;
     /** Seconds at which no token of the text looks: if there are more, and somebody speaks, words are missing. */
     private static final double UNREAD = 2.5;
-
     /** Samples that the detector of speech reads at once. */
     private static final int BLOCK = 160000;
 
@@ -182,27 +181,28 @@ public final class WhisperTranscriber implements TaskLoop {
 
         /**
          * One window; read again with times if its text says nothing of a stretch in which somebody speaks.
-         *
          * Without times the network leaves out sentences now and then, where speakers change without a pause.
          */
         private WhisperRecognizer.Recognized complete(float[] samples, boolean timestamps) {
             WhisperRecognizer.Recognized recognized = recognizer.recognize(samples, run, timestamps), again;
-            double unread;
+            if (recognized.timed || recognized.silent() || !parts.containsKey("detector")) {
+                return recognized;
+            }
+            double[] gap;
             try {
-                double[] gap = recognized.gap(samples.length);
-                unread = gap[1] - gap[0];
-                boolean told = unread > UNREAD && !recognized.timed && !recognized.silent();
-                if (!told || !parts.containsKey("detector") || !spoken(samples, gap)) {
+                gap = recognized.gap(samples.length);
+                if (gap[1] - gap[0] <= UNREAD || !spoken(samples, gap)) {
                     return recognized;
                 }
-                run.fallbacks.add("no words for " + Numbers.round(unread, 1) + " s of speech: read again with times");
+                double seconds = Numbers.round(gap[1] - gap[0], 1);
+                run.fallbacks.add("no words for " + seconds + " s of speech: read again with times");
                 again = recognizer.recognize(samples, run, true);
             } catch (RuntimeException exception) {
                 recognized.close();
                 throw exception;
             }
             double[] left = again.gap(samples.length);
-            boolean better = left[1] - left[0] < unread;
+            boolean better = left[1] - left[0] < gap[1] - gap[0];
             (better ? recognized : again).close();
             return better ? again : recognized;
         }

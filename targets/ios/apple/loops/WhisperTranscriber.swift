@@ -150,9 +150,10 @@ struct WhisperTranscriber: TaskLoop {
         _ samples: [Float], timestamps: Bool, _ run: inout WhisperRun
     ) async throws -> WhisperRecognizer.Recognized {
         let recognized = try await recognizer.recognize(samples, timestamps: timestamps, &run)
+        let settled = recognized.timed || WhisperRecognizer.silent(recognized.result)
+        guard !settled, let listener else { return recognized }
         let gap = try recognizer.gap(recognized, samples: samples.count), seconds = gap.end - gap.begin
-        let told = seconds > Self.unread && !recognized.timed && !WhisperRecognizer.silent(recognized.result)
-        guard told, let listener else { return recognized }
+        guard seconds > Self.unread else { return recognized }
         let rate = Double(Self.rate), begin = Int((gap.begin * rate).rounded(.toNearestOrEven))
         let stretch = Array(samples[begin..<Int((gap.end * rate).rounded(.toNearestOrEven))])
         let heard = try await spans(stretch, listener).reduce(0.0) { $0 + $1.end - $1.start }
