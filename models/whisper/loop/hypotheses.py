@@ -45,7 +45,8 @@ class Hypotheses:
 
     def __init__(self, decoder: Runner, windows: Windows) -> None:
         self._decoder = decoder
-        self._windows = windows
+        #: The encoder's output that they are about.
+        self.windows = windows
         self._queries: NDArray[Any] | None = None
         self._past: dict[str, NDArray[Any]] = {
             spec.name: np.zeros([windows.count, int(spec.shape[1]), windows.blanks, int(spec.shape[3])], np.float32)
@@ -59,7 +60,7 @@ class Hypotheses:
             "tokens": np.array(tokens, np.int64),
             "select": np.array(select, np.int64),
             **self._past,
-            **self._windows.cross,
+            **self.windows.cross,
         }
         out = self._decoder(feeds)
         self._past = {
@@ -81,7 +82,7 @@ class Hypotheses:
         Raises:
             BadInput: the decoder gives no queries: it was exported by edgekit 0.1.
         """
-        fresh = Hypotheses(self._decoder, self._windows)
+        fresh = Hypotheses(self._decoder, self.windows)
         logits = fresh.step([tokens], range(len(tokens)))[0]
         if fresh._queries is None:
             raise BadInput("this bundle cannot tell the times of words.", hint="Export it again with this version.")
@@ -89,12 +90,12 @@ class Hypotheses:
 
     def keys(self, heads: Sequence[Sequence[int]]) -> NDArray[Any]:
         """The cross-attention keys of (layer, head) pairs, [A, D, T]."""
-        return np.stack([self._windows.cross[f"cross_key_{layer}"][head] for layer, head in heads])
+        return np.stack([self.windows.cross[f"cross_key_{layer}"][head] for layer, head in heads])
 
     @property
     def positions(self) -> int:
         """How many positions the encoder gave."""
-        return int(self._windows.cross["cross_key_0"].shape[2])
+        return int(self.windows.cross["cross_key_0"].shape[2])
 
     def keep(self, rows: Sequence[int]) -> None:
         """Continue from these hypotheses, in this order; a hypothesis may be named several times."""
@@ -104,13 +105,13 @@ class Hypotheses:
     def copy(self) -> Hypotheses:
         """The same state, to continue differently; arrays are never written in place, so they are shared."""
         other = object.__new__(Hypotheses)
-        other._decoder, other._windows = self._decoder, self._windows
+        other._decoder, other.windows = self._decoder, self.windows
         other._past, other._queries = dict(self._past), self._queries
         return other
 
     def between(self, first: int, last: int) -> Hypotheses:
         """The windows from `first` to before `last`, of which each has one sequence; shared as in `copy`."""
         other = self.copy()
-        other._windows, other._queries = self._windows.between(first, last), None
+        other.windows, other._queries = self.windows.between(first, last), None
         other._past = {name: array[first:last] for name, array in self._past.items()}
         return other

@@ -202,7 +202,7 @@ class Transcriber(Predictor):
         if 2 * sum(until - since for since, until in heard) < end - begin:
             return recognized
         run.fallbacks.append(f"no words for {end - begin:.1f} s of speech: read again with times")
-        again = self._recognizer.recognize(samples, run, True)
+        again = self._recognizer.again(recognized, samples, run)
         since, until = self._recognizer.gap(again, samples)
         return again if until - since < end - begin else recognized
 

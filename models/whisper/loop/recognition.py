@@ -81,7 +81,7 @@ class _Start:
     begun: Begun
     rules: Rules
     limits: Sequence[int]
-    wanted: float
+    seconds: float
     timestamps: bool
 
 
@@ -120,12 +120,17 @@ class Recognizer:
         Each is as by `recognize`, but that the encoder gets as many seconds of each as of the longest.
         """
         wanted = max(self.wanted(len(samples) / SAMPLE_RATE, run.options) for samples in pieces)
-        start = self._begin(pieces, wanted, run, timestamps)
+        start = self._begin(self._encode(pieces, wanted, run), pieces, run, timestamps)
         results = _first_try(start, run.options)
         return [
             self._settled(samples, replace(start, begun=start.begun.of(i), limits=start.limits[i : i + 1]), result, run)
             for i, (samples, result) in enumerate(zip(pieces, results, strict=True))
         ]
+
+    def again(self, recognized: Recognized, samples: Samples, run: Context) -> Recognized:
+        """A window once more, with times among the tokens: from what the encoder gave for it."""
+        start = self._begin(recognized.begun.hypotheses.windows, [samples], run, True)
+        return self._settled(samples, start, _first_try(start, run.options)[0], run)
 
     def tells_gaps(self, options: Options) -> bool:
         """Whether `gap` can tell that words are missing: the decoder gives queries, and decoding is greedy."""
@@ -157,9 +162,9 @@ class Recognizer:
         """The result of a window, after all that is tried where it looks wrong."""
         options, first, started = run.options, result.first_token, start.begun.started
         why = self._suspicious(result, options)
-        if start.wanted < 30 and options.window is None and (why := why or echoes(result.tokens)):
+        if start.seconds < 30 and options.window is None and (why := why or echoes(result.tokens)):
             run.fallbacks.append(f"{why}: encoded again at 30 s")
-            start = self._begin([samples], 30.0, run, start.timestamps)
+            start = self._begin(self._encode([samples], 30.0, run), [samples], run, start.timestamps)
             result = _first_try(start, options)[0]
             why = self._suspicious(result, options)
         for i, temperature in enumerate(options.temperatures[1:], 1):
@@ -193,10 +198,8 @@ class Recognizer:
             return "endless"
         return "improbable" if result.average_logprob < options.logprob else ""
 
-    def _begin(self, pieces: Sequence[Samples], wanted: float, run: Context, timestamps: bool) -> _Start:
-        """Encode the windows at `wanted` seconds, and feed the prompt."""
-        run.windows += [round(wanted, 2)] * len(pieces)
-        encoded = self._encode(pieces, wanted)
+    def _begin(self, encoded: Windows, pieces: Sequence[Samples], run: Context, timestamps: bool) -> _Start:
+        """Feed the prompt to the encoder's output for `pieces`."""
         prompt = self._prompt(encoded, run, timestamps)
         begun = begin(self._decoder, encoded, prompt, self._facts)
         rules = Rules(self._facts, self._vocabulary, timestamps, encoded.seconds, continued=bool(run.prefix))
@@ -205,9 +208,11 @@ class Recognizer:
         limits = [
             min(most, 40 + int(15 * len(samples) / SAMPLE_RATE), self._context - len(prompt)) for samples in pieces
         ]
-        return _Start(begun, rules, limits, wanted, timestamps)
+        return _Start(begun, rules, limits, encoded.seconds, timestamps)
 
-    def _encode(self, pieces: Sequence[Samples], seconds: float) -> Windows:
+    def _encode(self, pieces: Sequence[Samples], seconds: float, run: Context) -> Windows:
+        """The encoder's output for windows of `seconds`."""
+        run.windows += [round(seconds, 2)] * len(pieces)
         length = min(max(round(seconds * SAMPLE_RATE / (2 * HOP)) * 2 * HOP, 4 * HOP), WINDOW)
         count, seconds = len(pieces), length / SAMPLE_RATE
         if count == 1:

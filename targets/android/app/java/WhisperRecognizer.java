@@ -60,7 +60,7 @@ final class WhisperRecognizer {
          * @param text those tokens of the window that are kept. samples: the sound that they cover.
          */
         List<Transcript.Word> words(List<Integer> text, float[] samples, WhisperRun run) {
-            WhisperWords words = new WhisperWords(tokens, description, attempt.cross);
+            WhisperWords words = new WhisperWords(tokens, description, attempt.encoded.cross);
             return words.aligned(attempt.begun.hypotheses, start(run, false), text, samples, run.language);
         }
 
@@ -77,7 +77,7 @@ final class WhisperRecognizer {
             if (last > tokens.firstTimestamp) {
                 seconds = Math.min(seconds, (last - tokens.firstTimestamp) * tokens.secondsPerTimestamp);
             }
-            return new WhisperWords(tokens, description, attempt.cross).gap(result.queries, seconds);
+            return new WhisperWords(tokens, description, attempt.encoded.cross).gap(result.queries, seconds);
         }
 
         @Override
@@ -89,18 +89,27 @@ final class WhisperRecognizer {
     /** One window with fallbacks: a longer encoder window first, then rising temperatures. */
     Recognized recognize(float[] samples, WhisperRun run, boolean timestamps) {
         double wanted = wanted(samples.length / (double) RATE, run);
-        boolean again = run.window == 0;
-        Attempt attempt = new Attempt(samples, wanted, run, timestamps);
+        return settled(new Attempt(encoded(samples, wanted, run), samples, run, timestamps), samples, run);
+    }
+
+    /** A window once more, with times among the tokens: from what the encoder gave for it. */
+    Recognized again(Recognized recognized, float[] samples, WhisperRun run) {
+        return settled(new Attempt(recognized.attempt.encoded.shared(), samples, run, true), samples, run);
+    }
+
+    /** The result of a window, after all that is tried where it looks wrong. */
+    private Recognized settled(Attempt attempt, float[] samples, WhisperRun run) {
+        boolean again = run.window == 0, longer = again && attempt.encoded.seconds < 30;
         try {
             WhisperDecoding.Result result = attempt.at(0);
             String why = suspicious(result);
-            if (again && why.isEmpty() && wanted < 30) {
+            if (longer && why.isEmpty()) {
                 why = WhisperSigns.echoes(result.tokens) ? "ends with an echo" : "";
             }
-            if (again && !why.isEmpty() && wanted < 30) {
+            if (longer && !why.isEmpty()) {
                 run.fallbacks.add(why + ": encoded again at 30 s");
                 attempt.close();
-                attempt = new Attempt(samples, 30.0, run, timestamps);
+                attempt = new Attempt(encoded(samples, 30.0, run), samples, run, attempt.timed);
                 result = attempt.at(0);
                 why = suspicious(result);
             }
@@ -116,40 +125,63 @@ final class WhisperRecognizer {
         }
     }
 
-    /** A window that has been encoded and whose prompt has been fed, at one length of the encoder's window. */
+    /** What the encoder gave for a window. It stays in the runtime until all that read it are closed. */
+    private static final class Encoded implements AutoCloseable {
+        final Map<String, Tensor> cross;
+        final double seconds;
+        private int readers = 1;
+
+        Encoded(Map<String, Tensor> cross, double seconds) {
+            this.cross = cross;
+            this.seconds = seconds;
+        }
+
+        /** For another that reads it, and closes it too. */
+        Encoded shared() {
+            readers++;
+            return this;
+        }
+
+        @Override
+        public void close() {
+            readers--;
+            if (readers == 0) {
+                Tensor.closeAll(cross);
+            }
+        }
+    }
+
+    /** A window whose prompt has been fed. It closes `encoded`. */
     private final class Attempt implements AutoCloseable {
-        private final Map<String, Tensor> cross;
+        private final Encoded encoded;
         private final WhisperDecoding.Begun begun;
         private final WhisperRules rules;
         private final int limit;
         private final Runnable check;
         private final boolean timed;
 
-        Attempt(float[] samples, double wanted, WhisperRun run, boolean timestamps) {
+        Attempt(Encoded encoded, float[] samples, WhisperRun run, boolean timestamps) {
+            this.encoded = encoded;
             check = run.check;
             timed = timestamps;
-            run.windows.add(Numbers.round(wanted, 2));
-            check.run();
-            int length = Math.min(Math.max((int) Math.rint(wanted * RATE / (2 * HOP)) * 2 * HOP, 4 * HOP), WINDOW);
-            cross = encoded(Arrays.copyOf(samples, length));
             int[] prompt;
             try {
                 check.run();
-                prompt = prompt(cross, run, timestamps);
+                prompt = prompt(encoded.cross, run, timestamps);
                 check.run();
                 begun = begun(prompt);
             } catch (RuntimeException exception) {
-                Tensor.closeAll(cross);
+                encoded.close();
                 throw exception;
             }
-            rules = new WhisperRules(tokens, timestamps, length / (double) RATE, !run.prefix.isEmpty());
+            rules = new WhisperRules(tokens, timestamps, encoded.seconds, !run.prefix.isEmpty());
             // Nobody speaks fifteen tokens a second: a decoder that does is looping, and is stopped early.
             int most = Math.min(run.most, 40 + (int) (15 * (samples.length / (double) RATE)));
             limit = Math.min(Math.min(context / 2, most), context - prompt.length);
         }
 
         private WhisperDecoding.Begun begun(int[] prompt) {
-            WhisperHypotheses hypotheses = new WhisperHypotheses(parts.get("decoder"), description, cross);
+            WhisperHypotheses hypotheses = new WhisperHypotheses(parts.get("decoder"), description, encoded.cross);
             return new WhisperDecoding.Begun(hypotheses, prompt, tokens);
         }
 
@@ -161,16 +193,20 @@ final class WhisperRecognizer {
         @Override
         public void close() {
             begun.close();
-            Tensor.closeAll(cross);
+            encoded.close();
         }
     }
 
-    private Map<String, Tensor> encoded(float[] samples) {
+    private Encoded encoded(float[] samples, double seconds, WhisperRun run) {
+        run.windows.add(Numbers.round(seconds, 2));
+        run.check.run();
+        int length = Math.min(Math.max((int) Math.rint(seconds * RATE / (2 * HOP)) * 2 * HOP, 4 * HOP), WINDOW);
         Map<String, Tensor> feeds = new HashMap<>();
-        feeds.put("audio", Tensor.of(samples, 1, samples.length));
+        feeds.put("audio", Tensor.of(Arrays.copyOf(samples, length), 1, length));
         Map<String, Tensor> mel = parts.get("frontend").run(feeds);
         try {
-            return parts.get("encoder").run(Collections.singletonMap("mel", mel.get("mel")));
+            Map<String, Tensor> cross = parts.get("encoder").run(Collections.singletonMap("mel", mel.get("mel")));
+            return new Encoded(cross, length / (double) RATE);
         } finally {
             Tensor.closeAll(mel);
         }

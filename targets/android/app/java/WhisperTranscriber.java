@@ -179,32 +179,31 @@ public final class WhisperTranscriber implements TaskLoop {
             }
         }
 
-        /**
-         * One window; read again with times if its text says nothing of a stretch in which somebody speaks.
-         * Without times the network leaves out sentences now and then, where speakers change without a pause.
-         */
+        /** One window; read again with times if its text passes over speech, as it may where speakers change. */
         private WhisperRecognizer.Recognized complete(float[] samples, boolean timestamps) {
-            WhisperRecognizer.Recognized recognized = recognizer.recognize(samples, run, timestamps), again;
+            WhisperRecognizer.Recognized recognized = recognizer.recognize(samples, run, timestamps), again = null;
             if (recognized.timed || recognized.silent() || !parts.containsKey("detector")) {
                 return recognized;
             }
-            double[] gap;
             try {
-                gap = recognized.gap(samples.length);
+                double[] gap = recognized.gap(samples.length);
                 if (gap[1] - gap[0] <= UNREAD || !spoken(samples, gap)) {
                     return recognized;
                 }
                 double seconds = Numbers.round(gap[1] - gap[0], 1);
                 run.fallbacks.add("no words for " + seconds + " s of speech: read again with times");
-                again = recognizer.recognize(samples, run, true);
+                again = recognizer.again(recognized, samples, run);
+                double[] left = again.gap(samples.length);
+                boolean better = left[1] - left[0] < gap[1] - gap[0];
+                (better ? recognized : again).close();
+                return better ? again : recognized;
             } catch (RuntimeException exception) {
                 recognized.close();
+                if (again != null) {
+                    again.close();
+                }
                 throw exception;
             }
-            double[] left = again.gap(samples.length);
-            boolean better = left[1] - left[0] < gap[1] - gap[0];
-            (better ? recognized : again).close();
-            return better ? again : recognized;
         }
 
         /** Whether somebody speaks in half of a stretch, in seconds. */

@@ -78,7 +78,7 @@ struct WhisperRecognizer {
         _ recognized: Recognized, _ text: [Int], _ samples: [Float], _ run: WhisperRun
     ) async throws -> [WhisperWord] {
         let attempt = recognized.attempt
-        return try await WhisperWords(tokens, heads: heads, cross: attempt.cross).aligned(
+        return try await WhisperWords(tokens, heads: heads, cross: attempt.encoded.cross).aligned(
             attempt.begun.hypotheses, prompt: start(run, timestamps: false), kept: text, samples: samples,
             language: run.language)
     }
@@ -88,12 +88,19 @@ struct WhisperRecognizer {
         result.noSpeech > noSpeech && result.averageLogprob <= logprob
     }
 
-    /// A window that has been encoded and whose prompt has been fed, at one length of the encoder's window.
-    fileprivate struct Attempt {
+    /// What the encoder gave for a window.
+    fileprivate struct Encoded {
         let cross: [String: any Tensor]
+        let seconds: Double
+    }
+
+    /// A window whose prompt has been fed.
+    fileprivate struct Attempt {
+        let encoded: Encoded
         let begun: WhisperDecoding.Begun
         let rules: WhisperRules
         let limit: Int
+        let timed: Bool
     }
 
     /// The longest stretch of a window at which no token of its text looks, in seconds; zeros if nothing tells. Where the
@@ -105,7 +112,7 @@ struct WhisperRecognizer {
         if let last = result.tokens.last, last > tokens.firstTimestamp {
             seconds = min(seconds, Double(last - tokens.firstTimestamp) * tokens.secondsPerTimestamp)
         }
-        return try WhisperWords(tokens, heads: heads, cross: recognized.attempt.cross).gap(
+        return try WhisperWords(tokens, heads: heads, cross: recognized.attempt.encoded.cross).gap(
             result.queries, seconds: seconds)
     }
 
@@ -113,18 +120,32 @@ struct WhisperRecognizer {
     func recognize(
         _ samples: [Float], timestamps: Bool, _ run: inout WhisperRun
     ) async throws -> Recognized {
-        let temperatures = run.options.temperatures
         let wanted = windowSeconds(Double(samples.count) / Double(Self.rate), run.options)
-        var attempt = try await begun(samples, window: wanted, timestamps: timestamps, &run)
+        let encoded = try await encoded(samples, seconds: wanted, &run)
+        return try await settled(begun(encoded, samples, timestamps: timestamps, &run), samples, &run)
+    }
+
+    /// A window once more, with times among the tokens: from what the encoder gave for it.
+    func again(_ recognized: Recognized, _ samples: [Float], _ run: inout WhisperRun) async throws -> Recognized {
+        try await settled(begun(recognized.attempt.encoded, samples, timestamps: true, &run), samples, &run)
+    }
+
+    /// The result of a window, after all that is tried where it looks wrong.
+    private func settled(
+        _ first: Attempt, _ samples: [Float], _ run: inout WhisperRun
+    ) async throws -> Recognized {
+        let temperatures = run.options.temperatures
+        var attempt = first
         var result = try await sampled(attempt, temperatures[0], seed: 0)
         var why = suspicious(result)
-        let longer = wanted < 30 && run.options.window == nil
+        let longer = attempt.encoded.seconds < 30 && run.options.window == nil
         if why.isEmpty && longer && WhisperSigns.echoes(result.tokens) {
             why = "ends with an echo"
         }
         if !why.isEmpty && longer {
             run.fallbacks.append("\(why): encoded again at 30 s")
-            attempt = try await begun(samples, window: 30, timestamps: timestamps, &run)
+            let encoded = try await encoded(samples, seconds: 30, &run)
+            attempt = try await begun(encoded, samples, timestamps: first.timed, &run)
             result = try await sampled(attempt, temperatures[0], seed: 0)
             why = suspicious(result)
         }
@@ -133,7 +154,7 @@ struct WhisperRecognizer {
             result = try await sampled(attempt, temperatures[i], seed: i)
             why = suspicious(result)
         }
-        return Recognized(result: result, doubt: why, timed: timestamps, attempt: attempt)
+        return Recognized(result: result, doubt: why, timed: first.timed, attempt: attempt)
     }
 
     private func sampled(
@@ -144,28 +165,31 @@ struct WhisperRecognizer {
             count: Self.samples, seed: seed)
     }
 
-    private func begun(
-        _ samples: [Float], window: Double, timestamps: Bool, _ run: inout WhisperRun
-    ) async throws -> Attempt {
-        run.windows.append(Numbers.round(window, places: 2))
+    private func encoded(_ samples: [Float], seconds: Double, _ run: inout WhisperRun) async throws -> Encoded {
+        run.windows.append(Numbers.round(seconds, places: 2))
         try Task.checkCancellation()
-        let halves = (window * Double(Self.rate) / Double(2 * Self.hop)).rounded(.toNearestOrEven)
+        let halves = (seconds * Double(Self.rate) / Double(2 * Self.hop)).rounded(.toNearestOrEven)
         let length = min(max(Int(halves) * 2 * Self.hop, 4 * Self.hop), Self.window)
         let padded = Array(samples.prefix(length)) + [Float](repeating: 0, count: max(0, length - samples.count))
         let mel = try await frontend.run(["audio": Values(padded, [1, length])], giving: "mel")
-        let cross = try await encoder.run(["mel": mel])
+        return try await Encoded(cross: encoder.run(["mel": mel]), seconds: Double(length) / Double(Self.rate))
+    }
+
+    private func begun(
+        _ encoded: Encoded, _ samples: [Float], timestamps: Bool, _ run: inout WhisperRun
+    ) async throws -> Attempt {
+        let cross = encoded.cross
         try Task.checkCancellation()
         let prompt = try await prompt(cross, timestamps: timestamps, &run)
         try Task.checkCancellation()
         let begun = try await WhisperDecoding.begin(
             WhisperHypotheses(decoder, decoderPart, cross: cross, blanks: blanks), prompt: prompt, tokens)
         let rules = WhisperRules(
-            tokens, timestamps: timestamps, seconds: Double(length) / Double(Self.rate),
-            continued: !run.prefix.isEmpty)
+            tokens, timestamps: timestamps, seconds: encoded.seconds, continued: !run.prefix.isEmpty)
         // Nobody speaks fifteen tokens a second: a decoder that does is looping, and is stopped early.
         let most = 40 + Int(15 * (Double(samples.count) / Double(Self.rate)))
         let limit = min(context / 2, run.most ?? most, most, context - prompt.count)
-        return Attempt(cross: cross, begun: begun, rules: rules, limit: limit)
+        return Attempt(encoded: encoded, begun: begun, rules: rules, limit: limit, timed: timestamps)
     }
 
     private func prompt(

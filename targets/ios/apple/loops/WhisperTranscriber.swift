@@ -159,7 +159,7 @@ struct WhisperTranscriber: TaskLoop {
         let heard = try await spans(stretch, listener).reduce(0.0) { $0 + $1.end - $1.start }
         guard 2 * heard >= seconds else { return recognized }
         run.fallbacks.append("no words for \(Numbers.round(seconds, places: 1)) s of speech: read again with times")
-        let again = try await recognizer.recognize(samples, timestamps: true, &run)
+        let again = try await recognizer.again(recognized, samples, &run)
         let left = try recognizer.gap(again, samples: samples.count)
         return left.end - left.begin < seconds ? again : recognized
     }
