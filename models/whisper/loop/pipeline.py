@@ -140,6 +140,7 @@ class Transcriber(Predictor):
                 # Behind a window that was read again, a rest of a moment holds no word: the network would make one up.
                 again = again or (complete.timed and not timestamps)
                 at += (self._whole if again else self._append)(complete, samples, at, run)
+                del recognized, complete  # what the encoder gave is not in memory beside what it gives next
             if run.options.progress:
                 run.options.progress(at / SAMPLE_RATE, audio.seconds)
 

@@ -36,7 +36,7 @@ const OrtApiBase* open_library(const char* path) {
   return base();
 }
 
-// The options are those of exporters/onnx/runner.py.
+// The options are those of toolkit/formats/onnx/runner.py, but without an arena: on phones it is not measured.
 Ort::Session open_model(const Ort::Env& env, const char* path, int threads) {
   Ort::SessionOptions options;
   options.SetIntraOpNumThreads(threads);

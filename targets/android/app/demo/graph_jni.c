@@ -57,7 +57,7 @@ static int load(JNIEnv* env, const char* library) {
   return 1;
 }
 
-// The options are those of exporters/onnx/runner.py.
+// The options are those of toolkit/formats/onnx/runner.py, but without an arena: on phones it is not measured.
 static OrtSession* open_model(JNIEnv* env, const char* model, int threads) {
   OrtSessionOptions* options = 0;
   OrtSession* session = 0;
