@@ -41,6 +41,7 @@ Ort::Session open_model(const Ort::Env& env, const char* path, int threads) {
   Ort::SessionOptions options;
   options.SetIntraOpNumThreads(threads);
   options.SetInterOpNumThreads(1);
+  options.AddConfigEntry("session.force_spinning_stop", "1");
   options.DisableCpuMemArena();
   options.DisableMemPattern();
   return Ort::Session(env, path, options);

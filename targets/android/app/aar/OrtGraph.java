@@ -31,6 +31,8 @@ final class OrtGraph extends Graph {
             try (OrtSession.SessionOptions options = new OrtSession.SessionOptions()) {
                 options.setIntraOpNumThreads(threads);
                 options.setInterOpNumThreads(1);
+                // The threads of a part do not spin behind its run: the next part needs their processors.
+                options.addConfigEntry("session.force_spinning_stop", "1");
                 options.setCPUArenaAllocator(false);
                 options.setMemoryPatternOptimization(false);
                 session = environment.createSession(file.getPath(), options);

@@ -63,6 +63,7 @@ static OrtSession* open_model(JNIEnv* env, const char* model, int threads) {
   OrtSession* session = 0;
   if (failed(env, api->CreateSessionOptions(&options))) return 0;
   if (!failed(env, api->SetIntraOpNumThreads(options, threads)) && !failed(env, api->SetInterOpNumThreads(options, 1)) &&
+      !failed(env, api->AddSessionConfigEntry(options, "session.force_spinning_stop", "1")) &&
       !failed(env, api->DisableCpuMemArena(options)) && !failed(env, api->DisableMemPattern(options)) &&
       failed(env, api->CreateSession(environment, model, options, &session)))
     session = 0;

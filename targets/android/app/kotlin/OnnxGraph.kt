@@ -25,6 +25,8 @@ internal class OnnxGraph(file: File, private val name: String, threads: Int) : G
     private val session = OrtSession.SessionOptions().use { options ->
         options.setIntraOpNumThreads(threads)
         options.setInterOpNumThreads(1)
+        // The threads of a part do not spin behind its run: the next part needs their processors.
+        options.addConfigEntry("session.force_spinning_stop", "1")
         environment.createSession(file.path, options)
     }
 

@@ -56,6 +56,8 @@ public class OrtSession implements AutoCloseable {
 
         public void setInterOpNumThreads(int threads) throws OrtException {}
 
+        public void addConfigEntry(String key, String value) throws OrtException {}
+
         @Override
         public void close() {}
     }
