@@ -24,6 +24,8 @@ from edgekit.core import TensorSpec
 from edgekit.formats.onnx.runner import OnnxRunner
 
 _WARM = 2
+#: Seconds before a work: threads of another runtime wait for their next work in a loop, and take a processor meanwhile.
+_REST = 0.1
 
 
 def drawn(specs: Sequence[TensorSpec], axes: Mapping[str, int]) -> dict[str, NDArray[Any]]:
@@ -38,10 +40,12 @@ def drawn(specs: Sequence[TensorSpec], axes: Mapping[str, int]) -> dict[str, NDA
 
 
 def turns(works: Sequence[Callable[[], object]], count: int) -> NDArray[np.float64]:
-    """Seconds, [turns, works]."""
+    """Seconds, [turns, works], each of the second of two calls in a row."""
     taken = np.zeros((count + _WARM, len(works)))
     for turn in range(count + _WARM):
         for i in range(len(works))[:: 1 if turn % 2 else -1]:
+            time.sleep(_REST)
+            works[i]()
             start = time.perf_counter()
             works[i]()
             taken[turn, i] = time.perf_counter() - start

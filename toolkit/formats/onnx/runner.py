@@ -14,7 +14,7 @@ from edgekit.common.memory import give_back
 from edgekit.common.processors import usable_processors
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, need
-from edgekit.formats.onnx.arena import share
+from edgekit.formats.onnx.shared import use_arena, use_threads
 from edgekit.formats.onnx.tables import Tables
 
 _DTYPES = {"float": "float32", "double": "float64", "float16": "float16"}
@@ -41,14 +41,10 @@ class OnnxRunner(Runner):
         with need("run", "Running an ONNX model"):
             import onnxruntime
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # A bundle's parts are sessions. The threads of each would spin behind its run, and take processors from the next
-        # part (measured on two processors: Whisper takes 1.5 times as long, Piper twice).
-        options.add_session_config_entry("session.force_spinning_stop", "1")
+        use_threads(onnxruntime, options, threads)
         options.log_severity_level = 3
         if isinstance(model, Path):
-            share(onnxruntime, options)
+            use_arena(onnxruntime, options)
         else:
             # A model in memory is of an export: what it answers is large, and an arena would keep as much for good.
             options.enable_cpu_mem_arena = False
