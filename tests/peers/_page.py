@@ -25,7 +25,7 @@ _METHOD = """\
 - Every contestant is greedy, in English, without text carried from window to window. Each has its own default
   fallback to higher temperatures, and uses {threads} threads.
 - As is its default, edgekit looks for speech in the long recording first, and recognizes windows side by side. The
-  others slide over the sound without looking for speech, which is theirs.
+  others slide over the sound without looking for speech, which is their default.
 - A short sound gets a window as long as it needs from edgekit (docs/whisper-window.md). The others encode 30 s
   whatever the length, which is their default.
 - pywhispercpp is the wheel that pip installs, built for every processor with AVX2 rather than for this one.
