@@ -34,7 +34,7 @@ MODELS = {
     "SpeechDetector": "silero-vad",
     "SpeechSynthesizer": "piper-joe",
     "TextReader": "pp-ocr-v4",
-    "Transcriber": "whisper-base",
+    "Transcriber": "whisper-tiny-en",
     "WakeWordDetector": "ds-cnn-kws",
 }
 
