@@ -18,6 +18,8 @@ _RATE, _MOST = 16_000, 1 << 20
 #: (format, bits) of a WAV -> numpy's dtype. 1: whole numbers, 3: floats.
 _DTYPES = {(1, 8): "u1", (1, 16): "<i2", (1, 32): "<i4", (3, 32): "<f4"}
 _EXTENSIBLE = 0xFFFE
+#: How files begin whose sound is packed: as samples they would be noise.
+_PACKED = {b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3": "MP3", b"FORM": "AIFF", b"caff": "CAF"}
 
 
 class Pipe:
@@ -28,12 +30,16 @@ class Pipe:
         rate: in Hz. channels: of the sound. described: such as ``"WAV, 48000 Hz, 2 channels"``.
 
     Raises:
-        BadInput: a WAV of a kind that is not read, or one that breaks off in its header.
+        BadInput: a WAV of a kind that is not read, or one that breaks off in its header; another kind of file.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._rest = file, _exactly(file, 12)
         self.rate, self.channels, self._dtype, self.described = _RATE, 1, "<i2", "16-bit samples at 16000 Hz, no header"
+        for begin, kind in _PACKED.items():
+            if self._rest.startswith(begin):
+                hint = "Name the file in place of -, or pipe its samples: ffmpeg -i FILE -f wav - | edgekit run ..."
+                raise BadInput(f"standard input is {kind}, which is not read from a pipe.", hint=hint)
         if self._rest[:4] == b"RIFF" and self._rest[8:12] == b"WAVE":
             self._rest = b""
             self._header()

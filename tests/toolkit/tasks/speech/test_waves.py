@@ -76,3 +76,9 @@ def test_other_wavs_are_refused() -> None:
         piped(b"RIFF\0\0\0\0WAVEjunk" + struct.pack("<I", 1 << 30))
     with pytest.raises(BadInput, match="does not say"):
         piped(b"RIFF\0\0\0\0WAVEdata" + struct.pack("<I", 4) + b"1234")
+
+
+@pytest.mark.parametrize(("begin", "kind"), [(b"fLaC\0\0\0\x22", "FLAC"), (b"OggS\0\2", "Ogg"), (b"ID3\4", "MP3")])
+def test_packed_sound_is_no_noise(begin: bytes, kind: str) -> None:
+    with pytest.raises(BadInput, match=f"standard input is {kind}"):
+        Pipe(io.BytesIO(begin + bytes(100)))
