@@ -76,7 +76,7 @@ class Recognized:
 
 @dataclass(frozen=True)
 class _Start:
-    """Windows with the prompt, and what decides about their tokens; rules are of all of them."""
+    """Windows of `seconds` with the prompt, and what decides about their tokens; rules are of all of them."""
 
     begun: Begun
     rules: Rules

@@ -45,7 +45,7 @@ class OnnxRunner(Runner):
         options.inter_op_num_threads = 1
         if _has_neighbours(model):
             # Threads of this part would spin behind its run, and take processors from the next part (measured on two
-            # processors: Whisper takes 1.5 times as long, Piper twice). They wake a little later for that.
+            # processors: Whisper takes 1.5 times as long, Piper twice).
             options.add_session_config_entry("session.force_spinning_stop", "1")
         options.log_severity_level = 3
         if isinstance(model, Path):
