@@ -20,6 +20,8 @@ _OTHERS = ("Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool")
 #: Operators that move values and do not change them.
 MOVES = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "MaxPool", "Identity")
 _LIMITS = ("Relu", "Clip")
+#: Channels of what is still a picture.
+_CHANNELS = 4
 #: Operators whose results may span many decades: what follows stays float, because one step for all loses the small.
 _WIDE = ("Exp", "Pow", "ReduceSum", "Softmax", "Sqrt")
 
@@ -112,6 +114,46 @@ def places(model: onnx.ModelProto) -> Places:
         for name in (*inputs, *results):
             found.roots.setdefault(name, name)
     return found
+
+
+def head(wanted: Places) -> list[str]:
+    """The first convolutions, by name: of at most four channels of the input, and the depthwise ones right behind them.
+
+    A grid of 256 steps loses most there, as pixels become channels of unlike sizes. Integers save no time in either
+    kind: their sums are too short.
+    """
+    arrays, names = constants(wanted.model), list[str]()
+    made = {output: node for node in wanted.model.graph.node for output in node.output}
+    first = set[str]()
+    for name, node in wanted.products.items():
+        weight = arrays[node.input[1]]
+        if node.op_type != "Conv" or weight.ndim != 4:
+            continue
+        if (
+            weight.shape[1] <= _CHANNELS
+            and attribute(node, "group", 1) == 1
+            and not _behind_product(node, made, wanted)
+        ):
+            first.add(wanted.limits.get(name, node).output[0])
+        elif not (weight.shape[1] == 1 and node.input[0] in first):
+            continue
+        names.append(name)
+    return names
+
+
+def _behind_product(node: onnx.NodeProto, made: Mapping[str, onnx.NodeProto], wanted: Places) -> bool:
+    """Whether a product is among what makes the input of `node`."""
+    seen, todo = set[str](), [node.input[0]]
+    while todo:
+        name = todo.pop()
+        maker = made.get(name)
+        if name in seen or maker is None:
+            continue
+        if maker.name in wanted.products:
+            return True
+        seen.add(name)
+        todo += maker.input
+    return False
 
 
 def _not_float(model: onnx.ModelProto) -> set[str]:

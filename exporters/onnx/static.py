@@ -1,9 +1,11 @@
 """Static int8 for ONNX: which ranges, and which products stay float, decided by measured error.
 
 Ranges are taken from four fifths of the calibration samples; how far the outputs move is measured on the rest. The
-kinds of range are compared with everything in int8; the least error wins. If that is still more than `MOST`, products
-are put back to float, the most sensitive first (each quantized alone, its inputs too), until it is not. Where a recipe
-wants one scale for all weights of a layer, none is put back unasked: who needs that needs all of it in integers.
+kinds of range are compared with everything in int8; another than the whole range must have clearly less error. The
+first layers of a network of pictures stay float where that takes away 5 % of the error: in float they are as fast.
+If the error is still more than `MOST`, products are put back to float, the most sensitive first (each quantized alone,
+its inputs too), until it is not. Where a recipe wants one scale for all weights of a layer, none is put back unasked:
+who needs that needs all of it in integers.
 
 Activations are unsigned: on x86 that is 1.7 times as fast as signed ones, because VNNI multiplies unsigned by signed.
 Processors without VNNI (before 2019) add such products in 16 bits, which can saturate where both are large; onnxruntime
@@ -74,6 +76,7 @@ class _Static(Candidates[onnx.ModelProto]):
         self._graph, self._per_channel = places.prepared(model), wish.weights == "per-channel"
         self._places = places.places(self._graph)
         self.layers = list(self._places.products)
+        self.head = places.head(self._places) if self._per_channel else ()
         self.measured = feeds[_HELD - 1 :: _HELD]
         self.few = self.measured[:_FEW]
         self.most = MOST if self._per_channel else float("inf")

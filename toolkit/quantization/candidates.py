@@ -41,6 +41,7 @@ class Candidates(ABC, Generic[Made]):
         measured: inputs that errors are measured on; few: those for the many trials of single layers.
         methods: ways to take ranges that the static form has.
         most: outputs may move by this much; beyond it, the most sensitive layers stay float.
+        head: the first layers, which are as fast in float; tried in it where the recipe names no layers.
         alone_in: what `alone` leaves a layer in, where all others are the other: "float" or "int8".
     """
 
@@ -48,6 +49,7 @@ class Candidates(ABC, Generic[Made]):
     convolutional: bool
     methods: Sequence[str] = EXTREMES
     most = float("inf")
+    head: Sequence[str] = ()
     alone_in = "float"
     size = 0
 

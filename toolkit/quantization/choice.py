@@ -13,6 +13,8 @@ from edgekit.quantization.plan import ASKED, LayerPlan, Plan, Wish
 
 __all__ = ["MOST_FLOATS", "choose", "together"]
 
+#: What is better has at most this share of the error.
+_CLEARLY = 0.95
 #: Layers that may stay float because of `Candidates.most`; if that is not enough, a gate decides.
 MOST_FLOATS = 8
 
@@ -27,13 +29,15 @@ def choose(candidates: Candidates[Made], wish: Wish) -> tuple[Plan, Made]:
     plans, reason = _plans(candidates, wish)
     made, impossible = _made(candidates, plans)
     errors = {name: candidates.error(one) for name, (_, one) in made.items()} if candidates.measured else {}
-    best = min(made, key=lambda name: errors.get(name, 0.0))
+    best = _best(made, errors)
     why = f"{best}: {reason}"
     if len(errors) > 1:
         why += "; away from float: " + ", ".join(f"{name} {error:.1%}" for name, error in errors.items())
     plan, chosen = made[best]
+    if wish.float_layers is None and candidates.head and errors:
+        plan, chosen = _with_head(candidates, plan, chosen, errors)
     count = wish.float_layers if isinstance(wish.float_layers, int) else 0
-    if count or (wish.float_layers is None and errors.get(best, 0.0) > candidates.most):
+    if count or (wish.float_layers is None and errors.get(str(plan), 0.0) > candidates.most):
         plan, chosen = _with_floats(candidates, plan, chosen, count)
         errors[str(plan)] = candidates.error(chosen)
     better = candidates.corrected(plan, chosen)
@@ -70,6 +74,19 @@ def _plans(candidates: Candidates[Made], wish: Wish) -> tuple[list[Plan], str]:
     return [Plan(form, method, floats) for form in forms for method in ranges.get(form, [""])], why
 
 
+def _best(made: Mapping[str, tuple[Plan, Made]], errors: Mapping[str, float]) -> str:
+    """The plan with the least error; of a form, the first kind of range unless another is clearly better.
+
+    Few inputs are measured, and those to come reach further than they do: what cuts no value off is safer.
+    """
+    first = dict[str, str]()
+    for name, (plan, _) in made.items():
+        before = first.setdefault(plan.form, name)
+        if errors.get(name, 0.0) < _CLEARLY * errors.get(before, 0.0):
+            first[plan.form] = name
+    return min(first.values(), key=lambda name: errors.get(name, 0.0))
+
+
 def _made(candidates: Candidates[Made], plans: list[Plan]) -> tuple[dict[str, tuple[Plan, Made]], dict[str, str]]:
     """Every plan that can be made, by its name; and why forms cannot."""
     made: dict[str, tuple[Plan, Made]] = {}
@@ -85,6 +102,16 @@ def _made(candidates: Candidates[Made], plans: list[Plan]) -> tuple[dict[str, tu
     return made, impossible
 
 
+def _with_head(candidates: Candidates[Made], plan: Plan, made: Made, errors: dict[str, float]) -> tuple[Plan, Made]:
+    """With the first layers in float where that clearly helps; its error is put among `errors`."""
+    before = errors[str(plan)]
+    floats = dict.fromkeys(candidates.head, "the first layers: as fast in float, and int8 clearly loses there")
+    tried = replace(plan, floats=floats)
+    kept = candidates.make(tried)
+    errors[str(tried)] = error = candidates.error(kept)
+    return (tried, kept) if error <= _CLEARLY * before else (plan, made)
+
+
 def _with_floats(candidates: Candidates[Made], plan: Plan, made: Made, count: int) -> tuple[Plan, Made]:
     """With the `count` most sensitive layers in float; for 0, with as few as bring the error below the bound."""
     if not candidates.feeds:
@@ -92,6 +119,7 @@ def _with_floats(candidates: Candidates[Made], plan: Plan, made: Made, count: in
             f"the sensitive layers of the part {candidates.part!r} are found by measuring, and there was no input.",
             hint="Give a folder of real inputs with --calibration DIR, or name the layers.",
         )
+    head = plan.floats
     few, word, alone = candidates.few, candidates.alone_in, dict[str, float]()
     truth = [pooled(candidates.run(None, few))]
     for layer, answers in candidates.alone(plan, few):
@@ -102,7 +130,7 @@ def _with_floats(candidates: Candidates[Made], plan: Plan, made: Made, count: in
     worst = sorted(alone, key=lambda layer: alone[layer], reverse=word == "int8")[: count or MOST_FLOATS]
     for number in [len(worst)] if count else range(1, len(worst) + 1):
         floats = {layer: f"alone in {word} it moves the outputs {moves} {alone[layer]:.1%}" for layer in worst[:number]}
-        plan = replace(plan, floats=floats)
+        plan = replace(plan, floats={**head, **floats})
         made = candidates.make(plan)
         if not count and candidates.error(made) <= candidates.most:
             break

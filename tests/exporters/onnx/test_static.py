@@ -147,6 +147,24 @@ def test_error_demands_float(graph: onnx.ModelProto, monkeypatch: pytest.MonkeyP
     assert any("2 in float" in name for name in facts["errors"])
 
 
+def test_the_first_layers_of_a_network_of_pictures(graph: onnx.ModelProto) -> None:
+    """A convolution of the pixels and the depthwise one behind it; none of few channels further inside."""
+
+    class Narrow(Tiny):
+        def __init__(self) -> None:
+            super().__init__()
+            self.narrow, self.own = nn.Conv2d(32, 3, 1), nn.Conv2d(3, 3, 3, padding=1, groups=3)
+            self.back = nn.Conv2d(3, 3, 3, padding=1)
+
+        def forward(self, pixels: Tensor) -> Tensor:
+            x = self.own(self.narrow(self.first(pixels.permute(0, 3, 1, 2).float())))
+            out: Tensor = self.back(x).flatten(1)[:, :10]
+            return out
+
+    assert places.head(places.places(places.prepared(graph))) == ["first/Conv", "depthwise/Conv"]
+    assert places.head(places.places(places.prepared(from_torch(PART, Narrow())))) == ["first/Conv"]
+
+
 def test_an_unknown_layer(graph: onnx.ModelProto) -> None:
     with pytest.raises(Unsupported, match="no layer 'last'"):
         static.make(graph, pictures(40), "network", Wish(float_layers=("last",)), quiet)
