@@ -68,6 +68,8 @@ class OnnxExporter(Exporter):
     doctor = "export to onnx"
     runtime = "onnxruntime"
     process_bytes = 76_000_000
+    #: Whether the runtime computes the first layers of a network of pictures as fast in float as in integers.
+    head = True
 
     def export(
         self,
@@ -207,7 +209,7 @@ class OnnxExporter(Exporter):
         ranges, keep = (recipe.options.get(name, {}).get(part.name) for name in ("ranges", "float_layers"))
         keep = tuple(keep) if isinstance(keep, Collection) else keep
         if forced == "static" or (forced is None and places.convolutional(graph)):
-            wish = Wish(forced, ranges, keep, weights=recipe.options.get("weights", "per-channel"))
+            wish = Wish(forced, ranges, keep, self.head, weights=recipe.options.get("weights", "per-channel"))
             return static.make(graph, feeds, part.name, wish, progress)
         graph, layers = recurrent.quantize(linear.with_products(graph))
         careful, small = (part.name in recipe.options.get(name, ()) for name in ("careful_parts", "small_parts"))

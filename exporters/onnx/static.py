@@ -76,7 +76,7 @@ class _Static(Candidates[onnx.ModelProto]):
         self._graph, self._per_channel = places.prepared(model), wish.weights == "per-channel"
         self._places = places.places(self._graph)
         self.layers = list(self._places.products)
-        self.head = places.head(self._places) if self._per_channel else ()
+        self.head = places.head(self._places) if self._per_channel and wish.head else ()
         self.measured = feeds[_HELD - 1 :: _HELD]
         self.few = self.measured[:_FEW]
         self.most = MOST if self._per_channel else float("inf")

@@ -1,8 +1,8 @@
 """OpenVINO, for laptops and servers with x86 processors: the files of the `onnx` exporter, run by OpenVINO.
 
-OpenVINO reads ONNX, so there is no format of its own here: the same graph, quantized by the same code, on other
-kernels. Those for int8 convolutions are faster than onnxruntime's on x86 (docs/vision.md). What only onnxruntime has,
-such as its recurrent int8 layers, is refused.
+OpenVINO reads ONNX, so there is no format of its own here: the same graph, quantized by the same code, but that the
+first layers are int8 here, too. Its kernels for int8 convolutions are faster than onnxruntime's on x86
+(docs/vision.md). What only onnxruntime has, such as its recurrent int8 layers, is refused.
 """
 
 from __future__ import annotations
@@ -18,6 +18,12 @@ from edgekit.exporters.common import options
 
 #: Dtypes of integers, as OpenVINO names them.
 _INTEGERS = ("i8", "u8")
+
+
+class _Files(onnx.OnnxExporter):
+    """Its first layers are int8, too: OpenVINO takes a tenth less time for EfficientNet-Lite0 so."""
+
+    head = False
 
 
 class OpenvinoExporter(Exporter):
@@ -50,8 +56,8 @@ class OpenvinoExporter(Exporter):
         """
         self.check_recipe(model, recipe)
         self.require()
-        same = replace(recipe, exporter=onnx.EXPORTER.name)
-        made = onnx.EXPORTER.export(model, checkpoint, same, calibration, out, work, progress)
+        same = replace(recipe, exporter=_Files.name)
+        made = _Files().export(model, checkpoint, same, calibration, out, work, progress)
         return [checked(artifact, out) for artifact in made]
 
     def require(self) -> None:

@@ -33,6 +33,7 @@ from _vision_page import Accuracy, Latencies, faster, page  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
 import edgekit  # noqa: E402
+from edgekit.models.vision.imagenet import labels  # noqa: E402
 from edgekit.registry import find  # noqa: E402
 from edgekit.tasks.common import pictures  # noqa: E402
 from edgekit.tasks.image_classification.samples import samples  # noqa: E402
@@ -108,13 +109,13 @@ def main() -> int:
 
 def opened(folder: Path, work: Path) -> Photos:
     """The photos as the networks are given them, in files that every environment can read."""
-    labels = (Path(pictures.__file__).parent / "data" / "imagenet-labels.txt").read_text().splitlines()
-    listed = samples(folder, labels)
+    names = list(labels())
+    listed = samples(folder, names)
     photos = np.stack([pictures.cropped(pictures.open_image(one.input)[0], 256, 224, 224) for one in listed])
     test = np.arange(len(listed)) % 5 != 0
     np.save(work / "calibration.npy", photos[~test])
     np.save(work / "test.npy", photos[test])
-    truths = np.array([labels.index(one.truth) for one in listed])[test]
+    truths = np.array([names.index(one.truth) for one in listed])[test]
     return Photos(work / "calibration.npy", work / "test.npy", truths)
 
 

@@ -156,8 +156,7 @@ class Bench:
             fp32 = predictor_of(self.model, self._references, bundle.path, bundle.manifest.facts)
             self._answers[data], _ = verdicts.answers(fp32, samples, lambda i, n: None)
         given, _ = verdicts.answers(edgekit.load(bundle.path, threads=1), samples, lambda i, n: None)
-        truths, names = [sample.truth for sample in samples], [sample.name for sample in samples]
-        verdict = verdicts.judge(evaluation, given, self._answers[data], truths, data, names)
+        verdict = verdicts.judge(evaluation, given, self._answers[data], samples, data)
         facts = {"metric": verdict.metric, "samples": verdict.samples, "fp32": verdict.reference}
         return {"data": data, **facts, "here": verdict.value, "drop": [verdict.drop, verdict.low, verdict.high]}
 

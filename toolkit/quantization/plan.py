@@ -21,12 +21,14 @@ class Wish:
     Attributes:
         form, ranges: None where measurement decides.
         float_layers: names of layers, or how many of the most sensitive; None: as many as the format's bound demands.
+        head: whether the first layers may stay float where the recipe names none (`Candidates.head`).
         float_parts: names of parts. weights: "per-channel" or "per-tensor" scales.
     """
 
     form: str | None = None
     ranges: str | None = None
     float_layers: tuple[str, ...] | int | None = ()
+    head: bool = True
     float_parts: tuple[str, ...] = ()
     weights: str = "per-channel"
 

@@ -165,6 +165,12 @@ def test_the_first_layers_of_a_network_of_pictures(graph: onnx.ModelProto) -> No
     assert places.head(places.places(places.prepared(from_torch(PART, Narrow())))) == ["first/Conv"]
 
 
+def test_a_runtime_whose_first_layers_are_faster_in_integers(graph: onnx.ModelProto) -> None:
+    for head, tried in ((True, True), (False, False)):
+        _, _, facts = static.make(graph, pictures(40), "network", Wish(float_layers=None, head=head), quiet)
+        assert any("2 in float" in name for name in facts["errors"]) is tried
+
+
 def test_an_unknown_layer(graph: onnx.ModelProto) -> None:
     with pytest.raises(Unsupported, match="no layer 'last'"):
         static.make(graph, pictures(40), "network", Wish(float_layers=("last",)), quiet)
