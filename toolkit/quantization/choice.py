@@ -34,7 +34,7 @@ def choose(candidates: Candidates[Made], wish: Wish) -> tuple[Plan, Made]:
     if len(errors) > 1:
         why += "; away from float: " + ", ".join(f"{name} {error:.1%}" for name, error in errors.items())
     plan, chosen = made[best]
-    if wish.float_layers is None and candidates.head and errors:
+    if wish.float_layers is None and candidates.head and errors and len(candidates.head) < len(candidates.layers):
         plan, chosen = _with_head(candidates, plan, chosen, errors)
     count = wish.float_layers if isinstance(wish.float_layers, int) else 0
     if count or (wish.float_layers is None and errors.get(str(plan), 0.0) > candidates.most):
