@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,8 @@ def judged(path: Path, data: Path, most: int) -> tuple[Agreement, Agreement]:
 def floats(model: Model, folder: Path) -> Predictor:
     """The fp32 reference of `model`, with the assets of a bundle folder."""
     fetched, _ = fetch(model.weights.sources)
-    checkpoint = read_checkpoint(fetched)
+    others = {name: read_checkpoint(fetch([source])[0]) for name, source in model.weights.companions.items()}
+    checkpoint = replace(read_checkpoint(fetched), companions=others)
     parts = {part.name: reference_of(part, part.build(checkpoint)) for part in model.network.parts if part.build}
     return predictor_of(model, parts, folder, model.weights.prepare(checkpoint, folder))
 
