@@ -228,7 +228,7 @@ class Recognizer:
         padded = np.zeros((1, length), np.float32)
         padded[0, : len(samples)] = samples[:length]
         mel = self._frontend({"audio": padded})["mel"]
-        give_back()  # no call needs more memory than the next: 8 MB less at the peak, for a millisecond
+        give_back()  # freed memory would lie beside the encoder's tensors: 8 MB at the peak, for a millisecond
         return self._encoder({"mel": mel})
 
     def _prompt(self, encoded: Windows, run: Context, timestamps: bool) -> list[int]:
