@@ -27,6 +27,8 @@ from edgekit.models.whisper.loop import stream as streaming
 
 RATE = 16_000
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+#: Power of a clip over its noise's, in dB, one clip after another.
+_DECIBELS = (6, 10, 15, 20)
 Sound = NDArray[np.float32]
 
 
@@ -70,31 +72,48 @@ def words(predictor: Any, data: Path, count: int = 40) -> Mapping[str, float]:
     }
 
 
-def clips(data: Path) -> list[Path]:
-    return sorted((data / "librispeech-test-other").rglob("*.flac"))
-
-
 def streams(predictor: Any, data: Path, length: int = 10) -> Mapping[str, float]:
-    """Word error of streams and of whole sounds against the clips one by one; lateness of final words with a processor
-    of this machine that does nothing else (the process's own time stands for the wall's). All clips, `length` of them
-    joined, in an order drawn once: speakers differ."""
-    normal = EnglishTextNormalizer()
+    """Word error of streams and of whole sounds with noise, against the text of each clip without noise (five beams, a
+    window of 30 s): clips of clear speakers, so that it is nearly what they say; `length` of them joined, in an order
+    drawn once. Lateness of final words with a processor of this machine that does nothing else (the process's own time
+    stands for the wall's)."""
+    normal, rng = EnglishTextNormalizer(), np.random.default_rng(1)
     whole, stream, reference, late = list[str](), list[str](), list[str](), list[float]()
-    files = random.Random(5).sample(clips(data), len(clips(data)))
+    files = sorted((data / "librispeech-train-clean").rglob("*.flac"))
+    files = random.Random(5).sample(files, len(files))
     for group in range(len(files) // length):
-        sounds = [soundfile.read(file, dtype="float32")[0] for file in files[group * length : (group + 1) * length]]
-        sound = np.concatenate([np.concatenate([part, np.zeros(4800, np.float32)]) for part in sounds])
-        reference.append(normal(" ".join(predictor.predict(part, language="en").output for part in sounds)))
+        texts, parts = list[str](), list[Sound]()
+        for at, file in enumerate(files[group * length : (group + 1) * length]):
+            clean = soundfile.read(file, dtype="float32")[0]
+            texts.append(predictor.predict(clean, language="en", beams=5, window=30.0).output)
+            parts += [noisy(clean, rng, _DECIBELS[at % len(_DECIBELS)]), np.zeros(4800, np.float32)]
+        sound = np.concatenate(parts)
+        reference.append(normal(" ".join(texts)))
         whole.append(normal(predictor.predict(sound, language="en").output))
         text, lateness = streamed(predictor, sound)
         stream.append(normal(text))
         late += lateness
     return {
+        "words": sum(len(text.split()) for text in reference),
         "word error, whole": jiwer.wer(reference, whole),
         "word error, stream": jiwer.wer(reference, stream),
         "lateness, median": float(np.median(late)),
         "lateness, 95th percentile": float(np.percentile(late, 95)),
     }
+
+
+def noisy(clean: Sound, rng: np.random.Generator, decibels: float) -> Sound:
+    """The sound with pink noise; `decibels`: of its power over the noise's."""
+    noise = pink(rng.normal(size=len(clean)))
+    noise *= np.sqrt((clean**2).mean() / (noise**2).mean() / 10 ** (decibels / 10))
+    mixed = clean + noise
+    return (mixed / max(1.0, float(np.abs(mixed).max()))).astype(np.float32)
+
+
+def pink(white: NDArray[np.float64]) -> NDArray[np.float64]:
+    """White noise with the spectrum of pink noise: power falls with the frequency."""
+    falling = np.sqrt(np.maximum(np.arange(len(white) // 2 + 1), 1))
+    return np.fft.irfft(np.fft.rfft(white) / falling, len(white))
 
 
 def streamed(predictor: Any, sound: Sound) -> tuple[str, list[float]]:
@@ -115,7 +134,7 @@ def quiet_sounds(seconds: int) -> Iterator[tuple[str, Sound]]:
     rng, count = np.random.default_rng(0), seconds * RATE
     moment = np.arange(count) / RATE
     white = rng.normal(size=count)
-    shaped = np.fft.irfft(np.fft.rfft(white) / np.sqrt(np.maximum(np.arange(count // 2 + 1), 1)), count)
+    shaped = pink(white)
     tunes = []
     for _ in range(4 * seconds):
         pitch = 220 * 2 ** (rng.choice([0, 2, 4, 5, 7, 9, 11, 12]) / 12)

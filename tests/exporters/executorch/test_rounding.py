@@ -1,4 +1,7 @@
-"""Weights of an exported graph, rounded by the inputs of their layers."""
+"""Weights of an exported graph, rounded by the inputs of their layers.
+
+ExecuTorch is imported by the functions that need it: it takes seconds, of every run that only looks for its tests.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.core import Feeds, Part, TensorSpec
-from edgekit.exporters.executorch import int8, rounding
-from edgekit.exporters.executorch.tidy import CONVOLUTIONS, tidy
 
 
 class Picture(nn.Module):
@@ -44,9 +45,21 @@ PART = Part(
 
 @pytest.fixture(scope="module")
 def graph() -> Any:
+    return exported()
+
+
+def exported() -> Any:
+    from edgekit.exporters.executorch.tidy import tidy
+
     made: Any = torch.export.export(Picture().eval(), (torch.zeros(1, 3, 16, 16),)).module()
     tidy(made)
     return made
+
+
+def rounded(graph: Any, feeds: list[Feeds]) -> Any:
+    from edgekit.exporters.executorch.rounding import rounded
+
+    return rounded(PART, graph, feeds, lambda i, n: None)
 
 
 def pictures(count: int = 30) -> list[Feeds]:
@@ -57,18 +70,28 @@ def pictures(count: int = 30) -> list[Feeds]:
 
 
 def answers(graph: Any, feeds: list[Feeds]) -> Any:
+    from edgekit.exporters.executorch import int8
+
     with torch.no_grad():
         return np.concatenate([graph(*int8.tensors(PART, feed)).numpy() for feed in feeds])
 
 
 def weights(graph: Any) -> dict[str, Any]:
-    return {name: graph.get_parameter(node.args[1].target).detach() for name, node in int8.layers(graph).items()}
+    return {name: graph.get_parameter(node.args[1].target).detach() for name, node in layers(graph).items()}
+
+
+def layers(graph: Any) -> dict[str, Any]:
+    from edgekit.exporters.executorch import int8
+
+    return dict(int8.layers(graph))
 
 
 def test_every_weight_lies_on_the_grid_of_its_output(graph: Any) -> None:
+    from edgekit.exporters.executorch.tidy import CONVOLUTIONS
+
     before = {name: weight.clone() for name, weight in weights(graph).items()}
-    made = rounding.rounded(PART, graph, pictures(), lambda i, n: None)
-    assert len(before) == 5 and any(node.target in CONVOLUTIONS for node in int8.layers(made).values())
+    made = rounded(graph, pictures())
+    assert len(before) == 5 and any(node.target in CONVOLUTIONS for node in layers(made).values())
     for name, weight in weights(made).items():
         rows = weight.reshape(len(weight), -1)
         steps = rows / (rows.abs().amax(1, keepdim=True) / 127)
@@ -81,7 +104,7 @@ def test_means_stay_and_errors_shrink(graph: Any) -> None:
     """The bias takes up what rounding shifts, at the borders of a padded image too; so mean outputs are the same."""
     feeds = pictures()
     truth = answers(graph, feeds)
-    made = answers(rounding.rounded(PART, graph, feeds, lambda i, n: None), feeds)
+    made = answers(rounded(graph, feeds), feeds)
     near = answers(to_nearest(graph), feeds)
     assert np.abs((made - truth).mean((0, 1))).max() < 0.5 * np.abs((near - truth).mean((0, 1))).max()
     assert np.square(made - truth).mean() < 0.5 * np.square(near - truth).mean()
@@ -89,8 +112,7 @@ def test_means_stay_and_errors_shrink(graph: Any) -> None:
 
 def to_nearest(graph: Any) -> Any:
     """Weights with a scale an output, each to the nearest step."""
-    made: Any = torch.export.export(Picture().eval(), (torch.zeros(1, 3, 16, 16),)).module()
-    tidy(made)
+    made = exported()
     for weight in weights(made).values():
         step = weight.abs().amax(tuple(range(1, weight.ndim)), keepdim=True) / 127
         weight.copy_((weight / step).round() * step)

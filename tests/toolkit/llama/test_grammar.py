@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from conftest import absent
 from helpers.cases.gguf_files import llama_file
@@ -51,6 +50,8 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.mark.parametrize("name", SCHEMAS)
 @pytest.mark.parametrize("sampling", [{}, {"temperature": 1.5, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "seed": 7}])
 def test_noise_becomes_a_valid_answer(runner: Any, name: str, sampling: dict[str, Any]) -> None:
+    import jsonschema  # seconds, of every run that only looks for its tests
+
     tokens = list(runner.generate(runner.tokenize("hello"), most=1000, schema=SCHEMAS[name], **sampling))
     # Bytes of noise are no UTF-8, and what is put in their place would count as characters.
     answer = json.loads(runner.detokenize(tokens).decode("utf-8", "ignore"))
