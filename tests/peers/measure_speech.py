@@ -50,10 +50,14 @@ def joined_digits(data: Path, seed: int, count: int = 12) -> tuple[Sound, list[t
 
 def words(predictor: Any, data: Path, count: int = 40) -> Mapping[str, float]:
     """Errors of the starts of digits that were understood, in seconds."""
-    errors, order, spoken = list[float](), 0, 0
+    errors, order, spoken, ratios = list[float](), 0, 0, list[float]()
     for seed in range(count):
         sound, truth = joined_digits(data, seed)
+        began = time.process_time()
+        predictor.predict(sound, language="en")
+        between = time.process_time()
         heard = predictor.predict(sound, language="en", words=True).details["words"]
+        ratios.append((time.process_time() - between) / (between - began))
         texts = ["".join(letter for letter in word["word"].lower() if letter.isalnum()) for word in heard]
         texts = [DIGITS[int(text)] if text.isdigit() and len(text) == 1 else text for text in texts]
         matcher = SequenceMatcher(a=[digit for digit, _ in truth], b=texts, autojunk=False)
@@ -69,6 +73,7 @@ def words(predictor: Any, data: Path, count: int = 40) -> Mapping[str, float]:
         "median error": float(np.median(errors)),
         "95th percentile": float(np.percentile(errors, 95)),
         "clips out of order": order,
+        "processor time, of that without words, median": float(np.median(ratios)),
     }
 
 
@@ -79,6 +84,7 @@ def streams(predictor: Any, data: Path, length: int = 10) -> Mapping[str, float]
     stands for the wall's)."""
     normal, rng = EnglishTextNormalizer(), np.random.default_rng(1)
     whole, stream, reference, late = list[str](), list[str](), list[str](), list[float]()
+    seconds, busy = 0.0, 0.0
     files = sorted((data / "librispeech-train-clean").rglob("*.flac"))
     files = random.Random(5).sample(files, len(files))
     for group in range(len(files) // length):
@@ -90,7 +96,9 @@ def streams(predictor: Any, data: Path, length: int = 10) -> Mapping[str, float]
         sound = np.concatenate(parts)
         reference.append(normal(" ".join(texts)))
         whole.append(normal(predictor.predict(sound, language="en").output))
+        began = time.process_time()
         text, lateness = streamed(predictor, sound)
+        busy, seconds = busy + time.process_time() - began, seconds + len(sound) / RATE
         stream.append(normal(text))
         late += lateness
     return {
@@ -99,6 +107,7 @@ def streams(predictor: Any, data: Path, length: int = 10) -> Mapping[str, float]
         "word error, stream": jiwer.wer(reference, stream),
         "lateness, median": float(np.median(late)),
         "lateness, 95th percentile": float(np.percentile(late, 95)),
+        "processor time, seconds for a second of sound": busy / seconds,
     }
 
 

@@ -131,7 +131,8 @@ class TorchRunner(Runner):
         finally:
             torch.set_num_threads(threads)
         values = out if isinstance(out, tuple) else (out,)
-        return {spec.name: value.numpy() for spec, value in zip(self.outputs, values, strict=True)}
+        # Contiguous: the next part, such as a decoder in every step, would copy a view each time that it reads it.
+        return {spec.name: value.contiguous().numpy() for spec, value in zip(self.outputs, values, strict=True)}
 
 
 def relative_error(outputs: Sequence[Outputs], reference: Sequence[Outputs]) -> float:
