@@ -249,7 +249,7 @@ def test_a_text_that_leaves_speech_out_is_read_again_with_times(
     toy_whisper: ToyWhisper, say: Phrase, tmp_path: Path, start: Start
 ) -> None:
     """Its tokens look at the sound that they say: a text of few says nothing of the last 3 seconds of speech, or of a
-    pause, which needs no words. Where less was read with times, the text without them stays."""
+    pause, which needs no words. Where times find hardly more, the text without them stays."""
     more = {"detector": Ear(), "encoder": Fake(_keys)}
     one = Whisper(toy_whisper, tmp_path, start, more, alignment=[[0, 0], [0, 0]])
     whole, part, timed = "what every token looks at, here", "but no", (0.0, "but not always", 2.0, 2.0, "again", 4.0)
@@ -258,6 +258,7 @@ def test_a_text_that_leaves_speech_out_is_read_again_with_times(
         (bursts([4.0]), [(part,), timed], "but not alwaysagain"),
         (bursts([1.5, 4.0]), [(part,)], part),
         (bursts([4.0]), [(part,), (0.0, "bu", 4.0)], part),
+        (bursts([4.0]), [(part,), (0.0, "but now", 4.0)], part),
         (bursts([4.0]), [(part,), (0.0, "but", 1.0), (0.0, " then", 1.0, 1.0, " on", 2.5), ("you",)], "but then on"),
     ]
     with one.peer:

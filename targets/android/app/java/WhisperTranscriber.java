@@ -194,7 +194,7 @@ public final class WhisperTranscriber implements TaskLoop {
                 run.fallbacks.add("no words for " + seconds + " s of speech: read again with times");
                 again = recognizer.again(recognized, samples, run);
                 double[] left = again.gap(samples.length);
-                boolean better = left[1] - left[0] < gap[1] - gap[0];
+                boolean better = left[1] - left[0] <= Math.max(UNREAD, (gap[1] - gap[0]) / 2);
                 (better ? recognized : again).close();
                 return better ? again : recognized;
             } catch (RuntimeException exception) {

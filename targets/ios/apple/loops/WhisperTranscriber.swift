@@ -161,7 +161,7 @@ struct WhisperTranscriber: TaskLoop {
         run.fallbacks.append("no words for \(Numbers.round(seconds, places: 1)) s of speech: read again with times")
         let again = try await recognizer.again(recognized, samples, &run)
         let left = try recognizer.gap(again, samples: samples.count)
-        return left.end - left.begin < seconds ? again : recognized
+        return left.end - left.begin <= max(Self.unread, seconds / 2) ? again : recognized
     }
 
     /// Decodes one window; returns by how many samples to advance.
