@@ -46,6 +46,12 @@ def absent(reason: str) -> None:
     pytest.skip(reason)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The file whose tests export whisper-base comes first: a process that needs the bundle meanwhile does nothing."""
+    first = next((item.path for item in items if "int8_bundle" in getattr(item, "fixturenames", ())), None)
+    items.sort(key=lambda item: item.path != first)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder with the data sets."""
