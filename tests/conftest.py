@@ -47,7 +47,7 @@ def absent(reason: str) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The file whose tests export whisper-base comes first: a process that needs the bundle meanwhile does nothing."""
+    """The file that exports whisper-base comes first: the processes of other files would wait for the bundle."""
     first = next((item.path for item in items if "int8_bundle" in getattr(item, "fixturenames", ())), None)
     items.sort(key=lambda item: item.path != first)
 

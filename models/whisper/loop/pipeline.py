@@ -205,7 +205,7 @@ class Transcriber(Predictor):
         run.fallbacks.append(f"no words for {end - begin:.1f} s of speech: read again with times")
         again = self._recognizer.again(recognized, samples, run)
         since, until = self._recognizer.gap(again, samples)
-        # Times alone move a gap by a little: the same words with other times are no words that were missing.
+        # The same words read with times shrink the gap a little. Only the missing words shrink it much.
         return again if until - since <= max(_UNREAD, (end - begin) / 2) else recognized
 
     def _append(

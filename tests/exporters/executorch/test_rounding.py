@@ -1,6 +1,6 @@
 """Weights of an exported graph, rounded by the inputs of their layers.
 
-ExecuTorch is imported by the functions that need it: it takes seconds, of every run that only looks for its tests.
+Only functions import ExecuTorch. Its import takes seconds, and every run imports this file to look for tests.
 """
 
 from __future__ import annotations

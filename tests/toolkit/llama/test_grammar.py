@@ -50,7 +50,7 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.mark.parametrize("name", SCHEMAS)
 @pytest.mark.parametrize("sampling", [{}, {"temperature": 1.5, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "seed": 7}])
 def test_noise_becomes_a_valid_answer(runner: Any, name: str, sampling: dict[str, Any]) -> None:
-    import jsonschema  # seconds, of every run that only looks for its tests
+    import jsonschema  # here, as its import takes seconds and every run imports this file to look for tests
 
     tokens = list(runner.generate(runner.tokenize("hello"), most=1000, schema=SCHEMAS[name], **sampling))
     # Bytes of noise are no UTF-8, and what is put in their place would count as characters.
