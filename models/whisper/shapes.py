@@ -79,7 +79,7 @@ class Shape:
         stem = [convolution(self.mels, c, 3, frames), convolution(c, c, 3, positions, before=frames)]
         block = [linear(c, c, positions)] * 4 + [linear(c, 4 * c, positions), linear(4 * c, c, positions)]
         crossed = [linear(c, c, positions)] * (2 * self.decoder_layers)
-        scores = self.heads * positions * positions
+        scores = positions * positions  # of one head: the exported encoder works on its heads one after another
         # Rows of positions are added, not multiplied; like weights they are halved.
         audio_rows, text_rows = (Layer(rows * c, 0, 0, 0) for rows in (self.audio_context, self.text_context))
         spared = sum(layer.weights for layer in stem) + round(_LEFT * self.encoder_layers * 12 * c * c)
