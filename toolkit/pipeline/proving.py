@@ -17,7 +17,7 @@ from edgekit.gate.agreement import not_measured as not_compared
 from edgekit.gate.judges import Scores
 from edgekit.gate.verdicts import not_measured
 from edgekit.numerics.parity import Recorder, coarsest, limit_of, part_error
-from edgekit.numerics.sums import same_sums
+from edgekit.pipeline.artifacts import exported
 from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.tracing import Reference
 
@@ -46,10 +46,11 @@ def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
         ParityFailed: a part is further from the reference than the precision explains. GateFailed: it is less accurate.
     """
     job, exporter, stage = run.job, run.job.exporter, run.stage
-    with same_sums():
-        artifacts = exporter.export(job.model, run.checkpoint, recipe, reference.calibration, stage, run.work, run.tell)
+    made = exported(run, reference, recipe)
+    artifacts = made.artifacts
     runners = {artifact.part: exporter.load(stage / artifact.file, usable_processors()) for artifact in artifacts}
     if why := golden.unable(runners):
+        made.keep(stage, artifacts)
         return _unproven(artifacts, runners, reference, recipe, run.facts, why)
     parity, far = _parity(run, runners, reference, recipe)
     if far is not None:
@@ -70,7 +71,9 @@ def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
     facts = _operated(job, scores, run.facts)
     if "operating_point" in facts:  # another threshold, perhaps another answer
         output = golden.answer(run.predictor(runners, facts), stage / run.golden_input)
-    artifacts = [_timed(run, artifact, recipe, reference) for artifact in artifacts]
+    if not made.reused:
+        artifacts = [_timed(run, artifact, recipe, reference) for artifact in artifacts]
+        made.keep(stage, artifacts)
     return Accepted(recipe, artifacts, parity, specs, output, verdict, facts, agreement)
 
 

@@ -6,6 +6,7 @@ import hashlib
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import edgekit
@@ -29,10 +30,9 @@ def key_of(job: Job, weights: Path) -> str:
     """Hash of everything that decides an export's result: weights, recipe, target, data, code, tools."""
     model = job.model
     parts = [
-        *(f"weights {file.name} {hash_file(file)}" for file in read_with(weights, model.weights.assets)),
+        *decides(job, weights),
         *(f"calibration {described(sample.input)}" for sample in job.calibration),
         *(f"data {described(sample.input)} {described(sample.truth)} {sample.language}" for sample in job.samples),
-        *(f"code {file.name} {hash_file(file)}" for file in code_files(job)),
         *(
             hashlib.sha256(package_data.read(name)).hexdigest()
             for name in (model.task.golden, model.identity.licence_text)
@@ -42,9 +42,17 @@ def key_of(job: Job, weights: Path) -> str:
         f"evidence {job.evidence.name} {job.evidence.sources}" if job.evidence else "no evidence",
         repr((model.name, model.task.evaluation, model.network.ladder, declared(job.target), job.recipe, job.fallback)),
         repr((sorted(job.operating.items()), job.limits)),
-        repr(job.tools()),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def decides(job: Job, weights: Path) -> list[str]:
+    """What decides the files that an exporter writes, whatever the target and the data: weights, code and tools."""
+    return [
+        *(f"weights {file.name} {hash_file(file)}" for file in read_with(weights, job.model.weights.assets)),
+        *(f"code {file.name} {hash_file(file)}" for file in code_files(job)),
+        repr(job.tools()),
+    ]
 
 
 def declared(target: Target) -> Target:
@@ -70,13 +78,19 @@ def code_files(job: Job) -> list[Path]:
 
     A changed exporter must not reuse an old bundle; a change of report pages must not forbid it.
     """
+    return sorted({*_own_files(), *_outside(job)})
+
+
+@cache
+def _own_files() -> frozenset[Path]:
+    """Those of edgekit, which do not come and go while a process runs."""
     rooms = (edgekit.exporters, edgekit.importers, edgekit.models, edgekit.targets, edgekit.tasks)
     folders = [Path(str(room.__file__)).parent for room in rooms]
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     package = Path(str(edgekit.__file__)).parent
     transports = (package / "sources" / "transports").glob("*.py")  # found by their folder, as the rooms' entries are
     roots = [package / "pipeline" / "exporting.py", *transports, *(path for path in files if path.suffix == ".py")]
-    return sorted({*files, *closure(roots, package), *_outside(job)})
+    return frozenset({*files, *closure(roots, package)})
 
 
 def _outside(job: Job) -> Iterator[Path]:

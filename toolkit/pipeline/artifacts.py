@@ -1,0 +1,140 @@
+"""A cache of artefacts: what an exporter wrote for the same weights, inputs and recipe is not computed again.
+
+The same files serve every target of a format, another ``--data``, and the recipe that a search has chosen. Parity, the
+agreement with fp32 and accuracy are measured each time: only the exporter's work and the times of calls are reused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from edgekit.bench.machine import host
+from edgekit.bundles.staging import staged
+from edgekit.common.files import described, hash_file, is_inside
+from edgekit.core import Artifact, Recipe
+from edgekit.errors import EdgekitError
+from edgekit.numerics.sums import same_sums
+from edgekit.pipeline.job import Run
+from edgekit.pipeline.reuse import decides
+from edgekit.pipeline.tracing import Reference
+from edgekit.sources.fetching import cache_folder
+
+__all__ = ["MOST", "WORTH", "Exported", "exported"]
+
+#: Most bytes of the cache: beyond them, what was used least recently goes.
+MOST = 4 << 30
+#: Seconds of an exporter's work from which on its files are kept.
+WORTH = 10.0
+_NAME = "artifacts.json"
+
+
+class Exported:
+    """The artefacts of a recipe, in the folder `run.stage`.
+
+    Attributes:
+        artifacts: as the exporter described them. reused: whether they came from the cache; then with their times.
+    """
+
+    def __init__(self, artifacts: Sequence[Artifact], place: Path, files: Sequence[str], *, reused: bool) -> None:
+        self.artifacts, self.reused = artifacts, reused
+        self._place, self._files = place, files
+
+    def keep(self, stage: Path, artifacts: Sequence[Artifact]) -> None:
+        """Put the files, and what `artifacts` say of them, into the cache. A full disk leaves the cache as it was."""
+        if self.reused or not self._files:
+            return
+        size = sum((stage / name).stat().st_size for name in self._files)
+        with contextlib.suppress(OSError, EdgekitError):
+            cache = self._place.parent
+            cache.mkdir(parents=True, exist_ok=True)
+            if size > MOST or 2 * size > shutil.disk_usage(cache).free:
+                return
+            _drop(cache, MOST - size)
+            with staged(self._place, where=Path) as fresh:
+                for name in self._files:
+                    (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(stage / name, fresh / name)
+                content = {
+                    "artifacts": [asdict(artifact) for artifact in artifacts],
+                    "files": {name: hash_file(fresh / name) for name in self._files},
+                }
+                (fresh / _NAME).write_text(json.dumps(content), encoding="utf-8")
+
+
+def exported(run: Run, reference: Reference, recipe: Recipe) -> Exported:
+    """What the exporter makes of `recipe`: from the cache, else made now.
+
+    Raises:
+        As `edgekit.core.Exporter.export`.
+    """
+    place = cache_folder() / "artifacts" / _key(run, reference, recipe)
+    if (artifacts := _taken(place, run.stage)) is not None:
+        run.tell(f"{recipe}: the files of an earlier export", 0, 0)
+        return Exported(artifacts, place, (), reused=True)
+    before, began = set(_files(run.stage)), time.monotonic()
+    with same_sums():
+        artifacts = run.job.exporter.export(
+            run.job.model, run.checkpoint, recipe, reference.calibration, run.stage, run.work, run.tell
+        )
+    long = time.monotonic() - began >= WORTH
+    return Exported(artifacts, place, sorted(set(_files(run.stage)) - before) if long else (), reused=False)
+
+
+def _key(run: Run, reference: Reference, recipe: Recipe) -> str:
+    """Hash of everything that decides what an exporter writes, which is less than what decides a bundle: no target.
+
+    The reference's outputs stand for the network itself, also where its code lies in files that nobody lists.
+    """
+    network, machine = run.job.model.network, host.describe()
+    parts = [(p.name, p.inputs, p.outputs, p.axes, p.quantize, p.kind, dict(p.settings)) for p in network.parts]
+    calibration = {part: list(feeds) for part, feeds in reference.calibration.items()}
+    lines = [
+        *decides(run.job, run.checkpoint.path),
+        repr((run.job.model.name, network.precision, network.ladder, parts, recipe)),
+        f"outputs {described(reference.golden)}",
+        f"calibration {described(calibration)}",
+        repr([machine[name] for name in host.IDENTITY]),
+    ]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
+
+
+def _taken(place: Path, stage: Path) -> list[Artifact] | None:
+    """The artefacts of the cache's folder `place`, copied into `stage`; None if they are not there, or damaged."""
+    try:
+        content = json.loads((place / _NAME).read_text(encoding="utf-8"))
+        files = dict(content["files"])
+        whole = all(is_inside(name) and hash_file(place / name) == digest for name, digest in files.items())
+        artifacts = [Artifact(**artifact) for artifact in content["artifacts"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if not whole:
+        shutil.rmtree(place, ignore_errors=True)
+        return None
+    for name in files:
+        (stage / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(place / name, stage / name)
+    with contextlib.suppress(OSError):
+        (place / _NAME).touch()  # used now
+    return artifacts
+
+
+def _files(folder: Path) -> Iterator[str]:
+    return (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def _drop(cache: Path, most: int) -> None:
+    """Remove what was used least recently, until `most` bytes are left."""
+    used = {path.parent: path.stat().st_mtime for path in cache.glob(f"*/{_NAME}")}
+    sizes = {place: sum((place / name).stat().st_size for name in _files(place)) for place in used}
+    for place in sorted(used, key=lambda place: used[place]):
+        if sum(sizes.values()) <= most:
+            return
+        shutil.rmtree(place, ignore_errors=True)
+        del sizes[place]
