@@ -143,11 +143,11 @@ class OnnxExporter(Exporter):
         self, part: Part, checkpoint: Checkpoint, precision: str, work: Path, progress: Progress
     ) -> onnx.ModelProto:
         """The fp32 graph, made once an export however many recipes are tried: a ready graph as it is, but for what
-        smaller forms are made of (see `ready`)."""
+        smaller forms are made of (see `simpler`)."""
         import onnx
 
         from edgekit.exporters.onnx.graph import from_torch
-        from edgekit.exporters.onnx.ready import simplified
+        from edgekit.exporters.onnx.simpler import simplified, without_needless
         from edgekit.formats.onnx.reference import OnnxGraph
 
         file, simple = work / f"{part.name}.fp32.onnx", work / f"{part.name}.simple.onnx"
@@ -156,9 +156,10 @@ class OnnxExporter(Exporter):
                 raise ExportFailed(f"the part {part.name!r} is not a torch graph; the onnx exporter cannot write it.")
             progress(f"tracing {part.name}", 0, 0)
             built = part.build(checkpoint)
-            onnx.save(built.model if isinstance(built, OnnxGraph) else from_torch(part, built), file)
-            if isinstance(built, OnnxGraph) and precision != "fp32":
-                onnx.save(simplified(built.model), simple)
+            ready = built.model if isinstance(built, OnnxGraph) else None
+            onnx.save(ready or without_needless(from_torch(part, built)), file)
+            if ready and precision != "fp32":
+                onnx.save(without_needless(simplified(ready)), simple)
         return onnx.load(simple if simple.exists() and precision != "fp32" else file)
 
     def _write(
