@@ -33,6 +33,8 @@ if os.environ.get("PIN") and "PYTEST_XDIST_WORKER" in os.environ and hasattr(os,
     _cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {_cores[int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw")) % len(_cores)]})
 
+#: Fixtures that are made once a run and take long, the slowest first.
+MADE_ONCE = ("int8_bundle", "loops_in")
 SHARED = Path(__file__).parent.parent.parent / "shared"
 # Weights that lie there are not fetched.
 if (SHARED / "models").is_dir():
@@ -47,8 +49,10 @@ def absent(reason: str) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The file that exports whisper-base comes first: the processes of other files would wait for the bundle."""
-    first = next((item.path for item in items if "int8_bundle" in getattr(item, "fixturenames", ())), None)
+    """The file that exports whisper-base comes first, else one that compiles the loops of apps: two processes that come
+    to it at once would wait for each other."""
+    users = (item.path for name in MADE_ONCE for item in items if name in getattr(item, "fixturenames", ()))
+    first = next(users, None)
     items.sort(key=lambda item: item.path != first)
 
 
