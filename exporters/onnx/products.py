@@ -21,9 +21,9 @@ Where many rows meet a matrix, the residual stream is rotated first (`residual`)
 (`edgekit.quantization.gptq`), as they are for four bits.
 
 So: products with few rows are blockwise. The others are measured: each is quantized alone, and how far the part's
-outputs move on real inputs decides. Each gets the first of dynamic, rows and blockwise with which all of them together
-are near enough; one that is too far in any of them stays float (stored in half precision): a few layers, mostly the
-first and the last, can make more of the error than all others together.
+outputs move on real inputs decides. Each gets the cheapest form with which all of them together are near enough; where
+they are not, those go to rows or stay float (stored in half precision) that take most of the error away for their time:
+a few layers, mostly the first and the last, can make more of the error than all others together.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from edgekit.exporters.onnx.graph import constants, rebuild, watching
 from edgekit.formats.onnx.runner import OnnxRunner, evaluate
 from edgekit.numerics.parity import relative_error
 from edgekit.quantization.candidates import pooled
-from edgekit.quantization.choice import together
+from edgekit.quantization.choice import Bounds, together
 from edgekit.quantization.gptq import Grid, Rounded, hessian, nearest, rounded
 from edgekit.quantization.plan import ASKED, LayerPlan
 from edgekit.quantization.ranges import best_zero
@@ -59,13 +59,19 @@ SMALL_BLOCK = 32
 GRIDS = {"dynamic": Grid(8), "rows": Grid(8), "blockwise": Grid(8, BLOCK), "four-bit": Grid(4, SMALL_BLOCK)}
 #: At most so many rows count as few.
 FEW_ROWS = 16
-#: A product that alone moves the part's outputs by more than this (relative root mean square) does not get the form;
-#: and by how much all of them together may.
-LIMITS = {"dynamic": 0.025, "rows": 0.03, "blockwise": 0.03}
-AIM = 0.04
-#: Limits of a part whose small errors others build on (an encoder that a decoder reads at every step): each decides
-#: alone.
-CAREFUL = {"dynamic": 0.006, "rows": 0.018, "blockwise": 0.018}
+#: Products of many rows: a form is not for one that alone moves the part's outputs by more (relative root mean square).
+#: All may move them by 4 %, and by less where that takes little time. Costs of [64 to 750, 192 to 2048] x [192 to 2048,
+#: 192 to 2048] on one core with VNNI: rows 1.2 to 1.8, float 1.7 to 2.7, blocks 2.1 to 3.3, which is why they are not
+#: among the forms; float was 5 and more on a newer core.
+BOUNDS = Bounds(
+    {"dynamic": 0.025, "rows": 0.03},
+    {"dynamic": 1.0, "blockwise": 1.0, "rows": 1.35, "float": 3.0},
+    aim=0.04,
+    near=0.015,
+    worth=2.0,
+)
+#: Of a part whose small errors others build on (an encoder that a decoder reads at every step): each decides alone.
+CAREFUL = Bounds({"dynamic": 0.006, "rows": 0.018, "blockwise": 0.018})
 #: A rotated graph computes what it did before, but for the last digits; by at most this.
 _SAME = 1e-4
 #: Inputs of products are recorded until there are so many rows, of at most so many calls. With too few, weights are
@@ -230,7 +236,7 @@ def choose(
     model = model if careful else linear.equalized(model, many, feeds)
     weights = recorded(model, [*many, *choice] if small else many, feeds)
     asked = set[str]()
-    limits = (CAREFUL, float("inf")) if careful else (LIMITS, AIM)
+    bounds = CAREFUL if careful else BOUNDS
 
     def moved(node: str, form: str) -> float:
         asked.add(node)
@@ -239,8 +245,17 @@ def choose(
         return relative_error([pooled(made)], [pooled(reference)])
 
     note = f"; residual stream not rotated: {unrotated}" if unrotated else "; residual stream rotated"
-    plans = together(moved, many, *limits)
-    return model, choice | {node: LayerPlan(plan.form, plan.why + note) for node, plan in plans.items()}, weights
+    sizes = {product.node: float(max(rows[product.node], FEW_ROWS) * product.weight.size) for product in found}
+    settled = [node for node, plan in choice.items() if plan.form == "blockwise" and plan.why != TIED]
+    plans = together(
+        moved, {node: sizes[node] for node in (*many, *settled)}, bounds, dict.fromkeys(settled, "blockwise")
+    )
+    told = {node: LayerPlan(plan.form, plan.why + note) for node, plan in plans.items()}
+    return (
+        model,
+        {**told, **{node: plan for node, plan in choice.items() if told.get(node, plan).form == plan.form}},
+        weights,
+    )
 
 
 def asked(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from edgekit.errors import BadInput, ExportFailed
 from edgekit.numerics.parity import relative_error
@@ -11,7 +12,7 @@ from edgekit.quantization import samples
 from edgekit.quantization.candidates import Candidates, Made, pooled
 from edgekit.quantization.plan import ASKED, LayerPlan, Plan, Wish
 
-__all__ = ["MOST_FLOATS", "choose", "together"]
+__all__ = ["MOST_FLOATS", "Bounds", "choose", "together"]
 
 #: What is better has at most this share of the error.
 _CLEARLY = 0.95
@@ -137,44 +138,82 @@ def _with_floats(candidates: Candidates[Made], plan: Plan, made: Made, count: in
     return plan, made
 
 
-def together(
-    moved: Callable[[str, str], float], layers: Sequence[str], limits: Mapping[str, float], aim: float
-) -> dict[str, LayerPlan]:
-    """Layer -> its form: the cheapest ones with which all layers together move the outputs by at most `aim`.
+@dataclass(frozen=True)
+class Bounds:
+    """What layers that are chosen together may cost, and how far they may move the outputs.
 
-    Errors of layers are nearly independent of one another, so their squares add up. Where the sum is too large the
-    layer that moves the outputs most gets its next form, as long as there is one.
+    Attributes:
+        limits: form -> the most that a layer alone may move them (relative root mean square), the cheapest form first.
+            A layer that is beyond the limit of every form stays float.
+        costs: form, and "float" -> time of a product in it, as a multiple of its time in the cheapest form.
+        aim: what all layers together may move the outputs.
+        near: less than that, by changes that are worth it: of the squared error they take away `worth` times the share
+            that they add to the time of all layers.
+    """
+
+    limits: Mapping[str, float]
+    costs: Mapping[str, float] = field(default_factory=dict)
+    aim: float = math.inf
+    near: float = math.inf
+    worth: float = 0.0
+
+
+def together(
+    moved: Callable[[str, str], float],
+    layers: Mapping[str, float],
+    bounds: Bounds,
+    settled: Mapping[str, str] | None = None,
+) -> dict[str, LayerPlan]:
+    """Layer -> its form: the cheapest ones with which all layers together move the outputs by at most the aim.
+
+    Errors of layers are nearly independent of one another, so their squares add up. Where the sum is too large, the
+    change of a layer that takes most away for its time is made, and so on.
 
     Args:
         moved: (layer, form) -> how far the outputs move (relative root mean square) where the layer alone has the form.
-        limits: form -> the most that a layer alone may move them, the cheapest form first. One that is beyond the limit
-            of every form stays float.
+        layers: layer -> its multiplications. settled: layer -> the form that it has if it does not become float.
     """
-    forms, tried = list(limits), {layer: list[tuple[str, float]]() for layer in layers}
-
-    def next_form(layer: str) -> None:
-        """The next form that is within its limit and better than the last; else the last; float if there is none."""
-        seen = tried[layer]
-        before = seen[-1] if seen and seen[-1][1] <= limits[seen[-1][0]] else None
-        for form in forms[len(seen) :]:
-            seen.append((form, moved(layer, form)))
-            if seen[-1][1] <= limits[form] and (before is None or seen[-1][1] < before[1]):
-                chosen[layer] = seen[-1]
-                return
-
-    chosen: dict[str, tuple[str, float]] = {}
-    for layer in layers:
-        next_form(layer)
-    while sum(error**2 for _, error in chosen.values()) > aim**2:
-        left = [layer for layer in chosen if len(tried[layer]) < len(forms)]
-        if not left:
+    settled = settled or {}
+    if math.isinf(bounds.aim):
+        layers = {layer: size for layer, size in layers.items() if layer not in settled}
+    forms = {layer: {settled[layer]: math.inf} if layer in settled else bounds.limits for layer in layers}
+    tried: dict[str, dict[str, float]] = {layer: {} for layer in layers}
+    chosen = {layer: _within(layer, moved, forms[layer], tried[layer]) for layer in layers}
+    whole = sum(layers.values())
+    while (total := math.sqrt(sum(error**2 for _, error in chosen.values()))) > min(bounds.aim, bounds.near):
+        # A form that was not tried counts as exact, until it is the best of all: then it is tried.
+        changes = [
+            ((before**2 - tried[layer].get(form, 0.0) ** 2) / cost, layer, form)
+            for layer, (now, before) in chosen.items()
+            for form in (*forms[layer], "float")
+            if (cost := layers[layer] * (bounds.costs[form] - bounds.costs[now])) > 0
+        ]
+        gain, layer, form = max(changes, default=(0.0, "", ""))
+        if gain <= (bounds.worth * total**2 / whole if total <= bounds.aim else 0.0):
             break
-        next_form(max(left, key=lambda layer: chosen[layer][1]))
-    return {layer: LayerPlan(*_told(chosen.get(layer), tried[layer])) for layer in layers}
+        if form != "float" and form not in tried[layer]:
+            tried[layer][form] = moved(layer, form)
+            continue
+        chosen[layer] = form, tried[layer].get(form, 0.0)
+    return {layer: LayerPlan(form, _told(form, tried[layer], forms[layer])) for layer, (form, _) in chosen.items()}
 
 
-def _told(chosen: tuple[str, float] | None, tried: Sequence[tuple[str, float]]) -> tuple[str, str]:
-    """The form of a layer, and why."""
-    (first, error), *others = tried
-    why = ", ".join([f"{first} alone moves the outputs by {error:.1%}", *(f"{form} by {e:.1%}" for form, e in others)])
-    return (chosen[0], why) if chosen else ("float", f"{why}: too far")
+def _within(
+    layer: str, moved: Callable[[str, str], float], limits: Mapping[str, float], tried: dict[str, float]
+) -> tuple[str, float]:
+    """The cheapest form of a layer that is within its limit, and its error; what was measured is put into `tried`."""
+    for form, most in limits.items():
+        tried[form] = error = moved(layer, form)
+        if error <= most:
+            return form, error
+    return "float", 0.0
+
+
+def _told(form: str, tried: Mapping[str, float], limits: Mapping[str, float]) -> str:
+    """Why a layer has its form."""
+    (first, error), *others = tried.items()
+    why = ", ".join([f"{first} alone moves the outputs by {error:.1%}", *(f"{name} by {e:.1%}" for name, e in others)])
+    if form != "float":
+        return why
+    far = all(error > limits[name] for name, error in tried.items())
+    return f"{why}: too far" if far else f"{why}: much of the error of all layers, for its time"

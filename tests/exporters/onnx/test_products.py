@@ -25,6 +25,7 @@ from edgekit.exporters.onnx.graph import constants
 from edgekit.exporters.onnx.products import BLOCK, GRIDS
 from edgekit.formats.onnx.runner import OnnxRunner, evaluate
 from edgekit.numerics.parity import LIMITS, TorchRunner, part_error, relative_error
+from edgekit.quantization.choice import Bounds
 from edgekit.quantization.gptq import nearest
 
 # --- int8 ------------------------------------------------------------------------------------------------------------
@@ -276,7 +277,7 @@ class Outlier(nn.Module):
 
 
 def test_a_product_that_stays_float_is_stored_in_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(products, "LIMITS", dict.fromkeys(products.LIMITS, 0.0))
+    monkeypatch.setattr(products, "BOUNDS", Bounds({"dynamic": 0.0, "rows": 0.0}))
     graph = EXPORTER._reference(part(), CHECKPOINT, "int8", tmp_path, lambda *_: None)
     names = [p.node for p in products.products(graph) if not p.table]
     graph, choice, _ = products.choose(graph, [feeds(time=60, new=30)], lambda *_: None)
@@ -287,8 +288,7 @@ def test_a_product_that_stays_float_is_stored_in_half(tmp_path: Path, monkeypatc
 
 def test_the_measured_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # One layer alone is all of a toy's error; in a network of twenty it is a twentieth.
-    monkeypatch.setattr(products, "LIMITS", {"dynamic": 0.02, "blockwise": 1.0})
-    monkeypatch.setattr(products, "AIM", 1.0)
+    monkeypatch.setattr(products, "BOUNDS", Bounds({"dynamic": 0.02, "blockwise": 1.0}))
     monkeypatch.setattr(products.linear, "equalized", lambda graph, nodes, feeds: graph)  # it would mend the outlier
     given = Part("outlier", ATTENTION.inputs, ATTENTION.outputs, ATTENTION.axes, lambda checkpoint: Outlier())
     x = np.random.default_rng(0).standard_normal((1, 50, 128)).astype(np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from edgekit.errors import BadInput, ExportFailed, Unsupported
 from edgekit.quantization import bits
 from edgekit.quantization.biases import correct
 from edgekit.quantization.candidates import Candidates
-from edgekit.quantization.choice import choose, together
+from edgekit.quantization.choice import Bounds, choose, together
 from edgekit.quantization.plan import ASKED, LayerPlan, Plan, Wish
 
 FEEDS: list[Feeds] = [{"x": np.random.default_rng(i).random(8)} for i in range(20)]
@@ -167,21 +168,60 @@ def test_corrected_biases_only_where_they_help(shift: float, kept: bool) -> None
     assert (made.why == str(shift)) is kept
 
 
-def test_the_cheapest_forms_that_are_near_enough_together() -> None:
-    limits = {"dynamic": 0.03, "rows": 0.03, "blockwise": 0.03}
-    errors = {
-        "near": {"dynamic": 0.01},
-        "worst": {"dynamic": 0.03, "rows": 0.03, "blockwise": 0.01},
-        "bad": {"dynamic": 0.2, "rows": 0.02},
-        "hopeless": {"dynamic": 0.2, "rows": 0.1, "blockwise": 0.04},
-    }
-    plans = together(lambda layer, form: errors[layer][form], list(errors), limits, 0.025)
-    why = "dynamic alone moves the outputs by 3.0%, rows by 3.0%, blockwise by 1.0%"
-    assert plans["worst"] == LayerPlan("blockwise", why)
+COSTS = {"dynamic": 1.0, "rows": 1.25, "float": 5.0}
+BOUNDS = Bounds({"dynamic": 0.03, "rows": 0.03}, COSTS, aim=0.04)
+
+
+def formed(errors: Mapping[str, Mapping[str, float]], bounds: Bounds, **sizes: float) -> dict[str, str]:
+    """Layer -> its form; a layer has one multiplication, if `sizes` does not say more."""
+    layers = {layer: sizes.get(layer, 1.0) for layer in errors}
+    return {layer: plan.form for layer, plan in together(lambda name, form: errors[name][form], layers, bounds).items()}
+
+
+def test_a_layer_gets_the_cheapest_form_that_is_near_enough_alone() -> None:
+    errors = {"near": {"dynamic": 0.01}, "bad": {"dynamic": 0.2, "rows": 0.02}, "worst": {"dynamic": 0.2, "rows": 0.1}}
+    plans = together(lambda layer, form: errors[layer][form], dict.fromkeys(errors, 1.0), BOUNDS)
     assert plans["near"] == LayerPlan("dynamic", "dynamic alone moves the outputs by 1.0%")
-    assert plans["bad"].form == "rows"
-    assert plans["hopeless"].form == "float"
-    assert plans["hopeless"].why.endswith("blockwise by 4.0%: too far")
+    assert plans["bad"] == LayerPlan("rows", "dynamic alone moves the outputs by 20.0%, rows by 2.0%")
+    assert plans["worst"].form == "float"
+    assert plans["worst"].why.endswith("rows by 10.0%: too far")
+
+
+def test_what_takes_most_away_for_its_time_is_changed_until_all_are_near_enough() -> None:
+    errors = {
+        "gains": {"dynamic": 0.03, "rows": 0.001},
+        "gains nothing": {"dynamic": 0.03, "rows": 0.03},
+        "small": {"dynamic": 0.01, "rows": 0.01},
+    }
+    assert formed(errors, BOUNDS) == {"gains": "rows", "gains nothing": "dynamic", "small": "dynamic"}
+    nearer = replace(BOUNDS, aim=0.02)
+    assert formed(errors, nearer) == {"gains": "rows", "gains nothing": "float", "small": "dynamic"}
+    plans = together(lambda layer, form: errors[layer][form], dict.fromkeys(errors, 1.0), nearer)
+    assert plans["gains nothing"].why.endswith("rows by 3.0%: much of the error of all layers, for its time")
+
+
+def test_layers_come_nearer_where_that_is_worth_its_time() -> None:
+    errors = {f"l{i}": {"dynamic": 0.006, "rows": 0.006} for i in range(9)} | {"worst": {"dynamic": 0.03, "rows": 0.03}}
+    bounds = replace(BOUNDS, near=0.02, worth=3.0)
+    assert set(formed(errors, bounds).values()) == {"dynamic"}, "74 % of the squared error for 40 % of the time"
+    forms = formed(errors, bounds, worst=0.5)
+    assert forms.pop("worst") == "float", "for 21 % of the time"
+    assert set(forms.values()) == {"dynamic"}
+    assert set(formed(errors, replace(bounds, near=0.036), worst=0.5).values()) == {"dynamic"}, "near enough as it is"
+
+
+def test_a_settled_layer_keeps_its_form_or_becomes_float() -> None:
+    errors = {"many": {"dynamic": 0.01, "rows": 0.01}, "head": {"blockwise": 0.015}}
+    bounds = replace(BOUNDS, costs={**COSTS, "blockwise": 1.0}, near=0.016, worth=3.0)
+    layers = {"many": 100.0, "head": 1.0}
+
+    def forms(bounds: Bounds) -> dict[str, str]:
+        plans = together(lambda name, form: errors[name][form], layers, bounds, {"head": "blockwise"})
+        return {layer: plan.form for layer, plan in plans.items()}
+
+    assert forms(bounds) == {"many": "dynamic", "head": "float"}
+    assert forms(replace(bounds, near=0.02)) == {"many": "dynamic", "head": "blockwise"}
+    assert forms(Bounds(bounds.limits)) == {"many": "dynamic"}
 
 
 def test_no_more_is_tried_than_is_needed() -> None:
@@ -189,10 +229,12 @@ def test_no_more_is_tried_than_is_needed() -> None:
 
     def moved(layer: str, form: str) -> float:
         asked.append((layer, form))
-        return 0.01
+        return 0.01 if layer == "small" else 0.025 if form == "dynamic" else 0.001
 
-    together(moved, ["one", "two"], {"dynamic": 0.03, "blockwise": 0.03}, 0.05)
-    assert asked == [("one", "dynamic"), ("two", "dynamic")]
+    together(moved, {"one": 1.0, "small": 1.0}, replace(BOUNDS, aim=0.05))
+    assert asked == [("one", "dynamic"), ("small", "dynamic")]
+    together(moved, {"one": 1.0, "small": 1.0}, replace(BOUNDS, aim=0.02))
+    assert asked[2:] == [("one", "dynamic"), ("small", "dynamic"), ("one", "rows")]
 
 
 def test_a_large_part_is_measured_on_fewer_samples_and_says_so() -> None:
