@@ -21,9 +21,10 @@ Where many rows meet a matrix, the residual stream is rotated first (`residual`)
 (`edgekit.quantization.gptq`), as they are for four bits.
 
 So: products with few rows are blockwise. The others are measured: each is quantized alone, and how far the part's
-outputs move on real inputs decides. Each gets the cheapest form with which all of them together are near enough; where
-they are not, those go to rows or stay float (stored in half precision) that take most of the error away for their time:
-a few layers, mostly the first and the last, can make more of the error than all others together.
+outputs move on real inputs decides. Each gets the cheapest form with which all of them together are near enough. Where
+they are not, some go to rows or stay float (stored in half precision): those that take most of the error away for their
+time, beside them also products with few rows. A few layers, mostly the first and the last, can make more of the error
+than all others together.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ FEW_ROWS = 16
 #: Products of many rows: a form is not for one that alone moves the part's outputs by more (relative root mean square).
 #: All may move them by 4 %, and by less where that takes little time. Costs of [64 to 750, 192 to 2048] x [192 to 2048,
 #: 192 to 2048] on one core with VNNI: rows 1.2 to 1.8, float 1.7 to 2.7, blocks 2.1 to 3.3, which is why they are not
-#: among the forms; float was 5 and more on a newer core.
+#: among the forms; on a newer core blocks took 5, and float was not measured.
 BOUNDS = Bounds(
     {"dynamic": 0.025, "rows": 0.03},
     {"dynamic": 1.0, "blockwise": 1.0, "rows": 1.35, "float": 3.0},
@@ -250,12 +251,8 @@ def choose(
     plans = together(
         moved, {node: sizes[node] for node in (*many, *settled)}, bounds, dict.fromkeys(settled, "blockwise")
     )
-    told = {node: LayerPlan(plan.form, plan.why + note) for node, plan in plans.items()}
-    return (
-        model,
-        {**told, **{node: plan for node, plan in choice.items() if told.get(node, plan).form == plan.form}},
-        weights,
-    )
+    changed = {node: plan for node, plan in plans.items() if node not in settled or plan.form == "float"}
+    return model, choice | {node: LayerPlan(plan.form, plan.why + note) for node, plan in changed.items()}, weights
 
 
 def asked(
