@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import command_pages
+import figure_pages
 import measured
 import model_pages
 import python_pages
@@ -43,7 +44,8 @@ def _filled(nav: Any, filled: dict[str, list[str]]) -> Any:
 
 def _pages() -> dict[str, str]:
     rows = measured.rows()
-    pages = {"models/index.md": model_pages.overview(rows), "tasks/index.md": task_pages.overview()}
+    pages = {"figures.md": figure_pages.page(rows)}
+    pages |= {"models/index.md": model_pages.overview(rows), "tasks/index.md": task_pages.overview()}
     for name in names("models"):
         pages[f"models/{name}.md"] = model_pages.page(name, [row for row in rows if row.model == name])
     for name in names("tasks"):

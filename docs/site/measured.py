@@ -23,7 +23,7 @@ from edgekit.core import Report
 from edgekit.pipeline.closure import closure
 from edgekit.reports import cells
 
-__all__ = ["Row", "rows"]
+__all__ = ["Row", "commands", "rows"]
 
 ROOT = Path(__file__).parents[2]
 CALIBRATION = ROOT / "toolkit" / "estimation" / "calibration.json"
@@ -68,6 +68,11 @@ class Row:
     code: str = ""
 
     @property
+    def date(self) -> str:
+        """When it was measured, YYYY-MM-DD; "" for rows of the calibration."""
+        return self.origin[:10] if self.origin[:4].isdigit() else ""
+
+    @property
     def current(self) -> bool:
         """Whether it was measured with today's code."""
         return self.code == code_of(self.model, self.exporter)
@@ -81,6 +86,12 @@ def rows() -> list[Row]:
     latest = {_key(row): row for row in ordered}
     kept = [row for row in reversed(ordered) if latest[_key(row)] is row]
     return kept + [row for row in _calibration() if _key(row) not in latest]
+
+
+def commands() -> list[tuple[str, str]]:
+    """Date and command of each measurement in results/, the latest first."""
+    documents = [json.loads(file.read_text()) for file in (ROOT / "results").glob("*.json")]
+    return sorted(((each["date"], each["command"]) for each in documents if "rows" in each), reverse=True)
 
 
 @cache

@@ -8,31 +8,22 @@ from textwrap import indent
 
 from charts import tradeoff
 from measured import ROOT, Row
+from row_tables import OLDER, chips, hosted, legend
 from text import docstring, fenced, linked, table
 
 from edgekit import fit
 from edgekit.bench.metrics.table import METRICS, shown
-from edgekit.common.figures import NOT_MEASURED, figure
+from edgekit.common.figures import figure
 from edgekit.core import Fit, Model, Source
 from edgekit.registry import find, names
 
-__all__ = ["overview", "page", "summary"]
+__all__ = ["INPUTS", "overview", "page", "summary"]
 
 #: Inputs for the command lines, by the kind of a task's sample.
 INPUTS = {"sound": "clip.wav", "picture": "photo.jpg", "text": '"Why is the sky blue?"', "arrays": "inputs.npz"}
 #: The tab of a target, and its place; the microcontrollers follow.
 _TABS = {"laptop": "Laptop", "android": "Android", "ios": "iOS"}
 _ORDER = {"laptop": 0, "android": 1, "ios": 2, "cortex-m4": 3}
-#: Said of figures that were measured with other code than today's.
-OLDER = "The code of this model or of its exporter has changed since: today's bundle may differ.\n"
-#: What each level of fidelity means, as the pages say it.
-FIDELITY = {
-    "host": "measured on the machine named",
-    "emulated": "counted in an emulator: exact counts, no times",
-    "structural": "read off the file, not run",
-    "device": "measured on the device itself",
-    "estimated": "estimated",
-}
 
 
 def summary(name: str) -> str:
@@ -175,8 +166,8 @@ def _results(rows: Sequence[Row]) -> str:
     for origin in dict.fromkeys(row.origin for row in rows):
         these = [row for row in rows if row.origin == origin]
         parts += [f"### {origin}\n", *([] if all(row.current for row in these) else [OLDER])]
-        parts += [_hosted([row for row in these if row.fidelity != "emulated"])]
-        parts += [_chips([row for row in these if row.fidelity == "emulated"]), _legend(these)]
+        parts += [hosted([row for row in these if row.fidelity != "emulated"])]
+        parts += [chips([row for row in these if row.fidelity == "emulated"]), legend(these)]
     return "\n".join(part for part in [tradeoff(rows), *parts] if part)
 
 
@@ -186,64 +177,3 @@ def _mentions(name: str) -> str:
     named = [page for page in pages if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", page.read_text())]
     titles = [f"[{page.read_text().split(chr(10), 1)[0].lstrip('# ')}](../{page.name})" for page in named]
     return "## Read on\n\n" + "\n".join(f"- {title}" for title in titles) + "\n" if titles else ""
-
-
-def _hosted(rows: Sequence[Row]) -> str:
-    body = []
-    for row in rows:
-        speed = _figure(row, "end_to_end.latency") or _figure(row, "tg128")
-        recipe = f"{row.exporter} {row.precision}"
-        figures = (_accuracy(row), speed, _figure(row, "rss.peak"))
-        body.append(
-            [row.target, recipe, figure(row.size, "B"), *(text or NOT_MEASURED for text in figures), row.fidelity]
-        )
-    return _compact(["made for", "recipe", "bundle", "accuracy", "speed", "peak RAM", "fidelity"], body)
-
-
-def _chips(rows: Sequence[Row]) -> str:
-    body = []
-    for row in rows:
-        flash = _figure(row, "footprint_sound.flash") or _figure(row, "footprint.flash")
-        ram = _figure(row, "footprint_sound.ram") or _figure(row, "footprint.ram")
-        figures = (_accuracy(row), _figure(row, "network.instructions"), flash, ram)
-        body.append([row.target, *(text or NOT_MEASURED for text in figures), row.fidelity])
-    return _compact(["target", "accuracy", "an inference", "flash", "RAM", "fidelity"], body)
-
-
-def _compact(columns: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """A table; a column in which nothing was measured becomes a word below it."""
-    if not body:
-        return ""
-    empty = [at for at in range(len(columns)) if all(row[at] == NOT_MEASURED for row in body)]
-    kept = [at for at in range(len(columns)) if at not in empty]
-    text = table([columns[at] for at in kept], [[row[at] for at in kept] for row in body])
-    return text + (f"\nNot measured: {', '.join(columns[at] for at in empty)}.\n" if empty else "")
-
-
-def _accuracy(row: Row) -> str:
-    gate = row.gate
-    if gate.get("value") is None:
-        return ""
-    metric = METRICS[gate["metric"]]
-    text = f"{metric.name} {shown(metric, gate['value'])}"
-    if gate.get("reference") is not None:
-        text += f" (fp32: {shown(metric, gate['reference'])})"
-    return f"{text}, {gate.get('verdict', NOT_MEASURED)}"
-
-
-def _figure(row: Row, name: str) -> str:
-    entry = row.figures.get(name)
-    return figure(entry["median"], entry["unit"]) if entry else ""
-
-
-def _legend(rows: Sequence[Row]) -> str:
-    lines = [f"- {level}: {FIDELITY[level]}." for level in FIDELITY if any(row.fidelity == level for row in rows)]
-    hosts = sorted({row.host for row in rows if row.fidelity == "host" and row.host})
-    if hosts:
-        lines.append(
-            f"- Machine: {'; '.join(hosts)}, one thread. Speed is the median time from the input's file to the answer "
-            "(of a language model: tokens generated a second)."
-        )
-    if {row.target for row in rows if row.fidelity == "host"} & {"android", "ios"}:
-        lines.append("- A bundle made for a phone was measured on that machine. On a phone: not measured.")
-    return "\n".join(lines) + "\n"

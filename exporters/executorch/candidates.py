@@ -15,12 +15,13 @@ import torch
 from edgekit.core import Feeds, Part, Progress
 from edgekit.errors import ExportFailed
 from edgekit.exporters.common.quiet import quiet
-from edgekit.exporters.executorch import bias, rounding
+from edgekit.exporters.executorch import bias, evened, rounding
 from edgekit.exporters.executorch import int8 as executorch_int8
 from edgekit.exporters.executorch.graph import reason
 from edgekit.exporters.executorch.tidy import WEIGHTED, Graph
 from edgekit.quantization.candidates import Candidates
 from edgekit.quantization.plan import Plan
+from edgekit.quantization.ranges import EXTREMES
 from edgekit.quantization.samples import spaced
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class ExecutorchCandidates(Candidates[Graph]):
 
     def __init__(self, graph: Graph, part: Part, feeds: Sequence[Feeds], tell: Progress) -> None:
         super().__init__(part.name, feeds, tell)
-        self._graph, self._part = graph, part
+        self.graph, self._part = graph, part
         self._ready: dict[str, Graph] = {}
         layers = executorch_int8.layers(graph)
         self.layers = list(layers)
@@ -44,7 +45,7 @@ class ExecutorchCandidates(Candidates[Graph]):
             key = f"{plan.form} {sorted(plan.floats)}"
             if key not in self._ready:
                 self.tell(f"calibrating {self.part} ({plan.form})", 0, 0)
-                graph = self._rounded if self.feeds else self._graph
+                graph = self._rounded if self.feeds else self.graph
                 self._ready[key] = executorch_int8.prepared(self._part, graph, plan.form, plan.floats, self.feeds)
             return executorch_int8.converted(self._ready[key], plan.ranges)
         except Exception as exc:  # torchao raises whatever went wrong, of any kind
@@ -53,15 +54,24 @@ class ExecutorchCandidates(Candidates[Graph]):
                 hint="Choose --precision fp32, or keep the part in float with float_parts.",
             ) from exc
 
+    def nearest(self) -> Graph:
+        ready = executorch_int8.prepared(self._part, self.graph, "static", (), self.feeds)
+        return executorch_int8.converted(ready, EXTREMES[0])
+
+    def evened(self) -> ExecutorchCandidates | None:
+        """The same part with channels that are more alike; None: nothing to even out, or nothing to measure by."""
+        graph = evened.evened(self._part, self.graph, self.feeds) if self.convolutional and self.feeds else None
+        return ExecutorchCandidates(graph, self._part, self.feeds, self.tell) if graph is not None else None
+
     @cached_property
     def _rounded(self) -> Graph:
         """The float graph with weights that PT2E rounds to themselves."""
         return rounding.rounded(
-            self._part, self._graph, self.feeds, lambda i, n: self.tell(f"rounding weights of {self.part}", i, n)
+            self._part, self.graph, self.feeds, lambda i, n: self.tell(f"rounding weights of {self.part}", i, n)
         )
 
     def run(self, made: Graph | None, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:
-        graph = self._graph if made is None else made
+        graph = self.graph if made is None else made
         with torch.no_grad():
             answers = [graph(*executorch_int8.tensors(self._part, feed)) for feed in feeds]
         sides = [answer if isinstance(answer, list | tuple) else (answer,) for answer in answers]
@@ -73,7 +83,7 @@ class ExecutorchCandidates(Candidates[Graph]):
         self.tell(f"correcting biases of {self.part}", 0, 0)
         with quiet():
             better = copy.deepcopy(made)
-        bias.corrected(self._part, better, self._graph, spaced(self.feeds, len(self.measured)))
+        bias.corrected(self._part, better, self.graph, spaced(self.feeds, len(self.measured)))
         return better
 
     def forms(self, made: Graph, form: str) -> dict[str, str]:
@@ -81,5 +91,5 @@ class ExecutorchCandidates(Candidates[Graph]):
         int8 = {
             node.name for node in made.graph.nodes if node.target in WEIGHTED and node.args[1].op == "call_function"
         }
-        layers = executorch_int8.layers(self._graph)
+        layers = executorch_int8.layers(self.graph)
         return {name: form if node.name in int8 else "float" for name, node in layers.items()}

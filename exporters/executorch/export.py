@@ -15,6 +15,7 @@ from edgekit.exporters.executorch.candidates import ExecutorchCandidates
 from edgekit.exporters.executorch.runner import describe
 from edgekit.quantization.choice import choose
 from edgekit.quantization.plan import LayerPlan, Plan, Wish
+from edgekit.quantization.streams import better
 
 
 def export(
@@ -61,9 +62,9 @@ def _write(
     tell: Progress,
 ) -> Artifact:
     file = work / f"{part.name}.fp32.pte"
-    plan, layers, small = Plan(), dict[str, LayerPlan](), graph
+    plan, layers, small, balance = Plan(), dict[str, LayerPlan](), graph, dict[str, Any]()
     if precision == "int8":
-        candidates = ExecutorchCandidates(graph, part, feeds, tell)
+        candidates, balance = _evened(ExecutorchCandidates(graph, part, feeds, tell), wish)
         plan, small = choose(candidates, wish)
         forms = candidates.forms(small, plan.form)
         layers = plan.layers(forms, unable=f"XNNPACK has no {plan.form} int8 form for it")
@@ -78,9 +79,15 @@ def _write(
     census.check(facts, part.name, precision, layers)
     facts |= {"compute": precision, "layers": {name: asdict(layer) for name, layer in layers.items()}}
     if plan.facts:
-        facts["choice"] = plan.facts
+        facts["choice"] = {**plan.facts, **balance}
     _save(part, content, out / f"{part.name}.pte")
     return Artifact(part.name, f"{part.name}.pte", facts)
+
+
+def _evened(candidates: ExecutorchCandidates, wish: Wish) -> tuple[ExecutorchCandidates, dict[str, Any]]:
+    """The same part, with channels that are evened out where that helps; facts for the census."""
+    other = candidates.evened() if wish.form != "dynamic" else None
+    return better(candidates, other) if other is not None else (candidates, {})
 
 
 def _census(part: Part, content: bytes, seen: Any) -> dict[str, Any]:

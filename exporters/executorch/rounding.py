@@ -15,7 +15,7 @@ import torch
 from edgekit.core import Feeds, Part
 from edgekit.exporters.common.quiet import quiet
 from edgekit.exporters.executorch import int8
-from edgekit.exporters.executorch.tidy import CONVOLUTIONS, Graph, Node
+from edgekit.exporters.executorch.tidy import CONVOLUTIONS, Graph, Node, held
 from edgekit.quantization.samples import spaced
 from edgekit.quantization.snapping import CALLS, Inputs, Window, snapped
 
@@ -45,11 +45,11 @@ def rounded(part: Part, graph: Graph, feeds: Sequence[Feeds], tell: Callable[[in
     for node, inputs in layers.items():
         bias = node.args[2] if len(node.args) > 2 else None
         own = bias is not None and bias.op == "get_attr" and used[str(bias.target)] == 1
-        weight = _held(made, node.args[1])
+        weight = held(made, node.args[1])
         shaped = snapped(weight.movedim(1, -1).contiguous().numpy(), inputs, biased=own)
         weight.copy_(torch.from_numpy(shaped.weights).movedim(-1, 1).reshape(weight.shape))
         if own:
-            _held(made, bias).add_(torch.from_numpy(shaped.shift))
+            held(made, bias).add_(torch.from_numpy(shaped.shift))
     return made
 
 
@@ -94,10 +94,3 @@ def _both(value: Any, sides: int, default: int) -> tuple[int, int]:
     """(vertical, horizontal) of an argument: a number, or one a side."""
     values = [value] * sides if isinstance(value, int) else list(value) * (sides // len(value))
     return (values[0], values[1]) if sides == 2 else (default, values[0])
-
-
-def _held(graph: Graph, node: Node) -> torch.Tensor:
-    """The constant of a get_attr node, to be changed in place."""
-    owner, _, name = str(node.target).rpartition(".")
-    found: torch.Tensor = getattr(graph.get_submodule(owner), name)
-    return found.data

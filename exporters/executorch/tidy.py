@@ -31,6 +31,9 @@ def tidy(graph: Graph) -> None:
         elif node.target is _aten.dropout.default and not node.args[2]:  # does nothing, and PT2E loses its trail there
             node.replace_all_uses_with(node.args[0])
             graph.graph.erase_node(node)
+        elif node.target is _aten.cat.default and len(node.args[0]) == 1:
+            node.replace_all_uses_with(node.args[0][0])
+            graph.graph.erase_node(node)
     for node in list(graph.graph.nodes):
         if node.target is _aten.mean.dim:
             _pool(graph, node)
@@ -65,6 +68,13 @@ def name_of(node: Node) -> str:
     for wrapper in ("L['self']", "module"):
         path = path.removeprefix(wrapper).removeprefix(".")
     return path or str(node.name)
+
+
+def held(graph: Graph, node: Node) -> torch.Tensor:
+    """The constant of a get_attr node, to be changed in place."""
+    owner, _, name = str(node.target).rpartition(".")
+    found: torch.Tensor = getattr(graph.get_submodule(owner), name)
+    return found.data
 
 
 def constant_padding(node: Any) -> list[int] | None:

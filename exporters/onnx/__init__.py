@@ -203,7 +203,8 @@ class OnnxExporter(Exporter):
                 f"the part {part.name!r} has branches or loops; edgekit makes no int8 of such a graph.",
                 hint="Choose --precision fp16, or fix the axes that the branches depend on with --dynamic.",
             )
-        from edgekit.exporters.onnx import half, linear, places, products, recurrent, static
+        from edgekit.exporters.onnx import half, linear, products, recurrent
+        from edgekit.exporters.onnx.convolutions import places, static
         from edgekit.exporters.onnx.small import relaxed
 
         forced = recipe.options.get("forms", {}).get(part.name)

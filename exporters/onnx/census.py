@@ -38,7 +38,7 @@ def census(model: onnx.ModelProto) -> dict[str, Any]:
     for node in model.graph.node:  # pixels are dequantized, then transposed: still integers
         if node.op_type == "Transpose" and node.input[0] in made:
             made[node.output[0]] = made[node.input[0]]
-    # A pair of quantize and dequantize on both sides is a product in int8 (see `edgekit.exporters.onnx.qdq`).
+    # A pair of quantize and dequantize on both sides is a product in int8 (see `convolutions/qdq.py`).
     integer, weighted = 0, []
     for node in model.graph.node:
         if node.op_type in _FLOAT:

@@ -214,6 +214,11 @@ def constants(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
 
 
+def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
+    """The attribute of that name, or `default`."""
+    return next((onnx.helper.get_attribute_value(entry) for entry in node.attribute if entry.name == name), default)
+
+
 def share(model: onnx.ModelProto) -> None:
     """Make one of initializers with the same content: tracing copies the weights of a block that is called again."""
     first: dict[tuple[int, tuple[int, ...], bytes], str] = {}

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from edgekit.core import Feeds
-from edgekit.exporters.onnx.graph import constants, rebuild, watching
-from edgekit.exporters.onnx.places import attribute
+from edgekit.exporters.onnx.graph import attribute, constants, rebuild, watching
 from edgekit.formats.onnx.runner import evaluate
 from edgekit.numerics.layers import SMALL
 from edgekit.quantization.equalization import factors

@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
-from edgekit.exporters.onnx.graph import CONTRIB, constants, rebuild
-from edgekit.exporters.onnx.places import attribute
+from edgekit.exporters.onnx.graph import CONTRIB, attribute, constants, rebuild
 from edgekit.quantization.plan import LayerPlan
 
 _LAYERS = ("LSTM", "GRU", "RNN")

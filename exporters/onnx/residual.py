@@ -9,8 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper
 
-from edgekit.exporters.onnx.graph import constants, rebuild
-from edgekit.exporters.onnx.places import attribute
+from edgekit.exporters.onnx.graph import attribute, constants, rebuild
 from edgekit.quantization.rotation import LARGEST, reading, rotation, writing
 
 __all__ = ["rotated"]

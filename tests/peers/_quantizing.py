@@ -13,7 +13,8 @@ import edgekit
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.opened import makers
 from edgekit.core import Feeds, Model, Runner, Sample
-from edgekit.exporters.onnx import linear, places
+from edgekit.exporters.onnx import linear
+from edgekit.exporters.onnx.convolutions import places
 from edgekit.formats.onnx.runner import OnnxRunner, evaluate
 from edgekit.gate.agreement import compared
 from edgekit.gate.evidence import digests, samples_of_evidence
@@ -56,15 +57,16 @@ class Subject:
     """A part: its fp32 graph (`static`: of convolutions; else with products for all that is one), and its inputs.
 
     Attributes:
+        source: the fp32 graph as it is in the bundle.
         known: recorded inputs that calibrate. fresh: those that errors are measured on.
     """
 
     def __init__(self, bundle: Path, part: str, chosen: Samples, counts: Counts) -> None:
         self._bundle, self._part, self._judged = bundle, part, chosen.judged
         self._model, _ = makers(open_bundle(bundle))
-        graph = onnx.load(bundle / f"{part}.onnx")
-        self.static = places.convolutional(graph)
-        self.graph = places.prepared(graph) if self.static else linear.with_products(graph)
+        self.source = onnx.load(bundle / f"{part}.onnx")
+        self.static = places.convolutional(self.source)
+        self.graph = places.prepared(self.source) if self.static else linear.with_products(self.source)
         self.known, _ = self._calls(chosen.calibrating)
         calls, self._answers = self._calls(chosen.judged)
         self.fresh = spread(calls, counts.calls)

@@ -30,8 +30,9 @@ from _quantizing import Counts, Subject, samples  # noqa: E402
 from edgekit.bundles.bundle import open_bundle  # noqa: E402
 from edgekit.bundles.opened import makers  # noqa: E402
 from edgekit.core import Feeds  # noqa: E402
-from edgekit.exporters.onnx import graph as graphs  # noqa: E402
-from edgekit.exporters.onnx import linear, places, products, qdq, residual, rounding  # noqa: E402
+from edgekit.exporters.onnx import linear, products, residual  # noqa: E402
+from edgekit.exporters.onnx.convolutions import evened, places, qdq, rounding  # noqa: E402
+from edgekit.exporters.onnx.graph import watching  # noqa: E402
 from edgekit.formats.onnx.runner import OnnxRunner  # noqa: E402
 from edgekit.quantization.ranges import METHODS, Histograms  # noqa: E402
 
@@ -61,17 +62,20 @@ def of_products(subject: Subject, forms: list[str]) -> Iterator[Variant]:
 
 
 def of_convolutions(subject: Subject) -> Iterator[Variant]:
-    """GPTQ for every kind of range, and for weights with a scale a channel or one."""
-    there = places.places(subject.graph)
-    runner = OnnxRunner(graphs.watching(subject.graph, there.watched).SerializeToString(), 1)
-    ranges = Histograms(runner, subject.known, _silent).ranges
-    for per_channel in (True, False):
+    """Channels evened out and GPTQ, for every kind of range, and for weights with a scale a channel or one."""
+    even = evened.evened(subject.source, subject.known)
+    graphs = {"": subject.graph} | ({"evened": places.prepared(even)} if even is not None else {})
+    for (name, model), per_channel in itertools.product(graphs.items(), (True, False)):
+        there = places.places(model)
+        runner = OnnxRunner(watching(model, there.watched).SerializeToString(), 1)
+        ranges = Histograms(runner, subject.known, _silent).ranges
         by_inputs = rounding.rounded(there, subject.known, _silent, per_channel=per_channel)
         for compensated, method in itertools.product((False, True), METHODS):
             rounded = by_inputs if compensated else None
             made = qdq.quantize(there, ranges(method), per_channel=per_channel, rounded=rounded)
             form = f"static, {method}, {'per channel' if per_channel else 'per tensor'}"
-            yield "GPTQ" if compensated else "nearest", form, made
+            names = [name, "GPTQ" if compensated else ""]
+            yield ", ".join(filter(None, names)) or "nearest", form, made
 
 
 def times(made: onnx.ModelProto, model: onnx.ModelProto, feeds: Feeds, rounds: int, threads: int) -> str:

@@ -40,7 +40,8 @@ from edgekit.bundles.bundle import open_bundle  # noqa: E402
 from edgekit.bundles.opened import makers  # noqa: E402
 from edgekit.core import Feeds, Model  # noqa: E402
 from edgekit.exporters.onnx import graph as graphs  # noqa: E402
-from edgekit.exporters.onnx import places, products, qdq, rounding  # noqa: E402
+from edgekit.exporters.onnx import products  # noqa: E402
+from edgekit.exporters.onnx.convolutions import places, qdq, rounding  # noqa: E402
 from edgekit.formats.checkpoint import read_checkpoint  # noqa: E402
 from edgekit.formats.onnx.runner import OnnxRunner, evaluate  # noqa: E402
 from edgekit.numerics.parity import spread  # noqa: E402

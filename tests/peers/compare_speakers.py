@@ -19,7 +19,7 @@ TESTS = Path(__file__).parents[1]
 if str(TESTS) not in sys.path:
     sys.path.insert(0, str(TESTS))
 
-from helpers.toys.speakers import floats  # noqa: E402
+from helpers.toys.references import floats  # noqa: E402
 
 import edgekit  # noqa: E402
 from edgekit.bundles.bundle import open_bundle  # noqa: E402

@@ -75,6 +75,10 @@ class Candidates(ABC, Generic[Made]):
     def run(self, made: Made | None, feeds: Sequence[Feeds]) -> Sequence[Outputs]:
         """The outputs of every call; without `made`, of the part in float. ExportFailed: it does not run."""
 
+    def nearest(self) -> Made:
+        """Everything in static int8, no value cut off. A format overrides it where rounding weights well takes time."""
+        return self.make(Plan("static", EXTREMES[0]))
+
     def alone(self, plan: Plan, feeds: Sequence[Feeds]) -> Iterator[tuple[str, Sequence[Outputs]]]:
         """Layer -> outputs where it alone is as `alone_in` says, and all others are not."""
         for layer in self.layers:

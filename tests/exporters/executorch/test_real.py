@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from helpers.toys.speakers import floats
+from helpers.toys.references import floats
 
 import edgekit
 from edgekit.core import Sample

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from edgekit.core import Feeds, Part, TensorSpec
 from edgekit.errors import BadInput, Unsupported
-from edgekit.exporters.onnx import EXPORTER, places, qdq, static
+from edgekit.exporters.onnx import EXPORTER
+from edgekit.exporters.onnx.convolutions import places, qdq, static
 from edgekit.exporters.onnx.graph import constants, from_torch
 from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.numerics.parity import TorchRunner, relative_error

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from edgekit.core import Checkpoint, Model, Runner
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.numerics.parity import reference_of
+from edgekit.registry import find
 from edgekit.sources.fetching import fetch
+from edgekit.tasks.resolved import predictor_of
 
 
 def references(model: Model) -> tuple[dict[str, Runner], Checkpoint, Path]:
@@ -15,3 +18,10 @@ def references(model: Model) -> tuple[dict[str, Runner], Checkpoint, Path]:
     folder, _ = fetch(model.weights.sources)
     checkpoint = read_checkpoint(folder)
     return {part.name: reference_of(part, part.build(checkpoint)) for part in model.network.parts}, checkpoint, folder
+
+
+def floats(name: str) -> Any:
+    """A model's pipeline over these modules."""
+    model = find("models", name)
+    parts, checkpoint, folder = references(model)
+    return predictor_of(model, parts, folder, model.weights.prepare(checkpoint, folder))

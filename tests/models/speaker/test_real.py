@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.toys.speakers import floats
+from helpers.toys.references import floats
 
 import edgekit
 from edgekit.cli.command import run

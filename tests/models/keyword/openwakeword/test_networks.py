@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from edgekit import models
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
-from edgekit.exporters.onnx import static
+from edgekit.exporters.onnx.convolutions import static
 from edgekit.exporters.onnx.graph import from_torch
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.models.keyword.openwakeword import networks as nets

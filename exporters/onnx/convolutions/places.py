@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper
 
-from edgekit.exporters.onnx.graph import constants, rebuild
+from edgekit.exporters.onnx.graph import attribute, constants, rebuild
 
 #: Operators with weights that have an integer form.
 PRODUCTS = ("Conv", "Gemm", "MatMul")
@@ -52,10 +52,13 @@ class Places:
 
 
 def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same graph in operators that have an integer form: the mean over an image becomes GlobalAveragePool."""
+    """The same graph in operators that lose least in integers.
+
+    The mean over an image becomes GlobalAveragePool. A convolution of one position whose result is read in float
+    becomes a product of matrices: that may give float, where a convolution's result has to be quantized.
+    """
     arrays = constants(model)
     nodes: list[onnx.NodeProto] = []
-    added: dict[str, NDArray[Any]] = {}
     for node in model.graph.node:
         axes = arrays.get(node.input[1]) if node.op_type == "ReduceMean" and len(node.input) > 1 else None
         if axes is None or sorted(axes.tolist()) not in ([2, 3], [-2, -1]):
@@ -66,7 +69,58 @@ def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
             pooled = f"{node.output[0]}.pooled"
             nodes.append(helper.make_node("GlobalAveragePool", [node.input[0]], [pooled], name=node.name))
             nodes.append(helper.make_node("Flatten", [pooled], list(node.output), name=f"{node.name}.flatten", axis=1))
-    return rebuild(model, nodes, added)
+    return _with_gemms(rebuild(model, nodes, {}))
+
+
+def _with_gemms(model: onnx.ModelProto) -> onnx.ModelProto:
+    arrays, shapes, users = constants(model), _shapes(model), _users(model)
+    nodes: list[onnx.NodeProto] = []
+    added: dict[str, NDArray[Any]] = {}
+    for node in model.graph.node:
+        name, source, result = node.name, node.input[0], node.output[0]
+        if node.op_type != "Conv" or not _is_single(node, arrays, shapes.get(source, ())) or _read_whole(result, users):
+            nodes.append(node)
+            continue
+        weight = arrays[node.input[1]]
+        added[f"{name}.matrix"] = weight.reshape(weight.shape[:2])
+        added[f"{name}.axes"] = np.arange(2, len(shapes[source]))
+        nodes.append(helper.make_node("Flatten", [source], [f"{name}.row"], name=f"{name}.flatten", axis=1))
+        inputs = [f"{name}.row", f"{name}.matrix", *node.input[2:]]
+        nodes.append(helper.make_node("Gemm", inputs, [f"{name}.product"], name=name, transB=1))
+        nodes.append(helper.make_node("Unsqueeze", [f"{name}.product", f"{name}.axes"], [result], name=f"{name}.back"))
+    return rebuild(model, nodes, added) if added else model
+
+
+def _is_single(node: onnx.NodeProto, arrays: Mapping[str, NDArray[Any]], shape: Sequence[int]) -> bool:
+    """Whether a convolution multiplies the channels of one position by its weights, and nothing else."""
+    weight = arrays.get(node.input[1])
+    plain = weight is not None and weight.size == weight.shape[0] * weight.shape[1] and attribute(node, "group", 1) == 1
+    whole = not any(attribute(node, "pads", [])) and all(stride == 1 for stride in attribute(node, "strides", []))
+    return bool(plain and whole and len(shape) > 2 and all(size == 1 for size in shape[2:]))
+
+
+def _read_whole(name: str, users: Mapping[str, Sequence[onnx.NodeProto]]) -> bool:
+    """Whether a tensor is read in integers, or by a limit that integers take the place of."""
+    return any(
+        user.op_type in (*PRODUCTS, *_OTHERS, *_LIMITS)
+        or (user.op_type in MOVES and _read_whole(user.output[0], users))
+        for user in users.get(name, [])
+    )
+
+
+def _shapes(model: onnx.ModelProto) -> dict[str, list[int]]:
+    """Tensor -> its sizes; 0 for those that are not fixed."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    typed = ((value.name, value.type.tensor_type.shape.dim) for value in (*graph.input, *graph.value_info))
+    return {name: [dim.dim_value for dim in dims] for name, dims in typed}
+
+
+def _users(model: onnx.ModelProto) -> dict[str, list[onnx.NodeProto]]:
+    users: dict[str, list[onnx.NodeProto]] = {}
+    for node in model.graph.node:
+        for name in node.input:
+            users.setdefault(name, []).append(node)
+    return users
 
 
 def convolutional(model: onnx.ModelProto) -> bool:
@@ -80,11 +134,7 @@ def convolutional(model: onnx.ModelProto) -> bool:
 
 def places(model: onnx.ModelProto) -> Places:
     """What can be quantized in `model` (see `prepared`)."""
-    found, arrays = Places(model), constants(model)
-    users: dict[str, list[onnx.NodeProto]] = {}
-    for node in model.graph.node:
-        for name in node.input:
-            users.setdefault(name, []).append(node)
+    found, arrays, users = Places(model), constants(model), _users(model)
     outputs = {value.name for value in model.graph.output}
     wide = {output for node in model.graph.node if node.op_type in _WIDE for output in node.output}
     other = _not_float(model)
@@ -175,7 +225,3 @@ def _pixels(model: onnx.ModelProto, arrays: Mapping[str, NDArray[Any]]) -> dict[
         if start in bytes_in and scale > 0 and zero.item() in range(256):
             found[last.output[0]] = (scale, int(zero.item()))
     return found
-
-
-def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
-    return next((helper.get_attribute_value(entry) for entry in node.attribute if entry.name == name), default)

@@ -29,12 +29,16 @@ from numpy.typing import NDArray
 from edgekit.common.processors import usable_processors
 from edgekit.core import Feeds, Progress
 from edgekit.errors import ExportFailed
-from edgekit.exporters.onnx import graph, half, places, qdq, rounding
+from edgekit.exporters.onnx import graph, half
+from edgekit.exporters.onnx.convolutions import places, qdq, rounding
+from edgekit.exporters.onnx.convolutions.evened import evened
 from edgekit.formats.onnx.runner import OnnxRunner, evaluate, without_telemetry
+from edgekit.quantization import samples
 from edgekit.quantization.candidates import Candidates
 from edgekit.quantization.choice import choose
 from edgekit.quantization.plan import LayerPlan, Plan, Wish
 from edgekit.quantization.ranges import METHODS, Histograms
+from edgekit.quantization.streams import better
 
 if TYPE_CHECKING:
     from edgekit.quantization.ranges import Ranges
@@ -58,12 +62,21 @@ def make(model: onnx.ModelProto, feeds: Sequence[Feeds], part: str, wish: Wish, 
         BadInput: the samples are too few, or too much the same. Unsupported: a layer to keep in float does not exist.
         ExportFailed: onnxruntime does not compute it in int8.
     """
-    candidates = _Static(model, feeds, part, wish, tell)
+    samples.check(feeds, part)
+    candidates, balance = _evened(_Static(model, feeds, part, wish, tell), model, wish)
     chosen, model = choose(candidates, wish)
     model = half.store_in_half(model)  # layers in float
     forms = {name: "float" if name in chosen.floats else "static" for name in candidates.layers}
     facts = {"weights": wish.weights, "sha256": _hash(feeds), "fused": candidates.fused(model, chosen.floats)}
-    return model, chosen.layers(forms), {**chosen.facts, **facts}
+    return model, chosen.layers(forms), {**chosen.facts, **facts, **balance}
+
+
+def _evened(candidates: _Static, model: onnx.ModelProto, wish: Wish) -> tuple[_Static, dict[str, Any]]:
+    """The same part, with channels that are evened out where that helps; facts for the census."""
+    graph = evened(model, candidates.calibrating) if wish.weights == "per-channel" else None
+    if graph is None or not candidates.measured:
+        return candidates, {}
+    return better(candidates, _Static(graph, candidates.feeds, candidates.part, wish, candidates.tell))
 
 
 class _Static(Candidates[onnx.ModelProto]):
@@ -85,6 +98,10 @@ class _Static(Candidates[onnx.ModelProto]):
     def make(self, plan: Plan) -> onnx.ModelProto:
         return self._quantized(plan, kept=plan.floats)
 
+    def nearest(self) -> onnx.ModelProto:
+        """Everything in int8, weights rounded to nearest, no value cut off."""
+        return qdq.quantize(self._places, self._ranges("min-max"), per_channel=self._per_channel)
+
     def alone(self, plan: Plan, feeds: Sequence[Feeds]) -> Iterator[tuple[str, Outputs]]:
         """Its input in int8, too, and nothing else."""
         for name in self.layers:
@@ -101,7 +118,7 @@ class _Static(Candidates[onnx.ModelProto]):
     def _rounded(self) -> dict[str, rounding.Arrays]:
         return rounding.rounded(
             self._places,
-            self._calibrating,
+            self.calibrating,
             lambda i, n: self.tell(f"rounding weights of {self.part}", i, n),
             per_channel=self._per_channel,
         )
@@ -110,11 +127,11 @@ class _Static(Candidates[onnx.ModelProto]):
     def _ranges(self) -> Callable[[str], Ranges]:
         watching = graph.watching(self._graph, self._places.watched)
         runner = OnnxRunner(watching.SerializeToString(), threads=usable_processors())
-        calibrating = self._calibrating
+        calibrating = self.calibrating
         return cache(Histograms(runner, calibrating, lambda i, n: self.tell(f"calibrating {self.part}", i, n)).ranges)
 
     @property
-    def _calibrating(self) -> list[Feeds]:
+    def calibrating(self) -> list[Feeds]:
         return [feed for i, feed in enumerate(self.feeds) if i % _HELD != _HELD - 1]
 
     def fused(self, model: onnx.ModelProto, kept: Collection[str]) -> dict[str, int]:

@@ -20,8 +20,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper
 
-from edgekit.exporters.onnx.graph import constants, rebuild
-from edgekit.exporters.onnx.places import MOVES, Places, attribute
+from edgekit.exporters.onnx.convolutions.places import MOVES, Places
+from edgekit.exporters.onnx.graph import attribute, constants, rebuild
 from edgekit.quantization.ranges import least_scale
 from edgekit.quantization.snapping import half
 

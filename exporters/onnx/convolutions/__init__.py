@@ -1,0 +1,1 @@
+"""Static int8 for parts made of convolutions."""
