@@ -134,7 +134,8 @@ def test_steps(there: list[float], here: list[float], found: float) -> None:
         ({}, "fp32", "fp32"),
         ({"layers": {"a": {"form": "static"}}}, "fp16", "fp16"),
         ({"layers": {}}, "int8", "fp32"),
-        ({"layers": {"a": {"form": "float"}, "b": {"form": "static"}}}, "int8", "static"),
+        ({"layers": {"a": {"form": "static"}, "b": {"form": "static"}}}, "int8", "static"),
+        ({"layers": {"a": {"form": "float"}, "b": {"form": "static"}}}, "int8", "mixed"),
         ({"layers": {"a": {"form": "static"}, "b": {"form": "blockwise"}}}, "int8", "running"),
         ({"layers": {"a": {"form": "dynamic"}}}, "int8", "running"),
         ({"layers": {"a": {"form": "static"}}, "operators": {"Conv": 1, "Tanh": 1}}, "int8", "mixed"),
@@ -153,9 +154,9 @@ def test_how_a_part_computes(census: dict[str, Any], precision: str, how: str) -
         ("fp32", {"fp32": 0.04, "here": 2e-4, "steps": 0.1}, "fp32 explains 0.01%"),
         ("static", {"fp32": 0.04, "here": 0.01, "steps": 1.0}, ""),
         ("static", {"fp32": 0.04, "here": 0.01, "steps": 1.5}, "static explains 1 steps"),
-        ("mixed", {"fp32": 0.04, "here": 0.02, "steps": 9.0}, ""),
-        ("mixed", {"fp32": 0.04, "here": 0.021, "steps": 9.0}, "is 4.00% from fp32, explains 2.00%"),
-        ("mixed", {"fp32": 0.4, "here": 0.021, "steps": 9.0}, "is 4.00% from fp32, explains 2.00%"),
+        ("mixed", {"fp32": 0.05, "here": 0.04, "steps": 9.0}, ""),
+        ("mixed", {"fp32": 0.04, "here": 0.041, "steps": 9.0}, "is 4.00% from fp32, explains 4.00%"),
+        ("mixed", {"fp32": 0.061, "here": 0.021, "steps": 9.0}, "the 4.00% that this machine is explains 6.00%"),
         ("running", {"fp32": 0.06, "here": 0.09, "steps": 30.0}, ""),
         ("running", {"fp32": 0.07, "here": 0.0, "steps": 0.0}, "the 4.00% that this machine is explains 6.00%"),
         ("running", {"fp32": float("nan"), "here": 0.0, "steps": 0.0}, "int8 explains"),
@@ -168,8 +169,10 @@ def test_what_each_arithmetic_explains(how: str, off: dict[str, float], wrong: s
 
 #: A part with products of bytes and float arithmetic between them, as its manifest has it.
 MIXED = {"name": "part", "census": {"layers": {"a": {"form": "static"}}, "operators": {"Conv": 1, "Tanh": 1}}}
-#: The real one: ecapa-tdnn in int8 is 10.4 % away from fp32 on this machine, and 2.16 % from here to there.
+#: Real ones, how far from fp32 on this machine and from here to there: ecapa-tdnn in int8, and efficientnet-lite0,
+#: whose first two layers are in float.
 COST, TIPPED = 0.104, 0.0216
+PICTURES, FAR = 0.0368, 0.0241
 
 
 def mixed(broken: Callable[[Rows, Rows], Rows], cost: float = COST) -> None:
@@ -187,8 +190,9 @@ def mixed(broken: Callable[[Rows, Rows], Rows], cost: float = COST) -> None:
     emulated.compared(onnx, MIXED, "int8", "cortex-a53", answers[0], answers[1], golden)
 
 
-def test_a_byte_that_tips_over_is_allowed() -> None:
-    mixed(lambda truth, here: here + TIPPED * np.random.default_rng(5).standard_normal(here.shape))
+@pytest.mark.parametrize(("cost", "tipped"), [(COST, TIPPED), (PICTURES, FAR)])
+def test_a_byte_that_tips_over_is_allowed(cost: float, tipped: float) -> None:
+    mixed(lambda truth, here: here + tipped * np.random.default_rng(5).standard_normal(here.shape), cost)
 
 
 @pytest.mark.parametrize(
@@ -200,6 +204,8 @@ def test_a_byte_that_tips_over_is_allowed() -> None:
         pytest.param(lambda truth, here: 0.93 * here, COST, id="a wrong scale"),
         pytest.param(lambda truth, here: here * (np.arange(192) % 64 > 0), COST, id="three channels of 192 lost"),
         pytest.param(lambda truth, here: here + 0.9 * (here - truth), COST, id="its rounding twice as coarse"),
+        pytest.param(lambda truth, here: here + 0.9 * (here - truth), PICTURES, id="the same, of pictures"),
+        pytest.param(lambda truth, here: 0.95 * here, PICTURES, id="a wrong scale, of pictures"),
         pytest.param(lambda truth, here: here + 0.8 * (here - truth), 0.25, id="and of a part that costs much"),
         pytest.param(lambda truth, here: here + 0.3 * (here - truth), 0.25, id="an absolute bound"),
     ],

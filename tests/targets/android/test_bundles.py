@@ -21,7 +21,9 @@ SMALL = {
     ("ds-cnn-kws", "onnx", "int8"),
     ("ds-cnn-kws", "litert", "fp32"),
     ("ds-cnn-kws", "litert", "int8"),
+    ("efficientnet-lite0", "onnx", "int8"),
     ("mobilenet-v1-025-vww", "onnx", "fp32"),
+    ("mobilenet-v1-025-vww", "onnx", "int8"),
     ("mobilenet-v1-025-vww", "litert", "fp16"),
     ("okay-nabu", "litert", "int8"),
 }
