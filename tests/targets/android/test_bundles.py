@@ -23,7 +23,6 @@ SMALL = {
     ("ds-cnn-kws", "litert", "int8"),
     ("efficientnet-lite0", "onnx", "int8"),
     ("mobilenet-v1-025-vww", "onnx", "fp32"),
-    ("mobilenet-v1-025-vww", "onnx", "int8"),
     ("mobilenet-v1-025-vww", "litert", "fp16"),
     ("okay-nabu", "litert", "int8"),
 }
