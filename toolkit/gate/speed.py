@@ -18,8 +18,8 @@ from edgekit.errors import EdgekitError
 
 __all__ = ["against_fp32"]
 
-#: Most rounds, fewest rounds for a result, and seconds after which no new round begins.
-_ROUNDS, _LEAST, _SECONDS = 21, 5, 3.0
+#: Most rounds, and fewest for a result. After so many seconds no more than the fewest are run; after so many, none.
+_ROUNDS, _LEAST, _SECONDS, _LONGEST = 21, 5, 3.0, 15.0
 
 
 def against_fp32(
@@ -66,10 +66,10 @@ def _compared(runners: Sequence[Runner], inputs: Sequence[Feeds]) -> dict[str, A
         if round_:  # the first round is a warm-up
             for held, seconds in zip(times, took, strict=True):
                 held.append(seconds)
-        if time.perf_counter() - began > _SECONDS:
+        if time.perf_counter() - began > (_SECONDS if round_ >= _LEAST else _LONGEST):
             break
     if len(times[0]) < _LEAST:
-        return {NOT_MEASURED: f"{_SECONDS:g} seconds were too short for {_LEAST} rounds"}
+        return {NOT_MEASURED: f"{_LONGEST:g} seconds were too short for {_LEAST} rounds"}
     if min(map(min, times)) <= 0:
         return {NOT_MEASURED: "a call is shorter than the clock can tell"}
     ratios = sorted(this / fp32 for fp32, this in zip(*times, strict=True))

@@ -52,10 +52,18 @@ def test_int8_that_is_slower_than_fp32_is_found(
     assert found["ratio"] == pytest.approx(int8 / fp32) and facts_module.slower(found) == slower
 
 
+@pytest.mark.parametrize(("fp32", "rounds"), [(0.01, 21), (0.3, 6), (1.0, 5), (1.4, 5)])
+def test_long_calls_get_few_rounds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fp32: float, rounds: int) -> None:
+    (tmp_path / "network.fp32.toy").touch()
+    exporter = Clock(monkeypatch).exporter(fp32=fp32, network=fp32 / 2)
+    found = speed.against_fp32(exporter, Artifact("network", "network.toy", {}), tmp_path, tmp_path, [FEED])
+    assert found["rounds"] == rounds
+
+
 @pytest.mark.parametrize(
     ("seconds", "feeds", "why"),
     [
-        ({"fp32": 1.0, "network": 1.0}, 1, "3 seconds were too short for 5 rounds"),
+        ({"fp32": 2.0, "network": 1.5}, 1, "15 seconds were too short for 5 rounds"),
         ({"fp32": 0.0, "network": 0.0}, 1, "a call is shorter than the clock can tell"),
         ({"fp32": -1.0, "network": 0.1}, 1, "it does not run"),
         ({"fp32": 0.1, "network": 0.1}, 0, "no input reached it"),
