@@ -21,13 +21,19 @@ def site() -> SimpleNamespace:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(SITE)
         import command_pages
+        import figure_pages
         import measured
         import model_pages
         import prose
         import task_pages
 
         return SimpleNamespace(
-            commands=command_pages, measured=measured, models=model_pages, prose=prose, tasks=task_pages
+            commands=command_pages,
+            figures=figure_pages,
+            measured=measured,
+            models=model_pages,
+            prose=prose,
+            tasks=task_pages,
         )
 
 
@@ -65,6 +71,19 @@ def test_figures_say_where_they_are_older_than_the_code(site: SimpleNamespace, r
     for code in ("", other):
         assert site.models.OLDER in site.models.page(row.model, [row, replace(row, code=code)])
     assert all(site.models.OLDER in site.models.page(row.model, [row]) for row in rows if not row.current)
+
+
+def test_the_page_of_figures_has_every_laptop_row_and_marks_the_older_ones(
+    site: SimpleNamespace, rows: Sequence[Any]
+) -> None:
+    laptop = [row for row in rows if row.target == "laptop" and row.date]
+    row = replace(laptop[0], code=site.measured.code_of(laptop[0].model, laptop[0].exporter))
+    for given, marks in (([row], 0), ([row, replace(row, code="")], 1)):
+        page = site.figures.page(given)
+        assert page.count(f"| {row.date} * |") == marks and ("has changed since" in page) == bool(marks)
+    whole = site.figures.page(rows)
+    assert whole.count("](models/") == len(laptop) > 10
+    assert all(command in whole for date, command in site.measured.commands() if date in {row.date for row in laptop})
 
 
 def test_every_task_has_a_page_with_its_models(site: SimpleNamespace) -> None:
