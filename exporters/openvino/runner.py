@@ -88,7 +88,13 @@ def _spec(port: Any) -> TensorSpec:
     dtype = str(port.element_type.get_type_name())
     sizes = [size.get_length() if size.is_static else f"axis{i}" for i, size in enumerate(port.partial_shape)]
     integers = dtype.replace("i", "int", 1).replace("u", "uint", 1)
-    return TensorSpec(port.any_name, _DTYPES.get(dtype, integers), tuple(sizes))
+    return TensorSpec(_name(port), _DTYPES.get(dtype, integers), tuple(sizes))
+
+
+def _name(port: Any) -> str:
+    """What the file calls an input or output. A tensor that is only another view of one has the names of both."""
+    own = str(port.get_node().get_friendly_name()).rpartition("/sink_port_")[0]
+    return own if own in port.names else str(port.any_name)
 
 
 def _checked(spec: TensorSpec, value: Any) -> NDArray[Any]:

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.toys import tiny_stream
+from helpers.toys.bare import bare_model
 from helpers.toys.tiny_vision import LAYERS, PART, SIZE, Tiny, export, pictures
 
-from edgekit.core import Artifact, TensorSpec
+from edgekit.core import Artifact, Checkpoint, Recipe, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, MissingExtra, Unsupported
 from edgekit.exporters import onnx, openvino
 from edgekit.exporters.openvino.runner import OpenvinoRunner
@@ -47,6 +49,21 @@ def moved(runner: Any) -> float:
 
 def test_it_answers_like_float(runner: Any) -> None:
     assert moved(runner) < 0.05
+
+
+def test_an_output_that_is_a_view_of_another_tensor_keeps_its_name(tmp_path: Path) -> None:
+    """A network with a stream, gates and one position: the same names and nearly the same values as in float."""
+    part = tiny_stream.PART
+    (tmp_path / "out").mkdir()
+    (tmp_path / "work").mkdir()
+    checkpoint, recipe = Checkpoint(Path("toy"), "toy", {}, {}, {}), Recipe("openvino", "int8", {})
+    feeds = {part.name: tiny_stream.sounds(40)}
+    folders = tmp_path / "out", tmp_path / "work"
+    [made] = EXPORTER.export(bare_model(part), checkpoint, recipe, feeds, *folders, lambda *_: None)
+    ours, reference = EXPORTER.load(tmp_path / "out" / made.file, 1), TorchRunner(part, tiny_stream.TinyStream().eval())
+    fresh = tiny_stream.sounds(10, seed=7)
+    assert [spec.name for spec in ours.outputs] == ["vector"]
+    assert relative_error([ours(feed) for feed in fresh], [reference(feed) for feed in fresh]) < 0.05
 
 
 def test_openvino_computes_all_of_it_in_integers(made: Artifact) -> None:
