@@ -14,7 +14,7 @@ _INTRODUCTION = """# Models on a laptop
 
 Each bundle was measured alone on a machine with nothing else to do, on one thread. The bundle is the whole folder:
 networks, frontend, labels and the golden input. Speed is from the input's file to the answer; of a language model it is
-tokens a second. For other targets there is [every model on every target](matrix.html).
+tokens a second. More in [laptops and phones](matrix.html) and [microcontrollers](matrix-firmware.html).
 """
 _FOLDERS = """For efficientnet-lite0 every fifth photo of `imagenet-sample` calibrates, and the others are judged.
 ds-cnn-kws has `mlperf-tiny-kws` for both. The two speaker models have LibriSpeech's train-clean and test-other.

@@ -38,7 +38,7 @@ def evened(part: Part, graph: Graph, feeds: Sequence[Feeds]) -> Graph | None:
     largest = _largest(part, made, set[str]().union(*(stream.tensors for stream in streams)), feeds)
     changed = False
     for stream in streams:
-        divided = factors(np.max([largest[name] for name in stream.tensors], axis=0))
+        divided = factors([largest[name] for name in stream.tensors])
         if divided is None:
             continue
         changed = True

@@ -86,12 +86,15 @@ class Streams(Generic[Node]):
         return [stream for stream in every if stream.makers and stream.readers and not stream.fixed]
 
 
-def factors(largest: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """By what to divide the channels of a stream; None: they are alike enough.
+def factors(ends: Sequence[NDArray[np.float64]]) -> NDArray[np.float64] | None:
+    """By what to divide the channels of a stream; None: they are alike enough, or a tensor has other channels.
 
     Args:
-        largest: magnitude of every channel, over all tensors of the stream, [channels].
+        ends: of each tensor of the stream the largest magnitude of every channel, [channels].
     """
+    if len({end.shape for end in ends}) != 1:  # a map of one channel is added to all
+        return None
+    largest = np.max(ends, axis=0)
     floor = np.maximum(largest, _LEAST * largest.max(initial=0.0))
     if not floor.all() or floor.max() < _UNLIKE * np.exp(np.log(floor).mean()):
         return None

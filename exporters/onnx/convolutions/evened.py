@@ -39,8 +39,9 @@ def evened(model: onnx.ModelProto, feeds: Sequence[Feeds]) -> onnx.ModelProto | 
     arrays = constants(model)
     streams = _Reading(model, arrays).streams.free()
     changed: Arrays = {}
-    for stream, largest in zip(streams, _largest(model, streams, feeds), strict=True):
-        divided = factors(largest)
+    largest = _largest(model, streams, feeds)
+    for stream in streams:
+        divided = factors([largest[name] for name in stream.tensors])
         if divided is None:
             continue
         for node in stream.makers:
@@ -113,11 +114,11 @@ class _Reading:
 
 def _largest(
     model: onnx.ModelProto, streams: Sequence[Stream[onnx.NodeProto]], feeds: Sequence[Feeds]
-) -> list[NDArray[np.float64]]:
-    """The largest magnitude of every channel (axis 1) of each stream, over all of its tensors."""
+) -> dict[str, NDArray[np.float64]]:
+    """The largest magnitude of every channel (axis 1) of each tensor of the streams."""
     names = sorted(set[str]().union(*(stream.tensors for stream in streams)))
     if not names:
-        return []
+        return {}
     runner = OnnxRunner(watching(model, names).SerializeToString(), usable_processors())
     ends = dict.fromkeys(names, np.zeros(1))
     for feed in spaced(feeds, CALLS):
@@ -125,7 +126,7 @@ def _largest(
         for name in names:
             channels = np.abs(np.moveaxis(values[name], 1, 0)).reshape(values[name].shape[1], -1)
             ends[name] = np.maximum(ends[name], channels.max(axis=1))
-    return [np.max([ends[name] for name in stream.tensors], axis=0) for stream in streams]
+    return ends
 
 
 def _depthwise(node: onnx.NodeProto, weight: NDArray[Any]) -> bool:

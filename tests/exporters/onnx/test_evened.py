@@ -91,8 +91,9 @@ class Unscalable(nn.Module):
         lambda x: x * x,
         lambda x: F.pad(x, (1, 1), value=0.5),
         lambda x: x + x[:1, :1],
+        lambda x: x + F.conv1d(x, torch.ones(1, CHANNELS, 1)),
     ],
-    ids=["tanh", "relu6", "constant", "square", "padded", "first channel"],
+    ids=["tanh", "relu6", "constant", "square", "padded", "first channel", "one channel"],
 )
 def test_what_has_a_scale_of_its_own_stops_it(read: Any) -> None:
     part = Part(
