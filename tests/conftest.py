@@ -48,6 +48,7 @@ def absent(reason: str) -> None:
     pytest.skip(reason)
 
 
+@pytest.hookimpl(trylast=True)  # when those that -m leaves out are gone
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The file that exports whisper-base comes first, else one that compiles the loops of apps: two processes that come
     to it at once would wait for each other."""

@@ -14,13 +14,13 @@ from edgekit.errors import Unsupported
 
 __all__ = [
     "Rule",
+    "between",
     "check",
     "each_part",
     "layers",
     "layers_or_count",
     "number",
     "parts",
-    "parts_or_shares",
     "sizes",
     "values",
 ]
@@ -56,6 +56,16 @@ def number(what: str, value: Any, model: Model) -> None:
         raise Unsupported(f"{what} cannot be {value!r}.", hint="It is a number from 1 on.")
 
 
+def between(least: float, most: float) -> Rule:
+    """A number from `least` to `most`."""
+
+    def rule(what: str, value: Any, model: Model) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+            raise Unsupported(f"{what} cannot be {value!r}.", hint=f"It is a number from {least:g} to {most:g}.")
+
+    return rule
+
+
 def layers(what: str, value: Any, model: Model) -> None:
     """[layer, ...], by the names in the census."""
     if isinstance(value, str) or not isinstance(value, Sequence):
@@ -72,14 +82,6 @@ def parts(what: str, value: Any, model: Model) -> None:
     """[part, ...]."""
     layers(what, value, model)
     _names(model, "part", value, [part.name for part in model.network.parts])
-
-
-def parts_or_shares(what: str, value: Any, model: Model) -> None:
-    """[part, ...], or {part: a number above 0 and below 1}."""
-    parts(what, list(value) if isinstance(value, Mapping) else value, model)
-    for share in value.values() if isinstance(value, Mapping) else ():
-        if not isinstance(share, (int, float)) or not 0 < share < 1:
-            raise Unsupported(f"{what} cannot be {share!r}.", hint="It is a number above 0 and below 1, such as 0.05.")
 
 
 def each_part(inner: Rule) -> Rule:

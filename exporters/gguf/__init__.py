@@ -89,7 +89,7 @@ class GgufExporter(Exporter):
         wish = gguf_export.Wish(recipe.precision, chunks, embedding, rounding)
         return gguf_export.export(model, checkpoint, wish, calibration, out, work, progress)
 
-    def candidates(self, model: Model) -> Sequence[Recipe]:
+    def candidates(self, model: Model, size: int | None = None) -> Sequence[Recipe]:
         """The types of the model's ladder, the smallest first."""
         return sorted(model.network.ladder, key=lambda recipe: model.costs.size(recipe))
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.core import Abilities, Artifact, Checkpoint, Exporter, Feeds, Model, Part, Progress, Recipe, Runner
 from edgekit.errors import ExportFailed, Unsupported, need
 from edgekit.exporters.common import options
+from edgekit.exporters.onnx import narrow
 from edgekit.quantization.plan import LayerPlan, Wish
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ OPTIONS = {
     "float_layers": options.each_part(options.layers_or_count),
     "float_parts": options.parts,
     "careful_parts": options.parts,
-    "small_parts": options.parts_or_shares,
+    "bits": options.each_part(options.between(narrow.FEWEST, narrow.WHOLE)),
     "weights": options.values("per-channel", "per-tensor"),
 }
 #: Forms of layers that are not computed in int8.
@@ -47,9 +48,9 @@ class OnnxExporter(Exporter):
         [part, ...]: parts that stay fp32 although the precision is int8.
     ``careful_parts``
         [part, ...]: parts whose products have the narrower limits of `products.CAREFUL`, and whose tables stay float.
-    ``small_parts``
-        [part, ...]: parts whose products with few rows get weights of 4 bits; or {part: r}: only as many of them as
-        move the part's outputs by at most r (relative root mean square), the others keep 8 bits.
+    ``bits``
+        {part: bits}: how many bits a weight of the part's products may take in the file on average, scales included
+        (3 to 8, such as 5.5). Each product gets 3 to 8 of them: the more, the further it alone moves the outputs.
     ``weights``
         "per-channel" or "per-tensor" scales of weights, for static int8. Without it: per channel.
     """
@@ -59,9 +60,9 @@ class OnnxExporter(Exporter):
     extra = "export"
     distributions = ("torch", "onnx", "onnxscript", "onnxruntime", "safetensors", "numpy")
     abilities = Abilities(
-        (4, 8),
+        (3, 4, 5, 6, 7, 8),
         ("tensor", "channel"),
-        blocks=(32, 128),
+        blocks=(32, 64, 128),
         activations=("static", "dynamic"),
         integer=("convolution", "product", "recurrent"),
     )
@@ -106,23 +107,17 @@ class OnnxExporter(Exporter):
         """See `edgekit.core.Exporter`."""
         options.check(self, OPTIONS, model, recipe)
 
-    def candidates(self, model: Model) -> Sequence[Recipe]:
-        """Also 4 bits: of all parts, and of those that are called again and again, by few rows; and int8 with one
-        part in float."""
-        usual = super().candidates(model)
+    def candidates(self, model: Model, size: int | None = None) -> Sequence[Recipe]:
+        """Also fewer bits in the products of all parts (with `size`: as many as it allows), and int8 with one part in
+        float."""
+        usual = super().candidates(model, size)
         parts = [part.name for part in model.network.parts if part.quantize]
-        if model.network.precision or len(parts) < 2:
+        if model.network.precision:
             return usual
-        works = model.costs.work(Recipe(self.name, "int8")) if model.costs.work else ()
-        small = [name for name in parts if any(work.part == name and work.kind == "vector" for work in works)]
-        many = {name: "four-bit" for name in parts if name not in small}
-        fewest: list[Mapping[str, Any]] = (
-            [{"small_parts": small, "forms": many}, {"small_parts": small}] if small else []
-        )
         return [
-            *(Recipe(self.name, "int8", options) for options in fewest),
+            *narrow.recipes(self.name, model, size),
             *(recipe for recipe in usual if recipe.precision == "int8"),
-            *(Recipe(self.name, "int8", {"float_parts": [name]}) for name in parts),
+            *(Recipe(self.name, "int8", {"float_parts": [name]}) for name in parts if len(parts) > 1),
             *(recipe for recipe in usual if recipe.precision != "int8"),
         ]
 
@@ -205,7 +200,7 @@ class OnnxExporter(Exporter):
             )
         from edgekit.exporters.onnx import half, linear, products, recurrent
         from edgekit.exporters.onnx.convolutions import places, static
-        from edgekit.exporters.onnx.small import relaxed
+        from edgekit.exporters.onnx.widths import narrowed
 
         forced = recipe.options.get("forms", {}).get(part.name)
         ranges, keep = (recipe.options.get(name, {}).get(part.name) for name in ("ranges", "float_layers"))
@@ -214,7 +209,7 @@ class OnnxExporter(Exporter):
             wish = Wish(forced, ranges, keep, self.head, weights=recipe.options.get("weights", "per-channel"))
             return static.make(graph, feeds, part.name, wish, progress)
         graph, layers = recurrent.quantize(linear.with_products(graph))
-        careful, small = (part.name in recipe.options.get(name, ()) for name in ("careful_parts", "small_parts"))
+        careful, bits = part.name in recipe.options.get("careful_parts", ()), recipe.options.get("bits", {})
         weights = products.Weights()
         graph, tables = (graph, {}) if careful else linear.with_tables(graph)
         graph, convolutions = linear.with_convolutions(graph, keep if isinstance(keep, tuple) else ())
@@ -228,12 +223,18 @@ class OnnxExporter(Exporter):
             def tell(done: int, total: int) -> None:
                 progress(f"measuring layers of {part.name}", done, total)
 
-            graph, choice, weights = products.choose(graph, feeds, tell, careful=careful, small=small)
-            if isinstance(aims := recipe.options.get("small_parts"), Mapping) and part.name in aims:
-                choice = relaxed(graph, choice, weights, part.name, feeds, float(aims[part.name]), progress)
+            few = part.name in bits
+            graph, choice, weights = products.choose(graph, feeds, tell, careful=careful, narrow=few)
+            if few:
+                choice = narrowed(graph, choice, feeds, float(bits[part.name]), tell)
         graph = products.quantize(graph, {name: layer.form for name, layer in choice.items()}, weights)
-        # What stays float (small convolutions, sensitive layers) is stored in half; scales keep all their digits.
-        graph = half.store_in_half(graph, keep=lambda name: name.endswith(".scales"))
+
+        def scales(name: str) -> bool:
+            return name.endswith(".scales")  # these keep all their digits
+
+        # What stays float (small convolutions, sensitive layers) is stored in half, or in bytes where few are wanted.
+        graph = half.store_in_bytes(graph, keep=scales) if part.name in bits else graph
+        graph = half.store_in_half(graph, keep=scales)
         return graph, {**choice, **layers, **tables, **convolutions}, {}
 
 

@@ -16,6 +16,8 @@ Three forms, all with int8 weights and activations quantized while running, so t
     takes 1.9 and blockwise 10.
 ``four-bit``
     blockwise with 4 bits and a scale for every `SMALL_BLOCK` weights, which are stored in half: half the bytes.
+``blockwise-5``, ``dynamic-6``, ...
+    One of the others with fewer bits a weight in the file; computed as with 8 (see `planes`).
 
 Where many rows meet a matrix, the residual stream is rotated first (`residual`), and weights are rounded by GPTQ
 (`edgekit.quantization.gptq`), as they are for four bits.
@@ -29,9 +31,9 @@ than all others together.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,6 +60,7 @@ BLOCK = 128
 SMALL_BLOCK = 32
 #: Weights of an output, by form.
 GRIDS = {"dynamic": Grid(8), "rows": Grid(8), "blockwise": Grid(8, BLOCK), "four-bit": Grid(4, SMALL_BLOCK)}
+GRIDS |= {f"{form}-{bits}": Grid(bits, 64 * (form == "blockwise")) for form in tuple(GRIDS)[:3] for bits in range(2, 8)}
 #: At most so many rows count as few.
 FEW_ROWS = 16
 #: Products of many rows: a form is not for one that alone moves the part's outputs by more (relative root mean square).
@@ -77,7 +80,9 @@ CAREFUL = Bounds({"dynamic": 0.006, "rows": 0.018, "blockwise": 0.018})
 _SAME = 1e-4
 #: Inputs of products are recorded until there are so many rows, of at most so many calls. With too few, weights are
 #: rounded to nearest: by some twenty rows of one clip the decoder of whisper-base came out 40 % away in four bits.
-_ROWS, _CALLS, _TOO_FEW = 4000, 256, 128
+_ROWS, _CALLS, _TOO_FEW = 4000, 2048, 128
+#: Rows that are put into Hessians at once.
+_BATCH = 256
 #: Share of its mean that is added to a Hessian's diagonal where there are as many rows as inputs, and the less, the
 #: more rows there are: what few rows do not show is not nothing (shrinkage: Ledoit & Wolf 2004). In 4 bits, with 290
 #: rows of whisper-base's decoder, those in its layers moved the next token of other speakers by 0.0052 nats (KL
@@ -163,19 +168,23 @@ def recorded(model: onnx.ModelProto, nodes: Sequence[str], feeds: Sequence[Feeds
     """Weights for `nodes` (products) by their inputs on some of `feeds`."""
     inputs = {node.name: node.input[0] for node in model.graph.node if node.name in nodes}
     curvatures: dict[str, NDArray[np.float64]] = {}
-    ends: dict[str, list[Floats]] = {name: [] for name in inputs.values()}
+    ends, waiting = (defaultdict[str, list[Floats]](list) for _ in range(2))
     runner = OnnxRunner(watching(model, dict.fromkeys(inputs.values())).SerializeToString(), usable_processors())
     count = 0
     for feed in spaced(feeds, _CALLS):
         seen = {name: value.reshape(-1, value.shape[-1]) for name, value in runner(feed).items()}
         for name, rows in seen.items():
-            curvatures[name] = hessian(rows, curvatures.get(name))
             ends[name].append(np.stack([rows.min(axis=1), rows.max(axis=1)]))
+            waiting[name].append(rows)
+            if sum(map(len, waiting[name])) >= _BATCH:
+                curvatures[name] = hessian(np.concatenate(waiting.pop(name)), curvatures.get(name))
         count += max(map(len, seen.values()), default=0)
         if count >= _ROWS:
             break
     if count < _TOO_FEW:
         return Weights()
+    for name, left in waiting.items():
+        curvatures[name] = hessian(np.concatenate(left), curvatures.get(name))
     tied = {product.node for product in products(model) if product.table}
     found = {node: curvatures[name] for node, name in inputs.items()}
     shapes = {spec.name: spec.shape for spec in runner.outputs}
@@ -208,34 +217,32 @@ def choose(
     progress: Callable[[int, int], None],
     *,
     careful: bool = False,
-    small: bool = False,
+    narrow: bool = False,
 ) -> tuple[onnx.ModelProto, dict[str, LayerPlan], Weights]:
     """Node name -> its form, and why, from what the graph does with real inputs (`feeds`); the graph for that, with its
     residual stream rotated where it has one, and inputs equalized where it helps; and rounded weights.
 
     Args:
-        careful: narrower limits. small: products with few rows in four bits.
+        careful: narrower limits. narrow: whether weights may get fewer bits, so that all are rounded by inputs.
     """
     found = products(model)
-    rows = _rows(model, found, feeds) if found else {}
+    rows = rows_of(model, found, feeds) if found else {}
     choice: dict[str, LayerPlan] = {}
     many = list[str]()
     for product in found:
-        few = "four-bit" if small and len(product.weight) % SMALL_BLOCK == 0 else "blockwise"
         if product.table:
-            choice[product.node] = LayerPlan(few, TIED)
+            choice[product.node] = LayerPlan("blockwise", TIED)
         elif rows[product.node] <= FEW_ROWS:
-            choice[product.node] = LayerPlan(few, f"{rows[product.node]} row(s) a call: bound by memory")
+            choice[product.node] = LayerPlan("blockwise", f"{rows[product.node]} row(s) a call: bound by memory")
         else:
             many.append(product.node)
     if not many:
-        return model, choice, recorded(model, list(choice), feeds) if small else Weights()
-    work = sum(rows[product.node] * product.weight.size for product in found)
-    calls = spaced(feeds, min(max(int(_TRIAL // max(work, 1)), 1), _MOST))
+        return model, choice, recorded(model, list(choice), feeds) if narrow else Weights()
+    calls = trials(found, rows, feeds)
     reference = evaluate(model, calls)
     model, unrotated = _rotated(model, calls[0], reference[:1])
     model = model if careful else linear.equalized(model, many, feeds)
-    weights = recorded(model, [*many, *choice] if small else many, feeds)
+    weights = recorded(model, [*many, *choice] if narrow else many, feeds)
     asked = set[str]()
     bounds = CAREFUL if careful else BOUNDS
 
@@ -253,6 +260,12 @@ def choose(
     )
     changed = {node: plan for node, plan in plans.items() if node not in settled or plan.form == "float"}
     return model, choice | {node: LayerPlan(plan.form, plan.why + note) for node, plan in changed.items()}, weights
+
+
+def trials(found: Sequence[Product], rows: Mapping[str, int], feeds: Sequence[Feeds]) -> Sequence[Feeds]:
+    """Those of `feeds` that trials of products are measured on; rows: as `rows_of` counts them."""
+    work = sum(rows[product.node] * product.weight.size for product in found)
+    return spaced(feeds, min(max(int(_TRIAL // max(work, 1)), 1), _MOST))
 
 
 def asked(
@@ -289,7 +302,7 @@ def quantize(model: onnx.ModelProto, forms: Mapping[str, str], weights: Weights 
     """
     weights = weights or Weights()
     chosen = {p.node: p for p in products(model) if forms.get(p.node, "float") != "float"}
-    shared = {p.table: p.node for p in chosen.values() if p.table and forms[p.node] in ("blockwise", "four-bit")}
+    shared = {p.table: p.node for p in chosen.values() if p.table and GRIDS[forms[p.node]].block}
     nodes: list[onnx.NodeProto] = []
     added: dict[str, NDArray[Any]] = {}
     quantized_inputs: set[str] = set()
@@ -297,13 +310,12 @@ def quantize(model: onnx.ModelProto, forms: Mapping[str, str], weights: Weights 
         if node.name in chosen:
             form = forms[node.name]
             made = weights.of(node.name, chosen[node.name].weight, form)
-            if form in ("blockwise", "four-bit"):
+            if made.grid.block:
                 nodes += written.blockwise(node, made, added)
+            elif form.startswith("rows"):
+                nodes += written.rows_alike(node, made, added, quantized_inputs, weights.inputs(node.name))
             else:
-                write = (
-                    partial(written.rows_alike, rows=weights.inputs(node.name)) if form == "rows" else written.dynamic
-                )
-                nodes += write(node, made, added, quantized_inputs)
+                nodes += written.dynamic(node, made, added, quantized_inputs)
         elif node.op_type == "Gather" and node.input[0] in shared:
             owner = shared[node.input[0]]
             nodes += written.lookup(node, owner, added, weights.of(owner, chosen[owner].weight, forms[owner]))
@@ -312,7 +324,7 @@ def quantize(model: onnx.ModelProto, forms: Mapping[str, str], weights: Weights 
     return linear.for_kernels(rebuild(model, nodes, added, contrib=True))
 
 
-def _rows(model: onnx.ModelProto, found: Sequence[Product], feeds: Sequence[Feeds]) -> dict[str, int]:
+def rows_of(model: onnx.ModelProto, found: Sequence[Product], feeds: Sequence[Feeds]) -> dict[str, int]:
     """How many rows each product typically multiplies: the median over `feeds` (at most 9 of them)."""
     by_name = {node.name: node for node in model.graph.node}
     names = {p.node: by_name[p.node].output[0] for p in found}

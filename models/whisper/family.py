@@ -78,7 +78,7 @@ USAGE = Usage(
     predictor=_pipeline,
     golden=_GOLDEN,
     evaluation=Evaluation("wer", worst=0.30, drop=0.005, minimum=20),
-    calibration=8,
+    calibration=16,
 )
 
 

@@ -23,13 +23,19 @@ FORMS = [
 IMPOSSIBLE: dict[tuple[str, str, str], str] = {}
 
 
+@pytest.fixture(scope="module")
+def works(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders of work that precisions share, as in an export: int8 is compared with fp32."""
+    return tmp_path_factory.mktemp("works")
+
+
 @pytest.mark.parametrize(("exporter", "precision"), FORMS)
 @pytest.mark.parametrize("name", STRANGERS)
-def test_a_stranger(tmp_path: Path, name: str, exporter: str, precision: str) -> None:
+def test_a_stranger(tmp_path: Path, works: Path, name: str, exporter: str, precision: str) -> None:
     part, calls = part_of(STRANGERS[name]())
-    out, work, made = tmp_path / "out", tmp_path / "work", find("exporters", exporter)
+    out, work, made = tmp_path / "out", works / name / exporter, find("exporters", exporter)
     out.mkdir()
-    work.mkdir()
+    work.mkdir(parents=True, exist_ok=True)
     checkpoint = Checkpoint(Path("toy"), "toy", {}, {}, {})
     recipe, feeds = Recipe(exporter, precision, {}), {part.name: [feed for feed, _ in calls]}
     try:

@@ -147,7 +147,10 @@ def parser() -> argparse.ArgumentParser:
         "--precision", help="such as fp16 or int8 (default: the target's); auto: search for the smallest that passes"
     )
     cmd.add_argument(
-        "--max-size", type=of.decimal, metavar="SIZE", help="search: largest bundle, such as 60MB (decimal)"
+        "--max-size",
+        type=of.decimal,
+        metavar="SIZE",
+        help="search: largest bundle, such as 60MB (decimal); without --max-loss the least loss within it wins",
     )
     cmd.add_argument(
         "--max-latency", type=of.seconds, metavar="TIME", help="search: slowest answer here, such as 200ms"

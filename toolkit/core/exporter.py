@@ -130,9 +130,9 @@ class Exporter(ABC):
         download; "" if they can."""
         return ""
 
-    def candidates(self, model: Model) -> Sequence[Recipe]:
+    def candidates(self, model: Model, size: int | None = None) -> Sequence[Recipe]:
         """What a search for the smallest recipe tries, the smallest first: the recipes of the model's ladder, and all
-        precisions without options."""
+        precisions without options. size: bytes that the bundle may have; None: no limit."""
         ladder = [recipe for recipe in model.network.ladder if recipe.exporter == self.name]
         plain = [Recipe(self.name, precision) for precision in self.precisions]
         smallest = sorted(plain, key=lambda recipe: model.costs.size(recipe))

@@ -114,7 +114,7 @@ class Recipe:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """In words: ``onnx int8 (weights per-tensor, small_parts decoder)``."""
+        """In words: ``onnx int8 (weights per-tensor, bits decoder: 5.5)``."""
         options = ", ".join(f"{name} {_words(value)}" for name, value in self.options.items())
         return f"{self.exporter} {self.precision}" + (f" ({options})" if options else "")
 

@@ -51,7 +51,7 @@ _KEPT = 2048
 
 def coarsest(precision: str, options: Mapping[str, Any]) -> str:
     """The key of `LIMITS` for a recipe: `PARTLY_4_BITS` where its options ask for that, else its precision."""
-    return PARTLY_4_BITS if any(narrow_parts(options)) else precision
+    return PARTLY_4_BITS if narrow_parts(options) else precision
 
 
 def limit_of(precision: str, own: Mapping[str, float] = MappingProxyType({})) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from edgekit.core import Recipe, Work
-from edgekit.numerics.narrow import narrow_parts
+from edgekit.numerics.narrow import FOUR_BITS, narrow_parts
 from edgekit.registry import find
 
 __all__ = ["file_bytes", "memory", "size"]
@@ -26,8 +26,8 @@ _STEP, _STEP_INT8 = 4500, 4950
 #: Bytes per channel in int8: a bias and a scale; of a convolution in LiteRT also a zero point and the bias's own
 #: scale.
 _CHANNEL, _LITERT_CHANNEL = 6, 14
-#: Weights of one scale (4 bytes) in the int8 of a product of sequences; and (2 bytes) in its 4 bits.
-_BLOCK, _SMALL_BLOCK = 128, 32
+#: Weights of one scale (4 bytes) in the int8 of a product of sequences.
+_BLOCK = 128
 
 
 def size(works: Iterable[Work], recipe: Recipe, more: int = 0) -> int:
@@ -59,23 +59,23 @@ def _weights(work: Work, recipe: Recipe, precision: str) -> int:
         halved = work.kind == "recurrent" or recipe.exporter == "coreml"
         return 2 * work.weights + (2 if halved else 4) * work.channels
     spared = work.left + (work.small if recipe.exporter == "coreml" else 0)
-    left = 2 * spared  # weights that int8 leaves in float are stored in half precision
+    narrow = _narrow(work, recipe)
+    left = (1 if narrow else 2) * spared  # weights that int8 leaves in float are stored in half precision, or in int8
     whole = work.weights - spared
     if recipe.exporter == "coreml":
         bits = {"int8": 8, "int6": 6, "int4": 4}[precision]
         return left + whole * bits // 8 + 4 * work.channels
-    if _four_bits(work, recipe):
-        return left + whole // 2 + 2 * whole // _SMALL_BLOCK + 4 * work.channels
+    if narrow:
+        return left + int(narrow / 8 * whole) + 4 * work.channels
     if work.kind in ("attention", "vector") and recipe.exporter != "litert":
         return left + whole + 4 * whole // _BLOCK + 4 * work.channels
     described = recipe.exporter == "litert" and work.kind == "convolution"
     return left + whole + (_LITERT_CHANNEL if described else _CHANNEL) * work.channels
 
 
-def _four_bits(work: Work, recipe: Recipe) -> bool:
-    """Whether the options of onnx ask for 4 bits in the products of a part."""
-    small, whole = narrow_parts(recipe.options)
-    return (work.kind == "vector" and work.part in small) or work.part in whole
+def _narrow(work: Work, recipe: Recipe) -> float:
+    """Bits of a weight, scales included, where the options of onnx ask for fewer than 8 in products; else 0."""
+    return narrow_parts(recipe.options).get(work.part, 0.0) if work.kind in ("attention", "vector") else 0.0
 
 
 def memory(works: Sequence[Work], recipe: Recipe, libraries: int = 0) -> int:
@@ -106,8 +106,9 @@ def memory(works: Sequence[Work], recipe: Recipe, libraries: int = 0) -> int:
 
 
 def _held(work: Work, recipe: Recipe) -> int:
-    """Bytes of the weights of a part in int8, once it is loaded by onnxruntime."""
-    return (work.weights // 2 if _four_bits(work, recipe) else work.weights) + 4 * work.left
+    """Bytes of the weights of a part in int8, once it is loaded by onnxruntime: 4 bits stay 4, others become 8."""
+    half = work.kind == "vector" and 0 < _narrow(work, recipe) <= FOUR_BITS
+    return (work.weights // 2 if half else work.weights) + 4 * work.left
 
 
 def _packed(work: Work, recipe: Recipe) -> int:

@@ -126,7 +126,7 @@ class Job:
         """Name -> recipe: what a search tries. It is what the exporter offers for the model and fits the target, the
         smallest first, with the options that hold for all."""
         found = {}
-        for recipe in self.exporter.candidates(self.model):
+        for recipe in self.exporter.candidates(self.model, self.limits.size if self.limits else None):
             if not budgets.excess(self.model, self.target, recipe):
                 name = str(recipe).removeprefix(f"{recipe.exporter} ")
                 found[name] = replace(recipe, options={**self.recipe.options, **recipe.options})

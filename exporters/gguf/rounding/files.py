@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from edgekit.exporters.gguf.quantize import quantize
-from edgekit.exporters.gguf.rounding.allocation import Choice, allocate
 from edgekit.exporters.gguf.rounding.inputs import Hessians
 from edgekit.exporters.gguf.rounding.matrices import Curvature, nearest, rounded
 from edgekit.exporters.gguf.rounding.sensitivities import Trial, sensitivities
 from edgekit.formats import gguf
 from edgekit.formats.gguf.blocks import BLOCKS, row_bytes
+from edgekit.quantization.allocation import Choice, allocate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

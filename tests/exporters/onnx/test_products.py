@@ -24,7 +24,7 @@ from edgekit.exporters.onnx.forms import packed
 from edgekit.exporters.onnx.graph import constants
 from edgekit.exporters.onnx.products import BLOCK, GRIDS
 from edgekit.formats.onnx.runner import OnnxRunner, evaluate
-from edgekit.numerics.parity import LIMITS, TorchRunner, part_error, relative_error
+from edgekit.numerics.parity import LIMITS, PARTLY_4_BITS, TorchRunner, part_error, relative_error
 from edgekit.quantization.choice import Bounds
 from edgekit.quantization.gptq import nearest
 
@@ -185,14 +185,23 @@ def test_a_table_that_is_looked_up_too_keeps_its_rows() -> None:
     assert table_errors[0] < 1.15 * table_errors[1]
 
 
-def test_a_tied_table_in_four_bits(tmp_path: Path) -> None:
-    """The look-up and the projection read the same half bytes."""
-    artifact = export(tmp_path, "int8", options={"small_parts": ["toy"]})
-    assert artifact.census["layers"]["MatMul"]["form"] == "four-bit"
-    arrays = initializers(tmp_path / "toy.onnx")
-    assert arrays["MatMul.int8"].shape == (VOCABULARY, WIDTH // 32, 16)
+@pytest.mark.parametrize("form", ["blockwise-3", "four-bit", "blockwise-5", "blockwise-6"])
+def test_a_tied_table_in_fewer_bits(tmp_path: Path, form: str) -> None:
+    """The look-up and the projection read the same weights, which the file holds once."""
+    export(tmp_path, "fp32")
+    model = products.quantize(onnx.load(tmp_path / "toy.onnx"), {"MatMul": form})
+    held = [array.nbytes for name, array in constants(model).items() if name.startswith("MatMul.")]
+    assert sum(held) <= VOCABULARY * WIDTH * (products.GRIDS[form].bits + 0.6) / 8
     calls = [(feeds(time=60, new=3), TorchRunner(part(), Toy())(feeds(time=60, new=3)))]
-    assert part_error(EXPORTER.load(tmp_path / "toy.onnx", 1), calls) < LIMITS["int8"]
+    assert part_error(OnnxRunner(model.SerializeToString(), 1), calls) < 2 * LIMITS["int8"]
+
+
+def test_bits_that_a_recipe_asks_for(tmp_path: Path) -> None:
+    artifact = export(tmp_path, "int8", options={"bits": {"toy": 4.5}})
+    forms = {layer["form"] for layer in artifact.census["layers"].values()}
+    assert len(forms) > 1 and max(products.GRIDS[form].bits for form in forms) > 4
+    calls = [(feeds(time=60, new=3), TorchRunner(part(), Toy())(feeds(time=60, new=3)))]
+    assert part_error(EXPORTER.load(tmp_path / "toy.onnx", 1), calls) < LIMITS[PARTLY_4_BITS]
 
 
 def test_a_form_that_was_asked_for_is_rounded_by_inputs_too() -> None:
@@ -217,18 +226,10 @@ def test_a_form_that_was_asked_for_is_rounded_by_inputs_too() -> None:
     assert errors[0] < 0.6 * errors[1]
 
 
-@pytest.mark.parametrize("most, form", [(0.9, "four-bit"), (1e-4, "blockwise")])
-def test_four_bits_only_where_the_outputs_allow_it(tmp_path: Path, most: float, form: str) -> None:
-    artifact = export(tmp_path, "int8", options={"small_parts": {"toy": most}})
-    layer = artifact.census["layers"]["MatMul"]
-    assert layer["form"] == form
-    assert ("alone in four-bit it moves the outputs by" in layer["why"]) == (form == "blockwise")
-
-
-@pytest.mark.parametrize("value", [{"toy": 0}, {"toy": 1.5}, {"toy": "x"}, {"other": 0.1}, "toy"])
-def test_small_parts_that_make_no_sense(tmp_path: Path, value: Any) -> None:
+@pytest.mark.parametrize("value", [{"toy": 0}, {"toy": 9}, {"toy": "x"}, {"toy": True}, {"other": 5}, "toy", 5])
+def test_bits_that_make_no_sense(tmp_path: Path, value: Any) -> None:
     with pytest.raises(Unsupported):
-        export(tmp_path, "int8", options={"small_parts": value})
+        export(tmp_path, "int8", options={"bits": value})
 
 
 def test_a_tied_table_is_stored_once(tmp_path: Path) -> None:

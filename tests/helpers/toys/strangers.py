@@ -117,7 +117,7 @@ class Recurrent(nn.Module):
 def recurrent() -> Stranger:
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
-    feeds = [{"features": rng.standard_normal((1, 6, 20)).astype(np.float32)} for _ in range(CALLS)]
+    feeds = [{"features": rng.standard_normal((1, 3, 20)).astype(np.float32)} for _ in range(CALLS)]
     return Recurrent(), feeds, ("scores",)
 
 

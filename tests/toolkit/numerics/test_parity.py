@@ -258,9 +258,9 @@ def test_a_frontend_runs_on_one_thread_and_leaves_the_others_theirs(quantize: bo
     ("options", "limit"),
     [
         ({}, 0.25),
-        ({"forms": {"encoder": "blockwise"}, "small_parts": []}, 0.25),
+        ({"forms": {"encoder": "blockwise"}, "bits": {}}, 0.25),
         ({"forms": {"encoder": "four-bit"}}, 0.5),
-        ({"small_parts": {"decoder": 0.1}}, 0.5),
+        ({"bits": {"decoder": 5.5}}, 0.5),
         ({"forms": "four-bit"}, 0.25),
     ],
 )

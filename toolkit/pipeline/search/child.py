@@ -92,7 +92,7 @@ def _begun(begin: Mapping[str, Any], stack: contextlib.ExitStack) -> Callable[[s
         BadInput: this machine resolves another job than the one that searches. FetchFailed: it cannot get the samples.
         Others: as `edgekit.export`.
     """
-    asked, folder = _asked(begin["request"]), Path(begin["folder"])
+    asked, folder = _asked(begin["request"], begin["size"]), Path(begin["folder"])
     job = job_of(asked)
     _check_tools(job.tools(), begin["tools"])
     weights, source = weights_of(job, asked.weights, asked.tell)
@@ -115,10 +115,10 @@ def _begun(begin: Mapping[str, Any], stack: contextlib.ExitStack) -> Callable[[s
     return lambda name: measured(run, reference, name, recipes[name])
 
 
-def _asked(request: Mapping[str, Any]) -> Asked:
-    """The request; tuples came as lists."""
+def _asked(request: Mapping[str, Any], size: int | None) -> Asked:
+    """The request, with the limit of size, which decides what is tried; tuples came as lists."""
     dynamic = {axis: (least, most) for axis, (least, most) in (request["dynamic"] or {}).items()}
-    return Asked(**{**request, "dynamic": dynamic, "limits": Limits()})
+    return Asked(**{**request, "dynamic": dynamic, "limits": Limits(size=size)})
 
 
 def _check_tools(here: Mapping[str, str], there: Mapping[str, str]) -> None:

@@ -38,6 +38,11 @@ class Limits:
                 raise BadInput(f"a limit of {value:g} for {name} makes no sense.", hint="Give a number above 0.")
 
     @property
+    def spends(self) -> bool:
+        """Whether the size is a budget to spend: with no limit of the loss, the least loss within it is wanted."""
+        return self.size is not None and self.loss is None
+
+    @property
     def told(self) -> str:
         """The limits as text; "" without any."""
         limits = [
@@ -98,14 +103,16 @@ def limits_of(precision: str | None, limits: Limits | None) -> Limits | None:
 
 
 def chosen(points: Sequence[Point], limits: Limits) -> Point:
-    """The smallest point that passed; of equal ones that with the least loss.
+    """The smallest point that passed, of equal ones that with the least loss; where a size is to be spent, that with
+    the least loss, of equal ones the smallest.
 
     Raises:
         OverBudget: none is within the limits; the message names the nearest. GateFailed: none passes the gate.
     """
     passed = [point for point in points if point.verdict == "pass" and point.size is not None]
     if passed:
-        return min(passed, key=lambda point: (point.size or 0, point.loss.value if point.loss else 0.0))
+        order = -1 if limits.spends else 1
+        return min(passed, key=lambda point: (point.size or 0, point.loss.value if point.loss else 0.0)[::order])
     tried = "".join(f"\n  {point.recipe}: {point.verdict}: {point.reason}" for point in points)
     measured = [point for point in points if point.size is not None and math.isfinite(limits.excess(point))]
     if not measured:

@@ -32,13 +32,13 @@ class Search:
     began: float = field(default_factory=time.monotonic)
 
     def hopeless(self, name: str, points: Iterable[Point]) -> str:
-        """Why the recipe `name` cannot be the smallest, by its estimated size and those of earlier recipes that passed;
+        """Why the recipe `name` cannot be chosen, by its estimated size and those of earlier recipes that passed;
         "" if it may be. Later recipes do not count, so the answer is the same whatever is measured first."""
         estimate, order = self.run.job.model.costs.size, list(self.recipes)
         size = estimate(self.recipes[name])
         earlier = order[: order.index(name)]
         passed = [self.recipes[p.recipe] for p in points if p.verdict == "pass" and p.recipe in earlier]
-        if passed and size > _SURELY * min(map(estimate, passed)):
+        if passed and not self.limits.spends and size > _SURELY * min(map(estimate, passed)):
             return f"about {figure(size, 'B')}, and a smaller recipe passes"
         if self.limits.size is not None and size > _SURELY * self.limits.size:
             return f"about {figure(size, 'B')}, which is too large"

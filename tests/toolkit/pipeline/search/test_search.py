@@ -136,6 +136,8 @@ def test_limits_judge_and_the_nearest_is_named() -> None:
     small = Point("small", "pass", "", 10, 2.0, loss=Loss(3.0, 2.0, 4.0, "% of answers", 10.0))
     large = Point("large", "pass", "", 30, 0.5, loss=Loss(0.1, 0.0, 0.2, "% of answers", 10.0))
     assert limits.chosen([large, small], limits.Limits()) is small
+    assert limits.chosen([large, small], limits.Limits(size=40)) is large  # a size is there to be spent
+    assert limits.chosen([large, small], limits.Limits(size=40, loss=5.0)) is small
     wish = limits.Limits(size=20, loss=1.0)
     judged = [wish.judged(point) for point in (small, large, Point("none", "fail", "refused"))]
     assert [point.reason for point in judged] == ["loss: 3 is above 1", "size: 30 B is above 20 B", "refused"]
@@ -147,15 +149,28 @@ def test_limits_judge_and_the_nearest_is_named() -> None:
 def test_what_the_exporters_offer() -> None:
     model = find("models", "whisper-base")
     offered = [(recipe.precision, dict(recipe.options)) for recipe in find("exporters", "onnx").candidates(model)]
-    assert ("int8", {"small_parts": ["decoder"]}) in offered and ("int8", {"float_parts": ["encoder"]}) in offered
+    assert offered[1] == ("int8", {"bits": {"decoder": 5.5, "encoder": 5.0}})
+    assert ("int8", {"float_parts": ["encoder"]}) in offered
     assert [precision for precision, options in offered if not options] == ["int8", "fp16", "fp32"]
     sizes = [model.costs.size(Recipe("onnx", precision, options)) for precision, options in offered]
     assert (
-        offered[2] == ("int8", {}) and sizes[0] < 52e6 < sizes[1] < 0.75 * sizes[2]
+        offered[3] == ("int8", {}) and sizes[0] < 52e6 < sizes[1] < 60e6 < sizes[2] < 0.85 * sizes[3]
     )  # 4 bits are tried for --max-size
     language = find("models", "smollm2-135m")
     sizes = [language.costs.size(recipe) for recipe in find("exporters", "gguf").candidates(language)]
     assert len(sizes) == len(language.network.ladder) and sizes == sorted(sizes)
+
+
+@pytest.mark.parametrize(
+    ("size", "count"), [(30_000_000, 0), (45_000_000, 1), (60_000_000, 3), (75_000_000, 4), (10**9, 3)]
+)
+def test_a_limit_of_size_is_spent(size: int, count: int) -> None:
+    """The last of the recipes with fewer bits takes as many as the size allows."""
+    model = find("models", "whisper-base")
+    narrow = [recipe for recipe in find("exporters", "onnx").candidates(model, size) if "bits" in recipe.options]
+    sizes = [model.costs.size(recipe) for recipe in narrow]
+    assert len(sizes) == count and sizes == sorted(sizes)
+    assert count == 0 or size > 80_000_000 or 0.97 * size < sizes[-1] <= 0.99 * size
 
 
 def test_a_recipe_that_is_surely_too_large_is_not_tried(toy: Any, tmp_path: Path, tried: list[str]) -> None:

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from edgekit.exporters.gguf.rounding.allocation import Choice, allocate
+from edgekit.quantization.allocation import Choice, allocate
 
 
 def choices(loss: float, size: int) -> list[Choice]:

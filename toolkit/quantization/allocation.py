@@ -1,7 +1,6 @@
-"""Which type each matrix gets, so that all of them together fit the bytes of a precision and lose least.
+"""Which type each layer gets, so that all of them together fit a number of bytes and lose least.
 
-The loss of a matrix is the squared error of its products on the calibration text, of their own squares: errors of
-matrices are nearly independent of one another, so they add up.
+The loss of a layer is a squared error: errors of layers are nearly independent of one another, so they add up.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ __all__ = ["Choice", "allocate"]
 
 @dataclass(frozen=True)
 class Choice:
-    """What a matrix can be: its loss and its bytes in a type."""
+    """What a layer can be: its loss and its bytes in a type."""
 
     kind: str
     loss: float
@@ -23,7 +22,7 @@ class Choice:
 
 
 def allocate(choices: Mapping[str, list[Choice]], budget: int) -> dict[str, Choice]:
-    """Matrix -> its type; the smallest ones where even these are beyond `budget`, in bytes.
+    """Layer -> its type; the smallest ones where even these are beyond `budget`, in bytes.
 
     From the smallest types on, the step that takes away most loss for a byte comes first (the greedy solution of the
     knapsack's convex hull, which no other is better than by more than a step).

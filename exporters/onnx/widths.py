@@ -1,0 +1,79 @@
+"""How many bits the weights of each product get in the file, so that all of them together take what the recipe says.
+
+A trial tells how far the outputs move where a product alone has 4 bits. A bit more halves a step, and so the error. The
+bits then go where they take most squared error away for a byte (`edgekit.quantization.allocation`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import onnx
+
+from edgekit.core import Feeds
+from edgekit.exporters.onnx.products import GRIDS, SMALL_BLOCK, Product, products, quantize, rows_of, trials
+from edgekit.formats.onnx.runner import evaluate
+from edgekit.numerics.parity import relative_error
+from edgekit.quantization.allocation import Choice, allocate
+from edgekit.quantization.candidates import pooled
+from edgekit.quantization.plan import LayerPlan
+
+__all__ = ["narrowed"]
+
+#: Bits that a product may have, and those of the trial.
+_WIDTHS, _TRIED = (3, 4, 5, 6, 7, 8), 4
+
+
+def narrowed(
+    model: onnx.ModelProto,
+    choice: Mapping[str, LayerPlan],
+    feeds: Sequence[Feeds],
+    bits: float,
+    tell: Callable[[int, int], None],
+) -> dict[str, LayerPlan]:
+    """`choice` in which the weights of products take `bits` in the file on average, their scales included.
+
+    Products that stay float do not count. Where even the narrowest take more, all are of these.
+
+    Args:
+        feeds: real inputs of the part.
+    """
+    found = {one.node: one for one in products(model) if one.node in choice and choice[one.node].form != "float"}
+    calls = trials(list(found.values()), rows_of(model, list(found.values()), feeds), feeds)
+    truth = [pooled(evaluate(model, calls))]
+    choices, errors = dict[str, list[Choice]](), dict[str, float]()
+    for node, product in found.items():
+        tell(len(errors), len(found))
+        form = choice[node].form
+        made = evaluate(quantize(model, {node: _narrow(form, product, _TRIED)}), calls)
+        errors[node] = relative_error([pooled(made)], truth)
+        choices[node] = [
+            Choice(own, errors[node] ** 2 * 4.0 ** (_TRIED - GRIDS[own].bits), _bytes(product, own))
+            for own in dict.fromkeys(_narrow(form, product, width) for width in _WIDTHS)
+        ]
+    chosen = allocate(choices, int(bits / 8 * sum(one.weight.size for one in found.values())))
+    return {
+        node: _with(plan, chosen[node].kind, errors[node]) if node in chosen else plan for node, plan in choice.items()
+    }
+
+
+def _narrow(form: str, product: Product, bits: int) -> str:
+    """The form of a product that is computed as `form`, with weights of `bits`."""
+    if bits == 8:
+        return form
+    native = form == "blockwise" and bits == 4 and len(product.weight) % SMALL_BLOCK == 0
+    return "four-bit" if native else f"{form}-{bits}"
+
+
+def _bytes(product: Product, form: str) -> int:
+    """Of weights and scales in the file."""
+    grid, (inputs, outputs) = GRIDS[form], product.weight.shape
+    scales: int = -(-inputs // grid.block) * outputs if grid.block else outputs
+    return int(product.weight.size) * grid.bits // 8 + scales * (2 if grid.block and grid.bits < 8 else 4)
+
+
+def _with(plan: LayerPlan, form: str, error: float) -> LayerPlan:
+    return replace(
+        plan, form=form, why=f"{plan.why}; with weights of {_TRIED} bits it alone moves the outputs by {error:.2%}"
+    )
