@@ -42,4 +42,5 @@ def recipes(exporter: str, model: Model, size: int | None) -> list[Recipe]:
         return [narrow(bits) for bits in _BITS]
     steps = (round(FEWEST + _STEP * i, 2) for i in range(round((WHOLE - FEWEST) / _STEP)))
     most = max((bits for bits in steps if model.costs.size(narrow(bits)) <= _FILLED * size), default=0.0)
-    return [narrow(bits) for bits in (*_BITS, most) if bits == most or 0 < bits <= most - 0.5] if most else []
+    well_below = [bits for bits in _BITS if bits <= most - 0.5]
+    return [narrow(bits) for bits in (*well_below, *([most] if most else []))]
