@@ -26,6 +26,9 @@ _STEP, _STEP_INT8 = 4500, 4950
 #: Bytes per channel in int8: a bias and a scale; of a convolution in LiteRT also a zero point and the bias's own
 #: scale.
 _CHANNEL, _LITERT_CHANNEL = 6, 14
+#: Bytes of a weight that int8 leaves in float, where products have fewer than 8 bits: the large ones are int8, others
+#: have two bytes (whisper-base: 1.37).
+_NARROW_LEFT = 1.4
 #: Weights of one scale (4 bytes) in the int8 of a product of sequences.
 _BLOCK = 128
 
@@ -60,7 +63,9 @@ def _weights(work: Work, recipe: Recipe, precision: str) -> int:
         return 2 * work.weights + (2 if halved else 4) * work.channels
     spared = work.left + (work.small if recipe.exporter == "coreml" else 0)
     narrow = _narrow(work, recipe)
-    left = (1 if narrow else 2) * spared  # weights that int8 leaves in float are stored in half precision, or in int8
+    left = int(
+        (_NARROW_LEFT if narrow else 2) * spared
+    )  # weights that int8 leaves in float are stored in half precision
     whole = work.weights - spared
     if recipe.exporter == "coreml":
         bits = {"int8": 8, "int6": 6, "int4": 4}[precision]
