@@ -63,9 +63,8 @@ def _weights(work: Work, recipe: Recipe, precision: str) -> int:
         return 2 * work.weights + (2 if halved else 4) * work.channels
     spared = work.left + (work.small if recipe.exporter == "coreml" else 0)
     narrow = _narrow(work, recipe)
-    left = int(
-        (_NARROW_LEFT if narrow else 2) * spared
-    )  # weights that int8 leaves in float are stored in half precision
+    # Weights that int8 leaves in float are stored in half precision.
+    left = int((_NARROW_LEFT if narrow else 2) * spared)
     whole = work.weights - spared
     if recipe.exporter == "coreml":
         bits = {"int8": 8, "int6": 6, "int4": 4}[precision]
