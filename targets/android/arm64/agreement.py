@@ -26,8 +26,9 @@ MIXED = 5e-2
 #: A distance that is allowed in any case.
 _LEAST = 5e-3
 
-#: Forms of a layer whose activations are quantized with ranges that are computed while it runs.
-_RUNNING = {"blockwise", "dynamic"}
+#: Forms of a layer whose activations are quantized with ranges that are computed while it runs; also with a number of
+#: bits behind ("dynamic-5").
+_RUNNING = {"blockwise", "dynamic", "rows", "four-bit"}
 #: Operators in float between quantized layers, whose last digit decides now and then to which byte a value is rounded.
 _BETWEEN = {"BatchNormalization", "Erf", "Exp", "LayerNormalization", "Sigmoid", "Sqrt", "Tanh"}
 
@@ -37,11 +38,11 @@ def arithmetic(census: Mapping[str, Any], precision: str) -> str:
     ranges that are fixed), "mixed" (the same, with layers or other arithmetic in float between them), "running" (with
     ranges that are computed while it runs), or else its precision.
     """
-    forms = {layer.get("form") for layer in census.get("layers", {}).values() if isinstance(layer, Mapping)}
+    forms = {str(layer.get("form")) for layer in census.get("layers", {}).values() if isinstance(layer, Mapping)}
     if precision != "int8":
         return precision
     operators = set(census.get("operators", {}))
-    if forms & _RUNNING or "DynamicQuantizeLSTM" in operators:
+    if _RUNNING & {form.rstrip("-0123456789") for form in forms} or "DynamicQuantizeLSTM" in operators:
         return "running"
     if "static" not in forms:
         return "fp32"
