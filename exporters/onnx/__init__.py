@@ -205,7 +205,14 @@ class OnnxExporter(Exporter):
         forced = recipe.options.get("forms", {}).get(part.name)
         ranges, keep = (recipe.options.get(name, {}).get(part.name) for name in ("ranges", "float_layers"))
         keep = tuple(keep) if isinstance(keep, Collection) else keep
-        if forced == "static" or (forced is None and places.convolutional(graph)):
+        static_form = forced == "static" or (forced is None and places.convolutional(graph))
+        if part.name in recipe.options.get("bits", {}) and (static_form or forced):
+            raise ExportFailed(
+                f"the part {part.name!r} has no products of matrices whose bits could be chosen: its form is "
+                f"{'static' if static_form else forced}.",
+                hint="Leave the part out of the option bits, or out of forms.",
+            )
+        if static_form:
             wish = Wish(forced, ranges, keep, self.head, weights=recipe.options.get("weights", "per-channel"))
             return static.make(graph, feeds, part.name, wish, progress)
         graph, layers = recurrent.quantize(linear.with_products(graph))

@@ -40,6 +40,8 @@ def narrowed(
         feeds: real inputs of the part.
     """
     found = {one.node: one for one in products(model) if one.node in choice and choice[one.node].form != "float"}
+    if not found:
+        return dict(choice)
     calls = trials(list(found.values()), rows_of(model, list(found.values()), feeds), feeds)
     truth = [pooled(evaluate(model, calls))]
     choices, errors = dict[str, list[Choice]](), dict[str, float]()

@@ -226,6 +226,12 @@ def test_a_form_that_was_asked_for_is_rounded_by_inputs_too() -> None:
     assert errors[0] < 0.6 * errors[1]
 
 
+@pytest.mark.parametrize("form", ["static", "dynamic"])
+def test_bits_of_a_part_whose_form_is_settled(tmp_path: Path, form: str) -> None:
+    with pytest.raises(ExportFailed, match="no products of matrices whose bits could be chosen"):
+        export(tmp_path, "int8", options={"bits": {"toy": 5}, "forms": {"toy": form}})
+
+
 @pytest.mark.parametrize("value", [{"toy": 0}, {"toy": 9}, {"toy": "x"}, {"toy": True}, {"other": 5}, "toy", 5])
 def test_bits_that_make_no_sense(tmp_path: Path, value: Any) -> None:
     with pytest.raises(Unsupported):

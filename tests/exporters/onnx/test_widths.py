@@ -73,6 +73,11 @@ def test_products_in_float_stay_so_and_do_not_count() -> None:
     assert {bits_of(plan.form) for node, plan in plans.items() if node != LOUD} <= {4, 5}
 
 
+def test_where_all_products_are_in_float_nothing_changes() -> None:
+    plans = planned("rows", 5, floats=tuple(f"product{i}" for i in range(4)))[1]
+    assert {plan.form for plan in plans.values()} == {"float"}
+
+
 def test_with_too_few_bits_all_have_the_fewest() -> None:
     assert {bits_of(plan.form) for plan in planned("rows", 3)[1].values()} == {3}
 
