@@ -207,7 +207,7 @@ class OnnxExporter(Exporter):
         keep = tuple(keep) if isinstance(keep, Collection) else keep
         static_form = forced == "static" or (forced is None and places.convolutional(graph))
         if part.name in recipe.options.get("bits", {}) and (static_form or forced):
-            raise ExportFailed(
+            raise Unsupported(
                 f"the part {part.name!r} has no products of matrices whose bits could be chosen: its form is "
                 f"{'static' if static_form else forced}.",
                 hint="Leave the part out of the option bits, or out of forms.",

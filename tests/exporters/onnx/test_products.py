@@ -228,7 +228,7 @@ def test_a_form_that_was_asked_for_is_rounded_by_inputs_too() -> None:
 
 @pytest.mark.parametrize("form", ["static", "dynamic"])
 def test_bits_of_a_part_whose_form_is_settled(tmp_path: Path, form: str) -> None:
-    with pytest.raises(ExportFailed, match="no products of matrices whose bits could be chosen"):
+    with pytest.raises(Unsupported, match="no products of matrices whose bits could be chosen"):
         export(tmp_path, "int8", options={"bits": {"toy": 5}, "forms": {"toy": form}})
 
 
