@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.common import packed
 from edgekit.core import Abilities, Artifact, Checkpoint, Exporter, Feeds, Model, Part, Progress, Recipe, Runner
 from edgekit.errors import ExportFailed, Unsupported, need
 from edgekit.exporters.common import options
@@ -50,7 +51,8 @@ class OnnxExporter(Exporter):
         [part, ...]: parts whose products have the narrower limits of `products.CAREFUL`, and whose tables stay float.
     ``bits``
         {part: bits}: how many bits a weight of the part's products may take in the file on average, scales included
-        (3 to 8, such as 5.5). Each product gets 3 to 8 of them: the more, the further it alone moves the outputs.
+        (3 to 8, such as 5.5). Each product gets 2.5 to 8 of them: the more, the further it alone moves the outputs. The
+        file is packed (`edgekit.common.packed`); opened, all weights have 8 bits.
     ``weights``
         "per-channel" or "per-tensor" scales of weights, for static int8. Without it: per channel.
     """
@@ -82,7 +84,8 @@ class OnnxExporter(Exporter):
         work: Path,
         progress: Progress,
     ) -> list[Artifact]:
-        """Write ``PART.onnx`` for every part of `model` into `out` (see `edgekit.core.Exporter.export`).
+        """Write ``PART.onnx`` for every part of `model` into `out`, or ``PART.onnx.gz`` where the recipe says how many
+        bits its weights may take (see `edgekit.core.Exporter.export`).
 
         Raises:
             Unsupported: the precision is not one of `precisions`, or an option is not known.
@@ -129,7 +132,7 @@ class OnnxExporter(Exporter):
             import torch  # noqa: F401
 
     def load(self, file: Path, threads: int) -> Runner:
-        """Open ``PART.onnx``. Raises BadInput if onnxruntime refuses it."""
+        """Open ``PART.onnx``, packed or not. Raises BadInput if onnxruntime refuses it."""
         from edgekit.formats.onnx.runner import OnnxRunner
 
         return OnnxRunner(file, threads)
@@ -187,8 +190,13 @@ class OnnxExporter(Exporter):
         if calibrated:
             facts["calibration"] = calibrated
         facts["layers"] = {name: asdict(layer) for name, layer in choice.items()}
-        onnx.save(graph, out / f"{part.name}.onnx")
-        return Artifact(part.name, f"{part.name}.onnx", facts)
+        file = f"{part.name}.onnx"
+        if precision == "int8" and part.name in recipe.options.get("bits", {}):
+            file += packed.SUFFIX
+            packed.pack(graph.SerializeToString(deterministic=True), out / file)
+        else:
+            onnx.save(graph, out / file)
+        return Artifact(part.name, file, facts)
 
     def _int8(
         self, part: Part, graph: onnx.ModelProto, recipe: Recipe, feeds: Sequence[Feeds], progress: Progress

@@ -11,13 +11,10 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from edgekit.exporters.onnx.graph import CONTRIB
-from edgekit.exporters.onnx.planes import WHOLE, stored
 from edgekit.quantization.gptq import Rounded
 from edgekit.quantization.ranges import MIDDLE
 
 Floats = NDArray[np.float32]
-#: Widths of weights that kernels of products in blocks read as they are stored.
-_NATIVE = (4, 8)
 
 
 @dataclass(frozen=True)
@@ -35,20 +32,11 @@ class Rows:
 def blockwise(node: onnx.NodeProto, made: Rounded, added: dict[str, NDArray[Any]]) -> list[onnx.NodeProto]:
     inputs, outputs = made.steps.shape
     name, scales, nodes = node.name, f"{node.name}.scales", list[onnx.NodeProto]()
-    values, added[scales] = packed(made)
-    native = made.grid.bits in _NATIVE
-    if native:
-        added[f"{name}.int8"] = values
-    else:
-        nodes += stored(f"{name}.int8", values, made.grid.bits, added)
-    if made.grid.bits < WHOLE:  # many of them: a quarter of such weights, where they are stored whole
+    added[f"{name}.int8"], added[scales] = packed(made)
+    if made.grid.bits < 8:  # many of them: a quarter of such weights, where they are stored whole
         added[scales], held = added[scales].astype(np.float16), scales
         scales = f"{name}.whole"
         nodes.append(helper.make_node("Cast", [held], [scales], name=f"{name}.cast", to=onnx.TensorProto.FLOAT))
-    if not native:
-        added[f"{name}.step"], whole = np.array(_step(made), np.float32), scales
-        scales = f"{name}.byte"
-        nodes.append(helper.make_node("Mul", [whole, f"{name}.step"], [scales], name=scales))
     # accuracy_level 4: multiply in int8, which is what makes it fast; lower levels decompress to float.
     return [
         *nodes,
@@ -60,7 +48,7 @@ def blockwise(node: onnx.NodeProto, made: Rounded, added: dict[str, NDArray[Any]
             domain=CONTRIB,
             K=inputs,
             N=outputs,
-            bits=made.grid.bits if native else WHOLE,
+            bits=made.grid.bits,
             block_size=made.grid.block,
             accuracy_level=4,
         ),
@@ -70,7 +58,7 @@ def blockwise(node: onnx.NodeProto, made: Rounded, added: dict[str, NDArray[Any]
 def packed(made: Rounded) -> tuple[NDArray[np.uint8], Floats]:
     """Steps as uint8 [N, blocks, bytes of a block] around the middle, and scales float32 [N, blocks].
 
-    In 4 bits two steps share a byte; in other widths each has its own.
+    In 4 bits two steps share a byte; in 8 each has its own.
     """
     bits, block = made.grid.bits, made.grid.block
     inputs, outputs = made.steps.shape
@@ -86,9 +74,7 @@ def packed(made: Rounded) -> tuple[NDArray[np.uint8], Floats]:
 def lookup(node: onnx.NodeProto, owner: str, added: dict[str, NDArray[Any]], made: Rounded) -> list[onnx.NodeProto]:
     """An embedding look-up in the projection's own blockwise matrix, so that it is stored once."""
     name, ids, out = node.name, node.input[1], node.output[0]
-    native = made.grid.bits in _NATIVE  # else the matrix has whole bytes when it is read
-    scales = f"{owner}.scales" if native else f"{owner}.byte"
-    added[f"{name}.middle"] = np.array(1 << ((made.grid.bits if native else WHOLE) - 1), np.float32)
+    added[f"{name}.middle"] = np.array(1 << (made.grid.bits - 1), np.float32)
     added[f"{name}.last"] = np.array([-1], np.int64)
     added[f"{name}.shape"] = np.array([0, 0, len(made.steps)], np.int64)
     nodes = [helper.make_node("Gather", [f"{owner}.int8", ids], [f"{name}.rows"], name=name, axis=0)]
@@ -110,7 +96,7 @@ def lookup(node: onnx.NodeProto, owner: str, added: dict[str, NDArray[Any]], mad
         *nodes,
         helper.make_node("Cast", [rows], [f"{name}.float"], name=f"{name}.cast", to=onnx.TensorProto.FLOAT),
         helper.make_node("Sub", [f"{name}.float", f"{name}.middle"], [f"{name}.centred"], name=f"{name}.sub"),
-        helper.make_node("Gather", [scales, ids], [f"{name}.scale"], name=f"{name}.scales", axis=0),
+        helper.make_node("Gather", [f"{owner}.scales", ids], [f"{name}.scale"], name=f"{name}.scales", axis=0),
         whole,
         helper.make_node("Unsqueeze", [f"{name}.scalef", f"{name}.last"], [f"{name}.scale1"], name=f"{name}.unsqueeze"),
         helper.make_node("Mul", [f"{name}.centred", f"{name}.scale1"], [f"{name}.blocks"], name=f"{name}.mul"),
@@ -130,7 +116,7 @@ def rows_alike(
     if f"{x}.rows" not in done:  # several products of one input quantize it once
         done.add(f"{x}.rows")
         nodes = _quantized_rows(x, made.steps.shape[0], rows, added)
-    nodes += _whole(name, made, added)
+    _add_whole(name, made, added)
     operands = [f"{x}.rows", f"{name}.int8", "rows.one", f"{name}.scales", f"{x}.rows.zero", f"{name}.zeros"]
     return [
         *nodes,
@@ -139,26 +125,10 @@ def rows_alike(
     ]
 
 
-def _whole(name: str, made: Rounded, added: dict[str, NDArray[Any]]) -> list[onnx.NodeProto]:
-    """``NAME.int8``, int8 [K, N], with a scale for each output, and nodes that unpack it where it has fewer bits."""
-    added[f"{name}.scales"], added[f"{name}.zeros"] = made.scales[0], np.zeros(made.steps.shape[1], np.int8)
-    if made.grid.bits == WHOLE:
-        added[f"{name}.int8"] = made.steps
-        return []
-    added[f"{name}.scales"] = made.scales[0] * np.float32(_step(made))
-    added["bits.sign"] = np.array(128, np.uint8)  # what is above the middle in uint8 has the sign bit of int8
-    values = (made.steps.astype(np.int16) + (1 << (made.grid.bits - 1))).astype(np.uint8)
-    bytes_, signed = f"{name}.bytes", f"{name}.signed"
-    return [
-        *stored(bytes_, values, made.grid.bits, added),
-        helper.make_node("BitwiseXor", [bytes_, "bits.sign"], [signed], name=signed),
-        helper.make_node("Cast", [signed], [f"{name}.int8"], name=f"{name}.cast", to=onnx.TensorProto.INT8),
-    ]
-
-
-def _step(made: Rounded) -> float:
-    """What a step of a byte is, of a step of the grid: `stored` puts steps into the upper bits."""
-    return float(0.5 ** (WHOLE - made.grid.bits))
+def _add_whole(name: str, made: Rounded, added: dict[str, NDArray[Any]]) -> None:
+    """``NAME.int8``, int8 [K, N], with a scale for each output."""
+    added[f"{name}.int8"], added[f"{name}.scales"] = made.steps, made.scales[0]
+    added[f"{name}.zeros"] = np.zeros(made.steps.shape[1], np.int8)
 
 
 def _quantized_rows(x: str, inputs: int, rows: Rows, added: dict[str, NDArray[Any]]) -> list[onnx.NodeProto]:
@@ -201,7 +171,8 @@ def dynamic(
     node: onnx.NodeProto, made: Rounded, added: dict[str, NDArray[Any]], done: set[str]
 ) -> list[onnx.NodeProto]:
     name, x = node.name, node.input[0]
-    nodes = _whole(name, made, added)
+    nodes = list[onnx.NodeProto]()
+    _add_whole(name, made, added)
     if x not in done:  # several products of one input quantize it once
         done.add(x)
         parts = [f"{x}.uint8", f"{x}.scale", f"{x}.zero"]

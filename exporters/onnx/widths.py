@@ -1,4 +1,4 @@
-"""How many bits the weights of each product get in the file, so that all of them together take what the recipe says.
+"""How many bits the weights of each product get in a packed file, so that all of them take what the recipe says.
 
 A trial tells how far the outputs move where a product alone has 4 bits. A bit more halves a step, and so the error. The
 bits then go where they take most squared error away for a byte (`edgekit.quantization.allocation`).
@@ -12,7 +12,7 @@ from dataclasses import replace
 import onnx
 
 from edgekit.core import Feeds
-from edgekit.exporters.onnx.products import GRIDS, SMALL_BLOCK, Product, products, quantize, rows_of, trials
+from edgekit.exporters.onnx.products import CODED, Product, products, quantize, rows_of, trials
 from edgekit.formats.onnx.runner import evaluate
 from edgekit.numerics.parity import relative_error
 from edgekit.quantization.allocation import Choice, allocate
@@ -22,7 +22,9 @@ from edgekit.quantization.plan import LayerPlan
 __all__ = ["narrowed"]
 
 #: Bits that a product may have, and those of the trial.
-_WIDTHS, _TRIED = (3, 4, 5, 6, 7, 8), 4
+_WIDTHS, _TRIED = (*CODED, 8.0), 4.0
+#: Bytes of an output's scale.
+_SCALE = 4
 
 
 def narrowed(
@@ -51,8 +53,8 @@ def narrowed(
         made = evaluate(quantize(model, {node: _narrow(form, product, _TRIED)}), calls)
         errors[node] = relative_error([pooled(made)], truth)
         choices[node] = [
-            Choice(own, errors[node] ** 2 * 4.0 ** (_TRIED - GRIDS[own].bits), _bytes(product, own))
-            for own in dict.fromkeys(_narrow(form, product, width) for width in _WIDTHS)
+            Choice(_narrow(form, product, width), errors[node] ** 2 * 4.0 ** (_TRIED - width), _bytes(product, width))
+            for width in _WIDTHS
         ]
     chosen = allocate(choices, int(bits / 8 * sum(one.weight.size for one in found.values())))
     return {
@@ -60,22 +62,17 @@ def narrowed(
     }
 
 
-def _narrow(form: str, product: Product, bits: int) -> str:
-    """The form of a product that is computed as `form`, with weights of `bits`."""
-    if bits == 8:
-        return form
-    native = form == "blockwise" and bits == 4 and len(product.weight) % SMALL_BLOCK == 0
-    return "four-bit" if native else f"{form}-{bits}"
+def _narrow(form: str, product: Product, bits: float) -> str:
+    """The form of a product that is computed as `form`, with weights of `bits` in the file."""
+    return form if bits == _WIDTHS[-1] else f"{'table' if product.table else form}-{bits:g}"
 
 
-def _bytes(product: Product, form: str) -> int:
+def _bytes(product: Product, bits: float) -> int:
     """Of weights and scales in the file."""
-    grid, (inputs, outputs) = GRIDS[form], product.weight.shape
-    scales: int = -(-inputs // grid.block) * outputs if grid.block else outputs
-    return int(product.weight.size) * grid.bits // 8 + scales * (2 if grid.block and grid.bits < 8 else 4)
+    return int(product.weight.size * bits / 8) + _SCALE * int(product.weight.shape[1])
 
 
 def _with(plan: LayerPlan, form: str, error: float) -> LayerPlan:
     return replace(
-        plan, form=form, why=f"{plan.why}; with weights of {_TRIED} bits it alone moves the outputs by {error:.2%}"
+        plan, form=form, why=f"{plan.why}; with weights of {_TRIED:g} bits it alone moves the outputs by {error:.2%}"
     )

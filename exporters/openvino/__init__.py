@@ -72,7 +72,7 @@ class OpenvinoExporter(Exporter):
         options.check(self, onnx.OPTIONS, model, recipe)
 
     def load(self, file: Path, threads: int) -> Runner:
-        """Open ``PART.onnx``. Raises BadInput if OpenVINO refuses it."""
+        """Open ``PART.onnx``, packed or not. Raises BadInput if OpenVINO refuses it."""
         from edgekit.exporters.openvino.runner import OpenvinoRunner
 
         return OpenvinoRunner(file, threads)

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from numpy.typing import NDArray
 
+from edgekit.common.packed import plain
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, need
 from edgekit.exporters.openvino import signal_stack
@@ -31,7 +32,7 @@ class OpenvinoRunner(Runner):
     """One compiled network and one request.
 
     Args:
-        model: an ONNX file. threads: within an operator.
+        model: an ONNX file, packed or not. threads: within an operator.
 
     Raises:
         BadInput: OpenVINO refuses the model. MissingExtra: OpenVINO is absent.
@@ -49,7 +50,8 @@ class OpenvinoRunner(Runner):
         }
         try:
             with signal_stack.kept():
-                self._compiled = openvino.Core().compile_model(str(model), "CPU", wish)
+                with plain(model) as whole:
+                    self._compiled = openvino.Core().compile_model(str(whole), "CPU", wish)
                 self._request = self._compiled.create_infer_request()
         except Exception as exc:  # OpenVINO's exceptions share no base but Exception
             raise BadInput(f"OpenVINO {openvino.__version__} refuses {model.name}: {_reason(exc)}") from exc

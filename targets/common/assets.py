@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.common.arrays import read_arrays
 from edgekit.common.files import read_text
+from edgekit.common.packed import plain_name, unpack
 from edgekit.core import Bundle
 from edgekit.errors import BadInput, Unsupported, need
 from edgekit.numerics.parity import chain_limit_of, coarsest
@@ -52,7 +53,7 @@ def write_assets(bundle: Bundle, out: Path) -> dict[str, int]:
         raise BadInput("the bundle's parts have names that collide in an app.")
     for part in manifest.parts:  # Core ML's are folders
         held = bundle.path / part.file
-        (shutil.copytree if held.is_dir() else shutil.copyfile)(held, out / parts[part.name])
+        (shutil.copytree if held.is_dir() else unpack)(held, out / parts[part.name])
     (out / DESCRIPTION).write_bytes(_json(_description(manifest, parts)))
     tokens = vocabulary_of(bundle.path, manifest.facts)
     if tokens is not None:
@@ -67,7 +68,7 @@ def write_assets(bundle: Bundle, out: Path) -> dict[str, int]:
 
 
 def _flat(file: str) -> str:
-    return file.rsplit("/", 1)[-1]
+    return plain_name(file.rsplit("/", 1)[-1])
 
 
 def _json(value: Any) -> bytes:

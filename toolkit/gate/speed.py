@@ -13,6 +13,7 @@ from typing import Any
 
 from edgekit.bench.statistics import repeated
 from edgekit.common.figures import NOT_MEASURED
+from edgekit.common.packed import plain_name
 from edgekit.core import Artifact, Exporter, Feeds, Runner
 from edgekit.errors import EdgekitError
 
@@ -34,7 +35,7 @@ def against_fp32(
         ``{"fp32": s, "this": s, "ratio": this / fp32, "low": r, "high": r, "rounds": n, "threads": 1}``: medians, and
         the quartiles of the ratio. If it could not be measured: ``{"not measured": reason}``.
     """
-    forms = sorted(work.glob(f"{artifact.part}*.fp32{Path(artifact.file).suffix}"))
+    forms = sorted(work.glob(f"{artifact.part}*.fp32{Path(plain_name(artifact.file)).suffix}"))
     if not forms:
         return {NOT_MEASURED: f"the {exporter.name} exporter leaves no fp32 form of it to compare with"}
     if not feeds:

@@ -29,10 +29,8 @@ _CHANNEL, _LITERT_CHANNEL = 6, 14
 #: Bytes of a weight that int8 leaves in float, where products have fewer than 8 bits: the large ones are int8, others
 #: have two bytes (whisper-base: 1.37).
 _NARROW_LEFT = 1.4
-#: Bytes a weight that stay in memory when weights of other widths are unpacked (see `exporters/onnx/planes.py`).
-_UNPACKING = 5.5
 #: Weights of one scale (4 bytes) in the int8 of a product of sequences.
-_BLOCK = 128
+_BLOCK = 64
 
 
 def size(works: Iterable[Work], recipe: Recipe, more: int = 0) -> int:
@@ -112,9 +110,9 @@ def memory(works: Sequence[Work], recipe: Recipe, libraries: int = 0) -> int:
 
 
 def _held(work: Work, recipe: Recipe) -> int:
-    """Bytes of the weights of a part in int8, once it is loaded by onnxruntime: 4 bits stay 4, others become 8."""
-    narrow = _narrow(work, recipe)
-    each = 1.0 if not narrow else 0.5 if narrow == FOUR_BITS and "bits" not in recipe.options else 1 + _UNPACKING
+    """Bytes of the weights of a part in int8, once it is loaded by onnxruntime: packed ones are 8 bits again."""
+    native = work.part not in recipe.options.get("bits", {}) and _narrow(work, recipe) == FOUR_BITS
+    each = 0.5 if native else 1.0
     return int(each * work.weights) + 4 * work.left
 
 

@@ -16,12 +16,13 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import filelock
 
+from edgekit.common.packed import plain
 from edgekit.core import Trial
 from edgekit.errors import DeviceFailed, Unsupported
 from edgekit.sources import cache_folder
@@ -73,9 +74,9 @@ def measure(trial: Trial) -> Mapping[str, Any]:
                 f"this phone runs {', '.join(known.abis) or 'no ABI that it names'}; the runner is for {_ABI}."
             )
         kit = runtime.kit(trial.progress)
-        files = [trial.bundle / part["file"] for part in manifest["parts"]]
-        models = {f"part{at}.{runtime.SUFFIX}": file for at, file in enumerate(files)}
-        with tempfile.TemporaryDirectory(prefix="edgekit-adb-") as scratch:
+        with tempfile.TemporaryDirectory(prefix="edgekit-adb-") as scratch, ExitStack() as unpacked:
+            files = [unpacked.enter_context(plain(trial.bundle / part["file"])) for part in manifest["parts"]]
+            models = {f"part{at}.{runtime.SUFFIX}": file for at, file in enumerate(files)}
             work = Path(scratch)
             calls_module.write_all(work / "calls", list(_stored(runtime, manifest, files, trial)))
             trial.progress("copying to the phone what it does not have", 0, 0)

@@ -27,8 +27,8 @@ MIXED = 5e-2
 _LEAST = 5e-3
 
 #: Forms of a layer whose activations are quantized with ranges that are computed while it runs; also with a number of
-#: bits behind ("dynamic-5").
-_RUNNING = {"blockwise", "dynamic", "rows", "four-bit"}
+#: bits behind ("dynamic-5.25").
+_RUNNING = {"blockwise", "dynamic", "rows", "four-bit", "table"}
 #: Operators in float between quantized layers, whose last digit decides now and then to which byte a value is rounded.
 _BETWEEN = {"BatchNormalization", "Erf", "Exp", "LayerNormalization", "Sigmoid", "Sqrt", "Tanh"}
 
@@ -42,7 +42,7 @@ def arithmetic(census: Mapping[str, Any], precision: str) -> str:
     if precision != "int8":
         return precision
     operators = set(census.get("operators", {}))
-    if _RUNNING & {form.rstrip("-0123456789") for form in forms} or "DynamicQuantizeLSTM" in operators:
+    if _RUNNING & {form.rstrip("-.0123456789") for form in forms} or "DynamicQuantizeLSTM" in operators:
         return "running"
     if "static" not in forms:
         return "fp32"

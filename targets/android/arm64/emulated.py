@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.packed import plain
 from edgekit.core import Calls, Feeds
 from edgekit.errors import DeviceFailed
 from edgekit.targets.android.arm64.agreement import LIMITS, arithmetic, check, distances, reference, steps
@@ -62,15 +63,16 @@ def prove(bundle: Path, calls: Calls) -> Mapping[str, Any]:
     parts: dict[str, dict[str, Any]] = {}
     peak, versions = 0, set()
     for part in manifest["parts"]:
-        name, file = part["name"], bundle / part["file"]
+        name = part["name"]
         feeds, here = zip(*calls[name], strict=True)
         parts[name] = {"arithmetic": arithmetic(part.get("census", {}), precision)}
-        for processor in PROCESSORS:
-            answers, report = emulate(tools, file, runtime.feeds_of(file, feeds), processor)
-            there = runtime.outputs_of(file, answers)
-            parts[name][processor] = compared(runtime, part, precision, processor, there, here, golden)
-            peak = max(peak, int(report["peak"]))
-            versions.add(f"{runtime.NAME} {report['runtime']}".strip())
+        with plain(bundle / part["file"]) as file:
+            for processor in PROCESSORS:
+                answers, report = emulate(tools, file, runtime.feeds_of(file, feeds), processor)
+                there = runtime.outputs_of(file, answers)
+                parts[name][processor] = compared(runtime, part, precision, processor, there, here, golden)
+                peak = max(peak, int(report["peak"]))
+                versions.add(f"{runtime.NAME} {report['runtime']}".strip())
     facts = {"device": "emulated-arm64", "fidelity": "emulated", "runtime": ", ".join(sorted(versions))}
     return {**facts, "parts": parts, "memory_at_most": peak}
 

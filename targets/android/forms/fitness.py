@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.packed import plain
 from edgekit.core import Bundle
 from edgekit.errors import BadInput, Unsupported
 from edgekit.targets.android.forms.gradle import app_of
@@ -36,7 +37,8 @@ def check_bundle(bundle: Bundle, what: str) -> App:
         )
     app = app_of(bundle)
     for part in bundle.manifest.parts:
-        ir, opset = versions_of(bundle.path / part.file)
+        with plain(bundle.path / part.file) as file:
+            ir, opset = versions_of(file)
         if ir > _FORMAT or opset > _OPERATORS:
             raise Unsupported(
                 f"the part {part.name!r} has format {ir} and operators {opset} of ONNX; onnxruntime {RUNTIME.revision} "

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgekit.common.packed import plain_name
 from edgekit.core import Bundle, Form
 from edgekit.errors import BadInput, Unsupported, boundary
 from edgekit.targets.android.forms import chat
@@ -98,7 +99,7 @@ def _pack(bundle: Bundle, out: Path, assets: Path, names: Names, words: Mapping[
     place = out / "pack" / "src" / "main" / "assets" / names.name
     place.mkdir(parents=True)
     for part in bundle.manifest.parts:
-        name = part.file.rsplit("/", 1)[-1]
+        name = plain_name(part.file.rsplit("/", 1)[-1])
         shutil.move(assets / name, place / name)
     fill("gradle/pack.gradle.kts", out / "pack" / "build.gradle.kts", words)
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import Tensor, nn
 
+from edgekit.common.packed import pack
 from edgekit.core import Artifact, Part, Recipe, TensorSpec
 from edgekit.errors import ExportFailed, Unsupported
 from edgekit.exporters.onnx import EXPORTER, products
@@ -185,13 +186,15 @@ def test_a_table_that_is_looked_up_too_keeps_its_rows() -> None:
     assert table_errors[0] < 1.15 * table_errors[1]
 
 
-@pytest.mark.parametrize("form", ["blockwise-3", "four-bit", "blockwise-5", "blockwise-6"])
+@pytest.mark.parametrize("form", ["table-4", "four-bit", "table-5.25", "blockwise-6"])
 def test_a_tied_table_in_fewer_bits(tmp_path: Path, form: str) -> None:
     """The look-up and the projection read the same weights, which the file holds once."""
     export(tmp_path, "fp32")
     model = products.quantize(onnx.load(tmp_path / "toy.onnx"), {"MatMul": form})
-    held = [array.nbytes for name, array in constants(model).items() if name.startswith("MatMul.")]
-    assert sum(held) <= VOCABULARY * WIDTH * (products.GRIDS[form].bits + 0.6) / 8
+    held = b"".join(array.tobytes() for name, array in constants(model).items() if name.startswith("MatMul."))
+    pack(held, tmp_path / "held.gz")
+    bits = products.GRIDS[form].coded or products.GRIDS[form].bits
+    assert (tmp_path / "held.gz").stat().st_size <= VOCABULARY * WIDTH * (bits + 0.7) / 8
     calls = [(feeds(time=60, new=3), TorchRunner(part(), Toy())(feeds(time=60, new=3)))]
     assert part_error(OnnxRunner(model.SerializeToString(), 1), calls) < 2 * LIMITS["int8"]
 
@@ -199,9 +202,10 @@ def test_a_tied_table_in_fewer_bits(tmp_path: Path, form: str) -> None:
 def test_bits_that_a_recipe_asks_for(tmp_path: Path) -> None:
     artifact = export(tmp_path, "int8", options={"bits": {"toy": 4.5}})
     forms = {layer["form"] for layer in artifact.census["layers"].values()}
-    assert len(forms) > 1 and max(products.GRIDS[form].bits for form in forms) > 4
+    assert len(forms) > 1 and max(products.GRIDS[form].coded for form in forms) > 4
+    assert artifact.file == "toy.onnx.gz" and not (tmp_path / "toy.onnx").exists()
     calls = [(feeds(time=60, new=3), TorchRunner(part(), Toy())(feeds(time=60, new=3)))]
-    assert part_error(EXPORTER.load(tmp_path / "toy.onnx", 1), calls) < LIMITS[PARTLY_4_BITS]
+    assert part_error(EXPORTER.load(tmp_path / "toy.onnx.gz", 1), calls) < LIMITS[PARTLY_4_BITS]
 
 
 def test_a_form_that_was_asked_for_is_rounded_by_inputs_too() -> None:

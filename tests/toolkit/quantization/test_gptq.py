@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from edgekit.errors import BadInput
-from edgekit.quantization.gptq import Grid, hessian, loss, nearest, rounded
+from edgekit.quantization.gptq import Grid, entropy, hessian, loss, nearest, rounded
 
-GRIDS = [Grid(8), Grid(8, 16), Grid(5, 16), Grid(4, 32)]
+GRIDS = [Grid(8), Grid(8, 16), Grid(5, 16), Grid(4, 32), Grid(8, 0, 4.5), Grid(8, 32, 5.25, even=True)]
 
 
 def drawn(rows: int, inputs: int, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -66,6 +66,34 @@ def test_constant_inputs(grid: Grid) -> None:
     made, near = rounded(weights, hessian(x), grid), nearest(weights, grid)
     errors = [np.linalg.norm(x @ one.weights() - x @ weights) for one in (made, near)]
     assert errors[0] < 0.3 * errors[1]
+
+
+@pytest.mark.parametrize("even", [False, True])
+@pytest.mark.parametrize("bits", [2.5, 4, 5.25, 6.5])
+def test_coded_steps_take_their_bits(bits: float, even: bool) -> None:
+    rng = np.random.default_rng(0)
+    weights = (rng.standard_normal((512, 2048)) * np.exp(rng.standard_normal(2048))).astype(np.float32)
+    made = nearest(weights, Grid(8, 32, bits, even))
+    assert bits - 0.1 < entropy(made.steps) < bits + 0.05
+    assert (made.scales == made.scales[0]).all() and made.scales.shape == (16, 2048)
+    wide = np.abs(weights).max(axis=0) / 127  # no step is narrower than the largest weight allows
+    units = np.unique(np.round(made.scales[0] / (1 if even else weights.std(axis=0)), 5)[made.scales[0] > 1.01 * wide])
+    assert len(units) == 1
+
+
+def test_outliers_cost_coded_steps_less_than_blocks_of_the_same_bits() -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.standard_normal((512, 256)).astype(np.float32)
+    weights[rng.integers(0, 512, 40), rng.integers(0, 256, 40)] *= 30
+    coded, blocks = nearest(weights, Grid(8, 32, 5.25)), nearest(weights, Grid(5, 64))
+    assert entropy(coded.steps) < 5.35
+    off = [float(np.square(made.weights() - weights).mean()) for made in (coded, blocks)]
+    assert off[0] < 0.5 * off[1]
+
+
+def test_coded_weights_of_which_none_differs_from_0() -> None:
+    made = nearest(np.zeros((64, 8), np.float32), Grid(8, 0, 4.0))
+    assert not made.steps.any() and (made.scales == 1).all()
 
 
 def test_a_hessian_adds_up_and_refuses_what_is_no_number() -> None:

@@ -3,6 +3,7 @@ exporter."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgekit.common.memory import give_back
+from edgekit.common.packed import plain
 from edgekit.common.processors import usable_processors
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, need
@@ -29,7 +31,7 @@ class OnnxRunner(Runner):
     """One session.
 
     Args:
-        model: a file, or the bytes of a model. threads: within an operator.
+        model: a file, packed or not, or the bytes of a model. threads: within an operator.
 
     Raises:
         BadInput: onnxruntime refuses the model.
@@ -55,6 +57,15 @@ class OnnxRunner(Runner):
             options.enable_cpu_mem_arena = False
         # Inputs change their length at every call: remembered allocation patterns would only grow.
         options.enable_mem_pattern = False
+        with plain(model) if isinstance(model, Path) else contextlib.nullcontext(model) as whole:
+            self._open(onnxruntime, whole, options)
+        give_back()
+        self._error = onnxruntime.capi.onnxruntime_pybind11_state
+        self.inputs = tuple(_spec(value) for value in self._session.get_inputs())
+        self.outputs = tuple(_spec(value) for value in self._session.get_outputs())
+        self._names = [spec.name for spec in self.outputs]
+
+    def _open(self, onnxruntime: Any, model: Path | bytes, options: Any) -> None:
         what = model.name if isinstance(model, Path) else "the model"
         self._tables = Tables(model) if isinstance(model, Path) and model.is_file() else None
         arrays = self._tables.arrays if self._tables else {}
@@ -70,11 +81,6 @@ class OnnxRunner(Runner):
             raise BadInput(f"onnxruntime {onnxruntime.__version__} refuses {what}: {_first_line(exc)}") from exc
         if self._tables:
             self._tables.forget()
-        give_back()
-        self._error = onnxruntime.capi.onnxruntime_pybind11_state
-        self.inputs = tuple(_spec(value) for value in self._session.get_inputs())
-        self.outputs = tuple(_spec(value) for value in self._session.get_outputs())
-        self._names = [spec.name for spec in self.outputs]
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         """Raises BadInput for a missing input or one of another dtype or shape."""
@@ -94,7 +100,7 @@ def evaluate(model: Any, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]
 
 def _has_neighbours(model: Path | bytes) -> bool:
     """Whether a model is a part of several: they lie in one folder."""
-    return isinstance(model, Path) and sum(1 for _ in model.parent.glob("*.onnx")) > 1
+    return isinstance(model, Path) and sum(1 for _ in model.parent.glob("*.onnx*")) > 1
 
 
 def _spec(value: Any) -> TensorSpec:

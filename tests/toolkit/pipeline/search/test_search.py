@@ -149,7 +149,7 @@ def test_limits_judge_and_the_nearest_is_named() -> None:
 def test_what_the_exporters_offer() -> None:
     model = find("models", "whisper-base")
     offered = [(recipe.precision, dict(recipe.options)) for recipe in find("exporters", "onnx").candidates(model)]
-    assert offered[1] == ("int8", {"bits": {"decoder": 5.5, "encoder": 5.0}})
+    assert offered[1] == ("int8", {"bits": {"decoder": 5.5, "encoder": 6.0}})
     assert ("int8", {"float_parts": ["encoder"]}) in offered
     assert [precision for precision, options in offered if not options] == ["int8", "fp16", "fp32"]
     sizes = [model.costs.size(Recipe("onnx", precision, options)) for precision, options in offered]
@@ -170,7 +170,7 @@ def test_a_limit_of_size_is_spent(size: int, count: int) -> None:
     narrow = [recipe for recipe in find("exporters", "onnx").candidates(model, size) if "bits" in recipe.options]
     sizes = [model.costs.size(recipe) for recipe in narrow]
     assert len(sizes) == count and sizes == sorted(sizes)
-    assert count == 0 or size > 80_000_000 or 0.97 * size < sizes[-1] <= 0.99 * size
+    assert count == 0 or size > 80_000_000 or 0.98 * size < sizes[-1] <= 0.995 * size
 
 
 def test_a_recipe_that_is_surely_too_large_is_not_tried(toy: Any, tmp_path: Path, tried: list[str]) -> None:
