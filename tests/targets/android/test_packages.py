@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import onnx
 import pytest
@@ -25,6 +26,8 @@ from onnx import helper
 
 import edgekit
 from edgekit.bundles.bundle import open_bundle
+from edgekit.common.packed import pack
+from edgekit.core import Bundle
 from edgekit.errors import BadInput, ExportFailed, MissingExtra, OverBudget, Unsupported
 from edgekit.targets.android.arm64 import onnx as arm64_onnx
 from edgekit.targets.android.forms import aar, apk, checks, java, native
@@ -35,6 +38,7 @@ from edgekit.targets.android.forms.elf import check_library
 from edgekit.targets.android.forms.fitness import packaged, versions_of
 from edgekit.targets.android.forms.gradle import app_of
 from edgekit.targets.common import calls
+from edgekit.targets.common.assets import write_assets
 
 FORMS = ("aar", "apk")
 
@@ -68,6 +72,19 @@ def test_another_runtime_is_refused_with_the_command_that_helps(
 def test_a_part_that_is_not_onnx_is_refused(bundles: Mapping[str, Path], tmp_path: Path, form: str) -> None:
     with pytest.raises(BadInput, match=r"network\.onnx is not an ONNX file"):
         edgekit.package(bundles["vision"], form, out=tmp_path / "x")
+
+
+def test_a_packed_part_is_plain_in_an_app(bundles: Mapping[str, Path], tmp_path: Path) -> None:
+    shutil.copytree(bundles["vision"], tmp_path / "bundle")
+    manifest = open_bundle(tmp_path / "bundle").manifest
+    part, out = manifest.parts[0], tmp_path / "assets"
+    whole = (tmp_path / "bundle" / part.file).read_bytes()
+    pack(whole, tmp_path / "bundle" / f"{part.file}.gz")
+    parts = (msgspec.structs.replace(part, file=f"{part.file}.gz"), *manifest.parts[1:])
+    out.mkdir()
+    sizes = write_assets(Bundle(tmp_path / "bundle", msgspec.structs.replace(manifest, parts=parts)), out)
+    assert (out / part.file).read_bytes() == whole and sizes[part.file] == len(whole)
+    assert next(one["file"] for one in json.loads((out / "model.json").read_bytes())["parts"]) == part.file
 
 
 @pytest.mark.parametrize("form", FORMS)
