@@ -73,6 +73,8 @@ class OnnxExporter(Exporter):
     process_bytes = 76_000_000
     #: Whether the runtime computes the first layers of a network of pictures as fast in float as in integers.
     head = True
+    #: Whether it quantizes activations by row.
+    rows = True
 
     def export(
         self,
@@ -206,7 +208,7 @@ class OnnxExporter(Exporter):
                 f"the part {part.name!r} has branches or loops; edgekit makes no int8 of such a graph.",
                 hint="Choose --precision fp16, or fix the axes that the branches depend on with --dynamic.",
             )
-        from edgekit.exporters.onnx import half, linear, products, recurrent
+        from edgekit.exporters.onnx import finding, half, linear, products, recurrent
         from edgekit.exporters.onnx.convolutions import places, static
         from edgekit.exporters.onnx.widths import narrowed
 
@@ -231,7 +233,7 @@ class OnnxExporter(Exporter):
         choice: dict[str, LayerPlan] = {}
         if forced:
             graph, choice, weights = products.asked(graph, feeds, forced)
-        elif products.products(graph):
+        elif finding.products(graph):
             if not feeds:
                 raise ExportFailed(f"the part {part.name!r} has no recorded input to choose its int8 layers by.")
 
@@ -239,7 +241,7 @@ class OnnxExporter(Exporter):
                 progress(f"measuring layers of {part.name}", done, total)
 
             few = part.name in bits
-            graph, choice, weights = products.choose(graph, feeds, tell, careful=careful, narrow=few)
+            graph, choice, weights = products.choose(graph, feeds, tell, careful=careful, narrow=few, rows=self.rows)
             if few:
                 choice = narrowed(graph, choice, feeds, float(bits[part.name]), tell)
         graph = products.quantize(graph, {name: layer.form for name, layer in choice.items()}, weights)

@@ -35,7 +35,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,8 @@ from edgekit.core import Feeds
 from edgekit.errors import EdgekitError
 from edgekit.exporters.onnx import forms as written
 from edgekit.exporters.onnx import linear, residual
-from edgekit.exporters.onnx.graph import constants, rebuild, watching
+from edgekit.exporters.onnx.finding import BLOCK, Product, products, rows_of
+from edgekit.exporters.onnx.graph import rebuild, watching
 from edgekit.formats.onnx.runner import OnnxRunner, evaluate
 from edgekit.numerics.parity import relative_error
 from edgekit.quantization.candidates import pooled
@@ -57,10 +58,6 @@ from edgekit.quantization.plan import ASKED, LayerPlan
 from edgekit.quantization.ranges import best_zero
 from edgekit.quantization.samples import spaced
 
-#: Weights per scale in the blockwise form, and per scale of activations, whose outliers cost their block. On 1,737
-#: tokens of 60 clips whisper-base's decoder moves the next token by 0.0024 nats in blocks of 128, by 0.0006 in 64 and
-#: by 0.0004 in 32; a step takes 0.399, 0.413 and 0.445 of fp32's time.
-BLOCK = 64
 #: Where weights are coded or have 4 bits. Scales of coded weights repeat from block to block, and take nothing.
 SMALL_BLOCK = 32
 #: Weights of an output, by form; and the bits that coded ones may have.
@@ -104,39 +101,6 @@ _TRIAL, _MOST = 4e9, 16
 TIED = "shares its weights with the embedding"
 
 Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Product:
-    """A MatMul with a constant right side: node name, weights [K, N], and the table it shares with a Gather, if any."""
-
-    node: str
-    weight: Floats
-    table: str | None
-
-
-def products(model: onnx.ModelProto) -> list[Product]:
-    """All products with constant weights, in graph order."""
-    arrays = constants(model)
-    made = {output: node for node in model.graph.node for output in node.output}
-    tables = {node.input[0] for node in model.graph.node if node.op_type == "Gather" and node.input[0] in arrays}
-    found = []
-    for node in model.graph.node:
-        if node.op_type != "MatMul":
-            continue
-        right, table = node.input[1], None
-        source = made.get(right)
-        if right in arrays:
-            weight = arrays[right]
-        elif source is not None and source.op_type == "Transpose" and source.input[0] in arrays:
-            weight = arrays[source.input[0]].T
-            whole = weight.shape[0] % BLOCK == 0  # padded blocks would end up in the embedding
-            table = source.input[0] if source.input[0] in tables and whole else None
-        else:
-            continue
-        if weight.ndim == 2 and weight.dtype == np.float32:
-            found.append(Product(node.name, weight, table))
-    return found
 
 
 class Weights:
@@ -226,33 +190,37 @@ def choose(
     *,
     careful: bool = False,
     narrow: bool = False,
+    rows: bool = True,
 ) -> tuple[onnx.ModelProto, dict[str, LayerPlan], Weights]:
     """Node name -> its form, and why, from what the graph does with real inputs (`feeds`); the graph for that, with its
     residual stream rotated where it has one, and inputs equalized where it helps; and rounded weights.
 
     Args:
         careful: narrower limits. narrow: whether weights may get fewer bits, so that all are rounded by inputs.
+        rows: whether the runtime has what the form "rows" is made of.
     """
     found = products(model)
-    rows = rows_of(model, found, feeds) if found else {}
+    counts = rows_of(model, found, feeds) if found else {}
     choice: dict[str, LayerPlan] = {}
     many = list[str]()
     for product in found:
         if product.table:
             choice[product.node] = LayerPlan("blockwise", TIED)
-        elif rows[product.node] <= FEW_ROWS:
-            choice[product.node] = LayerPlan("blockwise", f"{rows[product.node]} row(s) a call: bound by memory")
+        elif counts[product.node] <= FEW_ROWS:
+            choice[product.node] = LayerPlan("blockwise", f"{counts[product.node]} row(s) a call: bound by memory")
         else:
             many.append(product.node)
     if not many:
         return model, choice, recorded(model, list(choice), feeds) if narrow else Weights()
-    calls = trials(found, rows, feeds)
+    calls = trials(found, counts, feeds)
     reference = evaluate(model, calls)
     model, unrotated = _rotated(model, calls[0], reference[:1])
     model = model if careful else linear.equalized(model, many, feeds)
     weights = recorded(model, [*many, *choice] if narrow else many, feeds)
     asked = set[str]()
     bounds = CAREFUL if careful else BOUNDS
+    if not rows:
+        bounds = replace(bounds, limits={form: most for form, most in bounds.limits.items() if form != "rows"})
 
     def moved(node: str, form: str) -> float:
         asked.add(node)
@@ -261,7 +229,7 @@ def choose(
         return relative_error([pooled(made)], [pooled(reference)])
 
     note = f"; residual stream not rotated: {unrotated}" if unrotated else "; residual stream rotated"
-    sizes = {product.node: float(max(rows[product.node], FEW_ROWS) * product.weight.size) for product in found}
+    sizes = {product.node: float(max(counts[product.node], FEW_ROWS) * product.weight.size) for product in found}
     settled = [node for node, plan in choice.items() if plan.form == "blockwise" and plan.why != TIED]
     plans = together(
         moved, {node: sizes[node] for node in (*many, *settled)}, bounds, dict.fromkeys(settled, "blockwise")
@@ -330,11 +298,3 @@ def quantize(model: onnx.ModelProto, forms: Mapping[str, str], weights: Weights 
         else:
             nodes.append(node)
     return linear.for_kernels(rebuild(model, nodes, added, contrib=True))
-
-
-def rows_of(model: onnx.ModelProto, found: Sequence[Product], feeds: Sequence[Feeds]) -> dict[str, int]:
-    """How many rows each product typically multiplies: the median over `feeds` (at most 9 of them)."""
-    by_name = {node.name: node for node in model.graph.node}
-    names = {p.node: by_name[p.node].output[0] for p in found}
-    outs = evaluate(watching(model, names.values()), spaced(feeds, 9))
-    return {p.node: int(np.median([out[names[p.node]].size // p.weight.shape[1] for out in outs])) for p in found}

@@ -12,7 +12,8 @@ from dataclasses import replace
 import onnx
 
 from edgekit.core import Feeds
-from edgekit.exporters.onnx.products import CODED, Product, products, quantize, rows_of, trials
+from edgekit.exporters.onnx.finding import Product, products, rows_of
+from edgekit.exporters.onnx.products import CODED, quantize, trials
 from edgekit.formats.onnx.runner import evaluate
 from edgekit.numerics.parity import relative_error
 from edgekit.quantization.allocation import Choice, allocate

@@ -71,7 +71,9 @@ class OpenvinoRunner(Runner):
                 self._request.set_input_tensor(i, self._tensor(value, shared_memory=True))
             self._request.infer()
         except (RuntimeError, ValueError, TypeError) as exc:
-            raise BadInput(f"OpenVINO could not run the part: {_reason(exc)}") from exc
+            raise BadInput(
+                f"OpenVINO could not run the part: {_reason(exc)}", hint="Choose --exporter onnx, or another precision."
+            ) from exc
         # The next call writes into the same memory.
         return {spec.name: self._request.get_output_tensor(i).data.copy() for i, spec in enumerate(self.outputs)}
 

@@ -30,7 +30,7 @@ from _quantizing import Counts, Subject, samples  # noqa: E402
 from edgekit.bundles.bundle import open_bundle  # noqa: E402
 from edgekit.bundles.opened import makers  # noqa: E402
 from edgekit.core import Feeds  # noqa: E402
-from edgekit.exporters.onnx import linear, products, residual  # noqa: E402
+from edgekit.exporters.onnx import finding, linear, products, residual  # noqa: E402
 from edgekit.exporters.onnx.convolutions import evened, places, qdq, rounding  # noqa: E402
 from edgekit.exporters.onnx.graph import watching  # noqa: E402
 from edgekit.formats.onnx.runner import OnnxRunner  # noqa: E402
@@ -50,7 +50,7 @@ def of_products(subject: Subject, forms: list[str]) -> Iterator[Variant]:
         if why:
             print(f"not rotated: {why}", file=sys.stderr)
             continue
-        nodes = [product.node for product in products.products(model) if not product.node.endswith("/turn")]
+        nodes = [product.node for product in finding.products(model) if not product.node.endswith("/turn")]
         model = linear.equalized(model, nodes, subject.known) if equalized else model
         by_inputs = products.recorded(model, nodes, subject.known)
         for compensated, form in itertools.product((False, True), forms):

@@ -39,8 +39,8 @@ from _quantizing import Counts, Subject, samples  # noqa: E402
 from edgekit.bundles.bundle import open_bundle  # noqa: E402
 from edgekit.bundles.opened import makers  # noqa: E402
 from edgekit.core import Feeds, Model  # noqa: E402
+from edgekit.exporters.onnx import finding, products  # noqa: E402
 from edgekit.exporters.onnx import graph as graphs  # noqa: E402
-from edgekit.exporters.onnx import products  # noqa: E402
 from edgekit.exporters.onnx.convolutions import places, qdq, rounding  # noqa: E402
 from edgekit.formats.checkpoint import read_checkpoint  # noqa: E402
 from edgekit.formats.onnx.runner import OnnxRunner, evaluate  # noqa: E402
@@ -69,7 +69,7 @@ def layers_of(subject: Subject, forms: Sequence[str]) -> Layers:
     """Products in every form of `forms`, or convolutions in static int8; weights are rounded by inputs in both."""
     tensors = {node.name: node.output[0] for node in subject.graph.graph.node}
     if not subject.static:
-        nodes = [product.node for product in products.products(subject.graph)]
+        nodes = [product.node for product in finding.products(subject.graph)]
         weights = products.recorded(subject.graph, nodes, subject.known)
         return Layers({node: tensors[node] for node in nodes}, forms, partial(products.quantize, weights=weights))
     there = places.places(subject.graph)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from edgekit.core import Part, TensorSpec
 from edgekit.errors import ExportFailed
-from edgekit.exporters.onnx import census, linear, products
+from edgekit.exporters.onnx import census, finding, linear, products
 from edgekit.exporters.onnx.graph import constants, from_torch
 from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.numerics.parity import relative_error
@@ -82,7 +82,7 @@ def test_a_gemm_is_a_product_and_a_sum(graph: onnx.ModelProto) -> None:
     assert kinds(graph)["Gemm"] == 1
     made = linear.with_products(graph)
     assert kinds(made)["Gemm"] == 0
-    assert len(products.products(made)) == 3
+    assert len(finding.products(made)) == 3
     assert away(made, graph) < 1e-6
 
 
@@ -128,7 +128,7 @@ def test_convolutions_that_hold_much_are_stored_in_int8() -> None:
 
 def test_large_channels_are_evened_out(graph: onnx.ModelProto) -> None:
     plain = linear.with_products(graph)
-    names = [product.node for product in products.products(plain)]
+    names = [product.node for product in finding.products(plain)]
     even = linear.equalized(plain, names, feeds())
     assert 1 <= kinds(even)["Mul"] - kinds(plain)["Mul"] <= 3
     assert away(even, graph) < 1e-5
@@ -139,7 +139,7 @@ def test_large_channels_are_evened_out(graph: onnx.ModelProto) -> None:
 @pytest.mark.parametrize("form", ["dynamic", "rows"])
 def test_biases_and_sums_are_where_kernels_are_quick(graph: onnx.ModelProto, form: str) -> None:
     plain = linear.with_products(graph)
-    made = products.quantize(plain, {product.node: form for product in products.products(plain)})
+    made = products.quantize(plain, {product.node: form for product in finding.products(plain)})
     integer = [node for node in made.graph.node if node.op_type == "MatMulIntegerToFloat"]
     assert len(integer) == 3
     assert {len(node.input) for node in integer} == ({7} if form == "dynamic" else {6})

@@ -20,10 +20,11 @@ from torch import Tensor, nn
 from edgekit.common.packed import pack
 from edgekit.core import Artifact, Part, Recipe, TensorSpec
 from edgekit.errors import ExportFailed, Unsupported
-from edgekit.exporters.onnx import EXPORTER, products
+from edgekit.exporters.onnx import EXPORTER, finding, products
+from edgekit.exporters.onnx.finding import BLOCK
 from edgekit.exporters.onnx.forms import packed
 from edgekit.exporters.onnx.graph import constants
-from edgekit.exporters.onnx.products import BLOCK, GRIDS
+from edgekit.exporters.onnx.products import GRIDS
 from edgekit.formats.onnx.runner import OnnxRunner, evaluate
 from edgekit.numerics.parity import LIMITS, PARTLY_4_BITS, TorchRunner, part_error, relative_error
 from edgekit.quantization.choice import Bounds
@@ -141,7 +142,7 @@ def test_weights_are_rounded_by_inputs_where_these_are_enough(calls: int) -> Non
     rng = np.random.default_rng(1)
     basis = rng.standard_normal((16, 64))
     inputs = [{"x": (rng.standard_normal((1, 30, 16)) @ basis).astype(np.float32)} for _ in range(calls)]
-    [product] = products.products(plain)
+    [product] = finding.products(plain)
     made = products.recorded(plain, ["product"], inputs).of("product", product.weight, "four-bit").weights()
     near = nearest(product.weight, GRIDS["four-bit"]).weights()
     assert (made == near).all() == (calls == 2)
@@ -175,7 +176,7 @@ def test_a_table_that_is_looked_up_too_keeps_its_rows() -> None:
         {"x": (rng.standard_normal((1, 60, 8)) @ basis).astype(np.float32), "tokens": np.zeros((1, 60), np.int64)}
         for _ in range(6)
     ]
-    [product] = products.products(plain)
+    [product] = finding.products(plain)
     assert product.table == "table"
     made = products.recorded(plain, ["product"], inputs).of("product", product.weight, "four-bit").weights()
     near = nearest(product.weight, GRIDS["four-bit"]).weights()
@@ -228,6 +229,26 @@ def test_a_form_that_was_asked_for_is_rounded_by_inputs_too() -> None:
         for rounded in (weights, products.asked(plain, [], "four-bit")[2])
     ]
     assert errors[0] < 0.6 * errors[1]
+
+
+@pytest.mark.parametrize(("rows", "forms"), [(True, {"rows"}), (False, {"float"})])
+def test_a_runtime_without_scales_for_rows(rows: bool, forms: set[str]) -> None:
+    """A large value in one row leaves the others too few steps, unless each row has a scale."""
+    rng = np.random.default_rng(0)
+    weight = rng.standard_normal((128, 64)).astype(np.float32)
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"], name="product")],
+        "toy",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 60, 128])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 60, 64])],
+        [numpy_helper.from_array(weight, "w")],
+    )
+    plain = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    inputs = [{"x": rng.standard_normal((1, 60, 128)).astype(np.float32)} for _ in range(6)]
+    for feed in inputs:
+        feed["x"][0, 7, rng.integers(128)] = 25
+    plans = products.choose(plain, inputs, lambda done, total: None, rows=rows)[1]
+    assert {plan.form for plan in plans.values()} == forms
 
 
 @pytest.mark.parametrize("form", ["static", "dynamic"])
@@ -290,7 +311,7 @@ class Outlier(nn.Module):
 def test_a_product_that_stays_float_is_stored_in_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "BOUNDS", Bounds({"dynamic": 0.0, "rows": 0.0}))
     graph = EXPORTER._reference(part(), CHECKPOINT, "int8", tmp_path, lambda *_: None)
-    names = [p.node for p in products.products(graph) if not p.table]
+    names = [p.node for p in finding.products(graph) if not p.table]
     graph, choice, _ = products.choose(graph, [feeds(time=60, new=30)], lambda *_: None)
     assert [choice[name].form for name in names] == ["float"] * len(names)
     held = constants(products.quantize(graph, {name: layer.form for name, layer in choice.items()}))
