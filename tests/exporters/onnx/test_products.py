@@ -209,9 +209,8 @@ def test_bits_that_a_recipe_asks_for(tmp_path: Path) -> None:
     assert part_error(EXPORTER.load(tmp_path / "toy.onnx.gz", 1), calls) < LIMITS[PARTLY_4_BITS]
 
 
-def test_a_form_that_was_asked_for_is_rounded_by_inputs_too() -> None:
-    rng = np.random.default_rng(0)
-    weight, basis = rng.standard_normal((128, 64)).astype(np.float32), rng.standard_normal((8, 128))
+def single(weight: np.ndarray) -> onnx.ModelProto:
+    """A product of 60 rows with `weight`, [128, 64]."""
     graph = onnx.helper.make_graph(
         [onnx.helper.make_node("MatMul", ["x", "w"], ["y"], name="product")],
         "toy",
@@ -219,7 +218,13 @@ def test_a_form_that_was_asked_for_is_rounded_by_inputs_too() -> None:
         [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 60, 64])],
         [numpy_helper.from_array(weight, "w")],
     )
-    plain = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+
+
+def test_a_form_that_was_asked_for_is_rounded_by_inputs_too() -> None:
+    rng = np.random.default_rng(0)
+    weight, basis = rng.standard_normal((128, 64)).astype(np.float32), rng.standard_normal((8, 128))
+    plain = single(weight)
     inputs = [{"x": (rng.standard_normal((1, 60, 8)) @ basis).astype(np.float32)} for _ in range(6)]
     made, choice, weights = products.asked(plain, inputs, "four-bit")
     assert choice["product"].form == "four-bit"
@@ -236,14 +241,7 @@ def test_a_runtime_without_scales_for_rows(rows: bool, forms: set[str]) -> None:
     """A large value in one row leaves the others too few steps, unless each row has a scale."""
     rng = np.random.default_rng(0)
     weight = rng.standard_normal((128, 64)).astype(np.float32)
-    graph = onnx.helper.make_graph(
-        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"], name="product")],
-        "toy",
-        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 60, 128])],
-        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 60, 64])],
-        [numpy_helper.from_array(weight, "w")],
-    )
-    plain = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    plain = single(weight)
     inputs = [{"x": rng.standard_normal((1, 60, 128)).astype(np.float32)} for _ in range(6)]
     for feed in inputs:
         feed["x"][0, 7, rng.integers(128)] = 25
