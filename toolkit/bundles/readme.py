@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgekit.bundles.facts import slower, unmeasured
 from edgekit.bundles.manifest import Manifest, Tensor
 from edgekit.common.figures import NOT_MEASURED
+from edgekit.common.packed import SUFFIX
 
 
 def render(manifest: Manifest) -> str:
@@ -36,6 +37,11 @@ def render(manifest: Manifest) -> str:
     for part in manifest.parts:
         inputs, outputs = _tensors(part.inputs), _tensors(part.outputs)
         lines.append(f"| {part.name} | {part.file} | {_away(part.parity)} | {inputs} | {outputs} |")
+    if any(part.file.endswith(SUFFIX) for part in manifest.parts):
+        lines += [
+            "",
+            f"Files that end in {SUFFIX} are packed: edgekit opens them as they are, other programs after `gunzip`.",
+        ]
     runtime = manifest.target.runtime.get(recipe.exporter)
     lines += [
         "",

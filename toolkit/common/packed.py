@@ -1,8 +1,8 @@
 """Files that a bundle holds packed, in gzip's format (RFC 1952): every system and language can open it.
 
 Where steps of weights are wide (`edgekit.quantization.gptq.Grid`) few of their 8 bits say something. A code by how
-frequent they are takes about as many bits as they say, and whoever opens the model has whole bytes again: nothing else
-changes, neither the kernels nor what they need of memory.
+frequent they are takes about as many bits as they say. Whoever opens the model has whole bytes again, for kernels of
+8 bits.
 """
 
 from __future__ import annotations
@@ -80,4 +80,6 @@ def plain(file: Path) -> Iterator[Path]:
 
 
 def _broken(file: Path, why: str) -> BadInput:
-    return BadInput(f"{file.name} cannot be unpacked: {why}.", hint="Get the bundle again; edgekit info checks it.")
+    return BadInput(
+        f"{file.name} cannot be unpacked: {why}.", hint="Export the bundle again, or fetch it again from where it came."
+    )

@@ -125,6 +125,14 @@ def test_the_readme_repeats_what_a_model_advises(bundle: Path) -> None:
     assert set(lines) - set(readme.render(manifest).splitlines()) == {"Install a program first."}
 
 
+def test_the_readme_tells_how_a_packed_part_is_opened(bundle: Path) -> None:
+    manifest = manifest_of(bundle)
+    assert "gunzip" not in readme.render(manifest)
+    packed = msgspec.structs.replace(manifest.parts[0], file=f"{manifest.parts[0].file}.gz")
+    changed = msgspec.structs.replace(manifest, parts=type(manifest.parts)([packed, *manifest.parts[1:]]))
+    assert "Files that end in .gz are packed: edgekit opens them as they are" in readme.render(changed)
+
+
 def test_the_readme_tells_what_the_manifest_says(bundle: Path) -> None:
     manifest = manifest_of(bundle)
     text = readme.render(manifest)
