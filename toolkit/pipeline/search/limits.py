@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from edgekit.common.figures import figure
+from edgekit.core import Recipe
 from edgekit.errors import BadInput, GateFailed, OverBudget
 from edgekit.gate.frontier import Point
 
@@ -102,17 +103,28 @@ def limits_of(precision: str | None, limits: Limits | None) -> Limits | None:
     return limits
 
 
-def chosen(points: Sequence[Point], limits: Limits) -> Point:
-    """The smallest point that passed, of equal ones that with the least loss; where a size is to be spent, that with
-    the least loss, of equal ones the smallest.
+def chosen(points: Sequence[Point], limits: Limits, recipes: Mapping[str, Recipe]) -> Point:
+    """The smallest point that passed, of equal ones that with the least loss. Where a size is to be spent, that with
+    the least loss; of equal ones the smallest of those with all their bits, and without such that with the most bits.
+
+    Args:
+        recipes: name -> recipe, of all points.
 
     Raises:
         OverBudget: none is within the limits; the message names the nearest. GateFailed: none passes the gate.
     """
     passed = [point for point in points if point.verdict == "pass" and point.size is not None]
+
+    def small(point: Point) -> tuple[float, ...]:
+        return point.size or 0, _loss(point)
+
+    def near(point: Point) -> tuple[float, ...]:
+        # A share of answers is a coarse measure: where none differs, fewer bits are further from fp32 all the same.
+        fewer = "bits" in recipes[point.recipe].options
+        return _loss(point), fewer, -(point.size or 0) if fewer else point.size or 0
+
     if passed:
-        order = -1 if limits.spends else 1
-        return min(passed, key=lambda point: (point.size or 0, point.loss.value if point.loss else 0.0)[::order])
+        return min(passed, key=near if limits.spends else small)
     tried = "".join(f"\n  {point.recipe}: {point.verdict}: {point.reason}" for point in points)
     measured = [point for point in points if point.size is not None and math.isfinite(limits.excess(point))]
     if not measured:
@@ -124,3 +136,7 @@ def chosen(points: Sequence[Point], limits: Limits) -> Point:
         f"{', '.join(fact for fact in facts if fact not in ('', '-'))}.{tried}",
         hint="Raise the limit that it exceeds; what was measured is kept, so the next search takes seconds.",
     )
+
+
+def _loss(point: Point) -> float:
+    return point.loss.value if point.loss is not None else 0.0

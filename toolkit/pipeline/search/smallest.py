@@ -34,7 +34,7 @@ def smallest(run: Run, reference: Reference, limits: Limits) -> Run:
         points = _judged(search, earlier, lambda name: pooled.get(name) or search.late(name))
     else:
         points = _judged(search, earlier, lambda name: _tried_here(search, reference, journal, name))
-    best = chosen(points, limits)
+    best = chosen(points, limits, search.recipes)
     frontier_plot.write(points, best.recipe, run.stage)
     journal.close()
     return replace(run, job=replace(run.job, recipe=search.recipes[best.recipe]))

@@ -135,15 +135,32 @@ def test_sizes_that_are_none(toy: Any, tmp_path: Path, text: str) -> None:
 def test_limits_judge_and_the_nearest_is_named() -> None:
     small = Point("small", "pass", "", 10, 2.0, loss=Loss(3.0, 2.0, 4.0, "% of answers", 10.0))
     large = Point("large", "pass", "", 30, 0.5, loss=Loss(0.1, 0.0, 0.2, "% of answers", 10.0))
-    assert limits.chosen([large, small], limits.Limits()) is small
-    assert limits.chosen([large, small], limits.Limits(size=40)) is large  # a size is there to be spent
-    assert limits.chosen([large, small], limits.Limits(size=40, loss=5.0)) is small
+    recipes = {name: Recipe("onnx", "int8") for name in ("small", "large", "none")}
+    assert limits.chosen([large, small], limits.Limits(), recipes) is small
+    assert limits.chosen([large, small], limits.Limits(size=40), recipes) is large  # a size is there to be spent
+    assert limits.chosen([large, small], limits.Limits(size=40, loss=5.0), recipes) is small
     wish = limits.Limits(size=20, loss=1.0)
     judged = [wish.judged(point) for point in (small, large, Point("none", "fail", "refused"))]
     assert [point.reason for point in judged] == ["loss: 3 is above 1", "size: 30 B is above 20 B", "refused"]
     with pytest.raises(OverBudget, match=r"The nearest is large: 30 B, 500 ms, a loss of 0\.1 % of answers"):
-        limits.chosen(judged, wish)
+        limits.chosen(judged, wish, recipes)
     assert limits.Limits(latency=1.0).judged(Point("x", "pass", "", 1)).reason == "its latency was not measured"
+
+
+def test_of_equal_losses_bits_are_given_up_only_as_the_size_asks() -> None:
+    options = {"4.5": {"bits": {"network": 4.5}}, "5.5": {"bits": {"network": 5.5}}, "int8": {}, "fp32": {}}
+    recipes = {name: Recipe("onnx", "fp32" if name == "fp32" else "int8", held) for name, held in options.items()}
+    none = Loss(0.0, 0.0, 4.0, "% of answers", 10.0)
+    points = [Point(name, "pass", "", size, loss=none) for name, size in zip(recipes, (15, 20, 25, 90), strict=True)]
+
+    def best(most: int, count: int = 4) -> str:
+        wish = limits.Limits(size=most)
+        return limits.chosen([wish.judged(point) for point in points[:count]], wish, recipes).recipe
+
+    assert [best(20), best(24), best(30), best(100)] == ["5.5", "5.5", "int8", "int8"]
+    assert limits.chosen(points, limits.Limits(), recipes).recipe == "4.5"
+    points[0] = Point("4.5", "pass", "", 15, loss=Loss(-0.1, -1.0, 4.0, "% of answers", 10.0))
+    assert best(30) == "4.5"
 
 
 def test_what_the_exporters_offer() -> None:
