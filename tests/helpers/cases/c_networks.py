@@ -6,6 +6,8 @@ import ctypes
 import functools
 import operator
 import shutil
+import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,20 +30,32 @@ class Batch:
         folder.mkdir(parents=True)
         self.programs = []
         ways = 0
-        for path in KERNELS.iterdir():
-            shutil.copyfile(path, folder / path.name)
         for i, content in enumerate(contents):
             program = graph.lower(reader.read(content), layout)
             self.programs.append(program)
             ways |= functools.reduce(operator.or_, (layer.ways for layer in program.layers), 0)
             for name, text in write.write(program, arena.plan(program), f"n{i}", "a test").files.items():
                 (folder / name).write_text(text)
-        (folder / "layout.h").write_text(c_layout.header(layout, ways))
-        library = build.shared_library(sorted(folder.glob("*.c")), folder, folder / "all.so", flags)
-        self.library = ctypes.CDLL(str(library))
+        kernels = Path(_kernels(c_layout.header(layout, ways), tuple(flags)).name)
+        sources = [*sorted(folder.glob("*.c")), *sorted(kernels.glob("*.o"))]
+        self.library = ctypes.CDLL(str(build.shared_library(sources, kernels, folder / "all.so", flags)))
 
     def runner(self, number: int) -> build.NetworkRunner:
         return build.NetworkRunner(self.library, f"n{number}", *specs(self.programs[number]))
+
+
+@functools.cache
+def _kernels(layout: str, flags: tuple[str, ...]) -> tempfile.TemporaryDirectory[str]:
+    """The kernels' sources and objects. To compile all takes as long as to compile sixty networks."""
+    held = tempfile.TemporaryDirectory(prefix="edgekit-kernels-")
+    folder = Path(held.name)
+    for path in KERNELS.iterdir():
+        shutil.copyfile(path, folder / path.name)
+    (folder / "layout.h").write_text(layout)
+    sources = [path.name for path in sorted(folder.glob("*.c"))]
+    command = [*build.compiler(), *(flag for flag in flags if flag != "-shared"), "-I.", "-c", *sources]
+    subprocess.run(command, cwd=folder, check=True, timeout=300)
+    return held
 
 
 def specs(program: graph.Program) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:

@@ -38,7 +38,7 @@ def sentences() -> Stranger:
 
     torch.manual_seed(0)
     config = transformers.BertConfig(
-        vocab_size=99, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
+        vocab_size=99, hidden_size=32, num_hidden_layers=1, num_attention_heads=4, intermediate_size=64,
         max_position_embeddings=32, initializer_range=0.2,
     )  # fmt: skip
     rng = np.random.default_rng(0)
@@ -69,7 +69,7 @@ def vision() -> Stranger:
 
     torch.manual_seed(0)
     config = transformers.ViTConfig(
-        hidden_size=48, num_hidden_layers=2, num_attention_heads=3, intermediate_size=96, image_size=32, patch_size=8,
+        hidden_size=48, num_hidden_layers=1, num_attention_heads=3, intermediate_size=96, image_size=32, patch_size=8,
         num_labels=10, initializer_range=0.2,
     )  # fmt: skip
     rng = np.random.default_rng(0)

@@ -119,8 +119,8 @@ def error_rate(truths: list[str], texts: list[str]) -> float:
 def test_fp32_says_what_transformers_says(
     fp32: Any, generate: Callable[[Path], str], speech: list[tuple[Path, str]], other_speech: list[Path]
 ) -> None:
-    files = [path for path, _ in speech] + other_speech
-    assert len(files) >= 17
+    files = [path for path, _ in speech] + other_speech[::2]
+    assert len(files) >= 11
     for path in files:
         ours = fp32.predict(path, language="en", temperatures=(0.0,), window=30.0)
         assert ours.details["windows"] == [30.0], path.name

@@ -70,6 +70,8 @@ def test_packages_of_every_task(jni: Path, tmp_path: Path, declared: App) -> Non
     assets = tmp_path / "app" / "assets" / "edgekit"
     with zipfile.ZipFile(app) as archived:
         archived.extractall(tmp_path / "app")
+        dex = archived.read("classes.dex")
+    assert dex.startswith(b"dex\n035\0") and declared.loop.encode() in dex
     run = [*_program(declared, jni, tmp_path), str(assets), str(tmp_path / "installed")]
     lines = _output(run).splitlines()
     assert lines[0] == "PASS", lines
@@ -107,15 +109,6 @@ def _output(command: list[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "WARNING" not in done.stdout + done.stderr, done.stdout + done.stderr
     return done.stdout
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("declared", apps(), ids=lambda declared: declared.api)
-def test_the_code_of_every_task_is_dexed(tmp_path: Path, declared: App) -> None:
-    tools()
-    sources = {f"{file.parent.name}/{file.name}": text for file, text in java.sources_of(declared, ("runtime", "demo"))}
-    dex = java.dex_of(java.classes_of(sources, [java.stubs(tmp_path)], tmp_path), tmp_path)
-    assert dex.startswith(b"dex\n035\0") and declared.loop.encode() in dex
 
 
 def _runtime() -> str:

@@ -110,9 +110,9 @@ def test_streams(
 
     monkeypatch.setattr(streaming, "time", still())
     predictor, [peer], _ = opened(int8_bundle.path)
-    files = sorted((shared_data / "librispeech-test-other").rglob("*.flac"))
-    long, heard = sorted(files, key=lambda file: file.stat().st_size)[-9:-8], 0
-    for pair, options in ((files[5:41:35], {"language": "en"}), (files[20:24:3], {}), (long, {"vad": False})):
+    files = sorted((shared_data / "librispeech-test-other").rglob("*.flac"), key=lambda file: file.stat().st_size)
+    heard = 0
+    for pair, options in ((files[5:20:14], {"language": "en"}), (files[10:24:13], {}), (files[35:36], {"vad": False})):
         audio = np.concatenate([samples(file) for file in pair])
         events, whole = streamed(predictor, audio, [700, 1600], **options)
         given = {"vad": np.array([0])} if "vad" in options else options
