@@ -23,6 +23,11 @@ __all__ = ["EXPORTER", "CExporter"]
 
 _OPTIONS = {"layout": options.values(*LAYOUTS), "flash": options.number, "ram": options.number}
 
+_FLOATS = (
+    "C is made of an int8 .tflite with integer inputs and outputs. Make that first, with --exporter litert "
+    "--precision int8 -o io=int8, then export the network.tflite in its bundle"
+)
+
 
 class CExporter(Exporter):
     """See the module. Options of a recipe: ``layout`` ("plain", "dsp"), ``flash`` and ``ram`` (budgets in bytes)."""
@@ -73,7 +78,7 @@ class CExporter(Exporter):
             return ""
         specs = [spec for part in model.network.parts for spec in (*part.inputs, *part.outputs)]
         floats = any(spec.dtype.startswith("float") for spec in specs)
-        return "C is made of a ready int8 network, and this network is float" if floats else ""
+        return _FLOATS if floats else ""
 
     def check(self, model: Model, bundle: Path) -> None:
         """See that the C in a bundle of `model` is what this edgekit generates; raises BadInput, naming the file."""

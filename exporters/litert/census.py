@@ -115,7 +115,8 @@ def check(facts: Mapping[str, Any], part: str, precision: str, form: str, kept: 
     """
     if precision_of(facts) not in (precision, ""):
         raise ExportFailed(
-            f"the part {part!r} was to be {precision}, but most of its weights are not: {facts['bytes']}.",
+            f"the part {part!r} was to be {precision}, but most of its weights are not: "
+            f"{', '.join(f'{size} bytes of {name}' for name, size in facts['bytes'].items())}.",
             hint="Choose another precision with --precision, or keep the part in float with float_parts.",
         )
     left = [name for name in facts["float_layers"] if name not in kept]

@@ -68,6 +68,7 @@ def check(facts: dict[str, Any], part: str, precision: str, quantized: bool) -> 
     share = sum(held.get(name, 0) for name in wanted) / total if total else 1.0
     if share < 0.5:
         raise ExportFailed(
-            f"the part {part!r} was to be {precision}, but only {share:.0%} of its weights are: {facts['bytes']}.",
+            f"the part {part!r} was to be {precision}, but only {share:.0%} of its weights are: "
+            f"{', '.join(f'{count} {name}' for name, count in sorted(held.items(), key=lambda one: -one[1]))}.",
             hint="Choose another precision with --precision, and report this: the exporter does not know this graph.",
         )

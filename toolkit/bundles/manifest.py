@@ -38,6 +38,11 @@ class ModelFacts(_Strict, frozen=True):
     parameters: int
     importer: str = ""
 
+    @property
+    def called(self) -> str:
+        """What `edgekit export` takes for it: its name, or a placeholder for a user's own file or address."""
+        return "SOURCE" if self.importer else self.name
+
 
 class SourceFacts(_Strict, frozen=True):
     """The source of the weights; `pinned` is False for the user's own weights."""

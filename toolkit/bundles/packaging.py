@@ -68,7 +68,7 @@ def _form(bundle: Bundle, name: str) -> Form:
     listed = f"Forms: {', '.join(sorted(forms))}."
     having = [other for other in names("targets") if name in _forms_of(other)]
     if having:
-        again = f"edgekit export {bundle.manifest.model.name} --target {having[0]}"
+        again = f"edgekit export {bundle.manifest.model.called} --target {having[0]}"
         raise Unsupported(
             f"{bundle.path.name} cannot be packaged as {name!r}: it was made for {target}, "
             f"and that form is of {', '.join(having)}.",

@@ -14,7 +14,7 @@ def render(manifest: Manifest) -> str:
     lines = [
         f"# {manifest.model.name} for {manifest.target.name} ({recipe.exporter}, {recipe.precision})",
         "",
-        f"Made by edgekit {manifest.edgekit} from {manifest.source.uri} {manifest.source.revision}.",
+        f"Made by edgekit {manifest.edgekit} from {_origin(manifest)}.",
         f"Weights: {manifest.licences['weights']} (licences/weights.txt).",
         *([f"Agreement with fp32: {evidence.agreement.verdict}, {evidence.agreement.reason}."] if evidence else []),
         f"Accuracy: {gate.told}, {gate.reason}.",
@@ -59,6 +59,13 @@ def render(manifest: Manifest) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _origin(manifest: Manifest) -> str:
+    """Where the weights are from; a traced file's are those of the program in the cache, which has no address."""
+    if manifest.model.importer == "python-file":
+        return "a Python file, which was traced"
+    return f"{manifest.source.uri} {manifest.source.revision}".rstrip()
 
 
 def _sample(manifest: Manifest) -> str:

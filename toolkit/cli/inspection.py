@@ -46,7 +46,8 @@ def _show(inspection: Inspection) -> None:
         say("operators: not known before the network is traced")
     for note in inspection.notes:
         say(note)
-    task = "" if len(inspection.tasks) == 1 else " --task TASK"
+    arrays = inspection.kind == "hub" and inspection.tasks == ("tensors",)  # which is never chosen unasked
+    task = " --task tensors" if arrays else "" if len(inspection.tasks) == 1 else " --task TASK"
     say(f"next: edgekit fit {inspection.source}{task}, or edgekit export {inspection.source}{task} --target android")
 
 

@@ -8,7 +8,7 @@ from edgekit.core.model import Axis, Evaluation, Identity, Model, Network, Part,
 from edgekit.core.results import Fidelity, Fit, Measurement, Report, Speed, is_synthetic
 from edgekit.core.running import Heard, Prediction, Predictor, Runner, Stream
 from edgekit.core.target import Board, Device, Form, Target, Trial
-from edgekit.core.task import Agreement, Task
+from edgekit.core.task import Agreement, Objection, Task
 from edgekit.core.values import (
     Bundle,
     Calls,
@@ -51,6 +51,7 @@ __all__ = [
     "Member",
     "Model",
     "Network",
+    "Objection",
     "Part",
     "Prediction",
     "Predictor",

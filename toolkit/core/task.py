@@ -11,7 +11,10 @@ from edgekit.core.model import Evaluation
 from edgekit.core.running import Prediction, Predictor, Runner
 from edgekit.core.values import Evidence, Sample
 
-__all__ = ["Agreement", "Task"]
+__all__ = ["Agreement", "Objection", "Task"]
+
+#: A verdict, and why.
+Objection = tuple[Literal["fail", "undecided"], str]
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Agreement:
         bars: figure -> its least value; a candidate below it is refused.
         bounds: whether the same answers have the same accuracy, so that the others bound the loss; not so where
             answers count as the same that are only near.
+        objection: (answers, the reference's) -> what speaks against a pass: the verdict in its place, "fail" or
+            "undecided", and why, as the end of a sentence; None for nothing.
     """
 
     what: str
@@ -36,6 +41,7 @@ class Agreement:
     figures: Callable[[Sequence[Any], Sequence[Any]], Mapping[str, float]] | None = None
     bars: Mapping[str, float] = field(default_factory=dict)
     bounds: bool = True
+    objection: Callable[[Sequence[Any], Sequence[Any]], Objection | None] | None = None
 
 
 @dataclass(frozen=True)

@@ -59,10 +59,13 @@ def wished(model: Model, target: Target, precision: str | None, exporter: str | 
     if held := serving(model, chosen.name).network.precision:
         default = Recipe(chosen.name, held)
     if possible and chosen.name not in possible:
-        there = [name for name in possible if not unrunnable(target, Recipe(name, ""))] or possible
+        there = [name for name in possible if not unrunnable(target, Recipe(name, ""))]
+        lacking = model.network.refused.get(chosen.name, "")
         raise Unsupported(
-            f"the {chosen.name} exporter cannot take the network of {model.name}.",
-            hint=f"For {target.name} choose --exporter {' or '.join(there)}.",
+            f"the {chosen.name} exporter cannot take the network of {model.name}{lacking and f': it {lacking}'}.",
+            hint=f"For {target.name} choose --exporter {' or '.join(there)}."
+            if there
+            else f"{target.name} runs nothing that can be made of it. It becomes: {', '.join(possible)}.",
         )
     same = chosen.name == default.exporter
     recipe = Recipe(chosen.name, precision or (default.precision if same else chosen.precisions[0]))

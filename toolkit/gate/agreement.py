@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from edgekit.bench.statistics.proportion import lower_bound
 from edgekit.bundles import manifest
-from edgekit.core import Agreement
+from edgekit.core import Agreement, Objection
 
 __all__ = ["FEWEST", "compared", "decided", "not_measured"]
 
@@ -46,6 +46,7 @@ def compared(
         bars=agreement.bars,
         synthetic=synthetic,
         bounds=agreement.bounds,
+        objection=agreement.objection(answers, reference) if agreement.objection else None,
     )
 
 
@@ -59,11 +60,13 @@ def decided(
     bars: Mapping[str, float] | None = None,
     synthetic: bool = False,
     bounds: bool = True,
+    objection: Objection | None = None,
 ) -> manifest.Agreement:
     """The verdict that follows from the counts and the figures.
 
     Args:
         bars: figure -> its least value. A figure that is absent or no number misses its bar.
+        objection: see `edgekit.core.Agreement`.
     """
     low = lower_bound(same, of)
     missed = [name for name, least in (bars or {}).items() if not figures.get(name, float("nan")) >= least]
@@ -78,6 +81,8 @@ def decided(
         verdict, reason = "undecided", f"{reason}: too few, {FEWEST} at least"
     elif synthetic:
         verdict, reason = "undecided", f"{reason}, but they are noise: --calibration DIR takes real samples"
+    elif objection:
+        verdict, reason = objection[0], f"{reason}, but {objection[1]}"
     elif bounds:
         reason = f"{reason}; a loss of accuracy is at most {1 - low:.1%}"
     return manifest.Agreement(

@@ -31,7 +31,7 @@ def climb(run: Run, reference: Reference) -> tuple[Accepted, list[Attempt]]:
             left = set(run.stage.rglob("*")) - before
             for path in sorted(left, reverse=True):  # files before their folder
                 path.rmdir() if path.is_dir() else path.unlink()
-            run.tell(f"{recipe} was refused ({exc.message}); trying {recipes[i + 1]}", 0, 0)
+            run.tell(f"{recipe} was refused ({exc.message.rstrip('.')}); trying {recipes[i + 1]}", 0, 0)
         else:
             attempts.append(Attempt(recipe=recipe_facts(recipe), outcome=f"taken: {accepted.verdict.verdict}"))
             return accepted, attempts

@@ -21,6 +21,7 @@ from edgekit.pipeline.adapting import adapted
 from edgekit.pipeline.job import Asked, Job, Run
 from edgekit.pipeline.resolving import job_of, read, weights_of
 from edgekit.pipeline.reuse import already, key_of
+from edgekit.pipeline.search.journal import journal_of
 from edgekit.pipeline.search.limits import Limits
 from edgekit.pipeline.search.pooled import check_pool
 from edgekit.pipeline.writing import make
@@ -152,6 +153,8 @@ def _made(job: Job, place: Path, weights: Path, source: Source | None, tell: Pro
     with staged(place) as stage, tempfile.TemporaryDirectory(prefix=f"{stage.name}-", dir=stage.parent) as work:
         make(Run(job, checkpoint, source, key, stage, Path(work), place.absolute(), tell))
         budgets.check_size(job.target, sum(p.stat().st_size for p in stage.rglob("*") if p.is_file()))
+    if job.limits:
+        journal_of(place.absolute()).unlink(missing_ok=True)
     return open_bundle(place)
 
 
@@ -160,7 +163,8 @@ def _check_same(there: Path, place: Path, job: Job) -> None:
     earlier = peek(there)
     if earlier is None or (earlier.model.name, earlier.target.name) == (job.model.name, job.target.name):
         return
-    again = f"edgekit export {job.model.name} --target {job.target.name} --out {place} --force"
+    source = job.asked.model if job.asked else job.model.name
+    again = f"edgekit export {source} --target {job.target.name} --out {place} --force"
     raise BadInput(
         f"{place} holds a bundle of {earlier.model.name} for {earlier.target.name}; it will not be replaced by a "
         f"bundle of {job.model.name} for {job.target.name}.",

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgekit.bundles import golden
-from edgekit.core import Feeds, Predictor, Runner, Sample
+from edgekit.core import Feeds, Part, Predictor, Runner, Sample
 from edgekit.errors import BadInput, ExportFailed
 from edgekit.gate.judges import Scores
+from edgekit.numerics.finite import not_numbers
 from edgekit.numerics.parity import Recorder, reference_of
 from edgekit.pipeline.evidence import Samples, gathered
 from edgekit.pipeline.job import Job, Run
@@ -51,6 +52,7 @@ def trace(run: Run) -> Reference:
             raise ExportFailed(
                 f"{job.model.name}: the golden input never reaches the part {name!r}; it proves nothing."
             )
+        _check_answers(job, name, recorder)
     of_golden = golden.reference_of(recorders)
     samples, calibrating, calibration = _calibrated(run, predictor, recorders)
     for recorder in recorders.values():
@@ -63,6 +65,19 @@ def trace(run: Run) -> Reference:
     return Reference(recorders, of_golden, output, scores, calibration, samples, answers, calibrated)
 
 
+def _check_answers(job: Job, part: str, recorder: Recorder) -> None:
+    """Raise BadInput where a part of the reference gives what is no number: nothing can be compared with that."""
+    import numpy as np
+
+    for name, value in recorder.calls[0][1].items():
+        if value.dtype.kind == "f" and np.isnan(value).any():
+            raise BadInput(
+                f"{job.model.name}: the fp32 network itself gives values that are no numbers (NaN) on the golden "
+                f"input: {name!r} of the part {part!r}.",
+                hint="Look at its weights, and at the inputs that it was given.",
+            )
+
+
 def _references(run: Run) -> dict[str, Runner]:
     """Part -> its reference. Raises ExportFailed if there is none."""
     model, exporter = run.job.model, run.job.exporter
@@ -73,9 +88,20 @@ def _references(run: Run) -> dict[str, Runner]:
     for part in model.network.parts:
         if part.build is None and part.name not in own:
             raise ExportFailed(f"{model.name}: the part {part.name!r} has no reference to compare with.")
-        built = own[part.name] if part.build is None else reference_of(part, part.build(run.checkpoint))
-        references[part.name] = built
+        references[part.name] = own[part.name] if part.build is None else _built(part, run)
     return references
+
+
+def _built(part: Part, run: Run) -> Runner:
+    """A part's own reference. Raises BadInput where its weights are no numbers."""
+    assert part.build is not None
+    built = part.build(run.checkpoint)
+    if hasattr(built, "named_parameters") and (why := not_numbers(built)):
+        raise BadInput(
+            f"{run.job.model.name}: {why}, in the part {part.name!r}.",
+            hint="Load a checkpoint that is whole, or train again: such weights spread.",
+        )
+    return reference_of(part, built)
 
 
 def _calibrated(

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from helpers.toys import toy_model
 
 import edgekit
+from edgekit.bundles.manifest import Manifest, encode
 from edgekit.cli.command import run
 from edgekit.core import Bundle, Form
 from edgekit.errors import BadInput, Unsupported
@@ -76,6 +78,17 @@ def test_a_failure_leaves_the_earlier_folder(bundle: Path) -> None:
         edgekit.package(bundle, "app", options={"name": "half"})
     assert (place / "src" / "name.txt").read_text() == "toy-speller"
     assert [path.name for path in place.parent.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(("importer", "called"), [("", "toy-speller"), ("python-file", "SOURCE")])
+def test_a_form_of_another_target_names_what_to_export(bundle: Path, importer: str, called: str) -> None:
+    manifest = bundle / "manifest.json"
+    facts = json.loads(manifest.read_bytes())
+    facts["model"]["importer"] = importer
+    manifest.write_bytes(encode(msgspec.convert({**facts, "digest": ""}, Manifest)))
+    with pytest.raises(Unsupported, match="that form is of ios") as caught:
+        edgekit.package(bundle, "swift")
+    assert f"edgekit export {called} --target ios" in caught.value.hint
 
 
 def test_an_empty_folder_is_taken_a_file_is_not(bundle: Path, tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,3 +44,14 @@ def test_a_name_that_is_no_module_is_refused(name: str, tmp_path: Path, capsys: 
     assert run(["init", str(tmp_path / name)]) == 2
     assert "not the name of a Python file" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.thorough
+def test_the_file_becomes_int8_as_it_is(tmp_path: Path, do_json: Callable[..., tuple[int, Any]]) -> None:
+    path = tmp_path / "mine.py"
+    assert do_json("init", path)[0] == 0
+    code, made = do_json("export", path, "--target", "android", "--out", tmp_path / "made")
+    assert (code, made["recipe"]["precision"]) == (0, "int8")
+    assert made["evidence"]["agreement"]["verdict"] == "pass"
+    told = (tmp_path / "made" / "README.md").read_text(encoding="utf-8")
+    assert "from a Python file, which was traced." in told

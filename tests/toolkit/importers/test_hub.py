@@ -17,6 +17,7 @@ import safetensors.numpy
 from helpers.hub.site import publish
 from helpers.pages.server import Site, serving
 
+from edgekit.cli.command import run
 from edgekit.core import Importer, ImportOptions, TensorSpec
 from edgekit.errors import BadInput, EdgekitError, FetchFailed, Unsupported
 from edgekit.formats.checkpoint import read_checkpoint
@@ -207,6 +208,16 @@ def test_the_second_time_loads_no_torch(network: Networks) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("name", "option"), [("SegFormer", " --task tensors"), ("DistilBERT", "")])
+def test_the_next_command_of_inspect_works(
+    network: Networks, name: str, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = network(name)
+    assert run(["inspect", str(source)]) == 0
+    assert f"next: edgekit fit {source}{option}, or edgekit export {source}{option} --target" in capsys.readouterr().out
+    assert run(["fit", str(source), *option.split(), "--target", "laptop"]) == 0
 
 
 def test_inspect_loads_no_torch(network: Networks) -> None:

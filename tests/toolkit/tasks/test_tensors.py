@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from edgekit.core import Feeds, Predictor, Runner, TensorSpec
 from edgekit.errors import BadInput
+from edgekit.gate.agreement import compared
 from edgekit.registry import find
-from edgekit.tasks.tensors.arrays import cosines, errors, sampled, samples
+from edgekit.tasks.tensors.arrays import cosines, determination, errors, sampled, samples
 
 TASK = find("tasks", "tensors")
 
@@ -103,3 +104,38 @@ def test_answers_are_near_or_not() -> None:
     assert errors([wanted, noisy, {}], [wanted] * 3) == pytest.approx([0, 0.01, np.inf], abs=1e-4)
     assert TASK.agreement is not None
     assert TASK.agreement.same([wanted, off, noisy], [wanted] * 3) == [True, False, True]
+
+
+def told(values: Any) -> list[Any]:
+    """An answer of one output for each row of `values`."""
+    return [sampled({"y": np.array(row, np.float64)}) for row in values]
+
+
+@pytest.mark.parametrize(
+    ("level", "error", "verdict", "why"),
+    [
+        (0.0, 0.03, "pass", "required"),
+        (30.0, 0.1, "pass", "times what"),
+        (30.0, 0.8, "fail", "at least 0.75 required"),
+        (1000.0, 0.8, "undecided", "--calibration DIR takes samples that differ more"),
+    ],
+)
+def test_an_error_is_compared_with_what_answers_vary(level: float, error: float, verdict: str, why: str) -> None:
+    """A cosine of 1 and an error of 0.1 % hide that answers of a high level are lost."""
+    reference = np.random.default_rng(0).normal(level, 1, (32, 5))
+    answers = reference + np.random.default_rng(1).normal(0, error, reference.shape)
+    assert TASK.agreement is not None
+    agreement = compared(TASK.agreement, told(answers), told(reference))
+    assert (agreement.verdict, why in agreement.reason) == (verdict, verdict != "pass"), agreement.reason
+    assert agreement.figures["coefficient of determination (R²)"] == pytest.approx(1 - error**2, abs=0.2)
+
+
+def test_what_has_no_coefficient_of_determination() -> None:
+    fractions = np.random.default_rng(0).normal(0, 1, (9, 4))
+    far = told(fractions + 9)
+    assert determination(far, told(fractions)) < -50
+    assert determination(told(fractions), told(fractions)) == 1.0
+    for wanted in (np.arange(9.0)[:, None], np.full((9, 3), 0.5), fractions * np.nan, fractions[:1]):
+        assert determination(far[: len(wanted)], told(wanted)) == 1.0
+    other_shape = [*told(fractions[:8]), *told([[1.5]])]
+    assert determination(other_shape, other_shape) == 1.0

@@ -19,6 +19,7 @@ from edgekit.importers.python_file.examples import collected
 from edgekit.importers.python_file.outputs import named_outputs
 from edgekit.importers.python_file.state_dict import load_weights
 from edgekit.importers.python_file.varying import Varying, dimensions, traceable, varying_axes
+from edgekit.numerics.finite import not_numbers
 
 if TYPE_CHECKING:
     import torch
@@ -83,6 +84,8 @@ def _network(module: types.ModuleType, name: str, label: str) -> tuple[Any, list
             f"{label}: {name or 'build'}() gave {type(network).__name__}, not a torch.nn.Module.",
             hint="Return the module itself, with its weights.",
         )
+    if why := not_numbers(network):
+        raise BadInput(f"{label}: {why}.", hint="Load a checkpoint that is whole, or train again: such weights spread.")
     notes = []
     if any(tensor.dtype in (torch.float16, torch.bfloat16, torch.float64) for tensor in network.parameters()):
         notes.append("weights of another precision are used as float32")

@@ -30,6 +30,11 @@ _LARGEST = 2**31
 _PRECISIONS = {"int8": "int8", "uint8": "int8", "int4": "int8", "float16": "fp16", "float32": ""}
 #: Dtypes that a chip's network takes and gives.
 _INTEGERS = {"int8", "uint8", "int16"}
+#: Why a file cannot become C (`edgekit.core.Network.refused`).
+_FLOATS = (
+    "needs integer inputs and outputs, and weights of 8 bits; edgekit makes such a file with --exporter litert "
+    "--precision int8 -o io=int8"
+)
 _STATEFUL = {"VAR_HANDLE", "CALL_ONCE", "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN", "SVDF", "RNN"}
 
 
@@ -103,7 +108,8 @@ def declaration(source: str, kind: str, options: ImportOptions, progress: Progre
     if note:
         progress(note, 0, 0)
     held = file.precision
-    network = replace(model.network, precision=held, ladder=() if held else model.network.ladder)
+    refused = {} if file.integer else {"c": _FLOATS}
+    network = replace(model.network, precision=held, ladder=() if held else model.network.ladder, refused=refused)
     chips = {name: replace(m, network=replace(m.network, ladder=())) for name, m in network.variants.items()}
     return replace(model, network=replace(network, variants=chips))
 

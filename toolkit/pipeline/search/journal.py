@@ -9,7 +9,12 @@ import msgspec
 from edgekit.common.files import write_whole
 from edgekit.gate.frontier import Point
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "journal_of"]
+
+
+def journal_of(place: Path) -> Path:
+    """The file beside the bundle at `place`. It goes when the bundle is there: its points are in the bundle then."""
+    return place.with_name(f"{place.name}.search.json")
 
 
 class _Kept(msgspec.Struct, forbid_unknown_fields=True):
@@ -46,7 +51,3 @@ class Journal:
         """Keep `point`, at once."""
         self._kept.points[point.recipe] = point
         write_whole(self.file, msgspec.json.format(msgspec.json.encode(self._kept)) + b"\n")
-
-    def close(self) -> None:
-        """Remove the file: its points are in the bundle now."""
-        self.file.unlink(missing_ok=True)

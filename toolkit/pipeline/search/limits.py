@@ -11,10 +11,12 @@ from edgekit.core import Recipe
 from edgekit.errors import BadInput, GateFailed, OverBudget
 from edgekit.gate.frontier import Point
 
-__all__ = ["MINUTES", "Limits", "chosen", "limits_of"]
+__all__ = ["MINUTES", "TOO_LARGE", "Limits", "chosen", "limits_of"]
 
 #: Time after which a search begins no further trial.
 MINUTES = 20.0
+#: The end of the reason of a recipe that is not tried, as its estimated size is beyond the limit.
+TOO_LARGE = "which is too large"
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,11 @@ def chosen(points: Sequence[Point], limits: Limits, recipes: Mapping[str, Recipe
         return min(passed, key=near if limits.spends else small)
     tried = "".join(f"\n  {point.recipe}: {point.verdict}: {point.reason}" for point in points)
     measured = [point for point in points if point.size is not None and math.isfinite(limits.excess(point))]
+    if points and all(point.reason.endswith(TOO_LARGE) for point in points):
+        raise OverBudget(
+            f"no recipe has {limits.told}. The smallest is {points[0].recipe}: {points[0].reason}.",
+            hint="Raise the limit of the size.",
+        )
     if not measured:
         raise GateFailed(f"no recipe passes:{tried}", hint="Allow a greater loss, or name a --precision.")
     nearest = min(measured, key=limits.excess)

@@ -10,7 +10,7 @@ from edgekit.common.figures import figure
 from edgekit.core import Recipe
 from edgekit.gate.frontier import Point
 from edgekit.pipeline.job import Run
-from edgekit.pipeline.search.limits import Limits
+from edgekit.pipeline.search.limits import TOO_LARGE, Limits
 
 __all__ = ["Search"]
 
@@ -41,7 +41,7 @@ class Search:
         if passed and not self.limits.spends and size > _SURELY * min(map(estimate, passed)):
             return f"about {figure(size, 'B')}, and a smaller recipe passes"
         if self.limits.size is not None and size > _SURELY * self.limits.size:
-            return f"about {figure(size, 'B')}, which is too large"
+            return f"about {figure(size, 'B')}, {TOO_LARGE}"
         return ""
 
     @property

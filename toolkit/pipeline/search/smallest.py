@@ -8,7 +8,7 @@ from dataclasses import replace
 from edgekit.gate import frontier_plot
 from edgekit.gate.frontier import Point
 from edgekit.pipeline.job import Run
-from edgekit.pipeline.search.journal import Journal
+from edgekit.pipeline.search.journal import Journal, journal_of
 from edgekit.pipeline.search.limits import Limits, chosen
 from edgekit.pipeline.search.pooled import tried_on_pool
 from edgekit.pipeline.search.pruning import Search
@@ -24,9 +24,10 @@ def smallest(run: Run, reference: Reference, limits: Limits) -> Run:
     Raises:
         OverBudget, GateFailed: see `chosen`. DeviceFailed: see `tried_on_pool`.
     """
-    journal = Journal(run.place.with_name(f"{run.place.name}.search.json"), key_of_trials(run))
-    if journal.file.exists() and len(journal):
-        run.tell(f"going on with the {len(journal)} recipes that {journal.file} has measured", 0, 0)
+    journal = Journal(journal_of(run.place), key_of_trials(run))
+    if journal.file.exists() and (count := len(journal)):
+        known = "1 recipe" if count == 1 else f"{count} recipes"
+        run.tell(f"going on with {known} that {journal.file} has measured", 0, 0)
     search = Search(run, limits, run.job.offered())
     earlier = journal.points
     if run.job.asked is not None and run.job.asked.workers:
@@ -36,7 +37,6 @@ def smallest(run: Run, reference: Reference, limits: Limits) -> Run:
         points = _judged(search, earlier, lambda name: _tried_here(search, reference, journal, name))
     best = chosen(points, limits, search.recipes)
     frontier_plot.write(points, best.recipe, run.stage)
-    journal.close()
     return replace(run, job=replace(run.job, recipe=search.recipes[best.recipe]))
 
 

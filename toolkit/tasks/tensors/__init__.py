@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Agreement, Prediction, Predictor, Runner, Sample, Task
+from edgekit.core import Agreement, Objection, Prediction, Predictor, Runner, Sample, Task
 
 #: Least cosine of every output with the reference's, and the least share of samples that reach it.
 _NEAR, _BAR = 0.99, 0.95
@@ -37,12 +37,19 @@ def _same(answers: Sequence[Any], reference: Sequence[Any]) -> Sequence[bool]:
 
 
 def _figures(answers: Sequence[Any], reference: Sequence[Any]) -> Mapping[str, float]:
-    from edgekit.tasks.tensors.arrays import cosines, errors
+    from edgekit.tasks.tensors.arrays import cosines, determination, errors
 
     return {
         "least cosine": min(cosines(answers, reference), default=0.0),
         "largest relative error": max(errors(answers, reference), default=0.0),
+        "coefficient of determination (R²)": determination(answers, reference),
     }
+
+
+def _objection(answers: Sequence[Any], reference: Sequence[Any]) -> Objection | None:
+    from edgekit.tasks.tensors.arrays import objection
+
+    return objection(answers, reference)
 
 
 TASK = Task(
@@ -52,6 +59,12 @@ TASK = Task(
     _samples,
     _predictor,
     agreement=Agreement(
-        f"every output has a cosine of at least {_NEAR} with fp32's", _answer, _same, _BAR, _figures, bounds=False
+        f"every output has a cosine of at least {_NEAR} with fp32's",
+        _answer,
+        _same,
+        _BAR,
+        _figures,
+        bounds=False,
+        objection=_objection,
     ),
 )

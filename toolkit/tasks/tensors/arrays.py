@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.common.arrays import read_arrays
-from edgekit.core import Sample
+from edgekit.core import Objection, Sample
 from edgekit.errors import BadInput
 
 if TYPE_CHECKING:
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
     #: Values of an output (None: it is absent or has another shape), and the reference's.
     _Pair = tuple[NDArray[Any] | None, NDArray[Any]]
 
-__all__ = ["cosines", "errors", "read", "sampled", "samples"]
+__all__ = ["cosines", "determination", "errors", "objection", "read", "sampled", "samples"]
 
 #: Values of an output that are compared.
 _KEPT = 2048
+#: The least R² that passes: the error is at most half of the variation.
+_KEPT_OF_VARIATION = 0.75
+#: Outputs that vary by less, of their largest value, may do so by weights or samples that are drawn at random.
+_LITTLE = 0.01
 #: The name of the right answer in a file of a data folder.
 TRUTH = "truth"
 
@@ -93,6 +98,53 @@ def errors(answers: Sequence[Any], reference: Sequence[Any]) -> list[float]:
         max(relative_error([{} if mine is None else {"": mine}], [{"": wanted}]) for mine, wanted in pairs)
         for pairs in _pairs(answers, reference)
     ]
+
+
+def determination(answers: Sequence[Any], reference: Sequence[Any]) -> float:
+    """The least coefficient of determination (R²) of an output over all samples: 1 less the squared error, of the
+    squared distance from the mean over samples. At 0 the mean would answer as well, whatever level it lies at, which
+    neither a cosine nor a relative error tells. 1.0 where no output varies.
+    """
+    return min((kept for kept, _ in _varied(answers, reference)), default=1.0)
+
+
+def objection(answers: Sequence[Any], reference: Sequence[Any]) -> Objection | None:
+    """An error that is larger than half of what an output varies over the samples. Where it hardly varies, weights or
+    samples may be drawn at random, and the verdict is "undecided"."""
+    least, varied = min(_varied(answers, reference), default=(1.0, 1.0))
+    if least >= _KEPT_OF_VARIATION:
+        return None
+    why = f"the error is {math.sqrt(1 - least):.2g} times what fp32's answers vary over the samples"
+    if varied >= _LITTLE:
+        return "fail", f"{why} (R² {least:.3g}, at least {_KEPT_OF_VARIATION:g} required)"
+    return "undecided", f"{why}, {varied:.2g} of their size: --calibration DIR takes samples that differ more"
+
+
+def _varied(answers: Sequence[Any], reference: Sequence[Any]) -> Iterator[tuple[float, float]]:
+    """R² of every output that varies, and its standard deviation over samples, of its largest value.
+
+    Whole numbers such as indices have none, and neither has what is not finite: `cosines` tells it.
+    """
+    import numpy as np
+
+    for mine, wanted in _outputs(answers, reference):
+        if len(mine) < 2 or not np.isfinite([mine, wanted]).all() or np.array_equal(wanted, np.round(wanted)):
+            continue
+        varied = float(np.square(wanted - wanted.mean(axis=0)).mean())
+        if varied:
+            yield 1.0 - float(np.square(mine - wanted).mean()) / varied, math.sqrt(varied) / float(np.abs(wanted).max())
+
+
+def _outputs(answers: Sequence[Any], reference: Sequence[Any]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """Of every output that all samples have in one shape: all values [samples, values], and the reference's."""
+    import numpy as np
+
+    for name in reference[0] if reference else ():
+        sides = [[sample.get(name) for sample in side] for side in (answers, reference)]
+        shapes = {tuple(one["shape"]) if one else None for side in sides for one in side}
+        if len(shapes) == 1 and None not in shapes:
+            mine, wanted = (np.array([one["values"] for one in side]) for side in sides)
+            yield mine, wanted
 
 
 def _pairs(answers: Sequence[Any], reference: Sequence[Any]) -> Iterator[list[_Pair]]:

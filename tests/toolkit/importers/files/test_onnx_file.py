@@ -203,3 +203,12 @@ def test_every_exporter_that_it_names_exists() -> None:
     from edgekit.importers.onnx_file import declaring
 
     assert all(find("exporters", name) for name in (*declaring.GRAPH, *declaring.TORCH))
+
+
+def test_a_network_that_gives_no_numbers_is_told_as_such(tmp_path: Path) -> None:
+    model = network(16)
+    held = next(one for one in model.graph.initializer if one.name == "b")
+    held.CopyFrom(numpy_helper.from_array(np.full(4, np.nan, np.float32), "b"))
+    with pytest.raises(BadInput, match=r"the fp32 network itself gives values that are no numbers \(NaN\)"):
+        edgekit.export(saved(tmp_path, model), target="laptop", out=tmp_path / "out")
+    assert not list(tmp_path.glob("*out*"))

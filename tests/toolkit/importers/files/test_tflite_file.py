@@ -57,6 +57,13 @@ def test_int8_becomes_c(tmp_path: Path) -> None:
     assert bundle.manifest.recipe.exporter == "c"
 
 
+@pytest.mark.parametrize("exporter", [None, "c"])
+def test_float_tensors_do_not_become_c_and_the_way_is_told(tmp_path: Path, exporter: str | None) -> None:
+    with pytest.raises(Unsupported, match=r"needs integer inputs and outputs.*-o io=int8") as caught:
+        edgekit.export(saved(tmp_path, floats()), target="cortex-m4", exporter=exporter, out=tmp_path / "out")
+    assert "--exporter litert." not in caught.value.hint, "nothing on a chip runs that"
+
+
 def test_float_goes_to_litert_in_every_precision(tmp_path: Path) -> None:
     source = saved(tmp_path, floats())
     assert not model_of(source).network.variants

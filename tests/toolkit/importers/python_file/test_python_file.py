@@ -234,8 +234,13 @@ def test_a_classifier_of_pictures_has_its_tasks_contract(write: Write) -> None:
             "labels = 3\ndef build(): return nn.Linear(3, 2)\ndef examples(): yield torch.randn(1, 3)\n",
             "labels in net.py",
         ),
+        (
+            "def build():\n    net = nn.Linear(3, 2)\n    with torch.no_grad(): net.weight[0, 0] = float('nan')\n"
+            "    return net\ndef examples(): yield torch.randn(1, 3)\n",
+            "the weight 'weight' holds a value that is no number",
+        ),
     ],
-    ids=["no module", "raises", "no build", "decides", "random", "text", "one size", "shapes", "labels"],
+    ids=["no module", "raises", "no build", "decides", "random", "text", "one size", "shapes", "labels", "NaN"],
 )
 def test_a_file_that_cannot_be_traced_is_one_error_and_leaves_nothing(
     text: str, words: str, write: Write, tmp_path: Path

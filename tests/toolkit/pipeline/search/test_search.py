@@ -15,6 +15,7 @@ from edgekit.core import Recipe
 from edgekit.errors import BadInput, GateFailed, OverBudget
 from edgekit.gate import frontier
 from edgekit.gate.frontier import Loss, Point
+from edgekit.pipeline import writing
 from edgekit.pipeline.search import limits
 from edgekit.registry import find
 
@@ -97,6 +98,31 @@ def test_time_that_is_over(toy: Any, tmp_path: Path, tried: list[str]) -> None:
     with pytest.raises(GateFailed, match="minutes are over"):
         toy.export(tmp_path / "b", data=toy.data, limits=edgekit.Limits(minutes=1e-9))
     assert not tried
+
+
+def test_a_size_that_no_recipe_can_have_is_told_with_the_smallest(toy: Any, tmp_path: Path, tried: list[str]) -> None:
+    with pytest.raises(OverBudget, match=r"a size of at most 1 B\. The smallest is .*: about .*, which is too large"):
+        toy.export(tmp_path / "b", data=toy.data, limits=edgekit.Limits(size=1))
+    with pytest.raises(GateFailed, match="minutes are over"):
+        toy.export(tmp_path / "b", data=toy.data, limits=edgekit.Limits(size=10**6, minutes=1e-9))
+    assert not tried
+
+
+def test_what_is_interrupted_while_the_chosen_recipe_is_made_is_kept(
+    toy: Any, tmp_path: Path, tried: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writing, "climb", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            toy.export(tmp_path / "b", precision="auto", data=toy.data)
+    assert (tmp_path / "b.search.json").is_file()
+    tried.clear()
+    toy.export(tmp_path / "b", precision="auto", data=toy.data)
+    assert len(tried) == 1
+    assert not list(tmp_path.glob("*.search.json"))
 
 
 def test_another_search_does_not_read_the_journal(toy: Any, tmp_path: Path, tried: list[str]) -> None:
