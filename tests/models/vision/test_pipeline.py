@@ -141,8 +141,9 @@ def test_pixels_become_int8_by_a_flipped_bit() -> None:
 def test_options(classifier: pipeline.Classifier) -> None:
     pixels = np.zeros((8, 6, 3), np.uint8)
     assert len(classifier.predict(pixels, top=1).details["scores"]) == 1
-    with pytest.raises(BadInput, match="colour"):
-        classifier.predict(pixels, colour=1)
+    for options in ({"colour": 1}, {"top": "abc"}, {"top": 0}, {"top": 1.5}):
+        with pytest.raises(BadInput, match=next(iter(options))):
+            classifier.predict(pixels, **options)
 
 
 # --- data folders ----------------------------------------------------------------------------------------------------

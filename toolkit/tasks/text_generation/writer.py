@@ -16,6 +16,7 @@ from typing import Any
 
 from edgekit.common.files import read_text
 from edgekit.core import Prediction, Predictor
+from edgekit.core.options import check_names, truth
 from edgekit.errors import BadInput
 from edgekit.formats.gguf.template import render
 
@@ -113,7 +114,7 @@ class Writer(Predictor):
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         stopped = Stop(cancel)
         asked = {name: chosen[name] for name in _SAMPLING}
-        asked |= {"cache": chosen["cache"], "look_up": bool(chosen["look_up"])}
+        asked |= {"cache": chosen["cache"], "look_up": chosen["look_up"]}
         asked["beginning"] = self._beginning(sample, chosen, tokens) if chosen["prompt_cache"] else ()
         asked["cancel"] = stopped if cancel else None  # to be asked costs time in every operation
         for token in self.network.generate(tokens, most=most, context=context, schema=schema, **asked):
@@ -231,9 +232,8 @@ def _say(piece: str, text: list[str], stream: Callable[[str], None] | None) -> N
 
 
 def _checked(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    check_names(options, _OPTIONS)
     for name, value in options.items():
-        if name not in _OPTIONS:
-            raise BadInput(f"there is no option {name!r}.", hint=f"There are: {', '.join(_OPTIONS)}.")
         if name == "cache" and value not in _CACHES:
             raise BadInput(f"the cache is of the type {' or '.join(_CACHES)}, not {value!r}.")
         if name in _RANGES and value is not None:
@@ -241,7 +241,7 @@ def _checked(options: Mapping[str, Any]) -> Mapping[str, Any]:
             kinds = (int, float) if isinstance(least, float) else (int,)
             if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= largest:
                 raise BadInput(f"{name} is a number from {least:g} to {largest:g}, not {value!r}.")
-    return options
+    return {name: truth(name, value) if isinstance(_OPTIONS[name], bool) else value for name, value in options.items()}
 
 
 def _messages(sample: Any, system: str | None) -> list[dict[str, str]]:
