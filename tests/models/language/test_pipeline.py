@@ -119,6 +119,8 @@ def test_what_a_prompt_cache_keeps_is_the_system_prompt() -> None:
         ("hi", {"most": True}, "from 1"),
         ("hi", {"temperature": "hot"}, "from 0"),
         ("hi", {"beams": 2}, "no option 'beams'"),
+        ("nofile.txt", {}, "there is no text file 'nofile.txt'"),
+        (__file__, {}, "does not end in .txt"),
         ("hi", {"look_up": "maybe"}, "look_up is yes or no"),
     ],
 )

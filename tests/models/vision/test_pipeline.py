@@ -119,7 +119,7 @@ def damaged(tmp_path: Path) -> list[Path]:
 
 def test_what_is_no_picture(tmp_path: Path, classifier: pipeline.Classifier) -> None:
     for path in [*damaged(tmp_path), tmp_path / "absent.png", tmp_path]:
-        with pytest.raises(BadInput):
+        with pytest.raises(BadInput, match="is a folder" if path == tmp_path else path.name):
             classifier.predict(path)
 
 

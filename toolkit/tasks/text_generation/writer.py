@@ -19,8 +19,9 @@ from edgekit.core import Prediction, Predictor
 from edgekit.core.options import check_names, truth
 from edgekit.errors import BadInput
 from edgekit.formats.gguf.template import render
+from edgekit.tasks.common.tokens import read_if_named
 
-#: Most bytes of a prompt's file.
+#: Most bytes of a schema's file.
 _LARGEST = 4 << 20
 #: Tokens of the golden prompt whose logits are compared, and that are generated after it.
 _PROBED, _ANSWERED = 64, 24
@@ -257,9 +258,8 @@ def _messages(sample: Any, system: str | None) -> list[dict[str, str]]:
 
 
 def _text(sample: Any) -> str:
-    """A prompt's text, read from a file if it names one. Raises BadInput if it is empty."""
-    if isinstance(sample, Path) or (isinstance(sample, str) and sample.endswith(".txt") and Path(sample).is_file()):
-        sample = read_text(Path(sample), _LARGEST)
+    """A prompt's text, read from a file if it names one. Raises BadInput if it is empty, or names no text file."""
+    sample = read_if_named(sample)
     if not isinstance(sample, str) or not sample.strip():
         raise BadInput("the prompt is empty.", hint='Say something: edgekit run BUNDLE "Why is the sky blue?"')
     return sample
