@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -192,7 +193,8 @@ def _chat(predictor: Predictor, options: dict[str, Any], arguments: argparse.Nam
     from edgekit.tasks.text_generation.writer import Writer
 
     if not isinstance(predictor, Writer):
-        raise BadInput("there is no input.", hint=f"Give a file or a text: edgekit run {arguments.bundle} INPUT")
+        place = shlex.quote(arguments.bundle)
+        raise BadInput("there is no input.", hint=f"Give a file or a text: edgekit run {place} INPUT")
     if arguments.json or sys.stdin is None or not sys.stdin.isatty():
         raise BadInput("there is no prompt, and a chat needs a terminal.", hint="Give the prompt as an argument.")
     from edgekit.cli.chat import chat

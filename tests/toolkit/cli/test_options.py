@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.toys import toy_model
 
+from edgekit.bundles.bundle import open_bundle
+from edgekit.cli.shown_bundle import next_commands
 from edgekit.core.options import check_names, truth
 from edgekit.errors import BadInput, UnknownOption
+from edgekit.registry import find
 
 
 @pytest.mark.parametrize(
@@ -49,3 +53,28 @@ def test_what_programs_give_is_no_option(do: Any, bundle: Path, signal: str, nam
 def test_a_flag_that_a_model_has_no_use_for(do: Any, bundle: Path, signal: str, flags: list[str], why: str) -> None:
     code, _, err = do("run", bundle, signal, *flags)
     assert code == 2 and why in err
+
+
+def test_proposed_commands_are_typed_as_a_shell_takes_them(
+    do: Any, toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "my bundle"
+    _, out, _ = do(*toy.arguments(place))
+    assert f"next: edgekit run '{place}' FILE, or edgekit bench '{place}'" in out
+    _, _, err = do("run", place)
+    assert f"edgekit run '{place}' INPUT" in err
+    monkeypatch.setattr(type(find("exporters", "toy")), "untimed", "it computes by other means")
+    _, out, _ = do(*toy.arguments(place))
+    assert f"or edgekit verify '{place}'" in out and "edgekit bench" not in out
+    (tmp_path / "a b").mkdir()
+    _, out, _ = do("init", tmp_path / "a b" / "mine.py")
+    assert f"edgekit inspect '{tmp_path}/a b/mine.py'" in out
+
+
+@pytest.mark.parametrize(
+    ("task", "sample"),
+    [("feature-extraction", '"TEXT"'), ("recommendation", "FILE"), ("image-classification", "FILE")],
+)
+def test_a_text_is_proposed_where_a_task_takes_one(bundle: Path, task: str, sample: str) -> None:
+    toy_model.forge(bundle, lambda raw: raw["model"].update(task=task))
+    assert next_commands(open_bundle(bundle)).startswith(f"edgekit run {bundle} {sample}, or edgekit bench ")
