@@ -6,6 +6,7 @@
     ├── UnknownName                 2   no such model, target, exporter, precision ("did you mean")
     ├── Unsupported                 2   known, but not possible here (lists what is)
     ├── BadInput                    2   a file, folder or value from outside that cannot be used
+    │   └── UnknownOption           2   no such option of this pipeline (lists what there is)
     ├── MissingExtra                3   an optional dependency is absent (gives the install line)
     ├── FetchFailed                 3   weights could not be had, or are not the pinned ones
     ├── ExportFailed                4   the exporter could not write the artefact
@@ -39,6 +40,7 @@ __all__ = [
     "ParityFailed",
     "Regression",
     "UnknownName",
+    "UnknownOption",
     "Unsupported",
     "boundary",
     "need",
@@ -89,6 +91,25 @@ class BadInput(EdgekitError):
     """A file, folder or value from outside that cannot be used."""
 
     exit_code = 2
+
+
+class UnknownOption(BadInput):
+    """An option that a pipeline does not have.
+
+    Attributes:
+        name: of the option.
+    """
+
+    name = ""
+
+    @classmethod
+    def of(cls, name: str, known: Iterable[str]) -> UnknownOption:
+        """The error for `name`, with the options that there are."""
+        known = list(known)
+        there = f"There {'is' if len(known) == 1 else 'are'}: {', '.join(known)}." if known else "There are none."
+        error = cls(f"there is no option {name!r}.", hint=there)
+        error.name = name
+        return error
 
 
 class MissingExtra(EdgekitError):

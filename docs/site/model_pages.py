@@ -20,7 +20,13 @@ from edgekit.registry import find, names
 __all__ = ["INPUTS", "overview", "page", "summary"]
 
 #: Inputs for the command lines, by the kind of a task's sample.
-INPUTS = {"sound": "clip.wav", "picture": "photo.jpg", "text": '"Why is the sky blue?"', "arrays": "inputs.npz"}
+INPUTS = {
+    "sound": "clip.wav",
+    "picture": "photo.jpg",
+    "text": '"Why is the sky blue?"',
+    "ids": "50,172",
+    "arrays": "inputs.npz",
+}
 #: The tab of a target, and its place; the microcontrollers follow.
 _TABS = {"laptop": "Laptop", "android": "Android", "ios": "iOS"}
 _ORDER = {"laptop": 0, "android": 1, "ios": 2, "cortex-m4": 3}

@@ -36,9 +36,13 @@ def _purpose(name: str) -> str:
     return linked(text, "../")
 
 
+#: Kinds of samples that are not "a" something.
+_KINDS = {"arrays": "arrays (`.npz`)", "ids": "ids of items (`50,172`)"}
+
+
 def _facts(task: Task) -> list[tuple[str, str]]:
     return [
-        ("a sample is", {"arrays": "arrays (`.npz`)"}.get(task.sample, f"a {task.sample}")),
+        ("a sample is", _KINDS.get(task.sample, f"a {task.sample}")),
         ("metric", task.metric or "none is defined; `--metric` takes your own"),
         ("data folder", "see [Data folders](../data.md)"),
         ("draws its answer", "yes: `edgekit run BUNDLE INPUT --show answer.png`" if task.show else "no"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.models.speaker.shapes import N_FFT, SAMPLE_RATE
 from edgekit.tasks.common.audio import Audio, open_audio
@@ -127,11 +128,9 @@ class SpeakerVerifier(Predictor):
         )
 
     def _options(self, options: Mapping[str, Any]) -> tuple[float, Tell]:
-        unknown = set(options) - {"threshold", "progress"}
-        if unknown:
-            raise BadInput(f"there is no option {min(unknown)!r}.", hint="There is: threshold.")
+        check_names(options, ("threshold",))
         threshold = options.get("threshold", self._threshold)
-        if not isinstance(threshold, (int, float)) or not -1.0 <= threshold <= 1.0:
+        if isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or not -1.0 <= threshold <= 1.0:
             raise BadInput(f"the threshold is a cosine, from -1 to 1, not {threshold!r}.")
         return float(threshold), options.get("progress") or (lambda done, total: None)
 

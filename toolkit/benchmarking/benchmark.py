@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from edgekit.bench.machine import host
 from edgekit.bench.processes import run
@@ -116,16 +117,35 @@ def versus(
     first, or with `synthetic` noise in its form.
 
     Raises:
-        BadInput, DeviceFailed: as `benchmark`.
+        BadInput: as `benchmark`, or the bundles are of different tasks. DeviceFailed: as `benchmark`.
     """
     bundles = [open_bundle(Path(path)) for path in paths]
+    _check_alike(bundles)
     chosen = given(bundles[0], inputs, synthetic) or [golden_input(bundles[0])]
     subjects = [prepare(bundle, chosen, threads, limits or Limits()) for bundle in bundles]
     for subject in subjects:
         run.check(subject.setup, processes)
     load, session = host.load_average(), uuid.uuid4().hex
-    answers = run.in_turns([subject.setup for subject in subjects], processes, progress=_turn(bundles, progress))
+    setups = [subject.setup for subject in subjects]
+    answers = run.in_turns(setups, processes, keep=_check_answer, progress=_turn(bundles, progress))
     return [reported(subject, group, load, session) for subject, group in zip(subjects, answers, strict=True)]
+
+
+def _check_alike(bundles: Sequence[Bundle]) -> None:
+    """Raise BadInput for bundles that no input serves alike, before any is measured."""
+    tasks = {bundle.manifest.model.task for bundle in bundles}
+    if len(tasks) > 1:
+        each = " and ".join(f"{bundle.path.name} is for {bundle.manifest.model.task}" for bundle in bundles)
+        raise BadInput(
+            f"bundles of different tasks cannot be compared: {each}.",
+            hint="Measure each alone: edgekit bench BUNDLE",
+        )
+
+
+def _check_answer(bundle: int, process: int, answer: Mapping[str, Any]) -> None:
+    """Raise the error of a process that failed: what the other bundle still did would be for nothing."""
+    if "failure" in answer:
+        raise run.error(answer["failure"])
 
 
 def _turn(bundles: Sequence[Bundle], progress: Progress | None) -> Callable[[int, int, int, int], None]:

@@ -54,8 +54,13 @@ class Plan:
 
 def wanted(plan: Plan) -> list[Cell]:
     """All cells, in order; impossible cells are "refused" already."""
-    if not plan.models or not plan.targets:
-        raise BadInput("the matrix is empty: it has no models or no targets.", hint="Give --models A,B --targets X,Y")
+    models, targets = _named("models", plan.models), _named("targets", plan.targets)
+    for room, asked in (("models", plan.models), ("targets", plan.targets)):
+        if not asked:
+            raise BadInput(
+                f"the matrix is empty: --{room} is missing.",
+                hint=f"Give --{room} {ALL}, or some of them: edgekit list {room}",
+            )
     if plan.synthetic and plan.inputs:
         raise BadInput("inputs are either synthetic or files of yours.", hint="Leave out --synthetic or --input.")
     if plan.processes < 1 or min(plan.threads) < 1:
@@ -64,7 +69,6 @@ def wanted(plan: Plan) -> list[Cell]:
         if not Path(name).is_file():
             raise BadInput(f"there is no input file {name!r}.")
     result = {}
-    models, targets = _named("models", plan.models), _named("targets", plan.targets)
     combinations = itertools.product(models, targets, plan.precisions or ("",), plan.threads)
     for model, target, precision, threads in combinations:
         cell = _declared(find("models", model), find("targets", target), precision, threads)
@@ -78,7 +82,10 @@ def _named(room: Literal["models", "targets"], wanted: Sequence[str]) -> list[st
     """The names in place of `ALL`, each once, without those with a minus before them ("all,-whisper-small")."""
     without = {find(room, name[1:]).name for name in wanted if name.startswith("-")}
     every = [name for item in wanted for name in (names(room) if item == ALL else [item]) if not name.startswith("-")]
-    return list(dict.fromkeys(name for name in every if name not in without))
+    chosen = list(dict.fromkeys(name for name in every if name not in without))
+    for name in chosen:
+        find(room, name)  # an unknown name is told even where the other room's are missing
+    return chosen
 
 
 def _reachable(cell: Cell, plan: Plan) -> Cell:

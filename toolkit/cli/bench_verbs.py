@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 def bench_(arguments: argparse.Namespace) -> int:
     for name in (arguments.out, arguments.markdown, arguments.junit, arguments.pytest_benchmark):
         _check_writable(name)
+    _check_compared(arguments)
     if arguments.models or arguments.targets:
         return _bench_matrix(arguments)
     if not arguments.bundle:
@@ -35,6 +36,19 @@ def bench_(arguments: argparse.Namespace) -> int:
             hint="Give --models and --targets, --device adb, or one number.",
         )
     return _bench_in_turns(arguments) if arguments.vs else _bench_one(arguments)
+
+
+def _check_compared(arguments: argparse.Namespace) -> None:
+    """Raise BadInput for what is about a comparison where nothing is compared: a gate that holds nothing back is
+    worse than none."""
+    if arguments.vs:
+        return
+    for name in ("max_regression", "markdown", "junit"):
+        if getattr(arguments, name):
+            raise BadInput(
+                f"--{name.replace('_', '-')} is for a comparison, and there is no second bundle.",
+                hint="Give --vs BASE, or compare two reports: edgekit compare BASE.json NEW.json",
+            )
 
 
 def _check_writable(name: str | None) -> None:

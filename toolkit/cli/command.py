@@ -6,25 +6,60 @@ standard error. Exit codes are those of `edgekit.errors`, 130 for Ctrl-C.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from edgekit.cli.grammar import parser
-from edgekit.errors import EdgekitError, boundary
+from edgekit.errors import BadInput, EdgekitError, boundary
 
+_OUTPUT = "standard output"
 _INTERRUPTED = "edgekit: interrupted; nothing that was there before has been changed."
+
+
+class _Output(io.TextIOWrapper):
+    """Standard output whose errors bear its name: an error of a full disk does not say which file is meant."""
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        # A file name need not be UTF-8, nor a terminal.
+        super().__init__(
+            stream.buffer, stream.encoding, "backslashreplace", None, stream.line_buffering, stream.write_through
+        )
+
+    def write(self, text: str, /) -> int:
+        with _named():
+            return super().write(text)
+
+    def flush(self) -> None:
+        with _named():
+            super().flush()
+
+
+@contextlib.contextmanager
+def _named() -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        exc.filename = _OUTPUT
+        raise
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Entry point of the ``edgekit`` command; ends the process."""
     # SIGTERM (`timeout`, a container that stops) cleans up as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a file name need not be UTF-8, nor a terminal
-        sys.stdout.reconfigure(errors="backslashreplace")
+    if sys.stderr is None:  # closed: print() would write to standard output in its place
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  it lives as long as the process
+    if sys.stdout is None:  # closed: the next file that is opened would get all that is printed
+        print("edgekit: standard output is closed.\n  To drop it: > /dev/null", file=sys.stderr)
+        sys.exit(BadInput.exit_code)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout = _Output(sys.stdout)
     sys.exit(run(sys.argv[1:] if argv is None else argv))
 
 
@@ -46,10 +81,13 @@ def run(argv: Sequence[str]) -> int:
     except EdgekitError as exc:
         if os.environ.get("EDGEKIT_DEBUG"):
             raise
+        told = _located(exc)
         if arguments.json:
-            show_json(verbs_module.error_facts(exc))
-        print(f"edgekit: {exc}", file=sys.stderr)
-        return exc.exit_code
+            with contextlib.suppress(OSError):  # the text below says it, too
+                show_json(verbs_module.error_facts(told))
+        _drain()
+        print(f"edgekit: {told}", file=sys.stderr)
+        return told.exit_code
     except KeyboardInterrupt:
         print(_INTERRUPTED, file=sys.stderr)
         return 130
@@ -58,6 +96,31 @@ def run(argv: Sequence[str]) -> int:
         return 0
     except Exception as exc:
         return _masked(exc)
+
+
+def _located(exc: EdgekitError) -> EdgekitError:
+    """The error; of the system's errors, with the way out where standard output or the cache is what failed."""
+    cause = exc.__cause__
+    if not isinstance(cause, OSError):
+        return exc
+    if cause.filename == _OUTPUT:
+        hint = "Write to another place: edgekit ... > FILE"
+        return type(exc)(f"{_OUTPUT} cannot be written: {cause.strerror}.", hint=hint)
+    from edgekit.sources.fetching import cache_folder
+
+    folder = cache_folder().absolute()
+    if isinstance(cause.filename, str) and Path(cause.filename).absolute().is_relative_to(folder):
+        hint = f"The cache is {folder}. Choose another: EDGEKIT_CACHE=FOLDER edgekit ..."
+        return type(exc)(exc.message, hint=hint)
+    return exc
+
+
+def _drain() -> None:
+    """Write what was printed; drop it where standard output does not take it: Python would try again at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _masked(exc: BaseException) -> int:

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from edgekit.errors import BadInput
+from edgekit.errors import BadInput, UnknownOption
 
-__all__ = ["axis", "count", "counts", "decimal", "lengths", "names", "option", "pair", "seconds", "size"]
+__all__ = [
+    *("axis", "count", "counts", "decimal", "flags_named", "lengths", "names", "of_run", "option", "pair"),
+    *("seconds", "size"),
+]
+
+#: What verbs give to a pipeline, and no user types.
+_INTERNAL = ("progress", "stream", "cancel", "rate", "sample", "samples", "self")
+#: Flags of `run` that are options of some pipelines, and what any other does not do.
+_FLAGS = {
+    "out": "writes no file",
+    "schema": "keeps to no schema",
+    "words": "gives no times of words",
+    "vad": "looks for no speech",
+}
 
 #: Units of sizes as they are shown, and as chip makers write them.
 _DECIMAL = {"": 1, "B": 1, "k": 1e3, "kB": 1e3, "M": 1e6, "MB": 1e6, "G": 1e9, "GB": 1e9}
@@ -27,6 +41,33 @@ def option(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except ValueError:
         return name, value
+
+
+def of_run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The options of a pipeline in a command line of `run`. Raises BadInput for one that programs alone give."""
+    options = dict(option(text) for text in arguments.option)
+    for name in _INTERNAL:
+        if name in options:
+            raise BadInput(f"there is no option {name!r}.", hint=f"Leave -o {name} out.")
+    return options | _flags(arguments)
+
+
+@contextlib.contextmanager
+def flags_named(arguments: argparse.Namespace) -> Iterator[None]:
+    """Where a pipeline does not know an option that a flag of `run` gave, name the flag: the user typed no option."""
+    try:
+        yield
+    except UnknownOption as exc:
+        if exc.name not in _flags(arguments):
+            raise
+        typed = f"--no-{exc.name}" if getattr(arguments, exc.name) is False else f"--{exc.name}"
+        raise BadInput(f"this model {_FLAGS[exc.name]}.", hint=f"Leave {typed} out.") from exc
+
+
+def _flags(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The flags that were given; `--no-vad` is one, too."""
+    given = {name: getattr(arguments, name) for name in _FLAGS}
+    return {name: value for name, value in given.items() if value or (name == "vad" and value is not None)}
 
 
 def pair(text: str) -> tuple[str, str]:

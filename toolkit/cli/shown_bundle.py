@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,10 +65,16 @@ def show_bundle(bundle: Bundle) -> None:
         point = manifest.facts["operating_point"]
         say("operating point: " + plainly({name.replace("_", " "): value for name, value in point.items()}))
     say(f"golden input says: {manifest.golden.output}")
-    task = manifest.model.task
-    text = task in names("tasks") and find("tasks", task).sample == "text"
-    sample = '"TEXT"' if text else "FILE"
-    say(f"next: edgekit run {bundle.path} {sample}, or edgekit bench {bundle.path}")
+    say(f"next: {next_commands(bundle)}")
+
+
+def next_commands(bundle: Bundle) -> str:
+    """Two commands that work on a bundle, as a shell takes them."""
+    task, place = bundle.manifest.model.task, shlex.quote(str(bundle.path))
+    sample = '"TEXT"' if task in names("tasks") and find("tasks", task).sample == "text" else "FILE"
+    # What this machine computes by other means than the target's, it proves and does not time.
+    verb = "verify" if find("exporters", bundle.manifest.recipe.exporter).untimed else "bench"
+    return f"edgekit run {place} {sample}, or edgekit {verb} {place}"
 
 
 def show_outline(outline: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.resources
+import shlex
 from pathlib import Path
 
 from edgekit.cli.terminal import show_json
@@ -20,10 +21,11 @@ def init_(arguments: argparse.Namespace) -> None:
     if path.exists() and not arguments.force:
         raise BadInput(
             f"{path} is there already; it will not be replaced.",
-            hint=f"Choose another name, or replace it: edgekit init {path} --force",
+            hint=f"Choose another name, or replace it: edgekit init {shlex.quote(str(path))} --force",
         )
     write_whole(path, importlib.resources.files("edgekit.cli").joinpath("starting_point.txt").read_bytes())
     if arguments.json:
         show_json({"file": str(path)})
     else:
-        print(f"{path} written. Next: edgekit inspect {path}, then edgekit export {path} --target android")
+        typed = shlex.quote(str(path))
+        print(f"{path} written. Next: edgekit inspect {typed}, then edgekit export {typed} --target android")

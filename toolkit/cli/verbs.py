@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -138,14 +139,9 @@ def verify_(arguments: argparse.Namespace) -> None:
 def run_(arguments: argparse.Namespace) -> int:
     """An unusable input does not stop the others; the exit code reports it."""
     from edgekit.bundles.opened import load
-    from edgekit.cli.options import option
+    from edgekit.cli.options import flags_named, of_run
 
-    options = dict(option(text) for text in arguments.option)
-    for name in ("out", "schema", "words"):
-        if value := getattr(arguments, name):
-            options[name] = value
-    if arguments.vad is not None:
-        options["vad"] = arguments.vad
+    options = of_run(arguments)
     count = len(arguments.inputs)
     if count > 1 and arguments.out:
         raise BadInput(f"{count} inputs cannot all be written to {arguments.out!r}.", hint="Give one input with --out.")
@@ -154,21 +150,28 @@ def run_(arguments: argparse.Namespace) -> int:
     if arguments.inputs == ["-"]:
         from edgekit.cli.listening import listen
 
-        return listen(predictor, sys.stdin.buffer, options, as_json=arguments.json)
+        if sys.stdin is None:
+            raise BadInput("standard input is closed.", hint="Pipe sound into it: arecord -f S16_LE -r 16000 | ...")
+        with flags_named(arguments):
+            return listen(predictor, sys.stdin.buffer, options, as_json=arguments.json)
     if not arguments.inputs:
-        _chat(predictor, options, arguments)
+        with flags_named(arguments):
+            _chat(predictor, options, arguments)
         return 0
-    if count > 1 and (shared := predictor.together(arguments.inputs, **options)) is not None:
+    with flags_named(arguments):
+        shared = predictor.together(arguments.inputs, **options) if count > 1 else None
+    if shared is not None:
         _show_shared(shared, arguments)
         return 0
     answers: list[dict[str, Any]] = []
     code = 0
     for number, sample in enumerate(arguments.inputs, 1):
         try:
-            if predictor.streams and not arguments.json:
-                prediction = _streamed(predictor, sample, options, count > 1)
-            else:
-                prediction = _predicted(predictor, sample, options)
+            with flags_named(arguments):
+                if predictor.streams and not arguments.json:
+                    prediction = _streamed(predictor, sample, options, count > 1)
+                else:
+                    prediction = _predicted(predictor, sample, options)
         except BadInput as exc:
             code = exc.exit_code
             answers.append({"input": sample, **error_facts(exc)})
@@ -190,8 +193,9 @@ def _chat(predictor: Predictor, options: dict[str, Any], arguments: argparse.Nam
     from edgekit.tasks.text_generation.writer import Writer
 
     if not isinstance(predictor, Writer):
-        raise BadInput("there is no input.", hint=f"Give a file or a text: edgekit run {arguments.bundle} INPUT")
-    if arguments.json or not sys.stdin.isatty():
+        place = shlex.quote(arguments.bundle)
+        raise BadInput("there is no input.", hint=f"Give a file or a text: edgekit run {place} INPUT")
+    if arguments.json or sys.stdin is None or not sys.stdin.isatty():
         raise BadInput("there is no prompt, and a chat needs a terminal.", hint="Give the prompt as an argument.")
     from edgekit.cli.chat import chat
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from edgekit.errors import BadInput
 
-__all__ = ["described", "hash_file", "is_inside", "read_text", "replacing", "write_whole"]
+__all__ = ["described", "hash_file", "is_inside", "need_file", "read_text", "replacing", "write_whole"]
 
 #: Most bytes of a text.
 _LARGEST_TEXT = 64 << 20
@@ -29,6 +29,14 @@ def hash_file(path: Path) -> str:
     """sha256 of a file, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def need_file(path: Path, what: str = "file") -> None:
+    """Raise BadInput where there is no file at `path`; `what` names its kind."""
+    if path.is_dir():
+        raise BadInput(f"{str(path)!r} is a folder.", hint=f"Name one {what} of it.")
+    if not path.is_file():
+        raise BadInput(f"there is no {what} {str(path)!r}.", hint="Check the path.")
 
 
 def read_text(path: Path, most: int = _LARGEST_TEXT) -> str:

@@ -51,7 +51,7 @@ class Task:
 
     Attributes:
         name: a Hugging Face pipeline tag, also the registry name.
-        sample: the kind of sample, for help texts and READMEs.
+        sample: the kind of sample, for help texts and READMEs; "ids" are numbers of items with commas between.
         judge: how answers are judged (`edgekit.gate.judges`): ``"answers"``, each compared with a truth, or
             ``"probabilities"``, those that a language model gives to a text.
         samples: (data folder, labels) -> labelled samples; raises BadInput for a folder of another layout (see
@@ -70,7 +70,7 @@ class Task:
     """
 
     name: str
-    sample: Literal["sound", "picture", "text", "arrays"]
+    sample: Literal["sound", "picture", "text", "ids", "arrays"]
     judge: Literal["answers", "probabilities"]
     samples: Callable[[Path, Sequence[str]], Sequence[Sample]]
     predictor: Callable[[Mapping[str, Runner], Path, Mapping[str, Any]], Predictor] | None = None

@@ -7,6 +7,7 @@ comes from outside when it is read (copied between machines, edited by hand), so
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,8 @@ def decode(data: bytes, where: str) -> Report:
     """
     if schema_of(data, where, newest=2) == 2:
         raise BadInput(
-            f"{where} is a matrix of many cells, not a single report.", hint=f"Look at it with: edgekit report {where}"
+            f"{where} is a matrix of many cells, not a single report.",
+            hint=f"Look at it with: edgekit report {shlex.quote(where)}",
         )
     report: Report = typed(data, Report, where)
     check(report, where)

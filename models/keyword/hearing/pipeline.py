@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.models.keyword.hearing import rules
 from edgekit.models.keyword.hearing.ears import Ear, ear, shares
@@ -135,9 +136,8 @@ def _silent(done: float, total: float) -> None:
 
 
 def _progress(options: Mapping[str, Any]) -> Callable[[float, float], None]:
-    """The only option that there is, and nothing for None."""
-    for name in sorted(set(options) - {"progress"}):
-        raise BadInput(f"there is no option {name!r}.", hint="There is: progress.")
+    """What a program gives; there are no options. Nothing for None."""
+    check_names(options, ())
     return options.get("progress") or _silent
 
 

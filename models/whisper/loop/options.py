@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from edgekit.core.options import check_names, truth
 from edgekit.errors import BadInput
 from edgekit.models.whisper.loop.tokens import language_code
 from edgekit.tasks.automatic_speech_recognition.subtitles import check_ending
@@ -60,11 +62,8 @@ def options_of(values: Mapping[str, Any], facts: Mapping[str, Any]) -> Options:
     Raises:
         BadInput: an unknown option, a value that no transcription can have, or a language that the model lacks.
     """
-    known = Options.__dataclass_fields__
-    for name in values:
-        if name not in known:
-            raise BadInput(f"there is no option {name!r} for transcription.", hint=f"Known: {', '.join(known)}.")
-    chosen = Options(**values)
+    check_names(values, Options.__dataclass_fields__)
+    chosen = Options(**{name: _as_chosen(name, value) for name, value in values.items()})
     _check(chosen)
     if chosen.out and check_ending(chosen.out) in (".srt", ".vtt"):
         chosen = replace(chosen, timestamps=True)
@@ -78,17 +77,26 @@ def options_of(values: Mapping[str, Any], facts: Mapping[str, Any]) -> Options:
     return chosen
 
 
+def _as_chosen(name: str, value: Any) -> Any:
+    """The value; of an option that is yes or no, in words too."""
+    kind = str(Options.__dataclass_fields__[name].type)
+    return truth(name, value) if kind == "bool" or (kind == "bool | None" and value is not None) else value
+
+
 def _check(options: Options) -> None:
     """Raises BadInput for a value that no transcription can have."""
     for name, most in (("beams", _MOST_HYPOTHESES), ("best_of", _MOST_HYPOTHESES)):
         value = getattr(options, name)
-        if not isinstance(value, int) or not 1 <= value <= most:
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
             raise BadInput(f"{name} must be a whole number from 1 to {most}, not {value!r}.")
     rising = options.temperatures
     if not isinstance(rising, (tuple, list)) or not rising or not all(_within(value, 0.0, 100.0) for value in rising):
         raise BadInput(f"temperatures must be a tuple of numbers from 0 up, at least one, not {rising!r}.")
     if options.window is not None and not (_within(options.window, 0.0, 30.0) and options.window > 0):
         raise BadInput(f"the window must be more than 0 and at most 30 seconds, not {options.window!r}.")
+    for name in ("compression_ratio", "logprob", "no_speech"):
+        if not _within(getattr(options, name), -math.inf, math.inf):  # an infinite limit is none; NaN is within nothing
+            raise BadInput(f"{name} must be a number, not {getattr(options, name)!r}.")
     for name in ("language", "prompt"):
         if not isinstance(getattr(options, name), (str, type(None))):
             raise BadInput(f"the {name} must be text, not {getattr(options, name)!r}.")
@@ -97,4 +105,4 @@ def _check(options: Options) -> None:
 
 
 def _within(value: Any, least: float, most: float) -> bool:
-    return isinstance(value, (int, float)) and least <= value <= most
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most

@@ -44,6 +44,7 @@ from edgekit.core import (
     Usage,
     Weights,
 )
+from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 
 LABELS = ("no", "yes", "maybe")
@@ -95,9 +96,7 @@ class Speller(Predictor):
         self._parts["frontend"], self._parts["network"]
 
     def predict(self, sample: Any, **options: Any) -> Prediction:
-        unknown = set(options) - {"loud"}
-        if unknown:
-            raise BadInput(f"there is no option {min(unknown)!r}.")
+        check_names(options, ("loud",))
         signal = _signal(sample)
         features = self._parts["frontend"]({"signal": signal[None]})["features"]
         scores = self._parts["network"]({"features": features})["scores"][0]

@@ -119,11 +119,21 @@ def test_what_a_prompt_cache_keeps_is_the_system_prompt() -> None:
         ("hi", {"most": True}, "from 1"),
         ("hi", {"temperature": "hot"}, "from 0"),
         ("hi", {"beams": 2}, "no option 'beams'"),
+        ("nofile.txt", {}, "there is no text file 'nofile.txt'"),
+        (__file__, {}, "does not end in .txt"),
+        ("hi", {"look_up": "maybe"}, "look_up is yes or no"),
     ],
 )
 def test_bad_input(prompt: Any, options: dict[str, Any], why: str) -> None:
     with pytest.raises(BadInput, match=why):
         writer(Counting(TEMPLATE if isinstance(prompt, list) else "")).predict(prompt, **options)
+
+
+@pytest.mark.parametrize(("word", "on"), [("no", False), ("OFF", False), ("Yes", True), (True, True)])
+def test_yes_and_no_are_typed_as_words(word: Any, on: bool) -> None:
+    network = Counting()
+    writer(network).predict("hi", look_up=word, most=1)
+    assert network.options["look_up"] is on
 
 
 def test_a_text_file_is_a_prompt(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def damaged(tmp_path: Path) -> list[Path]:
 
 def test_what_is_no_picture(tmp_path: Path, classifier: pipeline.Classifier) -> None:
     for path in [*damaged(tmp_path), tmp_path / "absent.png", tmp_path]:
-        with pytest.raises(BadInput):
+        with pytest.raises(BadInput, match="is a folder" if path == tmp_path else path.name):
             classifier.predict(path)
 
 
@@ -141,8 +141,9 @@ def test_pixels_become_int8_by_a_flipped_bit() -> None:
 def test_options(classifier: pipeline.Classifier) -> None:
     pixels = np.zeros((8, 6, 3), np.uint8)
     assert len(classifier.predict(pixels, top=1).details["scores"]) == 1
-    with pytest.raises(BadInput, match="colour"):
-        classifier.predict(pixels, colour=1)
+    for options in ({"colour": 1}, {"top": "abc"}, {"top": 0}, {"top": 1.5}):
+        with pytest.raises(BadInput, match=next(iter(options))):
+            classifier.predict(pixels, **options)
 
 
 # --- data folders ----------------------------------------------------------------------------------------------------

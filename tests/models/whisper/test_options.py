@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit.errors import BadInput
+from edgekit.models.whisper.loop.options import options_of
 from edgekit.models.whisper.loop.recognition import window_seconds
 from edgekit.models.whisper.loop.tokens import Tokens
 from edgekit.registry import find
@@ -199,6 +200,29 @@ def test_two_hours_in_bounded_memory(toy_whisper: ToyWhisper, tmp_path: Path, sa
     assert result.output == "hm" * 60
     assert result.details["segments"][-1]["end"] == 116 * 60 + 60
     assert peak < 20_000_000
+
+
+@pytest.mark.parametrize("word", ["no", "False", "OFF", False])
+@pytest.mark.parametrize("name", ["timestamps", "words", "condition", "vad"])
+def test_yes_and_no_are_typed_as_words(name: str, word: Any) -> None:
+    facts = {"tokens": {"languages": {}}}
+    assert getattr(options_of({name: word}, facts), name) is False
+    assert getattr(options_of({name: "Yes"}, facts), name) is True
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"timestamps": "maybe"}, "timestamps is yes or no, not 'maybe'"),
+        ({"words": 1}, "words is yes or no"),
+        ({"beams": True}, "beams must be"),
+        ({"logprob": "low"}, "logprob must be a number"),
+        ({"no_speech": float("nan")}, "no_speech must be a number"),
+    ],
+)
+def test_values_of_another_kind(options: dict[str, Any], why: str) -> None:
+    with pytest.raises(BadInput, match=why):
+        options_of(options, {"tokens": {"languages": {}}})
 
 
 # --- the tokenizer ---------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 from helpers.pages.html_reports import make
+from helpers.toys import toy_model
 from PIL import Image
 
+from edgekit.bench.processes import child
 from edgekit.benchmarking import synthetic
 from edgekit.core import Measurement, Report
 from edgekit.errors import BadInput, Unsupported
@@ -122,3 +125,27 @@ def test_two_bundles_in_turns_get_the_same_noise(bundle: Path) -> None:
     assert base.inputs == new.inputs and base.inputs[0]["synthetic"]
     assert isinstance(base.measurements[0], Measurement)
     assert reports.incomparable(base, replace(new)) == []
+
+
+def test_bundles_of_different_tasks_are_not_measured_in_turns(
+    do: Any, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Path(shutil.copytree(bundle, tmp_path / "other"))
+    toy_model.forge(other, lambda raw: raw["model"].update(task="image-classification"))
+    monkeypatch.setattr(child, "once", lambda setup: pytest.fail("it was measured"))
+    code, _, told = do("bench", bundle, "--vs", other)
+    assert code == 2 and "bundles of different tasks" in told and "other is for image-classification" in told
+
+
+def test_turns_end_with_the_first_process_that_fails(
+    do: Any, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+
+    def once(setup: Any) -> dict[str, Any]:
+        asked.append(setup.bundle)
+        return {"failure": {"type": "BadInput", "message": "no such signal", "hint": ""}}
+
+    monkeypatch.setattr(child, "once", once)
+    code, _, told = do("bench", bundle, "--vs", shutil.copytree(bundle, tmp_path / "other"))
+    assert code == 2 and "no such signal" in told and len(asked) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import re
+import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -217,7 +218,7 @@ MARKUP = "[bold]a[/bold] [red] [/] :smile: [link=x]"
 def test_markup_in_names_is_shown_as_it_is(do: Any, toy: Any, bundle: Path, tmp_path: Path, report: Any) -> None:
     place, data = tmp_path / MARKUP, Path(shutil.copytree(toy.data, tmp_path / f"{MARKUP} data"))
     code, out, err = do(*toy.arguments(place, f"--data={data}"))
-    assert code == 0 and f"{place} written" in out and f"edgekit run {place} FILE" in out
+    assert code == 0 and f"{place} written" in out and f"edgekit run {shlex.quote(str(place))} FILE" in out
     code, out, err = do("verify", place)
     assert code == 0 and f"{place}: hashes" in out
     signal = Path(shutil.copy(toy.data / "0.npy", tmp_path / "[red]x.npy"))

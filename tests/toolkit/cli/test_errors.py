@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from edgekit.cli.command import run
 from edgekit.cli.grammar import parser
 from edgekit.cli.options import option
 from edgekit.errors import BadInput, EdgekitError
+from edgekit.sources.fetching import cache_folder
 
 # --------------------------------------------------------------------------------------------------------------- errors
 
@@ -153,6 +156,49 @@ def test_a_closed_pipe_ends_quietly(toy: Any, bundle: Path, signal: str, argumen
     os.close(writing)
     _, err = child.communicate(timeout=60)
     assert (child.returncode, err) == (0, "")
+
+
+_SHELL = "edgekit() { PYTHON -c 'from edgekit.cli.command import main; main()' \"$@\"; }; "
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell closes files otherwise there")
+@pytest.mark.parametrize(
+    ("line", "code", "told"),
+    [
+        ("run BUNDLE - <&-", 2, "edgekit: standard input is closed."),
+        ("run BUNDLE <&-", 2, "edgekit: there is no input."),
+        ("list models >&-", 2, "edgekit: standard output is closed."),
+        ("run BUNDLE SIGNAL 2>&-", 0, ""),
+        ("list models > /dev/full", 4, "edgekit: standard output cannot be written: No space left on device."),
+        ("list models --json > /dev/full", 4, "edgekit: standard output cannot be written: No space left on device."),
+        ("fit nosuch --json > /dev/full", 2, "edgekit: there is no model named 'nosuch'."),
+    ],
+)
+def test_streams_that_are_closed_or_full(toy: Any, bundle: Path, signal: str, line: str, code: int, told: str) -> None:
+    if "/dev/full" in line and not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full")
+    typed = line.replace("BUNDLE", shlex.quote(str(bundle))).replace("SIGNAL", shlex.quote(signal))
+    environment = {**os.environ, "PYTHONPATH": toy.path, "PYTHONUNBUFFERED": ""}
+    shell = _SHELL.replace("PYTHON", shlex.quote(sys.executable)) + f"edgekit {typed}"
+    child = subprocess.run(["sh", "-c", shell], env=environment, capture_output=True, text=True, timeout=60)
+    assert child.returncode == code and child.stderr.startswith(told), child.stderr
+    assert "Traceback" not in child.stderr and "EDGEKIT_CACHE" not in child.stderr
+    assert child.stderr.count("edgekit: ") == bool(told)
+
+
+def test_a_cache_that_cannot_be_used_names_its_setting(
+    do_json: Any, do: Any, toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "file" / "cache"))
+
+    def fail(arguments: object) -> None:
+        (cache_folder() / "sources").mkdir(parents=True)
+
+    monkeypatch.setattr(verbs_module, "doctor_", fail)
+    code, error = do_json("doctor")
+    assert code == 2 and "EDGEKIT_CACHE=FOLDER" in error["hint"] and "file/cache" in error["hint"]
+    assert "EDGEKIT_CACHE" not in do("verify", tmp_path / "nowhere")[2]
 
 
 def test_names_that_no_encoding_holds(toy: Any, bundle: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from edgekit.tasks.automatic_speech_recognition.letters import decoded
 from edgekit.tasks.common.labels import labelled, top_of
 from edgekit.tasks.common.pictures import fitted
 from edgekit.tasks.common.texts import texts
+from edgekit.tasks.common.tokens import text_of
 from edgekit.tasks.common.vectors import unit
 from edgekit.tasks.common.waveforms import Waveforms
 
@@ -116,3 +117,29 @@ def test_every_sentence_with_a_gap_has_one() -> None:
     assert task.evidence is not None
     samples = task.evidence.samples(Path())
     assert all(str(sample.input).count("[MASK]") == 1 for sample in samples)
+
+
+@pytest.mark.parametrize(
+    ("sample", "why"),
+    [
+        ("nofile.txt", "there is no text file 'nofile.txt'"),
+        ("HERE/my file.txt", "there is no text file"),
+        ("HERE", "is a folder"),
+        ("HERE/photo.jpg", "does not end in .txt"),
+        (Path("nofile"), "there is no text file"),
+    ],
+)
+def test_a_path_is_not_taken_for_a_sentence(sample: str | Path, why: str, tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"")
+    with pytest.raises(BadInput, match=why):
+        text_of(sample.replace("HERE", str(tmp_path)) if isinstance(sample, str) else sample)
+
+
+@pytest.mark.parametrize("text", ["Read the file notes.txt", "see docs/notes.txt", "and/or", "a" * 300 + " b", "a\0b"])
+def test_a_sentence_is_not_taken_for_a_path(text: str) -> None:
+    assert text_of(text) == text
+
+
+def test_a_text_is_read_from_its_file(tmp_path: Path) -> None:
+    (tmp_path / "a b.txt").write_text("said in a file\n")
+    assert text_of(str(tmp_path / "a b.txt")) == text_of(tmp_path / "a b.txt") == "said in a file"

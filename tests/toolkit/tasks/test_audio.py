@@ -184,9 +184,9 @@ def test_not_audio(tmp_path: Path, name: str, data: bytes) -> None:
 def test_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"no file .*gone\.wav"):
         open_audio(tmp_path / "gone.wav", RATE)
-    with pytest.raises(BadInput, match="no file"):
+    with pytest.raises(BadInput, match="is a folder"):
         open_audio(tmp_path, RATE)
-    with pytest.raises(BadInput, match="no file"):
+    with pytest.raises(BadInput, match="is a folder"):
         open_audio("", RATE)
 
 

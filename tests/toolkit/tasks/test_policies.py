@@ -57,7 +57,8 @@ def test_actions_of_a_stretch_are_given_as_they_are_and_as_motors_take_them(tmp_
         (np.array([0, np.nan, 0]), "not finite"),
         (np.array([0, np.inf, 0]), "not finite"),
         ("nowhere.npz", "there is no file"),
-        ("nowhere.csv", "not a table of numbers"),
+        ("nowhere.csv", "there is no file 'nowhere.csv'"),
+        (".", "'.' is a folder"),
         (["a", "b", "c"], "no observations"),
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.automatic_music_transcription.notes import FramedNote, NoteRules, framed_notes
 from edgekit.tasks.common.audio import Audio, open_audio
@@ -58,8 +59,7 @@ class Transcriber(Predictor):
         import numpy as np
 
         progress, out = options.pop("progress", None) or (lambda done, total: None), options.pop("out", "")
-        if unknown := set(options) - set(_OPTIONS):
-            raise BadInput(f"there is no option {min(unknown)!r}.", hint=f"There are: {', '.join(('out', *_OPTIONS))}.")
+        check_names(options, ("out", *_OPTIONS))
         rules = NoteRules(**{**self._rules, **options})
         write = _writer(out)
         audio = open_audio(sample, self._rate)

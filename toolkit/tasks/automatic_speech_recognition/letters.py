@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.core import Prediction, Predictor, Runner
-from edgekit.errors import BadInput
+from edgekit.core.options import check_names
 from edgekit.tasks.common.waveforms import Waveforms
 
 __all__ = ["Letters", "decoded"]
@@ -31,10 +31,9 @@ class Letters(Predictor):
         Raises:
             BadInput: it cannot be read, or is too short; unknown options.
         """
-        progress = options.pop("progress", None)
         options.pop("language", None)  # these networks know only their own
-        if options:
-            raise BadInput(f"there is no option {min(options)!r}.", hint="There are none.")
+        check_names(options, ())
+        progress = options.get("progress")
         spec, output = self._network.inputs[0], self._network.outputs[0]
         texts, seconds, notes = [], 0.0, list[str]()
         for wave in self._waveforms.windows(sample, spec):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.common.files import need_file
 from edgekit.errors import BadInput, need
 
 if TYPE_CHECKING:
@@ -110,8 +111,7 @@ def _rate(value: Any) -> int:
 def _open_file(path: Path, rate: int) -> Audio:
     with need("run", "Reading audio"):
         import soundfile
-    if not path.is_file():
-        raise BadInput(f"there is no file {str(path)!r}.")
+    need_file(path)
     try:
         file = soundfile.SoundFile(path)
     except (soundfile.SoundFileError, RuntimeError, TypeError) as exc:  # TypeError: a headerless .raw has no rate

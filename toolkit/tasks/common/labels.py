@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Prediction
+from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 
 if TYPE_CHECKING:
@@ -19,9 +20,7 @@ _RANKED = 10
 
 def top_of(options: Mapping[str, Any]) -> int:
     """The option ``top``: how many labels are listed. Raises BadInput for another option or value."""
-    unknown = set(options) - {"top", "progress"}
-    if unknown:
-        raise BadInput(f"there is no option {min(unknown)!r}.", hint="There is: top.")
+    check_names(options, ("top",))
     top = options.get("top", 5)
     if isinstance(top, bool) or not isinstance(top, int) or top < 1:
         raise BadInput(f"top is a number of labels, not {top!r}.")

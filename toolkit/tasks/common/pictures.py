@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.common.files import need_file
 from edgekit.errors import BadInput, need
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ def open_image(path: str | Path) -> tuple[Any, list[str]]:
     with need("run", "Reading images"):
         from PIL import Image, ImageOps, UnidentifiedImageError
     path = Path(path)
-    if not path.is_file():
-        raise BadInput(f"there is no image file {str(path)!r}.")
+    need_file(path, "image file")
     notes: list[str] = []
     try:
         # Pillow only warns of decompression bombs; here the limit is an error.

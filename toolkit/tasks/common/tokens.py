@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.common.files import read_text
+from edgekit.common.files import need_file, read_text
 from edgekit.core import TensorSpec
 from edgekit.errors import BadInput, need
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Tokens", "text_of", "tokenizing"]
+__all__ = ["Tokens", "read_if_named", "text_of", "tokenizing"]
 
 #: Most bytes of a text, and of its file.
 _LARGEST = 4 << 20
@@ -102,15 +104,51 @@ class Tokens:
             return self._tokenizer.encode(text, pair)
 
 
+def read_if_named(sample: Any) -> Any:
+    """The content of a text file that a sample names; a sample that names none, as it is.
+
+    A path that was meant, and cannot be read, is no sentence: the answer to it would be about the letters of the path.
+    A bare word is a text, whatever lies in the current folder.
+
+    Raises:
+        BadInput: it names a folder, a file that does not end in .txt, or a .txt that is not there.
+    """
+    if isinstance(sample, Path):
+        need_file(sample, "text file")
+        return read_text(sample, _LARGEST)
+    if not isinstance(sample, str):
+        return sample
+    if re.search(r"[/\\.]", sample) and os.path.exists(sample):  # noqa: PTH110  Path raises for a text of 300 letters
+        return _content(Path(sample))
+    if sample.endswith(".txt") and _is_path(sample):
+        raise BadInput(f"there is no text file {sample!r}.", hint="Check the path, or give the text itself.")
+    return sample
+
+
+def _content(path: Path) -> str:
+    need_file(path, "text file")
+    if path.suffix != ".txt":
+        raise BadInput(
+            f"{str(path)!r} is a file that does not end in .txt.",
+            hint=f'Give a text. If that is the text, add a full stop: "{path.name}."',
+        )
+    return read_text(path, _LARGEST)
+
+
+def _is_path(text: str) -> bool:
+    """Whether a text looks like a path: a single word, or something in a folder that exists. A sentence may end in the
+    name of a file."""
+    folder = os.path.dirname(text)  # noqa: PTH120  Path raises for a text of 300 letters
+    return not re.search(r"\s", text) or (bool(folder) and os.path.isdir(folder))  # noqa: PTH112
+
+
 def text_of(sample: Any) -> str:
     """A text, or the content of a file that ends in .txt.
 
     Raises:
-        BadInput: it is empty, too long, or no text.
+        BadInput: it is empty, too long, or no text, or names something else than a file that ends in .txt.
     """
-    if isinstance(sample, Path) or (isinstance(sample, str) and sample.endswith(".txt") and Path(sample).is_file()):
-        path = Path(sample)
-        sample = read_text(path, _LARGEST)
+    sample = read_if_named(sample)
     if not isinstance(sample, str):
         raise BadInput(f"a sample is a text, not {type(sample).__name__}.")
     if not sample.strip():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Prediction, Predictor
+from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Embedder(Predictor):
         Raises:
             BadInput: it cannot be used, or an option is unknown.
         """
-        _no_options(options)
+        check_names(options, ())
         if isinstance(sample, tuple) and len(sample) == 2:
             return self.together(sample)
         vector, notes = self.vector(sample)
@@ -47,7 +48,7 @@ class Embedder(Predictor):
 
     def together(self, samples: Sequence[Any], **options: Any) -> Prediction:
         """Compare samples with each other. Raises BadInput: as `predict`, or too many."""
-        _no_options(options)
+        check_names(options, ())
         if not 2 <= len(samples) <= _MOST_TOGETHER:
             raise BadInput(f"{len(samples)} samples cannot be compared at once: 2 to {_MOST_TOGETHER} can.")
         made = [self.vector(sample) for sample in samples]
@@ -76,12 +77,6 @@ def unit(values: Any) -> Vector:
     if not 0 < length < float("inf"):
         raise BadInput("the network's vector of this sample has no direction.")
     return (flat / np.float32(length)).astype(np.float32)
-
-
-def _no_options(options: dict[str, Any]) -> None:
-    unknown = set(options) - {"progress"}
-    if unknown:
-        raise BadInput(f"there is no option {min(unknown)!r}.", hint="There are none.")
 
 
 def _shown(sample: Any) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from edgekit.errors import BadInput
+from edgekit.tasks.common.frames import frame_length, same_stream
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,13 +37,25 @@ class Pipe:
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._rest = file, _exactly(file, 12)
         self.rate, self.channels, self._dtype, self.described = _RATE, 1, "<i2", "16-bit samples at 16000 Hz, no header"
-        for begin, kind in _PACKED.items():
-            if self._rest.startswith(begin):
-                hint = "Name the file in place of -, or pipe its samples: ffmpeg -i FILE -f wav - | edgekit run ..."
-                raise BadInput(f"standard input is {kind}, which is not read from a pipe.", hint=hint)
+        if kind := self._packed():
+            hint = "Name the file in place of -, or pipe its samples: ffmpeg -i FILE -f wav - | edgekit run ..."
+            raise BadInput(f"standard input is {kind}, which is not read from a pipe.", hint=hint)
         if self._rest[:4] == b"RIFF" and self._rest[8:12] == b"WAVE":
             self._rest = b""
             self._header()
+
+    def _packed(self) -> str:
+        """The kind of a file whose sound is packed, else "". Samples may begin as one frame of MP3 does, by chance;
+        that a second one follows where the first ends is none."""
+        for begin, kind in _PACKED.items():
+            if self._rest.startswith(begin):
+                return kind
+        length = frame_length(self._rest)
+        if not length:
+            return ""
+        self._rest += _exactly(self._file, max(0, length + 4 - len(self._rest)))
+        following = self._rest[length : length + 4]
+        return "MP3" if frame_length(following) and same_stream(self._rest, following) else ""
 
     def chunks(self, seconds: float) -> Iterator[NDArray[Any]]:
         """Arrays [samples, channels], of so many seconds or what a read gives, until the pipe closes. A last sample

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.graph_ml.structures import LETTERS, Structure, structure_of
 
@@ -43,8 +44,7 @@ class Residues(Predictor):
         Raises:
             BadInput: it cannot be read, is too long, or an option is unknown.
         """
-        if unknown := set(options) - {"chain", "progress"}:
-            raise BadInput(f"there is no option {min(unknown)!r}.", hint="There is: chain.")
+        check_names(options, ("chain",))
         structure = structure_of(sample, str(options.get("chain", "")))
         count = len(structure.letters)
         if count > self._most:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Prediction, Predictor, Runner
-from edgekit.errors import BadInput
 from edgekit.tasks.common.drawing import COLOURS, Canvas, picture_of
+from edgekit.tasks.common.labels import top_of
 from edgekit.tasks.common.pictures import pixels_of
 
 if TYPE_CHECKING:
@@ -46,18 +46,13 @@ class Classifier(Predictor):
             sample: a file, or an array uint8 [height, width, 3] of any size.
 
         Raises:
-            BadInput: it cannot be used, or an option is unknown.
+            BadInput: it cannot be used, or an option is unknown or no number of labels.
         """
-        unknown = set(options) - {"top", "progress"}
-        if unknown:
-            raise BadInput(f"there is no option {min(unknown)!r}.", hint="There is: top.")
+        top = top_of(options)
         pixels, notes = pixels_of(sample, self._resize, *self._size)
         scores = self.scores(pixels)
         order = scores.argsort(kind="stable")[::-1]
-        listed = [
-            {"label": self._labels[i], "class_index": int(i), "score": float(scores[i])}
-            for i in order[: max(1, int(options.get("top", 5)))]
-        ]
+        listed = [{"label": self._labels[i], "class_index": int(i), "score": float(scores[i])} for i in order[:top]]
         return Prediction(
             self._labels[int(order[0])],
             {"scores": listed, "ranking": [entry["class_index"] for entry in listed], "notes": notes},

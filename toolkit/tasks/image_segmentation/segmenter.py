@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.common.drawing import Canvas, picture_of
 from edgekit.tasks.common.vision.placing import Placed, placed
@@ -52,8 +53,7 @@ class Segmenter(Predictor):
         """
         import numpy as np
 
-        if unknown := set(options) - {"progress"}:
-            raise BadInput(f"there is no option {min(unknown)!r}: segmentation has none.")
+        check_names(options, ())
         picture = placed(sample, self._rule, *self._size)
         logits = self._network({self._network.inputs[0].name: picture.pixels[None]})["logits"][0]
         mask = _classes(_enlarged(logits, picture))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.common.drawing import Canvas, picture_of
 from edgekit.tasks.common.vision.placing import placed
@@ -67,9 +68,8 @@ class TextReader(Predictor):
         Raises:
             BadInput: it cannot be used, or an option is unknown or no number from 0 to 1.
         """
-        progress, least = options.pop("progress", None), options.pop("least", self._facts["least"])
-        if options:
-            raise BadInput(f"there is no option {min(options)!r}.", hint="There is: least.")
+        check_names(options, ("least",))
+        progress, least = options.get("progress"), options.get("least", self._facts["least"])
         if isinstance(least, bool) or not isinstance(least, (int, float)) or not 0 <= least <= 1:
             raise BadInput(f"least is a probability from 0 to 1, not {least!r}.")
         side = int(self._facts["side"])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Prediction, Predictor, Runner
-from edgekit.errors import BadInput
+from edgekit.core.options import check_names
 from edgekit.tasks.common.drawing import Canvas, picture_of
 from edgekit.tasks.common.vision.detector import Detector
 
@@ -104,8 +104,7 @@ class Keypoints(Predictor):
         Raises:
             BadInput: it cannot be used, or an option is unknown.
         """
-        if unknown := set(options) - {"progress"}:
-            raise BadInput(f"there is no option {min(unknown)!r}: keypoints have none.")
+        check_names(options, ())
         detected = self._detector.predict(sample)
         image = picture_of(sample)
         found = []

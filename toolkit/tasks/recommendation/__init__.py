@@ -49,7 +49,7 @@ def _show(sample: Any, prediction: Prediction) -> Any:
 
 TASK = Task(
     "recommendation",
-    "text",
+    "ids",
     "answers",
     _samples,
     _predictor,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.common.files import read_text
 from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.recommendation.histories import liked_of
 
@@ -99,8 +100,7 @@ def _titles(file: Path) -> dict[int, str]:
 
 
 def _top(options: Mapping[str, Any]) -> int:
-    if unknown := set(options) - {"top", "progress"}:
-        raise BadInput(f"there is no option {min(unknown)!r}.", hint="There is: top.")
+    check_names(options, ("top",))
     top = options.get("top", _RANKED)
     if isinstance(top, bool) or not isinstance(top, int) or top < 1:
         raise BadInput(f"top is a number of items, not {top!r}.")

@@ -7,6 +7,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.common.files import need_file
 from edgekit.core import Sample
 from edgekit.errors import BadInput
 from edgekit.tasks.tensors.arrays import read
@@ -72,6 +73,7 @@ def observations_in(sample: Any) -> Floats:
 def _of_file(file: Path) -> Any:
     import numpy as np
 
+    need_file(file)
     if file.suffix == ".csv":
         try:
             return np.loadtxt(file, np.float32, delimiter=",", ndmin=2)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.reinforcement_learning.observations import observations_in
 
@@ -38,8 +39,7 @@ class Steering(Predictor):
         """
         import numpy as np
 
-        if unknown := set(options) - {"progress"}:
-            raise BadInput(f"there is no option {min(unknown)!r}.", hint="A policy has none.")
+        check_names(options, ())
         rows = observations_in(sample)
         wanted = self._observation.shape[-1]
         if rows.shape[1] != wanted:

@@ -16,10 +16,12 @@ from typing import Any
 
 from edgekit.common.files import read_text
 from edgekit.core import Prediction, Predictor
+from edgekit.core.options import check_names, truth
 from edgekit.errors import BadInput
 from edgekit.formats.gguf.template import render
+from edgekit.tasks.common.tokens import read_if_named
 
-#: Most bytes of a prompt's file.
+#: Most bytes of a schema's file.
 _LARGEST = 4 << 20
 #: Tokens of the golden prompt whose logits are compared, and that are generated after it.
 _PROBED, _ANSWERED = 64, 24
@@ -113,7 +115,7 @@ class Writer(Predictor):
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         stopped = Stop(cancel)
         asked = {name: chosen[name] for name in _SAMPLING}
-        asked |= {"cache": chosen["cache"], "look_up": bool(chosen["look_up"])}
+        asked |= {"cache": chosen["cache"], "look_up": chosen["look_up"]}
         asked["beginning"] = self._beginning(sample, chosen, tokens) if chosen["prompt_cache"] else ()
         asked["cancel"] = stopped if cancel else None  # to be asked costs time in every operation
         for token in self.network.generate(tokens, most=most, context=context, schema=schema, **asked):
@@ -231,9 +233,8 @@ def _say(piece: str, text: list[str], stream: Callable[[str], None] | None) -> N
 
 
 def _checked(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    check_names(options, _OPTIONS)
     for name, value in options.items():
-        if name not in _OPTIONS:
-            raise BadInput(f"there is no option {name!r}.", hint=f"There are: {', '.join(_OPTIONS)}.")
         if name == "cache" and value not in _CACHES:
             raise BadInput(f"the cache is of the type {' or '.join(_CACHES)}, not {value!r}.")
         if name in _RANGES and value is not None:
@@ -241,7 +242,7 @@ def _checked(options: Mapping[str, Any]) -> Mapping[str, Any]:
             kinds = (int, float) if isinstance(least, float) else (int,)
             if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= largest:
                 raise BadInput(f"{name} is a number from {least:g} to {largest:g}, not {value!r}.")
-    return options
+    return {name: truth(name, value) if isinstance(_OPTIONS[name], bool) else value for name, value in options.items()}
 
 
 def _messages(sample: Any, system: str | None) -> list[dict[str, str]]:
@@ -257,9 +258,8 @@ def _messages(sample: Any, system: str | None) -> list[dict[str, str]]:
 
 
 def _text(sample: Any) -> str:
-    """A prompt's text, read from a file if it names one. Raises BadInput if it is empty."""
-    if isinstance(sample, Path) or (isinstance(sample, str) and sample.endswith(".txt") and Path(sample).is_file()):
-        sample = read_text(Path(sample), _LARGEST)
+    """A prompt's text, read from a file if it names one. Raises BadInput if it is empty, or names no text file."""
+    sample = read_if_named(sample)
     if not isinstance(sample, str) or not sample.strip():
         raise BadInput("the prompt is empty.", hint='Say something: edgekit run BUNDLE "Why is the sky blue?"')
     return sample

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Prediction, Predictor, Runner
-from edgekit.errors import BadInput
+from edgekit.core.options import check_names
 from edgekit.tasks.common.tokens import text_of
 from edgekit.tasks.text_to_speech.manner import OPTIONS, Manner
 from edgekit.tasks.text_to_speech.phonemes import phonemes_of, sentences
@@ -65,9 +65,7 @@ class Speaker(Predictor):
             MissingExtra: espeak-ng is needed and not installed.
         """
         progress, out = options.pop("progress", None) or (lambda done, total: None), options.pop("out", "")
-        if unknown := set(options) - set(OPTIONS):
-            known = ", ".join(("out", *OPTIONS))
-            raise BadInput(f"there is no option {min(unknown)!r}.", hint=f"There are: {known}.")
+        check_names(options, ("out", *OPTIONS))
         manner = Manner(**{**self._facts["manner"], **options})
         write = writer(out)
         said = sentences(phonemes_of(text_of(sample), self._facts["voice"]))

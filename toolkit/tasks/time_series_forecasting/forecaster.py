@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.time_series_forecasting.periods import folded, periods_of, phases
 from edgekit.tasks.time_series_forecasting.series import series_of
@@ -54,11 +55,9 @@ class Forecaster(Predictor):
         """
         import numpy as np
 
-        options.pop("progress", None)
+        check_names(options, ("horizon", "column", "out"))
         horizon, column = options.pop("horizon", self._horizon), str(options.pop("column", ""))
         out = options.pop("out", "")
-        if options:
-            raise BadInput(f"there is no option {min(options)!r}.", hint="There are: horizon, column, out.")
         if isinstance(horizon, bool) or not isinstance(horizon, int) or not 1 <= horizon <= _LONGEST:
             raise BadInput(f"horizon is a number of steps from 1 to {_LONGEST}, not {horizon!r}.")
         if out and Path(str(out)).suffix.lower() != ".csv":

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.common.files import need_file
 from edgekit.core import Sample
 from edgekit.errors import BadInput
 
@@ -50,8 +51,7 @@ def series_of(sample: Any, column: str = "") -> Floats:
 def _of_file(file: Path, column: str) -> Floats:
     import numpy as np
 
-    if not file.is_file():
-        raise BadInput(f"there is no file {str(file)!r}.")
+    need_file(file)
     if file.stat().st_size > _LARGEST:
         raise BadInput(f"{file.name} has {file.stat().st_size} bytes; a table has at most {_LARGEST}.")
     try:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.unconditional_image_generation.noises import noise_of
 from edgekit.tasks.unconditional_image_generation.sheet import write
@@ -104,8 +105,7 @@ class Painter(Predictor):
 
 
 def _count(options: Mapping[str, Any]) -> int:
-    if unknown := set(options) - {"count", "out", "progress"}:
-        raise BadInput(f"there is no option {min(unknown)!r}.", hint="There are: count, out.")
+    check_names(options, ("count", "out"))
     count = options.get("count", _COUNT)
     if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= _MOST:
         raise BadInput(f"count is a number of pictures of 1 to {_MOST}, not {count!r}.")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.common.audio import open_audio
 from edgekit.tasks.voice_activity_detection.listener import Listener
@@ -48,8 +49,7 @@ class SpeechDetector(Predictor):
             BadInput: the sound cannot be read or is longer than a day; an option is unknown or has a wrong value.
         """
         progress = options.pop("progress", None) or (lambda done, total: None)
-        if unknown := set(options) - set(_OPTIONS):
-            raise BadInput(f"there is no option {min(unknown)!r}.", hint=f"There are: {', '.join(_OPTIONS)}.")
+        check_names(options, _OPTIONS)
         rules = Rules(**{**self._rules, **options})
         audio, heard, loud, samples = open_audio(sample, self._rate), list[float](), list[float](), 0
         self._listener.reset()

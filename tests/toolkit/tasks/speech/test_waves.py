@@ -13,6 +13,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from edgekit.errors import BadInput
+from edgekit.tasks.common.frames import frame_length
 from edgekit.tasks.common.waves import Pipe
 
 TONE = (0.5 * np.sin(np.arange(5000) * 0.05)).astype(np.float32)
@@ -82,3 +83,38 @@ def test_other_wavs_are_refused() -> None:
 def test_packed_sound_is_no_noise(begin: bytes, kind: str) -> None:
     with pytest.raises(BadInput, match=f"standard input is {kind}"):
         Pipe(io.BytesIO(begin + bytes(100)))
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100, 8_000])
+def test_mp3_without_a_tag_is_refused(rate: int) -> None:
+    file = io.BytesIO()
+    soundfile.write(file, np.tile(TONE, 4), rate, format="MP3")
+    assert file.getvalue()[0] == 0xFF
+    with pytest.raises(BadInput, match="standard input is MP3"):
+        piped(file.getvalue())
+
+
+@pytest.mark.parametrize("length", [2, 3, 5000])
+def test_samples_that_begin_as_mp3_does_are_samples(length: int) -> None:
+    whole = np.concatenate([np.frombuffer(b"\xff\xf3\x88\xc4", "<i2"), (TONE * 32767).astype("<i2")])[:length]
+    np.testing.assert_array_equal(heard(piped(whole.tobytes()))[:, 0], whole)
+
+
+@pytest.mark.parametrize(
+    ("header", "length"),
+    [
+        ("fffb9064", 417),  # MPEG-1, layer 3, 128 kbit/s at 44.1 kHz
+        ("fffb9264", 418),  # the same, with padding
+        ("fff388c4", 288),  # MPEG-2, layer 3, 64 kbit/s at 16 kHz
+        ("fffd9064", 522),  # MPEG-1, layer 2, 160 kbit/s at 44.1 kHz
+        ("ffff9064", 312),  # MPEG-1, layer 1, 288 kbit/s at 44.1 kHz
+        ("ffeb9064", 0),  # a reserved version
+        ("fff99064", 0),  # a reserved layer
+        ("fffbf064", 0),  # a reserved bit rate
+        ("fffb9c64", 0),  # a reserved rate
+        ("fedb9064", 0),
+        ("fffb90", 0),
+    ],
+)
+def test_the_length_of_a_frame(header: str, length: int) -> None:
+    assert frame_length(bytes.fromhex(header)) == length

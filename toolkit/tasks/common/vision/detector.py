@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Prediction, Predictor, Runner
+from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.numerics.boxes import kept
 from edgekit.tasks.common.vision.placing import Placed, placed
@@ -51,9 +52,7 @@ class Detector(Predictor):
         Raises:
             BadInput: it cannot be used, or an option is unknown.
         """
-        unknown = set(options) - {"threshold", "progress"}
-        if unknown:
-            raise BadInput(f"there is no option {min(unknown)!r}.", hint="There is: threshold.")
+        check_names(options, ("threshold",))
         threshold = options.get("threshold", self._threshold)
         if isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or not 0 < threshold < 1:
             raise BadInput(f"threshold is a number between 0 and 1, not {threshold!r}.")
