@@ -65,7 +65,9 @@ def test_every_name_of_the_package_is_there() -> None:
 
 def test_the_tree_in_the_docstring_is_the_tree() -> None:
     drawn = dict(re.findall(r"[├└]── (\w+) +(\d+)", str(errors.__doc__)))
-    tree: dict[str, Any] = {kind.__name__: kind for kind in EdgekitError.__subclasses__()}
+    children = EdgekitError.__subclasses__()
+    kinds = [*children, *(kind for child in children for kind in child.__subclasses__())]
+    tree: dict[str, Any] = {kind.__name__: kind for kind in kinds}
     tree = {name: kind for name, kind in tree.items() if kind.__module__ == "edgekit.errors"}
     assert {name: int(code) for name, code in drawn.items()} == {name: kind.exit_code for name, kind in tree.items()}
     assert set(tree) | {"EdgekitError", "boundary", "need", "printed"} == set(errors.__all__)
