@@ -26,7 +26,7 @@ def truth(name: str, value: Any) -> bool:
     """The value of an option that is yes or no.
 
     Args:
-        value: a boolean, 1 or 0, or one of yes, no, on, off, true, false in any case: "no" as it is would count as true.
+        value: a boolean, 1 or 0, or one of yes, no, on, off, true, false in any case: "no" itself would count as true.
 
     Raises:
         BadInput: anything else.
