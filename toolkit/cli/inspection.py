@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -48,7 +49,8 @@ def _show(inspection: Inspection) -> None:
         say(note)
     arrays = inspection.kind == "hub" and inspection.tasks == ("tensors",)  # which is never chosen unasked
     task = " --task tensors" if arrays else "" if len(inspection.tasks) == 1 else " --task TASK"
-    say(f"next: edgekit fit {inspection.source}{task}, or edgekit export {inspection.source}{task} --target android")
+    source = shlex.quote(inspection.source)
+    say(f"next: edgekit fit {source}{task}, or edgekit export {source}{task} --target android")
 
 
 def _rows(side: str, specs: Sequence[TensorSpec]) -> list[list[str]]:

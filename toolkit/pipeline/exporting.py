@@ -6,6 +6,7 @@ golden files, licences, SBOM → manifest → swap into place.
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -164,7 +165,7 @@ def _check_same(there: Path, place: Path, job: Job) -> None:
     if earlier is None or (earlier.model.name, earlier.target.name) == (job.model.name, job.target.name):
         return
     source = job.asked.model if job.asked else job.model.name
-    again = f"edgekit export {source} --target {job.target.name} --out {place} --force"
+    again = f"edgekit export {shlex.quote(source)} --target {job.target.name} --out {shlex.quote(str(place))} --force"
     raise BadInput(
         f"{place} holds a bundle of {earlier.model.name} for {earlier.target.name}; it will not be replaced by a "
         f"bundle of {job.model.name} for {job.target.name}.",

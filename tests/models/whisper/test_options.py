@@ -214,7 +214,7 @@ def test_yes_and_no_are_typed_as_words(name: str, word: Any) -> None:
     ("options", "why"),
     [
         ({"timestamps": "maybe"}, "timestamps is yes or no, not 'maybe'"),
-        ({"words": 1}, "words is yes or no"),
+        ({"words": 2}, "words is yes or no"),
         ({"beams": True}, "beams must be"),
         ({"logprob": "low"}, "logprob must be a number"),
         ({"no_speech": float("nan")}, "no_speech must be a number"),

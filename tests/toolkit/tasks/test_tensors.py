@@ -60,7 +60,8 @@ def test_a_single_input_needs_no_name_and_a_file_has_names(tmp_path: Path) -> No
         ({"x": np.ones((2, 2))}, "float64 2 x 2; it must be float32 1 x n|float32 2 x 2; it must be float32 1 x n"),
         ({"x": np.ones((1, 2), np.int32)}, "it must be float32"),
         ({"x": np.array([["a"]])}, "it must be float32"),
-        ("absent.npz", "no file"),
+        ("absent.npz", "there is no .npz file"),
+        (".", "is a folder"),
     ],
 )
 def test_inputs_that_do_not_fit(sample: Any, why: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.common.arrays import read_arrays
+from edgekit.common.files import need_file
 from edgekit.core import Objection, Sample
 from edgekit.errors import BadInput
 
@@ -54,8 +55,7 @@ def read(file: Path) -> Mapping[str, NDArray[Any]]:
     Raises:
         BadInput: no such file, damaged, larger than 1 GiB, or with arrays of Python objects.
     """
-    if not file.is_file():
-        raise BadInput(f"there is no file {str(file)!r}.")
+    need_file(file, ".npz file")
     return read_arrays(file, file.name)
 
 

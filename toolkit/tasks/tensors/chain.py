@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Prediction, Predictor, Runner, TensorSpec
+from edgekit.core.options import check_names
 from edgekit.errors import BadInput
 from edgekit.tasks.tensors.arrays import read
 
@@ -37,9 +38,7 @@ class Chain(Predictor):
         Raises:
             BadInput: an input is missing, of another dtype or shape, or an option is unknown.
         """
-        unknown = set(options) - {"out", "progress"}
-        if unknown:
-            raise BadInput(f"there is no option {min(unknown)!r}.", hint="There is: out.")
+        check_names(options, ("out",))
         values = dict(self._arrays(sample))
         outputs: dict[str, NDArray[Any]] = {}
         for part in self._parts:
