@@ -2,7 +2,7 @@
 
     python docs/site/record.py laptop [DIR]        runs in DIR (default: a new folder); writes docs/assets/laptop.svg
 
-The commands really run, so `edgekit` must be on the path. What was printed lies in build/recordings, as text.
+The commands really run, so `edgekit` must be on the path. What was printed lies beside the SVG, as text.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from rich.text import Text
 
 HERE = Path(__file__).parent
 ASSETS = HERE.parent / "assets"
-TEXTS = HERE.parents[1] / "build" / "recordings"
 WIDTH = 96
 #: Lines of a command's output that the picture shows.
 MOST = 24
@@ -98,8 +97,7 @@ def main(name: str, folder: Path) -> None:
         console.print()
         plain.append(f"$ {command}\n{output.plain}\n")
     ASSETS.mkdir(exist_ok=True)
-    TEXTS.mkdir(parents=True, exist_ok=True)
-    (TEXTS / f"{name}.txt").write_text("\n".join(plain))
+    (ASSETS / f"{name}.txt").write_text("\n".join(plain))
     template = TEMPLATE.replace("TITLE", session["title"])
     svg = console.export_svg(title=session["title"], theme=THEME, code_format=template, unique_id=name)
     (ASSETS / f"{name}.svg").write_text(svg)
