@@ -4,9 +4,10 @@
 
 Words: every clip is transcribed as an app would, and the words that differ from the fp32 bundle's are counted (edits
 by jiwer, behind Whisper's English normalizer). Where decoding is not certain it draws words at random, so one clip can
-decide. Tokens: both decoders read the fp32 bundle's greedy text in one call, each behind its own encoder. The mean over
-tokens of the Kullback-Leibler divergence of their distributions, in nats, is finer, and no chance is in it. Intervals
-(95 %) are of a bootstrap over clips. ``--noise`` judges words on copies with white noise (signal to noise, in dB), too.
+decide. Tokens: both decoders read the fp32 bundle's greedy text in one call, each behind its own encoder. The
+Kullback-Leibler divergence of their distributions, in nats, is finer, and no chance is in it: a mean over the tokens of
+a clip, and over clips. Intervals (95 %) are of a bootstrap over clips.
+``--noise`` judges words on copies with white noise (signal to noise, in dB), too.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ Sound = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Told:
-    """A bundle beside the fp32 one, a value a clip: words that differ, and sums and counts of tokens' divergences."""
+    """A bundle beside the fp32 one. For each clip: words that differ, and the mean divergence of its tokens."""
 
     name: str
     size: int

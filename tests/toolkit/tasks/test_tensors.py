@@ -131,6 +131,15 @@ def test_an_error_is_compared_with_what_answers_vary(level: float, error: float,
     assert agreement.figures["coefficient of determination (R²)"] == pytest.approx(1 - error**2, abs=0.2)
 
 
+def test_an_output_that_varies_decides_whatever_another_does() -> None:
+    random = np.random.default_rng(0)
+    level, still = random.normal(30, 1, (32, 5)), random.normal(1000, 1, (32, 5))
+    reference = [sampled({"level": a, "still": b}) for a, b in zip(level, still, strict=True)]
+    far = [sampled({"level": a, "still": b}) for a, b in zip(level + 0.8, still + 30.0, strict=True)]
+    assert TASK.agreement is not None
+    assert compared(TASK.agreement, far, reference).verdict == "fail"
+
+
 def test_what_has_no_coefficient_of_determination() -> None:
     fractions = np.random.default_rng(0).normal(0, 1, (9, 4))
     far = told(fractions + 9)

@@ -111,9 +111,11 @@ def determination(answers: Sequence[Any], reference: Sequence[Any]) -> float:
 def objection(answers: Sequence[Any], reference: Sequence[Any]) -> Objection | None:
     """An error that is larger than half of what an output varies over the samples. Where it hardly varies, weights or
     samples may be drawn at random, and the verdict is "undecided"."""
-    least, varied = min(_varied(answers, reference), default=(1.0, 1.0))
-    if least >= _KEPT_OF_VARIATION:
+    lost = [one for one in _varied(answers, reference) if one[0] < _KEPT_OF_VARIATION]
+    if not lost:
         return None
+    # An output that varies decides, whatever another does that hardly varies.
+    least, varied = min([one for one in lost if one[1] >= _LITTLE] or lost)
     why = f"the error is {math.sqrt(1 - least):.2g} times what fp32's answers vary over the samples"
     if varied >= _LITTLE:
         return "fail", f"{why} (R² {least:.3g}, at least {_KEPT_OF_VARIATION:g} required)"
