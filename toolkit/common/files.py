@@ -36,7 +36,7 @@ def need_file(path: Path, what: str = "file") -> None:
     if path.is_dir():
         raise BadInput(f"{str(path)!r} is a folder.", hint=f"Name one {what} of it.")
     if not path.is_file():
-        raise BadInput(f"there is no {what} {str(path)!r}.", hint="Check the path.")
+        raise BadInput(f"there is no {what} {str(path)!r}.")
 
 
 def read_text(path: Path, most: int = _LARGEST_TEXT) -> str:
