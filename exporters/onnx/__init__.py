@@ -51,8 +51,9 @@ class OnnxExporter(Exporter):
         [part, ...]: parts whose products have the narrower limits of `products.CAREFUL`, and whose tables stay float.
     ``bits``
         {part: bits}: how many bits a weight of the part's products may take in the file on average, scales included
-        (3 to 8, such as 5.5). Each product gets 2.5 to 8 of them: the more, the further it alone moves the outputs. The
-        file is packed (`edgekit.common.packed`); opened, all weights have 8 bits.
+        (3 to 8, such as 5.5). Each product gets 2.5 to 8 of them: the more, the further it alone moves the outputs;
+        tables that are looked up get them as they are. The file is packed (`edgekit.common.packed`); opened, all
+        weights have 8 bits.
     ``weights``
         "per-channel" or "per-tensor" scales of weights, for static int8. Without it: per channel.
     """
@@ -228,7 +229,7 @@ class OnnxExporter(Exporter):
         graph, layers = recurrent.quantize(linear.with_products(graph))
         careful, bits = part.name in recipe.options.get("careful_parts", ()), recipe.options.get("bits", {})
         weights = products.Weights()
-        graph, tables = (graph, {}) if careful else linear.with_tables(graph)
+        graph, tables = (graph, {}) if careful else linear.with_tables(graph, float(bits.get(part.name, 0)))
         graph, convolutions = linear.with_convolutions(graph, keep if isinstance(keep, tuple) else ())
         choice: dict[str, LayerPlan] = {}
         if forced:

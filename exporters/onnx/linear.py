@@ -16,6 +16,7 @@ from edgekit.exporters.onnx.graph import attribute, constants, rebuild, watching
 from edgekit.formats.onnx.runner import evaluate
 from edgekit.numerics.layers import SMALL
 from edgekit.quantization.equalization import factors
+from edgekit.quantization.gptq import Grid, nearest
 from edgekit.quantization.plan import ASKED, LayerPlan
 from edgekit.quantization.samples import spaced
 
@@ -47,8 +48,13 @@ def with_products(model: onnx.ModelProto) -> onnx.ModelProto:
     return rebuild(model, nodes, added)
 
 
-def with_tables(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, LayerPlan]]:
-    """Tables that are only looked up (embeddings) in int8, a scale a row; and what became of each."""
+def with_tables(model: onnx.ModelProto, bits: float = 0) -> tuple[onnx.ModelProto, dict[str, LayerPlan]]:
+    """Tables that are only looked up (embeddings) in int8, a scale a row; and what became of each.
+
+    Args:
+        bits: what a number takes in a packed file on average (see `edgekit.quantization.gptq.Grid.coded`); 0: 8.
+    """
+    grid, told = Grid(8, coded=bits, even=True), f", with {bits:g} bits a weight in the file" if bits else ""
     arrays, nodes, added = constants(model), list[onnx.NodeProto](), dict[str, NDArray[Any]]()
     users = Counter(name for node in model.graph.node for name in node.input)
     lookups = Counter(node.input[0] for node in model.graph.node if node.op_type == "Gather")
@@ -61,11 +67,9 @@ def with_tables(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, Laye
             nodes.append(node)
             continue
         held, name, (ids, out) = node.input[0], node.name, (node.input[1], node.output[0])
-        scales = np.abs(table).max(axis=1) / 127
-        scales[scales == 0] = 1
-        added[f"{held}.int8"] = np.rint(table / scales[:, None]).astype(np.int8)
-        added[f"{held}.scales"] = scales.astype(np.float32)
-        choice[name] = LayerPlan("weight-only", "a table that is looked up: a scale a row")
+        made = nearest(table.T, grid)
+        added[f"{held}.int8"], added[f"{held}.scales"] = np.ascontiguousarray(made.steps.T), made.scales[0]
+        choice[name] = LayerPlan("weight-only", f"a table that is looked up: a scale a row{told}")
         nodes += [
             helper.make_node("Gather", [f"{held}.int8", ids], [f"{name}.rows"], name=name, axis=0),
             helper.make_node("Cast", [f"{name}.rows"], [f"{name}.float"], name=f"{name}.cast", to=1),

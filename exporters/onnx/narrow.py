@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from edgekit.core import Model, Recipe
 
 __all__ = ["FEWEST", "WHOLE", "recipes"]
 
 #: Mean bits of a weight that are possible, and the step between those that are tried for a limit of size.
-FEWEST, WHOLE, _STEP = 3.0, 8.0, 0.05
+FEWEST, WHOLE, _STEP = 3.0, 8.0, 0.01
 #: Those that a search tries.
 _BITS = (4.5, 5.5, 6.5)
 #: What parts that see whole sequences (an encoder) get more than those that are called again and again by a single row
@@ -15,15 +17,13 @@ _BITS = (4.5, 5.5, 6.5)
 #: whisper-base's encoder (20 million weights) the next token moves by as much as with 5.5 bits in its decoder (52
 #: million).
 _MORE = 0.5
-#: The share of a limit of size that is spent: sizes are estimates.
-_FILLED = 0.995
 
 
 def recipes(exporter: str, model: Model, size: int | None) -> list[Recipe]:
     """The smallest first; none where the model has no products of matrices.
 
     Args:
-        size: bytes that the bundle may have: the last recipe has as many bits as fit, if 8 do not.
+        size: bytes that the bundle may have by its estimate: the last recipe has as many bits as fit, if 8 do not.
     """
     eight = Recipe(exporter, "int8")
     works = model.costs.work(eight) if model.costs.work else ()
@@ -41,7 +41,8 @@ def recipes(exporter: str, model: Model, size: int | None) -> list[Recipe]:
         return []
     if size is None or model.costs.size(eight) <= size:
         return [narrow(bits) for bits in _BITS]
-    steps = (round(FEWEST + _STEP * i, 2) for i in range(round((WHOLE - FEWEST) / _STEP)))
-    most = max((bits for bits in steps if model.costs.size(narrow(bits)) <= _FILLED * size), default=0.0)
+    steps = [round(FEWEST + _STEP * i, 2) for i in range(round((WHOLE - FEWEST) / _STEP))]
+    fitting = bisect_right(steps, size, key=lambda bits: model.costs.size(narrow(bits)))
+    most = steps[fitting - 1] if fitting else 0.0
     well_below = [bits for bits in _BITS if bits <= most - 0.5]
     return [narrow(bits) for bits in (*well_below, *([most] if most else []))]

@@ -56,7 +56,11 @@ def feeds(minilm: Path, shared_data: Path) -> list[dict[str, NDArray[Any]]]:
     return [{"input_ids": np.array([c.ids]), "attention_mask": np.array([c.attention_mask])} for c in codes]
 
 
-@pytest.mark.parametrize("exporter", ["onnx", "litert", "coreml", "executorch"])
+@pytest.mark.parametrize(
+    "exporter",
+    # The last two take two minutes; what they make of products is in test_strangers.py, too, on small networks.
+    ["onnx", "litert", *(pytest.param(name, marks=pytest.mark.slow) for name in ("coreml", "executorch"))],
+)
 def test_minilm_in_int8(tmp_path: Path, minilm: Path, feeds: list[dict[str, NDArray[Any]]], exporter: str) -> None:
     import transformers
 

@@ -107,13 +107,14 @@ def outline(model: str, target: str = "laptop", **options: Any) -> dict[str, Any
     """
     job, place = _resolved(Asked(model, target, **options))
     own = job.model.weights
+    tried = job.offered(job.limits.filled).values() if job.limits else job.recipes()
     return {
         "model": job.model.name,
         "importer": job.model.identity.importer,
         "task": job.model.task.name,
         "target": job.target.name,
         "search": asdict(job.limits) if job.limits else {},
-        "recipes": [asdict(recipe) for recipe in (job.offered().values() if job.limits else job.recipes())],
+        "recipes": [asdict(recipe) for recipe in tried],
         "parts": [part.name for part in job.model.network.parts],
         "weights": options.get("weights") or (own.sources[0].uri if own.sources else own.hub),
         "evidence": job.evidence.name if job.evidence else f"none ({job.no_evidence})",

@@ -40,6 +40,7 @@ def make(run: Run) -> None:
     job, model, stage = run.job, run.job.model, run.stage
     reference = trace(run)
     _check_reference(job, reference)
+    licence, outputs = shared_files(run, reference)
     if job.limits is not None:
         run = smallest(run, reference, job.limits)
     accepted, attempts = climb(run, reference)
@@ -65,14 +66,14 @@ def make(run: Run) -> None:
         facts=dict(accepted.facts),
         golden=Golden(
             input=run.golden_input,
-            reference=golden.write_reference(reference.golden, stage),
+            reference=outputs,
             output=accepted.output,
             reference_output=reference.output,
         ),
         gate=accepted.verdict,
         evidence=evidence.facts(reference.samples, accepted.agreement, reference.answers, reference.calibrated, stage),
         attempts=attempts,
-        licences={"weights": _licence(model, run.source, stage), "edgekit": "Apache-2.0"},
+        licences={"weights": licence, "edgekit": "Apache-2.0"},
         versions={"edgekit": edgekit.__version__, **run.job.tools()},
         files={},
     )
@@ -89,6 +90,12 @@ def prepared(run: Run) -> Run:
     job, model, stage = run.job, run.job.model, run.stage
     facts = {**model.weights.prepare(run.checkpoint, stage), **({"adapter": job.adapter} if job.adapter else {})}
     return replace(run, facts=facts, golden_input=golden.write_input(model, stage))
+
+
+def shared_files(run: Run, reference: Reference) -> tuple[str, str]:
+    """Write the licence and the reference's outputs into `run.stage`: a trial of a search counts the size of what every
+    recipe's bundle has. Returns the licence's name, and the outputs' file."""
+    return _licence(run.job.model, run.source, run.stage), golden.write_reference(reference.golden, run.stage)
 
 
 def _check_reference(job: Job, reference: Reference) -> None:

@@ -18,6 +18,7 @@ from edgekit.exporters.onnx import census, finding, linear, products
 from edgekit.exporters.onnx.graph import constants, from_torch
 from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.numerics.parity import relative_error
+from edgekit.quantization import gptq
 
 ROWS, WIDTH, WORDS = 24, 64, 200
 
@@ -102,6 +103,16 @@ def test_a_table_is_stored_in_int8(graph: onnx.ModelProto) -> None:
     [table] = [array for name, array in constants(made).items() if array.dtype == np.int8]
     assert table.shape == (WORDS, WIDTH)
     assert 0 < away(made, graph) < 0.02
+
+
+def test_a_table_takes_the_bits_that_are_asked_for(graph: onnx.ModelProto) -> None:
+    whole, _ = linear.with_tables(graph)
+    made, choice = linear.with_tables(graph, 4.5)
+    [layer] = choice.values()
+    assert "4.5 bits a weight" in layer.why
+    [steps] = [array for name, array in constants(made).items() if array.dtype == np.int8]
+    assert steps.shape == (WORDS, WIDTH) and 4.0 < gptq.entropy(steps) <= 4.5
+    assert away(whole, graph) < away(made, graph) < 0.2
 
 
 def test_convolutions_that_hold_much_are_stored_in_int8() -> None:

@@ -119,8 +119,8 @@ def error_rate(truths: list[str], texts: list[str]) -> float:
 def test_fp32_says_what_transformers_says(
     fp32: Any, generate: Callable[[Path], str], speech: list[tuple[Path, str]], other_speech: list[Path]
 ) -> None:
-    files = [path for path, _ in speech] + other_speech[::2]
-    assert len(files) >= 11
+    files = [path for path, _ in speech] + other_speech[::4]
+    assert len(files) >= 8
     for path in files:
         ours = fp32.predict(path, language="en", temperatures=(0.0,), window=30.0)
         assert ours.details["windows"] == [30.0], path.name
@@ -150,7 +150,7 @@ def test_int8_on_read_speech(int8: Any, speech: list[tuple[Path, str]]) -> None:
 
 @pytest.mark.real
 def test_int8_is_close_to_fp32(int8: Any, fp32: Any, other_speech: list[Path]) -> None:
-    texts = [[model.predict(path, language="en").output for path in other_speech] for model in (fp32, int8)]
+    texts = [[model.predict(path, language="en").output for path in other_speech[::2]] for model in (fp32, int8)]
     assert error_rate(*texts) <= 0.05
 
 

@@ -29,7 +29,7 @@ from edgekit.pipeline.resolving import job_of, read, weights_of
 from edgekit.pipeline.search.limits import Limits
 from edgekit.pipeline.search.trials import key_of_trials, measured
 from edgekit.pipeline.tracing import trace
-from edgekit.pipeline.writing import prepared
+from edgekit.pipeline.writing import prepared, shared_files
 
 __all__ = ["main"]
 
@@ -92,7 +92,7 @@ def _begun(begin: Mapping[str, Any], stack: contextlib.ExitStack) -> Callable[[s
         BadInput: this machine resolves another job than the one that searches. FetchFailed: it cannot get the samples.
         Others: as `edgekit.export`.
     """
-    asked, folder = _asked(begin["request"], begin["size"]), Path(begin["folder"])
+    asked, folder = _asked(begin["request"]), Path(begin["folder"])
     job = job_of(asked)
     _check_tools(job.tools(), begin["tools"])
     weights, source = weights_of(job, asked.weights, asked.tell)
@@ -111,14 +111,15 @@ def _begun(begin: Mapping[str, Any], stack: contextlib.ExitStack) -> Callable[[s
     if len(reference.samples.judged) != begin["judged"]:
         why = reference.samples.absent or "its samples are others"
         raise FetchFailed(f"{why}.", hint="Give it a network, or the pinned files: EDGEKIT_MIRROR")
-    recipes = job.offered()
+    shared_files(run, reference)
+    recipes = job.offered(begin["size"])
     return lambda name: measured(run, reference, name, recipes[name])
 
 
-def _asked(request: Mapping[str, Any], size: int | None) -> Asked:
-    """The request, with the limit of size, which decides what is tried; tuples came as lists."""
+def _asked(request: Mapping[str, Any]) -> Asked:
+    """The request of a search; tuples came as lists."""
     dynamic = {axis: (least, most) for axis, (least, most) in (request["dynamic"] or {}).items()}
-    return Asked(**{**request, "dynamic": dynamic, "limits": Limits(size=size)})
+    return Asked(**{**request, "dynamic": dynamic, "limits": Limits()})
 
 
 def _check_tools(here: Mapping[str, str], there: Mapping[str, str]) -> None:

@@ -17,6 +17,8 @@ __all__ = ["MINUTES", "TOO_LARGE", "Limits", "chosen", "limits_of"]
 MINUTES = 20.0
 #: The end of the reason of a recipe that is not tried, as its estimated size is beyond the limit.
 TOO_LARGE = "which is too large"
+#: The share of a limit of size that is filled by estimates.
+_FILLED = 0.995
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class Limits:
     def spends(self) -> bool:
         """Whether the size is a budget to spend: with no limit of the loss, the least loss within it is wanted."""
         return self.size is not None and self.loss is None
+
+    @property
+    def filled(self) -> int | None:
+        """Bytes that the estimate of a recipe may have, where the limit of size is filled; None: no limit."""
+        return None if self.size is None else int(_FILLED * self.size)
 
     @property
     def told(self) -> str:

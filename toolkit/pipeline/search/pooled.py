@@ -146,7 +146,7 @@ def _spec(search: Search, reference: Reference, asked: Asked, files: Mapping[str
         "tools": search.run.job.tools(),
         "judged": len(reference.samples.judged),
         "machine": {name: machine[name] for name in host.IDENTITY},
-        "size": search.limits.size,
+        "size": search.size,
         "latency": search.limits.latency is not None,
         "threads": {name: os.environ[name] for name in remote.THREADS if name in os.environ},
     }

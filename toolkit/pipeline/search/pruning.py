@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edgekit.common.figures import figure
 from edgekit.core import Recipe
@@ -16,6 +16,8 @@ __all__ = ["Search"]
 
 #: A recipe whose estimated size is larger by this factor than that of one that passed cannot win.
 _SURELY = 1.2
+#: The share of a limit of size that is filled where an estimate is corrected. The rest is for the bundle's texts.
+_FILLED = 0.999
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,14 @@ class Search:
     """A search under way.
 
     Attributes:
-        recipes: name -> recipe, in the order in which they are tried. began: by `time.monotonic`.
+        recipes: name -> recipe, in the order in which they are tried. size: bytes that they may have by their
+            estimates; None: no limit. began: by `time.monotonic`.
     """
 
     run: Run
     limits: Limits
     recipes: Mapping[str, Recipe]
+    size: int | None = None
     began: float = field(default_factory=time.monotonic)
 
     def hopeless(self, name: str, points: Iterable[Point]) -> str:
@@ -43,6 +47,23 @@ class Search:
         if self.limits.size is not None and size > _SURELY * self.limits.size:
             return f"about {figure(size, 'B')}, {TOO_LARGE}"
         return ""
+
+    def refined(self, points: Iterable[Point]) -> Search | None:
+        """This search with the recipe that fills the limit of size, by what was measured of the one with most bits.
+
+        Sizes of recipes with fewer bits are estimates: they are corrected by the same factor. None where there is
+        nothing to correct.
+        """
+        sizes = {point.recipe: point.size for point in points if point.size}
+        narrow = [name for name, recipe in self.recipes.items() if "bits" in recipe.options and name in sizes]
+        if not narrow or self.limits.size is None or not self.limits.spends:
+            return None
+        nearest = narrow[-1]
+        estimate = self.run.job.model.costs.size(self.recipes[nearest])
+        size = int(_FILLED * self.limits.size * estimate / sizes[nearest])
+        offered = self.run.job.offered(size)
+        added = {name: recipe for name, recipe in offered.items() if name not in self.recipes}
+        return replace(self, size=size, recipes={**self.recipes, **added}) if added else None
 
     @property
     def over(self) -> bool:

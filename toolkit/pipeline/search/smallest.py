@@ -28,16 +28,23 @@ def smallest(run: Run, reference: Reference, limits: Limits) -> Run:
     if journal.file.exists() and (count := len(journal)):
         known = "1 recipe" if count == 1 else f"{count} recipes"
         run.tell(f"going on with {known} that {journal.file} has measured", 0, 0)
-    search = Search(run, limits, run.job.offered())
-    earlier = journal.points
-    if run.job.asked is not None and run.job.asked.workers:
-        pooled = tried_on_pool(search, reference, journal, run.job.asked)
-        points = _judged(search, earlier, lambda name: pooled.get(name) or search.late(name))
-    else:
-        points = _judged(search, earlier, lambda name: _tried_here(search, reference, journal, name))
+    search = Search(run, limits, run.job.offered(limits.filled), limits.filled)
+    points = _tried(search, reference, journal)
+    if (refined := search.refined(points)) is not None:
+        search = refined
+        points = _tried(search, reference, journal)
     best = chosen(points, limits, search.recipes)
     frontier_plot.write(points, best.recipe, run.stage)
     return replace(run, job=replace(run.job, recipe=search.recipes[best.recipe]))
+
+
+def _tried(search: Search, reference: Reference, journal: Journal) -> list[Point]:
+    """A point for every recipe; what `journal` knows is not tried again."""
+    earlier, asked = journal.points, search.run.job.asked
+    if asked is not None and asked.workers:
+        pooled = tried_on_pool(search, reference, journal, asked)
+        return _judged(search, earlier, lambda name: pooled.get(name) or search.late(name))
+    return _judged(search, earlier, lambda name: _tried_here(search, reference, journal, name))
 
 
 def _judged(search: Search, earlier: Mapping[str, Point], trial: Callable[[str], Point]) -> list[Point]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ from helpers.toys import toy_model
 
 import edgekit
 from edgekit.cli.command import run
-from edgekit.core import Recipe
+from edgekit.core import Checkpoint, Recipe
 from edgekit.errors import BadInput, GateFailed, OverBudget
 from edgekit.gate import frontier
 from edgekit.gate.frontier import Loss, Point
 from edgekit.pipeline import writing
+from edgekit.pipeline.job import Asked, Run
+from edgekit.pipeline.resolving import job_of
 from edgekit.pipeline.search import limits
+from edgekit.pipeline.search.pruning import Search
 from edgekit.registry import find
 
 
@@ -213,7 +217,29 @@ def test_a_limit_of_size_is_spent(size: int, count: int) -> None:
     narrow = [recipe for recipe in find("exporters", "onnx").candidates(model, size) if "bits" in recipe.options]
     sizes = [model.costs.size(recipe) for recipe in narrow]
     assert len(sizes) == count and sizes == sorted(sizes)
-    assert count == 0 or size > 80_000_000 or 0.98 * size < sizes[-1] <= 0.995 * size
+    assert count == 0 or size > 80_000_000 or 0.98 * size < sizes[-1] <= size
+
+
+@pytest.mark.parametrize(("share", "more"), [(0.98, True), (1.0, True), (1.15, False)])
+def test_a_limit_of_size_is_filled_by_what_was_measured(share: float, more: bool, tmp_path: Path) -> None:
+    """Estimates may be off: bits are corrected by the file that was made, once."""
+    wish = limits.Limits(size=60_000_000)
+    job = job_of(Asked("whisper-base", exporter="onnx", limits=wish))
+    stage = Run(job, Checkpoint(tmp_path, "", {}, {}, {}), None, "", tmp_path, tmp_path, tmp_path, lambda *_: None)
+    search = Search(stage, wish, job.offered(wish.filled), wish.filled)
+    name = [name for name, recipe in search.recipes.items() if "bits" in recipe.options][-1]
+    estimate = job.model.costs.size
+    point = Point(name, "pass", "", int(share * estimate(search.recipes[name])))
+    refined = search.refined([point])
+    assert refined is not None and list(search.recipes) == list(refined.recipes)[:-1]
+    added = list(refined.recipes.values())[-1]
+    assert (added.options["bits"]["decoder"] > search.recipes[name].options["bits"]["decoder"]) is more
+    assert 0.995 * 60e6 < share * estimate(added) <= 60e6
+    assert list(job.offered(refined.size))[-1] in refined.recipes  # a worker of a pool finds it by its name
+    assert (
+        refined.refined([replace(point, recipe=list(refined.recipes)[-1], size=int(share * estimate(added)))]) is None
+    )
+    assert search.refined([]) is None
 
 
 def test_a_recipe_that_is_surely_too_large_is_not_tried(toy: Any, tmp_path: Path, tried: list[str]) -> None:
