@@ -9,7 +9,7 @@ from edgekit.common.processors import usable_processors
 from edgekit.core import Recipe
 from edgekit.errors import BadInput, ExportFailed, GateFailed, ParityFailed, Unsupported
 from edgekit.gate.frontier import Point
-from edgekit.pipeline.evidence import Samples
+from edgekit.pipeline import evidence
 from edgekit.pipeline.job import Run
 from edgekit.pipeline.proving import prove
 from edgekit.pipeline.reuse import key_of
@@ -27,10 +27,9 @@ def measured(run: Run, reference: Reference, name: str, recipe: Recipe) -> Point
     """`recipe`, made and measured; with the reason, if it was refused."""
     job, place = run.job, run.work / "trial"
     shutil.copytree(run.stage, place)
-    shipped = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
     trial = replace(run, job=replace(job, model=job.judge.lenient(job.model)), stage=place)
     if job.judge.searches:  # the text decides, and every recipe is measured on it
-        reference = replace(reference, samples=Samples(absent="a trial of the search"))
+        reference = replace(reference, samples=evidence.Samples(absent="a trial of the search"))
     try:
         made = prove(trial, reference, recipe)
         runners = {a.part: job.exporter.load(place / a.file, usable_processors()) for a in made.artifacts}
@@ -38,8 +37,9 @@ def measured(run: Run, reference: Reference, name: str, recipe: Recipe) -> Point
         run.tell(f"speed of {name}", 0, 0)
         pace = job.judge.pace(runners, lambda: predictor.predict(place / run.golden_input))
         verdict, loss = job.judge.loss(job.model, made.verdict, made.agreement)
-        files = {path for a in made.artifacts for path in (place / a.file, *(place / a.file).rglob("*"))}
-        size = sum(path.stat().st_size for path in files if path.is_file()) + shipped
+        # The bundle has the answers of the reference, too: they are written here for their size.
+        evidence.facts(reference.samples, made.agreement, reference.answers, reference.calibrated, place)
+        size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
         figures = {**{other: score.value for other, score in verdict.others.items()}, **made.agreement.figures}
         return Point(name, verdict.verdict, verdict.reason, size, loss=loss, figures=figures, **pace)
     except (ParityFailed, GateFailed, ExportFailed, BadInput, Unsupported) as exc:  # some need calibration text

@@ -242,6 +242,14 @@ def test_a_limit_of_size_is_filled_by_what_was_measured(share: float, more: bool
     assert search.refined([]) is None
 
 
+def test_the_size_of_a_trial_is_that_of_the_bundle_without_its_texts(toy: Any, tmp_path: Path) -> None:
+    made = toy.export(tmp_path / "b", data=toy.data, limits=edgekit.Limits())
+    [point] = [p for p in points(made.path).values() if p.recipe == str(made.manifest.recipe.precision)]
+    texts = ("manifest.json", "README.md", "sbom.cdx.json", "frontier.json", "frontier.svg")
+    files = [path for path in made.path.rglob("*") if path.is_file()]
+    assert point.size == sum(path.stat().st_size for path in files if path.name not in texts)
+
+
 def test_a_recipe_that_is_surely_too_large_is_not_tried(toy: Any, tmp_path: Path, tried: list[str]) -> None:
     made = toy.export(tmp_path / "b", data=toy.data, limits=edgekit.Limits(size=60_000))
     assert "which is too large" in points(made.path)["fp32"].reason or "a smaller" in points(made.path)["fp32"].reason
