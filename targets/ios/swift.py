@@ -21,7 +21,7 @@ from edgekit.targets.common.language import no_chat, settings_of
 from edgekit.targets.ios import chat
 from edgekit.targets.ios.templates import TEMPLATES, fill, plain
 
-__all__ = ["FORM", "app_of", "write"]
+__all__ = ["FORM", "app_of", "module_name", "write"]
 
 _OPTIONS = {"name": "of the package and its module, such as SpeechModel", **CHAT}
 
@@ -68,13 +68,13 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
         Unsupported: no loop for it, or a chat template that an app cannot follow.
     """
     if bundle.manifest.recipe.exporter == "gguf":
-        name = _name(options.get("name"), bundle.manifest.model.name)
+        name = module_name(options.get("name"), bundle.manifest.model.name)
         with boundary():
             chat.write(bundle, out, name, settings_of(options))
         return
     no_chat(bundle, options)
     app = app_of(bundle)
-    name = _name(options.get("name"), bundle.manifest.model.name)
+    name = module_name(options.get("name"), bundle.manifest.model.name)
     with boundary():
         sources = out / "Sources" / name
         (sources / "Model").mkdir(parents=True)
@@ -105,7 +105,7 @@ def _files(app: App) -> list[Path]:
     return files + [file for file, types in extensions.items() if file not in files and taken & set(types)]
 
 
-def _name(asked: str | None, model: str) -> str:
+def module_name(asked: str | None, model: str) -> str:
     """A module's name. Raises BadInput for a name that Swift does not take."""
     taken = {*_TAKEN.split(), *(app.api for app in apps())}
     made = "".join(part[:1].upper() + part[1:] for part in re.findall(r"[A-Za-z0-9]+", model))[:50]

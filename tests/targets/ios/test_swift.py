@@ -68,8 +68,8 @@ def test_a_name(bundle: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("model", ["9-nai-ve", "foundation", "é", "my_net", "transcriber", "x" * 300])
 def test_the_name_of_a_model_always_makes_one(model: str) -> None:
-    made = swift_module._name(None, model)
-    assert swift_module._name(made, "x") == made
+    made = swift_module.module_name(None, model)
+    assert swift_module.module_name(made, "x") == made
 
 
 @pytest.mark.parametrize("name", ["", "words", "My-Words", "Foundation", "../Up", "W" * 99, 'A"', "Transcriber"])
