@@ -16,6 +16,7 @@ from edgekit.errors import ExportFailed
 from edgekit.exporters.coreml.candidates import AIMS, Compressed
 from edgekit.exporters.coreml.census import census
 from edgekit.exporters.coreml.compress import FEW, compressed
+from edgekit.exporters.coreml.ends import with_plain_ends
 from edgekit.exporters.coreml.quiet import quiet
 from edgekit.exporters.coreml.torch_operators import mended
 from edgekit.quantization.bits import keep
@@ -127,7 +128,7 @@ def _converted(part: Part, module: Any, wish: Wish) -> Any:
     said: list[str] = []
     try:
         with torch.inference_mode():
-            traced = trace(module, examples, check_trace=False)
+            traced = trace(with_plain_ends(module, examples), examples, check_trace=False)
         with quiet() as said, mended():
             return ct.convert(
                 traced,

@@ -154,7 +154,7 @@ def _clean(model: onnx.ModelProto, part: Part) -> onnx.ModelProto:
                 if isinstance(axis, str):
                     dim.dim_param = axis
     _rename(graph)
-    _name_ends(graph)
+    _name_ends(graph, part)
     for holder in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
         del holder.metadata_props[:]
         holder.doc_string = ""
@@ -177,12 +177,15 @@ def _rename(graph: onnx.GraphProto) -> None:
         node.name = f"{name}_{seen[name]}" if seen[name] else name
 
 
-def _name_ends(graph: onnx.GraphProto) -> None:
-    """Inputs and outputs get the part's own names; other tensors that have these already get new ones."""
-    ends = {value.name for value in (*graph.input, *graph.output)}
-    names = {name: name.removeprefix(_END) for name in ends}
+def _name_ends(graph: onnx.GraphProto, part: Part) -> None:
+    """Inputs and outputs get the part's own names; other tensors that have these already get new ones.
+
+    By their places: an input that is an output as it is, torch calls after the output.
+    """
+    ends = [value.name for value in (*graph.input, *graph.output)]
+    names = dict(zip(ends, [spec.name for spec in (*part.inputs, *part.outputs)], strict=True))
     taken = set(names.values()) | {tensor for one in _graphs(graph) for tensor in _tensors(one)}
-    for name in sorted(set(names.values()) & (taken - ends)):
+    for name in sorted(set(names.values()) & (taken - set(ends))):
         names[name] = next(new for i in itertools.count() if (new := f"{name}.{i}") not in taken)
         taken.add(names[name])
     for one in _graphs(graph):

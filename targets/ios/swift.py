@@ -21,7 +21,7 @@ from edgekit.targets.common.language import no_chat, settings_of
 from edgekit.targets.ios import chat
 from edgekit.targets.ios.templates import TEMPLATES, fill, plain
 
-__all__ = ["FORM", "app_of", "write"]
+__all__ = ["FORM", "app_of", "module_name", "write"]
 
 _OPTIONS = {"name": "of the package and its module, such as SpeechModel", **CHAT}
 
@@ -67,13 +67,14 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
         BadInput: a name that is no Swift module's, or a bundle whose golden files are not what they should be.
         Unsupported: no loop for it, or a chat template that an app cannot follow.
     """
-    name = _name(options.get("name"), bundle.manifest.model.name)
     if bundle.manifest.recipe.exporter == "gguf":
+        name = module_name(options.get("name"), bundle.manifest.model.name)
         with boundary():
             chat.write(bundle, out, name, settings_of(options))
         return
     no_chat(bundle, options)
     app = app_of(bundle)
+    name = module_name(options.get("name"), bundle.manifest.model.name)
     with boundary():
         sources = out / "Sources" / name
         (sources / "Model").mkdir(parents=True)
@@ -104,11 +105,13 @@ def _files(app: App) -> list[Path]:
     return files + [file for file, types in extensions.items() if file not in files and taken & set(types)]
 
 
-def _name(asked: str | None, model: str) -> str:
+def module_name(asked: str | None, model: str) -> str:
     """A module's name. Raises BadInput for a name that Swift does not take."""
-    name = asked if asked is not None else "".join(part[:1].upper() + part[1:] for part in re.findall(r"\w+", model))
-    name = name if asked is not None or not name[:1].isdigit() else f"Model{name}"
-    if not re.fullmatch(r"[A-Z][A-Za-z0-9]{0,60}", name) or name in {*_TAKEN.split(), *(app.api for app in apps())}:
+    taken = {*_TAKEN.split(), *(app.api for app in apps())}
+    made = "".join(part[:1].upper() + part[1:] for part in re.findall(r"[A-Za-z0-9]+", model))[:50]
+    made = made or "OnDevice"
+    name = asked if asked is not None else f"Model{made}" if made[0].isdigit() or made in taken else made
+    if not re.fullmatch(r"[A-Z][A-Za-z0-9]{0,60}", name) or name in taken:
         raise BadInput(
             f"{name!r} cannot name a Swift module: letters and digits, a capital first, no word that is taken.",
             hint="Such as: -o name=SpeechModel",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from edgekit.bundles.manifest import LARGEST, NAME, File, Manifest, decode
@@ -23,12 +24,21 @@ def open_bundle(path: Path, *, hashes: bool = True) -> Bundle:
     with boundary():
         file = path / NAME
         if not file.is_file() or file.is_symlink():
-            raise BadInput(f"{path} is not a bundle: it has no {NAME}.", hint="Make one with: edgekit export MODEL")
+            raise BadInput(f"{path} is not a bundle: it has no {NAME}.", hint=_instead(path))
         if file.stat().st_size > LARGEST:
             raise BadInput(f"{file} is too large to be a manifest.")
         manifest = decode(file.read_bytes())
         _check_files(path, manifest, hashes)
     return Bundle(path, manifest)
+
+
+def _instead(path: Path) -> str:
+    """What to do about a path that is no bundle."""
+    if path.name == NAME and path.is_file():
+        return f"Name its folder: {path.parent}"
+    if path.suffix == ".zip" and path.is_file():
+        return f"Unpack it first: python -m zipfile -e {shlex.quote(str(path))} FOLDER"
+    return "Make one with: edgekit export MODEL" if path.exists() else "There is nothing of that name; check the path."
 
 
 def _check_files(path: Path, manifest: Manifest, hashes: bool) -> None:
@@ -49,7 +59,10 @@ def _check_files(path: Path, manifest: Manifest, hashes: bool) -> None:
             raise BadInput(f"{name} in {path.name} was changed: its sha256 does not match.", hint=again)
     extra = sorted(here - set(manifest.files))
     if extra:
-        raise BadInput(f"the bundle {path.name} holds {extra[0]}, which its manifest does not name.", hint=again)
+        raise BadInput(
+            f"the bundle {path.name} holds {extra[0]}, which its manifest does not name.",
+            hint=f"Remove it: rm {shlex.quote(str(path / extra[0]))}",
+        )
     for part in manifest.parts:
         if part.file not in manifest.files and not any(name.startswith(f"{part.file}/") for name in manifest.files):
             raise BadInput(f"the manifest of {path.name} has no hash for the part {part.name!r} ({part.file}).")

@@ -8,6 +8,7 @@ from edgekit.core import Fit, Model, serving
 from edgekit.estimation.budgets import budgeted, excess, hopeless, nearest
 from edgekit.estimation.recipes import refusal, unrunnable, wished
 from edgekit.estimation.speeds import expected, fidelities
+from edgekit.importers.resolved import model_of
 from edgekit.registry import find
 
 if TYPE_CHECKING:
@@ -31,14 +32,14 @@ def fit(
     """Whether a model fits a target, with its predicted size, peak RAM and speed.
 
     Args:
-        model: a name of the registry, or a declaration (`edgekit.importers.resolved.model_of`).
+        model: a name of the registry, a source from outside, or a declaration (`edgekit.importers.resolved.model_of`).
         board, flash, ram, download: budgets that replace the target's, as for `budgeted`.
         measured: measurements of a device of the target, to predict the speed (see `edgekit.estimation.speeds`).
 
     Raises:
         UnknownName: no such model, target or exporter. Unsupported: the exporter lacks the precision.
     """
-    declared = find("models", model) if isinstance(model, str) else model
+    declared = model_of(model) if isinstance(model, str) else model
     goal = budgeted(find("targets", target), board, flash, ram, download)
     if declared.task.name in goal.refuses:
         return Fit(declared.name, goal.name, None, "refused", goal.refuses[declared.task.name])

@@ -76,7 +76,7 @@ def importer_of(source: str) -> Importer | None:
         UnknownName: it looks like a path or an address, and there is nothing there.
     """
     importers = [find("importers", name) for name in names("importers")]
-    if source in names("models"):
+    if not source or source in names("models"):  # nothing at all is no folder, as `Path` has it
         return None
     for importer in importers:
         if importer.accepts(source):

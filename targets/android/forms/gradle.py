@@ -56,13 +56,14 @@ def write(bundle: Bundle, out: Path, options: Mapping[str, str]) -> None:
         BadInput: a name that is not legal, or a bundle whose golden files are not what they should be.
         Unsupported: no loop for it.
     """
-    names = names_of(options, bundle.manifest.model.name)
     if bundle.manifest.recipe.exporter == "gguf":
+        names = names_of(options, bundle.manifest.model.name)
         with boundary():
             chat.write(bundle, out, names, settings_of(options))
         return
     no_chat(bundle, options)
-    app = app_of(bundle)
+    app = app_of(bundle)  # before the names: nobody should mend a name for a module that cannot be
+    names = names_of(options, bundle.manifest.model.name)
     with boundary():
         assets = out / "src" / "main" / "assets" / names.name
         assets.mkdir(parents=True)

@@ -47,9 +47,11 @@ def names_of(options: Mapping[str, str], model: str) -> Names:
     Raises:
         BadInput: a name that Java, Kotlin, Gradle or Maven does not take.
     """
-    spelt = re.sub(r"[^a-z0-9]+", "_", model.lower()).strip("_")
-    package = options.get("package", f"edgekit.models.{spelt}")
-    name = options.get("name", re.sub(r"[^A-Za-z0-9]+", "-", model).strip("-"))
+    words = re.findall(r"[A-Za-z0-9]+", model)
+    if not words or words[0][0].isdigit() or words[0].lower() in _RESERVED.split():
+        words = ["model", *words]
+    package = options.get("package", f"edgekit.models.{'_'.join(words).lower()}"[:200])
+    name = options.get("name", "-".join(words)[:64].strip("-"))
     version = options.get("version", "1.0.0")
     agp = options.get("agp", "9")
     _check_package(package)

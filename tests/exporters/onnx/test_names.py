@@ -56,3 +56,19 @@ def test_a_table_may_have_the_name_of_an_input() -> None:
     assert "module.table.weight" not in names
     answer = OnnxRunner(model.SerializeToString(), 1)({"module.table.weight": np.array([[1, 5, 9]])})
     assert answer["embedding"].shape == (1, 4)
+
+
+class GivesBack(nn.Module):
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        y = x * 2
+        return mask, y, y
+
+
+def test_an_input_may_be_an_output_as_it_is() -> None:
+    inputs = (TensorSpec("x", "float32", (1, 3)), TensorSpec("mask", "bool", (1, 3)))
+    outputs = (TensorSpec("kept", "bool", (1, 3)), *(TensorSpec(name, "float32", (1, 3)) for name in ("y", "again")))
+    model = from_torch(Part("words", inputs, outputs, {}, lambda checkpoint: GivesBack()), GivesBack())
+    feeds = {"x": np.array([[1, 2, 3]], np.float32), "mask": np.array([[True, False, True]])}
+    answer = OnnxRunner(model.SerializeToString(), 1)(feeds)
+    assert np.array_equal(answer["kept"], feeds["mask"])
+    assert np.array_equal(answer["y"], 2 * feeds["x"]) and np.array_equal(answer["again"], answer["y"])

@@ -20,6 +20,7 @@ from edgekit.bundles.manifest import decode
 from edgekit.cli.command import run
 from edgekit.errors import BadInput, Unsupported
 from edgekit.targets.android.forms import gradle
+from edgekit.targets.android.forms.names import names_of
 
 API = {
     "whisper": "Transcriber", "vision": "Classifier", "keyword": "WakeWordDetector", "speaker": "SpeakerVerifier",
@@ -234,6 +235,19 @@ def test_names_of_the_model_where_none_are_given(bundles: Mapping[str, Path], tm
     place = edgekit.package(bundles["whisper"], "gradle", out=tmp_path / "x")
     text = (place / "build.gradle.kts").read_text()
     assert 'namespace = "edgekit.models.toy_whisper"' in text and 'artifactId = "toy-whisper"' in text
+
+
+@pytest.mark.parametrize("model", ["9-nai-ve", "new", "é", "In-flight", "7B", "x" * 300])
+def test_names_are_legal_whatever_the_model_is_called(model: str) -> None:
+    names = names_of({}, model)
+    assert names_of({"package": names.package, "name": names.name}, "x") == names
+
+
+def test_a_name_is_no_matter_where_no_module_can_be(tmp_path: Path) -> None:
+    bundle = made_up(tmp_path / "b", "tensors", [("network", [], [])], {}, task="tensors")
+    for form in ("gradle", "aar", "apk"):
+        with pytest.raises(Unsupported, match="'tensors'"):
+            edgekit.package(bundle, form, out=tmp_path / "x", options={"package": "9x"})
 
 
 def test_a_bundle_of_another_target_says_which(bundles: Mapping[str, Path], tmp_path: Path) -> None:

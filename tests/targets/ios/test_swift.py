@@ -66,6 +66,12 @@ def test_a_name(bundle: Path, tmp_path: Path) -> None:
     assert (made / "Sources" / "Words" / "WakeWordDetector.swift").is_file()
 
 
+@pytest.mark.parametrize("model", ["9-nai-ve", "foundation", "é", "my_net", "transcriber", "x" * 300])
+def test_the_name_of_a_model_always_makes_one(model: str) -> None:
+    made = swift_module.module_name(None, model)
+    assert swift_module.module_name(made, "x") == made
+
+
 @pytest.mark.parametrize("name", ["", "words", "My-Words", "Foundation", "../Up", "W" * 99, 'A"', "Transcriber"])
 def test_names_that_swift_does_not_take(bundle: Path, tmp_path: Path, name: str) -> None:
     with pytest.raises(BadInput, match="cannot name a Swift module"):

@@ -106,15 +106,23 @@ def test_an_additional_file_is_refused(bundle: Path, name: str) -> None:
     (bundle / name).write_bytes(b"")
     with pytest.raises(BadInput) as caught:
         edgekit.verify(bundle)
-    assert name in caught.value.message
+    assert name in caught.value.message and "Remove it: rm " in caught.value.hint
 
 
 def test_what_is_no_bundle_is_refused(toy: Any, tmp_path: Path, bundle: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    for path in (tmp_path / "absent", tmp_path / "file", tmp_path, bundle / "golden", bundle / "manifest.json"):
+    for name in ("file", "packed.zip"):
+        (tmp_path / name).write_bytes(b"")
+    for path, hint in (
+        (tmp_path / "absent", "nothing of that name"),
+        (tmp_path / "file", "edgekit export"),
+        (tmp_path, "edgekit export"),
+        (tmp_path / "packed.zip", "python -m zipfile -e"),
+        (bundle / "golden", "edgekit export"),
+        (bundle / "manifest.json", f"Name its folder: {bundle}"),
+    ):
         with pytest.raises(BadInput, match=r"is not a bundle: it has no manifest\.json") as caught:
             edgekit.verify(path)
-        assert "edgekit export" in caught.value.hint
+        assert hint in caught.value.hint
 
 
 def test_a_huge_manifest_is_not_read(bundle: Path) -> None:

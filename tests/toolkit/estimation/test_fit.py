@@ -166,11 +166,17 @@ def test_did_you_mean(toy: Any, arguments: tuple[str, ...], near: str) -> None:
         edgekit.export(arguments[0], arguments[1], exporter=arguments[3] if len(arguments) > 3 else None)
 
 
-@pytest.mark.parametrize("name", ["", "qqqq", "../../etc/passwd", "os", "_whisper", "a b\n"])
+@pytest.mark.parametrize("name", ["", "qqqq", "os", "_whisper", "a b\n"])
 def test_a_name_unlike_any_lists_all(toy: Any, name: str) -> None:
     with pytest.raises(UnknownName) as caught:
         edgekit.fit(name, "laptop")
     assert "whisper-base" in caught.value.hint
+
+
+def test_a_path_that_is_not_there_says_what_is_read() -> None:
+    with pytest.raises(UnknownName, match="no file, folder or address") as caught:
+        edgekit.fit("../../etc/passwd", "laptop")
+    assert "model.onnx" in caught.value.hint
 
 
 def test_other_packages_names_are_found_however_they_are_written(toy: Any) -> None:

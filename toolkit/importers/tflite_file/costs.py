@@ -1,15 +1,21 @@
-"""The layers of a .tflite, as `Work` for estimates."""
+"""The layers of a .tflite, as `Work` for estimates; and what it costs on a microcontroller."""
 
 from __future__ import annotations
 
 from math import prod
 
-from edgekit.core import Work
+from edgekit.core import Costs, Work
 from edgekit.formats import tflite
 from edgekit.numerics.layers import Layer, work
 
-__all__ = ["work_of"]
+__all__ = ["chip_costs", "work_of"]
 
+#: Bytes of the kernels of a small network on a chip, as `exporters/c` counts them.
+_CODE = 6_000
+#: Bytes of a channel's multiplier and shift.
+_CHANNEL = 8
+#: Bytes of a value; what a chip does not hold (the handle of a variable) takes none.
+_SIZES = {"bool": 1, "int4": 1, "int8": 1, "uint8": 1, "int16": 2, "float16": 2, "int32": 4, "float32": 4, "int64": 8}
 _PRODUCTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
 
 
@@ -39,3 +45,33 @@ def work_of(part: str, graph: tflite.Graph) -> Work:
         tables=max(0, constants - counted),
         held=max((prod(tensor.shape) for tensor in main.tensors if tensor.data is None), default=0),
     )
+
+
+def chip_costs(graph: tflite.Graph) -> Costs:
+    """Flash and RAM of firmware: there is no runtime, and one arena holds what an operator may still read."""
+    main = graph.subgraphs[0]
+    weights = {index for operator in main.operators if operator.name in _PRODUCTS for index in operator.inputs}
+    held = [main.tensors[index] for index in sorted(weights) if index >= 0 and main.tensors[index].data is not None]
+    channels = sum(tensor.count for tensor in held if tensor.dtype == "int32")
+    flash = _CODE + sum(_bytes(tensor) for tensor in held) + _CHANNEL * channels
+    ram = _arena(main)
+    return Costs(size=lambda recipe: flash, memory=lambda recipe: ram)
+
+
+def _arena(main: tflite.Subgraph) -> int:
+    """The least that holds, at every operator, what is read or written there or read later; and the variables."""
+    last: dict[int, int] = {}
+    for place, operator in enumerate(main.operators):
+        last |= dict.fromkeys((*operator.inputs, *operator.outputs), place)
+    last |= dict.fromkeys(main.outputs, len(main.operators))
+    kept = {index for operator in main.operators if operator.name == "READ_VARIABLE" for index in operator.outputs}
+    alive, most = set(main.inputs), 0
+    for place, operator in enumerate(main.operators):
+        alive |= {*operator.outputs} - kept
+        most = max(most, sum(_bytes(main.tensors[index]) for index in alive if main.tensors[index].data is None))
+        alive = {index for index in alive if last.get(index, 0) > place}
+    return most + sum(_bytes(main.tensors[index]) for index in kept)
+
+
+def _bytes(tensor: tflite.Tensor) -> int:
+    return tensor.count * _SIZES.get(tensor.dtype, 0)

@@ -19,7 +19,7 @@ from edgekit.formats import tflite
 from edgekit.importers.common import stored
 from edgekit.importers.common.declared import Import, declared
 from edgekit.importers.common.synthetic import SAMPLES, noise
-from edgekit.importers.tflite_file.costs import work_of
+from edgekit.importers.tflite_file.costs import chip_costs, work_of
 
 __all__ = ["declaration", "inspected"]
 
@@ -110,7 +110,10 @@ def declaration(source: str, kind: str, options: ImportOptions, progress: Progre
     held = file.precision
     refused = {} if file.integer else {"c": _FLOATS}
     network = replace(model.network, precision=held, ladder=() if held else model.network.ladder, refused=refused)
-    chips = {name: replace(m, network=replace(m.network, ladder=())) for name, m in network.variants.items()}
+    chips = {
+        name: replace(m, network=replace(m.network, ladder=()), costs=chip_costs(file.graph))
+        for name, m in network.variants.items()
+    }
     return replace(model, network=replace(network, variants=chips))
 
 

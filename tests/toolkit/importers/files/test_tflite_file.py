@@ -57,6 +57,16 @@ def test_int8_becomes_c(tmp_path: Path) -> None:
     assert bundle.manifest.recipe.exporter == "c"
 
 
+@pytest.mark.thorough
+def test_fit_knows_what_it_takes_on_a_chip(tmp_path: Path) -> None:
+    source = saved(tmp_path, product(Case(), "CONV_2D"))
+    answer = edgekit.fit(source, target="riscv32")
+    assert answer.verdict == "fits"
+    bundle = edgekit.export(source, target="riscv32", out=tmp_path / "out")
+    arena = bundle.manifest.parts[0].census["arena"]
+    assert 0.5 * arena < answer.ram <= arena
+
+
 @pytest.mark.parametrize("exporter", [None, "c"])
 def test_float_tensors_do_not_become_c_and_the_way_is_told(tmp_path: Path, exporter: str | None) -> None:
     with pytest.raises(Unsupported, match=r"needs integer inputs and outputs.*-o io=int8") as caught:
