@@ -271,12 +271,19 @@ def doctor_(arguments: argparse.Namespace) -> None:
     if arguments.json:
         show_json(facts)
         return
-    machine = facts["machine"].items()
-    show_table("this machine", ["", ""], [[name, _machine_fact(name, value)] for name, value in machine])
+    machine = [[name.replace("_", " "), _machine_fact(name, value)] for name, value in facts["machine"].items()]
+    show_table("this machine", ["", ""], machine)
     rows = [[f["what"], "yes" if f["ok"] else "no", f["found" if f["ok"] else "remedy"]] for f in facts["abilities"]]
     show_table("abilities", ["can", "", "with, or how to add it"], rows)
 
 
 def _machine_fact(name: str, value: Any) -> str:
-    """A fact about this machine as text."""
-    return f"{value / 2**30:.1f} GiB" if name == "memory" and isinstance(value, int) else str(value)
+    """A fact about this machine as text, with its unit."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if name == "memory" and isinstance(value, int):
+        return f"{value / 2**30:.1f} GiB"
+    form = {"frequency": "{:.0f} MHz", "temperature": "{:.0f} °C", "load_average": "{:.2f} (1 minute)"}.get(name)
+    return form.format(value) if form and isinstance(value, int | float) else str(value)

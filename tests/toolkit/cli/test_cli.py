@@ -172,6 +172,7 @@ def test_doctor(do_json: Any, do: Any) -> None:
     assert "measure on a connected device (adb)" in abilities  # tests/targets/android/test_adb.py looks at what it says
     assert {"export to LiteRT", "run .tflite files (LiteRT)"} <= set(abilities)
     code, out, _ = do("doctor")
+    assert re.search(r"load average +[0-9.]+ \(1 minute\)", out) and re.search(r"virtualised +(yes|no)\b", out)
     memory = found["machine"]["memory"]
     assert isinstance(memory, int) and f"{memory / 2**30:.1f} GiB" in out and str(memory) not in out
 
