@@ -244,7 +244,9 @@ def reason_of(exc: Exception, said: Sequence[str]) -> tuple[str, str]:
         # The last piece names the value, the others the modules around it.
         layer = ".".join(piece for piece in path.split("/")[:-1] if piece) or "of the part itself"
         reason += f" (layer {layer}{'' if lacking else f', operator {operator}'})"
-    return reason, f"Use -o ios={newer}." if (newer := _newer(text)) else ""
+    if newer := _newer(text):
+        return reason, f"Use -o ios={newer}."
+    return reason, "Write the layer with other operators, or try another format: --exporter onnx." if lacking else ""
 
 
 def _newer(text: str) -> int | None:
