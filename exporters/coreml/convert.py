@@ -236,6 +236,8 @@ def reason_of(exc: Exception, said: Sequence[str]) -> tuple[str, str]:
     reason = next((line.strip() for line in text.splitlines() if line.strip()), type(exc).__name__)
     if lacking:
         reason = f"Core ML has no operator for {lacking[1]}"
+    if inner := re.search(r"HigherOrderOperator (\w+)", text):
+        lacking, reason = inner, f"it has branches or loops ({inner[1]}), which torch does not trace for Core ML"
     places = [
         found for line in said for found in re.findall(r"converting '([^']+)' op \(located at: '([^']*)'\)", line)
     ]

@@ -322,6 +322,11 @@ def test_a_module_that_cannot_be_exported(tmp_path: Path, module: type[nn.Module
 def test_an_operator_that_is_lacking_comes_with_another_format() -> None:
     lacking = NotImplementedError("PyTorch convert function for op 'index_add' not implemented.")
     assert "--exporter onnx" in convert.reason_of(lacking, [])[1]
+    branching = NotImplementedError(
+        "could not find kernel for HigherOrderOperator cond at dispatch key DispatchKey.???"
+    )
+    reason, hint = convert.reason_of(branching, [])
+    assert "branches or loops (cond)" in reason and "--exporter onnx" in hint
     assert convert.reason_of(ValueError("anything"), [])[1] == ""
 
 

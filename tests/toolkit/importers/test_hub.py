@@ -109,6 +109,10 @@ def test_a_task_that_does_not_fit(network: Networks, name: str, task: str, messa
 def test_how_a_sentence_becomes_a_vector_is_not_guessed(copy: Path) -> None:
     (copy / "modules.json").unlink()
     assert "--task feature-extraction" in refused(str(copy)).hint
+    assert find("importers", "hub").inspect(str(copy), ImportOptions(), silent).tasks == (
+        "feature-extraction",
+        "tensors",
+    )
     assert "mean over its tokens" in " ".join(
         find("importers", "hub").inspect(str(copy), ImportOptions(task="feature-extraction"), silent).notes
     )
