@@ -125,6 +125,7 @@ def test_how_a_sentence_becomes_a_vector_is_not_guessed(copy: Path) -> None:
         ({"model_type": "nobody-knows"}, Unsupported, "no model_type 'nobody-knows'"),
         ({"model_type": None}, Unsupported, "names no model_type"),
         ({"hidden_size": 97}, BadInput, "cannot build BertModel"),
+        ({"hidden_size": "big"}, BadInput, "Field 'hidden_size' expected int, got str"),
         ({"hidden_size": 192}, BadInput, "another shape for"),
         ({"num_hidden_layers": 4}, BadInput, "weights lack encoder.layer.3.attention"),
         ({"num_hidden_layers": 2}, BadInput, "weights hold encoder.layer.2.attention"),
