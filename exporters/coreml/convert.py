@@ -237,6 +237,8 @@ def reason_of(exc: Exception, said: Sequence[str]) -> tuple[str, str]:
     reason = next((line.strip() for line in text.splitlines() if line.strip()), type(exc).__name__)
     if lacking:
         reason = f"Core ML has no operator for {lacking[1]}"
+    if inner := re.search(r"HigherOrderOperator (\w+)", text):
+        lacking, reason = inner, f"it has branches or loops ({inner[1]}), which torch does not trace for Core ML"
     places = [
         found for line in said for found in re.findall(r"converting '([^']+)' op \(located at: '([^']*)'\)", line)
     ]
@@ -245,7 +247,9 @@ def reason_of(exc: Exception, said: Sequence[str]) -> tuple[str, str]:
         # The last piece names the value, the others the modules around it.
         layer = ".".join(piece for piece in path.split("/")[:-1] if piece) or "of the part itself"
         reason += f" (layer {layer}{'' if lacking else f', operator {operator}'})"
-    return reason, f"Use -o ios={newer}." if (newer := _newer(text)) else ""
+    if newer := _newer(text):
+        return reason, f"Use -o ios={newer}."
+    return reason, "Write the layer with other operators, or try another format: --exporter onnx." if lacking else ""
 
 
 def _newer(text: str) -> int | None:

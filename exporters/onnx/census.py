@@ -56,6 +56,9 @@ def census(model: onnx.ModelProto) -> dict[str, Any]:
     }
 
 
+_FROM_DOUBLE = "Export the network again with weights in float32: network.float() before torch.onnx.export."
+
+
 def check(facts: dict[str, Any], part: str, precision: str, quantized: bool) -> None:
     """Refuse a file that is not what its precision says.
 
@@ -70,5 +73,7 @@ def check(facts: dict[str, Any], part: str, precision: str, quantized: bool) -> 
         raise ExportFailed(
             f"the part {part!r} was to be {precision}, but only {share:.0%} of its weights are: "
             f"{', '.join(f'{count} {name}' for name, count in sorted(held.items(), key=lambda one: -one[1]))}.",
-            hint="Choose another precision with --precision, and report this: the exporter does not know this graph.",
+            hint=_FROM_DOUBLE
+            if 2 * held.get("double", 0) > total
+            else "Choose another precision with --precision, and report this: the exporter does not know this graph.",
         )

@@ -24,6 +24,7 @@ from edgekit.benchmarking.hosted import (
     whole,
 )
 from edgekit.bundles.bundle import open_bundle
+from edgekit.common.arrays import read_arrays
 from edgekit.core import Bundle, Progress, Report
 from edgekit.errors import BadInput, Unsupported
 
@@ -140,6 +141,17 @@ def _check_alike(bundles: Sequence[Bundle]) -> None:
             f"bundles of different tasks cannot be compared: {each}.",
             hint="Measure each alone: edgekit bench BUNDLE",
         )
+    if tasks == {"tensors"}:  # the one task whose inputs have no form of their own
+        inputs = [
+            ", ".join(sorted(read_arrays(bundle.path / bundle.manifest.golden.input, "the golden input")))
+            for bundle in bundles
+        ]
+        if len(set(inputs)) > 1:
+            each = " and ".join(f"{bundle.path.name} takes {one}" for bundle, one in zip(bundles, inputs, strict=True))
+            raise BadInput(
+                f"bundles with different inputs cannot be compared: {each}.",
+                hint="Measure each alone: edgekit bench BUNDLE",
+            )
 
 
 def _check_answer(bundle: int, process: int, answer: Mapping[str, Any]) -> None:

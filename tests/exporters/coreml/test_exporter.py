@@ -319,6 +319,17 @@ def test_a_module_that_cannot_be_exported(tmp_path: Path, module: type[nn.Module
         export(tmp_path, part=part)
 
 
+def test_an_operator_that_is_lacking_comes_with_another_format() -> None:
+    lacking = NotImplementedError("PyTorch convert function for op 'index_add' not implemented.")
+    assert "--exporter onnx" in convert.reason_of(lacking, [])[1]
+    branching = NotImplementedError(
+        "could not find kernel for HigherOrderOperator cond at dispatch key DispatchKey.???"
+    )
+    reason, hint = convert.reason_of(branching, [])
+    assert "branches or loops (cond)" in reason and "--exporter onnx" in hint
+    assert convert.reason_of(ValueError("anything"), [])[1] == ""
+
+
 @pytest.mark.parametrize("build", [None, lambda checkpoint: object()])
 def test_a_part_without_a_module(tmp_path: Path, build: Any) -> None:
     with pytest.raises(ExportFailed, match="not a torch module"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,20 @@ def test_bundles_of_different_tasks_are_not_measured_in_turns(
     monkeypatch.setattr(child, "once", lambda setup: pytest.fail("it was measured"))
     code, _, told = do("bench", bundle, "--vs", other)
     assert code == 2 and "bundles of different tasks" in told and "other is for image-classification" in told
+
+
+def test_bundles_with_different_inputs_are_not_measured_in_turns(tmp_path: Path) -> None:
+    from edgekit.benchmarking.benchmark import _check_alike
+
+    bundles: list[Any] = []
+    for name in ("image", "sound"):
+        (tmp_path / name).mkdir()
+        np.savez(tmp_path / name / "input.npz", **{name: np.zeros(3, np.float32)})
+        facts = SimpleNamespace(model=SimpleNamespace(task="tensors"), golden=SimpleNamespace(input="input.npz"))
+        bundles.append(SimpleNamespace(path=tmp_path / name, manifest=facts))
+    _check_alike([bundles[0], bundles[0]])
+    with pytest.raises(BadInput, match="image takes image and sound takes sound"):
+        _check_alike(bundles)
 
 
 def test_turns_end_with_the_first_process_that_fails(

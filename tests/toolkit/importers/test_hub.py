@@ -109,6 +109,10 @@ def test_a_task_that_does_not_fit(network: Networks, name: str, task: str, messa
 def test_how_a_sentence_becomes_a_vector_is_not_guessed(copy: Path) -> None:
     (copy / "modules.json").unlink()
     assert "--task feature-extraction" in refused(str(copy)).hint
+    assert find("importers", "hub").inspect(str(copy), ImportOptions(), silent).tasks == (
+        "feature-extraction",
+        "tensors",
+    )
     assert "mean over its tokens" in " ".join(
         find("importers", "hub").inspect(str(copy), ImportOptions(task="feature-extraction"), silent).notes
     )
@@ -121,6 +125,7 @@ def test_how_a_sentence_becomes_a_vector_is_not_guessed(copy: Path) -> None:
         ({"model_type": "nobody-knows"}, Unsupported, "no model_type 'nobody-knows'"),
         ({"model_type": None}, Unsupported, "names no model_type"),
         ({"hidden_size": 97}, BadInput, "cannot build BertModel"),
+        ({"hidden_size": "big"}, BadInput, "Field 'hidden_size' expected int, got str"),
         ({"hidden_size": 192}, BadInput, "another shape for"),
         ({"num_hidden_layers": 4}, BadInput, "weights lack encoder.layer.3.attention"),
         ({"num_hidden_layers": 2}, BadInput, "weights hold encoder.layer.2.attention"),

@@ -73,9 +73,11 @@ class Program:
         return graph
 
     def sizes(self, name: str) -> tuple[int, ...]:
-        """The shape of a tensor of the outermost graph, dynamic axes with the size that they were traced with."""
+        """The shape of a tensor of the outermost graph, dynamic axes with the size that they were traced with; 1 for a
+        size that only values tell, as of nonzero."""
         meta = self.graph["tensor_values"].get(name)
-        return tuple(_example(size) for size in meta["sizes"]) if meta else ()
+        found = [_hinted(size) for size in meta["sizes"]] if meta else []
+        return tuple(1 if size is None else size for size in found)
 
 
 def read(path: Path) -> Program:
@@ -113,7 +115,10 @@ def _described(held: archive.Archive, clean: dict[str, Any]) -> Program:
     ]
     if not named or not results:
         raise ValueError("no tensor that goes in" if not named else "no tensor that comes out")
-    labels = _labels(held.program["graph_module"], len(signature["output_specs"]))
+    labels = [
+        f"{label}_out" if label in named else label  # the formats have one value of a name
+        for label in _labels(held.program["graph_module"], len(signature["output_specs"]))
+    ]
     counts = Counter(operators.short(node["target"]) for node in _nodes(graph))
     return Program(
         path=held.path,
@@ -218,12 +223,17 @@ def _spec(label: str, tensor: str, graph: Mapping[str, Any], names: Mapping[str,
 
 
 def _example(size: Mapping[str, Any]) -> int:
+    found = _hinted(size)
+    if found is None:
+        raise ValueError("an axis whose size is known only while it runs")
+    return found
+
+
+def _hinted(size: Mapping[str, Any]) -> int | None:
     if "as_int" in size:
         return int(size["as_int"])
     hint = size["as_expr"].get("hint")
-    if not hint or "as_int" not in hint:
-        raise ValueError("an axis whose size is known only while it runs")
-    return int(hint["as_int"])
+    return int(hint["as_int"]) if hint and "as_int" in hint else None
 
 
 def _labels(module: Mapping[str, Any], count: int) -> list[str]:

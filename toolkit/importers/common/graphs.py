@@ -20,7 +20,7 @@ from edgekit.importers.common.axes import Bounds, Open, bounded
 from edgekit.importers.common.declared import Import, declared
 from edgekit.importers.common.graph_costs import work_of
 from edgekit.importers.common.masks import finite
-from edgekit.importers.common.rewriting import kept
+from edgekit.importers.common.rewriting import kept, told_apart
 from edgekit.importers.common.spectra import real
 from edgekit.tasks.tensors.arrays import read
 
@@ -121,7 +121,7 @@ _SPECTRA = 1e-4
 
 
 def _built(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...], samples: Path) -> Any:
-    """The module of the .pt2 at the checkpoint's path, its spectra real and its masks finite.
+    """The module of the .pt2 at the checkpoint's path: real spectra, finite masks, outputs told apart.
 
     Raises:
         BadInput: the file has other inputs.
@@ -133,7 +133,7 @@ def _built(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...], samples: Pa
     order = [spec.name for spec in program.inputs]
     held = [dict(read(file)) for file in files[:: max(1, len(files) // _TRIED)]]
     tried = [{name: sample[name] for name in order} for sample in held]
-    module = pt2.module_of(program)
+    module = told_apart(pt2.module_of(program))
     return finite(kept(real(module), module, tried, _SPECTRA), tried)
 
 

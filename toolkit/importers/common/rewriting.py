@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     Module = torch.fx.GraphModule
 
-__all__ = ["kept"]
+__all__ = ["kept", "told_apart"]
 
 
 def kept(made: Module, module: Module, samples: Sequence[Mapping[str, NDArray[Any]]], most: float) -> Module:
@@ -32,6 +32,32 @@ def kept(made: Module, module: Module, samples: Sequence[Mapping[str, NDArray[An
             if not all(_same(answer, wanted, most) for answer, wanted in pairs):
                 return module
     return made
+
+
+def told_apart(module: Module) -> Module:
+    """`module`, whose outputs are values of their own: none is an input or a weight as it is, or another output
+    once more.
+
+    The formats name each value once, and an output that has an input's name is lost.
+    """
+    import torch
+
+    (last,) = (node for node in module.graph.nodes if node.op == "output")
+    seen = {node for node in module.graph.nodes if node.op in ("placeholder", "get_attr")}
+    outputs = []
+    for value in last.args[0]:
+        if isinstance(value, torch.fx.Node) and value in seen:
+            with module.graph.inserting_before(last):
+                boolean = value.meta["val"].dtype == torch.bool
+                operator = torch.ops.aten.logical_or.default if boolean else torch.ops.aten.add.Tensor
+                fresh = module.graph.call_function(operator, (value, value if boolean else 0))
+                fresh.meta = dict(value.meta)
+                value = fresh
+        seen.add(value)
+        outputs.append(value)
+    last.args = (tuple(outputs),)
+    module.recompile()
+    return module
 
 
 def _same(made: torch.Tensor, wanted: torch.Tensor, most: float) -> bool:

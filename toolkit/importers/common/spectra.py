@@ -1,8 +1,8 @@
 """Spectra as real arithmetic: a Fourier transform of a fixed length is a product with cosines and sines.
 
 Phones' formats know no complex numbers. Here each complex tensor of a graph becomes two, its real and its imaginary
-part: transforms become products of matrices, those of windows (stft) a convolution. A graph with anything else that is
-complex stays as it is, and a format that lacks it says so.
+part: transforms become products of matrices, those of windows (stft, istft) a convolution. A graph with anything else
+that is complex stays as it is, and a format that lacks it says so.
 """
 
 from __future__ import annotations
@@ -51,6 +51,12 @@ def real(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
                 raise _Unknown(name)
             bound = _named(target, args, kwargs)
             return _OPERATORS[name](_Rewrite(self.node, self._constant, self.fetch_attr), bound)
+
+        def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
+            held = self.fetch_attr(target)
+            if not held.is_complex():
+                return super().get_attr(target, args, kwargs)
+            return _Pair(self._constant(held.detach().real), self._constant(held.detach().imag))
 
         def _constant(self, value: torch.Tensor) -> Any:
             name = f"{self.node.name}_{len(list(self.module.buffers()))}"
@@ -178,10 +184,9 @@ def _windows(rewrite: _Rewrite, bound: Mapping[str, Any]) -> _Pair:
     placed = torch.zeros(size, dtype=torch.float64)
     placed[before : before + length] = scale
     waves = torch.cat([angle.cos() * placed, -angle.sin() * placed])[:, None]
-    window, known = bound["window"], _named(rewrite.node.target, rewrite.node.args, rewrite.node.kwargs)["window"]
-    constant = known is not None and known.op == "get_attr"
-    if constant:
-        window = rewrite.held(known.target).detach().double()
+    window = bound["window"]
+    constant = (held := _held_window(rewrite)) is not None
+    window = held if constant else window
     if window is not None and length < size:
         window = torch.nn.functional.pad(window, (before, size - length - before))
     kernel = rewrite.constant((waves * window if constant else waves).float())
@@ -191,6 +196,44 @@ def _windows(rewrite: _Rewrite, bound: Mapping[str, Any]) -> _Pair:
     out = out.squeeze(0) if rank == 1 else out
     axis = rank - 1
     return _Pair(out.narrow(axis, 0, count), out.narrow(axis, count, count))
+
+
+def _held_window(rewrite: _Rewrite) -> Any:
+    """The window of a transform where it is a constant of the graph, else None."""
+    known = _named(rewrite.node.target, rewrite.node.args, rewrite.node.kwargs)["window"]
+    constant = known is not None and known.op == "get_attr"
+    return rewrite.held(known.target).detach().double() if constant else None
+
+
+def _overlapped(rewrite: _Rewrite, bound: Mapping[str, Any]) -> Any:
+    """istft: a transposed convolution with waves of the window's length, over what its overlaps add up to."""
+    import torch
+
+    x, shape = bound["self"], rewrite.shape()
+    size = int(bound["n_fft"])
+    step, length = int(bound["hop_length"] or size // 4), int(bound["win_length"] or size)
+    count, frames = shape[-2:]
+    window = torch.ones(length).double() if bound["window"] is None else _held_window(rewrite)
+    if window is None or bound["return_complex"] or bound["onesided"] is False or count != size // 2 + 1:
+        raise _Unknown("istft of both sides, or with a window that is computed")
+    _check(2 * size * count)
+    before = (size - length) // 2
+    window = torch.nn.functional.pad(window, (before, size - length - before))
+    scale = size**-0.5 if bound["normalized"] else 1 / size
+    waves = torch.cat(_inverse(count, size, scale)) * window
+    squares = (window * window).expand(frames, size).T[None]
+    total = size + step * (frames - 1)
+    added = torch.nn.functional.fold(squares, (1, total), (1, size), stride=(1, step)).reshape(total)
+    start = size // 2 if bound["center"] else 0
+    wanted = bound["length"]
+    end = start + int(wanted) if wanted is not None else total - start
+    if end > total:
+        raise _Unknown("istft of more samples than its frames have")
+    parts = [part.unsqueeze(0) if len(shape) == 2 else part for part in (x if isinstance(x, _Pair) else (x, x * 0.0))]
+    kernel = rewrite.constant(waves[:, None].float())
+    out = torch.nn.functional.conv_transpose1d(torch.cat(parts, 1), kernel, stride=step).narrow(2, start, end - start)
+    out = (out * rewrite.constant((1 / added[start:end]).float())).squeeze(1)
+    return out.squeeze(0) if len(shape) == 2 else out
 
 
 def _scale(norm: str | None, size: int, *, inverse: bool) -> float:
@@ -273,6 +316,7 @@ _OPERATORS: Mapping[str, Callable[[_Rewrite, Mapping[str, Any]], Any]] = {
     **dict.fromkeys(_MOVED, _shaped),
     "fft_irfft": _backwards,
     "stft": _windows,
+    "istft": _overlapped,
     "mul": _times,
     "div": _over,
     "add": _sum,

@@ -89,7 +89,10 @@ def _described(described: Inspection, repository: Repository, options: ImportOpt
     except Unsupported as exc:
         if options.task:
             raise
-        return replace(described, notes=(exc.message, exc.hint))
+        # A task that is not stated is one of two: then the next command needs --task.
+        open_ended = exc.hint.startswith("Choose: --task") and len(described.tasks) == 1
+        tasks = tuple(dict.fromkeys((*described.tasks, *(("tensors",) if open_ended else ()))))
+        return replace(described, tasks=tasks, notes=(exc.message, exc.hint))
     inputs = tuple(spec.spec for part in plan.parts for spec in part.inputs)
     outputs = tuple(spec.spec for part in plan.parts for spec in part.outputs)
     return replace(described, inputs=inputs, outputs=outputs, notes=plan.notes)

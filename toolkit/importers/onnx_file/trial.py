@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import edgekit
 from edgekit.common.files import hash_file
 from edgekit.core import Axis, TensorSpec, Work
-from edgekit.errors import BadInput, boundary
+from edgekit.errors import BadInput, Unsupported, boundary
 from edgekit.formats.onnx import Opened
 from edgekit.importers.common import stored
 from edgekit.importers.common.synthetic import SAMPLES, noise
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["Trial", "plain_name", "tried"]
 
 _RECORD = "record.json"
+#: Operators that draw random numbers (Dropout does while training).
+_DRAWING = frozenset(
+    ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial", "Dropout")
+)
 #: Names that coremltools changes by itself.
 _WORDS = frozenset(
     (
@@ -63,6 +67,7 @@ def tried(opened: Opened, wanted: Mapping[str, tuple[int, int]]) -> Trial:
 
     Raises:
         BadInput: onnxruntime refuses the file, or it runs at none of the sizes that were tried.
+        Unsupported: it gives other outputs each time.
     """
     files = [opened.file, *(opened.file.parent / name for name in opened.facts.external)]
     parts = ("onnx", edgekit.__version__, *map(hash_file, files), repr(sorted(wanted.items())))
@@ -134,10 +139,31 @@ def _first_run(
             reason = exc.message
         else:
             steps = not _finite(made[False]) and _finite(made[True])
+            _check_repeats(opened, made[steps], runner(_sample(opened, model, sizes, steps, 0)))
             return sizes, steps, made[steps]
     named = next((name for name in sizes), "")
     hint = f"Fix its axes at sizes that it takes, such as --dynamic {named}=48..48." if named else "Export it again."
     raise BadInput(f"{opened.file.name} runs at none of the sizes that were tried. {reason}", hint=hint)
+
+
+def _check_repeats(opened: Opened, first: Mapping[str, NDArray[Any]], second: Mapping[str, NDArray[Any]]) -> None:
+    """Raise Unsupported where the same inputs gave two answers: no bundle of such a graph can be compared with it."""
+    import numpy as np
+
+    for name, value in first.items():
+        scale = (
+            np.abs(value, dtype=np.float64).max(initial=1e-6, where=np.isfinite(value))
+            if value.dtype.kind == "f"
+            else 0
+        )
+        if value.shape == second[name].shape and np.allclose(value, second[name], 1e-3, 1e-3 * scale, equal_nan=True):
+            continue
+        drawing = sorted(_DRAWING & set(opened.facts.operators))
+        raise Unsupported(
+            f"{opened.file.name} gives another {name!r} each time for the same inputs"
+            + (f": it draws random numbers ({', '.join(drawing)})." if drawing else "."),
+            hint="Export it in evaluation mode, or make the random numbers an input of the network.",
+        )
 
 
 def _sample(

@@ -36,8 +36,11 @@ class Examples(NamedTuple):
     notes: Sequence[str]
 
 
-def collected(module: ModuleType, network: Any, label: str) -> Examples:
+def collected(module: ModuleType, network: Any, label: str, *, wide: bool = False) -> Examples:
     """The first `MOST` examples of the file.
+
+    Args:
+        wide: the network was of another precision and is float32 now, so half-precision inputs are as well.
 
     Raises:
         BadInput: there are none, or they are no arrays, empty, not numbers, or of changing names, ranks or dtypes.
@@ -63,7 +66,8 @@ def collected(module: ModuleType, network: Any, label: str) -> Examples:
             stage("examples()")
         where = f"{label}: example {i}"
         sample = {
-            name: _array(value, f"{where}, {name!r}", notes) for name, value in _named(item, own, open_ended, where)
+            name: _array(value, f"{where}, {name!r}", notes, wide)
+            for name, value in _named(item, own, open_ended, where)
         }
         sample = carried.added(sample, names)
         _check_same(sample, samples, where)
@@ -106,18 +110,19 @@ def _named(item: Any, names: Sequence[str], open_ended: bool, where: str) -> lis
     return list(zip([*names, *more], values, strict=False))
 
 
-def _array(value: Any, where: str, notes: dict[str, None]) -> NDArray[Any]:
+def _array(value: Any, where: str, notes: dict[str, None], wide: bool) -> NDArray[Any]:
     import numpy as np
     import torch
 
     if isinstance(value, torch.Tensor):
-        value = value.detach().cpu().numpy()
+        value = value.detach().cpu()
+        value = (value.float() if value.dtype == torch.bfloat16 else value).numpy()  # numpy has no bfloat16
     if isinstance(value, np.generic):
         value = np.asarray(value)
     if not isinstance(value, np.ndarray):
         raise BadInput(f"{where} is no array, but {type(value).__name__}.", hint="Yield numpy arrays or torch tensors.")
-    if value.dtype == np.float64:
-        notes["examples in float64 are used as float32"] = None
+    if value.dtype == np.float64 or (wide and value.dtype == np.float16):
+        notes[f"examples in {value.dtype} are used as float32"] = None
         value = value.astype(np.float32)
     if value.dtype.name not in _DTYPES:
         raise BadInput(f"{where} is of the dtype {value.dtype}.", hint=f"Dtypes: {', '.join(_DTYPES)}.")

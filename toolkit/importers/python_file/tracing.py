@@ -46,7 +46,7 @@ def trace(arguments: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
     path = Path(arguments["file"])
     module = user_file.loaded(path)
     network, notes = _network(module, arguments["function"], path.name)
-    examples = collected(module, network, path.name)
+    examples = collected(module, network, path.name, wide=bool(notes))
     wanted = {str(name): Varying(int(least), int(most)) for name, (least, most) in arguments["axes"].items()}
     varying = varying_axes(examples, wanted, path.name)
     with torch.no_grad():

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 import edgekit
 from edgekit.core import ImportOptions, Model
 from edgekit.errors import BadInput, EdgekitError, Unsupported
+from edgekit.exporters.onnx.census import check
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.importers.resolved import inspect
 from edgekit.importers.resolved import model_of as declared
@@ -52,6 +53,19 @@ def saved(folder: Path, model: onnx.ModelProto, name: str = "my net.onnx") -> st
 
 def export(source: str, out: Path, target: str = "laptop", **options: Any) -> edgekit.Bundle:
     return edgekit.export(source, target=target, out=out, **options)
+
+
+def test_a_graph_that_draws_random_numbers_is_refused_by_its_operator(tmp_path: Path) -> None:
+    nodes = [N("RandomNormalLike", ["x"], ["drawn"], "noise"), N("Add", ["x", "drawn"], ["y"])]
+    with pytest.raises(Unsupported, match=r"another 'y' each time .*RandomNormalLike") as refused:
+        declared(saved(tmp_path, model_of(nodes, {"x": f(1, 8)}, ["y"], 17)), ImportOptions())
+    assert "input of the network" in refused.value.hint
+
+
+def test_weights_in_double_precision_are_told_with_what_to_do() -> None:
+    with pytest.raises(EdgekitError, match="4096 double") as refused:
+        check({"bytes": {"double": 8 * 4096, "float": 4}}, "network", "fp32", quantized=False)
+    assert "network.float()" in refused.value.hint
 
 
 def test_what_inspect_says(tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
+import edgekit
 from edgekit.core import Axis, ImportOptions, Model, TensorSpec
 from edgekit.errors import BadInput, EdgekitError, Unsupported
 from edgekit.formats.checkpoint import read_checkpoint
@@ -99,6 +101,16 @@ def test_the_reference_is_the_users_module_to_the_bit(write: Write) -> None:
     mine = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.GELU())
     x = torch.randn(1, 3)
     assert torch.equal(reference(model)(x)[0], mine(x))
+
+
+def test_a_size_that_only_values_tell_stops_no_estimate(write: Write) -> None:
+    net = "class Net(nn.Module):\n    def forward(self, x):\n        rows = torch.where(x.sum(1) > 0)[0]\n"
+    net += "        return torch.zeros_like(x).index_add(0, rows, x[rows] @ x.T @ x)\n"
+    examples = "def examples():\n    for i in range(4): yield torch.randn(5, 3)\n"
+    model = model_of(write(HEAD + net + "def build(): return Net()\n" + examples))
+    x = torch.tensor([[1.0, 2.0, 3.0], [-1.0, -2.0, 0.0], [0.5, 0.5, 0.5], [-1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    kept = (x.sum(1) > 0).float()[:, None]
+    assert torch.allclose(reference(model)(x)[0], kept * (x @ x.T @ x))
 
 
 def test_a_second_time_nothing_runs_and_torch_is_not_loaded(write: Write, tmp_path: Path) -> None:
@@ -255,3 +267,42 @@ def test_a_file_that_is_not_there_names_init(write: Write) -> None:
     with pytest.raises(BadInput, match="there is no file") as caught:
         model_of("nowhere/net.py:build")
     assert "edgekit init" in caught.value.hint
+
+
+def test_outputs_that_are_inputs_weights_or_one_another_are_values_of_their_own(write: Write, tmp_path: Path) -> None:
+    net = "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    net += "        self.register_buffer('k', torch.arange(3.0))\n    def forward(self, x, flag):\n"
+    net += "        y = torch.relu(x) * 2\n        return {'y': y, 'again': y, 'x': x, 'flag': flag, 'k': self.k}\n"
+    examples = "def examples():\n    for i in range(4):\n"
+    examples += "        yield {'x': torch.randn(2, 3), 'flag': torch.tensor([i > 1])}\n"
+    source = write(HEAD + net + "def build(): return Net()\n" + examples)
+    assert [spec.name for spec in model_of(source).network.parts[0].outputs] == ["y", "again", "x_out", "flag_out", "k"]
+    bundle = edgekit.export(source, precision="fp32", out=tmp_path / "bundle")
+    x, flag = np.float32([[1, -2, 3], [4, 5, -6]]), np.array([True])
+    session = onnxruntime.InferenceSession(bundle.path / "network.onnx")
+    names = [value.name for value in session.get_outputs()]
+    held = dict(zip(names, session.run(None, {"x": x, "flag": flag}), strict=True))
+    twice = np.maximum(x, 0) * 2
+    truth = {"y": twice, "again": twice, "x_out": x, "flag_out": flag, "k": np.arange(3.0)}
+    assert held.keys() == truth.keys()
+    for name, wanted in truth.items():
+        assert np.array_equal(held[name], wanted), name
+
+
+def test_packed_lengths_are_refused_with_what_to_do(write: Write) -> None:
+    net = (
+        "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.gru = nn.GRU(3, 4)\n"
+    )
+    net += "    def forward(self, x, n):\n"
+    net += "        return self.gru(nn.utils.rnn.pack_padded_sequence(x, n, batch_first=True))[1]\n"
+    examples = "def examples():\n    for i in range(4): yield torch.randn(1, 5, 3), torch.tensor([i + 1])\n"
+    with pytest.raises(BadInput) as refused:
+        model_of(write(HEAD + net + "def build(): return Net()\n" + examples))
+    assert "pad to one length" in refused.value.hint
+
+
+@pytest.mark.parametrize("kind", ["half", "bfloat16"])
+def test_a_network_in_half_precision_takes_its_own_examples(kind: str, write: Write) -> None:
+    text = LINEAR.replace("Linear(3, 2)", f"Linear(3, 2).{kind}()").replace("randn(1, 3)", f"randn(1, 3).{kind}()")
+    model = model_of(write(text))
+    assert [spec.dtype for spec in model.network.parts[0].inputs] == ["float32"]

@@ -25,12 +25,14 @@ class Network(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.register_buffer("window", torch.hann_window(64))
+        self.taps = torch.nn.Parameter(torch.polar(torch.rand(51), torch.rand(51)))
         self.register_buffer("short", torch.hann_window(48))
 
     def forward(self, x):
         return {answer}
 
 def build():
+    torch.manual_seed(0)
     return Network()
 
 def examples():
@@ -52,6 +54,10 @@ ANSWERS = {
     "phase": f"torch.angle({STFT}[:, 3:5, 1:-1])",
     "short": "torch.stft(x, 64, 16, 48, self.short, center=False, normalized=True, return_complex=True).real",
     "rotated": "torch.view_as_real(torch.polar(x.abs(), x) * torch.view_as_complex(x.reshape(2, 50, 2)).repeat(1, 2))",
+    "istft": f"torch.istft({STFT} * x.mean(), 64, 16, window=self.window, length=96)",
+    "uncut": f"torch.istft({STFT}[0], 64, 16, window=self.window, normalized=True)",
+    "narrow": f"torch.istft({STFT}, 64, 12, 48, self.short)",
+    "filtered": "torch.fft.irfft(torch.fft.rfft(x) * self.taps, n=100)",
     "sum": f"({STFT} - {STFT}.conj() / 2 + 1).abs()",
 }
 

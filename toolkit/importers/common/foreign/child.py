@@ -86,6 +86,8 @@ def _hint(exc: BaseException) -> str:
             return "Foreign code runs without a network and alone: put the files that it needs beside it."
         if isinstance(cause, ModuleNotFoundError):
             return f"Install {cause.name!r} beside edgekit, or put it into the same folder."
+        if isinstance(cause, TypeError) and "got FakeTensor" in str(cause):
+            return "A size must not come from a tensor's values, as of packed lengths: pad to one length, and mask it."
         cause = cause.__cause__ or cause.__context__
     return ""
 

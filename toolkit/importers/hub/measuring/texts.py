@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgekit.errors import BadInput, Unsupported
-from edgekit.importers.hub.networks.loading import quiet
+from edgekit.importers.hub.networks.loading import quiet, reason_of
 from edgekit.importers.hub.plan import Plan
 from edgekit.importers.hub.repository import Repository
 from edgekit.tasks.common.tokens import Tokens
@@ -34,8 +34,10 @@ def check_tokens(plan: Plan, repository: Repository) -> None:
                 str(repository.folder), local_files_only=True, trust_remote_code=False
             )
         except Exception as exc:
-            reason = str(exc).strip().splitlines()[0] if str(exc).strip() else "no reason"
-            raise BadInput(f"the tokenizer of {repository.source} is refused by transformers: {reason[:300]}.") from exc
+            raise BadInput(
+                f"the tokenizer of {repository.source} is refused by transformers: {reason_of(exc)}.",
+                hint="As arrays in, arrays out: --task tensors",
+            ) from exc
         if plan.task == "text-classification" and ("token_type_ids" in theirs.model_input_names) < numbered:
             raise Unsupported(f"the tokenizer of {repository.source} does not number the texts of a pair as expected.")
         for text in _TEXTS:

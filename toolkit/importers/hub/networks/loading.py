@@ -12,7 +12,7 @@ from edgekit.core import Checkpoint
 from edgekit.errors import BadInput, Unsupported, need
 from edgekit.importers.hub.plan import Plan
 
-__all__ = ["empty", "loaded", "quiet"]
+__all__ = ["empty", "loaded", "quiet", "reason_of"]
 
 #: Missing tensors that a message names.
 _NAMED = 3
@@ -124,9 +124,17 @@ def _class(plan: Plan, config: Mapping[str, Any]) -> tuple[Any, Any]:
     return kind, settings
 
 
+def reason_of(exc: Exception) -> str:
+    """The first line of an exception of transformers, with the second where the first ends in a colon."""
+    lines = [line.strip() for line in str(exc).splitlines() if line.strip()] or ["no reason"]
+    return " ".join(lines[: 2 if lines[0].endswith(":") else 1])[:300].removesuffix(".")
+
+
 def _refused(plan: Plan, exc: Exception) -> BadInput:
-    reason = next((line.strip() for line in str(exc).splitlines() if line.strip()), "no reason")
-    return BadInput(f"transformers cannot build {plan.built} of this: {type(exc).__name__}: {reason[:300]}.")
+    return BadInput(
+        f"transformers cannot build {plan.built} of this: {type(exc).__name__}: {reason_of(exc)}.",
+        hint="Look at its config.json: transformers must build the model of it.",
+    )
 
 
 @contextlib.contextmanager
