@@ -56,6 +56,7 @@ def census(model: onnx.ModelProto) -> dict[str, Any]:
     }
 
 
+#: What to do where most weights are float64.
 _FROM_DOUBLE = "Export the network again with weights in float32: network.float() before torch.onnx.export."
 
 

@@ -16,6 +16,8 @@ __all__ = ["empty", "loaded", "quiet", "reason_of"]
 
 #: Missing tensors that a message names.
 _NAMED = 3
+#: Layers of a network at most; the deepest transformers have some 130.
+_LAYERS = 1000
 
 
 def empty(plan: Plan, config: Mapping[str, Any]) -> Any:
@@ -105,6 +107,7 @@ def _class(plan: Plan, config: Mapping[str, Any]) -> tuple[Any, Any]:
             f"transformers {transformers.__version__} has no class {plan.built!r}.",
             hint="Upgrade transformers, or bring the network in a file of Python: edgekit export net.py:build",
         ) from exc
+    _check_layers(config)
     own = {name: value for name, value in config.items() if name not in ("auto_map", "dtype", "torch_dtype")}
     with quiet():
         try:
@@ -122,6 +125,16 @@ def _class(plan: Plan, config: Mapping[str, Any]) -> tuple[Any, Any]:
         except Exception as exc:
             raise _refused(plan, exc) from exc
     return kind, settings
+
+
+def _check_layers(config: Mapping[str, Any]) -> None:
+    """Raise BadInput for a number of layers that would take minutes and gigabytes before any weight is looked at."""
+    for name, value in config.items():
+        if isinstance(value, int) and name.endswith(("layer", "layers")) and value > _LAYERS:
+            raise BadInput(
+                f"config.json states {value} for {name}: more than {_LAYERS} layers are not built.",
+                hint="Look whether config.json belongs to these weights.",
+            )
 
 
 def reason_of(exc: Exception) -> str:
