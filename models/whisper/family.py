@@ -36,8 +36,9 @@ from edgekit.models.common.silero.shapes import silero_work
 from edgekit.models.whisper.shapes import FRAMES, HOP, N_FFT, SAMPLE_RATE, WINDOW, Shape
 from edgekit.numerics import weighing
 
-#: How long a window the encoder gets for a short sound; the evidence is in docs/whisper-window.md.
-WINDOW_FACTS = {"least": 15.0, "margin": 4.0, "step": 1.0}
+#: How long a window the encoder gets for a short sound, and the share of the limit of log probability from which on its
+#: text is taken; the evidence is in docs/whisper-window.md.
+WINDOW_FACTS = {"least": 15.0, "margin": 4.0, "step": 1.0, "sure": 0.75}
 #: The windows that follow from them, in whole seconds, up to the 30 that the encoder was trained with.
 _WINDOWS = range(int(WINDOW_FACTS["least"]), 31, int(WINDOW_FACTS["step"]))
 

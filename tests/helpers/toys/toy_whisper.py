@@ -31,6 +31,8 @@ SPECIAL = (
 MERGES = [("Ġ", "-"), ("Ġ", "'"), ("Ġ", "â")]
 EOT = 256 + len(MERGES)
 VOCABULARY = EOT + len(SPECIAL) + 1501
+#: The logit at which a token, where all others have 0, has a log probability of about -0.85.
+HARDLY = 6.6
 SHAPE = Shape(width=64, heads=2, encoder_layers=2, decoder_layers=2, vocabulary=VOCABULARY)
 
 

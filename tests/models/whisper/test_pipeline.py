@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.cases.whisper_cases import RATE, Phrase, sound, starts
-from helpers.toys.toy_whisper import VOCABULARY, ScriptedDecoder, ToyWhisper, says
+from helpers.toys.toy_whisper import HARDLY, VOCABULARY, ScriptedDecoder, ToyWhisper, says
 from numpy.typing import NDArray
 
 from edgekit.errors import BadInput
@@ -207,6 +207,16 @@ def test_an_improbable_text_is_sampled_again(toy_whisper: ToyWhisper, say: Phras
     certain, _ = toy_whisper.transcriber(says([say("xy")], weight=6.0))
     fine = certain.predict(sound(3.0), language="en", window=30.0, logprob=-2.0)
     assert fine.details["fallbacks"] == []
+
+
+def test_a_hardly_probable_text_is_read_again_with_the_whole_window(toy_whisper: ToyWhisper, say: Phrase) -> None:
+    """What is good enough of 30 s need not be of a window that was cut."""
+    transcriber, _ = toy_whisper.transcriber(says([say("xy"), say("ok")], weight=HARDLY))
+    result = transcriber.predict(sound(3.0), language="en", temperatures=(0.0,))
+    assert (result.output, result.details["windows"]) == ("ok", [15.0, 30.0])
+    assert result.details["fallbacks"] == ["hardly probable: encoded again at 30 s"]
+    whole, _ = toy_whisper.transcriber(says([say("xy"), say("ok")], weight=HARDLY))
+    assert whole.predict(sound(3.0), language="en", window=15.0).output == "xy"
 
 
 def test_an_echo_only_grows_the_window(toy_whisper: ToyWhisper, say: Phrase) -> None:

@@ -13,7 +13,7 @@ import PIL
 import pytest
 from helpers.cases.whisper_cases import Phrase, sound
 from helpers.devices.jvm import JAVA, Peer
-from helpers.toys.toy_whisper import EOT, VOCABULARY, Fake, ScriptedDecoder, Sounds, ToyWhisper, says
+from helpers.toys.toy_whisper import EOT, HARDLY, VOCABULARY, Fake, ScriptedDecoder, Sounds, ToyWhisper, says
 from PIL import Image
 
 from edgekit.core import Feeds, Runner, TensorSpec
@@ -123,6 +123,12 @@ CASES: dict[str, tuple[float, list[tuple[Any, ...]], dict[str, Any]]] = {
 def test_whisper_says_the_same(whisper: Whisper, say: Phrase, case: str) -> None:
     seconds, answers, options = CASES[case]
     same(*whisper.both(lambda: says([say(*one) for one in answers]), sound(seconds), **options))
+
+
+def test_a_hardly_probable_text_is_read_again_with_the_whole_window(whisper: Whisper, say: Phrase) -> None:
+    ours, told = whisper.both(lambda: says([say("xy"), say("fine")], weight=HARDLY), sound(3.0), language="en")
+    same(ours, told)
+    assert "hardly probable" in ours.details["fallbacks"][0]
 
 
 def test_caches_that_begin_with_a_blank(toy_whisper: ToyWhisper, say: Phrase, tmp_path: Path, start: Start) -> None:

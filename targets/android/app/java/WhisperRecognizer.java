@@ -103,7 +103,9 @@ final class WhisperRecognizer {
         try {
             WhisperDecoding.Result result = attempt.at(0);
             String why = suspicious(result);
-            if (longer && why.isEmpty()) {
+            if (longer && why.isEmpty() && unsure(result)) {
+                why = "hardly probable";
+            } else if (longer && why.isEmpty()) {
                 why = WhisperSigns.echoes(result.tokens) ? "ends with an echo" : "";
             }
             if (longer && !why.isEmpty()) {
@@ -262,6 +264,12 @@ final class WhisperRecognizer {
 
     private static boolean silent(WhisperDecoding.Result result) {
         return result.noSpeech > NO_SPEECH && result.averageLogprob <= LOGPROB;
+    }
+
+    /** Whether the text of a short window is read again with the whole one, which costs less than a wrong text. */
+    private boolean unsure(WhisperDecoding.Result result) {
+        double sure = window.containsKey("sure") ? Json.number(window.get("sure")) : 1.0;
+        return result.averageLogprob > LOGPROB && result.averageLogprob < sure * LOGPROB;
     }
 
     /** Why a result looks wrong (empty if it does not): the original's two signs, and that it never ends. */

@@ -34,7 +34,7 @@ struct WhisperRecognizer {
     private let frontend, encoder, decoder: any Graph
     private let decoderPart: Description.Part
     private let tokens: WhisperTokens
-    private let least, margin, step: Double
+    private let least, margin, step, sure: Double
     private let context, blanks: Int
     /// The layer and head of each of the decoder's alignment queries; empty where it gives none.
     private let heads: [[Int]]
@@ -49,6 +49,7 @@ struct WhisperRecognizer {
         least = try window.double("least")
         margin = try window.double("margin")
         step = try window.double("step")
+        sure = window.has("sure") ? try window.double("sure") : 1
         context = try description.facts.int("text_context")
         blanks = description.facts.has("blanks") ? try description.facts.int("blanks") : 0
         heads =
@@ -139,6 +140,9 @@ struct WhisperRecognizer {
         var result = try await sampled(attempt, temperatures[0], seed: 0)
         var why = suspicious(result)
         let longer = attempt.encoded.seconds < 30 && run.options.window == nil
+        if why.isEmpty && longer && unsure(result) {
+            why = "hardly probable"
+        }
         if why.isEmpty && longer && WhisperSigns.echoes(result.tokens) {
             why = "ends with an echo"
         }
@@ -224,6 +228,11 @@ struct WhisperRecognizer {
             return max(window, min(seconds.rounded(.up), 30))
         }
         return min((max(least, seconds + margin) / step).rounded(.up) * step, 30)
+    }
+
+    /// Whether the text of a short window is read again with the whole one, which costs less than a wrong text.
+    private func unsure(_ result: WhisperDecoding.Result) -> Bool {
+        Self.logprob < result.averageLogprob && result.averageLogprob < sure * Self.logprob
     }
 
     /// Why a result looks wrong (empty if it does not): the original's two signs, and that it never ends.
