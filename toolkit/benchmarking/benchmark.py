@@ -121,7 +121,7 @@ def versus(
         BadInput: as `benchmark`, or the bundles are of different tasks. DeviceFailed: as `benchmark`.
     """
     bundles = [open_bundle(Path(path)) for path in paths]
-    _check_alike(bundles)
+    check_alike(bundles)
     chosen = given(bundles[0], inputs, synthetic) or [golden_input(bundles[0])]
     subjects = [prepare(bundle, chosen, threads, limits or Limits()) for bundle in bundles]
     for subject in subjects:
@@ -132,7 +132,7 @@ def versus(
     return [reported(subject, group, load, session) for subject, group in zip(subjects, answers, strict=True)]
 
 
-def _check_alike(bundles: Sequence[Bundle]) -> None:
+def check_alike(bundles: Sequence[Bundle]) -> None:
     """Raise BadInput for bundles that no input serves alike, before any is measured."""
     tasks = {bundle.manifest.model.task for bundle in bundles}
     if len(tasks) > 1:

@@ -40,8 +40,8 @@ def write(bundle: Bundle, place: Path, options: Mapping[str, str]) -> None:
         BadInput: a name that is not legal. Unsupported: a bundle that has no loop for phones, or another runtime.
         OverBudget: more than the store delivers with an app. MissingExtra: a tool is absent.
     """
-    app = check_bundle(bundle, "a library")
     names = names_of(options, bundle.manifest.model.name)
+    app = check_bundle(bundle, "a library")
     words = _words(bundle, app, names)
     stem = f"{names.name}-{names.version}"
     folder = place.joinpath(*names.package.split("."), names.name, names.version)

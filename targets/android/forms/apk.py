@@ -49,8 +49,8 @@ def write(bundle: Bundle, place: Path, options: Mapping[str, str]) -> None:
         BadInput: a name that is not legal. Unsupported: a bundle that has no loop for phones, or another runtime.
         OverBudget: more than the store delivers with an app. MissingExtra: a tool is absent.
     """
-    app = check_bundle(bundle, "an app")
     names = names_of(options, bundle.manifest.model.name)
+    app = check_bundle(bundle, "an app")
     # Before any tool is asked for: nobody should install tools for an app that is too large.
     size = sum(file.size for name, file in bundle.manifest.files.items() if not name.startswith("golden/"))
     check_size(size, bundle.path.name, "Package it with --as gradle, which lays out an asset pack for the model.")

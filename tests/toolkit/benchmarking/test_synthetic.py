@@ -139,7 +139,7 @@ def test_bundles_of_different_tasks_are_not_measured_in_turns(
 
 
 def test_bundles_with_different_inputs_are_not_measured_in_turns(tmp_path: Path) -> None:
-    from edgekit.benchmarking.benchmark import _check_alike
+    from edgekit.benchmarking.benchmark import check_alike
 
     bundles: list[Any] = []
     for name in ("image", "sound"):
@@ -147,9 +147,9 @@ def test_bundles_with_different_inputs_are_not_measured_in_turns(tmp_path: Path)
         np.savez(tmp_path / name / "input.npz", **{name: np.zeros(3, np.float32)})
         facts = SimpleNamespace(model=SimpleNamespace(task="tensors"), golden=SimpleNamespace(input="input.npz"))
         bundles.append(SimpleNamespace(path=tmp_path / name, manifest=facts))
-    _check_alike([bundles[0], bundles[0]])
+    check_alike([bundles[0], bundles[0]])
     with pytest.raises(BadInput, match="image takes image and sound takes sound"):
-        _check_alike(bundles)
+        check_alike(bundles)
 
 
 def test_turns_end_with_the_first_process_that_fails(
