@@ -243,11 +243,11 @@ def test_names_are_legal_whatever_the_model_is_called(model: str) -> None:
     assert names_of({"package": names.package, "name": names.name}, "x") == names
 
 
-def test_a_name_is_no_matter_where_no_module_can_be(tmp_path: Path) -> None:
-    bundle = made_up(tmp_path / "b", "tensors", [("network", [], [])], {}, task="tensors")
+def test_what_no_module_can_be_is_told_without_a_word_on_names(tmp_path: Path) -> None:
+    bundle = made_up(tmp_path / "b", "9 lives", [("network", [], [])], {}, task="tensors")
     for form in ("gradle", "aar", "apk"):
         with pytest.raises(Unsupported, match="'tensors'"):
-            edgekit.package(bundle, form, out=tmp_path / "x", options={"package": "9x"})
+            edgekit.package(bundle, form, out=tmp_path / "x")
 
 
 def test_a_bundle_of_another_target_says_which(bundles: Mapping[str, Path], tmp_path: Path) -> None:
