@@ -9,7 +9,7 @@ CLIP := models/data/golden/jfk.flac
 # Weights that lie beside the checkout are not fetched.
 export EDGEKIT_MIRROR ?= $(wildcard $(CURDIR)/../shared/models)
 
-.PHONY: help demo test fast lint types fuzz train demo-locked dist lock docs recordings peers vision-peers phone-roads clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools swift-tools
+.PHONY: help demo test fast slow lint types fuzz train demo-locked dist lock docs recordings peers vision-peers phone-roads clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools swift-tools
 .DELETE_ON_ERROR:
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make demo-locked  the same with the versions and hashes of requirements/demo.lock; make lock: make that file again"
 	@echo "make test    every test but the ones marked peers or slow"
 	@echo "make fast    the tests that need neither weights nor minutes"
+	@echo "make slow    the tests that take many minutes, such as a model once more in every format: before a release"
 	@echo "make lint    ruff, and the prose linter for pages, help texts, errors and docstrings; make types: mypy --strict on the installed wheel"
 	@echo "make docs    the documentation site, into build/site"
 	@echo "make peers   side by side with faster-whisper, whisper.cpp and optimum-onnx (an hour; wants the machine to itself)"
@@ -106,6 +107,9 @@ test: fast
 
 fast: $(VENV)/.wheel
 	$(PYTEST) -m "not thorough and not real and not peers and not slow"
+
+slow: $(VENV)/.wheel
+	PIN=1 $(PYTEST) -m "slow and not peers"
 
 lint: $(VENV)/.dependencies .venv-docs/.installed
 	$(BIN)/ruff check .
