@@ -118,7 +118,7 @@ def test_streams(
         given = {"vad": np.array([0])} if "vad" in options else options
         same_stream(events, whole, peer.ask(audio=audio, chunks=np.array([700, 1600]), **given))
         heard += len(whole.details["words"])
-    assert heard > 50, "a test of silence would prove nothing"
+    assert heard > 30, "a test of silence would prove nothing"
 
 
 def test_pictures(opened: Callable[..., Opened], exported: Callable[..., Path], shared_data: Path) -> None:
