@@ -130,6 +130,7 @@ def test_how_a_sentence_becomes_a_vector_is_not_guessed(copy: Path) -> None:
         ({"num_hidden_layers": 4}, BadInput, "weights lack encoder.layer.3.attention"),
         ({"num_hidden_layers": 2}, BadInput, "weights hold encoder.layer.2.attention"),
         ({"num_hidden_layers": 10_000_000}, BadInput, "more than 1000 layers"),
+        ({"text_config": {"num_hidden_layers": 10_000_000}}, BadInput, "more than 1000 layers"),
         ({"architectures": ["NoSuchModel"]}, Unsupported, "fits no task"),
     ],
 )

@@ -129,7 +129,8 @@ def _class(plan: Plan, config: Mapping[str, Any]) -> tuple[Any, Any]:
 
 def _check_layers(config: Mapping[str, Any]) -> None:
     """Raise BadInput for a number of layers that would take minutes and gigabytes before any weight is looked at."""
-    for name, value in config.items():
+    towers = [value for value in config.values() if isinstance(value, Mapping)]  # of text, of pictures
+    for name, value in (stated for part in (config, *towers) for stated in part.items()):
         if isinstance(value, int) and name.endswith(("layer", "layers")) and value > _LAYERS:
             raise BadInput(
                 f"config.json states {value} for {name}: more than {_LAYERS} layers are not built.",
