@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgekit.core import Work
 
-__all__ = ["SMALL", "Layer", "convolution", "linear", "work"]
+__all__ = ["SMALL", "Layer", "convolution", "linear", "table", "work"]
 
 #: See `Work.small`.
 SMALL = 2048
@@ -43,6 +43,11 @@ def convolution(
 def linear(inputs: int, outputs: int, rows: int = 1) -> Layer:
     """A product of `rows` rows with a matrix."""
     return Layer(inputs * outputs, outputs, rows, rows * (inputs + outputs))
+
+
+def table(numbers: int) -> Layer:
+    """An embedding of so many numbers, of which a call looks up a few rows."""
+    return Layer(numbers, 0, 0, 0)
 
 
 def work(

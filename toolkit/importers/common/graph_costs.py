@@ -10,7 +10,7 @@ from edgekit.core import Work
 from edgekit.formats.pt2 import Program
 from edgekit.formats.pt2.archive import DTYPES
 from edgekit.formats.pt2.operators import short
-from edgekit.numerics.layers import Layer, work
+from edgekit.numerics.layers import Layer, table, work
 
 __all__ = ["work_of"]
 
@@ -31,6 +31,7 @@ def work_of(part: str, program: Program) -> Work:
     """The weights and the work of a call with the shapes that the program was traced with."""
     weights = _weights(program)
     layers: list[Layer] = []
+    looked_up, multiplied = dict[str, tuple[int, ...]](), set[str]()
     macs = steps = unrolled = 0
     operators = {short(node["target"]) for node in program.graph["nodes"]}
     for node in program.graph["nodes"]:
@@ -42,12 +43,16 @@ def work_of(part: str, program: Program) -> Work:
             steps = max(steps, _steps(program, operands, held))
             layers += [Layer(prod(shape), shape[0], steps, sum(shape)) for shape in held]
             unrolled += sum(prod(shape) for shape in held)
+        elif name == "embedding" and operands[0] in weights:
+            looked_up[operands[0]] = weights[operands[0]]
         elif name in _CONVOLUTIONS or name in _PRODUCTS:
             chosen = [weights[operand] for operand in operands if len(weights.get(operand, ())) >= 2]
+            multiplied.update(operands)
             if chosen:
                 layers.append(_layer(name, chosen[0], program.sizes(operands[0]), output))
             elif operands:
                 macs += prod(output) * (program.sizes(operands[0]) or (1,))[-1]
+    layers += [table(prod(shape)) for held, shape in looked_up.items() if held not in multiplied]
     counted = sum(layer.weights + layer.outputs for layer in layers)
     return work(
         part,

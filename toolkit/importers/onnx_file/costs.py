@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.core import Work
 from edgekit.formats.onnx.graph import tensors
-from edgekit.numerics.layers import Layer, work
+from edgekit.numerics.layers import Layer, table, work
 
 if TYPE_CHECKING:
     import onnx
@@ -51,6 +51,9 @@ def work_of(part: str, model: onnx.ModelProto) -> Work:
                 )
             elif before:
                 macs += prod(after) * before[-1]
+    multiplied = {name for node in graph.node if node.op_type != "Gather" for name in node.input}
+    looked_up = {node.input[0] for node in graph.node if node.op_type == "Gather" and node.input[0] in weights}
+    layers += [table(prod(weights[name])) for name in sorted(looked_up - multiplied) if len(weights[name]) == 2]
     floats = sum(
         prod(tensor.dims)
         for tensor in tensors(model)

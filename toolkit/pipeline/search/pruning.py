@@ -17,7 +17,7 @@ __all__ = ["Search"]
 #: A recipe whose estimated size is larger by this factor than that of one that passed cannot win.
 _SURELY = 1.2
 #: The share of a limit of size that is filled where an estimate is corrected. The rest is for the bundle's texts.
-_FILLED = 0.999
+_FILLED = 0.997
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,16 @@ class Search:
     def refined(self, points: Iterable[Point]) -> Search | None:
         """This search with the recipe that fills the limit of size, by what was measured of the one with most bits.
 
-        Sizes of recipes with fewer bits are estimates: they are corrected by the same factor. None where there is
-        nothing to correct.
+        Sizes of recipes with fewer bits are estimates. They are corrected by the line through the last two that were
+        measured; by a factor, where there is one. None where there is nothing to correct.
         """
         sizes = {point.recipe: point.size for point in points if point.size}
         narrow = [name for name, recipe in self.recipes.items() if "bits" in recipe.options and name in sizes]
         if not narrow or self.limits.size is None or not self.limits.spends:
             return None
-        nearest = narrow[-1]
-        estimate = self.run.job.model.costs.size(self.recipes[nearest])
-        size = int(_FILLED * self.limits.size * estimate / sizes[nearest])
+        known = [(self.run.job.model.costs.size(self.recipes[name]), sizes[name]) for name in narrow[-2:]]
+        (low, small), (high, large) = known if len(known) == 2 and known[0][1] < known[1][1] else ((0, 0), known[-1])
+        size = int(high + (_FILLED * self.limits.size - large) * (high - low) / (large - small))
         offered = self.run.job.offered(size)
         added = {name: recipe for name, recipe in offered.items() if name not in self.recipes}
         return replace(self, size=size, recipes={**self.recipes, **added}) if added else None

@@ -10,7 +10,9 @@ import pytest
 
 import edgekit
 from edgekit.bundles.opened import load
+from edgekit.core import ImportOptions, Recipe
 from edgekit.errors import BadInput, GateFailed
+from edgekit.importers.resolved import model_of
 
 TEXT = """
 import numpy as np
@@ -92,3 +94,15 @@ def test_a_reference_below_the_bar_is_refused(file: Path, tmp_path: Path) -> Non
             np.savez(path, input=arrays["input"], truth=np.int64(9))
     with pytest.raises(GateFailed, match="the fp32 reference itself misses the bar"):
         edgekit.export(str(file), exporter="onnx", precision="fp16", data=tmp_path / "data", out=tmp_path / "bundle")
+
+
+def test_an_embedding_counts_as_weights_that_int8_makes_smaller(tmp_path: Path) -> None:
+    text = (
+        "import torch\nfrom torch import nn\n\n\ndef build():\n"
+        "    return nn.Sequential(nn.Embedding(4000, 64), nn.Linear(64, 8)).eval()\n\n\n"
+        "def examples():\n    yield {'input': torch.arange(16)[None]}\n    yield {'input': torch.arange(16)[None] + 9}\n"
+    )
+    (tmp_path / "words.py").write_text(text)
+    model = model_of(f"{tmp_path / 'words.py'}:build", ImportOptions(task="tensors"))
+    sizes = {precision: model.costs.size(Recipe("onnx", precision)) for precision in ("fp32", "int8")}
+    assert sizes["int8"] < 320_000 < 4 * 4000 * 64 < sizes["fp32"]
