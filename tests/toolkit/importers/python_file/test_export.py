@@ -100,7 +100,8 @@ def test_an_embedding_counts_as_weights_that_int8_makes_smaller(tmp_path: Path) 
     text = (
         "import torch\nfrom torch import nn\n\n\ndef build():\n"
         "    return nn.Sequential(nn.Embedding(4000, 64), nn.Linear(64, 8)).eval()\n\n\n"
-        "def examples():\n    yield {'input': torch.arange(16)[None]}\n    yield {'input': torch.arange(16)[None] + 9}\n"
+        "def examples():\n    yield {'input': torch.arange(16)[None]}\n"
+        "    yield {'input': torch.arange(16)[None] + 9}\n"
     )
     (tmp_path / "words.py").write_text(text)
     model = model_of(f"{tmp_path / 'words.py'}:build", ImportOptions(task="tensors"))
