@@ -30,7 +30,7 @@ def test_it_is_declared_with_noise_that_respects_its_tables(saved: Path) -> None
     assert evidence.synthetic
     assert len(evidence.samples(Path())) == 16
     (work,) = model.costs.work(model.network.ladder[0]) if model.costs.work else ()
-    assert (work.layers, work.weights) == (3, 8 * 3 * 9 + 2 * 32)
+    assert (work.layers, work.weights) == (4, 8 * 3 * 9 + 2 * 32 + 10 * 8)
     assert work.macs == 8 * 27 * 14 * 14 + 2 * 32
 
 
