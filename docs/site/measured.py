@@ -8,7 +8,6 @@ condenses a file of `edgekit bench --out`: medians in place of raw values.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,9 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from code_key import key
+
 import edgekit
 from edgekit.bench.statistics import repeated
-from edgekit.common.files import hash_file
 from edgekit.core import Report
 from edgekit.pipeline.closure import closure
 from edgekit.reports import cells
@@ -96,13 +96,12 @@ def commands() -> list[tuple[str, str]]:
 
 @cache
 def code_of(model: str, exporter: str) -> str:
-    """Hash of the code that decides what a bundle computes: the model's file, the exporter's room, their imports."""
+    """Key of the code that decides what a bundle computes: the model's file, the exporter's room, their imports."""
     package = Path(str(edgekit.__file__)).parent
     named = sorted((package / "models").rglob(f"{model.replace('-', '_')}.py"))
     room = [path for path in (package / "exporters" / exporter).rglob("*") if path.is_file() and path.suffix != ".pyc"]
     python = [path for path in room if path.suffix == ".py"]
-    files = sorted({*room, *closure([*named, *python], package)})
-    return hashlib.sha256("".join(hash_file(file) for file in files).encode()).hexdigest()[:16]
+    return key(sorted({*room, *closure([*named, *python], package)}))
 
 
 def _key(row: Row) -> tuple[str, str, str, str]:

@@ -20,6 +20,7 @@ def site() -> SimpleNamespace:
     """The generators, which are scripts and no package."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(SITE)
+        import code_key
         import command_pages
         import figure_pages
         import measured
@@ -28,6 +29,7 @@ def site() -> SimpleNamespace:
         import task_pages
 
         return SimpleNamespace(
+            code=code_key,
             commands=command_pages,
             figures=figure_pages,
             measured=measured,
@@ -71,6 +73,38 @@ def test_figures_say_where_they_are_older_than_the_code(site: SimpleNamespace, r
     for code in ("", other):
         assert site.models.OLDER in site.models.page(row.model, [row, replace(row, code=code)])
     assert all(site.models.OLDER in site.models.page(row.model, [row]) for row in rows if not row.current)
+
+
+_CODE = '''"""What it does."""
+
+# why
+def half(value: int) -> int:
+    """Half of an even number."""
+    if value % 2:
+        raise ValueError(
+            "odd"
+        )
+    return value // 2  # exact
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("What it does.", "What it does now.\n\nIn two paragraphs.", True),
+        ("# why\n", "", True),
+        ("  # exact", "\n", True),
+        ('\n            "odd"\n        ', 'f"{value} is odd"', True),
+        ("value // 2", "value // 3", False),
+        ("value % 2", "value % 3", False),
+    ],
+)
+def test_words_make_no_figure_older(old: str, new: str, same: bool, site: SimpleNamespace, tmp_path: Path) -> None:
+    files = [tmp_path / "a.py", tmp_path / "b.py"]
+    for file, text in zip(files, (_CODE, _CODE.replace(old, new)), strict=True):
+        file.write_text(text)
+    assert _CODE.count(old) == 1
+    assert (site.code.key(files[:1]) == site.code.key(files[1:])) == same
 
 
 def test_the_page_of_figures_has_every_laptop_row_and_marks_the_older_ones(

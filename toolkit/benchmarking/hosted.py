@@ -70,7 +70,10 @@ def prepare(bundle: Bundle, inputs: Sequence[str | Path], threads: int | None, l
     chosen = [Path(item).expanduser() for item in inputs] or [golden_input(bundle)]
     for item in chosen:
         if not item.is_file():
-            raise BadInput(f"there is no input file {str(item)!r}.")
+            raise BadInput(
+                f"there is no input file {str(item)!r}.",
+                hint="Check the path, or leave out --input: the bundle's own input is measured then.",
+            )
     setup = run.Setup(
         "edgekit.bundles.opened:load_unchecked",
         bundle.path.absolute(),

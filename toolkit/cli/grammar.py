@@ -123,7 +123,8 @@ def parser() -> argparse.ArgumentParser:
         cmd.add_argument("--pytest-benchmark", metavar="FILE", help="write the measurements as pytest-benchmark JSON")
 
     cmd = verb("list", "list models, tasks, targets, exporters, importers and families")
-    cmd.add_argument("room", nargs="?", choices=tuple(ROOMS), help="what to list (default: all)")
+    kinds = f"{', '.join(tuple(ROOMS)[:-1])} or {tuple(ROOMS)[-1]}"
+    cmd.add_argument("room", nargs="?", choices=tuple(ROOMS), metavar="KIND", help=f"{kinds} (default: all)")
 
     cmd = verb("inspect", "describe a model: task, inputs, outputs, operators, licence; fetches no weights")
     imported(cmd)

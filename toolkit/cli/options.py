@@ -26,7 +26,7 @@ _FLAGS = {
 }
 
 #: Units of sizes as they are shown, and as chip makers write them.
-_DECIMAL = {"": 1, "B": 1, "k": 1e3, "kB": 1e3, "M": 1e6, "MB": 1e6, "G": 1e9, "GB": 1e9}
+_DECIMAL = {"": 1, "B": 1, "k": 1e3, "kB": 1e3, "KB": 1e3, "M": 1e6, "MB": 1e6, "G": 1e9, "GB": 1e9}
 _BINARY: dict[str, int] = {"": 1, "b": 1} | {
     letter + rest: 1024**power for power, letter in enumerate("kmg", 1) for rest in ("", "b", "ib")
 }

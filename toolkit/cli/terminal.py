@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
 from edgekit.core import Progress
 
@@ -21,8 +21,29 @@ def console() -> Console:
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # `edgekit.cli.command` knows what to do; rich would end the process with 1
 
+    if sys.stdout.isatty():
+        return Output()
     # A pipe has no width: rich would fold every table at 80 columns.
-    return Output() if sys.stdout.isatty() else Output(width=160, color_system=None)
+    return Output(width=160, color_system=None, file=cast("IO[str]", _Trimmed(sys.stdout)))
+
+
+#: A longer word is broken, in letters.
+_LONG = 32
+
+
+class _Trimmed:
+    """A text stream whose lines lose the spaces at their ends, with which rich fills a table's columns."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write whole lines, as a `rich.console.Console` does after each print."""
+        self._stream.write("\n".join(line.rstrip(" ") for line in text.split("\n")))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def say(text: str, style: str = "") -> None:
@@ -46,18 +67,45 @@ def _plain(value: Any) -> Any:
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table; cell text is shown as it is, never read as markup."""
+    """Print a table; cell text is shown as it is, never read as markup.
+
+    Where the terminal is too narrow for the longest words, each row becomes a block with a line a column.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
+    output = console()
+    if _least_width(columns, rows) > output.width and len(columns) > 2:
+        _show_blocks(output, title, columns, rows)
+        return
     heading = Text(title, style="italic") if title else None
     table = Table(title=heading, title_justify="left", box=box.SIMPLE, show_header=any(columns))
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    console().print(table)
+    output.print(table)
+
+
+def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """The width of a table that breaks no word but the longest, such as paths."""
+    cells = zip(columns, *rows, strict=True)
+    longest = [max((len(word) for cell in column for word in cell.split()), default=0) for column in cells]
+    return sum(min(width, _LONG) for width in longest) + 2 * (len(columns) + 1)
+
+
+def _show_blocks(output: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    if title:
+        output.print(Text(title, style="italic"))
+    for row in rows:
+        output.print(Text(row[0], style="bold"), soft_wrap=True)
+        for name, cell in zip(columns[1:], row[1:], strict=True):
+            if cell:
+                output.print(Padding(Text(f"{name}: {cell}" if name else cell), (0, 0, 0, 2)))
 
 
 @contextlib.contextmanager
