@@ -1,13 +1,20 @@
 """Measured figures as data: the condensed rows in results/, and the measurements that `edgekit fit` is calibrated with.
 
-    python docs/site/measured.py MATRIX.json results/matrix.json --date 2026-11-25 --command "edgekit bench ..."
+    python docs/site/measured.py MATRIX.json results/matrix.json --bundles WORK/bundles --date 2026-11-25 \\
+        --command "edgekit bench ..."
 
-condenses a file of `edgekit bench --out`: medians in place of raw values.
+condenses a file of `edgekit bench --out --work WORK`: medians in place of raw values.
+
+    python docs/site/measured.py --confirm results/matrix.json --bundles WORK/bundles
+
+looks at bundles that today's code made: where one holds the same networks, byte for byte, its figures are of today's
+code.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +26,8 @@ from code_key import key
 
 import edgekit
 from edgekit.bench.statistics import repeated
+from edgekit.benchmarking.exports import bundle_name
+from edgekit.bundles.staging import peek
 from edgekit.core import Report
 from edgekit.pipeline.closure import closure
 from edgekit.reports import cells
@@ -27,6 +36,9 @@ __all__ = ["Row", "commands", "rows"]
 
 ROOT = Path(__file__).parents[2]
 CALIBRATION = ROOT / "toolkit" / "estimation" / "calibration.json"
+
+#: What a bundle holds beside what an app loads.
+_BESIDE = ("README.md", "golden/", "licences/", "sbom.")
 
 #: The measurements that a page shows.
 SHOWN = (
@@ -51,6 +63,7 @@ class Row:
         size: bytes of the bundle. gate: ``verdict``, ``metric``, ``value``, ``reference``, ``drop``, ``low``, ``high``.
         figures: measurement -> ``median``, ``unit``.
         origin: the date, or the place, where the measurement is kept. code: see `code_of`, when it was measured.
+        contents: see `contents_of`; "" where it was not kept.
     """
 
     model: str
@@ -66,6 +79,7 @@ class Row:
     warnings: int = 0
     origin: str = ""
     code: str = ""
+    contents: str = ""
 
     @property
     def date(self) -> str:
@@ -104,6 +118,22 @@ def code_of(model: str, exporter: str) -> str:
     return key(sorted({*room, *closure([*named, *python], package)}))
 
 
+def contents_of(bundle: Path) -> str:
+    """Hash of the files of a bundle that an app loads: networks and their descriptions; no texts, no golden answers."""
+    manifest = peek(bundle)
+    if manifest is None:
+        return ""
+    files = [f"{name} {entry.sha256}" for name, entry in sorted(manifest.files.items()) if not name.startswith(_BESIDE)]
+    return hashlib.sha256("\n".join(files).encode()).hexdigest()[:16]
+
+
+def confirmed(row: Mapping[str, Any], bundles: Path) -> dict[str, Any]:
+    """A row, of today's code if today's code makes the same bundle."""
+    name = "-".join(row[part] for part in ("model", "target", "exporter", "precision"))
+    same = row.get("contents") and contents_of(bundles / name) == row["contents"]
+    return {**row, "code": code_of(row["model"], row["exporter"])} if same else dict(row)
+
+
 def _key(row: Row) -> tuple[str, str, str, str]:
     return row.model, row.target, row.exporter, row.precision
 
@@ -122,8 +152,8 @@ def _calibration() -> Iterator[Row]:
         yield Row(**{**row, "code": ""}, origin="calibration of `edgekit fit`")
 
 
-def _of(matrix: cells.Matrix) -> Iterator[dict[str, Any]]:
-    """The measured cells of a matrix as the fields of `Row`."""
+def _of(matrix: cells.Matrix, bundles: Path | None = None) -> Iterator[dict[str, Any]]:
+    """The measured cells of a matrix as the fields of `Row`; `bundles`: the folder of what was measured."""
     for cell in matrix.cells:
         if cell.report is not None:
             yield {
@@ -139,6 +169,7 @@ def _of(matrix: cells.Matrix) -> Iterator[dict[str, Any]]:
                 "figures": _figures(cell.report),
                 "warnings": len(cell.report.warnings),
                 "code": code_of(cell.model, cell.exporter),
+                "contents": contents_of(bundles / bundle_name(cell)) if bundles else "",
             }
 
 
@@ -149,15 +180,30 @@ def _figures(report: Report) -> dict[str, dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("matrix", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--date", required=True)
-    parser.add_argument("--command", required=True, help="the command that measured")
+    parser.add_argument("matrix", type=Path, nargs="?")
+    parser.add_argument("out", type=Path, nargs="?")
+    parser.add_argument("--bundles", type=Path, required=True, help="the folder of the bundles")
+    parser.add_argument("--confirm", type=Path, metavar="FILE", help="the rows to compare with the bundles")
+    parser.add_argument("--date")
+    parser.add_argument("--command", help="the command that measured")
     arguments = parser.parse_args()
+    if arguments.confirm:
+        document = json.loads(arguments.confirm.read_text())
+        document["rows"] = [confirmed(row, arguments.bundles) for row in document["rows"]]
+        _write(document, arguments.confirm)
+        return
+    if None in (arguments.matrix, arguments.out, arguments.date, arguments.command):
+        parser.error("MATRIX.json, the file to write, --date and --command are needed")
     matrix = cells.load(arguments.matrix)
     versions = next((dict(cell.report.versions) for cell in matrix.cells if cell.report), {})
-    document = {"date": arguments.date, "versions": versions, "command": arguments.command, "rows": list(_of(matrix))}
-    arguments.out.write_text(json.dumps(document, indent=1) + "\n")
+    found = list(_of(matrix, arguments.bundles))
+    _write({"date": arguments.date, "versions": versions, "command": arguments.command, "rows": found}, arguments.out)
+
+
+def _write(document: Mapping[str, Any], file: Path) -> None:
+    current = sum(row["code"] == code_of(row["model"], row["exporter"]) for row in document["rows"])
+    print(f"{file}: {current} of {len(document['rows'])} rows are of today's code")
+    file.write_text(json.dumps(document, indent=1) + "\n")
 
 
 if __name__ == "__main__":

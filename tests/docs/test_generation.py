@@ -9,7 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from helpers.toys import toy_program
 
+import edgekit
 from edgekit.registry import find, names
 
 SITE = Path(__file__).parents[2] / "docs" / "site"
@@ -105,6 +107,20 @@ def test_words_make_no_figure_older(old: str, new: str, same: bool, site: Simple
         file.write_text(text)
     assert _CODE.count(old) == 1
     assert (site.code.key(files[:1]) == site.code.key(files[1:])) == same
+
+
+def test_figures_are_of_todays_code_where_it_makes_the_same_networks(
+    site: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
+    toy_program.save(tmp_path / "toy.pt2")
+    place = tmp_path / "ds-cnn-kws-laptop-onnx-fp32"
+    edgekit.export(str(tmp_path / "toy.pt2"), precision="fp32", out=place)
+    kept = {"model": "ds-cnn-kws", "target": "laptop", "exporter": "onnx", "precision": "fp32"}
+    kept |= {"code": "old", "contents": site.measured.contents_of(place)}
+    assert site.measured.confirmed(kept, tmp_path) == {**kept, "code": site.measured.code_of("ds-cnn-kws", "onnx")}
+    for change in ({"contents": "0" * 16}, {"contents": ""}, {"precision": "int8"}):
+        assert site.measured.confirmed({**kept, **change}, tmp_path)["code"] == "old"
 
 
 def test_the_page_of_figures_has_every_laptop_row_and_marks_the_older_ones(
