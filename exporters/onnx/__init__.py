@@ -230,7 +230,7 @@ class OnnxExporter(Exporter):
         careful, bits = part.name in recipe.options.get("careful_parts", ()), recipe.options.get("bits", {})
         weights = products.Weights()
         graph, tables = (graph, {}) if careful else linear.with_tables(graph, float(bits.get(part.name, 0)))
-        graph, convolutions = linear.with_convolutions(graph, keep if isinstance(keep, tuple) else ())
+        graph, stored = linear.with_stored(graph, keep if isinstance(keep, tuple) else ())
         choice: dict[str, LayerPlan] = {}
         if forced:
             graph, choice, weights = products.asked(graph, feeds, forced)
@@ -253,7 +253,7 @@ class OnnxExporter(Exporter):
         # What stays float (small convolutions, sensitive layers) is stored in half, or in bytes where few are wanted.
         graph = half.store_in_bytes(graph, keep=scales) if part.name in bits else graph
         graph = half.store_in_half(graph, keep=scales)
-        return graph, {**choice, **layers, **tables, **convolutions}, {}
+        return graph, {**choice, **layers, **tables, **stored}, {}
 
 
 def _copied(model: Model, part: Part, graph: onnx.ModelProto, precision: str, out: Path) -> Artifact:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,11 @@ from edgekit.quantization.samples import spaced
 
 #: Calls, and rows of each, by which is decided what is equalized.
 _CALLS, _ROWS = 4, 256
-#: Of the weights: where convolutions hold less they stay float, stored in half.
+#: Of the weights: where such layers hold less they stay float, stored in half.
 _MUCH = 0.1
+#: Operators with weights that have no integer product here: stored in int8. The axis of outputs, where there is one.
+STORED = ("Conv", "ConvTranspose", "Einsum")
+_OUTPUTS = {"Conv": 0, "ConvTranspose": 1}
 
 
 def with_products(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -80,41 +83,59 @@ def with_tables(model: onnx.ModelProto, bits: float = 0) -> tuple[onnx.ModelProt
     return rebuild(model, nodes, added), choice
 
 
-def with_convolutions(
-    model: onnx.ModelProto, floats: Collection[str] = ()
+def with_stored(
+    model: onnx.ModelProto, floats: Collection[str] = (), kinds: Collection[str] = STORED
 ) -> tuple[onnx.ModelProto, dict[str, LayerPlan]]:
-    """Convolutions stored in int8, a scale an output, where they hold much of the weights; and what became of each.
+    """Weights stored in int8, a scale an output, where they are much of all weights; and what became of each layer.
 
-    Beside products of matrices they are computed in float: the runtime widens them once, when it opens the file.
+    They are computed with in float: the runtime widens them once, when it opens the file.
 
     Args:
-        floats: names of those that stay float.
+        floats: names of layers that stay float. kinds: operators whose weights are meant.
     """
     arrays, choice = constants(model), dict[str, LayerPlan]()
-    axes = {"Conv": 0, "ConvTranspose": 1}
-    layers = {n.name: arrays[n.input[1]] for n in model.graph.node if n.op_type in axes and n.input[1] in arrays}
-    whole = sum(array.size for array in arrays.values())
-    if sum(array.size for array in layers.values()) < _MUCH * whole:
+    layers = {n.name: i for n in model.graph.node if n.op_type in kinds and (i := _weight(n, arrays)) is not None}
+    sizes = [arrays[node.input[layers[node.name]]].size for node in model.graph.node if node.name in layers]
+    if sum(sizes) < _MUCH * sum(array.size for array in arrays.values()):
         return model, choice
     nodes, added = list[onnx.NodeProto](), dict[str, NDArray[Any]]()
     for node in model.graph.node:
-        weight = layers.get(node.name)
-        if node.name in floats:
-            choice[node.name] = LayerPlan("float", ASKED)
-        elif weight is not None and weight.size >= SMALL:
-            at, name, copy = axes[node.op_type], node.name, onnx.NodeProto()
-            scales = np.abs(weight).max(axis=tuple(i for i in range(weight.ndim) if i != at), keepdims=True) / 127
-            scales[scales == 0] = 1
-            added[f"{name}.int8"], added[f"{name}.scales"] = np.rint(weight / scales).astype(np.int8), scales
+        at, name, copy = layers.get(node.name), node.name, onnx.NodeProto()
+        if name in floats:
+            choice[name] = LayerPlan("float", ASKED)
+        elif at is not None and arrays[node.input[at]].size >= SMALL:
+            added[f"{name}.int8"], added[f"{name}.scales"] = _in_bytes(arrays[node.input[at]], node.op_type)
             nodes.append(helper.make_node("Cast", [f"{name}.int8"], [f"{name}.cast"], name=f"{name}.cast", to=1))
             inputs = [f"{name}.cast", f"{name}.scales"]
             nodes.append(helper.make_node("Mul", inputs, [f"{name}.float"], name=f"{name}.mul"))
             copy.CopyFrom(node)
-            copy.input[1] = f"{name}.float"
-            choice[name] = LayerPlan("weight-only", "a convolution beside products of matrices: computed in float")
+            copy.input[at] = f"{name}.float"
+            choice[name] = LayerPlan("weight-only", f"{node.op_type}: stored in int8, computed in float")
             node = copy
         nodes.append(node)
     return rebuild(model, nodes, added), choice
+
+
+def _weight(node: onnx.NodeProto, arrays: Mapping[str, NDArray[Any]]) -> int | None:
+    """The input that holds a layer's weights."""
+    held = [i for i in (1, 0) if i < len(node.input) and node.input[i] in arrays]
+    if len(held) != 1 or (held[0] == 0 and node.op_type != "Einsum"):
+        return None
+    return held[0] if arrays[node.input[held[0]]].dtype == np.float32 else None
+
+
+def _in_bytes(weight: NDArray[Any], kind: str) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Steps of the weight's shape, and scales that spread over it: of an output, or where the operator does not say
+    which axis that is, of the axis by which rounding loses least."""
+    axes = [_OUTPUTS[kind]] if kind in _OUTPUTS else range(weight.ndim)
+
+    def made(axis: int) -> tuple[float, NDArray[np.int8], NDArray[np.float32]]:
+        scales = np.abs(weight).max(axis=tuple(i for i in range(weight.ndim) if i != axis), keepdims=True) / 127
+        scales[scales == 0] = 1
+        steps = np.rint(weight / scales)
+        return float(np.square(steps * scales - weight).sum()), steps.astype(np.int8), scales
+
+    return min((made(axis) for axis in axes), key=lambda candidate: candidate[0])[1:]
 
 
 def equalized(model: onnx.ModelProto, products: Sequence[str], feeds: Sequence[Feeds]) -> onnx.ModelProto:

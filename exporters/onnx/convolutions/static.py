@@ -32,6 +32,7 @@ from edgekit.errors import ExportFailed
 from edgekit.exporters.onnx import graph, half
 from edgekit.exporters.onnx.convolutions import places, qdq, rounding
 from edgekit.exporters.onnx.convolutions.evened import evened
+from edgekit.exporters.onnx.linear import with_stored
 from edgekit.formats.onnx.runner import OnnxRunner, evaluate, without_telemetry
 from edgekit.quantization import samples
 from edgekit.quantization.candidates import Candidates
@@ -49,6 +50,8 @@ MOST = 0.15
 _HELD = 5
 #: Held-out samples for the many trials of single products.
 _FEW = 4
+#: Operators whose weights are stored in int8, as they have no integer product.
+_STORED = ("ConvTranspose", "Einsum")
 
 Outputs = list[dict[str, NDArray[Any]]]
 #: (the model, product -> what became of it, facts for the census)
@@ -65,10 +68,12 @@ def make(model: onnx.ModelProto, feeds: Sequence[Feeds], part: str, wish: Wish, 
     samples.check(feeds, part)
     candidates, balance = _evened(_Static(model, feeds, part, wish, tell), model, wish)
     chosen, model = choose(candidates, wish)
-    model = half.store_in_half(model)  # layers in float
+    model, stored = with_stored(model, kinds=_STORED)
+    fused = candidates.fused(model, chosen.floats)
+    model = half.store_in_half(model, keep=lambda name: name.endswith(".scales"))  # layers in float
     forms = {name: "float" if name in chosen.floats else "static" for name in candidates.layers}
-    facts = {"weights": wish.weights, "sha256": _hash(feeds), "fused": candidates.fused(model, chosen.floats)}
-    return model, chosen.layers(forms), {**chosen.facts, **facts, **balance}
+    facts = {"weights": wish.weights, "sha256": _hash(feeds), "fused": fused}
+    return model, {**chosen.layers(forms), **stored}, {**chosen.facts, **facts, **balance}
 
 
 def _evened(candidates: _Static, model: onnx.ModelProto, wish: Wish) -> tuple[_Static, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -115,26 +115,43 @@ def test_a_table_takes_the_bits_that_are_asked_for(graph: onnx.ModelProto) -> No
     assert away(whole, graph) < away(made, graph) < 0.2
 
 
-def test_convolutions_that_hold_much_are_stored_in_int8() -> None:
-    class Patches(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            torch.manual_seed(0)
-            self.patches, self.out = nn.Conv2d(3, 32, 8, stride=8), nn.Linear(32, 64)
+class _Patches(nn.Module):
+    """Weights that have no integer product beside matrices."""
 
-        def forward(self, image: Tensor) -> Tensor:
-            out: Tensor = self.out(self.patches(image).flatten(2).transpose(1, 2))
-            return out
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.patches, self.out = nn.Conv2d(3, 32, 8, stride=8), nn.Linear(32, 64)
+        if kind == "ConvTranspose":
+            self.patches = nn.ConvTranspose2d(3, 32, 8, stride=8)  # type: ignore[assignment]
+        self.heads = nn.Parameter(torch.randn(4, 32, 32)) if kind == "Einsum" else None
 
-    spec = TensorSpec("image", "float32", (1, 3, 32, 32))
-    part = Part("toy", (spec,), (TensorSpec("y", "float32", (1, 16, 64)),), {}, lambda checkpoint: Patches())
-    plain = from_torch(part, Patches().eval())
-    made, choice = linear.with_convolutions(plain)
-    assert [layer.form for layer in choice.values()] == ["weight-only"]
-    assert [array.shape for array in constants(made).values() if array.dtype == np.int8] == [(32, 3, 8, 8)]
-    image = np.random.default_rng(0).standard_normal((1, 3, 32, 32)).astype(np.float32)
-    truth, out = (OnnxRunner(one.SerializeToString(), 1)({"image": image})["y"] for one in (plain, made))
-    assert 0 < np.linalg.norm(out - truth) < 0.02 * np.linalg.norm(truth)
+    def forward(self, image: Tensor) -> Tensor:
+        out: Tensor = self.patches(image).flatten(2).transpose(1, 2)
+        if self.heads is not None:
+            out = torch.einsum("btc,hcd->bhtd", out, self.heads).sum(1)
+        return cast(Tensor, self.out(out))
+
+
+@pytest.mark.parametrize(
+    ("kind", "side", "shapes"),
+    [
+        ("Conv", 32, {(32, 3, 8, 8)}),
+        ("ConvTranspose", 4, {(3, 32, 8, 8)}),
+        ("Einsum", 32, {(32, 3, 8, 8), (4, 32, 32)}),
+    ],
+)
+def test_weights_without_an_integer_product_are_stored_in_int8(kind: str, side: int, shapes: set[Any]) -> None:
+    network, image = _Patches(kind).eval(), (1, 3, side, side)
+    tokens = network(torch.zeros(image)).shape[1]
+    spec, out = TensorSpec("image", "float32", image), TensorSpec("y", "float32", (1, tokens, 64))
+    plain = from_torch(Part("toy", (spec,), (out,), {}, lambda checkpoint: network), network)
+    made, choice = linear.with_stored(plain)
+    assert {layer.form for layer in choice.values()} == {"weight-only"} and kind in str(choice)
+    assert {array.shape for array in constants(made).values() if array.dtype == np.int8} == shapes
+    feed = {"image": np.random.default_rng(0).standard_normal(image).astype(np.float32)}
+    truth, got = (OnnxRunner(one.SerializeToString(), 1)(feed)["y"] for one in (plain, made))
+    assert 0 < np.linalg.norm(got - truth) < 0.02 * np.linalg.norm(truth)
 
 
 def test_large_channels_are_evened_out(graph: onnx.ModelProto) -> None:
