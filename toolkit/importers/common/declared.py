@@ -47,8 +47,8 @@ LADDER = (
 )
 
 
-#: Layers of a part that stay float in its second int8 recipe.
-_FLOATS = 8
+#: Layers of a part that stay float in its second int8 recipe: at most, and at most one of so many.
+_FLOATS, _ONE_OF = 8, 3
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,8 @@ def declared(imported: Import) -> Model:
 def _ladder(works: Sequence[Work]) -> tuple[Recipe, ...]:
     """`LADDER`; static int8 of ONNX, which parts made of convolutions get, also with the most sensitive layers in
     float."""
-    convolutional = {work.part: _FLOATS for work in works if work.kind == "convolution"}
+    floats = {work.part: min(_FLOATS, work.layers // _ONE_OF) for work in works if work.kind == "convolution"}
+    convolutional = {part: count for part, count in floats.items() if count}
     if not convolutional:
         return LADDER
     ladder = []
