@@ -164,7 +164,7 @@ class Recognizer:
         options, first, started = run.options, result.first_token, start.begun.started
         why = self._suspicious(result, options)
         shorter = start.seconds < 30 and options.window is None
-        if shorter and (why := why or self._unsure(result, options) or echoes(result.tokens)):
+        if shorter and (why := why or self._unsure(result, start, options) or echoes(result.tokens)):
             run.fallbacks.append(f"{why}: encoded again at 30 s")
             start = self._begin(self._encode([samples], 30.0, run), [samples], run, start.timestamps)
             result = _first_try(start, options)[0]
@@ -200,9 +200,12 @@ class Recognizer:
             return "endless"
         return "improbable" if result.average_logprob < options.logprob else ""
 
-    def _unsure(self, result: Result, options: Options) -> str:
-        """Why the text of a short window is read again with the whole one, which costs less than a wrong text."""
-        near = options.logprob * self._window.get("sure", 1.0)
+    def _unsure(self, result: Result, start: _Start, options: Options) -> str:
+        """Why the text of a short window is read again with the whole one, which costs less than a wrong text.
+
+        Not so a text with times: these are less probable than words, and it often stands for a text that lacked words.
+        """
+        near = options.logprob * (1.0 if start.timestamps else self._window.get("sure", 1.0))
         return "hardly probable" if options.logprob < result.average_logprob < near else ""
 
     def _begin(self, encoded: Windows, pieces: Sequence[Samples], run: Context, timestamps: bool) -> _Start:

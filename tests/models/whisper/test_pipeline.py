@@ -219,6 +219,16 @@ def test_a_hardly_probable_text_is_read_again_with_the_whole_window(toy_whisper:
     assert whole.predict(sound(3.0), language="en", window=15.0).output == "xy"
 
 
+def test_a_hardly_probable_text_with_times_is_kept(toy_whisper: ToyWhisper, say: Phrase) -> None:
+    """It may be the one that has the words which another lacks. Here its mean log probability is -0.5 to -0.4."""
+    transcriber, _ = toy_whisper.transcriber(says([say(0.0, "xy", 3.0), say(0.0, "ok", 3.0)], weight=6.7))
+    options: dict[str, Any] = {"language": "en", "temperatures": (0.0,), "timestamps": True}
+    result = transcriber.predict(sound(3.0), logprob=-0.5, **options)
+    assert (result.output, result.details["fallbacks"]) == ("xy", [])
+    again, _ = toy_whisper.transcriber(says([say(0.0, "xy", 3.0), say(0.0, "ok", 3.0)], weight=6.7))
+    assert "improbable" in again.predict(sound(3.0), logprob=-0.4, **options).details["fallbacks"][0]
+
+
 def test_an_echo_only_grows_the_window(toy_whisper: ToyWhisper, say: Phrase) -> None:
     transcriber, _ = toy_whisper.transcriber(says([say("well so long so long")] * 2))
     result = transcriber.predict(sound(3.0), language="en")

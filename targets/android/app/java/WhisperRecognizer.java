@@ -103,7 +103,7 @@ final class WhisperRecognizer {
         try {
             WhisperDecoding.Result result = attempt.at(0);
             String why = suspicious(result);
-            if (longer && why.isEmpty() && unsure(result)) {
+            if (longer && why.isEmpty() && !attempt.timed && unsure(result)) {
                 why = "hardly probable";
             } else if (longer && why.isEmpty()) {
                 why = WhisperSigns.echoes(result.tokens) ? "ends with an echo" : "";
@@ -266,7 +266,10 @@ final class WhisperRecognizer {
         return result.noSpeech > NO_SPEECH && result.averageLogprob <= LOGPROB;
     }
 
-    /** Whether the text of a short window is read again with the whole one, which costs less than a wrong text. */
+    /**
+     * Whether the text of a short window is read again with the whole one, which costs less than a wrong text. Not so a
+     * text with times: these are less probable than words, and it often stands for a text that lacked words.
+     */
     private boolean unsure(WhisperDecoding.Result result) {
         double sure = window.containsKey("sure") ? Json.number(window.get("sure")) : 1.0;
         return result.averageLogprob > LOGPROB && result.averageLogprob < sure * LOGPROB;

@@ -140,7 +140,7 @@ struct WhisperRecognizer {
         var result = try await sampled(attempt, temperatures[0], seed: 0)
         var why = suspicious(result)
         let longer = attempt.encoded.seconds < 30 && run.options.window == nil
-        if why.isEmpty && longer && unsure(result) {
+        if why.isEmpty && longer && !first.timed && unsure(result) {
             why = "hardly probable"
         }
         if why.isEmpty && longer && WhisperSigns.echoes(result.tokens) {
@@ -230,7 +230,8 @@ struct WhisperRecognizer {
         return min((max(least, seconds + margin) / step).rounded(.up) * step, 30)
     }
 
-    /// Whether the text of a short window is read again with the whole one, which costs less than a wrong text.
+    /// Whether the text of a short window is read again with the whole one, which costs less than a wrong text. Not so a
+    /// text with times: these are less probable than words, and it often stands for a text that lacked words.
     private func unsure(_ result: WhisperDecoding.Result) -> Bool {
         Self.logprob < result.averageLogprob && result.averageLogprob < sure * Self.logprob
     }
