@@ -31,6 +31,7 @@ def test_a_narrow_terminal_breaks_no_word(width: int, together: bool, monkeypatc
     output = Terminal()
     monkeypatch.setattr("sys.stdout", output)
     monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("LINES", "50")  # a dumb terminal has 80 columns unless both are told
     monkeypatch.setenv("TERM", "dumb")
     show_table("models", COLUMNS, ROWS)
     lines = [line.rstrip() for line in output.getvalue().splitlines()]
