@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ OPTIONS = {
     "careful_parts": options.parts,
     "bits": options.each_part(options.between(narrow.FEWEST, narrow.WHOLE)),
     "weights": options.values("per-channel", "per-tensor"),
+    "time": options.each_part(options.between(narrow.FASTEST, 1)),
 }
 #: Forms of layers that are not computed in int8.
 _STORED = {"float", "weight-only"}
@@ -54,6 +56,9 @@ class OnnxExporter(Exporter):
         (3 to 8, such as 5.5). Each product gets 2.5 to 8 of them: the more, the further it alone moves the outputs;
         tables that are looked up get them as they are. The file is packed (`edgekit.common.packed`); opened, all
         weights have 8 bits.
+    ``time``
+        {part: share}: what the part's products with many rows may take together, as a share of their time in float on
+        this machine (0.05 to 1). Within it they get the forms that move the outputs least.
     ``weights``
         "per-channel" or "per-tensor" scales of weights, for static int8. Without it: per channel.
     """
@@ -112,6 +117,10 @@ class OnnxExporter(Exporter):
     def check_recipe(self, model: Model, recipe: Recipe) -> None:
         """See `edgekit.core.Exporter`."""
         options.check(self, OPTIONS, model, recipe)
+
+    def hurried(self, model: Model, size: int | None = None) -> Sequence[Recipe]:
+        """int8 whose products take shares of their time in float, on this machine."""
+        return () if model.network.precision else narrow.hurried(self.name, model, size)
 
     def candidates(self, model: Model, size: int | None = None) -> Sequence[Recipe]:
         """Also fewer bits in the products of all parts (with `size`: as many as it allows), and int8 with one part in
@@ -209,7 +218,7 @@ class OnnxExporter(Exporter):
                 f"the part {part.name!r} has branches or loops; edgekit makes no int8 of such a graph.",
                 hint="Choose --precision fp16, or fix the axes that the branches depend on with --dynamic.",
             )
-        from edgekit.exporters.onnx import finding, half, linear, products, recurrent
+        from edgekit.exporters.onnx import finding, half, linear, products, recurrent, timed
         from edgekit.exporters.onnx.convolutions import places, static
         from edgekit.exporters.onnx.widths import narrowed
 
@@ -217,12 +226,13 @@ class OnnxExporter(Exporter):
         ranges, keep = (recipe.options.get(name, {}).get(part.name) for name in ("ranges", "float_layers"))
         keep = tuple(keep) if isinstance(keep, Collection) else keep
         static_form = forced == "static" or (forced is None and places.convolutional(graph))
-        if part.name in recipe.options.get("bits", {}) and (static_form or forced):
-            raise Unsupported(
-                f"the part {part.name!r} has no products of matrices whose bits could be chosen: its form is "
-                f"{'static' if static_form else forced}.",
-                hint="Leave the part out of the option bits, or out of forms.",
-            )
+        for name in ("bits", "time"):
+            if part.name in recipe.options.get(name, {}) and (static_form or forced):
+                raise Unsupported(
+                    f"the part {part.name!r} has no products of matrices whose forms could be chosen: its form is "
+                    f"{'static' if static_form else forced}.",
+                    hint=f"Leave the part out of the option {name}, or out of forms.",
+                )
         if static_form:
             wish = Wish(forced, ranges, keep, self.head, weights=recipe.options.get("weights", "per-channel"))
             return static.make(graph, feeds, part.name, wish, progress)
@@ -241,8 +251,11 @@ class OnnxExporter(Exporter):
             def tell(done: int, total: int) -> None:
                 progress(f"measuring layers of {part.name}", done, total)
 
-            few = part.name in bits
-            graph, choice, weights = products.choose(graph, feeds, tell, careful=careful, narrow=few, rows=self.rows)
+            few, share = part.name in bits, recipe.options.get("time", {}).get(part.name)
+            allot = partial(timed.within, share) if share else None
+            graph, choice, weights = products.choose(
+                graph, feeds, tell, careful=careful, narrow=few, rows=self.rows, allot=allot
+            )
             if few:
                 choice = narrowed(graph, choice, feeds, float(bits[part.name]), tell)
         graph = products.quantize(graph, {name: layer.form for name, layer in choice.items()}, weights)

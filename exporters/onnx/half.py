@@ -6,8 +6,7 @@ half as large, the arithmetic is fp32's, and the only error is the rounding of t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import onnx
@@ -66,7 +65,7 @@ def store_in_bytes(model: onnx.ModelProto, keep: Callable[[str], bool] = lambda 
         if tensor.data_type != onnx.TensorProto.FLOAT or small or keep(tensor.name):
             continue
         array, name = numpy_helper.to_array(tensor), tensor.name
-        steps, scales = min((_in_bytes(array, axis) for axis in range(array.ndim)), key=partial(_lost, array))
+        steps, scales = in_bytes(array, range(array.ndim))
         tensor.CopyFrom(numpy_helper.from_array(steps, f"{name}.int8"))
         added.append(numpy_helper.from_array(scales, f"{name}.scales"))
         nodes.append(helper.make_node("Cast", [f"{name}.int8"], [f"{name}.cast"], name=f"{name}.cast", to=1))
@@ -78,13 +77,14 @@ def store_in_bytes(model: onnx.ModelProto, keep: Callable[[str], bool] = lambda 
     return out
 
 
-def _in_bytes(array: Floats, axis: int) -> tuple[NDArray[np.int8], Floats]:
-    """Steps of the array's shape, and scales that spread over it."""
-    scales = np.abs(array).max(axis=tuple(i for i in range(array.ndim) if i != axis), keepdims=True) / 127
-    scales[scales == 0] = 1
-    return np.rint(array / scales).astype(np.int8), scales.astype(np.float32)
+def in_bytes(array: Floats, axes: Iterable[int]) -> tuple[NDArray[np.int8], Floats]:
+    """Steps of the array's shape, and scales that spread over it: one for each place along the axis by which rounding
+    loses least, of `axes`."""
 
+    def made(axis: int) -> tuple[float, NDArray[np.int8], Floats]:
+        scales = np.abs(array).max(axis=tuple(i for i in range(array.ndim) if i != axis), keepdims=True) / 127
+        scales[scales == 0] = 1
+        steps = np.rint(array / scales).astype(np.int8)
+        return float(np.square(steps * scales - array).sum()), steps, scales.astype(np.float32)
 
-def _lost(array: Floats, made: tuple[NDArray[np.int8], Floats]) -> float:
-    steps, scales = made
-    return float(np.square(steps * scales - array).mean())
+    return min((made(axis) for axis in axes), key=lambda candidate: candidate[0])[1:]

@@ -13,6 +13,7 @@ from onnx import helper
 
 from edgekit.core import Feeds
 from edgekit.exporters.onnx.graph import attribute, constants, rebuild, watching
+from edgekit.exporters.onnx.half import in_bytes
 from edgekit.formats.onnx.runner import evaluate
 from edgekit.numerics.layers import SMALL
 from edgekit.quantization.equalization import factors
@@ -26,7 +27,7 @@ _CALLS, _ROWS = 4, 256
 _MUCH = 0.1
 #: Operators with weights that have no integer product here: stored in int8. The axis of outputs, where there is one.
 STORED = ("Conv", "ConvTranspose", "Einsum")
-_OUTPUTS = {"Conv": 0, "ConvTranspose": 1}
+_OUTPUTS = {"Conv": [0], "ConvTranspose": [1]}
 
 
 def with_products(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -104,7 +105,8 @@ def with_stored(
         if name in floats:
             choice[name] = LayerPlan("float", ASKED)
         elif at is not None and arrays[node.input[at]].size >= SMALL:
-            added[f"{name}.int8"], added[f"{name}.scales"] = _in_bytes(arrays[node.input[at]], node.op_type)
+            axes = _OUTPUTS.get(node.op_type, range(arrays[node.input[at]].ndim))
+            added[f"{name}.int8"], added[f"{name}.scales"] = in_bytes(arrays[node.input[at]], axes)
             nodes.append(helper.make_node("Cast", [f"{name}.int8"], [f"{name}.cast"], name=f"{name}.cast", to=1))
             inputs = [f"{name}.cast", f"{name}.scales"]
             nodes.append(helper.make_node("Mul", inputs, [f"{name}.float"], name=f"{name}.mul"))
@@ -122,20 +124,6 @@ def _weight(node: onnx.NodeProto, arrays: Mapping[str, NDArray[Any]]) -> int | N
     if len(held) != 1 or (held[0] == 0 and node.op_type != "Einsum"):
         return None
     return held[0] if arrays[node.input[held[0]]].dtype == np.float32 else None
-
-
-def _in_bytes(weight: NDArray[Any], kind: str) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Steps of the weight's shape, and scales that spread over it: of an output, or where the operator does not say
-    which axis that is, of the axis by which rounding loses least."""
-    axes = [_OUTPUTS[kind]] if kind in _OUTPUTS else range(weight.ndim)
-
-    def made(axis: int) -> tuple[float, NDArray[np.int8], NDArray[np.float32]]:
-        scales = np.abs(weight).max(axis=tuple(i for i in range(weight.ndim) if i != axis), keepdims=True) / 127
-        scales[scales == 0] = 1
-        steps = np.rint(weight / scales)
-        return float(np.square(steps * scales - weight).sum()), steps.astype(np.int8), scales
-
-    return min((made(axis) for axis in axes), key=lambda candidate: candidate[0])[1:]
 
 
 def equalized(model: onnx.ModelProto, products: Sequence[str], feeds: Sequence[Feeds]) -> onnx.ModelProto:

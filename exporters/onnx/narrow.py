@@ -1,4 +1,5 @@
-"""Recipes with fewer than 8 bits a weight, which a search tries; by declarations alone: nothing heavy is imported."""
+"""Recipes with fewer bits a weight, or in less time, which a search tries; by declarations alone: nothing heavy is
+imported."""
 
 from __future__ import annotations
 
@@ -6,12 +7,14 @@ from bisect import bisect_right
 
 from edgekit.core import Model, Recipe
 
-__all__ = ["FEWEST", "WHOLE", "recipes"]
+__all__ = ["FASTEST", "FEWEST", "WHOLE", "hurried", "recipes"]
 
 #: Mean bits of a weight that are possible, and the step between those that are tried for a limit of size.
 FEWEST, WHOLE, _STEP = 3.0, 8.0, 0.01
 #: Those that a search tries.
 _BITS = (4.5, 5.5, 6.5)
+#: The least share of products' time in float that can be asked for, and the shares that a search tries.
+FASTEST, _SHARES = 0.05, (0.5, 0.4, 0.3)
 #: What parts that see whole sequences (an encoder) get more than those that are called again and again by a single row
 #: (a decoder). These hold most of the weights, with an embedding that is hardly moved by wide steps: with 5.5 bits in
 #: whisper-base's encoder (20 million weights) the next token moves by as much as with 5.5 bits in its decoder (52
@@ -25,10 +28,7 @@ def recipes(exporter: str, model: Model, size: int | None) -> list[Recipe]:
     Args:
         size: bytes that the bundle may have by its estimate: the last recipe has as many bits as fit, if 8 do not.
     """
-    eight = Recipe(exporter, "int8")
-    works = model.costs.work(eight) if model.costs.work else ()
-    quantized = {part.name for part in model.network.parts if part.quantize}
-    kinds = {work.part: work.kind for work in works if work.part in quantized and work.kind in ("attention", "vector")}
+    eight, kinds = Recipe(exporter, "int8"), _kinds(exporter, model)
     more = _MORE * ("vector" in kinds.values())
 
     def narrow(bits: float) -> Recipe:
@@ -46,3 +46,25 @@ def recipes(exporter: str, model: Model, size: int | None) -> list[Recipe]:
     most = steps[fitting - 1] if fitting else 0.0
     well_below = [bits for bits in _BITS if bits <= most - 0.5]
     return [narrow(bits) for bits in (*well_below, *([most] if most else []))]
+
+
+def hurried(exporter: str, model: Model, size: int | None) -> list[Recipe]:
+    """int8 that takes less and less time and moves the outputs more and more; none where no part has products of
+    matrices with many rows.
+
+    Args:
+        size: bytes, as for `recipes`.
+    """
+    parts = sorted(part for part, kind in _kinds(exporter, model).items() if kind == "attention")
+    eight = Recipe(exporter, "int8")
+    small = size is not None and model.costs.size(eight) > size
+    options = [recipe.options for recipe in recipes(exporter, model, size)[-1:]] if small else [{}]
+    shares = [dict.fromkeys(parts, share) for share in _SHARES] if parts else []
+    return [Recipe(exporter, "int8", {**own, "time": share}) for own in options for share in shares]
+
+
+def _kinds(exporter: str, model: Model) -> dict[str, str]:
+    """Part -> its main work, of those that are quantized and made of products of matrices."""
+    works = model.costs.work(Recipe(exporter, "int8")) if model.costs.work else ()
+    quantized = {part.name for part in model.network.parts if part.quantize}
+    return {work.part: work.kind for work in works if work.part in quantized and work.kind in ("attention", "vector")}

@@ -54,6 +54,7 @@ from edgekit.numerics.parity import relative_error
 from edgekit.quantization.candidates import pooled
 from edgekit.quantization.choice import Bounds, together
 from edgekit.quantization.gptq import Grid, Rounded, hessian, nearest, rounded
+from edgekit.quantization.latencies import Shape
 from edgekit.quantization.plan import ASKED, LayerPlan
 from edgekit.quantization.ranges import best_zero
 from edgekit.quantization.samples import spaced
@@ -101,6 +102,8 @@ _TRIAL, _MOST = 4e9, 16
 TIED = "shares its weights with the embedding"
 
 Floats = NDArray[np.float32]
+#: (how far a layer moves the outputs in a form, layer -> shape, forms) -> layer -> its form.
+Allot = Callable[[Callable[[str, str], float], Mapping[str, Shape], Sequence[str]], Mapping[str, LayerPlan]]
 
 
 class Weights:
@@ -191,6 +194,7 @@ def choose(
     careful: bool = False,
     narrow: bool = False,
     rows: bool = True,
+    allot: Allot | None = None,
 ) -> tuple[onnx.ModelProto, dict[str, LayerPlan], Weights]:
     """Node name -> its form, and why, from what the graph does with real inputs (`feeds`); the graph for that, with its
     residual stream rotated where it has one, and inputs equalized where it helps; and rounded weights.
@@ -198,6 +202,7 @@ def choose(
     Args:
         careful: narrower limits. narrow: whether weights may get fewer bits, so that all are rounded by inputs.
         rows: whether the runtime has what the form "rows" is made of.
+        allot: chooses the forms of products with many rows, by their shapes, in place of the bounds.
     """
     found = products(model)
     counts = rows_of(model, found, feeds) if found else {}
@@ -229,6 +234,11 @@ def choose(
         return relative_error([pooled(made)], [pooled(reference)])
 
     note = f"; residual stream not rotated: {unrotated}" if unrotated else "; residual stream rotated"
+    if allot:
+        shapes = {p.node: Shape(counts[p.node], *p.weight.shape) for p in found if p.node in many}
+        forms = dict.fromkeys([*bounds.limits, "blockwise"])
+        told = {node: LayerPlan(plan.form, plan.why + note) for node, plan in allot(moved, shapes, list(forms)).items()}
+        return model, choice | told, weights
     sizes = {product.node: float(max(counts[product.node], FEW_ROWS) * product.weight.size) for product in found}
     settled = [node for node, plan in choice.items() if plan.form == "blockwise" and plan.why != TIED]
     plans = together(

@@ -16,6 +16,8 @@ from edgekit.errors import BadInput, ExportFailed, need
 from edgekit.exporters import onnx
 from edgekit.exporters.common import options
 
+#: Times of products are measured in onnxruntime, so the option `time` is not for OpenVINO.
+OPTIONS = {name: rule for name, rule in onnx.OPTIONS.items() if name != "time"}
 #: Dtypes of integers, as OpenVINO names them.
 _INTEGERS = ("i8", "u8")
 
@@ -28,7 +30,7 @@ class _Files(onnx.OnnxExporter):
 
 
 class OpenvinoExporter(Exporter):
-    """See `edgekit.core.Exporter`. Precisions and options of a recipe are those of `OnnxExporter`."""
+    """See `edgekit.core.Exporter`. Precisions and options of a recipe are those of `OnnxExporter`, but for `time`."""
 
     name = "openvino"
     precisions = onnx.OnnxExporter.precisions
@@ -70,7 +72,7 @@ class OpenvinoExporter(Exporter):
 
     def check_recipe(self, model: Model, recipe: Recipe) -> None:
         """See `edgekit.core.Exporter`."""
-        options.check(self, onnx.OPTIONS, model, recipe)
+        options.check(self, OPTIONS, model, recipe)
 
     def load(self, file: Path, threads: int) -> Runner:
         """Open ``PART.onnx``, packed or not. Raises BadInput if OpenVINO refuses it."""

@@ -138,6 +138,11 @@ class Exporter(ABC):
         smallest = sorted(plain, key=lambda recipe: model.costs.size(recipe))
         return list({str(recipe): recipe for recipe in (*smallest[:1], *ladder, *smallest)}.values())
 
+    def hurried(self, model: Model, size: int | None = None) -> Sequence[Recipe]:
+        """What a search tries besides, where nothing that passes is fast enough on this machine: recipes that take less
+        and less time, and lose more and more. size: as for `candidates`."""
+        return ()
+
     def settled(self, model: Model, checkpoint: Checkpoint, recipe: Recipe) -> Sequence[Recipe]:
         """The recipes to try in place of a default, for weights that are quantized already, such as that of the file
         itself, by which it is taken as it is. Empty: the default stands. Asked where the user names no precision."""

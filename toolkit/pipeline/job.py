@@ -122,15 +122,17 @@ class Job:
         follow = ladder[same[0] :] if same else []
         return [self.recipe, *(recipe for recipe in follow if recipe != self.recipe)]
 
-    def offered(self, size: int | None) -> dict[str, Recipe]:
+    def offered(self, size: int | None, *, hurried: bool = False) -> dict[str, Recipe]:
         """Name -> recipe: what a search tries. It is what the exporter offers for the model and fits the target, the
         smallest first, with the options that hold for all.
 
         Args:
-            size: bytes that recipes may have by their estimates; None: any.
+            size: bytes that recipes may have by their estimates; None: any. hurried: also, at the end, those that take
+                less time and lose more.
         """
         found = {}
-        for recipe in self.exporter.candidates(self.model, size):
+        faster = self.exporter.hurried(self.model, size) if hurried else ()
+        for recipe in (*self.exporter.candidates(self.model, size), *faster):
             if not budgets.excess(self.model, self.target, recipe):
                 name = str(recipe).removeprefix(f"{recipe.exporter} ")
                 found[name] = replace(recipe, options={**self.recipe.options, **recipe.options})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from edgekit.formats.onnx.runner import OnnxRunner, evaluate
 from edgekit.numerics.parity import LIMITS, PARTLY_4_BITS, TorchRunner, part_error, relative_error
 from edgekit.quantization.choice import Bounds
 from edgekit.quantization.gptq import nearest
+from edgekit.quantization.latencies import Latencies, Shape
+from edgekit.quantization.plan import LayerPlan
 
 # --- int8 ------------------------------------------------------------------------------------------------------------
 
@@ -249,10 +252,38 @@ def test_a_runtime_without_scales_for_rows(rows: bool, forms: set[str]) -> None:
     assert {plan.form for plan in plans.values()} == forms
 
 
+def test_forms_that_are_allotted_by_shapes() -> None:
+    rng = np.random.default_rng(0)
+    plain = single(rng.standard_normal((128, 64)).astype(np.float32))
+    inputs = [{"x": rng.standard_normal((1, 60, 128)).astype(np.float32)} for _ in range(3)]
+    seen: dict[str, Shape] = {}
+
+    def allot(moved: Any, shapes: Mapping[str, Shape], forms: Sequence[str]) -> dict[str, LayerPlan]:
+        seen.update(shapes)
+        assert forms == ["dynamic", "rows", "blockwise"] and 0 < moved("product", "rows") < 0.1
+        return {node: LayerPlan("rows", "allotted") for node in shapes}
+
+    plans = products.choose(plain, inputs, lambda done, total: None, allot=allot)[1]
+    assert seen == {"product": Shape(60, 128, 64)} and plans["product"].form == "rows"
+
+
+@pytest.mark.parametrize(("option", "value"), [("bits", 5), ("time", 0.5)])
 @pytest.mark.parametrize("form", ["static", "dynamic"])
-def test_bits_of_a_part_whose_form_is_settled(tmp_path: Path, form: str) -> None:
-    with pytest.raises(Unsupported, match="no products of matrices whose bits could be chosen"):
-        export(tmp_path, "int8", options={"bits": {"toy": 5}, "forms": {"toy": form}})
+def test_options_of_a_part_whose_form_is_settled(tmp_path: Path, form: str, option: str, value: float) -> None:
+    with pytest.raises(Unsupported, match="no products of matrices whose forms could be chosen"):
+        export(tmp_path, "int8", options={option: {"toy": value}, "forms": {"toy": form}})
+
+
+def test_a_share_of_the_time_in_float(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With next to none the fastest forms are taken; with all of it nothing need be integer, which is no int8."""
+    seconds = {"dynamic": 1.0, "rows": 1.5, "blockwise": 3.0, "float": 4.0}
+    monkeypatch.setattr(Latencies, "seconds", lambda self, shape, forms: {form: seconds[form] for form in forms})
+    (tmp_path / "fast").mkdir()
+    artifact = export(tmp_path / "fast", "int8", options={"time": {"toy": 0.05}})
+    layers = [layer for layer in artifact.census["layers"].values() if "on this machine" in layer["why"]]
+    assert layers and {layer["form"] for layer in layers} == {"dynamic"}
+    with pytest.raises(ExportFailed, match="was to be int8, but only"):
+        export(tmp_path, "int8", options={"time": {"toy": 1.0}})
 
 
 @pytest.mark.parametrize("value", [{"toy": 0}, {"toy": 9}, {"toy": "x"}, {"toy": True}, {"other": 5}, "toy", 5])

@@ -112,7 +112,7 @@ def _begun(begin: Mapping[str, Any], stack: contextlib.ExitStack) -> Callable[[s
         why = reference.samples.absent or "its samples are others"
         raise FetchFailed(f"{why}.", hint="Give it a network, or the pinned files: EDGEKIT_MIRROR")
     shared_files(run, reference)
-    recipes = job.offered(begin["size"])
+    recipes = job.offered(begin["size"], hurried=begin["hurried"])
     return lambda name: measured(run, reference, name, recipes[name])
 
 

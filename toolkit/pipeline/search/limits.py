@@ -11,7 +11,7 @@ from edgekit.core import Recipe
 from edgekit.errors import BadInput, GateFailed, OverBudget
 from edgekit.gate.frontier import Point
 
-__all__ = ["MINUTES", "TOO_LARGE", "Limits", "chosen", "limits_of"]
+__all__ = ["MINUTES", "TOO_LARGE", "Limits", "chosen", "limits_of", "slow"]
 
 #: Time after which a search begins no further trial.
 MINUTES = 20.0
@@ -19,6 +19,8 @@ MINUTES = 20.0
 TOO_LARGE = "which is too large"
 #: The share of a limit of size that is filled by estimates.
 _FILLED = 0.995
+#: What the reason of a point that is too slow begins with.
+_LATENCY = "latency"
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,14 @@ class Limits:
         loss = point.loss.value if point.loss is not None else None
         return [
             ("size", point.size, self.size, "B"),
-            ("latency", point.seconds, self.latency, "s"),
+            (_LATENCY, point.seconds, self.latency, "s"),
             ("loss", loss, self.loss, ""),
         ]
+
+
+def slow(point: Point) -> bool:
+    """Whether a point fails for its latency, as `Limits.judged` tells it."""
+    return point.verdict == "fail" and point.reason.startswith(_LATENCY) and point.seconds is not None
 
 
 def limits_of(precision: str | None, limits: Limits | None) -> Limits | None:

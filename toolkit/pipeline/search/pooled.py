@@ -147,6 +147,7 @@ def _spec(search: Search, reference: Reference, asked: Asked, files: Mapping[str
         "judged": len(reference.samples.judged),
         "machine": {name: machine[name] for name in host.IDENTITY},
         "size": search.size,
+        "hurried": bool(search.faster),
         "latency": search.limits.latency is not None,
         "threads": {name: os.environ[name] for name in remote.THREADS if name in os.environ},
     }

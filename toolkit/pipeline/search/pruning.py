@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from edgekit.common.figures import figure
 from edgekit.core import Recipe
 from edgekit.gate.frontier import Point
 from edgekit.pipeline.job import Run
-from edgekit.pipeline.search.limits import TOO_LARGE, Limits
+from edgekit.pipeline.search.limits import TOO_LARGE, Limits, slow
 
 __all__ = ["Search"]
 
@@ -26,13 +26,15 @@ class Search:
 
     Attributes:
         recipes: name -> recipe, in the order in which they are tried. size: bytes that they may have by their
-            estimates; None: no limit. began: by `time.monotonic`.
+            estimates; None: no limit. faster: names of those that take less and less time, and lose more and more.
+            began: by `time.monotonic`.
     """
 
     run: Run
     limits: Limits
     recipes: Mapping[str, Recipe]
     size: int | None = None
+    faster: frozenset[str] = frozenset()
     began: float = field(default_factory=time.monotonic)
 
     def hopeless(self, name: str, points: Iterable[Point]) -> str:
@@ -46,7 +48,7 @@ class Search:
             return f"about {figure(size, 'B')}, and a smaller recipe passes"
         if self.limits.size is not None and size > _SURELY * self.limits.size:
             return f"about {figure(size, 'B')}, {TOO_LARGE}"
-        return ""
+        return "a recipe that loses less is fast enough" if passed and name in self.faster else ""
 
     def refined(self, points: Iterable[Point]) -> Search | None:
         """This search with the recipe that fills the limit of size, by what was measured of the one with most bits.
@@ -64,6 +66,20 @@ class Search:
         offered = self.run.job.offered(size)
         added = {name: recipe for name, recipe in offered.items() if name not in self.recipes}
         return replace(self, size=size, recipes={**self.recipes, **added}) if added else None
+
+    def hurried(self, points: Sequence[Point]) -> Search | None:
+        """This search with recipes that take less time and lose more; None where none is needed, or there are none.
+
+        They are needed where nothing passes, and something is too slow.
+
+        Args:
+            points: of all recipes, as the limits judge them.
+        """
+        if any(point.verdict == "pass" for point in points) or not any(map(slow, points)):
+            return None
+        offered = self.run.job.offered(self.size, hurried=True)
+        added = {name: recipe for name, recipe in offered.items() if name not in self.recipes}
+        return replace(self, recipes={**self.recipes, **added}, faster=frozenset(added)) if added else None
 
     @property
     def over(self) -> bool:

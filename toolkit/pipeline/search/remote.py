@@ -133,7 +133,7 @@ class _Session:
         request = dict(spec["request"])
         for name, place in zip(spec["files"], places, strict=True):
             request[name] = f"{place}{request[name]}"
-        facts = {name: spec[name] for name in ("key", "tools", "judged", "size")}
+        facts = {name: spec[name] for name in ("key", "tools", "judged", "size", "hurried")}
         self._send({"request": request, "folder": str(self._folder), **facts})
 
     @property

@@ -33,6 +33,9 @@ def smallest(run: Run, reference: Reference, limits: Limits) -> Run:
     if (refined := search.refined(points)) is not None:
         search = refined
         points = _tried(search, reference, journal)
+    if (hurried := search.hurried(points)) is not None:
+        search = hurried
+        points = _tried(search, reference, journal)
     best = chosen(points, limits, search.recipes)
     frontier_plot.write(points, best.recipe, run.stage)
     return replace(run, job=replace(run.job, recipe=search.recipes[best.recipe]))

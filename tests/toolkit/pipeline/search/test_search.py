@@ -98,6 +98,48 @@ def test_a_loss_that_is_too_great(toy: Any, tmp_path: Path, spoil: Any) -> None:
     assert "wer" in points(made.path)["int8"].reason
 
 
+@pytest.fixture
+def hurrying(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The toy exporter has two faster recipes; what is measured is settled here. The names of all trials."""
+    faster = [Recipe("toy", "int8", {"hurry": step}) for step in (1, 2)]
+    monkeypatch.setattr(toy_model.ToyExporter, "hurried", lambda *_: faster, raising=False)
+    seconds = {"int4": 3.0, "int8": 3.0, "fp32": 4.0, "int8 (hurry 1)": 2.0, "int8 (hurry 2)": 1.0}
+    seen: list[str] = []
+
+    def measured(run: Any, reference: Any, name: str, recipe: Recipe) -> Point:
+        seen.append(name)
+        return Point(name, "pass", "", 50_000, seconds=seconds[name])
+
+    monkeypatch.setattr("edgekit.pipeline.search.smallest.measured", measured)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("most", "chosen", "trials"),
+    [(3.5, {}, 3), (2.5, {"hurry": 1}, 4), (1.5, {"hurry": 2}, 5)],
+)
+def test_what_is_too_slow_is_hurried(
+    toy: Any, tmp_path: Path, hurrying: list[str], most: float, chosen: dict[str, int], trials: int
+) -> None:
+    """Recipes that lose more are tried where nothing is fast enough, and no more of them than needed."""
+    made = toy.export(tmp_path / "b", data=toy.data, limits=edgekit.Limits(latency=most))
+    assert dict(made.manifest.recipe.options) == chosen
+    assert len(hurrying) <= trials and ("int8 (hurry 2)" in hurrying) is (trials == 5)
+    if trials == 4:
+        assert points(made.path)["int8 (hurry 2)"].reason == "a recipe that loses less is fast enough"
+
+
+def test_what_no_hurry_makes_fast_enough_is_told(toy: Any, tmp_path: Path, hurrying: list[str]) -> None:
+    with pytest.raises(OverBudget, match=r"The nearest is int8 \(hurry 2\)"):
+        toy.export(tmp_path / "b", data=toy.data, limits=edgekit.Limits(latency=0.5))
+
+
+def test_nothing_is_hurried_without_a_limit_of_latency(toy: Any, tmp_path: Path, hurrying: list[str]) -> None:
+    with pytest.raises(OverBudget):
+        toy.export(tmp_path / "b", data=toy.data, limits=edgekit.Limits(size=45_000, minutes=1))
+    assert not any("hurry" in name for name in hurrying)
+
+
 def test_time_that_is_over(toy: Any, tmp_path: Path, tried: list[str]) -> None:
     with pytest.raises(GateFailed, match="minutes are over"):
         toy.export(tmp_path / "b", data=toy.data, limits=edgekit.Limits(minutes=1e-9))

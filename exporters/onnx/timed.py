@@ -1,0 +1,77 @@
+"""The forms of products that lose least within a share of their time in float, on this machine.
+
+What a product takes in a form is measured (`edgekit.quantization.latencies`); how far it then moves the outputs, too.
+The time goes where it takes most squared error away (`edgekit.quantization.allocation`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import helper, numpy_helper
+
+from edgekit.exporters.onnx.graph import IR_VERSION, OPSET
+from edgekit.exporters.onnx.products import quantize
+from edgekit.formats.onnx.runner import OnnxRunner
+from edgekit.quantization.allocation import Choice, allocate
+from edgekit.quantization.latencies import Latencies, Shape
+from edgekit.quantization.plan import LayerPlan
+
+__all__ = ["product", "within"]
+
+#: Costs are whole numbers, here nanoseconds.
+_NANO = 1e9
+
+
+def within(
+    share: float,
+    moved: Callable[[str, str], float],
+    shapes: Mapping[str, Shape],
+    forms: Sequence[str],
+) -> dict[str, LayerPlan]:
+    """Layer -> its form: together they take at most `share` of the layers' time in float on this machine, and move the
+    outputs least. Where the fastest forms take more, all layers have these.
+
+    Args:
+        moved: (layer, form) -> how far the outputs move (relative root mean square) where the layer alone has the form.
+        shapes: layer -> its product. forms: what layers may have, beside "float".
+    """
+    table = Latencies(f"onnxruntime {onnxruntime.__version__}", product)
+    times = {layer: table.seconds(shape, [*forms, "float"]) for layer, shape in shapes.items()}
+    errors = {layer: {form: moved(layer, form) for form in forms} | {"float": 0.0} for layer in shapes}
+    choices = {
+        layer: [Choice(form, errors[layer][form] ** 2, int(_NANO * seconds)) for form, seconds in own.items()]
+        for layer, own in times.items()
+    }
+    budget = share * sum(own["float"] for own in times.values())
+    chosen = allocate(choices, int(_NANO * budget))
+    return {layer: LayerPlan(one.kind, _told(times[layer], errors[layer])) for layer, one in chosen.items()}
+
+
+def product(form: str, shape: Shape) -> Callable[[], object]:
+    """A call that computes a product of `shape` in `form` once, on one thread; its weights are drawn."""
+    drawn = np.random.default_rng(0)
+    weight = drawn.standard_normal((shape.inputs, shape.outputs)).astype(np.float32)
+    rows = [1, shape.rows, shape.inputs]
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"], name="product")],
+        "product",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, rows)],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [*rows[:2], shape.outputs])],
+        [numpy_helper.from_array(weight, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    runner = OnnxRunner(quantize(model, {"product": form}).SerializeToString(), threads=1)
+    return partial(runner, {"x": drawn.standard_normal(rows).astype(np.float32)})
+
+
+def _told(times: Mapping[str, float], errors: Mapping[str, float]) -> str:
+    """What the forms of a layer take and lose."""
+    told = [
+        f"{form} {1e3 * times[form]:.2f} ms, {errors[form]:.1%} away" for form in sorted(times, key=times.__getitem__)
+    ]
+    return f"alone, on this machine: {'; '.join(told)}"

@@ -1,0 +1,83 @@
+"""Forms of products within a share of their time in float, on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from edgekit.core import Recipe
+from edgekit.errors import Unsupported
+from edgekit.exporters.onnx import timed
+from edgekit.quantization.latencies import Latencies, Shape
+from edgekit.quantization.plan import LayerPlan
+from edgekit.registry import find
+
+FORMS = ("dynamic", "rows", "blockwise")
+SHAPES = {"quiet": Shape(64, 256, 256), "loud": Shape(64, 256, 256), "small": Shape(64, 64, 64)}
+#: How far a layer moves the outputs in each form.
+ERRORS = {"dynamic": 0.02, "rows": 0.01, "blockwise": 0.005}
+LOUDNESS = {"quiet": 1.0, "loud": 10.0, "small": 1.0}
+SECONDS = {"dynamic": 1.0, "rows": 1.5, "blockwise": 3.0, "float": 4.0}
+
+
+@pytest.fixture
+def steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Times that do not depend on the machine."""
+
+    def seconds(self: Latencies, shape: Shape, forms: tuple[str, ...]) -> dict[str, float]:
+        return {form: SECONDS[form] * shape.work for form in forms}
+
+    monkeypatch.setattr(Latencies, "seconds", seconds)
+
+
+def moved(layer: str, form: str) -> float:
+    return LOUDNESS[layer] * ERRORS[form]
+
+
+def share(plans: Mapping[str, LayerPlan]) -> float:
+    """What the layers take, of their time in float."""
+    took = sum(SECONDS[plan.form] * SHAPES[layer].work for layer, plan in plans.items())
+    return took / sum(SECONDS["float"] * shape.work for shape in SHAPES.values())
+
+
+@pytest.mark.parametrize("most", [0.26, 0.3, 0.4, 0.5, 0.75, 0.9, 1.0])
+def test_the_time_is_kept_and_goes_where_it_helps_most(most: float, steady: None) -> None:
+    plans = timed.within(most, moved, SHAPES, FORMS)
+    assert share(plans) <= most
+    assert SECONDS[plans["loud"].form] >= SECONDS[plans["quiet"].form]
+
+
+def test_with_all_the_time_all_are_exact_and_with_none_all_are_fast(steady: None) -> None:
+    assert {plan.form for plan in timed.within(1.0, moved, SHAPES, FORMS).values()} == {"float"}
+    assert {plan.form for plan in timed.within(0.05, moved, SHAPES, FORMS).values()} == {"dynamic"}
+
+
+def test_the_reason_tells_what_every_form_takes_and_loses(steady: None) -> None:
+    told = timed.within(0.3, moved, SHAPES, FORMS)["loud"].why
+    order = ("alone, on this machine: dynamic ", "20.0% away; rows ", "10.0% away; blockwise ", "5.0% away; float ")
+    assert [told.index(part) for part in order] == sorted(told.index(part) for part in order)
+
+
+@pytest.mark.parametrize("form", [*FORMS, "float"])
+def test_a_product_is_computed_in_its_form(form: str) -> None:
+    """Each is a network of its own that runs, so that its time is that of the form."""
+    timed.product(form, Shape(20, 64, 48))()
+
+
+def test_a_share_is_for_parts_that_have_products() -> None:
+    onnx, model = find("exporters", "onnx"), find("models", "whisper-base")
+    onnx.check_recipe(model, Recipe("onnx", "int8", {"time": {"encoder": 0.4}}))
+    with pytest.raises(Unsupported, match="time cannot be 0"):
+        onnx.check_recipe(model, Recipe("onnx", "int8", {"time": {"encoder": 0}}))
+    with pytest.raises(Unsupported, match="no option 'time'"):
+        find("exporters", "openvino").check_recipe(model, Recipe("openvino", "int8", {"time": {"encoder": 0.4}}))
+
+
+def test_a_search_for_speed_hurries_the_parts_with_many_rows() -> None:
+    onnx, model = find("exporters", "onnx"), find("models", "whisper-base")
+    assert [recipe.options for recipe in onnx.hurried(model)] == [{"time": {"encoder": s}} for s in (0.5, 0.4, 0.3)]
+    small = onnx.hurried(model, 60_000_000)
+    assert all(recipe.options["bits"] and recipe.options["time"] for recipe in small)
+    assert all(model.costs.size(recipe) <= 60_000_000 for recipe in small)
+    assert not onnx.hurried(find("models", "efficientnet-lite0"))
