@@ -14,7 +14,8 @@ from edgekit.pipeline.search.limits import TOO_LARGE, Limits, slow
 
 __all__ = ["Search"]
 
-#: A recipe whose estimated size is larger by this factor than that of one that passed cannot win.
+#: A recipe whose estimated size is larger by this factor than that of one that passed cannot win; nor can one that
+#: computes the same as one that takes longer by it than the limit.
 _SURELY = 1.2
 #: The share of a limit of size that is filled where an estimate is corrected. The rest is for the bundle's texts.
 _FILLED = 0.997
@@ -38,17 +39,34 @@ class Search:
     began: float = field(default_factory=time.monotonic)
 
     def hopeless(self, name: str, points: Iterable[Point]) -> str:
-        """Why the recipe `name` cannot be chosen, by its estimated size and those of earlier recipes that passed;
-        "" if it may be. Later recipes do not count, so the answer is the same whatever is measured first."""
+        """Why the recipe `name` cannot be chosen, by its estimated size, and by earlier recipes: by the sizes of those
+        that passed, and by the times of those that compute the same; "" if it may be. Later recipes do not count, so
+        the answer is the same whatever is measured first."""
         estimate, order = self.run.job.model.costs.size, list(self.recipes)
         size = estimate(self.recipes[name])
         earlier = order[: order.index(name)]
-        passed = [self.recipes[p.recipe] for p in points if p.verdict == "pass" and p.recipe in earlier]
+        points = [point for point in points if point.recipe in earlier]
+        passed = [self.recipes[point.recipe] for point in points if point.verdict == "pass"]
         if passed and not self.limits.spends and size > _SURELY * min(map(estimate, passed)):
             return f"about {figure(size, 'B')}, and a smaller recipe passes"
         if self.limits.size is not None and size > _SURELY * self.limits.size:
             return f"about {figure(size, 'B')}, {TOO_LARGE}"
-        return "a recipe that loses less is fast enough" if passed and name in self.faster else ""
+        if passed and name in self.faster:
+            return "a recipe that loses less is fast enough"
+        return self._too_slow(name, points)
+
+    def _too_slow(self, name: str, points: Iterable[Point]) -> str:
+        """Which of `points` computes the same as the recipe `name`, and takes too long; "" if none does."""
+        for point in points:
+            late = self.limits.latency is not None and (point.seconds or 0) > _SURELY * self.limits.latency
+            if late and self._computed(point.recipe) == self._computed(name):
+                return f"computed as {point.recipe}, which takes {figure(point.seconds, 's')}"
+        return ""
+
+    def _computed(self, name: str) -> Recipe:
+        """A recipe without the bits that its weights have in a packed file: opened, all have 8."""
+        recipe = self.recipes[name]
+        return replace(recipe, options={key: value for key, value in recipe.options.items() if key != "bits"})
 
     def refined(self, points: Iterable[Point]) -> Search | None:
         """This search with the recipe that fills the limit of size, by what was measured of the one with most bits.

@@ -129,6 +129,19 @@ def test_what_is_too_slow_is_hurried(
         assert points(made.path)["int8 (hurry 2)"].reason == "a recipe that loses less is fast enough"
 
 
+@pytest.mark.parametrize(("seconds", "untried"), [(1.3, True), (1.1, False)])
+def test_what_computes_the_same_as_what_is_too_slow_is_not_tried(seconds: float, untried: bool, tmp_path: Path) -> None:
+    """Fewer bits make a smaller file, and no faster network."""
+    wish = limits.Limits(latency=1.0)
+    job = job_of(Asked("whisper-base", exporter="onnx", limits=wish))
+    stage = Run(job, Checkpoint(tmp_path, "", {}, {}, {}), None, "", tmp_path, tmp_path, tmp_path, lambda *_: None)
+    search = Search(stage, wish, job.offered(None))
+    first, second = [name for name, recipe in search.recipes.items() if "bits" in recipe.options][:2]
+    point = Point(first, "fail", "latency: too long", 50_000_000, seconds=seconds)
+    assert bool(search.hopeless(second, [point])) is bool(search.hopeless("int8", [point])) is untried
+    assert not search.hopeless("fp16", [point]) and not search.hopeless(first, [point])
+
+
 def test_what_no_hurry_makes_fast_enough_is_told(toy: Any, tmp_path: Path, hurrying: list[str]) -> None:
     with pytest.raises(OverBudget, match=r"The nearest is int8 \(hurry 2\)"):
         toy.export(tmp_path / "b", data=toy.data, limits=edgekit.Limits(latency=0.5))
