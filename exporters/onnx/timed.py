@@ -14,6 +14,7 @@ import onnx
 import onnxruntime
 from onnx import helper, numpy_helper
 
+from edgekit.errors import ExportFailed
 from edgekit.exporters.onnx.graph import IR_VERSION, OPSET
 from edgekit.exporters.onnx.products import quantize
 from edgekit.formats.onnx.runner import OnnxRunner
@@ -39,6 +40,9 @@ def within(
     Args:
         moved: (layer, form) -> how far the outputs move (relative root mean square) where the layer alone has the form.
         shapes: layer -> its product. forms: what layers may have, beside "float".
+
+    Raises:
+        ExportFailed: with so much time most weights would stay float.
     """
     table = Latencies(f"onnxruntime {onnxruntime.__version__}", product)
     times = {layer: table.seconds(shape, [*forms, "float"]) for layer, shape in shapes.items()}
@@ -49,6 +53,12 @@ def within(
     }
     budget = share * sum(own["float"] for own in times.values())
     chosen = allocate(choices, int(_NANO * budget))
+    sizes = {layer: shape.inputs * shape.outputs for layer, shape in shapes.items()}
+    if 2 * sum(sizes[layer] for layer, one in chosen.items() if one.kind == "float") > sum(sizes.values()):
+        raise ExportFailed(
+            f"with {share:g} of their time in float, most products stay float, which is no int8.",
+            hint="Choose a smaller share with -o time, such as 0.5.",
+        )
     return {layer: LayerPlan(one.kind, _told(times[layer], errors[layer])) for layer, one in chosen.items()}
 
 

@@ -5,6 +5,7 @@ Which form is fastest, and by how much, depends on the processor, so no constant
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import statistics
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from edgekit.bench.machine import host
 from edgekit.common.files import write_whole
+from edgekit.errors import EdgekitError
 from edgekit.sources import cache_folder
 
 __all__ = ["Latencies", "Shape"]
@@ -66,16 +68,17 @@ class Latencies:
     def seconds(self, shape: Shape, forms: Sequence[str]) -> dict[str, float]:
         """Form -> seconds of a product of this shape: those of its class, scaled by the multiplications.
 
-        What was not measured yet is measured, all forms in turns, and kept.
+        Where one was not measured yet all are, in turns, and kept. A cache that cannot be written stays as it is.
         """
         kind = shape.kind
         table = self._kept()
         known = table.get(str(kind), {})
         if not set(forms) <= set(known):
-            known = self._measured(kind, sorted({*known, *forms}))  # forms are compared within one run
+            known = self._measured(kind, forms)
             content = {"of": self._of, "seconds": table | {str(kind): known}}
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(self.file, json.dumps(content, indent=1, sort_keys=True, default=str).encode())
+            with contextlib.suppress(OSError, EdgekitError):
+                self.file.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(self.file, json.dumps(content, indent=1, sort_keys=True, default=str).encode())
         return {form: known[form] * shape.work / kind.work for form in forms}
 
     def _kept(self) -> dict[str, dict[str, float]]:

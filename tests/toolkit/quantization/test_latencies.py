@@ -33,7 +33,7 @@ def test_sides_are_rounded_to_a_class(size: int, near: int) -> None:
 def test_what_was_measured_is_kept_and_scaled(tmp_path: Path) -> None:
     made: list[str] = []
     first = table(tmp_path, made).seconds(Shape(750, 64, 64), ["slow", "fast"])
-    assert made == ["fast 768x64x64", "slow 768x64x64"]
+    assert made == ["slow 768x64x64", "fast 768x64x64"]
     assert first["slow"] > 2 * first["fast"] >= 2 * TIMES["fast"] * 750 / 768
     again = table(tmp_path, made).seconds(Shape(800, 64, 64), ["fast"])
     assert len(made) == 2 and again["fast"] == pytest.approx(first["fast"] * 800 / 750)
@@ -42,8 +42,16 @@ def test_what_was_measured_is_kept_and_scaled(tmp_path: Path) -> None:
 def test_forms_are_compared_within_one_run(tmp_path: Path) -> None:
     made: list[str] = []
     table(tmp_path, made).seconds(Shape(4, 4, 4), ["slow"])
-    table(tmp_path, made).seconds(Shape(4, 4, 4), ["fast"])
-    assert made == ["slow 4x4x4", "fast 4x4x4", "slow 4x4x4"]
+    table(tmp_path, made).seconds(Shape(4, 4, 4), ["slow", "fast"])
+    assert made == ["slow 4x4x4", "slow 4x4x4", "fast 4x4x4"]
+
+
+def test_a_cache_that_cannot_be_written_costs_a_measurement_and_nothing_else(tmp_path: Path) -> None:
+    made: list[str] = []
+    (tmp_path / "file").write_text("no folder")
+    for count in (1, 2):
+        assert table(tmp_path / "file", made).seconds(Shape(4, 4, 4), ["fast"])["fast"] >= TIMES["fast"]
+        assert len(made) == count
 
 
 def test_another_runtime_has_a_table_of_its_own(tmp_path: Path) -> None:
