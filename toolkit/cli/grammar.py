@@ -203,7 +203,7 @@ def parser() -> argparse.ArgumentParser:
         "--vad",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="transcribe only where somebody speaks (default: in sounds longer than 30 s, and for segments with times)",
+        help="transcribe only where somebody speaks (default: in sounds longer than 30 s)",
     )
     cmd.add_argument("--words", action="store_true", help="times of words (speech recognition)")
     cmd.add_argument("--show", metavar="FILE.png", help="draw the answer: boxes, masks, points, curves, text")

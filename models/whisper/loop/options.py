@@ -28,8 +28,7 @@ class Options:
         beams: 1 is greedy. temperatures: tried in order while a result looks wrong; (0,) for none.
         best_of: samples at a temperature above 0. condition: feed each window the text before it.
         prompt: text to feed before the first window (names, spelling).
-        vad: look for speech first, and transcribe nothing else; None: in a sound that is longer than a window, and with
-            `timestamps`.
+        vad: look for speech first, and transcribe nothing else; None: only in a sound that is longer than a window.
         words: give the times of words (`edgekit.models.whisper.loop.words`).
         out: file for the transcription: .srt, .vtt (both with times, whatever `timestamps` says), .json or .txt.
         window: seconds that the encoder gets at least; None chooses by the length of the sound, 30 is the original's.

@@ -5,8 +5,8 @@ Where it differs from the original, on purpose:
 - The encoder's window is as long as the sound needs (`window_seconds`), not always 30 s. If what comes out looks wrong
   (see `_suspicious`), the window is encoded again at 30 s before any other fallback.
 - Features are computed per window, so that two hours of audio need the memory of thirty seconds.
-- Windows of digital silence are not decoded: the network would make words up. Of a sound beyond a window, and where
-  times are wanted, only those stretches are decoded in which the detector hears speech, and windows end in pauses.
+- Windows of digital silence are not decoded: the network would make words up. Of a sound beyond a window only those
+  stretches are decoded in which the detector hears speech, and windows end in pauses.
 - Where no token of a text looks at a stretch of speech, words are missing, and the window is read again with times.
 """
 
@@ -88,9 +88,7 @@ class Transcriber(Predictor):
         run = _Run(chosen, chosen.language, began=started)
         if chosen.prompt:
             run.history = self.tokens.encode(" " + chosen.prompt.strip())
-        # With times the network often stops early: what it leaves is read again where somebody speaks, and only there.
-        wanted = chosen.timestamps or audio.seconds * SAMPLE_RATE > WINDOW
-        if chosen.vad or (chosen.vad is None and self._listener and wanted):
+        if chosen.vad or (chosen.vad is None and self._listener and audio.seconds * SAMPLE_RATE > WINDOW):
             seconds = self._spoken(sample, audio, run)
         else:
             seconds = self._windows(audio, run)

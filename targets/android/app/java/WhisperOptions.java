@@ -49,7 +49,7 @@ public final class WhisperOptions {
         return copy;
     }
 
-    /** Look for speech first, and transcribe nothing else; null: in a sound beyond 30 s, and with timestamps. */
+    /** Look for speech first, and transcribe nothing else; null: only in a sound that is longer than 30 s. */
     public WhisperOptions vad(Boolean on) {
         WhisperOptions copy = new WhisperOptions(this);
         copy.vad = on;

@@ -116,7 +116,7 @@ final class WhisperRecognizer {
                 why = suspicious(result);
             }
             for (int i = 1; again && i < TEMPERATURES.length && !why.isEmpty(); i++) {
-                run.fallbacks.add(why + ": sampled again at temperature " + TEMPERATURES[i]);
+                run.fallbacks.add(why + ": sampled again at temperature " + Numbers.digits(TEMPERATURES[i], 6));
                 result = attempt.at(i);
                 why = suspicious(result);
             }

@@ -55,8 +55,7 @@ public final class WhisperTranscriber implements TaskLoop {
         }
         boolean detector = parts.containsKey("detector");
         Work work = new Work(sound, options, watch);
-        // With times the network often stops early: what it leaves is read again where somebody speaks, and only there.
-        if (options.vad == null ? detector && (options.timestamps || sound.length() > WINDOW) : options.vad) {
+        if (options.vad == null ? detector && sound.length() > WINDOW : options.vad) {
             work.speech();
         } else {
             work.windows();

@@ -62,8 +62,7 @@ public class Transcriber private constructor(private val model: Model<WhisperTra
      * @param translate to English instead of transcribing.
      * @param timestamps give segments with times.
      * @param words give the times of words, at the cost of one more run of the decoder for each window.
-     * @param vad transcribe only where somebody speaks; null: in sounds longer than 30 s, and with
-     *   [timestamps].
+     * @param vad transcribe only where somebody speaks; null: in sounds longer than 30 s.
      * @param onProgress called with (seconds done, seconds in all), on a background thread.
      * @throws IllegalArgumentException shorter than 0.1 s, values that are not numbers, an unknown language,
      *   words of a bundle that cannot tell their times, or speech alone of one without a detector.

@@ -20,8 +20,7 @@ public final class Transcriber: Sendable {
     ///   - translate: to English instead of transcribing.
     ///   - timestamps: give segments with times; always so beyond 30 s.
     ///   - words: give the times of words, at the cost of one more run of the decoder for each window.
-    ///   - vad: transcribe only where somebody speaks; nil: in sounds longer than 30 s, and with
-    ///     `timestamps`.
+    ///   - vad: transcribe only where somebody speaks; nil: in sounds longer than 30 s.
     ///   - progress: called with seconds done and seconds in all.
     /// - Throws: `ModelError`, `CancellationError`.
     public func transcribe(

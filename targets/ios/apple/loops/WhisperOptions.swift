@@ -8,8 +8,7 @@ struct WhisperOptions {
     var timestamps = false
     /// Give the times of words. Costs one more run of the decoder for each window.
     var words = false
-    /// Look for speech first, and transcribe nothing else; nil: in a sound that is longer than 30 s, and with
-    /// `timestamps`.
+    /// Look for speech first, and transcribe nothing else; nil: only in a sound that is longer than 30 s.
     var vad: Bool?
     /// Tried in order while a result looks wrong.
     var temperatures = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]

@@ -154,7 +154,7 @@ struct WhisperRecognizer {
             why = suspicious(result)
         }
         for i in temperatures.indices.dropFirst() where !why.isEmpty {
-            run.fallbacks.append("\(why): sampled again at temperature \(temperatures[i])")
+            run.fallbacks.append("\(why): sampled again at temperature \(String(format: "%g", temperatures[i]))")
             result = try await sampled(attempt, temperatures[i], seed: i)
             why = suspicious(result)
         }

@@ -46,9 +46,7 @@ struct WhisperTranscriber: TaskLoop {
             throw ModelError.badInput("the audio is too short to hold a word: at least \(Self.shortest) s")
         }
         var run = WhisperRun(options)
-        // With times the network often stops early: what it leaves is read again where somebody speaks, and only there.
-        let wanted = options.timestamps || sound.count > Self.window
-        if let listener, options.vad ?? wanted {
+        if let listener, options.vad ?? (sound.count > Self.window) {
             try await speech(sound, listener, &run, progress: progress)
         } else {
             try await windows(sound, &run, progress: progress)
