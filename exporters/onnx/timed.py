@@ -57,7 +57,7 @@ def within(
     if 2 * sum(sizes[layer] for layer, one in chosen.items() if one.kind == "float") > sum(sizes.values()):
         raise ExportFailed(
             f"with {share:g} of their time in float, most products stay float, which is no int8.",
-            hint="Choose a smaller share with -o time, such as 0.5.",
+            hint="Choose a smaller share, such as 0.5: -o time='{\"PART\": 0.5}'",
         )
     return {layer: LayerPlan(one.kind, _told(times[layer], errors[layer])) for layer, one in chosen.items()}
 

@@ -30,7 +30,7 @@ from edgekit.formats.onnx.runner import OnnxRunner, evaluate
 from edgekit.numerics.parity import LIMITS, PARTLY_4_BITS, TorchRunner, part_error, relative_error
 from edgekit.quantization.choice import Bounds
 from edgekit.quantization.gptq import nearest
-from edgekit.quantization.latencies import Latencies, Shape
+from edgekit.quantization.latencies import Shape
 from edgekit.quantization.plan import LayerPlan
 
 # --- int8 ------------------------------------------------------------------------------------------------------------
@@ -272,18 +272,6 @@ def test_forms_that_are_allotted_by_shapes() -> None:
 def test_options_of_a_part_whose_form_is_settled(tmp_path: Path, form: str, option: str, value: float) -> None:
     with pytest.raises(Unsupported, match="no products of matrices whose forms could be chosen"):
         export(tmp_path, "int8", options={option: {"toy": value}, "forms": {"toy": form}})
-
-
-def test_a_share_of_the_time_in_float(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With next to none the fastest forms are taken; with all of it nothing need be integer, which is no int8."""
-    seconds = {"dynamic": 1.0, "rows": 1.5, "blockwise": 3.0, "float": 4.0}
-    monkeypatch.setattr(Latencies, "seconds", lambda self, shape, forms: {form: seconds[form] for form in forms})
-    (tmp_path / "fast").mkdir()
-    artifact = export(tmp_path / "fast", "int8", options={"time": {"toy": 0.05}})
-    layers = [layer for layer in artifact.census["layers"].values() if "on this machine" in layer["why"]]
-    assert layers and {layer["form"] for layer in layers} == {"dynamic"}
-    with pytest.raises(ExportFailed, match="most products stay float"):
-        export(tmp_path, "int8", options={"time": {"toy": 1.0}})
 
 
 @pytest.mark.parametrize("value", [{"toy": 0}, {"toy": 9}, {"toy": "x"}, {"toy": True}, {"other": 5}, "toy", 5])

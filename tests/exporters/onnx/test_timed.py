@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
+from helpers.cases.onnx_cases import export
 
 from edgekit.core import Recipe
 from edgekit.errors import ExportFailed, Unsupported
@@ -64,6 +66,16 @@ def test_the_reason_tells_what_every_form_takes_and_loses(steady: None) -> None:
 def test_a_product_is_computed_in_its_form(form: str) -> None:
     """Each is a network of its own that runs, so that its time is that of the form."""
     timed.product(form, Shape(20, 64, 48))()
+
+
+def test_an_export_within_a_share_of_the_time_in_float(tmp_path: Path, steady: None) -> None:
+    """With next to none the fastest forms are taken; with all of it nothing need be integer, which is no int8."""
+    (tmp_path / "fast").mkdir()
+    artifact = export(tmp_path / "fast", "int8", options={"time": {"toy": 0.05}})
+    layers = [layer for layer in artifact.census["layers"].values() if "on this machine" in layer["why"]]
+    assert layers and {layer["form"] for layer in layers} == {"dynamic"}
+    with pytest.raises(ExportFailed, match="most products stay float"):
+        export(tmp_path, "int8", options={"time": {"toy": 1.0}})
 
 
 def test_a_share_is_for_parts_that_have_products() -> None:
