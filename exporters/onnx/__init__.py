@@ -252,10 +252,10 @@ class OnnxExporter(Exporter):
                 progress(f"measuring layers of {part.name}", done, total)
 
             few, share = part.name in bits, recipe.options.get("time", {}).get(part.name)
-            allot = partial(timed.within, share) if share else None
-            graph, choice, weights = products.choose(
-                graph, feeds, tell, careful=careful, narrow=few, rows=self.rows, allot=allot
-            )
+            bounds = products.CAREFUL if careful else products.BOUNDS
+            bounds = bounds if self.rows else bounds.without("rows")
+            chooser = partial(timed.within, share) if share else partial(products.bounded, bounds)
+            graph, choice, weights = products.choose(graph, feeds, tell, chooser, equalize=not careful, narrow=few)
             if few:
                 choice = narrowed(graph, choice, feeds, float(bits[part.name]), tell)
         graph = products.quantize(graph, {name: layer.form for name, layer in choice.items()}, weights)

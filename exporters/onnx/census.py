@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import onnx
@@ -76,5 +77,12 @@ def check(facts: dict[str, Any], part: str, precision: str, quantized: bool) -> 
             f"{', '.join(f'{count} {name}' for name, count in sorted(held.items(), key=lambda one: -one[1]))}.",
             hint=_FROM_DOUBLE
             if 2 * held.get("double", 0) > total
-            else "Choose another precision with --precision, and report this: the exporter does not know this graph.",
+            else "Choose another precision with --precision. Weights that no product takes stay in float; of the "
+            f"products {_some(facts['float_layers'])}.",
         )
+
+
+def _some(layers: Sequence[str]) -> str:
+    """The first of many."""
+    more = f" and {len(layers) - 3} more" if len(layers) > 3 else ""
+    return f"{', '.join(layers[:3]) or 'none'}{more}"

@@ -35,7 +35,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -102,8 +101,11 @@ _TRIAL, _MOST = 4e9, 16
 TIED = "shares its weights with the embedding"
 
 Floats = NDArray[np.float32]
-#: (how far a layer moves the outputs in a form, layer -> shape, forms) -> layer -> its form.
-Allot = Callable[[Callable[[str, str], float], Mapping[str, Shape], Sequence[str]], Mapping[str, LayerPlan]]
+#: (layer, form) -> how far the outputs move (relative root mean square) where the layer alone has the form.
+Moved = Callable[[str, str], float]
+#: (how far a layer moves the outputs, shapes of the layers that need a form, shapes of those that are blockwise unless
+#: that is worse than their time in float) -> layer -> its form, for all of the first and some of the second.
+Chooser = Callable[[Moved, Mapping[str, Shape], Mapping[str, Shape]], Mapping[str, LayerPlan]]
 
 
 class Weights:
@@ -186,46 +188,50 @@ def _with_diagonal(curvature: NDArray[np.float64], share: float = 1.0, rows: int
     return own
 
 
+def bounded(bounds: Bounds, moved: Moved, many: Mapping[str, Shape], few: Mapping[str, Shape]) -> dict[str, LayerPlan]:
+    """The cheapest forms within `bounds`; of `few` those that had better stay float. See `Chooser`."""
+    sizes = {node: float(shape.work) for node, shape in (*many.items(), *few.items())}
+    plans = together(moved, sizes, bounds, dict.fromkeys(few, "blockwise"))
+    return {node: plan for node, plan in plans.items() if node in many or plan.form == "float"}
+
+
 def choose(
     model: onnx.ModelProto,
     feeds: Sequence[Feeds],
     progress: Callable[[int, int], None],
+    chooser: Chooser,
     *,
-    careful: bool = False,
+    equalize: bool = True,
     narrow: bool = False,
-    rows: bool = True,
-    allot: Allot | None = None,
 ) -> tuple[onnx.ModelProto, dict[str, LayerPlan], Weights]:
     """Node name -> its form, and why, from what the graph does with real inputs (`feeds`); the graph for that, with its
     residual stream rotated where it has one, and inputs equalized where it helps; and rounded weights.
 
     Args:
-        careful: narrower limits. narrow: whether weights may get fewer bits, so that all are rounded by inputs.
-        rows: whether the runtime has what the form "rows" is made of.
-        allot: chooses the forms of products with many rows, by their shapes, in place of the bounds.
+        chooser: of forms for products with many rows.
+        narrow: whether weights may get fewer bits, so that all are rounded by inputs.
     """
     found = products(model)
     counts = rows_of(model, found, feeds) if found else {}
     choice: dict[str, LayerPlan] = {}
-    many = list[str]()
+    many, few = (dict[str, Shape]() for _ in range(2))
     for product in found:
+        rows, shape = counts[product.node], Shape(max(counts[product.node], FEW_ROWS), *product.weight.shape)
         if product.table:
             choice[product.node] = LayerPlan("blockwise", TIED)
-        elif counts[product.node] <= FEW_ROWS:
-            choice[product.node] = LayerPlan("blockwise", f"{counts[product.node]} row(s) a call: bound by memory")
+        elif rows <= FEW_ROWS:
+            choice[product.node] = LayerPlan("blockwise", f"{rows} row(s) a call: bound by memory")
+            few[product.node] = shape
         else:
-            many.append(product.node)
+            many[product.node] = shape
     if not many:
         return model, choice, recorded(model, list(choice), feeds) if narrow else Weights()
     calls = trials(found, counts, feeds)
     reference = evaluate(model, calls)
     model, unrotated = _rotated(model, calls[0], reference[:1])
-    model = model if careful else linear.equalized(model, many, feeds)
-    weights = recorded(model, [*many, *choice] if narrow else many, feeds)
+    model = linear.equalized(model, list(many), feeds) if equalize else model
+    weights = recorded(model, [*many, *choice] if narrow else list(many), feeds)
     asked = set[str]()
-    bounds = CAREFUL if careful else BOUNDS
-    if not rows:
-        bounds = replace(bounds, limits={form: most for form, most in bounds.limits.items() if form != "rows"})
 
     def moved(node: str, form: str) -> float:
         asked.add(node)
@@ -234,18 +240,8 @@ def choose(
         return relative_error([pooled(made)], [pooled(reference)])
 
     note = f"; residual stream not rotated: {unrotated}" if unrotated else "; residual stream rotated"
-    if allot:
-        shapes = {p.node: Shape(counts[p.node], *p.weight.shape) for p in found if p.node in many}
-        forms = dict.fromkeys([*bounds.limits, "blockwise"])
-        told = {node: LayerPlan(plan.form, plan.why + note) for node, plan in allot(moved, shapes, list(forms)).items()}
-        return model, choice | told, weights
-    sizes = {product.node: float(max(counts[product.node], FEW_ROWS) * product.weight.size) for product in found}
-    settled = [node for node, plan in choice.items() if plan.form == "blockwise" and plan.why != TIED]
-    plans = together(
-        moved, {node: sizes[node] for node in (*many, *settled)}, bounds, dict.fromkeys(settled, "blockwise")
-    )
-    changed = {node: plan for node, plan in plans.items() if node not in settled or plan.form == "float"}
-    return model, choice | {node: LayerPlan(plan.form, plan.why + note) for node, plan in changed.items()}, weights
+    chosen = chooser(moved, many, few)
+    return model, choice | {node: LayerPlan(plan.form, plan.why + note) for node, plan in chosen.items()}, weights
 
 
 def trials(found: Sequence[Product], rows: Mapping[str, int], feeds: Sequence[Feeds]) -> Sequence[Feeds]:

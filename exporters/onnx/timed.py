@@ -6,7 +6,7 @@ The time goes where it takes most squared error away (`edgekit.quantization.allo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
@@ -14,39 +14,39 @@ import onnx
 import onnxruntime
 from onnx import helper, numpy_helper
 
+from edgekit.common.figures import figure
 from edgekit.errors import ExportFailed
 from edgekit.exporters.onnx.graph import IR_VERSION, OPSET
-from edgekit.exporters.onnx.products import quantize
+from edgekit.exporters.onnx.products import Moved, quantize
 from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.quantization.allocation import Choice, allocate
 from edgekit.quantization.latencies import Latencies, Shape
 from edgekit.quantization.plan import LayerPlan
 
-__all__ = ["product", "within"]
+__all__ = ["FORMS", "product", "within"]
+
+#: What layers may have, beside "float".
+FORMS = ("dynamic", "rows", "blockwise")
 
 #: Costs are whole numbers, here nanoseconds.
 _NANO = 1e9
 
 
 def within(
-    share: float,
-    moved: Callable[[str, str], float],
-    shapes: Mapping[str, Shape],
-    forms: Sequence[str],
+    share: float, moved: Moved, shapes: Mapping[str, Shape], few: Mapping[str, Shape] | None = None
 ) -> dict[str, LayerPlan]:
     """Layer -> its form: together they take at most `share` of the layers' time in float on this machine, and move the
-    outputs least. Where the fastest forms take more, all layers have these.
+    outputs least. Where the fastest forms take more, all layers have these. See `products.Chooser`.
 
     Args:
-        moved: (layer, form) -> how far the outputs move (relative root mean square) where the layer alone has the form.
-        shapes: layer -> its product. forms: what layers may have, beside "float".
+        few: layers that keep their form.
 
     Raises:
         ExportFailed: with so much time most weights would stay float.
     """
     table = Latencies(f"onnxruntime {onnxruntime.__version__}", product)
-    times = {layer: table.seconds(shape, [*forms, "float"]) for layer, shape in shapes.items()}
-    errors = {layer: {form: moved(layer, form) for form in forms} | {"float": 0.0} for layer in shapes}
+    times = {layer: table.seconds(shape, [*FORMS, "float"]) for layer, shape in shapes.items()}
+    errors = {layer: {form: moved(layer, form) for form in FORMS} | {"float": 0.0} for layer in shapes}
     choices = {
         layer: [Choice(form, errors[layer][form] ** 2, int(_NANO * seconds)) for form, seconds in own.items()]
         for layer, own in times.items()
@@ -56,7 +56,7 @@ def within(
     sizes = {layer: shape.inputs * shape.outputs for layer, shape in shapes.items()}
     if 2 * sum(sizes[layer] for layer, one in chosen.items() if one.kind == "float") > sum(sizes.values()):
         raise ExportFailed(
-            f"with {share:g} of their time in float, most products stay float, which is no int8.",
+            f"in {share:.0%} of the time that they take in float, most products stay float, which is no int8.",
             hint="Choose a smaller share, such as 0.5: -o time='{\"PART\": 0.5}'",
         )
     return {layer: LayerPlan(one.kind, _told(times[layer], errors[layer])) for layer, one in chosen.items()}
@@ -81,7 +81,6 @@ def product(form: str, shape: Shape) -> Callable[[], object]:
 
 def _told(times: Mapping[str, float], errors: Mapping[str, float]) -> str:
     """What the forms of a layer take and lose."""
-    told = [
-        f"{form} {1e3 * times[form]:.2f} ms, {errors[form]:.1%} away" for form in sorted(times, key=times.__getitem__)
-    ]
-    return f"alone, on this machine: {'; '.join(told)}"
+    forms = sorted(times, key=times.__getitem__)
+    told = "; ".join(f"{form} {figure(times[form], 's')}, {errors[form]:.1%} away" for form in forms)
+    return f"alone, on this machine: {told}"

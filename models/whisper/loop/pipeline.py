@@ -139,7 +139,7 @@ class Transcriber(Predictor):
                 complete = self._complete(recognized, samples, run)
                 # Behind a window that was read again, a rest of a moment holds no word: the network would make one up.
                 again = again or (complete.timed and not timestamps)
-                at += (self._whole if again else self._append)(complete, samples, at, run)
+                at += self._whole(complete, samples, at, run) if again else self._part(complete, samples, at, run)
                 del recognized, complete  # what the encoder gave is not in memory beside what it gives next
             if run.options.progress:
                 run.options.progress(at / SAMPLE_RATE, audio.seconds)
@@ -183,10 +183,28 @@ class Transcriber(Predictor):
         """
         # What lies behind the last word of the window is a pause.
         self._append(recognized, samples, at, run, whole=True)
-        if not (recognized.timed and run.segments):
-            return len(samples)
-        end = round(run.segments[-1]["end"] * SAMPLE_RATE) - at
-        return end if end > 0 and len(samples) - end >= _LEFT_OUT * SAMPLE_RATE else len(samples)
+        return self._reached(len(samples), at, run) if recognized.timed else len(samples)
+
+    def _part(self, recognized: Recognized, samples: NDArray[np.float32], at: int, run: _Run) -> int:
+        """Append a window whose last words may go on in the next, and return by how many samples to advance.
+
+        Where it gives times the network may stop early ("Chapter 31"): what somebody says behind is read next.
+        """
+        advance = self._append(recognized, samples, at, run)
+        reached = self._reached(advance, at, run) if recognized.timed else advance
+        return reached if self._spoken_in(samples[reached:advance]) else advance
+
+    def _reached(self, advance: int, at: int, run: _Run) -> int:
+        """Samples up to the last time of a window that begins at sample `at`; all, if but a moment lies behind."""
+        end = round(run.segments[-1]["end"] * SAMPLE_RATE) - at if run.segments else 0
+        return end if end > 0 and advance - end >= _LEFT_OUT * SAMPLE_RATE else advance
+
+    def _spoken_in(self, samples: NDArray[np.float32]) -> bool:
+        """Whether somebody speaks in half of a stretch, as far as the bundle can tell."""
+        if self._listener is None or not len(samples):
+            return False
+        heard = speech_in(self._listener, samples, SAMPLE_RATE)
+        return 2 * sum(until - since for since, until in heard) * SAMPLE_RATE >= len(samples)
 
     def _complete(self, recognized: Recognized, samples: NDArray[np.float32], run: _Run) -> Recognized:
         """The text of a window; read again with times if it says nothing of a stretch in which somebody speaks.
@@ -196,11 +214,8 @@ class Transcriber(Predictor):
         if recognized.timed or recognized.silent(run.options) or self._listener is None:
             return recognized
         begin, end = self._recognizer.gap(recognized, samples)
-        if end - begin <= _UNREAD:
-            return recognized
         unread = samples[round(begin * SAMPLE_RATE) : round(end * SAMPLE_RATE)]
-        heard = speech_in(self._listener, unread, SAMPLE_RATE)
-        if 2 * sum(until - since for since, until in heard) < end - begin:
+        if end - begin <= _UNREAD or not self._spoken_in(unread):
             return recognized
         run.fallbacks.append(f"no words for {end - begin:.1f} s of speech: read again with times")
         again = self._recognizer.again(recognized, samples, run)

@@ -124,9 +124,10 @@ def test_a_file_that_is_not_what_it_says_is_refused(tmp_path: Path) -> None:
         inputs=part().inputs[:1],
         outputs=(TensorSpec("y", "float32", (1, "time", 8)),),
     )
-    with pytest.raises(ExportFailed, match="'toy' was to be int8, but only"):
+    with pytest.raises(ExportFailed, match="'toy' was to be int8, but only") as refused:
         sound = [{"sound": feeds()["sound"]}]
         export(tmp_path / "a", "int8", given=given, options={"forms": {"toy": "blockwise"}}, calibration=sound)
+    assert "of the products conv/Conv." in refused.value.hint
     assert export(tmp_path / "b", "int8", given=given, options={"float_parts": ["toy"]}).census["compute"] == "fp32"
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -248,7 +249,8 @@ def test_a_runtime_without_scales_for_rows(rows: bool, forms: set[str]) -> None:
     inputs = [{"x": rng.standard_normal((1, 60, 128)).astype(np.float32)} for _ in range(6)]
     for feed in inputs:
         feed["x"][0, 7, rng.integers(128)] = 25
-    plans = products.choose(plain, inputs, lambda done, total: None, rows=rows)[1]
+    bounds = products.BOUNDS if rows else products.BOUNDS.without("rows")
+    plans = products.choose(plain, inputs, lambda done, total: None, partial(products.bounded, bounds))[1]
     assert {plan.form for plan in plans.values()} == forms
 
 
@@ -258,12 +260,12 @@ def test_forms_that_are_allotted_by_shapes() -> None:
     inputs = [{"x": rng.standard_normal((1, 60, 128)).astype(np.float32)} for _ in range(3)]
     seen: dict[str, Shape] = {}
 
-    def allot(moved: Any, shapes: Mapping[str, Shape], forms: Sequence[str]) -> dict[str, LayerPlan]:
-        seen.update(shapes)
-        assert forms == ["dynamic", "rows", "blockwise"] and 0 < moved("product", "rows") < 0.1
-        return {node: LayerPlan("rows", "allotted") for node in shapes}
+    def chooser(moved: Any, many: Mapping[str, Shape], few: Mapping[str, Shape]) -> dict[str, LayerPlan]:
+        seen.update(many)
+        assert not few and 0 < moved("product", "rows") < 0.1
+        return {node: LayerPlan("rows", "allotted") for node in many}
 
-    plans = products.choose(plain, inputs, lambda done, total: None, allot=allot)[1]
+    plans = products.choose(plain, inputs, lambda done, total: None, chooser)[1]
     assert seen == {"product": Shape(60, 128, 64)} and plans["product"].form == "rows"
 
 
@@ -329,7 +331,9 @@ def test_a_product_that_stays_float_is_stored_in_half(tmp_path: Path, monkeypatc
     monkeypatch.setattr(products, "BOUNDS", Bounds({"dynamic": 0.0, "rows": 0.0}))
     graph = EXPORTER._reference(part(), CHECKPOINT, "int8", tmp_path, lambda *_: None)
     names = [p.node for p in finding.products(graph) if not p.table]
-    graph, choice, _ = products.choose(graph, [feeds(time=60, new=30)], lambda *_: None)
+    graph, choice, _ = products.choose(
+        graph, [feeds(time=60, new=30)], lambda *_: None, partial(products.bounded, products.BOUNDS)
+    )
     assert [choice[name].form for name in names] == ["float"] * len(names)
     held = constants(products.quantize(graph, {name: layer.form for name, layer in choice.items()}))
     assert [name for name, array in held.items() if array.dtype == np.uint8] == ["MatMul.int8"]

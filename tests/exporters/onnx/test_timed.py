@@ -15,7 +15,6 @@ from edgekit.quantization.latencies import Latencies, Shape
 from edgekit.quantization.plan import LayerPlan
 from edgekit.registry import find
 
-FORMS = ("dynamic", "rows", "blockwise")
 SHAPES = {"quiet": Shape(64, 256, 256), "loud": Shape(64, 256, 256), "small": Shape(64, 64, 64)}
 #: How far a layer moves the outputs in each form.
 ERRORS = {"dynamic": 0.02, "rows": 0.01, "blockwise": 0.005}
@@ -45,24 +44,24 @@ def share(plans: Mapping[str, LayerPlan]) -> float:
 
 @pytest.mark.parametrize("most", [0.26, 0.3, 0.4, 0.5, 0.6])
 def test_the_time_is_kept_and_goes_where_it_helps_most(most: float, steady: None) -> None:
-    plans = timed.within(most, moved, SHAPES, FORMS)
+    plans = timed.within(most, moved, SHAPES)
     assert share(plans) <= most
     assert SECONDS[plans["loud"].form] >= SECONDS[plans["quiet"].form]
 
 
 def test_with_next_to_no_time_all_are_fast_and_with_all_of_it_nothing_is_int8(steady: None) -> None:
     with pytest.raises(ExportFailed, match="most products stay float"):
-        timed.within(1.0, moved, SHAPES, FORMS)
-    assert {plan.form for plan in timed.within(0.05, moved, SHAPES, FORMS).values()} == {"dynamic"}
+        timed.within(1.0, moved, SHAPES)
+    assert {plan.form for plan in timed.within(0.05, moved, SHAPES).values()} == {"dynamic"}
 
 
 def test_the_reason_tells_what_every_form_takes_and_loses(steady: None) -> None:
-    told = timed.within(0.3, moved, SHAPES, FORMS)["loud"].why
+    told = timed.within(0.3, moved, SHAPES)["loud"].why
     order = ("alone, on this machine: dynamic ", "20.0% away; rows ", "10.0% away; blockwise ", "5.0% away; float ")
     assert [told.index(part) for part in order] == sorted(told.index(part) for part in order)
 
 
-@pytest.mark.parametrize("form", [*FORMS, "float"])
+@pytest.mark.parametrize("form", [*timed.FORMS, "float"])
 def test_a_product_is_computed_in_its_form(form: str) -> None:
     """Each is a network of its own that runs, so that its time is that of the form."""
     timed.product(form, Shape(20, 64, 48))()

@@ -120,8 +120,11 @@ def test_a_conversation_loses_no_sentence(predictor: Any, shared_data: Path) -> 
     assert any("read again with times" in told for told in fallbacks)
 
 
+@pytest.mark.parametrize("timestamps", [False, True])
 @pytest.mark.parametrize(("clip", "words"), [("1363-135842-0000", 6), ("1926-143879-0000", 30)])
-def test_what_follows_a_heading_is_not_lost(predictor: Any, shared_data: Path, clip: str, words: int) -> None:
-    """Without times the network stops behind "Chapter 31", and says nothing of the nine seconds after it."""
+def test_what_follows_a_heading_is_not_lost(
+    predictor: Any, shared_data: Path, clip: str, words: int, timestamps: bool
+) -> None:
+    """The network stops behind "Chapter 31", and says nothing of the nine seconds after it."""
     (file,) = (shared_data / "librispeech-train-clean").rglob(f"{clip}.flac")
-    assert len(predictor.predict(file, language="en").output.split()) >= words
+    assert len(predictor.predict(file, language="en", timestamps=timestamps).output.split()) >= words

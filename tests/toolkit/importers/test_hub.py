@@ -21,6 +21,7 @@ from edgekit.cli.command import run
 from edgekit.core import Importer, ImportOptions, TensorSpec
 from edgekit.errors import BadInput, EdgekitError, FetchFailed, Unsupported
 from edgekit.formats.checkpoint import read_checkpoint
+from edgekit.importers.common.declared import registry_name
 from edgekit.importers.resolved import importer_of, model_of
 from edgekit.registry import find
 from edgekit.sources import web
@@ -308,3 +309,16 @@ def test_a_user_s_choice_decides(network: Networks) -> None:
     assert [spec.name for spec in model.network.parts[0].outputs] == ["last_hidden_state", "pooler_output"]
     dynamic = model_of(str(network("MiniLM")), replace(options, axes={"tokens": (2, 64)}))
     assert dynamic.network.parts[0].outputs[0].shape == (1, "tokens", 96)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("hf://ORG/My_Model@main", "my-model"),
+        ("some/folder/", "folder"),
+        ("nets/9 naïve net.py:build", "9-naive-net"),
+        ("網.onnx", "model"),
+    ],
+)
+def test_names_of_sources(source: str, name: str) -> None:
+    assert registry_name(source) == name

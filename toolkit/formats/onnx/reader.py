@@ -160,7 +160,10 @@ def _facts(model: onnx.ModelProto) -> Facts:
         if not value.type.HasField("tensor_type") or not tensor.elem_type or tensor.elem_type not in known:
             raise Unsupported(f"the {'output' if output else 'input'} {value.name!r} of this .onnx file is no tensor.")
         if tensor.elem_type == onnx.TensorProto.STRING:
-            raise Unsupported(f"the {'output' if output else 'input'} {value.name!r} of this .onnx file holds strings.")
+            raise Unsupported(
+                f"the {'output' if output else 'input'} {value.name!r} of this .onnx file holds strings.",
+                hint="Export the part between strings and strings: onnx.utils.extract_model cuts it out of the file.",
+            )
         shape = shape_of(value)
         if shape is None:
             if not output:

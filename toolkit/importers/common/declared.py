@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -143,7 +144,8 @@ def _ladder(works: Sequence[Work]) -> tuple[Recipe, ...]:
 
 
 def registry_name(source: str) -> str:
-    """A name for bundles from a source: ``hf://ORG/My_Model`` -> ``my-model``, ``net.py:build`` -> ``net``."""
+    """A name for bundles from a source: ``hf://ORG/My_Model`` -> ``my-model``, ``naïve.py:build`` -> ``naive``."""
     stem = re.sub(r"@[^/]*$", "", source.rstrip("/")).rpartition("/")[2]
     stem = re.sub(r"(\.(py|onnx|pt2|tflite|gguf))(:\w+)?$", "", stem)
-    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "model"
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", stem) if not unicodedata.combining(letter))
+    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-") or "model"

@@ -187,11 +187,11 @@ public final class WhisperTranscriber implements TaskLoop {
             }
             try {
                 double[] gap = recognized.gap(samples.length);
-                if (gap[1] - gap[0] <= UNREAD || !spoken(samples, gap)) {
+                int begin = (int) Math.rint(gap[0] * RATE), end = (int) Math.rint(gap[1] * RATE);
+                if (gap[1] - gap[0] <= UNREAD || !spoken(samples, begin, end)) {
                     return recognized;
                 }
-                double seconds = Numbers.round(gap[1] - gap[0], 1);
-                run.fallbacks.add("no words for " + seconds + " s of speech: read again with times");
+                run.fallbacks.add("no words for " + Numbers.round(gap[1] - gap[0], 1) + " s of speech: read again with times");
                 again = recognizer.again(recognized, samples, run);
                 double[] left = again.gap(samples.length);
                 boolean better = left[1] - left[0] <= Math.max(UNREAD, (gap[1] - gap[0]) / 2);
@@ -206,14 +206,14 @@ public final class WhisperTranscriber implements TaskLoop {
             }
         }
 
-        /** Whether somebody speaks in half of a stretch, in seconds. */
-        private boolean spoken(float[] samples, double[] stretch) {
-            int begin = (int) Math.rint(stretch[0] * RATE), end = (int) Math.rint(stretch[1] * RATE);
+        /** Whether somebody speaks in half of a stretch of samples. */
+        private boolean spoken(float[] samples, int begin, int end) {
             double seconds = 0;
-            for (double[] span : spans(Samples.of(Arrays.copyOfRange(samples, begin, end)))) {
+            Samples stretch = Samples.of(Arrays.copyOfRange(samples, begin, end));
+            for (double[] span : parts.containsKey("detector") ? spans(stretch) : new ArrayList<double[]>()) {
                 seconds += span[1] - span[0];
             }
-            return 2 * seconds >= stretch[1] - stretch[0];
+            return 2 * seconds * RATE >= end - begin;
         }
 
         /**
@@ -240,7 +240,9 @@ public final class WhisperTranscriber implements TaskLoop {
                     List<Integer> kept = run.text.subList(before, run.text.size());
                     words(recognized.words(kept, Arrays.copyOf(samples, advance), run));
                 }
-                return ended && recognized.timed ? reached(advance) : advance;
+                // A text may stop early ("Chapter 31"): what somebody says behind it is read next.
+                int end = recognized.timed ? reached(advance) : advance;
+                return ended || (end < advance && spoken(samples, end, advance)) ? end : advance;
             }
         }
 
@@ -261,8 +263,7 @@ public final class WhisperTranscriber implements TaskLoop {
                 }
             }
             int count = ids.size();
-            boolean closed = count >= 2 && !isStamp(ids.get(count - 2)) && isStamp(ids.get(count - 1));
-            closed |= whole;
+            boolean closed = whole || (count >= 2 && !isStamp(ids.get(count - 2)) && isStamp(ids.get(count - 1)));
             if (cuts.isEmpty()) {
                 int last = -1;
                 for (int token : ids) {

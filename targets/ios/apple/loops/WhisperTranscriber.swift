@@ -143,6 +143,13 @@ struct WhisperTranscriber: TaskLoop {
         return SpeechSpans.spans(heard, WhisperCuts.rules, hop: listener.hop, size: sound.count)
     }
 
+    /// Whether somebody speaks in half of a stretch, as far as the bundle can tell.
+    private func spoken(_ stretch: [Float]) async throws -> Bool {
+        guard let listener, !stretch.isEmpty else { return false }
+        let heard = try await spans(stretch, listener).reduce(0.0) { $0 + $1.end - $1.start }
+        return 2 * heard * Double(Self.rate) >= Double(stretch.count)
+    }
+
     /// One window; read again with times if its text says nothing of a stretch in which somebody speaks.
     ///
     /// Without times the network leaves out sentences now and then, where speakers change without a pause.
@@ -151,13 +158,12 @@ struct WhisperTranscriber: TaskLoop {
     ) async throws -> WhisperRecognizer.Recognized {
         let recognized = try await recognizer.recognize(samples, timestamps: timestamps, &run)
         let settled = recognized.timed || WhisperRecognizer.silent(recognized.result)
-        guard !settled, let listener else { return recognized }
+        guard !settled, listener != nil else { return recognized }
         let gap = try recognizer.gap(recognized, samples: samples.count), seconds = gap.end - gap.begin
         guard seconds > Self.unread else { return recognized }
         let rate = Double(Self.rate), begin = Int((gap.begin * rate).rounded(.toNearestOrEven))
         let stretch = Array(samples[begin..<Int((gap.end * rate).rounded(.toNearestOrEven))])
-        let heard = try await spans(stretch, listener).reduce(0.0) { $0 + $1.end - $1.start }
-        guard 2 * heard >= seconds else { return recognized }
+        guard try await spoken(stretch) else { return recognized }
         run.fallbacks.append("no words for \(Numbers.round(seconds, places: 1)) s of speech: read again with times")
         let again = try await recognizer.again(recognized, samples, &run)
         let left = try recognizer.gap(again, samples: samples.count)
@@ -193,7 +199,10 @@ struct WhisperTranscriber: TaskLoop {
                     end: Numbers.round(from + $0.end, places: 3), probability: $0.probability)
             }
         }
-        return run.ended && recognized.timed ? reached(advance, at: at, run) : advance
+        // A text may stop early ("Chapter 31"): what somebody says behind it is read next.
+        let end = recognized.timed ? reached(advance, at: at, run) : advance
+        if run.ended { return end }
+        return try await spoken(Array(samples[end..<advance])) ? end : advance
     }
 
     /// Cuts at pairs of timestamps; returns by how many samples to advance.
