@@ -252,8 +252,7 @@ class OnnxExporter(Exporter):
                 progress(f"measuring layers of {part.name}", done, total)
 
             few, share = part.name in bits, recipe.options.get("time", {}).get(part.name)
-            bounds = products.CAREFUL if careful else products.BOUNDS
-            bounds = bounds if self.rows else bounds.without("rows")
+            bounds = products.bounds_of(careful=careful, rows=self.rows)
             chooser = partial(timed.within, share) if share else partial(products.bounded, bounds)
             graph, choice, weights = products.choose(graph, feeds, tell, chooser, equalize=not careful, narrow=few)
             if few:

@@ -35,6 +35,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -186,6 +187,16 @@ def _with_diagonal(curvature: NDArray[np.float64], share: float = 1.0, rows: int
     share = share * len(curvature) / rows if rows else share
     own: NDArray[np.float64] = curvature + share * np.mean(np.diag(curvature)) * np.eye(len(curvature))
     return own
+
+
+def bounds_of(*, careful: bool, rows: bool) -> Bounds:
+    """What a part's products may cost and lose.
+
+    Args:
+        careful: narrower limits. rows: whether the runtime has what the form "rows" is made of.
+    """
+    bounds = CAREFUL if careful else BOUNDS
+    return bounds if rows else replace(bounds, limits={form: m for form, m in bounds.limits.items() if form != "rows"})
 
 
 def bounded(bounds: Bounds, moved: Moved, many: Mapping[str, Shape], few: Mapping[str, Shape]) -> dict[str, LayerPlan]:

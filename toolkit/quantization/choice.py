@@ -157,10 +157,6 @@ class Bounds:
     near: float = math.inf
     worth: float = 0.0
 
-    def without(self, form: str) -> Bounds:
-        """For a runtime that has no such form."""
-        return replace(self, limits={name: most for name, most in self.limits.items() if name != form})
-
 
 def together(
     moved: Callable[[str, str], float],
