@@ -6,7 +6,8 @@
     ├── UnknownName                 2   no such model, target, exporter, precision ("did you mean")
     ├── Unsupported                 2   known, but not possible here (lists what is)
     ├── BadInput                    2   a file, folder or value from outside that cannot be used
-    │   └── UnknownOption           2   no such option of this pipeline (lists what there is)
+    │   ├── UnknownOption           2   no such option of this pipeline (lists what there is)
+    │   └── CannotRun               2   a runtime refuses a network, or a call of it
     ├── MissingExtra                3   an optional dependency is absent (gives the install line)
     ├── FetchFailed                 3   weights could not be had, or are not the pinned ones
     ├── ExportFailed                4   the exporter could not write the artefact
@@ -30,6 +31,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 __all__ = [
     "BadInput",
+    "CannotRun",
     "DeviceFailed",
     "EdgekitError",
     "ExportFailed",
@@ -110,6 +112,10 @@ class UnknownOption(BadInput):
         error = cls(f"there is no option {name!r}.", hint=there)
         error.name = name
         return error
+
+
+class CannotRun(BadInput):
+    """A runtime refuses a network, or a call of it. Where the network was just made, the user did nothing wrong."""
 
 
 class MissingExtra(EdgekitError):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Feeds, Runner, TensorSpec
-from edgekit.errors import BadInput, need
+from edgekit.errors import BadInput, CannotRun, need
 from edgekit.exporters.common.quiet import quiet
 from edgekit.exporters.executorch import arguments
 from edgekit.exporters.executorch.program import reader
@@ -53,7 +53,7 @@ def load(file: Path, threads: int) -> ExecutorchRunner:
     try:
         content = file.read_bytes()
     except OSError as exc:
-        raise BadInput(f"ExecuTorch refuses {file.name}: {exc.strerror}.") from exc
+        raise CannotRun(f"ExecuTorch refuses {file.name}: {exc.strerror}.") from exc
     inputs, outputs, most, told = _described(file.with_suffix(".json"))
     if hashlib.sha256(content).hexdigest() != told:
         raise BadInput(f"{file.name} is not the program that its description is of: it is damaged.", hint=_RETRY)
@@ -127,7 +127,7 @@ class ExecutorchRunner(Runner):
                 self._pool = _Pool.made
                 self._program = self._runtime._load_for_executorch_from_buffer(self._content)
         except RuntimeError as exc:
-            raise BadInput(f"ExecuTorch refuses {self._what}: {_first_line(exc)}", hint=_RETRY) from exc
+            raise CannotRun(f"ExecuTorch refuses {self._what}: {_first_line(exc)}", hint=_RETRY) from exc
 
     def _compare(self, program: reader.Program) -> None:
         for side, specs, found in (
@@ -160,7 +160,7 @@ class ExecutorchRunner(Runner):
             out = self._program.forward(values)
         except RuntimeError as exc:
             self._open()  # what failed half-way may not be used again
-            raise BadInput(f"ExecuTorch could not run the part: {_first_line(exc)}") from exc
+            raise CannotRun(f"ExecuTorch could not run the part: {_first_line(exc)}") from exc
         return {spec.name: value.numpy() for spec, value in zip(self.outputs, out, strict=True)}
 
     def _tensor(self, spec: TensorSpec, value: Any) -> Any:

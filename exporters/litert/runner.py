@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Feeds, Runner, TensorSpec
-from edgekit.errors import BadInput, need
+from edgekit.errors import BadInput, CannotRun, need
 from edgekit.exporters.common.quiet import quiet
 from edgekit.formats import tflite
 from edgekit.formats.tflite.tensors import Specs, described, given, stored
@@ -31,11 +31,11 @@ def load(file: Path, threads: int) -> LitertRunner:
     try:
         content = file.read_bytes()
     except OSError as exc:
-        raise BadInput(f"LiteRT refuses {file.name}: {exc.strerror}.") from exc
+        raise CannotRun(f"LiteRT refuses {file.name}: {exc.strerror}.") from exc
     try:
         graph = tflite.read(content, dynamic=True)  # LiteRT follows a file's offsets unchecked
     except BadInput as exc:
-        raise BadInput(f"LiteRT refuses {file.name}: {exc.message}", hint=exc.hint) from exc
+        raise CannotRun(f"LiteRT refuses {file.name}: {exc.message}", hint=exc.hint) from exc
     specs = described(file)
     kind = StatefulRunner if _STATEFUL & {op.name for one in graph.subgraphs for op in one.operators} else LitertRunner
     return kind(content, threads, specs, file.name)
@@ -87,7 +87,7 @@ class LitertRunner(Runner):
                 self._interpreter = self._litert.Interpreter(**self._made)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as exc:
-            raise BadInput(f"LiteRT refuses {self._what}: {_first_line(exc)}") from exc
+            raise CannotRun(f"LiteRT refuses {self._what}: {_first_line(exc)}") from exc
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         """Raises BadInput for a missing input or one of another dtype or shape."""
@@ -105,7 +105,7 @@ class LitertRunner(Runner):
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as exc:
             self._open()  # what failed half-way may not be used again
-            raise BadInput(f"LiteRT could not run the part: {_first_line(exc)}") from exc
+            raise CannotRun(f"LiteRT could not run the part: {_first_line(exc)}") from exc
         return {
             spec.name: given(self._interpreter.get_tensor(facts["index"]), spec.dtype, facts["quantization"])
             for facts, spec in zip(self._outs, self.outputs, strict=True)

@@ -10,6 +10,7 @@ import onnx
 from onnx import TensorProto
 
 from edgekit.errors import ExportFailed
+from edgekit.exporters.onnx import half
 from edgekit.exporters.onnx.graph import constants
 
 #: Operators that multiply in int8.
@@ -58,7 +59,7 @@ def census(model: onnx.ModelProto) -> dict[str, Any]:
 
 
 #: What to do where most weights are float64.
-_FROM_DOUBLE = "Export the network again with weights in float32: network.float() before torch.onnx.export."
+_FROM_DOUBLE = "Export the network again with weights in float32: network.float() before it is exported."
 
 
 def check(facts: dict[str, Any], part: str, precision: str, quantized: bool) -> None:
@@ -75,11 +76,21 @@ def check(facts: dict[str, Any], part: str, precision: str, quantized: bool) -> 
         raise ExportFailed(
             f"the part {part!r} was to be {precision}, but only {share:.0%} of its weights are: "
             f"{', '.join(f'{count} {name}' for name, count in sorted(held.items(), key=lambda one: -one[1]))}.",
-            hint=_FROM_DOUBLE
-            if 2 * held.get("double", 0) > total
-            else "Choose another precision with --precision. Weights that no product takes stay in float; of the "
-            f"products {_some(facts['float_layers'])}.",
+            hint=_hint(facts, precision, 2 * held.get("double", 0) > total),
         )
+
+
+def _hint(facts: dict[str, Any], precision: str, double: bool) -> str:
+    if double:
+        return _FROM_DOUBLE
+    if precision == "fp16":
+        return (
+            f"Tensors of fewer than {half.SMALL} numbers stay in float, as they save nothing: choose --precision fp32."
+        )
+    return (
+        "Choose another precision with --precision. Weights that no product takes stay in float; of the products "
+        f"{_some(facts['float_layers'])}."
+    )
 
 
 def _some(layers: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from onnx import helper, numpy_helper
 Floats = NDArray[np.float32]
 
 #: Tensors with fewer elements stay fp32: they cost nothing and may hold tiny constants (epsilons).
-_SMALL = 1024
+SMALL = 1024
 #: With fewer, int8 saves too little for what it loses.
 _LARGE = 500_000
 #: Operators whose second input is multiplied.
@@ -36,7 +36,7 @@ def store_in_half(model: onnx.ModelProto, keep: Callable[[str], bool] = lambda n
         if tensor.data_type != onnx.TensorProto.FLOAT or keep(tensor.name):
             continue
         array = numpy_helper.to_array(tensor)
-        if array.size < _SMALL or np.abs(array).max() > np.finfo(np.float16).max:
+        if array.size < SMALL or np.abs(array).max() > np.finfo(np.float16).max:
             continue
         name = tensor.name
         tensor.CopyFrom(numpy_helper.from_array(array.astype(np.float16), f"{name}.fp16"))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgekit.common.packed import plain
 from edgekit.core import Feeds, Runner, TensorSpec
-from edgekit.errors import BadInput, need
+from edgekit.errors import BadInput, CannotRun, need
 from edgekit.exporters.openvino import signal_stack
 
 _DTYPES = {"f32": "float32", "f64": "float64", "f16": "float16", "boolean": "bool", "u8": "uint8", "i8": "int8"}
@@ -54,7 +54,7 @@ class OpenvinoRunner(Runner):
                     self._compiled = openvino.Core().compile_model(str(whole), "CPU", wish)
                 self._request = self._compiled.create_infer_request()
         except Exception as exc:  # OpenVINO's exceptions share no base but Exception
-            raise BadInput(f"OpenVINO {openvino.__version__} refuses {model.name}: {_reason(exc)}") from exc
+            raise CannotRun(f"OpenVINO {openvino.__version__} refuses {model.name}: {_reason(exc)}") from exc
         self._tensor = openvino.Tensor
         self.inputs = tuple(_spec(port) for port in self._compiled.inputs)
         self.outputs = tuple(_spec(port) for port in self._compiled.outputs)
@@ -71,7 +71,7 @@ class OpenvinoRunner(Runner):
                 self._request.set_input_tensor(i, self._tensor(value, shared_memory=True))
             self._request.infer()
         except (RuntimeError, ValueError, TypeError) as exc:
-            raise BadInput(
+            raise CannotRun(
                 f"OpenVINO could not run the part: {_reason(exc)}", hint="Choose --exporter onnx, or another precision."
             ) from exc
         # The next call writes into the same memory.

@@ -136,7 +136,9 @@ def parser() -> argparse.ArgumentParser:
     cmd = verb("fit", "predict whether a model fits a target, before any download")
     imported(cmd)
     cmd.add_argument("--target", help="device class to check (default: all); see `edgekit list targets`")
-    cmd.add_argument("--precision", help="such as fp16 or int8 (default: the target's)")
+    cmd.add_argument(
+        "--precision", help="such as fp16 or int8 (default: the target's; with another --exporter, its first)"
+    )
     cmd.add_argument("--exporter", help="file format (default: the target's); see `edgekit list exporters`")
     cmd.add_argument("--measured", metavar="FILE", help="a bench report of such a device, to predict the speed")
     budgets(cmd)
@@ -145,7 +147,9 @@ def parser() -> argparse.ArgumentParser:
     imported(cmd)
     cmd.add_argument("--target", help="device class (default: the board's, else laptop); see `edgekit list targets`")
     cmd.add_argument(
-        "--precision", help="such as fp16 or int8 (default: the target's); auto: search for the smallest that passes"
+        "--precision",
+        help="such as fp16 or int8 (default: the target's; with another --exporter, its first); auto: search for the "
+        "smallest that passes",
     )
     cmd.add_argument(
         "--max-size",

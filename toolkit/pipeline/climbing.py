@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from edgekit.bundles.facts import recipe_facts
 from edgekit.bundles.manifest import Attempt
-from edgekit.errors import ExportFailed, GateFailed, ParityFailed
+from edgekit.core import Recipe
+from edgekit.errors import CannotRun, ExportFailed, GateFailed, ParityFailed
 from edgekit.pipeline.job import Run
 from edgekit.pipeline.proving import Accepted, prove
 from edgekit.pipeline.tracing import Reference
@@ -23,7 +24,7 @@ def climb(run: Run, reference: Reference) -> tuple[Accepted, list[Attempt]]:
     before = set(run.stage.rglob("*"))
     for i, recipe in enumerate(recipes):
         try:
-            accepted = prove(run, reference, recipe)
+            accepted = _proved(run, reference, recipe)
         except (ParityFailed, GateFailed, ExportFailed) as exc:
             attempts.append(Attempt(recipe=recipe_facts(recipe), outcome=f"refused: {exc.message}"))
             if i == len(recipes) - 1:
@@ -36,3 +37,14 @@ def climb(run: Run, reference: Reference) -> tuple[Accepted, list[Attempt]]:
             attempts.append(Attempt(recipe=recipe_facts(recipe), outcome=f"taken: {accepted.verdict.verdict}"))
             return accepted, attempts
     raise AssertionError("a job has at least one recipe")
+
+
+def _proved(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
+    """As `prove`. Raises ExportFailed for a network that its runtime cannot run, where the reference ran."""
+    try:
+        return prove(run, reference, recipe)
+    except CannotRun as exc:
+        raise ExportFailed(
+            f"the exporter {recipe.exporter} made a network that cannot be run: {exc.message}",
+            hint=exc.hint or "Choose another --exporter or --precision.",
+        ) from exc

@@ -29,7 +29,8 @@ class App:
 
     Attributes:
         api: the class that an app sees, in Kotlin and in Swift.
-        task: of the models. families: those of its families whose facts the loop reads.
+        task: of the models. families: those of its families whose facts the loop reads. scaled: those whose facts it
+            reads where pictures are only scaled (no rule ``resize``).
         loop: the class that computes the answers, in Java and in Swift.
         java: what an app asks of `model`, in the library without Kotlin.
     """
@@ -37,6 +38,7 @@ class App:
     api: str
     task: str
     families: tuple[str, ...]
+    scaled: tuple[str, ...]
     loop: str
     java: str
 
@@ -58,12 +60,13 @@ def app_for(bundle: Bundle, sources: Path, what: str, where: str) -> App:
     model = bundle.manifest.model
     written = [app for app in apps() if any(sources.glob(f"{app.api}.*"))]
     for app in written:
-        if app.task == model.task and model.family in app.families:
+        families = app.families if "resize" in bundle.manifest.facts else (*app.families, *app.scaled)
+        if app.task == model.task and model.family in families:
             return app
     raise Unsupported(
         f"{bundle.path.name} cannot become {what}: the task {model.task!r} of the family {model.family!r} has no loop "
         f"for {where}.",
-        hint=f"Tasks with a loop: {', '.join(sorted({app.task for app in written}))}.",
+        hint=f"Tasks with a loop: {', '.join(sorted({app.task for app in written}))}. Others: --as zip.",
     )
 
 
@@ -94,4 +97,11 @@ def _code(file: Path) -> str:
 
 def _declared(file: Path) -> App:
     facts = tomllib.loads(file.read_text(encoding="utf-8"))
-    return App(facts["api"], facts["task"], tuple(facts["families"]), facts["loop"], facts["java"])
+    return App(
+        facts["api"],
+        facts["task"],
+        tuple(facts["families"]),
+        tuple(facts.get("scaled", ())),
+        facts["loop"],
+        facts["java"],
+    )

@@ -18,8 +18,9 @@ from edgekit.bench.statistics.paired import Estimate
 from edgekit.bundles.manifest import decode
 from edgekit.cli.command import run
 from edgekit.core import Evaluation, Prediction, Recipe, Sample
-from edgekit.errors import BadInput, ExportFailed, GateFailed, ParityFailed, UnknownName
+from edgekit.errors import BadInput, CannotRun, ExportFailed, GateFailed, ParityFailed, UnknownName
 from edgekit.gate.verdicts import absolute, answers, decide, judge, reference_misses
+from edgekit.pipeline import climbing
 from edgekit.tasks.resolved import samples_of
 
 EVALUATION = Evaluation("wer", worst=0.30, drop=0.02, minimum=20)
@@ -158,6 +159,23 @@ def test_the_language_of_a_sample_or_of_what_was_heard_reaches_the_metric(
 @pytest.fixture
 def spoil(monkeypatch: pytest.MonkeyPatch) -> Any:
     return lambda **precisions: monkeypatch.setenv("TOY_SPOIL", json.dumps(precisions))
+
+
+def test_a_network_that_its_runtime_cannot_run_gives_way_to_the_next(
+    toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proved = climbing.prove
+
+    def prove(run: Any, reference: Any, recipe: Recipe) -> Any:
+        if recipe.precision == "int8":
+            raise CannotRun("the runtime could not run the part: no kernel")
+        return proved(run, reference, recipe)
+
+    monkeypatch.setattr(climbing, "prove", prove)
+    made = toy.export(tmp_path / "b", data=toy.close)
+    assert made.manifest.recipe.precision == "fp32" and "no kernel" in made.manifest.attempts[0].outcome
+    with pytest.raises(ExportFailed, match=r"the exporter toy made a network that cannot be run: .* no kernel"):
+        toy.export(tmp_path / "c", data=toy.close, fallback=False)
 
 
 def test_data_makes_a_verdict(toy: Any, tmp_path: Path) -> None:

@@ -149,3 +149,11 @@ def test_what_has_no_coefficient_of_determination() -> None:
         assert determination(far[: len(wanted)], told(wanted)) == 1.0
     other_shape = [*told(fractions[:8]), *told([[1.5]])]
     assert determination(other_shape, other_shape) == 1.0
+
+
+def test_a_sample_that_is_not_a_number_is_named(tmp_path: Path) -> None:
+    np.savez(tmp_path / "0.npz", x=np.ones((1, 4), np.float32), count=np.arange(3))
+    assert len(samples(tmp_path)) == 1
+    np.savez(tmp_path / "1.npz", x=np.float32([[1, np.nan]]))
+    with pytest.raises(BadInput, match=r"1\.npz: 'x' holds values that are not numbers"):
+        samples(tmp_path)

@@ -15,7 +15,7 @@ from edgekit.common.memory import give_back
 from edgekit.common.packed import plain
 from edgekit.common.processors import usable_processors
 from edgekit.core import Feeds, Runner, TensorSpec
-from edgekit.errors import BadInput, need
+from edgekit.errors import CannotRun, need
 from edgekit.formats.onnx.arena import use_arena
 from edgekit.formats.onnx.tables import Tables
 
@@ -78,7 +78,7 @@ class OnnxRunner(Runner):
                 str(model) if isinstance(model, Path) else model, options, providers=["CPUExecutionProvider"]
             )
         except Exception as exc:  # onnxruntime's exceptions share no base but Exception
-            raise BadInput(f"onnxruntime {onnxruntime.__version__} refuses {what}: {_first_line(exc)}") from exc
+            raise CannotRun(f"onnxruntime {onnxruntime.__version__} refuses {what}: {_first_line(exc)}") from exc
         if self._tables:
             self._tables.forget()
 
@@ -87,7 +87,7 @@ class OnnxRunner(Runner):
         try:
             values = self._session.run(self._names, feeds)
         except (ValueError, RuntimeError, self._error.InvalidArgument, self._error.Fail) as exc:
-            raise BadInput(f"onnxruntime could not run the part: {_first_line(exc)}") from exc
+            raise CannotRun(f"onnxruntime could not run the part: {_first_line(exc)}") from exc
         if self._tables:
             self._tables.forget()
         return dict(zip(self._names, values, strict=True))

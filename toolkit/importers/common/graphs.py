@@ -10,7 +10,7 @@ from typing import Any
 
 import edgekit
 from edgekit.common.files import hash_file
-from edgekit.core import Checkpoint, Evaluation, Evidence, ImportOptions, Inspection, Model, Part, TensorSpec, Weights
+from edgekit.core import Checkpoint, Evaluation, ImportOptions, Inspection, Model, Part, TensorSpec, Weights
 from edgekit.errors import BadInput, Unsupported
 from edgekit.formats import pt2
 from edgekit.formats.pt2 import Program
@@ -92,11 +92,9 @@ def declared_graph(
         axes=bounds.axes,
         build=partial(_built, expected=program.inputs, samples=samples),
     )
-    evidence: Evidence | None = None
-    golden = ""
-    if task == "tensors":  # a task of its own has real samples of its own
-        evidence = stored.evidence_of(samples, origin, synthetic=synthetic)
-        golden = str(stored.files(samples)[0])
+    own = stored.files(samples)
+    if task != "tensors":  # where the user's are noise, the task's own photographs tell more
+        own = [] if synthetic else stored.pictures(samples)
     return declared(
         Import(
             source=source,
@@ -106,9 +104,9 @@ def declared_graph(
             parameters=program.parameters,
             works=(work_of("network", program),),
             task=task,
-            golden=golden,
+            golden=str(own[0]) if own else "",
             labels=tuple(labels),
-            evidence=evidence,
+            evidence=stored.evidence_of(own, origin, synthetic=synthetic) if own else None,
             evaluation=evaluation,
         )
     )

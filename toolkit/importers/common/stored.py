@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from edgekit.sources import cache_folder
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["evidence_of", "files", "folder_of", "keep", "published"]
+__all__ = ["evidence_of", "files", "folder_of", "keep", "pictures", "published"]
 
 _NOISE = "Noise shaped like the inputs: no real sample is known."
 
@@ -59,13 +59,29 @@ def files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix == ".npz") if folder.is_dir() else []
 
 
-def evidence_of(folder: Path, origin: str, *, synthetic: bool) -> Evidence:
-    """The samples in `folder` as evidence.
+def pictures(folder: Path) -> list[Path]:
+    """The samples in `folder`, of one input that is a picture's bytes (uint8 [1, height, width, 3]), as .png files."""
+    import numpy as np
+    from PIL import Image
+
+    place = folder.with_name(f"{folder.name}-pictures")
+    if not place.is_dir():
+        with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:
+            for file in files(folder):
+                with np.load(file, allow_pickle=False) as sample:
+                    (pixels,) = sample.values()
+                Image.fromarray(pixels[0]).save(Path(scratch, f"{file.stem}.png"))
+            published(Path(scratch), place)
+    return sorted(place.glob("*.png"))
+
+
+def evidence_of(samples: Sequence[Path], origin: str, *, synthetic: bool) -> Evidence:
+    """Files of samples as evidence.
 
     Fewer than four are used for both halves; a verdict on them then proves as little as one on noise.
     """
-    paths = [os.fspath(path) for path in files(folder)]
-    content = hashlib.sha256("".join(map(hash_file, files(folder))).encode()).hexdigest()[:8]
+    paths = [os.fspath(path) for path in samples]
+    content = hashlib.sha256("".join(map(hash_file, samples)).encode()).hexdigest()[:8]
     few = len(paths) < 4
     return Evidence(
         name=f"{'noise' if synthetic else 'examples'} {content}",  # names decide whether a bundle is reused

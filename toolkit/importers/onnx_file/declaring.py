@@ -96,7 +96,7 @@ def declaration(source: str, kind: str, options: ImportOptions, progress: Progre
             works=(trial.work,),
             task=_TASK,
             golden=str(stored.files(trial.samples)[0]),
-            evidence=stored.evidence_of(trial.samples, "", synthetic=True),
+            evidence=stored.evidence_of(stored.files(trial.samples), "", synthetic=True),
             exporters=("onnx",) if facts.contrib else GRAPH,
             variants={name: (_torch_part(opened, axes, trial, name),) for name in TORCH} if translated else {},
         )
@@ -112,7 +112,8 @@ def declaration(source: str, kind: str, options: ImportOptions, progress: Progre
 def _for_coreml(model: Model, trial: Trial) -> Model:
     """With samples of its own, as its inputs have other names."""
     folder = trial.plain
-    golden, evidence = str(stored.files(folder)[0]), stored.evidence_of(folder, "", synthetic=True)
+    files = stored.files(folder)
+    golden, evidence = str(files[0]), stored.evidence_of(files, "", synthetic=True)
     return replace(model, task=replace(model.task, golden=golden, evidence=evidence))
 
 

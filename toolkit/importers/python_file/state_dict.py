@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError
 
 from edgekit.errors import BadInput
 
@@ -16,19 +19,24 @@ def load_weights(network: Any, file: Path, label: str) -> None:
     Raises:
         BadInput: there is no such file, it holds no tensors by names, or not those of the network.
     """
-    import torch
-
     if not file.is_file():
         raise BadInput(f"{label}: build() names the weights {str(file)!r}, and there is no such file.")
-    if file.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        held = load_file(file)
-    else:
-        held = torch.load(file, map_location="cpu", weights_only=True)
+    try:
+        held = _held(file)
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, SafetensorError) as exc:
+        raise BadInput(
+            f"{label}: {file.name}, which build() names, holds no tensors that can be read without running code.",
+            hint="Save the tensors alone: torch.save(network.state_dict(), FILE), or as .safetensors.",
+        ) from exc
     if not isinstance(held, dict):
         raise BadInput(f"{label}: {file.name} holds {type(held).__name__}, not tensors by their names.")
     wanted = network.state_dict()
+    inner = [name for name, value in held.items() if isinstance(value, dict) and wanted.keys() <= value.keys()]
+    if inner and not wanted.keys() <= held.keys():
+        raise BadInput(
+            f"{label}: {file.name} holds the tensors of the network under {inner[0]!r}, beside other things.",
+            hint=f"Save these alone: torch.save(torch.load(FILE)[{inner[0]!r}], FILE).",
+        )
     missing, other = wanted.keys() - held.keys(), held.keys() - wanted.keys()
     shapes = [name for name in wanted.keys() & held.keys() if wanted[name].shape != held[name].shape]
     for what, names in (("lacks", missing), ("has, unlike the network,", other), ("has in another shape", shapes)):
@@ -36,3 +44,13 @@ def load_weights(network: Any, file: Path, label: str) -> None:
             few = ", ".join(sorted(map(str, names))[:5])
             raise BadInput(f"{label}: {file.name} {what} {few}{', ...' if len(names) > 5 else ''}.")
     network.load_state_dict(held)
+
+
+def _held(file: Path) -> Any:
+    if file.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(file)
+    import torch
+
+    return torch.load(file, map_location="cpu", weights_only=True)

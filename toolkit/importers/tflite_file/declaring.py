@@ -100,7 +100,7 @@ def declaration(source: str, kind: str, options: ImportOptions, progress: Progre
             works=(work_of("network", file.graph),),
             task=_TASK,
             golden=str(stored.files(samples)[0]),
-            evidence=stored.evidence_of(samples, "", synthetic=True),
+            evidence=stored.evidence_of(stored.files(samples), "", synthetic=True),
             exporters=("litert",),
             variants={"c": (chip,)} if file.integer else {},
         )

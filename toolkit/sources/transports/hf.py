@@ -170,9 +170,11 @@ def _ask(repo: str, revision: str | None) -> Any:
 
 
 def _unreachable(repo: str, exc: Exception) -> FetchFailed:
+    status = getattr(getattr(exc, "response", None), "status_code", None)
+    told = f"it answered with HTTP status {status}" if status else type(exc).__name__
     return FetchFailed(
-        f"the hub could not be asked about hf://{repo} ({type(exc).__name__}).",
-        hint="Check the connection, or give a downloaded folder: --weights PATH",
+        f"the hub could not be asked about hf://{repo} ({told}).",
+        hint=f"Check the connection, or give a downloaded folder in place of hf://{repo}.",
     )
 
 

@@ -44,7 +44,12 @@ def samples(folder: Path) -> Sequence[Sample]:
 
 
 def _sample(file: Path) -> Sample:
+    import numpy as np
+
     arrays = dict(read(file))
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and np.isnan(array).any():
+            raise BadInput(f"{file}: {name!r} holds values that are not numbers (NaN).", hint="Take the file out.")
     named = {name.removeprefix(f"{TRUTH}_"): arrays.pop(name) for name in [*arrays] if name.startswith(f"{TRUTH}_")}
     return Sample(arrays, arrays.pop(TRUTH, None) if TRUTH in arrays else named or None, file.name)
 

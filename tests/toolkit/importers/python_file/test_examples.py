@@ -168,3 +168,17 @@ def test_weights_beside_the_module(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             load_weights(wrong, tmp_path / "a.safetensors", "net.py")
     with pytest.raises(BadInput, match="no such file"):
         load_weights(weights, tmp_path / "c.pt", "net.py")
+
+
+def test_weights_that_cannot_be_read(tmp_path: Path) -> None:
+    network = torch.nn.Linear(2, 3)
+    torch.save(network, tmp_path / "module.pt")  # a pickle of code
+    (tmp_path / "cut.safetensors").write_bytes(b"\x10")
+    torch.save({"state_dict": network.state_dict(), "epoch": 3}, tmp_path / "inside.pt")
+    for name in ("module.pt", "cut.safetensors"):
+        with pytest.raises(BadInput, match=f"{name}, which build.. names, holds no tensors") as refused:
+            load_weights(network, tmp_path / name, "net.py")
+        assert "weights_only" not in str(refused.value)
+    with pytest.raises(BadInput, match="under 'state_dict'") as refused:
+        load_weights(network, tmp_path / "inside.pt", "net.py")
+    assert "torch.load(FILE)['state_dict']" in refused.value.hint

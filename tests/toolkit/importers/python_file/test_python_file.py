@@ -19,6 +19,7 @@ from edgekit.core import Axis, ImportOptions, Model, TensorSpec
 from edgekit.errors import BadInput, EdgekitError, Unsupported
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.importers.resolved import inspect, model_of
+from edgekit.tasks.common.pictures import open_image
 
 HEAD = "import numpy as np\nimport torch\nfrom torch import nn\n"
 LINEAR = HEAD + "def build(): return nn.Linear(3, 2)\ndef examples():\n    for i in range(8): yield torch.randn(1, 3)\n"
@@ -204,6 +205,11 @@ def test_a_classifier_of_pictures_has_its_tasks_contract(write: Write) -> None:
     facts = model.weights.prepare(read_checkpoint(Path(model.weights.hub)), Path())
     assert (facts["height"], facts["width"], facts["labels"]) == (8, 8, ["cat", "dog"])
     assert facts["activation"] == "softmax"
+    # Its own examples calibrate and judge it, not a camera's photographs.
+    evidence = model.task.evidence
+    assert evidence and evidence.name.startswith("examples") and not evidence.synthetic
+    shown = [open_image(sample.input)[0].getpixel((0, 0)) for sample in evidence.samples(Path())]
+    assert shown == [(30 * i,) * 3 for i in range(8)] and open_image(model.task.golden)[0].size == (8, 8)
     soft = PICTURES.replace("(1, 2)))", "(1, 2))).softmax(1)")
     model = model_of(write(HEAD + soft), options)
     assert "activation" not in model.weights.prepare(read_checkpoint(Path(model.weights.hub)), Path())
