@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.core import TensorSpec
-from edgekit.errors import BadInput
+from edgekit.errors import BadInput, Unsupported
 from edgekit.formats.pt2 import archive, expressions, fields, operators
+from edgekit.formats.pt2.drawing import drawing
 
 __all__ = ["Program", "Range", "read"]
 
@@ -85,17 +86,28 @@ def read(path: Path) -> Program:
 
     Raises:
         BadInput: no .pt2, damaged, or with something that could run code or does not compute with tensors alone.
+        Unsupported: it draws random numbers.
     """
     held = archive.opened(path)
     try:
-        clean = fields.rebuilt(held.program)
-        return _described(held, clean)
+        program = _described(held, fields.rebuilt(held.program))
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError) as exc:
         what = str(exc) if type(exc) is ValueError else f"a field of a wrong form ({exc})"
         raise BadInput(
             f"{path.name} was refused: it holds {what}.",
             hint="A .pt2 of torch.export.save(torch.export.export(module.eval(), inputs), path) is read.",
         ) from exc
+    _check_drawing(program)
+    return program
+
+
+def _check_drawing(program: Program) -> None:
+    """Raise Unsupported where the same inputs give other answers each time: nothing can be compared with it."""
+    if drawn := drawing(program.graph):
+        raise Unsupported(
+            f"the network draws random numbers ({', '.join(drawn)}), so the same inputs give other outputs each time.",
+            hint="Export it in evaluation mode (module.eval()), or make the random numbers an input of the network.",
+        )
 
 
 def _described(held: archive.Archive, clean: dict[str, Any]) -> Program:
