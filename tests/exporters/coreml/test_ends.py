@@ -74,3 +74,22 @@ def test_an_output_may_be_a_constant(tmp_path: Path, precision: str) -> None:
     for spec, array in list(zip(specs, wanted, strict=True))[1:]:
         assert answer[spec.name].dtype == array.dtype
         np.testing.assert_allclose(answer[spec.name], array, rtol=1e-3)
+
+
+class Double(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x.float() * 2, x + 0.25
+
+
+def test_doubles_are_taken_and_given_in_single_precision(tmp_path: Path) -> None:
+    part = Part(
+        "network",
+        (TensorSpec("x", "float64", (1, 4)),),
+        (TensorSpec("y", "float32", (1, 4)), TensorSpec("z", "float64", (1, 4))),
+        {},
+        lambda _: Double().eval(),
+    )
+    x = np.array([[0.5, -0.25, 1.75, 3.125]])
+    answer = run(part, "fp32", {"x": x}, tmp_path)
+    np.testing.assert_array_equal(answer["y"], (x * 2).astype(np.float32))
+    np.testing.assert_array_equal(answer["z"], x + 0.25)
