@@ -22,14 +22,14 @@ from edgekit.exporters.coreml.torch_operators import mended
 from edgekit.quantization.bits import keep
 from edgekit.quantization.plan import Plan
 
-__all__ = ["DESCRIPTION", "Wish", "reason_of", "write"]
+__all__ = ["DESCRIPTION", "HELD", "Wish", "reason_of", "write"]
 
 #: Key of the user-defined metadata that holds the part's contract, as Core ML's own types are fewer than ours.
 DESCRIPTION = "org.edgekit.part"
 #: Key under which coremltools notes the day of a conversion.
 _DAY = "com.github.apple.coremltools.conversion_date"
-#: Our dtype -> the one that Core ML has for inputs.
-_HELD = {"float32": "float32", "float16": "float16"}
+#: Our dtype -> the one that Core ML has for inputs and outputs; others are whole numbers. It has no double precision.
+HELD = {"float32": "float32", "float16": "float16", "float64": "float32"}
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def _input(part: Part, spec: TensorSpec, sizes: Mapping[str, tuple[int, ...]]) -
     import coremltools as ct
     import numpy as np
 
-    dtype = np.dtype(_HELD.get(spec.dtype, "int32")).type
+    dtype = np.dtype(HELD.get(spec.dtype, "int32")).type
     named = [axis for axis in spec.shape if isinstance(axis, str)]
     if named and sizes:
         [only] = named
@@ -174,7 +174,7 @@ def _output(spec: TensorSpec) -> Any:
     import coremltools as ct
     import numpy as np
 
-    return ct.TensorType(name=spec.name, dtype=np.dtype(_HELD[spec.dtype]).type if spec.dtype in _HELD else None)
+    return ct.TensorType(name=spec.name, dtype=np.dtype(HELD[spec.dtype]).type if spec.dtype in HELD else None)
 
 
 def _sizes(part: Part, wish: Wish) -> dict[str, tuple[int, ...]]:

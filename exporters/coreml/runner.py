@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, Unsupported
-from edgekit.exporters.coreml.convert import DESCRIPTION
+from edgekit.exporters.coreml.convert import DESCRIPTION, HELD
 from edgekit.exporters.coreml.interpreter import program
 
 if TYPE_CHECKING:
@@ -110,8 +110,7 @@ class NativeRunner(_Runner):
         import numpy as np
 
         given = {
-            name: array if array.dtype.kind == "f" else array.astype(np.int32)
-            for name, array in self._checked(feeds).items()
+            name: array.astype(HELD.get(array.dtype.name, "int32")) for name, array in self._checked(feeds).items()
         }
         return self._named({name: np.asarray(value) for name, value in self._model.predict(given).items()})
 

@@ -130,7 +130,8 @@ class Program:
         }
 
     def _outputs(self, values: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-        return {value.name: values[value.name].numpy() for value in self._function.outputs}
+        """One that is a constant is among the values of the program, not among those of a call."""
+        return {value.name: rounded(self._value(value, values), value).numpy() for value in self._function.outputs}
 
     def _run(
         self,

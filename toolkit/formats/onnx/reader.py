@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Facts", "Opened", "load", "open_file"]
 
+#: The version of ONNX's format from which on a constant need not be an input, too.
+_FREE_CONSTANTS = 4
 #: Operators that only a quantized network has.
 _INTEGER = ("QLinear", "MatMulInteger", "ConvInteger", "DynamicQuantize", "QGemm", "MatMulNBits")
 
@@ -120,6 +122,7 @@ def load(file: Path) -> onnx.ModelProto:
     kept = [value for value in model.graph.input if value.name not in constant]
     del model.graph.input[:]
     model.graph.input.extend(kept)
+    model.ir_version = max(model.ir_version, _FREE_CONSTANTS)
     for holder in (model, model.graph, *nodes(model)):
         holder.doc_string = ""
     out: onnx.ModelProto = model

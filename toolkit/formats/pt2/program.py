@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.core import TensorSpec
-from edgekit.errors import BadInput
+from edgekit.errors import BadInput, Unsupported
 from edgekit.formats.pt2 import archive, expressions, fields, operators
+from edgekit.formats.pt2.drawing import drawing
 
 __all__ = ["Program", "Range", "read"]
 
@@ -85,17 +86,46 @@ def read(path: Path) -> Program:
 
     Raises:
         BadInput: no .pt2, damaged, or with something that could run code or does not compute with tensors alone.
+        Unsupported: it draws random numbers, or has bfloat16.
     """
     held = archive.opened(path)
     try:
-        clean = fields.rebuilt(held.program)
-        return _described(held, clean)
+        program = _described(held, fields.rebuilt(held.program))
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError) as exc:
         what = str(exc) if type(exc) is ValueError else f"a field of a wrong form ({exc})"
         raise BadInput(
             f"{path.name} was refused: it holds {what}.",
             hint="A .pt2 of torch.export.save(torch.export.export(module.eval(), inputs), path) is read.",
         ) from exc
+    _check_dtypes(program)
+    _check_drawing(program)
+    return program
+
+
+def _check_dtypes(program: Program) -> None:
+    """Raise Unsupported for bfloat16 that goes in, comes out, or is a weight: numpy and the formats lack it."""
+    ends = [("input", program.inputs), ("output", program.outputs)]
+    found = [f"the {side} {spec.name!r}" for side, specs in ends for spec in specs if spec.dtype == "bfloat16"]
+    found += [f"the weight {name!r}" for name, one in program.archive.weights.items() if _is_brain(one)]
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise Unsupported(
+            f"{found[0]}{more} is in bfloat16, which no format here takes.",
+            hint="Make it float32 before torch.export: network.float(), with inputs and outputs in float32.",
+        )
+
+
+def _is_brain(weight: archive.Payload) -> bool:
+    return weight.is_parameter and archive.DTYPES[weight.dtype][0] == "bfloat16"
+
+
+def _check_drawing(program: Program) -> None:
+    """Raise Unsupported where the same inputs give other answers each time: nothing can be compared with it."""
+    if drawn := drawing(program.graph):
+        raise Unsupported(
+            f"the network draws random numbers ({', '.join(drawn)}), so the same inputs give other outputs each time.",
+            hint="Export it in evaluation mode (module.eval()), or make the random numbers an input of the network.",
+        )
 
 
 def _described(held: archive.Archive, clean: dict[str, Any]) -> Program:

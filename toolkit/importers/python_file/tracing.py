@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.errors import BadInput, need
+from edgekit.errors import BadInput, Unsupported, need
+from edgekit.formats import pt2
 from edgekit.importers.common import stored
 from edgekit.importers.common.foreign import user_file
 from edgekit.importers.common.foreign.child import place_of, stage
@@ -39,6 +40,9 @@ def trace(arguments: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
 
     Returns:
         facts: names of the module and of its labels, whether its inputs are noise, notes, and the files that it read.
+
+    Raises:
+        BadInput: it cannot be traced, or the graph gives other answers. Unsupported: it draws random numbers.
     """
     with need("export", "tracing a Python file"):
         import torch
@@ -51,10 +55,11 @@ def trace(arguments: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
     varying = varying_axes(examples, wanted, path.name)
     with torch.no_grad():
         program = _exported(network, examples.samples, varying, path.name)
+        stage("saving")
+        program.example_inputs = None  # a pickle, which nobody will open
+        torch.export.save(program, scratch / PROGRAM)
+        _check_supported(scratch / PROGRAM, path.name)  # before one that draws random numbers is told to differ
         _check_same(program, network, examples.samples, path.name)
-    stage("saving")
-    program.example_inputs = None  # a pickle, which nobody will open
-    torch.export.save(program, scratch / PROGRAM)
     names = list(program.graph_signature.user_inputs)
     stored.keep((dict(zip(names, sample.values(), strict=True)) for sample in examples.samples), scratch / SAMPLES)
     return {
@@ -163,6 +168,13 @@ def _flattened(network: Any, label: str) -> Any:
         return named_outputs(result, label)
 
     return flat
+
+
+def _check_supported(program: Path, label: str) -> None:
+    try:
+        pt2.read(program)
+    except Unsupported as exc:
+        raise Unsupported(f"{label}: {exc.message}", hint=exc.hint) from exc
 
 
 def _check_same(program: Any, network: Any, samples: Sequence[Arrays], label: str) -> None:

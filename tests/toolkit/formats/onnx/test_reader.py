@@ -74,6 +74,17 @@ def test_an_input_that_is_a_constant_is_none(tmp_path: Path) -> None:
     assert [value.name for value in load(file).graph.input] == ["x"]
 
 
+def test_a_constant_of_an_old_file_that_was_an_input_can_still_be_converted(tmp_path: Path) -> None:
+    """Up to version 3 of the format every constant had to be an input, too; onnx's converter insists on it."""
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    model = model_of([node], {"x": f(1, 8)}, ["y"], 11, [numpy_helper.from_array(f(8, 4), "w")])
+    model.graph.input.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, (8, 4)))
+    model.ir_version = 3
+    loaded = load(_saved(tmp_path, model))
+    assert [value.name for value in loaded.graph.input] == ["x"]
+    assert onnx.version_converter.convert_version(loaded, 17).opset_import[0].version == 17
+
+
 def test_an_input_that_no_output_follows_from(tmp_path: Path) -> None:
     model = _model()
     model.graph.input.append(helper.make_tensor_value_info("rate", TensorProto.INT64, ()))

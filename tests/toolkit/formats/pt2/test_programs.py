@@ -12,7 +12,7 @@ import torch
 from helpers.toys import toy_program
 
 from edgekit.core import TensorSpec
-from edgekit.errors import BadInput
+from edgekit.errors import BadInput, Unsupported
 from edgekit.formats import pt2
 
 
@@ -112,3 +112,29 @@ def test_a_module_that_changes_its_own_state_is_refused(part: Any, tmp_path: Pat
     torch.export.save(torch.export.export(Counter(), (torch.ones(1),)), tmp_path / "c.pt2")
     with pytest.raises(BadInput, match=r"changes its weight 'count' \(add_\)"):
         pt2.read(tmp_path / "c.pt2")
+
+
+@pytest.mark.parametrize(
+    ("inside", "given", "named"),
+    [
+        (torch.bfloat16, torch.bfloat16, r"the input 'x' \(and 3 more\)"),
+        (torch.bfloat16, torch.float32, r"the weight 'linear.weight' \(and 1 more\)"),
+        (torch.float32, torch.bfloat16, r"the input 'x' \(and 1 more\)"),
+    ],
+)
+def test_bfloat16_is_refused_with_what_to_do(
+    inside: torch.dtype, given: torch.dtype, named: str, tmp_path: Path
+) -> None:
+    class Cast(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = torch.nn.Linear(4, 2).to(inside)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y: torch.Tensor = self.linear(x.to(inside)).to(given)
+            return y
+
+    torch.export.save(torch.export.export(Cast().eval(), (torch.ones(1, 4, dtype=given),)), tmp_path / "b.pt2")
+    with pytest.raises(Unsupported, match=named) as refused:
+        pt2.read(tmp_path / "b.pt2")
+    assert "network.float()" in refused.value.hint

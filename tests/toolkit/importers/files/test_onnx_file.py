@@ -97,6 +97,16 @@ def test_smaller_forms_are_made_of_that_graph(tmp_path: Path, precision: str) ->
     assert bundle.manifest.recipe.precision == precision
 
 
+def test_int8_of_an_old_file_whose_constants_are_inputs(tmp_path: Path) -> None:
+    nodes = [N("MatMul", ["x", "w"], ["y"])]
+    model = model_of(nodes, {"x": f(1, 64)}, ["y"], 11, [numpy_helper.from_array(f(64, 64), "w")])
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 64]))
+    model.graph.input.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [64, 64]))
+    model.ir_version = 3
+    bundle = export(saved(tmp_path, model), tmp_path / "out", precision="int8", fallback=False)
+    assert bundle.manifest.recipe.precision == "int8"
+
+
 def test_the_user_bounds_axes(tmp_path: Path) -> None:
     options = ImportOptions(axes={"image.0": (1, 4), "height": (32, 32)})
     model = declared(saved(tmp_path, network()), options)
