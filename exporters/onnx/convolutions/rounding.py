@@ -34,6 +34,8 @@ def rounded(
         name: inputs for name, node in places.products.items()
         if used[node.input[1]] == 1 and (inputs := _inputs(node, arrays[node.input[1]])) is not None
     }  # fmt: skip
+    if not seen:  # onnxruntime gives no outputs where none are asked for
+        return {}
     watched = dict.fromkeys(places.products[name].input[0] for name in seen)
     runner = OnnxRunner(watching(places.model, watched).SerializeToString(), usable_processors())
     for i, feed in enumerate(calls):

@@ -66,13 +66,7 @@ def make(model: onnx.ModelProto, feeds: Sequence[Feeds], part: str, wish: Wish, 
         ExportFailed: onnxruntime does not compute it in int8.
     """
     samples.check(feeds, part)
-    plain = _Static(model, feeds, part, wish, tell)
-    if not plain.layers:
-        raise ExportFailed(
-            f"the part {part!r} has no convolution or product that onnxruntime computes in int8.",
-            hint="Choose --precision fp16 or fp32, or --exporter openvino.",
-        )
-    candidates, balance = _evened(plain, model, wish)
+    candidates, balance = _evened(_Static(model, feeds, part, wish, tell), model, wish)
     chosen, model = choose(candidates, wish)
     model, stored = with_stored(model, kinds=_STORED)
     fused = candidates.fused(model, chosen.floats)

@@ -191,7 +191,8 @@ public final class WhisperTranscriber implements TaskLoop {
                 if (gap[1] - gap[0] <= UNREAD || !spoken(samples, begin, end)) {
                     return recognized;
                 }
-                run.fallbacks.add("no words for " + Numbers.round(gap[1] - gap[0], 1) + " s of speech: read again with times");
+                double seconds = Numbers.round(gap[1] - gap[0], 1);
+                run.fallbacks.add("no words for " + seconds + " s of speech: read again with times");
                 again = recognizer.again(recognized, samples, run);
                 double[] left = again.gap(samples.length);
                 boolean better = left[1] - left[0] <= Math.max(UNREAD, (gap[1] - gap[0]) / 2);
@@ -297,8 +298,7 @@ public final class WhisperTranscriber implements TaskLoop {
         private void add(List<Integer> ids, int samples) {
             String said = WhisperTokens.stripped(tokens.text(ids));
             if (!said.isEmpty()) {
-                double begin = Numbers.round(at / (double) RATE, 2);
-                double end = Numbers.round((at + samples) / (double) RATE, 2);
+                double begin = Numbers.round(at / (double) RATE, 2), end = Numbers.round((at + samples) / (double) RATE, 2);
                 run.segments.add(new Transcript.Segment(begin, end, said));
             }
         }
