@@ -104,8 +104,8 @@ TIED = "shares its weights with the embedding"
 Floats = NDArray[np.float32]
 #: (layer, form) -> how far the outputs move (relative root mean square) where the layer alone has the form.
 Moved = Callable[[str, str], float]
-#: (how far a layer moves the outputs, shapes of the layers that need a form, shapes of those that are blockwise unless
-#: that is worse than their time in float) -> layer -> its form, for all of the first and some of the second.
+#: (how far a layer moves the outputs, shapes of the layers that need a form, shapes of those that are blockwise) ->
+#: layer -> its form: for all layers that need one, and for those of the others that are better in float.
 Chooser = Callable[[Moved, Mapping[str, Shape], Mapping[str, Shape]], Mapping[str, LayerPlan]]
 
 

@@ -137,7 +137,8 @@ def parser() -> argparse.ArgumentParser:
     imported(cmd)
     cmd.add_argument("--target", help="device class to check (default: all); see `edgekit list targets`")
     cmd.add_argument(
-        "--precision", help="such as fp16 or int8 (default: the target's; with another --exporter, its first)"
+        "--precision",
+        help="such as fp16 or int8 (default: the target's; if --exporter names another format: that format's first)",
     )
     cmd.add_argument("--exporter", help="file format (default: the target's); see `edgekit list exporters`")
     cmd.add_argument("--measured", metavar="FILE", help="a bench report of such a device, to predict the speed")
@@ -148,8 +149,8 @@ def parser() -> argparse.ArgumentParser:
     cmd.add_argument("--target", help="device class (default: the board's, else laptop); see `edgekit list targets`")
     cmd.add_argument(
         "--precision",
-        help="such as fp16 or int8 (default: the target's; with another --exporter, its first); auto: search for the "
-        "smallest that passes",
+        help="such as fp16 or int8 (default: the target's; if --exporter names another format: that format's first); "
+        "auto: search for the smallest that passes",
     )
     cmd.add_argument(
         "--max-size",
