@@ -72,7 +72,7 @@ class _Job:
     def curvature(self, name: str) -> Curvature:
         """Of a matrix, and of those of its group."""
         tied = name == _EMBEDDING and all(tensor.name != _OUTPUT for tensor in self.plain.tensors)
-        return Curvature.of(self.hessians[name], looked_up=tied)
+        return Curvature.of(self.hessians[name], self.hessians.rows, looked_up=tied)
 
 
 def round_file(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.errors import BadInput
+from edgekit.exporters.gguf import room
 from edgekit.exporters.gguf.importance import Tensor, Watch, inputs_of, read_through
 
 if TYPE_CHECKING:
@@ -27,12 +28,12 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["Hessians", "blocks", "record"]
+__all__ = ["Hessians", "blocks", "passes_of", "record"]
 
 #: Inputs of a block of a Hessian: the time to invert it grows with the third power.
 _WIDEST, _MULTIPLE = 2304, 256
-#: Bytes of Hessians that are summed in one reading of the text.
-_MEMORY = 1 << 30
+#: Bytes of Hessians that are summed in one reading of the text: a share of what is free, and at least so many.
+_SHARE, _LEAST = 4, 1 << 30
 _INDEX = "index.json"
 
 
@@ -87,7 +88,7 @@ def record(
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         files, rows, chunks = dict[str, str](), 0, 0
-        passes = list(_passes(matrices))
+        passes = list(passes_of(matrices, max(_LEAST, (room.available() or 0) // _SHARE)))
         for i, some in enumerate(passes):
             watch = _Products({tensor.name for tensor in some}, i + 1, len(passes))
             chunks = read_through(file, tokens, threads, most, watch, progress)
@@ -98,13 +99,13 @@ def record(
     return Hessians(folder, held["files"], held["rows"], held["chunks"])
 
 
-def _passes(matrices: Sequence[GgufTensor]) -> Iterator[list[GgufTensor]]:
-    """Matrices, in the file's order, whose Hessians memory can hold together."""
+def passes_of(matrices: Sequence[GgufTensor], memory: int) -> Iterator[list[GgufTensor]]:
+    """Matrices, in the file's order, whose Hessians take at most `memory` bytes together (at least one of them)."""
     some: list[GgufTensor] = []
     need = 0
     for tensor in matrices:
         own = sum(4 * (end - start) ** 2 for start, end in blocks(tensor.shape[0]))
-        if some and need + own > _MEMORY:
+        if some and need + own > memory:
             yield some
             some, need = [], 0
         some.append(tensor)

@@ -48,23 +48,44 @@ class Rounded:
 
 @dataclass(frozen=True)
 class Curvature:
-    """The Hessian of a matrix's inputs as its blocks on the diagonal, float32 [k, k] each, of K inputs together."""
+    """The Hessian of a matrix's inputs as its blocks on the diagonal, float32 [k, k] each, of K inputs together.
+
+    Attributes:
+        blocks: of the recorded inputs. rows: tokens that they are of; 0: the Hessian is known without an error.
+    """
 
     blocks: tuple[Floats, ...]
+    rows: int = 0
 
     @classmethod
-    def of(cls, blocks: Sequence[Floats], *, looked_up: bool = False) -> Curvature:
+    def of(cls, blocks: Sequence[Floats], rows: int = 0, *, looked_up: bool = False) -> Curvature:
         """Of blocks of a Hessian. `looked_up`: the rows of the matrix count by themselves, too, as much as the products
         with them: it is an embedding that is also the output's matrix.
         """
         if looked_up:
             blocks = [block + np.diag(block).mean() * np.eye(len(block), dtype=np.float32) for block in blocks]
-        return cls(tuple(blocks))
+        return cls(tuple(blocks), rows)
+
+    @cached_property
+    def shrunk(self) -> tuple[Floats, ...]:
+        """The blocks, moved towards a multiple of the identity by what a sample of `rows` tokens does not know.
+
+        An eigenvalue of k inputs is off by a share of k / rows. Rounding would follow these errors: with 12,288 tokens
+        and 2,304 inputs, errors on the recorded text are half of those on another. The shrinkage is linear and towards
+        the mean eigenvalue, as of Ledoit & Wolf (2004, Journal of Multivariate Analysis 88); its amount is this share,
+        which loses about as little on another text as the best one.
+        """
+        return tuple(
+            block + np.float32(min(len(block) / self.rows, 1.0) * np.diag(block).mean()) * np.eye(len(block), dtype="f")
+            if self.rows
+            else block
+            for block in self.blocks
+        )
 
     @cached_property
     def inverses(self) -> tuple[Inverse | None, ...]:
-        """What GPTQ needs of each block; None where nothing was seen."""
-        return tuple(inverse(block[None].astype(np.float64)) for block in self.blocks)
+        """What GPTQ needs of each shrunk block; None where nothing was seen."""
+        return tuple(inverse(block[None].astype(np.float64)) for block in self.shrunk)
 
     @property
     def importance(self) -> Floats:
@@ -72,13 +93,17 @@ class Curvature:
         return np.concatenate([np.diag(block) for block in self.blocks])
 
     def losses(self, off: Floats) -> Floats:
-        """Mean squared error of every output, for weights that are off by [K, N]."""
-        total, start = np.zeros(off.shape[1], np.float32), 0
-        for block in self.blocks:
-            own = off[start : start + len(block)]
-            total += (own * (block @ own)).sum(axis=0)
-            start += len(block)
-        return total
+        """Mean squared error of every output on the recorded inputs, for weights that are off by [K, N]."""
+        return _losses(self.blocks, off)
+
+
+def _losses(blocks: Sequence[Floats], off: Floats) -> Floats:
+    total, start = np.zeros(off.shape[1], np.float32), 0
+    for block in blocks:
+        own = off[start : start + len(block)]
+        total += (own * (block @ own)).sum(axis=0)
+        start += len(block)
+    return total
 
 
 def nearest(kind: str, weights: Floats, curvature: Curvature) -> Rounded:
@@ -99,13 +124,14 @@ def rounded(kind: str, weights: Floats, curvature: Curvature) -> Rounded:
     wide = np.ascontiguousarray(weights.T, np.float32)
     spread = [np.ascontiguousarray(np.repeat(part, block.part, axis=1).T) for part in near.scales.spread()]
     chosen, start = np.ascontiguousarray(near.steps.T), 0
-    for hessian, prepared in zip(curvature.blocks, curvature.inverses, strict=True):
+    for hessian, prepared in zip(curvature.shrunk, curvature.inverses, strict=True):
         rows = slice(start, start + len(hessian))
         if prepared is not None:
             chosen[rows] = _by_inputs(block, wide[rows], (hessian, prepared), (spread[0][rows], spread[1][rows]))
         start = rows.stop
     made = Rounded(kind, chosen.T, near.scales)
-    better = curvature.losses(made.weights().T - wide) < curvature.losses(near.weights().T - wide)
+    shrunk = curvature.shrunk
+    better = _losses(shrunk, made.weights().T - wide) < _losses(shrunk, near.weights().T - wide)
     return Rounded(kind, np.where(better[:, None], made.steps, near.steps), near.scales)
 
 

@@ -19,7 +19,7 @@ from edgekit.exporters.gguf import EXPORTER
 from edgekit.exporters.gguf.importance import importance
 from edgekit.exporters.gguf.quantize import quantize
 from edgekit.exporters.gguf.rounding.files import MIXED, round_file
-from edgekit.exporters.gguf.rounding.inputs import Hessians, blocks, record
+from edgekit.exporters.gguf.rounding.inputs import Hessians, blocks, passes_of, record
 from edgekit.formats import gguf
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.llama import library as llama
@@ -99,6 +99,14 @@ def test_a_wide_hessian_is_kept_in_blocks() -> None:
         assert (pieces[0][0], pieces[-1][1]) == (0, inputs)
         assert all(end == start for (_, end), (start, _) in itertools.pairwise(pieces))
         assert all(0 < end - start <= 2304 and start % 256 == 0 for start, end in pieces)
+
+
+def test_the_text_is_read_once_where_memory_allows_it(tiny: Path) -> None:
+    matrices = [tensor for tensor in gguf.read(tiny).tensors if len(tensor.shape) == 2]
+    one = 4 * WIDTH**2
+    assert [len(some) for some in passes_of(matrices, 1 << 30)] == [len(matrices)]
+    assert [len(some) for some in passes_of(matrices[:7], 3 * one)][:2] == [3, 3]
+    assert [some for one_pass in passes_of(matrices, 1) for some in one_pass] == matrices
 
 
 # ---------------------------------------------------------------------------------------------------------- the file

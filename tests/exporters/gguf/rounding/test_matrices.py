@@ -94,3 +94,15 @@ def test_an_embedding_that_is_looked_up_keeps_its_rows_nearer() -> None:
     alone, both = (rounded("q4_0", weights, one).weights() - weights for one in (by_products, by_both))
     assert np.linalg.norm(both) < np.linalg.norm(alone)
     assert by_products.losses(both.T).sum() > by_products.losses(alone.T).sum()
+
+
+@pytest.mark.parametrize("rows", [300, 600])
+def test_what_few_tokens_show_is_not_trusted_whole(rows: int) -> None:
+    """On other inputs than the recorded ones, a shrunk Hessian loses less; on the recorded ones more."""
+    x, weights = drawn(rows=20 * rows)
+    recorded, other = hessian(x[:rows]), Curvature.of([hessian(x[rows:])])
+    made = [rounded("q4_k", weights, Curvature.of([recorded], own)).weights() - weights for own in (rows, 0)]
+    shrunk, whole = (float(other.losses(off.T).sum()) for off in made)
+    assert shrunk < 0.95 * whole
+    shrunk, whole = (float(Curvature.of([recorded]).losses(off.T).sum()) for off in made)
+    assert shrunk > whole
