@@ -24,7 +24,7 @@ __all__ = ["EXPORTER", "GgufExporter"]
 EMBEDDINGS = ("q8_0", "q6_k", "q5_1", "q5_0", "q4_1", "q4_0")
 #: How weights are rounded: by the inputs of each matrix on the calibration text, or by llama.cpp's own quantizer.
 ROUNDINGS = ("inputs", "llama.cpp")
-#: Weights up to which a default rounds by inputs: at three times as many, four chunks took more than 25 minutes.
+#: Weights up to which a default rounds by inputs: at three times as many it takes more than half an hour.
 _MOST = 500_000_000
 _OPTIONS = {
     "chunks": options.number,

@@ -25,6 +25,7 @@ from edgekit.exporters.gguf.quantize import quantize
 from edgekit.exporters.gguf.rounding import inputs
 from edgekit.exporters.gguf.rounding.files import round_file
 from edgekit.formats import gguf
+from edgekit.numerics.sums import same_sums
 from edgekit.registry import find
 from edgekit.sources.fetching import fetch
 
@@ -108,7 +109,8 @@ class Comparison:
         """(bytes, score) of llama.cpp's file and of ours."""
         plain, own = self.work / f"plain-{precision}.gguf", self.work / f"own-{precision}.gguf"
         quantize(self.source, plain, precision, self.hessians.importance())
-        round_file(self.source, own, precision, self.hessians, self.tokens, self.threads, tell)
+        with same_sums():  # as an export does: matrices go to threads, and BLAS would ask for as many in each
+            round_file(self.source, own, precision, self.hessians, self.tokens, self.threads, tell)
         return {
             name: (file.stat().st_size, self.score(file)) for name, file in (("llama.cpp", plain), ("edgekit", own))
         }

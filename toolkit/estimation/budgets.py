@@ -150,7 +150,8 @@ def _fitting(model: Model, target: Target, exporter: str, same: bool) -> list[tu
         if unrunnable(target, recipe) or refusal(serves, recipe) or excess(serves, target, recipe):
             continue
         first = exporter == default.exporter
-        text = f"{model.name} --precision {precision}" + ("" if first else f" --exporter {exporter}")
+        name = "this model with" if same and model.identity.importer else model.name
+        text = f"{name} --precision {precision}" + ("" if first else f" --exporter {exporter}")
         # Of this model the largest recipe; of its relatives the largest model, in the target's default precision.
         usual = not same and precision == default.precision
         size = serves.costs.size(recipe)

@@ -98,8 +98,14 @@ def test_an_embedding_that_is_looked_up_keeps_its_rows_nearer() -> None:
 
 @pytest.mark.parametrize("rows", [300, 600])
 def test_what_few_tokens_show_is_not_trusted_whole(rows: int) -> None:
-    """On other inputs than the recorded ones, a shrunk Hessian loses less; on the recorded ones more."""
-    x, weights = drawn(rows=20 * rows)
+    """On other inputs than the recorded ones, a shrunk Hessian loses less; on the recorded ones more. Tokens are of
+    different size, and directions too, as in language models.
+    """
+    rng = np.random.default_rng(0)
+    turned, _ = np.linalg.qr(rng.standard_normal((INPUTS, INPUTS)))
+    x = (rng.standard_normal((20 * rows, INPUTS)) / np.sqrt(np.arange(1, INPUTS + 1))) @ turned
+    x = (x * rng.lognormal(0, 0.7, (len(x), 1))).astype(np.float32)
+    weights = rng.standard_normal((20, INPUTS)).astype(np.float32)
     recorded, other = hessian(x[:rows]), Curvature.of([hessian(x[rows:])])
     made = [rounded("q4_k", weights, Curvature.of([recorded], own)).weights() - weights for own in (rows, 0)]
     shrunk, whole = (float(other.losses(off.T).sum()) for off in made)
