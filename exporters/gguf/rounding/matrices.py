@@ -75,12 +75,13 @@ class Curvature:
         Wolf 2004, Journal of Multivariate Analysis 88), by the share inputs / tokens. In trials on two language models,
         on text that was not recorded, half and double of it lost more or 1 % less.
         """
-        return tuple(
-            block + np.float32(min(len(block) / self.rows, 1.0) * np.diag(block).mean()) * np.eye(len(block), dtype="f")
-            if self.rows
-            else block
-            for block in self.blocks
-        )
+        if not self.rows:
+            return self.blocks
+        own = []
+        for block in self.blocks:
+            amount = np.float32(min(len(block) / self.rows, 1.0)) * np.diag(block).mean()
+            own.append(block + amount * np.eye(len(block), dtype=np.float32))
+        return tuple(own)
 
     @cached_property
     def inverses(self) -> tuple[Inverse | None, ...]:
