@@ -32,7 +32,7 @@ __all__ = ["Hessians", "blocks", "passes_of", "record"]
 
 #: Inputs of a block of a Hessian: the time to invert it grows with the third power.
 _WIDEST, _MULTIPLE = 2304, 256
-#: Bytes of Hessians that are summed in one reading of the text: a share of what is free, and at least so many.
+#: Bytes of Hessians that are summed in one reading of the text: a fourth of the memory that is free, at least 1 GiB.
 _SHARE, _LEAST = 4, 1 << 30
 _INDEX = "index.json"
 
