@@ -130,8 +130,8 @@ def _words(value: Any) -> str:
 class Sample:
     """A labelled input of a data folder: the input of `Predictor.predict`, and the truth (None: not known).
 
-    `language` is the code of its language ("de"); "" if the data does not say. `source` names the independent source that
-    it is a view of: a photograph, a reader, a document, an episode; "" if it is one by itself. Bounds count sources.
+    `language` is the code of its language ("de"); "" if the data does not say. `source` names the independent source
+    that it is a view of: a photograph, a reader, a document, an episode; "" if it is one by itself.
     """
 
     input: Any

@@ -13,12 +13,13 @@ from edgekit.bundles.opened import load, makers
 from edgekit.common.files import described
 from edgekit.core import Bundle, Evidence, Progress, Sample
 from edgekit.errors import BadInput, FetchFailed
-from edgekit.gate.agreement import not_measured
+from edgekit.gate.agreement import FEWEST, Grounds, not_measured
 from edgekit.gate.judges import Looks, judge_of
 from edgekit.sources import fetch
+from edgekit.tasks.evidence.independence import independent_sources
 from edgekit.tasks.resolved import evidence_of
 
-__all__ = ["ANSWERS", "agreed", "digests", "samples_of_evidence", "write_answers"]
+__all__ = ["ANSWERS", "agreed", "digests", "samples_of_evidence", "split", "write_answers"]
 
 #: The file of a bundle that holds the reference's answers.
 ANSWERS = "golden/answers.json"
@@ -32,6 +33,21 @@ def samples_of_evidence(
     if evidence.sources:
         folder, _ = fetch(evidence.sources, offline=offline, mirror=mirror, progress=tell)
     return evidence.samples(folder)
+
+
+def split(samples: Sequence[Sample], fewest: int = FEWEST) -> tuple[list[Sample], int]:
+    """The samples, first those by which a recipe may be chosen, and how many these are.
+
+    What was chosen on samples is not proven on them. Where half of the independent sources are enough for a verdict
+    (`fewest`), every second one chooses, and the others prove what was chosen. Else all choose, and a choice among
+    several is not proven.
+    """
+    sources = independent_sources(samples)
+    if len(set(sources)) < 2 * max(fewest, FEWEST):
+        return list(samples), len(samples)
+    choosing = [sample for sample, source in zip(samples, sources, strict=True) if source % 2 == 0]
+    rest = [sample for sample, source in zip(samples, sources, strict=True) if source % 2]
+    return [*choosing, *rest], len(choosing)
 
 
 def digests(samples: Sequence[Sample]) -> dict[str, str]:
@@ -67,12 +83,13 @@ def agreed(bundle: Bundle, tell: Progress) -> manifest.Agreement:
         samples = samples_of_evidence(evidence, tell)
     except FetchFailed:
         return not_measured(f"the samples {kept.name!r} could not be fetched")
-    judged = samples[len(samples) // 2 :]
+    judged, _ = split(samples[len(samples) // 2 :])
     if digests(judged) != kept.samples:
         return not_measured(f"the samples {kept.name!r} have changed since the export")
     answers = judge_of(model).answers(model, load(bundle.path, hashes=False), judged, Looks("answers", tell))
     try:
         reference = json.loads((bundle.path / kept.answers).read_bytes())
-        return judge_of(model).agreed(model, answers, reference, evidence)
+        grounds = Grounds(synthetic=evidence.synthetic)
+        return judge_of(model).agreement(model, answers, reference, judged, grounds)
     except (ValueError, TypeError, LookupError) as exc:
         raise BadInput(f"{kept.answers} does not hold answers of this task: {exc}.") from exc

@@ -12,7 +12,7 @@ from edgekit.bundles import manifest
 from edgekit.core import Evidence, Model, Progress, Sample
 from edgekit.errors import FetchFailed
 from edgekit.gate.agreement import not_measured
-from edgekit.gate.evidence import digests, samples_of_evidence, write_answers
+from edgekit.gate.evidence import digests, samples_of_evidence, split, write_answers
 from edgekit.pipeline.job import Job
 from edgekit.tasks.resolved import evidence_of
 
@@ -25,12 +25,14 @@ class Samples:
 
     Attributes:
         evidence: the set; None: there is none, for the reason `absent`.
-        calibrating, judged: its halves.
+        calibrating, judged: its halves. choosing: how many of the judged, the first ones, may choose a recipe: all of
+            them, if they are too few to be split (`edgekit.gate.evidence.split`).
     """
 
     evidence: Evidence | None = None
     calibrating: Sequence[Sample] = ()
     judged: Sequence[Sample] = ()
+    choosing: int = 0
     absent: str = ""
 
 
@@ -61,7 +63,8 @@ def gathered(job: Job, tell: Progress) -> Samples:
         reason = "this is offline, and the cache lacks" if job.offline else "could not fetch"
         return Samples(absent=f"{reason} the samples {job.evidence.name!r}")
     half = len(samples) // 2
-    return Samples(job.evidence, samples[:half], samples[half:])
+    judged, choosing = split(samples[half:])
+    return Samples(job.evidence, samples[:half], judged, len(judged) if job.judge.searches else choosing)
 
 
 def facts(

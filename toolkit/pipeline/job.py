@@ -80,6 +80,7 @@ class Job:
     Attributes:
         model: the declaration that `exporter` works from, with the user's limits. judge: of its task.
         calibration, samples: of ``--calibration`` and ``--data``; data: the name of the latter.
+        choosing: how many of `samples`, the first ones, may choose a recipe, as for the evidence.
         operating: the goal by which a threshold is chosen. limits: of a search, if it is one.
         named: whether the user named a precision. settled: the recipes to try where the weights are quantized
             already, the last of which takes them as they are.
@@ -97,6 +98,7 @@ class Job:
     calibration: Sequence[Sample] = ()
     samples: Sequence[Sample] = ()
     data: str = ""
+    choosing: int = 0
     offline: bool = False
     fallback: bool = True
     operating: Mapping[str, Any] = field(default_factory=dict)
@@ -161,6 +163,7 @@ class Run:
         key: of the export, see `edgekit.pipeline.reuse.key_of`. place: of the finished bundle.
         stage: the folder that becomes the bundle. work: a folder for intermediates, kept while recipes are tried.
         facts: of the model (`edgekit.core.Weights.prepare`). golden_input: its name in `stage`.
+        tried, compared: how many recipes the evidence, and the data, have refused or compared before.
     """
 
     job: Job
@@ -173,6 +176,8 @@ class Run:
     tell: Progress
     facts: Mapping[str, Any] = field(default_factory=dict)
     golden_input: str = ""
+    tried: int = 0
+    compared: int = 0
 
     def predictor(self, parts: Mapping[str, Runner], facts: Mapping[str, Any] | None = None) -> Predictor:
         """The model's predictor over `parts`, in the bundle that is being made."""

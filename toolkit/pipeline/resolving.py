@@ -9,6 +9,7 @@ from edgekit.core import Checkpoint, ImportOptions, Model, Progress, Source, Tar
 from edgekit.errors import BadInput, FetchFailed, Unsupported, boundary
 from edgekit.estimation import budgets, recipes
 from edgekit.formats.checkpoint import read_checkpoint
+from edgekit.gate.evidence import split
 from edgekit.gate.judges import Judge, judge_of
 from edgekit.importers.resolved import model_of
 from edgekit.pipeline.evidence import chosen, of_the_user
@@ -49,6 +50,8 @@ def _job(asked: Asked, target: Target) -> Job:
         samples_of(declared, judge.folder(path, option)) if path else ()
         for path, option in ((asked.data, "data"), (asked.calibration, "calibration"))
     )
+    fewest = declared.task.evaluation.minimum if declared.task.evaluation else 0
+    samples, choosing = (samples, len(samples)) if judge.searches else split(samples, fewest)
     evidence, no_evidence = chosen(declared, asked.evidence)
     if limits and not samples and (judge.searches or not (evidence or calibration)):
         raise BadInput(
@@ -66,6 +69,7 @@ def _job(asked: Asked, target: Target) -> Job:
         calibration=calibration,
         samples=samples,
         data=Path(asked.data).name if asked.data else "",
+        choosing=choosing,
         operating=asked.operating or {},
         offline=asked.offline,
         mirror=asked.mirror,
