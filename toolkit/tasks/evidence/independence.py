@@ -10,7 +10,7 @@ import contextlib
 import math
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +103,7 @@ def _print(value: Any) -> tuple[str, Any]:
 
     if isinstance(value, str) and not os.path.isfile(value):  # noqa: PTH113  Path raises for a text of 300 letters
         return "text", _shingles(value)
+    readers: tuple[tuple[str, Callable[[Any], Any]], ...]
     readers = (("picture", _of_picture), ("sound", _of_sound), ("text", _of_text))
     if isinstance(value, (str, Path, np.ndarray)):
         for kind, read in readers[:1] if isinstance(value, np.ndarray) else readers:
@@ -168,7 +169,8 @@ def _standard(values: Floats) -> Floats:
     size = float(np.sqrt(np.square(centred).sum()))
     if not size > 1e-6:
         raise ValueError("nothing is in it")
-    return centred / size
+    unit: Floats = centred / size
+    return unit
 
 
 def _shingles(text: str) -> frozenset[int]:
