@@ -34,6 +34,8 @@ _WHEEL = "pypi://pybullet@3.2.7/pybullet_envs/examples/{}?platform=manylinux2014
 #: Steps of the golden input, and of the judged observations; bytes of a number among the reference's answers to these,
 #: and of what else a bundle holds: the reference's outputs for the golden input, and hashes of what was judged.
 _STEPS, _JUDGED, _NUMBER, _MORE = 30, 320, 6.3, 2_000
+#: Of the evidence.
+_EPISODES = 8
 #: Layout of the C -> bytes of its firmware, measured.
 _Bytes = Mapping[str, int]
 
@@ -60,7 +62,7 @@ def declared(name: str, robot: Robot, file: str, sha256: str, size: int, *, flas
     def samples(folder: Path) -> Sequence[Sample]:
         from edgekit.tasks.reinforcement_learning.observations import stretches
 
-        return stretches(package_data.stream_of(observations), name)
+        return stretches(package_data.stream_of(observations), name, _EPISODES)
 
     def bundle(recipe: Recipe) -> int:
         if recipe.exporter == "c":

@@ -1,7 +1,8 @@
 """Evidence of keyword spotters: their phrase at other times, levels and beside other speech; speech without it.
 
-There is a single recording of each phrase and word, synthesised as the golden input. So both halves hold the same
-recording, differently placed and mixed; the speech without a phrase is of other people in each.
+There is a single recording of each phrase and word, synthesised as the golden input: the source of its mixtures. Of
+words each half has its own. A phrase is in both halves, placed and mixed differently. The speech without it is of other
+people in each.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ def _evidence(said: str, golden: str, spans: Sequence[tuple[float, float | None]
     return Evidence(
         f"{said} and speech",
         SPEECH.licence,
-        f"{2 * _WITH} mixtures of a synthesised {said!r}, the same recording in both halves, and {SPEECH.origin}",
+        f"{2 * _WITH} mixtures of synthesised recordings ({said}; of a phrase, the same one in both halves), and "
+        f"{SPEECH.origin}",
         lambda folder: _samples(golden, spans, folder),
     )
 
@@ -55,9 +57,11 @@ def _samples(golden: str, spans: Sequence[tuple[float, float | None]], folder: P
     samples = []
     for half, behind in enumerate(map(_read, _BEHIND)):
         for k in range(_WITH):
-            # The second half goes through the pieces, levels and ratios in another order.
-            mixed = _mixed(pieces[(k + 5 * half) % len(pieces)], behind, k, half)
-            samples.append(Sample(mixed, None, f"with-{half + 1}-{k + 1:02d}"))
+            # Each half has words of its own; of a phrase there is one recording, in both.
+            share = max(1, len(pieces) // 2)
+            at = (k % share + half * share) % len(pieces)
+            mixed = _mixed(pieces[at], behind, k, half)
+            samples.append(Sample(mixed, None, f"with-{half + 1}-{k + 1:02d}", source=f"recording {at + 1}"))
         samples += others[half][:_WITHOUT]
     return samples
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["PAUSES"]
 
 _RATE = 16_000
-#: Sounds of each half; clips in a sound, and seconds of each.
+#: Sounds of each half; clips in a sound, of one voice, and seconds of each.
 _COUNT, _CLIPS, _SECONDS = 12, 2, 3.0
 #: Seconds of the pauses around the clips, and their noise, in dB of full scale (None: digital silence).
 _PAUSES, _NOISES = (0.5, 1.2, 0.8, 2.0), (-50.0, None, -38.0, -60.0)
@@ -29,9 +29,21 @@ def _samples(folder: Path) -> Sequence[Sample]:
     clips = VOICES.samples(folder)
     middle = len(clips) // 2
     return [
-        _joined(half, k, f"{name}-{k + 1:02d}")
+        _joined(of_one, k, f"{name}-{k + 1:02d}")
         for name, half in (("first", clips[:middle]), ("second", clips[middle:]))
-        for k in range(_COUNT)
+        for k, of_one in enumerate(_together(half)[:_COUNT])
+    ]
+
+
+def _together(clips: Sequence[Sample]) -> list[list[Sample]]:
+    """The clips of each voice in groups; the last group of a voice is filled with its first clips."""
+    voices: dict[str, list[Sample]] = {}
+    for clip in clips:
+        voices.setdefault(clip.source, []).append(clip)
+    return [
+        [of_one[(at + i) % len(of_one)] for i in range(_CLIPS)]
+        for of_one in voices.values()
+        for at in range(0, len(of_one), _CLIPS)
     ]
 
 
@@ -43,7 +55,7 @@ def _joined(clips: Sequence[Sample], k: int, name: str) -> Sample:
     pieces, spans, at = list[Any](), list[tuple[float, float]](), 0
     for i in range(2 * _CLIPS + 1):
         if i % 2:
-            piece = _read(clips[(_CLIPS * k + i // 2) % len(clips)].input)
+            piece = _read(clips[i // 2].input)
             spans += [((at + start) / _RATE, (at + end) / _RATE) for start, end in _loud(piece)]
         else:
             piece = np.zeros(round(_PAUSES[(k + i // 2) % len(_PAUSES)] * _RATE), np.float32)
@@ -53,7 +65,7 @@ def _joined(clips: Sequence[Sample], k: int, name: str) -> Sample:
     level = _NOISES[k % len(_NOISES)]
     if level is not None:
         sound = sound + np.float32(10 ** (level / 20)) * random.standard_normal(len(sound), np.float32)
-    return Sample(np.clip(sound, -1.0, 1.0).astype(np.float32), spans, name)
+    return Sample(np.clip(sound, -1.0, 1.0).astype(np.float32), spans, name, source=clips[0].source)
 
 
 def _read(file: str) -> NDArray[Any]:

@@ -67,9 +67,10 @@ def _samples(folder: Path) -> Sequence[Sample]:
         for name in persons:
             image, _ = open_image(files[name])
             samples += [
-                Sample(np.asarray(change(image), np.uint8), None, f"{name}-{view}") for view, change in _views().items()
+                Sample(np.asarray(change(image), np.uint8), None, f"{name}-{view}", source=name.rpartition("-")[0])
+                for view, change in _views().items()
             ]
-        samples += [Sample(str(files[name]), None, name) for name in others]
+        samples += [Sample(str(files[name]), None, name, source=name.rpartition("-")[0]) for name in others]
     return samples
 
 

@@ -13,7 +13,11 @@ __all__ = ["PICTURES"]
 def _samples(folder: Path) -> Sequence[Sample]:
     from edgekit.tasks.evidence.stored import halves
 
-    return [Sample(str(path), None, path.stem) for half in halves("pictures") for path in half]
+    return [
+        Sample(str(path), None, path.stem, source=path.stem.rpartition("-")[0])
+        for half in halves("pictures")
+        for path in half
+    ]
 
 
 PICTURES = Evidence(

@@ -41,7 +41,8 @@ def _cuts(name: str, values: NDArray[np.float64], count: int, least: int) -> lis
     last = len(values) - HORIZON
     at = [least + (last - least) * k // max(1, count - 1) for k in range(count)] if count > 1 else [last]
     return [
-        Sample(values[:cut], values[cut : cut + HORIZON].tolist(), f"{name}-{k + 1:02d}") for k, cut in enumerate(at)
+        Sample(values[:cut], values[cut : cut + HORIZON].tolist(), f"{name}-{k + 1:02d}", source=name)
+        for k, cut in enumerate(at)
     ]
 
 

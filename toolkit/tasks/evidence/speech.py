@@ -1,7 +1,8 @@
-"""Spoken clips of 2 to 8 s, 16 kHz: 48 of eight voices, of which 32 of six voices are in English.
+"""Spoken clips of 2 to 8 s, 16 kHz: 48 of eight voices, of which 32 of five voices are in English.
 
-Four voices are in the first half, five in the second; none is in both. Behind a quarter of the clips another voice
-speaks, 8 dB below: clean readings alone flattered Whisper's int8 (docs/evidence.md).
+Three voices are in the first half, five in the second; none is in both. Behind a quarter of the clips another voice
+speaks, 8 dB below: clean readings alone flattered Whisper's int8 (docs/evidence.md). The source of a clip is the voice
+that is to be heard, not the one behind it.
 """
 
 from __future__ import annotations
@@ -22,15 +23,16 @@ _ORIGIN = (
 )
 
 
-def language_of(path: Path) -> str:
-    """The language of a clip, by the voice that its name begins with."""
-    return _LANGUAGES.get(path.stem.rpartition("-")[0], "en")
+def language_of(voice: str) -> str:
+    """The code of the language of a voice."""
+    return _LANGUAGES.get(voice, "en")
 
 
 def _samples(folder: Path) -> Sequence[Sample]:
     from edgekit.tasks.evidence.stored import halves
 
-    return [Sample(str(path), None, path.stem, language_of(path)) for half in halves("speech") for path in half]
+    clips = [(path, path.stem.rpartition("-")[0]) for half in halves("speech") for path in half]
+    return [Sample(str(path), None, path.stem, language_of(voice), voice) for path, voice in clips]
 
 
 def _english(folder: Path) -> Sequence[Sample]:

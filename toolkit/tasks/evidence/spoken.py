@@ -13,20 +13,18 @@ __all__ = ["SPOKEN", "spoken_sentences"]
 
 def spoken_sentences(half: Literal["first", "second"]) -> list[tuple[str, str]]:
     """(sentence, its phonemes in American English by espeak-ng 1.52)."""
-    from edgekit.tasks.evidence.stored import halves
+    from edgekit.tasks.evidence.stored import rows
 
-    files = dict(zip(("first", "second"), halves("spoken"), strict=True))[half]
-    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
-    pairs = [line.partition("\t") for line in lines if line]
-    return [(text, phonemes) for text, _, phonemes in pairs]
+    return [(text, phonemes) for text, phonemes, _ in rows("spoken")[("first", "second").index(half)]]
 
 
 def _samples(folder: Path) -> Sequence[Sample]:
-    halves: tuple[Literal["first", "second"], ...] = ("first", "second")
+    from edgekit.tasks.evidence.stored import rows
+
     return [
-        Sample(f"[[ {phonemes} ]]", None, f"{half}-{number:02d}", "en")
-        for half in halves
-        for number, (_, phonemes) in enumerate(spoken_sentences(half), 1)
+        Sample(f"[[ {phonemes} ]]", None, f"{half}-{number:02d}", "en", document)
+        for half, lines in zip(("first", "second"), rows("spoken"), strict=True)
+        for number, (_, phonemes, document) in enumerate(lines, 1)
     ]
 
 
@@ -34,6 +32,6 @@ def _samples(folder: Path) -> Sequence[Sample]:
 SPOKEN = Evidence(
     "spoken sentences",
     "LicenseRef-public-domain AND Apache-2.0",
-    "40 English sentences, of addresses of Presidents of the United States and of Moby-Dick, and of edgekit's authors",
+    "40 English sentences: of 31 addresses of Presidents of the United States, and of edgekit's authors",
     _samples,
 )

@@ -80,7 +80,10 @@ def samples(folder: Path) -> Sequence[Sample]:
 
 
 def packed(file: Traversable) -> Sequence[Sample]:
-    """The structures in a .npz of the package: of each the arrays ``NAME.coordinates``, ``.numbers``, ``.letters``."""
+    """The structures in a .npz of the package: of each the arrays ``NAME.coordinates``, ``.numbers``, ``.letters``.
+
+    NAME is ENTRY-CHAIN; the entry is the source.
+    """
     import numpy as np
 
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
@@ -90,7 +93,8 @@ def packed(file: Traversable) -> Sequence[Sample]:
     for name in names:
         coordinates = held[f"{name}.coordinates"].astype(np.float32) / 1000
         letters, numbers = str(held[f"{name}.letters"]), held[f"{name}.numbers"].astype(np.int64)
-        made.append(Sample(Structure(coordinates, letters, numbers, name[-1] * len(letters)), letters, name))
+        structure = Structure(coordinates, letters, numbers, name[-1] * len(letters))
+        made.append(Sample(structure, letters, name, source=name.partition("-")[0]))
     return made
 
 

@@ -36,13 +36,19 @@ def samples(folder: Path) -> Sequence[Sample]:
     return [Sample(observations_in(file), None, file.name) for file in files]
 
 
-def stretches(file: Traversable, name: str) -> Sequence[Sample]:
-    """A sample for each of the stretches in a file of the package: float32 [steps, numbers]."""
+def stretches(file: Traversable, name: str, episodes: int) -> Sequence[Sample]:
+    """A sample for each of the stretches in a file of the package: float32 [steps, numbers].
+
+    They are of so many `episodes`, one after the other, each with as many.
+    """
     import numpy as np
 
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         whole = arrays[NAME].astype(np.float32)
-    return [Sample(stretch, None, f"{name}-{i + 1:02d}") for i, stretch in enumerate(whole)]
+    return [
+        Sample(stretch, None, f"{name}-{i + 1:02d}", source=f"episode {i * episodes // len(whole) + 1}")
+        for i, stretch in enumerate(whole)
+    ]
 
 
 def observations_in(sample: Any) -> Floats:
