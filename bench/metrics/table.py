@@ -230,12 +230,12 @@ def difference(
     candidate: Sequence[Pair],
     reference: Sequence[Pair],
     names: Sequence[str],
-    sources: Sequence[int] = (),
+    sources: Sequence[str] = (),
 ) -> Estimate:
     """Candidate minus reference on the same samples, in the metric's unit, with its 95 % interval.
 
     Args:
-        sources: of each sample, the number of its independent source (empty: each its own). Where each sample is right
+        sources: of each sample, the name of its independent source (empty: each its own). Where each sample is right
             or wrong, the interval is Tango's over one sample of each source, the first. Else whole sources are drawn
             again and again.
 

@@ -120,7 +120,7 @@ def paired_bootstrap(
     reference: Sequence[Pair],
     *,
     aggregate: Aggregate = ratio,
-    sources: Sequence[int] = (),
+    sources: Sequence[str] = (),
     confidence: float = CONFIDENCE,
     resamples: int = 2000,
     seed: int = 0,
@@ -130,7 +130,7 @@ def paired_bootstrap(
     Args:
         candidate, reference: one pair per sample, in the same order.
         aggregate: pairs -> value; `Metric.aggregate` of the metric.
-        sources: of each sample, the number of its independent source; whole sources are drawn. Empty: each its own.
+        sources: of each sample, the name of its independent source; whole sources are drawn. Empty: each its own.
         confidence: such as 0.95. resamples: at least 1000 for a 95 % interval. seed: same seed, same answer.
 
     Raises:
@@ -149,7 +149,7 @@ def _estimate(
     confidence: float,
     resamples: int,
     seed: int,
-    sources: Sequence[int] = (),
+    sources: Sequence[str] = (),
 ) -> Estimate:
     if not sides[0]:
         raise BadInput("there are no samples to compute a metric from.", hint="Give a --data folder that has some.")
@@ -172,10 +172,10 @@ def _estimate(
     return Estimate(value, drawn[round(tail * (len(drawn) - 1))], drawn[round((1.0 - tail) * (len(drawn) - 1))])
 
 
-def _by_source(rows: Sequence[tuple[Pair, ...]], sources: Sequence[int]) -> list[list[tuple[Pair, ...]]]:
+def _by_source(rows: Sequence[tuple[Pair, ...]], sources: Sequence[str]) -> list[list[tuple[Pair, ...]]]:
     """The rows of each source, in the order in which sources appear."""
-    grouped: dict[int, list[tuple[Pair, ...]]] = {}
-    for source, row in zip(sources or range(len(rows)), rows, strict=True):
+    grouped: dict[str, list[tuple[Pair, ...]]] = {}
+    for source, row in zip(sources or map(str, range(len(rows))), rows, strict=True):
         grouped.setdefault(source, []).append(row)
     return list(grouped.values())
 

@@ -20,6 +20,7 @@ from edgekit.errors import BadInput
 #: is evidence with its agreement, and models may come from an importer; since 5, bounds count independent sources and a
 #: pass needs a floor.
 SCHEMA = 5
+JUDGED_BY_SOURCE = 5
 _OLDEST = 2
 NAME = "manifest.json"
 #: Bytes: a file that is larger is no manifest.

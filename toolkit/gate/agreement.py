@@ -65,17 +65,17 @@ class Grounds:
 
 
 def count(
-    same: Sequence[bool], reference: Sequence[Any], sources: Sequence[int], nothing: Callable[[Any], bool]
+    same: Sequence[bool], reference: Sequence[Any], sources: Sequence[str], nothing: Callable[[Any], bool]
 ) -> Count:
     """Count same answers, by sample and by source.
 
     Args:
-        reference: the reference's answers. sources: of each sample, the number of its source; empty: each its own.
+        reference: the reference's answers. sources: of each sample, the name of its source; empty: each its own.
         nothing: whether an answer says that nothing is there.
     """
-    agreeing: dict[int, bool] = {}
+    agreeing: dict[str, bool] = {}
     empty = [nothing(answer) for answer in reference]
-    for flag, none, source in zip(same, empty, sources or range(len(same)), strict=True):
+    for flag, none, source in zip(same, empty, sources or map(str, range(len(same))), strict=True):
         if not none:
             agreeing[source] = agreeing.get(source, True) and flag
     counted = [flag for flag, none in zip(same, empty, strict=True) if not none]
@@ -88,7 +88,7 @@ def compare(
     answers: Sequence[Any],
     reference: Sequence[Any],
     *,
-    sources: Sequence[int] = (),
+    sources: Sequence[str] = (),
     grounds: Grounds | None = None,
 ) -> manifest.Agreement:
     """The verdict on a candidate's `answers`, compared with the reference's on the same samples.

@@ -23,7 +23,7 @@ from edgekit.gate import agreement, questions, texts, verdicts
 from edgekit.gate.agreement import Grounds
 from edgekit.gate.frontier import Loss
 from edgekit.numerics.parity import Recorder
-from edgekit.tasks.evidence.independence import independent_sources
+from edgekit.tasks.evidence.independence import with_sources
 from edgekit.tasks.resolved import task_of
 
 __all__ = ["AnswerJudge", "Judge", "Looks", "ProbabilityJudge", "Scores", "judge_of"]
@@ -78,6 +78,10 @@ class Judge(ABC):
         if folder.is_dir() or (self.files and folder.is_file()):
             return folder
         raise BadInput(f"there is no folder {str(path)!r}.", hint=f"--{option} takes a folder; see docs/data.md.")
+
+    def compares(self, samples: Sequence[Sample]) -> bool:
+        """Whether answers to these samples can be compared with the reference's."""
+        return True
 
     def calibrating(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """Those of the user's calibration samples that are read where the model does not say how many."""
@@ -184,7 +188,8 @@ class AnswerJudge(Judge):
         compared = task_of(model).agreement
         if compared is None:
             return agreement.not_measured(f"answers of {model.task.name} are not compared")
-        return agreement.compare(compared, answers, reference, sources=independent_sources(samples), grounds=grounds)
+        sources = [sample.source for sample in with_sources(samples)]
+        return agreement.compare(compared, answers, reference, sources=sources, grounds=grounds)
 
     def missed(self, evaluation: Evaluation, reference: Scores, samples: Sequence[Sample]) -> str:
         return verdicts.reference_misses(evaluation, reference.values, _named(samples, reference))
@@ -212,6 +217,10 @@ class ProbabilityJudge(Judge):
 
     searches = True
     files = True
+
+    def compares(self, samples: Sequence[Sample]) -> bool:
+        """Not to questions: these have right answers, so they are data."""
+        return not questions.are_questions(samples)
 
     def calibrating(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """All questions: each is short. Of texts as many as of other samples."""

@@ -20,7 +20,7 @@ from edgekit.bench.statistics.paired import Estimate
 from edgekit.bundles.manifest import Score, Verdict
 from edgekit.core import Evaluation, Predictor, Sample
 from edgekit.errors import BadInput
-from edgekit.tasks.evidence.independence import independent_sources
+from edgekit.tasks.evidence.independence import with_sources
 
 
 def judge(
@@ -42,7 +42,7 @@ def judge(
     Raises:
         BadInput: samples or right answers that the metric needs are absent.
     """
-    sources = independent_sources(samples)
+    sources = [sample.source for sample in with_sources(samples)]
     truths, languages = [sample.truth for sample in samples], [sample.language for sample in samples]
     metric = metrics.find(evaluation.metric)
     known = all(truth is not None for truth in truths)
@@ -106,7 +106,7 @@ def absolute(evaluation: Evaluation, outputs: Sequence[Any], samples: Sequence[S
         return not_measured(lacking)
     scored = metrics.score(metric, outputs, truths, languages)
     value, doubt = metrics.aggregate(metric, scored), metric.doubt(scored)
-    worst, counted = bar(evaluation, truths), len(set(independent_sources(samples)))
+    worst, counted = bar(evaluation, truths), len({sample.source for sample in with_sources(samples)})
     reason = f"{metric.name} {metrics.shown(metric, value)}, "
     reason += "no bar is known" if worst is None else f"bar {metrics.shown(metric, worst)}"
     reason += "; loss against the reference not measured here"

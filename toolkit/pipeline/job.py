@@ -57,7 +57,7 @@ class Asked:
     dynamic: Mapping[str, tuple[int, int]] | None = None
     trust_code: bool = False
     metric: str = ""
-    evidence: bool = True
+    evidence: bool | str | Path = True
     accept_terms: Sequence[str] = ()
     force: bool = False
     board: str | None = None
@@ -85,6 +85,7 @@ class Job:
         named: whether the user named a precision. settled: the recipes to try where the weights are quantized
             already, the last of which takes them as they are.
         evidence: real samples that calibrate and judge; None: there are none, for the reason `no_evidence`.
+        unmeasured: whether the recipe was chosen because no real sample is at hand; only floats follow it.
         adapter: name of the adapter that was merged into the weights; "" if there is none.
         offline, mirror: as for `edgekit.sources.fetch`. fallback: try the ladder's recipes after a refusal.
         asked: the request that all this was resolved from; a worker of a pool resolves it again.
@@ -107,6 +108,7 @@ class Job:
     settled: tuple[Recipe, ...] = ()
     evidence: Evidence | None = None
     no_evidence: str = ""
+    unmeasured: bool = False
     mirror: str | Path | None = None
     adapter: str = ""
     asked: Asked | None = None
@@ -122,6 +124,8 @@ class Job:
         ladder = [recipe for recipe in ladder if not budgets.excess(self.model, self.target, recipe)]
         same = [i for i, recipe in enumerate(ladder) if recipe.precision == self.recipe.precision]
         follow = ladder[same[0] :] if same else []
+        if self.unmeasured:
+            follow = [recipe for recipe in follow if recipe.precision in FLOATS]
         return [self.recipe, *(recipe for recipe in follow if recipe != self.recipe)]
 
     def offered(self, size: int | None, *, hurried: bool = False) -> dict[str, Recipe]:

@@ -138,7 +138,7 @@ def _calibrated(
     try:
         return samples, calibrating, job.judge.calibration(predictor, recorders, calibrating)
     except BadInput as exc:
-        if job.calibration or samples.evidence is None:
+        if job.calibration or samples.evidence is None or _given(job):
             raise
         return _unfit(samples, exc), (), job.judge.calibration(predictor, recorders, ())
 
@@ -159,7 +159,14 @@ def _answered(
             recorder.close()
         return samples, [*answers, *run.answers(predictor, samples.judged[count:], what, reference=True)]
     except BadInput as exc:
+        if _given(run.job):
+            raise
         return _unfit(samples, exc), ()
+
+
+def _given(job: Job) -> bool:
+    """Whether the evidence is the user's: what does not fit of it is an error."""
+    return job.asked is not None and not isinstance(job.asked.evidence, bool)
 
 
 def _unfit(samples: Samples, exc: BadInput) -> Samples:

@@ -34,7 +34,7 @@ def test_views_of_one_photograph_are_one_source() -> None:
     views = ["cat"] * 30
     alone = compare(PLAIN, views, views)
     assert (alone.verdict, alone.sources, alone.same) == ("pass", 30, 30)
-    two = compare(PLAIN, views, views, sources=[i % 2 for i in range(30)])
+    two = compare(PLAIN, views, views, sources=[str(i % 2) for i in range(30)])
     assert (two.verdict, two.sources, two.same, two.of) == ("undecided", 2, 30, 30)
     assert two.low == pytest.approx(0.025 ** (1 / 2)) and "2 sources are too few" in two.reason
 
@@ -42,7 +42,7 @@ def test_views_of_one_photograph_are_one_source() -> None:
 def test_a_source_agrees_only_with_all_its_samples() -> None:
     answers = ["cat"] * 40
     answers[0] = "dog"
-    found = compare(PLAIN, answers, ["cat"] * 40, sources=[i // 2 for i in range(40)])
+    found = compare(PLAIN, answers, ["cat"] * 40, sources=[str(i // 2) for i in range(40)])
     assert (found.agreeing, found.sources, found.same) == (19, 20, 39)
     assert found.low == pytest.approx(lower_bound(19, 20))
 

@@ -113,7 +113,9 @@ def test_samples_that_cannot_be_fetched_or_do_not_fit_are_told(toy: Any, tmp_pat
 
 def test_noise_and_few_samples_prove_nothing(toy: Any, tmp_path: Path, use: Any) -> None:
     use(replace(EVIDENCE, synthetic=True))
-    assert toy.export(tmp_path / "a").manifest.evidence.agreement.verdict == "undecided"
+    found = toy.export(tmp_path / "a").manifest.evidence.agreement
+    assert found.verdict == "not measured" and "no real samples" in found.reason and "--evidence DIR" in found.reason
+    assert "no real samples" in edgekit.verify(tmp_path / "a")["agreement"].reason
     use(replace(EVIDENCE, samples=lambda folder: signals(folder, 6)))
     assert toy.export(tmp_path / "b").manifest.evidence.agreement.verdict == "undecided"
 
