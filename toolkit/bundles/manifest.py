@@ -170,7 +170,7 @@ class Evidence(_Strict, frozen=True):
     Attributes:
         name, licence, origin: of the set. calibrated: number of its samples that calibrated the bundle.
         samples: those that were judged: name -> sha256. answers: the file in the bundle that holds the reference's
-            answers, "" if there is none.
+            answers; positions: that with what it expects next in them. "" if there is none.
     """
 
     agreement: Agreement
@@ -180,6 +180,7 @@ class Evidence(_Strict, frozen=True):
     calibrated: int = 0
     samples: dict[str, str] = {}
     answers: str = ""
+    positions: str = ""
 
 
 class Attempt(_Strict, frozen=True):
@@ -257,7 +258,8 @@ _AGAIN = "Export the bundle again, or fetch it again from where it came."
 def _named_files(manifest: Manifest) -> list[str]:
     """Every file name that the manifest mentions."""
     named = [*manifest.files, *(part.file for part in manifest.parts)]
-    named += [manifest.evidence.answers] if manifest.evidence and manifest.evidence.answers else []
+    if manifest.evidence:
+        named += filter(None, (manifest.evidence.answers, manifest.evidence.positions))
     return [*named, manifest.golden.input, manifest.golden.reference]
 
 
@@ -267,6 +269,7 @@ def _plain(manifest: Manifest) -> dict[str, Any]:
     if manifest.schema < 5 and plain["evidence"]:
         for name in ("sources", "agreeing", "empty", "empty_same", "floor", "tried"):
             del plain["evidence"]["agreement"][name]
+        del plain["evidence"]["positions"]
     if manifest.schema < 4:
         del plain["model"]["importer"]
     if manifest.schema < 3:

@@ -134,6 +134,12 @@ class Predictor(ABC):
             f"{type(self).__name__} takes whole inputs only.", hint="Give a file: edgekit run BUNDLE FILE"
         )
 
+    def next_tokens(self, sample: Any, answer: Any) -> NDArray[Any] | None:
+        """Log-probabilities (nats) of every next token, float [positions, vocabulary], where another prediction's
+        `answer` to the sample is forced upon the network; of what gives a token for every moment of a sound, those of
+        its moments. None: answers are no sequences of tokens, or this sample is too long for it."""
+        return None
+
     def probe(self, sample: Any) -> Prediction:
         """A short answer in which every part is called, for parity. Overridden if the whole answer is long or made in
         another way (a token at a time)."""

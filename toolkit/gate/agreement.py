@@ -51,7 +51,8 @@ class Grounds:
 
     Attributes:
         figures: of the answers. objection: see `edgekit.core.Agreement`.
-        positions: share of positions of sequences with the same likeliest next token, by source; None: no sequences.
+        positions: share of positions of sequences with the same likeliest next token; divergence: mean KL divergence
+            there, nats. Both by source; None: answers are no sequences.
         synthetic: the samples are noise. tried: of how many recipes the candidate was chosen.
         spent: it was chosen on these very samples.
     """
@@ -59,6 +60,7 @@ class Grounds:
     figures: Mapping[str, float] = field(default_factory=dict)
     objection: Objection | None = None
     positions: Estimate | None = None
+    divergence: Estimate | None = None
     synthetic: bool = False
     tried: int = 1
     spent: bool = False
@@ -120,6 +122,8 @@ def decide(agreement: Agreement, counted: Count, grounds: Grounds) -> manifest.A
         figures |= {"same likeliest next token": grounds.positions.value, "at least": grounds.positions.low}
         reason += f"; forced to fp32's answers, the same likeliest next token at {grounds.positions.value:.1%} of "
         reason += f"positions (at least {grounds.positions.low:.1%})"
+    if grounds.divergence is not None:
+        figures["KL divergence, nats per position"] = grounds.divergence.value
     verdict, why = _judge(agreement, counted, grounds)
     reason += why
     if verdict == "pass" and agreement.bounds:

@@ -14,6 +14,7 @@ from edgekit.bundles.opened import load, makers
 from edgekit.common.files import described
 from edgekit.core import Bundle, Evidence, Model, Progress, Sample
 from edgekit.errors import BadInput, FetchFailed, Unsupported
+from edgekit.gate import positions
 from edgekit.gate.agreement import FEWEST, Grounds, not_measured
 from edgekit.gate.judges import Judge, Looks, judge_of
 from edgekit.sources import fetch
@@ -150,10 +151,16 @@ def agreed(bundle: Bundle, tell: Progress, where: str | Path | None = None) -> m
         return not_measured(f"the samples {kept.name!r} have changed since the export: {len(absent)} are not there")
     judged = with_sources([known[digest] for digest in kept.samples.values()])
     judge = judge_of(model)
-    answers = judge.answers(model, load(bundle.path, hashes=False), judged, Looks("answers", tell))
+    predictor = load(bundle.path, hashes=False)
+    answers = judge.answers(model, predictor, judged, Looks("answers", tell))
+    grounds = Grounds(tried=kept.agreement.tried)
     try:
         reference = json.loads((bundle.path / kept.answers).read_bytes())
-        return judge.agreement(model, answers, reference, judged, Grounds(tried=kept.agreement.tried))
+        if kept.positions:
+            expected = json.loads((bundle.path / kept.positions).read_bytes())
+            shares, far = positions.by_source(positions.distances(predictor, judged, reference, expected, tell), judged)
+            grounds = replace(grounds, positions=shares, divergence=far)
+        return judge.agreement(model, answers, reference, judged, grounds)
     except (ValueError, TypeError, LookupError) as exc:
         raise BadInput(f"{kept.answers} does not hold answers of this task: {exc}.") from exc
 

@@ -19,7 +19,7 @@ from edgekit.bundles import manifest
 from edgekit.bundles.manifest import Verdict
 from edgekit.core import Evaluation, Feeds, Model, Predictor, Progress, Runner, Sample
 from edgekit.errors import BadInput
-from edgekit.gate import agreement, questions, texts, verdicts
+from edgekit.gate import agreement, positions, questions, texts, verdicts
 from edgekit.gate.agreement import Grounds
 from edgekit.gate.frontier import Loss
 from edgekit.numerics.parity import Recorder
@@ -111,6 +111,12 @@ class Judge(ABC):
     def answers(self, model: Model, predictor: Predictor, samples: Sequence[Sample], looks: Looks) -> Sequence[Any]:
         """The answers of `predictor` that are compared with the reference's; empty if the task compares none."""
 
+    def likeliest(
+        self, predictor: Predictor, samples: Sequence[Sample], answers: Sequence[Any], looks: Looks
+    ) -> list[positions.Kept]:
+        """What the reference expects next at every position of its own answers; empty if these are no sequences."""
+        return []
+
     @abstractmethod
     def agreement(
         self,
@@ -177,6 +183,11 @@ class AnswerJudge(Judge):
             answers.append(compared.answer(predictor.predict(sample.input)))
         return answers
 
+    def likeliest(
+        self, predictor: Predictor, samples: Sequence[Sample], answers: Sequence[Any], looks: Looks
+    ) -> list[positions.Kept]:
+        return positions.likeliest(predictor, samples, answers, looks.tell)
+
     def agreement(
         self,
         model: Model,
@@ -188,7 +199,8 @@ class AnswerJudge(Judge):
         compared = task_of(model).agreement
         if compared is None:
             return agreement.not_measured(f"answers of {model.task.name} are not compared")
-        sources = [sample.source for sample in with_sources(samples)]
+        samples = with_sources(samples)
+        sources = [sample.source for sample in samples]
         return agreement.compare(compared, answers, reference, sources=sources, grounds=grounds)
 
     def missed(self, evaluation: Evaluation, reference: Scores, samples: Sequence[Sample]) -> str:

@@ -21,6 +21,7 @@ from edgekit.gate.evidence import (
     write_answers,
 )
 from edgekit.gate.judges import Judge
+from edgekit.gate.positions import Kept, write
 from edgekit.pipeline.job import Asked, Job
 from edgekit.tasks.resolved import evidence_of
 
@@ -106,12 +107,18 @@ def gathered(job: Job, tell: Progress) -> Samples:
 
 
 def facts(
-    samples: Samples, agreement: manifest.Agreement, reference: Sequence[Any], calibrated: int, stage: Path
+    samples: Samples,
+    agreement: manifest.Agreement,
+    reference: Sequence[Any],
+    likeliest: Sequence[Kept],
+    calibrated: int,
+    stage: Path,
 ) -> manifest.Evidence:
     """The evidence for the manifest.
 
     Args:
-        reference: the reference's answers; those that JSON can hold go into the bundle folder `stage`.
+        reference: the reference's answers; those that JSON can hold go into the bundle folder `stage`, and so does what
+            it expects next (`likeliest`).
         calibrated: number of samples that calibrated the bundle.
     """
     if samples.evidence is None:
@@ -125,4 +132,5 @@ def facts(
         calibrated=calibrated,
         samples=digests(samples.judged),
         answers=write_answers(reference, stage) if reference and agreement.bar is not None else "",
+        positions=write(likeliest, stage) if likeliest else "",
     )

@@ -16,6 +16,7 @@ from edgekit.gate import speed
 from edgekit.gate.agreement import Grounds
 from edgekit.gate.agreement import not_measured as not_compared
 from edgekit.gate.judges import Scores
+from edgekit.gate.positions import Positions, by_source, distances
 from edgekit.gate.verdicts import chosen_among, not_measured
 from edgekit.numerics.parity import Recorder, coarsest, limit_of, part_error
 from edgekit.pipeline.artifacts import exported
@@ -97,18 +98,24 @@ def _agreement(run: Run, predictor: Predictor, reference: Reference, recipe: Rec
     if samples.evidence is None:
         return not_compared(samples.absent)
     answers = run.answers(predictor, samples.judged, f"answers in {recipe.precision}")
-    grounds = Grounds(synthetic=samples.evidence.synthetic, tried=run.tried + 1)
+    grounds = Grounds(tried=run.tried + 1)
+    found: Sequence[Positions] = ()
+    if reference.likeliest:
+        found = distances(predictor, samples.judged, reference.answers, reference.likeliest, run.tell)
 
     def verdict(part: slice, grounds: Grounds) -> Agreement:
+        if found:
+            shares, divergence = by_source(found[part], samples.judged[part])
+            grounds = replace(grounds, positions=shares, divergence=divergence)
         return job.judge.agreement(job.model, answers[part], reference.answers[part], samples.judged[part], grounds)
 
     apart = len(samples.judged) - samples.choosing
-    found = verdict(slice(samples.choosing if apart else None), replace(grounds, tried=1))
-    if found.verdict == "fail":
-        raise Disagreement(job, recipe, found)
+    chosen = verdict(slice(samples.choosing if apart else None), replace(grounds, tried=1))
+    if chosen.verdict == "fail":
+        raise Disagreement(job, recipe, chosen)
     if apart:
         return verdict(slice(samples.choosing, None) if run.tried else slice(None), grounds)
-    return verdict(slice(None), replace(grounds, spent=True)) if run.tried else found
+    return verdict(slice(None), replace(grounds, spent=True)) if run.tried else chosen
 
 
 def _unproven(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.bundles import golden
+from edgekit.bundles import golden, manifest
 from edgekit.core import Feeds, Part, Predictor, Runner, Sample
 from edgekit.errors import BadInput, ExportFailed
-from edgekit.gate.judges import Scores
+from edgekit.gate.judges import Looks, Scores
+from edgekit.gate.positions import Kept
 from edgekit.numerics.finite import not_numbers
 from edgekit.numerics.parity import Recorder, reference_of
-from edgekit.pipeline.evidence import Samples, gathered
+from edgekit.pipeline.evidence import Samples, facts, gathered
 from edgekit.pipeline.job import Job, Run
 
 if TYPE_CHECKING:
@@ -32,7 +34,8 @@ class Reference:
     Attributes:
         samples: of the evidence. answers: the reference's, to those that are judged. calibrated: number of samples of
             the evidence that calibrate. judged: calls of each part on samples that calibrated nothing, for parity; on
-            the golden input where there are none.
+            the golden input where there are none. likeliest: what it expects next at every position of its answers,
+            where these are sequences.
     """
 
     recorders: Mapping[str, Recorder]
@@ -44,6 +47,11 @@ class Reference:
     answers: Sequence[Any]
     calibrated: int
     judged: Mapping[str, Recorder]
+    likeliest: Sequence[Kept] = ()
+
+    def facts(self, agreement: manifest.Agreement, stage: Path) -> manifest.Evidence:
+        """The evidence for the manifest; what it names is written into the bundle folder `stage`."""
+        return facts(self.samples, agreement, self.answers, self.likeliest, self.calibrated, stage)
 
     def spent(self) -> Reference:
         """The same, where all samples of the evidence have chosen."""
@@ -55,7 +63,8 @@ class Reference:
         if data < len(scores.values):
             scores = scores.only(range(data))
         samples = replace(self.samples, judged=self.samples.judged[:count])
-        return replace(self, samples=samples, answers=self.answers[:count], scores=scores)
+        kept = self.likeliest[:count]
+        return replace(self, samples=samples, answers=self.answers[:count], scores=scores, likeliest=kept)
 
 
 def trace(run: Run) -> Reference:
@@ -78,12 +87,14 @@ def trace(run: Run) -> Reference:
         recorder.close()
     scores = run.scores(predictor, "measuring the reference", reference=True)
     judged = {name: Recorder(runner, _PARITY, evenly=True) for name, runner in references.items()}
-    samples, answers = _answered(run, run.predictor(judged), judged, samples)
+    again = run.predictor(judged)
+    samples, answers = _answered(run, again, judged, samples)
+    likeliest = _likeliest(run, again, samples, answers)
     for recorder in (*recorders.values(), *judged.values()):  # a large reference must not lie beside every candidate
         recorder.release()
     calibrated = 0 if job.calibration else len(calibrating)
     judged = {name: recorder if recorder.calls else recorders[name] for name, recorder in judged.items()}
-    return Reference(recorders, of_golden, output, scores, calibration, samples, answers, calibrated, judged)
+    return Reference(recorders, of_golden, output, scores, calibration, samples, answers, calibrated, judged, likeliest)
 
 
 def _check_answers(job: Job, part: str, recorder: Recorder) -> None:
@@ -162,6 +173,14 @@ def _answered(
         if _given(run.job):
             raise
         return _unfit(samples, exc), ()
+
+
+def _likeliest(run: Run, predictor: Predictor, samples: Samples, answers: Sequence[Any]) -> Sequence[Kept]:
+    """What the reference expects next in its answers to what is judged; nothing where nothing is."""
+    if samples.evidence is None:
+        return ()
+    looks = Looks("answers of the reference", run.tell, run.work, reference=True)
+    return run.job.judge.likeliest(predictor, samples.judged, answers, looks)
 
 
 def _given(job: Job) -> bool:

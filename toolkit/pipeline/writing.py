@@ -22,7 +22,6 @@ from edgekit.core import (
     Source,
 )
 from edgekit.errors import BadInput, GateFailed
-from edgekit.pipeline import evidence
 from edgekit.pipeline.climbing import climb
 from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.search.smallest import smallest
@@ -71,7 +70,7 @@ def make(run: Run) -> None:
             reference_output=reference.output,
         ),
         gate=accepted.verdict,
-        evidence=evidence.facts(reference.samples, accepted.agreement, reference.answers, reference.calibrated, stage),
+        evidence=reference.facts(accepted.agreement, stage),
         attempts=attempts,
         licences={"weights": licence, "edgekit": "Apache-2.0"},
         versions={"edgekit": edgekit.__version__, **run.job.tools()},

@@ -93,6 +93,12 @@ class Hypotheses:
         return np.stack([self.windows.cross[f"cross_key_{layer}"][head] for layer, head in heads])
 
     @property
+    def length(self) -> int:
+        """How many tokens have been fed."""
+        past = next((array for name, array in self._past.items() if "key" in name), None)
+        return 0 if past is None else int(past.shape[2]) - self.windows.blanks
+
+    @property
     def positions(self) -> int:
         """How many positions the encoder gave."""
         return int(self.windows.cross["cross_key_0"].shape[2])

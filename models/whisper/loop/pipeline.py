@@ -114,6 +114,15 @@ class Transcriber(Predictor):
             write(prediction, Path(chosen.out))
         return prediction
 
+    def next_tokens(self, sample: Any, answer: Any) -> NDArray[np.float32] | None:
+        """See `edgekit.core.Predictor.next_tokens`; of sounds within one window."""
+        audio, chosen = open_audio(sample, SAMPLE_RATE), options_of({}, self._facts)
+        samples = audio.window(0, WINDOW)
+        if audio.seconds * SAMPLE_RATE > WINDOW:
+            return None
+        run = _Run(chosen, chosen.language)
+        return self._recognizer.forced(samples, run, self.tokens.encode(f" {answer}" if answer else ""))
+
     def stream(self, rate: int = SAMPLE_RATE, **options: Any) -> SpeechStream:
         """See `edgekit.core.Predictor.stream`. Raises BadInput as `predict`."""
         return SpeechStream(self._recognizer, options_of(options, self._facts), rate, self._listener)

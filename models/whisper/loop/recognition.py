@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgekit.common.memory import give_back
 from edgekit.core import Runner
-from edgekit.models.whisper.loop.decoding import Begun, Result, Rules, beam_search, begin, greedy, sample
+from edgekit.models.whisper.loop.decoding import Begun, Result, Rules, beam_search, begin, greedy, log_softmax, sample
 from edgekit.models.whisper.loop.hypotheses import Hypotheses, Windows
 from edgekit.models.whisper.loop.options import Options
 from edgekit.models.whisper.loop.tokens import Tokens
@@ -127,6 +127,16 @@ class Recognizer:
             self._settled(samples, replace(start, begun=start.begun.of(i), limits=start.limits[i : i + 1]), result, run)
             for i, (samples, result) in enumerate(zip(pieces, results, strict=True))
         ]
+
+    def forced(self, samples: Samples, run: Context, tokens: Sequence[int]) -> NDArray[np.float32]:
+        """Log-probabilities of what follows the prompt and each of `tokens`, by the rules: [tokens + 1, vocabulary]."""
+        seconds = self.wanted(len(samples) / SAMPLE_RATE, run.options)
+        start = self._begin(self._encode([samples], seconds, run), [samples], run, False)
+        text = list(tokens)[: self._context - start.begun.hypotheses.length - 1]
+        rows = [start.begun.logits[0]]
+        if text:
+            rows += list(start.begun.hypotheses.copy().step([text], range(len(text)))[0])
+        return log_softmax(start.rules.apply(np.stack(rows), [text[:i] for i in range(len(text) + 1)]))
 
     def again(self, recognized: Recognized, samples: Samples, run: Context) -> Recognized:
         """A window once more, with times among the tokens: from what the encoder gave for it."""

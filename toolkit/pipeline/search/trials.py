@@ -40,7 +40,7 @@ def measured(run: Run, reference: Reference, name: str, recipe: Recipe) -> Point
         pace = job.judge.pace(runners, lambda: predictor.predict(place / run.golden_input))
         verdict, loss = job.judge.loss(job.model, made.verdict, made.agreement)
         # The bundle has the answers of the reference, too: they are written here for their size.
-        evidence.facts(reference.samples, made.agreement, reference.answers, reference.calibrated, place)
+        reference.facts(made.agreement, place)
         size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
         figures = {**{other: score.value for other, score in verdict.others.items()}, **made.agreement.figures}
         return Point(name, verdict.verdict, verdict.reason, size, loss=loss, figures=figures, **pace)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Prediction, Predictor, Runner
 from edgekit.core.options import check_names
-from edgekit.tasks.common.waveforms import Waveforms
+from edgekit.tasks.common.waveforms import Wave, Waveforms
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["Letters", "decoded"]
 
@@ -34,13 +37,9 @@ class Letters(Predictor):
         options.pop("language", None)  # these networks know only their own
         check_names(options, ())
         progress = options.get("progress")
-        spec, output = self._network.inputs[0], self._network.outputs[0]
         texts, seconds, notes = [], 0.0, list[str]()
-        for wave in self._waveforms.windows(sample, spec):
-            logits = self._network({spec.name: wave.samples})[output.name][0]
-            # What was filled up has no letters; a moment covers as many samples as any other.
-            moments = -(-len(logits) * wave.length // wave.samples.shape[1])
-            best = [int(i) for i in logits[:moments].argmax(axis=-1)]
+        for wave, logits in self._moments(sample):
+            best = [int(i) for i in logits.argmax(axis=-1)]
             texts.append(decoded(best, self._vocabulary, self._blank, self._delimiter))
             seconds, notes = seconds + wave.seconds, list(wave.notes)
             if progress:
@@ -48,6 +47,28 @@ class Letters(Predictor):
         text = " ".join(filter(None, texts))
         details = {"windows": len(texts), "notes": notes}
         return Prediction(text.lower() if self._lower else text, details, {"audio_seconds": seconds})
+
+    def next_tokens(self, sample: Any, answer: Any) -> NDArray[Any]:
+        """See `edgekit.core.Predictor.next_tokens`: of every moment, whatever the answer."""
+        import numpy as np
+
+        return _log_softmax(np.concatenate([logits for _, logits in self._moments(sample)]))
+
+    def _moments(self, sample: Any) -> Iterator[tuple[Wave, NDArray[Any]]]:
+        """The windows of a sound, and the logits [moments, vocabulary] of each."""
+        spec, output = self._network.inputs[0], self._network.outputs[0]
+        for wave in self._waveforms.windows(sample, spec):
+            logits = self._network({spec.name: wave.samples})[output.name][0]
+            # What was filled up has no letters; a moment covers as many samples as any other.
+            yield wave, logits[: -(-len(logits) * wave.length // wave.samples.shape[1])]
+
+
+def _log_softmax(logits: NDArray[Any]) -> NDArray[Any]:
+    import numpy as np
+
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    result: NDArray[Any] = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return result
 
 
 def decoded(best: Sequence[int], vocabulary: Sequence[str], blank: int, delimiter: str) -> str:
