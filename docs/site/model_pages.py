@@ -97,6 +97,8 @@ def _facts(model: Model) -> list[tuple[str, str]]:
         ("pinned by hash", "yes" if model.weights.sources else "no: the address may change"),
         ("graphs", ", ".join(part.name for part in model.network.parts)),
     ]
+    if model.identity.note:
+        facts.append(("note", model.identity.note))
     if model.identity.terms:
         facts.append(("terms of use", f"accept them with `--accept-terms {model.identity.terms}`"))
     if model.network.exporters:
