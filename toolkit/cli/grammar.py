@@ -116,7 +116,7 @@ def parser() -> argparse.ArgumentParser:
             action="append",
             default=[],
             metavar="[METRIC=]FRACTION",
-            help="accepted loss, such as 0.05, latency=0.02, flash=0.01, load.*=off (0.03, counts: 0; bench --vs: no check)",
+            help="accepted loss, such as 0.05, latency=0.02, flash=0.01, load.*=off (0.03; counts: 0; --vs: no check)",
         )
         cmd.add_argument("--markdown", metavar="FILE", help="write the comparison as Markdown, for a pull request")
         cmd.add_argument("--junit", metavar="FILE", help="write the comparison as JUnit XML")
