@@ -13,9 +13,7 @@ from edgekit.reports.comparing.rows import Row
 
 __all__ = ["markdown"]
 
-_SIGNS = dict.fromkeys(("faster", "smaller", "better"), "🟢") | dict.fromkeys(
-    ("equal", "cannot tell", "not measured"), ""
-)
+_SIGNS = {"faster": "🟢", "smaller": "🟢", "better": "🟢", "equal": "", "cannot tell": "", "not measured": ""}
 
 
 def markdown(comparisons: Sequence[Comparison]) -> str:
@@ -40,9 +38,7 @@ def markdown(comparisons: Sequence[Comparison]) -> str:
 def _table(rows: Sequence[Row]) -> list[str]:
     lines = ["| measurement | base | new | ratio | 95 % interval | |", "|---|--:|--:|--:|--:|---|"]
     for row in rows:
-        sign = (
-            "🔴 **" + row.verdict + "**" if row.regressed else f"{_SIGNS.get(row.verdict, '🟡')} {row.verdict}".strip()
-        )
+        sign = f"🔴 **{row.verdict}**" if row.regressed else f"{_SIGNS.get(row.verdict, '🟡')} {row.verdict}".strip()
         lines.append("| " + " | ".join(_text(cell) for cell in (row.name, *row.cells)) + f" | {sign} |")
     return lines
 

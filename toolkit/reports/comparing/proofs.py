@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal
 
 from edgekit.bench import metrics
@@ -13,6 +13,7 @@ from edgekit.core import Measurement, Report
 __all__ = ["ACCURACY", "AGREEMENT", "changed_verdicts", "names", "other_bundle", "other_data", "proofs"]
 
 ACCURACY, AGREEMENT = "accuracy", "agreement"
+Better = Literal["lower", "higher"]
 
 #: Measurement -> the verdict in a report's facts of its bundle. From outside, so that nothing in it is trusted.
 _FACTS = {ACCURACY: "gate", AGREEMENT: "agreement"}
@@ -25,38 +26,21 @@ def proofs(base: Report, new: Report) -> tuple[dict[str, Measurement], dict[str,
 
     They are exact: the same networks give the same answers to the same samples.
     """
-    both = (base, new)
-    values = [_value(report, ACCURACY) for report in both]
-    better = _direction([_facts(report, ACCURACY) for report in both], values)
-    found: tuple[dict[str, Measurement], dict[str, Measurement]] = ({}, {})
-    for report, value, known in zip(both, values, found, strict=True):
-        if value is not None:
-            unit = str(_facts(report, ACCURACY).get("metric") or "1")
-            known[ACCURACY] = Measurement(ACCURACY, unit, ((value,),), better=better)
-        same = _value(report, AGREEMENT)
-        if same is not None:
-            of = f"of {_facts(report, AGREEMENT)['of']:.0f}"
-            known[AGREEMENT] = Measurement(AGREEMENT, of, ((same,),), better="higher")
-    for name in other_data(base, new):  # under --force: what is of other samples has no ratio
-        for known in found:
-            known.pop(name, None)
-    return found
+    better, skipped = _direction(base, new), other_data(base, new)  # under --force these are not set side by side
+    return _measured(base, better, skipped), _measured(new, better, skipped)
 
 
 def names(report: Report) -> list[str]:
     """Names of the rows that a comparison of `report` can have beside its measurements."""
-    measured = list(proofs(report, report)[0])
-    return [*measured, *(f"{name}.verdict" for name in measured)]
+    return [name for proof in proofs(report, report)[0] for name in (proof, f"{proof}.verdict")]
 
 
-def changed_verdicts(base: Report, new: Report) -> dict[str, tuple[str, bool]]:
-    """Verdicts that were good in `base` and are not in `new`: name -> what it became, in words, and if it fails now."""
-    changes = {}
+def changed_verdicts(base: Report, new: Report) -> Iterator[tuple[str, str, bool]]:
+    """Verdicts that were good in `base` and are not in `new`: name, what it became, in words, and if it fails now."""
     for name in _FACTS:
         before, after = (_facts(report, name).get("verdict", "not measured") for report in (base, new))
         if before in _GOOD and after in _VERDICTS and after not in _GOOD:
-            changes[f"{name}.verdict"] = (f"{before} to {after}", after in _BAD)
-    return changes
+            yield f"{name}.verdict", f"{before} to {after}", after in _BAD
 
 
 def other_bundle(base: Report, new: Report) -> list[str]:
@@ -93,17 +77,26 @@ def _number(value: Any) -> float | None:
     return float(value) if known else None
 
 
-def _direction(gates: list[Mapping[str, Any]], values: list[float | None]) -> Literal["lower", "higher"]:
+def _measured(report: Report, better: Better, skipped: Collection[str]) -> dict[str, Measurement]:
+    values = {name: _value(report, name) for name in _FACTS if name not in skipped}
+    units = {
+        ACCURACY: str(_facts(report, ACCURACY).get("metric")),
+        AGREEMENT: f"of {_facts(report, AGREEMENT).get('of')}",
+    }
+    ways: dict[str, Better] = {ACCURACY: better, AGREEMENT: "higher"}
+    found = {name: value for name, value in values.items() if value is not None}
+    return {name: Measurement(name, units[name], ((value,),), (), ways[name]) for name, value in found.items()}
+
+
+def _direction(base: Report, new: Report) -> Better:
     """Which way the metric counts. A metric of the user's own is not known here: the loss against fp32, which is
     positive where the bundle is worse, tells. Where nothing tells, a change counts as worse."""
+    gates = [_facts(report, ACCURACY) for report in (base, new)]
     name = str(gates[0].get("metric"))
-    if name in metrics.METRICS:
-        return metrics.METRICS[name].better
-    if name == "perplexity":
-        return "lower"
+    if name in metrics.METRICS or name == "perplexity":
+        return "lower" if name == "perplexity" else metrics.METRICS[name].better
     for gate in gates:
         value, reference, drop = (_number(gate.get(key)) for key in ("value", "reference", "drop"))
         if value is not None and reference is not None and drop and value != reference:
             return "lower" if (value > reference) == (drop > 0) else "higher"
-    before, after = values
-    return "lower" if before is not None and after is not None and after > before else "higher"
+    return "lower" if (_value(new, ACCURACY) or 0.0) > (_value(base, ACCURACY) or 0.0) else "higher"

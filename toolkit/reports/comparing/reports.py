@@ -28,17 +28,7 @@ from edgekit.reports.summary import BUNDLE_SIZE, title
 if TYPE_CHECKING:
     from rich.console import Group
 
-__all__ = [
-    "ALLOWED",
-    "allowed",
-    "apart",
-    "check_patterns",
-    "compare_reports",
-    "incomparable",
-    "regressed",
-    "rows_json",
-    "table",
-]
+__all__ = ["allowed", "apart", "check_patterns", "compare_reports", "incomparable", "regressed", "rows_json", "table"]
 
 #: The default accepted loss: with ten processes a side, a true loss of 5 % is detected nine times in ten.
 ALLOWED = 0.03
@@ -101,9 +91,8 @@ def compare_reports(
         old, now = olds.get(name), news.get(name)
         exact = all(item is None or is_count(item, side) for item, side in ((old, base), (now, new)))
         rows.append(compare_measurements(old, now, (base, new), _limit(limits, name, exact=exact)))
-    for name, (words, fails) in proofs.changed_verdicts(base, new).items():
-        failed = fails and _limit(limits, name) < math.inf
-        rows.append(Row(name, "1", None, None, None, None, None, words, failed))
+    for name, words, fails in proofs.changed_verdicts(base, new):
+        rows.append(Row(name, "1", None, None, None, None, None, words, fails and _limit(limits, name) < math.inf))
     return rows
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from edgekit.bench.statistics import repeated
 from edgekit.common.figures import NOT_MEASURED, figure, printable
@@ -14,7 +13,7 @@ from edgekit.errors import BadInput
 from edgekit.reports.comparing.proofs import ACCURACY, AGREEMENT
 from edgekit.reports.summary import strata
 
-__all__ = ["LEAST", "Row", "Verdict", "compare_measurements", "in_turns", "is_count"]
+__all__ = ["LEAST", "Row", "compare_measurements", "in_turns", "is_count"]
 
 #: Smaller changes are not reported. The place of a process in memory, or a page more or less, moves values by as
 #: much (Mytkowicz et al., "Producing Wrong Data Without Doing Anything Obviously Wrong!", ASPLOS 2009), and two
@@ -23,12 +22,6 @@ LEAST = 0.01
 
 _PROOFS = (ACCURACY, AGREEMENT)
 
-#: Sizes get smaller and larger, proofs better and worse, everything else faster and slower. "equal" is of counts only.
-#: A verdict of the gate that is no longer good says what became of it ("pass to undecided").
-Verdict = Literal[
-    "faster", "slower", "smaller", "larger", "better", "worse", "equal", "cannot tell", "not measured", "lost"
-]
-
 
 @dataclass(frozen=True)
 class Row:
@@ -36,6 +29,9 @@ class Row:
 
     Attributes:
         base, new: medians in `unit`, None if the report lacks the measurement.
+        verdict: sizes get "smaller" and "larger", proofs "better" and "worse", everything else "faster" and "slower";
+            counts are "equal". "cannot tell", "not measured" (new), "lost". A verdict of the gate that is no longer
+            good says what became of it ("pass to undecided").
         ratio: new / base, with its 95 % interval `low` to `high`; None if it is not defined.
         regressed: clearly worse, and by more than accepted; or lost.
         exact: it is a count, compared without an interval.
@@ -48,14 +44,14 @@ class Row:
     ratio: float | None
     low: float | None
     high: float | None
-    verdict: Verdict | str
+    verdict: str
     regressed: bool
     exact: bool = False
 
     @property
     def cells(self) -> tuple[str, str, str, str]:
         """Base, new, ratio and interval as texts; of a count with all its digits."""
-        texts = _counted if self.exact else figure
+        texts = _all_digits if self.exact else figure
         ratio = "-" if self.ratio is None else f"{self.ratio:{'.6g' if self.exact else '.3f'}}"
         bounds = "-" if self.low is None or self.high is None else f"{self.low:.3f} .. {self.high:.3f}"
         return texts(self.base, self.unit), texts(self.new, self.unit), ratio, "exact" if self.exact else bounds
@@ -91,9 +87,8 @@ def compare_measurements(
         for item, report in zip((old, new), reports, strict=True)
     )
     if old is None or new is None:
-        lost = new is None and limit < math.inf
-        verdict: Verdict = "lost" if new is None else "not measured"
-        return Row(name, item.unit, before, after, None, None, None, verdict, lost)
+        verdict = "lost" if new is None else "not measured"
+        return Row(name, item.unit, before, after, None, None, None, verdict, new is None and limit < math.inf)
     if (old.unit, old.better) != (new.unit, new.better):
         raise BadInput(f"{name!r} is in {old.unit} ({old.better} is better) in one report and {new.unit} in the other.")
     if is_count(old, reports[0]) and is_count(new, reports[1]):
@@ -126,19 +121,16 @@ def is_count(item: Measurement, report: Report) -> bool:
 def _exact_row(old: Measurement, new: Measurement, limit: float) -> Row:
     """Of several values (an inference of each golden input) their mean is compared."""
     before, after = (sum(item.values[0]) / len(item.values[0]) for item in (old, new))
-    ratio = after / before if before else None
+    facts = (old.name, old.unit, before, after, after / before if before else None, None, None)
     # A proof is a mean of floats, whose last digits hang on the order of its sum.
     if math.isclose(before, after, rel_tol=1e-9 if old.name in _PROOFS else 0.0):
-        return Row(old.name, old.unit, before, after, ratio, None, None, "equal", False, True)
-    worse = (after > before) == (old.better == "lower")
+        return Row(*facts, "equal", False, True)
     more, less = (after, before) if old.better == "lower" else (before, after)
     loss = more / less if less > 0.0 else math.inf
-    return Row(
-        old.name, old.unit, before, after, ratio, None, None, _word(old, worse), worse and loss > 1.0 + limit, True
-    )
+    return Row(*facts, _word(old, more > less), more > less and loss > 1.0 + limit, True)
 
 
-def _word(item: Measurement, worse: bool) -> Verdict:
+def _word(item: Measurement, worse: bool) -> str:
     if item.name in _PROOFS:
         return "worse" if worse else "better"
     if item.unit == "B":
@@ -146,7 +138,7 @@ def _word(item: Measurement, worse: bool) -> Verdict:
     return "slower" if worse else "faster"
 
 
-def _counted(value: float | None, unit: str) -> str:
+def _all_digits(value: float | None, unit: str) -> str:
     """A count with all its digits; a share with six."""
     if value is None:
         return NOT_MEASURED
