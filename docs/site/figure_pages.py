@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from measured import Row, commands
-from row_tables import compact, figures_of, legend
+from row_tables import SAME, compact, figures_of, legend
 from text import fenced
 
 __all__ = ["page"]
@@ -20,8 +20,8 @@ _FOLDERS = """For efficientnet-lite0 every fifth photo of `imagenet-sample` cali
 ds-cnn-kws has `mlperf-tiny-kws` for both. The two speaker models have LibriSpeech's train-clean and test-other.
 [Data folders](data.md) says how such a folder looks.
 """
-#: Marks figures whose code has changed.
-_MARK = " *"
+#: Marks figures whose code has changed, and those of them whose networks are the same.
+_MARK, _SAME = " *", " †"
 
 
 def page(rows: Sequence[Row]) -> str:
@@ -30,14 +30,16 @@ def page(rows: Sequence[Row]) -> str:
     ordered = sorted(laptop, key=lambda row: (row.model, row.exporter, -(row.size or 0)))
     columns = ["model", "recipe", "bundle", "accuracy", "speed", "peak RAM", "measured on"]
     sections = [_INTRODUCTION, compact(columns, [_line(row) for row in ordered])]
-    if any(not row.current for row in ordered):
+    if any(row.same and not row.current for row in ordered):
+        sections.append(f"† {SAME}")
+    if any(not row.same for row in ordered):
         sections.append("\\* The code of the model or of its exporter has changed since: today's bundle may differ.\n")
     sections += [legend(ordered), "## The commands\n", _FOLDERS, *_commands(ordered)]
     return "\n".join(sections)
 
 
 def _line(row: Row) -> list[str]:
-    mark = "" if row.current else _MARK
+    mark = "" if row.current else _SAME if row.same else _MARK
     name = f"[{row.model}](models/{row.model}.md)"
     return [name, f"{row.exporter} {row.precision}", *figures_of(row), f"{row.date}{mark}"]
 

@@ -7,8 +7,8 @@ condenses a file of `edgekit bench --out --work WORK`: medians in place of raw v
 
     python docs/site/measured.py --confirm results/matrix.json --bundles WORK/bundles
 
-looks at bundles that today's code made: where one holds the same networks, byte for byte, its figures are of today's
-code.
+looks at bundles that today's code made: where one holds the same networks, byte for byte, its size and its answers are
+of today's code. Its speed and its memory are not: the code around the networks, which ran, may be another.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ class Row:
         figures: measurement -> ``median``, ``unit``.
         origin: the date, or the place, where the measurement is kept. code: see `code_of`, when it was measured.
         contents: see `contents_of`; "" where it was not kept.
+        confirmed: the code that made the same contents later, "" if none did.
     """
 
     model: str
@@ -80,6 +81,7 @@ class Row:
     origin: str = ""
     code: str = ""
     contents: str = ""
+    confirmed: str = ""
 
     @property
     def date(self) -> str:
@@ -90,6 +92,11 @@ class Row:
     def current(self) -> bool:
         """Whether it was measured with today's code."""
         return self.code == code_of(self.model, self.exporter)
+
+    @property
+    def same(self) -> bool:
+        """Whether size and answers are of today's code: it was measured with it, or makes the same networks."""
+        return code_of(self.model, self.exporter) in (self.code, self.confirmed)
 
 
 def rows() -> list[Row]:
@@ -128,10 +135,10 @@ def contents_of(bundle: Path) -> str:
 
 
 def confirmed(row: Mapping[str, Any], bundles: Path) -> dict[str, Any]:
-    """A row, of today's code if today's code makes the same bundle."""
+    """A row, confirmed by today's code if that makes the same bundle. When and with what it was measured stays."""
     name = "-".join(row[part] for part in ("model", "target", "exporter", "precision"))
     same = row.get("contents") and contents_of(bundles / name) == row["contents"]
-    return {**row, "code": code_of(row["model"], row["exporter"])} if same else dict(row)
+    return {**row, "confirmed": code_of(row["model"], row["exporter"])} if same else dict(row)
 
 
 def _key(row: Row) -> tuple[str, str, str, str]:
@@ -170,6 +177,7 @@ def _of(matrix: cells.Matrix, bundles: Path | None = None) -> Iterator[dict[str,
                 "warnings": len(cell.report.warnings),
                 "code": code_of(cell.model, cell.exporter),
                 "contents": contents_of(bundles / bundle_name(cell)) if bundles else "",
+                "confirmed": "",
             }
 
 
@@ -201,8 +209,10 @@ def main() -> None:
 
 
 def _write(document: Mapping[str, Any], file: Path) -> None:
-    current = sum(row["code"] == code_of(row["model"], row["exporter"]) for row in document["rows"])
-    print(f"{file}: {current} of {len(document['rows'])} rows are of today's code")
+    codes = [(code_of(row["model"], row["exporter"]), row) for row in document["rows"]]
+    current = sum(row["code"] == code for code, row in codes)
+    same = sum(code in (row["code"], row["confirmed"]) for code, row in codes)
+    print(f"{file}: of {len(codes)} rows {current} were measured with today's code, {same} have its networks")
     file.write_text(json.dumps(document, indent=1) + "\n")
 
 

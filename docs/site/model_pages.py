@@ -8,7 +8,7 @@ from textwrap import indent
 
 from charts import tradeoff
 from measured import ROOT, Row
-from row_tables import OLDER, chips, hosted, legend
+from row_tables import OLDER, SAME, chips, hosted, legend
 from text import docstring, fenced, linked, table
 
 from edgekit import fit
@@ -97,6 +97,8 @@ def _facts(model: Model) -> list[tuple[str, str]]:
         ("pinned by hash", "yes" if model.weights.sources else "no: the address may change"),
         ("graphs", ", ".join(part.name for part in model.network.parts)),
     ]
+    if model.identity.note:
+        facts.append(("note", model.identity.note))
     if model.identity.terms:
         facts.append(("terms of use", f"accept them with `--accept-terms {model.identity.terms}`"))
     if model.network.exporters:
@@ -171,10 +173,17 @@ def _results(rows: Sequence[Row]) -> str:
     parts = []
     for origin in dict.fromkeys(row.origin for row in rows):
         these = [row for row in rows if row.origin == origin]
-        parts += [f"### {origin}\n", *([] if all(row.current for row in these) else [OLDER])]
+        parts += [f"### {origin}\n", *(_age(these))]
         parts += [hosted([row for row in these if row.fidelity != "emulated"])]
         parts += [chips([row for row in these if row.fidelity == "emulated"]), legend(these)]
     return "\n".join(part for part in [tradeoff(rows), *parts] if part)
+
+
+def _age(rows: Sequence[Row]) -> list[str]:
+    """What to say of figures that are older than the code."""
+    if all(row.current for row in rows):
+        return []
+    return [SAME if all(row.same for row in rows) else OLDER]
 
 
 def _mentions(name: str) -> str:

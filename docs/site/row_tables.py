@@ -10,10 +10,15 @@ from text import table
 from edgekit.bench.metrics.table import METRICS, shown
 from edgekit.common.figures import NOT_MEASURED, figure
 
-__all__ = ["FIDELITY", "OLDER", "accuracy", "chips", "compact", "figures_of", "hosted", "legend"]
+__all__ = ["FIDELITY", "OLDER", "SAME", "accuracy", "chips", "compact", "figures_of", "hosted", "legend"]
 
 #: Said of figures that were measured with other code than today's.
 OLDER = "The code of this model or of its exporter has changed since: today's bundle may differ.\n"
+#: Said of figures whose networks today's code makes, too.
+SAME = (
+    "Today's code makes the same networks, byte for byte: size and accuracy are its own. "
+    "Speed and memory are of the day.\n"
+)
 #: What each level of fidelity means, as the pages say it.
 FIDELITY = {
     "host": "measured on the machine named",

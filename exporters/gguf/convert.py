@@ -31,7 +31,7 @@ def convert(folder: Path, out: Path, progress: Progress) -> None:
     """
     _check(folder)
     script = _script()
-    with need("slm", "converting from Hugging Face"):
+    with need("hub", "converting from Hugging Face"):
         import torch  # noqa: F401
         import transformers  # noqa: F401
     fresh = out.with_name(out.name + ".partial")

@@ -109,7 +109,7 @@ def test_words_make_no_figure_older(old: str, new: str, same: bool, site: Simple
     assert (site.code.key(files[:1]) == site.code.key(files[1:])) == same
 
 
-def test_figures_are_of_todays_code_where_it_makes_the_same_networks(
+def test_size_and_answers_are_of_todays_code_where_it_makes_the_same_networks_and_times_are_not(
     site: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
@@ -118,9 +118,26 @@ def test_figures_are_of_todays_code_where_it_makes_the_same_networks(
     edgekit.export(str(tmp_path / "toy.pt2"), precision="fp32", out=place)
     kept = {"model": "ds-cnn-kws", "target": "laptop", "exporter": "onnx", "precision": "fp32"}
     kept |= {"code": "old", "contents": site.measured.contents_of(place)}
-    assert site.measured.confirmed(kept, tmp_path) == {**kept, "code": site.measured.code_of("ds-cnn-kws", "onnx")}
+    kept["confirmed"] = ""
+    today = site.measured.code_of("ds-cnn-kws", "onnx")
+    assert site.measured.confirmed(kept, tmp_path) == {**kept, "confirmed": today}
     for change in ({"contents": "0" * 16}, {"contents": ""}, {"precision": "int8"}):
-        assert site.measured.confirmed({**kept, **change}, tmp_path)["code"] == "old"
+        assert site.measured.confirmed({**kept, **change}, tmp_path)["confirmed"] == ""
+
+
+def test_a_row_of_the_same_networks_is_marked_as_such(site: SimpleNamespace, rows: Sequence[Any]) -> None:
+    laptop = next(row for row in rows if row.target == "laptop" and row.date)
+    row = replace(laptop, code="old", confirmed=site.measured.code_of(laptop.model, laptop.exporter))
+    assert row.same and not row.current
+    page = site.figures.page([row])
+    assert f"| {row.date} † |" in page and "Speed and memory are of the day" in page
+    one = site.models.page(row.model, [row])
+    assert site.models.SAME in one and site.models.OLDER not in one
+
+
+def test_no_time_is_of_code_that_did_not_run(rows: Sequence[Any]) -> None:
+    """What was confirmed later keeps the code that it was measured with."""
+    assert all(row.code != row.confirmed for row in rows if row.confirmed)
 
 
 def test_the_page_of_figures_has_every_laptop_row_and_marks_the_older_ones(

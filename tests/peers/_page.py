@@ -32,6 +32,10 @@ _METHOD = """\
 - Peak memory is the kernel's (`VmHWM`), reset after loading. Its parts were sampled in the warm-up round and need
   not have peaked together."""
 
+_RULE = """\
+Met or missed is what the whole interval says; where it crosses the bar, undecided. A peak of memory is one value:
+within 1 % of the bar it is undecided."""
+
 
 def render(
     sections: Sequence[Section],
@@ -55,7 +59,7 @@ def render(
         if host["load_average"] is not None
         else f"on {host['cpu']}."
     )
-    lines += ["", _METHOD.format(threads=facts["threads"]), "", "## The bars", ""]
+    lines += ["", _METHOD.format(threads=facts["threads"]), "", "## The bars", "", _RULE, ""]
     lines += ["| demand | against | at most | measured | 95 % interval | |", "|---|---|---|---|---|---|"]
     lines += [_bar(bar) for bar in bars]
     for section in sections:

@@ -221,7 +221,7 @@ def _doubts(sections: Sequence[Section], described: Mapping[str, Any], threads: 
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Exit code 0 if every bar is met, 1 if one is missed, 2 if one was not measured."""
+    """Exit code 0 if every bar is met, 1 if one is missed, 2 if one was not measured or is undecided."""
     plan = Plan()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=0, metavar="N", help="take N clips evenly (default: all)")
@@ -249,7 +249,7 @@ def main(words: Sequence[str] | None = None) -> int:
         raw.write_text(json.dumps(outcome.raw, indent=1), encoding="utf-8")
     print(outcome.markdown)
     verdicts = {bar.verdict for bar in outcome.bars}
-    return 1 if "missed" in verdicts else 2 if "not measured" in verdicts else 0
+    return 1 if "missed" in verdicts else 0 if verdicts == {"met"} else 2
 
 
 if __name__ == "__main__":

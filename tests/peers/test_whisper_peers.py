@@ -6,6 +6,7 @@ Small checks of the harness itself are here too; they need no other tool and no 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,39 @@ def test_the_ratio_of_totals_is_within_its_interval_and_weighs_long_sounds_more(
 def test_one_value_has_no_interval() -> None:
     section = Section("long", [300.0], 1, wall={"edgekit": [[1.0]], "faster-whisper-int8": [[4.0]]})
     found = bars([section], [], seed=1)[0]
-    assert (found.value, found.low, found.high, found.verdict) == (0.25, None, None, "met")
+    assert (found.value, found.verdict) == (0.25, "undecided")
+    assert found.raw()["high"] is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.2, 0.5, "met"), (0.08, 0.71, "undecided"), (0.6, 0.7, "missed"), (0.5, 0.6, "undecided")],
+)
+def test_an_interval_that_crosses_the_bar_is_undecided(low: float, high: float, verdict: str) -> None:
+    assert Bar("x", 0.5, (low + high) / 2, low, high).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"), [(0.798, "met"), (0.993, "undecided"), (1.004, "undecided"), (1.02, "missed")]
+)
+def test_a_peak_of_memory_near_the_bar_is_undecided(value: float, verdict: str) -> None:
+    assert Bar("peak memory", 1.0, value).verdict == verdict
+
+
+def test_the_published_words_follow_from_the_published_figures() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "peers.md").read_text(encoding="utf-8")
+    rows = [
+        line.strip("| ").split(" | ")
+        for line in page.split("## The bars")[1].split("\n## ")[0].splitlines()
+        if line.startswith("| ")
+    ]
+    judged = {cells[0]: _published(cells) for cells in rows[1:]}
+    assert len(judged) == 5 and all(bar.verdict == word for bar, word in judged.values()), judged
+
+
+def _published(cells: Sequence[str]) -> tuple[Bar, str]:
+    most, value, *ends = (float(text.split()[0]) for text in (*cells[2:4], *filter(None, cells[4].split(" to "))))
+    return Bar(cells[0], most, value, *ends), cells[5]
 
 
 def test_an_absent_rival_is_not_measured() -> None:

@@ -111,17 +111,31 @@ def versus(
     processes: int = 10,
     limits: Limits | None = None,
     synthetic: bool = False,
+    device: str | None = None,
     progress: Progress | None = None,
 ) -> list[Report]:
     """Measure bundles on this machine in turns (A B, B A, ...), for `compare_reports` of `edgekit.reports`, which
     then pairs the processes that ran one after the other. Without `inputs`, every bundle gets the golden input of the
     first, or with `synthetic` noise in its form.
 
+    Bundles whose target has a device of its own that counts (an emulator) are counted there, unless `device` is
+    ``"host"``: times of this machine say nothing of a microcontroller.
+
     Raises:
-        BadInput: as `benchmark`, or the bundles are of different tasks. DeviceFailed: as `benchmark`.
+        BadInput: as `benchmark`, or the bundles are of different tasks, or only one has such a device.
+        DeviceFailed: as `benchmark`.
     """
     bundles = [open_bundle(Path(path)) for path in paths]
     check_alike(bundles)
+    counting = [target for target in map(own_target, bundles) if target and target.measure and device is None]
+    if counting and len(counting) < len(bundles):
+        raise BadInput(
+            f"a bundle for {counting[0].name} is counted in {counting[0].device}, the other is timed on this machine.",
+            hint=f"Measure both on this machine with --device {HOST}, or compare bundles for one target.",
+        )
+    if counting:
+        own = zip(bundles, counting, [given(bundle, inputs, synthetic) for bundle in bundles], strict=True)
+        return [on_device(bundle, target, wanted, progress) for bundle, target, wanted in own]
     chosen = given(bundles[0], inputs, synthetic) or [golden_input(bundles[0])]
     subjects = [prepare(bundle, chosen, threads, limits or Limits()) for bundle in bundles]
     for subject in subjects:

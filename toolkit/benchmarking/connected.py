@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgekit.bench.machine import host
+from edgekit.benchmarking.hosted import sizes
 from edgekit.bundles import golden
 from edgekit.common.files import hash_file
 from edgekit.common.processors import usable_processors
@@ -74,7 +75,7 @@ def measured(
         versions={**host.versions(("edgekit",)), **result["versions"]},
         inputs=[{"name": sample.name, "sha256": hash_file(sample)}],
         threads=result["threads"],
-        measurements=tuple(result["measurements"]),
+        measurements=(*result["measurements"], *sizes(bundle)),
         warnings=tuple(result["warnings"]),
         outputs=[manifest.golden.output],
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgekit.bench.machine import host
-from edgekit.benchmarking.hosted import HOST, VERSIONS, bundle_facts, golden_input
+from edgekit.benchmarking.hosted import HOST, VERSIONS, bundle_facts, golden_input, sizes
 from edgekit.bundles.golden import vouched
 from edgekit.common.files import hash_file
 from edgekit.core import Bundle, Progress, Report, Target
@@ -40,7 +40,7 @@ def on_device(bundle: Bundle, target: Target, inputs: Sequence[str | Path], prog
         versions=host.versions(VERSIONS),
         inputs=[{"name": golden.name, "sha256": hash_file(golden)}],
         threads=1,
-        measurements=tuple(result["measurements"]),
+        measurements=(*result["measurements"], *sizes(bundle)),
         layers=tuple(result.get("layers", ())),
         estimates=tuple(result.get("estimates", ())),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,12 +12,14 @@ import msgspec
 from edgekit.bench.machine import host
 from edgekit.bench.processes import run
 from edgekit.benchmarking import synthetic as noise
+from edgekit.bundles.manifest import Manifest
 from edgekit.bundles.opened import makers
 from edgekit.common.processors import usable_processors
-from edgekit.core import Bundle, Report, Target
+from edgekit.core import Bundle, Measurement, Report, Target
 from edgekit.errors import BadInput, UnknownName, Unsupported
 from edgekit.registry import find, names
 from edgekit.reports.report import SCHEMA
+from edgekit.reports.summary import BUNDLE_SIZE
 
 __all__ = [
     "HOST",
@@ -30,6 +33,7 @@ __all__ = [
     "own_target",
     "prepare",
     "reported",
+    "sizes",
     "whole",
 ]
 
@@ -128,7 +132,7 @@ def reported(
         versions=versions or host.versions(VERSIONS),
         inputs=list(subject.inputs),
         threads=subject.setup.threads,
-        measurements=result.measurements,
+        measurements=(*result.measurements, *sizes(subject.bundle)),
         warnings=(*noise.warnings(subject.inputs), *elsewhere(subject.bundle), *result.warnings),
         outputs=result.outputs,
     )
@@ -159,10 +163,31 @@ def bundle_facts(bundle: Bundle) -> dict[str, Any]:
         "precision": manifest.recipe.precision,
         "verdict": manifest.gate.verdict,
         "gate": msgspec.json.decode(msgspec.json.encode(manifest.gate)),  # as a file of it reads
+        "agreement": _agreement(manifest),
         "parity": {part.name: part.parity for part in manifest.parts},
         "key": manifest.key,
         "size": sum(file.size for file in manifest.files.values()),
     }
+
+
+def _agreement(manifest: Manifest) -> dict[str, Any]:
+    """The agreement with fp32, and which samples it is of; empty without evidence."""
+    evidence = manifest.evidence
+    if evidence is None:
+        return {}
+    digest = hashlib.sha256(msgspec.json.encode(sorted(evidence.samples.values()))).hexdigest()[:16]
+    return {**msgspec.to_builtins(evidence.agreement), "samples": f"{evidence.name or 'samples'} {digest}"}
+
+
+def sizes(bundle: Bundle) -> tuple[Measurement, ...]:
+    """Bytes of the bundle, and of the files of every part. A part may be a folder, as in Core ML."""
+    files = {name: file.size for name, file in bundle.manifest.files.items()}
+    parts = {part.name: part.file for part in bundle.manifest.parts}
+    found = {BUNDLE_SIZE: sum(files.values())} | {
+        f"part.{name}.size": sum(size for file, size in files.items() if file == place or file.startswith(f"{place}/"))
+        for name, place in parts.items()
+    }
+    return tuple(Measurement(name, "B", ((float(size),),)) for name, size in found.items())
 
 
 def elsewhere(bundle: Bundle) -> list[str]:

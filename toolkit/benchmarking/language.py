@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from edgekit.bench.machine import host, roofline
 from edgekit.bench.processes import generation
 from edgekit.benchmarking import synthetic
+from edgekit.benchmarking.hosted import sizes
 from edgekit.common.processors import thread_count
 from edgekit.core import Bundle, Measurement, Progress, Report
 from edgekit.errors import BadInput
@@ -107,7 +108,7 @@ def measured(
         versions=host.versions(("edgekit", "llama-cpp-python", "numpy")),
         inputs=[described],
         threads=workers,
-        measurements=tuple(_measurement(name, groups) for name, groups in values.items()),
+        measurements=(*(_measurement(name, groups) for name, groups in values.items()), *sizes(bundle)),
         warnings=(*synthetic.warnings([described]), *warnings, *_busy(answers)),
     )
 

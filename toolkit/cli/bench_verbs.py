@@ -101,6 +101,7 @@ def _bench_in_turns(arguments: argparse.Namespace) -> int:
     from edgekit.benchmarking.benchmark import versus
     from edgekit.reports import cells
     from edgekit.reports.comparing.matrices import compare_matrices, json_of
+    from edgekit.reports.comparing.proofs import other_bundle
     from edgekit.reports.comparing.reports import allowed
     from edgekit.reports.report import save
 
@@ -115,13 +116,16 @@ def _bench_in_turns(arguments: argparse.Namespace) -> int:
             processes=arguments.processes or 10,
             limits=_limits(arguments),
             synthetic=arguments.synthetic,
+            device=arguments.device,
             progress=progress,
         )
     if arguments.out:
         out = Path(arguments.out)
         save(new, out)
         save(base, out.with_name(f"{out.stem}-base{out.suffix}"))
-    comparisons = compare_matrices(cells.of(base), cells.of(new), max_regression=gates)
+    # Who names two bundles of other models or targets here means them.
+    force = bool(other_bundle(base, new))
+    comparisons = compare_matrices(cells.of(base), cells.of(new), max_regression=gates, force=force)
     document = {"base": msgspec.to_builtins(base), "new": msgspec.to_builtins(new), "rows": json_of(comparisons)}
     return _compared(arguments, comparisons, cells.of(new), document, bool(arguments.max_regression))
 

@@ -116,7 +116,7 @@ def parser() -> argparse.ArgumentParser:
             action="append",
             default=[],
             metavar="[METRIC=]FRACTION",
-            help="accepted loss, such as 0.05, latency=0.02, load.*=off (0.03; bench --vs: no check)",
+            help="accepted loss, such as 0.05, latency=0.02, flash=0.01, load.*=off (0.03; counts: 0; --vs: no check)",
         )
         cmd.add_argument("--markdown", metavar="FILE", help="write the comparison as Markdown, for a pull request")
         cmd.add_argument("--junit", metavar="FILE", help="write the comparison as JUnit XML")
@@ -292,7 +292,7 @@ def parser() -> argparse.ArgumentParser:
     cmd = verb("compare", "compare two reports: faster, slower or cannot tell; exits with 7 on a regression")
     cmd.add_argument("base", metavar="BASE.json", help="report of `edgekit bench`, to compare with")
     cmd.add_argument("new", metavar="NEW.json", help="report of `edgekit bench`, to judge")
-    cmd.add_argument("--force", action="store_true", help="compare even different hosts, inputs or threads")
+    cmd.add_argument("--force", action="store_true", help="compare even different models, hosts, inputs or threads")
     comparison(cmd)
 
     cmd = verb("report", "show reports as a table, or write one HTML file")

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgekit.bench import metrics
 from edgekit.bundles.facts import slower, unmeasured
-from edgekit.bundles.manifest import Agreement, Verdict
+from edgekit.bundles.manifest import Agreement, Manifest, Verdict
 from edgekit.cli.terminal import say, show_table
 from edgekit.common.figures import NOT_MEASURED
 from edgekit.core import Bundle, Recipe
@@ -31,8 +31,15 @@ def summary(bundle: Bundle) -> dict[str, Any]:
         "gate": msgspec.to_builtins(manifest.gate),
         "attempts": msgspec.to_builtins(manifest.attempts),
         "golden": manifest.golden.output,
+        "note": _note(manifest),
         **({} if (saved := frontier.load(bundle.path)) is None else {"frontier": msgspec.to_builtins(saved[1])}),
     }
+
+
+def _note(manifest: Manifest) -> str:
+    """What the declaration of the model says of its own weights; "" if these are the user's."""
+    own = manifest.source.pinned and manifest.model.name in names("models")
+    return str(find("models", manifest.model.name).identity.note) if own else ""
 
 
 def show_bundle(bundle: Bundle) -> None:
@@ -43,6 +50,8 @@ def show_bundle(bundle: Bundle) -> None:
     size = sum(file.size for file in manifest.files.values())
     done = "reused: same sources, recipe and versions" if bundle.reused else "written"
     say(f"{bundle.path} {done}: {figure(size, 'B')}, {manifest.recipe.precision}", "bold")
+    if note := _note(manifest):
+        say(f"{manifest.model.name}: {note}", "yellow")
     rows = [[part.name, _weights(part.census), _forms(part.census), away(part.parity)] for part in manifest.parts]
     show_table("", ["part", "weights", "products", "away from fp32"], rows)
     for part in manifest.parts:

@@ -21,7 +21,7 @@ def show(answers: Sequence[Fit]) -> None:
     rows = [_row(answer) for answer in answers]
     columns = ["target", "recipe", "verdict", "download", "peak RAM", "speed"]
     show_table(f"{answers[0].model}: estimated, before any download", columns, rows)
-    for line in _notes(answers, len(answers) == 1):
+    for line in (*textwrap.wrap(answers[0].note, _WIDTH), *_notes(answers, len(answers) == 1)):
         say(line)
 
 

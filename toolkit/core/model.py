@@ -89,8 +89,8 @@ class Identity:
         terms: name of the terms of use that the user must accept before the weights are fetched ("" where there are
             none); the licence text holds them.
         importer: name of the importer that made the declaration; "" for a model of the registry.
-        note: what to know before one takes it, for `list`: whose weights these are if they are no publisher's, and for
-            what they are good.
+        note: what to know before one takes it, for `list`, `fit`, `export` and its page: whose weights these are if
+            they are no publisher's, and for what they are good.
     """
 
     name: str

@@ -86,6 +86,7 @@ class Fit:
         budgets: ``"download"``, ``"flash"``, ``"RAM"`` in bytes, if limited. store: the app store's rule on downloads.
         fidelity: of each figure by its name: ``"estimated"``, or ``"structural"`` if nothing of its family was
             compared with a measurement.
+        note: of the model, see `edgekit.core.Identity`.
     """
 
     model: str
@@ -101,6 +102,7 @@ class Fit:
     budgets: Mapping[str, int] = field(default_factory=dict)
     store: str = ""
     fidelity: Mapping[str, Fidelity] = field(default_factory=dict)
+    note: str = ""
 
 
 def is_synthetic(inputs: Sequence[Mapping[str, Any]]) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from edgekit.core import Fit, Model, serving
+from edgekit.core import Fit, Model, Target, serving
 from edgekit.estimation.budgets import budgeted, excess, hopeless, nearest
 from edgekit.estimation.recipes import refusal, unrunnable, wished
 from edgekit.estimation.speeds import expected, fidelities
@@ -41,6 +42,10 @@ def fit(
     """
     declared = model_of(model) if isinstance(model, str) else model
     goal = budgeted(find("targets", target), board, flash, ram, download)
+    return replace(_answer(declared, goal, precision, exporter, measured), note=declared.identity.note)
+
+
+def _answer(declared: Model, goal: Target, precision: str | None, exporter: str | None, measured: Matrix | None) -> Fit:
     if declared.task.name in goal.refuses:
         return Fit(declared.name, goal.name, None, "refused", goal.refuses[declared.task.name])
     recipe = wished(declared, goal, precision, exporter)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Group
 
 __all__ = [
+    "BUNDLE_SIZE",
     "ESTIMATED",
     "EXPECTED",
     "PER_INPUT",
@@ -27,6 +28,9 @@ __all__ = [
     "title",
 ]
 
+
+#: Bytes of all files of a bundle; those of a part are ``part.NAME.size``.
+BUNDLE_SIZE = "bundle.size"
 
 #: Rows that every report shows, measured or not.
 EXPECTED = ("load.cold", "end_to_end.latency", "rss.peak", "rss.anonymous", "rss.file")

@@ -41,7 +41,7 @@ def smollm2(tools: Path) -> Path:
     from edgekit.registry import find
     from edgekit.sources.fetching import fetch
 
-    folder, source = fetch(find("models", "smollm2-135m").weights.sources)
+    folder, source = fetch(find("models", "smollm2-135m").weights.sources[-1:])
     return next(folder / file.name for file in source.files if file.name.endswith(".gguf"))
 
 

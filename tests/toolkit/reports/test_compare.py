@@ -109,14 +109,16 @@ def test_different_inputs_do_not_drown_a_difference() -> None:
     assert row.verdict == "slower"
 
 
-def test_what_only_one_report_has_is_not_measured() -> None:
-    rows = reports.compare_reports(make(latency()), make(latency(name="rtf", unit="1")))
-    assert [(row.name, row.verdict) for row in rows] == [
-        ("end_to_end.latency", "not measured"),
-        ("rtf", "not measured"),
+def test_a_lost_measurement_is_a_regression_and_a_new_one_is_not() -> None:
+    base, new = make(latency()), make(latency(name="rtf", unit="1"))
+    rows = reports.compare_reports(base, new)
+    assert [(row.name, row.verdict, row.regressed) for row in rows] == [
+        ("end_to_end.latency", "lost", True),
+        ("rtf", "not measured", False),
     ]
-    assert rows[0].new is None
-    assert reports.regressed(rows) == []
+    assert rows[0].new is None and "LOST (regression)" in shown(base, new, rows)
+    off = reports.compare_reports(base, new, max_regression=reports.allowed(["latency=off"]))
+    assert reports.regressed(off) == []
 
 
 @pytest.mark.parametrize(
@@ -127,6 +129,8 @@ def test_what_only_one_report_has_is_not_measured() -> None:
         ({"threads": 2}, "threads"),
         ({"fidelity": "emulated"}, "emulated"),
         ({"schema": 2}, "schemas differ"),
+        ({"bundle": {"name": "fake-model", "model": "other"}}, "models differ"),
+        ({"bundle": {"name": "fake-model", "target": "other"}}, "targets differ"),
     ],
 )
 def test_apples_and_pears_need_force(changes: dict[str, Any], word: str) -> None:

@@ -70,9 +70,11 @@ def test_matrices_without_a_common_cell_or_of_different_machines_are_refused() -
     assert compare_matrices(BASE, other, max_regression=0.03, force=True)
 
 
-def test_two_single_reports_are_compared_whatever_they_are_of() -> None:
+def test_two_single_reports_of_other_models_are_compared_by_force_alone() -> None:
     one, other = (cells.of(report(bundle={"model": name})) for name in ("a", "b"))
-    (found,) = compare_matrices(one, other, max_regression=0.03)
+    with pytest.raises(BadInput, match=r"their models differ \(a; b\)"):
+        compare_matrices(one, other, max_regression=0.03)
+    (found,) = compare_matrices(one, other, max_regression=0.03, force=True)
     assert "->" in found.label and [row["verdict"] for row in json_of([found])] == ["cannot tell", "cannot tell"]
 
 

@@ -60,6 +60,7 @@ def language_model(
     terms: str = "",
     assets: tuple[str, ...] = (),
     importer: str = "",
+    note: str = "",
 ) -> Model:
     """The declaration of a model.
 
@@ -67,13 +68,13 @@ def language_model(
         licence_text: package-data file. sources: pinned ones. hub: address where none can be pinned.
         reference: what an already quantized checkpoint is compared with: itself in half precision, or as it is.
         terms: name of the terms of use that must be accepted first, if there are any. assets: files that travel along.
-        importer: name of the importer that it comes from, "" for a declared model.
+        importer: name of the importer that it comes from, "" for a declared model. note: see `Identity`.
     """
     tokens = TensorSpec("tokens", "int32", ("tokens",))
     logits = TensorSpec("logits", "float32", ("tokens", shape.vocabulary))
     axes = {"tokens": Axis(1, shape.context, 64)}
     return Model(
-        identity=Identity(name, "language", licence, licence_text, terms=terms, importer=importer),
+        identity=Identity(name, "language", licence, licence_text, terms=terms, importer=importer, note=note),
         weights=Weights(
             sources=sources, assets=assets, prepare=lambda checkpoint, folder: _facts(checkpoint, shape), hub=hub
         ),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from edgekit.common.figures import figure, printable
+from edgekit.common.figures import printable
 from edgekit.reports.comparing.matrices import Comparison
-from edgekit.reports.comparing.reports import Row, ratio_cells
+from edgekit.reports.comparing.rows import Row
 
 __all__ = ["junit"]
 
@@ -37,8 +37,8 @@ def _case(suite: ElementTree.Element, label: str, row: Row) -> ElementTree.Eleme
     case = ElementTree.SubElement(suite, "testcase", classname=printable(label), name=printable(row.name))
     if row.unit == "s" and row.new is not None:
         case.set("time", f"{row.new:.9f}")
-    ratio, bounds = ratio_cells(row)
-    figures = f"{figure(row.base, row.unit)} -> {figure(row.new, row.unit)}, ratio {ratio}, 95 % interval {bounds}"
+    base, new, ratio, bounds = row.cells
+    figures = f"{base} -> {new}, ratio {ratio}, 95 % interval {bounds}"
     if row.regressed:
         failure = ElementTree.SubElement(case, "failure", message=f"{row.verdict}: {figures}", type="Regression")
         failure.text = f"{printable(row.name)} got {row.verdict} by more than was allowed: {figures}"

@@ -6,13 +6,14 @@ import re
 from collections.abc import Sequence
 
 from edgekit.bench.processes.doubts import STEADIER
-from edgekit.common.figures import figure, printable
+from edgekit.common.figures import printable
 from edgekit.reports.comparing.matrices import Comparison, losses
-from edgekit.reports.comparing.reports import Row, apart, ratio_cells
+from edgekit.reports.comparing.reports import apart
+from edgekit.reports.comparing.rows import Row
 
 __all__ = ["markdown"]
 
-_SIGNS = {"faster": "🟢", "smaller": "🟢", "slower": "🟡", "larger": "🟡"}
+_SIGNS = {"faster": "🟢", "smaller": "🟢", "better": "🟢", "equal": "", "cannot tell": "", "not measured": ""}
 
 
 def markdown(comparisons: Sequence[Comparison]) -> str:
@@ -37,9 +38,8 @@ def markdown(comparisons: Sequence[Comparison]) -> str:
 def _table(rows: Sequence[Row]) -> list[str]:
     lines = ["| measurement | base | new | ratio | 95 % interval | |", "|---|--:|--:|--:|--:|---|"]
     for row in rows:
-        sign = "🔴 **" + row.verdict + "**" if row.regressed else f"{_SIGNS.get(row.verdict, '')} {row.verdict}".strip()
-        cells = (row.name, figure(row.base, row.unit), figure(row.new, row.unit), *ratio_cells(row))
-        lines.append("| " + " | ".join(_text(cell) for cell in cells) + f" | {sign} |")
+        sign = f"🔴 **{row.verdict}**" if row.regressed else f"{_SIGNS.get(row.verdict, '🟡')} {row.verdict}".strip()
+        lines.append("| " + " | ".join(_text(cell) for cell in (row.name, *row.cells)) + f" | {sign} |")
     return lines
 
 

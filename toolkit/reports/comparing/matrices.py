@@ -12,7 +12,8 @@ from edgekit.core import Report
 from edgekit.errors import BadInput
 from edgekit.reports import cells
 from edgekit.reports.cells import Cell, Matrix
-from edgekit.reports.comparing.reports import Row, compare_reports, regressed, rows_json, table
+from edgekit.reports.comparing.reports import check_patterns, compare_reports, regressed, rows_json, table
+from edgekit.reports.comparing.rows import Row
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -44,11 +45,11 @@ def compare(
     """Two files of `edgekit bench`: faster, slower or cannot tell, cell by cell.
 
     Args:
-        max_regression: accepted loss as a fraction, for all metrics or by metric. force: compare even different hosts,
-            inputs or threads.
+        max_regression: accepted loss as a fraction, for all metrics with noise or by metric (see `compare_reports`).
+        force: compare even different models, hosts, inputs or threads.
 
     Raises:
-        BadInput: a file is not a report, or the two are not comparable.
+        BadInput: a file is not a report, the two are not comparable, or a metric is named that neither has.
     """
     return compare_matrices(cells.load(Path(base)), cells.load(Path(new)), max_regression=max_regression, force=force)
 
@@ -59,8 +60,11 @@ def compare_matrices(
     """A comparison per cell of either, cells of `base` first. Two single reports are always compared with each other.
 
     Raises:
-        BadInput: two cells are not comparable (see `compare_reports`), or no cell is in both.
+        BadInput: two cells are not comparable (see `compare_reports`), no cell is in both, or a metric of
+            `max_regression` is in none.
     """
+    reports = [cell.report for matrix in (base, new) for cell in matrix.cells if cell.report is not None]
+    check_patterns(max_regression if isinstance(max_regression, Mapping) else {}, reports)
     if len(base.cells) == len(new.cells) == 1:
         pairs: list[tuple[str, Cell | None, Cell | None]]
         pairs = [(_titled(base.cells[0], new.cells[0]), base.cells[0], new.cells[0])]
@@ -80,7 +84,7 @@ def losses(diffs: Sequence[Comparison]) -> list[str]:
     texts = []
     for comparison in diffs:
         where = f"{comparison.label}: " if len(diffs) > 1 else ""
-        texts += [f"{where}{row.name} ({row.ratio:.2f} times)" for row in regressed(comparison.rows)]
+        texts += [f"{where}{row.loss}" for row in regressed(comparison.rows)]
         texts += [f"{where}{comparison.note}"] if comparison.lost else []
     return texts
 

@@ -1,80 +1,43 @@
 """Compare two reports: each measurement is faster, slower, or "cannot tell".
 
-The verdict comes from a 95 % interval of the ratio of medians (`edgekit.bench.statistics.repeated.ratio_interval`):
-a measurement differs only if the interval excludes 1 and the ratio is at least 1 % away from it. A
-regression is a change for the worse by more than is accepted. The rate of false alarms is simulated in
-tests/toolkit/reports/test_false_alarms.py.
+The verdict on a time, a rate or the memory of a process comes from a 95 % interval of the ratio of medians
+(`edgekit.bench.statistics.repeated.ratio_interval`): it differs only if the interval excludes 1 and the ratio is at
+least 1 % away from it. The rate of false alarms is simulated in tests/toolkit/reports/test_false_alarms.py.
+
+Counts have no noise and are compared exactly: bytes of files, what an emulator counts, accuracy, agreement. A
+regression is a change for the worse by more than is accepted (of a count: any), or a measurement that is lost.
 """
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from edgekit.bench.machine import host
-from edgekit.bench.statistics import repeated
-from edgekit.common.figures import figure, printable
-from edgekit.core import Measurement, Report, is_synthetic
+from edgekit.common.figures import printable
+from edgekit.core import Report, is_synthetic
 from edgekit.errors import BadInput
-from edgekit.reports.summary import strata, title
+from edgekit.reports.comparing import proofs
+from edgekit.reports.comparing.rows import Row, compare_measurements, in_turns, is_count
+from edgekit.reports.summary import BUNDLE_SIZE, title
 
 if TYPE_CHECKING:
     from rich.console import Group
 
-__all__ = [
-    "ALLOWED",
-    "LEAST",
-    "Row",
-    "Verdict",
-    "allowed",
-    "apart",
-    "compare_reports",
-    "incomparable",
-    "ratio_cells",
-    "regressed",
-    "rows_json",
-    "table",
-]
+__all__ = ["allowed", "apart", "check_patterns", "compare_reports", "incomparable", "regressed", "rows_json", "table"]
 
 #: The default accepted loss: with ten processes a side, a true loss of 5 % is detected nine times in ten.
 ALLOWED = 0.03
 
-#: Smaller changes are not reported. The place of a process in memory, or a page more or less, moves values by as
-#: much (Mytkowicz et al., "Producing Wrong Data Without Doing Anything Obviously Wrong!", ASPLOS 2009), and two
-#: measurements of the same bundle must not come out as different.
-LEAST = 0.01
-
-#: Sizes get smaller and larger, everything else faster and slower.
-Verdict = Literal["faster", "slower", "smaller", "larger", "cannot tell", "not measured"]
-
-
-@dataclass(frozen=True)
-class Row:
-    """The comparison of a measurement.
-
-    Attributes:
-        base, new: medians in `unit`, None if the report lacks the measurement.
-        ratio: new / base, with its 95 % interval `low` to `high`; None if it is not defined.
-        regressed: clearly worse, and by more than accepted.
-    """
-
-    name: str
-    unit: str
-    base: float | None
-    new: float | None
-    ratio: float | None
-    low: float | None
-    high: float | None
-    verdict: Verdict
-    regressed: bool
-
 
 def allowed(texts: Sequence[str]) -> dict[str, float]:
     """Pattern -> fraction, of the values of ``--max-regression``: ``0.05``, ``rss.peak=0.1``, ``latency=0.02``,
-    ``load.*=off``. A name without a wildcard also matches metrics that end in ".NAME"; the last match counts.
+    ``load.*=off``. A name without a wildcard also matches metrics that end in ".NAME"; the last match counts. A
+    fraction alone has the pattern "": it is for what matches no other, and is not for exact counts.
 
     Raises:
         BadInput: not of that form.
@@ -85,8 +48,8 @@ def allowed(texts: Sequence[str]) -> dict[str, float]:
         try:
             if named and not name:
                 raise ValueError("no metric before the sign")
-            limits.pop(name or "*", None)  # the last value counts, also in order
-            limits[name or "*"] = math.inf if value == "off" else float(value)
+            limits.pop(name, None)  # the last value counts, also in order
+            limits[name] = math.inf if value == "off" else float(value)
         except ValueError as exc:
             raise BadInput(
                 f"--max-regression takes a fraction, or METRIC=FRACTION, not {text!r}.",
@@ -104,13 +67,13 @@ def compare_reports(
 
     Args:
         max_regression: the accepted loss as a fraction (0.05: 5 % slower or larger), or pattern -> fraction as
-            from `allowed`; `ALLOWED` for metrics that match no pattern.
+            from `allowed`; for metrics that match no pattern `ALLOWED`, and nothing for exact counts.
         force: compare even if `incomparable` has reasons against it.
 
     Raises:
         BadInput: the reports are not comparable, or `max_regression` is not a fraction >= 0.
     """
-    limits = max_regression if isinstance(max_regression, Mapping) else {"*": max_regression}
+    limits = max_regression if isinstance(max_regression, Mapping) else {"": max_regression}
     for limit in limits.values():
         if math.isnan(limit) or limit < 0.0 or (limit == math.inf and not isinstance(max_regression, Mapping)):
             raise BadInput(f"the accepted regression must be a fraction of at least 0, not {limit}.")
@@ -120,28 +83,47 @@ def compare_reports(
             f"these reports cannot be compared: {'; '.join(reasons)}.",
             hint="Measure both the same way on one machine, or compare all the same with --force.",
         )
-    olds, news = ({item.name: item for item in report.measurements} for report in (base, new))
+    more = proofs.proofs(base, new)
+    olds, news = ({item.name: item for item in side.measurements} | more[at] for at, side in enumerate((base, new)))
     names = [*olds, *(name for name in news if name not in olds)]
-    return [_row(name, olds.get(name), news.get(name), (base, new), _limit(limits, name)) for name in names]
+    rows = []
+    for name in names:
+        old, now = olds.get(name), news.get(name)
+        exact = all(item is None or is_count(item, side) for item, side in ((old, base), (now, new)))
+        rows.append(compare_measurements(old, now, (base, new), _limit(limits, name, exact=exact)))
+    for name, words, fails in proofs.changed_verdicts(base, new):
+        rows.append(Row(name, "1", None, None, None, None, None, words, fails and _limit(limits, name) < math.inf))
+    return rows
 
 
-def _limit(limits: Mapping[str, float], name: str) -> float:
-    means = [
-        limit for pattern, limit in limits.items() if fnmatch.fnmatchcase(name, pattern) or name.endswith(f".{pattern}")
-    ]
-    return means[-1] if means else ALLOWED
+def check_patterns(limits: Mapping[str, float], reports: Iterable[Report]) -> None:
+    """Raise BadInput for a pattern of `allowed` that matches no measurement of `reports`, with the nearest name: a
+    limit that nothing can exceed is no limit."""
+    known = {name for report in reports for name in (*(i.name for i in report.measurements), *proofs.names(report))}
+    for pattern in filter(None, limits):
+        if not any(_matches(pattern, name) for name in known):
+            tails = {name.rpartition(".")[2] for name in known}
+            near = difflib.get_close_matches(pattern, sorted(known | tails), n=1, cutoff=0.0)
+            raise BadInput(
+                f"--max-regression {pattern} matches no measurement of these reports.",
+                hint=f"Did you mean {near[0]}?" if near else "They measured nothing.",
+            )
 
 
-def _in_turns(base: Report, new: Report) -> bool:
-    """Whether their processes took turns in the same session."""
-    runs = [report.host.get("run") for report in (base, new)]
-    sessions = [facts.get("session") if isinstance(facts, Mapping) else None for facts in runs]
-    return isinstance(sessions[0], str) and bool(sessions[0]) and sessions[0] == sessions[1]
+def _matches(pattern: str, name: str) -> bool:
+    return fnmatch.fnmatchcase(name, pattern) or name.endswith(f".{pattern}")
+
+
+def _limit(limits: Mapping[str, float], name: str, *, exact: bool = False) -> float:
+    means = [limit for pattern, limit in limits.items() if pattern and _matches(pattern, name)]
+    general = limits.get("", ALLOWED)
+    # What a person gives for noise is not for counts. A whole bundle holds texts (README, golden answers), too.
+    return means[-1] if means else 0.0 if exact and name != BUNDLE_SIZE and general < math.inf else general
 
 
 def incomparable(base: Report, new: Report) -> list[str]:
     """Why two reports cannot be compared, in words; empty if they can."""
-    reasons = []
+    reasons = proofs.other_bundle(base, new)
     if base.schema != new.schema:
         reasons.append(f"their schemas differ ({base.schema} and {new.schema})")
     if base.fidelity != new.fidelity:
@@ -156,7 +138,7 @@ def incomparable(base: Report, new: Report) -> list[str]:
         reasons.append("only one of them was measured on synthetic inputs")
     elif [_identity(item) for item in base.inputs] != [_identity(item) for item in new.inputs]:
         reasons.append("their inputs differ")
-    return reasons
+    return [*reasons, *proofs.other_data(base, new).values()]
 
 
 def apart(base: Report, new: Report) -> str:
@@ -166,7 +148,7 @@ def apart(base: Report, new: Report) -> str:
     three, and in turns in one of thirty (docs/bench.md): the interval of a single run does not cover slow changes.
     """
     timed = base.fidelity in ("host", "device") and any(item.unit == "s" for item in new.measurements)
-    if not timed or _in_turns(base, new):
+    if not timed or in_turns(base, new):
         return ""
     return (
         "these were measured one after the other: what changed on the machine between them counts as a difference. "
@@ -206,50 +188,8 @@ def table(base: Report, new: Report, rows: Sequence[Row]) -> Group:
     grid.add_column("verdict")
     for row in rows:
         verdict = row.verdict.upper() + " (regression)" if row.regressed else row.verdict
-        cells = (printable(row.name), figure(row.base, row.unit), figure(row.new, row.unit), *ratio_cells(row))
-        grid.add_row(*(Text(cell) for cell in cells), Text(verdict, style=_style(row)))
+        grid.add_row(Text(printable(row.name)), *map(Text, row.cells), Text(verdict, style=_style(row)))
     return Group(*lines, heading, grid)
-
-
-def ratio_cells(row: Row) -> tuple[str, str]:
-    """The ratio and its interval as texts."""
-    ratio = "-" if row.ratio is None else f"{row.ratio:.3f}"
-    return ratio, "-" if row.low is None or row.high is None else f"{row.low:.3f} .. {row.high:.3f}"
-
-
-def _row(
-    name: str, old: Measurement | None, new: Measurement | None, reports: tuple[Report, Report], limit: float
-) -> Row:
-    item = old or new
-    assert item is not None, "a name comes from one of the two"
-    before, after = (
-        repeated.middle(item.values, strata(report, item)) if item else None
-        for item, report in zip((old, new), reports, strict=True)
-    )
-    if old is None or new is None:
-        return Row(name, item.unit, before, after, None, None, None, "not measured", False)
-    if (old.unit, old.better) != (new.unit, new.better):
-        raise BadInput(f"{name!r} is in {old.unit} ({old.better} is better) in one report and {new.unit} in the other.")
-    groups = strata(reports[0], old)
-    groups = groups if groups == strata(reports[1], new) else 1
-    paired = _in_turns(*reports) and len(old.values) == len(new.values)
-    ratio = repeated.ratio(old.values, new.values, strata=groups, paired=paired)
-    bounds = repeated.ratio_interval(old.values, new.values, strata=groups, paired=paired)
-    low, high = bounds or (None, None)
-    verdict, worse = _verdict(old, ratio, low, high)
-    # For rates, 5 % worse is a ratio of 1 / 1.05: the same work then takes 5 % longer.
-    loss = math.inf if not ratio else ratio if old.better == "lower" else 1.0 / ratio
-    return Row(name, old.unit, before, after, ratio, low, high, verdict, worse and loss > 1.0 + limit)
-
-
-def _verdict(item: Measurement, ratio: float | None, low: float | None, high: float | None) -> tuple[Verdict, bool]:
-    """The verdict, and whether it is a change for the worse."""
-    if ratio is None or low is None or high is None or low <= 1.0 <= high or abs(ratio - 1.0) < LEAST:
-        return "cannot tell", False
-    worse = (low > 1.0) == (item.better == "lower")
-    if item.unit == "B":
-        return ("larger" if worse else "smaller"), worse
-    return ("slower" if worse else "faster"), worse
 
 
 def _identity(item: Mapping[str, Any]) -> Any:
@@ -260,4 +200,6 @@ def _identity(item: Mapping[str, Any]) -> Any:
 def _style(row: Row) -> str:
     if row.regressed:
         return "bold red"
-    return {"faster": "green", "smaller": "green", "slower": "yellow", "larger": "yellow"}.get(row.verdict, "")
+    if row.verdict in ("faster", "smaller", "better"):
+        return "green"
+    return "" if row.verdict in ("equal", "cannot tell", "not measured") else "yellow"

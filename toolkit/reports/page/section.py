@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgekit.common.figures import figure
 from edgekit.errors import BadInput
-from edgekit.reports.comparing.reports import Row, apart, compare_reports, incomparable, ratio_cells
+from edgekit.reports.comparing.reports import apart, compare_reports, incomparable
+from edgekit.reports.comparing.rows import Row
 from edgekit.reports.page import bars
 from edgekit.reports.page.distributions import Density, distributions
 from edgekit.reports.page.elements import MEANING, Page, text
@@ -86,5 +86,5 @@ def _comparison(page: Page, entry: Entry, base: Entry) -> str:
 def _compared(row: Row) -> Sequence[str]:
     kind = "regressed" if row.regressed else row.verdict.replace(" ", "-")
     words = f"{row.verdict} (regression)" if row.regressed else row.verdict
-    cells = (row.name, figure(row.base, row.unit), figure(row.new, row.unit), *ratio_cells(row))
+    cells = (row.name, *row.cells)
     return (*cells, f'<span class="{kind}">{words}</span>')

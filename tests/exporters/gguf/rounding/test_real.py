@@ -30,7 +30,7 @@ def test_a_layer_loses_less_than_with_an_importance_matrix(shared_data: Path, tm
 
     if not library.state()[0]:
         absent(f"llama.cpp is not here: {library.BUILD}")
-    folder, declared = fetch(find("models", "smollm2-135m").weights.sources)
+    folder, declared = fetch(find("models", "smollm2-135m").weights.sources[-1:])
     packed = next(folder / file.name for file in declared.files if file.name.endswith(".gguf"))
     source, plain = tmp_path / "f16.gguf", tmp_path / "q4_0.gguf"
     quantize(packed, source, "f16")
