@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from edgekit.bundles import golden, manifest
 from edgekit.core import Feeds, Part, Predictor, Runner, Sample
 from edgekit.errors import BadInput, ExportFailed
-from edgekit.gate.judges import Looks, Scores
+from edgekit.gate.judges import Scores
 from edgekit.gate.positions import Kept
 from edgekit.numerics.finite import not_numbers
 from edgekit.numerics.parity import Recorder, reference_of
+from edgekit.pipeline.answering import answered, given, unfit
 from edgekit.pipeline.evidence import Samples, facts, gathered
 from edgekit.pipeline.job import Job, Run
 
@@ -87,9 +88,7 @@ def trace(run: Run) -> Reference:
         recorder.close()
     scores = run.scores(predictor, "measuring the reference", reference=True)
     judged = {name: Recorder(runner, _PARITY, evenly=True) for name, runner in references.items()}
-    again = run.predictor(judged)
-    samples, answers = _answered(run, again, judged, samples)
-    likeliest = _likeliest(run, again, samples, answers)
+    samples, answers, likeliest = answered(run, run.predictor(judged), judged, samples, of_golden)
     for recorder in (*recorders.values(), *judged.values()):  # a large reference must not lie beside every candidate
         recorder.release()
     calibrated = 0 if job.calibration else len(calibrating)
@@ -149,48 +148,9 @@ def _calibrated(
     try:
         return samples, calibrating, job.judge.calibration(predictor, recorders, calibrating)
     except BadInput as exc:
-        if job.calibration or samples.evidence is None or _given(job):
+        if job.calibration or samples.evidence is None or given(job):
             raise
-        return _unfit(samples, exc), (), job.judge.calibration(predictor, recorders, ())
-
-
-def _answered(
-    run: Run, predictor: Predictor, recorders: Mapping[str, Recorder], samples: Samples
-) -> tuple[Samples, Sequence[Any]]:
-    """The evidence, and the reference's answers to what is judged of it; none where it does not fit the model.
-
-    What may choose a recipe comes first: `recorders` keep its calls, by which parity may refuse.
-    """
-    count, what = samples.choosing, "answers of the reference"
-    try:
-        answers = list(run.answers(predictor, samples.judged[:count], what, reference=True))
-        if count and not all(recorder.calls for recorder in recorders.values()):
-            predictor.probe(samples.judged[0].input)
-        for recorder in recorders.values():
-            recorder.close()
-        return samples, [*answers, *run.answers(predictor, samples.judged[count:], what, reference=True)]
-    except BadInput as exc:
-        if _given(run.job):
-            raise
-        return _unfit(samples, exc), ()
-
-
-def _likeliest(run: Run, predictor: Predictor, samples: Samples, answers: Sequence[Any]) -> Sequence[Kept]:
-    """What the reference expects next in its answers to what is judged; nothing where nothing is."""
-    if samples.evidence is None:
-        return ()
-    looks = Looks("answers of the reference", run.tell, run.work, reference=True)
-    return run.job.judge.likeliest(predictor, samples.judged, answers, looks)
-
-
-def _given(job: Job) -> bool:
-    """Whether the evidence is the user's: what does not fit of it is an error."""
-    return job.asked is not None and not isinstance(job.asked.evidence, bool)
-
-
-def _unfit(samples: Samples, exc: BadInput) -> Samples:
-    name = samples.evidence.name if samples.evidence else ""
-    return Samples(absent=f"the samples {name!r} do not fit this model: {exc.message}")
+        return unfit(samples, exc), (), job.judge.calibration(predictor, recorders, ())
 
 
 def _calibrating(job: Job, samples: Samples) -> Sequence[Sample]:

@@ -18,6 +18,7 @@ from edgekit.bench.statistics.proportion import lower_bound
 from edgekit.cli.command import run
 from edgekit.core import Agreement, Evidence, Prediction, Sample
 from edgekit.errors import GateFailed
+from edgekit.pipeline import proving
 from edgekit.tasks import audio_classification
 
 COUNT = 44
@@ -92,7 +93,7 @@ def test_answers_that_differ_are_refused_and_the_ladder_goes_on(
     def near(answers: Sequence[Any], reference: Sequence[Any]) -> list[bool]:
         return [np.allclose(a, b, atol=0.05 * np.linalg.norm(b)) for a, b in zip(answers, reference, strict=True)]
 
-    use(agreement=replace(SAME_LABEL, answer=biased, same=near))
+    use(agreement=replace(SAME_LABEL, what="near scores", answer=biased, same=near))
     bundle = toy.export(tmp_path / "b")
     assert bundle.manifest.recipe.precision == "fp32"
     assert "does not agree" in bundle.manifest.attempts[0].outcome
@@ -121,7 +122,7 @@ def test_noise_and_few_samples_prove_nothing(toy: Any, tmp_path: Path, use: Any)
 
 
 def test_a_reference_that_says_nothing_proves_nothing(toy: Any, tmp_path: Path, use: Any) -> None:
-    use(agreement=replace(SAME_LABEL, answer=lambda prediction: ""))
+    use(agreement=replace(SAME_LABEL, what="nothing", answer=lambda prediction: ""))
     found = toy.export(tmp_path / "b").manifest.evidence.agreement
     assert (found.verdict, found.same, found.of, found.empty) == ("undecided", 0, 0, 22)
     assert "the reference itself answers nothing on all of 22 samples" in found.reason
@@ -149,3 +150,61 @@ def test_the_lower_bound_is_exact(same: int, of: int) -> None:
         return
     logs = [math.log(math.comb(of, k)) + k * math.log(low) + (of - k) * math.log1p(-low) for k in range(same, of + 1)]
     assert math.fsum(map(math.exp, logs)) == pytest.approx(0.025, rel=1e-3)
+
+
+def test_parity_is_measured_on_samples_that_calibrated_nothing(
+    toy: Any, tmp_path: Path, use: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use()
+    judged = [sample.input for sample in signals(Path())[COUNT // 2 :]]
+    compared: list[Any] = []
+    original = proving.part_error
+
+    def watched(runner: Any, calls: Any) -> float:
+        compared.extend(feeds["signal"][0] for feeds, _ in calls if "signal" in feeds)
+        return original(runner, calls)
+
+    monkeypatch.setattr(proving, "part_error", watched)
+    toy.export(tmp_path / "b")
+    assert compared
+    assert all(any(np.array_equal(call, sample) for sample in judged) for call in compared)
+
+
+@pytest.mark.parametrize(("count", "verdict", "of"), [(44, "undecided", 11), (80, "pass", 20), (30, "undecided", 15)])
+def test_what_was_chosen_on_samples_is_not_proven_on_them(
+    toy: Any, tmp_path: Path, use: Any, monkeypatch: pytest.MonkeyPatch, count: int, verdict: str, of: int
+) -> None:
+    """int8 is refused by its answers. The next recipe is judged by sources that refused nothing, if enough are left."""
+    monkeypatch.setenv("TOY_SPOIL", json.dumps({"int8": "skew"}))
+
+    def near(answers: Sequence[Any], reference: Sequence[Any]) -> list[bool]:
+        return [np.allclose(a, b, atol=0.05 * np.linalg.norm(b)) for a, b in zip(answers, reference, strict=True)]
+
+    use(
+        replace(EVIDENCE, samples=lambda folder: signals(folder, count)),
+        replace(
+            SAME_LABEL,
+            answer=lambda prediction: prediction.details["scores"].round(6).tolist(),
+            same=near,
+            figures=None,
+        ),
+    )
+    made = toy.export(tmp_path / "b").manifest
+    found = made.evidence.agreement
+    assert (made.recipe.precision, found.verdict, found.of, found.tried) == ("fp32", verdict, of, 2)
+    assert "chosen among 2 recipes" in found.reason
+    assert "does not agree" in made.attempts[0].outcome
+
+
+def test_the_references_answers_are_given_once(toy: Any, tmp_path: Path, use: Any) -> None:
+    use()
+    seen: list[str] = []
+    first = toy.export(tmp_path / "a").manifest.evidence
+    again = toy.export(tmp_path / "b", precision="fp32", progress=lambda what, done, total: seen.append(what))
+    assert any("those of an earlier export" in what for what in seen)
+    assert again.manifest.evidence.agreement == first.agreement
+    assert (tmp_path / "a" / first.answers).read_bytes() == (tmp_path / "b" / first.answers).read_bytes()
+    seen.clear()
+    use(replace(EVIDENCE, samples=lambda folder: signals(folder, 50)))
+    toy.export(tmp_path / "c", progress=lambda what, done, total: seen.append(what))
+    assert not any("answers of the reference: those" in what for what in seen)

@@ -1,0 +1,108 @@
+"""The fp32 reference's answers to the evidence: given once, and kept for the same weights, code and samples."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.common.files import described, write_whole
+from edgekit.core import Predictor
+from edgekit.errors import BadInput, EdgekitError
+from edgekit.gate.evidence import digests
+from edgekit.gate.judges import Looks
+from edgekit.gate.positions import Kept
+from edgekit.numerics.parity import Recorder
+from edgekit.pipeline.evidence import Samples
+from edgekit.pipeline.job import Job, Run
+from edgekit.pipeline.reuse import decides
+from edgekit.sources.fetching import cache_folder
+from edgekit.tasks.resolved import task_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["answered", "given", "unfit"]
+
+#: Samples whose calls are recorded for parity, and sets of answers that are kept: the latest.
+_RECORDED, _SETS = 4, 64
+_WHAT = "answers of the reference"
+
+
+def answered(
+    run: Run,
+    predictor: Predictor,
+    recorders: Mapping[str, Recorder],
+    samples: Samples,
+    golden: Mapping[str, NDArray[Any]],
+) -> tuple[Samples, Sequence[Any], Sequence[Kept]]:
+    """The evidence; the reference's answers to what is judged of it, and what it expects next in them (where they are
+    sequences). None where the evidence does not fit the model.
+
+    Args:
+        predictor: of the reference, through `recorders`, which keep calls by which parity may refuse: of samples that
+            may choose a recipe. golden: sampled outputs on the golden input.
+
+    Raises:
+        BadInput: the user's own samples do not fit.
+    """
+    judge = run.job.judge
+    few = samples.judged if judge.searches else samples.judged[: min(samples.choosing, _RECORDED)]
+    try:
+        answers = list(run.answers(predictor, few, _WHAT, reference=True))
+        if few and not all(recorder.calls for recorder in recorders.values()):
+            predictor.probe(few[0].input)
+        for recorder in recorders.values():
+            recorder.close()
+        if samples.evidence is None or judge.searches:
+            return samples, answers if samples.evidence else (), ()
+        return samples, *_kept(run, predictor, samples, answers, golden)
+    except BadInput as exc:
+        if given(run.job):
+            raise
+        return unfit(samples, exc), (), ()
+
+
+def given(job: Job) -> bool:
+    """Whether the evidence is the user's: what does not fit of it is an error."""
+    return job.asked is not None and not isinstance(job.asked.evidence, bool)
+
+
+def unfit(samples: Samples, exc: BadInput) -> Samples:
+    """No evidence, as its samples do not fit the model."""
+    name = samples.evidence.name if samples.evidence else ""
+    return Samples(absent=f"the samples {name!r} do not fit this model: {exc.message}")
+
+
+def _kept(
+    run: Run, predictor: Predictor, samples: Samples, first: Sequence[Any], golden: Mapping[str, NDArray[Any]]
+) -> tuple[Sequence[Any], Sequence[Kept]]:
+    """All answers and what is expected in them: those of an earlier export, or made now after the `first` ones."""
+    lines = [
+        *decides(run.job, run.checkpoint.path),
+        f"{run.job.model.name} {agreement.what if (agreement := task_of(run.job.model).agreement) else ''}",
+        repr(digests(samples.judged)),
+        f"outputs {described(golden)}",
+    ]
+    file = cache_folder() / "answers" / f"{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()[:32]}.json"
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        content = json.loads(file.read_bytes())
+        if len(content["answers"]) == len(samples.judged) and isinstance(content["likeliest"], list):
+            run.tell(f"{_WHAT}: those of an earlier export", 0, 0)
+            return content["answers"], content["likeliest"]
+    answers = [*first, *run.answers(predictor, samples.judged[len(first) :], _WHAT, reference=True)]
+    looks = Looks(_WHAT, run.tell, run.work, reference=True)
+    likeliest = run.job.judge.likeliest(predictor, samples.judged, answers, looks)
+    with contextlib.suppress(OSError, EdgekitError, TypeError):  # what JSON does not have is not kept
+        write_whole(file, json.dumps({"answers": answers, "likeliest": likeliest}).encode())
+        _drop_oldest(file.parent)
+    return answers, likeliest
+
+
+def _drop_oldest(folder: Path) -> None:
+    files = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
+    for path in files[:-_SETS]:
+        path.unlink(missing_ok=True)
