@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["independent_sources", "near_duplicates"]
 
 #: Least correlation of the differences of two pictures, or of two sounds. Among 500 photographs of ImageNet no two
-#: reach 0.56, and no copy at half the size or JPEG's quality 20 is below 0.98; among clips of LibriSpeech no two reach 0.36.
+#: reach 0.56, no copy at half the size or JPEG's quality 20 is below 0.98, and no two of LibriSpeech's clips reach 0.36.
 _LEAST = 0.8
 #: Cells across and down; bands and moments.
 _CELLS, _BANDS, _MOMENTS = 16, 16, 64
