@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["independent_sources", "near_duplicates"]
 
-#: Least correlation of the differences of two pictures, or of two sounds. Among 500 photographs of ImageNet no two
-#: reach 0.56, no copy at half the size or JPEG's quality 20 is below 0.98, and no two of LibriSpeech's clips reach 0.36.
+#: Least correlation of the differences of two pictures, or of two sounds. No two of 500 photographs of ImageNet reach
+#: 0.56, nor two of LibriSpeech's clips 0.36; copies at half the size or of JPEG's quality 20 have 0.98.
 _LEAST = 0.8
 #: Cells across and down; bands and moments.
 _CELLS, _BANDS, _MOMENTS = 16, 16, 64
