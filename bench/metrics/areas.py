@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgekit.bench.statistics.paired import Estimate, Pair, paired_bootstrap
+from edgekit.bench.statistics.paired import Estimate, Pair, paired_bootstrap, widen
 from edgekit.errors import BadInput
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def mean_iou(pairs: Sequence[Pair]) -> float:
 
 def difference(candidate: Sequence[Pair], reference: Sequence[Pair], names: Sequence[str] = ()) -> Estimate:
     """`mean_iou` of the candidate less the reference's, with its 95 % interval over pictures."""
-    return paired_bootstrap(candidate, reference, aggregate=mean_iou, resamples=_RESAMPLES)
+    found = paired_bootstrap(candidate, reference, aggregate=mean_iou, resamples=_RESAMPLES)
+    return widen(found, len(candidate))
 
 
 def _areas(output: Any, truth: Any) -> Areas:

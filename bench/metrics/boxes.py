@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edgekit.bench.statistics.paired import Estimate, Pair, paired_bootstrap
+from edgekit.bench.statistics.paired import Estimate, Pair, paired_bootstrap, widen
 from edgekit.errors import BadInput
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ def average_precision_at_half(pairs: Sequence[Pair]) -> float:
 
 def difference(candidate: Sequence[Pair], reference: Sequence[Pair], names: Sequence[str] = ()) -> Estimate:
     """`average_precision` of the candidate less the reference's, with its 95 % interval over pictures."""
-    return paired_bootstrap(candidate, reference, aggregate=average_precision, resamples=_RESAMPLES)
+    found = paired_bootstrap(candidate, reference, aggregate=average_precision, resamples=_RESAMPLES)
+    return widen(found, len(candidate))
 
 
 def _scene(output: Any, truth: Any) -> Scene:

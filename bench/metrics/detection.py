@@ -20,6 +20,7 @@ from typing import Any
 
 from edgekit.bench.statistics import mcnemar
 from edgekit.bench.statistics.paired import Estimate, Pair
+from edgekit.bench.statistics.proportion import CONFIDENCE
 from edgekit.errors import BadInput
 from edgekit.numerics.alarms import NOTHING, lowest
 
@@ -27,7 +28,7 @@ __all__ = ["PER_HOUR", "Clip", "absent", "clips", "difference", "doubt", "frr", 
 
 #: False alarms an hour that are allowed: openWakeWord's and microWakeWord's own goal.
 PER_HOUR = 0.5
-_RESAMPLES, _CONFIDENCE = 2000, 0.95
+_RESAMPLES, _CONFIDENCE = 2000, CONFIDENCE
 
 
 class Clip(tuple[float, float]):

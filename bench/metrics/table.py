@@ -9,6 +9,7 @@ ratio; equal error rate: pairs of (score, is_target) and the crossing point).
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -26,7 +27,8 @@ from edgekit.bench.metrics import (
     recovery,
     verification,
 )
-from edgekit.bench.statistics.paired import Estimate, Pair, paired_bootstrap, ratio
+from edgekit.bench.statistics import mcnemar
+from edgekit.bench.statistics.paired import Estimate, Pair, paired_bootstrap, ratio, widen
 from edgekit.errors import BadInput, UnknownName, need
 
 
@@ -46,7 +48,8 @@ class Metric:
         score: see `Score`. `language` (an ISO 639-1 code) is a property of the data; metrics without text ignore it.
         aggregate: pairs -> value in `unit`; raises ZeroDivisionError where it is not defined.
         difference: the candidate's pairs, the reference's, and the samples' names -> candidate minus reference with its
-            95 % interval. None: `paired_bootstrap` over the samples.
+            95 % interval. None: Tango's interval where each sample is right or wrong, else `paired_bootstrap`.
+        chance: truths -> the bar where no other is known: just more than guessing reaches. None: that is not known.
         labelled: whether it means nothing against another model's answers in place of the truth.
         absent: truths -> what they lack for it to be defined ("" if nothing); a gate then measures nothing.
         doubt: pairs -> why a good value of them proves nothing ("" if it does); a gate is then undecided.
@@ -58,6 +61,7 @@ class Metric:
     score: Score
     aggregate: Callable[[Sequence[Pair]], float] = ratio
     difference: Callable[[Sequence[Pair], Sequence[Pair], Sequence[str]], Estimate] | None = None
+    chance: Callable[[Sequence[Any]], float | None] = lambda truths: None
     labelled: bool = False
     absent: Callable[[Sequence[Any]], str] = lambda truths: ""
     doubt: Callable[[Sequence[Pair]], str] = lambda pairs: ""
@@ -131,6 +135,12 @@ def _among_first(count: int, outputs: Sequence[Any], truths: Sequence[Any]) -> l
     return [(float(truth[0] in ranking[:count]), 1.0) for ranking, truth in zip(rankings, right, strict=True)]
 
 
+def _guessed(truths: Sequence[Any]) -> float | None:
+    """Just more than guessing among the labels that occur reaches; None where fewer than two do."""
+    labels = {str(_ranking(truth)[0]) for truth in truths if truth is not None}
+    return math.nextafter(1 / len(labels), 1) if len(labels) > 1 else None
+
+
 def _ranking(value: Any) -> Sequence[Any]:
     if not isinstance(value, (tuple, list)):
         return (value,)
@@ -143,7 +153,7 @@ def _ranking(value: Any) -> Sequence[Any]:
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric(name="accuracy", unit="1", better="higher", score=accuracy),
+        Metric(name="accuracy", unit="1", better="higher", score=accuracy, chance=_guessed),
         Metric(name="cer", unit="1", better="lower", score=cer),
         Metric("eer", "1", "lower", verification.trials, verification.eer, verification.eer_by_speaker, labelled=True),
         Metric(
@@ -215,15 +225,34 @@ def aggregate(metric: Metric, pairs: Sequence[Pair]) -> float:
         raise BadInput(f"{metric.name} is not defined: the samples have no weight.", hint="Check the truths.") from exc
 
 
-def difference(metric: Metric, candidate: Sequence[Pair], reference: Sequence[Pair], names: Sequence[str]) -> Estimate:
+def difference(
+    metric: Metric,
+    candidate: Sequence[Pair],
+    reference: Sequence[Pair],
+    names: Sequence[str],
+    sources: Sequence[str] = (),
+) -> Estimate:
     """Candidate minus reference on the same samples, in the metric's unit, with its 95 % interval.
+
+    Args:
+        sources: of each sample, the name of its independent source (empty: each its own). Where each sample is right
+            or wrong, the interval is Tango's over one sample of each source, the first. Else whole sources are drawn
+            again and again.
 
     Raises:
         BadInput: lengths differ, or the samples have no weight.
     """
-    if metric.difference is None:
-        return paired_bootstrap(candidate, reference, aggregate=metric.aggregate)
-    return metric.difference(candidate, reference, names)
+    firsts = sorted({source: i for i, source in reversed(list(enumerate(sources)))}.values()) or range(len(candidate))
+    if metric.difference is not None:
+        return metric.difference(candidate, reference, names)
+    if all(pair in ((0, 1), (1, 1)) for pair in (*candidate, *reference)) and len(candidate) == len(reference):
+        found = mcnemar.difference([candidate[i] for i in firsts], [reference[i] for i in firsts])
+        value = metric.aggregate(candidate) - metric.aggregate(reference) if candidate else found.value
+        return Estimate(value, min(value, found.low), max(value, found.high))
+    found = paired_bootstrap(candidate, reference, aggregate=metric.aggregate, sources=sources)
+    # Words and frames are trials of their own; what has no such weights counts by its sources.
+    weight = sum(weight for _, weight in reference) if metric.aggregate is ratio else 0
+    return widen(found, max(len(firsts), weight)) if metric.unit == "1" else found
 
 
 def shown(metric: Metric, value: float | None, form: str = "") -> str:

@@ -1,7 +1,7 @@
 """How well a language model predicts a text, and how far it is from another model: perplexity, KL divergence, errors.
 
 What is scored is what `llama-perplexity` scores: the second half of every chunk, so that each token has at least half a
-context before it. A chunk is the unit of every interval here, because the tokens inside a chunk are not independent.
+context before it. A document is the unit of every interval here: neither its tokens nor its chunks are independent.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from edgekit.bench.statistics.paired import Estimate, Pair, absolute_bootstrap
+from edgekit.bench.statistics.paired import Estimate, mean_by_source, share_by_source
 from edgekit.errors import BadInput
 
 if TYPE_CHECKING:
@@ -40,13 +40,13 @@ class Distance(NamedTuple):
     """How far one model's distributions are from the reference's.
 
     Attributes:
-        mean: mean KL divergence, nats a token, with its 95 % interval over chunks. p99: 99th percentile over tokens.
-        same_top: fraction of tokens with the same likeliest next token.
+        mean: mean KL divergence, nats a token. p99: 99th percentile over tokens.
+        same_top: fraction of tokens with the same likeliest next token. Both with their 95 % intervals over documents.
     """
 
     mean: Estimate
     p99: float
-    same_top: float
+    same_top: Estimate
 
 
 def perplexity(scores: Sequence[Scored]) -> tuple[float, float]:
@@ -80,21 +80,11 @@ def distance(scores: Sequence[Scored]) -> Distance:
     if not scores or any(value is None for value in (*divergences, *tops)):
         raise BadInput("these scores were made without a reference to compare with.")
     every = np.concatenate([np.asarray(value, np.float64) for value in divergences])
-    same = np.concatenate([np.asarray(value, bool) for value in tops])
-    mean = absolute_bootstrap([pair for score in scores for pair in _divergences(score)])
-    return Distance(mean, float(np.percentile(every, 99)), float(same.mean()))
+    mean = mean_by_source([(float(kld.sum()), float(kld.size)) for kld in map(np.asarray, divergences)])
+    same = share_by_source([(int(top.sum()), top.size) for top in map(np.asarray, tops)])
+    return Distance(mean, float(np.percentile(every, 99)), same)
 
 
 def chunks(scores: Sequence[Scored]) -> int:
     """How many chunks were scored."""
     return sum(len(score.counts) for score in scores)
-
-
-def _divergences(score: Scored) -> list[Pair]:
-    """Sum of the divergences and number of tokens, a chunk."""
-    assert score.kld is not None
-    pairs, begin = [], 0
-    for count in (int(count) for count in score.counts):
-        pairs.append((float(score.kld[begin : begin + count].sum()), float(count)))
-        begin += count
-    return [pair for pair in pairs if pair[1] > 0]

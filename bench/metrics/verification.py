@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgekit.bench.statistics.paired import Estimate, Pair
+from edgekit.bench.statistics.paired import Estimate, Pair, widen
+from edgekit.bench.statistics.proportion import CONFIDENCE
 from edgekit.errors import BadInput, need
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ __all__ = ["P_TARGET", "by_speaker", "eer", "eer_by_speaker", "min_dcf", "trials
 
 #: NIST's convention since 2010: a trial in a hundred is of the same speaker; a miss and a false alarm cost the same.
 P_TARGET = 0.01
-_RESAMPLES, _CONFIDENCE = 2000, 0.95
+_RESAMPLES, _CONFIDENCE = 2000, CONFIDENCE
 
 
 def trials(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") -> list[Pair]:
@@ -75,7 +76,7 @@ def min_dcf(pairs: Sequence[Pair]) -> float:
 
 def eer_by_speaker(candidate: Sequence[Pair], reference: Sequence[Pair], names: Sequence[str]) -> Estimate:
     """Equal error rate of `candidate` minus that of `reference`, with its 95 % interval. See `by_speaker`."""
-    return by_speaker(candidate, reference, names, lambda trials, weights: trials.eer(weights))
+    return widen(by_speaker(candidate, reference, names, lambda trials, weights: trials.eer(weights)), len(candidate))
 
 
 def by_speaker(

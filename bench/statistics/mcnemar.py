@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from statistics import NormalDist
 
 from edgekit.bench.statistics.paired import Estimate, Pair
+from edgekit.bench.statistics.proportion import CONFIDENCE
 from edgekit.errors import BadInput
 
 __all__ = ["difference", "only_one_right", "p_value"]
@@ -57,7 +58,7 @@ def p_value(gained: int, lost: int) -> float:
 
 
 def difference(
-    candidate: Sequence[Pair], reference: Sequence[Pair], names: Sequence[str] = (), *, confidence: float = 0.95
+    candidate: Sequence[Pair], reference: Sequence[Pair], names: Sequence[str] = (), *, confidence: float = CONFIDENCE
 ) -> Estimate:
     """The candidate's share of right answers less the reference's, with Tango's score interval.
 

@@ -5,19 +5,31 @@ one utterance hang together (Bisani and Ney, "Bootstrap Estimates for Confidence
 Evaluation", ICASSP 2004). The difference is paired: each resample draws the same samples for both sides, which removes
 the part of the variance that comes from some samples being harder than others.
 
-What a bootstrap cannot do: where no sample shows an error on either side, the interval is [0, 0] however few samples
-there are. Small sets are the business of `Evaluation.minimum`, not of this file.
+What a bootstrap cannot do: where no sample shows a difference, its interval is [0, 0] however few samples there are.
+`widen` mends that, with what so many trials can show at all.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from edgekit.bench.statistics.proportion import CONFIDENCE, largest_unseen, lower_bound
+from edgekit.bench.statistics.student import quantile
 from edgekit.errors import BadInput
 
-__all__ = ["Estimate", "Pair", "absolute_bootstrap", "paired_bootstrap", "ratio"]
+__all__ = [
+    "Estimate",
+    "Pair",
+    "absolute_bootstrap",
+    "mean_by_source",
+    "paired_bootstrap",
+    "ratio",
+    "share_by_source",
+    "widen",
+]
 
 #: One sample's (error, weight), such as (word errors, reference words).
 Pair = tuple[float, float]
@@ -41,11 +53,57 @@ def ratio(pairs: Sequence[Pair]) -> float:
     return sum(error for error, _ in pairs) / sum(weight for _, weight in pairs)
 
 
+def widen(estimate: Estimate, trials: float) -> Estimate:
+    """`estimate` of a difference of shares, with ends no nearer than what `trials` trials can hide.
+
+    A bootstrap of few or equal samples is too narrow, and [0, 0] where nothing differs. But a share of up to
+    `largest_unseen` shows itself in none of so many trials.
+    """
+    least = largest_unseen(trials)
+    return Estimate(
+        estimate.value, min(estimate.low, estimate.value - least), max(estimate.high, estimate.value + least)
+    )
+
+
+def mean_by_source(totals: Sequence[Pair], confidence: float = CONFIDENCE) -> Estimate:
+    """Sum of values over sum of weights, with Student's interval over independent sources.
+
+    Positions of one text or sound hang together, so what varies is the source: the ratio estimator of a sample of
+    clusters (Cochran 1977, "Sampling Techniques", chapter 9), with as many degrees of freedom as sources less one
+    (Cameron and Miller 2015, "A Practitioner's Guide to Cluster-Robust Inference"). Infinite for a single source.
+
+    Args:
+        totals: of each source, (sum of its values, its weight).
+
+    Raises:
+        ZeroDivisionError: there is no weight.
+    """
+    value, count = ratio(totals), len(totals)
+    if count < 2:
+        return Estimate(value, -math.inf, math.inf)
+    squares = sum((total - value * weight) ** 2 for total, weight in totals)
+    deviation = math.sqrt(count / (count - 1) * squares) / sum(weight for _, weight in totals)
+    half = quantile(confidence, count - 1) * deviation
+    return Estimate(value, value - half, value + half)
+
+
+def share_by_source(totals: Sequence[tuple[int, int]], confidence: float = CONFIDENCE) -> Estimate:
+    """`mean_by_source` of a share, no wider than 0 to 1 and no narrower than if all positions were independent.
+
+    Args:
+        totals: of each source, (positions that count, positions).
+    """
+    found = mean_by_source(totals, confidence)
+    yes, of = (sum(numbers) for numbers in zip(*totals, strict=True))
+    low, high = lower_bound(yes, of, confidence), 1 - lower_bound(of - yes, of, confidence)
+    return Estimate(found.value, max(0.0, min(found.low, low)), min(1.0, max(found.high, high)))
+
+
 def absolute_bootstrap(
     pairs: Sequence[Pair],
     *,
     aggregate: Aggregate = ratio,
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
     resamples: int = 2000,
     seed: int = 0,
 ) -> Estimate:
@@ -62,7 +120,8 @@ def paired_bootstrap(
     reference: Sequence[Pair],
     *,
     aggregate: Aggregate = ratio,
-    confidence: float = 0.95,
+    sources: Sequence[str] = (),
+    confidence: float = CONFIDENCE,
     resamples: int = 2000,
     seed: int = 0,
 ) -> Estimate:
@@ -71,6 +130,7 @@ def paired_bootstrap(
     Args:
         candidate, reference: one pair per sample, in the same order.
         aggregate: pairs -> value; `Metric.aggregate` of the metric.
+        sources: of each sample, the name of its independent source; whole sources are drawn. Empty: each its own.
         confidence: such as 0.95. resamples: at least 1000 for a 95 % interval. seed: same seed, same answer.
 
     Raises:
@@ -80,11 +140,16 @@ def paired_bootstrap(
         raise BadInput(
             f"{len(candidate)} candidate samples against {len(reference)} reference samples cannot be paired."
         )
-    return _estimate([candidate, reference], aggregate, confidence, resamples, seed)
+    return _estimate([candidate, reference], aggregate, confidence, resamples, seed, sources)
 
 
 def _estimate(
-    sides: Sequence[Sequence[Pair]], aggregate: Aggregate, confidence: float, resamples: int, seed: int
+    sides: Sequence[Sequence[Pair]],
+    aggregate: Aggregate,
+    confidence: float,
+    resamples: int,
+    seed: int,
+    sources: Sequence[str] = (),
 ) -> Estimate:
     if not sides[0]:
         raise BadInput("there are no samples to compute a metric from.", hint="Give a --data folder that has some.")
@@ -101,23 +166,32 @@ def _estimate(
         raise BadInput(
             "the samples have no weight: every reference is empty.", hint="Check the data's truths."
         ) from exc
-    drawn = _resample(sides, statistic, resamples, random.Random(seed))
+    rows = _by_source(list(zip(*sides, strict=True)), sources)
+    drawn = _resample(rows, statistic, resamples, random.Random(seed))
     tail = (1.0 - confidence) / 2.0
     return Estimate(value, drawn[round(tail * (len(drawn) - 1))], drawn[round((1.0 - tail) * (len(drawn) - 1))])
 
 
+def _by_source(rows: Sequence[tuple[Pair, ...]], sources: Sequence[str]) -> list[list[tuple[Pair, ...]]]:
+    """The rows of each source, in the order in which sources appear."""
+    grouped: dict[str, list[tuple[Pair, ...]]] = {}
+    for source, row in zip(sources or map(str, range(len(rows))), rows, strict=True):
+        grouped.setdefault(source, []).append(row)
+    return list(grouped.values())
+
+
 def _resample(
-    sides: Sequence[Sequence[Pair]],
+    rows: Sequence[Sequence[tuple[Pair, ...]]],
     statistic: Callable[[Sequence[Sequence[Pair]]], float],
     resamples: int,
     rng: random.Random,
 ) -> list[float]:
     """Sorted bootstrap values. Draws without weight are drawn again; the whole set has some, so this ends."""
-    rows = list(zip(*sides, strict=True))
     drawn: list[float] = []
     while len(drawn) < resamples:
+        chosen = [row for group in rng.choices(rows, k=len(rows)) for row in group]
         try:
-            drawn.append(statistic(list(zip(*rng.choices(rows, k=len(rows)), strict=True))))
+            drawn.append(statistic(list(zip(*chosen, strict=True))))
         except ZeroDivisionError:
             continue
     return sorted(drawn)

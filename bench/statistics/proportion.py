@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["lower_bound"]
+__all__ = ["CONFIDENCE", "largest_unseen", "lower_bound"]
+
+#: Of every interval that a verdict rests on, two-sided: each of its ends holds with 97.5 %.
+CONFIDENCE = 0.95
 
 
-def lower_bound(same: int, of: int, confidence: float = 0.95) -> float:
-    """Exact one-sided lower bound of a proportion (Clopper and Pearson 1934), by bisection; 0 for no trials.
+def lower_bound(same: int, of: int, confidence: float = CONFIDENCE) -> float:
+    """Lower end of the exact interval of a proportion (Clopper and Pearson 1934), by bisection; 0 for no trials.
 
     Args:
-        same: successes among `of` trials.
+        same: successes among `of` independent trials. confidence: of the two-sided interval.
     """
     if not of or not same:
         return 0.0
     low, high = 0.0, same / of
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if _at_least(same, of, middle) < 1 - confidence else (low, middle)
+        low, high = (middle, high) if _at_least(same, of, middle) < (1 - confidence) / 2 else (low, middle)
     return low
+
+
+def largest_unseen(trials: float, confidence: float = CONFIDENCE) -> float:
+    """The largest share that may well show itself in none of so many trials: the exact interval's other end for 0.
+
+    Args:
+        trials: independent trials, at least 1. confidence: of the two-sided interval.
+    """
+    return 1.0 - math.pow((1 - confidence) / 2, 1 / max(1.0, trials))
 
 
 def _at_least(same: int, of: int, share: float) -> float:

@@ -118,6 +118,11 @@ class OnnxExporter(Exporter):
         """See `edgekit.core.Exporter`."""
         options.check(self, OPTIONS, model, recipe)
 
+    def unmeasured(self, model: Model) -> Recipe | None:
+        """int8 of products and recurrent layers, whose activations are quantized as they come; fp16 follows it."""
+        parts = [part.name for part in model.network.parts if part.quantize]
+        return Recipe(self.name, "int8", {"forms": dict.fromkeys(parts, "dynamic")})
+
     def hurried(self, model: Model, size: int | None = None) -> Sequence[Recipe]:
         """int8 whose products take shares of their time in float, on this machine."""
         return () if model.network.precision else narrow.hurried(self.name, model, size)

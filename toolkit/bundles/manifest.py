@@ -17,8 +17,10 @@ from edgekit.common.files import is_inside
 from edgekit.errors import BadInput
 
 #: Raised with every change that an older reader would misunderstand. Since 3, verdicts name their basis; since 4, there
-#: is evidence with its agreement, and models may come from an importer.
-SCHEMA = 4
+#: is evidence with its agreement, and models may come from an importer; since 5, bounds count independent sources and a
+#: pass needs a floor.
+SCHEMA = 5
+JUDGED_BY_SOURCE = 5
 _OLDEST = 2
 NAME = "manifest.json"
 #: Bytes: a file that is larger is no manifest.
@@ -137,9 +139,13 @@ class Agreement(_Strict, frozen=True):
     """How many answers are those of the fp32 reference, on the same samples.
 
     Attributes:
-        what: what counts as the same answer. same, of: number of same answers, and of samples.
-        low: lower bound of the share of same answers (95 %, one-sided); a loss of accuracy is at most 1 - low.
-        bar: least share that is accepted. figures: further figures (a cosine, a KL divergence in nats).
+        what: what counts as the same answer. same, of: number of same answers, and of samples to which the reference
+            answers something. agreeing, sources: of their independent sources, those with all answers the same.
+        empty_same, empty: the same, of samples to which the reference answers nothing.
+        low: lower end of the 95 % interval of the share of agreeing sources.
+        bar: least share that is accepted. floor: least `low` for a pass.
+        figures: further figures (a cosine, a KL divergence in nats).
+        tried: of how many recipes this one was chosen, on other samples than these.
     """
 
     verdict: Literal["pass", "fail", "undecided", "not measured"]
@@ -150,6 +156,12 @@ class Agreement(_Strict, frozen=True):
     low: float | None = None
     bar: float | None = None
     figures: dict[str, float] = {}
+    sources: int = 0
+    agreeing: int = 0
+    empty: int = 0
+    empty_same: int = 0
+    floor: float | None = None
+    tried: int = 1
 
 
 class Evidence(_Strict, frozen=True):
@@ -252,6 +264,9 @@ def _named_files(manifest: Manifest) -> list[str]:
 def _plain(manifest: Manifest) -> dict[str, Any]:
     """The manifest as JSON data; of an older schema without its newer fields, so that it encodes to the same bytes."""
     plain: dict[str, Any] = msgspec.to_builtins(manifest)
+    if manifest.schema < 5 and plain["evidence"]:
+        for name in ("sources", "agreeing", "empty", "empty_same", "floor", "tried"):
+            del plain["evidence"]["agreement"][name]
     if manifest.schema < 4:
         del plain["model"]["importer"]
     if manifest.schema < 3:

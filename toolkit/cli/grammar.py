@@ -175,6 +175,11 @@ def parser() -> argparse.ArgumentParser:
     cmd.add_argument("--calibration", metavar="DIR", help="real samples for calibration (default: the task's evidence)")
     cmd.add_argument("--data", metavar="DIR", help="labelled samples for the accuracy gate")
     cmd.add_argument("--metric", metavar="FILE.py:NAME", help="your metric on --data: (answers, truths) -> numbers")
+    cmd.add_argument(
+        "--evidence",
+        metavar="DIR",
+        help="real samples that judge (and calibrate) in place of edgekit's own; edgekit:full fetches more of these",
+    )
     cmd.add_argument("--no-evidence", action="store_true", help="do not compare answers with fp32 on the evidence")
     cmd.add_argument("--out", metavar="DIR", help="the bundle's folder (default: MODEL-TARGET-PRECISION)")
     cmd.add_argument("--dry-run", action="store_true", help="show what would be done; fetches no weights")
@@ -195,6 +200,7 @@ def parser() -> argparse.ArgumentParser:
     cmd.add_argument("bundle", help="folder of a bundle")
     cmd.add_argument("--data", metavar="DIR", help="labelled samples, to measure accuracy")
     cmd.add_argument("--metric", metavar="FILE.py:NAME", default="", help="your metric on --data, as at the export")
+    cmd.add_argument("--evidence", metavar="DIR", help="the samples of --evidence at the export, to repeat agreement")
 
     cmd = verb("run", "run a bundle on inputs and print the answers; a language model without an input starts a chat")
     cmd.add_argument("bundle", help="folder of a bundle")

@@ -81,7 +81,7 @@ def export_(arguments: argparse.Namespace) -> None:
             "operating": {} if alarms is None else {"false_alarms_per_hour": alarms},
             "dynamic": dict(arguments.dynamic),
             "metric": arguments.metric or "",
-            "evidence": not arguments.no_evidence,
+            "evidence": False if arguments.no_evidence else arguments.evidence or True,
             "progress": progress,
         }
         bundle = None if arguments.dry_run else export(**wanted)
@@ -117,11 +117,17 @@ def verify_(arguments: argparse.Namespace) -> None:
     from edgekit.gate.verifying import verify
 
     with working() as progress:
-        proof = verify(arguments.bundle, data=arguments.data, metric=arguments.metric, progress=progress)
+        proof = verify(
+            arguments.bundle,
+            data=arguments.data,
+            metric=arguments.metric,
+            evidence=arguments.evidence,
+            progress=progress,
+        )
     gate, agreement = proof["gate"], proof["agreement"]
     if arguments.json:
         verdicts = {"agreement": msgspec.to_builtins(agreement), "gate": msgspec.to_builtins(gate)}
-        facts = {"parity": proof["parity"], **verdicts, "device": dict(proof["device"])}
+        facts = {"parity": proof["parity"], **verdicts, "device": dict(proof["device"]), "older": proof["older"]}
         show_json({"bundle": arguments.bundle, **facts})
         return
     ran = None not in proof["parity"].values()
@@ -132,6 +138,8 @@ def verify_(arguments: argparse.Namespace) -> None:
     say(f"accuracy: {gate.told} ({gate.reason})")
     for line in others(gate):
         say(line)
+    if proof["older"]:
+        say(proof["older"], "yellow")
     if proof["device"]:
         show_device(proof["device"])
 

@@ -143,6 +143,10 @@ class Exporter(ABC):
         and less time, and lose more and more. size: as for `candidates`."""
         return ()
 
+    def unmeasured(self, model: Model) -> Recipe | None:
+        """The default where no real sample is at hand: what needs none. None: there is no such recipe."""
+        return next((Recipe(self.name, name) for name in ("fp16", "fp32") if name in self.precisions), None)
+
     def settled(self, model: Model, checkpoint: Checkpoint, recipe: Recipe) -> Sequence[Recipe]:
         """The recipes to try in place of a default, for weights that are quantized already, such as that of the file
         itself, by which it is taken as it is. Empty: the default stands. Asked where the user names no precision."""

@@ -64,14 +64,15 @@ class Evaluation:
 
     Attributes:
         metric: a name in `edgekit.bench.metrics`, such as ``"wer"``.
-        worst: the absolute bar: the metric must not be worse than this (for WER: at most).
+        worst: the absolute bar: the metric must not be worse than this (for WER: at most). None: none is known, as of
+            a stranger's network; the metric must be better than guessing, where that is defined.
         drop: the largest allowed loss against fp32 on the same samples, in the metric's own unit.
         minimum: fewer samples than this make the verdict "undecided".
         also: further metrics that are reported and decide nothing.
     """
 
     metric: str
-    worst: float
+    worst: float | None
     drop: float
     minimum: int
     also: tuple[str, ...] = ()

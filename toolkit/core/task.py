@@ -17,6 +17,10 @@ __all__ = ["Agreement", "Objection", "Task"]
 Objection = tuple[Literal["fail", "undecided"], str]
 
 
+def _is_empty(answer: Any) -> bool:
+    return isinstance(answer, (str, list, tuple)) and not answer
+
+
 @dataclass(frozen=True)
 class Agreement:
     """How a candidate's answers are compared with the fp32 reference's on the same samples.
@@ -26,6 +30,9 @@ class Agreement:
         answer: a prediction -> the part of it that is compared, JSON-able; the reference's is kept in the bundle.
         same: (answers, the reference's answers) -> for each sample, whether it is the same answer.
         bar: least share of samples with the same answer; a candidate below it is refused.
+        least: the floor: what the lower end of the interval must reach for a pass (docs/explain/gate.md); of sequences,
+            that of the share of positions with the same likeliest next token. None: 10 points below the bar.
+        nothing: answer -> whether it says that nothing is there: such samples are counted apart.
         figures: (answers, the reference's) -> further figures, such as ``{"least cosine": 0.995}``.
         bars: figure -> its least value; a candidate below it is refused.
         bounds: whether the same answers have the same accuracy, so that the others bound the loss; not so where
@@ -42,6 +49,13 @@ class Agreement:
     bars: Mapping[str, float] = field(default_factory=dict)
     bounds: bool = True
     objection: Callable[[Sequence[Any], Sequence[Any]], Objection | None] | None = None
+    least: float | None = None
+    nothing: Callable[[Any], bool] = _is_empty
+
+    @property
+    def floor(self) -> float:
+        """What the lower end of the interval must reach for a pass: `least`, or 10 points below the bar."""
+        return self.bar - 0.1 if self.least is None else self.least
 
 
 @dataclass(frozen=True)

@@ -130,8 +130,8 @@ def _words(value: Any) -> str:
 class Sample:
     """A labelled input of a data folder: the input of `Predictor.predict`, and the truth (None: not known).
 
-    `language` is the code of its language ("de"); "" if the data does not say. `source` names the independent source that
-    it is a view of: a photograph, a reader, a document, an episode; "" if it is one by itself. Bounds count sources.
+    `language` is the code of its language ("de"); "" if the data does not say. `source` names the independent source
+    that it is a view of: a photograph, a reader, a document, an episode; "" if it is one by itself.
     """
 
     input: Any
@@ -149,6 +149,7 @@ class Evidence:
         name: of the set, for manifests. licence: SPDX identifiers. origin: where the samples come from, a sentence.
         samples: (folder with the files of `sources`) -> the samples. The first half calibrates, the second half is
             judged; no recording, picture or text is in both halves.
+        calibrating: how many of the samples, the first ones, calibrate, where that is not half of them.
         sources: pinned files, fetched once and cached; empty: everything is in the wheel.
         synthetic: the samples are noise; a verdict on them is never better than "undecided".
     """
@@ -159,6 +160,12 @@ class Evidence:
     samples: Callable[[Path], Sequence[Sample]]
     sources: tuple[Source, ...] = ()
     synthetic: bool = False
+    calibrating: int | None = None
+
+    def halves(self, samples: Sequence[Sample]) -> tuple[Sequence[Sample], Sequence[Sample]]:
+        """What calibrates of all `samples`, and what is judged."""
+        count = len(samples) // 2 if self.calibrating is None else self.calibrating
+        return samples[:count], samples[count:]
 
 
 @dataclass(frozen=True)

@@ -1,93 +1,183 @@
 """Agreement: how many answers of a candidate are those of the fp32 reference, on real samples.
 
-It needs no right answers. A loss of accuracy cannot exceed the share of other answers, so the lower bound of the share
-of same answers bounds the loss.
+It needs no right answers. A loss of accuracy cannot exceed the share of other answers. What is counted for a bound are
+independent sources (a photograph, a reader, a document), never views of one: a source agrees if all its samples do, so
+the exact interval of a proportion holds for sources. Samples to which the reference answers nothing show nothing but
+false alarms, and are counted apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from edgekit.bench.statistics.paired import Estimate
 from edgekit.bench.statistics.proportion import lower_bound
 from edgekit.bundles import manifest
 from edgekit.core import Agreement, Objection
 
-__all__ = ["FEWEST", "compared", "decided", "not_measured"]
+__all__ = ["FEWEST", "Count", "Grounds", "compare", "count", "decide", "not_measured"]
 
-#: With fewer samples the verdict is "undecided", however many answers are the same.
+#: With fewer independent sources the verdict is "undecided", however many answers are the same.
 FEWEST = 8
 
 
-def compared(
-    agreement: Agreement, answers: Sequence[Any], reference: Sequence[Any], *, synthetic: bool = False
+@dataclass(frozen=True)
+class Count:
+    """Same answers, counted.
+
+    Attributes:
+        same, of: of samples to which the reference answers something. agreeing, sources: of their independent sources.
+        empty_same, empty: of samples to which the reference answers nothing.
+    """
+
+    same: int
+    of: int
+    agreeing: int
+    sources: int
+    empty_same: int = 0
+    empty: int = 0
+
+    @property
+    def low(self) -> float:
+        """The lower end of the 95 % interval of the share of sources whose answers are all the same."""
+        return lower_bound(self.agreeing, self.sources)
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """What a verdict of agreement rests on beside the counts.
+
+    Attributes:
+        figures: of the answers. objection: see `edgekit.core.Agreement`.
+        positions: share of positions of sequences with the same likeliest next token, by source; None: no sequences.
+        synthetic: the samples are noise. tried: of how many recipes the candidate was chosen.
+        spent: it was chosen on these very samples.
+    """
+
+    figures: Mapping[str, float] = field(default_factory=dict)
+    objection: Objection | None = None
+    positions: Estimate | None = None
+    synthetic: bool = False
+    tried: int = 1
+    spent: bool = False
+
+
+def count(
+    same: Sequence[bool], reference: Sequence[Any], sources: Sequence[str], nothing: Callable[[Any], bool]
+) -> Count:
+    """Count same answers, by sample and by source.
+
+    Args:
+        reference: the reference's answers. sources: of each sample, the name of its source; empty: each its own.
+        nothing: whether an answer says that nothing is there.
+    """
+    agreeing: dict[str, bool] = {}
+    empty = [nothing(answer) for answer in reference]
+    for flag, none, source in zip(same, empty, sources or map(str, range(len(same))), strict=True):
+        if not none:
+            agreeing[source] = agreeing.get(source, True) and flag
+    counted = [flag for flag, none in zip(same, empty, strict=True) if not none]
+    apart = [flag for flag, none in zip(same, empty, strict=True) if none]
+    return Count(sum(counted), len(counted), sum(agreeing.values()), len(agreeing), sum(apart), len(apart))
+
+
+def compare(
+    agreement: Agreement,
+    answers: Sequence[Any],
+    reference: Sequence[Any],
+    *,
+    sources: Sequence[str] = (),
+    grounds: Grounds | None = None,
 ) -> manifest.Agreement:
     """The verdict on a candidate's `answers`, compared with the reference's on the same samples.
 
     Args:
-        answers, reference: as `Agreement.answer` gives them. synthetic: the samples are noise.
+        answers, reference: as `Agreement.answer` gives them. sources: see `count`.
+        grounds: what else is known; its figures and objection are found here.
     """
     same = [bool(flag) for flag in agreement.same(answers, reference)]
-    figures = dict(agreement.figures(answers, reference)) if agreement.figures else {}
-    if same and all(isinstance(answer, (str, list, tuple)) and not answer for answer in reference):
-        return manifest.Agreement(
-            verdict="undecided",
-            reason=f"the reference itself answers nothing on all of {len(same)} samples; give --calibration DIR",
-            what=agreement.what,
-            of=len(same),
-            bar=agreement.bar,
-        )
-    return decided(
-        agreement.what,
-        sum(same),
-        len(same),
-        agreement.bar,
-        figures,
-        bars=agreement.bars,
-        synthetic=synthetic,
-        bounds=agreement.bounds,
+    counted = count(same, reference, sources, agreement.nothing)
+    grounds = replace(
+        grounds or Grounds(),
+        figures=dict(agreement.figures(answers, reference)) if agreement.figures else {},
         objection=agreement.objection(answers, reference) if agreement.objection else None,
     )
+    return decide(agreement, counted, grounds)
 
 
-def decided(
-    what: str,
-    same: int,
-    of: int,
-    bar: float,
-    figures: Mapping[str, float],
-    *,
-    bars: Mapping[str, float] | None = None,
-    synthetic: bool = False,
-    bounds: bool = True,
-    objection: Objection | None = None,
-) -> manifest.Agreement:
-    """The verdict that follows from the counts and the figures.
-
-    Args:
-        bars: figure -> its least value. A figure that is absent or no number misses its bar.
-        objection: see `edgekit.core.Agreement`.
-    """
-    low = lower_bound(same, of)
-    missed = [name for name, least in (bars or {}).items() if not figures.get(name, float("nan")) >= least]
-    reason = f"{what} for {same} of {of} samples (at least {low:.1%}, 95 %)"
-    verdict: Literal["pass", "fail", "undecided"] = "pass"
-    if of and same / of < bar:
-        verdict, reason = "fail", f"{reason}: less than the {bar:.0%} required"
-    elif missed and of:
-        verdict, reason = "fail", f"{reason}, but the {missed[0]} is {figures.get(missed[0], float('nan')):.4f}: "
-        reason += f"less than the {(bars or {})[missed[0]]:g} required"
-    elif of < FEWEST:
-        verdict, reason = "undecided", f"{reason}: too few, {FEWEST} at least"
-    elif synthetic:
-        verdict, reason = "undecided", f"{reason}, but they are noise: --calibration DIR takes real samples"
-    elif objection:
-        verdict, reason = objection[0], f"{reason}, but {objection[1]}"
-    elif bounds:
-        reason = f"{reason}; a loss of accuracy is at most {1 - low:.1%}"
+def decide(agreement: Agreement, counted: Count, grounds: Grounds) -> manifest.Agreement:
+    """The verdict that follows from the counts and the figures. A figure that is absent or no number misses its bar."""
+    figures = dict(grounds.figures)
+    reason = f"{agreement.what} for {counted.same} of {counted.of} samples ("
+    if counted.sources != counted.of:
+        reason += f"all samples of {counted.agreeing} of {counted.sources} independent sources, "
+    reason += f"at least {counted.low:.1%}, 95 %)"
+    if counted.empty:
+        reason += f"; fp32 answers nothing to {counted.empty} others, nor do {counted.empty_same} of these"
+    if grounds.positions is not None:
+        figures |= {"same likeliest next token": grounds.positions.value, "at least": grounds.positions.low}
+        reason += f"; forced to fp32's answers, the same likeliest next token at {grounds.positions.value:.1%} of "
+        reason += f"positions (at least {grounds.positions.low:.1%})"
+    verdict, why = _judge(agreement, counted, grounds)
+    reason += why
+    if verdict == "pass" and agreement.bounds:
+        reason += f"; a loss of accuracy is at most {1 - counted.low:.1%}"
+    if grounds.tried > 1:
+        reason += f"; chosen among {grounds.tried} recipes"
     return manifest.Agreement(
-        verdict=verdict, reason=reason, what=what, same=same, of=of, low=low, bar=bar, figures=dict(figures)
+        verdict=verdict,
+        reason=reason,
+        what=agreement.what,
+        same=counted.same,
+        of=counted.of,
+        low=None if grounds.synthetic else counted.low,
+        bar=agreement.bar,
+        figures=figures,
+        sources=counted.sources,
+        agreeing=counted.agreeing,
+        empty=counted.empty,
+        empty_same=counted.empty_same,
+        floor=agreement.floor,
+        tried=grounds.tried,
     )
+
+
+def _judge(agreement: Agreement, counted: Count, grounds: Grounds) -> tuple[Literal["pass", "fail", "undecided"], str]:
+    """The verdict, and why, as the end of a sentence."""
+    bar = agreement.bar
+    if counted.of and counted.same / counted.of < bar:
+        return "fail", f": less than the {bar:.0%} required"
+    if counted.empty and counted.empty_same / counted.empty < bar:
+        return "fail", f": fewer than the {bar:.0%} required"
+    for name, least in agreement.bars.items():
+        value = grounds.figures.get(name, float("nan"))
+        if counted.of and not value >= least:
+            return "fail", f", but the {name} is {value:.4f}: less than the {least:g} required"
+    if grounds.objection and grounds.objection[0] == "fail":
+        return "fail", f", but {grounds.objection[1]}"
+    if not counted.of:
+        return "undecided", f": the reference itself answers nothing on all of {counted.empty} samples; {_MORE}"
+    if grounds.synthetic:
+        return "undecided", f": not judged, as the samples are noise; {_MORE}"
+    if counted.sources < FEWEST:
+        return "undecided", f": {_sources(counted)} too few, {FEWEST} at least; {_MORE}"
+    if grounds.objection:
+        return grounds.objection[0], f", but {grounds.objection[1]}"
+    sure = counted.low if grounds.positions is None else grounds.positions.low
+    if grounds.spent:
+        return "undecided", f": it was chosen on these samples, which are too few to be split; {_MORE}"
+    if sure < agreement.floor:
+        return "undecided", f": {_sources(counted)} too few to be sure of the {agreement.floor:.0%} required; {_MORE}"
+    return "pass", ""
+
+
+_MORE = "--evidence DIR takes more"
+
+
+def _sources(counted: Count) -> str:
+    return "1 source is" if counted.sources == 1 else f"{counted.sources} sources are"
 
 
 def not_measured(reason: str) -> manifest.Agreement:

@@ -5,23 +5,41 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edgekit.bundles import manifest
 from edgekit.bundles.opened import load, makers
 from edgekit.common.files import described
-from edgekit.core import Bundle, Evidence, Progress, Sample
-from edgekit.errors import BadInput, FetchFailed
-from edgekit.gate.agreement import not_measured
-from edgekit.gate.judges import Looks, judge_of
+from edgekit.core import Bundle, Evidence, Model, Progress, Sample
+from edgekit.errors import BadInput, FetchFailed, Unsupported
+from edgekit.gate.agreement import FEWEST, Grounds, not_measured
+from edgekit.gate.judges import Judge, Looks, judge_of
 from edgekit.sources import fetch
-from edgekit.tasks.resolved import evidence_of
+from edgekit.tasks.evidence.full import full_evidence
+from edgekit.tasks.evidence.independence import with_sources
+from edgekit.tasks.resolved import evidence_of, samples_of
 
-__all__ = ["ANSWERS", "agreed", "digests", "samples_of_evidence", "write_answers"]
+__all__ = [
+    "ANSWERS",
+    "FULL",
+    "NO_SAMPLES",
+    "agreed",
+    "digests",
+    "evidence_at",
+    "samples_of_evidence",
+    "split",
+    "users_evidence",
+    "write_answers",
+]
 
 #: The file of a bundle that holds the reference's answers.
 ANSWERS = "golden/answers.json"
+#: What ``--evidence`` calls edgekit's larger set.
+FULL = "edgekit:full"
+#: Why nothing is judged of a network to which edgekit has no samples but noise.
+NO_SAMPLES = "not judged: no real samples; add --evidence DIR with some of yours"
 
 
 def samples_of_evidence(
@@ -32,6 +50,22 @@ def samples_of_evidence(
     if evidence.sources:
         folder, _ = fetch(evidence.sources, offline=offline, mirror=mirror, progress=tell)
     return evidence.samples(folder)
+
+
+def split(samples: Sequence[Sample], fewest: int = FEWEST) -> tuple[list[Sample], int]:
+    """The samples, first those by which a recipe may be chosen, and how many these are.
+
+    What was chosen on samples is not proven on them. Where half of the independent sources are enough for a verdict
+    (`fewest`), every second one chooses, and the others prove what was chosen. Else all choose, and a choice among
+    several is not proven.
+    """
+    samples = with_sources(samples)
+    names = list(dict.fromkeys(sample.source for sample in samples))
+    if len(names) < 2 * max(fewest, FEWEST):
+        return samples, len(samples)
+    chooses = set(names[::2])
+    choosing = [sample for sample in samples if sample.source in chooses]
+    return [*choosing, *(sample for sample in samples if sample.source not in chooses)], len(choosing)
 
 
 def digests(samples: Sequence[Sample]) -> dict[str, str]:
@@ -48,31 +82,87 @@ def write_answers(answers: Sequence[Any], stage: Path) -> str:
     return ANSWERS
 
 
-def agreed(bundle: Bundle, tell: Progress) -> manifest.Agreement:
-    """The agreement of a finished bundle's answers with those of the reference that it keeps.
+def evidence_at(where: str | Path, model: Model, judge: Judge, tell: Progress) -> Evidence:
+    """What ``--evidence`` names: the user's own samples in a data folder, or edgekit's larger set.
 
     Raises:
-        BadInput: the kept answers are damaged.
+        BadInput: there is no such folder, or it holds fewer than two samples, or samples of another kind. Unsupported:
+        there is no larger set for the task.
+    """
+    if str(where) == FULL:
+        usual = evidence_of(model)
+        found = full_evidence(usual) if usual else None
+        if found is None:
+            raise Unsupported(
+                f"edgekit has no larger set of samples for {model.task.name}.", hint="Give yours: --evidence DIR"
+            )
+        return found
+    folder = judge.folder(where, "evidence")
+    samples = samples_of(model, folder)
+    if len(samples) < 2 or not judge.compares(samples):
+        raise BadInput(
+            f"{folder} holds {len(samples)} samples that can be compared with fp32's answers; two at least are needed.",
+            hint="--evidence takes the layout of --calibration; see docs/data.md.",
+        )
+    if judge.searches or all(sample.truth is None for sample in samples):
+        return users_evidence(samples, folder.name, "given with --evidence")
+    tell("the labels beside the samples of --evidence are not used: --data judges by them", 0, 0)
+    plain = [replace(sample, truth=None) for sample in samples]
+    return users_evidence(plain, folder.name, "given with --evidence; labels were beside them and are not used")
+
+
+def users_evidence(samples: Sequence[Sample], folder: str, origin: str) -> Evidence:
+    """The user's samples as evidence. One half of their independent sources calibrates, the other half is judged."""
+    samples = with_sources(samples)
+    names = list(dict.fromkeys(sample.source for sample in samples))
+    first = set(names[: len(names) // 2])
+    calibrating = [sample for sample in samples if sample.source in first]
+    ordered = [*calibrating, *(sample for sample in samples if sample.source not in first)]
+    digest = hashlib.sha256("".join(digests(ordered).values()).encode()).hexdigest()
+    name = f"{folder} {digest[:8]}"
+    return Evidence(name, "the user's own", origin, lambda _: ordered, calibrating=len(calibrating))
+
+
+def agreed(bundle: Bundle, tell: Progress, where: str | Path | None = None) -> manifest.Agreement:
+    """The agreement of a finished bundle's answers with those of the reference that it keeps.
+
+    Args:
+        where: what ``--evidence`` names; None: edgekit's own samples, as at the export.
+
+    Raises:
+        BadInput: the kept answers are damaged, or `where` holds none of the samples.
     """
     kept = bundle.manifest.evidence
     if kept is None or not kept.name:
-        return not_measured("the bundle was made without evidence")
+        return not_measured(kept.agreement.reason if kept else "the bundle was made without evidence")
     if not kept.answers:
         return not_measured("the reference's answers are not in the bundle")
     model, _ = makers(bundle)
-    evidence = evidence_of(model)
-    if evidence is None or evidence.name != kept.name:
-        return not_measured(f"the samples {kept.name!r} are not in the bundle")
+    evidence = _evidence_of(bundle, model, tell, where)
+    if evidence is None:
+        return not_measured(f"the samples {kept.name!r} are not in the bundle: --evidence DIR gives them again")
     try:
         samples = samples_of_evidence(evidence, tell)
     except FetchFailed:
         return not_measured(f"the samples {kept.name!r} could not be fetched")
-    judged = samples[len(samples) // 2 :]
-    if digests(judged) != kept.samples:
-        return not_measured(f"the samples {kept.name!r} have changed since the export")
-    answers = judge_of(model).answers(model, load(bundle.path, hashes=False), judged, Looks("answers", tell))
+    known = dict(zip(digests(samples).values(), samples, strict=True))
+    if absent := [digest for digest in kept.samples.values() if digest not in known]:
+        return not_measured(f"the samples {kept.name!r} have changed since the export: {len(absent)} are not there")
+    judged = with_sources([known[digest] for digest in kept.samples.values()])
+    judge = judge_of(model)
+    answers = judge.answers(model, load(bundle.path, hashes=False), judged, Looks("answers", tell))
     try:
         reference = json.loads((bundle.path / kept.answers).read_bytes())
-        return judge_of(model).agreed(model, answers, reference, evidence)
+        return judge.agreement(model, answers, reference, judged, Grounds(tried=kept.agreement.tried))
     except (ValueError, TypeError, LookupError) as exc:
         raise BadInput(f"{kept.answers} does not hold answers of this task: {exc}.") from exc
+
+
+def _evidence_of(bundle: Bundle, model: Model, tell: Progress, where: str | Path | None) -> Evidence | None:
+    """The evidence that holds the judged samples of `bundle`; None where only the user has them."""
+    if where is not None:
+        return evidence_at(where, model, judge_of(model), tell)
+    kept = bundle.manifest.evidence
+    usual = evidence_of(model)
+    every = [usual, full_evidence(usual)] if usual else []
+    return next((found for found in every if found and kept and found.name == kept.name), None)

@@ -17,11 +17,13 @@ import msgspec
 
 from edgekit.bundles import manifest
 from edgekit.bundles.manifest import Verdict
-from edgekit.core import Evaluation, Evidence, Feeds, Model, Predictor, Progress, Runner, Sample
+from edgekit.core import Evaluation, Feeds, Model, Predictor, Progress, Runner, Sample
 from edgekit.errors import BadInput
 from edgekit.gate import agreement, questions, texts, verdicts
+from edgekit.gate.agreement import Grounds
 from edgekit.gate.frontier import Loss
 from edgekit.numerics.parity import Recorder
+from edgekit.tasks.evidence.independence import with_sources
 from edgekit.tasks.resolved import task_of
 
 __all__ = ["AnswerJudge", "Judge", "Looks", "ProbabilityJudge", "Scores", "judge_of"]
@@ -38,6 +40,10 @@ class Scores:
 
     values: Sequence[Any] = ()
     languages: Sequence[str] = ()
+
+    def only(self, at: Sequence[int]) -> Scores:
+        """Those of the samples at these places."""
+        return Scores([self.values[i] for i in at], [self.languages[i] for i in at] if self.languages else ())
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,10 @@ class Judge(ABC):
             return folder
         raise BadInput(f"there is no folder {str(path)!r}.", hint=f"--{option} takes a folder; see docs/data.md.")
 
+    def compares(self, samples: Sequence[Sample]) -> bool:
+        """Whether answers to these samples can be compared with the reference's."""
+        return True
+
     def calibrating(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """Those of the user's calibration samples that are read where the model does not say how many."""
         return samples[:_READ]
@@ -102,10 +112,15 @@ class Judge(ABC):
         """The answers of `predictor` that are compared with the reference's; empty if the task compares none."""
 
     @abstractmethod
-    def agreed(
-        self, model: Model, answers: Sequence[Any], reference: Sequence[Any], evidence: Evidence
+    def agreement(
+        self,
+        model: Model,
+        answers: Sequence[Any],
+        reference: Sequence[Any],
+        samples: Sequence[Sample],
+        grounds: Grounds,
     ) -> manifest.Agreement:
-        """The verdict on a candidate's `answers`, compared with the reference's to the same samples."""
+        """The verdict on a candidate's `answers`, compared with the reference's to the same `samples`."""
 
     @abstractmethod
     def missed(self, evaluation: Evaluation, reference: Scores, samples: Sequence[Sample]) -> str:
@@ -162,13 +177,19 @@ class AnswerJudge(Judge):
             answers.append(compared.answer(predictor.predict(sample.input)))
         return answers
 
-    def agreed(
-        self, model: Model, answers: Sequence[Any], reference: Sequence[Any], evidence: Evidence
+    def agreement(
+        self,
+        model: Model,
+        answers: Sequence[Any],
+        reference: Sequence[Any],
+        samples: Sequence[Sample],
+        grounds: Grounds,
     ) -> manifest.Agreement:
         compared = task_of(model).agreement
         if compared is None:
             return agreement.not_measured(f"answers of {model.task.name} are not compared")
-        return agreement.compared(compared, answers, reference, synthetic=evidence.synthetic)
+        sources = [sample.source for sample in with_sources(samples)]
+        return agreement.compare(compared, answers, reference, sources=sources, grounds=grounds)
 
     def missed(self, evaluation: Evaluation, reference: Scores, samples: Sequence[Sample]) -> str:
         return verdicts.reference_misses(evaluation, reference.values, _named(samples, reference))
@@ -178,7 +199,9 @@ class AnswerJudge(Judge):
         evaluation = model.task.evaluation
         if evaluation is not None and verdict.drop is not None:
             return verdict, _points(verdict, evaluation.drop)
-        told = msgspec.structs.replace(verdict, verdict=agreed.verdict, reason=agreed.reason)
+        # What samples are too few to prove may be chosen on them all the same; noise has no bound, and chooses nothing.
+        decides = agreed.verdict == "undecided" and agreed.low is not None
+        told = msgspec.structs.replace(verdict, verdict="pass" if decides else agreed.verdict, reason=agreed.reason)
         if not agreed.of:
             return told, None
         unlike = 100 * (1 - agreed.same / agreed.of)
@@ -194,6 +217,10 @@ class ProbabilityJudge(Judge):
 
     searches = True
     files = True
+
+    def compares(self, samples: Sequence[Sample]) -> bool:
+        """Not to questions: these have right answers, so they are data."""
+        return not questions.are_questions(samples)
 
     def calibrating(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """All questions: each is short. Of texts as many as of other samples."""
@@ -226,8 +253,13 @@ class ProbabilityJudge(Judge):
     def answers(self, model: Model, predictor: Predictor, samples: Sequence[Sample], looks: Looks) -> Sequence[Any]:
         return self.scores(predictor, samples, looks).values
 
-    def agreed(
-        self, model: Model, answers: Sequence[Any], reference: Sequence[Any], evidence: Evidence
+    def agreement(
+        self,
+        model: Model,
+        answers: Sequence[Any],
+        reference: Sequence[Any],
+        samples: Sequence[Sample],
+        grounds: Grounds,
     ) -> manifest.Agreement:
         if model.task.evaluation is None:
             return agreement.not_measured(f"{model.name} declares no maximum KL divergence")
@@ -249,8 +281,12 @@ class ProbabilityJudge(Judge):
         if verdict.metric == questions.METRIC:
             return verdict, _points(verdict, questions.DROP)
         assert model.task.evaluation is not None, "a language model declares a maximum divergence"
-        told = texts.decided(model.task.evaluation, verdict)
-        mean, low, high = (float(value or 0.0) for value in (told.drop, told.low, told.high))
+        evaluation, told = model.task.evaluation, texts.decided(model.task.evaluation, verdict)
+        mean = float(told.drop or 0.0)
+        low, high = (mean if end is None else end for end in (told.low, told.high))
+        # What texts are too few to prove may be chosen on them all the same.
+        if told.verdict == "undecided" and told.samples >= evaluation.minimum and high <= evaluation.drop:
+            told = msgspec.structs.replace(told, verdict="pass")
         return told, Loss(mean, low, high, "nats a token", model.task.evaluation.drop)
 
     def pace(self, runners: Mapping[str, Runner], answer: Callable[[], Any]) -> Mapping[str, float]:

@@ -2,12 +2,15 @@
 
 Perplexity alone hides what quantization does: some tokens become likelier, some less, and the mean cancels. The KL
 divergence from the reference's distributions does not: its mean (nats a token) has a limit for quantized models, while
-the perplexity is the absolute bar. Both are measured on the same chunks of the same text.
+the perplexity is the absolute bar. Both are measured on the same chunks of the same texts. Tokens and chunks of one
+document hang together, so intervals count documents.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -16,10 +19,10 @@ import msgspec
 
 from edgekit.bench.metrics import text
 from edgekit.bench.metrics.text import Scored
-from edgekit.bench.statistics.proportion import lower_bound
 from edgekit.bundles.manifest import Agreement, Score, Verdict
 from edgekit.core import Evaluation, Feeds, Progress, Sample
 from edgekit.errors import BadInput
+from edgekit.gate.agreement import FEWEST
 from edgekit.gate.questions import are_questions
 from edgekit.gate.verdicts import basis
 from edgekit.tasks.text_generation.questions import tokens
@@ -30,12 +33,16 @@ __all__ = ["CONTEXT", "absolute", "agreed", "decided", "feeds", "judge", "refere
 CONTEXT = 512
 #: Most chunks, and most bytes of the reference's distributions: a chunk of a vocabulary of 150,000 has 77 MB.
 _CHUNKS, _BYTES = 16, 2 << 30
+#: A document begins with a title of WikiText's form, or behind a form feed.
+_BEGINS = re.compile(r"^(?= = [^=\n]+ = *\n)|\f", re.MULTILINE)
+#: Letters of a document; shorter ones go together, since two chunks are the least that is scored.
+_LETTERS = 8_000
 
 
 def scores(
     predictor: Any, samples: Sequence[Sample], work: Path | None, tell: Progress, what: str, *, reference: bool
 ) -> list[Scored]:
-    """A model's scores on every text.
+    """A model's scores on every document of the texts, the same number of chunks of each.
 
     Args:
         predictor: whose ``network`` has ``score``. samples: files of text.
@@ -48,26 +55,44 @@ def scores(
     scored: list[Scored] = []
     network = predictor.network
     most = min(_CHUNKS, max(1, _BYTES // (CONTEXT // 2 * 2 * network.vocabulary)))
-    for sample in samples:
-        left = most - text.chunks(scored)
-        if left < 1:
-            break
-        base = None if work is None else work / f"distributions-{_name(sample)}"
+    every = [(sample, document) for sample in samples for document in _documents_of(sample)]
+    chosen = every if len(every) <= most else [every[i * len(every) // most] for i in range(most)]
+    for number, (sample, document) in enumerate(chosen):
+        base = None if work is None else work / f"distributions-{_name(sample)}-{number}"
+        tell(what, number, len(chosen))
         try:
             scored.append(
                 network.score(
-                    Path(sample.input).read_text(encoding="utf-8"),
+                    document,
                     context=CONTEXT,
-                    chunks=left,
+                    chunks=max(1, (most - text.chunks(scored)) // (len(chosen) - number)),
                     base=None if reference else base,
                     save_base=base if reference else None,
-                    progress=lambda _, done, total: tell(what, done, total),
+                    progress=lambda _, done, total, at=number: tell(what, at, len(chosen)),
                 )
             )
-        except (BadInput, UnicodeDecodeError) as exc:
-            reason = exc.message if isinstance(exc, BadInput) else "it is not UTF-8."
-            raise BadInput(f"the text {sample.name}: {reason}", hint=getattr(exc, "hint", "")) from exc
+        except BadInput as exc:
+            raise BadInput(f"the text {sample.name}: {exc.message}", hint=exc.hint) from exc
     return scored
+
+
+def documents(text: str) -> list[str]:
+    """The documents of a text: what begins with a title of WikiText, or behind a form feed; short ones go together."""
+    found = [""]
+    for document in _BEGINS.split(text):
+        if len(found[-1]) < _LETTERS:
+            found[-1] += document
+        else:
+            found.append(document)
+    return [*found[:-2], found[-2] + found[-1]] if len(found) > 1 and len(found[-1]) < _LETTERS else found
+
+
+def _documents_of(sample: Sample) -> list[str]:
+    """The documents of a sample's file. Raises BadInput where it is no text."""
+    try:
+        return documents(Path(sample.input).read_text(encoding="utf-8"))
+    except UnicodeDecodeError as exc:
+        raise BadInput(f"the text {sample.name}: it is not UTF-8.") from exc
 
 
 def feeds(predictor: Any, samples: Sequence[Sample]) -> list[Feeds]:
@@ -101,13 +126,14 @@ def judge(evaluation: Evaluation, candidate: Sequence[Scored], reference: Sequen
         value=value,
         reference=base,
         drop=far.mean.value,
-        low=far.mean.low,
-        high=far.mean.high,
+        low=_finite(far.mean.low),
+        high=_finite(far.mean.high),
         data=data,
         others={
             "perplexity error": Score(value=error, reference=base_error),
             "KL divergence, 99th percentile": Score(value=far.p99),
-            "same likeliest token": Score(value=far.same_top),
+            "same likeliest token": Score(value=far.same_top.value),
+            "documents": Score(value=len(candidate)),
         },
     )
     return decided(evaluation, measured)
@@ -116,22 +142,31 @@ def judge(evaluation: Evaluation, candidate: Sequence[Scored], reference: Sequen
 def reference_misses(evaluation: Evaluation, reference: Sequence[Scored]) -> str:
     """Why no recipe can pass: the `reference` itself misses the bar of perplexity ("" if it does not)."""
     value, error = text.perplexity(reference)
-    return "" if value <= evaluation.worst else f"perplexity {value:.4g} +- {error:.2g}, {_no_model(evaluation)}"
+    return "" if value <= _worst(evaluation) else f"perplexity {value:.4g} +- {error:.2g}, {_no_model(evaluation)}"
 
 
 def _no_model(evaluation: Evaluation) -> str:
-    return f"a perplexity above {evaluation.worst:g} is no model of this text"
+    return f"a perplexity above {_worst(evaluation):g} is no model of this text"
+
+
+def _worst(evaluation: Evaluation) -> float:
+    return math.inf if evaluation.worst is None else evaluation.worst
+
+
+def _finite(value: float) -> float | None:
+    """An end of an interval for the manifest; None where a single document gives none."""
+    return value if math.isfinite(value) else None
 
 
 def absolute(evaluation: Evaluation, scored: Sequence[Scored], data: str) -> Verdict:
     """The verdict without a reference: by the absolute bar alone."""
     value, error = text.perplexity(scored)
-    held, chunks = value <= evaluation.worst, text.chunks(scored)
+    held, chunks = value <= _worst(evaluation), text.chunks(scored)
     verdict: Literal["above the bar", "below the bar", "undecided"] = "above the bar" if held else "below the bar"
-    if held and chunks < evaluation.minimum:
+    if held and (chunks < evaluation.minimum or len(scored) < FEWEST):
         verdict = "undecided"
     reason = (
-        f"perplexity {value:.4g} +- {error:.2g}, bar {evaluation.worst:g}; distance from the reference not measured"
+        f"perplexity {value:.4g} +- {error:.2g}, bar {_worst(evaluation):g}; distance from the reference not measured"
     )
     others = {"perplexity error": Score(value=error)}
     return Verdict(
@@ -147,59 +182,69 @@ def absolute(evaluation: Evaluation, scored: Sequence[Scored], data: str) -> Ver
 
 
 def agreed(evaluation: Evaluation, candidate: Sequence[Scored]) -> Agreement:
-    """How many tokens have the same likeliest successor as for the reference, and the KL divergence, which decides.
-
-    Tokens of a chunk are not independent, so the lower bound of the share is for its chunks: a share of same tokens
-    counts as that share of as many trials as there are chunks.
-    """
+    """How many tokens have the same likeliest successor as for the reference, and the KL divergence, which decides."""
     far, chunks = text.distance(candidate), text.chunks(candidate)
     tokens = sum(int(scored.counts.sum()) for scored in candidate)
-    same = round(far.same_top * tokens)
-    low = lower_bound(round(far.same_top * chunks), chunks)
-    divergence = f"KL divergence {far.mean.value:z.4f} nats per token (95 % interval {far.mean.low:z.4f} to "
-    divergence += f"{far.mean.high:z.4f}), at most {evaluation.drop:g} allowed"
-    reason = f"the same likeliest token at {same} of {tokens} positions; {divergence}"
-    verdict: Literal["pass", "fail", "undecided"] = "pass" if far.mean.value <= evaluation.drop else "fail"
-    if verdict == "pass" and chunks < evaluation.minimum:
-        verdict, reason = "undecided", f"{reason}; {chunks} chunks of {CONTEXT} tokens are too few"
+    same, mean = round(far.same_top.value * tokens), far.mean
+    reason = f"the same likeliest token at {same} of {tokens} positions (at least {far.same_top.low:.1%}); "
+    reason += f"KL divergence {mean.value:z.4f} nats per token ({_interval(mean.low, mean.high, len(candidate))}), "
+    reason += f"at most {evaluation.drop:g} allowed"
+    verdict: Literal["pass", "fail", "undecided"] = "pass"
+    if not mean.value <= evaluation.drop:
+        verdict = "fail"
+    elif why := _too_few(evaluation, chunks, len(candidate), mean.high):
+        verdict, reason = "undecided", f"{reason}; {why}"
     return Agreement(
         verdict=verdict,
         reason=reason,
         what="the same likeliest token",
         same=same,
         of=tokens,
-        low=low,
-        figures={"KL divergence, nats per token": far.mean.value},
+        low=far.same_top.low,
+        figures={"KL divergence, nats per token": mean.value},
+        sources=len(candidate),
     )
+
+
+def _interval(low: float, high: float, documents: int) -> str:
+    """An interval of a divergence as text."""
+    if documents < 2:
+        return "no interval from a single document"
+    return f"95 % interval over {documents} documents {max(0.0, low):z.4f} to {high:z.4f}"
+
+
+def _too_few(evaluation: Evaluation, chunks: int, documents: int, high: float) -> str:
+    """Why so much text decides nothing ("" if it does)."""
+    if chunks < evaluation.minimum:
+        return f"{chunks} chunks of {CONTEXT} tokens are too few: {evaluation.minimum} at least"
+    if documents < FEWEST:
+        return f"{documents} independent texts are too few: {FEWEST} at least, a file or a title each"
+    if not high <= evaluation.drop:
+        return f"the interval reaches beyond the {evaluation.drop:g} allowed; more texts would tell"
+    return ""
 
 
 def decided(evaluation: Evaluation, measured: Verdict) -> Verdict:
     """`measured` with the verdict and the reason that follow from its values."""
     verdict, reason = _decide(evaluation, measured)
-    missed = not (measured.value or 0.0) <= evaluation.worst
+    missed = not (measured.value or 0.0) <= _worst(evaluation)
     return msgspec.structs.replace(measured, verdict=verdict, reason=reason, basis=basis(missed=missed))
 
 
 def _decide(evaluation: Evaluation, measured: Verdict) -> tuple[Literal["pass", "fail", "undecided"], str]:
-    value, base, drop, low, high = (
-        float(x or 0.0) for x in (measured.value, measured.reference, measured.drop, measured.low, measured.high)
-    )
-    error = measured.others["perplexity error"]
+    value, base, drop = (float(x or 0.0) for x in (measured.value, measured.reference, measured.drop))
+    low, high = (math.inf * sign if x is None else x for x, sign in ((measured.low, -1), (measured.high, 1)))
+    error, documents = measured.others["perplexity error"], int(measured.others["documents"].value)
     same = measured.others["same likeliest token"].value
     values = (
         f"perplexity {value:.4g} +- {error.value:.2g} (reference {base:.4g}), KL divergence {drop:z.4f} "
-        f"(95 % interval {low:z.4f} to {high:z.4f}), same likeliest token {same:.1%}"
+        f"({_interval(low, high, documents)}), same likeliest token {same:.1%}"
     )
     allowed = f"the {evaluation.drop:g} allowed"
-    if not value <= evaluation.worst:
+    if not value <= _worst(evaluation):
         return "fail", f"{values}: {_no_model(evaluation)}"
-    if drop > evaluation.drop:
+    if not drop <= evaluation.drop:
         return "fail", f"{values}: a divergence of more than {allowed}"
-    if measured.samples < evaluation.minimum:
-        return (
-            "undecided",
-            f"{values}, but {measured.samples} chunks of {CONTEXT} tokens are too few: {evaluation.minimum} at least",
-        )
-    if not high <= evaluation.drop:
-        return "undecided", f"{values}: the interval reaches beyond {allowed}; more text would tell"
+    if why := _too_few(evaluation, measured.samples, documents, high):
+        return "undecided", f"{values}, but {why}"
     return "pass", f"{values}: within {allowed}"

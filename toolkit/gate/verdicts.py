@@ -12,12 +12,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+import msgspec
+
 from edgekit.bench import metrics
 from edgekit.bench.metrics import Metric
 from edgekit.bench.statistics.paired import Estimate
 from edgekit.bundles.manifest import Score, Verdict
 from edgekit.core import Evaluation, Predictor, Sample
 from edgekit.errors import BadInput
+from edgekit.tasks.evidence.independence import with_sources
 
 
 def judge(
@@ -39,6 +42,7 @@ def judge(
     Raises:
         BadInput: samples or right answers that the metric needs are absent.
     """
+    sources = [sample.source for sample in with_sources(samples)]
     truths, languages = [sample.truth for sample in samples], [sample.language for sample in samples]
     metric = metrics.find(evaluation.metric)
     known = all(truth is not None for truth in truths)
@@ -51,12 +55,15 @@ def judge(
         return not_measured(lacking)
     against = truths if known else reference
     candidate, base = (metrics.score(metric, answers, against, languages) for answers in (outputs, reference))
-    drop = metrics.difference(metric, candidate, base, [sample.name or str(i) for i, sample in enumerate(samples)])
+    names = [sample.name or str(i) for i, sample in enumerate(samples)]
+    drop = metrics.difference(metric, candidate, base, names, sources)
     if metric.better == "higher":  # a loss is a loss whichever way the metric counts
         drop = Estimate(-drop.value, -drop.high, -drop.low)
     absolute = metrics.aggregate(metric, candidate) if known else None
-    verdict, reason = decide(evaluation, metric, len(candidate), absolute, drop, metric.doubt(candidate))
-    missed = absolute is not None and bool(_missed(evaluation, metric, absolute))
+    worst = bar(evaluation, truths) if known else None
+    counted = len(set(sources))
+    verdict, reason = decide(evaluation, metric, counted, absolute, drop, metric.doubt(candidate), worst)
+    missed = absolute is not None and bool(_missed(metric, worst, absolute))
     return Verdict(
         verdict=verdict,
         reason=reason if known else f"{reason}; scored against the reference's own answers",
@@ -71,12 +78,17 @@ def judge(
         others={
             name: _score(metrics.find(name), outputs, reference, truths, languages) for name in evaluation.also if known
         },
-        basis=basis(missed=missed, known=known),
+        basis=basis(missed=missed, known=worst is not None),
     )
 
 
+def bar(evaluation: Evaluation, truths: Sequence[Any]) -> float | None:
+    """The metric's value that must be reached: the model's own, else what guessing reaches on `truths`; None: none."""
+    return metrics.find(evaluation.metric).chance(truths) if evaluation.worst is None else evaluation.worst
+
+
 def basis(*, missed: bool, known: bool = True) -> tuple[Literal["bar", "loss", "interval"], ...]:
-    """What a verdict rests on: a missed bar decides alone; without right answers (`known`) there is no bar."""
+    """What a verdict rests on: a missed bar decides alone; without right answers or a bar (`known`) there is none."""
     if missed:
         return ("bar",)
     return ("bar", "loss", "interval") if known else ("loss", "interval")
@@ -94,13 +106,17 @@ def absolute(evaluation: Evaluation, outputs: Sequence[Any], samples: Sequence[S
         return not_measured(lacking)
     scored = metrics.score(metric, outputs, truths, languages)
     value, doubt = metrics.aggregate(metric, scored), metric.doubt(scored)
-    shown, worst = (metrics.shown(metric, number) for number in (value, evaluation.worst))
-    reason = f"{metric.name} {shown}, bar {worst}; loss against the reference not measured here"
-    if len(scored) < evaluation.minimum:
-        doubt = doubt or f"{len(scored)} samples are too few: at least {evaluation.minimum}"
-    verdict: Literal["above the bar", "below the bar", "undecided"] = "undecided" if doubt else "above the bar"
-    if _missed(evaluation, metric, value):
-        verdict, reason = "below the bar", _missed(evaluation, metric, value)
+    worst, counted = bar(evaluation, truths), len({sample.source for sample in with_sources(samples)})
+    reason = f"{metric.name} {metrics.shown(metric, value)}, "
+    reason += "no bar is known" if worst is None else f"bar {metrics.shown(metric, worst)}"
+    reason += "; loss against the reference not measured here"
+    if counted < evaluation.minimum:
+        doubt = doubt or f"{counted} samples are too few: at least {evaluation.minimum}"
+    verdict: Literal["above the bar", "below the bar", "undecided"] = "above the bar"
+    if doubt or worst is None:
+        verdict = "undecided"
+    if _missed(metric, worst, value):
+        verdict, reason = "below the bar", _missed(metric, worst, value)
     elif doubt:
         reason += f"; {doubt}"
     return Verdict(
@@ -111,7 +127,7 @@ def absolute(evaluation: Evaluation, outputs: Sequence[Any], samples: Sequence[S
         value=value,
         data=data,
         others={name: Score(value=_value(metrics.find(name), outputs, truths, languages)) for name in evaluation.also},
-        basis=("bar",),
+        basis=() if worst is None else ("bar",),
     )
 
 
@@ -128,21 +144,33 @@ def _value(metric: Metric, outputs: Sequence[Any], truths: Sequence[Any], langua
 
 
 def decide(
-    evaluation: Evaluation, metric: Metric, samples: int, absolute: float | None, drop: Estimate, doubt: str = ""
+    evaluation: Evaluation,
+    metric: Metric,
+    samples: int,
+    absolute: float | None,
+    drop: Estimate,
+    doubt: str = "",
+    worst: float | None = None,
 ) -> tuple[Literal["pass", "fail", "undecided"], str]:
+    """The verdict and its reason.
+
+    Args:
+        samples: independent sources among them. absolute: the candidate's value; None: without right answers.
+        worst: the bar; None: there is none.
+    """
     lost, low, high = (metrics.shown(metric, value, "+") for value in drop)
     loss = f"loses {lost} against the reference (95 % interval {low} to {high})"
-    allowed, bar = metrics.shown(metric, evaluation.drop), f"the bar of {metrics.shown(metric, evaluation.worst)}"
-    if absolute is not None and (missed := _missed(evaluation, metric, absolute)):
+    allowed = metrics.shown(metric, evaluation.drop)
+    if absolute is not None and (missed := _missed(metric, worst, absolute)):
         return "fail", missed
     if drop.low > evaluation.drop or (drop.value > evaluation.drop and drop.low > 0):
         return "fail", f"{loss}: more than the {allowed} allowed"
     if samples < evaluation.minimum:
-        return "undecided", f"{loss}, but {samples} samples are too few: at least {evaluation.minimum}"
+        return "undecided", f"{loss}, but {samples} independent samples are too few: at least {evaluation.minimum}"
     if doubt:
         return "undecided", f"{loss}, but {doubt}"
     if absolute is None:
-        return "undecided", f"{loss}, but without right answers nobody can tell whether it reaches {bar}"
+        return "undecided", f"{loss}, but without right answers nobody can tell whether they are right"
     if not drop.high <= evaluation.drop:
         return "undecided", f"{loss}: the interval reaches beyond the {allowed} allowed; more data would tell"
     return "pass", f"{loss}: within the {allowed} allowed"
@@ -158,15 +186,15 @@ def reference_misses(evaluation: Evaluation, reference: Sequence[Any], samples: 
     metric = metrics.find(evaluation.metric)
     if any(truth is None for truth in truths) or metric.absent(truths):
         return ""
-    return _missed(evaluation, metric, _value(metric, reference, truths, languages))
+    return _missed(metric, bar(evaluation, truths), _value(metric, reference, truths, languages))
 
 
-def _missed(evaluation: Evaluation, metric: Metric, value: float) -> str:
-    """How `value` misses the bar ("" if it reaches it). A value that is not a number reaches nothing."""
-    if value <= evaluation.worst if metric.better == "lower" else value >= evaluation.worst:
+def _missed(metric: Metric, worst: float | None, value: float) -> str:
+    """How `value` misses the bar ("" if it reaches it, or there is none). What is no number reaches nothing."""
+    if value == value and (worst is None or (value <= worst if metric.better == "lower" else value >= worst)):
         return ""
-    value_, worst = (metrics.shown(metric, number) for number in (value, evaluation.worst))
-    return f"{evaluation.metric} {value_} is worse than the bar of {worst}"
+    value_, worst_ = (metrics.shown(metric, number) for number in (value, worst))
+    return f"{metric.name} {value_} is worse than the bar of {worst_}"
 
 
 def answers(
@@ -190,6 +218,14 @@ def answers(
         languages.append(sample.language or str(prediction.details.get("language") or ""))
     progress(len(samples), len(samples))
     return out, languages
+
+
+def chosen_among(verdict: Verdict, tried: int, *, apart: bool = True) -> Verdict:
+    """`verdict` on a candidate chosen among so many, by samples `apart` or by the same, which prove nothing."""
+    told = f"{verdict.reason}; chosen among {tried} recipes"
+    if apart or verdict.verdict != "pass":
+        return msgspec.structs.replace(verdict, reason=told)
+    return msgspec.structs.replace(verdict, verdict="undecided", reason=f"{told} on these very samples")
 
 
 def not_measured(reason: str) -> Verdict:

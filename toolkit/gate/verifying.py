@@ -8,7 +8,7 @@ from typing import Any
 
 from edgekit.bundles import golden
 from edgekit.bundles.bundle import open_bundle
-from edgekit.bundles.manifest import Verdict
+from edgekit.bundles.manifest import JUDGED_BY_SOURCE, Manifest, Verdict
 from edgekit.bundles.opened import load, makers
 from edgekit.common.processors import usable_processors
 from edgekit.core import Bundle, Calls, Progress
@@ -25,15 +25,22 @@ __all__ = ["verify"]
 
 
 def verify(
-    path: str | Path, *, data: str | Path | None = None, metric: str = "", progress: Progress | None = None
+    path: str | Path,
+    *,
+    data: str | Path | None = None,
+    metric: str = "",
+    evidence: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Check a finished bundle: hashes, structure, parity on the golden input, and the metric on `data`.
 
     Args:
         metric: the user's own, as ``FILE.py:NAME`` (see docs/any-model.md); "": the model's.
+        evidence: the data folder (or ``edgekit:full``) that was given at the export; None: edgekit's own samples.
 
     Returns:
-        ``{"parity": {part: error}, "agreement": Agreement, "gate": Verdict, "device": facts}``. The agreement compares
+        ``{"parity": {part: error}, "agreement": Agreement, "gate": Verdict, "device": facts, "older": note}``. The note
+        tells of verdicts by older rules, "" if there are none. The agreement compares
         the answers to the evidence with the fp32 reference's, which the bundle keeps. The gate's verdict is "not
         measured" without `data`, else "above the bar" or "undecided": the fp32 reference is not in the bundle, so its
         loss is not known.
@@ -51,7 +58,7 @@ def verify(
     errors, calls, _ = golden.prove(bundle, usable_processors())
     unable = next((f"parity {part.census['parity']}" for part in bundle.manifest.parts if part.parity is None), "")
     device = _on_device(bundle, calls, tell)
-    agreement = not_compared(unable) if unable else agreed(bundle, tell)
+    agreement = not_compared(unable) if unable else agreed(bundle, tell, evidence)
     if agreement.verdict == "fail":
         raise GateFailed(f"{bundle.path.name} does not agree with the fp32 reference: {agreement.reason}.")
     verdict = not_measured(unable or "no --data")
@@ -59,7 +66,24 @@ def verify(
         verdict = _absolute(bundle, data, metric, tell)
         if verdict.verdict == "below the bar":
             raise GateFailed(f"{bundle.path.name}: {verdict.reason}.")
-    return {"parity": errors, "agreement": agreement, "gate": verdict, "device": device}
+    return {
+        "parity": errors,
+        "agreement": agreement,
+        "gate": verdict,
+        "device": device,
+        "older": _older(bundle.manifest),
+    }
+
+
+def _older(manifest: Manifest) -> str:
+    """What to know of a bundle whose verdicts were given by older rules ("" for others)."""
+    if manifest.schema >= JUDGED_BY_SOURCE:
+        return ""
+    kept = manifest.evidence.agreement.verdict if manifest.evidence else "not measured"
+    return (
+        f"its own verdicts (agreement: {kept}, accuracy: {manifest.gate.verdict}) were given by older rules, which "
+        "counted views as independent and knew no floor: export it again for verdicts by today's"
+    )
 
 
 def _on_device(bundle: Bundle, calls: Calls, tell: Progress) -> Mapping[str, Any]:

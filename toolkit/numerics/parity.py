@@ -69,10 +69,14 @@ class Recorder(Runner):
 
     Args:
         runner: what does the work. keep: how many calls to remember in full, the first ones.
+        evenly: remember `keep` calls or up to twice as many, evenly spaced; of a runner with state, the first ones.
     """
 
-    def __init__(self, runner: Runner, keep: int = 1_000_000) -> None:
-        self._runner, self._keep = runner, keep
+    def __init__(self, runner: Runner, keep: int = 1_000_000, *, evenly: bool = False) -> None:
+        self._runner, self._keep, self._made, self._step = runner, keep, 0, 1
+        self._evenly = evenly and not runner.stateful
+        if evenly and runner.stateful:
+            self._keep = 64 * keep
         self.inputs: tuple[TensorSpec, ...] = runner.inputs
         self.outputs: tuple[TensorSpec, ...] = runner.outputs
         self.stateful, self.unable = runner.stateful, runner.unable
@@ -80,8 +84,11 @@ class Recorder(Runner):
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         outputs = self._runner(feeds)
-        if len(self.calls) < self._keep:
+        if self._made % self._step == 0 and (self._evenly or len(self.calls) < self._keep) and self._keep:
             self.calls.append((dict(feeds), outputs))
+        self._made += 1
+        if self._evenly and len(self.calls) > 2 * self._keep > 0:
+            self.calls, self._step = self.calls[::2], 2 * self._step
         return outputs
 
     def __getattr__(self, name: str) -> Any:

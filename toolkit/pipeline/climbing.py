@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgekit.bundles.facts import recipe_facts
 from edgekit.bundles.manifest import Attempt
 from edgekit.core import Recipe
 from edgekit.errors import CannotRun, ExportFailed, GateFailed, ParityFailed
 from edgekit.pipeline.job import Run
-from edgekit.pipeline.proving import Accepted, prove
+from edgekit.pipeline.proving import Accepted, Disagreement, prove
 from edgekit.pipeline.tracing import Reference
 
 __all__ = ["climb"]
@@ -25,10 +27,14 @@ def climb(run: Run, reference: Reference) -> tuple[Accepted, list[Attempt]]:
     for i, recipe in enumerate(recipes):
         try:
             accepted = _proved(run, reference, recipe)
+            if accepted.agreement.verdict == "fail":  # by samples that were to prove: now they have chosen, too
+                reference = reference.spent()
+                raise Disagreement(run.job, recipe, accepted.agreement)
         except (ParityFailed, GateFailed, ExportFailed) as exc:
             attempts.append(Attempt(recipe=recipe_facts(recipe), outcome=f"refused: {exc.message}"))
             if i == len(recipes) - 1:
                 raise
+            run = _after(run, exc)
             left = set(run.stage.rglob("*")) - before
             for path in sorted(left, reverse=True):  # files before their folder
                 path.rmdir() if path.is_dir() else path.unlink()
@@ -37,6 +43,14 @@ def climb(run: Run, reference: Reference) -> tuple[Accepted, list[Attempt]]:
             attempts.append(Attempt(recipe=recipe_facts(recipe), outcome=f"taken: {accepted.verdict.verdict}"))
             return accepted, attempts
     raise AssertionError("a job has at least one recipe")
+
+
+def _after(run: Run, refusal: Exception) -> Run:
+    """`run` with the refusal counted, by what refused: the evidence, or the data, which then has chosen."""
+    if isinstance(refusal, GateFailed) and not isinstance(refusal, Disagreement):
+        job = replace(run.job, choosing=len(run.job.samples))
+        return replace(run, job=job, tried=run.tried + 1, compared=run.compared + 1)
+    return replace(run, tried=run.tried + (not isinstance(refusal, ExportFailed)))
 
 
 def _proved(run: Run, reference: Reference, recipe: Recipe) -> Accepted:

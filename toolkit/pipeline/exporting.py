@@ -50,7 +50,7 @@ def export(
     dynamic: Mapping[str, tuple[int, int]] | None = None,
     trust_code: bool = False,
     metric: str = "",
-    evidence: bool = True,
+    evidence: bool | str | Path = True,
     accept_terms: Sequence[str] = (),
     force: bool = False,
     board: str | None = None,
@@ -66,7 +66,8 @@ def export(
         model: a name of `edgekit list models`, or a source: hf://ORG/MODEL, a Hugging Face folder, FILE.py:build, a
             .onnx, .pt2 or .tflite.
         task, dynamic, trust_code, metric: of such a source, see `edgekit.core.ImportOptions`.
-        evidence: calibrate and judge on the task's own samples where `calibration` and `data` give none.
+        evidence: True: edgekit's own samples of the task calibrate (without `calibration`) and judge. A data folder:
+            its samples do so in their place. "edgekit:full": more samples, which are fetched. False: nothing is judged.
         precision, exporter: replace the target's default recipe for the model's task. The precision "auto" searches:
             it tries what the exporter offers and takes the smallest recipe that passes within `limits`.
         weights: the user's own checkpoint: a path, or hf://, https:// or pypi://.

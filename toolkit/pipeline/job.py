@@ -57,7 +57,7 @@ class Asked:
     dynamic: Mapping[str, tuple[int, int]] | None = None
     trust_code: bool = False
     metric: str = ""
-    evidence: bool = True
+    evidence: bool | str | Path = True
     accept_terms: Sequence[str] = ()
     force: bool = False
     board: str | None = None
@@ -80,10 +80,12 @@ class Job:
     Attributes:
         model: the declaration that `exporter` works from, with the user's limits. judge: of its task.
         calibration, samples: of ``--calibration`` and ``--data``; data: the name of the latter.
+        choosing: how many of `samples`, the first ones, may choose a recipe, as for the evidence.
         operating: the goal by which a threshold is chosen. limits: of a search, if it is one.
         named: whether the user named a precision. settled: the recipes to try where the weights are quantized
             already, the last of which takes them as they are.
         evidence: real samples that calibrate and judge; None: there are none, for the reason `no_evidence`.
+        unmeasured: whether the recipe was chosen because no real sample is at hand; only floats follow it.
         adapter: name of the adapter that was merged into the weights; "" if there is none.
         offline, mirror: as for `edgekit.sources.fetch`. fallback: try the ladder's recipes after a refusal.
         asked: the request that all this was resolved from; a worker of a pool resolves it again.
@@ -97,6 +99,7 @@ class Job:
     calibration: Sequence[Sample] = ()
     samples: Sequence[Sample] = ()
     data: str = ""
+    choosing: int = 0
     offline: bool = False
     fallback: bool = True
     operating: Mapping[str, Any] = field(default_factory=dict)
@@ -105,6 +108,7 @@ class Job:
     settled: tuple[Recipe, ...] = ()
     evidence: Evidence | None = None
     no_evidence: str = ""
+    unmeasured: bool = False
     mirror: str | Path | None = None
     adapter: str = ""
     asked: Asked | None = None
@@ -120,6 +124,8 @@ class Job:
         ladder = [recipe for recipe in ladder if not budgets.excess(self.model, self.target, recipe)]
         same = [i for i, recipe in enumerate(ladder) if recipe.precision == self.recipe.precision]
         follow = ladder[same[0] :] if same else []
+        if self.unmeasured:
+            follow = [recipe for recipe in follow if recipe.precision in FLOATS]
         return [self.recipe, *(recipe for recipe in follow if recipe != self.recipe)]
 
     def offered(self, size: int | None, *, hurried: bool = False) -> dict[str, Recipe]:
@@ -161,6 +167,7 @@ class Run:
         key: of the export, see `edgekit.pipeline.reuse.key_of`. place: of the finished bundle.
         stage: the folder that becomes the bundle. work: a folder for intermediates, kept while recipes are tried.
         facts: of the model (`edgekit.core.Weights.prepare`). golden_input: its name in `stage`.
+        tried, compared: how many recipes the evidence, and the data, have refused or compared before.
     """
 
     job: Job
@@ -173,6 +180,8 @@ class Run:
     tell: Progress
     facts: Mapping[str, Any] = field(default_factory=dict)
     golden_input: str = ""
+    tried: int = 0
+    compared: int = 0
 
     def predictor(self, parts: Mapping[str, Runner], facts: Mapping[str, Any] | None = None) -> Predictor:
         """The model's predictor over `parts`, in the bundle that is being made."""

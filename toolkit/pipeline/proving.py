@@ -13,15 +13,26 @@ from edgekit.common.processors import usable_processors
 from edgekit.core import Artifact, Predictor, Recipe, Runner, TensorSpec
 from edgekit.errors import EdgekitError, GateFailed, ParityFailed
 from edgekit.gate import speed
+from edgekit.gate.agreement import Grounds
 from edgekit.gate.agreement import not_measured as not_compared
 from edgekit.gate.judges import Scores
-from edgekit.gate.verdicts import not_measured
+from edgekit.gate.verdicts import chosen_among, not_measured
 from edgekit.numerics.parity import Recorder, coarsest, limit_of, part_error
 from edgekit.pipeline.artifacts import exported
 from edgekit.pipeline.job import Job, Run
 from edgekit.pipeline.tracing import Reference
 
-__all__ = ["Accepted", "prove"]
+__all__ = ["Accepted", "Disagreement", "prove"]
+
+
+class Disagreement(GateFailed):
+    """The answers of a recipe are not those of the fp32 reference."""
+
+    def __init__(self, job: Job, recipe: Recipe, agreement: Agreement) -> None:
+        super().__init__(
+            f"{job.model.name} in {recipe} does not agree with the fp32 reference: {agreement.reason}.",
+            hint="Try another --precision; --no-evidence exports without this check, and records that.",
+        )
 
 
 @dataclass(frozen=True)
@@ -63,9 +74,9 @@ def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
     golden.compare(recorders, reference.golden, coarsest(recipe.precision, recipe.options), exporter.limits)
     for recorder in recorders.values():
         recorder.close()
-    agreement = _agreed(run, predictor, reference, recipe)
+    agreement = _agreement(run, predictor, reference, recipe)
     scores = run.scores(predictor, f"measuring {recipe.precision}")
-    verdict = _judged(job, scores, reference)
+    verdict = _judged(run, scores, reference)
     if verdict.verdict == "fail":
         raise GateFailed(f"{job.model.name} in {recipe}: {verdict.reason}.", hint="Try another --precision.")
     facts = _operated(job, scores, run.facts)
@@ -77,19 +88,27 @@ def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
     return Accepted(recipe, artifacts, parity, specs, output, verdict, facts, agreement)
 
 
-def _agreed(run: Run, predictor: Predictor, reference: Reference, recipe: Recipe) -> Agreement:
-    """The verdict on the evidence. Raises GateFailed below the task's bar."""
+def _agreement(run: Run, predictor: Predictor, reference: Reference, recipe: Recipe) -> Agreement:
+    """The verdict on the evidence. Raises GateFailed below the task's bar, by the samples that may choose.
+
+    A recipe before which others were tried is judged by the other samples, and may fail there.
+    """
     job, samples = run.job, reference.samples
     if samples.evidence is None:
         return not_compared(samples.absent)
     answers = run.answers(predictor, samples.judged, f"answers in {recipe.precision}")
-    agreement = job.judge.agreed(job.model, answers, reference.answers, samples.evidence)
-    if agreement.verdict == "fail":
-        raise GateFailed(
-            f"{job.model.name} in {recipe} does not agree with the fp32 reference: {agreement.reason}.",
-            hint="Try another --precision; --no-evidence exports without this check, and records that.",
-        )
-    return agreement
+    grounds = Grounds(synthetic=samples.evidence.synthetic, tried=run.tried + 1)
+
+    def verdict(part: slice, grounds: Grounds) -> Agreement:
+        return job.judge.agreement(job.model, answers[part], reference.answers[part], samples.judged[part], grounds)
+
+    apart = len(samples.judged) - samples.choosing
+    found = verdict(slice(samples.choosing if apart else None), replace(grounds, tried=1))
+    if found.verdict == "fail":
+        raise Disagreement(job, recipe, found)
+    if apart:
+        return verdict(slice(samples.choosing, None) if run.tried else slice(None), grounds)
+    return verdict(slice(None), replace(grounds, spent=True)) if run.tried else found
 
 
 def _unproven(
@@ -117,11 +136,12 @@ def _unproven(
 def _parity(
     run: Run, runners: Mapping[str, Runner], reference: Reference, recipe: Recipe
 ) -> tuple[dict[str, float | None], ParityFailed | None]:
-    """Part -> relative error against the reference on real input; and the refusal, if a part is beyond its limit."""
+    """Part -> relative error against the reference on samples that calibrated nothing; and the refusal, if a part is
+    beyond its limit."""
     parity: dict[str, float | None] = {}
     for part, runner in runners.items():
         run.tell(f"parity of {part}", 0, 0)
-        parity[part] = error = part_error(runner, reference.recorders[part].calls)
+        parity[part] = error = part_error(runner, reference.judged[part].calls)
         if not error <= (limit := limit_of(coarsest(recipe.precision, recipe.options), run.job.exporter.limits)):
             return parity, ParityFailed(
                 f"the part {part!r} in {recipe.precision} is {error:.1%} away from the fp32 reference on real input; "
@@ -136,20 +156,32 @@ def _gate_too(run: Run, runners: Mapping[str, Runner], reference: Reference, rec
     if run.job.model.task.evaluation is None or not run.job.samples:
         return ""
     try:
-        verdict = _judged(run.job, run.scores(run.predictor(runners), f"measuring {recipe.precision}"), reference)
+        verdict = _judged(run, run.scores(run.predictor(runners), f"measuring {recipe.precision}"), reference)
     except EdgekitError as exc:  # the outputs cannot be decoded
         return f" It gives no answers that can be scored: {exc.message}"
     return f" The gate: {verdict.verdict}, {verdict.reason}."
 
 
-def _judged(job: Job, scores: Scores, reference: Reference) -> Verdict:
-    """The gate's verdict."""
-    evaluation = job.model.task.evaluation
+def _judged(run: Run, scores: Scores, reference: Reference) -> Verdict:
+    """The gate's verdict on the data. What other recipes were compared on does not prove this one."""
+    job, evaluation = run.job, run.job.model.task.evaluation
     if evaluation is None:
         return not_measured(f"{job.model.name} declares no metric")
     if not job.samples:
         return not_measured("no --data")
-    return job.judge.verdict(evaluation, scores, reference.scores, job.samples, job.data)
+
+    def verdict(places: range) -> Verdict:
+        mine, fp32 = scores.only(places), reference.scores.only(places)
+        return job.judge.verdict(evaluation, mine, fp32, [job.samples[i] for i in places], job.data)
+
+    every, apart = range(len(job.samples)), len(job.samples) - job.choosing
+    if not apart:
+        found = job.judge.verdict(evaluation, scores, reference.scores, job.samples, job.data)
+        return chosen_among(found, run.compared + 1, apart=False) if run.compared else found
+    found = verdict(every[: job.choosing])
+    if found.verdict == "fail":
+        return found
+    return chosen_among(verdict(every[job.choosing :]), run.compared + 1) if run.compared else verdict(every)
 
 
 def _operated(job: Job, scores: Scores, facts: Mapping[str, Any]) -> Mapping[str, Any]:

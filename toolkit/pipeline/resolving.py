@@ -9,9 +9,10 @@ from edgekit.core import Checkpoint, ImportOptions, Model, Progress, Source, Tar
 from edgekit.errors import BadInput, FetchFailed, Unsupported, boundary
 from edgekit.estimation import budgets, recipes
 from edgekit.formats.checkpoint import read_checkpoint
+from edgekit.gate.evidence import split
 from edgekit.gate.judges import Judge, judge_of
 from edgekit.importers.resolved import model_of
-from edgekit.pipeline.evidence import chosen, of_the_user
+from edgekit.pipeline.evidence import check_apart, chosen, of_the_user
 from edgekit.pipeline.job import Asked, Job
 from edgekit.pipeline.search.limits import Limits, limits_of
 from edgekit.pipeline.terms import check_terms
@@ -49,14 +50,22 @@ def _job(asked: Asked, target: Target) -> Job:
         samples_of(declared, judge.folder(path, option)) if path else ()
         for path, option in ((asked.data, "data"), (asked.calibration, "calibration"))
     )
-    evidence, no_evidence = chosen(declared, asked.evidence)
-    if limits and not samples and (judge.searches or not (evidence or calibration)):
+    fewest = declared.task.evaluation.minimum if declared.task.evaluation else 0
+    samples, choosing = (samples, len(samples)) if judge.searches else split(samples, fewest)
+    check_apart(("calibration", calibration), ("data", samples))
+    evidence, no_evidence = chosen(declared, judge, asked, calibration, samples)
+    real = calibration or (evidence and not evidence.synthetic)
+    if limits and not samples and (judge.searches or not real):
         raise BadInput(
             f"a search needs real samples to judge by, and {declared.name} has none.",
             hint="Add --data " + ("TEXT.txt" if judge.searches else "DIR; see docs/data.md."),
         )
     own = of_the_user(evidence, calibration, Path(asked.calibration or "").name)
-    calibration = calibration if own is evidence else calibration[: len(calibration) // 2]
+    calibration = calibration if own is evidence else ()
+    unmeasured = exporter.unmeasured(declared) if _chooses(asked, limits) and own and own.synthetic else None
+    if unmeasured is not None:
+        recipe = replace(unmeasured, options={**recipe.options, **unmeasured.options})
+        exporter.check_recipe(declared, recipe)
     return Job(
         model=_allowing(declared, judge, asked.max_kld),
         target=target,
@@ -66,6 +75,7 @@ def _job(asked: Asked, target: Target) -> Job:
         calibration=calibration,
         samples=samples,
         data=Path(asked.data).name if asked.data else "",
+        choosing=choosing,
         operating=asked.operating or {},
         offline=asked.offline,
         mirror=asked.mirror,
@@ -74,8 +84,14 @@ def _job(asked: Asked, target: Target) -> Job:
         named=asked.precision is not None,
         evidence=own,
         no_evidence=no_evidence,
+        unmeasured=unmeasured is not None,
         asked=asked,
     )
+
+
+def _chooses(asked: Asked, limits: Limits | None) -> bool:
+    """Whether the user leaves the choice of a recipe to edgekit, and does not search."""
+    return asked.precision is None and not asked.options and limits is None
 
 
 def _check_workers(asked: Asked, limits: Limits | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from edgekit.bundles import golden
@@ -21,13 +21,18 @@ if TYPE_CHECKING:
 __all__ = ["Reference", "trace"]
 
 
+#: Calls of a part that parity may compare.
+_PARITY = 8
+
+
 @dataclass(frozen=True)
 class Reference:
     """The traced fp32 reference: calls of each part, golden outputs and answer, scores, and calibration inputs.
 
     Attributes:
         samples: of the evidence. answers: the reference's, to those that are judged. calibrated: number of samples of
-            the evidence that calibrate.
+            the evidence that calibrate. judged: calls of each part on samples that calibrated nothing, for parity; on
+            the golden input where there are none.
     """
 
     recorders: Mapping[str, Recorder]
@@ -38,13 +43,27 @@ class Reference:
     samples: Samples
     answers: Sequence[Any]
     calibrated: int
+    judged: Mapping[str, Recorder]
+
+    def spent(self) -> Reference:
+        """The same, where all samples of the evidence have chosen."""
+        return replace(self, samples=replace(self.samples, choosing=len(self.samples.judged)))
+
+    def choosing(self, data: int) -> Reference:
+        """The same with those samples of the evidence and of the data (the first ones) alone that may choose."""
+        count, scores = self.samples.choosing, self.scores
+        if data < len(scores.values):
+            scores = scores.only(range(data))
+        samples = replace(self.samples, judged=self.samples.judged[:count])
+        return replace(self, samples=samples, answers=self.answers[:count], scores=scores)
 
 
 def trace(run: Run) -> Reference:
     """Run the reference on the golden input, the calibration samples and the data."""
     run.tell("running the fp32 reference", 0, 0)
     job = run.job
-    recorders = {name: Recorder(runner) for name, runner in _references(run).items()}
+    references = _references(run)
+    recorders = {name: Recorder(runner) for name, runner in references.items()}
     predictor = run.predictor(recorders)
     output = golden.answer(predictor, run.stage / run.golden_input)
     for name, recorder in recorders.items():
@@ -58,11 +77,13 @@ def trace(run: Run) -> Reference:
     for recorder in recorders.values():
         recorder.close()
     scores = run.scores(predictor, "measuring the reference", reference=True)
-    samples, answers = _answered(run, predictor, samples)
-    for recorder in recorders.values():  # the reference of a large model must not lie beside every candidate
+    judged = {name: Recorder(runner, _PARITY, evenly=True) for name, runner in references.items()}
+    samples, answers = _answered(run, run.predictor(judged), judged, samples)
+    for recorder in (*recorders.values(), *judged.values()):  # a large reference must not lie beside every candidate
         recorder.release()
     calibrated = 0 if job.calibration else len(calibrating)
-    return Reference(recorders, of_golden, output, scores, calibration, samples, answers, calibrated)
+    judged = {name: recorder if recorder.calls else recorders[name] for name, recorder in judged.items()}
+    return Reference(recorders, of_golden, output, scores, calibration, samples, answers, calibrated, judged)
 
 
 def _check_answers(job: Job, part: str, recorder: Recorder) -> None:
@@ -117,17 +138,35 @@ def _calibrated(
     try:
         return samples, calibrating, job.judge.calibration(predictor, recorders, calibrating)
     except BadInput as exc:
-        if job.calibration or samples.evidence is None:
+        if job.calibration or samples.evidence is None or _given(job):
             raise
         return _unfit(samples, exc), (), job.judge.calibration(predictor, recorders, ())
 
 
-def _answered(run: Run, predictor: Predictor, samples: Samples) -> tuple[Samples, Sequence[Any]]:
-    """The evidence, and the reference's answers to what is judged of it; none where it does not fit the model."""
+def _answered(
+    run: Run, predictor: Predictor, recorders: Mapping[str, Recorder], samples: Samples
+) -> tuple[Samples, Sequence[Any]]:
+    """The evidence, and the reference's answers to what is judged of it; none where it does not fit the model.
+
+    What may choose a recipe comes first: `recorders` keep its calls, by which parity may refuse.
+    """
+    count, what = samples.choosing, "answers of the reference"
     try:
-        return samples, run.answers(predictor, samples.judged, "answers of the reference", reference=True)
+        answers = list(run.answers(predictor, samples.judged[:count], what, reference=True))
+        if count and not all(recorder.calls for recorder in recorders.values()):
+            predictor.probe(samples.judged[0].input)
+        for recorder in recorders.values():
+            recorder.close()
+        return samples, [*answers, *run.answers(predictor, samples.judged[count:], what, reference=True)]
     except BadInput as exc:
+        if _given(run.job):
+            raise
         return _unfit(samples, exc), ()
+
+
+def _given(job: Job) -> bool:
+    """Whether the evidence is the user's: what does not fit of it is an error."""
+    return job.asked is not None and not isinstance(job.asked.evidence, bool)
 
 
 def _unfit(samples: Samples, exc: BadInput) -> Samples:

@@ -164,7 +164,7 @@ MODEL = Model(
         predictor=_pipeline,
         golden=str(HERE / "golden" / "toy-signal.txt"),
         samples=_samples,
-        evaluation=Evaluation("wer", worst=0.3, drop=0.02, minimum=20),
+        evaluation=Evaluation("wer", worst=0.3, drop=0.1, minimum=25),
     ),
     costs=Costs(size=_size, memory=lambda recipe: 10 * _size(recipe)),
 )
@@ -324,7 +324,7 @@ def weights(seed: int = 5) -> dict[str, NDArray[np.float32]]:
     return {"up": up.astype(np.float32), "down": down.astype(np.float32)}
 
 
-def write_data(folder: Path, count: int = 24, truths: str = "right", close: bool = False) -> Path:
+def write_data(folder: Path, count: int = 44, truths: str = "right", close: bool = False) -> Path:
     """A data folder; returns it.
 
     Args:

@@ -66,4 +66,5 @@ def bad_input_or_checkpoint(path: Path) -> bool:
 
 def labelled(truths: Sequence[Any], names: Sequence[str] = ()) -> list[Sample]:
     """Samples with these right answers."""
-    return [Sample(None, truth, name) for truth, name in zip_longest(truths, names, fillvalue="")]
+    both = zip_longest(truths, names, fillvalue="")
+    return [Sample(f"sample {i}", truth, name) for i, (truth, name) in enumerate(both)]

@@ -58,7 +58,7 @@ def test_the_threshold_is_chosen_on_the_quantized_model_and_kept(
     use(monkeypatch, operate=operate, predictor=Loud)
     made = toy.export(tmp_path / "b", data=toy.data, operating={"false_alarms_per_hour": 0.5})
     point = made.manifest.facts["operating_point"]
-    assert point == {"threshold": 1.0, "false_alarms_per_hour": 0.5, "data": toy.data.name, "samples": 24}
+    assert point == {"threshold": 1.0, "false_alarms_per_hour": 0.5, "data": toy.data.name, "samples": 44}
     # The golden answer is the one that the bundle gives with its threshold; `score`, not `output`, went to the gate.
     assert made.manifest.golden.output.isupper() and made.manifest.gate.verdict == "pass"
     edgekit.verify(made.path, data=toy.data)
@@ -96,7 +96,7 @@ def test_the_reference_hears_the_data_only_where_a_metric_asks_it(
     use(monkeypatch, operate=operate, predictor=Loud, evaluation=evaluation)
     seen: list[str] = []
     made = toy.export(tmp_path / "b", data=toy.data, progress=lambda what, done, total: seen.append(what))
-    assert made.manifest.facts["operating_point"]["samples"] == 24
+    assert made.manifest.facts["operating_point"]["samples"] == 44
     assert ("measuring the reference" in seen) == (evaluation is not None)
 
 

@@ -136,7 +136,14 @@ def asked(count: int) -> list[Sample]:
 
 @pytest.mark.parametrize(
     ("count", "wrong", "reference_wrong", "verdict"),
-    [(100, 20, 20, "pass"), (100, 30, 20, "fail"), (100, 60, 20, "fail"), (10, 0, 0, "undecided"), (100, 21, 20, "un")],
+    [
+        (400, 80, 80, "pass"),
+        (100, 20, 20, "un"),
+        (100, 30, 20, "fail"),
+        (100, 60, 20, "fail"),
+        (10, 0, 0, "undecided"),
+        (100, 21, 20, "un"),
+    ],
 )
 def test_the_verdict_is_paired(count: int, wrong: int, reference_wrong: int, verdict: str) -> None:
     answers, base = (["b"] * n + ["a"] * (count - n) for n in (wrong, reference_wrong))

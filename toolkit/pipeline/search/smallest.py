@@ -38,7 +38,8 @@ def smallest(run: Run, reference: Reference, limits: Limits) -> Run:
         points = _tried(search, reference, journal)
     best = chosen(points, limits, search.recipes)
     frontier_plot.write(points, best.recipe, run.stage)
-    return replace(run, job=replace(run.job, recipe=search.recipes[best.recipe]))
+    tried = sum(point.size is not None for point in points) - 1
+    return replace(run, job=replace(run.job, recipe=search.recipes[best.recipe]), tried=tried, compared=tried)
 
 
 def _tried(search: Search, reference: Reference, journal: Journal) -> list[Point]:

@@ -27,7 +27,9 @@ def measured(run: Run, reference: Reference, name: str, recipe: Recipe) -> Point
     """`recipe`, made and measured; with the reason, if it was refused."""
     job, place = run.job, run.work / "trial"
     shutil.copytree(run.stage, place)
-    trial = replace(run, job=replace(job, model=job.judge.lenient(job.model)), stage=place)
+    alone = replace(job, model=job.judge.lenient(job.model), samples=job.samples[: job.choosing])
+    trial = replace(run, job=alone, stage=place)
+    reference = reference.choosing(job.choosing)
     if job.judge.searches:  # the text decides, and every recipe is measured on it
         reference = replace(reference, samples=evidence.Samples(absent="a trial of the search"))
     try:

@@ -54,7 +54,7 @@ TASK = Task(
     _predictor,
     metric="recovery",
     golden="protein/structures/1a8o.pdb",
-    evaluation=Evaluation("recovery", worst=0.0, drop=0.02, minimum=20),
+    evaluation=Evaluation("recovery", worst=None, drop=0.02, minimum=20),
     agreement=Agreement(
         f"probabilities of residues within {_NEAR} nats of fp32's, by their mean KL divergence in a structure",
         _answer,

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgekit.core import Prediction
 
-__all__ = ["SAME", "answer", "figures", "same_areas"]
+__all__ = ["SAME", "answer", "figures", "is_background", "same_areas"]
 
 SAME = 0.9
 #: Cells a side in which answers are kept: a bundle holds them for `verify`.
@@ -26,6 +26,12 @@ def answer(prediction: Prediction) -> list[int]:
     starts = np.flatnonzero(np.diff(flat, prepend=-1))
     lengths = np.diff(starts, append=flat.size)
     return [int(number) for run in zip(flat[starts], lengths, strict=True) for number in run]
+
+
+def is_background(answer: Any) -> bool:
+    """Whether (nearly) all of a picture is class 0."""
+    other = sum(length for value, length in zip(answer[::2], answer[1::2], strict=True) if value)
+    return bool(other < _LEAST * _SIDE**2)
 
 
 def same_areas(answers: Sequence[Any], reference: Sequence[Any]) -> list[bool]:

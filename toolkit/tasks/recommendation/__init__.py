@@ -55,7 +55,7 @@ TASK = Task(
     _predictor,
     metric="recall@10",
     golden="recommender/liked.txt",
-    evaluation=Evaluation("recall@10", worst=0.0, drop=0.01, minimum=50),
+    evaluation=Evaluation("recall@10", worst=None, drop=0.01, minimum=50),
     agreement=Agreement(
         f"{_SAME} of the first {_FIRST} items are fp32's, in any order", _answer, _same, 0.9, _figures, bounds=False
     ),

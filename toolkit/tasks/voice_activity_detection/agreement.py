@@ -22,6 +22,10 @@ def _answer(prediction: Prediction) -> Mapping[str, Any]:
     return {"threshold": details["threshold"], "probabilities": heard}
 
 
+def _is_nothing(answer: Any) -> bool:
+    return not any(value >= answer["threshold"] for value in answer["probabilities"])
+
+
 def _shares(answers: Sequence[Any], reference: Sequence[Any]) -> list[tuple[int, int]]:
     """Of each sound: frames with the same decision, frames. Sounds of other lengths have none in common."""
     pairs = []
@@ -57,4 +61,5 @@ AGREEMENT = Agreement(
     figures=_figures,
     bars={_SHARE: 0.99},
     bounds=False,
+    nothing=_is_nothing,
 )

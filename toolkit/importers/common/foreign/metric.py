@@ -51,13 +51,11 @@ def evaluation_of(address: str) -> Evaluation:
         raise BadInput(f'{label}: {name} says better = {better!r}; it is "higher" or "lower".', hint=_HINT)
     if not _finite(drop) or drop < 0:
         raise BadInput(f"{label}: {name} says drop = {drop!r}; it is the largest loss against fp32.", hint=_HINT)
-    if worst is None:
-        worst = -math.inf if better == "higher" else math.inf
-    elif not _finite(worst):
+    if worst is not None and not _finite(worst):
         raise BadInput(f"{label}: {name} says worst = {worst!r}; it is a number.", hint=_HINT)
     spoken = f"{name} ({label} {hash_file(path)[:8]})"  # the content decides whether a bundle can be reused
     metrics.add(Metric(spoken, "", better, partial(_score, path.resolve(), name), labelled=True))
-    return Evaluation(spoken, worst=float(worst), drop=float(drop), minimum=_MINIMUM)
+    return Evaluation(spoken, worst=None if worst is None else float(worst), drop=float(drop), minimum=_MINIMUM)
 
 
 def declares(path: Path, name: str) -> bool:
