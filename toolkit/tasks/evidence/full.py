@@ -6,16 +6,15 @@ They are fetched like weights and cached. Every second file of a kind is in the 
 
 from __future__ import annotations
 
-import csv
-import functools
 import hashlib
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from edgekit.core import Evidence, Sample, Source, SourceFile
+from edgekit.tasks.evidence.texts import with_a_gap
 
 __all__ = ["full_evidence"]
 
@@ -45,34 +44,20 @@ class _Row(NamedTuple):
         return SourceFile(f"{self.half}/{self.source}{suffix}".lower(), self.sha256, int(self.size), (self.piece,))
 
 
-@dataclass(frozen=True)
-class _Larger:
-    """How a set grows.
-
-    Attributes:
-        kinds: of the table's files. sample: (a file, the folder for what is made of it, its row) -> a sample; None if
-            nothing in it will do. every: of so many files one is taken.
-    """
-
-    kinds: tuple[str, ...]
-    sample: Callable[[Path, _Row], Sample | None]
-    every: int = 1
-
-
 def full_evidence(evidence: Evidence) -> Evidence | None:
     """The larger set in place of one that travels with edgekit, with that set in it; None if there is none.
 
     No source is in both halves, and the halves have equally many samples.
     """
-    larger = _LARGER.get(evidence.name)
-    if larger is None:
+    if evidence.name not in _LARGER:
         return None
+    kinds, every, sample_of = _LARGER[evidence.name]
     taken = {sample.source for sample in evidence.samples(Path())}
+    table = [_Row(*line.split("\t")) for line in _TABLE.read_text(encoding="utf-8").splitlines()]
     halves = [
-        [row for row in _rows() if row.half == half and row.kind in larger.kinds and row.source not in taken]
+        [row for row in table if row.half == half and row.kind in kinds and row.source not in taken][::every]
         for half in ("first", "second")
     ]
-    halves = [half[:: larger.every] for half in halves]
     chosen = [half[: min(map(len, halves))] for half in halves]
     rows = [row for half in chosen for row in half]
     licences = " AND ".join(dict.fromkeys(row.licence for row in rows))
@@ -82,9 +67,7 @@ def full_evidence(evidence: Evidence) -> Evidence | None:
     def samples(folder: Path) -> Sequence[Sample]:
         own = list(evidence.samples(Path()))
         middle = len(own) // 2
-        more = [[larger.sample(folder / row.file.name, row) for row in half] for half in chosen]
-        least = min(sum(sample is not None for sample in half) for half in more)
-        first, second = ([sample for sample in half if sample is not None][:least] for half in more)
+        first, second = ([sample_of(folder / row.file.name, row) for row in half] for half in chosen)
         return [*own[:middle], *first, *own[middle:], *second]
 
     return replace(
@@ -95,13 +78,6 @@ def full_evidence(evidence: Evidence) -> Evidence | None:
         samples=samples,
         sources=(source,),
     )
-
-
-@functools.cache
-def _rows() -> tuple[_Row, ...]:
-    with _TABLE.open(encoding="utf-8", newline="") as file:
-        _, *lines = csv.reader(file, delimiter="\t")
-    return tuple(_Row(*line) for line in lines)
 
 
 def _picture(file: Path, row: _Row) -> Sample:
@@ -119,29 +95,23 @@ def _text(file: Path, row: _Row) -> Sample:
     return Sample(str(cut), str(cut), row.source, source=row.source)
 
 
-def _sentence(file: Path, row: _Row) -> Sample | None:
+def _sentence(file: Path, row: _Row) -> Sample:
     """One sentence of an address: the first by the hash of its letters, so that nobody's taste chose it."""
     plain = [line for line in _sentences(file) if _LEAST <= len(line) <= _MOST and _PLAIN.fullmatch(line)]
-    chosen = min(plain, key=lambda line: hashlib.sha256(line.encode()).digest(), default=None)
-    return None if chosen is None else Sample(chosen, None, row.source, "en", row.source)
-
-
-def _gapped(file: Path, row: _Row) -> Sample | None:
-    from edgekit.tasks.evidence.texts import with_a_gap
-
-    sample = _sentence(file, row)
-    return None if sample is None else with_a_gap(sample)
+    return Sample(
+        min(plain, key=lambda line: hashlib.sha256(line.encode()).digest()), None, row.source, "en", row.source
+    )
 
 
 def _sentences(file: Path) -> list[str]:
     return _END.split(" ".join(file.read_text(encoding="utf-8").split()))
 
 
-#: Name of a set -> how it grows.
-_LARGER = {
-    "photographs": _Larger(("photograph", "person"), _picture),
-    "people": _Larger(("person",), _picture),
-    "texts": _Larger(("address",), _text, every=_EVERY),
-    "sentences": _Larger(("address",), _sentence),
-    "sentences with a gap": _Larger(("address",), _gapped),
+#: Name of a set -> the kinds of files that it grows by, of so many files one, (a file, its row) -> a sample.
+_LARGER: Mapping[str, tuple[tuple[str, ...], int, Callable[[Path, _Row], Sample]]] = {
+    "photographs": (("photograph", "person"), 1, _picture),
+    "people": (("person",), 1, _picture),
+    "texts": (("address",), _EVERY, _text),
+    "sentences": (("address",), 1, _sentence),
+    "sentences with a gap": (("address",), 1, lambda file, row: with_a_gap(_sentence(file, row))),
 }
