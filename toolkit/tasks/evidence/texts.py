@@ -6,11 +6,12 @@ A half has eight documents of about 5 kB, two chunks each of a language model, a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edgekit.core import Evidence, Sample
 
-__all__ = ["SENTENCES", "TEXTS"]
+__all__ = ["GAPPED", "SENTENCES", "TEXTS", "with_a_gap"]
 
 
 def _texts(folder: Path) -> Sequence[Sample]:
@@ -29,6 +30,13 @@ def _sentences(folder: Path) -> Sequence[Sample]:
     ]
 
 
+def with_a_gap(sample: Sample) -> Sample:
+    """A sentence with its middle word left out."""
+    words = str(sample.input).split()
+    words[len(words) // 2] = "[MASK]"
+    return replace(sample, input=" ".join(words))
+
+
 #: Of language models: documents.
 TEXTS = Evidence(
     "texts",
@@ -42,4 +50,8 @@ SENTENCES = Evidence(
     "LicenseRef-public-domain",
     "64 English sentences of as many addresses of Presidents of the United States",
     _sentences,
+)
+#: Of models that fill a gap.
+GAPPED = replace(
+    SENTENCES, name="sentences with a gap", samples=lambda folder: [with_a_gap(sample) for sample in _sentences(folder)]
 )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edgekit.core import Agreement, Prediction, Predictor, Runner, Sample, Task
 from edgekit.tasks.common.agreement import same_value
-from edgekit.tasks.evidence.texts import SENTENCES
+from edgekit.tasks.evidence.texts import GAPPED
 
 
 def _samples(folder: Path, labels: Sequence[str]) -> Sequence[Sample]:
@@ -24,16 +23,6 @@ def _predictor(parts: Mapping[str, Runner], folder: Path, facts: Mapping[str, An
     return Gaps(parts, folder, facts)
 
 
-def _gapped(folder: Path) -> Sequence[Sample]:
-    """The sentences of the evidence, each with its middle word left out."""
-    gapped = []
-    for sample in SENTENCES.samples(folder):
-        words = str(sample.input).split()
-        words[len(words) // 2] = "[MASK]"
-        gapped.append(replace(sample, input=" ".join(words)))
-    return gapped
-
-
 def _word(prediction: Prediction) -> str:
     return str(prediction.output)
 
@@ -45,6 +34,6 @@ TASK = Task(
     _samples,
     _predictor,
     golden="data/golden/golden-masked.txt",
-    evidence=replace(SENTENCES, name="sentences with a gap", samples=_gapped),
+    evidence=GAPPED,
     agreement=Agreement("the same likeliest word", _word, same_value, bar=0.85),
 )
