@@ -38,6 +38,8 @@ _RATE, _SECONDS, _FRAME = 8_000, 60, 256
 _SIDE, _TEXT = 64, 1 << 20
 #: Words of a shingle, and the least share of shingles that two texts have in common.
 _WORDS, _RESEMBLANCE = 4, 0.5
+#: What the names of numbered sources begin with.
+_NUMBERED = "source "
 #: Two arrays are equal if they differ by so much of their largest value.
 _ROUNDING = 1e-3
 
@@ -57,11 +59,11 @@ def independent_sources(samples: Sequence[Sample]) -> list[int]:
 
 
 def with_sources(samples: Sequence[Sample]) -> list[Sample]:
-    """The samples, each with the name of its independent source; as they are if all have one, and nothing is read."""
-    if all(sample.source for sample in samples):
+    """The samples, each with the number of its independent source as its name. Done again, nothing is read again."""
+    if all(sample.source.startswith(_NUMBERED) for sample in samples):
         return list(samples)
     numbers = independent_sources(samples)
-    return [replace(sample, source=f"source {number}") for sample, number in zip(samples, numbers, strict=True)]
+    return [replace(sample, source=f"{_NUMBERED}{number}") for sample, number in zip(samples, numbers, strict=True)]
 
 
 def near_duplicates(samples: Sequence[Sample]) -> list[list[int]]:
