@@ -53,6 +53,7 @@ class Metric:
         labelled: whether it means nothing against another model's answers in place of the truth.
         absent: truths -> what they lack for it to be defined ("" if nothing); a gate then measures nothing.
         doubt: pairs -> why a good value of them proves nothing ("" if it does); a gate is then undecided.
+        own: whether it is a function of the user's, which may read what nobody knows.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Metric:
     labelled: bool = False
     absent: Callable[[Sequence[Any]], str] = lambda truths: ""
     doubt: Callable[[Sequence[Pair]], str] = lambda pairs: ""
+    own: bool = False
 
 
 def wer(outputs: Sequence[Any], truths: Sequence[Any], *, language: str = "en") -> list[Pair]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import hashlib
 import os
+import platform
 import shutil
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -17,11 +20,14 @@ from typing import Any
 from edgekit.bundles.manifest import LARGEST, NAME, Manifest, decode
 from edgekit.errors import BadInput, boundary
 
-__all__ = ["alive", "peek", "replaceable", "staged"]
+__all__ = ["alive", "owner", "peek", "replaceable", "staged", "sweep"]
 
-
+#: Between the name of a bundle and its owner's, in the name of a temporary folder.
+_PARTIAL = ".partial-"
 #: Suffix of an earlier bundle while the new bundle takes its place.
 _OLD = ".old"
+#: Seconds after which a folder of another machine, in which nothing has changed, counts as left behind.
+_LEFT = 2 * 86400.0
 
 
 def replaceable(out: Path) -> Path:
@@ -68,8 +74,8 @@ def staged(out: Path, where: Callable[[Path], Path] = replaceable) -> Iterator[P
     out = where(out)
     with boundary():
         out.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(out)
-        work = Path(tempfile.mkdtemp(prefix=f".{out.name}.partial-{os.getpid()}-", dir=out.parent))
+        sweep(out.parent, glob.escape(out.name))
+        work = Path(tempfile.mkdtemp(prefix=f".{out.name}{_PARTIAL}{owner()}-", dir=out.parent))
         try:
             yield work
             work.chmod(0o755)
@@ -78,30 +84,55 @@ def staged(out: Path, where: Callable[[Path], Path] = replaceable) -> Iterator[P
             shutil.rmtree(work, ignore_errors=True)
 
 
-def _sweep(out: Path) -> None:
-    """Remove the temporary folders of killed exports of the same bundle, unless their process still runs.
+def sweep(folder: Path, name: str = "*") -> None:
+    """Remove the temporary folders of killed exports in `folder`, unless their process still runs.
 
     An export killed between the two renames of `_swap` left the earlier bundle under another name: it is renamed back.
+
+    Args:
+        name: a pattern of the bundles' names.
     """
-    for left in out.parent.glob(f".{glob.escape(out.name)}.partial-*"):
-        owner = left.name.removeprefix(f".{out.name}.partial-").split("-")[0]
-        if not owner.isdigit() or alive(int(owner)):
+    for left in folder.glob(f".{name}{_PARTIAL}*"):
+        place, _, mark = left.name[1:].rpartition(_PARTIAL)
+        if alive(mark, left):
             continue
-        if left.name.endswith(_OLD) and not out.exists():
-            left.rename(out)
+        if left.name.endswith(_OLD) and not (folder / place).exists():
+            left.rename(folder / place)
         else:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def alive(process: int) -> bool:
-    """Whether there is a process of this number."""
+def owner() -> str:
+    """This process in the name of a folder that it makes: where it runs, and its number there."""
+    return f"{_here()}.{os.getpid()}"
+
+
+def alive(mark: str, folder: Path) -> bool:
+    """Whether the process may still run whose `owner` the name of `folder` begins with, or holds as `mark`.
+
+    Elsewhere (another machine on a shared disk, another container, before the machine was started again) its number
+    says nothing: there it counts as running until nothing in its folder has changed for two days.
+    """
+    here, _, number = mark.partition("-")[0].partition(".")
+    if here != _here() or not number.isdigit():
+        with contextlib.suppress(OSError):
+            return time.time() - max(path.lstat().st_mtime for path in (folder, *folder.rglob("*"))) < _LEFT
+        return True
     try:
-        os.kill(process, 0)
+        os.kill(int(number), 0)
     except ProcessLookupError:
         return False
-    except OSError:
+    except (OSError, OverflowError):
         pass
     return True
+
+
+def _here() -> str:
+    """The host, its boot and the numbering of its processes, in few letters."""
+    facts = [platform.node()]
+    with contextlib.suppress(OSError):  # of Linux
+        facts += [Path("/proc/sys/kernel/random/boot_id").read_text("ascii"), str(Path("/proc/self/ns/pid").readlink())]
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
 
 
 def _swap(new: Path, out: Path) -> None:

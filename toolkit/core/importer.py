@@ -62,11 +62,13 @@ class Importer(ABC):
     Attributes:
         name: registry name. form: the form of its sources, for help texts: ``"hf://ORG/MODEL"``.
         extra: the extra of edgekit that installs its dependencies.
+        distributions: those whose versions decide what network a source becomes.
     """
 
     name: str
     form: str
     extra: str
+    distributions: tuple[str, ...] = ()
 
     @abstractmethod
     def accepts(self, source: str) -> bool:
@@ -86,7 +88,8 @@ class Importer(ABC):
         """The declaration of `source`: parts, task and costs, before any download of weights.
 
         Its `Weights.hub` is the address or the path of the weights, and its `Part.build` makes the reference from
-        them. Loads nothing heavy if the same source was declared before (the reuse of a bundle takes under 3 s).
+        them. Loads nothing heavy if the same source was declared before (the reuse of a bundle takes under 3 s). Code
+        of the user's or of a repository runs each time, in a process of its own.
 
         Raises:
             As `inspect`; MissingExtra.

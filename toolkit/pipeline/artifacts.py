@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from edgekit.bench.machine import host
-from edgekit.bundles.staging import staged
+from edgekit.bundles.staging import staged, sweep
 from edgekit.common.files import described, hash_file, is_inside
 from edgekit.core import Artifact, Recipe
 from edgekit.errors import EdgekitError
@@ -107,21 +108,25 @@ def _key(run: Run, reference: Reference, recipe: Recipe) -> str:
 
 def _taken(place: Path, stage: Path) -> list[Artifact] | None:
     """The artefacts of the cache's folder `place`, copied into `stage`; None if they are not there, or damaged."""
+    copied: list[Path] = []
     try:
+        os.utime(place / _NAME)  # used now: another process that needs room takes others first
         content = json.loads((place / _NAME).read_text(encoding="utf-8"))
-        files = dict(content["files"])
-        whole = all(is_inside(name) and hash_file(place / name) == digest for name, digest in files.items())
         artifacts = [Artifact(**artifact) for artifact in content["artifacts"]]
-    except (OSError, ValueError, KeyError, TypeError):
+        for name, digest in dict(content["files"]).items():
+            if not is_inside(name):
+                raise ValueError(name)
+            copied.append(stage / name)
+            copied[-1].parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(place / name, copied[-1])
+            if hash_file(copied[-1]) != digest:
+                raise ValueError(name)
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        for path in copied:
+            path.unlink(missing_ok=True)
+        if isinstance(exc, ValueError):
+            shutil.rmtree(place, ignore_errors=True)
         return None
-    if not whole:
-        shutil.rmtree(place, ignore_errors=True)
-        return None
-    for name in files:
-        (stage / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(place / name, stage / name)
-    with contextlib.suppress(OSError):
-        (place / _NAME).touch()  # used now
     return artifacts
 
 
@@ -130,9 +135,14 @@ def _files(folder: Path) -> Iterator[str]:
 
 
 def _drop(cache: Path, most: int) -> None:
-    """Remove what was used least recently, until `most` bytes are left."""
-    used = {path.parent: path.stat().st_mtime for path in cache.glob(f"*/{_NAME}")}
-    sizes = {place: sum((place / name).stat().st_size for name in _files(place)) for place in used}
+    """Remove what writers left that were killed, then what was used least recently, until `most` bytes are left.
+
+    What others write just now counts, and stays.
+    """
+    sweep(cache)
+    sizes = {place: sum((place / name).stat().st_size for name in _files(place)) for place in cache.iterdir()}
+    described = {place: place / _NAME for place in sizes if not place.name.startswith(".")}
+    used = {place: path.stat().st_mtime if path.is_file() else 0.0 for place, path in described.items()}
     for place in sorted(used, key=lambda place: used[place]):
         if sum(sizes.values()) <= most:
             return

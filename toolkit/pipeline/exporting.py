@@ -13,11 +13,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from edgekit.bench import metrics
 from edgekit.bundles.bundle import open_bundle
+from edgekit.bundles.opened import load
 from edgekit.bundles.staging import peek, replaceable, staged
 from edgekit.core import Bundle, Progress, Source
 from edgekit.errors import BadInput, boundary
 from edgekit.estimation import budgets
+from edgekit.gate.judges import Looks
 from edgekit.pipeline.adapting import adapted
 from edgekit.pipeline.job import Asked, Job, Run
 from edgekit.pipeline.resolving import job_of, read, weights_of
@@ -148,7 +151,7 @@ def _export(job: Job, place: Path, asked: Asked) -> Bundle:
 
 def _made(job: Job, place: Path, weights: Path, source: Source | None, tell: Progress) -> Bundle:
     key = key_of(job, weights)
-    if (bundle := already(place, key)) is not None:
+    if (bundle := already(place, key)) is not None and _confirmed(job, bundle, tell):
         return bundle
     check_pool(job)  # before anything long begins
     job, checkpoint = read(job, weights, tell)
@@ -159,6 +162,17 @@ def _made(job: Job, place: Path, weights: Path, source: Source | None, tell: Pro
     if job.limits:
         journal_of(place.absolute()).unlink(missing_ok=True)
     return open_bundle(place)
+
+
+def _confirmed(job: Job, bundle: Bundle, tell: Progress) -> bool:
+    """Whether a metric of the user's gives the bundle the value of its manifest again: files and variables that such a
+    function reads are in no key. Raises BadInput where the function fails now."""
+    evaluation, value = job.model.task.evaluation, bundle.manifest.gate.value
+    if evaluation is None or value is None or job.judge.searches or not metrics.find(evaluation.metric).own:
+        return True
+    looks = Looks(f"measuring {evaluation.metric} again", tell)
+    scores = job.judge.scores(load(bundle.path, hashes=False), job.samples, looks)
+    return job.judge.absolute(evaluation, scores, job.samples, job.data).value == value
 
 
 def _check_same(there: Path, place: Path, job: Job) -> None:

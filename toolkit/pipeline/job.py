@@ -25,12 +25,13 @@ from edgekit.estimation import budgets
 from edgekit.gate.judges import Judge, Looks, Scores
 from edgekit.numerics.parity import FLOATS
 from edgekit.pipeline.search.limits import Limits
+from edgekit.registry import find
 from edgekit.tasks.resolved import predictor_of
 
 __all__ = ["Asked", "Job", "Run"]
 
-#: Distributions that make inputs and answers of samples, whatever the format.
-_READERS = ("numpy", "pillow", "soundfile", "soxr", "tokenizers")
+#: Distributions that make inputs and answers of samples, and compare answers, whatever the format.
+_READERS = ("numpy", "pillow", "soundfile", "soxr", "tokenizers", "jiwer", "whisper-normalizer")
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,9 @@ class Job:
 
     def tools(self) -> dict[str, str]:
         """Distribution -> version, of the installed distributions that decide the export's result."""
-        return host.versions(dict.fromkeys((*_READERS, *self.exporter.distributions)))
+        kind = self.model.identity.importer
+        own = find("importers", kind).distributions if kind else ()
+        return host.versions(dict.fromkeys((*_READERS, *own, *self.exporter.distributions)))
 
 
 @dataclass(frozen=True)

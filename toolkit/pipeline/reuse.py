@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import edgekit
 import edgekit.exporters
@@ -15,6 +16,7 @@ import edgekit.importers
 import edgekit.models
 import edgekit.targets
 import edgekit.tasks
+from edgekit.bench.machine import host
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.manifest import NAME
 from edgekit.common import package_data
@@ -41,9 +43,15 @@ def key_of(job: Job, weights: Path) -> str:
         *(f"companion {name} {file.sha256}" for name, s in model.weights.companions.items() for file in s.files),
         f"evidence {job.evidence.name} {job.evidence.sources}" if job.evidence else "no evidence",
         repr((model.name, model.task.evaluation, model.network.ladder, declared(job.target), job.recipe, job.fallback)),
-        repr((sorted(job.operating.items()), job.limits)),
+        repr((sorted(job.operating.items()), job.limits, _machine(job))),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _machine(job: Job) -> list[Any]:
+    """The machine, where a limit of latency is about it."""
+    machine = host.describe() if job.limits and job.limits.latency is not None else {}
+    return [machine[name] for name in host.IDENTITY if name in machine]
 
 
 def decides(job: Job, weights: Path) -> list[str]:
@@ -57,7 +65,7 @@ def decides(job: Job, weights: Path) -> list[str]:
 
 def declared(target: Target) -> Target:
     """`target` without its functions: they print as addresses, which differ from run to run; their files are among
-    the code."""
+    the code (`_outside`)."""
     return replace(target, pack=None, prove=None, measure=None, forms={}, devices={})
 
 
@@ -74,7 +82,7 @@ def read_with(weights: Path, assets: tuple[str, ...]) -> list[Path]:
 
 def code_files(job: Job) -> list[Path]:
     """The code that decides an export: all files of the rooms of entries (C kernels and firmware too), what they and
-    the pipeline import, and the files that hold another package's model, exporter or target.
+    the pipeline import, and the files of other packages that hold the model, the exporter or the target.
 
     A changed exporter must not reuse an old bundle; a change of report pages must not forbid it.
     """
@@ -94,18 +102,20 @@ def _own_files() -> frozenset[Path]:
 
 
 def _outside(job: Job) -> Iterator[Path]:
-    model = job.model
-    exporter = type(job.exporter)
+    model, target = job.model, job.target
     for item in (
-        model.task.predictor,
-        model.weights.prepare,
-        model.task.samples,
+        *(model.task.predictor, model.weights.prepare, model.task.samples),
         *(part.build for part in model.network.parts),
-        exporter,
+        *(type(job.exporter), target.pack, target.prove, target.measure),
     ):
-        file = getattr(sys.modules.get(getattr(item, "__module__", None) or ""), "__file__", None)
-        if file and Path(file).is_file():
-            yield Path(file)
+        named = getattr(getattr(item, "func", item), "__module__", None) or ""  # of a partial, its function
+        top = named.partition(".")[0]
+        for name in dict.fromkeys((named, top)):
+            file = Path(getattr(sys.modules.get(name), "__file__", None) or "")
+            if top != "edgekit" and file.name == "__init__.py":
+                yield from file.parent.rglob("*.py")  # a package, whose files import one another
+            elif file.is_file():
+                yield file
 
 
 def already(place: Path, key: str) -> Bundle | None:

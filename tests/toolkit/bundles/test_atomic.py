@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import resource
 import signal
 import threading
@@ -15,6 +16,7 @@ import pytest
 from helpers.toys import toy_model
 
 import edgekit
+from edgekit.bundles import staging
 from edgekit.bundles.manifest import decode
 from edgekit.bundles.staging import staged
 from edgekit.cli.command import run
@@ -25,7 +27,7 @@ STEPS = [
     *("pipeline.climbing.prove", "pipeline.proving.part_error"),
     *("pipeline.resolving.read_checkpoint", "pipeline.exporting.key_of"),
     *("bundles.golden.write_input", "bundles.golden.write_reference", "bundles.sbom.render"),
-    *("bundles.staging._sweep", "bundles.staging._swap", "estimation.budgets.check_size"),
+    *("bundles.staging.sweep", "bundles.staging._swap", "estimation.budgets.check_size"),
 ]
 
 
@@ -213,11 +215,42 @@ def test_a_killed_export_is_swept_by_the_next_one_and_a_living_one_is_not(toy: A
 
 def test_a_kill_between_the_two_renames_loses_nothing(toy: Any, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = seed(bundle)
-    bundle.rename(bundle.with_name(".bundle.partial-999999999-abc.old"))
+    monkeypatch.setattr("os.getpid", lambda: 999999999)
+    bundle.rename(bundle.with_name(f".bundle.partial-{staging.owner()}-abc.old"))
+    monkeypatch.undo()
     with pytest.raises(BadInput, match="too bad"), staged(bundle):
         raise BadInput("too bad")
     assert seed(bundle) == before
     assert partials(bundle.parent) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("platform.node", lambda: "elsewhere"),
+        ("pathlib.Path.readlink", lambda self: "pid:[1]"),
+        ("pathlib.Path.read_text", lambda self, encoding: "another boot"),
+    ],
+    ids=["host", "container", "boot"],
+)
+def test_a_live_export_elsewhere_is_left_alone_and_what_it_left_goes_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, other: Any
+) -> None:
+    monkeypatch.setattr("os.getpid", lambda: 999999999)  # no process of this number runs here
+    monkeypatch.setattr(name, other)
+    with staged(tmp_path / "bundle") as stage:
+        (stage / "half").write_bytes(b"half")
+        monkeypatch.undo()
+        with staged(tmp_path / "bundle") as mine:
+            assert stage.is_dir()
+            assert mine != stage
+        left = tmp_path / f"{stage.name}x"
+        stage.rename(left)
+        for path in (left / "half", left):
+            os.utime(path, (1, 1))
+        with staged(tmp_path / "other"), staged(tmp_path / "bundle", where=Path):
+            assert not left.exists()
+        stage.mkdir()
 
 
 def test_signals_wait_for_the_swap(toy: Any, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from helpers.toys import toy_model
 from helpers.toys.toy_model import forge, names
 
 import edgekit
+from edgekit.bundles import staging
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.manifest import decode
 from edgekit.bundles.staging import replaceable
@@ -259,8 +260,10 @@ def test_a_link_in_a_circle_is_bad_input(toy: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["[x]*?", "a\nb", "ü", "-o", "x" * 200])
-def test_odd_names_of_places(toy: Any, tmp_path: Path, name: str) -> None:
-    left = tmp_path / f".{name}.partial-999999999-abc"
+def test_odd_names_of_places(toy: Any, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("os.getpid", lambda: 999999999)
+        left = tmp_path / f".{name}.partial-{staging.owner()}-abc"
     left.mkdir()
     edgekit.verify(toy.export(tmp_path / name).path)
     assert not left.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from helpers.toys import toy_model
 
+from edgekit.bundles import staging
 from edgekit.errors import GateFailed
 from edgekit.pipeline import artifacts
 
@@ -99,6 +101,56 @@ def test_damaged_files_are_made_anew(toy: Any, tmp_path: Path, works: list[str],
     assert (first.path / file.name).read_bytes() == (second.path / file.name).read_bytes()
     toy.export(tmp_path / "c")
     assert len(works) == 2, "what was damaged is in the cache again"
+
+
+def test_files_that_vanish_while_they_are_copied_are_made_anew(
+    toy: Any, tmp_path: Path, works: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy.export(tmp_path / "a")
+    copy = shutil.copyfile
+
+    def vanishing(source: Path, target: Path) -> Any:
+        if Path(source).parents[1].name == "artifacts":  # another process needed room
+            shutil.rmtree(Path(source).parent)
+        return copy(source, target)
+
+    monkeypatch.setattr("shutil.copyfile", vanishing)
+    toy.export(tmp_path / "b")
+    assert works == ["int8", "int8"]
+
+
+def test_what_another_process_puts_into_a_file_meanwhile_is_not_taken(
+    toy: Any, tmp_path: Path, works: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy.export(tmp_path / "a")
+    copy = shutil.copyfile
+
+    def spoiling(source: Path, target: Path) -> None:
+        copy(source, target)
+        if Path(source).parents[1].name == "artifacts":
+            Path(target).write_bytes(b"half")
+
+    monkeypatch.setattr("shutil.copyfile", spoiling)
+    toy.export(tmp_path / "b")
+    assert works == ["int8", "int8"]
+
+
+def test_what_killed_writers_left_goes_and_what_others_write_stays(
+    toy: Any, tmp_path: Path, works: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache" / "artifacts"
+    living = cache / f".{'1' * 32}.partial-{staging.owner()}-abc"
+    with monkeypatch.context() as patch:
+        patch.setattr("os.getpid", lambda: 999999999)
+        killed = cache / f".{'0' * 32}.partial-{staging.owner()}-abc"
+    halfway = cache / ("2" * 32)  # its removal was interrupted
+    for folder in (killed, living, halfway):
+        folder.mkdir(parents=True)
+        (folder / "network").write_bytes(bytes(1 << 20))
+    monkeypatch.setattr(artifacts, "MOST", (1 << 20) + 500_000)
+    toy.export(tmp_path / "a")
+    assert [folder.is_dir() for folder in (killed, living, halfway)] == [False, True, False]
+    assert len(kept(tmp_path)) == len(works) == 1
 
 
 def test_what_was_refused_is_not_kept(toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from edgekit.core import Evaluation, Model, Recipe, Sample
 from edgekit.gate.judges import AnswerJudge
 from edgekit.pipeline import reuse
 from edgekit.pipeline.job import Job
+from edgekit.pipeline.search.limits import Limits
 
 
 @pytest.fixture(autouse=True)
@@ -188,6 +191,49 @@ def test_every_distribution_of_every_exporter_is_in_the_key_and_no_other_is(
         assert reuse.key_of(made, toy.weights) == key
 
 
+@pytest.mark.parametrize(
+    ("importer", "distribution"), [("hub", "transformers"), ("", "jiwer"), ("", "whisper-normalizer")]
+)
+def test_what_makes_the_network_and_what_compares_answers_are_in_the_key(
+    toy: Any, monkeypatch: pytest.MonkeyPatch, importer: str, distribution: str
+) -> None:
+    monkeypatch.setattr(reuse, "code_files", lambda job: [])
+    model = replace(toy_model.MODEL, identity=replace(toy_model.MODEL.identity, importer=importer))
+    key = reuse.key_of(job(model), toy.weights)
+    upgrade(monkeypatch, distribution)
+    assert reuse.key_of(job(model), toy.weights) != key
+
+
+def test_the_machine_is_in_the_key_of_a_limit_of_latency_alone(toy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = [replace(job(), limits=limits) for limits in (None, Limits(size=1000), Limits(latency=0.1))]
+    before = [reuse.key_of(one, toy.weights) for one in jobs]
+    described = host.describe()
+    monkeypatch.setattr("edgekit.bench.machine.host.describe", lambda: {**described, "cpu": "another"})
+    after = [reuse.key_of(one, toy.weights) for one in jobs]
+    assert [one == two for one, two in zip(before, after, strict=True)] == [True, True, False]
+
+
+@pytest.mark.parametrize("field", ["pack", "prove", "measure"])
+@pytest.mark.parametrize("wrapped", [False, True], ids=["plain", "partial"])
+def test_a_plugin_targets_own_code_is_in_the_key(
+    field: str, wrapped: bool, toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "site" / f"board_{field}_{wrapped}"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("", "utf-8")
+    (package / "packing.py").write_text("from .layout import NAME\ndef lay_out(folder): pass\n", "utf-8")
+    (package / "layout.py").write_text("NAME = 1\n", "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    function = importlib.import_module(f"{package.name}.packing").lay_out
+    made = replace(job(), target=replace(toy_model.TARGET, **{field: partial(function) if wrapped else function}))
+    keys = {reuse.key_of(made, toy.weights)}
+    for name in ("packing.py", "layout.py"):
+        with (package / name).open("a", encoding="utf-8") as file:
+            file.write("# changed\n")
+        keys.add(reuse.key_of(made, toy.weights))
+    assert len(keys) == 3
+
+
 def test_the_manifest_and_the_bill_of_materials_have_them(bundle: Path) -> None:
     manifest, bill = (json.loads((bundle / name).read_text()) for name in ("manifest.json", "sbom.cdx.json"))
     listed = {tool["name"]: tool["version"] for tool in bill["metadata"]["tools"]["components"]}
@@ -202,7 +248,9 @@ def job(model: Model = toy_model.MODEL, samples: Any = (), recipe: Recipe | None
 
 
 def test_a_target_that_packs_has_one_key_in_every_process(toy: Any) -> None:
-    assert reuse.key_of(job(pack=lambda folder: None), toy.weights) == reuse.key_of(job(pack=print), toy.weights)
+    assert reuse.key_of(job(pack=lambda folder: None), toy.weights) == reuse.key_of(
+        job(pack=lambda folder: 1), toy.weights
+    )
 
 
 def test_declarations_are_in_the_key(toy: Any) -> None:

@@ -38,6 +38,7 @@ class HubImporter(Importer):
     name = "hub"
     form = "hf://ORG/MODEL or a Hugging Face folder"
     extra = "hub"
+    distributions = ("transformers",)
 
     def accepts(self, source: str) -> bool:
         return source.startswith(SCHEME) or Path(source).expanduser().is_dir()

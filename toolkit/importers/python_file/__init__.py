@@ -67,14 +67,17 @@ class PythonFile(Importer):
 
 
 def _traced(source: str, options: ImportOptions, progress: Progress) -> Any:
-    from edgekit.importers.python_file.cached import traced
+    from edgekit.importers.common.foreign.traced import traced
 
     file, function = _split(source)
     path = Path(file).expanduser()
     if not path.is_file():
         raise BadInput(f"there is no file {file!r}.", hint=f"`edgekit init {file}` writes one to begin with.")
+    progress(f"running {path.name} in a process of its own", 0, 0)
     with boundary():
-        return traced(path.resolve(), function, options, progress)
+        path = path.resolve()
+        asked = {"file": str(path), "function": function, "axes": dict(options.axes)}
+        return traced("edgekit.importers.python_file.tracing:trace", path.name, path.parent, asked)
 
 
 def _split(source: str) -> tuple[str, str]:

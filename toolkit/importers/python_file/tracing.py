@@ -14,8 +14,8 @@ from edgekit.errors import BadInput, Unsupported, need
 from edgekit.formats import pt2
 from edgekit.importers.common import stored
 from edgekit.importers.common.foreign import user_file
-from edgekit.importers.common.foreign.child import place_of, stage
-from edgekit.importers.common.foreign.record import Recorder
+from edgekit.importers.common.foreign.child import begin, place_of, stage
+from edgekit.importers.common.foreign.traced import PROGRAM, SAMPLES
 from edgekit.importers.python_file.examples import collected
 from edgekit.importers.python_file.outputs import named_outputs
 from edgekit.importers.python_file.state_dict import load_weights
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
     from edgekit.importers.python_file.examples import Arrays
 
-__all__ = ["PROGRAM", "SAMPLES", "trace"]
+__all__ = ["trace"]
 
-PROGRAM, SAMPLES = "program.pt2", "samples"
 _BUILDERS = ("build", "get_model")
 #: Relative error of the traced graph against the module itself: the same operators on the same processor.
 _SAME = 1e-3
@@ -39,14 +38,14 @@ def trace(arguments: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
     """Trace ``arguments["file"]`` with the dynamic axes ``arguments["axes"]`` into `scratch`.
 
     Returns:
-        facts: names of the module and of its labels, whether its inputs are noise, notes, and the files that it read.
+        facts: names of the module and of its labels, whether its inputs are noise, and notes.
 
     Raises:
         BadInput: it cannot be traced, or the graph gives other answers. Unsupported: it draws random numbers.
     """
     with need("export", "tracing a Python file"):
         import torch
-    recorder = Recorder(scratch)
+    begin()
     path = Path(arguments["file"])
     module = user_file.loaded(path)
     network, notes = _network(module, arguments["function"], path.name)
@@ -69,7 +68,6 @@ def trace(arguments: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
         "preprocess": examples.preprocessed,
         "score": user_file.optional(module, "score") is not None,
         "notes": [*notes, *examples.notes],
-        "files": recorder.files(),
     }
 
 

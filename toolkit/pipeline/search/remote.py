@@ -20,7 +20,7 @@ from typing import Any
 
 import edgekit
 from edgekit.bench.machine import host
-from edgekit.bundles.staging import alive
+from edgekit.bundles.staging import alive, owner
 from edgekit.pool import client, parcels
 from edgekit.sources import cache_folder
 
@@ -119,7 +119,7 @@ class _Session:
         trials = cache_folder() / "trials"
         trials.mkdir(parents=True, exist_ok=True)
         _sweep(trials)
-        self._folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=trials))
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{owner()}-", dir=trials))
         self._words = self._folder / "words.txt"
         with self._words.open("wb") as words:
             self._process = subprocess.Popen(
@@ -188,6 +188,5 @@ def _last(words: Path) -> str:
 def _sweep(trials: Path) -> None:
     """Remove the folders of workers that were killed."""
     for folder in trials.iterdir():
-        owner = folder.name.partition("-")[0]
-        if owner.isdigit() and not alive(int(owner)):
+        if not alive(folder.name, folder):
             shutil.rmtree(folder, ignore_errors=True)

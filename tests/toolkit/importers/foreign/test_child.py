@@ -137,18 +137,54 @@ def test_code_of_a_hub_sees_nothing_of_the_user(score: Score, monkeypatch: pytes
     monkeypatch.setenv("HF_TOKEN", "secret")
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
     body = "import os, sys\ndef f(a, t):\n    mine = [n for n in os.environ if n not in ('PATH', 'LANG', 'LC_ALL')]\n"
-    body += "    assert sorted(mine) == sorted(['HOME', 'USERPROFILE', 'TMPDIR', 'PYTHONDONTWRITEBYTECODE', "
-    body += "'HF_HUB_OFFLINE', 'PYTHONIOENCODING'] + [n for n in mine if n == 'LC_CTYPE']), mine\n"
+    body += "    assert not [n for n in mine if 'secret' in os.environ[n] or 'elsewhere' in os.environ[n]], mine\n"
+    body += "    assert {n for n in mine if n.startswith('HF_')} == {'HF_HUB_OFFLINE', 'HF_MODULES_CACHE'}, mine\n"
     body += "    assert os.environ['HOME'] == os.getcwd() and '/elsewhere' not in sys.path\n    return a\n"
     assert score(body, clean=True) == [1, 2]
 
 
-def test_code_of_a_hub_writes_in_its_folder_alone(score: Score, tmp_path: Path) -> None:
-    body = f"def f(a, t):\n    open('mine', 'w').close()\n    open({str(tmp_path / 'taken')!r}, 'w')\n"
-    with pytest.raises(BadInput, match="tried to write"):
-        score(body, clean=True)
-    assert not (tmp_path / "taken").exists()
+@pytest.mark.parametrize("clean", [True, False])
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("open(user, 'a')", "tried to write"),
+        ("os.remove(user)", r"tried to change .* \(os\.remove\)"),
+        ("os.rename(own, user)", r"tried to change .* \(os\.rename\)"),
+        ("shutil.rmtree(os.path.dirname(user))", r"\(shutil\.rmtree\)"),
+        ("pathlib.Path(user).chmod(0)", r"\(os\.chmod\)"),
+    ],
+)
+def test_it_writes_in_its_folder_alone(line: str, words: str, clean: bool, score: Score, tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "file").write_text("the user's", encoding="utf-8")
+    body = "import os, pathlib, shutil, tempfile\ndef f(a, t):\n    own = tempfile.gettempdir() + '/mine'\n"
+    body += f"    open(own, 'w').close()\n    user = {str(tmp_path / 'kept' / 'file')!r}\n    {line}\n"
+    with pytest.raises(BadInput, match=words) as caught:
+        score(body, clean=clean)
+    assert "tempfile.gettempdir()" in caught.value.hint
+    assert (tmp_path / "kept" / "file").read_text(encoding="utf-8") == "the user's"
     assert (tmp_path / "scratch" / "mine").exists()
+
+
+def test_ordinary_code_copies_moves_and_removes_in_its_folder(score: Score, tmp_path: Path) -> None:
+    body = "import os, shutil, tempfile, zipfile\nfrom pathlib import Path\ndef f(a, t):\n"
+    body += "    beside = Path(__file__).parent\n    with tempfile.TemporaryDirectory() as name:\n"
+    body += "        here = Path(name)\n        shutil.copy2(__file__, here / 'a.py')\n"
+    body += "        shutil.copytree(beside, here / 'b')\n        (here / 'a.py').rename(here / 'b' / 'c.py')\n"
+    body += "        os.utime(here / 'b' / 'c.py')\n        beside.mkdir(exist_ok=True)\n"
+    body += "        with zipfile.ZipFile(here / 'd.zip', 'w') as z: z.write(here / 'b' / 'c.py')\n"
+    body += "        (here / 'link').symlink_to(__file__)\n        shutil.move(here / 'd.zip', here / 'b')\n"
+    body += "    open(os.devnull, 'w').write('x')\n    return a\n"
+    assert score(body) == [1, 2]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="named pipes")
+@pytest.mark.parametrize("name", ["answer.json", "stage"])
+def test_a_pipe_in_place_of_what_is_read_is_not_waited_for(name: str, score: Score) -> None:
+    body = f"import os, sys\ndef f(a, t):\n    p = sys.argv[1] + '/{name}'\n"
+    body += "    os.path.exists(p) and os.remove(p)\n    os.mkfifo(p)\n    os._exit(0)\n"
+    with pytest.raises(BadInput):
+        score(body)
 
 
 def test_the_users_own_file_sees_the_users_environment(score: Score, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,43 @@ def test_another_content_is_another_metric(tmp_path: Path) -> None:
     names = {evaluation_of(f"{written(tmp_path, GOOD + extra)}:near").metric for extra in ("", "# another\n")}
     assert len(names) == 2  # the name is in the key by which bundles are reused
     assert all(metrics.find(name).better == "higher" for name in names)
+
+
+@pytest.mark.parametrize("place", ["beside.py", "own/__init__.py", "own/deep.py", "elsewhere/shared.py"])
+def test_another_content_of_what_it_imports_is_another_metric(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("user/own", "elsewhere"):
+        (tmp_path / name).mkdir(parents=True)
+    files = {
+        "user/beside.py": "import shared\n",
+        "user/own/__init__.py": "from .deep import x\n",
+        "user/own/deep.py": "x = 1\n",
+        "elsewhere/shared.py": "y = 1\n",
+        "user/not_imported.py": "z = 1\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path / "elsewhere"))
+    inside = GOOD.replace("    return", "    import beside\n    from own import x\n    return")
+    address = f"{written(tmp_path / 'user', inside)}:near"
+    name = evaluation_of(address).metric
+    (tmp_path / "user" / "not_imported.py").write_text("z = 2\n", encoding="utf-8")
+    assert evaluation_of(address).metric == name
+    changed = tmp_path / place if place.startswith("elsewhere") else tmp_path / "user" / place
+    changed.write_text(changed.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
+    assert evaluation_of(address).metric != name
+
+
+@pytest.mark.parametrize("imported", ["jiwer", "PIL.Image", "numpy as np"])
+def test_another_version_of_what_it_imports_is_another_metric(
+    imported: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"{written(tmp_path, f'import {imported}{GOOD}')}:near"
+    name = evaluation_of(address).metric
+    installed = importlib.metadata.version
+    monkeypatch.setattr("importlib.metadata.version", lambda distribution: installed(distribution) + ".1")
+    assert evaluation_of(address).metric != name
 
 
 @pytest.mark.parametrize(

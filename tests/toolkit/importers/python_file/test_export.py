@@ -75,6 +75,29 @@ def test_the_gate_judges_by_the_files_own_metric(file: Path, tmp_path: Path) -> 
     assert prediction.score["output"].shape == (1, 4)
 
 
+def test_a_metric_that_reads_something_else_now_judges_anew(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import os\nfrom pathlib import Path\nbetter, drop = 'higher', 0.05\ndef near(answers, truths):\n"
+        "    share = float(Path(__file__).with_name('share').read_text()) * float(os.environ['SHARE'])\n"
+        "    return [share * (answer.argmax() == truth) for answer, truth in zip(answers, truths)]\n",
+        encoding="utf-8",
+    )
+
+    def export(share: str, variable: str) -> tuple[bool, float | None]:
+        (tmp_path / "share").write_text(share, encoding="utf-8")
+        monkeypatch.setenv("SHARE", variable)
+        asked = {"exporter": "onnx", "precision": "fp32", "data": tmp_path / "data", "out": tmp_path / "bundle"}
+        bundle = edgekit.export(str(file), metric=f"{tmp_path / 'mine.py'}:near", **asked)  # type: ignore[arg-type]
+        return bundle.reused, bundle.manifest.gate.value
+
+    assert export("1", "1") == (False, 1.0)
+    assert export("1", "1") == (True, 1.0)
+    assert export("0.5", "1") == (False, 0.5)
+    assert export("0.5", "0.5") == (False, 0.25)
+
+
 def test_int8_of_a_network_of_linear_layers_alone(file: Path, tmp_path: Path) -> None:
     bundle = edgekit.export(str(file), exporter="onnx", precision="int8", out=tmp_path / "bundle", fallback=False)
     assert bundle.manifest.parts[0].parity < 0.1

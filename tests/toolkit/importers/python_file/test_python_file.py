@@ -1,8 +1,9 @@
-"""``net.py:build``: built and traced in a child, declared as a model, cached until a file that it read changes."""
+"""``net.py:build``: built and traced in a child, declared as a model, kept by what came out."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -114,21 +115,31 @@ def test_a_size_that_only_values_tell_stops_no_estimate(write: Write) -> None:
     assert torch.allclose(reference(model)(x)[0], kept * (x @ x.T @ x))
 
 
-def test_a_second_time_nothing_runs_and_torch_is_not_loaded(write: Write, tmp_path: Path) -> None:
-    (tmp_path / "scale.npy").write_bytes(b"")
-    np.save(tmp_path / "scale.npy", np.float32(2))
-    count = f"open({str(tmp_path / 'count')!r}, 'a').write('x')\n"
-    text = LINEAR.replace("nn.Linear(3, 2)", "nn.Linear(3, int(np.load('%s')))" % (tmp_path / "scale.npy"))
-    path = write(text + count)
-    model_of(path)
+def test_a_second_time_it_runs_again_and_torch_is_not_loaded_here(write: Write, tmp_path: Path) -> None:
+    path = write(LINEAR)
+    first = model_of(path)
     code = "import sys\nfrom edgekit.importers.resolved import model_of\n"
-    code += f"model = model_of({path!r})\nsys.exit('torch' in sys.modules)\n"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    assert (tmp_path / "count").read_text() == "x"
-    np.save(tmp_path / "scale.npy", np.float32(4))  # a file that it reads
-    (part,) = model_of(path).network.parts
-    assert part.outputs[0].shape == (1, 4)
-    assert (tmp_path / "count").read_text() == "xx"
+    code += f"told = []\nmodel = model_of({path!r}, None, lambda what, done, total: told.append(what))\n"
+    code += "assert any('running net.py' in what for what in told)\nprint(model.weights.hub)\n"
+    code += "sys.exit('torch' in sys.modules)\n"
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, first.weights.hub), done.stderr
+
+
+def test_what_a_file_gave_long_ago_leaves_the_cache_and_what_it_gave_today_stays(write: Write) -> None:
+    places = [Path(model_of(write(LINEAR.replace("2)", f"{n})"))).weights.hub).parents[1] for n in (2, 3)]
+    assert all(place.is_dir() for place in places)
+    os.utime(places[0], (1, 1))
+    again = Path(model_of(write(LINEAR.replace("2)", "4)"))).weights.hub).parents[1]
+    assert [place.is_dir() for place in (*places, again)] == [False, True, True]
+
+
+def test_a_damaged_program_in_the_cache_is_written_anew(write: Write) -> None:
+    file = Path(model_of(write(LINEAR)).weights.hub)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1])
+    assert Path(model_of(write(LINEAR)).weights.hub) == file
+    assert file.read_bytes() == whole
 
 
 def test_an_axis_is_dynamic_by_dynamic_and_others_follow(write: Write) -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import EdgekitError
-from edgekit.importers.common.foreign import guard
+from edgekit.importers.common.foreign import guard, kernel
 
-__all__ = ["main", "place_of", "stage"]
+__all__ = ["begin", "main", "place_of", "stage"]
 
 #: Where torch's messages turn from what happened to advice on debugging torch.
 _ADVICE = re.compile(r"\s*$|For more|For extended|Caused by|If you suspect|consider using")
@@ -29,17 +29,29 @@ def stage(what: str) -> None:
     (_scratch / "stage").write_text(what, encoding="utf-8")
 
 
+def begin() -> None:
+    """Draw the random numbers that foreign code does not seed itself from one seed: the same weights each time."""
+    import random
+
+    import numpy as np
+    import torch
+
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
 def main(scratch: Path) -> int:
     """Answer the request in `scratch`; returns the exit status."""
     global _scratch, _request
     _scratch = scratch
     _request = request = json.loads((scratch / "request.json").read_text(encoding="utf-8"))
     stage("its start")
+    guard.limit_memory()
+    kernel.confine(scratch)  # before any import that starts threads
     module, name = request["function"].split(":")
     function = getattr(importlib.import_module(module), name)
-    guard.limit_memory()
-    guard.isolate()
-    guard.forbid(scratch, writes=bool(request["clean"]))
+    guard.forbid(scratch)
     sys.path.insert(0, request["folder"])
     try:
         answer = {"result": function(request["arguments"], scratch)}
@@ -82,8 +94,11 @@ def place_of(exc: BaseException) -> str:
 def _hint(exc: BaseException) -> str:
     cause: BaseException | None = exc
     while cause is not None:
-        if isinstance(cause, guard.Refused):
-            return "Foreign code runs without a network and alone: put the files that it needs beside it."
+        if isinstance(cause, PermissionError):  # of ours in words, or of the kernel
+            return (
+                "Foreign code runs alone, without a network, and writes to tempfile.gettempdir() only: put the files "
+                "that it needs beside it."
+            )
         if isinstance(cause, ModuleNotFoundError):
             return f"Install {cause.name!r} beside edgekit, or put it into the same folder."
         if isinstance(cause, TypeError) and "got FakeTensor" in str(cause):

@@ -1,21 +1,17 @@
-"""What the child may not do: use a network, start processes, and (foreign code of a hub) write outside its folder.
+"""What the child may not do, said in plain words: use a network, start processes, write outside its scratch folder.
 
-Two walls. Python's audit hooks say in plain words what was refused, on every system. On Linux a seccomp filter makes
-the kernel refuse the same calls, also those of compiled code; where the kernel allows it, a namespace without any
-network device stands around both.
+Python's audit hooks say it, on every system, and see what Python does. What compiled code does, the kernel holds where
+it can: see `edgekit.importers.common.foreign.kernel`.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
-import platform
-import struct
 import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Refused", "forbid", "isolate", "limit_memory"]
+__all__ = ["Refused", "forbid", "limit_memory"]
 
 _SOCKETS = frozenset({"socket.connect", "socket.bind", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"})
 _PROCESSES = frozenset(
@@ -24,12 +20,10 @@ _PROCESSES = frozenset(
         *("pty.spawn", "os.startfile", "os.kill", "os.killpg"),
     }
 )
-_WRITES = frozenset(
-    {
-        *("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.chmod", "os.chown"),
-        *("os.truncate", "os.utime", "os.setxattr"),
-    }
-)
+#: Changes of a name in a folder, and of what a name leads to; the last argument of `_BY_FOLDER` is a descriptor or -1.
+_NAMES = frozenset({"os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "shutil.rmtree"})
+_THINGS = frozenset({"os.chmod", "os.chown", "os.truncate", "os.utime", "os.setxattr", "os.removexattr"})
+_BY_FOLDER = (_NAMES | _THINGS) - {"shutil.rmtree", "os.truncate", "os.setxattr", "os.removexattr"}
 _UNIX = 1
 
 
@@ -37,14 +31,16 @@ class Refused(PermissionError):
     """The code tried what it may not do."""
 
 
-def forbid(scratch: Path, *, writes: bool) -> None:
-    """Refuse sockets and processes from now on, and with `writes` also files outside `scratch`."""
+def forbid(scratch: Path) -> None:
+    """Refuse sockets, processes, and files outside `scratch` from now on."""
     inside = os.path.realpath(scratch)
 
-    def outside(path: Any) -> bool:
-        if not isinstance(path, str | bytes):
+    def outside(path: Any, *, itself: bool = False) -> bool:
+        if not isinstance(path, str | bytes | os.PathLike):
             return False
-        whole = os.path.realpath(os.fsdecode(path))
+        folder, name = os.path.split(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100  links stay
+        whole = os.path.join(os.path.realpath(folder), name)  # noqa: PTH118
+        whole = whole if itself else os.path.realpath(whole)
         return whole != os.devnull and not (whole == inside or whole.startswith(inside + os.sep))
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -52,10 +48,12 @@ def forbid(scratch: Path, *, writes: bool) -> None:
             raise Refused(f"tried to use the network ({event}), which it may not")
         if event in _PROCESSES:
             raise Refused(f"tried to start or signal a process ({event}), which it may not")
-        if writes and event == "open" and _writing(arguments) and outside(arguments[0]):
-            raise Refused(f"tried to write {str(arguments[0])!r}, outside its folder")
-        if writes and event in _WRITES and any(outside(item) for item in arguments[:2]):
-            raise Refused(f"tried to change {str(arguments[0])!r}, outside its folder ({event})")
+        if event == "open" and _writing(arguments) and outside(arguments[0]):
+            raise Refused(f"tried to write {str(arguments[0])!r}, outside its scratch folder")
+        if event not in _NAMES | _THINGS or (event in _BY_FOLDER and arguments[-1] != -1):
+            return  # a name in an open folder is the kernel's to judge
+        if any(outside(item, itself=event in _NAMES) for item in arguments[event == "os.symlink" : 2]):
+            raise Refused(f"tried to change {str(arguments[0])!r}, outside its scratch folder ({event})")
 
     sys.addaudithook(hook)
 
@@ -64,7 +62,7 @@ def _writing(arguments: tuple[Any, ...]) -> bool:
     _, mode, flags = arguments
     if isinstance(mode, str):
         return any(letter in mode for letter in "wax+")
-    return isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+    return isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC))
 
 
 def limit_memory() -> None:
@@ -78,57 +76,3 @@ def limit_memory() -> None:
     most = free or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-#: Numbers of the calls that the kernel refuses, and the tag of the machine.
-_CALLS = {
-    "x86_64": (
-        0xC000003E,
-        {"socket": 41, "connect": 42, "bind": 49, "execve": 59, "execveat": 322, "fork": 57, "vfork": 58, "kill": 62}
-        | {"ptrace": 101, "io_uring_setup": 425, "tkill": 200, "process_vm_writev": 311},
-        56,
-        435,
-    ),
-    "aarch64": (
-        0xC00000B7,
-        {"socket": 198, "connect": 203, "bind": 200, "execve": 221, "execveat": 281, "kill": 129, "ptrace": 117}
-        | {"io_uring_setup": 425, "tkill": 130, "process_vm_writev": 271},
-        220,
-        435,
-    ),
-}
-_NEW_NETWORK = 0x40000000
-_THREAD = 0x00010000
-_ALLOW, _EPERM, _ENOSYS = 0x7FFF0000, 0x00050001, 0x00050026
-
-
-def isolate() -> bool:
-    """Have the kernel refuse sockets and processes; False where it cannot be asked to (the audit hooks remain)."""
-    machine = _CALLS.get(platform.machine())
-    if sys.platform != "linux" or machine is None:
-        return False
-    library = ctypes.CDLL(None, use_errno=True)
-    library.unshare(_NEW_NETWORK)  # needs rights that most users lack; the filter below needs none
-    code = _filter(*machine)
-    buffer = ctypes.create_string_buffer(code, len(code))
-    program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(buffer)))
-    no_new_rights, set_filter, by_filter = 38, 22, 2
-    prctl = library.prctl
-    prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
-    return not (prctl(no_new_rights, 1, 0, 0, 0) or prctl(set_filter, by_filter, ctypes.addressof(program), 0, 0))
-
-
-def _filter(tag: int, refused: dict[str, int], clone: int, clone3: int) -> bytes:
-    """A program of the kernel's packet filter: what each call is answered with."""
-    load, equal, test, give = 0x20, 0x15, 0x45, 0x06
-
-    def step(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:
-        return struct.pack("HBBI", code, yes, no, value)
-
-    steps = [step(load, 4), step(equal, tag, 1, 0), step(give, _EPERM), step(load, 0)]
-    for number in refused.values():
-        steps += [step(equal, number, 0, 1), step(give, _EPERM)]
-    # Threads are made by clone as processes are, with a flag; clone3 hides its flags, so libraries fall back to clone.
-    steps += [step(equal, clone3, 0, 1), step(give, _ENOSYS)]
-    steps += [step(equal, clone, 0, 3), step(load, 16), step(test, _THREAD, 1, 0), step(give, _EPERM)]
-    return b"".join([*steps, step(give, _ALLOW)])

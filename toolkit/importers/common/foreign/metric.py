@@ -13,9 +13,9 @@ from typing import Any
 
 from edgekit.bench import metrics
 from edgekit.bench.metrics import Metric
-from edgekit.common.files import hash_file
 from edgekit.core import Evaluation
 from edgekit.errors import BadInput
+from edgekit.importers.common.foreign.imports import digest
 from edgekit.importers.common.foreign.process import Request, run
 from edgekit.importers.common.foreign.scoring import ANSWERS, TRUTHS, save
 
@@ -53,8 +53,8 @@ def evaluation_of(address: str) -> Evaluation:
         raise BadInput(f"{label}: {name} says drop = {drop!r}; it is the largest loss against fp32.", hint=_HINT)
     if worst is not None and not _finite(worst):
         raise BadInput(f"{label}: {name} says worst = {worst!r}; it is a number.", hint=_HINT)
-    spoken = f"{name} ({label} {hash_file(path)[:8]})"  # the content decides whether a bundle can be reused
-    metrics.add(Metric(spoken, "", better, partial(_score, path.resolve(), name), labelled=True))
+    spoken = f"{name} ({label} {digest(path)[:8]})"  # its code decides whether a bundle can be reused
+    metrics.add(Metric(spoken, "", better, partial(_score, path.resolve(), name), labelled=True, own=True))
     return Evaluation(spoken, worst=None if worst is None else float(worst), drop=float(drop), minimum=_MINIMUM)
 
 

@@ -28,6 +28,13 @@ _SHOWN, _KEPT = 1500, 1 << 16
 _MOST_ANSWER = 64 << 20
 #: Variables that clean code sees; HOME and TMPDIR are its scratch folder.
 _PLAIN = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT")
+#: What every child has: libraries say at once that a file of a hub is absent, and sets have one order each time.
+_FIXED = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8", "PYTHONHASHSEED": "0", "HF_HUB_OFFLINE": "1"}
+#: Folders that libraries write to, which lie in the scratch folder; those that they read stay the user's.
+_WRITTEN = (
+    *("TMPDIR", "HF_MODULES_CACHE", "MPLCONFIGDIR", "NUMBA_CACHE_DIR"),
+    *("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "TORCH_EXTENSIONS_DIR"),
+)
 _ERRORS: Mapping[str, type[EdgekitError]] = {kind.__name__: kind for kind in (BadInput, Unsupported, MissingExtra)}
 
 
@@ -41,6 +48,9 @@ class Request:
         label: name of the foreign code in messages, such as ``"net.py"``.
         scratch: an empty folder, which the caller removes. folder: of the foreign code, whose modules it may import.
         clean: for code from a hub: without the user's environment, current folder, and packages of the user's own.
+
+    The child reads what the user can read, and writes in the scratch folder alone, which is its folder for temporary
+    files, too.
     """
 
     function: str
@@ -56,7 +66,7 @@ def run(request: Request) -> Mapping[str, Any]:
 
     Raises:
         BadInput: the code raised (its message is the message), took too long, left without an answer, or tried what is
-            forbidden: sockets and other processes. Unsupported, MissingExtra: as the function raised.
+            forbidden: sockets, other processes, files elsewhere. Unsupported, MissingExtra: as the function raised.
     """
     seconds = _seconds()
     (request.scratch / "request.json").write_text(
@@ -71,7 +81,7 @@ def run(request: Request) -> Mapping[str, Any]:
         ),
         encoding="utf-8",
     )
-    flags = ["-I"] if request.clean else ["-P"]
+    flags = ["-P", "-s"] if request.clean else ["-P"]
     process = subprocess.Popen(
         [sys.executable, *flags, "-m", "edgekit.importers.common.foreign.child", str(request.scratch.resolve())],
         stdin=subprocess.DEVNULL,
@@ -125,9 +135,7 @@ def _environment(request: Request) -> dict[str, str]:
     plain = {name: os.environ[name] for name in names if name in os.environ}
     if request.clean:
         plain |= {"HOME": scratch, "USERPROFILE": scratch}
-    # Offline: a hub's client then says at once that a file is absent, and waits for no network.
-    fixed = {"TMPDIR": scratch, "PYTHONDONTWRITEBYTECODE": "1", "HF_HUB_OFFLINE": "1", "PYTHONIOENCODING": "utf-8"}
-    return {**plain, **fixed}
+    return {**plain, **_FIXED, **dict.fromkeys(_WRITTEN, scratch)}
 
 
 def _keep(stream: IO[bytes], said: deque[bytes]) -> None:
@@ -158,8 +166,10 @@ def _answer(scratch: Path) -> dict[str, Any]:
 
 def _stage(request: Request) -> str:
     """The step that the code was in, as the child noted it."""
-    with contextlib.suppress(OSError), (request.scratch / "stage").open(encoding="utf-8", errors="replace") as file:
-        return _text(file.read(200)) or "its start"
+    path = request.scratch / "stage"
+    with contextlib.suppress(OSError):
+        if path.is_file() and not path.is_symlink():  # a pipe would never end
+            return _text(path.read_bytes()[:200].decode("utf-8", "replace")) or "its start"
     return "its start"
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from edgekit.core import TensorSpec
 from edgekit.errors import BadInput, need
 from edgekit.importers.common import stored
-from edgekit.importers.common.foreign.child import stage
+from edgekit.importers.common.foreign import traced
+from edgekit.importers.common.foreign.child import begin, stage
 from edgekit.importers.common.synthetic import SAMPLES, noise
 
 __all__ = ["trace"]
@@ -24,6 +25,7 @@ def trace(arguments: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
     with need("hub", "Building a Hugging Face model"):
         import torch
         import transformers
+    begin()
     folder = arguments["folder"]
     stage("building the network")
     settings = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=True, local_files_only=True)
@@ -52,9 +54,11 @@ def trace(arguments: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
         program = torch.export.export(module, examples)
     stage("saving")
     program.example_inputs = None  # a pickle, which nobody will open
-    torch.export.save(program, scratch / "program.pt2")
+    torch.export.save(program, scratch / traced.PROGRAM)
     entered = list(program.graph_signature.user_inputs)
-    stored.keep(({entered[i]: sample[name] for i, name in enumerate(names)} for sample in samples), scratch / "samples")
+    stored.keep(
+        ({entered[i]: sample[name] for i, name in enumerate(names)} for sample in samples), scratch / traced.SAMPLES
+    )
     return {}
 
 
