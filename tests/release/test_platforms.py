@@ -60,7 +60,7 @@ def needed(extra: str, system: str) -> set[str]:
         requirement = Requirement(text)
         if requirement.marker is not None and not requirement.marker.evaluate(SYSTEMS[system]):
             continue
-        if requirement.name == "edgekit":
+        if requirement.name == PROJECT["name"]:
             for inner in requirement.extras:
                 names |= needed(inner, system)
         else:

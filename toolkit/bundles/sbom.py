@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgekit.bundles.manifest import File, Manifest
+from edgekit.errors import DISTRIBUTION
 
 NAME = "sbom.cdx.json"
 
@@ -48,7 +49,8 @@ def render(manifest: Manifest, files: Mapping[str, File]) -> bytes:
     return json.dumps(document, indent=1).encode() + b"\n"
 
 
-def _tool(name: str, version: str) -> dict[str, Any]:
+def _tool(tool: str, version: str) -> dict[str, Any]:
+    name = DISTRIBUTION if tool == "edgekit" else tool
     purl = f"pkg:pypi/{name}@{urllib.parse.quote(version, safe='')}"  # a local version has a plus: 2.9.0+cpu
     return {"type": "library", "name": name, "version": version, "purl": purl}
 

@@ -7,8 +7,8 @@ import glob
 import os
 import shutil
 import signal
-import tempfile
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -69,10 +69,10 @@ def staged(out: Path, where: Callable[[Path], Path] = replaceable) -> Iterator[P
     with boundary():
         out.parent.mkdir(parents=True, exist_ok=True)
         _sweep(out)
-        work = Path(tempfile.mkdtemp(prefix=f".{out.name}.partial-{os.getpid()}-", dir=out.parent))
+        work = out.with_name(f".{out.name}.partial-{os.getpid()}-{uuid.uuid4().hex}")
+        work.mkdir()  # open as far as the umask allows; what tempfile makes is for its owner alone
         try:
             yield work
-            work.chmod(0o755)
             _swap(work, out)
         finally:
             shutil.rmtree(work, ignore_errors=True)

@@ -16,7 +16,7 @@ import soundfile
 import edgekit
 from edgekit.cli.command import run
 from edgekit.core import Bundle
-from edgekit.errors import BadInput, FetchFailed
+from edgekit.errors import BadInput, FetchFailed, install_command
 
 pytestmark = pytest.mark.real
 
@@ -112,13 +112,13 @@ def test_a_missing_extra_gives_the_line_that_installs_it(
     assert done.returncode == 3, done.stderr
     told = json.loads(done.stdout)
     assert told["error"] == "MissingExtra" and module in told["message"]
-    assert 'pip install "edgekit[run]"' in told["hint"] and "Traceback" not in done.stderr
+    assert install_command("run") in told["hint"] and "Traceback" not in done.stderr
 
 
 def test_a_missing_torch_is_told_before_the_weights_are_read(tmp_path: Path, real_checkpoint: Any) -> None:
     done = blocked("torch", "export", "whisper-base", f"--out={tmp_path / 'b'}", "--json")
     assert done.returncode == 3, done.stderr
-    assert 'pip install "edgekit[export]"' in json.loads(done.stdout)["hint"]
+    assert install_command("export") in json.loads(done.stdout)["hint"]
 
 
 def test_bad_sounds_are_one_clear_line_each(

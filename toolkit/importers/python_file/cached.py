@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import edgekit
 from edgekit.common.files import hash_file
 from edgekit.core import ImportOptions, Progress
-from edgekit.errors import BadInput, MissingExtra
+from edgekit.errors import BadInput, MissingExtra, install_command
 from edgekit.formats import pt2
 from edgekit.formats.pt2 import Program
 from edgekit.importers.common import stored
@@ -69,7 +69,7 @@ def _key(file: Path, function: str, options: ImportOptions) -> str:
     except metadata.PackageNotFoundError as exc:
         raise MissingExtra(
             f"running {file.name} needs the Python package {exc.name!r}, which is not installed.",
-            hint='Install it with: pip install "edgekit[export]"',
+            hint=f"Install it with: {install_command('export')}",
         ) from exc
     parts = (str(file), function, sorted(options.axes.items()), tools, platform.python_version(), edgekit.__version__)
     return hashlib.sha256("\n".join([repr(parts), *map(hash_file, code)]).encode()).hexdigest()
