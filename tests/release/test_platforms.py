@@ -80,15 +80,6 @@ def test_the_base_is_the_same_everywhere() -> None:
     assert not [text for text in PROJECT["dependencies"] if Requirement(text).marker is not None]
 
 
-def test_the_lock_file_holds_what_the_demo_needs_and_names_no_host() -> None:
-    text = (ROOT / "requirements" / "demo.lock").read_text("utf-8")
-    locked = {name.lower().replace("_", "-") for name in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)}
-    wanted = {name for system in ("Linux x86-64", "macOS Arm") for name in needed("export", system)}
-    wanted |= {Requirement(requirement).name for requirement in PROJECT["dependencies"]}
-    assert {name.lower().replace("_", "-") for name in wanted} <= locked
-    assert "://" not in text and text.count("--hash=sha256:") > len(locked)
-
-
 def test_the_version_is_the_same_everywhere() -> None:
     version = edgekit.__version__
     heading = re.search(r"^## (\S+) \((\d{4}-\d\d-\d\d)\)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)

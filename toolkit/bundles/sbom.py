@@ -49,9 +49,9 @@ def render(manifest: Manifest, files: Mapping[str, File]) -> bytes:
     return json.dumps(document, indent=1).encode() + b"\n"
 
 
-def _tool(tool: str, version: str) -> dict[str, Any]:
-    name = DISTRIBUTION if tool == "edgekit" else tool
-    purl = f"pkg:pypi/{name}@{urllib.parse.quote(version, safe='')}"  # a local version has a plus: 2.9.0+cpu
+def _tool(name: str, version: str) -> dict[str, Any]:
+    package = DISTRIBUTION if name == "edgekit" else name
+    purl = f"pkg:pypi/{package}@{urllib.parse.quote(version, safe='')}"  # a local version has a plus: 2.9.0+cpu
     return {"type": "library", "name": name, "version": version, "purl": purl}
 
 
