@@ -132,8 +132,8 @@ test: fast
 fast: $(VENV)/.wheel
 	$(PYTEST) -m "not thorough and not real and not peers and not slow"
 
-# Of those, what depends on Python's version: code that runs and is traced, files that are read, packages that are fetched.
-SOME := tests/bench
+# Of those, what a Python's version may change: what is compiled, traced, fetched by pip and written.
+SOME := tests/release tests/bench/metrics tests/toolkit/sources tests/toolkit/importers/python_file tests/toolkit/common
 
 some: $(VENV)/.wheel
 	$(PYTEST) -m "not thorough and not real and not peers and not slow" $(SOME)

@@ -16,7 +16,7 @@ import soundfile
 import edgekit
 from edgekit.cli.command import run
 from edgekit.core import Bundle
-from edgekit.errors import BadInput, FetchFailed, install_command
+from edgekit.errors import BadInput, install_command
 
 pytestmark = pytest.mark.real
 
@@ -49,12 +49,9 @@ def test_it_proves_itself_on_the_command_line(int8_bundle: Bundle, capsys: pytes
 
 
 def test_a_second_export_is_reused(int8_bundle: Bundle) -> None:
-    try:
-        again = edgekit.export(
-            "whisper-base", "laptop", precision="int8", out=int8_bundle.path, fallback=False, evidence=False
-        )
-    except FetchFailed:
-        pytest.skip("the weights are no longer in the cache")
+    again = edgekit.export(
+        "whisper-base", "laptop", precision="int8", out=int8_bundle.path, fallback=False, evidence=False
+    )
     assert again.reused
 
 
