@@ -41,8 +41,8 @@ help:
 	@echo "make dist    wheel and sdist in build/dist, built and checked"
 	@echo "make clean   remove what these targets made (weights stay in the cache)"
 
-# pip comes with the environment, and fetches uv; uv installs the rest. What a pip or an edgekit of old left there goes.
-$(UV): requirements/uv.txt
+# pip comes with the environment, and fetches uv; uv installs the rest. With other locks it begins anew: nothing of the old stays.
+$(UV): requirements/uv.txt $(wildcard requirements/*.lock)
 	@version=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])') || exit 1; \
 	test -f requirements/$$version.lock || { echo "edgekit has locks for Python $(PYTHONS); $(PYTHON) is $$version. Set PYTHON="; exit 1; }; \
 	test $$version != $(UNTRIED) || echo "Python $(UNTRIED): its packages are resolved; edgekit was not tried with it"
@@ -62,7 +62,7 @@ LOCK = requirements/$(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.ve
 INSTALL = SKBUILD_WHEEL_CMAKE=false $(UV) pip install --quiet --python $(BIN)/python --constraint $(LOCK) --build-constraint $(LOCK)
 
 # What the demo needs, and what builds the wheel.
-$(VENV)/.demo: $(UV) pyproject.toml $(wildcard requirements/*.lock)
+$(VENV)/.demo: $(UV) pyproject.toml
 	$(INSTALL) --requirements pyproject.toml --extra export setuptools
 	touch $@
 
