@@ -69,7 +69,7 @@ def staged(out: Path, where: Callable[[Path], Path] = replaceable) -> Iterator[P
     with boundary():
         out.parent.mkdir(parents=True, exist_ok=True)
         _sweep(out)
-        work = out.with_name(f".{out.name}.partial-{os.getpid()}-{uuid.uuid4().hex}")
+        work = out.with_name(f".{out.name}.partial-{os.getpid()}-{uuid.uuid4().hex[:8]}")
         work.mkdir()  # open as far as the umask allows; what tempfile makes is for its owner alone
         try:
             yield work

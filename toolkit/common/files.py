@@ -75,7 +75,7 @@ def replacing(path: Path) -> Iterator[Path]:
     if path.exists() and not path.is_file():
         raise BadInput(f"{path} is not a plain file; it will not be replaced.", hint="Choose another place.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     fresh.touch(exist_ok=False)  # readable as far as the umask allows; what tempfile makes is for its owner alone
     try:
         yield fresh
