@@ -1,7 +1,9 @@
-# The two commands of the README are `make demo` and `make test`. Both build .venv when it is missing and reuse it.
+# The two commands of the README are `make demo` and `make test`. Both build .venv when it is missing and reuse it. Versions and
+# hashes are those of requirements/*.lock, a file a Python.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+UV := $(BIN)/uv
 SOURCES := setup.py $(shell find toolkit exporters targets models bench -type f -not -name '*.pyc')
 DEMO := build/demo/whisper-base-android
 CLIP := models/data/golden/jfk.flac
@@ -9,14 +11,16 @@ CLIP := models/data/golden/jfk.flac
 # Weights that lie beside the checkout are not fetched.
 export EDGEKIT_MIRROR ?= $(wildcard $(CURDIR)/../shared/models)
 
-.PHONY: help demo test fast slow lint types fuzz train demo-locked dist lock docs recordings peers vision-peers phone-roads clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools swift-tools
+.PHONY: help demo test fast slow lint types fuzz some train python-tools dist lock docs recordings peers vision-peers phone-roads clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools swift-tools
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    export whisper-base for android, transcribe a real clip, bench on this machine"
-	@echo "make demo-locked  the same with the versions and hashes of requirements/demo.lock; make lock: make that file again"
+	@echo "make lock    the lock files again, with the newest versions (requirements/)"
+	@echo "make python-tools  by apt: what Debian and Ubuntu leave out of their Python, if .venv cannot be made"
 	@echo "make test    every test but the ones marked peers or slow"
 	@echo "make fast    the tests that need neither weights nor minutes"
+	@echo "make some    two minutes of them and an export: for another Python (VENV=.venv-3.13 PYTHON=python3.13)"
 	@echo "make slow    the tests that take many minutes, such as a model once more in every format: before a release"
 	@echo "make lint    ruff, and the prose linter for pages, help texts, errors and docstrings; make types: mypy --strict on the installed wheel"
 	@echo "make docs    the documentation site, into build/site"
@@ -37,49 +41,62 @@ help:
 	@echo "make dist    wheel and sdist in build/dist, built and checked"
 	@echo "make clean   remove what these targets made (weights stay in the cache)"
 
-# All extras in one command, so that pip resolves them together. Of llama.cpp only the Python bindings: `make llama`.
-$(VENV)/.dependencies: pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "edgekit needs Python 3.11 or later; set PYTHON=")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	rm -rf build/lib *.egg-info
-	SKBUILD_WHEEL_CMAKE=false $(BIN)/pip install --quiet ".[dev]"
+# pip comes with the environment, and fetches uv; uv installs the rest. With other locks it begins anew: nothing of the old stays.
+$(UV): requirements/uv.txt $(wildcard requirements/*.lock)
+	@version=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])') || exit 1; \
+	test -f requirements/$$version.lock || { echo "edgekit has locks for Python $(PYTHONS); $(PYTHON) is $$version. Set PYTHON="; exit 1; }; \
+	test $$version != $(UNTRIED) || echo "Python $(UNTRIED): its packages are resolved; edgekit was not tried with it"
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make an environment: it lacks ensurepip. \
+	Debian, Ubuntu: apt-get install python3-venv, or: make python-tools"; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --require-hashes -r $<
 	touch $@
 
-# Tests and types look at the installed wheel, never at the source tree; a stale build folder would leak into it.
-$(VENV)/.wheel: $(VENV)/.dependencies $(SOURCES)
+# What Debian and Ubuntu leave out of their Python.
+python-tools:
+	@$(call apt,python3-venv)
+
+# $(INSTALL) WHAT: with the versions and hashes of this Python's lock, those of what builds it as well. Of llama.cpp only the
+# Python bindings: `make llama`.
+LOCK = requirements/$(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])').lock
+INSTALL = SKBUILD_WHEEL_CMAKE=false $(UV) pip install --quiet --python $(BIN)/python --constraint $(LOCK) --build-constraint $(LOCK)
+
+# What the demo needs, and what builds the wheel.
+$(VENV)/.demo: $(UV) pyproject.toml
+	$(INSTALL) --requirements pyproject.toml --extra export setuptools
+	touch $@
+
+# The rest of the lock: every format, the tests.
+$(VENV)/.dependencies: $(VENV)/.demo
+	$(INSTALL) --requirements pyproject.toml --extra dev
+	touch $@
+
+# The wheel itself. Tests and types look at it, never at the source tree; a stale build folder would leak into it.
+$(VENV)/.installed: $(VENV)/.demo $(SOURCES)
 	rm -rf build/lib build/wheel *.egg-info
-	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
-	$(BIN)/pip install --quiet --no-deps --force-reinstall build/wheel/edgekit-*.whl
+	$(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir build/wheel .
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --reinstall build/wheel/edgekit_ml-*.whl
 	touch $@
 
-demo: $(VENV)/.wheel
-	@$(call show,$(BIN)/edgekit)
+$(VENV)/.wheel: $(VENV)/.dependencies $(VENV)/.installed
+	touch $@
 
-# $(call show,EDGEKIT): the steps of the demo.
-define show
-set -ex; \
-$(1) export whisper-base --target android --out $(DEMO); \
-$(1) run $(DEMO) $(CLIP); \
-$(1) bench $(DEMO) --out build/demo/report.json; \
-$(1) report build/demo/report.json --html build/demo/report.html
+demo: $(VENV)/.installed
+	$(BIN)/edgekit export whisper-base --target android --out $(DEMO)
+	$(BIN)/edgekit run $(DEMO) $(CLIP)
+	$(BIN)/edgekit bench $(DEMO) --out build/demo/report.json
+	$(BIN)/edgekit report build/demo/report.json --html build/demo/report.html
+
+# $(call environment,WHAT): an environment in the target's folder, of the Python of .venv, with WHAT in it.
+define environment
+$(UV) venv --quiet --clear --python $(BIN)/python $(@D)
+$(UV) pip install --quiet --python $(@D)/bin/python $(1)
+touch $@
 endef
 
-# The demo in an environment of its own with every version and hash as it was when the lock file was made.
-.venv-demo/.installed: requirements/demo.lock pyproject.toml $(SOURCES)
-	test -x .venv-demo/bin/python || $(PYTHON) -m venv .venv-demo
-	rm -rf build/lib *.egg-info
-	.venv-demo/bin/pip install --quiet --require-hashes -r $<
-	.venv-demo/bin/pip install --quiet --no-deps .
-	touch $@
-
-demo-locked: .venv-demo/.installed
-	@$(call show,.venv-demo/bin/edgekit)
-
 # What builds and checks a release, in an environment of its own.
-.venv-dist/.installed: requirements/dist.txt
-	test -x .venv-dist/bin/python || $(PYTHON) -m venv .venv-dist
-	.venv-dist/bin/pip install --quiet -r $<
-	touch $@
+.venv-dist/.installed: requirements/dist.txt | $(UV)
+	$(call environment,-r $<)
 
 # Wheel and sdist in build/dist; the wheel is built from the sdist, so that it holds what a build needs.
 dist: .venv-dist/.installed
@@ -88,10 +105,17 @@ dist: .venv-dist/.installed
 	.venv-dist/bin/twine check --strict build/dist/*
 	.venv-dist/bin/check-wheel-contents build/dist/*.whl
 
-# requirements/demo.lock, made again from pyproject.toml: for Python 3.11 and later, on Linux and macOS.
-lock: .venv-dist/.installed
-	.venv-dist/bin/uv pip compile --quiet --universal --python-version 3.11 --extra export --generate-hashes \
-		--no-emit-index-url --no-header --no-annotate --upgrade --output-file requirements/demo.lock pyproject.toml
+# The locks, made again with the newest versions, and uv's own: for Linux and macOS. Where a Python has no wheel of a version,
+# another is taken; the two that have none anywhere are built, by what the lock pins.
+PYTHONS := 3.11 3.12 3.13 3.14
+UNTRIED := 3.14
+COMPILE = $(UV) pip compile --quiet --universal --only-binary :all: --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade
+
+lock: $(UV)
+	for version in $(PYTHONS); do \
+	    echo 'scikit-build-core[pyproject]' | $(COMPILE) --no-binary llama-cpp-python --no-binary antlr4-python3-runtime \
+	        --python-version $$version --extra dev --output-file requirements/$$version.lock pyproject.toml - || exit 1; done
+	echo uv | $(COMPILE) --python-version 3.11 --output-file requirements/uv.txt -
 
 # As many processes as there are cores, four at most (each may take 2 GB); files stay whole, so that what their tests
 # share is made once. Networks that take all cores wait for one another: torch computes with one thread, a thread of llama.cpp
@@ -108,6 +132,13 @@ test: fast
 fast: $(VENV)/.wheel
 	$(PYTEST) -m "not thorough and not real and not peers and not slow"
 
+# Of those, what a Python's version may change: what is compiled, traced, fetched by pip and written.
+SOME := tests/release tests/bench/metrics tests/toolkit/sources tests/toolkit/importers/python_file tests/toolkit/common
+
+some: $(VENV)/.wheel
+	$(PYTEST) -m "not thorough and not real and not peers and not slow" $(SOME)
+	$(BIN)/edgekit export efficientnet-lite0 --target laptop --out build/some
+
 slow: $(VENV)/.wheel
 	PIN=1 $(PYTEST) -m "slow and not peers"
 
@@ -120,15 +151,13 @@ types: $(VENV)/.wheel
 	$(BIN)/mypy -p edgekit
 
 # The site needs edgekit's base alone: pages are generated from declarations, parsers and docstrings. Strict: a warning fails.
-.venv-docs/.installed: requirements/docs.txt pyproject.toml
-	test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs
+.venv-docs/.installed: requirements/docs.txt pyproject.toml | $(UV)
 	rm -rf build/lib *.egg-info
-	.venv-docs/bin/pip install --quiet -r $< .
-	touch $@
+	$(call environment,-r $< .)
 
 .venv-docs/.wheel: .venv-docs/.installed $(SOURCES)
 	rm -rf build/lib *.egg-info
-	.venv-docs/bin/pip install --quiet --no-deps --force-reinstall .
+	$(UV) pip install --quiet --python .venv-docs/bin/python --no-deps --reinstall .
 	touch $@
 
 docs: .venv-docs/.wheel
@@ -140,15 +169,11 @@ recordings: $(VENV)/.wheel
 	    PATH="$(CURDIR)/$(BIN):$$PATH" EDGEKIT="$(CURDIR)" $(BIN)/python docs/site/record.py $$name || exit 1; done
 
 # The peers live in environments of their own: their pins must not meet ours.
-.venv-peers/.installed: tests/peers/requirements.txt
-	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/pip install --quiet -r $<
-	touch $@
+.venv-peers/.installed: tests/peers/requirements.txt | $(UV)
+	$(call environment,-r $<)
 
-.venv-optimum/.installed: tests/peers/optimum-requirements.txt
-	test -x .venv-optimum/bin/python || $(PYTHON) -m venv .venv-optimum
-	.venv-optimum/bin/pip install --quiet -r $<
-	touch $@
+.venv-optimum/.installed: tests/peers/optimum-requirements.txt | $(UV)
+	$(call environment,-r $<)
 
 PEERS_OPTIONS ?=
 peers: $(VENV)/.wheel .venv-peers/.installed .venv-optimum/.installed
@@ -156,10 +181,8 @@ peers: $(VENV)/.wheel .venv-peers/.installed .venv-optimum/.installed
 
 # int8 of EfficientNet-Lite0 beside onnxruntime's own, OpenVINO + NNCF and ExecuTorch: ten minutes, on a quiet machine.
 # Exit status 1: a peer is faster. docs/vision.md has the figures.
-.venv-vision/.installed: tests/peers/vision-requirements.txt
-	test -x .venv-vision/bin/python || $(PYTHON) -m venv .venv-vision
-	.venv-vision/bin/pip install --quiet -r $<
-	touch $@
+.venv-vision/.installed: tests/peers/vision-requirements.txt | $(UV)
+	$(call environment,-r $<)
 
 VISION_OPTIONS ?=
 vision-peers: $(VENV)/.wheel .venv-vision/.installed
@@ -175,10 +198,8 @@ phone-roads: $(VENV)/.wheel
 
 # The firmware side by side with bakenn, on emulated processors: half an hour, and the machine need not be quiet.
 # Without the emulators (make firmware-tools) it says so and stops. Exit status 1: a bar of the page is missed.
-.venv-bakenn/.installed: tests/peers/microcontroller-requirements.txt
-	test -x .venv-bakenn/bin/python || $(PYTHON) -m venv .venv-bakenn
-	.venv-bakenn/bin/pip install --quiet -r $<
-	touch $@
+.venv-bakenn/.installed: tests/peers/microcontroller-requirements.txt | $(UV)
+	$(call environment,-r $<)
 
 FIGURES_OPTIONS ?=
 firmware-figures: $(VENV)/.wheel .venv-bakenn/.installed

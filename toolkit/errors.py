@@ -30,6 +30,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 
 __all__ = [
+    "DISTRIBUTION",
     "BadInput",
     "CannotRun",
     "DeviceFailed",
@@ -45,6 +46,7 @@ __all__ = [
     "UnknownOption",
     "Unsupported",
     "boundary",
+    "install_command",
     "need",
     "printed",
 ]
@@ -166,6 +168,39 @@ class DeviceFailed(EdgekitError):
     exit_code = 8
 
 
+#: The name that pip knows this package by. On the package index, the name of the command is another project's.
+DISTRIBUTION = "edgekit-ml"
+
+
+def install_command(extra: str = "", *options: str) -> str:
+    """The command that installs this copy again, with an extra or with options of pip.
+
+    It names where the copy came from (PEP 610): a folder, a wheel, a repository at a commit, an address. A copy of the
+    package index, or one that was not installed, has no such record and is named.
+    """
+    # These take 20 ms, which only a command that fails must pay.
+    import importlib.metadata
+    import importlib.util
+    import json
+    import urllib.parse
+
+    try:
+        record = importlib.metadata.distribution(DISTRIBUTION).read_text("direct_url.json")
+    except importlib.metadata.PackageNotFoundError:
+        record = None
+    origin = json.loads(record or "{}")
+    url, extras = origin.get("url", ""), f"[{extra}]" if extra else ""
+    if url.startswith("file:"):
+        wanted = urllib.parse.unquote(urllib.parse.urlsplit(url).path) + extras
+        options = (*options, "--editable") if origin.get("dir_info", {}).get("editable") else options
+    elif source := origin.get("vcs_info"):
+        wanted = f"{DISTRIBUTION}{extras} @ {source['vcs']}+{url}@{source['commit_id']}"
+    else:
+        wanted = f"{DISTRIBUTION}{extras}" + (f" @ {url}" if url else "")
+    pip = "pip" if importlib.util.find_spec("pip") else "uv pip"  # environments that uv makes have no pip
+    return " ".join([pip, "install", *options, f'"{wanted}"'])
+
+
 @contextlib.contextmanager
 def need(extra: str, what: str) -> Iterator[None]:
     """Map an ImportError inside the block to `MissingExtra` with the install line.
@@ -180,7 +215,7 @@ def need(extra: str, what: str) -> Iterator[None]:
         missing = exc.name or str(exc)
         raise MissingExtra(
             f"{what} needs the Python package {missing!r}, which is not installed.",
-            hint=f'Install it with: pip install "edgekit[{extra}]"',
+            hint=f"Install it with: {install_command(extra)}",
         ) from exc
 
 

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from edgekit.errors import DISTRIBUTION
+
 __all__ = [
     "IDENTITY",
     "Times",
@@ -97,13 +99,13 @@ def differences(host: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
-    """Versions of those of the named distributions that are installed."""
+    """Versions of those of the named distributions that are installed; edgekit's by the name of its command."""
     import importlib.metadata  # 20 ms, which the worker must not pay inside a timed start
 
     installed: dict[str, str] = {}
     for name in names:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            installed[name] = importlib.metadata.version(name)
+            installed[name] = importlib.metadata.version(DISTRIBUTION if name == "edgekit" else name)
     return installed
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -278,7 +279,8 @@ def _check(outputs: Sequence[Any], truths: Sequence[Any]) -> None:
 @functools.cache
 def _normaliser(language: str) -> Callable[[str], str]:
     """Whisper's text normaliser for a language. Built once: the English one reads a spelling table of 56 kB."""
-    with need("run", "word error rate"):
+    # It holds an invalid escape, of which Python warns when it compiles the file.
+    with need("run", "word error rate"), warnings.catch_warnings(action="ignore"):
         from whisper_normalizer.basic import BasicTextNormalizer
         from whisper_normalizer.english import EnglishTextNormalizer
     normaliser: Callable[[str], str]

@@ -239,7 +239,7 @@ def _peer(
 
 def _versions(plan: Plan) -> dict[str, str]:
     """Of every tool. Raises MissingExtra where a compiler or emulator is absent."""
-    found = {name: importlib.metadata.version(name) for name in ("edgekit", "tflite_micro")}
+    found = {name: importlib.metadata.version(name) for name in ("edgekit-ml", "tflite_micro")}
     found |= {f"flags of {one}": bundles.flags_of(MACHINES[one]) for one in plan.processors}
     for machine in (MACHINES[processor] for processor in plan.processors):
         for command in ([compiler_of(machine)], emulator_of(machine)[:1]):

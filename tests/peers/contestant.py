@@ -110,7 +110,7 @@ def optimum(model: str, threads: int) -> Transcribe:
 
 #: Contestant → how to load it, and the distributions whose versions matter.
 CONTESTANTS: dict[str, tuple[Callable[[str, int], Transcribe], tuple[str, ...]]] = {
-    "edgekit": (edgekit, ("edgekit", "onnxruntime")),
+    "edgekit": (edgekit, ("edgekit-ml", "onnxruntime")),
     "faster-whisper-int8": (lambda m, n: faster_whisper(m, n, "int8"), ("faster-whisper", "ctranslate2")),
     "faster-whisper-float32": (lambda m, n: faster_whisper(m, n, "float32"), ("faster-whisper", "ctranslate2")),
     "pywhispercpp-q8_0": (pywhispercpp, ("pywhispercpp",)),

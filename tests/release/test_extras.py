@@ -52,7 +52,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             (copy / name).write_bytes((ROOT / name).read_bytes())
     pip(sys.executable, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, copy)
-    (made,) = folder.glob("edgekit-*.whl")
+    (made,) = folder.glob("edgekit_ml-*.whl")
     return made
 
 
@@ -105,17 +105,17 @@ def has(python: Path, module: str) -> bool:
 
 @pytest.mark.thorough
 def test_the_base_answers_alone(wheel: Path, tmp_path: Path) -> None:
-    python = environment(tmp_path / "base", f"edgekit @ {wheel.as_uri()}")
+    python = environment(tmp_path / "base", f"edgekit-ml @ {wheel.as_uri()}")
     abilities = {ability["what"]: ability for ability in check(python, "base")["abilities"]}
     run = abilities["run, verify and bench bundles"]
-    assert not run["ok"] and run["remedy"] == 'pip install "edgekit[run]"'
+    assert not run["ok"] and run["remedy"] == f'pip install "{wheel}[run]"'
     assert not any(has(python, module) for module in ("torch", "numpy", "onnxruntime"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("extra", INSTALLED)
 def test_an_extra_installs(wheel: Path, tmp_path: Path, extra: str) -> None:
-    python = environment(tmp_path / extra, f"edgekit[{extra}] @ {wheel.as_uri()}")
+    python = environment(tmp_path / extra, f"edgekit-ml[{extra}] @ {wheel.as_uri()}")
     abilities = {ability["what"]: ability for ability in check(python, extra)["abilities"]}
     assert abilities["run, verify and bench bundles"]["ok"]
     assert has(python, INSTALLED[extra]) and not has(python, "torch")
@@ -131,7 +131,7 @@ def test_an_extra_installs(wheel: Path, tmp_path: Path, extra: str) -> None:
 def test_an_extra_resolves(wheel: Path, tmp_path: Path, extra: str) -> None:
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "empty")], check=True, env=alone())
     python, report = tmp_path / "empty" / "bin" / "python", tmp_path / "report.json"
-    requirement = f"edgekit[{extra}] @ {wheel.as_uri()}"
+    requirement = f"edgekit-ml[{extra}] @ {wheel.as_uri()}"
     pip(python, "install", "--dry-run", "--report", report, requirement)
     names = {item["metadata"]["name"].lower().replace("_", "-") for item in json.loads(report.read_bytes())["install"]}
-    assert {"edgekit", "onnxruntime", RESOLVED[extra]} <= names
+    assert {"edgekit-ml", "onnxruntime", RESOLVED[extra]} <= names

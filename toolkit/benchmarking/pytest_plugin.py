@@ -81,5 +81,7 @@ def edgekit_benchmark(request: pytest.FixtureRequest) -> EdgekitBenchmark:
     try:
         benchmark = request.getfixturevalue("benchmark")
     except pytest.FixtureLookupError:
-        pytest.fail('edgekit_benchmark needs pytest-benchmark: pip install "edgekit[pytest]"', pytrace=False)
+        from edgekit.errors import install_command
+
+        pytest.fail(f"edgekit_benchmark needs pytest-benchmark: {install_command('pytest')}", pytrace=False)
     return EdgekitBenchmark(request.param, request.config.getoption("--edgekit-threads"), benchmark)

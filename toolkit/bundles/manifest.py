@@ -14,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from edgekit.common.files import is_inside
-from edgekit.errors import BadInput
+from edgekit.errors import BadInput, install_command
 
 #: Raised with every change that an older reader would misunderstand. Since 3, verdicts name their basis; since 4, there
 #: is evidence with its agreement, and models may come from an importer; since 5, bounds count independent sources and a
@@ -230,7 +230,7 @@ def decode(data: bytes) -> Manifest:
     if isinstance(schema, int) and schema > SCHEMA:
         raise BadInput(
             f"the bundle has manifest schema {schema}; this edgekit reads up to {SCHEMA}.",
-            hint="Upgrade with: pip install --upgrade edgekit",
+            hint=f"Take a newer edgekit, then: {install_command('', '--upgrade')}",
         )
     try:
         manifest = msgspec.convert(raw, Manifest)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgekit.bundles.manifest import File, Manifest
+from edgekit.errors import DISTRIBUTION
 
 NAME = "sbom.cdx.json"
 
@@ -49,7 +50,8 @@ def render(manifest: Manifest, files: Mapping[str, File]) -> bytes:
 
 
 def _tool(name: str, version: str) -> dict[str, Any]:
-    purl = f"pkg:pypi/{name}@{urllib.parse.quote(version, safe='')}"  # a local version has a plus: 2.9.0+cpu
+    package = DISTRIBUTION if name == "edgekit" else name
+    purl = f"pkg:pypi/{package}@{urllib.parse.quote(version, safe='')}"  # a local version has a plus: 2.9.0+cpu
     return {"type": "library", "name": name, "version": version, "purl": purl}
 
 

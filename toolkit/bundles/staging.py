@@ -9,9 +9,9 @@ import os
 import platform
 import shutil
 import signal
-import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -75,10 +75,10 @@ def staged(out: Path, where: Callable[[Path], Path] = replaceable) -> Iterator[P
     with boundary():
         out.parent.mkdir(parents=True, exist_ok=True)
         sweep(out.parent, glob.escape(out.name))
-        work = Path(tempfile.mkdtemp(prefix=f".{out.name}{_PARTIAL}{owner()}-", dir=out.parent))
+        work = out.with_name(f".{out.name}{_PARTIAL}{owner()}-{uuid.uuid4().hex[:8]}")
+        work.mkdir()  # open as far as the umask allows; what tempfile makes is for its owner alone
         try:
             yield work
-            work.chmod(0o755)
             _swap(work, out)
         finally:
             shutil.rmtree(work, ignore_errors=True)

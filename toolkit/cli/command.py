@@ -65,24 +65,29 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def run(argv: Sequence[str]) -> int:
     """Carry out one command line and return its exit code."""
-    grammar = parser()
-    arguments = grammar.parse_args(argv)
-    if arguments.verb is None:
-        grammar.print_help()
-        return 0
-    from edgekit.cli import verbs as verbs_module
-    from edgekit.cli.terminal import show_json
-
+    grammar, as_json = parser(), False
     try:
         with boundary():
+            try:
+                arguments = grammar.parse_args(argv)
+                if arguments.verb is None:
+                    grammar.print_help()
+            finally:  # help and completions leave from within
+                sys.stdout.flush()  # here, where a closed pipe can still be caught
+            if arguments.verb is None:
+                return 0
+            as_json = arguments.json
+            from edgekit.cli import verbs as verbs_module
+            from edgekit.cli.terminal import show_json
+
             code = int(getattr(verbs_module, arguments.verb)(arguments) or 0)
-            sys.stdout.flush()  # here, where a closed pipe can still be caught
+            sys.stdout.flush()
             return code
     except EdgekitError as exc:
         if os.environ.get("EDGEKIT_DEBUG"):
             raise
         told = _located(exc)
-        if arguments.json:
+        if as_json:
             with contextlib.suppress(OSError):  # the text below says it, too
                 show_json(verbs_module.error_facts(told))
         _drain()

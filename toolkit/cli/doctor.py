@@ -12,7 +12,7 @@ from typing import Any
 from edgekit import registry
 from edgekit.bench.machine import host
 from edgekit.core import Device
-from edgekit.errors import EdgekitError
+from edgekit.errors import EdgekitError, install_command
 from edgekit.sources import cache_folder
 
 
@@ -54,7 +54,7 @@ def examine() -> list[Finding]:
     findings = []
     for what, modules, extra in _ABILITIES:
         missing = [name for name in modules if importlib.util.find_spec(name) is None]
-        remedy = f'pip install "edgekit[{extra}]"' if extra else "python -m ensurepip"
+        remedy = install_command(extra) if extra else "python -m ensurepip"
         findings.append(_finding(what, [name.replace("_", "-") for name in modules], "" if not missing else remedy))
     findings += _exporters()
     findings += [_programs(what, names, remedy) for what, names, remedy in _TOOLS]
@@ -72,12 +72,12 @@ def _exporters() -> Iterator[Finding]:
         with contextlib.suppress(EdgekitError):  # a broken exporter of another package
             exporter = registry.find("exporters", name)
             missing = sorted(set(exporter.distributions) - set(host.versions(exporter.distributions)))
-            wanted = f'"edgekit[{exporter.extra}]"' if exporter.extra else " ".join(missing)
+            remedy = install_command(exporter.extra) if exporter.extra else f"pip install {' '.join(missing)}"
             state = exporter.state()
             if state is not None:
                 yield Finding(exporter.doctor, *state)
             else:
-                yield _finding(exporter.doctor, exporter.distributions, f"pip install {wanted}" if missing else "")
+                yield _finding(exporter.doctor, exporter.distributions, remedy if missing else "")
 
 
 def _connected() -> list[Finding]:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import re
-import tempfile
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -75,14 +75,12 @@ def replacing(path: Path) -> Iterator[Path]:
     if path.exists() and not path.is_file():
         raise BadInput(f"{path} is not a plain file; it will not be replaced.", hint="Choose another place.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    fresh = Path(name)
+    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    fresh.touch(exist_ok=False)  # readable as far as the umask allows; what tempfile makes is for its owner alone
     try:
         yield fresh
         with fresh.open("rb+") as file:
             os.fsync(file.fileno())
-        fresh.chmod(0o644)  # what mkstemp made is for its owner alone
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)

@@ -26,7 +26,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import MissingExtra
+from edgekit.errors import MissingExtra, install_command
 
 __all__ = [
     "BUILD",
@@ -137,7 +137,7 @@ def state() -> tuple[bool, str, str]:
 
 
 def _install() -> str:
-    return f'SKBUILD_WHEEL_CMAKE=false pip install "edgekit[slm]" && {BUILD}'
+    return f"SKBUILD_WHEEL_CMAKE=false {install_command('slm')} && {BUILD}"
 
 
 @functools.cache

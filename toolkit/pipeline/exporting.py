@@ -6,6 +6,7 @@ golden files, licences, SBOM → manifest → swap into place.
 
 from __future__ import annotations
 
+import logging
 import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -132,6 +133,8 @@ def outline(model: str, target: str = "laptop", **options: Any) -> dict[str, Any
 
 def _resolved(asked: Asked) -> tuple[Job, Path]:
     """The job, and the place of its bundle, which may be replaced."""
+    # A torch for CUDA warns that the compiler for graphics processors is absent: the locks leave it out.
+    logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)
     job = job_of(asked)
     called = "auto" if job.limits else job.recipe.precision
     place = Path(asked.out).expanduser() if asked.out else Path(f"{job.model.name}-{job.target.name}-{called}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -72,7 +73,7 @@ def received(parcels: Sequence[Parcel], payload: bytes | None) -> list[Path] | N
     """On the other machine: the place of each; None if one is neither here, nor in the cache, nor in `payload`.
 
     Raises:
-        BadInput: an archive with files outside of it.
+        BadInput: an archive with files outside of it, or with other contents than were sent.
     """
     if payload is not None:
         _unpack(payload, cache_folder() / "parcels")
@@ -83,11 +84,13 @@ def received(parcels: Sequence[Parcel], payload: bytes | None) -> list[Path] | N
 
 def _place(item: Parcel) -> Path | None:
     shared = Path(item.path)
-    kept = cache_folder() / "parcels" / item.digest
-    if kept.is_dir():
-        return kept / shared.name
-    files = ((shared.parent / name, sha256) for name, sha256 in item.files.items())
-    return shared if all(file.is_file() and hash_file(file) == sha256 for file, sha256 in files) else None
+    folders = (shared.parent, cache_folder() / "parcels" / item.digest)
+    return next((folder / shared.name for folder in folders if _holds(folder, item.files)), None)
+
+
+def _holds(folder: Path, files: Mapping[str, str]) -> bool:
+    """Whether the files are there, each with its sha256: those of the cache, too, which a disk may damage."""
+    return all((folder / name).is_file() and hash_file(folder / name) == sha256 for name, sha256 in files.items())
 
 
 def _unpack(payload: bytes, cache: Path) -> None:
@@ -99,5 +102,11 @@ def _unpack(payload: bytes, cache: Path) -> None:
                 raise BadInput("what came to this worker has files outside of it.")
             archive.extractall(scratch)
         for fresh in Path(scratch).iterdir():
-            if not (cache / fresh.name).exists():
-                fresh.replace(cache / fresh.name)
+            inside = (path for path in fresh.rglob("*") if path.is_file())
+            files = {path.relative_to(fresh).as_posix(): hash_file(path) for path in inside}
+            if Parcel("", files).digest != fresh.name:
+                raise BadInput("what came to this worker is not what was sent.", hint="Run the same command again.")
+            place = cache / fresh.name
+            if not _holds(place, files):
+                shutil.rmtree(place, ignore_errors=True)
+                fresh.replace(place)

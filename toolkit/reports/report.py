@@ -16,7 +16,7 @@ import msgspec
 
 from edgekit.common.files import write_whole
 from edgekit.core import Report
-from edgekit.errors import BadInput, boundary
+from edgekit.errors import BadInput, boundary, install_command
 
 __all__ = ["SCHEMA", "check", "decode", "load", "read", "save", "schema_of", "typed"]
 
@@ -74,7 +74,7 @@ def schema_of(data: bytes, where: str, newest: int = SCHEMA) -> int:
     if number > newest:
         raise BadInput(
             f"{where} was made by a newer edgekit (schema {number}, this one reads {newest}).",
-            hint="Upgrade with: pip install -U edgekit",
+            hint=f"Take a newer edgekit, then: {install_command('', '--upgrade')}",
         )
     if number < 1:
         raise BadInput(f"{where} has schema {number}, which no edgekit ever wrote.")

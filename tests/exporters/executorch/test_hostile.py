@@ -17,7 +17,7 @@ from edgekit.exporters.executorch import EXPORTER, arguments
 from edgekit.exporters.executorch.program import reader
 
 if importlib.util.find_spec("executorch") is None and not os.environ.get("CI"):  # there the tests fail without it
-    pytest.skip('executorch is not installed; run: pip install "edgekit[executorch]"', allow_module_level=True)
+    pytest.skip("executorch is not installed; run: make .venv/.wheel", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ from helpers.cases.litert_cases import (
 from torch import nn
 
 from edgekit.core import Exporter, Part, TensorSpec
-from edgekit.errors import BadInput, ExportFailed, MissingExtra, Unsupported
+from edgekit.errors import BadInput, ExportFailed, MissingExtra, Unsupported, install_command
 from edgekit.exporters.litert import EXPORTER, int8
 from edgekit.exporters.litert import census as litert_census
 from edgekit.formats.tflite import reader
@@ -89,7 +89,7 @@ def test_a_missing_package_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     part = IMAGE if absent == "ai_edge_quantizer" else Part("fresh", PIXELS, SCORES, {}, lambda checkpoint: Image())
     with pytest.raises(MissingExtra, match=absent) as caught:
         export(tmp_path, "int8", part=part, calibration=pictures())
-    assert 'pip install "edgekit[litert]"' in caught.value.hint
+    assert install_command("litert") in caught.value.hint
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])

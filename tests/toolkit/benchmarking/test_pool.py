@@ -16,7 +16,7 @@ from edgekit.benchmarking import matrix, pool
 from edgekit.errors import BadInput, DeviceFailed
 from edgekit.pool import client
 
-pytest.importorskip("distributed", reason='pip install "edgekit[pool]"')
+pytest.importorskip("distributed", reason="make .venv/.wheel")
 pytestmark = [pytest.mark.thorough, pytest.mark.filterwarnings("ignore")]
 
 

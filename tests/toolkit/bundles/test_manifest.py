@@ -30,7 +30,7 @@ from edgekit.bundles.manifest import (
     decode,
     encode,
 )
-from edgekit.errors import BadInput
+from edgekit.errors import BadInput, install_command
 
 text = st.text(st.characters(codec="utf-8"), max_size=8)
 # In JSON, 1.0 and 1 are the same number to some readers, and 2**70 is none to others.
@@ -142,7 +142,7 @@ def written(raw: Any) -> bytes:
 def test_a_newer_schema_says_to_upgrade(whole: dict[str, Any]) -> None:
     with pytest.raises(BadInput, match=rf"schema {SCHEMA + 1}") as caught:
         decode(written({"schema": SCHEMA + 1, "whatever": []}))
-    assert "pip install --upgrade edgekit" in caught.value.hint
+    assert install_command("", "--upgrade") in caught.value.hint
 
 
 def test_a_manifest_of_schema_2_is_read_as_it_was_written() -> None:

@@ -16,6 +16,7 @@ import pytest
 from helpers.toys import toy_model
 
 from edgekit.cli import verbs
+from edgekit.errors import install_command
 from edgekit.registry import find, names
 
 # --------------------------------------------------------------------------------------------------- every verb as JSON
@@ -183,7 +184,7 @@ def test_doctor_tells_how_to_add_what_is_missing(do_json: Any, monkeypatch: pyte
         "edgekit.cli.doctor.importlib.util.find_spec", lambda name: None if name == "onnxruntime" else find_spec(name)
     )
     abilities = {entry["what"]: entry for entry in do_json("doctor")[1]["abilities"]}
-    assert abilities["run, verify and bench bundles"]["remedy"] == 'pip install "edgekit[run]"'
+    assert abilities["run, verify and bench bundles"]["remedy"] == install_command("run")
 
 
 def test_doctor_tells_how_to_add_what_an_exporter_needs(do_json: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +198,7 @@ def test_doctor_tells_how_to_add_what_an_exporter_needs(do_json: Any, monkeypatc
     monkeypatch.setattr("importlib.metadata.version", version)
     abilities = {entry["what"]: entry for entry in do_json("doctor")[1]["abilities"]}
     missing = abilities["export to Core ML"]
-    assert not missing["ok"] and missing["remedy"] == 'pip install "edgekit[coreml]"'
+    assert not missing["ok"] and missing["remedy"] == install_command("coreml")
     assert "coremltools" in missing["found"] and abilities["export to onnx"]["ok"]
 
 

@@ -47,6 +47,14 @@ def test_bash_takes_the_script_and_completes_with_it(tmp_path: Path, capsys: pyt
     ]
 
 
+@pytest.mark.parametrize("arguments", ["--completions bash", "--completions fish", "--help", "export --help", ""])
+def test_a_reader_that_stops_early_is_no_error(arguments: str) -> None:
+    main = "from edgekit.cli.command import main; main()"
+    line = f"{{ '{sys.executable}' -P -c '{main}' {arguments}; echo \"exit $?\" >&2; }} | true"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=60)
+    assert done.stderr.splitlines() == ["exit 0"]
+
+
 def test_help_does_not_load_what_completions_need() -> None:
     code = "import sys; from edgekit.cli.command import run; run([]); sys.exit('shtab' in sys.modules)"
     assert subprocess.run([sys.executable, "-P", "-c", code], capture_output=True).returncode == 0

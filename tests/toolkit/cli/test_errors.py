@@ -170,6 +170,8 @@ _SHELL = "edgekit() { PYTHON -c 'from edgekit.cli.command import main; main()' \
         ("list models >&-", 2, "edgekit: standard output is closed."),
         ("run BUNDLE SIGNAL 2>&-", 0, ""),
         ("list models > /dev/full", 4, "edgekit: standard output cannot be written: No space left on device."),
+        ("--completions fish > /dev/full", 4, "edgekit: standard output cannot be written: No space left on device."),
+        ("--help > /dev/full", 4, "edgekit: standard output cannot be written: No space left on device."),
         ("list models --json > /dev/full", 4, "edgekit: standard output cannot be written: No space left on device."),
         ("fit nosuch --json > /dev/full", 2, "edgekit: there is no model named 'nosuch'."),
     ],

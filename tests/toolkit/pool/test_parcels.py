@@ -67,3 +67,24 @@ def test_an_archive_stays_in_the_cache(folder: Path, cache: Path) -> None:
     with pytest.raises(BadInput, match="files outside"):
         parcels.received([], buffer.getvalue())
     assert not list(folder.rglob("outside.txt"))
+
+
+def test_a_damaged_parcel_of_the_cache_is_asked_for_again(folder: Path, cache: Path) -> None:
+    sent = [parcels.parcel(folder / "data")]
+    payload = parcels.packed(sent)
+    shutil.rmtree(folder / "data")
+    (place,) = parcels.received(sent, payload) or [folder]
+    (place / "deep" / "b.txt").write_text("damaged")
+    assert parcels.received(sent, None) is None
+    assert parcels.received(sent, payload) == [place]
+    assert (place / "deep" / "b.txt").read_text() == "b"
+
+
+def test_what_is_not_what_was_sent_is_refused(folder: Path, cache: Path) -> None:
+    sent = parcels.parcel(folder / "data")
+    (folder / "data" / "a.txt").write_text("changed while it was packed")
+    payload = parcels.packed([sent])
+    shutil.rmtree(folder / "data")
+    with pytest.raises(BadInput, match="not what was sent"):
+        parcels.received([sent], payload)
+    assert parcels.received([sent], None) is None

@@ -9,7 +9,7 @@ import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 
-from edgekit.errors import MissingExtra, Unsupported
+from edgekit.errors import MissingExtra, Unsupported, install_command
 
 __all__ = ["architecture_of", "base_of", "tasks_of", "transformers_version"]
 
@@ -58,7 +58,7 @@ def transformers_version() -> str:
     except importlib.metadata.PackageNotFoundError as exc:
         raise MissingExtra(
             "reading a Hugging Face model needs the Python package 'transformers', which is not installed.",
-            hint='Install it with: pip install "edgekit[hub]"',
+            hint=f"Install it with: {install_command('hub')}",
         ) from exc
 
 

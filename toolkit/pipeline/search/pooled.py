@@ -123,7 +123,7 @@ def _point(name: str, answer: Mapping[str, Any]) -> Point:
     if answer.get("lacking"):
         raise DeviceFailed(
             f"a worker or the scheduler of the pool lacks this edgekit ({answer['lacking']} is not there).",
-            hint=f'Install it on every machine: pip install "edgekit[pool]=={edgekit.__version__}"',
+            hint=f'Install edgekit {edgekit.__version__} on every machine, from one wheel: pip install "WHEEL[pool]"',
         )
     if "lost" in answer:
         return Point(name, "fail", f"no worker could try it: {answer['lost']}")

@@ -78,7 +78,7 @@ def _refusal(spec: Mapping[str, Any]) -> dict[str, str] | None:
     if spec["edgekit"] != edgekit.__version__:
         return {
             "message": f"it has edgekit {edgekit.__version__}, and the search is of {spec['edgekit']}.",
-            "hint": f"Install the same on every machine: pip install edgekit=={spec['edgekit']}",
+            "hint": f'Install edgekit {spec["edgekit"]} on every machine, from one wheel: pip install "WHEEL[pool]"',
         }
     if spec["latency"] and (different := _differences(spec)):
         here = host.describe()
