@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -44,7 +44,7 @@ def _without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
 
     own = translated()
     lacking = {node.op_type for node in nodes(model) if node.domain in ("", "ai.onnx")}.difference(own)
-    schemas = [defs.get_schema(kind) for kind in lacking]
+    schemas: list[Any] = [defs.get_schema(kind) for kind in lacking]
     if not any(schema.has_function or schema.has_context_dependent_function for schema in schemas):
         return model
     typed = onnx.ModelProto()

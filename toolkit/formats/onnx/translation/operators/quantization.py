@@ -36,7 +36,8 @@ def _dequantize(node: Node, x: Tensor, scale: Tensor, zero: Tensor | None = None
 @operator("MatMulInteger")
 def _integer_product(_: Node, left: Tensor, right: Tensor, a: Tensor | None = None, b: Tensor | None = None) -> Tensor:
     left, right = left.to(torch.int32), right.to(torch.int32)
-    return torch.matmul(left if a is None else left - _rows(a), right if b is None else right - b)
+    out: Tensor = torch.matmul(left if a is None else left - _rows(a), right if b is None else right - b)
+    return out
 
 
 @operator("QLinearMatMul")
@@ -44,7 +45,8 @@ def _quantized_product(
     node: Node, left: Tensor, s: Tensor, a: Tensor, right: Tensor, t: Tensor, b: Tensor, scale: Tensor, zero: Tensor
 ) -> Tensor:
     steps = torch.matmul(left.to(torch.float32) - _rows(a), right.to(torch.float32) - b)
-    return _quantize(node, steps * (_rows(s) * t), scale, zero)
+    out: Tensor = _quantize(node, steps * (_rows(s) * t), scale, zero)
+    return out
 
 
 def _rows(value: Tensor) -> Tensor:
