@@ -281,3 +281,20 @@ def test_tensors_that_numpy_lacks_are_refused(kind: int, output: bool, tmp_path:
     )
     with pytest.raises(Unsupported, match="output 'y'" if output else "input 'x'"):
         open_file(file)
+
+
+@pytest.mark.parametrize("node", [False, True])
+def test_a_layer_of_width_0_is_refused_by_its_weight(node: bool, tmp_path: Path) -> None:
+    weight = numpy_helper.from_array(np.zeros((32, 0), np.float32), "w")
+    nodes = [helper.make_node("Constant", [], ["w"], value=weight)] if node else []
+    nodes.append(helper.make_node("MatMul", ["x", "w"], ["y"], "layer"))
+    file = _saved(tmp_path, model_of(nodes, {"x": f(1, 32)}, ["y"], constants=[] if node else [weight]))
+    with pytest.raises(BadInput, match=r"width 0: the weight 'w' of the node 'layer'"):
+        open_file(file)
+
+
+@pytest.mark.parametrize("version", [6, 99])
+def test_a_version_that_nobody_reads_is_named(version: int, tmp_path: Path) -> None:
+    with pytest.raises(Unsupported, match=f"version {version} of ONNX's operators") as refused:
+        open_file(_saved(tmp_path, _model(version=version)))
+    assert "convert_version" in refused.value.hint
