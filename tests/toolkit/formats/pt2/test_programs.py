@@ -140,6 +140,7 @@ def test_bfloat16_is_refused_with_what_to_do(
     assert "network.float()" in refused.value.hint
 
 
+@pytest.mark.filterwarnings("ignore:Initializing zero-element")
 def test_a_layer_of_width_0_is_refused_by_its_weight(tmp_path: Path) -> None:
     network = torch.nn.Sequential(torch.nn.Linear(4, 0), torch.nn.Linear(0, 2))
     torch.export.save(torch.export.export(network.eval(), (torch.ones(1, 4),)), tmp_path / "n.pt2")

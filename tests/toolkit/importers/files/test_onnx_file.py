@@ -247,5 +247,5 @@ def test_a_graph_that_asks_for_4_tb_is_refused_by_its_node(asked: str, tmp_path:
     else:
         nodes, x = [N("Reshape", ["x", "c"], ["column"]), N("Mul", ["column", "x"], ["large"])], f(1, side)
     model = model_of([*nodes, N("ReduceSum", ["large"], ["y"])], {"x": x}, ["y"], 17, held)
-    with pytest.raises(BadInput, match="(Expand|Mul) node.*more memory than is free"):
+    with pytest.raises(BadInput, match=r"(Expand|Mul) node.*more memory than is free"):
         declared(saved(tmp_path, model), ImportOptions())

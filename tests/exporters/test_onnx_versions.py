@@ -123,3 +123,41 @@ def test_valid_and_right(net: str, precision: str, form: str, version: int, tmp_
 
 def _graph(source: Path, part: Part, _: Any) -> OnnxGraph:
     return OnnxGraph(load(source), part)
+
+
+@pytest.mark.thorough
+def test_a_recurrent_graph_of_version_11_takes_less_than_a_third_in_int8(tmp_path: Path) -> None:
+    """10.4 MB: a product with a scale a row, two LSTMs, a product."""
+    wide, gates = 336, 4 * 336
+    arrays = {
+        "first": f(80, wide, low=-0.2, high=0.2),
+        **{f"w{i}": f(1, gates, wide, seed=i, low=-0.1, high=0.1) for i in range(2)},
+        **{f"r{i}": f(1, gates, wide, seed=9 + i, low=-0.1, high=0.1) for i in range(2)},
+        "last": f(wide, 1000, low=-0.2, high=0.2),
+    }
+    nodes = [N("MatMul", ["x", "first"], ["a"], "first"), N("Tanh", ["a"], ["h0"])]
+    for i in range(2):
+        nodes.append(N("LSTM", [f"h{i}", f"w{i}", f"r{i}"], [f"s{i}"], f"lstm{i}", hidden_size=wide))
+        nodes.append(N("Squeeze", [f"s{i}"], [f"h{i + 1}"], axes=[1]))
+    nodes.append(N("MatMul", ["h2", "last"], ["y"], "last"))
+    source = tmp_path / "source.onnx"
+    onnx.save(_model(nodes, arrays, (TIME, 1, 80), (TIME, 1, 1000), 11), source)
+    part = Part(
+        "network",
+        (TensorSpec("x", "float32", (TIME, 1, 80)),),
+        (TensorSpec("y", "float32", (TIME, 1, 1000)),),
+        {},
+        None,
+    )
+    part = Part("network", part.inputs, part.outputs, {}, partial(_graph, source, part))
+    feeds: list[Feeds] = [{"x": f(TIME, 1, 80, seed=seed)} for seed in range(8)]
+    (tmp_path / "work").mkdir()
+    recipe = Recipe("onnx", "int8", {"forms": {"network": "rows"}})
+    EXPORTER.export(
+        model_for(part), CHECKPOINT, recipe, {"network": feeds}, tmp_path, tmp_path / "work", lambda *_: None
+    )
+    assert (tmp_path / "network.onnx").stat().st_size * 10.8 < source.stat().st_size * 3.2
+    wanted, answers = (
+        [OnnxRunner(file, 1)(feed) for feed in feeds[:2]] for file in (source, tmp_path / "network.onnx")
+    )
+    assert relative_error(answers, wanted) < LIMITS["int8"]
