@@ -105,9 +105,10 @@ def lookup(node: onnx.NodeProto, owner: str, added: dict[str, NDArray[Any]], mad
 
 
 def rows_alike(
-    node: onnx.NodeProto, made: Rounded, added: dict[str, NDArray[Any]], done: set[str], rows: Rows
+    node: onnx.NodeProto, made: Rounded, added: dict[str, NDArray[Any]], done: set[str], rows: Rows, version: int
 ) -> list[onnx.NodeProto]:
     """A product of activations with a scale for every row: the least at which the row's values fit around the zero.
+    Written in a version of ONNX's operators (13 or later).
 
     QuantizeLinear along the axis of rows takes both the division and the rounding in a single pass. Beside one scale
     for all rows (`dynamic`) that costs a fifth more time where rows are long, and nothing where they are short.
@@ -115,7 +116,7 @@ def rows_alike(
     x, out, name, nodes = node.input[0], node.output[0], node.name, list[onnx.NodeProto]()
     if f"{x}.rows" not in done:  # several products of one input quantize it once
         done.add(f"{x}.rows")
-        nodes = _quantized_rows(x, made.steps.shape[0], rows, added)
+        nodes = _quantized_rows(x, made.steps.shape[0], rows, added, version)
     _add_whole(name, made, added)
     operands = [f"{x}.rows", f"{name}.int8", "rows.one", f"{name}.scales", f"{x}.rows.zero", f"{name}.zeros"]
     return [
@@ -131,7 +132,9 @@ def _add_whole(name: str, made: Rounded, added: dict[str, NDArray[Any]]) -> None
     added[f"{name}.zeros"] = np.zeros(made.steps.shape[1], np.int8)
 
 
-def _quantized_rows(x: str, inputs: int, rows: Rows, added: dict[str, NDArray[Any]]) -> list[onnx.NodeProto]:
+def _quantized_rows(
+    x: str, inputs: int, rows: Rows, added: dict[str, NDArray[Any]], version: int
+) -> list[onnx.NodeProto]:
     """`x` float [..., inputs] to ``x.rows``, uint8 of the same shape, and ``x.rows.scales``, float [..., 1]."""
     zero, own = rows.zero, f"{x}.rows"  # other products of `x` may be dynamic, which has a scale of its own
     added["rows.last"], added["rows.one"] = np.array([-1], np.int64), np.array(1, np.float32)
@@ -139,9 +142,11 @@ def _quantized_rows(x: str, inputs: int, rows: Rows, added: dict[str, NDArray[An
     added[f"{own}.above"] = np.array(1 / (255 - zero), np.float32)
     added[f"{own}.below"] = np.array(-1 / zero, np.float32)
     added[f"{own}.zero"], added[f"{own}.least"] = np.array(zero, np.uint8), np.array([zero], np.uint8)
+    # Axes of these two were an attribute before version 18.
+    axes, along = (["rows.last"], {}) if version >= 18 else ([], {"axes": [-1]})
     steps: list[tuple[str, list[str], str, dict[str, Any]]] = [
-        ("ReduceMax", [x, "rows.last"], "high", {"keepdims": 1}),
-        ("ReduceMin", [x, "rows.last"], "low", {"keepdims": 1}),
+        ("ReduceMax", [x, *axes], "high", {"keepdims": 1, **along}),
+        ("ReduceMin", [x, *axes], "low", {"keepdims": 1, **along}),
         ("Mul", [f"{own}.high", f"{own}.above"], "up", {}),
         ("Mul", [f"{own}.low", f"{own}.below"], "down", {}),
         ("Max", [f"{own}.up", f"{own}.down", "rows.tiny"], "scales", {}),

@@ -217,6 +217,11 @@ def constants(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
 
 
+def version_of(model: onnx.ModelProto) -> int:
+    """The version of ONNX's operators that `model` is written in."""
+    return next(int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+
+
 def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
     """The attribute of that name, or `default`."""
     return next((onnx.helper.get_attribute_value(entry) for entry in node.attribute if entry.name == name), default)

@@ -63,7 +63,8 @@ def with_tables(model: onnx.ModelProto, bits: float = 0) -> tuple[onnx.ModelProt
     users = Counter(name for node in model.graph.node for name in node.input)
     lookups = Counter(node.input[0] for node in model.graph.node if node.op_type == "Gather")
     choice: dict[str, LayerPlan] = {}
-    added["last"] = np.array([-1], np.int64)
+    last = "last" if "last" not in users else "tables.last"
+    added[last] = np.array([-1], np.int64)
     for node in model.graph.node:
         table = arrays.get(node.input[0]) if node.op_type == "Gather" else None
         only = table is not None and users[node.input[0]] == lookups[node.input[0]] and not attribute(node, "axis", 0)
@@ -78,7 +79,7 @@ def with_tables(model: onnx.ModelProto, bits: float = 0) -> tuple[onnx.ModelProt
             helper.make_node("Gather", [f"{held}.int8", ids], [f"{name}.rows"], name=name, axis=0),
             helper.make_node("Cast", [f"{name}.rows"], [f"{name}.float"], name=f"{name}.cast", to=1),
             helper.make_node("Gather", [f"{held}.scales", ids], [f"{name}.scale"], name=f"{name}.scales", axis=0),
-            helper.make_node("Unsqueeze", [f"{name}.scale", "last"], [f"{name}.column"], name=f"{name}.unsqueeze"),
+            helper.make_node("Unsqueeze", [f"{name}.scale", last], [f"{name}.column"], name=f"{name}.unsqueeze"),
             helper.make_node("Mul", [f"{name}.float", f"{name}.column"], [out], name=f"{name}.mul"),
         ]
     return rebuild(model, nodes, added), choice

@@ -48,7 +48,7 @@ from edgekit.errors import EdgekitError
 from edgekit.exporters.onnx import forms as written
 from edgekit.exporters.onnx import linear, residual
 from edgekit.exporters.onnx.finding import BLOCK, Product, products, rows_of
-from edgekit.exporters.onnx.graph import rebuild, watching
+from edgekit.exporters.onnx.graph import rebuild, version_of, watching
 from edgekit.formats.onnx.runner import OnnxRunner, evaluate
 from edgekit.numerics.parity import relative_error
 from edgekit.quantization.candidates import pooled
@@ -306,7 +306,8 @@ def quantize(model: onnx.ModelProto, forms: Mapping[str, str], weights: Weights 
             if made.grid.block:
                 nodes += written.blockwise(node, made, added)
             elif form.startswith("rows"):
-                nodes += written.rows_alike(node, made, added, quantized_inputs, weights.inputs(node.name))
+                rows = weights.inputs(node.name)
+                nodes += written.rows_alike(node, made, added, quantized_inputs, rows, version_of(model))
             else:
                 nodes += written.dynamic(node, made, added, quantized_inputs)
         elif node.op_type == "Gather" and node.input[0] in shared:

@@ -20,7 +20,7 @@ import onnx
 from numpy.typing import NDArray
 
 from edgekit.errors import ExportFailed
-from edgekit.exporters.onnx.graph import constants, rebuild
+from edgekit.exporters.onnx.graph import constants, rebuild, version_of
 from edgekit.formats.onnx.graph import CONTRIB
 from edgekit.formats.onnx.runner import without_telemetry
 
@@ -47,7 +47,7 @@ def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
     Raises:
         ExportFailed: onnx cannot convert it to a newer version of its operators, or onnxruntime refuses it.
     """
-    version = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    version = version_of(model)
     if version < _OLDEST:
         try:
             model = onnx.version_converter.convert_version(model, _WANTED)

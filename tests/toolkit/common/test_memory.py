@@ -1,4 +1,4 @@
-"""Freed memory goes back to the system."""
+"""Freed memory goes back to the system, and what is not free cannot be taken where that is limited."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import ctypes
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from edgekit.common.memory import give_back
+from edgekit.common.memory import free_memory, give_back, limited_memory
 
 
 def _resident() -> int:
@@ -36,3 +37,15 @@ def test_pages_that_the_c_library_keeps_are_given_back() -> None:
     give_back()
     assert before - _resident() > 60_000_000
     library.free(last)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a limit of Linux")
+def test_no_more_than_what_is_free_can_be_taken_inside_of_the_limit() -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    with limited_memory():
+        assert np.zeros(1 << 20).sum() == 0
+        with pytest.raises(MemoryError):
+            np.empty(2 * free_memory(), np.uint8)
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before

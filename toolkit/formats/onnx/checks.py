@@ -16,6 +16,8 @@ __all__ = ["OLDEST", "check", "shape_of"]
 
 #: The oldest operator set that is read: older ones are from before 2018, and broadcast otherwise.
 OLDEST = 7
+#: Operators that are layers with weights.
+_LAYERS = ("MatMul", "Gemm", "Conv", "ConvTranspose", "LSTM", "GRU", "RNN")
 #: Domains whose operators onnxruntime has: ONNX's own, classical machine learning, and its makers'.
 _KNOWN = ("", "ai.onnx", "ai.onnx.ml", CONTRIB)
 
@@ -26,6 +28,7 @@ def check(model: onnx.ModelProto, file: Path) -> None:
     _check_versions(model, file)
     _check_operators(model, file)
     _check_values(model.graph, (), file, 0)
+    _check_weights(model, file)
 
 
 def shape_of(value: onnx.ValueInfoProto) -> tuple[int | str, ...] | None:
@@ -112,4 +115,18 @@ def _check_values(graph: onnx.GraphProto, outer: Iterable[str], file: Path, dept
         if value.name not in known:
             raise BadInput(
                 f"{file} is no valid graph: nothing makes its output {value.name!r}.", hint="Export it again."
+            )
+
+
+def _check_weights(model: onnx.ModelProto, file: Path) -> None:
+    held = {tensor.name: tensor for graph in graphs(model) for tensor in graph.initializer}
+    made = [node for node in nodes(model) if node.op_type == "Constant"]
+    held |= {node.output[0]: entry.t for node in made for entry in node.attribute if entry.HasField("t")}
+    empty = {name: list(tensor.dims) for name, tensor in held.items() if len(tensor.dims) > 1 and 0 in tensor.dims}
+    for node in nodes(model):
+        for name in empty.keys() & set(node.input) if node.op_type in _LAYERS else ():
+            raise BadInput(
+                f"{file} has a layer of width 0: the weight {name!r} of the node {title(node)!r} ({node.op_type}) "
+                f"has the shape {empty[name]}.",
+                hint="Leave the layer out, and export it again.",
             )

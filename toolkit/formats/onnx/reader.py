@@ -167,6 +167,13 @@ def _facts(model: onnx.ModelProto) -> Facts:
                 f"the {'output' if output else 'input'} {value.name!r} of this .onnx file holds strings.",
                 hint="Export the part between strings and strings: onnx.utils.extract_model cuts it out of the file.",
             )
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+        if dtype.isbuiltin != 1:  # bfloat16, float8, int4
+            raise Unsupported(
+                f"the {'output' if output else 'input'} {value.name!r} of this .onnx file is {dtype.name}, "
+                "which no runtime takes from NumPy.",
+                hint="Export it with inputs and outputs of float32, float16 or whole numbers.",
+            )
         shape = shape_of(value)
         if shape is None:
             if not output:
@@ -175,7 +182,7 @@ def _facts(model: onnx.ModelProto) -> Facts:
         named = tuple(size or f"{value.name}.{place}" for place, size in enumerate(shape or ()))
         if not output:
             unnamed.extend(f"{value.name}.{place}" for place, size in enumerate(shape or ()) if not size)
-        return TensorSpec(value.name, onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name, named)
+        return TensorSpec(value.name, dtype.name, named)
 
     inputs = tuple(spec(value, output=False) for value in model.graph.input if value.name not in constant)
     outputs = tuple(spec(value, output=True) for value in inferred.graph.output)

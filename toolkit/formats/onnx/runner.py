@@ -49,7 +49,7 @@ class OnnxRunner(Runner):
             # Threads of this part would spin behind its run, and take processors from the next part (measured on two
             # processors: Whisper takes 1.5 times as long, Piper twice).
             options.add_session_config_entry("session.force_spinning_stop", "1")
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # errors come as exceptions
         if isinstance(model, Path):
             use_arena(onnxruntime, options)
         else:
@@ -60,7 +60,8 @@ class OnnxRunner(Runner):
         with plain(model) if isinstance(model, Path) else contextlib.nullcontext(model) as whole:
             self._open(onnxruntime, whole, options)
         give_back()
-        self._error = onnxruntime.capi.onnxruntime_pybind11_state
+        state = onnxruntime.capi.onnxruntime_pybind11_state
+        self._refusals = (state.InvalidArgument, state.Fail, state.RuntimeException, state.NotImplemented)
         self.inputs = tuple(_spec(value) for value in self._session.get_inputs())
         self.outputs = tuple(_spec(value) for value in self._session.get_outputs())
         self._names = [spec.name for spec in self.outputs]
@@ -86,7 +87,7 @@ class OnnxRunner(Runner):
         """Raises BadInput for a missing input or one of another dtype or shape."""
         try:
             values = self._session.run(self._names, feeds)
-        except (ValueError, RuntimeError, self._error.InvalidArgument, self._error.Fail) as exc:
+        except (ValueError, RuntimeError, MemoryError, *self._refusals) as exc:
             raise CannotRun(f"onnxruntime could not run the part: {_first_line(exc)}") from exc
         if self._tables:
             self._tables.forget()
@@ -110,4 +111,5 @@ def _spec(value: Any) -> TensorSpec:
 
 
 def _first_line(exc: Exception) -> str:
-    return next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
+    line = next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
+    return line.replace("std::bad_alloc", "it asks for more memory than is free")

@@ -98,6 +98,7 @@ def read(path: Path) -> Program:
             hint="A .pt2 of torch.export.save(torch.export.export(module.eval(), inputs), path) is read.",
         ) from exc
     _check_dtypes(program)
+    _check_sizes(program)
     _check_drawing(program)
     return program
 
@@ -113,6 +114,16 @@ def _check_dtypes(program: Program) -> None:
             f"{found[0]}{more} is in bfloat16, which no format here takes.",
             hint="Make it float32 before torch.export: network.float(), with inputs and outputs in float32.",
         )
+
+
+def _check_sizes(program: Program) -> None:
+    """Raise BadInput for a layer of width 0: formats and quantizers have none."""
+    for name, weight in program.archive.weights.items():
+        if weight.is_parameter and len(weight.sizes) > 1 and 0 in weight.sizes:
+            raise BadInput(
+                f"the network has a layer of width 0: its weight {name!r} has the shape {list(weight.sizes)}.",
+                hint="Leave the layer out of the network.",
+            )
 
 
 def _is_brain(weight: archive.Payload) -> bool:

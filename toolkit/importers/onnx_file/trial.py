@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import edgekit
 from edgekit.common.files import hash_file
+from edgekit.common.memory import limited_memory
 from edgekit.core import Axis, TensorSpec, Work
 from edgekit.errors import BadInput, Unsupported, boundary
 from edgekit.formats.onnx import Opened
@@ -66,7 +67,8 @@ def tried(opened: Opened, wanted: Mapping[str, tuple[int, int]]) -> Trial:
         wanted: the user's bounds for axes.
 
     Raises:
-        BadInput: onnxruntime refuses the file, or it runs at none of the sizes that were tried.
+        BadInput: onnxruntime refuses the file, or it runs at none of the sizes that were tried, which includes that it
+            asks for more memory than is free.
         Unsupported: it gives other outputs each time.
     """
     files = [opened.file, *(opened.file.parent / name for name in opened.facts.external)]
@@ -74,7 +76,7 @@ def tried(opened: Opened, wanted: Mapping[str, tuple[int, int]]) -> Trial:
     place = stored.folder_of(hashlib.sha256("\n".join(parts).encode()).hexdigest())
     trial = _kept(place)
     if trial is None:
-        with boundary(), tempfile.TemporaryDirectory() as work:
+        with boundary(), limited_memory(), tempfile.TemporaryDirectory() as work:
             _make(opened, wanted, Path(work) / "trial")
             stored.published(Path(work) / "trial", place)
         trial = _kept(place)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 from helpers.cases.onnx_operators.case import ALL, NEW, Case, Constant, c, f, i, k
 from onnx import numpy_helper
@@ -11,6 +13,7 @@ POSITIVE = f(2, 3, 4, low=0.1)
 WHOLE, OTHER = i(-7, -3, 0, 4, 9), i(2, -2, 3, 3, -4)
 TRUE = np.array([[True, False, True], [False, False, True]])
 PICTURE = f(1, 4, 6, 6)
+BOXES = f(2, 40, 4, low=0.1, high=0.9)
 
 _UNIT = [Case(kind, [f(2, 3, low=-0.9, high=0.9)]) for kind in ("Acos", "Asin", "Atan", "Atanh", "Cosh", "Sinh", "Tan")]
 _ANY = [
@@ -118,7 +121,14 @@ _PLACES = [
     Case("ArgMax", [i(1, 3, 3, 0).astype(np.float32)], {"axis": 0, "select_last_index": 1}, (12, 17)),
     Case("TopK", [X, c(2)], {"axis": -1}, ALL, 2),
     Case("TopK", [X, c(3)], {"axis": 1, "largest": 0}, ALL, 2),
+    Case("TopK", [np.array([[1, 2, 2, 0, 2]], np.float32), c(2)], {"axis": 1}, ALL, 2),
     *(Case("CumSum", [X, c(1)], {"exclusive": e, "reverse": r}) for e in (0, 1) for r in (0, 1)),
+    *(Case("CumProd", [X, c(1)], {"exclusive": e, "reverse": r}, (26,)) for e in (0, 1) for r in (0, 1)),
+    *(
+        Case("NonMaxSuppression", [BOXES, f(2, 3, 40, low=0), c(most), *limits], {"center_point_box": centred})
+        for most, centred, limits in product((3, 9), (0, 1), ((), (k([0.3]),), (k([0.5]), k([0.7]))))
+    ),
+    Case("NonMaxSuppression", [BOXES, f(2, 3, 40, low=0)]),
 ]
 CASES = [
     *(_UNIT + _ANY + _ABOVE + _PAIRS + _SCALARS + _BROADCAST + _COMPARED + _BITS + _REDUCED),
@@ -142,6 +152,7 @@ CASES = [
     Case("Clip", [X], {"min": -0.5, "max": 0.5}, (9, 10)),
     Case("Cast", [X], {"to": 7}),
     Case("Cast", [WHOLE], {"to": 1}),
+    Case("BitCast", [X], {"to": 6}, (26,)),
     Case("CastLike", [X, i(1)], {}, (15, 19)),
     Case("BitShift", [i(1, 6, 12, dtype=np.uint8), i(1, 2, 3, dtype=np.uint8)], {"direction": "LEFT"}),
     Case("BitShift", [i(1, 6, 12, dtype=np.uint8), i(1, 2, 3, dtype=np.uint8)], {"direction": "RIGHT"}),

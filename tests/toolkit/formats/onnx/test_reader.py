@@ -266,3 +266,35 @@ def test_functions_of_the_file_are_inlined(tmp_path: Path) -> None:
     _node(model).output[0] = "half"
     model.graph.node.append(helper.make_node("Double", ["half"], ["y"], domain="own"))
     assert [node.op_type for node in load(_saved(tmp_path, model)).graph.node] == ["Gemm", "Add"]
+
+
+@pytest.mark.parametrize("kind", [onnx.TensorProto.BFLOAT16, onnx.TensorProto.FLOAT8E5M2, onnx.TensorProto.INT4])
+@pytest.mark.parametrize("output", [False, True])
+def test_tensors_that_numpy_lacks_are_refused(kind: int, output: bool, tmp_path: Path) -> None:
+    kinds = (onnx.TensorProto.FLOAT, kind) if output else (kind, onnx.TensorProto.FLOAT)
+    ends = [onnx.helper.make_tensor_value_info(name, each, (2,)) for name, each in zip("xy", kinds, strict=True)]
+    node = onnx.helper.make_node("Cast", ["x"], ["y"], to=kinds[1])
+    opsets = [onnx.helper.make_opsetid("", 21)]
+    file = tmp_path / "odd.onnx"
+    onnx.save(
+        onnx.helper.make_model(onnx.helper.make_graph([node], "g", ends[:1], ends[1:]), opset_imports=opsets), file
+    )
+    with pytest.raises(Unsupported, match="output 'y'" if output else "input 'x'"):
+        open_file(file)
+
+
+@pytest.mark.parametrize("node", [False, True])
+def test_a_layer_of_width_0_is_refused_by_its_weight(node: bool, tmp_path: Path) -> None:
+    weight = numpy_helper.from_array(np.zeros((32, 0), np.float32), "w")
+    nodes = [helper.make_node("Constant", [], ["w"], value=weight)] if node else []
+    nodes.append(helper.make_node("MatMul", ["x", "w"], ["y"], "layer"))
+    file = _saved(tmp_path, model_of(nodes, {"x": f(1, 32)}, ["y"], constants=[] if node else [weight]))
+    with pytest.raises(BadInput, match=r"width 0: the weight 'w' of the node 'layer'"):
+        open_file(file)
+
+
+@pytest.mark.parametrize("version", [6, 99])
+def test_a_version_that_nobody_reads_is_named(version: int, tmp_path: Path) -> None:
+    with pytest.raises(Unsupported, match=f"version {version} of ONNX's operators") as refused:
+        open_file(_saved(tmp_path, _model(version=version)))
+    assert "convert_version" in refused.value.hint

@@ -210,3 +210,32 @@ def test_no_part_of_a_traced_graph_hides_behind_a_name_of_torchscript() -> None:
         for step in filter(None, name.split(".")):
             held = getattr(held, step)
         assert isinstance(held, torch.jit.ScriptModule) and held.original_name == part.original_name, name
+
+
+def test_an_operator_without_a_translation_is_computed_by_its_body_in_onnx() -> None:
+    feeds = {"q": f(2, 5, 12), "k": f(2, 7, 12, seed=1), "v": f(2, 7, 12, seed=2)}
+    heads = {"q_num_heads": 3, "kv_num_heads": 3}
+    model = model_of(
+        [N("Attention", ["q", "k", "v", "mask"], ["y"], **heads)], feeds, ["y"], 23, _constants(mask=f(5, 7))
+    )
+    parts = [torch.from_numpy(value).reshape(2, -1, 3, 4).transpose(1, 2) for value in feeds.values()]
+    mask = torch.from_numpy(f(5, 7))
+    wanted = torch.nn.functional.scaled_dot_product_attention(*parts, mask).transpose(1, 2).reshape(2, 5, 12)
+    torch.testing.assert_close(_translated(model, feeds)(*map(torch.from_numpy, feeds.values())), wanted)
+
+
+def test_corners_that_onnx_and_onnxruntime_align_otherwise_are_refused() -> None:
+    feeds = {"x": f(1, 1, 4, 4)}
+    nodes = [N("Resize", ["x", "", "by"], ["y"], mode="linear", coordinate_transformation_mode="align_corners")]
+    model = model_of(nodes, feeds, ["y"], constants=_constants(by=np.array([1, 1, 0.6, 0.6], np.float32)))
+    with pytest.raises(Unsupported, match="Resize"):
+        _translated(model, feeds)
+
+
+def test_so_many_boxes_that_rounds_would_be_too_many_are_refused() -> None:
+    feeds = {"b": f(1, 999, 4), "s": f(1, 2, 999)}
+    model = model_of(
+        [N("NonMaxSuppression", ["b", "s", "n"], ["y"])], feeds, ["y"], constants=_constants(n=np.array([999]))
+    )
+    with pytest.raises(Unsupported, match="999"):
+        _translated(model, feeds)

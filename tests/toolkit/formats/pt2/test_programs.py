@@ -138,3 +138,11 @@ def test_bfloat16_is_refused_with_what_to_do(
     with pytest.raises(Unsupported, match=named) as refused:
         pt2.read(tmp_path / "b.pt2")
     assert "network.float()" in refused.value.hint
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element")
+def test_a_layer_of_width_0_is_refused_by_its_weight(tmp_path: Path) -> None:
+    network = torch.nn.Sequential(torch.nn.Linear(4, 0), torch.nn.Linear(0, 2))
+    torch.export.save(torch.export.export(network.eval(), (torch.ones(1, 4),)), tmp_path / "n.pt2")
+    with pytest.raises(BadInput, match=r"width 0: its weight '0.weight' has the shape \[0, 4\]"):
+        pt2.read(tmp_path / "n.pt2")

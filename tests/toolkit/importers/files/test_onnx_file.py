@@ -236,3 +236,16 @@ def test_a_network_that_gives_no_numbers_is_told_as_such(tmp_path: Path) -> None
     with pytest.raises(BadInput, match=r"the fp32 network itself gives values that are no numbers \(NaN\)"):
         edgekit.export(saved(tmp_path, model), target="laptop", out=tmp_path / "out")
     assert not list(tmp_path.glob("*out*"))
+
+
+@pytest.mark.parametrize("asked", ["by a shape", "by a product"])
+def test_a_graph_that_asks_for_4_tb_is_refused_by_its_node(asked: str, tmp_path: Path) -> None:
+    side = 10**6
+    held = [numpy_helper.from_array(np.array(value), name) for name, value in (("s", [side, side]), ("c", [-1, 1]))]
+    if asked == "by a shape":
+        nodes, x = [N("Expand", ["x", "s"], ["large"])], f(1, 1)
+    else:
+        nodes, x = [N("Reshape", ["x", "c"], ["column"]), N("Mul", ["column", "x"], ["large"])], f(1, side)
+    model = model_of([*nodes, N("ReduceSum", ["large"], ["y"])], {"x": x}, ["y"], 17, held)
+    with pytest.raises(BadInput, match=r"(Expand|Mul) node.*more memory than is free"):
+        declared(saved(tmp_path, model), ImportOptions())

@@ -94,7 +94,14 @@ def _swish(node: Node, x: Tensor) -> Tensor:
 
 @operator("Softmax")
 def _softmax(node: Node, x: Tensor) -> Tensor:
-    return _over_classes(node, x, lambda data, axis: F.softmax(data, axis))
+    def shares(data: Tensor, axis: int) -> Tensor:
+        if data.dtype != torch.float16:
+            return F.softmax(data, axis)
+        # ONNX defines it in steps, and each is rounded to half precision.
+        powers = torch.exp(data - torch.amax(data, axis, keepdim=True))
+        return powers / torch.sum(powers, axis, keepdim=True)
+
+    return _over_classes(node, x, shares)
 
 
 @operator("LogSoftmax")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from edgekit.formats.onnx.graph import Node
 from edgekit.formats.onnx.translation.registry import operator
-from edgekit.formats.onnx.translation.values import DTYPES, Value, dtype_of, to_tensor
+from edgekit.formats.onnx.translation.values import DTYPES, Held, Value, dtype_of, numpy_dtype, to_tensor
 
 __all__: list[str] = []
 
@@ -174,8 +174,17 @@ def _cast(node: Node, x: Tensor) -> Tensor:
 
 
 @operator("CastLike", raw=True)
-def _cast_like(_: Node, x: Value, like: Value) -> Tensor:
+def _cast_like(_: Node, x: Value, like: Value) -> Value:
+    if isinstance(x, Held) and not x.symbolic:
+        return Held(x.array.astype(numpy_dtype(dtype_of(like))))
     return to_tensor(x).to(dtype_of(like))
+
+
+@operator("BitCast")
+def _bit_cast(node: Node, x: Tensor) -> Tensor:
+    if node.get("to") not in DTYPES:
+        raise node.refusal(f"torch has no dtype for ONNX's number {node.get('to')}")
+    return x.view(DTYPES[node.get("to")])
 
 
 @operator("IsInf")

@@ -33,6 +33,27 @@ def _dequantize(node: Node, x: Tensor, scale: Tensor, zero: Tensor | None = None
     return wide * _along(node, x, scale)
 
 
+@operator("MatMulInteger")
+def _integer_product(_: Node, left: Tensor, right: Tensor, a: Tensor | None = None, b: Tensor | None = None) -> Tensor:
+    left, right = left.to(torch.int32), right.to(torch.int32)
+    out: Tensor = torch.matmul(left if a is None else left - _rows(a), right if b is None else right - b)
+    return out
+
+
+@operator("QLinearMatMul")
+def _quantized_product(
+    node: Node, left: Tensor, s: Tensor, a: Tensor, right: Tensor, t: Tensor, b: Tensor, scale: Tensor, zero: Tensor
+) -> Tensor:
+    steps = torch.matmul(left.to(torch.float32) - _rows(a), right.to(torch.float32) - b)
+    out: Tensor = _quantize(node, steps * (_rows(s) * t), scale, zero)
+    return out
+
+
+def _rows(value: Tensor) -> Tensor:
+    """A number for each row of a matrix, as a column."""
+    return value.unsqueeze(-1) if value.dim() == 1 and value.numel() > 1 else value
+
+
 @operator("QuantizeLinear")
 def _quantize(node: Node, x: Tensor, scale: Tensor, zero: Tensor | None = None) -> Tensor:
     dtype = zero.dtype if zero is not None else DTYPES[node.get("output_dtype", 0) or 2]

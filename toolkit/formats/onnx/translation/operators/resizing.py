@@ -97,6 +97,8 @@ def _resized(node: Node, x: Tensor, wish: _Wish, rounding: str) -> Tensor:
         size, out = own[axis], wish.outs[axis]
         if not isinstance(size, int) or not isinstance(out, int):
             raise node.refusal(f"its mode {wish.mode} with {wish.coordinates} needs sizes that are not dynamic")
+        if wish.coordinates == "align_corners" and wish.by_scale and not _exact(size, out, wish.scales[axis]):
+            raise node.refusal("ONNX and onnxruntime align corners otherwise where a scale makes no whole size")
         one = Axis(size, out, wish.scales[axis], wish.coordinates)
         if wish.mode == "nearest":
             x = torch.index_select(x, axis, made(nearest(one, rounding)))
@@ -125,7 +127,7 @@ def _native(node: Node, x: Tensor, wish: _Wish, rounding: str) -> bool:
     """Whether torch's own resizing computes the same."""
     own = sizes(x)
     pairs = [(size, out, scale) for size, out, scale in zip(own[2:], wish.outs[2:], wish.scales[2:], strict=True)]
-    exact = all(not isinstance(size, int) or abs(out - size * scale) < 1e-3 for size, out, scale in pairs)
+    exact = all(not isinstance(size, int) or _exact(size, out, scale) for size, out, scale in pairs)
     if node.get("antialias", 0) or not exact:
         return False
     if wish.mode == "linear":
@@ -142,6 +144,11 @@ def _native(node: Node, x: Tensor, wish: _Wish, rounding: str) -> bool:
         if not np.array_equal(places, np.floor(np.arange(made) * np.float32(known / made)).astype(np.int64)):
             return False
     return True
+
+
+def _exact(size: int, out: Any, scale: float) -> bool:
+    """Whether `out` is not rounded."""
+    return bool(abs(out - size * scale) < 1e-3)
 
 
 def _by_torch(x: Tensor, wish: _Wish) -> Tensor:
