@@ -78,11 +78,33 @@ class _Writer:
 
         A layer that stays float beside others that do would lose at both of its ends what it was to keep.
         """
-        nodes = [self._places.products[name] for name in self._products] + self._places.others
+        nodes = [self._places.products[name] for name in self._products] + self._others()
         nodes += [limit for name, limit in self._places.limits.items() if name in self._products]
         ends = {name for node in nodes for name in (*node.input, *node.output)}
         kept = {root for name, root in self._places.roots.items() if name in ends} | set(self._places.given)
         return {name: root for name, root in self._places.roots.items() if root in kept}
+
+    def _others(self) -> list[onnx.NodeProto]:
+        """The nodes without weights that integers gain from: a product reads them or is read by them, also indirectly.
+
+        What meets in a Concat gets one scale. Where no product reads that (boxes in pixels and scores up to 1, at the
+        end of a detector), it would only cost the small values their digits: there each keeps its own.
+        """
+        roots, limits = self._places.roots, self._places.limits
+        nodes = [(name, self._places.products[name]) for name in self._products]
+        read = {roots[node.input[0]] for _, node in nodes}
+        made = {roots.get(out) for name, node in nodes for out in limits.get(name, node).output}
+        wanted = set[str]()
+        for node in reversed(self._places.others):
+            if roots[node.output[0]] in read:
+                wanted.add(node.output[0])
+                read.update(roots[name] for name in node.input)
+        for node in self._places.others:
+            if node.op_type != "Concat" and any(roots[name] in made for name in node.input):
+                wanted.add(node.output[0])
+            if node.output[0] in wanted:
+                made.add(roots[node.output[0]])
+        return [node for node in self._places.others if node.output[0] in wanted]
 
     def write(self) -> onnx.ModelProto:
         model = self._places.model
