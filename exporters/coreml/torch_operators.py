@@ -233,6 +233,21 @@ def _copy(context: Any, node: Any) -> None:
     context.add(Builder.identity(x=source, name=node.name))
 
 
+def _prelu(context: Any, node: Any) -> None:
+    """``torch.prelu``, also of what is no image: there Core ML's own has one slope for all channels."""
+    import numpy as np
+    from coremltools.converters.mil.frontend.torch import ops
+    from coremltools.converters.mil.mil import Builder
+
+    x, slope = ops._get_inputs(context, node, expected=2)
+    if len(x.shape) == 4 or slope.val is None or slope.val.size == 1:
+        ops.prelu(context, node)
+        return
+    slope = np.reshape(slope.val, (-1, *[1] * (len(x.shape) - 2)))
+    below = Builder.mul(x=Builder.minimum(x=x, y=0.0), y=slope)
+    context.add(Builder.add(x=Builder.maximum(x=x, y=0.0), y=below, name=node.name))
+
+
 #: The same for what coremltools translates otherwise than torch means it.
 _WRONG = {
     "ones_like": _ones_like,
@@ -241,4 +256,5 @@ _WRONG = {
     "and": _and,
     "copy": _copy,
     "clamp": _clamp,
+    "prelu": _prelu,
 }

@@ -92,6 +92,8 @@ OPERATORS: dict[str, tuple[Any, Sequence[int]]] = {
     "remainder": (lambda x: torch.remainder(x, 0.3) + (x / 0.3).floor(), (3, 4)),
     "scatter": (lambda x: torch.zeros_like(x).scatter(1, x.argsort(1), x), (2, 5)),
     "windows": (lambda x: x.unfold(1, 4, 2), (2, 10)),
+    "slopes": (lambda x: functional.prelu(x - 2, torch.linspace(-0.5, 0.5, 8)), (1, 8)),
+    "slopes of sequences": (lambda x: functional.prelu(x - 2, torch.linspace(-0.5, 0.5, 8)), (1, 8, 3)),
     "differences": (lambda x: torch.diff(x, dim=1, prepend=x[:, :1] * 2), (2, 10)),
     "softplus, elu, prelu": (nn.Sequential(nn.Softplus(), nn.ELU(), nn.PReLU(3)), (1, 3, 4)),
     "backwards": (lambda x: x.flip(1) + x.roll(2, 1), (2, 6)),
