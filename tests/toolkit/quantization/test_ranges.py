@@ -23,7 +23,9 @@ def test_a_nearly_constant_tensor_has_a_range(value: float, spread: float) -> No
     values = np.linspace(value, value + spread, 100, dtype=np.float32)
     observed, extremes = Histograms(lambda feeds: {"x": values}, [{}], lambda done, total: None), Extremes()
     extremes.see("x", values)
-    ranges = [observed.ranges(method)["x"] for method in METHODS] + [extremes.ranges(method)["x"] for method in EXTREMES]
+    ranges = [observed.ranges(method)["x"] for method in METHODS] + [
+        extremes.ranges(method)["x"] for method in EXTREMES
+    ]
     for least, largest in ranges:
         step = np.float32((largest - least) / 255)
         assert least <= largest
