@@ -38,7 +38,7 @@ def computed(op: Any) -> bool:
     return op.op_type != "const" and all(out.val is not None for out in op.outputs)
 
 
-def _fold(folding: Any, program: Any, fold: Any) -> None:
+def _fold(folding: Any, fold: Any, program: Any) -> None:
     """Fold constants, but for those that make a program much larger than what they are computed from.
 
     A relative position of every two steps of a sound, times heads, is 8 MB; the table that it is looked up in, 10 kB.
