@@ -94,6 +94,13 @@ class Candidates(ABC, Generic[Made]):
         """How far `made` is away from float over the measured calls together: all of them count, not the worst one."""
         return self._expected.error(self.run(made, self.measured))
 
+    @property
+    def kinds(self) -> Sequence[str]:
+        """Those of `methods` that are tried. Beside boxes in pixels scores are small and mostly 0: ranges that leave out
+        what is rare lose the few that count. A real YOLOv8 so found 44 to 58 of 85 objects, and 67 without.
+        """
+        return self.methods[:1] if self.measured and self._expected.unlike else self.methods
+
     @cached_property
     def _expected(self) -> Truth:
         return Truth(self.run(None, self.measured))
@@ -104,11 +111,15 @@ class Truth:
 
     Columns of an output whose ranges are unlike (a detector's boxes in pixels, and its scores up to 1) are measured
     apart: else the large would hide the small.
+
+    Attributes:
+        unlike: whether an output has such columns.
     """
 
     def __init__(self, answers: Sequence[Outputs]) -> None:
         self._columns = {name: _columns([answer[name] for answer in answers]) for name in answers[0]}
         self._pooled = self._pool(answers)
+        self.unlike = any(len(groups) > 1 for _, *groups in self._columns.values())
 
     def error(self, answers: Sequence[Outputs]) -> float:
         """See `edgekit.numerics.parity.relative_error`. `answers`: of the same calls, in their order."""

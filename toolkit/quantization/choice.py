@@ -38,12 +38,8 @@ def choose(candidates: Candidates[Made], wish: Wish) -> tuple[Plan, Made]:
         plan, chosen = _with_head(candidates, plan, chosen, errors)
     count = wish.float_layers if isinstance(wish.float_layers, int) else 0
     if count or (wish.float_layers is None and errors.get(str(plan), 0.0) > candidates.most):
-        plan, _ = _with_floats(candidates, plan, chosen, count)
-        # The kinds of range are compared again: until now the layers that were put back hid what lies between them.
-        kinds = [replace(plan, ranges=other.ranges) for other, _ in made.values() if other.form == plan.form]
-        made, _ = _made(candidates, kinds)
-        errors |= {name: candidates.error(one) for name, (_, one) in made.items()}
-        plan, chosen = made[_best(made, errors)]
+        plan, chosen = _with_floats(candidates, plan, chosen, count)
+        errors[str(plan)] = candidates.error(chosen)
     better = candidates.corrected(plan, chosen)
     if better is not None:
         errors[f"{plan}, biases corrected"] = error = candidates.error(better)
@@ -74,7 +70,7 @@ def _plans(candidates: Candidates[Made], wish: Wish) -> tuple[list[Plan], str]:
         samples.check(candidates.feeds, candidates.part)
     named = wish.float_layers if isinstance(wish.float_layers, tuple) else ()
     floats = {name: ASKED for name in candidates.layers if name in named}
-    ranges = {"static": [wish.ranges] if wish.ranges else candidates.methods}
+    ranges = {"static": [wish.ranges] if wish.ranges else candidates.kinds}
     return [Plan(form, method, floats) for form in forms for method in ranges.get(form, [""])], why
 
 
