@@ -96,8 +96,8 @@ class Candidates(ABC, Generic[Made]):
 
     @property
     def kinds(self) -> Sequence[str]:
-        """Those of `methods` that are tried. Beside boxes in pixels scores are small and mostly 0: ranges that leave out
-        what is rare lose the few that count. A real YOLOv8 so found 44 to 58 of 85 objects, and 67 without.
+        """Those of `methods` that are tried. Beside boxes in pixels scores are small and mostly 0: ranges that leave
+        out what is rare lose the few that count. A real YOLOv8 so found 44 to 58 of 85 objects, and 67 without.
         """
         return self.methods[:1] if self.measured and self._expected.unlike else self.methods
 

@@ -268,7 +268,7 @@ def test_convolutions_in_three_dimensions_alone() -> None:
 
 
 class Detector(nn.Module):
-    """As the newer YOLOs end: SiLU, parts of its channels, and a Concat in which boxes in pixels meet scores up to 1."""
+    """As the newer YOLOs end: SiLU, halves of channels, and a Concat in which boxes in pixels meet scores up to 1."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -280,11 +280,8 @@ class Detector(nn.Module):
         x = nn.functional.silu(self.first((pixels.permute(0, 3, 1, 2).float() - 127) / 128) * 8)
         left, right = x.chunk(2, 1)
         y = nn.functional.silu(self.second(x))
-        ends = (
-            self.boxes(y).flatten(2).softmax(1) * 640,
-            self.scores(torch.cat([y, left * right], 1)).flatten(2).sigmoid(),
-        )
-        return torch.cat(ends, 1)
+        scores = self.scores(torch.cat([y, left * right], 1)).flatten(2).sigmoid()
+        return torch.cat([self.boxes(y).flatten(2).softmax(1) * 640, scores], 1)
 
 
 def test_scores_beside_boxes_keep_their_scale() -> None:

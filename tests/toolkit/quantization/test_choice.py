@@ -294,7 +294,7 @@ def test_a_layer_that_is_most_of_the_weights_keeps_no_more_bits() -> None:
 
 
 def test_large_columns_do_not_hide_small_ones() -> None:
-    """Boxes in pixels beside scores up to 1, which are all wrong here; a class that is never seen counts for nothing."""
+    """Boxes in pixels beside scores up to 1, which are all wrong here; a class that is never seen is nothing."""
     rng = np.random.default_rng(0)
     boxes, scores = rng.uniform(0, 640, (3, 1, 4, 50)), rng.uniform(0, 1, (3, 1, 6, 50)) ** 8
     scores[:, :, 5] *= 1e-9
