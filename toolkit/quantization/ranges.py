@@ -106,8 +106,8 @@ class Histograms:
         for i, feed in enumerate(feeds):
             tell(len(feeds) + i, 2 * len(feeds))
             for name, values in run(feed).items():
-                flat = values.reshape(-1)
-                counts, _ = np.histogram(flat[:: max(1, flat.size // _LOOKED_AT)], _BINS, self._limits(name))
+                flat, limits = values.reshape(-1), self._limits(name)
+                counts, _ = np.histogram(flat[:: max(1, flat.size // _LOOKED_AT)].clip(*limits), _BINS, limits)
                 self._counts[name] = self._counts.get(name, 0) + counts
 
     def ranges(self, method: str) -> Ranges:
