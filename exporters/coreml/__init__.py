@@ -114,7 +114,7 @@ class CoremlExporter(Exporter):
             )
             for part in model.network.parts
         ]
-        if note := _too_large(artifacts, model, recipe):
+        if note := _too_large(artifacts):
             progress(note, 0, 0)
         return artifacts
 
@@ -147,15 +147,16 @@ class CoremlExporter(Exporter):
         }
 
 
-def _too_large(artifacts: Sequence[Artifact], model: Model, recipe: Recipe) -> str:
+def _too_large(artifacts: Sequence[Artifact]) -> str:
     """What makes the programs much larger than their weights say; "" where they are not."""
     made = sum(sum(artifact.census["bytes"].values()) for artifact in artifacts)
     sizes = {name: size for artifact in artifacts for name, size in artifact.census["constants"].items()}
-    if not sizes or made <= _MUCH * (expected := model.costs.size(recipe)):
+    expected = made - sum(sizes.values())
+    if made <= _MUCH * expected:
         return ""
     largest = sorted(sizes, key=lambda name: sizes[name], reverse=True)[:3]
     told = ", ".join(f"{name} ({sizes[name] / 1e6:.1f} MB)" for name in largest)
-    return f"{made / 1e6:.1f} MB where {expected / 1e6:.1f} MB were expected, by constants that are no weights: {told}"
+    return f"{made / 1e6:.1f} MB where {expected / 1e6:.1f} MB are weights; the rest are constants: {told}"
 
 
 def _form(precision: str, wanted: str | None, system: int) -> tuple[str, int]:
