@@ -29,6 +29,8 @@ _FORMS = {
     "constexpr_lut_to_dense": "palette",
     "constexpr_sparse_to_dense": "sparse",
 }
+#: Bytes of a constant that no layer has as its weights, from which on it is named.
+_NAMED = 1 << 16
 _EXPECTED = {"int8": ("int8",), "int6": ("palette",), "int4": ("palette", "int4")}
 
 
@@ -69,6 +71,7 @@ def census(file: Path, precision: str, few: int, kept: Mapping[str, str]) -> dic
     sizes: Counter[str] = Counter()
     layers: dict[str, dict[str, str]] = {}
     weights: dict[str, tuple[str, int]] = {}
+    constants: dict[str, int] = {}
     packed = {
         value.name
         for op in operations(function)
@@ -84,6 +87,7 @@ def census(file: Path, precision: str, few: int, kept: Mapping[str, str]) -> dic
         elif op.op_type == "const":
             value = op.outputs[0].val
             sizes[str(value.dtype) if hasattr(value, "dtype") else "other"] += getattr(value, "nbytes", 0)
+            constants[op.outputs[0].name] = getattr(value, "nbytes", 0)
         else:
             operators[op.op_type] += 1
             held = op.inputs.get(WEIGHTED.get(op.op_type, ""))
@@ -96,6 +100,7 @@ def census(file: Path, precision: str, few: int, kept: Mapping[str, str]) -> dic
     return {
         "operators": dict(operators),
         "bytes": {name: size for name, size in sizes.items() if size},
+        "constants": {name: n for name, n in constants.items() if n >= _NAMED and name not in weights},
         "compute": "fp32" if precision == "fp32" else "fp16",
         "layers": layers,
         "not_on_neural_engine": sorted(set(operators) & set(NOT_ON_NEURAL_ENGINE)),

@@ -18,7 +18,7 @@ from edgekit.exporters.coreml.census import census
 from edgekit.exporters.coreml.compress import FEW, compressed
 from edgekit.exporters.coreml.ends import with_plain_ends
 from edgekit.exporters.coreml.quiet import quiet
-from edgekit.exporters.coreml.torch_operators import mended
+from edgekit.exporters.coreml.torch_operators import computed, mended
 from edgekit.quantization.bits import keep
 from edgekit.quantization.plan import Plan
 
@@ -125,6 +125,8 @@ def _converted(part: Part, module: Any, wish: Wish) -> Any:
     trace: Any = torch.jit.trace
     module.eval()
     examples = tuple(torch.ones(_example(part, spec), dtype=getattr(torch, spec.dtype)) for spec in part.inputs)
+    # What is computed of constants is exact: positions in half precision would be others.
+    half = ct.transform.FP16ComputePrecision(op_selector=lambda op: not computed(op))
     said: list[str] = []
     try:
         with torch.inference_mode():
@@ -135,7 +137,7 @@ def _converted(part: Part, module: Any, wish: Wish) -> Any:
                 inputs=[_input(part, spec, _sizes(part, wish)) for spec in part.inputs],
                 outputs=[_output(spec) for spec in part.outputs],
                 minimum_deployment_target=getattr(ct.target, f"iOS{wish.system}"),
-                compute_precision=ct.precision.FLOAT32 if wish.precision == "fp32" else ct.precision.FLOAT16,
+                compute_precision=ct.precision.FLOAT32 if wish.precision == "fp32" else half,
                 convert_to="mlprogram",
                 skip_model_load=True,
             )

@@ -4,28 +4,60 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["mended"]
+__all__ = ["computed", "mended"]
+
+#: Values of a constant from which on its size matters, and how many times those that it is computed from it may be.
+_LARGE, _GROWN = 1 << 14, 4
 
 
 @contextlib.contextmanager
 def mended() -> Iterator[None]:
-    """Inside, coremltools (9.0) translates the operators below."""
+    """Inside, coremltools (9.0) translates the operators below, and computes no large constants ahead."""
     from coremltools.converters.mil.frontend.torch import ops
     from coremltools.converters.mil.frontend.torch.torch_op_registry import _TORCH_OPS_REGISTRY
+    from coremltools.converters.mil.mil.passes.defs.cleanup import const_elimination as folding
 
     known = _TORCH_OPS_REGISTRY.name_to_func_mapping
-    before, cast = dict(known), ops._cast
+    before, cast, fold = dict(known), ops._cast, folding.apply
     known.update({name: function for name, function in _LACKING.items() if name not in known} | _WRONG)
-    ops._cast = _scalar
+    ops._cast, folding.apply = _scalar, functools.partialmethod(_fold, fold)
     try:
         yield
     finally:
-        ops._cast = cast
+        ops._cast, folding.apply = cast, fold
         known.clear()
         known.update(before)
+
+
+def computed(op: Any) -> bool:
+    """Whether an operator of a converted program computes what is known already (see `_fold`)."""
+    return op.op_type != "const" and all(out.val is not None for out in op.outputs)
+
+
+def _fold(folding: Any, fold: Any, program: Any) -> None:
+    """Fold constants, but for those that make a program much larger than what they are computed from.
+
+    A relative position of every two steps of a sound, times heads, is 8 MB; the table that it is looked up in, 10 kB.
+    """
+    from coremltools.converters.mil.mil import Var
+
+    before = Var.can_be_folded_to_const
+
+    def foldable(var: Any) -> bool:
+        if not before(var) or var.op is None or not hasattr(var.val, "size") or var.val.size < _LARGE:
+            return bool(before(var))
+        held = [one.val for one in var.op.get_flattened_inputs() if one.op is not None and one.op.op_type == "const"]
+        return bool(var.val.size <= _GROWN * sum(getattr(value, "size", 1) for value in held))
+
+    Var.can_be_folded_to_const = foldable
+    try:
+        fold(folding, program)
+    finally:
+        Var.can_be_folded_to_const = before
 
 
 def _scalar(context: Any, node: Any, dtype: Any, name: str) -> None:
@@ -233,6 +265,21 @@ def _copy(context: Any, node: Any) -> None:
     context.add(Builder.identity(x=source, name=node.name))
 
 
+def _prelu(context: Any, node: Any) -> None:
+    """``torch.prelu``, also of what is no image: there Core ML's own has one slope for all channels."""
+    import numpy as np
+    from coremltools.converters.mil.frontend.torch import ops
+    from coremltools.converters.mil.mil import Builder
+
+    x, slope = ops._get_inputs(context, node, expected=2)
+    if len(x.shape) == 4 or slope.val is None or slope.val.size == 1:
+        ops.prelu(context, node)
+        return
+    slope = np.reshape(slope.val, (-1, *[1] * (len(x.shape) - 2)))
+    below = Builder.mul(x=Builder.minimum(x=x, y=0.0), y=slope)
+    context.add(Builder.add(x=Builder.maximum(x=x, y=0.0), y=below, name=node.name))
+
+
 #: The same for what coremltools translates otherwise than torch means it.
 _WRONG = {
     "ones_like": _ones_like,
@@ -241,4 +288,5 @@ _WRONG = {
     "and": _and,
     "copy": _copy,
     "clamp": _clamp,
+    "prelu": _prelu,
 }

@@ -51,7 +51,7 @@ from edgekit.exporters.onnx.finding import BLOCK, Product, products, rows_of
 from edgekit.exporters.onnx.graph import rebuild, version_of, watching
 from edgekit.formats.onnx.runner import OnnxRunner, evaluate
 from edgekit.numerics.parity import relative_error
-from edgekit.quantization.candidates import pooled
+from edgekit.quantization.candidates import Truth
 from edgekit.quantization.choice import Bounds, together
 from edgekit.quantization.gptq import Grid, Rounded, hessian, nearest, rounded
 from edgekit.quantization.latencies import Shape
@@ -242,13 +242,13 @@ def choose(
     model, unrotated = _rotated(model, calls[0], reference[:1])
     model = linear.equalized(model, list(many), feeds) if equalize else model
     weights = recorded(model, [*many, *choice] if narrow else list(many), feeds)
-    asked = set[str]()
+    asked, truth = set[str](), Truth(reference)
 
     def moved(node: str, form: str) -> float:
         asked.add(node)
         progress(len(asked) - 1, len(many))
         made = evaluate(quantize(model, {node: form}, weights), calls)
-        return relative_error([pooled(made)], [pooled(reference)])
+        return truth.error(made)
 
     note = f"; residual stream not rotated: {unrotated}" if unrotated else "; residual stream rotated"
     chosen = chooser(moved, many, few)

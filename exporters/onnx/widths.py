@@ -15,9 +15,8 @@ from edgekit.core import Feeds
 from edgekit.exporters.onnx.finding import Product, products, rows_of
 from edgekit.exporters.onnx.products import CODED, quantize, trials
 from edgekit.formats.onnx.runner import evaluate
-from edgekit.numerics.parity import relative_error
 from edgekit.quantization.allocation import Choice, allocate
-from edgekit.quantization.candidates import pooled
+from edgekit.quantization.candidates import Truth
 from edgekit.quantization.plan import LayerPlan
 
 __all__ = ["narrowed"]
@@ -46,13 +45,13 @@ def narrowed(
     if not found:
         return dict(choice)
     calls = trials(list(found.values()), rows_of(model, list(found.values()), feeds), feeds)
-    truth = [pooled(evaluate(model, calls))]
+    truth = Truth(evaluate(model, calls))
     choices, errors = dict[str, list[Choice]](), dict[str, float]()
     for node, product in found.items():
         tell(len(errors), len(found))
         form = choice[node].form
         made = evaluate(quantize(model, {node: _narrow(form, product, _TRIED)}), calls)
-        errors[node] = relative_error([pooled(made)], truth)
+        errors[node] = truth.error(made)
         choices[node] = [
             Choice(_narrow(form, product, width), errors[node] ** 2 * 4.0 ** (_TRIED - width), _bytes(product, width))
             for width in _WIDTHS

@@ -18,8 +18,8 @@ from edgekit.exporters.onnx.convolutions import places
 from edgekit.formats.onnx.runner import OnnxRunner, evaluate
 from edgekit.gate.agreement import compared
 from edgekit.gate.evidence import digests, samples_of_evidence
-from edgekit.numerics.parity import Recorder, relative_error, spread
-from edgekit.quantization.candidates import pooled
+from edgekit.numerics.parity import Recorder, spread
+from edgekit.quantization.candidates import Truth
 from edgekit.tasks.resolved import evidence_of, samples_of, task_of
 
 
@@ -70,11 +70,11 @@ class Subject:
         self.known, _ = self._calls(chosen.calibrating)
         calls, self._answers = self._calls(chosen.judged)
         self.fresh = spread(calls, counts.calls)
-        self._truth = pooled(evaluate(self.graph, self.fresh))
+        self._truth = Truth(evaluate(self.graph, self.fresh))
 
     def error(self, made: onnx.ModelProto) -> float:
         """Relative error of the output that moves most, over all fresh calls together."""
-        return relative_error([pooled(evaluate(made, self.fresh))], [self._truth])
+        return self._truth.error(evaluate(made, self.fresh))
 
     def agreed(self, made: onnx.ModelProto) -> str:
         """The agreement of the task: of the judged samples, as many answers are fp32's; and its further figures."""

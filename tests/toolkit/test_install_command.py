@@ -21,7 +21,7 @@ STRANGER = re.compile(
     r"""\bedgekit\[[a-z]                                     # an extra of it
     | pkg:pypi/edgekit\b(?!-)                              # a purl
     | \bedgekit\ ?(?:==|>=|~=|@\ )                         # a requirement
-    | \b(?:pip|pipx|uv\ tool)\ install\b[^\n|&;]*?[\s"']edgekit(?![-\w./])
+    | \b(?:pip|pipx|uv\ tool)\ install\b[^\n|&;]*?[ \t"']edgekit(?![-\w./])
     | \b(?:uvx|pipx\ run)\ ["']?edgekit(?![-\w./])""",
     re.VERBOSE,
 )

@@ -27,7 +27,7 @@ from edgekit.gate.questions import are_questions
 from edgekit.gate.verdicts import basis
 from edgekit.tasks.text_generation.questions import tokens
 
-__all__ = ["CONTEXT", "absolute", "agreed", "decided", "feeds", "judge", "reference_misses", "scores"]
+__all__ = ["CONTEXT", "absolute", "agreed", "decided", "documents", "feeds", "judge", "reference_misses", "scores"]
 
 #: Tokens of a chunk, as in `llama-perplexity`.
 CONTEXT = 512

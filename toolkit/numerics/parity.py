@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgekit.core import Feeds, Part, Runner, TensorSpec
+from edgekit.errors import CannotRun
 from edgekit.numerics.narrow import narrow_parts
 
 if TYPE_CHECKING:
@@ -135,6 +136,10 @@ class TorchRunner(Runner):
         try:
             with torch.inference_mode():
                 out = self._module(*(torch.from_numpy(np.asarray(feeds[spec.name], order="C")) for spec in self.inputs))
+        except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as exc:
+            sizes = ", ".join(f"{name} {list(value.shape)}" for name, value in feeds.items())
+            reason = next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)[:300]
+            raise CannotRun(f"the network cannot be run in float with {sizes}: {reason}") from exc
         finally:
             torch.set_num_threads(threads)
         values = out if isinstance(out, tuple) else (out,)

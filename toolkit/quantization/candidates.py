@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
     Outputs = Mapping[str, NDArray[Any]]
 
-__all__ = ["Candidates", "Made", "pooled"]
+__all__ = ["Candidates", "Made", "Truth"]
 
 #: Weights times calls that a trial may have, and the fewest calls. MiniLM (10.6 M) has 4, what is below 2.5 M all 16.
 _TRIAL, _FEWEST = 40_000_000, 3
+#: Columns this many times as large as the next hide it: of 8 bits it has 3. Less than `_NOTHING` of the largest is 0.
+_UNLIKE, _NOTHING = 32, 1e-6
 #: A part as a format holds it: a file, a graph, a program.
 Made = TypeVar("Made")
 
@@ -90,13 +92,57 @@ class Candidates(ABC, Generic[Made]):
 
     def error(self, made: Made) -> float:
         """How far `made` is away from float over the measured calls together: all of them count, not the worst one."""
-        return relative_error([pooled(self.run(made, self.measured))], [self._expected])
+        return self._expected.error(self.run(made, self.measured))
+
+    @property
+    def kinds(self) -> Sequence[str]:
+        """Those of `methods` that are tried. Beside boxes in pixels scores are small and mostly 0: ranges that leave
+        out what is rare lose the few that count. A real YOLOv8 so found 44 to 58 of 85 objects, and 67 without.
+        """
+        return self.methods[:1] if self.measured and self._expected.unlike else self.methods
 
     @cached_property
-    def _expected(self) -> Outputs:
-        return pooled(self.run(None, self.measured))
+    def _expected(self) -> Truth:
+        return Truth(self.run(None, self.measured))
 
 
-def pooled(answers: Sequence[Outputs]) -> Outputs:
-    """Every output's values over all calls as one vector."""
-    return {name: np.concatenate([answer[name].reshape(-1) for answer in answers]) for name in answers[0]}
+class Truth:
+    """What a part answers in float, to measure other answers by: those of all calls together, output by output.
+
+    Columns of an output whose ranges are unlike (a detector's boxes in pixels, and its scores up to 1) are measured
+    apart: else the large would hide the small.
+
+    Attributes:
+        unlike: whether an output has such columns.
+    """
+
+    def __init__(self, answers: Sequence[Outputs]) -> None:
+        self._columns = {name: _columns([answer[name] for answer in answers]) for name in answers[0]}
+        self._pooled = self._pool(answers)
+        self.unlike = any(len(groups) > 1 for _, *groups in self._columns.values())
+
+    def error(self, answers: Sequence[Outputs]) -> float:
+        """See `edgekit.numerics.parity.relative_error`. `answers`: of the same calls, in their order."""
+        return relative_error([self._pool(answers)], [self._pooled])
+
+    def _pool(self, answers: Sequence[Outputs]) -> Outputs:
+        pooled: dict[str, NDArray[Any]] = {}
+        for name, (axis, *groups) in self._columns.items():
+            for i, columns in enumerate(groups):
+                parts = [answer[name] if columns is None else answer[name].take(columns, axis) for answer in answers]
+                pooled[f"{name} {i}"] = np.concatenate([part.reshape(-1) for part in parts])
+        return pooled
+
+
+def _columns(values: Sequence[NDArray[Any]]) -> tuple[int, *tuple[NDArray[Any] | None, ...]]:
+    """An axis, and its places in one or two groups of unlike range: the first that are `_UNLIKE` times all others."""
+    for axis in range(1, values[0].ndim):
+        if len({value.shape[axis] for value in values}) > 1:
+            continue
+        across = tuple(i for i in range(values[0].ndim) if i != axis)
+        sizes = np.sqrt(sum(np.square(value, dtype=np.float64).sum(across) for value in values))
+        order = np.argsort(sizes)[::-1]
+        falls = np.flatnonzero(sizes[order][1:] * _UNLIKE <= sizes[order][:-1])
+        if len(falls) and sizes[order[falls[0] + 1]] > _NOTHING * sizes.max():
+            return axis, order[: falls[0] + 1], order[falls[0] + 1 :]
+    return 0, None

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from edgekit.errors import BadInput, ExportFailed
-from edgekit.numerics.parity import relative_error
 from edgekit.quantization import samples
-from edgekit.quantization.candidates import Candidates, Made, pooled
+from edgekit.quantization.candidates import Candidates, Made, Truth
 from edgekit.quantization.plan import ASKED, LayerPlan, Plan, Wish
 
 __all__ = ["MOST_FLOATS", "Bounds", "choose", "together"]
@@ -71,7 +70,7 @@ def _plans(candidates: Candidates[Made], wish: Wish) -> tuple[list[Plan], str]:
         samples.check(candidates.feeds, candidates.part)
     named = wish.float_layers if isinstance(wish.float_layers, tuple) else ()
     floats = {name: ASKED for name in candidates.layers if name in named}
-    ranges = {"static": [wish.ranges] if wish.ranges else candidates.methods}
+    ranges = {"static": [wish.ranges] if wish.ranges else candidates.kinds}
     return [Plan(form, method, floats) for form in forms for method in ranges.get(form, [""])], why
 
 
@@ -122,11 +121,11 @@ def _with_floats(candidates: Candidates[Made], plan: Plan, made: Made, count: in
         )
     head = plan.floats
     few, word, alone = candidates.few, candidates.alone_in, dict[str, float]()
-    truth = [pooled(candidates.run(None, few))]
+    truth = Truth(candidates.run(None, few))
     for layer, answers in candidates.alone(plan, few):
         candidates.tell(f"measuring layers of {candidates.part}", len(alone), len(candidates.layers))
-        alone[layer] = relative_error([pooled(answers)], truth)
-    before = relative_error([pooled(candidates.run(made, few))], truth)
+        alone[layer] = truth.error(answers)
+    before = truth.error(candidates.run(made, few))
     moves = f"from {before:.1%} away from float to" if word == "float" else "by"
     worst = sorted(alone, key=lambda layer: alone[layer], reverse=word == "int8")[: count or MOST_FLOATS]
     for number in [len(worst)] if count else range(1, len(worst) + 1):

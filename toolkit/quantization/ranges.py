@@ -27,6 +27,8 @@ TAIL = 1e-4
 #: Values of a tensor in one call that are looked at: an even stride through it.
 _LOOKED_AT = 1 << 16
 _BINS = 2048
+#: Values below it in every call are 0: a step of such a range is no number that float32 holds in full.
+_NOTHING = 1e-30
 #: The step that stands for 0 in uint8 where both sides may be as large.
 MIDDLE = 128
 #: Ranges that "entropy" tries, as shares of the whole one.
@@ -86,7 +88,7 @@ class Extremes:
 
     def ranges(self, method: str) -> Ranges:
         """Tensor -> range, by one of `EXTREMES`."""
-        return self._ends[method]
+        return {name: _without_tiny(*ends) for name, ends in self._ends[method].items()}
 
 
 class Histograms:
@@ -100,11 +102,12 @@ class Histograms:
             for name, values in run(feed).items():
                 least, largest = self._bounds.get(name, (0.0, 0.0))  # zero is in every range: padding is zero
                 self._bounds[name] = (min(least, float(values.min())), max(largest, float(values.max())))
+        self._bounds = {name: _without_tiny(*ends) for name, ends in self._bounds.items()}
         for i, feed in enumerate(feeds):
             tell(len(feeds) + i, 2 * len(feeds))
             for name, values in run(feed).items():
-                flat = values.reshape(-1)
-                counts, _ = np.histogram(flat[:: max(1, flat.size // _LOOKED_AT)], _BINS, self._limits(name))
+                flat, limits = values.reshape(-1), self._limits(name)
+                counts, _ = np.histogram(flat[:: max(1, flat.size // _LOOKED_AT)].clip(*limits), _BINS, limits)
                 self._counts[name] = self._counts.get(name, 0) + counts
 
     def ranges(self, method: str) -> Ranges:
@@ -133,6 +136,10 @@ class Histograms:
             losses.append(_loss(counts, inside))
         share = float(_SHARES[int(np.argmin(losses))])
         return least * share, largest * share
+
+
+def _without_tiny(least: float, largest: float) -> tuple[float, float]:
+    return (least, largest) if max(-least, largest) >= _NOTHING else (0.0, 0.0)
 
 
 def _loss(counts: NDArray[np.int64], inside: NDArray[np.bool_]) -> float:

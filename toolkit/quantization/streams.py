@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from edgekit.numerics.parity import relative_error
-from edgekit.quantization.candidates import Candidates, pooled
+from edgekit.quantization.candidates import Candidates, Truth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -108,6 +107,6 @@ def better(before: Part, after: Part) -> tuple[Part, dict[str, Any]]:
     Weights are rounded to nearest in both, which takes no time. Also facts for the census.
     """
     errors = [each.error(each.nearest()) for each in (before, after)]
-    exact = relative_error([pooled(after.run(None, after.few))], [pooled(before.run(None, before.few))])
+    exact = Truth(before.run(None, before.few)).error(after.run(None, after.few))
     facts = {"evened": {"before": round(errors[0], 5), "after": round(errors[1], 5)}}
     return (after, facts) if exact <= _EXACT and errors[1] <= _HELPS * errors[0] else (before, {})

@@ -18,10 +18,12 @@ PRODUCTS = ("Conv", "Gemm", "MatMul")
 #: Operators that onnxruntime has in integers, without weights.
 _OTHERS = ("Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool")
 #: Operators that move values and do not change them.
-MOVES = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "MaxPool", "Identity")
+MOVES = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "MaxPool", "Identity", "Split")
 _LIMITS = ("Relu", "Clip")
 #: Channels of what is still a picture.
 _CHANNELS = 4
+#: SiLU makes at most 0.003 of what is below.
+_SILU = -8.0
 #: Operators whose results may span many decades: what follows stays float, because one step for all loses the small.
 _WIDE = ("Exp", "Pow", "ReduceSum", "Softmax", "Sqrt")
 
@@ -36,6 +38,7 @@ class Places:
         given: tensor -> (scale, zero point), where the pixels decide.
         limits: product -> the Relu or Clip that belongs to it.
         others: the nodes without weights that have an integer form.
+        floors: tensor -> below this value it makes no difference to what reads it.
     """
 
     model: onnx.ModelProto
@@ -44,6 +47,7 @@ class Places:
     given: dict[str, tuple[float, int]] = field(default_factory=dict)
     limits: dict[str, onnx.NodeProto] = field(default_factory=dict)
     others: list[onnx.NodeProto] = field(default_factory=list)
+    floors: dict[str, float] = field(default_factory=dict)
 
     @property
     def watched(self) -> list[str]:
@@ -137,7 +141,7 @@ def places(model: onnx.ModelProto) -> Places:
     found, arrays, users = Places(model), constants(model), _users(model)
     outputs = {value.name for value in model.graph.output}
     wide = {output for node in model.graph.node if node.op_type in _WIDE for output in node.output}
-    other = _not_float(model)
+    other, made = _not_float(model), {output: node for node in model.graph.node for output in node.output}
     found.given.update(_pixels(model, arrays))
     found.roots.update({name: name for name in found.given})  # what they are only moved to has their steps too
     for node in model.graph.node:
@@ -156,14 +160,21 @@ def places(model: onnx.ModelProto) -> Places:
         ):
             inputs, results = list(node.input), list(node.output)
             found.others.append(node)
+            found.floors.update(_floor(node, made, users))
         elif node.op_type in MOVES and node.input[0] in found.roots:
             inputs, results = [], []
-            found.roots[node.output[0]] = found.roots[node.input[0]]
+            found.roots.update(dict.fromkeys(node.output, found.roots[node.input[0]]))
         else:
             continue
         for name in (*inputs, *results):
             found.roots.setdefault(name, name)
     return found
+
+
+def _floor(node: onnx.NodeProto, made: Mapping[str, onnx.NodeProto], users: Mapping[str, Any]) -> dict[str, float]:
+    """What only a SiLU reads, ``x * Sigmoid(x)``: of large negative values it makes nothing, so no step is theirs."""
+    gates = [made[name].input[0] for name in node.input if name in made and made[name].op_type == "Sigmoid"]
+    return {x: _SILU for x in gates if node.op_type == "Mul" and x in node.input and len(users[x]) == 2}
 
 
 def head(wanted: Places) -> list[str]:

@@ -42,7 +42,7 @@ def quantize(
 
     Args:
         ranges: of every tensor in `Places.watched`. kept: products whose weights stay float.
-        only: if given, nothing but these products is quantized, and their inputs.
+        only: if given, nothing but these products is quantized, and what they read and make.
         per_channel: a scale for every output channel of the weights, or one for all of them.
         rounded: product -> constants in place of its own (see `rounding`).
     """
@@ -58,12 +58,13 @@ class _Writer:
         self._places, self._ranges, self._per_channel = wanted, ranges, per_channel
         self._arrays = constants(wanted.model)
         self._products = set(wanted.products) - kept if only is None else set(only)
-        self._roots = self._read_in_integers()
         floats = [node for name, node in wanted.products.items() if name in kept]
         self._float_results = {wanted.limits.get(node.name, node).output[0] for node in floats}
+        self._roots = self._read_in_integers()
         if only is not None:
-            inputs = [wanted.products[name].input[0] for name in only]
-            self._roots = {name: wanted.roots[name] for name in inputs}
+            nodes = [(wanted.products[name], wanted.limits.get(name, wanted.products[name])) for name in only]
+            ends = [name for node, last in nodes for name in (node.input[0], last.output[0])]
+            self._roots = {name: wanted.roots[name] for name in ends if name in wanted.roots}
         self._added: dict[str, NDArray[Any]] = {}
         self._scalars: list[str] = []
         self._nodes: list[onnx.NodeProto] = []
@@ -78,11 +79,25 @@ class _Writer:
 
         A layer that stays float beside others that do would lose at both of its ends what it was to keep.
         """
-        nodes = [self._places.products[name] for name in self._products] + self._places.others
+        nodes = [self._places.products[name] for name in self._products] + self._others()
         nodes += [limit for name, limit in self._places.limits.items() if name in self._products]
         ends = {name for node in nodes for name in (*node.input, *node.output)}
         kept = {root for name, root in self._places.roots.items() if name in ends} | set(self._places.given)
         return {name: root for name, root in self._places.roots.items() if root in kept}
+
+    def _others(self) -> list[onnx.NodeProto]:
+        """The nodes without weights that are computed in integers: those that such a node or product reads.
+
+        The others would only lose digits. So boxes in pixels and scores up to 1, which meet in a Concat at the end of
+        a detector, keep a scale each. What reads a layer that stays float stays float, too.
+        """
+        roots, wanted = self._places.roots, list[onnx.NodeProto]()
+        read = {roots[self._places.products[name].input[0]] for name in self._products}
+        for node in reversed(self._places.others):
+            if roots[node.output[0]] in read and self._float_results.isdisjoint(node.input):
+                wanted.append(node)
+                read.update(roots[name] for name in node.input)
+        return wanted
 
     def write(self) -> onnx.ModelProto:
         model = self._places.model
@@ -129,7 +144,7 @@ class _Writer:
         if root in self._places.given:
             return self._places.given[root]
         least, largest = self._ranges[root]
-        least, largest = min(least, 0.0), max(largest, 0.0)
+        least, largest = max(min(least, 0.0), self._places.floors.get(root, least)), max(largest, 0.0)
         scale = (largest - least) / 255 or 1.0
         return scale, int(np.clip(np.rint(-least / scale), 0, 255))
 

@@ -8,8 +8,8 @@ its inputs too), until it is not. Where a recipe wants one scale for all weights
 who needs that needs all of it in integers.
 
 Activations are unsigned: on x86 that is 1.7 times as fast as signed ones, because VNNI multiplies unsigned by signed.
-Processors without VNNI (before 2019) add such products in 16 bits, which can saturate where both are large; onnxruntime
-means them to use weights of 7 bits. These files have 8: such hosts have not been measured.
+Processors without VNNI (before 2019) add such products in 16 bits, which saturate where both are large; there
+onnxruntime takes other kernels where a session asks for them, as edgekit's do (`formats/onnx/runner.py`).
 """
 
 from __future__ import annotations

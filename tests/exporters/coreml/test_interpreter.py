@@ -92,6 +92,8 @@ OPERATORS: dict[str, tuple[Any, Sequence[int]]] = {
     "remainder": (lambda x: torch.remainder(x, 0.3) + (x / 0.3).floor(), (3, 4)),
     "scatter": (lambda x: torch.zeros_like(x).scatter(1, x.argsort(1), x), (2, 5)),
     "windows": (lambda x: x.unfold(1, 4, 2), (2, 10)),
+    "slopes": (lambda x: functional.prelu(x - 2, torch.linspace(-0.5, 0.5, 8)), (1, 8)),
+    "slopes of sequences": (lambda x: functional.prelu(x - 2, torch.linspace(-0.5, 0.5, 8)), (1, 8, 3)),
     "differences": (lambda x: torch.diff(x, dim=1, prepend=x[:, :1] * 2), (2, 10)),
     "softplus, elu, prelu": (nn.Sequential(nn.Softplus(), nn.ELU(), nn.PReLU(3)), (1, 3, 4)),
     "backwards": (lambda x: x.flip(1) + x.roll(2, 1), (2, 6)),
@@ -141,6 +143,38 @@ def test_casts_and_masks_of_strangers(tmp_path: Path) -> None:
     x = torch.randn(2, 5, generator=torch.Generator().manual_seed(2))
     export(tmp_path, part=small_part(masked, (2, 5), (2, 5)))
     np.testing.assert_allclose(EXPORTER.load(tmp_path / "toy.mlpackage", 1)({"x": x.numpy()})["y"], masked(x).numpy())
+
+
+class Positions(nn.Module):
+    """A bias for every two steps and head, looked up in a small table: of 300 steps and 8 heads, 2.9 MB in float."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.linear = nn.Embedding(32, 8), nn.Linear(16, 16)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        steps = torch.arange(x.shape[1])
+        apart = steps[None] - steps[:, None]
+        far = ((apart.abs().float() / 8 + 1).log() * 4).long().clamp(0, 15)
+        bias = self.table(torch.where(apart > 0, 16, 0) + far).permute(2, 0, 1)
+        y = self.linear(x)
+        out: torch.Tensor = ((y @ y.transpose(1, 2))[:, None] + bias[None]).softmax(-1).mean(1) @ y
+        return out
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_what_a_small_table_grows_to_is_not_stored(tmp_path: Path, precision: str) -> None:
+    torch.manual_seed(0)
+    network = Positions().eval()
+    made = export(tmp_path, precision, part=small_part(network, (1, 300, 16), (1, 300, 16)))
+    # The places in the table stay, 4 bytes each, and are named.
+    assert sum(made.census["bytes"].values()) < 4 * 300 * 300 + 50_000
+    assert list(made.census["constants"].values()) == [4 * 300 * 300]
+    x = torch.randn(1, 300, 16, generator=torch.Generator().manual_seed(2))
+    with torch.inference_mode():
+        expected = network(x).numpy()
+    out = EXPORTER.load(tmp_path / made.file, 1)({"x": x.numpy()})["y"]
+    np.testing.assert_allclose(out, expected, atol=1e-5 if precision == "fp32" else 2e-2)
 
 
 @pytest.mark.parametrize("precision", ["int8", "int4"])

@@ -12,8 +12,7 @@ import torch
 from helpers.toys.tiny_stream import BANDS, FRAMES, PART, TinyStream, sounds
 from helpers.toys.tiny_vision import quiet
 
-from edgekit.numerics.parity import relative_error
-from edgekit.quantization.candidates import pooled
+from edgekit.quantization.candidates import Truth
 from edgekit.quantization.streams import better
 
 
@@ -33,7 +32,7 @@ def unlike() -> Any:
 
 def test_the_function_is_the_same(unlike: Any) -> None:
     made, fresh = unlike.evened(), sounds(10, seed=1)
-    assert relative_error([pooled(made.run(None, fresh))], [pooled(unlike.run(None, fresh))]) < 1e-5
+    assert Truth(unlike.run(None, fresh)).error(made.run(None, fresh)) < 1e-5
 
 
 def test_it_is_taken_where_int8_loses_less_by_it(unlike: Any) -> None:
@@ -41,8 +40,9 @@ def test_it_is_taken_where_int8_loses_less_by_it(unlike: Any) -> None:
     taken, facts = better(unlike, made)
     assert taken is made
     assert facts["evened"]["after"] < 0.8 * facts["evened"]["before"]
-    truth, fresh = pooled(unlike.run(None, sounds(20, seed=3))), sounds(20, seed=3)
-    errors = [relative_error([pooled(each.run(each.nearest(), fresh))], [truth]) for each in (unlike, made)]
+    fresh = sounds(20, seed=3)
+    truth = Truth(unlike.run(None, fresh))
+    errors = [truth.error(each.run(each.nearest(), fresh)) for each in (unlike, made)]
     assert errors[1] < 0.8 * errors[0]
 
 

@@ -19,9 +19,8 @@ from edgekit.exporters.onnx.convolutions import static
 from edgekit.exporters.onnx.convolutions.evened import evened
 from edgekit.exporters.onnx.graph import constants, from_torch
 from edgekit.formats.onnx.runner import evaluate
-from edgekit.numerics.parity import relative_error
 from edgekit.quantization import streams
-from edgekit.quantization.candidates import pooled
+from edgekit.quantization.candidates import Truth
 from edgekit.quantization.plan import Wish
 
 
@@ -31,7 +30,7 @@ def graph() -> onnx.ModelProto:
 
 
 def apart(one: onnx.ModelProto, other: onnx.ModelProto, feeds: Sequence[Feeds]) -> float:
-    return relative_error([pooled(evaluate(one, feeds))], [pooled(evaluate(other, feeds))])
+    return Truth(evaluate(other, feeds)).error(evaluate(one, feeds))
 
 
 def test_the_function_is_the_same_and_the_stream_is_more_alike(graph: onnx.ModelProto) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from helpers.toys.tiny_vision import LAYERS, PART, Tiny, export, pictures, quiet
+from helpers.toys.tiny_vision import LAYERS, PART, SIZE, Tiny, export, pictures, quiet
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -264,3 +265,35 @@ def test_convolutions_in_three_dimensions_alone() -> None:
     assert static.operators(made)["QLinearConv"] == 1
     answer = OnnxRunner(made.SerializeToString(), 1)(feeds[0])["y"]
     assert relative_error([{"y": answer}], [{"y": module(torch.from_numpy(feeds[0]["x"])).detach().numpy()}]) < 0.02
+
+
+class Detector(nn.Module):
+    """As the newer YOLOs end: SiLU, halves of channels, and a Concat in which boxes in pixels meet scores up to 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.first, self.second = nn.Conv2d(3, 16, 3, stride=2, padding=1), nn.Conv2d(16, 16, 3, padding=1)
+        self.boxes, self.scores = nn.Conv2d(16, 4, 1), nn.Conv2d(24, 5, 1)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        x = nn.functional.silu(self.first((pixels.permute(0, 3, 1, 2).float() - 127) / 128) * 8)
+        left, right = x.chunk(2, 1)
+        y = nn.functional.silu(self.second(x))
+        scores = self.scores(torch.cat([y, left * right], 1)).flatten(2).sigmoid()
+        return torch.cat([self.boxes(y).flatten(2).softmax(1) * 640, scores], 1)
+
+
+def test_scores_beside_boxes_keep_their_scale() -> None:
+    part = replace(PART, outputs=(TensorSpec("logits", "float32", (1, 9, (SIZE // 2) ** 2)),))
+    model, choice, facts = static.make(from_torch(part, Detector()), pictures(40), "network", AUTO, quiet)
+    assert {layer.form for layer in choice.values()} == {"static"}
+    assert facts["fused"]["QLinearConv"] == LAYERS - 1
+    fresh = pictures(10, seed=5)
+    truth, made = (
+        np.stack([runner(feed)["logits"][0] for feed in fresh])
+        for runner in (TorchRunner(part, Detector()), OnnxRunner(model.SerializeToString(), 1))
+    )
+    assert np.ptp(truth[:, 4:]) > 0.5
+    assert np.abs(made - truth)[:, 4:].max() < 0.08
+    assert np.abs(made - truth)[:, :4].max() < 0.05 * 640

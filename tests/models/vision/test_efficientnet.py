@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.devices.old_x86 import answers_on
 from PIL import Image
 
 import edgekit
 from edgekit.core import Bundle, Checkpoint
 from edgekit.errors import BadInput
+from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.models.common.padding import amounts
 from edgekit.models.vision.networks.efficientnet import ConvNorm, Lite0, network
 from edgekit.registry import find
@@ -172,6 +174,19 @@ def test_int8_is_as_good_as_float(int8: Bundle) -> None:
     assert census["calibration"]["samples"] == 101
     assert (int8.path / "network.onnx").stat().st_size <= 1.03 * MODEL.network.parameters
     assert edgekit.verify(int8.path)["parity"]["network"] < 0.25
+
+
+@pytest.mark.real
+def test_int8_gives_the_same_labels_on_an_old_processor(int8: Bundle, shared_data: Path) -> None:
+    """One with AVX2 and no VNNI, emulated: a second a photo."""
+    photos = sorted((shared_data / "imagenet-sample" / "images").iterdir())[::17][:30]
+    rule = {"short_side": 256}
+    calls = [pictures.pixels_of(photo, rule, 224, 224)[0].reshape(1, 224, 224, 3) for photo in photos]
+    file = int8.path / "network.onnx"
+    runner = OnnxRunner(file, 1)
+    here = [int(runner({"pixels": call})["logits"].argmax()) for call in calls]
+    assert len(here) == 30
+    assert answers_on("Haswell", file, calls).argmax(axis=1).tolist() == here
 
 
 @pytest.mark.real

@@ -14,15 +14,17 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
+from helpers.hub.architectures import Architecture, write
 from helpers.hub.site import publish
 from helpers.pages.server import Site, serving
 
 from edgekit.cli.command import run
 from edgekit.core import Importer, ImportOptions, TensorSpec
-from edgekit.errors import BadInput, EdgekitError, FetchFailed, Unsupported
+from edgekit.errors import BadInput, CannotRun, EdgekitError, FetchFailed, Unsupported
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.importers.common.declared import registry_name
 from edgekit.importers.resolved import importer_of, model_of
+from edgekit.numerics.parity import reference_of
 from edgekit.registry import find
 from edgekit.sources import web
 
@@ -322,3 +324,23 @@ def test_a_user_s_choice_decides(network: Networks) -> None:
 )
 def test_names_of_sources(source: str, name: str) -> None:
     assert registry_name(source) == name
+
+
+@pytest.mark.parametrize("task", ["feature-extraction", "tensors"])
+@pytest.mark.parametrize(
+    ("built", "fits"), [("BertModel", 64), ("CamembertModel", 62), ("MPNetModel", 62), ("XLMRobertaModel", 62)]
+)
+def test_as_many_tokens_as_have_a_position(built: str, fits: int, task: str, tmp_path: Path) -> None:
+    """RoBERTa and its kin count from behind the padding token's position. One more is refused, without a traceback."""
+    settings = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    settings |= {"vocab_size": 512, "max_position_embeddings": 64, "pad_token_id": 1 if fits == 62 else 0}
+    write(Architecture(built, built, settings, (task,), tokens=True), tmp_path)
+    options = ImportOptions(task=task, axes={"tokens": (2, fits)})
+    [part] = model_of(str(tmp_path), options, silent).network.parts
+    assert part.axes["tokens"].most == fits
+    assert part.build is not None
+    runner = reference_of(part, part.build(read_checkpoint(tmp_path)))
+    feeds = {spec.name: np.full((1, fits), 5, np.int64) for spec in part.inputs}
+    assert all(np.isfinite(value).all() for value in runner(feeds).values())
+    with pytest.raises(CannotRun):
+        runner({name: np.full((1, fits + 1), 5, np.int64) for name in feeds})

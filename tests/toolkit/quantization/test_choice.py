@@ -14,7 +14,7 @@ from edgekit.core import Feeds
 from edgekit.errors import BadInput, ExportFailed, Unsupported
 from edgekit.quantization import bits
 from edgekit.quantization.biases import correct
-from edgekit.quantization.candidates import Candidates
+from edgekit.quantization.candidates import Candidates, Truth
 from edgekit.quantization.choice import Bounds, choose, together
 from edgekit.quantization.plan import ASKED, LayerPlan, Plan, Wish
 
@@ -291,3 +291,17 @@ def test_layers_that_keep_more_bits(aim: float, kept: list[str]) -> None:
 def test_a_layer_that_is_most_of_the_weights_keeps_no_more_bits() -> None:
     weights = {"first": 900, "middle": 50, "last": 50}
     assert list(bits.keep(Weighed(), weights, Plan("int4"), 0.05).floats) == ["last"]
+
+
+def test_large_columns_do_not_hide_small_ones() -> None:
+    """Boxes in pixels beside scores up to 1, which are all wrong here; a class that is never seen is nothing."""
+    rng = np.random.default_rng(0)
+    boxes, scores = rng.uniform(0, 640, (3, 1, 4, 50)), rng.uniform(0, 1, (3, 1, 6, 50)) ** 8
+    scores[:, :, 5] *= 1e-9
+    calls = [np.concatenate([one, other], 1).astype(np.float32) for one, other in zip(boxes, scores, strict=True)]
+    truth = Truth([{"y": call} for call in calls])
+    made = [np.concatenate([call[:, :4], 0 * call[:, 4:]], 1) for call in calls]
+    assert truth.unlike
+    assert truth.error([{"y": call} for call in calls]) == 0
+    assert truth.error([{"y": call} for call in made]) == pytest.approx(1)
+    assert not Truth([{"y": call[:, :4]} for call in calls]).unlike

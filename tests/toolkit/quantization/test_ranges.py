@@ -16,10 +16,20 @@ def test_histograms_leave_out_what_is_rare() -> None:
     assert observed.ranges("entropy")["x"][1] < 500
 
 
-def test_a_constant_tensor_has_a_range() -> None:
-    observed = Histograms(lambda feeds: {"x": np.zeros(100, np.float32)}, [{}], lambda done, total: None)
-    for method in METHODS:
-        assert np.isfinite(observed.ranges(method)["x"]).all()
+@pytest.mark.parametrize("value", [0.0, 1e-42, -1e-39, 1e-35, 2.5, -7.0])
+@pytest.mark.parametrize("spread", [0.0, 1e-44])
+def test_a_nearly_constant_tensor_has_a_range(value: float, spread: float) -> None:
+    """Whose step float32 holds."""
+    values = np.linspace(value, value + spread, 100, dtype=np.float32)
+    observed, extremes = Histograms(lambda feeds: {"x": values}, [{}], lambda done, total: None), Extremes()
+    extremes.see("x", values)
+    ranges = [observed.ranges(method)["x"] for method in METHODS] + [
+        extremes.ranges(method)["x"] for method in EXTREMES
+    ]
+    for least, largest in ranges:
+        step = np.float32((largest - least) / 255)
+        assert least <= largest
+        assert step == 0 or step >= np.finfo(np.float32).smallest_normal
 
 
 @pytest.mark.parametrize("interpolated", [True, False])

@@ -49,6 +49,8 @@ class OnnxRunner(Runner):
             # Threads of this part would spin behind its run, and take processors from the next part (measured on two
             # processors: Whisper takes 1.5 times as long, Piper twice).
             options.add_session_config_entry("session.force_spinning_stop", "1")
+        # Before 2019 x86 adds products of bytes in 16 bits, which overflow. There this takes other kernels.
+        options.add_session_config_entry("session.x64quantprecision", "1")
         options.log_severity_level = 4  # errors come as exceptions
         if isinstance(model, Path):
             use_arena(onnxruntime, options)

@@ -6,12 +6,13 @@ import ast
 import functools
 import importlib.metadata
 import importlib.util
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from edgekit.errors import MissingExtra, Unsupported, install_command
 
-__all__ = ["architecture_of", "base_of", "tasks_of", "transformers_version"]
+__all__ = ["architecture_of", "base_of", "positions_of", "tasks_of", "transformers_version"]
 
 #: Task -> transformers' tables (`models/auto/modeling_auto.py`) of the classes that are made for it.
 _TABLES = {
@@ -116,12 +117,33 @@ def base_of(kind: str, task: str) -> str | None:
     return listed[0] if listed else (base if base in _ALSO[task] else None)
 
 
+def positions_of(config: Mapping[str, object]) -> int | None:
+    """The most tokens that have a position; None: any number.
+
+    RoBERTa and its kin count positions from behind the padding token's. Their code says so, and which token that is.
+    """
+    most = config.get("max_position_embeddings")
+    if not isinstance(most, int) or most <= 0:
+        return None
+    kind = str(config.get("model_type")).replace("-", "_")
+    code = "".join(file.read_text("utf-8") for file in (_folder() / "models").glob(f"*/modeling_{kind}.py"))
+    if "create_position_ids_from_input_ids" not in code:
+        return most
+    fixed = re.search(r"self\.padding_idx = (\d+)", code)
+    return most - (int(fixed[1]) if fixed else int(str(config.get("pad_token_id") or 0))) - 1
+
+
+def _folder() -> Path:
+    """Where transformers is installed."""
+    transformers_version()
+    spec = importlib.util.find_spec("transformers")
+    return Path(str(spec.origin if spec else "")).parent
+
+
 @functools.cache
 def _table(file: str, name: str) -> Mapping[str, tuple[str, ...]]:
     """A table of `models/auto/FILE`: model_type -> the classes that it names."""
-    transformers_version()
-    spec = importlib.util.find_spec("transformers")
-    path = Path(str(spec.origin if spec else "")).parent / "models" / "auto" / file
+    path = _folder() / "models" / "auto" / file
     table: dict[str, tuple[str, ...]] = {}
     for node in _assignments(path).get(name, ast.List(elts=[])).elts:
         if not isinstance(node, ast.Tuple) or len(node.elts) != 2:

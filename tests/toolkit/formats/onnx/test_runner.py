@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from helpers.devices.old_x86 import answers_on
 from onnx import helper, numpy_helper
 
 from edgekit.formats.onnx.runner import OnnxRunner
@@ -46,3 +47,20 @@ def test_sessions_of_the_program_are_left_alone(product: Path) -> None:
     after = onnxruntime.InferenceSession(product, providers=["CPUExecutionProvider"])
     answers = [session.run(None, own)[0] for session in (before, after)]
     assert all(np.array_equal(answer, runner(own)["y"]) for answer in answers)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("processor", ["Haswell", "EPYC-Rome"])
+def test_large_bytes_do_not_overflow_on_old_processors(processor: str, tmp_path: Path) -> None:
+    """Which add two products of bytes in 16 bits: 255 x 127 twice is more than these hold."""
+    one, zero = np.float32(1), np.uint8(0)
+    held = {"xs": one, "xz": zero, "w": np.full((64, 16), 127, np.int8), "ws": one, "wz": np.int8(0)}
+    held |= {"ys": np.float32(64 * 255 * 127 / 200), "yz": zero}
+    ends = [helper.make_tensor_value_info(*end) for end in (("x", 2, [4, 64]), ("y", 2, [4, 16]))]
+    node = helper.make_node("QLinearMatMul", ["x", *held], ["y"])
+    graph = helper.make_graph(
+        [node], "toy", ends[:1], ends[1:], [numpy_helper.from_array(np.asarray(v), k) for k, v in held.items()]
+    )
+    file = tmp_path / "model.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), file)
+    assert (answers_on(processor, file, [np.full((4, 64), 255, np.uint8)]) == 200).all()

@@ -61,7 +61,8 @@ def test_the_gate_judges_by_the_files_own_metric(file: Path, tmp_path: Path) -> 
     out = tmp_path / "bundle"
     bundle = edgekit.export(str(file), exporter="onnx", precision="fp16", data=tmp_path / "data", out=out)
     gate, evidence = bundle.manifest.gate, bundle.manifest.evidence
-    assert (gate.verdict, gate.samples, gate.value) == ("pass", 40, 1.0)
+    # 40 equal answers leave room for a loss of 9 points; the file allows 5.
+    assert (gate.verdict, gate.samples, gate.value) == ("undecided", 40, 1.0)
     assert gate.metric.startswith("score (net.py ")
     assert evidence is not None
     assert (evidence.agreement.verdict, evidence.agreement.of) == ("pass", 16)

@@ -9,6 +9,7 @@ from edgekit.core import ImportOptions
 from edgekit.errors import Unsupported
 from edgekit.importers.hub.choosing import Choice
 from edgekit.importers.hub.kinds.common import axes_of, side_of
+from edgekit.importers.hub.mappings import positions_of
 from edgekit.importers.hub.plan import AxisPlan, PartPlan, Plan, Tensor
 from edgekit.importers.hub.repository import Repository
 
@@ -57,8 +58,7 @@ def inputs_of(repository: Repository, config: Mapping[str, Any]) -> tuple[tuple[
     if size and "vocab_size" not in config:
         return (Tensor("pixel_values", "float32", (1, int(config.get("num_channels", 3)), *size)),), {}
     if isinstance(config.get("vocab_size"), int):
-        positions = config.get("max_position_embeddings")
-        most = min(_TOKENS, positions) if isinstance(positions, int) and positions > 0 else _TOKENS
+        most = min(_TOKENS, positions_of(config) or _TOKENS)
         rows = tuple(Tensor(name, "int64", (1, "tokens")) for name in ("input_ids", "attention_mask"))
         return rows, {"tokens": AxisPlan(2, most, min(most, 32))}
     raise Unsupported(

@@ -9,6 +9,7 @@ from edgekit.core import ImportOptions
 from edgekit.errors import BadInput, Unsupported
 from edgekit.importers.hub.choosing import Choice
 from edgekit.importers.hub.kinds.common import axes_of, first, labels_of
+from edgekit.importers.hub.mappings import positions_of
 from edgekit.importers.hub.plan import AxisPlan, PartPlan, Plan, Tensor
 from edgekit.importers.hub.repository import Repository
 
@@ -155,11 +156,8 @@ def _pooling(repository: Repository) -> _Pooling:
 def _limit(repository: Repository, shape: Mapping[str, Any], pooling: _Pooling) -> int:
     """The most tokens that the network takes."""
     limits = [pooling.most] if pooling.most else []
-    positions = shape.get("max_position_embeddings")
-    if isinstance(positions, int) and positions > 0:
-        # RoBERTa counts positions from behind the padding token's.
-        offset = int(shape.get("pad_token_id") or 0) + 1 if "roberta" in str(shape.get("model_type")) else 0
-        limits.append(positions - offset)
+    if positions := positions_of(shape):
+        limits.append(positions)
     stated = (repository.json("tokenizer_config.json") or {}).get("model_max_length")
     if isinstance(stated, int) and 0 < stated < 1 << 20:
         limits.append(stated)
