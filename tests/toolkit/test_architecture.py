@@ -70,7 +70,8 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
     tree: dict[str, Any] = {kind.__name__: kind for kind in kinds}
     tree = {name: kind for name, kind in tree.items() if kind.__module__ == "edgekit.errors"}
     assert {name: int(code) for name, code in drawn.items()} == {name: kind.exit_code for name, kind in tree.items()}
-    assert set(tree) | {"EdgekitError", "boundary", "need", "printed"} == set(errors.__all__)
+    others = {"DISTRIBUTION", "EdgekitError", "boundary", "install_command", "need", "printed"}
+    assert set(tree) | others == set(errors.__all__)
     assert re.search(r"EdgekitError +1\n", str(errors.__doc__)) and EdgekitError.exit_code == 1
 
 

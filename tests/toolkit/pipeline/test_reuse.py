@@ -66,7 +66,7 @@ def again(toy: Any, tmp_path: Path) -> Any:
     """Exports with everything that can be changed, in copies; returns whether a bundle was reused."""
     weights = Path(shutil.copytree(toy.weights, tmp_path / "own weights"))
     data = Path(shutil.copytree(toy.data, tmp_path / "own data"))
-    calibration = Path(shutil.copytree(toy.data, tmp_path / "own calibration"))
+    calibration = Path(shutil.copytree(toy.close, tmp_path / "own calibration"))
 
     def export(**options: Any) -> bool:
         chosen: dict[str, Any] = {"weights": str(weights), "data": data, "calibration": calibration, **options}

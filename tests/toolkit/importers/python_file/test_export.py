@@ -65,7 +65,7 @@ def test_the_gate_judges_by_the_files_own_metric(file: Path, tmp_path: Path) -> 
     assert (gate.verdict, gate.samples, gate.value) == ("undecided", 40, 1.0)
     assert gate.metric.startswith("score (net.py ")
     assert evidence is not None
-    assert (evidence.agreement.verdict, evidence.agreement.of) == ("pass", 16)
+    assert (evidence.agreement.verdict, evidence.agreement.same, evidence.agreement.of) == ("undecided", 16, 16)
     assert edgekit.export(str(file), exporter="onnx", precision="fp16", data=tmp_path / "data", out=out).reused
     asked = edgekit.verify(out, data=tmp_path / "data")["gate"]
     assert asked.verdict == "not measured" and "--metric FILE.py:NAME" in asked.reason
