@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,3 +118,12 @@ def test_every_task_names_a_floor_that_can_be_missed(name: str) -> None:
     agreement = registry.find("tasks", name).agreement
     if agreement is not None:
         assert 0.3 <= agreement.floor < agreement.bar
+
+
+def test_the_page_names_the_floor_of_every_task() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "explain" / "gate.md").read_text(encoding="utf-8")
+    rows = {}
+    for task, bar, floor in re.findall(r"^\| ([a-z-]+) \| (\d+) %[^|]*\| (\d+) %[^|]*\|$", page, re.MULTILINE):
+        rows[task] = (int(bar), int(floor))
+    compared = {name: registry.find("tasks", name).agreement for name in registry.names("tasks")}
+    assert rows == {name: (round(100 * a.bar), round(100 * a.floor)) for name, a in compared.items() if a is not None}
