@@ -16,7 +16,7 @@ from edgekit.core import Feeds, Model, Runner, Sample
 from edgekit.exporters.onnx import linear
 from edgekit.exporters.onnx.convolutions import places
 from edgekit.formats.onnx.runner import OnnxRunner, evaluate
-from edgekit.gate.agreement import compared
+from edgekit.gate.agreement import compare
 from edgekit.gate.evidence import digests, samples_of_evidence
 from edgekit.numerics.parity import Recorder, spread
 from edgekit.quantization.candidates import Truth
@@ -82,7 +82,7 @@ class Subject:
         if agreement is None:
             return "the task compares none"
         runner = OnnxRunner(made.SerializeToString(), 1)
-        verdict = compared(agreement, self._predicted(runner, self._judged), self._answers)
+        verdict = compare(agreement, self._predicted(runner, self._judged), self._answers)
         figures = [f"{name} {value:.4f}" for name, value in verdict.figures.items()]
         return ", ".join([f"{verdict.same} of {verdict.of}", *figures])
 

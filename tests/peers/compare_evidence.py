@@ -15,18 +15,18 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import edgekit
 from edgekit.bench.statistics.proportion import lower_bound
 from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.manifest import Agreement
 from edgekit.bundles.opened import makers
-from edgekit.core import Model, Predictor
+from edgekit.core import Model, Predictor, Sample
 from edgekit.formats.checkpoint import read_checkpoint
-from edgekit.gate.agreement import compared
+from edgekit.gate.agreement import compare
 from edgekit.numerics.parity import reference_of
 from edgekit.sources import fetch
+from edgekit.tasks.evidence.independence import with_sources
 from edgekit.tasks.resolved import evidence_of, predictor_of, task_of
 
 SPEECH = ("librispeech-test-other", "librispeech-train-clean")
@@ -66,7 +66,7 @@ def judged(path: Path, data: Path, most: int) -> tuple[Agreement, Agreement]:
     samples = evidence.samples(Path())
     predictors = edgekit.load(path), floats(model, path)
     return (
-        agreed(model, predictors, [sample.input for sample in samples[len(samples) // 2 :]]),
+        agreed(model, predictors, samples[len(samples) // 2 :]),
         agreed(model, predictors, shared(model, data, most)),
     )
 
@@ -80,17 +80,19 @@ def floats(model: Model, folder: Path) -> Predictor:
     return predictor_of(model, parts, folder, model.weights.prepare(checkpoint, folder))
 
 
-def shared(model: Model, data: Path, most: int) -> list[str]:
+def shared(model: Model, data: Path, most: int) -> list[Sample]:
     folders, endings = DATA[model.task.name]
     files = sorted(file for name in folders for file in (data / name).rglob("*") if file.suffix in endings)
-    return [str(file) for file in (files[:: max(1, len(files) // most)][:most] if most else files)]
+    return [
+        Sample(str(file), None, file.name) for file in (files[:: max(1, len(files) // most)][:most] if most else files)
+    ]
 
 
-def agreed(model: Model, predictors: tuple[Predictor, Predictor], inputs: Sequence[Any]) -> Agreement:
+def agreed(model: Model, predictors: tuple[Predictor, Predictor], samples: Sequence[Sample]) -> Agreement:
     agreement = task_of(model).agreement
     assert agreement is not None
-    sides = [[agreement.answer(predictor.predict(sample)) for sample in inputs] for predictor in predictors]
-    return compared(agreement, *sides)
+    sides = [[agreement.answer(predictor.predict(sample.input)) for sample in samples] for predictor in predictors]
+    return compare(agreement, *sides, sources=[sample.source for sample in with_sources(samples)])
 
 
 def row(path: Path, evidence: Agreement, data: Agreement) -> str:

@@ -105,6 +105,6 @@ def test_a_float_network_becomes_c_and_the_chip_acts_like_this_machine(target: s
     assert part.census["exact"].endswith("equal to TensorFlow Lite Micro, bit for bit")
     assert part.inputs[0].dtype == part.outputs[0].dtype == "float32"
     agreement = bundle.manifest.evidence.agreement
-    assert (agreement.verdict, agreement.same) == ("pass", 32)
+    assert (agreement.verdict, agreement.same) == ("undecided", 32)
     device = edgekit.verify(bundle.path)["device"]
     assert device["vectors"] == 50 and device["differing"] == 0

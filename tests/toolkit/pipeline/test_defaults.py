@@ -64,6 +64,7 @@ def test_the_default_works(name: str, target: str, tmp_path: Path, monkeypatch: 
     bundle = edgekit.export(name, target, accept_terms=[terms] if terms else [])
     kept = bundle.manifest.evidence
     assert kept is not None and kept.name
-    assert kept.agreement.verdict == "pass", kept.agreement.reason
+    assert kept.agreement.verdict in ("pass", "undecided"), kept.agreement.reason
+    assert kept.agreement.sources, "the verdict counts independent sources"
     if name == "smollm2-135m":
         assert "Paris" in edgekit.load(bundle.path).predict("What is the capital of France?", most=24).output

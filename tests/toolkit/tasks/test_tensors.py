@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgekit.core import Feeds, Predictor, Runner, TensorSpec
 from edgekit.errors import BadInput
-from edgekit.gate.agreement import compared
+from edgekit.gate.agreement import compare
 from edgekit.registry import find
 from edgekit.tasks.tensors.arrays import cosines, determination, errors, sampled, samples
 
@@ -126,7 +126,7 @@ def test_an_error_is_compared_with_what_answers_vary(level: float, error: float,
     reference = np.random.default_rng(0).normal(level, 1, (32, 5))
     answers = reference + np.random.default_rng(1).normal(0, error, reference.shape)
     assert TASK.agreement is not None
-    agreement = compared(TASK.agreement, told(answers), told(reference))
+    agreement = compare(TASK.agreement, told(answers), told(reference))
     assert (agreement.verdict, why in agreement.reason) == (verdict, verdict != "pass"), agreement.reason
     assert agreement.figures["coefficient of determination (R²)"] == pytest.approx(1 - error**2, abs=0.2)
 
@@ -137,7 +137,7 @@ def test_an_output_that_varies_decides_whatever_another_does() -> None:
     reference = [sampled({"level": a, "still": b}) for a, b in zip(level, still, strict=True)]
     far = [sampled({"level": a, "still": b}) for a, b in zip(level + 0.8, still + 30.0, strict=True)]
     assert TASK.agreement is not None
-    assert compared(TASK.agreement, far, reference).verdict == "fail"
+    assert compare(TASK.agreement, far, reference).verdict == "fail"
 
 
 def test_what_has_no_coefficient_of_determination() -> None:
