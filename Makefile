@@ -71,11 +71,13 @@ $(VENV)/.dependencies: $(VENV)/.demo
 	$(INSTALL) --requirements pyproject.toml --extra dev
 	touch $@
 
-# The wheel itself. Tests and types look at it, never at the source tree; a stale build folder would leak into it.
+# The wheel itself, compiled: a test with a full disk must not leave half of a file. Tests and types look at it, never at the
+# source tree; a stale build folder would leak into it.
 $(VENV)/.installed: $(VENV)/.demo $(SOURCES)
 	rm -rf build/lib build/wheel *.egg-info
 	$(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir build/wheel .
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --reinstall build/wheel/edgekit_ml-*.whl
+	$(BIN)/python -m compileall -q $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/edgekit
 	touch $@
 
 $(VENV)/.wheel: $(VENV)/.dependencies $(VENV)/.installed

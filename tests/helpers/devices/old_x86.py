@@ -20,6 +20,8 @@ _PROGRAM = """
 import sys
 from pathlib import Path
 import numpy as np
+from edgekit.common import processors
+processors.FACTS = Path("/dev/null")  # the emulator shows the file of the processor beneath it
 from edgekit.formats.onnx.runner import OnnxRunner
 runner = OnnxRunner(Path(sys.argv[1]), 1)
 given = np.load(sys.argv[2])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgekit.common.memory import give_back
 from edgekit.common.packed import plain
-from edgekit.common.processors import usable_processors
+from edgekit.common.processors import overflows_on_bytes, usable_processors
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import CannotRun, need
 from edgekit.formats.onnx.arena import use_arena
@@ -49,8 +49,6 @@ class OnnxRunner(Runner):
             # Threads of this part would spin behind its run, and take processors from the next part (measured on two
             # processors: Whisper takes 1.5 times as long, Piper twice).
             options.add_session_config_entry("session.force_spinning_stop", "1")
-        # Before 2019 x86 adds products of bytes in 16 bits, which overflow. There this takes other kernels.
-        options.add_session_config_entry("session.x64quantprecision", "1")
         options.log_severity_level = 4  # errors come as exceptions
         if isinstance(model, Path):
             use_arena(onnxruntime, options)
@@ -76,12 +74,20 @@ class OnnxRunner(Runner):
         self._values = {name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
         for name, value in self._values.items():
             options.add_initializer(name, value)
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(model) if isinstance(model, Path) else model, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as exc:  # onnxruntime's exceptions share no base but Exception
-            raise CannotRun(f"onnxruntime {onnxruntime.__version__} refuses {what}: {_first_line(exc)}") from exc
+        content = str(model) if isinstance(model, Path) else model
+        # Exact kernels where the usual ones overflow. onnxruntime rewrites weights for them, and refuses to do so with
+        # weights that two products share: such a network takes the usual kernels.
+        exact = ["1", "0"] if overflows_on_bytes() else ["0"]
+        for precise in exact:
+            options.add_session_config_entry("session.x64quantprecision", precise)
+            try:
+                self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+                break
+            except Exception as exc:  # onnxruntime's exceptions share no base but Exception
+                if precise == exact[-1]:
+                    raise CannotRun(
+                        f"onnxruntime {onnxruntime.__version__} refuses {what}: {_first_line(exc)}"
+                    ) from exc
         if self._tables:
             self._tables.forget()
 
