@@ -62,7 +62,8 @@ def _job(asked: Asked, target: Target) -> Job:
         )
     own = of_the_user(evidence, calibration, Path(asked.calibration or "").name)
     calibration = calibration if own is evidence else ()
-    unmeasured = exporter.unmeasured(declared) if _chooses(asked, limits) and own and own.synthetic else None
+    noise = own is not None and own.synthetic and not declared.network.precision
+    unmeasured = exporter.unmeasured(declared) if noise and _chooses(asked, limits) else None
     if unmeasured is not None:
         recipe = replace(unmeasured, options={**recipe.options, **unmeasured.options})
         exporter.check_recipe(declared, recipe)

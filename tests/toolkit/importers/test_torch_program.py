@@ -68,6 +68,6 @@ def test_it_exports_and_noise_never_passes(saved: Path, tmp_path: Path) -> None:
     manifest = bundle.manifest
     assert manifest.parts[0].parity < 0.01
     assert manifest.evidence is not None
-    assert manifest.evidence.agreement.verdict == "undecided"
+    assert manifest.evidence.agreement.verdict == "not measured"
     again = edgekit.export(str(saved), precision="fp16", exporter="onnx", out=tmp_path / "out")
     assert again.reused

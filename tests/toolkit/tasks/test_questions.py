@@ -163,7 +163,7 @@ def test_a_search_counts_points_of_right_answers() -> None:
 def test_the_bar_is_what_guessing_reaches() -> None:
     assert "bar of 50.00%" in gate.reference_misses(["b"] * 6 + ["a"] * 4, asked(10))
     assert not gate.reference_misses(["a"] * 10, asked(10))
-    free = [Sample(Question("?"), ("a",), str(i)) for i in range(20)]
+    free = [Sample(Question(f"{i}?"), ("a",), str(i)) for i in range(20)]
     assert gate.reference_misses(["b"] * 20, free), "not a single right answer"
     assert gate.absolute(["a"] * 20, free, "asked").verdict == "above the bar"
 
