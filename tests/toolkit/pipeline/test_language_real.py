@@ -109,7 +109,16 @@ def test_bench_tells_all_that_it_measures(
     report = json.loads((tmp_path / "a.json").read_bytes())
     values = {one["name"]: one["values"] for one in report["measurements"]}
     speeds, memory = {"pp512", "tg128", "tg32@256"}, {"rss.peak", "rss.anonymous", "rss.file"}
-    rest = {"first_token", "load.import", "load.bundle", "load.cold", "bandwidth.read", "bandwidth.share"}
+    rest = {
+        "first_token",
+        "load.import",
+        "load.bundle",
+        "load.cold",
+        "bandwidth.read",
+        "bandwidth.share",
+        "bundle.size",
+        "part.network.size",
+    }
     assert values.keys() == speeds | memory | rest
     assert all(len(values[name]) == 1 and values[name][0][0] > 0 for name in speeds | rest)
     assert "GB/s" in shown and "end_to_end" not in shown
