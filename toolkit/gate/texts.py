@@ -133,7 +133,7 @@ def judge(evaluation: Evaluation, candidate: Sequence[Scored], reference: Sequen
             "perplexity error": Score(value=error, reference=base_error),
             "KL divergence, 99th percentile": Score(value=far.p99),
             "same likeliest token": Score(value=far.same_top.value),
-            "documents": Score(value=len(candidate)),
+            "documents": Score(value=float(len(candidate))),
         },
     )
     return decided(evaluation, measured)
