@@ -117,7 +117,7 @@ def decide(agreement: Agreement, counted: Count, grounds: Grounds) -> manifest.A
         reason += f"all samples of {counted.agreeing} of {counted.sources} independent sources, "
     reason += f"at least {counted.low:.1%}, 95 %)"
     if counted.empty:
-        reason += f"; fp32 answers nothing to {counted.empty} others, nor do {counted.empty_same} of these"
+        reason += f"; {counted.empty_same} of {counted.empty} others, in which fp32 finds nothing, are found empty, too"
     if grounds.positions is not None:
         figures |= {"same likeliest next token": grounds.positions.value, "at least": grounds.positions.low}
         reason += f"; forced to fp32's answers, the same likeliest next token at {grounds.positions.value:.1%} of "
