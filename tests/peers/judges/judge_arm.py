@@ -25,7 +25,11 @@ def main() -> None:
     for question in questions():
         size = question.file.stat().st_size
         if size > LARGEST:
-            tell(question, "", reason=f"left out: emulation is slow, and parts above {LARGEST / 1e6:.0f} MB are not tried")
+            tell(
+                question,
+                "",
+                reason=f"left out: emulation is slow, and parts above {LARGEST / 1e6:.0f} MB are not tried",
+            )
             continue
         try:
             outputs, version = run(question)

@@ -1,4 +1,4 @@
-"""Arm's compiler for Ethos-U processors: what of a firmware's network it places there, and its own estimate of cycles."""
+"""Arm's compiler for Ethos-U processors: what of a firmware's network it places, and its own estimate of cycles."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def ask(question: Question, folder: Path) -> dict[str, str]:
     whole = operators(question.file)
     left = [kind for kind in operators(folder / f"{question.file.stem}_vela.tflite") if kind != "ethos-u"]
     share, cycles = 1 - len(left) / len(whole), float(row["cycles_total"])
-    memory = f"{float(row['sram_memory_used']):.1f} KiB of SRAM, {float(row['off_chip_flash_memory_used']):.1f} of flash"
+    memory = (
+        f"{float(row['sram_memory_used']):.1f} KiB of SRAM, {float(row['off_chip_flash_memory_used']):.1f} of flash"
+    )
     kinds = ", ".join(f"{left.count(kind)} {kind}" for kind in sorted(set(left)))
     rest = f", left to the processor: {kinds}" if left else ""
     placed = f"placed {share:.0%}, about {cycles:,.0f} cycles (Vela's estimate), not computed"

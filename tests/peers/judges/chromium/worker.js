@@ -1,35 +1,33 @@
 // One question in a worker of its own, for memory of WASM is never given back: load the network, make its calls, send
-// every output to the server as bytes. Answers with seconds, or with what the runtime said.
+// every output to the server as bytes. Answers with times and what the outputs are, or with what the runtime said.
 const typed = {
   float32: Float32Array, float16: Uint16Array, float64: Float64Array, int64: BigInt64Array, int32: Int32Array,
-  uint8: Uint8Array, int8: Int8Array, bool: Uint8Array, uint16: Uint16Array, int16: Int16Array, uint64: BigUint64Array,
+  uint8: Uint8Array, int8: Int8Array, bool: Uint8Array,
 };
 
-async function ask({ calls }) {
+async function ask(calls) {
   const ort = await import("/dist/ort.wasm.min.mjs");
-  ort.env.wasm.numThreads = 1;
-  ort.env.wasm.wasmPaths = "/dist/";
+  Object.assign(ort.env.wasm, { numThreads: 1, wasmPaths: "/dist/" });
   ort.env.logLevel = "error";
-  const model = new Uint8Array(await (await fetch("/network")).arrayBuffer());
+  const bytes = async (name) => (await fetch(name)).arrayBuffer();
+  const model = new Uint8Array(await bytes("/network"));
   const begin = performance.now();
   const session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
-  const load = performance.now() - begin;
-  const runs = [];
+  const told = { version: ort.env.versions.web, load: performance.now() - begin, runs: [], outputs: [] };
   for (const [call, inputs] of calls.entries()) {
     const feeds = {};
-    for (const { name, dtype, shape } of inputs) {
-      const bytes = await (await fetch(`/in/${call}/${encodeURIComponent(name)}`)).arrayBuffer();
-      feeds[name] = new ort.Tensor(dtype, new typed[dtype](bytes), shape);
-    }
+    for (const [i, [name, dtype, shape]] of inputs.entries())
+      feeds[name] = new ort.Tensor(dtype, new typed[dtype](await bytes(`/in-${call}-${i}`)), shape);
     const start = performance.now();
     const outputs = await session.run(feeds);
-    runs.push(performance.now() - start);
-    for (const [name, value] of Object.entries(outputs)) {
-      const where = `/out/${call}/${encodeURIComponent(name)}?${value.type}&${value.dims.join(",")}`;
-      await fetch(where, { method: "POST", body: value.data });
+    told.runs.push(performance.now() - start);
+    for (const [name, { type, dims, data }] of Object.entries(outputs)) {
+      const file = `out-${told.outputs.length}`;
+      told.outputs.push([call, name, type, dims, file]);
+      await fetch(file, { method: "POST", body: data });
     }
   }
-  return { version: ort.env.versions.web, load, runs };
+  return told;
 }
 
-onmessage = (event) => ask(event.data).then(postMessage, (error) => postMessage({ reason: String(error?.message ?? error) }));
+onmessage = ({ data }) => ask(data).then(postMessage, (error) => postMessage({ reason: String(error?.message ?? error) }));
