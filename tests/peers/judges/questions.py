@@ -7,6 +7,7 @@ Calls are those that a bundle's golden input makes: a real photo, clip or senten
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -15,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 import edgekit
@@ -34,13 +36,11 @@ FORMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "android-litert": ("android", {"exporter": "litert", "evidence": False}),
     "android-executorch": ("android", {"exporter": "executorch", "evidence": False}),
 }
-#: Calls of a part, evenly spaced (of one with state: its first ones), and bytes of them all.
-CALLS, STATEFUL, BYTES = 2, 16, 100_000_000
 
 
 def make(model: str, form: str) -> dict[str, Any]:
-    """Export a form and write the questions of its parts; ``{"form": its name, "folders": theirs}`` or
-    ``{"reason": why there is none}``. The default form gets its precision into its name: laptop-int8."""
+    """Export a form and write the questions of its parts; ``{"form": its name, "folders": theirs}`` or ``{"reason": why
+    there is none}``. The default form gets its precision into its name: laptop-int8."""
     target, options = FORMS[form]
     try:
         bundle = edgekit.export(model, target, out=BUILD / "bundles" / f"{model}-{form}", **options)
@@ -53,10 +53,9 @@ def make(model: str, form: str) -> dict[str, Any]:
     recipe, folders = bundle.manifest.recipe, []
     name = f"{form}-{recipe.precision}" if form == "laptop" else form
     for part in bundle.manifest.parts:
-        file = bundle.path / part.file
+        file, folder = bundle.path / part.file, BUILD / "questions" / model / name / part.name
         if file.suffix == ".c":
             file = file.with_suffix(".tflite")  # what the C was made of; a frontend has none, and nobody else reads it
-        folder = BUILD / "questions" / model / name / part.name
         arrays = calls(recorders[part.name], references.get(part.name))
         if not arrays or not file.exists():
             continue
@@ -65,41 +64,34 @@ def make(model: str, form: str) -> dict[str, Any]:
         np.savez(folder / "calls.npz", allow_pickle=False, **arrays)
         if file.suffix == packed.SUFFIX:
             file = packed.unpack(file, folder / packed.plain_name(file.name))
-        facts: dict[str, Any] = {"model": model, "form": name, "part": part.name, "file": str(file.resolve())}
-        facts |= {"sha256": digest(file), "calls": digest(folder / "calls.npz")}
-        facts |= {"exporter": recipe.exporter, "precision": recipe.precision, "stateful": recorders[part.name].stateful}
-        for side in ("inputs", "outputs"):
-            facts[side] = [
-                {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)} for spec in getattr(part, side)
-            ]
+        facts = {"model": model, "form": name, "part": part.name, "file": str(file.resolve()), "sha256": digest(file)}
+        facts |= {"calls": digest(folder / "calls.npz"), "stateful": recorders[part.name].stateful}
+        facts |= {"exporter": recipe.exporter, "precision": recipe.precision}
+        facts |= {"inputs": msgspec.to_builtins(part.inputs), "outputs": msgspec.to_builtins(part.outputs)}
         (folder / "question.json").write_text(json.dumps(facts, indent=1))
         folders.append(str(folder))
     return {"form": name, "folders": folders}
 
 
 def opened(bundle: Path) -> tuple[dict[str, Recorder], Any]:
-    """Part -> edgekit's own runtime with one thread, which remembers calls; and what calls them."""
+    """Part -> edgekit's own runtime with one thread, which remembers some calls; and what calls them."""
     recorders: dict[str, Recorder] = {}
 
     def wrap(name: str, runner: Runner) -> Recorder:
-        recorders[name] = Recorder(runner, STATEFUL) if runner.stateful else Recorder(runner, CALLS, evenly=True)
+        """Two to four calls, evenly spaced; of a part with state the first ones."""
+        recorders[name] = Recorder(runner, 16 if runner.stateful else 2, evenly=not runner.stateful)
         return recorders[name]
 
     return recorders, load(bundle, 1, wrap, hashes=False)
 
 
 def calls(recorder: Recorder, floats: Runner | None) -> dict[str, Any]:
-    """Those of a part, as many as `BYTES` allow and one at least; with what the float part gives for them, unless it
-    has other inputs or outputs."""
-    kinds = [[(spec.name, spec.dtype) for spec in one.inputs] for one in (recorder, floats) if one]
-    names = [{spec.name for spec in one.outputs} for one in (recorder, floats) if one]
+    """Those of a part, with what the float part gives for them, unless it takes other inputs."""
     arrays: dict[str, Any] = {}
     for i, (feeds, outputs) in enumerate(recorder.calls):
-        if i and sum(array.nbytes for array in arrays.values()) * (i + 1) > BYTES * i:
-            break
         sides = {"in": feeds, "out": outputs}
-        if floats and kinds[0] == kinds[1] and names[0] == names[1]:
-            sides["fp32"] = floats(feeds)
+        with contextlib.suppress(EdgekitError):
+            sides |= {"fp32": floats(feeds)} if floats else {}
         arrays |= {f"{side}/{i}/{name}": value for side, values in sides.items() for name, value in values.items()}
     return arrays
 
