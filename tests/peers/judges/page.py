@@ -44,7 +44,9 @@ def _cell(table: Mapping[str, Any], judge: Judge, model: str, notes: list[str]) 
             answers = [cells.get(name_of(Path(one)), {"reason": "not asked"}) for one in found["folders"]]
             lines[name] = _form(answers, notes)
     named = [f"{name.removeprefix('laptop-')}: {line}" for name, line in lines.items()]
-    return "<br>".join(named if len(judge.forms) > 1 else lines.values()) or _note("no bundle in a form that it takes", notes)
+    return "<br>".join(named if len(judge.forms) > 1 else lines.values()) or _note(
+        "no bundle in a form that it takes", notes
+    )
 
 
 def _form(answers: Sequence[Mapping[str, Any]], notes: list[str]) -> str:
