@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 HERE = Path(__file__).parent
 #: So many processes in a row that end before they answer anything: the rest of the questions is not tried.
@@ -137,5 +137,5 @@ def checked(judge: Judge, name: str, line: str) -> dict[str, Any] | None:
     return answer if reason or measured or (away is None and answer.get("placed")) else None
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return type(value) in (int, float) and abs(value) < 1e4  # 10 000 dB are no distance either

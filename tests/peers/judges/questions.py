@@ -40,18 +40,18 @@ FORMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 SLOW = ("whisper-base", "whisper-tiny-en")
 
 
-def options_of(model: str, form: str) -> dict[str, Any]:
-    """The arguments of its export."""
+def options_of(model: str, form: str) -> tuple[str, dict[str, Any]]:
+    """The target and the options of its export."""
     target, options = FORMS[form]
-    quick = {"evidence": False} if model in SLOW else {}
-    return {"model": model, "target": target, **options, **quick}
+    return target, {**options, **({"evidence": False} if model in SLOW else {})}
 
 
 def make(model: str, form: str) -> dict[str, Any]:
     """Export a form and write the questions of its parts; ``{"form": its name, "folders": theirs}`` or ``{"reason": why
     there is none}``. The default form gets its precision into its name: laptop-int8."""
+    target, options = options_of(model, form)
     try:
-        bundle = edgekit.export(**options_of(model, form), out=BUILD / "bundles" / f"{model}-{form}")
+        bundle = edgekit.export(model, target, out=BUILD / "bundles" / f"{model}-{form}", **options)
         recorders, predictor = opened(bundle.path)
         predictor.probe(str(bundle.path / bundle.manifest.golden.input))
     except EdgekitError as exc:
@@ -72,7 +72,13 @@ def make(model: str, form: str) -> dict[str, Any]:
         np.savez(folder / "calls.npz", allow_pickle=False, **arrays)
         if file.suffix == packed.SUFFIX:
             file = packed.unpack(file, folder / packed.plain_name(file.name))
-        facts = {"model": model, "form": name, "part": part.name, "file": str(file.resolve()), "sha256": digest(file)}
+        facts: dict[str, Any] = {
+            "model": model,
+            "form": name,
+            "part": part.name,
+            "file": str(file.resolve()),
+            "sha256": digest(file),
+        }
         facts |= {"calls": digest(folder / "calls.npz"), "stateful": recorders[part.name].stateful}
         facts |= {"exporter": recipe.exporter, "precision": recipe.precision}
         facts |= {"inputs": msgspec.to_builtins(part.inputs), "outputs": msgspec.to_builtins(part.outputs)}
