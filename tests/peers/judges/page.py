@@ -35,8 +35,10 @@ def write(table: Mapping[str, Any], judges: Sequence[Judge], models: Sequence[st
 
 def _cell(table: Mapping[str, Any], judge: Judge, model: str, notes: list[str]) -> str:
     """A line for every form that the judge takes, or why there is no such bundle."""
-    lines = {}
-    for form, found in table["made"].get(model, {}).items():
+    made = table["made"].get(model, {})
+    wanted = ("laptop" if form.startswith("laptop-") and form not in made else form for form in judge.forms)
+    lines = {form: _note("not exported yet", notes) for form in wanted if form not in made}
+    for form, found in made.items():
         name, cells = found.get("form", form), table["answers"].get(judge.name, {})
         if "reason" in found and any(one.startswith(form) for one in judge.forms):
             lines[name] = _note(found["reason"].replace(model, "the model"), notes)

@@ -72,13 +72,8 @@ def make(model: str, form: str) -> dict[str, Any]:
         np.savez(folder / "calls.npz", allow_pickle=False, **arrays)
         if file.suffix == packed.SUFFIX:
             file = packed.unpack(file, folder / packed.plain_name(file.name))
-        facts: dict[str, Any] = {
-            "model": model,
-            "form": name,
-            "part": part.name,
-            "file": str(file.resolve()),
-            "sha256": digest(file),
-        }
+        facts: dict[str, Any] = {"model": model, "form": name, "part": part.name}
+        facts |= {"file": str(file.resolve()), "sha256": digest(file)}
         facts |= {"calls": digest(folder / "calls.npz"), "stateful": recorders[part.name].stateful}
         facts |= {"exporter": recipe.exporter, "precision": recipe.precision}
         facts |= {"inputs": msgspec.to_builtins(part.inputs), "outputs": msgspec.to_builtins(part.outputs)}
