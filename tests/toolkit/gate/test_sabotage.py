@@ -25,7 +25,7 @@ MODELS = {
     "audio-classification": ("ds-cnn-kws", False),
     "audio-speaker-verification": ("ge2e-speaker", True),
     "automatic-music-transcription": ("basic-pitch", True),
-    "automatic-speech-recognition": ("whisper-base", True),
+    "automatic-speech-recognition": ("whisper-tiny-en", True),  # a broken one answers at length, at every temperature
     "feature-extraction": ("all-minilm-l6-v2", True),
     "graph-ml": ("proteinmpnn", True),
     "image-classification": ("mobilenet-v1-025-vww", False),
