@@ -38,7 +38,7 @@ from edgekit.quantization import samples
 from edgekit.quantization.candidates import Candidates
 from edgekit.quantization.choice import choose
 from edgekit.quantization.plan import LayerPlan, Plan, Wish
-from edgekit.quantization.ranges import METHODS, Histograms
+from edgekit.quantization.ranges import METHODS, WIDE, Histograms
 from edgekit.quantization.streams import better
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _evened(candidates: _Static, model: onnx.ModelProto, wish: Wish) -> tuple[_S
 
 class _Static(Candidates[onnx.ModelProto]):
     convolutional = True
-    methods = METHODS
+    methods, rare = METHODS, (WIDE,)
     alone_in = "int8"
 
     def __init__(self, model: onnx.ModelProto, feeds: Sequence[Feeds], part: str, wish: Wish, tell: Progress) -> None:
