@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.common import packed
+from edgekit.common.figures import count
 from edgekit.core import Abilities, Artifact, Checkpoint, Exporter, Feeds, Model, Part, Progress, Recipe, Runner
 from edgekit.errors import ExportFailed, Unsupported, need
 from edgekit.exporters.common import options
@@ -201,6 +202,9 @@ class OnnxExporter(Exporter):
         share(graph)
         facts = census.census(graph)
         census.check(facts, part.name, precision, part.quantize)
+        if shared := len(facts["shared_int8"]):
+            tensors = count(shared, "int8 tensor")
+            progress(f"{part.name}: products share {tensors}, whose sums may overflow on x86 without VNNI", 0, 0)
         # A recurrent layer may be stored in int8 and computed in float.
         integer = precision == "int8" and (calibrated or {layer.form for layer in choice.values()} - _STORED)
         facts["compute"] = "int8" if integer else "fp32"
