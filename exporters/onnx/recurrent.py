@@ -51,10 +51,10 @@ def quantize(model: onnx.ModelProto, feeds: Sequence[Feeds] = ()) -> tuple[onnx.
         return model, {}
     arrays, few = _with_folded(model), spaced(feeds, _CALLS)
     choice = {node.name: _plan(node, model) for node in layers if arrays.keys() >= {*node.input[1:3]}}
-    truth = Truth(evaluate(model, few)) if few else None
-    for name, layer in choice.items() if truth else ():
-        alone = _written(model, arrays, {name: layer})
-        if layer.form == "weight-only" and (error := truth.error(evaluate(alone, few))) > _MOST:
+    stored = {name: layer for name, layer in choice.items() if layer.form == "weight-only"} if few else {}
+    for name, layer in stored.items():
+        made = evaluate(_written(model, arrays, {name: layer}), few)
+        if (error := Truth(evaluate(model, few)).error(made)) > _MOST:
             choice[name] = LayerPlan("float", f"stored in int8 it alone moves the outputs by {error:.1%}: too far")
     return _written(model, arrays, choice), choice
 

@@ -103,8 +103,7 @@ def evidence_at(where: str | Path, model: Model, judge: Judge, tell: Progress) -
     samples = samples_of(model, folder)
     if len(samples) < 2 or not judge.compares(samples):
         raise BadInput(
-            f"{folder} holds {count(len(samples), 'sample')} that can be compared with fp32's answers; two at least are "
-            "needed.",
+            f"{folder} holds {count(len(samples), 'sample')} that can be compared with fp32's answers; two are needed.",
             hint="--evidence takes the layout of --calibration; see docs/data.md.",
         )
     if judge.searches or all(sample.truth is None for sample in samples):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     #: Feeds -> the watched tensors of one call.
     Run = Callable[[Feeds], Mapping[str, NDArray[Any]]]
 
-__all__ = ["EXTREMES", "METHODS", "MIDDLE", "TAIL", "Extremes", "Histograms", "WIDE", "best_zero", "least_scale"]
+__all__ = ["EXTREMES", "METHODS", "MIDDLE", "TAIL", "WIDE", "Extremes", "Histograms", "best_zero", "least_scale"]
 
 METHODS = ("min-max", "percentile", "entropy")
 #: Those that need one pass over the inputs.

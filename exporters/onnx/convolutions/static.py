@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
 #: Outputs may move by this much (relative root mean square over the held-out samples together).
 MOST = 0.15
-#: As much where scores stand beside boxes, of which a threshold takes some: by 0.15 a real YOLOv8 found 76 of 85 objects
-#: that it finds in float, by 0.08 80.
+#: As much where scores stand beside boxes, of which a threshold takes some: by 0.15 a real YOLOv8 found 76 of the 85
+#: objects that it finds in float, by 0.08 80.
 MOST_OF_SCORES = 0.1
 #: Every so many-th sample is held out.
 _HELD = 5

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from edgekit.quantization.ranges import (
-    EXTREMES, METHODS, MIDDLE, TAIL, WIDE, Extremes, Histograms, best_zero, least_scale,
+    EXTREMES,
+    METHODS,
+    MIDDLE,
+    TAIL,
+    WIDE,
+    Extremes,
+    Histograms,
+    best_zero,
+    least_scale,
 )  # fmt: skip
 
 
