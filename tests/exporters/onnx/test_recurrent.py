@@ -101,7 +101,7 @@ def test_where_stored_weights_move_the_outputs_too_far_they_stay_float(kind: typ
     """Features that span decades, as powers do, and weights that make up for it: the largest hide all others."""
     module, sizes = Bare(kind), np.logspace(0, -5, INPUTS).astype(np.float32)
     with torch.no_grad():
-        module.layers.weight_ih_l0 /= torch.from_numpy(sizes)  # type: ignore[operator]
+        module.get_parameter("layers.weight_ih_l0").div_(torch.from_numpy(sizes))
     feeds = [{"features": some_features(seed) * sizes} for seed in range(3)]
     model = traced(module, HIDDEN)
     alone = [choice for choice in recurrent.quantize(model)[1].values() if choice.form == "weight-only"]
