@@ -12,6 +12,7 @@ from typing import Any
 
 from edgekit.bundles import manifest
 from edgekit.bundles.opened import load, makers
+from edgekit.common.figures import count
 from edgekit.common.files import described
 from edgekit.core import Bundle, Evidence, Model, Progress, Sample
 from edgekit.errors import BadInput, FetchFailed, Unsupported
@@ -103,7 +104,7 @@ def evidence_at(where: str | Path, model: Model, judge: Judge, tell: Progress) -
     samples = samples_of(model, folder)
     if len(samples) < 2 or not judge.compares(samples):
         raise BadInput(
-            f"{folder} holds {len(samples)} samples that can be compared with fp32's answers; two at least are needed.",
+            f"{folder} holds {count(len(samples), 'sample')} that can be compared with fp32's answers; two are needed.",
             hint="--evidence takes the layout of --calibration; see docs/data.md.",
         )
     if judge.searches or all(sample.truth is None for sample in samples):
