@@ -38,6 +38,13 @@ def version() -> str:
     return f"onnxruntime-qnn {onnxruntime_qnn.__version__}, onnxruntime {ort.__version__}, chip {CHIP}"
 
 
+def register() -> None:
+    """The simulator becomes one of onnxruntime's devices."""
+    import onnxruntime_qnn
+
+    ort.register_execution_provider_library("QNN", onnxruntime_qnn.get_library_path())
+
+
 def session(path: Path, chip: str = "", level: Any = ort.GraphOptimizationLevel.ORT_ENABLE_ALL) -> Any:
     """A session of the simulator of `chip`, or of the CPU."""
     options = ort.SessionOptions()
@@ -180,12 +187,10 @@ def answer(folder: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    import onnxruntime_qnn
-
     # The libraries print on the standard output, too.
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    ort.register_execution_provider_library("QNN", onnxruntime_qnn.get_library_path())
+    register()
     for folder in sys.argv[1:]:
         try:
             said = answer(Path(folder))
