@@ -11,7 +11,7 @@ CLIP := models/data/golden/jfk.flac
 # Weights that lie beside the checkout are not fetched.
 export EDGEKIT_MIRROR ?= $(wildcard $(CURDIR)/../shared/models)
 
-.PHONY: help demo test fast slow lint types fuzz some train python-tools dist lock docs recordings peers vision-peers phone-roads clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools swift-tools
+.PHONY: help demo test fast slow lint types fuzz some train python-tools dist lock docs recordings peers judges vision-peers phone-roads clean firmware-tools firmware-figures llama browser-tools phone-tools adb-tools phone-llama android-tools swift-tools
 .DELETE_ON_ERROR:
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make docs    the documentation site, into build/site"
 	@echo "make peers   side by side with faster-whisper, whisper.cpp and optimum-onnx (an hour; wants the machine to itself)"
 	@echo "make vision-peers  int8 of a vision model beside onnxruntime, OpenVINO + NNCF and ExecuTorch (ten minutes)"
+	@echo "make judges  runtimes and compilers of others on 24 models (needs browser-tools and phone-tools; about an hour at first)"
 	@echo "make phone-roads   onnx, LiteRT and ExecuTorch side by side (exports once, half an hour; then ten quiet minutes)"
 	@echo "make firmware-tools  compilers and emulators for microcontrollers, by apt; instant when they are there"
 	@echo "make firmware-figures  generated C beside bakenn in the emulator (half an hour; need not be quiet)"
@@ -207,6 +208,21 @@ FIGURES_OPTIONS ?=
 firmware-figures: $(VENV)/.wheel .venv-bakenn/.installed
 	$(BIN)/python tests/peers/compare_microcontroller.py --markdown docs/microcontroller-figures.md \
 		--json build/microcontroller-figures.json $(FIGURES_OPTIONS)
+
+# Judges from outside: runtimes and compilers of others on today's bundles, into docs/judges.md. What did not change is not
+# asked again. The browser, the compiler for Ethos-U and the vendors' runtimes have environments of their own.
+.venv-chromium/.installed: tests/peers/judges/chromium-requirements.txt tests/peers/judges/chromium/package.json | $(UV)
+	mkdir -p build/judges/web
+	cp tests/peers/judges/chromium/package.json build/judges/web
+	npm install --prefix build/judges/web --ignore-scripts --no-audit --no-fund --silent
+	$(call environment,-r $<)
+
+.venv-vela/.installed: tests/peers/judges/vela-requirements.txt | $(UV)
+	$(call environment,-r $<)
+
+JUDGES_OPTIONS ?=
+judges: $(VENV)/.wheel .venv-chromium/.installed .venv-vela/.installed
+	$(BIN)/python tests/peers/judges/ask.py --markdown docs/judges.md --json build/judges/judges.json $(JUDGES_OPTIONS)
 
 # llama.cpp's libraries and tools, from the source that the bindings came with: minutes the first time, then nothing.
 llama: $(VENV)/.wheel

@@ -1,0 +1,132 @@
+"""The frame of the judges, with judges that fail in every way: each is a reason in the table, and no number."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import asked
+import frame
+import page
+
+from edgekit.numerics.parity import relative_error
+
+_SAID = 'NAME = "toy"\nFORMS = ("laptop-int8",)\nTIMEOUT = 4\n'
+#: Answers everything but the second question, at which it does `{}`.
+_BODY = """
+import json, os, sys, time
+for name in sys.argv[1:]:
+    question = "/".join(name.split("/")[-3:])
+    if question.endswith("/b"):
+        {}
+    print(json.dumps({{"question": question, "version": "1", "distance": 0.5, "against": "here"}}), flush=True)
+"""
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> list[Path]:
+    return [tmp_path / "toy" / "laptop-int8" / part for part in "abc"]
+
+
+def reasons(tmp_path: Path, folders: list[Path], body: str, said: str = _SAID) -> list[str]:
+    place = tmp_path / "judge_toy.py"
+    place.write_text(said + body)
+    found = {name: answer for name, answer, _ in frame.answers(frame.read(place), folders)}
+    assert list(found) == [f"toy/laptop-int8/{part}" for part in "abc"]
+    assert all("distance" not in answer or not answer.get("reason") for answer in found.values())
+    return [answer.get("reason", "") for answer in found.values()]
+
+
+@pytest.mark.parametrize(
+    ("deed", "why"),
+    [
+        ("time.sleep(60)", "hung: killed after 4 s"),
+        ("os.abort()", "crashed: SIGABRT"),
+        ("sys.exit('out of luck')", "crashed: exit code 1 out of luck"),
+        ("sys.exit(0)", "crashed: exit code 0"),
+        ("print('fine')", "printed no answer: 'fine'"),
+        ("question = 'another'", "printed no answer"),
+        ("print('{\"question\": \"toy/laptop-int8/b\", \"distance\": NaN, \"against\": \"here\"}')", "printed no answer"),
+        ("print('{\"question\": \"toy/laptop-int8/b\", \"version\": \"1\"}')", "printed no answer"),
+    ],
+)
+def test_one_failure_is_one_reason(tmp_path: Path, folders: list[Path], deed: str, why: str) -> None:
+    first, second, third = reasons(tmp_path, folders, _BODY.format(deed))
+    assert (first, third) == ("", "")
+    assert second.startswith(why)
+
+
+def test_a_child_of_a_judge_dies_with_it(tmp_path: Path, folders: list[Path]) -> None:
+    mark = tmp_path / "mark"
+    child = f"import time, pathlib; time.sleep(8); pathlib.Path({str(mark)!r}).touch()"
+    reasons(tmp_path, folders, _BODY.format(f"import subprocess; subprocess.run([sys.executable, '-c', {child!r}])"))
+    import time
+
+    time.sleep(6)
+    assert not mark.exists()
+
+
+def test_absent_and_broken_judges(tmp_path: Path, folders: list[Path]) -> None:
+    assert set(reasons(tmp_path, folders, "", _SAID + 'PYTHON = ".venv-nowhere"\n')) == {
+        "absent: .venv-nowhere was not made"
+    }
+    (why,) = set(reasons(tmp_path, folders, "import nowhere"))
+    assert why == "crashed: exit code 1 ModuleNotFoundError: No module named 'nowhere'"
+
+
+def test_another_version_is_refused(tmp_path: Path, folders: list[Path]) -> None:
+    (tmp_path / "toy-requirements.txt").write_text("toy-runtime==2\n")
+    said = _SAID + 'PACKAGE = "toy-runtime"\n'
+    assert set(reasons(tmp_path, folders, _BODY.format("pass"), said)) == {
+        "toy-runtime 1 answers, and 2 is asked for"
+    }
+
+
+def test_failures_are_in_the_page_and_no_number(tmp_path: Path) -> None:
+    place = tmp_path / "judge_toy.py"
+    place.write_text(_SAID)
+    made = {"toy": {"laptop": {"form": "laptop-int8", "parts": ["a", "b"]}}}
+    cells = {"toy/laptop-int8/a": {"distance": 0.01, "against": "here", "precision": "int8"}}
+    cells["toy/laptop-int8/b"] = {"reason": "hung: killed after 4 s"}
+    text = page.write({"made": made, "answers": {"toy": cells}}, [frame.read(place)], ["toy", "gone"])
+    assert "| toy | laptop-int8: 40 dB; 1 of 2 parts: [1] |" in text
+    assert "| gone | laptop-int8: [2] |" in text
+    assert "1. hung: killed after 4 s" in text
+
+
+def test_every_judge_declares_what_the_frame_reads() -> None:
+    found = frame.judges()
+    assert len({judge.name for judge in found}) == len(found) >= 8
+    for judge in found:
+        assert judge.forms and judge.timeout > 0 and judge.what, judge.path.name
+        assert not judge.package or frame.pinned(judge), judge.path.name
+
+
+def test_the_measure_is_that_of_parity() -> None:
+    rng = np.random.default_rng(0)
+    truth = [{"a": rng.normal(size=(3, 4)), "b": rng.normal(size=7)} for _ in range(2)]
+    made = [{name: value + 0.01 for name, value in call.items()} for call in truth]
+    assert asked.distance(made, truth) == pytest.approx(relative_error(made, truth))
+    assert asked.distance(truth, truth) == 0 and asked.decibels(0.0) is None
+    assert asked.decibels(0.01) == pytest.approx(40)
+    for broken in ({"a": truth[0]["a"]}, {**truth[0], "a": np.full((3, 4), np.nan)}, {**truth[0], "a": np.zeros(2)}):
+        assert asked.distance([broken, truth[1]], truth) == math.inf
+    assert asked.distance([], []) == math.inf
+
+
+def test_a_question_is_read_as_it_was_written(tmp_path: Path) -> None:
+    folder = tmp_path / "model" / "laptop-int8" / "network"
+    folder.mkdir(parents=True)
+    (folder / "question.json").write_text(json.dumps({"file": "network.onnx", "exporter": "onnx"}))
+    arrays = {f"{side}/{call}/x/y": np.full(2, call) for side in ("in", "out") for call in range(11)}
+    np.savez(folder / "calls.npz", allow_pickle=False, **arrays)
+    question = asked.read(folder)
+    assert question.name == "model/laptop-int8/network" and not question.fp32
+    assert [int(call["x/y"][0]) for call in question.inputs] == list(range(11)) and len(question.here) == 11
