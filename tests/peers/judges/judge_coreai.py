@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from asked import Arrays, Question, decibels, distance, questions, tell
+from asked import Arrays, Question, distance, questions, tell
 from shapes import of_one_shape
 
 NAME = "Apple Core AI"
+WHAT = "Apple's own runtime, coreai-core {version}, on Linux, on the torch modules behind the bundles for iOS"
 FORMS = ("ios-fp32", "ios-fp16")
 TIMEOUT = 600
 PYTHON = ".venv-coreai"
+PACKAGE = "coreai-core"
 
 
 def convert(question: Question, place: Path) -> Any:
@@ -44,16 +46,14 @@ async def compute(asset: Any, question: Question) -> list[Arrays]:
 
 def main() -> None:
     warnings.filterwarnings("ignore")
-    said = f"coreai-core {version('coreai-core')}, coreai-torch {version('coreai-torch')}"
+    said = version("coreai-core")
     for question in questions():
         try:
             question, few = of_one_shape(question)
             with tempfile.TemporaryDirectory() as made:
                 outputs = asyncio.run(compute(convert(question, Path(made) / "part.aimodel"), question))
-            if question.here:
-                away = decibels(distance(outputs, question.here))
-                few = f"{away} dB to our interpreter of the ML Program; {few}".rstrip("; ")
-            tell(question, said, outputs, "fp32", detail=few)
+            apart = {"interpreter": distance(outputs, question.here)} if question.here else {}
+            tell(question, said, outputs, "fp32", calls=few, **apart)
         except Exception as exc:  # a runtime may raise anything
             tell(question, said, reason=f"{type(exc).__name__}: {exc}".splitlines()[0][:240])
 

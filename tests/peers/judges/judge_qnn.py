@@ -6,36 +6,31 @@ A processor's float is half precision: some 40 to 60 dB from the CPU are its ari
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import re
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import onnxruntime as ort
+from asked import Arrays, Question, decibels, distance, questions, tell
+from shapes import of_one_shape
 
-NAME = "Qualcomm HTP, simulated"
+NAME = "Qualcomm HTP"
+WHAT = "the simulator of the neural processor of a Snapdragon 8 Gen 3 (SM8650), of onnxruntime-qnn {version}"
 FORMS = ("laptop-fp32", "laptop-int8")
-TIMEOUT = 900
+FILES = (".onnx",)
+TIMEOUT = 600
 PYTHON = ".venv-qnn"
+PACKAGE = "onnxruntime-qnn"
 
-# As ExecuTorch's table of chips has them (its backends/qualcomm/serialization/qc_schema.py).
+# As ExecuTorch's table has them (backends/qualcomm/serialization/qc_schema.py).
 CHIPS = {"SM8450": "36", "SM8550": "43", "SM8650": "57", "SM8750": "69", "SM8850": "87"}
 CHIP = "SM8650"
-FAR = 20.0  # dB below which the first wrong layer is looked for.
-Arrays = dict[str, Any]
-
-
-def version() -> str:
-    import onnxruntime_qnn
-
-    return f"onnxruntime-qnn {onnxruntime_qnn.__version__}, onnxruntime {ort.__version__}, chip {CHIP}"
+FAR = 0.1  # The distance, 20 dB, beyond which the first wrong layer is looked for.
 
 
 def register() -> None:
@@ -45,10 +40,10 @@ def register() -> None:
     ort.register_execution_provider_library("QNN", onnxruntime_qnn.get_library_path())
 
 
-def session(path: Path, chip: str = "", level: Any = ort.GraphOptimizationLevel.ORT_ENABLE_ALL) -> Any:
+def session(path: Path, chip: str = "") -> Any:
     """A session of the simulator of `chip`, or of the CPU."""
     options = ort.SessionOptions()
-    options.log_severity_level, options.graph_optimization_level = 4, level
+    options.log_severity_level = 4
     if not chip:
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     devices = [device for device in ort.get_ep_devices() if device.ep_name == "QNN"]
@@ -57,7 +52,7 @@ def session(path: Path, chip: str = "", level: Any = ort.GraphOptimizationLevel.
     return ort.InferenceSession(path, options)
 
 
-def fix_axes(source: Path, feeds: Arrays, made: Path) -> onnx.ModelProto:
+def fix_axes(source: Path, feeds: Mapping[str, Any], made: Path) -> onnx.ModelProto:
     """Write the graph with the shapes of `feeds`, constants computed and each node named."""
     model = onnx.load(source)
     del model.graph.value_info[:]
@@ -72,21 +67,12 @@ def fix_axes(source: Path, feeds: Arrays, made: Path) -> onnx.ModelProto:
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     ort.InferenceSession(made, options, providers=["CPUExecutionProvider"])
     model = onnx.shape_inference.infer_shapes(onnx.load(made))
+    taken: set[str] = set()
     for node in model.graph.node:
-        node.name = node.output[0]
+        node.name = node.name if node.name and node.name not in taken else node.output[0]
+        taken.add(node.name)
     onnx.save(model, made)
     return model
-
-
-def decibels(true: Arrays, other: Arrays) -> float:
-    """Signal to noise of the worst output; at most 160, at least -160."""
-    worst = 160.0
-    for name, value in true.items():
-        noise = np.square(value.astype(np.float64) - other[name]).sum()
-        with np.errstate(all="ignore"):
-            ratio = 10 * np.log10(np.square(value.astype(np.float64)).sum() / noise) if noise else 160
-        worst = min(worst, float(ratio) if np.isfinite(noise) else -160.0)
-    return round(max(worst, -160.0), 1)
 
 
 def multiplications(node: onnx.NodeProto, shapes: Mapping[str, Sequence[int]]) -> int:
@@ -117,12 +103,13 @@ def placed(model: onnx.ModelProto, simulator: Any) -> str:
         cost = multiplications(node, shapes)
         work, share = work + cost, share + cost * (node.name in taken)
         held |= set(node.input) if node.name in taken else set()
-    of_bytes = sum(w.nbytes for name, w in weights.items() if name in held) / max(sum(w.nbytes for w in weights.values()), 1)
-    of_work = f"{share / work:.1%} of {work / 1e6:.2f} M multiplications, " if work else ""
-    return f"{of_work}{of_bytes:.1%} of the weights' bytes, pieces: {len(groups)}" if groups else ""
+    bytes_held = sum(weight.nbytes for name, weight in weights.items() if name in held)
+    bytes_all = sum(weight.nbytes for weight in weights.values()) or 1
+    of_work = f"{share / work:.1%} of {work / 1e6:.1f} M multiplications, " if work else ""
+    return f"{of_work}{bytes_held / bytes_all:.0%} of the weights, pieces: {len(groups)}" if groups else ""
 
 
-def first_wrong(model: onnx.ModelProto, feeds: Arrays, folder: Path) -> str:
+def first_wrong(model: onnx.ModelProto, feeds: Mapping[str, Any], folder: Path) -> str:
     """The layer after which the processor is far from the CPU, by bisection over prefixes of the graph.
 
     Far once, far ever after: that is the assumption. A layer that is wrong only with what follows it is not seen."""
@@ -137,66 +124,55 @@ def first_wrong(model: onnx.ModelProto, feeds: Arrays, folder: Path) -> str:
         if fed & set(node.input):
             fed |= set(node.output)
             # What is quantized at once is judged behind the quantization, as the processor computes it.
-            if kinds.get(node.output[0]) == onnx.TensorProto.FLOAT and consumers.get(node.output[0]) != {"QuantizeLinear"}:
+            if kinds.get(node.output[0]) == onnx.TensorProto.FLOAT and consumers.get(node.output[0]) != {
+                "QuantizeLinear"
+            }:
                 ends.append(node)
 
-    def distance(node: onnx.NodeProto) -> float:
+    def away(node: onnx.NodeProto) -> float:
         names = [v.name for v in graph.input if v.name in feeds]
         prefix = onnx.utils.Extractor(model).extract_model(names, [node.output[0]])
         onnx.save(prefix, path)
         given = {v.name: feeds[v.name] for v in prefix.graph.input}
         runs = [session(path, chip).run([node.output[0]], given)[0] for chip in ("", CHIP)]
-        return decibels({"": runs[0]}, {"": runs[1]})
+        return distance([{"": runs[1]}], [{"": runs[0]}])
 
     right, wrong, seen = -1, len(ends), math.nan
     while wrong - right > 1:
         middle = (right + wrong) // 2
-        value = distance(ends[middle])
-        right, wrong, seen = (right, middle, value) if value < FAR else (middle, wrong, seen)
+        value = away(ends[middle])
+        right, wrong, seen = (right, middle, value) if value > FAR else (middle, wrong, seen)
     if wrong == len(ends):
         return "no prefix of the graph is wrong by itself"
-    before = f" after {ends[right].op_type} {ends[right].output[0]}" if right >= 0 else ""
-    return f"first wrong: {ends[wrong].op_type} {ends[wrong].output[0]} ({seen} dB){before}"
+    before = f" after {ends[right].op_type} {ends[right].name}" if right >= 0 else ""
+    return f"first wrong: {ends[wrong].op_type} {ends[wrong].name} ({decibels(seen):.1f} dB){before}"
 
 
-def answer(folder: Path) -> dict[str, Any]:
+def ask(question: Question) -> None:
     """What the simulator says of a question."""
-    question = json.loads((folder / "question.json").read_text())
-    arrays = np.load(folder / "calls.npz")
-    calls: dict[str, dict[str, Arrays]] = {}
-    for key in arrays:
-        kind, call, name = key.split("/", 2)
-        calls.setdefault(call, {}).setdefault(kind, {})[name] = arrays[key]
-    # Graphs have fixed shapes here: of the calls, the largest group with the same shapes, the later of two.
-    groups: dict[str, list[dict[str, Arrays]]] = {}
-    for call in calls.values():
-        groups.setdefault(str({name: value.shape for name, value in call["in"].items()}), []).append(call)
-    chosen = max(reversed(groups.values()), key=len)
+    question, few = of_one_shape(question)
+    feeds, facts = question.inputs[0], {}
     with tempfile.TemporaryDirectory() as made:
-        model = fix_axes(Path(question["path"]), chosen[0]["in"], Path(made) / "fixed.onnx")
-        simulator = session(Path(made) / "fixed.onnx", CHIP)
-        share = placed(model, simulator)
-        if not share:
-            return {"reason": "nothing is placed: the whole graph would run on the CPU"}
+        file = Path(made) / "fixed.onnx"
+        model = fix_axes(question.file, feeds, file)
+        simulator = session(file, CHIP)
+        facts["placed"] = placed(model, simulator)
+        if not facts["placed"]:
+            raise ValueError("nothing is placed: the whole graph would run on the CPU")
         names = [value.name for value in simulator.get_outputs()]
-        outs = [dict(zip(names, simulator.run(None, call["in"]), strict=True)) for call in chosen]
-        here, fp32 = (min(decibels(c[kind], out) for c, out in zip(chosen, outs, strict=True)) for kind in ("out", "fp32"))
-        wrong = f"; {first_wrong(model, chosen[0]['in'], Path(made))}" if here < FAR else ""
-    few = "" if len(chosen) == len(calls) else f"; {len(chosen)} of {len(calls)} calls, those of one shape"
-    return {"dB": here, "against": "here", "placed": share, "detail": f"{fp32} dB to fp32{few}{wrong}", "reason": ""}
+        outputs = [dict(zip(names, simulator.run(None, dict(call)), strict=True)) for call in question.inputs]
+        if distance(outputs, question.here) > FAR:
+            facts["placed"] += f"; {first_wrong(model, feeds, Path(made))}"
+    tell(question, version("onnxruntime-qnn"), outputs, calls=few, **facts)
 
 
 def main() -> None:
-    # The libraries print on the standard output, too.
-    out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
     register()
-    for folder in sys.argv[1:]:
+    for question in questions():
         try:
-            said = answer(Path(folder))
-        except Exception as error:  # the cell says so
-            said = {"reason": f"{type(error).__name__}: {error}".splitlines()[0][:200]}
-        print(json.dumps({"question": folder, "version": version(), **said}), file=out, flush=True)
+            ask(question)
+        except Exception as exc:  # a runtime may raise anything
+            tell(question, version("onnxruntime-qnn"), reason=f"{type(exc).__name__}: {exc}".splitlines()[0][:240])
 
 
 if __name__ == "__main__":

@@ -69,7 +69,14 @@ def write(part: Any, module: torch.nn.Module, calls: Sequence[Any], program: Pat
         why = exc.message
     np.savez(folder / "calls.npz", allow_pickle=False, **sides)
     model, form = folder.parts[-3:-1]
-    facts = {"model": model, "form": form, "part": part.name, "precision": form[-4:], "exporter": "coreml", "unable": why}
+    facts = {
+        "model": model,
+        "form": form,
+        "part": part.name,
+        "precision": form[-4:],
+        "exporter": "coreml",
+        "unable": why,
+    }
     facts |= {"file": str((folder / "program.pt2").resolve()), "program": str(program.resolve())}
     facts |= {side: [{"name": spec.name, "dtype": spec.dtype} for spec in getattr(part, side)] for side in ("inputs", "outputs")}  # fmt: skip
     (folder / "question.json").write_text(json.dumps(facts))

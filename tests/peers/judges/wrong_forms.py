@@ -1,6 +1,6 @@
 """Small graphs that a judge computes wrongly, each with its repair. Runs in .venv-qnn; wrong_forms.md is their table.
 
-    python wrong_forms.py CHIP...    prints a JSON line: {form: {"asked": {chip: dB}, "repaired": {chip: dB}}}
+python wrong_forms.py CHIP...    prints a JSON line: the version, and form -> [chip -> dB as asked, chip -> dB repaired]
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+from asked import decibels, distance
 from judge_qnn import register, session
 from onnx import TensorProto
 from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_tensor, make_tensor_value_info
@@ -25,7 +27,9 @@ KERNELS = RANDOM.standard_normal((64, 1, 10, 4)).astype(np.float32) / 6
 Node = onnx.NodeProto
 
 
-def graph(nodes: Sequence[Node], shape: Sequence[int], kind: int = TensorProto.FLOAT, **weights: Any) -> onnx.ModelProto:
+def graph(
+    nodes: Sequence[Node], shape: Sequence[int], kind: int = TensorProto.FLOAT, **weights: Any
+) -> onnx.ModelProto:
     """From the input x to the output y."""
     held = [w if isinstance(w, onnx.TensorProto) else onnx.numpy_helper.from_array(np.asarray(w), n) for n, w in weights.items()]  # fmt: skip
     ends = make_tensor_value_info("x", kind, shape), make_tensor_value_info("y", TensorProto.FLOAT, None)
@@ -75,7 +79,7 @@ FORMS: Mapping[str, tuple[Callable[[], onnx.ModelProto], Callable[[], onnx.Model
 
 
 def ask(model: onnx.ModelProto, chips: Sequence[str], file: Path) -> dict[str, float]:
-    """Chip -> distance from the CPU on the same graph, which it must take whole but for what reads weights."""
+    """Chip -> distance from the CPU on the same graph, which it must take but for the ends."""
     value = model.graph.input[0].type.tensor_type
     shape = [size.dim_value for size in value.shape.dim]
     whole = value.elem_type == TensorProto.UINT8
@@ -86,7 +90,7 @@ def ask(model: onnx.ModelProto, chips: Sequence[str], file: Path) -> dict[str, f
         simulator = session(file, chip)
         left = {node.op_type for group in simulator.get_provider_graph_assignment_info() if group.ep_name != "QNN"
                 for node in group.get_nodes()}  # fmt: skip
-        if left - {"DequantizeLinear"}:
+        if left - {"QuantizeLinear", "DequantizeLinear"}:
             raise ValueError(f"it leaves {', '.join(left)} to the CPU")
         found[chip] = decibels(distance([{"y": simulator.run(None, {"x": x})[0]}], [{"y": expected}])) or 160.0
     return found
@@ -97,4 +101,8 @@ def main(chips: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "form.onnx"
         found = {name: [ask(make(), chips, file) for make in pair] for name, pair in FORMS.items()}
-    tell_forms(found)
+    print("\n" + json.dumps({"version": version("onnxruntime-qnn"), "found": found}), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
