@@ -1,14 +1,16 @@
 """Ask Apple's Core AI, which computes on Linux as well: the torch program of a part, converted and run by Apple's code.
 
-The question is programs.py's: `here` is our interpreter of the ML Program that edgekit makes of the same torch module in
-the same precision, and `fp32` is torch's own. Half precision alone is some 45 dB.
+The questions are of programs.py: `interpreter` is how far our interpreter of edgekit's ML Program, of the same module
+in the same precision, is from Apple's outputs. Half precision alone is some 45 dB.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import tempfile
 import warnings
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,37 +27,41 @@ PYTHON = ".venv-coreai"
 PACKAGE = "coreai-core"
 
 
-def convert(question: Question, place: Path) -> Any:
-    """Apple's program of the torch program, saved and read again. Outputs are named: Apple's order is another."""
+async def compute(question: Question, place: Path) -> Sequence[Arrays]:
+    """Apple's program of the torch program, saved, and run. Outputs are named: Apple's order is another."""
     import torch
+    from coreai.runtime import NDArray
     from coreai_torch import TorchConverter, get_decomp_table
 
     program = torch.export.load(question.file).run_decompositions(get_decomp_table())
     names = {f"{side}_names": [spec["name"] for spec in question.facts[f"{side}s"]] for side in ("input", "output")}
-    return TorchConverter().add_exported_program(program, **names).to_coreai().save_asset(place)
-
-
-async def compute(asset: Any, question: Question) -> list[Arrays]:
-    from coreai.runtime import NDArray
-
+    asset = TorchConverter().add_exported_program(program, **names).to_coreai().save_asset(place)
     async with asset.executable() as model:
         function = model.load_function("main")
-        made = [await function({name: NDArray(value) for name, value in call.items()}) for call in question.inputs]
+        made = [
+            await function({name: NDArray(_held(value)) for name, value in call.items()}) for call in question.inputs
+        ]
     return [{name: np.array(value.numpy()) for name, value in out.items()} for out in made]
+
+
+def _held(value: Any) -> Any:
+    """Its whole numbers have 32 bits."""
+    return value.astype(np.int32) if value.dtype == np.int64 else value
 
 
 def main() -> None:
     warnings.filterwarnings("ignore")
-    said = version("coreai-core")
-    for question in questions():
+    for question in map(of_one_shape, questions()):
         try:
-            question, few = of_one_shape(question)
+            if question.facts["unable"]:
+                raise ValueError(question.facts["unable"])
             with tempfile.TemporaryDirectory() as made:
-                outputs = asyncio.run(compute(convert(question, Path(made) / "part.aimodel"), question))
-            apart = {"interpreter": distance(outputs, question.here)} if question.here else {}
-            tell(question, said, outputs, "fp32", calls=few, **apart)
+                outputs = asyncio.run(compute(question, Path(made) / "part.aimodel"))
+            apart = distance(question.here, outputs)
+            facts = {"interpreter": apart} if math.isfinite(apart) else {}
+            tell(question, version(PACKAGE), outputs, "fp32", **facts)
         except Exception as exc:  # a runtime may raise anything
-            tell(question, said, reason=f"{type(exc).__name__}: {exc}".splitlines()[0][:240])
+            tell(question, version(PACKAGE), reason=f"{type(exc).__name__}: {exc}".splitlines()[0][:240])
 
 
 if __name__ == "__main__":

@@ -150,7 +150,7 @@ def first_wrong(model: onnx.ModelProto, feeds: Mapping[str, Any], folder: Path) 
 
 def ask(question: Question) -> None:
     """What the simulator says of a question."""
-    question, few = of_one_shape(question)
+    question = of_one_shape(question)
     feeds, facts = question.inputs[0], {}
     with tempfile.TemporaryDirectory() as made:
         file = Path(made) / "fixed.onnx"
@@ -163,7 +163,7 @@ def ask(question: Question) -> None:
         outputs = [dict(zip(names, simulator.run(None, dict(call)), strict=True)) for call in question.inputs]
         if distance(outputs, question.here) > FAR:
             facts["placed"] += f"; {first_wrong(model, feeds, Path(made))}"
-    tell(question, version("onnxruntime-qnn"), outputs, calls=few, **facts)
+    tell(question, version("onnxruntime-qnn"), outputs, **facts)
 
 
 def main() -> None:
