@@ -19,17 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from frame import HERE, Judge, answers, judges, name_of
-from page import write
+from page import MODELS, write
 from questions import BUILD, FORMS
 
-MODELS = (
-    "whisper-base whisper-tiny-en efficientnet-lite0 mobilenet-v1-025-vww ds-cnn-kws okay-nabu openwakeword-hey-jarvis "
-    "silero-vad ecapa-tdnn ge2e-speaker all-minilm-l6-v2 blazeface selfie-segmentation pose-landmarks hand-landmarks "
-    "pp-ocr-v4 basic-pitch fracast piper-joe proteinmpnn half-cheetah-policy vit-fashion two-tower-movielens "
-    "ddpm-fashion"
-).split()
 #: Seconds that an export may take.
-LONGEST = 1200
+LONGEST = 1800
 
 
 def main() -> None:
@@ -37,91 +31,67 @@ def main() -> None:
     parser.add_argument("--markdown", type=Path, default=BUILD / "judges.md")
     parser.add_argument("--json", type=Path, default=BUILD / "judges.json")
     parser.add_argument("--models", default=",".join(MODELS))
-    parser.add_argument("--judges", default="", help="names of files: judge_NAME.py; default: all")
+    parser.add_argument("--judges", default="", help="NAME of files judge_NAME.py; default: all")
     options = parser.parse_args()
     options.json.parent.mkdir(parents=True, exist_ok=True)
     table: dict[str, Any] = json.loads(options.json.read_bytes()) if options.json.exists() else {}
-    chosen, models = judges(), options.models.split(",")
-    begin = time.monotonic()
-    for _ in export(models, table.setdefault("made", {})):
-        save(options.json, table)
-    for judge in chosen:
-        if not options.judges or judge.path.stem.removeprefix("judge_") in options.judges.split(","):
-            for _ in ask(judge, models, table):
-                save(options.json, table)
-    options.markdown.write_text(write(table, chosen, MODELS), encoding="utf-8")
-    print(f"{options.markdown} written after {(time.monotonic() - begin) / 60:.1f} minutes")
+    table = {"made": {}, "answers": {}} | table
+    models, begin = options.models.split(","), time.monotonic()
+    asked = [one for one in judges() if not options.judges or one.path.stem[6:] in options.judges.split(",")]
+    for said in (
+        line for work in (export(models, table), *(ask(one, models, table) for one in asked)) for line in work
+    ):
+        print(f"{(time.monotonic() - begin) / 60:5.1f} min  {said}"[:200], flush=True)
+        part = options.json.with_suffix(".partial")
+        part.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+        part.replace(options.json)
+        options.markdown.write_text(write(table, judges()), encoding="utf-8")
 
 
-def save(file: Path, table: dict[str, Any]) -> None:
-    part = file.with_suffix(".partial")
-    part.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-    part.replace(file)
-
-
-def export(models: Sequence[str], made: dict[str, Any]) -> Iterator[None]:
-    """The questions of every form, each made in a process of its own: made[model][form]."""
-    for model in models:
-        for form in FORMS:
-            key = digest(HERE / "questions.py") + installed()
-            before = made.setdefault(model, {}).get(form)
-            if before and before["key"] == key and not before.get("failed"):
-                continue
-            begin = time.monotonic()
-            made[model][form] = found = {"key": key, **run_export(model, form), "seconds": 0.0}
-            found["seconds"] = round(time.monotonic() - begin, 1)
-            said = found.get("reason") or f"{found['form']}: {', '.join(found['parts'])}"
-            print(f"export {model} {form} {found['seconds']:.0f} s: {said[:120]}", flush=True)
-            yield
-
-
-def run_export(model: str, form: str) -> dict[str, Any]:
-    command = [sys.executable, str(HERE / "questions.py"), model, form]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST, check=False)
-        return dict(json.loads(done.stdout.splitlines()[-1]))
-    except subprocess.TimeoutExpired:
-        return {"reason": f"the export took more than {LONGEST} s", "failed": True}
-    except (ValueError, IndexError):
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        return {"reason": f"the export failed: {last[:200]}", "failed": True}
-
-
-def ask(judge: Judge, models: Sequence[str], table: dict[str, Any]) -> Iterator[None]:
-    """Put the judge's answers into table["answers"][judge][question]; those that stand are not asked again."""
-    cells = table.setdefault("answers", {}).setdefault(judge.name, {})
-    stem = judge.path.stem.removeprefix("judge_")
-    mine = digest(HERE / "asked.py", *sorted(p for p in HERE.rglob(f"*{stem}*") if p.is_file()))
-    asked, keys = [], {}
-    for model in models:
-        for form, made in table["made"][model].items():
-            for part in made.get("parts", ()) if made.get("form", form) in judge.forms else ():
-                folder = BUILD / "questions" / model / made["form"] / part
-                facts = json.loads((folder / "question.json").read_bytes())
-                keys[name_of(folder)] = f"{mine}-{facts['sha256'][:16]}-{facts['calls'][:16]}"
-                if judge.files and Path(facts["file"]).suffix not in judge.files:
-                    cells[name_of(folder)] = {"reason": f"it reads no {Path(facts['file']).suffix} file"}
-                elif cells.get(name_of(folder), {}).get("key") != keys[name_of(folder)]:
-                    asked.append(folder)
-    begin = time.monotonic()
-    for question, answer, own in answers(judge, asked):
-        took, begin = time.monotonic() - begin, time.monotonic()
-        # What the judge did not say itself may be another thing next time: it is asked again.
-        cells[question] = {**answer, "key": keys[question] if own else "", "seconds": round(took, 1)}
-        dB = answer.get("dB")
-        said = answer.get("reason") or answer.get("placed") or ("equal" if dB is None else f"{dB:.1f} dB")
-        print(f"{judge.name} {question} {took:.1f} s: {said[:120]}", flush=True)
-        yield
-
-
-def digest(*files: Path) -> str:
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
-
-
-def installed() -> str:
-    """What the edgekit that exports is: the hash of the list of hashes that its wheel has."""
+def export(models: Sequence[str], table: dict[str, Any]) -> Iterator[str]:
+    """The questions of every form, each made in a process of its own, into table["made"][model][form]."""
+    # What edgekit this is: the hashes of its files, as its wheel lists them.
     record = importlib.metadata.distribution("edgekit-ml").read_text("RECORD") or ""
-    return hashlib.sha256(record.encode()).hexdigest()[:16]
+    key = digest((HERE / "questions.py").read_bytes(), record.encode())
+    for model, form in ((model, form) for model in models for form in FORMS):
+        before = table["made"].setdefault(model, {}).get(form, {})
+        if before.get("key") == key:
+            continue
+        begin, command = time.monotonic(), [sys.executable, str(HERE / "questions.py"), model, form]
+        made: dict[str, Any] = {"key": key}
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST, check=False)
+            made |= json.loads((done.stdout.splitlines() or [""])[-1])
+        except subprocess.TimeoutExpired:
+            made = {"reason": f"the export took more than {LONGEST} s"}
+        except ValueError:
+            made = {"reason": f"the export failed: {(done.stderr.strip().splitlines() or ['nothing said'])[-1][:200]}"}
+        table["made"][model][form] = made | {"seconds": round(time.monotonic() - begin, 1)}
+        yield f"export {model} {form}: {made.get('reason') or made['form']}"
+
+
+def ask(judge: Judge, models: Sequence[str], table: dict[str, Any]) -> Iterator[str]:
+    """Put the judge's answers into table["answers"][judge][question]; those that stand are not asked again."""
+    cells = table["answers"].setdefault(judge.name, {})
+    own = sorted(path for path in HERE.rglob(f"*{judge.path.stem[6:]}*") if path.is_file())
+    key = digest(*(path.read_bytes() for path in [HERE / "asked.py", *own]))
+    folders, keys = [], {}
+    for made in (made for model in models for made in table["made"][model].values()):
+        for folder in sorted(Path(one) for one in made.get("folders", ()) if made["form"] in judge.forms):
+            facts = json.loads((folder / "question.json").read_bytes())
+            keys[name_of(folder)] = digest(key.encode(), facts["sha256"].encode(), facts["calls"].encode())
+            if judge.files and Path(facts["file"]).suffix not in judge.files:
+                cells[name_of(folder)] = {"reason": f"it reads no {Path(facts['file']).suffix} file"}
+            elif cells.get(name_of(folder), {}).get("key") != keys[name_of(folder)]:
+                folders.append(folder)
+    for question, answer in answers(judge, folders):
+        # What the judge did not say itself may be another thing next time: it is asked again.
+        cells[question] = answer | {"key": "" if answer.get("lost") else keys[question]}
+        yield f"{judge.name} {question}: {answer.get('reason') or answer.get('placed') or answer['distance']}"
+
+
+def digest(*contents: bytes) -> str:
+    return hashlib.sha256(b"\0".join(contents)).hexdigest()[:16]
 
 
 if __name__ == "__main__":

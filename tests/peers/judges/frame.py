@@ -7,22 +7,20 @@ import contextlib
 import json
 import math
 import os
-import queue
 import re
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
 #: So many processes in a row that end before they answer anything: the rest of the questions is not tried.
 _TRIES = 3
-
-Answer = dict[str, Any]
 
 
 class Judge(NamedTuple):
@@ -31,7 +29,7 @@ class Judge(NamedTuple):
     Attributes:
         name, what: its column, and a line about it ("{version}" is filled in). forms, files: forms of bundles that it
             takes, and suffixes of files (none: all). timeout: seconds for a question.
-        python: its interpreter. package: the distribution whose pinned version must answer; "" is not checked.
+        python: its environment; "": this one. package: the distribution whose pinned version must answer; "": any.
     """
 
     path: Path
@@ -40,7 +38,7 @@ class Judge(NamedTuple):
     forms: tuple[str, ...]
     files: tuple[str, ...]
     timeout: float
-    python: Path
+    python: str
     package: str
 
 
@@ -55,120 +53,86 @@ def read(path: Path) -> Judge:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             with contextlib.suppress(ValueError):
                 said[node.targets[0].id] = ast.literal_eval(node.value)
-    python = Path(said["PYTHON"]) / "bin" / "python" if said["PYTHON"] else Path(sys.executable)
-    names = ("NAME", "WHAT", "FORMS", "FILES", "TIMEOUT")
-    return Judge(path, *(said[name] for name in names), python=python, package=said["PACKAGE"])
+    return Judge(path, *(said[name.upper()] for name in Judge._fields[1:]))
 
 
 def pinned(judge: Judge) -> str:
     """The version of its package that the requirements beside it ask for; "" where none is pinned."""
     files = [*judge.path.parent.glob("*requirements.txt"), *judge.path.parent.glob("*/package.json")]
     text = "\n".join(file.read_text(encoding="utf-8") for file in files)
-    found = re.search(rf'^[\s{{"]*.*?\b{re.escape(judge.package)}(?:==|": ")([\w.+-]+)', text, re.MULTILINE)
-    return found[1] if judge.package and found else ""
+    found = re.search(rf'\b{re.escape(judge.package)}(?:==|": ")([\w.+-]+)', text) if judge.package else None
+    return found[1] if found else ""
 
 
-def answers(judge: Judge, folders: Sequence[Path]) -> Iterator[tuple[str, Answer, bool]]:
-    """(question, answer, whether the judge itself gave it) for every folder, in order. An answer without a reason has a
-    distance from what it is "against", or says what was "placed". A judge that fails at one question is started anew
-    for the rest."""
+def answers(judge: Judge, folders: Sequence[Path]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(question, answer) for every folder, in order.
+
+    An answer without a reason has a distance from what it is "against", or says what was "placed". One that the judge
+    did not give itself is marked "lost". A judge that fails at a question is started anew for the rest.
+    """
     left, barren = list(folders), 0
-    if not judge.python.exists():
-        for folder in folders:
-            yield name_of(folder), {"reason": f"absent: {judge.python.parent.parent.name} was not made"}, False
-        return
     while left:
         before, why = len(left), ""
-        for name, answer, why in _attempt(judge, tuple(left)):
-            if answer:
-                left.pop(0)
-                yield name, answer, True
-        if left:
-            barren = barren + 1 if len(left) == before else 0
-            for folder in left if barren == _TRIES else left[:1]:
-                yield name_of(folder), {"reason": why}, False
-            left = [] if barren == _TRIES else left[1:]
+        for line, error in _lines(judge, tuple(left)):
+            why = error
+            if not why and (answer := checked(judge, name_of(left[0]), line)):
+                yield name_of(left.pop(0)), answer
+            else:
+                why = why or f"printed no answer: {line.strip()[:80]!r}"
+                break
+        barren = barren + 1 if len(left) == before else 0
+        for folder in left[:1] if barren < _TRIES else tuple(left):
+            yield name_of(folder), {"reason": why, "lost": True}
+            left.pop(0)
 
 
 def name_of(folder: Path) -> str:
     return "/".join(folder.parts[-3:])
 
 
-def _attempt(judge: Judge, folders: Sequence[Path]) -> Iterator[tuple[str, Answer, str]]:
-    """The answers of one process; at its end, where it failed, ("", {}, why)."""
-    lines: queue.Queue[str | None] = queue.Queue()
-    with tempfile.TemporaryFile("w+", errors="replace") as errors:
-        process = subprocess.Popen(
-            [str(judge.python), str(judge.path), *map(str, folders)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-
-        def listen() -> None:
-            assert process.stdout is not None
-            for line in process.stdout:
-                lines.put(line)
-            lines.put(None)
-
-        thread = threading.Thread(target=listen, daemon=True)
-        thread.start()
+def _lines(judge: Judge, folders: Sequence[Path]) -> Iterator[tuple[str, str]]:
+    """(what the judge prints, "") for every folder; ("", how it failed) is the last."""
+    python = str(Path(judge.python) / "bin" / "python") if judge.python else sys.executable
+    if not Path(python).exists():
+        yield "", f"absent: {judge.python} was not made"
+        return
+    command = [python, str(judge.path), *map(str, folders)]
+    streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "start_new_session": True}
+    with tempfile.TemporaryFile() as errors, subprocess.Popen(command, stderr=errors, **streams) as process:
+        assert process.stdout is not None
         try:
-            for folder in folders:
-                line = lines.get(timeout=judge.timeout)
-                if line is None:
-                    yield "", {}, f"crashed: {_last_words(process, errors)}"
-                    return
-                answer = _checked(judge, name_of(folder), line)
-                if answer is None:
-                    yield "", {}, f"printed no answer: {line.strip()[:80]!r}"
-                    return
-                yield name_of(folder), answer, ""
-        except queue.Empty:
-            yield "", {}, f"hung: killed after {judge.timeout:g} s"
+            for _ in folders:
+                begin = time.monotonic()
+                timer = threading.Timer(judge.timeout, os.killpg, (process.pid, signal.SIGKILL))
+                timer.start()
+                line = process.stdout.readline().decode(errors="replace")
+                timer.cancel()
+                if time.monotonic() - begin >= judge.timeout:
+                    yield "", f"hung: killed after {judge.timeout:g} s"
+                elif not line:
+                    errors.seek(0)
+                    said = errors.read().decode(errors="replace").strip().splitlines() or ["nothing said"]
+                    code = process.wait()
+                    yield "", f"crashed: {signal.Signals(-code).name if code < 0 else code}, {said[-1].strip()[:200]}"
+                yield line, ""
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            thread.join(10)
-            if process.stdout:
-                process.stdout.close()
 
 
-def _last_words(process: subprocess.Popen[str], errors: Any) -> str:
-    """How a process ended, and the last line that it printed about it."""
-    try:
-        code = process.wait(10)
-    except subprocess.TimeoutExpired:
-        return "it closed its output and went on"
-    errors.seek(0)
-    said = [line.strip() for line in errors.read().splitlines() if line.strip()] or [""]
-    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    return f"{how} {said[-1][:200]}".strip()
-
-
-def _checked(judge: Judge, name: str, line: str) -> Answer | None:
+def checked(judge: Judge, name: str, line: str) -> dict[str, Any] | None:
     """The answer in a line of a judge; None where it is none to the question `name`."""
     try:
-        answer = json.loads(line)
-    except ValueError:
-        return None
-    if not isinstance(answer, dict) or answer.get("question") != name:
+        answer = dict(json.loads(line))
+    except (ValueError, TypeError):
         return None
     wanted, version = pinned(judge), answer.get("version")
+    if answer.get("question") != name:
+        return None
     if wanted and version and version != wanted:
-        return {"reason": f"{judge.package} {version} answers, and {wanted} is asked for"}
-    if answer.get("reason"):
-        return answer
-    if _finite(answer.get("dB")) and "distance" not in answer:
-        answer["distance"] = 10 ** (-answer["dB"] / 20)
-    if _finite(answer.get("distance")) and answer["distance"] >= 0 and answer.get("against") in ("here", "fp32"):
-        return answer
-    return answer if answer.get("placed") and answer.get("distance") is None else None
-
-
-def _finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return {"reason": f"{judge.package} {version} answers, and {wanted} is asked for", "lost": True}
+    away, dB = (answer.get(key) for key in ("distance", "dB"))  # noqa: N806  the unit's name
+    if away is None and isinstance(dB, int | float):
+        answer["distance"] = away = 10 ** (-dB / 20)
+    measured = isinstance(away, int | float) and 0 <= away < math.inf and answer.get("against") in ("here", "fp32")
+    return answer if answer.get("reason") or measured or (away is None and answer.get("placed")) else None

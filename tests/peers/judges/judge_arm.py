@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from asked import Arrays, Question, questions, tell
+from asked import Arrays, Question, answer
 
-from edgekit.errors import EdgekitError
 from edgekit.targets.android.arm64 import emulated, onnx
 
 NAME = "Arm"
@@ -16,24 +15,9 @@ TIMEOUT = 400
 LARGEST = 12_000_000
 
 
-def run(question: Question) -> tuple[list[Arrays], str]:
-    answers, report = emulated.emulate(onnx.tools(), question.file, question.inputs, "cortex-a76")
-    return answers, str(report["runtime"])
-
-
-def main() -> None:
-    for question in questions():
-        size = question.file.stat().st_size
-        if size > LARGEST:
-            tell(question, "", reason=f"left out: emulation is slow, and parts above {LARGEST / 1e6:.0f} MB are not tried")
-            continue
-        try:
-            outputs, version = run(question)
-        except EdgekitError as exc:
-            tell(question, "", reason=exc.message[:240])
-        else:
-            tell(question, version, outputs)
+def run(question: Question) -> list[Arrays]:
+    return emulated.emulate(onnx.tools(), question.file, question.inputs, "cortex-a76")[0]
 
 
 if __name__ == "__main__":
-    main()
+    answer(onnx.LIBRARY.revision, run, largest=LARGEST)

@@ -1,119 +1,68 @@
-"""A browser: onnxruntime-web in a page of Chromium, in WASM on one thread, in a worker, from a server on loopback."""
+"""A browser: onnxruntime-web in a page of Chromium, in WASM on one thread, from a server on loopback."""
 
 from __future__ import annotations
 
-import contextlib
+import base64
+import functools
+import tempfile
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import numpy as np
 from asked import Question, questions, tell
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, Error, sync_playwright
 
 NAME = "Chromium"
-WHAT = "onnxruntime-web {version} (WASM, one thread) in a page of Debian's Chromium: the browser's arithmetic, for real"
+WHAT = "onnxruntime-web {version} (WASM, one thread) in a page of Debian's Chromium"
 FORMS = ("laptop-int8", "laptop-fp16", "laptop-fp32")
 FILES = (".onnx",)
 TIMEOUT = 240
 PYTHON = ".venv-chromium"
 PACKAGE = "onnxruntime-web"
 
-DIST = Path("build/judges/web/node_modules/onnxruntime-web/dist")
-WORKER = Path(__file__).parent / "chromium" / "worker.js"
-BROWSER = "/usr/bin/chromium"
-_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"}
-_START = """(message) => new Promise((done) => {
-    const worker = new Worker("/worker.js", {type: "module"});
-    const end = (answer) => { worker.terminate(); done(answer); };
-    worker.onmessage = (event) => end(event.data);
-    worker.onerror = (event) => end({reason: `the worker ended: ${event.message}`});
-    worker.postMessage(message);
-})"""
+_DIST = Path("build/judges/web/node_modules/onnxruntime-web/dist")
+_PAGE = Path(__file__).parent / "chromium" / "page.js"
 
 
-class Server(ThreadingHTTPServer):
-    """Serves the runtime and a question; takes its outputs."""
-
-    question: Question
-    outputs: list[dict[str, Any]]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        path = unquote(urlsplit(self.path).path)
-        kind = _TYPES.get(Path(path).suffix, "application/octet-stream")
-        if path == "/":
-            self._send(b"<!doctype html><title>judge</title>", "text/html")
-        elif path == "/worker.js":
-            self._send(WORKER.read_bytes(), kind)
-        elif path == "/network":
-            self._send(self.server.question.file.read_bytes(), kind)
-        elif path.startswith("/in/"):
-            _, _, call, name = path.split("/", 3)
-            self._send(np.ascontiguousarray(self.server.question.inputs[int(call)][name]).tobytes(), kind)
-        elif (file := DIST / Path(path).name).is_file():
-            self._send(file.read_bytes(), kind)
-        else:
-            self.send_error(404)
-
-    def do_POST(self) -> None:
-        url = urlsplit(self.path)
-        _, _, call, name = unquote(url.path).split("/", 3)
-        dtype, _, dims = url.query.partition("&")
-        body = self.rfile.read(int(self.headers["content-length"]))
-        shape = [int(size) for size in dims.split(",") if size]
-        self.server.outputs[int(call)][name] = np.frombuffer(body, dtype).reshape(shape)
-        self._send(b"", "text/plain")
-
-    def _send(self, body: bytes, kind: str) -> None:
-        self.send_response(200)
-        self.send_header("content-type", kind)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Requests are not logged."""
+@contextmanager
+def served(question: Question) -> Iterator[str]:
+    """The address of a server of the runtime, the network and its inputs. It knows the types by the names of files."""
+    with tempfile.TemporaryDirectory() as place:
+        Path(place, "index.html").write_text("<!doctype html><title>judge</title>")
+        for name, target in (("network", question.file), ("dist", _DIST)):
+            Path(place, name).symlink_to(target.resolve())
+        for call, feeds in enumerate(question.inputs):
+            for i, value in enumerate(feeds.values()):
+                np.ascontiguousarray(value).tofile(Path(place, f"in-{call}-{i}"))
+        handler = functools.partial(SimpleHTTPRequestHandler, directory=place)
+        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            yield f"http://127.0.0.1:{server.server_address[1]}/"
+            server.shutdown()
 
 
-@contextlib.contextmanager
-def served() -> Iterator[Server]:
-    server = Server(("127.0.0.1", 0), _Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-
-
-def main() -> None:
-    with served() as server, sync_playwright() as tool:
-        browser = tool.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        for question in questions():
-            server.question, server.outputs = question, [{} for _ in question.inputs]
-            calls = [
-                [{"name": name, "dtype": str(value.dtype), "shape": list(value.shape)} for name, value in feeds.items()]
-                for feeds in question.inputs
-            ]
-            page = browser.new_page()
-            page.goto(f"http://127.0.0.1:{server.server_address[1]}/")
-            told = page.evaluate(_START, {"calls": calls})
-            page.close()
-            if "reason" in told:
-                tell(question, "", reason=told["reason"][:240])
-                continue
-            load, run = told["load"], min(told["runs"])
-            size = question.file.stat().st_size / 1e6
-            detail = f"{size:.1f} MB; load {load:.0f} ms, least run {run:.1f} ms (others work here: no measurement)"
-            tell(question, told["version"], server.outputs, detail=detail)
-        browser.close()
+def ask(question: Question, browser: Browser) -> None:
+    said = [[[name, str(value.dtype), value.shape] for name, value in one.items()] for one in question.inputs]
+    with served(question) as address, browser.new_page() as page:
+        page.goto(address)
+        told = page.evaluate(_PAGE.read_text(encoding="utf-8"), said)
+    outputs: list[dict[str, Any]] = [{} for _ in question.inputs]
+    for call, name, dtype, shape, data in told["outputs"]:
+        outputs[call][name] = np.frombuffer(base64.b64decode(data), dtype).reshape(shape)
+    times = f"load {told['load']:.0f} ms, least run {min(told['runs']):.1f} ms (others work here: no measurement)"
+    tell(question, told["version"], outputs, detail=f"{question.file.stat().st_size / 1e6:.1f} MB; {times}")
 
 
 if __name__ == "__main__":
-    main()
+    with sync_playwright() as tool:
+        browser = tool.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        for question in questions():
+            try:
+                ask(question, browser)
+            except Error as error:
+                tell(question, "", reason=error.message.strip().splitlines()[0][:240])
+        browser.close()

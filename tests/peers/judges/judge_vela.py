@@ -1,4 +1,4 @@
-"""Arm's compiler for Ethos-U processors: what of a firmware's network it places there, and its own estimate of cycles."""
+"""Arm's compiler for Ethos-U processors: what of a firmware's network it places, and its own estimate of cycles."""
 
 from __future__ import annotations
 
@@ -23,41 +23,45 @@ _OPTIONS = (
     "--accelerator-config ethos-u55-128 --config Arm/vela.ini --system-config Ethos_U55_High_End_Embedded "
     "--memory-mode Shared_Sram --optimise Performance"
 )
+_FIGURES = ("cycles_total", "sram_memory_used", "off_chip_flash_memory_used")
+VERSION = version("ethos-u-vela")
 
 
 def operators(file: Path) -> list[str]:
-    """The operators of every subgraph: what is left of the network's own, and "ethos-u" for what was placed."""
-    from ethosu.vela.tflite.BuiltinOperator import BuiltinOperator
+    """Names of those of every subgraph that are no standard ones ("ethos-u"), and a number for one that is."""
     from ethosu.vela.tflite.Model import Model
 
-    names = {number: name for name, number in vars(BuiltinOperator).items() if isinstance(number, int)}
     model = Model.GetRootAs(file.read_bytes(), 0)
     codes = [model.OperatorCodes(i) for i in range(model.OperatorCodesLength())]
-    kinds = [(code.CustomCode() or b"").decode() or names[code.BuiltinCode()] for code in codes]
     graphs = [model.Subgraphs(i) for i in range(model.SubgraphsLength())]
-    return [kinds[graph.Operators(i).OpcodeIndex()] for graph in graphs for i in range(graph.OperatorsLength())]
+    used = [codes[graph.Operators(i).OpcodeIndex()] for graph in graphs for i in range(graph.OperatorsLength())]
+    return [(code.CustomCode() or b"").decode() or str(code.BuiltinCode()) for code in used]
 
 
-def ask(question: Question, folder: Path) -> dict[str, str]:
-    program = Path(sys.executable).with_name("vela")
-    command = [str(program), str(question.file), *_OPTIONS.split(), "--output-dir", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def ask(question: Question, folder: str) -> None:
+    command = [str(Path(sys.executable).with_name("vela")), str(question.file), *_OPTIONS.split()]
+    done = subprocess.run([*command, "--output-dir", folder], capture_output=True, text=True, check=False)
     if done.returncode:
-        return {"reason": f"Vela refuses it: {(done.stderr or done.stdout).strip().splitlines()[-1][:200]}"}
-    (summary,) = folder.glob("*summary*.csv")
+        said = (done.stderr or done.stdout).strip().splitlines() or ["nothing said"]
+        tell(question, VERSION, reason=f"Vela refuses it: {said[-1][:200]}")
+        return
+    (summary,) = Path(folder).glob("*summary*.csv")
     with summary.open(newline="", encoding="utf-8") as file:
         (row,) = csv.DictReader(file)
-    whole = operators(question.file)
-    left = [kind for kind in operators(folder / f"{question.file.stem}_vela.tflite") if kind != "ethos-u"]
-    share, cycles = 1 - len(left) / len(whole), float(row["cycles_total"])
-    memory = f"{float(row['sram_memory_used']):.1f} KiB of SRAM, {float(row['off_chip_flash_memory_used']):.1f} of flash"
-    kinds = ", ".join(f"{left.count(kind)} {kind}" for kind in sorted(set(left)))
-    rest = f", left to the processor: {kinds}" if left else ""
-    placed = f"placed {share:.0%}, about {cycles:,.0f} cycles (Vela's estimate), not computed"
-    return {"placed": placed.replace("%", " %"), "detail": f"{len(whole)} operators{rest}; {memory}"}
+    whole, written = operators(question.file), operators(Path(folder) / f"{question.file.stem}_vela.tflite")
+    left = len(written) - written.count("ethos-u")
+    cycles, sram, flash = (float(row[name]) for name in _FIGURES)
+    share = f"placed {1 - left / len(whole):.0%}".replace("%", " %")
+    placed = f"{share}, about {cycles:,.0f} cycles (Vela's estimate), not computed"
+    tell(
+        question,
+        VERSION,
+        placed=placed,
+        detail=f"{left} of {len(whole)} operators left; {sram} KiB SRAM, {flash} flash",
+    )
 
 
 if __name__ == "__main__":
     for question in questions():
         with tempfile.TemporaryDirectory() as folder:
-            tell(question, version("ethos-u-vela"), **ask(question, Path(folder)))
+            ask(question, folder)

@@ -7,78 +7,62 @@ from pathlib import Path
 from typing import Any
 
 from asked import decibels
-from frame import HERE, Judge
+from frame import HERE, Judge, name_of
 
 from edgekit.numerics.parity import limit_of
 
-_HEAD = (HERE / "head.md").read_text(encoding="utf-8")
+MODELS = (
+    *("whisper-base", "whisper-tiny-en", "efficientnet-lite0", "mobilenet-v1-025-vww", "ds-cnn-kws", "okay-nabu"),
+    *("openwakeword-hey-jarvis", "silero-vad", "ecapa-tdnn", "ge2e-speaker", "all-minilm-l6-v2", "blazeface"),
+    *("selfie-segmentation", "pose-landmarks", "hand-landmarks", "pp-ocr-v4", "basic-pitch", "fracast", "piper-joe"),
+    *("proteinmpnn", "half-cheetah-policy", "vit-fashion", "two-tower-movielens", "ddpm-fashion"),
+)
 
 
-def write(table: Mapping[str, Any], judges: Sequence[Judge], models: Sequence[str]) -> str:
+def write(table: Mapping[str, Any], judges: Sequence[Judge], models: Sequence[str] = MODELS) -> str:
     notes: list[str] = []
-    rows = []
-    for model in models:
-        made = table["made"].get(model, {})
-        cells = [_cell(table["answers"].get(judge.name, {}), judge, model, made, notes) for judge in judges]
-        rows.append(f"| {model} | {' | '.join(cells)} |")
-    listed = [
-        f"- **{judge.name}**: {judge.what.replace('{version}', _versions(table, judge))}"
-        for judge in judges
-    ]
-    lines = [
-        _HEAD.rstrip(),
-        "",
-        *listed,
-        "",
-        "## The table",
-        "",
-        f"| model | {' | '.join(judge.name for judge in judges)} |",
-        f"|---|{'---|' * len(judges)}",
-        *rows,
-        "",
-        *(f"{number}. {note}" for number, note in enumerate(notes, 1)),
-        "",
-    ]
-    extra = HERE / "wrong_forms.md"
-    return "\n".join(lines) + (f"\n{extra.read_text(encoding='utf-8')}" if extra.exists() else "")
+    rows = [[model, *(_cell(table, judge, model, notes) for judge in judges)] for model in models]
+    table_rows = [["model", *(judge.name for judge in judges)], ["---"] * (len(judges) + 1), *rows]
+    listed = []
+    for judge in judges:
+        said = {answer.get("version") or "" for answer in table["answers"].get(judge.name, {}).values()} - {""}
+        listed.append(f"- **{judge.name}**: {judge.what.replace('{version}', ', '.join(sorted(said)) or '(absent)')}.")
+    text = (HERE / "judges.md").read_text(encoding="utf-8")
+    text = text.replace("{judges}", "\n".join(listed))
+    text = text.replace("{table}", "\n".join(f"| {' | '.join(row)} |" for row in table_rows))
+    return text.replace("{notes}", "\n".join(f"{number}. {note}" for number, note in enumerate(notes, 1)))
 
 
-def _versions(table: Mapping[str, Any], judge: Judge) -> str:
-    said = {answer.get("version") for answer in table["answers"].get(judge.name, {}).values()} - {None, ""}
-    return ", ".join(sorted(map(str, said))) or "(absent)"
+def _cell(table: Mapping[str, Any], judge: Judge, model: str, notes: list[str]) -> str:
+    """A line for every form that the judge takes; why there is none, where there is none at all."""
+    made, lines = table["made"].get(model, {}), []
+    for found in made.values():
+        if found.get("form") in judge.forms:
+            cells = table["answers"].get(judge.name, {})
+            answers = [cells.get(name_of(Path(one)), {"reason": "not asked"}) for one in found["folders"]]
+            lines.append(f"{found['form'].removeprefix('laptop-')}: {_form(answers, notes)}")
+    reasons = [found["reason"] for form, found in made.items() if "reason" in found and form in judge.forms]
+    lines += [] if lines else [_note(reason, notes) for reason in reasons[:1] or ["no form that it takes was exported"]]
+    return "<br>".join(lines)
 
 
-def _cell(answers: Mapping[str, Any], judge: Judge, model: str, made: Mapping[str, Any], notes: list[str]) -> str:
-    lines = []
-    for form in judge.forms:
-        base = "laptop" if form.startswith("laptop-") and form != "laptop-fp32" else form
-        export = made.get(base, {"reason": "not exported yet"})
-        if "reason" in export:
-            if base == form or form == judge.forms[0]:
-                lines.append(f"{form}: {_note(export['reason'], notes)}")
-        elif export["form"] == form:
-            found = {part: answers.get(f"{model}/{form}/{part}", {"reason": "not asked"}) for part in export["parts"]}
-            lines.append(f"{form}: {_form(found, notes)}")
-    return "<br>".join(lines) or "no such form"
-
-
-def _form(parts: Mapping[str, Any], notes: list[str]) -> str:
+def _form(answers: Sequence[Mapping[str, Any]], notes: list[str]) -> str:
     """The worst part that answered, and how many did not and why."""
-    said = [answer for answer in parts.values() if not answer.get("reason")]
-    why = list(dict.fromkeys(answer["reason"] for answer in parts.values() if answer.get("reason")))
-    away = [answer for answer in said if answer.get("distance") is not None]
-    shown = [str(answer["placed"]) for answer in said if answer.get("placed")]
+    away = [answer for answer in answers if not answer.get("reason") and answer.get("distance") is not None]
+    shown = [answer["placed"] for answer in answers if not answer.get("reason") and answer.get("placed")]
+    why = [answer["reason"] for answer in answers if answer.get("reason")]
     if away:
-        worst = max(away, key=lambda answer: answer["distance"])
-        shown.append(_shown(worst))
+        shown.append(_shown(max(away, key=lambda answer: float(answer["distance"]))))
     if why:
-        shown.append(f"{len(parts) - len(said)} of {len(parts)} parts: {' '.join(_note(one, notes) for one in why)}")
-    return "; ".join(shown)
+        numbers = " ".join(_note(reason, notes) for reason in dict.fromkeys(why))
+        shown.append(f"{len(why)} of {len(answers)} parts: {numbers}" if len(answers) > 1 else numbers)
+    return "; ".join(shown) or "no part was called"
 
 
 def _shown(answer: Mapping[str, Any]) -> str:
-    away = answer["distance"]
-    text = "equal" if not away else f"{decibels(away):.0f} dB"
+    """In bold what the precision of the file does not explain."""
+    text = f"{decibels(answer['distance']):.0f} dB" if answer["distance"] else "equal"
+    text = text if answer["distance"] <= limit_of(answer.get("precision", "fp32")) else f"**{text}**"
     return f"{text} from fp32" if answer["against"] == "fp32" else text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -19,28 +20,25 @@ import page
 from edgekit.numerics.parity import relative_error
 
 _SAID = 'NAME = "toy"\nFORMS = ("laptop-int8",)\nTIMEOUT = 4\n'
-#: Answers everything but the second question, at which it does `{}`.
+#: Answers every question but the second, at which it does something else first.
 _BODY = """
-import json, os, sys, time
+import json, os, subprocess, sys, time
 for name in sys.argv[1:]:
     question = "/".join(name.split("/")[-3:])
     if question.endswith("/b"):
         {}
     print(json.dumps({{"question": question, "version": "1", "distance": 0.5, "against": "here"}}), flush=True)
 """
+_B = '{"question": "toy/laptop-int8/b", '
 
 
-@pytest.fixture
-def folders(tmp_path: Path) -> list[Path]:
-    return [tmp_path / "toy" / "laptop-int8" / part for part in "abc"]
-
-
-def reasons(tmp_path: Path, folders: list[Path], body: str, said: str = _SAID) -> list[str]:
+def reasons(tmp_path: Path, body: str, said: str = _SAID) -> list[str]:
+    """What the table says of three questions: "" where there is a number."""
     place = tmp_path / "judge_toy.py"
     place.write_text(said + body)
-    found = {name: answer for name, answer, _ in frame.answers(frame.read(place), folders)}
-    assert list(found) == [f"toy/laptop-int8/{part}" for part in "abc"]
-    assert all("distance" not in answer or not answer.get("reason") for answer in found.values())
+    folders = [tmp_path / "toy" / "laptop-int8" / part for part in "abc"]
+    found = dict(frame.answers(frame.read(place), folders))
+    assert list(found) == [frame.name_of(folder) for folder in folders]
     return [answer.get("reason", "") for answer in found.values()]
 
 
@@ -48,57 +46,52 @@ def reasons(tmp_path: Path, folders: list[Path], body: str, said: str = _SAID) -
     ("deed", "why"),
     [
         ("time.sleep(60)", "hung: killed after 4 s"),
-        ("os.abort()", "crashed: SIGABRT"),
-        ("sys.exit('out of luck')", "crashed: exit code 1 out of luck"),
-        ("sys.exit(0)", "crashed: exit code 0"),
+        ("print('{', end='', flush=True); time.sleep(60)", "hung: killed after 4 s"),
+        ("os.abort()", "crashed: SIGABRT, nothing said"),
+        ("sys.exit('out of luck')", "crashed: 1, out of luck"),
+        ("sys.exit(0)", "crashed: 0, nothing said"),
         ("print('fine')", "printed no answer: 'fine'"),
+        ("print('[1, 2]')", "printed no answer"),
         ("question = 'another'", "printed no answer"),
-        ("print('{\"question\": \"toy/laptop-int8/b\", \"distance\": NaN, \"against\": \"here\"}')", "printed no answer"),
-        ("print('{\"question\": \"toy/laptop-int8/b\", \"version\": \"1\"}')", "printed no answer"),
+        (f'print(\'{_B}"distance": NaN, "against": "here"}}\')', "printed no answer"),
+        (f'print(\'{_B}"distance": -1, "against": "here"}}\')', "printed no answer"),
+        (f"print('{_B}\"distance\": 0.1}}')", "printed no answer"),
+        (f'print(\'{_B}"version": "1"}}\')', "printed no answer"),
     ],
 )
-def test_one_failure_is_one_reason(tmp_path: Path, folders: list[Path], deed: str, why: str) -> None:
-    first, second, third = reasons(tmp_path, folders, _BODY.format(deed))
+def test_one_failure_is_one_reason(tmp_path: Path, deed: str, why: str) -> None:
+    first, second, third = reasons(tmp_path, _BODY.format(deed))
     assert (first, third) == ("", "")
     assert second.startswith(why)
 
 
-def test_a_child_of_a_judge_dies_with_it(tmp_path: Path, folders: list[Path]) -> None:
-    mark = tmp_path / "mark"
-    child = f"import time, pathlib; time.sleep(8); pathlib.Path({str(mark)!r}).touch()"
-    reasons(tmp_path, folders, _BODY.format(f"import subprocess; subprocess.run([sys.executable, '-c', {child!r}])"))
-    import time
-
-    time.sleep(6)
-    assert not mark.exists()
+def test_a_child_of_a_judge_dies_with_it(tmp_path: Path) -> None:
+    child = f"import time, pathlib; time.sleep(7); pathlib.Path({str(tmp_path / 'mark')!r}).touch()"
+    _, why, _ = reasons(tmp_path, _BODY.format(f"subprocess.run([sys.executable, '-c', {child!r}])"))
+    time.sleep(5)
+    assert why.startswith("hung") and not (tmp_path / "mark").exists()
 
 
-def test_absent_and_broken_judges(tmp_path: Path, folders: list[Path]) -> None:
-    assert set(reasons(tmp_path, folders, "", _SAID + 'PYTHON = ".venv-nowhere"\n')) == {
-        "absent: .venv-nowhere was not made"
-    }
-    (why,) = set(reasons(tmp_path, folders, "import nowhere"))
-    assert why == "crashed: exit code 1 ModuleNotFoundError: No module named 'nowhere'"
-
-
-def test_another_version_is_refused(tmp_path: Path, folders: list[Path]) -> None:
+def test_absent_and_broken_judges_and_other_versions(tmp_path: Path) -> None:
+    absent = {"absent: .venv-nowhere was not made"}
+    assert set(reasons(tmp_path, "", _SAID + 'PYTHON = ".venv-nowhere"\n')) == absent
+    assert set(reasons(tmp_path, "import nowhere")) == {"crashed: 1, ModuleNotFoundError: No module named 'nowhere'"}
     (tmp_path / "toy-requirements.txt").write_text("toy-runtime==2\n")
-    said = _SAID + 'PACKAGE = "toy-runtime"\n'
-    assert set(reasons(tmp_path, folders, _BODY.format("pass"), said)) == {
-        "toy-runtime 1 answers, and 2 is asked for"
-    }
+    other = {"toy-runtime 1 answers, and 2 is asked for"}
+    assert set(reasons(tmp_path, _BODY.format("pass"), _SAID + 'PACKAGE = "toy-runtime"\n')) == other
 
 
 def test_failures_are_in_the_page_and_no_number(tmp_path: Path) -> None:
-    place = tmp_path / "judge_toy.py"
-    place.write_text(_SAID)
-    made = {"toy": {"laptop": {"form": "laptop-int8", "parts": ["a", "b"]}}}
+    (tmp_path / "judge_toy.py").write_text(_SAID)
+    made = {"toy": {"laptop": {"form": "laptop-int8", "folders": [f"toy/laptop-int8/{part}" for part in "ab"]}}}
     cells = {"toy/laptop-int8/a": {"distance": 0.01, "against": "here", "precision": "int8"}}
     cells["toy/laptop-int8/b"] = {"reason": "hung: killed after 4 s"}
-    text = page.write({"made": made, "answers": {"toy": cells}}, [frame.read(place)], ["toy", "gone"])
-    assert "| toy | laptop-int8: 40 dB; 1 of 2 parts: [1] |" in text
-    assert "| gone | laptop-int8: [2] |" in text
-    assert "1. hung: killed after 4 s" in text
+    judges = [frame.read(tmp_path / "judge_toy.py")]
+    text = page.write({"made": made, "answers": {"toy": cells}}, judges, ["toy", "gone"])
+    assert "| toy | int8: 40 dB; 1 of 2 parts: [1] |" in text
+    assert "| gone | [2] |" in text and "1. hung: killed after 4 s\n2. no form" in text
+    cells["toy/laptop-int8/a"]["distance"] = 0.5
+    assert "**6 dB**" in page.write({"made": made, "answers": {"toy": cells}}, judges, ["toy"])
 
 
 def test_every_judge_declares_what_the_frame_reads() -> None:
