@@ -1,13 +1,13 @@
 """Ask Apple's Core AI, which computes on Linux as well: the torch program of a part, converted and run by Apple's code.
 
-The questions are of programs.py: `interpreter` is how far our interpreter of edgekit's ML Program, of the same module
-in the same precision, is from Apple's outputs. Half precision alone is some 45 dB.
+The questions are of programs.py: beside Apple's outputs stands our interpreter of edgekit's ML Program of the same
+module in the same precision. On Linux a MatMul in half precision sums in half precision, one product after another (bit
+for bit): at 4,096 products 41 dB, where sums in single precision, torch's and ours, are 73.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from asked import Arrays, Question, distance, questions, tell
+from asked import Arrays, Question, decibels, distance, questions, tell
 from shapes import of_one_shape
 
 NAME = "Apple Core AI"
@@ -33,20 +33,18 @@ async def compute(question: Question, place: Path) -> Sequence[Arrays]:
     from coreai.runtime import NDArray
     from coreai_torch import TorchConverter, get_decomp_table
 
+    def taken(value: Any) -> Any:
+        """Its whole numbers have 32 bits."""
+        kinds = {"int64": "int32", "float32": "float16" if question.facts["precision"] == "fp16" else "float32"}
+        return NDArray(value.astype(kinds.get(value.dtype.name, value.dtype)))
+
     program = torch.export.load(question.file).run_decompositions(get_decomp_table())
     names = {f"{side}_names": [spec["name"] for spec in question.facts[f"{side}s"]] for side in ("input", "output")}
     asset = TorchConverter().add_exported_program(program, **names).to_coreai().save_asset(place)
     async with asset.executable() as model:
         function = model.load_function("main")
-        made = [
-            await function({name: NDArray(_held(value)) for name, value in call.items()}) for call in question.inputs
-        ]
+        made = [await function({name: taken(value) for name, value in call.items()}) for call in question.inputs]
     return [{name: np.array(value.numpy()) for name, value in out.items()} for out in made]
-
-
-def _held(value: Any) -> Any:
-    """Its whole numbers have 32 bits."""
-    return value.astype(np.int32) if value.dtype == np.int64 else value
 
 
 def main() -> None:
@@ -57,9 +55,8 @@ def main() -> None:
                 raise ValueError(question.facts["unable"])
             with tempfile.TemporaryDirectory() as made:
                 outputs = asyncio.run(compute(question, Path(made) / "part.aimodel"))
-            apart = distance(question.here, outputs)
-            facts = {"interpreter": apart} if math.isfinite(apart) else {}
-            tell(question, version(PACKAGE), outputs, "fp32", **facts)
+            apart = decibels(distance(question.here, outputs))
+            tell(question, version(PACKAGE), outputs, "fp32", placed=f"ours {apart:.0f} dB from it" if apart else "")
         except Exception as exc:  # a runtime may raise anything
             tell(question, version(PACKAGE), reason=f"{type(exc).__name__}: {exc}".splitlines()[0][:240])
 

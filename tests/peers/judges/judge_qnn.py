@@ -1,7 +1,7 @@
-"""Ask Qualcomm's simulator of its neural processor (HTP): what it places of a graph, how far it is from the CPU, and where
-it is first wrong. Runs in .venv-qnn, whose licence docs/judges.md sums up.
+"""Ask Qualcomm's simulator of its neural processor (HTP): what it places of a graph, how far it is from the CPU, and
+where it is first wrong. Its float is half precision: 40 to 60 dB are its arithmetic, 8 dB are another network.
 
-A processor's float is half precision: some 40 to 60 dB from the CPU are its arithmetic, 8 dB are another network.
+The environment is made by the user, under a licence of its own (judges.md). A question may name another chip.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from __future__ import annotations
 import math
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import onnx
 import onnxruntime as ort
-from asked import Arrays, Question, decibels, distance, questions, tell
+import onnxruntime_qnn
+from asked import Question, decibels, distance, questions, tell
+from onnx import TensorProto
 from shapes import of_one_shape
 
 NAME = "Qualcomm HTP"
@@ -29,21 +31,16 @@ PACKAGE = "onnxruntime-qnn"
 
 # As ExecuTorch's table has them (backends/qualcomm/serialization/qc_schema.py).
 CHIPS = {"SM8450": "36", "SM8550": "43", "SM8650": "57", "SM8750": "69", "SM8850": "87"}
-CHIP = "SM8650"
 FAR = 0.1  # The distance, 20 dB, beyond which the first wrong layer is looked for.
 
 
-def register() -> None:
-    """The simulator becomes one of onnxruntime's devices."""
-    import onnxruntime_qnn
-
-    ort.register_execution_provider_library("QNN", onnxruntime_qnn.get_library_path())
-
-
-def session(path: Path, chip: str = "") -> Any:
-    """A session of the simulator of `chip`, or of the CPU."""
+def session(path: Path, chip: str = "", made: str = "") -> Any:
+    """A session of the simulator of `chip`, or of the CPU, which may write the graph that it `made` of it."""
     options = ort.SessionOptions()
     options.log_severity_level = 4
+    if made:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = made
     if not chip:
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     devices = [device for device in ort.get_ep_devices() if device.ep_name == "QNN"]
@@ -52,27 +49,28 @@ def session(path: Path, chip: str = "") -> Any:
     return ort.InferenceSession(path, options)
 
 
-def fix_axes(source: Path, feeds: Mapping[str, Any], made: Path) -> onnx.ModelProto:
-    """Write the graph with the shapes of `feeds`, constants computed and each node named."""
+def fix_axes(source: Path, feeds: Mapping[str, Any], made: Path) -> tuple[onnx.ModelProto, Mapping[str, Any]]:
+    """Write the graph with the shapes of `feeds`, each node named. Returns it, and what is known of its tensors."""
     model = onnx.load(source)
-    del model.graph.value_info[:]
     for value in model.graph.input:
-        if value.name in feeds:
-            value.CopyFrom(onnx.helper.make_tensor_value_info(value.name, value.type.tensor_type.elem_type, feeds[value.name].shape))  # fmt: skip
+        for size, axis in zip(feeds[value.name].shape, value.type.tensor_type.shape.dim, strict=True):
+            axis.dim_value = size
     for value in model.graph.output:
         value.type.tensor_type.ClearField("shape")
-    onnx.save(model, made)
-    options = ort.SessionOptions()
-    options.log_severity_level, options.optimized_model_filepath = 4, str(made)
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    ort.InferenceSession(made, options, providers=["CPUExecutionProvider"])
-    model = onnx.shape_inference.infer_shapes(onnx.load(made))
+    del model.graph.value_info[:]
     taken: set[str] = set()
     for node in model.graph.node:
         node.name = node.name if node.name and node.name not in taken else node.output[0]
         taken.add(node.name)
     onnx.save(model, made)
-    return model
+    # Its sizes are computed where constants are; but what the CPU makes of a graph (a cast of a cast) is another graph.
+    session(made, made=f"{made}.sizes")
+    known = onnx.shape_inference.infer_shapes(onnx.load(f"{made}.sizes")).graph
+    infos = {value.name: value for value in [*known.value_info, *known.input, *known.output]}
+    constants = [onnx.helper.make_tensor_value_info(one.name, one.data_type, one.dims) for one in known.initializer]
+    infos |= {value.name: value for value in constants}
+    model.graph.value_info.extend(infos[name] for node in model.graph.node for name in node.output if name in infos)
+    return model, {name: value.type.tensor_type for name, value in infos.items()}
 
 
 def multiplications(node: onnx.NodeProto, shapes: Mapping[str, Sequence[int]]) -> int:
@@ -83,59 +81,58 @@ def multiplications(node: onnx.NodeProto, shapes: Mapping[str, Sequence[int]]) -
         weights = sizes[3 if kind.startswith("QLinear") else 1]
         return math.prod(sizes[0] if "Transpose" in kind else out) * math.prod(weights[1:])
     if "MatMul" in kind or "Gemm" in kind:
-        return math.prod(out) * sizes[0][0 if any(a.name == "transA" and a.i for a in node.attribute) else -1]
+        return math.prod(out) * (sizes[0] or (0,))[-1]
     if kind.endswith(("LSTM", "GRU", "RNN")):
         return math.prod(sizes[0][:2]) * (math.prod(sizes[1]) + math.prod(sizes[2]))
     return 0
 
 
-def placed(model: onnx.ModelProto, simulator: Any) -> str:
+def placed(model: onnx.ModelProto, tensors: Mapping[str, Any], feeds: Collection[str], simulator: Any) -> str:
     """What of the graph's work and weights the processor takes, and in how many pieces; "" for nothing."""
     groups = [group for group in simulator.get_provider_graph_assignment_info() if group.ep_name == "QNN"]
     # A change of layout gives a node another name.
     taken = {re.sub(r"_token_\d+$", "", node.name) for group in groups for node in group.get_nodes()}
-    infos = [*model.graph.value_info, *model.graph.input, *model.graph.output]
-    shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in infos}
-    weights = {w.name: onnx.numpy_helper.to_array(w) for w in model.graph.initializer}
+    weights = {weight.name: onnx.numpy_helper.to_array(weight) for weight in model.graph.initializer}
+    shapes = {name: [axis.dim_value for axis in tensor.shape.dim] for name, tensor in tensors.items()}
     shapes |= {name: list(weight.shape) for name, weight in weights.items()}
-    work, share, held = 0, 0, set()
+    work = {node.name: multiplications(node, shapes) for node in model.graph.node}
+    held, fed = set(), computed(model, feeds)
+    for node in reversed(model.graph.node):  # a weight is where its reader is, whatever is computed of it before
+        if node.name in taken or (held & set(node.output) and node not in fed):
+            held |= set(node.input)
+    share = sum(work.get(name, 0) for name in taken) / (sum(work.values()) or 1)
+    in_bytes = sum(weights[name].nbytes for name in held & set(weights)) / (
+        sum(w.nbytes for w in weights.values()) or 1
+    )
+    of_work = f"{share:.1%} of {sum(work.values()) / 1e6:.1f} M multiplications, " if any(work.values()) else ""
+    return f"{of_work}{in_bytes:.0%} of the weights, pieces: {len(groups)}" if groups else ""
+
+
+def computed(model: onnx.ModelProto, feeds: Collection[str]) -> list[onnx.NodeProto]:
+    """The nodes that depend on the inputs."""
+    known, nodes = set(feeds), []
     for node in model.graph.node:
-        cost = multiplications(node, shapes)
-        work, share = work + cost, share + cost * (node.name in taken)
-        held |= set(node.input) if node.name in taken else set()
-    bytes_held = sum(weight.nbytes for name, weight in weights.items() if name in held)
-    bytes_all = sum(weight.nbytes for weight in weights.values()) or 1
-    of_work = f"{share / work:.1%} of {work / 1e6:.1f} M multiplications, " if work else ""
-    return f"{of_work}{bytes_held / bytes_all:.0%} of the weights, pieces: {len(groups)}" if groups else ""
+        if known & set(node.input):
+            known |= set(node.output)
+            nodes.append(node)
+    return nodes
 
 
-def first_wrong(model: onnx.ModelProto, feeds: Mapping[str, Any], folder: Path) -> str:
+def first_wrong(model: onnx.ModelProto, feeds: Mapping[str, Any], chip: str, path: Path) -> str:
     """The layer after which the processor is far from the CPU, by bisection over prefixes of the graph.
 
     Far once, far ever after: that is the assumption. A layer that is wrong only with what follows it is not seen."""
-    graph, path = model.graph, folder / "prefix.onnx"
-    kinds = {v.name: v.type.tensor_type.elem_type for v in [*graph.value_info, *graph.output]}
-    consumers: dict[str, set[str]] = {}
-    fed, ends = set(feeds), []
-    for node in graph.node:
-        for name in node.input:
-            consumers.setdefault(name, set()).add(node.op_type)
-    for node in graph.node:
-        if fed & set(node.input):
-            fed |= set(node.output)
-            # What is quantized at once is judged behind the quantization, as the processor computes it.
-            if kinds.get(node.output[0]) == onnx.TensorProto.FLOAT and consumers.get(node.output[0]) != {
-                "QuantizeLinear"
-            }:
-                ends.append(node)
+    floats = {v.name for v in model.graph.value_info if v.type.tensor_type.elem_type == TensorProto.FLOAT}
+    # What is quantized at once is judged behind the quantization, as the processor computes it.
+    floats -= {node.input[0] for node in model.graph.node if node.op_type == "QuantizeLinear"}
+    ends = [node for node in computed(model, feeds) if node.output[0] in floats]
 
     def away(node: onnx.NodeProto) -> float:
-        names = [v.name for v in graph.input if v.name in feeds]
-        prefix = onnx.utils.Extractor(model).extract_model(names, [node.output[0]])
+        prefix = onnx.utils.Extractor(model).extract_model([v.name for v in model.graph.input], [node.output[0]])
         onnx.save(prefix, path)
         given = {v.name: feeds[v.name] for v in prefix.graph.input}
-        runs = [session(path, chip).run([node.output[0]], given)[0] for chip in ("", CHIP)]
-        return distance([{"": runs[1]}], [{"": runs[0]}])
+        here, there = (session(path, on).run([node.output[0]], given)[0] for on in ("", chip))
+        return distance([{"": there}], [{"": here}])
 
     right, wrong, seen = -1, len(ends), math.nan
     while wrong - right > 1:
@@ -144,35 +141,37 @@ def first_wrong(model: onnx.ModelProto, feeds: Mapping[str, Any], folder: Path) 
         right, wrong, seen = (right, middle, value) if value > FAR else (middle, wrong, seen)
     if wrong == len(ends):
         return "no prefix of the graph is wrong by itself"
-    before = f" after {ends[right].op_type} {ends[right].name}" if right >= 0 else ""
-    return f"first wrong: {ends[wrong].op_type} {ends[wrong].name} ({decibels(seen):.1f} dB){before}"
+    after = f" after {ends[right].op_type} {ends[right].name}" if right >= 0 else ""
+    return f"first wrong: {ends[wrong].op_type} {ends[wrong].name} ({decibels(seen):.1f} dB){after}"
 
 
-def ask(question: Question) -> None:
-    """What the simulator says of a question."""
-    question = of_one_shape(question)
-    feeds, facts = question.inputs[0], {}
-    with tempfile.TemporaryDirectory() as made:
-        file = Path(made) / "fixed.onnx"
-        model = fix_axes(question.file, feeds, file)
-        simulator = session(file, CHIP)
-        facts["placed"] = placed(model, simulator)
-        if not facts["placed"]:
-            raise ValueError("nothing is placed: the whole graph would run on the CPU")
-        names = [value.name for value in simulator.get_outputs()]
-        outputs = [dict(zip(names, simulator.run(None, dict(call)), strict=True)) for call in question.inputs]
-        if distance(outputs, question.here) > FAR:
-            facts["placed"] += f"; {first_wrong(model, feeds, Path(made))}"
-    tell(question, version("onnxruntime-qnn"), outputs, **facts)
+def ask(question: Question, file: Path) -> None:
+    """What the simulator says of a question; `file` is for its graphs."""
+    feeds, chip = question.inputs[0], question.facts.get("chip", "SM8650")
+    model, tensors = fix_axes(question.file, feeds, file)
+    simulator = session(file, chip)
+    share = placed(model, tensors, feeds, simulator)
+    if not share:
+        raise ValueError("nothing is placed: the whole graph would run on the CPU")
+    names = [value.name for value in simulator.get_outputs()]
+    outputs = [dict(zip(names, simulator.run(None, dict(call)), strict=True)) for call in question.inputs]
+    far = distance(outputs, question.here) > FAR
+    tell(
+        question,
+        version(PACKAGE),
+        outputs,
+        placed=share + (f"; {first_wrong(model, feeds, chip, file)}" if far else ""),
+    )
 
 
 def main() -> None:
-    register()
-    for question in questions():
+    ort.register_execution_provider_library("QNN", onnxruntime_qnn.get_library_path())
+    for question in map(of_one_shape, questions()):
         try:
-            ask(question)
+            with tempfile.TemporaryDirectory() as made:
+                ask(question, Path(made) / "graph.onnx")
         except Exception as exc:  # a runtime may raise anything
-            tell(question, version("onnxruntime-qnn"), reason=f"{type(exc).__name__}: {exc}".splitlines()[0][:240])
+            tell(question, version(PACKAGE), reason=f"{type(exc).__name__}: {exc}".splitlines()[0][:240])
 
 
 if __name__ == "__main__":

@@ -17,5 +17,5 @@ def largest(calls: Sequence[Arrays]) -> list[int]:
 
 def of_one_shape(question: Question) -> Question:
     places = largest(question.inputs)
-    inputs, here, fp32 = ([side[i] for i in places if side] for side in question[2:])
+    inputs, here, fp32 = ([side[i] for i in places if side] for side in question[3:])
     return question._replace(inputs=inputs, here=here, fp32=fp32)
