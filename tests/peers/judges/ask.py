@@ -1,6 +1,6 @@
 """Ask every judge about every model: `make judges`. What did not change since is not asked again.
 
-    python ask.py --markdown docs/judges.md --json build/judges/judges.json [--models A,B] [--judges X,Y]
+    python ask.py --markdown docs/judges.md --json build/judges/judges.json [--models A,B] [--forms C,D] [--judges X,Y]
 
 Exports the bundles (questions.py), asks each judge_*.py in a process of its own (frame.py), writes the page (page.py).
 """
@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import importlib.metadata
 import json
+import os
 import subprocess
 import sys
 import time
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--markdown", type=Path, default=BUILD / "judges.md")
     parser.add_argument("--json", type=Path, default=BUILD / "judges.json")
     parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--forms", default=",".join(FORMS))
     parser.add_argument("--judges", default="", help="NAME of files judge_NAME.py; default: all")
     options = parser.parse_args()
     options.json.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +41,9 @@ def main() -> None:
     models, begin = options.models.split(","), time.monotonic()
     asked = [one for one in judges() if not options.judges or one.path.stem[6:] in options.judges.split(",")]
     for said in (
-        line for work in (export(models, table), *(ask(one, models, table) for one in asked)) for line in work
+        line
+        for work in (export(models, options.forms.split(","), table), *(ask(one, models, table) for one in asked))
+        for line in work
     ):
         print(f"{(time.monotonic() - begin) / 60:5.1f} min  {said}"[:200], flush=True)
         part = options.json.with_suffix(".partial")
@@ -48,16 +52,16 @@ def main() -> None:
         options.markdown.write_text(write(table, judges()), encoding="utf-8")
 
 
-def export(models: Sequence[str], table: dict[str, Any]) -> Iterator[str]:
+def export(models: Sequence[str], forms: Sequence[str], table: dict[str, Any]) -> Iterator[str]:
     """The questions of every form, each made in a process of its own, into table["made"][model][form]."""
     # What edgekit this is: the hashes of its files, as its wheel lists them.
     record = importlib.metadata.distribution("edgekit-ml").read_text("RECORD") or ""
     key = digest((HERE / "questions.py").read_bytes(), record.encode())
-    for model, form in ((model, form) for model in models for form in FORMS):
+    for model, form in ((model, form) for model in models for form in forms):
         before = table["made"].setdefault(model, {}).get(form, {})
         if before.get("key") == key:
             continue
-        begin, command = time.monotonic(), [sys.executable, str(HERE / "questions.py"), model, form]
+        begin, command = sum(os.times()[2:4]), [sys.executable, str(HERE / "questions.py"), model, form]
         made: dict[str, Any] = {"key": key}
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST, check=False)
@@ -66,7 +70,7 @@ def export(models: Sequence[str], table: dict[str, Any]) -> Iterator[str]:
             made = {"reason": f"the export took more than {LONGEST} s"}
         except ValueError:
             made = {"reason": f"the export failed: {(done.stderr.strip().splitlines() or ['nothing said'])[-1][:200]}"}
-        table["made"][model][form] = made | {"seconds": round(time.monotonic() - begin, 1)}
+        table["made"][model][form] = made | {"processor_seconds": round(sum(os.times()[2:4]) - begin, 1)}
         yield f"export {model} {form}: {made.get('reason') or made['form']}"
 
 

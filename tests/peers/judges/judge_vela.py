@@ -28,14 +28,16 @@ VERSION = version("ethos-u-vela")
 
 
 def operators(file: Path) -> list[str]:
-    """Names of those of every subgraph that are no standard ones ("ethos-u"), and a number for one that is."""
+    """Names of those of every subgraph; what Vela places is one operator "ethos-u"."""
+    from ethosu.vela.tflite.BuiltinOperator import BuiltinOperator
     from ethosu.vela.tflite.Model import Model
 
+    names = {number: name for name, number in vars(BuiltinOperator).items()}
     model = Model.GetRootAs(file.read_bytes(), 0)
-    codes = [model.OperatorCodes(i) for i in range(model.OperatorCodesLength())]
     graphs = [model.Subgraphs(i) for i in range(model.SubgraphsLength())]
-    used = [codes[graph.Operators(i).OpcodeIndex()] for graph in graphs for i in range(graph.OperatorsLength())]
-    return [(code.CustomCode() or b"").decode() or str(code.BuiltinCode()) for code in used]
+    used = [graph.Operators(i).OpcodeIndex() for graph in graphs for i in range(graph.OperatorsLength())]
+    codes = [model.OperatorCodes(i) for i in used]
+    return [(code.CustomCode() or b"").decode() or str(names[code.BuiltinCode()]) for code in codes]
 
 
 def ask(question: Question, folder: str) -> None:
@@ -48,17 +50,14 @@ def ask(question: Question, folder: str) -> None:
     (summary,) = Path(folder).glob("*summary*.csv")
     with summary.open(newline="", encoding="utf-8") as file:
         (row,) = csv.DictReader(file)
-    whole, written = operators(question.file), operators(Path(folder) / f"{question.file.stem}_vela.tflite")
-    left = len(written) - written.count("ethos-u")
+    whole = operators(question.file)
+    left = [name for name in operators(Path(folder) / f"{question.file.stem}_vela.tflite") if name != "ethos-u"]
     cycles, sram, flash = (float(row[name]) for name in _FIGURES)
-    share = f"placed {1 - left / len(whole):.0%}".replace("%", " %")
-    placed = f"{share}, about {cycles:,.0f} cycles (Vela's estimate), not computed"
-    tell(
-        question,
-        VERSION,
-        placed=placed,
-        detail=f"{left} of {len(whole)} operators left; {sram} KiB SRAM, {flash} flash",
-    )
+    rest = f" of operators (not: {', '.join(sorted(set(left)))})" if left else ""
+    share = f"{1 - len(left) / len(whole):.0%}".replace("%", " %")
+    placed = f"placed {share}{rest}, about {cycles:,.0f} cycles (Vela's estimate), not computed"
+    detail = f"{len(left)} of {len(whole)} operators left; {sram:.1f} KiB of SRAM, {flash:.1f} KiB of flash"
+    tell(question, VERSION, placed=placed, detail=detail)
 
 
 if __name__ == "__main__":
