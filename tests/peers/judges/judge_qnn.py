@@ -23,7 +23,7 @@ from shapes import of_one_shape
 
 NAME = "Qualcomm HTP"
 WHAT = "the simulator of the neural processor of a Snapdragon 8 Gen 3 (SM8650), of onnxruntime-qnn {version}"
-FORMS = ("laptop-fp32", "laptop-int8")
+FORMS = ("laptop-fp32", "laptop-fp16", "laptop-int8")
 FILES = (".onnx",)
 TIMEOUT = 600
 PYTHON = ".venv-qnn"
@@ -156,6 +156,8 @@ def ask(question: Question, file: Path) -> None:
     names = [value.name for value in simulator.get_outputs()]
     outputs = [dict(zip(names, simulator.run(None, dict(call)), strict=True)) for call in question.inputs]
     far = distance(outputs, question.here) > FAR
+    if question.facts["precision"] == "fp32":  # the processor's float is fp16
+        question = question._replace(facts={**question.facts, "precision": "fp16"})
     tell(
         question,
         version(PACKAGE),
