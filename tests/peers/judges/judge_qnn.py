@@ -96,7 +96,7 @@ def placed(model: onnx.ModelProto, tensors: Mapping[str, Any], feeds: Collection
     shapes = {name: [axis.dim_value for axis in tensor.shape.dim] for name, tensor in tensors.items()}
     shapes |= {name: list(weight.shape) for name, weight in weights.items()}
     work = {node.name: multiplications(node, shapes) for node in model.graph.node}
-    held, fed = set(), computed(model, feeds)
+    fed, held = computed(model, feeds), set[str]()
     for node in reversed(model.graph.node):  # a weight is where its reader is, whatever is computed of it before
         if node.name in taken or (held & set(node.output) and node not in fed):
             held |= set(node.input)

@@ -35,19 +35,19 @@ def make(name: str, form: str, folder: Path) -> dict[str, Any]:
     """Write folder/FORM/PART for each part, of both forms with the first; ``{"form": form, "folders": theirs}``."""
     if form != FORMS[0]:
         return {"form": form, "folders": sorted(map(str, (folder / form).iterdir()))}
-    job = resolving.job_of(Asked(name, "ios", precision="fp16", evidence=False))
-    weights, source = resolving.weights_of(job, None, job.asked.tell)
-    job, checkpoint = resolving.read(job, weights, job.asked.tell)
+    job, tell = resolving.job_of(asked := Asked(name, "ios", precision="fp16", evidence=False)), asked.tell
+    weights, source = resolving.weights_of(job, None, tell)
+    job, checkpoint = resolving.read(job, weights, tell)
     parts = job.model.network.parts
     modules: dict[str, Any] = {part.name: part.build(checkpoint) for part in parts if part.build}
     recorders = {part.name: Recorder(reference_of(part, modules[part.name]), 2, evenly=True) for part in parts}
     with tempfile.TemporaryDirectory() as stage, tempfile.TemporaryDirectory() as work:
-        run = writing.prepared(Run(job, checkpoint, source, "", Path(stage), Path(work), folder, job.asked.tell))
+        run = writing.prepared(Run(job, checkpoint, source, "", Path(stage), Path(work), folder, tell))
         run.predictor(recorders).probe(str(run.stage / run.golden_input))
         for each in FORMS:
             shutil.rmtree(folder / each, ignore_errors=True)
             recipe = Recipe("coreml", each[-4:])
-            made = job.exporter.export(job.model, checkpoint, recipe, {}, run.work, run.work, job.asked.tell)
+            made = job.exporter.export(job.model, checkpoint, recipe, {}, run.work, run.work, tell)
             for part, artifact in zip(parts, made, strict=True):
                 runner, calls = job.exporter.load(run.work / artifact.file, 1), recorders[part.name].calls
                 write(part, modules[part.name], calls, runner, folder / each / part.name)
