@@ -34,13 +34,10 @@ CHIPS = {"SM8450": "36", "SM8550": "43", "SM8650": "57", "SM8750": "69", "SM8850
 FAR = 0.1  # The distance, 20 dB, beyond which the first wrong layer is looked for.
 
 
-def session(path: Path, chip: str = "", made: str = "") -> Any:
-    """A session of the simulator of `chip`, or of the CPU, which may write the graph that it `made` of it."""
+def session(path: Path, chip: str = "") -> Any:
+    """A session of the simulator of `chip`, or of the CPU."""
     options = ort.SessionOptions()
     options.log_severity_level = 4
-    if made:
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        options.optimized_model_filepath = made
     if not chip:
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     devices = [device for device in ort.get_ep_devices() if device.ep_name == "QNN"]
@@ -49,8 +46,8 @@ def session(path: Path, chip: str = "", made: str = "") -> Any:
     return ort.InferenceSession(path, options)
 
 
-def fix_axes(source: Path, feeds: Mapping[str, Any], made: Path) -> tuple[onnx.ModelProto, Mapping[str, Any]]:
-    """Write the graph with the shapes of `feeds`, each node named. Returns it, and what is known of its tensors."""
+def fix_axes(source: Path, feeds: Mapping[str, Any], made: Path) -> onnx.ModelProto:
+    """Write the graph with the shapes of `feeds`, each node named. Returns it with the shape of every tensor."""
     model = onnx.load(source)
     for value in model.graph.input:
         for size, axis in zip(feeds[value.name].shape, value.type.tensor_type.shape.dim, strict=True):
@@ -63,14 +60,16 @@ def fix_axes(source: Path, feeds: Mapping[str, Any], made: Path) -> tuple[onnx.M
         node.name = node.name if node.name and node.name not in taken else node.output[0]
         taken.add(node.name)
     onnx.save(model, made)
-    # Its sizes are computed where constants are; but what the CPU makes of a graph (a cast of a cast) is another graph.
-    session(made, made=f"{made}.sizes")
-    known = onnx.shape_inference.infer_shapes(onnx.load(f"{made}.sizes")).graph
-    infos = {value.name: value for value in [*known.value_info, *known.input, *known.output]}
-    constants = [onnx.helper.make_tensor_value_info(one.name, one.data_type, one.dims) for one in known.initializer]
-    infos |= {value.name: value for value in constants}
-    model.graph.value_info.extend(infos[name] for node in model.graph.node for name in node.output if name in infos)
-    return model, {name: value.type.tensor_type for name, value in infos.items()}
+    # No inference of shapes knows all operators: the CPU computes every tensor.
+    ends = [value.name for value in model.graph.output]
+    names = [name for node in model.graph.node for name in node.output if name]
+    whole = onnx.ModelProto.FromString(model.SerializeToString())
+    whole.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in ends)
+    onnx.save(whole, f"{made}.whole")
+    for name, array in zip(names, session(Path(f"{made}.whole")).run(names, dict(feeds)), strict=True):
+        kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+        model.graph.value_info.append(onnx.helper.make_tensor_value_info(name, kind, array.shape))
+    return model
 
 
 def multiplications(node: onnx.NodeProto, shapes: Mapping[str, Sequence[int]]) -> int:
@@ -87,13 +86,14 @@ def multiplications(node: onnx.NodeProto, shapes: Mapping[str, Sequence[int]]) -
     return 0
 
 
-def placed(model: onnx.ModelProto, tensors: Mapping[str, Any], feeds: Collection[str], simulator: Any) -> str:
+def placed(model: onnx.ModelProto, feeds: Collection[str], simulator: Any) -> str:
     """What of the graph's work and weights the processor takes, and in how many pieces; "" for nothing."""
     groups = [group for group in simulator.get_provider_graph_assignment_info() if group.ep_name == "QNN"]
-    # A change of layout gives a node another name.
-    taken = {re.sub(r"_token_\d+$", "", node.name) for group in groups for node in group.get_nodes()}
+    # A change of layout, or a sum that joins a product, gives a node another name.
+    taken = {re.sub(r"(/MatMulAddFusion)?(_token_\d+)?$", "", n.name) for group in groups for n in group.get_nodes()}
     weights = {weight.name: onnx.numpy_helper.to_array(weight) for weight in model.graph.initializer}
-    shapes = {name: [axis.dim_value for axis in tensor.shape.dim] for name, tensor in tensors.items()}
+    infos = [*model.graph.value_info, *model.graph.input]
+    shapes = {info.name: [axis.dim_value for axis in info.type.tensor_type.shape.dim] for info in infos}
     shapes |= {name: list(weight.shape) for name, weight in weights.items()}
     work = {node.name: multiplications(node, shapes) for node in model.graph.node}
     fed, held = computed(model, feeds), set[str]()
@@ -104,8 +104,8 @@ def placed(model: onnx.ModelProto, tensors: Mapping[str, Any], feeds: Collection
     in_bytes = sum(weights[name].nbytes for name in held & set(weights)) / (
         sum(w.nbytes for w in weights.values()) or 1
     )
-    of_work = f"{share:.1%} of {sum(work.values()) / 1e6:.1f} M multiplications, " if any(work.values()) else ""
-    return f"{of_work}{in_bytes:.0%} of the weights, pieces: {len(groups)}" if groups else ""
+    of_work = f"{share:.1%} of {sum(work.values()) / 1e6:,.2f} M multiplications, " if any(work.values()) else ""
+    return f"{of_work}{in_bytes:.0%} of the weights, pieces: {len(groups)}" if share or (groups and not of_work) else ""
 
 
 def computed(model: onnx.ModelProto, feeds: Collection[str]) -> list[onnx.NodeProto]:
@@ -148,11 +148,11 @@ def first_wrong(model: onnx.ModelProto, feeds: Mapping[str, Any], chip: str, pat
 def ask(question: Question, file: Path) -> None:
     """What the simulator says of a question; `file` is for its graphs."""
     feeds, chip = question.inputs[0], question.facts.get("chip", "SM8650")
-    model, tensors = fix_axes(question.file, feeds, file)
+    model = fix_axes(question.file, feeds, file)
     simulator = session(file, chip)
-    share = placed(model, tensors, feeds, simulator)
+    share = placed(model, feeds, simulator)
     if not share:
-        raise ValueError("nothing is placed: the whole graph would run on the CPU")
+        raise ValueError("no layer is placed: all would run on the CPU")
     names = [value.name for value in simulator.get_outputs()]
     outputs = [dict(zip(names, simulator.run(None, dict(call)), strict=True)) for call in question.inputs]
     far = distance(outputs, question.here) > FAR
