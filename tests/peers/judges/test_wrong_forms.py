@@ -27,7 +27,7 @@ ROWS = {line.split("`")[1]: re.split(r" *\| *", line)[3:-1] for line in TABLE.sp
 def graph(x: Any, nodes: Sequence[Any], held: Sequence[Any] = ()) -> tuple[Any, onnx.ModelProto]:
     ends = make_tensor_value_info("x", onnx.helper.np_dtype_to_tensor_dtype(x.dtype), x.shape)
     made = make_graph(nodes, "form", [ends], [make_tensor_value_info("y", TensorProto.FLOAT, None)], held)
-    return x, make_model(made, opset_imports=[make_opsetid("", 21)], ir_version=10)
+    return x, make_model(made, opset_imports=[make_opsetid("", 21), make_opsetid("com.microsoft", 1)], ir_version=10)
 
 
 def cast(repaired: bool) -> tuple[Any, onnx.ModelProto]:
@@ -61,10 +61,22 @@ def product(most: int, axis: int, zeros: bool) -> tuple[Any, onnx.ModelProto]:
     return graph(x, [*nodes, make_node("DequantizeLinear", ["mq", "ys", "z"], ["y"])], held)
 
 
+def blocks(repaired: bool) -> tuple[Any, onnx.ModelProto]:
+    """A product with a single output, whose weights are a block, or two."""
+    size = 32 if repaired else 64
+    x, w = np.random.default_rng(0).standard_normal((2, 1, 1, 64), np.float32)
+    scale = np.abs(w.reshape(1, -1, size)).max(-1) / 127
+    whole = np.round(w.reshape(1, -1, size) / scale[..., None]) + 128
+    held = [from_array(whole.astype(np.uint8), "w"), from_array(scale, "s")]
+    facts = {"K": 64, "N": 1, "bits": 8, "block_size": size, "domain": "com.microsoft"}
+    return graph(x, [make_node("MatMulNBits", ["x", "w", "s"], ["y"], **facts)], held)
+
+
 FORMS = {
     "cast-uint8": cast,
     "channels-last-convolution": convolution,
     "int4-without-zero-point": lambda repaired: product(7, 1, repaired),
+    "nbits-single-scale": blocks,
     "matmul-scales-along-depth": lambda repaired: product(127, 1 if repaired else 0, True),
 }
 
