@@ -23,8 +23,8 @@ _INTEGERS = ("i8", "u8")
 
 
 class _Files(onnx.OnnxExporter):
-    """Its first layers are int8, too: OpenVINO takes a tenth less time for EfficientNet-Lite0 so. It cannot run
-    QuantizeLinear with as many scales as an axis without a fixed size has."""
+    """Its first layers are int8, too: OpenVINO takes a tenth less time for EfficientNet-Lite0 so. Scales of
+    QuantizeLinear for an axis without a fixed size it takes along the last axis: it refuses, or gives other numbers."""
 
     head, rows = False, False
 

@@ -13,11 +13,13 @@ import pytest
 from helpers.toys import tiny_stream
 from helpers.toys.bare import bare_model
 from helpers.toys.tiny_vision import LAYERS, PART, SIZE, Tiny, export, pictures
+from onnx import TensorProto, helper, numpy_helper, save
 
 from edgekit.core import Artifact, Checkpoint, Recipe, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, MissingExtra, Unsupported, install_command
 from edgekit.exporters import onnx, openvino
 from edgekit.exporters.openvino.runner import OpenvinoRunner
+from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.numerics.parity import TorchRunner, relative_error
 
 EXPORTER = openvino.EXPORTER
@@ -130,6 +132,29 @@ def test_a_file_that_openvino_cannot_run(made: Artifact, tmp_path: Path) -> None
     with pytest.raises(ExportFailed, match="OpenVINO cannot run the part 'network'") as caught:
         openvino.checked(made, tmp_path)
     assert "--exporter onnx" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("rows", [8, "rows"])
+def test_openvino_takes_scales_of_an_axis_without_a_size_along_the_last_one(rows: int | str, tmp_path: Path) -> None:
+    """Why `_Files.rows` is False. Where the sizes allow it there is no word of it; once this fails it is mended."""
+    kinds = (("x", TensorProto.FLOAT), ("y", TensorProto.UINT8))
+    ends = [helper.make_tensor_value_info(name, kind, [1, rows, 8]) for name, kind in kinds]
+    nodes = [
+        helper.make_node("ReduceMax", ["x", "last"], ["scale.flat"], keepdims=1),
+        helper.make_node("Reshape", ["scale.flat", "last"], ["scale"]),
+        helper.make_node("Shape", ["scale"], ["count"]),
+        helper.make_node("Expand", ["middle", "count"], ["zeros"]),
+        helper.make_node("QuantizeLinear", ["x", "scale", "zeros"], ["y"], axis=-2),
+    ]
+    held = {"last": np.array([-1]), "middle": np.array([128], np.uint8)}
+    graph = helper.make_graph(
+        nodes, "rows", ends[:1], ends[1:], [numpy_helper.from_array(value, name) for name, value in held.items()]
+    )
+    file = tmp_path / "rows.onnx"
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), file)
+    x = np.arange(1, 65, dtype=np.float32).reshape(1, 8, 8) / 8
+    found, wanted = (run(file, 1)({"x": x})["y"] for run in (OpenvinoRunner, OnnxRunner))
+    assert (found == wanted).all() == (rows == 8)
 
 
 def test_an_unknown_precision(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
     python ask.py --markdown docs/judges.md --json build/judges/judges.json [--models A,B] [--forms C,D] [--judges X,Y]
 
 Exports the bundles (questions.py), asks each judge_*.py in a process of its own (frame.py), writes the page (page.py).
+Without build/judges everything is made anew.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 
 from frame import HERE, Judge, answers, judges, name_of
 from page import MODELS, write
-from questions import BUILD, FORMS
+from questions import BUILD, FORMS, options_of
 
 #: Seconds that an export may take.
 LONGEST = 1800
@@ -56,8 +57,8 @@ def export(models: Sequence[str], forms: Sequence[str], table: dict[str, Any]) -
     """The questions of every form, each made in a process of its own, into table["made"][model][form]."""
     # What edgekit this is: the hashes of its files, as its wheel lists them.
     record = importlib.metadata.distribution("edgekit-ml").read_text("RECORD") or ""
-    key = digest((HERE / "questions.py").read_bytes(), record.encode())
     for model, form in ((model, form) for model in models for form in forms):
+        key = digest(record.encode(), repr(options_of(model, form)).encode())
         before = table["made"].setdefault(model, {}).get(form, {})
         if before.get("key") == key:
             continue

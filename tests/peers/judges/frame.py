@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import json
-import math
 import os
 import re
 import signal
@@ -16,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 HERE = Path(__file__).parent
 #: So many processes in a row that end before they answer anything: the rest of the questions is not tried.
@@ -126,13 +125,17 @@ def checked(judge: Judge, name: str, line: str) -> dict[str, Any] | None:
         answer = dict(json.loads(line))
     except (ValueError, TypeError):
         return None
-    wanted, version = pinned(judge), answer.get("version")
     if answer.get("question") != name:
         return None
-    if wanted and version and version != wanted:
+    wanted, version, reason = pinned(judge), answer.get("version"), answer.get("reason")
+    if wanted and version != wanted and (version or not reason):
         return {"reason": f"{judge.package} {version} answers, and {wanted} is asked for", "lost": True}
     away, dB = (answer.get(key) for key in ("distance", "dB"))  # noqa: N806  the unit's name
-    if away is None and isinstance(dB, int | float):
+    if away is None and _is_number(dB):
         answer["distance"] = away = 10 ** (-dB / 20)
-    measured = isinstance(away, int | float) and 0 <= away < math.inf and answer.get("against") in ("here", "fp32")
-    return answer if answer.get("reason") or measured or (away is None and answer.get("placed")) else None
+    measured = _is_number(away) and away >= 0 and answer.get("against") in ("here", "fp32")
+    return answer if reason or measured or (away is None and answer.get("placed")) else None
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return type(value) in (int, float) and abs(value) < 1e4  # 10 000 dB are no distance either

@@ -20,4 +20,5 @@ def run(question: Question) -> list[Arrays]:
 
 
 if __name__ == "__main__":
+    onnx.tools()  # where they are absent, that is no answer to a question
     answer(onnx.LIBRARY.revision, run, largest=LARGEST)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -58,6 +59,8 @@ def ask(question: Question, browser: Browser) -> None:
 
 
 if __name__ == "__main__":
+    if not _DIST.is_dir():
+        sys.exit("onnxruntime-web is not here; get it with: make .venv-chromium/.installed")
     with sync_playwright() as tool:
         browser = tool.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         for question in questions():

@@ -10,7 +10,7 @@ from edgekit.exporters.litert import EXPORTER
 
 NAME = "LiteRT"
 WHAT = "ai-edge-litert {version}, native. Bundles of its own form are compared with fp32, for it runs them here anyway"
-FORMS = ("android-litert", "cortex-m55", "laptop-int8")
+FORMS = ("android-litert", "cortex-m55")
 FILES = (".tflite",)
 TIMEOUT = 300
 

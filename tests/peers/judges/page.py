@@ -35,16 +35,21 @@ def write(table: Mapping[str, Any], judges: Sequence[Judge], models: Sequence[st
 
 
 def _cell(table: Mapping[str, Any], judge: Judge, model: str, notes: list[str]) -> str:
-    """A line for every form that the judge takes; why there is none, where there is none at all."""
-    made, lines = table["made"].get(model, {}), []
-    for found in made.values():
-        if found.get("form") in judge.forms:
-            cells = table["answers"].get(judge.name, {})
+    """A line for every form that the judge takes, or why there is no such bundle."""
+    made = table["made"].get(model, {})
+    wanted = ("laptop" if form.startswith("laptop-") and form not in made else form for form in judge.forms)
+    lines = {form: _note("not exported yet", notes) for form in wanted if form not in made}
+    for form, found in made.items():
+        name, cells = found.get("form", form), table["answers"].get(judge.name, {})
+        if "reason" in found and any(one.startswith(form) for one in judge.forms):
+            lines[name] = _note(found["reason"].replace(model, "the model"), notes)
+        elif name in judge.forms:
             answers = [cells.get(name_of(Path(one)), {"reason": "not asked"}) for one in found["folders"]]
-            lines.append(f"{found['form'].removeprefix('laptop-')}: {_form(answers, notes)}")
-    reasons = [found["reason"] for form, found in made.items() if "reason" in found and form in judge.forms]
-    lines += [] if lines else [_note(reason, notes) for reason in reasons[:1] or ["no form that it takes was exported"]]
-    return "<br>".join(lines)
+            lines[name] = _form(answers, notes)
+    named = [f"{name.removeprefix('laptop-')}: {line}" for name, line in lines.items()]
+    return "<br>".join(named if len(judge.forms) > 1 else lines.values()) or _note(
+        "no bundle in a form that it takes", notes
+    )
 
 
 def _form(answers: Sequence[Mapping[str, Any]], notes: list[str]) -> str:

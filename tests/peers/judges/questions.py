@@ -38,12 +38,20 @@ FORMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "android-executorch": ("android", {"exporter": "executorch", "evidence": False}),
     **dict.fromkeys(programs.FORMS, ("ios", {})),
 }
+#: Whose evidence takes ten minutes to answer: calibrated on the golden clip alone.
+SLOW = ("whisper-base", "whisper-tiny-en")
+
+
+def options_of(model: str, form: str) -> tuple[str, dict[str, Any]]:
+    """The target and the options of its export."""
+    target, options = FORMS[form]
+    return target, {**options, **({"evidence": False} if model in SLOW else {})}
 
 
 def make(model: str, form: str) -> dict[str, Any]:
     """Export a form and write the questions of its parts; ``{"form": its name, "folders": theirs}`` or ``{"reason": why
     there is none}``. The default form gets its precision into its name: laptop-int8."""
-    target, options = FORMS[form]
+    target, options = options_of(model, form)
     try:
         if form in programs.FORMS:
             return programs.make(model, form, BUILD / "questions" / model)
@@ -68,7 +76,8 @@ def make(model: str, form: str) -> dict[str, Any]:
         np.savez(folder / "calls.npz", allow_pickle=False, **arrays)
         if file.suffix == packed.SUFFIX:
             file = packed.unpack(file, folder / packed.plain_name(file.name))
-        facts = {"model": model, "form": name, "part": part.name, "file": str(file.resolve()), "sha256": digest(file)}
+        facts: dict[str, Any] = {"model": model, "form": name, "part": part.name}
+        facts |= {"file": str(file.resolve()), "sha256": digest(file)}
         facts |= {"calls": digest(folder / "calls.npz"), "stateful": recorders[part.name].stateful}
         facts |= {"exporter": recipe.exporter, "precision": recipe.precision}
         facts |= {"inputs": msgspec.to_builtins(part.inputs), "outputs": msgspec.to_builtins(part.outputs)}

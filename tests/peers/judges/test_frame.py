@@ -29,7 +29,13 @@ for name in sys.argv[1:]:
         {}
     print(json.dumps({{"question": question, "version": "1", "distance": 0.5, "against": "here"}}), flush=True)
 """
-_B = '{"question": "toy/laptop-int8/b", '
+_B = '{"question": "toy/laptop-int8/b", "version": "1", "against": "here"'
+_NO_NUMBERS = (
+    "",
+    *(f', "distance": {value}' for value in ("NaN", "Infinity", "-1", "true", '"1"')),
+    *(f', "dB": {value}' for value in ("Infinity", "NaN", "-1e9", "null")),
+    ', "against": "nobody", "distance": 0.1',
+)
 
 
 def reasons(tmp_path: Path, body: str, said: str = _SAID) -> list[str]:
@@ -53,10 +59,7 @@ def reasons(tmp_path: Path, body: str, said: str = _SAID) -> list[str]:
         ("print('fine')", "printed no answer: 'fine'"),
         ("print('[1, 2]')", "printed no answer"),
         ("question = 'another'", "printed no answer"),
-        (f'print(\'{_B}"distance": NaN, "against": "here"}}\')', "printed no answer"),
-        (f'print(\'{_B}"distance": -1, "against": "here"}}\')', "printed no answer"),
-        (f"print('{_B}\"distance\": 0.1}}')", "printed no answer"),
-        (f'print(\'{_B}"version": "1"}}\')', "printed no answer"),
+        *((f"print('{_B}{rest}}}')", "printed no answer") for rest in _NO_NUMBERS),
     ],
 )
 def test_one_failure_is_one_reason(tmp_path: Path, deed: str, why: str) -> None:
@@ -78,7 +81,11 @@ def test_absent_and_broken_judges_and_other_versions(tmp_path: Path) -> None:
     assert set(reasons(tmp_path, "import nowhere")) == {"crashed: 1, ModuleNotFoundError: No module named 'nowhere'"}
     (tmp_path / "toy-requirements.txt").write_text("toy-runtime==2\n")
     other = {"toy-runtime 1 answers, and 2 is asked for"}
-    assert set(reasons(tmp_path, _BODY.format("pass"), _SAID + 'PACKAGE = "toy-runtime"\n')) == other
+    said = _SAID + 'PACKAGE = "toy-runtime"\n'
+    assert set(reasons(tmp_path, _BODY.format("pass"), said)) == other
+    none = {"toy-runtime None answers, and 2 is asked for"}
+    assert set(reasons(tmp_path, _BODY.format("pass").replace('"version": "1", ', ""), said)) == none
+    assert set(reasons(tmp_path, _BODY.format("pass").replace('"1"', '"2"'), said)) == {""}
 
 
 def test_failures_are_in_the_page_and_no_number(tmp_path: Path) -> None:
@@ -88,8 +95,8 @@ def test_failures_are_in_the_page_and_no_number(tmp_path: Path) -> None:
     cells["toy/laptop-int8/b"] = {"reason": "hung: killed after 4 s"}
     judges = [frame.read(tmp_path / "judge_toy.py")]
     text = page.write({"made": made, "answers": {"toy": cells}}, judges, ["toy", "gone"])
-    assert "| toy | int8: 40 dB; 1 of 2 parts: [1] |" in text
-    assert "| gone | [2] |" in text and "1. hung: killed after 4 s\n2. no form" in text
+    assert "| toy | 40 dB; 1 of 2 parts: [1] |" in text
+    assert "| gone | [2] |" in text and "1. hung: killed after 4 s\n2. not exported" in text
     cells["toy/laptop-int8/a"]["distance"] = 0.5
     assert "**6 dB**" in page.write({"made": made, "answers": {"toy": cells}}, judges, ["toy"])
 
