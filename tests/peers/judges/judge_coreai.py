@@ -55,8 +55,9 @@ def main() -> None:
                 raise ValueError(question.facts["unable"])
             with tempfile.TemporaryDirectory() as made:
                 outputs = asyncio.run(compute(question, Path(made) / "part.aimodel"))
-            apart = decibels(distance(question.here, outputs))
-            tell(question, version(PACKAGE), outputs, "fp32", placed=f"ours {apart:.0f} dB from it" if apart else "")
+            apart = distance(question.here, outputs)
+            ours = f"ours {decibels(apart):.0f} dB from it" if 0 < apart < 1e9 else ""
+            tell(question, version(PACKAGE), outputs, "fp32", placed=ours)
         except Exception as exc:  # a runtime may raise anything
             tell(question, version(PACKAGE), reason=f"{type(exc).__name__}: {exc}".splitlines()[0][:240])
 

@@ -25,7 +25,7 @@ NAME = "Qualcomm HTP"
 WHAT = "the simulator of the neural processor of a Snapdragon 8 Gen 3 (SM8650), of onnxruntime-qnn {version}"
 FORMS = ("laptop-fp32", "laptop-fp16", "laptop-int8")
 FILES = (".onnx",)
-TIMEOUT = 600
+TIMEOUT = 240
 PYTHON = ".venv-qnn"
 PACKAGE = "onnxruntime-qnn"
 
