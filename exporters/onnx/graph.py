@@ -228,12 +228,17 @@ def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
 
 
 def share(model: onnx.ModelProto) -> None:
-    """Make one of initializers with the same content: tracing copies the weights of a block that is called again."""
+    """Make one of initializers with the same content: tracing copies the weights of a block that is called again.
+
+    Zero points stay apart. For processors without VNNI onnxruntime shifts those of every product with its weights, and
+    refuses its exact kernels where two products have one in common.
+    """
     first: dict[tuple[int, tuple[int, ...], bytes], str] = {}
     names: dict[str, str] = {}
     ends = {value.name for value in model.graph.output}
     for tensor in model.graph.initializer:
-        if len(tensor.raw_data) >= _SHARED and tensor.name not in ends:
+        zeros = tensor.data_type == onnx.TensorProto.INT8 and not any(tensor.raw_data)
+        if len(tensor.raw_data) >= _SHARED and tensor.name not in ends and not zeros:
             key = (tensor.data_type, tuple(tensor.dims), hashlib.sha256(tensor.raw_data).digest())
             names[tensor.name] = first.setdefault(key, tensor.name)
     kept = [tensor for tensor in model.graph.initializer if names.get(tensor.name, tensor.name) == tensor.name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.exporters.onnx.graph import share
@@ -40,3 +41,35 @@ def test_equal_initializers_become_one_and_the_answers_stay() -> None:
     content = model.SerializeToString()
     share(model)
     assert model.SerializeToString() == content
+
+
+def test_zero_points_of_products_stay_apart() -> None:
+    """Else onnxruntime refuses the kernels that do not overflow on processors without VNNI."""
+    random, count = np.random.default_rng(0), 1024
+    held = {"one": np.ones(1, np.float32), "middle": np.array([128], np.uint8)}
+    for name in "ab":
+        held |= {f"{name}.int8": random.integers(-127, 127, (8, count)).astype(np.int8)}
+        held |= {f"{name}.scales": np.full(count, 0.01, np.float32), f"{name}.zeros": np.zeros(count, np.int8)}
+    nodes = [
+        helper.make_node(
+            "MatMulIntegerToFloat",
+            ["x", f"{name}.int8", "one", f"{name}.scales", "middle", f"{name}.zeros"],
+            [f"y.{name}"],
+            domain="com.microsoft",
+        )
+        for name in "ab"
+    ]
+    ends = [helper.make_tensor_value_info(f"y.{name}", TensorProto.FLOAT, [3, count]) for name in "ab"]
+    given = [helper.make_tensor_value_info("x", TensorProto.UINT8, [3, 8])]
+    tensors = [numpy_helper.from_array(array, name) for name, array in held.items()]
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(helper.make_graph(nodes, "g", given, ends, tensors), ir_version=10, opset_imports=opsets)
+    share(model)
+    exact = onnxruntime.SessionOptions()
+    exact.add_session_config_entry("session.x64quantprecision", "1")
+    exact.log_severity_level = 4
+    feeds = {"x": random.integers(0, 255, (3, 8)).astype(np.uint8)}
+    session = onnxruntime.InferenceSession(model.SerializeToString(), exact, providers=["CPUExecutionProvider"])
+    runner = OnnxRunner(model.SerializeToString(), 1)
+    for found, wanted in zip(session.run(None, feeds), runner(feeds).values(), strict=True):
+        assert np.allclose(found, wanted)

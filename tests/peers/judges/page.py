@@ -67,7 +67,7 @@ def _form(answers: Sequence[Mapping[str, Any]], notes: list[str]) -> str:
 
 def _shown(answer: Mapping[str, Any]) -> str:
     """In bold what the precision of the file does not explain."""
-    text = f"{decibels(answer['distance']):.0f} dB" if answer["distance"] else "equal"
+    text = f"{round(decibels(answer['distance']) or 0)} dB" if answer["distance"] else "equal"
     text = text if answer["distance"] <= limit_of(answer.get("precision", "fp32")) else f"**{text}**"
     return f"{text} from fp32" if answer["against"] == "fp32" else text
 
