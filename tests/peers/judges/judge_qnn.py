@@ -119,9 +119,8 @@ def computed(model: onnx.ModelProto, feeds: Collection[str]) -> list[onnx.NodePr
 
 
 def first_wrong(model: onnx.ModelProto, feeds: Mapping[str, Any], chip: str, path: Path) -> str:
-    """The layer after which the processor is far from the CPU, by bisection over prefixes of the graph.
-
-    Far once, far ever after: that is the assumption. A layer that is wrong only with what follows it is not seen."""
+    """The layer after which the processor is far from the CPU, by bisection over prefixes of the graph: far once,
+    far ever after is the assumption. A layer that is wrong only with what follows it is not seen."""
     floats = {v.name for v in model.graph.value_info if v.type.tensor_type.elem_type == TensorProto.FLOAT}
     # What is quantized at once is judged behind the quantization, as the processor computes it.
     floats -= {node.input[0] for node in model.graph.node if node.op_type == "QuantizeLinear"}
@@ -134,15 +133,18 @@ def first_wrong(model: onnx.ModelProto, feeds: Mapping[str, Any], chip: str, pat
         here, there = (session(path, on).run([node.output[0]], given)[0] for on in ("", chip))
         return distance([{"": there}], [{"": here}])
 
-    right, wrong, seen = -1, len(ends), math.nan
+    right, wrong = -1, len(ends)
     while wrong - right > 1:
         middle = (right + wrong) // 2
-        value = away(ends[middle])
-        right, wrong, seen = (right, middle, value) if value > FAR else (middle, wrong, seen)
+        right, wrong = (right, middle) if away(ends[middle]) > FAR else (middle, wrong)
     if wrong == len(ends):
         return "no prefix of the graph is wrong by itself"
-    after = f" after {ends[right].op_type} {ends[right].name}" if right >= 0 else ""
-    return f"first wrong: {ends[wrong].op_type} {ends[wrong].name} ({decibels(seen):.1f} dB){after}"
+    node, makers = ends[wrong], {node.output[0]: node for node in ends}
+    # Of a graph with branches, the last step goes back along them.
+    while far := [makers[name] for name in node.input if name in makers and away(makers[name]) > FAR]:
+        node = far[0]
+    after = " and ".join(f"{makers[name].op_type} {makers[name].name}" for name in node.input if name in makers)
+    return f"first wrong: {node.op_type} {node.name} ({decibels(away(node)):.1f} dB) after {after or 'an input'}"
 
 
 def ask(question: Question, file: Path) -> None:
