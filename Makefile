@@ -220,8 +220,16 @@ firmware-figures: $(VENV)/.wheel .venv-bakenn/.installed
 .venv-vela/.installed: tests/peers/judges/vela-requirements.txt | $(UV)
 	$(call environment,-r $<)
 
+.venv-coreai/.installed: tests/peers/judges/coreai-requirements.txt | $(UV)
+	$(call environment,-r $<)
+
+# Qualcomm's libraries have a licence of their own, which who installs them accepts (docs/judges.md): `make judges` asks
+# them where they are, and does not install them.
+.venv-qnn/.installed: tests/peers/judges/qnn-requirements.txt | $(UV)
+	$(call environment,-r $<)
+
 JUDGES_OPTIONS ?=
-judges: $(VENV)/.wheel .venv-chromium/.installed .venv-vela/.installed
+judges: $(VENV)/.wheel .venv-chromium/.installed .venv-vela/.installed .venv-coreai/.installed
 	$(BIN)/python tests/peers/judges/ask.py --markdown docs/judges.md --json build/judges/judges.json $(JUDGES_OPTIONS)
 
 # llama.cpp's libraries and tools, from the source that the bindings came with: minutes the first time, then nothing.

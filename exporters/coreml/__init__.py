@@ -23,8 +23,6 @@ __all__ = ["EXPORTER", "CoremlExporter"]
 SYSTEMS = (16, 17, 18)
 #: Precisions that make weights smaller than fp16 does.
 SMALL = ("int8", "int6", "int4")
-#: A program that is this many times as large as its weights say is told of.
-_MUCH = 1.5
 _OPTIONS = {
     "ios": options.values(*SYSTEMS),
     "form": options.values(*FORMS),
@@ -101,7 +99,7 @@ class CoremlExporter(Exporter):
         self.require()
         from edgekit.exporters.coreml import convert
 
-        artifacts = [
+        return [
             convert.write(
                 part,
                 checkpoint,
@@ -114,9 +112,6 @@ class CoremlExporter(Exporter):
             )
             for part in model.network.parts
         ]
-        if note := _too_large(artifacts):
-            progress(note, 0, 0)
-        return artifacts
 
     def require(self) -> None:
         """See `edgekit.core.Exporter`."""
@@ -145,18 +140,6 @@ class CoremlExporter(Exporter):
             "keep": given.get("keep", "measured") == "measured",
             "shapes": given.get("shapes", "range"),
         }
-
-
-def _too_large(artifacts: Sequence[Artifact]) -> str:
-    """What makes the programs much larger than their weights say; "" where they are not."""
-    made = sum(sum(artifact.census["bytes"].values()) for artifact in artifacts)
-    sizes = {name: size for artifact in artifacts for name, size in artifact.census["constants"].items()}
-    expected = made - sum(sizes.values())
-    if made <= _MUCH * expected:
-        return ""
-    largest = sorted(sizes, key=lambda name: sizes[name], reverse=True)[:3]
-    told = ", ".join(f"{name} ({sizes[name] / 1e6:.1f} MB)" for name in largest)
-    return f"{made / 1e6:.1f} MB where {expected / 1e6:.1f} MB are weights; the rest are constants: {told}"
 
 
 def _form(precision: str, wanted: str | None, system: int) -> tuple[str, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,45 +18,34 @@ def mended() -> Iterator[None]:
     """Inside, coremltools (9.0) translates the operators below, and computes no large constants ahead."""
     from coremltools.converters.mil.frontend.torch import ops
     from coremltools.converters.mil.frontend.torch.torch_op_registry import _TORCH_OPS_REGISTRY
-    from coremltools.converters.mil.mil.passes.defs.cleanup import const_elimination as folding
+    from coremltools.converters.mil.mil import Var
 
     known = _TORCH_OPS_REGISTRY.name_to_func_mapping
-    before, cast, fold = dict(known), ops._cast, folding.apply
+    before, cast, foldable = dict(known), ops._cast, Var.can_be_folded_to_const
     known.update({name: function for name, function in _LACKING.items() if name not in known} | _WRONG)
-    ops._cast, folding.apply = _scalar, functools.partialmethod(_fold, fold)
+    ops._cast, Var.can_be_folded_to_const = _scalar, lambda var: foldable(var) and not _grows(var)
     try:
         yield
     finally:
-        ops._cast, folding.apply = cast, fold
+        ops._cast, Var.can_be_folded_to_const = cast, foldable
         known.clear()
         known.update(before)
 
 
 def computed(op: Any) -> bool:
-    """Whether an operator of a converted program computes what is known already (see `_fold`)."""
+    """Whether an operator of a converted program computes what is known already (see `_grows`)."""
     return op.op_type != "const" and all(out.val is not None for out in op.outputs)
 
 
-def _fold(folding: Any, fold: Any, program: Any) -> None:
-    """Fold constants, but for those that make a program much larger than what they are computed from.
+def _grows(var: Any) -> bool:
+    """Whether a value that is known makes a program much larger than what it is computed from.
 
     A relative position of every two steps of a sound, times heads, is 8 MB; the table that it is looked up in, 10 kB.
     """
-    from coremltools.converters.mil.mil import Var
-
-    before = Var.can_be_folded_to_const
-
-    def foldable(var: Any) -> bool:
-        if not before(var) or var.op is None or not hasattr(var.val, "size") or var.val.size < _LARGE:
-            return bool(before(var))
-        held = [one.val for one in var.op.get_flattened_inputs() if one.op is not None and one.op.op_type == "const"]
-        return bool(var.val.size <= _GROWN * sum(getattr(value, "size", 1) for value in held))
-
-    Var.can_be_folded_to_const = foldable
-    try:
-        fold(folding, program)
-    finally:
-        Var.can_be_folded_to_const = before
+    if var.op is None or getattr(var.val, "size", 0) < _LARGE:
+        return False
+    held = [one.val for one in var.op.get_flattened_inputs() if one.op is not None and one.op.op_type == "const"]
+    return bool(var.val.size > _GROWN * sum(getattr(value, "size", 1) for value in held))
 
 
 def _scalar(context: Any, node: Any, dtype: Any, name: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.common import packed
+from edgekit.common.figures import count
 from edgekit.core import Abilities, Artifact, Checkpoint, Exporter, Feeds, Model, Part, Progress, Recipe, Runner
 from edgekit.errors import ExportFailed, Unsupported, need
 from edgekit.exporters.common import options
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 OPTIONS = {
     "forms": options.each_part(options.values("blockwise", "dynamic", "four-bit", "rows", "static")),
-    "ranges": options.each_part(options.values("min-max", "percentile", "entropy")),
+    "ranges": options.each_part(options.values("min-max", "percentile", "entropy", "wide")),
     "float_layers": options.each_part(options.layers_or_count),
     "float_parts": options.parts,
     "careful_parts": options.parts,
@@ -43,7 +44,7 @@ class OnnxExporter(Exporter):
         {part: "dynamic" | "rows" | "blockwise" | "four-bit" | "static"}: the form of the products of a part, instead
         of the choice. What shares its weights with an embedding stays blockwise.
     ``ranges``
-        {part: "min-max" | "percentile" | "entropy"}: for static int8, instead of the measured choice.
+        {part: "min-max" | "percentile" | "entropy" | "wide"}: for static int8, instead of the measured choice.
     ``float_layers``
         {part: names or a number}: for static int8: layers that stay float, by the census's names; or how many of the
         most sensitive. For the other forms: names of convolutions.
@@ -201,6 +202,9 @@ class OnnxExporter(Exporter):
         share(graph)
         facts = census.census(graph)
         census.check(facts, part.name, precision, part.quantize)
+        if shared := len(facts["shared_int8"]):
+            tensors = count(shared, "int8 tensor")
+            progress(f"{part.name}: products share {tensors}, whose sums may overflow on x86 without VNNI", 0, 0)
         # A recurrent layer may be stored in int8 and computed in float.
         integer = precision == "int8" and (calibrated or {layer.form for layer in choice.values()} - _STORED)
         facts["compute"] = "int8" if integer else "fp32"
@@ -241,7 +245,7 @@ class OnnxExporter(Exporter):
         if static_form:
             wish = Wish(forced, ranges, keep, self.head, weights=recipe.options.get("weights", "per-channel"))
             return static.make(graph, feeds, part.name, wish, progress)
-        graph, layers = recurrent.quantize(linear.with_products(graph))
+        graph, layers = recurrent.quantize(linear.with_products(graph), feeds)
         careful, bits = part.name in recipe.options.get("careful_parts", ()), recipe.options.get("bits", {})
         weights = products.Weights()
         graph, tables = (graph, {}) if careful else linear.with_tables(graph, float(bits.get(part.name, 0)))

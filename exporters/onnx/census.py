@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto
 
 from edgekit.errors import ExportFailed
@@ -18,6 +20,8 @@ _INT8 = {
     *("MatMulNBits", "MatMulIntegerToFloat", "MatMulInteger", "QLinearMatMul"),
     *("QLinearConv", "ConvInteger", "DynamicQuantizeLSTM"),
 }
+#: Operators whose weights onnxruntime rewrites for processors that add products of bytes in 16 bits.
+_EXACT = _INT8 | {"DequantizeLinear", "DynamicQuantizeMatMul"}
 _FLOAT = {"MatMul", "Gemm", "Conv"}
 #: What a weight takes.
 _BYTES = {"float": 4, "float16": 2, "double": 8}
@@ -49,13 +53,19 @@ def census(model: onnx.ModelProto) -> dict[str, Any]:
                 integer += left is not None and left.op_type == "DequantizeLinear"
             elif node.input[1] in held:
                 weighted.append(node)
+    readers = Counter(name for node in model.graph.node if node.op_type in _EXACT for name in {*node.input})
     return {
         "operators": dict(sorted(operators.items())),
         "bytes": dict(sorted(bytes_by_type.items())),
         "weighted_int8": sum(operators[name] for name in _INT8) + integer,
         "weighted_float": len(weighted),
         "float_layers": sorted(node.name for node in weighted),
+        "shared_int8": [name for name, n in readers.items() if n > 1 and name in arrays and _is_matrix(arrays[name])],
     }
+
+
+def _is_matrix(array: NDArray[Any]) -> bool:
+    return array.dtype == np.int8 and array.ndim > 1
 
 
 #: What to do where most weights are float64.

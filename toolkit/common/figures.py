@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["NOT_MEASURED", "figure", "printable"]
+__all__ = ["NOT_MEASURED", "count", "figure", "printable", "too_few"]
 
 NOT_MEASURED = "not measured"
 
@@ -30,6 +30,16 @@ def figure(value: float | None, unit: str) -> str:
     # A value that would round to 1000 of a unit is shown as 1 of the next unit.
     factor, name = next((scale for scale in scales if value >= 0.9995 * scale[0]), scales[-1])
     return f"{_digits(value / factor)} {name}".rstrip()
+
+
+def count(number: int, noun: str) -> str:
+    """A number of things, of which `noun` names one: 1 sample, 3 samples."""
+    return f"{number} {noun}" + "s" * (number != 1)
+
+
+def too_few(number: int, noun: str) -> str:
+    """That so many things are too few."""
+    return f"{count(number, noun)} {'is' if number == 1 else 'are'} too few"
 
 
 def printable(value: Any) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from edgekit.bench.statistics.paired import Estimate
 from edgekit.bench.statistics.proportion import lower_bound
 from edgekit.bundles import manifest
+from edgekit.common.figures import too_few
 from edgekit.core import Agreement, Objection
 
 __all__ = ["FEWEST", "Count", "Grounds", "compare", "count", "decide", "not_measured"]
@@ -166,22 +167,19 @@ def _judge(agreement: Agreement, counted: Count, grounds: Grounds) -> tuple[Lite
     if grounds.synthetic:
         return "undecided", f": not judged, as the samples are noise; {_MORE}"
     if counted.sources < FEWEST:
-        return "undecided", f": {_sources(counted)} too few, {FEWEST} at least; {_MORE}"
+        return "undecided", f": {too_few(counted.sources, 'source')}, {FEWEST} at least; {_MORE}"
     if grounds.objection:
         return grounds.objection[0], f", but {grounds.objection[1]}"
     sure = counted.low if grounds.positions is None else grounds.positions.low
     if grounds.spent:
         return "undecided", f": it was chosen on these samples, which are too few to be split; {_MORE}"
     if sure < agreement.floor:
-        return "undecided", f": {_sources(counted)} too few to be sure of the {agreement.floor:.0%} required; {_MORE}"
+        few = too_few(counted.sources, "source")
+        return "undecided", f": {few} to be sure of the {agreement.floor:.0%} required; {_MORE}"
     return "pass", ""
 
 
 _MORE = "--evidence DIR takes more"
-
-
-def _sources(counted: Count) -> str:
-    return "1 source is" if counted.sources == 1 else f"{counted.sources} sources are"
 
 
 def not_measured(reason: str) -> manifest.Agreement:

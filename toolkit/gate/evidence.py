@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edgekit.bundles import manifest
 from edgekit.bundles.opened import load, makers
+from edgekit.common.figures import count
 from edgekit.common.files import described
 from edgekit.core import Bundle, Evidence, Model, Progress, Sample
 from edgekit.errors import BadInput, FetchFailed, Unsupported
@@ -102,7 +104,7 @@ def evidence_at(where: str | Path, model: Model, judge: Judge, tell: Progress) -
     samples = samples_of(model, folder)
     if len(samples) < 2 or not judge.compares(samples):
         raise BadInput(
-            f"{folder} holds {len(samples)} samples that can be compared with fp32's answers; two at least are needed.",
+            f"{folder} holds {count(len(samples), 'sample')} that can be compared with fp32's answers; two are needed.",
             hint="--evidence takes the layout of --calibration; see docs/data.md.",
         )
     if judge.searches or all(sample.truth is None for sample in samples):
@@ -152,17 +154,32 @@ def agreed(bundle: Bundle, tell: Progress, where: str | Path | None = None) -> m
     judged = with_sources([known[digest] for digest in kept.samples.values()])
     judge = judge_of(model)
     predictor = load(bundle.path, hashes=False)
-    answers = judge.answers(model, predictor, judged, Looks("answers", tell))
     grounds = Grounds(tried=kept.agreement.tried)
-    try:
+    found: list[positions.Positions] = []
+    with _reading(kept.answers):
         reference = json.loads((bundle.path / kept.answers).read_bytes())
-        if kept.positions:
-            expected = json.loads((bundle.path / kept.positions).read_bytes())
-            shares, far = positions.by_source(positions.distances(predictor, judged, reference, expected, tell), judged)
+        expected = json.loads((bundle.path / kept.positions).read_bytes()) if kept.positions else ()
+
+    def force(i: int) -> None:
+        with _reading(kept.answers):
+            if expected:
+                found.append(positions.distance(predictor, judged[i], reference[i], expected[i]))
+
+    answers = judge.answers(model, predictor, judged, Looks("answers", tell, after=force))
+    with _reading(kept.answers):
+        if found:
+            shares, far = positions.by_source(found, judged)
             grounds = replace(grounds, positions=shares, divergence=far)
         return judge.agreement(model, answers, reference, judged, grounds)
+
+
+@contextlib.contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Raises BadInput where what a bundle keeps in the file `name` is of another kind."""
+    try:
+        yield
     except (ValueError, TypeError, LookupError) as exc:
-        raise BadInput(f"{kept.answers} does not hold answers of this task: {exc}.") from exc
+        raise BadInput(f"{name} does not hold answers of this task: {exc}.") from exc
 
 
 def _evidence_of(bundle: Bundle, model: Model, tell: Progress, where: str | Path | None) -> Evidence | None:

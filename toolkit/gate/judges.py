@@ -53,12 +53,14 @@ class Looks:
     Attributes:
         what: name of the step. tell: progress. work: folder for intermediates; None: there is no reference.
         reference: whether the predictor is the reference itself.
+        after: what is done with a sample, by its place, right after its answer: what was computed for it is at hand.
     """
 
     what: str
     tell: Progress
     work: Path | None = None
     reference: bool = False
+    after: Callable[[int], object] = lambda place: None
 
 
 class Judge(ABC):
@@ -181,6 +183,7 @@ class AnswerJudge(Judge):
         for i, sample in enumerate(samples):
             looks.tell(looks.what, i, len(samples))
             answers.append(compared.answer(predictor.predict(sample.input)))
+            looks.after(i)
         return answers
 
     def likeliest(

@@ -20,7 +20,7 @@ from edgekit.core import Predictor, Progress, Sample
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FILE", "Positions", "by_source", "distances", "likeliest", "write"]
+__all__ = ["FILE", "Positions", "by_source", "distance", "likeliest", "write"]
 
 #: The file of a bundle that holds what the reference expected next.
 FILE = "golden/positions.json"
@@ -58,22 +58,15 @@ def likeliest(predictor: Predictor, samples: Sequence[Sample], answers: Sequence
     return every
 
 
-def distances(
-    predictor: Predictor, samples: Sequence[Sample], answers: Sequence[Any], kept: Sequence[Kept], tell: Progress
-) -> list[Positions]:
-    """How a candidate goes on from the reference's `answers`, beside what was `kept` of the reference."""
-    found = []
-    for i, (sample, answer, expected) in enumerate(zip(samples, answers, kept, strict=True)):
-        tell("next tokens, position by position", i, len(samples))
-        logprobs = predictor.next_tokens(sample.input, answer)
-        if logprobs is None or len(logprobs) != len(expected):
-            found.append(Positions(0, len(expected), -len(expected) * math.log(_LEAST)))
-            continue
-        best = logprobs.argmax(axis=-1)
-        same = sum(int(best[at]) == ids[0] for at, (ids, _) in enumerate(expected))
-        total = sum(_divergence(logprobs[at], ids, row) for at, (ids, row) in enumerate(expected))
-        found.append(Positions(same, len(expected), total))
-    return found
+def distance(predictor: Predictor, sample: Sample, answer: Any, expected: Kept) -> Positions:
+    """How a candidate goes on from the reference's `answer`, beside what was kept of the reference."""
+    logprobs = predictor.next_tokens(sample.input, answer)
+    if logprobs is None or len(logprobs) != len(expected):
+        return Positions(0, len(expected), -len(expected) * math.log(_LEAST))
+    best = logprobs.argmax(axis=-1)
+    same = sum(int(best[at]) == ids[0] for at, (ids, _) in enumerate(expected))
+    total = sum(_divergence(logprobs[at], ids, row) for at, (ids, row) in enumerate(expected))
+    return Positions(same, len(expected), total)
 
 
 def _divergence(logprobs: NDArray[Any], ids: Sequence[int], expected: Sequence[float]) -> float:

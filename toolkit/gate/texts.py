@@ -20,6 +20,7 @@ import msgspec
 from edgekit.bench.metrics import text
 from edgekit.bench.metrics.text import Scored
 from edgekit.bundles.manifest import Agreement, Score, Verdict
+from edgekit.common.figures import too_few
 from edgekit.core import Evaluation, Feeds, Progress, Sample
 from edgekit.errors import BadInput
 from edgekit.gate.agreement import FEWEST
@@ -216,9 +217,9 @@ def _interval(low: float, high: float, documents: int) -> str:
 def _too_few(evaluation: Evaluation, chunks: int, documents: int, high: float) -> str:
     """Why so much text decides nothing ("" if it does)."""
     if chunks < evaluation.minimum:
-        return f"{chunks} chunks of {CONTEXT} tokens are too few: {evaluation.minimum} at least"
+        return f"{too_few(chunks, 'chunk')}: {evaluation.minimum} of {CONTEXT} tokens at least"
     if documents < FEWEST:
-        return f"{documents} independent texts are too few: {FEWEST} at least, a file or a title each"
+        return f"{too_few(documents, 'independent text')}: {FEWEST} at least, a file or a title each"
     if not high <= evaluation.drop:
         return f"the interval reaches beyond the {evaluation.drop:g} allowed; more texts would tell"
     return ""

@@ -18,6 +18,7 @@ from edgekit.bench import metrics
 from edgekit.bench.metrics import Metric
 from edgekit.bench.statistics.paired import Estimate
 from edgekit.bundles.manifest import Score, Verdict
+from edgekit.common.figures import too_few
 from edgekit.core import Evaluation, Predictor, Sample
 from edgekit.errors import BadInput
 from edgekit.tasks.evidence.independence import with_sources
@@ -111,7 +112,7 @@ def absolute(evaluation: Evaluation, outputs: Sequence[Any], samples: Sequence[S
     reason += "no bar is known" if worst is None else f"bar {metrics.shown(metric, worst)}"
     reason += "; loss against the reference not measured here"
     if counted < evaluation.minimum:
-        doubt = doubt or f"{counted} samples are too few: at least {evaluation.minimum}"
+        doubt = doubt or f"{too_few(counted, 'sample')}: at least {evaluation.minimum}"
     verdict: Literal["above the bar", "below the bar", "undecided"] = "above the bar"
     if doubt or worst is None:
         verdict = "undecided"
@@ -166,7 +167,7 @@ def decide(
     if drop.low > evaluation.drop or (drop.value > evaluation.drop and drop.low > 0):
         return "fail", f"{loss}: more than the {allowed} allowed"
     if samples < evaluation.minimum:
-        return "undecided", f"{loss}, but {samples} independent samples are too few: at least {evaluation.minimum}"
+        return "undecided", f"{loss}, but {too_few(samples, 'independent sample')}: at least {evaluation.minimum}"
     if doubt:
         return "undecided", f"{loss}, but {doubt}"
     if absolute is None:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from edgekit.bench.machine import host
 from edgekit.bundles.staging import staged, sweep
+from edgekit.common.figures import figure
 from edgekit.common.files import described, hash_file, is_inside
 from edgekit.core import Artifact, Recipe
 from edgekit.errors import EdgekitError
@@ -27,13 +28,15 @@ from edgekit.pipeline.reuse import decides
 from edgekit.pipeline.tracing import Reference
 from edgekit.sources.fetching import cache_folder
 
-__all__ = ["MOST", "WORTH", "Exported", "exported"]
+__all__ = ["MOST", "WORTH", "Exported", "exported", "too_large"]
 
 #: Most bytes of the cache: beyond them, what was used least recently goes.
 MOST = 4 << 30
 #: Seconds of an exporter's work from which on its files are kept.
 WORTH = 10.0
 _NAME = "artifacts.json"
+#: Parts that are this many times as large as `fit` expects are told of.
+_MUCH = 1.5
 
 
 class Exported:
@@ -84,8 +87,21 @@ def exported(run: Run, reference: Reference, recipe: Recipe) -> Exported:
         artifacts = run.job.exporter.export(
             run.job.model, run.checkpoint, recipe, reference.calibration, run.stage, run.work, run.tell
         )
+    if note := too_large(artifacts, run.job.model.costs.size(recipe)):
+        run.tell(note, 0, 0)
     long = time.monotonic() - began >= WORTH
     return Exported(artifacts, place, sorted(set(_files(run.stage)) - before) if long else (), reused=False)
+
+
+def too_large(artifacts: Sequence[Artifact], expected: int) -> str:
+    """What makes parts much larger than `fit` expects; "" where they are not, or their format names no constants."""
+    made = sum(sum(artifact.census.get("bytes", {}).values()) for artifact in artifacts)
+    sizes = {name: n for artifact in artifacts for name, n in artifact.census.get("constants", {}).items()}
+    if not sizes or made <= _MUCH * expected:
+        return ""
+    largest = sorted(sizes, key=lambda name: sizes[name], reverse=True)[:3]
+    told = ", ".join(f"{name} ({figure(sizes[name], 'B')})" for name in largest)
+    return f"{figure(made, 'B')} where fit expects {figure(expected, 'B')}; the largest constants: {told}"
 
 
 def _key(run: Run, reference: Reference, recipe: Recipe) -> str:

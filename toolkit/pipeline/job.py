@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -190,11 +190,19 @@ class Run:
         """The model's predictor over `parts`, in the bundle that is being made."""
         return predictor_of(self.job.model, parts, self.stage, self.facts if facts is None else facts)
 
-    def answers(self, predictor: Predictor, samples: Sequence[Sample], what: str, *, reference: bool = False) -> Any:
+    def answers(
+        self,
+        predictor: Predictor,
+        samples: Sequence[Sample],
+        what: str,
+        *,
+        reference: bool = False,
+        after: Callable[[int], object] = lambda place: None,
+    ) -> Any:
         """The answers of the candidate (or the reference) that are compared, on samples of the evidence."""
         if not samples:
             return ()
-        looks = Looks(what, self.tell, self.work, reference)
+        looks = Looks(what, self.tell, self.work, reference, after)
         return self.job.judge.answers(self.job.model, predictor, samples, looks)
 
     def scores(self, predictor: Predictor, what: str, *, reference: bool = False) -> Scores:

@@ -16,7 +16,7 @@ from edgekit.gate import speed
 from edgekit.gate.agreement import Grounds
 from edgekit.gate.agreement import not_measured as not_compared
 from edgekit.gate.judges import Scores
-from edgekit.gate.positions import Positions, by_source, distances
+from edgekit.gate.positions import Positions, by_source, distance
 from edgekit.gate.verdicts import chosen_among, not_measured
 from edgekit.numerics.parity import Recorder, coarsest, limit_of, part_error
 from edgekit.pipeline.artifacts import exported
@@ -97,11 +97,14 @@ def _agreement(run: Run, predictor: Predictor, reference: Reference, recipe: Rec
     job, samples = run.job, reference.samples
     if samples.evidence is None:
         return not_compared(samples.absent)
-    answers = run.answers(predictor, samples.judged, f"answers in {recipe.precision}")
+    found: list[Positions] = []
+
+    def force(i: int) -> None:
+        if reference.likeliest:
+            found.append(distance(predictor, samples.judged[i], reference.answers[i], reference.likeliest[i]))
+
+    answers = run.answers(predictor, samples.judged, f"answers in {recipe.precision}", after=force)
     grounds = Grounds(tried=run.tried + 1)
-    found: Sequence[Positions] = ()
-    if reference.likeliest:
-        found = distances(predictor, samples.judged, reference.answers, reference.likeliest, run.tell)
 
     def verdict(part: slice, grounds: Grounds) -> Agreement:
         if found:

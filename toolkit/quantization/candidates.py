@@ -41,7 +41,7 @@ class Candidates(ABC, Generic[Made]):
         layers: those with weights, in order. convolutional: whether convolutions do most of the work.
         size: weights of all layers together; 0 where nobody counts them. With many of them fewer calls are measured.
         measured: inputs that errors are measured on; few: those for the many trials of single layers.
-        methods: ways to take ranges that the static form has.
+        methods: ways to take ranges that the static form has. rare: those where what is rare counts.
         most: outputs may move by this much; beyond it, the most sensitive layers stay float.
         head: the first layers, which are as fast in float; tried in it where the recipe names no layers.
         alone_in: what `alone` leaves a layer in, where all others are the other: "float" or "int8".
@@ -50,6 +50,7 @@ class Candidates(ABC, Generic[Made]):
     layers: Sequence[str]
     convolutional: bool
     methods: Sequence[str] = EXTREMES
+    rare: Sequence[str] = EXTREMES[:1]
     most = float("inf")
     head: Sequence[str] = ()
     alone_in = "float"
@@ -96,10 +97,15 @@ class Candidates(ABC, Generic[Made]):
 
     @property
     def kinds(self) -> Sequence[str]:
-        """Those of `methods` that are tried. Beside boxes in pixels scores are small and mostly 0: ranges that leave
-        out what is rare lose the few that count. A real YOLOv8 so found 44 to 58 of 85 objects, and 67 without.
+        """The ways to take ranges that are tried. Beside boxes in pixels scores are small and mostly 0, so what is rare
+        counts. A real YOLOv8 found 44 to 58 of 85 objects by ranges that leave it out, and 67 without.
         """
-        return self.methods[:1] if self.measured and self._expected.unlike else self.methods
+        return self.rare if self.unlike else self.methods
+
+    @property
+    def unlike(self) -> bool:
+        """Whether outputs have columns of unlike ranges (see `Truth`)."""
+        return bool(self.measured) and self._expected.unlike
 
     @cached_property
     def _expected(self) -> Truth:

@@ -1,4 +1,4 @@
-"""Ranges of activations over real inputs: min-max, percentile, entropy; and what a bias asks of a range."""
+"""Ranges of activations over real inputs: min-max, percentile, entropy, wide; and what a bias asks of a range."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     #: Feeds -> the watched tensors of one call.
     Run = Callable[[Feeds], Mapping[str, NDArray[Any]]]
 
-__all__ = ["EXTREMES", "METHODS", "MIDDLE", "TAIL", "Extremes", "Histograms", "best_zero", "least_scale"]
+__all__ = ["EXTREMES", "METHODS", "MIDDLE", "TAIL", "WIDE", "Extremes", "Histograms", "best_zero", "least_scale"]
 
 METHODS = ("min-max", "percentile", "entropy")
 #: Those that need one pass over the inputs.
 EXTREMES = METHODS[:2]
+#: A range that reaches further than what was seen, and by how much. Over 60 fresh pictures a quarter of a detector's
+#: tensors went 14 % beyond their ends over 38 others.
+WIDE, _WIDER = "wide", 1.1
 #: Of the values of a tensor, this share at each end is left out by "percentile".
 TAIL = 1e-4
 #: Values of a tensor in one call that are looked at: an even stride through it.
@@ -111,8 +114,9 @@ class Histograms:
                 self._counts[name] = self._counts.get(name, 0) + counts
 
     def ranges(self, method: str) -> Ranges:
-        """Tensor -> range, by one of `METHODS`."""
+        """Tensor -> range, by one of `METHODS` or `WIDE`."""
         make = {"min-max": lambda name: self._bounds[name], "percentile": self._percentile, "entropy": self._entropy}
+        make[WIDE] = lambda name: (_WIDER * self._bounds[name][0], _WIDER * self._bounds[name][1])
         return {name: make[method](name) for name in self._bounds}
 
     def _limits(self, name: str) -> tuple[float, float]:

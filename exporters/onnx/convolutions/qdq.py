@@ -60,6 +60,7 @@ class _Writer:
         self._products = set(wanted.products) - kept if only is None else set(only)
         floats = [node for name, node in wanted.products.items() if name in kept]
         self._float_results = {wanted.limits.get(node.name, node).output[0] for node in floats}
+        self._limits = {limit.output[0]: self._limits_of(limit) for limit in wanted.limits.values()}
         self._roots = self._read_in_integers()
         if only is not None:
             nodes = [(wanted.products[name], wanted.limits.get(name, wanted.products[name])) for name in only]
@@ -144,7 +145,8 @@ class _Writer:
         if root in self._places.given:
             return self._places.given[root]
         least, largest = self._ranges[root]
-        least, largest = max(min(least, 0.0), self._places.floors.get(root, least)), max(largest, 0.0)
+        low, high = self._limits.get(root, (self._places.floors.get(root, -np.inf), np.inf))
+        least, largest = min(max(least, low), 0.0), max(min(largest, high), 0.0)
         scale = (largest - least) / 255 or 1.0
         return scale, int(np.clip(np.rint(-least / scale), 0, 255))
 
@@ -153,14 +155,16 @@ class _Writer:
 
         A limit other than 0 need not be a whole number of steps: then the last step is the nearest one to it.
         """
-        scale, zero = self._parameters(limit.output[0])
-        low, high = 0.0, np.inf
-        if limit.op_type == "Clip":
-            bounds = [self._arrays.get(name) if name else None for name in [*limit.input[1:], "", ""][:2]]
-            low = -np.inf if bounds[0] is None else float(bounds[0].item())
-            high = np.inf if bounds[1] is None else float(bounds[1].item())
+        (low, high), (scale, zero) = self._limits[limit.output[0]], self._parameters(limit.output[0])
         near = scale * (0.5 + 1e-6) if low else 0.0
         return bool(-zero * scale >= low - near and (255 - zero) * scale <= max(high * (1 + 1e-6), high + near))
+
+    def _limits_of(self, limit: onnx.NodeProto) -> tuple[float, float]:
+        """What a ReLU or a Clip limits to; a Clip may have either end, or none."""
+        if limit.op_type != "Clip":
+            return 0.0, np.inf
+        low, high = [self._arrays.get(name) if name else None for name in [*limit.input[1:], "", ""][:2]]
+        return -np.inf if low is None else float(low.item()), np.inf if high is None else float(high.item())
 
     def _constants(self, name: str) -> list[str]:
         """Names of the scale and the zero point of a tensor: one pair a root."""

@@ -16,6 +16,7 @@ from torch.nn import functional
 from edgekit.core import Axis, Part, TensorSpec
 from edgekit.errors import BadInput, Unsupported
 from edgekit.exporters.coreml import EXPORTER
+from edgekit.pipeline.artifacts import too_large
 
 pytestmark = pytest.mark.thorough
 
@@ -167,14 +168,21 @@ def test_what_a_small_table_grows_to_is_not_stored(tmp_path: Path, precision: st
     torch.manual_seed(0)
     network = Positions().eval()
     made = export(tmp_path, precision, part=small_part(network, (1, 300, 16), (1, 300, 16)))
-    # The places in the table stay, 4 bytes each, and are named.
-    assert sum(made.census["bytes"].values()) < 4 * 300 * 300 + 50_000
-    assert list(made.census["constants"].values()) == [4 * 300 * 300]
+    assert sum(made.census["bytes"].values()) < 10_000, "neither the positions nor their places in the table"
+    assert made.census["constants"] == {}
     x = torch.randn(1, 300, 16, generator=torch.Generator().manual_seed(2))
     with torch.inference_mode():
         expected = network(x).numpy()
     out = EXPORTER.load(tmp_path / made.file, 1)({"x": x.numpy()})["y"]
     np.testing.assert_allclose(out, expected, atol=1e-5 if precision == "fp32" else 2e-2)
+
+
+def test_what_makes_a_program_larger_than_fit_expects_is_named(tmp_path: Path) -> None:
+    held = torch.randn(300, 300)
+    made = export(tmp_path, part=small_part(lambda x: x + held, (1, 300, 300), (1, 300, 300)))
+    assert too_large([made], 300_000) == ""
+    note = too_large([made], 100_000)
+    assert note.startswith("360 kB where fit expects 100 kB; the largest constants: ") and note.endswith(" (360 kB)")
 
 
 @pytest.mark.parametrize("precision", ["int8", "int4"])

@@ -41,6 +41,10 @@ def traced(module: nn.Module, width: int) -> onnx.ModelProto:
     return from_torch(part, module.eval())
 
 
+def some_features(seed: int) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).normal(size=(2, FRAMES, INPUTS)).astype(np.float32)
+
+
 def answered(model: onnx.ModelProto, features: NDArray[np.float32]) -> NDArray[np.float32]:
     return OnnxRunner(model.SerializeToString(), threads=1)({"features": features})["out"]
 
@@ -52,7 +56,7 @@ def test_it_answers_like_float(layers: int, both: bool) -> None:
     kinds = [node.op_type for node in small.graph.node]
     assert (kinds.count("DynamicQuantizeLSTM"), kinds.count("LSTM")) == (layers, 0)
     assert {layer.form for layer in choice.values()} == {"dynamic"}
-    features = np.random.default_rng(0).normal(size=(2, FRAMES, INPUTS)).astype(np.float32)
+    features = some_features(0)
     expected, found = answered(model, features), answered(small, features)
     assert np.linalg.norm(found - expected) < 0.03 * np.linalg.norm(expected)
     assert not np.array_equal(found, expected)
@@ -82,11 +86,32 @@ class Bare(nn.Module):
         return out
 
 
-def test_the_layer_that_reads_the_input_is_computed_in_float() -> None:
-    small, choice = recurrent.quantize(traced(Bare(nn.LSTM), HIDDEN))
-    assert sorted(layer.form for layer in choice.values()) == ["dynamic", "float"]
+def test_the_layer_that_reads_the_input_is_stored_in_int8_and_computed_in_float() -> None:
+    model = traced(Bare(nn.LSTM), HIDDEN)
+    small, choice = recurrent.quantize(model, [{"features": some_features(seed)} for seed in range(3)])
+    assert [layer.form for layer in choice.values()] == ["weight-only", "dynamic"]
     kinds = [node.op_type for node in small.graph.node if "LSTM" in node.op_type]
     assert kinds == ["LSTM", "DynamicQuantizeLSTM"]
+    expected, found = (answered(graph, some_features(7)) for graph in (model, small))
+    assert 0 < np.linalg.norm(found - expected) < 0.03 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+def test_where_stored_weights_move_the_outputs_too_far_they_stay_float(kind: type[nn.RNNBase]) -> None:
+    """Features that span decades, as powers do, and weights that make up for it: the largest hide all others."""
+    module, sizes = Bare(kind), np.logspace(0, -5, INPUTS).astype(np.float32)
+    with torch.no_grad():
+        module.get_parameter("layers.weight_ih_l0").div_(torch.from_numpy(sizes))
+    feeds = [{"features": some_features(seed) * sizes} for seed in range(3)]
+    model = traced(module, HIDDEN)
+    alone = [choice for choice in recurrent.quantize(model)[1].values() if choice.form == "weight-only"]
+    assert len(alone) == (2 if kind is nn.GRU else 1), "without inputs nothing is measured"
+    small, choice = recurrent.quantize(model, feeds)
+    first, second = choice.values()
+    assert first.form == "float" and first.why.startswith("stored in int8 it alone moves the outputs by ")
+    assert second.form == ("weight-only" if kind is nn.GRU else "dynamic")
+    expected, found = (answered(graph, feeds[0]["features"]) for graph in (model, small))
+    assert np.linalg.norm(found - expected) < 0.03 * np.linalg.norm(expected)
 
 
 @pytest.mark.parametrize("both", [False, True])
@@ -99,7 +124,7 @@ def test_layers_that_onnxruntime_has_in_float_only_are_stored_in_int8(both: bool
     assert sum(array.dtype == np.int8 for array in arrays.values()) == 4
     floats = [array for array in arrays.values() if array.dtype == np.float32 and array.ndim == 3 and array.any()]
     assert not any(array.shape[2] > 1 for array in floats), "a matrix of weights; the first state is all zero"
-    features = np.random.default_rng(0).normal(size=(2, FRAMES, INPUTS)).astype(np.float32)
+    features = some_features(0)
     expected, out = answered(model, features), answered(small, features)
     assert 0 < np.linalg.norm(out - expected) < 0.02 * np.linalg.norm(expected)
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnxruntime
+import pytest
+import torch
+from helpers.cases.onnx_cases import CHECKPOINT
+from helpers.cases.onnx_cases import model as model_for
 from onnx import TensorProto, helper, numpy_helper
 
+from edgekit.core import Part, Recipe, TensorSpec
+from edgekit.exporters.onnx import EXPORTER
 from edgekit.exporters.onnx.graph import share
 from edgekit.formats.onnx.runner import OnnxRunner
 
@@ -41,6 +49,45 @@ def test_equal_initializers_become_one_and_the_answers_stay() -> None:
     content = model.SerializeToString()
     share(model)
     assert model.SerializeToString() == content
+
+
+class Twice(torch.nn.Module):
+    """A layer, and the same or another one."""
+
+    def __init__(self, shared: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = torch.nn.Linear(64, 64)
+        self.second = self.first if shared else torch.nn.Linear(64, 64)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.second(torch.relu(self.first(x)))
+        return out
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_it_is_said_where_older_processors_have_no_exact_kernels(shared: bool, tmp_path: Path) -> None:
+    """onnxruntime refuses them for int8 weights that two products share, on every processor."""
+    ends = [(TensorSpec(name, "float32", (20, 64)),) for name in "xy"]
+    part, said = Part("net", *ends, {}, lambda checkpoint: Twice(shared)), list[str]()
+    # So few rows that weights are rounded to nearest, the same in both places.
+    feeds = [{"x": np.random.default_rng(i).normal(size=(20, 64)).astype(np.float32)} for i in range(4)]
+    recipe, work = Recipe("onnx", "int8", {"forms": {"net": "dynamic"}}), tmp_path / "work"
+    work.mkdir()
+    [made] = EXPORTER.export(
+        model_for(part), CHECKPOINT, recipe, {"net": feeds}, tmp_path, work, lambda text, *_: said.append(text)
+    )
+    note = "net: products share 1 int8 tensor, whose sums may overflow on x86 without VNNI"
+    assert (note in said, len(made.census["shared_int8"])) == ((True, 1) if shared else (False, 0))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    try:
+        onnxruntime.InferenceSession(str(tmp_path / made.file), options, providers=["CPUExecutionProvider"])
+        refused = False
+    except Exception:  # onnxruntime's exceptions share no base but Exception
+        refused = True
+    assert refused is shared
 
 
 def test_zero_points_of_products_stay_apart() -> None:

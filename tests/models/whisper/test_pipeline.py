@@ -34,6 +34,17 @@ def test_a_short_clip(toy_whisper: ToyWhisper, say: Phrase) -> None:
     assert result.marks["first_token"] > 0
 
 
+def test_an_answer_is_compared_position_by_position_without_another_run_of_the_encoder(
+    toy_whisper: ToyWhisper, say: Phrase
+) -> None:
+    transcriber, sounds = toy_whisper.transcriber(says([say("hello."), say("hello."), say("hello.")]))
+    answer = transcriber.predict(sound(3.0)).output
+    rows = transcriber.next_tokens(sound(3.0), answer)
+    assert rows is not None and len(rows) > 1 and len(sounds.windows) == 1
+    transcriber.next_tokens(sound(4.0), answer)
+    assert len(sounds.windows) == 2
+
+
 def test_segments_of_a_short_clip(toy_whisper: ToyWhisper, say: Phrase) -> None:
     transcriber, _ = toy_whisper.transcriber(says([say(0.0, "one", 1.0, 1.5, "two", 2.5)]))
     result = transcriber.predict(sound(3.0), language="en", timestamps=True)

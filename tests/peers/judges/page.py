@@ -29,6 +29,7 @@ def write(table: Mapping[str, Any], judges: Sequence[Judge], models: Sequence[st
         listed.append(f"- **{judge.name}**: {judge.what.replace('{version}', ', '.join(sorted(said)) or '(absent)')}.")
     text = (HERE / "judges.md").read_text(encoding="utf-8")
     text = text.replace("{judges}", "\n".join(listed))
+    text = text.replace("{wrong forms}", (HERE / "wrong_forms.md").read_text(encoding="utf-8").rstrip())
     text = text.replace("{table}", "\n".join(f"| {' | '.join(row)} |" for row in table_rows))
     return text.replace("{notes}", "\n".join(f"{number}. {note}" for number, note in enumerate(notes, 1)))
 

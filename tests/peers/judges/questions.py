@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import programs
 
 import edgekit
 from edgekit.bundles.opened import load
@@ -35,6 +36,7 @@ FORMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "cortex-m55": ("cortex-m55", {}),
     "android-litert": ("android", {"exporter": "litert", "evidence": False}),
     "android-executorch": ("android", {"exporter": "executorch", "evidence": False}),
+    **dict.fromkeys(programs.FORMS, ("ios", {})),
 }
 #: Whose evidence takes ten minutes to answer: calibrated on the golden clip alone.
 SLOW = ("whisper-base", "whisper-tiny-en")
@@ -51,6 +53,8 @@ def make(model: str, form: str) -> dict[str, Any]:
     there is none}``. The default form gets its precision into its name: laptop-int8."""
     target, options = options_of(model, form)
     try:
+        if form in programs.FORMS:
+            return programs.make(model, form, BUILD / "questions" / model)
         bundle = edgekit.export(model, target, out=BUILD / "bundles" / f"{model}-{form}", **options)
         recorders, predictor = opened(bundle.path)
         predictor.probe(str(bundle.path / bundle.manifest.golden.input))

@@ -41,7 +41,7 @@ ANSWERS = [sample.input for sample in SAMPLES]
 
 def compared(candidate: Predictor) -> Any:
     kept = positions.likeliest(Chain(), SAMPLES, ANSWERS, lambda *_: None)
-    found = positions.distances(candidate, SAMPLES, ANSWERS, kept, lambda *_: None)
+    found = [positions.distance(candidate, *row) for row in zip(SAMPLES, ANSWERS, kept, strict=True)]
     return found, *positions.by_source(found, SAMPLES)
 
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekit.quantization.ranges import EXTREMES, METHODS, MIDDLE, TAIL, Extremes, Histograms, best_zero, least_scale
+from edgekit.quantization.ranges import (
+    EXTREMES,
+    METHODS,
+    MIDDLE,
+    TAIL,
+    WIDE,
+    Extremes,
+    Histograms,
+    best_zero,
+    least_scale,
+)  # fmt: skip
 
 
 def test_histograms_leave_out_what_is_rare() -> None:
@@ -14,6 +24,7 @@ def test_histograms_leave_out_what_is_rare() -> None:
     assert observed.ranges("min-max")["x"] == (pytest.approx(values.min()), 500.0)
     assert observed.ranges("percentile")["x"][1] < 10
     assert observed.ranges("entropy")["x"][1] < 500
+    assert observed.ranges(WIDE)["x"] == (pytest.approx(1.1 * values.min()), pytest.approx(550))
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-42, -1e-39, 1e-35, 2.5, -7.0])
@@ -23,7 +34,7 @@ def test_a_nearly_constant_tensor_has_a_range(value: float, spread: float) -> No
     values = np.linspace(value, value + spread, 100, dtype=np.float32)
     observed, extremes = Histograms(lambda feeds: {"x": values}, [{}], lambda done, total: None), Extremes()
     extremes.see("x", values)
-    ranges = [observed.ranges(method)["x"] for method in METHODS] + [
+    ranges = [observed.ranges(method)["x"] for method in (*METHODS, WIDE)] + [
         extremes.ranges(method)["x"] for method in EXTREMES
     ]
     for least, largest in ranges:

@@ -76,7 +76,7 @@ class OnnxRunner(Runner):
             options.add_initializer(name, value)
         content = str(model) if isinstance(model, Path) else model
         # Exact kernels where the usual ones overflow. onnxruntime rewrites weights for them, and refuses to do so with
-        # weights that two products share: such a network takes the usual kernels.
+        # weights that two products share: such a network takes the usual kernels, as its export has said.
         exact = ["1", "0"] if overflows_on_bytes() else ["0"]
         for precise in exact:
             options.add_session_config_entry("session.x64quantprecision", precise)
