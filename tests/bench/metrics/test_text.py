@@ -70,7 +70,7 @@ def test_distance_is_of_tokens_and_its_interval_of_documents() -> None:
         (several(kld=0.06), "fail", "more than the 0.05"),
         (several(3, chunks=1), "undecided", "3 chunks"),
         (several(7), "undecided", "7 independent texts"),
-        ([score(chunks=100)], "undecided", "1 independent texts"),
+        ([score(chunks=100)], "undecided", "1 independent text is"),
         (several(kld=0.045, spread=0.04), "undecided", "more text"),
         (several(nll=7.0), "fail", "no model of this text"),
         (several(nll=float("nan")), "fail", "no model of this text"),

@@ -83,7 +83,7 @@ def test_labels_beside_them_are_not_used(toy: Any, tmp_path: Path) -> None:
 
 def test_one_sample_is_refused(toy: Any, tmp_path: Path) -> None:
     one = toy_model.write_data(tmp_path / "one", count=1, truths="absent")
-    with pytest.raises(BadInput, match="holds 1 samples"):
+    with pytest.raises(BadInput, match="holds 1 sample "):
         toy.export(tmp_path / "b", evidence=one)
 
 
