@@ -156,17 +156,19 @@ def agreed(bundle: Bundle, tell: Progress, where: str | Path | None = None) -> m
     predictor = load(bundle.path, hashes=False)
     grounds = Grounds(tried=kept.agreement.tried)
     found: list[positions.Positions] = []
-    with _reading(kept.answers):
+    with _refuse_damage(kept.answers):
         reference = json.loads((bundle.path / kept.answers).read_bytes())
         expected = json.loads((bundle.path / kept.positions).read_bytes()) if kept.positions else ()
+        if kept.positions and len(expected) != len(judged):
+            raise ValueError(f"{kept.positions} is of {len(expected)} samples, not of {len(judged)}")
 
     def force(i: int) -> None:
-        with _reading(kept.answers):
+        with _refuse_damage(kept.answers):
             if expected:
                 found.append(positions.distance(predictor, judged[i], reference[i], expected[i]))
 
     answers = judge.answers(model, predictor, judged, Looks("answers", tell, after=force))
-    with _reading(kept.answers):
+    with _refuse_damage(kept.answers):
         if found:
             shares, far = positions.by_source(found, judged)
             grounds = replace(grounds, positions=shares, divergence=far)
@@ -174,7 +176,7 @@ def agreed(bundle: Bundle, tell: Progress, where: str | Path | None = None) -> m
 
 
 @contextlib.contextmanager
-def _reading(name: str) -> Iterator[None]:
+def _refuse_damage(name: str) -> Iterator[None]:
     """Raises BadInput where what a bundle keeps in the file `name` is of another kind."""
     try:
         yield
