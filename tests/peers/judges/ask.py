@@ -2,8 +2,8 @@
 
     python ask.py --markdown docs/judges.md --json build/judges/judges.json [--models A,B] [--forms C,D] [--judges X,Y]
 
-Exports the bundles (questions.py), asks each judge_*.py in a process of its own (frame.py), writes the page (page.py).
-Without build/judges everything is made anew.
+Exports the bundles (questions.py), asks each judge of judges.toml in a process of its own (frame.py), writes the page
+(page.py): two works at a time, each on a processor of its own. Without build/judges everything is made anew.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,10 @@ from frame import HERE, Judge, answers, judges, name_of
 from page import MODELS, write
 from questions import BUILD, FORMS, options_of
 
-#: Seconds that an export may take.
+#: Seconds that the exports of a model may take.
 LONGEST = 1800
+#: The fields of a step: whose entry of the table, its name, the entry, and what is printed of it.
+Step = tuple[dict[str, Any], str, dict[str, Any], str]
 
 
 def main() -> None:
@@ -34,52 +38,69 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=BUILD / "judges.json")
     parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--forms", default=",".join(FORMS))
-    parser.add_argument("--judges", default="", help="NAME of files judge_NAME.py; default: all")
+    parser.add_argument("--judges", default="", help="names in judges.toml; default: all")
     options = parser.parse_args()
     options.json.parent.mkdir(parents=True, exist_ok=True)
     table: dict[str, Any] = json.loads(options.json.read_bytes()) if options.json.exists() else {}
     table = {"made": {}, "answers": {}} | table
-    models, begin = options.models.split(","), time.monotonic()
-    asked = [one for one in judges() if not options.judges or one.path.stem[6:] in options.judges.split(",")]
-    for said in (
-        line
-        for work in (export(models, options.forms.split(","), table), *(ask(one, models, table) for one in asked))
-        for line in work
-    ):
-        print(f"{(time.monotonic() - begin) / 60:5.1f} min  {said}"[:200], flush=True)
-        part = options.json.with_suffix(".partial")
-        part.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-        part.replace(options.json)
-        options.markdown.write_text(write(table, judges()), encoding="utf-8")
+    models, begin, lock = options.models.split(","), time.monotonic(), threading.Lock()
+    asked = [one for one in judges() if not options.judges or one.name in options.judges.split(",")]
+
+    def keep(steps: Iterable[Step]) -> None:
+        for cells, name, entry, said in steps:
+            with lock:
+                cells[name] = entry
+                print(f"{(time.monotonic() - begin) / 60:5.1f} min  {said}"[:200], flush=True)
+                part = options.json.with_suffix(".partial")
+                part.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+                part.replace(options.json)
+                options.markdown.write_text(write(table, judges()), encoding="utf-8")
+
+    forms = options.forms.split(",")
+    side_by_side([lambda one=one: keep(export(one, forms, table["made"].setdefault(one, {}))) for one in models])
+    for judge in asked:
+        table["answers"].setdefault(judge.name, {})
+    # The slow ones first, so that none is left alone at the end.
+    asked.sort(key=lambda judge: -judge.timeout)
+    side_by_side([lambda one=one: keep(ask(one, models, table)) for one in asked])
 
 
-def export(models: Sequence[str], forms: Sequence[str], table: dict[str, Any]) -> Iterator[str]:
-    """The questions of every form, each made in a process of its own, into table["made"][model][form]."""
+def side_by_side(works: Iterable[Callable[[], None]]) -> None:
+    """Two at a time, each on a processor of its own, where there are two: more threads would only wait."""
+    cores = sorted(os.sched_getaffinity(0))
+    free = [*cores[:2], cores[0]]
+    with ThreadPoolExecutor(2, initializer=lambda: os.sched_setaffinity(0, {free.pop(0)})) as pool:
+        for done in [pool.submit(work) for work in works]:
+            done.result()
+
+
+def export(model: str, forms: Iterable[str], made: dict[str, Any]) -> Iterator[Step]:
+    """The questions of a model, in a process of its own, into `made`, by form."""
     # What edgekit this is: the hashes of its files, as its wheel lists them.
-    record = importlib.metadata.distribution("edgekit-ml").read_text("RECORD") or ""
-    for model, form in ((model, form) for model in models for form in forms):
-        key = digest(record.encode(), repr(options_of(model, form)).encode())
-        before = table["made"].setdefault(model, {}).get(form, {})
-        if before.get("key") == key:
-            continue
-        begin, command = sum(os.times()[2:4]), [sys.executable, str(HERE / "questions.py"), model, form]
-        made: dict[str, Any] = {"key": key}
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST, check=False)
-            made |= json.loads((done.stdout.splitlines() or [""])[-1])
-        except subprocess.TimeoutExpired:
-            made = {"reason": f"the export took more than {LONGEST} s"}
-        except ValueError:
-            made = {"reason": f"the export failed: {(done.stderr.strip().splitlines() or ['nothing said'])[-1][:200]}"}
-        table["made"][model][form] = made | {"processor_seconds": round(sum(os.times()[2:4]) - begin, 1)}
-        yield f"export {model} {form}: {made.get('reason') or made['form']}"
+    record = (importlib.metadata.distribution("edgekit-ml").read_text("RECORD") or "").encode()
+    keys = {form: digest(record, repr(options_of(model, form)).encode()) for form in forms}
+    left = [form for form in keys if made.get(form, {}).get("key") != keys[form]]
+    if not left:
+        return
+    command, why = [sys.executable, str(HERE / "questions.py"), model, *left], "the export stopped"
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST, check=False)
+        lines, why = done.stdout, (done.stderr.strip().splitlines() or [why])[-1][:200]
+    except subprocess.TimeoutExpired as exc:
+        lines, why = (exc.stdout or b"").decode(), f"the exports took more than {LONGEST} s"
+    entries = [json.loads(line) for line in lines.splitlines() if line.startswith('{"')]
+    for form, entry in zip(left, [*entries, *[{"reason": why}] * len(left)], strict=False):
+        # What the process did not say of itself is tried again next time.
+        key = keys[form] if "processor_seconds" in entry else ""
+        yield made, form, entry | {"key": key}, f"export {model} {form}: {entry.get('reason') or entry['form']}"
 
 
-def ask(judge: Judge, models: Sequence[str], table: dict[str, Any]) -> Iterator[str]:
-    """Put the judge's answers into table["answers"][judge][question]; those that stand are not asked again."""
-    cells = table["answers"].setdefault(judge.name, {})
-    own = sorted(path for path in HERE.rglob(f"*{judge.path.stem[6:]}*") if path.is_file())
-    key = digest(*(path.read_bytes() for path in [HERE / "asked.py", *own]))
+def ask(judge: Judge, models: Iterable[str], table: dict[str, Any]) -> Iterator[Step]:
+    """The judge's answers into table["answers"][judge][question]; those that stand are not asked again."""
+    cells = table["answers"][judge.name]
+    stem = judge.script.removesuffix(".py")
+    own = sorted(path for path in HERE.rglob("*") if path.is_file() and stem in str(path.relative_to(HERE)))
+    key = digest(repr(judge[1:]).encode(), *(path.read_bytes() for path in [HERE / "asked.py", *own]))
     folders, keys = [], {}
     for made in (made for model in models for made in table["made"][model].values()):
         for folder in sorted(Path(one) for one in made.get("folders", ()) if made["form"] in judge.forms):
@@ -91,8 +112,9 @@ def ask(judge: Judge, models: Sequence[str], table: dict[str, Any]) -> Iterator[
                 folders.append(folder)
     for question, answer in answers(judge, folders):
         # What the judge did not say itself may be another thing next time: it is asked again.
-        cells[question] = answer | {"key": "" if answer.get("lost") else keys[question]}
-        yield f"{judge.name} {question}: {answer.get('reason') or answer.get('placed') or answer['distance']}"
+        entry = answer | {"key": "" if answer.get("lost") else keys[question]}
+        said = answer.get("reason") or answer.get("placed") or answer["distance"]
+        yield cells, question, entry, f"{judge.name} {question}: {said}"
 
 
 def digest(*contents: bytes) -> str:

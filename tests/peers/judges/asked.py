@@ -7,11 +7,12 @@ calls.npz: `in/CALL/NAME`, `out/CALL/NAME` (edgekit's own runtime on this machin
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -43,10 +44,43 @@ def read(folder: Path) -> Question:
     return Question("/".join(folder.parts[-3:]), facts, Path(facts["file"]), *sides)
 
 
+def write(folder: Path, facts: Mapping[str, Any], sides: Mapping[str, Sequence[Arrays]]) -> str:
+    """Write a question that `read` reads, and return its folder."""
+    named = [(side, i, call) for side, calls in sides.items() for i, call in enumerate(calls)]
+    arrays = {f"{side}/{i}/{name}": value for side, i, call in named for name, value in call.items()}
+    np.savez(folder / "calls.npz", allow_pickle=False, **arrays)
+    digests = {"calls": digest(folder / "calls.npz"), "sha256": digest(Path(facts["file"]))}
+    model, form, part = folder.parts[-3:]
+    place = {"model": model, "form": form, "part": part}
+    (folder / "question.json").write_text(json.dumps(place | {**facts} | digests, indent=1))
+    return str(folder)
+
+
+def digest(file: Path) -> str:
+    """Of a file, or of all in a folder."""
+    files = sorted(path for path in [file, *file.rglob("*")] if path.is_file())
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def largest(calls: Sequence[Arrays]) -> list[int]:
+    """The places of the most calls whose inputs have the same shapes; of two such groups, the later."""
+    groups: dict[str, list[int]] = {}
+    for place, feeds in enumerate(calls):
+        groups.setdefault(str([(name, value.shape) for name, value in feeds.items()]), []).append(place)
+    return max(reversed(groups.values()), key=len)
+
+
+def of_one_shape(question: Question) -> Question:
+    """Those calls of a question that `largest` names: for a judge whose graphs have fixed shapes."""
+    places = largest(question.inputs)
+    inputs, here, fp32 = ([side[i] for i in places if side] for side in question[3:])
+    return question._replace(inputs=inputs, here=here, fp32=fp32)
+
+
 def questions() -> Iterator[Question]:
-    """Those whose folders this program was started with."""
+    """Those whose folders this program was started with, behind the name of the judge."""
     _answers()
-    return (read(Path(name)) for name in sys.argv[1:])
+    return (read(Path(name)) for name in sys.argv[2:])
 
 
 @functools.cache
@@ -94,28 +128,3 @@ def tell(question: Question, version: str, outputs: Sequence[Arrays] = (), again
         sides = {"fp32": distance(outputs, question.fp32), "here_fp32": distance(question.here, question.fp32)}
         line |= {key: away for key, away in sides.items() if math.isfinite(away)}
     print(json.dumps(line), file=_answers(), flush=True)
-
-
-def answer(version: str, run: Callable[[Question], Sequence[Arrays]], own: str = "", largest: float = math.inf) -> None:
-    """Ask `run` for the outputs of every question; what it raises is the reason why there are none.
-
-    Args:
-        own: the exporter whose bundles this runtime executes here anyway: beside itself it would prove nothing, so it
-            is compared with fp32. largest: bytes of the largest file that it is asked about.
-    """
-    for question in questions():
-        against = "fp32" if question.facts["exporter"] == own else "here"
-        try:
-            if against == "fp32" and not question.fp32:
-                raise ValueError("its own file, and no float network with the same inputs to compare it with")
-            if question.file.stat().st_size > largest:
-                raise ValueError(f"left out: emulation is slow, and parts above {largest / 1e6:.0f} MB are not tried")
-            tell(question, version, run(question), against)
-        except Exception as exc:  # a runtime may raise anything
-            said = next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
-            tell(question, version, reason=said[:240])
-
-
-def called(runner: Callable[[Arrays], Arrays], question: Question) -> list[Arrays]:
-    """What a runner of edgekit's gives for the calls, in order."""
-    return [runner(feeds) for feeds in question.inputs]

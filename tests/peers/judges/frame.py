@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import json
 import os
@@ -13,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
@@ -23,41 +23,29 @@ _TRIES = 3
 
 
 class Judge(NamedTuple):
-    """What a file judge_NAME.py declares in capitals.
+    """A table of judges.toml, which says what the fields are."""
 
-    Attributes:
-        name, what: its column, and a line about it ("{version}" is filled in). forms, files: forms of bundles that it
-            takes, and suffixes of files (none: all). timeout: seconds for a question.
-        python: its environment; "": this one. package: the distribution whose pinned version must answer; "": any.
-    """
-
-    path: Path
+    folder: Path
     name: str
+    title: str
     what: str
-    forms: tuple[str, ...]
-    files: tuple[str, ...]
+    script: str
+    forms: Sequence[str]
+    files: Sequence[str]
     timeout: float
-    python: str
-    package: str
+    python: str = ""
+    package: str = ""
 
 
 def judges(folder: Path = HERE) -> list[Judge]:
-    """Those of a folder. Their files are read and not imported: a judge's libraries are in another environment."""
-    return [read(path) for path in sorted(folder.glob("judge_*.py"))]
-
-
-def read(path: Path) -> Judge:
-    said: dict[str, Any] = {"WHAT": "", "FILES": (), "PYTHON": "", "PACKAGE": ""}
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            with contextlib.suppress(ValueError):
-                said[node.targets[0].id] = ast.literal_eval(node.value)
-    return Judge(path, *(said[name.upper()] for name in Judge._fields[1:]))
+    """Those of a folder's judges.toml, in order."""
+    tables = tomllib.loads((folder / "judges.toml").read_text(encoding="utf-8")).items()
+    return [Judge(folder, name, **{k: v for k, v in said.items() if k in Judge._fields}) for name, said in tables]
 
 
 def pinned(judge: Judge) -> str:
     """The version of its package that the requirements beside it ask for; "" where none is pinned."""
-    files = [*judge.path.parent.glob("*requirements.txt"), *judge.path.parent.glob("*/package.json")]
+    files = [*judge.folder.glob("*requirements.txt"), *judge.folder.glob("*/package.json")]
     text = "\n".join(file.read_text(encoding="utf-8") for file in files)
     found = re.search(rf'\b{re.escape(judge.package)}(?:==|": ")([\w.+-]+)', text) if judge.package else None
     return found[1] if found else ""
@@ -95,7 +83,7 @@ def _lines(judge: Judge, folders: Sequence[Path]) -> Iterator[tuple[str, str]]:
     if not Path(python).exists():
         yield "", f"absent: {judge.python} was not made"
         return
-    command = [python, str(judge.path), *map(str, folders)]
+    command = [python, str(judge.folder / judge.script), judge.name, *map(str, folders)]
     streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "start_new_session": True}
     with tempfile.TemporaryFile() as errors, subprocess.Popen(command, stderr=errors, **streams) as process:
         assert process.stdout is not None

@@ -22,11 +22,11 @@ MODELS = (
 def write(table: Mapping[str, Any], judges: Sequence[Judge], models: Sequence[str] = MODELS) -> str:
     notes: list[str] = []
     rows = [[model, *(_cell(table, judge, model, notes) for judge in judges)] for model in models]
-    table_rows = [["model", *(judge.name for judge in judges)], ["---"] * (len(judges) + 1), *rows]
+    table_rows = [["model", *(judge.title for judge in judges)], ["---"] * (len(judges) + 1), *rows]
     listed = []
     for judge in judges:
         said = {answer.get("version") or "" for answer in table["answers"].get(judge.name, {}).values()} - {""}
-        listed.append(f"- **{judge.name}**: {judge.what.replace('{version}', ', '.join(sorted(said)) or '(absent)')}.")
+        listed.append(f"- **{judge.title}**: {judge.what.replace('{version}', ', '.join(sorted(said)) or '(absent)')}.")
     text = (HERE / "judges.md").read_text(encoding="utf-8")
     text = text.replace("{judges}", "\n".join(listed))
     text = text.replace("{wrong forms}", (HERE / "wrong_forms.md").read_text(encoding="utf-8").rstrip())

@@ -7,8 +7,6 @@ A question's file is program.pt2, the module exported at the shapes of its calls
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -18,11 +16,11 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
-from shapes import largest
+from asked import largest, write
 from torch.fx.node import map_aggregate
 
 from edgekit.core import Part, Recipe
-from edgekit.errors import EdgekitError
+from edgekit.errors import EdgekitError, Unsupported
 from edgekit.exporters.common.torch_export import Flat
 from edgekit.numerics.parity import Recorder, reference_of
 from edgekit.pipeline import resolving, writing
@@ -34,7 +32,11 @@ FORMS = ("ios-fp32", "ios-fp16")
 def make(name: str, form: str, folder: Path) -> dict[str, Any]:
     """Write folder/FORM/PART for each part, of both forms with the first; ``{"form": form, "folders": theirs}``."""
     if form != FORMS[0]:
+        if not (folder / form).is_dir():
+            raise Unsupported("there are no torch modules in fp32 to make it of.")
         return {"form": form, "folders": sorted(map(str, (folder / form).iterdir()))}
+    for each in FORMS:
+        shutil.rmtree(folder / each, ignore_errors=True)
     job, tell = resolving.job_of(asked := Asked(name, "ios", precision="fp16", evidence=False)), asked.tell
     weights, source = resolving.weights_of(job, None, tell)
     job, checkpoint = resolving.read(job, weights, tell)
@@ -45,38 +47,30 @@ def make(name: str, form: str, folder: Path) -> dict[str, Any]:
         run = writing.prepared(Run(job, checkpoint, source, "", Path(stage), Path(work), folder, tell))
         run.predictor(recorders).probe(str(run.stage / run.golden_input))
         for each in FORMS:
-            shutil.rmtree(folder / each, ignore_errors=True)
             recipe = Recipe("coreml", each[-4:])
             made = job.exporter.export(job.model, checkpoint, recipe, {}, run.work, run.work, tell)
             for part, artifact in zip(parts, made, strict=True):
                 runner, calls = job.exporter.load(run.work / artifact.file, 1), recorders[part.name].calls
-                write(part, modules[part.name], calls, runner, folder / each / part.name)
+                question(part, modules[part.name], calls, runner, folder / each / part.name)
                 shutil.rmtree(run.work / artifact.file)
     return {"form": form, "folders": sorted(map(str, (folder / form).iterdir()))}
 
 
-def write(part: Part, module: Any, calls: Sequence[Any], runner: Any, folder: Path) -> None:
+def question(part: Part, module: Any, calls: Sequence[Any], runner: Any, folder: Path) -> None:
     folder.mkdir(parents=True)
     precision = folder.parent.name[-4:] if part.quantize else "fp32"
     sides = {"in": [feeds for feeds, _ in calls], "fp32": [outputs for _, outputs in calls]}
     with contextlib.suppress(EdgekitError):  # what is not interpreted here, Apple's runtime may compute
         sides |= {"out": [runner(feeds) for feeds in sides["in"]]}
-    arrays = {
-        f"{s}/{i}/{name}": v for s, side in sides.items() for i, call in enumerate(side) for name, v in call.items()
-    }
-    np.savez(folder / "calls.npz", allow_pickle=False, **arrays)
-    feeds = sides["in"][largest(sides["in"])[0]]
-    why = ""
+    feeds, why = sides["in"][largest(sides["in"])[0]], ""
     try:
         torch.export.save(traced(part, module, feeds, precision), folder / "program.pt2")
     except Exception as exc:  # torch raises whatever went wrong
         why = f"torch does not export it: {exc}".splitlines()[0][:240]
-    facts = {"model": folder.parts[-3], "form": folder.parts[-2], "part": part.name, "precision": precision}
-    facts |= {"exporter": "coreml", "unable": why, "file": str((folder / "program.pt2").resolve())}
-    for key, file in (("calls", "calls.npz"), ("sha256", "program.pt2")):
-        facts[key] = "" if why else hashlib.sha256((folder / file).read_bytes()).hexdigest()
-    sides = {"inputs": msgspec.to_builtins(part.inputs), "outputs": msgspec.to_builtins(part.outputs)}
-    (folder / "question.json").write_text(json.dumps(facts | sides, indent=1))
+    facts: dict[str, Any] = {"precision": precision, "exporter": "coreml", "unable": why}
+    facts |= {"file": str((folder / "program.pt2").resolve())}
+    facts |= {"inputs": msgspec.to_builtins(part.inputs), "outputs": msgspec.to_builtins(part.outputs)}
+    write(folder, facts, sides)
 
 
 def traced(part: Part, module: Any, feeds: Any, precision: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import time
@@ -19,11 +18,11 @@ import page
 
 from edgekit.numerics.parity import relative_error
 
-_SAID = 'NAME = "toy"\nFORMS = ("laptop-int8",)\nTIMEOUT = 4\n'
+_SAID = '[toy]\ntitle = "Toy"\nwhat = "a toy"\nscript = "toy.py"\nforms = ["laptop-int8"]\nfiles = []\ntimeout = 4\n'
 #: Answers every question but the second, at which it does something else first.
 _BODY = """
 import json, os, subprocess, sys, time
-for name in sys.argv[1:]:
+for name in sys.argv[2:]:
     question = "/".join(name.split("/")[-3:])
     if question.endswith("/b"):
         {}
@@ -40,10 +39,10 @@ _NO_NUMBERS = (
 
 def reasons(tmp_path: Path, body: str, said: str = _SAID) -> list[str]:
     """What the table says of three questions: "" where there is a number."""
-    place = tmp_path / "judge_toy.py"
-    place.write_text(said + body)
+    (tmp_path / "toy.py").write_text(body)
+    (tmp_path / "judges.toml").write_text(said)
     folders = [tmp_path / "toy" / "laptop-int8" / part for part in "abc"]
-    found = dict(frame.answers(frame.read(place), folders))
+    found = dict(frame.answers(*frame.judges(tmp_path), folders))
     assert list(found) == [frame.name_of(folder) for folder in folders]
     return [answer.get("reason", "") for answer in found.values()]
 
@@ -77,11 +76,11 @@ def test_a_child_of_a_judge_dies_with_it(tmp_path: Path) -> None:
 
 def test_absent_and_broken_judges_and_other_versions(tmp_path: Path) -> None:
     absent = {"absent: .venv-nowhere was not made"}
-    assert set(reasons(tmp_path, "", _SAID + 'PYTHON = ".venv-nowhere"\n')) == absent
+    assert set(reasons(tmp_path, "", _SAID + 'python = ".venv-nowhere"\n')) == absent
     assert set(reasons(tmp_path, "import nowhere")) == {"crashed: 1, ModuleNotFoundError: No module named 'nowhere'"}
     (tmp_path / "toy-requirements.txt").write_text("toy-runtime==2\n")
     other = {"toy-runtime 1 answers, and 2 is asked for"}
-    said = _SAID + 'PACKAGE = "toy-runtime"\n'
+    said = _SAID + 'package = "toy-runtime"\n'
     assert set(reasons(tmp_path, _BODY.format("pass"), said)) == other
     none = {"toy-runtime None answers, and 2 is asked for"}
     assert set(reasons(tmp_path, _BODY.format("pass").replace('"version": "1", ', ""), said)) == none
@@ -89,11 +88,11 @@ def test_absent_and_broken_judges_and_other_versions(tmp_path: Path) -> None:
 
 
 def test_failures_are_in_the_page_and_no_number(tmp_path: Path) -> None:
-    (tmp_path / "judge_toy.py").write_text(_SAID)
+    (tmp_path / "judges.toml").write_text(_SAID)
     made = {"toy": {"laptop": {"form": "laptop-int8", "folders": [f"toy/laptop-int8/{part}" for part in "ab"]}}}
     cells = {"toy/laptop-int8/a": {"distance": 0.01, "against": "here", "precision": "int8"}}
     cells["toy/laptop-int8/b"] = {"reason": "hung: killed after 4 s"}
-    judges = [frame.read(tmp_path / "judge_toy.py")]
+    judges = frame.judges(tmp_path)
     text = page.write({"made": made, "answers": {"toy": cells}}, judges, ["toy", "gone"])
     assert "| toy | 40 dB; 1 of 2 parts: [1] |" in text
     assert "| gone | [2] |" in text and "1. hung: killed after 4 s\n2. not exported" in text
@@ -103,10 +102,10 @@ def test_failures_are_in_the_page_and_no_number(tmp_path: Path) -> None:
 
 def test_every_judge_declares_what_the_frame_reads() -> None:
     found = frame.judges()
-    assert len({judge.name for judge in found}) == len(found) >= 8
+    assert len({judge.title for judge in found}) == len(found) >= 8
     for judge in found:
-        assert judge.forms and judge.timeout > 0 and judge.what, judge.path.name
-        assert not judge.package or frame.pinned(judge), judge.path.name
+        assert judge.forms and judge.timeout > 0 and (frame.HERE / judge.script).is_file(), judge.name
+        assert not judge.python or frame.pinned(judge), judge.name
 
 
 def test_the_measure_is_that_of_parity() -> None:
@@ -124,9 +123,10 @@ def test_the_measure_is_that_of_parity() -> None:
 def test_a_question_is_read_as_it_was_written(tmp_path: Path) -> None:
     folder = tmp_path / "model" / "laptop-int8" / "network"
     folder.mkdir(parents=True)
-    (folder / "question.json").write_text(json.dumps({"file": "network.onnx", "exporter": "onnx"}))
-    arrays = {f"{side}/{call}/x/y": np.full(2, call) for side in ("in", "out") for call in range(11)}
-    np.savez(folder / "calls.npz", allow_pickle=False, **arrays)
+    (tmp_path / "network.onnx").write_bytes(b"graph")
+    sides = {side: [{"x/y": np.full(2, call)} for call in range(11)] for side in ("in", "out")}
+    asked.write(folder, {"file": str(tmp_path / "network.onnx"), "exporter": "onnx"}, sides)
     question = asked.read(folder)
     assert question.name == "model/laptop-int8/network" and not question.fp32
+    assert question.facts["part"] == "network" and len(question.facts["sha256"]) == 64
     assert [int(call["x/y"][0]) for call in question.inputs] == list(range(11)) and len(question.here) == 11

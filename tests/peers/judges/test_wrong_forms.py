@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ import pytest
 from onnx import TensorProto
 from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_tensor, make_tensor_value_info
 from onnx.numpy_helper import from_array
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import asked
 
 pytestmark = pytest.mark.peers
 HERE = Path(__file__).parent
@@ -105,9 +110,8 @@ def ask(x: Any, model: onnx.ModelProto, chips: Sequence[str], folder: Path) -> l
     facts = {"file": str(folder / "form.onnx"), "exporter": "onnx", "precision": "fp32"}
     for chip in chips:
         (folder / chip).mkdir()
-        np.savez(folder / chip / "calls.npz", allow_pickle=False, **{"in/0/x": x, "out/0/y": out})
-        (folder / chip / "question.json").write_text(json.dumps(facts | {"chip": chip}))
-    command = [str(PYTHON), str(HERE / "judge_qnn.py"), *(str(folder / chip) for chip in chips)]
+        asked.write(folder / chip, facts | {"chip": chip}, {"in": [{"x": x}], "out": [{"y": out}]})
+    command = [str(PYTHON), str(HERE / "qnn.py"), "qualcomm", *(str(folder / chip) for chip in chips)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -16,14 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from asked import Arrays, Question, decibels, distance, questions, tell
-from shapes import of_one_shape
+from asked import Arrays, Question, decibels, distance, of_one_shape, questions, tell
 
-NAME = "Apple Core AI"
-WHAT = "Apple's own runtime, coreai-core {version}, on Linux, on the torch modules behind the bundles for iOS"
-FORMS = ("ios-fp32", "ios-fp16")
-TIMEOUT = 600
-PYTHON = ".venv-coreai"
 PACKAGE = "coreai-core"
 
 

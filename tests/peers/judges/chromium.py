@@ -17,12 +17,6 @@ import numpy as np
 from asked import Question, questions, tell
 from playwright.sync_api import Browser, Error, sync_playwright
 
-NAME = "Chromium"
-WHAT = "onnxruntime-web {version} (WASM, one thread) in a page of Debian's Chromium"
-FORMS = ("laptop-int8", "laptop-fp16", "laptop-fp32")
-FILES = (".onnx",)
-TIMEOUT = 240
-PYTHON = ".venv-chromium"
 PACKAGE = "onnxruntime-web"
 
 _DIST = Path("build/judges/web/node_modules/onnxruntime-web/dist")

@@ -17,16 +17,9 @@ from typing import Any
 import onnx
 import onnxruntime as ort
 import onnxruntime_qnn
-from asked import Question, decibels, distance, questions, tell
+from asked import Question, decibels, distance, of_one_shape, questions, tell
 from onnx import TensorProto
-from shapes import of_one_shape
 
-NAME = "Qualcomm HTP"
-WHAT = "the simulator of the neural processor of a Snapdragon 8 Gen 3 (SM8650), of onnxruntime-qnn {version}"
-FORMS = ("laptop-fp32", "laptop-fp16", "laptop-int8")
-FILES = (".onnx",)
-TIMEOUT = 240
-PYTHON = ".venv-qnn"
 PACKAGE = "onnxruntime-qnn"
 
 # As ExecuTorch's table has them (backends/qualcomm/serialization/qc_schema.py).
