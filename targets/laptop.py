@@ -8,14 +8,14 @@ TARGET = Target(
     name="laptop",
     system="any",
     processor="x86-64 or arm64, 2 cores or more",
-    recipes={"*": Recipe("onnx", "int8"), "text-generation": Recipe("gguf", "q4_k_m")},
+    recipes={"*": Recipe("onnxruntime", "int8"), "text-generation": Recipe("llama-cpp", "q4_k_m")},
     device="host",
     ram=8_000_000_000,
-    runtime={
-        "onnx": "pip:onnxruntime=={version}",
+    runtimes={
+        "onnxruntime": "pip:onnxruntime=={version}",
         "openvino": "pip:openvino=={version}",
         "litert": "pip:ai-edge-litert=={version}",
         "executorch": "pip:executorch=={version}",
-        "gguf": "pip:llama-cpp-python=={version}",
+        "llama-cpp": "pip:llama-cpp-python=={version}",
     },
 )

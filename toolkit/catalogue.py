@@ -1,4 +1,4 @@
-"""The catalogue: models, tasks, targets, exporters, importers and families, with facts for people."""
+"""The catalogue: models, tasks, targets, exporters, runtimes, importers and families, with facts for people."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from edgekit.common.figures import figure
-from edgekit.core import Exporter, Family, Importer, Model, Target, Task
+from edgekit.core import Exporter, Family, Importer, Model, Runtime, Target, Task
 from edgekit.errors import Unsupported
 from edgekit.registry import ROOMS, find, kind, names
 
@@ -46,12 +46,16 @@ def _task(task: Task) -> dict[str, str]:
 
 def _target(target: Target) -> dict[str, str]:
     recipe = target.recipes.get("*")
-    default = f"{recipe.exporter} {recipe.precision}" if recipe else "by task"
+    default = f"{recipe.runtime} {recipe.precision}" if recipe else "by task"
     return {"system": target.system, "processor": target.processor, "default": default}
 
 
 def _exporter(exporter: Exporter) -> dict[str, str]:
     return {"precisions": ", ".join(exporter.precisions), "extra": exporter.extra}
+
+
+def _runtime(runtime: Runtime) -> dict[str, str]:
+    return {"files of": ", ".join(runtime.formats), "runs here": runtime.runs, "extra": runtime.extra}
 
 
 def _importer(importer: Importer) -> dict[str, str]:
@@ -67,6 +71,7 @@ _FACTS: Mapping[str, Callable[[Any], dict[str, str]]] = {
     "tasks": _task,
     "targets": _target,
     "exporters": _exporter,
+    "runtimes": _runtime,
     "importers": _importer,
     "families": _family,
 }

@@ -1,12 +1,12 @@
 """The folder is the registry: each public file or package below a room is an entry, named after the file.
 
 ``models/whisper/whisper_base.py`` defines ``MODEL`` and is known as ``whisper-base``; likewise ``TASK``, ``TARGET``,
-``EXPORTER`` and ``IMPORTER``, which a package (``exporters/onnx/__init__.py``, known as ``onnx``) may define, too. A
-package below ``models/`` may define ``FAMILY``, by which any checkpoint of that family is declared. Names that begin
-with an underscore are private. A room's ``aliases.toml`` holds entries that are data: each table is one, which
-``aliases.py`` beside it declares. Other packages join through the entry points ``edgekit.models``, ``edgekit.tasks``,
-``edgekit.targets``, ``edgekit.exporters``, ``edgekit.importers`` and ``edgekit.families`` (its name is the registry
-name, its value the object).
+``EXPORTER``, ``RUNTIME`` and ``IMPORTER``, which a package (``exporters/onnx/__init__.py``, known as ``onnx``) may
+define, too. A package below ``models/`` may define ``FAMILY``, by which any checkpoint of that family is declared.
+Names that begin with an underscore are private. A room's ``aliases.toml`` holds entries that are data: each table is
+one, which ``aliases.py`` beside it declares. Other packages join through the entry points ``edgekit.models``,
+``edgekit.tasks``, ``edgekit.targets``, ``edgekit.exporters``, ``edgekit.runtimes``, ``edgekit.importers`` and
+``edgekit.families`` (its name is the registry name, its value the object).
 
 Listing reads text and imports nothing, once for each `sys.path`; `find` imports a single file.
 """
@@ -25,12 +25,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from edgekit.core import Exporter, Family, Importer, Model, Target, Task
+from edgekit.core import Exporter, Family, Importer, Model, Runtime, Target, Task
 from edgekit.errors import UnknownName, Unsupported
 
 __all__ = ["ROOMS", "Entry", "find", "kind", "names"]
 
-Entry = Model | Task | Target | Exporter | Importer | Family
+Entry = Model | Task | Target | Exporter | Runtime | Importer | Family
 
 #: Room -> the name of the object that each of its entries defines.
 ROOMS = {
@@ -38,6 +38,7 @@ ROOMS = {
     "tasks": "TASK",
     "targets": "TARGET",
     "exporters": "EXPORTER",
+    "runtimes": "RUNTIME",
     "importers": "IMPORTER",
     "families": "FAMILY",
 }
@@ -48,6 +49,7 @@ _KINDS: Mapping[str, type[Entry]] = {
     "tasks": Task,
     "targets": Target,
     "exporters": Exporter,
+    "runtimes": Runtime,
     "importers": Importer,
     "families": Family,
 }
@@ -76,6 +78,8 @@ def find(room: Literal["tasks"], name: str) -> Task: ...
 def find(room: Literal["targets"], name: str) -> Target: ...
 @overload
 def find(room: Literal["exporters"], name: str) -> Exporter: ...
+@overload
+def find(room: Literal["runtimes"], name: str) -> Runtime: ...
 @overload
 def find(room: Literal["importers"], name: str) -> Importer: ...
 @overload
@@ -191,6 +195,6 @@ def _load(room: str, entry: _Definition) -> Entry:
         raise Unsupported(f"{what} cannot be loaded: {type(exc).__name__}: {exc}.", hint=remedy) from exc
     if not isinstance(loaded, wanted):
         raise Unsupported(f"{what} is no edgekit.core.{wanted.__name__}.", hint=remedy)
-    if isinstance(loaded, Exporter) and (missing := loaded.undeclared()):
+    if isinstance(loaded, Exporter | Runtime) and (missing := loaded.undeclared()):
         raise Unsupported(f"{what} declares no {', '.join(map(repr, missing))}.", hint=remedy)
     return loaded

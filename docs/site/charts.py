@@ -33,7 +33,7 @@ def tradeoff(rows: Sequence[Row]) -> str:
     fewer than two bundles to compare."""
     points = [_point(row) for row in rows if row.size and row.gate.get("drop") is not None]
     formats = {point.name.split()[0] for point in points}
-    points += [_point(row) for row in rows if row.size and row.precision == "fp32" and row.exporter in formats]
+    points += [_point(row) for row in rows if row.size and row.precision == "fp32" and row.runtime in formats]
     points = sorted({point.name: point for point in points}.values(), key=lambda point: point.size)
     if len(points) < 2:
         return ""
@@ -67,7 +67,7 @@ def _point(row: Row) -> _Point:
     flash = row.figures.get("footprint_sound.flash") or row.figures.get("footprint.flash")
     size = float(flash["median"] if flash else row.size or 0)
     loss, low, high = 100 * drop, 100 * row.gate.get("low", drop), 100 * row.gate.get("high", drop)
-    return _Point(f"{row.exporter} {row.precision}", size, loss, low, high)
+    return _Point(f"{row.runtime} {row.precision}", size, loss, low, high)
 
 
 def _frame(zero: float) -> str:

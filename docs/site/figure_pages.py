@@ -27,13 +27,13 @@ _MARK, _SAME = " *", " †"
 def page(rows: Sequence[Row]) -> str:
     """The Markdown of figures.md. `rows`: everything that was measured."""
     laptop = [row for row in rows if row.target == "laptop" and row.date]
-    ordered = sorted(laptop, key=lambda row: (row.model, row.exporter, -(row.size or 0)))
+    ordered = sorted(laptop, key=lambda row: (row.model, row.runtime, -(row.size or 0)))
     columns = ["model", "recipe", "bundle", "accuracy", "speed", "peak RAM", "measured on"]
     sections = [_INTRODUCTION, compact(columns, [_line(row) for row in ordered])]
     if any(row.same and not row.current for row in ordered):
         sections.append(f"† {SAME}")
     if any(not row.same for row in ordered):
-        sections.append("\\* The code of the model or of its exporter has changed since: today's bundle may differ.\n")
+        sections.append("\\* The code of the model or of its runtime has changed since: today's bundle may differ.\n")
     sections += [legend(ordered), "## The commands\n", _FOLDERS, *_commands(ordered)]
     return "\n".join(sections)
 
@@ -41,7 +41,7 @@ def page(rows: Sequence[Row]) -> str:
 def _line(row: Row) -> list[str]:
     mark = "" if row.current else _SAME if row.same else _MARK
     name = f"[{row.model}](models/{row.model}.md)"
-    return [name, f"{row.exporter} {row.precision}", *figures_of(row), f"{row.date}{mark}"]
+    return [name, f"{row.runtime} {row.precision}", *figures_of(row), f"{row.date}{mark}"]
 
 
 def _commands(rows: Sequence[Row]) -> list[str]:

@@ -30,6 +30,7 @@ from edgekit.benchmarking.exports import bundle_name
 from edgekit.bundles.staging import peek
 from edgekit.core import Report
 from edgekit.pipeline.closure import closure
+from edgekit.registry import find
 from edgekit.reports import cells
 
 __all__ = ["Row", "commands", "rows"]
@@ -69,7 +70,7 @@ class Row:
 
     model: str
     target: str
-    exporter: str
+    runtime: str
     precision: str
     threads: int
     fidelity: str
@@ -91,12 +92,12 @@ class Row:
     @property
     def current(self) -> bool:
         """Whether it was measured with today's code."""
-        return self.code == code_of(self.model, self.exporter)
+        return self.code == code_of(self.model, self.runtime)
 
     @property
     def same(self) -> bool:
         """Whether size and answers are of today's code: it was measured with it, or makes the same networks."""
-        return code_of(self.model, self.exporter) in (self.code, self.confirmed)
+        return code_of(self.model, self.runtime) in (self.code, self.confirmed)
 
 
 def rows() -> list[Row]:
@@ -116,11 +117,15 @@ def commands() -> list[tuple[str, str]]:
 
 
 @cache
-def code_of(model: str, exporter: str) -> str:
-    """Key of the code that decides what a bundle computes: the model's file, the exporter's room, their imports."""
+def code_of(model: str, runtime: str) -> str:
+    """Key of the code that decides what a bundle computes: the model's file, the rooms of runtime and format, their
+    imports."""
     package = Path(str(edgekit.__file__)).parent
     named = sorted((package / "models").rglob(f"{model.replace('-', '_')}.py"))
-    room = [path for path in (package / "exporters" / exporter).rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    exporter = find("runtimes", runtime).formats[0]
+    folders = (package / "runtimes" / runtime.replace("-", "_"), package / "exporters" / exporter)
+    files = (path for folder in folders for path in folder.rglob("*"))
+    room = [path for path in files if path.is_file() and path.suffix != ".pyc"]
     python = [path for path in room if path.suffix == ".py"]
     return key(sorted({*room, *closure([*named, *python], package)}))
 
@@ -136,13 +141,13 @@ def contents_of(bundle: Path) -> str:
 
 def confirmed(row: Mapping[str, Any], bundles: Path) -> dict[str, Any]:
     """A row, confirmed by today's code if that makes the same bundle. When and with what it was measured stays."""
-    name = "-".join(row[part] for part in ("model", "target", "exporter", "precision"))
+    name = "-".join(row[part] for part in ("model", "target", "runtime", "precision"))
     same = row.get("contents") and contents_of(bundles / name) == row["contents"]
-    return {**row, "confirmed": code_of(row["model"], row["exporter"])} if same else dict(row)
+    return {**row, "confirmed": code_of(row["model"], row["runtime"])} if same else dict(row)
 
 
 def _key(row: Row) -> tuple[str, str, str, str]:
-    return row.model, row.target, row.exporter, row.precision
+    return row.model, row.target, row.runtime, row.precision
 
 
 def _condensed(file: Path) -> Iterator[Row]:
@@ -166,7 +171,7 @@ def _of(matrix: cells.Matrix, bundles: Path | None = None) -> Iterator[dict[str,
             yield {
                 "model": cell.model,
                 "target": cell.target,
-                "exporter": cell.exporter,
+                "runtime": cell.runtime,
                 "precision": cell.precision,
                 "threads": cell.threads,
                 "fidelity": cell.report.fidelity,
@@ -175,7 +180,7 @@ def _of(matrix: cells.Matrix, bundles: Path | None = None) -> Iterator[dict[str,
                 "gate": dict(cell.report.bundle.get("gate") or {}),
                 "figures": _figures(cell.report),
                 "warnings": len(cell.report.warnings),
-                "code": code_of(cell.model, cell.exporter),
+                "code": code_of(cell.model, cell.runtime),
                 "contents": contents_of(bundles / bundle_name(cell)) if bundles else "",
                 "confirmed": "",
             }
@@ -209,7 +214,7 @@ def main() -> None:
 
 
 def _write(document: Mapping[str, Any], file: Path) -> None:
-    codes = [(code_of(row["model"], row["exporter"]), row) for row in document["rows"]]
+    codes = [(code_of(row["model"], row["runtime"]), row) for row in document["rows"]]
     current = sum(row["code"] == code for code, row in codes)
     same = sum(code in (row["code"], row["confirmed"]) for code, row in codes)
     print(f"{file}: of {len(codes)} rows {current} were measured with today's code, {same} have its networks")

@@ -154,7 +154,7 @@ def _session(model: Model, answer: Fit) -> list[str]:
 def _fit(answer: Fit) -> list[str]:
     if answer.recipe is None:
         return [answer.target, "-", answer.verdict, "-", "-"]
-    recipe = f"{answer.recipe.exporter} {answer.recipe.precision}"
+    recipe = f"{answer.recipe.runtime} {answer.recipe.precision}"
     return [answer.target, recipe, answer.verdict, figure(answer.size, "B"), figure(answer.ram, "B")]
 
 

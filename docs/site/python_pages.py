@@ -34,7 +34,7 @@ PAGES: Mapping[str, tuple[str, str, Sequence[str]]] = {
     ),
     "types": (
         "Python: types",
-        "Frozen dataclasses of `edgekit.core`. You need them to add a model, a task, a target or an exporter.",
+        "Frozen dataclasses of `edgekit.core`. You need them to add an entry to a room: a model, a target, a runtime.",
         ("edgekit.core",),
     ),
     "errors": (

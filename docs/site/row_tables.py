@@ -13,7 +13,7 @@ from edgekit.common.figures import NOT_MEASURED, figure
 __all__ = ["FIDELITY", "OLDER", "SAME", "accuracy", "chips", "compact", "figures_of", "hosted", "legend"]
 
 #: Said of figures that were measured with other code than today's.
-OLDER = "The code of this model or of its exporter has changed since: today's bundle may differ.\n"
+OLDER = "The code of this model or of its runtime has changed since: today's bundle may differ.\n"
 #: Said of figures whose networks today's code makes, too.
 SAME = (
     "Today's code makes the same networks, byte for byte: size and accuracy are its own. "
@@ -31,7 +31,7 @@ FIDELITY = {
 
 def hosted(rows: Sequence[Row]) -> str:
     """Bundles of one model that a machine ran."""
-    body = [[row.target, f"{row.exporter} {row.precision}", *figures_of(row), row.fidelity] for row in rows]
+    body = [[row.target, f"{row.runtime} {row.precision}", *figures_of(row), row.fidelity] for row in rows]
     return compact(["made for", "recipe", "bundle", "accuracy", "speed", "peak RAM", "fidelity"], body)
 
 

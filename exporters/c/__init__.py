@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edgekit.core import Abilities, Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe, Runner
+from edgekit.core import Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe
 from edgekit.errors import need
 from edgekit.exporters.c.layouts import LAYOUTS
 from edgekit.exporters.common import options
@@ -24,7 +24,7 @@ __all__ = ["EXPORTER", "CExporter"]
 _OPTIONS = {"layout": options.values(*LAYOUTS), "flash": options.number, "ram": options.number}
 
 _FLOATS = (
-    "C is made of an int8 .tflite with integer inputs and outputs. Make that first, with --exporter litert "
+    "C is made of an int8 .tflite with integer inputs and outputs. Make that first, with --runtime litert "
     "--precision int8 -o io=int8, then export the network.tflite in its bundle"
 )
 
@@ -36,7 +36,6 @@ class CExporter(Exporter):
     precisions = ("int8",)
     extra = "micro"
     distributions = ("tflite-micro", "numpy")
-    abilities = Abilities((8,), ("tensor", "channel"), activations=("static",), integer=("convolution", "product"))
     doctor = "export to c (firmware)"
     plans_memory = True
     generates_code = True
@@ -72,6 +71,10 @@ class CExporter(Exporter):
         """See `edgekit.core.Exporter`."""
         options.check(self, _OPTIONS, model, recipe)
 
+    def ladder(self, model: Model, recipe: Recipe) -> Sequence[Recipe]:
+        """Nothing: there is one precision, and what does not fit in it does not fit."""
+        return ()
+
     def refuses(self, model: Model, recipe: Recipe) -> str:
         """Networks that do not come as integers, unless their declaration says that they may become C."""
         if self.name in model.network.exporters:
@@ -85,16 +88,6 @@ class CExporter(Exporter):
         from edgekit.exporters.c import trust
 
         trust.check(model, bundle / "src")
-
-    def load(self, file: Path, threads: int) -> Runner:
-        """Compile a part for this machine and open it; one thread, as on the chip.
-
-        Raises:
-            BadInput: the folder was not exported by this process and has not passed `check`.
-        """
-        from edgekit.exporters.c import build
-
-        return build.load(file)
 
 
 EXPORTER = CExporter()

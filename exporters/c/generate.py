@@ -8,10 +8,10 @@ from pathlib import Path
 from edgekit.core import Part
 from edgekit.errors import BadInput
 from edgekit.exporters.c import arena, frontend, write
-from edgekit.exporters.c import description as description_module
 from edgekit.exporters.c.lowering import graph
 from edgekit.exporters.c.lowering.layers import Layer
 from edgekit.formats import tflite
+from edgekit.runtimes.qemu import description as description_module
 
 __all__ = ["frontend_files", "lowered", "network_files"]
 

@@ -1,22 +1,19 @@
 """Core ML for iPhones: ML Programs (.mlpackage) in fp32, fp16, int8, and palettes of 64 and 16 values.
 
-torch -> coremltools -> weights compressed -> a package that is the same bytes every time. On a Mac `load` runs Core ML.
-Elsewhere it interprets the saved program (`interpreter/`), which proves the graph and the weights; what the neural
-engine makes of them, only an iPhone or a Mac tells.
+torch -> coremltools -> weights compressed -> a package that is the same bytes every time.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Abilities, Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe, Runner
+from edgekit.core import Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe
 from edgekit.errors import Unsupported, need
 from edgekit.exporters.common import options
-from edgekit.exporters.coreml.compress import BLOCK, FORMS
-from edgekit.exporters.coreml.quiet import quiet
+from edgekit.exporters.coreml.compress import FORMS
+from edgekit.runtimes.coreml.quiet import quiet
 
 __all__ = ["EXPORTER", "CoremlExporter"]
 
@@ -52,13 +49,7 @@ class CoremlExporter(Exporter):
     precisions = ("fp32", "fp16", *SMALL)
     extra = "coreml"
     distributions = ("torch", "coremltools", "scikit-learn", "numpy")
-    abilities = Abilities((8, 4), ("channel",), blocks=(BLOCK,), palettes=(6, 4), activations=("float",))
     doctor = "export to Core ML"
-    untimed = (
-        ""
-        if sys.platform == "darwin"
-        else "Core ML runs on Apple's systems only; here it is interpreted, which proves answers and tells no times"
-    )
 
     def check_recipe(self, model: Model, recipe: Recipe) -> None:
         """See `edgekit.core.Exporter`."""
@@ -117,16 +108,6 @@ class CoremlExporter(Exporter):
         """See `edgekit.core.Exporter`."""
         with need("coreml", "Exporting to Core ML"), quiet():
             import coremltools  # noqa: F401
-
-    def load(self, file: Path, threads: int) -> Runner:
-        """Open ``PART.mlpackage``. Raises BadInput if it is damaged or no program that edgekit wrote."""
-        with need("coreml", "Running a Core ML program"), quiet():
-            import coremltools  # noqa: F401
-        from edgekit.exporters.coreml import runner
-
-        if sys.platform == "darwin":
-            return runner.NativeRunner(file)
-        return runner.InterpretedRunner(file, threads)
 
     def _wish(self, model: Model, recipe: Recipe) -> dict[str, Any]:
         """The fields of `edgekit.exporters.coreml.convert.Wish`, checked before anything heavy is loaded."""

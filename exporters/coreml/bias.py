@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Feeds
-from edgekit.exporters.coreml.interpreter.program import Program
 from edgekit.quantization.biases import CALLS, correct
+from edgekit.runtimes.coreml.interpreter.program import Program
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

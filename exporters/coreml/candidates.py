@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Feeds, Progress
 from edgekit.exporters.coreml import bias
-from edgekit.exporters.coreml.interpreter.program import Program
 from edgekit.quantization.candidates import Candidates
 from edgekit.quantization.plan import Plan
+from edgekit.runtimes.coreml.interpreter.program import Program
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,18 +5,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from edgekit.errors import ExportFailed
+from edgekit.runtimes.coreml.reader import WEIGHTED, operations, program_of
 
-__all__ = ["WEIGHTED", "census", "function_of", "operations", "program_of"]
+__all__ = ["census"]
 
-#: Operators with weights, and the input that holds them.
-WEIGHTED = {
-    "conv": "weight", "conv_transpose": "weight", "linear": "weight", "matmul": "y", "lstm": "weight_ih", "gather": "x",
-}  # fmt: skip
 #: Operators that Apple's neural engine does not run (coremltools' guides; Apple, "Deploying Transformers on the Apple
 #: Neural Engine", 2022): recurrent ones, and those whose shapes follow from values.
 NOT_ON_NEURAL_ENGINE = (
@@ -32,29 +29,6 @@ _FORMS = {
 #: Bytes of a constant that no layer has as its weights, from which on it is named.
 _NAMED = 1 << 16
 _EXPECTED = {"int8": ("int8",), "int6": ("palette",), "int4": ("palette", "int4")}
-
-
-def program_of(file: Path) -> Any:
-    """The main function of a saved program. Raises whatever coremltools raises for a damaged one."""
-    import coremltools as ct
-
-    return function_of(ct.models.MLModel(str(file), skip_model_load=True))
-
-
-def function_of(model: Any) -> Any:
-    """The main function of a program in memory (coremltools' MLModel)."""
-    from coremltools.converters.mil.frontend.milproto.load import load
-
-    spec = model.get_spec()
-    return load(spec, spec.specificationVersion, model.weights_dir).functions["main"]
-
-
-def operations(block: Any) -> Iterator[Any]:
-    """Every operator of a function, and of the branches and loops in it."""
-    for op in block.operations:
-        yield op
-        for inner in op.blocks:
-            yield from operations(inner)
 
 
 def census(file: Path, precision: str, few: int, kept: Mapping[str, str]) -> dict[str, Any]:

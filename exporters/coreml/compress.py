@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.exporters.coreml.census import WEIGHTED, function_of, operations
+from edgekit.runtimes.coreml.reader import WEIGHTED, function_of, operations
 
 __all__ = ["BLOCK", "FEW", "FORMS", "Form", "compressed"]
 

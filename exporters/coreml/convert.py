@@ -17,19 +17,16 @@ from edgekit.exporters.coreml.candidates import AIMS, Compressed
 from edgekit.exporters.coreml.census import census
 from edgekit.exporters.coreml.compress import FEW, compressed
 from edgekit.exporters.coreml.ends import with_plain_ends
-from edgekit.exporters.coreml.quiet import quiet
 from edgekit.exporters.coreml.torch_operators import computed, mended
 from edgekit.quantization.bits import keep
 from edgekit.quantization.plan import Plan
+from edgekit.runtimes.coreml.quiet import quiet
+from edgekit.runtimes.coreml.reader import DESCRIPTION, HELD
 
-__all__ = ["DESCRIPTION", "HELD", "Wish", "reason_of", "write"]
+__all__ = ["Wish", "reason_of", "write"]
 
-#: Key of the user-defined metadata that holds the part's contract, as Core ML's own types are fewer than ours.
-DESCRIPTION = "org.edgekit.part"
 #: Key under which coremltools notes the day of a conversion.
 _DAY = "com.github.apple.coremltools.conversion_date"
-#: Our dtype -> the one that Core ML has for inputs and outputs; others are whole numbers. It has no double precision.
-HELD = {"float32": "float32", "float16": "float16", "float64": "float32"}
 
 
 @dataclass(frozen=True)
@@ -251,7 +248,7 @@ def reason_of(exc: Exception, said: Sequence[str]) -> tuple[str, str]:
         reason += f" (layer {layer}{'' if lacking else f', operator {operator}'})"
     if newer := _newer(text):
         return reason, f"Use -o ios={newer}."
-    return reason, "Write the layer with other operators, or try another format: --exporter onnx." if lacking else ""
+    return reason, "Write the layer with other operators, or try another: --runtime onnxruntime." if lacking else ""
 
 
 def _newer(text: str) -> int | None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Abilities, Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe, Runner
+from edgekit.core import Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe
 from edgekit.exporters.common import options
 from edgekit.quantization.plan import Wish
 
@@ -45,11 +45,7 @@ class ExecutorchExporter(Exporter):
     precisions = ("fp32", "int8")
     extra = "executorch"
     distributions = ("torch", "executorch", "torchao", "numpy")
-    abilities = Abilities((8,), ("channel",), activations=("static", "dynamic"), integer=("convolution", "product"))
     doctor = "export to ExecuTorch, and run it"
-    runtime = "executorch"
-    #: With torch, which comes with the runtime here, and not on a phone: there 170 MB less (not measured).
-    process_bytes = 244_000_000
 
     def export(
         self,
@@ -77,12 +73,6 @@ class ExecutorchExporter(Exporter):
         """See `edgekit.core.Exporter`."""
         options.check(self, _OPTIONS, model, recipe)
         _wish(recipe.options)
-
-    def load(self, file: Path, threads: int) -> Runner:
-        """Open ``PART.pte``. Raises BadInput if it is damaged, or not what the description beside it says."""
-        from edgekit.exporters.executorch import runner
-
-        return runner.load(file, threads)
 
 
 def _wish(given: Mapping[str, Any]) -> Wish:

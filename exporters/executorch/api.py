@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from edgekit.common.quiet import quiet
 from edgekit.errors import need
-from edgekit.exporters.common.quiet import quiet
 
 with need("executorch", "Exporting to ExecuTorch"), quiet():
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from edgekit.common.quiet import quiet
 from edgekit.core import Feeds, Part, Progress
 from edgekit.errors import ExportFailed
-from edgekit.exporters.common.quiet import quiet
 from edgekit.exporters.executorch import bias, evened, rounding
 from edgekit.exporters.executorch import int8 as executorch_int8
 from edgekit.exporters.executorch.graph import reason

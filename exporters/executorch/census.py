@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgekit.errors import ExportFailed
-from edgekit.exporters.executorch.program import reader
 from edgekit.exporters.executorch.tidy import Graph, name_of
+from edgekit.formats.executorch import reader
 from edgekit.quantization.plan import LayerPlan
 
 #: Operators that move nothing and compute nothing worth a name.

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from edgekit.common.quiet import quiet
 from edgekit.core import Feeds, Part
-from edgekit.exporters.common.quiet import quiet
 from edgekit.exporters.executorch import int8
 from edgekit.exporters.executorch.tidy import CONVOLUTIONS, Graph, Node, constant_padding, held
 from edgekit.quantization.samples import spaced

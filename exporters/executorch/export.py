@@ -12,10 +12,10 @@ from edgekit.errors import BadInput, ExportFailed
 from edgekit.exporters.executorch import census
 from edgekit.exporters.executorch import graph as executorch_graph
 from edgekit.exporters.executorch.candidates import ExecutorchCandidates
-from edgekit.exporters.executorch.runner import describe
 from edgekit.quantization.choice import choose
 from edgekit.quantization.plan import LayerPlan, Plan, Wish
 from edgekit.quantization.streams import better
+from edgekit.runtimes.executorch.runner import describe
 
 
 def export(
@@ -46,7 +46,7 @@ def _captured(part: Part, checkpoint: Checkpoint, tell: Progress) -> Any:
     if not hasattr(module, "state_dict"):
         raise ExportFailed(
             f"the part {part.name!r} ({part.kind}) is not a torch module; the executorch exporter cannot write it.",
-            hint="Choose another --exporter: a ready .tflite stays one.",
+            hint="Choose another --runtime: a ready .tflite stays one.",
         )
     return executorch_graph.captured(part, module)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
+from edgekit.common.quiet import quiet
 from edgekit.core import Part
 from edgekit.errors import ExportFailed
-from edgekit.exporters.common.quiet import quiet
 from edgekit.exporters.common.torch_export import Flat, check_made, dynamic, example
 from edgekit.exporters.executorch import tidy
 from edgekit.exporters.executorch.api import XnnpackPartitioner, to_edge_transform_and_lower

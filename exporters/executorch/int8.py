@@ -19,8 +19,8 @@ from typing import Any
 
 import torch
 
+from edgekit.common.quiet import quiet
 from edgekit.core import Feeds, Part
-from edgekit.exporters.common.quiet import quiet
 from edgekit.exporters.executorch.api import (
     PerChannelMinMaxObserver,
     PlaceholderObserver,

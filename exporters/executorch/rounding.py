@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
+from edgekit.common.quiet import quiet
 from edgekit.core import Feeds, Part
-from edgekit.exporters.common.quiet import quiet
 from edgekit.exporters.executorch import int8
 from edgekit.exporters.executorch.tidy import CONVOLUTIONS, Graph, Node, held
 from edgekit.quantization.samples import spaced

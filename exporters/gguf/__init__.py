@@ -6,22 +6,25 @@ From a Hugging Face folder (converted, `convert.py`) or from a .gguf, quantized 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.core import Abilities, Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe
+from edgekit.core import Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe
 from edgekit.exporters.common import options
 from edgekit.formats.gguf import FILE_TYPES
 from edgekit.llama import library
 
 if TYPE_CHECKING:
-    from edgekit.exporters.gguf.runner import LlamaRunner
+    from edgekit.runtimes.llama_cpp.runner import LlamaRunner
 
 __all__ = ["EXPORTER", "GgufExporter"]
 
 
 #: Types that an embedding may be given of its own, the largest first.
 EMBEDDINGS = ("q8_0", "q6_k", "q5_1", "q5_0", "q4_1", "q4_0")
+#: Types that a search tries, and that follow one that is refused.
+LADDER = ("iq3_xxs", "iq4_xs", "q4_0", "q4_k_m", "q5_k_m", "q6_k", "q8_0", "f16")
 #: How weights are rounded: by the inputs of each matrix on the calibration text, or by llama.cpp's own quantizer.
 ROUNDINGS = ("inputs", "llama.cpp")
 #: Weights up to which a default rounds by inputs: at three times as many it takes more than half an hour.
@@ -56,11 +59,7 @@ class GgufExporter(Exporter):
     extra = "slm"
     #: The last two where a folder of Hugging Face is converted.
     distributions = ("llama-cpp-python", "numpy", "torch", "transformers")
-    abilities = Abilities(
-        (8, 6, 5, 4, 3, 2, 1), blocks=(32, 256), palettes=(4,), activations=("dynamic",), integer=("product",)
-    )
-    doctor = "export and run language models (gguf)"
-    runtime = "llama-cpp-python"
+    doctor = "export language models (gguf)"
 
     def export(
         self,
@@ -89,9 +88,13 @@ class GgufExporter(Exporter):
         wish = gguf_export.Wish(recipe.precision, chunks, embedding, rounding)
         return gguf_export.export(model, checkpoint, wish, calibration, out, work, progress)
 
-    def candidates(self, model: Model, size: int | None = None) -> Sequence[Recipe]:
-        """The types of the model's ladder, the smallest first."""
-        return sorted(model.network.ladder, key=lambda recipe: model.costs.size(recipe))
+    def ladder(self, model: Model, recipe: Recipe) -> Sequence[Recipe]:
+        """The usual types, the smallest first."""
+        return [replace(recipe, precision=precision, options={}) for precision in LADDER]
+
+    def candidates(self, model: Model, recipe: Recipe, size: int | None = None) -> Sequence[Recipe]:
+        """Those of the ladder, the smallest first."""
+        return sorted(self.ladder(model, recipe), key=lambda recipe: model.costs.size(recipe))
 
     def settled(self, model: Model, checkpoint: Checkpoint, recipe: Recipe) -> Sequence[Recipe]:
         """For a quantized .gguf that the recipe would not make smaller: the file as it is. To round a part of it again
@@ -101,7 +104,7 @@ class GgufExporter(Exporter):
         kept = gguf_export.kept(checkpoint)
         if not kept or (kept != recipe.precision and model.costs.size(recipe) < gguf_export.size(checkpoint)):
             return ()
-        return (Recipe(recipe.exporter, kept, recipe.options),)
+        return (replace(recipe, precision=kept),)
 
     def check_recipe(self, model: Model, recipe: Recipe) -> None:
         """See `edgekit.core.Exporter`."""
@@ -121,12 +124,6 @@ class GgufExporter(Exporter):
         from edgekit.exporters.gguf import export as gguf_export
 
         return gguf_export.reference(model, checkpoint, work, progress)
-
-    def load(self, file: Path, threads: int) -> LlamaRunner:
-        """Open a .gguf. Raises BadInput if it is damaged or llama.cpp refuses it."""
-        from edgekit.exporters.gguf.runner import LlamaRunner
-
-        return LlamaRunner(file, threads)
 
     def state(self) -> tuple[bool, str, str]:
         """The libraries must be of the bindings' version, too."""

@@ -18,8 +18,8 @@ from edgekit.exporters.gguf.convert import convert
 from edgekit.exporters.gguf.quantize import quantize
 from edgekit.exporters.gguf.rounding import inputs
 from edgekit.exporters.gguf.rounding.files import ROUNDED, round_file
-from edgekit.exporters.gguf.runner import LlamaRunner
 from edgekit.formats import gguf
+from edgekit.runtimes.llama_cpp.runner import LlamaRunner
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,7 +114,7 @@ def _part(model: Model) -> str:
     if len(model.network.parts) != 1:
         raise Unsupported(
             f"a .gguf holds a whole language model; {model.name} has {len(model.network.parts)} parts.",
-            hint="Choose another exporter with --exporter.",
+            hint="Choose another --runtime.",
         )
     return model.network.parts[0].name
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Progress
 from edgekit.errors import BadInput, Unsupported
-from edgekit.exporters.gguf.context import Settings, opened
+from edgekit.runtimes.llama_cpp.context import Settings, opened
 
 if TYPE_CHECKING:
     import numpy as np

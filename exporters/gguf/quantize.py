@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import ExportFailed, boundary
-from edgekit.exporters.gguf.context import failed, telling
 from edgekit.formats import gguf
 from edgekit.llama import library
+from edgekit.runtimes.llama_cpp.context import failed, telling
 
 if TYPE_CHECKING:
     import numpy as np

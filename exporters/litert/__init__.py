@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Abilities, Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe, Runner
+from edgekit.core import Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe
 from edgekit.errors import Unsupported
 from edgekit.exporters.common import options
 from edgekit.exporters.litert.wish import Wish
@@ -20,6 +20,8 @@ from edgekit.exporters.litert.wish import Wish
 __all__ = ["EXPORTER", "LitertExporter"]
 
 
+#: Layers that stay float in the second int8 of the ladder.
+_FLOATS = 4
 _OPTIONS = {
     "form": options.values("static", "dynamic", "weight-only"),
     "calibration": options.values("min-max", "percentile"),
@@ -56,20 +58,16 @@ class LitertExporter(Exporter):
     precisions = ("fp32", "fp16", "int8")
     extra = "litert"
     distributions = ("torch", "litert-torch", "ai-edge-quantizer", "ai-edge-litert", "numpy")
-    abilities = Abilities(
-        (8,),
-        ("tensor", "channel"),
-        activations=("static", "dynamic", "float"),
-        integer=("convolution", "product", "recurrent"),
-    )
     doctor = "export to LiteRT"
-    runtime = "ai-edge-litert"
-    process_bytes = 56_500_000
 
     def check_recipe(self, model: Model, recipe: Recipe) -> None:
         """See `edgekit.core.Exporter`."""
         options.check(self, _OPTIONS, model, recipe)
         _wish(recipe.options)
+
+    def careful(self, model: Model, recipe: Recipe) -> Sequence[Mapping[str, Any]]:
+        """The most sensitive layers in float."""
+        return [{"float_layers": _FLOATS}]
 
     def refuses(self, model: Model, recipe: Recipe) -> str:
         """Axes that nobody fixes."""
@@ -97,12 +95,6 @@ class LitertExporter(Exporter):
         from edgekit.exporters.litert import export as litert_export
 
         return litert_export.export(model, checkpoint, recipe.precision, wish, calibration, out, work, progress)
-
-    def load(self, file: Path, threads: int) -> Runner:
-        """Open ``PART.tflite``. Raises BadInput if it is damaged or LiteRT refuses it."""
-        from edgekit.exporters.litert import runner
-
-        return runner.load(file, threads)
 
 
 def _wish(given: Mapping[str, Any]) -> Wish:

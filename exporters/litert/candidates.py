@@ -12,13 +12,13 @@ from edgekit.common.processors import usable_processors
 from edgekit.core import Feeds, Part, Progress
 from edgekit.errors import BadInput, ExportFailed
 from edgekit.exporters.litert import bias, file, int8, rounding
-from edgekit.exporters.litert.runner import LitertRunner
 from edgekit.exporters.litert.watch import Watcher
 from edgekit.exporters.litert.wish import Wish
 from edgekit.formats.tflite.tensors import Specs
 from edgekit.quantization.candidates import Candidates
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.ranges import Extremes
+from edgekit.runtimes.litert.runner import LitertRunner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgekit.common.quiet import quiet
 from edgekit.core import Feeds, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, MissingExtra
-from edgekit.exporters.common.quiet import quiet
-from edgekit.exporters.litert.runner import LitertRunner
 from edgekit.formats import tflite
 from edgekit.formats.tflite.micro import MicroRunner
 from edgekit.formats.tflite.tensors import Specs, stored
+from edgekit.runtimes.litert.runner import LitertRunner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from edgekit.common.quiet import quiet
 from edgekit.core import Part, TensorSpec
 from edgekit.errors import ExportFailed, Unsupported, need
-from edgekit.exporters.common.quiet import quiet
 from edgekit.exporters.litert import file, tidy
 
 if TYPE_CHECKING:

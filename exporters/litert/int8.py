@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgekit.common.quiet import quiet
 from edgekit.errors import ExportFailed, need
-from edgekit.exporters.common.quiet import quiet
 from edgekit.exporters.litert import file
 from edgekit.exporters.litert.wish import Wish
 from edgekit.quantization.plan import Plan

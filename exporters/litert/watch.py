@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgekit.core import Feeds
-from edgekit.exporters.litert.runner import LitertRunner
 from edgekit.formats.tflite.tensors import Specs
+from edgekit.runtimes.litert.runner import LitertRunner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,23 +1,26 @@
-"""ONNX for onnxruntime: fp32, fp16 storage, and int8 chosen by measuring on real inputs.
+"""ONNX: fp32, fp16 storage, and int8 chosen by measuring on real inputs.
 
 Parts made of convolutions get static int8 (`static`), the others a form for every product (`products`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.common import packed
 from edgekit.common.figures import count
-from edgekit.core import Abilities, Artifact, Checkpoint, Exporter, Feeds, Model, Part, Progress, Recipe, Runner
+from edgekit.core import Artifact, Checkpoint, Exporter, Feeds, Model, Part, Progress, Recipe
 from edgekit.errors import ExportFailed, Unsupported, need
 from edgekit.exporters.common import options
 from edgekit.exporters.onnx import narrow
 from edgekit.quantization.plan import LayerPlan, Wish
+from edgekit.registry import find
+from edgekit.runtimes.onnxruntime import Onnxruntime
 
 if TYPE_CHECKING:
     import onnx
@@ -33,6 +36,10 @@ OPTIONS = {
     "weights": options.values("per-channel", "per-tensor"),
     "time": options.each_part(options.between(narrow.FASTEST, 1)),
 }
+#: Layers that stay float in the second int8 of the ladder: at most, and at most one of so many.
+_FLOATS, _ONE_OF = 8, 3
+#: The form of activations that a runtime's constraints may rule out: a scale for every row.
+ROWS = "scales of rows"
 #: Forms of layers that are not computed in int8.
 _STORED = {"float", "weight-only"}
 
@@ -68,20 +75,7 @@ class OnnxExporter(Exporter):
     precisions = ("fp32", "fp16", "int8")
     extra = "export"
     distributions = ("torch", "onnx", "onnxscript", "onnxruntime", "safetensors", "numpy")
-    abilities = Abilities(
-        (3, 4, 5, 6, 7, 8),
-        ("tensor", "channel"),
-        blocks=(32, 64, 128),
-        activations=("static", "dynamic"),
-        integer=("convolution", "product", "recurrent"),
-    )
     doctor = "export to onnx"
-    runtime = "onnxruntime"
-    process_bytes = 76_000_000
-    #: Whether the runtime computes the first layers of a network of pictures as fast in float as in integers.
-    head = True
-    #: Whether it quantizes activations by row.
-    rows = True
 
     def export(
         self,
@@ -118,28 +112,43 @@ class OnnxExporter(Exporter):
     def check_recipe(self, model: Model, recipe: Recipe) -> None:
         """See `edgekit.core.Exporter`."""
         options.check(self, OPTIONS, model, recipe)
+        runtime = find("runtimes", recipe.runtime)
+        if "time" in recipe.options and not isinstance(runtime, Onnxruntime):
+            raise Unsupported(f"products are timed in onnxruntime, so the option 'time' is not for {recipe.runtime}.")
 
-    def unmeasured(self, model: Model) -> Recipe | None:
+    def careful(self, model: Model, recipe: Recipe) -> Sequence[Mapping[str, Any]]:
+        """The most sensitive layers of parts made of convolutions in float; products of sensitive parts in blocks."""
+        works = model.costs.work(recipe) if model.costs.work else ()
+        counts = {work.part: min(_FLOATS, work.layers // _ONE_OF) for work in works if work.kind == "convolution"}
+        floats = {part: count for part, count in counts.items() if count}
+        sensitive = model.network.options.get((self.name, "int8"), {}).get("careful_parts", ())
+        blocks = dict.fromkeys(sensitive, "blockwise")
+        return [*([{"float_layers": floats}] if floats else []), *([{"forms": blocks}] if blocks else [])]
+
+    def unmeasured(self, model: Model, recipe: Recipe) -> Recipe | None:
         """int8 of products and recurrent layers, whose activations are quantized as they come; fp16 follows it."""
+        if "dynamic" not in find("runtimes", recipe.runtime).abilities.activations:
+            return super().unmeasured(model, recipe)
         parts = [part.name for part in model.network.parts if part.quantize]
-        return Recipe(self.name, "int8", {"forms": dict.fromkeys(parts, "dynamic")})
+        return replace(recipe, precision="int8", options={"forms": dict.fromkeys(parts, "dynamic")})
 
-    def hurried(self, model: Model, size: int | None = None) -> Sequence[Recipe]:
+    def hurried(self, model: Model, recipe: Recipe, size: int | None = None) -> Sequence[Recipe]:
         """int8 whose products take shares of their time in float, on this machine."""
-        return () if model.network.precision else narrow.hurried(self.name, model, size)
+        timed = isinstance(find("runtimes", recipe.runtime), Onnxruntime)
+        return narrow.hurried(recipe, model, size) if timed and not model.network.precision else ()
 
-    def candidates(self, model: Model, size: int | None = None) -> Sequence[Recipe]:
+    def candidates(self, model: Model, recipe: Recipe, size: int | None = None) -> Sequence[Recipe]:
         """Also fewer bits in the products of all parts (with `size`: as many as it allows), and int8 with one part in
         float."""
-        usual = super().candidates(model, size)
+        usual = super().candidates(model, recipe, size)
         parts = [part.name for part in model.network.parts if part.quantize]
-        if model.network.precision:
+        if model.network.precision or not find("runtimes", recipe.runtime).abilities.blocks:
             return usual
         return [
-            *narrow.recipes(self.name, model, size),
-            *(recipe for recipe in usual if recipe.precision == "int8"),
-            *(Recipe(self.name, "int8", {"float_parts": [name]}) for name in parts if len(parts) > 1),
-            *(recipe for recipe in usual if recipe.precision != "int8"),
+            *narrow.recipes(recipe, model, size),
+            *(one for one in usual if one.precision == "int8"),
+            *(replace(recipe, precision="int8", options={"float_parts": [part]}) for part in parts if len(parts) > 1),
+            *(one for one in usual if one.precision != "int8"),
         ]
 
     def require(self) -> None:
@@ -148,12 +157,6 @@ class OnnxExporter(Exporter):
             import onnx  # noqa: F401
             import onnxscript  # noqa: F401  torch imports it late; its absence must show now
             import torch  # noqa: F401
-
-    def load(self, file: Path, threads: int) -> Runner:
-        """Open ``PART.onnx``, packed or not. Raises BadInput if onnxruntime refuses it."""
-        from edgekit.formats.onnx.runner import OnnxRunner
-
-        return OnnxRunner(file, threads)
 
     def _reference(
         self, part: Part, checkpoint: Checkpoint, precision: str, work: Path, progress: Progress
@@ -164,7 +167,7 @@ class OnnxExporter(Exporter):
 
         from edgekit.exporters.onnx.graph import from_torch
         from edgekit.exporters.onnx.simpler import simplified, without_needless
-        from edgekit.formats.onnx.reference import OnnxGraph
+        from edgekit.runtimes.onnxruntime.reference import OnnxGraph
 
         file, simple = work / f"{part.name}.fp32.onnx", work / f"{part.name}.simple.onnx"
         if not file.exists():
@@ -242,8 +245,11 @@ class OnnxExporter(Exporter):
                     f"{'static' if static_form else forced}.",
                     hint=f"Leave the part out of the option {name}, or out of forms.",
                 )
+        runtime = find("runtimes", recipe.runtime)
         if static_form:
-            wish = Wish(forced, ranges, keep, self.head, weights=recipe.options.get("weights", "per-channel"))
+            # The first layers stay float where that takes no longer.
+            head = runtime.costs.get("first convolution", {}).get("float", math.inf) <= 1
+            wish = Wish(forced, ranges, keep, head, weights=recipe.options.get("weights", "per-channel"))
             return static.make(graph, feeds, part.name, wish, progress)
         graph, layers = recurrent.quantize(linear.with_products(graph), feeds)
         careful, bits = part.name in recipe.options.get("careful_parts", ()), recipe.options.get("bits", {})
@@ -261,7 +267,8 @@ class OnnxExporter(Exporter):
                 progress(f"measuring layers of {part.name}", done, total)
 
             few, share = part.name in bits, recipe.options.get("time", {}).get(part.name)
-            bounds = products.bounds_of(careful=careful, rows=self.rows)
+            rows = all(constraint.form != ROWS for constraint in runtime.constraints)
+            bounds = products.bounds_of(careful=careful, rows=rows)
             chooser = partial(timed.within, share) if share else partial(products.bounded, bounds)
             graph, choice, weights = products.choose(graph, feeds, tell, chooser, equalize=not careful, narrow=few)
             if few:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from edgekit.core import Feeds
 from edgekit.exporters.onnx.graph import constants, watching
-from edgekit.formats.onnx.runner import evaluate
 from edgekit.quantization.samples import spaced
+from edgekit.runtimes.onnxruntime.runner import evaluate
 
 __all__ = ["BLOCK", "Product", "products", "rows_of"]
 

@@ -14,12 +14,12 @@ from onnx import helper
 from edgekit.core import Feeds
 from edgekit.exporters.onnx.graph import attribute, constants, rebuild, watching
 from edgekit.exporters.onnx.half import in_bytes
-from edgekit.formats.onnx.runner import evaluate
 from edgekit.numerics.layers import SMALL
 from edgekit.quantization.equalization import factors
 from edgekit.quantization.gptq import Grid, nearest
 from edgekit.quantization.plan import ASKED, LayerPlan
 from edgekit.quantization.samples import spaced
+from edgekit.runtimes.onnxruntime.runner import evaluate
 
 #: Calls, and rows of each, by which is decided what is equalized.
 _CALLS, _ROWS = 4, 256

@@ -4,6 +4,7 @@ imported."""
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import replace
 
 from edgekit.core import Model, Recipe
 
@@ -22,20 +23,21 @@ FASTEST, _SHARES = 0.05, (0.5, 0.4, 0.3)
 _MORE = 0.5
 
 
-def recipes(exporter: str, model: Model, size: int | None) -> list[Recipe]:
+def recipes(recipe: Recipe, model: Model, size: int | None) -> list[Recipe]:
     """The smallest first; none where the model has no products of matrices.
 
     Args:
-        size: bytes that the bundle may have by its estimate: the last recipe has as many bits as fit, if 8 do not.
+        recipe: names the runtime. size: bytes that the bundle may have by its estimate: the last recipe has as many
+            bits as fit, if 8 do not.
     """
-    eight, kinds = Recipe(exporter, "int8"), _kinds(exporter, model)
+    eight = replace(recipe, precision="int8", options={})
+    kinds = _kinds(eight, model)
     more = _MORE * ("vector" in kinds.values())
 
     def narrow(bits: float) -> Recipe:
         above = round(min(bits + more, WHOLE), 2)
-        return Recipe(
-            exporter, "int8", {"bits": {part: bits if kinds[part] == "vector" else above for part in sorted(kinds)}}
-        )
+        each = {part: bits if kinds[part] == "vector" else above for part in sorted(kinds)}
+        return replace(eight, options={"bits": each})
 
     if not kinds:
         return []
@@ -48,23 +50,23 @@ def recipes(exporter: str, model: Model, size: int | None) -> list[Recipe]:
     return [narrow(bits) for bits in (*well_below, *([most] if most else []))]
 
 
-def hurried(exporter: str, model: Model, size: int | None) -> list[Recipe]:
+def hurried(recipe: Recipe, model: Model, size: int | None) -> list[Recipe]:
     """int8 that takes less and less time and moves the outputs more and more; none where no part has products of
     matrices with many rows.
 
     Args:
-        size: bytes, as for `recipes`.
+        recipe, size: as for `recipes`.
     """
-    parts = sorted(part for part, kind in _kinds(exporter, model).items() if kind == "attention")
-    eight = Recipe(exporter, "int8")
+    eight = replace(recipe, precision="int8", options={})
+    parts = sorted(part for part, kind in _kinds(eight, model).items() if kind == "attention")
     small = size is not None and model.costs.size(eight) > size
-    options = [recipe.options for recipe in recipes(exporter, model, size)[-1:]] if small else [{}]
+    options = [one.options for one in recipes(recipe, model, size)[-1:]] if small else [{}]
     shares = [dict.fromkeys(parts, share) for share in _SHARES] if parts else []
-    return [Recipe(exporter, "int8", {**own, "time": share}) for own in options for share in shares]
+    return [replace(eight, options={**own, "time": share}) for own in options for share in shares]
 
 
-def _kinds(exporter: str, model: Model) -> dict[str, str]:
+def _kinds(eight: Recipe, model: Model) -> dict[str, str]:
     """Part -> its main work, of those that are quantized and made of products of matrices."""
-    works = model.costs.work(Recipe(exporter, "int8")) if model.costs.work else ()
+    works = model.costs.work(eight) if model.costs.work else ()
     quantized = {part.name for part in model.network.parts if part.quantize}
     return {work.part: work.kind for work in works if work.part in quantized and work.kind in ("attention", "vector")}

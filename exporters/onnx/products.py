@@ -49,7 +49,6 @@ from edgekit.exporters.onnx import forms as written
 from edgekit.exporters.onnx import linear, residual
 from edgekit.exporters.onnx.finding import BLOCK, Product, products, rows_of
 from edgekit.exporters.onnx.graph import rebuild, version_of, watching
-from edgekit.formats.onnx.runner import OnnxRunner, evaluate
 from edgekit.numerics.parity import relative_error
 from edgekit.quantization.candidates import Truth
 from edgekit.quantization.choice import Bounds, together
@@ -58,6 +57,7 @@ from edgekit.quantization.latencies import Shape
 from edgekit.quantization.plan import ASKED, LayerPlan
 from edgekit.quantization.ranges import best_zero
 from edgekit.quantization.samples import spaced
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner, evaluate
 
 #: Where weights are coded or have 4 bits. Scales of coded weights repeat from block to block, and take nothing.
 SMALL_BLOCK = 32

@@ -26,10 +26,10 @@ from onnx.reference import ReferenceEvaluator
 
 from edgekit.core import Feeds
 from edgekit.exporters.onnx.graph import CONTRIB, attribute, constants, rebuild
-from edgekit.formats.onnx.runner import evaluate
 from edgekit.quantization.candidates import Truth
 from edgekit.quantization.plan import LayerPlan
 from edgekit.quantization.samples import spaced
+from edgekit.runtimes.onnxruntime.runner import evaluate
 
 _LAYERS = ("LSTM", "GRU", "RNN")
 #: Operators that torch's exporter leaves between an LSTM and its weights, whose gates have another order in ONNX.

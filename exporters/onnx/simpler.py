@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from edgekit.errors import ExportFailed
 from edgekit.exporters.onnx.graph import constants, rebuild, version_of
 from edgekit.formats.onnx.graph import CONTRIB
-from edgekit.formats.onnx.runner import without_telemetry
+from edgekit.runtimes.onnxruntime.runner import without_telemetry
 
 __all__ = ["simplified", "without_needless"]
 

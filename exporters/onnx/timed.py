@@ -18,10 +18,10 @@ from edgekit.common.figures import figure
 from edgekit.errors import ExportFailed
 from edgekit.exporters.onnx.graph import IR_VERSION, OPSET
 from edgekit.exporters.onnx.products import Moved, quantize
-from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.quantization.allocation import Choice, allocate
 from edgekit.quantization.latencies import Latencies, Shape
 from edgekit.quantization.plan import LayerPlan
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
 __all__ = ["FORMS", "product", "within"]
 

@@ -14,10 +14,10 @@ import onnx
 from edgekit.core import Feeds
 from edgekit.exporters.onnx.finding import Product, products, rows_of
 from edgekit.exporters.onnx.products import CODED, quantize, trials
-from edgekit.formats.onnx.runner import evaluate
 from edgekit.quantization.allocation import Choice, allocate
 from edgekit.quantization.candidates import Truth
 from edgekit.quantization.plan import LayerPlan
+from edgekit.runtimes.onnxruntime.runner import evaluate
 
 __all__ = ["narrowed"]
 

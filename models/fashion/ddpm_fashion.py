@@ -21,7 +21,6 @@ from edgekit.core import (
     Model,
     Network,
     Part,
-    Recipe,
     Sample,
     TensorSpec,
     Usage,
@@ -109,13 +108,7 @@ MODEL = Model(
             ),
         ),
         parameters=parameters_of(unet_layers()) + vit_parameters(),
-        ladder=tuple(
-            Recipe(exporter, precision)
-            for exporter in ("onnx", "openvino", "litert", "coreml", "executorch")
-            for precision in ("int8", "fp16", "fp32")
-            if (exporter, precision) != ("executorch", "fp16")
-        ),
-        exporters=("onnx", "openvino", "litert", "coreml", "executorch"),
+        exporters=("onnx", "litert", "coreml", "executorch"),
         refused={"c": "has neither sines nor a move of channels into pixels, which this network needs"},
     ),
     task=Usage(

@@ -36,7 +36,7 @@ _GOLDEN, _LICENCE = "fashion/ankle-boot.png", "data/licences/fashion-licence.txt
 #: Bytes of fp32's outputs for the golden input, of its answers, and of hashes of what was judged.
 _REFERENCE = 12_000
 #: Exporter -> bytes of a graph's operators between its products, measured: of attention there are many.
-_BETWEEN = {"onnx": 9_500, "openvino": 9_500}
+_BETWEEN = {"onnx": 9_500}
 #: Also what diffusion's pictures are judged by.
 WEIGHTS = own_source(
     own_file("vit-fashion.safetensors", "d4f418768aef9abf353062b51ff09e93a10f2b0c47ba149ed1a71cc6c4226c27", 256_908)
@@ -92,13 +92,7 @@ MODEL = Model(
             ),
         ),
         parameters=vit_parameters(),
-        ladder=tuple(
-            Recipe(exporter, precision)
-            for exporter in ("onnx", "openvino", "litert", "coreml", "executorch")
-            for precision in ("int8", "fp16", "fp32")
-            if (exporter, precision) != ("executorch", "fp16")
-        ),
-        exporters=("onnx", "openvino", "litert", "coreml", "executorch"),
+        exporters=("onnx", "litert", "coreml", "executorch"),
         refused={"c": "has no product of two activations, which attention needs"},
     ),
     task=Usage(

@@ -87,14 +87,6 @@ def float_keyword_model(chip: Model, sources: tuple[Source, ...], golden: str) -
                     "ds-cnn",
                 ),
             ),
-            ladder=(
-                Recipe("onnx", "int8"),
-                Recipe("onnx", "fp16"),
-                Recipe("litert", "int8"),
-                Recipe("litert", "fp16"),
-                Recipe("executorch", "int8"),
-                Recipe("executorch", "fp32"),
-            ),
             exporters=("onnx", "litert", "coreml", "executorch"),
             variants={"c": chip},
         ),
@@ -155,7 +147,6 @@ def ready_wakeword_model(chip: Model) -> Model:
                 replace(chip.network.parts[1], build=network),
             ),
             # It is int8, and stays so on every target.
-            ladder=(Recipe("litert", "int8"),),
             exporters=("litert",),
             variants={"c": chip},
         ),

@@ -101,8 +101,7 @@ def declared(member: Member) -> Model:
         network=Network(
             parts=member.parts,
             parameters=member.parameters,
-            ladder=tuple(_ladder(member)),
-            exporters=("onnx", "openvino", "litert", "coreml", "executorch"),
+            exporters=("onnx", "litert", "coreml", "executorch"),
             options=member.options,
             # int8 of the two small ones is refused; of pose it takes long, as every layer's share of the error is
             # measured. It is made on demand.
@@ -122,13 +121,3 @@ def declared(member: Member) -> Model:
             work=lambda recipe: member.works,
         ),
     )
-
-
-def _ladder(member: Member) -> list[Recipe]:
-    recipes = []
-    for exporter in ("onnx", "openvino", "litert", "coreml", "executorch"):
-        recipes.append(Recipe(exporter, "int8", member.options.get((exporter, "int8"), {})))
-        if exporter != "executorch":
-            recipes.append(Recipe(exporter, "fp16"))
-        recipes.append(Recipe(exporter, "fp32"))
-    return recipes

@@ -19,7 +19,6 @@ from edgekit.core import (
     Model,
     Network,
     Part,
-    Recipe,
     Source,
     SourceFile,
     TensorSpec,
@@ -88,8 +87,7 @@ MODEL = Model(
             ),
         ),
         parameters=_PARAMETERS,
-        ladder=(Recipe("onnx", "int8"), Recipe("litert", "fp16")),
-        exporters=("onnx", "openvino", "litert", "coreml", "executorch"),
+        exporters=("onnx", "litert", "coreml", "executorch"),
     ),
     task=Usage(
         name="automatic-music-transcription",

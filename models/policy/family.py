@@ -92,15 +92,7 @@ def declared(name: str, robot: Robot, file: str, sha256: str, size: int, *, flas
                 ),
             ),
             parameters=robot.parameters,
-            ladder=(
-                Recipe("onnx", "int8"),
-                Recipe("onnx", "fp16"),
-                Recipe("litert", "int8"),
-                Recipe("litert", "fp16"),
-                Recipe("executorch", "int8"),
-                Recipe("executorch", "fp32"),
-            ),
-            exporters=("onnx", "openvino", "litert", "coreml", "executorch", "c"),
+            exporters=("onnx", "litert", "coreml", "executorch", "c"),
             # As near to fp32 as in blocks, whose size of 128 no layer is a multiple of: half the bytes.
             options={("onnx", "int8"): {"forms": {"network": "dynamic"}}},
         ),

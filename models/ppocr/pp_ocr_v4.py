@@ -21,7 +21,6 @@ from edgekit.core import (
     Model,
     Network,
     Part,
-    Recipe,
     Source,
     SourceFile,
     TensorSpec,
@@ -155,15 +154,7 @@ MODEL = Model(
     network=Network(
         parts=_PARTS,
         parameters=3_986_162,
-        ladder=(
-            Recipe("onnx", "int8"),
-            Recipe("onnx", "fp16"),
-            Recipe("onnx", "fp32"),
-            Recipe("coreml", "fp16"),
-            Recipe("coreml", "fp32"),
-            Recipe("litert", "fp16"),
-        ),
-        exporters=("onnx", "openvino", "litert", "coreml", "executorch"),
+        exporters=("onnx", "litert", "coreml", "executorch"),
         # Choosing the layers that int8 spares takes long: it is made on demand.
         precisions={"onnx": "fp16"},
     ),

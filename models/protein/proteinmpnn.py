@@ -100,7 +100,7 @@ def _parts(residues: int | str, axes: Mapping[str, Axis]) -> tuple[Part, Part]:
 
 
 def _works(recipe: Recipe) -> tuple[Work, ...]:
-    return mpnn_work(_RESIDUES if recipe.exporter in ("onnx", "openvino") else _FIXED)
+    return mpnn_work(_RESIDUES if recipe.exporter == "onnx" else _FIXED)
 
 
 _MODEL = Model(
@@ -109,13 +109,7 @@ _MODEL = Model(
     network=Network(
         parts=_parts("residues", {"residues": Axis(_LEAST, _MOST, 70)}),
         parameters=PARAMETERS,
-        ladder=tuple(
-            Recipe(exporter, precision)
-            for exporter in ("onnx", "openvino", "litert", "coreml", "executorch")
-            for precision in ("int8", "fp16", "fp32")
-            if (exporter, precision) != ("executorch", "fp16")
-        ),
-        exporters=("onnx", "openvino", "litert", "coreml", "executorch"),
+        exporters=("onnx", "litert", "coreml", "executorch"),
         # With a scale a row one of nine judged structures is too far away (0.05 nats); with one a block, none.
         options={("onnx", "int8"): {"forms": {"network": "blockwise"}}},
     ),

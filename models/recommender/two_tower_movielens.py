@@ -115,13 +115,7 @@ MODEL = Model(
             ),
         ),
         parameters=PARAMETERS,
-        ladder=tuple(
-            Recipe(exporter, precision)
-            for exporter in ("onnx", "openvino", "litert", "coreml", "executorch")
-            for precision in ("int8", "fp16", "fp32")
-            if (exporter, precision) != ("executorch", "fp16")
-        ),
-        exporters=("onnx", "openvino", "litert", "coreml", "executorch", "c"),
+        exporters=("onnx", "litert", "coreml", "executorch", "c"),
     ),
     task=Usage(
         name="recommendation",

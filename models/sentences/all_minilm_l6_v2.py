@@ -80,7 +80,7 @@ def _part(tokens: int | str, axes: Mapping[str, Axis]) -> Part:
 
 
 def _works(recipe: Recipe) -> tuple[Work, ...]:
-    return bert_work(MINILM, _TOKENS if recipe.exporter in ("onnx", "openvino") else _FIXED)
+    return bert_work(MINILM, _TOKENS if recipe.exporter == "onnx" else _FIXED)
 
 
 _MODEL = Model(
@@ -89,13 +89,7 @@ _MODEL = Model(
     network=Network(
         parts=(_part("tokens", {"tokens": Axis(2, _MOST, 32)}),),
         parameters=MINILM.parameters,
-        ladder=tuple(
-            Recipe(exporter, precision)
-            for exporter in ("onnx", "openvino", "litert", "coreml", "executorch")
-            for precision in ("int8", "fp16", "fp32")
-            if (exporter, precision) != ("executorch", "fp16")
-        ),
-        exporters=("onnx", "openvino", "litert", "coreml", "executorch"),
+        exporters=("onnx", "litert", "coreml", "executorch"),
     ),
     task=Usage(name="feature-extraction", golden=_GOLDEN),
     costs=Costs(

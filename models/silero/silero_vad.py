@@ -18,7 +18,6 @@ from edgekit.core import (
     Identity,
     Model,
     Network,
-    Recipe,
     Usage,
     Weights,
 )
@@ -48,12 +47,7 @@ MODEL = Model(
     network=Network(
         parts=(detector("network", build),),
         parameters=_PARAMETERS,
-        ladder=(
-            Recipe("onnx", "int8", _ONNX),
-            Recipe("onnx", "fp16"),
-            Recipe("litert", "fp16"),
-        ),
-        exporters=("onnx", "openvino", "litert", "coreml", "executorch"),
+        exporters=("onnx", "litert", "coreml", "executorch"),
         options={("onnx", "int8"): _ONNX},
     ),
     task=Usage(

@@ -104,7 +104,7 @@ def _prepare_windows(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
     if not _is_auralis(checkpoint):
         raise BadInput(
             "the LiteRT form has windows of 3 s of the pinned weights' filterbank; these weights have another.",
-            hint="Choose --exporter onnx, which takes a clip of any length.",
+            hint="Choose --runtime onnxruntime, which takes a clip of any length.",
         )
     return _prepare(checkpoint, folder)
 
@@ -145,12 +145,6 @@ _MODEL = Model(
     network=Network(
         parts=_parts("samples", "frames"),
         parameters=_PARAMETERS,
-        ladder=(
-            Recipe("onnx", "int8"),
-            Recipe("onnx", "fp16"),
-            Recipe("executorch", "int8"),
-            Recipe("executorch", "fp32"),
-        ),
         options={("onnx", "int8"): {"ranges": {"network": "entropy"}}},
         exporters=("onnx", "coreml", "executorch"),
     ),
@@ -174,7 +168,6 @@ _WINDOWS = replace(
     network=replace(
         _MODEL.network,
         parts=_parts(_WINDOW, _WINDOW // AURALIS.hop + 1),
-        ladder=(Recipe("litert", "int8", {"form": "dynamic"}), Recipe("litert", "fp16")),
         options={("litert", "int8"): {"form": "dynamic"}},
         exporters=("litert",),
     ),

@@ -121,7 +121,6 @@ _MODEL = Model(
     network=Network(
         parts=_parts("stretches", {"stretches": Axis(1, _MOST, 3)}),
         parameters=_PARAMETERS,
-        ladder=(Recipe("onnx", "int8"), Recipe("onnx", "fp16")),
         exporters=("onnx",),
     ),
     task=Usage(
@@ -147,14 +146,11 @@ _SINGLY = replace(
     network=replace(
         _MODEL.network,
         parts=_parts(1, {}),
-        ladder=(Recipe("litert", "int8", _DYNAMIC), Recipe("litert", "fp16")),
         options={("litert", "int8"): _DYNAMIC},
         exporters=("litert",),
     ),
     weights=replace(_MODEL.weights, prepare=_prepare_singly),
 )
 #: Core ML's converter keeps recurrent layers in fp32 whatever the precision; their weights are nearly all there are.
-_APPLE = replace(
-    _SINGLY, network=replace(_SINGLY.network, ladder=(Recipe("coreml", "fp16"),), options={}, exporters=("coreml",))
-)
+_APPLE = replace(_SINGLY, network=replace(_SINGLY.network, options={}, exporters=("coreml",)))
 MODEL = replace(_MODEL, network=replace(_MODEL.network, variants={"litert": _SINGLY, "coreml": _APPLE}))

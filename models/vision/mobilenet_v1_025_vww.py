@@ -133,14 +133,6 @@ _MODEL = Model(
     network=Network(
         parts=(_FLOAT,),
         parameters=_PARAMETERS,
-        ladder=(
-            Recipe("onnx", "int8"),
-            Recipe("onnx", "fp16"),
-            Recipe("litert", "int8"),
-            Recipe("litert", "fp16"),
-            Recipe("executorch", "int8"),
-            Recipe("executorch", "fp32"),
-        ),
         exporters=("onnx", "litert", "coreml", "executorch"),
     ),
     task=Usage(
@@ -169,7 +161,7 @@ MODEL = replace(
                     ),
                     prepare=_prepare_chip,
                 ),
-                network=replace(_MODEL.network, parts=(_CHIP,), parameters=219_730, ladder=(), exporters=("c",)),
+                network=replace(_MODEL.network, parts=(_CHIP,), parameters=219_730, exporters=("c",)),
                 costs=replace(_MODEL.costs, size=_flash, memory=_ram),
                 task=replace(_MODEL.task, calibration=0),
             )

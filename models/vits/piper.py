@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +69,7 @@ def voice(identity: Identity, shape: Shape, source: Source) -> Model:
         network=Network(
             parts=_parts(shape),
             parameters=shape.parameters,
-            ladder=(
-                Recipe("onnx", "int8"),
-                Recipe("onnx", "fp16"),
-                Recipe("onnx", "fp32"),
-                Recipe("coreml", "fp16"),
-                Recipe("coreml", "fp32"),
-            ),
-            exporters=("onnx", "openvino", "litert", "coreml", "executorch"),
+            exporters=("onnx", "litert", "coreml", "executorch"),
             options={
                 # Activations in 8 bits move durations by a quarter; weights alone hardly move anything.
                 ("onnx", "int8"): {"forms": {"encoder": "blockwise", "decoder": "blockwise"}},
@@ -95,7 +88,11 @@ def voice(identity: Identity, shape: Shape, source: Source) -> Model:
 def _widened(recipe: Recipe) -> Recipe:
     """The recipe whose memory a recipe needs: onnxruntime widens weights that alone are in 8 bits, as it widens half
     precision."""
-    return Recipe("onnx", "fp16") if (recipe.exporter, recipe.precision) == ("onnx", "int8") else recipe
+    return (
+        replace(recipe, precision="fp16", options={})
+        if (recipe.exporter, recipe.precision) == ("onnx", "int8")
+        else recipe
+    )
 
 
 def _parts(shape: Shape) -> tuple[Part, ...]:

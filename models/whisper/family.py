@@ -102,7 +102,6 @@ def declared(identity: Identity, shape: Shape, sources: tuple[Source, ...] = (),
         network=Network(
             parts=_parts(shape),
             parameters=shape.parameters,
-            ladder=(Recipe("onnx", "int8", {"forms": {"encoder": "blockwise"}}), Recipe("onnx", "fp16")),
             options={("onnx", "int8"): {"careful_parts": ["encoder", "decoder"]}},
         ),
         task=USAGE,

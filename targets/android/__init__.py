@@ -22,7 +22,7 @@ TARGET = Target(
     name="android",
     system="Android 8 or later",
     processor="arm64-v8a",
-    recipes={"*": Recipe("onnx", "int8"), "text-generation": Recipe("gguf", "q4_k_m")},
+    recipes={"*": Recipe("onnxruntime", "int8"), "text-generation": Recipe("llama-cpp", "q4_k_m")},
     device=None,
     devices={"adb": Device(_measure, phone.state)},
     prove=emulated.prove,
@@ -32,10 +32,10 @@ TARGET = Target(
     # A phone of 4 GB leaves an app in the foreground about a gigabyte before the system starts to kill.
     ram=1_000_000_000,
     forms={"gradle": gradle.FORM, "aar": aar.FORM, "apk": apk.FORM},
-    runtime={
-        "onnx": "maven:com.microsoft.onnxruntime:onnxruntime-android:{version}",
+    runtimes={
+        "onnxruntime": "maven:com.microsoft.onnxruntime:onnxruntime-android:{version}",
         "litert": "maven:com.google.ai.edge.litert:litert:{version}",
         "executorch": "maven:org.pytorch:executorch-android:{version}",
-        "gguf": "llama.cpp as of llama-cpp-python {version}, built with the NDK",
+        "llama-cpp": "llama.cpp as of llama-cpp-python {version}, built with the NDK",
     },
 )

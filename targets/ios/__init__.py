@@ -12,7 +12,7 @@ TARGET = Target(
     name="ios",
     system="iOS 16 or later",
     processor="arm64, neural engine",
-    recipes={"*": Recipe("coreml", "fp16"), "text-generation": Recipe("gguf", "q4_k_m")},
+    recipes={"*": Recipe("coreml", "fp16"), "text-generation": Recipe("llama-cpp", "q4_k_m")},
     device=None,
     download=200_000_000,
     store="the App Store asks before it loads more than 200 MB over a mobile network; an app may have 4 GB "
@@ -20,12 +20,12 @@ TARGET = Target(
     # Where an app in the foreground is safe on an iPhone of 4 GB.
     ram=1_500_000_000,
     forms={"swift": swift.FORM},
-    runtime={
+    runtimes={
         "coreml": "system: Core ML",
-        "onnx": "swiftpm:github.com/microsoft/onnxruntime-swift-package-manager {version}",
+        "onnxruntime": "swiftpm:github.com/microsoft/onnxruntime-swift-package-manager {version}",
         # Pods have TensorFlow's versions, and not those of the package that runs the files here.
         "litert": "cocoapods:TensorFlowLiteSwift 2.17.0",
         "executorch": "swiftpm:github.com/pytorch/executorch swiftpm-{version}",
-        "gguf": "llama.cpp as of llama-cpp-python {version}, built with Xcode",
+        "llama-cpp": "llama.cpp as of llama-cpp-python {version}, built with Xcode",
     },
 )

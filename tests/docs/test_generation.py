@@ -69,8 +69,8 @@ def test_a_model_without_measurements_says_so(site: SimpleNamespace) -> None:
 
 
 def test_figures_say_where_they_are_older_than_the_code(site: SimpleNamespace, rows: Sequence[Any]) -> None:
-    row = replace(rows[0], code=site.measured.code_of(rows[0].model, rows[0].exporter))
-    other = site.measured.code_of(rows[0].model, "openvino" if rows[0].exporter != "openvino" else "onnx")
+    row = replace(rows[0], code=site.measured.code_of(rows[0].model, rows[0].runtime))
+    other = site.measured.code_of(rows[0].model, "openvino" if rows[0].runtime != "openvino" else "litert")
     assert row.current and site.models.OLDER not in site.models.page(row.model, [row])
     for code in ("", other):
         assert site.models.OLDER in site.models.page(row.model, [row, replace(row, code=code)])
@@ -114,12 +114,12 @@ def test_size_and_answers_are_of_todays_code_where_it_makes_the_same_networks_an
 ) -> None:
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
     toy_program.save(tmp_path / "toy.pt2")
-    place = tmp_path / "ds-cnn-kws-laptop-onnx-fp32"
+    place = tmp_path / "ds-cnn-kws-laptop-onnxruntime-fp32"
     edgekit.export(str(tmp_path / "toy.pt2"), precision="fp32", out=place)
-    kept = {"model": "ds-cnn-kws", "target": "laptop", "exporter": "onnx", "precision": "fp32"}
+    kept = {"model": "ds-cnn-kws", "target": "laptop", "runtime": "onnxruntime", "precision": "fp32"}
     kept |= {"code": "old", "contents": site.measured.contents_of(place)}
     kept["confirmed"] = ""
-    today = site.measured.code_of("ds-cnn-kws", "onnx")
+    today = site.measured.code_of("ds-cnn-kws", "onnxruntime")
     assert site.measured.confirmed(kept, tmp_path) == {**kept, "confirmed": today}
     for change in ({"contents": "0" * 16}, {"contents": ""}, {"precision": "int8"}):
         assert site.measured.confirmed({**kept, **change}, tmp_path)["confirmed"] == ""
@@ -127,7 +127,7 @@ def test_size_and_answers_are_of_todays_code_where_it_makes_the_same_networks_an
 
 def test_a_row_of_the_same_networks_is_marked_as_such(site: SimpleNamespace, rows: Sequence[Any]) -> None:
     laptop = next(row for row in rows if row.target == "laptop" and row.date)
-    row = replace(laptop, code="old", confirmed=site.measured.code_of(laptop.model, laptop.exporter))
+    row = replace(laptop, code="old", confirmed=site.measured.code_of(laptop.model, laptop.runtime))
     assert row.same and not row.current
     page = site.figures.page([row])
     assert f"| {row.date} † |" in page and "Speed and memory are of the day" in page
@@ -144,7 +144,7 @@ def test_the_page_of_figures_has_every_laptop_row_and_marks_the_older_ones(
     site: SimpleNamespace, rows: Sequence[Any]
 ) -> None:
     laptop = [row for row in rows if row.target == "laptop" and row.date]
-    row = replace(laptop[0], code=site.measured.code_of(laptop[0].model, laptop[0].exporter))
+    row = replace(laptop[0], code=site.measured.code_of(laptop[0].model, laptop[0].runtime))
     for given, marks in (([row], 0), ([row, replace(row, code="")], 1)):
         page = site.figures.page(given)
         assert page.count(f"| {row.date} * |") == marks and ("has changed since" in page) == bool(marks)

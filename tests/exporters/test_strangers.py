@@ -8,15 +8,16 @@ import pytest
 from helpers.toys.bare import bare_model
 from helpers.toys.strangers import STRANGERS, part_of
 
-from edgekit.core import Checkpoint, Recipe
+from edgekit.core import Checkpoint
 from edgekit.errors import EdgekitError
 from edgekit.numerics.parity import limit_of, part_error
 from edgekit.registry import find
+from edgekit.runtimes.resolved import recipe_of
 
 pytestmark = pytest.mark.thorough
 
 FORMS = [
-    *(("onnx", "fp32"), ("onnx", "int8"), ("openvino", "int8"), ("litert", "fp32"), ("litert", "int8")),
+    *(("onnxruntime", "fp32"), ("onnxruntime", "int8"), ("openvino", "int8"), ("litert", "fp32"), ("litert", "int8")),
     *(("coreml", "fp16"), ("coreml", "int8"), ("executorch", "fp32"), ("executorch", "int8")),
 ]
 #: What cannot be, and a part of the sentence that says so.
@@ -29,23 +30,23 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("works")
 
 
-@pytest.mark.parametrize(("exporter", "precision"), FORMS)
+@pytest.mark.parametrize(("runtime", "precision"), FORMS)
 @pytest.mark.parametrize("name", STRANGERS)
-def test_a_stranger(tmp_path: Path, works: Path, name: str, exporter: str, precision: str) -> None:
+def test_a_stranger(tmp_path: Path, works: Path, name: str, runtime: str, precision: str) -> None:
     part, calls = part_of(STRANGERS[name]())
-    out, work, made = tmp_path / "out", works / name / exporter, find("exporters", exporter)
+    out, work, made = tmp_path / "out", works / name / runtime, find("exporters", find("runtimes", runtime).formats[0])
     out.mkdir()
     work.mkdir(parents=True, exist_ok=True)
     checkpoint = Checkpoint(Path("toy"), "toy", {}, {}, {})
-    recipe, feeds = Recipe(exporter, precision, {}), {part.name: [feed for feed, _ in calls]}
+    recipe, feeds = recipe_of(runtime, precision), {part.name: [feed for feed, _ in calls]}
     try:
         [artifact] = made.export(bare_model(part), checkpoint, recipe, feeds, out, work, lambda *_: None)
     except EdgekitError as exc:
-        said = IMPOSSIBLE.get((name, exporter, precision))
+        said = IMPOSSIBLE.get((name, runtime, precision))
         assert said and said in exc.message, exc.message
         assert "\n" not in exc.message
         return
-    assert (name, exporter, precision) not in IMPOSSIBLE
-    error = part_error(made.load(out / artifact.file, 1), calls)
+    assert (name, runtime, precision) not in IMPOSSIBLE
+    error = part_error(find("runtimes", runtime).load(out / artifact.file, 1), calls)
     assert error <= limit_of(precision, made.limits)
     assert precision == "fp32" or error > 0

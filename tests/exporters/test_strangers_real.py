@@ -13,8 +13,9 @@ from helpers.toys.bare import bare_model
 from helpers.toys.strangers import Sentences, part_of
 from numpy.typing import NDArray
 
-from edgekit.core import Checkpoint, Recipe, Source, SourceFile
+from edgekit.core import Checkpoint, Source, SourceFile
 from edgekit.registry import find
+from edgekit.runtimes.resolved import recipe_of, runtime_for
 from edgekit.sources.fetching import fetch
 
 pytestmark = pytest.mark.real
@@ -69,12 +70,12 @@ def test_minilm_in_int8(tmp_path: Path, minilm: Path, feeds: list[dict[str, NDAr
     work.mkdir()
     part, calls = part_of((Sentences(transformers.BertModel.from_pretrained(minilm)), feeds, ("embedding",)))
     checkpoint, calibration = Checkpoint(minilm, "toy", {}, {}, {}), {part.name: feeds[TESTED:]}
-    recipe = Recipe(exporter, "int8", {})
+    recipe = recipe_of(runtime_for(exporter), "int8")
     [artifact] = made.export(bare_model(part), checkpoint, recipe, calibration, out, work, lambda *_: None)
     file, tested = out / artifact.file, 20 if exporter == "coreml" else TESTED  # the interpreter takes its time
     size = sum(path.stat().st_size for path in ([file] if file.is_file() else file.rglob("*")) if path.is_file())
     torch.set_num_threads(1)
-    runner = made.load(file, 2)
+    runner = find("runtimes", recipe.runtime).load(file, 2)
     answers = np.concatenate([runner(feed)["embedding"] for feed, _ in calls[:tested]])
     truth = np.concatenate([answer["embedding"] for _, answer in calls[:tested]])
     cosines = (answers * truth).sum(1) / np.linalg.norm(answers, axis=1)

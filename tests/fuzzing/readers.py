@@ -78,7 +78,7 @@ def gguf(path: Path) -> None:
 
 
 def pte(path: Path) -> None:
-    from edgekit.exporters.executorch.program import reader
+    from edgekit.formats.executorch import reader
 
     reader.read(path.read_bytes())
 
@@ -176,8 +176,8 @@ def frontier(path: Path) -> None:
 def descriptions(path: Path) -> None:
     """Beside a part in C, and beside a program of ExecuTorch (which is another than described)."""
     from edgekit.errors import EdgekitError
-    from edgekit.exporters.c import description
-    from edgekit.exporters.executorch import runner
+    from edgekit.runtimes.executorch import runner
+    from edgekit.runtimes.qemu import description
 
     path.with_suffix(".pte").write_bytes(b"no program")
     for read in (

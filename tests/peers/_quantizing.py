@@ -15,11 +15,11 @@ from edgekit.bundles.opened import makers
 from edgekit.core import Feeds, Model, Runner, Sample
 from edgekit.exporters.onnx import linear
 from edgekit.exporters.onnx.convolutions import places
-from edgekit.formats.onnx.runner import OnnxRunner, evaluate
 from edgekit.gate.agreement import compare
 from edgekit.gate.evidence import digests, samples_of_evidence
 from edgekit.numerics.parity import Recorder, spread
 from edgekit.quantization.candidates import Truth
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner, evaluate
 from edgekit.tasks.resolved import evidence_of, samples_of, task_of
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from edgekit.bundles.bundle import open_bundle
 from edgekit.core import Bundle
 
-EXPORTERS = ("onnx", "litert", "executorch")
+RUNTIMES = ("onnxruntime", "litert", "executorch")
 PRECISIONS = ("fp32", "int8")
 #: The `edgekit` command of this interpreter's environment, whatever the PATH says.
 _EDGEKIT = (sys.executable, "-c", "import sys; from edgekit.cli.command import main; main(sys.argv[1:])")
@@ -44,40 +44,40 @@ SUBJECTS = (
 
 @dataclass(frozen=True)
 class Road:
-    """One model by one exporter in one precision: its bundle, or why there is none."""
+    """One model by one runtime in one precision: its bundle, or why there is none."""
 
     model: str
-    exporter: str
+    runtime: str
     precision: str
     bundle: Bundle | None
     refused: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
-        return self.exporter, self.precision
+        return self.runtime, self.precision
 
 
 def roads(subject: Subject, shared: Path, folder: Path) -> list[Road]:
     """Every road of a model. What `folder` lacks is exported into it; a refusal is kept there too, as a .json."""
-    return [_road(subject, shared, folder, exporter, precision) for precision in PRECISIONS for exporter in EXPORTERS]
+    return [_road(subject, shared, folder, runtime, precision) for precision in PRECISIONS for runtime in RUNTIMES]
 
 
-def _road(subject: Subject, shared: Path, folder: Path, exporter: str, precision: str) -> Road:
-    place = folder / f"{subject.model}-{exporter}-{precision}"
+def _road(subject: Subject, shared: Path, folder: Path, runtime: str, precision: str) -> Road:
+    place = folder / f"{subject.model}-{runtime}-{precision}"
     kept = Path(f"{place}.json")
     if not place.exists() and not kept.exists():
         print(f"exporting {place.name}", file=sys.stderr, flush=True)
         calibration, data = _data(subject, shared, folder)
         command = [*_EDGEKIT, "export", subject.model, "--target", "android", "--json"]
-        command += ["--exporter", exporter, "--precision", precision, "--no-fallback", "--out", str(place)]
+        command += ["--runtime", runtime, "--precision", precision, "--no-fallback", "--out", str(place)]
         command += ["--calibration", str(calibration)] if calibration and precision == "int8" else []
         command += ["--data", str(data)] if data else []
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if not place.exists():
             kept.write_text(json.dumps({"refused": _why(done.stdout, done.stderr)}, indent=1) + "\n", encoding="utf-8")
     if place.exists():
-        return Road(subject.model, exporter, precision, open_bundle(place, hashes=False))
-    return Road(subject.model, exporter, precision, None, str(json.loads(kept.read_bytes())["refused"]))
+        return Road(subject.model, runtime, precision, open_bundle(place, hashes=False))
+    return Road(subject.model, runtime, precision, None, str(json.loads(kept.read_bytes())["refused"]))
 
 
 def _why(out: str, err: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from _roads_bundles import EXPORTERS, SUBJECTS, Road
+from _roads_bundles import RUNTIMES, SUBJECTS, Road
 from _roads_turns import Section
 
 from edgekit.bench.machine import host
@@ -12,7 +12,7 @@ from edgekit.bench.metrics import table as metrics
 from edgekit.bench.statistics import repeated
 
 #: The road that the others' times are told as multiples of, each in its own precision.
-BASE = "onnx"
+BASE = "onnxruntime"
 #: Where a page takes the table in.
 BEGIN, END = "<!-- phone roads: begin -->", "<!-- phone roads: end -->"
 
@@ -78,7 +78,7 @@ def _times(section: Section | None, road: Road) -> list[str]:
         return ["not measured", ""]
     spent = section.spent[road.key]
     base = section.spent.get((BASE, road.precision))
-    return [f"{repeated.median(spent) * 1e3:.3g}", "1" if road.exporter == BASE else _ratio(base, spent)]
+    return [f"{repeated.median(spent) * 1e3:.3g}", "1" if road.runtime == BASE else _ratio(base, spent)]
 
 
 def _ratio(base: Sequence[float] | None, spent: Sequence[float]) -> str:
@@ -111,8 +111,8 @@ def _notes(models: Sequence[Sequence[Road]], sections: Sections) -> Iterator[str
 
 
 def _format(road: Road) -> str:
-    assert road.exporter in EXPORTERS
-    return f"{road.exporter} {road.precision}"
+    assert road.runtime in RUNTIMES
+    return f"{road.runtime} {road.precision}"
 
 
 def _threads(count: int) -> str:

@@ -91,8 +91,7 @@ def measured(there: Sequence[Road], part: str, feeds: Feeds, threads: int, secon
 def _opened(road: Road, part: str, threads: int) -> Runner:
     assert road.bundle is not None
     facts = next(one for one in road.bundle.manifest.parts if one.name == part)
-    _, exporter = makers(road.bundle)
-    return exporter.load(road.bundle.path / facts.file, threads)
+    return makers(road.bundle).runtime.load(road.bundle.path / facts.file, threads)
 
 
 def _fitting(feeds: Feeds, runners: Sequence[Runner]) -> Feeds:

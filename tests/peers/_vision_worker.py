@@ -29,7 +29,7 @@ Runtime = tuple[Callable[[Any], Any], Callable[[Any], Any], str]
 
 
 def edgekit_onnx(file: Path, threads: int) -> Runtime:
-    return _edgekit("onnx", file, threads)
+    return _edgekit("onnxruntime", file, threads)
 
 
 def edgekit_litert(file: Path, threads: int) -> Runtime:
@@ -43,7 +43,7 @@ def edgekit_openvino(file: Path, threads: int) -> Runtime:
 def _edgekit(exporter: str, file: Path, threads: int) -> Runtime:
     from edgekit.registry import find
 
-    runner = find("exporters", exporter).load(file, threads)
+    runner = find("runtimes", exporter).load(file, threads)
     return (lambda photo: {"pixels": photo}), (lambda feeds: runner(feeds)["logits"]), "edgekit"
 
 

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 import edgekit
 from edgekit.bundles.bundle import open_bundle
 from edgekit.core import Source, SourceFile
-from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.registry import find
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 from edgekit.sources import fetch
 from edgekit.tasks.text_to_speech.phonemes import sentences
 from edgekit.tasks.text_to_speech.pieces import Alphabet

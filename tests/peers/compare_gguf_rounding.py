@@ -19,14 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.common.processors import usable_processors
-from edgekit.exporters.gguf import EXPORTER
-from edgekit.exporters.gguf.perplexity import TextScore
 from edgekit.exporters.gguf.quantize import quantize
 from edgekit.exporters.gguf.rounding import inputs
 from edgekit.exporters.gguf.rounding.files import round_file
 from edgekit.formats import gguf
 from edgekit.numerics.sums import same_sums
 from edgekit.registry import find
+from edgekit.runtimes.llama_cpp import RUNTIME
+from edgekit.runtimes.llama_cpp.perplexity import TextScore
 from edgekit.sources.fetching import fetch
 
 #: The most that ours may have of llama.cpp's divergence.
@@ -97,7 +97,7 @@ class Comparison:
         self.source, self.half = work / "permuted.gguf", text[len(text) // 2 :]
         if not self.source.is_file():
             permute(source, self.source)
-        runner = EXPORTER.load(self.source, self.threads)
+        runner = RUNTIME.load(self.source, self.threads)
         self.tokens = [np.array(runner.tokenize(text[: len(text) // 2]), np.int32)]
         matrices = [tensor for tensor in gguf.read(self.source).tensors if len(tensor.shape) == 2]
         folder = work / f"hessians-{chunks}"
@@ -117,7 +117,7 @@ class Comparison:
 
     def score(self, file: Path) -> TextScore:
         """Of a file, beside the permuted model."""
-        runner = EXPORTER.load(file, self.threads)
+        runner = RUNTIME.load(file, self.threads)
         return runner.score(self.half, chunks=self.judged, base=self.base, progress=tell)
 
 

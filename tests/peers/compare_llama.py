@@ -57,8 +57,8 @@ class Side:
 
 def python_side(file: Path, threads: int) -> Side:
     """The file opened anew for each value, as by llama-bench: a runner keeps its memory."""
-    exporter: Any = find("exporters", "gguf")
-    return Side(lambda arguments: float(exporter.load(file, threads).speed(**arguments)))
+    runtime: Any = find("runtimes", "llama-cpp")
+    return Side(lambda arguments: float(runtime.load(file, threads).speed(**arguments)))
 
 
 def java_side(file: Path, threads: int, folder: Path) -> Side:

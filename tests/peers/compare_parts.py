@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from edgekit.bundles.bundle import open_bundle
 from edgekit.core import TensorSpec
-from edgekit.formats.onnx.runner import OnnxRunner
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
 _WARM = 2
 #: Seconds before a work: threads of another runtime wait for their next work in a loop, and take a processor meanwhile.

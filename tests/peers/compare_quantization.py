@@ -33,8 +33,8 @@ from edgekit.core import Feeds  # noqa: E402
 from edgekit.exporters.onnx import finding, linear, products, residual  # noqa: E402
 from edgekit.exporters.onnx.convolutions import evened, places, qdq, rounding  # noqa: E402
 from edgekit.exporters.onnx.graph import watching  # noqa: E402
-from edgekit.formats.onnx.runner import OnnxRunner  # noqa: E402
 from edgekit.quantization.ranges import METHODS, Histograms  # noqa: E402
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner  # noqa: E402
 
 FORMS = ("dynamic", "rows", "blockwise", "four-bit")
 #: Forms in which one scale serves channels of unlike sizes, so that equalization may help.

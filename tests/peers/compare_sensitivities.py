@@ -43,9 +43,9 @@ from edgekit.exporters.onnx import finding, products  # noqa: E402
 from edgekit.exporters.onnx import graph as graphs  # noqa: E402
 from edgekit.exporters.onnx.convolutions import places, qdq, rounding  # noqa: E402
 from edgekit.formats.checkpoint import read_checkpoint  # noqa: E402
-from edgekit.formats.onnx.runner import OnnxRunner, evaluate  # noqa: E402
 from edgekit.numerics.parity import spread  # noqa: E402
 from edgekit.quantization.ranges import Histograms  # noqa: E402
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner, evaluate  # noqa: E402
 from edgekit.sources.fetching import fetch  # noqa: E402
 
 #: Layer -> its form, for those that are not float.

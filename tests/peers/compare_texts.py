@@ -54,10 +54,10 @@ class Networks:
 
     def __init__(self, folder: Path) -> None:
         bundle = open_bundle(folder)
-        exporter = makers(bundle)[1]
+        runtime = makers(bundle).runtime
         self.facts: dict[str, Any] = dict(bundle.manifest.facts["tokens"])
         self._parts: dict[str, Runner] = {
-            part.name: exporter.load(folder / part.file, THREADS)
+            part.name: runtime.load(folder / part.file, THREADS)
             for part in bundle.manifest.parts
             if part.name in ("frontend", "encoder", "decoder")
         }

@@ -46,8 +46,8 @@ TIMES, WARMUPS = 3, 5
 SETTLE = 0.03
 #: Ours: name -> (exporter, precision, how the file ends).
 OURS = {
-    "edgekit fp32, onnx": ("onnx", "fp32", ".onnx"),
-    "edgekit int8, onnx": ("onnx", "int8", ".onnx"),
+    "edgekit fp32, onnx": ("onnxruntime", "fp32", ".onnx"),
+    "edgekit int8, onnx": ("onnxruntime", "int8", ".onnx"),
     "edgekit int8, openvino": ("openvino", "int8", ".onnx"),
     "edgekit int8, litert": ("litert", "int8", ".tflite"),
 }
@@ -135,7 +135,7 @@ def ours(folder: Path, work: Path) -> list[Network]:
             edgekit.export(
                 MODEL,
                 "laptop",
-                exporter=exporter,
+                runtime=exporter,
                 precision=precision,
                 calibration=chosen,
                 out=file.parent,

@@ -42,7 +42,7 @@ def verified(work: Path, cell: tuple[str, str, str], calibration: str | None) ->
             calibration if precision == "int8" and find("models", model).task.name == "image-classification" else None
         )
         edgekit.export(
-            model, "android", exporter=exporter, precision=precision, out=place, calibration=photos, fallback=False
+            model, "android", runtime=exporter, precision=precision, out=place, calibration=photos, fallback=False
         )
         proof = edgekit.verify(place)
         found = {"parity": proof["parity"], "device": proof["device"]}

@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def _size(cell: Cell) -> str:
-    shown = [cell.model, cell.target, f"{cell.exporter} {cell.precision}"]
+    shown = [cell.model, cell.target, f"{cell.runtime} {cell.precision}"]
     left_out = held_out.held_out()[label(cell)]
     for value, truth, off in zip(held_out.predicted(cell), held_out.measured(cell), left_out, strict=True):
         shown += [figure(truth, "B"), figure(value, "B"), _percent(value / truth - 1 if truth else None)]
@@ -49,9 +49,9 @@ def _percent(off: float | None) -> str:
 
 def _largest() -> Iterator[str]:
     """The largest errors of each format, as shipped and held out."""
-    formats = sorted({cell.exporter for cell in held_out.cells()})
+    formats = sorted({cell.runtime for cell in held_out.cells()})
     for exporter in formats:
-        own = [cell for cell in held_out.cells() if cell.exporter == exporter]
+        own = [cell for cell in held_out.cells() if cell.runtime == exporter]
         shown = [exporter]
         for which in (0, 1):
             known = [cell for cell in own if held_out.measured(cell)[which]]
@@ -64,7 +64,7 @@ def _largest() -> Iterator[str]:
 
 def _rates() -> Iterator[str]:
     def group(one: Seen) -> tuple[str, str, str]:
-        return one.exporter, "" if one.work.kind == "generation" else one.precision, one.work.kind
+        return one.runtime, "" if one.work.kind == "generation" else one.precision, one.work.kind
 
     for (exporter, precision, kind), members in groupby(sorted(speeds.past(), key=group), group):
         for one in members:

@@ -36,13 +36,14 @@ def scores(detector: Any, features: Any, sound: NDArray[np.int16]) -> list[float
 
 
 @pytest.mark.parametrize(
-    ("exporter", "precision", "most"), [("onnx", "fp32", 0.005), ("onnx", "int8", 1.0), ("litert", "int8", 1.0)]
+    ("runtime", "precision", "most"),
+    [("onnxruntime", "fp32", 0.005), ("onnxruntime", "int8", 1.0), ("litert", "int8", 1.0)],
 )
 def test_decisions_are_those_of_the_package(
-    exporter: str, precision: str, most: float, tmp_path: Path, shared_data: Path
+    runtime: str, precision: str, most: float, tmp_path: Path, shared_data: Path
 ) -> None:
     detector, features = packaged()
-    made = edgekit.export(NAME, "laptop", exporter=exporter, precision=precision, out=tmp_path / "bundle")
+    made = edgekit.export(NAME, "laptop", runtime=runtime, precision=precision, out=tmp_path / "bundle")
     spotter = edgekit.load(made.path)
     positives = [spoken("hey jarvis", voice, speed, tmp_path) for voice in VOICES for speed in SPEEDS]
     clips = sorted(shared_data.glob("librispeech-*/**/*.flac"))
@@ -54,7 +55,7 @@ def test_decisions_are_those_of_the_package(
         differences.append(float(np.abs(ours - theirs[-len(ours) :]).max()))  # theirs begin with 8 s of silence
         heard.append((bool((ours >= 0.5).any()), max(theirs) > 0.5))
     found, false = sum(ours for ours, _ in heard[: len(positives)]), sum(ours for ours, _ in heard[len(positives) :])
-    print(f"{exporter} {precision}: heard {found} of {len(positives)}, {false} events in {len(clips)} clips; scores")
+    print(f"{runtime} {precision}: heard {found} of {len(positives)}, {false} events in {len(clips)} clips; scores")
     print(f"differ by {max(differences):.4f} at most, in the median clip by {np.median(differences):.5f}")
     assert [ours for ours, _ in heard] == [theirs for _, theirs in heard]
     assert found and max(differences) <= most

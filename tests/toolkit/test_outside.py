@@ -1,4 +1,4 @@
-"""One of each room from a folder outside (model, task, exporter, importer, target): all works, nothing is edited."""
+"""One of each room from a folder outside (a model, a task, a runtime and so on): all works, nothing is edited."""
 
 from __future__ import annotations
 
@@ -22,14 +22,12 @@ TASK = Task("bird-naming", "sound", "answers", lambda folder, labels: _samples(f
 """,
     "birds_model.py": """
 from dataclasses import replace
-from edgekit.core import Recipe
 from helpers.toys.toy_model import MODEL as TOY
 
 MODEL = replace(
     TOY,
     identity=replace(TOY.identity, name="song-namer"),
     task=replace(TOY.task, name="bird-naming", predictor=None, samples=None),
-    network=replace(TOY.network, ladder=(Recipe("nest", "int8"), Recipe("nest", "fp32"))),
 )
 """,
     "birds_exporter.py": """
@@ -41,6 +39,15 @@ class Nest(ToyExporter):
     doctor = "build nests"
 
 EXPORTER = Nest()
+""",
+    "birds_runtime.py": """
+from helpers.toys.toy_model import ToyRuntime
+
+class Tree(ToyRuntime):
+    name = "tree"
+    formats = ("nest",)
+
+RUNTIME = Tree()
 """,
     "birds_importer.py": """
 from dataclasses import replace
@@ -69,7 +76,7 @@ IMPORTER = Feathers()
     "birds_target.py": """
 from edgekit.core import Recipe, Target
 
-TARGET = Target("birdhouse", "any", "any", {"*": Recipe("nest", "int8")}, "host", ram=1_500_000)
+TARGET = Target("birdhouse", "any", "any", {"*": Recipe("tree", "int8")}, "host", ram=1_500_000)
 """,
 }
 POINTS = """
@@ -79,6 +86,8 @@ bird-naming = birds_task:TASK
 song-namer = birds_model:MODEL
 [edgekit.exporters]
 nest = birds_exporter:EXPORTER
+[edgekit.runtimes]
+tree = birds_runtime:RUNTIME
 [edgekit.importers]
 feather-folder = birds_importer:IMPORTER
 [edgekit.targets]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,12 @@ import edgekit
 from edgekit.bundles.facts import target_facts
 from edgekit.cli.doctor import examine
 from edgekit.common import package_data
-from edgekit.core import Exporter, Model, Recipe, Target, Work
+from edgekit.core import Exporter, Model, Runtime, Target, Work, serving
 from edgekit.errors import UnknownName, Unsupported
 from edgekit.numerics import weighing
 from edgekit.pipeline.reuse import declared
 from edgekit.registry import ROOMS, find, names
+from edgekit.runtimes.resolved import recipe_of, resolved, runtime_for
 
 MODELS, TARGETS, EXPORTERS = names("models"), names("targets"), names("exporters")
 TESTS = Path(__file__).parent
@@ -30,7 +32,7 @@ ORDER = ("int4", "int8", "fp16", "fp32")
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_names_are_files(room: str) -> None:
-    folders = {"tasks": "toolkit/tasks", "importers": "toolkit/importers", "families": "models"}
+    folders = {name: f"toolkit/{name}" for name in ("tasks", "runtimes", "importers")} | {"families": "models"}
     folder = TESTS.parents[1] / folders.get(room, room)
     files = [file for file in folder.rglob("*.py") if f"\n{ROOMS[room]}" in file.read_text(encoding="utf-8")]
     stems = [file.parent.name if file.stem == "__init__" else file.stem for file in files]
@@ -123,10 +125,10 @@ def test_the_sources_of_a_model_are_pinned(name: str) -> None:
     model: Model = find("models", name)
     assert model.weights.sources or re.match(r"hf://[^/]+/[^/]+", model.weights.hub), "weights come from somewhere"
     serves = (model, *model.network.variants.values())
-    for serving in serves:
-        public = [source for source in serving.weights.sources if all(file.pieces for file in source.files)]
-        assert public or not serving.weights.sources, "one source at least has public addresses"
-    for source in (source for serving in serves for source in serving.weights.sources):
+    for served in serves:
+        public = [source for source in served.weights.sources if all(file.pieces for file in source.files)]
+        assert public or not served.weights.sources, "one source at least has public addresses"
+    for source in (source for served in serves for source in served.weights.sources):
         assert source.licence
         assert source.revision
         assert source.files
@@ -169,32 +171,33 @@ def test_size_and_memory_grow_with_precision(name: str) -> None:
     model: Model = find("models", name)
     if model.network.exporters == ("c",):
         # Flash and RAM of firmware, which test_firmware_real.py compares with what was measured.
-        recipe = Recipe("c", "int8")
+        recipe = recipe_of("qemu", "int8")
         assert 10_000 < model.costs.size(recipe) < model.network.parameters + 64_000
         assert 4_000 < model.costs.memory(recipe) < 1_000_000
         return
-    for recipe in (Recipe("c", "int8"),) if "c" in model.network.variants else ():
+    for recipe in (recipe_of("qemu", "int8"),) if "c" in model.network.variants else ():
         assert model.network.variants["c"].costs.size(recipe) < model.network.parameters + 64_000
         assert 4_000 < model.network.variants["c"].costs.memory(recipe) < 1_000_000
     if model.network.exporters == ("litert",):  # a ready int8 network, and its frontend
-        recipe = Recipe("litert", "int8")
+        recipe = recipe_of("litert", "int8")
         assert model.network.parameters < model.costs.size(recipe) < model.network.parameters + 1_500_000
         assert model.costs.memory(recipe) > model.costs.size(recipe)
         return
     if model.network.exporters == ("gguf",):
         # Mixed types have no whole bytes; test_language_shape.py compares them with real files.
-        sizes = [model.costs.size(recipe) for recipe in model.network.ladder]
+        ladder = find("exporters", "gguf").ladder(model, recipe_of("llama-cpp", "q4_0"))
+        sizes = [model.costs.size(recipe) for recipe in ladder]
         assert sizes == sorted(sizes)
-        assert all(model.costs.memory(recipe) > model.costs.size(recipe) for recipe in model.network.ladder)
+        assert all(model.costs.memory(recipe) > model.costs.size(recipe) for recipe in ladder)
         return
-    exporters = {recipe.exporter for recipe in model.network.ladder} | {"onnx"}
+    exporters = {*(model.network.exporters or ("onnx",))} - {"c"}
     if not any(part.quantize for part in model.network.parts):  # it stays float whatever the precision
-        assert len({model.costs.size(Recipe("onnx", precision)) for precision in ORDER}) == 1
-        assert 4 * model.network.parameters < model.costs.size(Recipe("onnx", "fp32"))
+        assert len({model.costs.size(recipe_of("onnxruntime", precision)) for precision in ORDER}) == 1
+        assert 4 * model.network.parameters < model.costs.size(recipe_of("onnxruntime", "fp32"))
         return
     for exporter in exporters:
         precisions = [precision for precision in ORDER if precision in find("exporters", exporter).precisions]
-        recipes = [Recipe(exporter, precision) for precision in precisions]
+        recipes = [recipe_of(runtime_for(exporter), precision) for precision in precisions]
         sizes, memories = (
             [model.costs.size(recipe) for recipe in recipes],
             [model.costs.memory(recipe) for recipe in recipes],
@@ -213,11 +216,14 @@ def test_size_and_memory_grow_with_precision(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_the_ladder_of_a_model_can_be_climbed(name: str) -> None:
     model: Model = find("models", name)
-    for recipe in model.network.ladder:
-        assert recipe.precision in find("exporters", recipe.exporter).precisions
-        for option in recipe.options.values():
-            if isinstance(option, dict):  # others are of the whole model
-                assert set(option) <= {part.name for part in model.network.parts}
+    exporters = (*model.network.exporters, *model.network.variants) or ("onnx",)
+    for exporter in map(partial(find, "exporters"), exporters):
+        served = serving(model, exporter.name)
+        ladder = exporter.ladder(served, recipe_of(runtime_for(exporter.name), exporter.precisions[0]))
+        precisions = [recipe.precision for recipe in ladder]
+        assert set(precisions) <= set(exporter.precisions)
+        for recipe in ladder:
+            exporter.check_recipe(served, recipe)
     if model.task.evaluation:
         assert model.task.evaluation.minimum > 0
         assert model.task.evaluation.drop > 0
@@ -234,9 +240,9 @@ def test_a_target_can_be_served(name: str) -> None:
     assert target.system
     assert target.processor
     for task, recipe in target.recipes.items():
-        exporter = find("exporters", recipe.exporter)
+        exporter = find("exporters", resolved(recipe).exporter)
         assert recipe.precision in exporter.precisions, task
-        assert recipe.exporter in target.runtime, "an app must know what to ship"
+        assert recipe.runtime in target.runtimes, "an app must know what to ship"
     for budget in (target.download, target.ram, target.flash):
         assert budget is None or budget > 0
     for task in {find("models", model).task.name for model in MODELS}:
@@ -259,28 +265,39 @@ def test_an_exporter_is_whole(name: str) -> None:
     assert exporter.undeclared() == []
     assert exporter.extra and exporter.doctor
     assert len(set(exporter.distributions)) == len(exporter.distributions) > 0
-    assert exporter.runtime in ("", *exporter.distributions)
-    able = exporter.abilities
-    integers = {int(precision[3:]) for precision in exporter.precisions if re.fullmatch(r"int\d+", precision)}
-    assert integers <= {*able.bits, *able.palettes}, "it can write what its precisions say"
+
+
+@pytest.mark.parametrize("name", names("runtimes"))
+def test_a_runtime_is_whole(name: str) -> None:
+    runtime = find("runtimes", name)
+    assert isinstance(runtime, Runtime)
+    assert runtime.name == name
+    assert runtime.undeclared() == []
+    assert runtime.process_bytes > 0 and runtime.formats
+    able, precisions = runtime.abilities, find("exporters", runtime.formats[0]).precisions
+    integers = {int(precision[3:]) for precision in precisions if re.fullmatch(r"int\d+", precision)}
+    assert integers <= {*able.bits, *able.palettes}, "it computes what its format's precisions say"
     assert set(able.scales) <= {"tensor", "channel"} and set(able.activations) <= {"static", "dynamic", "float"}
     assert set(able.integer) <= {"convolution", "product", "recurrent"}
     assert bool(able.integer) == bool({"static", "dynamic"} & set(able.activations)), "integers times integers"
 
 
 LACKING = """
-from edgekit.core import Abilities, Exporter
+from edgekit.core import Abilities, Exporter, Runtime
 
 class Lacking(Exporter):
     name, precisions, extra = "lacking", ("fp32",), "export"
-    distributions, abilities, doctor = ("numpy",), Abilities(), "export to nowhere"
+    distributions, doctor = ("numpy",), "export to nowhere"
     def export(self, model, checkpoint, recipe, calibration, out, work, progress):
         return []
+
+class Running(Runtime):
+    name, formats, distributions, abilities = "running", ("lacking",), ("numpy",), Abilities()
     def load(self, file, threads):
         raise NotImplementedError
 
 LACKING_LINE
-EXPORTER = Lacking()
+EXPORTER, RUNTIME = Lacking(), Running()
 """
 
 
@@ -288,7 +305,7 @@ EXPORTER = Lacking()
     ("line", "said"),
     [
         *((f"del Lacking.{name}", f"declares no '{name}'") for name in ("name", "precisions", "extra")),
-        *((f"del Lacking.{name}", f"declares no '{name}'") for name in ("distributions", "abilities", "doctor")),
+        *((f"del Lacking.{name}", f"declares no '{name}'") for name in ("distributions", "doctor")),
         ("Lacking.distributions = 'numpy'", "declares no 'distributions'"),
         ("class Lacking: name = 'lacking'", r"is no edgekit\.core\.Exporter"),
         ("class Lacking(Exporter): name = 'lacking'", "cannot be loaded: TypeError: .*export"),
@@ -308,24 +325,48 @@ def test_an_outside_exporter_that_lacks_a_declaration_is_told_which(
     assert edgekit.fit("whisper-base", "laptop").verdict == "fits", "it costs only itself"
 
 
+POINTS = "[edgekit.exporters]\nlacking = whole_module:EXPORTER\n[edgekit.runtimes]\nrunning = whole_module:RUNTIME\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        *((f"del Running.{name}", f"declares no '{name}'") for name in ("name", "formats", "distributions")),
+        ("del Running.abilities", "declares no 'abilities'"),
+        ("del Running.load; Running.__abstractmethods__ = frozenset({'load'})", "cannot be loaded: TypeError: .*load"),
+    ],
+)
+def test_an_outside_runtime_that_lacks_a_declaration_is_told_which(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, said: str
+) -> None:
+    site = toy_model.install(tmp_path / "site", POINTS)
+    (site / "whole_module.py").write_text(LACKING.replace("LACKING_LINE", line))
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.delitem(sys.modules, "whole_module", raising=False)
+    with pytest.raises(Unsupported, match=rf"the runtime 'running' of toy 1\.0 {said}"):
+        find("runtimes", "running")
+    assert edgekit.fit("whisper-base", "laptop").verdict == "fits", "it costs only itself"
+
+
 def test_an_outside_exporter_that_is_whole_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what others need to know of it they learn from it: no other edit."""
-    site = toy_model.install(tmp_path / "site", "[edgekit.exporters]\nlacking = whole_module:EXPORTER\n")
-    more = "Lacking.extra, Lacking.distributions, Lacking.runtime = '', ('numpy', 'no-such-thing'), 'numpy'"
-    bytes_ = "Lacking.process_bytes = 7_000_000"
+    site = toy_model.install(tmp_path / "site", POINTS)
+    more = "Lacking.extra, Lacking.distributions = '', ('numpy', 'no-such-thing')"
+    bytes_ = "Running.process_bytes = 7_000_000"
     (site / "whole_module.py").write_text(LACKING.replace("LACKING_LINE", f"{more}\n{bytes_}"))
     monkeypatch.syspath_prepend(str(site))
+    monkeypatch.delitem(sys.modules, "whole_module", raising=False)
     numpy = importlib.metadata.version("numpy")
     (finding,) = (entry for entry in examine() if entry.what == "export to nowhere")
     assert (finding.ok, finding.found, finding.remedy) == (False, f"numpy {numpy}", "pip install no-such-thing")
     target = replace(
         find("targets", "laptop"),
-        runtime={"lacking": "pip:numpy=={version}", "absent": "no{version}thing", "c": "plain C"},
+        runtimes={"running": "pip:numpy=={version}", "absent": "no{version}thing", "qemu": "plain C"},
     )
-    assert target_facts(target).runtime == {"lacking": f"pip:numpy=={numpy}", "absent": "nothing", "c": "plain C"}
+    assert target_facts(target).runtime == {"running": f"pip:numpy=={numpy}", "absent": "nothing", "qemu": "plain C"}
     works = [Work("network", "convolution", 1, weights=10)]
-    least = weighing.memory(works, Recipe("onnx", "fp32")) - find("exporters", "onnx").process_bytes
-    assert weighing.memory(works, Recipe("lacking", "fp32")) == 7_000_000 + least
+    least = weighing.memory(works, recipe_of("onnxruntime", "fp32")) - find("runtimes", "onnxruntime").process_bytes
+    assert weighing.memory(works, recipe_of("running", "fp32")) == 7_000_000 + least
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ PACKAGES = {
 FLOORS = (
     {"core", "errors"},
     {"formats", "numerics", "registry", "common"},
-    {"sources", "tasks", "quantization", "bench"},
-    {"reports", "bundles", "llama", "catalogue", "importers", "pool"},
+    {"sources", "tasks", "quantization", "runtimes", "llama", "bench"},
+    {"reports", "bundles", "catalogue", "importers", "pool"},
     {"gate", "estimation"},
     {"pipeline", "benchmarking"},
     {"cli"},
@@ -34,11 +34,21 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 LEAVES = {"core", "errors", "common", "numerics", "formats"}
 ALLOWED = {
     "models": LEAVES | {"tasks"},
-    "exporters": LEAVES | {"quantization", "llama"},
+    "exporters": LEAVES | {"quantization", "llama", "registry", "runtimes"},
     "targets": LEAVES | {"sources", "llama"},
 }
-#: Siblings share only their `common/`; one of them is another's files on other kernels, one makes C of another's files.
-SIBLINGS = {("exporters", "openvino"): {"onnx"}, ("exporters", "c"): {"litert"}}
+#: Siblings share only their `common/`; one of them makes C of another's files.
+SIBLINGS = {("exporters", "c"): {"litert"}}
+#: A format computes with a runtime where its quantizer measures or proves: until quantization asks the runtime that the
+#: recipe names, each knows one, by its code and not by its name.
+MEASURES = {
+    "onnx": {"onnxruntime"},
+    "litert": {"litert"},
+    "executorch": {"executorch"},
+    "coreml": {"coreml"},
+    "gguf": {"llama_cpp"},
+    "c": {"qemu"},
+}
 #: The reuse key hashes the files of these rooms: it names their folders, no code of theirs.
 NAMED = {"toolkit/pipeline/reuse.py"}
 #: A type alone, never imported while the program runs.
@@ -100,6 +110,15 @@ def test_siblings_share_only_their_common_folder(folder: str) -> None:
             if rest and there == folder and sibling:
                 allowed = {own, "common", *SIBLINGS.get((folder, own), ())}
                 assert sibling[0] in allowed, f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_a_format_computes_with_one_runtime_at_most() -> None:
+    for path in (ROOT / "exporters").rglob("*.py"):
+        own, *_ = path.relative_to(ROOT / "exporters").parts
+        for name in imports(path):
+            _, there, *inner = name.split(".")
+            if there == "runtimes":
+                assert inner and inner[0] in {*MEASURES.get(own, ()), "resolved"}, f"{own} imports {name}"
 
 
 def test_no_two_files_import_each_other() -> None:

@@ -47,7 +47,7 @@ def _line(message: str) -> str:
 
 
 def bundle_name(cell: Cell) -> str:
-    return f"{cell.model}-{cell.target}-{cell.exporter}-{cell.precision}"
+    return f"{cell.model}-{cell.target}-{cell.runtime}-{cell.precision}"
 
 
 def _export(cell: Cell, plan: Plan, out: Path) -> Bundle | Cell:
@@ -55,7 +55,7 @@ def _export(cell: Cell, plan: Plan, out: Path) -> Bundle | Cell:
     options = [
         f"--target={cell.target}",
         f"--precision={cell.precision}",
-        f"--exporter={cell.exporter}",
+        f"--runtime={cell.runtime}",
         f"--out={out}",
     ]
     for option in ("calibration", "data", "weights"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ import msgspec
 from edgekit.bench.machine import host
 from edgekit.bench.processes import run
 from edgekit.benchmarking import synthetic as noise
+from edgekit.bundles.facts import recipe_in
 from edgekit.bundles.manifest import Manifest
 from edgekit.bundles.opened import makers
 from edgekit.common.processors import usable_processors
@@ -69,7 +71,7 @@ def prepare(bundle: Bundle, inputs: Sequence[str | Path], threads: int | None, l
     Raises:
         BadInput: no such input. Unsupported: this machine runs it by other means than its target.
     """
-    if why := makers(bundle)[1].untimed:
+    if why := makers(bundle).runtime.untimed:
         raise Unsupported(f"{bundle.path.name} cannot be measured here: {why}.", hint="edgekit verify proves it.")
     chosen = [Path(item).expanduser() for item in inputs] or [golden_input(bundle)]
     for item in chosen:
@@ -154,12 +156,13 @@ def own_target(bundle: Bundle) -> Target | None:
 
 
 def bundle_facts(bundle: Bundle) -> dict[str, Any]:
-    manifest = bundle.manifest
+    manifest, recipe = bundle.manifest, replace(recipe_in(bundle.manifest), options={})
     return {
-        "name": f"{manifest.model.name} {manifest.target.name} {manifest.recipe.exporter} {manifest.recipe.precision}",
+        "name": f"{manifest.model.name} {manifest.target.name} {recipe}",
         "model": manifest.model.name,
         "target": manifest.target.name,
-        "exporter": manifest.recipe.exporter,
+        "runtime": recipe.runtime,
+        "exporter": recipe.exporter,
         "precision": manifest.recipe.precision,
         "verdict": manifest.gate.verdict,
         "gate": msgspec.json.decode(msgspec.json.encode(manifest.gate)),  # as a file of it reads

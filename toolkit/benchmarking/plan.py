@@ -91,7 +91,8 @@ def _named(room: Literal["models", "targets"], wanted: Sequence[str]) -> list[st
 def _reachable(cell: Cell, plan: Plan) -> Cell:
     """The cell; with a reason if its model's weights are pinned nowhere and the plan has none."""
     model = find("models", cell.model)
-    if serving(model, cell.exporter).weights.sources or plan.weights.get(cell.model) or plan.weights.get(""):
+    exporter = find("runtimes", cell.runtime).formats[0]
+    if serving(model, exporter).weights.sources or plan.weights.get(cell.model) or plan.weights.get(""):
         return cell
     where = (
         f"its weights are at {model.weights.hub} and not pinned."
@@ -108,6 +109,6 @@ def _declared(model: Model, target: Target, precision: str, threads: int) -> Cel
         recipe = recipes.recipe_for(model, target, precision or None)
     except Unsupported as exc:
         return Cell(model.name, target.name, "", precision, count, device, "refused", exc.message, exc.hint)
-    cell = Cell(model.name, target.name, recipe.exporter, recipe.precision, count, device, "not measured")
-    why = find("exporters", recipe.exporter).untimed
+    cell = Cell(model.name, target.name, recipe.runtime, recipe.precision, count, device, "not measured")
+    why = find("runtimes", recipe.runtime).untimed
     return replace(cell, reason=f"{why}.", hint="edgekit verify proves such a bundle.") if why else cell

@@ -8,18 +8,31 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
 from edgekit.bench.machine import host
-from edgekit.bundles.manifest import PartFacts, RecipeFacts, SourceFacts, TargetFacts, Tensor
+from edgekit.bundles.manifest import Manifest, PartFacts, RecipeFacts, SourceFacts, TargetFacts, Tensor
 from edgekit.common.figures import NOT_MEASURED
 from edgekit.core import Artifact, Checkpoint, Recipe, Source, Target, TensorSpec
 from edgekit.errors import UnknownName
 from edgekit.registry import find
+from edgekit.runtimes.resolved import recipe_of, runtime_once
 
-__all__ = ["part_facts", "public", "recipe_facts", "slower", "source_facts", "target_facts", "unmeasured"]
+__all__ = ["part_facts", "public", "recipe_facts", "recipe_in", "slower", "source_facts", "target_facts", "unmeasured"]
 
 
 def recipe_facts(recipe: Recipe) -> RecipeFacts:
     """A recipe, accepted or tried."""
-    return RecipeFacts(exporter=recipe.exporter, precision=recipe.precision, options=dict(recipe.options))
+    return RecipeFacts(
+        runtime=recipe.runtime, exporter=recipe.exporter, precision=recipe.precision, options=dict(recipe.options)
+    )
+
+
+def recipe_in(manifest: Manifest) -> Recipe:
+    """The recipe of a bundle. Before schema 6 it names an exporter: its runtime is of the same name, or the first.
+
+    Raises:
+        UnknownName: the runtime is not installed here. Unsupported: nothing here takes files of the exporter.
+    """
+    facts = manifest.recipe
+    return recipe_of(facts.runtime or runtime_once(facts.exporter), facts.precision, facts.options)
 
 
 def source_facts(checkpoint: Checkpoint, source: Source | None) -> SourceFacts:
@@ -43,15 +56,15 @@ def public(uri: str) -> str:
 
 
 def target_facts(target: Target) -> TargetFacts:
-    """The target of a bundle, and the runtime that an app must ship, by exporter."""
-    runtime = {exporter: text.format(version=_runtime(exporter)) for exporter, text in target.runtime.items()}
+    """The target of a bundle, and what an app must ship, by runtime."""
+    runtime = {name: text.format(version=_version(name)) for name, text in target.runtimes.items()}
     return TargetFacts(name=target.name, system=target.system, processor=target.processor, runtime=runtime)
 
 
-def _runtime(exporter: str) -> str:
-    """The installed version of an exporter's runtime ("" if there is no runtime or no such exporter)."""
+def _version(runtime: str) -> str:
+    """The installed version of a runtime ("" if it is not installed or no package)."""
     with contextlib.suppress(UnknownName):
-        if name := find("exporters", exporter).runtime:
+        for name in find("runtimes", runtime).distributions[:1]:
             return host.versions([name]).get(name, "")
     return ""
 

@@ -120,7 +120,7 @@ def prove(bundle: Bundle, threads: int, keep: int = 2) -> Proof:
     said = str(prediction.output)
     reference = read_reference(bundle.path / manifest.golden.reference)
     precision = coarsest(manifest.recipe.precision, manifest.recipe.options)
-    errors = compare(recorders, reference, precision, makers(bundle)[1].limits)
+    errors = compare(recorders, reference, precision, makers(bundle).exporter.limits)
     if said != manifest.golden.output:
         raise ParityFailed(
             f"the golden input gives {said!r}, the manifest says {manifest.golden.output!r}.",
@@ -141,10 +141,10 @@ def check_structure(bundle: Bundle) -> None:
         ParityFailed: a part has other tensors. BadInput: the runtime refuses a part, or code is not edgekit's.
     """
     manifest = bundle.manifest
-    model, exporter = makers(bundle)
+    model, exporter, runtime = makers(bundle)
     exporter.check(model, bundle.path)
     for part in manifest.parts:
-        runner = exporter.load(bundle.path / part.file, 1)
+        runner = runtime.load(bundle.path / part.file, 1)
         for side in ("inputs", "outputs"):
             actual = [(spec.name, spec.dtype, list(spec.shape)) for spec in getattr(runner, side)]
             declared = [(spec.name, spec.dtype, spec.shape) for spec in getattr(part, side)]
@@ -159,13 +159,12 @@ def vouched(bundle: Bundle, target: Target) -> Iterator[Path]:
     Where there is source code, it is a copy that nobody else can write to, so what was checked is what is compiled.
 
     Raises:
-        BadInput: the target does not take bundles of this exporter, or code in it is not what the exporter generates.
+        BadInput: the target does not have its runtime, or code in it is not what the exporter generates.
     """
-    model, exporter = makers(bundle)
-    if exporter.name not in {*(recipe.exporter for recipe in target.recipes.values()), *target.runtime}:
+    model, exporter, runtime = makers(bundle)
+    if runtime.name not in {*(recipe.runtime for recipe in target.recipes.values()), *target.runtimes}:
         raise BadInput(
-            f"the bundle {bundle.path.name} says that it was made by the exporter {exporter.name!r}, whose files are "
-            f"not for {target.name}.",
+            f"the bundle {bundle.path.name} says that {runtime.name!r} runs it, which is not on {target.name}.",
             hint="Export it again with this edgekit.",
         )
     if not exporter.generates_code:

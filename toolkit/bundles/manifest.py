@@ -18,8 +18,8 @@ from edgekit.errors import BadInput, install_command
 
 #: Raised with every change that an older reader would misunderstand. Since 3, verdicts name their basis; since 4, there
 #: is evidence with its agreement, and models may come from an importer; since 5, bounds count independent sources and a
-#: pass needs a floor.
-SCHEMA = 5
+#: pass needs a floor; since 6, recipes name a runtime.
+SCHEMA = 6
 JUDGED_BY_SOURCE = 5
 _OLDEST = 2
 NAME = "manifest.json"
@@ -57,6 +57,8 @@ class SourceFacts(_Strict, frozen=True):
 
 
 class TargetFacts(_Strict, frozen=True):
+    """A target; `runtime` is what an app must ship, by runtime (before schema 6 by exporter)."""
+
     name: str
     system: str
     processor: str
@@ -64,9 +66,12 @@ class TargetFacts(_Strict, frozen=True):
 
 
 class RecipeFacts(_Strict, frozen=True):
+    """A recipe, accepted or tried; `edgekit.bundles.facts.recipe_in` reads that of every schema."""
+
     exporter: str
     precision: str
     options: dict[str, Any] = {}
+    runtime: str = ""
 
 
 class Tensor(_Strict, frozen=True):
@@ -209,6 +214,11 @@ class Manifest(_Strict, frozen=True):
     evidence: Evidence | None = None
     digest: str = ""
 
+    @property
+    def shipped(self) -> str:
+        """What an app must ship to run the bundle, such as Maven coordinates; "" where the target does not say."""
+        return self.target.runtime.get(self.recipe.runtime or self.recipe.exporter, "")
+
 
 def encode(manifest: Manifest) -> bytes:
     """Canonical, indented JSON with the digest filled in. Raises ValueError for what JSON does not have (NaN)."""
@@ -266,6 +276,9 @@ def _named_files(manifest: Manifest) -> list[str]:
 def _plain(manifest: Manifest) -> dict[str, Any]:
     """The manifest as JSON data; of an older schema without its newer fields, so that it encodes to the same bytes."""
     plain: dict[str, Any] = msgspec.to_builtins(manifest)
+    if manifest.schema < 6:
+        for recipe in (plain["recipe"], *(attempt["recipe"] for attempt in plain["attempts"])):
+            del recipe["runtime"]
     if manifest.schema < 5 and plain["evidence"]:
         for name in ("sources", "agreeing", "empty", "empty_same", "floor", "tried"):
             del plain["evidence"]["agreement"][name]

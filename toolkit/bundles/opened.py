@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from edgekit.bundles.bundle import open_bundle
+from edgekit.bundles.facts import recipe_in
 from edgekit.bundles.manifest import Manifest, Tensor
 from edgekit.common.processors import thread_count
 from edgekit.core import (
@@ -20,6 +22,7 @@ from edgekit.core import (
     Predictor,
     Recipe,
     Runner,
+    Runtime,
     TensorSpec,
     Usage,
     Weights,
@@ -29,7 +32,7 @@ from edgekit.errors import BadInput, UnknownName, Unsupported
 from edgekit.registry import find, names
 from edgekit.tasks.resolved import predictor_of
 
-__all__ = ["imported", "load", "load_unchecked", "makers"]
+__all__ = ["Makers", "imported", "load", "load_unchecked", "makers"]
 
 
 def load(
@@ -52,11 +55,11 @@ def load(
     """
     bundle = open_bundle(Path(path), hashes=hashes)
     manifest = bundle.manifest
-    model, exporter = makers(bundle)
+    model, exporter, runtime = makers(bundle)
     threads = thread_count(threads)
     # Hashes do not vouch for source code: whoever made the bundle also made the manifest.
     exporter.check(model, bundle.path)
-    runners = {part.name: exporter.load(bundle.path / part.file, threads) for part in manifest.parts}
+    runners = {part.name: runtime.load(bundle.path / part.file, threads) for part in manifest.parts}
     if wrap:
         runners = {name: wrap(name, runner) for name, runner in runners.items()}
     try:
@@ -69,22 +72,32 @@ def load(
         ) from exc
 
 
-def makers(bundle: Bundle) -> tuple[Model, Exporter]:
-    """The model and the exporter of `bundle`.
+class Makers(NamedTuple):
+    """Who made a bundle, and who runs it."""
+
+    model: Model
+    exporter: Exporter
+    runtime: Runtime
+
+
+def makers(bundle: Bundle) -> Makers:
+    """The model, the exporter and the runtime of `bundle`.
 
     Raises:
-        UnknownName: the model or the exporter is not installed here.
+        UnknownName: one of them is not installed here.
     """
-    room, name = "exporters", bundle.manifest.recipe.exporter
+    facts = bundle.manifest.recipe
+    room, name = ("runtimes", facts.runtime) if facts.runtime else ("exporters", facts.exporter)
     try:
-        exporter = find("exporters", name)
+        recipe = recipe_in(bundle.manifest)
+        exporter, runtime = find("exporters", recipe.exporter), find("runtimes", recipe.runtime)
         if bundle.manifest.model.importer:
-            return imported(bundle.manifest), exporter
+            return Makers(imported(bundle.manifest), exporter, runtime)
         room, name = "models", bundle.manifest.model.name
-        return serving(find("models", name), exporter.name), exporter
+        return Makers(serving(find("models", name), exporter.name), exporter, runtime)
     except UnknownName as exc:
         raise UnknownName(
-            f"the bundle {bundle.path.name} was made by the {room.rstrip('s')} {name!r}, which is not installed here.",
+            f"the bundle {bundle.path.name} needs the {room.rstrip('s')} {name!r}, which is not installed here.",
             hint=f"Install the package that brings it (entry point edgekit.{room}), or upgrade edgekit.",
         ) from exc
 

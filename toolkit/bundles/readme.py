@@ -12,7 +12,7 @@ def render(manifest: Manifest) -> str:
     """Markdown from the manifest's own facts."""
     recipe, gate, evidence = manifest.recipe, manifest.gate, manifest.evidence
     lines = [
-        f"# {manifest.model.name} for {manifest.target.name} ({recipe.exporter}, {recipe.precision})",
+        f"# {manifest.model.name} for {manifest.target.name} ({recipe.runtime or recipe.exporter}, {recipe.precision})",
         "",
         f"Made by edgekit {manifest.edgekit} from {_origin(manifest)}.",
         f"Weights: {manifest.licences['weights']} (licences/weights.txt).",
@@ -42,7 +42,7 @@ def render(manifest: Manifest) -> str:
             "",
             f"Files that end in {SUFFIX} are packed: edgekit opens them as they are, other programs after `gunzip`.",
         ]
-    runtime = manifest.target.runtime.get(recipe.exporter)
+    runtime = manifest.shipped
     lines += [
         "",
         f"Runtime: `{runtime}`." if runtime else "Runtime: see manifest.json.",

@@ -7,11 +7,11 @@ import importlib.util
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from edgekit import registry
 from edgekit.bench.machine import host
-from edgekit.core import Device
+from edgekit.core import Device, Exporter
 from edgekit.errors import EdgekitError, install_command
 from edgekit.sources import cache_folder
 
@@ -56,7 +56,7 @@ def examine() -> list[Finding]:
         missing = [name for name in modules if importlib.util.find_spec(name) is None]
         remedy = install_command(extra) if extra else "python -m ensurepip"
         findings.append(_finding(what, [name.replace("_", "-") for name in modules], "" if not missing else remedy))
-    findings += _exporters()
+    findings += [*_declared("exporters"), *_declared("runtimes")]
     findings += [_programs(what, names, remedy) for what, names, remedy in _TOOLS]
     return findings + _connected()
 
@@ -66,18 +66,18 @@ def _finding(what: str, distributions: Sequence[str], remedy: str) -> Finding:
     return Finding(what, not remedy, installed, remedy)
 
 
-def _exporters() -> Iterator[Finding]:
-    """What this machine can write, by the exporters' declarations."""
-    for name in registry.names("exporters"):
-        with contextlib.suppress(EdgekitError):  # a broken exporter of another package
-            exporter = registry.find("exporters", name)
-            missing = sorted(set(exporter.distributions) - set(host.versions(exporter.distributions)))
-            remedy = install_command(exporter.extra) if exporter.extra else f"pip install {' '.join(missing)}"
-            state = exporter.state()
+def _declared(room: Literal["exporters", "runtimes"]) -> Iterator[Finding]:
+    """What this machine can write, or run, by declarations."""
+    for name in registry.names(room):
+        with contextlib.suppress(EdgekitError):  # a broken one of another package
+            entry = registry.find(room, name)
+            missing = sorted(set(entry.distributions) - set(host.versions(entry.distributions)))
+            remedy = install_command(entry.extra) if entry.extra else f"pip install {' '.join(missing)}"
+            state = entry.state() if isinstance(entry, Exporter) else None
             if state is not None:
-                yield Finding(exporter.doctor, *state)
-            else:
-                yield _finding(exporter.doctor, exporter.distributions, remedy if missing else "")
+                yield Finding(entry.doctor, *state)
+            elif entry.doctor:
+                yield _finding(entry.doctor, entry.distributions, remedy if missing else "")
 
 
 def _connected() -> list[Finding]:

@@ -36,7 +36,7 @@ class _Completions(argparse.Action):
 
         kinds: dict[str, Any] = {"FILE": shtab.FILE, "DIR": shtab.DIRECTORY, "PATH": shtab.FILE, "INPUT": shtab.FILE}
         for action in _actions(top):
-            if action.dest in ("model", "target", "exporter", "task"):
+            if action.dest in ("model", "target", "runtime", "exporter", "task"):
                 action.choices = names(f"{action.dest}s")
             elif action.dest == "bundle":
                 action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
@@ -101,6 +101,10 @@ def parser() -> argparse.ArgumentParser:
             help="download budget of a phone (default: its store's limit)",
         )
 
+    def runtimes(cmd: argparse.ArgumentParser) -> None:
+        cmd.add_argument("--runtime", help="what runs it there (default: the target's); see `edgekit list runtimes`")
+        cmd.add_argument("--exporter", help="alias of --runtime for this release: the first that takes the format")
+
     def imported(cmd: argparse.ArgumentParser) -> None:
         cmd.add_argument("model", metavar="SOURCE", help=_SOURCE)
         cmd.add_argument("--task", default="", help="the model's task, if its source names none: `edgekit list tasks`")
@@ -122,7 +126,7 @@ def parser() -> argparse.ArgumentParser:
         cmd.add_argument("--junit", metavar="FILE", help="write the comparison as JUnit XML")
         cmd.add_argument("--pytest-benchmark", metavar="FILE", help="write the measurements as pytest-benchmark JSON")
 
-    cmd = verb("list", "list models, tasks, targets, exporters, importers and families")
+    cmd = verb("list", "list models, tasks, targets, exporters, runtimes, importers and families")
     kinds = f"{', '.join(tuple(ROOMS)[:-1])} or {tuple(ROOMS)[-1]}"
     cmd.add_argument("room", nargs="?", choices=tuple(ROOMS), metavar="KIND", help=f"{kinds} (default: all)")
 
@@ -138,9 +142,9 @@ def parser() -> argparse.ArgumentParser:
     cmd.add_argument("--target", help="device class to check (default: all); see `edgekit list targets`")
     cmd.add_argument(
         "--precision",
-        help="such as fp16 or int8 (default: the target's; if --exporter names another format: that format's first)",
+        help="such as fp16 or int8 (default: the target's; if --runtime names another: its format's first)",
     )
-    cmd.add_argument("--exporter", help="file format (default: the target's); see `edgekit list exporters`")
+    runtimes(cmd)
     cmd.add_argument("--measured", metavar="FILE", help="a bench report of such a device, to predict the speed")
     budgets(cmd)
 
@@ -149,7 +153,7 @@ def parser() -> argparse.ArgumentParser:
     cmd.add_argument("--target", help="device class (default: the board's, else laptop); see `edgekit list targets`")
     cmd.add_argument(
         "--precision",
-        help="such as fp16 or int8 (default: the target's; if --exporter names another format: that format's first); "
+        help="such as fp16 or int8 (default: the target's; if --runtime names another: its format's first); "
         "auto: search for the smallest that passes",
     )
     cmd.add_argument(
@@ -169,7 +173,7 @@ def parser() -> argparse.ArgumentParser:
     )
     cmd.add_argument("--minutes", type=float, metavar="N", help="search: start no trial after so many minutes (20)")
     cmd.add_argument("--workers", metavar="dask://HOST:PORT", help="search: try recipes on a pool of machines (Dask)")
-    cmd.add_argument("--exporter", help="file format (default: the target's); see `edgekit list exporters`")
+    runtimes(cmd)
     cmd.add_argument("--weights", metavar="PATH", help="your checkpoint: a path, hf://OWNER/REPO or https://...")
     cmd.add_argument("--adapter", metavar="DIR", help="LoRA adapter in PEFT's form, merged into the weights")
     cmd.add_argument("--calibration", metavar="DIR", help="real samples for calibration (default: the task's evidence)")

@@ -59,7 +59,7 @@ def show_bundle(bundle: Bundle) -> None:
             say(_memory(part.name, part.census))
     for attempt in manifest.attempts[:-1]:
         tried = attempt.recipe
-        say(f"{Recipe(tried.exporter, tried.precision, tried.options)} {attempt.outcome}", "yellow")
+        say(f"{Recipe(tried.runtime or tried.exporter, tried.precision, tried.options)} {attempt.outcome}", "yellow")
     for part in manifest.parts:
         if part.census.get("speed"):
             _show_speed(part.name, manifest.recipe.precision, part.census["speed"])
@@ -82,7 +82,9 @@ def next_commands(bundle: Bundle) -> str:
     task, place = bundle.manifest.model.task, shlex.quote(str(bundle.path))
     sample = '"TEXT"' if task in names("tasks") and find("tasks", task).sample == "text" else "FILE"
     # What this machine computes by other means than the target's, it proves and does not time.
-    verb = "verify" if find("exporters", bundle.manifest.recipe.exporter).untimed else "bench"
+    from edgekit.bundles.opened import makers
+
+    verb = "verify" if makers(bundle).runtime.untimed else "bench"
     return f"edgekit run {place} {sample}, or edgekit {verb} {place}"
 
 

@@ -28,7 +28,7 @@ def show(answers: Sequence[Fit]) -> None:
 def _row(answer: Fit) -> list[str]:
     if answer.recipe is None:
         return [answer.target, _NONE, answer.verdict, _NONE, _NONE, _NONE]
-    recipe = f"{answer.recipe.exporter} {answer.recipe.precision}"
+    recipe = f"{answer.recipe.runtime} {answer.recipe.precision}"
     speed = _speed(answer.speed[0]) if answer.speed else NOT_MEASURED
     return [answer.target, recipe, answer.verdict, figure(answer.size, "B"), figure(answer.ram, "B"), speed]
 

@@ -31,6 +31,13 @@ def error_facts(exc: EdgekitError) -> dict[str, Any]:
     return {"error": type(exc).__name__, "message": exc.message, "hint": exc.hint, "exit_code": exc.exit_code}
 
 
+def asked_runtime(arguments: argparse.Namespace) -> dict[str, str | None]:
+    """``--runtime``, and its alias, which is told of."""
+    if arguments.exporter:
+        print("edgekit: --exporter is an alias of --runtime, and goes with the next release", file=sys.stderr)
+    return {"runtime": arguments.runtime, "exporter": arguments.exporter}
+
+
 def list_(arguments: argparse.Namespace) -> None:
     from edgekit import catalogue
 
@@ -54,8 +61,9 @@ def fit_(arguments: argparse.Namespace) -> int:
     budgets = {name: getattr(arguments, name) for name in BUDGETS}
     measured = cells.load(Path(arguments.measured)) if arguments.measured else None
     model = model_of(arguments.model, import_options(arguments))
+    named: dict[str, Any] = asked_runtime(arguments)
     answers = [
-        fit(model, target, arguments.precision, arguments.exporter, **budgets, measured=measured)
+        fit(model, target, arguments.precision, measured=measured, **named, **budgets)
         for target in ([chosen] if chosen else names("targets"))
     ]
     if arguments.json:
@@ -74,6 +82,7 @@ def export_(arguments: argparse.Namespace) -> None:
     with working() as progress:
         wanted: dict[str, Any] = {
             **{name: getattr(arguments, name) for name in (*_EXPORTED, *BUDGETS)},
+            **asked_runtime(arguments),
             "target": arguments.target or (target_of_board(arguments.board) if arguments.board else "laptop"),
             "limits": _limits(arguments),
             "fallback": not arguments.no_fallback,
@@ -106,7 +115,7 @@ def _limits(arguments: argparse.Namespace) -> Limits | None:
 
 #: Options of the command line that are arguments of `export` as they are.
 _EXPORTED = (
-    *("model", "precision", "exporter", "weights", "adapter", "calibration", "data", "out", "offline", "mirror"),
+    *("model", "precision", "weights", "adapter", "calibration", "data", "out", "offline", "mirror"),
     *("max_kld", "task", "trust_code", "accept_terms", "force", "workers"),
 )
 

@@ -1,12 +1,13 @@
 """The types of models, tasks, targets, recipes and results, as plain frozen data."""
 
 from edgekit.core.costs import Costs, Work
-from edgekit.core.exporter import Abilities, Artifact, Exporter
+from edgekit.core.exporter import Artifact, Exporter
 from edgekit.core.family import Family, Member
 from edgekit.core.importer import Importer, ImportOptions, Inspection
 from edgekit.core.model import Axis, Evaluation, Identity, Model, Network, Part, Usage, Weights, serving
 from edgekit.core.results import Fidelity, Fit, Measurement, Report, Speed, is_synthetic
 from edgekit.core.running import Heard, Prediction, Predictor, Runner, Stream
+from edgekit.core.runtime import Abilities, Constraint, Runtime
 from edgekit.core.target import Board, Device, Form, Target, Trial
 from edgekit.core.task import Agreement, Objection, Task
 from edgekit.core.values import (
@@ -32,6 +33,7 @@ __all__ = [
     "Bundle",
     "Calls",
     "Checkpoint",
+    "Constraint",
     "Costs",
     "Device",
     "Evaluation",
@@ -59,6 +61,7 @@ __all__ = [
     "Recipe",
     "Report",
     "Runner",
+    "Runtime",
     "Sample",
     "Source",
     "SourceFile",

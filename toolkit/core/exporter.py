@@ -1,10 +1,10 @@
-"""Types of exporting: an exporter, its abilities, and the artefact of a part."""
+"""Types of exporting: an exporter, and the artefact of a part."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +13,7 @@ from edgekit.core.model import Model
 from edgekit.core.running import Runner
 from edgekit.core.values import Checkpoint, Feeds, Progress, Recipe
 
-__all__ = ["Abilities", "Artifact", "Exporter"]
+__all__ = ["Artifact", "Exporter"]
 
 
 @dataclass(frozen=True)
@@ -30,35 +30,12 @@ class Artifact:
     census: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Abilities:
-    """The quantized forms that an exporter can write, and how the target computes them. All empty: floats only.
-
-    Attributes:
-        bits: widths of integer weights. scales: granularity of scales: ``"tensor"``, ``"channel"`` (an output).
-        blocks: numbers of weights of an output that share a scale. palettes: bits of an index into a table of
-            weight values.
-        activations: their form beside integer weights: ``"static"`` (integers, ranges fixed by calibration),
-            ``"dynamic"`` (integers, ranges of each call), ``"float"``.
-        integer: layers whose products the kernels compute in integers: ``"convolution"``, ``"product"`` (of matrices),
-            ``"recurrent"``.
-    """
-
-    bits: tuple[int, ...] = ()
-    scales: tuple[str, ...] = ()
-    blocks: tuple[int, ...] = ()
-    palettes: tuple[int, ...] = ()
-    activations: tuple[str, ...] = ()
-    integer: tuple[str, ...] = ()
-
-
 #: Attributes that every exporter declares, and their types.
 _DECLARED: Mapping[str, type] = {
     "name": str,
     "precisions": tuple,
     "extra": str,
     "distributions": tuple,
-    "abilities": Abilities,
     "doctor": str,
 }
 
@@ -71,30 +48,20 @@ class Exporter(ABC):
         extra: the extra of edgekit that installs its dependencies.
         distributions: its dependencies. Their versions decide its output, so they are in the key of reuse, in the
             manifest and in the bill of materials; `doctor` checks them.
-        abilities: see `Abilities`.
         doctor: the ability that they give, for `doctor`: ``"export to ONNX"``.
-        runtime: the distribution that runs the files here; its version is ``{version}`` in `Target.runtime`.
-        process_bytes: memory of a process that has loaded the runtime, numpy and a reader of sounds or pictures,
-            but no model.
         limits: precision -> its largest relative error, for precisions that `edgekit.numerics.parity` does not know.
         plans_memory: whether `export` checks the budgets itself, to the byte, so that no estimate is needed.
-        generates_code: whether the files are source code, which `load` or a target's device compiles and runs.
-        untimed: why no speed is measured on this machine, if `load` computes by other means than the
-            target's; "" if it is measured.
+        generates_code: whether the files are source code, which a runtime or a target's device compiles and runs.
     """
 
     name: str
     precisions: tuple[str, ...]
     extra: str
     distributions: tuple[str, ...]
-    abilities: Abilities
     doctor: str
-    runtime: str = ""
-    process_bytes: int = 60_000_000
     limits: Mapping[str, float] = MappingProxyType({})
     plans_memory: bool = False
     generates_code: bool = False
-    untimed: str = ""
 
     @abstractmethod
     def export(
@@ -118,10 +85,6 @@ class Exporter(ABC):
             Unsupported: the precision is not in `precisions`.
         """
 
-    @abstractmethod
-    def load(self, file: Path, threads: int) -> Runner:
-        """Open a file that `export` wrote. Raises BadInput if the runtime refuses it."""
-
     def check_recipe(self, model: Model, recipe: Recipe) -> None:  # noqa: B027  a format may have no options
         """Raise Unsupported for a precision or an option that the format does not have, before anything is fetched."""
 
@@ -130,22 +93,49 @@ class Exporter(ABC):
         download; "" if they can."""
         return ""
 
-    def candidates(self, model: Model, size: int | None = None) -> Sequence[Recipe]:
-        """What a search for the smallest recipe tries, the smallest first: the recipes of the model's ladder, and all
-        precisions without options. size: bytes that the bundle may have; None: no limit."""
-        ladder = [recipe for recipe in model.network.ladder if recipe.exporter == self.name]
-        plain = [Recipe(self.name, precision) for precision in self.precisions]
-        smallest = sorted(plain, key=lambda recipe: model.costs.size(recipe))
-        return list({str(recipe): recipe for recipe in (*smallest[:1], *ladder, *smallest)}.values())
+    def ladder(self, model: Model, recipe: Recipe) -> Sequence[Recipe]:
+        """What is tried if the gate refuses `recipe`, in order: int8, int8 with the most sensitive layers in float,
+        half precision, float; of them what the format has, with the model's options. Empty for a ready network that is
+        taken as it is."""
+        if model.network.precision:
+            return ()
+        steps = []
+        for precision in (name for name in ("int8", "fp16", "fp32") if name in self.precisions):
+            options = model.network.options.get((self.name, precision), {})
+            steps.append(replace(recipe, precision=precision, options=options))
+            if precision == "int8":
+                steps += [
+                    replace(recipe, precision=precision, options={**options, **own})
+                    for own in self.careful(model, recipe)
+                ]
+        return steps
 
-    def hurried(self, model: Model, size: int | None = None) -> Sequence[Recipe]:
-        """What a search tries besides, where nothing that passes is fast enough on this machine: recipes that take less
-        and less time, and lose more and more. size: as for `candidates`."""
+    def careful(self, model: Model, recipe: Recipe) -> Sequence[Mapping[str, Any]]:
+        """Options by which int8 loses less, in the order in which they are tried."""
         return ()
 
-    def unmeasured(self, model: Model) -> Recipe | None:
-        """The default where no real sample is at hand: what needs none. None: there is no such recipe."""
-        return next((Recipe(self.name, name) for name in ("fp16", "fp32") if name in self.precisions), None)
+    def candidates(self, model: Model, recipe: Recipe, size: int | None = None) -> Sequence[Recipe]:
+        """What a search for the smallest recipe tries, the smallest first: the recipes of the ladder, and all
+        precisions without options.
+
+        Args:
+            recipe: names the runtime. size: bytes that the bundle may have; None: no limit.
+        """
+        plain = [replace(recipe, precision=precision, options={}) for precision in self.precisions]
+        smallest = sorted(plain, key=lambda recipe: model.costs.size(recipe))
+        ladder = self.ladder(model, recipe)
+        return list({str(recipe): recipe for recipe in (*smallest[:1], *ladder, *smallest)}.values())
+
+    def hurried(self, model: Model, recipe: Recipe, size: int | None = None) -> Sequence[Recipe]:
+        """What a search tries besides, where nothing that passes is fast enough on this machine: recipes that take less
+        and less time, and lose more and more. recipe, size: as for `candidates`."""
+        return ()
+
+    def unmeasured(self, model: Model, recipe: Recipe) -> Recipe | None:
+        """The default in place of `recipe` where no real sample is at hand: what needs none. None: there is no such
+        recipe."""
+        floats = (name for name in ("fp16", "fp32") if name in self.precisions)
+        return next((replace(recipe, precision=name, options={}) for name in floats), None)
 
     def settled(self, model: Model, checkpoint: Checkpoint, recipe: Recipe) -> Sequence[Recipe]:
         """The recipes to try in place of a default, for weights that are quantized already, such as that of the file

@@ -13,7 +13,7 @@ from typing import Any
 
 from edgekit.core.costs import Costs
 from edgekit.core.running import Predictor, Runner
-from edgekit.core.values import Checkpoint, Evidence, Recipe, Sample, Source, TensorSpec
+from edgekit.core.values import Checkpoint, Evidence, Sample, Source, TensorSpec
 
 __all__ = ["Axis", "Evaluation", "Identity", "Model", "Network", "Part", "Usage", "Weights", "serving"]
 
@@ -132,7 +132,6 @@ class Network:
     Attributes:
         parts: the graphs, in the order in which data flows.
         parameters: number of weights, for `fit`; shared embeddings count once.
-        ladder: recipes to fall back to, in order, if the gate refuses the requested recipe.
         exporters: the exporters that can hold its parts, if not every exporter can (a ready .tflite); else
             empty.
         refused: exporter -> what it lacks for this network, as the end of a sentence, where a target runs nothing else.
@@ -146,7 +145,6 @@ class Network:
 
     parts: tuple[Part, ...]
     parameters: int
-    ladder: tuple[Recipe, ...] = ()
     exporters: tuple[str, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
     precision: str = ""

@@ -111,8 +111,8 @@ class Target:
         device: name of the device that runs it (``"host"``, ``"qemu"``), or None: nothing is measured unless the user
             names a device of `devices`.
         devices: name -> connected device; ``bench --device NAME[:ADDRESS]`` measures there.
-        runtime: what the app must ship to run the bundle, by exporter (a Maven coordinate, a pip requirement);
-            ``{version}`` is that of `Exporter.runtime` here.
+        runtimes: runtime -> what the app must ship to run the bundle (a Maven coordinate, a pip requirement), the
+            preferred one of a format first; ``{version}`` is that of the first of `Runtime.distributions` here.
         pack: bundle folder -> None; lays out the target's own form inside the bundle, or None.
         boards: name -> a board of this class, for ``--board``.
         prove: (bundle folder, the calls that its golden input made here) -> facts; runs the bundle's golden vectors on
@@ -133,7 +133,7 @@ class Target:
     flash: int | None = None
     store: str = ""
     refuses: Mapping[str, str] = field(default_factory=dict)
-    runtime: Mapping[str, str] = field(default_factory=dict)
+    runtimes: Mapping[str, str] = field(default_factory=dict)
     pack: Callable[[Path], None] | None = None
     boards: Mapping[str, Board] = field(default_factory=dict)
     prove: Callable[[Path, Calls], Mapping[str, Any]] | None = None

@@ -107,16 +107,20 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is exported: the exporter's name, a precision, and the exporter's options."""
+    """How a model is exported: who runs it, in which precision, with which options of the format.
 
-    exporter: str
+    `exporter` names the format. It follows from the runtime: `edgekit.runtimes.resolved.recipe_of` fills it in.
+    """
+
+    runtime: str
     precision: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    exporter: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        """In words: ``onnx int8 (weights per-tensor, bits decoder: 5.5)``."""
+        """In words: ``onnxruntime int8 (weights per-tensor, bits decoder: 5.5)``."""
         options = ", ".join(f"{name} {_words(value)}" for name, value in self.options.items())
-        return f"{self.exporter} {self.precision}" + (f" ({options})" if options else "")
+        return f"{self.runtime} {self.precision}" + (f" ({options})" if options else "")
 
 
 def _words(value: Any) -> str:

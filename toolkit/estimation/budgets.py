@@ -120,13 +120,13 @@ def excess(model: Model, target: Target, recipe: Recipe) -> list[str]:
 
 def nearest(model: Model, target: Target) -> str:
     """The recipe or model nearest to `model` that fits: its own largest recipe, preferably of the target's default
-    exporter; else that of its largest smaller relative ("" if there is none)."""
+    runtime; else that of its largest smaller relative ("" if there is none)."""
     relatives = [model] if model.identity.importer else []
     for name in names("models"):
         with contextlib.suppress(Unsupported):  # a broken model of another package
             relatives.append(find("models", name))
-    # Of a target without declared runtimes, only the default exporter is known.
-    exporters = tuple(target.runtime) or (wished(model, target, None, None).exporter,)
+    # Of a target without declared runtimes, only the default one is known.
+    runtimes = tuple(target.runtimes) or (wished(model, target, None, None).runtime,)
     own = [
         other
         for other in relatives
@@ -134,24 +134,25 @@ def nearest(model: Model, target: Target) -> str:
     ]
     options = []
     for other in own:
-        for exporter in exporters:
+        for runtime in runtimes:
             with contextlib.suppress(Unsupported):
-                options += _fitting(other, target, exporter, other.name == model.name)
+                options += _fitting(other, target, runtime, other.name == model.name)
     return max(options)[-1] if options else ""
 
 
-def _fitting(model: Model, target: Target, exporter: str, same: bool) -> list[tuple[bool, bool, int, bool, int, str]]:
-    """The recipes of an exporter by which `model` fits, as sort keys. Raises Unsupported if there are none."""
+def _fitting(model: Model, target: Target, runtime: str, same: bool) -> list[tuple[bool, bool, int, bool, int, str]]:
+    """The recipes of a runtime by which `model` fits, as sort keys. Raises Unsupported if there are none."""
     default = wished(model, target, None, None)
     fitting = []
+    exporter = find("runtimes", runtime).formats[0]
+    serves = serving(model, exporter)
     for precision in find("exporters", exporter).precisions:
-        recipe = wished(model, target, precision, exporter)
-        serves = serving(model, exporter)
+        recipe = wished(model, target, precision, runtime)
         if unrunnable(target, recipe) or refusal(serves, recipe) or excess(serves, target, recipe):
             continue
-        first = exporter == default.exporter
+        first = runtime == default.runtime
         name = "this model with" if same and model.identity.importer else model.name
-        text = f"{name} --precision {precision}" + ("" if first else f" --exporter {exporter}")
+        text = f"{name} --precision {precision}" + ("" if first else f" --runtime {runtime}")
         # Of this model the largest recipe; of its relatives the largest model, in the target's default precision.
         usual = not same and precision == default.precision
         size = serves.costs.size(recipe)

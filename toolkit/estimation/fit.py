@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.core import Fit, Model, Target, serving
 from edgekit.estimation.budgets import budgeted, excess, hopeless, nearest
-from edgekit.estimation.recipes import refusal, unrunnable, wished
+from edgekit.estimation.recipes import named_runtime, refusal, unrunnable, wished
 from edgekit.estimation.speeds import expected, fidelities
 from edgekit.importers.resolved import model_of
 from edgekit.registry import find
@@ -22,8 +22,9 @@ def fit(
     model: str | Model,
     target: str,
     precision: str | None = None,
-    exporter: str | None = None,
+    runtime: str | None = None,
     *,
+    exporter: str | None = None,
     board: str | None = None,
     flash: int | None = None,
     ram: int | None = None,
@@ -34,21 +35,23 @@ def fit(
 
     Args:
         model: a name of the registry, a source from outside, or a declaration (`edgekit.importers.resolved.model_of`).
+        exporter: as for `edgekit.export`.
         board, flash, ram, download: budgets that replace the target's, as for `budgeted`.
         measured: measurements of a device of the target, to predict the speed (see `edgekit.estimation.speeds`).
 
     Raises:
-        UnknownName: no such model, target or exporter. Unsupported: the exporter lacks the precision.
+        UnknownName: no such model, target or runtime. Unsupported: the format lacks the precision.
     """
     declared = model_of(model) if isinstance(model, str) else model
     goal = budgeted(find("targets", target), board, flash, ram, download)
-    return replace(_answer(declared, goal, precision, exporter, measured), note=declared.identity.note)
+    chosen = named_runtime(goal, runtime, exporter)
+    return replace(_answer(declared, goal, precision, chosen, measured), note=declared.identity.note)
 
 
-def _answer(declared: Model, goal: Target, precision: str | None, exporter: str | None, measured: Matrix | None) -> Fit:
+def _answer(declared: Model, goal: Target, precision: str | None, runtime: str | None, measured: Matrix | None) -> Fit:
     if declared.task.name in goal.refuses:
         return Fit(declared.name, goal.name, None, "refused", goal.refuses[declared.task.name])
-    recipe = wished(declared, goal, precision, exporter)
+    recipe = wished(declared, goal, precision, runtime)
     if why := unrunnable(goal, recipe, declared):
         return Fit(declared.name, goal.name, None, "refused", why, nearest=nearest(declared, goal))
     serves = serving(declared, recipe.exporter)

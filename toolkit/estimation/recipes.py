@@ -6,71 +6,84 @@ from dataclasses import replace
 
 from edgekit.core import Model, Recipe, Target, serving
 from edgekit.errors import Unsupported
-from edgekit.registry import find
+from edgekit.registry import find, names
+from edgekit.runtimes.resolved import is_own, recipe_of, resolved, runtime_for, runtime_of
 
-__all__ = ["recipe_for", "refusal", "unrunnable", "wished"]
+__all__ = ["named_runtime", "recipe_for", "refusal", "unrunnable", "wished"]
 
 
-def recipe_for(model: Model, target: Target, precision: str | None = None, exporter: str | None = None) -> Recipe:
+def named_runtime(target: Target, runtime: str | None, exporter: str | None) -> str | None:
+    """The runtime that the user names; by its format, the first of the target's that takes it.
+
+    Args:
+        exporter: what ``--exporter`` was given, which is an alias of ``--runtime``: a format, or a runtime.
+
+    Raises:
+        UnknownName: there is no such exporter. Unsupported: both are given.
+    """
+    if exporter is None or runtime is not None:
+        if exporter is not None:
+            raise Unsupported("a recipe names a runtime, and its format follows.", hint="Leave out --exporter.")
+        return runtime
+    if exporter in names("runtimes"):
+        return exporter
+    return runtime_for(find("exporters", exporter).name, target.runtimes)
+
+
+def recipe_for(model: Model, target: Target, precision: str | None = None, runtime: str | None = None) -> Recipe:
     """The recipe for `model` on `target`: the target's default for the task, with the user's choices.
 
     Raises:
-        Unsupported: the target refuses the task, has no recipe for it or nothing to run the exporter's files, or the
-        exporter lacks the precision.
+        Unsupported: the target refuses the task, has no recipe for it or does not have the runtime, or the format
+        lacks the precision.
     """
-    recipe = wished(model, target, precision, exporter)
+    recipe = wished(model, target, precision, runtime)
     if why := unrunnable(target, recipe, model):
-        raise Unsupported(f"{model.name} on {target.name}: {why}.", hint=f"It takes: {', '.join(target.runtime)}.")
+        raise Unsupported(f"{model.name} on {target.name}: {why}.", hint=f"It takes: {', '.join(target.runtimes)}.")
     return recipe
 
 
 def unrunnable(target: Target, recipe: Recipe, model: Model | None = None) -> str:
-    """Why `target` cannot run the recipe's files ("" if it can, or if the exporter is another package's).
+    """Why `target` cannot run the recipe's files ("" if it can, or if the runtime is another package's).
 
     Args:
         model: tells why formats that the target does run cannot hold it (`edgekit.core.Network.refused`).
     """
-    own_exporter = type(find("exporters", recipe.exporter)).__module__.startswith("edgekit.exporters.")
-    if not own_exporter or not target.runtime or recipe.exporter in target.runtime:
+    if not is_own(runtime_of(recipe)) or not target.runtimes or recipe.runtime in target.runtimes:
         return ""
+    formats = {find("runtimes", name).formats[0] for name in target.runtimes}
     refused = model.network.refused.items() if model else ()
-    lacking = [f", and the {name} exporter {reason}" for name, reason in refused if name in target.runtime]
-    return f"nothing there runs the files of the {recipe.exporter} exporter{''.join(lacking)}"
+    lacking = [f", and the {name} exporter {reason}" for name, reason in refused if name in formats]
+    return f"there is no {recipe.runtime} there{''.join(lacking)}"
 
 
-def wished(model: Model, target: Target, precision: str | None, exporter: str | None) -> Recipe:
+def wished(model: Model, target: Target, precision: str | None, runtime: str | None) -> Recipe:
     """`recipe_for`, whether the target can run it or not."""
     if model.task.name in target.refuses:
         raise Unsupported(f"{model.name} on {target.name}: {target.refuses[model.task.name]}")
-    default = target.recipes.get(model.task.name) or target.recipes.get("*")
-    if default is None:
+    usual = target.recipes.get(model.task.name) or target.recipes.get("*")
+    if usual is None:
         raise Unsupported(
             f"{target.name} has no recipe for {model.task.name}.", hint=f"It has: {', '.join(target.recipes)}."
         )
-    possible = (*model.network.exporters, *model.network.variants) if model.network.exporters else ()
-    if default.exporter not in (possible or (default.exporter,)) and exporter in (None, possible[0]):
-        precisions = find("exporters", possible[0]).precisions
-        usual = next((recipe.precision for recipe in model.network.ladder if recipe.exporter == possible[0]), "")
-        general = default.precision if default.precision in precisions else precisions[0]
-        default = Recipe(possible[0], usual or general)
-    if own := model.network.precisions.get(default.exporter):
-        default = Recipe(default.exporter, own)
-    chosen = find("exporters", exporter or default.exporter)
+    default, network = resolved(usual), model.network
+    possible = (*network.exporters, *network.variants) if network.exporters else ()
+    if possible and default.exporter not in possible:
+        other = runtime_for(possible[0], target.runtimes)
+        if runtime in (None, other):
+            default = _usual(model, recipe_of(other, default.precision))
+    if own := network.precisions.get(default.exporter):
+        default = replace(default, precision=own, options={})
+    named = recipe_of(runtime or default.runtime, default.precision)
+    chosen = find("exporters", named.exporter)
     if held := serving(model, chosen.name).network.precision:
-        default = Recipe(chosen.name, held)
+        default = replace(named, precision=held)
     if possible and chosen.name not in possible:
-        there = [name for name in possible if not unrunnable(target, Recipe(name, ""))]
-        lacking = model.network.refused.get(chosen.name, "")
-        raise Unsupported(
-            f"the {chosen.name} exporter cannot take the network of {model.name}{lacking and f': it {lacking}'}.",
-            hint=f"For {target.name} choose --exporter {' or '.join(there)}."
-            if there
-            else f"{target.name} runs nothing that can be made of it. It becomes: {', '.join(possible)}.",
-        )
-    same = chosen.name == default.exporter
-    recipe = Recipe(chosen.name, precision or (default.precision if same else chosen.precisions[0]))
+        raise _impossible(model, target, named, possible)
+    same = named.exporter == default.exporter
+    recipe = replace(named, precision=precision or (default.precision if same else chosen.precisions[0]))
     if same and recipe.precision == default.precision:
-        recipe = default
+        recipe = replace(default, runtime=named.runtime)
     if recipe.precision not in chosen.precisions:
         raise Unsupported(
             f"the {chosen.name} exporter has no precision {recipe.precision!r}.",
@@ -82,6 +95,25 @@ def wished(model: Model, target: Target, precision: str | None, exporter: str | 
     return replace(recipe, options={**recipe.options, **options, **budgets})
 
 
+def _usual(model: Model, recipe: Recipe) -> Recipe:
+    """`recipe` in the precision that its format begins with for the model: that of the first rung of its ladder."""
+    exporter = find("exporters", recipe.exporter)
+    ladder = exporter.ladder(model, recipe)
+    return replace(recipe, precision=ladder[0].precision if ladder else exporter.precisions[0])
+
+
+def _impossible(model: Model, target: Target, recipe: Recipe, possible: tuple[str, ...]) -> Unsupported:
+    """Why the recipe's format cannot hold the network, and the runtimes of the target whose formats can."""
+    there = [name for name in target.runtimes if find("runtimes", name).formats[0] in possible]
+    lacking = model.network.refused.get(recipe.exporter, "")
+    return Unsupported(
+        f"the {recipe.exporter} exporter cannot take the network of {model.name}{lacking and f': it {lacking}'}.",
+        hint=f"For {target.name} choose --runtime {' or '.join(there)}."
+        if there
+        else f"{target.name} runs nothing that can be made of it. It becomes: {', '.join(possible)}.",
+    )
+
+
 def refusal(model: Model, recipe: Recipe) -> str:
-    """Why the recipe's exporter refuses the model, by its declaration alone ("" if it does not)."""
-    return find("exporters", recipe.exporter).refuses(model, recipe)
+    """Why the recipe's format or runtime refuses the model, by declarations alone ("" if they do not)."""
+    return find("exporters", recipe.exporter).refuses(model, recipe) or runtime_of(recipe).refuses(model, recipe)

@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from edgekit.bench.statistics import repeated
 from edgekit.core import Fidelity, Model, Recipe, Report, Speed, Target, Work
 from edgekit.estimation.lengths import seconds_of
+from edgekit.registry import find
+from edgekit.runtimes.resolved import recipe_of
 
 if TYPE_CHECKING:
-    from edgekit.reports.cells import Matrix
+    from edgekit.reports.cells import Cell, Matrix
 
 __all__ = ["REFERENCE", "Seen", "calibration", "expected", "fidelities", "past", "rate", "seen", "weighted_mean"]
 
@@ -42,7 +44,7 @@ class Seen(NamedTuple):
     """A measured part: seconds per call, their median and their middle 80 %."""
 
     model: str
-    exporter: str
+    runtime: str
     precision: str
     work: Work
     seconds: float
@@ -85,9 +87,9 @@ def expected(
     own = seen(calibration(), model, recipe, works)
     if own:
         return _speeds(model, own, f"measured on the reference machine ({REFERENCE})"), ""
-    rates = [rate(work, recipe.exporter, recipe.precision, model.name) for work in works]
+    rates = [rate(work, recipe.runtime, recipe.precision, model.name) for work in works]
     if any(pair is None for pair in rates):
-        return (), f"no part of this kind was measured as {recipe.exporter} {recipe.precision}"
+        return (), f"no part of this kind was measured as {recipe.runtime} {recipe.precision}"
     parts = [_by_rate(model, recipe, work, *pair) for work, pair in zip(works, rates, strict=True) if pair]
     return _speeds(model, parts, f"from rates of other models on the reference machine ({REFERENCE})"), ""
 
@@ -95,8 +97,8 @@ def expected(
 def seen(matrix: Matrix, model: Model, recipe: Recipe, works: Iterable[Work], target: str = "") -> list[Seen]:
     """The measured parts of `model` in `matrix`, in this format and precision; empty unless it has all of them."""
     for cell in matrix.cells:
-        names = (cell.model, cell.exporter, cell.precision)
-        if cell.report is None or names != (model.name, recipe.exporter, recipe.precision):
+        names = (cell.model, cell.runtime, cell.precision)
+        if cell.report is None or names != (model.name, recipe.runtime, recipe.precision):
             continue
         if target and cell.target != target:
             continue
@@ -113,27 +115,32 @@ def _seen(report: Report, model: str, recipe: Recipe, work: Work) -> Seen | None
     if not values:
         return None
     low, high = (repeated.percentile(values, q) for q in (10, 90))
-    return Seen(model, recipe.exporter, recipe.precision, work, repeated.median(values), low, high)
+    return Seen(model, recipe.runtime, recipe.precision, work, repeated.median(values), low, high)
+
+
+def _counted(cell: Cell) -> bool:
+    """Whether a cell's runtime counts instructions here and takes no times."""
+    return find("runtimes", cell.runtime).runs == "emulated"
 
 
 @cache
 def past() -> tuple[Seen, ...]:
     """All parts of the calibration file, of models that declare their work."""
     from edgekit.core import serving
-    from edgekit.registry import find, names
+    from edgekit.registry import names
 
     known, parts = set(names("models")), []
     for cell in calibration().cells:
-        if cell.report is None or cell.model not in known or cell.exporter == "c":
+        if cell.report is None or cell.model not in known or _counted(cell):
             continue
-        recipe = Recipe(cell.exporter, cell.precision)
-        model = serving(find("models", cell.model), cell.exporter)
+        recipe = recipe_of(cell.runtime, cell.precision)
+        model = serving(find("models", cell.model), recipe.exporter)
         works = model.costs.work(recipe) if model.costs.work else ()
         parts += [part for part in (_seen(cell.report, cell.model, recipe, work) for work in works) if part]
     return tuple(parts)
 
 
-def rate(work: Work, exporter: str, precision: str, without: str) -> tuple[float, float] | None:
+def rate(work: Work, runtime: str, precision: str, without: str) -> tuple[float, float] | None:
     """The rate of work of this kind, and the factor of its error band; None without a measurement of this kind.
 
     Args:
@@ -142,7 +149,7 @@ def rate(work: Work, exporter: str, precision: str, without: str) -> tuple[float
     group = [
         part
         for part in past()
-        if (part.work.kind, part.exporter) == (work.kind, exporter)
+        if (part.work.kind, part.runtime) == (work.kind, runtime)
         and part.model != without
         # Generation reads weights, whose bytes know their precision; other work has kernels of its own for each.
         and (part.precision == precision or work.kind == "generation")
@@ -174,7 +181,7 @@ def _call(work: Work) -> float:
 
 def _by_rate(model: Model, recipe: Recipe, work: Work, speed: float, factor: float) -> Seen:
     seconds = _cost(work) / speed + _call(work)
-    return Seen(model.name, recipe.exporter, recipe.precision, work, seconds, seconds / factor, seconds * factor)
+    return Seen(model.name, recipe.runtime, recipe.precision, work, seconds, seconds / factor, seconds * factor)
 
 
 def _speeds(model: Model, parts: Sequence[Seen], basis: str, fidelity: Fidelity = "estimated") -> tuple[Speed, ...]:
@@ -223,14 +230,14 @@ def _scaled(speed: Speed, ratio: float, spread: float, basis: str) -> Speed:
 
 def _ratios(measured: Matrix, target: Target) -> list[float]:
     """Time on the device / time on the reference machine, for every part that both have measured."""
-    known = {(part.model, part.exporter, part.precision, part.work.part): part for part in past()}
+    known = {(part.model, part.runtime, part.precision, part.work.part): part for part in past()}
     ratios = []
     for cell in measured.cells:
         if cell.report is None or cell.target != target.name:
             continue
-        recipe = Recipe(cell.exporter, cell.precision)
-        for (model, exporter, precision, _), part in known.items():
-            if (model, exporter, precision) == (cell.model, cell.exporter, cell.precision):
+        recipe = recipe_of(cell.runtime, cell.precision)
+        for (model, runtime, precision, _), part in known.items():
+            if (model, runtime, precision) == (cell.model, cell.runtime, cell.precision):
                 there = _seen(cell.report, model, recipe, part.work)
                 ratios += [there.seconds / part.seconds] if there else []
     return ratios
@@ -243,7 +250,7 @@ _HOST = Target("reference", "any", "any", {}, "host")
 def _firmware(model: Model, target: Target) -> tuple[tuple[Speed, ...], str]:
     """A range of milliseconds on the target's boards, from exact counts of instructions in an emulator."""
     for cell in calibration().cells:
-        if cell.report is None or (cell.model, cell.target, cell.exporter) != (model.name, target.name, "c"):
+        if cell.report is None or (cell.model, cell.target) != (model.name, target.name) or not _counted(cell):
             continue
         values = {item.name: repeated.middle(item.values) for item in cell.report.measurements}
         count = values.get("network.instructions")
@@ -262,7 +269,7 @@ def fidelities(model: Model, recipe: Recipe) -> Mapping[str, Fidelity]:
     """Fidelity of the predicted size and RAM: "estimated" if the rules of its format were compared with measurements
     of its family, else "structural"."""
     families = _compared()
-    known = (model.identity.family, recipe.exporter)
+    known = (model.identity.family, recipe.runtime)
     size: Fidelity = "estimated" if known in families["size"] else "structural"
     ram: Fidelity = "estimated" if known in families["rss.peak"] else "structural"
     return {"size": size, "RAM": ram}
@@ -270,15 +277,15 @@ def fidelities(model: Model, recipe: Recipe) -> Mapping[str, Fidelity]:
 
 @cache
 def _compared() -> dict[str, set[tuple[str, str]]]:
-    """Quantity -> (family, exporter) of the past cells that measured it: the size, the peak memory."""
-    from edgekit.registry import find, names
+    """Quantity -> (family, runtime) of the past cells that measured it: the size, the peak memory."""
+    from edgekit.registry import names
 
     known = set(names("models"))
     families: dict[str, set[tuple[str, str]]] = {"size": set(), "rss.peak": set()}
     for cell in calibration().cells:
         if cell.report is None or cell.model not in known:
             continue
-        family = (find("models", cell.model).identity.family, cell.exporter)
+        family = (find("models", cell.model).identity.family, cell.runtime)
         families["size"].add(family)
         if any(item.name == "rss.peak" or item.name.startswith("footprint") for item in cell.report.measurements):
             families["rss.peak"].add(family)

@@ -140,7 +140,7 @@ def agreed(bundle: Bundle, tell: Progress, where: str | Path | None = None) -> m
         return not_measured(kept.agreement.reason if kept else "the bundle was made without evidence")
     if not kept.answers:
         return not_measured("the reference's answers are not in the bundle")
-    model, _ = makers(bundle)
+    model = makers(bundle).model
     evidence = _evidence_of(bundle, model, tell, where)
     if evidence is None:
         return not_measured(f"the samples {kept.name!r} are not in the bundle: --evidence DIR gives them again")

@@ -14,7 +14,7 @@ from typing import Any
 from edgekit.bench.statistics import repeated
 from edgekit.common.figures import NOT_MEASURED
 from edgekit.common.packed import plain_name
-from edgekit.core import Artifact, Exporter, Feeds, Runner
+from edgekit.core import Artifact, Feeds, Runner, Runtime
 from edgekit.errors import EdgekitError
 
 __all__ = ["against_fp32"]
@@ -24,7 +24,7 @@ _ROUNDS, _LEAST, _SECONDS, _LONGEST = 21, 5, 3.0, 15.0
 
 
 def against_fp32(
-    exporter: Exporter, artifact: Artifact, bundle: Path, work: Path, feeds: Sequence[Feeds]
+    runtime: Runtime, artifact: Artifact, bundle: Path, work: Path, feeds: Sequence[Feeds]
 ) -> dict[str, Any]:
     """Seconds of a call of the artefact, and of the fp32 form that the exporter left in `work` (``PART*.fp32.*``).
 
@@ -37,11 +37,11 @@ def against_fp32(
     """
     forms = sorted(work.glob(f"{artifact.part}*.fp32{Path(plain_name(artifact.file)).suffix}"))
     if not forms:
-        return {NOT_MEASURED: f"the {exporter.name} exporter leaves no fp32 form of it to compare with"}
+        return {NOT_MEASURED: "there is no fp32 form of it to compare with"}
     if not feeds:
         return {NOT_MEASURED: "no input reached it"}
     try:
-        runners = [exporter.load(file, 1) for file in (forms[0], bundle / artifact.file)]
+        runners = [runtime.load(file, 1) for file in (forms[0], bundle / artifact.file)]
         inputs = [_fed(runner, feeds[0]) for runner in runners]
         return _compared(runners, inputs)
     except EdgekitError as exc:

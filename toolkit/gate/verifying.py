@@ -108,7 +108,7 @@ def _on_device(bundle: Bundle, calls: Calls, tell: Progress) -> Mapping[str, Any
 
 
 def _absolute(bundle: Bundle, data: str | Path, metric: str, tell: Progress) -> Verdict:
-    model = judged(makers(bundle)[0], metric)
+    model = judged(makers(bundle).model, metric)
     judge = judge_of(model)
     folder = judge.folder(data, "data")
     if model.task.evaluation is None:

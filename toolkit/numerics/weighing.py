@@ -6,6 +6,7 @@ The constants are measured once a runtime (docs/fit.md); nothing here knows a mo
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from edgekit.core import Recipe, Work
 from edgekit.numerics.narrow import FOUR_BITS, narrow_parts
@@ -88,11 +89,11 @@ def memory(works: Sequence[Work], recipe: Recipe, libraries: int = 0) -> int:
     Args:
         libraries: bytes of the pipeline's other libraries.
     """
-    process = find("exporters", recipe.exporter).process_bytes + libraries
+    process = find("runtimes", recipe.runtime).process_bytes + libraries
     held = max((work.activations for work in works), default=0)
     files = sum(file_bytes(work, recipe) for work in works)
     largest = max((file_bytes(work, recipe) for work in works), default=0)
-    floats = [file_bytes(work, Recipe(recipe.exporter, "fp32")) for work in works]
+    floats = [file_bytes(work, replace(recipe, precision="fp32", options={})) for work in works]
     if recipe.exporter == "litert":
         # The file is read and copied into the interpreter; kernels of products then pack the weights once more.
         return process + held + 2 * files + sum(_packed(work, recipe) for work in works)

@@ -87,6 +87,7 @@ def exported(run: Run, reference: Reference, recipe: Recipe) -> Exported:
         artifacts = run.job.exporter.export(
             run.job.model, run.checkpoint, recipe, reference.calibration, run.stage, run.work, run.tell
         )
+        artifacts = [run.job.runtime.lower(artifact, run.stage) for artifact in artifacts]
     if note := too_large(artifacts, run.job.model.costs.size(recipe)):
         run.tell(note, 0, 0)
     long = time.monotonic() - began >= WORTH
@@ -114,7 +115,7 @@ def _key(run: Run, reference: Reference, recipe: Recipe) -> str:
     calibration = {part: list(feeds) for part, feeds in reference.calibration.items()}
     lines = [
         *decides(run.job, run.checkpoint.path),
-        repr((run.job.model.name, network.precision, network.ladder, parts, recipe)),
+        repr((run.job.model.name, network.precision, parts, recipe)),
         f"outputs {described(reference.golden)}",
         f"calibration {described(calibration)}",
         repr([machine[name] for name in host.IDENTITY]),

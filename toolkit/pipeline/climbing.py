@@ -59,6 +59,6 @@ def _proved(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
         return prove(run, reference, recipe)
     except CannotRun as exc:
         raise ExportFailed(
-            f"the exporter {recipe.exporter} made a network that cannot be run: {exc.message}",
-            hint=exc.hint or "Choose another --exporter or --precision.",
+            f"a network that was made for {recipe.runtime} cannot be run: {exc.message}",
+            hint=exc.hint or "Choose another --runtime or --precision.",
         ) from exc

@@ -37,6 +37,7 @@ def export(
     target: str = "laptop",
     *,
     precision: str | None = None,
+    runtime: str | None = None,
     exporter: str | None = None,
     weights: str | None = None,
     adapter: str | None = None,
@@ -72,8 +73,9 @@ def export(
         task, dynamic, trust_code, metric: of such a source, see `edgekit.core.ImportOptions`.
         evidence: True: edgekit's own samples of the task calibrate (without `calibration`) and judge. A data folder:
             its samples do so in their place. "edgekit:full": more samples, which are fetched. False: nothing is judged.
-        precision, exporter: replace the target's default recipe for the model's task. The precision "auto" searches:
-            it tries what the exporter offers and takes the smallest recipe that passes within `limits`.
+        precision, runtime: replace the target's default recipe for the model's task. The precision "auto" searches:
+            it tries what the format offers and takes the smallest recipe that passes within `limits`.
+        exporter: an alias of `runtime` for this release: a format stands for the first runtime that takes it.
         weights: the user's own checkpoint: a path, or hf://, https:// or pypi://.
         adapter: folder of a LoRA adapter in PEFT's form, merged into the weights.
         calibration: a data folder whose samples are used for calibration, beside the golden input.
@@ -81,7 +83,7 @@ def export(
         out: folder of the bundle; default: MODEL-TARGET-PRECISION in the current folder. An earlier bundle is replaced
             only by a finished bundle; a bundle of another model or target only with `force`.
         offline, mirror: as for `edgekit.sources.fetch`.
-        fallback: when a recipe fails parity or gate, try the next on the model's ladder.
+        fallback: when a recipe fails parity or gate, try the next on the format's ladder.
         options: of the recipe (``{"weights": "per-tensor"}``), added to the default recipe's.
         max_kld: maximum KL divergence from the reference, in nats per token, for a language model.
         limits: of a search (`edgekit.Limits`): size, latency, loss, minutes. They imply the precision "auto".

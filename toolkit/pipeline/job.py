@@ -17,6 +17,7 @@ from edgekit.core import (
     Progress,
     Recipe,
     Runner,
+    Runtime,
     Sample,
     Source,
     Target,
@@ -41,6 +42,7 @@ class Asked:
     model: str
     target: str = "laptop"
     precision: str | None = None
+    runtime: str | None = None
     exporter: str | None = None
     weights: str | None = None
     adapter: str | None = None
@@ -96,6 +98,7 @@ class Job:
     target: Target
     recipe: Recipe
     exporter: Exporter
+    runtime: Runtime
     judge: Judge
     calibration: Sequence[Sample] = ()
     samples: Sequence[Sample] = ()
@@ -115,13 +118,13 @@ class Job:
     asked: Asked | None = None
 
     def recipes(self) -> list[Recipe]:
-        """The requested recipe, then the recipes of the model's ladder that follow it and fit the target; or those of
+        """The requested recipe, then the recipes of the format's ladder that follow it and fit the target; or those of
         `settled`."""
         if self.settled:
             return list(self.settled if self.fallback else self.settled[:1])
         if not self.fallback:
             return [self.recipe]
-        ladder = [recipe for recipe in self.model.network.ladder if recipe.exporter == self.recipe.exporter]
+        ladder = self.exporter.ladder(self.model, self.recipe)
         ladder = [recipe for recipe in ladder if not budgets.excess(self.model, self.target, recipe)]
         same = [i for i, recipe in enumerate(ladder) if recipe.precision == self.recipe.precision]
         follow = ladder[same[0] :] if same else []
@@ -138,10 +141,10 @@ class Job:
                 less time and lose more.
         """
         found = {}
-        faster = self.exporter.hurried(self.model, size) if hurried else ()
-        for recipe in (*self.exporter.candidates(self.model, size), *faster):
+        faster = self.exporter.hurried(self.model, self.recipe, size) if hurried else ()
+        for recipe in (*self.exporter.candidates(self.model, self.recipe, size), *faster):
             if not budgets.excess(self.model, self.target, recipe):
-                name = str(recipe).removeprefix(f"{recipe.exporter} ")
+                name = str(recipe).removeprefix(f"{recipe.runtime} ")
                 found[name] = replace(recipe, options={**self.recipe.options, **recipe.options})
         return found
 
@@ -158,7 +161,9 @@ class Job:
         """Distribution -> version, of the installed distributions that decide the export's result."""
         kind = self.model.identity.importer
         own = find("importers", kind).distributions if kind else ()
-        return host.versions(dict.fromkeys((*_READERS, *own, *self.exporter.distributions)))
+        return host.versions(
+            dict.fromkeys((*_READERS, *own, *self.exporter.distributions, *self.runtime.distributions))
+        )
 
 
 @dataclass(frozen=True)

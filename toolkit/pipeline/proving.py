@@ -60,7 +60,7 @@ def prove(run: Run, reference: Reference, recipe: Recipe) -> Accepted:
     job, exporter, stage = run.job, run.job.exporter, run.stage
     made = exported(run, reference, recipe)
     artifacts = made.artifacts
-    runners = {artifact.part: exporter.load(stage / artifact.file, usable_processors()) for artifact in artifacts}
+    runners = {artifact.part: job.runtime.load(stage / artifact.file, usable_processors()) for artifact in artifacts}
     if why := golden.unable(runners):
         made.keep(stage, artifacts)
         return _unproven(artifacts, runners, reference, recipe, run.facts, why)
@@ -211,5 +211,5 @@ def _timed(run: Run, artifact: Artifact, recipe: Recipe, reference: Reference) -
     if recipe.precision != "fp16":
         run.tell(f"comparing {artifact.part} with its fp32 form", 0, 0)
         feeds = reference.calibration[artifact.part]
-        times = speed.against_fp32(run.job.exporter, artifact, run.stage, run.work, feeds)
+        times = speed.against_fp32(run.job.runtime, artifact, run.stage, run.work, feeds)
     return replace(artifact, census={**artifact.census, "speed": times})

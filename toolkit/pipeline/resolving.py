@@ -39,7 +39,8 @@ def _job(asked: Asked, target: Target) -> Job:
     judge = judge_of(declared)
     limits = limits_of(asked.precision, asked.limits)
     _check_workers(asked, limits)
-    recipe = recipes.recipe_for(declared, target, None if limits else asked.precision, asked.exporter)
+    runtime = recipes.named_runtime(target, asked.runtime, asked.exporter)
+    recipe = recipes.recipe_for(declared, target, None if limits else asked.precision, runtime)
     recipe = replace(recipe, options={**recipe.options, **(asked.options or {})})
     declared = serving(declared, recipe.exporter)
     exporter = find("exporters", recipe.exporter)
@@ -63,7 +64,7 @@ def _job(asked: Asked, target: Target) -> Job:
     own = of_the_user(evidence, calibration, Path(asked.calibration or "").name)
     calibration = calibration if own is evidence else ()
     noise = own is not None and own.synthetic and not declared.network.precision
-    unmeasured = exporter.unmeasured(declared) if noise and _chooses(asked, limits) else None
+    unmeasured = exporter.unmeasured(declared, recipe) if noise and _chooses(asked, limits) else None
     if unmeasured is not None:
         recipe = replace(unmeasured, options={**recipe.options, **unmeasured.options})
         exporter.check_recipe(declared, recipe)
@@ -72,6 +73,7 @@ def _job(asked: Asked, target: Target) -> Job:
         target=target,
         recipe=recipe,
         exporter=exporter,
+        runtime=find("runtimes", recipe.runtime),
         judge=judge,
         calibration=calibration,
         samples=samples,
@@ -142,6 +144,7 @@ def weights_of(job: Job, weights: str | None, tell: Progress) -> tuple[Path, Sou
 def read(job: Job, weights: Path, tell: Progress) -> tuple[Job, Checkpoint]:
     """The weights of `job`, and the job as they make it: what is quantized already is not quantized to no avail."""
     job.exporter.require()
+    job.runtime.require()
     checkpoint = _with_companions(read_checkpoint(weights), job, tell)
     return _settled(job, checkpoint, tell), checkpoint
 

@@ -14,6 +14,7 @@ import edgekit
 import edgekit.exporters
 import edgekit.importers
 import edgekit.models
+import edgekit.runtimes
 import edgekit.targets
 import edgekit.tasks
 from edgekit.bench.machine import host
@@ -42,7 +43,7 @@ def key_of(job: Job, weights: Path) -> str:
         ),
         *(f"companion {name} {file.sha256}" for name, s in model.weights.companions.items() for file in s.files),
         f"evidence {job.evidence.name} {job.evidence.sources}" if job.evidence else "no evidence",
-        repr((model.name, model.task.evaluation, model.network.ladder, declared(job.target), job.recipe, job.fallback)),
+        repr((model.name, model.task.evaluation, declared(job.target), job.recipes(), job.fallback)),
         repr((sorted(job.operating.items()), job.limits, _machine(job))),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -82,7 +83,7 @@ def read_with(weights: Path, assets: tuple[str, ...]) -> list[Path]:
 
 def code_files(job: Job) -> list[Path]:
     """The code that decides an export: all files of the rooms of entries (C kernels and firmware too), what they and
-    the pipeline import, and the files of other packages that hold the model, the exporter or the target.
+    the pipeline import, and the files of other packages that hold the model, the exporter, the runtime or the target.
 
     A changed exporter must not reuse an old bundle; a change of report pages must not forbid it.
     """
@@ -92,7 +93,7 @@ def code_files(job: Job) -> list[Path]:
 @cache
 def _own_files() -> frozenset[Path]:
     """Those of edgekit, which do not come and go while a process runs."""
-    rooms = (edgekit.exporters, edgekit.importers, edgekit.models, edgekit.targets, edgekit.tasks)
+    rooms = (edgekit.exporters, edgekit.importers, edgekit.models, edgekit.runtimes, edgekit.targets, edgekit.tasks)
     folders = [Path(str(room.__file__)).parent for room in rooms]
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     package = Path(str(edgekit.__file__)).parent
@@ -106,7 +107,7 @@ def _outside(job: Job) -> Iterator[Path]:
     for item in (
         *(model.task.predictor, model.weights.prepare, model.task.samples),
         *(part.build for part in model.network.parts),
-        *(type(job.exporter), target.pack, target.prove, target.measure),
+        *(type(job.exporter), type(job.runtime), target.pack, target.prove, target.measure),
     ):
         named = getattr(getattr(item, "func", item), "__module__", None) or ""  # of a partial, its function
         top = named.partition(".")[0]

@@ -1,11 +1,12 @@
 """Matrices: a file with a cell per model, target, precision and number of threads, measured or with a reason why not.
 
-The file is JSON with ``"schema": 2``; each measured cell holds a whole report (`edgekit.reports.report`, schema 1),
+The file is JSON with ``"schema": 3``; each measured cell holds a whole report (`edgekit.reports.report`, schema 1),
 raw values included. A file with a single report reads as a matrix of one cell.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,10 @@ from edgekit.bench.statistics import repeated
 from edgekit.common.figures import NOT_MEASURED, figure, printable
 from edgekit.common.files import write_whole
 from edgekit.core import Report, is_synthetic
-from edgekit.errors import BadInput, boundary
+from edgekit.errors import BadInput, Unsupported, boundary
 from edgekit.reports import report as reports
 from edgekit.reports.summary import strata
+from edgekit.runtimes.resolved import runtime_once
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -39,7 +41,9 @@ __all__ = [
     "table",
 ]
 
-SCHEMA = 2
+SCHEMA = 3
+#: The schema whose cells name an exporter.
+_BY_EXPORTER = 2
 
 #: "refused": this model cannot be on that target in that precision. "failed": an error, with its reason. "crashed":
 #: the process died. "hung" and "out of memory": it was killed at the limit. "not measured": nothing here could.
@@ -61,7 +65,7 @@ class Cell:
 
     model: str
     target: str
-    exporter: str
+    runtime: str
     precision: str
     threads: int
     device: str
@@ -83,24 +87,32 @@ class Matrix:
 
 def key(cell: Cell) -> Key:
     """What identifies the cell within its matrix."""
-    return cell.model, cell.target, cell.exporter, cell.precision, cell.threads, cell.device
+    return cell.model, cell.target, cell.runtime, cell.precision, cell.threads, cell.device
 
 
 def label(cell: Cell) -> str:
     """The cell's name for people, safe on a terminal."""
-    words = " ".join(word for word in (cell.model, cell.target, cell.exporter, cell.precision) if word)
+    words = " ".join(word for word in (cell.model, cell.target, cell.runtime, cell.precision) if word)
     return printable(f"{words}, {cell.threads} thread{'s' if cell.threads != 1 else ''}")
 
 
 def of(report: Report) -> Matrix:
     """A single report as a matrix of one cell."""
-    model, target, exporter, precision = (
-        str(report.bundle.get(name, "")) for name in ("model", "target", "exporter", "precision")
+    model, target, runtime, precision, exporter = (
+        str(report.bundle.get(name, "")) for name in ("model", "target", "runtime", "precision", "exporter")
     )
+    runtime = runtime or _runtime(exporter)
     device = "host" if report.fidelity == "host" else report.fidelity
     return Matrix(
-        SCHEMA, {}, (Cell(model, target, exporter, precision, report.threads, device, "measured", report=report),)
+        SCHEMA, {}, (Cell(model, target, runtime, precision, report.threads, device, "measured", report=report),)
     )
+
+
+def _runtime(exporter: str) -> str:
+    """The runtime of a cell that names an exporter, as those before schema 3 do."""
+    with contextlib.suppress(Unsupported):
+        return runtime_once(exporter) if exporter else ""
+    return exporter
 
 
 def save(matrix: Matrix, path: Path) -> None:
@@ -122,11 +134,24 @@ def load(path: Path) -> Matrix:
     """
     path = Path(path)
     data = reports.read(path)
-    if reports.schema_of(data, str(path), newest=SCHEMA) != SCHEMA:
+    schema = reports.schema_of(data, str(path), newest=SCHEMA)
+    if schema == 1:
         return of(reports.decode(data, str(path)))
+    if schema == _BY_EXPORTER:
+        data = _upgraded(reports.typed(data, dict[str, Any], str(path)))
     matrix: Matrix = reports.typed(data, Matrix, str(path))
     check(matrix, str(path))
     return matrix
+
+
+def _upgraded(matrix: dict[str, Any]) -> bytes:
+    """A matrix of schema 2, whose cells name exporters, as one of today."""
+    cells = matrix.get("cells")
+    for cell in (
+        cell for cell in (cells if isinstance(cells, list) else ()) if isinstance(cell, dict) and "exporter" in cell
+    ):
+        cell["runtime"] = _runtime(str(cell.pop("exporter")))
+    return msgspec.json.encode({**matrix, "schema": SCHEMA})
 
 
 def check(matrix: Matrix, where: str) -> None:

@@ -87,7 +87,7 @@ def decode(data: bytes, where: str) -> Report:
     Raises:
         BadInput: as `load`.
     """
-    if schema_of(data, where, newest=2) == 2:
+    if schema_of(data, where, newest=3) != SCHEMA:
         raise BadInput(
             f"{where} is a matrix of many cells, not a single report.",
             hint=f"Look at it with: edgekit report {shlex.quote(where)}",

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.errors import BadInput
-from edgekit.exporters.gguf import room
 from edgekit.exporters.gguf.importance import Tensor, Watch, inputs_of, read_through
+from edgekit.runtimes.llama_cpp import room
 
 if TYPE_CHECKING:
     import numpy as np

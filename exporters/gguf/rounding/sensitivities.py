@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgekit.exporters.gguf.importance import CHUNK
-from edgekit.exporters.gguf.perplexity import divergence, log_softmax
 from edgekit.exporters.gguf.quantize import quantize
-from edgekit.exporters.gguf.runner import LlamaRunner
+from edgekit.runtimes.llama_cpp.perplexity import divergence, log_softmax
+from edgekit.runtimes.llama_cpp.runner import LlamaRunner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

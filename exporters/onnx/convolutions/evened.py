@@ -13,9 +13,9 @@ from onnx import numpy_helper
 from edgekit.common.processors import usable_processors
 from edgekit.core import Feeds
 from edgekit.exporters.onnx.graph import attribute, constants, watching
-from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.quantization.samples import spaced
 from edgekit.quantization.streams import CALLS, Stream, Streams, factors
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,9 +14,9 @@ from edgekit.common.processors import usable_processors
 from edgekit.core import Feeds
 from edgekit.exporters.onnx.convolutions.places import Places
 from edgekit.exporters.onnx.graph import attribute, constants, watching
-from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.quantization.samples import spaced
 from edgekit.quantization.snapping import CALLS, Inputs, Window, snapped
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -33,13 +33,13 @@ from edgekit.exporters.onnx import graph, half
 from edgekit.exporters.onnx.convolutions import places, qdq, rounding
 from edgekit.exporters.onnx.convolutions.evened import evened
 from edgekit.exporters.onnx.linear import with_stored
-from edgekit.formats.onnx.runner import OnnxRunner, evaluate, without_telemetry
 from edgekit.quantization import samples
 from edgekit.quantization.candidates import Candidates
 from edgekit.quantization.choice import choose
 from edgekit.quantization.plan import LayerPlan, Plan, Wish
 from edgekit.quantization.ranges import METHODS, WIDE, Histograms
 from edgekit.quantization.streams import better
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner, evaluate, without_telemetry
 
 if TYPE_CHECKING:
     from edgekit.quantization.ranges import Ranges

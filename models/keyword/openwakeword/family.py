@@ -22,7 +22,6 @@ from edgekit.core import (
     Network,
     Part,
     Predictor,
-    Recipe,
     Runner,
     Source,
     SourceFile,
@@ -102,11 +101,6 @@ def openwakeword_model(phrase: str, file: str, sha256: str, size: int, *, parame
                 ),
             ),
             parameters=parameters,
-            ladder=tuple(
-                Recipe(exporter, precision, _OPTIONS.get((exporter, precision), {}))
-                for exporter in ("onnx", "litert")
-                for precision in ("int8", "fp16")
-            ),
             exporters=("onnx", "litert", "coreml", "executorch"),
             options=_OPTIONS,
         ),

@@ -64,7 +64,7 @@ def measure(trial: Trial) -> Mapping[str, Any]:
     if not hasattr(runtime, "kit"):
         raise Unsupported(
             f"there is no runner of {exporter} bundles for phones yet.",
-            hint="Export with --exporter onnx, or measure on this machine: --device host",
+            hint="Export with --runtime onnxruntime, or measure on this machine: --device host",
         )
     phone = choose(trial.address)
     with _alone(phone):

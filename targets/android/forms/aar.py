@@ -90,7 +90,7 @@ def _classes(app: App, words: Mapping[str, str], work: Path) -> dict[str, bytes]
 def _words(bundle: Bundle, app: App, names: Names) -> dict[str, str]:
     """Names in the templates -> what they become."""
     manifest = bundle.manifest
-    coordinate = manifest.target.runtime["onnx"].removeprefix("maven:")
+    coordinate = manifest.shipped.removeprefix("maven:")
     group, artifact, version = coordinate.split(":")
     return {
         "edgekit.phone": names.package,

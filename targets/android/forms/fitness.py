@@ -33,7 +33,7 @@ def check_bundle(bundle: Bundle, what: str) -> App:
     if exporter != "onnx":
         raise Unsupported(
             f"{bundle.path.name} cannot become {what}: only bundles of the exporter onnx can, not of {exporter}.",
-            hint=f"edgekit export {bundle.manifest.model.called} --target android --exporter onnx",
+            hint=f"edgekit export {bundle.manifest.model.called} --target android --runtime onnxruntime",
         )
     app = app_of(bundle)
     for part in bundle.manifest.parts:

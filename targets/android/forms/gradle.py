@@ -41,7 +41,7 @@ def app_of(bundle: Bundle) -> App:
         raise Unsupported(
             f"{bundle.path.name} cannot become a Gradle module: its files ({manifest.recipe.exporter}, "
             f"{manifest.recipe.precision}, {dict(manifest.recipe.options)}) have no loop for phones.",
-            hint=f"Export it with --exporter {' or '.join(_RUNTIMES)}, without -o io=int8.",
+            hint="Export it with --runtime onnxruntime or litert, without -o io=int8.",
         )
     return app_for(bundle, PHONE / "kotlin", "a Gradle module", "phones")
 
@@ -155,7 +155,7 @@ def _description(manifest: Any) -> str:
 
 def _coordinates(manifest: Any) -> str:
     """The runtime's Maven coordinates, as the bundle's target had them. Raises BadInput for anything else."""
-    runtime = manifest.target.runtime.get(manifest.recipe.exporter, "")
+    runtime = manifest.shipped
     match = re.fullmatch(r"maven:([A-Za-z0-9._-]+(?::[A-Za-z0-9._-]+){2})", runtime)
     if not match:
         raise BadInput(f"the bundle names no runtime by Maven coordinates ({runtime!r}).", hint="Export it again.")

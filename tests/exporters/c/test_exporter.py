@@ -28,11 +28,12 @@ from edgekit.core import (
     TensorSpec,
 )
 from edgekit.errors import BadInput, EdgekitError, ExportFailed, OverBudget, ParityFailed, Unsupported
-from edgekit.exporters.c import EXPORTER, arena, build, write
+from edgekit.exporters.c import EXPORTER, arena, write
 from edgekit.exporters.c.layouts import layout as c_layout
 from edgekit.exporters.c.lowering import graph
 from edgekit.formats.tflite import reader
 from edgekit.formats.tflite.micro import MicroRunner
+from edgekit.runtimes.qemu import RUNTIME, build
 
 CASE = Case(seed=3, height=8, width=7, channels=5, outputs=6, stride=(2, 1))
 
@@ -62,7 +63,7 @@ def export(folder: Path, content: bytes, options: Mapping[str, Any] | None = Non
     shape = tuple(int(size) for size in part.inputs[0].shape)
     calls = [{part.inputs[0].name: rng.integers(-128, 128, shape).astype(np.int8)} for _ in range(3)]
     checkpoint = Checkpoint(file, "tflite", {}, {}, {})
-    recipe = Recipe("c", precision, options or {})
+    recipe = Recipe("qemu", precision, options or {})
     made = EXPORTER.export(
         model(part), checkpoint, recipe, {"network": calls}, out, folder, lambda what, done, total: None
     )
@@ -79,7 +80,7 @@ def test_what_is_written_runs_and_is_exact(tmp_path: Path, layout: str) -> None:
     assert artifact.census["operators"] == {"CONV_2D": 1}
     assert artifact.census["macs"] == 4 * 7 * 6 * 3 * 3 * 5
     part = network(content)
-    runner = EXPORTER.load(tmp_path / "out" / artifact.file, 1)
+    runner = RUNTIME.load(tmp_path / "out" / artifact.file, 1)
     assert (runner.inputs, runner.outputs) == (part.inputs, part.outputs)
     specification = MicroRunner(content, part.inputs, part.outputs)
     given_, expected = (np.load(tmp_path / "out" / "golden" / f"network.{side}.0.npy") for side in ("input", "output"))
@@ -292,8 +293,8 @@ def test_code_that_computes_something_else_is_refused(tmp_path: Path, monkeypatc
 def test_a_bundle_whose_description_is_gone(tmp_path: Path) -> None:
     artifact = export(tmp_path, product(CASE, "CONV_2D"))
     (tmp_path / "out" / "src" / "network.json").write_text("{}")
-    with pytest.raises(BadInput, match="description"):
-        EXPORTER.load(tmp_path / "out" / artifact.file, 1)
+    with pytest.raises(BadInput, match="was not checked"):
+        RUNTIME.load(tmp_path / "out" / artifact.file, 1)
 
 
 def test_generating_needs_no_torch(tmp_path: Path) -> None:

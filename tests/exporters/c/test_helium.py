@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.exporters.c import build
+import edgekit.exporters.c as c_exporter
 from edgekit.exporters.c.layouts.helium import Axis, scratch_conv_2d, scratch_depthwise_conv_2d
 from edgekit.targets.microcontroller.emulator.qemu import run
 from edgekit.targets.microcontroller.emulator.toolchain import MACHINES, compiler_of
@@ -18,7 +18,7 @@ from edgekit.targets.microcontroller.firmware import SOURCES
 
 pytestmark = pytest.mark.thorough
 
-KERNELS = Path(build.__file__).parent / "kernels"
+KERNELS = Path(str(c_exporter.__file__)).parent / "kernels"
 M55 = MACHINES["cortex-m55"]
 CASES = 30
 #: The most values of a tensor, and of scratch, that the program has room for.

@@ -14,10 +14,11 @@ from helpers.cases.c_networks import KERNELS
 from helpers.cases.tflite_models import MAKERS, Case
 
 from edgekit.errors import EdgekitError
-from edgekit.exporters.c import arena, build, write
+from edgekit.exporters.c import arena, write
 from edgekit.exporters.c.layouts import layout as c_layout
 from edgekit.exporters.c.lowering import graph
 from edgekit.formats.tflite import reader
+from edgekit.runtimes.qemu import build
 
 pytestmark = pytest.mark.thorough
 

@@ -13,8 +13,9 @@ import soundfile
 from helpers.cases.c_networks import Batch
 from numpy.typing import NDArray
 
+import edgekit
 from edgekit.core import serving
-from edgekit.exporters.c import arena, build, write
+from edgekit.exporters.c import arena, write
 from edgekit.exporters.c.layouts import layout as c_layout
 from edgekit.exporters.c.lowering import graph
 from edgekit.formats.tflite import reader
@@ -89,7 +90,7 @@ def jfk_features() -> NDArray[Any]:
     from edgekit.core import Checkpoint
 
     model = serving(find("models", "okay-nabu"), "c")
-    sound = Path(str(build.__file__)).parents[2] / "models" / "data" / "golden" / "jfk.flac"
+    sound = Path(str(edgekit.__file__)).parent / "models" / "data" / "golden" / "jfk.flac"
     frontend = model.network.parts[0]
     samples, rate = soundfile.read(sound, dtype="int16")
     assert rate == 16_000

@@ -27,6 +27,7 @@ from edgekit.errors import BadInput, EdgekitError
 from edgekit.exporters.c import EXPORTER, trust
 from edgekit.gate.verifying import verify
 from edgekit.models.keyword import okay_nabu
+from edgekit.runtimes.qemu import RUNTIME
 
 #: The declaration that the exporter works from.
 CHIP = okay_nabu.MODEL.network.variants["c"]
@@ -239,7 +240,7 @@ def test_links_are_refused(bundle: Path, tmp_path: Path) -> None:
     for use in (load, verify, benchmark):
         with pytest.raises(BadInput, match=r"link in place of src/network\.c"):
             use(bundle)
-    for use_ in (lambda: EXPORTER.check(CHIP, bundle), lambda: EXPORTER.load(bundle / "src/network.c", 1)):
+    for use_ in (lambda: EXPORTER.check(CHIP, bundle), lambda: RUNTIME.load(bundle / "src/network.c", 1)):
         with pytest.raises(BadInput, match="not a plain file"):
             use_()
 
@@ -255,7 +256,7 @@ def test_a_worker_of_bench_refuses_too(bundle: Path) -> None:
 @pytest.mark.usefixtures("untouched")
 def test_the_exporter_alone_does_not_open_what_nobody_checked(bundle: Path) -> None:
     with pytest.raises(BadInput, match="without the model") as caught:
-        EXPORTER.load(bundle / "src" / "frontend.c", 1)
+        RUNTIME.load(bundle / "src" / "frontend.c", 1)
     assert "edgekit.load" in caught.value.hint
 
 
@@ -264,7 +265,7 @@ def test_what_changes_after_the_check_is_not_compiled(bundle: Path, monkeypatch:
     files = trust.checked(bundle / "src")
     append("src/network.c", EVIL)(bundle)
     monkeypatch.setattr(trust, "checked", lambda folder: files)
-    runner = EXPORTER.load(bundle / "src" / "network.c", 1)
+    runner = RUNTIME.load(bundle / "src" / "network.c", 1)
     assert runner.inputs[0].name == "window"
 
 

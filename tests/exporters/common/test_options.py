@@ -13,6 +13,7 @@ from edgekit.core import Recipe
 from edgekit.errors import Unsupported
 from edgekit.exporters.common import options
 from edgekit.registry import find, names
+from edgekit.runtimes.resolved import recipe_of, runtime_for
 
 RULES = {
     "form": options.values("static", 3),
@@ -79,7 +80,10 @@ def test_a_precision_that_is_not_there() -> None:
 def test_every_exporter_asks_it_before_anything_else(tmp_path: Path, name: str) -> None:
     exporter, nothing = find("exporters", name), Path("/nonexistent")
     for recipe, said in (
-        (Recipe(name, exporter.precisions[0], {"colour": 1}), f"the {name} exporter has no option 'colour'"),
+        (
+            recipe_of(runtime_for(name), exporter.precisions[0], {"colour": 1}),
+            f"the {name} exporter has no option 'colour'",
+        ),
         (Recipe(name, "int3"), f"the {name} exporter has no precision 'int3'"),
     ):
         with pytest.raises(Unsupported, match=said):

@@ -12,7 +12,7 @@ from helpers.cases.coreml_cases import export
 from torch import Tensor, nn
 
 from edgekit.core import Feeds, Part, TensorSpec
-from edgekit.exporters.coreml.interpreter.program import Program
+from edgekit.runtimes.coreml.interpreter.program import Program
 
 pytestmark = pytest.mark.thorough
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from edgekit.core import Checkpoint, Feeds, Part, Recipe, TensorSpec
 from edgekit.exporters.coreml import EXPORTER
+from edgekit.runtimes.coreml import RUNTIME
 
 
 class Masked(nn.Module):
@@ -45,7 +46,7 @@ def run(part: Part, precision: str, feeds: Feeds, folder: Path) -> dict[str, np.
     [made] = EXPORTER.export(
         bare_model(part), checkpoint, Recipe("coreml", precision), {}, folder, folder, lambda *_: None
     )
-    return dict(EXPORTER.load(folder / made.file, 1)(feeds))
+    return dict(RUNTIME.load(folder / made.file, 1)(feeds))
 
 
 def test_truth_values_stay_true_and_an_input_may_be_an_output(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from edgekit.exporters.coreml import EXPORTER, candidates, convert
 from edgekit.exporters.coreml.compress import FEW
 from edgekit.numerics.layers import SMALL
 from edgekit.numerics.parity import limit_of, part_error
+from edgekit.runtimes.coreml import RUNTIME
 
 pytestmark = pytest.mark.thorough
 
@@ -44,7 +45,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("precision", EXPORTER.precisions)
 def test_every_precision(tmp_path: Path, precision: str, part: Part) -> None:
     made = export(tmp_path, precision, part=part)
-    runner = EXPORTER.load(tmp_path / made.file, 1)
+    runner = RUNTIME.load(tmp_path / made.file, 1)
     assert runner.inputs == part.inputs
     assert runner.outputs == part.outputs
     proven = calls(part, (pictures if part is IMAGE else sentences)(4))
@@ -78,7 +79,7 @@ def test_what_it_does_not_know(tmp_path: Path, precision: str, options: dict[str
 @pytest.mark.parametrize("ios", [16, 17, 18])
 def test_every_system(tmp_path: Path, ios: int) -> None:
     export(tmp_path, "int8", {"ios": ios})
-    runner = EXPORTER.load(tmp_path / "image.mlpackage", 1)
+    runner = RUNTIME.load(tmp_path / "image.mlpackage", 1)
     assert part_error(runner, calls(IMAGE, pictures(2))) < EXPECTED["int8"]
 
 
@@ -202,10 +203,10 @@ def test_layers_that_lose_most_keep_more_bits(
     first, second, third = made.census["layers"].values()
     assert second["form"] == "float" and "alone in int8 it moves the outputs by" in second["why"]
     assert first["form"] == third["form"] == "int8"
-    kept = part_error(EXPORTER.load(tmp_path / made.file, 1), proven)
+    kept = part_error(RUNTIME.load(tmp_path / made.file, 1), proven)
     assert kept < candidates.AIMS["int8"] * 1.1
     bare = export(tmp_path / "bare", "int8", {"keep": "none"}, part=part, feeds=feeds)
-    assert part_error(EXPORTER.load(tmp_path / "bare" / bare.file, 1), proven) > 2 * kept
+    assert part_error(RUNTIME.load(tmp_path / "bare" / bare.file, 1), proven) > 2 * kept
     assert all("alone" not in layer["why"] for layer in bare.census["layers"].values())
 
 
@@ -279,7 +280,7 @@ def test_a_missing_package_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(MissingExtra, match="coreml"):
         export(tmp_path)
     with pytest.raises(MissingExtra, match="coreml"):
-        EXPORTER.load(tmp_path, 1)
+        RUNTIME.load(tmp_path, 1)
 
 
 # --- failures --------------------------------------------------------------------------------------------------------
@@ -321,12 +322,12 @@ def test_a_module_that_cannot_be_exported(tmp_path: Path, module: type[nn.Module
 
 def test_an_operator_that_is_lacking_comes_with_another_format() -> None:
     lacking = NotImplementedError("PyTorch convert function for op 'index_add' not implemented.")
-    assert "--exporter onnx" in convert.reason_of(lacking, [])[1]
+    assert "--runtime onnxruntime" in convert.reason_of(lacking, [])[1]
     branching = NotImplementedError(
         "could not find kernel for HigherOrderOperator cond at dispatch key DispatchKey.???"
     )
     reason, hint = convert.reason_of(branching, [])
-    assert "branches or loops (cond)" in reason and "--exporter onnx" in hint
+    assert "branches or loops (cond)" in reason and "--runtime onnxruntime" in hint
     assert convert.reason_of(ValueError("anything"), [])[1] == ""
 
 
@@ -365,7 +366,7 @@ def test_a_package_that_is_none(tmp_path: Path, good: Path, damage: str) -> None
     else:
         (file / "Manifest.json").write_text("{")
     with pytest.raises(BadInput) as caught:
-        EXPORTER.load(file, 1)
+        RUNTIME.load(file, 1)
     assert "image.mlpackage" in caught.value.message
 
 
@@ -382,7 +383,7 @@ def test_a_package_that_is_none(tmp_path: Path, good: Path, damage: str) -> None
 )
 def test_wrong_feeds(good: Path, change: dict[str, Any]) -> None:
     wrong = {name: value for name, value in {**pictures(1)[0], **change}.items() if value is not None}
-    runner = EXPORTER.load(good, 1)
+    runner = RUNTIME.load(good, 1)
     with pytest.raises(BadInput):
         runner(wrong)
     assert runner(pictures(1)[0])["scores"].shape == (1, CLASSES)

@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from edgekit.core import Axis, Part, TensorSpec
 from edgekit.errors import BadInput, Unsupported
-from edgekit.exporters.coreml import EXPORTER
 from edgekit.pipeline.artifacts import too_large
+from edgekit.runtimes.coreml import RUNTIME
 
 pytestmark = pytest.mark.thorough
 
@@ -110,7 +110,7 @@ def test_the_interpreter_computes_what_torch_does(tmp_path: Path, name: str) -> 
         expected = function(x)
     part = small_part(function, shape, expected.shape)
     export(tmp_path, part=part)
-    out = EXPORTER.load(tmp_path / "toy.mlpackage", 1)({"x": x.numpy()})["y"]
+    out = RUNTIME.load(tmp_path / "toy.mlpackage", 1)({"x": x.numpy()})["y"]
     assert out.shape == tuple(expected.shape)
     np.testing.assert_allclose(out, expected.numpy(), rtol=1e-5, atol=1e-5)
 
@@ -126,7 +126,7 @@ def test_what_cannot_be_interpreted_is_written_and_says_so(tmp_path: Path, preci
     sequence = nn.Sequential(nn.Linear(3, 900), nn.Linear(900, 3), Noise())
     part = small_part(sequence, (2, 3), (2, 3))
     made = export(tmp_path, precision, part=part, feeds=[{"x": np.ones((2, 3), np.float32)}])
-    runner = EXPORTER.load(tmp_path / made.file, 1)
+    runner = RUNTIME.load(tmp_path / made.file, 1)
     assert (runner.inputs, runner.outputs) == (part.inputs, part.outputs)
     assert "the operator random_normal of " in runner.unable and runner.unable.endswith("is not interpreted")
     with pytest.raises(Unsupported, match=r"cannot be run here.*random_normal"):
@@ -143,7 +143,7 @@ def test_casts_and_masks_of_strangers(tmp_path: Path) -> None:
 
     x = torch.randn(2, 5, generator=torch.Generator().manual_seed(2))
     export(tmp_path, part=small_part(masked, (2, 5), (2, 5)))
-    np.testing.assert_allclose(EXPORTER.load(tmp_path / "toy.mlpackage", 1)({"x": x.numpy()})["y"], masked(x).numpy())
+    np.testing.assert_allclose(RUNTIME.load(tmp_path / "toy.mlpackage", 1)({"x": x.numpy()})["y"], masked(x).numpy())
 
 
 class Positions(nn.Module):
@@ -173,7 +173,7 @@ def test_what_a_small_table_grows_to_is_not_stored(tmp_path: Path, precision: st
     x = torch.randn(1, 300, 16, generator=torch.Generator().manual_seed(2))
     with torch.inference_mode():
         expected = network(x).numpy()
-    out = EXPORTER.load(tmp_path / made.file, 1)({"x": x.numpy()})["y"]
+    out = RUNTIME.load(tmp_path / made.file, 1)({"x": x.numpy()})["y"]
     np.testing.assert_allclose(out, expected, atol=1e-5 if precision == "fp32" else 2e-2)
 
 
@@ -208,7 +208,7 @@ def test_weights_that_others_share(tmp_path: Path, precision: str) -> None:
     forms = [layer["form"] for layer in made.census["layers"].values()]
     assert len(forms) == 3 and "float" not in forms
     truth = part.build(None)(torch.from_numpy(x)).detach().numpy()  # type: ignore[misc,arg-type]
-    out = EXPORTER.load(tmp_path / made.file, 1)({"x": x})["y"]
+    out = RUNTIME.load(tmp_path / made.file, 1)({"x": x})["y"]
     assert np.linalg.norm(out - truth) < {"int8": 0.03, "int4": 0.25}[precision] * np.linalg.norm(truth)
 
 
@@ -219,7 +219,7 @@ def test_a_dynamic_axis(tmp_path: Path) -> None:
     torch.manual_seed(0)
     linear = nn.Linear(6, 3)
     export(tmp_path, part=Part(part.name, part.inputs, part.outputs, part.axes, lambda checkpoint: linear))
-    runner = EXPORTER.load(tmp_path / "toy.mlpackage", 1)
+    runner = RUNTIME.load(tmp_path / "toy.mlpackage", 1)
     for time in (1, 7, 50):
         x = np.random.default_rng(time).standard_normal((1, time, 6)).astype(np.float32)
         with torch.inference_mode():
@@ -233,7 +233,7 @@ def test_shapes_that_are_enumerated(tmp_path: Path) -> None:
                 {"time": Axis(1, 50, 7, sizes=(10, 20))}, lambda checkpoint: linear)  # fmt: skip
     made = export(tmp_path, "fp32", {"shapes": "enumerated"}, part=part)
     assert made.census["sizes"] == {"time": (10, 20)}
-    runner = EXPORTER.load(tmp_path / made.file, 1)
+    runner = RUNTIME.load(tmp_path / made.file, 1)
     for time in (10, 20):
         x = np.random.default_rng(time).standard_normal((1, time, 6)).astype(np.float32)
         with torch.inference_mode():
@@ -256,5 +256,5 @@ def program_shapes(file: Path) -> list[list[int]]:
 def test_half_precision_overflows_as_it_would_on_a_phone(tmp_path: Path) -> None:
     part = small_part(lambda x: (x * 300.0) * 300.0, (1, 4), (1, 4))
     export(tmp_path, "fp16", part=part)
-    out = EXPORTER.load(tmp_path / "toy.mlpackage", 1)({"x": np.ones((1, 4), np.float32)})["y"]
+    out = RUNTIME.load(tmp_path / "toy.mlpackage", 1)({"x": np.ones((1, 4), np.float32)})["y"]
     assert np.isinf(out).all()

@@ -20,6 +20,7 @@ from edgekit.core import Artifact, Exporter, Part, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, Unsupported
 from edgekit.exporters.executorch import EXPORTER
 from edgekit.numerics.parity import TorchRunner, relative_error
+from edgekit.runtimes.executorch import RUNTIME
 
 if importlib.util.find_spec("executorch") is None and not os.environ.get("CI"):  # there the tests fail without it
     pytest.skip("executorch is not installed; run: make .venv/.wheel", allow_module_level=True)
@@ -36,7 +37,7 @@ def made(folder: Path) -> dict[str, Artifact]:
 
 
 def load(made: dict[str, Artifact], folder: Path, precision: str) -> Any:
-    return EXPORTER.load(folder / precision / "out" / made[precision].file, 1)
+    return RUNTIME.load(folder / precision / "out" / made[precision].file, 1)
 
 
 # --- what every exporter owes ----------------------------------------------------------------------------------------
@@ -119,9 +120,9 @@ def test_a_missing_package_is_said(made: dict[str, Artifact], folder: Path) -> N
     code = (
         "import sys; from pathlib import Path; from edgekit.errors import MissingExtra\n"
         "sys.modules['executorch'] = None\n"
-        "from edgekit.exporters.executorch import EXPORTER\n"
+        "from edgekit.runtimes.executorch import RUNTIME\n"
         "api = 'edgekit.exporters.executorch.api'\n"
-        "for call in (lambda: EXPORTER.load(Path(sys.argv[1]), 1), lambda: __import__(api)):\n"
+        "for call in (lambda: RUNTIME.load(Path(sys.argv[1]), 1), lambda: __import__(api)):\n"
         "    try: call()\n"
         "    except MissingExtra as exc: assert exc.hint.endswith('[executorch]\"')\n"
         "    else: raise AssertionError\n"
@@ -136,7 +137,7 @@ def test_a_missing_package_is_said(made: dict[str, Artifact], folder: Path) -> N
 @pytest.mark.parametrize(("precision", "most"), [("fp32", 1e-5), ("int8", 0.05)])
 def test_a_dynamic_axis(tmp_path: Path, precision: str, most: float) -> None:
     artifact = export(tmp_path, precision, LONG, sounds(*range(40, 60)))
-    runner, reference = EXPORTER.load(tmp_path / "out" / artifact.file, 1), TorchRunner(LONG, Sound())
+    runner, reference = RUNTIME.load(tmp_path / "out" / artifact.file, 1), TorchRunner(LONG, Sound())
     for feed in sounds(2, 300, 7):
         found, wanted = runner(feed), reference(feed)
         assert {name: value.shape for name, value in found.items()} == {n: v.shape for n, v in wanted.items()}
@@ -191,7 +192,7 @@ def test_batch_normalization_behind_a_relu(tmp_path: Path, precision: str, most:
     """XNNPACK's own pass writes it as a float convolution, and cannot lower that between int8 layers."""
     feeds = [{"sound": sound["sound"]} for sound in sounds(*[50] * 24)]
     artifact = export(tmp_path, precision, NORMED, feeds, **({"calibration": "min-max"} if precision == "int8" else {}))
-    runner, reference = EXPORTER.load(tmp_path / "out" / artifact.file, 1), TorchRunner(NORMED, Normed().eval())
+    runner, reference = RUNTIME.load(tmp_path / "out" / artifact.file, 1), TorchRunner(NORMED, Normed().eval())
     assert relative_error([runner(feeds[0])], [reference(feeds[0])]) < most
     census = artifact.census
     assert census["operators"]["DepthwiseConv2d"] == 2
@@ -257,7 +258,7 @@ def test_an_answer_outlives_the_next_call_and_inputs_may_be_read_only(made: dict
 def test_runners_of_other_thread_counts_live_side_by_side(made: dict[str, Artifact], folder: Path) -> None:
     """The runtime has one pool of threads, and frees it under the programs that hold on to it."""
     file, feed = folder / "int8" / "out" / made["int8"].file, pictures(1)[0]
-    runners = [EXPORTER.load(file, threads) for threads in (1, 2, 1)]
+    runners = [RUNTIME.load(file, threads) for threads in (1, 2, 1)]
     answers = [runner(feed)["logits"] for _ in range(3) for runner in runners]
     assert all(np.array_equal(answer, answers[0]) for answer in answers)
 
@@ -266,7 +267,7 @@ def test_two_exports_are_the_same_bytes_and_tell_nothing_of_this_machine(
     made: dict[str, Artifact], folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     artifact = export(tmp_path, "int8", feeds=pictures(40))
-    EXPORTER.load(tmp_path / "out" / artifact.file, 1)(pictures(1)[0])
+    RUNTIME.load(tmp_path / "out" / artifact.file, 1)(pictures(1)[0])
     assert capfd.readouterr() == ("", "")
     content = (tmp_path / "out" / "network.pte").read_bytes()
     assert content == (folder / "int8" / "out" / "network.pte").read_bytes()

@@ -13,8 +13,8 @@ import pytest
 from helpers.cases.executorch_cases import LONG, export, sounds
 
 from edgekit.errors import BadInput
-from edgekit.exporters.executorch import EXPORTER, arguments
-from edgekit.exporters.executorch.program import reader
+from edgekit.formats.executorch import arguments, reader
+from edgekit.runtimes.executorch import RUNTIME
 
 if importlib.util.find_spec("executorch") is None and not os.environ.get("CI"):  # there the tests fail without it
     pytest.skip("executorch is not installed; run: make .venv/.wheel", allow_module_level=True)
@@ -51,7 +51,7 @@ def test_a_damaged_file(made: Path, tmp_path: Path, damage: str) -> None:
         facts["inputs"][0]["shape"][1] = 8
         told.write_text(json.dumps(facts))
     with pytest.raises(BadInput, match="sound"):
-        EXPORTER.load(file, 1)
+        RUNTIME.load(file, 1)
 
 
 HOSTILE = """
@@ -60,7 +60,7 @@ from pathlib import Path
 import numpy as np
 from edgekit.core import TensorSpec
 from edgekit.errors import BadInput
-from edgekit.exporters.executorch.runner import ExecutorchRunner, _described
+from edgekit.runtimes.executorch.runner import ExecutorchRunner, _described
 
 file = Path(sys.argv[1])
 content, (inputs, outputs, most, _) = file.read_bytes(), _described(file.with_suffix(".json"))

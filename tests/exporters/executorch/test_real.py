@@ -43,7 +43,7 @@ def test_photos_are_named_as_by_float(tmp_path: Path, shared_data: Path) -> None
     for sample in listed[CALIBRATION]:
         (chosen / Path(sample.input).name).symlink_to(sample.input)
     bundle = edgekit.export(
-        "efficientnet-lite0", "android", exporter="executorch", precision="int8", calibration=chosen,
+        "efficientnet-lite0", "android", runtime="executorch", precision="int8", calibration=chosen,
         out=tmp_path / "int8", fallback=False, evidence=False, options={"calibration": "percentile"},
     )  # fmt: skip
     census = bundle.manifest.parts[0].census
@@ -57,7 +57,7 @@ def test_photos_are_named_as_by_float(tmp_path: Path, shared_data: Path) -> None
 
 def test_words_are_heard_as_by_float(tmp_path: Path, shared_data: Path) -> None:
     bundle = edgekit.export(
-        "ds-cnn-kws", "android", exporter="executorch", precision="int8", out=tmp_path / "int8", fallback=False
+        "ds-cnn-kws", "android", runtime="executorch", precision="int8", out=tmp_path / "int8", fallback=False
     )
     census = next(part for part in bundle.manifest.parts if part.name == "network").census
     assert census["weighted_float"] == 0

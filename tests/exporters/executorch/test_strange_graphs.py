@@ -12,8 +12,8 @@ from helpers.cases.litert_cases import calls
 from torch import Tensor, nn
 
 from edgekit.core import Part, TensorSpec
-from edgekit.exporters.executorch import EXPORTER
 from edgekit.numerics.parity import part_error
+from edgekit.runtimes.executorch import RUNTIME
 
 pytestmark = pytest.mark.thorough
 
@@ -59,7 +59,7 @@ def sentences(count: int = 10) -> list[dict[str, np.ndarray]]:
 def test_integers_stay_integers_in_int8(tmp_path: Path, form: str) -> None:
     made = export(tmp_path, "int8", PART, sentences(), form=form)
     assert {layer["form"] for layer in made.census["layers"].values()} == {form}
-    error = part_error(EXPORTER.load(tmp_path / "out" / made.file, 1), calls(PART, sentences(3)))
+    error = part_error(RUNTIME.load(tmp_path / "out" / made.file, 1), calls(PART, sentences(3)))
     assert 0 < error < 0.05
 
 

@@ -25,6 +25,7 @@ from edgekit.exporters.gguf.quantize import quantize
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.formats.gguf import reader
 from edgekit.llama import library as llama
+from edgekit.runtimes.llama_cpp import RUNTIME
 
 TEXT = "It was a bright cold day in April, and the clocks were striking thirteen. " * 30
 
@@ -43,7 +44,7 @@ def silent(what: str, done: int, total: int) -> None:
 def export(source: Path, folder: Path, precision: str, texts: tuple[Any, ...] = (), **options: Any) -> Artifact:
     calibration = {"network": [{"tokens": np.arange(5)}, *({"tokens": text} for text in texts)]}
     (folder / "out").mkdir(parents=True, exist_ok=True)
-    recipe = Recipe("gguf", precision, options)
+    recipe = Recipe("llama-cpp", precision, options)
     toy: Any = Toy()
     return EXPORTER.export(toy, read_checkpoint(source), recipe, calibration, folder / "out", folder / "work", silent)[
         0
@@ -57,7 +58,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def runner(tiny: Path) -> Any:
-    return EXPORTER.load(tiny, 2)
+    return RUNTIME.load(tiny, 2)
 
 
 # ------------------------------------------------------------------------------------------------------- exports
@@ -77,7 +78,7 @@ def test_an_export_holds_what_it_says(tiny: Path, runner: Any, tmp_path: Path, p
     assert facts["tensors"]["blk.1.ffn_up.weight"] == wanted
     assert facts["bits_per_weight"] == pytest.approx(8 * sum(facts["bytes"].values()) / facts["parameters"], abs=1e-3)
     feeds = {"tokens": np.array(runner.tokenize(TEXT[:100]), np.int32)}
-    reference, found = runner(feeds)["logits"], EXPORTER.load(file, 2)(feeds)["logits"]
+    reference, found = runner(feeds)["logits"], RUNTIME.load(file, 2)(feeds)["logits"]
     error = np.linalg.norm(found - reference) / np.linalg.norm(reference)
     # Random weights amplify every error, as trained ones do not: 1.4 is what two unrelated models would have.
     assert error < {"f32": 0.01, "bf16": 0.05, "q8_0": 0.1, "q6_k": 0.25}.get(precision, 0.8)
@@ -107,11 +108,11 @@ def test_the_sources_own_type_is_copied(tiny: Path, tmp_path: Path) -> None:
 
 def test_a_default_keeps_a_quantized_source_that_it_would_not_make_smaller(tiny: Path, tmp_path: Path) -> None:
     source = tmp_path / "out" / export(tiny, tmp_path, "q4_1").file
-    size, own = source.stat().st_size, Recipe("gguf", "q4_1", {"context": 512})
+    size, own = source.stat().st_size, Recipe("llama-cpp", "q4_1", {"context": 512})
 
     def settled(file: Path, estimate: int, precision: str = "q4_k_m") -> list[Recipe]:
         model: Any = SimpleNamespace(costs=Costs(lambda recipe: estimate, lambda recipe: 0))
-        return list(EXPORTER.settled(model, read_checkpoint(file), Recipe("gguf", precision, {"context": 512})))
+        return list(EXPORTER.settled(model, read_checkpoint(file), Recipe("llama-cpp", precision, {"context": 512})))
 
     assert settled(source, size) == [own]
     assert settled(source, size - 1) == [], "the default makes it smaller"
@@ -162,7 +163,7 @@ def test_shards_become_one_file(tiny: Path, tmp_path: Path) -> None:
         (tmp_path / f"t-{i + 1:05}-of-00002.gguf").write_bytes(write({**head, **split}, some))
     whole = tmp_path / "out" / export(tmp_path / "t-00002-of-00002.gguf", tmp_path, "f16").file
     feeds = {"tokens": np.arange(3, 40, dtype=np.int32)}
-    assert np.array_equal(EXPORTER.load(whole, 2)(feeds)["logits"], EXPORTER.load(tiny, 2)(feeds)["logits"])
+    assert np.array_equal(RUNTIME.load(whole, 2)(feeds)["logits"], RUNTIME.load(tiny, 2)(feeds)["logits"])
 
 
 # ------------------------------------------------------------------------------------------- the importance matrix
@@ -229,7 +230,7 @@ def test_what_the_exporter_cannot_do_is_said(tiny: Path, tmp_path: Path) -> None
 )
 def test_a_model_that_llama_cannot_load_is_bad_input(tmp_path: Path, changes: dict[str, Any], why: str) -> None:
     with pytest.raises(BadInput, match=why):
-        EXPORTER.load(llama_file(tmp_path / "bad.gguf", **changes), 2)
+        RUNTIME.load(llama_file(tmp_path / "bad.gguf", **changes), 2)
 
 
 def test_a_source_that_llama_cannot_quantize_fails_without_a_file(tmp_path: Path) -> None:

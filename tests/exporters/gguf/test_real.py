@@ -17,12 +17,12 @@ from helpers.cases.hf_from_gguf import hugging_face
 
 from edgekit.bundles.bundle import open_bundle
 from edgekit.cli import command as cli
-from edgekit.exporters.gguf import EXPORTER
 from edgekit.exporters.gguf.convert import convert
 from edgekit.exporters.gguf.importance import importance
 from edgekit.exporters.gguf.quantize import quantize
 from edgekit.llama import library
 from edgekit.numerics.parity import limit_of
+from edgekit.runtimes.llama_cpp import RUNTIME
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -61,7 +61,7 @@ def test_perplexity_is_that_of_llama_perplexity(tools: Path, smollm2: Path, wiki
     said = run(tools / "llama-perplexity", "-m", smollm2, "-f", wikitext, "-c", 512, "--chunks", 2, "-t", 2)
     theirs = re.search(r"PPL = ([\d.]+) \+/- ([\d.]+)", said)
     assert theirs
-    ours = EXPORTER.load(smollm2, 2).score(wikitext.read_text(encoding="utf-8"), chunks=2)
+    ours = RUNTIME.load(smollm2, 2).score(wikitext.read_text(encoding="utf-8"), chunks=2)
     assert ours.perplexity == pytest.approx(float(theirs[1]), rel=1e-4)
     assert ours.perplexity_error == pytest.approx(float(theirs[2]), rel=1e-4)
 
@@ -71,8 +71,8 @@ def test_divergence_is_that_of_llama_perplexity(tools: Path, smollm2: Path, wiki
     """On the same file of log-probabilities, which ours wrote."""
     small, base, text = tmp_path / "q4_0.gguf", tmp_path / "base", wikitext.read_text(encoding="utf-8")
     run(tools / "llama-quantize", "--allow-requantize", smollm2, small, "Q4_0")
-    EXPORTER.load(smollm2, 2).score(text, chunks=4, save_base=base)
-    ours = EXPORTER.load(small, 2).score(text, chunks=4, base=base)
+    RUNTIME.load(smollm2, 2).score(text, chunks=4, save_base=base)
+    ours = RUNTIME.load(small, 2).score(text, chunks=4, base=base)
     said = run(
         *(tools / "llama-perplexity", "-m", small, "-f", wikitext, "-c", 512, "-t", 2),
         *("--kl-divergence", "--kl-divergence-base", base),
@@ -92,7 +92,7 @@ def test_the_importance_matrix_is_that_of_llama_imatrix(
     text.write_text(wikitext.read_text(encoding="utf-8")[:10000], encoding="utf-8")
     # One chunk a batch: of three side by side it would leave out the last two positions of each, as fewer than 16 rows.
     run(tools / "llama-imatrix", "-m", smollm2, "-f", text, "-o", theirs, "-t", 2, "--no-ppl", "-b", 512)
-    tokens = EXPORTER.load(smollm2, 2).tokenize(text.read_text(encoding="utf-8"))
+    tokens = RUNTIME.load(smollm2, 2).tokenize(text.read_text(encoding="utf-8"))
     ours, _ = importance(smollm2, [np.array(tokens, np.int32)], 2, None, silent)
     # llama.cpp's own reader of its own format, from the source that the tools were built of.
     monkeypatch.syspath_prepend(str(library.folder() / "source" / "vendor" / "llama.cpp" / "gguf-py"))
@@ -122,7 +122,7 @@ def test_a_hugging_face_folder_becomes_the_same_model(
     part = open_bundle(out).manifest.parts[0]
     assert part.census["source"] == "f16"
     assert 0 < part.parity < limit_of("q8_0")
-    found, known = EXPORTER.load(out / part.file, 2), EXPORTER.load(smollm2, 2)
+    found, known = RUNTIME.load(out / part.file, 2), RUNTIME.load(smollm2, 2)
     text = wikitext.read_text(encoding="utf-8")[:300_000]
     tokens = found.tokenize(text, bos=False)
     assert tokens == AutoTokenizer.from_pretrained(hugging_face_folder)(text)["input_ids"]
@@ -147,6 +147,6 @@ def test_from_hugging_face_to_q8_0_next_to_nothing_is_lost(
     convert(hugging_face_folder, f16, silent)
     quantize(f16, q8_0, "q8_0")
     quantize(q8_0, back, "f16")
-    exact, rounded, weights = (EXPORTER.load(file, 2).score(text, chunks=16).perplexity for file in (f16, q8_0, back))
+    exact, rounded, weights = (RUNTIME.load(file, 2).score(text, chunks=16).perplexity for file in (f16, q8_0, back))
     assert weights == pytest.approx(exact, rel=2e-3)
     assert rounded == pytest.approx(exact, rel=1e-2)

@@ -10,8 +10,8 @@ from conftest import absent
 from helpers.cases.gguf_files import llama_file
 
 from edgekit.errors import OverBudget
-from edgekit.exporters.gguf import EXPORTER, room
 from edgekit.llama import library
+from edgekit.runtimes.llama_cpp import RUNTIME, room
 
 MEGA = 1 << 20
 
@@ -81,10 +81,10 @@ def test_a_model_without_room_is_refused_before_it_is_loaded(tmp_path: Path, mon
     if not ok:
         absent(f"llama.cpp is not here: {remedy}")
     file = llama_file(tmp_path / "tiny.gguf")
-    runner = EXPORTER.load(file, 1)
+    runner = RUNTIME.load(file, 1)
     monkeypatch.setattr(room, "available", lambda: 100_000)
     with pytest.raises(OverBudget, match=r"keys and values of 2048 tokens of tiny\.gguf need 2 MB"):
         runner.context(2048)
     other = llama_file(tmp_path / "other.gguf")
     with pytest.raises(OverBudget, match=r"the weights of other\.gguf"):
-        EXPORTER.load(other, 1)
+        RUNTIME.load(other, 1)

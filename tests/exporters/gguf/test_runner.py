@@ -12,11 +12,11 @@ from conftest import absent
 from helpers.cases.gguf_files import TRAINED, VOCABULARY, llama_file, llama_tensors
 
 from edgekit.errors import BadInput
-from edgekit.exporters.gguf import EXPORTER, lookup, perplexity, room
-from edgekit.exporters.gguf.caching import stored
-from edgekit.exporters.gguf.context import Context
-from edgekit.exporters.gguf.runner import LlamaRunner
 from edgekit.llama import library
+from edgekit.runtimes.llama_cpp import RUNTIME, lookup, perplexity, room
+from edgekit.runtimes.llama_cpp.caching import stored
+from edgekit.runtimes.llama_cpp.context import Context
+from edgekit.runtimes.llama_cpp.runner import LlamaRunner
 
 TEXT = "It was a bright cold day in April, and the clocks were striking thirteen. " * 30
 
@@ -31,7 +31,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def runner(tiny: Path) -> Any:
-    return EXPORTER.load(tiny, 2)
+    return RUNTIME.load(tiny, 2)
 
 
 def reference(tokens: list[int]) -> Any:

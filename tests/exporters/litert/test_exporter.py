@@ -34,6 +34,7 @@ from edgekit.exporters.litert import EXPORTER, int8
 from edgekit.exporters.litert import census as litert_census
 from edgekit.formats.tflite import reader
 from edgekit.numerics.parity import LIMITS, part_error
+from edgekit.runtimes.litert import RUNTIME
 
 # --- what every exporter owes ----------------------------------------------------------------------------------------
 
@@ -44,7 +45,7 @@ def test_every_precision(tmp_path: Path, precision: str, part: Part) -> None:
     assert isinstance(EXPORTER, Exporter)
     artifact = export(tmp_path, precision, part=part)
     assert artifact.file == f"{part.name}.tflite"
-    runner = EXPORTER.load(tmp_path / artifact.file, 1)
+    runner = RUNTIME.load(tmp_path / artifact.file, 1)
     assert (runner.inputs, runner.outputs) == (part.inputs, part.outputs)
     proven = calls(part, (pictures if part is IMAGE else sentences)(6))
     for call in proven:
@@ -96,7 +97,7 @@ def test_a_missing_package_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_it_is_quiet(tmp_path: Path, precision: str, capfd: pytest.CaptureFixture[str]) -> None:
     part = Part("fresh", PIXELS, SCORES, {}, lambda checkpoint: Image())
     export(tmp_path, precision, part=part, calibration=pictures())
-    EXPORTER.load(tmp_path / "fresh.tflite", 1)(pictures(1)[0])
+    RUNTIME.load(tmp_path / "fresh.tflite", 1)(pictures(1)[0])
     assert capfd.readouterr() == ("", "")
 
 

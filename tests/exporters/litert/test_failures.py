@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from edgekit.core import Part, TensorSpec
 from edgekit.errors import BadInput, ExportFailed
-from edgekit.exporters.litert import EXPORTER, int8
 from edgekit.exporters.litert import file as file_module
+from edgekit.exporters.litert import int8
 from edgekit.exporters.litert.wish import Wish
 from edgekit.quantization.plan import Plan
+from edgekit.runtimes.litert import RUNTIME
 
 # --- failures --------------------------------------------------------------------------------------------------------
 
@@ -81,7 +82,7 @@ def test_a_file_that_is_no_model(tmp_path: Path, good: Path, damage: str) -> Non
         contents = {"empty": b"", "garbage": bytes(range(256)) * 20, "truncated": whole[: len(whole) // 2]}
         file.write_bytes(contents.get(damage, b"RIFFRIFF" + whole[8:]))
     with pytest.raises(BadInput, match=r"refuses image\.tflite") as caught:
-        EXPORTER.load(file, 1)
+        RUNTIME.load(file, 1)
     assert "\n" not in caught.value.message
 
 
@@ -90,12 +91,12 @@ def test_a_description_that_cannot_be_read(tmp_path: Path, good: Path, text: str
     (tmp_path / "image.tflite").write_bytes(good.read_bytes())
     (tmp_path / "image.json").write_text(text)
     with pytest.raises(BadInput, match=r"image\.json"):
-        EXPORTER.load(tmp_path / "image.tflite", 1)
+        RUNTIME.load(tmp_path / "image.tflite", 1)
 
 
 def test_a_file_without_a_description_has_its_own_names(tmp_path: Path, good: Path) -> None:
     (tmp_path / "image.tflite").write_bytes(good.read_bytes())
-    runner = EXPORTER.load(tmp_path / "image.tflite", 1)
+    runner = RUNTIME.load(tmp_path / "image.tflite", 1)
     assert [(s.name, s.dtype) for s in (*runner.inputs, *runner.outputs)] == [("pixels", "int8"), ("scores", "int8")]
 
 
@@ -115,7 +116,7 @@ def test_a_file_without_a_description_has_its_own_names(tmp_path: Path, good: Pa
 )
 def test_wrong_feeds(good: Path, change: dict[str, Any]) -> None:
     wrong = {name: value for name, value in {**pictures(1)[0], **change}.items() if value is not None}
-    runner = EXPORTER.load(good, 1)
+    runner = RUNTIME.load(good, 1)
     with pytest.raises(BadInput) as caught:
         runner(wrong)
     assert "\n" not in caught.value.message
@@ -124,7 +125,7 @@ def test_wrong_feeds(good: Path, change: dict[str, Any]) -> None:
 
 def test_a_value_that_the_file_cannot_hold(tmp_path: Path) -> None:
     export(tmp_path, part=ATTENTION)
-    runner = EXPORTER.load(tmp_path / "attention.tflite", 1)
+    runner = RUNTIME.load(tmp_path / "attention.tflite", 1)
     feed = sentences(1)[0]
     with pytest.raises(BadInput, match="int32 cannot hold"):
         runner({**feed, "tokens": np.full((1, 12), 1 << 40)})

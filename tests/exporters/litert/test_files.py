@@ -15,11 +15,12 @@ from torch import Tensor, nn
 
 from edgekit.core import Axis, Checkpoint, Part, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, Unsupported
-from edgekit.exporters.litert import EXPORTER, candidates
+from edgekit.exporters.litert import candidates
 from edgekit.exporters.litert import file as litert_file
 from edgekit.formats.tflite import reader
 from edgekit.formats.tflite.micro import MicroRunner
 from edgekit.numerics.parity import LIMITS, part_error
+from edgekit.runtimes.litert import RUNTIME
 
 # --- fp16 ------------------------------------------------------------------------------------------------------------
 
@@ -42,7 +43,7 @@ def test_what_half_precision_cannot_hold_stays_single(tmp_path: Path) -> None:
     census = export(tmp_path, "fp16", part=part).census
     assert census["bytes"]["float16"] == 2 * 128 * 128
     feeds = {"x": np.random.default_rng(0).standard_normal((1, 128)).astype(np.float32)}
-    assert part_error(EXPORTER.load(tmp_path / "large.tflite", 1), calls(part, [feeds])) < LIMITS["fp16"]
+    assert part_error(RUNTIME.load(tmp_path / "large.tflite", 1), calls(part, [feeds])) < LIMITS["fp16"]
 
 
 # --- dynamic axes ----------------------------------------------------------------------------------------------------
@@ -75,7 +76,7 @@ def test_an_axis_that_the_recipe_fixes(tmp_path: Path) -> None:
     feeds = [{"x": rng.standard_normal((1, time, 16)).astype(np.float32)} for time in [20] * 9 + [30] * 9]
     artifact = export(tmp_path, "int8", {"sizes": {"time": 20}}, part=linear("time"), calibration=feeds)
     assert artifact.census["choice"]["samples"] == 9  # those of another size cannot be used
-    runner = EXPORTER.load(tmp_path / artifact.file, 1)
+    runner = RUNTIME.load(tmp_path / artifact.file, 1)
     assert (runner.inputs, runner.outputs) == (linear(20).inputs, linear(20).outputs)
     assert part_error(runner, calls(linear(20), feeds[:3])) < LIMITS["int8"]
     with pytest.raises(BadInput, match=r"'x' must be float32 \[1, 20, 16\]"):
@@ -93,7 +94,7 @@ def test_a_ready_file_whose_axis_is_dynamic(tmp_path: Path) -> None:
     ends = (TensorSpec("x", "float32", (1, "time", 4)),), (TensorSpec("y", "float32", (1, "time", 4)),)
     part = Part("network", *ends, {"time": Axis(1, 50, 7)}, None)
     artifact = export(tmp_path / "out", part=part, checkpoint=ready(tmp_path, content))
-    runner = EXPORTER.load(tmp_path / "out" / artifact.file, 1)
+    runner = RUNTIME.load(tmp_path / "out" / artifact.file, 1)
     assert (runner.inputs, runner.outputs) == ends
     for time in (1, 7, 50, 1):
         given = np.random.default_rng(0).standard_normal((1, time, 4)).astype(np.float32)
@@ -130,7 +131,7 @@ def test_a_ready_file_is_copied_as_it_is(tmp_path: Path) -> None:
     assert (tmp_path / "out" / artifact.file).read_bytes() == content
     assert artifact.census["operators"] == {"CONV_2D": 1}
     assert (artifact.census["compute"], artifact.census["weighted_int8"]) == ("int8", 1)
-    runner = EXPORTER.load(tmp_path / "out" / artifact.file, 1)
+    runner = RUNTIME.load(tmp_path / "out" / artifact.file, 1)
     assert (runner.inputs, runner.outputs) == (part.inputs, part.outputs)
     feeds = {"in0": np.random.default_rng(0).integers(-128, 128, part.inputs[0].shape).astype(np.int8)}
     np.testing.assert_allclose(
@@ -152,7 +153,7 @@ def test_a_ready_float_file_is_quantized(tmp_path: Path) -> None:
     part = Part("image", PIXELS, SCORES, {}, None)
     census = export(tmp_path / "int8", "int8", part=part, checkpoint=given, calibration=pictures()).census
     assert (census["weighted_int8"], census["weighted_float"]) == (4, 0)
-    runner = EXPORTER.load(tmp_path / "int8" / "image.tflite", 1)
+    runner = RUNTIME.load(tmp_path / "int8" / "image.tflite", 1)
     assert part_error(runner, calls(IMAGE, pictures(4))) < LIMITS["int8"]
 
 
@@ -197,7 +198,7 @@ def test_a_model_that_remembers(tmp_path: Path) -> None:
     content = stream()
     part = part_of(content)
     artifact = export(tmp_path / "out", "fp32", part=part, checkpoint=ready(tmp_path, content))
-    runner: Any = EXPORTER.load(tmp_path / "out" / artifact.file, 1)
+    runner: Any = RUNTIME.load(tmp_path / "out" / artifact.file, 1)
     rng = np.random.default_rng(0)
     feeds = [{"in0": rng.integers(-900, 900, (1, 1, 4)).astype(np.int16)} for _ in range(5)]
     first = [runner(feed)["out0"] for feed in feeds]

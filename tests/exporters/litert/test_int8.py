@@ -29,15 +29,15 @@ from torch import Tensor, nn
 
 from edgekit.core import Checkpoint, Feeds, Part, TensorSpec
 from edgekit.errors import BadInput, ExportFailed
-from edgekit.exporters.litert import EXPORTER
 from edgekit.exporters.litert import bias as litert_bias
 from edgekit.exporters.litert import file as litert_file
-from edgekit.exporters.litert.runner import LitertRunner
 from edgekit.exporters.litert.watch import Watcher
 from edgekit.formats.tflite import reader
 from edgekit.formats.tflite.micro import MicroRunner
 from edgekit.numerics.parity import LIMITS, part_error
 from edgekit.quantization.ranges import EXTREMES, Extremes
+from edgekit.runtimes.litert import RUNTIME
+from edgekit.runtimes.litert.runner import LitertRunner
 
 # --- int8 ------------------------------------------------------------------------------------------------------------
 
@@ -49,7 +49,7 @@ def test_int8_inputs_and_outputs(tmp_path: Path) -> None:
     assert "float32" not in {tensor.dtype for tensor in main.tensors}
     assert not {"QUANTIZE", "DEQUANTIZE"} & set(artifact.census["operators"])
     assert artifact.census["microcontroller"] == "equal on 2 real inputs, bit for bit"
-    runner = EXPORTER.load(tmp_path / "image.tflite", 1)
+    runner = RUNTIME.load(tmp_path / "image.tflite", 1)
     assert (runner.inputs, runner.outputs) == (IMAGE.inputs, IMAGE.outputs)
     assert part_error(runner, calls(IMAGE, pictures(6))) <= LIMITS["int8"]
 
@@ -233,7 +233,7 @@ def test_corrected_biases_bring_the_outputs_closer_to_float(
     before, after = artifact.census["choice"]["errors"].values()
     assert after < most * before
     # Also on pictures that were not calibrated on.
-    runner = EXPORTER.load(tmp_path / artifact.file, 1)
+    runner = RUNTIME.load(tmp_path / artifact.file, 1)
     assert part_error(runner, calls(part, feeds[32:])) < elsewhere * before
 
 
@@ -309,7 +309,7 @@ class Strided(nn.Module):
 def test_every_layer_keeps_its_own_weights_however_they_lie_in_memory(tmp_path: Path) -> None:
     part = Part("strided", PIXELS, (TensorSpec("y", "float32", (1, 16, 16, 16)),), {}, lambda checkpoint: Strided())
     export(tmp_path, part=part)
-    assert part_error(EXPORTER.load(tmp_path / "strided.tflite", 1), calls(part, pictures(1))) < LIMITS["fp32"]
+    assert part_error(RUNTIME.load(tmp_path / "strided.tflite", 1), calls(part, pictures(1))) < LIMITS["fp32"]
 
 
 class Dead(nn.Module):
@@ -331,7 +331,7 @@ class Dead(nn.Module):
 def test_the_bias_of_a_dead_channel_survives(tmp_path: Path) -> None:
     part = Part("dead", PIXELS, (TensorSpec("y", "float32", (1, 14, 14, 8)),), {}, lambda checkpoint: Dead())
     export(tmp_path, "int8", part=part, calibration=pictures())
-    runner = EXPORTER.load(tmp_path / "dead.tflite", 1)
+    runner = RUNTIME.load(tmp_path / "dead.tflite", 1)
     feeds, expected = calls(part, pictures(1))[0]
     np.testing.assert_allclose(runner(feeds)["y"][..., ::2], expected["y"][..., ::2], atol=0.03)
     bias = next(t for t in graph(tmp_path, "dead").subgraphs[0].tensors if t.name == "conv/bias")

@@ -37,7 +37,7 @@ def test_efficientnet(tmp_path: Path, shared_data: Path) -> None:
     found = {}
     for precision in ("fp32", "int8"):
         bundle = edgekit.export(
-            "efficientnet-lite0", "laptop", exporter="litert", precision=precision, calibration=calibration,
+            "efficientnet-lite0", "laptop", runtime="litert", precision=precision, calibration=calibration,
             out=tmp_path / precision, fallback=False, evidence=False,
         )  # fmt: skip
         part = bundle.manifest.parts[0]

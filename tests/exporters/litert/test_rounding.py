@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from edgekit.core import Feeds, Part, TensorSpec
 from edgekit.exporters.litert import file, rounding
-from edgekit.exporters.litert.runner import LitertRunner
 from edgekit.exporters.litert.watch import Watcher
+from edgekit.runtimes.litert.runner import LitertRunner
 
 SPECS = (IMAGE.inputs, IMAGE.outputs)
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from edgekit.core import Feeds, Part, TensorSpec
 from edgekit.errors import ExportFailed
-from edgekit.exporters.litert import EXPORTER
 from edgekit.numerics.parity import LIMITS, part_error
+from edgekit.runtimes.litert import RUNTIME
 
 SPEC = TensorSpec("x", "float32", (1, 3, 16, 16))
 
@@ -63,7 +63,7 @@ class Pooled(nn.Module):
 def test_the_static_form_runs(tmp_path: Path, module: nn.Module) -> None:
     part = of(module)
     artifact = export(tmp_path, "int8", {"form": "static"}, part=part, calibration=images())
-    runner = EXPORTER.load(tmp_path / "strange.tflite", 1)
+    runner = RUNTIME.load(tmp_path / "strange.tflite", 1)
     assert part_error(runner, calls(part, images(4))) <= LIMITS["int8"] / 3
     assert {layer["form"] for layer in artifact.census["layers"].values()} == {"static"}
     assert all(

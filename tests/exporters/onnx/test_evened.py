@@ -18,10 +18,10 @@ from edgekit.core import Feeds, Part, TensorSpec
 from edgekit.exporters.onnx.convolutions import static
 from edgekit.exporters.onnx.convolutions.evened import evened
 from edgekit.exporters.onnx.graph import constants, from_torch
-from edgekit.formats.onnx.runner import evaluate
 from edgekit.quantization import streams
 from edgekit.quantization.candidates import Truth
 from edgekit.quantization.plan import Wish
+from edgekit.runtimes.onnxruntime.runner import evaluate
 
 
 @pytest.fixture(scope="module")

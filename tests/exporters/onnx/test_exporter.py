@@ -16,10 +16,11 @@ from torch import Tensor, nn
 
 from edgekit.core import Axis, Exporter, Feeds, Runner, TensorSpec
 from edgekit.errors import ExportFailed, Unsupported
-from edgekit.exporters.onnx import EXPORTER
 from edgekit.exporters.onnx.census import check
 from edgekit.numerics.parity import LIMITS, TorchRunner, part_error
 from edgekit.registry import find, names
+from edgekit.runtimes.onnxruntime import RUNTIME
+from edgekit.runtimes.resolved import runtime_for
 
 # --- what every exporter owes ----------------------------------------------------------------------------------------
 
@@ -35,7 +36,7 @@ def test_every_exporter_at_every_precision(tmp_path: Path, name: str, precision:
     assert exporter.name == name
     artifact = export(tmp_path, precision, exporter=exporter)
     assert not Path(artifact.file).is_absolute()
-    runner = exporter.load(tmp_path / artifact.file, 1)
+    runner = find("runtimes", runtime_for(name)).load(tmp_path / artifact.file, 1)
     declared = part()
     assert [(s.name, s.dtype) for s in runner.inputs] == [(s.name, s.dtype) for s in declared.inputs]
     assert [(s.name, s.dtype) for s in runner.outputs] == [(s.name, s.dtype) for s in declared.outputs]
@@ -173,7 +174,7 @@ def test_nodes_are_named_after_modules(tmp_path: Path, precision: str) -> None:
 
 def test_axes_have_the_declared_names(tmp_path: Path) -> None:
     export(tmp_path)
-    runner = EXPORTER.load(tmp_path / "toy.onnx", 1)
+    runner = RUNTIME.load(tmp_path / "toy.onnx", 1)
     assert runner.inputs == part().inputs
     assert runner.outputs == part().outputs
 
@@ -198,7 +199,7 @@ def test_an_axis_in_steps(tmp_path: Path) -> None:
         axes={"time": Axis(4, 3000, 40, multiple=2)},
     )
     export(tmp_path, given=given)
-    runner, reference = EXPORTER.load(tmp_path / "toy.onnx", 1), TorchRunner(given, Half())
+    runner, reference = RUNTIME.load(tmp_path / "toy.onnx", 1), TorchRunner(given, Half())
     for time in (4, 6, 100, 3000):
         x = {"sound": feeds(time)["sound"]}
         assert part_error(runner, [(x, reference(x))]) < 1e-5

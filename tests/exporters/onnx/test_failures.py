@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from edgekit.core import Part, TensorSpec
 from edgekit.errors import BadInput, EdgekitError, ExportFailed
-from edgekit.exporters.onnx import EXPORTER
-from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.numerics.parity import TorchRunner, part_error
+from edgekit.runtimes.onnxruntime import RUNTIME
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
 # --- fp16 ------------------------------------------------------------------------------------------------------------
 
@@ -38,7 +38,7 @@ def test_what_half_precision_cannot_hold_stays_single(tmp_path: Path) -> None:
     census = export(tmp_path, "fp16", given=given, calibration=[]).census
     assert census["bytes"]["float16"] == 2 * 128 * 128
     x = np.random.default_rng(0).standard_normal((1, 50, 128)).astype(np.float32)
-    runner = EXPORTER.load(tmp_path / "large.onnx", 1)
+    runner = RUNTIME.load(tmp_path / "large.onnx", 1)
     assert part_error(runner, [({"x": x}, TorchRunner(given, Large())({"x": x}))]) < 1e-3
 
 
@@ -107,7 +107,7 @@ def test_a_file_that_is_no_model(tmp_path: Path, good: Path, damage: str) -> Non
         contents = {"empty": b"", "garbage": bytes(range(256)) * 20, "truncated": whole[: len(whole) // 2]}
         file.write_bytes(contents.get(damage, b"RIFF" + whole[4:]))
     with pytest.raises(BadInput, match=r"refuses toy\.onnx") as caught:
-        EXPORTER.load(file, 1)
+        RUNTIME.load(file, 1)
     assert "\n" not in caught.value.message
 
 
@@ -130,7 +130,7 @@ def test_a_file_that_is_no_model(tmp_path: Path, good: Path, damage: str) -> Non
 )
 def test_wrong_feeds(good: Path, change: dict[str, Any]) -> None:
     wrong = {name: value for name, value in {**feeds(), **change}.items() if value is not None}
-    runner = EXPORTER.load(good, 1)
+    runner = RUNTIME.load(good, 1)
     with pytest.raises(BadInput) as caught:
         runner(wrong)
     assert "\n" not in caught.value.message

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from edgekit.core import Part, TensorSpec
 from edgekit.exporters.onnx.graph import from_torch
-from edgekit.formats.onnx.runner import OnnxRunner
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
 
 class Words(nn.Module):

@@ -12,7 +12,7 @@ from helpers.cases.onnx_cases import export
 RUN = """
 import sys
 from edgekit.registry import find
-runner = find("exporters", "onnx").load(__import__("pathlib").Path(sys.argv[1]), 1)
+runner = find("runtimes", "onnxruntime").load(__import__("pathlib").Path(sys.argv[1]), 1)
 print(len(runner.inputs))
 """
 

@@ -27,12 +27,13 @@ from edgekit.exporters.onnx.finding import BLOCK
 from edgekit.exporters.onnx.forms import packed
 from edgekit.exporters.onnx.graph import constants
 from edgekit.exporters.onnx.products import GRIDS
-from edgekit.formats.onnx.runner import OnnxRunner, evaluate
 from edgekit.numerics.parity import LIMITS, PARTLY_4_BITS, TorchRunner, part_error, relative_error
 from edgekit.quantization.choice import Bounds
 from edgekit.quantization.gptq import nearest
 from edgekit.quantization.latencies import Shape
 from edgekit.quantization.plan import LayerPlan
+from edgekit.runtimes.onnxruntime import RUNTIME
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner, evaluate
 
 # --- int8 ------------------------------------------------------------------------------------------------------------
 
@@ -210,7 +211,7 @@ def test_bits_that_a_recipe_asks_for(tmp_path: Path) -> None:
     assert len(forms) > 1 and max(products.GRIDS[form].coded for form in forms) > 4
     assert artifact.file == "toy.onnx.gz" and not (tmp_path / "toy.onnx").exists()
     calls = [(feeds(time=60, new=3), TorchRunner(part(), Toy())(feeds(time=60, new=3)))]
-    assert part_error(EXPORTER.load(tmp_path / "toy.onnx.gz", 1), calls) < LIMITS[PARTLY_4_BITS]
+    assert part_error(RUNTIME.load(tmp_path / "toy.onnx.gz", 1), calls) < LIMITS[PARTLY_4_BITS]
 
 
 def single(weight: np.ndarray) -> onnx.ModelProto:
@@ -286,7 +287,7 @@ def test_a_tied_table_is_stored_once(tmp_path: Path) -> None:
     export(tmp_path, "int8")
     arrays = initializers(tmp_path / "toy.onnx")
     assert [name for name, array in arrays.items() if array.size >= VOCABULARY * WIDTH] == ["MatMul.int8"]
-    runner = EXPORTER.load(tmp_path / "toy.onnx", 1)
+    runner = RUNTIME.load(tmp_path / "toy.onnx", 1)
     # What the look-up gives is what the projection multiplies with: both sides of one rounding.
     scores = runner(feeds(new=4))["scores"]
     assert scores.shape == (1, 4, VOCABULARY)
@@ -298,7 +299,7 @@ def test_a_tied_table_with_a_forced_form(tmp_path: Path) -> None:
         forms = {name: layer["form"] for name, layer in artifact.census["layers"].items()}
         assert forms == {"up/MatMul": form, "down/MatMul": form, "MatMul": "blockwise"}
         calls = [(feeds(time=60, new=3), TorchRunner(part(), Toy())(feeds(time=60, new=3)))]
-        assert part_error(EXPORTER.load(tmp_path / form / "toy.onnx", 1), calls) < LIMITS["int8"]
+        assert part_error(RUNTIME.load(tmp_path / form / "toy.onnx", 1), calls) < LIMITS["int8"]
 
 
 def test_a_tied_table_whose_width_is_no_whole_number_of_blocks(tmp_path: Path) -> None:
@@ -307,7 +308,7 @@ def test_a_tied_table_whose_width_is_no_whole_number_of_blocks(tmp_path: Path) -
     census = export(tmp_path, "int8", given=given, options={"forms": {"toy": "blockwise"}}).census
     assert census["bytes"]["float16"] >= 2 * VOCABULARY * 100
     calls = [(feeds(time=60, new=3), TorchRunner(given, Toy(100, 1024))(feeds(time=60, new=3)))]
-    assert part_error(EXPORTER.load(tmp_path / "toy.onnx", 1), calls) < LIMITS["int8"]
+    assert part_error(RUNTIME.load(tmp_path / "toy.onnx", 1), calls) < LIMITS["int8"]
 
 
 class Outlier(nn.Module):
@@ -384,7 +385,7 @@ def test_int8_needs_inputs_to_measure(tmp_path: Path, calibration: Any) -> None:
     given = {} if calibration is None else {"toy": calibration}
 
     def run(precision: str, options: dict[str, Any]) -> list[Artifact]:
-        recipe = Recipe("onnx", precision, options)
+        recipe = Recipe("onnxruntime", precision, options)
         return EXPORTER.export(model(part()), CHECKPOINT, recipe, given, tmp_path, work, lambda *_: None)
 
     with pytest.raises(ExportFailed, match="no recorded input"):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from edgekit.core import Axis, Part, TensorSpec
 from edgekit.exporters.onnx import recurrent
 from edgekit.exporters.onnx.graph import constants, from_torch
-from edgekit.formats.onnx.runner import OnnxRunner
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
 FRAMES, INPUTS, HIDDEN = 12, 10, 24
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from edgekit.core import Part, TensorSpec
 from edgekit.exporters.onnx.graph import from_torch
 from edgekit.exporters.onnx.residual import rotated
-from edgekit.formats.onnx.runner import evaluate
 from edgekit.numerics.parity import relative_error
+from edgekit.runtimes.onnxruntime.runner import evaluate
 
 X = np.random.default_rng(0).standard_normal((1, 40, 128)).astype(np.float32)
 

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edgekit.core import Part, Recipe, TensorSpec
 from edgekit.exporters.onnx import EXPORTER
 from edgekit.exporters.onnx.graph import share
-from edgekit.formats.onnx.runner import OnnxRunner
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
 
 def test_equal_initializers_become_one_and_the_answers_stay() -> None:
@@ -72,7 +72,7 @@ def test_it_is_said_where_older_processors_have_no_exact_kernels(shared: bool, t
     part, said = Part("net", *ends, {}, lambda checkpoint: Twice(shared)), list[str]()
     # So few rows that weights are rounded to nearest, the same in both places.
     feeds = [{"x": np.random.default_rng(i).normal(size=(20, 64)).astype(np.float32)} for i in range(4)]
-    recipe, work = Recipe("onnx", "int8", {"forms": {"net": "dynamic"}}), tmp_path / "work"
+    recipe, work = Recipe("onnxruntime", "int8", {"forms": {"net": "dynamic"}}), tmp_path / "work"
     work.mkdir()
     [made] = EXPORTER.export(
         model_for(part), CHECKPOINT, recipe, {"net": feeds}, tmp_path, work, lambda text, *_: said.append(text)

@@ -20,10 +20,10 @@ from edgekit.errors import BadInput, Unsupported
 from edgekit.exporters.onnx import EXPORTER
 from edgekit.exporters.onnx.convolutions import places, qdq, static
 from edgekit.exporters.onnx.graph import constants, from_torch
-from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.numerics.parity import TorchRunner, relative_error
 from edgekit.quantization import choice as choice_room
 from edgekit.quantization.plan import Wish
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
 #: Whatever measurement decides.
 AUTO = Wish(float_layers=None)

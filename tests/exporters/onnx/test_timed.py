@@ -14,6 +14,9 @@ from edgekit.exporters.onnx import timed
 from edgekit.quantization.latencies import Latencies, Shape
 from edgekit.quantization.plan import LayerPlan
 from edgekit.registry import find
+from edgekit.runtimes.resolved import recipe_of
+
+INT8 = recipe_of("onnxruntime", "int8")
 
 SHAPES = {"quiet": Shape(64, 256, 256), "loud": Shape(64, 256, 256), "small": Shape(64, 64, 64)}
 #: How far a layer moves the outputs in each form.
@@ -79,17 +82,19 @@ def test_an_export_within_a_share_of_the_time_in_float(tmp_path: Path, steady: N
 
 def test_a_share_is_for_parts_that_have_products() -> None:
     onnx, model = find("exporters", "onnx"), find("models", "whisper-base")
-    onnx.check_recipe(model, Recipe("onnx", "int8", {"time": {"encoder": 0.4}}))
+    onnx.check_recipe(model, Recipe("onnxruntime", "int8", {"time": {"encoder": 0.4}}))
     with pytest.raises(Unsupported, match="time cannot be 0"):
-        onnx.check_recipe(model, Recipe("onnx", "int8", {"time": {"encoder": 0}}))
-    with pytest.raises(Unsupported, match="no option 'time'"):
-        find("exporters", "openvino").check_recipe(model, Recipe("openvino", "int8", {"time": {"encoder": 0.4}}))
+        onnx.check_recipe(model, Recipe("onnxruntime", "int8", {"time": {"encoder": 0}}))
+    with pytest.raises(Unsupported, match="'time' is not for openvino"):
+        find("exporters", "onnx").check_recipe(model, recipe_of("openvino", "int8", {"time": {"encoder": 0.4}}))
 
 
 def test_a_search_for_speed_hurries_the_parts_with_many_rows() -> None:
     onnx, model = find("exporters", "onnx"), find("models", "whisper-base")
-    assert [recipe.options for recipe in onnx.hurried(model)] == [{"time": {"encoder": s}} for s in (0.5, 0.4, 0.3)]
-    small = onnx.hurried(model, 60_000_000)
+    assert [recipe.options for recipe in onnx.hurried(model, INT8)] == [
+        {"time": {"encoder": s}} for s in (0.5, 0.4, 0.3)
+    ]
+    small = onnx.hurried(model, INT8, 60_000_000)
     assert all(recipe.options["bits"] and recipe.options["time"] for recipe in small)
     assert all(model.costs.size(recipe) <= 60_000_000 for recipe in small)
-    assert not onnx.hurried(find("models", "efficientnet-lite0"))
+    assert not onnx.hurried(find("models", "efficientnet-lite0"), INT8)

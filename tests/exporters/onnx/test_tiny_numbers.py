@@ -8,7 +8,7 @@ import torch
 
 from edgekit.core import Part, TensorSpec
 from edgekit.exporters.onnx.graph import from_torch
-from edgekit.formats.onnx.runner import OnnxRunner
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
 
 class Logarithm(torch.nn.Module):

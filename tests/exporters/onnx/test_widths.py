@@ -12,9 +12,9 @@ from onnx import helper, numpy_helper
 from edgekit.common.packed import pack
 from edgekit.exporters.onnx import half, products
 from edgekit.exporters.onnx.widths import narrowed
-from edgekit.formats.onnx.runner import evaluate
 from edgekit.numerics.parity import relative_error
 from edgekit.quantization.plan import LayerPlan
+from edgekit.runtimes.onnxruntime.runner import evaluate
 
 SIDE, LOUD = 128, "product0"
 

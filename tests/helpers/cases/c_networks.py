@@ -11,13 +11,15 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import edgekit.exporters.c as c_exporter
 from edgekit.core import TensorSpec
-from edgekit.exporters.c import arena, build, write
+from edgekit.exporters.c import arena, write
 from edgekit.exporters.c.layouts import layout as c_layout
 from edgekit.exporters.c.lowering import graph
 from edgekit.formats.tflite import reader
+from edgekit.runtimes.qemu import build
 
-KERNELS = Path(build.__file__).parent / "kernels"
+KERNELS = Path(str(c_exporter.__file__)).parent / "kernels"
 #: Without the runtime check of leaks and the like; any report of undefined behaviour ends the process.
 SANITIZED = ("-std=gnu99", "-O1", "-g", "-fPIC", "-shared", "-fsanitize=undefined", "-fno-sanitize-recover=all")
 FAST = ("-std=gnu99", "-O2", "-fPIC", "-shared")

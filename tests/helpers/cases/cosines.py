@@ -33,10 +33,10 @@ def cosines(
     Args:
         references: every part in fp32 (`_references.references`). inputs: what the pipeline takes.
     """
-    model, exporter = makers(bundle)
+    model, _, runtime = makers(bundle)
     recorders = {name: Recorder(runner) for name, runner in references.items()}
     pipeline = predictor_of(model, recorders, bundle.path, bundle.manifest.facts)
-    runners = {part.name: exporter.load(bundle.path / part.file, threads) for part in bundle.manifest.parts}
+    runners = {part.name: runtime.load(bundle.path / part.file, threads) for part in bundle.manifest.parts}
     found: dict[str, dict[str, list[float]]] = {name: {} for name in runners}
     for one in inputs:
         pipeline.predict(one)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.core import Part
-from edgekit.exporters.gguf.runner import LlamaRunner
+from edgekit.runtimes.llama_cpp.runner import LlamaRunner
 
 ALIGNMENT = 32
 VOCABULARY = 260

@@ -41,10 +41,10 @@ SIZE = (
     ("edgekit.formats.gguf.shapes", "_TOKENIZER_BYTES", ""),
 )
 RAM = (
-    ("edgekit.exporters.onnx", "EXPORTER", "process_bytes"),
-    ("edgekit.exporters.openvino", "EXPORTER", "process_bytes"),
-    ("edgekit.exporters.litert", "EXPORTER", "process_bytes"),
-    ("edgekit.exporters.executorch", "EXPORTER", "process_bytes"),
+    ("edgekit.runtimes.onnxruntime", "RUNTIME", "process_bytes"),
+    ("edgekit.runtimes.openvino", "RUNTIME", "process_bytes"),
+    ("edgekit.runtimes.litert", "RUNTIME", "process_bytes"),
+    ("edgekit.runtimes.executorch", "RUNTIME", "process_bytes"),
     ("edgekit.formats.gguf.language", "_PROCESS", ""),
     ("edgekit.formats.gguf.language", "_WORD", ""),
 )
@@ -69,8 +69,8 @@ def cells() -> tuple[Cell, ...]:
 def predicted(cell: Cell) -> tuple[int, int]:
     """Bytes of the bundle and of the peak of memory, as `fit` says them; of firmware flash and RAM."""
     model, target = find("models", cell.model), find("targets", cell.target)
-    recipe = recipe_for(model, target, cell.precision, cell.exporter)
-    serves = serving(model, cell.exporter)
+    recipe = recipe_for(model, target, cell.precision, cell.runtime)
+    serves = serving(model, recipe.exporter)
     return serves.costs.size(recipe), serves.costs.memory(recipe)
 
 
@@ -78,7 +78,7 @@ def measured(cell: Cell) -> tuple[float, float | None]:
     """The same, as measured. Of firmware with its frontend, where it has one."""
     assert cell.report is not None
     most = {one.name: max(repeated.pool(one.values)) for one in cell.report.measurements}
-    if cell.exporter == "c":
+    if cell.runtime == "qemu":
         flash, ram = (most.get(f"footprint_sound.{kind}") or most[f"footprint.{kind}"] for kind in ("flash", "ram"))
         return flash, ram
     return cell.report.bundle["size"], most.get("rss.peak")
@@ -87,8 +87,8 @@ def measured(cell: Cell) -> tuple[float, float | None]:
 @cache
 def held_out() -> Mapping[str, Off]:
     """Label of a cell (`edgekit.cells.label`) -> how far its prediction is off when its half was not looked at."""
-    size = _crossed([cell for cell in cells() if cell.exporter != "c"], SIZE, 0)
-    ram = _crossed([cell for cell in cells() if cell.exporter != "c" and measured(cell)[1]], RAM, 1)
+    size = _crossed([cell for cell in cells() if cell.runtime != "qemu"], SIZE, 0)
+    ram = _crossed([cell for cell in cells() if cell.runtime != "qemu" and measured(cell)[1]], RAM, 1)
     found = {label(cell): Off(size.get(label(cell)), ram.get(label(cell))) for cell in cells()}
     return {**found, **_copied()}
 
@@ -96,9 +96,11 @@ def held_out() -> Mapping[str, Off]:
 def halves(members: Sequence[Cell]) -> tuple[list[Cell], list[Cell]]:
     """By model, each format's own in turn: what is known of one precision is not used for another."""
     parts: tuple[list[Cell], list[Cell]] = ([], [])
-    for exporter in sorted({cell.exporter for cell in members}):
-        own = [cell for cell in members if cell.exporter == exporter]
-        order = sorted({cell.model for cell in own}, key=lambda name: sha256(f"{exporter} {name}".encode()).digest())
+    for runtime in sorted({cell.runtime for cell in members}):
+        own = [cell for cell in members if cell.runtime == runtime]
+        # By the names that formats had when the figures of docs/fit.md were made, so that the halves stay.
+        once = runtime if runtime == "openvino" else find("runtimes", runtime).formats[0]
+        order = sorted({cell.model for cell in own}, key=lambda name: sha256(f"{once} {name}".encode()).digest())
         for cell in own:
             parts[order.index(cell.model) % 2].append(cell)
     return parts
@@ -173,10 +175,10 @@ def _copied() -> dict[str, Off]:
     """Firmware, whose bytes were copied from one processor for each way to lay weights out: held against the others."""
     found = {}
     for cell in cells():
-        if cell.exporter != "c":
+        if cell.runtime != "qemu":
             continue
         layout = _layout(cell)
-        others = [one for one in cells() if one != cell and one.exporter == "c" and one.model == cell.model]
+        others = [one for one in cells() if one != cell and one.runtime == "qemu" and one.model == cell.model]
         alike = [measured(one) for one in others if _layout(one) == layout]
         off = [float(np.mean([one[i] for one in alike])) / measured(cell)[i] - 1 if alike else None for i in (0, 1)]
         found[label(cell)] = Off(*off)
@@ -184,5 +186,5 @@ def _copied() -> dict[str, Off]:
 
 
 def _layout(cell: Cell) -> str:
-    recipe = recipe_for(find("models", cell.model), find("targets", cell.target), cell.precision, cell.exporter)
+    recipe = recipe_for(find("models", cell.model), find("targets", cell.target), cell.precision, cell.runtime)
     return str(recipe.options.get("layout", "plain"))

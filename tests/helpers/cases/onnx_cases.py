@@ -20,10 +20,10 @@ from edgekit.core import (
     Exporter,
     Feeds,
     Part,
-    Recipe,
     TensorSpec,
 )
 from edgekit.exporters.onnx import EXPORTER
+from edgekit.runtimes.resolved import recipe_of, runtime_for
 
 CHECKPOINT = Checkpoint(Path("toy"), "toy", {}, {}, {})
 REPO = Path(__file__).parents[3]
@@ -92,7 +92,7 @@ def export(
 ) -> Artifact:
     work = out / "work"
     work.mkdir(parents=True)
-    recipe = Recipe(exporter.name, precision, options or {})
+    recipe = recipe_of(runtime_for(exporter.name), precision, options)
     shared = given is None and not fresh
     if shared and _TRACED:
         (work / "toy.fp32.onnx").write_bytes(_TRACED[0])

@@ -9,14 +9,14 @@ from edgekit.errors import OverBudget, Unsupported
 from edgekit.estimation import budgets, recipes
 from edgekit.registry import find, names
 
-#: Exporter -> the precisions that are tried.
+#: Runtime -> the precisions that are tried.
 PRECISIONS = {
-    "onnx": ("fp32", "fp16", "int8"),
+    "onnxruntime": ("fp32", "fp16", "int8"),
     "litert": ("fp32", "fp16", "int8"),
-    "gguf": ("q4_0", "q4_k_m", "q8_0"),
+    "llama-cpp": ("q4_0", "q4_k_m", "q8_0"),
 }
 
-#: Model, exporter, precision.
+#: Model, runtime, precision.
 Cell = tuple[str, str, str]
 
 
@@ -26,11 +26,11 @@ def cells() -> Iterator[Cell]:
         declared = find("models", model)
         if not declared.weights.sources or declared.identity.terms:
             continue
-        for exporter, precisions in PRECISIONS.items():
+        for runtime, precisions in PRECISIONS.items():
             for precision in precisions:
                 try:
-                    recipe = recipes.recipe_for(declared, target, precision, exporter)
-                    budgets.check(model_module.serving(declared, exporter), target, recipe)
+                    recipe = recipes.recipe_for(declared, target, precision, runtime)
+                    budgets.check(model_module.serving(declared, recipe.exporter), target, recipe)
                 except (Unsupported, OverBudget):
                     continue
-                yield model, exporter, precision
+                yield model, runtime, precision

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from edgekit.common import processors
 processors.FACTS = Path("/dev/null")  # the emulator shows the file of the processor beneath it
-from edgekit.formats.onnx.runner import OnnxRunner
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 runner = OnnxRunner(Path(sys.argv[1]), 1)
 given = np.load(sys.argv[2])
 np.save(sys.argv[3], np.concatenate([next(iter(runner({runner.inputs[0].name: one}).values())) for one in given]))

@@ -16,6 +16,7 @@ from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.importers.resolved import model_of
 from edgekit.numerics.parity import Recorder, limit_of, part_error, reference_of
 from edgekit.registry import find
+from edgekit.runtimes.resolved import recipe_of, runtime_for
 from edgekit.tasks.resolved import predictor_of
 
 #: Samples that calibrate, and that are compared.
@@ -38,7 +39,7 @@ def cells(architecture: Architecture, folder: Path, exporters: Sequence[str]) ->
             for precision in PRECISIONS[exporter]:
                 cell = {"name": architecture.name, "task": task, "exporter": exporter, "precision": precision}
                 began = time.perf_counter()
-                error, said = _cell(served, checkpoint, Recipe(exporter, precision), calls)
+                error, said = _cell(served, checkpoint, recipe_of(runtime_for(exporter), precision), calls)
                 yield {**cell, "error": error, "said": said, "seconds": round(time.perf_counter() - began, 1)}
 
 
@@ -79,7 +80,9 @@ def _cell(model: Model, checkpoint: Checkpoint, recipe: Recipe, calls: Mapping[s
         work.mkdir()
         try:
             artifacts = exporter.export(model, checkpoint, recipe, calibration, out, work, lambda *_: None)
-            runners = {artifact.part: exporter.load(out / artifact.file, 1) for artifact in artifacts}
+            runners = {
+                artifact.part: find("runtimes", recipe.runtime).load(out / artifact.file, 1) for artifact in artifacts
+            }
             if unable := next((runner.unable for runner in runners.values() if runner.unable), ""):
                 return None, f"written, and not computed here: {unable}"
             errors = [part_error(runner, calls[part][CALIBRATING:], COMPARED) for part, runner in runners.items()]

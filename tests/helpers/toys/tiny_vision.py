@@ -21,6 +21,7 @@ from edgekit.core import (
     Recipe,
     TensorSpec,
 )
+from edgekit.runtimes.resolved import runtime_for
 
 CHECKPOINT = Checkpoint(Path("toy"), "toy", {}, {}, {})
 SIZE, CLASSES, LAYERS = 16, 10, 5
@@ -72,9 +73,10 @@ def export(
     folder: Path,
     calibration: Mapping[str, Sequence[Feeds]],
     precision: str = "int8",
+    runtime: str = "",
     **options: Any,
 ) -> Artifact:
     """What `exporter` makes of `Tiny` in ``folder/out``."""
     (folder / "out").mkdir(exist_ok=True)
-    recipe = Recipe(exporter.name, precision, options)
+    recipe = Recipe(runtime or runtime_for(exporter.name), precision, options, exporter.name)
     return exporter.export(bare_model(PART), CHECKPOINT, recipe, calibration, folder / "out", folder, quiet)[0]

@@ -11,10 +11,10 @@ from helpers.cases.tflite_models import Case, product
 from numpy.typing import NDArray
 
 from edgekit.core import TensorSpec
-from edgekit.exporters.litert import runner as litert_runner
 from edgekit.formats.tflite import reader
 from edgekit.formats.tflite.tensors import describe, stored
 from edgekit.numerics.parity import sampled
+from edgekit.runtimes.litert import runner as litert_runner
 
 SHAPE = (1, 6, 5, 4)
 

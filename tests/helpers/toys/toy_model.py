@@ -38,6 +38,7 @@ from edgekit.core import (
     Progress,
     Recipe,
     Runner,
+    Runtime,
     Sample,
     Target,
     TensorSpec,
@@ -151,13 +152,6 @@ MODEL = Model(
             Part("network", (_FEATURES,), (TensorSpec("scores", "float32", (1, len(LABELS))),), {}, _network),
         ),
         parameters=FEATURES * HIDDEN + HIDDEN * len(LABELS),
-        ladder=(
-            Recipe("toy", "int4"),
-            Recipe("toy", "int8"),
-            Recipe("toy", "fp32"),
-            Recipe("onnx", "int8"),
-            Recipe("onnx", "fp16"),
-        ),
     ),
     task=Usage(
         name="audio-classification",
@@ -184,8 +178,10 @@ class ToyExporter(Exporter):
     precisions = ("fp32", "int8", "int4")
     extra = "export"
     distributions = ("numpy", "torch")
-    abilities = Abilities((8, 4), ("tensor",), activations=("float",))
     doctor = "export toys"
+
+    def ladder(self, model: Model, recipe: Recipe) -> Sequence[Recipe]:
+        return [replace(recipe, precision=precision, options={}) for precision in ("int4", "int8", "fp32")]
 
     def export(
         self,
@@ -227,6 +223,15 @@ class ToyExporter(Exporter):
         scale = np.abs(array).max() / levels
         return (np.rint(array / scale) * scale).astype(np.float32)
 
+
+class ToyRuntime(Runtime):
+    """It opens what `ToyExporter` writes."""
+
+    name = "toy"
+    formats = ("toy",)
+    distributions = ("numpy",)
+    abilities = Abilities((8, 4), ("tensor",), activations=("float",))
+
     def load(self, file: Path, threads: int) -> Runner:
         return ToyRunner(file)
 
@@ -259,6 +264,7 @@ class ToyRunner(Runner):
 
 
 EXPORTER = ToyExporter()
+RUNTIME = ToyRuntime()
 
 #: The numbers that it measures are its own: bench adds no warning.
 TARGET = Target(
@@ -293,6 +299,8 @@ ENTRY_POINTS = """
 Toy_Speller = helpers.toys.toy_model:MODEL
 [edgekit.exporters]
 toy = helpers.toys.toy_model:EXPORTER
+[edgekit.runtimes]
+toy = helpers.toys.toy_model:RUNTIME
 [edgekit.targets]
 toy-board = helpers.toys.toy_model:TARGET
 """

@@ -59,6 +59,6 @@ def keep(bundle: Path, factor: float) -> None:
 def calls(
     bundle: Path, numbers: Sequence[int] = (1, 3)
 ) -> dict[str, list[tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]]]:
-    runner = find("exporters", "onnx").load(bundle / "toy.onnx", 1)
+    runner = find("runtimes", "onnxruntime").load(bundle / "toy.onnx", 1)
     feeds = [{"x": X * i, "n": np.arange(i, dtype=np.int64)} for i in numbers]
     return {"toy": [(one, runner(one)) for one in feeds]}

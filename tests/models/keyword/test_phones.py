@@ -249,10 +249,10 @@ def test_folders_tell_the_phrase_from_other_sound(tmp_path: Path) -> None:
 # -------------------------------------------------------------------------------------------------------- real networks
 
 
-@pytest.fixture(scope="module", params=["onnx", "litert"])
+@pytest.fixture(scope="module", params=["onnxruntime", "litert"])
 def words(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     out = tmp_path_factory.mktemp("words") / "bundle"
-    return edgekit.export("ds-cnn-kws", "laptop", exporter=request.param, precision="int8", out=out, fallback=False)
+    return edgekit.export("ds-cnn-kws", "laptop", runtime=request.param, precision="int8", out=out, fallback=False)
 
 
 @pytest.mark.real

@@ -44,7 +44,7 @@ def test_parameters_are_those_of_the_model(name: str, published: int) -> None:
     ],
 )
 def test_sizes_are_those_of_real_files(name: str, precision: str, bytes_: int) -> None:
-    assert find("models", name).costs.size(Recipe("gguf", precision)) == pytest.approx(bytes_, rel=0.003)
+    assert find("models", name).costs.size(Recipe("llama-cpp", precision)) == pytest.approx(bytes_, rel=0.003)
 
 
 @pytest.mark.parametrize("precision", find("exporters", "gguf").precisions)
@@ -53,18 +53,18 @@ def test_every_precision_has_a_size(precision: str) -> None:
         model: Model = find("models", name)
         assert (
             0.15 * model.network.parameters
-            < model.costs.size(Recipe("gguf", precision))
+            < model.costs.size(Recipe("llama-cpp", precision))
             < 4.2 * model.network.parameters
         )
 
 
 def test_memory_grows_with_the_context() -> None:
     model: Model = find("models", "smollm2-135m")
-    short, long = (model.costs.memory(Recipe("gguf", "q8_0", {"context": context})) for context in (512, 4096))
+    short, long = (model.costs.memory(Recipe("llama-cpp", "q8_0", {"context": context})) for context in (512, 4096))
     cache = 2 * 30 * 3 * 64 * 2
     assert long - short == (4096 - 512) * (cache + 512 * 2)
-    assert model.costs.memory(Recipe("gguf", "q8_0", {"context": 10**9})) == model.costs.memory(
-        Recipe("gguf", "q8_0", {"context": 8192})
+    assert model.costs.memory(Recipe("llama-cpp", "q8_0", {"context": 10**9})) == model.costs.memory(
+        Recipe("llama-cpp", "q8_0", {"context": 8192})
     )
 
 

@@ -18,11 +18,12 @@ from edgekit.bench.metrics.notes import onset_f1
 from edgekit.core import Checkpoint, Predictor, Source, SourceFile
 from edgekit.errors import BadInput
 from edgekit.formats.checkpoint import read_checkpoint
-from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.models.music.network import network
 from edgekit.models.music.shapes import FRAME, OVERLAP, PER_SECOND, RATE, WINDOW
 from edgekit.numerics.parity import reference_of
 from edgekit.registry import find
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner
+from edgekit.runtimes.resolved import recipe_of
 from edgekit.sources import cache_folder, fetch
 from edgekit.tasks.automatic_music_transcription.notes import NoteRules, framed_notes
 from edgekit.tasks.resolved import evidence_of, predictor_of
@@ -143,5 +144,5 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
 def test_windows_and_frames_fit_together() -> None:
     assert RATE * 2 - FRAME == WINDOW and PER_SECOND == RATE // FRAME
     assert MODEL.costs.work is not None
-    (work,) = MODEL.costs.work(MODEL.network.ladder[0])
+    (work,) = MODEL.costs.work(recipe_of("onnxruntime", "int8"))
     assert work.macs > 100_000_000

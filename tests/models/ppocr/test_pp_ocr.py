@@ -16,10 +16,10 @@ from edgekit.common import package_data
 from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
 from edgekit.formats.checkpoint import read_checkpoint
-from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.models.ppocr.networks import network
 from edgekit.numerics.parity import reference_of
 from edgekit.registry import find
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 from edgekit.sources import cache_folder, fetch
 from edgekit.tasks.resolved import predictor_of
 

@@ -11,6 +11,7 @@ from helpers.toys.references import floats
 import edgekit
 from edgekit.cli.command import run
 from edgekit.core import Bundle
+from edgekit.runtimes.resolved import runtime_for
 
 #: Model and exporter. Converting ge2e-speaker to LiteRT takes a minute, too long to be here.
 CASES = (("ecapa-tdnn", "onnx"), ("ecapa-tdnn", "litert"), ("ge2e-speaker", "onnx"))
@@ -25,7 +26,7 @@ def made(request: pytest.FixtureRequest, shared_data: Path, tmp_path_factory: py
     return edgekit.export(
         model,
         precision="int8",
-        exporter=exporter,
+        runtime=runtime_for(exporter),
         calibration=shared_data / "librispeech-train-clean",
         data=shared_data / "librispeech-test-other",
         out=tmp_path_factory.mktemp("bundles") / "int8",

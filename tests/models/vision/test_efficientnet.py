@@ -16,10 +16,10 @@ from PIL import Image
 import edgekit
 from edgekit.core import Bundle, Checkpoint
 from edgekit.errors import BadInput
-from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.models.common.padding import amounts
 from edgekit.models.vision.networks.efficientnet import ConvNorm, Lite0, network
 from edgekit.registry import find
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 from edgekit.tasks.common import pictures
 from edgekit.tasks.image_classification import classifier as pipeline
 

@@ -10,24 +10,23 @@ from typing import Any
 import pytest
 
 import edgekit
-from edgekit.core import Recipe
 from edgekit.registry import find
+from edgekit.runtimes.resolved import recipe_of, runtime_for
 
 NAMES = ("efficientnet-lite0", "mobilenet-v2", "mobilenet-v3-small")
 #: One scale for all the weights of a layer, to nearest: what breaks networks of depthwise layers, whose channels are so
 #: unlike. The onnx exporter rounds them by what their inputs need, and is no longer broken by it.
-BROKEN: dict[str, Any] = {"exporter": "litert", "precision": "int8", "options": {"weights": "per-tensor"}}
+BROKEN: dict[str, Any] = {"runtime": "litert", "precision": "int8", "options": {"weights": "per-tensor"}}
 TESTED = 100
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("exporter", ["onnx", "litert"])
 def test_the_rungs(name: str, exporter: str) -> None:
-    """All in int8, then without the most sensitive layers, then in half precision."""
-    rungs = [recipe for recipe in find("models", name).network.ladder if recipe.exporter == exporter]
-    assert [recipe.precision for recipe in rungs] == ["int8", "int8", "fp16"]
-    assert rungs[0] == Recipe(exporter, "int8")
-    assert set(rungs[1].options) == {"float_layers"}
+    """All in int8, then without the most sensitive layers, then in half precision, then in float."""
+    rungs = find("exporters", exporter).ladder(find("models", name), recipe_of(runtime_for(exporter), "int8"))
+    assert [recipe.precision for recipe in rungs] == ["int8", "int8", "fp16", "fp32"]
+    assert not rungs[0].options and set(rungs[1].options) == {"float_layers"}
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,6 @@ from onnx import TensorProto, helper, numpy_helper
 from edgekit.core import Checkpoint, Model, Recipe, Runner
 from edgekit.errors import BadInput
 from edgekit.formats.checkpoint import read_checkpoint
-from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.models.vits.piper import voice
 from edgekit.models.vits.shapes import BINS, MEDIUM, Shape
 from edgekit.models.vits.sound import SoundDecoder
@@ -26,6 +25,7 @@ from edgekit.models.vits.text import TextEncoder
 from edgekit.models.vits.weights import decoder, encoder
 from edgekit.numerics.parity import reference_of
 from edgekit.registry import find
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 from edgekit.sources import cache_folder, fetch
 from edgekit.tasks.evidence.spoken import SPOKEN
 from edgekit.tasks.resolved import predictor_of
@@ -152,10 +152,12 @@ def test_a_tiny_voice_speaks_from_onnx_files_as_from_torch(
     model, exporter = tiny_model(), find("exporters", "onnx")
     out, work = tmp_path / "out", tmp_path / "work"
     out.mkdir(), work.mkdir()
-    exporter.export(model, tiny[0], Recipe("onnx", "fp32"), {}, out, work, lambda *_: None)
+    exporter.export(model, tiny[0], Recipe("onnxruntime", "fp32"), {}, out, work, lambda *_: None)
     facts = model.weights.prepare(tiny[0], tmp_path)
     assert facts["manner"]["speed"] == 1.25 and facts["hop"] == 8
-    files = {part.name: exporter.load(out / f"{part.name}.onnx", 1) for part in model.network.parts}
+    files = {
+        part.name: find("runtimes", "onnxruntime").load(out / f"{part.name}.onnx", 1) for part in model.network.parts
+    }
     answers = [
         predictor_of(model, parts, tmp_path, facts).predict("[[ abad, cafe. head! ]]")
         for parts in (files, references(model, tiny[0]))

@@ -230,7 +230,7 @@ def test_the_estimates_of_size_and_memory(request: pytest.FixtureRequest, shared
     from edgekit.registry import find
 
     bundle = request.getfixturevalue(f"{precision}_bundle")
-    model, recipe = find("models", "whisper-base"), Recipe("onnx", precision)
+    model, recipe = find("models", "whisper-base"), Recipe("onnxruntime", precision)
     size = sum(path.stat().st_size for path in bundle.path.rglob("*") if path.is_file())
     assert model.costs.size(recipe) == pytest.approx(size, rel=0.03)
     code = (

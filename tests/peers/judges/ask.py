@@ -60,8 +60,8 @@ def main() -> None:
     side_by_side([lambda one=one: keep(export(one, forms, table["made"].setdefault(one, {}))) for one in models])
     for judge in asked:
         table["answers"].setdefault(judge.name, {})
-    # The slow ones first, so that none is left alone at the end.
-    asked.sort(key=lambda judge: -judge.timeout)
+    # Those with environments of their own take longest: first, so that none is left alone at the end.
+    asked.sort(key=lambda judge: not judge.python)
     side_by_side([lambda one=one: keep(ask(one, models, table)) for one in asked])
 
 

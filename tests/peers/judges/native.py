@@ -14,11 +14,8 @@ from asked import Arrays, Question, questions, tell
 
 from edgekit.common import processors
 from edgekit.core import TensorSpec
-from edgekit.exporters.executorch import EXPORTER as EXECUTORCH
-from edgekit.exporters.litert import EXPORTER as LITERT
-from edgekit.exporters.openvino.runner import OpenvinoRunner
-from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.formats.tflite.micro import MicroRunner
+from edgekit.registry import find
 from edgekit.targets.android.arm64 import emulated, onnx
 
 _INSIDE = "EDGEKIT_JUDGE_INSIDE"
@@ -38,12 +35,17 @@ def arm(question: Question) -> Runner:
     return lambda _feeds: next(outputs)
 
 
+def opened(name: str) -> Callable[[Question], Runner]:
+    """One of edgekit's runtimes."""
+    return lambda question: find("runtimes", name).load(question.file, 1)
+
+
 RUNNERS: Mapping[str, Callable[[Question], Runner]] = {
     "arm": arm,
-    "old-x86": lambda question: OnnxRunner(question.file, 1),
-    "openvino": lambda question: OpenvinoRunner(question.file, 1),
-    "litert": lambda question: LITERT.load(question.file, 1),
-    "executorch": lambda question: EXECUTORCH.load(question.file, 1),
+    "old-x86": opened("onnxruntime"),
+    "openvino": opened("openvino"),
+    "litert": opened("litert"),
+    "executorch": opened("executorch"),
     "tflm": micro,
 }
 

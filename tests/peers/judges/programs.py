@@ -19,12 +19,13 @@ import torch
 from asked import largest, write
 from torch.fx.node import map_aggregate
 
-from edgekit.core import Part, Recipe
+from edgekit.core import Part
 from edgekit.errors import EdgekitError, Unsupported
 from edgekit.exporters.common.torch_export import Flat
 from edgekit.numerics.parity import Recorder, reference_of
 from edgekit.pipeline import resolving, writing
 from edgekit.pipeline.job import Asked, Run
+from edgekit.runtimes.resolved import recipe_of
 
 FORMS = ("ios-fp32", "ios-fp16")
 
@@ -47,10 +48,10 @@ def make(name: str, form: str, folder: Path) -> dict[str, Any]:
         run = writing.prepared(Run(job, checkpoint, source, "", Path(stage), Path(work), folder, tell))
         run.predictor(recorders).probe(str(run.stage / run.golden_input))
         for each in FORMS:
-            recipe = Recipe("coreml", each[-4:])
+            recipe = recipe_of("coreml", each[-4:])
             made = job.exporter.export(job.model, checkpoint, recipe, {}, run.work, run.work, tell)
             for part, artifact in zip(parts, made, strict=True):
-                runner, calls = job.exporter.load(run.work / artifact.file, 1), recorders[part.name].calls
+                runner, calls = job.runtime.load(run.work / artifact.file, 1), recorders[part.name].calls
                 question(part, modules[part.name], calls, runner, folder / each / part.name)
                 shutil.rmtree(run.work / artifact.file)
     return {"form": form, "folders": sorted(map(str, (folder / form).iterdir()))}

@@ -34,8 +34,8 @@ FORMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "laptop-fp32": ("laptop", {"precision": "fp32", "evidence": False}),
     "laptop": ("laptop", {}),
     "cortex-m55": ("cortex-m55", {}),
-    "android-litert": ("android", {"exporter": "litert", "evidence": False}),
-    "android-executorch": ("android", {"exporter": "executorch", "evidence": False}),
+    "android-litert": ("android", {"runtime": "litert", "evidence": False}),
+    "android-executorch": ("android", {"runtime": "executorch", "evidence": False}),
     **dict.fromkeys(programs.FORMS, ("ios", {})),
 }
 #: Whose evidence takes ten minutes to answer: calibrated on the golden clip alone.

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 import edgekit
 from edgekit.cli.shown_bundle import show_device
 from edgekit.errors import DeviceFailed, MissingExtra, ParityFailed
-from edgekit.exporters.gguf import EXPORTER
 from edgekit.llama import library
 from edgekit.numerics.parity import sampled
 from edgekit.registry import find
+from edgekit.runtimes.llama_cpp import RUNTIME
 from edgekit.targets.android.arm64 import emulated, gguf
 from edgekit.targets.android.arm64.kit import Tools
 
@@ -53,7 +53,7 @@ def bundle(tmp_path: Path) -> Path:
 def calls(bundle: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """What this machine computes, which is the golden reference too."""
     feeds = {"tokens": TOKENS}
-    made = [(feeds, EXPORTER.load(bundle / "network.gguf", 1)(feeds))]
+    made = [(feeds, RUNTIME.load(bundle / "network.gguf", 1)(feeds))]
     np.savez(bundle / "reference.npz", **{f"network/{key}": one for key, one in sampled(made).items()})
     return made
 
@@ -150,7 +150,7 @@ def test_a_real_model_goes_on_with_the_same_tokens(tools: Tools, tmp_path: Path,
         "smollm2-135m", "android", precision=precision, out=tmp_path / "bundle", fallback=False, evidence=False
     )
     file = bundle.path / bundle.manifest.parts[0].file
-    runner = EXPORTER.load(file, 2)
+    runner = RUNTIME.load(file, 2)
     prompt = runner.tokenize("The capital of France is")
     said = list(runner.generate(prompt, most=8))
     for processor in emulated.PROCESSORS:

@@ -13,8 +13,8 @@ from helpers.toys.toy_litert import SHAPE, calls, toy_bundle
 import edgekit
 from edgekit.bundles import golden
 from edgekit.errors import DeviceFailed, MissingExtra, ParityFailed
-from edgekit.exporters.litert import runner as litert_runner
 from edgekit.registry import find
+from edgekit.runtimes.litert import runner as litert_runner
 from edgekit.targets.android.arm64 import emulated, litert
 from edgekit.targets.android.arm64.kit import Tools
 
@@ -85,7 +85,7 @@ def test_other_tensors_than_the_file_has_are_told(bundle: Path) -> None:
 @pytest.mark.real
 def test_a_stream_keeps_its_state_there(tools: Tools, tmp_path: Path) -> None:
     """The golden input says the wake word: a program that forgot between calls would not hear it."""
-    bundle = edgekit.export("okay-nabu", "android", exporter="litert", out=tmp_path / "bundle")
+    bundle = edgekit.export("okay-nabu", "android", runtime="litert", out=tmp_path / "bundle")
     file = bundle.path / "network.tflite"
     made = golden.prove(bundle, 1, keep=1000).calls["network"]
     feeds, here = [one for one, _ in made], [answer for _, answer in made]

@@ -17,12 +17,12 @@ from edgekit.targets.android.arm64 import agreement, emulated
 
 #: What is run wherever tests of real weights are; the others, up to an hour each, are slow.
 SMALL = {
-    ("ds-cnn-kws", "onnx", "fp32"),
-    ("ds-cnn-kws", "onnx", "int8"),
+    ("ds-cnn-kws", "onnxruntime", "fp32"),
+    ("ds-cnn-kws", "onnxruntime", "int8"),
     ("ds-cnn-kws", "litert", "fp32"),
     ("ds-cnn-kws", "litert", "int8"),
-    ("efficientnet-lite0", "onnx", "int8"),
-    ("mobilenet-v1-025-vww", "onnx", "fp32"),
+    ("efficientnet-lite0", "onnxruntime", "int8"),
+    ("mobilenet-v1-025-vww", "onnxruntime", "fp32"),
     ("mobilenet-v1-025-vww", "litert", "fp16"),
     ("okay-nabu", "litert", "int8"),
 }
@@ -49,9 +49,9 @@ def test_the_small_ones_are_among_all() -> None:
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("cell", CELLS, ids="-".join)
 def test_a_bundle_gives_the_same_answers_there(cell: Cell, tmp_path: Path, shared_data: Path) -> None:
-    name, exporter, precision = cell
+    name, runtime, precision = cell
     photos = shared_data / "imagenet-sample" if name == "efficientnet-lite0" and precision == "int8" else None
-    options: dict[str, Any] = {"exporter": exporter, "precision": precision, "fallback": False, "evidence": False}
+    options: dict[str, Any] = {"runtime": runtime, "precision": precision, "fallback": False, "evidence": False}
     try:
         with pytest.raises(EdgekitError, match=REFUSED[cell]) if cell in REFUSED else contextlib.nullcontext():
             edgekit.export(name, "android", out=tmp_path / "bundle", calibration=photos, **options)

@@ -65,7 +65,7 @@ def test_another_runtime_is_refused_with_the_command_that_helps(
 ) -> None:
     with pytest.raises(Unsupported, match="only bundles of the exporter onnx can, not of litert") as refused:
         edgekit.package(bundles["keyword"], form, out=tmp_path / "x")
-    assert "--exporter onnx" in refused.value.hint
+    assert "--runtime onnxruntime" in refused.value.hint
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -272,7 +272,7 @@ def test_the_library_is_a_maven_repository(keywords: Path, tmp_path: Path) -> No
     assert ET.fromstring(content(library, "AndroidManifest.xml")).get("package") == "com.example.words"
     space = {"m": "http://maven.apache.org/POM/4.0.0"}
     pom = ET.parse(folder / "words-1.2.0.pom").getroot()
-    proven = open_bundle(keywords).manifest.target.runtime["onnx"].removeprefix("maven:")
+    proven = open_bundle(keywords).manifest.shipped.removeprefix("maven:")
     parts = [
         pom.findtext(f"m:dependencies/m:dependency/m:{key}", "", space) for key in ("groupId", "artifactId", "version")
     ]

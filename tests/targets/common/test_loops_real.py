@@ -41,10 +41,10 @@ def opened(
     def give(path: Path, languages: Sequence[str] = (language,)) -> Opened:
         bundle, assets = open_bundle(path), tmp_path_factory.mktemp("assets")
         write_assets(bundle, assets)
-        exporter = makers(bundle)[1]
+        runtime = makers(bundle).runtime
         peers = []
         for one in languages:
-            parts = {part.name: exporter.load(path / part.file, 2) for part in bundle.manifest.parts}
+            parts = {part.name: runtime.load(path / part.file, 2) for part in bundle.manifest.parts}
             peers.append(started(one, loops_in(one), assets, parts))
         running.extend(peers)
         return edgekit.load(path, threads=2), peers, assets
@@ -262,9 +262,9 @@ def test_the_api_on_real_weights(
         options: dict[str, Any] = {"task": "image-classification", "out": tmp_path / "own"}
         path = edgekit.export(f"{tmp_path / 'own.py'}:build", "android", **options).path
     bundle = open_bundle(path)
-    exporter = makers(bundle)[1]
-    parts = {part.name: exporter.load(path / part.file, 2) for part in bundle.manifest.parts}
-    app = request.getfixturevalue("litert_app" if exporter.name == "litert" else "onnx_app")
+    runtime = makers(bundle).runtime
+    parts = {part.name: runtime.load(path / part.file, 2) for part in bundle.manifest.parts}
+    app = request.getfixturevalue("litert_app" if runtime.name == "litert" else "onnx_app")
     golden = path / bundle.manifest.golden.input
     expected = edgekit.load(path, threads=2).predict(golden)
     with App(app, tmp_path / "app", path, parts) as one:

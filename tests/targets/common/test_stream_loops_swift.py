@@ -131,8 +131,8 @@ def test_streams_as_core_ml_has_them(
     bundle, assets = open_bundle(made.path), tmp_path / "assets"
     assets.mkdir()
     write_assets(bundle, assets)
-    exporter = makers(bundle)[1]
-    parts = {part.name: exporter.load(made.path / part.file, 1) for part in bundle.manifest.parts}
+    runtime = makers(bundle).runtime
+    parts = {part.name: runtime.load(made.path / part.file, 1) for part in bundle.manifest.parts}
     audio = soundfile.read(speech[0][0], dtype="float32")[0][: 9 * 16_000]
     events, whole = streamed(edgekit.load(made.path, threads=1), audio, CHUNKS)
     with started("swift", loops_in("swift"), assets, parts) as peer:

@@ -18,6 +18,7 @@ from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.opened import makers
 from edgekit.core import Feeds, Prediction, Runner
 from edgekit.gate.evidence import samples_of_evidence
+from edgekit.runtimes.resolved import runtime_for
 from edgekit.targets.common.assets import write_assets
 from edgekit.tasks.common.audio import open_audio
 from edgekit.tasks.common.pictures import open_image
@@ -51,7 +52,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     def export(model: str, exporter: str | None = None) -> Path:
         if (model, exporter) not in made:
             out = tmp_path_factory.mktemp("bundles") / model
-            made[model, exporter] = edgekit.export(model, "android", exporter=exporter, out=out, evidence=False).path
+            made[model, exporter] = edgekit.export(
+                model, "android", runtime=runtime_for(exporter), out=out, evidence=False
+            ).path
         return made[model, exporter]
 
     return export
@@ -72,7 +75,7 @@ def loops_over(path: Path, language: str, program: str, assets: Path) -> Peer:
     bundle = open_bundle(path)
     assets.mkdir()
     write_assets(bundle, assets)
-    parts = {part.name: makers(bundle)[1].load(path / part.file, 1) for part in bundle.manifest.parts}
+    parts = {part.name: makers(bundle).runtime.load(path / part.file, 1) for part in bundle.manifest.parts}
     return started(language, program, assets, parts)
 
 
@@ -228,7 +231,7 @@ def test_the_kotlin_api(
     bundle = open_bundle(path)
     task, golden = bundle.manifest.model.task, path / bundle.manifest.golden.input
     api = declared(path).api
-    parts = {part.name: makers(bundle)[1].load(path / part.file, 1) for part in bundle.manifest.parts}
+    parts = {part.name: makers(bundle).runtime.load(path / part.file, 1) for part in bundle.manifest.parts}
     sample = observations_in(golden)[0] if task == "reinforcement-learning" else golden
     handed = series_of(golden) if task == "time-series-forecasting" else sample
     handed = golden.read_text().strip("\n") if task in ("feature-extraction", "text-to-speech") else handed

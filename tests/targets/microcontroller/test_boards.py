@@ -21,7 +21,7 @@ def test_every_processor_is_a_target_with_budgets_boards_and_a_device(name: str)
     assert found.flash and found.ram and found.flash > found.ram
     assert found.boards
     assert found.pack and found.prove and found.measure
-    assert found.recipes["*"].exporter == "c"
+    assert found.recipes["*"].runtime == "qemu"
 
 
 def test_the_processors_are_the_same_in_python_and_in_the_project() -> None:

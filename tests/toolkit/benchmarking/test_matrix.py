@@ -146,7 +146,7 @@ def test_all_means_every_model_with_pinned_weights_and_every_target(toy: Any) ->
     asked = wanted(plan(toy, models=("all",), targets=("all",), precisions=(), weights={}))
     assert {cell.model for cell in asked} == set(names("models"))
     assert {cell.target for cell in asked} == set(names("targets"))
-    here = [cell for cell in asked if cell.exporter != "coreml"]
+    here = [cell for cell in asked if cell.runtime != "coreml"]
     unreachable = {cell.model: cell for cell in here if cell.outcome == "not measured" and cell.reason}
     assert {"mobilenet-v2", "toy-speller"} <= set(unreachable) and "whisper-base" not in unreachable
     assert "hf://timm/mobilenetv2" in unreachable["mobilenet-v2"].reason
@@ -163,7 +163,7 @@ def test_all_means_every_model_with_pinned_weights_and_every_target(toy: Any) ->
 def test_what_is_only_interpreted_here_is_not_measured(
     toy: Any, bundle: Path, tmp_path: Path, processes: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(toy_model.ToyExporter, "untimed", "toys have no clock", raising=False)
+    monkeypatch.setattr(toy_model.ToyRuntime, "untimed", "toys have no clock")
     found = matrix.matrix(plan(toy, precisions=("int8",), threads=(1,)), tmp_path / "work")
     assert [(cell.outcome, cell.reason) for cell in found.cells] == [("not measured", "toys have no clock.")]
     assert processes == [] and not list((tmp_path / "work").rglob("manifest.json"))
@@ -213,7 +213,7 @@ def test_a_matrix_that_cannot_be_is_refused(found: tuple[Cell, ...], words: str,
 
 
 @pytest.mark.parametrize(
-    "edit", [{"schema": 3}, {"cells": 5}, {"cells": [{}]}, {"cells": [{"model": 1}]}, {"plan": None}, {"schema": True}]
+    "edit", [{"schema": 4}, {"cells": 5}, {"cells": [{}]}, {"cells": [{"model": 1}]}, {"plan": None}, {"schema": True}]
 )
 def test_an_edited_matrix_is_refused(edit: dict[str, Any], tmp_path: Path) -> None:
     cells.save(Matrix(2, {}, (CELL,)), tmp_path / "m.json")
@@ -258,7 +258,7 @@ def test_a_matrix_on_the_command_line(
     assert "10 ms" in shown and "refused: the toy exporter has no precision 'int3'" in shown
     assert max(map(len, shown.splitlines())) <= 160
     assert run(["report", str(out), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["schema"] == 2
+    assert json.loads(capsys.readouterr().out)[0]["schema"] == 3
     assert run(["compare", str(out), str(out), "--json"]) == 0
     compared = json.loads(capsys.readouterr().out)
     assert len(compared) == 4 and {row["verdict"] for entry in compared for row in entry["rows"]} == {

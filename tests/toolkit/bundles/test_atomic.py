@@ -104,7 +104,7 @@ def test_a_limit_on_file_sizes(toy: Any, bundle: Path) -> None:
 def test_a_bug_in_an_exporter_is_not_hidden_and_leaves_nothing(
     toy: Any, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(toy_model.ToyExporter, "load", lambda self, file, threads: 1 / 0)
+    monkeypatch.setattr(toy_model.ToyRuntime, "load", lambda self, file, threads: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         toy.export(bundle, precision="int4")
     monkeypatch.undo()

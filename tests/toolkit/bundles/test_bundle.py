@@ -134,7 +134,7 @@ def test_a_huge_manifest_is_not_read(bundle: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path, word", [(("model", "name"), "model"), (("recipe", "exporter"), "exporter")], ids=["model", "exporter"]
+    "path, word", [(("model", "name"), "model"), (("recipe", "runtime"), "runtime")], ids=["model", "runtime"]
 )
 def test_a_maker_that_is_not_installed_is_named(bundle: Path, path: tuple[str, str], word: str) -> None:
     def change(raw: dict[str, Any]) -> None:
@@ -142,9 +142,7 @@ def test_a_maker_that_is_not_installed_is_named(bundle: Path, path: tuple[str, s
 
     forge(bundle, change)
     for use in (edgekit.load, edgekit.verify):
-        with pytest.raises(
-            UnknownName, match=rf"bundle was made by the {word} '../os', which is not installed"
-        ) as caught:
+        with pytest.raises(UnknownName, match=rf"bundle needs the {word} '../os', which is not installed") as caught:
             use(bundle)
         assert f"edgekit.{word}s" in caught.value.hint
 

@@ -24,7 +24,7 @@ from edgekit.registry import find, names
 
 def test_list(do_json: Any, do: Any) -> None:
     code, found = do_json("list")
-    assert code == 0 and set(found) == {"models", "tasks", "targets", "exporters", "importers", "families"}
+    assert code == 0 and set(found) == {"models", "tasks", "targets", "exporters", "runtimes", "importers", "families"}
     assert {"whisper-base", "toy-speller"} <= {entry["model"] for entry in found["models"]}
     assert set(do_json("list", "targets")[1]) == {"targets"}
     code, out, _ = do("list")

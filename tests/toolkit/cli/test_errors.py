@@ -214,7 +214,7 @@ def test_names_that_no_encoding_holds(toy: Any, bundle: Path, tmp_path: Path) ->
 
 
 def test_json_is_alone_on_standard_output_whatever_libraries_print(toy: Any, tmp_path: Path) -> None:
-    done = toy.command(*toy.arguments(tmp_path / "b", "--exporter=onnx", "--precision=fp16", "--json"))
+    done = toy.command(*toy.arguments(tmp_path / "b", "--runtime=onnxruntime", "--precision=fp16", "--json"))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["recipe"]["precision"] == "fp16"
     assert [line for line in done.stderr.splitlines() if not line.startswith("edgekit: ")] == []

@@ -68,7 +68,7 @@ def test_proposed_commands_are_typed_as_a_shell_takes_them(
     assert f"next: edgekit run '{place}' FILE, or edgekit bench '{place}'" in out
     _, _, err = do("run", place)
     assert f"edgekit run '{place}' INPUT" in err
-    monkeypatch.setattr(type(find("exporters", "toy")), "untimed", "it computes by other means")
+    monkeypatch.setattr(type(find("runtimes", "toy")), "untimed", "it computes by other means")
     _, out, _ = do(*toy.arguments(place))
     assert f"or edgekit verify '{place}'" in out and "edgekit bench" not in out
     (tmp_path / "a b").mkdir()

@@ -50,7 +50,7 @@ def test_exactly_at_the_budget_fits(board: Any) -> None:
 def test_the_nearest_that_fits_is_the_largest_of_the_same_model_else_a_relative(board: Any) -> None:
     board(download=100_000, recipes={"*": Recipe("toy", "fp32")})
     assert edgekit.fit("toy-speller", "toy-board").nearest == "toy-speller --precision int8"
-    board(download=50_000_000, ram=None, recipes={"*": Recipe("onnx", "int8")})
+    board(download=50_000_000, ram=None, recipes={"*": Recipe("onnxruntime", "int8")})
     found = edgekit.fit("whisper-base", "toy-board")
     assert (found.verdict, found.nearest) == ("too large", "whisper-tiny --precision int8")
 
@@ -68,7 +68,7 @@ def test_export_refuses_before_any_download(board: Any, tmp_path: Path, monkeypa
     assert "No recipe or relative" in caught.value.hint
     assert not (tmp_path / "b").exists()
     with pytest.raises(OverBudget, match="whisper-small"):
-        edgekit.export("whisper-small", "toy-board", exporter="onnx", out=tmp_path / "b")
+        edgekit.export("whisper-small", "toy-board", runtime="onnxruntime", out=tmp_path / "b")
 
 
 def test_a_finished_bundle_that_is_too_large_is_refused(board: Any, toy: Any, tmp_path: Path) -> None:
@@ -118,20 +118,20 @@ def test_a_target_without_a_recipe_for_the_task(board: Any) -> None:
 def test_an_exporter_that_cannot_take_the_model() -> None:
     """Those that the target runs are named: ge2e-speaker also has a Core ML form, which is nothing for a phone here."""
     with pytest.raises(Unsupported, match="executorch exporter cannot take the network of ge2e-speaker") as caught:
-        edgekit.fit("ge2e-speaker", "android", exporter="executorch")
-    assert caught.value.hint == "For android choose --exporter onnx or litert."
+        edgekit.fit("ge2e-speaker", "android", runtime="executorch")
+    assert caught.value.hint == "For android choose --runtime onnxruntime or litert."
 
 
 def test_a_recipe_of_the_task_goes_before_the_general_one(board: Any) -> None:
-    board(recipes={"*": Recipe("onnx", "int8"), "audio-classification": Recipe("toy", "int4")})
+    board(recipes={"*": Recipe("onnxruntime", "int8"), "audio-classification": Recipe("toy", "int4")})
     assert edgekit.fit("toy-speller", "toy-board").recipe == Recipe("toy", "int4")
-    assert edgekit.fit("toy-speller", "toy-board", exporter="onnx").recipe == Recipe("onnx", "fp32")
+    assert edgekit.fit("toy-speller", "toy-board", runtime="onnxruntime").recipe == Recipe("onnxruntime", "fp32")
     assert edgekit.fit("toy-speller", "toy-board", precision="fp32").recipe == Recipe("toy", "fp32")
 
 
 def test_naming_the_exporter_that_would_be_taken_anyway_keeps_the_precision() -> None:
     assert edgekit.fit("okay-nabu", "laptop").recipe == Recipe("litert", "int8")  # its network is a ready int8 one
-    assert edgekit.fit("okay-nabu", "laptop", exporter="litert").recipe == Recipe("litert", "int8")
+    assert edgekit.fit("okay-nabu", "laptop", runtime="litert").recipe == Recipe("litert", "int8")
 
 
 @pytest.mark.parametrize("name", ["okay-nabu", "alexa", "hey-jarvis", "hey-mycroft"])
@@ -154,7 +154,7 @@ def test_an_unknown_precision_lists_what_there_is(toy: Any) -> None:
         (("wisper-base", "laptop"), "whisper-base"),
         (("WHISPER_BAES", "laptop"), "whisper-base"),
         (("whisper-base", "andriod"), "android"),
-        (("whisper-base", "android", None, "onxx"), "onnx"),
+        (("whisper-base", "android", None, "onnxruntim"), "onnxruntime"),
         (("toy-spelle", "laptop"), "toy-speller"),
     ],
 )
@@ -163,7 +163,7 @@ def test_did_you_mean(toy: Any, arguments: tuple[str, ...], near: str) -> None:
         edgekit.fit(*arguments)
     assert near in caught.value.hint and "Did you mean" in caught.value.hint
     with pytest.raises(UnknownName):
-        edgekit.export(arguments[0], arguments[1], exporter=arguments[3] if len(arguments) > 3 else None)
+        edgekit.export(arguments[0], arguments[1], runtime=arguments[3] if len(arguments) > 3 else None)
 
 
 @pytest.mark.parametrize("name", ["", "qqqq", "os", "_whisper", "a b\n"])
@@ -196,11 +196,11 @@ def test_another_package_that_does_not_load_costs_only_itself(
 
 
 def test_a_target_that_cannot_run_what_an_exporter_makes(board: Any, toy: Any, tmp_path: Path) -> None:
-    board(runtime={"litert": "a runtime"}, recipes={"*": Recipe("onnx", "int8")})
+    board(runtimes={"litert": "a runtime"}, recipes={"*": Recipe("onnxruntime", "int8")})
     found = edgekit.fit("toy-speller", "toy-board")
     assert (found.verdict, found.recipe) == ("refused", None)
-    assert found.reason == "nothing there runs the files of the onnx exporter"
-    with pytest.raises(Unsupported, match="nothing there runs the files of the onnx exporter") as caught:
+    assert found.reason == "there is no onnxruntime there"
+    with pytest.raises(Unsupported, match="there is no onnxruntime there") as caught:
         toy.export(tmp_path / "b")
     assert caught.value.hint == "It takes: litert."
-    assert edgekit.fit("toy-speller", "toy-board", exporter="toy").verdict == "fits"  # another package's, who knows
+    assert edgekit.fit("toy-speller", "toy-board", runtime="toy").verdict == "fits"  # another package's, who knows

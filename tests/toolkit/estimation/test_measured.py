@@ -21,6 +21,7 @@ from edgekit.numerics.layers import work
 from edgekit.registry import find, names
 from edgekit.reports import cells
 from edgekit.reports.cells import Cell
+from edgekit.runtimes.resolved import recipe_of
 
 SIZE, RAM = 0.03, 0.15
 #: Numbers of weights that their authors or torchvision publish, of models whose weights are not pinned: nothing was
@@ -45,21 +46,21 @@ PUBLISHED = {
 #: Measured by hand, apart from the calibration file (docs/language-models.md, docs/families.md): recipe, bytes, peak of
 #: memory.
 BY_HAND = {
-    "qwen2-5-coder-1-5b": (Recipe("gguf", "q4_k_m", {"context": 512}), 1_117_320_768, 1_923_000_000),
-    "all-minilm-l6-v2": (Recipe("onnx", "int8"), 24_595_798, 118_300_000),
-    "basic-pitch": (Recipe("onnx", "int8"), 330_427, 89_272_320),
-    "blazeface": (Recipe("onnx", "fp16"), 366_800, 79_900_000),
-    "ddpm-fashion": (Recipe("onnx", "int8"), 951_966, 74_900_000),
-    "fracast": (Recipe("onnx", "fp16"), 306_381, 82_700_000),
-    "hand-landmarks": (Recipe("onnx", "fp16"), 7_822_371, 109_400_000),
-    "piper-joe": (Recipe("onnx", "int8"), 16_346_746, 204_500_000),
-    "pose-landmarks": (Recipe("onnx", "fp16"), 12_184_000, 124_900_000),
-    "pp-ocr-v4": (Recipe("onnx", "fp16"), 8_320_613, 206_000_000),
-    "selfie-segmentation": (Recipe("onnx", "fp16"), 382_600, 83_000_000),
-    "proteinmpnn": (Recipe("onnx", "int8"), 2_043_588, 89_200_000),
-    "vit-fashion": (Recipe("onnx", "int8"), 192_911, 75_800_000),
-    "two-tower-movielens": (Recipe("onnx", "int8"), 377_509, 71_800_000),
-    "silero-vad": (Recipe("onnx", "int8"), 567_671, 77_000_704),
+    "qwen2-5-coder-1-5b": (recipe_of("llama-cpp", "q4_k_m", {"context": 512}), 1_117_320_768, 1_923_000_000),
+    "all-minilm-l6-v2": (recipe_of("onnxruntime", "int8"), 24_595_798, 118_300_000),
+    "basic-pitch": (recipe_of("onnxruntime", "int8"), 330_427, 89_272_320),
+    "blazeface": (recipe_of("onnxruntime", "fp16"), 366_800, 79_900_000),
+    "ddpm-fashion": (recipe_of("onnxruntime", "int8"), 951_966, 74_900_000),
+    "fracast": (recipe_of("onnxruntime", "fp16"), 306_381, 82_700_000),
+    "hand-landmarks": (recipe_of("onnxruntime", "fp16"), 7_822_371, 109_400_000),
+    "piper-joe": (recipe_of("onnxruntime", "int8"), 16_346_746, 204_500_000),
+    "pose-landmarks": (recipe_of("onnxruntime", "fp16"), 12_184_000, 124_900_000),
+    "pp-ocr-v4": (recipe_of("onnxruntime", "fp16"), 8_320_613, 206_000_000),
+    "selfie-segmentation": (recipe_of("onnxruntime", "fp16"), 382_600, 83_000_000),
+    "proteinmpnn": (recipe_of("onnxruntime", "int8"), 2_043_588, 89_200_000),
+    "vit-fashion": (recipe_of("onnxruntime", "int8"), 192_911, 75_800_000),
+    "two-tower-movielens": (recipe_of("onnxruntime", "int8"), 377_509, 71_800_000),
+    "silero-vad": (recipe_of("onnxruntime", "int8"), 567_671, 77_000_704),
 }
 CELLS = held_out.cells()
 #: Held out, Core ML's bytes of graph a layer come from three models that are all large beside their graphs: too much
@@ -68,7 +69,12 @@ HELD_OUT = {"coreml": 0.06}
 #: Model and format of what only its own measurements tell of, so that nothing can be held out: size, peak of memory.
 ALONE = (
     {("ge2e-speaker", "litert")},
-    {("efficientnet-lite0", "openvino"), ("gemma3-270m", "gguf"), ("smollm2-135m", "gguf"), ("whisper-base", "onnx")},
+    {
+        ("efficientnet-lite0", "openvino"),
+        ("gemma3-270m", "llama-cpp"),
+        ("smollm2-135m", "llama-cpp"),
+        ("whisper-base", "onnxruntime"),
+    },
 )
 
 
@@ -84,8 +90,8 @@ def test_every_model_was_measured_or_counted(name: str) -> None:
         assert model.costs.memory(recipe) == pytest.approx(ram, rel=RAM)
         return
     default = recipe_for(model, find("targets", "laptop"))
-    known = {(cell.exporter, cell.precision) for cell in CELLS if cell.model == name}
-    assert (default.exporter, default.precision) in known, f"measure it: see docs/fit.md ({name})"
+    known = {(cell.runtime, cell.precision) for cell in CELLS if cell.model == name}
+    assert (default.runtime, default.precision) in known, f"measure it: see docs/fit.md ({name})"
 
 
 @pytest.mark.parametrize(
@@ -94,13 +100,13 @@ def test_every_model_was_measured_or_counted(name: str) -> None:
 def test_sizes_of_what_is_not_here_follow_the_published_count(name: str) -> None:
     model: Model = find("models", name)
     beside = sum(file.size or 0 for source in model.weights.companions.values() for file in source.files)
-    assert as_published(name, model.costs.size(Recipe("onnx", "fp32")) - beside)
+    assert as_published(name, model.costs.size(recipe_of("onnxruntime", "fp32")) - beside)
 
 
 def test_a_layer_that_was_forgotten_is_noticed() -> None:
-    whole = find("models", "mobilenet-v3-small").costs.size(Recipe("onnx", "fp32"))
+    whole = find("models", "mobilenet-v3-small").costs.size(recipe_of("onnxruntime", "fp32"))
     before, after = (
-        weighing.size([work("network", "convolution", shape.layers())], Recipe("onnx", "fp32"))
+        weighing.size([work("network", "convolution", shape.layers())], recipe_of("onnxruntime", "fp32"))
         for shape in (V3_SMALL, replace(V3_SMALL, hidden=0))
     )
     assert as_published("mobilenet-v3-small", whole)
@@ -127,12 +133,12 @@ def test_predictions_hold_for_the_half_that_was_not_looked_at(cell: Cell) -> Non
     """Constants fitted to the other half of what was measured; of firmware, copied from another processor."""
     off = held_out.held_out()[cells.label(cell)]
     for value, truth, most, alone in zip(
-        off, held_out.measured(cell), (HELD_OUT.get(cell.exporter, SIZE), RAM), ALONE, strict=True
+        off, held_out.measured(cell), (HELD_OUT.get(cell.runtime, SIZE), RAM), ALONE, strict=True
     ):
         if value is not None:
             assert abs(value) <= most
-        elif truth is not None and cell.exporter != "c":
-            assert (cell.model, cell.exporter) in alone
+        elif truth is not None and cell.runtime != "qemu":
+            assert (cell.model, cell.runtime) in alone
 
 
 @pytest.mark.parametrize("constant", [*held_out.SIZE, *held_out.RAM], ids=".".join)
@@ -144,23 +150,23 @@ def test_a_wrong_constant_is_noticed(constant: held_out.Constant) -> None:
 # ------------------------------------------------------------------------------------------ measured again, on this run
 
 #: Cheap to export, and each of another format and family.
-AGAIN = (("okay-nabu", "litert", "int8"), ("mobilenet-v1-025-vww", "onnx", "fp32"))
+AGAIN = (("okay-nabu", "litert", "int8"), ("mobilenet-v1-025-vww", "onnxruntime", "fp32"))
 
 
 @pytest.mark.real
 @pytest.mark.parametrize(("name", "exporter", "precision"), AGAIN)
 def test_predictions_hold_for_a_bundle_made_now(name: str, exporter: str, precision: str, tmp_path: Path) -> None:
     bundle = edgekit.export(
-        name, "laptop", precision=precision, exporter=exporter, out=tmp_path / "b", fallback=False, evidence=False
+        name, "laptop", precision=precision, runtime=exporter, out=tmp_path / "b", fallback=False, evidence=False
     )
-    holds(bundle, name, Recipe(exporter, precision))
+    holds(bundle, name, recipe_of(exporter, precision))
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("precision", ["int8", "fp32"])
 def test_predictions_hold_for_whisper(precision: str, request: pytest.FixtureRequest) -> None:
     bundle: Bundle = request.getfixturevalue(f"{precision}_bundle")
-    holds(bundle, "whisper-base", Recipe("onnx", precision))
+    holds(bundle, "whisper-base", recipe_of("onnxruntime", precision))
 
 
 def holds(bundle: Bundle, name: str, recipe: Recipe) -> None:
@@ -198,5 +204,5 @@ def test_export_agrees_before_any_download(
         edgekit.export(model, target, out=tmp_path / "b", accept_terms=accepted)
     if answer.nearest:
         name, _, rest = answer.nearest.partition(" --precision ")
-        precision, _, exporter = rest.partition(" --exporter ")
+        precision, _, exporter = rest.partition(" --runtime ")
         assert edgekit.fit(name, target, precision, exporter or None).verdict == "fits"

@@ -15,25 +15,26 @@ import pytest
 import edgekit
 from edgekit.bench.statistics import repeated
 from edgekit.cli import command as cli
-from edgekit.core import Measurement, Model, Recipe, Work, serving
+from edgekit.core import Measurement, Model, Work, serving
 from edgekit.estimation import speeds
 from edgekit.estimation.lengths import seconds_of
 from edgekit.registry import find, names
 from edgekit.reports import cells
 from edgekit.reports.cells import SCHEMA, Cell, Matrix
+from edgekit.runtimes.resolved import recipe_of, runtime_for
 
 
-def past(model: str, exporter: str, precision: str) -> Cell:
+def past(model: str, runtime: str, precision: str) -> Cell:
     return next(
         cell
         for cell in speeds.calibration().cells
-        if (cell.model, cell.exporter, cell.precision) == (model, exporter, precision)
+        if (cell.model, cell.runtime, cell.precision) == (model, runtime, precision)
     )
 
 
 def test_what_was_measured_in_the_same_format_is_expected_again() -> None:
     answer = edgekit.fit("efficientnet-lite0", "laptop", "fp32")
-    report = past("efficientnet-lite0", "onnx", "fp32").report
+    report = past("efficientnet-lite0", "onnxruntime", "fp32").report
     assert report is not None
     values = [
         value
@@ -60,11 +61,11 @@ def test_what_was_not_is_expected_by_the_rate_of_its_kind() -> None:
 
 def test_a_rate_leaves_out_the_model_that_it_is_for() -> None:
     work = Work("network", "convolution", 10**9)
-    mean, factor = speeds.rate(work, "onnx", "fp32", "") or (0.0, 0.0)
-    without, _ = speeds.rate(work, "onnx", "fp32", "efficientnet-lite0") or (0.0, 0.0)
+    mean, factor = speeds.rate(work, "onnxruntime", "fp32", "") or (0.0, 0.0)
+    without, _ = speeds.rate(work, "onnxruntime", "fp32", "efficientnet-lite0") or (0.0, 0.0)
     assert mean > 0 and without > 0 and mean != without
     assert factor >= 1.15
-    assert speeds.rate(replace(work, kind="astrology"), "onnx", "fp32", "") is None
+    assert speeds.rate(replace(work, kind="astrology"), "onnxruntime", "fp32", "") is None
 
 
 def test_sound_has_a_real_time_factor() -> None:
@@ -96,7 +97,7 @@ def phone(factor: float, *which: tuple[str, str, str]) -> Matrix:
 
 
 def test_a_report_of_a_phone_is_taken_as_it_is_or_by_its_ratio() -> None:
-    matrix = phone(4, ("efficientnet-lite0", "onnx", "fp32"), ("ge2e-speaker", "onnx", "fp32"))
+    matrix = phone(4, ("efficientnet-lite0", "onnxruntime", "fp32"), ("ge2e-speaker", "onnxruntime", "fp32"))
     (own,) = edgekit.fit("efficientnet-lite0", "android", "fp32", measured=matrix).speed
     (here,) = edgekit.fit("efficientnet-lite0", "laptop", "fp32").speed
     assert own.fidelity == "device" and own.value == pytest.approx(4 * (here.value or 0))
@@ -110,7 +111,7 @@ def test_a_report_of_a_phone_is_taken_as_it_is_or_by_its_ratio() -> None:
 
 def test_a_report_is_read_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "phone.json"
-    cells.save(phone(4, ("efficientnet-lite0", "onnx", "int8")), file)
+    cells.save(phone(4, ("efficientnet-lite0", "onnxruntime", "int8")), file)
     command = ["fit", "efficientnet-lite0", "--target", "android", "--measured", str(file), "--json"]
     assert cli.run(command) == 0
     (answer,) = json.loads(capsys.readouterr().out)
@@ -142,7 +143,7 @@ def test_every_model_of_ours_says_what_it_works() -> None:
             serves = serving(model, exporter)
             if exporter == "c":
                 continue
-            recipe = serves.network.ladder[0] if serves.network.ladder else Recipe(exporter, "int8")
+            recipe = recipe_of(runtime_for(exporter), "q8_0" if exporter == "gguf" else "int8")
             works = serves.costs.work(recipe) if serves.costs.work else ()
             assert {work.part for work in works} == {part.name for part in serves.network.parts}, name
             assert all(work.macs > 0 for work in works) and any(work.calls for work in works), name

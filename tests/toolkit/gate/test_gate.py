@@ -177,7 +177,7 @@ def test_a_network_that_its_runtime_cannot_run_gives_way_to_the_next(
     monkeypatch.setattr(climbing, "prove", prove)
     made = toy.export(tmp_path / "b", data=toy.close)
     assert made.manifest.recipe.precision == "fp32" and "no kernel" in made.manifest.attempts[0].outcome
-    with pytest.raises(ExportFailed, match=r"the exporter toy made a network that cannot be run: .* no kernel"):
+    with pytest.raises(ExportFailed, match=r"a network that was made for toy cannot be run: .* no kernel"):
         toy.export(tmp_path / "c", data=toy.close, fallback=False)
 
 
@@ -241,10 +241,11 @@ def test_when_all_are_refused_the_earlier_bundle_stays(
 ) -> None:
     before = toy.export(tmp_path / "b", data=toy.close, precision="fp32")
     spoil(int4=how, int8=how)
-    ladder = (Recipe("toy", "int4"), Recipe("toy", "int8"))
-    monkeypatch.setattr(
-        toy_model, "MODEL", replace(toy_model.MODEL, network=replace(toy_model.MODEL.network, ladder=ladder))
-    )
+
+    def ladder(self: Any, model: Any, recipe: Recipe) -> list[Recipe]:
+        return [replace(recipe, precision=precision) for precision in ("int4", "int8")]
+
+    monkeypatch.setattr(toy_model.ToyExporter, "ladder", ladder)
     assert run(toy.arguments(tmp_path / "b", f"--data={toy.close}", "--precision=int4", "--json")) == 5
     out, err = capsys.readouterr()
     assert json.loads(out)["error"] == kind
@@ -369,8 +370,8 @@ def test_other_weights_bring_another_licence(toy: Any, tmp_path: Path) -> None:
 
 
 def test_the_onnx_exporter_serves_other_packages_models_too(toy: Any, tmp_path: Path) -> None:
-    made = toy.export(tmp_path / "b", exporter="onnx", precision="int8", data=toy.data)
+    made = toy.export(tmp_path / "b", runtime="onnxruntime", precision="int8", data=toy.data)
     assert made.manifest.recipe == decode((made.path / "manifest.json").read_bytes()).recipe
-    assert Recipe("onnx", "int8").exporter == made.manifest.recipe.exporter
+    assert (made.manifest.recipe.runtime, made.manifest.recipe.exporter) == ("onnxruntime", "onnx")
     assert made.manifest.gate.verdict == "pass"
     assert edgekit.verify(made.path, data=toy.data)["gate"].verdict == "above the bar"

@@ -77,7 +77,7 @@ def test_no_broken_network_passes(
     assert evidence_of(find("models", name)) is not None
     if task not in made:
         place = tmp_path_factory.mktemp(name) / "whole"
-        whole = edgekit.export(name, exporter="onnx", precision="fp32", out=place).manifest.evidence.agreement
+        whole = edgekit.export(name, runtime="onnxruntime", precision="fp32", out=place).manifest.evidence.agreement
         assert whole.verdict in ("pass", "undecided"), whole.reason
         assert whole.same == whole.of and str(whole.sources) in whole.reason
         made[task] = place
@@ -105,5 +105,7 @@ def test_no_broken_network_is_exported_with_a_pass(how: str, tmp_path: Path, mon
 
     monkeypatch.setattr(OnnxExporter, "export", wrong)
     with contextlib.suppress(GateFailed, ParityFailed, ExportFailed):
-        made = edgekit.export("vit-fashion", exporter="onnx", precision="fp32", out=tmp_path / "b", fallback=False)
+        made = edgekit.export(
+            "vit-fashion", runtime="onnxruntime", precision="fp32", out=tmp_path / "b", fallback=False
+        )
         assert made.manifest.evidence.agreement.verdict != "pass"

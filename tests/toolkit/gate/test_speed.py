@@ -67,7 +67,7 @@ def test_long_calls_get_few_rounds(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         ({"fp32": 0.0, "network": 0.0}, 1, "a call is shorter than the clock can tell"),
         ({"fp32": -1.0, "network": 0.1}, 1, "it does not run"),
         ({"fp32": 0.1, "network": 0.1}, 0, "no input reached it"),
-        ({"network": 0.1}, 1, "the toy exporter leaves no fp32 form of it to compare with"),
+        ({"network": 0.1}, 1, "there is no fp32 form of it to compare with"),
     ],
 )
 def test_what_was_not_compared_says_why(

@@ -11,6 +11,7 @@ import edgekit
 from edgekit.core import Axis, ImportOptions
 from edgekit.errors import BadInput
 from edgekit.importers.resolved import inspect, model_of
+from edgekit.runtimes.resolved import recipe_of
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def test_it_is_declared_with_noise_that_respects_its_tables(saved: Path) -> None
     assert evidence is not None
     assert evidence.synthetic
     assert len(evidence.samples(Path())) == 16
-    (work,) = model.costs.work(model.network.ladder[0]) if model.costs.work else ()
+    (work,) = model.costs.work(recipe_of("onnxruntime", "int8")) if model.costs.work else ()
     assert (work.layers, work.weights) == (4, 8 * 3 * 9 + 2 * 32 + 10 * 8)
     assert work.macs == 8 * 27 * 14 * 14 + 2 * 32
 
@@ -64,10 +65,10 @@ def test_a_file_that_is_no_program_is_one_error(saved: Path, tmp_path: Path) -> 
 
 
 def test_it_exports_and_noise_never_passes(saved: Path, tmp_path: Path) -> None:
-    bundle = edgekit.export(str(saved), precision="fp16", exporter="onnx", out=tmp_path / "out")
+    bundle = edgekit.export(str(saved), precision="fp16", runtime="onnxruntime", out=tmp_path / "out")
     manifest = bundle.manifest
     assert manifest.parts[0].parity < 0.01
     assert manifest.evidence is not None
     assert manifest.evidence.agreement.verdict == "not measured"
-    again = edgekit.export(str(saved), precision="fp16", exporter="onnx", out=tmp_path / "out")
+    again = edgekit.export(str(saved), precision="fp16", runtime="onnxruntime", out=tmp_path / "out")
     assert again.reused

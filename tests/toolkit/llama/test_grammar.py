@@ -44,7 +44,7 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Any:
     ok, _, remedy = library.state()
     if not ok:
         absent(f"llama.cpp is not here: {remedy}")
-    return find("exporters", "gguf").load(llama_file(tmp_path_factory.mktemp("tiny") / "tiny.gguf"), 2)
+    return find("runtimes", "llama-cpp").load(llama_file(tmp_path_factory.mktemp("tiny") / "tiny.gguf"), 2)
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

@@ -39,7 +39,7 @@ def kept(tmp_path: Path) -> list[Path]:
 
 def test_another_target_and_other_data_get_the_same_files(toy: Any, tmp_path: Path, works: list[str]) -> None:
     first = toy.export(tmp_path / "a")
-    second = toy.export(tmp_path / "b", target="laptop", exporter="toy", precision="int8", data=toy.data)
+    second = toy.export(tmp_path / "b", target="laptop", runtime="toy", precision="int8", data=toy.data)
     assert works == ["int8"]
     assert not second.reused
     for one, two in zip(first.manifest.parts, second.manifest.parts, strict=True):

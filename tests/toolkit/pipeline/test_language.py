@@ -13,13 +13,14 @@ import pytest
 from conftest import absent
 from helpers.cases.gguf_files import BROKEN, llama_file, llama_metadata, llama_tensors, write
 from helpers.toys import toy_model
-from helpers.toys.tiny_language import ENTRY_POINTS, MODEL
+from helpers.toys.tiny_language import ENTRY_POINTS
 
 import edgekit
 from edgekit.bundles.manifest import Verdict
 from edgekit.cli import command
 from edgekit.core import Bundle
 from edgekit.errors import BadInput, GateFailed, ParityFailed
+from edgekit.exporters.gguf import LADDER
 from edgekit.exporters.gguf import quantize as gguf_quantize
 from edgekit.gate import frontier, frontier_plot
 from edgekit.llama import library
@@ -135,7 +136,7 @@ def test_auto_takes_the_smallest_that_passes(folder: Path) -> None:
     assert chosen == min(passed, key=lambda point: point.size or 0).recipe == made.manifest.recipe.precision
     assert all(point.speed and point.loss is not None for point in passed)
     assert all("perplexity error" in point.figures for point in passed)
-    assert {point.recipe for point in points} == {recipe.precision for recipe in MODEL.network.ladder}
+    assert {point.recipe for point in points} == set(LADDER)
     assert next(point for point in points if point.recipe == "iq3_xxs").verdict == "fail"  # no calibration
     assert "<svg" in (made.path / "frontier.svg").read_text()
 

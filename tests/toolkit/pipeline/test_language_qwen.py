@@ -81,7 +81,7 @@ def test_it_takes_the_memory_that_was_predicted(made: Callable[[str], Path]) -> 
     _, peak = edgekit("run", made("q4_k_m"), prompt, "-o", "context=512", "-o", "most=4")
     model = find("models", MODEL)
     assert isinstance(model, Model)
-    assert model.costs.memory(Recipe("gguf", "q4_k_m", {"context": 512})) == pytest.approx(peak, rel=0.1)
+    assert model.costs.memory(Recipe("llama-cpp", "q4_k_m", {"context": 512})) == pytest.approx(peak, rel=0.1)
 
 
 def test_the_frontier_names_the_smallest_that_is_good_enough(packaged: Path, shared_data: Path, tmp_path: Path) -> None:

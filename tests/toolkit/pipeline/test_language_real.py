@@ -19,10 +19,10 @@ from edgekit.cli.command import run
 from edgekit.core import Bundle, Model, Recipe
 from edgekit.errors import ParityFailed
 from edgekit.exporters.gguf import quantize as gguf_quantize
-from edgekit.exporters.gguf import room
 from edgekit.formats import gguf
 from edgekit.llama import library
 from edgekit.registry import find
+from edgekit.runtimes.llama_cpp import room
 
 pytestmark = pytest.mark.real
 PRECISIONS = ("q8_0", "q4_k_m", "q4_0")

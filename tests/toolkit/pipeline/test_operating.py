@@ -140,13 +140,13 @@ def test_an_exporter_may_have_a_declaration_of_its_own(
     model = use(monkeypatch, variants={"onnx": other}, exporters=("toy",))
     assert serving(model, "onnx") is other and serving(model, "toy") is model
     assert edgekit.fit("toy-speller", "laptop").size == 77
-    made = toy.export(tmp_path / "b", exporter="onnx", data=toy.data)
+    made = toy.export(tmp_path / "b", runtime="onnxruntime", data=toy.data)
     assert made.manifest.gate.reason == "toy-speller declares no metric"
     assert edgekit.verify(made.path, data=toy.data)["gate"].verdict == "not measured"
     assert toy.export(tmp_path / "c", data=toy.data).manifest.gate.verdict == "pass"
     with pytest.raises(Unsupported, match="cannot take") as caught:
-        toy.export(tmp_path / "d", exporter="litert")
-    assert "toy or onnx" in caught.value.hint
+        toy.export(tmp_path / "d", runtime="litert")
+    assert "toy, onnx" in caught.value.hint
 
 
 def test_weights_that_are_not_pinned_come_from_the_hub(
@@ -242,8 +242,8 @@ def test_values_are_shown_in_the_unit_of_their_metric() -> None:
 
 
 def test_an_export_says_what_was_not_compared(toy: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(toy.arguments(tmp_path / "b")) == 0  # its exporter leaves no fp32 form
-    why = "not measured: the toy exporter leaves no fp32 form of it to compare with"
+    assert run(toy.arguments(tmp_path / "b")) == 0  # there is no fp32 form
+    why = "not measured: there is no fp32 form of it to compare with"
     assert f"network: int8 beside fp32 on this machine: {why}" in capsys.readouterr().out
     assert f"Whether network in int8 is faster than in fp32: {why}." in (tmp_path / "b" / "README.md").read_text()
     manifest = json.loads((tmp_path / "b" / "manifest.json").read_bytes())

@@ -23,6 +23,7 @@ from edgekit.gate.judges import AnswerJudge
 from edgekit.pipeline import reuse
 from edgekit.pipeline.job import Job
 from edgekit.pipeline.search.limits import Limits
+from edgekit.runtimes.resolved import recipe_of
 
 
 @pytest.fixture(autouse=True)
@@ -81,13 +82,13 @@ def again(toy: Any, tmp_path: Path) -> Any:
     "options",
     [
         *({"precision": "fp32"}, {"data": None}, {"calibration": None}, {"fallback": False}, {"target": "laptop"}),
-        {"target": "laptop", "exporter": "toy"},
+        {"target": "laptop", "runtime": "toy"},
     ],
     ids=str,
 )
 def test_another_option_is_another_bundle(again: Any, options: dict[str, Any]) -> None:
     if options.get("target") == "laptop":
-        options = {**options, "exporter": "toy", "force": True}
+        options = {**options, "runtime": "toy", "force": True}
     assert not again(**options)
     assert again(**options)
 
@@ -161,26 +162,28 @@ def upgrade(monkeypatch: pytest.MonkeyPatch, distribution: str) -> None:
 
 #: What was once missing in the key, and what decides an export of each format at least.
 DECIDING = {
-    "c": ("tflite-micro", "numpy"),
+    "qemu": ("tflite-micro", "numpy"),
     "coreml": ("coremltools", "scikit-learn", "torch"),
     "executorch": ("executorch", "torchao", "torch"),
-    "gguf": ("llama-cpp-python",),
+    "llama-cpp": ("llama-cpp-python",),
     "litert": ("litert-torch", "ai-edge-quantizer", "ai-edge-litert", "torch"),
-    "onnx": ("torch", "onnx", "onnxscript", "onnxruntime", "numpy"),
+    "onnxruntime": ("torch", "onnx", "onnxscript", "onnxruntime", "numpy"),
     "openvino": ("openvino", "torch", "onnx", "onnxscript", "onnxruntime"),
 }
 
 
-@pytest.mark.parametrize("name", registry.names("exporters"))
-def test_every_distribution_of_every_exporter_is_in_the_key_and_no_other_is(
+@pytest.mark.parametrize("name", registry.names("runtimes"))
+def test_every_distribution_of_every_runtime_is_in_the_key_and_no_other_is(
     toy: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(reuse, "code_files", lambda job: [])  # hashed elsewhere, and slow
-    exporter = registry.find("exporters", name)
-    made = replace(job(recipe=Recipe(name, exporter.precisions[0])), exporter=exporter)
-    assert set(DECIDING[name]) <= set(exporter.distributions)
+    runtime = registry.find("runtimes", name)
+    exporter = registry.find("exporters", runtime.formats[0])
+    made = replace(job(recipe=recipe_of(name, exporter.precisions[0])), exporter=exporter, runtime=runtime)
+    deciding = (*exporter.distributions, *runtime.distributions)
+    assert set(DECIDING[name]) <= set(deciding)
     key = reuse.key_of(made, toy.weights)
-    installed = host.versions(exporter.distributions)
+    installed = host.versions(deciding)
     assert installed
     for distribution in installed:
         with monkeypatch.context() as patch:
@@ -244,7 +247,8 @@ def test_the_manifest_and_the_bill_of_materials_have_them(bundle: Path) -> None:
 
 def job(model: Model = toy_model.MODEL, samples: Any = (), recipe: Recipe | None = None, pack: Any = None) -> Job:
     target = replace(toy_model.TARGET, pack=pack)
-    return Job(model, target, recipe or Recipe("toy", "int8"), toy_model.EXPORTER, AnswerJudge(), (), samples)
+    made = recipe or Recipe("toy", "int8", exporter="toy")
+    return Job(model, target, made, toy_model.EXPORTER, toy_model.RUNTIME, AnswerJudge(), (), samples)
 
 
 def test_a_target_that_packs_has_one_key_in_every_process(toy: Any) -> None:
@@ -257,11 +261,10 @@ def test_declarations_are_in_the_key(toy: Any) -> None:
     model = toy_model.MODEL
     changed = [
         replace(model, task=replace(model.task, evaluation=Evaluation("wer", 0.2, 0.02, 20))),
-        replace(model, network=replace(model.network, ladder=())),
         replace(model, task=replace(model.task, golden=str(toy_model.HERE / "golden" / "toy-licence.txt"))),
     ]
     keys = {reuse.key_of(job(one), toy.weights) for one in (model, *changed)}
-    assert len(keys) == 4
+    assert len(keys) == 3
     assert reuse.key_of(job(recipe=Recipe("toy", "int8", {"a": 1})), toy.weights) not in keys
 
 

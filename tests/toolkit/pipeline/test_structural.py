@@ -16,7 +16,7 @@ WHY = "network is not run here: the operator warp of y is not interpreted"
 
 @pytest.fixture
 def unable(monkeypatch: pytest.MonkeyPatch) -> None:
-    load = toy_model.ToyExporter.load
+    load = toy_model.ToyRuntime.load
 
     def structural(self: Any, file: Path, threads: int) -> Any:
         runner = load(self, file, threads)
@@ -24,7 +24,7 @@ def unable(monkeypatch: pytest.MonkeyPatch) -> None:
             runner.unable = "the operator warp of y is not interpreted"
         return runner
 
-    monkeypatch.setattr(toy_model.ToyExporter, "load", structural)
+    monkeypatch.setattr(toy_model.ToyRuntime, "load", structural)
 
 
 @pytest.mark.usefixtures("unable")

@@ -56,7 +56,7 @@ class Tags(HTMLParser):
 
 
 def failed(**changes: object) -> Cell:
-    facts = {"model": "tiny", "target": "laptop", "exporter": "onnx", "precision": "int4", "threads": 1}
+    facts = {"model": "tiny", "target": "laptop", "runtime": "onnxruntime", "precision": "int4", "threads": 1}
     return Cell(**(facts | {"device": "host", "outcome": "hung", "reason": "it took too long"} | changes))  # type: ignore[arg-type]
 
 

@@ -115,7 +115,7 @@ def one(**changes: Any) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"schema": 3}, "newer edgekit"),
+        ({"schema": 4}, "newer edgekit"),
         ({"schema": 2}, "matrix of many cells"),
         ({"schema": 0}, "schema 0"),
         ({"schema": "1"}, "names no schema"),

@@ -40,8 +40,6 @@ GEMMA = "LicenseRef-Gemma"
 EVALUATION = Evaluation("perplexity", worst=100.0, drop=0.05, minimum=8)
 #: Tokens of prompt and answer together where nobody asks for another number.
 CONTEXT = 4096
-#: From the smallest on; see docs/language-models.md for what each costs.
-_LADDER = ("iq3_xxs", "iq4_xs", "q4_0", "q4_k_m", "q5_k_m", "q6_k", "q8_0", "f16")
 #: Bytes of the process: the interpreter, numpy and llama.cpp, and the vocabulary's tables, a token; measured.
 _PROCESS, _WORD = 55_000_000, 270
 #: Of what lies beside the file: texts, the golden prompt and what the reference made of it; measured.
@@ -83,7 +81,6 @@ def language_model(
                 Part("network", (tokens,), (logits,), axes, None, True, "language-model", {"reference": reference}),
             ),
             parameters=shape.parameters,
-            ladder=tuple(Recipe("gguf", precision) for precision in _LADDER),
             exporters=("gguf",),
         ),
         task=Usage(

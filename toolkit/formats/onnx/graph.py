@@ -58,7 +58,7 @@ class Node:
         """The error for what cannot be translated."""
         return Unsupported(
             f"the operator {self.kind} (node {self.name!r}) cannot be translated: {why}.",
-            hint="Use the exporters onnx or openvino, which take the graph as it is.",
+            hint="Use --runtime onnxruntime or openvino, which take the graph as it is.",
         )
 
 

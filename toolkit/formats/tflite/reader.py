@@ -188,7 +188,7 @@ def _buffer(table: _Table) -> bytes:
     if table.number(1, "<Q") > 1 or table.number(2, "<Q") > 1:
         raise BadInput(
             "the .tflite stores tensors outside of its flatbuffer, where runtimes for microcontrollers read garbage.",
-            hint="Convert it again with the buffers inside (`edgekit export --exporter litert` writes such files).",
+            hint="Convert it again with the buffers inside (`edgekit export --runtime litert` writes such files).",
         )
     return table.raw(0) or b""
 

@@ -1,4 +1,4 @@
-"""The declaration of an imported model: ladder, limits and costs that hold for any network."""
+"""The declaration of an imported model: limits and costs that hold for any network."""
 
 from __future__ import annotations
 
@@ -26,30 +26,7 @@ from edgekit.core import (
 from edgekit.numerics import weighing
 from edgekit.registry import find
 
-__all__ = ["LADDER", "Import", "declared", "registry_name"]
-
-#: Recipes of any network, by exporter: int8, int8 with the most sensitive layers in float, half precision, float.
-LADDER = (
-    Recipe("onnx", "int8"),
-    Recipe("onnx", "fp16"),
-    Recipe("onnx", "fp32"),
-    Recipe("openvino", "int8"),
-    Recipe("openvino", "fp16"),
-    Recipe("openvino", "fp32"),
-    Recipe("litert", "int8"),
-    Recipe("litert", "int8", {"float_layers": 4}),
-    Recipe("litert", "fp16"),
-    Recipe("litert", "fp32"),
-    Recipe("executorch", "int8"),
-    Recipe("executorch", "fp32"),
-    Recipe("coreml", "int8"),
-    Recipe("coreml", "fp16"),
-    Recipe("coreml", "fp32"),
-)
-
-
-#: Layers of a part that stay float in its second int8 recipe: at most, and at most one of so many.
-_FLOATS, _ONE_OF = 8, 3
+__all__ = ["Import", "declared", "registry_name"]
 
 
 @dataclass(frozen=True)
@@ -94,9 +71,7 @@ def declared(imported: Import) -> Model:
     def size(recipe: Recipe) -> int:
         return weighing.size(works, recipe, imported.extra_bytes)
 
-    network = Network(
-        parts=imported.parts, parameters=imported.parameters, ladder=_ladder(works), exporters=imported.exporters
-    )
+    network = Network(parts=imported.parts, parameters=imported.parameters, exporters=imported.exporters)
     model = Model(
         identity=Identity(
             name=registry_name(imported.source),
@@ -126,21 +101,6 @@ def declared(imported: Import) -> Model:
         name: replace(model, network=replace(network, parts=parts)) for name, parts in imported.variants.items()
     }
     return replace(model, network=replace(network, variants=variants))
-
-
-def _ladder(works: Sequence[Work]) -> tuple[Recipe, ...]:
-    """`LADDER`; static int8 of ONNX, which parts made of convolutions get, also with the most sensitive layers in
-    float."""
-    floats = {work.part: min(_FLOATS, work.layers // _ONE_OF) for work in works if work.kind == "convolution"}
-    convolutional = {part: count for part, count in floats.items() if count}
-    if not convolutional:
-        return LADDER
-    ladder = []
-    for recipe in LADDER:
-        ladder.append(recipe)
-        if recipe.exporter in ("onnx", "openvino") and recipe.precision == "int8":
-            ladder.append(replace(recipe, options={"float_layers": convolutional}))
-    return tuple(ladder)
 
 
 def registry_name(source: str) -> str:

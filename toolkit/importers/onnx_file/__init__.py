@@ -10,7 +10,7 @@ _TASK = "tensors"
 
 
 class OnnxFile(Importer):
-    """The file goes to onnx and openvino as it is; for the other formats its graph becomes a torch module."""
+    """The file is written as ONNX as it is; for the other formats its graph becomes a torch module."""
 
     name = "onnx-file"
     form = "model.onnx"

@@ -1,4 +1,4 @@
-"""An .onnx file as a model of one part: the graph itself for onnx and openvino, a torch module for other formats."""
+"""An .onnx file as a model of one part: the graph itself for onnx, a torch module for other formats."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TASK = "tensors"
 #: The largest relative error of a translated graph against onnxruntime on the original.
 _LIMIT = 1e-4
 #: Exporters that take the graph as it is, and those that take its translation.
-GRAPH, TORCH = ("onnx", "openvino"), ("litert", "coreml", "executorch")
+GRAPH, TORCH = ("onnx",), ("litert", "coreml", "executorch")
 
 
 def inspected(source: str, kind: str, options: ImportOptions) -> Inspection:
@@ -97,11 +97,11 @@ def declaration(source: str, kind: str, options: ImportOptions, progress: Progre
             task=_TASK,
             golden=str(stored.files(trial.samples)[0]),
             evidence=stored.evidence_of(stored.files(trial.samples), "", synthetic=True),
-            exporters=("onnx",) if facts.contrib else GRAPH,
+            exporters=GRAPH,
             variants={name: (_torch_part(opened, axes, trial, name),) for name in TORCH} if translated else {},
         )
     )
-    network = replace(model.network, precision=held, ladder=() if held else model.network.ladder)
+    network = replace(model.network, precision=held)
     if "coreml" in network.variants:
         network = replace(
             network, variants={**network.variants, "coreml": _for_coreml(network.variants["coreml"], trial)}
@@ -199,7 +199,7 @@ def _loaded(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...]) -> Any:
 
 
 def _graph(checkpoint: Checkpoint, expected: tuple[TensorSpec, ...], part: Part) -> Any:
-    from edgekit.formats.onnx.reference import OnnxGraph
+    from edgekit.runtimes.onnxruntime.reference import OnnxGraph
 
     return OnnxGraph(_loaded(checkpoint, expected), part)
 
@@ -219,8 +219,8 @@ def _module(
     import torch
 
     from edgekit.common.processors import usable_processors
-    from edgekit.formats.onnx.runner import OnnxRunner
     from edgekit.formats.onnx.translation import Widened, translate
+    from edgekit.runtimes.onnxruntime.runner import OnnxRunner
     from edgekit.tasks.tensors.arrays import read
 
     model = _loaded(checkpoint, expected)
@@ -239,7 +239,7 @@ def _module(
         raise ParityFailed(
             f"the graph of {checkpoint.path.name} as a torch module is {error:.1e} away from onnxruntime, "
             f"allowed are {_LIMIT:.0e}.",
-            hint="Use --exporter onnx, and report this with the file.",
+            hint="Use --runtime onnxruntime, and report this with the file.",
         )
     return module if scalars is None else Widened(module, scalars)
 

@@ -130,7 +130,7 @@ def _first_run(
     """The first sizes at which it runs, whether its scalars are steps (see `_sample`), and its outputs. Those that are
     finite are preferred: what is no number proves nothing."""
     from edgekit.common.processors import usable_processors
-    from edgekit.formats.onnx.runner import OnnxRunner
+    from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
     runner = OnnxRunner(model.SerializeToString(), usable_processors())
     reason = ""

@@ -32,7 +32,7 @@ _PRECISIONS = {"int8": "int8", "uint8": "int8", "int4": "int8", "float16": "fp16
 _INTEGERS = {"int8", "uint8", "int16"}
 #: Why a file cannot become C (`edgekit.core.Network.refused`).
 _FLOATS = (
-    "needs integer inputs and outputs, and weights of 8 bits; edgekit makes such a file with --exporter litert "
+    "needs integer inputs and outputs, and weights of 8 bits; edgekit makes such a file with --runtime litert "
     "--precision int8 -o io=int8"
 )
 _STATEFUL = {"VAR_HANDLE", "CALL_ONCE", "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN", "SVDF", "RNN"}
@@ -109,11 +109,8 @@ def declaration(source: str, kind: str, options: ImportOptions, progress: Progre
         progress(note, 0, 0)
     held = file.precision
     refused = {} if file.integer else {"c": _FLOATS}
-    network = replace(model.network, precision=held, ladder=() if held else model.network.ladder, refused=refused)
-    chips = {
-        name: replace(m, network=replace(m.network, ladder=()), costs=chip_costs(file.graph))
-        for name, m in network.variants.items()
-    }
+    network = replace(model.network, precision=held, refused=refused)
+    chips = {name: replace(m, costs=chip_costs(file.graph)) for name, m in network.variants.items()}
     return replace(model, network=replace(network, variants=chips))
 
 

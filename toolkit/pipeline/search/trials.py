@@ -34,7 +34,7 @@ def measured(run: Run, reference: Reference, name: str, recipe: Recipe) -> Point
         reference = replace(reference, samples=evidence.Samples(absent="a trial of the search"))
     try:
         made = prove(trial, reference, recipe)
-        runners = {a.part: job.exporter.load(place / a.file, usable_processors()) for a in made.artifacts}
+        runners = {a.part: job.runtime.load(place / a.file, usable_processors()) for a in made.artifacts}
         predictor = trial.predictor(runners, made.facts)
         run.tell(f"speed of {name}", 0, 0)
         pace = job.judge.pace(runners, lambda: predictor.predict(place / run.golden_input))

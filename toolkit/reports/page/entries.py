@@ -18,7 +18,7 @@ from edgekit.reports.summary import Summary, strata, summary, title
 _COSTS = ("end_to_end.latency", "network.instructions", "tg128")
 
 #: Parts of a cell's name, in order.
-_NAMES = ("model", "target", "exporter", "precision")
+_NAMES = ("model", "target", "runtime", "precision")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Entry:
 
     @cached_property
     def recipe(self) -> str:
-        """The target, exporter, precision and threads of the cell."""
+        """The target, runtime, precision and threads of the cell."""
         bundle = self.report.bundle
         words = [printable(bundle[key]) for key in _NAMES[1:] if bundle.get(key)]
         threads = self.report.threads

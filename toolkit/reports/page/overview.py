@@ -92,12 +92,12 @@ def not_measured(page: Page, cells: Sequence[Cell]) -> str:
     """The cells that were not measured, with their reasons; empty without such cells."""
     if not cells:
         return ""
-    header = ("model", "target", "exporter", "precision", "threads", "device", "outcome", "reason", "next")
+    header = ("model", "target", "runtime", "precision", "threads", "device", "outcome", "reason", "next")
     rows = (
         (
             c.model,
             c.target,
-            c.exporter,
+            c.runtime,
             c.precision,
             str(c.threads),
             c.device,

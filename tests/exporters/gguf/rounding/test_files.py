@@ -23,6 +23,7 @@ from edgekit.exporters.gguf.rounding.inputs import Hessians, blocks, passes_of, 
 from edgekit.formats import gguf
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.llama import library as llama
+from edgekit.runtimes.llama_cpp import RUNTIME
 
 LINES = [f"Line {i}: the {('red', 'old', 'cold')[i % 3]} clock struck {i * i % 97} in April. " for i in range(90)]
 TEXT = "".join(LINES)
@@ -42,7 +43,7 @@ def silent(what: str, done: int, total: int) -> None:
 
 
 def tokens(file: Path) -> Any:
-    return np.array(EXPORTER.load(file, 1).tokenize(TEXT, bos=False), np.int32)
+    return np.array(RUNTIME.load(file, 1).tokenize(TEXT, bos=False), np.int32)
 
 
 def hessians(file: Path, folder: Path, chunks: int = 2) -> Hessians:
@@ -65,7 +66,7 @@ def known(tiny: Path) -> Hessians:
 
 def test_the_hessian_is_that_of_the_inputs(tiny: Path, known: Hessians) -> None:
     """The first layer's inputs are its normed embeddings, which NumPy can compute too."""
-    own, runner = tokens(tiny), EXPORTER.load(tiny, 1)
+    own, runner = tokens(tiny), RUNTIME.load(tiny, 1)
     have = len(own) // 512
     chunks = [own[i * have // 2 * 512 :][:512].copy() for i in range(2)]
     for chunk in chunks:
@@ -164,7 +165,7 @@ def export(
     (folder / "out").mkdir(parents=True, exist_ok=True)
     toy: Any = Toy(parameters=parameters)
     feeds = {"network": [{"tokens": np.arange(5)}, {"tokens": text}]}
-    recipe = Recipe("gguf", precision, {"chunks": 2, **options})
+    recipe = Recipe("llama-cpp", precision, {"chunks": 2, **options})
     return EXPORTER.export(toy, read_checkpoint(source), recipe, feeds, folder / "out", folder / "work", silent)[0]
 
 

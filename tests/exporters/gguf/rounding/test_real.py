@@ -9,12 +9,12 @@ import pytest
 from conftest import absent
 from helpers.cases.ggml import dequantized
 
-from edgekit.exporters.gguf import EXPORTER
 from edgekit.exporters.gguf.quantize import quantize
 from edgekit.exporters.gguf.rounding.inputs import record
 from edgekit.exporters.gguf.rounding.matrices import Curvature, rounded
 from edgekit.formats import gguf
 from edgekit.llama import library
+from edgekit.runtimes.llama_cpp import RUNTIME
 
 LAYER = "blk.10."
 
@@ -35,7 +35,7 @@ def test_a_layer_loses_less_than_with_an_importance_matrix(shared_data: Path, tm
     source, plain = tmp_path / "f16.gguf", tmp_path / "q4_0.gguf"
     quantize(packed, source, "f16")
     text = (shared_data / "wikitext-2" / "valid.txt").read_text(encoding="utf-8")[:20000]
-    tokens = np.array(EXPORTER.load(source, 1).tokenize(text), np.int32)
+    tokens = np.array(RUNTIME.load(source, 1).tokenize(text), np.int32)
     layer = [tensor for tensor in gguf.read(source).tensors if tensor.name.startswith(LAYER) and len(tensor.shape) == 2]
     known = record(source, layer, [tokens], 1, 4, tmp_path / "hessians", silent)
     quantize(source, plain, "q4_0", known.importance())

@@ -121,18 +121,18 @@ def test_half_is_an_event_and_just_less_is_none(spotter: OpenWakewordSpotter) ->
 
 def test_chips_are_refused() -> None:
     fit = edgekit.fit(MODEL.name, "cortex-m4")
-    assert (fit.verdict, fit.reason) == ("refused", "nothing there runs the files of the onnx exporter")
+    assert (fit.verdict, fit.reason) == ("refused", "there is no onnxruntime there")
     with pytest.raises(Unsupported, match="cannot take"):
-        edgekit.fit(MODEL.name, "laptop", exporter="c")
+        edgekit.fit(MODEL.name, "laptop", runtime="qemu")
 
 
 # -------------------------------------------------------------------------------------------------------- real networks
 
 
-@pytest.fixture(scope="module", params=["onnx", "litert"])
+@pytest.fixture(scope="module", params=["onnxruntime", "litert"])
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     out = tmp_path_factory.mktemp("open") / "bundle"
-    return edgekit.export(MODEL.name, "laptop", exporter=request.param, precision="int8", out=out, fallback=False)
+    return edgekit.export(MODEL.name, "laptop", runtime=request.param, precision="int8", out=out, fallback=False)
 
 
 @pytest.mark.real

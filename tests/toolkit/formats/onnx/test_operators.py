@@ -13,9 +13,9 @@ from helpers.cases.onnx_operators.case import Case
 from numpy.typing import NDArray
 
 from edgekit.errors import BadInput, Unsupported
-from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.formats.onnx.translation import translate
 from edgekit.formats.onnx.translation.evaluation import translated
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
 CASES: dict[str, list[Case]] = defaultdict(list)
 for case in (*simple.CASES, *heavy.CASES):

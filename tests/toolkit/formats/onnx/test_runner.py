@@ -11,7 +11,7 @@ import pytest
 from helpers.devices.old_x86 import answers_on
 from onnx import helper, numpy_helper
 
-from edgekit.formats.onnx.runner import OnnxRunner
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
 
 @pytest.fixture

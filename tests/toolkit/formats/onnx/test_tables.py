@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.errors import BadInput
-from edgekit.formats.onnx.runner import OnnxRunner
-from edgekit.formats.onnx.tables import Tables
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner
+from edgekit.runtimes.onnxruntime.tables import Tables
 
 ROWS, WIDTH = 3000, 512
 

@@ -13,8 +13,8 @@ from helpers.cases.onnx_operators.case import Array, f, model_of
 from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.errors import Unsupported
-from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.formats.onnx.translation import translate
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 
 N = helper.make_node
 

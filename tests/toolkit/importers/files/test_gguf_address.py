@@ -14,10 +14,11 @@ from helpers.pages.server import Site, serving
 
 import edgekit
 from edgekit.errors import BadInput, FetchFailed
-from edgekit.exporters.gguf.runner import LlamaRunner
 from edgekit.formats import gguf
 from edgekit.importers.resolved import inspect, model_of
 from edgekit.llama import library
+from edgekit.runtimes.llama_cpp.runner import LlamaRunner
+from edgekit.runtimes.resolved import recipe_of
 from edgekit.sources import web
 
 COMMIT = "c" * 40
@@ -61,9 +62,8 @@ def test_an_address_is_read_by_its_start_and_exported(site: Site, file: Path, tm
     assert (model.name, model.weights.hub) == ("model", address)
     local = model_of(str(file))
     assert model.network.parameters == local.network.parameters
-    assert [model.costs.memory(recipe) for recipe in model.network.ladder] == [
-        local.costs.memory(recipe) for recipe in local.network.ladder
-    ]
+    recipes = [recipe_of("llama-cpp", precision) for precision in ("q4_0", "q8_0", "f16")]
+    assert [model.costs.memory(recipe) for recipe in recipes] == [local.costs.memory(recipe) for recipe in recipes]
     assert edgekit.fit(model, "android").verdict == "fits"
     ok, _, remedy = library.state()
     if not ok:

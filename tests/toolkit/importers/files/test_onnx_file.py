@@ -146,7 +146,7 @@ def test_other_formats_get_a_translation(tmp_path: Path, exporter: str) -> None:
     target = {"coreml": "ios"}.get(exporter, "android")
     precision = "fp16" if exporter == "coreml" else "fp32"
     bundle = export(
-        saved(tmp_path, network()), tmp_path / "out", target, exporter=exporter, precision=precision, evidence=False
+        saved(tmp_path, network()), tmp_path / "out", target, runtime=exporter, precision=precision, evidence=False
     )
     [part] = bundle.manifest.parts
     assert part.name == "network"
@@ -178,9 +178,9 @@ def test_a_quantized_file_is_taken_as_it_is(tmp_path: Path) -> None:
         t.name: t.raw_data for t in quantized().graph.initializer
     }
     assert any("quantized" in note for note in inspect(source, ImportOptions(), lambda *_: None).notes)
-    assert find("targets", "ios").recipes["*"].exporter == "coreml"
+    assert find("targets", "ios").recipes["*"].runtime == "coreml"
     assert declared(source).network.variants == {}
-    for refused in ({"precision": "fp16"}, {"exporter": "litert"}, {"target": "ios", "exporter": "coreml"}):
+    for refused in ({"precision": "fp16"}, {"runtime": "litert"}, {"target": "ios", "runtime": "coreml"}):
         with pytest.raises(Unsupported):
             export(source, tmp_path / "refused", **refused)
     assert not (tmp_path / "refused").exists()

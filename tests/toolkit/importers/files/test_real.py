@@ -11,13 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 import edgekit
-from edgekit.core import Checkpoint, Recipe, Source, SourceFile
+from edgekit.core import Checkpoint, Source, SourceFile
 from edgekit.formats.onnx import load, open_file
-from edgekit.formats.onnx.runner import OnnxRunner
 from edgekit.formats.onnx.translation import translate
 from edgekit.importers.resolved import model_of
 from edgekit.numerics.parity import relative_error
 from edgekit.registry import find
+from edgekit.runtimes.onnxruntime.runner import OnnxRunner
+from edgekit.runtimes.resolved import recipe_of, runtime_for
 from edgekit.sources import cache_folder, fetch
 
 pytestmark = pytest.mark.real
@@ -116,8 +117,10 @@ def _made(file: Path, exporter: str, folder: Path) -> Any:
     work.mkdir()
     checkpoint = Checkpoint(file, "onnx", {}, {}, {})
     entry = find("exporters", exporter)
-    [artifact] = entry.export(model, checkpoint, Recipe(exporter, "fp32"), {}, out, work, lambda *_: None)
-    return entry.load(out / artifact.file, 1)
+    [artifact] = entry.export(
+        model, checkpoint, recipe_of(runtime_for(exporter), "fp32"), {}, out, work, lambda *_: None
+    )
+    return find("runtimes", runtime_for(exporter)).load(out / artifact.file, 1)
 
 
 @pytest.mark.parametrize("name", ["faces", "hands"])

@@ -67,11 +67,11 @@ def test_fit_knows_what_it_takes_on_a_chip(tmp_path: Path) -> None:
     assert 0.5 * arena < answer.ram <= arena
 
 
-@pytest.mark.parametrize("exporter", [None, "c"])
-def test_float_tensors_do_not_become_c_and_the_way_is_told(tmp_path: Path, exporter: str | None) -> None:
+@pytest.mark.parametrize("runtime", [None, "qemu"])
+def test_float_tensors_do_not_become_c_and_the_way_is_told(tmp_path: Path, runtime: str | None) -> None:
     with pytest.raises(Unsupported, match=r"needs integer inputs and outputs.*-o io=int8") as caught:
-        edgekit.export(saved(tmp_path, floats()), target="cortex-m4", exporter=exporter, out=tmp_path / "out")
-    assert "--exporter litert." not in caught.value.hint, "nothing on a chip runs that"
+        edgekit.export(saved(tmp_path, floats()), target="cortex-m4", runtime=runtime, out=tmp_path / "out")
+    assert "--runtime litert." not in caught.value.hint, "nothing on a chip runs that"
 
 
 def test_float_goes_to_litert_in_every_precision(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_what_it_cannot_have(tmp_path: Path) -> None:
     with pytest.raises(Unsupported, match="fill-mask"):
         model_of(source, ImportOptions(task="fill-mask"))
     with pytest.raises(Unsupported, match="onnx"):
-        edgekit.export(source, target="laptop", exporter="onnx", out=tmp_path / "out")
+        edgekit.export(source, target="laptop", runtime="onnxruntime", out=tmp_path / "out")
 
 
 @pytest.mark.parametrize("size", [0, 3, 8, 100])

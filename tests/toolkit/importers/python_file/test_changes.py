@@ -98,7 +98,9 @@ def test_a_change_is_seen_by_the_second_export(name: str, tmp_path: Path, monkey
 
     def export(turn: int) -> Bundle:
         case.change(tmp_path, turn, monkeypatch)
-        return edgekit.export(str(tmp_path / "net.py"), exporter="onnx", precision="fp32", out=tmp_path / "bundle")
+        return edgekit.export(
+            str(tmp_path / "net.py"), runtime="onnxruntime", precision="fp32", out=tmp_path / "bundle"
+        )
 
     first = export(0)
     evidence = first.manifest.evidence
@@ -119,7 +121,9 @@ def test_what_the_file_draws_without_a_seed_is_the_same_each_time(line: str, tmp
     (tmp_path / "net.py").write_text(text, "utf-8")
 
     def export() -> Bundle:
-        return edgekit.export(str(tmp_path / "net.py"), exporter="onnx", precision="fp32", out=tmp_path / "bundle")
+        return edgekit.export(
+            str(tmp_path / "net.py"), runtime="onnxruntime", precision="fp32", out=tmp_path / "bundle"
+        )
 
     export()
     (tmp_path / "net.py").write_text(text + line, "utf-8")  # labels are no part of the program

@@ -59,14 +59,14 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_gate_judges_by_the_files_own_metric(file: Path, tmp_path: Path) -> None:
     out = tmp_path / "bundle"
-    bundle = edgekit.export(str(file), exporter="onnx", precision="fp16", data=tmp_path / "data", out=out)
+    bundle = edgekit.export(str(file), runtime="onnxruntime", precision="fp16", data=tmp_path / "data", out=out)
     gate, evidence = bundle.manifest.gate, bundle.manifest.evidence
     # 40 equal answers leave room for a loss of 9 points; the file allows 5.
     assert (gate.verdict, gate.samples, gate.value) == ("undecided", 40, 1.0)
     assert gate.metric.startswith("score (net.py ")
     assert evidence is not None
     assert (evidence.agreement.verdict, evidence.agreement.same, evidence.agreement.of) == ("undecided", 16, 16)
-    assert edgekit.export(str(file), exporter="onnx", precision="fp16", data=tmp_path / "data", out=out).reused
+    assert edgekit.export(str(file), runtime="onnxruntime", precision="fp16", data=tmp_path / "data", out=out).reused
     asked = edgekit.verify(out, data=tmp_path / "data")["gate"]
     assert asked.verdict == "not measured" and "--metric FILE.py:NAME" in asked.reason
     again = edgekit.verify(out, data=tmp_path / "data", metric=f"{file}:score")["gate"]
@@ -100,7 +100,7 @@ def test_a_metric_that_reads_something_else_now_judges_anew(
 
 
 def test_int8_of_a_network_of_linear_layers_alone(file: Path, tmp_path: Path) -> None:
-    bundle = edgekit.export(str(file), exporter="onnx", precision="int8", out=tmp_path / "bundle", fallback=False)
+    bundle = edgekit.export(str(file), runtime="onnxruntime", precision="int8", out=tmp_path / "bundle", fallback=False)
     assert bundle.manifest.parts[0].parity < 0.1
 
 
@@ -117,7 +117,9 @@ def test_a_reference_below_the_bar_is_refused(file: Path, tmp_path: Path) -> Non
         with np.load(path) as arrays:
             np.savez(path, input=arrays["input"], truth=np.int64(9))
     with pytest.raises(GateFailed, match="the fp32 reference itself misses the bar"):
-        edgekit.export(str(file), exporter="onnx", precision="fp16", data=tmp_path / "data", out=tmp_path / "bundle")
+        edgekit.export(
+            str(file), runtime="onnxruntime", precision="fp16", data=tmp_path / "data", out=tmp_path / "bundle"
+        )
 
 
 def test_an_embedding_counts_as_weights_that_int8_makes_smaller(tmp_path: Path) -> None:
@@ -129,5 +131,5 @@ def test_an_embedding_counts_as_weights_that_int8_makes_smaller(tmp_path: Path) 
     )
     (tmp_path / "words.py").write_text(text)
     model = model_of(f"{tmp_path / 'words.py'}:build", ImportOptions(task="tensors"))
-    sizes = {precision: model.costs.size(Recipe("onnx", precision)) for precision in ("fp32", "int8")}
+    sizes = {precision: model.costs.size(Recipe("onnxruntime", precision)) for precision in ("fp32", "int8")}
     assert sizes["int8"] < 320_000 < 4 * 4000 * 64 < sizes["fp32"]

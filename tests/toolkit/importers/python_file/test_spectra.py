@@ -16,6 +16,7 @@ from edgekit.exporters.coreml import EXPORTER
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.importers.resolved import model_of
 from edgekit.numerics.parity import relative_error
+from edgekit.runtimes.coreml import RUNTIME
 
 TEXT = """
 import numpy as np
@@ -113,7 +114,7 @@ def test_core_ml_takes_a_spectrogram(tmp_path: Path, monkeypatch: pytest.MonkeyP
         tmp_path,
         lambda *_: None,
     )
-    made = EXPORTER.load(tmp_path / "network.mlpackage", 1)({"x": x})
+    made = RUNTIME.load(tmp_path / "network.mlpackage", 1)({"x": x})
     with torch.no_grad():
         wanted = module(torch.from_numpy(x))[0].numpy()
     assert relative_error([made], [dict.fromkeys(made, wanted)]) < 1e-2

@@ -14,6 +14,7 @@ import edgekit
 from edgekit.cli.command import run
 from edgekit.core import Checkpoint, Recipe
 from edgekit.errors import BadInput, GateFailed, OverBudget
+from edgekit.exporters.gguf import LADDER
 from edgekit.gate import frontier
 from edgekit.gate.frontier import Loss, Point
 from edgekit.pipeline import writing
@@ -22,6 +23,9 @@ from edgekit.pipeline.resolving import job_of
 from edgekit.pipeline.search import limits
 from edgekit.pipeline.search.pruning import Search
 from edgekit.registry import find
+from edgekit.runtimes.resolved import recipe_of
+
+INT8 = recipe_of("onnxruntime", "int8")
 
 
 @pytest.fixture
@@ -133,7 +137,7 @@ def test_what_is_too_slow_is_hurried(
 def test_what_computes_the_same_as_what_is_too_slow_is_not_tried(seconds: float, untried: bool, tmp_path: Path) -> None:
     """Fewer bits make a smaller file, and no faster network."""
     wish = limits.Limits(latency=1.0)
-    job = job_of(Asked("whisper-base", exporter="onnx", limits=wish))
+    job = job_of(Asked("whisper-base", runtime="onnxruntime", limits=wish))
     stage = Run(job, Checkpoint(tmp_path, "", {}, {}, {}), None, "", tmp_path, tmp_path, tmp_path, lambda *_: None)
     search = Search(stage, wish, job.offered(None))
     first, second = [name for name, recipe in search.recipes.items() if "bits" in recipe.options][:2]
@@ -220,7 +224,7 @@ def test_sizes_that_are_none(toy: Any, tmp_path: Path, text: str) -> None:
 def test_limits_judge_and_the_nearest_is_named() -> None:
     small = Point("small", "pass", "", 10, 2.0, loss=Loss(3.0, 2.0, 4.0, "% of answers", 10.0))
     large = Point("large", "pass", "", 30, 0.5, loss=Loss(0.1, 0.0, 0.2, "% of answers", 10.0))
-    recipes = {name: Recipe("onnx", "int8") for name in ("small", "large", "none")}
+    recipes = {name: Recipe("onnxruntime", "int8") for name in ("small", "large", "none")}
     assert limits.chosen([large, small], limits.Limits(), recipes) is small
     assert limits.chosen([large, small], limits.Limits(size=40), recipes) is large  # a size is there to be spent
     assert limits.chosen([large, small], limits.Limits(size=40, loss=5.0), recipes) is small
@@ -234,7 +238,9 @@ def test_limits_judge_and_the_nearest_is_named() -> None:
 
 def test_of_equal_losses_bits_are_given_up_only_as_the_size_asks() -> None:
     options = {"4.5": {"bits": {"network": 4.5}}, "5.5": {"bits": {"network": 5.5}}, "int8": {}, "fp32": {}}
-    recipes = {name: Recipe("onnx", "fp32" if name == "fp32" else "int8", held) for name, held in options.items()}
+    recipes = {
+        name: Recipe("onnxruntime", "fp32" if name == "fp32" else "int8", held) for name, held in options.items()
+    }
     none = Loss(0.0, 0.0, 4.0, "% of answers", 10.0)
     points = [Point(name, "pass", "", size, loss=none) for name, size in zip(recipes, (15, 20, 25, 90), strict=True)]
 
@@ -250,17 +256,17 @@ def test_of_equal_losses_bits_are_given_up_only_as_the_size_asks() -> None:
 
 def test_what_the_exporters_offer() -> None:
     model = find("models", "whisper-base")
-    offered = [(recipe.precision, dict(recipe.options)) for recipe in find("exporters", "onnx").candidates(model)]
+    offered = [(recipe.precision, dict(recipe.options)) for recipe in find("exporters", "onnx").candidates(model, INT8)]
     assert offered[1] == ("int8", {"bits": {"decoder": 5.5, "encoder": 6.0}})
     assert ("int8", {"float_parts": ["encoder"]}) in offered
     assert [precision for precision, options in offered if not options] == ["int8", "fp16", "fp32"]
-    sizes = [model.costs.size(Recipe("onnx", precision, options)) for precision, options in offered]
+    sizes = [model.costs.size(Recipe("onnxruntime", precision, options)) for precision, options in offered]
     assert (
         offered[3] == ("int8", {}) and sizes[0] < 52e6 < sizes[1] < 60e6 < sizes[2] < 0.85 * sizes[3]
     )  # 4 bits are tried for --max-size
-    language = find("models", "smollm2-135m")
-    sizes = [language.costs.size(recipe) for recipe in find("exporters", "gguf").candidates(language)]
-    assert len(sizes) == len(language.network.ladder) and sizes == sorted(sizes)
+    language, gguf = find("models", "smollm2-135m"), find("exporters", "gguf")
+    sizes = [language.costs.size(recipe) for recipe in gguf.candidates(language, recipe_of("llama-cpp", "q4_0"))]
+    assert len(sizes) == len(LADDER) and sizes == sorted(sizes)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +275,7 @@ def test_what_the_exporters_offer() -> None:
 def test_a_limit_of_size_is_spent(size: int, count: int) -> None:
     """The last of the recipes with fewer bits takes as many as the size allows."""
     model = find("models", "whisper-base")
-    narrow = [recipe for recipe in find("exporters", "onnx").candidates(model, size) if "bits" in recipe.options]
+    narrow = [recipe for recipe in find("exporters", "onnx").candidates(model, INT8, size) if "bits" in recipe.options]
     sizes = [model.costs.size(recipe) for recipe in narrow]
     assert len(sizes) == count and sizes == sorted(sizes)
     assert count == 0 or size > 80_000_000 or 0.98 * size < sizes[-1] <= size
@@ -279,7 +285,7 @@ def test_a_limit_of_size_is_spent(size: int, count: int) -> None:
 def test_a_limit_of_size_is_filled_by_what_was_measured(share: float, more: bool, tmp_path: Path) -> None:
     """Estimates may be off: bits are corrected by the file that was made, once."""
     wish = limits.Limits(size=60_000_000)
-    job = job_of(Asked("whisper-base", exporter="onnx", limits=wish))
+    job = job_of(Asked("whisper-base", runtime="onnxruntime", limits=wish))
     stage = Run(job, Checkpoint(tmp_path, "", {}, {}, {}), None, "", tmp_path, tmp_path, tmp_path, lambda *_: None)
     search = Search(stage, wish, job.offered(wish.filled), wish.filled)
     name = [name for name, recipe in search.recipes.items() if "bits" in recipe.options][-1]

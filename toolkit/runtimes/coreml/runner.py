@@ -1,0 +1,130 @@
+"""Running a saved ML Program: by Core ML on a Mac, elsewhere by interpreting it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.core import Feeds, Runner, TensorSpec
+from edgekit.errors import BadInput, Unsupported
+from edgekit.runtimes.coreml.interpreter import program
+from edgekit.runtimes.coreml.reader import DESCRIPTION, HELD
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["InterpretedRunner", "NativeRunner"]
+
+#: A specification is the graph without its weights: more is no part of ours, and would be read into memory whole.
+_MOST_SPECIFICATION = 256 << 20
+
+
+class _Runner(Runner):
+    """What both have: the contract from the file, and inputs that are checked against it."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    _sizes: dict[str, tuple[int, ...]]
+
+    def _take(self, file: Path, model: Any) -> None:
+        try:
+            told = json.loads(model.user_defined_metadata[DESCRIPTION])
+            self.inputs, self.outputs = (
+                tuple(TensorSpec(str(name), str(dtype), tuple(shape)) for name, dtype, shape in told[side])
+                for side in ("inputs", "outputs")
+            )
+            sizes = told.get("sizes", {})
+            self._sizes = {str(axis): tuple(int(size) for size in given) for axis, given in sizes.items()}
+        except (KeyError, ValueError, TypeError, AttributeError) as exc:
+            raise BadInput(f"{file.name} does not say what its inputs are: edgekit did not make it.") from exc
+
+    def _checked(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+        import numpy as np
+
+        given = {}
+        for spec in self.inputs:
+            if spec.name not in feeds:
+                raise BadInput(f"the input {spec.name!r} is missing.")
+            array = np.asarray(feeds[spec.name])
+            if array.dtype.name != spec.dtype or not spec.fits(array.shape):
+                raise BadInput(
+                    f"the input {spec.name!r} is {array.dtype.name} {list(array.shape)}; "
+                    f"{spec.dtype} {list(spec.shape)} is needed."
+                )
+            for have, axis in zip(array.shape, spec.shape, strict=True):
+                if isinstance(axis, str) and have not in self._sizes.get(axis, (have,)):
+                    raise BadInput(
+                        f"the input {spec.name!r} has {have} {axis}; this package was made for "
+                        f"{', '.join(map(str, self._sizes[axis]))}.",
+                        hint="Export without -o shapes=enumerated for any other size.",
+                    )
+            given[spec.name] = array
+        if unknown := set(feeds) - set(given):
+            raise BadInput(f"there is no input {', '.join(sorted(unknown))}.")
+        return given
+
+    def _named(self, values: dict[str, Any]) -> dict[str, NDArray[Any]]:
+        return {spec.name: values[spec.name].astype(spec.dtype) for spec in self.outputs}
+
+
+class InterpretedRunner(_Runner):
+    """The program, operator by operator, in torch: fp16 values, sums in fp32. Raises BadInput: it is damaged."""
+
+    def __init__(self, file: Path, threads: int) -> None:
+        model = _opened(file)
+        self._take(file, model)
+        self._program = program.Program(file)
+        if unknown := self._program.unknown:
+            self.unable = f"Core ML runs on Apple's systems only, and the operator {unknown} is not interpreted"
+        self._threads = threads
+
+    def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+        import torch
+
+        if self.unable:
+            raise Unsupported(f"the part cannot be run here: {self.unable}.", hint="Run it on a Mac.")
+        before = torch.get_num_threads()
+        torch.set_num_threads(self._threads)
+        try:
+            return self._named(self._program(self._checked(feeds)))
+        except (RuntimeError, ValueError, IndexError) as exc:
+            raise BadInput(f"the program could not be run: {exc}") from exc
+        finally:
+            torch.set_num_threads(before)
+
+
+class NativeRunner(_Runner):
+    """Core ML itself, on all of the Mac's units. Raises BadInput where it refuses the package."""
+
+    def __init__(self, file: Path) -> None:
+        import coremltools as ct
+
+        self._take(file, _opened(file))
+        try:
+            self._model = ct.models.MLModel(str(file))
+        except Exception as exc:
+            raise BadInput(f"Core ML refuses {file.name}: {exc}") from exc
+
+    def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+        import numpy as np
+
+        given = {
+            name: array.astype(HELD.get(array.dtype.name, "int32")) for name, array in self._checked(feeds).items()
+        }
+        return self._named({name: np.asarray(value) for name, value in self._model.predict(given).items()})
+
+
+def _opened(file: Path) -> Any:
+    import coremltools as ct
+
+    specification = file / "Data" / "com.apple.CoreML" / "model.mlmodel"
+    try:
+        if specification.stat().st_size > _MOST_SPECIFICATION:
+            raise BadInput(f"{file.name} has a specification of more than {_MOST_SPECIFICATION} bytes.")
+        return ct.models.MLModel(str(file), skip_model_load=True)
+    except BadInput:
+        raise
+    except Exception as exc:  # protobuf, JSON and coremltools have no common base
+        reason = next(iter(str(exc).splitlines()), type(exc).__name__)
+        raise BadInput(f"{file.name} is no Core ML package that can be read: {reason}") from exc

@@ -1,0 +1,189 @@
+"""Running a .pte with ExecuTorch's own runtime on the processor.
+
+The runtime is loaded from its extension module: the package's public names bring the whole compiler along, which takes
+seconds and hundreds of megabytes. It follows what a file says unchecked and ends the process over a damaged one, so a
+file must be the one that its description tells the hash of, and pass our own reader.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.common.quiet import quiet
+from edgekit.core import Feeds, Runner, TensorSpec
+from edgekit.errors import BadInput, CannotRun, need
+from edgekit.formats.executorch import arguments, reader
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_RETRY = "Export it again."
+
+
+def describe(content: bytes, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], most: dict[str, int]) -> str:
+    """The text of a part's description, which `load` reads: a .pte has no names for its tensors and axes.
+
+    Args:
+        most: dynamic axis -> its upper bound, which the program has memory for.
+    """
+
+    def listed(specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:
+        return [{"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)} for spec in specs]
+
+    facts = {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "inputs": listed(inputs),
+        "outputs": listed(outputs),
+        "most": most,
+    }
+    return json.dumps(facts, indent=1) + "\n"
+
+
+def load(file: Path, threads: int) -> ExecutorchRunner:
+    """Open a .pte with the description beside it.
+
+    Raises:
+        BadInput: one of them is not there or damaged, or the file is another than described.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as exc:
+        raise CannotRun(f"ExecuTorch refuses {file.name}: {exc.strerror}.") from exc
+    inputs, outputs, most, told = _described(file.with_suffix(".json"))
+    if hashlib.sha256(content).hexdigest() != told:
+        raise BadInput(f"{file.name} is not the program that its description is of: it is damaged.", hint=_RETRY)
+    return ExecutorchRunner(content, threads, (inputs, outputs), most, file.name)
+
+
+def _described(file: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...], dict[str, int], str]:
+    try:
+        facts = json.loads(file.read_bytes())
+        inputs, outputs = (
+            tuple(TensorSpec(str(one["name"]), str(one["dtype"]), _shape(one["shape"])) for one in facts[side])
+            for side in ("inputs", "outputs")
+        )
+        return inputs, outputs, {str(name): int(size) for name, size in facts["most"].items()}, str(facts["sha256"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise BadInput(f"{file.name}, the description of a part, cannot be read.", hint=_RETRY) from exc
+
+
+def _shape(given: Any) -> tuple[int | str, ...]:
+    if not isinstance(given, list) or not all(isinstance(axis, int | str) for axis in given):
+        raise ValueError("a shape is a list of sizes and names")
+    return tuple(given)
+
+
+class _Pool:
+    """The runtime has one pool of threads for the process; a program that was loaded with another one crashes."""
+
+    threads = 0
+    made = 0
+
+
+class ExecutorchRunner(Runner):
+    """One loaded program.
+
+    Args:
+        content: the file's bytes. threads: of the process's pool while this one runs.
+        specs: names, dtypes and shapes of inputs and outputs, in the program's order.
+        most: dynamic axis -> upper bound.
+
+    Raises:
+        BadInput: the runtime refuses the program, or it has other tensors than `specs`. MissingExtra: no executorch.
+    """
+
+    def __init__(
+        self,
+        content: bytes,
+        threads: int,
+        specs: tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]],
+        most: dict[str, int],
+        what: str = "the program",
+    ) -> None:
+        with need("executorch", "Running an ExecuTorch program"), quiet():
+            import torch
+            from executorch.extension.pybindings import _C
+        self._torch, self._runtime = torch, _C
+        self.inputs, self.outputs = specs
+        # The runtime reads the bytes where they are, for as long as the program lives.
+        self._content, self._threads, self._most, self._what = content, max(1, threads), most, what
+        program = reader.read(content)
+        arguments.check(program.calls)
+        self._compare(program)
+        self._open()
+
+    def _open(self) -> None:
+        try:
+            with quiet():
+                if _Pool.threads != self._threads:
+                    self._runtime._unsafe_reset_threadpool(self._threads)
+                    _Pool.threads = self._threads
+                    _Pool.made += 1
+                self._pool = _Pool.made
+                self._program = self._runtime._load_for_executorch_from_buffer(self._content)
+        except RuntimeError as exc:
+            raise CannotRun(f"ExecuTorch refuses {self._what}: {_first_line(exc)}", hint=_RETRY) from exc
+
+    def _compare(self, program: reader.Program) -> None:
+        for side, specs, found in (
+            ("inputs", self.inputs, program.inputs),
+            ("outputs", self.outputs, program.outputs),
+        ):
+            if len(specs) != len(found):
+                raise BadInput(f"{self._what} has {len(found)} {side}; its description has {len(specs)}.", hint=_RETRY)
+            for spec, tensor in zip(specs, found, strict=True):
+                bounds = tuple(self._most.get(axis, -1) if isinstance(axis, str) else axis for axis in spec.shape)
+                same = len(tensor.shape) == len(bounds) and all(
+                    bound in (-1, size) for size, bound in zip(tensor.shape, bounds, strict=True)
+                )
+                if not same or tensor.dtype != spec.dtype:
+                    raise BadInput(
+                        f"{self._what}: {spec.name!r} is {tensor.dtype} {list(tensor.shape)} there, and {spec.dtype} "
+                        f"{list(bounds)} in its description.",
+                        hint=_RETRY,
+                    )
+
+    def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+        """Raises BadInput for a missing input or one of another dtype or shape."""
+        unknown = set(feeds) - {spec.name for spec in self.inputs}
+        if unknown:
+            raise BadInput(f"ExecuTorch could not run the part: there is no input {min(unknown)!r}.")
+        values = [self._tensor(spec, feeds.get(spec.name)) for spec in self.inputs]
+        if self._pool != _Pool.made:
+            self._open()  # the pool that this one was loaded with is gone
+        try:
+            out = self._program.forward(values)
+        except RuntimeError as exc:
+            self._open()  # what failed half-way may not be used again
+            raise CannotRun(f"ExecuTorch could not run the part: {_first_line(exc)}") from exc
+        return {spec.name: value.numpy() for spec, value in zip(self.outputs, out, strict=True)}
+
+    def _tensor(self, spec: TensorSpec, value: Any) -> Any:
+        import numpy as np
+
+        if value is None:
+            raise BadInput(f"ExecuTorch could not run the part: the input {spec.name!r} is missing.")
+        fits = (
+            isinstance(value, np.ndarray)
+            and value.dtype == spec.dtype
+            and value.ndim == len(spec.shape)
+            and all(
+                0 < size <= self._most.get(axis, size) if isinstance(axis, str) else size == axis
+                for size, axis in zip(value.shape, spec.shape, strict=True)
+            )
+        )
+        if not fits:
+            got = f"{value.dtype} {list(value.shape)}" if isinstance(value, np.ndarray) else type(value).__name__
+            most = "".join(f"; {axis} at most {self._most[axis]}" for axis in spec.shape if axis in self._most)
+            wanted = f"{spec.dtype} {list(spec.shape)}{most}"
+            raise BadInput(f"ExecuTorch could not run the part: {spec.name!r} must be {wanted}, not {got}.")
+        whole = np.asarray(value, order="C")
+        return self._torch.from_numpy(whole if whole.flags.writeable else whole.copy())
+
+
+def _first_line(exc: Exception) -> str:
+    return next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)

@@ -1,0 +1,158 @@
+"""Running a .tflite with LiteRT on the processor. All that the ``run`` extra needs of this room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.common.quiet import quiet
+from edgekit.core import Feeds, Runner, TensorSpec
+from edgekit.errors import BadInput, CannotRun, need
+from edgekit.formats import tflite
+from edgekit.formats.tflite.tensors import Specs, described, given, stored
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Operators that remember something between calls.
+_STATEFUL = {
+    "VAR_HANDLE", "SVDF", "RNN", "LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN",
+    "BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN",
+}  # fmt: skip
+
+
+def load(file: Path, threads: int) -> LitertRunner:
+    """Open a .tflite with the description beside it; without one, tensors have the file's own names and dtypes.
+
+    Raises:
+        BadInput: the file or its description is not there, damaged, or LiteRT refuses it.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as exc:
+        raise CannotRun(f"LiteRT refuses {file.name}: {exc.strerror}.") from exc
+    try:
+        graph = tflite.read(content, dynamic=True)  # LiteRT follows a file's offsets unchecked
+    except BadInput as exc:
+        raise CannotRun(f"LiteRT refuses {file.name}: {exc.message}", hint=exc.hint) from exc
+    specs = described(file)
+    kind = StatefulRunner if _STATEFUL & {op.name for one in graph.subgraphs for op in one.operators} else LitertRunner
+    return kind(content, threads, specs, file.name)
+
+
+class LitertRunner(Runner):
+    """One interpreter.
+
+    Args:
+        content: the file's bytes, known to be sound. threads: within an operator.
+        specs: names, dtypes and shapes that inputs and outputs have for the caller, in the file's order; None: its own.
+        reference: compute with the reference kernels, which are slow and the same everywhere.
+        watched: keep every tensor's values after a call.
+
+    Raises:
+        BadInput: LiteRT refuses the model, or it has other tensors than `specs`. MissingExtra: no ai-edge-litert.
+    """
+
+    def __init__(
+        self,
+        content: bytes,
+        threads: int = 1,
+        specs: Specs | None = None,
+        what: str = "the model",
+        reference: bool = False,
+        watched: bool = False,
+    ) -> None:
+        with need("run", "Running a .tflite model"):
+            from ai_edge_litert import interpreter as litert
+        kinds = litert.OpResolverType
+        self._made = {
+            "model_content": content,
+            "num_threads": threads,
+            "experimental_op_resolver_type": kinds.BUILTIN_REF if reference else kinds.AUTO,
+            "experimental_preserve_all_tensors": watched,
+        }
+        self._litert, self._what = litert, what
+        self._open()
+        self._ins, self._outs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        own = tuple(tuple(_spec(facts) for facts in side) for side in (self._ins, self._outs))
+        for side, wanted, found in zip(("inputs", "outputs"), specs or own, own, strict=True):
+            if len(wanted) != len(found):
+                raise BadInput(f"{what} has {len(found)} {side}; its description has {len(wanted)}.")
+        self.inputs, self.outputs = (tuple(side) for side in specs or own)
+
+    def _open(self) -> None:
+        try:
+            with quiet():
+                self._interpreter = self._litert.Interpreter(**self._made)
+                self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as exc:
+            raise CannotRun(f"LiteRT refuses {self._what}: {_first_line(exc)}") from exc
+
+    def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+        """Raises BadInput for a missing input or one of another dtype or shape."""
+        import numpy as np
+
+        unknown = set(feeds) - {spec.name for spec in self.inputs}
+        if unknown:
+            raise BadInput(f"LiteRT could not run the part: there is no input {min(unknown)!r}.")
+        values = [_checked(spec, feeds.get(spec.name)) for spec in self.inputs]
+        try:
+            self._resize(values)
+            for facts, value in zip(self._ins, values, strict=True):
+                dtype = np.dtype(facts["dtype"])
+                self._interpreter.set_tensor(facts["index"], stored(value, dtype, facts["quantization"], facts["name"]))
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as exc:
+            self._open()  # what failed half-way may not be used again
+            raise CannotRun(f"LiteRT could not run the part: {_first_line(exc)}") from exc
+        return {
+            spec.name: given(self._interpreter.get_tensor(facts["index"]), spec.dtype, facts["quantization"])
+            for facts, spec in zip(self._outs, self.outputs, strict=True)
+        }
+
+    def _resize(self, values: Sequence[NDArray[Any]]) -> None:
+        """Tell the interpreter of other sizes of dynamic axes."""
+        changed = False
+        for facts, value in zip(self._interpreter.get_input_details(), values, strict=True):
+            if tuple(facts["shape"]) != value.shape:
+                self._interpreter.resize_tensor_input(facts["index"], value.shape, strict=True)
+                changed = True
+        if changed:
+            with quiet():
+                self._interpreter.allocate_tensors()
+
+
+class StatefulRunner(LitertRunner):
+    """A model that remembers: a stream is fed call by call."""
+
+    stateful = True
+
+    def reset(self) -> None:
+        """Forget all state. Resource variables are only forgotten with their interpreter."""
+        self._open()
+
+
+def _spec(facts: Any) -> TensorSpec:
+    import numpy as np
+
+    signature = facts["shape_signature"] if len(facts["shape_signature"]) else facts["shape"]
+    shape = tuple(int(size) if size >= 0 else f"axis{i}" for i, size in enumerate(signature))
+    return TensorSpec(str(facts["name"]), np.dtype(facts["dtype"]).name, shape)
+
+
+def _checked(spec: TensorSpec, value: Any) -> NDArray[Any]:
+    import numpy as np
+
+    if value is None:
+        raise BadInput(f"LiteRT could not run the part: the input {spec.name!r} is missing.")
+    if not (isinstance(value, np.ndarray) and value.dtype == spec.dtype and spec.fits(value.shape)):
+        got = f"{value.dtype} {list(value.shape)}" if isinstance(value, np.ndarray) else type(value).__name__
+        raise BadInput(
+            f"LiteRT could not run the part: {spec.name!r} must be {spec.dtype} {list(spec.shape)}, not {got}."
+        )
+    return np.asarray(value, order="C")
+
+
+def _first_line(exc: Exception) -> str:
+    return next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)

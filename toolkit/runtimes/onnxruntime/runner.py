@@ -1,0 +1,122 @@
+"""Running an ONNX file with onnxruntime on the processor. All that the ``run`` extra needs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edgekit.common.memory import give_back
+from edgekit.common.packed import plain
+from edgekit.common.processors import overflows_on_bytes, usable_processors
+from edgekit.core import Feeds, Runner, TensorSpec
+from edgekit.errors import CannotRun, need
+from edgekit.runtimes.onnxruntime.arena import use_arena
+from edgekit.runtimes.onnxruntime.tables import Tables
+
+_DTYPES = {"float": "float32", "double": "float64", "float16": "float16"}
+
+
+def without_telemetry() -> None:
+    """To be called before onnxruntime is imported: from 1.29 on its official builds report to their makers."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+
+class OnnxRunner(Runner):
+    """One session.
+
+    Args:
+        model: a file, packed or not, or the bytes of a model. threads: within an operator.
+
+    Raises:
+        BadInput: onnxruntime refuses the model.
+        MissingExtra: onnxruntime is absent.
+    """
+
+    def __init__(self, model: Path | bytes, threads: int) -> None:
+        without_telemetry()
+        with need("run", "Running an ONNX model"):
+            import onnxruntime
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        if _has_neighbours(model):
+            # Threads of this part would spin behind its run, and take processors from the next part (measured on two
+            # processors: Whisper takes 1.5 times as long, Piper twice).
+            options.add_session_config_entry("session.force_spinning_stop", "1")
+        options.log_severity_level = 4  # errors come as exceptions
+        if isinstance(model, Path):
+            use_arena(onnxruntime, options)
+        else:
+            # A model in memory is of an export: what it answers is large, and an arena would keep as much for good.
+            options.enable_cpu_mem_arena = False
+        # Inputs change their length at every call: remembered allocation patterns would only grow.
+        options.enable_mem_pattern = False
+        with plain(model) if isinstance(model, Path) else contextlib.nullcontext(model) as whole:
+            self._open(onnxruntime, whole, options)
+        give_back()
+        state = onnxruntime.capi.onnxruntime_pybind11_state
+        self._refusals = (state.InvalidArgument, state.Fail, state.RuntimeException, state.NotImplemented)
+        self.inputs = tuple(_spec(value) for value in self._session.get_inputs())
+        self.outputs = tuple(_spec(value) for value in self._session.get_outputs())
+        self._names = [spec.name for spec in self.outputs]
+
+    def _open(self, onnxruntime: Any, model: Path | bytes, options: Any) -> None:
+        what = model.name if isinstance(model, Path) else "the model"
+        self._tables = Tables(model) if isinstance(model, Path) and model.is_file() else None
+        arrays = self._tables.arrays if self._tables else {}
+        # The session does not own these values.
+        self._values = {name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
+        for name, value in self._values.items():
+            options.add_initializer(name, value)
+        content = str(model) if isinstance(model, Path) else model
+        # Exact kernels where the usual ones overflow. onnxruntime rewrites weights for them, and refuses to do so with
+        # weights that two products share: such a network takes the usual kernels, as its export has said.
+        exact = ["1", "0"] if overflows_on_bytes() else ["0"]
+        for precise in exact:
+            options.add_session_config_entry("session.x64quantprecision", precise)
+            try:
+                self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+                break
+            except Exception as exc:  # onnxruntime's exceptions share no base but Exception
+                if precise == exact[-1]:
+                    raise CannotRun(
+                        f"onnxruntime {onnxruntime.__version__} refuses {what}: {_first_line(exc)}"
+                    ) from exc
+        if self._tables:
+            self._tables.forget()
+
+    def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+        """Raises BadInput for a missing input or one of another dtype or shape."""
+        try:
+            values = self._session.run(self._names, feeds)
+        except (ValueError, RuntimeError, MemoryError, *self._refusals) as exc:
+            raise CannotRun(f"onnxruntime could not run the part: {_first_line(exc)}") from exc
+        if self._tables:
+            self._tables.forget()
+        return dict(zip(self._names, values, strict=True))
+
+
+def evaluate(model: Any, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:
+    """What a model in memory (onnx.ModelProto) answers to every call."""
+    return list(map(OnnxRunner(model.SerializeToString(), threads=usable_processors()), feeds))
+
+
+def _has_neighbours(model: Path | bytes) -> bool:
+    """Whether a model is a part of several: they lie in one folder."""
+    return isinstance(model, Path) and sum(1 for _ in model.parent.glob("*.onnx*")) > 1
+
+
+def _spec(value: Any) -> TensorSpec:
+    dtype = value.type.removeprefix("tensor(").removesuffix(")")
+    shape = tuple(axis if isinstance(axis, (int, str)) else "?" for axis in value.shape)
+    return TensorSpec(value.name, _DTYPES.get(dtype, dtype), shape)
+
+
+def _first_line(exc: Exception) -> str:
+    line = next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
+    return line.replace("std::bad_alloc", "it asks for more memory than is free")
