@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from edgekit.core import Exporter, Family, Importer, Model, Runtime, Target, Task
+from edgekit.core import INTERFACE, Exporter, Family, Importer, Model, Runtime, Target, Task
 from edgekit.errors import UnknownName, Unsupported
 
 __all__ = ["ROOMS", "Entry", "find", "kind", "names"]
@@ -195,6 +195,13 @@ def _load(room: str, entry: _Definition) -> Entry:
         raise Unsupported(f"{what} cannot be loaded: {type(exc).__name__}: {exc}.", hint=remedy) from exc
     if not isinstance(loaded, wanted):
         raise Unsupported(f"{what} is no edgekit.core.{wanted.__name__}.", hint=remedy)
+    told = getattr(loaded, "interface", None)
+    if isinstance(loaded, Exporter | Runtime) and entry.owner != "edgekit" and told != INTERFACE:
+        raise Unsupported(
+            f"{what} is of interface {told or 'none, as those of edgekit 0.2'}; this edgekit takes {INTERFACE}.",
+            hint=f"Its author: an exporter writes files, a Runtime opens them (docs: Add a runtime); then interface = "
+            f"{INTERFACE}.",
+        )
     if isinstance(loaded, Exporter | Runtime) and (missing := loaded.undeclared()):
         raise Unsupported(f"{what} declares no {', '.join(map(repr, missing))}.", hint=remedy)
     return loaded

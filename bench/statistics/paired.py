@@ -23,7 +23,6 @@ from edgekit.errors import BadInput
 __all__ = [
     "Estimate",
     "Pair",
-    "absolute_bootstrap",
     "mean_by_source",
     "paired_bootstrap",
     "ratio",
@@ -97,22 +96,6 @@ def share_by_source(totals: Sequence[tuple[int, int]], confidence: float = CONFI
     yes, of = (sum(numbers) for numbers in zip(*totals, strict=True))
     low, high = lower_bound(yes, of, confidence), 1 - lower_bound(of - yes, of, confidence)
     return Estimate(found.value, max(0.0, min(found.low, low)), min(1.0, max(found.high, high)))
-
-
-def absolute_bootstrap(
-    pairs: Sequence[Pair],
-    *,
-    aggregate: Aggregate = ratio,
-    confidence: float = CONFIDENCE,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> Estimate:
-    """The aggregate of one model's pairs, with its percentile interval over resampled samples.
-
-    Raises:
-        BadInput: there are no samples, or they have no weight.
-    """
-    return _estimate([pairs], aggregate, confidence, resamples, seed)
 
 
 def paired_bootstrap(

@@ -4,7 +4,7 @@ read (of a float network: the int8 that `edgekit.exporters.litert` makes of it) 
 write C → compile on this machine → equal to TensorFlow Lite Micro bit for bit, on real inputs and random ones.
 Frontends come as hand-written C with generated tables (`frontend.py`).
 
-Float networks are taken where the model's declaration lists this exporter: it then states flash and RAM, too. Not here:
+Float networks are taken where the model's declaration says `integers`: it then states flash and RAM, too. Not here:
 float arithmetic inside a network, and what a chip needs around it (`edgekit.targets` packs that).
 """
 
@@ -76,9 +76,12 @@ class CExporter(Exporter):
         return ()
 
     def refuses(self, model: Model, recipe: Recipe) -> str:
-        """Networks that do not come as integers, unless their declaration says that they may become C."""
-        if self.name in model.network.exporters:
+        """Networks that do not come as integers, unless their declaration says that they may be computed so."""
+        if self.name in model.network.exporters or model.network.integers:
             return ""
+        works = model.costs.work(recipe) if model.costs.work else ()
+        if any(work.kind == "attention" for work in works):
+            return "C has no products of sequences, of which this network is made"
         specs = [spec for part in model.network.parts for spec in (*part.inputs, *part.outputs)]
         floats = any(spec.dtype.startswith("float") for spec in specs)
         return _FLOATS if floats else ""

@@ -65,6 +65,13 @@ class LitertExporter(Exporter):
         options.check(self, _OPTIONS, model, recipe)
         _wish(recipe.options)
 
+    def defaults(self, model: Model, precision: str) -> Mapping[str, Any]:
+        """See `edgekit.core.Exporter`: fixed sizes, and the form of int8."""
+        axes = {name: axis.fixed for part in model.network.parts for name, axis in part.axes.items() if axis.fixed}
+        calls = precision == "int8" and any(part.int8 == "calls" for part in model.network.parts)
+        facts: dict[str, Any] = {**({"sizes": axes} if axes else {}), **({"form": "dynamic"} if calls else {})}
+        return {**facts, **super().defaults(model, precision)}
+
     def careful(self, model: Model, recipe: Recipe) -> Sequence[Mapping[str, Any]]:
         """The most sensitive layers in float."""
         return [{"float_layers": _FLOATS}]

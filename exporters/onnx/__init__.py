@@ -38,6 +38,8 @@ OPTIONS = {
 }
 #: Layers that stay float in the second int8 of the ladder: at most, and at most one of so many.
 _FLOATS, _ONE_OF = 8, 3
+#: What a part says of its int8 -> the form of its products.
+_FORMS = {"weights": "blockwise", "calls": "dynamic"}
 #: The form of activations that a runtime's constraints may rule out: a scale for every row.
 ROWS = "scales of rows"
 #: Forms of layers that are not computed in int8.
@@ -116,13 +118,22 @@ class OnnxExporter(Exporter):
         if "time" in recipe.options and not isinstance(runtime, Onnxruntime):
             raise Unsupported(f"products are timed in onnxruntime, so the option 'time' is not for {recipe.runtime}.")
 
+    def defaults(self, model: Model, precision: str) -> Mapping[str, Any]:
+        """See `edgekit.core.Exporter`: of int8, forms, ranges and sensitive parts."""
+        parts = [part for part in model.network.parts if part.quantize and precision == "int8"]
+        facts: dict[str, Any] = {
+            "forms": {part.name: _FORMS[part.int8] for part in parts if part.int8},
+            "ranges": {part.name: part.ranges for part in parts if part.ranges},
+            "careful_parts": [part.name for part in parts if part.sensitive],
+        }
+        return {**{name: fact for name, fact in facts.items() if fact}, **super().defaults(model, precision)}
+
     def careful(self, model: Model, recipe: Recipe) -> Sequence[Mapping[str, Any]]:
         """The most sensitive layers of parts made of convolutions in float; products of sensitive parts in blocks."""
         works = model.costs.work(recipe) if model.costs.work else ()
         counts = {work.part: min(_FLOATS, work.layers // _ONE_OF) for work in works if work.kind == "convolution"}
         floats = {part: count for part, count in counts.items() if count}
-        sensitive = model.network.options.get((self.name, "int8"), {}).get("careful_parts", ())
-        blocks = dict.fromkeys(sensitive, "blockwise")
+        blocks = {part.name: "blockwise" for part in model.network.parts if part.sensitive and part.quantize}
         return [*([{"float_layers": floats}] if floats else []), *([{"forms": blocks}] if blocks else [])]
 
     def unmeasured(self, model: Model, recipe: Recipe) -> Recipe | None:

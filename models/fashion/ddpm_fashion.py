@@ -108,8 +108,6 @@ MODEL = Model(
             ),
         ),
         parameters=parameters_of(unet_layers()) + vit_parameters(),
-        exporters=("onnx", "litert", "coreml", "executorch"),
-        refused={"c": "has neither sines nor a move of channels into pixels, which this network needs"},
     ),
     task=Usage(
         name="unconditional-image-generation",

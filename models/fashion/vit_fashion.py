@@ -92,8 +92,6 @@ MODEL = Model(
             ),
         ),
         parameters=vit_parameters(),
-        exporters=("onnx", "litert", "coreml", "executorch"),
-        refused={"c": "has no product of two activations, which attention needs"},
     ),
     task=Usage(
         name="image-classification",

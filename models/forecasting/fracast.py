@@ -78,9 +78,8 @@ MODEL = Model(
             ),
         ),
         parameters=85_001,
-        exporters=("onnx", "litert", "coreml", "executorch"),
         # 170 kB in half precision: int8 would save 80 kB.
-        precisions={"onnx": "fp16"},
+        preferred="fp16",
     ),
     task=Usage(
         name="time-series-forecasting",

@@ -87,7 +87,7 @@ def float_keyword_model(chip: Model, sources: tuple[Source, ...], golden: str) -
                     "ds-cnn",
                 ),
             ),
-            exporters=("onnx", "litert", "coreml", "executorch"),
+            exporters=(),
             variants={"c": chip},
         ),
         task=replace(

@@ -101,11 +101,10 @@ def declared(member: Member) -> Model:
         network=Network(
             parts=member.parts,
             parameters=member.parameters,
-            exporters=("onnx", "litert", "coreml", "executorch"),
             options=member.options,
             # int8 of the two small ones is refused; of pose it takes long, as every layer's share of the error is
             # measured. It is made on demand.
-            precisions={"onnx": "fp16"},
+            preferred="fp16",
         ),
         task=Usage(
             name=member.task,

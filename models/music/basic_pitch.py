@@ -87,7 +87,6 @@ MODEL = Model(
             ),
         ),
         parameters=_PARAMETERS,
-        exporters=("onnx", "litert", "coreml", "executorch"),
     ),
     task=Usage(
         name="automatic-music-transcription",

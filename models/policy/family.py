@@ -89,12 +89,12 @@ def declared(name: str, robot: Robot, file: str, sha256: str, size: int, *, flas
                     (TensorSpec("action", "float32", (1, robot.actions)),),
                     {},
                     build,
+                    # As near to fp32 as in blocks, whose size of 128 no layer is a multiple of: half the bytes.
+                    int8="calls",
                 ),
             ),
             parameters=robot.parameters,
-            exporters=("onnx", "litert", "coreml", "executorch", "c"),
-            # As near to fp32 as in blocks, whose size of 128 no layer is a multiple of: half the bytes.
-            options={("onnx", "int8"): {"forms": {"network": "dynamic"}}},
+            integers=True,
         ),
         task=Usage(
             name="reinforcement-learning",

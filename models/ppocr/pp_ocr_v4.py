@@ -154,9 +154,8 @@ MODEL = Model(
     network=Network(
         parts=_PARTS,
         parameters=3_986_162,
-        exporters=("onnx", "litert", "coreml", "executorch"),
         # Choosing the layers that int8 spares takes long: it is made on demand.
-        precisions={"onnx": "fp16"},
+        preferred="fp16",
     ),
     task=Usage(
         name="image-to-text",

@@ -115,7 +115,7 @@ MODEL = Model(
             ),
         ),
         parameters=PARAMETERS,
-        exporters=("onnx", "litert", "coreml", "executorch", "c"),
+        integers=True,
     ),
     task=Usage(
         name="recommendation",

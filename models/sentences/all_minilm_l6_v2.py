@@ -89,7 +89,6 @@ _MODEL = Model(
     network=Network(
         parts=(_part("tokens", {"tokens": Axis(2, _MOST, 32)}),),
         parameters=MINILM.parameters,
-        exporters=("onnx", "litert", "coreml", "executorch"),
     ),
     task=Usage(name="feature-extraction", golden=_GOLDEN),
     costs=Costs(

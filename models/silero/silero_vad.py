@@ -47,7 +47,6 @@ MODEL = Model(
     network=Network(
         parts=(detector("network", build),),
         parameters=_PARAMETERS,
-        exporters=("onnx", "litert", "coreml", "executorch"),
         options={("onnx", "int8"): _ONNX},
     ),
     task=Usage(

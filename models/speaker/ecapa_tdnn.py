@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from edgekit.common import package_data
 from edgekit.core import (
@@ -129,9 +129,10 @@ def _parts(samples: int | str, frames: int | str) -> tuple[Part, ...]:
     axes = {"samples": Axis(SAMPLE_RATE // 4, _LONGEST, 2 * SAMPLE_RATE)} if isinstance(samples, str) else {}
     lengths = {"frames": Axis(8, 3001, 150)} if isinstance(frames, str) else {}
     embedding = TensorSpec("embedding", "float32", (1, 192))
+    int8: Literal["", "calls"] = "" if lengths else "calls"
     return (
         Part("frontend", (audio,), (features,), axes, _frontend, quantize=False),
-        Part("network", (features,), (embedding,), lengths, _network),
+        Part("network", (features,), (embedding,), lengths, _network, int8=int8, ranges="entropy"),
     )
 
 
@@ -145,7 +146,6 @@ _MODEL = Model(
     network=Network(
         parts=_parts("samples", "frames"),
         parameters=_PARAMETERS,
-        options={("onnx", "int8"): {"ranges": {"network": "entropy"}}},
         exporters=("onnx", "coreml", "executorch"),
     ),
     task=Usage(
@@ -168,7 +168,6 @@ _WINDOWS = replace(
     network=replace(
         _MODEL.network,
         parts=_parts(_WINDOW, _WINDOW // AURALIS.hop + 1),
-        options={("litert", "int8"): {"form": "dynamic"}},
         exporters=("litert",),
     ),
     weights=replace(_MODEL.weights, prepare=_prepare_windows),

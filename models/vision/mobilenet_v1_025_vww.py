@@ -133,7 +133,6 @@ _MODEL = Model(
     network=Network(
         parts=(_FLOAT,),
         parameters=_PARAMETERS,
-        exporters=("onnx", "litert", "coreml", "executorch"),
     ),
     task=Usage(
         name="image-classification",

@@ -41,7 +41,7 @@ _GOLDEN = "data/golden/spoken.txt"
 #: on (32 of the flow, 11 of the generator).
 _IDS, _FRAMES, _HALO = 512, 512, 48
 #: Of fixed shapes: the ids of a call (some ten seconds of speech), and frames.
-_FIXED = {"phonemes": 256, "frames": 256}
+_FIXED = 256
 #: Ids of the golden sentence, and its frames.
 _GOLDEN_IDS, _GOLDEN_FRAMES = 59, 129
 #: Bytes of what fp32 made of it, with its answers to the evidence and the table of phonemes.
@@ -69,12 +69,6 @@ def voice(identity: Identity, shape: Shape, source: Source) -> Model:
         network=Network(
             parts=_parts(shape),
             parameters=shape.parameters,
-            exporters=("onnx", "litert", "coreml", "executorch"),
-            options={
-                # Activations in 8 bits move durations by a quarter; weights alone hardly move anything.
-                ("onnx", "int8"): {"forms": {"encoder": "blockwise", "decoder": "blockwise"}},
-                **{("litert", precision): {"sizes": _FIXED} for precision in ("fp32", "fp16", "int8")},
-            },
         ),
         task=Usage(name="text-to-speech", golden=_GOLDEN, calibration=8),
         costs=Costs(
@@ -110,8 +104,9 @@ def _parts(shape: Shape) -> tuple[Part, ...]:
                 TensorSpec("means", floats, (1, shape.hidden, *text)),
                 TensorSpec("deviations", floats, (1, shape.hidden, *text)),
             ),
-            {"phonemes": Axis(4, _IDS, 61)},
+            {"phonemes": Axis(4, _IDS, 61, fixed=_FIXED)},
             lambda checkpoint: _networks().encoder(checkpoint, shape),
+            int8="weights",  # activations in 8 bits move durations by a quarter
         ),
         Part(
             "decoder",
@@ -120,8 +115,9 @@ def _parts(shape: Shape) -> tuple[Part, ...]:
                 TensorSpec("mask", floats, (1, "frames")),
             ),
             (TensorSpec("audio", floats, (1, "samples")),),
-            {"frames": Axis(1, _FRAMES, 97)},
+            {"frames": Axis(1, _FRAMES, 97, fixed=_FIXED)},
             lambda checkpoint: _networks().decoder(checkpoint, shape),
+            int8="weights",
         ),
     )
 

@@ -102,7 +102,6 @@ def declared(identity: Identity, shape: Shape, sources: tuple[Source, ...] = (),
         network=Network(
             parts=_parts(shape),
             parameters=shape.parameters,
-            options={("onnx", "int8"): {"careful_parts": ["encoder", "decoder"]}},
         ),
         task=USAGE,
         costs=Costs(
@@ -171,6 +170,7 @@ def _parts(
             cross(heads),
             {"frames": Axis(4, FRAMES, 800, 2, sizes=tuple(n * SAMPLE_RATE // HOP for n in _WINDOWS))},
             lambda checkpoint: _modules().Encoder(_state(checkpoint, shape), shape),
+            sensitive=True,
         ),
         Part(
             "decoder",
@@ -185,6 +185,7 @@ def _parts(
                 **({} if windows == 1 else {"heads_of_windows": Axis(heads, windows * heads, 3 * heads, heads)}),
             },
             lambda checkpoint: _modules().Decoder(_state(checkpoint, shape), shape, balanced=balanced, blanks=blanks),
+            sensitive=True,
         ),
         # A thousandth of the weights: its answers matter more than its bytes.
         detector(

@@ -1,4 +1,4 @@
-"""Digests of default bundles, manifests apart: what a change of the house must leave as it is.
+"""Digests of default bundles, without the texts that tell of them: what a change of the house must leave as it is.
 
     python tests/peers/digests.py BEFORE.json           with the edgekit that is installed
     python tests/peers/digests.py AFTER.json --beside BEFORE.json     tells what differs
@@ -23,6 +23,8 @@ from typing import Any
 from edgekit.errors import EdgekitError
 from edgekit.registry import names
 
+#: What tells of a bundle, and names recipes and versions.
+TEXTS = ("manifest.json", "README.md", "sbom.cdx.json")
 #: Whose evidence takes ten minutes to answer: calibrated on the golden clip alone.
 SLOW = ("whisper-base", "whisper-tiny-en", "whisper-small", "whisper-tiny")
 
@@ -70,9 +72,7 @@ def export(model: str, targets: list[str]) -> None:
                 bundle = edgekit.export(
                     model, target, out=folder + "/b", **({"evidence": False} if model in SLOW else {})
                 )
-                files = sorted(
-                    path for path in bundle.path.rglob("*") if path.is_file() and path.name != "manifest.json"
-                )
+                files = sorted(path for path in bundle.path.rglob("*") if path.is_file() and path.name not in TEXTS)
                 told = {str(f.relative_to(bundle.path)): hashlib.sha256(f.read_bytes()).hexdigest()[:16] for f in files}
             except EdgekitError as exc:
                 told = {"error": exc.message}

@@ -28,6 +28,8 @@ from edgekit.runtimes.resolved import recipe_of, resolved, runtime_for
 MODELS, TARGETS, EXPORTERS = names("models"), names("targets"), names("exporters")
 TESTS = Path(__file__).parent
 ORDER = ("int4", "int8", "fp16", "fp32")
+#: Exporters that any network may try.
+NETWORKS = ("onnx", "litert", "coreml", "executorch")
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -190,7 +192,7 @@ def test_size_and_memory_grow_with_precision(name: str) -> None:
         assert sizes == sorted(sizes)
         assert all(model.costs.memory(recipe) > model.costs.size(recipe) for recipe in ladder)
         return
-    exporters = {*(model.network.exporters or ("onnx",))} - {"c"}
+    exporters = model.network.exporters or NETWORKS
     if not any(part.quantize for part in model.network.parts):  # it stays float whatever the precision
         assert len({model.costs.size(recipe_of("onnxruntime", precision)) for precision in ORDER}) == 1
         assert 4 * model.network.parameters < model.costs.size(recipe_of("onnxruntime", "fp32"))
@@ -216,7 +218,7 @@ def test_size_and_memory_grow_with_precision(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_the_ladder_of_a_model_can_be_climbed(name: str) -> None:
     model: Model = find("models", name)
-    exporters = (*model.network.exporters, *model.network.variants) or ("onnx",)
+    exporters = {*(model.network.exporters or NETWORKS), *model.network.variants}
     for exporter in map(partial(find, "exporters"), exporters):
         served = serving(model, exporter.name)
         ladder = exporter.ladder(served, recipe_of(runtime_for(exporter.name), exporter.precisions[0]))
@@ -286,12 +288,14 @@ LACKING = """
 from edgekit.core import Abilities, Exporter, Runtime
 
 class Lacking(Exporter):
+    interface = 3
     name, precisions, extra = "lacking", ("fp32",), "export"
     distributions, doctor = ("numpy",), "export to nowhere"
     def export(self, model, checkpoint, recipe, calibration, out, work, progress):
         return []
 
 class Running(Runtime):
+    interface = 3
     name, formats, distributions, abilities = "running", ("lacking",), ("numpy",), Abilities()
     def load(self, file, threads):
         raise NotImplementedError
@@ -306,6 +310,8 @@ EXPORTER, RUNTIME = Lacking(), Running()
     [
         *((f"del Lacking.{name}", f"declares no '{name}'") for name in ("name", "precisions", "extra")),
         *((f"del Lacking.{name}", f"declares no '{name}'") for name in ("distributions", "doctor")),
+        ("del Lacking.interface", "is of interface none, as those of edgekit 0.2"),
+        ("Lacking.interface = 4", "is of interface 4; this edgekit takes 3"),
         ("Lacking.distributions = 'numpy'", "declares no 'distributions'"),
         ("class Lacking: name = 'lacking'", r"is no edgekit\.core\.Exporter"),
         ("class Lacking(Exporter): name = 'lacking'", "cannot be loaded: TypeError: .*export"),
@@ -332,6 +338,7 @@ POINTS = "[edgekit.exporters]\nlacking = whole_module:EXPORTER\n[edgekit.runtime
     ("line", "said"),
     [
         *((f"del Running.{name}", f"declares no '{name}'") for name in ("name", "formats", "distributions")),
+        ("del Running.interface", "is of interface none"),
         ("del Running.abilities", "declares no 'abilities'"),
         ("del Running.load; Running.__abstractmethods__ = frozenset({'load'})", "cannot be loaded: TypeError: .*load"),
     ],

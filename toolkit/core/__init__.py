@@ -7,7 +7,7 @@ from edgekit.core.importer import Importer, ImportOptions, Inspection
 from edgekit.core.model import Axis, Evaluation, Identity, Model, Network, Part, Usage, Weights, serving
 from edgekit.core.results import Fidelity, Fit, Measurement, Report, Speed, is_synthetic
 from edgekit.core.running import Heard, Prediction, Predictor, Runner, Stream
-from edgekit.core.runtime import Abilities, Constraint, Runtime
+from edgekit.core.runtime import INTERFACE, Abilities, Constraint, Runtime
 from edgekit.core.target import Board, Device, Form, Target, Trial
 from edgekit.core.task import Agreement, Objection, Task
 from edgekit.core.values import (
@@ -25,6 +25,7 @@ from edgekit.core.values import (
 )
 
 __all__ = [
+    "INTERFACE",
     "Abilities",
     "Agreement",
     "Artifact",

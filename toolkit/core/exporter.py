@@ -101,7 +101,7 @@ class Exporter(ABC):
             return ()
         steps = []
         for precision in (name for name in ("int8", "fp16", "fp32") if name in self.precisions):
-            options = model.network.options.get((self.name, precision), {})
+            options = self.defaults(model, precision)
             steps.append(replace(recipe, precision=precision, options=options))
             if precision == "int8":
                 steps += [
@@ -109,6 +109,10 @@ class Exporter(ABC):
                     for own in self.careful(model, recipe)
                 ]
         return steps
+
+    def defaults(self, model: Model, precision: str) -> Mapping[str, Any]:
+        """Options of a recipe for `model`, from the facts of its parts and from what it declares for this format."""
+        return model.network.options.get((self.name, precision), {})
 
     def careful(self, model: Model, recipe: Recipe) -> Sequence[Mapping[str, Any]]:
         """Options by which int8 loses less, in the order in which they are tried."""

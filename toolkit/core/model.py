@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from edgekit.core.costs import Costs
 from edgekit.core.running import Predictor, Runner
@@ -22,7 +22,8 @@ __all__ = ["Axis", "Evaluation", "Identity", "Model", "Network", "Part", "Usage"
 class Axis:
     """A dynamic axis: its range of sizes, and an example to trace a graph with (no other axis should have the same).
 
-    If the pipeline uses only a few sizes, `sizes` lists them, the most usual first.
+    If the pipeline uses only a few sizes, `sizes` lists them, the most usual first. `fixed` is the size of a format
+    that has no dynamic axes, if the pipeline can do with one.
     """
 
     least: int
@@ -30,6 +31,7 @@ class Axis:
     example: int
     multiple: int = 1
     sizes: tuple[int, ...] = ()
+    fixed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,10 @@ class Part:
             there is no such module (a ready .tflite, a frontend in integers); None if the exporter's own runtime
             computes it (a language model in half precision).
         quantize: False for parts that must stay in float whatever the precision (a log-mel frontend).
+        int8: what is quantized of its products, where a measure of one call does not tell: ``"weights"`` alone,
+            ``"calls"`` (activations, too, with the ranges of each call), ``""`` leaves it to the format.
+        ranges: how outliers of its activations are best cut off in static int8 (``"entropy"``); "": as measured.
+        sensitive: whether products may move its outputs only a little, and tables that are looked up stay float.
         kind: ``"network"``, or a frontend for which exporters may have their own code
             (``"mfcc"``, ``"micro-frontend"``), with its `settings`; or a ``"language-model"``.
     """
@@ -56,6 +62,9 @@ class Part:
     quantize: bool = True
     kind: str = "network"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    int8: Literal["", "weights", "calls"] = ""
+    ranges: str = ""
+    sensitive: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,25 +141,29 @@ class Network:
     Attributes:
         parts: the graphs, in the order in which data flows.
         parameters: number of weights, for `fit`; shared embeddings count once.
-        exporters: the exporters that can hold its parts, if not every exporter can (a ready .tflite); else
+        exporters: the exporters that can hold its parts, where that is not found by trying (a ready .tflite); else
             empty.
+        integers: whether it may be computed in integers from input to output, as on chips without floats; then `Costs`
+            knows its flash and RAM there.
         refused: exporter -> what it lacks for this network, as the end of a sentence, where a target runs nothing else.
         precision: of a ready network that is taken as it is; empty if every precision can be made of it.
         variants: exporter -> the declaration that it uses instead, of the same name and task: for models of which
             some formats take a ready network and others are made from float weights.
-        options: (exporter, precision) -> default options of the recipe for this model.
-        precisions: exporter -> the precision that is made without --precision, where the target's own is not the best:
-            of a tiny network, int8 saves next to nothing.
+        options: (exporter, precision) -> default options of the recipe for this model, beside those that the format
+            makes of the facts of its parts (`edgekit.core.Exporter.defaults`).
+        preferred: the precision that is made without --precision in place of a smaller one, where that is not the best:
+            of a tiny network, int8 saves next to nothing. "" leaves it to the target.
     """
 
     parts: tuple[Part, ...]
     parameters: int
     exporters: tuple[str, ...] = ()
+    integers: bool = False
     refused: Mapping[str, str] = field(default_factory=dict)
     precision: str = ""
     variants: Mapping[str, Model] = field(default_factory=dict)
     options: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
-    precisions: Mapping[str, str] = field(default_factory=dict)
+    preferred: str = ""
 
 
 @dataclass(frozen=True)

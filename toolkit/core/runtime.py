@@ -14,7 +14,7 @@ from edgekit.core.model import Model
 from edgekit.core.running import Runner
 from edgekit.core.values import Recipe
 
-__all__ = ["Abilities", "Constraint", "Runtime"]
+__all__ = ["INTERFACE", "Abilities", "Constraint", "Runtime"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,10 @@ class Constraint:
     instead: str
     why: str
 
+
+#: The version of what exporters and runtimes of other packages must be: they declare it as ``interface``. Since 3, an
+#: exporter writes files, and a runtime opens them.
+INTERFACE = 3
 
 #: Attributes that every runtime declares, and their types.
 _DECLARED: Mapping[str, type] = {"name": str, "formats": tuple, "distributions": tuple, "abilities": Abilities}

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from edgekit.core import Model, Recipe, Target, serving
 from edgekit.errors import Unsupported
+from edgekit.numerics.parity import FLOATS
 from edgekit.registry import find, names
 from edgekit.runtimes.resolved import is_own, recipe_of, resolved, runtime_for, runtime_of
 
@@ -72,8 +73,8 @@ def wished(model: Model, target: Target, precision: str | None, runtime: str | N
         other = runtime_for(possible[0], target.runtimes)
         if runtime in (None, other):
             default = _usual(model, recipe_of(other, default.precision))
-    if own := network.precisions.get(default.exporter):
-        default = replace(default, precision=own, options={})
+    if default.precision not in FLOATS and network.preferred in find("exporters", default.exporter).precisions:
+        default = replace(default, precision=network.preferred, options={})
     named = recipe_of(runtime or default.runtime, default.precision)
     chosen = find("exporters", named.exporter)
     if held := serving(model, chosen.name).network.precision:
@@ -91,7 +92,7 @@ def wished(model: Model, target: Target, precision: str | None, runtime: str | N
         )
     # The exporter plans the memory of firmware, so it must know the budgets.
     budgets = {} if target.flash is None else {"flash": target.flash, "ram": target.ram}
-    options = serving(model, chosen.name).network.options.get((recipe.exporter, recipe.precision), {})
+    options = chosen.defaults(serving(model, chosen.name), recipe.precision)
     return replace(recipe, options={**recipe.options, **options, **budgets})
 
 

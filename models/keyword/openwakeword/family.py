@@ -101,7 +101,6 @@ def openwakeword_model(phrase: str, file: str, sha256: str, size: int, *, parame
                 ),
             ),
             parameters=parameters,
-            exporters=("onnx", "litert", "coreml", "executorch"),
             options=_OPTIONS,
         ),
         task=Usage(

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from edgekit.bundles.manifest import File, Manifest, encode
 from edgekit.common.files import hash_file
 from edgekit.core import (
+    INTERFACE,
     Abilities,
     Artifact,
     Axis,
@@ -174,6 +175,7 @@ class ToyExporter(Exporter):
     ``crash`` none: it ends the process.
     """
 
+    interface = INTERFACE
     name = "toy"
     precisions = ("fp32", "int8", "int4")
     extra = "export"
@@ -227,6 +229,7 @@ class ToyExporter(Exporter):
 class ToyRuntime(Runtime):
     """It opens what `ToyExporter` writes."""
 
+    interface = INTERFACE
     name = "toy"
     formats = ("toy",)
     distributions = ("numpy",)

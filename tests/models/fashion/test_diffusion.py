@@ -54,7 +54,7 @@ def test_other_weights_are_refused() -> None:
 
 def test_fit_says_what_a_microcontroller_lacks() -> None:
     answer = edgekit.fit("ddpm-fashion", "cortex-m4")
-    assert answer.verdict == "refused" and "has neither sines nor a move of channels" in answer.reason
+    assert answer.verdict == "refused" and "C has no products of sequences" in answer.reason
 
 
 class Torch(Runner):

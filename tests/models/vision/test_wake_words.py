@@ -26,7 +26,7 @@ def test_chips_get_the_ready_network_and_others_the_float_one() -> None:
     assert (chip.name, chip.task.name) == (MODEL.name, MODEL.task.name)
     assert chip.network.parts[0].inputs[0].dtype == "int8"
     assert MODEL.network.parts[0].inputs[0].dtype == "uint8"
-    assert MODEL.network.exporters == ("onnx", "litert", "coreml", "executorch")
+    assert not MODEL.network.exporters, "any format may try"
 
 
 def test_weights_of_another_kind() -> None:

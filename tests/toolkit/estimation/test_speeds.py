@@ -139,7 +139,7 @@ def test_firmware_has_a_range_of_milliseconds_from_counted_instructions() -> Non
 def test_every_model_of_ours_says_what_it_works() -> None:
     for name in names("models"):
         model: Model = find("models", name)
-        for exporter in model.network.exporters or ("onnx",):
+        for exporter in model.network.exporters or ("onnx", "litert", "coreml"):
             serves = serving(model, exporter)
             if exporter == "c":
                 continue

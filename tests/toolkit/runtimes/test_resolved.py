@@ -24,6 +24,7 @@ OTHER = """
 from edgekit.core import Abilities, Runtime
 
 class Other(Runtime):
+    interface = 3
     name, formats, distributions, abilities = "another", ("onnx", "nothing-else"), (), Abilities()
     def load(self, file, threads):
         raise NotImplementedError

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, Unsupported
+from edgekit.runtimes.common.feeds import checked_feeds, first_line
 from edgekit.runtimes.coreml.interpreter import program
 from edgekit.runtimes.coreml.reader import DESCRIPTION, HELD
 
@@ -40,18 +41,8 @@ class _Runner(Runner):
             raise BadInput(f"{file.name} does not say what its inputs are: edgekit did not make it.") from exc
 
     def _checked(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
-        import numpy as np
-
-        given = {}
-        for spec in self.inputs:
-            if spec.name not in feeds:
-                raise BadInput(f"the input {spec.name!r} is missing.")
-            array = np.asarray(feeds[spec.name])
-            if array.dtype.name != spec.dtype or not spec.fits(array.shape):
-                raise BadInput(
-                    f"the input {spec.name!r} is {array.dtype.name} {list(array.shape)}; "
-                    f"{spec.dtype} {list(spec.shape)} is needed."
-                )
+        given = checked_feeds("Core ML", self.inputs, feeds)
+        for spec, array in zip(self.inputs, given, strict=True):
             for have, axis in zip(array.shape, spec.shape, strict=True):
                 if isinstance(axis, str) and have not in self._sizes.get(axis, (have,)):
                     raise BadInput(
@@ -59,10 +50,7 @@ class _Runner(Runner):
                         f"{', '.join(map(str, self._sizes[axis]))}.",
                         hint="Export without -o shapes=enumerated for any other size.",
                     )
-            given[spec.name] = array
-        if unknown := set(feeds) - set(given):
-            raise BadInput(f"there is no input {', '.join(sorted(unknown))}.")
-        return given
+        return {spec.name: array for spec, array in zip(self.inputs, given, strict=True)}
 
     def _named(self, values: dict[str, Any]) -> dict[str, NDArray[Any]]:
         return {spec.name: values[spec.name].astype(spec.dtype) for spec in self.outputs}
@@ -126,5 +114,4 @@ def _opened(file: Path) -> Any:
     except BadInput:
         raise
     except Exception as exc:  # protobuf, JSON and coremltools have no common base
-        reason = next(iter(str(exc).splitlines()), type(exc).__name__)
-        raise BadInput(f"{file.name} is no Core ML package that can be read: {reason}") from exc
+        raise BadInput(f"{file.name} is no Core ML package that can be read: {first_line(exc)}") from exc

@@ -17,6 +17,7 @@ from edgekit.common.quiet import quiet
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, CannotRun, need
 from edgekit.formats.executorch import arguments, reader
+from edgekit.runtimes.common.feeds import checked_feeds, first_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,7 +127,7 @@ class ExecutorchRunner(Runner):
                 self._pool = _Pool.made
                 self._program = self._runtime._load_for_executorch_from_buffer(self._content)
         except RuntimeError as exc:
-            raise CannotRun(f"ExecuTorch refuses {self._what}: {_first_line(exc)}", hint=_RETRY) from exc
+            raise CannotRun(f"ExecuTorch refuses {self._what}: {first_line(exc)}", hint=_RETRY) from exc
 
     def _compare(self, program: reader.Program) -> None:
         for side, specs, found in (
@@ -149,41 +150,13 @@ class ExecutorchRunner(Runner):
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         """Raises BadInput for a missing input or one of another dtype or shape."""
-        unknown = set(feeds) - {spec.name for spec in self.inputs}
-        if unknown:
-            raise BadInput(f"ExecuTorch could not run the part: there is no input {min(unknown)!r}.")
-        values = [self._tensor(spec, feeds.get(spec.name)) for spec in self.inputs]
+        arrays = checked_feeds("ExecuTorch", self.inputs, feeds, self._most)
+        values = [self._torch.from_numpy(one if one.flags.writeable else one.copy()) for one in arrays]
         if self._pool != _Pool.made:
             self._open()  # the pool that this one was loaded with is gone
         try:
             out = self._program.forward(values)
         except RuntimeError as exc:
             self._open()  # what failed half-way may not be used again
-            raise CannotRun(f"ExecuTorch could not run the part: {_first_line(exc)}") from exc
+            raise CannotRun(f"ExecuTorch could not run the part: {first_line(exc)}") from exc
         return {spec.name: value.numpy() for spec, value in zip(self.outputs, out, strict=True)}
-
-    def _tensor(self, spec: TensorSpec, value: Any) -> Any:
-        import numpy as np
-
-        if value is None:
-            raise BadInput(f"ExecuTorch could not run the part: the input {spec.name!r} is missing.")
-        fits = (
-            isinstance(value, np.ndarray)
-            and value.dtype == spec.dtype
-            and value.ndim == len(spec.shape)
-            and all(
-                0 < size <= self._most.get(axis, size) if isinstance(axis, str) else size == axis
-                for size, axis in zip(value.shape, spec.shape, strict=True)
-            )
-        )
-        if not fits:
-            got = f"{value.dtype} {list(value.shape)}" if isinstance(value, np.ndarray) else type(value).__name__
-            most = "".join(f"; {axis} at most {self._most[axis]}" for axis in spec.shape if axis in self._most)
-            wanted = f"{spec.dtype} {list(spec.shape)}{most}"
-            raise BadInput(f"ExecuTorch could not run the part: {spec.name!r} must be {wanted}, not {got}.")
-        whole = np.asarray(value, order="C")
-        return self._torch.from_numpy(whole if whole.flags.writeable else whole.copy())
-
-
-def _first_line(exc: Exception) -> str:
-    return next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)

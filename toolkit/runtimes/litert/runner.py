@@ -11,6 +11,7 @@ from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import BadInput, CannotRun, need
 from edgekit.formats import tflite
 from edgekit.formats.tflite.tensors import Specs, described, given, stored
+from edgekit.runtimes.common.feeds import checked_feeds, first_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,16 +88,13 @@ class LitertRunner(Runner):
                 self._interpreter = self._litert.Interpreter(**self._made)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as exc:
-            raise CannotRun(f"LiteRT refuses {self._what}: {_first_line(exc)}") from exc
+            raise CannotRun(f"LiteRT refuses {self._what}: {first_line(exc)}") from exc
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         """Raises BadInput for a missing input or one of another dtype or shape."""
         import numpy as np
 
-        unknown = set(feeds) - {spec.name for spec in self.inputs}
-        if unknown:
-            raise BadInput(f"LiteRT could not run the part: there is no input {min(unknown)!r}.")
-        values = [_checked(spec, feeds.get(spec.name)) for spec in self.inputs]
+        values = checked_feeds("LiteRT", self.inputs, feeds)
         try:
             self._resize(values)
             for facts, value in zip(self._ins, values, strict=True):
@@ -105,7 +103,7 @@ class LitertRunner(Runner):
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as exc:
             self._open()  # what failed half-way may not be used again
-            raise CannotRun(f"LiteRT could not run the part: {_first_line(exc)}") from exc
+            raise CannotRun(f"LiteRT could not run the part: {first_line(exc)}") from exc
         return {
             spec.name: given(self._interpreter.get_tensor(facts["index"]), spec.dtype, facts["quantization"])
             for facts, spec in zip(self._outs, self.outputs, strict=True)
@@ -139,20 +137,3 @@ def _spec(facts: Any) -> TensorSpec:
     signature = facts["shape_signature"] if len(facts["shape_signature"]) else facts["shape"]
     shape = tuple(int(size) if size >= 0 else f"axis{i}" for i, size in enumerate(signature))
     return TensorSpec(str(facts["name"]), np.dtype(facts["dtype"]).name, shape)
-
-
-def _checked(spec: TensorSpec, value: Any) -> NDArray[Any]:
-    import numpy as np
-
-    if value is None:
-        raise BadInput(f"LiteRT could not run the part: the input {spec.name!r} is missing.")
-    if not (isinstance(value, np.ndarray) and value.dtype == spec.dtype and spec.fits(value.shape)):
-        got = f"{value.dtype} {list(value.shape)}" if isinstance(value, np.ndarray) else type(value).__name__
-        raise BadInput(
-            f"LiteRT could not run the part: {spec.name!r} must be {spec.dtype} {list(spec.shape)}, not {got}."
-        )
-    return np.asarray(value, order="C")
-
-
-def _first_line(exc: Exception) -> str:
-    return next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)

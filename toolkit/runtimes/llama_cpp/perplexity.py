@@ -96,12 +96,6 @@ class TextScore:
     def same_top_rate(self) -> float:
         return float(self._kld().size and self.same_top.mean())  # type: ignore[union-attr]
 
-    @property
-    def same_top_error(self) -> float:
-        """Standard error of `same_top_rate`."""
-        rate = self.same_top_rate
-        return math.sqrt(rate * (1 - rate) / max(1, self._kld().size - 1))
-
     def _kld(self) -> NDArray[np.float64]:
         if self.kld is None:
             raise BadInput("KL divergence was not measured: there is no base.")

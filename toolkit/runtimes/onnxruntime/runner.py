@@ -15,6 +15,7 @@ from edgekit.common.packed import plain
 from edgekit.common.processors import overflows_on_bytes, usable_processors
 from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.errors import CannotRun, need
+from edgekit.runtimes.common.feeds import first_line
 from edgekit.runtimes.onnxruntime.arena import use_arena
 from edgekit.runtimes.onnxruntime.tables import Tables
 
@@ -84,9 +85,7 @@ class OnnxRunner(Runner):
                 break
             except Exception as exc:  # onnxruntime's exceptions share no base but Exception
                 if precise == exact[-1]:
-                    raise CannotRun(
-                        f"onnxruntime {onnxruntime.__version__} refuses {what}: {_first_line(exc)}"
-                    ) from exc
+                    raise CannotRun(f"onnxruntime {onnxruntime.__version__} refuses {what}: {_said(exc)}") from exc
         if self._tables:
             self._tables.forget()
 
@@ -95,7 +94,7 @@ class OnnxRunner(Runner):
         try:
             values = self._session.run(self._names, feeds)
         except (ValueError, RuntimeError, MemoryError, *self._refusals) as exc:
-            raise CannotRun(f"onnxruntime could not run the part: {_first_line(exc)}") from exc
+            raise CannotRun(f"onnxruntime could not run the part: {_said(exc)}") from exc
         if self._tables:
             self._tables.forget()
         return dict(zip(self._names, values, strict=True))
@@ -117,6 +116,5 @@ def _spec(value: Any) -> TensorSpec:
     return TensorSpec(value.name, _DTYPES.get(dtype, dtype), shape)
 
 
-def _first_line(exc: Exception) -> str:
-    line = next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
-    return line.replace("std::bad_alloc", "it asks for more memory than is free")
+def _said(exc: Exception) -> str:
+    return first_line(exc).replace("std::bad_alloc", "it asks for more memory than is free")

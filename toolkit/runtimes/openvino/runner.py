@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from edgekit.common.packed import plain
 from edgekit.core import Feeds, Runner, TensorSpec
-from edgekit.errors import BadInput, CannotRun, need
+from edgekit.errors import CannotRun, need
+from edgekit.runtimes.common.feeds import checked_feeds
 from edgekit.runtimes.openvino import signal_stack
 
 _DTYPES = {"f32": "float32", "f64": "float64", "f16": "float16", "boolean": "bool", "u8": "uint8", "i8": "int8"}
@@ -61,10 +62,7 @@ class OpenvinoRunner(Runner):
 
     def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         """Raises BadInput for a missing input or one of another dtype or shape."""
-        unknown = set(feeds) - {spec.name for spec in self.inputs}
-        if unknown:
-            raise BadInput(f"OpenVINO could not run the part: there is no input {min(unknown)!r}.")
-        given = [_checked(spec, feeds.get(spec.name)) for spec in self.inputs]
+        given = checked_feeds("OpenVINO", self.inputs, feeds)
         try:
             # Bound by hand: handing `infer` the arrays costs a twentieth of a small network's time.
             for i, value in enumerate(given):
@@ -100,18 +98,6 @@ def _name(port: Any) -> str:
     """What the file calls an input or output. A tensor that is only another view of one has the names of both."""
     own = str(port.get_node().get_friendly_name()).rpartition("/sink_port_")[0]
     return own if own in port.names else str(port.any_name)
-
-
-def _checked(spec: TensorSpec, value: Any) -> NDArray[Any]:
-    import numpy as np
-
-    if not isinstance(value, np.ndarray):
-        raise BadInput(f"OpenVINO could not run the part: the input {spec.name!r} is missing or no array.")
-    fixed = [(size, axis) for size, axis in zip(value.shape, spec.shape, strict=False) if isinstance(axis, int)]
-    if value.dtype != spec.dtype or value.ndim != len(spec.shape) or any(size != axis for size, axis in fixed):
-        got, wanted = f"{value.dtype} {list(value.shape)}", f"{spec.dtype} {list(spec.shape)}"
-        raise BadInput(f"OpenVINO could not run the part: {spec.name!r} must be {wanted}, not {got}.")
-    return np.asarray(value, order="C")
 
 
 def _reason(exc: Exception) -> str:
