@@ -146,7 +146,6 @@ _MODEL = Model(
     network=Network(
         parts=_parts("samples", "frames"),
         parameters=_PARAMETERS,
-        exporters=("onnx", "coreml", "executorch"),
     ),
     task=Usage(
         name="audio-speaker-verification",
@@ -168,7 +167,6 @@ _WINDOWS = replace(
     network=replace(
         _MODEL.network,
         parts=_parts(_WINDOW, _WINDOW // AURALIS.hop + 1),
-        exporters=("litert",),
     ),
     weights=replace(_MODEL.weights, prepare=_prepare_windows),
 )

@@ -147,10 +147,9 @@ _SINGLY = replace(
         _MODEL.network,
         parts=_parts(1, {}),
         options={("litert", "int8"): _DYNAMIC},
-        exporters=("litert",),
     ),
     weights=replace(_MODEL.weights, prepare=_prepare_singly),
 )
 #: Core ML's converter keeps recurrent layers in fp32 whatever the precision; their weights are nearly all there are.
-_APPLE = replace(_SINGLY, network=replace(_SINGLY.network, options={}, exporters=("coreml",)))
+_APPLE = replace(_SINGLY, network=replace(_SINGLY.network, options={}))
 MODEL = replace(_MODEL, network=replace(_MODEL.network, variants={"litert": _SINGLY, "coreml": _APPLE}))

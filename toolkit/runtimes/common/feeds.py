@@ -41,7 +41,7 @@ def checked_feeds(
         beyond = [axis for axis, limit in most.items() if not 0 < sizes.get(axis, limit) <= limit]
         if not array or value.dtype != spec.dtype or not spec.fits(value.shape) or beyond:
             got = f"{value.dtype} {list(value.shape)}" if array else type(value).__name__
-            limits = "".join(f"; {axis} at most {most[axis]}" for axis in spec.shape if axis in most)
+            limits = "".join(f"; {axis} at most {limit}" for axis, limit in most.items() if axis in spec.shape)
             wanted = f"{spec.dtype} {list(spec.shape)}{limits}"
             raise BadInput(f"{failed} {spec.name!r} must be {wanted}, not {got}.")
         values.append(np.asarray(value, order="C"))
