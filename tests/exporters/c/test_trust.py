@@ -24,10 +24,10 @@ import edgekit
 from edgekit.benchmarking.benchmark import benchmark
 from edgekit.bundles.opened import load
 from edgekit.errors import BadInput, EdgekitError
-from edgekit.exporters.c import EXPORTER, trust
+from edgekit.exporters.c import EXPORTER
 from edgekit.gate.verifying import verify
 from edgekit.models.keyword import okay_nabu
-from edgekit.runtimes.qemu import RUNTIME
+from edgekit.runtimes.qemu import RUNTIME, vouching
 
 #: The declaration that the exporter works from.
 CHIP = okay_nabu.MODEL.network.variants["c"]
@@ -75,7 +75,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a process that has not exported the bundle itself."""
-    monkeypatch.setattr(trust, "_KNOWN", set())
+    monkeypatch.setattr(vouching, "KNOWN", set())
 
 
 @pytest.fixture
@@ -211,14 +211,15 @@ def test_a_manifest_cannot_have_code_checked_by_nobody(bundle: Path, monkeypatch
     append("src/network.c", EVIL)(bundle)
 
     def change(raw: dict[str, Any]) -> None:
-        raw["recipe"]["exporter"], raw["parts"] = "onnx", []
+        raw["recipe"] |= {"runtime": "onnxruntime", "exporter": "onnx"}
+        raw["parts"] = []
 
     forge(bundle, change)
     monkeypatch.setattr(
         "edgekit.bundles.golden.prove", lambda *_: ({}, {}, {})
     )  # a model whose parts are .onnx would pass it
     for use in (verify, benchmark):
-        with pytest.raises(BadInput, match="not for cortex-m4"):
+        with pytest.raises(BadInput, match="not on cortex-m4"):
             use(bundle)
 
 
@@ -255,16 +256,16 @@ def test_a_worker_of_bench_refuses_too(bundle: Path) -> None:
 
 @pytest.mark.usefixtures("untouched")
 def test_the_exporter_alone_does_not_open_what_nobody_checked(bundle: Path) -> None:
-    with pytest.raises(BadInput, match="without the model") as caught:
+    with pytest.raises(BadInput, match="was not checked") as caught:
         RUNTIME.load(bundle / "src" / "frontend.c", 1)
     assert "edgekit.load" in caught.value.hint
 
 
 def test_what_changes_after_the_check_is_not_compiled(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     EXPORTER.check(CHIP, bundle)
-    files = trust.checked(bundle / "src")
+    files = vouching.vouched(bundle / "src")
     append("src/network.c", EVIL)(bundle)
-    monkeypatch.setattr(trust, "checked", lambda folder: files)
+    monkeypatch.setattr("edgekit.runtimes.qemu.build.vouched", lambda folder: files)
     runner = RUNTIME.load(bundle / "src" / "network.c", 1)
     assert runner.inputs[0].name == "window"
 

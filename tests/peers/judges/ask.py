@@ -62,7 +62,8 @@ def main() -> None:
         table["answers"].setdefault(judge.name, {})
     # Those with environments of their own take longest: first, so that none is left alone at the end.
     asked.sort(key=lambda judge: not judge.python)
-    side_by_side([lambda one=one: keep(ask(one, models, table)) for one in asked])
+    halves = [(judge, half) for judge in asked for half in (models[::2], models[1::2])]
+    side_by_side([lambda judge=judge, half=half: keep(ask(judge, half, table)) for judge, half in halves])
 
 
 def side_by_side(works: Iterable[Callable[[], None]]) -> None:
@@ -107,7 +108,8 @@ def ask(judge: Judge, models: Iterable[str], table: dict[str, Any]) -> Iterator[
             facts = json.loads((folder / "question.json").read_bytes())
             keys[name_of(folder)] = digest(key.encode(), facts["sha256"].encode(), facts["calls"].encode())
             if judge.files and Path(facts["file"]).suffix not in judge.files:
-                cells[name_of(folder)] = {"reason": f"it reads no {Path(facts['file']).suffix} file"}
+                why = f"it reads no {Path(facts['file']).suffix} file"
+                yield cells, name_of(folder), {"reason": why}, f"{judge.name} {name_of(folder)}: {why}"
             elif cells.get(name_of(folder), {}).get("key") != keys[name_of(folder)]:
                 folders.append(folder)
     for question, answer in answers(judge, folders):

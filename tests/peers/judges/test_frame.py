@@ -130,3 +130,9 @@ def test_a_question_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert question.name == "model/laptop-int8/network" and not question.fp32
     assert question.facts["part"] == "network" and len(question.facts["sha256"]) == 64
     assert [int(call["x/y"][0]) for call in question.inputs] == list(range(11)) and len(question.here) == 11
+
+
+def test_no_script_hides_a_package_that_a_judge_imports() -> None:
+    """A script's folder comes first on its path: a `coreai.py` there would be taken for the package coreai."""
+    packages = {judge.package.partition("-")[0] for judge in frame.judges() if judge.package} | {"ethosu", "torch"}
+    assert not {Path(judge.script).stem for judge in frame.judges()} & packages

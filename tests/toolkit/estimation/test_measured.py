@@ -173,7 +173,7 @@ def holds(bundle: Bundle, name: str, recipe: Recipe) -> None:
     # The highest of three processes: one may peak 20 MB lower, by the order in which it frees.
     report = edgekit.benchmark(bundle.path, threads=1, processes=3, warmups=1, loops=2)
     model = serving(find("models", name), recipe.exporter)
-    recipe = recipe_for(find("models", name), find("targets", "laptop"), recipe.precision, recipe.exporter)
+    recipe = recipe_for(find("models", name), find("targets", "laptop"), recipe.precision, recipe.runtime)
     size = sum(path.stat().st_size for path in bundle.path.rglob("*") if path.is_file())
     assert model.costs.size(recipe) == pytest.approx(size, rel=SIZE)
     peak = max(value for one in report.measurements if one.name == "rss.peak" for value in repeated.pool(one.values))

@@ -81,7 +81,7 @@ def test_the_coarsest_type_is_told_from_broken_weights(made: Callable[[str], Bun
 
 def recipe_of(bundle: Bundle) -> Recipe:
     recipe = bundle.manifest.recipe
-    return Recipe(recipe.exporter, recipe.precision)
+    return Recipe(recipe.runtime, recipe.precision)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

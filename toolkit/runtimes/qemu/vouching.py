@@ -12,11 +12,11 @@ from pathlib import Path
 
 from edgekit.errors import BadInput, boundary
 
-__all__ = ["HINT", "is_vouched", "place_of", "read", "refusal", "vouch", "vouched"]
+__all__ = ["HINT", "KNOWN", "is_vouched", "place_of", "read", "refusal", "vouch", "vouched"]
 
 #: Digests of the folders that this process wrote or checked. Of a whole folder: files that are each fine may not fit
 #: together.
-_KNOWN: set[bytes] = set()
+KNOWN: set[bytes] = set()
 
 #: What ``src/`` may hold at most; a network of a microcontroller has a few hundred kilobytes.
 _MOST = 256 * 2**20
@@ -29,12 +29,12 @@ HINT = (
 
 def vouch(files: Mapping[str, bytes]) -> None:
     """Remember the files of a folder as C that may be compiled."""
-    _KNOWN.add(_digest(files))
+    KNOWN.add(_digest(files))
 
 
 def is_vouched(files: Mapping[str, bytes]) -> bool:
     """Whether exactly these files may be compiled."""
-    return _digest(files) in _KNOWN
+    return _digest(files) in KNOWN
 
 
 def vouched(folder: Path) -> dict[str, bytes]:
