@@ -18,7 +18,6 @@ from edgekit.bundles.bundle import open_bundle
 from edgekit.bundles.opened import makers
 from edgekit.core import Feeds, Prediction, Runner
 from edgekit.gate.evidence import samples_of_evidence
-from edgekit.runtimes.resolved import runtime_for
 from edgekit.targets.common.assets import write_assets
 from edgekit.tasks.common.audio import open_audio
 from edgekit.tasks.common.pictures import open_image
@@ -52,9 +51,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     def export(model: str, exporter: str | None = None) -> Path:
         if (model, exporter) not in made:
             out = tmp_path_factory.mktemp("bundles") / model
-            made[model, exporter] = edgekit.export(
-                model, "android", runtime=runtime_for(exporter), out=out, evidence=False
-            ).path
+            made[model, exporter] = edgekit.export(model, "android", runtime=exporter, out=out, evidence=False).path
         return made[model, exporter]
 
     return export

@@ -88,7 +88,7 @@ def test_bundles_that_have_no_package(bundle: Path, tmp_path: Path) -> None:
     told = opened.manifest
     old = [msgspec.structs.replace(part, census={}) for part in told.parts]
     for other, error, said in (
-        (changed(recipe=msgspec.structs.replace(told.recipe, runtime="onnxruntime")), Unsupported, "the onnx exporter"),
+        (changed(recipe=msgspec.structs.replace(told.recipe, exporter="onnx")), Unsupported, "the onnx exporter"),
         (changed(model=msgspec.structs.replace(told.model, family="poetry")), Unsupported, "'poetry' has no loop"),
         (changed(parts=old), BadInput, "which iOS"),
     ):
