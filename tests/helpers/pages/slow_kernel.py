@@ -1,4 +1,4 @@
-"""The toy exporter with a clock of its own: a call of a part costs a fixed time plus noise, whatever the machine does.
+"""The toy runtime with a clock of its own: a call of a part costs a fixed time plus noise, whatever the machine does.
 
 The label "slow" among the weights makes the network's kernel 20 % slower. Installed with `toy_model.install`.
 """
@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from helpers.toys import toy_model
-from helpers.toys.toy_model import ToyExporter, ToyRunner
+from helpers.toys.toy_model import ToyRunner, ToyRuntime
 
 from edgekit.core import Feeds, Runner
 
 ENTRY_POINTS = toy_model.ENTRY_POINTS.replace(
-    "toy = helpers.toys.toy_model:EXPORTER", "toy = helpers.pages.slow_kernel:EXPORTER"
+    "toy = helpers.toys.toy_model:RUNTIME", "toy = helpers.pages.slow_kernel:RUNTIME"
 )
 
 
@@ -50,7 +50,7 @@ class _Runner(ToyRunner):
         return super().__call__(feeds)
 
 
-class SlowKernel(ToyExporter):
+class SlowKernel(ToyRuntime):
     def load(self, file: Path, threads: int) -> Runner:
         if "EDGEKIT_FAKE_CLOCK" in os.environ:
             time.perf_counter = CLOCK.perf_counter
@@ -58,4 +58,4 @@ class SlowKernel(ToyExporter):
         return _Runner(file, 0.05 * (1.2 if slow and file.stem == "network" else 1.0))
 
 
-EXPORTER = SlowKernel()
+RUNTIME = SlowKernel()
