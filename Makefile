@@ -26,7 +26,7 @@ help:
 	@echo "make docs    the documentation site, into build/site"
 	@echo "make peers   side by side with faster-whisper, whisper.cpp and optimum-onnx (an hour; wants the machine to itself)"
 	@echo "make vision-peers  int8 of a vision model beside onnxruntime, OpenVINO + NNCF and ExecuTorch (ten minutes)"
-	@echo "make judges  runtimes and compilers of others on 24 models (needs browser-tools and phone-tools; half an hour at first)"
+	@echo "make judges  runtimes and compilers of others on 24 models (needs browser-tools and phone-tools; an hour at first)"
 	@echo "make phone-roads   onnx, LiteRT and ExecuTorch side by side (exports once, half an hour; then ten quiet minutes)"
 	@echo "make firmware-tools  compilers and emulators for microcontrollers, by apt; instant when they are there"
 	@echo "make firmware-figures  generated C beside bakenn in the emulator (half an hour; need not be quiet)"

@@ -195,10 +195,10 @@ def _load(room: str, entry: _Definition) -> Entry:
         raise Unsupported(f"{what} cannot be loaded: {type(exc).__name__}: {exc}.", hint=remedy) from exc
     if not isinstance(loaded, wanted):
         raise Unsupported(f"{what} is no edgekit.core.{wanted.__name__}.", hint=remedy)
-    told = getattr(loaded, "interface", None)
-    if isinstance(loaded, Exporter | Runtime) and entry.owner != "edgekit" and told != INTERFACE:
+    interface = getattr(loaded, "interface", None)
+    if isinstance(loaded, Exporter | Runtime) and entry.owner != "edgekit" and interface != INTERFACE:
         raise Unsupported(
-            f"{what} is of interface {told or 'none, as those of edgekit 0.2'}; this edgekit takes {INTERFACE}.",
+            f"{what} is of interface {interface or 'none, as those of edgekit 0.2'}; this edgekit takes {INTERFACE}.",
             hint=f"Its author: an exporter writes files, a Runtime opens them (docs: Add a runtime); then interface = "
             f"{INTERFACE}.",
         )

@@ -44,8 +44,7 @@ class Constraint:
     """A form that a runtime refuses, or computes wrongly or slowly, and the form that it needs instead.
 
     Attributes:
-        form, instead: words of the format's grammar. why: what happens otherwise, for
-            people.
+        form, instead: words of the format's grammar. why: what happens otherwise, for people.
     """
 
     form: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,8 @@ def _shown(answer: Mapping[str, Any]) -> str:
 
 
 def _note(reason: str, notes: list[str]) -> str:
+    """The number of a reason, without the folders of the machine that it was said on."""
+    reason = re.sub(r"(?<![\w.:/])/\S*/(?=[^/\s]+)", "", reason)
     if reason not in notes:
         notes.append(reason)
     return f"[{notes.index(reason) + 1}]"

@@ -96,6 +96,9 @@ def test_failures_are_in_the_page_and_no_number(tmp_path: Path) -> None:
     text = page.write({"made": made, "answers": {"toy": cells}}, judges, ["toy", "gone"])
     assert "| toy | 40 dB; 1 of 2 parts: [1] |" in text
     assert "| gone | [2] |" in text and "1. hung: killed after 4 s\n2. not exported" in text
+    cells["toy/laptop-int8/b"]["reason"] = "no: /home/me/.venv/lib/net.py:7 says 3/4 of https://a/b"
+    text = page.write({"made": made, "answers": {"toy": cells}}, judges, ["toy"])
+    assert "1. no: net.py:7 says 3/4 of https://a/b" in text
     cells["toy/laptop-int8/a"]["distance"] = 0.5
     assert "**6 dB**" in page.write({"made": made, "answers": {"toy": cells}}, judges, ["toy"])
 

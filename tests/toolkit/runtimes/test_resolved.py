@@ -27,7 +27,7 @@ class Other(Runtime):
     interface = 3
     name, formats, distributions, abilities = "another", ("onnx", "nothing-else"), (), Abilities()
     def load(self, file, threads):
-        raise NotImplementedError
+        raise AssertionError("nothing is opened here")
 
 RUNTIME = Other()
 """
