@@ -28,7 +28,7 @@ from typing import Any, Literal, overload
 from edgekit.core import INTERFACE, Exporter, Family, Importer, Model, Runtime, Target, Task
 from edgekit.errors import UnknownName, Unsupported
 
-__all__ = ["ROOMS", "Entry", "find", "kind", "names"]
+__all__ = ["ROOMS", "Entry", "find", "kind", "names", "serving"]
 
 Entry = Model | Task | Target | Exporter | Runtime | Importer | Family
 
@@ -108,6 +108,12 @@ def find(room: str, name: str) -> Entry:
             hint="Uninstall or rename one of the two.",
         )
     return _load(room, entries[0])
+
+
+def serving(model: Model, exporter: str) -> Model:
+    """The declaration of `model` that `exporter` works from (see `edgekit.core.Exporter.demands`)."""
+    variants = model.network.variants
+    return next((variants[word] for word in find("exporters", exporter).demands if word in variants), model)
 
 
 @functools.lru_cache(maxsize=64)
@@ -204,4 +210,6 @@ def _load(room: str, entry: _Definition) -> Entry:
         )
     if isinstance(loaded, Exporter | Runtime) and (missing := loaded.undeclared()):
         raise Unsupported(f"{what} declares no {', '.join(map(repr, missing))}.", hint=remedy)
+    if isinstance(loaded, Runtime) and (pairs := loaded.contradictions()):
+        raise Unsupported(f"{what} has constraints that contradict each other: {'; '.join(pairs)}.", hint=remedy)
     return loaded

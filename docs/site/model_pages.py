@@ -15,6 +15,7 @@ from edgekit import fit
 from edgekit.bench.metrics.table import METRICS, shown
 from edgekit.common.figures import figure
 from edgekit.core import Fit, Model, Source
+from edgekit.estimation.recipes import takers
 from edgekit.registry import find, names
 
 __all__ = ["INPUTS", "overview", "page", "summary"]
@@ -101,8 +102,8 @@ def _facts(model: Model) -> list[tuple[str, str]]:
         facts.append(("note", model.identity.note))
     if model.identity.terms:
         facts.append(("terms of use", f"accept them with `--accept-terms {model.identity.terms}`"))
-    if model.network.exporters:
-        facts.append(("exporters", ", ".join(sorted({*model.network.exporters, *model.network.variants}))))
+    if model.network.ready:
+        facts.append(("exporters", ", ".join(sorted(takers(model)))))
     if bar := _bar(model):
         facts.append(("accuracy bar", bar))
     return facts

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edgekit.core import Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe
+from edgekit.core import Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe, Runner
 from edgekit.errors import need
 from edgekit.exporters.c.layouts import LAYOUTS
 from edgekit.exporters.common import options
@@ -24,8 +24,8 @@ __all__ = ["EXPORTER", "CExporter"]
 _OPTIONS = {"layout": options.values(*LAYOUTS), "flash": options.number, "ram": options.number}
 
 _FLOATS = (
-    "C is made of an int8 .tflite with integer inputs and outputs. Make that first, with --runtime litert "
-    "--precision int8 -o io=int8, then export the network.tflite in its bundle"
+    "C is made of a .tflite that needs integer inputs and outputs, and weights of 8 bits. Make that first, with "
+    "--runtime litert --precision int8 -o io=int8, then export the network.tflite in its bundle"
 )
 
 
@@ -37,6 +37,7 @@ class CExporter(Exporter):
     extra = "micro"
     distributions = ("tflite-micro", "numpy")
     doctor = "export to c (firmware)"
+    demands = ("integers",)
     plans_memory = True
     generates_code = True
 
@@ -62,6 +63,12 @@ class CExporter(Exporter):
 
         return c_export.export(model, checkpoint, recipe, calibration, out, work, progress)
 
+    def reference(self, model: Model, checkpoint: Checkpoint, work: Path, progress: Progress) -> Mapping[str, Runner]:
+        """The specification of a ready network: TensorFlow Lite Micro, bit for bit."""
+        from edgekit.runtimes.tflite_micro.runner import of_part
+
+        return {part.name: of_part(checkpoint, part) for part in model.network.parts if part.build is None}
+
     def require(self) -> None:
         """See `edgekit.core.Exporter`: the specification."""
         with need("micro", "Exporting to C"):
@@ -77,14 +84,14 @@ class CExporter(Exporter):
 
     def refuses(self, model: Model, recipe: Recipe) -> str:
         """Networks that do not come as integers, unless their declaration says that they may be computed so."""
-        if self.name in model.network.exporters or model.network.integers:
+        if model.network.integers:
             return ""
         works = model.costs.work(recipe) if model.costs.work else ()
         if any(work.kind == "attention" for work in works):
             return "C has no products of sequences, of which this network is made"
         specs = [spec for part in model.network.parts for spec in (*part.inputs, *part.outputs)]
         floats = any(spec.dtype.startswith("float") for spec in specs)
-        return _FLOATS if floats else ""
+        return _FLOATS if floats or model.network.ready else ""
 
     def check(self, model: Model, bundle: Path) -> None:
         """See that the C in a bundle of `model` is what this edgekit generates; raises BadInput, naming the file."""

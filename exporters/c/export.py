@@ -12,8 +12,8 @@ from edgekit.errors import ExportFailed, OverBudget, ParityFailed, Unsupported, 
 from edgekit.exporters.c import arena, frontend, write
 from edgekit.exporters.c.generate import frontend_files, lowered, network_files
 from edgekit.exporters.c.lowering import graph
-from edgekit.formats.tflite.micro import MicroRunner
 from edgekit.runtimes.qemu import build, vouching
+from edgekit.runtimes.tflite_micro.runner import MicroRunner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe
+from edgekit.core import Artifact, Checkpoint, Encoding, Exporter, Feeds, Model, Progress, Recipe
 from edgekit.errors import Unsupported, need
 from edgekit.exporters.common import options
 from edgekit.exporters.coreml.compress import FORMS
@@ -50,6 +50,9 @@ class CoremlExporter(Exporter):
     extra = "coreml"
     distributions = ("torch", "coremltools", "scikit-learn", "numpy")
     doctor = "export to Core ML"
+    demands = ("filled", "plain names", "planned axes", "module")
+    #: More verbose than others. A recurrent layer stays float32 whatever the precision.
+    encoding = Encoding(4000, {"": 1600}, 0, channel=4, convolution=4, block=0, rows=True, halves=True, floats=True)
 
     def check_recipe(self, model: Model, recipe: Recipe) -> None:
         """See `edgekit.core.Exporter`."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe
+from edgekit.core import Artifact, Checkpoint, Encoding, Exporter, Feeds, Model, Progress, Recipe
 from edgekit.exporters.common import options
 from edgekit.quantization.plan import Wish
 
@@ -46,6 +46,8 @@ class ExecutorchExporter(Exporter):
     extra = "executorch"
     distributions = ("torch", "executorch", "torchao", "numpy")
     doctor = "export to ExecuTorch, and run it"
+    demands = ("planned axes", "module")
+    encoding = Encoding(sequences=0)
 
     def export(
         self,
@@ -68,6 +70,11 @@ class ExecutorchExporter(Exporter):
         from edgekit.exporters.executorch import export as executorch_export
 
         return executorch_export.export(model, checkpoint, recipe.precision, wish, calibration, out, work, progress)
+
+    def defaults(self, model: Model, precision: str) -> Mapping[str, Any]:
+        """See `edgekit.core.Exporter`: of int8, layers that stay float."""
+        layers = [name for part in model.network.parts for name in part.float_layers]
+        return {"float_layers": layers} if layers and precision == "int8" else {}
 
     def check_recipe(self, model: Model, recipe: Recipe) -> None:
         """See `edgekit.core.Exporter`."""

@@ -60,6 +60,7 @@ class GgufExporter(Exporter):
     #: The last two where a folder of Hugging Face is converted.
     distributions = ("llama-cpp-python", "numpy", "torch", "transformers")
     doctor = "export language models (gguf)"
+    takes = ("gguf",)
 
     def export(
         self,

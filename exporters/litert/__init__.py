@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.core import Artifact, Checkpoint, Exporter, Feeds, Model, Progress, Recipe
+from edgekit.core import Artifact, Checkpoint, Encoding, Exporter, Feeds, Model, Progress, Recipe, Runner
 from edgekit.errors import Unsupported
 from edgekit.exporters.common import options
 from edgekit.exporters.litert.wish import Wish
@@ -22,6 +22,8 @@ __all__ = ["EXPORTER", "LitertExporter"]
 
 #: Layers that stay float in the second int8 of the ladder.
 _FLOATS = 4
+#: The end of the name of the weights that a recurrent layer's inputs are multiplied with.
+_INPUTS = ".weight_ih_l0"
 _OPTIONS = {
     "form": options.values("static", "dynamic", "weight-only"),
     "calibration": options.values("min-max", "percentile"),
@@ -59,6 +61,11 @@ class LitertExporter(Exporter):
     extra = "litert"
     distributions = ("torch", "litert-torch", "ai-edge-quantizer", "ai-edge-litert", "numpy")
     doctor = "export to LiteRT"
+    takes = ("tflite",)
+    demands = ("fixed axes", "planned axes", "module")
+    #: A recurrence is written out, some fifty operators a step; a convolution's bias has a zero point and a scale of
+    #: its own; what lies beyond an end is a table; a normalization is a factor and a sum.
+    encoding = Encoding(sequences=0, convolution=14, block=0, mirrored=1, normed=2)
 
     def check_recipe(self, model: Model, recipe: Recipe) -> None:
         """See `edgekit.core.Exporter`."""
@@ -68,9 +75,12 @@ class LitertExporter(Exporter):
     def defaults(self, model: Model, precision: str) -> Mapping[str, Any]:
         """See `edgekit.core.Exporter`: fixed sizes, and the form of int8."""
         axes = {name: axis.fixed for part in model.network.parts for name, axis in part.axes.items() if axis.fixed}
-        calls = precision == "int8" and any(part.int8 == "calls" for part in model.network.parts)
-        facts: dict[str, Any] = {**({"sizes": axes} if axes else {}), **({"form": "dynamic"} if calls else {})}
-        return {**facts, **super().defaults(model, precision)}
+        facts: dict[str, Any] = {"sizes": axes} if axes else {}
+        if precision == "int8":
+            calls = any(part.int8 == "calls" for part in model.network.parts)
+            layers = [_product(name) for part in model.network.parts for name in part.float_layers]
+            facts |= {**({"form": "dynamic"} if calls else {}), **({"float_layers": layers} if layers else {})}
+        return facts
 
     def careful(self, model: Model, recipe: Recipe) -> Sequence[Mapping[str, Any]]:
         """The most sensitive layers in float."""
@@ -80,6 +90,19 @@ class LitertExporter(Exporter):
         """Axes that nobody fixes."""
         free = {axis for part in model.network.parts for axis in part.axes} - set(recipe.options.get("sizes", {}))
         return f"LiteRT takes fixed shapes only, and {', '.join(sorted(free))} vary" if free else ""
+
+    def reference(self, model: Model, checkpoint: Checkpoint, work: Path, progress: Progress) -> Mapping[str, Runner]:
+        """The ready .tflite in LiteRT itself: parity then says that nothing was changed, and that it runs."""
+        from edgekit.exporters.litert.export import ready_file
+        from edgekit.formats import tflite
+        from edgekit.runtimes.litert.runner import opened
+
+        runners = {}
+        for part in model.network.parts:
+            if part.build is None and (content := ready_file(checkpoint, part)) is not None:
+                graph = tflite.read(content, dynamic=True)
+                runners[part.name] = opened(content, 1, (part.inputs, part.outputs), checkpoint.path.name, graph)
+        return runners
 
     def export(
         self,
@@ -102,6 +125,11 @@ class LitertExporter(Exporter):
         from edgekit.exporters.litert import export as litert_export
 
         return litert_export.export(model, checkpoint, recipe.precision, wish, calibration, out, work, progress)
+
+
+def _product(layer: str) -> str:
+    """The name of a layer, by that of its module: of a recurrent one, the product of all its inputs comes first."""
+    return f"{layer.removesuffix(_INPUTS)}/FULLY_CONNECTED" if layer.endswith(_INPUTS) else layer
 
 
 def _wish(given: Mapping[str, Any]) -> Wish:

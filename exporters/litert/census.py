@@ -12,9 +12,9 @@ from edgekit.common.quiet import quiet
 from edgekit.core import Feeds, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, MissingExtra
 from edgekit.formats import tflite
-from edgekit.formats.tflite.micro import MicroRunner
 from edgekit.formats.tflite.tensors import Specs, stored
 from edgekit.runtimes.litert.runner import LitertRunner
+from edgekit.runtimes.tflite_micro.runner import MicroRunner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

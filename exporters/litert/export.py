@@ -37,6 +37,28 @@ def export(
     return artifacts
 
 
+def ready_file(checkpoint: Checkpoint, part: Part) -> bytes | None:
+    """The content of the ready .tflite that `part` is; None for a torch module, whose weights may be in one.
+
+    Raises:
+        BadInput: it has other tensors than the part.
+    """
+    if checkpoint.format != "tflite" or part.kind != "network":
+        return None
+    if part.build and hasattr(part.build(checkpoint), "state_dict"):
+        return None
+    path = checkpoint.path
+    content = (path / f"{part.name}.tflite" if path.is_dir() else path).read_bytes()
+    main = tflite.read(content, dynamic=bool(part.axes)).subgraphs[0]
+    for side, specs, ends in (("input", part.inputs, main.inputs), ("output", part.outputs, main.outputs)):
+        found = [(main.tensors[i].dtype, list(main.tensors[i].shape)) for i in ends]
+        same = (spec.dtype == dtype and spec.fits(sizes) for spec, (dtype, sizes) in zip(specs, found, strict=False))
+        if len(found) != len(specs) or not all(same):
+            wanted = [(spec.dtype, list(spec.shape)) for spec in specs]
+            raise BadInput(f"the .tflite has the {side}s {found}; the part {part.name!r} needs {wanted}.")
+    return content
+
+
 class _Job:
     """One call of `export`."""
 
@@ -47,7 +69,7 @@ class _Job:
         self._out, self._work, self._tell = out, work, progress
 
     def part(self, part: Part, precision: str, feeds: Sequence[Feeds]) -> Artifact:
-        ready = self._ready(part)
+        ready = ready_file(self._checkpoint, part)
         if ready is not None:
             held = census.precision_of(census.census(_read(ready, part)))
             if held in (precision, ""):
@@ -65,25 +87,6 @@ class _Job:
         # Recorded calls of another size than the part was fixed at are of no use.
         fitting = [feed for feed in feeds if all(spec.fits(feed[spec.name].shape) for spec in part.inputs)]
         return self._write(part, content, precision, fitting)
-
-    def _ready(self, part: Part) -> bytes | None:
-        """The content of the ready .tflite that `part` is; None for a torch module, whose weights may be in one."""
-        if self._checkpoint.format != "tflite" or part.kind != "network":
-            return None
-        if part.build and hasattr(part.build(self._checkpoint), "state_dict"):
-            return None
-        path = self._checkpoint.path
-        content = (path / f"{part.name}.tflite" if path.is_dir() else path).read_bytes()
-        main = tflite.read(content, dynamic=bool(part.axes)).subgraphs[0]
-        for side, specs, ends in (("input", part.inputs, main.inputs), ("output", part.outputs, main.outputs)):
-            found = [(main.tensors[i].dtype, list(main.tensors[i].shape)) for i in ends]
-            same = (
-                spec.dtype == dtype and spec.fits(sizes) for spec, (dtype, sizes) in zip(specs, found, strict=False)
-            )
-            if len(found) != len(specs) or not all(same):
-                wanted = [(spec.dtype, list(spec.shape)) for spec in specs]
-                raise BadInput(f"the .tflite has the {side}s {found}; the part {part.name!r} needs {wanted}.")
-        return content
 
     def _copy(self, part: Part, content: bytes, precision: str) -> Artifact:
         facts = census.census(_read(content, part))

@@ -78,6 +78,7 @@ class OnnxExporter(Exporter):
     extra = "export"
     distributions = ("torch", "onnx", "onnxscript", "onnxruntime", "safetensors", "numpy")
     doctor = "export to onnx"
+    takes = ("onnx graph",)
 
     def export(
         self,
@@ -125,8 +126,9 @@ class OnnxExporter(Exporter):
             "forms": {part.name: _FORMS[part.int8] for part in parts if part.int8},
             "ranges": {part.name: part.ranges for part in parts if part.ranges},
             "careful_parts": [part.name for part in parts if part.sensitive],
+            "float_layers": {part.name: list(part.float_layers) for part in parts if part.float_layers},
         }
-        return {**{name: fact for name, fact in facts.items() if fact}, **super().defaults(model, precision)}
+        return {name: fact for name, fact in facts.items() if fact}
 
     def careful(self, model: Model, recipe: Recipe) -> Sequence[Mapping[str, Any]]:
         """The most sensitive layers of parts made of convolutions in float; products of sensitive parts in blocks."""
@@ -279,7 +281,7 @@ class OnnxExporter(Exporter):
 
             few, share = part.name in bits, recipe.options.get("time", {}).get(part.name)
             rows = all(constraint.form != ROWS for constraint in runtime.constraints)
-            bounds = products.bounds_of(careful=careful, rows=rows)
+            bounds = products.bounds_of(runtime.costs.get("product", {}), careful=careful, rows=rows)
             chooser = partial(timed.within, share) if share else partial(products.bounded, bounds)
             graph, choice, weights = products.choose(graph, feeds, tell, chooser, equalize=not careful, narrow=few)
             if few:

@@ -17,7 +17,7 @@ from edgekit.exporters.onnx.half import in_bytes
 from edgekit.numerics.layers import SMALL
 from edgekit.quantization.equalization import factors
 from edgekit.quantization.gptq import Grid, nearest
-from edgekit.quantization.plan import ASKED, LayerPlan
+from edgekit.quantization.plan import ASKED, LayerPlan, is_named
 from edgekit.quantization.samples import spaced
 from edgekit.runtimes.onnxruntime.runner import evaluate
 
@@ -103,7 +103,7 @@ def with_stored(
     nodes, added = list[onnx.NodeProto](), dict[str, NDArray[Any]]()
     for node in model.graph.node:
         at, name, copy = layers.get(node.name), node.name, onnx.NodeProto()
-        if name in floats:
+        if is_named(name, floats):
             choice[name] = LayerPlan("float", ASKED)
         elif at is not None and arrays[node.input[at]].size >= SMALL:
             axes = _OUTPUTS.get(node.op_type, range(arrays[node.input[at]].ndim))

@@ -57,6 +57,7 @@ from edgekit.quantization.latencies import Shape
 from edgekit.quantization.plan import ASKED, LayerPlan
 from edgekit.quantization.ranges import best_zero
 from edgekit.quantization.samples import spaced
+from edgekit.runtimes.onnxruntime import Onnxruntime
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner, evaluate
 
 #: Where weights are coded or have 4 bits. Scales of coded weights repeat from block to block, and take nothing.
@@ -70,12 +71,10 @@ GRIDS |= {f"table-{bits:g}": Grid(8, SMALL_BLOCK, bits, even=True) for bits in C
 #: At most so many rows count as few.
 FEW_ROWS = 16
 #: Products of many rows: a form is not for one that alone moves the part's outputs by more (relative root mean square).
-#: All may move them by 4 %, and by less where that takes little time. Costs of [64 to 750, 192 to 2048] x [192 to 2048,
-#: 192 to 2048] on one core with VNNI: rows 1.2 to 1.8, float 1.7 to 2.7, blocks 2.1 to 3.3, which is why they are not
-#: among the forms; on a newer core blocks took 5, and float was not measured.
+#: All may move them by 4 %, and by less where that takes little time. Blocks take too long to be among the forms.
 BOUNDS = Bounds(
     {"dynamic": 0.025, "rows": 0.03},
-    {"dynamic": 1.0, "blockwise": 1.0, "rows": 1.35, "float": 3.0},
+    Onnxruntime.costs["product"],
     aim=0.04,
     near=0.015,
     worth=2.0,
@@ -189,13 +188,14 @@ def _with_diagonal(curvature: NDArray[np.float64], share: float = 1.0, rows: int
     return own
 
 
-def bounds_of(*, careful: bool, rows: bool) -> Bounds:
+def bounds_of(costs: Mapping[str, float], *, careful: bool, rows: bool) -> Bounds:
     """What a part's products may cost and lose.
 
     Args:
+        costs: of the forms, in the runtime; empty where they were not measured there: those of onnxruntime.
         careful: narrower limits. rows: whether the runtime has what the form "rows" is made of.
     """
-    bounds = CAREFUL if careful else BOUNDS
+    bounds = CAREFUL if careful else replace(BOUNDS, costs=costs or BOUNDS.costs)
     return bounds if rows else replace(bounds, limits={form: m for form, m in bounds.limits.items() if form != "rows"})
 
 

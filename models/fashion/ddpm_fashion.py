@@ -15,7 +15,6 @@ from typing import Any
 from edgekit.common import package_data
 from edgekit.core import (
     Checkpoint,
-    Costs,
     Evidence,
     Identity,
     Model,
@@ -119,11 +118,5 @@ MODEL = Model(
             _samples,
         ),
     ),
-    costs=Costs(
-        size=lambda recipe: weighing.size(
-            unet_works(_PICTURES), recipe, package_data.size(_GOLDEN, _LICENCE) + _REFERENCE
-        ),
-        memory=lambda recipe: weighing.memory(unet_works(_PICTURES), recipe),
-        work=lambda recipe: unet_works(_PICTURES),
-    ),
+    costs=weighing.costs(unet_works(_PICTURES), package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),
 )

@@ -13,14 +13,12 @@ from typing import Any
 from edgekit.common import package_data
 from edgekit.core import (
     Checkpoint,
-    Costs,
     Evaluation,
     Evidence,
     Identity,
     Model,
     Network,
     Part,
-    Recipe,
     Sample,
     TensorSpec,
     Usage,
@@ -35,8 +33,6 @@ __all__ = ["MODEL", "WEIGHTS"]
 _GOLDEN, _LICENCE = "fashion/ankle-boot.png", "data/licences/fashion-licence.txt"
 #: Bytes of fp32's outputs for the golden input, of its answers, and of hashes of what was judged.
 _REFERENCE = 12_000
-#: Exporter -> bytes of a graph's operators between its products, measured: of attention there are many.
-_BETWEEN = {"onnx": 9_500}
 #: Also what diffusion's pictures are judged by.
 WEIGHTS = own_source(
     own_file("vit-fashion.safetensors", "d4f418768aef9abf353062b51ff09e93a10f2b0c47ba149ed1a71cc6c4226c27", 256_908)
@@ -65,11 +61,6 @@ def _samples(folder: Path) -> Sequence[Sample]:
     from edgekit.models.fashion.pictures import samples
 
     return samples()
-
-
-def _size(recipe: Recipe) -> int:
-    beside = package_data.size(_GOLDEN, _LICENCE) + _REFERENCE + _BETWEEN.get(recipe.exporter, 0)
-    return weighing.size((vit_work(),), recipe, beside)
 
 
 MODEL = Model(
@@ -107,9 +98,5 @@ MODEL = Model(
             _samples,
         ),
     ),
-    costs=Costs(
-        size=_size,
-        memory=lambda recipe: weighing.memory((vit_work(),), recipe),
-        work=lambda recipe: (vit_work(),),
-    ),
+    costs=weighing.costs((vit_work(),), package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),
 )

@@ -13,7 +13,6 @@ from typing import Any
 from edgekit.common import package_data
 from edgekit.core import (
     Checkpoint,
-    Costs,
     Evaluation,
     Identity,
     Model,
@@ -86,9 +85,5 @@ MODEL = Model(
         golden=_GOLDEN,
         evaluation=Evaluation("wql", worst=1.0, drop=0.005, minimum=20),
     ),
-    costs=Costs(
-        size=lambda recipe: weighing.size(fracast_work(), recipe, package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),
-        memory=lambda recipe: weighing.memory(fracast_work(), recipe),
-        work=lambda recipe: fracast_work(),
-    ),
+    costs=weighing.costs(fracast_work(), package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),
 )

@@ -16,7 +16,6 @@ from typing import Any
 from edgekit.core import (
     Axis,
     Checkpoint,
-    Costs,
     Evaluation,
     Identity,
     Model,
@@ -33,11 +32,11 @@ from edgekit.core import (
 from edgekit.errors import BadInput
 from edgekit.models.keyword.hearing.evidence import phrase_evidence, word_evidence
 from edgekit.models.keyword.shapes import KeywordRules, MfccSettings, MicroSettings, WakewordRules
+from edgekit.numerics import weighing
 from edgekit.tasks.audio_classification.samples import sounds
 
 __all__ = ["keyword_model", "wakeword_model"]
 
-_EXPORTERS = ("c",)
 _HOUR = 3600 * 16_000
 #: microWakeWord's networks, as this package distributes them.
 _WAKEWORDS = "pypi://pymicro-wakeword@2.5.0"
@@ -63,7 +62,7 @@ def keyword_model(
     audio = TensorSpec("audio", "int16", ("samples",))
     frames = TensorSpec("features", "int8", ("frames", settings.features))
     features = TensorSpec("window", "int8", (1, rules.frames, settings.features, 1))
-    return Model(
+    model = Model(
         identity=Identity(
             name=name, family="keyword", licence="Apache-2.0", licence_text="data/licences/mlperf-tiny-licence.txt"
         ),
@@ -86,10 +85,9 @@ def keyword_model(
                         "detector": {**asdict(rules), **detector},
                     },
                 ),
-                _network(features, TensorSpec("scores", "int8", (1, len(labels)))),
+                Part("network", (features,), (TensorSpec("scores", "int8", (1, len(labels))),), {}, None),
             ),
             parameters=parameters,
-            exporters=_EXPORTERS,
         ),
         task=Usage(
             name="audio-classification",
@@ -99,11 +97,9 @@ def keyword_model(
             evidence=word_evidence("data/golden/golden-words.flac", words=10, seconds=1.02),
             evaluation=Evaluation("accuracy", worst=0.90, drop=0.005, minimum=100),
         ),
-        costs=Costs(
-            size=lambda recipe: flash[recipe.options.get("layout", "plain")],
-            memory=lambda recipe: ram[recipe.options.get("layout", "plain")],
-        ),
+        costs=weighing.costs(()),
     )
+    return weighing.on_chips(model, flash, ram)
 
 
 def wakeword_model(
@@ -132,7 +128,7 @@ def wakeword_model(
     audio = TensorSpec("audio", "int16", ("samples",))
     frames = TensorSpec("features", "int8", ("frames", settings.features))
     features = TensorSpec("window", "int8", (1, rules.stride, settings.features))
-    return Model(
+    model = Model(
         identity=Identity(
             name=name, family="keyword", licence="Apache-2.0", licence_text="data/licences/microwakeword-licence.txt"
         ),
@@ -157,10 +153,9 @@ def wakeword_model(
                         "detector": {**asdict(rules), **detector},
                     },
                 ),
-                _network(features, TensorSpec("probability", "uint8", (1, 1))),
+                Part("network", (features,), (TensorSpec("probability", "uint8", (1, 1)),), {}, None),
             ),
             parameters=parameters,
-            exporters=_EXPORTERS,
         ),
         task=Usage(
             name="audio-classification",
@@ -169,23 +164,9 @@ def wakeword_model(
             samples=sounds,
             evidence=phrase_evidence(name, f"data/golden/golden-{name}.wav"),
         ),
-        costs=Costs(
-            size=lambda recipe: flash[recipe.options.get("layout", "plain")],
-            memory=lambda recipe: ram[recipe.options.get("layout", "plain")],
-        ),
+        costs=weighing.costs(()),
     )
-
-
-def _network(features: TensorSpec, output: TensorSpec) -> Part:
-    """The part that is a ready .tflite; its reference is the specification, TensorFlow Lite Micro."""
-    part = Part("network", (features,), (output,), {}, None)
-
-    def build(checkpoint: Checkpoint) -> Runner:
-        from edgekit.formats.tflite.micro import tflite
-
-        return tflite(checkpoint, part)
-
-    return Part("network", (features,), (output,), {}, build)
+    return weighing.on_chips(model, flash, ram)
 
 
 def _mfcc() -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.common import package_data
-from edgekit.core import Checkpoint, Evaluation, Model, Part, Recipe, Source, TensorSpec, Work
+from edgekit.core import Checkpoint, Evaluation, Model, Part, Source, TensorSpec
 from edgekit.models.keyword.shapes import (
     KeywordRules,
     MfccSettings,
@@ -51,9 +51,7 @@ def float_keyword_model(chip: Model, sources: tuple[Source, ...], golden: str) -
 
         return network(checkpoint, len(labels))
 
-    def works(recipe: Recipe) -> tuple[Work, ...]:
-        return ds_cnn_work(settings, rules.frames, len(labels), _LOOKS)
-
+    works = ds_cnn_work(settings, rules.frames, len(labels), _LOOKS)
     more = package_data.size(golden, chip.identity.licence_text) + _REFERENCE
     facts = {"sample_rate": settings.rate, "channels": 1, "labels": list(labels), "activation": "softmax"}
     facts |= {
@@ -87,8 +85,8 @@ def float_keyword_model(chip: Model, sources: tuple[Source, ...], golden: str) -
                     "ds-cnn",
                 ),
             ),
-            exporters=(),
-            variants={"c": chip},
+            integers=False,
+            variants={"integers": chip},
         ),
         task=replace(
             chip.task,
@@ -98,17 +96,12 @@ def float_keyword_model(chip: Model, sources: tuple[Source, ...], golden: str) -
             calibration=100,
             operate=operate,
         ),
-        costs=replace(
-            chip.costs,
-            size=lambda recipe: weighing.size(works(recipe), recipe, more),
-            memory=lambda recipe: weighing.memory(works(recipe), recipe),
-            work=works,
-        ),
+        costs=weighing.costs(works, more),
     )
 
 
 def ready_wakeword_model(chip: Model) -> Model:
-    """`chip`, a phrase whose network comes as int8 .tflite, for LiteRT: the same file behind a frontend graph."""
+    """`chip`, a phrase whose network comes as int8 .tflite: the same file behind a frontend graph."""
     settings, rules = (
         MicroSettings(),
         WakewordRules(**_known(chip.network.parts[0].settings["detector"], WakewordRules)),
@@ -122,21 +115,14 @@ def ready_wakeword_model(chip: Model) -> Model:
 
         return MicroGraph(settings, rules.stride)
 
-    def network(checkpoint: Checkpoint) -> Any:
-        from edgekit.formats.tflite.reference import LitertReference
-
-        return LitertReference(checkpoint, chip.network.parts[1])
-
     def prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
         return {**chip.weights.prepare(checkpoint, folder), "samples": samples, "hop": rules.stride * settings.step}
 
     held = package_data.size(chip.task.golden)
     more = held + package_data.size(chip.identity.licence_text) + _CALLS
 
-    def works(recipe: Recipe) -> tuple[Work, ...]:
-        # The golden sound is a WAV of 16 bits behind a header of 44 bytes.
-        return micro_work(chip.weights.sources[0].files[0].size or 0, chip.network.parameters, (held - 44) // 2, rules)
-
+    # The golden sound is a WAV of 16 bits behind a header of 44 bytes.
+    size = chip.weights.sources[0].files[0].size or 0
     after = TensorSpec("noise_after", "float32", noise.shape)
     return replace(
         chip,
@@ -144,20 +130,15 @@ def ready_wakeword_model(chip: Model) -> Model:
             chip.network,
             parts=(
                 Part("frontend", (audio, noise), (window, after), {}, frontend, False, "frontend"),
-                replace(chip.network.parts[1], build=network),
+                chip.network.parts[1],
             ),
-            # It is int8, and stays so on every target.
-            exporters=("litert",),
-            variants={"c": chip},
+            ready="tflite",
+            integers=False,
+            variants={"integers": chip},
         ),
         weights=replace(chip.weights, prepare=prepare),
         task=replace(chip.task, samples=lambda folder: phrases(folder, chip.name), operate=operate),
-        costs=replace(
-            chip.costs,
-            size=lambda recipe: weighing.size(works(recipe), recipe, more),
-            memory=lambda recipe: weighing.memory(works(recipe), recipe),
-            work=works,
-        ),
+        costs=weighing.costs(lambda: micro_work(size, chip.network.parameters, (held - 44) // 2, rules), more),
     )
 
 

@@ -8,21 +8,19 @@ and decoding anchors are in the graph.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgekit.common import package_data
 from edgekit.core import (
     Checkpoint,
-    Costs,
     Evaluation,
     Identity,
     Model,
     Network,
     Part,
     Predictor,
-    Recipe,
     Runner,
     Source,
     SourceFile,
@@ -59,8 +57,7 @@ class Member:
     Attributes:
         name: registry name. task: its name. files: of its networks. parts: of the model. works: of the parts.
         facts: for the predictor, see the task's. parameters: number of weights. reference: bytes of the golden answers.
-        golden: package-data file of the golden input. predictor: instead of the task's. options: see
-            `edgekit.core.Network`.
+        golden: package-data file of the golden input. predictor: instead of the task's.
     """
 
     name: str
@@ -75,7 +72,6 @@ class Member:
     labels: Sequence[str] = ()
     golden: str = "data/golden/astronaut.png"
     predictor: Callable[[Mapping[str, Runner], Path, Mapping[str, Any]], Predictor] | None = None
-    options: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
 
 
 def declared(member: Member) -> Model:
@@ -92,16 +88,12 @@ def declared(member: Member) -> Model:
                 part.build(checkpoint)  # refuses other weights
         return {"channels": "RGB", **member.facts}
 
-    def size(recipe: Recipe) -> int:
-        return weighing.size(member.works, recipe, package_data.size(member.golden, _LICENCE) + member.reference)
-
     return Model(
         identity=Identity(name=member.name, family="mediapipe", licence="Apache-2.0", licence_text=_LICENCE),
         weights=Weights(sources=(Source(package, _VERSION, "Apache-2.0", files),), prepare=prepare),
         network=Network(
             parts=member.parts,
             parameters=member.parameters,
-            options=member.options,
             # int8 of the two small ones is refused; of pose it takes long, as every layer's share of the error is
             # measured. It is made on demand.
             preferred="fp16",
@@ -114,9 +106,5 @@ def declared(member: Member) -> Model:
             predictor=member.predictor,
             evidence=PEOPLE,
         ),
-        costs=Costs(
-            size=size,
-            memory=lambda recipe: weighing.memory(member.works, recipe),
-            work=lambda recipe: member.works,
-        ),
+        costs=weighing.costs(member.works, package_data.size(member.golden, _LICENCE) + member.reference),
     )

@@ -13,7 +13,6 @@ from typing import Any
 from edgekit.common import package_data
 from edgekit.core import (
     Checkpoint,
-    Costs,
     Evaluation,
     Identity,
     Model,
@@ -94,11 +93,5 @@ MODEL = Model(
         calibration=12,
         evaluation=Evaluation("onset-f1", worst=0.5, drop=0.01, minimum=20),
     ),
-    costs=Costs(
-        size=lambda recipe: weighing.size(
-            pitch_work(_WINDOWS), recipe, package_data.size(_GOLDEN, _LICENCE) + _REFERENCE
-        ),
-        memory=lambda recipe: weighing.memory(pitch_work(_WINDOWS), recipe),
-        work=lambda recipe: pitch_work(_WINDOWS),
-    ),
+    costs=weighing.costs(pitch_work(_WINDOWS), package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),
 )

@@ -35,8 +35,8 @@ def network(checkpoint: Checkpoint) -> BasicPitch:
     Raises:
         BadInput: another format, or a graph with other inputs or outputs.
     """
-    if checkpoint.format != "onnx":
-        raise BadInput(f"Basic Pitch comes as its package's nmp.onnx, not as {checkpoint.format}.")
+    if checkpoint.path.suffix != ".onnx":
+        raise BadInput(f"Basic Pitch comes as its package's nmp.onnx, not as {checkpoint.path.name}.")
     facts = open_file(checkpoint.path).facts
     shapes = [spec.shape[1:] for spec in (*facts.inputs, *facts.outputs)]
     if shapes != [(WINDOW, 1), (MOMENTS, KEYS), (MOMENTS, KEYS), (MOMENTS, 3 * KEYS)]:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edgekit.common import package_data
 from edgekit.core import (
     Checkpoint,
-    Costs,
     Evidence,
     Identity,
     Model,
     Network,
     Part,
-    Recipe,
     Sample,
     Source,
     SourceFile,
@@ -64,18 +63,8 @@ def declared(name: str, robot: Robot, file: str, sha256: str, size: int, *, flas
 
         return stretches(package_data.stream_of(observations), name, _EPISODES)
 
-    def bundle(recipe: Recipe) -> int:
-        if recipe.exporter == "c":
-            return flash[recipe.options.get("layout", "plain")]
-        more = package_data.size(_LICENCE, golden) + round(_JUDGED * robot.actions * _NUMBER) + _MORE
-        return weighing.size(policy_work(robot, _STEPS), recipe, more)
-
-    def memory(recipe: Recipe) -> int:
-        if recipe.exporter == "c":
-            return ram[recipe.options.get("layout", "plain")]
-        return weighing.memory(policy_work(robot, _STEPS), recipe)
-
-    return Model(
+    more = package_data.size(_LICENCE, golden) + round(_JUDGED * robot.actions * _NUMBER) + _MORE
+    model = Model(
         identity=Identity(name=name, family="policy", licence="Zlib", licence_text=_LICENCE),
         weights=Weights(
             sources=(Source(piece, "3.2.7", "Zlib", (SourceFile("policy.py", sha256, size, (piece,)),)),),
@@ -94,7 +83,6 @@ def declared(name: str, robot: Robot, file: str, sha256: str, size: int, *, flas
                 ),
             ),
             parameters=robot.parameters,
-            integers=True,
         ),
         task=Usage(
             name="reinforcement-learning",
@@ -107,5 +95,6 @@ def declared(name: str, robot: Robot, file: str, sha256: str, size: int, *, flas
                 samples,
             ),
         ),
-        costs=Costs(size=bundle, memory=memory, work=lambda recipe: policy_work(robot, _STEPS)),
+        costs=weighing.costs(policy_work(robot, _STEPS), more),
     )
+    return replace(model, network=replace(model.network, variants={"integers": weighing.on_chips(model, flash, ram)}))

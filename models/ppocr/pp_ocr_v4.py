@@ -15,7 +15,6 @@ from typing import Any
 from edgekit.common import package_data
 from edgekit.core import (
     Checkpoint,
-    Costs,
     Evaluation,
     Identity,
     Model,
@@ -163,9 +162,5 @@ MODEL = Model(
         calibration=16,
         evaluation=Evaluation("cer", worst=0.15, drop=0.01, minimum=20),
     ),
-    costs=Costs(
-        size=lambda recipe: weighing.size(_WORKS, recipe, package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),
-        memory=lambda recipe: weighing.memory(_WORKS, recipe),
-        work=lambda recipe: _WORKS,
-    ),
+    costs=weighing.costs(_WORKS, package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),
 )

@@ -23,14 +23,12 @@ from edgekit.core import (
     Model,
     Network,
     Part,
-    Recipe,
     Sample,
     Source,
     SourceFile,
     TensorSpec,
     Usage,
     Weights,
-    Work,
 )
 from edgekit.models.protein.shapes import DISTANCES, LETTERS, NEIGHBOURS, PARAMETERS, mpnn_work
 from edgekit.numerics import weighing
@@ -100,8 +98,8 @@ def _parts(residues: int | str, axes: Mapping[str, Axis]) -> tuple[Part, Part]:
     )
 
 
-def _works(recipe: Recipe) -> tuple[Work, ...]:
-    return mpnn_work(_RESIDUES if recipe.exporter == "onnx" else _FIXED)
+def _costs(residues: int) -> Costs:
+    return weighing.costs(mpnn_work(residues), package_data.size(_GOLDEN, _LICENCE) + _REFERENCE)
 
 
 _MODEL = Model(
@@ -122,14 +120,7 @@ _MODEL = Model(
             _samples,
         ),
     ),
-    costs=Costs(
-        size=lambda recipe: weighing.size(_works(recipe), recipe, package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),
-        memory=lambda recipe: weighing.memory(_works(recipe), recipe),
-        work=_works,
-    ),
+    costs=_costs(_RESIDUES),
 )
-_FULL = replace(_MODEL, network=replace(_MODEL.network, parts=_parts(_FIXED, {})))
-MODEL = replace(
-    _MODEL,
-    network=replace(_MODEL.network, variants=dict.fromkeys(("litert", "coreml", "executorch"), _FULL)),
-)
+_FULL = replace(_MODEL, network=replace(_MODEL.network, parts=_parts(_FIXED, {})), costs=_costs(_FIXED))
+MODEL = replace(_MODEL, network=replace(_MODEL.network, variants={"planned axes": _FULL}))

@@ -7,20 +7,19 @@ the ratings are fetched, never shipped. The person's tower is the network; the i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edgekit.common import package_data
 from edgekit.core import (
     Checkpoint,
-    Costs,
     Evaluation,
     Evidence,
     Identity,
     Model,
     Network,
     Part,
-    Recipe,
     Sample,
     TensorSpec,
     Usage,
@@ -82,20 +81,9 @@ def _samples(folder: Path) -> Sequence[Sample]:
     return samples(folder / RATINGS.files[0].name)
 
 
-def _size(recipe: Recipe) -> int:
-    if recipe.exporter == "c":
-        return _FLASH[recipe.options.get("layout", "plain")]
-    beside = package_data.size(_GOLDEN, _LICENCE) + (_TABLE.size or 0) + (TITLES.size or 0)
-    return weighing.size(towers_work(), recipe, beside + _REFERENCE)
+_BESIDE = package_data.size(_GOLDEN, _LICENCE) + (_TABLE.size or 0) + (TITLES.size or 0) + _REFERENCE
 
-
-def _memory(recipe: Recipe) -> int:
-    if recipe.exporter == "c":
-        return _RAM[recipe.options.get("layout", "plain")]
-    return weighing.memory(towers_work(), recipe, 2 * (_TABLE.size or 0))
-
-
-MODEL = Model(
+_MODEL = Model(
     identity=Identity(
         name="two-tower-movielens",
         family="recommender",
@@ -115,7 +103,6 @@ MODEL = Model(
             ),
         ),
         parameters=PARAMETERS,
-        integers=True,
     ),
     task=Usage(
         name="recommendation",
@@ -129,5 +116,7 @@ MODEL = Model(
             sources=(RATINGS,),
         ),
     ),
-    costs=Costs(size=_size, memory=_memory, work=lambda recipe: towers_work()),
+    costs=weighing.costs(towers_work(), _BESIDE, 2 * (_TABLE.size or 0)),
 )
+_CHIP = weighing.on_chips(_MODEL, _FLASH, _RAM)
+MODEL = replace(_MODEL, network=replace(_MODEL.network, variants={"integers": _CHIP}))

@@ -20,13 +20,11 @@ from edgekit.core import (
     Model,
     Network,
     Part,
-    Recipe,
     Source,
     SourceFile,
     TensorSpec,
     Usage,
     Weights,
-    Work,
 )
 from edgekit.models.sentences.shapes import MINILM, bert_work
 from edgekit.numerics import weighing
@@ -79,8 +77,9 @@ def _part(tokens: int | str, axes: Mapping[str, Axis]) -> Part:
     )
 
 
-def _works(recipe: Recipe) -> tuple[Work, ...]:
-    return bert_work(MINILM, _TOKENS if recipe.exporter == "onnx" else _FIXED)
+def _costs(tokens: int) -> Costs:
+    more = package_data.size(_GOLDEN, _LICENCE) + (_TOKENIZER.size or 0) + _REFERENCE
+    return weighing.costs(bert_work(MINILM, tokens), more, _TOKENIZER_MEMORY)
 
 
 _MODEL = Model(
@@ -91,18 +90,7 @@ _MODEL = Model(
         parameters=MINILM.parameters,
     ),
     task=Usage(name="feature-extraction", golden=_GOLDEN),
-    costs=Costs(
-        size=lambda recipe: weighing.size(
-            _works(recipe),
-            recipe,
-            package_data.size(_GOLDEN, _LICENCE) + (_TOKENIZER.size or 0) + _REFERENCE,
-        ),
-        memory=lambda recipe: weighing.memory(_works(recipe), recipe, _TOKENIZER_MEMORY),
-        work=_works,
-    ),
+    costs=_costs(_TOKENS),
 )
-_FULL = replace(_MODEL, network=replace(_MODEL.network, parts=(_part(_FIXED, {}),)))
-MODEL = replace(
-    _MODEL,
-    network=replace(_MODEL.network, variants=dict.fromkeys(("litert", "coreml", "executorch"), _FULL)),
-)
+_FULL = replace(_MODEL, network=replace(_MODEL.network, parts=(_part(_FIXED, {}),)), costs=_costs(_FIXED))
+MODEL = replace(_MODEL, network=replace(_MODEL.network, variants={"planned axes": _FULL}))

@@ -7,13 +7,13 @@ Non-goal: 8 kHz, for which the package has other weights.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edgekit.common import package_data
 from edgekit.core import (
     Checkpoint,
-    Costs,
     Evaluation,
     Identity,
     Model,
@@ -31,7 +31,7 @@ _GOLDEN = "data/golden/jfk.flac"
 _FRAMES, _REFERENCE = 344, 22_000
 #: The third convolution alone, in 8 bits, moves the LSTM's states by 11 % and a probability by 0.3; all the others
 #: together move it by 0.03. So it stays float, in half: 12,288 of 309,633 weights.
-_ONNX = {"forms": {"network": "blockwise"}, "float_layers": {"network": ["convolutions.2/Conv"]}}
+_PART = replace(detector("network", build), int8="weights", float_layers=("convolutions.2",))
 #: The defaults of the package's get_speech_timestamps.
 _RULES = {"threshold": 0.5, "shortest": 0.25, "pause": 0.1, "padding": 0.03}
 
@@ -45,9 +45,8 @@ MODEL = Model(
     identity=Identity(name="silero-vad", family="silero", licence="MIT", licence_text=LICENCE),
     weights=Weights(sources=(SOURCE,), prepare=_prepare),
     network=Network(
-        parts=(detector("network", build),),
+        parts=(_PART,),
         parameters=_PARAMETERS,
-        options={("onnx", "int8"): _ONNX},
     ),
     task=Usage(
         name="voice-activity-detection",
@@ -55,11 +54,5 @@ MODEL = Model(
         calibration=4,
         evaluation=Evaluation("frame-error", worst=0.15, drop=0.005, minimum=20),
     ),
-    costs=Costs(
-        size=lambda recipe: weighing.size(
-            silero_work(_FRAMES), recipe, package_data.size(_GOLDEN, LICENCE) + _REFERENCE
-        ),
-        memory=lambda recipe: weighing.memory(silero_work(_FRAMES), recipe),
-        work=lambda recipe: silero_work(_FRAMES),
-    ),
+    costs=weighing.costs(silero_work(_FRAMES), package_data.size(_GOLDEN, LICENCE) + _REFERENCE),
 )

@@ -16,21 +16,18 @@ from edgekit.common import package_data
 from edgekit.core import (
     Axis,
     Checkpoint,
-    Costs,
     Evaluation,
     Identity,
     Model,
     Network,
     Part,
     Predictor,
-    Recipe,
     Runner,
     Source,
     SourceFile,
     TensorSpec,
     Usage,
     Weights,
-    Work,
 )
 from edgekit.errors import BadInput
 from edgekit.models.speaker.shapes import AURALIS, ECAPA, SAMPLE_RATE, SPEECHBRAIN, Filterbank, ecapa_work
@@ -103,8 +100,8 @@ def _prepare(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
 def _prepare_windows(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
     if not _is_auralis(checkpoint):
         raise BadInput(
-            "the LiteRT form has windows of 3 s of the pinned weights' filterbank; these weights have another.",
-            hint="Choose --runtime onnxruntime, which takes a clip of any length.",
+            "with fixed axes the network takes windows of 3 s of the pinned weights' filterbank; these have another.",
+            hint="Choose a runtime whose axes may vary: it takes a clip of any length.",
         )
     return _prepare(checkpoint, folder)
 
@@ -136,10 +133,6 @@ def _parts(samples: int | str, frames: int | str) -> tuple[Part, ...]:
     )
 
 
-def _work(recipe: Recipe) -> tuple[Work, ...]:
-    return ecapa_work(recipe, ECAPA, AURALIS, _WINDOW, _GOLDEN_WINDOWS)
-
-
 _MODEL = Model(
     identity=Identity(name="ecapa-tdnn", family="speaker", licence="MIT", licence_text=_LICENCE),
     weights=Weights(sources=(_SOURCE,), assets=(), prepare=_prepare),
@@ -155,13 +148,11 @@ _MODEL = Model(
         calibration=16,
         operate=operate,
     ),
-    costs=Costs(
-        size=lambda recipe: weighing.size(_work(recipe), recipe, package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),
-        memory=lambda recipe: weighing.memory(_work(recipe), recipe),
-        work=_work,
+    costs=weighing.costs(
+        ecapa_work(ECAPA, AURALIS, _WINDOW, _GOLDEN_WINDOWS), package_data.size(_GOLDEN, _LICENCE) + _REFERENCE
     ),
 )
-#: LiteRT has fixed shapes: windows of 3 s, which are those that the pinned weights have anyway.
+#: With fixed axes: windows of 3 s, which are those that the pinned weights have anyway.
 _WINDOWS = replace(
     _MODEL,
     network=replace(
@@ -170,4 +161,4 @@ _WINDOWS = replace(
     ),
     weights=replace(_MODEL.weights, prepare=_prepare_windows),
 )
-MODEL = replace(_MODEL, network=replace(_MODEL.network, variants={"litert": _WINDOWS}))
+MODEL = replace(_MODEL, network=replace(_MODEL.network, variants={"fixed axes": _WINDOWS}))

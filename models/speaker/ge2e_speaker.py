@@ -18,14 +18,12 @@ from edgekit.core import (
     Network,
     Part,
     Predictor,
-    Recipe,
     Runner,
     Source,
     SourceFile,
     TensorSpec,
     Usage,
     Weights,
-    Work,
 )
 from edgekit.models.speaker.shapes import GE2E, N_FFT, SAMPLE_RATE, ge2e_work
 from edgekit.numerics import weighing
@@ -111,8 +109,9 @@ def _parts(stretches: int | str, axes: Mapping[str, Axis]) -> tuple[Part, ...]:
     )
 
 
-def _work(recipe: Recipe) -> tuple[Work, ...]:
-    return ge2e_work(recipe, _HIDDEN, _FRAMES, _GOLDEN_STRETCHES)
+def _costs(singly: bool) -> Costs:
+    works = ge2e_work(_HIDDEN, _FRAMES, _GOLDEN_STRETCHES, singly=singly)
+    return weighing.costs(works, package_data.size(_GOLDEN, _LICENCE) + _REFERENCE)
 
 
 _MODEL = Model(
@@ -121,7 +120,6 @@ _MODEL = Model(
     network=Network(
         parts=_parts("stretches", {"stretches": Axis(1, _MOST, 3)}),
         parameters=_PARAMETERS,
-        exporters=("onnx",),
     ),
     task=Usage(
         name="audio-speaker-verification",
@@ -131,25 +129,25 @@ _MODEL = Model(
         calibration=16,
         operate=operate,
     ),
-    costs=Costs(
-        size=lambda recipe: weighing.size(_work(recipe), recipe, package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),
-        memory=lambda recipe: weighing.memory(_work(recipe), recipe),
-        work=_work,
-    ),
+    costs=_costs(singly=False),
 )
-#: The first product takes the features, powers without a logarithm, most of them far below a step of the largest; in
-#: int8 it alone moves embeddings by half. The recurrence is computed in int8.
-_DYNAMIC = {"form": "dynamic", "float_layers": ["lstm/FULLY_CONNECTED"]}
-#: LiteRT has fixed shapes: one stretch at a time. Its recurrent layers are written out frame by frame.
+#: One stretch at a time.
 _SINGLY = replace(
     _MODEL,
-    network=replace(
-        _MODEL.network,
-        parts=_parts(1, {}),
-        options={("litert", "int8"): _DYNAMIC},
-    ),
+    network=replace(_MODEL.network, parts=_parts(1, {})),
     weights=replace(_MODEL.weights, prepare=_prepare_singly),
 )
-#: Core ML's converter keeps recurrent layers in fp32 whatever the precision; their weights are nearly all there are.
-_APPLE = replace(_SINGLY, network=replace(_SINGLY.network, options={}))
-MODEL = replace(_MODEL, network=replace(_MODEL.network, variants={"litert": _SINGLY, "coreml": _APPLE}))
+#: With fixed axes recurrent layers are written out frame by frame. Their first product takes the features, powers
+#: without a logarithm, most of them far below a step of the largest: in int8 it alone moves embeddings by half.
+_UNROLLED = replace(
+    _SINGLY,
+    network=replace(
+        _SINGLY.network,
+        parts=(
+            _SINGLY.network.parts[0],
+            replace(_SINGLY.network.parts[1], int8="calls", float_layers=("lstm.weight_ih_l0",)),
+        ),
+    ),
+    costs=_costs(singly=True),
+)
+MODEL = replace(_MODEL, network=replace(_MODEL.network, variants={"fixed axes": _UNROLLED, "planned axes": _SINGLY}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from edgekit.core import Recipe, Work
+from edgekit.core import Work
 from edgekit.numerics.layers import Layer, convolution, linear, work
 
 __all__ = [
@@ -79,14 +79,14 @@ ECAPA = EcapaShape(80, 512, (5, 3, 3), 128, 512, 128, 192)
 _SCALE = 8
 
 
-def _spectrum(bank: Filterbank, frames: int, clips: int, calls: float, tables: int = 0) -> Work:
+def _spectrum(bank: Filterbank, frames: int, clips: int, calls: float) -> Work:
     """A filterbank: a windowed Fourier transform as a convolution, and triangles."""
     bins = N_FFT // 2 + 1
     layers = (
         Layer(2 * bins * N_FFT, 0, clips * frames, clips * frames * 2 * bins),
         _free(bins, bank.mels, frames * clips),
     )
-    return work("frontend", "spectrum", layers, calls, tables=tables, quantized=False)
+    return work("frontend", "spectrum", layers, calls, quantized=False)
 
 
 def _free(inputs: int, outputs: int, rows: int) -> Layer:
@@ -94,7 +94,7 @@ def _free(inputs: int, outputs: int, rows: int) -> Layer:
     return Layer(inputs * outputs, 0, rows, rows * (inputs + outputs))
 
 
-def ecapa_work(recipe: Recipe, shape: EcapaShape, bank: Filterbank, samples: int, windows: int) -> tuple[Work, ...]:
+def ecapa_work(shape: EcapaShape, bank: Filterbank, samples: int, windows: int) -> tuple[Work, ...]:
     """Work of a clip of so many windows of so many samples."""
     frames, wide = samples // bank.hop + 1, shape.channels
     layers = [convolution(shape.mels, wide, shape.kernels[0], frames)]
@@ -107,24 +107,21 @@ def ecapa_work(recipe: Recipe, shape: EcapaShape, bank: Filterbank, samples: int
     layers += [convolution(joined, shape.aggregated, shape.kernels[-1], frames)]
     layers += [_free(shape.aggregated, shape.attention, frames), linear(2 * shape.aggregated, shape.attention)]
     layers += [convolution(shape.attention, shape.aggregated, 1, frames), linear(2 * shape.aggregated, shape.embedding)]
-    # LiteRT mirrors the ends by a table of where each sample is.
-    mirrored = samples + N_FFT if recipe.exporter == "litert" and bank.padding == "reflect" else 0
-    # A batch normalization behind a ReLU is folded into nothing: a mean, a variance, a factor and a sum a channel, of
-    # which LiteRT makes a factor and a sum.
+    mirrored = samples + N_FFT if bank.padding == "reflect" else 0
+    # A batch normalization behind a ReLU is folded into nothing: a mean, a variance, a factor and a sum a channel.
     normed = sum(2 * wide + wide // _SCALE * (_SCALE - 1) for _ in shape.kernels[1:-1])
     normed += wide + shape.aggregated + shape.attention + 2 * shape.aggregated
-    tables = (2 if recipe.exporter == "litert" else 4) * normed
-    return _spectrum(bank, frames, 1, windows, mirrored), work("network", "convolution", layers, windows, tables=tables)
+    spectrum, network = _spectrum(bank, frames, 1, windows), work("network", "convolution", layers, windows)
+    return replace(spectrum, mirrored=mirrored), replace(network, normed=normed)
 
 
-def ge2e_work(recipe: Recipe, hidden: int, frames: int, stretches: int) -> tuple[Work, ...]:
-    """Work of a clip of so many stretches; LiteRT takes each by itself, with the recurrence written out."""
-    singly = recipe.exporter == "litert"
+def ge2e_work(hidden: int, frames: int, stretches: int, *, singly: bool) -> tuple[Work, ...]:
+    """Work of a clip of so many stretches. singly: each by itself, with the recurrence written out."""
     clips, calls = (1, stretches) if singly else (stretches, 1)
     rows, gates = clips * frames, 4 * hidden
     sizes = (GE2E.mels, hidden, hidden)
     layers = [Layer((size + hidden) * gates, 2 * gates, rows, rows * (size + 2 * gates + hidden)) for size in sizes]
-    # The powers that it hears span too much for int8; ONNX's operator then keeps the recurrence of that layer too.
+    # The powers that it hears span too much for int8; an operator for all steps then keeps the layer's recurrence too.
     left = GE2E.mels * gates if singly else (GE2E.mels + hidden) * gates
     own = hidden * gates * len(sizes)
     network = work(
@@ -136,8 +133,5 @@ def ge2e_work(recipe: Recipe, hidden: int, frames: int, stretches: int) -> tuple
         unrolled=own if singly else 0,
         steps=frames if singly else 0,
     )
-    if recipe.exporter == "coreml" and recipe.precision == "fp16":
-        # Core ML keeps a recurrence in float32; the product behind it is halved.
-        kept = sum(layer.weights + layer.outputs for layer in layers)
-        network = replace(network, weights=hidden * hidden, channels=hidden, tables=kept)
-    return _spectrum(GE2E, frames, clips, calls), network
+    recurrent = sum(layer.weights + layer.outputs for layer in layers)
+    return _spectrum(GE2E, frames, clips, calls), replace(network, recurrent=recurrent)

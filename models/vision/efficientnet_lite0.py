@@ -44,5 +44,5 @@ MODEL = declared(
     licence_text="data/licences/efficientnet-licence.txt",
     drop=0.007,
     # 8 narrow layers, chosen on 80 photos of ImageNet.
-    left={("coreml", "int8"): 28_512},
+    left_rows=28_512,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,15 @@ from typing import Any
 from edgekit.common import package_data
 from edgekit.core import (
     Checkpoint,
-    Costs,
     Evaluation,
     Identity,
     Model,
     Network,
     Part,
-    Recipe,
     Source,
     TensorSpec,
     Usage,
     Weights,
-    Work,
 )
 from edgekit.models.vision.shapes import Shape
 from edgekit.numerics import weighing
@@ -50,14 +48,14 @@ def declared(
     hub: str = "",
     licence_text: str = "data/licences/mobilenet-licence.txt",
     drop: float = 0.02,
-    left: Mapping[tuple[str, str], int] | None = None,
+    left_rows: int = 0,
 ) -> Model:
     """The declaration of a network from uint8 pixels to logits.
 
     Args:
         worst: the least accuracy that is useful. drop: the largest loss of it.
         shape: of its layers. sources, hub: where its weights are, pinned or not.
-        left: (exporter, precision) -> weights that stay in half precision, by measurement (see `edgekit.core.Work`).
+        left_rows: see `edgekit.core.Work`.
         network: checkpoint -> the torch module; raises BadInput for other weights.
     """
 
@@ -72,17 +70,8 @@ def declared(
             "labels": list(labels()),
         }
 
-    def works(recipe: Recipe) -> tuple[Work, ...]:
-        return (
-            work(
-                "network", "convolution", shape.layers(), left=(left or {}).get((recipe.exporter, recipe.precision), 0)
-            ),
-        )
-
-    def size(recipe: Recipe) -> int:
-        more = package_data.size(_GOLDEN, licence_text) + _LABELS + _REFERENCE
-        return weighing.size(works(recipe), recipe, more)
-
+    works = (replace(work("network", "convolution", shape.layers()), left_rows=left_rows),)
+    more = package_data.size(_GOLDEN, licence_text) + _LABELS + _REFERENCE
     return Model(
         identity=Identity(name=name, family="vision", licence="Apache-2.0", licence_text=licence_text),
         weights=Weights(sources=sources, hub=hub, assets=(), prepare=prepare),
@@ -105,5 +94,5 @@ def declared(
             evaluation=Evaluation("accuracy", worst=worst, drop=drop, minimum=200, also=("top-5",)),
             calibration=100,
         ),
-        costs=Costs(size=size, memory=lambda recipe: weighing.memory(works(recipe), recipe), work=works),
+        costs=weighing.costs(works, more),
     )

@@ -15,20 +15,16 @@ from typing import Any
 from edgekit.common import package_data
 from edgekit.core import (
     Checkpoint,
-    Costs,
     Evaluation,
     Identity,
     Model,
     Network,
     Part,
-    Recipe,
-    Runner,
     Source,
     SourceFile,
     TensorSpec,
     Usage,
     Weights,
-    Work,
 )
 from edgekit.models.vision.shapes import v1_layers
 from edgekit.numerics import weighing
@@ -55,12 +51,6 @@ def _network(checkpoint: Checkpoint) -> Any:
     return network(checkpoint)
 
 
-def _ready(checkpoint: Checkpoint) -> Runner:
-    from edgekit.formats.tflite.micro import tflite
-
-    return tflite(checkpoint, _CHIP)
-
-
 _FLOAT = Part(
     "network",
     (TensorSpec("pixels", "uint8", (1, _SIDE, _SIDE, 3)),),
@@ -73,7 +63,7 @@ _CHIP = Part(
     (TensorSpec("pixels", "int8", (1, _SIDE, _SIDE, 3)),),
     (TensorSpec("scores", "int8", (1, 2)),),
     {},
-    _ready,
+    None,
 )
 
 
@@ -93,31 +83,11 @@ def _prepare_chip(checkpoint: Checkpoint, folder: Path) -> Mapping[str, Any]:
     }
 
 
-def _work(recipe: Recipe) -> tuple[Work, ...]:
-    return (work("network", "convolution", v1_layers(len(_LABELS))),)
-
-
-def _size(recipe: Recipe) -> int:
-    return weighing.size(_work(recipe), recipe, package_data.size(_GOLDEN, _LICENCE))
-
-
-def _memory(recipe: Recipe) -> int:
-    return weighing.memory(_work(recipe), recipe)
-
-
 #: Layout of the C -> bytes of its firmware, measured: of the weights, what is left once channels that no input changes
 #: are gone, and 5 to 8 KB of code; of RAM, the second layer's input and output, and a stack.
 _FLASH = {"plain": 47_584, "dsp": 52_296, "helium": 50_552}
 _RAM = {"plain": 55_496, "dsp": 55_704, "helium": 56_788}
-
-
-def _flash(recipe: Recipe) -> int:
-    return _FLASH[recipe.options.get("layout", "plain")]
-
-
-def _ram(recipe: Recipe) -> int:
-    return _RAM[recipe.options.get("layout", "plain")]
-
+_WORKS = (work("network", "convolution", v1_layers(len(_LABELS))),)
 
 _MODEL = Model(
     identity=Identity(name="mobilenet-v1-025-vww", family="vision", licence="Apache-2.0", licence_text=_LICENCE),
@@ -141,29 +111,18 @@ _MODEL = Model(
         evaluation=Evaluation("accuracy", worst=0.80, drop=0.01, minimum=200),
         calibration=100,
     ),
-    costs=Costs(size=_size, memory=_memory, work=_work),
+    costs=weighing.costs(_WORKS, package_data.size(_GOLDEN, _LICENCE)),
 )
-
-MODEL = replace(
+_READY = replace(
     _MODEL,
-    network=replace(
-        _MODEL.network,
-        variants={
-            "c": replace(
-                _MODEL,
-                weights=replace(
-                    _MODEL.weights,
-                    sources=_source(
-                        "vww_96_int8.tflite",
-                        "597a384c8c2c8a1276f04702f25013b7838f2f814f1ca7c174d295b73e3d6b7b",
-                        333_288,
-                    ),
-                    prepare=_prepare_chip,
-                ),
-                network=replace(_MODEL.network, parts=(_CHIP,), parameters=219_730, exporters=("c",)),
-                costs=replace(_MODEL.costs, size=_flash, memory=_ram),
-                task=replace(_MODEL.task, calibration=0),
-            )
-        },
+    weights=replace(
+        _MODEL.weights,
+        sources=_source(
+            "vww_96_int8.tflite", "597a384c8c2c8a1276f04702f25013b7838f2f814f1ca7c174d295b73e3d6b7b", 333_288
+        ),
+        prepare=_prepare_chip,
     ),
+    network=replace(_MODEL.network, parts=(_CHIP,), parameters=219_730),
+    task=replace(_MODEL.task, calibration=0),
 )
+MODEL = replace(_MODEL, network=replace(_MODEL.network, variants={"integers": weighing.on_chips(_READY, _FLASH, _RAM)}))

@@ -17,12 +17,10 @@ from edgekit.common.files import read_text
 from edgekit.core import (
     Axis,
     Checkpoint,
-    Costs,
     Identity,
     Model,
     Network,
     Part,
-    Recipe,
     Source,
     TensorSpec,
     Usage,
@@ -58,7 +56,7 @@ def voice(identity: Identity, shape: Shape, source: Source) -> Model:
     """The declaration of a voice: a source with its .onnx and the .onnx.json beside it."""
     settings = next(file for file in source.files if file.name.endswith(".json"))
     more = package_data.size(_GOLDEN, identity.licence_text) + (settings.size or 0) + _REFERENCE
-    works = shape.works(_GOLDEN_IDS, _GOLDEN_FRAMES)
+    works = tuple(replace(work, alone=True) for work in shape.works(_GOLDEN_IDS, _GOLDEN_FRAMES))
     return Model(
         identity=identity,
         weights=Weights(
@@ -71,21 +69,7 @@ def voice(identity: Identity, shape: Shape, source: Source) -> Model:
             parameters=shape.parameters,
         ),
         task=Usage(name="text-to-speech", golden=_GOLDEN, calibration=8),
-        costs=Costs(
-            size=lambda recipe: weighing.size(works, recipe, more),
-            memory=lambda recipe: weighing.memory(works, _widened(recipe)),
-            work=lambda recipe: works,
-        ),
-    )
-
-
-def _widened(recipe: Recipe) -> Recipe:
-    """The recipe whose memory a recipe needs: onnxruntime widens weights that alone are in 8 bits, as it widens half
-    precision."""
-    return (
-        replace(recipe, precision="fp16", options={})
-        if (recipe.exporter, recipe.precision) == ("onnx", "int8")
-        else recipe
+        costs=weighing.costs(works, more),
     )
 
 

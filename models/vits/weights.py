@@ -39,8 +39,8 @@ def decoder(checkpoint: Checkpoint, shape: Shape) -> SoundDecoder:
 
 
 def _filled(module: _Module, checkpoint: Checkpoint) -> _Module:
-    if checkpoint.format != "onnx":
-        raise BadInput(f"a Piper voice comes as its .onnx, not as {checkpoint.format}.")
+    if checkpoint.path.suffix != ".onnx":
+        raise BadInput(f"a Piper voice comes as its .onnx, not as {checkpoint.path.name}.")
     graph = load(checkpoint.path).graph
     stored = {tensor.name: tensor for tensor in graph.initializer}
     names = {**{name: name for name in stored}, **dict(_folded(graph))}

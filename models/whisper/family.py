@@ -14,14 +14,12 @@ from edgekit.common import package_data
 from edgekit.core import (
     Axis,
     Checkpoint,
-    Costs,
     Evaluation,
     Identity,
     Model,
     Network,
     Part,
     Predictor,
-    Recipe,
     Runner,
     Source,
     SourceFile,
@@ -104,25 +102,24 @@ def declared(identity: Identity, shape: Shape, sources: tuple[Source, ...] = (),
             parameters=shape.parameters,
         ),
         task=USAGE,
-        costs=Costs(
-            size=lambda recipe: _size(shape, recipe),
-            memory=lambda recipe: weighing.memory(_works(shape, recipe, _MEMORY_SECONDS), recipe),
-            work=lambda recipe: _works(shape, recipe),
+        costs=weighing.costs(
+            _works(shape),
+            package_data.size(_GOLDEN, _LICENCE) + _TOKENIZER + _REFERENCE,
+            0,
+            _works(shape, _MEMORY_SECONDS),
         ),
     )
     single = replace(model, network=replace(model.network, parts=_parts(shape, windows=1)))
-    # Core ML's int8 has a scale a row; what has one for every block of a row needs no balance. And it takes no array
-    # that is empty (coremltools issue 2516), as caches are at first: there they begin with an entry that is blank.
-    apple = replace(
+    # Where int8 has a scale a row, it needs balance; what has one for every block of a row does not. And where no array
+    # may be empty (Core ML: coremltools issue 2516), as caches are at first, they begin with an entry that is blank.
+    filled = replace(
         model,
         network=replace(model.network, parts=_parts(shape, balanced=True, blanks=1, windows=1)),
         weights=replace(
             model.weights, prepare=lambda checkpoint, folder: {**_facts(checkpoint, folder, shape), "blanks": 1}
         ),
     )
-    return replace(
-        model, network=replace(model.network, variants={"coreml": apple, "executorch": single, "litert": single})
-    )
+    return replace(model, network=replace(model.network, variants={"filled": filled, "planned axes": single}))
 
 
 def openai(name: str, sha256: str) -> Source:
@@ -237,11 +234,6 @@ def _facts(checkpoint: Checkpoint, folder: Path, shape: Shape) -> dict[str, Any]
     }
 
 
-def _size(shape: Shape, recipe: Recipe) -> int:
-    more = package_data.size(_GOLDEN, _LICENCE) + _TOKENIZER + _REFERENCE
-    return weighing.size(_works(shape, recipe), recipe, more)
-
-
-def _works(shape: Shape, recipe: Recipe, seconds: float = _SECONDS) -> tuple[Work, ...]:
+def _works(shape: Shape, seconds: float = _SECONDS) -> tuple[Work, ...]:
     # The golden clip is too short for the detector to be asked.
-    return (*shape.works(seconds, _CALLS, recipe.exporter), *silero_work(0, _DETECTOR, quantized=False))
+    return (*shape.works(seconds, _CALLS), *silero_work(0, _DETECTOR, quantized=False))

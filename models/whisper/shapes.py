@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgekit.core import Work
 from edgekit.models.whisper.alignment import published
@@ -67,11 +67,11 @@ class Shape:
         decoder = self.decoder_layers * (2 * attention + mlp + 3 * norm) + norm
         return encoder + decoder + (self.vocabulary + self.text_context) * c
 
-    def works(self, seconds: float, tokens: int, exporter: str = "onnx") -> tuple[Work, ...]:
+    def works(self, seconds: float, tokens: int) -> tuple[Work, ...]:
         """Work of a clip in a window of so many seconds, whose text takes so many calls of the decoder, a token each.
 
-        `exporter`: decides what int8 leaves in half precision (by measurement); Core ML's leaves the first convolution
-        and a product of the encoder, and the positions of the decoder.
+        What int8 leaves in half precision was measured. With a scale an output it is the first convolution and a
+        product of the encoder, and the positions of the decoder.
         """
         frames, c = round(seconds * SAMPLE_RATE) // HOP, self.width
         positions, bins = frames // 2, N_FFT // 2 + 1
@@ -83,8 +83,6 @@ class Shape:
         # Rows of positions are added, not multiplied; like weights they are halved.
         audio_rows, text_rows = (Layer(rows * c, 0, 0, 0) for rows in (self.audio_context, self.text_context))
         spared = sum(layer.weights for layer in stem) + round(_LEFT * self.encoder_layers * 12 * c * c)
-        if exporter == "coreml":
-            spared = stem[0].weights + c * c
         encoder = work(
             "encoder",
             "attention",
@@ -93,6 +91,7 @@ class Shape:
             held=2 * scores,
             left=audio_rows.weights + spared,
         )
+        encoder = replace(encoder, left_rows=audio_rows.weights + stem[0].weights + c * c)
         step = [linear(c, c)] * 6 + [linear(c, 4 * c), linear(4 * c, c)]
         decoder = work(
             "decoder",

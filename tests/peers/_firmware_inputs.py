@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Part
-from edgekit.formats.tflite.micro import MicroRunner
+from edgekit.runtimes.tflite_micro.runner import MicroRunner
 from edgekit.tasks.common.pictures import images_below, open_image, resized
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from edgekit.bundles.opened import makers
 from edgekit.core import Model, Predictor, Sample
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.gate.agreement import compare
-from edgekit.numerics.parity import reference_of
+from edgekit.runtimes.torch.runner import reference_of
 from edgekit.sources import fetch
 from edgekit.tasks.evidence.independence import with_sources
 from edgekit.tasks.resolved import evidence_of, predictor_of, task_of

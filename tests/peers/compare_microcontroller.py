@@ -35,9 +35,10 @@ from rich.console import Console
 
 from edgekit import registry
 from edgekit.errors import DeviceFailed, EdgekitError
-from edgekit.exporters.c import arena, build, write
+from edgekit.exporters.c import arena, write
 from edgekit.exporters.c.lowering import graph
 from edgekit.formats.tflite import reader
+from edgekit.runtimes.qemu import build
 from edgekit.targets.microcontroller.emulator.counts import bench
 from edgekit.targets.microcontroller.emulator.proof import self_test
 from edgekit.targets.microcontroller.emulator.qemu import emulator_of

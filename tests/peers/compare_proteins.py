@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.formats.checkpoint import read_checkpoint
-from edgekit.numerics.parity import reference_of
 from edgekit.registry import find
+from edgekit.runtimes.torch.runner import reference_of
 from edgekit.sources import fetch
 from edgekit.tasks.graph_ml.structures import ATOMS, LETTERS, Structure, structure_of
 from edgekit.tasks.resolved import evidence_of, predictor_of

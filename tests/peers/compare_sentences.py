@@ -30,7 +30,7 @@ import edgekit
 from edgekit.bundles.bundle import open_bundle
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.importers.resolved import model_of
-from edgekit.numerics.parity import reference_of
+from edgekit.runtimes.torch.runner import reference_of
 from edgekit.tasks.common.agreement import rank_correlation
 from edgekit.tasks.common.tokens import Tokens
 from edgekit.tasks.resolved import predictor_of

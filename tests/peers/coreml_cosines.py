@@ -31,9 +31,9 @@ from helpers.toys.references import references
 import edgekit
 from edgekit.bench.metrics import table
 from edgekit.bundles.bundle import open_bundle
-from edgekit.core import Bundle, Runner, Sample, serving
+from edgekit.core import Bundle, Runner, Sample
 from edgekit.gate import verdicts
-from edgekit.registry import find
+from edgekit.registry import find, serving
 
 #: The least cosine that is good enough; what a metric may lose in fp16.
 BARS, LOST = {"fp16": 0.9999, "int8": 0.999}, 0.005

@@ -75,6 +75,10 @@ POINTS = "[edgekit.exporters]\nlacking = whole_module:EXPORTER\n[edgekit.runtime
         *((f"del Running.{name}", f"declares no '{name}'") for name in ("name", "formats", "distributions")),
         ("del Running.interface", "is of interface none"),
         ("del Running.abilities", "declares no 'abilities'"),
+        (
+            "from edgekit.core import Constraint; Running.constraints = tuple(Constraint('rows', x, '') for x in 'ab')",
+            "has constraints that contradict each other: 'rows' -> 'a' and -> 'b'",
+        ),
         ("del Running.load; Running.__abstractmethods__ = frozenset({'load'})", "cannot be loaded: TypeError: .*load"),
     ],
 )

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from edgekit.benchmarking.hosted import HOST, Limits
-from edgekit.core import Model, Target, serving
+from edgekit.core import Model, Target
 from edgekit.errors import BadInput, Unsupported
 from edgekit.estimation import recipes
-from edgekit.registry import find, names
+from edgekit.registry import find, names, serving
 from edgekit.reports import cells
 from edgekit.reports.cells import Cell
 

@@ -26,10 +26,9 @@ from edgekit.core import (
     TensorSpec,
     Usage,
     Weights,
-    serving,
 )
 from edgekit.errors import BadInput, UnknownName, Unsupported
-from edgekit.registry import find, names
+from edgekit.registry import find, names, serving
 from edgekit.tasks.resolved import predictor_of
 
 __all__ = ["Makers", "imported", "load", "load_unchecked", "makers"]

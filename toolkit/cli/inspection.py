@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 from edgekit.cli.terminal import say, show_json, show_table, working
 from edgekit.core import ImportOptions, Inspection, TensorSpec
+from edgekit.registry import find
 
 __all__ = ["import_options", "inspect_"]
 
@@ -47,8 +48,10 @@ def _show(inspection: Inspection) -> None:
         say("operators: not known before the network is traced")
     for note in inspection.notes:
         say(note)
-    arrays = inspection.kind == "hub" and inspection.tasks == ("tensors",)  # which is never chosen unasked
-    task = " --task tensors" if arrays else "" if len(inspection.tasks) == 1 else " --task TASK"
+    tasks = inspection.tasks
+    # What has no more meaning than its arrays is never chosen unasked.
+    arrays = inspection.kind == "hub" and len(tasks) == 1 and find("tasks", tasks[0]).sample == "arrays"
+    task = f" --task {tasks[0]}" if arrays else "" if len(tasks) == 1 else " --task TASK"
     source = shlex.quote(inspection.source)
     say(f"next: edgekit fit {source}{task}, or edgekit export {source}{task} --target android")
 

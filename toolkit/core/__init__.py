@@ -1,10 +1,10 @@
 """The types of models, tasks, targets, recipes and results, as plain frozen data."""
 
 from edgekit.core.costs import Costs, Work
-from edgekit.core.exporter import Artifact, Exporter
+from edgekit.core.exporter import Artifact, Encoding, Exporter
 from edgekit.core.family import Family, Member
 from edgekit.core.importer import Importer, ImportOptions, Inspection
-from edgekit.core.model import Axis, Evaluation, Identity, Model, Network, Part, Usage, Weights, serving
+from edgekit.core.model import Axis, Evaluation, Identity, Model, Network, Part, Usage, Weights
 from edgekit.core.results import Fidelity, Fit, Measurement, Report, Speed, is_synthetic
 from edgekit.core.running import Heard, Prediction, Predictor, Runner, Stream
 from edgekit.core.runtime import INTERFACE, Abilities, Constraint, Runtime
@@ -37,6 +37,7 @@ __all__ = [
     "Constraint",
     "Costs",
     "Device",
+    "Encoding",
     "Evaluation",
     "Evidence",
     "Exporter",
@@ -76,5 +77,4 @@ __all__ = [
     "Weights",
     "Work",
     "is_synthetic",
-    "serving",
 ]

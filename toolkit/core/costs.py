@@ -25,8 +25,13 @@ class Work:
             bias and, in int8, a scale. tables: numbers that stay float32. layers: products.
         activations: peak bytes of its float32 activations.
         quantized: whether int8 makes its weights smaller.
-        left: weights that int8 leaves in half precision, because its error would be too large there.
-        small: weights of layers that have fewer than 2,048, which Core ML's int8 leaves in half precision, too.
+        left: weights that int8 leaves in half precision, because its error would be too large there. left_rows: the
+            same where int8 has a scale an output; None: as many.
+        small: weights of layers that have fewer than 2,048, which some formats leave in half precision, too.
+        alone: whether int8 is of weights alone, which are widened when a file is opened.
+        recurrent: weights and biases of recurrent layers, which some formats keep in float32.
+        mirrored: samples that are read again beyond the ends. normed: channels of normalizations that no product
+            takes up.
         unrolled, steps: weights that a format without loops repeats for each step of a recurrence, and its steps.
         reads: bytes of weights that a call reads, if memory decides its time.
     """
@@ -42,7 +47,12 @@ class Work:
     activations: int = 0
     quantized: bool = True
     left: int = 0
+    left_rows: int | None = None
     small: int = 0
+    alone: bool = False
+    recurrent: int = 0
+    mirrored: int = 0
+    normed: int = 0
     unrolled: int = 0
     steps: int = 0
     reads: int = 0
@@ -53,8 +63,8 @@ class Costs:
     """The costs of a model, by declared shapes, for `fit`.
 
     Attributes:
-        size, memory: (recipe) -> bytes of the bundle, and of peak RAM while running. For firmware (exporter ``c``) they
-            mean flash and RAM.
+        size, memory: (recipe) -> bytes of the bundle, and of peak RAM while running. For firmware they mean flash and
+            RAM.
         work: (recipe) -> the work of each part, for the expected latency; None: not known.
     """
 

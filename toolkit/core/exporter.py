@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +13,7 @@ from edgekit.core.model import Model
 from edgekit.core.running import Runner
 from edgekit.core.values import Checkpoint, Feeds, Progress, Recipe
 
-__all__ = ["Artifact", "Exporter"]
+__all__ = ["Artifact", "Encoding", "Exporter"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,38 @@ class Artifact:
     part: str
     file: str
     census: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Bytes that a format's files take beside their numbers, for estimates from declared `Work`.
+
+    Attributes:
+        least: of a graph without layers. layer: precision -> of the graph per layer, ``""`` for others: names, shapes,
+            operators between products. sequences: more of them per product of sequences.
+        step, step_int8: of a step of a recurrence, where the format writes it out.
+        channel: of an output of a product in int8: a bias and a scale. convolution: the same of a convolution.
+        block: weights of one scale of 4 bytes in the int8 of products of sequences, whose outputs then have a bias
+            alone; 0: they have a scale an output.
+        rows: whether the weights that int8 leaves in half are `Work.left_rows` and `Work.small`.
+        halves: whether half precision halves biases, too; of recurrent layers every format does.
+        mirrored, normed: numbers in float that stand for one of `Work.mirrored` and of `Work.normed`.
+        floats: whether recurrent layers stay float32 in half precision.
+    """
+
+    least: int = 1500
+    layer: Mapping[str, int] = field(default_factory=lambda: {"fp32": 450, "fp16": 550, "": 750})
+    sequences: int = 365
+    step: int = 4500
+    step_int8: int = 4950
+    channel: int = 6
+    convolution: int = 6
+    block: int = 64
+    rows: bool = False
+    halves: bool = False
+    mirrored: int = 0
+    normed: int = 4
+    floats: bool = False
 
 
 #: Attributes that every exporter declares, and their types.
@@ -49,6 +81,12 @@ class Exporter(ABC):
         distributions: its dependencies. Their versions decide its output, so they are in the key of reuse, in the
             manifest and in the bill of materials; `doctor` checks them.
         doctor: the ability that they give, for `doctor`: ``"export to ONNX"``.
+        takes: kinds of ready files that it takes as they are (`Network.ready`).
+        demands: what a graph must be, the strictest first; where a model declares a variant for one of them, that is
+            what is exported. Words in use: ``"integers"`` (computed without floats), ``"fixed axes"``, ``"filled"``
+            (no array is empty), ``"plain names"`` (identifiers, and no scalars), ``"planned axes"`` (memory is planned
+            for the largest sizes), ``"module"`` (a torch module, not a graph in a file).
+        encoding: see `Encoding`.
         limits: precision -> its largest relative error, for precisions that `edgekit.numerics.parity` does not know.
         plans_memory: whether `export` checks the budgets itself, to the byte, so that no estimate is needed.
         generates_code: whether the files are source code, which a runtime or a target's device compiles and runs.
@@ -59,6 +97,9 @@ class Exporter(ABC):
     extra: str
     distributions: tuple[str, ...]
     doctor: str
+    takes: tuple[str, ...] = ()
+    demands: tuple[str, ...] = ()
+    encoding: Encoding = Encoding()
     limits: Mapping[str, float] = MappingProxyType({})
     plans_memory: bool = False
     generates_code: bool = False
@@ -111,8 +152,8 @@ class Exporter(ABC):
         return steps
 
     def defaults(self, model: Model, precision: str) -> Mapping[str, Any]:
-        """Options of a recipe for `model`, from the facts of its parts and from what it declares for this format."""
-        return model.network.options.get((self.name, precision), {})
+        """Options of a recipe for `model`, from the facts of its parts."""
+        return {}
 
     def careful(self, model: Model, recipe: Recipe) -> Sequence[Mapping[str, Any]]:
         """Options by which int8 loses less, in the order in which they are tried."""

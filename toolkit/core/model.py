@@ -15,7 +15,7 @@ from edgekit.core.costs import Costs
 from edgekit.core.running import Predictor, Runner
 from edgekit.core.values import Checkpoint, Evidence, Sample, Source, TensorSpec
 
-__all__ = ["Axis", "Evaluation", "Identity", "Model", "Network", "Part", "Usage", "Weights", "serving"]
+__all__ = ["Axis", "Evaluation", "Identity", "Model", "Network", "Part", "Usage", "Weights"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class Part:
             ``"calls"`` (activations, too, with the ranges of each call), ``""`` leaves it to the format.
         ranges: how outliers of its activations are best cut off in static int8 (``"entropy"``); "": as measured.
         sensitive: whether products may move its outputs only a little, and tables that are looked up stay float.
+        float_layers: layers that stay float in int8 of activations, by their modules' names in the reference
+            (``"layers.0.conv"``), or of a recurrent layer by the weights' (``"lstm.weight_ih_l0"``).
         kind: ``"network"``, or a frontend for which exporters may have their own code
             (``"mfcc"``, ``"micro-frontend"``), with its `settings`; or a ``"language-model"``.
     """
@@ -65,6 +67,7 @@ class Part:
     int8: Literal["", "weights", "calls"] = ""
     ranges: str = ""
     sensitive: bool = False
+    float_layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,28 +144,23 @@ class Network:
     Attributes:
         parts: the graphs, in the order in which data flows.
         parameters: number of weights, for `fit`; shared embeddings count once.
-        exporters: the exporters that can hold its parts, where that is not found by trying (a ready .tflite); else
-            empty.
+        ready: what it is where it is not made of modules, which every format may try: ``"tflite"`` and ``"onnx graph"``
+            are files, ``"gguf"`` is a whole language model. See `edgekit.core.Exporter.takes`.
         integers: whether it may be computed in integers from input to output, as on chips without floats; then `Costs`
-            knows its flash and RAM there.
-        refused: exporter -> what it lacks for this network, as the end of a sentence, where a target runs nothing else.
+            means flash and RAM.
         precision: of a ready network that is taken as it is; empty if every precision can be made of it.
-        variants: exporter -> the declaration that it uses instead, of the same name and task: for models of which
-            some formats take a ready network and others are made from float weights.
-        options: (exporter, precision) -> default options of the recipe for this model, beside those that the format
-            makes of the facts of its parts (`edgekit.core.Exporter.defaults`).
+        variants: what a format demands of a graph (`edgekit.core.Exporter.demands`) -> the declaration that meets it,
+            of the same name and task.
         preferred: the precision that is made without --precision in place of a smaller one, where that is not the best:
             of a tiny network, int8 saves next to nothing. "" leaves it to the target.
     """
 
     parts: tuple[Part, ...]
     parameters: int
-    exporters: tuple[str, ...] = ()
+    ready: str = ""
     integers: bool = False
-    refused: Mapping[str, str] = field(default_factory=dict)
     precision: str = ""
     variants: Mapping[str, Model] = field(default_factory=dict)
-    options: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     preferred: str = ""
 
 
@@ -211,8 +209,3 @@ class Model:
     def name(self) -> str:
         """The registry name."""
         return self.identity.name
-
-
-def serving(model: Model, exporter: str) -> Model:
-    """The declaration of `model` that `exporter` works from (see `Network.variants`)."""
-    return model.network.variants.get(exporter, model)

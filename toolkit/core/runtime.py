@@ -74,6 +74,9 @@ class Runtime(ABC):
         untimed: why no speed is measured on this machine; "" if it is measured.
         process_bytes: memory of a process that has loaded the runtime, numpy and a reader of sounds or pictures,
             but no model.
+        holds: weights in memory: ``"packed"`` (laid out anew, the file let go), ``"widened"`` (the same,
+            but what is not computed in integers in float32), ``"copied"`` (the file, a copy, and what kernels lay out
+            anew), ``"mapped"`` (the file alone).
         abilities, constraints: see `Abilities` and `Constraint`.
         costs: kind of layer -> form -> its time, relative to the same layer in int8, where that was measured.
     """
@@ -87,6 +90,7 @@ class Runtime(ABC):
     runs: Literal["native", "emulated", "simulated", "interpreted", "connected"] = "native"
     untimed: str = ""
     process_bytes: int = 60_000_000
+    holds: Literal["packed", "widened", "copied", "mapped"] = "packed"
     constraints: tuple[Constraint, ...] = ()
     costs: Mapping[str, Mapping[str, float]] = MappingProxyType({})
 
@@ -119,6 +123,15 @@ class Runtime(ABC):
             ExportFailed: the runtime refuses the part, or computes layers in another form than the file says.
         """
         return artifact
+
+    def contradictions(self) -> list[str]:
+        """Pairs of constraints that demand different forms in place of the same, as phrases."""
+        demanded: dict[str, str] = {}
+        return [
+            f"{one.form!r} -> {demanded[one.form]!r} and -> {one.instead!r}"
+            for one in self.constraints
+            if demanded.setdefault(one.form, one.instead) != one.instead
+        ]
 
     def undeclared(self) -> list[str]:
         """Names of required attributes that are missing or of another type."""

@@ -6,10 +6,10 @@ import contextlib
 from dataclasses import replace
 
 from edgekit.common.figures import figure
-from edgekit.core import Model, Recipe, Target, serving
+from edgekit.core import Model, Recipe, Target
 from edgekit.errors import BadInput, OverBudget, UnknownName, Unsupported
 from edgekit.estimation.recipes import refusal, unrunnable, wished
-from edgekit.registry import find, names
+from edgekit.registry import find, names, serving
 
 __all__ = ["BUDGETS", "budgeted", "check", "check_size", "excess", "hopeless", "nearest", "target_of_board"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from edgekit.core import Fit, Model, Target, serving
+from edgekit.core import Fit, Model, Target
 from edgekit.estimation.budgets import budgeted, excess, hopeless, nearest
 from edgekit.estimation.recipes import named_runtime, refusal, unrunnable, wished
 from edgekit.estimation.speeds import expected, fidelities
 from edgekit.importers.resolved import model_of
-from edgekit.registry import find
+from edgekit.registry import find, serving
 
 if TYPE_CHECKING:
     from edgekit.reports.cells import Matrix

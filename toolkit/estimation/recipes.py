@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
-from edgekit.core import Model, Recipe, Target, serving
+from edgekit.core import Model, Recipe, Target
 from edgekit.errors import Unsupported
 from edgekit.numerics.parity import FLOATS
-from edgekit.registry import find, names
+from edgekit.registry import find, names, serving
 from edgekit.runtimes.resolved import is_own, recipe_of, resolved, runtime_for, runtime_of
 
-__all__ = ["named_runtime", "recipe_for", "refusal", "unrunnable", "wished"]
+__all__ = ["named_runtime", "recipe_for", "refusal", "takers", "unrunnable", "wished"]
 
 
 def named_runtime(target: Target, runtime: str | None, exporter: str | None) -> str | None:
@@ -48,14 +49,17 @@ def unrunnable(target: Target, recipe: Recipe, model: Model | None = None) -> st
     """Why `target` cannot run the recipe's files ("" if it can, or if the runtime is another package's).
 
     Args:
-        model: tells why formats that the target does run cannot hold it (`edgekit.core.Network.refused`).
+        model: tells why formats that the target does run cannot hold it.
     """
     if not is_own(runtime_of(recipe)) or not target.runtimes or recipe.runtime in target.runtimes:
         return ""
     formats = {find("runtimes", name).formats[0] for name in target.runtimes}
-    refused = model.network.refused.items() if model else ()
-    lacking = [f", and the {name} exporter {reason}" for name, reason in refused if name in formats]
-    return f"there is no {recipe.runtime} there{''.join(lacking)}"
+    lacking = [
+        f", and {why}"
+        for name in formats
+        if model and model.network.ready and (why := find("exporters", name).refuses(serving(model, name), recipe))
+    ]
+    return f"there is no {recipe.runtime} there{''.join(lacking[:1])}"
 
 
 def wished(model: Model, target: Target, precision: str | None, runtime: str | None) -> Recipe:
@@ -67,9 +71,8 @@ def wished(model: Model, target: Target, precision: str | None, runtime: str | N
         raise Unsupported(
             f"{target.name} has no recipe for {model.task.name}.", hint=f"It has: {', '.join(target.recipes)}."
         )
-    default, network = resolved(usual), model.network
-    possible = (*network.exporters, *network.variants) if network.exporters else ()
-    if possible and default.exporter not in possible:
+    default, network, possible = resolved(usual), model.network, takers(model)
+    if default.exporter not in possible and possible:
         other = runtime_for(possible[0], target.runtimes)
         if runtime in (None, other):
             default = _usual(model, recipe_of(other, default.precision))
@@ -79,7 +82,7 @@ def wished(model: Model, target: Target, precision: str | None, runtime: str | N
     chosen = find("exporters", named.exporter)
     if held := serving(model, chosen.name).network.precision:
         default = replace(named, precision=held)
-    if possible and chosen.name not in possible:
+    if chosen.name not in possible:
         raise _impossible(model, target, named, possible)
     same = named.exporter == default.exporter
     recipe = replace(named, precision=precision or (default.precision if same else chosen.precisions[0]))
@@ -103,12 +106,24 @@ def _usual(model: Model, recipe: Recipe) -> Recipe:
     return replace(recipe, precision=ladder[0].precision if ladder else exporter.precisions[0])
 
 
+def takers(model: Model) -> tuple[str, ...]:
+    """The formats that take what the model is: its ready file, or one that it becomes for their demands; those for the
+    file as it is first."""
+    as_it_is, others = [], []
+    for name in names("exporters"):
+        with contextlib.suppress(Unsupported):  # a broken exporter of another package
+            ready, takes = serving(model, name).network.ready, find("exporters", name).takes
+            as_it_is += [name] if ready in takes else []
+            others += [] if ready else [name]
+    return (*as_it_is, *others)
+
+
 def _impossible(model: Model, target: Target, recipe: Recipe, possible: tuple[str, ...]) -> Unsupported:
     """Why the recipe's format cannot hold the network, and the runtimes of the target whose formats can."""
     there = [name for name in target.runtimes if find("runtimes", name).formats[0] in possible]
-    lacking = model.network.refused.get(recipe.exporter, "")
+    lacking = find("exporters", recipe.exporter).refuses(serving(model, recipe.exporter), recipe)
     return Unsupported(
-        f"the {recipe.exporter} exporter cannot take the network of {model.name}{lacking and f': it {lacking}'}.",
+        f"the {recipe.exporter} exporter cannot take the network of {model.name}{lacking and f': {lacking}'}.",
         hint=f"For {target.name} choose --runtime {' or '.join(there)}."
         if there
         else f"{target.name} runs nothing that can be made of it. It becomes: {', '.join(possible)}.",

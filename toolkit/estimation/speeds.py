@@ -126,8 +126,7 @@ def _counted(cell: Cell) -> bool:
 @cache
 def past() -> tuple[Seen, ...]:
     """All parts of the calibration file, of models that declare their work."""
-    from edgekit.core import serving
-    from edgekit.registry import names
+    from edgekit.registry import names, serving
 
     known, parts = set(names("models")), []
     for cell in calibration().cells:

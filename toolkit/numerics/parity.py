@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from edgekit.core import Feeds, Part, Runner, TensorSpec
-from edgekit.errors import CannotRun
+from edgekit.core import Feeds, Runner, TensorSpec
 from edgekit.numerics.narrow import narrow_parts
 
 if TYPE_CHECKING:
@@ -110,41 +109,6 @@ class Recorder(Runner):
         self._runner.reset()
         if self.calls:
             self._keep = 0
-
-
-def reference_of(part: Part, built: Any) -> Runner:
-    """What `Part.build` gave, as a runner: a torch module is wrapped, a runner is one already."""
-    return built if isinstance(built, Runner) else TorchRunner(part, built)
-
-
-class TorchRunner(Runner):
-    """A reference module as a runner: numpy in, numpy out, fp32, no gradients.
-
-    A frontend runs on one thread: it is small and called often, and threads would wait for one another.
-    """
-
-    def __init__(self, part: Part, module: Any) -> None:
-        self.inputs, self.outputs = part.inputs, part.outputs
-        self._module, self._small = module.eval(), not part.quantize
-
-    def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
-        import numpy as np
-        import torch
-
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1 if self._small else threads)
-        try:
-            with torch.inference_mode():
-                out = self._module(*(torch.from_numpy(np.asarray(feeds[spec.name], order="C")) for spec in self.inputs))
-        except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as exc:
-            sizes = ", ".join(f"{name} {list(value.shape)}" for name, value in feeds.items())
-            reason = next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)[:300]
-            raise CannotRun(f"the network cannot be run in float with {sizes}: {reason}") from exc
-        finally:
-            torch.set_num_threads(threads)
-        values = out if isinstance(out, tuple) else (out,)
-        # Contiguous: the next part, such as a decoder in every step, would copy a view each time that it reads it.
-        return {spec.name: value.contiguous().numpy() for spec, value in zip(self.outputs, values, strict=True)}
 
 
 def relative_error(outputs: Sequence[Outputs], reference: Sequence[Outputs]) -> float:

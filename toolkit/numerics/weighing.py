@@ -1,37 +1,58 @@
 """Bytes of a bundle, and of its memory, from declared `Work` alone: rules, each with its reason.
 
-The constants are measured once a runtime (docs/fit.md); nothing here knows a model.
+What differs between formats is data (`edgekit.core.Encoding`), measured once a format (docs/fit.md); nothing here knows
+a model, a format or a runtime.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from edgekit.core import Recipe, Work
+from edgekit.core import Costs, Encoding, Model, Recipe, Work
 from edgekit.numerics.narrow import FOUR_BITS, narrow_parts
 from edgekit.registry import find
 
-__all__ = ["file_bytes", "memory", "size"]
+__all__ = ["costs", "file_bytes", "memory", "on_chips", "size"]
 
 #: A bundle's README, bill of materials, and a manifest without its parts and labels.
 _TEXTS = 10_000
-#: Bytes of a graph without layers: header, inputs and outputs.
-_FILE = 1500
-#: Bytes of graph per layer: names, shapes, operators between the products. int8 has quantizers around each product.
-_GRAPH = {"fp32": 450, "fp16": 550, "int8": 750}
-#: Of Core ML, whose graph is more verbose, and its minimum.
-_COREML, _COREML_LEAST = 1600, 4000
-#: Of LiteRT, per step of an unrolled recurrence: some fifty operators.
-_STEP, _STEP_INT8 = 4500, 4950
-#: Bytes per channel in int8: a bias and a scale; of a convolution in LiteRT also a zero point and the bias's own
-#: scale.
-_CHANNEL, _LITERT_CHANNEL = 6, 14
 #: Bytes of a weight that int8 leaves in float, where products have fewer than 8 bits: the large ones are int8, others
 #: have two bytes (whisper-base: 1.37).
 _NARROW_LEFT = 1.4
-#: Weights of one scale (4 bytes) in the int8 of a product of sequences.
-_BLOCK = 64
+#: Kinds of work whose products are of sequences.
+_SEQUENCES = ("attention", "vector")
+
+
+def costs(
+    works: Sequence[Work] | Callable[[], Sequence[Work]], more: int = 0, libraries: int = 0, held: Sequence[Work] = ()
+) -> Costs:
+    """The costs of a model of so much work.
+
+    Args:
+        works: or what counts them when they are asked for. more: see `size`. libraries: see `memory`.
+        held: the work whose memory is meant, if another.
+    """
+
+    def counted() -> Sequence[Work]:
+        return works() if callable(works) else works
+
+    return Costs(
+        size=lambda recipe: size(counted(), recipe, more),
+        memory=lambda recipe: memory(held or counted(), recipe, libraries),
+        work=lambda recipe: counted(),
+    )
+
+
+def on_chips(model: Model, flash: Mapping[str, int], ram: Mapping[str, int]) -> Model:
+    """`model` as firmware, computed in integers from input to output. flash, ram: layout of the code -> bytes that were
+    measured."""
+    costs = replace(
+        model.costs,
+        size=lambda recipe: flash[recipe.options.get("layout", "plain")],
+        memory=lambda recipe: ram[recipe.options.get("layout", "plain")],
+    )
+    return replace(model, network=replace(model.network, integers=True), costs=costs)
 
 
 def size(works: Iterable[Work], recipe: Recipe, more: int = 0) -> int:
@@ -42,45 +63,44 @@ def size(works: Iterable[Work], recipe: Recipe, more: int = 0) -> int:
 def file_bytes(work: Work, recipe: Recipe) -> int:
     """Bytes of a part's file."""
     whole = not work.quantized or work.part in recipe.options.get("float_parts", ())
-    precision = "fp32" if whole else recipe.precision
-    return _graph(work, recipe, precision) + _weights(work, recipe, precision) + 4 * work.tables
+    precision, encoding = "fp32" if whole else recipe.precision, find("exporters", recipe.exporter).encoding
+    tables = work.tables + encoding.mirrored * work.mirrored + encoding.normed * work.normed
+    return _graph(work, encoding, precision) + _weights(work, recipe, encoding, precision) + 4 * tables
 
 
-def _graph(work: Work, recipe: Recipe, precision: str) -> int:
+def _graph(work: Work, encoding: Encoding, precision: str) -> int:
     """Bytes of a file without its weights."""
-    if recipe.exporter == "coreml":
-        return _COREML_LEAST + _COREML * work.layers
-    steps = (_STEP_INT8 if precision == "int8" else _STEP) * work.steps
-    return _FILE + _GRAPH.get(precision, _GRAPH["int8"]) * work.layers + steps
+    layer = encoding.layer.get(precision, encoding.layer[""])
+    more = encoding.sequences if work.kind == "attention" else 0
+    step = encoding.step_int8 if precision == "int8" else encoding.step
+    return encoding.least + (layer + more) * work.layers + step * work.steps
 
 
-def _weights(work: Work, recipe: Recipe, precision: str) -> int:
+def _weights(work: Work, recipe: Recipe, encoding: Encoding, precision: str) -> int:
     """Weights, biases and scales in a file."""
     if precision == "fp32":
         return 4 * (work.weights + work.channels)
     if precision == "fp16":
-        # Biases stay float32, except in recurrent layers, where they are among the weights. Core ML halves all.
-        halved = work.kind == "recurrent" or recipe.exporter == "coreml"
-        return 2 * work.weights + (2 if halved else 4) * work.channels
-    spared = work.left + (work.small if recipe.exporter == "coreml" else 0)
-    narrow = _narrow(work, recipe)
+        # Biases stay float32 in most formats, except in recurrent layers, where they are among the weights.
+        halved = work.kind == "recurrent" or encoding.halves
+        return 2 * work.weights + (2 if halved else 4) * work.channels + 2 * encoding.floats * work.recurrent
+    left = work.left if work.left_rows is None else work.left_rows
+    spared = left + work.small if encoding.rows else work.left
+    narrow, whole = _narrow(work, recipe), work.weights - spared
     # Weights that int8 leaves in float are stored in half precision.
-    left = int((_NARROW_LEFT if narrow else 2) * spared)
-    whole = work.weights - spared
-    if recipe.exporter == "coreml":
-        bits = {"int8": 8, "int6": 6, "int4": 4}[precision]
-        return left + whole * bits // 8 + 4 * work.channels
+    kept = int((_NARROW_LEFT if narrow else 2) * spared)
     if narrow:
-        return left + int(narrow / 8 * whole) + 4 * work.channels
-    if work.kind in ("attention", "vector") and recipe.exporter != "litert":
-        return left + whole + 4 * whole // _BLOCK + 4 * work.channels
-    described = recipe.exporter == "litert" and work.kind == "convolution"
-    return left + whole + (_LITERT_CHANNEL if described else _CHANNEL) * work.channels
+        return kept + int(narrow / 8 * whole) + 4 * work.channels
+    bits = precision.removeprefix("int")
+    numbers = kept + whole * (int(bits) if bits.isdigit() else 8) // 8
+    if encoding.block and work.kind in _SEQUENCES:
+        return numbers + 4 * whole // encoding.block + 4 * work.channels
+    return numbers + (encoding.convolution if work.kind == "convolution" else encoding.channel) * work.channels
 
 
 def _narrow(work: Work, recipe: Recipe) -> float:
-    """Bits of a weight, scales included, where the options of onnx ask for fewer than 8 in products; else 0."""
-    return narrow_parts(recipe.options).get(work.part, 0.0) if work.kind in ("attention", "vector") else 0.0
+    """Bits of a weight, scales included, where the recipe's options ask for fewer than 8 in products; else 0."""
+    return narrow_parts(recipe.options).get(work.part, 0.0) if work.kind in _SEQUENCES else 0.0
 
 
 def memory(works: Sequence[Work], recipe: Recipe, libraries: int = 0) -> int:
@@ -89,15 +109,18 @@ def memory(works: Sequence[Work], recipe: Recipe, libraries: int = 0) -> int:
     Args:
         libraries: bytes of the pipeline's other libraries.
     """
-    process = find("runtimes", recipe.runtime).process_bytes + libraries
+    runtime = find("runtimes", recipe.runtime)
+    process = runtime.process_bytes + libraries
     held = max((work.activations for work in works), default=0)
+    if runtime.holds == "widened" and recipe.precision == "int8" and any(work.alone for work in works):
+        recipe = replace(recipe, precision="fp16", options={})  # widened as half precision is
     files = sum(file_bytes(work, recipe) for work in works)
     largest = max((file_bytes(work, recipe) for work in works), default=0)
     floats = [file_bytes(work, replace(recipe, precision="fp32", options={})) for work in works]
-    if recipe.exporter == "litert":
+    if runtime.holds == "copied":
         # The file is read and copied into the interpreter; kernels of products then pack the weights once more.
         return process + held + 2 * files + sum(_packed(work, recipe) for work in works)
-    if recipe.exporter == "coreml":
+    if runtime.holds == "mapped":
         return process + held + files
     if recipe.precision == "fp16":
         # All parts are unpacked to fp32 when loaded, beside the file of the largest part while it is read.
@@ -111,14 +134,14 @@ def memory(works: Sequence[Work], recipe: Recipe, libraries: int = 0) -> int:
 
 
 def _held(work: Work, recipe: Recipe) -> int:
-    """Bytes of the weights of a part in int8, once it is loaded by onnxruntime: packed ones are 8 bits again."""
+    """Bytes of the weights of a part in int8, once it is loaded: those packed in a file are 8 bits again."""
     native = work.part not in recipe.options.get("bits", {}) and _narrow(work, recipe) == FOUR_BITS
     each = 0.5 if native else 1.0
     return int(each * work.weights) + 4 * work.left
 
 
 def _packed(work: Work, recipe: Recipe) -> int:
-    """Bytes of the weights packed by LiteRT's kernels: in int8 or float32, with a copy for each unrolled step."""
+    """Bytes of the weights that kernels pack: in int8 or float32, with a copy for each unrolled step."""
     integer = recipe.precision == "int8" and work.quantized
     dynamic = integer and recipe.options.get("form") == "dynamic" and work.kind != "recurrent"
     if dynamic:  # unpacked to float32 by one operator, packed by the next

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from edgekit.core import Checkpoint, ImportOptions, Model, Progress, Source, Target, serving
+from edgekit.core import Checkpoint, ImportOptions, Model, Progress, Source, Target
 from edgekit.errors import BadInput, FetchFailed, Unsupported, boundary
 from edgekit.estimation import budgets, recipes
 from edgekit.formats.checkpoint import read_checkpoint
@@ -17,7 +17,7 @@ from edgekit.pipeline.job import Asked, Job
 from edgekit.pipeline.search.limits import Limits, limits_of
 from edgekit.pipeline.terms import check_terms
 from edgekit.pool import client
-from edgekit.registry import find
+from edgekit.registry import find, serving
 from edgekit.sources import fetch, user_source
 from edgekit.tasks.resolved import samples_of
 

@@ -13,10 +13,11 @@ from edgekit.errors import BadInput, ExportFailed
 from edgekit.gate.judges import Scores
 from edgekit.gate.positions import Kept
 from edgekit.numerics.finite import not_numbers
-from edgekit.numerics.parity import Recorder, reference_of
+from edgekit.numerics.parity import Recorder
 from edgekit.pipeline.answering import answered, given, unfit
 from edgekit.pipeline.evidence import Samples, facts, gathered
 from edgekit.pipeline.job import Job, Run
+from edgekit.runtimes.torch.runner import reference_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from edgekit.errors import BadInput, ExportFailed
 from edgekit.quantization import samples
 from edgekit.quantization.candidates import Candidates, Made, Truth
-from edgekit.quantization.plan import ASKED, LayerPlan, Plan, Wish
+from edgekit.quantization.plan import ASKED, LayerPlan, Plan, Wish, is_named
 
 __all__ = ["MOST_FLOATS", "Bounds", "choose", "together"]
 
@@ -69,7 +69,7 @@ def _plans(candidates: Candidates[Made], wish: Wish) -> tuple[list[Plan], str]:
     if "static" in forms:
         samples.check(candidates.feeds, candidates.part)
     named = wish.float_layers if isinstance(wish.float_layers, tuple) else ()
-    floats = {name: ASKED for name in candidates.layers if name in named}
+    floats = {name: ASKED for name in candidates.layers if is_named(name, named)}
     ranges = {"static": [wish.ranges] if wish.ranges else candidates.kinds}
     return [Plan(form, method, floats) for form in forms for method in ranges.get(form, [""])], why
 

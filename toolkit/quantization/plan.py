@@ -8,10 +8,17 @@ from typing import Any
 
 from edgekit.errors import Unsupported
 
-__all__ = ["ASKED", "LayerPlan", "Plan", "Wish"]
+__all__ = ["ASKED", "LayerPlan", "Plan", "Wish", "is_named"]
 
 #: Why, where the recipe leaves no choice.
 ASKED = "the recipe says so"
+
+
+def is_named(layer: str, names: Collection[str]) -> bool:
+    """Whether one of `names` means a layer: by the format's own name, or by the source's module of which it was made
+    (``layers.0.conv``, whose operator is ``layers.0.conv/Conv`` in ONNX and ``layers/0/conv/CONV_2D`` in LiteRT)."""
+    plain = layer.replace("/", ".")
+    return layer in names or any(plain.startswith(f"{name.replace('/', '.')}.") for name in names)
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class Wish:
     def check_layers(self, owner: str, known: Collection[str]) -> None:
         """Raise Unsupported for a layer to be kept in float that `owner` has not."""
         for name in self.float_layers if isinstance(self.float_layers, tuple) else ():
-            if name not in known:
+            if not any(is_named(layer, [name]) for layer in known):
                 few = ", ".join(list(known)[:20]) + (", ..." if len(known) > 20 else "")
                 raise Unsupported(f"{owner} has no layer {name!r} to keep in float.", hint=f"It has: {few}.")
 

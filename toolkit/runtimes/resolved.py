@@ -15,13 +15,20 @@ __all__ = ["is_own", "recipe_of", "resolved", "runtime_for", "runtime_of", "runt
 
 
 def recipe_of(runtime: str, precision: str, options: Mapping[str, Any] | None = None) -> Recipe:
-    """A recipe with the format that its runtime takes. Raises UnknownName for a runtime that is not installed."""
-    return Recipe(runtime, precision, options or {}, find("runtimes", runtime).formats[0])
+    """A recipe with the format that its runtime takes.
+
+    Raises:
+        UnknownName: it is not installed. Unsupported: it takes no files.
+    """
+    return resolved(Recipe(runtime, precision, options or {}))
 
 
 def resolved(recipe: Recipe) -> Recipe:
-    """`recipe` with its format. Raises UnknownName."""
-    return replace(recipe, exporter=find("runtimes", recipe.runtime).formats[0])
+    """`recipe` with its format. Raises as `recipe_of`."""
+    formats = find("runtimes", recipe.runtime).formats
+    if not formats:
+        raise Unsupported(f"{recipe.runtime} computes references, and nothing is exported for it.")
+    return replace(recipe, exporter=formats[0])
 
 
 def runtime_of(recipe: Recipe) -> Runtime:

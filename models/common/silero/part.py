@@ -26,7 +26,7 @@ SOURCE = Source(
         ),
     ),
 )
-_STATES = {name: TensorSpec(name, "float32", (1, HIDDEN)) for name in ("h", "c")}
+_STATES = {name: TensorSpec(name, "float32", (1, HIDDEN)) for name in "hc"}
 _AFTER = {name: TensorSpec(f"{name}_after", "float32", (1, HIDDEN)) for name in _STATES}
 #: See `edgekit.tasks.voice_activity_detection.Listener`.
 FACTS = {

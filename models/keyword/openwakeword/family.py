@@ -15,7 +15,6 @@ from typing import Any
 from edgekit.common import package_data
 from edgekit.core import (
     Checkpoint,
-    Costs,
     Evaluation,
     Identity,
     Model,
@@ -45,12 +44,6 @@ _SHARED = (
 _GOLDEN, _LICENCE = "data/golden/openwakeword-golden.flac", "data/licences/openwakeword-licence.txt"
 #: Hops of the golden sound; bytes of what fp32 made of it and of silence.
 _CALLS, _REFERENCE = 120, 6_000
-#: The embedding's first layer has one channel in and 216 weights; alone in int8 it makes a third of the error of all.
-_OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
-    ("onnx", "int8"): {"float_layers": {"embedding": ["layers.0.conv/Conv"]}},
-    ("litert", "int8"): {"float_layers": ["layers/0/conv/DEPTHWISE_CONV_2D"]},
-    ("executorch", "int8"): {"float_layers": ["layers.0.conv"]},
-}
 
 
 def openwakeword_model(phrase: str, file: str, sha256: str, size: int, *, parameters: int) -> Model:
@@ -91,6 +84,8 @@ def openwakeword_model(phrase: str, file: str, sha256: str, size: int, *, parame
                     (TensorSpec("embedding", "float32", (1, shape.features)),),
                     {},
                     _embedding,
+                    # It has one channel in and 216 weights; alone in int8 it makes a third of the error of all.
+                    float_layers=("layers.0.conv",),
                 ),
                 Part(
                     "head",
@@ -101,7 +96,6 @@ def openwakeword_model(phrase: str, file: str, sha256: str, size: int, *, parame
                 ),
             ),
             parameters=parameters,
-            options=_OPTIONS,
         ),
         task=Usage(
             name="audio-classification",
@@ -114,11 +108,7 @@ def openwakeword_model(phrase: str, file: str, sha256: str, size: int, *, parame
             evidence=phrase_evidence(phrase, _GOLDEN, end=1.0),
             operate=operate,
         ),
-        costs=Costs(
-            size=lambda recipe: weighing.size(works, recipe, package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),
-            memory=lambda recipe: weighing.memory(works, recipe),
-            work=lambda recipe: works,
-        ),
+        costs=weighing.costs(works, package_data.size(_GOLDEN, _LICENCE) + _REFERENCE),
     )
 
 

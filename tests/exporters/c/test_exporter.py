@@ -32,8 +32,8 @@ from edgekit.exporters.c import EXPORTER, arena, write
 from edgekit.exporters.c.layouts import layout as c_layout
 from edgekit.exporters.c.lowering import graph
 from edgekit.formats.tflite import reader
-from edgekit.formats.tflite.micro import MicroRunner
 from edgekit.runtimes.qemu import RUNTIME, build
+from edgekit.runtimes.tflite_micro.runner import MicroRunner
 
 CASE = Case(seed=3, height=8, width=7, channels=5, outputs=6, stride=(2, 1))
 

@@ -24,12 +24,12 @@ from helpers.cases.frontend_programs import (
 from numpy.typing import NDArray
 
 from edgekit import models
-from edgekit.core import Model, serving
+from edgekit.core import Model
 from edgekit.errors import Unsupported
 from edgekit.exporters.c.frontend import tables_text, write_frontend
 from edgekit.models.keyword.hearing.pipeline import KeywordSpotter, WakewordSpotter
 from edgekit.models.keyword.shapes import KeywordRules, WakewordRules
-from edgekit.registry import find
+from edgekit.registry import find, serving
 
 DATA = Path(models.__file__).parent / "data" / "golden"
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")

@@ -21,7 +21,7 @@ from edgekit.errors import Unsupported
 from edgekit.exporters.c import arena, generate
 from edgekit.exporters.c.lowering import graph
 from edgekit.formats.tflite import reader
-from edgekit.formats.tflite.micro import MicroRunner
+from edgekit.runtimes.tflite_micro.runner import MicroRunner
 
 pytestmark = pytest.mark.thorough
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edgekit.core import TensorSpec
 from edgekit.exporters.c.layouts import layout as c_layout
 from edgekit.exporters.c.lowering import graph
-from edgekit.formats.tflite.micro import MicroRunner
+from edgekit.runtimes.tflite_micro.runner import MicroRunner
 
 pytestmark = pytest.mark.thorough
 

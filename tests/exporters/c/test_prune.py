@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgekit.exporters.c.lowering import graph as c_graph
 from edgekit.exporters.c.lowering.prune import prune
 from edgekit.formats.tflite import reader as tflite
-from edgekit.formats.tflite.micro import MicroRunner
+from edgekit.runtimes.tflite_micro.runner import MicroRunner
 
 CHANNELS = 12
 

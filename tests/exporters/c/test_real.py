@@ -14,13 +14,12 @@ from helpers.cases.c_networks import Batch
 from numpy.typing import NDArray
 
 import edgekit
-from edgekit.core import serving
 from edgekit.exporters.c import arena, write
 from edgekit.exporters.c.layouts import layout as c_layout
 from edgekit.exporters.c.lowering import graph
 from edgekit.formats.tflite import reader
-from edgekit.formats.tflite.micro import MicroRunner
-from edgekit.registry import find
+from edgekit.registry import find, serving
+from edgekit.runtimes.tflite_micro.runner import MicroRunner
 from edgekit.sources.fetching import fetch
 from edgekit.tasks.common import pictures
 

@@ -30,7 +30,7 @@ from edgekit.models.keyword import okay_nabu
 from edgekit.runtimes.qemu import RUNTIME, vouching
 
 #: The declaration that the exporter works from.
-CHIP = okay_nabu.MODEL.network.variants["c"]
+CHIP = okay_nabu.MODEL.network.variants["integers"]
 
 pytestmark = pytest.mark.thorough
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from edgekit.core import Axis, Model, Network
 from edgekit.estimation.recipes import recipe_for
+from edgekit.quantization.plan import is_named
 from edgekit.registry import find
 
 FACTS = {
@@ -18,6 +17,8 @@ FACTS = {
     "piper-joe": {"forms": {"encoder": "blockwise", "decoder": "blockwise"}},
     "ecapa-tdnn": {"ranges": {"network": "entropy"}},
     "vit-fashion": {},
+    "silero-vad": {"forms": {"network": "blockwise"}, "float_layers": {"network": ["convolutions.2"]}},
+    "openwakeword-hey-jarvis": {"float_layers": {"embedding": ["layers.0.conv"]}},
 }
 
 
@@ -35,6 +36,8 @@ def test_options_of_onnx(name: str) -> None:
         ("piper-joe", "int8", {"sizes": {"phonemes": 256, "frames": 256}}),
         ("ecapa-tdnn", "int8", {"form": "dynamic"}),
         ("vit-fashion", "int8", {}),
+        ("openwakeword-hey-jarvis", "int8", {"float_layers": ["layers.0.conv"]}),
+        ("ge2e-speaker", "int8", {"form": "dynamic", "float_layers": ["lstm/FULLY_CONNECTED"]}),
     ],
 )
 def test_options_of_litert(name: str, precision: str, options: dict[str, Any]) -> None:
@@ -42,11 +45,20 @@ def test_options_of_litert(name: str, precision: str, options: dict[str, Any]) -
     assert dict(recipe.options) == options
 
 
-def test_what_a_model_declares_for_a_format_goes_before_its_facts() -> None:
-    model: Model = find("models", "piper-joe")
-    network: Network = replace(model.network, options={("litert", "fp32"): {"sizes": {"phonemes": 64}}})
-    assert find("exporters", "litert").defaults(replace(model, network=network), "fp32") == {"sizes": {"phonemes": 64}}
-    assert Axis(1, 4, 2).fixed is None
+@pytest.mark.parametrize(
+    ("layer", "names", "is_it"),
+    [
+        ("layers.0.conv/Conv", ["layers.0.conv"], True),
+        ("layers/0/conv/CONV_2D", ["layers.0.conv"], True),
+        ("layers.0.conv", ["layers.0.conv"], True),
+        ("lstm/FULLY_CONNECTED", ["lstm/FULLY_CONNECTED"], True),
+        ("lstm/FULLY_CONNECTED1", ["lstm/FULLY_CONNECTED"], False),
+        ("layers.01.conv/Conv", ["layers.0"], False),
+        ("layers.0.conv/Conv", ["conv"], False),
+    ],
+)
+def test_a_layer_is_named_by_its_module_in_every_format(layer: str, names: list[str], is_it: bool) -> None:
+    assert is_named(layer, names) == is_it
 
 
 def test_a_preferred_precision_is_taken_where_the_target_would_make_a_smaller_one() -> None:

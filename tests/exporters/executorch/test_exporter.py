@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from edgekit.core import Artifact, Exporter, Part, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, Unsupported
 from edgekit.exporters.executorch import EXPORTER
-from edgekit.numerics.parity import TorchRunner, relative_error
+from edgekit.numerics.parity import relative_error
 from edgekit.runtimes.executorch import RUNTIME
+from edgekit.runtimes.torch.runner import TorchRunner
 
 if importlib.util.find_spec("executorch") is None and not os.environ.get("CI"):  # there the tests fail without it
     pytest.skip("executorch is not installed; run: make .venv/.wheel", allow_module_level=True)

@@ -18,9 +18,9 @@ from edgekit.errors import BadInput, ExportFailed, Unsupported
 from edgekit.exporters.litert import candidates
 from edgekit.exporters.litert import file as litert_file
 from edgekit.formats.tflite import reader
-from edgekit.formats.tflite.micro import MicroRunner
 from edgekit.numerics.parity import LIMITS, part_error
 from edgekit.runtimes.litert import RUNTIME
+from edgekit.runtimes.tflite_micro.runner import MicroRunner
 
 # --- fp16 ------------------------------------------------------------------------------------------------------------
 

@@ -33,11 +33,12 @@ from edgekit.exporters.litert import bias as litert_bias
 from edgekit.exporters.litert import file as litert_file
 from edgekit.exporters.litert.watch import Watcher
 from edgekit.formats.tflite import reader
-from edgekit.formats.tflite.micro import MicroRunner
 from edgekit.numerics.parity import LIMITS, part_error
 from edgekit.quantization.ranges import EXTREMES, Extremes
+from edgekit.registry import find
 from edgekit.runtimes.litert import RUNTIME
 from edgekit.runtimes.litert.runner import LitertRunner
+from edgekit.runtimes.tflite_micro.runner import MicroRunner
 
 # --- int8 ------------------------------------------------------------------------------------------------------------
 
@@ -49,9 +50,10 @@ def test_int8_inputs_and_outputs(tmp_path: Path) -> None:
     assert "float32" not in {tensor.dtype for tensor in main.tensors}
     assert not {"QUANTIZE", "DEQUANTIZE"} & set(artifact.census["operators"])
     assert artifact.census["microcontroller"] == "equal on 2 real inputs, bit for bit"
-    runner = RUNTIME.load(tmp_path / "image.tflite", 1)
-    assert (runner.inputs, runner.outputs) == (IMAGE.inputs, IMAGE.outputs)
-    assert part_error(runner, calls(IMAGE, pictures(6))) <= LIMITS["int8"]
+    for name in ("litert", "tflite-micro"):
+        runner = find("runtimes", name).load(tmp_path / "image.tflite", 1)
+        assert (runner.inputs, runner.outputs) == (IMAGE.inputs, IMAGE.outputs)
+        assert part_error(runner, calls(IMAGE, pictures(6))) <= LIMITS["int8"]
 
 
 def test_the_microcontrollers_answer_is_the_references(tmp_path: Path) -> None:

@@ -17,10 +17,11 @@ from torch import Tensor, nn
 from edgekit.core import Axis, Exporter, Feeds, Runner, TensorSpec
 from edgekit.errors import ExportFailed, Unsupported
 from edgekit.exporters.onnx.census import check
-from edgekit.numerics.parity import LIMITS, TorchRunner, part_error
+from edgekit.numerics.parity import LIMITS, part_error
 from edgekit.registry import find, names
 from edgekit.runtimes.onnxruntime import RUNTIME
 from edgekit.runtimes.resolved import runtime_for
+from edgekit.runtimes.torch.runner import TorchRunner
 
 # --- what every exporter owes ----------------------------------------------------------------------------------------
 

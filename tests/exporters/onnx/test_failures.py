@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from edgekit.core import Part, TensorSpec
 from edgekit.errors import BadInput, EdgekitError, ExportFailed
-from edgekit.numerics.parity import TorchRunner, part_error
+from edgekit.numerics.parity import part_error
 from edgekit.runtimes.onnxruntime import RUNTIME
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
+from edgekit.runtimes.torch.runner import TorchRunner
 
 # --- fp16 ------------------------------------------------------------------------------------------------------------
 

@@ -27,13 +27,14 @@ from edgekit.exporters.onnx.finding import BLOCK
 from edgekit.exporters.onnx.forms import packed
 from edgekit.exporters.onnx.graph import constants
 from edgekit.exporters.onnx.products import GRIDS
-from edgekit.numerics.parity import LIMITS, PARTLY_4_BITS, TorchRunner, part_error, relative_error
+from edgekit.numerics.parity import LIMITS, PARTLY_4_BITS, part_error, relative_error
 from edgekit.quantization.choice import Bounds
 from edgekit.quantization.gptq import nearest
 from edgekit.quantization.latencies import Shape
 from edgekit.quantization.plan import LayerPlan
 from edgekit.runtimes.onnxruntime import RUNTIME
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner, evaluate
+from edgekit.runtimes.torch.runner import TorchRunner
 
 # --- int8 ------------------------------------------------------------------------------------------------------------
 
@@ -250,7 +251,7 @@ def test_a_runtime_without_scales_for_rows(rows: bool, forms: set[str]) -> None:
     inputs = [{"x": rng.standard_normal((1, 60, 128)).astype(np.float32)} for _ in range(6)]
     for feed in inputs:
         feed["x"][0, 7, rng.integers(128)] = 25
-    bounds = products.bounds_of(careful=False, rows=rows)
+    bounds = products.bounds_of({}, careful=False, rows=rows)
     plans = products.choose(plain, inputs, lambda done, total: None, partial(products.bounded, bounds))[1]
     assert {plan.form for plan in plans.values()} == forms
 

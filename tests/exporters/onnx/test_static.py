@@ -20,10 +20,11 @@ from edgekit.errors import BadInput, Unsupported
 from edgekit.exporters.onnx import EXPORTER
 from edgekit.exporters.onnx.convolutions import places, qdq, static
 from edgekit.exporters.onnx.graph import constants, from_torch
-from edgekit.numerics.parity import TorchRunner, relative_error
+from edgekit.numerics.parity import relative_error
 from edgekit.quantization import choice as choice_room
 from edgekit.quantization.plan import Wish
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
+from edgekit.runtimes.torch.runner import TorchRunner
 
 #: Whatever measurement decides.
 AUTO = Wish(float_layers=None)

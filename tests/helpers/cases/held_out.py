@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 from hashlib import sha256
 from importlib import import_module
 from typing import NamedTuple
@@ -19,24 +20,25 @@ import pytest
 from numpy.typing import NDArray
 
 from edgekit.bench.statistics import repeated
-from edgekit.core import serving
 from edgekit.estimation import speeds
 from edgekit.estimation.recipes import recipe_for
-from edgekit.registry import find
+from edgekit.registry import find, serving
 from edgekit.reports.cells import Cell, label
 
+#: Stands for a module where formats share a number of their `edgekit.core.Encoding`.
+ENCODING = "encoding"
 #: Constants of the predictions that were chosen by what was measured: module, name and key (of a table) or attribute.
 #: What is not here follows from a format (bytes of a number, of a scale, of a block), or is the size of a file that is
 #: beside the graphs (golden input and reference, labels, licence).
 SIZE = (
-    ("edgekit.numerics.weighing", "_FILE", ""),
-    ("edgekit.numerics.weighing", "_GRAPH", "fp32"),
-    ("edgekit.numerics.weighing", "_GRAPH", "fp16"),
-    ("edgekit.numerics.weighing", "_GRAPH", "int8"),
-    ("edgekit.numerics.weighing", "_COREML", ""),
-    ("edgekit.numerics.weighing", "_COREML_LEAST", ""),
-    ("edgekit.numerics.weighing", "_STEP", ""),
-    ("edgekit.numerics.weighing", "_STEP_INT8", ""),
+    (ENCODING, "onnx litert executorch", "least"),
+    (ENCODING, "onnx litert executorch", "layer fp32"),
+    (ENCODING, "onnx litert executorch", "layer fp16"),
+    (ENCODING, "onnx litert executorch", "layer "),
+    (ENCODING, "coreml", "layer "),
+    (ENCODING, "coreml", "least"),
+    (ENCODING, "litert", "step"),
+    (ENCODING, "litert", "step_int8"),
     ("edgekit.models.keyword.shapes", "_MICRO_GRAPH", ""),
     ("edgekit.formats.gguf.shapes", "_TOKENIZER_BYTES", ""),
 )
@@ -154,6 +156,10 @@ def _slopes(members: Sequence[Cell], constants: Sequence[Constant], which: int) 
 
 def value(constant: Constant) -> float:
     module, name, key = constant
+    if module == ENCODING:
+        field, _, precision = key.partition(" ")
+        held = getattr(find("exporters", name.split()[0]).encoding, field)
+        return float(held[precision] if isinstance(held, Mapping) else held)
     held = vars(import_module(module))[name]
     return float(held[key] if isinstance(held, dict) else getattr(held, key) if key else held)
 
@@ -163,6 +169,13 @@ def changed(values: Mapping[Constant, float]) -> Iterator[None]:
     """Predictions with other constants."""
     with pytest.MonkeyPatch.context() as patch:
         for (module, name, key), number in values.items():
+            for exporter in map(partial(find, "exporters"), name.split() if module == ENCODING else ()):
+                field, _, precision = key.partition(" ")
+                held = getattr(exporter.encoding, field)
+                other = {**held, precision: number} if isinstance(held, Mapping) else number
+                patch.setattr(exporter, "encoding", replace(exporter.encoding, **{field: other}), raising=False)
+            if module == ENCODING:
+                continue
             held = vars(import_module(module))[name]
             if isinstance(held, dict):
                 patch.setitem(held, key, number)

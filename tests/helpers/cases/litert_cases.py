@@ -22,7 +22,7 @@ from edgekit.core import (
 )
 from edgekit.exporters.litert import EXPORTER
 from edgekit.formats.tflite import reader
-from edgekit.numerics.parity import TorchRunner
+from edgekit.runtimes.torch.runner import TorchRunner
 
 CHECKPOINT = Checkpoint(Path("toy"), "toy", {}, {}, {})
 REPO = Path(__file__).parents[3]

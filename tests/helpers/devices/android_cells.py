@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgekit.core import model as model_module
 from edgekit.errors import OverBudget, Unsupported
 from edgekit.estimation import budgets, recipes
-from edgekit.registry import find, names
+from edgekit.registry import find, names, serving
 
 #: Runtime -> the precisions that are tried.
 PRECISIONS = {
@@ -30,7 +29,7 @@ def cells() -> Iterator[Cell]:
             for precision in precisions:
                 try:
                     recipe = recipes.recipe_for(declared, target, precision, runtime)
-                    budgets.check(model_module.serving(declared, recipe.exporter), target, recipe)
+                    budgets.check(serving(declared, recipe.exporter), target, recipe)
                 except (Unsupported, OverBudget):
                     continue
                 yield model, runtime, precision

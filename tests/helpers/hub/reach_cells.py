@@ -10,13 +10,14 @@ from typing import Any
 
 from helpers.hub.architectures import Architecture, write
 
-from edgekit.core import Checkpoint, Feeds, ImportOptions, Model, Recipe, Sample, serving
+from edgekit.core import Checkpoint, Feeds, ImportOptions, Model, Recipe, Sample
 from edgekit.errors import EdgekitError
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.importers.resolved import model_of
-from edgekit.numerics.parity import Recorder, limit_of, part_error, reference_of
-from edgekit.registry import find
+from edgekit.numerics.parity import Recorder, limit_of, part_error
+from edgekit.registry import find, serving
 from edgekit.runtimes.resolved import recipe_of, runtime_for
+from edgekit.runtimes.torch.runner import reference_of
 from edgekit.tasks.resolved import predictor_of
 
 #: Samples that calibrate, and that are compared.

@@ -7,8 +7,8 @@ from typing import Any
 
 from edgekit.core import Checkpoint, Model, Runner
 from edgekit.formats.checkpoint import read_checkpoint
-from edgekit.numerics.parity import reference_of
 from edgekit.registry import find
+from edgekit.runtimes.torch.runner import reference_of
 from edgekit.sources.fetching import fetch
 from edgekit.tasks.resolved import predictor_of
 

@@ -12,8 +12,8 @@ from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.models.forecasting.network import network
-from edgekit.numerics.parity import reference_of
 from edgekit.registry import find
+from edgekit.runtimes.torch.runner import reference_of
 from edgekit.sources import cache_folder, fetch
 from edgekit.tasks.evidence.series import SERIES
 from edgekit.tasks.resolved import predictor_of

@@ -25,8 +25,8 @@ from edgekit.models.keyword.hearing.pipeline import Heard, KeywordSpotter, Wakew
 from edgekit.models.keyword.hearing.rules import Mean
 from edgekit.models.keyword.shapes import MfccSettings, MicroSettings
 from edgekit.numerics.alarms import poisson_upper
-from edgekit.numerics.parity import TorchRunner
 from edgekit.registry import find
+from edgekit.runtimes.torch.runner import TorchRunner
 from edgekit.tasks.resolved import samples_of
 
 DATA = Path(models.__file__).parent / "data" / "golden"
@@ -80,7 +80,7 @@ def spotter(model: Model) -> Any:
     frontend, network = model.network.parts
     on_chip = frontend.inputs[0].dtype == "int16" and frontend.build is not None
     made = frontend.build(Checkpoint(Path("none"), "none", {}, {}, {})) if on_chip else Graph(frontend)  # type: ignore[misc]
-    chip = model.network.variants.get("c", model)
+    chip = model.network.variants.get("integers", model)
     detector = dict(chip.network.parts[0].settings["detector"])
     plain = {key: value for key, value in chip.network.parts[0].settings.items() if key not in ("tables", "detector")}
     keyword = detector["kind"] == "keyword"
@@ -128,8 +128,8 @@ def test_the_micro_graph_is_the_integer_frontend_but_for_two_features_in_a_thous
 
 @pytest.fixture(
     scope="module",
-    params=[KWS, NABU, KWS.network.variants["c"], NABU.network.variants["c"]],
-    ids=lambda m: (*m.network.exporters, "any")[0],
+    params=[KWS, NABU, KWS.network.variants["integers"], NABU.network.variants["integers"]],
+    ids=lambda m: "chip" if m.network.integers else m.network.ready or "any",
 )
 def spotting(request: pytest.FixtureRequest) -> Any:
     return spotter(request.param)
@@ -158,7 +158,7 @@ def test_a_stream_starts_anew_after_reset_and_takes_floats(spotting: Any) -> Non
 )
 def test_a_chunk_of_another_kind_is_refused(chunk: Any) -> None:
     with pytest.raises(BadInput, match="chunk"):
-        spotter(KWS.network.variants["c"]).stream().feed(chunk)
+        spotter(KWS.network.variants["integers"]).stream().feed(chunk)
 
 
 # ------------------------------------------------------------------------------------------------------ operating point
@@ -327,7 +327,7 @@ def test_a_ready_wake_word_keeps_its_network_and_hears_its_phrase(alexa: Bundle)
 def test_an_operating_point_is_chosen_and_used(alexa: Bundle) -> None:
     point = alexa.manifest.facts["operating_point"]
     assert (point["missed"], point["positives"], point["false_alarms"], point["verdict"]) == (0, 1, 0, "undecided")
-    published = find("models", "alexa").network.variants["c"].network.parts[0].settings["detector"]["limit"]
+    published = find("models", "alexa").network.variants["integers"].network.parts[0].settings["detector"]["limit"]
     assert point["limit"] >= published  # a minute of other sound is no ground for less
     score: Any = edgekit.load(alexa.path).predict(str(DATA / "golden-alexa.wav")).score
     assert score.mean.limit == point["limit"]

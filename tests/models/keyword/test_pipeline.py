@@ -50,7 +50,7 @@ class Script(Runner):
 def chip(name: str) -> Model:
     """The declaration for microcontrollers."""
     model: Model = find("models", name)
-    return model.network.variants["c"]
+    return model.network.variants["integers"]
 
 
 def facts_of(model: Model) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def noise(seconds: float) -> NDArray[np.float32]:
 def test_a_declaration_is_light_data(name: str) -> None:
     model = chip(name)
     frontend, network = model.network.parts
-    assert (model.name, model.network.exporters, frontend.name, network.name) == (name, ("c",), "frontend", "network")
+    assert (model.name, model.network.integers, frontend.name, network.name) == (name, True, "frontend", "network")
     plain = {key: value for key, value in frontend.settings.items() if key not in ("tables", "detector")}
     assert json.loads(json.dumps(plain)) == plain
     assert (DATA.parents[1] / model.task.golden).stat().st_size < 64 * 1024
@@ -260,6 +260,7 @@ def real(name: str) -> Any:
     folder, _ = fetch(model.weights.sources)
     checkpoint = read_checkpoint(folder)
     parts = {part.name: part.build(checkpoint) for part in model.network.parts if part.build is not None}
+    parts |= find("exporters", "c").reference(model, checkpoint, folder, lambda *_: None)
     return predictor_of(model, parts, folder, model.weights.prepare(checkpoint, folder))
 
 

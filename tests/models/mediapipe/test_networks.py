@@ -17,8 +17,8 @@ from edgekit.formats import tflite
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.formats.tflite.translation import translated
 from edgekit.models.mediapipe.networks import AnchorDetector, anchors, read
-from edgekit.numerics.parity import reference_of
 from edgekit.registry import find, names
+from edgekit.runtimes.torch.runner import reference_of
 from edgekit.sources.fetching import fetch
 from edgekit.tasks.resolved import predictor_of
 

@@ -20,10 +20,10 @@ from edgekit.errors import BadInput
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.models.music.network import network
 from edgekit.models.music.shapes import FRAME, OVERLAP, PER_SECOND, RATE, WINDOW
-from edgekit.numerics.parity import reference_of
 from edgekit.registry import find
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 from edgekit.runtimes.resolved import recipe_of
+from edgekit.runtimes.torch.runner import reference_of
 from edgekit.sources import cache_folder, fetch
 from edgekit.tasks.automatic_music_transcription.notes import NoteRules, framed_notes
 from edgekit.tasks.resolved import evidence_of, predictor_of

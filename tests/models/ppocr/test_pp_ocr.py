@@ -17,9 +17,9 @@ from edgekit.core import Checkpoint
 from edgekit.errors import BadInput
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.models.ppocr.networks import network
-from edgekit.numerics.parity import reference_of
 from edgekit.registry import find
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
+from edgekit.runtimes.torch.runner import reference_of
 from edgekit.sources import cache_folder, fetch
 from edgekit.tasks.resolved import predictor_of
 

@@ -16,8 +16,8 @@ from edgekit.errors import BadInput
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.models.protein.network import Geometry, Messages, network
 from edgekit.models.protein.shapes import PARAMETERS
-from edgekit.numerics.parity import reference_of
 from edgekit.registry import find
+from edgekit.runtimes.torch.runner import reference_of
 from edgekit.sources import fetch
 from edgekit.tasks.graph_ml.structures import LETTERS, Structure, structure_of
 from edgekit.tasks.resolved import predictor_of

@@ -15,8 +15,8 @@ from edgekit.errors import BadInput
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.models.sentences.network import Bert, network
 from edgekit.models.sentences.shapes import MINILM, Shape
-from edgekit.numerics.parity import reference_of
 from edgekit.registry import find
+from edgekit.runtimes.torch.runner import reference_of
 from edgekit.sources import cache_folder, fetch
 from edgekit.tasks.resolved import predictor_of
 

@@ -15,8 +15,8 @@ from edgekit.models.speaker.frontend import Frontend, LevelledFrontend, filters
 from edgekit.models.speaker.networks import ecapa, ge2e
 from edgekit.models.speaker.pipeline import EcapaVerifier, stretch_starts, window_starts
 from edgekit.models.speaker.shapes import AURALIS, GE2E, SPEECHBRAIN, Filterbank
-from edgekit.numerics.parity import reference_of
 from edgekit.registry import find
+from edgekit.runtimes.torch.runner import reference_of
 from edgekit.tasks.audio_speaker_verification.trials import operate, samples
 
 ECAPA = find("models", "ecapa-tdnn")

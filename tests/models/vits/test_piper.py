@@ -23,9 +23,9 @@ from edgekit.models.vits.sound import SoundDecoder
 from edgekit.models.vits.spline import BOUND, inverse_spline
 from edgekit.models.vits.text import TextEncoder
 from edgekit.models.vits.weights import decoder, encoder
-from edgekit.numerics.parity import reference_of
 from edgekit.registry import find
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
+from edgekit.runtimes.torch.runner import reference_of
 from edgekit.sources import cache_folder, fetch
 from edgekit.tasks.evidence.spoken import SPOKEN
 from edgekit.tasks.resolved import predictor_of

@@ -14,8 +14,8 @@ from asked import Arrays, Question, questions, tell
 
 from edgekit.common import processors
 from edgekit.core import TensorSpec
-from edgekit.formats.tflite.micro import MicroRunner
 from edgekit.registry import find
+from edgekit.runtimes.tflite_micro.runner import MicroRunner
 from edgekit.targets.android.arm64 import emulated, onnx
 
 _INSIDE = "EDGEKIT_JUDGE_INSIDE"

@@ -22,10 +22,11 @@ from torch.fx.node import map_aggregate
 from edgekit.core import Part
 from edgekit.errors import EdgekitError, Unsupported
 from edgekit.exporters.common.torch_export import Flat
-from edgekit.numerics.parity import Recorder, reference_of
+from edgekit.numerics.parity import Recorder
 from edgekit.pipeline import resolving, writing
 from edgekit.pipeline.job import Asked, Run
 from edgekit.runtimes.resolved import recipe_of
+from edgekit.runtimes.torch.runner import reference_of
 
 FORMS = ("ios-fp32", "ios-fp16")
 

@@ -26,7 +26,9 @@ from edgekit.bundles.opened import load
 from edgekit.common import packed
 from edgekit.core import Runner
 from edgekit.errors import EdgekitError
-from edgekit.numerics.parity import Recorder
+from edgekit.estimation.recipes import recipe_for
+from edgekit.numerics.parity import FLOATS, Recorder
+from edgekit.registry import find
 
 BUILD = Path("build/judges")
 #: Form -> target, and how its bundle is exported where not by default. fp32 is first: others are compared with it.
@@ -43,9 +45,11 @@ SLOW = ("whisper-base", "whisper-tiny-en")
 
 
 def options_of(model: str, form: str) -> tuple[str, dict[str, Any]]:
-    """The target and the options of its export."""
+    """The target and the options of its export. Without evidence, where it would judge alone and change no byte."""
     target, options = FORMS[form]
-    return target, {**options, **({"evidence": False} if model in SLOW else {})}
+    default = recipe_for(find("models", model), find("targets", target))
+    spared = model in SLOW or default.precision in FLOATS
+    return target, {**options, **({"evidence": False} if spared else {})}
 
 
 def make(model: str, form: str) -> dict[str, Any]:

@@ -11,9 +11,9 @@ import pytest
 
 import edgekit
 from edgekit.cli.command import run
-from edgekit.core import Bundle, serving
+from edgekit.core import Bundle
 from edgekit.errors import OverBudget, Unsupported
-from edgekit.registry import find, names
+from edgekit.registry import find, names, serving
 from edgekit.reports.summary import summary
 from edgekit.targets.microcontroller.emulator.proof import self_test
 from edgekit.targets.microcontroller.emulator.toolchain import MACHINES
@@ -21,7 +21,13 @@ from edgekit.tasks.resolved import samples_of
 
 pytestmark = [pytest.mark.real, pytest.mark.usefixtures("tools")]
 
-FIRMWARE = [name for name in names("models") if serving(find("models", name), "c").network.exporters == ("c",)]
+#: Those that come as integers.
+FIRMWARE = [
+    name
+    for name in names("models")
+    if (chip := find("models", name).network.variants.get("integers"))
+    and chip.network.parts[-1].inputs[0].dtype == "int8"
+]
 CORES = list(MACHINES)
 
 
@@ -63,7 +69,7 @@ def test_every_model_runs_on_an_m4_and_is_as_large_as_declared(made: Any, model:
 @pytest.mark.parametrize(("model", "count"), [("ds-cnn-kws", 50), ("okay-nabu", 50), ("mobilenet-v1-025-vww", 12)])
 def test_vectors_on_every_core(made: Any, model: str, count: int, core: str) -> None:
     """Those of a stream are its own; others are random. A picture takes twenty times as long."""
-    from edgekit.formats.tflite.micro import MicroRunner
+    from edgekit.runtimes.tflite_micro.runner import MicroRunner
 
     bundle = made(model, core)
     part = next(part for part in serving(find("models", model), "c").network.parts if part.name == "network")
@@ -83,7 +89,7 @@ def test_vectors_on_every_core(made: Any, model: str, count: int, core: str) -> 
 
 def test_keyword_accuracy_on_the_emulated_chip(made: Any, shared_data: Path) -> None:
     """The same scores as the reference int8 on all shared features, which must reach MLPerf's 90 %."""
-    from edgekit.formats.tflite.micro import MicroRunner
+    from edgekit.runtimes.tflite_micro.runner import MicroRunner
 
     bundle = made("ds-cnn-kws", "cortex-m4")
     model = serving(find("models", "ds-cnn-kws"), "c")

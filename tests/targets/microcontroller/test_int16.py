@@ -13,7 +13,7 @@ from edgekit.core import Part
 from edgekit.exporters.c import arena, generate
 from edgekit.exporters.c.lowering import graph
 from edgekit.formats.tflite import reader
-from edgekit.formats.tflite.micro import MicroRunner
+from edgekit.runtimes.tflite_micro.runner import MicroRunner
 from edgekit.targets.microcontroller.emulator.proof import self_test
 from edgekit.targets.microcontroller.emulator.toolchain import MACHINES
 from edgekit.targets.microcontroller.firmware import pack

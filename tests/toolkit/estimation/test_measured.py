@@ -12,13 +12,13 @@ from helpers.cases import held_out
 
 import edgekit
 from edgekit.bench.statistics import repeated
-from edgekit.core import Bundle, Model, Recipe, serving
+from edgekit.core import Bundle, Model, Recipe
 from edgekit.errors import OverBudget, Unsupported
 from edgekit.estimation.recipes import recipe_for
 from edgekit.models.vision.shapes import V3_SMALL
 from edgekit.numerics import weighing
 from edgekit.numerics.layers import work
-from edgekit.registry import find, names
+from edgekit.registry import find, names, serving
 from edgekit.reports import cells
 from edgekit.reports.cells import Cell
 from edgekit.runtimes.resolved import recipe_of
@@ -94,9 +94,7 @@ def test_every_model_was_measured_or_counted(name: str) -> None:
     assert (default.runtime, default.precision) in known, f"measure it: see docs/fit.md ({name})"
 
 
-@pytest.mark.parametrize(
-    "name", sorted(name for name in PUBLISHED if find("models", name).network.exporters != ("gguf",))
-)
+@pytest.mark.parametrize("name", sorted(name for name in PUBLISHED if find("models", name).network.ready != "gguf"))
 def test_sizes_of_what_is_not_here_follow_the_published_count(name: str) -> None:
     model: Model = find("models", name)
     beside = sum(file.size or 0 for source in model.weights.companions.values() for file in source.files)

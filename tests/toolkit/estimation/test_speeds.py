@@ -15,10 +15,10 @@ import pytest
 import edgekit
 from edgekit.bench.statistics import repeated
 from edgekit.cli import command as cli
-from edgekit.core import Measurement, Model, Work, serving
+from edgekit.core import Measurement, Model, Work
 from edgekit.estimation import speeds
 from edgekit.estimation.lengths import seconds_of
-from edgekit.registry import find, names
+from edgekit.registry import find, names, serving
 from edgekit.reports import cells
 from edgekit.reports.cells import SCHEMA, Cell, Matrix
 from edgekit.runtimes.resolved import recipe_of, runtime_for
@@ -139,10 +139,8 @@ def test_firmware_has_a_range_of_milliseconds_from_counted_instructions() -> Non
 def test_every_model_of_ours_says_what_it_works() -> None:
     for name in names("models"):
         model: Model = find("models", name)
-        for exporter in model.network.exporters or ("onnx", "litert", "coreml"):
+        for exporter in {"tflite": ["litert"], "gguf": ["gguf"]}.get(model.network.ready, ["onnx", "litert", "coreml"]):
             serves = serving(model, exporter)
-            if exporter == "c":
-                continue
             recipe = recipe_of(runtime_for(exporter), "q8_0" if exporter == "gguf" else "int8")
             works = serves.costs.work(recipe) if serves.costs.work else ()
             assert {work.part for work in works} == {part.name for part in serves.network.parts}, name

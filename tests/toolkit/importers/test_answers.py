@@ -13,7 +13,7 @@ from edgekit.core import ImportOptions, Predictor
 from edgekit.errors import BadInput
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.importers.resolved import model_of
-from edgekit.numerics.parity import reference_of
+from edgekit.runtimes.torch.runner import reference_of
 from edgekit.tasks.common.audio import open_audio
 from edgekit.tasks.common.pictures import open_image
 from edgekit.tasks.evidence.pictures import PICTURES
@@ -27,7 +27,7 @@ _TEXT = "We are met on a great battle-field of that war."
 def answering(folder: Path, task: str = "", *, fixed: bool = False) -> Predictor:
     """The predictor over the fp32 reference, with dynamic axes or as litert gets it."""
     model = model_of(str(folder), ImportOptions(task=task))
-    model = model.network.variants["litert"] if fixed else model
+    model = model.network.variants["planned axes"] if fixed else model
     checkpoint = read_checkpoint(folder)
     parts = {part.name: reference_of(part, part.build(checkpoint)) for part in model.network.parts if part.build}
     return predictor_of(model, parts, folder, model.weights.prepare(checkpoint, folder))

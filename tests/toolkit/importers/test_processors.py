@@ -16,7 +16,7 @@ from edgekit.core import Feeds, ImportOptions, Runner, TensorSpec
 from edgekit.errors import Unsupported
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.importers.resolved import model_of
-from edgekit.numerics.parity import TorchRunner
+from edgekit.runtimes.torch.runner import TorchRunner
 from edgekit.tasks.audio_classification.sounds import Sounds
 from edgekit.tasks.common.audio import open_audio
 from edgekit.tasks.common.pictures import open_image, pixels_of

@@ -13,8 +13,8 @@ from edgekit.core import ImportOptions
 from edgekit.errors import BadInput, EdgekitError, Unsupported
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.importers.resolved import model_of
-from edgekit.numerics.parity import reference_of
 from edgekit.registry import find
+from edgekit.runtimes.torch.runner import reference_of
 
 CODE = """
 import torch

@@ -18,11 +18,12 @@ from edgekit.bench.metrics.table import Metric
 from edgekit.bench.statistics.paired import Estimate
 from edgekit.bundles.manifest import Score
 from edgekit.cli.command import run
-from edgekit.core import Evaluation, Model, Prediction, Runner, serving
+from edgekit.core import Evaluation, Model, Prediction, Runner
 from edgekit.errors import BadInput, FetchFailed, Unsupported
 from edgekit.gate import speed
 from edgekit.gate.verdicts import judge
 from edgekit.pipeline import resolving
+from edgekit.registry import find, serving
 
 
 def use(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Model:
@@ -137,7 +138,8 @@ def test_an_exporter_may_have_a_declaration_of_its_own(
     other = replace(
         plain, task=replace(plain.task, evaluation=None), costs=replace(plain.costs, size=lambda recipe: 77)
     )
-    model = use(monkeypatch, variants={"onnx": other}, exporters=("toy",))
+    model = use(monkeypatch, variants={"module": other})
+    monkeypatch.setattr(find("exporters", "onnx"), "demands", ("module",), raising=False)
     assert serving(model, "onnx") is other and serving(model, "toy") is model
     assert edgekit.fit("toy-speller", "laptop").size == 77
     made = toy.export(tmp_path / "b", runtime="onnxruntime", data=toy.data)
@@ -170,13 +172,6 @@ def test_options_of_the_recipe_come_from_the_user(toy: Any, tmp_path: Path) -> N
     assert run(toy.arguments(tmp_path / "b", "-o", "weights=per-tensor")) == 0
     assert toy.export(tmp_path / "b", options={"weights": "per-tensor"}).reused
     assert not toy.export(tmp_path / "b").reused
-
-
-def test_a_model_may_have_options_of_its_own(toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    use(monkeypatch, options={("toy", "int8"): {"ranges": "entropy"}})
-    assert toy.export(tmp_path / "a").manifest.recipe.options == {"ranges": "entropy"}
-    assert toy.export(tmp_path / "b", options={"ranges": "min-max"}).manifest.recipe.options == {"ranges": "min-max"}
-    assert toy.export(tmp_path / "c", precision="fp32").manifest.recipe.options == {}
 
 
 # ---------------------------------------------------------------------------------------------------------- the gate

@@ -79,6 +79,13 @@ def test_an_exporter_is_an_alias_of_a_runtime() -> None:
         named_runtime(laptop, None, "nobody")
 
 
+def test_nothing_is_exported_for_what_computes_references(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Unsupported, match="torch computes references"):
+        recipe_of("torch", "fp32")
+    assert cli.run(["fit", "vit-fashion", "--target", "laptop", "--runtime", "torch"]) == Unsupported.exit_code
+    assert "torch computes references" in capsys.readouterr().err
+
+
 def test_the_alias_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["fit", "vit-fashion", "--target", "laptop", "--exporter", "onnx"]) == 0
     out, err = capsys.readouterr()

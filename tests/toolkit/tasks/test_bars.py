@@ -12,8 +12,8 @@ from edgekit.bundles.manifest import Agreement
 from edgekit.core import Model, Part
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.gate.agreement import compare
-from edgekit.numerics.parity import reference_of
 from edgekit.registry import find
+from edgekit.runtimes.torch.runner import reference_of
 from edgekit.sources import fetch
 from edgekit.tasks.resolved import evidence_of, predictor_of, task_of
 

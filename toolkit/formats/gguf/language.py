@@ -81,7 +81,7 @@ def language_model(
                 Part("network", (tokens,), (logits,), axes, None, True, "language-model", {"reference": reference}),
             ),
             parameters=shape.parameters,
-            exporters=("gguf",),
+            ready="gguf",
         ),
         task=Usage(
             name="text-generation",

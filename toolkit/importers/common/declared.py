@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edgekit.core import (
-    Costs,
     Evaluation,
     Evidence,
     Identity,
@@ -17,7 +16,6 @@ from edgekit.core import (
     Network,
     Part,
     Predictor,
-    Recipe,
     Runner,
     Usage,
     Weights,
@@ -35,7 +33,8 @@ class Import:
 
     Attributes:
         source: as the user wrote it; the model's name comes from it. importer: the importer's name.
-        parts, weights: see `edgekit.core.Network`, `edgekit.core.Weights`. parameters: number of weights.
+        parts, ready, weights: see `edgekit.core.Network`, `edgekit.core.Weights`. variants: parts of each.
+        parameters: number of weights.
         works: of each part, by declared shapes (`edgekit.numerics.layers.work`); they do not depend on the recipe.
         task: name of the task. golden: an absolute path, or "" for the task's golden input.
         extra_bytes: of assets (a tokenizer), for the estimate of the bundle's size.
@@ -54,7 +53,7 @@ class Import:
     evidence: Evidence | None = None
     evaluation: Evaluation | None = None
     predictor: Callable[[Mapping[str, Runner], Any, Mapping[str, Any]], Predictor] | None = None
-    exporters: tuple[str, ...] = ()
+    ready: str = ""
     variants: Mapping[str, tuple[Part, ...]] = field(default_factory=dict)
     licence: str = ""
     licence_text: str = ""
@@ -66,12 +65,7 @@ def declared(imported: Import) -> Model:
     """The declaration of an import."""
     task = find("tasks", imported.task)
     golden = imported.golden or task.golden
-    works = tuple(imported.works)
-
-    def size(recipe: Recipe) -> int:
-        return weighing.size(works, recipe, imported.extra_bytes)
-
-    network = Network(parts=imported.parts, parameters=imported.parameters, exporters=imported.exporters)
+    network = Network(parts=imported.parts, parameters=imported.parameters, ready=imported.ready)
     model = Model(
         identity=Identity(
             name=registry_name(imported.source),
@@ -91,14 +85,11 @@ def declared(imported: Import) -> Model:
             evidence=imported.evidence,
             calibration=imported.calibration,
         ),
-        costs=Costs(
-            size=size,
-            memory=lambda recipe: weighing.memory(works, recipe, imported.extra_bytes),
-            work=lambda recipe: works,
-        ),
+        costs=weighing.costs(tuple(imported.works), imported.extra_bytes, imported.extra_bytes),
     )
     variants = {
-        name: replace(model, network=replace(network, parts=parts)) for name, parts in imported.variants.items()
+        name: replace(model, network=replace(network, parts=parts, ready=""))
+        for name, parts in imported.variants.items()
     }
     return replace(model, network=replace(network, variants=variants))
 

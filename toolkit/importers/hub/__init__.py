@@ -121,16 +121,12 @@ def _declared(repository: Repository, plan: Plan) -> Model:
             golden=str(noise.golden(plan, words)) if free else "",
             evidence=noise.evidence(plan, words) if free else None,
             labels=plan.labels,
-            variants=dict.fromkeys(_FIXED, fixed) if fixed else {},
+            variants={"planned axes": fixed} if fixed else {},
             licence=repository.licence,
             licence_text=str(licence) if licence.is_file() else "",
             extra_bytes=sum((repository.folder / name).stat().st_size for name in plan.assets),
         )
     )
-
-
-#: Exporters that hold no dynamic axis of these networks.
-_FIXED = ("litert", "executorch", "coreml")
 
 
 def _part(plan: Plan, part: PartPlan) -> Part:

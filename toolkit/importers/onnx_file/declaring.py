@@ -19,13 +19,13 @@ from edgekit.importers.onnx_file.trial import Trial, plain_name, tried
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["GRAPH", "TORCH", "declaration", "inspected"]
+__all__ = ["declaration", "inspected"]
 
 _TASK = "tensors"
 #: The largest relative error of a translated graph against onnxruntime on the original.
 _LIMIT = 1e-4
-#: Exporters that take the graph as it is, and those that take its translation.
-GRAPH, TORCH = ("onnx",), ("litert", "coreml", "executorch")
+#: What formats that take no ONNX graph demand of its translation (`edgekit.core.Exporter.demands`).
+_FIXED, _PLAIN, _MODULE = "fixed axes", "plain names", "module"
 
 
 def inspected(source: str, kind: str, options: ImportOptions) -> Inspection:
@@ -97,19 +97,19 @@ def declaration(source: str, kind: str, options: ImportOptions, progress: Progre
             task=_TASK,
             golden=str(stored.files(trial.samples)[0]),
             evidence=stored.evidence_of(stored.files(trial.samples), "", synthetic=True),
-            exporters=GRAPH,
-            variants={name: (_torch_part(opened, axes, trial, name),) for name in TORCH} if translated else {},
+            ready="onnx graph",
+            variants={demand: (_torch_part(opened, axes, trial, demand),) for demand in (_FIXED, _PLAIN, _MODULE)}
+            if translated
+            else {},
         )
     )
-    network = replace(model.network, precision=held)
-    if "coreml" in network.variants:
-        network = replace(
-            network, variants={**network.variants, "coreml": _for_coreml(network.variants["coreml"], trial)}
-        )
-    return replace(model, network=network)
+    network, variants = replace(model.network, precision=held), dict(model.network.variants)
+    if translated:
+        variants[_PLAIN] = _with_plain_samples(variants[_PLAIN], trial)
+    return replace(model, network=replace(network, variants=variants))
 
 
-def _for_coreml(model: Model, trial: Trial) -> Model:
+def _with_plain_samples(model: Model, trial: Trial) -> Model:
     """With samples of its own, as its inputs have other names."""
     folder = trial.plain
     files = stored.files(folder)
@@ -135,7 +135,7 @@ def _notes(opened: Opened, axes: Axes) -> list[str]:
         if not isinstance(size, int):
             continue
         where = " and ".join(f"axis {i} of {tensor}" for tensor, i in places)
-        also = " for litert, coreml and executorch" if name in axes.kept else ""
+        also = " in formats that take no ONNX graph" if name in axes.kept else ""
         notes.append(f"{where} is fixed at {size}{also}; --dynamic {name}=LEAST..MOST changes that")
     if facts.quantized:
         notes.append(f"the file is already quantized ({facts.quantized}) and is taken as it is")
@@ -157,11 +157,11 @@ def _outputs(
     return tuple(out)
 
 
-def _torch_part(opened: Opened, axes: Axes, trial: Trial, exporter: str) -> Part:
-    """The part as a torch module. Only axes with the user's bounds are dynamic, and none for litert, which has none."""
+def _torch_part(opened: Opened, axes: Axes, trial: Trial, demand: str) -> Part:
+    """The part as a torch module. Only axes with the user's bounds are dynamic, and none where all must be fixed."""
     facts, dynamic = opened.facts, dict(axes.bounds.axes)
     inputs = axes.of_torch([spec for spec in facts.inputs if spec.name not in facts.unused])
-    if exporter == "litert" and dynamic:
+    if demand == _FIXED and dynamic:
         examples = {name: axis.example for name, axis in dynamic.items()}
         inputs = tuple(
             replace(spec, shape=tuple(examples.get(str(axis), axis) for axis in spec.shape)) for spec in inputs
@@ -170,7 +170,7 @@ def _torch_part(opened: Opened, axes: Axes, trial: Trial, exporter: str) -> Part
     outputs = _outputs(opened, dynamic, axes.of_torch(facts.outputs), trial)
     scalars = tuple(place for place, spec in enumerate(inputs) if not spec.shape)
     flat = any(not spec.shape for spec in outputs)
-    if exporter == "coreml":
+    if demand == _PLAIN:
         inputs, outputs = _plain(inputs), _plain(outputs)
     return Part(
         name="network",
@@ -182,13 +182,13 @@ def _torch_part(opened: Opened, axes: Axes, trial: Trial, exporter: str) -> Part
             expected=facts.inputs,
             samples=trial.samples,
             fixed=not dynamic,
-            scalars=scalars if exporter == "coreml" and (scalars or flat) else None,
+            scalars=scalars if demand == _PLAIN and (scalars or flat) else None,
         ),
     )
 
 
 def _plain(specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
-    """Core ML's names are identifiers, and its arrays have an axis at least."""
+    """Names become identifiers, and arrays have an axis at least."""
     return tuple(replace(spec, name=plain_name(spec.name), shape=spec.shape or (1,)) for spec in specs)
 
 

@@ -30,12 +30,6 @@ _LARGEST = 2**31
 _PRECISIONS = {"int8": "int8", "uint8": "int8", "int4": "int8", "float16": "fp16", "float32": ""}
 #: Dtypes that a chip's network takes and gives.
 _INTEGERS = {"int8", "uint8", "int16"}
-#: Why a file cannot become C (`edgekit.core.Network.refused`).
-_FLOATS = (
-    "needs integer inputs and outputs, and weights of 8 bits; edgekit makes such a file with --runtime litert "
-    "--precision int8 -o io=int8"
-)
-_STATEFUL = {"VAR_HANDLE", "CALL_ONCE", "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN", "SVDF", "RNN"}
 
 
 @dataclass(frozen=True)
@@ -85,10 +79,7 @@ def declaration(source: str, kind: str, options: ImportOptions, progress: Progre
     _check(options)
     file = _opened(source)
     samples = _noise(file)
-    stateful = bool(_STATEFUL & file.operators.keys())
-    bare = Part("network", file.inputs, file.outputs, {}, None)
-    part = replace(bare, build=partial(_reference, part=bare, stateful=stateful))
-    chip = replace(bare, build=partial(_chip, part=bare))
+    part = Part("network", file.inputs, file.outputs, {}, None)
     note = f"the file is {file.precision or 'fp32'}, and is taken as it is" if file.precision else ""
     model = declared(
         Import(
@@ -101,16 +92,17 @@ def declaration(source: str, kind: str, options: ImportOptions, progress: Progre
             task=_TASK,
             golden=str(stored.files(samples)[0]),
             evidence=stored.evidence_of(stored.files(samples), "", synthetic=True),
-            exporters=("litert",),
-            variants={"c": (chip,)} if file.integer else {},
+            ready="tflite",
+            variants={"integers": (part,)} if file.integer else {},
         )
     )
     if note:
         progress(note, 0, 0)
-    held = file.precision
-    refused = {} if file.integer else {"c": _FLOATS}
-    network = replace(model.network, precision=held, refused=refused)
-    chips = {name: replace(m, costs=chip_costs(file.graph)) for name, m in network.variants.items()}
+    network = replace(model.network, precision=file.precision)
+    chips = {
+        name: replace(m, network=replace(m.network, integers=True), costs=chip_costs(file.graph))
+        for name, m in network.variants.items()
+    }
     return replace(model, network=replace(network, variants=chips))
 
 
@@ -169,18 +161,6 @@ def _noise(file: _File) -> Path:
             stored.keep((noise(file.inputs, {}, rows, seed) for seed in range(SAMPLES)), Path(work) / "samples")
             stored.published(Path(work) / "samples", place)
     return place
-
-
-def _reference(checkpoint: Checkpoint, part: Part, stateful: bool) -> Any:
-    from edgekit.formats.tflite.reference import LitertReference
-
-    return LitertReference(checkpoint, part, stateful=stateful)
-
-
-def _chip(checkpoint: Checkpoint, part: Part) -> Any:
-    from edgekit.formats.tflite import micro
-
-    return micro.tflite(checkpoint, part)
 
 
 def _prepared(checkpoint: Checkpoint, folder: Path, note: str) -> Mapping[str, Any]:

@@ -22,6 +22,7 @@ class Coreml(Runtime):
     distributions = ("coremltools",)
     abilities = Abilities((8, 4), ("channel",), blocks=(32,), palettes=(6, 4), activations=("float",))
     extra = "coreml"
+    holds = "mapped"
     runs = "native" if _MAC else "interpreted"
     untimed = (
         ""

@@ -21,6 +21,7 @@ class Litert(Runtime):
     )
     extra = "litert"
     process_bytes = 56_500_000
+    holds = "copied"
 
     def load(self, file: Path, threads: int) -> Runner:
         """See `edgekit.core.Runtime`."""

@@ -37,9 +37,13 @@ def load(file: Path, threads: int) -> LitertRunner:
         graph = tflite.read(content, dynamic=True)  # LiteRT follows a file's offsets unchecked
     except BadInput as exc:
         raise CannotRun(f"LiteRT refuses {file.name}: {exc.message}", hint=exc.hint) from exc
-    specs = described(file)
+    return opened(content, threads, described(file), file.name, graph)
+
+
+def opened(content: bytes, threads: int, specs: Specs | None, what: str, graph: tflite.Graph) -> LitertRunner:
+    """A runner for the file's bytes, which are those of `graph`. Raises as `LitertRunner`."""
     kind = StatefulRunner if _STATEFUL & {op.name for one in graph.subgraphs for op in one.operators} else LitertRunner
-    return kind(content, threads, specs, file.name)
+    return kind(content, threads, specs, what)
 
 
 class LitertRunner(Runner):

@@ -27,6 +27,7 @@ class Openvino(Runtime):
     extra = "openvino"
     doctor = "run files with OpenVINO"
     process_bytes = 118_000_000
+    holds = "widened"
     constraints = (
         Constraint(
             "scales of rows",

@@ -54,7 +54,7 @@ def test_the_header_says_what_it_is(file: Path) -> None:
     assert (held.architecture, held.tasks) == ("llama", ("text-generation",))
     assert held.parameters == sum(tensor.count for tensor in gguf.read(file).tensors)
     model = model_of(str(file))
-    assert model.name == "my-model" and model.network.exporters == ("gguf",)
+    assert model.name == "my-model" and model.network.ready == "gguf"
     fit = edgekit.fit(model, "android")
     assert fit.verdict == "fits"
 
@@ -123,4 +123,4 @@ def test_a_folder_of_a_language_model(tmp_path: Path) -> None:
     save_file({"model.embed_tokens.weight": np.zeros((4, 4), np.float32)}, folder / "model.safetensors")
     assert inspect(str(folder)).tasks == ("text-generation",)
     model = model_of(str(folder))
-    assert model.network.exporters == ("gguf",) and model.network.parameters > 1_000_000
+    assert model.network.ready == "gguf" and model.network.parameters > 1_000_000

@@ -18,7 +18,7 @@ from edgekit.exporters.onnx.census import check
 from edgekit.formats.checkpoint import read_checkpoint
 from edgekit.importers.resolved import inspect
 from edgekit.importers.resolved import model_of as declared
-from edgekit.registry import find
+from edgekit.registry import find, serving
 
 N = helper.make_node
 KERNEL = f(64, 3, 3, 3)
@@ -113,8 +113,8 @@ def test_the_user_bounds_axes(tmp_path: Path) -> None:
     part = model.network.parts[0]
     assert part.inputs[0].shape == ("image.0", 3, 32, 16)
     assert (part.axes["image.0"].least, part.axes["image.0"].most) == (1, 4)
-    assert model.network.variants["coreml"].network.parts[0].inputs[0].shape == ("image.0", 3, 32, 16)
-    assert model.network.variants["litert"].network.parts[0].inputs[0].shape == (1, 3, 32, 16)
+    assert model.network.variants["plain names"].network.parts[0].inputs[0].shape == ("image.0", 3, 32, 16)
+    assert model.network.variants["fixed axes"].network.parts[0].inputs[0].shape == (1, 3, 32, 16)
 
 
 def test_an_axis_that_does_not_exist(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_other_formats_get_a_translation(tmp_path: Path, exporter: str) -> None:
     [part] = bundle.manifest.parts
     assert part.name == "network"
     model = declared(saved(tmp_path, network()))
-    outputs = model.network.variants[exporter].network.parts[0].outputs
+    outputs = serving(model, exporter).network.parts[0].outputs
     assert outputs[0].name == ("scores_0" if exporter == "coreml" else "scores/0")
 
 
@@ -191,7 +191,7 @@ def test_operators_of_onnxruntime_alone(tmp_path: Path) -> None:
     model = model_of([node], {"x": f(2, 3)}, ["y"])
     model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.FLOAT, [2, 3]))
     network = declared(saved(tmp_path, model)).network
-    assert network.exporters == ("onnx",) and not network.variants
+    assert network.ready == "onnx graph" and not network.variants
 
 
 def test_a_file_that_runs_at_no_size(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from edgekit.formats.onnx import load, open_file
 from edgekit.formats.onnx.translation import translate
 from edgekit.importers.resolved import model_of
 from edgekit.numerics.parity import relative_error
-from edgekit.registry import find
+from edgekit.registry import find, serving
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 from edgekit.runtimes.resolved import recipe_of, runtime_for
 from edgekit.sources import cache_folder, fetch
@@ -101,9 +101,8 @@ def test_a_translation_equals_onnxruntime(name: str) -> None:
 
 def test_pitch_for_litert_equals_its_authors_own_file(tmp_path: Path) -> None:
     ours = _made(fetched("pitch"), "litert", tmp_path)
-    own = model_of(str(fetched("pitch-tflite"))).network.parts[0]
-    assert own.build is not None
-    theirs = own.build(Checkpoint(fetched("pitch-tflite"), "tflite", {}, {}, {}))
+    own, checkpoint = model_of(str(fetched("pitch-tflite"))), Checkpoint(fetched("pitch-tflite"), "tflite", {}, {}, {})
+    theirs = find("exporters", "litert").reference(own, checkpoint, tmp_path, lambda *_: None)["network"]
     # The file's axis of batches is dynamic; LiteRT calls it 1.
     sound = np.random.default_rng(0).standard_normal((1, 43844, 1)).astype(np.float32)
     wanted = theirs({theirs.inputs[0].name: sound})
@@ -111,7 +110,7 @@ def test_pitch_for_litert_equals_its_authors_own_file(tmp_path: Path) -> None:
 
 
 def _made(file: Path, exporter: str, folder: Path) -> Any:
-    model = model_of(str(file)).network.variants[exporter]
+    model = serving(model_of(str(file)), exporter)
     out, work = folder / "out", folder / "work"
     out.mkdir()
     work.mkdir()

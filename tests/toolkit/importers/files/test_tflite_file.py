@@ -42,7 +42,7 @@ def test_what_inspect_says(tmp_path: Path) -> None:
 def test_int8_goes_to_litert_as_it_is_and_to_c(tmp_path: Path) -> None:
     source = saved(tmp_path, product(Case(), "CONV_2D"))
     network = model_of(source).network
-    assert (network.exporters, set(network.variants), network.precision) == (("litert",), {"c"}, "int8")
+    assert (network.ready, set(network.variants), network.precision) == ("tflite", {"integers"}, "int8")
     bundle = edgekit.export(source, target="android", out=tmp_path / "out")
     assert bundle.manifest.recipe.exporter == "litert" and bundle.manifest.recipe.precision == "int8"
     assert bundle.manifest.evidence is not None and bundle.manifest.evidence.calibrated == 0  # nothing was quantized

@@ -193,10 +193,19 @@ def test_another_search_does_not_read_the_journal(toy: Any, tmp_path: Path, trie
         with pytest.raises(OverBudget):
             toy.export(tmp_path / "b", data=data, limits=edgekit.Limits(latency=1e-9))
     assert len(tried) == 6
+    journal = tmp_path / "b.search.json"
+    older = json.loads(journal.read_text())
+    older["points"] = {
+        f"onnx of 0.2 {i}": {**p, "recipe": f"onnx of 0.2 {i}"} for i, p in enumerate(older["points"].values())
+    }
+    journal.write_text(json.dumps(older))
+    with pytest.raises(OverBudget):
+        toy.export(tmp_path / "b", data=toy.close, limits=edgekit.Limits(latency=1e-9))
+    assert len(tried) == 9, "recipes that an older edgekit named are tried anew"
     (tmp_path / "b.search.json").write_text("{")
     with pytest.raises(OverBudget):
         toy.export(tmp_path / "b", data=toy.data, limits=edgekit.Limits(latency=1e-9))
-    assert len(tried) == 9
+    assert len(tried) == 12
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,18 @@ from helpers.toys.bare import bare_model
 from helpers.toys.tiny_vision import LAYERS, PART, SIZE, Tiny, export, pictures
 from onnx import TensorProto, helper, numpy_helper, save
 
+from edgekit.common.processors import overflows_on_bytes
 from edgekit.core import Artifact, Checkpoint, Recipe, TensorSpec
 from edgekit.errors import BadInput, ExportFailed, MissingExtra, Unsupported, install_command
 from edgekit.exporters.onnx import EXPORTER
-from edgekit.numerics.parity import TorchRunner, relative_error
+from edgekit.numerics.parity import relative_error
 from edgekit.runtimes.onnxruntime.runner import OnnxRunner
 from edgekit.runtimes.openvino import RUNTIME
 from edgekit.runtimes.openvino.runner import OpenvinoRunner
+from edgekit.runtimes.torch.runner import TorchRunner
+
+#: How far int8 may be from float here. Without VNNI it adds products in 16 bits, which overflow (docs/limits.md).
+BOUND = 0.12 if overflows_on_bytes() else 0.05
 
 if not os.environ.get("CI"):  # there nothing is skipped: the tests fail without it
     pytest.importorskip("openvino", reason="openvino is not installed; run: make .venv/.wheel")
@@ -53,7 +58,7 @@ def moved(runner: Any) -> float:
 
 
 def test_it_answers_like_float(runner: Any) -> None:
-    assert moved(runner) < 0.05
+    assert moved(runner) < BOUND
 
 
 def test_an_output_that_is_a_view_of_another_tensor_keeps_its_name(tmp_path: Path) -> None:
@@ -68,7 +73,7 @@ def test_an_output_that_is_a_view_of_another_tensor_keeps_its_name(tmp_path: Pat
     ours, reference = RUNTIME.load(tmp_path / "out" / made.file, 1), TorchRunner(part, tiny_stream.TinyStream().eval())
     fresh = tiny_stream.sounds(10, seed=7)
     assert [spec.name for spec in ours.outputs] == ["vector"]
-    assert relative_error([ours(feed) for feed in fresh], [reference(feed) for feed in fresh]) < 0.05
+    assert relative_error([ours(feed) for feed in fresh], [reference(feed) for feed in fresh]) < BOUND
 
 
 def test_openvino_computes_all_of_it_in_integers(made: Artifact) -> None:

@@ -1,16 +1,19 @@
-"""The reference of int8 networks on microcontrollers: TensorFlow Lite Micro's own interpreter, as a `Runner`.
+"""A .tflite in TensorFlow Lite Micro's own interpreter.
 
-Exporters and models may import this module. There is no single right output of an int8
-network: runtimes round differently in the last place. This runtime is pinned (extra ``micro``), and C code that edgekit
-generates equals it bit for bit.
+There is no single right output of an int8 network: runtimes round differently in the last place. This runtime is pinned
+(extra ``micro``), and C code that edgekit generates equals it bit for bit.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.core import Checkpoint, Feeds, Part, Runner, TensorSpec
 from edgekit.errors import BadInput, need
+from edgekit.formats import tflite
+from edgekit.formats.tflite.tensors import Specs, described, given, stored
+from edgekit.runtimes.common.feeds import checked_feeds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,10 +21,23 @@ if TYPE_CHECKING:
 #: Bytes for its tensors; its own estimate from the file's size is too small for small networks.
 _ARENA = 8 << 20
 
-__all__ = ["MicroRunner", "tflite"]
+__all__ = ["MicroRunner", "load", "of_part"]
 
 
-def tflite(checkpoint: Checkpoint, part: Part) -> MicroRunner:
+def load(file: Path) -> Runner:
+    """Open a .tflite; names and dtypes are those of the description beside it, or else the file's own.
+
+    Raises:
+        BadInput: it is damaged, or the interpreter refuses it. MissingExtra: `tflite_micro` is absent.
+    """
+    content = file.read_bytes()
+    main = tflite.read(content).subgraphs[0]
+    ends = [[main.tensors[i] for i in side] for side in (main.inputs, main.outputs)]
+    own = [[TensorSpec(tensor.name, tensor.dtype, tensor.shape) for tensor in side] for side in ends]
+    return _Converted(content, ends, own, described(file) or (own[0], own[1]))
+
+
+def of_part(checkpoint: Checkpoint, part: Part) -> MicroRunner:
     """The network in a checkpoint of format ``"tflite"``, with the names that `part` gives its tensors.
 
     Raises:
@@ -80,3 +96,33 @@ class MicroRunner(Runner):
     def reset(self) -> None:
         """Forget all state."""
         self._interpreter.reset()
+
+
+class _Converted(Runner):
+    """A `MicroRunner` whose caller has the dtypes of a description: integers of the file are numbers there."""
+
+    stateful = True
+
+    def __init__(self, content: bytes, ends: list[list[Any]], own: list[list[TensorSpec]], specs: Specs) -> None:
+        self.inputs, self.outputs = (tuple(side) for side in specs)
+        self._runner = MicroRunner(content, tuple(own[0]), tuple(own[1]))
+        self._steps = [[_steps(tensor) for tensor in side] for side in ends]
+
+    def __call__(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+        import numpy as np
+
+        values = checked_feeds("TensorFlow Lite Micro", self.inputs, feeds)
+        ins = zip(self._runner.inputs, values, self._steps[0], strict=True)
+        made = self._runner({own.name: stored(v, np.dtype(own.dtype), steps, own.name) for own, v, steps in ins})
+        outs = zip(self.outputs, self._runner.outputs, self._steps[1], strict=True)
+        return {spec.name: given(made[own.name], spec.dtype, steps) for spec, own, steps in outs}
+
+    def reset(self) -> None:
+        """Forget all state."""
+        self._runner.reset()
+
+
+def _steps(tensor: Any) -> tuple[float, int]:
+    """Scale and zero point of a tensor with one of each; of floats no step."""
+    found = tensor.quantization
+    return (float(found.scale[0]), int(found.zero_point[0])) if found is not None else (0.0, 0)
