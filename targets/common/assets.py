@@ -118,7 +118,7 @@ def listed(out: Path) -> dict[str, int]:
 
 def _input(bundle: Bundle) -> dict[str, NDArray[Any]]:
     """The golden input, by its kind of file: ``{"audio": float32 [samples]}``, ``{"pixels": uint8 [height, width,
-    3]}``, ``{"numbers": float32}`` of any shape, or ``{"text": uint8 [bytes]}``."""
+    3]}``, ``{"numbers": float32}`` of any shape, or ``{"text": uint8 [bytes]}``; of tensors all of them, by name."""
     import numpy as np
 
     file = bundle.path / bundle.manifest.golden.input
@@ -131,6 +131,9 @@ def _input(bundle: Bundle) -> dict[str, NDArray[Any]]:
                 return {"pixels": np.array(image.convert("RGB"), np.uint8)}
         if file.suffix == ".npz":
             held = read_arrays(file, f"the golden input {file.name}", _MOST)
+            if bundle.manifest.model.task == "tensors":
+                specs = [spec for part in bundle.manifest.parts for spec in part.inputs if spec.name in held]
+                return {spec.name: np.asarray(held[spec.name], spec.dtype, order="C") for spec in specs}
             return {"numbers": np.ascontiguousarray(next(iter(held.values())), np.float32)}
         if file.suffix == ".csv":
             return {"numbers": _column(file)}

@@ -116,12 +116,12 @@ public final class Loops {
     private static void selfTest(
             Path folder, Description description, Map<String, Graph> parts, Watch watch, String loop,
             Map<String, Tensor> answer) throws Exception {
-        final Tensor input = vectors(folder.resolve("golden/input.bin")).values().iterator().next();
+        final Map<String, Tensor> golden = vectors(folder.resolve("golden/input.bin"));
         final Constructor<?> make =
                 Class.forName("edgekit.phone.loops." + loop).getConstructor(Map.class, Description.class);
         SelfTest.Result result = SelfTest.run(parts, vectors(folder.resolve("golden/reference.bin")), description, watched -> {
             try {
-                return ((TaskLoop) make.newInstance(watched, description)).answer(input, watch);
+                return ((TaskLoop) make.newInstance(watched, description)).answer(golden, watch);
             } catch (ReflectiveOperationException exception) {
                 throw new IllegalStateException(exception);
             }

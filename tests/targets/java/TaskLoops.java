@@ -2,6 +2,7 @@ package edgekit.phone.loops;
 
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -19,6 +20,12 @@ final class TaskLoops {
 
     void answer(String task, Map<String, Tensor> given, Map<String, Tensor> answer) {
         switch (task) {
+            case "tensors":
+                tensors(given, answer);
+                break;
+            case "image-classification":
+                classes(given.get("pixels"), answer);
+                break;
             case "voice-activity-detection":
                 speech(given, answer);
                 break;
@@ -57,6 +64,36 @@ final class TaskLoops {
                 SentenceVectors encoder = new SentenceVectors(parts, description);
                 put(answer, "embedding", encoder.embed(new String(given.get("text").bytes(), StandardCharsets.UTF_8)));
         }
+    }
+
+    /** Tensors in the order of their names, which stand in lines. */
+    private void tensors(Map<String, Tensor> given, Map<String, Tensor> answer) {
+        TensorChain loop = new TensorChain(parts, description);
+        Map<String, Tensor> inputs = new LinkedHashMap<>();
+        String[] names = new String(given.get("names").bytes(), StandardCharsets.UTF_8).split("\n");
+        for (int i = 0; i < names.length; i++) {
+            inputs.put(names[i], given.get("tensor " + i));
+        }
+        Map<String, Tensor> made = loop.run(inputs, watch);
+        int at = 0;
+        for (Tensor tensor : made.values()) {
+            answer.put("tensor " + at++, tensor);
+        }
+        answer.put("names", text(String.join("\n", made.keySet())));
+        answer.put("text", text(loop.answer(inputs, watch)));
+    }
+
+    private void classes(Tensor pixels, Map<String, Tensor> answer) {
+        ImageClassifier loop = new ImageClassifier(parts, description);
+        int[] shape = pixels.shape();
+        List<Float> numbers = new ArrayList<>();
+        StringBuilder labels = new StringBuilder();
+        for (ImageClassifier.Ranked one : loop.classify(pixels.bytes(), shape[0], shape[1], 5)) {
+            numbers.add(one.score);
+            labels.append(one.classIndex).append('\t').append(one.label).append('\n');
+        }
+        put(answer, "scores", array(numbers));
+        answer.put("labels", text(labels.toString()));
     }
 
     private void speech(Map<String, Tensor> given, Map<String, Tensor> answer) {

@@ -14,6 +14,7 @@ enum SelfTests {
         "SpeakerVerifier": { try await SpeakerVerifier($0, parts: $1).selfTest() },
         "SpeechDetector": { try await SpeechDetector($0, parts: $1).selfTest() },
         "SpeechSynthesizer": { try await SpeechSynthesizer($0, parts: $1).selfTest() },
+        "TensorModel": { try await TensorModel($0, parts: $1).selfTest() },
         "TextReader": { try await TextReader($0, parts: $1).selfTest() },
         "Transcriber": { try await Transcriber($0, parts: $1).selfTest() },
         "WakeWordDetector": { try await WakeWordDetector($0, parts: $1).selfTest() },

@@ -30,12 +30,9 @@ struct ModelFiles {
         }
     }
 
-    /// The golden input: its only tensor.
-    func goldenInput() throws -> any Tensor {
-        guard let input = try Vectors.read(data("golden/input.bin"), of: "golden/input.bin").first else {
-            throw ModelError.damaged("there is no golden input")
-        }
-        return input.value
+    /// The golden input by its kind; of plain tensors by their names.
+    func goldenInput() throws -> [String: Values] {
+        try Vectors.read(data("golden/input.bin"), of: "golden/input.bin").mapValues { try $0.copy() }
     }
 
     /// "PART/CALL/OUTPUT" to what the fp32 reference computed.

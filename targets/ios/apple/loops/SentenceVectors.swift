@@ -21,8 +21,8 @@ struct SentenceVectors: TaskLoop {
         most = min(fixed ?? .max, try rules.int("most"))
     }
 
-    func answer(_ input: any Tensor) async throws -> String {
-        "a vector of \(try await embed(String(decoding: input.bytes(), as: UTF8.self)).count) numbers"
+    func answer(_ golden: [String: Values]) async throws -> String {
+        "a vector of \(try await embed(String(decoding: golden.input("text").bytes(), as: UTF8.self)).count) numbers"
     }
 
     /// The vector of a text, of length 1; the end of a long one is left out.

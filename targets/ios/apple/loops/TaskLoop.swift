@@ -4,5 +4,15 @@ protocol TaskLoop {
     init(_ parts: [String: any Graph], _ description: Description) throws
 
     /// Runs every part on the bundle's golden input and says the answer as a text for people.
-    func answer(_ input: any Tensor) async throws -> String
+    ///
+    /// - Parameter golden: "audio", "pixels", "numbers" or "text", by the task; of plain tensors all inputs.
+    func answer(_ golden: [String: Values]) async throws -> String
+}
+
+extension Dictionary where Key == String, Value == Values {
+    /// The golden input of a kind. Throws where the package has another.
+    func input(_ name: String) throws -> Values {
+        guard let tensor = self[name] else { throw ModelError.damaged("there is no golden input of \(name)") }
+        return tensor
+    }
 }
