@@ -77,9 +77,14 @@ def pieces(file: Path) -> bytes:
         raise BadInput(
             f"{file.name} cannot be read as a WordPiece vocabulary: {exc}.", hint="Export it again."
         ) from exc
-    same = {name: rules.get(name) for name in _WORDS} == _WORDS and model == _PIECES
-    if not same or frame != ["[CLS]", "", "[SEP]"] or not set(special) <= set(_SPECIAL):
-        raise Unsupported(f"{file.name} is another tokenizer than BERT's for text in lower case: no loop has it.")
+    same = {name: rules.get(name) == rule for name, rule in _WORDS.items()} | {"model": model == _PIECES}
+    same |= {"post_processor": frame == ["[CLS]", "", "[SEP]"], "added_tokens": set(special) <= set(_SPECIAL)}
+    if others := [name for name, is_same in same.items() if not is_same]:
+        raise Unsupported(
+            f"{file.name} is another tokenizer than BERT's for text in lower case, by its {' and '.join(others)}: no "
+            "loop has it.",
+            hint="Export an imported model with --task tensors: the app then makes the tokens.",
+        )
     return content
 
 

@@ -207,8 +207,9 @@ def test_other_tokenizers_are_refused(tmp_path: Path) -> None:
         {"model": {**whole["model"], "continuing_subword_prefix": "@@"}},
         {"post_processor": {**whole["post_processor"], "single": whole["post_processor"]["single"][:2]}},
     ):
-        with pytest.raises(Unsupported, match="another tokenizer"):
+        with pytest.raises(Unsupported, match=f"another tokenizer .* by its {next(iter(changes))}:") as caught:
             pieces(tokenizer(tmp_path / "b.json", **changes))
+        assert "--task tensors" in caught.value.hint
 
 
 # --- declarations -----------------------------------------------------------------------------------------------------
