@@ -191,7 +191,7 @@ public final class Loops {
         byte[] pixels = given.get("pixels").bytes();
         byte[] fitted = classifier.fitted(pixels, shape[0], shape[1]);
         answer.put("fitted", Tensor.unsigned(fitted, fitted.length));
-        List<ImageClassifier.Ranked> ranking = classifier.classify(pixels, shape[0], shape[1], 5);
+        List<Ranked> ranking = classifier.classify(pixels, shape[0], shape[1], 5);
         double[] scores = new double[ranking.size()];
         StringBuilder labels = new StringBuilder();
         for (int i = 0; i < scores.length; i++) {

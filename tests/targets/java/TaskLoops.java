@@ -24,7 +24,17 @@ final class TaskLoops {
                 tensors(given, answer);
                 break;
             case "image-classification":
-                classes(given.get("pixels"), answer);
+                int[] sides = given.get("pixels").shape();
+                byte[] rgb = given.get("pixels").bytes();
+                ranked(new ImageClassifier(parts, description).classify(rgb, sides[0], sides[1], 5), answer);
+                break;
+            case "audio-classification":
+                Samples sound = Samples.of(given.get("audio").floats());
+                ranked(new SoundLabels(parts, description).classify(sound, 5), answer);
+                break;
+            case "automatic-speech-recognition":
+                Samples speech = Samples.of(given.get("audio").floats());
+                answer.put("text", text(new CtcLetters(parts, description).transcribe(speech, watch)));
                 break;
             case "voice-activity-detection":
                 speech(given, answer);
@@ -80,15 +90,12 @@ final class TaskLoops {
             answer.put("tensor " + at++, tensor);
         }
         answer.put("names", text(String.join("\n", made.keySet())));
-        answer.put("text", text(loop.answer(inputs, watch)));
     }
 
-    private void classes(Tensor pixels, Map<String, Tensor> answer) {
-        ImageClassifier loop = new ImageClassifier(parts, description);
-        int[] shape = pixels.shape();
+    private static void ranked(List<Ranked> ranking, Map<String, Tensor> answer) {
         List<Float> numbers = new ArrayList<>();
         StringBuilder labels = new StringBuilder();
-        for (ImageClassifier.Ranked one : loop.classify(pixels.bytes(), shape[0], shape[1], 5)) {
+        for (Ranked one : ranking) {
             numbers.add(one.score);
             labels.append(one.classIndex).append('\t').append(one.label).append('\n');
         }

@@ -11,11 +11,11 @@ struct TaskLoops {
         switch task {
         case "tensors": return try await tensors(given)
         case "image-classification":
-            let ranking = try await ImageClassifier(parts, description).classify(try pixels(given), top: 5)
-            return [
-                ("scores", floats(ranking.map { Double($0.score) })),
-                ("labels", text(ranking.map { "\($0.classIndex)\t\($0.label)\n" }.joined())),
-            ]
+            return ranked(try await ImageClassifier(parts, description).classify(try pixels(given), top: 5))
+        case "audio-classification":
+            return ranked(try await SoundLabels(parts, description).classify(try given["audio"]!.floats(), top: 5))
+        case "automatic-speech-recognition":
+            return [("text", text(try await CtcLetters(parts, description).transcribe(try given["audio"]!.floats())))]
         case "voice-activity-detection": return try await speech(given)
         case "image-to-text":
             let lines = try await PictureText(parts, description).read(try pixels(given))
@@ -68,8 +68,13 @@ struct TaskLoops {
         let tensors = try names.indices.map { (names[$0], try given["tensor \($0)"]!.copy()) }
         let inputs = Dictionary(uniqueKeysWithValues: tensors), made = try await loop.run(inputs)
         let answers = loop.outputs.enumerated().map { ("tensor \($0)", made[$1.name]! as any Tensor) }
-        return answers + [
-            ("names", text(loop.outputs.map(\.name).joined(separator: "\n"))), ("text", text(try await loop.answer(inputs))),
+        return answers + [("names", text(loop.outputs.map(\.name).joined(separator: "\n")))]
+    }
+
+    private func ranked(_ ranking: [Ranked]) -> [(String, any Tensor)] {
+        [
+            ("scores", floats(ranking.map { Double($0.score) })),
+            ("labels", text(ranking.map { "\($0.classIndex)\t\($0.label)\n" }.joined())),
         ]
     }
 

@@ -1,27 +1,12 @@
 package edgekit.phone.loops;
 
-import java.util.ArrayList;
 import java.util.Collections;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
 /** A picture to labels, from RGB pixels of any size to a ranking. */
 public final class ImageClassifier implements TaskLoop {
-    /** A label, its class and its score. */
-    public static final class Ranked {
-        public final String label;
-        public final int classIndex;
-        public final float score;
-
-        Ranked(String label, int classIndex, float score) {
-            this.label = label;
-            this.classIndex = classIndex;
-            this.score = score;
-        }
-    }
-
     private final Graph network;
     private final String input;
     private final String output;
@@ -68,19 +53,7 @@ public final class ImageClassifier implements TaskLoop {
         if (height < 1 || width < 1 || rgb.length != (long) height * width * 3) {
             throw new IllegalArgumentException(rgb.length + " bytes are not " + height + " x " + width + " RGB pixels");
         }
-        float[] scores = scores(fitted(rgb, height, width));
-        List<Ranked> ranking = new ArrayList<>();
-        for (int i = 0; i < scores.length; i++) {
-            ranking.add(new Ranked(labels[i], i, scores[i]));
-        }
-        Collections.sort(ranking, new Comparator<Ranked>() {
-            @Override
-            public int compare(Ranked first, Ranked second) {
-                int order = Float.compare(second.score, first.score);
-                return order != 0 ? order : Integer.compare(second.classIndex, first.classIndex);
-            }
-        });
-        return new ArrayList<>(ranking.subList(0, Math.min(Math.max(1, top), ranking.size())));
+        return Ranked.of(scores(fitted(rgb, height, width)), labels, top);
     }
 
     /** Pixels of the network's own size. */

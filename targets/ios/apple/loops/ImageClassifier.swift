@@ -1,12 +1,5 @@
 import Foundation
 
-/// A label, its class and its score.
-public struct Ranked: Sendable, Equatable {
-    public let label: String
-    public let classIndex: Int
-    public let score: Float
-}
-
 /// A picture to labels, from RGB pixels of any size to a ranking.
 struct ImageClassifier: TaskLoop {
     private let network: any Graph
@@ -47,10 +40,7 @@ struct ImageClassifier: TaskLoop {
     ///
     /// - Parameter top: how many to tell; all where there are fewer.
     func classify(_ pixels: Pixels, top: Int) async throws -> [Ranked] {
-        let scores = try await scores(fitted(pixels))
-        guard scores.count == labels.count else { throw ModelError.damaged("the network has other classes than labels") }
-        let order = scores.indices.sorted { scores[$0] != scores[$1] ? scores[$0] > scores[$1] : $0 > $1 }
-        return order.prefix(max(1, top)).map { Ranked(label: labels[$0], classIndex: $0, score: scores[$0]) }
+        try Ranked.best(top, of: await scores(fitted(pixels)), labels)
     }
 
     /// Pixels of the network's own size.

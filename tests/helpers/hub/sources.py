@@ -1,13 +1,15 @@
-"""Files of Python with small networks of a user's own, as `edgekit export net.py:build` takes them."""
+"""Sources of small imported models by name: files of Python of a user's own, and architectures of transformers."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["ARRAYS", "PHOTOS", "write_file"]
+from helpers.hub.architectures import ARCHITECTURES, write
+
+__all__ = ["source_of"]
 
 #: A classifier of pictures of 40 x 48 pixels, which are only scaled.
-PHOTOS = '''
+_PHOTOS = '''
 import numpy as np
 import torch
 
@@ -37,7 +39,7 @@ def examples():
 '''
 
 #: Tensors of five types, along an axis that varies.
-ARRAYS = '''
+_ARRAYS = '''
 import numpy as np
 import torch
 
@@ -73,7 +75,12 @@ def examples():
 '''
 
 
-def write_file(file: Path, text: str) -> str:
-    """Write it; what `edgekit export` takes."""
-    file.write_text(text, encoding="utf-8")
-    return f"{file}:build"
+def source_of(name: str, folder: Path) -> str:
+    """Write it below `folder`, once; what `edgekit export` takes: ``"photos.py"``, ``"arrays.py"``, or an architecture."""
+    texts = {"photos.py": _PHOTOS, "arrays.py": _ARRAYS}
+    if name in texts:
+        (folder / name).write_text(texts[name], encoding="utf-8")
+        return f"{folder / name}:build"
+    if not (folder / name).exists():
+        write(next(one for one in ARCHITECTURES if one.name == name), folder / name)
+    return str(folder / name)
