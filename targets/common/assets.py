@@ -54,8 +54,8 @@ def write_assets(bundle: Bundle, out: Path) -> dict[str, int]:
     for part in manifest.parts:  # Core ML's are folders
         held = bundle.path / part.file
         (shutil.copytree if held.is_dir() else unpack)(held, out / parts[part.name])
-    (out / DESCRIPTION).write_bytes(_json(_description(manifest, parts)))
-    tokens = vocabulary_of(bundle.path, manifest.facts)
+    tokens, rules = vocabulary_of(bundle.path, manifest.facts)
+    (out / DESCRIPTION).write_bytes(_json(_description(manifest, parts, rules)))
     if tokens is not None:
         (out / "vocabulary.bin").write_bytes(tokens)
     (out / "golden").mkdir()
@@ -75,7 +75,10 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
-def _description(manifest: Any, parts: Mapping[str, str]) -> dict[str, Any]:
+def _description(manifest: Any, parts: Mapping[str, str], rules: Mapping[str, Any]) -> dict[str, Any]:
+    """Args: rules: of the tokenizer, beside those in the facts."""
+    facts = manifest.facts
+
     def tensors(specs: Any) -> list[dict[str, Any]]:
         return [{"name": spec.name, "dtype": spec.dtype, "shape": spec.shape} for spec in specs]
 
@@ -97,7 +100,7 @@ def _description(manifest: Any, parts: Mapping[str, str]) -> dict[str, Any]:
             }
             for part in manifest.parts
         ],
-        "facts": manifest.facts,
+        "facts": {**facts, "tokenizer": {**facts["tokenizer"], **rules}} if rules else facts,
     }
 
 

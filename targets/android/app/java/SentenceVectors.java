@@ -18,7 +18,7 @@ public final class SentenceVectors implements TaskLoop {
         Map<String, Object> rules = Json.object(description.facts.get("tokenizer"));
         network = parts.get("network");
         part = description.part("network");
-        pieces = new WordPieces(description.vocabulary, (String) rules.get("pad"));
+        pieces = new WordPieces(description.vocabulary, rules);
         fixed = Math.max(0, part.inputs[0].shape[1]);
         int longest = Json.integer(rules.get("most"));
         most = fixed > 0 ? Math.min(fixed, longest) : longest;

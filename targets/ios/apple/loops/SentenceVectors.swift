@@ -15,7 +15,7 @@ struct SentenceVectors: TaskLoop {
         guard let network = parts["network"], let shape = part.inputs.first?.shape, shape.count == 2, !part.outputs.isEmpty
         else { throw ModelError.damaged("the network does not take tokens and give a vector") }
         self.network = network
-        pieces = try WordPieces(description.vocabulary)
+        pieces = try WordPieces(description.vocabulary, rules)
         pad = try pieces.number(rules.text("pad"))
         fixed = shape[1] > 0 ? shape[1] : nil
         most = min(fixed ?? .max, try rules.int("most"))
