@@ -68,14 +68,15 @@ def pieces(file: Path) -> tuple[bytes, dict[str, Any]]:
     """
     try:
         stated = _read(file)
-        model, normalizer = dict(stated["model"]), dict(stated["normalizer"] or {})
-        names = {int(token): str(piece) for piece, token in model.pop("vocab").items()}
+        model, normalizer = dict(stated["model"]), dict(stated.get("normalizer") or {})
+        pieced = model.get("type") == _PIECES["type"]
+        names = {int(token): str(piece) for piece, token in dict(model.pop("vocab") if pieced else {}).items()}
         lower, strip = normalizer.pop("lowercase", None), normalizer.pop("strip_accents", None)
         added = [(str(token["content"]), bool(token.get("normalized"))) for token in stated["added_tokens"]]
         rules: dict[str, Any] = {
             "lower": bool(lower),
             "accents": not (bool(lower) if strip is None else strip),
-            "frame": _frame(stated["post_processor"] or {}),
+            "frame": _frame(stated.get("post_processor") or {}),
             "unknown": model.pop("unk_token", ""),
             "special": sorted(name for name, late in added if not late),
             "late": sorted(name for name, late in added if late),
@@ -104,7 +105,8 @@ def _frame(post_processor: Mapping[str, Any]) -> list[str]:
     """The tokens around a text; [] where it is not one before and one behind."""
     if "cls" in post_processor:  # BERT's and RoBERTa's own kinds
         return [str(post_processor["cls"][0]), str(post_processor["sep"][0])]
-    steps = [step["SpecialToken"]["id"] if "SpecialToken" in step else None for step in post_processor["single"]]
+    single = post_processor.get("single", ())
+    steps = [step["SpecialToken"]["id"] if "SpecialToken" in step else None for step in single]
     return [str(steps[0]), str(steps[2])] if [step is None for step in steps] == [False, True, False] else []
 
 

@@ -228,6 +228,9 @@ def test_other_tokenizers_are_refused(tmp_path: Path) -> None:
     whole = json.loads(tokenizer(tmp_path / "a.json").read_text())
     for changes in (
         {"normalizer": {**whole["normalizer"], "clean_text": False}},
+        {"normalizer": None},
+        {"model": {"type": "Unigram", "vocab": [["a", -1.5]]}},
+        {"post_processor": {"type": "ByteLevel"}},
         {"model": {**whole["model"], "continuing_subword_prefix": "@@"}},
         {"post_processor": {**whole["post_processor"], "single": whole["post_processor"]["single"][:2]}},
     ):
