@@ -93,8 +93,8 @@ def app_for(bundle: Bundle, sources: Path, what: str, where: str) -> App:
         f"{bundle.path.name} cannot become {what} by the loop of the task {manifest.model.task!r}: "
         f"{'; '.join(min(lacking.values(), key=len))}.",
         hint="Export it with --task tensors: apps then call it with tensors by name. Or take --as zip."
-        if manifest.model.importer
-        else "Take --as zip, whose README says what an app must do.",
+        if manifest.model.importer and manifest.model.task != "tensors"
+        else "Take the files as they are: --as zip.",
     )
 
 
