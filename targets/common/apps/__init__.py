@@ -33,8 +33,8 @@ class App:
         api: the class that an app sees, in Kotlin and in Swift.
         task: of the bundles. loop: the class that computes the answers, in Java and in Swift.
         java: what an app asks of `model`, in the library without Kotlin.
-        facts: those of the manifest that the loop must have; a dot leads into a table, a bar stands between two of which
-            one is enough. values: what a fact may be, where the manifest has it; nothing: the loop does without it alone.
+        facts: those of the manifest that the loop must have; a dot leads into a table, and of two with a bar between
+            them one is enough. values: what a fact may be, where the manifest has it; []: it must not have it.
         parts: that the bundle must have. dtypes: that inputs and outputs may have; (): the task decides.
     """
 
@@ -76,7 +76,7 @@ def app_for(bundle: Bundle, sources: Path, what: str, where: str) -> App:
         sources: of the language, one file a class. what: the bundle would become. where: apps run.
 
     Raises:
-        Unsupported: no loop is declared for its task, none is written in this language, or it lacks what the loop reads.
+        Unsupported: no loop is declared for its task or written in this language, or it lacks what the loop reads.
     """
     manifest = bundle.manifest
     written = [app for app in apps() if any(sources.glob(f"{app.api}.*"))]

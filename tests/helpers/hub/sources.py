@@ -9,7 +9,7 @@ from helpers.hub.architectures import ARCHITECTURES, write
 __all__ = ["source_of"]
 
 #: A classifier of pictures of 40 x 48 pixels, which are only scaled.
-_PHOTOS = '''
+_PHOTOS = """
 import numpy as np
 import torch
 
@@ -36,10 +36,10 @@ def examples():
     random = np.random.default_rng(0)
     for _ in range(8):
         yield random.integers(0, 256, (1, 40, 48, 3), dtype=np.uint8)
-'''
+"""
 
 #: Tensors of five types, along an axis that varies.
-_ARRAYS = '''
+_ARRAYS = """
 import numpy as np
 import torch
 
@@ -72,11 +72,11 @@ def examples():
             "gain": random.integers(0, 4, (1,), dtype=np.int32),
             "levels": random.integers(0, 256, (1, 6), dtype=np.uint8),
         }
-'''
+"""
 
 
 def source_of(name: str, folder: Path) -> str:
-    """Write it below `folder`, once; what `edgekit export` takes: ``"photos.py"``, ``"arrays.py"``, or an architecture."""
+    """Write ``"photos.py"``, ``"arrays.py"`` or an architecture below `folder`; what `edgekit export` takes for it."""
     texts = {"photos.py": _PHOTOS, "arrays.py": _ARRAYS}
     if name in texts:
         (folder / name).write_text(texts[name], encoding="utf-8")

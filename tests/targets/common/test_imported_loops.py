@@ -1,4 +1,4 @@
-"""Imported models in apps: of every task that has a loop, what an importer makes becomes a module and a package, and the
+"""Imported models in apps: of every task with a loop, what an importer makes becomes a module and a package, and the
 loop answers as the task's Python does. A task with a loop and without a row below fails."""
 
 from __future__ import annotations
@@ -53,7 +53,10 @@ DECLARED = {
     *("keypoint-detection", "object-detection", "reinforcement-learning", "text-to-speech", "time-series-forecasting"),
     "voice-activity-detection",
 }
-SOUNDS, CLASSES = ("audio-classification", "automatic-speech-recognition"), ("audio-classification", "image-classification")
+SOUNDS, CLASSES = (
+    ("audio-classification", "automatic-speech-recognition"),
+    ("audio-classification", "image-classification"),
+)
 CASES = [(task, name) for task, names in PROVEN.items() for name in names]
 TEXTS = ("A cat sits on the mat.", "Été, naïve! [MASK]", "word " * 300)
 
@@ -263,9 +266,7 @@ def test_a_package_of_tensors_builds_and_passes_its_tests(
     assert "Executed 3 tests, with 0 failures" in swift("test", made)
 
 
-@pytest.mark.parametrize(
-    ("task", "name", "fact"), [(task, *row) for task, rows in LACKING.items() for row in rows]
-)
+@pytest.mark.parametrize(("task", "name", "fact"), [(task, *row) for task, rows in LACKING.items() for row in rows])
 def test_what_a_manifest_lacks_is_named(source: Callable[[str], str], task: str, name: str, fact: str) -> None:
     model = model_of(source(name), ImportOptions(task=task))
     facts = model.weights.prepare(None, Path())  # type: ignore[arg-type]  # the hub's reads its plan alone
@@ -276,6 +277,6 @@ def test_what_a_manifest_lacks_is_named(source: Callable[[str], str], task: str,
 
 def test_the_error_says_what_to_do(exported: Callable[[str, str, str], Path], tmp_path: Path) -> None:
     path = exported("image-classification", "EfficientNet", "android")
-    with pytest.raises(Unsupported, match="its fact 'resize.filter' is 'nearest'") as caught:
+    with pytest.raises(Unsupported, match=r"its fact 'resize\.filter' is 'nearest'") as caught:
         edgekit.package(path, "gradle", out=tmp_path / "made")
     assert "--task tensors" in caught.value.hint and not (tmp_path / "made").exists()

@@ -184,7 +184,7 @@ def _embedding(feeds: Any) -> dict[str, Any]:
 
 
 def _tokenizers(file: Path) -> dict[str, dict[str, Any]]:
-    """Members that WordPiece tokenizers have of their own: for large letters, with accents, with marks of another kind."""
+    """Members that WordPiece tokenizers have of their own: of large letters, with accents, with other marks."""
     whole = json.loads(tokenizer(file).read_text())
     normalizer, added, model = whole["normalizer"], whole["added_tokens"], whole["model"]
     names = {"[CLS]": "the", "[SEP]": "stop", "[UNK]": "word", "[MASK]": "na"}
