@@ -56,8 +56,8 @@ def vocabulary(file: Path, count: int) -> bytes:
 
 
 def pieces(file: Path) -> tuple[bytes, dict[str, Any]]:
-    """All tokens of a WordPiece vocabulary, in the form of `vocabulary`; and its rules, where they are not those of BERT
-    for text in lower case.
+    """All tokens of a WordPiece vocabulary, in the form of `vocabulary`; and its rules, where they are not BERT's for
+    text in lower case.
 
     ``lower`` False: letters stay as large as they are. ``accents`` True: they stay. ``frame``: the first and the last
     token. ``unknown``: that of a word that cannot be spelt. ``special``: tokens that a text may name. ``late``: those

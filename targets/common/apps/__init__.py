@@ -89,9 +89,10 @@ def app_for(bundle: Bundle, sources: Path, what: str, where: str) -> App:
             f"{bundle.path.name} cannot become {what}: the task {manifest.model.task!r} has no loop for {where}.",
             hint=f"Tasks with a loop: {', '.join(sorted({app.task for app in written}))}. Others: --as zip.",
         )
+    nearest = min(lacking.values(), key=len)
     raise Unsupported(
         f"{bundle.path.name} cannot become {what} by the loop of the task {manifest.model.task!r}: "
-        f"{'; '.join(min(lacking.values(), key=len))}.",
+        f"{'; '.join(nearest)}.",
         hint="Export it with --task tensors: apps then call it with tensors by name. Or take --as zip."
         if manifest.model.importer and manifest.model.task != "tensors"
         else "Take the files as they are: --as zip.",
@@ -133,5 +134,5 @@ def _fact(facts: Mapping[str, Any], name: str) -> Any:
 
 def _declared(file: Path) -> App:
     said = tomllib.loads(file.read_text(encoding="utf-8"))
-    listed = {name: tuple(said.pop(name)) for name in ("facts", "parts", "dtypes") if name in said}
+    listed: dict[str, Any] = {name: tuple(said.pop(name)) for name in ("facts", "parts", "dtypes") if name in said}
     return App(**said, **listed)

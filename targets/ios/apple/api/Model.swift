@@ -30,9 +30,9 @@ struct ModelFiles {
         }
     }
 
-    /// The golden input by its kind; of plain tensors by their names.
-    func goldenInput() throws -> [String: Values] {
-        try Vectors.read(data("golden/input.bin"), of: "golden/input.bin").mapValues { try $0.copy() }
+    func goldenInput() throws -> GoldenInput {
+        let tensors = try Vectors.read(data("golden/input.bin"), of: "golden/input.bin")
+        return GoldenInput(tensors: try tensors.mapValues { try $0.copy() })
     }
 
     /// "PART/CALL/OUTPUT" to what the fp32 reference computed.

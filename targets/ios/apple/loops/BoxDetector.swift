@@ -33,7 +33,7 @@ struct BoxDetector: TaskLoop {
         threshold = try facts.double("threshold")
     }
 
-    func answer(_ golden: [String: Values]) async throws -> String {
+    func answer(_ golden: GoldenInput) async throws -> String {
         DetectedObject.text(try await detect(Pixels(golden.input("pixels")), threshold: threshold))
     }
 

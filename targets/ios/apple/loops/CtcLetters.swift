@@ -25,7 +25,7 @@ struct CtcLetters: TaskLoop {
         lower = facts.has("lower") ? try facts.value("lower") : false
     }
 
-    func answer(_ golden: [String: Values]) async throws -> String {
+    func answer(_ golden: GoldenInput) async throws -> String {
         try await transcribe(golden.input("audio").floats())
     }
 

@@ -32,7 +32,7 @@ struct ImageClassifier: TaskLoop {
         softmax = (try? facts.text("activation")) == "softmax"
     }
 
-    func answer(_ golden: [String: Values]) async throws -> String {
+    func answer(_ golden: GoldenInput) async throws -> String {
         try await classify(Pixels(golden.input("pixels")), top: 1)[0].label
     }
 

@@ -17,7 +17,7 @@ final class KeywordDetector: TaskLoop {
         reset()
     }
 
-    func answer(_ golden: [String: Values]) async throws -> String {
+    func answer(_ golden: GoldenInput) async throws -> String {
         let events = try await feed(Self.pcm(golden.input("audio").floats()))
         return events.map { "\($0.word) at \(String(format: "%.2f", $0.time)) s" }.joined(separator: ", ")
     }

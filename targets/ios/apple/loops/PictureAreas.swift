@@ -50,7 +50,7 @@ struct PictureAreas: TaskLoop {
         labels = try facts.texts("labels")
     }
 
-    func answer(_ golden: [String: Values]) async throws -> String {
+    func answer(_ golden: GoldenInput) async throws -> String {
         try await segment(Pixels(golden.input("pixels"))).text
     }
 

@@ -41,7 +41,7 @@ struct PictureKeypoints: TaskLoop {
         links = try (facts.value("links") as [[NSNumber]]).map { $0.map(\.intValue) }
     }
 
-    func answer(_ golden: [String: Values]) async throws -> String {
+    func answer(_ golden: GoldenInput) async throws -> String {
         Self.text(try await find(Pixels(golden.input("pixels"))))
     }
 

@@ -37,7 +37,7 @@ struct PlayedNotes: TaskLoop {
         rules = try NoteRules(facts.object("rules"))
     }
 
-    func answer(_ golden: [String: Values]) async throws -> String {
+    func answer(_ golden: GoldenInput) async throws -> String {
         Self.text(try await transcribe(golden.input("audio").floats(), rules))
     }
 

@@ -21,7 +21,7 @@ struct SentenceVectors: TaskLoop {
         most = min(fixed ?? .max, try rules.int("most"))
     }
 
-    func answer(_ golden: [String: Values]) async throws -> String {
+    func answer(_ golden: GoldenInput) async throws -> String {
         "a vector of \(try await embed(String(decoding: golden.input("text").bytes(), as: UTF8.self)).count) numbers"
     }
 

@@ -42,7 +42,7 @@ struct SeriesForecast: TaskLoop {
         observed = try facts.int("observed")
     }
 
-    func answer(_ golden: [String: Values]) async throws -> String {
+    func answer(_ golden: GoldenInput) async throws -> String {
         try await forecast(golden.input("numbers").floats().map(Double.init), steps: horizon).text
     }
 

@@ -26,7 +26,7 @@ struct SoundLabels: TaskLoop {
         activation = try facts.text("activation")
     }
 
-    func answer(_ golden: [String: Values]) async throws -> String {
+    func answer(_ golden: GoldenInput) async throws -> String {
         try await classify(golden.input("audio").floats(), top: 1)[0].label
     }
 

@@ -25,7 +25,7 @@ struct SpeakerEmbedder: TaskLoop {
         stretchSamples = try description.part("frontend").inputs.first?.shape.last ?? -1
     }
 
-    func answer(_ golden: [String: Values]) async throws -> String {
+    func answer(_ golden: GoldenInput) async throws -> String {
         "a voice as \(try await embed(golden.input("audio").floats()).count) numbers"
     }
 

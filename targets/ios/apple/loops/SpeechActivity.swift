@@ -38,7 +38,7 @@ final class SpeechActivity: TaskLoop {
         rules = try SpeechRules(description.facts.object("rules"))
     }
 
-    func answer(_ golden: [String: Values]) async throws -> String {
+    func answer(_ golden: GoldenInput) async throws -> String {
         try await detect(golden.input("audio").floats(), rules).text
     }
 

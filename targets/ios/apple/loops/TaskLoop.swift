@@ -6,13 +6,16 @@ protocol TaskLoop {
     /// Runs every part on the bundle's golden input and says the answer as a text for people.
     ///
     /// - Parameter golden: "audio", "pixels", "numbers" or "text", by the task; of plain tensors all inputs.
-    func answer(_ golden: [String: Values]) async throws -> String
+    func answer(_ golden: GoldenInput) async throws -> String
 }
 
-extension Dictionary where Key == String, Value == Values {
-    /// The golden input of a kind. Throws where the package has another.
-    func input(_ name: String) throws -> Values {
-        guard let tensor = self[name] else { throw ModelError.damaged("there is no golden input of \(name)") }
+/// A bundle's golden input: tensors by their kind, or of plain tensors by their names.
+struct GoldenInput: Sendable {
+    let tensors: [String: Values]
+
+    /// The only tensor, of a kind. Throws where the package has another.
+    func input(_ kind: String) throws -> Values {
+        guard let tensor = tensors[kind] else { throw ModelError.damaged("there is no golden input of \(kind)") }
         return tensor
     }
 }

@@ -18,8 +18,8 @@ struct TensorChain: TaskLoop {
         outputs = try description.parts.flatMap(\.outputs).filter { !taken.contains($0.name) }.map(TensorSpec.init)
     }
 
-    func answer(_ golden: [String: Values]) async throws -> String {
-        let made = try await run(golden)
+    func answer(_ golden: GoldenInput) async throws -> String {
+        let made = try await run(golden.tensors)
         return outputs.map { "\($0.name) \(made[$0.name].map(Self.said) ?? "")" }.joined(separator: ", ")
     }
 

@@ -81,7 +81,7 @@ struct WhisperTranscriber: TaskLoop {
         }
     }
 
-    func answer(_ golden: [String: Values]) async throws -> String {
+    func answer(_ golden: GoldenInput) async throws -> String {
         let options = WhisperOptions(vad: listener == nil ? nil : true)
         return try await transcribe(golden.input("audio").floats(), options) { _, _ in }.text
     }

@@ -31,7 +31,7 @@ final class ModelTests: XCTestCase {
         let files = try ModelFiles.bundled()
         let parts = files.description.parts.map { ($0.name, Nothing() as any Graph) }
         XCTAssertNoThrow(try EdgekitAPI(files, parts: Dictionary(uniqueKeysWithValues: parts)))
-        XCTAssertFalse(try files.goldenInput().isEmpty)
+        XCTAssertFalse(try files.goldenInput().tensors.isEmpty)
         XCTAssertFalse(try files.goldenReference().isEmpty)
     }
 
