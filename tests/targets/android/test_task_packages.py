@@ -62,7 +62,9 @@ def test_packages_of_every_task(jni: Path, tmp_path: Path, declared: App) -> Non
     """Both forms of a real bundle hold the task's loop and no other. The Java and C that a phone would run, over the
     assets of the app itself, pass the self-test on this machine's onnxruntime; a damaged asset fails it."""
     model = MODELS.get(declared.api) or source_of(IMPORTED[declared.api], tmp_path)
-    bundle = edgekit.export(model, "android", out=tmp_path / "bundle", evidence=False).path
+    # In int8 the letters of random weights change with the last digit of a sound's mean.
+    precision = None if declared.api in MODELS else "fp32"
+    bundle = edgekit.export(model, "android", precision=precision, out=tmp_path / "bundle", evidence=False).path
     library = edgekit.package(bundle, "aar", out=tmp_path / "aar", options={"package": "com.example.it", "name": "it"})
     [archive] = library.rglob("*.aar")
     check_archive(archive)
